@@ -1,0 +1,57 @@
+-- The log: what was read, byte for byte. Every other table is a fold over it.
+--
+-- Checksummed by refinery: once released, not one byte of this file may change.
+-- Times are nanoseconds since the Unix epoch, UTC.
+
+PRAGMA application_id = 0x5345534C; -- "SESL"
+PRAGMA user_version = 1;
+
+-- An imported root.
+CREATE TABLE sources (
+    source_id INTEGER NOT NULL PRIMARY KEY,
+    root      BLOB    NOT NULL UNIQUE, -- absolute path, in the bytes of the file system
+    format    TEXT    NOT NULL
+) STRICT;
+
+-- One path below a source, and the chain of lines it stands for: a row a generation.
+CREATE TABLE files (
+    file_id     INTEGER NOT NULL PRIMARY KEY,
+    source_id   INTEGER NOT NULL REFERENCES sources (source_id),
+    path        BLOB    NOT NULL, -- below the root, separated by '/', in the bytes of the file system
+    generation  INTEGER NOT NULL, -- from 1; a rewritten file starts the next one
+    kind        TEXT    NOT NULL CHECK (kind IN ('log', 'document', 'link', 'folder')),
+    -- 'partial': a large file of which only some batches are in; nothing shows it yet.
+    -- 'superseded': an earlier generation, kept until it is pruned.
+    state       TEXT    NOT NULL CHECK (state IN ('current', 'partial', 'superseded')),
+    mode        INTEGER NOT NULL, -- permission bits
+    mtime       INTEGER NOT NULL,
+    inode       INTEGER NOT NULL,
+    size        INTEGER NOT NULL, -- bytes imported
+    line_count  INTEGER NOT NULL DEFAULT 0, -- of a log
+    sha256      BLOB,             -- of the imported bytes; NULL for links and folders
+    link_target BLOB,
+    read_at     INTEGER NOT NULL, -- when it was last compared with the disk
+    missing_at  INTEGER,          -- when an import no longer found it
+
+    UNIQUE (source_id, path, generation),
+    CHECK ((kind = 'link') = (link_target IS NOT NULL)),
+    CHECK ((kind IN ('log', 'document')) = (sha256 IS NOT NULL))
+) STRICT;
+
+-- The row that an import compares a path with; one of each state at most.
+CREATE UNIQUE INDEX files_by_path ON files (source_id, path, state)
+WHERE state <> 'superseded';
+
+-- One physical line of a log, its terminator included.
+CREATE TABLE lines (
+    line_key INTEGER NOT NULL PRIMARY KEY, -- file_id << 32 | position from 0: a file's lines lie together
+    raw      BLOB    NOT NULL,
+    checksum INTEGER NOT NULL              -- CRC-32 of the line
+) STRICT;
+
+-- The content of a document, 1 MiB a row.
+CREATE TABLE chunks (
+    chunk_key INTEGER NOT NULL PRIMARY KEY, -- file_id << 32 | position from 0
+    raw       BLOB    NOT NULL,
+    checksum  INTEGER NOT NULL
+) STRICT;

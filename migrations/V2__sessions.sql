@@ -1,0 +1,61 @@
+-- Sessions: one conversation each, with everything a listing shows, so that a
+-- listing reads no bodies.
+--
+-- A value "as stored" is TEXT when the file holds a JSON string, as it nearly
+-- always does; a BLOB holds the JSON of any other value.
+
+PRAGMA user_version = 2;
+
+CREATE TABLE workspaces (
+    workspace_id INTEGER NOT NULL PRIMARY KEY,
+    path         TEXT    NOT NULL UNIQUE -- the working directory as sessions name it
+) STRICT;
+
+CREATE TABLE sessions (
+    session_key         INTEGER NOT NULL PRIMARY KEY,
+    source_id           INTEGER NOT NULL REFERENCES sources (source_id),
+    file_id             INTEGER NOT NULL UNIQUE REFERENCES files (file_id),
+    format              TEXT    NOT NULL,
+
+    header              TEXT    NOT NULL CHECK (header IN ('missing', 'unusable', 'recovered', 'stored')),
+    session_id          TEXT,    -- NULL without a usable header
+    version             ANY,     -- as stored
+    workspace_id        INTEGER REFERENCES workspaces (workspace_id),
+    created_at          INTEGER, -- NULL when the header holds no time; the file's mtime stands in
+    activity_at         INTEGER, -- time of the last record that counts as activity
+    modified_at         INTEGER NOT NULL, -- activity_at, else the file's mtime
+    parent_session_id   TEXT,
+    parent_session_path ANY,     -- as stored
+    name                ANY,     -- as stored
+    provider            ANY,     -- as stored
+    model               ANY,     -- as stored
+    reasoning_effort    ANY,     -- as stored
+    title               TEXT,
+    first_message       TEXT    NOT NULL, -- preview of the first restored prompt
+    message_count       INTEGER NOT NULL, -- restored messages that count as conversation
+    search_text         TEXT    NOT NULL, -- title and work dir, lower case
+
+    -- Where the fold goes on when the log grows.
+    leaf_id             TEXT,             -- the active entry; may name none
+    entry_count         INTEGER NOT NULL, -- entries in file order, replaced ones included
+    last_entry_key      INTEGER,          -- the last of them
+    first_entry_key     INTEGER           -- the entry that first_message previews
+) STRICT;
+
+-- A session by its id or a prefix of it.
+CREATE INDEX sessions_by_id ON sessions (session_id);
+
+-- The listing: newest first, by keyset.
+CREATE INDEX sessions_by_age ON sessions (modified_at DESC, session_id DESC, session_key DESC);
+
+-- The sessions of a working directory, newest first.
+CREATE INDEX sessions_by_workspace ON sessions (workspace_id, modified_at DESC, session_id DESC, session_key DESC);
+
+-- What else a header carries.
+CREATE TABLE metadata (
+    session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
+    key         TEXT    NOT NULL,
+    value       TEXT    NOT NULL, -- JSON
+
+    PRIMARY KEY (session_key, key)
+) STRICT, WITHOUT ROWID;

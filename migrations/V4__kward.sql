@@ -1,0 +1,33 @@
+-- Kward's records that are no tree entries. Their content stays in their line.
+
+PRAGMA user_version = 4;
+
+CREATE TABLE system_prompts (
+    line_key    INTEGER NOT NULL PRIMARY KEY,
+    session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
+    hash        ANY, -- as stored
+    reason      TEXT,
+    created_at  INTEGER
+) STRICT;
+
+CREATE INDEX system_prompts_by_session ON system_prompts (session_key, line_key);
+
+CREATE TABLE tool_executions (
+    line_key     INTEGER NOT NULL PRIMARY KEY,
+    session_key  INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
+    tool_call_id TEXT,
+    tool_name    TEXT,
+    is_error     INTEGER NOT NULL,
+    created_at   INTEGER
+) STRICT;
+
+CREATE INDEX tool_executions_by_session ON tool_executions (session_key, line_key);
+CREATE INDEX tool_executions_by_call ON tool_executions (session_key, tool_call_id);
+
+CREATE TABLE memory_states (
+    line_key    INTEGER NOT NULL PRIMARY KEY,
+    session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
+    created_at  INTEGER
+) STRICT;
+
+CREATE INDEX memory_states_by_session ON memory_states (session_key, line_key);

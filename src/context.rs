@@ -1,0 +1,347 @@
+//! Branches: the path to an entry, the conversation it restores, the tree's shape.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+
+use crate::error::{Error, Result};
+use crate::format::{Kept, stored_text};
+use crate::model::{Entry, Format, Label, Message, SessionKey, Step, StepKind, Stored};
+use crate::store::{Store, entries, labels, log, sessions};
+
+/// A node of a tree, with its depth below its root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Node {
+    /// The entry's id.
+    pub id: String,
+    /// 0 for a root.
+    pub depth: usize,
+    /// Ids of its children, in file order.
+    pub children: Vec<String>,
+}
+
+impl Store {
+    /// Returns the entries from the root down to `leaf`, root first.
+    ///
+    /// This is one branch of the conversation, compacted parts included:
+    /// siblings on other branches are left out. An entry that is its own
+    /// ancestor ends the path.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryNotFound`](Error::EntryNotFound) when the session has no such entry.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// # let session = store.find("edge-97")?;
+    /// let path = store.path_to(session, "d")?;
+    ///
+    /// let ids: Vec<&str> = path.iter().map(|entry| entry.id.as_str()).collect();
+    /// assert_eq!(ids, ["a", "s", "d"]);
+    /// # Ok::<(), sessile::Error>(())
+    /// ```
+    pub fn path_to(&self, session: SessionKey, leaf: &str) -> Result<Vec<Entry>> {
+        self.last_of_path(session, leaf, usize::MAX)
+    }
+
+    /// Returns the last `limit` entries of the path to `leaf`, root first, at
+    /// a cost that does not depend on what lies before them.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryNotFound`](Error::EntryNotFound) when the session has no such entry.
+    pub fn last_of_path(
+        &self,
+        session: SessionKey,
+        leaf: &str,
+        limit: usize,
+    ) -> Result<Vec<Entry>> {
+        self.read(|conn| {
+            let mut path = entries::path(conn, key_of(conn, session, leaf)?, limit)?;
+            path.reverse();
+            Ok(path)
+        })
+    }
+
+    /// Returns the path to the active entry, root first; empty when there is none.
+    pub fn branch(&self, session: SessionKey) -> Result<Vec<Entry>> {
+        self.read(|conn| branch(conn, session))
+    }
+
+    /// Returns the messages that the program would go on with: those of the
+    /// active branch, where compactions stand for what they summarise.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// let session = store.find("edge-97")?;
+    ///
+    /// let first = &store.context(session)?[0];
+    ///
+    /// assert_eq!(first.entry_id, "a");
+    /// assert_eq!(first.json, r#"{"role":"user","content":"first","id":"a"}"#);
+    /// # Ok::<(), sessile::Error>(())
+    /// ```
+    pub fn context(&self, session: SessionKey) -> Result<Vec<Message>> {
+        self.read(|conn| messages(conn, session))
+    }
+
+    /// Returns the entry of this id.
+    pub fn entry(&self, session: SessionKey, id: &str) -> Result<Option<Entry>> {
+        self.read(|conn| match entries::entry_key(conn, session, id)? {
+            Some(key) => entries::entry(conn, key),
+            None => Ok(None),
+        })
+    }
+
+    /// Returns the line that an entry stands in, byte for byte, terminator included.
+    pub fn line(&self, entry: &Entry) -> Result<Vec<u8>> {
+        self.read(|conn| log::line(conn, entry.key))
+    }
+
+    /// Returns the children of an entry, in file order.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryNotFound`](Error::EntryNotFound) when the session has no such entry.
+    pub fn children(&self, session: SessionKey, id: &str) -> Result<Vec<Entry>> {
+        self.read(|conn| entries::children(conn, key_of(conn, session, id)?))
+    }
+
+    /// Returns the entries without a parent, in file order; orphans are among them.
+    pub fn roots(&self, session: SessionKey) -> Result<Vec<Entry>> {
+        self.read(|conn| entries::roots(conn, session))
+    }
+
+    /// Returns the entries without children, in file order: one for each branch.
+    pub fn leaves(&self, session: SessionKey) -> Result<Vec<Entry>> {
+        self.read(|conn| entries::leaves(conn, session))
+    }
+
+    /// Returns the whole tree, depth first; roots and children in file order.
+    ///
+    /// Every entry is there once. Where entries are their own ancestors, the
+    /// first of them stands as a root.
+    pub fn tree(&self, session: SessionKey) -> Result<Vec<Node>> {
+        self.read(|conn| tree(conn, session))
+    }
+
+    /// Returns the last entry that the paths to two entries share; `None` when
+    /// they have different roots.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryNotFound`](Error::EntryNotFound) when the session lacks either.
+    pub fn common_ancestor(
+        &self,
+        session: SessionKey,
+        one: &str,
+        other: &str,
+    ) -> Result<Option<Entry>> {
+        self.read(|conn| {
+            let mut above = std::collections::HashSet::new();
+            entries::walk_up(conn, key_of(conn, session, one)?, |row| {
+                above.insert(row.entry_key);
+                Ok(true)
+            })?;
+            let mut shared = None;
+            entries::walk_up(conn, key_of(conn, session, other)?, |row| {
+                shared = above.contains(&row.entry_key).then_some(row.entry_key);
+                Ok(shared.is_none())
+            })?;
+            match shared {
+                Some(key) => entries::entry(conn, key),
+                None => Ok(None),
+            }
+        })
+    }
+
+    /// Returns the current labels, in the order in which they were set.
+    ///
+    /// A label may name an id that no entry has.
+    pub fn labels(&self, session: SessionKey) -> Result<Vec<Label>> {
+        self.read(|conn| labels::labels(conn, session))
+    }
+}
+
+fn key_of(conn: &Connection, session: SessionKey, id: &str) -> Result<i64> {
+    entries::entry_key(conn, session, id)?
+        .ok_or_else(|| Error::EntryNotFound { entry_id: id.to_owned() })
+}
+
+fn leaf_key(conn: &Connection, session: SessionKey) -> Result<Option<i64>> {
+    match sessions::head(conn, session)?.leaf_id {
+        Some(leaf_id) => entries::entry_key(conn, session, &leaf_id),
+        None => Ok(None),
+    }
+}
+
+pub(crate) fn branch(conn: &Connection, session: SessionKey) -> Result<Vec<Entry>> {
+    let Some(leaf_key) = leaf_key(conn, session)? else { return Ok(Vec::new()) };
+    let mut path = entries::path(conn, leaf_key, usize::MAX)?;
+    path.reverse();
+    Ok(path)
+}
+
+pub(crate) fn messages(conn: &Connection, session: SessionKey) -> Result<Vec<Message>> {
+    let Some(info) = sessions::info(conn, session)? else { return Ok(Vec::new()) };
+    let Some(leaf_key) = leaf_key(conn, session)? else { return Ok(Vec::new()) };
+    let mut messages = Vec::new();
+    for step in restored(conn, info.format, session, leaf_key)? {
+        let Some(entry) = entries::entry(conn, step.key)? else { continue };
+        let instead = raw_reference(&info.file, entry.line);
+        if let Some(json) = info.format.message(&log::line(conn, step.key)?, &instead) {
+            messages.push(Message { entry_id: entry.id, json });
+        }
+    }
+    Ok(messages)
+}
+
+/// Stands for a value that common JSON readers choke on: the file and line that hold it.
+pub(crate) fn raw_reference(file: &[u8], line: u32) -> String {
+    let file = serde_json::Value::from(String::from_utf8_lossy(file));
+    format!("{{\"$raw\":[{file},{line}]}}")
+}
+
+/// The steps of the path to `leaf_key` that its restored conversation consists of.
+///
+/// Nothing above a compaction that keeps nothing is read.
+pub(crate) fn restored(
+    conn: &Connection,
+    format: Format,
+    session: SessionKey,
+    leaf_key: i64,
+) -> Result<Vec<Step>> {
+    let mut path = Vec::new();
+    let mut kept: Vec<(i64, Option<Kept>)> = Vec::new();
+    entries::walk_up(conn, leaf_key, |row| {
+        let kind = match &row.role {
+            None => StepKind::Silent,
+            Some(_) if row.entry_type == "compaction" => StepKind::Compaction,
+            Some(_) => StepKind::Message,
+        };
+        let role = format.role(row.role.as_deref());
+        path.push(Step { key: row.entry_key, kind, role });
+        if kind != StepKind::Compaction {
+            return Ok(true);
+        }
+        let first_kept = entries::first_kept(conn, row.entry_key)?;
+        let keeps = first_kept.is_some();
+        let first_kept = match first_kept {
+            Some(first_kept) => Some(find_kept(conn, format, session, &first_kept)?),
+            None => None,
+        };
+        kept.push((row.entry_key, first_kept));
+        Ok(keeps)
+    })?;
+    path.reverse();
+    kept.reverse();
+    Ok(format.restore(&path, &kept))
+}
+
+fn find_kept(
+    conn: &Connection,
+    format: Format,
+    session: SessionKey,
+    first_kept: &Stored,
+) -> Result<Kept> {
+    let keys = entries::entries_by_message_id(conn, session, first_kept)?.into_iter().collect();
+    let position = match first_kept {
+        Stored::Text(text) => format.kept_position(text),
+        Stored::Json(_) => format.kept_position(&stored_text(first_kept)),
+    };
+    Ok(Kept { keys, position })
+}
+
+pub(crate) fn tree(conn: &Connection, session: SessionKey) -> Result<Vec<Node>> {
+    let rows = entries::nodes(conn, session)?;
+    let place: HashMap<i64, usize> =
+        rows.iter().enumerate().map(|(n, row)| (row.entry_key, n)).collect();
+    let edges: Vec<(i64, i64)> = rows
+        .iter()
+        .filter_map(|row| row.parent_key.map(|parent_key| (row.entry_key, parent_key)))
+        .collect();
+    // Cutting each circle at its first entry leaves a forest.
+    let cut: std::collections::HashSet<i64> = cycles(&edges).into_iter().collect();
+    let mut children: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
+    let mut roots = Vec::new();
+    for (n, row) in rows.iter().enumerate() {
+        let parent = row.parent_key.filter(|_| !cut.contains(&row.entry_key));
+        match parent.and_then(|parent_key| place.get(&parent_key)) {
+            Some(&parent) => children[parent].push(n),
+            None => roots.push(n),
+        }
+    }
+    let mut nodes = Vec::with_capacity(rows.len());
+    let mut todo: Vec<(usize, usize)> = roots.into_iter().rev().map(|n| (n, 0)).collect();
+    while let Some((n, depth)) = todo.pop() {
+        nodes.push(Node {
+            id: rows[n].entry_id.clone(),
+            depth,
+            children: children[n].iter().map(|&child| rows[child].entry_id.clone()).collect(),
+        });
+        todo.extend(children[n].iter().rev().map(|&child| (child, depth + 1)));
+    }
+    Ok(nodes)
+}
+
+/// The first entry of each circle among edges from child to parent.
+pub(crate) fn cycles(edges: &[(i64, i64)]) -> Vec<i64> {
+    let parent_of: HashMap<i64, i64> = edges.iter().copied().collect();
+    // The walk in which an entry was met first.
+    let mut met: HashMap<i64, usize> = HashMap::with_capacity(edges.len());
+    let mut first = Vec::new();
+    for (walk, &(start, _)) in edges.iter().enumerate() {
+        let mut at = start;
+        while let Some(&parent) = parent_of.get(&at) {
+            match met.get(&at) {
+                None => {
+                    met.insert(at, walk);
+                    at = parent;
+                }
+                Some(&earlier) => {
+                    if earlier == walk {
+                        first.push(smallest_of_circle(&parent_of, at));
+                    }
+                    break;
+                }
+            }
+        }
+    }
+    first.sort_unstable();
+    first
+}
+
+fn smallest_of_circle(parent_of: &HashMap<i64, i64>, start: i64) -> i64 {
+    let mut smallest = start;
+    let mut at = start;
+    while let Some(&parent) = parent_of.get(&at) {
+        smallest = smallest.min(parent);
+        at = parent;
+        if at == start {
+            break;
+        }
+    }
+    smallest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cycles;
+
+    #[test]
+    fn each_circle_is_found_once_at_its_first_entry() {
+        // 1 -> 3 -> 2 -> 1, with 4 hanging from it; 5 -> 6 -> 5; 7 -> 8, a plain chain.
+        let edges = [(1, 3), (2, 1), (3, 2), (4, 3), (5, 6), (6, 5), (7, 8)];
+
+        assert_eq!(cycles(&edges), [1, 5]);
+    }
+}

@@ -1,0 +1,213 @@
+//! The one error type.
+
+use std::path::{Path, PathBuf};
+use std::{error, fmt, io};
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong, sorted by what a caller can do about it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    // Name something else.
+    /// No session goes by this name.
+    SessionNotFound(String),
+    /// Several sessions go by this name.
+    AmbiguousSession {
+        /// The name that was given.
+        name: String,
+        /// Each match, as its file.
+        matches: Vec<String>,
+    },
+    /// The session has no entry with this id.
+    EntryNotFound {
+        /// The id that was given.
+        entry_id: String,
+    },
+    /// There is no folder at the path of a root.
+    RootNotFound(PathBuf),
+    /// Nothing was imported from this root.
+    SourceNotFound(PathBuf),
+    /// The root shows no format's marks, or those of several.
+    UnknownFormat(PathBuf),
+
+    // Choose another target.
+    /// The folder to write into holds something already.
+    TargetNotEmpty(PathBuf),
+    /// The file to write exists already.
+    TargetExists(PathBuf),
+    /// The database holds a file name that would lead out of the target.
+    UnsafePath(PathBuf),
+
+    // Open another file, or open it otherwise.
+    /// There is no database at this path, and the options say not to make one.
+    DatabaseMissing(PathBuf),
+    /// The path of the database is a folder.
+    DatabaseIsFolder(PathBuf),
+    /// The file is no SQLite database.
+    NotADatabase(PathBuf),
+    /// The file is a SQLite database of some other program.
+    ForeignDatabase(PathBuf),
+    /// A newer release wrote this database; this one must not touch it.
+    SchemaTooNew {
+        /// The database.
+        path: PathBuf,
+        /// Its schema version.
+        found: u32,
+        /// The newest that this release knows.
+        known: u32,
+    },
+    /// An older release wrote this database, and it is opened for reading only.
+    SchemaTooOld(PathBuf),
+
+    // Try again.
+    /// Another process held the database for longer than the busy timeout.
+    Busy,
+
+    // Look into the machine.
+    /// The file system refused.
+    Io {
+        /// What was attempted, as in "read".
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The linked SQLite can corrupt a database in WAL mode.
+    SqliteTooOld(&'static str),
+    /// SQLite reported a failure.
+    Sqlite(rusqlite::Error),
+    /// The schema could not be created or brought up to date.
+    Migration(refinery::Error),
+    /// No connection could be opened.
+    Pool(r2d2::Error),
+    /// The database holds what this program never wrote there; `check` says more.
+    Damaged(String),
+}
+
+impl Error {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SessionNotFound(name) => write!(f, "no session is called {name:?}"),
+            Self::AmbiguousSession { name, matches } => {
+                write!(f, "several sessions are called {name:?}; name one by its file:")?;
+                matches.iter().try_for_each(|file| write!(f, "\n  {file}"))
+            }
+            Self::EntryNotFound { entry_id } => write!(f, "the session has no entry {entry_id:?}"),
+            Self::RootNotFound(root) => {
+                write!(f, "there is no folder {}; check the path", root.display())
+            }
+            Self::SourceNotFound(root) => {
+                write!(f, "nothing was imported from {}; import it first", root.display())
+            }
+            Self::UnknownFormat(root) => write!(
+                f,
+                "cannot tell what wrote {}: it has no folder \"sessions\" with session files; \
+                 check the path, or name the format",
+                root.display()
+            ),
+            Self::TargetNotEmpty(path) => write!(
+                f,
+                "{} is not an empty folder; name one that is empty or does not exist",
+                path.display()
+            ),
+            Self::TargetExists(path) => {
+                write!(f, "{} exists; it would be overwritten", path.display())
+            }
+            Self::UnsafePath(path) => {
+                write!(f, "the name {} leads out of the target folder", path.display())
+            }
+            Self::DatabaseMissing(path) => {
+                write!(f, "there is no database {}; import something first", path.display())
+            }
+            Self::DatabaseIsFolder(path) => {
+                write!(f, "{} is a folder; name a file for the database", path.display())
+            }
+            Self::NotADatabase(path) => {
+                write!(f, "{} is no SQLite database; name another file", path.display())
+            }
+            Self::ForeignDatabase(path) => write!(
+                f,
+                "{} is the database of another program; name another file",
+                path.display()
+            ),
+            Self::SchemaTooNew { path, found, known } => write!(
+                f,
+                "{} was written by a newer release (schema {found}, this one knows {known}); \
+                 upgrade to open it",
+                path.display()
+            ),
+            Self::SchemaTooOld(path) => write!(
+                f,
+                "{} was written by an older release; open it for writing once to bring it up to date",
+                path.display()
+            ),
+            Self::Busy => {
+                write!(f, "the database is in use by another process; try again when it is done")
+            }
+            Self::Io { action, path, .. } => write!(f, "cannot {action} {}", path.display()),
+            Self::SqliteTooOld(version) => write!(
+                f,
+                "SQLite {version} is linked, which can corrupt databases in WAL mode; \
+                 3.51.3 is the first that does not"
+            ),
+            // The cause speaks for itself, through `source`.
+            Self::Sqlite(_) => write!(f, "SQLite failed"),
+            Self::Migration(_) => write!(f, "the schema could not be brought up to date"),
+            Self::Pool(_) => write!(f, "the database could not be opened"),
+            Self::Damaged(detail) => write!(f, "the database is damaged: {detail}"),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::Sqlite(err) => Some(err),
+            Self::Migration(err) => Some(err),
+            Self::Pool(err) => Some(err),
+            Self::SessionNotFound(_)
+            | Self::AmbiguousSession { .. }
+            | Self::EntryNotFound { .. }
+            | Self::RootNotFound(_)
+            | Self::SourceNotFound(_)
+            | Self::UnknownFormat(_)
+            | Self::TargetNotEmpty(_)
+            | Self::TargetExists(_)
+            | Self::UnsafePath(_)
+            | Self::DatabaseMissing(_)
+            | Self::DatabaseIsFolder(_)
+            | Self::NotADatabase(_)
+            | Self::ForeignDatabase(_)
+            | Self::SchemaTooNew { .. }
+            | Self::SchemaTooOld(_)
+            | Self::Busy
+            | Self::SqliteTooOld(_)
+            | Self::Damaged(_) => None,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(err: rusqlite::Error) -> Self {
+        match err.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseBusy) => Self::Busy,
+            _ => Self::Sqlite(err),
+        }
+    }
+}
+
+impl From<r2d2::Error> for Error {
+    fn from(err: r2d2::Error) -> Self {
+        Self::Pool(err)
+    }
+}

@@ -1,0 +1,494 @@
+//! From records to rows: the projection of a log.
+//!
+//! A pure fold: the same lines give the same rows, keys included, whether they
+//! came in at once, line by line, or are read back from the log. It therefore
+//! serves import, live appends, `rebuild` and `check` alike.
+//!
+//! An entry that continues the active branch extends the session's summary in
+//! constant time. What reshapes the tree (a leaf move, a compaction that keeps
+//! something, a repeated id, an orphan that finds its parent) has the summary
+//! computed once, from the branch, when the fold ends.
+
+use rusqlite::Connection;
+
+use crate::context;
+use crate::error::Result;
+use crate::format::stored_text;
+use crate::model::{
+    Change, Format, Header, HeaderRecord, NewEntry, Parent, ProblemKind, Record, Role, Runtime,
+    SessionKey, Stored,
+};
+use crate::store::entries::{self, EntryRow};
+use crate::store::files::FileRow;
+use crate::store::problems::{self, NewProblem};
+use crate::store::sessions::{self, Head};
+use crate::store::{labels, log, records};
+
+/// A fold over one session's log.
+pub(crate) struct Fold<'a> {
+    conn: &'a Connection,
+    file: &'a FileRow,
+    format: Format,
+    session: SessionKey,
+    head: Head,
+    /// Whether entries follow one another unless they say otherwise.
+    linear: bool,
+    /// The entry that `head.leaf_id` names, while the summary is up to date.
+    leaf_key: Option<i64>,
+    /// Whether the summary has to be computed anew.
+    reshaped: bool,
+    /// Whether an edge was added that may close a cycle.
+    knotted: bool,
+    has_orphans: bool,
+    /// Whether a header may be made from the file's name.
+    vouched: bool,
+    has_ids: bool,
+    /// The entry seen last: the usual parent of the next.
+    last: Option<(String, i64)>,
+}
+
+/// Folds a log from its first line to its last, replacing what was there.
+pub(crate) fn refold(
+    conn: &Connection,
+    file: &FileRow,
+    format: Format,
+    session: SessionKey,
+) -> Result<()> {
+    let fold_all = |linear: bool| {
+        sessions::delete_projection(conn, session)?;
+        let mut fold = Fold::begin(conn, file, format, session);
+        fold.linear = linear;
+        log::each_line(conn, file.file_id, |key, raw| fold.apply(key, format.parse(raw)))?;
+        fold.finish()
+    };
+    if fold_all(false)? == Shape::Linear {
+        fold_all(true)?;
+    }
+    Ok(())
+}
+
+/// How the entries of a log turned out to hang together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// As the fold assumed.
+    Assumed,
+    /// One after another, which the fold learnt too late: fold again.
+    Linear,
+}
+
+impl<'a> Fold<'a> {
+    /// Starts at the first line of a log; the session has nothing in it.
+    pub(crate) fn begin(
+        conn: &'a Connection,
+        file: &'a FileRow,
+        format: Format,
+        session: SessionKey,
+    ) -> Self {
+        Self {
+            conn,
+            file,
+            format,
+            session,
+            head: Head::empty(),
+            linear: false,
+            leaf_key: None,
+            reshaped: false,
+            knotted: false,
+            has_orphans: false,
+            vouched: false,
+            has_ids: false,
+            last: None,
+        }
+    }
+
+    /// Goes on behind the last line; `None` when only a fold from the start can tell.
+    pub(crate) fn resume(
+        conn: &'a Connection,
+        file: &'a FileRow,
+        format: Format,
+        session: SessionKey,
+    ) -> Result<Option<Self>> {
+        let head = sessions::head(conn, session)?;
+        if head.header != Header::Stored {
+            return Ok(None);
+        }
+        let leaf_key = match &head.leaf_id {
+            Some(leaf_id) => entries::entry_key(conn, session, leaf_id)?,
+            None => None,
+        };
+        let linear = format.is_linear(head.version.as_ref());
+        let has_orphans = entries::has_orphans(conn, session)?;
+        Ok(Some(Self {
+            head,
+            linear,
+            leaf_key,
+            has_orphans,
+            has_ids: true,
+            ..Self::begin(conn, file, format, session)
+        }))
+    }
+
+    /// Takes in the next line.
+    pub(crate) fn apply(&mut self, line_key: i64, record: Record) -> Result<()> {
+        for (kind, detail) in &record.problems {
+            self.note(Some(line_key), *kind, detail)?;
+        }
+        if record.is_activity && record.at.is_some() {
+            self.head.activity_at = record.at;
+        }
+        self.vouched |= record.vouches;
+        if let Some(entry) = &record.entry {
+            self.add_entry(line_key, entry, &record)?;
+        }
+        match record.change {
+            None => Ok(()),
+            Some(Change::Header(header)) => self.take_header(*header),
+            Some(Change::Leaf(target)) => self.move_leaf(target),
+            Some(Change::Label { target_id, label, labelled_at }) => match label {
+                Some(label) => labels::set_label(
+                    self.conn,
+                    self.session,
+                    &target_id,
+                    &label,
+                    labelled_at.as_ref(),
+                    line_key,
+                ),
+                None => labels::delete_label(self.conn, self.session, &target_id),
+            },
+            Some(Change::Info { name, runtime }) => {
+                self.head.name = name;
+                self.take_runtime(runtime);
+                Ok(())
+            }
+            Some(Change::SystemPrompt { hash, reason }) => records::insert_system_prompt(
+                self.conn,
+                self.session,
+                line_key,
+                hash.as_ref(),
+                reason.as_deref(),
+                record.at,
+            ),
+            Some(Change::ToolExecution { tool_call_id, tool_name, is_error }) => {
+                records::insert_tool_execution(
+                    self.conn,
+                    self.session,
+                    line_key,
+                    tool_call_id.as_deref(),
+                    tool_name.as_deref(),
+                    is_error,
+                    record.at,
+                )
+            }
+            Some(Change::MemoryState) => {
+                records::insert_memory_state(self.conn, self.session, line_key, record.at)
+            }
+        }
+    }
+
+    /// Writes the session's row.
+    pub(crate) fn finish(mut self) -> Result<Shape> {
+        self.make_header()?;
+        let is_chain = self.format.is_linear(self.head.version.as_ref())
+            || self.head.header != Header::Stored && !self.has_ids;
+        if is_chain && !self.linear && 0 < self.head.entry_count {
+            return Ok(Shape::Linear);
+        }
+        if self.has_orphans {
+            problems::delete_problems(self.conn, self.session, ProblemKind::Orphan)?;
+            problems::insert_orphans(self.conn, self.session)?;
+        }
+        if self.knotted {
+            problems::delete_problems(self.conn, self.session, ProblemKind::Cycle)?;
+            for entry_key in context::cycles(&entries::edges(self.conn, self.session)?) {
+                let detail = "the entry is its own ancestor; the first of the circle stands as a root";
+                self.note(Some(entry_key), ProblemKind::Cycle, detail)?;
+            }
+        }
+        if self.reshaped {
+            self.summarise()?;
+        }
+        self.head.first_message = match self.head.first_entry_key {
+            Some(key) => self.format.preview(&log::line(self.conn, key)?),
+            None => String::new(),
+        };
+        let name = self.head.name.as_ref().map(stored_text).filter(|name| !is_blank(name));
+        let first_message = Some(&self.head.first_message).filter(|text| !text.is_empty());
+        self.head.title = name.or_else(|| first_message.cloned());
+        self.head.modified_at = self.head.activity_at.unwrap_or(self.file.mtime);
+        self.head.search_text = search_text(self.conn, &self.head)?;
+        sessions::update_head(self.conn, self.session, &self.head)?;
+        Ok(Shape::Assumed)
+    }
+
+    fn note(&self, line_key: Option<i64>, kind: ProblemKind, detail: &str) -> Result<()> {
+        problems::insert_problem(
+            self.conn,
+            &NewProblem {
+                source_id: self.file.source_id,
+                file_id: Some(self.file.file_id),
+                session: Some(self.session),
+                path: &self.file.path,
+                line: line_key.map(log::line_number),
+                kind,
+                detail,
+            },
+        )
+    }
+
+    /// The first header counts, even if it is unusable.
+    fn take_header(&mut self, header: HeaderRecord) -> Result<()> {
+        if self.head.header != Header::Missing {
+            return Ok(());
+        }
+        if header.session_id.is_none() {
+            self.head.header = Header::Unusable;
+            return Ok(());
+        }
+        self.head.header = Header::Stored;
+        for (key, value) in &header.unknown {
+            sessions::insert_metadata(self.conn, self.session, key, value)?;
+        }
+        // A runtime record may stand before the header; it is the later word all the same.
+        let later = (
+            self.head.provider.take(),
+            self.head.model.take(),
+            self.head.reasoning_effort.take(),
+        );
+        self.set_header(header)?;
+        self.head.provider = later.0.or(self.head.provider.take());
+        self.head.model = later.1.or(self.head.model.take());
+        self.head.reasoning_effort = later.2.or(self.head.reasoning_effort.take());
+        if self.head.entry_count == 0 {
+            self.linear = self.format.is_linear(self.head.version.as_ref());
+        }
+        Ok(())
+    }
+
+    /// Where no header is usable, makes one from the file's name, if records vouch for it.
+    fn make_header(&mut self) -> Result<()> {
+        if self.head.header == Header::Stored {
+            return Ok(());
+        }
+        let made = self.format.header_from_name(&self.file.path).filter(|_| self.vouched);
+        let (header, detail) = match (made, self.head.header) {
+            (Some(made), _) => {
+                self.set_header(made)?;
+                (Header::Recovered, "no usable header; id and time were taken from the file's name")
+            }
+            (None, Header::Unusable) => (Header::Unusable, "the header has no id"),
+            (None, _) => (Header::Missing, "no header"),
+        };
+        self.head.header = header;
+        self.note(None, ProblemKind::Header, detail)
+    }
+
+    fn set_header(&mut self, header: HeaderRecord) -> Result<()> {
+        self.head.session_id = header.session_id;
+        self.head.version = header.version;
+        self.head.created_at = header.created_at;
+        self.head.parent_session_id = header.parent_session_id;
+        self.head.parent_session_path = header.parent_session_path;
+        if let Some(work_dir) = header.work_dir {
+            self.head.workspace_id = Some(sessions::workspace(self.conn, &work_dir)?);
+        }
+        self.take_runtime(header.runtime);
+        Ok(())
+    }
+
+    fn take_runtime(&mut self, runtime: Runtime) {
+        let set = |setting: &mut Option<Stored>, new: Option<Option<Stored>>| {
+            if let Some(new) = new {
+                *setting = new;
+            }
+        };
+        set(&mut self.head.provider, runtime.provider);
+        set(&mut self.head.model, runtime.model);
+        set(&mut self.head.reasoning_effort, runtime.reasoning_effort);
+    }
+
+    fn add_entry(&mut self, key: i64, entry: &NewEntry, record: &Record) -> Result<()> {
+        let made;
+        let id = match &entry.id {
+            Some(id) => id,
+            None => {
+                made = format!("message:{}", self.head.entry_count);
+                if !self.linear {
+                    self.note(Some(key), ProblemKind::MissingId, "an entry without an id")?;
+                }
+                &made
+            }
+        };
+        self.has_ids |= entry.id.is_some();
+        let (parent_key, parent_id) = self.find_parent(entry, id)?;
+        self.has_orphans |= parent_id.is_some();
+        let mut row = EntryRow {
+            entry_key: key,
+            session: self.session,
+            entry_id: id,
+            id_made: entry.id.is_none(),
+            parent_key,
+            parent_id,
+            entry_type: entry.entry_type,
+            role: entry.role.as_deref(),
+            message_id: entry.message_id.as_ref(),
+            created_at: record.at,
+            place: None,
+        };
+        if !entries::insert_entry(self.conn, &row)? {
+            self.replace(&mut row)?;
+        }
+        if entry.entry_type == "compaction" {
+            let first_kept = entry.first_kept.as_ref();
+            entries::insert_compaction(self.conn, self.session, key, first_kept)?;
+        }
+        if self.has_orphans && 0 < entries::adopt_orphans(self.conn, self.session, key, id)? {
+            self.reshaped = true;
+            self.knotted = true;
+        }
+        self.head.entry_count += 1;
+        self.head.last_entry_key = Some(key);
+        self.last = Some((id.clone(), key));
+        // Kward's own reader passes entries without an id by; in a chain they are all there is.
+        if entry.id.is_some() || self.linear {
+            self.extend(key, parent_key, entry);
+            self.head.leaf_id = Some(id.clone());
+            self.leaf_key = Some(key);
+        }
+        Ok(())
+    }
+
+    /// The parent's key, or the id of a parent that is not there (yet).
+    fn find_parent<'e>(
+        &self,
+        entry: &'e NewEntry,
+        id: &str,
+    ) -> Result<(Option<i64>, Option<&'e str>)> {
+        match &entry.parent {
+            Parent::Id(parent) if parent == id => Ok((None, Some(parent))),
+            Parent::Id(parent) => {
+                if let Some((_, key)) = self.last.as_ref().filter(|(last, _)| last == parent) {
+                    return Ok((Some(*key), None));
+                }
+                match entries::entry_key(self.conn, self.session, parent)? {
+                    Some(key) => Ok((Some(key), None)),
+                    None => Ok((None, Some(parent))),
+                }
+            }
+            Parent::Unsaid if self.linear || entry.id.is_none() => {
+                Ok((self.head.last_entry_key, None))
+            }
+            Parent::Unsaid | Parent::None => Ok((None, None)),
+        }
+    }
+
+    /// Of entries with the same id the last wins; children and label pass to it.
+    fn replace(&mut self, row: &mut EntryRow<'_>) -> Result<()> {
+        let Some(old) = entries::entry_key(self.conn, self.session, row.entry_id)? else {
+            return Ok(());
+        };
+        let detail = format!("line {} has the same id; this one counts", log::line_number(old));
+        self.note(Some(row.entry_key), ProblemKind::DuplicateId, &detail)?;
+        let position = entries::position(self.conn, old)?;
+        if position.parent_key == row.parent_key && position.parent_id.as_deref() == row.parent_id {
+            row.place = Some(position.place);
+        }
+        entries::replace_entry(self.conn, old, row.entry_key)?;
+        entries::insert_entry(self.conn, row)?;
+        self.reshaped = true;
+        self.knotted = true;
+        Ok(())
+    }
+
+    fn move_leaf(&mut self, target: Option<String>) -> Result<()> {
+        let leaf_key = match &target {
+            Some(target) => entries::entry_key(self.conn, self.session, target)?,
+            None => None,
+        };
+        self.reshaped |= leaf_key != self.leaf_key;
+        self.head.leaf_id = target;
+        self.leaf_key = leaf_key;
+        Ok(())
+    }
+
+    /// Brings the summary from the parent's branch to that of its new child.
+    fn extend(&mut self, key: i64, parent_key: Option<i64>, entry: &NewEntry) {
+        if parent_key.is_none() {
+            // A root begins a branch of its own.
+            self.reshaped = self.knotted;
+            self.forget();
+        } else if parent_key != self.leaf_key {
+            self.reshaped = true;
+        }
+        if self.reshaped || entry.role.is_none() {
+            return;
+        }
+        if entry.entry_type == "compaction" {
+            self.forget();
+            self.reshaped = entry.first_kept.is_some();
+        }
+        self.count(key, self.format.role(entry.role.as_deref()));
+    }
+
+    fn forget(&mut self) {
+        self.head.message_count = 0;
+        self.head.first_entry_key = None;
+    }
+
+    fn count(&mut self, key: i64, role: Role) {
+        match role {
+            Role::Prompt | Role::CompactionSummary => {
+                self.head.message_count += 1;
+                self.head.first_entry_key.get_or_insert(key);
+            }
+            Role::Counted => self.head.message_count += 1,
+            Role::System | Role::Other => {}
+        }
+    }
+
+    fn summarise(&mut self) -> Result<()> {
+        self.forget();
+        let leaf_key = match &self.head.leaf_id {
+            Some(leaf_id) => entries::entry_key(self.conn, self.session, leaf_id)?,
+            None => None,
+        };
+        if let Some(leaf_key) = leaf_key {
+            for step in context::restored(self.conn, self.format, self.session, leaf_key)? {
+                self.count(step.key, step.role);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_whitespace() || matches!(c, '\0' | '\u{b}'))
+}
+
+/// What queries look through: title and work dir, with a character between that neither holds.
+pub(crate) fn search_text(conn: &Connection, head: &Head) -> Result<String> {
+    let work_dir = match head.workspace_id {
+        Some(workspace_id) => sessions::workspace_path(conn, workspace_id)?,
+        None => String::new(),
+    };
+    let title = head.title.as_deref().unwrap_or_default();
+    Ok(format!("{}\u{1f}{}", title.to_lowercase(), work_dir.to_lowercase()))
+}
+
+/// Gives each session with a recovered header the work dir of its folder's other sessions, if they agree.
+pub(crate) fn settle_recovered(conn: &Connection, source_id: i64) -> Result<()> {
+    for (session, path) in sessions::recovered_sessions(conn, source_id)? {
+        let folder = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        let workspaces = match folder {
+            0 => Vec::new(),
+            _ => sessions::workspaces_of_folder(conn, source_id, &path[..folder])?,
+        };
+        let mut head = sessions::head(conn, session)?;
+        let workspace_id = Some(&workspaces).filter(|found| found.len() == 1).map(|found| found[0]);
+        if head.workspace_id != workspace_id {
+            head.workspace_id = workspace_id;
+            head.search_text = search_text(conn, &head)?;
+            sessions::update_head(conn, session, &head)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! What the original programs' files mean. Pure: bytes in, plain data out.
+//!
+//! A format is one module of four questions: which files below a root are its
+//! logs, what a line means, which steps of a path the restored conversation
+//! consists of, and what an entry's message looks like.
+
+pub(crate) mod json;
+mod kward;
+pub(crate) mod time;
+
+use std::collections::HashSet;
+
+pub(crate) use kward::stored_text;
+
+use crate::model::{Format, HeaderRecord, Record, Role, Step};
+
+/// What a compaction keeps of the steps before it.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// Steps whose message has the id that the compaction names.
+    pub(crate) keys: HashSet<i64>,
+    /// The position that it names instead.
+    pub(crate) position: Option<usize>,
+}
+
+impl Format {
+    /// Folders and files below a root that an import covers.
+    pub(crate) fn covered(self) -> &'static [&'static str] {
+        match self {
+            Self::Kward => &["sessions"],
+        }
+    }
+
+    /// Whether a file of this name is a log of sessions.
+    pub(crate) fn is_log(self, path: &[u8]) -> bool {
+        match self {
+            Self::Kward => kward::is_log(path),
+        }
+    }
+
+    /// How sure the name and first line of a file make it that this format wrote it.
+    pub(crate) fn recognises(self, path: &[u8], first_line: &[u8]) -> bool {
+        match self {
+            Self::Kward => kward::recognises(path, first_line),
+        }
+    }
+
+    /// What a line means. It never fails: what cannot be understood is a problem of the record.
+    pub(crate) fn parse(self, line: &[u8]) -> Record {
+        match self {
+            Self::Kward => kward::parse(line),
+        }
+    }
+
+    /// The header that the name of a file gives when it has none itself.
+    pub(crate) fn header_from_name(self, path: &[u8]) -> Option<HeaderRecord> {
+        match self {
+            Self::Kward => kward::header_from_name(path),
+        }
+    }
+
+    /// Whether entries follow one another in file order unless they say otherwise.
+    pub(crate) fn is_linear(self, version: Option<&crate::model::Stored>) -> bool {
+        match self {
+            Self::Kward => kward::is_linear(version),
+        }
+    }
+
+    /// What a message's role means.
+    pub(crate) fn role(self, role: Option<&str>) -> Role {
+        match self {
+            Self::Kward => kward::role(role),
+        }
+    }
+
+    /// The steps of a path, root first, that the restored conversation consists of.
+    pub(crate) fn restore(self, path: &[Step], kept: &[(i64, Option<Kept>)]) -> Vec<Step> {
+        match self {
+            Self::Kward => kward::restore(path, kept),
+        }
+    }
+
+    /// The position a compaction names when it names no id, as in `message:3`.
+    pub(crate) fn kept_position(self, first_kept: &str) -> Option<usize> {
+        match self {
+            Self::Kward => kward::kept_position(first_kept),
+        }
+    }
+
+    /// The message of an entry's line, as JSON; `instead` stands for what JSON readers choke on.
+    pub(crate) fn message(self, line: &[u8], instead: &str) -> Option<String> {
+        match self {
+            Self::Kward => kward::message(line, instead),
+        }
+    }
+
+    /// The first characters of an entry's message on one line.
+    pub(crate) fn preview(self, line: &[u8]) -> String {
+        match self {
+            Self::Kward => kward::preview(line),
+        }
+    }
+}

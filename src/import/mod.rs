@@ -1,0 +1,242 @@
+//! Import: a root of session files into the store.
+//!
+//! One thread walks, reads, hashes and parses; the caller's thread writes, in
+//! transactions of 16 MB or 2,000 files, whichever comes first: a transaction a
+//! file would cost more than twice as much, one for everything two to four
+//! times. What waits between the two is bounded in bytes.
+//!
+//! A file larger than a batch goes into the log batch by batch, in a state that
+//! nothing shows; the last batch folds it and makes it visible. An import that
+//! is interrupted, however hard, leaves complete files and perhaps one such
+//! half-read one, and the next import goes on where it stood.
+//!
+//! Files are compared with what the store knows of them: same size and time,
+//! and not so young that a change could hide in the clock's grain, is
+//! unchanged and not opened; larger with the known bytes at its head is grown,
+//! and its tail is read; anything else is a new generation, beside the old.
+
+mod budget;
+mod read;
+mod root;
+mod walk;
+mod write;
+
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::{Duration, SystemTime};
+
+use budget::Budget;
+use read::Item;
+
+use crate::error::Result;
+use crate::model::{Format, ProblemKind, Timestamp};
+use crate::store::files::Source;
+use crate::store::{Store, files, problems};
+
+/// How to import.
+#[derive(Clone, Debug, Default)]
+#[must_use = "options do nothing until `import`"]
+pub struct ImportOptions {
+    format: Option<Format>,
+    dry_run: bool,
+    now: Option<Timestamp>,
+}
+
+impl ImportOptions {
+    /// The defaults named at each setter.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The program that wrote the root. Default: told from its files.
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = Some(format);
+        self
+    }
+
+    /// Reads everything and reports, but writes nothing. Default: `false`.
+    pub fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+
+    /// The time of the import. Default: the system's clock.
+    ///
+    /// It decides which files are too young to be trusted by their time alone.
+    pub fn now(mut self, now: Timestamp) -> Self {
+        self.now = Some(now);
+        self
+    }
+}
+
+/// What an import found, in files unless it says otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ImportReport {
+    /// Seen for the first time.
+    pub new: u64,
+    /// Longer than before, with the same bytes at the head; their tail was read.
+    pub grown: u64,
+    /// Different from before; the earlier content is kept.
+    pub rewritten: u64,
+    /// As before.
+    pub unchanged: u64,
+    /// No longer at the root, and kept here.
+    pub missing: u64,
+    /// Sessions that were added or changed.
+    pub sessions: u64,
+    /// Lines read.
+    pub lines: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Problems of the whole root, by kind, the most frequent first.
+    pub problems: Vec<(ProblemKind, u64)>,
+}
+
+/// How far an import is.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Files seen so far, unchanged ones included.
+    pub files: u64,
+    /// Bytes read so far.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// Reads a root of session files; never writes to it.
+    ///
+    /// Import it again at any time: what did not change is not read. When this
+    /// fails or is interrupted, complete files are in and the next import
+    /// finishes the rest. Files that cannot be understood or read are no
+    /// failure; they are problems in the report and in the store.
+    ///
+    /// # Errors
+    ///
+    /// [`RootNotFound`](crate::Error::RootNotFound) and
+    /// [`UnknownFormat`](crate::Error::UnknownFormat) before anything is read;
+    /// [`Busy`](crate::Error::Busy) when another process writes for too long.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// use sessile::{ImportOptions, Store};
+    ///
+    /// let store = Store::open(&dir.path().join("sessions.db"))?;
+    /// let report = store.import("fixtures/kward/small".as_ref(), &ImportOptions::new())?;
+    ///
+    /// assert_eq!(report.sessions, 9);
+    /// # Ok::<(), sessile::Error>(())
+    /// ```
+    pub fn import(&self, root: &Path, options: &ImportOptions) -> Result<ImportReport> {
+        self.import_with(root, options, |_| {})
+    }
+
+    /// Imports as [`import`](Self::import), telling `progress` now and then how far it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`import`](Self::import).
+    pub fn import_with(
+        &self,
+        root: &Path,
+        options: &ImportOptions,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<ImportReport> {
+        let root = root::examine(root, options.format)?;
+        let now = options.now.unwrap_or_else(system_now);
+        let source = if options.dry_run {
+            self.read(|conn| files::source(conn, &root.path))?
+        } else {
+            Some(self.write(|tx| files::insert_source(tx, &root.path, root.format))?)
+        };
+        let job = Job { store: self, root, source, now, dry_run: options.dry_run };
+        let mut outcome = job.run(&mut progress)?;
+        // Another import of the same root at the same time took some files
+        // first; a second look finds them unchanged.
+        for _ in 0..3 {
+            if outcome.conflicts == 0 {
+                break;
+            }
+            outcome = job.run(&mut progress)?;
+        }
+        if let Some(source) = job.source.filter(|_| !options.dry_run) {
+            outcome.report.problems =
+                self.read(|conn| problems::count_by_kind(conn, source.source_id))?;
+        }
+        Ok(outcome.report)
+    }
+}
+
+/// One pass over a root.
+struct Job<'a> {
+    store: &'a Store,
+    root: root::Root,
+    /// `None` for a dry run over a root that was never imported.
+    source: Option<Source>,
+    now: Timestamp,
+    dry_run: bool,
+}
+
+#[derive(Default)]
+struct Outcome {
+    report: ImportReport,
+    /// Files that another import changed since they were compared.
+    conflicts: u64,
+}
+
+impl Job<'_> {
+    fn run(&self, progress: &mut impl FnMut(Progress)) -> Result<Outcome> {
+        let budget = Budget::new();
+        std::thread::scope(|scope| {
+            let (sender, receiver) = mpsc::sync_channel(1_024);
+            let budget = &budget;
+            let reader = scope.spawn(move || {
+                let _close = budget.close_on_drop();
+                read::read(self, budget, &sender)
+            });
+            let outcome = {
+                let _close = budget.close_on_drop();
+                let inbox = Inbox { receiver, budget };
+                if self.dry_run {
+                    Ok(write::count(&inbox, progress))
+                } else {
+                    write::write(self, &inbox, progress)
+                }
+            };
+            // A panic of the reader is one of ours; it goes on here.
+            let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let outcome = outcome?;
+            read?;
+            Ok(outcome)
+        })
+    }
+}
+
+/// What the reader hands to the writer, which returns its bytes to the budget.
+struct Inbox<'a> {
+    receiver: mpsc::Receiver<Item>,
+    budget: &'a Budget,
+}
+
+impl Inbox<'_> {
+    /// The next item; `None` when the reader has ended.
+    fn next(&self) -> Option<Item> {
+        let item = self.receiver.recv().ok()?;
+        self.budget.give(item.cost());
+        Some(item)
+    }
+
+    /// The next item, unless the reader keeps the writer waiting.
+    fn next_soon(&self) -> Option<Item> {
+        let item = self.receiver.recv_timeout(Duration::from_millis(20)).ok()?;
+        self.budget.give(item.cost());
+        Some(item)
+    }
+}
+
+fn system_now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,93 @@
+//! Which part of a root is covered, and by which format.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::model::Format;
+
+/// Files looked into before the format counts as unknown.
+const SAMPLE: usize = 200;
+
+/// A root to import.
+#[derive(Debug)]
+pub(crate) struct Root {
+    /// Absolute and without links.
+    pub(crate) path: PathBuf,
+    pub(crate) format: Format,
+    /// What is covered, below the path; the empty path is all of it.
+    pub(crate) covered: Vec<PathBuf>,
+}
+
+/// Finds out what a root is.
+///
+/// It may be a configuration folder, of which `sessions` is covered, or that
+/// folder itself, or one workspace folder in it, which are covered whole.
+pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
+    let path = fs::canonicalize(root).map_err(|_| Error::RootNotFound(root.to_owned()))?;
+    if !path.is_dir() {
+        return Err(Error::RootNotFound(root.to_owned()));
+    }
+    let formats = match format {
+        Some(format) => vec![format],
+        None => vec![Format::Kward],
+    };
+    for candidate in formats {
+        let covered: Vec<PathBuf> =
+            candidate.covered().iter().map(PathBuf::from).filter(|top| path.join(top).exists()).collect();
+        if !covered.is_empty() {
+            let sure = format.is_some() || covered.iter().any(|top| holds(&path.join(top), candidate));
+            if sure {
+                return Ok(Root { path, format: candidate, covered });
+            }
+        } else if is_sessions_folder(&path) && (format.is_some() || holds(&path, candidate)) {
+            return Ok(Root { path, format: candidate, covered: vec![PathBuf::new()] });
+        }
+    }
+    Err(Error::UnknownFormat(path))
+}
+
+/// A folder `sessions`, one in it, or one with session files of its own.
+fn is_sessions_folder(path: &Path) -> bool {
+    let is_sessions = |path: &Path| path.file_name().is_some_and(|name| name == "sessions");
+    is_sessions(path) || path.parent().is_some_and(is_sessions) || {
+        fs::read_dir(path).into_iter().flatten().flatten().any(|entry| {
+            entry.path().extension().is_some_and(|extension| extension == "jsonl")
+        })
+    }
+}
+
+/// Whether one of the first files below `folder` is the format's own.
+fn holds(folder: &Path, format: Format) -> bool {
+    let mut todo = vec![folder.to_owned()];
+    let mut seen = 0;
+    while let Some(folder) = todo.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Ok(kind) = entry.file_type() else { continue };
+            let path = entry.path();
+            if kind.is_dir() {
+                todo.push(path);
+            } else if kind.is_file() && format.is_log(path.as_os_str().as_bytes()) {
+                if format.recognises(path.as_os_str().as_bytes(), &first_line(&path)) {
+                    return true;
+                }
+                seen += 1;
+            }
+            if SAMPLE < seen + todo.len() {
+                return false;
+            }
+        }
+    }
+    false
+}
+
+fn first_line(path: &Path) -> Vec<u8> {
+    let mut line = Vec::new();
+    if let Ok(file) = fs::File::open(path) {
+        // Headers are short; a line that is not ends the look.
+        let _ = BufReader::new(file.take(64 << 10)).read_until(b'\n', &mut line);
+    }
+    line
+}

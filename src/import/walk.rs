@@ -1,0 +1,233 @@
+//! A walk over the covered part of a root that follows no link and opens nothing but folders and files.
+//!
+//! Folders are read as they come, not sorted: a folder of a million files is
+//! never in memory. Each path is resolved below the root without following
+//! links, so that one swapped in during the walk leads nowhere.
+
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use crate::error::{Error, Result};
+use crate::model::Timestamp;
+
+/// Folders inside one another that are held open while they are read.
+const MAX_OPEN: usize = 64;
+
+/// Something below a root.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// Below the root, separated by `/`.
+    pub(crate) path: Vec<u8>,
+    pub(crate) kind: FoundKind,
+    pub(crate) stat: FileStat,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum FoundKind {
+    File,
+    Folder,
+    Link(Vec<u8>),
+    /// A pipe, socket or device.
+    Special,
+    /// Why it could not be looked at.
+    Unreadable(String),
+}
+
+/// What the file system says of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FileStat {
+    pub(crate) mode: u32,
+    pub(crate) mtime: i64,
+    pub(crate) size: u64,
+    pub(crate) inode: i64,
+}
+
+impl FileStat {
+    #[expect(
+        clippy::unnecessary_cast,
+        clippy::useless_conversion,
+        reason = "the fields have other types on other systems"
+    )]
+    fn new(stat: &Stat) -> Self {
+        let seconds = stat.st_mtime as i64;
+        Self {
+            mode: stat.st_mode as u32 & 0o7777,
+            mtime: seconds.saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as i64),
+            size: u64::try_from(stat.st_size).unwrap_or_default(),
+            inode: stat.st_ino as i64,
+        }
+    }
+
+    pub(crate) fn modified_at(&self) -> Timestamp {
+        Timestamp(self.mtime)
+    }
+}
+
+pub(crate) struct Walk {
+    root: OwnedFd,
+    open: Vec<(Vec<u8>, Names)>,
+    tops: std::vec::IntoIter<Vec<u8>>,
+}
+
+enum Names {
+    Streaming(Dir),
+    Collected(std::vec::IntoIter<Vec<u8>>),
+}
+
+impl Walk {
+    pub(crate) fn new(root: &Path, covered: &[std::path::PathBuf]) -> Result<Self> {
+        let open = rustix::fs::openat(
+            CWD,
+            root,
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        );
+        let root = open.map_err(|err| Error::io("read", root)(err.into()))?;
+        let tops: Vec<Vec<u8>> =
+            covered.iter().map(|top| top.as_os_str().as_bytes().to_vec()).collect();
+        Ok(Self { root, open: Vec::new(), tops: tops.into_iter() })
+    }
+
+    /// The next thing below the root; a folder comes before what it holds.
+    pub(crate) fn next(&mut self) -> Option<Found> {
+        loop {
+            let Some((folder, names)) = self.open.last_mut() else {
+                let top = self.tops.next()?;
+                if top.is_empty() {
+                    if let Some(found) = self.enter(Vec::new()) {
+                        return Some(found);
+                    }
+                    continue;
+                }
+                return Some(self.look(top));
+            };
+            let name = match names {
+                Names::Collected(names) => names.next().map(Ok),
+                Names::Streaming(dir) => {
+                    dir.next().map(|entry| entry.map(|entry| entry.file_name().to_bytes().to_vec()))
+                }
+            };
+            match name {
+                None => {
+                    self.open.pop();
+                }
+                Some(Ok(name)) if name == b"." || name == b".." => {}
+                Some(Ok(name)) => {
+                    let path = join(folder, &name);
+                    return Some(self.look(path));
+                }
+                Some(Err(err)) => {
+                    let (folder, _) = self.open.pop()?;
+                    return Some(unreadable(folder, err));
+                }
+            }
+        }
+    }
+
+    /// Opens a file below the root for reading, if it is still a plain file.
+    pub(crate) fn open_file(&self, path: &[u8]) -> std::io::Result<(std::fs::File, FileStat)> {
+        // NONBLOCK: opening a pipe that was swapped in must not wait for a writer.
+        let fd = self.open_below(path, OFlags::RDONLY | OFlags::NONBLOCK)?;
+        let stat = rustix::fs::fstat(&fd)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(std::io::Error::other("it is no plain file any more"));
+        }
+        Ok((std::fs::File::from(fd), FileStat::new(&stat)))
+    }
+
+    fn look(&mut self, path: Vec<u8>) -> Found {
+        let stat = match self.stat_below(&path) {
+            Ok(stat) => stat,
+            Err(err) => return unreadable(path, err),
+        };
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => FoundKind::File,
+            FileType::Directory => match self.enter(path.clone()) {
+                None => FoundKind::Folder,
+                Some(unreadable) => return unreadable,
+            },
+            FileType::Symlink => match self.link_target(&path) {
+                Ok(target) => FoundKind::Link(target),
+                Err(err) => return unreadable(path, err),
+            },
+            _ => FoundKind::Special,
+        };
+        Found { path, kind, stat: FileStat::new(&stat) }
+    }
+
+    /// Goes into a folder; returns why it cannot.
+    fn enter(&mut self, path: Vec<u8>) -> Option<Found> {
+        let opened = self
+            .open_below(&path, OFlags::RDONLY | OFlags::DIRECTORY)
+            .and_then(Dir::new);
+        let dir = match opened {
+            Ok(dir) => dir,
+            Err(err) => return Some(unreadable(path, err)),
+        };
+        let names = if self.open.len() < MAX_OPEN {
+            Names::Streaming(dir)
+        } else {
+            let names: rustix::io::Result<Vec<Vec<u8>>> =
+                dir.map(|entry| entry.map(|entry| entry.file_name().to_bytes().to_vec())).collect();
+            match names {
+                Ok(names) => Names::Collected(names.into_iter()),
+                Err(err) => return Some(unreadable(path, err)),
+            }
+        };
+        self.open.push((path, names));
+        None
+    }
+
+    fn link_target(&self, path: &[u8]) -> rustix::io::Result<Vec<u8>> {
+        let (folder, name) = self.folder_of(path)?;
+        Ok(rustix::fs::readlinkat(&folder, name, Vec::new())?.into_bytes())
+    }
+
+    fn stat_below(&self, path: &[u8]) -> rustix::io::Result<Stat> {
+        let (folder, name) = self.folder_of(path)?;
+        rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    /// The folder that holds a path, opened without following links, and the name in it.
+    fn folder_of<'p>(&self, path: &'p [u8]) -> rustix::io::Result<(OwnedFd, &'p OsStr)> {
+        let (folder, name) = match path.iter().rposition(|byte| *byte == b'/') {
+            Some(slash) => (&path[..slash], &path[slash + 1..]),
+            None => (&path[..0], path),
+        };
+        let fd = self.open_below(folder, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        Ok((fd, OsStr::from_bytes(name)))
+    }
+
+    fn open_below(&self, path: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        let path = if path.is_empty() { OsStr::new(".") } else { OsStr::from_bytes(path) };
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::ResolveFlags;
+            let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
+            match rustix::fs::openat2(&self.root, path, flags, Mode::empty(), resolve) {
+                // Kernels before 5.6 and some sandboxes lack it.
+                Err(Errno::NOSYS | Errno::PERM) => {}
+                opened => return opened,
+            }
+        }
+        rustix::fs::openat(&self.root, path, flags, Mode::empty())
+    }
+}
+
+fn unreadable(path: Vec<u8>, err: Errno) -> Found {
+    let reason = std::io::Error::from(err).to_string();
+    Found { path, kind: FoundKind::Unreadable(reason), stat: FileStat::default() }
+}
+
+fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
+    if folder.is_empty() {
+        return name.to_vec();
+    }
+    [folder, b"/", name].concat()
+}

@@ -1,0 +1,586 @@
+//! The writing side of an import: batches of whole files, and large files batch by batch.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::read::{Chunk, Item, Plan, Start};
+use super::{Inbox, Job, Outcome, Progress};
+use crate::error::Result;
+use crate::fold::{self, Fold, Shape};
+use crate::model::{Format, SessionKey};
+use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::problems::{self, NewProblem};
+use crate::store::{log, seen, sessions};
+
+const BATCH_BYTES: u64 = 16 << 20;
+const BATCH_FILES: u64 = 2_000;
+
+/// Reports what an import would do.
+pub(super) fn count(inbox: &Inbox<'_>, progress: &mut impl FnMut(Progress)) -> Outcome {
+    let mut tally = Tally::default();
+    let mut kinds = std::collections::BTreeMap::new();
+    let mut open = None;
+    while let Some(item) = inbox.next() {
+        let mut count_records = |chunk: &Chunk| {
+            for (kind, _) in chunk.records.iter().flat_map(|record| &record.problems) {
+                *kinds.entry(*kind).or_insert(0) += 1;
+            }
+        };
+        match item {
+            Item::Same { .. } => tally.same(),
+            Item::Whole { start, chunks, end } => {
+                chunks.iter().for_each(&mut count_records);
+                tally.file(&start, &end);
+            }
+            Item::Start(start) => open = Some(start),
+            Item::Chunk(chunk) => count_records(&chunk),
+            Item::End(end) => {
+                if let Some(start) = open.take() {
+                    tally.file(&start, &end);
+                }
+            }
+            Item::Problem { kind, .. } => *kinds.entry(kind).or_insert(0) += 1,
+            Item::Void | Item::Hidden { .. } => {}
+        }
+        tally.show(progress);
+    }
+    let mut outcome = tally.outcome;
+    outcome.report.problems = kinds.into_iter().collect();
+    outcome.report.problems.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    outcome
+}
+
+/// Writes what the reader sends, and marks what it did not.
+pub(super) fn write(
+    job: &Job<'_>,
+    inbox: &Inbox<'_>,
+    progress: &mut impl FnMut(Progress),
+) -> Result<Outcome> {
+    let mut conn = job.store.connection()?;
+    seen::begin(&conn)?;
+    let mut writer = Writer { job, tally: Tally::default(), hidden: Vec::new() };
+    let mut waiting = inbox.next();
+    while let Some(item) = waiting.take() {
+        let item = match item {
+            Item::Start(start) if !start.is_tail() => {
+                writer.large_file(&mut conn, start, inbox, progress)?;
+                waiting = inbox.next();
+                continue;
+            }
+            item => item,
+        };
+        if !writer.changes(&conn, &item)? {
+            writer.tally.show(progress);
+            waiting = inbox.next();
+            continue;
+        }
+        // Immediate takes the write lock now; a deferred transaction could
+        // find at its first write that it is too late.
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let (bytes, files) = (writer.tally.outcome.report.bytes, writer.tally.files);
+        let mut next = Some(item);
+        while let Some(item) = next.take() {
+            writer.take(&tx, item, inbox)?;
+            writer.tally.show(progress);
+            let full = bytes + BATCH_BYTES <= writer.tally.outcome.report.bytes
+                || files + BATCH_FILES <= writer.tally.files;
+            // Others may write while the reader takes its time.
+            match inbox.next_soon() {
+                Some(Item::Start(start)) if !start.is_tail() => waiting = Some(Item::Start(start)),
+                Some(item) if full => waiting = Some(item),
+                item => next = item,
+            }
+        }
+        tx.commit()?;
+        if waiting.is_none() {
+            waiting = inbox.next();
+        }
+    }
+    writer.finish(&mut conn)?;
+    Ok(writer.tally.outcome)
+}
+
+#[derive(Default)]
+struct Tally {
+    outcome: Outcome,
+    files: u64,
+    shown: u64,
+}
+
+impl Tally {
+    fn same(&mut self) {
+        self.files += 1;
+        self.outcome.report.unchanged += 1;
+    }
+
+    fn file(&mut self, start: &Start, end: &FileRow) {
+        self.files += 1;
+        let report = &mut self.outcome.report;
+        match &start.plan {
+            Plan::New | Plan::Resumed { base: None, .. } => report.new += 1,
+            Plan::Grown { .. } => report.grown += 1,
+            Plan::Rewritten { .. } | Plan::Resumed { .. } => report.rewritten += 1,
+        }
+        report.sessions += u64::from(end.kind == FileKind::Log);
+        report.lines += if end.kind == FileKind::Log { u64::from(end.line_count) } else { 0 };
+        report.bytes += end.size - start.file.size;
+    }
+
+    fn show(&mut self, progress: &mut impl FnMut(Progress)) {
+        // Often enough for an eye, seldom enough to cost nothing.
+        let now = self.files / 64 + self.outcome.report.bytes / (1 << 20);
+        if self.shown != now {
+            self.shown = now;
+            progress(Progress { files: self.files, bytes: self.outcome.report.bytes });
+        }
+    }
+}
+
+struct Writer<'a> {
+    job: &'a Job<'a>,
+    tally: Tally,
+    /// Folders that could not be read.
+    hidden: Vec<Vec<u8>>,
+}
+
+impl Writer<'_> {
+    /// Deals with an item that leaves the database as it is; says whether it does not.
+    fn changes(&mut self, conn: &Connection, item: &Item) -> Result<bool> {
+        match item {
+            Item::Same { file, changed } => {
+                if !changed {
+                    seen::file(conn, file.file_id)?;
+                    self.tally.same();
+                }
+                Ok(*changed)
+            }
+            Item::Problem { path, kind, detail, file_id } => {
+                seen::problem(conn, path)?;
+                if let Some(file_id) = file_id {
+                    seen::file(conn, *file_id)?;
+                }
+                Ok(!problems::is_recorded(conn, self.source_id(), path, *kind, detail)?)
+            }
+            Item::Hidden { folder } => {
+                self.hidden.push(folder.clone());
+                Ok(false)
+            }
+            Item::Void | Item::End(_) | Item::Chunk(_) => Ok(false),
+            Item::Whole { .. } | Item::Start(_) => Ok(true),
+        }
+    }
+
+    fn source_id(&self) -> i64 {
+        self.job.source.as_ref().map_or(0, |source| source.source_id)
+    }
+
+    fn take(&mut self, tx: &Connection, item: Item, inbox: &Inbox<'_>) -> Result<()> {
+        if !self.changes(tx, &item)? {
+            return Ok(());
+        }
+        match item {
+            Item::Same { file, .. } => self.same(tx, &file),
+            Item::Whole { start, chunks, end } => {
+                let mut chunks = chunks.into_iter();
+                self.file(tx, start, &mut || Some(chunks.next().map_or(Piece::End(Box::new(end.clone())), Piece::Chunk)))
+            }
+            Item::Start(start) => self.tail(tx, start, inbox),
+            Item::Problem { path, kind, detail, file_id } => {
+                problems::delete_path_problems(tx, self.source_id(), &path)?;
+                problems::insert_problem(
+                    tx,
+                    &NewProblem {
+                        source_id: self.source_id(),
+                        file_id,
+                        session: None,
+                        path: &path,
+                        line: None,
+                        kind,
+                        detail: &detail,
+                    },
+                )
+            }
+            Item::Chunk(_) | Item::End(_) | Item::Void | Item::Hidden { .. } => Ok(()),
+        }
+    }
+
+    /// Same content; mode, time or presence changed.
+    fn same(&mut self, tx: &Connection, file: &FileRow) -> Result<()> {
+        seen::file(tx, file.file_id)?;
+        if !self.is_as_compared(tx, file, file)? {
+            return Ok(());
+        }
+        files::update_file(tx, file)?;
+        if let Some(session) = sessions::session_of_file(tx, file.file_id)? {
+            sessions::update_mtime(tx, session, file.mtime)?;
+        }
+        self.tally.same();
+        Ok(())
+    }
+
+    /// Whether a row is still what the reader compared with; if not, another import was faster.
+    fn is_as_compared(&mut self, tx: &Connection, file: &FileRow, base: &FileRow) -> Result<bool> {
+        let now = files::file(tx, file.source_id, &file.path, base.state)?;
+        let same = now.is_some_and(|now| {
+            now.file_id == base.file_id && now.size == base.size && now.sha256 == base.sha256
+        });
+        self.tally.outcome.conflicts += u64::from(!same);
+        Ok(same)
+    }
+
+    /// The tail of a file that grew by much: one transaction, so that readers see all of it or none.
+    fn tail(&mut self, tx: &Connection, start: Start, inbox: &Inbox<'_>) -> Result<()> {
+        tx.execute_batch("SAVEPOINT tail")?;
+        let counts = self.tally.outcome.report.clone();
+        let mut void = false;
+        self.file(tx, start, &mut || match inbox.next()? {
+            Item::Chunk(chunk) => Some(Piece::Chunk(chunk)),
+            Item::End(end) => Some(Piece::End(Box::new(end))),
+            _ => {
+                void = true;
+                None
+            }
+        })?;
+        if void {
+            tx.execute_batch("ROLLBACK TO tail")?;
+            self.tally.outcome.report = counts;
+        }
+        Ok(tx.execute_batch("RELEASE tail")?)
+    }
+
+    /// Writes one file whose pieces come from `next`; without an end, the caller takes it back.
+    fn file(
+        &mut self,
+        tx: &Connection,
+        start: Start,
+        next: &mut dyn FnMut() -> Option<Piece>,
+    ) -> Result<()> {
+        let base = match &start.plan {
+            Plan::New | Plan::Resumed { .. } => None,
+            Plan::Grown { base, .. } | Plan::Rewritten { base } => Some(&**base),
+        };
+        let fits = match base {
+            Some(base) => self.is_as_compared(tx, &start.file, base)?,
+            None => {
+                let known = files::file(tx, start.file.source_id, &start.file.path, FileState::Current)?;
+                self.tally.outcome.conflicts += u64::from(known.is_some());
+                known.is_none()
+            }
+        };
+        if !fits {
+            while let Some(Piece::Chunk(_)) = next() {}
+            return Ok(());
+        }
+        problems::delete_path_problems(tx, self.source_id(), &start.file.path)?;
+        match (&start.plan, base) {
+            (Plan::Grown { replaces_last_line, .. }, Some(base)) => {
+                self.grow(tx, &start, base, *replaces_last_line, next)
+            }
+            _ => self.fill(tx, &start, base, next),
+        }
+    }
+
+    fn grow(
+        &mut self,
+        tx: &Connection,
+        start: &Start,
+        base: &FileRow,
+        replaces_last_line: bool,
+        next: &mut dyn FnMut() -> Option<Piece>,
+    ) -> Result<()> {
+        let format = self.job.root.format;
+        let mut position = base.line_count;
+        if replaces_last_line {
+            position -= 1;
+            log::delete_line(tx, log::key(base.file_id, position))?;
+        }
+        let file = FileRow { mtime: start.file.mtime, ..base.clone() };
+        let session = match sessions::session_of_file(tx, base.file_id)? {
+            Some(session) => session,
+            None => sessions::insert_session(tx, base, format)?,
+        };
+        let mut fold = match replaces_last_line {
+            true => None,
+            false => Fold::resume(tx, &file, format, session)?,
+        };
+        let end = loop {
+            match next() {
+                None => return Ok(()),
+                Some(Piece::End(end)) => break *end,
+                Some(Piece::Chunk(chunk)) => {
+                    position = write_lines(tx, base.file_id, position, chunk, fold.as_mut())?;
+                }
+            }
+        };
+        let shape = match fold {
+            Some(fold) => fold.finish()?,
+            None => Shape::Linear,
+        };
+        let file = FileRow {
+            file_id: base.file_id,
+            generation: base.generation,
+            line_count: position,
+            ..end.clone()
+        };
+        files::update_file(tx, &file)?;
+        if shape == Shape::Linear {
+            fold::refold(tx, &file, format, session)?;
+        }
+        seen::file(tx, file.file_id)?;
+        self.tally.file(start, &FileRow { line_count: position - base.line_count, ..end });
+        Ok(())
+    }
+
+    /// A new file, or a new generation of one.
+    fn fill(
+        &mut self,
+        tx: &Connection,
+        start: &Start,
+        base: Option<&FileRow>,
+        next: &mut dyn FnMut() -> Option<Piece>,
+    ) -> Result<()> {
+        let format = self.job.root.format;
+        // The digest comes last; until then an empty one stands for it.
+        let has_content = matches!(start.file.kind, FileKind::Log | FileKind::Document);
+        let blank = FileRow { sha256: has_content.then(Vec::new), ..start.file.clone() };
+        let (row, session) = self.next_generation(tx, blank, base)?;
+        let mut fold = session.map(|session| Fold::begin(tx, &row, format, session));
+        let mut position = 0;
+        let end = loop {
+            match next() {
+                None => return Ok(()),
+                Some(Piece::End(end)) => break *end,
+                Some(Piece::Chunk(chunk)) if fold.is_some() => {
+                    position = write_lines(tx, row.file_id, position, chunk, fold.as_mut())?;
+                }
+                Some(Piece::Chunk(chunk)) => {
+                    log::insert_chunk(tx, log::key(row.file_id, position), &chunk.raw)?;
+                    position += 1;
+                }
+            }
+        };
+        let shape = fold.map(Fold::finish).transpose()?;
+        let file = FileRow { file_id: row.file_id, generation: row.generation, ..end.clone() };
+        files::update_file(tx, &file)?;
+        if let (Some(Shape::Linear), Some(session)) = (shape, session) {
+            fold::refold(tx, &file, format, session)?;
+        }
+        seen::file(tx, file.file_id)?;
+        self.tally.file(start, &end);
+        Ok(())
+    }
+
+    /// Inserts a row in the place of its earlier generation, and gives a log its session.
+    fn next_generation(
+        &self,
+        tx: &Connection,
+        mut file: FileRow,
+        base: Option<&FileRow>,
+    ) -> Result<(FileRow, Option<SessionKey>)> {
+        let mut session = None;
+        if let Some(base) = base {
+            files::update_file(tx, &FileRow { state: FileState::Superseded, ..base.clone() })?;
+            session = sessions::session_of_file(tx, base.file_id)?;
+        }
+        file.file_id = files::insert_file(tx, &file)?;
+        file.generation = files::file_by_id(tx, file.file_id)?.generation;
+        let session = session_for(tx, &file, session, self.job.root.format)?;
+        Ok((file, session))
+    }
+
+    /// A file that takes several transactions. Nothing shows it before the last.
+    fn large_file(
+        &mut self,
+        conn: &mut Connection,
+        start: Start,
+        inbox: &Inbox<'_>,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<()> {
+        let base = match &start.plan {
+            Plan::Rewritten { base } => Some(base.clone()),
+            Plan::Resumed { base, .. } => base.clone(),
+            Plan::New | Plan::Grown { .. } => None,
+        };
+        let mut unfinished = match &start.plan {
+            Plan::Resumed { partial, .. } => Some((**partial).clone()),
+            _ => None,
+        };
+        let mut pending: Option<Piece> = None;
+        loop {
+            let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut file = match unfinished.take() {
+                Some(file) => file,
+                None => {
+                    // What an interrupted import left of another content goes.
+                    if let Some(old) =
+                        files::file(&tx, start.file.source_id, &start.file.path, FileState::Partial)?
+                    {
+                        log::delete_content(&tx, old.file_id)?;
+                        files::delete_file(&tx, old.file_id)?;
+                    }
+                    let blank = FileRow {
+                        state: FileState::Partial,
+                        sha256: Some(digest_of_nothing()),
+                        size: 0,
+                        ..start.file.clone()
+                    };
+                    let file_id = files::insert_file(&tx, &blank)?;
+                    files::file_by_id(&tx, file_id)?
+                }
+            };
+            let mut batch = 0;
+            loop {
+                let piece = match pending.take() {
+                    Some(piece) => Some(piece),
+                    None => match inbox.next() {
+                        Some(Item::Chunk(chunk)) => Some(Piece::Chunk(chunk)),
+                        Some(Item::End(end)) => Some(Piece::End(Box::new(end))),
+                        _ => None,
+                    },
+                };
+                match piece {
+                    // Void, or the reader failed: what is in stays for the next attempt.
+                    None => return Ok(tx.commit()?),
+                    Some(Piece::Chunk(chunk)) => {
+                        batch += chunk.raw.len() as u64;
+                        append_raw(&tx, &mut file, &chunk)?;
+                        if BATCH_BYTES <= batch {
+                            break;
+                        }
+                    }
+                    Some(Piece::End(end)) => {
+                        self.complete(&tx, &start, file, *end, base.as_deref())?;
+                        return Ok(tx.commit()?);
+                    }
+                }
+            }
+            files::update_file(&tx, &file)?;
+            tx.commit()?;
+            self.tally.outcome.report.bytes += batch;
+            self.tally.show(progress);
+            self.tally.outcome.report.bytes -= batch;
+            unfinished = Some(file);
+        }
+    }
+
+    fn complete(
+        &mut self,
+        tx: &Connection,
+        start: &Start,
+        file: FileRow,
+        end: FileRow,
+        base: Option<&FileRow>,
+    ) -> Result<()> {
+        let current = files::file(tx, file.source_id, &file.path, FileState::Current)?;
+        if current.as_ref().map(|file| file.file_id) != base.map(|base| base.file_id) {
+            self.tally.outcome.conflicts += 1;
+            return Ok(());
+        }
+        problems::delete_path_problems(tx, self.source_id(), &file.path)?;
+        let mut session = None;
+        if let Some(base) = base {
+            files::update_file(tx, &FileRow { state: FileState::Superseded, ..base.clone() })?;
+            session = sessions::session_of_file(tx, base.file_id)?;
+        }
+        let file = FileRow {
+            file_id: file.file_id,
+            generation: file.generation,
+            line_count: file.line_count,
+            ..end.clone()
+        };
+        files::update_file(tx, &file)?;
+        if let Some(session) = session_for(tx, &file, session, self.job.root.format)? {
+            fold::refold(tx, &file, self.job.root.format, session)?;
+        }
+        seen::file(tx, file.file_id)?;
+        self.tally.file(start, &end);
+        Ok(())
+    }
+
+    /// Marks what is gone, and settles what depends on several files.
+    fn finish(&mut self, conn: &mut Connection) -> Result<()> {
+        let source_id = self.source_id();
+        let now = self.job.now;
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let changed = {
+            let report = &self.tally.outcome.report;
+            0 < report.new + report.grown + report.rewritten
+        };
+        if seen::mark_missing(&tx, source_id, now, &self.hidden)? || changed {
+            fold::settle_recovered(&tx, source_id)?;
+        }
+        self.tally.outcome.report.missing = seen::count_missing(&tx, source_id)?;
+        seen::end(&tx)?;
+        Ok(tx.commit()?)
+    }
+}
+
+/// A part of a file's content, or what is known of it in the end.
+enum Piece {
+    Chunk(Chunk),
+    End(Box<FileRow>),
+}
+
+/// Gives a log its session: the one that its earlier generation had, or a new one.
+fn session_for(
+    tx: &Connection,
+    file: &FileRow,
+    earlier: Option<SessionKey>,
+    format: Format,
+) -> Result<Option<SessionKey>> {
+    match (file.kind, earlier) {
+        (FileKind::Log, Some(session)) => {
+            sessions::delete_projection(tx, session)?;
+            sessions::update_session_file(tx, session, file.file_id)?;
+            Ok(Some(session))
+        }
+        (FileKind::Log, None) => Ok(Some(sessions::insert_session(tx, file, format)?)),
+        (_, Some(session)) => {
+            sessions::delete_session(tx, session)?;
+            Ok(None)
+        }
+        (_, None) => Ok(None),
+    }
+}
+
+fn write_lines(
+    tx: &Connection,
+    file_id: i64,
+    mut position: u32,
+    chunk: Chunk,
+    mut fold: Option<&mut Fold<'_>>,
+) -> Result<u32> {
+    let Chunk { raw, ends, records, .. } = chunk;
+    let mut records = records.into_iter();
+    let mut start = 0;
+    for end in ends {
+        let key = log::key(file_id, position);
+        log::insert_line(tx, key, &raw[start..end])?;
+        if let (Some(fold), Some(record)) = (fold.as_deref_mut(), records.next()) {
+            fold.apply(key, record)?;
+        }
+        start = end;
+        position += 1;
+    }
+    Ok(position)
+}
+
+/// Adds a chunk to a large file, and carries its digest on.
+fn append_raw(tx: &Connection, file: &mut FileRow, chunk: &Chunk) -> Result<()> {
+    if file.kind == FileKind::Log {
+        for line in chunk.lines() {
+            log::insert_line(tx, log::key(file.file_id, file.line_count), line)?;
+            file.line_count += 1;
+        }
+    } else {
+        log::insert_chunk(tx, log::key(file.file_id, file.line_count), &chunk.raw)?;
+        file.line_count += 1;
+    }
+    file.size += chunk.raw.len() as u64;
+    file.sha256.clone_from(&chunk.digest);
+    Ok(())
+}
+
+fn digest_of_nothing() -> Vec<u8> {
+    use sha2::{Digest, Sha256};
+    Sha256::new().finalize().to_vec()
+}

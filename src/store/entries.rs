@@ -1,0 +1,387 @@
+//! Tree nodes, and the walks over them.
+//!
+//! A path is found by a recursive CTE from an entry to its root. `UNION`, not
+//! `UNION ALL`, makes it end where it meets itself: in a file where an entry is
+//! its own ancestor, which is legal input. `CROSS JOIN` keeps the planner from
+//! turning the step around and scanning the table for every entry.
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+
+use super::log::line_number;
+use crate::error::Result;
+use crate::model::{Entry, SessionKey, Stored, Timestamp};
+
+/// An entry as the fold writes it.
+#[derive(Debug)]
+pub(crate) struct EntryRow<'a> {
+    pub(crate) entry_key: i64,
+    pub(crate) session: SessionKey,
+    pub(crate) entry_id: &'a str,
+    pub(crate) id_made: bool,
+    pub(crate) parent_key: Option<i64>,
+    pub(crate) parent_id: Option<&'a str>,
+    pub(crate) entry_type: &'a str,
+    pub(crate) role: Option<&'a str>,
+    pub(crate) message_id: Option<&'a Stored>,
+    pub(crate) created_at: Option<Timestamp>,
+    pub(crate) place: Option<i64>,
+}
+
+/// Inserts an entry unless another of its id is there; says whether it did.
+pub(crate) fn insert_entry(conn: &Connection, entry: &EntryRow<'_>) -> Result<bool> {
+    let inserted = conn
+        .prepare_cached(
+            "INSERT INTO entries (entry_key, session_key, entry_id, id_made, parent_key,
+                                  parent_id, type, role, message_id, created_at, place)
+             VALUES (:entry_key, :session_key, :entry_id, :id_made, :parent_key,
+                     :parent_id, :type, :role, :message_id, :created_at, :place)
+             ON CONFLICT (session_key, entry_id) WHERE replaced_by IS NULL DO NOTHING",
+        )?
+        .execute(named_params! {
+            ":entry_key": entry.entry_key,
+            ":session_key": entry.session,
+            ":entry_id": entry.entry_id,
+            ":id_made": entry.id_made,
+            ":parent_key": entry.parent_key,
+            ":parent_id": entry.parent_id,
+            ":type": entry.entry_type,
+            ":role": entry.role,
+            ":message_id": entry.message_id,
+            ":created_at": entry.created_at,
+            ":place": entry.place,
+        })?;
+    Ok(0 < inserted)
+}
+
+/// Lets `new` take the place of the entry `old`, which has the same id.
+///
+/// Call it before `new` is inserted: of current entries, ids are unique.
+pub(crate) fn replace_entry(conn: &Connection, old: i64, new: i64) -> Result<()> {
+    conn.prepare_cached("UPDATE entries SET replaced_by = ?2 WHERE entry_key = ?1")?
+        .execute([old, new])?;
+    conn.prepare_cached("UPDATE entries SET parent_key = ?2 WHERE parent_key = ?1")?
+        .execute([old, new])?;
+    Ok(())
+}
+
+/// Gives the orphans that wait for this entry their parent; returns how many there were.
+pub(crate) fn adopt_orphans(
+    conn: &Connection,
+    session: SessionKey,
+    entry_key: i64,
+    entry_id: &str,
+) -> Result<usize> {
+    Ok(conn
+        .prepare_cached(
+            "UPDATE entries
+             SET parent_key = :entry_key, parent_id = NULL
+             WHERE session_key = :session_key
+               AND parent_id = :entry_id
+               AND entry_id <> :entry_id",
+        )?
+        .execute(named_params! {
+            ":entry_key": entry_key,
+            ":session_key": session,
+            ":entry_id": entry_id,
+        })?)
+}
+
+/// Whether any entry of the session names a parent that is not there.
+pub(crate) fn has_orphans(conn: &Connection, session: SessionKey) -> Result<bool> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT 1 FROM entries WHERE session_key = ?1 AND parent_id IS NOT NULL LIMIT 1",
+        )?
+        .exists([session])?)
+}
+
+/// Where an entry hangs: its parent, or the id of a missing one, and its place among its siblings.
+#[derive(Debug)]
+pub(crate) struct Position {
+    pub(crate) parent_key: Option<i64>,
+    pub(crate) parent_id: Option<String>,
+    pub(crate) place: i64,
+}
+
+pub(crate) fn position(conn: &Connection, entry_key: i64) -> Result<Position> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT parent_key, parent_id, ifnull(place, entry_key) AS place
+             FROM entries
+             WHERE entry_key = ?1",
+        )?
+        .query_row([entry_key], |row| {
+            Ok(Position {
+                parent_key: row.get("parent_key")?,
+                parent_id: row.get("parent_id")?,
+                place: row.get("place")?,
+            })
+        })?)
+}
+
+/// The current entry of an id.
+pub(crate) fn entry_key(conn: &Connection, session: SessionKey, id: &str) -> Result<Option<i64>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT entry_key
+             FROM entries
+             WHERE session_key = ?1 AND entry_id = ?2 AND replaced_by IS NULL",
+        )?
+        .query_row((session, id), |row| row.get("entry_key"))
+        .optional()?)
+}
+
+pub(crate) fn insert_compaction(
+    conn: &Connection,
+    session: SessionKey,
+    entry_key: i64,
+    first_kept: Option<&Stored>,
+) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO compactions (entry_key, session_key, first_kept)
+         VALUES (:entry_key, :session_key, :first_kept)",
+    )?
+    .execute(named_params! {
+        ":entry_key": entry_key,
+        ":session_key": session,
+        ":first_kept": first_kept,
+    })?;
+    Ok(())
+}
+
+/// What a compaction names as the first message that it keeps.
+pub(crate) fn first_kept(conn: &Connection, entry_key: i64) -> Result<Option<Stored>> {
+    Ok(conn
+        .prepare_cached("SELECT first_kept FROM compactions WHERE entry_key = ?1")?
+        .query_row([entry_key], |row| row.get("first_kept"))
+        .optional()?
+        .flatten())
+}
+
+/// Current entries whose message has this id, compared with its type.
+pub(crate) fn entries_by_message_id(
+    conn: &Connection,
+    session: SessionKey,
+    message_id: &Stored,
+) -> Result<Vec<i64>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT entry_key
+         FROM entries
+         WHERE session_key = :session_key
+           AND entry_id = :message_id
+           AND replaced_by IS NULL
+           AND message_id IS NULL
+           AND id_made = 0
+
+         UNION ALL
+
+         SELECT entry_key
+         FROM entries
+         WHERE session_key = :session_key
+           AND message_id = :message_id",
+    )?;
+    let rows = stmt.query_map(
+        named_params! { ":session_key": session, ":message_id": message_id },
+        |row| row.get("entry_key"),
+    )?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What the rules of restoring ask of an entry.
+#[derive(Debug)]
+pub(crate) struct PathRow {
+    pub(crate) entry_key: i64,
+    pub(crate) entry_type: String,
+    pub(crate) role: Option<String>,
+}
+
+/// Hands the entries from `leaf` up to its root to `each`, leaf first, until it says to stop.
+pub(crate) fn walk_up(
+    conn: &Connection,
+    leaf: i64,
+    mut each: impl FnMut(PathRow) -> Result<bool>,
+) -> Result<()> {
+    let mut stmt = conn.prepare_cached(WALK_UP)?;
+    let mut rows = stmt.query([leaf])?;
+    while let Some(row) = rows.next()? {
+        let go_on = each(PathRow {
+            entry_key: row.get("entry_key")?,
+            entry_type: row.get("type")?,
+            role: row.get("role")?,
+        })?;
+        if !go_on {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Rows come in the order the queue is worked off: from the leaf to the root.
+pub(crate) const WALK_UP: &str = "
+    WITH RECURSIVE path (entry_key) AS (
+        SELECT ?1
+
+        UNION
+
+        SELECT child.parent_key
+        FROM path
+        CROSS JOIN entries AS child ON child.entry_key = path.entry_key
+        WHERE child.parent_key IS NOT NULL
+    )
+    SELECT entry.entry_key, entry.type, entry.role
+    FROM path
+    CROSS JOIN entries AS entry ON entry.entry_key = path.entry_key";
+
+/// The last `limit` entries of the path to `leaf`, leaf first.
+pub(crate) fn path(conn: &Connection, leaf: i64, limit: usize) -> Result<Vec<Entry>> {
+    let mut stmt = conn.prepare_cached(PATH)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = stmt.query_map([leaf, limit], entry_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) const PATH: &str = "
+    WITH RECURSIVE path (entry_key) AS (
+        SELECT ?1
+
+        UNION
+
+        SELECT child.parent_key
+        FROM path
+        CROSS JOIN entries AS child ON child.entry_key = path.entry_key
+        WHERE child.parent_key IS NOT NULL
+        LIMIT ?2
+    )
+    SELECT entry.entry_key, entry.entry_id, parent.entry_id AS parent_id, entry.type, entry.role,
+           entry.created_at, label.label
+    FROM path
+    CROSS JOIN entries AS entry ON entry.entry_key = path.entry_key
+    LEFT JOIN entries AS parent ON parent.entry_key = entry.parent_key
+    LEFT JOIN labels AS label ON label.session_key = entry.session_key
+                             AND label.target_id = entry.entry_id";
+
+pub(crate) fn entry(conn: &Connection, entry_key: i64) -> Result<Option<Entry>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT entry.entry_key, entry.entry_id, parent.entry_id AS parent_id, entry.type,
+                    entry.role, entry.created_at, label.label
+             FROM entries AS entry
+             LEFT JOIN entries AS parent ON parent.entry_key = entry.parent_key
+             LEFT JOIN labels AS label ON label.session_key = entry.session_key
+                                      AND label.target_id = entry.entry_id
+             WHERE entry.entry_key = ?1",
+        )?
+        .query_row([entry_key], entry_from_row)
+        .optional()?)
+}
+
+/// Children of an entry, in file order.
+pub(crate) fn children(conn: &Connection, parent_key: i64) -> Result<Vec<Entry>> {
+    let mut stmt = conn.prepare_cached(CHILDREN)?;
+    let rows = stmt.query_map([parent_key], entry_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) const CHILDREN: &str = "
+    SELECT entry.entry_key, entry.entry_id, parent.entry_id AS parent_id, entry.type, entry.role,
+           entry.created_at, label.label
+    FROM entries AS entry
+    JOIN entries AS parent ON parent.entry_key = entry.parent_key
+    LEFT JOIN labels AS label ON label.session_key = entry.session_key
+                             AND label.target_id = entry.entry_id
+    WHERE entry.parent_key = ?1
+      AND entry.replaced_by IS NULL
+    ORDER BY ifnull(entry.place, entry.entry_key)";
+
+/// Roots of a session, orphans among them, in file order.
+pub(crate) fn roots(conn: &Connection, session: SessionKey) -> Result<Vec<Entry>> {
+    let mut stmt = conn.prepare_cached(ROOTS)?;
+    let rows = stmt.query_map([session], entry_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) const ROOTS: &str = "
+    SELECT entry.entry_key, entry.entry_id, NULL AS parent_id, entry.type, entry.role,
+           entry.created_at, label.label
+    FROM entries AS entry
+    LEFT JOIN labels AS label ON label.session_key = entry.session_key
+                             AND label.target_id = entry.entry_id
+    WHERE entry.session_key = ?1
+      AND entry.parent_key IS NULL
+      AND entry.replaced_by IS NULL
+    ORDER BY ifnull(entry.place, entry.entry_key)";
+
+/// Entries without children, in file order.
+pub(crate) fn leaves(conn: &Connection, session: SessionKey) -> Result<Vec<Entry>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT entry.entry_key, entry.entry_id, parent.entry_id AS parent_id, entry.type,
+                entry.role, entry.created_at, label.label
+         FROM entries AS entry INDEXED BY entries_by_id
+         LEFT JOIN entries AS parent ON parent.entry_key = entry.parent_key
+         LEFT JOIN labels AS label ON label.session_key = entry.session_key
+                                  AND label.target_id = entry.entry_id
+         WHERE entry.session_key = ?1
+           AND entry.replaced_by IS NULL
+           AND NOT EXISTS (SELECT 1
+                           FROM entries AS child
+                           WHERE child.parent_key = entry.entry_key
+                             AND child.replaced_by IS NULL)
+         ORDER BY entry.entry_key",
+    )?;
+    let rows = stmt.query_map([session], entry_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A node as the shape of a tree needs it.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeRow {
+    pub(crate) entry_key: i64,
+    pub(crate) parent_key: Option<i64>,
+    pub(crate) place: i64,
+    pub(crate) entry_id: String,
+}
+
+/// All current entries of a session, in file order.
+pub(crate) fn nodes(conn: &Connection, session: SessionKey) -> Result<Vec<NodeRow>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT entry_key, parent_key, ifnull(place, entry_key) AS place, entry_id
+         FROM entries INDEXED BY entries_by_id
+         WHERE session_key = ?1 AND replaced_by IS NULL
+         ORDER BY place",
+    )?;
+    let rows = stmt.query_map([session], |row| {
+        Ok(NodeRow {
+            entry_key: row.get("entry_key")?,
+            parent_key: row.get("parent_key")?,
+            place: row.get("place")?,
+            entry_id: row.get("entry_id")?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Keys and parents of a session's current entries that have a parent, in file order.
+pub(crate) fn edges(conn: &Connection, session: SessionKey) -> Result<Vec<(i64, i64)>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT entry_key, parent_key
+         FROM entries INDEXED BY entries_by_id
+         WHERE session_key = ?1 AND replaced_by IS NULL AND parent_key IS NOT NULL
+         ORDER BY entry_key",
+    )?;
+    let rows = stmt.query_map([session], |row| Ok((row.get("entry_key")?, row.get("parent_key")?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn entry_from_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let key: i64 = row.get("entry_key")?;
+    Ok(Entry {
+        id: row.get("entry_id")?,
+        parent_id: row.get("parent_id")?,
+        entry_type: row.get("type")?,
+        role: row.get("role")?,
+        created_at: row.get("created_at")?,
+        label: row.get("label")?,
+        line: line_number(key),
+        key,
+    })
+}

@@ -1,0 +1,302 @@
+//! Imported roots, and the paths below them.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+
+use crate::error::{Error, Result};
+use crate::model::{Format, Timestamp};
+
+/// An imported root.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) source_id: i64,
+    pub(crate) root: Vec<u8>,
+    pub(crate) format: Format,
+}
+
+impl Source {
+    pub(crate) fn root_path(&self) -> PathBuf {
+        PathBuf::from(OsStr::from_bytes(&self.root))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    Log,
+    Document,
+    Link,
+    Folder,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileState {
+    Current,
+    Partial,
+    Superseded,
+}
+
+/// One generation of a path below a root.
+#[derive(Clone, Debug)]
+pub(crate) struct FileRow {
+    pub(crate) file_id: i64,
+    pub(crate) source_id: i64,
+    /// Below the root, separated by `/`.
+    pub(crate) path: Vec<u8>,
+    pub(crate) generation: i64,
+    pub(crate) kind: FileKind,
+    pub(crate) state: FileState,
+    /// Permission bits.
+    pub(crate) mode: u32,
+    pub(crate) mtime: Timestamp,
+    pub(crate) inode: i64,
+    /// Bytes imported.
+    pub(crate) size: u64,
+    pub(crate) line_count: u32,
+    pub(crate) sha256: Option<Vec<u8>>,
+    pub(crate) link_target: Option<Vec<u8>>,
+    /// When it was last compared with the disk.
+    pub(crate) read_at: Timestamp,
+    pub(crate) missing_at: Option<Timestamp>,
+}
+
+pub(crate) fn source(conn: &Connection, root: &Path) -> Result<Option<Source>> {
+    Ok(conn
+        .prepare_cached("SELECT source_id, root, format FROM sources WHERE root = ?1")?
+        .query_row([root.as_os_str().as_bytes()], source_from_row)
+        .optional()?)
+}
+
+/// All roots, by path.
+pub(crate) fn sources(conn: &Connection) -> Result<Vec<Source>> {
+    let mut stmt = conn.prepare_cached("SELECT source_id, root, format FROM sources ORDER BY root")?;
+    let rows = stmt.query_map([], source_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn insert_source(conn: &Connection, root: &Path, format: Format) -> Result<Source> {
+    conn.prepare_cached(
+        "INSERT INTO sources (root, format)
+         VALUES (?1, ?2)
+         ON CONFLICT (root) DO NOTHING",
+    )?
+    .execute((root.as_os_str().as_bytes(), format))?;
+    source(conn, root)?.ok_or_else(|| Error::SourceNotFound(root.to_owned()))
+}
+
+/// The row that the disk is compared with: the current one, or a large file's unfinished one.
+pub(crate) fn file(
+    conn: &Connection,
+    source_id: i64,
+    path: &[u8],
+    state: FileState,
+) -> Result<Option<FileRow>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                    line_count, sha256, link_target, read_at, missing_at
+             FROM files
+             WHERE source_id = :source_id
+               AND path = :path
+               AND state = :state
+               AND state <> 'superseded'",
+        )?
+        .query_row(
+            named_params! { ":source_id": source_id, ":path": path, ":state": state },
+            file_from_row,
+        )
+        .optional()?)
+}
+
+pub(crate) fn file_by_id(conn: &Connection, file_id: i64) -> Result<FileRow> {
+    conn.prepare_cached(
+        "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                line_count, sha256, link_target, read_at, missing_at
+         FROM files
+         WHERE file_id = ?1",
+    )?
+    .query_row([file_id], file_from_row)
+    .optional()?
+    .ok_or_else(|| Error::Damaged(format!("file {file_id} is missing")))
+}
+
+/// Current files of a source behind `after`, by path; a page.
+pub(crate) fn files_after(
+    conn: &Connection,
+    source_id: i64,
+    after: &[u8],
+    limit: usize,
+) -> Result<Vec<FileRow>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                line_count, sha256, link_target, read_at, missing_at
+         FROM files
+         WHERE source_id = :source_id
+           AND path > :after
+           AND state = 'current'
+         ORDER BY path
+         LIMIT :limit",
+    )?;
+    let rows = stmt.query_map(
+        named_params! { ":source_id": source_id, ":after": after, ":limit": limit as i64 },
+        file_from_row,
+    )?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Hands each current file of a source to `each`, by path.
+pub(crate) fn each_file(
+    conn: &Connection,
+    source_id: i64,
+    mut each: impl FnMut(FileRow) -> Result<()>,
+) -> Result<()> {
+    let mut after = Vec::new();
+    loop {
+        let page = files_after(conn, source_id, &after, 500)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after.clone_from(&last.path);
+        page.into_iter().try_for_each(&mut each)?;
+    }
+}
+
+/// Inserts a file as the next generation of its path; the row's own id and generation are ignored.
+pub(crate) fn insert_file(conn: &Connection, file: &FileRow) -> Result<i64> {
+    conn.prepare_cached(
+        "INSERT INTO files (source_id, path, generation, kind, state, mode, mtime, inode, size,
+                            line_count, sha256, link_target, read_at)
+         VALUES (:source_id, :path,
+                 1 + (SELECT ifnull(max(generation), 0)
+                      FROM files
+                      WHERE source_id = :source_id AND path = :path),
+                 :kind, :state, :mode, :mtime, :inode, :size,
+                 :line_count, :sha256, :link_target, :read_at)",
+    )?
+    .execute(named_params! {
+        ":source_id": file.source_id,
+        ":path": file.path,
+        ":kind": file.kind,
+        ":state": file.state,
+        ":mode": file.mode,
+        ":mtime": file.mtime,
+        ":inode": file.inode,
+        ":size": file.size as i64,
+        ":line_count": file.line_count,
+        ":sha256": file.sha256,
+        ":link_target": file.link_target,
+        ":read_at": file.read_at,
+    })?;
+    Ok(conn.last_insert_rowid())
+}
+
+/// Writes what an import found of a file it knows.
+pub(crate) fn update_file(conn: &Connection, file: &FileRow) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE files
+         SET state = :state, mode = :mode, mtime = :mtime, inode = :inode, size = :size,
+             line_count = :line_count, sha256 = :sha256, read_at = :read_at,
+             missing_at = :missing_at
+         WHERE file_id = :file_id",
+    )?
+    .execute(named_params! {
+        ":file_id": file.file_id,
+        ":state": file.state,
+        ":mode": file.mode,
+        ":mtime": file.mtime,
+        ":inode": file.inode,
+        ":size": file.size as i64,
+        ":line_count": file.line_count,
+        ":sha256": file.sha256,
+        ":read_at": file.read_at,
+        ":missing_at": file.missing_at,
+    })?;
+    Ok(())
+}
+
+pub(crate) fn delete_file(conn: &Connection, file_id: i64) -> Result<()> {
+    conn.prepare_cached("DELETE FROM files WHERE file_id = ?1")?.execute([file_id])?;
+    Ok(())
+}
+
+fn source_from_row(row: &Row<'_>) -> rusqlite::Result<Source> {
+    Ok(Source {
+        source_id: row.get("source_id")?,
+        root: row.get("root")?,
+        format: row.get("format")?,
+    })
+}
+
+fn file_from_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
+    Ok(FileRow {
+        file_id: row.get("file_id")?,
+        source_id: row.get("source_id")?,
+        path: row.get("path")?,
+        generation: row.get("generation")?,
+        kind: row.get("kind")?,
+        state: row.get("state")?,
+        mode: row.get("mode")?,
+        mtime: row.get("mtime")?,
+        inode: row.get("inode")?,
+        size: row.get::<_, i64>("size")?.unsigned_abs(),
+        line_count: row.get("line_count")?,
+        sha256: row.get("sha256")?,
+        link_target: row.get("link_target")?,
+        read_at: row.get("read_at")?,
+        missing_at: row.get("missing_at")?,
+    })
+}
+
+impl FileKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Document => "document",
+            Self::Link => "link",
+            Self::Folder => "folder",
+        }
+    }
+}
+
+impl ToSql for FileKind {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.name().as_bytes())))
+    }
+}
+
+impl FromSql for FileKind {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let name = value.as_str()?;
+        [Self::Log, Self::Document, Self::Link, Self::Folder]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or(FromSqlError::InvalidType)
+    }
+}
+
+impl FileState {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Partial => "partial",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+impl ToSql for FileState {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.name().as_bytes())))
+    }
+}
+
+impl FromSql for FileState {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let name = value.as_str()?;
+        [Self::Current, Self::Partial, Self::Superseded]
+            .into_iter()
+            .find(|state| state.name() == name)
+            .ok_or(FromSqlError::InvalidType)
+    }
+}

@@ -1,0 +1,52 @@
+//! Current labels.
+
+use rusqlite::{Connection, named_params};
+
+use crate::error::Result;
+use crate::model::{Label, SessionKey, Stored};
+
+pub(crate) fn set_label(
+    conn: &Connection,
+    session: SessionKey,
+    target_id: &str,
+    label: &str,
+    labelled_at: Option<&Stored>,
+    line_key: i64,
+) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO labels (session_key, target_id, label, labelled_at, line_key)
+         VALUES (:session_key, :target_id, :label, :labelled_at, :line_key)",
+    )?
+    .execute(named_params! {
+        ":session_key": session,
+        ":target_id": target_id,
+        ":label": label,
+        ":labelled_at": labelled_at,
+        ":line_key": line_key,
+    })?;
+    Ok(())
+}
+
+pub(crate) fn delete_label(conn: &Connection, session: SessionKey, target_id: &str) -> Result<()> {
+    conn.prepare_cached("DELETE FROM labels WHERE session_key = ?1 AND target_id = ?2")?
+        .execute((session, target_id))?;
+    Ok(())
+}
+
+/// Labels of a session, in the order in which they were set.
+pub(crate) fn labels(conn: &Connection, session: SessionKey) -> Result<Vec<Label>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT target_id, label, labelled_at
+         FROM labels
+         WHERE session_key = ?1
+         ORDER BY line_key",
+    )?;
+    let rows = stmt.query_map([session], |row| {
+        Ok(Label {
+            target_id: row.get("target_id")?,
+            label: row.get("label")?,
+            labelled_at: row.get("labelled_at")?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

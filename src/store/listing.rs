@@ -1,0 +1,236 @@
+//! Lists of sessions: an index read, never stale, no body touched.
+
+use rusqlite::{Connection, Row, named_params};
+
+use super::Store;
+use crate::error::Result;
+use crate::model::{Format, SessionKey, Timestamp};
+
+/// Which archived sessions a list shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Archived {
+    /// None.
+    #[default]
+    Without,
+    /// Nothing else.
+    Only,
+    /// As the others.
+    Included,
+}
+
+/// Which sessions to list, and from where on.
+///
+/// # Examples
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+/// use sessile::SessionFilter;
+///
+/// let mut filter = SessionFilter::new().query("parser").limit(20);
+/// loop {
+///     let page = store.sessions(&filter)?;
+///     for row in &page.rows {
+///         println!("{} {}", row.modified_at, row.title.as_deref().unwrap_or("Untitled"));
+///     }
+///     let Some(next) = page.next else { break };
+///     filter = filter.after(next);
+/// }
+/// # Ok::<(), sessile::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a filter does nothing until it is used"]
+pub struct SessionFilter {
+    query: Option<String>,
+    work_dir: Option<String>,
+    archived: Archived,
+    after: Option<Cursor>,
+    offset: u64,
+    limit: u64,
+}
+
+/// A place in a list; it stays valid while sessions come and go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    modified_at: Timestamp,
+    session_id: Option<String>,
+    key: SessionKey,
+}
+
+impl SessionFilter {
+    /// All sessions that are not archived, 100 a page.
+    pub fn new() -> Self {
+        Self { limit: 100, ..Self::default() }
+    }
+
+    /// Only sessions whose title or work dir contains this text, in whatever
+    /// case (Unicode lower-casing). White space around it does not count; a
+    /// blank query is none.
+    pub fn query(mut self, query: &str) -> Self {
+        let query = query.trim().to_lowercase();
+        self.query = Some(query).filter(|query| !query.is_empty());
+        self
+    }
+
+    /// Only sessions of this working directory.
+    pub fn work_dir(mut self, path: &str) -> Self {
+        self.work_dir = Some(path.to_owned());
+        self
+    }
+
+    /// Which archived sessions to show. Default: none.
+    pub fn archived(mut self, archived: Archived) -> Self {
+        self.archived = archived;
+        self
+    }
+
+    /// Goes on behind a page, at a cost that does not grow with the depth.
+    pub fn after(mut self, cursor: Cursor) -> Self {
+        self.after = Some(cursor);
+        self
+    }
+
+    /// Skips this many sessions, at the cost of reading past them. Prefer [`after`](Self::after).
+    pub fn offset(mut self, offset: u64) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// Sessions a page. Default: 100; zero counts as that.
+    pub fn limit(mut self, limit: u64) -> Self {
+        self.limit = if limit == 0 { 100 } else { limit };
+        self
+    }
+}
+
+/// A session in a list.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SessionRow {
+    /// Names the session in calls to the store.
+    pub key: SessionKey,
+    /// The program whose session it is.
+    pub format: Format,
+    /// The id in its header; `None` without a usable header.
+    pub session_id: Option<String>,
+    /// The name if it is not blank, else the first message, else `None`.
+    pub title: Option<String>,
+    /// The directory that the session worked in.
+    pub work_dir: Option<String>,
+    /// Its last activity.
+    pub modified_at: Timestamp,
+    /// Messages of the conversation on the active branch.
+    pub message_count: u64,
+}
+
+/// Some rows of a list.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Page {
+    /// Newest first; of equal times, the larger id first.
+    pub rows: Vec<SessionRow>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+impl Store {
+    /// Lists sessions, newest first: by last activity, then by id, both descending.
+    ///
+    /// Every session of every imported root is there: the empty, the unnamed
+    /// and those without a usable header, which come last among equal times.
+    pub fn sessions(&self, filter: &SessionFilter) -> Result<Page> {
+        self.read(|conn| select_page(conn, filter))
+    }
+}
+
+fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
+    if filter.archived == Archived::Only {
+        return Ok(Page { rows: Vec::new(), next: None });
+    }
+    let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX - 1);
+    let workspace_id = match &filter.work_dir {
+        None => None,
+        Some(path) => match workspace_id(conn, path)? {
+            Some(workspace_id) => Some(workspace_id),
+            None => return Ok(Page { rows: Vec::new(), next: None }),
+        },
+    };
+    let after = filter.after.as_ref();
+    let mut stmt = conn.prepare_cached(page_statement(workspace_id.is_some()))?;
+    let rows = stmt.query_map(
+        named_params! {
+            ":workspace_id": workspace_id,
+            ":query": filter.query,
+            // The first page begins behind the end of time.
+            ":modified_at": after.map_or(Timestamp(i64::MAX), |cursor| cursor.modified_at),
+            // NULL sorts below every id; a row value cannot hold it, so it stands as the empty text.
+            ":session_id": after.map_or("\u{10FFFF}", |cursor| cursor.session_id.as_deref().unwrap_or("")),
+            ":session_key": after.map_or(SessionKey(i64::MAX), |cursor| cursor.key),
+            ":limit": limit.saturating_add(1),
+            ":offset": i64::try_from(filter.offset).unwrap_or(i64::MAX),
+        },
+        row_from_row,
+    )?;
+    let mut rows: Vec<SessionRow> = rows.collect::<Result<_, _>>()?;
+    // One row more than asked for tells whether there is a next page.
+    let more = limit < rows.len() as i64;
+    if more {
+        rows.pop();
+    }
+    let next = rows.last().filter(|_| more).map(|row| Cursor {
+        modified_at: row.modified_at,
+        session_id: row.session_id.clone(),
+        key: row.key,
+    });
+    Ok(Page { rows, next })
+}
+
+/// Two statements, since each is to use its own index.
+pub(crate) fn page_statement(by_workspace: bool) -> &'static str {
+    if by_workspace {
+        "SELECT session.session_key, session.format, session.session_id, session.title,
+                workspace.path AS work_dir, session.modified_at, session.message_count
+         FROM sessions AS session
+         JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+         WHERE session.workspace_id = :workspace_id
+           AND session.modified_at <= :modified_at
+           AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
+             < (:modified_at, :session_id, :session_key)
+           AND (:query IS NULL OR instr(session.search_text, :query) > 0)
+         ORDER BY session.modified_at DESC, session.session_id DESC, session.session_key DESC
+         LIMIT :limit OFFSET :offset"
+    } else {
+        "SELECT session.session_key, session.format, session.session_id, session.title,
+                workspace.path AS work_dir, session.modified_at, session.message_count
+         FROM sessions AS session
+         LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+         WHERE :workspace_id IS NULL
+           AND session.modified_at <= :modified_at
+           AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
+             < (:modified_at, :session_id, :session_key)
+           AND (:query IS NULL OR instr(session.search_text, :query) > 0)
+         ORDER BY session.modified_at DESC, session.session_id DESC, session.session_key DESC
+         LIMIT :limit OFFSET :offset"
+    }
+}
+
+fn workspace_id(conn: &Connection, path: &str) -> Result<Option<i64>> {
+    use rusqlite::OptionalExtension;
+    Ok(conn
+        .prepare_cached("SELECT workspace_id FROM workspaces WHERE path = ?1")?
+        .query_row([path], |row| row.get("workspace_id"))
+        .optional()?)
+}
+
+fn row_from_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
+    Ok(SessionRow {
+        key: row.get("session_key")?,
+        format: row.get("format")?,
+        session_id: row.get("session_id")?,
+        title: row.get("title")?,
+        work_dir: row.get("work_dir")?,
+        modified_at: row.get("modified_at")?,
+        message_count: row.get::<_, i64>("message_count")?.unsigned_abs(),
+    })
+}

@@ -1,0 +1,117 @@
+//! The log: lines of session files, and the content of documents.
+
+use rusqlite::{Connection, OptionalExtension, named_params};
+
+use crate::error::{Error, Result};
+
+/// Bytes of a document in one row.
+pub(crate) const CHUNK_SIZE: usize = 1 << 20;
+
+/// Longest line or chunk that SQLite takes, less a row's own overhead.
+pub(crate) const MAX_LINE: usize = 999_999_000;
+
+/// The key of a line or chunk: a file's rows lie together, in order.
+pub(crate) fn key(file_id: i64, position: u32) -> i64 {
+    (file_id << 32) | i64::from(position)
+}
+
+/// The file that a line belongs to.
+pub(crate) fn file_of(key: i64) -> i64 {
+    key >> 32
+}
+
+/// The place of a line in its file, from 1.
+pub(crate) fn line_number(key: i64) -> u32 {
+    (key & 0xFFFF_FFFF) as u32 + 1
+}
+
+pub(crate) fn insert_line(conn: &Connection, key: i64, raw: &[u8]) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO lines (line_key, raw, checksum)
+         VALUES (:line_key, :raw, :checksum)",
+    )?
+    .execute(named_params! {
+        ":line_key": key,
+        ":raw": raw,
+        ":checksum": crc32fast::hash(raw),
+    })?;
+    Ok(())
+}
+
+pub(crate) fn delete_line(conn: &Connection, key: i64) -> Result<()> {
+    conn.prepare_cached("DELETE FROM lines WHERE line_key = ?1")?.execute([key])?;
+    Ok(())
+}
+
+/// The exact bytes of a line, terminator included.
+pub(crate) fn line(conn: &Connection, key: i64) -> Result<Vec<u8>> {
+    conn.prepare_cached("SELECT raw FROM lines WHERE line_key = ?1")?
+        .query_row([key], |row| row.get("raw"))
+        .optional()?
+        .ok_or_else(|| {
+            Error::Damaged(format!("line {} of file {} is missing", line_number(key), file_of(key)))
+        })
+}
+
+/// Hands each line of a file to `each`, in order.
+pub(crate) fn each_line(
+    conn: &Connection,
+    file_id: i64,
+    mut each: impl FnMut(i64, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT line_key, raw
+         FROM lines
+         WHERE line_key BETWEEN ?1 AND ?2
+         ORDER BY line_key",
+    )?;
+    let mut rows = stmt.query([key(file_id, 0), key(file_id, u32::MAX)])?;
+    while let Some(row) = rows.next()? {
+        each(row.get("line_key")?, row.get_ref("raw")?.as_blob().map_err(not_a_blob)?)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn insert_chunk(conn: &Connection, key: i64, raw: &[u8]) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO chunks (chunk_key, raw, checksum)
+         VALUES (:chunk_key, :raw, :checksum)",
+    )?
+    .execute(named_params! {
+        ":chunk_key": key,
+        ":raw": raw,
+        ":checksum": crc32fast::hash(raw),
+    })?;
+    Ok(())
+}
+
+/// Hands each chunk of a document to `each`, in order.
+pub(crate) fn each_chunk(
+    conn: &Connection,
+    file_id: i64,
+    mut each: impl FnMut(i64, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT chunk_key, raw
+         FROM chunks
+         WHERE chunk_key BETWEEN ?1 AND ?2
+         ORDER BY chunk_key",
+    )?;
+    let mut rows = stmt.query([key(file_id, 0), key(file_id, u32::MAX)])?;
+    while let Some(row) = rows.next()? {
+        each(row.get("chunk_key")?, row.get_ref("raw")?.as_blob().map_err(not_a_blob)?)?;
+    }
+    Ok(())
+}
+
+/// Removes the content of a file, whichever kind it has.
+pub(crate) fn delete_content(conn: &Connection, file_id: i64) -> Result<()> {
+    let range = [key(file_id, 0), key(file_id, u32::MAX)];
+    conn.prepare_cached("DELETE FROM lines WHERE line_key BETWEEN ?1 AND ?2")?.execute(range)?;
+    conn.prepare_cached("DELETE FROM chunks WHERE chunk_key BETWEEN ?1 AND ?2")?.execute(range)?;
+    Ok(())
+}
+
+fn not_a_blob(err: rusqlite::types::FromSqlError) -> Error {
+    Error::Damaged(format!("a line is no blob: {err}"))
+}

@@ -1,0 +1,115 @@
+//! How a database is opened.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Store, open};
+use crate::error::Result;
+
+/// What survives a power cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Durability {
+    /// Everything that a call returned `Ok` for.
+    Full,
+    /// A consistent database, perhaps without its last moments.
+    Normal,
+}
+
+/// How to open a [`Store`].
+///
+/// # Examples
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("sessions.db");
+/// # sessile::Store::open(&path)?;
+/// use std::time::Duration;
+/// use sessile::StoreOptions;
+///
+/// let store = StoreOptions::new().read_only(true).busy_timeout(Duration::from_secs(1)).open(&path)?;
+/// # Ok::<(), sessile::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until `open`"]
+pub struct StoreOptions {
+    pub(super) durability: Durability,
+    pub(super) busy_timeout: Duration,
+    pub(super) pool_size: u32,
+    pub(super) read_only: bool,
+    pub(super) create: bool,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl StoreOptions {
+    /// The defaults named at each setter.
+    pub fn new() -> Self {
+        Self {
+            durability: Durability::Full,
+            busy_timeout: Duration::from_secs(10),
+            pool_size: 4,
+            read_only: false,
+            create: true,
+        }
+    }
+
+    /// What survives a power cut. Default: [`Durability::Full`].
+    ///
+    /// Choose `Normal` when losing the last moments is better than a wait for
+    /// the disk at each append; a crash of the program loses nothing either way.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// How long to wait for another process that writes, or for a free
+    /// connection of the pool. Default: 10 seconds.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// Connections at most; they are opened as they are needed. Default: 4.
+    ///
+    /// More serve a program with more threads that read at once. Values below
+    /// 2 count as 2: an import reads beside its writes.
+    pub fn pool_size(mut self, connections: u32) -> Self {
+        self.pool_size = connections.max(2);
+        self
+    }
+
+    /// Refuses every write. Default: `false`.
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// Whether to make a database where there is none. Default: `true`.
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Opens the database at `path`.
+    ///
+    /// When this fails, nothing was created or changed.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseMissing`](crate::Error::DatabaseMissing),
+    /// [`DatabaseIsFolder`](crate::Error::DatabaseIsFolder),
+    /// [`NotADatabase`](crate::Error::NotADatabase),
+    /// [`ForeignDatabase`](crate::Error::ForeignDatabase),
+    /// [`SchemaTooNew`](crate::Error::SchemaTooNew),
+    /// [`SchemaTooOld`](crate::Error::SchemaTooOld),
+    /// [`SqliteTooOld`](crate::Error::SqliteTooOld), each for what it says;
+    /// [`Io`](crate::Error::Io) when the path cannot be read or written.
+    pub fn open(&self, path: &Path) -> Result<Store> {
+        open::open(path, self)
+    }
+}

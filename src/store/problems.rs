@@ -1,0 +1,150 @@
+//! What could not be understood.
+
+use rusqlite::{Connection, Row, named_params};
+
+use crate::error::Result;
+use crate::model::{Problem, ProblemKind, SessionKey};
+
+/// A problem and what it belongs to.
+#[derive(Debug)]
+pub(crate) struct NewProblem<'a> {
+    pub(crate) source_id: i64,
+    pub(crate) file_id: Option<i64>,
+    pub(crate) session: Option<SessionKey>,
+    pub(crate) path: &'a [u8],
+    pub(crate) line: Option<u32>,
+    pub(crate) kind: ProblemKind,
+    pub(crate) detail: &'a str,
+}
+
+pub(crate) fn insert_problem(conn: &Connection, problem: &NewProblem<'_>) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO problems (source_id, file_id, session_key, path, line, kind, detail)
+         VALUES (:source_id, :file_id, :session_key, :path, :line, :kind, :detail)",
+    )?
+    .execute(named_params! {
+        ":source_id": problem.source_id,
+        ":file_id": problem.file_id,
+        ":session_key": problem.session,
+        ":path": problem.path,
+        ":line": problem.line,
+        ":kind": problem.kind,
+        ":detail": problem.detail,
+    })?;
+    Ok(())
+}
+
+/// Removes a session's problems of these kinds, which are found anew.
+pub(crate) fn delete_problems(
+    conn: &Connection,
+    session: SessionKey,
+    kind: ProblemKind,
+) -> Result<()> {
+    conn.prepare_cached("DELETE FROM problems WHERE session_key = ?1 AND kind = ?2")?
+        .execute((session, kind))?;
+    Ok(())
+}
+
+/// Records each entry whose parent is nowhere, and each that names itself.
+pub(crate) fn insert_orphans(conn: &Connection, session: SessionKey) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO problems (source_id, file_id, session_key, path, line, kind, detail)
+         SELECT file.source_id, file.file_id, entry.session_key, file.path,
+                1 + (entry.entry_key & 0xFFFFFFFF), 'orphan',
+                CASE WHEN entry.parent_id = entry.entry_id
+                     THEN 'the entry names itself as its parent; it stands as a root'
+                     ELSE 'no entry has the id ' || substr(entry.parent_id, 1, 60)
+                          || '; the entry stands as a root'
+                END
+         FROM entries AS entry
+         JOIN files AS file ON file.file_id = entry.entry_key >> 32
+         WHERE entry.session_key = ?1
+           AND entry.parent_id IS NOT NULL
+           AND entry.replaced_by IS NULL",
+    )?
+    .execute([session])?;
+    Ok(())
+}
+
+/// A session's problems, by line.
+pub(crate) fn session_problems(conn: &Connection, session: SessionKey) -> Result<Vec<Problem>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT path, line, kind, detail
+         FROM problems
+         WHERE session_key = ?1
+         ORDER BY line, kind, detail",
+    )?;
+    let rows = stmt.query_map([session], problem_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A source's problems that belong to no session, by path.
+pub(crate) fn source_problems(conn: &Connection, source_id: i64) -> Result<Vec<Problem>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT path, line, kind, detail
+         FROM problems
+         WHERE source_id = ?1 AND session_key IS NULL
+         ORDER BY path, line, kind, detail",
+    )?;
+    let rows = stmt.query_map([source_id], problem_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Removes what was recorded of a path that belongs to no session.
+pub(crate) fn delete_path_problems(conn: &Connection, source_id: i64, path: &[u8]) -> Result<usize> {
+    Ok(conn
+        .prepare_cached(
+            "DELETE FROM problems WHERE source_id = ?1 AND path = ?2 AND session_key IS NULL",
+        )?
+        .execute((source_id, path))?)
+}
+
+/// Whether just this is recorded of a path that belongs to no session.
+pub(crate) fn is_recorded(
+    conn: &Connection,
+    source_id: i64,
+    path: &[u8],
+    kind: ProblemKind,
+    detail: &str,
+) -> Result<bool> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT 1
+             FROM problems
+             WHERE source_id = :source_id
+               AND path = :path
+               AND session_key IS NULL
+               AND kind = :kind
+               AND detail = :detail",
+        )?
+        .exists(named_params! {
+            ":source_id": source_id,
+            ":path": path,
+            ":kind": kind,
+            ":detail": detail,
+        })?)
+}
+
+/// How many problems of each kind a source has.
+pub(crate) fn count_by_kind(conn: &Connection, source_id: i64) -> Result<Vec<(ProblemKind, u64)>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT kind, count(*) AS problems
+         FROM problems
+         WHERE source_id = ?1
+         GROUP BY kind
+         ORDER BY problems DESC, kind",
+    )?;
+    let rows = stmt.query_map([source_id], |row| {
+        Ok((row.get("kind")?, row.get::<_, i64>("problems")?.unsigned_abs()))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn problem_from_row(row: &Row<'_>) -> rusqlite::Result<Problem> {
+    Ok(Problem {
+        file: row.get("path")?,
+        line: row.get("line")?,
+        kind: row.get("kind")?,
+        detail: row.get("detail")?,
+    })
+}

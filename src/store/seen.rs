@@ -1,0 +1,91 @@
+//! What an import has seen so far, in temporary tables: a million files must not be held in memory.
+
+use rusqlite::{Connection, named_params};
+
+use crate::error::Result;
+use crate::model::Timestamp;
+
+pub(crate) fn begin(conn: &Connection) -> Result<()> {
+    end(conn)?;
+    Ok(conn.execute_batch(
+        "CREATE TEMP TABLE seen_files (file_id INTEGER NOT NULL PRIMARY KEY) STRICT;
+         CREATE TEMP TABLE seen_problems (path BLOB NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;",
+    )?)
+}
+
+pub(crate) fn file(conn: &Connection, file_id: i64) -> Result<()> {
+    conn.prepare_cached("INSERT OR IGNORE INTO seen_files (file_id) VALUES (?1)")?
+        .execute([file_id])?;
+    Ok(())
+}
+
+pub(crate) fn problem(conn: &Connection, path: &[u8]) -> Result<()> {
+    conn.prepare_cached("INSERT OR IGNORE INTO seen_problems (path) VALUES (?1)")?
+        .execute([path])?;
+    Ok(())
+}
+
+/// Marks files that were not seen as missing, and forgets problems that are gone.
+///
+/// What lies below a hidden folder was not looked for. Returns whether anything changed.
+pub(crate) fn mark_missing(
+    conn: &Connection,
+    source_id: i64,
+    now: Timestamp,
+    hidden: &[Vec<u8>],
+) -> Result<bool> {
+    conn.execute_batch(
+        "CREATE TEMP TABLE hidden (folder BLOB NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;",
+    )?;
+    for folder in hidden {
+        conn.prepare_cached("INSERT OR IGNORE INTO hidden (folder) VALUES (?1)")?
+            .execute([folder])?;
+    }
+    let gone = conn
+        .prepare_cached(
+            "UPDATE files
+             SET missing_at = :now
+             WHERE source_id = :source_id
+               AND state = 'current'
+               AND missing_at IS NULL
+               AND file_id NOT IN (SELECT file_id FROM seen_files)
+               AND NOT EXISTS (SELECT 1
+                               FROM hidden
+                               WHERE files.path = folder
+                                  OR substr(files.path, 1, length(folder) + 1) = CAST(folder || x'2F' AS BLOB))",
+        )?
+        .execute(named_params! { ":source_id": source_id, ":now": now })?;
+    let healed = conn
+        .prepare_cached(
+            "DELETE FROM problems
+             WHERE source_id = :source_id
+               AND session_key IS NULL
+               AND path NOT IN (SELECT path FROM seen_problems)
+               AND NOT EXISTS (SELECT 1
+                               FROM hidden
+                               WHERE substr(problems.path, 1, length(folder) + 1)
+                                   = CAST(folder || x'2F' AS BLOB))",
+        )?
+        .execute(named_params! { ":source_id": source_id })?;
+    conn.execute_batch("DROP TABLE hidden;")?;
+    Ok(0 < gone + healed)
+}
+
+/// Files of a source that are no longer at its root.
+pub(crate) fn count_missing(conn: &Connection, source_id: i64) -> Result<u64> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT count(*) AS missing
+             FROM files
+             WHERE source_id = ?1 AND state = 'current' AND missing_at IS NOT NULL",
+        )?
+        .query_row([source_id], |row| row.get::<_, i64>("missing"))?
+        .unsigned_abs())
+}
+
+pub(crate) fn end(conn: &Connection) -> Result<()> {
+    Ok(conn.execute_batch(
+        "DROP TABLE IF EXISTS temp.seen_files;
+         DROP TABLE IF EXISTS temp.seen_problems;",
+    )?)
+}

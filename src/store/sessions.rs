@@ -1,0 +1,383 @@
+//! Session rows: what a listing shows, and where the fold goes on.
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+
+use super::files::FileRow;
+use crate::error::{Error, Result};
+use crate::model::{Format, Header, SessionInfo, SessionKey, Stored, Timestamp};
+
+/// The columns of a session that the fold computes.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    pub(crate) header: Header,
+    pub(crate) session_id: Option<String>,
+    pub(crate) version: Option<Stored>,
+    pub(crate) workspace_id: Option<i64>,
+    pub(crate) created_at: Option<Timestamp>,
+    pub(crate) activity_at: Option<Timestamp>,
+    pub(crate) modified_at: Timestamp,
+    pub(crate) parent_session_id: Option<String>,
+    pub(crate) parent_session_path: Option<Stored>,
+    pub(crate) name: Option<Stored>,
+    pub(crate) provider: Option<Stored>,
+    pub(crate) model: Option<Stored>,
+    pub(crate) reasoning_effort: Option<Stored>,
+    pub(crate) title: Option<String>,
+    pub(crate) first_message: String,
+    pub(crate) message_count: i64,
+    pub(crate) search_text: String,
+    pub(crate) leaf_id: Option<String>,
+    pub(crate) entry_count: i64,
+    pub(crate) last_entry_key: Option<i64>,
+    pub(crate) first_entry_key: Option<i64>,
+}
+
+impl Head {
+    pub(crate) fn empty() -> Self {
+        Self {
+            header: Header::Missing,
+            session_id: None,
+            version: None,
+            workspace_id: None,
+            created_at: None,
+            activity_at: None,
+            modified_at: Timestamp(0),
+            parent_session_id: None,
+            parent_session_path: None,
+            name: None,
+            provider: None,
+            model: None,
+            reasoning_effort: None,
+            title: None,
+            first_message: String::new(),
+            message_count: 0,
+            search_text: String::new(),
+            leaf_id: None,
+            entry_count: 0,
+            last_entry_key: None,
+            first_entry_key: None,
+        }
+    }
+}
+
+/// The session whose log is this file.
+pub(crate) fn session_of_file(conn: &Connection, file_id: i64) -> Result<Option<SessionKey>> {
+    Ok(conn
+        .prepare_cached("SELECT session_key FROM sessions WHERE file_id = ?1")?
+        .query_row([file_id], |row| row.get("session_key"))
+        .optional()?)
+}
+
+/// A session with nothing in it yet.
+pub(crate) fn insert_session(
+    conn: &Connection,
+    file: &FileRow,
+    format: Format,
+) -> Result<SessionKey> {
+    conn.prepare_cached(
+        "INSERT INTO sessions (source_id, file_id, format, header, modified_at, first_message,
+                               message_count, search_text, entry_count)
+         VALUES (:source_id, :file_id, :format, 'missing', :modified_at, '', 0, '', 0)",
+    )?
+    .execute(named_params! {
+        ":source_id": file.source_id,
+        ":file_id": file.file_id,
+        ":format": format,
+        ":modified_at": file.mtime,
+    })?;
+    Ok(SessionKey(conn.last_insert_rowid()))
+}
+
+/// Points a session to another generation of its file.
+pub(crate) fn update_session_file(
+    conn: &Connection,
+    session: SessionKey,
+    file_id: i64,
+) -> Result<()> {
+    conn.prepare_cached("UPDATE sessions SET file_id = ?2 WHERE session_key = ?1")?
+        .execute((session, file_id))?;
+    Ok(())
+}
+
+pub(crate) fn delete_session(conn: &Connection, session: SessionKey) -> Result<()> {
+    conn.prepare_cached("DELETE FROM sessions WHERE session_key = ?1")?.execute([session])?;
+    Ok(())
+}
+
+pub(crate) fn head(conn: &Connection, session: SessionKey) -> Result<Head> {
+    conn.prepare_cached(
+        "SELECT header, session_id, version, workspace_id, created_at, activity_at, modified_at,
+                parent_session_id, parent_session_path, name, provider, model, reasoning_effort,
+                title, first_message, message_count, search_text, leaf_id, entry_count,
+                last_entry_key, first_entry_key
+         FROM sessions
+         WHERE session_key = ?1",
+    )?
+    .query_row([session], head_from_row)
+    .optional()?
+    .ok_or_else(|| Error::Damaged(format!("session {} is missing", session.0)))
+}
+
+pub(crate) fn update_head(conn: &Connection, session: SessionKey, head: &Head) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE sessions
+         SET header = :header, session_id = :session_id, version = :version,
+             workspace_id = :workspace_id, created_at = :created_at, activity_at = :activity_at,
+             modified_at = :modified_at, parent_session_id = :parent_session_id,
+             parent_session_path = :parent_session_path, name = :name, provider = :provider,
+             model = :model, reasoning_effort = :reasoning_effort, title = :title,
+             first_message = :first_message, message_count = :message_count,
+             search_text = :search_text, leaf_id = :leaf_id, entry_count = :entry_count,
+             last_entry_key = :last_entry_key, first_entry_key = :first_entry_key
+         WHERE session_key = :session_key",
+    )?
+    .execute(named_params! {
+        ":session_key": session,
+        ":header": head.header,
+        ":session_id": head.session_id,
+        ":version": head.version,
+        ":workspace_id": head.workspace_id,
+        ":created_at": head.created_at,
+        ":activity_at": head.activity_at,
+        ":modified_at": head.modified_at,
+        ":parent_session_id": head.parent_session_id,
+        ":parent_session_path": head.parent_session_path,
+        ":name": head.name,
+        ":provider": head.provider,
+        ":model": head.model,
+        ":reasoning_effort": head.reasoning_effort,
+        ":title": head.title,
+        ":first_message": head.first_message,
+        ":message_count": head.message_count,
+        ":search_text": head.search_text,
+        ":leaf_id": head.leaf_id,
+        ":entry_count": head.entry_count,
+        ":last_entry_key": head.last_entry_key,
+        ":first_entry_key": head.first_entry_key,
+    })?;
+    Ok(())
+}
+
+/// Lets a session whose own records tell no time follow its file's.
+pub(crate) fn update_mtime(conn: &Connection, session: SessionKey, mtime: Timestamp) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE sessions SET modified_at = ?2 WHERE session_key = ?1 AND activity_at IS NULL",
+    )?
+    .execute((session, mtime))?;
+    Ok(())
+}
+
+/// Sessions of a source whose header was made from the file's name, with their paths.
+pub(crate) fn recovered_sessions(
+    conn: &Connection,
+    source_id: i64,
+) -> Result<Vec<(SessionKey, Vec<u8>)>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT session.session_key, file.path
+         FROM sessions AS session
+         JOIN files AS file ON file.file_id = session.file_id
+         WHERE session.header = 'recovered' AND session.source_id = ?1",
+    )?;
+    let rows = stmt.query_map([source_id], |row| Ok((row.get("session_key")?, row.get("path")?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Workspaces that the headers of a folder's own files name; two at most.
+pub(crate) fn workspaces_of_folder(
+    conn: &Connection,
+    source_id: i64,
+    folder: &[u8],
+) -> Result<Vec<i64>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT DISTINCT session.workspace_id
+         FROM files AS file
+         CROSS JOIN sessions AS session ON session.file_id = file.file_id
+         WHERE file.source_id = :source_id
+           AND file.state = 'current'
+           AND file.path > :folder
+           AND file.path < :behind
+           AND instr(substr(file.path, length(:folder) + 1), x'2F') = 0
+           AND session.header = 'stored'
+           AND session.workspace_id IS NOT NULL
+         LIMIT 2",
+    )?;
+    // '0' follows '/'.
+    let behind = [folder.strip_suffix(b"/").unwrap_or(folder), b"0"].concat();
+    let rows = stmt.query_map(
+        named_params! { ":source_id": source_id, ":folder": folder, ":behind": behind },
+        |row| row.get("workspace_id"),
+    )?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The workspace of a working directory, made when it is new.
+pub(crate) fn workspace(conn: &Connection, path: &str) -> Result<i64> {
+    conn.prepare_cached("INSERT INTO workspaces (path) VALUES (?1) ON CONFLICT (path) DO NOTHING")?
+        .execute([path])?;
+    Ok(conn
+        .prepare_cached("SELECT workspace_id FROM workspaces WHERE path = ?1")?
+        .query_row([path], |row| row.get("workspace_id"))?)
+}
+
+pub(crate) fn workspace_path(conn: &Connection, workspace_id: i64) -> Result<String> {
+    Ok(conn
+        .prepare_cached("SELECT path FROM workspaces WHERE workspace_id = ?1")?
+        .query_row([workspace_id], |row| row.get("path"))?)
+}
+
+pub(crate) fn insert_metadata(
+    conn: &Connection,
+    session: SessionKey,
+    key: &str,
+    value: &str,
+) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO metadata (session_key, key, value)
+         VALUES (:session_key, :key, :value)",
+    )?
+    .execute(named_params! { ":session_key": session, ":key": key, ":value": value })?;
+    Ok(())
+}
+
+/// Removes everything that the fold made of a session but its row.
+pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Result<()> {
+    for statement in [
+        "DELETE FROM metadata WHERE session_key = ?1",
+        "DELETE FROM compactions WHERE session_key = ?1",
+        "DELETE FROM entries WHERE session_key = ?1",
+        "DELETE FROM labels WHERE session_key = ?1",
+        "DELETE FROM problems WHERE session_key = ?1",
+        "DELETE FROM system_prompts WHERE session_key = ?1",
+        "DELETE FROM tool_executions WHERE session_key = ?1",
+        "DELETE FROM memory_states WHERE session_key = ?1",
+    ] {
+        conn.prepare_cached(statement)?.execute([session])?;
+    }
+    Ok(())
+}
+
+pub(crate) fn info(conn: &Connection, session: SessionKey) -> Result<Option<SessionInfo>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT session.session_key, session.format, source.root, file.path, file.mtime,
+                    session.session_id, session.header, session.version,
+                    workspace.path AS work_dir, session.title, session.name, session.provider,
+                    session.model, session.reasoning_effort, session.parent_session_id,
+                    session.parent_session_path, session.leaf_id, session.created_at,
+                    session.modified_at, session.first_message, session.message_count,
+                    session.entry_count
+             FROM sessions AS session
+             JOIN files AS file ON file.file_id = session.file_id
+             JOIN sources AS source ON source.source_id = session.source_id
+             LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+             WHERE session.session_key = ?1",
+        )?
+        .query_row([session], info_from_row)
+        .optional()?)
+}
+
+/// Every session, by root and file.
+pub(crate) fn sessions_by_file(conn: &Connection) -> Result<Vec<SessionKey>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT session.session_key
+         FROM sessions AS session
+         JOIN files AS file ON file.file_id = session.file_id
+         JOIN sources AS source ON source.source_id = session.source_id
+         ORDER BY source.root, file.path",
+    )?;
+    let rows = stmt.query_map([], |row| row.get("session_key"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Sessions of this id, or, if there is none, those whose id begins with it.
+pub(crate) fn sessions_by_id(conn: &Connection, id: &str) -> Result<Vec<SessionKey>> {
+    let mut exact = conn.prepare_cached(
+        "SELECT session_key FROM sessions WHERE session_id = ?1 ORDER BY session_key LIMIT 20",
+    )?;
+    let found: Vec<SessionKey> =
+        exact.query_map([id], |row| row.get("session_key"))?.collect::<Result<_, _>>()?;
+    if !found.is_empty() || id.is_empty() {
+        return Ok(found);
+    }
+    // A range rather than LIKE, which would not use the index.
+    let mut prefix = conn.prepare_cached(
+        "SELECT session_key
+         FROM sessions
+         WHERE session_id >= ?1
+           AND session_id < ?1 || char(0x10FFFF)
+         ORDER BY session_id
+         LIMIT 20",
+    )?;
+    let rows = prefix.query_map([id], |row| row.get("session_key"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Sessions whose file is this path below any root.
+pub(crate) fn sessions_by_path(conn: &Connection, path: &[u8]) -> Result<Vec<SessionKey>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT session.session_key
+         FROM sources AS source
+         CROSS JOIN files AS file ON file.source_id = source.source_id
+                                 AND file.path = ?1
+                                 AND file.state = 'current'
+         CROSS JOIN sessions AS session ON session.file_id = file.file_id",
+    )?;
+    let rows = stmt.query_map([path], |row| row.get("session_key"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
+    Ok(Head {
+        header: row.get("header")?,
+        session_id: row.get("session_id")?,
+        version: row.get("version")?,
+        workspace_id: row.get("workspace_id")?,
+        created_at: row.get("created_at")?,
+        activity_at: row.get("activity_at")?,
+        modified_at: row.get("modified_at")?,
+        parent_session_id: row.get("parent_session_id")?,
+        parent_session_path: row.get("parent_session_path")?,
+        name: row.get("name")?,
+        provider: row.get("provider")?,
+        model: row.get("model")?,
+        reasoning_effort: row.get("reasoning_effort")?,
+        title: row.get("title")?,
+        first_message: row.get("first_message")?,
+        message_count: row.get("message_count")?,
+        search_text: row.get("search_text")?,
+        leaf_id: row.get("leaf_id")?,
+        entry_count: row.get("entry_count")?,
+        last_entry_key: row.get("last_entry_key")?,
+        first_entry_key: row.get("first_entry_key")?,
+    })
+}
+
+fn info_from_row(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
+    let created_at: Option<Timestamp> = row.get("created_at")?;
+    Ok(SessionInfo {
+        key: row.get("session_key")?,
+        format: row.get("format")?,
+        root: row.get("root")?,
+        file: row.get("path")?,
+        session_id: row.get("session_id")?,
+        header: row.get("header")?,
+        version: row.get("version")?,
+        work_dir: row.get("work_dir")?,
+        title: row.get("title")?,
+        name: row.get("name")?,
+        provider: row.get("provider")?,
+        model: row.get("model")?,
+        reasoning_effort: row.get("reasoning_effort")?,
+        parent_session_id: row.get("parent_session_id")?,
+        parent_session_path: row.get("parent_session_path")?,
+        leaf: row.get("leaf_id")?,
+        created_at: match created_at {
+            Some(time) => time,
+            None => row.get("mtime")?,
+        },
+        modified_at: row.get("modified_at")?,
+        first_message: row.get("first_message")?,
+        message_count: row.get::<_, i64>("message_count")?.unsigned_abs(),
+        entry_count: row.get::<_, i64>("entry_count")?.unsigned_abs(),
+    })
+}

@@ -1,0 +1,70 @@
+//! How the plain types stand in columns.
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+
+use crate::model::{Format, Header, ProblemKind, SessionKey, Stored, Timestamp};
+
+impl ToSql for Timestamp {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.0.to_sql()
+    }
+}
+
+impl FromSql for Timestamp {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_i64().map(Self)
+    }
+}
+
+impl ToSql for SessionKey {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.0.to_sql()
+    }
+}
+
+impl FromSql for SessionKey {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_i64().map(Self)
+    }
+}
+
+/// TEXT for a string, a BLOB with the JSON of anything else.
+impl ToSql for Stored {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Json(json) => ValueRef::Blob(json.as_bytes()),
+        }))
+    }
+}
+
+impl FromSql for Stored {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        match value {
+            ValueRef::Blob(json) => std::str::from_utf8(json)
+                .map(|json| Self::Json(json.to_owned()))
+                .map_err(FromSqlError::other),
+            _ => value.as_str().map(|text| Self::Text(text.to_owned())),
+        }
+    }
+}
+
+macro_rules! named {
+    ($($name:ty),*) => {
+        $(
+            impl ToSql for $name {
+                fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                    Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.name().as_bytes())))
+                }
+            }
+
+            impl FromSql for $name {
+                fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                    Self::from_name(value.as_str()?).ok_or(FromSqlError::InvalidType)
+                }
+            }
+        )*
+    };
+}
+
+named!(Format, Header, ProblemKind);
