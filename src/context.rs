@@ -6,7 +6,9 @@ use rusqlite::Connection;
 
 use crate::error::{Error, Result};
 use crate::format::{Kept, stored_text};
-use crate::model::{Entry, Format, Label, Message, SessionKey, Step, StepKind, Stored};
+use crate::model::{
+    Entry, Format, Label, Message, SessionInfo, SessionKey, Step, StepKind, Stored,
+};
 use crate::store::{Store, entries, labels, log, sessions};
 
 /// A node of a tree, with its depth below its root.
@@ -91,7 +93,7 @@ impl Store {
     /// # Ok::<(), sessile::Error>(())
     /// ```
     pub fn context(&self, session: SessionKey) -> Result<Vec<Message>> {
-        self.read(|conn| messages(conn, session))
+        self.read(|conn| messages(conn, session)?.collect())
     }
 
     /// Returns the entry of this id.
@@ -191,18 +193,27 @@ pub(crate) fn branch(conn: &Connection, session: SessionKey) -> Result<Vec<Entry
     Ok(path)
 }
 
-pub(crate) fn messages(conn: &Connection, session: SessionKey) -> Result<Vec<Message>> {
-    let Some(info) = sessions::info(conn, session)? else { return Ok(Vec::new()) };
-    let Some(leaf_key) = leaf_key(conn, session)? else { return Ok(Vec::new()) };
-    let mut messages = Vec::new();
-    for step in restored(conn, info.format, session, leaf_key)? {
-        let Some(entry) = entries::entry(conn, step.key)? else { continue };
-        let instead = raw_reference(&info.file, entry.line);
-        if let Some(json) = info.format.message(&log::line(conn, step.key)?, &instead) {
-            messages.push(Message { entry_id: entry.id, json });
-        }
-    }
-    Ok(messages)
+/// The restored messages; each is read when it is asked for.
+pub(crate) fn messages(
+    conn: &Connection,
+    session: SessionKey,
+) -> Result<impl Iterator<Item = Result<Message>>> {
+    let info = sessions::info(conn, session)?
+        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    let steps = match leaf_key(conn, session)? {
+        Some(leaf_key) => restored(conn, info.format, session, leaf_key)?,
+        None => Vec::new(),
+    };
+    Ok(steps.into_iter().filter_map(move |step| message(conn, &info, step.key).transpose()))
+}
+
+fn message(conn: &Connection, info: &SessionInfo, entry_key: i64) -> Result<Option<Message>> {
+    let instead = raw_reference(&info.file, log::line_number(entry_key));
+    let Some(json) = info.format.message(&log::line(conn, entry_key)?, &instead) else {
+        return Ok(None);
+    };
+    let entry_id = entries::entry_id(conn, entry_key)?;
+    Ok(Some(Message { entry_id, json }))
 }
 
 /// Stands for a value that common JSON readers choke on: the file and line that hold it.

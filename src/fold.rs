@@ -200,7 +200,8 @@ impl<'a> Fold<'a> {
         if self.knotted {
             problems::delete_problems(self.conn, self.session, ProblemKind::Cycle)?;
             for entry_key in context::cycles(&entries::edges(self.conn, self.session)?) {
-                let detail = "the entry is its own ancestor; the first of the circle stands as a root";
+                let detail =
+                    "the entry is its own ancestor; the first of the circle stands as a root";
                 self.note(Some(entry_key), ProblemKind::Cycle, detail)?;
             }
         }
@@ -249,11 +250,8 @@ impl<'a> Fold<'a> {
             sessions::insert_metadata(self.conn, self.session, key, value)?;
         }
         // A runtime record may stand before the header; it is the later word all the same.
-        let later = (
-            self.head.provider.take(),
-            self.head.model.take(),
-            self.head.reasoning_effort.take(),
-        );
+        let later =
+            (self.head.provider.take(), self.head.model.take(), self.head.reasoning_effort.take());
         self.set_header(header)?;
         self.head.provider = later.0.or(self.head.provider.take());
         self.head.model = later.1.or(self.head.model.take());

@@ -670,7 +670,10 @@ mod tests {
 
     #[test]
     fn surrogates_are_joined_or_kept_as_escapes() {
-        check_clean(r#"["\ud83d\ude00","\ud83dx","\ude00","\ud83d\u0041"]"#, "[\"😀\",\"\\ud83dx\",\"\\ude00\",\"\\ud83dA\"]");
+        check_clean(
+            r#"["\ud83d\ude00","\ud83dx","\ude00","\ud83d\u0041"]"#,
+            "[\"😀\",\"\\ud83dx\",\"\\ude00\",\"\\ud83dA\"]",
+        );
     }
 
     #[test]

@@ -73,7 +73,9 @@ pub(crate) fn parse(text: &str) -> Option<Parsed> {
     if !rest.is_empty() || !in_range || year.abs() > 1_000_000_000 {
         return None;
     }
-    let seconds = days_from_civil(year, month) * 86_400 + (day - 1) * 86_400 + hour * 3600
+    let seconds = days_from_civil(year, month) * 86_400
+        + (day - 1) * 86_400
+        + hour * 3600
         + minute * 60
         + second
         - offset;
@@ -145,9 +147,18 @@ mod tests {
     #[test]
     fn what_is_no_time_is_none() {
         for text in [
-            "", "2026-03-01", "2026-03-01T10:00Z", "2026-03-01 10:00:00Z", "2026-03-01T10:00:00,5Z",
-            "2026-13-01T10:00:00Z", "2026-03-32T10:00:00Z", "2026-03-01T25:00:00Z",
-            "2026-03-01T10:60:00Z", "2026-03-01T10:00:00.Z", "2026-03-01T10:00:00Zx", "é",
+            "",
+            "2026-03-01",
+            "2026-03-01T10:00Z",
+            "2026-03-01 10:00:00Z",
+            "2026-03-01T10:00:00,5Z",
+            "2026-13-01T10:00:00Z",
+            "2026-03-32T10:00:00Z",
+            "2026-03-01T25:00:00Z",
+            "2026-03-01T10:60:00Z",
+            "2026-03-01T10:00:00.Z",
+            "2026-03-01T10:00:00Zx",
+            "é",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

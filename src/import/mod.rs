@@ -17,8 +17,8 @@
 
 mod budget;
 mod read;
-mod root;
-mod walk;
+pub(crate) mod root;
+pub(crate) mod walk;
 mod write;
 
 use std::path::Path;

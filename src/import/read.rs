@@ -8,9 +8,9 @@ use memchr::memrchr;
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
-use super::Job;
 use super::budget::Budget;
 use super::walk::{FileStat, Found, FoundKind, Walk};
+use super::{Job, root};
 use crate::error::{Error, Result};
 use crate::model::{ProblemKind, Record, Timestamp};
 use crate::store::files::{self, FileKind, FileRow, FileState};
@@ -27,9 +27,16 @@ const ATTEMPTS: usize = 3;
 /// What the reader tells the writer.
 pub(super) enum Item {
     /// Known, and as it was; rows that differ in nothing but mode or time come with their update.
-    Same { file: Box<FileRow>, changed: bool },
+    Same {
+        file: Box<FileRow>,
+        changed: bool,
+    },
     /// A file, folder or link to write; its content follows in the same message.
-    Whole { start: Start, chunks: Vec<Chunk>, end: FileRow },
+    Whole {
+        start: Start,
+        chunks: Vec<Chunk>,
+        end: FileRow,
+    },
     /// A large file, of which chunks follow, then an end.
     Start(Start),
     Chunk(Chunk),
@@ -37,9 +44,16 @@ pub(super) enum Item {
     /// The large file changed while it was read; what came is void.
     Void,
     /// Something that is no content. A row that is known keeps what it has.
-    Problem { path: Vec<u8>, kind: ProblemKind, detail: String, file_id: Option<i64> },
+    Problem {
+        path: Vec<u8>,
+        kind: ProblemKind,
+        detail: String,
+        file_id: Option<i64>,
+    },
     /// A folder that could not be read: what lies below it is not missing.
-    Hidden { folder: Vec<u8> },
+    Hidden {
+        folder: Vec<u8>,
+    },
 }
 
 /// How a file relates to what the store knows.
@@ -59,11 +73,19 @@ impl Start {
 pub(super) enum Plan {
     New,
     /// The tail follows; where the last line had no terminator, that line first.
-    Grown { base: Box<FileRow>, replaces_last_line: bool },
+    Grown {
+        base: Box<FileRow>,
+        replaces_last_line: bool,
+    },
     /// All of it follows.
-    Rewritten { base: Box<FileRow> },
+    Rewritten {
+        base: Box<FileRow>,
+    },
     /// A large file's rest follows.
-    Resumed { partial: Box<FileRow>, base: Option<Box<FileRow>> },
+    Resumed {
+        partial: Box<FileRow>,
+        base: Option<Box<FileRow>>,
+    },
 }
 
 /// Some lines, or a piece of a document.
@@ -98,7 +120,7 @@ impl Chunk {
 pub(super) fn read(job: &Job<'_>, budget: &Budget, sender: &SyncSender<Item>) -> Result<()> {
     let conn = job.store.connection()?;
     let mut walk = Walk::new(&job.root.path, &job.root.covered)?;
-    let own = own_files(job);
+    let own = root::own_files(&job.root, job.store.path());
     let mut reader = Reader { job, conn: &conn, budget, sender };
     while let Some(found) = walk.next() {
         if own.contains(&found.path) {
@@ -109,15 +131,6 @@ pub(super) fn read(job: &Job<'_>, budget: &Budget, sender: &SyncSender<Item>) ->
         }
     }
     Ok(())
-}
-
-/// The database's own files, where it lies below the root.
-fn own_files(job: &Job<'_>) -> Vec<Vec<u8>> {
-    use std::os::unix::ffi::OsStrExt;
-    let Ok(database) = std::fs::canonicalize(job.store.path()) else { return Vec::new() };
-    let Ok(below) = database.strip_prefix(&job.root.path) else { return Vec::new() };
-    let below = below.as_os_str().as_bytes();
-    ["", "-wal", "-shm", "-journal"].iter().map(|end| [below, end.as_bytes()].concat()).collect()
 }
 
 struct Reader<'a> {
@@ -186,7 +199,8 @@ impl Reader<'_> {
             FoundKind::Link(target) => {
                 let stat = FileStat { mtime: 0, size: 0, mode: 0o777, ..stat };
                 let mut row = self.row(path.clone(), FileKind::Link, stat);
-                let detail = format!("a link to {}, not followed", String::from_utf8_lossy(&target));
+                let detail =
+                    format!("a link to {}, not followed", String::from_utf8_lossy(&target));
                 row.link_target = Some(target);
                 Ok(self.take_bare(row)? && self.problem(path, ProblemKind::Link, detail)?)
             }
@@ -233,14 +247,17 @@ impl Reader<'_> {
                 return Ok(self.send(Item::Same { file: Box::new(file), changed }));
             }
         }
-        let mut kind = if self.job.root.format.is_log(&path) { FileKind::Log } else { FileKind::Document };
+        let mut kind =
+            if self.job.root.format.is_log(&path) { FileKind::Log } else { FileKind::Document };
         let mut note = None;
         for attempt in 1.. {
             let mut file = FileReader {
                 reader: self,
                 path: &path,
                 kind,
-                base: base.as_ref().filter(|base| matches!(base.kind, FileKind::Log | FileKind::Document)),
+                base: base
+                    .as_ref()
+                    .filter(|base| matches!(base.kind, FileKind::Log | FileKind::Document)),
                 replaced: base.as_ref(),
                 attempt,
             };
@@ -248,14 +265,19 @@ impl Reader<'_> {
                 Ok(Ended::Done) => break,
                 Ok(Ended::NobodyListens) => return Ok(false),
                 Ok(Ended::Changed) if attempt == ATTEMPTS => {
-                    note = Some((ProblemKind::Changing, "it changed each time it was read".to_owned()));
+                    note = Some((
+                        ProblemKind::Changing,
+                        "it changed each time it was read".to_owned(),
+                    ));
                 }
                 Ok(Ended::Changed) => {}
                 Ok(Ended::TooLong) => {
                     kind = FileKind::Document;
                     note = Some((
                         ProblemKind::TooLong,
-                        format!("a line is longer than {MAX_LINE} bytes; the file is kept as a document"),
+                        format!(
+                            "a line is longer than {MAX_LINE} bytes; the file is kept as a document"
+                        ),
                     ));
                 }
                 Err(Error::Io { source, .. }) => {
@@ -302,7 +324,9 @@ impl FileReader<'_> {
             Some(base) => Plan::Rewritten { base: Box::new(base.clone()) },
         };
         let mut head = Vec::new();
-        if let Some(known) = known.filter(|known| known.size <= stat.size && known.kind == self.kind) {
+        if let Some(known) =
+            known.filter(|known| known.size <= stat.size && known.kind == self.kind)
+        {
             let read = hash_head(&mut file, known.size, &mut hasher);
             read.map_err(Error::io("read", &shown()))?;
             if known.sha256.as_deref() == Some(&hasher.clone().finalize()[..]) {
@@ -353,7 +377,10 @@ impl FileReader<'_> {
         loop {
             let read = content.fill(&mut file).map_err(Error::io("read", &shown()))?;
             row.size += read as u64;
-            if self.kind == FileKind::Log && MAX_LINE < content.pending.len() && content.has_no_end() {
+            if self.kind == FileKind::Log
+                && MAX_LINE < content.pending.len()
+                && content.has_no_end()
+            {
                 return Ok(self.give_up(whole, Ended::TooLong));
             }
             // A file that grows faster than it is read would never end.
@@ -376,8 +403,8 @@ impl FileReader<'_> {
         }
         let now = file.metadata().map_err(Error::io("read", &shown()))?;
         // Longer is an append, of which the next import takes the rest.
-        let changed = now.len() < row.size
-            || now.len() == stat.size && mtime_of(&now) != stat.modified_at();
+        let changed =
+            now.len() < row.size || now.len() == stat.size && mtime_of(&now) != stat.modified_at();
         if changed && self.attempt <= ATTEMPTS {
             return Ok(self.give_up(whole, Ended::Changed));
         }

@@ -35,10 +35,15 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
         None => vec![Format::Kward],
     };
     for candidate in formats {
-        let covered: Vec<PathBuf> =
-            candidate.covered().iter().map(PathBuf::from).filter(|top| path.join(top).exists()).collect();
+        let covered: Vec<PathBuf> = candidate
+            .covered()
+            .iter()
+            .map(PathBuf::from)
+            .filter(|top| path.join(top).exists())
+            .collect();
         if !covered.is_empty() {
-            let sure = format.is_some() || covered.iter().any(|top| holds(&path.join(top), candidate));
+            let sure =
+                format.is_some() || covered.iter().any(|top| holds(&path.join(top), candidate));
             if sure {
                 return Ok(Root { path, format: candidate, covered });
             }
@@ -49,13 +54,23 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
     Err(Error::UnknownFormat(path))
 }
 
+/// The database's own files, where it lies below the root: they are not covered.
+pub(crate) fn own_files(root: &Root, database: &Path) -> Vec<Vec<u8>> {
+    let Ok(database) = fs::canonicalize(database) else { return Vec::new() };
+    let Ok(below) = database.strip_prefix(&root.path) else { return Vec::new() };
+    let below = below.as_os_str().as_bytes();
+    ["", "-wal", "-shm", "-journal"].iter().map(|end| [below, end.as_bytes()].concat()).collect()
+}
+
 /// A folder `sessions`, one in it, or one with session files of its own.
 fn is_sessions_folder(path: &Path) -> bool {
     let is_sessions = |path: &Path| path.file_name().is_some_and(|name| name == "sessions");
     is_sessions(path) || path.parent().is_some_and(is_sessions) || {
-        fs::read_dir(path).into_iter().flatten().flatten().any(|entry| {
-            entry.path().extension().is_some_and(|extension| extension == "jsonl")
-        })
+        fs::read_dir(path)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .any(|entry| entry.path().extension().is_some_and(|extension| extension == "jsonl"))
     }
 }
 

@@ -162,9 +162,7 @@ impl Walk {
 
     /// Goes into a folder; returns why it cannot.
     fn enter(&mut self, path: Vec<u8>) -> Option<Found> {
-        let opened = self
-            .open_below(&path, OFlags::RDONLY | OFlags::DIRECTORY)
-            .and_then(Dir::new);
+        let opened = self.open_below(&path, OFlags::RDONLY | OFlags::DIRECTORY).and_then(Dir::new);
         let dir = match opened {
             Ok(dir) => dir,
             Err(err) => return Some(unreadable(path, err)),

@@ -181,7 +181,9 @@ impl Writer<'_> {
             Item::Same { file, .. } => self.same(tx, &file),
             Item::Whole { start, chunks, end } => {
                 let mut chunks = chunks.into_iter();
-                self.file(tx, start, &mut || Some(chunks.next().map_or(Piece::End(Box::new(end.clone())), Piece::Chunk)))
+                self.file(tx, start, &mut || {
+                    Some(chunks.next().map_or(Piece::End(Box::new(end.clone())), Piece::Chunk))
+                })
             }
             Item::Start(start) => self.tail(tx, start, inbox),
             Item::Problem { path, kind, detail, file_id } => {
@@ -261,7 +263,8 @@ impl Writer<'_> {
         let fits = match base {
             Some(base) => self.is_as_compared(tx, &start.file, base)?,
             None => {
-                let known = files::file(tx, start.file.source_id, &start.file.path, FileState::Current)?;
+                let known =
+                    files::file(tx, start.file.source_id, &start.file.path, FileState::Current)?;
                 self.tally.outcome.conflicts += u64::from(known.is_some());
                 known.is_none()
             }
@@ -411,9 +414,12 @@ impl Writer<'_> {
                 Some(file) => file,
                 None => {
                     // What an interrupted import left of another content goes.
-                    if let Some(old) =
-                        files::file(&tx, start.file.source_id, &start.file.path, FileState::Partial)?
-                    {
+                    if let Some(old) = files::file(
+                        &tx,
+                        start.file.source_id,
+                        &start.file.path,
+                        FileState::Partial,
+                    )? {
                         log::delete_content(&tx, old.file_id)?;
                         files::delete_file(&tx, old.file_id)?;
                     }

@@ -180,10 +180,10 @@ pub(crate) fn entries_by_message_id(
          WHERE session_key = :session_key
            AND message_id = :message_id",
     )?;
-    let rows = stmt.query_map(
-        named_params! { ":session_key": session, ":message_id": message_id },
-        |row| row.get("entry_key"),
-    )?;
+    let rows = stmt
+        .query_map(named_params! { ":session_key": session, ":message_id": message_id }, |row| {
+            row.get("entry_key")
+        })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -275,6 +275,12 @@ pub(crate) fn entry(conn: &Connection, entry_key: i64) -> Result<Option<Entry>> 
         .optional()?)
 }
 
+pub(crate) fn entry_id(conn: &Connection, entry_key: i64) -> Result<String> {
+    Ok(conn
+        .prepare_cached("SELECT entry_id FROM entries WHERE entry_key = ?1")?
+        .query_row([entry_key], |row| row.get("entry_id"))?)
+}
+
 /// Children of an entry, in file order.
 pub(crate) fn children(conn: &Connection, parent_key: i64) -> Result<Vec<Entry>> {
     let mut stmt = conn.prepare_cached(CHILDREN)?;
@@ -337,7 +343,6 @@ pub(crate) fn leaves(conn: &Connection, session: SessionKey) -> Result<Vec<Entry
 pub(crate) struct NodeRow {
     pub(crate) entry_key: i64,
     pub(crate) parent_key: Option<i64>,
-    pub(crate) place: i64,
     pub(crate) entry_id: String,
 }
 
@@ -353,7 +358,6 @@ pub(crate) fn nodes(conn: &Connection, session: SessionKey) -> Result<Vec<NodeRo
         Ok(NodeRow {
             entry_key: row.get("entry_key")?,
             parent_key: row.get("parent_key")?,
-            place: row.get("place")?,
             entry_id: row.get("entry_id")?,
         })
     })?;
@@ -368,7 +372,8 @@ pub(crate) fn edges(conn: &Connection, session: SessionKey) -> Result<Vec<(i64, 
          WHERE session_key = ?1 AND replaced_by IS NULL AND parent_key IS NOT NULL
          ORDER BY entry_key",
     )?;
-    let rows = stmt.query_map([session], |row| Ok((row.get("entry_key")?, row.get("parent_key")?)))?;
+    let rows =
+        stmt.query_map([session], |row| Ok((row.get("entry_key")?, row.get("parent_key")?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -70,9 +70,17 @@ pub(crate) fn source(conn: &Connection, root: &Path) -> Result<Option<Source>> {
         .optional()?)
 }
 
+pub(crate) fn source_by_id(conn: &Connection, source_id: i64) -> Result<Source> {
+    conn.prepare_cached("SELECT source_id, root, format FROM sources WHERE source_id = ?1")?
+        .query_row([source_id], source_from_row)
+        .optional()?
+        .ok_or_else(|| Error::Damaged(format!("source {source_id} is missing")))
+}
+
 /// All roots, by path.
 pub(crate) fn sources(conn: &Connection) -> Result<Vec<Source>> {
-    let mut stmt = conn.prepare_cached("SELECT source_id, root, format FROM sources ORDER BY root")?;
+    let mut stmt =
+        conn.prepare_cached("SELECT source_id, root, format FROM sources ORDER BY root")?;
     let rows = stmt.query_map([], source_from_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
+use super::files::FileKind;
 use crate::error::{Error, Result};
 
 /// Bytes of a document in one row.
@@ -100,6 +101,37 @@ pub(crate) fn each_chunk(
     let mut rows = stmt.query([key(file_id, 0), key(file_id, u32::MAX)])?;
     while let Some(row) = rows.next()? {
         each(row.get("chunk_key")?, row.get_ref("raw")?.as_blob().map_err(not_a_blob)?)?;
+    }
+    Ok(())
+}
+
+/// Hands each line or chunk of a file with its checksum to `each`, in order.
+pub(crate) fn each_checked(
+    conn: &Connection,
+    file_id: i64,
+    kind: FileKind,
+    mut each: impl FnMut(i64, &[u8], u32) -> Result<()>,
+) -> Result<()> {
+    let mut stmt = conn.prepare_cached(match kind {
+        FileKind::Log => {
+            "SELECT line_key AS key, raw, checksum
+             FROM lines
+             WHERE line_key BETWEEN ?1 AND ?2
+             ORDER BY line_key"
+        }
+        _ => {
+            "SELECT chunk_key AS key, raw, checksum
+             FROM chunks
+             WHERE chunk_key BETWEEN ?1 AND ?2
+             ORDER BY chunk_key"
+        }
+    })?;
+    let mut rows = stmt.query([key(file_id, 0), key(file_id, u32::MAX)])?;
+    while let Some(row) = rows.next()? {
+        let raw = row.get_ref("raw")?.as_blob().map_err(not_a_blob)?;
+        // A checksum beyond 32 bits is as wrong as any other.
+        let checksum = u32::try_from(row.get::<_, i64>("checksum")?).unwrap_or_default();
+        each(row.get("key")?, raw, checksum)?;
     }
     Ok(())
 }

@@ -98,7 +98,9 @@ fn make(path: &Path) -> Result<()> {
         Err(err) => return Err(Error::io("make", path)(err.error)),
     }
     // The name survives a power cut, too.
-    File::open(&folder).and_then(|folder| folder.sync_all()).map_err(Error::io("write into", &folder))
+    File::open(&folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(Error::io("write into", &folder))
 }
 
 fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {
@@ -108,10 +110,7 @@ fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {
     } else {
         flags |= OpenFlags::SQLITE_OPEN_READ_WRITE;
         // SQLite would fall back to reading only, and fail at the first write.
-        fs::OpenOptions::new()
-            .write(true)
-            .open(path)
-            .map_err(Error::io("write to", path))?;
+        fs::OpenOptions::new().write(true).open(path).map_err(Error::io("write to", path))?;
     }
     // Not through the pool, which would retry for the whole timeout before it
     // reports a database that cannot be opened.

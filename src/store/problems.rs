@@ -91,7 +91,11 @@ pub(crate) fn source_problems(conn: &Connection, source_id: i64) -> Result<Vec<P
 }
 
 /// Removes what was recorded of a path that belongs to no session.
-pub(crate) fn delete_path_problems(conn: &Connection, source_id: i64, path: &[u8]) -> Result<usize> {
+pub(crate) fn delete_path_problems(
+    conn: &Connection,
+    source_id: i64,
+    path: &[u8],
+) -> Result<usize> {
     Ok(conn
         .prepare_cached(
             "DELETE FROM problems WHERE source_id = ?1 AND path = ?2 AND session_key IS NULL",

@@ -71,6 +71,20 @@ pub(crate) fn mark_missing(
     Ok(0 < gone + healed)
 }
 
+/// Paths of a source's current files that were not seen.
+pub(crate) fn unseen(conn: &Connection, source_id: i64) -> Result<Vec<Vec<u8>>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT path
+         FROM files
+         WHERE source_id = ?1
+           AND state = 'current'
+           AND file_id NOT IN (SELECT file_id FROM seen_files)
+         ORDER BY path",
+    )?;
+    let rows = stmt.query_map([source_id], |row| row.get("path"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Files of a source that are no longer at its root.
 pub(crate) fn count_missing(conn: &Connection, source_id: i64) -> Result<u64> {
     Ok(conn

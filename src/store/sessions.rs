@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::files::FileRow;
+use super::files::{self, FileRow, Source};
 use crate::error::{Error, Result};
 use crate::model::{Format, Header, SessionInfo, SessionKey, Stored, Timestamp};
 
@@ -99,6 +99,18 @@ pub(crate) fn update_session_file(
     Ok(())
 }
 
+/// The file that a session's log stands in, and its source.
+pub(crate) fn file_of(conn: &Connection, session: SessionKey) -> Result<Option<(FileRow, Source)>> {
+    let file_id = conn
+        .prepare_cached("SELECT file_id FROM sessions WHERE session_key = ?1")?
+        .query_row([session], |row| row.get("file_id"))
+        .optional()?;
+    let Some(file_id) = file_id else { return Ok(None) };
+    let file = files::file_by_id(conn, file_id)?;
+    let source = files::source_by_id(conn, file.source_id)?;
+    Ok(Some((file, source)))
+}
+
 pub(crate) fn delete_session(conn: &Connection, session: SessionKey) -> Result<()> {
     conn.prepare_cached("DELETE FROM sessions WHERE session_key = ?1")?.execute([session])?;
     Ok(())
@@ -178,7 +190,8 @@ pub(crate) fn recovered_sessions(
          JOIN files AS file ON file.file_id = session.file_id
          WHERE session.header = 'recovered' AND session.source_id = ?1",
     )?;
-    let rows = stmt.query_map([source_id], |row| Ok((row.get("session_key")?, row.get("path")?)))?;
+    let rows =
+        stmt.query_map([source_id], |row| Ok((row.get("session_key")?, row.get("path")?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

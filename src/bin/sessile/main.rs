@@ -1,1 +1,47 @@
-fn main() {}
+//! The command line: a thin face of the library.
+//!
+//! Exit status: 0 done, 1 a named thing does not exist or a check failed, 2
+//! usage or error. Results go to standard output, the rest to standard error;
+//! a closed pipe is success, since whoever closed it has seen enough.
+
+mod args;
+mod commands;
+mod render;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    match commands::run(cli) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(err) if is_broken_pipe(&err) => ExitCode::SUCCESS,
+        Err(err) => {
+            eprintln!("sessile: {err:#}");
+            ExitCode::from(if names_nothing(&err) { 1 } else { 2 })
+        }
+    }
+}
+
+fn is_broken_pipe(err: &anyhow::Error) -> bool {
+    err.chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Whether the error is that a named session, root or database does not exist.
+fn names_nothing(err: &anyhow::Error) -> bool {
+    matches!(
+        err.downcast_ref::<sessile::Error>(),
+        Some(
+            sessile::Error::SessionNotFound(_)
+                | sessile::Error::EntryNotFound { .. }
+                | sessile::Error::RootNotFound(_)
+                | sessile::Error::SourceNotFound(_)
+                | sessile::Error::DatabaseMissing(_)
+        )
+    )
+}

@@ -15,13 +15,11 @@ mod text;
 
 use json::{Features, Kind, Raw};
 pub(super) use restore::{kept_position, restore, role};
-use text::text;
 pub(crate) use text::stored_text;
+use text::text;
 
 use super::{json, time};
-use crate::model::{
-    Change, HeaderRecord, NewEntry, Parent, ProblemKind, Record, Runtime, Stored,
-};
+use crate::model::{Change, HeaderRecord, NewEntry, Parent, ProblemKind, Record, Runtime, Stored};
 
 /// Nesting that Kward's own JSON reader takes, the record counted.
 const MAX_DEPTH: usize = 100;
@@ -106,7 +104,8 @@ pub(super) fn parse(line: &[u8]) -> Record {
 
 fn note_features(features: Features, record: &mut Record) {
     if MAX_DEPTH < features.depth {
-        let detail = format!("nested {} deep; Kward drops lines beyond {MAX_DEPTH}", features.depth);
+        let detail =
+            format!("nested {} deep; Kward drops lines beyond {MAX_DEPTH}", features.depth);
         record.problems.push((ProblemKind::Unreadable, detail));
     }
     if features.non_finite {
@@ -206,7 +205,10 @@ fn read_record(value: Raw<'_>, record: &mut Record) {
         }
         "system_prompt" => {
             record.change = Some(Change::SystemPrompt {
-                hash: fields.hash.filter(|hash| !text(*hash).is_empty()).and_then(|hash| stored(Some(hash))),
+                hash: fields
+                    .hash
+                    .filter(|hash| !text(*hash).is_empty())
+                    .and_then(|hash| stored(Some(hash))),
                 reason: fields.reason.map(text),
             });
         }
@@ -235,8 +237,16 @@ fn read_record(value: Raw<'_>, record: &mut Record) {
 fn header(value: Raw<'_>, created_at: Option<crate::model::Timestamp>) -> HeaderRecord {
     let some_text = |key| value.get(key).map(text).filter(|text| !text.is_empty());
     let known = [
-        "type", "version", "id", "timestamp", "cwd", "provider", "model", "reasoningEffort",
-        "parentId", "parentPath",
+        "type",
+        "version",
+        "id",
+        "timestamp",
+        "cwd",
+        "provider",
+        "model",
+        "reasoningEffort",
+        "parentId",
+        "parentPath",
     ];
     HeaderRecord {
         session_id: some_text("id"),
@@ -286,7 +296,9 @@ fn entry(entry_type: &'static str, fields: &Fields<'_>) -> NewEntry {
         .filter(|id| !text(*id).is_empty())
         .or(fields.id)
         .and_then(|id| stored(Some(id)))
-        .filter(|message_id| !matches!(message_id, Stored::Text(text) if id.as_ref() == Some(text)));
+        .filter(
+            |message_id| !matches!(message_id, Stored::Text(text) if id.as_ref() == Some(text)),
+        );
     let first_kept = message
         .filter(|_| entry_type == "compaction")
         .and_then(|message| {

@@ -57,9 +57,9 @@ fn keep(mut list: Vec<Step>, first: &Kept) -> Vec<Step> {
     let is_summary = |step: &Step| step.role == Role::CompactionSummary;
     let part = list.iter().rposition(is_summary).unwrap_or(0);
     let find = |list: &[Step]| {
-        list.iter().enumerate().position(|(n, step)| {
-            first.keys.contains(&step.key) || first.position == Some(n)
-        })
+        list.iter()
+            .enumerate()
+            .position(|(n, step)| first.keys.contains(&step.key) || first.position == Some(n))
     };
     match find(&list[part..]).map(|n| part + n).or_else(|| find(&list)) {
         Some(start) => list.split_off(start),
@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn positions_count_without_system_messages() {
-        let path = [step(1, StepKind::Message, Role::System), message(2), message(3), compaction(4)];
+        let path =
+            [step(1, StepKind::Message, Role::System), message(2), message(3), compaction(4)];
 
         check(&path, &[(4, at(1))], &[4, 3]);
     }

@@ -25,7 +25,9 @@ pub(super) fn text(value: Raw<'_>) -> String {
 pub(crate) fn stored_text(value: &Stored) -> String {
     match value {
         Stored::Text(text) => text.clone(),
-        Stored::Json(json) => json::scan(json.as_bytes()).map(|(value, _)| text(value)).unwrap_or_default(),
+        Stored::Json(json) => {
+            json::scan(json.as_bytes()).map(|(value, _)| text(value)).unwrap_or_default()
+        }
     }
 }
 
@@ -130,7 +132,8 @@ fn is_blank(character: char) -> bool {
 
 /// One line of at most 120 characters that shows what a message says.
 pub(super) fn preview(message: Raw<'_>) -> String {
-    let full = if message.get("role").and_then(Raw::string).as_deref() == Some("compactionSummary") {
+    let full = if message.get("role").and_then(Raw::string).as_deref() == Some("compactionSummary")
+    {
         message.get("summary").map(text).unwrap_or_default()
     } else {
         full_text(message)

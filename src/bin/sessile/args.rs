@@ -1,0 +1,105 @@
+//! What was typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Every session of your AI agents in one SQLite file, and the JSONL files they came from back byte for byte.
+#[derive(Debug, Parser)]
+#[command(name = "sessile", version, propagate_version = true)]
+pub(crate) struct Cli {
+    /// The database
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) db: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read session roots into the database; never writes to them
+    Import(ImportArgs),
+    /// Compare every byte below a root with what was imported
+    Verify {
+        /// Print the result as one JSON object
+        #[arg(long)]
+        json: bool,
+        /// An imported root
+        root: PathBuf,
+    },
+    /// Write the imported files again, byte for byte
+    Export {
+        /// Only this session: its id, a prefix of it, or its file
+        #[arg(long, value_name = "ID")]
+        session: Vec<String>,
+        /// Only this root
+        #[arg(long, value_name = "R")]
+        root: Option<PathBuf>,
+        /// An empty folder, or one to be made
+        out: PathBuf,
+    },
+    /// Print everything the database knows, one JSON object a line and session
+    Dump {
+        /// Only this session: its id, a prefix of it, or its file
+        #[arg(long, value_name = "ID")]
+        session: Vec<String>,
+    },
+    /// List sessions, newest first
+    List(ListArgs),
+    /// Prove the database: integrity, checksums, and every table against the log
+    Check,
+    /// Fold every table again from the log
+    Rebuild,
+    /// Write a consistent copy of the database
+    Backup {
+        /// A file that does not exist
+        path: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The program that wrote the roots; told from their files when absent
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<FormatArg>,
+    /// Read and report, but write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print the report as one JSON object a root
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Session roots, such as ~/.kward
+    #[arg(required = true, value_name = "ROOT")]
+    pub(crate) roots: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FormatArg {
+    Kward,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Print one JSON object a session
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Sessions at most; 0 or less means 100
+    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true)]
+    pub(crate) limit: i64,
+    /// Sessions to skip; less than 0 means 0
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    pub(crate) offset: i64,
+    /// Only sessions whose title or work dir contains this text, in whatever case
+    #[arg(long, value_name = "Q", allow_hyphen_values = true)]
+    pub(crate) query: Option<String>,
+    /// Only archived sessions
+    #[arg(long, conflicts_with = "all")]
+    pub(crate) archived: bool,
+    /// Archived sessions, too
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only sessions of this working directory
+    #[arg(long, value_name = "P")]
+    pub(crate) work_dir: Option<String>,
+}

@@ -1,0 +1,93 @@
+//! `sessile import`.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::Result;
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use sessile::{Format, ImportOptions, ImportReport, Store, StoreOptions};
+
+use crate::args::{FormatArg, ImportArgs};
+
+pub(crate) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
+    // A dry run must not make a database; an empty one elsewhere serves.
+    let elsewhere = tempfile::tempdir()?;
+    let store = match args.dry_run {
+        false => Store::open(db)?,
+        true if db.exists() => StoreOptions::new().read_only(true).open(db)?,
+        true => Store::open(&elsewhere.path().join("dry.db"))?,
+    };
+    let mut options = ImportOptions::new().dry_run(args.dry_run);
+    if let Some(format) = args.format {
+        options = options.format(match format {
+            FormatArg::Kward => Format::Kward,
+        });
+    }
+    for root in &args.roots {
+        let bar = ProgressBar::new_spinner().with_style(
+            ProgressStyle::with_template("{spinner} {msg} {elapsed}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
+        let report = store.import_with(root, &options, |progress| {
+            bar.set_message(format!(
+                "{} files, {} read",
+                HumanCount(progress.files),
+                HumanBytes(progress.bytes)
+            ));
+            bar.tick();
+        });
+        bar.finish_and_clear();
+        print(root, &report?, args)?;
+    }
+    Ok(true)
+}
+
+fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
+    let mut out = io::stdout().lock();
+    if args.json {
+        let problems: serde_json::Map<_, _> = report
+            .problems
+            .iter()
+            .map(|(kind, count)| (kind.name().into(), (*count).into()))
+            .collect();
+        let object = serde_json::json!({
+            "root": root.to_string_lossy(),
+            "dry_run": args.dry_run,
+            "new": report.new,
+            "grown": report.grown,
+            "rewritten": report.rewritten,
+            "unchanged": report.unchanged,
+            "missing": report.missing,
+            "sessions": report.sessions,
+            "lines": report.lines,
+            "bytes": report.bytes,
+            "problems": problems,
+        });
+        writeln!(out, "{object}")?;
+        return Ok(());
+    }
+    let verb = if args.dry_run { "would import" } else { "imported" };
+    writeln!(out, "{}: {verb}", root.display())?;
+    for (name, count) in [
+        ("new", report.new),
+        ("grown", report.grown),
+        ("rewritten", report.rewritten),
+        ("unchanged", report.unchanged),
+        ("no longer there, kept", report.missing),
+    ] {
+        if 0 < count || name == "new" {
+            writeln!(out, "  {:>11} {name}", HumanCount(count).to_string())?;
+        }
+    }
+    writeln!(
+        out,
+        "  {:>11} sessions in {} lines, {}",
+        HumanCount(report.sessions).to_string(),
+        HumanCount(report.lines),
+        HumanBytes(report.bytes)
+    )?;
+    for (kind, count) in &report.problems {
+        writeln!(out, "  {:>11} {} (kept; see dump)", HumanCount(*count).to_string(), kind.name())?;
+    }
+    Ok(())
+}

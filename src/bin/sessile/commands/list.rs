@@ -1,0 +1,47 @@
+//! `sessile list`.
+
+use std::io::{self, BufWriter, Write};
+
+use anyhow::Result;
+use sessile::{Archived, SessionFilter, SessionRow, Store};
+
+use crate::args::ListArgs;
+use crate::render;
+
+pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
+    let mut filter = SessionFilter::new()
+        .limit(args.limit.max(0).unsigned_abs())
+        .offset(args.offset.max(0).unsigned_abs())
+        .query(args.query.as_deref().unwrap_or_default())
+        .archived(match (args.archived, args.all) {
+            (true, _) => Archived::Only,
+            (_, true) => Archived::Included,
+            _ => Archived::Without,
+        });
+    if let Some(work_dir) = &args.work_dir {
+        filter = filter.work_dir(work_dir);
+    }
+    let page = store.sessions(&filter)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    if args.json {
+        for row in &page.rows {
+            writeln!(out, "{}", row_json(row))?;
+        }
+    } else {
+        writeln!(out, "{}", render::session_table(&page.rows))?;
+    }
+    out.flush()?;
+    Ok(true)
+}
+
+fn row_json(row: &SessionRow) -> serde_json::Value {
+    serde_json::json!({
+        "session_id": row.session_id,
+        "title": row.title,
+        "work_dir": row.work_dir,
+        "archived": false,
+        "modified_at": row.modified_at.to_string(),
+        "format": row.format.name(),
+        "message_count": row.message_count,
+    })
+}

@@ -1,0 +1,122 @@
+//! The commands: each returns whether what it was to find or prove is so.
+
+mod import;
+mod list;
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use sessile::{ExportOptions, Store, StoreOptions};
+
+use crate::args::{Cli, Command};
+
+pub(crate) fn run(cli: Cli) -> Result<bool> {
+    let db = cli.db.context("name the database: --db PATH")?;
+    match cli.command {
+        Command::Import(args) => import::run(&db, &args),
+        Command::Verify { json, root } => verify(&open_to_read(&db)?, &root, json),
+        Command::Export { session, root, out } => {
+            export(&open_to_read(&db)?, &session, root.as_deref(), &out)
+        }
+        Command::Dump { session } => dump(&open_to_read(&db)?, &session),
+        Command::List(args) => list::run(&open_to_read(&db)?, &args),
+        Command::Check => check(&open_to_read(&db)?),
+        Command::Rebuild => rebuild(&open_to_write(&db)?),
+        Command::Backup { path } => {
+            open_to_read(&db)?.backup(&path)?;
+            Ok(true)
+        }
+    }
+}
+
+/// Only an import makes a database.
+fn open_to_write(db: &Path) -> Result<Store> {
+    Ok(StoreOptions::new().create(false).open(db)?)
+}
+
+/// Reading leaves even the schema as it is.
+fn open_to_read(db: &Path) -> Result<Store> {
+    Ok(StoreOptions::new().create(false).read_only(true).open(db)?)
+}
+
+fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
+    let report = store.verify(root)?;
+    let mut out = io::stdout().lock();
+    let same = report.differences.is_empty();
+    if json {
+        let differences: Vec<_> = report
+            .differences
+            .iter()
+            .map(|difference| {
+                serde_json::json!({
+                    "file": String::from_utf8_lossy(&difference.file),
+                    "detail": difference.detail,
+                })
+            })
+            .collect();
+        let object = serde_json::json!({
+            "files": report.files,
+            "bytes": report.bytes,
+            "differences": differences,
+        });
+        writeln!(out, "{object}")?;
+        return Ok(same);
+    }
+    for difference in &report.differences {
+        let file = String::from_utf8_lossy(&difference.file).into_owned();
+        writeln!(out, "{}: {}", file.escape_debug(), difference.detail)?;
+    }
+    let verdict = match report.differences.len() {
+        0 => "every byte is the same".to_owned(),
+        1 => "1 difference".to_owned(),
+        many => format!("{many} differences"),
+    };
+    writeln!(out, "{} files, {} bytes compared: {verdict}", report.files, report.bytes)?;
+    Ok(same)
+}
+
+fn export(store: &Store, names: &[String], root: Option<&Path>, out: &PathBuf) -> Result<bool> {
+    let mut options = ExportOptions::new();
+    for name in names {
+        options = options.session(store.find(name)?);
+    }
+    if let Some(root) = root {
+        options = options.root(root);
+    }
+    let report = store.export(out, &options)?;
+    eprintln!("{} files, {} bytes written to {}", report.files, report.bytes, out.display());
+    Ok(true)
+}
+
+fn dump(store: &Store, names: &[String]) -> Result<bool> {
+    // All names first: an error leaves nothing on standard output.
+    let sessions: Vec<_> = names.iter().map(|name| store.find(name)).collect::<Result<_, _>>()?;
+    let mut out = BufWriter::with_capacity(256 << 10, io::stdout().lock());
+    if names.is_empty() {
+        store.dump(&mut out)?;
+    }
+    for session in sessions {
+        store.dump_session(session, &mut out)?;
+    }
+    out.flush()?;
+    Ok(true)
+}
+
+fn check(store: &Store) -> Result<bool> {
+    let findings = store.check()?;
+    let mut out = io::stdout().lock();
+    for finding in &findings {
+        writeln!(out, "{}: {}", finding.place.escape_debug(), finding.detail)?;
+    }
+    if findings.is_empty() {
+        writeln!(out, "everything is as the log says")?;
+    }
+    Ok(findings.is_empty())
+}
+
+fn rebuild(store: &Store) -> Result<bool> {
+    let sessions = store.rebuild()?;
+    eprintln!("{sessions} sessions folded again");
+    Ok(true)
+}

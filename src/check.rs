@@ -1,0 +1,347 @@
+//! Check: is the database still what the log says it is? And rebuild, if not.
+//!
+//! Every projection is folded again, by the same fold that wrote it, into
+//! temporary tables of the same names: an unqualified name finds the temporary
+//! table first, so that the fold needs no second form, and the database itself
+//! is only read. Then the two are compared row by row.
+
+use std::collections::BTreeMap;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags};
+use sha2::{Digest, Sha256};
+
+use crate::error::Result;
+use crate::fold;
+use crate::model::SessionKey;
+use crate::store::files::{self, FileKind, FileRow};
+use crate::store::{Store, log, sessions};
+
+/// Tables that are a fold over the log, and the order of their rows.
+const PROJECTIONS: [(&str, &str); 8] = [
+    ("metadata", "key"),
+    ("entries", "entry_key"),
+    ("compactions", "entry_key"),
+    ("labels", "target_id"),
+    ("system_prompts", "line_key"),
+    ("tool_executions", "line_key"),
+    ("memory_states", "line_key"),
+    ("problems", "path, line, kind, detail"),
+];
+
+/// Something that is not as it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The table, file or session that it concerns.
+    pub place: String,
+    /// What is wrong, for a person.
+    pub detail: String,
+}
+
+impl Store {
+    /// Proves the store: SQLite's integrity and foreign keys, the checksum of
+    /// every line, the digest of every file, and that every projection equals
+    /// the fold of the log. No finding means that all of it holds.
+    ///
+    /// It only reads, on one snapshot; others may read and write meanwhile. It
+    /// takes as long as reading everything does. What it finds in projections,
+    /// [`rebuild`](Self::rebuild) mends; a damaged line cannot be mended.
+    ///
+    /// # Errors
+    ///
+    /// [`Sqlite`](crate::Error::Sqlite) when the damage is such that SQLite gives up.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// assert!(store.check()?.is_empty());
+    /// # Ok::<(), sessile::Error>(())
+    /// ```
+    pub fn check(&self) -> Result<Vec<Finding>> {
+        // A connection of its own: the temporary tables must not meet anyone.
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut conn = Connection::open_with_flags(self.path(), flags)?;
+        conn.set_prepared_statement_cache_capacity(96);
+        conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA cache_size = -8192;")?;
+        let tx = conn.transaction()?;
+        let mut findings = Findings::default();
+        check_sqlite(&tx, &mut findings)?;
+        if findings.found.is_empty() {
+            check_files(&tx, &mut findings)?;
+            check_projections(&tx, &mut findings)?;
+        }
+        Ok(findings.found)
+    }
+
+    /// Drops every projection and folds it again from the log, a session at a time.
+    ///
+    /// Lines are not touched. Interrupted, it leaves each session either as it
+    /// was or rebuilt. Returns how many sessions there are.
+    pub fn rebuild(&self) -> Result<u64> {
+        let all = self.read(sessions::sessions_by_file)?;
+        for session in &all {
+            self.write(|tx| {
+                let (file, source) = match sessions::file_of(tx, *session)? {
+                    Some(found) => found,
+                    None => return Ok(()),
+                };
+                fold::refold(tx, &file, source.format, *session)
+            })?;
+        }
+        self.write(|tx| {
+            files::sources(tx)?
+                .iter()
+                .try_for_each(|source| fold::settle_recovered(tx, source.source_id))
+        })?;
+        Ok(all.len() as u64)
+    }
+}
+
+#[derive(Default)]
+struct Findings {
+    found: Vec<Finding>,
+}
+
+impl Findings {
+    fn add(&mut self, place: impl Into<String>, detail: impl Into<String>) {
+        self.found.push(Finding { place: place.into(), detail: detail.into() });
+    }
+}
+
+fn check_sqlite(conn: &Connection, findings: &mut Findings) -> Result<()> {
+    let mut stmt = conn.prepare("PRAGMA integrity_check")?;
+    let rows = stmt.query_map([], |row| row.get::<_, String>(0))?;
+    for message in rows {
+        let message = message?;
+        if message != "ok" {
+            findings.add("SQLite", message);
+        }
+    }
+    let mut stmt = conn.prepare("PRAGMA foreign_key_check")?;
+    let mut rows = stmt.query([])?;
+    while let Some(row) = rows.next()? {
+        let table: String = row.get(0)?;
+        let rowid: Option<i64> = row.get(1)?;
+        let parent: String = row.get(2)?;
+        let detail = format!("row {} points to no row of {parent}", rowid.unwrap_or_default());
+        findings.add(table, detail);
+    }
+    Ok(())
+}
+
+/// Each line's checksum, each file's digest, size and number of lines.
+fn check_files(conn: &Connection, findings: &mut Findings) -> Result<()> {
+    let mut stmt = conn.prepare("SELECT file_id FROM files ORDER BY file_id")?;
+    let ids: Vec<i64> =
+        stmt.query_map([], |row| row.get("file_id"))?.collect::<rusqlite::Result<_>>()?;
+    for file_id in ids {
+        let file = files::file_by_id(conn, file_id)?;
+        if matches!(file.kind, FileKind::Log | FileKind::Document) {
+            check_content(conn, &file, findings)?;
+        }
+    }
+    for (table, key) in [("lines", "line_key"), ("chunks", "chunk_key")] {
+        let kind = if table == "lines" { "log" } else { "document" };
+        let mut stmt = conn.prepare(&format!(
+            "SELECT count(*) AS loose
+             FROM {table}
+             WHERE {key} >> 32 NOT IN (SELECT file_id FROM files WHERE kind = '{kind}')"
+        ))?;
+        let loose: i64 = stmt.query_row([], |row| row.get("loose"))?;
+        if 0 < loose {
+            findings.add(table, format!("{loose} rows belong to no file"));
+        }
+    }
+    Ok(())
+}
+
+fn check_content(conn: &Connection, file: &FileRow, findings: &mut Findings) -> Result<()> {
+    let place = format!("file {}", String::from_utf8_lossy(&file.path));
+    let mut hasher = Sha256::new();
+    let mut size = 0;
+    let mut count = 0_u32;
+    let mut broken = Vec::new();
+    log::each_checked(conn, file.file_id, file.kind, |key, raw, checksum| {
+        let position = log::line_number(key);
+        count += 1;
+        if position != count {
+            broken.push(format!("line {count} is missing"));
+            count = position;
+        }
+        if crc32fast::hash(raw) != checksum {
+            broken.push(format!("line {position} does not match its checksum"));
+        }
+        hasher.update(raw);
+        size += raw.len() as u64;
+        Ok(())
+    })?;
+    if size != file.size {
+        broken.push(format!("it holds {size} bytes, imported were {}", file.size));
+    }
+    if count != file.line_count {
+        broken.push(format!("it holds {count} lines, imported were {}", file.line_count));
+    }
+    if Some(&hasher.finalize()[..]) != file.sha256.as_deref() {
+        broken.push("it does not match its digest".to_owned());
+    }
+    broken.into_iter().for_each(|detail| findings.add(place.as_str(), detail));
+    Ok(())
+}
+
+fn check_projections(conn: &Connection, findings: &mut Findings) -> Result<()> {
+    let columns = make_shadows(conn)?;
+    let mut stmt = conn.prepare(
+        "SELECT file_id
+         FROM files
+         WHERE kind = 'log' AND state = 'current'
+           AND file_id NOT IN (SELECT file_id FROM main.sessions)",
+    )?;
+    let lost: Vec<i64> =
+        stmt.query_map([], |row| row.get("file_id"))?.collect::<rusqlite::Result<_>>()?;
+    for file_id in lost {
+        let file = files::file_by_id(conn, file_id)?;
+        let place = format!("file {}", String::from_utf8_lossy(&file.path));
+        findings.add(place, "no session stands for this log");
+    }
+    let mut stmt = conn.prepare("SELECT session_key FROM main.sessions ORDER BY session_key")?;
+    let all: Vec<SessionKey> =
+        stmt.query_map([], |row| row.get("session_key"))?.collect::<rusqlite::Result<_>>()?;
+    for session in &all {
+        let Some((file, source)) = shadow_session(conn, *session)? else {
+            findings.add(format!("session {}", session.0), "its file is missing");
+            continue;
+        };
+        fold::refold(conn, &file, source.format, *session)?;
+        let place = format!("session in {}", String::from_utf8_lossy(&file.path));
+        for (table, order) in PROJECTIONS {
+            compare(conn, table, &columns[table], order, *session, &place, findings)?;
+        }
+        sessions::delete_projection(conn, *session)?;
+    }
+    for source in files::sources(conn)? {
+        fold::settle_recovered(conn, source.source_id)?;
+    }
+    for session in all {
+        let place = format!("session {}", session.0);
+        compare(conn, "sessions", &columns["sessions"], "session_key", session, &place, findings)?;
+    }
+    Ok(())
+}
+
+/// Makes temporary tables and indexes like the projections'; returns each table's columns to compare.
+fn make_shadows(conn: &Connection) -> Result<BTreeMap<&'static str, Vec<String>>> {
+    let mut columns = BTreeMap::new();
+    for table in PROJECTIONS.map(|(table, _)| table).into_iter().chain(["sessions", "workspaces"]) {
+        let mut stmt = conn.prepare(
+            "SELECT sql
+             FROM main.sqlite_schema
+             WHERE tbl_name = ?1 AND sql IS NOT NULL
+             ORDER BY type DESC", // a table before its indexes
+        )?;
+        let statements: Vec<String> =
+            stmt.query_map([table], |row| row.get("sql"))?.collect::<rusqlite::Result<_>>()?;
+        for sql in statements {
+            let sql = sql
+                .replacen("CREATE TABLE ", "CREATE TEMP TABLE ", 1)
+                .replacen("CREATE INDEX ", "CREATE INDEX temp.", 1)
+                .replacen("CREATE UNIQUE INDEX ", "CREATE UNIQUE INDEX temp.", 1);
+            conn.execute_batch(&sql)?;
+        }
+        let mut stmt = conn.prepare(
+            // Problems are numbered as they come; the number means nothing.
+            "SELECT name FROM pragma_table_info(?1, 'main') WHERE name <> 'problem_id'",
+        )?;
+        let names = stmt.query_map([table], |row| row.get("name"))?;
+        columns.insert(table, names.collect::<rusqlite::Result<_>>()?);
+    }
+    conn.execute_batch(
+        "INSERT INTO temp.workspaces (workspace_id, path)
+         SELECT workspace_id, path FROM main.workspaces;",
+    )?;
+    Ok(columns)
+}
+
+/// Gives a session its empty shadow, from what the file and source say of it.
+fn shadow_session(
+    conn: &Connection,
+    session: SessionKey,
+) -> Result<Option<(FileRow, files::Source)>> {
+    let mut stmt = conn.prepare_cached(
+        "INSERT INTO temp.sessions (session_key, source_id, file_id, format, header, modified_at,
+                                    first_message, message_count, search_text, entry_count)
+         SELECT session.session_key, file.source_id, file.file_id, source.format, 'missing', 0,
+                '', 0, '', 0
+         FROM main.sessions AS session
+         JOIN main.files AS file ON file.file_id = session.file_id
+         JOIN main.sources AS source ON source.source_id = file.source_id
+         WHERE session.session_key = ?1",
+    )?;
+    stmt.execute([session])?;
+    sessions::file_of(conn, session)
+}
+
+fn compare(
+    conn: &Connection,
+    table: &str,
+    columns: &[String],
+    order: &str,
+    session: SessionKey,
+    place: &str,
+    findings: &mut Findings,
+) -> Result<()> {
+    // Table and column names come from the schema and from constants.
+    let select = |schema: &str| {
+        format!(
+            "SELECT {} FROM {schema}.{table} WHERE session_key = ?1 ORDER BY {order}",
+            columns.join(", ")
+        )
+    };
+    let mut stored_stmt = conn.prepare_cached(&select("main"))?;
+    let mut folded_stmt = conn.prepare_cached(&select("temp"))?;
+    let mut stored_rows = stored_stmt.query([session])?;
+    let mut folded_rows = folded_stmt.query([session])?;
+    loop {
+        match (stored_rows.next()?, folded_rows.next()?) {
+            (None, None) => return Ok(()),
+            (Some(stored), Some(folded)) => {
+                for (n, column) in columns.iter().enumerate() {
+                    let stored: Value = stored.get(n)?;
+                    let folded: Value = folded.get(n)?;
+                    if stored != folded {
+                        let detail = format!(
+                            "{table}.{column} is {}, the log says {}",
+                            show(&stored),
+                            show(&folded)
+                        );
+                        // What follows would differ for the same reason.
+                        findings.add(place, detail);
+                        return Ok(());
+                    }
+                }
+            }
+            (Some(_), None) => {
+                findings.add(place, format!("{table} has a row that the log does not give"));
+                return Ok(());
+            }
+            (None, Some(_)) => {
+                findings.add(place, format!("{table} lacks a row that the log gives"));
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn show(value: &Value) -> String {
+    match value {
+        Value::Null => "absent".to_owned(),
+        Value::Integer(number) => number.to_string(),
+        Value::Real(number) => number.to_string(),
+        Value::Text(text) => format!("{:?}", text.chars().take(80).collect::<String>()),
+        Value::Blob(bytes) => {
+            format!("{:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(80)]))
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Dump: everything the store knows of its sessions, one JSON object a line.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::context;
+use crate::error::{Error, Result};
+use crate::format::json;
+use crate::model::{Entry, Header, Problem, SessionInfo, SessionKey, Stored};
+use crate::store::{Store, files, labels, log, problems, records, sessions};
+
+impl Store {
+    /// Writes one JSON object a line for each session, by root and file, and
+    /// one for each file with problems that belongs to no session.
+    ///
+    /// Each object has `format`, `root`, `file`, `session_id`, `work_dir`,
+    /// `title`, `created_at`, `modified_at` (RFC 3339, UTC), `archived` and
+    /// `problems` (an array of `{line, file, kind, detail}`); `file_hex` where
+    /// the name of the file is no UTF-8. A session adds `version`, `name`,
+    /// `provider`, `model`, `reasoning_effort`, `parent_session_id`,
+    /// `parent_session_path`, `header_recovered`, `leaf`, `branch` (ids, root
+    /// first), `context` (messages), `labels` (`{id: {label, timestamp}}`),
+    /// `tree` (`{id, depth, children}`, depth first), `first_message`,
+    /// `message_count`, `memory` and `system_prompt_hash`.
+    ///
+    /// Values that common JSON readers choke on (nesting deeper than 500,
+    /// integers of more than 4,300 digits, NaN and infinities) are replaced by
+    /// `{"$raw": [file, line]}`.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](Error::Io) when `out` refuses.
+    pub fn dump(&self, out: &mut dyn Write) -> Result<()> {
+        self.read(|conn| {
+            let mut loose = Vec::new();
+            for source in files::sources(conn)? {
+                for problem in problems::source_problems(conn, source.source_id)? {
+                    loose.push((source.root.clone(), source.format, problem));
+                }
+            }
+            let mut loose = loose.into_iter().peekable();
+            for session in sessions::sessions_by_file(conn)? {
+                let Some(info) = sessions::info(conn, session)? else { continue };
+                while let Some((root, format, problem)) = loose
+                    .next_if(|(root, _, problem)| (root, &problem.file) < (&info.root, &info.file))
+                {
+                    write_loose(out, &root, format.name(), &problem).map_err(refused)?;
+                }
+                write_session(conn, out, &info)?;
+            }
+            for (root, format, problem) in loose {
+                write_loose(out, &root, format.name(), &problem).map_err(refused)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes the object of one session, as [`dump`](Self::dump) does.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound) when it is gone; [`Io`](Error::Io).
+    pub fn dump_session(&self, session: SessionKey, out: &mut dyn Write) -> Result<()> {
+        self.read(|conn| {
+            let info = sessions::info(conn, session)?
+                .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+            write_session(conn, out, &info)
+        })
+    }
+
+    /// Returns what could not be understood of a session's file, by line.
+    pub fn problems(&self, session: SessionKey) -> Result<Vec<Problem>> {
+        self.read(|conn| problems::session_problems(conn, session))
+    }
+}
+
+fn refused(err: io::Error) -> Error {
+    Error::io("write to", Path::new("the output"))(err)
+}
+
+fn write_loose(
+    out: &mut dyn Write,
+    root: &[u8],
+    format: &str,
+    problem: &Problem,
+) -> io::Result<()> {
+    let mut row = format!("{{\"format\":{}", text(format));
+    place(&mut row, root, &problem.file);
+    row.push_str(
+        ",\"session_id\":null,\"work_dir\":null,\"title\":null,\"created_at\":null,\
+         \"modified_at\":null,\"archived\":false",
+    );
+    let _ = write!(row, ",\"problems\":[{}]}}", problem_json(problem));
+    writeln!(out, "{row}")
+}
+
+fn write_session(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
+    let mut row = format!("{{\"format\":{}", text(info.format.name()));
+    place(&mut row, &info.root, &info.file);
+    field(&mut row, "session_id", &optional(info.session_id.as_deref()));
+    field(&mut row, "work_dir", &optional(info.work_dir.as_deref()));
+    field(&mut row, "title", &optional(info.title.as_deref()));
+    field(&mut row, "created_at", &text(&info.created_at.to_string()));
+    field(&mut row, "modified_at", &text(&info.modified_at.to_string()));
+    field(&mut row, "archived", "false");
+    field(&mut row, "version", &stored(info.version.as_ref()));
+    field(&mut row, "name", &stored(info.name.as_ref()));
+    field(&mut row, "provider", &stored(info.provider.as_ref()));
+    field(&mut row, "model", &stored(info.model.as_ref()));
+    field(&mut row, "reasoning_effort", &stored(info.reasoning_effort.as_ref()));
+    field(&mut row, "parent_session_id", &optional(info.parent_session_id.as_deref()));
+    field(&mut row, "parent_session_path", &stored(info.parent_session_path.as_ref()));
+    let recovered = info.header == Header::Recovered;
+    field(&mut row, "header_recovered", if recovered { "true" } else { "false" });
+    field(&mut row, "leaf", &optional(info.leaf.as_deref()));
+    field(&mut row, "first_message", &text(&info.first_message));
+    field(&mut row, "message_count", &info.message_count.to_string());
+    let hash = records::system_prompt_hash(conn, info.key)?;
+    field(&mut row, "system_prompt_hash", &stored(hash.as_ref()));
+    field(&mut row, "memory", &memory(conn, info)?);
+    field(&mut row, "labels", &labels_json(conn, info.key)?);
+    out.write_all(row.as_bytes()).map_err(refused)?;
+    // The rest can be large and goes out piece by piece.
+    let branch = context::branch(conn, info.key)?;
+    write_array(out, "branch", branch.iter().map(|entry: &Entry| Ok(text(&entry.id))))?;
+    let messages = context::messages(conn, info.key)?;
+    write_array(out, "context", messages.into_iter().map(|message| Ok(message?.json)))?;
+    write_array(
+        out,
+        "tree",
+        context::tree(conn, info.key)?.iter().map(|node| Ok(node_json(node))),
+    )?;
+    let problems = problems::session_problems(conn, info.key)?;
+    write_array(out, "problems", problems.iter().map(|problem| Ok(problem_json(problem))))?;
+    out.write_all(b"}\n").map_err(refused)
+}
+
+fn write_array(
+    out: &mut dyn Write,
+    name: &str,
+    items: impl Iterator<Item = Result<String>>,
+) -> Result<()> {
+    write!(out, ",{}:[", text(name)).map_err(refused)?;
+    for (n, item) in items.enumerate() {
+        let comma = if n == 0 { "" } else { "," };
+        write!(out, "{comma}{}", item?).map_err(refused)?;
+    }
+    out.write_all(b"]").map_err(refused)
+}
+
+fn memory(conn: &Connection, info: &SessionInfo) -> Result<String> {
+    let Some(line_key) = records::memory_state(conn, info.key)? else {
+        return Ok("{\"sessionMemories\":[],\"lastRetrieval\":null}".to_owned());
+    };
+    let line = log::line(conn, line_key)?;
+    let instead = context::raw_reference(&info.file, log::line_number(line_key));
+    let value = |key| match json::scan(&line) {
+        Ok((record, _)) => record.get(key).map(|value| json::clean(value, &instead)),
+        Err(_) => None,
+    };
+    let null = || "null".to_owned();
+    Ok(format!(
+        "{{\"sessionMemories\":{},\"lastRetrieval\":{}}}",
+        value("sessionMemories").unwrap_or_else(null),
+        value("lastRetrieval").unwrap_or_else(null),
+    ))
+}
+
+fn labels_json(conn: &Connection, session: SessionKey) -> Result<String> {
+    let labels: Vec<String> = labels::labels(conn, session)?
+        .iter()
+        .map(|label| {
+            format!(
+                "{}:{{\"label\":{},\"timestamp\":{}}}",
+                text(&label.target_id),
+                text(&label.label),
+                stored(label.labelled_at.as_ref())
+            )
+        })
+        .collect();
+    Ok(format!("{{{}}}", labels.join(",")))
+}
+
+fn node_json(node: &context::Node) -> String {
+    let children: Vec<String> = node.children.iter().map(|id| text(id)).collect();
+    format!(
+        "{{\"id\":{},\"depth\":{},\"children\":[{}]}}",
+        text(&node.id),
+        node.depth,
+        children.join(",")
+    )
+}
+
+fn problem_json(problem: &Problem) -> String {
+    let line = problem.line.map_or("null".to_owned(), |line| line.to_string());
+    format!(
+        "{{\"line\":{line},\"file\":{},\"kind\":{},\"detail\":{}}}",
+        text(&String::from_utf8_lossy(&problem.file)),
+        text(problem.kind.name()),
+        text(&problem.detail)
+    )
+}
+
+/// Where the session lies: names that are no UTF-8 stand as hex, too.
+fn place(row: &mut String, root: &[u8], file: &[u8]) {
+    field(row, "root", &text(&String::from_utf8_lossy(root)));
+    field(row, "file", &text(&String::from_utf8_lossy(file)));
+    if std::str::from_utf8(file).is_err() {
+        let hex: String = file.iter().map(|byte| format!("{byte:02x}")).collect();
+        field(row, "file_hex", &text(&hex));
+    }
+}
+
+fn field(row: &mut String, name: &str, json: &str) {
+    let _ = write!(row, ",\"{name}\":{json}");
+}
+
+fn text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn optional(value: Option<&str>) -> String {
+    value.map_or("null".to_owned(), text)
+}
+
+fn stored(value: Option<&Stored>) -> String {
+    value.map_or("null".to_owned(), Stored::to_json)
+}

@@ -1,0 +1,66 @@
+//! How a session is named: by its id, a prefix of it, or its file.
+
+use rusqlite::Connection;
+
+use crate::error::{Error, Result};
+use crate::model::{SessionInfo, SessionKey};
+use crate::store::{Store, sessions};
+
+impl Store {
+    /// Finds a session by its id, by an unambiguous prefix of it (an exact id
+    /// wins), or by its file: its path below the root, alone or as `root:path`.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound), and
+    /// [`AmbiguousSession`](Error::AmbiguousSession) with the files to choose from.
+    pub fn find(&self, name: &str) -> Result<SessionKey> {
+        self.read(|conn| find(conn, name))
+    }
+
+    /// Returns what is known of a session without reading any of its lines.
+    pub fn session(&self, session: SessionKey) -> Result<Option<SessionInfo>> {
+        self.read(|conn| sessions::info(conn, session))
+    }
+}
+
+pub(crate) fn find(conn: &Connection, name: &str) -> Result<SessionKey> {
+    let mut found = sessions::sessions_by_id(conn, name)?;
+    if found.is_empty() {
+        found = sessions::sessions_by_path(conn, name.as_bytes())?;
+    }
+    if found.is_empty() {
+        found = by_root_and_path(conn, name)?;
+    }
+    match found[..] {
+        [] => Err(Error::SessionNotFound(name.to_owned())),
+        [session] => Ok(session),
+        _ => {
+            let mut matches = Vec::with_capacity(found.len());
+            for session in found {
+                if let Some(info) = sessions::info(conn, session)? {
+                    let id = info.session_id.as_deref().unwrap_or("no id");
+                    let root = String::from_utf8_lossy(&info.root);
+                    let file = String::from_utf8_lossy(&info.file);
+                    matches.push(format!("{root}:{file} ({id})"));
+                }
+            }
+            Err(Error::AmbiguousSession { name: name.to_owned(), matches })
+        }
+    }
+}
+
+/// Both parts may hold colons, so each colon may be the one between them.
+fn by_root_and_path(conn: &Connection, name: &str) -> Result<Vec<SessionKey>> {
+    let mut found = Vec::new();
+    for (colon, _) in name.match_indices(':') {
+        let (root, path) = (&name[..colon], &name[colon + 1..]);
+        for session in sessions::sessions_by_path(conn, path.as_bytes())? {
+            let info = sessions::info(conn, session)?;
+            if info.is_some_and(|info| info.root == root.as_bytes()) {
+                found.push(session);
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,188 @@
+//! Verify: is a root still, byte for byte, what was imported from it?
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::error::{Error, Result};
+use crate::import::root;
+use crate::import::walk::{Found, FoundKind, Walk};
+use crate::store::files::{self, FileKind, FileRow, FileState, Source};
+use crate::store::{Store, log, seen};
+
+/// What a comparison of a root with the store found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// Files, links and folders that were compared.
+    pub files: u64,
+    /// Bytes that were compared.
+    pub bytes: u64,
+    /// What is not the same. Empty: the store holds just what the root holds.
+    pub differences: Vec<Difference>,
+}
+
+/// One thing that is not the same at the root and in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Difference {
+    /// Below the root, separated by `/`.
+    pub file: Vec<u8>,
+    /// What differs, for a person.
+    pub detail: String,
+}
+
+impl Store {
+    /// Compares every covered file below a root with what was imported: bytes,
+    /// permissions, modification times, link targets and empty folders.
+    ///
+    /// Nothing is compared by count or digest: every byte is read on both
+    /// sides. Changes made here since the import do not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`RootNotFound`](Error::RootNotFound),
+    /// [`SourceNotFound`](Error::SourceNotFound) when it was never imported.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # let root = std::path::Path::new("fixtures/kward/small");
+    /// store.import(root, &sessile::ImportOptions::new())?;
+    ///
+    /// assert!(store.verify(root)?.differences.is_empty());
+    /// # Ok::<(), sessile::Error>(())
+    /// ```
+    pub fn verify(&self, root: &Path) -> Result<VerifyReport> {
+        let path = std::fs::canonicalize(root).map_err(|_| Error::RootNotFound(root.to_owned()))?;
+        let source = self
+            .read(|conn| files::source(conn, &path))?
+            .ok_or_else(|| Error::SourceNotFound(path.clone()))?;
+        let root = root::examine(&path, Some(source.format))?;
+        let own = root::own_files(&root, self.path());
+        let mut walk = Walk::new(&root.path, &root.covered)?;
+        let conn = self.connection()?;
+        seen::begin(&conn)?;
+        let mut report = VerifyReport::default();
+        while let Some(found) = walk.next() {
+            if !found.path.is_empty() && !own.contains(&found.path) {
+                compare(&conn, &source, &walk, &found, &mut report)?;
+            }
+        }
+        for path in seen::unseen(&conn, source.source_id)? {
+            differ(&mut report, &path, "is no longer at the root");
+        }
+        seen::end(&conn)?;
+        Ok(report)
+    }
+}
+
+fn differ(report: &mut VerifyReport, file: &[u8], detail: impl Into<String>) {
+    report.differences.push(Difference { file: file.to_vec(), detail: detail.into() });
+}
+
+fn compare(
+    conn: &Connection,
+    source: &Source,
+    walk: &Walk,
+    found: &Found,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    let known = files::file(conn, source.source_id, &found.path, FileState::Current)?;
+    if let Some(known) = &known {
+        seen::file(conn, known.file_id)?;
+    }
+    report.files += 1;
+    let kind = match &found.kind {
+        FoundKind::Unreadable(reason) => {
+            differ(report, &found.path, format!("cannot be read: {reason}"));
+            return Ok(());
+        }
+        // Nothing of it could be imported; the import reported it.
+        FoundKind::Special => return Ok(()),
+        FoundKind::File => "a file",
+        FoundKind::Folder => "a folder",
+        FoundKind::Link(_) => "a link",
+    };
+    let Some(known) = known else {
+        differ(report, &found.path, "was not imported");
+        return Ok(());
+    };
+    let same_kind = match (&found.kind, known.kind) {
+        (FoundKind::Link(target), FileKind::Link) => {
+            if known.link_target.as_ref() != Some(target) {
+                differ(report, &found.path, "the link leads elsewhere");
+            }
+            return Ok(());
+        }
+        (FoundKind::Folder, kind) => kind == FileKind::Folder,
+        (FoundKind::File, kind) => matches!(kind, FileKind::Log | FileKind::Document),
+        _ => false,
+    };
+    if !same_kind {
+        differ(report, &found.path, format!("is {kind} now"));
+        return Ok(());
+    }
+    if found.stat.mode != known.mode {
+        let detail = format!("the mode is {:o}, imported was {:o}", found.stat.mode, known.mode);
+        differ(report, &found.path, detail);
+    }
+    if known.kind == FileKind::Folder {
+        return Ok(());
+    }
+    if found.stat.modified_at() != known.mtime {
+        let detail = format!(
+            "the modification time is {}, imported was {}",
+            found.stat.modified_at(),
+            known.mtime
+        );
+        differ(report, &found.path, detail);
+    }
+    report.bytes += known.size;
+    match walk.open_file(&found.path) {
+        Ok((file, _)) => {
+            if let Some(detail) = compare_bytes(conn, &known, file)? {
+                differ(report, &found.path, detail);
+            }
+        }
+        Err(err) => differ(report, &found.path, format!("cannot be read: {err}")),
+    }
+    Ok(())
+}
+
+/// Reads both sides to the end; returns where they part.
+fn compare_bytes(conn: &Connection, known: &FileRow, file: File) -> Result<Option<String>> {
+    let mut disk = BufReader::with_capacity(256 << 10, file);
+    let mut offset = 0_u64;
+    let mut found = None;
+    let mut bytes = Vec::new();
+    let mut each = |_, raw: &[u8]| {
+        if found.is_some() {
+            return Ok(());
+        }
+        bytes.clear();
+        let read = disk.by_ref().take(raw.len() as u64).read_to_end(&mut bytes);
+        found = match read {
+            Err(err) => Some(format!("cannot be read: {err}")),
+            Ok(_) if bytes == raw => None,
+            Ok(_) => {
+                let same = bytes.iter().zip(raw).take_while(|(one, other)| one == other).count();
+                Some(format!("differs at byte {}", offset + same as u64 + 1))
+            }
+        };
+        offset += raw.len() as u64;
+        Ok(())
+    };
+    match known.kind {
+        FileKind::Log => log::each_line(conn, known.file_id, &mut each)?,
+        _ => log::each_chunk(conn, known.file_id, &mut each)?,
+    }
+    if found.is_none() && disk.bytes().next().is_some() {
+        found = Some(format!("goes on behind byte {offset}, where the import ends"));
+    }
+    Ok(found)
+}
