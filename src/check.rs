@@ -58,7 +58,7 @@ impl Store {
     /// # let dir = tempfile::tempdir()?;
     /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
     /// assert!(store.check()?.is_empty());
-    /// # Ok::<(), sessile::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn check(&self) -> Result<Vec<Finding>> {
         // A connection of its own: the temporary tables must not meet anyone.

@@ -45,7 +45,7 @@ impl Store {
     ///
     /// let ids: Vec<&str> = path.iter().map(|entry| entry.id.as_str()).collect();
     /// assert_eq!(ids, ["a", "s", "d"]);
-    /// # Ok::<(), sessile::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn path_to(&self, session: SessionKey, leaf: &str) -> Result<Vec<Entry>> {
         self.last_of_path(session, leaf, usize::MAX)
@@ -90,7 +90,7 @@ impl Store {
     ///
     /// assert_eq!(first.entry_id, "a");
     /// assert_eq!(first.json, r#"{"role":"user","content":"first","id":"a"}"#);
-    /// # Ok::<(), sessile::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn context(&self, session: SessionKey) -> Result<Vec<Message>> {
         self.read(|conn| messages(conn, session)?.collect())

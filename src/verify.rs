@@ -55,7 +55,7 @@ impl Store {
     /// store.import(root, &sessile::ImportOptions::new())?;
     ///
     /// assert!(store.verify(root)?.differences.is_empty());
-    /// # Ok::<(), sessile::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn verify(&self, root: &Path) -> Result<VerifyReport> {
         let path = std::fs::canonicalize(root).map_err(|_| Error::RootNotFound(root.to_owned()))?;

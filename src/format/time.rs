@@ -46,7 +46,7 @@ pub(crate) fn parse(text: &str) -> Option<Parsed> {
             return None;
         }
         for place in 0..9 {
-            let digit = if place < digits { rest[place] - b'0' } else { 0 };
+            let digit = rest[..digits].get(place).map_or(0, |byte| byte - b'0');
             nanos = nanos * 10 + i128::from(digit);
         }
         rest = &rest[digits..];

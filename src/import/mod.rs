@@ -127,7 +127,7 @@ impl Store {
     /// let report = store.import("fixtures/kward/small".as_ref(), &ImportOptions::new())?;
     ///
     /// assert_eq!(report.sessions, 9);
-    /// # Ok::<(), sessile::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn import(&self, root: &Path, options: &ImportOptions) -> Result<ImportReport> {
         self.import_with(root, options, |_| {})

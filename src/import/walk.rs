@@ -48,11 +48,7 @@ pub(crate) struct FileStat {
 }
 
 impl FileStat {
-    #[expect(
-        clippy::unnecessary_cast,
-        clippy::useless_conversion,
-        reason = "the fields have other types on other systems"
-    )]
+    #[expect(clippy::unnecessary_cast, reason = "the fields have other types on other systems")]
     fn new(stat: &Stat) -> Self {
         let seconds = stat.st_mtime as i64;
         Self {

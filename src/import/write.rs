@@ -62,7 +62,7 @@ pub(super) fn write(
     while let Some(item) = waiting.take() {
         let item = match item {
             Item::Start(start) if !start.is_tail() => {
-                writer.large_file(&mut conn, start, inbox, progress)?;
+                writer.large_file(&mut conn, &start, inbox, progress)?;
                 waiting = inbox.next();
                 continue;
             }
@@ -181,11 +181,11 @@ impl Writer<'_> {
             Item::Same { file, .. } => self.same(tx, &file),
             Item::Whole { start, chunks, end } => {
                 let mut chunks = chunks.into_iter();
-                self.file(tx, start, &mut || {
+                self.file(tx, &start, &mut || {
                     Some(chunks.next().map_or(Piece::End(Box::new(end.clone())), Piece::Chunk))
                 })
             }
-            Item::Start(start) => self.tail(tx, start, inbox),
+            Item::Start(start) => self.tail(tx, &start, inbox),
             Item::Problem { path, kind, detail, file_id } => {
                 problems::delete_path_problems(tx, self.source_id(), &path)?;
                 problems::insert_problem(
@@ -230,7 +230,7 @@ impl Writer<'_> {
     }
 
     /// The tail of a file that grew by much: one transaction, so that readers see all of it or none.
-    fn tail(&mut self, tx: &Connection, start: Start, inbox: &Inbox<'_>) -> Result<()> {
+    fn tail(&mut self, tx: &Connection, start: &Start, inbox: &Inbox<'_>) -> Result<()> {
         tx.execute_batch("SAVEPOINT tail")?;
         let counts = self.tally.outcome.report.clone();
         let mut void = false;
@@ -253,7 +253,7 @@ impl Writer<'_> {
     fn file(
         &mut self,
         tx: &Connection,
-        start: Start,
+        start: &Start,
         next: &mut dyn FnMut() -> Option<Piece>,
     ) -> Result<()> {
         let base = match &start.plan {
@@ -276,9 +276,9 @@ impl Writer<'_> {
         problems::delete_path_problems(tx, self.source_id(), &start.file.path)?;
         match (&start.plan, base) {
             (Plan::Grown { replaces_last_line, .. }, Some(base)) => {
-                self.grow(tx, &start, base, *replaces_last_line, next)
+                self.grow(tx, start, base, *replaces_last_line, next)
             }
-            _ => self.fill(tx, &start, base, next),
+            _ => self.fill(tx, start, base, next),
         }
     }
 
@@ -394,7 +394,7 @@ impl Writer<'_> {
     fn large_file(
         &mut self,
         conn: &mut Connection,
-        start: Start,
+        start: &Start,
         inbox: &Inbox<'_>,
         progress: &mut impl FnMut(Progress),
     ) -> Result<()> {
@@ -407,10 +407,14 @@ impl Writer<'_> {
             Plan::Resumed { partial, .. } => Some((**partial).clone()),
             _ => None,
         };
-        let mut pending: Option<Piece> = None;
         loop {
             let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut file = match unfinished.take() {
+                // Another import of the same file may have started it anew.
+                Some(file) if !self.is_as_compared(&tx, &file, &file)? => {
+                    while let Some(Item::Chunk(_)) = inbox.next() {}
+                    return Ok(());
+                }
                 Some(file) => file,
                 None => {
                     // What an interrupted import left of another content goes.
@@ -435,28 +439,20 @@ impl Writer<'_> {
             };
             let mut batch = 0;
             loop {
-                let piece = match pending.take() {
-                    Some(piece) => Some(piece),
-                    None => match inbox.next() {
-                        Some(Item::Chunk(chunk)) => Some(Piece::Chunk(chunk)),
-                        Some(Item::End(end)) => Some(Piece::End(Box::new(end))),
-                        _ => None,
-                    },
-                };
-                match piece {
-                    // Void, or the reader failed: what is in stays for the next attempt.
-                    None => return Ok(tx.commit()?),
-                    Some(Piece::Chunk(chunk)) => {
+                match inbox.next() {
+                    Some(Item::Chunk(chunk)) => {
                         batch += chunk.raw.len() as u64;
                         append_raw(&tx, &mut file, &chunk)?;
                         if BATCH_BYTES <= batch {
                             break;
                         }
                     }
-                    Some(Piece::End(end)) => {
-                        self.complete(&tx, &start, file, *end, base.as_deref())?;
+                    Some(Item::End(end)) => {
+                        self.complete(&tx, start, &file, &end, base.as_deref())?;
                         return Ok(tx.commit()?);
                     }
+                    // It changed while it was read; the next attempt starts anew.
+                    _ => return Ok(()),
                 }
             }
             files::update_file(&tx, &file)?;
@@ -472,25 +468,25 @@ impl Writer<'_> {
         &mut self,
         tx: &Connection,
         start: &Start,
-        file: FileRow,
-        end: FileRow,
+        partial: &FileRow,
+        end: &FileRow,
         base: Option<&FileRow>,
     ) -> Result<()> {
-        let current = files::file(tx, file.source_id, &file.path, FileState::Current)?;
+        let current = files::file(tx, partial.source_id, &partial.path, FileState::Current)?;
         if current.as_ref().map(|file| file.file_id) != base.map(|base| base.file_id) {
             self.tally.outcome.conflicts += 1;
             return Ok(());
         }
-        problems::delete_path_problems(tx, self.source_id(), &file.path)?;
+        problems::delete_path_problems(tx, self.source_id(), &partial.path)?;
         let mut session = None;
         if let Some(base) = base {
             files::update_file(tx, &FileRow { state: FileState::Superseded, ..base.clone() })?;
             session = sessions::session_of_file(tx, base.file_id)?;
         }
         let file = FileRow {
-            file_id: file.file_id,
-            generation: file.generation,
-            line_count: file.line_count,
+            file_id: partial.file_id,
+            generation: partial.generation,
+            line_count: partial.line_count,
             ..end.clone()
         };
         files::update_file(tx, &file)?;
@@ -498,7 +494,7 @@ impl Writer<'_> {
             fold::refold(tx, &file, self.job.root.format, session)?;
         }
         seen::file(tx, file.file_id)?;
-        self.tally.file(start, &end);
+        self.tally.file(start, end);
         Ok(())
     }
 

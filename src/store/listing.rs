@@ -37,7 +37,7 @@ pub enum Archived {
 ///     let Some(next) = page.next else { break };
 ///     filter = filter.after(next);
 /// }
-/// # Ok::<(), sessile::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 #[must_use = "a filter does nothing until it is used"]

@@ -68,7 +68,7 @@ pub(crate) fn each_line(
     )?;
     let mut rows = stmt.query([key(file_id, 0), key(file_id, u32::MAX)])?;
     while let Some(row) = rows.next()? {
-        each(row.get("line_key")?, row.get_ref("raw")?.as_blob().map_err(not_a_blob)?)?;
+        each(row.get("line_key")?, row.get_ref("raw")?.as_blob().map_err(|err| not_a_blob(&err))?)?;
     }
     Ok(())
 }
@@ -100,7 +100,10 @@ pub(crate) fn each_chunk(
     )?;
     let mut rows = stmt.query([key(file_id, 0), key(file_id, u32::MAX)])?;
     while let Some(row) = rows.next()? {
-        each(row.get("chunk_key")?, row.get_ref("raw")?.as_blob().map_err(not_a_blob)?)?;
+        each(
+            row.get("chunk_key")?,
+            row.get_ref("raw")?.as_blob().map_err(|err| not_a_blob(&err))?,
+        )?;
     }
     Ok(())
 }
@@ -128,7 +131,7 @@ pub(crate) fn each_checked(
     })?;
     let mut rows = stmt.query([key(file_id, 0), key(file_id, u32::MAX)])?;
     while let Some(row) = rows.next()? {
-        let raw = row.get_ref("raw")?.as_blob().map_err(not_a_blob)?;
+        let raw = row.get_ref("raw")?.as_blob().map_err(|err| not_a_blob(&err))?;
         // A checksum beyond 32 bits is as wrong as any other.
         let checksum = u32::try_from(row.get::<_, i64>("checksum")?).unwrap_or_default();
         each(row.get("key")?, raw, checksum)?;
@@ -144,6 +147,6 @@ pub(crate) fn delete_content(conn: &Connection, file_id: i64) -> Result<()> {
     Ok(())
 }
 
-fn not_a_blob(err: rusqlite::types::FromSqlError) -> Error {
+fn not_a_blob(err: &rusqlite::types::FromSqlError) -> Error {
     Error::Damaged(format!("a line is no blob: {err}"))
 }

@@ -42,7 +42,7 @@ use crate::error::{Error, Result};
 /// let store = sessile::Store::open(&path)?;
 ///
 /// assert_eq!(store.sessions(&sessile::SessionFilter::new())?.rows.len(), 0);
-/// # Ok::<(), sessile::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Store {

@@ -28,7 +28,7 @@ pub enum Durability {
 /// use sessile::StoreOptions;
 ///
 /// let store = StoreOptions::new().read_only(true).busy_timeout(Duration::from_secs(1)).open(&path)?;
-/// # Ok::<(), sessile::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until `open`"]

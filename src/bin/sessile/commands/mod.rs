@@ -4,7 +4,7 @@ mod import;
 mod list;
 
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use sessile::{ExportOptions, Store, StoreOptions};
@@ -76,7 +76,7 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
     Ok(same)
 }
 
-fn export(store: &Store, names: &[String], root: Option<&Path>, out: &PathBuf) -> Result<bool> {
+fn export(store: &Store, names: &[String], root: Option<&Path>, out: &Path) -> Result<bool> {
     let mut options = ExportOptions::new();
     for name in names {
         options = options.session(store.find(name)?);
