@@ -1,5 +1,71 @@
-//! Every session of your AI agents in one SQLite file.
+//! Every session of your AI agents in one SQLite file, and the JSONL files they
+//! came from back byte for byte.
+//!
+//! ```text
+//!   ~/.kward ── import ──▶  log          every physical line, exact bytes
+//!                            │ fold
+//!                            ▼
+//!                           tables       sessions, entries, labels, …  ──▶ list, tree, context
+//!   out/     ◀── export ──  log          concatenated again
+//! ```
+//!
+//! The log is the truth: a line of a session file is a row with its bytes,
+//! whatever they are. Everything that can be asked is a fold over it, written in
+//! the same transaction, and can be folded again to prove it.
+//!
+//! # Examples
+//!
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! # let root = std::path::Path::new("fixtures/kward/small");
+//! use sessile::{ImportOptions, SessionFilter, Store};
+//!
+//! let store = Store::open(&dir.path().join("sessions.db"))?;
+//! store.import(root, &ImportOptions::new())?;
+//! assert!(store.verify(root)?.differences.is_empty());
+//!
+//! let newest = &store.sessions(&SessionFilter::new())?.rows[0];
+//! for message in store.context(newest.key)? {
+//!     println!("{}", message.json);
+//! }
+//! for entry in store.branch(newest.key)? {
+//!     println!("{} {} {:?}", entry.id, entry.entry_type, entry.label);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What always holds
+//!
+//! - Nothing is printed again: numbers keep their spelling, keys their order,
+//!   torn lines their tear. An export is a concatenation.
+//! - What cannot be understood is a [`Problem`] with its position; what stands
+//!   after it is read all the same, and no file affects another's session.
+//! - A root is read, never written, and no link is followed.
+//! - One public method is one transaction. `Ok` means durable, an error means
+//!   that nothing happened. Only [`Store::import`] and [`Store::rebuild`], which
+//!   can take long, are several, each of which leaves a whole store.
+//! - Reading writes nothing. There is no cache: a list is an index read.
+//! - Nothing expires. Nothing is deleted because somebody looked.
+//! - The library prints nothing and reads no environment; the clock only where
+//!   a caller could have given the time.
+//!
+//! # Words
+//!
+//! - *session*: one conversation; *entry*: a node of its tree, of which a
+//!   message is one kind.
+//! - *line*: bytes in a file; *record*: what a line means.
+//! - *leaf*: the active entry; *path*: the entries from a root to one;
+//!   *branch*: the path to the leaf.
+//! - *context*: the messages that a program would go on with, where a
+//!   *compaction* stands for what it summarises.
+//! - *label*: a name that a user gave an entry.
+//! - *root* or *source*: a folder that session files were imported from.
+//! - *work dir*: the directory that a session worked in.
+//!
+//! Times are UTC; sizes are bytes.
+
 #![warn(missing_docs)]
+#![warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::exit)]
 
 mod check;
 mod context;
