@@ -18,9 +18,9 @@ CREATE TABLE entries (
     place       INTEGER           -- stands among its siblings where this earlier duplicate stood
 ) STRICT;
 
--- Entry by id; among duplicates the last wins.
-CREATE UNIQUE INDEX entries_by_id ON entries (session_key, entry_id)
-WHERE replaced_by IS NULL;
+-- Entry by id, and all entries of a session. Not partial, or dropping a session
+-- would scan the table; of entries that are not replaced, ids are unique.
+CREATE UNIQUE INDEX entries_by_id ON entries (session_key, entry_id, ifnull(replaced_by, 0));
 
 -- Children of an entry.
 CREATE INDEX entries_by_parent ON entries (parent_key)

@@ -93,3 +93,8 @@ pub use store::{
     Archived, Cursor, Durability, Page, SessionFilter, SessionRow, Store, StoreOptions,
 };
 pub use verify::{Difference, VerifyReport};
+
+/// The README's example runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -35,7 +35,7 @@ pub(crate) fn insert_entry(conn: &Connection, entry: &EntryRow<'_>) -> Result<bo
                                   parent_id, type, role, message_id, created_at, place)
              VALUES (:entry_key, :session_key, :entry_id, :id_made, :parent_key,
                      :parent_id, :type, :role, :message_id, :created_at, :place)
-             ON CONFLICT (session_key, entry_id) WHERE replaced_by IS NULL DO NOTHING",
+             ON CONFLICT (session_key, entry_id, ifnull(replaced_by, 0)) DO NOTHING",
         )?
         .execute(named_params! {
             ":entry_key": entry.entry_key,
