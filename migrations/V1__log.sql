@@ -9,7 +9,7 @@ PRAGMA user_version = 1;
 -- An imported root.
 CREATE TABLE sources (
     source_id INTEGER NOT NULL PRIMARY KEY,
-    root      BLOB    NOT NULL UNIQUE, -- absolute path, in the bytes of the file system
+    root      BLOB    NOT NULL UNIQUE, -- absolute path, in the bytes of the file system; empty: the store's own
     format    TEXT    NOT NULL
 ) STRICT;
 
@@ -22,7 +22,8 @@ CREATE TABLE files (
     kind        TEXT    NOT NULL CHECK (kind IN ('log', 'document', 'link', 'folder')),
     -- 'partial': a large file of which only some batches are in; nothing shows it yet.
     -- 'superseded': an earlier generation, kept until it is pruned.
-    state       TEXT    NOT NULL CHECK (state IN ('current', 'partial', 'superseded')),
+    -- 'local': what was written here; it begins with lines of another chain.
+    state       TEXT    NOT NULL CHECK (state IN ('current', 'partial', 'superseded', 'local')),
     mode        INTEGER NOT NULL, -- permission bits
     mtime       INTEGER NOT NULL,
     inode       INTEGER NOT NULL,
@@ -32,11 +33,18 @@ CREATE TABLE files (
     link_target BLOB,
     read_at     INTEGER NOT NULL, -- when it was last compared with the disk
     missing_at  INTEGER,          -- when an import no longer found it
+    base_id     INTEGER REFERENCES files (file_id), -- of a local chain: the chain that it begins with,
+    base_count  INTEGER NOT NULL DEFAULT 0,         -- and how many of its lines
 
     UNIQUE (source_id, path, generation),
     CHECK ((kind = 'link') = (link_target IS NOT NULL)),
-    CHECK ((kind IN ('log', 'document')) = (sha256 IS NOT NULL))
+    -- A chain that is still written has checksums only: a digest would cost its length at each append.
+    CHECK ((kind IN ('log', 'document') AND state <> 'local') = (sha256 IS NOT NULL))
 ) STRICT;
+
+-- Chains that begin with lines of another.
+CREATE INDEX files_by_base ON files (base_id)
+WHERE base_id IS NOT NULL;
 
 -- The row that an import compares a path with; one of each state at most.
 CREATE UNIQUE INDEX files_by_path ON files (source_id, path, state)

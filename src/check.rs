@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::error::Result;
 use crate::fold;
 use crate::model::SessionKey;
-use crate::store::files::{self, FileKind, FileRow};
+use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::{Store, log, sessions};
 
 /// Tables that are a fold over the log, and the order of their rows.
@@ -162,7 +162,8 @@ fn check_content(conn: &Connection, file: &FileRow, findings: &mut Findings) -> 
     let place = format!("file {}", String::from_utf8_lossy(&file.path));
     let mut hasher = Sha256::new();
     let mut size = 0;
-    let mut count = 0_u32;
+    // A local chain goes on where the one it begins with was left.
+    let mut count = file.base_count;
     let mut broken = Vec::new();
     log::each_checked(conn, file.file_id, file.kind, |key, raw, checksum| {
         let position = log::line_number(key);
@@ -184,7 +185,7 @@ fn check_content(conn: &Connection, file: &FileRow, findings: &mut Findings) -> 
     if count != file.line_count {
         broken.push(format!("it holds {count} lines, imported were {}", file.line_count));
     }
-    if Some(&hasher.finalize()[..]) != file.sha256.as_deref() {
+    if file.state != FileState::Local && Some(&hasher.finalize()[..]) != file.sha256.as_deref() {
         broken.push("it does not match its digest".to_owned());
     }
     broken.into_iter().for_each(|detail| findings.add(place.as_str(), detail));
@@ -196,7 +197,15 @@ fn check_projections(conn: &Connection, findings: &mut Findings) -> Result<()> {
     let mut stmt = conn.prepare(
         "SELECT file_id
          FROM files
-         WHERE kind = 'log' AND state = 'current'
+         WHERE kind = 'log'
+           AND (state = 'local'
+                OR state = 'current'
+                   AND NOT EXISTS (SELECT 1
+                                   FROM files AS local
+                                   WHERE local.source_id = files.source_id
+                                     AND local.path = files.path
+                                     AND local.state = 'local'
+                                     AND local.state <> 'superseded'))
            AND file_id NOT IN (SELECT file_id FROM main.sessions)",
     )?;
     let lost: Vec<i64> =

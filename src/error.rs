@@ -27,6 +27,22 @@ pub enum Error {
     },
     /// There is no folder at the path of a root.
     RootNotFound(PathBuf),
+    /// The session has an entry of this id already.
+    EntryExists {
+        /// The id that was given.
+        entry_id: String,
+    },
+    /// There is a session in this file already.
+    SessionExists(String),
+    /// What was to be written cannot be one valid line.
+    InvalidRecord(String),
+    /// Another writer has moved the leaf.
+    LeafMoved {
+        /// Where it was expected.
+        expected: Option<String>,
+        /// Where it is.
+        found: Option<String>,
+    },
     /// Nothing was imported from this root.
     SourceNotFound(PathBuf),
     /// The root shows no format's marks, or those of several.
@@ -87,7 +103,23 @@ pub enum Error {
     Damaged(String),
 }
 
+macro_rules! kinds {
+    ($self:expr; $($variant:ident)*) => {
+        match $self {
+            $(Error::$variant { .. } => stringify!($variant),)*
+        }
+    };
+}
+
 impl Error {
+    /// The name of the variant, for callers who are told of it in text.
+    pub fn kind(&self) -> &'static str {
+        kinds!(self; SessionNotFound AmbiguousSession EntryNotFound EntryExists SessionExists
+            InvalidRecord LeafMoved RootNotFound SourceNotFound UnknownFormat TargetNotEmpty
+            TargetExists UnsafePath DatabaseMissing DatabaseIsFolder NotADatabase ForeignDatabase
+            SchemaTooNew SchemaTooOld Busy Io SqliteTooOld Sqlite Migration Pool Damaged)
+    }
+
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }
     }
@@ -102,6 +134,23 @@ impl fmt::Display for Error {
                 matches.iter().try_for_each(|file| write!(f, "\n  {file}"))
             }
             Self::EntryNotFound { entry_id } => write!(f, "the session has no entry {entry_id:?}"),
+            Self::EntryExists { entry_id } => {
+                write!(f, "the session has an entry {entry_id:?} already")
+            }
+            Self::SessionExists(file) => write!(f, "there is a session in {file} already"),
+            Self::InvalidRecord(reason) => write!(f, "this cannot be written: {reason}"),
+            Self::LeafMoved { expected, found } => {
+                let name = |leaf: &Option<String>| match leaf {
+                    Some(leaf) => format!("{leaf:?}"),
+                    None => "no entry".to_owned(),
+                };
+                write!(
+                    f,
+                    "another writer has moved the leaf from {} to {}; read on and append again",
+                    name(expected),
+                    name(found)
+                )
+            }
             Self::RootNotFound(root) => {
                 write!(f, "there is no folder {}; check the path", root.display())
             }
@@ -178,6 +227,10 @@ impl error::Error for Error {
             Self::SessionNotFound(_)
             | Self::AmbiguousSession { .. }
             | Self::EntryNotFound { .. }
+            | Self::EntryExists { .. }
+            | Self::SessionExists(_)
+            | Self::InvalidRecord(_)
+            | Self::LeafMoved { .. }
             | Self::RootNotFound(_)
             | Self::SourceNotFound(_)
             | Self::UnknownFormat(_)

@@ -26,6 +26,7 @@ use crate::store::{Store, log, sessions};
 pub struct ExportOptions {
     sessions: Vec<SessionKey>,
     root: Option<PathBuf>,
+    source: bool,
 }
 
 impl ExportOptions {
@@ -37,6 +38,12 @@ impl ExportOptions {
     /// Only the files of this session, and of those named before it.
     pub fn session(mut self, session: SessionKey) -> Self {
         self.sessions.push(session);
+        self
+    }
+
+    /// Leaves out what was written here: files as they were imported. Default: `false`.
+    pub fn source_only(mut self, source_only: bool) -> Self {
+        self.source = source_only;
         self
     }
 
@@ -63,7 +70,8 @@ impl Store {
     /// empty folders as they were imported. Times of folders are not kept.
     ///
     /// A store of several roots writes each into a folder `NN-<name>` of its
-    /// own, numbered from 01 by path. Files that vanished from their root since
+    /// own, numbered from 01 by path. A session that went on here is written as
+    /// it is now, with mode 0600 and its last record's time. Files that vanished from their root since
     /// are written, too.
     ///
     /// # Errors
@@ -122,7 +130,7 @@ fn export(conn: &Connection, target: &Path, options: &ExportOptions) -> Result<E
             of_source.map(|(_, file)| file.as_slice()).collect()
         });
         if wanted.as_ref().is_none_or(|wanted| !wanted.is_empty()) {
-            export_source(conn, source, &folder, wanted.as_deref(), &mut report)?;
+            export_source(conn, source, &folder, wanted.as_deref(), options, &mut report)?;
         }
     }
     Ok(report)
@@ -131,7 +139,8 @@ fn export(conn: &Connection, target: &Path, options: &ExportOptions) -> Result<E
 fn numbered_name(number: usize, source: &Source) -> PathBuf {
     let root = source.root_path();
     let mut name = std::ffi::OsString::from(format!("{number:02}-"));
-    name.push(root.file_name().unwrap_or_else(|| OsStr::new("root")));
+    // Sessions that were made here have no root.
+    name.push(root.file_name().unwrap_or_else(|| OsStr::new("sessile")));
     PathBuf::from(name)
 }
 
@@ -156,6 +165,7 @@ fn export_source(
     source: &Source,
     target: &Path,
     wanted: Option<&[&[u8]]>,
+    options: &ExportOptions,
     report: &mut ExportReport,
 ) -> Result<()> {
     fs::create_dir_all(target).map_err(Error::io("make the folder", target))?;
@@ -169,7 +179,8 @@ fn export_source(
     // Folders get their modes last: one may forbid writing into it.
     let mut folders: Vec<(PathBuf, u32)> = Vec::new();
     let mut links = Vec::new();
-    files::each_file(conn, source.source_id, |file| {
+    let select = if options.source { files::imported_after } else { files::newest_after };
+    files::each_file(conn, source.source_id, select, |file| {
         if !is_wanted(&file.path) {
             return Ok(());
         }
@@ -181,9 +192,8 @@ fn export_source(
             }
             FileKind::Link => links.push((path, file)),
             FileKind::Log | FileKind::Document => {
-                write_file(conn, &file, &path)?;
+                report.bytes += write_file(conn, &file, &path)?;
                 report.files += 1;
-                report.bytes += file.size;
             }
         }
         Ok(())
@@ -217,23 +227,27 @@ fn make_parent(path: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn write_file(conn: &Connection, file: &FileRow, path: &Path) -> Result<()> {
+fn write_file(conn: &Connection, file: &FileRow, path: &Path) -> Result<u64> {
     let folder = make_parent(path)?;
     let aside = tempfile::Builder::new()
         .prefix(".sessile-")
         .tempfile_in(&folder)
         .map_err(Error::io("write into", &folder))?;
     let mut out = BufWriter::with_capacity(256 << 10, aside.as_file());
-    let mut write = |_, raw: &[u8]| out.write_all(raw).map_err(Error::io("write", path));
+    let mut bytes = 0;
+    let mut write = |_, raw: &[u8]| {
+        bytes += raw.len() as u64;
+        out.write_all(raw).map_err(Error::io("write", path))
+    };
     match file.kind {
-        FileKind::Log => log::each_line(conn, file.file_id, &mut write)?,
+        FileKind::Log => log::each_line(conn, file, &mut write)?,
         _ => log::each_chunk(conn, file.file_id, &mut write)?,
     }
     out.flush().map_err(Error::io("write", path))?;
     drop(out);
     set_facts(aside.as_file(), file).map_err(Error::io("write", path))?;
     aside.persist_noclobber(path).map_err(|err| Error::io("write", path)(err.error))?;
-    Ok(())
+    Ok(bytes)
 }
 
 fn set_facts(out: &File, file: &FileRow) -> std::io::Result<()> {

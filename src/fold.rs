@@ -43,6 +43,8 @@ pub(crate) struct Fold<'a> {
     /// Whether a header may be made from the file's name.
     vouched: bool,
     has_ids: bool,
+    /// The entry that `head.first_message` shows, once that is known.
+    previewed: Option<Option<i64>>,
     /// The entry seen last: the usual parent of the next.
     last: Option<(String, i64)>,
 }
@@ -58,7 +60,7 @@ pub(crate) fn refold(
         sessions::delete_projection(conn, session)?;
         let mut fold = Fold::begin(conn, file, format, session);
         fold.linear = linear;
-        log::each_line(conn, file.file_id, |key, raw| fold.apply(key, format.parse(raw)))?;
+        log::each_line(conn, file, |key, raw| fold.apply(key, format.parse(raw)))?;
         fold.finish()
     };
     if fold_all(false)? == Shape::Linear {
@@ -97,6 +99,7 @@ impl<'a> Fold<'a> {
             has_orphans: false,
             vouched: false,
             has_ids: false,
+            previewed: None,
             last: None,
         }
     }
@@ -119,6 +122,7 @@ impl<'a> Fold<'a> {
         let linear = format.is_linear(head.version.as_ref());
         let has_orphans = entries::has_orphans(conn, session)?;
         Ok(Some(Self {
+            previewed: Some(head.first_entry_key),
             head,
             linear,
             leaf_key,
@@ -208,10 +212,12 @@ impl<'a> Fold<'a> {
         if self.reshaped {
             self.summarise()?;
         }
-        self.head.first_message = match self.head.first_entry_key {
-            Some(key) => self.format.preview(&log::line(self.conn, key)?),
-            None => String::new(),
-        };
+        if self.previewed != Some(self.head.first_entry_key) {
+            self.head.first_message = match self.head.first_entry_key {
+                Some(key) => self.format.preview(&log::line(self.conn, key)?),
+                None => String::new(),
+            };
+        }
         let name = self.head.name.as_ref().map(stored_text).filter(|name| !is_blank(name));
         let first_message = Some(&self.head.first_message).filter(|text| !text.is_empty());
         self.head.title = name.or_else(|| first_message.cloned());

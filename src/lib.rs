@@ -77,6 +77,7 @@ mod format;
 mod import;
 mod model;
 mod names;
+mod session;
 mod store;
 mod verify;
 
@@ -89,6 +90,7 @@ pub use model::{
     Entry, Format, Header, Label, Message, Problem, ProblemKind, SessionInfo, SessionKey, Stored,
     Timestamp,
 };
+pub use session::{NewSession, RuntimeUpdate, Session};
 pub use store::{
     Archived, Cursor, Durability, Page, SessionFilter, SessionRow, Store, StoreOptions,
 };

@@ -263,6 +263,8 @@ problem_kinds! {
     Cycle = "cycle",
     /// A time beyond what the store can hold.
     Time = "time",
+    /// A session that went on both at its root and here; both are kept.
+    Diverged = "diverged",
     /// A symbolic link, kept as one and not followed.
     Link = "link",
     /// A file that could not be read.
@@ -393,4 +395,62 @@ pub(crate) enum Role {
     Counted,
     System,
     Other,
+}
+
+/// A record to be written, before its format spells it.
+#[derive(Debug)]
+pub(crate) enum Draft<'a> {
+    Header {
+        session_id: &'a str,
+        cwd: &'a str,
+        runtime: DraftRuntime<'a>,
+        parent_id: Option<&'a str>,
+        parent_path: Option<&'a str>,
+    },
+    /// A message or compaction; `message` is a JSON object that holds its id already.
+    Entry {
+        entry_type: &'static str,
+        id: &'a str,
+        parent_id: Option<&'a str>,
+        message: &'a str,
+    },
+    BranchSummary {
+        id: &'a str,
+        parent_id: Option<&'a str>,
+        from_id: Option<&'a str>,
+        summary: Option<&'a str>,
+        /// JSON.
+        details: &'a str,
+    },
+    Leaf(Option<&'a str>),
+    Label {
+        id: &'a str,
+        target_id: &'a str,
+        label: Option<&'a str>,
+    },
+    Name(Option<&'a str>),
+    Runtime {
+        /// JSON.
+        name: Option<&'a str>,
+        runtime: DraftRuntime<'a>,
+    },
+    Memory {
+        /// JSON.
+        memories: &'a str,
+        /// JSON.
+        last_retrieval: &'a str,
+    },
+    SystemPrompt {
+        reason: &'a str,
+        hash: &'a str,
+        content: &'a str,
+    },
+}
+
+/// Settings to be written; empty ones are left out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DraftRuntime<'a> {
+    pub(crate) provider: Option<&'a str>,
+    pub(crate) model: Option<&'a str>,
+    pub(crate) reasoning_effort: Option<&'a str>,
 }

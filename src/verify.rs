@@ -178,7 +178,7 @@ fn compare_bytes(conn: &Connection, known: &FileRow, file: File) -> Result<Optio
         Ok(())
     };
     match known.kind {
-        FileKind::Log => log::each_line(conn, known.file_id, &mut each)?,
+        FileKind::Log => log::each_line(conn, known, &mut each)?,
         _ => log::each_chunk(conn, known.file_id, &mut each)?,
     }
     if found.is_none() && disk.bytes().next().is_some() {

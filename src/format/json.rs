@@ -528,6 +528,17 @@ pub(crate) fn has_lone_surrogate(value: Raw<'_>) -> bool {
     found
 }
 
+/// A value spelt as Kward and its kin write it: compact, in UTF-8, escapes only where needed.
+///
+/// Numbers keep their spelling, keys their order. The value must be shallow
+/// enough for the caller's format, which bounds the recursion.
+pub(crate) fn compact(value: Raw<'_>) -> String {
+    let mut out = Vec::with_capacity(value.0.len());
+    write_compact(value, &mut out);
+    // Every branch of `write_value` writes UTF-8.
+    String::from_utf8(out).unwrap_or_default()
+}
+
 /// Writes a value as JSON that every common reader takes, compact and in UTF-8.
 ///
 /// Numbers keep their spelling, keys their order; of duplicate keys the last
@@ -546,6 +557,20 @@ fn write_clean(value: Raw<'_>, depth: usize, instead: &str, out: &mut Vec<u8>) {
         Kind::Object | Kind::Array if depth > MAX_CLEAN_DEPTH => {
             out.extend_from_slice(instead.as_bytes());
         }
+        Kind::Number if !is_common_number(value.0) => out.extend_from_slice(instead.as_bytes()),
+        _ => write_value(value, out, &mut |inner, out| {
+            write_clean(inner, depth + 1, instead, out);
+        }),
+    }
+}
+
+fn write_compact(value: Raw<'_>, out: &mut Vec<u8>) {
+    write_value(value, out, &mut |inner, out| write_compact(inner, out));
+}
+
+/// Writes a value whose members and items `each` writes.
+fn write_value(value: Raw<'_>, out: &mut Vec<u8>, each: &mut dyn FnMut(Raw<'_>, &mut Vec<u8>)) {
+    match value.kind() {
         Kind::Object => {
             out.push(b'{');
             for (n, (key, value)) in distinct_members(value).into_iter().enumerate() {
@@ -554,7 +579,7 @@ fn write_clean(value: Raw<'_>, depth: usize, instead: &str, out: &mut Vec<u8>) {
                 }
                 write_string(key.0, out);
                 out.push(b':');
-                write_clean(value, depth + 1, instead, out);
+                each(value, out);
             }
             out.push(b'}');
         }
@@ -564,12 +589,11 @@ fn write_clean(value: Raw<'_>, depth: usize, instead: &str, out: &mut Vec<u8>) {
                 if 0 < n {
                     out.push(b',');
                 }
-                write_clean(item, depth + 1, instead, out);
+                each(item, out);
             }
             out.push(b']');
         }
         Kind::String => write_string(&value.0[1..value.0.len() - 1], out),
-        Kind::Number if !is_common_number(value.0) => out.extend_from_slice(instead.as_bytes()),
         Kind::Number | Kind::Null | Kind::False | Kind::True => out.extend_from_slice(value.0),
     }
 }

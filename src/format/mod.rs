@@ -12,7 +12,7 @@ use std::collections::HashSet;
 
 pub(crate) use kward::stored_text;
 
-use crate::model::{Format, HeaderRecord, Record, Role, Step};
+use crate::model::{Draft, Format, HeaderRecord, Record, Role, Step, Timestamp};
 
 /// What a compaction keeps of the steps before it.
 #[derive(Debug, Default)]
@@ -21,6 +21,13 @@ pub(crate) struct Kept {
     pub(crate) keys: HashSet<i64>,
     /// The position that it names instead.
     pub(crate) position: Option<usize>,
+}
+
+impl Timestamp {
+    /// Reads a time such as `2026-01-02T03:04:05.678Z`; one without a zone is UTC.
+    pub fn parse(text: &str) -> Option<Self> {
+        time::parse(text).map(|parsed| parsed.at)
+    }
 }
 
 impl Format {
@@ -84,6 +91,20 @@ impl Format {
     pub(crate) fn kept_position(self, first_kept: &str) -> Option<usize> {
         match self {
             Self::Kward => kward::kept_position(first_kept),
+        }
+    }
+
+    /// The line of a record, spelt as the format's own program spells it.
+    pub(crate) fn serialise(self, draft: &Draft<'_>, at: Timestamp) -> String {
+        match self {
+            Self::Kward => kward::serialise(draft, at),
+        }
+    }
+
+    /// Where a session's file lies below its root.
+    pub(crate) fn path_of(self, cwd: &str, session_id: &str, at: Timestamp) -> String {
+        match self {
+            Self::Kward => kward::path_of(cwd, session_id, at),
         }
     }
 

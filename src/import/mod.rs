@@ -236,7 +236,7 @@ impl Inbox<'_> {
     }
 }
 
-fn system_now() -> Timestamp {
+pub(crate) fn system_now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

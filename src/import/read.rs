@@ -181,6 +181,8 @@ impl Reader<'_> {
             link_target: None,
             read_at: self.job.now,
             missing_at: None,
+            base_id: None,
+            base_count: 0,
         }
     }
 

@@ -297,13 +297,13 @@ impl Writer<'_> {
             log::delete_line(tx, log::key(base.file_id, position))?;
         }
         let file = FileRow { mtime: start.file.mtime, ..base.clone() };
-        let session = match sessions::session_of_file(tx, base.file_id)? {
-            Some(session) => session,
-            None => sessions::insert_session(tx, base, format)?,
-        };
-        let mut fold = match replaces_last_line {
-            true => None,
-            false => Fold::resume(tx, &file, format, session)?,
+        let mut session = sessions::session_of_file(tx, base.file_id)?;
+        if session.is_none() && !sessions::went_on_here(tx, base.source_id, &base.path)? {
+            session = Some(sessions::insert_session(tx, base, format)?);
+        }
+        let mut fold = match session {
+            Some(session) if !replaces_last_line => Fold::resume(tx, &file, format, session)?,
+            _ => None,
         };
         let end = loop {
             match next() {
@@ -325,7 +325,7 @@ impl Writer<'_> {
             ..end.clone()
         };
         files::update_file(tx, &file)?;
-        if shape == Shape::Linear {
+        if let (Shape::Linear, Some(session)) = (shape, session) {
             fold::refold(tx, &file, format, session)?;
         }
         seen::file(tx, file.file_id)?;
@@ -352,7 +352,7 @@ impl Writer<'_> {
             match next() {
                 None => return Ok(()),
                 Some(Piece::End(end)) => break *end,
-                Some(Piece::Chunk(chunk)) if fold.is_some() => {
+                Some(Piece::Chunk(chunk)) if row.kind == FileKind::Log => {
                     position = write_lines(tx, row.file_id, position, chunk, fold.as_mut())?;
                 }
                 Some(Piece::Chunk(chunk)) => {
@@ -509,6 +509,7 @@ impl Writer<'_> {
         };
         if seen::mark_missing(&tx, source_id, now, &self.hidden)? || changed {
             fold::settle_recovered(&tx, source_id)?;
+            problems::record_diverged(&tx, source_id)?;
         }
         self.tally.outcome.report.missing = seen::count_missing(&tx, source_id)?;
         seen::end(&tx)?;
@@ -534,6 +535,9 @@ fn session_for(
             sessions::delete_projection(tx, session)?;
             sessions::update_session_file(tx, session, file.file_id)?;
             Ok(Some(session))
+        }
+        (FileKind::Log, None) if sessions::went_on_here(tx, file.source_id, &file.path)? => {
+            Ok(None)
         }
         (FileKind::Log, None) => Ok(Some(sessions::insert_session(tx, file, format)?)),
         (_, Some(session)) => {

@@ -37,6 +37,8 @@ pub(crate) enum FileState {
     Current,
     Partial,
     Superseded,
+    /// Written here.
+    Local,
 }
 
 /// One generation of a path below a root.
@@ -61,6 +63,10 @@ pub(crate) struct FileRow {
     /// When it was last compared with the disk.
     pub(crate) read_at: Timestamp,
     pub(crate) missing_at: Option<Timestamp>,
+    /// Of a local chain: the chain that it begins with.
+    pub(crate) base_id: Option<i64>,
+    /// How many lines of that chain it begins with.
+    pub(crate) base_count: u32,
 }
 
 pub(crate) fn source(conn: &Connection, root: &Path) -> Result<Option<Source>> {
@@ -105,7 +111,8 @@ pub(crate) fn file(
     Ok(conn
         .prepare_cached(
             "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
-                    line_count, sha256, link_target, read_at, missing_at
+                    line_count, sha256, link_target, read_at, missing_at, base_id,
+                    base_count
              FROM files
              WHERE source_id = :source_id
                AND path = :path
@@ -122,7 +129,8 @@ pub(crate) fn file(
 pub(crate) fn file_by_id(conn: &Connection, file_id: i64) -> Result<FileRow> {
     conn.prepare_cached(
         "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
-                line_count, sha256, link_target, read_at, missing_at
+                line_count, sha256, link_target, read_at, missing_at, base_id,
+                    base_count
          FROM files
          WHERE file_id = ?1",
     )?
@@ -131,8 +139,8 @@ pub(crate) fn file_by_id(conn: &Connection, file_id: i64) -> Result<FileRow> {
     .ok_or_else(|| Error::Damaged(format!("file {file_id} is missing")))
 }
 
-/// Current files of a source behind `after`, by path; a page.
-pub(crate) fn files_after(
+/// Files of a source as they were imported, behind `after`, by path; a page.
+pub(crate) fn imported_after(
     conn: &Connection,
     source_id: i64,
     after: &[u8],
@@ -140,7 +148,7 @@ pub(crate) fn files_after(
 ) -> Result<Vec<FileRow>> {
     let mut stmt = conn.prepare_cached(
         "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
-                line_count, sha256, link_target, read_at, missing_at
+                line_count, sha256, link_target, read_at, missing_at, base_id, base_count
          FROM files
          WHERE source_id = :source_id
            AND path > :after
@@ -155,15 +163,50 @@ pub(crate) fn files_after(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Hands each current file of a source to `each`, by path.
+/// Files of a source as they are now, behind `after`, by path; a page.
+///
+/// What was written here stands for what was imported.
+pub(crate) fn newest_after(
+    conn: &Connection,
+    source_id: i64,
+    after: &[u8],
+    limit: usize,
+) -> Result<Vec<FileRow>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                line_count, sha256, link_target, read_at, missing_at, base_id, base_count
+         FROM files
+         WHERE source_id = :source_id
+           AND path > :after
+           AND (state = 'local'
+                OR state = 'current'
+                   AND NOT EXISTS (SELECT 1
+                                   FROM files AS local
+                                   WHERE local.source_id = files.source_id
+                                     AND local.path = files.path
+                                     AND local.state = 'local'
+                                     AND local.state <> 'superseded'))
+           AND state <> 'superseded'
+         ORDER BY path
+         LIMIT :limit",
+    )?;
+    let rows = stmt.query_map(
+        named_params! { ":source_id": source_id, ":after": after, ":limit": limit as i64 },
+        file_from_row,
+    )?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Hands each file that `select` pages through to `each`.
 pub(crate) fn each_file(
     conn: &Connection,
     source_id: i64,
+    select: fn(&Connection, i64, &[u8], usize) -> Result<Vec<FileRow>>,
     mut each: impl FnMut(FileRow) -> Result<()>,
 ) -> Result<()> {
     let mut after = Vec::new();
     loop {
-        let page = files_after(conn, source_id, &after, 500)?;
+        let page = select(conn, source_id, &after, 500)?;
         let Some(last) = page.last() else { return Ok(()) };
         after.clone_from(&last.path);
         page.into_iter().try_for_each(&mut each)?;
@@ -174,13 +217,13 @@ pub(crate) fn each_file(
 pub(crate) fn insert_file(conn: &Connection, file: &FileRow) -> Result<i64> {
     conn.prepare_cached(
         "INSERT INTO files (source_id, path, generation, kind, state, mode, mtime, inode, size,
-                            line_count, sha256, link_target, read_at)
+                            line_count, sha256, link_target, read_at, base_id, base_count)
          VALUES (:source_id, :path,
                  1 + (SELECT ifnull(max(generation), 0)
                       FROM files
                       WHERE source_id = :source_id AND path = :path),
                  :kind, :state, :mode, :mtime, :inode, :size,
-                 :line_count, :sha256, :link_target, :read_at)",
+                 :line_count, :sha256, :link_target, :read_at, :base_id, :base_count)",
     )?
     .execute(named_params! {
         ":source_id": file.source_id,
@@ -195,6 +238,8 @@ pub(crate) fn insert_file(conn: &Connection, file: &FileRow) -> Result<i64> {
         ":sha256": file.sha256,
         ":link_target": file.link_target,
         ":read_at": file.read_at,
+        ":base_id": file.base_id,
+        ":base_count": file.base_count,
     })?;
     Ok(conn.last_insert_rowid())
 }
@@ -253,6 +298,8 @@ fn file_from_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
         link_target: row.get("link_target")?,
         read_at: row.get("read_at")?,
         missing_at: row.get("missing_at")?,
+        base_id: row.get("base_id")?,
+        base_count: row.get("base_count")?,
     })
 }
 
@@ -289,6 +336,7 @@ impl FileState {
             Self::Current => "current",
             Self::Partial => "partial",
             Self::Superseded => "superseded",
+            Self::Local => "local",
         }
     }
 }
@@ -302,7 +350,7 @@ impl ToSql for FileState {
 impl FromSql for FileState {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let name = value.as_str()?;
-        [Self::Current, Self::Partial, Self::Superseded]
+        [Self::Current, Self::Partial, Self::Superseded, Self::Local]
             .into_iter()
             .find(|state| state.name() == name)
             .ok_or(FromSqlError::InvalidType)

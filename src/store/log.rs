@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::files::FileKind;
+use super::files::{FileKind, FileRow};
 use crate::error::{Error, Result};
 
 /// Bytes of a document in one row.
@@ -54,11 +54,23 @@ pub(crate) fn line(conn: &Connection, key: i64) -> Result<Vec<u8>> {
         })
 }
 
-/// Hands each line of a file to `each`, in order.
+/// Hands each line of a file to `each`, in order; those that it begins with first.
 pub(crate) fn each_line(
     conn: &Connection,
-    file_id: i64,
+    file: &FileRow,
     mut each: impl FnMut(i64, &[u8]) -> Result<()>,
+) -> Result<()> {
+    if let (Some(base_id), Some(last)) = (file.base_id, file.base_count.checked_sub(1)) {
+        each_in_range(conn, key(base_id, 0), key(base_id, last), &mut each)?;
+    }
+    each_in_range(conn, key(file.file_id, 0), key(file.file_id, u32::MAX), &mut each)
+}
+
+fn each_in_range(
+    conn: &Connection,
+    first: i64,
+    last: i64,
+    each: &mut impl FnMut(i64, &[u8]) -> Result<()>,
 ) -> Result<()> {
     let mut stmt = conn.prepare_cached(
         "SELECT line_key, raw
@@ -66,7 +78,7 @@ pub(crate) fn each_line(
          WHERE line_key BETWEEN ?1 AND ?2
          ORDER BY line_key",
     )?;
-    let mut rows = stmt.query([key(file_id, 0), key(file_id, u32::MAX)])?;
+    let mut rows = stmt.query([first, last])?;
     while let Some(row) = rows.next()? {
         each(row.get("line_key")?, row.get_ref("raw")?.as_blob().map_err(|err| not_a_blob(&err))?)?;
     }

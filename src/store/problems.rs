@@ -66,6 +66,29 @@ pub(crate) fn insert_orphans(conn: &Connection, session: SessionKey) -> Result<(
     Ok(())
 }
 
+/// Records each session of a source that went on both at its root and here.
+pub(crate) fn record_diverged(conn: &Connection, source_id: i64) -> Result<()> {
+    conn.prepare_cached("DELETE FROM problems WHERE source_id = ?1 AND kind = 'diverged'")?
+        .execute([source_id])?;
+    conn.prepare_cached(
+        "INSERT INTO problems (source_id, file_id, path, kind, detail)
+         SELECT local.source_id, local.file_id, local.path, 'diverged',
+                'it went on at its root since it went on here; both are kept'
+         FROM files AS local
+         JOIN files AS base ON base.file_id = local.base_id
+         WHERE local.source_id = ?1
+           AND local.state = 'local'
+           AND (base.state = 'superseded' OR base.missing_at IS NULL AND EXISTS (
+                   SELECT 1
+                   FROM lines
+                   WHERE line_key BETWEEN (base.file_id << 32) + local.base_count
+                                      AND (base.file_id << 32) + 0xFFFFFFFF
+                     AND substr(raw, -1) = x'0A'))",
+    )?
+    .execute([source_id])?;
+    Ok(())
+}
+
 /// A session's problems, by line.
 pub(crate) fn session_problems(conn: &Connection, session: SessionKey) -> Result<Vec<Problem>> {
     let mut stmt = conn.prepare_cached(

@@ -60,6 +60,7 @@ pub(crate) fn mark_missing(
             "DELETE FROM problems
              WHERE source_id = :source_id
                AND session_key IS NULL
+               AND kind <> 'diverged'
                AND path NOT IN (SELECT path FROM seen_problems)
                AND NOT EXISTS (SELECT 1
                                FROM hidden

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::files::{self, FileRow, Source};
+use super::files::{self, FileRow, FileState, Source};
 use crate::error::{Error, Result};
 use crate::model::{Format, Header, SessionInfo, SessionKey, Stored, Timestamp};
 
@@ -66,6 +66,11 @@ pub(crate) fn session_of_file(conn: &Connection, file_id: i64) -> Result<Option<
         .prepare_cached("SELECT session_key FROM sessions WHERE file_id = ?1")?
         .query_row([file_id], |row| row.get("session_key"))
         .optional()?)
+}
+
+/// Whether the session of a path has gone on here: its tables follow the chain that was written.
+pub(crate) fn went_on_here(conn: &Connection, source_id: i64, path: &[u8]) -> Result<bool> {
+    Ok(files::file(conn, source_id, path, FileState::Local)?.is_some())
 }
 
 /// A session with nothing in it yet.
@@ -206,7 +211,8 @@ pub(crate) fn workspaces_of_folder(
          FROM files AS file
          CROSS JOIN sessions AS session ON session.file_id = file.file_id
          WHERE file.source_id = :source_id
-           AND file.state = 'current'
+           AND file.state IN ('current', 'local')
+           AND file.state <> 'superseded'
            AND file.path > :folder
            AND file.path < :behind
            AND instr(substr(file.path, length(:folder) + 1), x'2F') = 0
@@ -332,7 +338,8 @@ pub(crate) fn sessions_by_path(conn: &Connection, path: &[u8]) -> Result<Vec<Ses
          FROM sources AS source
          CROSS JOIN files AS file ON file.source_id = source.source_id
                                  AND file.path = ?1
-                                 AND file.state = 'current'
+                                 AND file.state IN ('current', 'local')
+                                 AND file.state <> 'superseded'
          CROSS JOIN sessions AS session ON session.file_id = file.file_id",
     )?;
     let rows = stmt.query_map([path], |row| row.get("session_key"))?;

@@ -36,6 +36,9 @@ pub(crate) enum Command {
         /// Only this root
         #[arg(long, value_name = "R")]
         root: Option<PathBuf>,
+        /// Leave out what was written here: files as they were imported
+        #[arg(long)]
+        source: bool,
         /// An empty folder, or one to be made
         out: PathBuf,
     },
@@ -51,6 +54,8 @@ pub(crate) enum Command {
     Check,
     /// Fold every table again from the log
     Rebuild,
+    /// Serve the live API to other programs: JSON-RPC 2.0, one object a line
+    Rpc,
     /// Write a consistent copy of the database
     Backup {
         /// A file that does not exist

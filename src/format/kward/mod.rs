@@ -12,11 +12,13 @@
 
 mod restore;
 mod text;
+mod write;
 
 use json::{Features, Kind, Raw};
 pub(super) use restore::{kept_position, restore, role};
 pub(crate) use text::stored_text;
 use text::text;
+pub(super) use write::{path_of, serialise};
 
 use super::{json, time};
 use crate::model::{Change, HeaderRecord, NewEntry, Parent, ProblemKind, Record, Runtime, Stored};

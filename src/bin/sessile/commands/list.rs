@@ -34,7 +34,7 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
     Ok(true)
 }
 
-fn row_json(row: &SessionRow) -> serde_json::Value {
+pub(super) fn row_json(row: &SessionRow) -> serde_json::Value {
     serde_json::json!({
         "session_id": row.session_id,
         "title": row.title,

@@ -2,6 +2,7 @@
 
 mod import;
 mod list;
+mod rpc;
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -16,13 +17,15 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
     match cli.command {
         Command::Import(args) => import::run(&db, &args),
         Command::Verify { json, root } => verify(&open_to_read(&db)?, &root, json),
-        Command::Export { session, root, out } => {
-            export(&open_to_read(&db)?, &session, root.as_deref(), &out)
+        Command::Export { session, root, source, out } => {
+            let options = ExportOptions::new().source_only(source);
+            export(&open_to_read(&db)?, &session, root.as_deref(), options, &out)
         }
         Command::Dump { session } => dump(&open_to_read(&db)?, &session),
         Command::List(args) => list::run(&open_to_read(&db)?, &args),
         Command::Check => check(&open_to_read(&db)?),
         Command::Rebuild => rebuild(&open_to_write(&db)?),
+        Command::Rpc => rpc::run(&Store::open(&db)?),
         Command::Backup { path } => {
             open_to_read(&db)?.backup(&path)?;
             Ok(true)
@@ -76,8 +79,13 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
     Ok(same)
 }
 
-fn export(store: &Store, names: &[String], root: Option<&Path>, out: &Path) -> Result<bool> {
-    let mut options = ExportOptions::new();
+fn export(
+    store: &Store,
+    names: &[String],
+    root: Option<&Path>,
+    mut options: ExportOptions,
+    out: &Path,
+) -> Result<bool> {
     for name in names {
         options = options.session(store.find(name)?);
     }

@@ -1,0 +1,169 @@
+//! Lines as Kward itself would write them.
+//!
+//! Keys stand in Kward's order, values that are absent are left out or null as
+//! there, nothing is escaped but what JSON demands, and a line ends in LF.
+
+use crate::format::json::write_text;
+use crate::model::{Draft, DraftRuntime, Timestamp};
+
+pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> String {
+    let stamp = stamp(at);
+    let mut line = match draft {
+        Draft::Header { session_id, cwd, runtime, parent_id, parent_path } => Line::new("session")
+            .json("version", "2")
+            .text("id", session_id)
+            .text("timestamp", &stamp)
+            .unless_empty("cwd", Some(cwd))
+            .runtime(runtime)
+            .unless_empty("parentId", *parent_id)
+            .unless_empty("parentPath", *parent_path),
+        Draft::Entry { entry_type, id, parent_id, message } => Line::new(entry_type)
+            .text("id", id)
+            .unless_absent("parentId", *parent_id)
+            .text("timestamp", &stamp)
+            .json("message", message),
+        Draft::BranchSummary { id, parent_id, from_id, summary, details } => {
+            Line::new("branch_summary")
+                .text("id", id)
+                .unless_absent("parentId", *parent_id)
+                .text("timestamp", &stamp)
+                .unless_absent("fromId", *from_id)
+                .unless_absent("summary", *summary)
+                .json("details", details)
+        }
+        Draft::Leaf(target) => {
+            Line::new("leaf").text("timestamp", &stamp).or_null("targetId", *target)
+        }
+        Draft::Label { id, target_id, label } => Line::new("label")
+            .text("id", id)
+            .text("timestamp", &stamp)
+            .text("targetId", target_id)
+            .or_null("label", *label),
+        Draft::Name(name) => {
+            Line::new("session_info").text("timestamp", &stamp).or_null("name", *name)
+        }
+        Draft::Runtime { name, runtime } => {
+            let line = Line::new("session_info").text("timestamp", &stamp);
+            let line = match name {
+                Some(name) => line.json("name", name),
+                None => line,
+            };
+            line.runtime(runtime)
+        }
+        Draft::Memory { memories, last_retrieval } => Line::new("memory_state")
+            .text("timestamp", &stamp)
+            .json("sessionMemories", memories)
+            .json("lastRetrieval", last_retrieval),
+        Draft::SystemPrompt { reason, hash, content } => Line::new("system_prompt")
+            .text("timestamp", &stamp)
+            .text("reason", reason)
+            .text("hash", hash)
+            .text("content", content),
+    };
+    line.0.extend_from_slice(b"}\n");
+    // Everything that was written is UTF-8.
+    String::from_utf8(line.0).unwrap_or_default()
+}
+
+/// `sessions/--<cwd>--/<time>_<id>.jsonl`.
+pub(in crate::format) fn path_of(cwd: &str, session_id: &str, at: Timestamp) -> String {
+    format!("sessions/{}/{}_{session_id}.jsonl", safe_cwd(cwd), stamp(at).replace(':', "-"))
+}
+
+/// The folder of a working directory: its absolute path with `-` for each separator, between dashes.
+fn safe_cwd(cwd: &str) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in cwd.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => {
+                names.pop();
+            }
+            _ => names.push(name),
+        }
+    }
+    format!("--{}--", names.join("/").replace(['/', '\\', ':'], "-"))
+}
+
+/// Three decimals, cut off rather than rounded.
+fn stamp(at: Timestamp) -> String {
+    Timestamp(at.0.div_euclid(1_000_000) * 1_000_000).to_string()
+}
+
+struct Line(Vec<u8>);
+
+impl Line {
+    fn new(record_type: &str) -> Self {
+        Self(b"{\"type\":".to_vec()).value(record_type)
+    }
+
+    fn value(mut self, text: &str) -> Self {
+        write_text(text, &mut self.0);
+        self
+    }
+
+    fn json(mut self, key: &str, json: &str) -> Self {
+        self.0.push(b',');
+        write_text(key, &mut self.0);
+        self.0.push(b':');
+        self.0.extend_from_slice(json.as_bytes());
+        self
+    }
+
+    fn text(self, key: &str, text: &str) -> Self {
+        self.json(key, "").value(text)
+    }
+
+    fn or_null(self, key: &str, text: Option<&str>) -> Self {
+        match text {
+            Some(text) => self.text(key, text),
+            None => self.json(key, "null"),
+        }
+    }
+
+    fn unless_absent(self, key: &str, text: Option<&str>) -> Self {
+        match text {
+            Some(text) => self.text(key, text),
+            None => self,
+        }
+    }
+
+    fn unless_empty(self, key: &str, text: Option<&str>) -> Self {
+        self.unless_absent(key, text.filter(|text| !text.is_empty()))
+    }
+
+    fn runtime(self, runtime: &DraftRuntime<'_>) -> Self {
+        self.unless_empty("provider", runtime.provider)
+            .unless_empty("model", runtime.model)
+            .unless_empty("reasoningEffort", runtime.reasoning_effort)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_named_as_kward_names_them() {
+        for (cwd, folder) in [
+            ("/", "----"),
+            ("/a/b", "--a-b--"),
+            ("/a/../b//c/", "--b-c--"),
+            ("/é x", "--é x--"),
+            ("/srv/a:b\\c", "--srv-a-b-c--"),
+        ] {
+            assert_eq!(safe_cwd(cwd), folder, "{cwd}");
+        }
+    }
+
+    #[test]
+    fn a_runtime_record_leaves_out_what_is_empty() {
+        let runtime = DraftRuntime { model: Some("m"), provider: Some(""), ..Default::default() };
+        let draft = Draft::Runtime { name: None, runtime };
+
+        assert_eq!(
+            serialise(&draft, Timestamp(1_999_999)),
+            "{\"type\":\"session_info\",\"timestamp\":\"1970-01-01T00:00:00.001Z\",\"model\":\"m\"}\n"
+        );
+    }
+}

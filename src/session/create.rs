@@ -1,0 +1,177 @@
+//! New sessions.
+
+use rusqlite::Connection;
+
+use super::{Session, append};
+use crate::error::{Error, Result};
+use crate::model::{Draft, DraftRuntime, Format, SessionKey, Timestamp};
+use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::{Store, sessions};
+
+/// A session to be made.
+#[derive(Clone, Debug)]
+#[must_use = "it is made by `Store::create`"]
+pub struct NewSession {
+    format: Format,
+    cwd: String,
+    session_id: Option<String>,
+    at: Option<Timestamp>,
+    provider: Option<String>,
+    model: Option<String>,
+    reasoning_effort: Option<String>,
+    parent_id: Option<String>,
+    parent_path: Option<String>,
+}
+
+impl NewSession {
+    /// A session of this working directory, an absolute path.
+    pub fn new(cwd: &str) -> Self {
+        Self {
+            format: Format::Kward,
+            cwd: cwd.to_owned(),
+            session_id: None,
+            at: None,
+            provider: None,
+            model: None,
+            reasoning_effort: None,
+            parent_id: None,
+            parent_path: None,
+        }
+    }
+
+    /// Its id. Default: a new UUID.
+    pub fn session_id(mut self, id: &str) -> Self {
+        self.session_id = Some(id.to_owned());
+        self
+    }
+
+    /// When it began. Default: the system's clock.
+    pub fn at(mut self, time: Timestamp) -> Self {
+        self.at = Some(time);
+        self
+    }
+
+    /// The provider of its model. Default: not said.
+    pub fn provider(mut self, provider: &str) -> Self {
+        self.provider = Some(provider.to_owned());
+        self
+    }
+
+    /// Its model. Default: not said.
+    pub fn model(mut self, model: &str) -> Self {
+        self.model = Some(model.to_owned());
+        self
+    }
+
+    /// The model's reasoning effort. Default: not said.
+    pub fn reasoning_effort(mut self, effort: &str) -> Self {
+        self.reasoning_effort = Some(effort.to_owned());
+        self
+    }
+
+    /// The session that it comes from. Default: none.
+    pub fn parent_id(mut self, id: &str) -> Self {
+        self.parent_id = Some(id.to_owned());
+        self
+    }
+
+    /// The file of the session that it comes from. Default: none.
+    pub fn parent_path(mut self, path: &str) -> Self {
+        self.parent_path = Some(path.to_owned());
+        self
+    }
+}
+
+impl Store {
+    /// Makes a session and returns a live handle on it.
+    ///
+    /// It belongs to the store's own root, in the folder that its program
+    /// would have chosen.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionExists`](Error::SessionExists) when its file exists;
+    /// [`InvalidRecord`](Error::InvalidRecord) for an id that is no file name.
+    pub fn create(&self, new: &NewSession) -> Result<Session> {
+        let key = self.write(|tx| {
+            let source = files::insert_source(tx, std::path::Path::new(""), new.format)?;
+            create(tx, source.source_id, new)
+        })?;
+        self.live(key)
+    }
+}
+
+/// Makes a session below a root.
+pub(super) fn create(tx: &Connection, source_id: i64, new: &NewSession) -> Result<SessionKey> {
+    let id = new.session_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    if id.is_empty() || 200 < id.len() || id.contains(|c: char| c == '/' || c.is_control()) {
+        return Err(Error::InvalidRecord(format!("{id:?} cannot be the id of a session")));
+    }
+    let at = new.at.unwrap_or_else(append::system_now);
+    let path = new.format.path_of(&new.cwd, &id, at).into_bytes();
+    let taken = [FileState::Current, FileState::Local];
+    for state in taken {
+        if files::file(tx, source_id, &path, state)?.is_some() {
+            return Err(Error::SessionExists(String::from_utf8_lossy(&path).into_owned()));
+        }
+    }
+    make_folders(tx, source_id, &path, at)?;
+    let file =
+        FileRow { mode: 0o600, ..blank(source_id, path, FileKind::Log, FileState::Local, at) };
+    let file_id = files::insert_file(tx, &file)?;
+    let file = files::file_by_id(tx, file_id)?;
+    let session = sessions::insert_session(tx, &file, new.format)?;
+    let draft = Draft::Header {
+        session_id: &id,
+        cwd: &new.cwd,
+        runtime: DraftRuntime {
+            provider: new.provider.as_deref(),
+            model: new.model.as_deref(),
+            reasoning_effort: new.reasoning_effort.as_deref(),
+        },
+        parent_id: new.parent_id.as_deref(),
+        parent_path: new.parent_path.as_deref(),
+    };
+    let line = new.format.serialise(&draft, at);
+    append::add_line(tx, session, new.format, file, &line, true)?;
+    Ok(session)
+}
+
+fn make_folders(tx: &Connection, source_id: i64, path: &[u8], at: Timestamp) -> Result<()> {
+    for (slash, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
+        let folder = path[..slash].to_vec();
+        if files::file(tx, source_id, &folder, FileState::Current)?.is_none() {
+            let row = blank(source_id, folder, FileKind::Folder, FileState::Current, at);
+            files::insert_file(tx, &FileRow { mode: 0o700, mtime: Timestamp(0), ..row })?;
+        }
+    }
+    Ok(())
+}
+
+fn blank(
+    source_id: i64,
+    path: Vec<u8>,
+    kind: FileKind,
+    state: FileState,
+    at: Timestamp,
+) -> FileRow {
+    FileRow {
+        file_id: 0,
+        source_id,
+        path,
+        generation: 0,
+        kind,
+        state,
+        mode: 0,
+        mtime: at,
+        inode: 0,
+        size: 0,
+        line_count: 0,
+        sha256: None,
+        link_target: None,
+        read_at: at,
+        missing_at: None,
+        base_id: None,
+        base_count: 0,
+    }
+}
