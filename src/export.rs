@@ -179,7 +179,8 @@ fn export_source(
     // Folders get their modes last: one may forbid writing into it.
     let mut folders: Vec<(PathBuf, u32)> = Vec::new();
     let mut links = Vec::new();
-    let select = if options.source { files::imported_after } else { files::newest_after };
+    let select: files::Select =
+        if options.source { files::imported_after } else { files::newest_after };
     files::each_file(conn, source.source_id, select, |file| {
         if !is_wanted(&file.path) {
             return Ok(());

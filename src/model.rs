@@ -445,6 +445,11 @@ pub(crate) enum Draft<'a> {
         hash: &'a str,
         content: &'a str,
     },
+    ToolExecution {
+        /// JSON.
+        tool_call: &'a str,
+        content: &'a str,
+    },
 }
 
 /// Settings to be written; empty ones are left out.

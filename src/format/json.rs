@@ -289,6 +289,8 @@ fn comment_end(line: &[u8], at: usize) -> Option<usize> {
 }
 
 impl<'a> Raw<'a> {
+    pub(crate) const NULL: Raw<'static> = Raw(b"null");
+
     pub(crate) fn kind(self) -> Kind {
         match self.0.first() {
             Some(b'{') => Kind::Object,
@@ -641,6 +643,14 @@ fn write_string(content: &[u8], out: &mut Vec<u8>) {
         Piece::LoneSurrogate(unit) => out.extend_from_slice(format!("\\u{unit:04x}").as_bytes()),
     });
     out.push(b'"');
+}
+
+/// A text as a JSON string.
+pub(crate) fn spelt(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    write_text(text, &mut out);
+    // `write_text` writes UTF-8.
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// Writes text as a JSON string.

@@ -155,17 +155,11 @@ impl Message {
         let mut members: Vec<String> = json::distinct_members(value)
             .into_iter()
             .filter(|(key, _)| !key.is("id"))
-            .map(|(key, value)| format!("{}:{}", spelt(&key.text()), json::compact(value)))
+            .map(|(key, value)| format!("{}:{}", json::spelt(&key.text()), json::compact(value)))
             .collect();
-        members.push(format!("\"id\":{}", spelt(&id)));
+        members.push(format!("\"id\":{}", json::spelt(&id)));
         Ok(Self { id, json: format!("{{{}}}", members.join(",")) })
     }
-}
-
-fn spelt(text: &str) -> String {
-    let mut out = Vec::new();
-    json::write_text(text, &mut out);
-    String::from_utf8(out).unwrap_or_default()
 }
 
 /// A JSON value, spelt compactly.

@@ -302,6 +302,27 @@ impl Session {
         Ok((hash, written.is_some()))
     }
 
+    /// Records that a tool ran: `tool_call`, a JSON object with `id` and
+    /// `function` (`name`, `arguments`), and what it answered.
+    ///
+    /// The record has Kward's shape, whatever the call looked like: short tool
+    /// names, arguments decoded and in camel case, the diff and the changed
+    /// files of edits. It is no entry of the tree. Returns the record, one
+    /// object of JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRecord`](Error::InvalidRecord) for a call that is no JSON.
+    pub fn append_tool_execution(&self, tool_call: &str, content: &str) -> Result<String> {
+        let tool_call = compact_json(tool_call, 1)?;
+        self.append(|_, head| {
+            let line = self.line(head, &Draft::ToolExecution { tool_call: &tool_call, content });
+            let record = line.trim_end().to_owned();
+            Ok(Some((line, record)))
+        })?
+        .ok_or_else(append::nothing_written)
+    }
+
     /// Appends any record of the session's format, a JSON object, as it is but
     /// for white space and escapes. Returns the number of its line.
     ///

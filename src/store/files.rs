@@ -197,11 +197,14 @@ pub(crate) fn newest_after(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Files of a source behind a path, a page.
+pub(crate) type Select = fn(&Connection, i64, &[u8], usize) -> Result<Vec<FileRow>>;
+
 /// Hands each file that `select` pages through to `each`.
 pub(crate) fn each_file(
     conn: &Connection,
     source_id: i64,
-    select: fn(&Connection, i64, &[u8], usize) -> Result<Vec<FileRow>>,
+    select: Select,
     mut each: impl FnMut(FileRow) -> Result<()>,
 ) -> Result<()> {
     let mut after = Vec::new();

@@ -12,6 +12,7 @@
 
 mod restore;
 mod text;
+mod tools;
 mod write;
 
 use json::{Features, Kind, Raw};

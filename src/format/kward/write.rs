@@ -3,7 +3,8 @@
 //! Keys stand in Kward's order, values that are absent are left out or null as
 //! there, nothing is escaped but what JSON demands, and a line ends in LF.
 
-use crate::format::json::write_text;
+use super::tools;
+use crate::format::json::{self, Raw, write_text};
 use crate::model::{Draft, DraftRuntime, Timestamp};
 
 pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> String {
@@ -59,6 +60,9 @@ pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> String {
             .text("reason", reason)
             .text("hash", hash)
             .text("content", content),
+        Draft::ToolExecution { tool_call, content } => {
+            Line::new("tool_execution_end").text("timestamp", &stamp).execution(tool_call, content)
+        }
     };
     line.0.extend_from_slice(b"}\n");
     // Everything that was written is UTF-8.
@@ -130,6 +134,28 @@ impl Line {
 
     fn unless_empty(self, key: &str, text: Option<&str>) -> Self {
         self.unless_absent(key, text.filter(|text| !text.is_empty()))
+    }
+
+    fn execution(self, tool_call: &str, content: &str) -> Self {
+        let call = json::scan(tool_call.as_bytes()).map(|(call, _)| call);
+        let execution = tools::normalise(call.unwrap_or(Raw::NULL), content);
+        let is_error = if execution.is_error { "true" } else { "false" };
+        let mut result =
+            format!("{{\"content\":{},\"isError\":{is_error},\"images\":[]", json::spelt(content));
+        if let Some(diff) = execution.diff {
+            result.push_str(",\"diff\":");
+            result.push_str(&json::spelt(&diff));
+        }
+        if let Some(changed_files) = execution.changed_files {
+            result.push_str(",\"changedFiles\":");
+            result.push_str(&changed_files);
+        }
+        result.push('}');
+        self.json("toolCallId", &execution.tool_call_id)
+            .json("toolName", &execution.tool_name)
+            .json("args", &execution.args)
+            .json("result", &result)
+            .json("isError", is_error)
     }
 
     fn runtime(self, runtime: &DraftRuntime<'_>) -> Self {

@@ -192,6 +192,12 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
                 params.session(store)?.append_system_prompt_snapshot(&content, &reason)?;
             json!({ "hash": hash, "written": written })
         }
+        "append_tool_execution" => {
+            let tool_call = params.required_raw("tool_call")?;
+            let content = params.text("content")?.unwrap_or_default();
+            let record = params.session(store)?.append_tool_execution(tool_call, &content)?;
+            return Ok(format!("{{\"record\":{record}}}"));
+        }
         "append_record" => {
             let line = params.session(store)?.append_record(params.required_raw("record")?)?;
             json!({ "line": line })
@@ -249,6 +255,8 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
     Ok(result.to_string())
 }
 
+type Setter = fn(NewSession, &str) -> NewSession;
+
 fn create(store: &Store, params: &Params<'_>) -> Result<Value, Refusal> {
     if params.text("format")?.is_some_and(|format| format != "kward") {
         return Err(invalid("format: only kward sessions can be made"));
@@ -260,14 +268,13 @@ fn create(store: &Store, params: &Params<'_>) -> Result<Value, Refusal> {
     if let Some(time) = params.time()? {
         new = new.at(time);
     }
-    let setters: [(&str, fn(NewSession, &str) -> NewSession); 5] = [
-        ("provider", NewSession::provider),
+    for (name, set) in [
+        ("provider", NewSession::provider as Setter),
         ("model", NewSession::model),
         ("reasoning_effort", NewSession::reasoning_effort),
         ("parent_id", NewSession::parent_id),
         ("parent_path", NewSession::parent_path),
-    ];
-    for (name, set) in setters {
+    ] {
         if let Some(text) = params.text(name)? {
             new = set(new, &text);
         }
