@@ -101,6 +101,18 @@ impl Format {
         }
     }
 
+    /// The line of an entry with its id and parent said; `None` for a line that is no record.
+    pub(crate) fn identified(
+        self,
+        line: &[u8],
+        id: &str,
+        parent_id: Option<&str>,
+    ) -> Option<String> {
+        match self {
+            Self::Kward => kward::identified(line, id, parent_id),
+        }
+    }
+
     /// Where a session's file lies below its root.
     pub(crate) fn path_of(self, cwd: &str, session_id: &str, at: Timestamp) -> String {
         match self {
@@ -119,6 +131,12 @@ impl Format {
     pub(crate) fn preview(self, line: &[u8]) -> String {
         match self {
             Self::Kward => kward::preview(line),
+        }
+    }
+    /// What the user said in an entry's message, whole, without white space around it.
+    pub(crate) fn full_text(self, line: &[u8]) -> String {
+        match self {
+            Self::Kward => kward::full_text(line),
         }
     }
 }

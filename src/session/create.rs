@@ -101,28 +101,60 @@ impl Store {
     }
 }
 
-/// Makes a session below a root.
-pub(super) fn create(tx: &Connection, source_id: i64, new: &NewSession) -> Result<SessionKey> {
-    let id = new.session_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    if id.is_empty() || 200 < id.len() || id.contains(|c: char| c == '/' || c.is_control()) {
-        return Err(Error::InvalidRecord(format!("{id:?} cannot be the id of a session")));
-    }
-    let at = new.at.unwrap_or_else(append::system_now);
+/// Makes a session below a root, in the folder that its program would have chosen.
+fn create(tx: &Connection, source_id: i64, new: &NewSession) -> Result<SessionKey> {
+    let (id, at) = new.identity()?;
     let path = new.format.path_of(&new.cwd, &id, at).into_bytes();
+    make_folders(tx, source_id, &path, at)?;
+    create_at(tx, source_id, path, new, (&id, at))
+}
+
+/// Makes a session below a root, beside the file of another.
+pub(super) fn create_beside(
+    tx: &Connection,
+    sibling: &FileRow,
+    new: &NewSession,
+) -> Result<SessionKey> {
+    let (id, at) = new.identity()?;
+    let path = new.format.path_of(&new.cwd, &id, at).into_bytes();
+    let after_slash =
+        |path: &[u8]| path.iter().rposition(|byte| *byte == b'/').map_or(0, |n| n + 1);
+    let folder = &sibling.path[..after_slash(&sibling.path)];
+    let path = [folder, &path[after_slash(&path)..]].concat();
+    create_at(tx, sibling.source_id, path, new, (&id, at))
+}
+
+impl NewSession {
+    /// Its id and time, made where they are not given.
+    fn identity(&self) -> Result<(String, Timestamp)> {
+        let id = self.session_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        if id.is_empty() || 200 < id.len() || id.contains(|c: char| c == '/' || c.is_control()) {
+            return Err(Error::InvalidRecord(format!("{id:?} cannot be the id of a session")));
+        }
+        Ok((id, self.at.unwrap_or_else(append::system_now)))
+    }
+}
+
+fn create_at(
+    tx: &Connection,
+    source_id: i64,
+    path: Vec<u8>,
+    new: &NewSession,
+    (id, at): (&str, Timestamp),
+) -> Result<SessionKey> {
     let taken = [FileState::Current, FileState::Local];
     for state in taken {
         if files::file(tx, source_id, &path, state)?.is_some() {
             return Err(Error::SessionExists(String::from_utf8_lossy(&path).into_owned()));
         }
     }
-    make_folders(tx, source_id, &path, at)?;
     let file =
         FileRow { mode: 0o600, ..blank(source_id, path, FileKind::Log, FileState::Local, at) };
     let file_id = files::insert_file(tx, &file)?;
     let file = files::file_by_id(tx, file_id)?;
     let session = sessions::insert_session(tx, &file, new.format)?;
     let draft = Draft::Header {
-        session_id: &id,
+        session_id: id,
         cwd: &new.cwd,
         runtime: DraftRuntime {
             provider: new.provider.as_deref(),

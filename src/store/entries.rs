@@ -275,6 +275,20 @@ pub(crate) fn entry(conn: &Connection, entry_key: i64) -> Result<Option<Entry>> 
         .optional()?)
 }
 
+/// Whether the id of an entry was made from its position.
+pub(crate) fn is_id_made(conn: &Connection, entry_key: i64) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT id_made FROM entries WHERE entry_key = ?1")?
+        .query_row([entry_key], |row| row.get("id_made"))?)
+}
+
+/// Whether any entry of the session has an id of its own.
+pub(crate) fn has_given_ids(conn: &Connection, session: SessionKey) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT 1 FROM entries WHERE session_key = ?1 AND id_made = 0 LIMIT 1")?
+        .exists([session])?)
+}
+
 pub(crate) fn entry_id(conn: &Connection, entry_key: i64) -> Result<String> {
     Ok(conn
         .prepare_cached("SELECT entry_id FROM entries WHERE entry_key = ?1")?
