@@ -4,7 +4,8 @@ use rusqlite::Connection;
 
 use super::{Session, append};
 use crate::error::{Error, Result};
-use crate::model::{Draft, DraftRuntime, Format, SessionKey, Timestamp};
+use crate::format::json;
+use crate::model::{Draft, DraftRuntime, Format, Role, SessionKey, Timestamp};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::{Store, sessions};
 
@@ -99,6 +100,50 @@ impl Store {
         })?;
         self.live(key)
     }
+
+    /// Makes a session that holds these messages, each a JSON object and the
+    /// child of the one before, and returns a live handle on it.
+    ///
+    /// Messages keep their ids; those without get new ones. System messages
+    /// are left out: a session records its system prompt by itself, see
+    /// [`append_system_prompt_snapshot`](Session::append_system_prompt_snapshot).
+    /// When one message is refused, there is no session.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create) and
+    /// [`append_message`](Session::append_message).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// use sessile::NewSession;
+    ///
+    /// let session = store.create_with_messages(
+    ///     &NewSession::new("/home/me/project"),
+    ///     &[
+    ///         r#"{"role":"user","content":"What is a leaf?","id":"q"}"#,
+    ///         r#"{"role":"assistant","content":"The active entry.","id":"a"}"#,
+    ///     ],
+    /// )?;
+    ///
+    /// assert_eq!(session.info()?.leaf.as_deref(), Some("a"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn create_with_messages(&self, new: &NewSession, messages: &[&str]) -> Result<Session> {
+        let key = self.write(|tx| {
+            let source = files::insert_source(tx, std::path::Path::new(""), new.format)?;
+            let session = create(tx, source.source_id, new)?;
+            let at = new.at.unwrap_or_else(append::system_now);
+            for message in messages {
+                append_first(tx, session, message, at)?;
+            }
+            Ok(session)
+        })?;
+        self.live(key)
+    }
 }
 
 /// Makes a session below a root, in the folder that its program would have chosen.
@@ -167,6 +212,28 @@ fn create_at(
     let line = new.format.serialise(&draft, at);
     append::add_line(tx, session, new.format, file, &line, true)?;
     Ok(session)
+}
+
+/// Appends a message behind the last unless the system says it.
+fn append_first(tx: &Connection, session: SessionKey, message: &str, at: Timestamp) -> Result<()> {
+    append::append(tx, session, at, |conn, tail| {
+        let message = append::Message::read(message, None)?;
+        let role = json::scan(message.json.as_bytes())
+            .ok()
+            .and_then(|(value, _)| value.get("role")?.string().map(std::borrow::Cow::into_owned));
+        if tail.format.role(role.as_deref()) == Role::System {
+            return Ok(None);
+        }
+        append::refuse_known(conn, session, &message.id)?;
+        let draft = Draft::Entry {
+            entry_type: "message",
+            id: &message.id,
+            parent_id: tail.leaf_id.as_deref(),
+            message: &message.json,
+        };
+        Ok(Some((tail.format.serialise(&draft, at), ())))
+    })?;
+    Ok(())
 }
 
 fn make_folders(tx: &Connection, source_id: i64, path: &[u8], at: Timestamp) -> Result<()> {

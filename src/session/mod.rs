@@ -3,8 +3,10 @@
 mod append;
 mod copy;
 mod create;
+mod navigate;
 
 pub use create::NewSession;
+pub use navigate::RewindPoint;
 
 use crate::error::{Error, Result};
 use crate::format::{json, stored_text};

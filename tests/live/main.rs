@@ -1,4 +1,6 @@
 //! Live sessions: what the library promises of writing, beyond single records.
 
 mod copies;
+mod creation;
+mod navigation;
 mod support;
