@@ -133,6 +133,13 @@ impl Format {
             Self::Kward => kward::preview(line),
         }
     }
+    /// A conversation as Markdown, from the JSON of its messages.
+    pub(crate) fn markdown<'a>(self, messages: impl Iterator<Item = &'a str>) -> String {
+        match self {
+            Self::Kward => kward::markdown(messages),
+        }
+    }
+
     /// What the user said in an entry's message, whole, without white space around it.
     pub(crate) fn full_text(self, line: &[u8]) -> String {
         match self {

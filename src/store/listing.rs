@@ -144,7 +144,7 @@ impl Store {
     }
 }
 
-fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
+pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
     if filter.archived == Archived::Only {
         return Ok(Page { rows: Vec::new(), next: None });
     }

@@ -1,6 +1,9 @@
 //! Live sessions: what the library promises of writing, beyond single records.
 
+mod capture;
 mod copies;
 mod creation;
+mod lineage;
 mod navigation;
 mod support;
+mod watching;

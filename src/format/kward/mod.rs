@@ -10,12 +10,14 @@
 //! reported and skipped, and entries of version 1, which have no ids, are
 //! numbered and chained.
 
+mod markdown;
 mod restore;
 mod text;
 mod tools;
 mod write;
 
 use json::{Features, Kind, Raw};
+pub(super) use markdown::markdown;
 pub(super) use restore::{kept_position, restore, role};
 pub(crate) use text::stored_text;
 use text::text;
