@@ -94,7 +94,7 @@ pub use model::{
     Entry, Format, Header, Label, Message, Problem, ProblemKind, SessionInfo, SessionKey, Stored,
     Timestamp,
 };
-pub use session::{NewSession, RewindPoint, RuntimeUpdate, Session};
+pub use session::{NewSession, Recorder, RewindPoint, RuntimeUpdate, Session};
 pub use store::{
     Archived, Cursor, Durability, Page, SessionFilter, SessionRow, Store, StoreOptions, Watch,
 };

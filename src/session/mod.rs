@@ -4,9 +4,11 @@ mod append;
 mod copy;
 mod create;
 mod navigate;
+mod recorder;
 
 pub use create::NewSession;
 pub use navigate::RewindPoint;
+pub use recorder::Recorder;
 
 use crate::error::{Error, Result};
 use crate::format::{json, stored_text};

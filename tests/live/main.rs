@@ -5,5 +5,6 @@ mod copies;
 mod creation;
 mod lineage;
 mod navigation;
+mod recorder;
 mod support;
 mod watching;
