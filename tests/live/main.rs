@@ -5,6 +5,7 @@ mod capture;
 mod commands;
 mod copies;
 mod creation;
+mod examples;
 mod lineage;
 mod navigation;
 mod recorder;
