@@ -22,7 +22,7 @@ use crate::store::entries::{self, EntryRow};
 use crate::store::files::FileRow;
 use crate::store::problems::{self, NewProblem};
 use crate::store::sessions::{self, Head};
-use crate::store::{labels, log, records};
+use crate::store::{events, labels, log, records};
 
 /// A fold over one session's log.
 pub(crate) struct Fold<'a> {
@@ -43,6 +43,8 @@ pub(crate) struct Fold<'a> {
     /// Whether a header may be made from the file's name.
     vouched: bool,
     has_ids: bool,
+    /// Whether `head` has the effect of the session's events already.
+    resumed: bool,
     /// The entry that `head.first_message` shows, once that is known.
     previewed: Option<Option<i64>>,
     /// The entry seen last: the usual parent of the next.
@@ -99,6 +101,7 @@ impl<'a> Fold<'a> {
             has_orphans: false,
             vouched: false,
             has_ids: false,
+            resumed: false,
             previewed: None,
             last: None,
         }
@@ -123,6 +126,7 @@ impl<'a> Fold<'a> {
         let has_orphans = entries::has_orphans(conn, session)?;
         Ok(Some(Self {
             previewed: Some(head.first_entry_key),
+            resumed: true,
             head,
             linear,
             leaf_key,
@@ -222,6 +226,9 @@ impl<'a> Fold<'a> {
         let first_message = Some(&self.head.first_message).filter(|text| !text.is_empty());
         self.head.title = name.or_else(|| first_message.cloned());
         self.head.modified_at = self.head.activity_at.unwrap_or(self.file.mtime);
+        if !self.resumed {
+            events::apply(self.conn, self.session, &mut self.head)?;
+        }
         self.head.search_text = search_text(self.conn, &self.head)?;
         sessions::update_head(self.conn, self.session, &self.head)?;
         Ok(Shape::Assumed)
@@ -487,6 +494,9 @@ pub(crate) fn settle_recovered(conn: &Connection, source_id: i64) -> Result<()> 
             _ => sessions::workspaces_of_folder(conn, source_id, &path[..folder])?,
         };
         let mut head = sessions::head(conn, session)?;
+        if events::is_relinked(conn, session)? {
+            continue;
+        }
         let workspace_id = Some(&workspaces).filter(|found| found.len() == 1).map(|found| found[0]);
         if head.workspace_id != workspace_id {
             head.workspace_id = workspace_id;
@@ -495,4 +505,12 @@ pub(crate) fn settle_recovered(conn: &Connection, source_id: i64) -> Result<()> 
         }
     }
     Ok(())
+}
+
+/// Brings a session's row up to date with its events.
+pub(crate) fn settle_events(conn: &Connection, session: SessionKey) -> Result<()> {
+    let mut head = sessions::head(conn, session)?;
+    events::apply(conn, session, &mut head)?;
+    head.search_text = search_text(conn, &head)?;
+    sessions::update_head(conn, session, &head)
 }

@@ -9,6 +9,7 @@ mod kward;
 pub(crate) mod time;
 
 use std::collections::HashSet;
+use std::time::SystemTime;
 
 pub(crate) use kward::stored_text;
 
@@ -24,6 +25,12 @@ pub(crate) struct Kept {
 }
 
 impl Timestamp {
+    /// The system's clock.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    }
+
     /// Reads a time such as `2026-01-02T03:04:05.678Z`; one without a zone is UTC.
     pub fn parse(text: &str) -> Option<Self> {
         time::parse(text).map(|parsed| parsed.at)

@@ -107,7 +107,7 @@ pub(super) fn create(tx: &Connection, source_id: i64, new: &NewSession) -> Resul
     if id.is_empty() || 200 < id.len() || id.contains(|c: char| c == '/' || c.is_control()) {
         return Err(Error::InvalidRecord(format!("{id:?} cannot be the id of a session")));
     }
-    let at = new.at.unwrap_or_else(append::system_now);
+    let at = new.at.unwrap_or_else(Timestamp::now);
     let path = new.format.path_of(&new.cwd, &id, at).into_bytes();
     let taken = [FileState::Current, FileState::Local];
     for state in taken {

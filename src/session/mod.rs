@@ -2,6 +2,7 @@
 
 mod append;
 mod create;
+mod keeping;
 
 pub use create::NewSession;
 
@@ -368,7 +369,7 @@ impl Session {
     }
 
     fn time(&self) -> Timestamp {
-        self.at.unwrap_or_else(append::system_now)
+        self.at.unwrap_or_else(Timestamp::now)
     }
 
     fn append<T>(

@@ -149,6 +149,20 @@ pub(crate) fn insert_compaction(
     Ok(())
 }
 
+/// Whether any message of a user, assistant or tool is there, on whatever branch.
+pub(crate) fn has_conversation(conn: &Connection, session: SessionKey) -> Result<bool> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT 1
+             FROM entries
+             WHERE session_key = ?1
+               AND type = 'message'
+               AND role IN ('user', 'assistant', 'tool')
+             LIMIT 1",
+        )?
+        .exists([session])?)
+}
+
 /// What a compaction names as the first message that it keeps.
 pub(crate) fn first_kept(conn: &Connection, entry_key: i64) -> Result<Option<Stored>> {
     Ok(conn

@@ -165,7 +165,7 @@ pub(crate) fn imported_after(
 
 /// Files of a source as they are now, behind `after`, by path; a page.
 ///
-/// What was written here stands for what was imported.
+/// What was written here stands for what was imported; the trash is left out.
 pub(crate) fn newest_after(
     conn: &Connection,
     source_id: i64,
@@ -187,6 +187,7 @@ pub(crate) fn newest_after(
                                      AND local.state = 'local'
                                      AND local.state <> 'superseded'))
            AND state <> 'superseded'
+           AND file_id NOT IN (SELECT file_id FROM sessions WHERE trashed_at IS NOT NULL)
          ORDER BY path
          LIMIT :limit",
     )?;
@@ -269,6 +270,18 @@ pub(crate) fn update_file(conn: &Connection, file: &FileRow) -> Result<()> {
         ":missing_at": file.missing_at,
     })?;
     Ok(())
+}
+
+/// Every chain of a path; those that begin with another's lines first.
+pub(crate) fn generations(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<i64>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id
+         FROM files
+         WHERE source_id = ?1 AND path = ?2
+         ORDER BY base_id IS NULL, file_id",
+    )?;
+    let rows = stmt.query_map((source_id, path), |row| row.get("file_id"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn delete_file(conn: &Connection, file_id: i64) -> Result<()> {

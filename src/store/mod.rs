@@ -4,6 +4,7 @@
 //! `&Connection`, so that the same function serves in any transaction.
 
 pub(crate) mod entries;
+pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod labels;
 pub(crate) mod listing;

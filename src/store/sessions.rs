@@ -26,6 +26,9 @@ pub(crate) struct Head {
     pub(crate) first_message: String,
     pub(crate) message_count: i64,
     pub(crate) search_text: String,
+    pub(crate) archived_at: Option<Timestamp>,
+    pub(crate) archive_exempt: bool,
+    pub(crate) trashed_at: Option<Timestamp>,
     pub(crate) leaf_id: Option<String>,
     pub(crate) entry_count: i64,
     pub(crate) last_entry_key: Option<i64>,
@@ -52,6 +55,9 @@ impl Head {
             first_message: String::new(),
             message_count: 0,
             search_text: String::new(),
+            archived_at: None,
+            archive_exempt: false,
+            trashed_at: None,
             leaf_id: None,
             entry_count: 0,
             last_entry_key: None,
@@ -125,8 +131,8 @@ pub(crate) fn head(conn: &Connection, session: SessionKey) -> Result<Head> {
     conn.prepare_cached(
         "SELECT header, session_id, version, workspace_id, created_at, activity_at, modified_at,
                 parent_session_id, parent_session_path, name, provider, model, reasoning_effort,
-                title, first_message, message_count, search_text, leaf_id, entry_count,
-                last_entry_key, first_entry_key
+                title, first_message, message_count, search_text, archived_at, archive_exempt,
+                trashed_at, leaf_id, entry_count, last_entry_key, first_entry_key
          FROM sessions
          WHERE session_key = ?1",
     )?
@@ -144,7 +150,9 @@ pub(crate) fn update_head(conn: &Connection, session: SessionKey, head: &Head) -
              parent_session_path = :parent_session_path, name = :name, provider = :provider,
              model = :model, reasoning_effort = :reasoning_effort, title = :title,
              first_message = :first_message, message_count = :message_count,
-             search_text = :search_text, leaf_id = :leaf_id, entry_count = :entry_count,
+             search_text = :search_text, archived_at = :archived_at,
+             archive_exempt = :archive_exempt, trashed_at = :trashed_at, leaf_id = :leaf_id,
+             entry_count = :entry_count,
              last_entry_key = :last_entry_key, first_entry_key = :first_entry_key
          WHERE session_key = :session_key",
     )?
@@ -167,6 +175,9 @@ pub(crate) fn update_head(conn: &Connection, session: SessionKey, head: &Head) -
         ":first_message": head.first_message,
         ":message_count": head.message_count,
         ":search_text": head.search_text,
+        ":archived_at": head.archived_at,
+        ":archive_exempt": head.archive_exempt,
+        ":trashed_at": head.trashed_at,
         ":leaf_id": head.leaf_id,
         ":entry_count": head.entry_count,
         ":last_entry_key": head.last_entry_key,
@@ -284,7 +295,7 @@ pub(crate) fn info(conn: &Connection, session: SessionKey) -> Result<Option<Sess
                     session.model, session.reasoning_effort, session.parent_session_id,
                     session.parent_session_path, session.leaf_id, session.created_at,
                     session.modified_at, session.first_message, session.message_count,
-                    session.entry_count
+                    session.entry_count, session.archived_at, session.trashed_at
              FROM sessions AS session
              JOIN files AS file ON file.file_id = session.file_id
              JOIN sources AS source ON source.source_id = session.source_id
@@ -365,6 +376,9 @@ fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
         first_message: row.get("first_message")?,
         message_count: row.get("message_count")?,
         search_text: row.get("search_text")?,
+        archived_at: row.get("archived_at")?,
+        archive_exempt: row.get("archive_exempt")?,
+        trashed_at: row.get("trashed_at")?,
         leaf_id: row.get("leaf_id")?,
         entry_count: row.get("entry_count")?,
         last_entry_key: row.get("last_entry_key")?,
@@ -399,5 +413,7 @@ fn info_from_row(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
         first_message: row.get("first_message")?,
         message_count: row.get::<_, i64>("message_count")?.unsigned_abs(),
         entry_count: row.get::<_, i64>("entry_count")?.unsigned_abs(),
+        archived_at: row.get("archived_at")?,
+        trashed_at: row.get("trashed_at")?,
     })
 }

@@ -1,6 +1,7 @@
 //! The commands: each returns whether what it was to find or prove is so.
 
 mod import;
+mod keeping;
 mod list;
 mod rpc;
 
@@ -25,6 +26,21 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
         Command::List(args) => list::run(&open_to_read(&db)?, &args),
         Command::Check => check(&open_to_read(&db)?),
         Command::Rebuild => rebuild(&open_to_write(&db)?),
+        Command::Archive { sessions, older_than, now } => {
+            keeping::archive(&open_to_write(&db)?, &sessions, older_than, now)
+        }
+        Command::Unarchive { sessions } => {
+            keeping::each(&open_to_write(&db)?, &sessions, Store::unarchive)
+        }
+        Command::Delete { sessions } => {
+            keeping::each(&open_to_write(&db)?, &sessions, Store::delete)
+        }
+        Command::Restore { sessions } => {
+            keeping::each(&open_to_write(&db)?, &sessions, Store::restore)
+        }
+        Command::Purge { sessions } => {
+            keeping::each(&open_to_write(&db)?, &sessions, |store, session, _| store.purge(session))
+        }
         Command::Rpc => rpc::run(&Store::open(&db)?),
         Command::Backup { path } => {
             open_to_read(&db)?.backup(&path)?;
