@@ -52,7 +52,21 @@ impl Format {
         }
     }
 
-    /// How sure the name and first line of a file make it that this format wrote it.
+    /// The file beside a work dir's sessions that names the last one used.
+    pub(crate) fn pointer_file(self) -> &'static str {
+        match self {
+            Self::Kward => "last_session.json",
+        }
+    }
+
+    /// The name of the file that such a pointer file names.
+    pub(crate) fn pointed_file(self, content: &[u8]) -> Option<String> {
+        match self {
+            Self::Kward => kward::pointed_file(content),
+        }
+    }
+
+    /// Whether the name or the first line of a file shows that this format wrote it.
     pub(crate) fn recognises(self, path: &[u8], first_line: &[u8]) -> bool {
         match self {
             Self::Kward => kward::recognises(path, first_line),

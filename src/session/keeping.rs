@@ -3,6 +3,8 @@
 //! Kward's files have no place for these decisions, so they are events. Nothing
 //! here happens by itself or because somebody looked.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{Session, append};
@@ -11,6 +13,7 @@ use crate::fold;
 use crate::format::stored_text;
 use crate::model::{Header, ProblemKind, SessionKey, Timestamp};
 use crate::store::events::{self, EventKind};
+use crate::store::files::FileState;
 use crate::store::{Store, entries, files, log, problems, sessions};
 
 const DAY: i64 = 86_400_000_000_000;
@@ -111,9 +114,13 @@ impl Store {
     }
 
     /// Returns the session remembered last in a work dir, if it is not in the
-    /// trash.
+    /// trash; without one, the session that an imported `last_session.json`
+    /// beside the sessions of the work dir names.
     pub fn remembered(&self, work_dir: &str) -> Result<Option<SessionKey>> {
-        self.read(|conn| events::remembered(conn, work_dir))
+        self.read(|conn| match events::remembered(conn, work_dir)? {
+            Some(session) => Ok(Some(session)),
+            None => imported_pointer(conn, work_dir),
+        })
     }
 
     fn decide(
@@ -140,6 +147,43 @@ impl Session {
             Ok(unused)
         })
     }
+}
+
+/// The session that the pointer file in a work dir's folder names.
+fn imported_pointer(conn: &Connection, work_dir: &str) -> Result<Option<SessionKey>> {
+    let mut seen = BTreeSet::new();
+    for session in events::sessions_of_work_dir(conn, work_dir)? {
+        let Some((file, source)) = sessions::file_of(conn, session)? else { continue };
+        let slash = file.path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        let folder = &file.path[..slash];
+        if !seen.insert((source.source_id, folder.to_vec())) {
+            continue;
+        }
+        let beside = |name: &str| [folder, name.as_bytes()].concat();
+        let pointer = beside(source.format.pointer_file());
+        let Some(pointer) = files::file(conn, source.source_id, &pointer, FileState::Current)?
+        else {
+            continue;
+        };
+        let mut content = Vec::new();
+        log::each_chunk(conn, pointer.file_id, |_, raw| {
+            content.extend_from_slice(raw);
+            Ok(())
+        })?;
+        if let Some(name) = source.format.pointed_file(&content) {
+            let named = sessions::sessions_by_path(conn, &beside(&name))?;
+            let is_here = |session: &SessionKey| -> Result<bool> {
+                let info = sessions::info(conn, *session)?;
+                Ok(info.is_some_and(|info| info.root == source.root && info.trashed_at.is_none()))
+            };
+            for session in named {
+                if is_here(&session)? {
+                    return Ok(Some(session));
+                }
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn decide(

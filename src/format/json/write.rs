@@ -38,7 +38,7 @@ fn write_clean(value: Raw<'_>, depth: usize, instead: &str, out: &mut Vec<u8>) {
             out.extend_from_slice(instead.as_bytes());
         }
         Kind::Number if !is_common_number(value.bytes()) => {
-            out.extend_from_slice(instead.as_bytes())
+            out.extend_from_slice(instead.as_bytes());
         }
         _ => write_value(value, out, &mut |inner, out| {
             write_clean(inner, depth + 1, instead, out);
@@ -77,7 +77,7 @@ fn write_value(value: Raw<'_>, out: &mut Vec<u8>, each: &mut dyn FnMut(Raw<'_>, 
         }
         Kind::String => write_string(value.content(), out),
         Kind::Number | Kind::Null | Kind::False | Kind::True => {
-            out.extend_from_slice(value.bytes())
+            out.extend_from_slice(value.bytes());
         }
     }
 }
