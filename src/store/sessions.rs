@@ -269,6 +269,52 @@ pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Resul
     Ok(())
 }
 
+/// Gives each current log its session row, and removes rows that stand for nothing.
+///
+/// What is left of a projection, a fold of each session replaces.
+pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
+    conn.execute_batch(
+        "DELETE FROM sessions
+         WHERE file_id NOT IN (SELECT file_id
+                               FROM files
+                               WHERE kind = 'log' AND state = 'current');
+
+         UPDATE sessions
+         SET source_id = file.source_id, format = source.format
+         FROM files AS file
+         JOIN sources AS source ON source.source_id = file.source_id
+         WHERE file.file_id = sessions.file_id;
+
+         INSERT INTO sessions (source_id, file_id, format, header, modified_at, first_message,
+                               message_count, search_text, entry_count)
+         SELECT file.source_id, file.file_id, source.format, 'missing', file.mtime, '', 0, '', 0
+         FROM files AS file
+         JOIN sources AS source ON source.source_id = file.source_id
+         WHERE file.kind = 'log'
+           AND file.state = 'current'
+           AND file.file_id NOT IN (SELECT file_id FROM sessions);",
+    )?;
+    // A row of another session would stand in the way of the one that owns its line.
+    for statement in [
+        "DELETE FROM metadata WHERE session_key NOT IN (SELECT session_key FROM sessions)",
+        "DELETE FROM labels WHERE session_key NOT IN (SELECT session_key FROM sessions)",
+        "DELETE FROM problems WHERE session_key NOT IN (SELECT session_key FROM sessions)",
+        "DELETE FROM compactions
+         WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM sessions)",
+        "DELETE FROM entries
+         WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM sessions)",
+        "DELETE FROM system_prompts
+         WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM sessions)",
+        "DELETE FROM tool_executions
+         WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM sessions)",
+        "DELETE FROM memory_states
+         WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM sessions)",
+    ] {
+        conn.prepare_cached(statement)?.execute([])?;
+    }
+    Ok(())
+}
+
 pub(crate) fn info(conn: &Connection, session: SessionKey) -> Result<Option<SessionInfo>> {
     Ok(conn
         .prepare_cached(
