@@ -359,31 +359,34 @@ pub(crate) fn sessions_by_id(conn: &Connection, id: &str) -> Result<Vec<SessionK
         return Ok(found);
     }
     // A range rather than LIKE, which would not use the index.
-    let mut prefix = conn.prepare_cached(
-        "SELECT session_key
-         FROM sessions
-         WHERE session_id >= ?1
-           AND session_id < ?1 || char(0x10FFFF)
-         ORDER BY session_id
-         LIMIT 20",
-    )?;
+    let mut prefix = conn.prepare_cached(BY_PREFIX)?;
     let rows = prefix.query_map([id], |row| row.get("session_key"))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+pub(crate) const BY_PREFIX: &str = "
+    SELECT session_key
+    FROM sessions
+    WHERE session_id >= ?1
+      AND session_id < ?1 || char(0x10FFFF)
+    ORDER BY session_id
+    LIMIT 20";
+
 /// Sessions whose file is this path below any root.
 pub(crate) fn sessions_by_path(conn: &Connection, path: &[u8]) -> Result<Vec<SessionKey>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT session.session_key
-         FROM sources AS source
-         CROSS JOIN files AS file ON file.source_id = source.source_id
-                                 AND file.path = ?1
-                                 AND file.state = 'current'
-         CROSS JOIN sessions AS session ON session.file_id = file.file_id",
-    )?;
+    let mut stmt = conn.prepare_cached(BY_PATH)?;
     let rows = stmt.query_map([path], |row| row.get("session_key"))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
+
+/// There are few sources; of each, one file is looked up.
+pub(crate) const BY_PATH: &str = "
+    SELECT session.session_key
+    FROM sources AS source
+    CROSS JOIN files AS file ON file.source_id = source.source_id
+                            AND file.path = ?1
+                            AND file.state = 'current'
+    CROSS JOIN sessions AS session ON session.file_id = file.file_id";
 
 fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
     Ok(Head {

@@ -145,7 +145,7 @@ fn a_file_that_vanished_is_kept_and_may_come_back() {
     fs::remove_file(test.root.join(FILE)).unwrap();
     let gone = test.import();
 
-    assert_eq!((gone.missing, gone.unchanged), (1, 1));
+    assert_eq!((gone.missing, gone.unchanged), (1, 2));
     assert_eq!(test.dump(), rows);
     assert_eq!(test.store.check().unwrap(), []);
     let out = test.folder().join("out");
