@@ -76,7 +76,7 @@ fn imports_of_a_growing_root_at_once_give_what_one_gives() {
 #[test]
 fn a_reader_sees_only_complete_files_while_an_import_runs() {
     let test = TestStore::new();
-    fill(&test, 40, 300_000);
+    fill(&test, 20, 200_000);
     fill_large(&test);
     let alone = test.another("alone.db");
     alone.import(&test.root, &options()).unwrap();
@@ -155,7 +155,7 @@ fn a_writer_that_waits_too_long_is_told_that_the_database_is_busy() {
 #[test]
 fn an_import_that_is_killed_leaves_a_store_that_checks() {
     let test = TestStore::new();
-    fill(&test, 60, 300_000);
+    fill(&test, 30, 300_000);
     fill_large(&test);
     let alone = test.another("alone.db");
     alone.import(&test.root, &options()).unwrap();
