@@ -1,6 +1,5 @@
 //! Several at once, and one that is killed.
 
-use std::process::{Command, Stdio};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -154,6 +153,8 @@ fn a_writer_that_waits_too_long_is_told_that_the_database_is_busy() {
 #[cfg(feature = "cli")]
 #[test]
 fn an_import_that_is_killed_leaves_a_store_that_checks() {
+    use std::process::{Command, Stdio};
+
     let test = TestStore::new();
     fill(&test, 30, 300_000);
     fill_large(&test);

@@ -144,9 +144,12 @@ fn a_pipe_is_a_problem_and_is_not_opened() {
     test.assert_sound();
 }
 
+/// What happens to a file between import and verification.
+type Change = fn(&Path);
+
 #[test]
 fn each_kind_of_difference_is_found() {
-    let cases: [(&str, fn(&Path)); 9] = [
+    let cases: [(&str, Change); 9] = [
         ("differs at byte 3", |path| change_byte(path, 2)),
         ("goes on behind byte", |path| add(path, b"x")),
         ("differs at byte", |path| {
