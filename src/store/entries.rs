@@ -118,14 +118,15 @@ pub(crate) fn line_key(conn: &Connection, entry_key: i64) -> Result<i64> {
 /// The entry of an id.
 pub(crate) fn entry_key(conn: &Connection, session: SessionKey, id: &str) -> Result<Option<i64>> {
     Ok(conn
-        .prepare_cached(
-            "SELECT entry_key
-             FROM entries
-             WHERE session_key = ?1 AND entry_id = ?2",
-        )?
+        .prepare_cached(ENTRY_KEY)?
         .query_row((session, id), |row| row.get("entry_key"))
         .optional()?)
 }
+
+pub(crate) const ENTRY_KEY: &str = "
+    SELECT entry_key
+    FROM entries
+    WHERE session_key = ?1 AND entry_id = ?2";
 
 pub(crate) fn insert_compaction(
     conn: &Connection,

@@ -109,22 +109,22 @@ pub(crate) fn file(
     state: FileState,
 ) -> Result<Option<FileRow>> {
     Ok(conn
-        .prepare_cached(
-            "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
-                    line_count, sha256, link_target, read_at, missing_at, base_id,
-                    base_count
-             FROM files
-             WHERE source_id = :source_id
-               AND path = :path
-               AND state = :state
-               AND state <> 'superseded'",
-        )?
+        .prepare_cached(FILE)?
         .query_row(
             named_params! { ":source_id": source_id, ":path": path, ":state": state },
             file_from_row,
         )
         .optional()?)
 }
+
+pub(crate) const FILE: &str = "
+    SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+           line_count, sha256, link_target, read_at, missing_at, base_id, base_count
+    FROM files
+    WHERE source_id = :source_id
+      AND path = :path
+      AND state = :state
+      AND state <> 'superseded'";
 
 pub(crate) fn file_by_id(conn: &Connection, file_id: i64) -> Result<FileRow> {
     conn.prepare_cached(
@@ -146,22 +146,23 @@ pub(crate) fn imported_after(
     after: &[u8],
     limit: usize,
 ) -> Result<Vec<FileRow>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
-                line_count, sha256, link_target, read_at, missing_at, base_id, base_count
-         FROM files
-         WHERE source_id = :source_id
-           AND path > :after
-           AND state = 'current'
-         ORDER BY path
-         LIMIT :limit",
-    )?;
+    let mut stmt = conn.prepare_cached(FILES_AFTER)?;
     let rows = stmt.query_map(
         named_params! { ":source_id": source_id, ":after": after, ":limit": limit as i64 },
         file_from_row,
     )?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
+
+pub(crate) const FILES_AFTER: &str = "
+    SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+           line_count, sha256, link_target, read_at, missing_at, base_id, base_count
+    FROM files
+    WHERE source_id = :source_id
+      AND path > :after
+      AND state = 'current'
+    ORDER BY path
+    LIMIT :limit";
 
 /// Files of a source as they are now, behind `after`, by path; a page.
 ///

@@ -11,6 +11,8 @@ pub(crate) mod listing;
 pub(crate) mod log;
 mod open;
 mod options;
+#[cfg(test)]
+mod plans;
 pub(crate) mod problems;
 pub(crate) mod records;
 mod schema;

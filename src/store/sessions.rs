@@ -286,6 +286,70 @@ pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Resul
     Ok(())
 }
 
+/// Gives each current log its session row, and removes rows that stand for nothing.
+///
+/// What is left of a projection, a fold of each session replaces.
+pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
+    conn.execute_batch(
+        "CREATE TEMP TABLE logs AS
+         SELECT file.file_id, file.source_id, file.base_id, source.format, file.mtime
+         FROM files AS file
+         JOIN sources AS source ON source.source_id = file.source_id
+         WHERE file.kind = 'log'
+           AND (file.state = 'local'
+                OR file.state = 'current'
+                   AND NOT EXISTS (SELECT 1
+                                   FROM files AS local
+                                   WHERE local.source_id = file.source_id
+                                     AND local.path = file.path
+                                     AND local.state = 'local'
+                                     AND local.state <> 'superseded'));
+
+         DELETE FROM sessions
+         WHERE file_id NOT IN (SELECT file_id FROM logs);
+
+         UPDATE sessions
+         SET source_id = logs.source_id, format = logs.format
+         FROM logs
+         WHERE logs.file_id = sessions.file_id;
+
+         INSERT INTO sessions (source_id, file_id, format, header, modified_at, first_message,
+                               message_count, search_text, entry_count)
+         SELECT source_id, file_id, format, 'missing', mtime, '', 0, '', 0
+         FROM logs
+         WHERE file_id NOT IN (SELECT file_id FROM sessions);
+
+         -- Whose lines are whose; a row of another session would stand in the way.
+         CREATE TEMP TABLE owners AS
+         SELECT session.session_key, logs.file_id
+         FROM sessions AS session
+         JOIN logs ON logs.file_id = session.file_id
+         UNION ALL
+         SELECT session.session_key, logs.base_id
+         FROM sessions AS session
+         JOIN logs ON logs.file_id = session.file_id
+         WHERE logs.base_id IS NOT NULL;
+
+         DELETE FROM metadata WHERE session_key NOT IN (SELECT session_key FROM sessions);
+         DELETE FROM labels WHERE session_key NOT IN (SELECT session_key FROM sessions);
+         DELETE FROM problems WHERE session_key NOT IN (SELECT session_key FROM sessions);
+         DELETE FROM compactions
+         WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+         DELETE FROM entries
+         WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+         DELETE FROM system_prompts
+         WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+         DELETE FROM tool_executions
+         WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+         DELETE FROM memory_states
+         WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+
+         DROP TABLE temp.owners;
+         DROP TABLE temp.logs;",
+    )?;
+    Ok(())
+}
+
 pub(crate) fn info(conn: &Connection, session: SessionKey) -> Result<Option<SessionInfo>> {
     Ok(conn
         .prepare_cached(
@@ -330,32 +394,35 @@ pub(crate) fn sessions_by_id(conn: &Connection, id: &str) -> Result<Vec<SessionK
         return Ok(found);
     }
     // A range rather than LIKE, which would not use the index.
-    let mut prefix = conn.prepare_cached(
-        "SELECT session_key
-         FROM sessions
-         WHERE session_id >= ?1
-           AND session_id < ?1 || char(0x10FFFF)
-         ORDER BY session_id
-         LIMIT 20",
-    )?;
+    let mut prefix = conn.prepare_cached(BY_PREFIX)?;
     let rows = prefix.query_map([id], |row| row.get("session_key"))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+pub(crate) const BY_PREFIX: &str = "
+    SELECT session_key
+    FROM sessions
+    WHERE session_id >= ?1
+      AND session_id < ?1 || char(0x10FFFF)
+    ORDER BY session_id
+    LIMIT 20";
+
 /// Sessions whose file is this path below any root.
 pub(crate) fn sessions_by_path(conn: &Connection, path: &[u8]) -> Result<Vec<SessionKey>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT session.session_key
-         FROM sources AS source
-         CROSS JOIN files AS file ON file.source_id = source.source_id
-                                 AND file.path = ?1
-                                 AND file.state IN ('current', 'local')
-                                 AND file.state <> 'superseded'
-         CROSS JOIN sessions AS session ON session.file_id = file.file_id",
-    )?;
+    let mut stmt = conn.prepare_cached(BY_PATH)?;
     let rows = stmt.query_map([path], |row| row.get("session_key"))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
+
+/// There are few sources; of each, one file is looked up.
+pub(crate) const BY_PATH: &str = "
+    SELECT session.session_key
+    FROM sources AS source
+    CROSS JOIN files AS file ON file.source_id = source.source_id
+                            AND file.path = ?1
+                            AND file.state IN ('current', 'local')
+                            AND file.state <> 'superseded'
+    CROSS JOIN sessions AS session ON session.file_id = file.file_id";
 
 fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
     Ok(Head {
