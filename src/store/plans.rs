@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::listing::Archived;
 use super::{Store, entries, files, listing, sessions};
 
 /// Hands over a connection to a new store: the plans do not depend on what it holds.
@@ -65,13 +66,19 @@ fn children_and_roots_have_their_indexes() {
 
 #[test]
 fn a_page_begins_where_the_last_one_ended() {
-    check_plan(listing::page_statement(false), "sessions_by_age (modified_at<?)");
-    check_unsorted(listing::page_statement(false));
-    check_plan(
-        listing::page_statement(true),
-        "sessions_by_workspace (workspace_id=? AND modified_at<?)",
-    );
-    check_unsorted(listing::page_statement(true));
+    for (archived, index) in [
+        (Archived::Without, "sessions_live_by_age (modified_at<?)"),
+        (Archived::Only, "sessions_archived_by_age (modified_at<?)"),
+        (Archived::Included, "sessions_by_age (modified_at<?)"),
+    ] {
+        check_plan(listing::page_statement(archived, false), index);
+        check_unsorted(listing::page_statement(archived, false));
+        check_plan(
+            listing::page_statement(archived, true),
+            "sessions_by_workspace (workspace_id=? AND modified_at<?)",
+        );
+        check_unsorted(listing::page_statement(archived, true));
+    }
 }
 
 #[test]
