@@ -34,6 +34,9 @@ CREATE TABLE sessions (
     first_message       TEXT    NOT NULL, -- preview of the first restored prompt
     message_count       INTEGER NOT NULL, -- restored messages that count as conversation
     search_text         TEXT    NOT NULL, -- title and work dir, lower case
+    archived_at         INTEGER,
+    archive_exempt      INTEGER NOT NULL DEFAULT 0, -- 1: taken out of the archive, which age does not undo
+    trashed_at          INTEGER,
 
     -- Where the fold goes on when the log grows.
     leaf_id             TEXT,             -- the active entry; may name none
@@ -45,11 +48,17 @@ CREATE TABLE sessions (
 -- A session by its id or a prefix of it.
 CREATE INDEX sessions_by_id ON sessions (session_id);
 
--- The listing: newest first, by keyset.
-CREATE INDEX sessions_by_age ON sessions (modified_at DESC, session_id DESC, session_key DESC);
+-- Listings, newest first, by keyset: one index for each way to look at the archive.
+CREATE INDEX sessions_live_by_age ON sessions (modified_at DESC, session_id DESC, session_key DESC)
+WHERE trashed_at IS NULL AND archived_at IS NULL;
+CREATE INDEX sessions_archived_by_age ON sessions (modified_at DESC, session_id DESC, session_key DESC)
+WHERE trashed_at IS NULL AND archived_at IS NOT NULL;
+CREATE INDEX sessions_by_age ON sessions (modified_at DESC, session_id DESC, session_key DESC)
+WHERE trashed_at IS NULL;
 
 -- The sessions of a working directory, newest first.
-CREATE INDEX sessions_by_workspace ON sessions (workspace_id, modified_at DESC, session_id DESC, session_key DESC);
+CREATE INDEX sessions_by_workspace ON sessions (workspace_id, modified_at DESC, session_id DESC, session_key DESC)
+WHERE trashed_at IS NULL;
 
 -- What else a header carries.
 CREATE TABLE metadata (

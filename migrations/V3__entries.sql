@@ -1,26 +1,25 @@
 -- The tree of a session. An entry's key is the key of its line, so that a fold
--- repeated gives the same rows.
+-- repeated gives the same rows. Where later lines repeat an id, the entry keeps
+-- its key and holds what the last of them says: nothing that points to it moves.
 
 PRAGMA user_version = 3;
 
 CREATE TABLE entries (
-    entry_key   INTEGER NOT NULL PRIMARY KEY, -- the key of its line
+    entry_key   INTEGER NOT NULL PRIMARY KEY, -- the key of its first line
+    line_key    INTEGER,          -- the line that counts, where a later one repeats the id
     session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
-    entry_id    TEXT    NOT NULL, -- unique within the session among entries that are not replaced
+    entry_id    TEXT    NOT NULL, -- unique within the session
     id_made     INTEGER NOT NULL, -- 1 when the file gives no id and entry_id was made from the position
     parent_key  INTEGER,          -- no foreign key: a parent may come later, and cycles are legal input
     parent_id   TEXT,             -- only while no entry has this id
     type        TEXT    NOT NULL,
     role        TEXT,             -- NULL when the entry adds nothing to the conversation
     message_id  ANY,              -- id of the message, as stored, where it is not the text of entry_id
-    created_at  INTEGER,
-    replaced_by INTEGER,          -- the later entry with the same id
-    place       INTEGER           -- stands among its siblings where this earlier duplicate stood
+    created_at  INTEGER
 ) STRICT;
 
--- Entry by id, and all entries of a session. Not partial, or dropping a session
--- would scan the table; of entries that are not replaced, ids are unique.
-CREATE UNIQUE INDEX entries_by_id ON entries (session_key, entry_id, ifnull(replaced_by, 0));
+-- Entry by id, and all entries of a session.
+CREATE UNIQUE INDEX entries_by_id ON entries (session_key, entry_id);
 
 -- Children of an entry.
 CREATE INDEX entries_by_parent ON entries (parent_key)

@@ -99,8 +99,8 @@ impl Store {
     /// `limit` at most: what was added since a reader was there.
     ///
     /// 0 is before the first line. Go on with the [`line`](Entry::line) of the
-    /// last entry returned. An entry that a later one of the same id replaced
-    /// is not among them.
+    /// last entry returned. An entry whose id a later line repeats stands at
+    /// that line.
     ///
     /// # Errors
     ///

@@ -81,6 +81,7 @@ impl Store {
     /// Lines are not touched. Interrupted, it leaves each session either as it
     /// was or rebuilt. Returns how many sessions there are.
     pub fn rebuild(&self) -> Result<u64> {
+        self.write(|tx| sessions::restore_rows(tx))?;
         let all = self.read(sessions::sessions_by_file)?;
         for session in &all {
             self.write(|tx| {

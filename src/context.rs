@@ -208,11 +208,11 @@ pub(crate) fn messages(
 }
 
 fn message(conn: &Connection, info: &SessionInfo, entry_key: i64) -> Result<Option<Message>> {
-    let instead = raw_reference(&info.file, log::line_number(entry_key));
-    let Some(json) = info.format.message(&log::line(conn, entry_key)?, &instead) else {
+    let (entry_id, line_key) = entries::id_and_line(conn, entry_key)?;
+    let instead = raw_reference(&info.file, log::line_number(line_key));
+    let Some(json) = info.format.message(&log::line(conn, line_key)?, &instead) else {
         return Ok(None);
     };
-    let entry_id = entries::entry_id(conn, entry_key)?;
     Ok(Some(Message { entry_id, json }))
 }
 

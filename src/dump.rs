@@ -19,7 +19,7 @@ impl Store {
     /// Each object has `format`, `root`, `file`, `session_id`, `work_dir`,
     /// `title`, `created_at`, `modified_at` (RFC 3339, UTC), `archived` and
     /// `problems` (an array of `{line, file, kind, detail}`); `file_hex` where
-    /// the name of the file is no UTF-8. A session adds `version`, `name`,
+    /// the name of the file is no UTF-8, and `trashed_at` in the trash. A session adds `version`, `name`,
     /// `provider`, `model`, `reasoning_effort`, `parent_session_id`,
     /// `parent_session_path`, `header_recovered`, `leaf`, `branch` (ids, root
     /// first), `context` (messages), `labels` (`{id: {label, timestamp}}`),
@@ -105,7 +105,10 @@ fn write_session(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> 
     field(&mut row, "title", &optional(info.title.as_deref()));
     field(&mut row, "created_at", &text(&info.created_at.to_string()));
     field(&mut row, "modified_at", &text(&info.modified_at.to_string()));
-    field(&mut row, "archived", "false");
+    field(&mut row, "archived", if info.archived_at.is_some() { "true" } else { "false" });
+    if let Some(time) = info.trashed_at {
+        field(&mut row, "trashed_at", &text(&time.to_string()));
+    }
     field(&mut row, "version", &stored(info.version.as_ref()));
     field(&mut row, "name", &stored(info.name.as_ref()));
     field(&mut row, "provider", &stored(info.provider.as_ref()));

@@ -22,7 +22,7 @@ use crate::store::entries::{self, EntryRow};
 use crate::store::files::FileRow;
 use crate::store::problems::{self, NewProblem};
 use crate::store::sessions::{self, Head};
-use crate::store::{labels, log, records};
+use crate::store::{events, labels, log, records};
 
 /// A fold over one session's log.
 pub(crate) struct Fold<'a> {
@@ -43,6 +43,8 @@ pub(crate) struct Fold<'a> {
     /// Whether a header may be made from the file's name.
     vouched: bool,
     has_ids: bool,
+    /// Whether `head` has the effect of the session's events already.
+    resumed: bool,
     /// The entry that `head.first_message` shows, once that is known.
     previewed: Option<Option<i64>>,
     /// The entry seen last: the usual parent of the next.
@@ -99,6 +101,7 @@ impl<'a> Fold<'a> {
             has_orphans: false,
             vouched: false,
             has_ids: false,
+            resumed: false,
             previewed: None,
             last: None,
         }
@@ -123,6 +126,7 @@ impl<'a> Fold<'a> {
         let has_orphans = entries::has_orphans(conn, session)?;
         Ok(Some(Self {
             previewed: Some(head.first_entry_key),
+            resumed: true,
             head,
             linear,
             leaf_key,
@@ -214,7 +218,10 @@ impl<'a> Fold<'a> {
         }
         if self.previewed != Some(self.head.first_entry_key) {
             self.head.first_message = match self.head.first_entry_key {
-                Some(key) => self.format.preview(&log::line(self.conn, key)?),
+                Some(key) => {
+                    let line_key = entries::line_key(self.conn, key)?;
+                    self.format.preview(&log::line(self.conn, line_key)?)
+                }
                 None => String::new(),
             };
         }
@@ -222,6 +229,9 @@ impl<'a> Fold<'a> {
         let first_message = Some(&self.head.first_message).filter(|text| !text.is_empty());
         self.head.title = name.or_else(|| first_message.cloned());
         self.head.modified_at = self.head.activity_at.unwrap_or(self.file.mtime);
+        if !self.resumed {
+            events::apply(self.conn, self.session, &mut self.head)?;
+        }
         self.head.search_text = search_text(self.conn, &self.head)?;
         sessions::update_head(self.conn, self.session, &self.head)?;
         Ok(Shape::Assumed)
@@ -310,14 +320,14 @@ impl<'a> Fold<'a> {
         set(&mut self.head.reasoning_effort, runtime.reasoning_effort);
     }
 
-    fn add_entry(&mut self, key: i64, entry: &NewEntry, record: &Record) -> Result<()> {
+    fn add_entry(&mut self, line_key: i64, entry: &NewEntry, record: &Record) -> Result<()> {
         let made;
         let id = match &entry.id {
             Some(id) => id,
             None => {
                 made = format!("message:{}", self.head.entry_count);
                 if !self.linear {
-                    self.note(Some(key), ProblemKind::MissingId, "an entry without an id")?;
+                    self.note(Some(line_key), ProblemKind::MissingId, "an entry without an id")?;
                 }
                 &made
             }
@@ -325,8 +335,8 @@ impl<'a> Fold<'a> {
         self.has_ids |= entry.id.is_some();
         let (parent_key, parent_id) = self.find_parent(entry, id)?;
         self.has_orphans |= parent_id.is_some();
-        let mut row = EntryRow {
-            entry_key: key,
+        let row = EntryRow {
+            entry_key: line_key,
             session: self.session,
             entry_id: id,
             id_made: entry.id.is_none(),
@@ -336,11 +346,11 @@ impl<'a> Fold<'a> {
             role: entry.role.as_deref(),
             message_id: entry.message_id.as_ref(),
             created_at: record.at,
-            place: None,
         };
-        if !entries::insert_entry(self.conn, &row)? {
-            self.replace(&mut row)?;
-        }
+        let key = match entries::insert_entry(self.conn, &row)? {
+            true => line_key,
+            false => self.replace(&row)?,
+        };
         if entry.entry_type == "compaction" {
             let first_kept = entry.first_kept.as_ref();
             entries::insert_compaction(self.conn, self.session, key, first_kept)?;
@@ -385,22 +395,20 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Of entries with the same id the last wins; children and label pass to it.
-    fn replace(&mut self, row: &mut EntryRow<'_>) -> Result<()> {
-        let Some(old) = entries::entry_key(self.conn, self.session, row.entry_id)? else {
-            return Ok(());
+    /// Of lines with the same id the last counts; returns the key of the entry.
+    fn replace(&mut self, row: &EntryRow<'_>) -> Result<i64> {
+        let Some(key) = entries::entry_key(self.conn, self.session, row.entry_id)? else {
+            return Ok(row.entry_key);
         };
-        let detail = format!("line {} has the same id; this one counts", log::line_number(old));
+        let earlier = log::line_number(entries::line_key(self.conn, key)?);
+        let detail = format!("line {earlier} has the same id; this one counts");
         self.note(Some(row.entry_key), ProblemKind::DuplicateId, &detail)?;
-        let position = entries::position(self.conn, old)?;
-        if position.parent_key == row.parent_key && position.parent_id.as_deref() == row.parent_id {
-            row.place = Some(position.place);
-        }
-        entries::replace_entry(self.conn, old, row.entry_key)?;
-        entries::insert_entry(self.conn, row)?;
+        entries::replace_entry(self.conn, key, row)?;
+        // Even as a root: the preview may be of the line that counted before.
+        self.previewed = None;
         self.reshaped = true;
         self.knotted = true;
-        Ok(())
+        Ok(key)
     }
 
     fn move_leaf(&mut self, target: Option<String>) -> Result<()> {
@@ -487,6 +495,9 @@ pub(crate) fn settle_recovered(conn: &Connection, source_id: i64) -> Result<()> 
             _ => sessions::workspaces_of_folder(conn, source_id, &path[..folder])?,
         };
         let mut head = sessions::head(conn, session)?;
+        if events::is_relinked(conn, session)? {
+            continue;
+        }
         let workspace_id = Some(&workspaces).filter(|found| found.len() == 1).map(|found| found[0]);
         if head.workspace_id != workspace_id {
             head.workspace_id = workspace_id;
@@ -495,4 +506,12 @@ pub(crate) fn settle_recovered(conn: &Connection, source_id: i64) -> Result<()> 
         }
     }
     Ok(())
+}
+
+/// Brings a session's row up to date with its events.
+pub(crate) fn settle_events(conn: &Connection, session: SessionKey) -> Result<()> {
+    let mut head = sessions::head(conn, session)?;
+    events::apply(conn, session, &mut head)?;
+    head.search_text = search_text(conn, &head)?;
+    sessions::update_head(conn, session, &head)
 }

@@ -121,6 +121,10 @@ pub struct SessionInfo {
     pub message_count: u64,
     /// Entries in the file, on whatever branch.
     pub entry_count: u64,
+    /// When it was archived; `None` when it is not.
+    pub archived_at: Option<Timestamp>,
+    /// When it was put into the trash; `None` when it is not there.
+    pub trashed_at: Option<Timestamp>,
 }
 
 /// Where a session's header came from.

@@ -9,6 +9,7 @@ mod kward;
 pub(crate) mod time;
 
 use std::collections::HashSet;
+use std::time::SystemTime;
 
 pub(crate) use kward::stored_text;
 
@@ -24,6 +25,12 @@ pub(crate) struct Kept {
 }
 
 impl Timestamp {
+    /// The system's clock.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    }
+
     /// Reads a time such as `2026-01-02T03:04:05.678Z`; one without a zone is UTC.
     pub fn parse(text: &str) -> Option<Self> {
         time::parse(text).map(|parsed| parsed.at)
@@ -45,7 +52,21 @@ impl Format {
         }
     }
 
-    /// How sure the name and first line of a file make it that this format wrote it.
+    /// The file beside a work dir's sessions that names the last one used.
+    pub(crate) fn pointer_file(self) -> &'static str {
+        match self {
+            Self::Kward => "last_session.json",
+        }
+    }
+
+    /// The name of the file that such a pointer file names.
+    pub(crate) fn pointed_file(self, content: &[u8]) -> Option<String> {
+        match self {
+            Self::Kward => kward::pointed_file(content),
+        }
+    }
+
+    /// Whether the name or the first line of a file shows that this format wrote it.
     pub(crate) fn recognises(self, path: &[u8], first_line: &[u8]) -> bool {
         match self {
             Self::Kward => kward::recognises(path, first_line),

@@ -23,7 +23,7 @@ mod write;
 
 use std::path::Path;
 use std::sync::mpsc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use budget::Budget;
 use read::Item;
@@ -145,7 +145,7 @@ impl Store {
         mut progress: impl FnMut(Progress),
     ) -> Result<ImportReport> {
         let root = root::examine(root, options.format)?;
-        let now = options.now.unwrap_or_else(system_now);
+        let now = options.now.unwrap_or_else(Timestamp::now);
         let source = if options.dry_run {
             self.read(|conn| files::source(conn, &root.path))?
         } else {
@@ -234,9 +234,4 @@ impl Inbox<'_> {
         self.budget.give(item.cost());
         Some(item)
     }
-}
-
-pub(crate) fn system_now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

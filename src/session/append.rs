@@ -11,8 +11,6 @@ use crate::model::{Format, SessionKey, Stored, Timestamp};
 use crate::store::files::{self, FileRow, FileState};
 use crate::store::{entries, log, sessions};
 
-pub(super) use crate::import::system_now;
-
 /// Where a session's log ends.
 pub(super) struct Tail {
     pub(super) format: Format,

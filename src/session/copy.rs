@@ -55,7 +55,7 @@ impl Session {
         let key = self.store.write(|tx| {
             let source = Source::read(tx, self.key)?;
             let mut copy = self.begin(tx, &source)?;
-            log::each_line(tx, &source.file, |key, raw| copy.take(&source, key, raw))?;
+            log::each_line(tx, &source.file, |_, raw| copy.take(&source, raw))?;
             copy.finish(source.info.leaf.as_deref())
         })?;
         self.store.live(key)
@@ -134,11 +134,16 @@ impl Session {
         }
         for entry in path {
             let raw = log::line(tx, entry.key)?;
-            let is_said = !source.is_chain && !entries::is_id_made(tx, entry.key)?;
-            match source.info.format.identified(&raw, &entry.id, entry.parent_id.as_deref()) {
-                Some(line) if !is_said => copy.push(line.as_bytes(), entry.created_at)?,
-                _ => copy.push(&raw, entry.created_at)?,
-            }
+            let record = source.info.format.parse(&raw);
+            let leans = record.entry.as_ref().is_some_and(|new| match source.is_chain {
+                true => leans(new),
+                false => new.id.is_none(),
+            });
+            copy.push_entry(
+                &raw,
+                leans.then_some((&entry.id, entry.parent_id.as_deref())),
+                record.at,
+            )?;
         }
         let ids: HashSet<&str> = path.iter().map(|entry| entry.id.as_str()).collect();
         for (target_id, line_key) in labels::label_lines(tx, self.key)? {
@@ -174,7 +179,15 @@ impl Session {
         let session = super::create::create_beside(tx, &source.file, &new)?;
         let (file, _) = sessions::file_of(tx, session)?
             .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
-        Ok(NewLog { tx, session, format: info.format, file, at: self.time() })
+        Ok(NewLog {
+            tx,
+            session,
+            format: info.format,
+            file,
+            at: self.time(),
+            entry_count: 0,
+            last_id: None,
+        })
     }
 }
 
@@ -219,11 +232,19 @@ struct NewLog<'a> {
     format: Format,
     file: FileRow,
     at: Timestamp,
+    /// Of the entries copied so far.
+    entry_count: usize,
+    last_id: Option<String>,
+}
+
+/// Whether an entry's place in its file says its id or parent.
+fn leans(entry: &NewEntry) -> bool {
+    entry.id.is_none() || entry.parent == Parent::Unsaid
 }
 
 impl NewLog<'_> {
     /// Copies a line unless it is a header or no record.
-    fn take(&mut self, source: &Source, key: i64, raw: &[u8]) -> Result<()> {
+    fn take(&mut self, source: &Source, raw: &[u8]) -> Result<()> {
         let record = self.format.parse(raw);
         let is_broken = |(kind, _): &(ProblemKind, String)| {
             matches!(kind, ProblemKind::Malformed | ProblemKind::NotARecord)
@@ -234,17 +255,33 @@ impl NewLog<'_> {
         {
             return Ok(());
         }
-        let leans = |entry: &NewEntry| entry.id.is_none() || entry.parent == Parent::Unsaid;
-        if source.is_chain && record.entry.as_ref().is_some_and(leans) {
-            let entry = entries::entry(self.tx, key)?;
-            let line = entry.and_then(|entry| {
-                self.format.identified(raw, &entry.id, entry.parent_id.as_deref())
-            });
-            if let Some(line) = line {
-                return self.push(line.as_bytes(), record.at);
-            }
+        let Some(entry) = record.entry.as_ref().filter(|_| source.is_chain) else {
+            return self.push(raw, record.at);
+        };
+        let id = entry.id.clone().unwrap_or_else(|| format!("message:{}", self.entry_count));
+        let parent_id = match &entry.parent {
+            Parent::Unsaid => self.last_id.take(),
+            Parent::None => None,
+            Parent::Id(parent_id) => Some(parent_id.clone()),
+        };
+        self.entry_count += 1;
+        let identity = leans(entry).then_some((&id, parent_id.as_deref()));
+        self.push_entry(raw, identity, record.at)?;
+        self.last_id = Some(id);
+        Ok(())
+    }
+
+    /// Copies the line of an entry, saying its id and parent if these are given.
+    fn push_entry(
+        &mut self,
+        raw: &[u8],
+        identity: Option<(&String, Option<&str>)>,
+        at: Option<Timestamp>,
+    ) -> Result<()> {
+        match identity.and_then(|(id, parent_id)| self.format.identified(raw, id, parent_id)) {
+            Some(line) => self.push(line.as_bytes(), at),
+            None => self.push(raw, at),
         }
-        self.push(raw, record.at)
     }
 
     fn push(&mut self, raw: &[u8], at: Option<Timestamp>) -> Result<()> {

@@ -136,7 +136,7 @@ impl Store {
         let key = self.write(|tx| {
             let source = files::insert_source(tx, std::path::Path::new(""), new.format)?;
             let session = create(tx, source.source_id, new)?;
-            let at = new.at.unwrap_or_else(append::system_now);
+            let at = new.at.unwrap_or_else(Timestamp::now);
             for message in messages {
                 append_first(tx, session, message, at)?;
             }
@@ -176,7 +176,7 @@ impl NewSession {
         if id.is_empty() || 200 < id.len() || id.contains(|c: char| c == '/' || c.is_control()) {
             return Err(Error::InvalidRecord(format!("{id:?} cannot be the id of a session")));
         }
-        Ok((id, self.at.unwrap_or_else(append::system_now)))
+        Ok((id, self.at.unwrap_or_else(Timestamp::now)))
     }
 }
 

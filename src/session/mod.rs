@@ -3,6 +3,7 @@
 mod append;
 mod copy;
 mod create;
+mod keeping;
 mod navigate;
 mod recorder;
 
@@ -374,7 +375,7 @@ impl Session {
     }
 
     fn time(&self) -> Timestamp {
-        self.at.unwrap_or_else(append::system_now)
+        self.at.unwrap_or_else(Timestamp::now)
     }
 
     fn append<T>(

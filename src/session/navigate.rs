@@ -78,7 +78,7 @@ impl Session {
             if !is_prompt(&entry) {
                 return Ok(Some((self.line(head, &Draft::Leaf(Some(entry_id))), String::new())));
             }
-            let text = head.format.full_text(&log::line(conn, key)?);
+            let text = head.format.full_text(&log::line(conn, entry.key)?);
             let line = self.line(head, &Draft::Leaf(entry.parent_id.as_deref()));
             Ok(Some((line, text)))
         })?

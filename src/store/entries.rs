@@ -24,7 +24,6 @@ pub(crate) struct EntryRow<'a> {
     pub(crate) role: Option<&'a str>,
     pub(crate) message_id: Option<&'a Stored>,
     pub(crate) created_at: Option<Timestamp>,
-    pub(crate) place: Option<i64>,
 }
 
 /// Inserts an entry unless another of its id is there; says whether it did.
@@ -32,10 +31,10 @@ pub(crate) fn insert_entry(conn: &Connection, entry: &EntryRow<'_>) -> Result<bo
     let inserted = conn
         .prepare_cached(
             "INSERT INTO entries (entry_key, session_key, entry_id, id_made, parent_key,
-                                  parent_id, type, role, message_id, created_at, place)
+                                  parent_id, type, role, message_id, created_at)
              VALUES (:entry_key, :session_key, :entry_id, :id_made, :parent_key,
-                     :parent_id, :type, :role, :message_id, :created_at, :place)
-             ON CONFLICT (session_key, entry_id, ifnull(replaced_by, 0)) DO NOTHING",
+                     :parent_id, :type, :role, :message_id, :created_at)
+             ON CONFLICT (session_key, entry_id) DO NOTHING",
         )?
         .execute(named_params! {
             ":entry_key": entry.entry_key,
@@ -48,19 +47,31 @@ pub(crate) fn insert_entry(conn: &Connection, entry: &EntryRow<'_>) -> Result<bo
             ":role": entry.role,
             ":message_id": entry.message_id,
             ":created_at": entry.created_at,
-            ":place": entry.place,
         })?;
     Ok(0 < inserted)
 }
 
-/// Lets `new` take the place of the entry `old`, which has the same id.
-///
-/// Call it before `new` is inserted: of current entries, ids are unique.
-pub(crate) fn replace_entry(conn: &Connection, old: i64, new: i64) -> Result<()> {
-    conn.prepare_cached("UPDATE entries SET replaced_by = ?2 WHERE entry_key = ?1")?
-        .execute([old, new])?;
-    conn.prepare_cached("UPDATE entries SET parent_key = ?2 WHERE parent_key = ?1")?
-        .execute([old, new])?;
+/// Lets the entry `key` hold what a later line with the same id says; `entry.entry_key` is that line's.
+pub(crate) fn replace_entry(conn: &Connection, key: i64, entry: &EntryRow<'_>) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE entries
+         SET line_key = :line_key, id_made = :id_made, parent_key = :parent_key,
+             parent_id = :parent_id, type = :type, role = :role, message_id = :message_id,
+             created_at = :created_at
+         WHERE entry_key = :entry_key",
+    )?
+    .execute(named_params! {
+        ":entry_key": key,
+        ":line_key": entry.entry_key,
+        ":id_made": entry.id_made,
+        ":parent_key": entry.parent_key,
+        ":parent_id": entry.parent_id,
+        ":type": entry.entry_type,
+        ":role": entry.role,
+        ":message_id": entry.message_id,
+        ":created_at": entry.created_at,
+    })?;
+    conn.prepare_cached("DELETE FROM compactions WHERE entry_key = ?1")?.execute([key])?;
     Ok(())
 }
 
@@ -95,41 +106,27 @@ pub(crate) fn has_orphans(conn: &Connection, session: SessionKey) -> Result<bool
         .exists([session])?)
 }
 
-/// Where an entry hangs: its parent, or the id of a missing one, and its place among its siblings.
-#[derive(Debug)]
-pub(crate) struct Position {
-    pub(crate) parent_key: Option<i64>,
-    pub(crate) parent_id: Option<String>,
-    pub(crate) place: i64,
-}
-
-pub(crate) fn position(conn: &Connection, entry_key: i64) -> Result<Position> {
+/// The line that an entry stands in.
+pub(crate) fn line_key(conn: &Connection, entry_key: i64) -> Result<i64> {
     Ok(conn
         .prepare_cached(
-            "SELECT parent_key, parent_id, ifnull(place, entry_key) AS place
-             FROM entries
-             WHERE entry_key = ?1",
+            "SELECT ifnull(line_key, entry_key) AS line_key FROM entries WHERE entry_key = ?1",
         )?
-        .query_row([entry_key], |row| {
-            Ok(Position {
-                parent_key: row.get("parent_key")?,
-                parent_id: row.get("parent_id")?,
-                place: row.get("place")?,
-            })
-        })?)
+        .query_row([entry_key], |row| row.get("line_key"))?)
 }
 
-/// The current entry of an id.
+/// The entry of an id.
 pub(crate) fn entry_key(conn: &Connection, session: SessionKey, id: &str) -> Result<Option<i64>> {
     Ok(conn
-        .prepare_cached(
-            "SELECT entry_key
-             FROM entries
-             WHERE session_key = ?1 AND entry_id = ?2 AND replaced_by IS NULL",
-        )?
+        .prepare_cached(ENTRY_KEY)?
         .query_row((session, id), |row| row.get("entry_key"))
         .optional()?)
 }
+
+pub(crate) const ENTRY_KEY: &str = "
+    SELECT entry_key
+    FROM entries
+    WHERE session_key = ?1 AND entry_id = ?2";
 
 pub(crate) fn insert_compaction(
     conn: &Connection,
@@ -149,6 +146,20 @@ pub(crate) fn insert_compaction(
     Ok(())
 }
 
+/// Whether any message of a user, assistant or tool is there, on whatever branch.
+pub(crate) fn has_conversation(conn: &Connection, session: SessionKey) -> Result<bool> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT 1
+             FROM entries
+             WHERE session_key = ?1
+               AND type = 'message'
+               AND role IN ('user', 'assistant', 'tool')
+             LIMIT 1",
+        )?
+        .exists([session])?)
+}
+
 /// What a compaction names as the first message that it keeps.
 pub(crate) fn first_kept(conn: &Connection, entry_key: i64) -> Result<Option<Stored>> {
     Ok(conn
@@ -158,7 +169,7 @@ pub(crate) fn first_kept(conn: &Connection, entry_key: i64) -> Result<Option<Sto
         .flatten())
 }
 
-/// Current entries whose message has this id, compared with its type.
+/// Entries whose message has this id, compared with its type.
 pub(crate) fn entries_by_message_id(
     conn: &Connection,
     session: SessionKey,
@@ -169,7 +180,6 @@ pub(crate) fn entries_by_message_id(
          FROM entries
          WHERE session_key = :session_key
            AND entry_id = :message_id
-           AND replaced_by IS NULL
            AND message_id IS NULL
            AND id_made = 0
 
@@ -252,7 +262,7 @@ pub(crate) const PATH: &str = "
         WHERE child.parent_key IS NOT NULL
         LIMIT ?2
     )
-    SELECT entry.entry_key, entry.entry_id, parent.entry_id AS parent_id, entry.type, entry.role,
+    SELECT ifnull(entry.line_key, entry.entry_key) AS line_key, entry.entry_id, parent.entry_id AS parent_id, entry.type, entry.role,
            entry.created_at, label.label
     FROM path
     CROSS JOIN entries AS entry ON entry.entry_key = path.entry_key
@@ -263,7 +273,7 @@ pub(crate) const PATH: &str = "
 pub(crate) fn entry(conn: &Connection, entry_key: i64) -> Result<Option<Entry>> {
     Ok(conn
         .prepare_cached(
-            "SELECT entry.entry_key, entry.entry_id, parent.entry_id AS parent_id, entry.type,
+            "SELECT ifnull(entry.line_key, entry.entry_key) AS line_key, entry.entry_id, parent.entry_id AS parent_id, entry.type,
                     entry.role, entry.created_at, label.label
              FROM entries AS entry
              LEFT JOIN entries AS parent ON parent.entry_key = entry.parent_key
@@ -275,27 +285,18 @@ pub(crate) fn entry(conn: &Connection, entry_key: i64) -> Result<Option<Entry>> 
         .optional()?)
 }
 
-/// Current entries of a session within a range of keys, in file order.
+/// Entries of a session whose line is within a range of keys, in file order.
 pub(crate) fn in_range(
     conn: &Connection,
     session: SessionKey,
     keys: std::ops::Range<i64>,
     limit: usize,
 ) -> Result<Vec<Entry>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT entry.entry_key, entry.entry_id, parent.entry_id AS parent_id, entry.type,
-                entry.role, entry.created_at, label.label
-         FROM entries AS entry NOT INDEXED
-         LEFT JOIN entries AS parent ON parent.entry_key = entry.parent_key
-         LEFT JOIN labels AS label ON label.session_key = entry.session_key
-                                  AND label.target_id = entry.entry_id
-         WHERE entry.entry_key >= :first
-           AND entry.entry_key < :end
-           AND entry.session_key = :session_key
-           AND entry.replaced_by IS NULL
-         ORDER BY entry.entry_key
-         LIMIT :limit",
-    )?;
+    // Only where an id was repeated does an entry stand elsewhere than its key says.
+    let repeats = conn
+        .prepare_cached("SELECT 1 FROM problems WHERE session_key = ?1 AND kind = 'duplicate-id'")?
+        .exists([session])?;
+    let mut stmt = conn.prepare_cached(if repeats { LINES_IN_RANGE } else { KEYS_IN_RANGE })?;
     let rows = stmt.query_map(
         named_params! {
             ":first": keys.start,
@@ -308,12 +309,31 @@ pub(crate) fn in_range(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Whether the id of an entry was made from its position.
-pub(crate) fn is_id_made(conn: &Connection, entry_key: i64) -> Result<bool> {
-    Ok(conn
-        .prepare_cached("SELECT id_made FROM entries WHERE entry_key = ?1")?
-        .query_row([entry_key], |row| row.get("id_made"))?)
-}
+const KEYS_IN_RANGE: &str = "
+    SELECT entry.entry_key AS line_key, entry.entry_id, parent.entry_id AS parent_id, entry.type,
+           entry.role, entry.created_at, label.label
+    FROM entries AS entry NOT INDEXED
+    LEFT JOIN entries AS parent ON parent.entry_key = entry.parent_key
+    LEFT JOIN labels AS label ON label.session_key = entry.session_key
+                             AND label.target_id = entry.entry_id
+    WHERE entry.entry_key >= :first
+      AND entry.entry_key < :end
+      AND entry.session_key = :session_key
+    ORDER BY entry.entry_key
+    LIMIT :limit";
+
+const LINES_IN_RANGE: &str = "
+    SELECT ifnull(entry.line_key, entry.entry_key) AS line_key, entry.entry_id,
+           parent.entry_id AS parent_id, entry.type, entry.role, entry.created_at, label.label
+    FROM entries AS entry INDEXED BY entries_by_id
+    LEFT JOIN entries AS parent ON parent.entry_key = entry.parent_key
+    LEFT JOIN labels AS label ON label.session_key = entry.session_key
+                             AND label.target_id = entry.entry_id
+    WHERE entry.session_key = :session_key
+      AND ifnull(entry.line_key, entry.entry_key) >= :first
+      AND ifnull(entry.line_key, entry.entry_key) < :end
+    ORDER BY ifnull(entry.line_key, entry.entry_key)
+    LIMIT :limit";
 
 /// Whether any entry of the session has an id of its own.
 pub(crate) fn has_given_ids(conn: &Connection, session: SessionKey) -> Result<bool> {
@@ -322,10 +342,15 @@ pub(crate) fn has_given_ids(conn: &Connection, session: SessionKey) -> Result<bo
         .exists([session])?)
 }
 
-pub(crate) fn entry_id(conn: &Connection, entry_key: i64) -> Result<String> {
+/// The id of an entry, and the line that it stands in.
+pub(crate) fn id_and_line(conn: &Connection, entry_key: i64) -> Result<(String, i64)> {
     Ok(conn
-        .prepare_cached("SELECT entry_id FROM entries WHERE entry_key = ?1")?
-        .query_row([entry_key], |row| row.get("entry_id"))?)
+        .prepare_cached(
+            "SELECT entry_id, ifnull(line_key, entry_key) AS line_key
+             FROM entries
+             WHERE entry_key = ?1",
+        )?
+        .query_row([entry_key], |row| Ok((row.get("entry_id")?, row.get("line_key")?)))?)
 }
 
 /// Children of an entry, in file order.
@@ -336,15 +361,14 @@ pub(crate) fn children(conn: &Connection, parent_key: i64) -> Result<Vec<Entry>>
 }
 
 pub(crate) const CHILDREN: &str = "
-    SELECT entry.entry_key, entry.entry_id, parent.entry_id AS parent_id, entry.type, entry.role,
+    SELECT ifnull(entry.line_key, entry.entry_key) AS line_key, entry.entry_id, parent.entry_id AS parent_id, entry.type, entry.role,
            entry.created_at, label.label
     FROM entries AS entry
     JOIN entries AS parent ON parent.entry_key = entry.parent_key
     LEFT JOIN labels AS label ON label.session_key = entry.session_key
                              AND label.target_id = entry.entry_id
     WHERE entry.parent_key = ?1
-      AND entry.replaced_by IS NULL
-    ORDER BY ifnull(entry.place, entry.entry_key)";
+    ORDER BY entry.entry_key";
 
 /// Roots of a session, orphans among them, in file order.
 pub(crate) fn roots(conn: &Connection, session: SessionKey) -> Result<Vec<Entry>> {
@@ -354,31 +378,28 @@ pub(crate) fn roots(conn: &Connection, session: SessionKey) -> Result<Vec<Entry>
 }
 
 pub(crate) const ROOTS: &str = "
-    SELECT entry.entry_key, entry.entry_id, NULL AS parent_id, entry.type, entry.role,
+    SELECT ifnull(entry.line_key, entry.entry_key) AS line_key, entry.entry_id, NULL AS parent_id, entry.type, entry.role,
            entry.created_at, label.label
     FROM entries AS entry
     LEFT JOIN labels AS label ON label.session_key = entry.session_key
                              AND label.target_id = entry.entry_id
     WHERE entry.session_key = ?1
       AND entry.parent_key IS NULL
-      AND entry.replaced_by IS NULL
-    ORDER BY ifnull(entry.place, entry.entry_key)";
+    ORDER BY entry.entry_key";
 
 /// Entries without children, in file order.
 pub(crate) fn leaves(conn: &Connection, session: SessionKey) -> Result<Vec<Entry>> {
     let mut stmt = conn.prepare_cached(
-        "SELECT entry.entry_key, entry.entry_id, parent.entry_id AS parent_id, entry.type,
+        "SELECT ifnull(entry.line_key, entry.entry_key) AS line_key, entry.entry_id, parent.entry_id AS parent_id, entry.type,
                 entry.role, entry.created_at, label.label
          FROM entries AS entry INDEXED BY entries_by_id
          LEFT JOIN entries AS parent ON parent.entry_key = entry.parent_key
          LEFT JOIN labels AS label ON label.session_key = entry.session_key
                                   AND label.target_id = entry.entry_id
          WHERE entry.session_key = ?1
-           AND entry.replaced_by IS NULL
            AND NOT EXISTS (SELECT 1
                            FROM entries AS child
-                           WHERE child.parent_key = entry.entry_key
-                             AND child.replaced_by IS NULL)
+                           WHERE child.parent_key = entry.entry_key)
          ORDER BY entry.entry_key",
     )?;
     let rows = stmt.query_map([session], entry_from_row)?;
@@ -393,13 +414,13 @@ pub(crate) struct NodeRow {
     pub(crate) entry_id: String,
 }
 
-/// All current entries of a session, in file order.
+/// All entries of a session, in file order.
 pub(crate) fn nodes(conn: &Connection, session: SessionKey) -> Result<Vec<NodeRow>> {
     let mut stmt = conn.prepare_cached(
-        "SELECT entry_key, parent_key, ifnull(place, entry_key) AS place, entry_id
+        "SELECT entry_key, parent_key, entry_id
          FROM entries INDEXED BY entries_by_id
-         WHERE session_key = ?1 AND replaced_by IS NULL
-         ORDER BY place",
+         WHERE session_key = ?1
+         ORDER BY entry_key",
     )?;
     let rows = stmt.query_map([session], |row| {
         Ok(NodeRow {
@@ -411,12 +432,12 @@ pub(crate) fn nodes(conn: &Connection, session: SessionKey) -> Result<Vec<NodeRo
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Keys and parents of a session's current entries that have a parent, in file order.
+/// Keys and parents of a session's entries that have a parent, in file order.
 pub(crate) fn edges(conn: &Connection, session: SessionKey) -> Result<Vec<(i64, i64)>> {
     let mut stmt = conn.prepare_cached(
         "SELECT entry_key, parent_key
          FROM entries INDEXED BY entries_by_id
-         WHERE session_key = ?1 AND replaced_by IS NULL AND parent_key IS NOT NULL
+         WHERE session_key = ?1 AND parent_key IS NOT NULL
          ORDER BY entry_key",
     )?;
     let rows =
@@ -425,7 +446,7 @@ pub(crate) fn edges(conn: &Connection, session: SessionKey) -> Result<Vec<(i64, 
 }
 
 fn entry_from_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let key: i64 = row.get("entry_key")?;
+    let key: i64 = row.get("line_key")?;
     Ok(Entry {
         id: row.get("entry_id")?,
         parent_id: row.get("parent_id")?,

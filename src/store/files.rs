@@ -109,22 +109,22 @@ pub(crate) fn file(
     state: FileState,
 ) -> Result<Option<FileRow>> {
     Ok(conn
-        .prepare_cached(
-            "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
-                    line_count, sha256, link_target, read_at, missing_at, base_id,
-                    base_count
-             FROM files
-             WHERE source_id = :source_id
-               AND path = :path
-               AND state = :state
-               AND state <> 'superseded'",
-        )?
+        .prepare_cached(FILE)?
         .query_row(
             named_params! { ":source_id": source_id, ":path": path, ":state": state },
             file_from_row,
         )
         .optional()?)
 }
+
+pub(crate) const FILE: &str = "
+    SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+           line_count, sha256, link_target, read_at, missing_at, base_id, base_count
+    FROM files
+    WHERE source_id = :source_id
+      AND path = :path
+      AND state = :state
+      AND state <> 'superseded'";
 
 pub(crate) fn file_by_id(conn: &Connection, file_id: i64) -> Result<FileRow> {
     conn.prepare_cached(
@@ -146,16 +146,7 @@ pub(crate) fn imported_after(
     after: &[u8],
     limit: usize,
 ) -> Result<Vec<FileRow>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
-                line_count, sha256, link_target, read_at, missing_at, base_id, base_count
-         FROM files
-         WHERE source_id = :source_id
-           AND path > :after
-           AND state = 'current'
-         ORDER BY path
-         LIMIT :limit",
-    )?;
+    let mut stmt = conn.prepare_cached(FILES_AFTER)?;
     let rows = stmt.query_map(
         named_params! { ":source_id": source_id, ":after": after, ":limit": limit as i64 },
         file_from_row,
@@ -163,9 +154,19 @@ pub(crate) fn imported_after(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+pub(crate) const FILES_AFTER: &str = "
+    SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+           line_count, sha256, link_target, read_at, missing_at, base_id, base_count
+    FROM files
+    WHERE source_id = :source_id
+      AND path > :after
+      AND state = 'current'
+    ORDER BY path
+    LIMIT :limit";
+
 /// Files of a source as they are now, behind `after`, by path; a page.
 ///
-/// What was written here stands for what was imported.
+/// What was written here stands for what was imported; the trash is left out.
 pub(crate) fn newest_after(
     conn: &Connection,
     source_id: i64,
@@ -187,6 +188,7 @@ pub(crate) fn newest_after(
                                      AND local.state = 'local'
                                      AND local.state <> 'superseded'))
            AND state <> 'superseded'
+           AND file_id NOT IN (SELECT file_id FROM sessions WHERE trashed_at IS NOT NULL)
          ORDER BY path
          LIMIT :limit",
     )?;
@@ -269,6 +271,18 @@ pub(crate) fn update_file(conn: &Connection, file: &FileRow) -> Result<()> {
         ":missing_at": file.missing_at,
     })?;
     Ok(())
+}
+
+/// Every chain of a path; those that begin with another's lines first.
+pub(crate) fn generations(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<i64>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id
+         FROM files
+         WHERE source_id = ?1 AND path = ?2
+         ORDER BY base_id IS NULL, file_id",
+    )?;
+    let rows = stmt.query_map((source_id, path), |row| row.get("file_id"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn delete_file(conn: &Connection, file_id: i64) -> Result<()> {

@@ -118,6 +118,8 @@ pub struct SessionRow {
     pub title: Option<String>,
     /// The directory that the session worked in.
     pub work_dir: Option<String>,
+    /// When it was archived; `None` when it is not.
+    pub archived_at: Option<Timestamp>,
     /// Its last activity.
     pub modified_at: Timestamp,
     /// Messages of the conversation on the active branch.
@@ -137,7 +139,7 @@ pub struct Page {
 impl Store {
     /// Lists sessions, newest first: by last activity, then by id, both descending.
     ///
-    /// Every session of every imported root is there: the empty, the unnamed
+    /// Every session that is not in the trash is there: the empty, the unnamed
     /// and those without a usable header, which come last among equal times.
     pub fn sessions(&self, filter: &SessionFilter) -> Result<Page> {
         self.read(|conn| select_page(conn, filter))
@@ -145,9 +147,6 @@ impl Store {
 }
 
 pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
-    if filter.archived == Archived::Only {
-        return Ok(Page { rows: Vec::new(), next: None });
-    }
     let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX - 1);
     let workspace_id = match &filter.work_dir {
         None => None,
@@ -157,7 +156,7 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
         },
     };
     let after = filter.after.as_ref();
-    let mut stmt = conn.prepare_cached(page_statement(workspace_id.is_some()))?;
+    let mut stmt = conn.prepare_cached(page_statement(filter.archived, workspace_id.is_some()))?;
     let rows = stmt.query_map(
         named_params! {
             ":workspace_id": workspace_id,
@@ -186,32 +185,53 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
     Ok(Page { rows, next })
 }
 
-/// Two statements, since each is to use its own index.
-pub(crate) fn page_statement(by_workspace: bool) -> &'static str {
-    if by_workspace {
-        "SELECT session.session_key, session.format, session.session_id, session.title,
-                workspace.path AS work_dir, session.modified_at, session.message_count
-         FROM sessions AS session
-         JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
-         WHERE session.workspace_id = :workspace_id
-           AND session.modified_at <= :modified_at
-           AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-             < (:modified_at, :session_id, :session_key)
-           AND (:query IS NULL OR instr(session.search_text, :query) > 0)
-         ORDER BY session.modified_at DESC, session.session_id DESC, session.session_key DESC
-         LIMIT :limit OFFSET :offset"
-    } else {
-        "SELECT session.session_key, session.format, session.session_id, session.title,
-                workspace.path AS work_dir, session.modified_at, session.message_count
-         FROM sessions AS session
-         LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
-         WHERE :workspace_id IS NULL
-           AND session.modified_at <= :modified_at
-           AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-             < (:modified_at, :session_id, :session_key)
-           AND (:query IS NULL OR instr(session.search_text, :query) > 0)
-         ORDER BY session.modified_at DESC, session.session_id DESC, session.session_key DESC
-         LIMIT :limit OFFSET :offset"
+/// The text of a page's statement. The planner cannot tell which index skips
+/// least, so that is said.
+macro_rules! page {
+    ($index:literal, $archived:literal, $workspace:literal) => {
+        concat!(
+            "SELECT session.session_key, session.format, session.session_id, session.title,
+                    workspace.path AS work_dir, session.archived_at, session.modified_at,
+                    session.message_count
+             FROM sessions AS session INDEXED BY ",
+            $index,
+            "
+             LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+             WHERE session.trashed_at IS NULL
+               AND ",
+            $archived,
+            "
+               AND ",
+            $workspace,
+            "
+               AND session.modified_at <= :modified_at
+               AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
+                 < (:modified_at, :session_id, :session_key)
+               AND (:query IS NULL OR instr(session.search_text, :query) > 0)
+             ORDER BY session.modified_at DESC, session.session_id DESC, session.session_key DESC
+             LIMIT :limit OFFSET :offset"
+        )
+    };
+    (all, $index:literal, $archived:literal) => {
+        page!($index, $archived, ":workspace_id IS NULL")
+    };
+    (workspace, $archived:literal) => {
+        page!("sessions_by_workspace", $archived, "session.workspace_id = :workspace_id")
+    };
+}
+
+pub(crate) fn page_statement(archived: Archived, by_workspace: bool) -> &'static str {
+    match (archived, by_workspace) {
+        (Archived::Without, false) => {
+            page!(all, "sessions_live_by_age", "session.archived_at IS NULL")
+        }
+        (Archived::Only, false) => {
+            page!(all, "sessions_archived_by_age", "session.archived_at IS NOT NULL")
+        }
+        (Archived::Included, false) => page!(all, "sessions_by_age", "TRUE"),
+        (Archived::Without, true) => page!(workspace, "session.archived_at IS NULL"),
+        (Archived::Only, true) => page!(workspace, "session.archived_at IS NOT NULL"),
+        (Archived::Included, true) => page!(workspace, "TRUE"),
     }
 }
 
@@ -230,6 +250,7 @@ fn row_from_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         session_id: row.get("session_id")?,
         title: row.get("title")?,
         work_dir: row.get("work_dir")?,
+        archived_at: row.get("archived_at")?,
         modified_at: row.get("modified_at")?,
         message_count: row.get::<_, i64>("message_count")?.unsigned_abs(),
     })

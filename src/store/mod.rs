@@ -4,12 +4,15 @@
 //! `&Connection`, so that the same function serves in any transaction.
 
 pub(crate) mod entries;
+pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod labels;
 pub(crate) mod listing;
 pub(crate) mod log;
 mod open;
 mod options;
+#[cfg(test)]
+mod plans;
 pub(crate) mod problems;
 pub(crate) mod records;
 mod schema;

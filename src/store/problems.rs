@@ -50,17 +50,16 @@ pub(crate) fn insert_orphans(conn: &Connection, session: SessionKey) -> Result<(
     conn.prepare_cached(
         "INSERT INTO problems (source_id, file_id, session_key, path, line, kind, detail)
          SELECT file.source_id, file.file_id, entry.session_key, file.path,
-                1 + (entry.entry_key & 0xFFFFFFFF), 'orphan',
+                1 + (ifnull(entry.line_key, entry.entry_key) & 0xFFFFFFFF), 'orphan',
                 CASE WHEN entry.parent_id = entry.entry_id
                      THEN 'the entry names itself as its parent; it stands as a root'
                      ELSE 'no entry has the id ' || substr(entry.parent_id, 1, 60)
                           || '; the entry stands as a root'
                 END
          FROM entries AS entry
-         JOIN files AS file ON file.file_id = entry.entry_key >> 32
+         JOIN files AS file ON file.file_id = ifnull(entry.line_key, entry.entry_key) >> 32
          WHERE entry.session_key = ?1
-           AND entry.parent_id IS NOT NULL
-           AND entry.replaced_by IS NULL",
+           AND entry.parent_id IS NOT NULL",
     )?
     .execute([session])?;
     Ok(())

@@ -26,6 +26,9 @@ pub(crate) struct Head {
     pub(crate) first_message: String,
     pub(crate) message_count: i64,
     pub(crate) search_text: String,
+    pub(crate) archived_at: Option<Timestamp>,
+    pub(crate) archive_exempt: bool,
+    pub(crate) trashed_at: Option<Timestamp>,
     pub(crate) leaf_id: Option<String>,
     pub(crate) entry_count: i64,
     pub(crate) last_entry_key: Option<i64>,
@@ -52,6 +55,9 @@ impl Head {
             first_message: String::new(),
             message_count: 0,
             search_text: String::new(),
+            archived_at: None,
+            archive_exempt: false,
+            trashed_at: None,
             leaf_id: None,
             entry_count: 0,
             last_entry_key: None,
@@ -125,8 +131,8 @@ pub(crate) fn head(conn: &Connection, session: SessionKey) -> Result<Head> {
     conn.prepare_cached(
         "SELECT header, session_id, version, workspace_id, created_at, activity_at, modified_at,
                 parent_session_id, parent_session_path, name, provider, model, reasoning_effort,
-                title, first_message, message_count, search_text, leaf_id, entry_count,
-                last_entry_key, first_entry_key
+                title, first_message, message_count, search_text, archived_at, archive_exempt,
+                trashed_at, leaf_id, entry_count, last_entry_key, first_entry_key
          FROM sessions
          WHERE session_key = ?1",
     )?
@@ -144,7 +150,9 @@ pub(crate) fn update_head(conn: &Connection, session: SessionKey, head: &Head) -
              parent_session_path = :parent_session_path, name = :name, provider = :provider,
              model = :model, reasoning_effort = :reasoning_effort, title = :title,
              first_message = :first_message, message_count = :message_count,
-             search_text = :search_text, leaf_id = :leaf_id, entry_count = :entry_count,
+             search_text = :search_text, archived_at = :archived_at,
+             archive_exempt = :archive_exempt, trashed_at = :trashed_at, leaf_id = :leaf_id,
+             entry_count = :entry_count,
              last_entry_key = :last_entry_key, first_entry_key = :first_entry_key
          WHERE session_key = :session_key",
     )?
@@ -167,6 +175,9 @@ pub(crate) fn update_head(conn: &Connection, session: SessionKey, head: &Head) -
         ":first_message": head.first_message,
         ":message_count": head.message_count,
         ":search_text": head.search_text,
+        ":archived_at": head.archived_at,
+        ":archive_exempt": head.archive_exempt,
+        ":trashed_at": head.trashed_at,
         ":leaf_id": head.leaf_id,
         ":entry_count": head.entry_count,
         ":last_entry_key": head.last_entry_key,
@@ -275,6 +286,70 @@ pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Resul
     Ok(())
 }
 
+/// Gives each current log its session row, and removes rows that stand for nothing.
+///
+/// What is left of a projection, a fold of each session replaces.
+pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
+    conn.execute_batch(
+        "CREATE TEMP TABLE logs AS
+         SELECT file.file_id, file.source_id, file.base_id, source.format, file.mtime
+         FROM files AS file
+         JOIN sources AS source ON source.source_id = file.source_id
+         WHERE file.kind = 'log'
+           AND (file.state = 'local'
+                OR file.state = 'current'
+                   AND NOT EXISTS (SELECT 1
+                                   FROM files AS local
+                                   WHERE local.source_id = file.source_id
+                                     AND local.path = file.path
+                                     AND local.state = 'local'
+                                     AND local.state <> 'superseded'));
+
+         DELETE FROM sessions
+         WHERE file_id NOT IN (SELECT file_id FROM logs);
+
+         UPDATE sessions
+         SET source_id = logs.source_id, format = logs.format
+         FROM logs
+         WHERE logs.file_id = sessions.file_id;
+
+         INSERT INTO sessions (source_id, file_id, format, header, modified_at, first_message,
+                               message_count, search_text, entry_count)
+         SELECT source_id, file_id, format, 'missing', mtime, '', 0, '', 0
+         FROM logs
+         WHERE file_id NOT IN (SELECT file_id FROM sessions);
+
+         -- Whose lines are whose; a row of another session would stand in the way.
+         CREATE TEMP TABLE owners AS
+         SELECT session.session_key, logs.file_id
+         FROM sessions AS session
+         JOIN logs ON logs.file_id = session.file_id
+         UNION ALL
+         SELECT session.session_key, logs.base_id
+         FROM sessions AS session
+         JOIN logs ON logs.file_id = session.file_id
+         WHERE logs.base_id IS NOT NULL;
+
+         DELETE FROM metadata WHERE session_key NOT IN (SELECT session_key FROM sessions);
+         DELETE FROM labels WHERE session_key NOT IN (SELECT session_key FROM sessions);
+         DELETE FROM problems WHERE session_key NOT IN (SELECT session_key FROM sessions);
+         DELETE FROM compactions
+         WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+         DELETE FROM entries
+         WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+         DELETE FROM system_prompts
+         WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+         DELETE FROM tool_executions
+         WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+         DELETE FROM memory_states
+         WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+
+         DROP TABLE temp.owners;
+         DROP TABLE temp.logs;",
+    )?;
+    Ok(())
+}
+
 pub(crate) fn info(conn: &Connection, session: SessionKey) -> Result<Option<SessionInfo>> {
     Ok(conn
         .prepare_cached(
@@ -284,7 +359,7 @@ pub(crate) fn info(conn: &Connection, session: SessionKey) -> Result<Option<Sess
                     session.model, session.reasoning_effort, session.parent_session_id,
                     session.parent_session_path, session.leaf_id, session.created_at,
                     session.modified_at, session.first_message, session.message_count,
-                    session.entry_count
+                    session.entry_count, session.archived_at, session.trashed_at
              FROM sessions AS session
              JOIN files AS file ON file.file_id = session.file_id
              JOIN sources AS source ON source.source_id = session.source_id
@@ -326,32 +401,35 @@ pub(crate) fn sessions_by_id(conn: &Connection, id: &str) -> Result<Vec<SessionK
         return Ok(found);
     }
     // A range rather than LIKE, which would not use the index.
-    let mut prefix = conn.prepare_cached(
-        "SELECT session_key
-         FROM sessions
-         WHERE session_id >= ?1
-           AND session_id < ?1 || char(0x10FFFF)
-         ORDER BY session_id
-         LIMIT 20",
-    )?;
+    let mut prefix = conn.prepare_cached(BY_PREFIX)?;
     let rows = prefix.query_map([id], |row| row.get("session_key"))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+pub(crate) const BY_PREFIX: &str = "
+    SELECT session_key
+    FROM sessions
+    WHERE session_id >= ?1
+      AND session_id < ?1 || char(0x10FFFF)
+    ORDER BY session_id
+    LIMIT 20";
+
 /// Sessions whose file is this path below any root.
 pub(crate) fn sessions_by_path(conn: &Connection, path: &[u8]) -> Result<Vec<SessionKey>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT session.session_key
-         FROM sources AS source
-         CROSS JOIN files AS file ON file.source_id = source.source_id
-                                 AND file.path = ?1
-                                 AND file.state IN ('current', 'local')
-                                 AND file.state <> 'superseded'
-         CROSS JOIN sessions AS session ON session.file_id = file.file_id",
-    )?;
+    let mut stmt = conn.prepare_cached(BY_PATH)?;
     let rows = stmt.query_map([path], |row| row.get("session_key"))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
+
+/// There are few sources; of each, one file is looked up.
+pub(crate) const BY_PATH: &str = "
+    SELECT session.session_key
+    FROM sources AS source
+    CROSS JOIN files AS file ON file.source_id = source.source_id
+                            AND file.path = ?1
+                            AND file.state IN ('current', 'local')
+                            AND file.state <> 'superseded'
+    CROSS JOIN sessions AS session ON session.file_id = file.file_id";
 
 fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
     Ok(Head {
@@ -372,6 +450,9 @@ fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
         first_message: row.get("first_message")?,
         message_count: row.get("message_count")?,
         search_text: row.get("search_text")?,
+        archived_at: row.get("archived_at")?,
+        archive_exempt: row.get("archive_exempt")?,
+        trashed_at: row.get("trashed_at")?,
         leaf_id: row.get("leaf_id")?,
         entry_count: row.get("entry_count")?,
         last_entry_key: row.get("last_entry_key")?,
@@ -406,5 +487,7 @@ fn info_from_row(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
         first_message: row.get("first_message")?,
         message_count: row.get::<_, i64>("message_count")?.unsigned_abs(),
         entry_count: row.get::<_, i64>("entry_count")?.unsigned_abs(),
+        archived_at: row.get("archived_at")?,
+        trashed_at: row.get("trashed_at")?,
     })
 }

@@ -99,6 +99,42 @@ pub(crate) enum Command {
         /// The session: its id, a prefix of it, or its file
         session: String,
     },
+    /// Archive sessions: lists leave them out
+    Archive {
+        /// Sessions: ids, prefixes or files
+        #[arg(value_name = "ID", required_unless_present = "older_than")]
+        sessions: Vec<String>,
+        /// Also every session without activity for this many days, as in 15d
+        #[arg(long, value_name = "DAYS", value_parser = days)]
+        older_than: Option<u32>,
+        /// The time to count as now, for scripts and tests
+        #[arg(long, value_name = "RFC3339", value_parser = time)]
+        now: Option<sessile::Timestamp>,
+    },
+    /// Take sessions out of the archive
+    Unarchive {
+        /// Sessions: ids, prefixes or files
+        #[arg(value_name = "ID", required = true)]
+        sessions: Vec<String>,
+    },
+    /// Put sessions into the trash: lists and exports leave them out
+    Delete {
+        /// Sessions: ids, prefixes or files
+        #[arg(value_name = "ID", required = true)]
+        sessions: Vec<String>,
+    },
+    /// Take sessions out of the trash
+    Restore {
+        /// Sessions: ids, prefixes or files
+        #[arg(value_name = "ID", required = true)]
+        sessions: Vec<String>,
+    },
+    /// Remove sessions for ever, every line of them
+    Purge {
+        /// Sessions: ids, prefixes or files
+        #[arg(value_name = "ID", required = true)]
+        sessions: Vec<String>,
+    },
     /// Serve the live API to other programs: JSON-RPC 2.0, one object a line
     Rpc,
     /// Write a consistent copy of the database
@@ -200,4 +236,15 @@ pub(crate) struct ListArgs {
     /// Only sessions of this working directory
     #[arg(long, value_name = "P")]
     pub(crate) work_dir: Option<String>,
+}
+
+fn days(text: &str) -> Result<u32, String> {
+    text.strip_suffix('d')
+        .and_then(|days| days.parse().ok())
+        .ok_or_else(|| "a number of days was expected, as in 15d".to_owned())
+}
+
+fn time(text: &str) -> Result<sessile::Timestamp, String> {
+    sessile::Timestamp::parse(text)
+        .ok_or_else(|| "a time was expected, as in 2026-01-02T03:04:05Z".to_owned())
 }

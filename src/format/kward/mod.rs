@@ -46,6 +46,13 @@ pub(super) fn recognises(path: &[u8], first_line: &[u8]) -> bool {
         && (record.get("reasoningEffort").is_some() || record.get("cwd").is_some())
 }
 
+/// `last_session.json` holds an absolute path, of which the file's own name is left after a move.
+pub(super) fn pointed_file(content: &[u8]) -> Option<String> {
+    let (pointer, _) = json::scan(content).ok()?;
+    let path = pointer.get("path").and_then(Raw::string)?;
+    path.rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
 /// A name `<time>_<36 hex digits or dashes>.jsonl` gives the time and the id.
 pub(super) fn header_from_name(path: &[u8]) -> Option<HeaderRecord> {
     let name = std::str::from_utf8(file_name(path)).ok()?;

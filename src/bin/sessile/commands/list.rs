@@ -39,7 +39,7 @@ pub(super) fn row_json(row: &SessionRow) -> serde_json::Value {
         "session_id": row.session_id,
         "title": row.title,
         "work_dir": row.work_dir,
-        "archived": false,
+        "archived": row.archived_at.is_some(),
         "modified_at": row.modified_at.to_string(),
         "format": row.format.name(),
         "message_count": row.message_count,

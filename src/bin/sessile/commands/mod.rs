@@ -1,6 +1,7 @@
 //! The commands: each returns whether what it was to find or prove is so.
 
 mod import;
+mod keeping;
 mod list;
 mod live;
 mod rpc;
@@ -40,6 +41,21 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
         Command::Clone { session } => live::duplicate(&open_to_write(&db)?, &session),
         Command::Fork(args) => live::fork(&open_to_write(&db)?, &args),
         Command::Markdown { session } => live::markdown(&open_to_read(&db)?, &session),
+        Command::Archive { sessions, older_than, now } => {
+            keeping::archive(&open_to_write(&db)?, &sessions, older_than, now)
+        }
+        Command::Unarchive { sessions } => {
+            keeping::each(&open_to_write(&db)?, &sessions, Store::unarchive)
+        }
+        Command::Delete { sessions } => {
+            keeping::each(&open_to_write(&db)?, &sessions, Store::delete)
+        }
+        Command::Restore { sessions } => {
+            keeping::each(&open_to_write(&db)?, &sessions, Store::restore)
+        }
+        Command::Purge { sessions } => {
+            keeping::each(&open_to_write(&db)?, &sessions, |store, session, _| store.purge(session))
+        }
         Command::Rpc => rpc::run(&Store::open(&db)?),
         Command::Backup { path } => {
             open_to_read(&db)?.backup(&path)?;

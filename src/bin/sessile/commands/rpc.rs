@@ -262,6 +262,12 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
             let entries = store.entries_after(params.key(store)?, line, limit)?;
             entries.iter().map(entry_json).collect()
         }
+        "delete_if_unused" => json!({ "deleted": params.session(store)?.delete_if_unused()? }),
+        "archive" => keep(store, params, Store::archive)?,
+        "unarchive" => keep(store, params, Store::unarchive)?,
+        "delete" => keep(store, params, Store::delete)?,
+        "restore" => keep(store, params, Store::restore)?,
+        "purge" => keep(store, params, |store, session, _| store.purge(session))?,
         "info" => return dumped(store, params.key(store)?),
         "context" => return part(store, params.key(store)?, "context"),
         "tree" => return part(store, params.key(store)?, "tree"),
@@ -282,6 +288,16 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
         }
     };
     Ok(result.to_string())
+}
+
+fn keep(
+    store: &Store,
+    params: &Params<'_>,
+    change: impl Fn(&Store, SessionKey, sessile::Timestamp) -> sessile::Result<()>,
+) -> Result<Value, Refusal> {
+    let at = params.time()?.unwrap_or_else(sessile::Timestamp::now);
+    change(store, params.key(store)?, at)?;
+    Ok(Value::Null)
 }
 
 type Setter = fn(NewSession, &str) -> NewSession;

@@ -1,0 +1,21 @@
+-- What was decided here and stands in no session file: archive, trash, a moved
+-- work dir, the last session of one. Append-only; its effect on sessions is a
+-- fold, like everything else.
+
+PRAGMA user_version = 5;
+
+CREATE TABLE events (
+    event_id    INTEGER NOT NULL PRIMARY KEY,
+    session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
+    kind        TEXT    NOT NULL
+                CHECK (kind IN ('archive', 'unarchive', 'trash', 'restore', 'relink', 'remember')),
+    at          INTEGER NOT NULL,
+    value       TEXT    -- of a relink: the new work dir
+) STRICT;
+
+-- The events of a session, in order.
+CREATE INDEX events_by_session ON events (session_key, event_id);
+
+-- The session remembered last in a work dir.
+CREATE INDEX events_remembered ON events (event_id)
+WHERE kind = 'remember';

@@ -1,0 +1,39 @@
+//! `sessile archive`, `unarchive`, `delete`, `restore` and `purge`.
+
+use anyhow::Result;
+use sessile::{SessionKey, Store, Timestamp};
+
+pub(crate) fn archive(
+    store: &Store,
+    names: &[String],
+    older_than: Option<u32>,
+    now: Option<Timestamp>,
+) -> Result<bool> {
+    let now = now.unwrap_or_else(Timestamp::now);
+    for session in find_all(store, names)? {
+        store.archive(session, now)?;
+    }
+    if let Some(days) = older_than {
+        let archived = store.archive_older_than(days, now)?;
+        eprintln!("{archived} sessions archived");
+    }
+    Ok(true)
+}
+
+/// Does the same to each session.
+pub(crate) fn each(
+    store: &Store,
+    names: &[String],
+    change: impl Fn(&Store, SessionKey, Timestamp) -> sessile::Result<()>,
+) -> Result<bool> {
+    let now = Timestamp::now();
+    for session in find_all(store, names)? {
+        change(store, session, now)?;
+    }
+    Ok(true)
+}
+
+/// All names first: one that is wrong changes nothing.
+fn find_all(store: &Store, names: &[String]) -> Result<Vec<SessionKey>> {
+    Ok(names.iter().map(|name| store.find(name)).collect::<Result<_, _>>()?)
+}

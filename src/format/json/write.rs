@@ -1,0 +1,141 @@
+//! Values spelt again: compactly, or so that every reader takes them.
+
+use super::raw::{Piece, pieces};
+use super::{Kind, Raw, distinct_members};
+
+/// Deepest nesting that [`clean`] writes out; common readers stop not far beyond.
+const MAX_CLEAN_DEPTH: usize = 500;
+/// Longest integer that [`clean`] writes out; Python reads no longer one.
+const MAX_CLEAN_DIGITS: usize = 4_300;
+
+/// A value spelt as Kward and its kin write it: compact, in UTF-8, escapes only where needed.
+///
+/// Numbers keep their spelling, keys their order. The value must be shallow
+/// enough for the caller's format, which bounds the recursion.
+pub(crate) fn compact(value: Raw<'_>) -> String {
+    let mut out = Vec::with_capacity(value.bytes().len());
+    write_compact(value, &mut out);
+    // Every branch of `write_value` writes UTF-8.
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// Writes a value as JSON that every common reader takes, compact and in UTF-8.
+///
+/// Numbers keep their spelling, keys their order; of duplicate keys the last
+/// value stands where the first stood. What common readers choke on (nesting
+/// deeper than 500, an integer of more than 4,300 digits, NaN, an infinity) is
+/// replaced by `instead`, itself JSON.
+pub(crate) fn clean(value: Raw<'_>, instead: &str) -> String {
+    let mut out = Vec::with_capacity(value.bytes().len());
+    write_clean(value, 1, instead, &mut out);
+    // Every branch of `write_clean` writes UTF-8.
+    String::from_utf8(out).unwrap_or_else(|_| instead.to_owned())
+}
+
+fn write_clean(value: Raw<'_>, depth: usize, instead: &str, out: &mut Vec<u8>) {
+    match value.kind() {
+        Kind::Object | Kind::Array if depth > MAX_CLEAN_DEPTH => {
+            out.extend_from_slice(instead.as_bytes());
+        }
+        Kind::Number if !is_common_number(value.bytes()) => {
+            out.extend_from_slice(instead.as_bytes());
+        }
+        _ => write_value(value, out, &mut |inner, out| {
+            write_clean(inner, depth + 1, instead, out);
+        }),
+    }
+}
+
+fn write_compact(value: Raw<'_>, out: &mut Vec<u8>) {
+    write_value(value, out, &mut |inner, out| write_compact(inner, out));
+}
+
+/// Writes a value whose members and items `each` writes.
+fn write_value(value: Raw<'_>, out: &mut Vec<u8>, each: &mut dyn FnMut(Raw<'_>, &mut Vec<u8>)) {
+    match value.kind() {
+        Kind::Object => {
+            out.push(b'{');
+            for (n, (key, value)) in distinct_members(value).into_iter().enumerate() {
+                if 0 < n {
+                    out.push(b',');
+                }
+                write_string(key.content(), out);
+                out.push(b':');
+                each(value, out);
+            }
+            out.push(b'}');
+        }
+        Kind::Array => {
+            out.push(b'[');
+            for (n, item) in value.items().enumerate() {
+                if 0 < n {
+                    out.push(b',');
+                }
+                each(item, out);
+            }
+            out.push(b']');
+        }
+        Kind::String => write_string(value.content(), out),
+        Kind::Number | Kind::Null | Kind::False | Kind::True => {
+            out.extend_from_slice(value.bytes());
+        }
+    }
+}
+
+fn is_common_number(number: &[u8]) -> bool {
+    if number.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-') {
+        return number.len() <= MAX_CLEAN_DIGITS;
+    }
+    std::str::from_utf8(number)
+        .ok()
+        .and_then(|text| text.parse::<f64>().ok())
+        .is_some_and(f64::is_finite)
+        && number.last().is_some_and(u8::is_ascii_digit)
+}
+
+fn write_string(content: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    pieces(content, |piece| match piece {
+        Piece::Plain(plain) => {
+            for character in String::from_utf8_lossy(plain).chars() {
+                write_character(character, out);
+            }
+        }
+        Piece::Character(character) => write_character(character, out),
+        Piece::LoneSurrogate(unit) => out.extend_from_slice(format!("\\u{unit:04x}").as_bytes()),
+    });
+    out.push(b'"');
+}
+
+/// A text as a JSON string.
+pub(crate) fn spelt(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    write_text(text, &mut out);
+    // `write_text` writes UTF-8.
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// Writes text as a JSON string.
+pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    for character in text.chars() {
+        write_character(character, out);
+    }
+    out.push(b'"');
+}
+
+fn write_character(character: char, out: &mut Vec<u8>) {
+    match character {
+        '"' => out.extend_from_slice(b"\\\""),
+        '\\' => out.extend_from_slice(b"\\\\"),
+        '\u{8}' => out.extend_from_slice(b"\\b"),
+        '\u{c}' => out.extend_from_slice(b"\\f"),
+        '\n' => out.extend_from_slice(b"\\n"),
+        '\r' => out.extend_from_slice(b"\\r"),
+        '\t' => out.extend_from_slice(b"\\t"),
+        '\0'..'\u{20}' => {
+            out.extend_from_slice(format!("\\u{:04x}", u32::from(character)).as_bytes());
+        }
+        _ => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+    }
+}

@@ -1,0 +1,234 @@
+//! Keeping sessions: archive, trash, purge, moved work dirs, the last one used.
+//!
+//! Kward's files have no place for these decisions, so they are events. Nothing
+//! here happens by itself or because somebody looked.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::{Session, append};
+use crate::error::{Error, Result};
+use crate::fold;
+use crate::format::stored_text;
+use crate::model::{Header, ProblemKind, SessionKey, Timestamp};
+use crate::store::events::{self, EventKind};
+use crate::store::files::FileState;
+use crate::store::{Store, entries, files, log, problems, sessions};
+
+const DAY: i64 = 86_400_000_000_000;
+
+impl Store {
+    /// Archives a session: lists leave it out unless asked. Archiving an
+    /// archived one changes its time.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
+    pub fn archive(&self, session: SessionKey, at: Timestamp) -> Result<()> {
+        self.decide(session, EventKind::Archive, at, None)
+    }
+
+    /// Takes a session out of the archive, for good: its age does not put it
+    /// back, only another [`archive`](Self::archive) does.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
+    pub fn unarchive(&self, session: SessionKey, at: Timestamp) -> Result<()> {
+        self.decide(session, EventKind::Unarchive, at, None)
+    }
+
+    /// Archives every session without activity for this many whole days at
+    /// `now`, but those that were taken out of the archive. Returns how many.
+    pub fn archive_older_than(&self, days: u32, now: Timestamp) -> Result<u64> {
+        self.write(|tx| {
+            let before = now.0.saturating_sub(i64::from(days).saturating_mul(DAY));
+            let old = events::sessions_to_archive(tx, Timestamp(before))?;
+            for session in &old {
+                decide(tx, *session, EventKind::Archive, now, None)?;
+            }
+            Ok(old.len() as u64)
+        })
+    }
+
+    /// Puts a session into the trash: lists and exports leave it out. It stays
+    /// there until it is restored or purged.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
+    pub fn delete(&self, session: SessionKey, at: Timestamp) -> Result<()> {
+        self.decide(session, EventKind::Trash, at, None)
+    }
+
+    /// Takes a session out of the trash.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
+    pub fn restore(&self, session: SessionKey, at: Timestamp) -> Result<()> {
+        self.decide(session, EventKind::Restore, at, None)
+    }
+
+    /// Removes a session for ever: every generation of its file, every line,
+    /// every trace in tables and in free pages.
+    ///
+    /// A file at an imported root is not touched; importing the root again
+    /// brings the session back.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
+    pub fn purge(&self, session: SessionKey) -> Result<()> {
+        let mut conn = self.connection()?;
+        conn.execute_batch("PRAGMA secure_delete = ON")?;
+        let purged = purge(&mut conn, session);
+        conn.execute_batch("PRAGMA secure_delete = OFF")?;
+        purged?;
+        // The lines still stand in the write-ahead log until it is emptied; a
+        // reader can keep it from that, and the next checkpoint does it then.
+        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+
+    /// Gives every session of a work dir that has moved its new path. Session
+    /// files keep what they say. Returns how many sessions there are.
+    pub fn relink(&self, from: &str, to: &str, at: Timestamp) -> Result<u64> {
+        self.write(|tx| {
+            let moved = events::sessions_of_work_dir(tx, from)?;
+            for session in &moved {
+                decide(tx, *session, EventKind::Relink, at, Some(to))?;
+            }
+            Ok(moved.len() as u64)
+        })
+    }
+
+    /// Remembers a session as the last one used in its work dir.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
+    pub fn remember(&self, session: SessionKey, at: Timestamp) -> Result<()> {
+        self.decide(session, EventKind::Remember, at, None)
+    }
+
+    /// Returns the session remembered last in a work dir, if it is not in the
+    /// trash; without one, the session that an imported `last_session.json`
+    /// beside the sessions of the work dir names.
+    pub fn remembered(&self, work_dir: &str) -> Result<Option<SessionKey>> {
+        self.read(|conn| match events::remembered(conn, work_dir)? {
+            Some(session) => Ok(Some(session)),
+            None => imported_pointer(conn, work_dir),
+        })
+    }
+
+    fn decide(
+        &self,
+        session: SessionKey,
+        kind: EventKind,
+        at: Timestamp,
+        value: Option<&str>,
+    ) -> Result<()> {
+        self.write(|tx| decide(tx, session, kind, at, value))
+    }
+}
+
+impl Session {
+    /// Puts the session into the trash if it was never used: it has no name,
+    /// holds no message of a user, assistant or tool, and nothing that could
+    /// not be understood. Returns whether it did.
+    pub fn delete_if_unused(&self) -> Result<bool> {
+        self.store.write(|tx| {
+            let unused = is_unused(tx, self.key)?;
+            if unused {
+                decide(tx, self.key, EventKind::Trash, self.time(), None)?;
+            }
+            Ok(unused)
+        })
+    }
+}
+
+/// The session that the pointer file in a work dir's folder names.
+fn imported_pointer(conn: &Connection, work_dir: &str) -> Result<Option<SessionKey>> {
+    let mut seen = BTreeSet::new();
+    for session in events::sessions_of_work_dir(conn, work_dir)? {
+        let Some((file, source)) = sessions::file_of(conn, session)? else { continue };
+        let slash = file.path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        let folder = &file.path[..slash];
+        if !seen.insert((source.source_id, folder.to_vec())) {
+            continue;
+        }
+        let beside = |name: &str| [folder, name.as_bytes()].concat();
+        let pointer = beside(source.format.pointer_file());
+        let Some(pointer) = files::file(conn, source.source_id, &pointer, FileState::Current)?
+        else {
+            continue;
+        };
+        let mut content = Vec::new();
+        log::each_chunk(conn, pointer.file_id, |_, raw| {
+            content.extend_from_slice(raw);
+            Ok(())
+        })?;
+        if let Some(name) = source.format.pointed_file(&content) {
+            let named = sessions::sessions_by_path(conn, &beside(&name))?;
+            let is_here = |session: &SessionKey| -> Result<bool> {
+                let info = sessions::info(conn, *session)?;
+                Ok(info.is_some_and(|info| info.root == source.root && info.trashed_at.is_none()))
+            };
+            for session in named {
+                if is_here(&session)? {
+                    return Ok(Some(session));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn decide(
+    tx: &Connection,
+    session: SessionKey,
+    kind: EventKind,
+    at: Timestamp,
+    value: Option<&str>,
+) -> Result<()> {
+    if sessions::file_of(tx, session)?.is_none() {
+        return Err(not_found(session));
+    }
+    events::insert_event(tx, session, kind, at, value)?;
+    fold::settle_events(tx, session)
+}
+
+fn purge(conn: &mut Connection, session: SessionKey) -> Result<()> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let (file, _) = sessions::file_of(&tx, session)?.ok_or_else(|| not_found(session))?;
+    sessions::delete_session(&tx, session)?;
+    problems::delete_path_problems(&tx, file.source_id, &file.path)?;
+    for file_id in files::generations(&tx, file.source_id, &file.path)? {
+        log::delete_content(&tx, file_id)?;
+        files::delete_file(&tx, file_id)?;
+    }
+    Ok(tx.commit()?)
+}
+
+fn not_found(session: SessionKey) -> Error {
+    Error::SessionNotFound(session.0.to_string())
+}
+
+fn is_unused(conn: &Connection, session: SessionKey) -> Result<bool> {
+    let head = sessions::head(conn, session)?;
+    let is_named = head.name.is_some_and(|name| !append::strip(&stored_text(&name)).is_empty());
+    if head.header != Header::Stored || is_named || entries::has_conversation(conn, session)? {
+        return Ok(false);
+    }
+    let Some((file, source)) = sessions::file_of(conn, session)? else { return Ok(false) };
+    let mut understood = true;
+    log::each_line(conn, &file, |_, raw| {
+        let is_lost = |kind| matches!(kind, ProblemKind::Malformed | ProblemKind::NotARecord);
+        understood &= !raw.trim_ascii().is_empty();
+        understood &= !source.format.parse(raw).problems.iter().any(|(kind, _)| is_lost(*kind));
+        Ok(())
+    })?;
+    Ok(understood)
+}

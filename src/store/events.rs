@@ -1,0 +1,148 @@
+//! What was decided here and stands in no session file.
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, named_params};
+
+use super::sessions::{self, Head};
+use crate::error::Result;
+use crate::model::{SessionKey, Timestamp};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventKind {
+    Archive,
+    Unarchive,
+    Trash,
+    Restore,
+    Relink,
+    Remember,
+}
+
+pub(crate) fn insert_event(
+    conn: &Connection,
+    session: SessionKey,
+    kind: EventKind,
+    at: Timestamp,
+    value: Option<&str>,
+) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO events (session_key, kind, at, value)
+         VALUES (:session_key, :kind, :at, :value)",
+    )?
+    .execute(named_params! {
+        ":session_key": session,
+        ":kind": kind,
+        ":at": at,
+        ":value": value,
+    })?;
+    Ok(())
+}
+
+/// Lets a session's events have their effect on its row, in order.
+pub(crate) fn apply(conn: &Connection, session: SessionKey, head: &mut Head) -> Result<()> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT kind, at, value
+         FROM events
+         WHERE session_key = ?1
+         ORDER BY event_id",
+    )?;
+    let mut rows = stmt.query([session])?;
+    while let Some(row) = rows.next()? {
+        let at: Timestamp = row.get("at")?;
+        match row.get("kind")? {
+            EventKind::Archive => (head.archived_at, head.archive_exempt) = (Some(at), false),
+            EventKind::Unarchive => (head.archived_at, head.archive_exempt) = (None, true),
+            EventKind::Trash => head.trashed_at = Some(at),
+            EventKind::Restore => head.trashed_at = None,
+            EventKind::Relink => {
+                if let Some(work_dir) = row.get::<_, Option<String>>("value")? {
+                    head.workspace_id = Some(sessions::workspace(conn, &work_dir)?);
+                }
+            }
+            EventKind::Remember => {}
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn is_relinked(conn: &Connection, session: SessionKey) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT 1 FROM events WHERE session_key = ?1 AND kind = 'relink'")?
+        .exists([session])?)
+}
+
+/// Sessions to archive at `now`: not touched for `age`, neither archived nor exempt nor in the trash.
+pub(crate) fn sessions_to_archive(
+    conn: &Connection,
+    modified_before: Timestamp,
+) -> Result<Vec<SessionKey>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT session_key
+         FROM sessions
+         WHERE trashed_at IS NULL
+           AND archived_at IS NULL
+           AND archive_exempt = 0
+           AND modified_at <= ?1",
+    )?;
+    let rows = stmt.query_map([modified_before], |row| row.get("session_key"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The session remembered last in a work dir, unless it is in the trash.
+pub(crate) fn remembered(conn: &Connection, work_dir: &str) -> Result<Option<SessionKey>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT event.session_key
+             FROM events AS event
+             CROSS JOIN sessions AS session ON session.session_key = event.session_key
+             CROSS JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+             WHERE event.kind = 'remember'
+               AND workspace.path = ?1
+               AND session.trashed_at IS NULL
+             ORDER BY event.event_id DESC
+             LIMIT 1",
+        )?
+        .query_row([work_dir], |row| row.get("session_key"))
+        .optional()?)
+}
+
+/// Sessions of a work dir, trash included.
+pub(crate) fn sessions_of_work_dir(conn: &Connection, work_dir: &str) -> Result<Vec<SessionKey>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT session.session_key
+         FROM workspaces AS workspace
+         JOIN sessions AS session ON session.workspace_id = workspace.workspace_id
+         WHERE workspace.path = ?1
+         ORDER BY session.session_key",
+    )?;
+    let rows = stmt.query_map([work_dir], |row| row.get("session_key"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+impl EventKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Archive => "archive",
+            Self::Unarchive => "unarchive",
+            Self::Trash => "trash",
+            Self::Restore => "restore",
+            Self::Relink => "relink",
+            Self::Remember => "remember",
+        }
+    }
+}
+
+impl ToSql for EventKind {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.name().as_bytes())))
+    }
+}
+
+impl FromSql for EventKind {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let name = value.as_str()?;
+        [Self::Archive, Self::Unarchive, Self::Trash, Self::Restore, Self::Relink, Self::Remember]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or(FromSqlError::InvalidType)
+    }
+}

@@ -1,0 +1,220 @@
+//! Trees: paths, children, roots, leaves and what they share.
+
+use sessile::{Error, SessionKey};
+
+use crate::support::{TestStore, header, ids, line, message, nodes};
+
+/// r with children a, b; b with children c, d; and a root s apart.
+fn branched() -> (TestStore, SessionKey) {
+    TestStore::of_file(
+        header("one")
+            + &message("r", None, "r")
+            + &message("a", Some("r"), "a")
+            + &message("b", Some("r"), "b")
+            + &message("c", Some("b"), "c")
+            + &message("d", Some("b"), "d")
+            + &message("s", None, "s")
+            + &line(&serde_json::json!({"type": "leaf", "targetId": "c"})),
+    )
+}
+
+/// A session whose entries are these (id, parent) pairs, in this order.
+fn of_edges(edges: &[(&str, &str)]) -> (TestStore, SessionKey) {
+    let lines: String = edges
+        .iter()
+        .map(|(id, parent)| message(id, Some(*parent).filter(|parent| !parent.is_empty()), id))
+        .collect();
+    TestStore::of_file(header("one") + &lines)
+}
+
+#[test]
+fn a_path_takes_the_branch_of_its_leaf() {
+    let (test, session) = branched();
+    for (leaf, expected) in [
+        ("c", &["r", "b", "c"][..]),
+        ("d", &["r", "b", "d"]),
+        ("a", &["r", "a"]),
+        ("r", &["r"]),
+        ("s", &["s"]),
+    ] {
+        let path = test.store.path_to(session, leaf).unwrap();
+
+        assert_eq!(ids(&path), expected);
+    }
+}
+
+#[test]
+fn the_end_of_a_path_comes_root_first() {
+    let (test, session) = branched();
+    for (limit, expected) in
+        [(0, &[][..]), (1, &["c"]), (2, &["b", "c"]), (3, &["r", "b", "c"]), (9, &["r", "b", "c"])]
+    {
+        let path = test.store.last_of_path(session, "c", limit).unwrap();
+
+        assert_eq!(ids(&path), expected, "{limit}");
+    }
+}
+
+#[test]
+fn the_branch_is_the_path_to_the_leaf() {
+    let (test, session) = branched();
+
+    let branch = test.store.branch(session).unwrap();
+
+    assert_eq!(ids(&branch), ["r", "b", "c"]);
+}
+
+#[test]
+fn children_roots_and_leaves_come_in_file_order() {
+    let (test, session) = branched();
+
+    assert_eq!(ids(&test.store.children(session, "r").unwrap()), ["a", "b"]);
+    assert_eq!(ids(&test.store.children(session, "b").unwrap()), ["c", "d"]);
+    assert_eq!(ids(&test.store.children(session, "c").unwrap()), [""; 0]);
+    assert_eq!(ids(&test.store.roots(session).unwrap()), ["r", "s"]);
+    assert_eq!(ids(&test.store.leaves(session).unwrap()), ["a", "c", "d", "s"]);
+}
+
+#[test]
+fn a_tree_comes_depth_first() {
+    let (test, session) = branched();
+
+    let tree = test.store.tree(session).unwrap();
+
+    assert_eq!(nodes(&tree), [("r", 0), ("a", 1), ("b", 1), ("c", 2), ("d", 2), ("s", 0)]);
+    assert_eq!(tree[0].children, ["a", "b"]);
+}
+
+#[test]
+fn the_common_ancestor_is_the_last_entry_shared() {
+    let (test, session) = branched();
+    for (one, other, expected) in [
+        ("c", "d", Some("b")),
+        ("d", "c", Some("b")),
+        ("a", "c", Some("r")),
+        ("b", "c", Some("b")),
+        ("c", "b", Some("b")),
+        ("c", "c", Some("c")),
+        ("c", "s", None),
+    ] {
+        let shared = test.store.common_ancestor(session, one, other).unwrap();
+
+        assert_eq!(shared.map(|entry| entry.id).as_deref(), expected, "{one} {other}");
+    }
+}
+
+#[test]
+fn an_entry_that_is_not_there_is_an_error_or_nothing() {
+    let (test, session) = branched();
+    let missing = |err: Error| matches!(err, Error::EntryNotFound { entry_id } if entry_id == "x");
+
+    assert_eq!(test.store.entry(session, "x").unwrap(), None);
+    assert!(missing(test.store.path_to(session, "x").unwrap_err()));
+    assert!(missing(test.store.last_of_path(session, "x", 1).unwrap_err()));
+    assert!(missing(test.store.children(session, "x").unwrap_err()));
+    assert!(missing(test.store.common_ancestor(session, "x", "a").unwrap_err()));
+    assert!(missing(test.store.common_ancestor(session, "a", "x").unwrap_err()));
+}
+
+#[test]
+fn an_entry_knows_its_line() {
+    let (test, session) = branched();
+
+    let entry = test.store.entry(session, "c").unwrap().unwrap();
+
+    assert_eq!((entry.line, entry.parent_id.as_deref()), (5, Some("b")));
+    assert_eq!((entry.entry_type.as_str(), entry.role.as_deref()), ("message", Some("user")));
+    assert_eq!(test.store.line(&entry).unwrap(), message("c", Some("b"), "c").as_bytes());
+}
+
+#[test]
+fn a_path_through_a_circle_ends_where_it_meets_itself() {
+    for (edges, leaf, expected) in [
+        (&[("a", "b"), ("b", "a")][..], "b", &["a", "b"][..]),
+        (&[("a", "a")], "a", &["a"]),
+        (&[("a", "c"), ("b", "a"), ("c", "b"), ("d", "c")], "d", &["a", "b", "c", "d"]),
+        (&[("b", "a"), ("c", "b"), ("a", "c")], "c", &["a", "b", "c"]),
+    ] {
+        let (test, session) = of_edges(edges);
+
+        let path = test.store.path_to(session, leaf).unwrap();
+        let tree = test.store.tree(session).unwrap();
+
+        assert_eq!(ids(&path), expected);
+        assert_eq!(tree.len(), edges.len());
+        assert_eq!(tree[0].depth, 0);
+        test.assert_sound();
+    }
+}
+
+#[test]
+fn an_orphan_is_a_root_until_its_parent_comes() {
+    let (test, session) = of_edges(&[("a", ""), ("o", "late"), ("p", "o")]);
+    assert_eq!(ids(&test.store.roots(session).unwrap()), ["a", "o"]);
+
+    test.append("sessions/--w--/one.jsonl", message("late", Some("a"), "late"));
+    test.import();
+
+    assert_eq!(ids(&test.store.roots(session).unwrap()), ["a"]);
+    assert_eq!(ids(&test.store.path_to(session, "p").unwrap()), ["a", "late", "o", "p"]);
+    assert_eq!(test.store.problems(session).unwrap(), []);
+    test.assert_sound();
+    test.assert_like_fresh();
+}
+
+#[test]
+fn of_entries_with_one_id_the_last_wins_with_all_their_children() {
+    let (test, session) =
+        of_edges(&[("r", ""), ("x", "r"), ("y", "x"), ("z", "r"), ("x", "r"), ("w", "x")]);
+
+    let tree = test.store.tree(session).unwrap();
+
+    assert_eq!(nodes(&tree), [("r", 0), ("x", 1), ("y", 2), ("w", 2), ("z", 1)]);
+    assert_eq!(test.store.entry(session, "x").unwrap().unwrap().line, 6);
+    assert_eq!(ids(&test.store.children(session, "x").unwrap()), ["y", "w"]);
+    test.assert_sound();
+}
+
+#[test]
+fn a_duplicate_may_move_elsewhere() {
+    let (test, session) = of_edges(&[("r", ""), ("x", "r"), ("y", "x"), ("x", "")]);
+
+    assert_eq!(ids(&test.store.roots(session).unwrap()), ["r", "x"]);
+    assert_eq!(ids(&test.store.path_to(session, "y").unwrap()), ["x", "y"]);
+    test.assert_sound();
+}
+
+#[test]
+fn entries_of_two_sessions_with_the_same_ids_do_not_meet() {
+    let (test, one) = branched();
+    test.write("sessions/--w--/two.jsonl", header("two") + &message("b", Some("c"), "b"));
+    test.import();
+    let two = test.store.find("two").unwrap();
+
+    assert_eq!(ids(&test.store.path_to(two, "b").unwrap()), ["b"]);
+    assert_eq!(ids(&test.store.path_to(one, "b").unwrap()), ["r", "b"]);
+    assert_eq!(ids(&test.store.children(one, "b").unwrap()), ["c", "d"]);
+    assert_eq!(ids(&test.store.leaves(two).unwrap()), ["b"]);
+}
+
+#[test]
+fn a_label_shows_on_its_entry() {
+    let label = |target: &str, label: &str| {
+        line(&serde_json::json!({"type": "label", "targetId": target, "label": label}))
+    };
+    let (test, session) = TestStore::of_file(
+        header("one")
+            + &label("a", "before its target")
+            + &message("a", None, "a")
+            + &label("ghost", "on nothing")
+            + &label("a", "  changed  "),
+    );
+
+    let entry = test.store.entry(session, "a").unwrap().unwrap();
+    let labels = test.store.labels(session).unwrap();
+
+    assert_eq!(entry.label.as_deref(), Some("changed"));
+    let labels: Vec<_> =
+        labels.iter().map(|label| (label.target_id.as_str(), label.label.as_str())).collect();
+    assert_eq!(labels, [("ghost", "on nothing"), ("a", "changed")]);
+}

@@ -1,0 +1,305 @@
+//! Check: it goes red for whatever is changed behind the store's back.
+
+use std::fs;
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use sessile::Store;
+
+use crate::support::{TestStore, dump};
+
+/// A store with rows in every table.
+fn full() -> TestStore {
+    let test = TestStore::of_fixture("kward/small");
+    let lines = [
+        r#"{"type":"session","version":2,"id":"full","timestamp":"2026-01-01T00:00:00.000Z","cwd":"/w","provider":"p","model":"m","reasoningEffort":"high","parentId":"pp","parentPath":"/p","extra":[1]}"#,
+        r#"{"type":"message","id":"a","timestamp":"2026-01-01T00:00:01.000Z","message":{"role":"user","content":"hi","id":"other"}}"#,
+        r#"{"type":"system_prompt","timestamp":"2026-01-01T00:00:01.000Z","reason":"attach","hash":"sha256:00","content":"c"}"#,
+        r#"{"type":"tool_execution_end","timestamp":"2026-01-01T00:00:02.000Z","toolCallId":"t","toolName":"read","args":{},"result":{"content":"x","isError":false},"isError":false}"#,
+        r#"{"type":"memory_state","timestamp":"2026-01-01T00:00:03.000Z","sessionMemories":[1],"lastRetrieval":null}"#,
+        r#"{"type":"label","id":"l","timestamp":"2026-01-01T00:00:04.000Z","targetId":"a","label":"x"}"#,
+        r#"{"type":"compaction","id":"k","parentId":"a","timestamp":"2026-01-01T00:00:05.000Z","message":{"role":"compactionSummary","summary":"s","first_kept_entry_id":"other","id":"k"}}"#,
+        r#"{"type":"message","id":"o","parentId":"none","timestamp":"2026-01-01T00:00:06.000Z","message":{"role":"user","content":"orphan","id":"o"}}"#,
+        r#"{"type":"message","id":"o","parentId":"none","timestamp":"2026-01-01T00:00:06.000Z","message":{"role":"user","content":"again","id":"o"}}"#,
+        r#"{"type":"session_info","timestamp":"2026-01-01T00:00:07.000Z","name":"named"}"#,
+        "torn",
+    ];
+    test.write("sessions/--w--/full.jsonl", lines.join("\n"));
+    test.write("sessions/--w--/note.txt", "a note");
+    test.import();
+    test
+}
+
+fn texts(conn: &Connection, sql: &str, table: &str) -> Vec<String> {
+    let mut stmt = conn.prepare(sql).unwrap();
+    let rows = stmt.query_map([table], |row| row.get(0)).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+fn columns(conn: &Connection, table: &str) -> Vec<String> {
+    texts(conn, "SELECT name FROM pragma_table_info(?1)", table)
+}
+
+/// Another value of the same type, as far as the table's rules allow.
+fn other_than(value: &Value) -> Vec<Value> {
+    match value {
+        Value::Null => vec![Value::Integer(7), Value::Text("7".to_owned())],
+        Value::Integer(number) => vec![Value::Integer(number ^ 1), Value::Integer(number + 77)],
+        Value::Real(number) => vec![Value::Real(number + 1.0)],
+        Value::Text(text) => [format!("{text}!"), "missing".to_owned(), "stored".to_owned()]
+            .into_iter()
+            .filter(|other| other != text)
+            .map(Value::Text)
+            .collect(),
+        Value::Blob(bytes) => vec![Value::Blob([bytes, &b"!"[..]].concat())],
+    }
+}
+
+const PROJECTIONS: [&str; 9] = [
+    "sessions",
+    "metadata",
+    "entries",
+    "compactions",
+    "labels",
+    "problems",
+    "system_prompts",
+    "tool_executions",
+    "memory_states",
+];
+
+/// Changes one column of one row in a copy, if the rules of the table let it.
+fn tamper(conn: &Connection, table: &str, column: &str) -> bool {
+    // The row with the richest value: NULL only where there is nothing else.
+    let row = format!(
+        "FROM {table} WHERE session_key = (SELECT max(session_key) FROM {table}
+                                           WHERE session_key IS NOT NULL)
+         ORDER BY {column} IS NULL, {column} DESC LIMIT 1"
+    );
+    let Ok(value) = conn.query_row(&format!("SELECT {column} {row}"), [], |row| row.get(0)) else {
+        panic!("{table} is empty");
+    };
+    let keys = primary_key(conn, table);
+    let list = keys.join(", ");
+    other_than(&value).into_iter().any(|other| {
+        conn.execute(
+            &format!("UPDATE {table} SET {column} = ?1 WHERE ({list}) = (SELECT {list} {row})"),
+            [other],
+        ) == Ok(1)
+    })
+}
+
+fn primary_key(conn: &Connection, table: &str) -> Vec<String> {
+    texts(conn, "SELECT name FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk", table)
+}
+
+/// A store with rows in every table, of which each case takes a copy.
+struct Template {
+    test: TestStore,
+    copy: PathBuf,
+}
+
+impl Template {
+    fn new() -> Self {
+        let test = full();
+        assert_eq!(test.store.check().unwrap(), []);
+        let copy = test.folder().join("template.db");
+        test.store.backup(&copy).unwrap();
+        Self { test, copy }
+    }
+
+    /// A copy of the store, changed behind its back.
+    fn changed(&self, change: impl FnOnce(&Connection)) -> Store {
+        let path = self.test.folder().join("case.db");
+        fs::copy(&self.copy, &path).unwrap();
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        change(&conn);
+        conn.close().unwrap();
+        Store::open(&path).unwrap()
+    }
+
+    /// Checks that the change is found, and that `rebuild` mends it.
+    #[track_caller]
+    fn check_mended(&self, what: &str, change: impl FnOnce(&Connection)) {
+        let store = self.changed(change);
+
+        assert_ne!(store.check().unwrap(), [], "{what}");
+        store.rebuild().unwrap();
+
+        assert_eq!(store.check().unwrap(), [], "{what}");
+        assert_eq!(dump(&store), self.test.dump(), "{what}");
+    }
+}
+
+#[test]
+fn no_column_of_a_projection_changes_unseen() {
+    let template = Template::new();
+    let mut seen = 0;
+    for table in PROJECTIONS {
+        for column in columns(&template.test.sqlite(), table) {
+            // Its number means nothing.
+            if column == "problem_id" {
+                continue;
+            }
+            template.check_mended(&format!("{table}.{column}"), |conn| {
+                assert!(tamper(conn, table, &column), "{table}.{column} cannot be changed");
+            });
+            seen += 1;
+        }
+    }
+    assert!(60 < seen, "{seen}");
+}
+
+#[test]
+fn no_row_of_a_projection_goes_unseen() {
+    let template = Template::new();
+    for table in PROJECTIONS {
+        template.check_mended(table, |conn| {
+            let list = primary_key(conn, table).join(", ");
+            let sql = format!(
+                "DELETE FROM {table}
+                 WHERE ({list}) = (SELECT {list} FROM {table} ORDER BY session_key DESC LIMIT 1)"
+            );
+            assert_eq!(conn.execute(&sql, []), Ok(1), "{table}");
+        });
+    }
+}
+
+#[test]
+fn no_row_of_a_projection_comes_unseen() {
+    let template = Template::new();
+    for table in PROJECTIONS.iter().filter(|table| **table != "sessions") {
+        template.check_mended(table, |conn| {
+            let keys = primary_key(conn, table);
+            // A copy of a row, under another key.
+            let values: Vec<String> = columns(conn, table)
+                .into_iter()
+                .map(|column| match column.as_str() {
+                    "entry_id" | "key" | "target_id" => format!("{column} || '!'"),
+                    key if keys.iter().any(|known| known == key) && key != "session_key" => {
+                        format!("{key} + 100000")
+                    }
+                    _ => column,
+                })
+                .collect();
+            let sql = format!(
+                "INSERT INTO {table}
+                 SELECT {} FROM {table} WHERE session_key IS NOT NULL LIMIT 1",
+                values.join(", ")
+            );
+            assert_eq!(conn.execute(&sql, []), Ok(1), "{table}");
+        });
+    }
+}
+
+#[test]
+fn a_session_that_stands_for_nothing_is_found() {
+    let template = Template::new();
+    template.check_mended("a session of a folder", |conn| {
+        conn.execute_batch(
+            "UPDATE sessions
+             SET file_id = (SELECT file_id FROM files WHERE kind = 'folder' LIMIT 1)
+             WHERE session_key = 1",
+        )
+        .unwrap();
+    });
+}
+
+#[test]
+fn a_work_dir_that_changed_is_found() {
+    let template = Template::new();
+    template.check_mended("workspaces", |conn| {
+        conn.execute_batch("UPDATE workspaces SET path = path || '!'").unwrap();
+    });
+}
+
+#[test]
+fn a_flipped_bit_of_the_log_is_found_and_not_mended() {
+    let template = Template::new();
+    let lines: Vec<(i64, Vec<u8>)> = {
+        let conn = template.test.sqlite();
+        let mut stmt = conn.prepare("SELECT line_key, raw FROM lines").unwrap();
+        let rows = stmt.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    };
+    assert!(40 < lines.len());
+    for (n, (line_key, raw)) in lines.into_iter().enumerate() {
+        let at = n * 31 % raw.len();
+        let mut flipped = raw.clone();
+        flipped[at] ^= 1 << (n % 8);
+        let store = template.changed(|conn| {
+            let sql = "UPDATE lines SET raw = ?2 WHERE line_key = ?1";
+            assert_eq!(conn.execute(sql, (line_key, &flipped)), Ok(1));
+        });
+
+        let findings = store.check().unwrap();
+        store.rebuild().unwrap();
+
+        assert!(
+            findings.iter().any(|finding| finding.detail.contains("checksum")),
+            "line {line_key}: {findings:?}"
+        );
+        assert_ne!(store.check().unwrap(), [], "line {line_key}");
+    }
+}
+
+#[test]
+fn whatever_else_is_done_to_the_log_is_found() {
+    let template = Template::new();
+    let one = "(SELECT min(line_key) FROM lines)";
+    let last = "(SELECT max(line_key) FROM lines)";
+    for sql in [
+        format!("DELETE FROM lines WHERE line_key = {one}"),
+        format!("DELETE FROM lines WHERE line_key = {last}"),
+        format!(
+            "INSERT INTO lines SELECT line_key + 1, raw, checksum FROM lines WHERE line_key = {last}"
+        ),
+        format!(
+            "INSERT INTO lines SELECT 99 << 32, raw, checksum FROM lines WHERE line_key = {one}"
+        ),
+        format!("UPDATE lines SET line_key = line_key + 1000 WHERE line_key = {last}"),
+        format!("UPDATE lines SET checksum = checksum + 1 WHERE line_key = {one}"),
+        "UPDATE chunks SET raw = CAST(upper(raw) AS BLOB)".to_owned(),
+        "UPDATE chunks SET checksum = checksum + 1".to_owned(),
+        "DELETE FROM chunks".to_owned(),
+        "UPDATE files SET size = size + 1 WHERE kind = 'log'".to_owned(),
+        "UPDATE files SET size = size + 1 WHERE kind = 'document'".to_owned(),
+        "UPDATE files SET line_count = line_count + 1 WHERE kind = 'log'".to_owned(),
+        "UPDATE files SET sha256 = zeroblob(32) WHERE kind = 'document'".to_owned(),
+        "DELETE FROM files WHERE kind = 'log'".to_owned(),
+        "DELETE FROM files WHERE kind = 'document'".to_owned(),
+        "DELETE FROM sources".to_owned(),
+    ] {
+        let store = template.changed(|conn| assert!(0 < conn.execute(&sql, []).unwrap(), "{sql}"));
+
+        let findings = store.check().unwrap();
+
+        assert_ne!(findings, [], "{sql}");
+    }
+}
+
+#[test]
+fn a_damaged_page_is_found() {
+    let template = Template::new();
+    let mut bytes = fs::read(&template.copy).unwrap();
+    let page = bytes.len() / 2 / 8192 * 8192;
+    bytes[page..page + 8].fill(0xA5);
+    fs::write(&template.copy, bytes).unwrap();
+
+    let result = template.changed(|_| {}).check();
+
+    assert!(!matches!(&result, Ok(findings) if findings.is_empty()), "{result:?}");
+}
+
+#[test]
+fn a_rebuild_of_a_sound_store_changes_nothing() {
+    let test = full();
+    let rows = test.dump();
+
+    let sessions = test.store.rebuild().unwrap();
+
+    assert_eq!(sessions, 10);
+    assert_eq!(test.dump(), rows);
+    test.assert_sound();
+}

@@ -1,0 +1,287 @@
+//! The command line: what it prints where, and how it ends.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::support::{TestStore, fixture, header, snapshot};
+
+/// A folder with a database of the small fixtures.
+struct Case {
+    test: TestStore,
+    db: PathBuf,
+}
+
+impl Case {
+    fn new() -> Self {
+        let test = TestStore::of_fixture("kward/small");
+        let db = test.store.path().to_owned();
+        Self { test, db }
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        sessile(&[&["--db", self.db.to_str().unwrap()], args].concat())
+    }
+
+    /// Lines that a call prints, when it ends with 0.
+    #[track_caller]
+    fn lines(&self, args: &[&str]) -> Vec<String> {
+        let output = self.run(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+fn sessile(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sessile")).args(args).output().unwrap()
+}
+
+/// Checks that a call fails with this status, explains itself and prints nothing else.
+#[track_caller]
+fn check_failure(output: &Output, status: i32, message: &str) {
+    let explained = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{explained}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    assert!(explained.contains(message), "{explained}");
+}
+
+#[test]
+fn usage_errors_end_with_2() {
+    let case = Case::new();
+
+    check_failure(&sessile(&[]), 2, "Usage");
+    check_failure(&case.run(&["frobnicate"]), 2, "frobnicate");
+    check_failure(&case.run(&["list", "--limit", "many"]), 2, "many");
+    check_failure(&case.run(&["list", "--archived", "--all"]), 2, "--all");
+    check_failure(&case.run(&["import"]), 2, "ROOT");
+    check_failure(&sessile(&["list"]), 2, "--db");
+}
+
+#[test]
+fn a_thing_that_does_not_exist_ends_with_1() {
+    let case = Case::new();
+    let folder = case.test.folder().to_str().unwrap();
+    let out = case.test.folder().join("out");
+    let none = case.test.folder().join("none.db");
+
+    check_failure(&case.run(&["dump", "--session", "nobody"]), 1, "nobody");
+    check_failure(&case.run(&["dump", "--session", "edge-97", "--session", "nobody"]), 1, "nobody");
+    check_failure(&case.run(&["import", "/no/such/root"]), 1, "/no/such/root");
+    check_failure(&case.run(&["verify", folder]), 1, "nothing was imported");
+    check_failure(
+        &case.run(&["export", "--session", "nobody", out.to_str().unwrap()]),
+        1,
+        "nobody",
+    );
+    check_failure(&sessile(&["list", "--db", none.to_str().unwrap()]), 1, "none.db");
+    assert!(!out.exists() && !none.exists());
+}
+
+#[test]
+fn an_error_shows_its_whole_chain_and_ends_with_2() {
+    let case = Case::new();
+    let fixtures = fixture("kward");
+    let note = case.test.folder().join("note.txt");
+    std::fs::write(&note, "a note").unwrap();
+    let below = note.join("below.db");
+    let small = fixture("kward/small");
+
+    let output = sessile(&["--db", note.to_str().unwrap(), "list"]);
+    check_failure(&output, 2, "no SQLite database");
+    check_failure(&case.run(&["export", fixtures.to_str().unwrap()]), 2, "not an empty folder");
+    check_failure(&case.run(&["backup", note.to_str().unwrap()]), 2, "overwritten");
+    let output = sessile(&["--db", below.to_str().unwrap(), "import", small.to_str().unwrap()]);
+    check_failure(&output, 2, "Not a directory");
+}
+
+#[test]
+fn the_database_is_named_before_or_after() {
+    let case = Case::new();
+    let db = case.db.to_str().unwrap();
+
+    let before = sessile(&["--db", db, "list", "--json"]);
+    let after = sessile(&["list", "--json", "--db", db]);
+    let joined = sessile(&["list", &format!("--db={db}"), "--json"]);
+
+    assert!(before.status.success() && !before.stdout.is_empty());
+    assert_eq!(before, after);
+    assert_eq!(before, joined);
+}
+
+#[test]
+fn values_may_be_negative_or_empty() {
+    let case = Case::new();
+    let all = case.lines(&["list", "--json"]);
+    assert_eq!(all.len(), 9);
+
+    assert_eq!(case.lines(&["list", "--json", "--limit=-1"]), all);
+    assert_eq!(case.lines(&["list", "--json", "--limit", "-1", "--offset", "-5"]), all);
+    assert_eq!(case.lines(&["list", "--json", "--limit=0"]), all);
+    assert_eq!(case.lines(&["list", "--json", "--query="]), all);
+    assert_eq!(case.lines(&["list", "--json", "--query", " "]), all);
+    assert_eq!(case.lines(&["list", "--json", "--limit=2", "--offset=3"]), all[3..5]);
+    assert_eq!(case.lines(&["list", "--json", "--query", "-nothing"]), [""; 0]);
+    assert_eq!(case.lines(&["list", "--json", "--archived"]), [""; 0]);
+    assert_eq!(case.lines(&["list", "--json", "--all"]), all);
+    assert_eq!(case.lines(&["list", "--json", "--work-dir", "/edge"]).len(), 9);
+}
+
+#[test]
+fn a_listed_session_has_these_keys() {
+    let case = Case::new();
+    for row in case.lines(&["list", "--json"]) {
+        let row: Value = serde_json::from_str(&row).unwrap();
+
+        let mut keys: Vec<&String> = row.as_object().unwrap().keys().collect();
+        keys.sort();
+
+        assert_eq!(
+            keys,
+            [
+                "archived",
+                "format",
+                "message_count",
+                "modified_at",
+                "session_id",
+                "title",
+                "work_dir"
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_session_is_named_by_id_prefix_or_file() {
+    let case = Case::new();
+    let root = std::fs::canonicalize(fixture("kward/small")).unwrap();
+    let file = "sessions/--edge--/97-branch-summary.jsonl";
+    let by_id = case.lines(&["dump", "--session", "edge-97"]);
+
+    assert_eq!(by_id.len(), 1);
+    assert_eq!(case.lines(&["dump", "--session", "edge-97", "--session", "edge-01"]).len(), 2);
+    assert_eq!(case.lines(&["dump", "--session", "edge-9", "--session", "0A1B"]).len(), 2);
+    assert_eq!(case.lines(&["dump", "--session", file]), by_id);
+    assert_eq!(case.lines(&["dump", "--session", &format!("{}:{file}", root.display())]), by_id);
+}
+
+#[test]
+fn an_exact_id_wins_and_an_ambiguous_name_lists_its_matches() {
+    let case = Case::new();
+    for id in ["twin", "twin-longer", "pair-1", "pair-2"] {
+        case.test.write(format!("sessions/--w--/{id}.jsonl"), header(id));
+    }
+    case.test.import();
+
+    let exact = case.lines(&["dump", "--session", "twin"]);
+    let ambiguous = case.run(&["dump", "--session", "pair"]);
+
+    assert!(exact[0].contains("\"session_id\":\"twin\""));
+    check_failure(&ambiguous, 2, "sessions/--w--/pair-1.jsonl");
+    check_failure(&ambiguous, 2, "sessions/--w--/pair-2.jsonl");
+}
+
+#[test]
+fn a_closed_pipe_is_success() {
+    let test = TestStore::new();
+    let line = crate::support::message("a", None, &"x".repeat(100_000));
+    for n in 0..20 {
+        let id = format!("s{n}");
+        test.write(format!("sessions/--w--/{id}.jsonl"), header(&id) + &line);
+    }
+    test.import();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sessile"))
+        .args(["--db", test.store.path().to_str().unwrap(), "dump"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+
+    let mut first = [0; 10];
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut first).unwrap();
+    drop(stdout);
+    let output = child.wait_with_output().unwrap();
+
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn an_import_reports_and_a_second_changes_nothing() {
+    let case = Case::new();
+    let db = case.test.folder().join("new.db");
+    case.test.write("sessions/--w--/one.jsonl", header("one"));
+    let root = case.test.root.to_str().unwrap();
+    let import = |args: &[&str]| -> Value {
+        let db = db.to_str().unwrap();
+        let output = sessile(&[&["--db", db, "import", "--json"], args, &[root]].concat());
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+
+    let dry = import(&["--dry-run"]);
+    assert!(!db.exists());
+    let first = import(&[]);
+    let second = import(&["--format", "kward"]);
+
+    assert_eq!((&dry["new"], &dry["dry_run"]), (&first["new"], &true.into()));
+    assert_eq!((&first["sessions"], &first["lines"]), (&1.into(), &1.into()));
+    assert_eq!((&second["new"], &second["bytes"]), (&0.into(), &0.into()));
+    assert_eq!(second["unchanged"], first["new"]);
+}
+
+#[test]
+fn a_difference_and_a_finding_end_with_1() {
+    let case = Case::new();
+    let path = case.test.write("sessions/--w--/one.jsonl", header("one"));
+    case.test.import();
+    let root = case.test.root.to_str().unwrap();
+    assert_eq!(case.run(&["verify", root]).status.code(), Some(0));
+    assert_eq!(case.run(&["check"]).status.code(), Some(0));
+
+    std::fs::write(&path, "changed").unwrap();
+    case.test.sqlite().execute("UPDATE sessions SET title = 'x'", []).unwrap();
+    let verify = case.run(&["verify", "--json", root]);
+    let check = case.run(&["check"]);
+
+    assert_eq!(verify.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&verify.stdout).unwrap();
+    assert_eq!(report["differences"][0]["file"], "sessions/--w--/one.jsonl");
+    assert_eq!(check.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&check.stdout).contains("title"));
+    assert_eq!(case.run(&["rebuild"]).status.code(), Some(0));
+    assert_eq!(case.run(&["check"]).status.code(), Some(0));
+}
+
+#[test]
+fn export_and_backup_write_what_they_say() {
+    let case = Case::new();
+    let out = case.test.folder().join("out");
+    let copy = case.test.folder().join("copy.db");
+
+    let export = case.run(&["export", out.to_str().unwrap()]);
+    let backup = case.run(&["backup", copy.to_str().unwrap()]);
+
+    assert!(export.status.success() && backup.status.success());
+    assert_eq!((export.stdout, backup.stdout), (Vec::new(), Vec::new()));
+    assert_eq!(snapshot(&out), snapshot(&fixture("kward/small")));
+    let listed = |db: &Path| sessile(&["--db", db.to_str().unwrap(), "list", "--json"]).stdout;
+    assert_eq!(listed(&copy), listed(&case.db));
+}
+
+#[test]
+fn reading_leaves_the_database_as_it_is() {
+    let case = Case::new();
+    let copy = case.test.folder().join("copy.db");
+    case.test.store.backup(&copy).unwrap();
+    let before = std::fs::read(&copy).unwrap();
+
+    for args in [&["list"][..], &["dump"], &["check"]] {
+        let output = sessile(&[&["--db", copy.to_str().unwrap()], args].concat());
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    assert!(std::fs::read(&copy).unwrap() == before);
+}

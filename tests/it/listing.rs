@@ -1,0 +1,222 @@
+//! Lists: their order, their pages, their filters.
+
+use sessile::{Archived, Page, SessionFilter};
+
+use crate::support::{TestStore, header, line, message};
+
+fn filter() -> SessionFilter {
+    SessionFilter::new()
+}
+
+fn session_ids(page: &Page) -> Vec<&str> {
+    page.rows.iter().map(|row| row.session_id.as_deref().unwrap_or("-")).collect()
+}
+
+/// Sessions of three times, several of each, one of each without a header.
+fn many() -> TestStore {
+    let test = TestStore::new();
+    for time in 1..=3 {
+        let activity = |id: &str| {
+            message(id, None, "hello").replace("00:00:01.000Z", &format!("00:00:0{time}.000Z"))
+        };
+        for n in 0..7 {
+            let id = format!("s{time}{n}");
+            test.write(format!("sessions/--w--/{id}.jsonl"), header(&id) + &activity("a"));
+        }
+        test.write(format!("sessions/--w--/none{time}.jsonl"), activity("a"));
+        test.write(
+            format!("sessions/--w--/twin{time}.jsonl"),
+            header(&format!("s{time}3")) + &activity("a"),
+        );
+    }
+    test.import();
+    test
+}
+
+#[test]
+fn the_newest_come_first_and_of_equal_times_the_larger_id() {
+    let test = many();
+
+    let page = test.store.sessions(&filter()).unwrap();
+
+    let mut expected = Vec::new();
+    for time in ["3", "2", "1"] {
+        expected.extend(["6", "5", "4", "3", "3", "2", "1", "0"].map(|n| format!("s{time}{n}")));
+        expected.push("-".to_owned());
+    }
+    assert_eq!(session_ids(&page), expected);
+    assert_eq!(page.next, None);
+}
+
+#[test]
+fn pages_show_every_session_exactly_once() {
+    let test = many();
+    let all: Vec<_> =
+        test.store.sessions(&filter()).unwrap().rows.iter().map(|row| row.key).collect();
+    for base in [filter(), filter().work_dir("/work")] {
+        let expected: Vec<_> =
+            test.store.sessions(&base.clone()).unwrap().rows.iter().map(|row| row.key).collect();
+        for limit in [1, 2, 3, 7, 26, 27, 28] {
+            let mut found = Vec::new();
+            let mut next = base.clone().limit(limit);
+            loop {
+                let page = test.store.sessions(&next).unwrap();
+                assert!(page.rows.len() as u64 <= limit);
+                found.extend(page.rows.iter().map(|row| row.key));
+                let Some(cursor) = page.next else { break };
+                next = next.after(cursor);
+            }
+
+            assert_eq!(found, expected, "{limit}");
+        }
+    }
+    assert_eq!(all.len(), 27);
+}
+
+#[test]
+fn a_cursor_stays_valid_while_sessions_come() {
+    let test = many();
+    let first = test.store.sessions(&filter().limit(5)).unwrap();
+    let all = test.store.sessions(&filter()).unwrap();
+
+    test.write("sessions/--w--/new.jsonl", header("zz-new") + &message("a", None, "x"));
+    test.append(
+        "sessions/--w--/s10.jsonl",
+        "{\"type\":\"leaf\",\"timestamp\":\"2026-01-01T09:00:00Z\"}\n",
+    );
+    test.import();
+    let rest = test.store.sessions(&filter().after(first.next.unwrap())).unwrap();
+
+    let mut expected = session_ids(&all)[5..].to_vec();
+    expected.retain(|id| *id != "s10");
+    let mut found = session_ids(&rest);
+    found.retain(|id| *id != "zz-new");
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn an_offset_skips_and_zero_is_the_default_limit() {
+    let test = many();
+    let all = test.store.sessions(&filter()).unwrap();
+
+    for (offset, limit, expected) in [
+        (0, 2, 0..2),
+        (3, 2, 3..5),
+        (25, 9, 25..27),
+        (27, 9, 27..27),
+        (u64::MAX, 9, 27..27),
+        (0, 0, 0..27),
+    ] {
+        let page = test.store.sessions(&filter().offset(offset).limit(limit)).unwrap();
+
+        assert_eq!(session_ids(&page), session_ids(&all)[expected], "{offset} {limit}");
+    }
+    assert_eq!(test.store.sessions(&filter().limit(u64::MAX)).unwrap().rows.len(), 27);
+}
+
+/// Three titles, and the first of them in another work dir.
+fn titled() -> TestStore {
+    let test = TestStore::new();
+    for (id, title, work_dir) in [
+        ("a", "Straße nach ÖSTERREICH", "/home/Ünal/work"),
+        ("b", "100% of_it", "/home/b"),
+        ("c", "plain", "/home/b"),
+    ] {
+        let lines = header(id).replace("/work", work_dir) + &message("m", None, title);
+        test.write(format!("sessions/--w--/{id}.jsonl"), lines);
+    }
+    test.import();
+    test
+}
+
+#[test]
+fn a_query_finds_title_and_work_dir_in_whatever_case() {
+    let test = titled();
+    for (query, expected) in [
+        ("österreich", &["a"][..]),
+        ("  ÖSTERREICH\n", &["a"]),
+        ("STRASSE", &[]),
+        ("ünal", &["a"]),
+        ("ÜNAL/WORK", &["a"]),
+        ("home", &["c", "b", "a"]),
+        ("PLAIN", &["c"]),
+        ("%", &["b"]),
+        ("_", &["b"]),
+        ("f_i", &["b"]),
+        ("in/home", &[]),
+        ("nowhere", &[]),
+    ] {
+        let page = test.store.sessions(&filter().query(query)).unwrap();
+
+        assert_eq!(session_ids(&page), expected, "{query:?}");
+    }
+}
+
+#[test]
+fn a_blank_query_is_none() {
+    let test = titled();
+    for query in ["", " ", "\t\n\u{3000}"] {
+        let page = test.store.sessions(&filter().query(query)).unwrap();
+
+        assert_eq!(session_ids(&page), ["c", "b", "a"], "{query:?}");
+    }
+}
+
+#[test]
+fn a_work_dir_is_matched_whole() {
+    let test = titled();
+    for (work_dir, expected) in [
+        ("/home/b", &["c", "b"][..]),
+        ("/home", &[]),
+        ("/home/B", &[]),
+        ("/home/Ünal/work", &["a"]),
+    ] {
+        let page = test.store.sessions(&filter().work_dir(work_dir)).unwrap();
+
+        assert_eq!(session_ids(&page), expected, "{work_dir}");
+    }
+    let page = test.store.sessions(&filter().work_dir("/home/b").query("plain")).unwrap();
+    assert_eq!(session_ids(&page), ["c"]);
+}
+
+#[test]
+fn nothing_is_archived_yet() {
+    let test = titled();
+
+    let only = test.store.sessions(&filter().archived(Archived::Only)).unwrap();
+    let included = test.store.sessions(&filter().archived(Archived::Included)).unwrap();
+
+    assert_eq!((only.rows.len(), included.rows.len()), (0, 3));
+}
+
+#[test]
+fn a_row_shows_what_the_session_is() {
+    let rename = line(&serde_json::json!({"type": "session_info", "name": "named"}));
+    let (test, session) =
+        TestStore::of_file(header("one") + &message("a", None, "first") + &rename);
+
+    let page = test.store.sessions(&filter()).unwrap();
+
+    let row = &page.rows[0];
+    assert_eq!(row.key, session);
+    assert_eq!(row.session_id.as_deref(), Some("one"));
+    assert_eq!(row.title.as_deref(), Some("named"));
+    assert_eq!(row.work_dir.as_deref(), Some("/work"));
+    assert_eq!(row.modified_at.to_string(), "2026-01-01T00:00:01.000Z");
+    assert_eq!(row.message_count, 1);
+}
+
+#[test]
+fn a_session_at_the_end_of_time_is_listed() {
+    let late = "{\"type\":\"leaf\",\"timestamp\":\"99999-01-01T00:00:00Z\",\"targetId\":null}\n";
+    let (test, _) = TestStore::of_file(header("one") + late);
+    test.write("sessions/--w--/two.jsonl", header("two") + late);
+    test.write("sessions/--w--/none.jsonl", late);
+    test.import();
+
+    let first = test.store.sessions(&filter().limit(2)).unwrap();
+    let rest = test.store.sessions(&filter().after(first.next.clone().unwrap())).unwrap();
+
+    assert_eq!(session_ids(&first), ["two", "one"]);
+    assert_eq!(session_ids(&rest), ["-"]);
+}
