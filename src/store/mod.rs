@@ -23,6 +23,7 @@ mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 pub use listing::{Archived, Cursor, Page, SessionFilter, SessionRow};
 pub use options::{Durability, StoreOptions};
@@ -54,6 +55,7 @@ use crate::error::{Error, Result};
 pub struct Store {
     pool: r2d2::Pool<SqliteConnectionManager>,
     path: Arc<Path>,
+    busy_timeout: Duration,
 }
 
 impl Store {
@@ -116,11 +118,25 @@ impl Store {
 
     /// Runs `body` in a transaction, committed if it returns `Ok`.
     pub(crate) fn write<T>(&self, body: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
-        let mut conn = self.pool.get()?;
+        let conn = self.pool.get()?;
         // Immediate takes the write lock now. A deferred transaction that reads
         // first fails with SQLITE_BUSY at its first write if anyone has written
         // since, and no busy timeout helps.
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        //
+        // SQLite's own wait grows to 100 ms between looks: where others write all
+        // the time, it can miss every gap. So it waits a moment at a time here.
+        let end = Instant::now() + self.busy_timeout;
+        conn.busy_timeout(Duration::ZERO)?;
+        let tx = loop {
+            // Nothing else uses this connection: the pool has handed it out.
+            let begun = Transaction::new_unchecked(&conn, TransactionBehavior::Immediate);
+            match begun.map_err(Error::from) {
+                Err(Error::Busy) if Instant::now() < end => std::thread::sleep(a_moment()),
+                begun => break begun,
+            }
+        };
+        conn.busy_timeout(self.busy_timeout)?;
+        let tx = tx?;
         let value = body(&tx)?;
         tx.commit()?;
         Ok(value)
@@ -130,6 +146,12 @@ impl Store {
     pub(crate) fn connection(&self) -> Result<r2d2::PooledConnection<SqliteConnectionManager>> {
         Ok(self.pool.get()?)
     }
+}
+
+/// A quarter of a millisecond to four; uneven, lest waiters look in step.
+fn a_moment() -> Duration {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Duration::from_micros(250 + u64::from(now.subsec_nanos()) / 7 % 3_750)
 }
 
 /// The folder that a file lies in.

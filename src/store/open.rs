@@ -133,7 +133,7 @@ fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {
         .test_on_check_out(false)
         .connection_timeout(options.busy_timeout)
         .build(manager)?;
-    Ok(Store { pool, path: Arc::from(path) })
+    Ok(Store { pool, path: Arc::from(path), busy_timeout: options.busy_timeout })
 }
 
 /// Settings of every connection; all but the journal mode last as long as it.
