@@ -219,3 +219,26 @@ fn entries_of_version_1_get_the_ids_and_parents_that_their_places_gave() {
     assert_eq!(forked[..], path[..forked.len()]);
     fixture.check();
 }
+
+#[test]
+fn every_small_session_forks_at_each_entry_with_the_path_to_it() {
+    let fixture = Fixture::small();
+    let store = &fixture.store;
+    for row in store.sessions(&sessile::SessionFilter::new()).unwrap().rows {
+        for node in store.tree(row.key).unwrap() {
+            let mut path = store.path_to(row.key, &node.id).unwrap();
+            path.pop_if(|entry| entry.role.as_deref() == Some("user"));
+
+            let (fork, _) = store.live(row.key).unwrap().fork(&node.id).unwrap();
+
+            assert_eq!(
+                fixture.path_ids(fork.key()),
+                ids(&path),
+                "{:?} {}",
+                row.session_id,
+                node.id
+            );
+        }
+    }
+    fixture.check();
+}
