@@ -67,6 +67,7 @@
 #![warn(missing_docs)]
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::exit)]
 
+mod capture;
 mod check;
 mod context;
 mod dump;
@@ -75,24 +76,27 @@ mod export;
 mod fold;
 mod format;
 mod import;
+mod lineage;
 mod model;
 mod names;
 mod session;
 mod store;
 mod verify;
 
+pub use capture::{CapturedBranch, CapturedEntry};
 pub use check::Finding;
 pub use context::Node;
 pub use error::{Error, Result};
 pub use export::{ExportOptions, ExportReport};
 pub use import::{ImportOptions, ImportReport, Progress};
+pub use lineage::TreeRow;
 pub use model::{
     Entry, Format, Header, Label, Message, Problem, ProblemKind, SessionInfo, SessionKey, Stored,
     Timestamp,
 };
-pub use session::{NewSession, RuntimeUpdate, Session};
+pub use session::{NewSession, Recorder, RewindPoint, RuntimeUpdate, Session};
 pub use store::{
-    Archived, Cursor, Durability, Page, SessionFilter, SessionRow, Store, StoreOptions,
+    Archived, Cursor, Durability, Page, SessionFilter, SessionRow, Store, StoreOptions, Watch,
 };
 pub use verify::{Difference, VerifyReport};
 

@@ -122,6 +122,18 @@ impl Format {
         }
     }
 
+    /// The line of an entry with its id and parent said; `None` for a line that is no record.
+    pub(crate) fn identified(
+        self,
+        line: &[u8],
+        id: &str,
+        parent_id: Option<&str>,
+    ) -> Option<String> {
+        match self {
+            Self::Kward => kward::identified(line, id, parent_id),
+        }
+    }
+
     /// Where a session's file lies below its root.
     pub(crate) fn path_of(self, cwd: &str, session_id: &str, at: Timestamp) -> String {
         match self {
@@ -140,6 +152,19 @@ impl Format {
     pub(crate) fn preview(self, line: &[u8]) -> String {
         match self {
             Self::Kward => kward::preview(line),
+        }
+    }
+    /// A conversation as Markdown, from the JSON of its messages.
+    pub(crate) fn markdown<'a>(self, messages: impl Iterator<Item = &'a str>) -> String {
+        match self {
+            Self::Kward => kward::markdown(messages),
+        }
+    }
+
+    /// What the user said in an entry's message, whole, without white space around it.
+    pub(crate) fn full_text(self, line: &[u8]) -> String {
+        match self {
+            Self::Kward => kward::full_text(line),
         }
     }
 }

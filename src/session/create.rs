@@ -4,7 +4,8 @@ use rusqlite::Connection;
 
 use super::{Session, append};
 use crate::error::{Error, Result};
-use crate::model::{Draft, DraftRuntime, Format, SessionKey, Timestamp};
+use crate::format::json;
+use crate::model::{Draft, DraftRuntime, Format, Role, SessionKey, Timestamp};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::{Store, sessions};
 
@@ -99,30 +100,106 @@ impl Store {
         })?;
         self.live(key)
     }
+
+    /// Makes a session that holds these messages, each a JSON object and the
+    /// child of the one before, and returns a live handle on it.
+    ///
+    /// Messages keep their ids; those without get new ones. System messages
+    /// are left out: a session records its system prompt by itself, see
+    /// [`append_system_prompt_snapshot`](Session::append_system_prompt_snapshot).
+    /// When one message is refused, there is no session.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create) and
+    /// [`append_message`](Session::append_message).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// use sessile::NewSession;
+    ///
+    /// let session = store.create_with_messages(
+    ///     &NewSession::new("/home/me/project"),
+    ///     &[
+    ///         r#"{"role":"user","content":"What is a leaf?","id":"q"}"#,
+    ///         r#"{"role":"assistant","content":"The active entry.","id":"a"}"#,
+    ///     ],
+    /// )?;
+    ///
+    /// assert_eq!(session.info()?.leaf.as_deref(), Some("a"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn create_with_messages(&self, new: &NewSession, messages: &[&str]) -> Result<Session> {
+        let key = self.write(|tx| {
+            let source = files::insert_source(tx, std::path::Path::new(""), new.format)?;
+            let session = create(tx, source.source_id, new)?;
+            let at = new.at.unwrap_or_else(Timestamp::now);
+            for message in messages {
+                append_first(tx, session, message, at)?;
+            }
+            Ok(session)
+        })?;
+        self.live(key)
+    }
 }
 
-/// Makes a session below a root.
-pub(super) fn create(tx: &Connection, source_id: i64, new: &NewSession) -> Result<SessionKey> {
-    let id = new.session_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    if id.is_empty() || 200 < id.len() || id.contains(|c: char| c == '/' || c.is_control()) {
-        return Err(Error::InvalidRecord(format!("{id:?} cannot be the id of a session")));
-    }
-    let at = new.at.unwrap_or_else(Timestamp::now);
+/// Makes a session below a root, in the folder that its program would have chosen.
+fn create(tx: &Connection, source_id: i64, new: &NewSession) -> Result<SessionKey> {
+    let (id, at) = new.identity()?;
     let path = new.format.path_of(&new.cwd, &id, at).into_bytes();
+    make_folders(tx, source_id, &path, at)?;
+    create_at(tx, source_id, path, new, (&id, at))
+}
+
+/// Makes a session below a root, beside the file of another.
+pub(super) fn create_beside(
+    tx: &Connection,
+    sibling: &FileRow,
+    new: &NewSession,
+) -> Result<SessionKey> {
+    let (id, at) = new.identity()?;
+    let path = new.format.path_of(&new.cwd, &id, at).into_bytes();
+    let after_slash =
+        |path: &[u8]| path.iter().rposition(|byte| *byte == b'/').map_or(0, |n| n + 1);
+    let folder = &sibling.path[..after_slash(&sibling.path)];
+    let path = [folder, &path[after_slash(&path)..]].concat();
+    create_at(tx, sibling.source_id, path, new, (&id, at))
+}
+
+impl NewSession {
+    /// Its id and time, made where they are not given.
+    fn identity(&self) -> Result<(String, Timestamp)> {
+        let id = self.session_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        if id.is_empty() || 200 < id.len() || id.contains(|c: char| c == '/' || c.is_control()) {
+            return Err(Error::InvalidRecord(format!("{id:?} cannot be the id of a session")));
+        }
+        Ok((id, self.at.unwrap_or_else(Timestamp::now)))
+    }
+}
+
+fn create_at(
+    tx: &Connection,
+    source_id: i64,
+    path: Vec<u8>,
+    new: &NewSession,
+    (id, at): (&str, Timestamp),
+) -> Result<SessionKey> {
     let taken = [FileState::Current, FileState::Local];
     for state in taken {
         if files::file(tx, source_id, &path, state)?.is_some() {
             return Err(Error::SessionExists(String::from_utf8_lossy(&path).into_owned()));
         }
     }
-    make_folders(tx, source_id, &path, at)?;
     let file =
         FileRow { mode: 0o600, ..blank(source_id, path, FileKind::Log, FileState::Local, at) };
     let file_id = files::insert_file(tx, &file)?;
     let file = files::file_by_id(tx, file_id)?;
     let session = sessions::insert_session(tx, &file, new.format)?;
     let draft = Draft::Header {
-        session_id: &id,
+        session_id: id,
         cwd: &new.cwd,
         runtime: DraftRuntime {
             provider: new.provider.as_deref(),
@@ -135,6 +212,28 @@ pub(super) fn create(tx: &Connection, source_id: i64, new: &NewSession) -> Resul
     let line = new.format.serialise(&draft, at);
     append::add_line(tx, session, new.format, file, &line, true)?;
     Ok(session)
+}
+
+/// Appends a message behind the last unless the system says it.
+fn append_first(tx: &Connection, session: SessionKey, message: &str, at: Timestamp) -> Result<()> {
+    append::append(tx, session, at, |conn, tail| {
+        let message = append::Message::read(message, None)?;
+        let role = json::scan(message.json.as_bytes())
+            .ok()
+            .and_then(|(value, _)| value.get("role")?.string().map(std::borrow::Cow::into_owned));
+        if tail.format.role(role.as_deref()) == Role::System {
+            return Ok(None);
+        }
+        append::refuse_known(conn, session, &message.id)?;
+        let draft = Draft::Entry {
+            entry_type: "message",
+            id: &message.id,
+            parent_id: tail.leaf_id.as_deref(),
+            message: &message.json,
+        };
+        Ok(Some((tail.format.serialise(&draft, at), ())))
+    })?;
+    Ok(())
 }
 
 fn make_folders(tx: &Connection, source_id: i64, path: &[u8], at: Timestamp) -> Result<()> {

@@ -1,10 +1,15 @@
 //! Live sessions: a handle that writes as the session's own program would.
 
 mod append;
+mod copy;
 mod create;
 mod keeping;
+mod navigate;
+mod recorder;
 
 pub use create::NewSession;
+pub use navigate::RewindPoint;
+pub use recorder::Recorder;
 
 use crate::error::{Error, Result};
 use crate::format::{json, stored_text};
@@ -100,7 +105,8 @@ impl Session {
         Self { at: Some(time), ..self.clone() }
     }
 
-    /// A handle whose next entry or label has this id, which must be new to the session.
+    /// A handle whose next entry or label has this id, which must be new to the
+    /// session; a session that it makes has it, too.
     #[must_use]
     pub fn with_id(&self, id: &str) -> Self {
         Self { id: Some(id.to_owned()), ..self.clone() }

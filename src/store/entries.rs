@@ -285,6 +285,52 @@ pub(crate) fn entry(conn: &Connection, entry_key: i64) -> Result<Option<Entry>> 
         .optional()?)
 }
 
+/// Entries of a session within a range of keys, in file order.
+pub(crate) fn in_range(
+    conn: &Connection,
+    session: SessionKey,
+    keys: std::ops::Range<i64>,
+    limit: usize,
+) -> Result<Vec<Entry>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT ifnull(entry.line_key, entry.entry_key) AS line_key, entry.entry_id, parent.entry_id AS parent_id, entry.type,
+                entry.role, entry.created_at, label.label
+         FROM entries AS entry NOT INDEXED
+         LEFT JOIN entries AS parent ON parent.entry_key = entry.parent_key
+         LEFT JOIN labels AS label ON label.session_key = entry.session_key
+                                  AND label.target_id = entry.entry_id
+         WHERE entry.entry_key >= :first
+           AND entry.entry_key < :end
+           AND entry.session_key = :session_key
+         ORDER BY entry.entry_key
+         LIMIT :limit",
+    )?;
+    let rows = stmt.query_map(
+        named_params! {
+            ":first": keys.start,
+            ":end": keys.end,
+            ":session_key": session,
+            ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
+        },
+        entry_from_row,
+    )?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whether the id of an entry was made from its position.
+pub(crate) fn is_id_made(conn: &Connection, entry_key: i64) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT id_made FROM entries WHERE entry_key = ?1")?
+        .query_row([entry_key], |row| row.get("id_made"))?)
+}
+
+/// Whether any entry of the session has an id of its own.
+pub(crate) fn has_given_ids(conn: &Connection, session: SessionKey) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT 1 FROM entries WHERE session_key = ?1 AND id_made = 0 LIMIT 1")?
+        .exists([session])?)
+}
+
 /// The id of an entry, and the line that it stands in.
 pub(crate) fn id_and_line(conn: &Connection, entry_key: i64) -> Result<(String, i64)> {
     Ok(conn

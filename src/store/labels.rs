@@ -50,3 +50,16 @@ pub(crate) fn labels(conn: &Connection, session: SessionKey) -> Result<Vec<Label
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
+
+/// The ids that carry a label, and the line that set it, in the order in which they were set.
+pub(crate) fn label_lines(conn: &Connection, session: SessionKey) -> Result<Vec<(String, i64)>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT target_id, line_key
+         FROM labels
+         WHERE session_key = ?1
+         ORDER BY line_key",
+    )?;
+    let rows =
+        stmt.query_map([session], |row| Ok((row.get("target_id")?, row.get("line_key")?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

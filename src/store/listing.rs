@@ -146,7 +146,7 @@ impl Store {
     }
 }
 
-fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
+pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
     let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX - 1);
     let workspace_id = match &filter.work_dir {
         None => None,

@@ -19,6 +19,7 @@ mod schema;
 pub(crate) mod seen;
 pub(crate) mod sessions;
 mod values;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub use listing::{Archived, Cursor, Page, SessionFilter, SessionRow};
 pub use options::{Durability, StoreOptions};
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+pub use watch::Watch;
 
 use crate::error::{Error, Result};
 

@@ -41,6 +41,18 @@ pub(crate) fn system_prompt_hash(conn: &Connection, session: SessionKey) -> Resu
         .optional()?)
 }
 
+/// The lines of the session's system prompts, in file order.
+pub(crate) fn system_prompt_lines(conn: &Connection, session: SessionKey) -> Result<Vec<i64>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT line_key
+         FROM system_prompts
+         WHERE session_key = ?1
+         ORDER BY line_key",
+    )?;
+    let rows = stmt.query_map([session], |row| row.get("line_key"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 pub(crate) fn insert_tool_execution(
     conn: &Connection,
     session: SessionKey,

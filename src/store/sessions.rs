@@ -370,6 +370,13 @@ pub(crate) fn info(conn: &Connection, session: SessionKey) -> Result<Option<Sess
         .optional()?)
 }
 
+/// The id of the session that a session comes from.
+pub(crate) fn parent_session_id(conn: &Connection, session: SessionKey) -> Result<Option<String>> {
+    Ok(conn
+        .prepare_cached("SELECT parent_session_id FROM sessions WHERE session_key = ?1")?
+        .query_row([session], |row| row.get("parent_session_id"))?)
+}
+
 /// Every session, by root and file.
 pub(crate) fn sessions_by_file(conn: &Connection) -> Result<Vec<SessionKey>> {
     let mut stmt = conn.prepare_cached(

@@ -90,6 +90,51 @@ pub(crate) enum Command {
         #[arg(value_name = "ID", required = true)]
         sessions: Vec<String>,
     },
+    /// Make a session and print its id
+    New(NewArgs),
+    /// Append a message behind the active entry and print its entry's id
+    Append(AppendArgs),
+    /// Make an entry the active one: what is appended next is its child
+    Branch {
+        /// The session: its id, a prefix of it, or its file
+        session: String,
+        /// The entry
+        #[arg(required_unless_present = "root", conflicts_with = "root")]
+        entry: Option<String>,
+        /// Leave every branch: what is appended next is a root
+        #[arg(long)]
+        root: bool,
+    },
+    /// Label an entry, or take its label away
+    Label {
+        /// The session: its id, a prefix of it, or its file
+        session: String,
+        /// The entry
+        entry: String,
+        /// The label; none takes it away
+        #[arg(allow_hyphen_values = true)]
+        label: Option<String>,
+    },
+    /// Name a session, or take its name away
+    Rename {
+        /// The session: its id, a prefix of it, or its file
+        session: String,
+        /// The name; none takes it away
+        #[arg(allow_hyphen_values = true)]
+        name: Option<String>,
+    },
+    /// Copy a session with all its branches and print the copy's id
+    Clone {
+        /// The session: its id, a prefix of it, or its file
+        session: String,
+    },
+    /// Make a session of one path of another and print its id
+    Fork(ForkArgs),
+    /// Print the conversation as Markdown
+    Markdown {
+        /// The session: its id, a prefix of it, or its file
+        session: String,
+    },
     /// Serve the live API to other programs: JSON-RPC 2.0, one object a line
     Rpc,
     /// Write a consistent copy of the database
@@ -118,6 +163,54 @@ pub(crate) struct ImportArgs {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum FormatArg {
     Kward,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// The directory that it works in
+    #[arg(long, value_name = "P")]
+    pub(crate) cwd: PathBuf,
+    /// The provider of its model
+    #[arg(long)]
+    pub(crate) provider: Option<String>,
+    /// Its model
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// The model's reasoning effort
+    #[arg(long)]
+    pub(crate) reasoning_effort: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AppendArgs {
+    /// The session: its id, a prefix of it, or its file
+    pub(crate) session: String,
+    /// The message, a JSON object; read from standard input when absent
+    pub(crate) message: Option<String>,
+    /// A message of the user, as plain text
+    #[arg(long, value_name = "TEXT", conflicts_with = "message", allow_hyphen_values = true)]
+    pub(crate) user: Option<String>,
+    /// A message of the assistant, as plain text
+    #[arg(
+        long,
+        value_name = "TEXT",
+        conflicts_with_all = ["message", "user"],
+        allow_hyphen_values = true
+    )]
+    pub(crate) assistant: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForkArgs {
+    /// The session: its id, a prefix of it, or its file
+    #[arg(value_name = "ID", required_unless_present = "file", conflicts_with = "file")]
+    pub(crate) session: Option<String>,
+    /// The session of this file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) file: Option<PathBuf>,
+    /// Where the path ends: before a user's prompt, with any other entry; the active entry when absent
+    #[arg(long, value_name = "ID")]
+    pub(crate) entry: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -10,16 +10,18 @@
 //! reported and skipped, and entries of version 1, which have no ids, are
 //! numbered and chained.
 
+mod markdown;
 mod restore;
 mod text;
 mod tools;
 mod write;
 
 use json::{Features, Kind, Raw};
+pub(super) use markdown::markdown;
 pub(super) use restore::{kept_position, restore, role};
 pub(crate) use text::stored_text;
 use text::text;
-pub(super) use write::{path_of, serialise};
+pub(super) use write::{identified, path_of, serialise};
 
 use super::{json, time};
 use crate::model::{Change, HeaderRecord, NewEntry, Parent, ProblemKind, Record, Runtime, Stored};
@@ -352,6 +354,13 @@ pub(super) fn message(line: &[u8], instead: &str) -> Option<String> {
         members.push(format!("\"id\":{id}"));
     }
     Some(format!("{{{}}}", members.join(",")))
+}
+
+/// What the user said in the message of a line, whole.
+pub(super) fn full_text(line: &[u8]) -> String {
+    let Ok((value, _)) = json::scan(line) else { return String::new() };
+    let text = value.get("message").map(text::full_text).unwrap_or_default();
+    text::strip(&text).to_owned()
 }
 
 pub(super) fn preview(line: &[u8]) -> String {

@@ -69,6 +69,28 @@ pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> String {
     String::from_utf8(line.0).unwrap_or_default()
 }
 
+/// The line of an entry with its id and parent said, all else as it is.
+///
+/// `None` for a line that is no record.
+pub(in crate::format) fn identified(
+    line: &[u8],
+    id: &str,
+    parent_id: Option<&str>,
+) -> Option<String> {
+    let (value, _) = json::scan(line).ok()?;
+    let mut members = Vec::new();
+    for (key, value) in json::distinct_members(value) {
+        if !key.is("id") && !key.is("parentId") {
+            members.push(format!("{}:{}", json::spelt(&key.text()), json::compact(value)));
+        }
+        if key.is("type") {
+            members.push(format!("\"id\":{}", json::spelt(id)));
+            members.extend(parent_id.map(|id| format!("\"parentId\":{}", json::spelt(id))));
+        }
+    }
+    Some(format!("{{{}}}\n", members.join(",")))
+}
+
 /// `sessions/--<cwd>--/<time>_<id>.jsonl`.
 pub(in crate::format) fn path_of(cwd: &str, session_id: &str, at: Timestamp) -> String {
     format!("sessions/{}/{}_{session_id}.jsonl", safe_cwd(cwd), stamp(at).replace(':', "-"))

@@ -3,6 +3,7 @@
 mod import;
 mod keeping;
 mod list;
+mod live;
 mod rpc;
 
 use std::io::{self, BufWriter, Write};
@@ -41,6 +42,20 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
         Command::Purge { sessions } => {
             keeping::each(&open_to_write(&db)?, &sessions, |store, session, _| store.purge(session))
         }
+        Command::New(args) => live::create(&Store::open(&db)?, &args),
+        Command::Append(args) => live::append(&open_to_write(&db)?, &args),
+        Command::Branch { session, entry, root: _ } => {
+            live::branch(&open_to_write(&db)?, &session, entry.as_deref())
+        }
+        Command::Label { session, entry, label } => {
+            live::label(&open_to_write(&db)?, &session, &entry, label.as_deref())
+        }
+        Command::Rename { session, name } => {
+            live::rename(&open_to_write(&db)?, &session, name.as_deref())
+        }
+        Command::Clone { session } => live::duplicate(&open_to_write(&db)?, &session),
+        Command::Fork(args) => live::fork(&open_to_write(&db)?, &args),
+        Command::Markdown { session } => live::markdown(&open_to_read(&db)?, &session),
         Command::Rpc => rpc::run(&Store::open(&db)?),
         Command::Backup { path } => {
             open_to_read(&db)?.backup(&path)?;
@@ -49,7 +64,7 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
     }
 }
 
-/// Only an import makes a database.
+/// An import, a new session and `rpc` make a database; nothing else does.
 fn open_to_write(db: &Path) -> Result<Store> {
     Ok(StoreOptions::new().create(false).open(db)?)
 }

@@ -11,7 +11,9 @@ use anyhow::Result;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use sessile::{Entry, Error, NewSession, RuntimeUpdate, Session, SessionFilter, SessionKey, Store};
+use sessile::{
+    Entry, Error, NewSession, RewindPoint, RuntimeUpdate, Session, SessionFilter, SessionKey, Store,
+};
 
 const PARSE_ERROR: i64 = -32_700;
 const INVALID_REQUEST: i64 = -32_600;
@@ -239,6 +241,33 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
         "delete" => keep(store, params, Store::delete)?,
         "restore" => keep(store, params, Store::restore)?,
         "purge" => keep(store, params, |store, session, _| store.purge(session))?,
+        "clone" => {
+            let copy = params.session(store)?.duplicate()?;
+            json!({ "session_id": copy.info()?.session_id })
+        }
+        "fork" => {
+            let session = params.session(store)?;
+            let (fork, text) = match params.text("entry_id")? {
+                Some(entry_id) => session.fork(&entry_id)?,
+                None => (session.fork_branch()?, String::new()),
+            };
+            json!({ "session_id": fork.info()?.session_id, "text": text })
+        }
+        "navigate" => {
+            let text = params.session(store)?.navigate(&params.required_text("entry_id")?)?;
+            json!({ "text": text })
+        }
+        "rewind_points" => {
+            let points = store.rewind_points(params.key(store)?)?;
+            points.iter().map(point_json).collect()
+        }
+        "markdown" => Value::from(store.markdown(params.key(store)?)?),
+        "entries_after" => {
+            let line = params.get("line")?.unwrap_or(0);
+            let limit = params.get("limit")?.unwrap_or(100);
+            let entries = store.entries_after(params.key(store)?, line, limit)?;
+            entries.iter().map(entry_json).collect()
+        }
         "info" => return dumped(store, params.key(store)?),
         "context" => return part(store, params.key(store)?, "context"),
         "tree" => return part(store, params.key(store)?, "tree"),
@@ -342,6 +371,14 @@ fn part(store: &Store, session: SessionKey, name: &str) -> Result<String, Refusa
     let parts: BTreeMap<String, &RawValue> =
         serde_json::from_str(&dumped).map_err(|err| invalid(err.to_string()))?;
     Ok(parts.get(name).map_or("null", |part| part.get()).to_owned())
+}
+
+fn point_json(point: &RewindPoint) -> Value {
+    json!({
+        "entry_id": point.entry_id,
+        "preview": point.preview,
+        "created_at": point.created_at.map(|time| time.to_string()),
+    })
 }
 
 fn entry_json(entry: &Entry) -> Value {

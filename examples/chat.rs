@@ -1,0 +1,66 @@
+//! A chat that is kept: lines from standard input, answered by an echo.
+//!
+//! `cargo run --example chat -- --db chat.db`, again to go on where it was left.
+//!
+//! `/back` asks the last question again, `/branch ID` goes on at an entry,
+//! `/tree` shows the entries, `/fork` goes on in a session of its own.
+
+use std::error::Error;
+use std::io::{self, BufRead};
+use std::path::PathBuf;
+
+use sessile::{NewSession, Session, SessionFilter, Store};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = std::env::args().skip(1);
+    let db = match (args.next().as_deref(), args.next()) {
+        (Some("--db"), Some(path)) => PathBuf::from(path),
+        _ => return Err("usage: chat --db PATH".into()),
+    };
+    let work_dir = std::env::current_dir()?;
+    let work_dir = work_dir.to_str().ok_or("the working directory is not UTF-8")?;
+    let store = Store::open(&db)?;
+
+    // The newest session of this directory goes on; the first time, there is none.
+    let newest = store.sessions(&SessionFilter::new().work_dir(work_dir).limit(1))?.rows;
+    let mut session = match newest.first() {
+        Some(row) => store.live(row.key)?,
+        None => store.create(&NewSession::new(work_dir).model("echo"))?,
+    };
+    session.append_system_prompt_snapshot("Repeat what the user says.", "attach")?;
+    println!("{} messages so far", store.context(session.key())?.len());
+
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        match line.split_once(' ').unwrap_or((&line, "")) {
+            ("/back", _) => match store.rewind_points(session.key())?.first() {
+                Some(point) => println!("again: {}", session.navigate(&point.entry_id)?),
+                None => println!("nothing was asked yet"),
+            },
+            ("/branch", entry_id) => match session.branch(entry_id) {
+                Ok(()) => println!("on at {entry_id}"),
+                Err(err) => println!("{err}"),
+            },
+            ("/tree", _) => {
+                for node in store.tree(session.key())? {
+                    println!("{}{}", "  ".repeat(node.depth), node.id);
+                }
+            }
+            ("/fork", _) => {
+                session = session.fork_branch()?;
+                println!("on in a session of its own");
+            }
+            _ => answer(&session, &line)?,
+        }
+    }
+    Ok(())
+}
+
+/// Both messages are kept before the answer is shown.
+fn answer(session: &Session, line: &str) -> Result<(), Box<dyn Error>> {
+    let text = serde_json::Value::from(line);
+    session.append_message(&format!("{{\"role\":\"user\",\"content\":{text}}}"))?;
+    session.append_message(&format!("{{\"role\":\"assistant\",\"content\":{text}}}"))?;
+    println!("{line}");
+    Ok(())
+}

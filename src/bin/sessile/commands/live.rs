@@ -1,0 +1,122 @@
+//! The commands that write sessions, and `markdown`.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use sessile::{Error, NewSession, Session, SessionKey, Store};
+
+use crate::args::{AppendArgs, ForkArgs, NewArgs};
+
+pub(super) fn create(store: &Store, args: &NewArgs) -> Result<bool> {
+    let cwd = std::path::absolute(&args.cwd).context("the working directory")?;
+    let cwd = cwd.to_str().context("the working directory is not UTF-8")?;
+    let mut new = NewSession::new(cwd);
+    if let Some(provider) = &args.provider {
+        new = new.provider(provider);
+    }
+    if let Some(model) = &args.model {
+        new = new.model(model);
+    }
+    if let Some(effort) = &args.reasoning_effort {
+        new = new.reasoning_effort(effort);
+    }
+    print_id(&store.create(&new)?)
+}
+
+pub(super) fn append(store: &Store, args: &AppendArgs) -> Result<bool> {
+    let session = live(store, &args.session)?;
+    let said = |role: &str, text: &str| {
+        format!("{{\"role\":\"{role}\",\"content\":{}}}", serde_json::Value::from(text))
+    };
+    let message = match (&args.message, &args.user, &args.assistant) {
+        (Some(message), ..) => message.clone(),
+        (None, Some(text), _) => said("user", text),
+        (None, None, Some(text)) => said("assistant", text),
+        (None, None, None) => {
+            let mut message = String::new();
+            io::stdin().lock().read_to_string(&mut message).context("cannot read the message")?;
+            message
+        }
+    };
+    let entry_id = session.append_message(&message)?;
+    writeln!(io::stdout(), "{entry_id}")?;
+    Ok(true)
+}
+
+pub(super) fn branch(store: &Store, session: &str, entry: Option<&str>) -> Result<bool> {
+    let session = live(store, session)?;
+    match entry {
+        Some(entry) => session.branch(entry)?,
+        None => session.reset_leaf()?,
+    }
+    Ok(true)
+}
+
+pub(super) fn label(
+    store: &Store,
+    session: &str,
+    entry: &str,
+    label: Option<&str>,
+) -> Result<bool> {
+    let (_, known) = live(store, session)?.append_label_change(entry, label)?;
+    if !known {
+        eprintln!("sessile: the session has no entry {entry:?} yet; the label is kept");
+    }
+    Ok(true)
+}
+
+pub(super) fn rename(store: &Store, session: &str, name: Option<&str>) -> Result<bool> {
+    live(store, session)?.rename(name)?;
+    Ok(true)
+}
+
+pub(super) fn duplicate(store: &Store, session: &str) -> Result<bool> {
+    print_id(&live(store, session)?.duplicate()?)
+}
+
+pub(super) fn fork(store: &Store, args: &ForkArgs) -> Result<bool> {
+    let key = match (&args.session, &args.file) {
+        (Some(session), _) => store.find(session)?,
+        (None, Some(file)) => find_file(store, file)?,
+        (None, None) => anyhow::bail!("name a session, or its file"),
+    };
+    let session = store.live(key)?;
+    let fork = match &args.entry {
+        Some(entry) => session.fork(entry)?.0,
+        None => session.fork_branch()?,
+    };
+    print_id(&fork)
+}
+
+pub(super) fn markdown(store: &Store, session: &str) -> Result<bool> {
+    io::stdout().lock().write_all(store.markdown(store.find(session)?)?.as_bytes())?;
+    Ok(true)
+}
+
+/// The session of a file, which may be named as it lies below its root or on the disk.
+fn find_file(store: &Store, file: &Path) -> Result<SessionKey> {
+    let name = file.to_string_lossy();
+    let not_found = match store.find(&name) {
+        Err(err @ Error::SessionNotFound(_)) => err,
+        found => return Ok(found?),
+    };
+    let path = std::fs::canonicalize(file).or_else(|_| std::path::absolute(file))?;
+    let path = path.to_string_lossy();
+    for (slash, _) in path.match_indices('/') {
+        match store.find(&format!("{}:{}", &path[..slash], &path[slash + 1..])) {
+            Err(Error::SessionNotFound(_)) => {}
+            found => return Ok(found?),
+        }
+    }
+    Err(not_found.into())
+}
+
+fn live(store: &Store, name: &str) -> Result<Session> {
+    Ok(store.live(store.find(name)?)?)
+}
+
+fn print_id(session: &Session) -> Result<bool> {
+    writeln!(io::stdout(), "{}", session.info()?.session_id.unwrap_or_default())?;
+    Ok(true)
+}

@@ -1,0 +1,274 @@
+//! Sessions made from others: whole copies, and forks at an entry.
+//!
+//! A copy takes the source's lines as they are. Only entries that have no id or
+//! parent of their own, as in version 1, have theirs written down: their place
+//! in the file, which said it, is another now.
+
+use std::collections::HashSet;
+
+use rusqlite::Connection;
+
+use super::{NewSession, Session, append};
+use crate::error::{Error, Result};
+use crate::fold;
+use crate::format::stored_text;
+use crate::model::{
+    Change, Draft, Entry, Format, Header, NewEntry, Parent, ProblemKind, SessionInfo, SessionKey,
+    Timestamp,
+};
+use crate::store::files::{self, FileRow};
+use crate::store::{entries, labels, log, sessions};
+
+impl Session {
+    /// Makes a copy of the session in the folder of its file, and returns a
+    /// live handle on it.
+    ///
+    /// It has all that the session has: every branch, label, tool execution,
+    /// memory and system prompt, the name and the active entry. Lines are
+    /// copied byte for byte, and entries keep their ids; only torn and blank
+    /// lines stay behind. Its header names the session as its parent.
+    ///
+    /// It gets the id of [`with_id`](Self::with_id) and the time of
+    /// [`at`](Self::at), else new ones.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound);
+    /// [`SessionExists`](Error::SessionExists) when its file exists;
+    /// [`InvalidRecord`](Error::InvalidRecord) for an id that is no file name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// let original = store.live(store.find("edge-97")?)?;
+    ///
+    /// let copy = original.duplicate()?;
+    ///
+    /// assert_eq!(copy.info()?.parent_session_id.as_deref(), Some("edge-97"));
+    /// assert_eq!(store.tree(copy.key())?, store.tree(original.key())?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn duplicate(&self) -> Result<Self> {
+        let key = self.store.write(|tx| {
+            let source = Source::read(tx, self.key)?;
+            let mut copy = self.begin(tx, &source)?;
+            log::each_line(tx, &source.file, |key, raw| copy.take(&source, key, raw))?;
+            copy.finish(source.info.leaf.as_deref())
+        })?;
+        self.store.live(key)
+    }
+
+    /// Makes a session of the path to an entry, in the folder of this one's
+    /// file. Returns a live handle on it, and the text of the chosen prompt.
+    ///
+    /// Of a user's prompt, the path ends before it: its whole text is returned,
+    /// to be asked again or otherwise. Of any other entry, the path ends with
+    /// it, and the text is empty. The entries keep their ids, parents, times
+    /// and labels; the session keeps its name and model, and names this one as
+    /// its parent. Other branches, tool executions, memory and system prompts
+    /// are not part of a path.
+    ///
+    /// It gets the id of [`with_id`](Self::with_id) and the time of
+    /// [`at`](Self::at), else new ones.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryNotFound`](Error::EntryNotFound), and as
+    /// [`duplicate`](Self::duplicate).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// let original = store.live(store.find("edge-97")?)?;
+    ///
+    /// let (fork, text) = original.fork("c")?;
+    ///
+    /// assert_eq!(text, "second");
+    /// let ids: Vec<String> = store.branch(fork.key())?.into_iter().map(|entry| entry.id).collect();
+    /// assert_eq!(ids, ["a", "b"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn fork(&self, entry_id: &str) -> Result<(Self, String)> {
+        let (key, text) = self.store.write(|tx| {
+            let source = Source::read(tx, self.key)?;
+            let entry_key = entries::entry_key(tx, self.key, entry_id)?
+                .ok_or_else(|| Error::EntryNotFound { entry_id: entry_id.to_owned() })?;
+            let mut path = entries::path(tx, entry_key, usize::MAX)?;
+            path.reverse();
+            let text = match path.pop_if(|entry| is_prompt(entry)) {
+                Some(prompt) => source.info.format.full_text(&log::line(tx, prompt.key)?),
+                None => String::new(),
+            };
+            Ok((self.make_of_path(tx, &source, &path)?, text))
+        })?;
+        Ok((self.store.live(key)?, text))
+    }
+
+    /// Makes a session of the active branch, as [`fork`](Self::fork) does, up
+    /// to and with its last entry, whatever that is.
+    ///
+    /// # Errors
+    ///
+    /// As [`duplicate`](Self::duplicate).
+    pub fn fork_branch(&self) -> Result<Self> {
+        let key = self.store.write(|tx| {
+            let source = Source::read(tx, self.key)?;
+            let path = crate::context::branch(tx, self.key)?;
+            self.make_of_path(tx, &source, &path)
+        })?;
+        self.store.live(key)
+    }
+
+    fn make_of_path(&self, tx: &Connection, source: &Source, path: &[Entry]) -> Result<SessionKey> {
+        let mut copy = self.begin(tx, source)?;
+        let name = source.info.name.as_ref().map(stored_text);
+        if let Some(name) = name.as_deref().map(append::strip).filter(|name| !name.is_empty()) {
+            let line = source.info.format.serialise(&Draft::Name(Some(name)), self.time());
+            copy.push(line.as_bytes(), None)?;
+        }
+        for entry in path {
+            let raw = log::line(tx, entry.key)?;
+            let is_said = !source.is_chain && !entries::is_id_made(tx, entry.key)?;
+            match source.info.format.identified(&raw, &entry.id, entry.parent_id.as_deref()) {
+                Some(line) if !is_said => copy.push(line.as_bytes(), entry.created_at)?,
+                _ => copy.push(&raw, entry.created_at)?,
+            }
+        }
+        let ids: HashSet<&str> = path.iter().map(|entry| entry.id.as_str()).collect();
+        for (target_id, line_key) in labels::label_lines(tx, self.key)? {
+            if ids.contains(target_id.as_str()) {
+                let raw = log::line(tx, line_key)?;
+                let at = source.info.format.parse(&raw).at;
+                copy.push(&raw, at)?;
+            }
+        }
+        copy.finish(path.last().map(|entry| entry.id.as_str()))
+    }
+
+    /// Makes the session that lines are to be copied to; it has its header.
+    fn begin<'a>(&self, tx: &'a Connection, source: &Source) -> Result<NewLog<'a>> {
+        let info = &source.info;
+        let mut new = NewSession::new(info.work_dir.as_deref().unwrap_or_default()).at(self.time());
+        if let Some(id) = &self.id {
+            new = new.session_id(id);
+        }
+        for (value, set) in [
+            (&info.provider, NewSession::provider as fn(NewSession, &str) -> NewSession),
+            (&info.model, NewSession::model),
+            (&info.reasoning_effort, NewSession::reasoning_effort),
+        ] {
+            if let Some(value) = value {
+                new = set(new, &stored_text(value));
+            }
+        }
+        if let Some(id) = &info.session_id {
+            new = new.parent_id(id);
+        }
+        new = new.parent_path(&source.path());
+        let session = super::create::create_beside(tx, &source.file, &new)?;
+        let (file, _) = sessions::file_of(tx, session)?
+            .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+        Ok(NewLog { tx, session, format: info.format, file, at: self.time() })
+    }
+}
+
+/// Whether an entry is what a user asked.
+pub(super) fn is_prompt(entry: &Entry) -> bool {
+    entry.entry_type == "message" && entry.role.as_deref() == Some("user")
+}
+
+/// The session that is copied from.
+struct Source {
+    info: SessionInfo,
+    file: FileRow,
+    /// Whether its entries follow one another unless they say otherwise.
+    is_chain: bool,
+}
+
+impl Source {
+    fn read(tx: &Connection, session: SessionKey) -> Result<Self> {
+        let not_found = || Error::SessionNotFound(session.0.to_string());
+        let info = sessions::info(tx, session)?.ok_or_else(not_found)?;
+        let (file, _) = sessions::file_of(tx, session)?.ok_or_else(not_found)?;
+        let is_chain = info.format.is_linear(info.version.as_ref())
+            || info.header != Header::Stored && !entries::has_given_ids(tx, session)?;
+        Ok(Self { info, file, is_chain })
+    }
+
+    /// Its file; below the store's own root, as it is named there.
+    fn path(&self) -> String {
+        let mut path = self.info.root.clone();
+        if !path.is_empty() && !path.ends_with(b"/") {
+            path.push(b'/');
+        }
+        path.extend_from_slice(&self.info.file);
+        String::from_utf8_lossy(&path).into_owned()
+    }
+}
+
+/// The log of a session that is being made.
+struct NewLog<'a> {
+    tx: &'a Connection,
+    session: SessionKey,
+    format: Format,
+    file: FileRow,
+    at: Timestamp,
+}
+
+impl NewLog<'_> {
+    /// Copies a line unless it is a header or no record.
+    fn take(&mut self, source: &Source, key: i64, raw: &[u8]) -> Result<()> {
+        let record = self.format.parse(raw);
+        let is_broken = |(kind, _): &(ProblemKind, String)| {
+            matches!(kind, ProblemKind::Malformed | ProblemKind::NotARecord)
+        };
+        if raw.iter().all(u8::is_ascii_whitespace)
+            || matches!(record.change, Some(Change::Header(_)))
+            || record.problems.iter().any(is_broken)
+        {
+            return Ok(());
+        }
+        let leans = |entry: &NewEntry| entry.id.is_none() || entry.parent == Parent::Unsaid;
+        if source.is_chain && record.entry.as_ref().is_some_and(leans) {
+            let entry = entries::entry(self.tx, key)?;
+            let line = entry.and_then(|entry| {
+                self.format.identified(raw, &entry.id, entry.parent_id.as_deref())
+            });
+            if let Some(line) = line {
+                return self.push(line.as_bytes(), record.at);
+            }
+        }
+        self.push(raw, record.at)
+    }
+
+    fn push(&mut self, raw: &[u8], at: Option<Timestamp>) -> Result<()> {
+        let key = log::key(self.file.file_id, self.file.line_count);
+        let line = match raw.ends_with(b"\n") {
+            true => raw.into(),
+            false => std::borrow::Cow::Owned([raw, b"\n"].concat()),
+        };
+        log::insert_line(self.tx, key, &line)?;
+        self.file.mtime = at.unwrap_or(self.file.mtime);
+        self.file.size += line.len() as u64;
+        self.file.line_count += 1;
+        Ok(())
+    }
+
+    /// Folds what was copied; the active entry is that of the source.
+    fn finish(self, leaf: Option<&str>) -> Result<SessionKey> {
+        files::update_file(self.tx, &self.file)?;
+        fold::refold(self.tx, &self.file, self.format, self.session)?;
+        let found = sessions::head(self.tx, self.session)?.leaf_id;
+        if found.as_deref() != leaf {
+            let line = self.format.serialise(&Draft::Leaf(leaf), self.at);
+            append::add_line(self.tx, self.session, self.format, self.file, &line, true)?;
+        }
+        Ok(self.session)
+    }
+}

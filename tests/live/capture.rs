@@ -1,0 +1,44 @@
+//! What converters and viewers get.
+
+use crate::support::{Fixture, at, message, talk};
+
+#[test]
+fn a_captured_branch_holds_its_entries_and_the_system_prompts() {
+    let fixture = Fixture::new();
+    let session = fixture.create("s");
+    session.at(at(0)).append_system_prompt_snapshot("be kind", "attach").unwrap();
+    talk(&session);
+    let before = fixture.lines(&session);
+
+    let branch = fixture.store.capture_branch(session.key()).unwrap();
+
+    assert_eq!(branch.info.session_id.as_deref(), Some("s"));
+    assert_eq!(branch.system_prompts, [before[1].as_bytes()]);
+    let ids: Vec<&str> = branch.entries.iter().map(|entry| entry.entry.id.as_str()).collect();
+    assert_eq!(ids, ["a", "b", "d"]);
+    assert_eq!(branch.entries[0].line, before[2].as_bytes());
+    assert_eq!(branch.entries[0].message, Some(message("user", "one", "a")));
+    assert_eq!(fixture.lines(&session), before, "capturing wrote");
+}
+
+#[test]
+fn markdown_shows_the_conversation_that_would_go_on() {
+    let fixture = Fixture::new();
+    let session = fixture.create("s");
+    talk(&session);
+    session.compact(r#"{"role":"compactionSummary","summary":"S","id":"k"}"#).unwrap();
+    session.append_message(r#"{"role":"tool","name":"bash","content":"ok"}"#).unwrap();
+
+    let text = fixture.store.markdown(session.key()).unwrap();
+
+    let expected = "# Kward Session\n\n## Compactionsummary\n\nS\n\n## Tool\nTool: `bash`\n\nok\n";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn markdown_of_an_empty_session_is_its_heading() {
+    let fixture = Fixture::new();
+    let session = fixture.create("s");
+
+    assert_eq!(fixture.store.markdown(session.key()).unwrap(), "# Kward Session\n");
+}

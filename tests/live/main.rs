@@ -1,0 +1,13 @@
+//! Live sessions: what the library promises of writing, beyond single records.
+
+mod capture;
+#[cfg(feature = "cli")]
+mod commands;
+mod copies;
+mod creation;
+mod examples;
+mod lineage;
+mod navigation;
+mod recorder;
+mod support;
+mod watching;
