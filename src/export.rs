@@ -5,6 +5,7 @@
 //! nothing is written any more that could pass through them, and names that
 //! would lead out of the target are refused, whatever the database holds.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, File, FileTimes, Permissions};
 use std::io::{BufWriter, Write};
@@ -72,7 +73,7 @@ impl Store {
     /// A store of several roots writes each into a folder `NN-<name>` of its
     /// own, numbered from 01 by path. A session that went on here is written as
     /// it is now, with mode 0600 and its last record's time. Files that vanished from their root since
-    /// are written, too.
+    /// are written, too; sessions in the trash are not, unless they are named.
     ///
     /// # Errors
     ///
@@ -181,8 +182,13 @@ fn export_source(
     let mut links = Vec::new();
     let select: files::Select =
         if options.source { files::imported_after } else { files::newest_after };
+    // The trash stays here, unless a session in it is named.
+    let trash = match wanted {
+        None if !options.source => sessions::trashed_files(conn)?,
+        _ => HashSet::new(),
+    };
     files::each_file(conn, source.source_id, select, |file| {
-        if !is_wanted(&file.path) {
+        if !is_wanted(&file.path) || trash.contains(&file.file_id) {
             return Ok(());
         }
         let path = target.join(safe_path(&file.path)?);

@@ -16,6 +16,8 @@
 //! and its tail is read; anything else is a new generation, beside the old.
 
 mod budget;
+mod content;
+mod large;
 mod read;
 pub(crate) mod root;
 pub(crate) mod walk;

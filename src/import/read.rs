@@ -4,17 +4,17 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::mpsc::SyncSender;
 
-use memchr::memrchr;
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
 use super::budget::Budget;
+use super::content::{Chunk, Content};
 use super::walk::{FileStat, Found, FoundKind, Walk};
 use super::{Job, root};
 use crate::error::{Error, Result};
-use crate::model::{ProblemKind, Record, Timestamp};
+use crate::model::{ProblemKind, Timestamp};
 use crate::store::files::{self, FileKind, FileRow, FileState};
-use crate::store::log::{self, CHUNK_SIZE, MAX_LINE};
+use crate::store::log::{self, MAX_LINE};
 
 /// Files up to this size are handed over whole; larger ones chunk by chunk.
 const WHOLE: u64 = 4 << 20;
@@ -88,18 +88,6 @@ pub(super) enum Plan {
     },
 }
 
-/// Some lines, or a piece of a document.
-#[derive(Default)]
-pub(super) struct Chunk {
-    pub(super) raw: Vec<u8>,
-    /// Where each line ends; for a document, the end alone.
-    pub(super) ends: Vec<usize>,
-    /// One a line, where the writer folds as it writes.
-    pub(super) records: Vec<Record>,
-    /// Of a large file: the digest of everything up to here.
-    pub(super) digest: Option<Vec<u8>>,
-}
-
 impl Item {
     pub(super) fn cost(&self) -> usize {
         match self {
@@ -107,12 +95,6 @@ impl Item {
             Self::Chunk(chunk) => chunk.cost(),
             _ => 256,
         }
-    }
-}
-
-impl Chunk {
-    fn cost(&self) -> usize {
-        self.raw.capacity() + self.records.len() * size_of::<Record>()
     }
 }
 
@@ -457,67 +439,4 @@ fn last_line_without_end(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
     let Some(last) = file.line_count.checked_sub(1) else { return Ok(Vec::new()) };
     let line = log::line(conn, log::key(file.file_id, last))?;
     Ok(if line.ends_with(b"\n") { Vec::new() } else { line })
-}
-
-/// Bytes read and not yet handed over.
-struct Content {
-    pending: Vec<u8>,
-    kind: FileKind,
-    format: crate::model::Format,
-    parses: bool,
-    /// So much of `pending` holds no line end.
-    scanned: usize,
-}
-
-impl Content {
-    fn fill(&mut self, file: &mut File) -> std::io::Result<usize> {
-        let before = self.pending.len();
-        file.take(BLOCK as u64).read_to_end(&mut self.pending)?;
-        Ok(self.pending.len() - before)
-    }
-
-    fn has_no_end(&self) -> bool {
-        memchr::memchr(b'\n', &self.pending).is_none()
-    }
-
-    /// Takes what makes a full chunk; at the end of the file, whatever is left.
-    fn take(&mut self, at_end: bool) -> Option<Chunk> {
-        if self.pending.is_empty() || !at_end && self.pending.len() < CHUNK_SIZE {
-            return None;
-        }
-        let cut = match self.kind {
-            FileKind::Log if at_end => self.pending.len(),
-            FileKind::Log => match memrchr(b'\n', &self.pending[self.scanned..]) {
-                Some(end) => self.scanned + end + 1,
-                None => {
-                    self.scanned = self.pending.len();
-                    return None;
-                }
-            },
-            _ => self.pending.len().min(CHUNK_SIZE),
-        };
-        let rest = self.pending.split_off(cut);
-        let raw = std::mem::replace(&mut self.pending, rest);
-        self.scanned = 0;
-        let mut chunk = Chunk { raw, ..Chunk::default() };
-        if self.kind == FileKind::Log {
-            chunk.ends = memchr::memchr_iter(b'\n', &chunk.raw).map(|end| end + 1).collect();
-            if chunk.ends.last() != Some(&chunk.raw.len()) {
-                chunk.ends.push(chunk.raw.len());
-            }
-        } else {
-            chunk.ends.push(chunk.raw.len());
-        }
-        if self.parses {
-            chunk.records = chunk.lines().map(|line| self.format.parse(line)).collect();
-        }
-        Some(chunk)
-    }
-}
-
-impl Chunk {
-    pub(super) fn lines(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| &self.raw[start..end])
-    }
 }

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::read::{Chunk, Item, Plan, Start};
+use super::content::Chunk;
+use super::read::{Item, Plan, Start};
 use super::{Inbox, Job, Outcome, Progress};
 use crate::error::Result;
 use crate::fold::{self, Fold, Shape};
@@ -11,7 +12,7 @@ use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::problems::{self, NewProblem};
 use crate::store::{log, seen, sessions};
 
-const BATCH_BYTES: u64 = 16 << 20;
+pub(super) const BATCH_BYTES: u64 = 16 << 20;
 const BATCH_FILES: u64 = 2_000;
 
 /// Reports what an import would do.
@@ -100,8 +101,8 @@ pub(super) fn write(
 }
 
 #[derive(Default)]
-struct Tally {
-    outcome: Outcome,
+pub(super) struct Tally {
+    pub(super) outcome: Outcome,
     files: u64,
     shown: u64,
 }
@@ -112,7 +113,7 @@ impl Tally {
         self.outcome.report.unchanged += 1;
     }
 
-    fn file(&mut self, start: &Start, end: &FileRow) {
+    pub(super) fn file(&mut self, start: &Start, end: &FileRow) {
         self.files += 1;
         let report = &mut self.outcome.report;
         match &start.plan {
@@ -125,7 +126,7 @@ impl Tally {
         report.bytes += end.size - start.file.size;
     }
 
-    fn show(&mut self, progress: &mut impl FnMut(Progress)) {
+    pub(super) fn show(&mut self, progress: &mut impl FnMut(Progress)) {
         // Often enough for an eye, seldom enough to cost nothing.
         let now = self.files / 64 + self.outcome.report.bytes / (1 << 20);
         if self.shown != now {
@@ -135,9 +136,9 @@ impl Tally {
     }
 }
 
-struct Writer<'a> {
-    job: &'a Job<'a>,
-    tally: Tally,
+pub(super) struct Writer<'a> {
+    pub(super) job: &'a Job<'a>,
+    pub(super) tally: Tally,
     /// Folders that could not be read.
     hidden: Vec<Vec<u8>>,
 }
@@ -169,7 +170,7 @@ impl Writer<'_> {
         }
     }
 
-    fn source_id(&self) -> i64 {
+    pub(super) fn source_id(&self) -> i64 {
         self.job.source.as_ref().map_or(0, |source| source.source_id)
     }
 
@@ -220,7 +221,12 @@ impl Writer<'_> {
     }
 
     /// Whether a row is still what the reader compared with; if not, another import was faster.
-    fn is_as_compared(&mut self, tx: &Connection, file: &FileRow, base: &FileRow) -> Result<bool> {
+    pub(super) fn is_as_compared(
+        &mut self,
+        tx: &Connection,
+        file: &FileRow,
+        base: &FileRow,
+    ) -> Result<bool> {
         let now = files::file(tx, file.source_id, &file.path, base.state)?;
         let same = now.is_some_and(|now| {
             now.file_id == base.file_id && now.size == base.size && now.sha256 == base.sha256
@@ -390,114 +396,6 @@ impl Writer<'_> {
         Ok((file, session))
     }
 
-    /// A file that takes several transactions. Nothing shows it before the last.
-    fn large_file(
-        &mut self,
-        conn: &mut Connection,
-        start: &Start,
-        inbox: &Inbox<'_>,
-        progress: &mut impl FnMut(Progress),
-    ) -> Result<()> {
-        let base = match &start.plan {
-            Plan::Rewritten { base } => Some(base.clone()),
-            Plan::Resumed { base, .. } => base.clone(),
-            Plan::New | Plan::Grown { .. } => None,
-        };
-        let mut unfinished = match &start.plan {
-            Plan::Resumed { partial, .. } => Some((**partial).clone()),
-            _ => None,
-        };
-        loop {
-            let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let mut file = match unfinished.take() {
-                // Another import of the same file may have started it anew.
-                Some(file) if !self.is_as_compared(&tx, &file, &file)? => {
-                    while let Some(Item::Chunk(_)) = inbox.next() {}
-                    return Ok(());
-                }
-                Some(file) => file,
-                None => {
-                    // What an interrupted import left of another content goes.
-                    if let Some(old) = files::file(
-                        &tx,
-                        start.file.source_id,
-                        &start.file.path,
-                        FileState::Partial,
-                    )? {
-                        log::delete_content(&tx, old.file_id)?;
-                        files::delete_file(&tx, old.file_id)?;
-                    }
-                    let blank = FileRow {
-                        state: FileState::Partial,
-                        sha256: Some(digest_of_nothing()),
-                        size: 0,
-                        ..start.file.clone()
-                    };
-                    let file_id = files::insert_file(&tx, &blank)?;
-                    files::file_by_id(&tx, file_id)?
-                }
-            };
-            let mut batch = 0;
-            loop {
-                match inbox.next() {
-                    Some(Item::Chunk(chunk)) => {
-                        batch += chunk.raw.len() as u64;
-                        append_raw(&tx, &mut file, &chunk)?;
-                        if BATCH_BYTES <= batch {
-                            break;
-                        }
-                    }
-                    Some(Item::End(end)) => {
-                        self.complete(&tx, start, &file, &end, base.as_deref())?;
-                        return Ok(tx.commit()?);
-                    }
-                    // It changed while it was read; the next attempt starts anew.
-                    _ => return Ok(()),
-                }
-            }
-            files::update_file(&tx, &file)?;
-            tx.commit()?;
-            self.tally.outcome.report.bytes += batch;
-            self.tally.show(progress);
-            self.tally.outcome.report.bytes -= batch;
-            unfinished = Some(file);
-        }
-    }
-
-    fn complete(
-        &mut self,
-        tx: &Connection,
-        start: &Start,
-        partial: &FileRow,
-        end: &FileRow,
-        base: Option<&FileRow>,
-    ) -> Result<()> {
-        let current = files::file(tx, partial.source_id, &partial.path, FileState::Current)?;
-        if current.as_ref().map(|file| file.file_id) != base.map(|base| base.file_id) {
-            self.tally.outcome.conflicts += 1;
-            return Ok(());
-        }
-        problems::delete_path_problems(tx, self.source_id(), &partial.path)?;
-        let mut session = None;
-        if let Some(base) = base {
-            files::update_file(tx, &FileRow { state: FileState::Superseded, ..base.clone() })?;
-            session = sessions::session_of_file(tx, base.file_id)?;
-        }
-        let file = FileRow {
-            file_id: partial.file_id,
-            generation: partial.generation,
-            line_count: partial.line_count,
-            ..end.clone()
-        };
-        files::update_file(tx, &file)?;
-        if let Some(session) = session_for(tx, &file, session, self.job.root.format)? {
-            fold::refold(tx, &file, self.job.root.format, session)?;
-        }
-        seen::file(tx, file.file_id)?;
-        self.tally.file(start, end);
-        Ok(())
-    }
-
     /// Marks what is gone, and settles what depends on several files.
     fn finish(&mut self, conn: &mut Connection) -> Result<()> {
         let source_id = self.source_id();
@@ -524,7 +422,7 @@ enum Piece {
 }
 
 /// Gives a log its session: the one that its earlier generation had, or a new one.
-fn session_for(
+pub(super) fn session_for(
     tx: &Connection,
     file: &FileRow,
     earlier: Option<SessionKey>,
@@ -568,25 +466,4 @@ fn write_lines(
         position += 1;
     }
     Ok(position)
-}
-
-/// Adds a chunk to a large file, and carries its digest on.
-fn append_raw(tx: &Connection, file: &mut FileRow, chunk: &Chunk) -> Result<()> {
-    if file.kind == FileKind::Log {
-        for line in chunk.lines() {
-            log::insert_line(tx, log::key(file.file_id, file.line_count), line)?;
-            file.line_count += 1;
-        }
-    } else {
-        log::insert_chunk(tx, log::key(file.file_id, file.line_count), &chunk.raw)?;
-        file.line_count += 1;
-    }
-    file.size += chunk.raw.len() as u64;
-    file.sha256.clone_from(&chunk.digest);
-    Ok(())
-}
-
-fn digest_of_nothing() -> Vec<u8> {
-    use sha2::{Digest, Sha256};
-    Sha256::new().finalize().to_vec()
 }

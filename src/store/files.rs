@@ -166,7 +166,7 @@ pub(crate) const FILES_AFTER: &str = "
 
 /// Files of a source as they are now, behind `after`, by path; a page.
 ///
-/// What was written here stands for what was imported; the trash is left out.
+/// What was written here stands for what was imported.
 pub(crate) fn newest_after(
     conn: &Connection,
     source_id: i64,
@@ -188,7 +188,6 @@ pub(crate) fn newest_after(
                                      AND local.state = 'local'
                                      AND local.state <> 'superseded'))
            AND state <> 'superseded'
-           AND file_id NOT IN (SELECT file_id FROM sessions WHERE trashed_at IS NOT NULL)
          ORDER BY path
          LIMIT :limit",
     )?;

@@ -1,5 +1,7 @@
 //! Session rows: what a listing shows, and where the fold goes on.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::files::{self, FileRow, FileState, Source};
@@ -193,6 +195,14 @@ pub(crate) fn update_mtime(conn: &Connection, session: SessionKey, mtime: Timest
     )?
     .execute((session, mtime))?;
     Ok(())
+}
+
+/// The chains of sessions in the trash.
+pub(crate) fn trashed_files(conn: &Connection) -> Result<HashSet<i64>> {
+    let mut stmt =
+        conn.prepare_cached("SELECT file_id FROM sessions WHERE trashed_at IS NOT NULL")?;
+    let rows = stmt.query_map([], |row| row.get("file_id"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Sessions of a source whose header was made from the file's name, with their paths.

@@ -1,11 +1,13 @@
 //! Live sessions: what the library promises of writing, beyond single records.
 
 mod capture;
+mod chains;
 #[cfg(feature = "cli")]
 mod commands;
 mod copies;
 mod creation;
 mod examples;
+mod keeping;
 mod lineage;
 mod navigation;
 mod recorder;

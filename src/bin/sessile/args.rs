@@ -54,6 +54,42 @@ pub(crate) enum Command {
     Check,
     /// Fold every table again from the log
     Rebuild,
+    /// Archive sessions: lists leave them out
+    Archive {
+        /// Sessions: ids, prefixes or files
+        #[arg(value_name = "ID", required_unless_present = "older_than")]
+        sessions: Vec<String>,
+        /// Also every session without activity for this many days, as in 15d
+        #[arg(long, value_name = "DAYS", value_parser = days)]
+        older_than: Option<u32>,
+        /// The time to count as now, for scripts and tests
+        #[arg(long, value_name = "RFC3339", value_parser = time)]
+        now: Option<sessile::Timestamp>,
+    },
+    /// Take sessions out of the archive
+    Unarchive {
+        /// Sessions: ids, prefixes or files
+        #[arg(value_name = "ID", required = true)]
+        sessions: Vec<String>,
+    },
+    /// Put sessions into the trash: lists and exports leave them out
+    Delete {
+        /// Sessions: ids, prefixes or files
+        #[arg(value_name = "ID", required = true)]
+        sessions: Vec<String>,
+    },
+    /// Take sessions out of the trash
+    Restore {
+        /// Sessions: ids, prefixes or files
+        #[arg(value_name = "ID", required = true)]
+        sessions: Vec<String>,
+    },
+    /// Remove sessions for ever, every line of them
+    Purge {
+        /// Sessions: ids, prefixes or files
+        #[arg(value_name = "ID", required = true)]
+        sessions: Vec<String>,
+    },
     /// Make a session and print its id
     New(NewArgs),
     /// Append a message behind the active entry and print its entry's id
@@ -98,42 +134,6 @@ pub(crate) enum Command {
     Markdown {
         /// The session: its id, a prefix of it, or its file
         session: String,
-    },
-    /// Archive sessions: lists leave them out
-    Archive {
-        /// Sessions: ids, prefixes or files
-        #[arg(value_name = "ID", required_unless_present = "older_than")]
-        sessions: Vec<String>,
-        /// Also every session without activity for this many days, as in 15d
-        #[arg(long, value_name = "DAYS", value_parser = days)]
-        older_than: Option<u32>,
-        /// The time to count as now, for scripts and tests
-        #[arg(long, value_name = "RFC3339", value_parser = time)]
-        now: Option<sessile::Timestamp>,
-    },
-    /// Take sessions out of the archive
-    Unarchive {
-        /// Sessions: ids, prefixes or files
-        #[arg(value_name = "ID", required = true)]
-        sessions: Vec<String>,
-    },
-    /// Put sessions into the trash: lists and exports leave them out
-    Delete {
-        /// Sessions: ids, prefixes or files
-        #[arg(value_name = "ID", required = true)]
-        sessions: Vec<String>,
-    },
-    /// Take sessions out of the trash
-    Restore {
-        /// Sessions: ids, prefixes or files
-        #[arg(value_name = "ID", required = true)]
-        sessions: Vec<String>,
-    },
-    /// Remove sessions for ever, every line of them
-    Purge {
-        /// Sessions: ids, prefixes or files
-        #[arg(value_name = "ID", required = true)]
-        sessions: Vec<String>,
     },
     /// Serve the live API to other programs: JSON-RPC 2.0, one object a line
     Rpc,

@@ -8,7 +8,7 @@ use memchr::{memchr, memchr2};
 
 use super::scan::comment_end;
 
-/// A value in a line that [`scan`] has found to be well formed.
+/// A value in a line that [`scan`](super::scan()) has found to be well formed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Raw<'a>(&'a [u8]);
 

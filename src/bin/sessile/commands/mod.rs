@@ -27,20 +27,6 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
         Command::List(args) => list::run(&open_to_read(&db)?, &args),
         Command::Check => check(&open_to_read(&db)?),
         Command::Rebuild => rebuild(&open_to_write(&db)?),
-        Command::New(args) => live::create(&Store::open(&db)?, &args),
-        Command::Append(args) => live::append(&open_to_write(&db)?, &args),
-        Command::Branch { session, entry, root: _ } => {
-            live::branch(&open_to_write(&db)?, &session, entry.as_deref())
-        }
-        Command::Label { session, entry, label } => {
-            live::label(&open_to_write(&db)?, &session, &entry, label.as_deref())
-        }
-        Command::Rename { session, name } => {
-            live::rename(&open_to_write(&db)?, &session, name.as_deref())
-        }
-        Command::Clone { session } => live::duplicate(&open_to_write(&db)?, &session),
-        Command::Fork(args) => live::fork(&open_to_write(&db)?, &args),
-        Command::Markdown { session } => live::markdown(&open_to_read(&db)?, &session),
         Command::Archive { sessions, older_than, now } => {
             keeping::archive(&open_to_write(&db)?, &sessions, older_than, now)
         }
@@ -56,6 +42,20 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
         Command::Purge { sessions } => {
             keeping::each(&open_to_write(&db)?, &sessions, |store, session, _| store.purge(session))
         }
+        Command::New(args) => live::create(&Store::open(&db)?, &args),
+        Command::Append(args) => live::append(&open_to_write(&db)?, &args),
+        Command::Branch { session, entry, root: _ } => {
+            live::branch(&open_to_write(&db)?, &session, entry.as_deref())
+        }
+        Command::Label { session, entry, label } => {
+            live::label(&open_to_write(&db)?, &session, &entry, label.as_deref())
+        }
+        Command::Rename { session, name } => {
+            live::rename(&open_to_write(&db)?, &session, name.as_deref())
+        }
+        Command::Clone { session } => live::duplicate(&open_to_write(&db)?, &session),
+        Command::Fork(args) => live::fork(&open_to_write(&db)?, &args),
+        Command::Markdown { session } => live::markdown(&open_to_read(&db)?, &session),
         Command::Rpc => rpc::run(&Store::open(&db)?),
         Command::Backup { path } => {
             open_to_read(&db)?.backup(&path)?;

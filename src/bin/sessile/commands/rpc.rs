@@ -235,6 +235,12 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
             params.session(store)?.reset_leaf()?;
             Value::Null
         }
+        "delete_if_unused" => json!({ "deleted": params.session(store)?.delete_if_unused()? }),
+        "archive" => keep(store, params, Store::archive)?,
+        "unarchive" => keep(store, params, Store::unarchive)?,
+        "delete" => keep(store, params, Store::delete)?,
+        "restore" => keep(store, params, Store::restore)?,
+        "purge" => keep(store, params, |store, session, _| store.purge(session))?,
         "clone" => {
             let copy = params.session(store)?.duplicate()?;
             json!({ "session_id": copy.info()?.session_id })
@@ -262,12 +268,6 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
             let entries = store.entries_after(params.key(store)?, line, limit)?;
             entries.iter().map(entry_json).collect()
         }
-        "delete_if_unused" => json!({ "deleted": params.session(store)?.delete_if_unused()? }),
-        "archive" => keep(store, params, Store::archive)?,
-        "unarchive" => keep(store, params, Store::unarchive)?,
-        "delete" => keep(store, params, Store::delete)?,
-        "restore" => keep(store, params, Store::restore)?,
-        "purge" => keep(store, params, |store, session, _| store.purge(session))?,
         "info" => return dumped(store, params.key(store)?),
         "context" => return part(store, params.key(store)?, "context"),
         "tree" => return part(store, params.key(store)?, "tree"),

@@ -1,0 +1,94 @@
+//! Bytes on their way from a file into rows: lines of a log, or pieces of a document.
+
+use std::fs::File;
+use std::io::Read;
+
+use memchr::memrchr;
+
+use crate::model::{Format, Record};
+use crate::store::files::FileKind;
+use crate::store::log::CHUNK_SIZE;
+
+const BLOCK: usize = 256 << 10;
+
+/// Some lines, or a piece of a document.
+#[derive(Default)]
+pub(super) struct Chunk {
+    pub(super) raw: Vec<u8>,
+    /// Where each line ends; for a document, the end alone.
+    pub(super) ends: Vec<usize>,
+    /// One a line, where the writer folds as it writes.
+    pub(super) records: Vec<Record>,
+    /// Of a large file: the digest of everything up to here.
+    pub(super) digest: Option<Vec<u8>>,
+}
+
+impl Chunk {
+    pub(super) fn cost(&self) -> usize {
+        self.raw.capacity() + self.records.len() * size_of::<Record>()
+    }
+}
+
+/// Bytes read and not yet handed over.
+pub(super) struct Content {
+    pub(super) pending: Vec<u8>,
+    pub(super) kind: FileKind,
+    pub(super) format: Format,
+    /// Whether records are wanted beside the lines.
+    pub(super) parses: bool,
+    /// So much of `pending` holds no line end.
+    pub(super) scanned: usize,
+}
+
+impl Content {
+    pub(super) fn fill(&mut self, file: &mut File) -> std::io::Result<usize> {
+        let before = self.pending.len();
+        file.take(BLOCK as u64).read_to_end(&mut self.pending)?;
+        Ok(self.pending.len() - before)
+    }
+
+    pub(super) fn has_no_end(&self) -> bool {
+        memchr::memchr(b'\n', &self.pending).is_none()
+    }
+
+    /// Takes what makes a full chunk; at the end of the file, whatever is left.
+    pub(super) fn take(&mut self, at_end: bool) -> Option<Chunk> {
+        if self.pending.is_empty() || !at_end && self.pending.len() < CHUNK_SIZE {
+            return None;
+        }
+        let cut = match self.kind {
+            FileKind::Log if at_end => self.pending.len(),
+            FileKind::Log => match memrchr(b'\n', &self.pending[self.scanned..]) {
+                Some(end) => self.scanned + end + 1,
+                None => {
+                    self.scanned = self.pending.len();
+                    return None;
+                }
+            },
+            _ => self.pending.len().min(CHUNK_SIZE),
+        };
+        let rest = self.pending.split_off(cut);
+        let raw = std::mem::replace(&mut self.pending, rest);
+        self.scanned = 0;
+        let mut chunk = Chunk { raw, ..Chunk::default() };
+        if self.kind == FileKind::Log {
+            chunk.ends = memchr::memchr_iter(b'\n', &chunk.raw).map(|end| end + 1).collect();
+            if chunk.ends.last() != Some(&chunk.raw.len()) {
+                chunk.ends.push(chunk.raw.len());
+            }
+        } else {
+            chunk.ends.push(chunk.raw.len());
+        }
+        if self.parses {
+            chunk.records = chunk.lines().map(|line| self.format.parse(line)).collect();
+        }
+        Some(chunk)
+    }
+}
+
+impl Chunk {
+    pub(super) fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| &self.raw[start..end])
+    }
+}
