@@ -1,6 +1,6 @@
 //! Branches: the path to an entry, the conversation it restores, the tree's shape.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::Connection;
 
@@ -9,6 +9,7 @@ use crate::format::{Kept, stored_text};
 use crate::model::{
     Entry, Format, Label, Message, SessionInfo, SessionKey, Step, StepKind, Stored,
 };
+use crate::store::entries::NO_PARENT;
 use crate::store::{Store, entries, labels, log, sessions};
 
 /// A node of a tree, with its depth below its root.
@@ -149,7 +150,7 @@ impl Store {
         other: &str,
     ) -> Result<Option<Entry>> {
         self.read(|conn| {
-            let mut above = std::collections::HashSet::new();
+            let mut above = HashSet::new();
             entries::walk_up(conn, key_of(conn, session, one)?, |row| {
                 above.insert(row.entry_key);
                 Ok(true)
@@ -276,16 +277,12 @@ pub(crate) fn tree(conn: &Connection, session: SessionKey) -> Result<Vec<Node>> 
     let rows = entries::nodes(conn, session)?;
     let place: HashMap<i64, usize> =
         rows.iter().enumerate().map(|(n, row)| (row.entry_key, n)).collect();
-    let edges: Vec<(i64, i64)> = rows
-        .iter()
-        .filter_map(|row| row.parent_key.map(|parent_key| (row.entry_key, parent_key)))
-        .collect();
     // Cutting each circle at its first entry leaves a forest.
-    let cut: std::collections::HashSet<i64> = cycles(&edges).into_iter().collect();
+    let cut: HashSet<u32> = cycles(&entries::parents(conn, session)?).into_iter().collect();
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
     let mut roots = Vec::new();
     for (n, row) in rows.iter().enumerate() {
-        let parent = row.parent_key.filter(|_| !cut.contains(&row.entry_key));
+        let parent = row.parent_key.filter(|_| !cut.contains(&log::position(row.entry_key)));
         match parent.and_then(|parent_key| place.get(&parent_key)) {
             Some(&parent) => children[parent].push(n),
             None => roots.push(n),
@@ -304,39 +301,38 @@ pub(crate) fn tree(conn: &Connection, session: SessionKey) -> Result<Vec<Node>> 
     Ok(nodes)
 }
 
-/// The first entry of each circle among edges from child to parent.
-pub(crate) fn cycles(edges: &[(i64, i64)]) -> Vec<i64> {
-    let parent_of: HashMap<i64, i64> = edges.iter().copied().collect();
+/// The first entry of each circle, where each entry names its parent, or [`NO_PARENT`].
+///
+/// By position in the file, four bytes an entry: a log of gigabytes has millions.
+pub(crate) fn cycles(parent_of: &[u32]) -> Vec<u32> {
+    let parent = |at: u32| parent_of.get(at as usize).copied().filter(|&at| at != NO_PARENT);
     // The walk in which an entry was met first.
-    let mut met: HashMap<i64, usize> = HashMap::with_capacity(edges.len());
+    let mut met = vec![NO_PARENT; parent_of.len()];
     let mut first = Vec::new();
-    for (walk, &(start, _)) in edges.iter().enumerate() {
-        let mut at = start;
-        while let Some(&parent) = parent_of.get(&at) {
-            match met.get(&at) {
-                None => {
-                    met.insert(at, walk);
-                    at = parent;
+    for walk in 0..u32::try_from(parent_of.len()).unwrap_or(u32::MAX) {
+        let mut at = walk;
+        while let Some(above) = parent(at) {
+            let met = &mut met[at as usize];
+            if *met != NO_PARENT {
+                if *met == walk {
+                    first.push(smallest_of_circle(&parent, at));
                 }
-                Some(&earlier) => {
-                    if earlier == walk {
-                        first.push(smallest_of_circle(&parent_of, at));
-                    }
-                    break;
-                }
+                break;
             }
+            *met = walk;
+            at = above;
         }
     }
     first.sort_unstable();
     first
 }
 
-fn smallest_of_circle(parent_of: &HashMap<i64, i64>, start: i64) -> i64 {
+fn smallest_of_circle(parent: &impl Fn(u32) -> Option<u32>, start: u32) -> u32 {
     let mut smallest = start;
     let mut at = start;
-    while let Some(&parent) = parent_of.get(&at) {
-        smallest = smallest.min(parent);
-        at = parent;
+    while let Some(above) = parent(at) {
+        smallest = smallest.min(above);
+        at = above;
         if at == start {
             break;
         }
@@ -346,13 +342,13 @@ fn smallest_of_circle(parent_of: &HashMap<i64, i64>, start: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::cycles;
+    use super::{NO_PARENT, cycles};
 
     #[test]
     fn each_circle_is_found_once_at_its_first_entry() {
         // 1 -> 3 -> 2 -> 1, with 4 hanging from it; 5 -> 6 -> 5; 7 -> 8, a plain chain.
-        let edges = [(1, 3), (2, 1), (3, 2), (4, 3), (5, 6), (6, 5), (7, 8)];
+        let parents = [NO_PARENT, 3, 1, 2, 3, 6, 5, 8, NO_PARENT];
 
-        assert_eq!(cycles(&edges), [1, 5]);
+        assert_eq!(cycles(&parents), [1, 5]);
     }
 }

@@ -9,6 +9,8 @@
 //! something, a repeated id, an orphan that finds its parent) has the summary
 //! computed once, from the branch, when the fold ends.
 
+use std::collections::HashMap;
+
 use rusqlite::Connection;
 
 use crate::context;
@@ -207,10 +209,10 @@ impl<'a> Fold<'a> {
         }
         if self.knotted {
             problems::delete_problems(self.conn, self.session, ProblemKind::Cycle)?;
-            for entry_key in context::cycles(&entries::edges(self.conn, self.session)?) {
+            for position in context::cycles(&entries::parents(self.conn, self.session)?) {
                 let detail =
                     "the entry is its own ancestor; the first of the circle stands as a root";
-                self.note(Some(entry_key), ProblemKind::Cycle, detail)?;
+                self.note(Some(i64::from(position)), ProblemKind::Cycle, detail)?;
             }
         }
         if self.reshaped {
@@ -488,17 +490,27 @@ pub(crate) fn search_text(conn: &Connection, head: &Head) -> Result<String> {
 
 /// Gives each session with a recovered header the work dir of its folder's other sessions, if they agree.
 pub(crate) fn settle_recovered(conn: &Connection, source_id: i64) -> Result<()> {
+    // A folder is looked through once, however many such sessions it holds.
+    let mut known: HashMap<Vec<u8>, Option<i64>> = HashMap::new();
     for (session, path) in sessions::recovered_sessions(conn, source_id)? {
-        let folder = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
-        let workspaces = match folder {
-            0 => Vec::new(),
-            _ => sessions::workspaces_of_folder(conn, source_id, &path[..folder])?,
-        };
-        let mut head = sessions::head(conn, session)?;
         if events::is_relinked(conn, session)? {
             continue;
         }
-        let workspace_id = Some(&workspaces).filter(|found| found.len() == 1).map(|found| found[0]);
+        let folder = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        let workspace_id = match known.get(&path[..folder]) {
+            Some(workspace_id) => *workspace_id,
+            None => {
+                let found = match folder {
+                    0 => Vec::new(),
+                    _ => sessions::workspaces_of_folder(conn, source_id, &path[..folder])?,
+                };
+                let workspace_id = Some(&found).filter(|found| found.len() == 1);
+                let workspace_id = workspace_id.map(|found| found[0]);
+                known.insert(path[..folder].to_vec(), workspace_id);
+                workspace_id
+            }
+        };
+        let mut head = sessions::head(conn, session)?;
         if head.workspace_id != workspace_id {
             head.workspace_id = workspace_id;
             head.search_text = search_text(conn, &head)?;

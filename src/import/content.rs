@@ -10,14 +10,17 @@ use crate::store::files::FileKind;
 use crate::store::log::CHUNK_SIZE;
 
 const BLOCK: usize = 256 << 10;
+/// Lines shorter than this on average are parsed where they are written.
+const SHORT_LINE: usize = 64;
 
 /// Some lines, or a piece of a document.
 #[derive(Default)]
 pub(super) struct Chunk {
     pub(super) raw: Vec<u8>,
-    /// Where each line ends; for a document, the end alone.
-    pub(super) ends: Vec<usize>,
-    /// One a line, where the writer folds as it writes.
+    /// Rows that it makes: its lines; for a document, one.
+    pub(super) rows: u32,
+    /// One a line, where the writer folds as it writes; none where lines are so
+    /// short that their records would be many times as large.
     pub(super) records: Vec<Record>,
     /// Of a large file: the digest of everything up to here.
     pub(super) digest: Option<Vec<u8>>,
@@ -70,17 +73,13 @@ impl Content {
         let rest = self.pending.split_off(cut);
         let raw = std::mem::replace(&mut self.pending, rest);
         self.scanned = 0;
-        let mut chunk = Chunk { raw, ..Chunk::default() };
+        let mut chunk = Chunk { raw, rows: 1, ..Chunk::default() };
         if self.kind == FileKind::Log {
-            chunk.ends = memchr::memchr_iter(b'\n', &chunk.raw).map(|end| end + 1).collect();
-            if chunk.ends.last() != Some(&chunk.raw.len()) {
-                chunk.ends.push(chunk.raw.len());
+            let lines = chunk.lines().count();
+            chunk.rows = u32::try_from(lines).unwrap_or(u32::MAX);
+            if self.parses && lines <= chunk.raw.len() / SHORT_LINE + 1 {
+                chunk.records = chunk.lines().map(|line| self.format.parse(line)).collect();
             }
-        } else {
-            chunk.ends.push(chunk.raw.len());
-        }
-        if self.parses {
-            chunk.records = chunk.lines().map(|line| self.format.parse(line)).collect();
         }
         Some(chunk)
     }
@@ -88,7 +87,15 @@ impl Content {
 
 impl Chunk {
     pub(super) fn lines(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| &self.raw[start..end])
+        let mut rest = &self.raw[..];
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+            let (line, behind) = rest.split_at(end);
+            rest = behind;
+            Some(line)
+        })
     }
 }

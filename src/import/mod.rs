@@ -202,7 +202,7 @@ impl Job<'_> {
                 let _close = budget.close_on_drop();
                 let inbox = Inbox { receiver, budget };
                 if self.dry_run {
-                    Ok(write::count(&inbox, progress))
+                    Ok(write::count(self.root.format, &inbox, progress))
                 } else {
                     write::write(self, &inbox, progress)
                 }

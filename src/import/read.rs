@@ -239,6 +239,7 @@ impl Reader<'_> {
                 reader: self,
                 path: &path,
                 kind,
+                streaming: false,
                 base: base
                     .as_ref()
                     .filter(|base| matches!(base.kind, FileKind::Log | FileKind::Document)),
@@ -265,6 +266,10 @@ impl Reader<'_> {
                     ));
                 }
                 Err(Error::Io { source, .. }) => {
+                    // What has gone to the writer of this file is void.
+                    if file.streaming && !self.send(Item::Void) {
+                        return Ok(false);
+                    }
                     return self.problem(path, ProblemKind::UnreadableFile, source.to_string());
                 }
                 Err(err) => return Err(err),
@@ -280,6 +285,8 @@ impl Reader<'_> {
 /// One attempt at one file.
 struct FileReader<'a> {
     reader: &'a Reader<'a>,
+    /// Whether the writer has been told of a large file.
+    streaming: bool,
     path: &'a [u8],
     kind: FileKind,
     /// What the content is compared with.
@@ -357,6 +364,7 @@ impl FileReader<'_> {
             if !reader.send(Item::Start(start)) {
                 return Ok(Ended::NobodyListens);
             }
+            self.streaming = true;
         }
         loop {
             let read = content.fill(&mut file).map_err(Error::io("read", &shown()))?;
@@ -371,7 +379,11 @@ impl FileReader<'_> {
             let at_end = read == 0 || stat.size + WHOLE < row.size;
             while let Some(mut chunk) = content.take(at_end) {
                 hasher.update(&chunk.raw[std::mem::take(&mut hashed)..]);
-                row.line_count += u32::try_from(chunk.ends.len()).unwrap_or(u32::MAX);
+                // Positions in a file have 32 bits.
+                row.line_count = match row.line_count.checked_add(chunk.rows) {
+                    Some(count) if count < u32::MAX => count,
+                    _ => return Ok(self.give_up(whole, Ended::TooLong)),
+                };
                 if whole {
                     chunks.push(chunk);
                     continue;

@@ -16,24 +16,36 @@ pub(super) const BATCH_BYTES: u64 = 16 << 20;
 const BATCH_FILES: u64 = 2_000;
 
 /// Reports what an import would do.
-pub(super) fn count(inbox: &Inbox<'_>, progress: &mut impl FnMut(Progress)) -> Outcome {
+pub(super) fn count(
+    format: Format,
+    inbox: &Inbox<'_>,
+    progress: &mut impl FnMut(Progress),
+) -> Outcome {
     let mut tally = Tally::default();
     let mut kinds = std::collections::BTreeMap::new();
-    let mut open = None;
+    let mut open: Option<Start> = None;
     while let Some(item) = inbox.next() {
-        let mut count_records = |chunk: &Chunk| {
-            for (kind, _) in chunk.records.iter().flat_map(|record| &record.problems) {
-                *kinds.entry(*kind).or_insert(0) += 1;
+        let mut count_records = |kind: FileKind, chunk: &mut Chunk| {
+            let mut records = std::mem::take(&mut chunk.records).into_iter();
+            for line in chunk.lines().filter(|_| kind == FileKind::Log) {
+                let record = records.next().unwrap_or_else(|| format.parse(line));
+                for (kind, _) in record.problems {
+                    *kinds.entry(kind).or_insert(0) += 1;
+                }
             }
         };
         match item {
             Item::Same { .. } => tally.same(),
-            Item::Whole { start, chunks, end } => {
-                chunks.iter().for_each(&mut count_records);
+            Item::Whole { start, mut chunks, end } => {
+                chunks.iter_mut().for_each(|chunk| count_records(start.file.kind, chunk));
                 tally.file(&start, &end);
             }
             Item::Start(start) => open = Some(start),
-            Item::Chunk(chunk) => count_records(&chunk),
+            Item::Chunk(mut chunk) => {
+                if let Some(start) = &open {
+                    count_records(start.file.kind, &mut chunk);
+                }
+            }
             Item::End(end) => {
                 if let Some(start) = open.take() {
                     tally.file(&start, &end);
@@ -315,8 +327,9 @@ impl Writer<'_> {
             match next() {
                 None => return Ok(()),
                 Some(Piece::End(end)) => break *end,
-                Some(Piece::Chunk(chunk)) => {
-                    position = write_lines(tx, base.file_id, position, chunk, fold.as_mut())?;
+                Some(Piece::Chunk(mut chunk)) => {
+                    let fold = fold.as_mut().map(|fold| (fold, format));
+                    position = write_lines(tx, base.file_id, position, &mut chunk, fold)?;
                 }
             }
         };
@@ -358,8 +371,9 @@ impl Writer<'_> {
             match next() {
                 None => return Ok(()),
                 Some(Piece::End(end)) => break *end,
-                Some(Piece::Chunk(chunk)) if row.kind == FileKind::Log => {
-                    position = write_lines(tx, row.file_id, position, chunk, fold.as_mut())?;
+                Some(Piece::Chunk(mut chunk)) if row.kind == FileKind::Log => {
+                    let fold = fold.as_mut().map(|fold| (fold, format));
+                    position = write_lines(tx, row.file_id, position, &mut chunk, fold)?;
                 }
                 Some(Piece::Chunk(chunk)) => {
                     log::insert_chunk(tx, log::key(row.file_id, position), &chunk.raw)?;
@@ -450,19 +464,16 @@ fn write_lines(
     tx: &Connection,
     file_id: i64,
     mut position: u32,
-    chunk: Chunk,
-    mut fold: Option<&mut Fold<'_>>,
+    chunk: &mut Chunk,
+    mut fold: Option<(&mut Fold<'_>, Format)>,
 ) -> Result<u32> {
-    let Chunk { raw, ends, records, .. } = chunk;
-    let mut records = records.into_iter();
-    let mut start = 0;
-    for end in ends {
+    let mut records = std::mem::take(&mut chunk.records).into_iter();
+    for line in chunk.lines() {
         let key = log::key(file_id, position);
-        log::insert_line(tx, key, &raw[start..end])?;
-        if let (Some(fold), Some(record)) = (fold.as_deref_mut(), records.next()) {
-            fold.apply(key, record)?;
+        log::insert_line(tx, key, line)?;
+        if let Some((fold, format)) = &mut fold {
+            fold.apply(key, records.next().unwrap_or_else(|| format.parse(line)))?;
         }
-        start = end;
         position += 1;
     }
     Ok(position)

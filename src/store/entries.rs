@@ -7,7 +7,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::log::line_number;
+use super::log::{line_number, position};
 use crate::error::Result;
 use crate::model::{Entry, SessionKey, Stored, Timestamp};
 
@@ -432,17 +432,26 @@ pub(crate) fn nodes(conn: &Connection, session: SessionKey) -> Result<Vec<NodeRo
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Keys and parents of a session's entries that have a parent, in file order.
-pub(crate) fn edges(conn: &Connection, session: SessionKey) -> Result<Vec<(i64, i64)>> {
+/// Stands for the parent of an entry that has none.
+pub(crate) const NO_PARENT: u32 = u32::MAX;
+
+/// The parent of each entry of a session, both by position in its file.
+pub(crate) fn parents(conn: &Connection, session: SessionKey) -> Result<Vec<u32>> {
     let mut stmt = conn.prepare_cached(
         "SELECT entry_key, parent_key
          FROM entries INDEXED BY entries_by_id
-         WHERE session_key = ?1 AND parent_key IS NOT NULL
-         ORDER BY entry_key",
+         WHERE session_key = ?1 AND parent_key IS NOT NULL",
     )?;
-    let rows =
-        stmt.query_map([session], |row| Ok((row.get("entry_key")?, row.get("parent_key")?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut rows = stmt.query([session])?;
+    let mut parents = Vec::new();
+    while let Some(row) = rows.next()? {
+        let at = position(row.get("entry_key")?) as usize;
+        if parents.len() <= at {
+            parents.resize(at + 1, NO_PARENT);
+        }
+        parents[at] = position(row.get("parent_key")?);
+    }
+    Ok(parents)
 }
 
 fn entry_from_row(row: &Row<'_>) -> rusqlite::Result<Entry> {

@@ -21,9 +21,14 @@ pub(crate) fn file_of(key: i64) -> i64 {
     key >> 32
 }
 
+/// The place of a line in its file, from 0; a chain goes on where its base ends.
+pub(crate) fn position(key: i64) -> u32 {
+    (key & 0xFFFF_FFFF) as u32
+}
+
 /// The place of a line in its file, from 1.
 pub(crate) fn line_number(key: i64) -> u32 {
-    (key & 0xFFFF_FFFF) as u32 + 1
+    position(key).saturating_add(1)
 }
 
 pub(crate) fn insert_line(conn: &Connection, key: i64, raw: &[u8]) -> Result<()> {
