@@ -219,7 +219,7 @@ impl Recovery {
             sql: &sql,
             each: &mut |row| {
                 let checked = || -> Option<i64> {
-                    let key = row.get(0).ok()?;
+                    let key = row.get("place").ok()?;
                     let raw = row.get_ref("raw").ok()?.as_blob().ok()?;
                     let checksum: i64 = row.get("checksum").ok()?;
                     (i64::from(crc32fast::hash(raw)) == checksum).then_some(key)
@@ -426,9 +426,9 @@ impl Recovery {
     }
 
     fn write_events(&mut self) -> Result<()> {
-        let sessions_sql = by_key("sessions", "session_key", "session_key, file_id");
+        let sessions_sql = by_key("sessions", "session_key", "file_id");
         let files_of = self.collect(&sessions_sql, 0, self.max_id, |row| {
-            Ok((row.get(0)?, row.get::<_, i64>(1)?))
+            Ok((row.get("place")?, row.get::<_, i64>("file_id")?))
         })?;
         let events_sql = by_key("events", "event_id", "*");
         let all = self.collect(&events_sql, 0, self.max_id, |row| {

@@ -2,7 +2,9 @@
 //! or hides another file, and every byte comes back.
 
 mod contents;
+mod damage;
 mod folders;
+mod interrupted;
 mod moving;
 #[allow(dead_code, reason = "shared with the other tests, which use more of it")]
 #[path = "../it/support.rs"]
