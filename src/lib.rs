@@ -42,8 +42,9 @@
 //!   after it is read all the same, and no file affects another's session.
 //! - A root is read, never written, and no link is followed.
 //! - One public method is one transaction. `Ok` means durable, an error means
-//!   that nothing happened. Only [`Store::import`] and [`Store::rebuild`], which
-//!   can take long, are several, each of which leaves a whole store.
+//!   that nothing happened. Only [`Store::import`], [`Store::rebuild`] and
+//!   [`Store::prune`], which can take long, are several, each of which leaves a
+//!   whole store.
 //! - Reading writes nothing. There is no cache: a list is an index read.
 //! - Nothing expires. Nothing is deleted because somebody looked.
 //! - The library prints nothing and reads no environment; the clock only where
@@ -79,6 +80,8 @@ mod import;
 mod lineage;
 mod model;
 mod names;
+mod prune;
+mod recover;
 mod session;
 mod store;
 mod verify;
@@ -94,6 +97,8 @@ pub use model::{
     Entry, Format, Header, Label, Message, Problem, ProblemKind, SessionInfo, SessionKey, Stored,
     Timestamp,
 };
+pub use prune::PruneReport;
+pub use recover::{Incomplete, RecoverReport, recover};
 pub use session::{NewSession, Recorder, RewindPoint, RuntimeUpdate, Session};
 pub use store::{
     Archived, Cursor, Durability, Page, SessionFilter, SessionRow, Store, StoreOptions, Watch,

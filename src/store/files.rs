@@ -248,6 +248,38 @@ pub(crate) fn insert_file(conn: &Connection, file: &FileRow) -> Result<i64> {
     Ok(conn.last_insert_rowid())
 }
 
+/// Inserts a file as it was in another database, its id included.
+pub(crate) fn restore_file(conn: &Connection, file: &FileRow) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO files (file_id, source_id, path, generation, kind, state, mode, mtime, inode,
+                            size, line_count, sha256, link_target, read_at, missing_at, base_id,
+                            base_count)
+         VALUES (:file_id, :source_id, :path, :generation, :kind, :state, :mode, :mtime, :inode,
+                 :size, :line_count, :sha256, :link_target, :read_at, :missing_at, :base_id,
+                 :base_count)",
+    )?
+    .execute(named_params! {
+        ":file_id": file.file_id,
+        ":source_id": file.source_id,
+        ":path": file.path,
+        ":generation": file.generation,
+        ":kind": file.kind,
+        ":state": file.state,
+        ":mode": file.mode,
+        ":mtime": file.mtime,
+        ":inode": file.inode,
+        ":size": file.size as i64,
+        ":line_count": file.line_count,
+        ":sha256": file.sha256,
+        ":link_target": file.link_target,
+        ":read_at": file.read_at,
+        ":missing_at": file.missing_at,
+        ":base_id": file.base_id,
+        ":base_count": file.base_count,
+    })?;
+    Ok(())
+}
+
 /// Writes what an import found of a file it knows.
 pub(crate) fn update_file(conn: &Connection, file: &FileRow) -> Result<()> {
     conn.prepare_cached(
@@ -284,6 +316,22 @@ pub(crate) fn generations(conn: &Connection, source_id: i64, path: &[u8]) -> Res
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Earlier generations that no chain begins with, and their sizes; a page.
+pub(crate) fn superseded(conn: &Connection, limit: usize) -> Result<Vec<(i64, u64)>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, size
+         FROM files
+         WHERE state = 'superseded'
+           AND file_id NOT IN (SELECT base_id FROM files WHERE base_id IS NOT NULL)
+         ORDER BY file_id
+         LIMIT ?1",
+    )?;
+    let rows = stmt.query_map([limit as i64], |row| {
+        Ok((row.get("file_id")?, row.get::<_, i64>("size")?.unsigned_abs()))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 pub(crate) fn delete_file(conn: &Connection, file_id: i64) -> Result<()> {
     conn.prepare_cached("DELETE FROM files WHERE file_id = ?1")?.execute([file_id])?;
     Ok(())
@@ -297,7 +345,7 @@ fn source_from_row(row: &Row<'_>) -> rusqlite::Result<Source> {
     })
 }
 
-fn file_from_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
+pub(crate) fn file_from_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
     Ok(FileRow {
         file_id: row.get("file_id")?,
         source_id: row.get("source_id")?,

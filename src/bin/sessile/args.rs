@@ -54,6 +54,13 @@ pub(crate) enum Command {
     Check,
     /// Fold every table again from the log
     Rebuild,
+    /// Remove what files held before they were rewritten at their root
+    Prune,
+    /// Read what a damaged database still holds into a new one; never writes to the damaged one
+    Recover {
+        /// A file that does not exist
+        new: PathBuf,
+    },
     /// Archive sessions: lists leave them out
     Archive {
         /// Sessions: ids, prefixes or files

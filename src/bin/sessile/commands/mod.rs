@@ -4,6 +4,7 @@ mod import;
 mod keeping;
 mod list;
 mod live;
+mod repair;
 mod rpc;
 
 use std::io::{self, BufWriter, Write};
@@ -27,6 +28,8 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
         Command::List(args) => list::run(&open_to_read(&db)?, &args),
         Command::Check => check(&open_to_read(&db)?),
         Command::Rebuild => rebuild(&open_to_write(&db)?),
+        Command::Prune => repair::prune(&open_to_write(&db)?),
+        Command::Recover { new } => repair::recover(&db, &new),
         Command::Archive { sessions, older_than, now } => {
             keeping::archive(&open_to_write(&db)?, &sessions, older_than, now)
         }

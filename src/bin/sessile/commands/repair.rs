@@ -1,0 +1,33 @@
+//! `sessile prune` and `recover`.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::Result;
+use sessile::Store;
+
+pub(crate) fn prune(store: &Store) -> Result<bool> {
+    let report = store.prune()?;
+    eprintln!("{} files, {} bytes removed", report.files, report.bytes);
+    Ok(true)
+}
+
+/// Whether everything could be read.
+pub(crate) fn recover(damaged: &Path, new: &Path) -> Result<bool> {
+    let report = sessile::recover(damaged, new)?;
+    let mut out = io::stdout().lock();
+    for file in &report.incomplete {
+        let name = String::from_utf8_lossy(&file.file).into_owned();
+        writeln!(out, "{}: {}", name.escape_debug(), file.detail)?;
+    }
+    eprintln!(
+        "{} files, {} lines, {} chunks and {} events read into {}; {} files are incomplete",
+        report.files,
+        report.lines,
+        report.chunks,
+        report.events,
+        new.display(),
+        report.incomplete.len()
+    );
+    Ok(report.incomplete.is_empty())
+}

@@ -1,0 +1,64 @@
+//! Prune: earlier generations of files, which nothing needs any more.
+
+use crate::error::Result;
+use crate::store::{Store, files, log};
+
+/// Bytes of content that one transaction removes, or a file's, if that is more.
+const BATCH_BYTES: u64 = 16 << 20;
+
+/// Files that one transaction removes at most.
+const BATCH_FILES: usize = 500;
+
+/// What was removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PruneReport {
+    /// Earlier generations of files.
+    pub files: u64,
+    /// Bytes of their content.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// Removes what files held before they were rewritten at their root.
+    ///
+    /// A generation that a session went on from here is kept. The space is
+    /// used again by what comes; [`backup`](Self::backup) writes a copy
+    /// without it. Interrupted, it leaves each generation whole or gone.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`](crate::Error::Busy) when another process writes for too long.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// assert_eq!(store.prune()?.files, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn prune(&self) -> Result<PruneReport> {
+        let mut report = PruneReport::default();
+        loop {
+            let pruned = self.write(|tx| {
+                let mut pruned = PruneReport::default();
+                for (file_id, size) in files::superseded(tx, BATCH_FILES)? {
+                    log::delete_content(tx, file_id)?;
+                    files::delete_file(tx, file_id)?;
+                    pruned.files += 1;
+                    pruned.bytes += size;
+                    if BATCH_BYTES <= pruned.bytes {
+                        break;
+                    }
+                }
+                Ok(pruned)
+            })?;
+            if pruned.files == 0 {
+                return Ok(report);
+            }
+            report.files += pruned.files;
+            report.bytes += pruned.bytes;
+        }
+    }
+}
