@@ -79,12 +79,14 @@ mod model;
 mod names;
 mod session;
 mod store;
+mod tree_rows;
 mod verify;
 
 pub use check::Finding;
 pub use context::Node;
 pub use error::{Error, Result};
 pub use export::{ExportOptions, ExportReport};
+pub use format::Part;
 pub use import::{ImportOptions, ImportReport, Progress};
 pub use model::{
     Entry, Format, Header, Label, Message, Problem, ProblemKind, SessionInfo, SessionKey, Stored,
@@ -94,6 +96,7 @@ pub use session::{NewSession, RuntimeUpdate, Session};
 pub use store::{
     Archived, Cursor, Durability, Page, SessionFilter, SessionRow, Store, StoreOptions,
 };
+pub use tree_rows::TreeRow;
 pub use verify::{Difference, VerifyReport};
 
 /// The README's example runs.

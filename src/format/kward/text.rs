@@ -153,7 +153,7 @@ pub(super) fn preview(message: Raw<'_>) -> String {
 }
 
 /// What the user typed where that is kept, else the content: its text parts, one a line.
-fn full_text(message: Raw<'_>) -> String {
+pub(super) fn full_text(message: Raw<'_>) -> String {
     let typed = ["display_content", "displayContent"]
         .iter()
         .find_map(|key| message.get(key).filter(|value| !value.is_falsy()));

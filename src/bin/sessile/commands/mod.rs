@@ -3,7 +3,11 @@
 mod import;
 mod keeping;
 mod list;
+mod log;
+mod problems;
 mod rpc;
+mod show;
+mod tree;
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -24,6 +28,12 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
         }
         Command::Dump { session } => dump(&open_to_read(&db)?, &session),
         Command::List(args) => list::run(&open_to_read(&db)?, &args),
+        Command::Tree { session } => tree::run(&open_to_read(&db)?, &session),
+        Command::Show { session } => show::run(&open_to_read(&db)?, &session),
+        Command::Log(args) => log::run(&open_to_read(&db)?, &args),
+        Command::Problems { json, session } => {
+            problems::run(&open_to_read(&db)?, session.as_deref(), json)
+        }
         Command::Check => check(&open_to_read(&db)?),
         Command::Rebuild => rebuild(&open_to_write(&db)?),
         Command::Archive { sessions, older_than, now } => {
