@@ -78,6 +78,7 @@ mod import;
 mod model;
 mod names;
 mod session;
+mod stats;
 mod store;
 mod tree_rows;
 mod verify;
@@ -93,6 +94,7 @@ pub use model::{
     Timestamp,
 };
 pub use session::{NewSession, RuntimeUpdate, Session};
+pub use stats::{FileCount, ObjectSize, Stats};
 pub use store::{
     Archived, Cursor, Durability, Page, SessionFilter, SessionRow, Store, StoreOptions,
 };

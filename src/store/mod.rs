@@ -18,6 +18,7 @@ pub(crate) mod records;
 mod schema;
 pub(crate) mod seen;
 pub(crate) mod sessions;
+pub(crate) mod space;
 mod values;
 
 use std::path::{Path, PathBuf};

@@ -90,3 +90,19 @@ fn problems_say_where_they_are() {
     let object: serde_json::Value = serde_json::from_str(&as_json[0]).unwrap();
     assert_eq!((&object["line"], &object["kind"]), (&json!(2), &json!("cycle")));
 }
+
+#[test]
+fn stats_add_up() {
+    let (_folder, store) = of_fixtures();
+
+    let stats = store.stats().unwrap();
+    let as_json = lines(&store, &["stats", "--json"]);
+
+    assert_eq!((stats.sources, stats.sessions, stats.lines), (1, 6, 67));
+    assert_eq!(stats.files.iter().map(|count| count.bytes).sum::<u64>(), stats.line_bytes);
+    let pages: u64 = stats.objects.iter().map(|object| object.bytes).sum();
+    assert!(stats.objects.is_empty() || pages + stats.free_bytes <= stats.database_bytes);
+    let object: serde_json::Value = serde_json::from_str(&as_json[0]).unwrap();
+    assert_eq!(object["sessions"], 6);
+    assert!(lines(&store, &["stats"]).iter().any(|line| line.ends_with(" 6 sessions")));
+}

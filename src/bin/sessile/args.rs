@@ -70,6 +70,12 @@ pub(crate) enum Command {
         /// Only this session: its id, a prefix of it, or its file
         session: Option<String>,
     },
+    /// Say what is in the database, and what takes the space
+    Stats {
+        /// Print the result as one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Prove the database: integrity, checksums, and every table against the log
     Check,
     /// Fold every table again from the log

@@ -7,6 +7,7 @@ mod log;
 mod problems;
 mod rpc;
 mod show;
+mod stats;
 mod tree;
 
 use std::io::{self, BufWriter, Write};
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
         Command::Problems { json, session } => {
             problems::run(&open_to_read(&db)?, session.as_deref(), json)
         }
+        Command::Stats { json } => stats::run(&open_to_read(&db)?, json),
         Command::Check => check(&open_to_read(&db)?),
         Command::Rebuild => rebuild(&open_to_write(&db)?),
         Command::Archive { sessions, older_than, now } => {
