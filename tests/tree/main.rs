@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cli")]
 mod commands;
+mod space;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,14 +27,16 @@ fn of_lines(lines: &[serde_json::Value]) -> (TempDir, Store, SessionKey) {
     let folder = tempfile::tempdir().unwrap();
     let work = folder.path().join("root/sessions/--w--");
     fs::create_dir_all(&work).unwrap();
-    let header = json!({"type": "session", "version": 2, "id": "one", "cwd": "/w"});
-    let text: String =
-        [&header].into_iter().chain(lines).map(|record| format!("{record}\n")).collect();
-    fs::write(work.join("one.jsonl"), text).unwrap();
+    let text: String = lines.iter().map(|record| format!("{record}\n")).collect();
+    fs::write(work.join("one.jsonl"), header() + &text).unwrap();
     let store = Store::open(&folder.path().join("sessions.db")).unwrap();
     store.import(&folder.path().join("root"), &ImportOptions::new()).unwrap();
     let session = store.find("one").unwrap();
     (folder, store, session)
+}
+
+fn header() -> String {
+    json!({"type": "session", "version": 2, "id": "one", "cwd": "/w"}).to_string() + "\n"
 }
 
 fn message(id: &str, parent: &str) -> serde_json::Value {

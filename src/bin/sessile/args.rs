@@ -133,6 +133,9 @@ pub(crate) struct ImportArgs {
     /// Read and report, but write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Start even if the disk space seems too small
+    #[arg(long)]
+    pub(crate) ignore_space: bool,
     /// Print the report as one JSON object a root
     #[arg(long)]
     pub(crate) json: bool,

@@ -53,11 +53,26 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
         Command::Purge { sessions } => {
             keeping::each(&open_to_write(&db)?, &sessions, |store, session, _| store.purge(session))
         }
-        Command::Rpc => rpc::run(&Store::open(&db)?),
+        Command::Rpc => {
+            let store = Store::open(&db)?;
+            warn_of_network(&store);
+            rpc::run(&store)
+        }
         Command::Backup { path } => {
             open_to_read(&db)?.backup(&path)?;
             Ok(true)
         }
+    }
+}
+
+/// Journals in WAL mode share memory, which other machines do not see.
+fn warn_of_network(store: &Store) {
+    if store.on_network_file_system() {
+        eprintln!(
+            "sessile: {} lies on a network file system, where a database can be damaged; \
+             use it from one machine only, or put it on a local disk",
+            store.path().display()
+        );
     }
 }
 
