@@ -75,6 +75,39 @@ impl Store {
     pub fn problems(&self, session: SessionKey) -> Result<Vec<Problem>> {
         self.read(|conn| problems::session_problems(conn, session))
     }
+
+    /// Hands each problem and the root that it was met below to `each`, by root
+    /// and path: those of every session and of files that belong to none, or
+    /// those of one session.
+    ///
+    /// `each` must not use the store.
+    pub fn each_problem(
+        &self,
+        session: Option<SessionKey>,
+        each: impl FnMut(&[u8], &Problem) -> Result<()>,
+    ) -> Result<()> {
+        self.read(|conn| problems::each_problem(conn, session, each))
+    }
+
+    /// Hands each line of a session's file to `each`, in order: its number, from
+    /// 1, and its exact bytes, terminator included.
+    ///
+    /// `each` must not use the store.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound), and what `each` returns.
+    pub fn each_line(
+        &self,
+        session: SessionKey,
+        mut each: impl FnMut(u32, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        self.read(|conn| {
+            let (file, _) = sessions::file_of(conn, session)?
+                .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+            log::each_line(conn, &file, |key, raw| each(log::line_number(key), raw))
+        })
+    }
 }
 
 fn refused(err: io::Error) -> Error {

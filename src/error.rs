@@ -56,6 +56,17 @@ pub enum Error {
     /// The database holds a file name that would lead out of the target.
     UnsafePath(PathBuf),
 
+    // Make room.
+    /// What is to be imported will not fit on the database's file system.
+    DiskFull {
+        /// Bytes that it would take, by estimate.
+        needed: u64,
+        /// Bytes that are free.
+        available: u64,
+        /// The database.
+        path: PathBuf,
+    },
+
     // Open another file, or open it otherwise.
     /// There is no database at this path, and the options say not to make one.
     DatabaseMissing(PathBuf),
@@ -116,7 +127,7 @@ impl Error {
     pub fn kind(&self) -> &'static str {
         kinds!(self; SessionNotFound AmbiguousSession EntryNotFound EntryExists SessionExists
             InvalidRecord LeafMoved RootNotFound SourceNotFound UnknownFormat TargetNotEmpty
-            TargetExists UnsafePath DatabaseMissing DatabaseIsFolder NotADatabase ForeignDatabase
+            TargetExists UnsafePath DiskFull DatabaseMissing DatabaseIsFolder NotADatabase ForeignDatabase
             SchemaTooNew SchemaTooOld Busy Io SqliteTooOld Sqlite Migration Pool Damaged)
     }
 
@@ -174,6 +185,12 @@ impl fmt::Display for Error {
             Self::UnsafePath(path) => {
                 write!(f, "the name {} leads out of the target folder", path.display())
             }
+            Self::DiskFull { needed, available, path } => write!(
+                f,
+                "about {needed} bytes are needed beside {}, and {available} are free; \
+                 make room, or put the database elsewhere",
+                path.display()
+            ),
             Self::DatabaseMissing(path) => {
                 write!(f, "there is no database {}; import something first", path.display())
             }
@@ -237,6 +254,7 @@ impl error::Error for Error {
             | Self::TargetNotEmpty(_)
             | Self::TargetExists(_)
             | Self::UnsafePath(_)
+            | Self::DiskFull { .. }
             | Self::DatabaseMissing(_)
             | Self::DatabaseIsFolder(_)
             | Self::NotADatabase(_)

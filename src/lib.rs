@@ -83,7 +83,9 @@ mod names;
 mod prune;
 mod recover;
 mod session;
+mod stats;
 mod store;
+mod tree_rows;
 mod verify;
 
 pub use capture::{CapturedBranch, CapturedEntry};
@@ -91,8 +93,9 @@ pub use check::Finding;
 pub use context::Node;
 pub use error::{Error, Result};
 pub use export::{ExportOptions, ExportReport};
+pub use format::Part;
 pub use import::{ImportOptions, ImportReport, Progress};
-pub use lineage::TreeRow;
+pub use lineage::SessionNode;
 pub use model::{
     Entry, Format, Header, Label, Message, Problem, ProblemKind, SessionInfo, SessionKey, Stored,
     Timestamp,
@@ -100,9 +103,11 @@ pub use model::{
 pub use prune::PruneReport;
 pub use recover::{Incomplete, RecoverReport, recover};
 pub use session::{NewSession, Recorder, RewindPoint, RuntimeUpdate, Session};
+pub use stats::{FileCount, ObjectSize, Stats};
 pub use store::{
     Archived, Cursor, Durability, Page, SessionFilter, SessionRow, Store, StoreOptions, Watch,
 };
+pub use tree_rows::TreeRow;
 pub use verify::{Difference, VerifyReport};
 
 /// The README's example runs.

@@ -8,7 +8,7 @@ use crate::store::{SessionFilter, SessionRow, Store, listing, sessions};
 /// A session in a list that is arranged as a tree.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct TreeRow {
+pub struct SessionNode {
     /// What the list shows of it.
     pub session: SessionRow,
     /// 0 for one without a parent in the list.
@@ -46,7 +46,7 @@ impl Store {
     /// assert_eq!(rows[1].depth, 1); // the copy
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn recent_tree(&self, filter: &SessionFilter) -> Result<Vec<TreeRow>> {
+    pub fn recent_tree(&self, filter: &SessionFilter) -> Result<Vec<SessionNode>> {
         self.read(|conn| {
             let rows = listing::select_page(conn, filter)?.rows;
             let mut parent_ids = Vec::with_capacity(rows.len());
@@ -93,7 +93,7 @@ fn cut_circles(parents: &mut [Option<usize>]) {
     }
 }
 
-fn arrange(rows: Vec<SessionRow>, parents: &[Option<usize>]) -> Vec<TreeRow> {
+fn arrange(rows: Vec<SessionRow>, parents: &[Option<usize>]) -> Vec<SessionNode> {
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
     let mut top = Vec::new();
     for (n, parent) in parents.iter().enumerate() {
@@ -119,7 +119,7 @@ fn arrange(rows: Vec<SessionRow>, parents: &[Option<usize>]) -> Vec<TreeRow> {
         }
         push(&mut todo, &children[n], depth + 1, &below);
         if let Some(session) = rows[n].take() {
-            tree.push(TreeRow { session, depth, is_last, ancestor_continues });
+            tree.push(SessionNode { session, depth, is_last, ancestor_continues });
         }
     }
     tree

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 pub(crate) use kward::stored_text;
 
-use crate::model::{Draft, Format, HeaderRecord, Record, Role, Step, Timestamp};
+use crate::model::{Draft, Format, HeaderRecord, Message, Record, Role, Step, Timestamp};
 
 /// What a compaction keeps of the steps before it.
 #[derive(Debug, Default)]
@@ -22,6 +22,50 @@ pub(crate) struct Kept {
     pub(crate) keys: HashSet<i64>,
     /// The position that it names instead.
     pub(crate) position: Option<usize>,
+}
+
+/// What a tree shows of an entry.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    pub(crate) role: String,
+    /// One line; of a tool's result, what stands there when its call is nowhere.
+    pub(crate) text: String,
+    /// Whether it calls tools and says nothing.
+    pub(crate) only_calls: bool,
+    /// Ids and labels of the tools that it calls.
+    pub(crate) calls: Vec<(String, String)>,
+    /// Of a tool's result: the call that it answers.
+    pub(crate) call_id: Option<String>,
+}
+
+/// A part of what a message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Part {
+    /// Text, of any number of lines.
+    Text(String),
+    /// What the model thought before it spoke.
+    Thinking(String),
+    /// A tool that is called, as in `[read: path]`.
+    ToolCall(String),
+    /// A picture; either may be empty.
+    Image {
+        /// Its type, such as `image/png`.
+        mime: String,
+        /// The file that it was read from.
+        path: String,
+    },
+    /// A part of another type.
+    Other(String),
+}
+
+impl Message {
+    /// Who speaks, and what the message says.
+    pub fn parts(&self, format: Format) -> (String, Vec<Part>) {
+        match format {
+            Format::Kward => kward::parts(&self.json),
+        }
+    }
 }
 
 impl Timestamp {
@@ -154,6 +198,7 @@ impl Format {
             Self::Kward => kward::preview(line),
         }
     }
+
     /// A conversation as Markdown, from the JSON of its messages.
     pub(crate) fn markdown<'a>(self, messages: impl Iterator<Item = &'a str>) -> String {
         match self {
@@ -165,6 +210,13 @@ impl Format {
     pub(crate) fn full_text(self, line: &[u8]) -> String {
         match self {
             Self::Kward => kward::full_text(line),
+        }
+    }
+
+    /// What a tree shows of the entry in this line.
+    pub(crate) fn shown(self, line: &[u8]) -> Shown {
+        match self {
+            Self::Kward => kward::shown(line),
         }
     }
 }

@@ -20,6 +20,7 @@ mod content;
 mod large;
 mod read;
 pub(crate) mod root;
+mod space;
 pub(crate) mod walk;
 mod write;
 
@@ -41,6 +42,7 @@ use crate::store::{Store, files, problems};
 pub struct ImportOptions {
     format: Option<Format>,
     dry_run: bool,
+    ignore_space: bool,
     now: Option<Timestamp>,
 }
 
@@ -59,6 +61,12 @@ impl ImportOptions {
     /// Reads everything and reports, but writes nothing. Default: `false`.
     pub fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
+        self
+    }
+
+    /// Starts even if the disk space seems too small. Default: `false`.
+    pub fn ignore_space(mut self, ignore_space: bool) -> Self {
+        self.ignore_space = ignore_space;
         self
     }
 
@@ -117,6 +125,8 @@ impl Store {
     ///
     /// [`RootNotFound`](crate::Error::RootNotFound) and
     /// [`UnknownFormat`](crate::Error::UnknownFormat) before anything is read;
+    /// [`DiskFull`](crate::Error::DiskFull) before anything is written, when
+    /// half as much again as the new bytes would not fit beside the database;
     /// [`Busy`](crate::Error::Busy) when another process writes for too long.
     ///
     /// # Examples
@@ -148,11 +158,13 @@ impl Store {
     ) -> Result<ImportReport> {
         let root = root::examine(root, options.format)?;
         let now = options.now.unwrap_or_else(Timestamp::now);
-        let source = if options.dry_run {
-            self.read(|conn| files::source(conn, &root.path))?
-        } else {
-            Some(self.write(|tx| files::insert_source(tx, &root.path, root.format))?)
-        };
+        let mut source = self.read(|conn| files::source(conn, &root.path))?;
+        if !options.dry_run && !options.ignore_space {
+            space::require(self, &root, source.as_ref())?;
+        }
+        if !options.dry_run && source.is_none() {
+            source = Some(self.write(|tx| files::insert_source(tx, &root.path, root.format))?);
+        }
         let job = Job { store: self, root, source, now, dry_run: options.dry_run };
         let mut outcome = job.run(&mut progress)?;
         // Another import of the same root at the same time took some files

@@ -432,6 +432,18 @@ pub(crate) fn nodes(conn: &Connection, session: SessionKey) -> Result<Vec<NodeRo
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Lines and ids of a session's entries, in file order.
+pub(crate) fn lines_and_ids(conn: &Connection, session: SessionKey) -> Result<Vec<(i64, String)>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT ifnull(line_key, entry_key) AS line_key, entry_id
+         FROM entries INDEXED BY entries_by_id
+         WHERE session_key = ?1
+         ORDER BY entry_key",
+    )?;
+    let rows = stmt.query_map([session], |row| Ok((row.get("line_key")?, row.get("entry_id")?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Stands for the parent of an entry that has none.
 pub(crate) const NO_PARENT: u32 = u32::MAX;
 

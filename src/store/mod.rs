@@ -6,6 +6,7 @@
 pub(crate) mod entries;
 pub(crate) mod events;
 pub(crate) mod files;
+pub(crate) mod free;
 pub(crate) mod labels;
 pub(crate) mod listing;
 pub(crate) mod log;
@@ -18,6 +19,7 @@ pub(crate) mod records;
 mod schema;
 pub(crate) mod seen;
 pub(crate) mod sessions;
+pub(crate) mod space;
 mod values;
 mod watch;
 

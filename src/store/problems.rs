@@ -100,6 +100,27 @@ pub(crate) fn session_problems(conn: &Connection, session: SessionKey) -> Result
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Hands each problem and its root to `each`, by root and path; those of one session if one is named.
+pub(crate) fn each_problem(
+    conn: &Connection,
+    session: Option<SessionKey>,
+    mut each: impl FnMut(&[u8], &Problem) -> Result<()>,
+) -> Result<()> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT source.root, problem.path, problem.line, problem.kind, problem.detail
+         FROM problems AS problem
+         JOIN sources AS source ON source.source_id = problem.source_id
+         WHERE ?1 IS NULL OR problem.session_key = ?1
+         ORDER BY source.root, problem.path, problem.line, problem.kind, problem.detail",
+    )?;
+    let mut rows = stmt.query([session])?;
+    while let Some(row) = rows.next()? {
+        let root: Vec<u8> = row.get("root")?;
+        each(&root, &problem_from_row(row)?)?;
+    }
+    Ok(())
+}
+
 /// A source's problems that belong to no session, by path.
 pub(crate) fn source_problems(conn: &Connection, source_id: i64) -> Result<Vec<Problem>> {
     let mut stmt = conn.prepare_cached(

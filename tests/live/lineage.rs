@@ -1,6 +1,6 @@
 //! Sessions arranged under their parents.
 
-use sessile::{NewSession, SessionFilter, TreeRow};
+use sessile::{NewSession, SessionFilter, SessionNode};
 
 use crate::support::{Fixture, at, message};
 
@@ -19,7 +19,7 @@ fn family(pairs: &[(&str, Option<&str>)]) -> Fixture {
     fixture
 }
 
-fn shape(rows: &[TreeRow]) -> Vec<(&str, usize, bool, &[bool])> {
+fn shape(rows: &[SessionNode]) -> Vec<(&str, usize, bool, &[bool])> {
     rows.iter()
         .map(|row| {
             let id = row.session.session_id.as_deref().unwrap();

@@ -50,6 +50,32 @@ pub(crate) enum Command {
     },
     /// List sessions, newest first
     List(ListArgs),
+    /// Draw a session's tree; • marks the way to the active entry
+    Tree {
+        /// A session: its id, a prefix of it, or its file
+        session: String,
+    },
+    /// Print a session's conversation to read
+    Show {
+        /// A session: its id, a prefix of it, or its file
+        session: String,
+    },
+    /// List the lines of a session's file, or print them byte for byte
+    Log(LogArgs),
+    /// List what could not be understood
+    Problems {
+        /// Print one JSON object a problem
+        #[arg(long)]
+        json: bool,
+        /// Only this session: its id, a prefix of it, or its file
+        session: Option<String>,
+    },
+    /// Say what is in the database, and what takes the space
+    Stats {
+        /// Print the result as one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Prove the database: integrity, checksums, and every table against the log
     Check,
     /// Fold every table again from the log
@@ -159,12 +185,27 @@ pub(crate) struct ImportArgs {
     /// Read and report, but write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Start even if the disk space seems too small
+    #[arg(long)]
+    pub(crate) ignore_space: bool,
     /// Print the report as one JSON object a root
     #[arg(long)]
     pub(crate) json: bool,
     /// Session roots, such as ~/.kward
     #[arg(required = true, value_name = "ROOT")]
     pub(crate) roots: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// Print the exact bytes
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// Only this line, counted from 1
+    #[arg(long, value_name = "N")]
+    pub(crate) line: Option<u32>,
+    /// A session: its id, a prefix of it, or its file
+    pub(crate) session: String,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -30,3 +30,13 @@ pub(crate) fn session_table(rows: &[SessionRow]) -> Table {
 pub(crate) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
+
+/// Text of several lines without characters that a terminal would obey.
+pub(crate) fn plain(text: &str) -> String {
+    let harmless = |c: char| match c {
+        '\n' | '\t' => c,
+        _ if c.is_control() => '\u{fffd}',
+        _ => c,
+    };
+    text.chars().map(harmless).collect()
+}

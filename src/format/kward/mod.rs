@@ -10,12 +10,14 @@
 //! reported and skipped, and entries of version 1, which have no ids, are
 //! numbered and chained.
 
+mod display;
 mod markdown;
 mod restore;
 mod text;
 mod tools;
 mod write;
 
+pub(in crate::format) use display::{parts, shown};
 use json::{Features, Kind, Raw};
 pub(super) use markdown::markdown;
 pub(super) use restore::{kept_position, restore, role};

@@ -54,7 +54,7 @@ fn is_plain(features: &Features) -> bool {
     !features.non_finite && !features.control_character && features.depth <= super::MAX_DEPTH
 }
 
-fn short_name(name: &str) -> &str {
+pub(super) fn short_name(name: &str) -> &str {
     match name {
         "read_file" => "read",
         "edit_file" => "edit",

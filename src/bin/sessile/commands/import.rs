@@ -17,7 +17,8 @@ pub(crate) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
         true if db.exists() => StoreOptions::new().read_only(true).open(db)?,
         true => Store::open(&elsewhere.path().join("dry.db"))?,
     };
-    let mut options = ImportOptions::new().dry_run(args.dry_run);
+    super::warn_of_network(&store);
+    let mut options = ImportOptions::new().dry_run(args.dry_run).ignore_space(args.ignore_space);
     if let Some(format) = args.format {
         options = options.format(match format {
             FormatArg::Kward => Format::Kward,

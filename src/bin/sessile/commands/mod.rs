@@ -4,8 +4,13 @@ mod import;
 mod keeping;
 mod list;
 mod live;
+mod log;
+mod problems;
 mod repair;
 mod rpc;
+mod show;
+mod stats;
+mod tree;
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -26,6 +31,13 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
         }
         Command::Dump { session } => dump(&open_to_read(&db)?, &session),
         Command::List(args) => list::run(&open_to_read(&db)?, &args),
+        Command::Tree { session } => tree::run(&open_to_read(&db)?, &session),
+        Command::Show { session } => show::run(&open_to_read(&db)?, &session),
+        Command::Log(args) => log::run(&open_to_read(&db)?, &args),
+        Command::Problems { json, session } => {
+            problems::run(&open_to_read(&db)?, session.as_deref(), json)
+        }
+        Command::Stats { json } => stats::run(&open_to_read(&db)?, json),
         Command::Check => check(&open_to_read(&db)?),
         Command::Rebuild => rebuild(&open_to_write(&db)?),
         Command::Prune => repair::prune(&open_to_write(&db)?),
@@ -59,11 +71,26 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
         Command::Clone { session } => live::duplicate(&open_to_write(&db)?, &session),
         Command::Fork(args) => live::fork(&open_to_write(&db)?, &args),
         Command::Markdown { session } => live::markdown(&open_to_read(&db)?, &session),
-        Command::Rpc => rpc::run(&Store::open(&db)?),
+        Command::Rpc => {
+            let store = Store::open(&db)?;
+            warn_of_network(&store);
+            rpc::run(&store)
+        }
         Command::Backup { path } => {
             open_to_read(&db)?.backup(&path)?;
             Ok(true)
         }
+    }
+}
+
+/// Journals in WAL mode share memory, which other machines do not see.
+fn warn_of_network(store: &Store) {
+    if store.on_network_file_system() {
+        eprintln!(
+            "sessile: {} lies on a network file system, where a database can be damaged; \
+             use it from one machine only, or put it on a local disk",
+            store.path().display()
+        );
     }
 }
 

@@ -1,0 +1,38 @@
+//! `sessile problems`.
+
+use std::io::{self, BufWriter, Write};
+
+use anyhow::Result;
+use sessile::{Error, Store};
+
+use crate::render::one_line;
+
+pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bool> {
+    let session = session.map(|name| store.find(name)).transpose()?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    store.each_problem(session, |root, problem| {
+        let root = String::from_utf8_lossy(root);
+        let file = String::from_utf8_lossy(&problem.file);
+        let written = if json {
+            let object = serde_json::json!({
+                "root": root,
+                "file": file,
+                "line": problem.line,
+                "kind": problem.kind.name(),
+                "detail": problem.detail,
+            });
+            writeln!(out, "{object}")
+        } else {
+            let line = problem.line.map(|line| format!(":{line}")).unwrap_or_default();
+            let place = format!("{} {}{line}", root.escape_debug(), file.escape_debug());
+            writeln!(out, "{place} {} {}", problem.kind.name(), one_line(&problem.detail))
+        };
+        written.map_err(|source| Error::Io {
+            action: "write to",
+            path: "standard output".into(),
+            source,
+        })
+    })?;
+    out.flush()?;
+    Ok(true)
+}

@@ -1,0 +1,45 @@
+//! `sessile show`.
+
+use std::io::{self, BufWriter, Write};
+
+use anyhow::{Context, Result};
+use sessile::{Part, Store};
+
+use crate::render::{one_line, plain};
+
+pub(crate) fn run(store: &Store, session: &str) -> Result<bool> {
+    let session = store.find(session)?;
+    let format = store.session(session)?.context("the session is gone")?.format;
+    let mut out = BufWriter::new(io::stdout().lock());
+    for (n, message) in store.context(session)?.iter().enumerate() {
+        let (role, parts) = message.parts(format);
+        if 0 < n {
+            writeln!(out)?;
+        }
+        writeln!(out, "## {}", one_line(if role.is_empty() { "message" } else { &role }))?;
+        for part in parts {
+            writeln!(out, "\n{}", said(&part))?;
+        }
+    }
+    out.flush()?;
+    Ok(true)
+}
+
+fn said(part: &Part) -> String {
+    match part {
+        Part::Text(text) => plain(text.trim_end()),
+        Part::Thinking(text) => {
+            let lines: Vec<String> =
+                text.trim_end().lines().map(|line| format!("> {}", plain(line))).collect();
+            format!("(thinking)\n{}", lines.join("\n"))
+        }
+        Part::ToolCall(label) => one_line(label),
+        Part::Image { mime, path } => {
+            let mime = if mime.is_empty() { "image" } else { mime };
+            let colon = if path.is_empty() { "" } else { ": " };
+            one_line(&format!("[{mime}{colon}{path}]"))
+        }
+        Part::Other(kind) => one_line(&format!("[{kind}]")),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,80 @@
+//! `sessile stats`.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use indicatif::{HumanBytes, HumanCount};
+use sessile::{Stats, Store};
+
+pub(crate) fn run(store: &Store, json: bool) -> Result<bool> {
+    let stats = store.stats()?;
+    let mut out = io::stdout().lock();
+    if json {
+        writeln!(out, "{}", stats_json(&stats))?;
+        return Ok(true);
+    }
+    for (name, count) in [
+        ("roots", stats.sources),
+        ("sessions", stats.sessions),
+        ("entries", stats.entries),
+        ("lines", stats.lines),
+    ] {
+        writeln!(out, "{:>13} {name}", HumanCount(count).to_string())?;
+    }
+    writeln!(out, "\nfiles")?;
+    for count in &stats.files {
+        let bytes = HumanBytes(count.bytes);
+        let files = HumanCount(count.files).to_string();
+        writeln!(out, "{files:>13} {} {}, {bytes}", count.state, count.kind)?;
+    }
+    writeln!(out, "\nspace")?;
+    for (name, bytes) in [
+        ("the database", stats.database_bytes),
+        ("of it free for new rows", stats.free_bytes),
+        ("lines of session files", stats.line_bytes),
+        ("other files", stats.document_bytes),
+        ("earlier generations", stats.superseded_bytes),
+    ] {
+        writeln!(out, "{:>13} {name}", HumanBytes(bytes).to_string())?;
+    }
+    if !stats.objects.is_empty() {
+        writeln!(out, "\ntables and indexes")?;
+    }
+    for object in &stats.objects {
+        writeln!(out, "{:>13} {}", HumanBytes(object.bytes).to_string(), object.name)?;
+    }
+    Ok(true)
+}
+
+fn stats_json(stats: &Stats) -> serde_json::Value {
+    let files: Vec<_> = stats
+        .files
+        .iter()
+        .map(|count| {
+            serde_json::json!({
+                "kind": count.kind,
+                "state": count.state,
+                "files": count.files,
+                "bytes": count.bytes,
+            })
+        })
+        .collect();
+    let objects: Vec<_> = stats
+        .objects
+        .iter()
+        .map(|object| serde_json::json!({"name": object.name, "bytes": object.bytes}))
+        .collect();
+    serde_json::json!({
+        "sources": stats.sources,
+        "sessions": stats.sessions,
+        "entries": stats.entries,
+        "lines": stats.lines,
+        "files": files,
+        "line_bytes": stats.line_bytes,
+        "document_bytes": stats.document_bytes,
+        "superseded_bytes": stats.superseded_bytes,
+        "database_bytes": stats.database_bytes,
+        "free_bytes": stats.free_bytes,
+        "objects": objects,
+    })
+}

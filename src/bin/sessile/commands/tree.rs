@@ -1,0 +1,31 @@
+//! `sessile tree`.
+
+use std::io::{self, BufWriter, Write};
+
+use anyhow::Result;
+use sessile::{Store, TreeRow};
+
+use crate::render::one_line;
+
+pub(crate) fn run(store: &Store, session: &str) -> Result<bool> {
+    let rows = store.tree_rows(store.find(session)?)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    for row in &rows {
+        writeln!(out, "{}", drawn(row))?;
+    }
+    out.flush()?;
+    Ok(true)
+}
+
+fn drawn(row: &TreeRow) -> String {
+    let indent = if row.prefix.is_empty() { "" } else { "      " };
+    let mark = if row.active_path { "• " } else { "" };
+    let label = row.label.as_ref().map(|label| format!("[{label}] ")).unwrap_or_default();
+    let said = match row.role.as_str() {
+        "summary" => format!("[branch summary]: {}", row.text),
+        // The program shows no text here.
+        "compaction" => "compactionSummary: ".to_owned(),
+        role => format!("{role}: {}", row.text),
+    };
+    format!("{indent}{}{}", row.prefix, one_line(&format!("{mark}{label}{said}")))
+}

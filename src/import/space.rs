@@ -1,0 +1,76 @@
+//! Whether an import has the disk space that it will take.
+
+use super::root::{self, Root};
+use super::walk::{FoundKind, Walk};
+use crate::error::{Error, Result};
+use crate::store::files::{self, FileState, Source};
+use crate::store::{Store, free};
+
+/// Fails when what is new below the root will not fit beside the database.
+///
+/// Nothing is opened but folders. Only where all files together would not fit
+/// is asked which of them are known.
+pub(super) fn require(store: &Store, root: &Root, source: Option<&Source>) -> Result<()> {
+    let Some(available) = free::available(store.path()) else { return Ok(()) };
+    if needed(each_size(store, root, |_, size| Ok(size))?) <= available {
+        return Ok(());
+    }
+    let new = store.read(|conn| {
+        each_size(store, root, |path, size| {
+            let mut known = 0;
+            for state in [FileState::Current, FileState::Partial] {
+                if let Some(source) = source {
+                    let row = files::file(conn, source.source_id, path, state)?;
+                    known = known.max(row.map_or(0, |row| row.size));
+                }
+            }
+            Ok(unknown(size, known))
+        })
+    })?;
+    let needed = needed(new);
+    if needed <= available {
+        return Ok(());
+    }
+    Err(Error::DiskFull { needed, available, path: store.path().to_owned() })
+}
+
+/// Bytes on disk for so many bytes of files: indexes, and the journal while it is written.
+fn needed(bytes: u64) -> u64 {
+    bytes.saturating_add(bytes / 2)
+}
+
+/// What of a file is to be read: the tail of one that grew, all of one that shrank.
+fn unknown(size: u64, known: u64) -> u64 {
+    size.checked_sub(known).unwrap_or(size)
+}
+
+fn each_size(
+    store: &Store,
+    root: &Root,
+    mut count: impl FnMut(&[u8], u64) -> Result<u64>,
+) -> Result<u64> {
+    let mut walk = Walk::new(&root.path, &root.covered)?;
+    let own = root::own_files(root, store.path());
+    let mut sum = 0_u64;
+    while let Some(found) = walk.next() {
+        if found.kind == FoundKind::File && !own.contains(&found.path) {
+            sum = sum.saturating_add(count(&found.path, found.stat.size)?);
+        }
+    }
+    Ok(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_new_takes_space() {
+        assert_eq!(unknown(10, 0), 10);
+        assert_eq!(unknown(10, 10), 0);
+        assert_eq!(unknown(10, 7), 3);
+        assert_eq!(unknown(10, 11), 10);
+        assert_eq!(needed(10), 15);
+        assert_eq!(needed(u64::MAX), u64::MAX);
+    }
+}

@@ -1,0 +1,270 @@
+//! A session's tree as rows to draw, the way its program draws it.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+
+use crate::context::{self, Node};
+use crate::error::{Error, Result};
+use crate::format::Shown;
+use crate::model::{SessionKey, Stored};
+use crate::store::{Store, entries, labels, log, sessions};
+
+/// Levels that are drawn; what branches more often stays at the last one.
+///
+/// Lines to the left of a row cost memory for each row and level.
+const MAX_DEPTH: usize = 200;
+
+/// An entry as a row of a drawn tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TreeRow {
+    /// The entry's id.
+    pub entry_id: String,
+    /// Its parent in the tree, whether that is shown or not; `None` for a root.
+    pub parent_id: Option<String>,
+    /// Who speaks: `tool` for every tool's result, `compaction`, `summary` for
+    /// a branch summary, `message` where nobody is named, else the role as stored.
+    pub role: String,
+    /// What it says: a preview, or of a tool's result the call that it answers.
+    pub text: String,
+    /// Whether it is the active entry.
+    pub current: bool,
+    /// Levels of indentation, 200 at most. Turns that follow one another stay at one level.
+    pub depth: usize,
+    /// Whether no row of the same parent follows.
+    pub is_last: bool,
+    /// For each level of the prefix, whether an ancestor's line goes on there.
+    pub ancestor_continues: Vec<bool>,
+    /// Whether it lies on the way from a root to the active entry.
+    pub active_path: bool,
+    /// The label it carries.
+    pub label: Option<String>,
+    /// When the label was set, as stored.
+    pub labelled_at: Option<Stored>,
+    /// The lines to the left of it, three characters a level.
+    pub prefix: String,
+}
+
+impl Store {
+    /// Returns the tree as rows to draw, from top to bottom.
+    ///
+    /// Messages that only call tools are left out unless they are the active
+    /// entry; their children take their place. The active branch comes first.
+    /// Where entries are their own ancestors, the first of them stands as a
+    /// root, so that every entry is drawn once.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// let session = store.find("edge-97")?;
+    ///
+    /// for row in store.tree_rows(session)? {
+    ///     println!("{}{}: {}", row.prefix, row.role, row.text);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn tree_rows(&self, session: SessionKey) -> Result<Vec<TreeRow>> {
+        self.read(|conn| tree_rows(conn, session))
+    }
+}
+
+fn tree_rows(conn: &Connection, session: SessionKey) -> Result<Vec<TreeRow>> {
+    let nodes = context::tree(conn, session)?;
+    let mut shown = read_shown(conn, session, &nodes)?;
+    let leaf_id = sessions::head(conn, session)?.leaf_id;
+    let forest = Forest::new(&nodes, leaf_id.as_deref(), &shown);
+    let mut labels: HashMap<String, (String, Option<Stored>)> = labels::labels(conn, session)?
+        .into_iter()
+        .map(|label| (label.target_id, (label.label, label.labelled_at)))
+        .collect();
+    let rows = forest.draw().into_iter().map(|place| {
+        let n = place.node;
+        let label = labels.remove(&nodes[n].id);
+        let (label, labelled_at) = label.map_or((None, None), |(text, at)| (Some(text), at));
+        TreeRow {
+            entry_id: nodes[n].id.clone(),
+            parent_id: forest.parents[n].map(|parent| nodes[parent].id.clone()),
+            role: std::mem::take(&mut shown[n].role),
+            text: std::mem::take(&mut shown[n].text),
+            current: leaf_id.as_deref() == Some(&nodes[n].id),
+            depth: place.depth,
+            is_last: place.is_last,
+            prefix: place.prefix(),
+            ancestor_continues: place.continues,
+            active_path: forest.active[n],
+            label,
+            labelled_at,
+        }
+    });
+    Ok(rows.collect())
+}
+
+/// What is shown of each node; results of tools have the label of their call.
+fn read_shown(conn: &Connection, session: SessionKey, nodes: &[Node]) -> Result<Vec<Shown>> {
+    let (file, source) = sessions::file_of(conn, session)?
+        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    let place: HashMap<&str, usize> =
+        nodes.iter().enumerate().map(|(n, node)| (node.id.as_str(), n)).collect();
+    let lines: HashMap<i64, usize> = entries::lines_and_ids(conn, session)?
+        .into_iter()
+        .filter_map(|(line_key, id)| Some((line_key, *place.get(id.as_str())?)))
+        .collect();
+    let mut shown: Vec<Shown> = nodes.iter().map(|_| Shown::default()).collect();
+    let mut calls = HashMap::new();
+    log::each_line(conn, &file, |line_key, raw| {
+        if let Some(&n) = lines.get(&line_key) {
+            shown[n] = source.format.shown(raw);
+            calls.extend(std::mem::take(&mut shown[n].calls));
+        }
+        Ok(())
+    })?;
+    for shown in &mut shown {
+        if let Some(label) = shown.call_id.as_ref().and_then(|id| calls.get(id)) {
+            shown.text.clone_from(label);
+        }
+    }
+    Ok(shown)
+}
+
+/// The visible part of a tree; nodes are numbered in depth-first order.
+struct Forest {
+    /// The parent in the tree.
+    parents: Vec<Option<usize>>,
+    active: Vec<bool>,
+    /// Visible children, in the order in which they are drawn.
+    children: Vec<Vec<usize>>,
+    roots: Vec<usize>,
+}
+
+/// Where a row stands.
+#[derive(Clone)]
+struct Place {
+    node: usize,
+    depth: usize,
+    /// Whether it hangs from a connector of its own.
+    connected: bool,
+    /// Whether it is one of several.
+    grouped: bool,
+    is_last: bool,
+    has_children: bool,
+    continues: Vec<bool>,
+}
+
+impl Forest {
+    fn new(nodes: &[Node], leaf_id: Option<&str>, shown: &[Shown]) -> Self {
+        let mut parents = vec![None; nodes.len()];
+        let mut above: Vec<usize> = Vec::new();
+        for (n, node) in nodes.iter().enumerate() {
+            above.truncate(node.depth);
+            parents[n] = above.last().copied();
+            above.push(n);
+        }
+        let leaf = leaf_id.and_then(|id| nodes.iter().position(|node| node.id == id));
+        let mut active = vec![false; nodes.len()];
+        let mut at = leaf;
+        while let Some(n) = at {
+            active[n] = true;
+            at = parents[n];
+        }
+        // Active ones first; of each kind in file order.
+        let mut children: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
+        let mut roots = Vec::new();
+        for wanted in [true, false] {
+            for n in (0..nodes.len()).filter(|&n| active[n] == wanted) {
+                parents[n].map_or(&mut roots, |parent| &mut children[parent]).push(n);
+            }
+        }
+        // From the last to the first, a node's children are done before it.
+        let hidden: Vec<bool> =
+            (0..nodes.len()).map(|n| shown[n].only_calls && leaf != Some(n)).collect();
+        let visible = |siblings: Vec<usize>, children: &mut [Vec<usize>]| {
+            let mut list = Vec::with_capacity(siblings.len());
+            for n in siblings {
+                if hidden[n] {
+                    list.append(&mut children[n]);
+                } else {
+                    list.push(n);
+                }
+            }
+            list
+        };
+        for n in (0..nodes.len()).rev() {
+            let siblings = std::mem::take(&mut children[n]);
+            children[n] = visible(siblings, &mut children);
+        }
+        let roots = visible(roots, &mut children);
+        Self { parents, active, children, roots }
+    }
+
+    fn draw(&self) -> Vec<Place> {
+        let several_roots = 1 < self.roots.len();
+        let top = Place {
+            node: 0,
+            depth: 0,
+            connected: false,
+            grouped: several_roots,
+            is_last: true,
+            has_children: false,
+            continues: Vec::new(),
+        };
+        let mut drawn: Vec<Place> = Vec::new();
+        let mut todo = Vec::new();
+        self.push(&self.roots, &top, &mut todo);
+        while let Some(place) = todo.pop() {
+            let children = &self.children[place.node];
+            let several = 1 < children.len();
+            let mut below = Place {
+                depth: MAX_DEPTH.min(place.depth + usize::from(several || place.grouped)),
+                connected: several,
+                grouped: several,
+                ..place.clone()
+            };
+            if let Some(own) = place.depth.checked_sub(1).filter(|_| place.connected) {
+                below.continues[own] = !place.is_last;
+            }
+            below.continues.resize(below.depth, false);
+            self.push(children, &below, &mut todo);
+            drawn.push(place);
+        }
+        drawn
+    }
+
+    /// Puts siblings on a stack, the first on top.
+    fn push(&self, siblings: &[usize], like: &Place, todo: &mut Vec<Place>) {
+        let last = siblings.last().copied();
+        todo.extend(siblings.iter().rev().map(|&node| Place {
+            node,
+            is_last: Some(node) == last,
+            has_children: !self.children[node].is_empty(),
+            ..like.clone()
+        }));
+    }
+}
+
+impl Place {
+    fn prefix(&self) -> String {
+        let own = self.depth.checked_sub(1).filter(|_| self.connected);
+        let mut prefix = String::new();
+        for (level, &continues) in self.continues.iter().enumerate() {
+            prefix.push_str(match (own == Some(level), continues) {
+                (true, _) => match (self.is_last, self.has_children) {
+                    (false, true) => "├⊟ ",
+                    (false, false) => "├─ ",
+                    (true, true) => "└⊟ ",
+                    (true, false) => "└─ ",
+                },
+                (false, true) => "│  ",
+                (false, false) => "   ",
+            });
+        }
+        prefix
+    }
+}
