@@ -1,7 +1,7 @@
 //! Prune: earlier generations of files, which nothing needs any more.
 
 use crate::error::Result;
-use crate::store::{Store, files, log};
+use crate::store::{Store, files, log, problems};
 
 /// Bytes of content that one transaction removes, or a file's, if that is more.
 const BATCH_BYTES: u64 = 16 << 20;
@@ -45,6 +45,7 @@ impl Store {
                 let mut pruned = PruneReport::default();
                 for (file_id, size) in files::superseded(tx, BATCH_FILES)? {
                     log::delete_content(tx, file_id)?;
+                    problems::delete_file_problems(tx, file_id)?;
                     files::delete_file(tx, file_id)?;
                     pruned.files += 1;
                     pruned.bytes += size;

@@ -45,6 +45,12 @@ pub(crate) fn delete_problems(
     Ok(())
 }
 
+/// Removes what was said of one generation of a file.
+pub(crate) fn delete_file_problems(conn: &Connection, file_id: i64) -> Result<()> {
+    conn.prepare_cached("DELETE FROM problems WHERE file_id = ?1")?.execute([file_id])?;
+    Ok(())
+}
+
 /// Records each entry whose parent is nowhere, and each that names itself.
 pub(crate) fn insert_orphans(conn: &Connection, session: SessionKey) -> Result<()> {
     conn.prepare_cached(

@@ -5,6 +5,8 @@ mod contents;
 mod damage;
 mod folders;
 mod interrupted;
+#[cfg(feature = "cli")]
+mod killed;
 mod moving;
 #[allow(dead_code, reason = "shared with the other tests, which use more of it")]
 #[path = "../it/support.rs"]
