@@ -1,0 +1,60 @@
+//! What a session's row owes to more than its own log: its folder and its events.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+
+use crate::error::Result;
+use crate::model::SessionKey;
+use crate::store::events;
+use crate::store::sessions::{self, Head};
+
+/// What queries look through: title and work dir, with a character between that neither holds.
+pub(crate) fn search_text(conn: &Connection, head: &Head) -> Result<String> {
+    let work_dir = match head.workspace_id {
+        Some(workspace_id) => sessions::workspace_path(conn, workspace_id)?,
+        None => String::new(),
+    };
+    let title = head.title.as_deref().unwrap_or_default();
+    Ok(format!("{}\u{1f}{}", title.to_lowercase(), work_dir.to_lowercase()))
+}
+
+/// Gives each session with a recovered header the work dir of its folder's other sessions, if they agree.
+pub(crate) fn settle_recovered(conn: &Connection, source_id: i64) -> Result<()> {
+    // A folder is looked through once, however many such sessions it holds.
+    let mut known: HashMap<Vec<u8>, Option<i64>> = HashMap::new();
+    for (session, path) in sessions::recovered_sessions(conn, source_id)? {
+        if events::is_relinked(conn, session)? {
+            continue;
+        }
+        let folder = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        let workspace_id = match known.get(&path[..folder]) {
+            Some(workspace_id) => *workspace_id,
+            None => {
+                let found = match folder {
+                    0 => Vec::new(),
+                    _ => sessions::workspaces_of_folder(conn, source_id, &path[..folder])?,
+                };
+                let workspace_id = Some(&found).filter(|found| found.len() == 1);
+                let workspace_id = workspace_id.map(|found| found[0]);
+                known.insert(path[..folder].to_vec(), workspace_id);
+                workspace_id
+            }
+        };
+        let mut head = sessions::head(conn, session)?;
+        if head.workspace_id != workspace_id {
+            head.workspace_id = workspace_id;
+            head.search_text = search_text(conn, &head)?;
+            sessions::update_head(conn, session, &head)?;
+        }
+    }
+    Ok(())
+}
+
+/// Brings a session's row up to date with its events.
+pub(crate) fn settle_events(conn: &Connection, session: SessionKey) -> Result<()> {
+    let mut head = sessions::head(conn, session)?;
+    events::apply(conn, session, &mut head)?;
+    head.search_text = search_text(conn, &head)?;
+    sessions::update_head(conn, session, &head)
+}
