@@ -1,6 +1,6 @@
 //! Files larger than a batch: into the log batch by batch, unseen until they are complete.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 use super::content::Chunk;
 use super::read::{Item, Plan, Start};
@@ -15,7 +15,7 @@ impl Writer<'_> {
     /// A file that takes several transactions. Nothing shows it before the last.
     pub(super) fn large_file(
         &mut self,
-        conn: &mut Connection,
+        conn: &Connection,
         start: &Start,
         inbox: &Inbox<'_>,
         progress: &mut impl FnMut(Progress),
@@ -30,7 +30,7 @@ impl Writer<'_> {
             _ => None,
         };
         loop {
-            let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let tx = self.job.store.begin(conn)?;
             let mut file = match unfinished.take() {
                 // Another import of the same file may have started it anew.
                 Some(file) if !self.is_as_compared(&tx, &file, &file)? => {

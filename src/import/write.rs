@@ -1,6 +1,6 @@
 //! The writing side of an import: batches of whole files, and large files batch by batch.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 use super::content::Chunk;
 use super::read::{Item, Plan, Start};
@@ -68,14 +68,14 @@ pub(super) fn write(
     inbox: &Inbox<'_>,
     progress: &mut impl FnMut(Progress),
 ) -> Result<Outcome> {
-    let mut conn = job.store.connection()?;
+    let conn = job.store.connection()?;
     seen::begin(&conn)?;
     let mut writer = Writer { job, tally: Tally::default(), hidden: Vec::new() };
     let mut waiting = inbox.next();
     while let Some(item) = waiting.take() {
         let item = match item {
             Item::Start(start) if !start.is_tail() => {
-                writer.large_file(&mut conn, &start, inbox, progress)?;
+                writer.large_file(&conn, &start, inbox, progress)?;
                 waiting = inbox.next();
                 continue;
             }
@@ -86,9 +86,7 @@ pub(super) fn write(
             waiting = inbox.next();
             continue;
         }
-        // Immediate takes the write lock now; a deferred transaction could
-        // find at its first write that it is too late.
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let tx = job.store.begin(&conn)?;
         let (bytes, files) = (writer.tally.outcome.report.bytes, writer.tally.files);
         let mut next = Some(item);
         while let Some(item) = next.take() {
@@ -108,7 +106,7 @@ pub(super) fn write(
             waiting = inbox.next();
         }
     }
-    writer.finish(&mut conn)?;
+    writer.finish(&conn)?;
     Ok(writer.tally.outcome)
 }
 
@@ -411,10 +409,10 @@ impl Writer<'_> {
     }
 
     /// Marks what is gone, and settles what depends on several files.
-    fn finish(&mut self, conn: &mut Connection) -> Result<()> {
+    fn finish(&mut self, conn: &Connection) -> Result<()> {
         let source_id = self.source_id();
         let now = self.job.now;
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let tx = self.job.store.begin(conn)?;
         let changed = {
             let report = &self.tally.outcome.report;
             0 < report.new + report.grown + report.rewritten

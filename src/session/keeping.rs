@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction};
 
 use super::{Session, append};
 use crate::error::{Error, Result};
@@ -81,9 +81,9 @@ impl Store {
     ///
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn purge(&self, session: SessionKey) -> Result<()> {
-        let mut conn = self.connection()?;
+        let conn = self.connection()?;
         conn.execute_batch("PRAGMA secure_delete = ON")?;
-        let purged = purge(&mut conn, session);
+        let purged = self.begin(&conn).and_then(|tx| purge(tx, session));
         conn.execute_batch("PRAGMA secure_delete = OFF")?;
         purged?;
         // The lines still stand in the write-ahead log until it is emptied; a
@@ -200,8 +200,7 @@ fn decide(
     fold::settle_events(tx, session)
 }
 
-fn purge(conn: &mut Connection, session: SessionKey) -> Result<()> {
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+fn purge(tx: Transaction<'_>, session: SessionKey) -> Result<()> {
     let (file, _) = sessions::file_of(&tx, session)?.ok_or_else(|| not_found(session))?;
     sessions::delete_session(&tx, session)?;
     problems::delete_path_problems(&tx, file.source_id, &file.path)?;

@@ -121,27 +121,31 @@ impl Store {
     /// Runs `body` in a transaction, committed if it returns `Ok`.
     pub(crate) fn write<T>(&self, body: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         let conn = self.pool.get()?;
-        // Immediate takes the write lock now. A deferred transaction that reads
-        // first fails with SQLITE_BUSY at its first write if anyone has written
-        // since, and no busy timeout helps.
-        //
-        // SQLite's own wait grows to 100 ms between looks: where others write all
-        // the time, it can miss every gap. So it waits a moment at a time here.
+        let tx = self.begin(&conn)?;
+        let value = body(&tx)?;
+        tx.commit()?;
+        Ok(value)
+    }
+
+    /// Begins a transaction that holds the write lock from its start.
+    ///
+    /// A deferred one that reads first fails with `SQLITE_BUSY` at its first
+    /// write if anyone has written since, and no busy timeout helps.
+    pub(crate) fn begin<'c>(&self, conn: &'c Connection) -> Result<Transaction<'c>> {
+        // SQLite's own wait grows to 100 ms between looks: where others write
+        // all the time, it can miss every gap. So this waits a moment at a time.
         let end = Instant::now() + self.busy_timeout;
         conn.busy_timeout(Duration::ZERO)?;
-        let tx = loop {
+        let begun = loop {
             // Nothing else uses this connection: the pool has handed it out.
-            let begun = Transaction::new_unchecked(&conn, TransactionBehavior::Immediate);
+            let begun = Transaction::new_unchecked(conn, TransactionBehavior::Immediate);
             match begun.map_err(Error::from) {
                 Err(Error::Busy) if Instant::now() < end => std::thread::sleep(a_moment()),
                 begun => break begun,
             }
         };
         conn.busy_timeout(self.busy_timeout)?;
-        let tx = tx?;
-        let value = body(&tx)?;
-        tx.commit()?;
-        Ok(value)
+        begun
     }
 
     /// A connection of its own, for work of many transactions.

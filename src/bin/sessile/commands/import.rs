@@ -88,7 +88,12 @@ fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
         HumanBytes(report.bytes)
     )?;
     for (kind, count) in &report.problems {
-        writeln!(out, "  {:>11} {} (kept; see dump)", HumanCount(*count).to_string(), kind.name())?;
+        writeln!(
+            out,
+            "  {:>11} {} (kept; see problems)",
+            HumanCount(*count).to_string(),
+            kind.name()
+        )?;
     }
     Ok(())
 }
