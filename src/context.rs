@@ -1,6 +1,6 @@
 //! Branches: the path to an entry, the conversation it restores, the tree's shape.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use rusqlite::Connection;
 
@@ -194,6 +194,19 @@ pub(crate) fn branch(conn: &Connection, session: SessionKey) -> Result<Vec<Entry
     Ok(path)
 }
 
+/// The keys of the path to the active entry, root first: where a path may be too long for its entries.
+pub(crate) fn branch_keys(conn: &Connection, session: SessionKey) -> Result<Vec<i64>> {
+    let mut path = Vec::new();
+    if let Some(leaf_key) = leaf_key(conn, session)? {
+        entries::walk_up(conn, leaf_key, |row| {
+            path.push(row.entry_key);
+            Ok(true)
+        })?;
+    }
+    path.reverse();
+    Ok(path)
+}
+
 /// The restored messages; each is read when it is asked for.
 pub(crate) fn messages(
     conn: &Connection,
@@ -274,31 +287,96 @@ fn find_kept(
 }
 
 pub(crate) fn tree(conn: &Connection, session: SessionKey) -> Result<Vec<Node>> {
-    let rows = entries::nodes(conn, session)?;
-    let place: HashMap<i64, usize> =
-        rows.iter().enumerate().map(|(n, row)| (row.entry_key, n)).collect();
+    let mut nodes = Vec::new();
+    each_node(conn, session, |node| {
+        nodes.push(node);
+        Ok(())
+    })?;
+    Ok(nodes)
+}
+
+/// Hands each node of a tree to `each`, depth first.
+///
+/// The shape is a few numbers an entry; ids are read as they are needed, since
+/// a session may have more entries than memory has room for.
+pub(crate) fn each_node(
+    conn: &Connection,
+    session: SessionKey,
+    mut each: impl FnMut(Node) -> Result<()>,
+) -> Result<()> {
+    let parents = entries::parents(conn, session)?;
+    let mut parents_cut = parents.clone();
     // Cutting each circle at its first entry leaves a forest.
-    let cut: HashSet<u32> = cycles(&entries::parents(conn, session)?).into_iter().collect();
-    let mut children: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
-    let mut roots = Vec::new();
-    for (n, row) in rows.iter().enumerate() {
-        let parent = row.parent_key.filter(|_| !cut.contains(&log::position(row.entry_key)));
-        match parent.and_then(|parent_key| place.get(&parent_key)) {
-            Some(&parent) => children[parent].push(n),
-            None => roots.push(n),
+    for position in cycles(&parents) {
+        parents_cut[position as usize] = NO_PARENT;
+    }
+    drop(parents);
+    let Some(shape) = Shape::read(conn, session, &parents_cut)? else { return Ok(()) };
+    drop(parents_cut);
+    let id = |position: u32| entries::entry_id(conn, shape.key[position as usize]);
+    // The next node to show, and its depth; behind it come its later siblings.
+    let mut todo: Vec<(u32, u32)> = shape.first_root.map(|root| (root, 0)).into_iter().collect();
+    while let Some((at, depth)) = todo.pop() {
+        let first_child = shape.first_child[at as usize];
+        let mut children = Vec::new();
+        let mut child = first_child;
+        while child != NO_PARENT {
+            children.push(id(child)?);
+            child = shape.next_sibling[child as usize];
+        }
+        each(Node { id: id(at)?, depth: depth as usize, children })?;
+        let sibling = shape.next_sibling[at as usize];
+        if sibling != NO_PARENT {
+            todo.push((sibling, depth));
+        }
+        if first_child != NO_PARENT {
+            todo.push((first_child, depth + 1));
         }
     }
-    let mut nodes = Vec::with_capacity(rows.len());
-    let mut todo: Vec<(usize, usize)> = roots.into_iter().rev().map(|n| (n, 0)).collect();
-    while let Some((n, depth)) = todo.pop() {
-        nodes.push(Node {
-            id: rows[n].entry_id.clone(),
-            depth,
-            children: children[n].iter().map(|&child| rows[child].entry_id.clone()).collect(),
-        });
-        todo.extend(children[n].iter().rev().map(|&child| (child, depth + 1)));
+    Ok(())
+}
+
+/// A tree by the positions of its entries' lines; [`NO_PARENT`] stands for none.
+struct Shape {
+    /// By position, as the others: lines of one session may stand in two files.
+    key: Vec<i64>,
+    first_root: Option<u32>,
+    first_child: Vec<u32>,
+    next_sibling: Vec<u32>,
+}
+
+impl Shape {
+    fn read(conn: &Connection, session: SessionKey, parents: &[u32]) -> Result<Option<Self>> {
+        let mut shape: Option<Self> = None;
+        // Last first: each goes in front of the siblings that follow it.
+        entries::each_key_backwards(conn, session, |key| {
+            let shape = shape.get_or_insert_with(|| Self {
+                key: Vec::new(),
+                first_root: None,
+                first_child: Vec::new(),
+                next_sibling: Vec::new(),
+            });
+            let position = log::position(key);
+            let parent = parents.get(position as usize).copied().unwrap_or(NO_PARENT);
+            let room = match parent {
+                NO_PARENT => position as usize + 1,
+                parent => position.max(parent) as usize + 1,
+            };
+            if shape.first_child.len() < room {
+                shape.key.resize(room, 0);
+                shape.first_child.resize(room, NO_PARENT);
+                shape.next_sibling.resize(room, NO_PARENT);
+            }
+            shape.key[position as usize] = key;
+            let next = match parent {
+                NO_PARENT => shape.first_root.replace(position).unwrap_or(NO_PARENT),
+                parent => std::mem::replace(&mut shape.first_child[parent as usize], position),
+            };
+            shape.next_sibling[position as usize] = next;
+            Ok(())
+        })?;
+        Ok(shape)
     }
-    Ok(nodes)
 }
 
 /// The first entry of each circle, where each entry names its parent, or [`NO_PARENT`].

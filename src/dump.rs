@@ -1,5 +1,6 @@
 //! Dump: everything the store knows of its sessions, one JSON object a line.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,8 +10,9 @@ use rusqlite::Connection;
 use crate::context;
 use crate::error::{Error, Result};
 use crate::format::json;
-use crate::model::{Entry, Header, Problem, SessionInfo, SessionKey, Stored};
-use crate::store::{Store, files, labels, log, problems, records, sessions};
+use crate::model::{Format, Header, Problem, SessionInfo, SessionKey, Stored};
+use crate::store::problems::LooseCursor;
+use crate::store::{Store, entries, labels, log, problems, records, sessions};
 
 impl Store {
     /// Writes one JSON object a line for each session, by root and file, and
@@ -35,26 +37,13 @@ impl Store {
     /// [`Io`](Error::Io) when `out` refuses.
     pub fn dump(&self, out: &mut dyn Write) -> Result<()> {
         self.read(|conn| {
-            let mut loose = Vec::new();
-            for source in files::sources(conn)? {
-                for problem in problems::source_problems(conn, source.source_id)? {
-                    loose.push((source.root.clone(), source.format, problem));
-                }
-            }
-            let mut loose = loose.into_iter().peekable();
+            let mut loose = Loose::new(conn);
             for session in sessions::sessions_by_file(conn)? {
                 let Some(info) = sessions::info(conn, session)? else { continue };
-                while let Some((root, format, problem)) = loose
-                    .next_if(|(root, _, problem)| (root, &problem.file) < (&info.root, &info.file))
-                {
-                    write_loose(out, &root, format.name(), &problem).map_err(refused)?;
-                }
+                loose.write_before(out, Some((&info.root, &info.file)))?;
                 write_session(conn, out, &info)?;
             }
-            for (root, format, problem) in loose {
-                write_loose(out, &root, format.name(), &problem).map_err(refused)?;
-            }
-            Ok(())
+            loose.write_before(out, None)
         })
     }
 
@@ -114,6 +103,41 @@ fn refused(err: io::Error) -> Error {
     Error::io("write to", Path::new("the output"))(err)
 }
 
+/// The problems that belong to no session, in the order of sessions; a page at a time.
+struct Loose<'a> {
+    conn: &'a Connection,
+    page: VecDeque<(LooseCursor, Format, Problem)>,
+    after: LooseCursor,
+    ended: bool,
+}
+
+impl<'a> Loose<'a> {
+    fn new(conn: &'a Connection) -> Self {
+        Self { conn, page: VecDeque::new(), after: LooseCursor::default(), ended: false }
+    }
+
+    /// Writes those that come before a root and file; all that are left for `None`.
+    fn write_before(
+        &mut self,
+        out: &mut dyn Write,
+        limit: Option<(&Vec<u8>, &Vec<u8>)>,
+    ) -> Result<()> {
+        loop {
+            if self.page.is_empty() && !self.ended {
+                self.page = problems::loose_problems(self.conn, &self.after, 500)?.into();
+                self.ended = self.page.is_empty();
+            }
+            let Some((at, format, problem)) = self.page.pop_front() else { return Ok(()) };
+            if limit.is_some_and(|limit| limit <= (&at.root, &at.path)) {
+                self.page.push_front((at, format, problem));
+                return Ok(());
+            }
+            write_loose(out, &at.root, format.name(), &problem).map_err(refused)?;
+            self.after = at;
+        }
+    }
+}
+
 fn write_loose(
     out: &mut dyn Write,
     root: &[u8],
@@ -157,21 +181,43 @@ fn write_session(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> 
     let hash = records::system_prompt_hash(conn, info.key)?;
     field(&mut row, "system_prompt_hash", &stored(hash.as_ref()));
     field(&mut row, "memory", &memory(conn, info)?);
-    field(&mut row, "labels", &labels_json(conn, info.key)?);
+    row.push_str(",\"labels\":");
     out.write_all(row.as_bytes()).map_err(refused)?;
     // The rest can be large and goes out piece by piece.
-    let branch = context::branch(conn, info.key)?;
-    write_array(out, "branch", branch.iter().map(|entry: &Entry| Ok(text(&entry.id))))?;
+    let mut comma = "{";
+    labels::each_label(conn, info.key, |label| {
+        let timestamp = stored(label.labelled_at.as_ref());
+        write!(
+            out,
+            "{comma}{}:{{\"label\":{},\"timestamp\":{timestamp}}}",
+            text(&label.target_id),
+            text(&label.label)
+        )
+        .map_err(refused)?;
+        comma = ",";
+        Ok(())
+    })?;
+    out.write_all(if comma == "{" { b"{}" } else { b"}" }).map_err(refused)?;
+    let branch = context::branch_keys(conn, info.key)?;
+    let ids = branch.into_iter().map(|key| Ok(text(&entries::entry_id(conn, key)?)));
+    write_array(out, "branch", ids)?;
     let messages = context::messages(conn, info.key)?;
     write_array(out, "context", messages.into_iter().map(|message| Ok(message?.json)))?;
-    write_array(
-        out,
-        "tree",
-        context::tree(conn, info.key)?.iter().map(|node| Ok(node_json(node))),
-    )?;
-    let problems = problems::session_problems(conn, info.key)?;
-    write_array(out, "problems", problems.iter().map(|problem| Ok(problem_json(problem))))?;
-    out.write_all(b"}\n").map_err(refused)
+    out.write_all(b",\"tree\":[").map_err(refused)?;
+    let mut comma = "";
+    context::each_node(conn, info.key, |node| {
+        write!(out, "{comma}{}", node_json(&node)).map_err(refused)?;
+        comma = ",";
+        Ok(())
+    })?;
+    out.write_all(b"],\"problems\":[").map_err(refused)?;
+    let mut comma = "";
+    problems::each_session_problem(conn, info.key, |problem| {
+        write!(out, "{comma}{}", problem_json(&problem)).map_err(refused)?;
+        comma = ",";
+        Ok(())
+    })?;
+    out.write_all(b"]}\n").map_err(refused)
 }
 
 fn write_array(
@@ -203,21 +249,6 @@ fn memory(conn: &Connection, info: &SessionInfo) -> Result<String> {
         value("sessionMemories").unwrap_or_else(null),
         value("lastRetrieval").unwrap_or_else(null),
     ))
-}
-
-fn labels_json(conn: &Connection, session: SessionKey) -> Result<String> {
-    let labels: Vec<String> = labels::labels(conn, session)?
-        .iter()
-        .map(|label| {
-            format!(
-                "{}:{{\"label\":{},\"timestamp\":{}}}",
-                text(&label.target_id),
-                text(&label.label),
-                stored(label.labelled_at.as_ref())
-            )
-        })
-        .collect();
-    Ok(format!("{{{}}}", labels.join(",")))
 }
 
 fn node_json(node: &context::Node) -> String {

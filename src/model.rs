@@ -277,7 +277,8 @@ problem_kinds! {
     SpecialFile = "special-file",
     /// A file that changed each time it was read.
     Changing = "changing",
-    /// A line too long for the database; its file is kept as a document.
+    /// A line too long for the database, whose file is kept as a document; or an
+    /// id, name or setting too long for its tables, whose line is kept as it is.
     TooLong = "too-long",
 }
 
@@ -295,6 +296,51 @@ pub(crate) struct Record {
     /// What else it changes.
     pub(crate) change: Option<Change>,
     pub(crate) problems: Vec<(ProblemKind, String)>,
+}
+
+impl Record {
+    /// Bytes of its texts, beside those of problems.
+    pub(crate) fn weight(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let entry = self.entry.as_ref().map_or(0, |entry| {
+            let parent = if let Parent::Id(id) = &entry.parent { id.len() } else { 0 };
+            text(&entry.id)
+                + parent
+                + text(&entry.role)
+                + weight(entry.message_id.as_ref())
+                + weight(entry.first_kept.as_ref())
+        });
+        let change = match &self.change {
+            None | Some(Change::MemoryState) => 0,
+            Some(Change::Header(header)) => {
+                let unknown = header.unknown.iter().map(|(key, value)| key.len() + value.len());
+                text(&header.session_id)
+                    + weight(header.version.as_ref())
+                    + text(&header.work_dir)
+                    + text(&header.parent_session_id)
+                    + weight(header.parent_session_path.as_ref())
+                    + header.runtime.weight()
+                    + unknown.sum::<usize>()
+            }
+            Some(Change::Leaf(target)) => text(target),
+            Some(Change::Label { target_id, label, labelled_at }) => {
+                target_id.len() + text(label) + weight(labelled_at.as_ref())
+            }
+            Some(Change::Info { name, runtime }) => weight(name.as_ref()) + runtime.weight(),
+            Some(Change::SystemPrompt { hash, reason }) => weight(hash.as_ref()) + text(reason),
+            Some(Change::ToolExecution { tool_call_id, tool_name, .. }) => {
+                text(tool_call_id) + text(tool_name)
+            }
+        };
+        entry + change
+    }
+}
+
+fn weight(value: Option<&Stored>) -> usize {
+    match value {
+        Some(Stored::Text(text) | Stored::Json(text)) => text.len(),
+        None => 0,
+    }
 }
 
 /// A tree node before it has its place.
@@ -354,6 +400,13 @@ pub(crate) struct Runtime {
     pub(crate) provider: Option<Option<Stored>>,
     pub(crate) model: Option<Option<Stored>>,
     pub(crate) reasoning_effort: Option<Option<Stored>>,
+}
+
+impl Runtime {
+    fn weight(&self) -> usize {
+        let settings = [&self.provider, &self.model, &self.reasoning_effort];
+        settings.into_iter().map(|setting| weight(setting.as_ref().and_then(Option::as_ref))).sum()
+    }
 }
 
 #[derive(Clone, Debug, Default)]

@@ -5,10 +5,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::walk::{FoundKind, Walk};
 use crate::error::{Error, Result};
 use crate::model::Format;
 
-/// Files looked into before the format counts as unknown.
+/// Session files looked into before the format counts as unknown, of at most its square.
 const SAMPLE: usize = 200;
 
 /// A root to import.
@@ -42,12 +43,12 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
             .filter(|top| path.join(top).exists())
             .collect();
         if !covered.is_empty() {
-            let sure =
-                format.is_some() || covered.iter().any(|top| holds(&path.join(top), candidate));
-            if sure {
+            if format.is_some() || holds(&path, &covered, candidate) {
                 return Ok(Root { path, format: candidate, covered });
             }
-        } else if is_sessions_folder(&path) && (format.is_some() || holds(&path, candidate)) {
+        } else if is_sessions_folder(&path)
+            && (format.is_some() || holds(&path, &[PathBuf::new()], candidate))
+        {
             return Ok(Root { path, format: candidate, covered: vec![PathBuf::new()] });
         }
     }
@@ -74,33 +75,31 @@ fn is_sessions_folder(path: &Path) -> bool {
     }
 }
 
-/// Whether one of the first files below `folder` is the format's own.
-fn holds(folder: &Path, format: Format) -> bool {
-    let mut todo = vec![folder.to_owned()];
-    let mut seen = 0;
-    while let Some(folder) = todo.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let Ok(kind) = entry.file_type() else { continue };
-            let path = entry.path();
-            if kind.is_dir() {
-                todo.push(path);
-            } else if kind.is_file() && format.is_log(path.as_os_str().as_bytes()) {
-                if format.recognises(path.as_os_str().as_bytes(), &first_line(&path)) {
-                    return true;
-                }
-                seen += 1;
-            }
-            if SAMPLE < seen + todo.len() {
-                return false;
-            }
+/// Whether one of the first files below the covered folders is the format's own.
+///
+/// They are looked at as an import does: no link is followed, no pipe opened.
+fn holds(root: &Path, covered: &[PathBuf], format: Format) -> bool {
+    let Ok(mut walk) = Walk::new(root, covered) else { return false };
+    let mut logs = 0;
+    for _ in 0..SAMPLE * SAMPLE {
+        let Some(found) = walk.next() else { return false };
+        if found.kind != FoundKind::File || !format.is_log(&found.path) {
+            continue;
+        }
+        if format.recognises(&found.path, &first_line(&walk, &found.path)) {
+            return true;
+        }
+        logs += 1;
+        if SAMPLE < logs {
+            return false;
         }
     }
     false
 }
 
-fn first_line(path: &Path) -> Vec<u8> {
+fn first_line(walk: &Walk, path: &[u8]) -> Vec<u8> {
     let mut line = Vec::new();
-    if let Ok(file) = fs::File::open(path) {
+    if let Ok((file, _)) = walk.open_file(path) {
         // Headers are short; a line that is not ends the look.
         let _ = BufReader::new(file.take(64 << 10)).read_until(b'\n', &mut line);
     }

@@ -5,7 +5,7 @@
 //! links, so that one swapped in during the walk leads nowhere.
 
 use std::ffi::OsStr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -210,7 +210,20 @@ impl Walk {
                 opened => return opened,
             }
         }
-        rustix::fs::openat(&self.root, path, flags, Mode::empty())
+        self.open_step_by_step(path, flags)
+    }
+
+    /// Opens a path a name at a time, so that none of them can be a link.
+    fn open_step_by_step(&self, path: &OsStr, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        let step = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut names = path.as_bytes().split(|byte| *byte == b'/').peekable();
+        let mut folder = None;
+        while let Some(name) = names.next() {
+            let at = folder.as_ref().map_or(self.root.as_fd(), OwnedFd::as_fd);
+            let flags = if names.peek().is_some() { step } else { flags };
+            folder = Some(rustix::fs::openat(at, OsStr::from_bytes(name), flags, Mode::empty())?);
+        }
+        folder.ok_or(Errno::NOENT)
     }
 }
 
@@ -224,4 +237,24 @@ fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
         return name.to_vec();
     }
     [folder, b"/", name].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_opened_step_by_step_passes_through_no_link() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("root/a/b")).unwrap();
+        std::fs::write(dir.path().join("root/a/b/x"), "x").unwrap();
+        std::os::unix::fs::symlink("a", dir.path().join("root/link")).unwrap();
+        std::os::unix::fs::symlink("x", dir.path().join("root/a/b/y")).unwrap();
+        let walk = Walk::new(&dir.path().join("root"), &[]).unwrap();
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opens = |path: &str| walk.open_step_by_step(OsStr::new(path), flags).is_ok();
+
+        assert!(opens(".") && opens("a") && opens("a/b/x"));
+        assert!(!opens("link/b/x") && !opens("a/b/y"));
+    }
 }

@@ -70,7 +70,7 @@ pub(super) fn write(
 ) -> Result<Outcome> {
     let conn = job.store.connection()?;
     seen::begin(&conn)?;
-    let mut writer = Writer { job, tally: Tally::default(), hidden: Vec::new() };
+    let mut writer = Writer { job, tally: Tally::default() };
     let mut waiting = inbox.next();
     while let Some(item) = waiting.take() {
         let item = match item {
@@ -149,8 +149,6 @@ impl Tally {
 pub(super) struct Writer<'a> {
     pub(super) job: &'a Job<'a>,
     pub(super) tally: Tally,
-    /// Folders that could not be read.
-    hidden: Vec<Vec<u8>>,
 }
 
 impl Writer<'_> {
@@ -172,7 +170,7 @@ impl Writer<'_> {
                 Ok(!problems::is_recorded(conn, self.source_id(), path, *kind, detail)?)
             }
             Item::Hidden { folder } => {
-                self.hidden.push(folder.clone());
+                seen::hidden(conn, self.source_id(), folder)?;
                 Ok(false)
             }
             Item::Void | Item::End(_) | Item::Chunk(_) => Ok(false),
@@ -417,7 +415,7 @@ impl Writer<'_> {
             let report = &self.tally.outcome.report;
             0 < report.new + report.grown + report.rewritten
         };
-        if seen::mark_missing(&tx, source_id, now, &self.hidden)? || changed {
+        if seen::mark_missing(&tx, source_id, now)? || changed {
             fold::settle_recovered(&tx, source_id)?;
             problems::record_diverged(&tx, source_id)?;
         }

@@ -406,30 +406,29 @@ pub(crate) fn leaves(conn: &Connection, session: SessionKey) -> Result<Vec<Entry
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// A node as the shape of a tree needs it.
-#[derive(Clone, Debug)]
-pub(crate) struct NodeRow {
-    pub(crate) entry_key: i64,
-    pub(crate) parent_key: Option<i64>,
-    pub(crate) entry_id: String,
+pub(crate) fn entry_id(conn: &Connection, entry_key: i64) -> Result<String> {
+    Ok(conn
+        .prepare_cached("SELECT entry_id FROM entries WHERE entry_key = ?1")?
+        .query_row([entry_key], |row| row.get("entry_id"))?)
 }
 
-/// All entries of a session, in file order.
-pub(crate) fn nodes(conn: &Connection, session: SessionKey) -> Result<Vec<NodeRow>> {
+/// Hands the keys of a session's entries to `each`, the last in file order first.
+pub(crate) fn each_key_backwards(
+    conn: &Connection,
+    session: SessionKey,
+    mut each: impl FnMut(i64) -> Result<()>,
+) -> Result<()> {
     let mut stmt = conn.prepare_cached(
-        "SELECT entry_key, parent_key, entry_id
+        "SELECT entry_key
          FROM entries INDEXED BY entries_by_id
          WHERE session_key = ?1
-         ORDER BY entry_key",
+         ORDER BY entry_key DESC",
     )?;
-    let rows = stmt.query_map([session], |row| {
-        Ok(NodeRow {
-            entry_key: row.get("entry_key")?,
-            parent_key: row.get("parent_key")?,
-            entry_id: row.get("entry_id")?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut rows = stmt.query([session])?;
+    while let Some(row) = rows.next()? {
+        each(row.get("entry_key")?)?;
+    }
+    Ok(())
 }
 
 /// Lines and ids of a session's entries, in file order.

@@ -35,20 +35,35 @@ pub(crate) fn delete_label(conn: &Connection, session: SessionKey, target_id: &s
 
 /// Labels of a session, in the order in which they were set.
 pub(crate) fn labels(conn: &Connection, session: SessionKey) -> Result<Vec<Label>> {
+    let mut labels = Vec::new();
+    each_label(conn, session, |label| {
+        labels.push(label);
+        Ok(())
+    })?;
+    Ok(labels)
+}
+
+/// Hands each label of a session to `each`, in the order in which they were set.
+pub(crate) fn each_label(
+    conn: &Connection,
+    session: SessionKey,
+    mut each: impl FnMut(Label) -> Result<()>,
+) -> Result<()> {
     let mut stmt = conn.prepare_cached(
         "SELECT target_id, label, labelled_at
          FROM labels
          WHERE session_key = ?1
          ORDER BY line_key",
     )?;
-    let rows = stmt.query_map([session], |row| {
-        Ok(Label {
+    let mut rows = stmt.query([session])?;
+    while let Some(row) = rows.next()? {
+        each(Label {
             target_id: row.get("target_id")?,
             label: row.get("label")?,
             labelled_at: row.get("labelled_at")?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+        })?;
+    }
+    Ok(())
 }
 
 /// The ids that carry a label, and the line that set it, in the order in which they were set.

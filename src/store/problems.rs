@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, named_params};
 
 use crate::error::Result;
-use crate::model::{Problem, ProblemKind, SessionKey};
+use crate::model::{Format, Problem, ProblemKind, SessionKey};
 
 /// A problem and what it belongs to.
 #[derive(Debug)]
@@ -96,14 +96,31 @@ pub(crate) fn record_diverged(conn: &Connection, source_id: i64) -> Result<()> {
 
 /// A session's problems, by line.
 pub(crate) fn session_problems(conn: &Connection, session: SessionKey) -> Result<Vec<Problem>> {
+    let mut problems = Vec::new();
+    each_session_problem(conn, session, |problem| {
+        problems.push(problem);
+        Ok(())
+    })?;
+    Ok(problems)
+}
+
+/// Hands a session's problems to `each`, by line: there may be one a line.
+pub(crate) fn each_session_problem(
+    conn: &Connection,
+    session: SessionKey,
+    mut each: impl FnMut(Problem) -> Result<()>,
+) -> Result<()> {
     let mut stmt = conn.prepare_cached(
         "SELECT path, line, kind, detail
          FROM problems
          WHERE session_key = ?1
          ORDER BY line, kind, detail",
     )?;
-    let rows = stmt.query_map([session], problem_from_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut rows = stmt.query([session])?;
+    while let Some(row) = rows.next()? {
+        each(problem_from_row(row)?)?;
+    }
+    Ok(())
 }
 
 /// Hands each problem and its root to `each`, by root and path; those of one session if one is named.
@@ -127,16 +144,51 @@ pub(crate) fn each_problem(
     Ok(())
 }
 
-/// A source's problems that belong to no session, by path.
-pub(crate) fn source_problems(conn: &Connection, source_id: i64) -> Result<Vec<Problem>> {
+/// A page of the problems that belong to no session, by root and path, with their source.
+///
+/// Goes on behind `after`, a source's root, a path and a problem.
+pub(crate) fn loose_problems(
+    conn: &Connection,
+    after: &LooseCursor,
+    limit: u32,
+) -> Result<Vec<(LooseCursor, Format, Problem)>> {
     let mut stmt = conn.prepare_cached(
-        "SELECT path, line, kind, detail
-         FROM problems
-         WHERE source_id = ?1 AND session_key IS NULL
-         ORDER BY path, line, kind, detail",
+        "SELECT source.root, source.format, problem.problem_id, problem.path, problem.line,
+                problem.kind, problem.detail
+         FROM sources AS source
+         CROSS JOIN problems AS problem
+                 ON problem.source_id = source.source_id AND problem.session_key IS NULL
+         WHERE source.root >= :root
+           AND (source.root, problem.path, problem.problem_id) > (:root, :path, :problem_id)
+           AND (source.root > :root OR problem.path >= :path)
+         ORDER BY source.root, problem.path, problem.problem_id
+         LIMIT :limit",
     )?;
-    let rows = stmt.query_map([source_id], problem_from_row)?;
+    let rows = stmt.query_map(
+        named_params! {
+            ":root": after.root,
+            ":path": after.path,
+            ":problem_id": after.problem_id,
+            ":limit": limit,
+        },
+        |row| {
+            let cursor = LooseCursor {
+                root: row.get("root")?,
+                path: row.get("path")?,
+                problem_id: row.get("problem_id")?,
+            };
+            Ok((cursor, row.get("format")?, problem_from_row(row)?))
+        },
+    )?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A place among the problems that belong to no session.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LooseCursor {
+    pub(crate) root: Vec<u8>,
+    pub(crate) path: Vec<u8>,
+    pub(crate) problem_id: i64,
 }
 
 /// Removes what was recorded of a path that belongs to no session.

@@ -25,22 +25,38 @@ pub(crate) fn problem(conn: &Connection, path: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Counts what the store knows below a folder that could not be read as seen: it was not looked for.
+pub(crate) fn hidden(conn: &Connection, source_id: i64, folder: &[u8]) -> Result<()> {
+    // '0' follows '/': a range, so that an index finds it.
+    let (above, behind) = ([folder, b"/"].concat(), [folder, b"0"].concat());
+    let range = named_params! { ":source_id": source_id, ":above": above, ":behind": behind };
+    conn.prepare_cached(
+        "INSERT OR IGNORE INTO seen_files (file_id)
+         SELECT file_id
+         FROM files
+         WHERE source_id = :source_id
+           AND path > :above
+           AND path < :behind
+           AND state = 'current'",
+    )?
+    .execute(range)?;
+    conn.prepare_cached(
+        "INSERT OR IGNORE INTO seen_problems (path)
+         SELECT path
+         FROM problems
+         WHERE source_id = :source_id
+           AND path > :above
+           AND path < :behind
+           AND session_key IS NULL",
+    )?
+    .execute(range)?;
+    Ok(())
+}
+
 /// Marks files that were not seen as missing, and forgets problems that are gone.
 ///
-/// What lies below a hidden folder was not looked for. Returns whether anything changed.
-pub(crate) fn mark_missing(
-    conn: &Connection,
-    source_id: i64,
-    now: Timestamp,
-    hidden: &[Vec<u8>],
-) -> Result<bool> {
-    conn.execute_batch(
-        "CREATE TEMP TABLE hidden (folder BLOB NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;",
-    )?;
-    for folder in hidden {
-        conn.prepare_cached("INSERT OR IGNORE INTO hidden (folder) VALUES (?1)")?
-            .execute([folder])?;
-    }
+/// Returns whether anything changed.
+pub(crate) fn mark_missing(conn: &Connection, source_id: i64, now: Timestamp) -> Result<bool> {
     let gone = conn
         .prepare_cached(
             "UPDATE files
@@ -48,27 +64,20 @@ pub(crate) fn mark_missing(
              WHERE source_id = :source_id
                AND state = 'current'
                AND missing_at IS NULL
-               AND file_id NOT IN (SELECT file_id FROM seen_files)
-               AND NOT EXISTS (SELECT 1
-                               FROM hidden
-                               WHERE files.path = folder
-                                  OR substr(files.path, 1, length(folder) + 1) = CAST(folder || x'2F' AS BLOB))",
+               AND file_id NOT IN (SELECT file_id FROM seen_files)",
         )?
         .execute(named_params! { ":source_id": source_id, ":now": now })?;
+    // That a line was too long is noticed only when its file is read, and is
+    // true as long as that content stands; diverged files are told apart later.
     let healed = conn
         .prepare_cached(
             "DELETE FROM problems
-             WHERE source_id = :source_id
+             WHERE source_id = ?1
                AND session_key IS NULL
-               AND kind <> 'diverged'
-               AND path NOT IN (SELECT path FROM seen_problems)
-               AND NOT EXISTS (SELECT 1
-                               FROM hidden
-                               WHERE substr(problems.path, 1, length(folder) + 1)
-                                   = CAST(folder || x'2F' AS BLOB))",
+               AND kind NOT IN ('too-long', 'diverged')
+               AND path NOT IN (SELECT path FROM seen_problems)",
         )?
-        .execute(named_params! { ":source_id": source_id })?;
-    conn.execute_batch("DROP TABLE hidden;")?;
+        .execute([source_id])?;
     Ok(0 < gone + healed)
 }
 
@@ -103,4 +112,31 @@ pub(crate) fn end(conn: &Connection) -> Result<()> {
         "DROP TABLE IF EXISTS temp.seen_files;
          DROP TABLE IF EXISTS temp.seen_problems;",
     )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::{Store, files, seen};
+    use crate::{ImportOptions, Timestamp};
+
+    #[test]
+    fn what_lies_below_a_hidden_folder_is_not_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("sessions.db")).unwrap();
+        store.import("fixtures/kward/small".as_ref(), &ImportOptions::new()).unwrap();
+        let conn = store.connection().unwrap();
+        let source_id = files::sources(&conn).unwrap()[0].source_id;
+        let missing = || seen::count_missing(&conn, source_id).unwrap();
+
+        seen::begin(&conn).unwrap();
+        seen::hidden(&conn, source_id, b"sessions/--edge--").unwrap();
+        seen::mark_missing(&conn, source_id, Timestamp(1)).unwrap();
+        // The two folders themselves were not seen.
+        assert_eq!(missing(), 2);
+
+        seen::begin(&conn).unwrap();
+        seen::hidden(&conn, source_id, b"sessions/--edg").unwrap();
+        seen::mark_missing(&conn, source_id, Timestamp(2)).unwrap();
+        assert!(2 < missing());
+    }
 }

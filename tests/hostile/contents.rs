@@ -92,3 +92,12 @@ fn empty_files_and_files_of_blank_lines_are_files() {
     }
     checked_file("\n".repeat(200_000));
 }
+
+#[test]
+fn an_id_or_name_of_20_mb_is_kept_in_its_line_only() {
+    let long = "x".repeat(20 << 20);
+    let name = format!(r#"{{"type":"session_info","name":"{long}"}}"#);
+
+    check_second_line(message(&long, None, "a").trim_end(), ProblemKind::TooLong);
+    check_second_line(name, ProblemKind::TooLong);
+}

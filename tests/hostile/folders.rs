@@ -142,3 +142,28 @@ fn folders_six_hundred_deep_are_walked() {
 
     assert!(test.store.find("deep").is_ok());
 }
+
+#[test]
+fn a_root_of_pipes_and_links_is_of_unknown_format() {
+    let test = TestStore::quick();
+    let folder = test.root.join("sessions/--w--");
+    fs::create_dir_all(&folder).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        folder.join("pipe.jsonl"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    // What a link leads to tells nothing: it is not read.
+    let outside = test.folder().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("a.jsonl"), header("one")).unwrap();
+    symlink(&outside, folder.join("link")).unwrap();
+    symlink(outside.join("a.jsonl"), folder.join("a.jsonl")).unwrap();
+
+    let import = test.store.import(&test.root, &sessile::ImportOptions::new());
+
+    assert!(matches!(import, Err(sessile::Error::UnknownFormat(_))));
+}

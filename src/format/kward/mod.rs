@@ -31,6 +31,9 @@ use crate::model::{Change, HeaderRecord, NewEntry, Parent, ProblemKind, Record, 
 /// Nesting that Kward's own JSON reader takes, the record counted.
 const MAX_DEPTH: usize = 100;
 
+/// Bytes of ids, names, labels and settings, together, that one record may have.
+const MAX_TEXT: usize = 16 << 20;
+
 /// Session files are `*.jsonl` in any folder; Kward's listings pass dot files by.
 pub(super) fn is_log(path: &[u8]) -> bool {
     let name = file_name(path);
@@ -113,6 +116,13 @@ pub(super) fn parse(line: &[u8]) -> Record {
         return record;
     }
     read_record(value, &mut record);
+    if MAX_TEXT < record.weight() {
+        // Rows repeat such texts, in indexes too: memory and the database's
+        // own limit would be at the mercy of one line.
+        let detail = format!("ids, names or settings of more than {MAX_TEXT} bytes");
+        let problems = vec![(ProblemKind::TooLong, detail)];
+        return Record { problems, ..Record::default() };
+    }
     record
 }
 
