@@ -113,30 +113,3 @@ pub(crate) fn end(conn: &Connection) -> Result<()> {
          DROP TABLE IF EXISTS temp.seen_problems;",
     )?)
 }
-
-#[cfg(test)]
-mod tests {
-    use crate::store::{Store, files, seen};
-    use crate::{ImportOptions, Timestamp};
-
-    #[test]
-    fn what_lies_below_a_hidden_folder_is_not_missing() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("sessions.db")).unwrap();
-        store.import("fixtures/kward/small".as_ref(), &ImportOptions::new()).unwrap();
-        let conn = store.connection().unwrap();
-        let source_id = files::sources(&conn).unwrap()[0].source_id;
-        let missing = || seen::count_missing(&conn, source_id).unwrap();
-
-        seen::begin(&conn).unwrap();
-        seen::hidden(&conn, source_id, b"sessions/--edge--").unwrap();
-        seen::mark_missing(&conn, source_id, Timestamp(1)).unwrap();
-        // The two folders themselves were not seen.
-        assert_eq!(missing(), 2);
-
-        seen::begin(&conn).unwrap();
-        seen::hidden(&conn, source_id, b"sessions/--edg").unwrap();
-        seen::mark_missing(&conn, source_id, Timestamp(2)).unwrap();
-        assert!(2 < missing());
-    }
-}
