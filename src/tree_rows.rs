@@ -174,13 +174,10 @@ impl Forest {
             active[n] = true;
             at = parents[n];
         }
-        // Active ones first; of each kind in file order.
         let mut children: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
         let mut roots = Vec::new();
-        for wanted in [true, false] {
-            for n in (0..nodes.len()).filter(|&n| active[n] == wanted) {
-                parents[n].map_or(&mut roots, |parent| &mut children[parent]).push(n);
-            }
+        for (n, parent) in parents.iter().enumerate() {
+            parent.map_or(&mut roots, |parent| &mut children[parent]).push(n);
         }
         // From the last to the first, a node's children are done before it.
         let hidden: Vec<bool> =
@@ -194,6 +191,9 @@ impl Forest {
                     list.push(n);
                 }
             }
+            // The active one first, the others in file order. Not before the
+            // hidden are gone: what takes their place has no claim to the front.
+            list.sort_by_key(|&n| !active[n]);
             list
         };
         for n in (0..nodes.len()).rev() {

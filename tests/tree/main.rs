@@ -174,6 +174,28 @@ fn lines_of_ancestors_go_on_until_their_last_child() {
 }
 
 #[test]
+fn only_the_active_one_of_a_hidden_message_s_children_comes_first() {
+    let call = json!({"type": "toolCall", "id": "c", "name": "read", "arguments": {"path": "p"}});
+    let hidden = json!({
+        "type": "message", "id": "h", "parentId": "a",
+        "message": {"role": "assistant", "content": [call]}
+    });
+    let (_folder, store, session) = of_lines(&[
+        message("a", ""),
+        message("w", "a"),
+        hidden,
+        message("t", "h"),
+        message("u", "h"),
+        leaf("t"),
+    ]);
+
+    let rows = store.tree_rows(session).unwrap();
+
+    let ids: Vec<&str> = rows.iter().map(|row| row.entry_id.as_str()).collect();
+    assert_eq!(ids, ["a", "t", "w", "u"]);
+}
+
+#[test]
 fn the_active_entry_is_shown_even_if_it_only_calls() {
     let call = json!({"type": "toolCall", "id": "c", "name": "read", "arguments": {"path": "p"}});
     let entry = json!({
