@@ -207,7 +207,8 @@ fn check_projections(conn: &Connection, findings: &mut Findings) -> Result<()> {
                                      AND local.path = files.path
                                      AND local.state = 'local'
                                      AND local.state <> 'superseded'))
-           AND file_id NOT IN (SELECT file_id FROM main.sessions)",
+           AND source_id NOT IN (SELECT source_id FROM sources WHERE format = 'kimi')
+           AND file_id NOT IN (SELECT file_id FROM main.sessions WHERE file_id IS NOT NULL)",
     )?;
     let lost: Vec<i64> =
         stmt.query_map([], |row| row.get("file_id"))?.collect::<rusqlite::Result<_>>()?;
@@ -268,8 +269,8 @@ fn make_shadows(conn: &Connection) -> Result<BTreeMap<&'static str, Vec<String>>
         columns.insert(table, names.collect::<rusqlite::Result<_>>()?);
     }
     conn.execute_batch(
-        "INSERT INTO temp.workspaces (workspace_id, path)
-         SELECT workspace_id, path FROM main.workspaces;",
+        "INSERT INTO temp.workspaces (workspace_id, path, host)
+         SELECT workspace_id, path, host FROM main.workspaces;",
     )?;
     Ok(columns)
 }
@@ -280,10 +281,11 @@ fn shadow_session(
     session: SessionKey,
 ) -> Result<Option<(FileRow, files::Source)>> {
     let mut stmt = conn.prepare_cached(
-        "INSERT INTO temp.sessions (session_key, source_id, file_id, format, header, modified_at,
-                                    first_message, message_count, search_text, entry_count)
-         SELECT session.session_key, file.source_id, file.file_id, source.format, 'missing', 0,
-                '', 0, '', 0
+        "INSERT INTO temp.sessions (session_key, source_id, path, file_id, format, header,
+                                    modified_at, first_message, message_count, search_text,
+                                    entry_count)
+         SELECT session.session_key, file.source_id, file.path, file.file_id, source.format,
+                'missing', 0, '', 0, '', 0
          FROM main.sessions AS session
          JOIN main.files AS file ON file.file_id = session.file_id
          JOIN main.sources AS source ON source.source_id = file.source_id

@@ -159,7 +159,7 @@ fn write_session(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> 
     place(&mut row, &info.root, &info.file);
     field(&mut row, "session_id", &optional(info.session_id.as_deref()));
     field(&mut row, "work_dir", &optional(info.work_dir.as_deref()));
-    field(&mut row, "title", &optional(info.title.as_deref()));
+    field(&mut row, "title", &info.title_json());
     field(&mut row, "created_at", &text(&info.created_at.to_string()));
     field(&mut row, "modified_at", &text(&info.modified_at.to_string()));
     field(&mut row, "archived", if info.archived_at.is_some() { "true" } else { "false" });

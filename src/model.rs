@@ -73,6 +73,34 @@ impl Stored {
             Self::Json(json) => json.clone(),
         }
     }
+
+    /// A string as text, where half surrogate pairs stand as U+FFFD; of another value, its JSON.
+    pub fn to_text(&self) -> String {
+        let json = match self {
+            Self::Text(text) => return text.clone(),
+            Self::Json(json) if json.starts_with('"') => json,
+            Self::Json(json) => return json.clone(),
+        };
+        // Of a string that is kept as JSON, only what no text can hold is escaped so.
+        let mut whole = String::with_capacity(json.len());
+        let mut rest = json.as_str();
+        while let Some(at) = rest.find('\\') {
+            let (before, escape) = rest.split_at(at);
+            whole.push_str(before);
+            let is_half = escape.len() > 5 && escape[1..].starts_with("ud");
+            whole.push_str(if is_half { "\u{FFFD}" } else { &escape[..2] });
+            rest = &escape[if is_half { 6 } else { 2 }..];
+        }
+        whole.push_str(rest);
+        serde_json::from_str(&whole).unwrap_or(whole)
+    }
+}
+
+impl SessionInfo {
+    /// The title as JSON: a string, in which half surrogate pairs are escapes, or `null`.
+    pub fn title_json(&self) -> String {
+        self.exact_title.as_ref().map_or("null".to_owned(), Stored::to_json)
+    }
 }
 
 /// What is known of a session without reading any of its lines.
@@ -85,7 +113,7 @@ pub struct SessionInfo {
     pub format: Format,
     /// The imported root, in the bytes of the file system.
     pub root: Vec<u8>,
-    /// The session's file below the root, separated by `/`.
+    /// The session's file, or its folder, below the root, separated by `/`.
     pub file: Vec<u8>,
     /// The id in its header; `None` without a usable header.
     pub session_id: Option<String>,
@@ -96,7 +124,10 @@ pub struct SessionInfo {
     /// The directory that the session worked in.
     pub work_dir: Option<String>,
     /// The name if it is not blank, else the first message, else `None`.
+    ///
+    /// Half surrogate pairs stand as U+FFFD; see [`title_json`](Self::title_json).
     pub title: Option<String>,
+    pub(crate) exact_title: Option<Stored>,
     /// The name that a user gave it.
     pub name: Option<Stored>,
     /// The provider last used.

@@ -230,7 +230,7 @@ impl<'a> Fold<'a> {
         }
         let name = self.head.name.as_ref().map(stored_text).filter(|name| !is_blank(name));
         let first_message = Some(&self.head.first_message).filter(|text| !text.is_empty());
-        self.head.title = name.or_else(|| first_message.cloned());
+        self.head.title = name.or_else(|| first_message.cloned()).map(Stored::Text);
         self.head.modified_at = self.head.activity_at.unwrap_or(self.file.mtime);
         if !self.resumed {
             events::apply(self.conn, self.session, &mut self.head)?;
@@ -306,7 +306,7 @@ impl<'a> Fold<'a> {
         self.head.parent_session_id = header.parent_session_id;
         self.head.parent_session_path = header.parent_session_path;
         if let Some(work_dir) = header.work_dir {
-            self.head.workspace_id = Some(sessions::workspace(self.conn, &work_dir)?);
+            self.head.workspace_id = Some(sessions::workspace(self.conn, &work_dir, sessions::LOCAL)?);
         }
         self.take_runtime(header.runtime);
         Ok(())

@@ -55,7 +55,7 @@ pub(crate) fn apply(conn: &Connection, session: SessionKey, head: &mut Head) -> 
             EventKind::Restore => head.trashed_at = None,
             EventKind::Relink => {
                 if let Some(work_dir) = row.get::<_, Option<String>>("value")? {
-                    head.workspace_id = Some(sessions::workspace(conn, &work_dir)?);
+                    head.workspace_id = Some(sessions::workspace(conn, &work_dir, sessions::LOCAL)?);
                 }
             }
             EventKind::Remember => {}
@@ -111,7 +111,7 @@ pub(crate) fn sessions_of_work_dir(conn: &Connection, work_dir: &str) -> Result<
         "SELECT session.session_key
          FROM workspaces AS workspace
          JOIN sessions AS session ON session.workspace_id = workspace.workspace_id
-         WHERE workspace.path = ?1
+         WHERE workspace.path = ?1 AND workspace.host = 'local'
          ORDER BY session.session_key",
     )?;
     let rows = stmt.query_map([work_dir], |row| row.get("session_key"))?;

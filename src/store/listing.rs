@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, named_params};
 
 use super::Store;
 use crate::error::Result;
-use crate::model::{Format, SessionKey, Timestamp};
+use crate::model::{Format, SessionKey, Stored, Timestamp};
 
 /// Which archived sessions a list shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,7 +115,10 @@ pub struct SessionRow {
     /// The id in its header; `None` without a usable header.
     pub session_id: Option<String>,
     /// The name if it is not blank, else the first message, else `None`.
+    ///
+    /// Half surrogate pairs stand as U+FFFD; see [`title_json`](Self::title_json).
     pub title: Option<String>,
+    exact_title: Option<Stored>,
     /// The directory that the session worked in.
     pub work_dir: Option<String>,
     /// When it was archived; `None` when it is not.
@@ -124,6 +127,13 @@ pub struct SessionRow {
     pub modified_at: Timestamp,
     /// Messages of the conversation on the active branch.
     pub message_count: u64,
+}
+
+impl SessionRow {
+    /// The title as JSON: a string, in which half surrogate pairs are escapes, or `null`.
+    pub fn title_json(&self) -> String {
+        self.exact_title.as_ref().map_or("null".to_owned(), Stored::to_json)
+    }
 }
 
 /// Some rows of a list.
@@ -148,18 +158,21 @@ impl Store {
 
 pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
     let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX - 1);
-    let workspace_id = match &filter.work_dir {
-        None => None,
-        Some(path) => match workspace_id(conn, path)? {
-            Some(workspace_id) => Some(workspace_id),
-            None => return Ok(Page { rows: Vec::new(), next: None }),
-        },
+    let workspaces = match &filter.work_dir {
+        None => Vec::new(),
+        Some(path) => workspace_ids(conn, path)?,
     };
+    if filter.work_dir.is_some() && workspaces.is_empty() {
+        return Ok(Page { rows: Vec::new(), next: None });
+    }
+    // A path on several hosts is rare; then the list of all is looked through.
+    let workspace_id = Some(&workspaces).filter(|found| found.len() == 1).map(|found| found[0]);
     let after = filter.after.as_ref();
     let mut stmt = conn.prepare_cached(page_statement(filter.archived, workspace_id.is_some()))?;
     let rows = stmt.query_map(
         named_params! {
             ":workspace_id": workspace_id,
+            ":work_dir": filter.work_dir,
             ":query": filter.query,
             // The first page begins behind the end of time.
             ":modified_at": after.map_or(Timestamp(i64::MAX), |cursor| cursor.modified_at),
@@ -198,6 +211,7 @@ macro_rules! page {
             "
              LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
              WHERE session.trashed_at IS NULL
+               AND session.is_listed = 1
                AND ",
             $archived,
             "
@@ -213,10 +227,14 @@ macro_rules! page {
         )
     };
     (all, $index:literal, $archived:literal) => {
-        page!($index, $archived, ":workspace_id IS NULL")
+        page!(
+            $index,
+            $archived,
+            ":workspace_id IS NULL AND (:work_dir IS NULL OR workspace.path = :work_dir)"
+        )
     };
     (workspace, $archived:literal) => {
-        page!("sessions_by_workspace", $archived, "session.workspace_id = :workspace_id")
+        page!("sessions_by_workspace", $archived, "session.workspace_id = :workspace_id AND :work_dir IS NOT NULL")
     };
 }
 
@@ -235,20 +253,20 @@ pub(crate) fn page_statement(archived: Archived, by_workspace: bool) -> &'static
     }
 }
 
-fn workspace_id(conn: &Connection, path: &str) -> Result<Option<i64>> {
-    use rusqlite::OptionalExtension;
-    Ok(conn
-        .prepare_cached("SELECT workspace_id FROM workspaces WHERE path = ?1")?
-        .query_row([path], |row| row.get("workspace_id"))
-        .optional()?)
+fn workspace_ids(conn: &Connection, path: &str) -> Result<Vec<i64>> {
+    let mut stmt = conn.prepare_cached("SELECT workspace_id FROM workspaces WHERE path = ?1")?;
+    let rows = stmt.query_map([path], |row| row.get("workspace_id"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn row_from_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
+    let title: Option<Stored> = row.get("title")?;
     Ok(SessionRow {
         key: row.get("session_key")?,
         format: row.get("format")?,
         session_id: row.get("session_id")?,
-        title: row.get("title")?,
+        title: title.as_ref().map(Stored::to_text),
+        exact_title: title,
         work_dir: row.get("work_dir")?,
         archived_at: row.get("archived_at")?,
         modified_at: row.get("modified_at")?,

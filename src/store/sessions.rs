@@ -24,7 +24,7 @@ pub(crate) struct Head {
     pub(crate) provider: Option<Stored>,
     pub(crate) model: Option<Stored>,
     pub(crate) reasoning_effort: Option<Stored>,
-    pub(crate) title: Option<String>,
+    pub(crate) title: Option<Stored>,
     pub(crate) first_message: String,
     pub(crate) message_count: i64,
     pub(crate) search_text: String,
@@ -88,12 +88,13 @@ pub(crate) fn insert_session(
     format: Format,
 ) -> Result<SessionKey> {
     conn.prepare_cached(
-        "INSERT INTO sessions (source_id, file_id, format, header, modified_at, first_message,
-                               message_count, search_text, entry_count)
-         VALUES (:source_id, :file_id, :format, 'missing', :modified_at, '', 0, '', 0)",
+        "INSERT INTO sessions (source_id, path, file_id, format, header, modified_at,
+                               first_message, message_count, search_text, entry_count)
+         VALUES (:source_id, :path, :file_id, :format, 'missing', :modified_at, '', 0, '', 0)",
     )?
     .execute(named_params! {
         ":source_id": file.source_id,
+        ":path": file.path,
         ":file_id": file.file_id,
         ":format": format,
         ":modified_at": file.mtime,
@@ -114,11 +115,11 @@ pub(crate) fn update_session_file(
 
 /// The file that a session's log stands in, and its source.
 pub(crate) fn file_of(conn: &Connection, session: SessionKey) -> Result<Option<(FileRow, Source)>> {
-    let file_id = conn
+    let file_id: Option<Option<i64>> = conn
         .prepare_cached("SELECT file_id FROM sessions WHERE session_key = ?1")?
         .query_row([session], |row| row.get("file_id"))
         .optional()?;
-    let Some(file_id) = file_id else { return Ok(None) };
+    let Some(file_id) = file_id.flatten() else { return Ok(None) };
     let file = files::file_by_id(conn, file_id)?;
     let source = files::source_by_id(conn, file.source_id)?;
     Ok(Some((file, source)))
@@ -211,9 +212,8 @@ pub(crate) fn recovered_sessions(
     source_id: i64,
 ) -> Result<Vec<(SessionKey, Vec<u8>)>> {
     let mut stmt = conn.prepare_cached(
-        "SELECT session.session_key, file.path
+        "SELECT session.session_key, session.path
          FROM sessions AS session
-         JOIN files AS file ON file.file_id = session.file_id
          WHERE session.header = 'recovered' AND session.source_id = ?1",
     )?;
     let rows =
@@ -229,14 +229,11 @@ pub(crate) fn workspaces_of_folder(
 ) -> Result<Vec<i64>> {
     let mut stmt = conn.prepare_cached(
         "SELECT DISTINCT session.workspace_id
-         FROM files AS file
-         CROSS JOIN sessions AS session ON session.file_id = file.file_id
-         WHERE file.source_id = :source_id
-           AND file.state IN ('current', 'local')
-           AND file.state <> 'superseded'
-           AND file.path > :folder
-           AND file.path < :behind
-           AND instr(substr(file.path, length(:folder) + 1), x'2F') = 0
+         FROM sessions AS session
+         WHERE session.source_id = :source_id
+           AND session.path > :folder
+           AND session.path < :behind
+           AND instr(substr(session.path, length(:folder) + 1), x'2F') = 0
            AND session.header = 'stored'
            AND session.workspace_id IS NOT NULL
          LIMIT 2",
@@ -250,13 +247,18 @@ pub(crate) fn workspaces_of_folder(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The host of a working directory on this machine.
+pub(crate) const LOCAL: &str = "local";
+
 /// The workspace of a working directory, made when it is new.
-pub(crate) fn workspace(conn: &Connection, path: &str) -> Result<i64> {
-    conn.prepare_cached("INSERT INTO workspaces (path) VALUES (?1) ON CONFLICT (path) DO NOTHING")?
-        .execute([path])?;
+pub(crate) fn workspace(conn: &Connection, path: &str, host: &str) -> Result<i64> {
+    conn.prepare_cached(
+        "INSERT INTO workspaces (path, host) VALUES (?1, ?2) ON CONFLICT (path, host) DO NOTHING",
+    )?
+    .execute([path, host])?;
     Ok(conn
-        .prepare_cached("SELECT workspace_id FROM workspaces WHERE path = ?1")?
-        .query_row([path], |row| row.get("workspace_id"))?)
+        .prepare_cached("SELECT workspace_id FROM workspaces WHERE path = ?1 AND host = ?2")?
+        .query_row([path, host], |row| row.get("workspace_id"))?)
 }
 
 pub(crate) fn workspace_path(conn: &Connection, workspace_id: i64) -> Result<String> {
@@ -302,10 +304,11 @@ pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Resul
 pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
     conn.execute_batch(
         "CREATE TEMP TABLE logs AS
-         SELECT file.file_id, file.source_id, file.base_id, source.format, file.mtime
+         SELECT file.file_id, file.path, file.source_id, file.base_id, source.format, file.mtime
          FROM files AS file
          JOIN sources AS source ON source.source_id = file.source_id
          WHERE file.kind = 'log'
+           AND source.format <> 'kimi'
            AND (file.state = 'local'
                 OR file.state = 'current'
                    AND NOT EXISTS (SELECT 1
@@ -319,15 +322,15 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
          WHERE file_id NOT IN (SELECT file_id FROM logs);
 
          UPDATE sessions
-         SET source_id = logs.source_id, format = logs.format
+         SET source_id = logs.source_id, path = logs.path, format = logs.format
          FROM logs
          WHERE logs.file_id = sessions.file_id;
 
-         INSERT INTO sessions (source_id, file_id, format, header, modified_at, first_message,
-                               message_count, search_text, entry_count)
-         SELECT source_id, file_id, format, 'missing', mtime, '', 0, '', 0
+         INSERT INTO sessions (source_id, path, file_id, format, header, modified_at,
+                               first_message, message_count, search_text, entry_count)
+         SELECT source_id, path, file_id, format, 'missing', mtime, '', 0, '', 0
          FROM logs
-         WHERE file_id NOT IN (SELECT file_id FROM sessions);
+         WHERE file_id NOT IN (SELECT file_id FROM sessions WHERE file_id IS NOT NULL);
 
          -- Whose lines are whose; a row of another session would stand in the way.
          CREATE TEMP TABLE owners AS
@@ -363,7 +366,7 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
 pub(crate) fn info(conn: &Connection, session: SessionKey) -> Result<Option<SessionInfo>> {
     Ok(conn
         .prepare_cached(
-            "SELECT session.session_key, session.format, source.root, file.path, file.mtime,
+            "SELECT session.session_key, session.format, source.root, session.path, file.mtime,
                     session.session_id, session.header, session.version,
                     workspace.path AS work_dir, session.title, session.name, session.provider,
                     session.model, session.reasoning_effort, session.parent_session_id,
@@ -371,7 +374,7 @@ pub(crate) fn info(conn: &Connection, session: SessionKey) -> Result<Option<Sess
                     session.modified_at, session.first_message, session.message_count,
                     session.entry_count, session.archived_at, session.trashed_at
              FROM sessions AS session
-             JOIN files AS file ON file.file_id = session.file_id
+             LEFT JOIN files AS file ON file.file_id = session.file_id
              JOIN sources AS source ON source.source_id = session.source_id
              LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
              WHERE session.session_key = ?1",
@@ -392,9 +395,8 @@ pub(crate) fn sessions_by_file(conn: &Connection) -> Result<Vec<SessionKey>> {
     let mut stmt = conn.prepare_cached(
         "SELECT session.session_key
          FROM sessions AS session
-         JOIN files AS file ON file.file_id = session.file_id
          JOIN sources AS source ON source.source_id = session.source_id
-         ORDER BY source.root, file.path",
+         ORDER BY source.root, session.path",
     )?;
     let rows = stmt.query_map([], |row| row.get("session_key"))?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -431,15 +433,12 @@ pub(crate) fn sessions_by_path(conn: &Connection, path: &[u8]) -> Result<Vec<Ses
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// There are few sources; of each, one file is looked up.
+/// There are few sources; of each, one path is looked up.
 pub(crate) const BY_PATH: &str = "
     SELECT session.session_key
     FROM sources AS source
-    CROSS JOIN files AS file ON file.source_id = source.source_id
-                            AND file.path = ?1
-                            AND file.state IN ('current', 'local')
-                            AND file.state <> 'superseded'
-    CROSS JOIN sessions AS session ON session.file_id = file.file_id";
+    CROSS JOIN sessions AS session ON session.source_id = source.source_id
+                                  AND session.path = ?1";
 
 fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
     Ok(Head {
@@ -472,6 +471,9 @@ fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
 
 fn info_from_row(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
     let created_at: Option<Timestamp> = row.get("created_at")?;
+    let mtime: Option<Timestamp> = row.get("mtime")?;
+    let modified_at: Timestamp = row.get("modified_at")?;
+    let title: Option<Stored> = row.get("title")?;
     Ok(SessionInfo {
         key: row.get("session_key")?,
         format: row.get("format")?,
@@ -481,7 +483,8 @@ fn info_from_row(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
         header: row.get("header")?,
         version: row.get("version")?,
         work_dir: row.get("work_dir")?,
-        title: row.get("title")?,
+        title: title.as_ref().map(Stored::to_text),
+        exact_title: title,
         name: row.get("name")?,
         provider: row.get("provider")?,
         model: row.get("model")?,
@@ -489,11 +492,8 @@ fn info_from_row(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
         parent_session_id: row.get("parent_session_id")?,
         parent_session_path: row.get("parent_session_path")?,
         leaf: row.get("leaf_id")?,
-        created_at: match created_at {
-            Some(time) => time,
-            None => row.get("mtime")?,
-        },
-        modified_at: row.get("modified_at")?,
+        created_at: created_at.or(mtime).unwrap_or(modified_at),
+        modified_at,
         first_message: row.get("first_message")?,
         message_count: row.get::<_, i64>("message_count")?.unsigned_abs(),
         entry_count: row.get::<_, i64>("entry_count")?.unsigned_abs(),
