@@ -32,6 +32,8 @@ impl fmt::Display for Timestamp {
 pub enum Format {
     /// Kward, versions 1 and 2.
     Kward,
+    /// Kimi CLI, to 1.52.
+    Kimi,
 }
 
 impl Format {
@@ -39,12 +41,13 @@ impl Format {
     pub fn name(self) -> &'static str {
         match self {
             Self::Kward => "kward",
+            Self::Kimi => "kimi",
         }
     }
 
     /// The format of this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        (name == "kward").then_some(Self::Kward)
+        [Self::Kward, Self::Kimi].into_iter().find(|format| format.name() == name)
     }
 }
 
@@ -208,6 +211,19 @@ pub struct Entry {
     /// Place of its line in the file, from 1.
     pub line: u32,
     pub(crate) key: i64,
+}
+
+/// Something that the user asked, as Kimi counts: from its prompt to the next one's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Turn {
+    /// From 0.
+    pub index: u32,
+    /// The text of the prompt; half surrogate pairs stand as U+FFFD.
+    pub text: String,
+    pub(crate) exact_text: Stored,
+    /// When it began.
+    pub created_at: Option<Timestamp>,
 }
 
 /// A label, and when it was set.

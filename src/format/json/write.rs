@@ -115,6 +115,20 @@ pub(crate) fn spelt(text: &str) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
+/// Code points as a JSON string; half surrogate pairs stand as escapes.
+pub(crate) fn spelt_points(points: &[u32]) -> String {
+    let mut out = vec![b'"'];
+    for &point in points {
+        match char::from_u32(point) {
+            Some(character) => write_character(character, &mut out),
+            None => out.extend_from_slice(format!("\\u{point:04x}").as_bytes()),
+        }
+    }
+    out.push(b'"');
+    // `write_character` writes UTF-8.
+    String::from_utf8(out).unwrap_or_default()
+}
+
 /// Writes text as a JSON string.
 pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
