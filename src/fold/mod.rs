@@ -9,8 +9,10 @@
 //! something, a repeated id, an orphan that finds its parent) has the summary
 //! computed once, from the branch, when the fold ends.
 
+pub(crate) mod kimi;
 mod settle;
 
+pub(crate) use kimi::Touched;
 use rusqlite::Connection;
 pub(crate) use settle::{search_text, settle_events, settle_recovered};
 
@@ -340,6 +342,7 @@ impl<'a> Fold<'a> {
         self.has_orphans |= parent_id.is_some();
         let row = EntryRow {
             entry_key: line_key,
+            line_key: None,
             session: self.session,
             entry_id: id,
             id_made: entry.id.is_none(),

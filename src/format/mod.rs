@@ -5,6 +5,7 @@
 //! consists of, and what an entry's message looks like.
 
 pub(crate) mod json;
+pub(crate) mod kimi;
 mod kward;
 pub(crate) mod time;
 
@@ -13,7 +14,9 @@ use std::time::SystemTime;
 
 pub(crate) use kward::stored_text;
 
-use crate::model::{Draft, Format, HeaderRecord, Message, Record, Role, Step, Timestamp};
+use crate::model::{
+    Draft, Format, HeaderRecord, Message, ProblemKind, Record, Role, Step, Timestamp,
+};
 
 /// What a compaction keeps of the steps before it.
 #[derive(Debug, Default)]
@@ -64,6 +67,7 @@ impl Message {
     pub fn parts(&self, format: Format) -> (String, Vec<Part>) {
         match format {
             Format::Kward => kward::parts(&self.json),
+            Format::Kimi => kimi::parts(&self.json),
         }
     }
 }
@@ -86,6 +90,7 @@ impl Format {
     pub(crate) fn covered(self) -> &'static [&'static str] {
         match self {
             Self::Kward => &["sessions"],
+            Self::Kimi => &["kimi.json", "sessions", "imported_sessions"],
         }
     }
 
@@ -93,13 +98,15 @@ impl Format {
     pub(crate) fn is_log(self, path: &[u8]) -> bool {
         match self {
             Self::Kward => kward::is_log(path),
+            Self::Kimi => kimi::layout::is_log(path),
         }
     }
 
     /// The file beside a work dir's sessions that names the last one used.
-    pub(crate) fn pointer_file(self) -> &'static str {
+    pub(crate) fn pointer_file(self) -> Option<&'static str> {
         match self {
-            Self::Kward => "last_session.json",
+            Self::Kward => Some("last_session.json"),
+            Self::Kimi => None,
         }
     }
 
@@ -107,6 +114,7 @@ impl Format {
     pub(crate) fn pointed_file(self, content: &[u8]) -> Option<String> {
         match self {
             Self::Kward => kward::pointed_file(content),
+            Self::Kimi => None,
         }
     }
 
@@ -114,13 +122,48 @@ impl Format {
     pub(crate) fn recognises(self, path: &[u8], first_line: &[u8]) -> bool {
         match self {
             Self::Kward => kward::recognises(path, first_line),
+            Self::Kimi => kimi::layout::recognises(path),
         }
     }
 
-    /// What a line means. It never fails: what cannot be understood is a problem of the record.
+    /// Whether a session is a folder of files, which are folded together.
+    pub(crate) fn has_folders(self) -> bool {
+        match self {
+            Self::Kward => false,
+            Self::Kimi => true,
+        }
+    }
+
+    /// Where the first line of some bytes ends, behind its terminator.
+    pub(crate) fn line_end(self, bytes: &[u8]) -> Option<usize> {
+        match self {
+            Self::Kward => memchr::memchr(b'\n', bytes).map(|end| end + 1),
+            Self::Kimi => kimi::text::line_end(bytes),
+        }
+    }
+
+    /// Where the last line ends that surely ends within some bytes.
+    pub(crate) fn last_line_end(self, bytes: &[u8]) -> Option<usize> {
+        match self {
+            Self::Kward => memchr::memrchr(b'\n', bytes).map(|end| end + 1),
+            Self::Kimi => kimi::text::last_line_end(bytes),
+        }
+    }
+
+    /// What a line of a session that is one file means. It never fails: what
+    /// cannot be understood is a problem of the record.
     pub(crate) fn parse(self, line: &[u8]) -> Record {
         match self {
             Self::Kward => kward::parse(line),
+            Self::Kimi => Record::default(),
+        }
+    }
+
+    /// What cannot be understood of a line in the log of this path.
+    pub(crate) fn line_problems(self, path: &[u8], line: &[u8]) -> Vec<(ProblemKind, String)> {
+        match self {
+            Self::Kward => kward::parse(line).problems,
+            Self::Kimi => kimi::line_problems(path, line),
         }
     }
 
@@ -128,6 +171,7 @@ impl Format {
     pub(crate) fn header_from_name(self, path: &[u8]) -> Option<HeaderRecord> {
         match self {
             Self::Kward => kward::header_from_name(path),
+            Self::Kimi => None,
         }
     }
 
@@ -135,6 +179,7 @@ impl Format {
     pub(crate) fn is_linear(self, version: Option<&crate::model::Stored>) -> bool {
         match self {
             Self::Kward => kward::is_linear(version),
+            Self::Kimi => false,
         }
     }
 
@@ -142,6 +187,7 @@ impl Format {
     pub(crate) fn role(self, role: Option<&str>) -> Role {
         match self {
             Self::Kward => kward::role(role),
+            Self::Kimi => kimi::role(role),
         }
     }
 
@@ -149,6 +195,7 @@ impl Format {
     pub(crate) fn restore(self, path: &[Step], kept: &[(i64, Option<Kept>)]) -> Vec<Step> {
         match self {
             Self::Kward => kward::restore(path, kept),
+            Self::Kimi => kimi::restore(path),
         }
     }
 
@@ -156,6 +203,7 @@ impl Format {
     pub(crate) fn kept_position(self, first_kept: &str) -> Option<usize> {
         match self {
             Self::Kward => kward::kept_position(first_kept),
+            Self::Kimi => None,
         }
     }
 
@@ -163,6 +211,7 @@ impl Format {
     pub(crate) fn serialise(self, draft: &Draft<'_>, at: Timestamp) -> String {
         match self {
             Self::Kward => kward::serialise(draft, at),
+            Self::Kimi => String::new(),
         }
     }
 
@@ -175,6 +224,7 @@ impl Format {
     ) -> Option<String> {
         match self {
             Self::Kward => kward::identified(line, id, parent_id),
+            Self::Kimi => None,
         }
     }
 
@@ -182,6 +232,7 @@ impl Format {
     pub(crate) fn path_of(self, cwd: &str, session_id: &str, at: Timestamp) -> String {
         match self {
             Self::Kward => kward::path_of(cwd, session_id, at),
+            Self::Kimi => String::new(),
         }
     }
 
@@ -189,6 +240,7 @@ impl Format {
     pub(crate) fn message(self, line: &[u8], instead: &str) -> Option<String> {
         match self {
             Self::Kward => kward::message(line, instead),
+            Self::Kimi => kimi::context::message(line, instead),
         }
     }
 
@@ -196,6 +248,7 @@ impl Format {
     pub(crate) fn preview(self, line: &[u8]) -> String {
         match self {
             Self::Kward => kward::preview(line),
+            Self::Kimi => kimi::preview(line),
         }
     }
 
@@ -203,6 +256,7 @@ impl Format {
     pub(crate) fn markdown<'a>(self, messages: impl Iterator<Item = &'a str>) -> String {
         match self {
             Self::Kward => kward::markdown(messages),
+            Self::Kimi => String::new(),
         }
     }
 
@@ -210,6 +264,7 @@ impl Format {
     pub(crate) fn full_text(self, line: &[u8]) -> String {
         match self {
             Self::Kward => kward::full_text(line),
+            Self::Kimi => kimi::full_text(line),
         }
     }
 
@@ -217,6 +272,7 @@ impl Format {
     pub(crate) fn shown(self, line: &[u8]) -> Shown {
         match self {
             Self::Kward => kward::shown(line),
+            Self::Kimi => kimi::shown(line),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::write::{BATCH_BYTES, Writer, session_for};
 use super::{Inbox, Progress};
 use crate::error::Result;
 use crate::fold;
+use crate::model::Format;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::{log, problems, seen, sessions};
 
@@ -64,13 +65,14 @@ impl Writer<'_> {
                 match inbox.next() {
                     Some(Item::Chunk(chunk)) => {
                         batch += chunk.raw.len() as u64;
-                        append_raw(&tx, &mut file, &chunk)?;
+                        append_raw(&tx, &mut file, &chunk, self.job.root.format)?;
                         if BATCH_BYTES <= batch {
                             break;
                         }
                     }
                     Some(Item::End(end)) => {
                         self.complete(&tx, start, &file, &end, base.as_deref())?;
+                        self.touched.settle(&tx, self.source_id())?;
                         return Ok(tx.commit()?);
                     }
                     // It changed while it was read; the next attempt starts anew.
@@ -116,15 +118,21 @@ impl Writer<'_> {
             fold::refold(tx, &file, self.job.root.format, session)?;
         }
         seen::file(tx, file.file_id)?;
+        self.touched.add(self.job.root.format, &file);
         self.tally.file(start, end);
         Ok(())
     }
 }
 
 /// Adds a chunk to a large file, and carries its digest on.
-fn append_raw(tx: &Connection, file: &mut FileRow, chunk: &Chunk) -> Result<()> {
+fn append_raw(
+    tx: &Connection,
+    file: &mut FileRow,
+    chunk: &Chunk,
+    format: Format,
+) -> Result<()> {
     if file.kind == FileKind::Log {
-        for line in chunk.lines() {
+        for line in chunk.lines(format) {
             log::insert_line(tx, log::key(file.file_id, file.line_count), line)?;
             file.line_count += 1;
         }

@@ -6,7 +6,7 @@ use super::content::Chunk;
 use super::read::{Item, Plan, Start};
 use super::{Inbox, Job, Outcome, Progress};
 use crate::error::Result;
-use crate::fold::{self, Fold, Shape};
+use crate::fold::{self, Fold, Shape, Touched};
 use crate::model::{Format, SessionKey};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::problems::{self, NewProblem};
@@ -25,11 +25,14 @@ pub(super) fn count(
     let mut kinds = std::collections::BTreeMap::new();
     let mut open: Option<Start> = None;
     while let Some(item) = inbox.next() {
-        let mut count_records = |kind: FileKind, chunk: &mut Chunk| {
+        let mut count_problems = |file: &FileRow, chunk: &mut Chunk| {
             let mut records = std::mem::take(&mut chunk.records).into_iter();
-            for line in chunk.lines().filter(|_| kind == FileKind::Log) {
-                let record = records.next().unwrap_or_else(|| format.parse(line));
-                for (kind, _) in record.problems {
+            for line in chunk.lines(format).filter(|_| file.kind == FileKind::Log) {
+                let problems = match records.next() {
+                    Some(record) => record.problems,
+                    None => format.line_problems(&file.path, line),
+                };
+                for (kind, _) in problems {
                     *kinds.entry(kind).or_insert(0) += 1;
                 }
             }
@@ -37,13 +40,13 @@ pub(super) fn count(
         match item {
             Item::Same { .. } => tally.same(),
             Item::Whole { start, mut chunks, end } => {
-                chunks.iter_mut().for_each(|chunk| count_records(start.file.kind, chunk));
+                chunks.iter_mut().for_each(|chunk| count_problems(&start.file, chunk));
                 tally.file(&start, &end);
             }
             Item::Start(start) => open = Some(start),
             Item::Chunk(mut chunk) => {
                 if let Some(start) = &open {
-                    count_records(start.file.kind, &mut chunk);
+                    count_problems(&start.file, &mut chunk);
                 }
             }
             Item::End(end) => {
@@ -70,7 +73,7 @@ pub(super) fn write(
 ) -> Result<Outcome> {
     let conn = job.store.connection()?;
     seen::begin(&conn)?;
-    let mut writer = Writer { job, tally: Tally::default() };
+    let mut writer = Writer { job, tally: Tally::default(), touched: Touched::default() };
     let mut waiting = inbox.next();
     while let Some(item) = waiting.take() {
         let item = match item {
@@ -101,6 +104,7 @@ pub(super) fn write(
                 item => next = item,
             }
         }
+        writer.touched.settle(&tx, writer.source_id())?;
         tx.commit()?;
         if waiting.is_none() {
             waiting = inbox.next();
@@ -149,6 +153,8 @@ impl Tally {
 pub(super) struct Writer<'a> {
     pub(super) job: &'a Job<'a>,
     pub(super) tally: Tally,
+    /// What this transaction changed of sessions that are folders.
+    pub(super) touched: Touched,
 }
 
 impl Writer<'_> {
@@ -221,6 +227,7 @@ impl Writer<'_> {
             return Ok(());
         }
         files::update_file(tx, file)?;
+        self.touched.add(self.job.root.format, file);
         if let Some(session) = sessions::session_of_file(tx, file.file_id)? {
             sessions::update_mtime(tx, session, file.mtime)?;
         }
@@ -312,7 +319,10 @@ impl Writer<'_> {
         }
         let file = FileRow { mtime: start.file.mtime, ..base.clone() };
         let mut session = sessions::session_of_file(tx, base.file_id)?;
-        if session.is_none() && !sessions::went_on_here(tx, base.source_id, &base.path)? {
+        if session.is_none()
+            && !format.has_folders()
+            && !sessions::went_on_here(tx, base.source_id, &base.path)?
+        {
             session = Some(sessions::insert_session(tx, base, format)?);
         }
         let mut fold = match session {
@@ -324,8 +334,7 @@ impl Writer<'_> {
                 None => return Ok(()),
                 Some(Piece::End(end)) => break *end,
                 Some(Piece::Chunk(mut chunk)) => {
-                    let fold = fold.as_mut().map(|fold| (fold, format));
-                    position = write_lines(tx, base.file_id, position, &mut chunk, fold)?;
+                    position = write_lines(tx, base.file_id, position, &mut chunk, format, fold.as_mut())?;
                 }
             }
         };
@@ -344,6 +353,7 @@ impl Writer<'_> {
             fold::refold(tx, &file, format, session)?;
         }
         seen::file(tx, file.file_id)?;
+        self.touched.add(format, &file);
         self.tally.file(start, &FileRow { line_count: position - base.line_count, ..end });
         Ok(())
     }
@@ -368,8 +378,7 @@ impl Writer<'_> {
                 None => return Ok(()),
                 Some(Piece::End(end)) => break *end,
                 Some(Piece::Chunk(mut chunk)) if row.kind == FileKind::Log => {
-                    let fold = fold.as_mut().map(|fold| (fold, format));
-                    position = write_lines(tx, row.file_id, position, &mut chunk, fold)?;
+                    position = write_lines(tx, row.file_id, position, &mut chunk, format, fold.as_mut())?;
                 }
                 Some(Piece::Chunk(chunk)) => {
                     log::insert_chunk(tx, log::key(row.file_id, position), &chunk.raw)?;
@@ -384,6 +393,7 @@ impl Writer<'_> {
             fold::refold(tx, &file, format, session)?;
         }
         seen::file(tx, file.file_id)?;
+        self.touched.add(format, &file);
         self.tally.file(start, &end);
         Ok(())
     }
@@ -415,7 +425,14 @@ impl Writer<'_> {
             let report = &self.tally.outcome.report;
             0 < report.new + report.grown + report.rewritten
         };
-        if seen::mark_missing(&tx, source_id, now)? || changed {
+        let gone = seen::mark_missing(&tx, source_id, now)?;
+        if self.job.root.format.has_folders() {
+            for file in files::missing_since(&tx, source_id, now)? {
+                self.touched.add(self.job.root.format, &file);
+            }
+            self.touched.settle(&tx, source_id)?;
+        }
+        if gone || changed {
             fold::settle_recovered(&tx, source_id)?;
             problems::record_diverged(&tx, source_id)?;
         }
@@ -438,6 +455,9 @@ pub(super) fn session_for(
     earlier: Option<SessionKey>,
     format: Format,
 ) -> Result<Option<SessionKey>> {
+    if format.has_folders() {
+        return Ok(None);
+    }
     match (file.kind, earlier) {
         (FileKind::Log, Some(session)) => {
             sessions::delete_projection(tx, session)?;
@@ -461,13 +481,14 @@ fn write_lines(
     file_id: i64,
     mut position: u32,
     chunk: &mut Chunk,
-    mut fold: Option<(&mut Fold<'_>, Format)>,
+    format: Format,
+    mut fold: Option<&mut Fold<'_>>,
 ) -> Result<u32> {
     let mut records = std::mem::take(&mut chunk.records).into_iter();
-    for line in chunk.lines() {
+    for line in chunk.lines(format) {
         let key = log::key(file_id, position);
         log::insert_line(tx, key, line)?;
-        if let Some((fold, format)) = &mut fold {
+        if let Some(fold) = &mut fold {
             fold.apply(key, records.next().unwrap_or_else(|| format.parse(line)))?;
         }
         position += 1;

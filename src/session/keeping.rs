@@ -160,7 +160,8 @@ fn imported_pointer(conn: &Connection, work_dir: &str) -> Result<Option<SessionK
             continue;
         }
         let beside = |name: &str| [folder, name.as_bytes()].concat();
-        let pointer = beside(source.format.pointer_file());
+        let Some(name) = source.format.pointer_file() else { continue };
+        let pointer = beside(name);
         let Some(pointer) = files::file(conn, source.source_id, &pointer, FileState::Current)?
         else {
             continue;

@@ -15,6 +15,8 @@ use crate::model::{Entry, SessionKey, Stored, Timestamp};
 #[derive(Debug)]
 pub(crate) struct EntryRow<'a> {
     pub(crate) entry_key: i64,
+    /// The line that it stands in, where that is not the entry's key.
+    pub(crate) line_key: Option<i64>,
     pub(crate) session: SessionKey,
     pub(crate) entry_id: &'a str,
     pub(crate) id_made: bool,
@@ -30,14 +32,15 @@ pub(crate) struct EntryRow<'a> {
 pub(crate) fn insert_entry(conn: &Connection, entry: &EntryRow<'_>) -> Result<bool> {
     let inserted = conn
         .prepare_cached(
-            "INSERT INTO entries (entry_key, session_key, entry_id, id_made, parent_key,
+            "INSERT INTO entries (entry_key, line_key, session_key, entry_id, id_made, parent_key,
                                   parent_id, type, role, message_id, created_at)
-             VALUES (:entry_key, :session_key, :entry_id, :id_made, :parent_key,
+             VALUES (:entry_key, :line_key, :session_key, :entry_id, :id_made, :parent_key,
                      :parent_id, :type, :role, :message_id, :created_at)
              ON CONFLICT (session_key, entry_id) DO NOTHING",
         )?
         .execute(named_params! {
             ":entry_key": entry.entry_key,
+            ":line_key": entry.line_key,
             ":session_key": entry.session,
             ":entry_id": entry.entry_id,
             ":id_made": entry.id_made,

@@ -31,6 +31,7 @@ pub(crate) struct Head {
     pub(crate) archived_at: Option<Timestamp>,
     pub(crate) archive_exempt: bool,
     pub(crate) trashed_at: Option<Timestamp>,
+    pub(crate) is_listed: bool,
     pub(crate) leaf_id: Option<String>,
     pub(crate) entry_count: i64,
     pub(crate) last_entry_key: Option<i64>,
@@ -60,6 +61,7 @@ impl Head {
             archived_at: None,
             archive_exempt: false,
             trashed_at: None,
+            is_listed: true,
             leaf_id: None,
             entry_count: 0,
             last_entry_key: None,
@@ -102,6 +104,63 @@ pub(crate) fn insert_session(
     Ok(SessionKey(conn.last_insert_rowid()))
 }
 
+/// A session that is a folder of files, with nothing in it yet.
+pub(crate) fn insert_folder(
+    conn: &Connection,
+    source_id: i64,
+    path: &[u8],
+    format: Format,
+) -> Result<SessionKey> {
+    conn.prepare_cached(
+        "INSERT INTO sessions (source_id, path, format, header, modified_at, first_message,
+                               message_count, search_text, entry_count)
+         VALUES (:source_id, :path, :format, 'missing', 0, '', 0, '', 0)",
+    )?
+    .execute(named_params! { ":source_id": source_id, ":path": path, ":format": format })?;
+    Ok(SessionKey(conn.last_insert_rowid()))
+}
+
+/// The session of a path below a root.
+pub(crate) fn session_at(
+    conn: &Connection,
+    source_id: i64,
+    path: &[u8],
+) -> Result<Option<SessionKey>> {
+    Ok(conn
+        .prepare_cached("SELECT session_key FROM sessions WHERE source_id = ?1 AND path = ?2")?
+        .query_row((source_id, path), |row| row.get("session_key"))
+        .optional()?)
+}
+
+/// The root and path of a session.
+pub(crate) fn place(conn: &Connection, session: SessionKey) -> Result<Option<(Source, Vec<u8>)>> {
+    let found: Option<(i64, Vec<u8>)> = conn
+        .prepare_cached("SELECT source_id, path FROM sessions WHERE session_key = ?1")?
+        .query_row([session], |row| Ok((row.get("source_id")?, row.get("path")?)))
+        .optional()?;
+    let Some((source_id, path)) = found else { return Ok(None) };
+    Ok(Some((files::source_by_id(conn, source_id)?, path)))
+}
+
+/// The sessions of a root and their paths.
+pub(crate) fn sessions_of_source(
+    conn: &Connection,
+    source_id: i64,
+) -> Result<Vec<(SessionKey, Vec<u8>)>> {
+    let mut stmt =
+        conn.prepare_cached("SELECT session_key, path FROM sessions WHERE source_id = ?1")?;
+    let rows =
+        stmt.query_map([source_id], |row| Ok((row.get("session_key")?, row.get("path")?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Gives a session another place below its root.
+pub(crate) fn update_path(conn: &Connection, session: SessionKey, path: &[u8]) -> Result<()> {
+    conn.prepare_cached("UPDATE sessions SET path = ?2 WHERE session_key = ?1")?
+        .execute((session, path))?;
+    Ok(())
+}
+
 /// Points a session to another generation of its file.
 pub(crate) fn update_session_file(
     conn: &Connection,
@@ -135,7 +194,7 @@ pub(crate) fn head(conn: &Connection, session: SessionKey) -> Result<Head> {
         "SELECT header, session_id, version, workspace_id, created_at, activity_at, modified_at,
                 parent_session_id, parent_session_path, name, provider, model, reasoning_effort,
                 title, first_message, message_count, search_text, archived_at, archive_exempt,
-                trashed_at, leaf_id, entry_count, last_entry_key, first_entry_key
+                trashed_at, is_listed, leaf_id, entry_count, last_entry_key, first_entry_key
          FROM sessions
          WHERE session_key = ?1",
     )?
@@ -154,8 +213,8 @@ pub(crate) fn update_head(conn: &Connection, session: SessionKey, head: &Head) -
              model = :model, reasoning_effort = :reasoning_effort, title = :title,
              first_message = :first_message, message_count = :message_count,
              search_text = :search_text, archived_at = :archived_at,
-             archive_exempt = :archive_exempt, trashed_at = :trashed_at, leaf_id = :leaf_id,
-             entry_count = :entry_count,
+             archive_exempt = :archive_exempt, trashed_at = :trashed_at, is_listed = :is_listed,
+             leaf_id = :leaf_id, entry_count = :entry_count,
              last_entry_key = :last_entry_key, first_entry_key = :first_entry_key
          WHERE session_key = :session_key",
     )?
@@ -181,6 +240,7 @@ pub(crate) fn update_head(conn: &Connection, session: SessionKey, head: &Head) -
         ":archived_at": head.archived_at,
         ":archive_exempt": head.archive_exempt,
         ":trashed_at": head.trashed_at,
+        ":is_listed": head.is_listed,
         ":leaf_id": head.leaf_id,
         ":entry_count": head.entry_count,
         ":last_entry_key": head.last_entry_key,
@@ -292,6 +352,15 @@ pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Resul
         "DELETE FROM system_prompts WHERE session_key = ?1",
         "DELETE FROM tool_executions WHERE session_key = ?1",
         "DELETE FROM memory_states WHERE session_key = ?1",
+        "DELETE FROM entry_lines WHERE session_key = ?1",
+        "DELETE FROM contexts WHERE session_key = ?1",
+        "DELETE FROM kimi_states WHERE session_key = ?1",
+        "DELETE FROM approved_actions WHERE session_key = ?1",
+        "DELETE FROM additional_dirs WHERE session_key = ?1",
+        "DELETE FROM todos WHERE session_key = ?1",
+        "DELETE FROM turns WHERE session_key = ?1",
+        "DELETE FROM wire_records WHERE session_key = ?1",
+        "DELETE FROM subagents WHERE session_key = ?1",
     ] {
         conn.prepare_cached(statement)?.execute([session])?;
     }
@@ -462,6 +531,7 @@ fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
         archived_at: row.get("archived_at")?,
         archive_exempt: row.get("archive_exempt")?,
         trashed_at: row.get("trashed_at")?,
+        is_listed: row.get("is_listed")?,
         leaf_id: row.get("leaf_id")?,
         entry_count: row.get("entry_count")?,
         last_entry_key: row.get("last_entry_key")?,

@@ -10,6 +10,9 @@ mod display;
 mod lax;
 pub(crate) mod layout;
 mod payload;
+pub(crate) mod registry;
+pub(crate) mod state;
+pub(crate) mod subagents;
 pub(crate) mod text;
 pub(crate) mod wire;
 

@@ -256,6 +256,12 @@ impl TitleSearch {
         }
     }
 
+    /// Whether a prompt gives the web its title; to be asked behind the last line.
+    pub(crate) fn has_web_title(&mut self) -> bool {
+        self.read_pending(u64::MAX);
+        matches!(self.web, Search::Found(_))
+    }
+
     pub(crate) fn finish(mut self) -> Titles {
         self.read_pending(u64::MAX);
         Titles {
