@@ -10,7 +10,7 @@ use crate::model::{
     Entry, Format, Label, Message, SessionInfo, SessionKey, Step, StepKind, Stored,
 };
 use crate::store::entries::NO_PARENT;
-use crate::store::{Store, entries, labels, log, sessions};
+use crate::store::{Store, entries, files, labels, log, sessions};
 
 /// A node of a tree, with its depth below its root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -223,7 +223,11 @@ pub(crate) fn messages(
 
 fn message(conn: &Connection, info: &SessionInfo, entry_key: i64) -> Result<Option<Message>> {
     let (entry_id, line_key) = entries::id_and_line(conn, entry_key)?;
-    let instead = raw_reference(&info.file, log::line_number(line_key));
+    let line = log::line_number(line_key);
+    let instead = match info.format.has_folders() {
+        false => raw_reference(&info.file, line),
+        true => raw_reference(&files::file_by_id(conn, log::file_of(line_key))?.path, line),
+    };
     let Some(json) = info.format.message(&log::line(conn, line_key)?, &instead) else {
         return Ok(None);
     };

@@ -172,16 +172,36 @@ pub(crate) fn update_session_file(
     Ok(())
 }
 
-/// The file that a session's log stands in, and its source.
+/// The file that a session's log stands in, and its source; of a folder, the
+/// context, if it has one.
 pub(crate) fn file_of(conn: &Connection, session: SessionKey) -> Result<Option<(FileRow, Source)>> {
     let file_id: Option<Option<i64>> = conn
-        .prepare_cached("SELECT file_id FROM sessions WHERE session_key = ?1")?
+        .prepare_cached(
+            "SELECT ifnull(file_id, (SELECT file_id
+                                     FROM contexts
+                                     WHERE session_key = ?1 AND kind = 'current')) AS file_id
+             FROM sessions
+             WHERE session_key = ?1",
+        )?
         .query_row([session], |row| row.get("file_id"))
         .optional()?;
     let Some(file_id) = file_id.flatten() else { return Ok(None) };
     let file = files::file_by_id(conn, file_id)?;
     let source = files::source_by_id(conn, file.source_id)?;
     Ok(Some((file, source)))
+}
+
+/// Where the work dir of a session is; `None` without one.
+pub(crate) fn host(conn: &Connection, session: SessionKey) -> Result<Option<String>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT workspace.host
+             FROM sessions AS session
+             JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+             WHERE session.session_key = ?1",
+        )?
+        .query_row([session], |row| row.get("host"))
+        .optional()?)
 }
 
 pub(crate) fn delete_session(conn: &Connection, session: SessionKey) -> Result<()> {
@@ -410,7 +430,14 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
          SELECT session.session_key, logs.base_id
          FROM sessions AS session
          JOIN logs ON logs.file_id = session.file_id
-         WHERE logs.base_id IS NOT NULL;
+         WHERE logs.base_id IS NOT NULL
+         UNION ALL
+         SELECT session.session_key, file.file_id
+         FROM sessions AS session
+         JOIN files AS file ON file.source_id = session.source_id
+                           AND file.path > session.path || x'2F'
+                           AND file.path < session.path || x'30'
+         WHERE session.file_id IS NULL;
 
          DELETE FROM metadata WHERE session_key NOT IN (SELECT session_key FROM sessions);
          DELETE FROM labels WHERE session_key NOT IN (SELECT session_key FROM sessions);
@@ -425,6 +452,13 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
          WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
          DELETE FROM memory_states
          WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+
+         DELETE FROM wire_records
+         WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+         DELETE FROM entry_lines
+         WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+         DELETE FROM contexts
+         WHERE (session_key, file_id) NOT IN (SELECT session_key, file_id FROM owners);
 
          DROP TABLE temp.owners;
          DROP TABLE temp.logs;",

@@ -211,6 +211,7 @@ pub(crate) struct LogArgs {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum FormatArg {
     Kward,
+    Kimi,
 }
 
 #[derive(Debug, Args)]

@@ -12,7 +12,7 @@ mod units;
 mod wire;
 
 use rusqlite::Connection;
-pub(crate) use settle::{Touched, document, refold_all, registry, unit_of};
+pub(crate) use settle::{Touched, document, everything, paths, registry, unit_of};
 pub(crate) use state::load_state;
 pub(crate) use units::Unit;
 

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::units::{self, Unit};
 use super::{refold, workspace};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fold::search_text;
 use crate::format::kimi::layout::{self, REGISTRY};
 use crate::format::kimi::registry::{self, Registry};
@@ -171,47 +171,36 @@ pub(crate) fn unit_of(conn: &Connection, source_id: i64, path: &[u8]) -> Result<
     Ok(None)
 }
 
-/// Gives every name of a root its session rows, and folds them; `each` runs one transaction a name.
-pub(crate) fn refold_all(
-    conn: &Connection,
-    source_id: i64,
-    mut each: impl FnMut(&mut Touched) -> Result<()>,
-) -> Result<()> {
+/// Everything of a root that there is to settle, a session at a time.
+pub(crate) fn everything(conn: &Connection, source_id: i64) -> Result<Vec<Touched>> {
+    let mut stems = stems_of_source(conn, source_id)?;
+    // Rows that stand for nothing go with the name that they had.
+    for (_, path) in sessions::sessions_of_source(conn, source_id)? {
+        for kind in [FileKind::Folder, FileKind::Log] {
+            stems.extend(units::stems(&path, kind));
+        }
+    }
+    let mut everything = vec![Touched { stems: BTreeSet::new(), registry: true }];
+    let one = |stem| Touched { stems: BTreeSet::from([stem]), registry: false };
+    everything.extend(stems.into_iter().map(one));
+    Ok(everything)
+}
+
+fn stems_of_source(conn: &Connection, source_id: i64) -> Result<BTreeSet<Vec<u8>>> {
     let mut stems = BTreeSet::new();
     files::each_file(conn, source_id, files::newest_after, |file| {
         stems.extend(units::stems(&file.path, file.kind));
         Ok(())
     })?;
-    // Rows that stand for nothing go with the name that they had.
-    for (_, path) in sessions::sessions_of_source(conn, source_id)? {
-        stems.extend([FileKind::Folder, FileKind::Log].map(|kind| units::stems(&path, kind)).concat());
-    }
-    each(&mut Touched { stems: BTreeSet::new(), registry: true })?;
-    for stem in stems {
-        each(&mut Touched { stems: BTreeSet::from([stem]), registry: false })?;
-    }
-    Ok(())
+    Ok(stems)
 }
 
 /// The sessions that a root's files make up, by path.
 pub(crate) fn paths(conn: &Connection, source_id: i64) -> Result<BTreeSet<Vec<u8>>> {
-    let mut stems = BTreeSet::new();
-    files::each_file(conn, source_id, files::newest_after, |file| {
-        stems.extend(units::stems(&file.path, file.kind));
-        Ok(())
-    })?;
+    let stems = stems_of_source(conn, source_id)?;
     let mut paths = BTreeSet::new();
     for stem in stems {
         paths.extend(units::units(conn, source_id, &stem)?.into_iter().map(|unit| unit.path));
     }
     Ok(paths)
-}
-
-impl Unit {
-    /// The unit, or what says that the database lost its files.
-    pub(crate) fn require(found: Option<Self>, path: &[u8]) -> Result<Self> {
-        found.ok_or_else(|| {
-            Error::Damaged(format!("the files of {} are missing", String::from_utf8_lossy(path)))
-        })
-    }
 }

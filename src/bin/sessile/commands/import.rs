@@ -22,6 +22,7 @@ pub(crate) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
     if let Some(format) = args.format {
         options = options.format(match format {
             FormatArg::Kward => Format::Kward,
+            FormatArg::Kimi => Format::Kimi,
         });
     }
     for root in &args.roots {

@@ -1,5 +1,7 @@
 //! Dump: everything the store knows of its sessions, one JSON object a line.
 
+mod kimi;
+
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -160,12 +162,25 @@ fn write_session(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> 
     field(&mut row, "session_id", &optional(info.session_id.as_deref()));
     field(&mut row, "work_dir", &optional(info.work_dir.as_deref()));
     field(&mut row, "title", &info.title_json());
-    field(&mut row, "created_at", &text(&info.created_at.to_string()));
+    // Nothing in Kimi's files says when a session began.
+    let created_at = Some(info.created_at.to_string()).filter(|_| info.format != Format::Kimi);
+    field(&mut row, "created_at", &optional(created_at.as_deref()));
     field(&mut row, "modified_at", &text(&info.modified_at.to_string()));
     field(&mut row, "archived", if info.archived_at.is_some() { "true" } else { "false" });
     if let Some(time) = info.trashed_at {
         field(&mut row, "trashed_at", &text(&time.to_string()));
     }
+    out.write_all(row.as_bytes()).map_err(refused)?;
+    match info.format {
+        Format::Kimi => kimi::write(conn, out, info)?,
+        Format::Kward => write_conversation(conn, out, info)?,
+    }
+    write_tree(conn, out, info)
+}
+
+/// Writes the fields of a session that is one conversation.
+fn write_conversation(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
+    let mut row = String::new();
     field(&mut row, "version", &stored(info.version.as_ref()));
     field(&mut row, "name", &stored(info.name.as_ref()));
     field(&mut row, "provider", &stored(info.provider.as_ref()));
@@ -181,9 +196,14 @@ fn write_session(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> 
     let hash = records::system_prompt_hash(conn, info.key)?;
     field(&mut row, "system_prompt_hash", &stored(hash.as_ref()));
     field(&mut row, "memory", &memory(conn, info)?);
-    row.push_str(",\"labels\":");
     out.write_all(row.as_bytes()).map_err(refused)?;
-    // The rest can be large and goes out piece by piece.
+    let messages = context::messages(conn, info.key)?;
+    write_array(out, "context", messages.into_iter().map(|message| Ok(message?.json)))
+}
+
+/// Writes labels, branch, tree and problems: large ones, piece by piece.
+fn write_tree(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
+    out.write_all(b",\"labels\":").map_err(refused)?;
     let mut comma = "{";
     labels::each_label(conn, info.key, |label| {
         let timestamp = stored(label.labelled_at.as_ref());
@@ -201,8 +221,6 @@ fn write_session(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> 
     let branch = context::branch_keys(conn, info.key)?;
     let ids = branch.into_iter().map(|key| Ok(text(&entries::entry_id(conn, key)?)));
     write_array(out, "branch", ids)?;
-    let messages = context::messages(conn, info.key)?;
-    write_array(out, "context", messages.into_iter().map(|message| Ok(message?.json)))?;
     out.write_all(b",\"tree\":[").map_err(refused)?;
     let mut comma = "";
     context::each_node(conn, info.key, |node| {
