@@ -45,7 +45,8 @@ pub(super) fn write(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) 
     let mut comma = "";
     for context in &contexts {
         // A sub-agent of today has a folder of its own; it is no rotation.
-        if context.kind == "current" || matches!(layout::part(&context.path), Part::SubagentContext(_))
+        if context.kind == "current"
+            || matches!(layout::part(&context.path), Part::SubagentContext(_))
         {
             continue;
         }

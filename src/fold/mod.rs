@@ -12,6 +12,8 @@
 pub(crate) mod kimi;
 mod settle;
 
+use std::collections::BTreeSet;
+
 pub(crate) use kimi::Touched;
 use rusqlite::Connection;
 pub(crate) use settle::{search_text, settle_events, settle_recovered};
@@ -24,7 +26,7 @@ use crate::model::{
     SessionKey, Stored,
 };
 use crate::store::entries::{self, EntryRow};
-use crate::store::files::FileRow;
+use crate::store::files::{FileRow, Source};
 use crate::store::problems::{self, NewProblem};
 use crate::store::sessions::{self, Head};
 use crate::store::{events, labels, log, records};
@@ -74,6 +76,26 @@ pub(crate) fn refold(
         fold_all(true)?;
     }
     Ok(())
+}
+
+/// Paths of the files, folders and links that a session is made of.
+pub(crate) fn paths_of(conn: &Connection, session: SessionKey) -> Result<BTreeSet<Vec<u8>>> {
+    let Some((source, path)) = sessions::place(conn, session)? else { return Ok(BTreeSet::new()) };
+    let mut paths = BTreeSet::new();
+    if source.format.has_folders() {
+        let unit = kimi::unit_of(conn, source.source_id, &path)?;
+        paths.extend(unit.into_iter().flat_map(|unit| unit.files).map(|file| file.path));
+    }
+    paths.insert(path);
+    Ok(paths)
+}
+
+/// Paths of a source whose content stands in a file that was written here.
+pub(crate) fn merged(conn: &Connection, source: &Source) -> Result<BTreeSet<Vec<u8>>> {
+    match source.format.has_folders() {
+        true => kimi::merged(conn, source.source_id),
+        false => Ok(BTreeSet::new()),
+    }
 }
 
 /// How the entries of a log turned out to hang together.
@@ -308,7 +330,8 @@ impl<'a> Fold<'a> {
         self.head.parent_session_id = header.parent_session_id;
         self.head.parent_session_path = header.parent_session_path;
         if let Some(work_dir) = header.work_dir {
-            self.head.workspace_id = Some(sessions::workspace(self.conn, &work_dir, sessions::LOCAL)?);
+            self.head.workspace_id =
+                Some(sessions::workspace(self.conn, &work_dir, sessions::LOCAL)?);
         }
         self.take_runtime(header.runtime);
         Ok(())

@@ -134,6 +134,14 @@ impl Format {
         }
     }
 
+    /// The path that a file may have had before its program renamed it.
+    pub(crate) fn renamed_from(self, path: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Kward => None,
+            Self::Kimi => kimi::layout::renamed_from(path),
+        }
+    }
+
     /// Where the first line of some bytes ends, behind its terminator.
     pub(crate) fn line_end(self, bytes: &[u8]) -> Option<usize> {
         match self {

@@ -77,7 +77,8 @@ impl Content {
             let lines = chunk.lines(self.format).count();
             chunk.rows = u32::try_from(lines).unwrap_or(u32::MAX);
             if self.parses && lines <= chunk.raw.len() / SHORT_LINE + 1 {
-                chunk.records = chunk.lines(self.format).map(|line| self.format.parse(line)).collect();
+                chunk.records =
+                    chunk.lines(self.format).map(|line| self.format.parse(line)).collect();
             }
         }
         Some(chunk)

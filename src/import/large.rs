@@ -118,19 +118,14 @@ impl Writer<'_> {
             fold::refold(tx, &file, self.job.root.format, session)?;
         }
         seen::file(tx, file.file_id)?;
-        self.touched.add(self.job.root.format, &file);
+        self.written(start, &file);
         self.tally.file(start, end);
         Ok(())
     }
 }
 
 /// Adds a chunk to a large file, and carries its digest on.
-fn append_raw(
-    tx: &Connection,
-    file: &mut FileRow,
-    chunk: &Chunk,
-    format: Format,
-) -> Result<()> {
+fn append_raw(tx: &Connection, file: &mut FileRow, chunk: &Chunk, format: Format) -> Result<()> {
     if file.kind == FileKind::Log {
         for line in chunk.lines(format) {
             log::insert_line(tx, log::key(file.file_id, file.line_count), line)?;

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::content::Chunk;
 use super::read::{Item, Plan, Start};
-use super::{Inbox, Job, Outcome, Progress};
+use super::{Inbox, Job, Outcome, Progress, renamed};
 use crate::error::Result;
 use crate::fold::{self, Fold, Shape, Touched};
 use crate::model::{Format, SessionKey};
@@ -73,7 +73,12 @@ pub(super) fn write(
 ) -> Result<Outcome> {
     let conn = job.store.connection()?;
     seen::begin(&conn)?;
-    let mut writer = Writer { job, tally: Tally::default(), touched: Touched::default() };
+    let mut writer = Writer {
+        job,
+        tally: Tally::default(),
+        touched: Touched::default(),
+        may_be_renamed: Vec::new(),
+    };
     let mut waiting = inbox.next();
     while let Some(item) = waiting.take() {
         let item = match item {
@@ -155,6 +160,8 @@ pub(super) struct Writer<'a> {
     pub(super) tally: Tally,
     /// What this transaction changed of sessions that are folders.
     pub(super) touched: Touched,
+    /// New files that may have had another name before.
+    may_be_renamed: Vec<i64>,
 }
 
 impl Writer<'_> {
@@ -270,6 +277,16 @@ impl Writer<'_> {
         Ok(tx.execute_batch("RELEASE tail")?)
     }
 
+    /// Notes a file that is complete.
+    pub(super) fn written(&mut self, start: &Start, file: &FileRow) {
+        let format = self.job.root.format;
+        self.touched.add(format, file);
+        let is_new = matches!(start.plan, Plan::New | Plan::Resumed { base: None, .. });
+        if is_new && format.renamed_from(&file.path).is_some() {
+            self.may_be_renamed.push(file.file_id);
+        }
+    }
+
     /// Writes one file whose pieces come from `next`; without an end, the caller takes it back.
     fn file(
         &mut self,
@@ -334,7 +351,8 @@ impl Writer<'_> {
                 None => return Ok(()),
                 Some(Piece::End(end)) => break *end,
                 Some(Piece::Chunk(mut chunk)) => {
-                    position = write_lines(tx, base.file_id, position, &mut chunk, format, fold.as_mut())?;
+                    position =
+                        write_lines(tx, base.file_id, position, &mut chunk, format, fold.as_mut())?;
                 }
             }
         };
@@ -378,7 +396,8 @@ impl Writer<'_> {
                 None => return Ok(()),
                 Some(Piece::End(end)) => break *end,
                 Some(Piece::Chunk(mut chunk)) if row.kind == FileKind::Log => {
-                    position = write_lines(tx, row.file_id, position, &mut chunk, format, fold.as_mut())?;
+                    position =
+                        write_lines(tx, row.file_id, position, &mut chunk, format, fold.as_mut())?;
                 }
                 Some(Piece::Chunk(chunk)) => {
                     log::insert_chunk(tx, log::key(row.file_id, position), &chunk.raw)?;
@@ -393,7 +412,7 @@ impl Writer<'_> {
             fold::refold(tx, &file, format, session)?;
         }
         seen::file(tx, file.file_id)?;
-        self.touched.add(format, &file);
+        self.written(start, &file);
         self.tally.file(start, &end);
         Ok(())
     }
@@ -425,6 +444,13 @@ impl Writer<'_> {
             let report = &self.tally.outcome.report;
             0 < report.new + report.grown + report.rewritten
         };
+        for file_id in std::mem::take(&mut self.may_be_renamed) {
+            let new = files::file_by_id(&tx, file_id)?;
+            if let Some(file) = renamed::adopt(&tx, self.job.root.format, &new)? {
+                seen::file(&tx, file.file_id)?;
+                self.touched.add(self.job.root.format, &file);
+            }
+        }
         let gone = seen::mark_missing(&tx, source_id, now)?;
         if self.job.root.format.has_folders() {
             for file in files::missing_since(&tx, source_id, now)? {

@@ -30,6 +30,11 @@ pub(super) fn append<T>(
 ) -> Result<Option<T>> {
     let (file, source) = sessions::file_of(tx, session)?
         .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    if source.format.has_folders() {
+        return Err(Error::Unsupported(
+            "a Kimi session is written by Kimi; fork it, or give it a title",
+        ));
+    }
     let head = sessions::head(tx, session)?;
     let tail = Tail {
         format: source.format,

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use rusqlite::Connection;
 
-use super::{NewSession, Session, append};
+use super::{NewSession, Session, append, kimi};
 use crate::error::{Error, Result};
 use crate::fold;
 use crate::format::stored_text;
@@ -53,6 +53,9 @@ impl Session {
     /// ```
     pub fn duplicate(&self) -> Result<Self> {
         let key = self.store.write(|tx| {
+            if kimi::has_state(tx, self.key)? {
+                return self.fork_whole_kimi(tx);
+            }
             let source = Source::read(tx, self.key)?;
             let mut copy = self.begin(tx, &source)?;
             log::each_line(tx, &source.file, |_, raw| copy.take(&source, raw))?;
@@ -96,6 +99,9 @@ impl Session {
     /// ```
     pub fn fork(&self, entry_id: &str) -> Result<(Self, String)> {
         let (key, text) = self.store.write(|tx| {
+            if kimi::has_state(tx, self.key)? {
+                return self.fork_kimi_at(tx, entry_id);
+            }
             let source = Source::read(tx, self.key)?;
             let entry_key = entries::entry_key(tx, self.key, entry_id)?
                 .ok_or_else(|| Error::EntryNotFound { entry_id: entry_id.to_owned() })?;
@@ -118,6 +124,9 @@ impl Session {
     /// As [`duplicate`](Self::duplicate).
     pub fn fork_branch(&self) -> Result<Self> {
         let key = self.store.write(|tx| {
+            if kimi::has_state(tx, self.key)? {
+                return self.fork_whole_kimi(tx);
+            }
             let source = Source::read(tx, self.key)?;
             let path = crate::context::branch(tx, self.key)?;
             self.make_of_path(tx, &source, &path)

@@ -247,7 +247,7 @@ fn make_folders(tx: &Connection, source_id: i64, path: &[u8], at: Timestamp) -> 
     Ok(())
 }
 
-fn blank(
+pub(super) fn blank(
     source_id: i64,
     path: Vec<u8>,
     kind: FileKind,

@@ -4,6 +4,7 @@ mod append;
 mod copy;
 mod create;
 mod keeping;
+mod kimi;
 mod navigate;
 mod recorder;
 
@@ -232,10 +233,17 @@ impl Session {
         if entry_id.is_empty() {
             return Err(Error::InvalidRecord("a label needs the id of an entry".to_owned()));
         }
+        let label = label.map(append::strip).filter(|label| !label.is_empty());
+        if self.store.read(|conn| kimi::has_state(conn, self.key))? {
+            return self.store.write(|tx| {
+                kimi::label(tx, self.key, entry_id, label, self.time())?;
+                let known = entries::entry_key(tx, self.key, entry_id)?.is_some();
+                Ok((self.new_id(), known))
+            });
+        }
         self.append(|conn, head| {
             let id = self.new_id();
             let known = entries::entry_key(conn, self.key, entry_id)?.is_some();
-            let label = label.map(append::strip).filter(|label| !label.is_empty());
             let draft = Draft::Label { id: &id, target_id: entry_id, label };
             Ok(Some((self.line(head, &draft), (id, known))))
         })?
@@ -244,8 +252,14 @@ impl Session {
 
     /// Gives the session a name, without white space around it; `None` or a
     /// blank one takes it away.
+    ///
+    /// The name of a Kimi session is its title, of which Kimi keeps 200
+    /// characters; it stands in its `state.json`.
     pub fn rename(&self, name: Option<&str>) -> Result<()> {
         let name = name.map(append::strip).filter(|name| !name.is_empty());
+        if self.store.read(|conn| kimi::has_state(conn, self.key))? {
+            return self.store.write(|tx| kimi::set_title(tx, self.key, name, self.time()));
+        }
         self.append(|_, head| Ok(Some((self.line(head, &Draft::Name(name)), ()))))?;
         Ok(())
     }

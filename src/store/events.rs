@@ -15,6 +15,8 @@ pub(crate) enum EventKind {
     Restore,
     Relink,
     Remember,
+    /// In a format whose files have no place for labels.
+    Label,
 }
 
 pub(crate) fn insert_event(
@@ -55,13 +57,31 @@ pub(crate) fn apply(conn: &Connection, session: SessionKey, head: &mut Head) -> 
             EventKind::Restore => head.trashed_at = None,
             EventKind::Relink => {
                 if let Some(work_dir) = row.get::<_, Option<String>>("value")? {
-                    head.workspace_id = Some(sessions::workspace(conn, &work_dir, sessions::LOCAL)?);
+                    head.workspace_id =
+                        Some(sessions::workspace(conn, &work_dir, sessions::LOCAL)?);
                 }
             }
-            EventKind::Remember => {}
+            EventKind::Remember | EventKind::Label => {}
         }
     }
     Ok(())
+}
+
+/// What was decided of a session's labels, in order: the event, its time and value.
+pub(crate) fn labels(
+    conn: &Connection,
+    session: SessionKey,
+) -> Result<Vec<(i64, Timestamp, String)>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT event_id, at, ifnull(value, '') AS value
+         FROM events
+         WHERE session_key = ?1 AND kind = 'label'
+         ORDER BY event_id",
+    )?;
+    let rows = stmt.query_map([session], |row| {
+        Ok((row.get("event_id")?, row.get("at")?, row.get("value")?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn is_relinked(conn: &Connection, session: SessionKey) -> Result<bool> {
@@ -81,7 +101,14 @@ pub(crate) fn sessions_to_archive(
          WHERE trashed_at IS NULL
            AND archived_at IS NULL
            AND archive_exempt = 0
-           AND modified_at <= ?1",
+           AND modified_at <= ?1
+           -- Kimi leaves flat files alone: they have no folder for a state.
+           AND (format <> 'kimi' OR is_listed = 1 AND NOT EXISTS (
+                    SELECT 1
+                    FROM contexts AS context
+                    WHERE context.session_key = sessions.session_key
+                      AND context.kind = 'current'
+                      AND context.path = sessions.path))",
     )?;
     let rows = stmt.query_map([modified_before], |row| row.get("session_key"))?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -127,6 +154,7 @@ impl EventKind {
             Self::Restore => "restore",
             Self::Relink => "relink",
             Self::Remember => "remember",
+            Self::Label => "label",
         }
     }
 }
@@ -140,9 +168,15 @@ impl ToSql for EventKind {
 impl FromSql for EventKind {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let name = value.as_str()?;
-        [Self::Archive, Self::Unarchive, Self::Trash, Self::Restore, Self::Relink, Self::Remember]
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or(FromSqlError::InvalidType)
+        let all = [
+            Self::Archive,
+            Self::Unarchive,
+            Self::Trash,
+            Self::Restore,
+            Self::Relink,
+            Self::Remember,
+            Self::Label,
+        ];
+        all.into_iter().find(|kind| kind.name() == name).ok_or(FromSqlError::InvalidType)
     }
 }

@@ -1,7 +1,5 @@
 //! Session rows: what a listing shows, and where the fold goes on.
 
-use std::collections::HashSet;
-
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::files::{self, FileRow, FileState, Source};
@@ -278,11 +276,12 @@ pub(crate) fn update_mtime(conn: &Connection, session: SessionKey, mtime: Timest
     Ok(())
 }
 
-/// The chains of sessions in the trash.
-pub(crate) fn trashed_files(conn: &Connection) -> Result<HashSet<i64>> {
-    let mut stmt =
-        conn.prepare_cached("SELECT file_id FROM sessions WHERE trashed_at IS NOT NULL")?;
-    let rows = stmt.query_map([], |row| row.get("file_id"))?;
+/// The sessions of a source that are in the trash.
+pub(crate) fn trashed(conn: &Connection, source_id: i64) -> Result<Vec<SessionKey>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT session_key FROM sessions WHERE source_id = ?1 AND trashed_at IS NOT NULL",
+    )?;
+    let rows = stmt.query_map([source_id], |row| row.get("session_key"))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -260,6 +260,9 @@ pub(crate) struct ForkArgs {
     /// Where the path ends: before a user's prompt, with any other entry; the active entry when absent
     #[arg(long, value_name = "ID")]
     pub(crate) entry: Option<String>,
+    /// Of a Kimi session: the last turn to take along, from 0; all when absent
+    #[arg(long, value_name = "K", conflicts_with = "entry")]
+    pub(crate) turn: Option<u32>,
 }
 
 #[derive(Debug, Args)]

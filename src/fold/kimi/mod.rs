@@ -12,8 +12,8 @@ mod units;
 mod wire;
 
 use rusqlite::Connection;
-pub(crate) use settle::{Touched, document, everything, paths, registry, unit_of};
-pub(crate) use state::load_state;
+pub(crate) use settle::{Touched, document, everything, is_free, paths, registry, unit_of};
+pub(crate) use state::{load_state, merged};
 pub(crate) use units::Unit;
 
 use super::search_text;
@@ -24,7 +24,7 @@ use crate::model::{Header, ProblemKind, SessionKey, Stored, Timestamp};
 use crate::store::files::{FileKind, FileRow};
 use crate::store::problems::{self, NewProblem};
 use crate::store::sessions::{self, Head};
-use crate::store::{events, log};
+use crate::store::{events, labels, log};
 
 /// Folds a session's files, replacing what was there.
 pub(crate) fn refold(
@@ -61,9 +61,28 @@ pub(crate) fn refold(
         last_entry_key: tree.leaf_key,
         ..Head::empty()
     };
+    fold_labels(conn, session)?;
     events::apply(conn, session, &mut head)?;
     head.search_text = search_text(conn, &head)?;
     sessions::update_head(conn, session, &head)
+}
+
+/// Labels have no place in Kimi's files; they are events.
+pub(crate) fn fold_labels(conn: &Connection, session: SessionKey) -> Result<()> {
+    for (event_id, at, value) in events::labels(conn, session)? {
+        let Ok((target_id, label)) = serde_json::from_str::<(String, Option<String>)>(&value)
+        else {
+            continue;
+        };
+        let at = Stored::Text(at.to_string());
+        match label {
+            Some(label) => {
+                labels::set_label(conn, session, &target_id, &label, Some(&at), event_id)?;
+            }
+            None => labels::delete_label(conn, session, &target_id)?,
+        }
+    }
+    Ok(())
 }
 
 /// A fold of one session.
@@ -125,7 +144,8 @@ fn workspace(conn: &Connection, registry: &Registry, path: &[u8]) -> Result<Opti
 fn modified_at(unit: &Unit) -> Timestamp {
     let is_context =
         |file: &&FileRow| unit.part(file) == Part::Context && file.kind != FileKind::Folder;
-    let newest = unit.files.iter().filter(|file| file.kind != FileKind::Folder).map(|file| file.mtime);
+    let newest =
+        unit.files.iter().filter(|file| file.kind != FileKind::Folder).map(|file| file.mtime);
     let at = match unit.files.iter().find(is_context) {
         Some(context) => context.mtime,
         None => newest.max().unwrap_or(Timestamp(0)),

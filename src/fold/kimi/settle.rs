@@ -118,12 +118,7 @@ fn settle_workspaces(conn: &Connection, source_id: i64, registry: &Registry) -> 
 }
 
 /// Gives what goes by a name its session rows, and folds them.
-fn settle_stem(
-    conn: &Connection,
-    source_id: i64,
-    registry: &Registry,
-    stem: &[u8],
-) -> Result<()> {
+fn settle_stem(conn: &Connection, source_id: i64, registry: &Registry, stem: &[u8]) -> Result<()> {
     let found = units::units(conn, source_id, stem)?;
     let flat = [stem, b".jsonl"].concat();
     let mut rows = BTreeMap::new();
@@ -169,6 +164,14 @@ pub(crate) fn unit_of(conn: &Connection, source_id: i64, path: &[u8]) -> Result<
         }
     }
     Ok(None)
+}
+
+/// Whether nothing goes by a name yet, neither a folder nor a flat file.
+pub(crate) fn is_free(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<bool> {
+    let flat = [stem, b".jsonl"].concat();
+    Ok(files::newest(conn, source_id, stem)?.is_none()
+        && files::newest(conn, source_id, &flat)?.is_none()
+        && units::units(conn, source_id, stem)?.is_empty())
 }
 
 /// Everything of a root that there is to settle, a session at a time.

@@ -1,5 +1,7 @@
 //! The state, and the sub-agents.
 
+use std::collections::BTreeSet;
+
 use rusqlite::Connection;
 
 use super::wire::Wire;
@@ -9,24 +11,45 @@ use crate::format::kimi::layout::Part;
 use crate::format::kimi::state::{self, State};
 use crate::format::kimi::subagents;
 use crate::model::{ProblemKind, Stored, Timestamp};
-use crate::store::files::{FileKind, FileRow};
+use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::kimi::{self, StateRow, SubagentRow};
 
 /// A session's state, with the legacy metadata merged in as Kimi would.
 ///
 /// Metadata that is gone from its root while the state is there was merged by
-/// Kimi itself; merged once more, it would undo what was decided since.
+/// Kimi itself, and into a state written here it was merged, too; merged once
+/// more, it would undo what was decided since.
 pub(crate) fn load_state(conn: &Connection, unit: &Unit) -> Result<state::Loaded> {
     let find = |part: Part<'_>| {
         let mut files = unit.files.iter();
         files.find(|file| file.kind == FileKind::Document && unit.part(file) == part)
     };
     let (state, metadata) = (find(Part::State), find(Part::Metadata));
-    let metadata = metadata.filter(|metadata| {
-        metadata.missing_at.is_none() || state.is_none_or(|state| state.missing_at.is_some())
+    let metadata = metadata.filter(|metadata| match state {
+        None => true,
+        Some(state) if state.state == FileState::Local => false,
+        Some(state) => metadata.missing_at.is_none() || state.missing_at.is_some(),
     });
     let read = |file: Option<&FileRow>| file.map(|file| document(conn, file)).transpose();
     Ok(state::load(read(state)?.as_deref(), read(metadata)?.as_deref()))
+}
+
+/// The legacy metadata of a root's sessions whose state was written here.
+///
+/// What cannot be read was not merged.
+pub(crate) fn merged(conn: &Connection, source_id: i64) -> Result<BTreeSet<Vec<u8>>> {
+    let mut merged = BTreeSet::new();
+    for path in files::local_documents(conn, source_id)? {
+        let Some(folder) = path.strip_suffix(b"state.json") else { continue };
+        let metadata = [folder, b"metadata.json"].concat();
+        let file = files::newest(conn, source_id, &metadata)?;
+        if let Some(file) = file.filter(|file| file.kind == FileKind::Document) {
+            if state::is_object(&document(conn, &file)?) {
+                merged.insert(metadata);
+            }
+        }
+    }
+    Ok(merged)
 }
 
 pub(super) fn fold(fold: &Fold<'_>, wire: &Wire, is_used: bool) -> Result<StateOfRow> {

@@ -176,9 +176,7 @@ fn check_message(message: Raw<'_>) -> Result<(), (bool, &'static str)> {
             }
             match is_known {
                 true => Ok(()),
-                false => {
-                    Err((true, "a part of an unknown type; Kimi cannot open the session"))
-                }
+                false => Err((true, "a part of an unknown type; Kimi cannot open the session")),
             }
         }
         _ => refuse("content that is neither text nor parts; Kimi skips the message"),
@@ -186,7 +184,8 @@ fn check_message(message: Raw<'_>) -> Result<(), (bool, &'static str)> {
 }
 
 fn is_call(call: Raw<'_>) -> bool {
-    let is_string = |value: Option<Raw<'_>>| value.is_some_and(|value| value.kind() == Kind::String);
+    let is_string =
+        |value: Option<Raw<'_>>| value.is_some_and(|value| value.kind() == Kind::String);
     let function = call.get("function").unwrap_or(Raw::NULL);
     call.kind() == Kind::Object
         && call.get("type").is_none_or(|value| value.string().as_deref() == Some("function"))
@@ -230,7 +229,8 @@ pub(crate) fn message(line: &[u8], instead: &str) -> Option<String> {
     let content = value.get("content").unwrap_or(Raw::NULL);
     members.push(match content.kind() {
         Kind::Array => {
-            let parts: Vec<String> = content.items().map(|part| known_part(part, instead)).collect();
+            let parts: Vec<String> =
+                content.items().map(|part| known_part(part, instead)).collect();
             format!("\"content\":[{}]", parts.join(","))
         }
         Kind::Null => "\"content\":[]".to_owned(),
@@ -441,7 +441,8 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_no_part_of_a_message() {
-        let line = r#"{"role":"user","content":[{"type":"text","text":"t","extra":1}],"k":1,"name":null}"#;
+        let line =
+            r#"{"role":"user","content":[{"type":"text","text":"t","extra":1}],"k":1,"name":null}"#;
         assert_eq!(
             message(line.as_bytes(), "0").unwrap(),
             r#"{"role":"user","content":[{"type":"text","text":"t"}]}"#

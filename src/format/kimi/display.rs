@@ -42,7 +42,8 @@ pub(in crate::format) fn shown(line: &[u8]) -> Shown {
     let line = String::from_utf8_lossy(line);
     let Ok((record, _)) = read(&line) else { return Shown::default() };
     let role = string(record.get("role"));
-    let of_own = |role: &str, text: String| Shown { role: role.to_owned(), text, ..Shown::default() };
+    let of_own =
+        |role: &str, text: String| Shown { role: role.to_owned(), text, ..Shown::default() };
     match role.as_str() {
         "_system_prompt" => of_own("system prompt", preview_of(record)),
         "_checkpoint" => of_own("checkpoint", spelt(record.get("id"))),
@@ -56,7 +57,13 @@ pub(in crate::format) fn shown(line: &[u8]) -> Shown {
         _ => {
             let text = preview_of(record);
             let calls: Vec<(String, String)> = calls(record).collect();
-            Shown { only_calls: text.is_empty() && !calls.is_empty(), text, calls, role, call_id: None }
+            Shown {
+                only_calls: text.is_empty() && !calls.is_empty(),
+                text,
+                calls,
+                role,
+                call_id: None,
+            }
         }
     }
 }

@@ -138,7 +138,8 @@ pub(super) enum BadPart {
 
 /// Checks a part; a string is no part.
 pub(super) fn check_part(part: Raw<'_>) -> Result<(), BadPart> {
-    let is_string = |value: Option<Raw<'_>>| value.is_some_and(|value| value.kind() == Kind::String);
+    let is_string =
+        |value: Option<Raw<'_>>| value.is_some_and(|value| value.kind() == Kind::String);
     let or_null = |value: Option<Raw<'_>>| {
         value.is_none_or(|value| matches!(value.kind(), Kind::String | Kind::Null))
     };

@@ -97,12 +97,18 @@ pub(crate) fn part(path: &[u8]) -> Part<'_> {
     }
 }
 
+/// A context is rotated away by renaming it.
+pub(crate) fn renamed_from(path: &[u8]) -> Option<Vec<u8>> {
+    if part(path) != Part::Rotation {
+        return None;
+    }
+    let name = path.iter().rposition(|byte| *byte == b'/')? + 1;
+    Some([&path[..name], b"context.jsonl"].concat())
+}
+
 /// Whether a file is read line by line.
 pub(crate) fn is_log(path: &[u8]) -> bool {
-    !matches!(
-        part(path),
-        Part::State | Part::Metadata | Part::SubagentMeta(_) | Part::Other
-    )
+    !matches!(part(path), Part::State | Part::Metadata | Part::SubagentMeta(_) | Part::Other)
 }
 
 /// Whether a file of this path shows that Kimi wrote the root.
@@ -267,8 +273,9 @@ mod tests {
 
     #[test]
     fn rotations_stand_by_number_and_the_context_last() {
-        let mut names = ["context.jsonl", "context_12345678901234567890.jsonl", "context_007.jsonl"]
-            .map(|name| format!("sessions/h/s/{name}"));
+        let mut names =
+            ["context.jsonl", "context_12345678901234567890.jsonl", "context_007.jsonl"]
+                .map(|name| format!("sessions/h/s/{name}"));
         names.sort_by_key(|name| rotation_order(name.as_bytes()));
         assert_eq!(names[0], "sessions/h/s/context_007.jsonl");
         assert_eq!(names[2], "sessions/h/s/context.jsonl");

@@ -7,6 +7,7 @@
 
 pub(crate) mod context;
 mod display;
+pub(crate) mod fork;
 mod lax;
 pub(crate) mod layout;
 mod payload;

@@ -184,7 +184,8 @@ const BTW_END: &[Field] = &[
 ];
 
 /// Requests ask for an answer; a sub-agent's cannot travel within an event.
-const REQUESTS: [&str; 4] = ["ApprovalRequest", "QuestionRequest", "ToolCallRequest", "HookRequest"];
+const REQUESTS: [&str; 4] =
+    ["ApprovalRequest", "QuestionRequest", "ToolCallRequest", "HookRequest"];
 
 fn fields(message_type: &str) -> Option<&'static [Field]> {
     Some(match message_type {

@@ -65,7 +65,8 @@ pub(crate) fn parse(content: &[u8]) -> (Registry, Vec<(ProblemKind, String)>) {
                 registry.work_dirs.entry(folder.into_bytes()).or_insert(work_dir);
             }
             Err(reason) => {
-                let detail = format!("work dir {}: {reason}; for it, Kimi cannot read the file", n + 1);
+                let detail =
+                    format!("work dir {}: {reason}; for it, Kimi cannot read the file", n + 1);
                 problems.push((ProblemKind::Unreadable, detail));
             }
         }
@@ -75,9 +76,8 @@ pub(crate) fn parse(content: &[u8]) -> (Registry, Vec<(ProblemKind, String)>) {
 
 fn read(work_dir: Raw<'_>) -> Result<(String, WorkDir), &'static str> {
     let path = work_dir.get("path").and_then(text::stored_string).ok_or("it has no path")?;
-    let or_null = |key: &str| {
-        work_dir.get(key).filter(|value| value.kind() != Kind::Null).map(Raw::string)
-    };
+    let or_null =
+        |key: &str| work_dir.get(key).filter(|value| value.kind() != Kind::Null).map(Raw::string);
     let kaos = match work_dir.get("kaos").map(Raw::string) {
         None => "local".to_owned(),
         Some(Some(kaos)) => kaos.into_owned(),

@@ -106,6 +106,11 @@ pub(super) fn object(content: &[u8]) -> Result<Raw<'_>, (ProblemKind, String)> {
     }
 }
 
+/// Whether a document is one that Kimi can read.
+pub(crate) fn is_object(content: &[u8]) -> bool {
+    object(content).is_ok()
+}
+
 fn read(value: Raw<'_>, loaded: &mut Loaded) {
     let mut bad = Vec::new();
     let state = &mut loaded.state;
@@ -138,7 +143,9 @@ fn read(value: Raw<'_>, loaded: &mut Loaded) {
         }
     }
     for name in bad {
-        let detail = format!("{name:.60} has a value that Kimi does not take; for it, Kimi drops the whole state");
+        let detail = format!(
+            "{name:.60} has a value that Kimi does not take; for it, Kimi drops the whole state"
+        );
         loaded.problems.push((Part::State, ProblemKind::Unreadable, detail));
     }
 }
@@ -214,9 +221,8 @@ fn merge(value: Raw<'_>, loaded: &mut Loaded) {
         }
     };
     given("title", &mut |value| {
-        let title = text::stored_string(value).filter(|title| {
-            !matches!(title.to_text().as_str(), "" | "Untitled")
-        });
+        let title = text::stored_string(value)
+            .filter(|title| !matches!(title.to_text().as_str(), "" | "Untitled"));
         if state.custom_title.is_none() {
             state.custom_title = title;
         }
@@ -254,7 +260,8 @@ fn merge(value: Raw<'_>, loaded: &mut Loaded) {
         });
     }
     for key in bad {
-        let detail = format!("{key} has a value that Kimi copies into the state and then chokes on");
+        let detail =
+            format!("{key} has a value that Kimi copies into the state and then chokes on");
         loaded.problems.push((Part::Metadata, ProblemKind::Unreadable, detail));
     }
 }
@@ -271,9 +278,8 @@ impl State {
     /// The file as Kimi writes it; keys that it does not know come last.
     pub(crate) fn write(&self) -> String {
         let boolean = |flag: bool| flag.to_string();
-        let text = |value: &Option<Stored>| {
-            value.as_ref().map_or("null".to_owned(), Stored::to_json)
-        };
+        let text =
+            |value: &Option<Stored>| value.as_ref().map_or("null".to_owned(), Stored::to_json);
         let time = |value: Option<f64>| value.map_or("null".to_owned(), float);
         let texts = |values: &[Stored], depth| {
             array(&values.iter().map(Stored::to_json).collect::<Vec<_>>(), depth)
@@ -287,7 +293,8 @@ impl State {
             .todos
             .iter()
             .map(|todo| {
-                let members = [("title", todo.title.to_json()), ("status", json::spelt(&todo.status))];
+                let members =
+                    [("title", todo.title.to_json()), ("status", json::spelt(&todo.status))];
                 object_of(&members, 2)
             })
             .collect();
@@ -395,7 +402,8 @@ mod tests {
 
     #[test]
     fn metadata_adds_what_the_state_does_not_say() {
-        let metadata = br#"{"title":"meta","archived":true,"archived_at":5.0,"title_generate_attempts":null}"#;
+        let metadata =
+            br#"{"title":"meta","archived":true,"archived_at":5.0,"title_generate_attempts":null}"#;
         let loaded = load(Some(br#"{"custom_title":"state"}"#), Some(metadata));
 
         assert_eq!(loaded.state.custom_title, Some(Stored::Text("state".to_owned())));

@@ -76,7 +76,8 @@ pub(crate) fn parse(line: &[u8]) -> WireLine {
             parsed.problems.push((ProblemKind::Unreadable, detail));
         }
         Payload::Unknown => {
-            let detail = format!("a message of the type {message_type:.60}, which Kimi never wrote");
+            let detail =
+                format!("a message of the type {message_type:.60}, which Kimi never wrote");
             parsed.problems.push((ProblemKind::UnknownType, detail));
         }
     }
@@ -394,8 +395,7 @@ mod tests {
 
     #[test]
     fn an_unknown_record_ends_the_command_lines_search_only() {
-        let unknown =
-            b"{\"timestamp\": 1, \"message\": {\"type\": \"Future\", \"payload\": {}}}\n";
+        let unknown = b"{\"timestamp\": 1, \"message\": {\"type\": \"Future\", \"payload\": {}}}\n";
         let lines = [HEADER, unknown.as_slice(), &turn("\"a\"")];
         assert_eq!(titles(&lines), ("a".into(), "Untitled".into(), true));
     }

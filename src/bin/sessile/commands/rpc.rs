@@ -223,6 +223,10 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
             params.session(store)?.rename(params.text("name")?.as_deref())?;
             Value::Null
         }
+        "set_title" => {
+            params.session(store)?.rename(Some(&params.required_text("title")?))?;
+            Value::Null
+        }
         "branch" => {
             let session = params.session(store)?;
             match params.text("entry_id")? {
@@ -247,9 +251,10 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
         }
         "fork" => {
             let session = params.session(store)?;
-            let (fork, text) = match params.text("entry_id")? {
-                Some(entry_id) => session.fork(&entry_id)?,
-                None => (session.fork_branch()?, String::new()),
+            let (fork, text) = match (params.text("entry_id")?, params.get::<u32>("turn")?) {
+                (Some(entry_id), _) => session.fork(&entry_id)?,
+                (None, Some(turn)) => session.fork_at_turn(turn)?,
+                (None, None) => (session.fork_branch()?, String::new()),
             };
             json!({ "session_id": fork.info()?.session_id, "text": text })
         }
