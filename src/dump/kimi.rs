@@ -22,10 +22,10 @@ pub(super) fn write(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) 
         field(&mut row, "cli_title", &cli_title.to_json());
         field(&mut row, "is_empty", &is_empty.to_string());
     }
-    if let Some((source, path)) = sessions::place(conn, info.key)? {
-        if let Some(unit) = fold::unit_of(conn, source.source_id, &path)? {
-            field(&mut row, "state", &fold::load_state(conn, &unit)?.state.to_json());
-        }
+    if let Some((source, path)) = sessions::place(conn, info.key)?
+        && let Some(unit) = fold::unit_of(conn, source.source_id, &path)?
+    {
+        field(&mut row, "state", &fold::load_state(conn, &unit)?.state.to_json());
     }
     let turns: Vec<String> = kimi::turns(conn, info.key)?
         .iter()

@@ -43,10 +43,10 @@ pub(crate) fn merged(conn: &Connection, source_id: i64) -> Result<BTreeSet<Vec<u
         let Some(folder) = path.strip_suffix(b"state.json") else { continue };
         let metadata = [folder, b"metadata.json"].concat();
         let file = files::newest(conn, source_id, &metadata)?;
-        if let Some(file) = file.filter(|file| file.kind == FileKind::Document) {
-            if state::is_object(&document(conn, &file)?) {
-                merged.insert(metadata);
-            }
+        if let Some(file) = file.filter(|file| file.kind == FileKind::Document)
+            && state::is_object(&document(conn, &file)?)
+        {
+            merged.insert(metadata);
         }
     }
     Ok(merged)

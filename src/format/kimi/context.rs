@@ -134,7 +134,7 @@ fn understand(value: Raw<'_>) -> (Record<'_>, Option<(ProblemKind, String)>) {
             Err((false, detail)) => (Record::Invalid("message"), unreadable(detail)),
         },
         _ => {
-            let detail = format!("a record of the role {:.60}; Kimi skips it", role);
+            let detail = format!("a record of the role {role:.60}; Kimi skips it");
             (Record::Invalid("unknown"), Some((ProblemKind::UnknownType, detail)))
         }
     }
@@ -153,10 +153,10 @@ fn check_message(message: Raw<'_>) -> Result<(), (bool, &'static str)> {
     if partial.is_some_and(|value| lax::boolean(value).is_none()) {
         return refuse("`partial` is no boolean; Kimi skips the message");
     }
-    if let Some(calls) = message.get("tool_calls").filter(|value| value.kind() != Kind::Null) {
-        if calls.kind() != Kind::Array || !calls.items().all(is_call) {
-            return refuse("a tool call that Kimi cannot read; it skips the message");
-        }
+    if let Some(calls) = message.get("tool_calls").filter(|value| value.kind() != Kind::Null)
+        && (calls.kind() != Kind::Array || !calls.items().all(is_call))
+    {
+        return refuse("a tool call that Kimi cannot read; it skips the message");
     }
     let Some(content) = message.get("content") else {
         return refuse("a message without content; Kimi cannot open the session");
@@ -353,10 +353,10 @@ fn text_length(message: Raw<'_>) -> u64 {
 
 /// Adds to an integer of any length.
 fn add(digits: &str, more: u64) -> String {
-    if let Ok(number) = digits.parse::<i128>() {
-        if let Some(sum) = number.checked_add(i128::from(more)) {
-            return sum.to_string();
-        }
+    if let Ok(number) = digits.parse::<i128>()
+        && let Some(sum) = number.checked_add(i128::from(more))
+    {
+        return sum.to_string();
     }
     let (is_negative, digits) = match digits.strip_prefix('-') {
         Some(digits) => (true, digits),

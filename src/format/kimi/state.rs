@@ -242,10 +242,10 @@ fn merge(value: Raw<'_>, loaded: &mut Loaded) {
     given("title_generate_attempts", &mut |value| {
         let attempts = lax::integer(value);
         let is_positive = |digits: &&String| !digits.starts_with('-') && *digits != "0";
-        if state.title_generate_attempts == "0" {
-            if let Some(attempts) = attempts.as_ref().filter(is_positive) {
-                state.title_generate_attempts.clone_from(attempts);
-            }
+        if state.title_generate_attempts == "0"
+            && let Some(attempts) = attempts.as_ref().filter(is_positive)
+        {
+            state.title_generate_attempts.clone_from(attempts);
         }
         attempts.is_some()
     });

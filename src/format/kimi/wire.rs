@@ -82,12 +82,13 @@ pub(crate) fn parse(line: &[u8]) -> WireLine {
         }
     }
     let payload = payload.unwrap_or(Raw::NULL);
-    let field = |key: &str| payload.get(key).and_then(Raw::string).map(|text| text.into_owned());
+    let field =
+        |key: &str| payload.get(key).and_then(Raw::string).map(std::borrow::Cow::into_owned);
     match message_type.as_ref() {
         "TurnBegin" => parsed.turn = Some(text::stored(&turn_text(payload.get("user_input")))),
         "ToolCall" => {
             let function = payload.get("function").unwrap_or(Raw::NULL);
-            let name = function.get("name").and_then(Raw::string).map(|name| name.into_owned());
+            let name = function.get("name").and_then(Raw::string).map(std::borrow::Cow::into_owned);
             parsed.call = Some((field("id"), name));
         }
         "ToolCallRequest" => parsed.call = Some((field("id"), field("name"))),
