@@ -9,9 +9,10 @@ CREATE TABLE events (
     session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
     kind        TEXT    NOT NULL
                 CHECK (kind IN ('archive', 'unarchive', 'trash', 'restore', 'relink', 'remember',
-                                'label')),
+                                'label', 'branch')),
     at          INTEGER NOT NULL,
-    value       TEXT    -- of a relink: the new work dir; of a label: [id, label or null]
+    value       TEXT    -- of a relink: the new work dir; of a label: [id, label or null];
+                        -- of a moved leaf: [id or null, number of lines that there were]
 ) STRICT;
 
 -- The events of a session, in order.

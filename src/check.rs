@@ -19,10 +19,12 @@ use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::{Store, log, sessions};
 
 /// Tables that are a fold over the log, and the order of their rows.
-const PROJECTIONS: [(&str, &str); 17] = [
+const PROJECTIONS: [(&str, &str); 19] = [
     ("metadata", "key"),
     ("entries", "entry_key"),
     ("compactions", "entry_key"),
+    ("settings", "entry_key"),
+    ("usages", "entry_key"),
     ("labels", "target_id"),
     ("system_prompts", "line_key"),
     ("tool_executions", "line_key"),

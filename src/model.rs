@@ -3,6 +3,7 @@
 //! A [`Record`] is the meeting point of the layers: a format makes one of each
 //! line, and the fold turns it into rows, without either knowing the other.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// A point in time: nanoseconds since the Unix epoch, UTC.
@@ -34,6 +35,8 @@ pub enum Format {
     Kward,
     /// Kimi CLI, to 1.52.
     Kimi,
+    /// pi, versions 1 to 3.
+    Pi,
 }
 
 impl Format {
@@ -42,12 +45,13 @@ impl Format {
         match self {
             Self::Kward => "kward",
             Self::Kimi => "kimi",
+            Self::Pi => "pi",
         }
     }
 
     /// The format of this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Kward, Self::Kimi].into_iter().find(|format| format.name() == name)
+        [Self::Kward, Self::Kimi, Self::Pi].into_iter().find(|format| format.name() == name)
     }
 }
 
@@ -334,8 +338,11 @@ problem_kinds! {
 pub(crate) struct Record {
     /// The record's own time.
     pub(crate) at: Option<Timestamp>,
-    /// Whether a time in it moves the session's `modified_at`.
-    pub(crate) is_activity: bool,
+    /// The time in it that counts as the session's activity.
+    pub(crate) activity_at: Option<Timestamp>,
+    /// What it is to a list that goes by the whole file.
+    pub(crate) in_file: InFile,
+    pub(crate) usage: Option<Usage>,
     /// Whether a header may be made from the file's name where it occurs.
     pub(crate) vouches: bool,
     /// The tree node it adds.
@@ -343,6 +350,36 @@ pub(crate) struct Record {
     /// What else it changes.
     pub(crate) change: Option<Change>,
     pub(crate) problems: Vec<(ProblemKind, String)>,
+}
+
+/// What a record is to a list that goes by the whole file, not by a branch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct InFile {
+    pub(crate) is_message: bool,
+    /// Whether a user says something in it.
+    pub(crate) is_prompt: bool,
+}
+
+/// Tokens and cost, as far as they are reported.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// The provider; `None` for a sum, or where it is not said.
+    pub provider: Option<String>,
+    /// The model; `None` as above.
+    pub model: Option<String>,
+    /// Tokens read anew.
+    pub input: Option<i64>,
+    /// Tokens written.
+    pub output: Option<i64>,
+    /// Tokens read from a cache.
+    pub cache_read: Option<i64>,
+    /// Tokens written into a cache.
+    pub cache_write: Option<i64>,
+    /// All of them, as reported.
+    pub total_tokens: Option<i64>,
+    /// In the currency that the program reckons in.
+    pub cost: Option<f64>,
 }
 
 impl Record {
@@ -354,6 +391,8 @@ impl Record {
             text(&entry.id)
                 + parent
                 + text(&entry.role)
+                + entry.entry_type.len()
+                + entry.runtime.as_ref().map_or(0, Runtime::weight)
                 + weight(entry.message_id.as_ref())
                 + weight(entry.first_kept.as_ref())
         });
@@ -396,12 +435,14 @@ pub(crate) struct NewEntry {
     /// `None` or not empty.
     pub(crate) id: Option<String>,
     pub(crate) parent: Parent,
-    pub(crate) entry_type: &'static str,
+    pub(crate) entry_type: Cow<'static, str>,
     pub(crate) role: Option<String>,
     /// The message's id where it is not the text of `id`.
     pub(crate) message_id: Option<Stored>,
     /// Of a compaction: what it keeps of the path above.
     pub(crate) first_kept: Option<Stored>,
+    /// Settings that hold from here on, on this branch.
+    pub(crate) runtime: Option<Runtime>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -484,6 +525,8 @@ pub(crate) enum StepKind {
     Message,
     /// Replaces what stands before it.
     Compaction,
+    /// Changes the message of another entry.
+    Edit,
     /// Adds nothing.
     Silent,
 }
@@ -517,6 +560,13 @@ pub(crate) enum Draft<'a> {
         id: &'a str,
         parent_id: Option<&'a str>,
         message: &'a str,
+    },
+    /// An entry by its own keys, in order: a JSON object.
+    Fields {
+        entry_type: &'a str,
+        id: &'a str,
+        parent_id: Option<&'a str>,
+        fields: &'a str,
     },
     BranchSummary {
         id: &'a str,

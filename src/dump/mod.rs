@@ -173,7 +173,14 @@ fn write_session(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> 
     out.write_all(row.as_bytes()).map_err(refused)?;
     match info.format {
         Format::Kimi => kimi::write(conn, out, info)?,
-        Format::Kward => write_conversation(conn, out, info)?,
+        Format::Kward => {
+            write_conversation(conn, out, info)?;
+            write_records(conn, out, info)?;
+        }
+        Format::Pi => {
+            write_conversation(conn, out, info)?;
+            write_model(conn, out, info)?;
+        }
     }
     write_tree(conn, out, info)
 }
@@ -185,20 +192,49 @@ fn write_conversation(conn: &Connection, out: &mut dyn Write, info: &SessionInfo
     field(&mut row, "name", &stored(info.name.as_ref()));
     field(&mut row, "provider", &stored(info.provider.as_ref()));
     field(&mut row, "model", &stored(info.model.as_ref()));
-    field(&mut row, "reasoning_effort", &stored(info.reasoning_effort.as_ref()));
     field(&mut row, "parent_session_id", &optional(info.parent_session_id.as_deref()));
     field(&mut row, "parent_session_path", &stored(info.parent_session_path.as_ref()));
-    let recovered = info.header == Header::Recovered;
-    field(&mut row, "header_recovered", if recovered { "true" } else { "false" });
     field(&mut row, "leaf", &optional(info.leaf.as_deref()));
-    field(&mut row, "first_message", &text(&info.first_message));
+    let first = Some(&info.first_message);
+    let first = first.filter(|text| info.format == Format::Kward || !text.is_empty());
+    field(&mut row, "first_message", &optional(first.map(String::as_str)));
     field(&mut row, "message_count", &info.message_count.to_string());
-    let hash = records::system_prompt_hash(conn, info.key)?;
-    field(&mut row, "system_prompt_hash", &stored(hash.as_ref()));
-    field(&mut row, "memory", &memory(conn, info)?);
     out.write_all(row.as_bytes()).map_err(refused)?;
     let messages = context::messages(conn, info.key)?;
     write_array(out, "context", messages.into_iter().map(|message| Ok(message?.json)))
+}
+
+/// Writes what only pi's sessions have.
+fn write_model(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
+    let mut row = String::new();
+    let level = info.reasoning_effort.as_ref().map_or("\"off\"".to_owned(), Stored::to_json);
+    field(&mut row, "thinking_level", &level);
+    let usage = records::usage(conn, info.key)?;
+    let number = |value: Option<i64>| value.map_or("null".to_owned(), |value| value.to_string());
+    let cost = usage.cost.map_or("null".to_owned(), |cost| cost.to_string());
+    let sums = format!(
+        "{{\"input\":{},\"output\":{},\"cacheRead\":{},\"cacheWrite\":{},\
+         \"totalTokens\":{},\"cost\":{cost}}}",
+        number(usage.input),
+        number(usage.output),
+        number(usage.cache_read),
+        number(usage.cache_write),
+        number(usage.total_tokens),
+    );
+    field(&mut row, "usage", &sums);
+    out.write_all(row.as_bytes()).map_err(refused)
+}
+
+/// Writes what only Kward's sessions have.
+fn write_records(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
+    let mut row = String::new();
+    field(&mut row, "reasoning_effort", &stored(info.reasoning_effort.as_ref()));
+    let recovered = info.header == Header::Recovered;
+    field(&mut row, "header_recovered", if recovered { "true" } else { "false" });
+    let hash = records::system_prompt_hash(conn, info.key)?;
+    field(&mut row, "system_prompt_hash", &stored(hash.as_ref()));
+    field(&mut row, "memory", &memory(conn, info)?);
+    out.write_all(row.as_bytes()).map_err(refused)
 }
 
 /// Writes labels, branch, tree and problems: large ones, piece by piece.

@@ -7,6 +7,7 @@
 pub(crate) mod json;
 pub(crate) mod kimi;
 mod kward;
+mod pi;
 pub(crate) mod time;
 
 use std::collections::HashSet;
@@ -62,12 +63,28 @@ pub enum Part {
     Other(String),
 }
 
+/// The folder of a working directory: its absolute path with `-` for each separator, between dashes.
+fn safe_cwd(cwd: &str) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in cwd.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => {
+                names.pop();
+            }
+            _ => names.push(name),
+        }
+    }
+    format!("--{}--", names.join("/").replace(['/', '\\', ':'], "-"))
+}
+
 impl Message {
     /// Who speaks, and what the message says.
     pub fn parts(&self, format: Format) -> (String, Vec<Part>) {
         match format {
             Format::Kward => kward::parts(&self.json),
             Format::Kimi => kimi::parts(&self.json),
+            Format::Pi => pi::parts(&self.json),
         }
     }
 }
@@ -91,6 +108,7 @@ impl Format {
         match self {
             Self::Kward => &["sessions"],
             Self::Kimi => &["kimi.json", "sessions", "imported_sessions"],
+            Self::Pi => &["sessions"],
         }
     }
 
@@ -99,6 +117,7 @@ impl Format {
         match self {
             Self::Kward => kward::is_log(path),
             Self::Kimi => kimi::layout::is_log(path),
+            Self::Pi => pi::is_log(path),
         }
     }
 
@@ -107,6 +126,7 @@ impl Format {
         match self {
             Self::Kward => Some("last_session.json"),
             Self::Kimi => None,
+            Self::Pi => None,
         }
     }
 
@@ -115,6 +135,7 @@ impl Format {
         match self {
             Self::Kward => kward::pointed_file(content),
             Self::Kimi => None,
+            Self::Pi => None,
         }
     }
 
@@ -123,6 +144,7 @@ impl Format {
         match self {
             Self::Kward => kward::recognises(path, first_line),
             Self::Kimi => kimi::layout::recognises(path),
+            Self::Pi => pi::recognises(path, first_line),
         }
     }
 
@@ -131,6 +153,7 @@ impl Format {
         match self {
             Self::Kward => false,
             Self::Kimi => true,
+            Self::Pi => false,
         }
     }
 
@@ -139,13 +162,14 @@ impl Format {
         match self {
             Self::Kward => None,
             Self::Kimi => kimi::layout::renamed_from(path),
+            Self::Pi => None,
         }
     }
 
     /// Where the first line of some bytes ends, behind its terminator.
     pub(crate) fn line_end(self, bytes: &[u8]) -> Option<usize> {
         match self {
-            Self::Kward => memchr::memchr(b'\n', bytes).map(|end| end + 1),
+            Self::Kward | Self::Pi => memchr::memchr(b'\n', bytes).map(|end| end + 1),
             Self::Kimi => kimi::text::line_end(bytes),
         }
     }
@@ -153,7 +177,7 @@ impl Format {
     /// Where the last line ends that surely ends within some bytes.
     pub(crate) fn last_line_end(self, bytes: &[u8]) -> Option<usize> {
         match self {
-            Self::Kward => memchr::memrchr(b'\n', bytes).map(|end| end + 1),
+            Self::Kward | Self::Pi => memchr::memrchr(b'\n', bytes).map(|end| end + 1),
             Self::Kimi => kimi::text::last_line_end(bytes),
         }
     }
@@ -164,6 +188,7 @@ impl Format {
         match self {
             Self::Kward => kward::parse(line),
             Self::Kimi => Record::default(),
+            Self::Pi => pi::parse(line),
         }
     }
 
@@ -172,6 +197,7 @@ impl Format {
         match self {
             Self::Kward => kward::parse(line).problems,
             Self::Kimi => kimi::line_problems(path, line),
+            Self::Pi => pi::parse(line).problems,
         }
     }
 
@@ -180,6 +206,7 @@ impl Format {
         match self {
             Self::Kward => kward::header_from_name(path),
             Self::Kimi => None,
+            Self::Pi => None,
         }
     }
 
@@ -188,6 +215,7 @@ impl Format {
         match self {
             Self::Kward => kward::is_linear(version),
             Self::Kimi => false,
+            Self::Pi => pi::is_linear(version),
         }
     }
 
@@ -196,6 +224,7 @@ impl Format {
         match self {
             Self::Kward => kward::role(role),
             Self::Kimi => kimi::role(role),
+            Self::Pi => pi::role(role),
         }
     }
 
@@ -204,6 +233,7 @@ impl Format {
         match self {
             Self::Kward => kward::restore(path, kept),
             Self::Kimi => kimi::restore(path),
+            Self::Pi => pi::restore(path, kept),
         }
     }
 
@@ -212,14 +242,17 @@ impl Format {
         match self {
             Self::Kward => kward::kept_position(first_kept),
             Self::Kimi => None,
+            Self::Pi => pi::kept_position(first_kept),
         }
     }
 
-    /// The line of a record, spelt as the format's own program spells it.
-    pub(crate) fn serialise(self, draft: &Draft<'_>, at: Timestamp) -> String {
+    /// The line of a record, spelt as the format's own program spells it;
+    /// `None` for what it has no record for.
+    pub(crate) fn serialise(self, draft: &Draft<'_>, at: Timestamp) -> Option<String> {
         match self {
             Self::Kward => kward::serialise(draft, at),
-            Self::Kimi => String::new(),
+            Self::Kimi => None,
+            Self::Pi => pi::serialise(draft, at),
         }
     }
 
@@ -233,6 +266,29 @@ impl Format {
         match self {
             Self::Kward => kward::identified(line, id, parent_id),
             Self::Kimi => None,
+            Self::Pi => pi::identified(line, id, parent_id),
+        }
+    }
+
+    /// The line of an entry with another parent, and with another entry that a
+    /// compaction keeps from; `None` for a line that is no record.
+    pub(crate) fn relinked(
+        self,
+        line: &[u8],
+        parent_id: Option<&str>,
+        first_kept: Option<&str>,
+    ) -> Option<String> {
+        match self {
+            Self::Kward | Self::Kimi => None,
+            Self::Pi => pi::relinked(line, parent_id, first_kept),
+        }
+    }
+
+    /// Whether entries of this version stand as the format's program writes them today.
+    pub(crate) fn is_current(self, version: Option<&crate::model::Stored>) -> bool {
+        match self {
+            Self::Kward | Self::Kimi => true,
+            Self::Pi => pi::is_current(version),
         }
     }
 
@@ -241,14 +297,42 @@ impl Format {
         match self {
             Self::Kward => kward::path_of(cwd, session_id, at),
             Self::Kimi => String::new(),
+            Self::Pi => pi::path_of(cwd, session_id, at),
         }
     }
 
-    /// The message of an entry's line, as JSON; `instead` stands for what JSON readers choke on.
-    pub(crate) fn message(self, line: &[u8], instead: &str) -> Option<String> {
+    /// The messages that an entry's line adds, as JSON, changed by the line of
+    /// an edit; `instead` stands for what JSON readers choke on.
+    pub(crate) fn messages(self, line: &[u8], edit: Option<&[u8]>, instead: &str) -> Vec<String> {
         match self {
-            Self::Kward => kward::message(line, instead),
-            Self::Kimi => kimi::context::message(line, instead),
+            Self::Kward => kward::message(line, instead).into_iter().collect(),
+            Self::Kimi => kimi::context::message(line, instead).into_iter().collect(),
+            Self::Pi => pi::messages(line, edit, instead),
+        }
+    }
+
+    /// The id of the entry that an edit changes.
+    pub(crate) fn edit_target(self, line: &[u8]) -> Option<String> {
+        match self {
+            Self::Kward | Self::Kimi => None,
+            Self::Pi => pi::edit_target(line),
+        }
+    }
+
+    /// Whether a list goes by all lines of a file, and settings by the branch;
+    /// else it is the other way round.
+    pub(crate) fn lists_by_file(self) -> bool {
+        match self {
+            Self::Kward | Self::Kimi => false,
+            Self::Pi => true,
+        }
+    }
+
+    /// What a list shows of the first prompt.
+    pub(crate) fn first_message(self, line: &[u8]) -> String {
+        match self {
+            Self::Kward | Self::Kimi => self.preview(line),
+            Self::Pi => pi::full_text(line),
         }
     }
 
@@ -257,6 +341,7 @@ impl Format {
         match self {
             Self::Kward => kward::preview(line),
             Self::Kimi => kimi::preview(line),
+            Self::Pi => pi::preview(line),
         }
     }
 
@@ -265,6 +350,7 @@ impl Format {
         match self {
             Self::Kward => kward::markdown(messages),
             Self::Kimi => String::new(),
+            Self::Pi => String::new(),
         }
     }
 
@@ -273,6 +359,7 @@ impl Format {
         match self {
             Self::Kward => kward::full_text(line),
             Self::Kimi => kimi::full_text(line),
+            Self::Pi => pi::full_text(line),
         }
     }
 
@@ -281,6 +368,7 @@ impl Format {
         match self {
             Self::Kward => kward::shown(line),
             Self::Kimi => kimi::shown(line),
+            Self::Pi => pi::shown(line),
         }
     }
 }

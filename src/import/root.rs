@@ -33,7 +33,7 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
     }
     let formats = match format {
         Some(format) => vec![format],
-        None => vec![Format::Kimi, Format::Kward],
+        None => vec![Format::Kimi, Format::Pi, Format::Kward],
     };
     for candidate in formats {
         let covered: Vec<PathBuf> = candidate

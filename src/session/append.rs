@@ -7,7 +7,7 @@ use super::compact_json;
 use crate::error::{Error, Result};
 use crate::fold::{self, Fold, Shape};
 use crate::format::json;
-use crate::model::{Format, SessionKey, Stored, Timestamp};
+use crate::model::{Draft, Format, SessionKey, Stored, Timestamp};
 use crate::store::files::{self, FileRow, FileState};
 use crate::store::{entries, log, sessions};
 
@@ -36,6 +36,11 @@ pub(super) fn append<T>(
         ));
     }
     let head = sessions::head(tx, session)?;
+    if source.format.lists_by_file() && source.format.is_linear(head.version.as_ref()) {
+        return Err(Error::Unsupported(
+            "a session of version 1 is not written to; clone it, and go on with the copy",
+        ));
+    }
     let tail = Tail {
         format: source.format,
         leaf_id: head.leaf_id,
@@ -46,6 +51,12 @@ pub(super) fn append<T>(
     let (file, refold) = local_chain(tx, session, file, at)?;
     add_line(tx, session, source.format, file, &line, refold)?;
     Ok(Some(value))
+}
+
+/// The line of a record, if the format has one for it.
+pub(super) fn spelt(format: Format, draft: &Draft<'_>, at: Timestamp) -> Result<String> {
+    let line = format.serialise(draft, at);
+    line.ok_or(Error::Unsupported("the session's format has no record for this"))
 }
 
 /// Adds a line to a local chain and to what is folded from it.

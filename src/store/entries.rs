@@ -172,6 +172,18 @@ pub(crate) fn first_kept(conn: &Connection, entry_key: i64) -> Result<Option<Sto
         .flatten())
 }
 
+/// What the compaction of this id names as the first entry that it keeps.
+pub(crate) fn first_kept_of(
+    conn: &Connection,
+    session: SessionKey,
+    id: &str,
+) -> Result<Option<Stored>> {
+    match entry_key(conn, session, id)? {
+        Some(key) => first_kept(conn, key),
+        None => Ok(None),
+    }
+}
+
 /// Entries whose message has this id, compared with its type.
 pub(crate) fn entries_by_message_id(
     conn: &Connection,

@@ -17,6 +17,8 @@ pub(crate) enum EventKind {
     Remember,
     /// In a format whose files have no place for labels.
     Label,
+    /// In a format that has no record for a moved leaf.
+    Branch,
 }
 
 pub(crate) fn insert_event(
@@ -61,7 +63,7 @@ pub(crate) fn apply(conn: &Connection, session: SessionKey, head: &mut Head) -> 
                         Some(sessions::workspace(conn, &work_dir, sessions::LOCAL)?);
                 }
             }
-            EventKind::Remember | EventKind::Label => {}
+            EventKind::Remember | EventKind::Label | EventKind::Branch => {}
         }
     }
     Ok(())
@@ -82,6 +84,23 @@ pub(crate) fn labels(
         Ok((row.get("event_id")?, row.get("at")?, row.get("value")?))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Where the leaf was moved last, and how many lines there were then.
+pub(crate) fn moved_leaf(
+    conn: &Connection,
+    session: SessionKey,
+) -> Result<Option<(Option<String>, u32)>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT value ->> 0 AS leaf_id, value ->> 1 AS lines
+             FROM events
+             WHERE session_key = ?1 AND kind = 'branch'
+             ORDER BY event_id DESC
+             LIMIT 1",
+        )?
+        .query_row([session], |row| Ok((row.get("leaf_id")?, row.get("lines")?)))
+        .optional()?)
 }
 
 pub(crate) fn is_relinked(conn: &Connection, session: SessionKey) -> Result<bool> {
@@ -155,6 +174,7 @@ impl EventKind {
             Self::Relink => "relink",
             Self::Remember => "remember",
             Self::Label => "label",
+            Self::Branch => "branch",
         }
     }
 }
@@ -176,6 +196,7 @@ impl FromSql for EventKind {
             Self::Relink,
             Self::Remember,
             Self::Label,
+            Self::Branch,
         ];
         all.into_iter().find(|kind| kind.name() == name).ok_or(FromSqlError::InvalidType)
     }

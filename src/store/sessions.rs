@@ -364,6 +364,8 @@ pub(crate) fn insert_metadata(
 pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Result<()> {
     for statement in [
         "DELETE FROM metadata WHERE session_key = ?1",
+        "DELETE FROM settings WHERE session_key = ?1",
+        "DELETE FROM usages WHERE session_key = ?1",
         "DELETE FROM compactions WHERE session_key = ?1",
         "DELETE FROM entries WHERE session_key = ?1",
         "DELETE FROM labels WHERE session_key = ?1",
@@ -442,6 +444,10 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
          DELETE FROM labels WHERE session_key NOT IN (SELECT session_key FROM sessions);
          DELETE FROM problems WHERE session_key NOT IN (SELECT session_key FROM sessions);
          DELETE FROM compactions
+         WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+         DELETE FROM settings
+         WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+         DELETE FROM usages
          WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
          DELETE FROM entries
          WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);

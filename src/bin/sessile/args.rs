@@ -212,6 +212,7 @@ pub(crate) struct LogArgs {
 pub(crate) enum FormatArg {
     Kward,
     Kimi,
+    Pi,
 }
 
 #[derive(Debug, Args)]

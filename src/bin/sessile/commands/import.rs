@@ -23,6 +23,7 @@ pub(crate) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
         options = options.format(match format {
             FormatArg::Kward => Format::Kward,
             FormatArg::Kimi => Format::Kimi,
+            FormatArg::Pi => Format::Pi,
         });
     }
     for root in &args.roots {

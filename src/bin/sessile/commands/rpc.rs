@@ -219,6 +219,12 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
             })?;
             Value::Null
         }
+        "append_entry" => {
+            let session = params.session(store)?;
+            let fields = params.raw("fields").unwrap_or("{}");
+            let entry_id = session.append_entry(&params.required_text("type")?, fields)?;
+            json!({ "entry_id": entry_id })
+        }
         "rename" => {
             params.session(store)?.rename(params.text("name")?.as_deref())?;
             Value::Null
@@ -308,10 +314,9 @@ fn keep(
 type Setter = fn(NewSession, &str) -> NewSession;
 
 fn create(store: &Store, params: &Params<'_>) -> Result<Value, Refusal> {
-    if params.text("format")?.is_some_and(|format| format != "kward") {
-        return Err(invalid("format: only kward sessions can be made"));
-    }
-    let mut new = NewSession::new(&params.text("cwd")?.unwrap_or_default());
+    let format = params.text("format")?.unwrap_or_else(|| "kward".to_owned());
+    let format = Format::from_name(&format).ok_or_else(|| invalid("format: kward or pi"))?;
+    let mut new = NewSession::new(&params.text("cwd")?.unwrap_or_default()).format(format);
     if let Some(id) = params.text("id")? {
         new = new.session_id(&id);
     }
