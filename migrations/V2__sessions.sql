@@ -35,7 +35,7 @@ CREATE TABLE sessions (
     model               ANY,     -- as stored
     reasoning_effort    ANY,     -- as stored
     title               ANY,     -- as stored
-    first_message       TEXT    NOT NULL, -- preview of the first restored prompt
+    first_message       ANY     NOT NULL, -- preview of the first prompt, as stored
     message_count       INTEGER NOT NULL, -- restored messages that count as conversation
     search_text         TEXT    NOT NULL, -- title and work dir, lower case
     archived_at         INTEGER,
@@ -47,7 +47,7 @@ CREATE TABLE sessions (
     leaf_id             TEXT,             -- the active entry; may name none
     entry_count         INTEGER NOT NULL, -- entries in file order, replaced ones included
     last_entry_key      INTEGER,          -- the last of them
-    first_entry_key     INTEGER,          -- the entry that first_message previews
+    first_entry_key     INTEGER,          -- the entry that first_message previews; its line, where a list goes by the file
 
     UNIQUE (source_id, path)
 ) STRICT;

@@ -245,7 +245,8 @@ fn messages_of(
         true => raw_reference(&files::file_by_id(conn, log::file_of(line_key))?.path, line),
     };
     let edit = edits.get(&entry_id).map(|edit| log::line(conn, *edit)).transpose()?;
-    let messages = info.format.messages(&log::line(conn, line_key)?, edit.as_deref(), &instead);
+    let line = log::line(conn, line_key)?;
+    let messages = info.format.messages(info.version.as_ref(), &line, edit.as_deref(), &instead);
     Ok(messages.into_iter().map(|json| Message { entry_id: entry_id.clone(), json }).collect())
 }
 

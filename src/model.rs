@@ -155,6 +155,7 @@ pub struct SessionInfo {
     pub modified_at: Timestamp,
     /// Preview of the first prompt on the active branch; empty when there is none.
     pub first_message: String,
+    pub(crate) exact_first_message: Stored,
     /// Messages of the conversation on the active branch.
     pub message_count: u64,
     /// Entries in the file, on whatever branch.

@@ -195,9 +195,9 @@ fn write_conversation(conn: &Connection, out: &mut dyn Write, info: &SessionInfo
     field(&mut row, "parent_session_id", &optional(info.parent_session_id.as_deref()));
     field(&mut row, "parent_session_path", &stored(info.parent_session_path.as_ref()));
     field(&mut row, "leaf", &optional(info.leaf.as_deref()));
-    let first = Some(&info.first_message);
-    let first = first.filter(|text| info.format == Format::Kward || !text.is_empty());
-    field(&mut row, "first_message", &optional(first.map(String::as_str)));
+    let has_first = info.format == Format::Kward || !info.first_message.is_empty();
+    let first = Some(&info.exact_first_message).filter(|_| has_first);
+    field(&mut row, "first_message", &stored(first));
     field(&mut row, "message_count", &info.message_count.to_string());
     out.write_all(row.as_bytes()).map_err(refused)?;
     let messages = context::messages(conn, info.key)?;

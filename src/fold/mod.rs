@@ -264,15 +264,19 @@ impl<'a> Fold<'a> {
         if self.previewed != Some(self.head.first_entry_key) {
             self.head.first_message = match self.head.first_entry_key {
                 Some(key) => {
-                    let line_key = entries::line_key(self.conn, key)?;
+                    let line_key = match self.format.lists_by_file() {
+                        true => key,
+                        false => entries::line_key(self.conn, key)?,
+                    };
                     self.format.first_message(&log::line(self.conn, line_key)?)
                 }
-                None => String::new(),
+                None => Stored::Text(String::new()),
             };
         }
         let name = self.head.name.as_ref().map(stored_text).filter(|name| !is_blank(name));
-        let first_message = Some(&self.head.first_message).filter(|text| !text.is_empty());
-        self.head.title = name.or_else(|| first_message.cloned()).map(Stored::Text);
+        let is_empty = matches!(&self.head.first_message, Stored::Text(text) if text.is_empty());
+        let first_message = Some(&self.head.first_message).filter(|_| !is_empty);
+        self.head.title = name.map(Stored::Text).or_else(|| first_message.cloned());
         let began = self.head.created_at.filter(|_| self.format.lists_by_file());
         self.head.modified_at = self.head.activity_at.or(began).unwrap_or(self.file.mtime);
         if !self.resumed {
@@ -421,7 +425,7 @@ impl<'a> Fold<'a> {
             records::insert_settings(self.conn, self.session, key, runtime)?;
         }
         if record.in_file.is_prompt && self.format.lists_by_file() {
-            self.head.first_entry_key.get_or_insert(key);
+            self.head.first_entry_key.get_or_insert(line_key);
         }
         if self.has_orphans && 0 < entries::adopt_orphans(self.conn, self.session, key, id)? {
             self.reshaped = true;

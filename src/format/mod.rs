@@ -301,13 +301,19 @@ impl Format {
         }
     }
 
-    /// The messages that an entry's line adds, as JSON, changed by the line of
-    /// an edit; `instead` stands for what JSON readers choke on.
-    pub(crate) fn messages(self, line: &[u8], edit: Option<&[u8]>, instead: &str) -> Vec<String> {
+    /// The messages that the line of an entry adds, as JSON, changed by the line
+    /// of an edit; `instead` stands for what JSON readers choke on.
+    pub(crate) fn messages(
+        self,
+        version: Option<&crate::model::Stored>,
+        line: &[u8],
+        edit: Option<&[u8]>,
+        instead: &str,
+    ) -> Vec<String> {
         match self {
             Self::Kward => kward::message(line, instead).into_iter().collect(),
             Self::Kimi => kimi::context::message(line, instead).into_iter().collect(),
-            Self::Pi => pi::messages(line, edit, instead),
+            Self::Pi => pi::messages(version, line, edit, instead),
         }
     }
 
@@ -329,10 +335,10 @@ impl Format {
     }
 
     /// What a list shows of the first prompt.
-    pub(crate) fn first_message(self, line: &[u8]) -> String {
+    pub(crate) fn first_message(self, line: &[u8]) -> crate::model::Stored {
         match self {
-            Self::Kward | Self::Kimi => self.preview(line),
-            Self::Pi => pi::full_text(line),
+            Self::Kward | Self::Kimi => crate::model::Stored::Text(self.preview(line)),
+            Self::Pi => pi::first_message(line),
         }
     }
 

@@ -23,7 +23,7 @@ pub(crate) struct Head {
     pub(crate) model: Option<Stored>,
     pub(crate) reasoning_effort: Option<Stored>,
     pub(crate) title: Option<Stored>,
-    pub(crate) first_message: String,
+    pub(crate) first_message: Stored,
     pub(crate) message_count: i64,
     pub(crate) search_text: String,
     pub(crate) archived_at: Option<Timestamp>,
@@ -53,7 +53,7 @@ impl Head {
             model: None,
             reasoning_effort: None,
             title: None,
-            first_message: String::new(),
+            first_message: Stored::Text(String::new()),
             message_count: 0,
             search_text: String::new(),
             archived_at: None,
@@ -583,6 +583,7 @@ fn info_from_row(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
     let mtime: Option<Timestamp> = row.get("mtime")?;
     let modified_at: Timestamp = row.get("modified_at")?;
     let title: Option<Stored> = row.get("title")?;
+    let first_message: Stored = row.get("first_message")?;
     Ok(SessionInfo {
         key: row.get("session_key")?,
         format: row.get("format")?,
@@ -603,7 +604,8 @@ fn info_from_row(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
         leaf: row.get("leaf_id")?,
         created_at: created_at.or(mtime).unwrap_or(modified_at),
         modified_at,
-        first_message: row.get("first_message")?,
+        first_message: first_message.to_text(),
+        exact_first_message: first_message,
         message_count: row.get::<_, i64>("message_count")?.unsigned_abs(),
         entry_count: row.get::<_, i64>("entry_count")?.unsigned_abs(),
         archived_at: row.get("archived_at")?,

@@ -51,7 +51,7 @@ pub(crate) fn refold(
         modified_at,
         name: state.custom_title.clone(),
         title: Some(state.title),
-        first_message: wire.first_prompt,
+        first_message: Stored::Text(wire.first_prompt),
         message_count: tree.message_count,
         archived_at: state.archived_at.map(|at| at.unwrap_or(modified_at)),
         archive_exempt: state.archive_exempt,

@@ -15,7 +15,7 @@ mod write;
 
 pub(crate) use raw::{Kind, Raw, code_points, distinct_members, has_lone_surrogate};
 pub(crate) use scan::{Features, scan};
-pub(crate) use write::{clean, compact, spelt, spelt_points, write_text};
+pub(crate) use write::{clean, compact, spelt, stored_points, write_text};
 
 #[cfg(test)]
 mod tests {

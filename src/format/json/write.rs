@@ -2,6 +2,7 @@
 
 use super::raw::{Piece, pieces};
 use super::{Kind, Raw, distinct_members};
+use crate::model::Stored;
 
 /// Deepest nesting that [`clean`] writes out; common readers stop not far beyond.
 const MAX_CLEAN_DEPTH: usize = 500;
@@ -115,8 +116,16 @@ pub(crate) fn spelt(text: &str) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
+/// Code points as they are kept in a column: JSON where half surrogate pairs are among them.
+pub(crate) fn stored_points(points: &[u32]) -> Stored {
+    match points.iter().map(|&point| char::from_u32(point)).collect::<Option<String>>() {
+        Some(text) => Stored::Text(text),
+        None => Stored::Json(spelt_points(points)),
+    }
+}
+
 /// Code points as a JSON string; half surrogate pairs stand as escapes.
-pub(crate) fn spelt_points(points: &[u32]) -> String {
+fn spelt_points(points: &[u32]) -> String {
     let mut out = vec![b'"'];
     for &point in points {
         match char::from_u32(point) {

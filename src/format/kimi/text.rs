@@ -41,10 +41,7 @@ pub(crate) fn points(value: Raw<'_>) -> Option<Vec<u32>> {
 }
 
 pub(crate) fn stored(points: &[u32]) -> Stored {
-    match points.iter().map(|&point| char::from_u32(point)).collect::<Option<String>>() {
-        Some(text) => Stored::Text(text),
-        None => Stored::Json(json::spelt_points(points)),
-    }
+    json::stored_points(points)
 }
 
 /// A JSON string as it is kept in a column.

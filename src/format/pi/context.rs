@@ -7,7 +7,7 @@
 use super::{date, string, text_of};
 use crate::format::Kept;
 use crate::format::json::{self, Kind, Raw};
-use crate::model::{Role, Step, StepKind};
+use crate::model::{Role, Step, StepKind, Stored};
 
 /// The steps that count, edits among them.
 pub(in crate::format) fn restore(path: &[Step], kept: &[(i64, Option<Kept>)]) -> Vec<Step> {
@@ -35,7 +35,12 @@ pub(in crate::format) fn edit_target(line: &[u8]) -> Option<String> {
 }
 
 /// The messages that an entry adds, as changed by the line of an edit.
-pub(in crate::format) fn messages(line: &[u8], edit: Option<&[u8]>, instead: &str) -> Vec<String> {
+pub(in crate::format) fn messages(
+    version: Option<&Stored>,
+    line: &[u8],
+    edit: Option<&[u8]>,
+    instead: &str,
+) -> Vec<String> {
     let Ok((value, _)) = json::scan(line) else { return Vec::new() };
     let scanned = edit.and_then(|edit| json::scan(edit).ok());
     let replacement = scanned.map(|(edit, _)| edit.get("replacement").unwrap_or(Raw::NULL));
@@ -55,7 +60,9 @@ pub(in crate::format) fn messages(line: &[u8], edit: Option<&[u8]>, instead: &st
     match string(value.get("type")).as_deref() {
         Some("message") => {
             let message = value.get("message").filter(|message| message.kind() == Kind::Object);
-            message.map(|message| edited(message, content, instead)).into_iter().collect()
+            let is_old = !super::is_current(version);
+            let edited = |message| edited(message, is_old, content, instead);
+            message.map(edited).into_iter().collect()
         }
         Some("custom_message") => {
             let own = value.get("content").filter(|content| content.kind() != Kind::Null);
@@ -89,9 +96,14 @@ pub(in crate::format) fn messages(line: &[u8], edit: Option<&[u8]>, instead: &st
     }
 }
 
-/// A message whose content is there, and is what an edit says.
-fn edited(message: Raw<'_>, edit: Option<Raw<'_>>, instead: &str) -> String {
-    let role = string(message.get("role")).unwrap_or_default();
+/// A message whose content is there, and is what an edit says. A hook's message
+/// of older versions has the role that pi gives it today.
+fn edited(message: Raw<'_>, is_old: bool, edit: Option<Raw<'_>>, instead: &str) -> String {
+    let mut role = string(message.get("role")).unwrap_or_default();
+    let is_renamed = is_old && role == "hookMessage";
+    if is_renamed {
+        role = "custom".to_owned();
+    }
     let own = message.get("content").filter(|content| content.kind() != Kind::Null);
     let missing = match role.as_str() {
         "system" => Some("\"\""),
@@ -110,19 +122,31 @@ fn edited(message: Raw<'_>, edit: Option<Raw<'_>>, instead: &str) -> String {
         None if own.is_none() => missing.map(str::to_owned),
         None => None,
     };
-    let Some(content) = content else { return json::clean(message, instead) };
+    if content.is_none() && !is_renamed {
+        return json::clean(message, instead);
+    }
     let mut members = Vec::new();
     let mut is_placed = false;
     for (key, value) in json::distinct_members(message) {
         let is_content = key.is("content");
         is_placed |= is_content;
-        let value = if is_content { content.clone() } else { json::clean(value, instead) };
+        let value = match &content {
+            Some(content) if is_content => content.clone(),
+            _ if is_renamed && key.is("role") => "\"custom\"".to_owned(),
+            _ => json::clean(value, instead),
+        };
         members.push(format!("{}:{value}", json::spelt(&key.text())));
     }
-    if !is_placed {
+    if let Some(content) = content.filter(|_| !is_placed) {
         members.push(format!("\"content\":{content}"));
     }
     format!("{{{}}}", members.join(","))
+}
+
+/// What a list shows of the first prompt: all of it.
+pub(in crate::format) fn first_message(line: &[u8]) -> Stored {
+    let value = json::scan(line).map_or(Raw::NULL, |(value, _)| value);
+    json::stored_points(&super::points_of(value.get("message").unwrap_or(Raw::NULL)))
 }
 
 /// The text of the message of an entry's line, white space as it is.
@@ -172,7 +196,7 @@ mod tests {
         let line = br#"{"type":"message","message":{"role":"assistant","content":[],"x":1}}"#;
         let edit = |replacement: &str| {
             let edit = format!(r#"{{"type":"context_edit","replacement":{replacement}}}"#);
-            messages(line, Some(edit.as_bytes()), "0")
+            messages(None, line, Some(edit.as_bytes()), "0")
         };
 
         assert_eq!(edit("null"), [""; 0]);
@@ -187,10 +211,11 @@ mod tests {
     fn missing_content_is_made_up_for() {
         let of = |message: &str| {
             let line = format!(r#"{{"type":"message","message":{message}}}"#);
-            messages(line.as_bytes(), None, "0").concat()
+            messages(None, line.as_bytes(), None, "0").concat()
         };
         assert_eq!(of(r#"{"role":"user","content":null}"#), r#"{"role":"user","content":[]}"#);
         assert_eq!(of(r#"{"role":"system"}"#), r#"{"role":"system","content":""}"#);
         assert_eq!(of(r#"{"role":"bashExecution"}"#), r#"{"role":"bashExecution"}"#);
+        assert_eq!(of(r#"{"role":"hookMessage"}"#), r#"{"role":"custom"}"#);
     }
 }

@@ -17,7 +17,7 @@ mod write;
 
 use std::borrow::Cow;
 
-pub(super) use context::{edit_target, messages, restore};
+pub(super) use context::{edit_target, first_message, messages, restore};
 pub(super) use display::{full_text, parts, preview, shown};
 use json::{Kind, Raw};
 pub(super) use write::{identified, path_of, relinked, serialise};
@@ -260,16 +260,24 @@ fn read_message(value: Raw<'_>, record: &mut Record) {
     }
 }
 
-/// The text of a message: its content, or its text blocks joined by a blank.
-pub(super) fn text_of(message: Raw<'_>) -> String {
+/// The code points of a message's text: its content, or its text blocks joined by a blank.
+fn points_of(message: Raw<'_>) -> Vec<u32> {
     let content = message.get("content").unwrap_or(Raw::NULL);
-    if let Some(text) = content.string() {
-        return text.into_owned();
+    if let Some(points) = json::code_points(content) {
+        return points;
     }
     let is_text = |block: &Raw<'_>| string(block.get("type")).as_deref() == Some("text");
-    let texts: Vec<String> =
-        content.items().filter(is_text).filter_map(|block| string(block.get("text"))).collect();
-    texts.join(" ")
+    let texts: Vec<Vec<u32>> = content
+        .items()
+        .filter(is_text)
+        .filter_map(|block| json::code_points(block.get("text")?))
+        .collect();
+    texts.join(&u32::from(' '))
+}
+
+/// The same as text.
+fn text_of(message: Raw<'_>) -> String {
+    json::stored_points(&points_of(message)).to_text()
 }
 
 fn label(value: Raw<'_>) -> Option<Change> {

@@ -315,7 +315,8 @@ type Setter = fn(NewSession, &str) -> NewSession;
 
 fn create(store: &Store, params: &Params<'_>) -> Result<Value, Refusal> {
     let format = params.text("format")?.unwrap_or_else(|| "kward".to_owned());
-    let format = Format::from_name(&format).ok_or_else(|| invalid("format: kward or pi"))?;
+    let format =
+        sessile::Format::from_name(&format).ok_or_else(|| invalid("format: kward or pi"))?;
     let mut new = NewSession::new(&params.text("cwd")?.unwrap_or_default()).format(format);
     if let Some(id) = params.text("id")? {
         new = new.session_id(&id);
