@@ -156,14 +156,43 @@ impl<'a> Session<'a> {
             Some(leaf) => format!(",\"parentId\":\"{leaf}\""),
             None => String::new(),
         };
-        // The envelope has about 220 bytes, escapes a few more.
-        let text = text(self.random, length.saturating_sub(225).max(20));
-        let _ = writeln!(
+        let _ = write!(
             self.jsonl,
-            "{{\"type\":\"{entry_type}\",\"id\":\"{id}\"{parent},\"timestamp\":\"{}\",\"message\":{{\"role\":\"{role}\",\"{key}\":{},\"id\":\"{id}\"}}}}",
+            "{{\"type\":\"{entry_type}\",\"id\":\"{id}\"{parent},\"timestamp\":\"{}\",\"message\":{{\"role\":\"{role}\"",
             time(self.at),
-            serde_json::Value::from(text)
         );
+        // The envelope has about 220 bytes, escapes a few more.
+        let mut length = length.saturating_sub(225);
+        if role == "tool" {
+            let call = &self.random.hex()[..12];
+            let _ = write!(self.jsonl, ",\"tool_call_id\":\"call_{call}\",\"name\":\"read_file\"");
+            length = length.saturating_sub(55);
+        }
+        let calls = role == "assistant" && 400 < length;
+        if calls {
+            length -= 300;
+        }
+        let said = if calls { length / 2 } else { length.max(20) };
+        let _ = write!(self.jsonl, ",\"{key}\":{}", quoted(self.random, said));
+        if calls {
+            let arguments = format!(
+                "{{\"path\":\"src/{}.rs\",\"content\":{}}}",
+                &self.random.hex()[..6],
+                quoted(self.random, length / 2)
+            );
+            let _ = write!(
+                self.jsonl,
+                ",\"tool_calls\":[{{\"id\":\"call_{}\",\"type\":\"function\",\"function\":{{\"name\":\"write_file\",\"arguments\":{}}}}}],\"usage\":{{\"input_tokens\":{},\"output_tokens\":{},\"cache_read_input_tokens\":{},\"total_cost\":{}.{:04}}}",
+                &self.random.hex()[..12],
+                serde_json::Value::from(arguments),
+                self.random.below(200_000),
+                self.random.below(4_000),
+                self.random.below(200_000),
+                self.random.below(2),
+                self.random.below(10_000),
+            );
+        }
+        let _ = writeln!(self.jsonl, ",\"id\":\"{id}\"}}}}");
         self.leaf = Some(id);
     }
 
@@ -178,9 +207,23 @@ impl<'a> Session<'a> {
     }
 }
 
+fn quoted(random: &mut Random, length: usize) -> String {
+    serde_json::Value::from(text(random, length)).to_string()
+}
+
 fn time(millis: i64) -> String {
     let time = chrono::DateTime::from_timestamp_millis(millis).unwrap_or_default();
     time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+/// Writes one workload, as the report would.
+pub(crate) fn make(workload: &str, root: &Path) -> Outcome<()> {
+    match workload {
+        "A" => long_lines(root, 1_000, 256 << 20).map(|_| ()),
+        "B" => short_lines(root, 20_000).map(|_| ()),
+        "C" => tree(root, 100_000).map(|_| ()),
+        _ => Err(format!("no workload {workload}").into()),
+    }
 }
 
 /// Long lines: `files` sessions of `bytes` in all, lines of 1.4 KB on average. Returns the bytes.

@@ -4,6 +4,8 @@
 //! $ cargo bench --bench report            # under 5 minutes
 //! $ cargo bench --bench report -- --large # 1 GB, 100,000 sessions: about 15
 //! $ cargo test  --bench report            # tiny, for the answers and not the times
+//! $ cargo bench --bench report -- paths   # one part of it
+//! $ cargo bench --bench report -- make B /tmp/root # a workload, for a profiler
 //! ```
 //!
 //! Every row is a ratio to something measured in the same run, in turns with it,
@@ -72,6 +74,11 @@ fn main() -> Outcome<()> {
         && command == imports::IN_A_PROCESS_OF_ITS_OWN
     {
         return imports::print_peak(Path::new(store), Path::new(root));
+    }
+    if let [make, workload, root, ..] = &arguments[..]
+        && make == "make"
+    {
+        return corpus::make(workload, Path::new(root));
     }
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
     // Cargo says `--bench` when it benches, and nothing when it tests.

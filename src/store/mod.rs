@@ -12,6 +12,7 @@ pub(crate) mod listing;
 pub(crate) mod log;
 mod open;
 mod options;
+pub(crate) mod paths;
 #[cfg(test)]
 mod plans;
 pub(crate) mod problems;

@@ -128,6 +128,39 @@ fn an_entry_knows_its_line() {
 }
 
 #[test]
+fn a_path_leaps_over_what_was_left() {
+    let mut edges = vec![("r".to_owned(), String::new())];
+    for n in 0..100 {
+        // A branch of 0 to 99 entries hangs from each entry of the path.
+        for m in 0..n {
+            let parent = if m == 0 { format!("p{}", n - 1) } else { format!("s{n}-{}", m - 1) };
+            edges.push((format!("s{n}-{m}"), parent));
+        }
+        edges.push((format!("p{n}"), if n == 0 { "r".to_owned() } else { format!("p{}", n - 1) }));
+    }
+    let edges: Vec<(&str, &str)> =
+        edges.iter().map(|(id, parent)| (id.as_str(), parent.as_str())).collect();
+    let (test, session) = of_edges(&edges);
+
+    let path = test.store.path_to(session, "p99").unwrap();
+    let mut lines = Vec::new();
+    let each = |number, raw: &[u8]| {
+        lines.push((number, raw.to_vec()));
+        Ok(())
+    };
+    test.store.each_line_of_path(session, "p99", each).unwrap();
+
+    let expected: Vec<String> =
+        ["r".to_owned()].into_iter().chain((0..100).map(|n| format!("p{n}"))).collect();
+    assert_eq!(ids(&path), expected);
+    assert_eq!(path.len(), lines.len());
+    for (entry, (number, raw)) in path.iter().zip(lines) {
+        assert_eq!(entry.line, number);
+        assert_eq!(test.store.line(entry).unwrap(), raw);
+    }
+}
+
+#[test]
 fn a_path_through_a_circle_ends_where_it_meets_itself() {
     for (edges, leaf, expected) in [
         (&[("a", "b"), ("b", "a")][..], "b", &["a", "b"][..]),
