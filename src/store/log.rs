@@ -99,25 +99,28 @@ pub(crate) fn each_of(
 ) -> Result<()> {
     let mut stmt = conn.prepare_cached(LINES_FROM)?;
     let mut left = keys.iter().copied().peekable();
-    while let Some(&from) = left.peek() {
-        let mut rows = stmt.query([from])?;
+    while let Some(&sought) = left.peek() {
+        let mut rows = stmt.query([sought])?;
         let mut passed = 0;
-        while let Some(&wanted) = left.peek() {
-            let row = rows.next()?.ok_or_else(|| missing(wanted))?;
-            let key: i64 = row.get(0)?;
-            if key == wanted {
-                each(key, row.get_ref(1)?.as_blob().map_err(|err| not_a_blob(&err))?)?;
-                left.next();
-                passed = 0;
-                continue;
-            }
-            if wanted == from && passed == 0 {
+        while let (Some(&wanted), true) = (left.peek(), passed <= NEAR) {
+            let key = match rows.next()? {
+                Some(row) => {
+                    let key: i64 = row.get(0)?;
+                    if key == wanted {
+                        each(key, row.get_ref(1)?.as_blob().map_err(|err| not_a_blob(&err))?)?;
+                        left.next();
+                        passed = 0;
+                        continue;
+                    }
+                    key
+                }
+                None => i64::MAX,
+            };
+            if wanted == sought {
                 return Err(missing(wanted));
             }
-            passed += 1;
-            if wanted < key || NEAR < passed {
-                break;
-            }
+            // One that comes earlier in the file is sought at once.
+            passed = if key < wanted { passed + 1 } else { usize::MAX };
         }
     }
     Ok(())
