@@ -352,6 +352,7 @@ impl FileReader<'_> {
         let mut hashed = head.len();
         let mut content = Content {
             pending: head,
+            expected: usize::try_from(stat.size - from.min(stat.size)).unwrap_or(usize::MAX),
             kind: self.kind,
             format: reader.job.root.format,
             parses,

@@ -81,7 +81,8 @@ pub(crate) fn went_on_here(conn: &Connection, source_id: i64, path: &[u8]) -> Re
     Ok(files::file(conn, source_id, path, FileState::Local)?.is_some())
 }
 
-/// A session with nothing in it yet.
+/// A session with nothing in it yet: in the trash, so that no index of a list
+/// has to take it in before its head says where.
 pub(crate) fn insert_session(
     conn: &Connection,
     file: &FileRow,
@@ -89,8 +90,8 @@ pub(crate) fn insert_session(
 ) -> Result<SessionKey> {
     conn.prepare_cached(
         "INSERT INTO sessions (source_id, file_id, format, header, modified_at, first_message,
-                               message_count, search_text, entry_count)
-         VALUES (:source_id, :file_id, :format, 'missing', :modified_at, '', 0, '', 0)",
+                               message_count, search_text, trashed_at, entry_count)
+         VALUES (:source_id, :file_id, :format, 'missing', :modified_at, '', 0, '', 0, 0)",
     )?
     .execute(named_params! {
         ":source_id": file.source_id,
