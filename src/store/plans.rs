@@ -85,6 +85,7 @@ fn single_rows_are_found_by_index() {
         (entries::ENTRY_KEY, "entries_by_id (session_key=? AND entry_id=?)"),
         (log::LINES_FROM, "SEARCH lines USING INTEGER PRIMARY KEY (rowid>?)"),
         (files::FILE, "files_by_path (source_id=? AND path=? AND state=?)"),
+        (files::SAME, "files_by_path (source_id=? AND path=? AND state=?)"),
         (files::FILES_AFTER, "(source_id=? AND path>?)"),
         (sessions::BY_PREFIX, "sessions_by_id (session_id>? AND session_id<?)"),
         (sessions::BY_PATH, "(source_id=? AND path=?"),
