@@ -48,17 +48,27 @@ CREATE TABLE sessions (
 -- A session by its id or a prefix of it.
 CREATE INDEX sessions_by_id ON sessions (session_id);
 
--- Listings, newest first, by keyset: one index for each way to look at the archive.
+-- Listings, newest first, by keyset: of the archive and of what is not in it; both together are merged.
 CREATE INDEX sessions_live_by_age ON sessions (modified_at DESC, session_id DESC, session_key DESC)
 WHERE trashed_at IS NULL AND archived_at IS NULL;
 CREATE INDEX sessions_archived_by_age ON sessions (modified_at DESC, session_id DESC, session_key DESC)
 WHERE trashed_at IS NULL AND archived_at IS NOT NULL;
-CREATE INDEX sessions_by_age ON sessions (modified_at DESC, session_id DESC, session_key DESC)
-WHERE trashed_at IS NULL;
 
 -- The sessions of a working directory, newest first.
 CREATE INDEX sessions_by_workspace ON sessions (workspace_id, modified_at DESC, session_id DESC, session_key DESC)
 WHERE trashed_at IS NULL;
+
+-- Which sessions hold three characters in a row of their search_text: what a
+-- query of three or more is narrowed by. Case is folded before, by Unicode.
+CREATE VIRTUAL TABLE session_search USING fts5 (
+    text,
+    content = '', contentless_delete = 1, detail = none, tokenize = 'trigram case_sensitive 1'
+);
+
+CREATE TRIGGER session_search_delete AFTER DELETE ON sessions
+BEGIN
+    DELETE FROM session_search WHERE rowid = OLD.session_key;
+END;
 
 -- What else a header carries.
 CREATE TABLE metadata (

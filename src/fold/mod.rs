@@ -46,8 +46,8 @@ pub(crate) struct Fold<'a> {
     /// Whether a header may be made from the file's name.
     vouched: bool,
     has_ids: bool,
-    /// Whether `head` has the effect of the session's events already.
-    resumed: bool,
+    /// The head that the fold went on from; it has the effect of the session's events already.
+    before: Option<Head>,
     /// The entry that `head.first_message` shows, once that is known.
     previewed: Option<Option<i64>>,
     /// The entry seen last: the usual parent of the next.
@@ -104,7 +104,7 @@ impl<'a> Fold<'a> {
             has_orphans: false,
             vouched: false,
             has_ids: false,
-            resumed: false,
+            before: None,
             previewed: None,
             last: None,
         }
@@ -129,7 +129,7 @@ impl<'a> Fold<'a> {
         let has_orphans = entries::has_orphans(conn, session)?;
         Ok(Some(Self {
             previewed: Some(head.first_entry_key),
-            resumed: true,
+            before: Some(head.clone()),
             head,
             linear,
             leaf_key,
@@ -232,11 +232,11 @@ impl<'a> Fold<'a> {
         let first_message = Some(&self.head.first_message).filter(|text| !text.is_empty());
         self.head.title = name.or_else(|| first_message.cloned());
         self.head.modified_at = self.head.activity_at.unwrap_or(self.file.mtime);
-        if !self.resumed {
+        if self.before.is_none() {
             events::apply(self.conn, self.session, &mut self.head)?;
         }
         self.head.search_text = search_text(self.conn, &self.head)?;
-        sessions::update_head(self.conn, self.session, &self.head)?;
+        sessions::update_head(self.conn, self.session, &self.head, self.before.as_ref())?;
         Ok(Shape::Assumed)
     }
 

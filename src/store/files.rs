@@ -333,6 +333,22 @@ pub(crate) fn restore_file(conn: &Connection, file: &FileRow) -> Result<()> {
     Ok(())
 }
 
+/// Writes that a chain went on.
+pub(crate) fn update_progress(conn: &Connection, file: &FileRow) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE files
+         SET mtime = :mtime, size = :size, line_count = :line_count
+         WHERE file_id = :file_id",
+    )?
+    .execute(named_params! {
+        ":file_id": file.file_id,
+        ":mtime": file.mtime,
+        ":size": file.size as i64,
+        ":line_count": file.line_count,
+    })?;
+    Ok(())
+}
+
 /// Writes what an import found of a file it knows.
 pub(crate) fn update_file(conn: &Connection, file: &FileRow) -> Result<()> {
     conn.prepare_cached(

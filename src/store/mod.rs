@@ -18,6 +18,7 @@ mod plans;
 pub(crate) mod problems;
 pub(crate) mod records;
 mod schema;
+pub(crate) mod search;
 pub(crate) mod seen;
 pub(crate) mod sessions;
 pub(crate) mod space;

@@ -67,7 +67,8 @@ fn a_page_begins_where_the_last_one_ended() {
     for (archived, index) in [
         (Archived::Without, "sessions_live_by_age (modified_at<?)"),
         (Archived::Only, "sessions_archived_by_age (modified_at<?)"),
-        (Archived::Included, "sessions_by_age (modified_at<?)"),
+        (Archived::Included, "sessions_live_by_age (modified_at<?)"),
+        (Archived::Included, "sessions_archived_by_age (modified_at<?)"),
     ] {
         check_plan(listing::page_statement(archived, false), index);
         check_unsorted(listing::page_statement(archived, false));
