@@ -72,3 +72,22 @@ CREATE TABLE problems (
 CREATE INDEX problems_by_session ON problems (session_key, line);
 CREATE INDEX problems_by_path ON problems (source_id, path)
 WHERE session_key IS NULL;
+
+-- The active branch of each session, from the leaf up: what the engine's own
+-- walk gives. UNION, not UNION ALL, ends a branch that leads back into itself.
+CREATE VIEW active_branches (session_key, entry_key) AS
+WITH RECURSIVE branch (session_key, entry_key) AS (
+    SELECT session.session_key, entry.entry_key
+    FROM sessions AS session
+    CROSS JOIN entries AS entry ON entry.session_key = session.session_key
+                               AND entry.entry_id = session.leaf_id
+
+    UNION
+
+    SELECT branch.session_key, child.parent_key
+    FROM branch
+    CROSS JOIN entries AS child ON child.entry_key = branch.entry_key
+    WHERE child.parent_key IS NOT NULL
+)
+SELECT session_key, entry_key
+FROM branch;

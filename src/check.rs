@@ -16,7 +16,7 @@ use crate::fold::{self, kimi};
 use crate::format::kimi::registry::Registry;
 use crate::model::SessionKey;
 use crate::store::files::{self, FileKind, FileRow, FileState};
-use crate::store::{Store, log, sessions};
+use crate::store::{Store, log, search, sessions};
 
 /// Tables that are a fold over the log, and the order of their rows.
 const PROJECTIONS: [(&str, &str); 19] = [
@@ -93,7 +93,10 @@ impl Store {
     /// Lines are not touched. Interrupted, it leaves each session either as it
     /// was or rebuilt. Returns how many sessions there are.
     pub fn rebuild(&self) -> Result<u64> {
-        self.write(|tx| sessions::restore_rows(tx))?;
+        self.write(|tx| {
+            search::rebuild(tx)?;
+            sessions::restore_rows(tx)
+        })?;
         let all = self.read(sessions::sessions_by_file)?;
         for session in &all {
             self.write(|tx| match sessions::file_of(tx, *session)? {
@@ -265,17 +268,47 @@ fn check_projections(conn: &Connection, findings: &mut Findings) -> Result<()> {
         let place = format!("session {}", session.0);
         compare(conn, "sessions", &columns["sessions"], "session_key", session, &place, findings)?;
     }
-    Ok(())
+    compare_search(conn, findings)
+}
+
+/// Which sessions the index of queries says hold each of its terms, and which hold it.
+fn compare_search(conn: &Connection, findings: &mut Findings) -> Result<()> {
+    conn.execute_batch(
+        "CREATE VIRTUAL TABLE temp.stored_terms USING fts5vocab (main, session_search, instance);
+         CREATE VIRTUAL TABLE temp.folded_terms USING fts5vocab (temp, session_search, instance);",
+    )?;
+    let mut stored_stmt = conn.prepare("SELECT term, doc FROM temp.stored_terms")?;
+    let mut folded_stmt = conn.prepare("SELECT term, doc FROM temp.folded_terms")?;
+    let mut stored_rows = stored_stmt.query([])?;
+    let mut folded_rows = folded_stmt.query([])?;
+    loop {
+        let (stored, folded) = (stored_rows.next()?, folded_rows.next()?);
+        let (Some(stored), Some(folded)) = (stored, folded) else {
+            if stored.is_some() != folded.is_some() {
+                findings.add("session_search", "it does not hold as many terms as the log gives");
+            }
+            return Ok(());
+        };
+        if stored.get_ref(0)? != folded.get_ref(0)? || stored.get_ref(1)? != folded.get_ref(1)? {
+            let show = |row: &rusqlite::Row<'_>| -> rusqlite::Result<String> {
+                Ok(format!("session {} with {}", row.get::<_, i64>(1)?, show(&row.get(0)?)))
+            };
+            let detail = format!("it holds {}, the log gives {}", show(stored)?, show(folded)?);
+            findings.add("session_search", detail);
+            return Ok(());
+        }
+    }
 }
 
 /// Makes temporary tables and indexes like the projections'; returns each table's columns to compare.
 fn make_shadows(conn: &Connection) -> Result<BTreeMap<&'static str, Vec<String>>> {
     let mut columns = BTreeMap::new();
-    for table in PROJECTIONS.map(|(table, _)| table).into_iter().chain(["sessions", "workspaces"]) {
+    let others = ["sessions", "workspaces", "session_search"];
+    for table in PROJECTIONS.map(|(table, _)| table).into_iter().chain(others) {
         let mut stmt = conn.prepare(
             "SELECT sql
              FROM main.sqlite_schema
-             WHERE tbl_name = ?1 AND sql IS NOT NULL
+             WHERE tbl_name = ?1 AND type IN ('table', 'index') AND sql IS NOT NULL
              ORDER BY type DESC", // a table before its indexes
         )?;
         let statements: Vec<String> =
@@ -283,6 +316,7 @@ fn make_shadows(conn: &Connection) -> Result<BTreeMap<&'static str, Vec<String>>
         for sql in statements {
             let sql = sql
                 .replacen("CREATE TABLE ", "CREATE TEMP TABLE ", 1)
+                .replacen("CREATE VIRTUAL TABLE ", "CREATE VIRTUAL TABLE temp.", 1)
                 .replacen("CREATE INDEX ", "CREATE INDEX temp.", 1)
                 .replacen("CREATE UNIQUE INDEX ", "CREATE UNIQUE INDEX temp.", 1);
             conn.execute_batch(&sql)?;

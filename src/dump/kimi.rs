@@ -11,7 +11,7 @@ use crate::fold::kimi as fold;
 use crate::format::kimi::context::{Restoring, message};
 use crate::format::kimi::layout::{self, Part};
 use crate::model::{SessionInfo, Stored};
-use crate::store::{entries, files, kimi, log, sessions};
+use crate::store::{files, kimi, log, paths, sessions};
 
 /// Writes the fields that only a Kimi session has, behind others.
 pub(super) fn write(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
@@ -61,17 +61,13 @@ pub(super) fn write(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) 
 
 /// Writes what the path to an entry restores to.
 fn write_context(conn: &Connection, out: &mut dyn Write, leaf_key: Option<i64>) -> Result<()> {
-    let mut path = Vec::new();
-    if let Some(leaf_key) = leaf_key {
-        entries::walk_up(conn, leaf_key, |row| {
-            path.push(row.entry_key);
-            Ok(true)
-        })?;
-    }
+    let path = match leaf_key {
+        Some(leaf_key) => paths::lines(conn, leaf_key)?,
+        None => Vec::new(),
+    };
     let mut restoring = Restoring::default();
     let mut comma = "{\"history\":[";
-    for entry_key in path.into_iter().rev() {
-        let (_, line_key) = entries::id_and_line(conn, entry_key)?;
+    for line_key in path {
         let line = log::line(conn, line_key)?;
         restoring.take(&line);
         let file = files::file_by_id(conn, log::file_of(line_key))?;

@@ -52,8 +52,8 @@ pub(crate) struct Fold<'a> {
     /// Records so far, headers apart.
     seen: u32,
     has_ids: bool,
-    /// Whether `head` has the effect of the session's events already.
-    resumed: bool,
+    /// The head that the fold went on from; it has the effect of the session's events already.
+    before: Option<Head>,
     /// The entry that `head.first_message` shows, once that is known.
     previewed: Option<Option<i64>>,
     /// The entry seen last: the usual parent of the next.
@@ -133,7 +133,7 @@ impl<'a> Fold<'a> {
             vouched: false,
             seen: 0,
             has_ids: false,
-            resumed: false,
+            before: None,
             previewed: None,
             last: None,
             last_line: None,
@@ -164,7 +164,7 @@ impl<'a> Fold<'a> {
         Ok(Some(Self {
             last_line,
             previewed: Some(head.first_entry_key),
-            resumed: true,
+            before: Some(head.clone()),
             head,
             linear,
             leaf_key,
@@ -279,11 +279,11 @@ impl<'a> Fold<'a> {
         self.head.title = name.map(Stored::Text).or_else(|| first_message.cloned());
         let began = self.head.created_at.filter(|_| self.format.lists_by_file());
         self.head.modified_at = self.head.activity_at.or(began).unwrap_or(self.file.mtime);
-        if !self.resumed {
+        if self.before.is_none() {
             events::apply(self.conn, self.session, &mut self.head)?;
         }
         self.head.search_text = search_text(self.conn, &self.head)?;
-        sessions::update_head(self.conn, self.session, &self.head)?;
+        sessions::update_head(self.conn, self.session, &self.head, self.before.as_ref())?;
         Ok(Shape::Assumed)
     }
 

@@ -45,7 +45,7 @@ pub(crate) fn settle_recovered(conn: &Connection, source_id: i64) -> Result<()> 
         if head.workspace_id != workspace_id {
             head.workspace_id = workspace_id;
             head.search_text = search_text(conn, &head)?;
-            sessions::update_head(conn, session, &head)?;
+            sessions::update_head(conn, session, &head, None)?;
         }
     }
     Ok(())
@@ -56,5 +56,5 @@ pub(crate) fn settle_events(conn: &Connection, session: SessionKey) -> Result<()
     let mut head = sessions::head(conn, session)?;
     events::apply(conn, session, &mut head)?;
     head.search_text = search_text(conn, &head)?;
-    sessions::update_head(conn, session, &head)
+    sessions::update_head(conn, session, &head, None)
 }

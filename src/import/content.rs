@@ -33,6 +33,8 @@ impl Chunk {
 /// Bytes read and not yet handed over.
 pub(super) struct Content {
     pub(super) pending: Vec<u8>,
+    /// Bytes that the file said it has.
+    pub(super) expected: usize,
     pub(super) kind: FileKind,
     pub(super) format: Format,
     /// Whether records are wanted beside the lines.
@@ -44,6 +46,8 @@ pub(super) struct Content {
 impl Content {
     pub(super) fn fill(&mut self, file: &mut File) -> std::io::Result<usize> {
         let before = self.pending.len();
+        // Room for all that a small file has, so that one read takes it and one finds its end.
+        self.pending.reserve(BLOCK.min(self.expected) + 1);
         file.take(BLOCK as u64).read_to_end(&mut self.pending)?;
         Ok(self.pending.len() - before)
     }

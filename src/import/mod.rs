@@ -22,6 +22,7 @@ mod read;
 mod renamed;
 pub(crate) mod root;
 mod space;
+mod unchanged;
 pub(crate) mod walk;
 mod write;
 
@@ -126,7 +127,7 @@ impl Store {
     ///
     /// [`RootNotFound`](crate::Error::RootNotFound) and
     /// [`UnknownFormat`](crate::Error::UnknownFormat) before anything is read;
-    /// [`DiskFull`](crate::Error::DiskFull) before anything is written, when
+    /// [`DiskFull`](crate::Error::DiskFull) before any content is written, when
     /// half as much again as the new bytes would not fit beside the database;
     /// [`Busy`](crate::Error::Busy) when another process writes for too long.
     ///
@@ -160,13 +161,14 @@ impl Store {
         let root = root::examine(root, options.format)?;
         let now = options.now.unwrap_or_else(Timestamp::now);
         let mut source = self.read(|conn| files::source(conn, &root.path))?;
-        if !options.dry_run && !options.ignore_space {
-            space::require(self, &root, source.as_ref())?;
-        }
+        let mut asks_space = !options.dry_run && !options.ignore_space;
         if !options.dry_run && source.is_none() {
+            if std::mem::take(&mut asks_space) {
+                self.read(|conn| space::require(conn, self.path(), &root, None))?;
+            }
             source = Some(self.write(|tx| files::insert_source(tx, &root.path, root.format))?);
         }
-        let job = Job { store: self, root, source, now, dry_run: options.dry_run };
+        let job = Job { store: self, root, source, now, dry_run: options.dry_run, asks_space };
         let mut outcome = job.run(&mut progress)?;
         // Another import of the same root at the same time took some files
         // first; a second look finds them unchanged.
@@ -192,6 +194,8 @@ struct Job<'a> {
     source: Option<Source>,
     now: Timestamp,
     dry_run: bool,
+    /// Whether to look for disk space at the first file that is not as it was.
+    asks_space: bool,
 }
 
 #[derive(Default)]

@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 
 use super::budget::Budget;
 use super::content::{Chunk, Content};
+use super::unchanged::Unchanged;
 use super::walk::{FileStat, Found, FoundKind, Walk};
-use super::{Job, root};
+use super::{Job, root, space};
 use crate::error::{Error, Result};
 use crate::model::{ProblemKind, Timestamp};
 use crate::store::files::{self, FileKind, FileRow, FileState};
@@ -20,12 +21,14 @@ use crate::store::log::{self, MAX_LINE};
 const WHOLE: u64 = 4 << 20;
 const BLOCK: usize = 256 << 10;
 /// A file whose time is this close to the last import may have changed without showing it.
-const RACY: i64 = 2_000_000_000;
+pub(super) const RACY: i64 = 2_000_000_000;
 /// Times a file that changes while it is read is read again.
 const ATTEMPTS: usize = 3;
 
 /// What the reader tells the writer.
 pub(super) enum Item {
+    /// Files and folders that are as they were.
+    Unchanged(Vec<i64>),
     /// Known, and as it was; rows that differ in nothing but mode or time come with their update.
     Same {
         file: Box<FileRow>,
@@ -54,6 +57,8 @@ pub(super) enum Item {
     Hidden {
         folder: Vec<u8>,
     },
+    /// All of the root was seen.
+    Seen,
 }
 
 /// How a file relates to what the store knows.
@@ -93,6 +98,7 @@ impl Item {
         match self {
             Self::Whole { chunks, .. } => 256 + chunks.iter().map(Chunk::cost).sum::<usize>(),
             Self::Chunk(chunk) => chunk.cost(),
+            Self::Unchanged(files) => 256 + size_of_val(&files[..]),
             _ => 256,
         }
     }
@@ -103,15 +109,26 @@ pub(super) fn read(job: &Job<'_>, budget: &Budget, sender: &SyncSender<Item>) ->
     let conn = job.store.connection()?;
     let mut walk = Walk::new(&job.root.path, &job.root.covered)?;
     let own = root::own_files(&job.root, job.store.path());
-    let mut reader = Reader { job, conn: &conn, budget, sender };
+    let mut unchanged = Unchanged::new(&conn, job)?;
+    let knows_any = unchanged.knows_any();
+    let mut reader =
+        Reader { job, conn: &conn, budget, sender, knows_any, asks_space: job.asks_space };
     while let Some(found) = walk.next() {
         if own.contains(&found.path) {
             continue;
         }
-        if !reader.take(&walk, found)? {
-            break;
+        let holds = unchanged.holds(&found)?;
+        if let Some(item) = unchanged.take_if(!holds) {
+            reader.send(item);
+        }
+        if !holds && !reader.take(&walk, found)? {
+            return Ok(());
         }
     }
+    if let Some(item) = unchanged.take_if(true) {
+        reader.send(item);
+    }
+    reader.send(Item::Seen);
     Ok(())
 }
 
@@ -120,6 +137,9 @@ struct Reader<'a> {
     conn: &'a Connection,
     budget: &'a Budget,
     sender: &'a SyncSender<Item>,
+    /// Whether the store knows anything of this root.
+    knows_any: bool,
+    asks_space: bool,
 }
 
 /// How reading a file ended.
@@ -140,7 +160,7 @@ impl Reader<'_> {
     }
 
     fn known(&self, path: &[u8], state: FileState) -> Result<Option<FileRow>> {
-        match &self.job.source {
+        match self.job.source.as_ref().filter(|_| self.knows_any) {
             Some(source) => files::file(self.conn, source.source_id, path, state),
             None => Ok(None),
         }
@@ -219,7 +239,7 @@ impl Reader<'_> {
         Ok(self.send(Item::Whole { start, chunks: Vec::new(), end: row }))
     }
 
-    fn take_file(&self, walk: &Walk, path: Vec<u8>, stat: FileStat) -> Result<bool> {
+    fn take_file(&mut self, walk: &Walk, path: Vec<u8>, stat: FileStat) -> Result<bool> {
         let base = self.known(&path, FileState::Current)?;
         if let Some(base) = &base {
             let is_content = matches!(base.kind, FileKind::Log | FileKind::Document);
@@ -230,6 +250,10 @@ impl Reader<'_> {
                 let file = FileRow { mode: stat.mode, missing_at: None, ..base.clone() };
                 return Ok(self.send(Item::Same { file: Box::new(file), changed }));
             }
+        }
+        if std::mem::take(&mut self.asks_space) {
+            let job = self.job;
+            space::require(self.conn, job.store.path(), &job.root, job.source.as_ref())?;
         }
         let mut kind =
             if self.job.root.format.is_log(&path) { FileKind::Log } else { FileKind::Document };
@@ -354,6 +378,7 @@ impl FileReader<'_> {
         let mut hashed = head.len();
         let mut content = Content {
             pending: head,
+            expected: usize::try_from(stat.size - from.min(stat.size)).unwrap_or(usize::MAX),
             kind: self.kind,
             format: reader.job.root.format,
             parses,

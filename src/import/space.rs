@@ -1,37 +1,44 @@
 //! Whether an import has the disk space that it will take.
 
+use std::path::Path;
+
+use rusqlite::Connection;
+
 use super::root::{self, Root};
 use super::walk::{FoundKind, Walk};
 use crate::error::{Error, Result};
 use crate::store::files::{self, FileState, Source};
-use crate::store::{Store, free};
+use crate::store::free;
 
 /// Fails when what is new below the root will not fit beside the database.
 ///
 /// Nothing is opened but folders. Only where all files together would not fit
 /// is asked which of them are known.
-pub(super) fn require(store: &Store, root: &Root, source: Option<&Source>) -> Result<()> {
-    let Some(available) = free::available(store.path()) else { return Ok(()) };
-    if needed(each_size(store, root, |_, size| Ok(size))?) <= available {
+pub(super) fn require(
+    conn: &Connection,
+    database: &Path,
+    root: &Root,
+    source: Option<&Source>,
+) -> Result<()> {
+    let Some(available) = free::available(database) else { return Ok(()) };
+    if needed(each_size(database, root, |_, size| Ok(size))?) <= available {
         return Ok(());
     }
-    let new = store.read(|conn| {
-        each_size(store, root, |path, size| {
-            let mut known = 0;
-            for state in [FileState::Current, FileState::Partial] {
-                if let Some(source) = source {
-                    let row = files::file(conn, source.source_id, path, state)?;
-                    known = known.max(row.map_or(0, |row| row.size));
-                }
+    let new = each_size(database, root, |path, size| {
+        let mut known = 0;
+        for state in [FileState::Current, FileState::Partial] {
+            if let Some(source) = source {
+                let row = files::file(conn, source.source_id, path, state)?;
+                known = known.max(row.map_or(0, |row| row.size));
             }
-            Ok(unknown(size, known))
-        })
+        }
+        Ok(unknown(size, known))
     })?;
     let needed = needed(new);
     if needed <= available {
         return Ok(());
     }
-    Err(Error::DiskFull { needed, available, path: store.path().to_owned() })
+    Err(Error::DiskFull { needed, available, path: database.to_owned() })
 }
 
 /// Bytes on disk for so many bytes of files: indexes, and the journal while it is written.
@@ -45,12 +52,12 @@ fn unknown(size: u64, known: u64) -> u64 {
 }
 
 fn each_size(
-    store: &Store,
+    database: &Path,
     root: &Root,
     mut count: impl FnMut(&[u8], u64) -> Result<u64>,
 ) -> Result<u64> {
     let mut walk = Walk::new(&root.path, &root.covered)?;
-    let own = root::own_files(root, store.path());
+    let own = root::own_files(root, database);
     let mut sum = 0_u64;
     while let Some(found) = walk.next() {
         if found.kind == FoundKind::File && !own.contains(&found.path) {

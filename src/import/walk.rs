@@ -100,22 +100,33 @@ impl Walk {
                     }
                     continue;
                 }
-                return Some(self.look(top));
+                let stat = self.stat_below(&top);
+                return Some(self.look(top, stat));
             };
-            let name = match names {
-                Names::Collected(names) => names.next().map(Ok),
-                Names::Streaming(dir) => {
-                    dir.next().map(|entry| entry.map(|entry| entry.file_name().to_bytes().to_vec()))
-                }
+            let next = match names {
+                Names::Collected(names) => names.next().map(|name| Ok((join(folder, &name), None))),
+                Names::Streaming(dir) => match dir.next() {
+                    Some(Ok(entry)) if matches!(entry.file_name().to_bytes(), b"." | b"..") => {
+                        continue;
+                    }
+                    Some(entry) => Some(entry.map(|entry| {
+                        // In the folder that is open: nothing above can be swapped for a link.
+                        let flags = AtFlags::SYMLINK_NOFOLLOW;
+                        let stat = dir
+                            .fd()
+                            .and_then(|fd| rustix::fs::statat(fd, entry.file_name(), flags));
+                        (join(folder, entry.file_name().to_bytes()), Some(stat))
+                    })),
+                    None => None,
+                },
             };
-            match name {
+            match next {
                 None => {
                     self.open.pop();
                 }
-                Some(Ok(name)) if name == b"." || name == b".." => {}
-                Some(Ok(name)) => {
-                    let path = join(folder, &name);
-                    return Some(self.look(path));
+                Some(Ok((path, stat))) => {
+                    let stat = stat.unwrap_or_else(|| self.stat_below(&path));
+                    return Some(self.look(path, stat));
                 }
                 Some(Err(err)) => {
                     let (folder, _) = self.open.pop()?;
@@ -136,8 +147,8 @@ impl Walk {
         Ok((std::fs::File::from(fd), FileStat::new(&stat)))
     }
 
-    fn look(&mut self, path: Vec<u8>) -> Found {
-        let stat = match self.stat_below(&path) {
+    fn look(&mut self, path: Vec<u8>, stat: rustix::io::Result<Stat>) -> Found {
+        let stat = match stat {
             Ok(stat) => stat,
             Err(err) => return unreadable(path, err),
         };
@@ -166,8 +177,10 @@ impl Walk {
         let names = if self.open.len() < MAX_OPEN {
             Names::Streaming(dir)
         } else {
-            let names: rustix::io::Result<Vec<Vec<u8>>> =
-                dir.map(|entry| entry.map(|entry| entry.file_name().to_bytes().to_vec())).collect();
+            let names: rustix::io::Result<Vec<Vec<u8>>> = dir
+                .map(|entry| entry.map(|entry| entry.file_name().to_bytes().to_vec()))
+                .filter(|name| !matches!(name.as_deref(), Ok(b"." | b"..")))
+                .collect();
             match names {
                 Ok(names) => Names::Collected(names.into_iter()),
                 Err(err) => return Some(unreadable(path, err)),

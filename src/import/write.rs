@@ -38,7 +38,8 @@ pub(super) fn count(
             }
         };
         match item {
-            Item::Same { .. } => tally.same(),
+            Item::Unchanged(files) => tally.unchanged(files.len()),
+            Item::Same { .. } => tally.unchanged(1),
             Item::Whole { start, mut chunks, end } => {
                 chunks.iter_mut().for_each(|chunk| count_problems(&start.file, chunk));
                 tally.file(&start, &end);
@@ -55,7 +56,7 @@ pub(super) fn count(
                 }
             }
             Item::Problem { kind, .. } => *kinds.entry(kind).or_insert(0) += 1,
-            Item::Void | Item::Hidden { .. } => {}
+            Item::Void | Item::Hidden { .. } | Item::Seen => {}
         }
         tally.show(progress);
     }
@@ -77,6 +78,7 @@ pub(super) fn write(
         job,
         tally: Tally::default(),
         touched: Touched::default(),
+        saw_all: false,
         may_be_renamed: Vec::new(),
     };
     let mut waiting = inbox.next();
@@ -115,7 +117,10 @@ pub(super) fn write(
             waiting = inbox.next();
         }
     }
-    writer.finish(&conn)?;
+    // Where the reader gave up, what it did not see is not missing.
+    if writer.saw_all {
+        writer.finish(&conn)?;
+    }
     Ok(writer.tally.outcome)
 }
 
@@ -127,9 +132,9 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    fn same(&mut self) {
-        self.files += 1;
-        self.outcome.report.unchanged += 1;
+    fn unchanged(&mut self, files: usize) {
+        self.files += files as u64;
+        self.outcome.report.unchanged += files as u64;
     }
 
     pub(super) fn file(&mut self, start: &Start, end: &FileRow) {
@@ -158,6 +163,7 @@ impl Tally {
 pub(super) struct Writer<'a> {
     pub(super) job: &'a Job<'a>,
     pub(super) tally: Tally,
+    saw_all: bool,
     /// What this transaction changed of sessions that are folders.
     pub(super) touched: Touched,
     /// New files that may have had another name before.
@@ -168,10 +174,19 @@ impl Writer<'_> {
     /// Deals with an item that leaves the database as it is; says whether it does not.
     fn changes(&mut self, conn: &Connection, item: &Item) -> Result<bool> {
         match item {
+            Item::Unchanged(files) => {
+                seen::files(conn, files)?;
+                self.tally.unchanged(files.len());
+                Ok(false)
+            }
+            Item::Seen => {
+                self.saw_all = true;
+                Ok(false)
+            }
             Item::Same { file, changed } => {
                 if !changed {
                     seen::file(conn, file.file_id)?;
-                    self.tally.same();
+                    self.tally.unchanged(1);
                 }
                 Ok(*changed)
             }
@@ -223,7 +238,9 @@ impl Writer<'_> {
                     },
                 )
             }
-            Item::Chunk(_) | Item::End(_) | Item::Void | Item::Hidden { .. } => Ok(()),
+            // They change nothing.
+            Item::Unchanged(_) | Item::Seen | Item::Hidden { .. } => Ok(()),
+            Item::Chunk(_) | Item::End(_) | Item::Void => Ok(()),
         }
     }
 
@@ -238,7 +255,7 @@ impl Writer<'_> {
         if let Some(session) = sessions::session_of_file(tx, file.file_id)? {
             sessions::update_mtime(tx, session, file.mtime)?;
         }
-        self.tally.same();
+        self.tally.unchanged(1);
         Ok(())
     }
 

@@ -77,7 +77,7 @@ pub(super) fn add_line(
         line_count: file.line_count + 1,
         ..file
     };
-    files::update_file(tx, &file)?;
+    files::update_progress(tx, &file)?;
     let fold = if refold { None } else { Fold::resume(tx, &file, format, session)? };
     let shape = match fold {
         Some(mut fold) => {

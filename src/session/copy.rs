@@ -17,7 +17,7 @@ use crate::model::{
     Timestamp,
 };
 use crate::store::files::{self, FileRow};
-use crate::store::{entries, labels, log, sessions};
+use crate::store::{entries, labels, log, paths, sessions};
 
 impl Session {
     /// Makes a copy of the session in the folder of its file, and returns a
@@ -105,8 +105,7 @@ impl Session {
             let source = Source::read(tx, self.key)?;
             let entry_key = entries::entry_key(tx, self.key, entry_id)?
                 .ok_or_else(|| Error::EntryNotFound { entry_id: entry_id.to_owned() })?;
-            let mut path = entries::path(tx, entry_key, usize::MAX)?;
-            path.reverse();
+            let mut path = paths::path(tx, self.key, entry_key, usize::MAX)?;
             let text = match path.pop_if(|entry| is_prompt(entry)) {
                 Some(prompt) => source.info.format.full_text(&log::line(tx, prompt.key)?),
                 None => String::new(),

@@ -1,9 +1,4 @@
-//! Tree nodes, and the walks over them.
-//!
-//! A path is found by a recursive CTE from an entry to its root. `UNION`, not
-//! `UNION ALL`, makes it end where it meets itself: in a file where an entry is
-//! its own ancestor, which is legal input. `CROSS JOIN` keeps the planner from
-//! turning the step around and scanning the table for every entry.
+//! Tree nodes.
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
@@ -211,79 +206,6 @@ pub(crate) fn entries_by_message_id(
         })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
-
-/// What the rules of restoring ask of an entry.
-#[derive(Debug)]
-pub(crate) struct PathRow {
-    pub(crate) entry_key: i64,
-    pub(crate) entry_type: String,
-    pub(crate) role: Option<String>,
-}
-
-/// Hands the entries from `leaf` up to its root to `each`, leaf first, until it says to stop.
-pub(crate) fn walk_up(
-    conn: &Connection,
-    leaf: i64,
-    mut each: impl FnMut(PathRow) -> Result<bool>,
-) -> Result<()> {
-    let mut stmt = conn.prepare_cached(WALK_UP)?;
-    let mut rows = stmt.query([leaf])?;
-    while let Some(row) = rows.next()? {
-        let go_on = each(PathRow {
-            entry_key: row.get("entry_key")?,
-            entry_type: row.get("type")?,
-            role: row.get("role")?,
-        })?;
-        if !go_on {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Rows come in the order the queue is worked off: from the leaf to the root.
-pub(crate) const WALK_UP: &str = "
-    WITH RECURSIVE path (entry_key) AS (
-        SELECT ?1
-
-        UNION
-
-        SELECT child.parent_key
-        FROM path
-        CROSS JOIN entries AS child ON child.entry_key = path.entry_key
-        WHERE child.parent_key IS NOT NULL
-    )
-    SELECT entry.entry_key, entry.type, entry.role
-    FROM path
-    CROSS JOIN entries AS entry ON entry.entry_key = path.entry_key";
-
-/// The last `limit` entries of the path to `leaf`, leaf first.
-pub(crate) fn path(conn: &Connection, leaf: i64, limit: usize) -> Result<Vec<Entry>> {
-    let mut stmt = conn.prepare_cached(PATH)?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = stmt.query_map([leaf, limit], entry_from_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-pub(crate) const PATH: &str = "
-    WITH RECURSIVE path (entry_key) AS (
-        SELECT ?1
-
-        UNION
-
-        SELECT child.parent_key
-        FROM path
-        CROSS JOIN entries AS child ON child.entry_key = path.entry_key
-        WHERE child.parent_key IS NOT NULL
-        LIMIT ?2
-    )
-    SELECT ifnull(entry.line_key, entry.entry_key) AS line_key, entry.entry_id, parent.entry_id AS parent_id, entry.type, entry.role,
-           entry.created_at, label.label
-    FROM path
-    CROSS JOIN entries AS entry ON entry.entry_key = path.entry_key
-    LEFT JOIN entries AS parent ON parent.entry_key = entry.parent_key
-    LEFT JOIN labels AS label ON label.session_key = entry.session_key
-                             AND label.target_id = entry.entry_id";
 
 pub(crate) fn entry(conn: &Connection, entry_key: i64) -> Result<Option<Entry>> {
     Ok(conn

@@ -126,6 +126,59 @@ pub(crate) const FILE: &str = "
       AND state = :state
       AND state <> 'superseded'";
 
+/// Whether anything of a source is known.
+pub(crate) fn has_any(conn: &Connection, source_id: i64) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT 1 FROM files WHERE source_id = ?1 LIMIT 1")?
+        .exists([source_id])?)
+}
+
+/// What the file system says of a file or folder.
+#[derive(Debug)]
+pub(crate) struct Same<'a> {
+    pub(crate) path: &'a [u8],
+    pub(crate) is_folder: bool,
+    pub(crate) mode: u32,
+    pub(crate) mtime: Timestamp,
+    pub(crate) size: u64,
+    /// A time this close to the last import may hide a change.
+    pub(crate) racy: i64,
+}
+
+/// The current file of a path if that is all true of it still; no more of its row is read than that takes.
+pub(crate) fn same(conn: &Connection, source_id: i64, same: &Same<'_>) -> Result<Option<i64>> {
+    Ok(conn
+        .prepare_cached(SAME)?
+        .query_row(
+            named_params! {
+                ":source_id": source_id,
+                ":path": same.path,
+                ":is_folder": same.is_folder,
+                ":mode": same.mode,
+                ":mtime": same.mtime,
+                ":size": same.size as i64,
+                ":racy": same.racy,
+            },
+            |row| row.get(0),
+        )
+        .optional()?)
+}
+
+pub(crate) const SAME: &str = "
+    SELECT file_id
+    FROM files
+    WHERE source_id = :source_id
+      AND path = :path
+      AND state = 'current'
+      AND state <> 'superseded'
+      AND kind <> 'link'
+      AND (kind = 'folder') = :is_folder
+      AND mode = :mode
+      AND mtime = :mtime
+      AND size = :size
+      AND missing_at IS NULL
+      AND mtime < read_at - :racy";
+
 pub(crate) fn file_by_id(conn: &Connection, file_id: i64) -> Result<FileRow> {
     conn.prepare_cached(
         "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
@@ -375,6 +428,22 @@ pub(crate) fn restore_file(conn: &Connection, file: &FileRow) -> Result<()> {
         ":missing_at": file.missing_at,
         ":base_id": file.base_id,
         ":base_count": file.base_count,
+    })?;
+    Ok(())
+}
+
+/// Writes that a chain went on.
+pub(crate) fn update_progress(conn: &Connection, file: &FileRow) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE files
+         SET mtime = :mtime, size = :size, line_count = :line_count
+         WHERE file_id = :file_id",
+    )?
+    .execute(named_params! {
+        ":file_id": file.file_id,
+        ":mtime": file.mtime,
+        ":size": file.size as i64,
+        ":line_count": file.line_count,
     })?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Current labels.
 
-use rusqlite::{Connection, named_params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 
 use crate::error::Result;
 use crate::model::{Label, SessionKey, Stored};
@@ -31,6 +31,25 @@ pub(crate) fn delete_label(conn: &Connection, session: SessionKey, target_id: &s
     conn.prepare_cached("DELETE FROM labels WHERE session_key = ?1 AND target_id = ?2")?
         .execute((session, target_id))?;
     Ok(())
+}
+
+/// Whether any id of the session carries a label.
+pub(crate) fn has_any(conn: &Connection, session: SessionKey) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT 1 FROM labels WHERE session_key = ?1 LIMIT 1")?
+        .exists([session])?)
+}
+
+/// The label that an id carries.
+pub(crate) fn label(
+    conn: &Connection,
+    session: SessionKey,
+    target_id: &str,
+) -> Result<Option<String>> {
+    Ok(conn
+        .prepare_cached("SELECT label FROM labels WHERE session_key = ?1 AND target_id = ?2")?
+        .query_row((session, target_id), |row| row.get("label"))
+        .optional()?)
 }
 
 /// Labels of a session, in the order in which they were set.

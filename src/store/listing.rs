@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Row, named_params};
 
-use super::Store;
+use super::{Store, search};
 use crate::error::Result;
 use crate::model::{Format, SessionKey, Stored, Timestamp};
 
@@ -167,13 +167,22 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
     }
     // A path on several hosts is rare; then the list of all is looked through.
     let workspace_id = Some(&workspaces).filter(|found| found.len() == 1).map(|found| found[0]);
+    let by_workspace = workspace_id.is_some();
+    let narrowed = match &filter.query {
+        Some(query) => search::narrow(conn, query, limit)?,
+        None => None,
+    };
     let after = filter.after.as_ref();
-    let mut stmt = conn.prepare_cached(page_statement(filter.archived, workspace_id.is_some()))?;
+    let mut stmt = conn.prepare_cached(match narrowed {
+        Some(_) => found_statement(filter.archived),
+        None => page_statement(filter.archived, by_workspace),
+    })?;
     let rows = stmt.query_map(
         named_params! {
             ":workspace_id": workspace_id,
             ":work_dir": filter.work_dir,
             ":query": filter.query,
+            ":trigrams": narrowed,
             // The first page begins behind the end of time.
             ":modified_at": after.map_or(Timestamp(i64::MAX), |cursor| cursor.modified_at),
             // NULL sorts below every id; a row value cannot hold it, so it stands as the empty text.
@@ -198,16 +207,15 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
     Ok(Page { rows, next })
 }
 
-/// The text of a page's statement. The planner cannot tell which index skips
-/// least, so that is said.
-macro_rules! page {
-    ($index:literal, $archived:literal, $workspace:literal) => {
+/// Sessions from a table, or two that are joined, which meet some conditions.
+macro_rules! rows {
+    ($from:literal, $archived:literal, $workspace:literal) => {
         concat!(
             "SELECT session.session_key, session.format, session.session_id, session.title,
                     workspace.path AS work_dir, session.archived_at, session.modified_at,
                     session.message_count
-             FROM sessions AS session INDEXED BY ",
-            $index,
+             FROM ",
+            $from,
             "
              LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
              WHERE session.trashed_at IS NULL
@@ -221,35 +229,87 @@ macro_rules! page {
                AND session.modified_at <= :modified_at
                AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
                  < (:modified_at, :session_id, :session_key)
-               AND (:query IS NULL OR instr(session.search_text, :query) > 0)
-             ORDER BY session.modified_at DESC, session.session_id DESC, session.session_key DESC
-             LIMIT :limit OFFSET :offset"
+               AND (:query IS NULL OR instr(session.search_text, :query) > 0)"
         )
-    };
-    (all, $index:literal, $archived:literal) => {
-        page!(
-            $index,
-            $archived,
-            ":workspace_id IS NULL AND (:work_dir IS NULL OR workspace.path = :work_dir)"
-        )
-    };
-    (workspace, $archived:literal) => {
-        page!("sessions_by_workspace", $archived, "session.workspace_id = :workspace_id AND :work_dir IS NOT NULL")
     };
 }
 
+/// The text of a page's statement. The planner cannot tell which index skips
+/// least, so that is said.
+macro_rules! page {
+    ($($rows:expr),+) => {
+        concat!(
+            $($rows,)+
+            "
+             ORDER BY modified_at DESC, session_id DESC, session_key DESC
+             LIMIT :limit OFFSET :offset"
+        )
+    };
+}
+
+macro_rules! live {
+    () => {
+        rows!(
+            "sessions AS session INDEXED BY sessions_live_by_age",
+            "session.archived_at IS NULL",
+            ":workspace_id IS NULL AND (:work_dir IS NULL OR workspace.path = :work_dir)
+               AND :trigrams IS NULL"
+        )
+    };
+}
+
+macro_rules! archived {
+    () => {
+        rows!(
+            "sessions AS session INDEXED BY sessions_archived_by_age",
+            "session.archived_at IS NOT NULL",
+            ":workspace_id IS NULL AND (:work_dir IS NULL OR workspace.path = :work_dir)
+               AND :trigrams IS NULL"
+        )
+    };
+}
+
+macro_rules! of_workspace {
+    ($archived:literal) => {
+        page!(rows!(
+            "sessions AS session INDEXED BY sessions_by_workspace",
+            $archived,
+            "session.workspace_id = :workspace_id AND :work_dir IS NOT NULL AND :trigrams IS NULL"
+        ))
+    };
+}
+
+macro_rules! found {
+    ($archived:literal) => {
+        page!(rows!(
+            "session_search CROSS JOIN sessions AS session
+               ON session.session_key = session_search.rowid
+              AND session_search MATCH :trigrams",
+            $archived,
+            "(:workspace_id IS NULL OR session.workspace_id = :workspace_id)
+               AND (:work_dir IS NULL OR workspace.path = :work_dir)"
+        ))
+    };
+}
+
+/// Sessions in order, by an index; a query looks at each until the page is full.
 pub(crate) fn page_statement(archived: Archived, by_workspace: bool) -> &'static str {
     match (archived, by_workspace) {
-        (Archived::Without, false) => {
-            page!(all, "sessions_live_by_age", "session.archived_at IS NULL")
-        }
-        (Archived::Only, false) => {
-            page!(all, "sessions_archived_by_age", "session.archived_at IS NOT NULL")
-        }
-        (Archived::Included, false) => page!(all, "sessions_by_age", "TRUE"),
-        (Archived::Without, true) => page!(workspace, "session.archived_at IS NULL"),
-        (Archived::Only, true) => page!(workspace, "session.archived_at IS NOT NULL"),
-        (Archived::Included, true) => page!(workspace, "TRUE"),
+        (Archived::Without, false) => page!(live!()),
+        (Archived::Only, false) => page!(archived!()),
+        (Archived::Included, false) => page!(live!(), " UNION ALL ", archived!()),
+        (Archived::Without, true) => of_workspace!("session.archived_at IS NULL"),
+        (Archived::Only, true) => of_workspace!("session.archived_at IS NOT NULL"),
+        (Archived::Included, true) => of_workspace!("TRUE"),
+    }
+}
+
+/// Sessions that a query is narrowed to, which are then put in order.
+pub(crate) fn found_statement(archived: Archived) -> &'static str {
+    match archived {
+        Archived::Without => found!("session.archived_at IS NULL"),
+        Archived::Only => found!("session.archived_at IS NOT NULL"),
+        Archived::Included => found!("TRUE"),
     }
 }
 

@@ -54,9 +54,7 @@ pub(crate) fn line(conn: &Connection, key: i64) -> Result<Vec<u8>> {
     conn.prepare_cached("SELECT raw FROM lines WHERE line_key = ?1")?
         .query_row([key], |row| row.get("raw"))
         .optional()?
-        .ok_or_else(|| {
-            Error::Damaged(format!("line {} of file {} is missing", line_number(key), file_of(key)))
-        })
+        .ok_or_else(|| missing(key))
 }
 
 /// Hands each line of a file to `each`, in order; those that it begins with first.
@@ -89,6 +87,53 @@ fn each_in_range(
     }
     Ok(())
 }
+
+/// Hands each of these lines to `each`, in their order, which is best that of the file.
+///
+/// Lines of a path mostly follow one another, so rows are read on; a line that
+/// is not among the next few is sought.
+pub(crate) fn each_of(
+    conn: &Connection,
+    keys: &[i64],
+    mut each: impl FnMut(i64, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut stmt = conn.prepare_cached(LINES_FROM)?;
+    let mut left = keys.iter().copied().peekable();
+    while let Some(&sought) = left.peek() {
+        let mut rows = stmt.query([sought])?;
+        let mut passed = 0;
+        while let (Some(&wanted), true) = (left.peek(), passed <= NEAR) {
+            let key = match rows.next()? {
+                Some(row) => {
+                    let key: i64 = row.get(0)?;
+                    if key == wanted {
+                        each(key, row.get_ref(1)?.as_blob().map_err(|err| not_a_blob(&err))?)?;
+                        left.next();
+                        passed = 0;
+                        continue;
+                    }
+                    key
+                }
+                None => i64::MAX,
+            };
+            if wanted == sought {
+                return Err(missing(wanted));
+            }
+            // One that comes earlier in the file is sought at once.
+            passed = if key < wanted { passed + 1 } else { usize::MAX };
+        }
+    }
+    Ok(())
+}
+
+/// Rows to pass by before a line is sought instead.
+const NEAR: usize = 16;
+
+pub(crate) const LINES_FROM: &str = "
+    SELECT line_key, raw
+    FROM lines
+    WHERE line_key >= ?1
+    ORDER BY line_key";
 
 pub(crate) fn insert_chunk(conn: &Connection, key: i64, raw: &[u8]) -> Result<()> {
     conn.prepare_cached(
@@ -162,6 +207,10 @@ pub(crate) fn delete_content(conn: &Connection, file_id: i64) -> Result<()> {
     conn.prepare_cached("DELETE FROM lines WHERE line_key BETWEEN ?1 AND ?2")?.execute(range)?;
     conn.prepare_cached("DELETE FROM chunks WHERE chunk_key BETWEEN ?1 AND ?2")?.execute(range)?;
     Ok(())
+}
+
+fn missing(key: i64) -> Error {
+    Error::Damaged(format!("line {} of file {} is missing", line_number(key), file_of(key)))
 }
 
 fn not_a_blob(err: &rusqlite::types::FromSqlError) -> Error {

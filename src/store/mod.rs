@@ -13,11 +13,13 @@ pub(crate) mod listing;
 pub(crate) mod log;
 mod open;
 mod options;
+pub(crate) mod paths;
 #[cfg(test)]
 mod plans;
 pub(crate) mod problems;
 pub(crate) mod records;
 mod schema;
+pub(crate) mod search;
 pub(crate) mod seen;
 pub(crate) mod sessions;
 pub(crate) mod space;

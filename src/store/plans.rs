@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::listing::Archived;
-use super::{Store, entries, files, listing, sessions};
+use super::{Store, entries, files, listing, log, paths, sessions};
 
 /// Hands over a connection to a new store: the plans do not depend on what it holds.
 fn check_store(check: impl FnOnce(&Connection)) {
@@ -49,13 +49,11 @@ fn check_unsorted(sql: &str) {
 }
 
 #[test]
-fn a_path_steps_from_key_to_key() {
-    check_plan(entries::WALK_UP, "SEARCH child USING INTEGER PRIMARY KEY");
-    check_plan(entries::WALK_UP, "SEARCH entry USING INTEGER PRIMARY KEY");
-    check_plan(entries::PATH, "SEARCH child USING INTEGER PRIMARY KEY");
-    check_plan(entries::PATH, "SEARCH parent USING INTEGER PRIMARY KEY");
-    check_plan(entries::PATH, "SEARCH label USING PRIMARY KEY");
-    check_unsorted(entries::PATH);
+fn a_path_reads_backwards_from_its_end() {
+    for sql in [paths::STEPS_UP, paths::LINES_UP, paths::ENTRIES_UP] {
+        check_plan(sql, "SEARCH entries USING INTEGER PRIMARY KEY (rowid<?)");
+        check_unsorted(sql);
+    }
 }
 
 #[test]
@@ -69,7 +67,8 @@ fn a_page_begins_where_the_last_one_ended() {
     for (archived, index) in [
         (Archived::Without, "sessions_live_by_age (modified_at<?)"),
         (Archived::Only, "sessions_archived_by_age (modified_at<?)"),
-        (Archived::Included, "sessions_by_age (modified_at<?)"),
+        (Archived::Included, "sessions_live_by_age (modified_at<?)"),
+        (Archived::Included, "sessions_archived_by_age (modified_at<?)"),
     ] {
         check_plan(listing::page_statement(archived, false), index);
         check_unsorted(listing::page_statement(archived, false));
@@ -85,7 +84,9 @@ fn a_page_begins_where_the_last_one_ended() {
 fn single_rows_are_found_by_index() {
     for (sql, index) in [
         (entries::ENTRY_KEY, "entries_by_id (session_key=? AND entry_id=?)"),
+        (log::LINES_FROM, "SEARCH lines USING INTEGER PRIMARY KEY (rowid>?)"),
         (files::FILE, "files_by_path (source_id=? AND path=? AND state=?)"),
+        (files::SAME, "files_by_path (source_id=? AND path=? AND state=?)"),
         (files::FILES_AFTER, "(source_id=? AND path>?)"),
         (sessions::BY_PREFIX, "sessions_by_id (session_id>? AND session_id<?)"),
         (sessions::BY_PATH, "(source_id=? AND path=?"),

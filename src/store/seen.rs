@@ -19,6 +19,16 @@ pub(crate) fn file(conn: &Connection, file_id: i64) -> Result<()> {
     Ok(())
 }
 
+pub(crate) fn files(conn: &Connection, file_ids: &[i64]) -> Result<()> {
+    // A transaction a row would take longer than the row.
+    let tx = match conn.is_autocommit() {
+        true => Some(conn.unchecked_transaction()?),
+        false => None,
+    };
+    file_ids.iter().try_for_each(|file_id| file(conn, *file_id))?;
+    Ok(tx.map_or(Ok(()), rusqlite::Transaction::commit)?)
+}
+
 pub(crate) fn problem(conn: &Connection, path: &[u8]) -> Result<()> {
     conn.prepare_cached("INSERT OR IGNORE INTO seen_problems (path) VALUES (?1)")?
         .execute([path])?;

@@ -3,11 +3,12 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::files::{self, FileRow, FileState, Source};
+use super::search;
 use crate::error::{Error, Result};
 use crate::model::{Format, Header, SessionInfo, SessionKey, Stored, Timestamp};
 
 /// The columns of a session that the fold computes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Head {
     pub(crate) header: Header,
     pub(crate) session_id: Option<String>,
@@ -81,7 +82,8 @@ pub(crate) fn went_on_here(conn: &Connection, source_id: i64, path: &[u8]) -> Re
     Ok(files::file(conn, source_id, path, FileState::Local)?.is_some())
 }
 
-/// A session with nothing in it yet.
+/// A session with nothing in it yet: in the trash, so that no index of a list
+/// has to take it in before its head says where.
 pub(crate) fn insert_session(
     conn: &Connection,
     file: &FileRow,
@@ -89,8 +91,8 @@ pub(crate) fn insert_session(
 ) -> Result<SessionKey> {
     conn.prepare_cached(
         "INSERT INTO sessions (source_id, path, file_id, format, header, modified_at,
-                               first_message, message_count, search_text, entry_count)
-         VALUES (:source_id, :path, :file_id, :format, 'missing', :modified_at, '', 0, '', 0)",
+                               first_message, message_count, search_text, trashed_at, entry_count)
+         VALUES (:source_id, :path, :file_id, :format, 'missing', :modified_at, '', 0, '', 0, 0)",
     )?
     .execute(named_params! {
         ":source_id": file.source_id,
@@ -111,8 +113,8 @@ pub(crate) fn insert_folder(
 ) -> Result<SessionKey> {
     conn.prepare_cached(
         "INSERT INTO sessions (source_id, path, format, header, modified_at, first_message,
-                               message_count, search_text, entry_count)
-         VALUES (:source_id, :path, :format, 'missing', 0, '', 0, '', 0)",
+                               message_count, search_text, trashed_at, entry_count)
+         VALUES (:source_id, :path, :format, 'missing', 0, '', 0, '', 0, 0)",
     )?
     .execute(named_params! { ":source_id": source_id, ":path": path, ":format": format })?;
     Ok(SessionKey(conn.last_insert_rowid()))
@@ -221,7 +223,47 @@ pub(crate) fn head(conn: &Connection, session: SessionKey) -> Result<Head> {
     .ok_or_else(|| Error::Damaged(format!("session {} is missing", session.0)))
 }
 
-pub(crate) fn update_head(conn: &Connection, session: SessionKey, head: &Head) -> Result<()> {
+/// Writes the head of a session that went on: what an append moves, and no index but those of age.
+fn update_progress(conn: &Connection, session: SessionKey, head: &Head) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE sessions
+         SET activity_at = :activity_at, modified_at = :modified_at,
+             message_count = :message_count, leaf_id = :leaf_id, entry_count = :entry_count,
+             last_entry_key = :last_entry_key
+         WHERE session_key = :session_key",
+    )?
+    .execute(named_params! {
+        ":session_key": session,
+        ":activity_at": head.activity_at,
+        ":modified_at": head.modified_at,
+        ":message_count": head.message_count,
+        ":leaf_id": head.leaf_id,
+        ":entry_count": head.entry_count,
+        ":last_entry_key": head.last_entry_key,
+    })?;
+    Ok(())
+}
+
+/// Writes a head that was `before`, when that is known.
+pub(crate) fn update_head(
+    conn: &Connection,
+    session: SessionKey,
+    head: &Head,
+    before: Option<&Head>,
+) -> Result<()> {
+    let progress = |before: &Head| Head {
+        activity_at: head.activity_at,
+        modified_at: head.modified_at,
+        message_count: head.message_count,
+        leaf_id: head.leaf_id.clone(),
+        entry_count: head.entry_count,
+        last_entry_key: head.last_entry_key,
+        ..before.clone()
+    };
+    if before.is_some_and(|before| progress(before) == *head) {
+        return update_progress(conn, session, head);
+    }
+    search::write(conn, session, &head.search_text)?;
     conn.prepare_cached(
         "UPDATE sessions
          SET header = :header, session_id = :session_id, version = :version,

@@ -65,6 +65,34 @@ fn the_branch_is_the_path_to_the_leaf() {
 }
 
 #[test]
+fn the_recursive_query_of_the_schema_gives_the_same_branch() {
+    for edges in [
+        &[("a", ""), ("b", "a"), ("x", "a"), ("c", "b")][..],
+        &[("a", "c"), ("b", "a"), ("c", "b")],
+        &[("a", "later"), ("later", ""), ("b", "a")],
+        &[("a", "a"), ("b", "missing"), ("c", "b")],
+    ] {
+        let (test, session) = of_edges(edges);
+        let conn = test.sqlite();
+        let mut stmt = conn
+            .prepare(
+                "SELECT entry.entry_id
+                 FROM active_branches AS branch
+                 JOIN entries AS entry ON entry.entry_key = branch.entry_key",
+            )
+            .unwrap();
+        let rows = stmt.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let mut queried: Vec<String> = rows.map(Result::unwrap).collect();
+        queried.sort();
+
+        let walked = test.store.branch(session).unwrap();
+        let mut walked: Vec<&str> = ids(&walked);
+        walked.sort_unstable();
+        assert_eq!(queried, walked, "{edges:?}");
+    }
+}
+
+#[test]
 fn children_roots_and_leaves_come_in_file_order() {
     let (test, session) = branched();
 
@@ -125,6 +153,39 @@ fn an_entry_knows_its_line() {
     assert_eq!((entry.line, entry.parent_id.as_deref()), (5, Some("b")));
     assert_eq!((entry.entry_type.as_str(), entry.role.as_deref()), ("message", Some("user")));
     assert_eq!(test.store.line(&entry).unwrap(), message("c", Some("b"), "c").as_bytes());
+}
+
+#[test]
+fn a_path_leaps_over_what_was_left() {
+    let mut edges = vec![("r".to_owned(), String::new())];
+    for n in 0..100 {
+        // A branch of 0 to 99 entries hangs from each entry of the path.
+        for m in 0..n {
+            let parent = if m == 0 { format!("p{}", n - 1) } else { format!("s{n}-{}", m - 1) };
+            edges.push((format!("s{n}-{m}"), parent));
+        }
+        edges.push((format!("p{n}"), if n == 0 { "r".to_owned() } else { format!("p{}", n - 1) }));
+    }
+    let edges: Vec<(&str, &str)> =
+        edges.iter().map(|(id, parent)| (id.as_str(), parent.as_str())).collect();
+    let (test, session) = of_edges(&edges);
+
+    let path = test.store.path_to(session, "p99").unwrap();
+    let mut lines = Vec::new();
+    let each = |number, raw: &[u8]| {
+        lines.push((number, raw.to_vec()));
+        Ok(())
+    };
+    test.store.each_line_of_path(session, "p99", each).unwrap();
+
+    let expected: Vec<String> =
+        ["r".to_owned()].into_iter().chain((0..100).map(|n| format!("p{n}"))).collect();
+    assert_eq!(ids(&path), expected);
+    assert_eq!(path.len(), lines.len());
+    for (entry, (number, raw)) in path.iter().zip(lines) {
+        assert_eq!(entry.line, number);
+        assert_eq!(test.store.line(entry).unwrap(), raw);
+    }
 }
 
 #[test]

@@ -194,6 +194,25 @@ fn no_row_of_a_projection_comes_unseen() {
 }
 
 #[test]
+fn an_index_of_queries_that_is_not_of_the_titles_is_found_and_mended() {
+    for damage in [
+        "INSERT OR REPLACE INTO session_search (rowid, text) VALUES (2, 'else')",
+        "INSERT INTO session_search (rowid, text) VALUES (777, 'more')",
+        "DELETE FROM session_search WHERE rowid = 3",
+        "INSERT INTO session_search (session_search) VALUES ('delete-all')",
+    ] {
+        let test = full();
+        test.sqlite().execute_batch(damage).unwrap();
+
+        let findings = test.store.check().unwrap();
+        test.store.rebuild().unwrap();
+
+        assert!(findings.iter().any(|finding| finding.place == "session_search"), "{findings:?}");
+        assert_eq!(test.store.check().unwrap(), [], "{damage}");
+    }
+}
+
+#[test]
 fn a_session_that_stands_for_nothing_is_found() {
     let template = Template::new();
     template.check_mended("a session of a folder", |conn| {

@@ -220,3 +220,71 @@ fn a_session_at_the_end_of_time_is_listed() {
     assert_eq!(session_ids(&first), ["two", "one"]);
     assert_eq!(session_ids(&rest), ["-"]);
 }
+
+#[test]
+fn a_query_finds_whatever_holds_it() {
+    let titles = [
+        "100 % of _all_ \"quoted\" 'words'",
+        "ÄÖÜ straße İstanbul ΣΊΣΥΦΟΣ",
+        "日本語のテキスト 👩‍👩‍👧‍👦 é",
+        "AND OR NOT NEAR(a b) text:a* ^b {c} - +",
+        "a\u{0}b\u{1}c tab\tend",
+        "aaaaaaaa",
+        "ab",
+    ];
+    let test = TestStore::new();
+    // Twice as many as one title, so that some queries are of many sessions.
+    for (n, title) in titles.iter().chain(&titles).chain(["aaaa"; 9].iter()).enumerate() {
+        let id = format!("s{n}");
+        let lines = header(&id) + &message("a", None, title);
+        test.write(format!("sessions/--w--/{id}.jsonl"), lines);
+    }
+    test.import();
+    let all = test.store.sessions(&filter()).unwrap().rows;
+    let texts: Vec<String> = all
+        .iter()
+        .map(|row| format!("{}\u{1f}/work", row.title.as_deref().unwrap_or("")).to_lowercase())
+        .collect();
+    let mut queries: Vec<String> =
+        vec!["nowhere".to_owned(), "aaaaaaaaa".to_owned(), "ork".to_owned()];
+    for title in titles {
+        let characters: Vec<char> = title.chars().collect();
+        for length in [1, 2, 3, 4, 9, 20, 40] {
+            queries.extend(characters.windows(length).map(String::from_iter));
+        }
+    }
+    for query in queries {
+        let wanted = query.trim().to_lowercase();
+        for limit in [1, 3, 100] {
+            let page = test.store.sessions(&filter().query(&query).limit(limit)).unwrap();
+
+            let expected = all.iter().zip(&texts).filter(|(_, text)| text.contains(&wanted));
+            let expected: Vec<_> =
+                expected.map(|(row, _)| row.key).take(limit.try_into().unwrap()).collect();
+            let found: Vec<_> = page.rows.iter().map(|row| row.key).collect();
+            assert_eq!(found, expected, "{query:?}");
+        }
+    }
+    test.assert_sound();
+}
+
+#[test]
+fn a_query_follows_the_title() {
+    let test = TestStore::new();
+    let session = test.store.create(&sessile::NewSession::new("/work")).unwrap();
+    let found = |query: &str| test.store.sessions(&filter().query(query)).unwrap().rows.len();
+    session.append_message(r#"{"role":"user","content":"the first words"}"#).unwrap();
+    assert_eq!((found("first words"), found("second")), (1, 0));
+
+    session.rename(Some("second name")).unwrap();
+    assert_eq!((found("first words"), found("second")), (0, 1));
+
+    session.rename(None).unwrap();
+    assert_eq!((found("first words"), found("second")), (1, 0));
+    assert_eq!(test.store.check().unwrap(), []);
+
+    test.store.delete(session.key(), sessile::Timestamp::now()).unwrap();
+    test.store.purge(session.key()).unwrap();
+    assert_eq!(found("first words"), 0);
+    assert_eq!(test.store.check().unwrap(), []);
+}

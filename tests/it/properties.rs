@@ -245,6 +245,17 @@ proptest! {
             let path = test.store.path_to(session, &format!("e{leaf}")).unwrap();
 
             prop_assert_eq!(ids(&path), expected);
+            for entry in &path {
+                let same = test.store.entry(session, &entry.id).unwrap().unwrap();
+                prop_assert_eq!(entry, &same);
+            }
+            let mut numbers = Vec::new();
+            let each = |number, _: &[u8]| {
+                numbers.push(number);
+                Ok(())
+            };
+            test.store.each_line_of_path(session, &format!("e{leaf}"), each).unwrap();
+            prop_assert_eq!(path.iter().map(|entry| entry.line).collect::<Vec<_>>(), numbers);
         }
         let mut shown: Vec<String> =
             test.store.tree(session).unwrap().into_iter().map(|node| node.id).collect();

@@ -64,7 +64,7 @@ pub(crate) fn refold(
     fold_labels(conn, session)?;
     events::apply(conn, session, &mut head)?;
     head.search_text = search_text(conn, &head)?;
-    sessions::update_head(conn, session, &head)
+    sessions::update_head(conn, session, &head, None)
 }
 
 /// Labels have no place in Kimi's files; they are events.

@@ -111,7 +111,7 @@ fn settle_workspaces(conn: &Connection, source_id: i64, registry: &Registry) -> 
         if head.workspace_id != workspace_id {
             head.workspace_id = workspace_id;
             head.search_text = search_text(conn, &head)?;
-            sessions::update_head(conn, session, &head)?;
+            sessions::update_head(conn, session, &head, None)?;
         }
     }
     Ok(())

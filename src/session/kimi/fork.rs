@@ -12,7 +12,7 @@ use crate::format::kimi::state::State;
 use crate::model::{SessionKey, Stored};
 use crate::session::Session;
 use crate::store::files::{FileKind, FileRow};
-use crate::store::{entries, kimi, log, sessions};
+use crate::store::{entries, kimi, log, paths, sessions};
 
 impl Session {
     /// Makes a Kimi session of this one up to the end of a turn, from 0, as
@@ -72,8 +72,7 @@ impl Session {
         let place = self.kimi_place(tx)?;
         let entry_key = entries::entry_key(tx, self.key, entry_id)?
             .ok_or_else(|| Error::EntryNotFound { entry_id: entry_id.to_owned() })?;
-        let mut path = entries::path(tx, entry_key, usize::MAX)?;
-        path.reverse();
+        let mut path = paths::path(tx, self.key, entry_key, usize::MAX)?;
         let text = match path.pop_if(|entry| crate::session::copy::is_prompt(entry)) {
             Some(prompt) => place.source.format.full_text(&log::line(tx, prompt.key)?),
             None => String::new(),
