@@ -170,7 +170,8 @@ impl Recovery {
         self.copy_content("chunks", "chunk_key", FileKind::Document, chunks)?;
         self.write_files()?;
         self.write_problems()?;
-        self.store.write(|tx| sessions::restore_rows(tx))?;
+        // Events belong to sessions, which have to be there; and have their effect on them.
+        self.store.rebuild()?;
         self.write_events()?;
         self.store.rebuild()?;
         self.report.files = self.files.len() as u64;
@@ -426,9 +427,10 @@ impl Recovery {
     }
 
     fn write_events(&mut self) -> Result<()> {
-        let sessions_sql = by_key("sessions", "session_key", "file_id");
-        let files_of = self.collect(&sessions_sql, 0, self.max_id, |row| {
-            Ok((row.get("place")?, row.get::<_, i64>("file_id")?))
+        let sessions_sql = by_key("sessions", "session_key", "source_id, path");
+        let places = self.collect(&sessions_sql, 0, self.max_id, |row| {
+            let place: (i64, Vec<u8>) = (row.get("source_id")?, row.get("path")?);
+            Ok((row.get("place")?, place))
         })?;
         let events_sql = by_key("events", "event_id", "*");
         let all = self.collect(&events_sql, 0, self.max_id, |row| {
@@ -439,8 +441,8 @@ impl Recovery {
         self.report.events = self.store.write(|tx| {
             let mut copied = 0;
             for (session, kind, at, value) in all.into_values() {
-                let Some(file_id) = files_of.get(&session) else { continue };
-                if let Some(session) = sessions::session_of_file(tx, *file_id)? {
+                let Some((source_id, path)) = places.get(&session) else { continue };
+                if let Some(session) = sessions::session_at(tx, *source_id, path)? {
                     events::insert_event(tx, session, kind, at, value.as_deref())?;
                     copied += 1;
                 }

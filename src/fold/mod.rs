@@ -88,7 +88,10 @@ pub(crate) fn paths_of(conn: &Connection, session: SessionKey) -> Result<BTreeSe
     let mut paths = BTreeSet::new();
     if source.format.has_folders() {
         let unit = kimi::unit_of(conn, source.source_id, &path)?;
-        paths.extend(unit.into_iter().flat_map(|unit| unit.files).map(|file| file.path));
+        for file in unit.into_iter().flat_map(|unit| unit.files) {
+            paths.extend(kimi::folder_of(&file.path));
+            paths.insert(file.path);
+        }
     }
     paths.insert(path);
     Ok(paths)

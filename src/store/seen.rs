@@ -77,14 +77,14 @@ pub(crate) fn mark_missing(conn: &Connection, source_id: i64, now: Timestamp) ->
                AND file_id NOT IN (SELECT file_id FROM seen_files)",
         )?
         .execute(named_params! { ":source_id": source_id, ":now": now })?;
-    // That a line was too long is noticed only when its file is read, and is
-    // true as long as that content stands; diverged files are told apart later.
+    // What the content of a file says is true as long as that content stands;
+    // diverged files are told apart later.
     let healed = conn
         .prepare_cached(
             "DELETE FROM problems
              WHERE source_id = ?1
                AND session_key IS NULL
-               AND kind NOT IN ('too-long', 'diverged')
+               AND kind IN ('link', 'unreadable-file', 'special-file', 'changing')
                AND path NOT IN (SELECT path FROM seen_problems)",
         )?
         .execute([source_id])?;

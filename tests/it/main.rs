@@ -6,6 +6,7 @@ mod check;
 mod cli;
 mod concurrency;
 mod growth;
+mod kimi;
 mod kward;
 mod layers;
 mod listing;

@@ -8,6 +8,7 @@ mod copies;
 mod creation;
 mod examples;
 mod keeping;
+mod kimi;
 mod lineage;
 mod navigation;
 mod recorder;

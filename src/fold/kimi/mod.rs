@@ -14,7 +14,7 @@ mod wire;
 use rusqlite::Connection;
 pub(crate) use settle::{Touched, document, everything, is_free, paths, registry, unit_of};
 pub(crate) use state::{load_state, merged};
-pub(crate) use units::Unit;
+pub(crate) use units::{Unit, folder_of};
 
 use super::search_text;
 use crate::error::Result;

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::fold::search_text;
 use crate::format::kimi::layout::{self, REGISTRY};
 use crate::format::kimi::registry::{self, Registry};
-use crate::model::{Format, ProblemKind, SessionKey};
+use crate::model::{Format, ProblemKind};
 use crate::store::files::{self, FileKind, FileRow};
 use crate::store::problems::{self, NewProblem};
 use crate::store::{events, log, sessions};
@@ -127,27 +127,32 @@ fn settle_stem(conn: &Connection, source_id: i64, registry: &Registry, stem: &[u
             rows.insert(path.to_vec(), session);
         }
     }
-    let mut left: Vec<SessionKey> = Vec::new();
+    // What became one session, a flat file that moved into its folder, is the
+    // one that was there first.
+    if let [unit] = &found[..] {
+        let first = rows.values().min().copied();
+        for session in rows.values().filter(|session| Some(**session) != first) {
+            sessions::delete_session(conn, *session)?;
+        }
+        rows.clear();
+        if let Some(session) = first {
+            sessions::update_path(conn, session, &unit.path)?;
+            rows.insert(unit.path.clone(), session);
+        }
+    }
     for (path, session) in &rows {
         if !found.iter().any(|unit| unit.path == *path) {
-            left.push(*session);
+            sessions::delete_session(conn, *session)?;
         }
     }
     for unit in &found {
         let session = match rows.get(&unit.path) {
             Some(session) => *session,
-            // A flat file that became a folder is the same session.
-            None => match left.pop() {
-                Some(session) => {
-                    sessions::update_path(conn, session, &unit.path)?;
-                    session
-                }
-                None => sessions::insert_folder(conn, source_id, &unit.path, Format::Kimi)?,
-            },
+            None => sessions::insert_folder(conn, source_id, &unit.path, Format::Kimi)?,
         };
         refold(conn, registry, session, unit)?;
     }
-    left.into_iter().try_for_each(|session| sessions::delete_session(conn, session))
+    Ok(())
 }
 
 /// A session and its files as they are now; `None` when nothing stands for it any more.

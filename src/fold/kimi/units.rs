@@ -49,6 +49,12 @@ pub(crate) fn stems(path: &[u8], kind: FileKind) -> Vec<Vec<u8>> {
     [stem].into_iter().chain(rotated).map(|name| place.stem(name)).collect()
 }
 
+/// The folder of the session that a file lies in.
+pub(crate) fn folder_of(path: &[u8]) -> Option<Vec<u8>> {
+    let place = layout::split(path).filter(|place| !place.rest.is_empty())?;
+    Some(place.stem(place.name))
+}
+
 /// The sessions that what goes by a name makes up: a folder, a flat file, both or none.
 pub(crate) fn units(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Vec<Unit>> {
     let beside = |end: &[u8]| [stem, end].concat();

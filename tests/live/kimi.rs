@@ -1,0 +1,134 @@
+//! Forks of Kimi sessions, undo, and what is refused.
+
+use sessile::{Error, ExportOptions, ImportOptions, SessionKey, Store, Timestamp};
+use tempfile::TempDir;
+
+fn small() -> (TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("sessions.db")).unwrap();
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/kimi/small");
+    store.import(root.as_ref(), &ImportOptions::new()).unwrap();
+    (folder, store)
+}
+
+fn contents(store: &Store, session: SessionKey) -> Vec<String> {
+    let messages = store.context(session).unwrap();
+    let content = |json: &str| {
+        let message: serde_json::Value = serde_json::from_str(json).unwrap();
+        match &message["content"] {
+            serde_json::Value::String(text) => text.clone(),
+            parts => parts[0]["text"].as_str().unwrap_or_default().to_owned(),
+        }
+    };
+    messages.iter().map(|message| content(&message.json)).collect()
+}
+
+#[test]
+fn a_fork_at_a_turn_has_the_files_that_kimi_would_write() {
+    let (folder, store) = small();
+    let original = store.live(store.find("1111").unwrap()).unwrap();
+    let at = Timestamp::parse("2026-07-01T00:00:00Z").unwrap();
+
+    let (fork, text) = original.at(at).with_id("fork").fork_at_turn(1).unwrap();
+
+    assert_eq!(text, "And a branch?");
+    let info = fork.info().unwrap();
+    assert_eq!(info.title.as_deref(), Some("Fork: Trees"));
+    assert_eq!(info.work_dir.as_deref(), Some("/home/me/alpha"));
+    assert_eq!(store.turns(fork.key()).unwrap().len(), 2);
+    let out = folder.path().join("out");
+    store.export(&out, &ExportOptions::new().session(fork.key())).unwrap();
+    let files = out.join("sessions/dd3464ad15e3938bd1128bd2347c29d6/fork");
+    let wire = std::fs::read_to_string(files.join("wire.jsonl")).unwrap();
+    assert_eq!(wire.lines().count(), 8);
+    let state = std::fs::read_to_string(files.join("state.json")).unwrap();
+    assert!(state.contains("\"wire_mtime\": 1782864000.0"), "{state}");
+    assert!(store.check().unwrap().is_empty());
+}
+
+#[test]
+fn undo_ends_before_a_turn_and_gives_its_text_back() {
+    let (_folder, store) = small();
+    let original = store.live(store.find("1111").unwrap()).unwrap();
+
+    let (undone, text) = original.undo_to_turn(1).unwrap();
+    let (empty, first) = original.undo_to_turn(0).unwrap();
+
+    assert_eq!((text.as_str(), first.as_str()), ("And a branch?", "What is a leaf?"));
+    assert_eq!(undone.info().unwrap().title.as_deref(), Some("Undo: Trees"));
+    assert_eq!(store.turns(undone.key()).unwrap().len(), 1);
+    assert_eq!(empty.info().unwrap().entry_count, 0);
+    assert!(matches!(original.undo_to_turn(9), Err(Error::TurnNotFound { turn: 9, turns: 3 })));
+    assert!(matches!(original.fork_at_turn(9), Err(Error::TurnNotFound { turn: 9, .. })));
+    assert!(store.check().unwrap().is_empty());
+}
+
+#[test]
+fn a_branch_that_was_rotated_away_can_be_labelled_and_forked() {
+    let (_folder, store) = small();
+    let session = store.find("1111").unwrap();
+    let original = store.live(session).unwrap();
+    let lost = store.leaves(session).unwrap().remove(0);
+
+    let (_, known) = original.append_label_change(&lost.id, Some("roots")).unwrap();
+    let (fork, _) = original.fork(&lost.id).unwrap();
+
+    assert!(known);
+    assert_eq!(store.entry(session, &lost.id).unwrap().unwrap().label.as_deref(), Some("roots"));
+    assert_eq!(
+        contents(&store, fork.key()),
+        ["What is a leaf?", "", "And a root?", "Where a path begins."]
+    );
+    // A path has the same ids wherever it stands.
+    assert_eq!(fork.info().unwrap().leaf, Some(lost.id));
+    assert!(store.check().unwrap().is_empty());
+}
+
+#[test]
+fn a_flat_session_is_forked_titled_and_deleted_like_any_other() {
+    let (folder, store) = small();
+    let session = store.find("4444").unwrap();
+    let live = store.live(session).unwrap();
+
+    let copy = live.duplicate().unwrap();
+    live.rename(Some("Old")).unwrap();
+    assert_eq!(live.info().unwrap().title.as_deref(), Some("Old"));
+    assert_eq!(contents(&store, copy.key()), ["flat", "as of old"]);
+
+    store.delete(session, Timestamp::now()).unwrap();
+    let out = folder.path().join("out");
+    store.export(&out, &ExportOptions::new()).unwrap();
+    let names: Vec<String> =
+        std::fs::read_dir(out.join("sessions/dd3464ad15e3938bd1128bd2347c29d6"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+    assert!(!names.iter().any(|name| name.starts_with("4444")), "{names:?}");
+    assert!(store.check().unwrap().is_empty());
+
+    store.purge(session).unwrap();
+    assert!(matches!(store.find("4444"), Err(Error::SessionNotFound(_))));
+    assert!(store.check().unwrap().is_empty());
+}
+
+#[test]
+fn what_kimi_writes_itself_is_refused_and_changes_nothing() {
+    let (_folder, store) = small();
+    let live = store.live(store.find("1111").unwrap()).unwrap();
+    let before = live.info().unwrap().entry_count;
+
+    assert!(matches!(live.append_message("{}"), Err(Error::Unsupported(_))));
+    assert!(matches!(live.branch("x"), Err(Error::Unsupported(_) | Error::EntryNotFound { .. })));
+    let new = sessile::NewSession::new("/w").format(sessile::Format::Kimi);
+    assert!(matches!(store.create(&new), Err(Error::Unsupported(_))));
+    assert_eq!(live.info().unwrap().entry_count, before);
+}
+
+#[test]
+fn the_registry_names_the_last_session_of_a_work_dir() {
+    let (_folder, store) = small();
+
+    let last = store.remembered("/home/me/alpha").unwrap();
+
+    assert_eq!(last, Some(store.find("1111").unwrap()));
+}
