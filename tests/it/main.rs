@@ -12,6 +12,7 @@ mod layers;
 mod listing;
 mod migrations;
 mod open;
+mod pi;
 mod properties;
 mod roundtrip;
 mod support;

@@ -11,6 +11,7 @@ mod keeping;
 mod kimi;
 mod lineage;
 mod navigation;
+mod pi;
 mod recorder;
 mod support;
 mod watching;

@@ -1,0 +1,200 @@
+//! pi's sessions, versions 1 to 3.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use sessile::{ExportOptions, Format, ImportOptions, SessionFilter};
+
+use crate::support::{TestStore, ids, line, snapshot};
+
+const FULL: &str = "019d0000-0000-7000-8000-000000000001";
+const FIRST_VERSION: &str = "019d0000-0000-4000-8000-000000000002";
+const KNOTTED: &str = "019d0000-0000-7000-8000-000000000003";
+
+fn small() -> TestStore {
+    TestStore::of_fixture("pi/small")
+}
+
+/// A session whose entries behind a header are these.
+fn of_entries(entries: &[Value]) -> TestStore {
+    let header = json!({
+        "type": "session", "version": 3, "id": "one", "timestamp": "2026-05-01T00:00:00.000Z",
+        "cwd": "/w"
+    });
+    let test = TestStore::new();
+    let lines: String = [&header].into_iter().chain(entries).map(line).collect();
+    test.write("sessions/--w--/one.jsonl", lines);
+    test.store.import(&test.root, &ImportOptions::new().format(Format::Pi)).unwrap();
+    test
+}
+
+fn said(messages: &Value) -> Vec<String> {
+    let said = |message: &Value| {
+        let content = &message["content"];
+        let text = content.as_str().or(content[0]["text"].as_str());
+        text.or(message["summary"].as_str()).unwrap_or_default().to_owned()
+    };
+    messages.as_array().unwrap().iter().map(said).collect()
+}
+
+#[test]
+fn the_root_is_told_by_its_files_and_comes_back_byte_for_byte() {
+    let test = small();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/pi/small");
+    let out = test.folder().join("out");
+    test.store.export(&out, &ExportOptions::new()).unwrap();
+
+    let rows = test.store.sessions(&SessionFilter::new()).unwrap().rows;
+    assert!(rows.iter().all(|row| row.format == Format::Pi));
+    assert_eq!(rows.len(), 3);
+    let mut there = snapshot(&root);
+    there.retain(|_, (mode, ..)| *mode & 0o170_000 == 0o100_000);
+    let mut back = snapshot(&out);
+    back.retain(|_, (mode, ..)| *mode & 0o170_000 == 0o100_000);
+    assert_eq!(back, there);
+    assert_eq!(test.store.check().unwrap(), []);
+    assert_eq!(test.store.verify(&root).unwrap().differences, []);
+}
+
+#[test]
+fn every_record_but_the_header_is_an_entry_and_the_last_is_the_leaf() {
+    let test = small();
+    let row = test.row(FULL);
+
+    assert_eq!(row["leaf"], "af");
+    assert_eq!(row["branch"], json!(["a1", "a2", "a3", "a4", "a5", "ac", "ad", "ae", "af"]));
+    assert_eq!(row["tree"].as_array().unwrap().len(), 15);
+    assert_eq!(row["name"], "Trees");
+    assert_eq!(row["labels"]["a4"]["label"], "start");
+    assert_eq!(
+        (&row["first_message"], &row["message_count"]),
+        (&json!("What is a leaf?"), &json!(4))
+    );
+    assert_eq!(row["problems"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn the_model_is_that_of_the_branch() {
+    let test = small();
+    let row = test.row(FULL);
+    assert_eq!(
+        (&row["provider"], &row["model"], &row["thinking_level"]),
+        (&json!("anthropic"), &json!("opus"), &json!("high"))
+    );
+
+    let session = test.store.find(FULL).unwrap();
+    test.store.live(session).unwrap().branch("a2").unwrap();
+    let row = test.row(FULL);
+
+    assert_eq!((&row["provider"], &row["model"]), (&json!("openai"), &json!("gpt")));
+    assert_eq!(row["context"], json!([]));
+    assert_eq!(test.store.check().unwrap(), []);
+}
+
+#[test]
+fn tokens_and_cost_are_summed_over_all_branches() {
+    let test = small();
+    let usage = test.store.usage(test.store.find(FULL).unwrap()).unwrap();
+
+    assert_eq!((usage.input, usage.output, usage.total_tokens), (Some(21), Some(11), Some(38)));
+    assert!((usage.cost.unwrap() - 0.61).abs() < 1e-9);
+}
+
+#[test]
+fn a_compaction_keeps_from_the_entry_it_names_and_edits_hold() {
+    let test = small();
+    let session = test.store.find(FULL).unwrap();
+    test.store.live(session).unwrap().branch("ab").unwrap();
+
+    assert_eq!(
+        said(&test.row(FULL)["context"]),
+        ["Talk of trees.", "What is a root?", "The active entry.", "a note", "Thanks!"]
+    );
+}
+
+#[test]
+fn entries_of_version_1_have_ids_by_their_place() {
+    let test = small();
+    let row = test.row(FIRST_VERSION);
+
+    assert_eq!(row["branch"], json!(["message:0", "message:1", "message:2", "message:3"]));
+    // Kept from line 2 on, the header being line 0; the hook's message has its new role.
+    assert_eq!(said(&row["context"]), ["One and two.", "two", "hooked"]);
+    assert_eq!(row["context"][2]["role"], "custom");
+}
+
+#[test]
+fn circles_repeated_ids_and_orphans_end() {
+    let test = small();
+    let row = test.row(KNOTTED);
+
+    assert_eq!(row["branch"], json!(["c1", "c2", "c3"]));
+    let mut kinds: Vec<&str> = row["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| problem["kind"].as_str().unwrap())
+        .collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["cycle", "duplicate-id"]);
+}
+
+#[test]
+fn a_leaf_that_was_moved_gives_way_to_what_comes_after() {
+    let test = of_entries(&[
+        json!({"type": "custom", "id": "a", "parentId": null}),
+        json!({"type": "custom", "id": "b", "parentId": "a"}),
+    ]);
+    let session = test.store.find("one").unwrap();
+    let live = test.store.live(session).unwrap();
+
+    live.branch("a").unwrap();
+    assert_eq!(live.info().unwrap().leaf.as_deref(), Some("a"));
+    test.store.rebuild().unwrap();
+    assert_eq!(live.info().unwrap().leaf.as_deref(), Some("a"));
+    live.reset_leaf().unwrap();
+    assert_eq!(ids(&test.store.branch(session).unwrap()), [""; 0]);
+
+    test.append("sessions/--w--/one.jsonl", line(&json!({"type": "custom", "id": "c"})));
+    test.store.import(&test.root, &ImportOptions::new().format(Format::Pi)).unwrap();
+    assert_eq!(live.info().unwrap().leaf.as_deref(), Some("c"));
+    assert_eq!(test.store.check().unwrap(), []);
+}
+
+#[test]
+fn activity_is_the_latest_message_wherever_it_stands() {
+    let message = |id: &str, role: &str, at: i64| {
+        json!({
+            "type": "message", "id": id, "parentId": null, "timestamp": "2030-01-01T00:00:00Z",
+            "message": {"role": role, "content": "x", "timestamp": at}
+        })
+    };
+    let test = of_entries(&[
+        message("a", "assistant", 2_000),
+        message("b", "user", 1_000),
+        message("c", "toolResult", 9_000),
+    ]);
+
+    assert_eq!(test.row("one")["modified_at"], "1970-01-01T00:00:02.000Z");
+}
+
+#[test]
+fn no_table_of_pis_changes_unseen() {
+    let test = small();
+    for (table, column, value) in [
+        ("settings", "provider", "'x'"),
+        ("settings", "sets_model", "1 - sets_model"),
+        ("settings", "reasoning_effort", "'x'"),
+        ("usages", "cost", "ifnull(cost, 0) + 1"),
+        ("usages", "input", "input + 1"),
+        ("usages", "model", "'x'"),
+    ] {
+        let conn = test.sqlite();
+        conn.execute_batch(&format!("UPDATE {table} SET {column} = {value}")).unwrap();
+        drop(conn);
+
+        assert_ne!(test.store.check().unwrap(), [], "{table}.{column}");
+        test.store.rebuild().unwrap();
+        assert_eq!(test.store.check().unwrap(), [], "{table}.{column}");
+    }
+}

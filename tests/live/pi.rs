@@ -1,0 +1,147 @@
+//! Live sessions of pi: its bytes, its branches as sessions, and leaves without a record.
+
+use sessile::{Error, ExportOptions, Format, ImportOptions, NewSession, Session, Store, Timestamp};
+use tempfile::TempDir;
+
+fn store() -> (TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("sessions.db")).unwrap();
+    (folder, store)
+}
+
+fn at(second: u32) -> Timestamp {
+    Timestamp::parse(&format!("2026-05-01T00:00:{second:02}.000Z")).unwrap()
+}
+
+fn new(store: &Store) -> Session {
+    let new = NewSession::new("/w").format(Format::Pi).session_id("one").at(at(0));
+    store.create(&new).unwrap().at(at(1))
+}
+
+fn exported(folder: &TempDir, store: &Store, name: &str, session: &Session) -> String {
+    let out = folder.path().join(name);
+    store.export(&out, &ExportOptions::new().session(session.key())).unwrap();
+    let file = String::from_utf8(session.info().unwrap().file).unwrap();
+    std::fs::read_to_string(out.join(file)).unwrap()
+}
+
+#[test]
+fn a_session_is_there_with_its_header_and_in_pis_bytes() {
+    let (folder, store) = store();
+    let session = new(&store);
+
+    session
+        .with_id("a1")
+        .append_entry("model_change", r#"{ "provider": "p", "modelId": "m" }"#)
+        .unwrap();
+    session
+        .with_id("a2")
+        .append_message(r#"{"role":"user","content":"half \ud83d","n":1.50}"#)
+        .unwrap();
+    session.with_id("a3").append_entry("custom", r#"{"customType":"x","data":[]}"#).unwrap();
+    session.with_id("a4").rename(Some("two\nlines")).unwrap();
+
+    let info = session.info().unwrap();
+    assert_eq!(info.file, b"sessions/--w--/2026-05-01T00-00-00-000Z_one.jsonl");
+    assert_eq!(
+        exported(&folder, &store, "out", &session),
+        "{\"type\":\"session\",\"version\":3,\"id\":\"one\",\"timestamp\":\"2026-05-01T00:00:00.000Z\",\"cwd\":\"/w\"}\n\
+         {\"type\":\"model_change\",\"id\":\"a1\",\"parentId\":null,\"timestamp\":\"2026-05-01T00:00:01.000Z\",\"provider\":\"p\",\"modelId\":\"m\"}\n\
+         {\"type\":\"message\",\"id\":\"a2\",\"parentId\":\"a1\",\"timestamp\":\"2026-05-01T00:00:01.000Z\",\"message\":{\"role\":\"user\",\"content\":\"half \\ud83d\",\"n\":1.50}}\n\
+         {\"type\":\"custom\",\"customType\":\"x\",\"data\":[],\"id\":\"a3\",\"parentId\":\"a2\",\"timestamp\":\"2026-05-01T00:00:01.000Z\"}\n\
+         {\"type\":\"session_info\",\"id\":\"a4\",\"parentId\":\"a3\",\"timestamp\":\"2026-05-01T00:00:01.000Z\",\"name\":\"two lines\"}\n"
+    );
+    assert_eq!(info.title.as_deref(), Some("two lines"));
+    assert!(store.check().unwrap().is_empty());
+}
+
+#[test]
+fn what_pi_has_no_record_for_is_refused() {
+    let (_folder, store) = store();
+    let session = new(&store);
+
+    for refused in [
+        session.update_memory_state("[]", "null"),
+        session.append_tool_execution("{}", "").map(drop),
+        session.append_system_prompt_snapshot("p", "r").map(drop),
+    ] {
+        assert!(matches!(refused, Err(Error::Unsupported(_))), "{refused:?}");
+    }
+    assert!(matches!(session.append_entry("custom", "[]"), Err(Error::InvalidRecord(_))));
+    assert!(matches!(session.branch("x"), Err(Error::EntryNotFound { .. })));
+    assert_eq!(session.info().unwrap().entry_count, 0);
+}
+
+#[test]
+fn a_moved_leaf_writes_no_line_and_branches_go_on_from_it() {
+    let (folder, store) = store();
+    let session = new(&store);
+    let one = session.append_message(r#"{"role":"user","content":"one"}"#).unwrap();
+    session.append_message(r#"{"role":"assistant","content":"two"}"#).unwrap();
+
+    let text = session.navigate(&one).unwrap();
+    assert_eq!((text.as_str(), session.info().unwrap().leaf), ("one", None));
+    assert_eq!(exported(&folder, &store, "out", &session).lines().count(), 3);
+    let other = session.append_message(r#"{"role":"user","content":"other"}"#).unwrap();
+
+    assert_eq!(store.roots(session.key()).unwrap().len(), 2);
+    assert_eq!(session.info().unwrap().leaf, Some(other));
+    assert!(store.check().unwrap().is_empty());
+}
+
+#[test]
+fn a_branch_becomes_a_session_whose_labels_stand_at_its_end() {
+    let (folder, store) = store();
+    let session = new(&store);
+    let user = |text: &str| format!("{{\"role\":\"user\",\"content\":\"{text}\"}}");
+    let say = |id: &str| session.with_id(id).append_message(&user(id)).unwrap();
+    say("a");
+    session.with_id("l").append_label_change("a", Some("start")).unwrap();
+    say("b");
+    session
+        .with_id("c")
+        .append_entry("compaction", r#"{"summary":"s","firstKeptEntryId":"l","tokensBefore":1}"#)
+        .unwrap();
+    say("d");
+    session.branch("a").unwrap();
+    say("e");
+    session.branch("d").unwrap();
+
+    let fork = session.with_id("two").at(at(9)).fork_branch().unwrap();
+
+    let branch = store.branch(fork.key()).unwrap();
+    let ids: Vec<&str> = branch.iter().map(|entry| entry.id.as_str()).collect();
+    assert_eq!(ids[..4], ["a", "b", "c", "d"]);
+    assert_eq!(branch.len(), 5);
+    assert_eq!(branch[4].entry_type, "label");
+    assert_eq!(store.labels(fork.key()).unwrap()[0].target_id, "a");
+    let lines = exported(&folder, &store, "out", &fork);
+    // What was kept from a label on is kept from the entry behind it.
+    assert!(lines.contains("\"firstKeptEntryId\":\"b\""), "{lines}");
+    assert!(lines.contains("\"parentSession\":\""), "{lines}");
+    assert!(store.check().unwrap().is_empty());
+}
+
+#[test]
+fn a_copy_of_version_1_is_one_of_version_3() {
+    let (folder, store) = store();
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pi/small");
+    store.import(root.as_ref(), &ImportOptions::new()).unwrap();
+    let old = store.live(store.find("019d0000-0000-4000").unwrap()).unwrap();
+    let said = r#"{"role":"user","content":"more"}"#;
+    assert!(matches!(old.append_message(said), Err(Error::Unsupported(_))));
+
+    let copy = old.duplicate().unwrap();
+    copy.append_message(said).unwrap();
+
+    let (before, after) = (store.context(old.key()).unwrap(), store.context(copy.key()).unwrap());
+    let json = |messages: &[sessile::Message]| -> Vec<String> {
+        messages.iter().map(|message| message.json.clone()).collect()
+    };
+    assert_eq!(json(&after)[..before.len()], json(&before));
+    assert_eq!(after.len(), before.len() + 1);
+    let lines = exported(&folder, &store, "out", &copy);
+    assert!(lines.starts_with("{\"type\":\"session\",\"version\":3,"), "{lines}");
+    assert!(!lines.contains("hookMessage") && !lines.contains("firstKeptEntryIndex"), "{lines}");
+    assert!(store.check().unwrap().is_empty());
+}
