@@ -4,7 +4,8 @@ use rusqlite::Connection;
 
 use crate::context;
 use crate::error::{Error, Result};
-use crate::model::{Entry, SessionInfo, SessionKey};
+use crate::format::Transcript;
+use crate::model::{Entry, SessionInfo, SessionKey, Timestamp};
 use crate::store::{Store, entries, log, records, sessions};
 
 /// The active branch of a session, at one moment.
@@ -71,7 +72,8 @@ impl Store {
     }
 
     /// Returns the conversation as Markdown: a heading for each message that
-    /// the program would go on with, as the program itself exports it.
+    /// the program would go on with, as the program itself exports it. Kimi's
+    /// says when that was.
     ///
     /// # Errors
     ///
@@ -83,16 +85,25 @@ impl Store {
     /// # let dir = tempfile::tempdir()?;
     /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
     /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
-    /// let text = store.markdown(store.find("edge-97")?)?;
+    /// let text = store.markdown(store.find("edge-97")?, sessile::Timestamp::now())?;
     ///
     /// assert!(text.starts_with("# Kward Session\n\n## User\n\nfirst\n"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn markdown(&self, session: SessionKey) -> Result<String> {
+    pub fn markdown(&self, session: SessionKey, exported_at: Timestamp) -> Result<String> {
         self.read(|conn| {
-            let format = info(conn, session)?.format;
-            let messages: Vec<_> = context::messages(conn, session)?.collect::<Result<_>>()?;
-            Ok(format.markdown(messages.iter().map(|message| message.json.as_str())))
+            let info = info(conn, session)?;
+            let messages: Vec<String> = context::messages(conn, session)?
+                .map(|message| message.map(|message| message.json))
+                .collect::<Result<_>>()?;
+            let token_count = context::token_count(conn, &info)?;
+            Ok(info.format.markdown(&Transcript {
+                session_id: info.session_id.as_deref(),
+                work_dir: info.work_dir.as_deref(),
+                exported_at,
+                token_count: token_count.as_deref(),
+                messages: &messages,
+            }))
         })
     }
 

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
+use crate::format::kimi::context::Restoring;
 use crate::format::{Kept, stored_text};
 use crate::model::{
     Entry, Format, Label, Message, Runtime, SessionInfo, SessionKey, Step, StepKind, Stored,
@@ -294,6 +295,21 @@ pub(crate) fn settings(conn: &Connection, leaf_key: i64) -> Result<Runtime> {
         Ok(found.model.is_none() || found.reasoning_effort.is_none())
     })?;
     Ok(found)
+}
+
+/// The tokens of a session's context as its program counts them, in digits;
+/// `None` where that stands in no file.
+pub(crate) fn token_count(conn: &Connection, info: &SessionInfo) -> Result<Option<String>> {
+    if !info.format.has_folders() {
+        return Ok(None);
+    }
+    let mut restoring = Restoring::default();
+    if let Some(leaf_key) = leaf_key(conn, info.key)? {
+        for line_key in paths::lines(conn, leaf_key)? {
+            restoring.take(&log::line(conn, line_key)?);
+        }
+    }
+    Ok(Some(restoring.finish().token_count_with_pending))
 }
 
 /// Stands for a value that common JSON readers choke on: the file and line that hold it.

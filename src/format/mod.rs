@@ -28,6 +28,18 @@ pub(crate) struct Kept {
     pub(crate) position: Option<usize>,
 }
 
+/// A conversation to be exported, and what is known of it.
+#[derive(Debug)]
+pub(crate) struct Transcript<'a> {
+    pub(crate) session_id: Option<&'a str>,
+    pub(crate) work_dir: Option<&'a str>,
+    pub(crate) exported_at: Timestamp,
+    /// Tokens of the context, in digits, where the format counts them.
+    pub(crate) token_count: Option<&'a str>,
+    /// Each as JSON.
+    pub(crate) messages: &'a [String],
+}
+
 /// What a tree shows of an entry.
 #[derive(Debug, Default)]
 pub(crate) struct Shown {
@@ -351,12 +363,12 @@ impl Format {
         }
     }
 
-    /// A conversation as Markdown, from the JSON of its messages.
-    pub(crate) fn markdown<'a>(self, messages: impl Iterator<Item = &'a str>) -> String {
+    /// A conversation as Markdown, as the format's own program exports it where it does.
+    pub(crate) fn markdown(self, transcript: &Transcript<'_>) -> String {
         match self {
-            Self::Kward => kward::markdown(messages),
-            Self::Kimi => String::new(),
-            Self::Pi => String::new(),
+            Self::Kward => kward::markdown(transcript.messages.iter().map(String::as_str)),
+            Self::Kimi => kimi::markdown(transcript),
+            Self::Pi => pi::markdown(transcript),
         }
     }
 

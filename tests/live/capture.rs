@@ -29,7 +29,7 @@ fn markdown_shows_the_conversation_that_would_go_on() {
     session.compact(r#"{"role":"compactionSummary","summary":"S","id":"k"}"#).unwrap();
     session.append_message(r#"{"role":"tool","name":"bash","content":"ok"}"#).unwrap();
 
-    let text = fixture.store.markdown(session.key()).unwrap();
+    let text = fixture.store.markdown(session.key(), sessile::Timestamp(0)).unwrap();
 
     let expected = "# Kward Session\n\n## Compactionsummary\n\nS\n\n## Tool\nTool: `bash`\n\nok\n";
     assert_eq!(text, expected);
@@ -40,5 +40,8 @@ fn markdown_of_an_empty_session_is_its_heading() {
     let fixture = Fixture::new();
     let session = fixture.create("s");
 
-    assert_eq!(fixture.store.markdown(session.key()).unwrap(), "# Kward Session\n");
+    assert_eq!(
+        fixture.store.markdown(session.key(), sessile::Timestamp(0)).unwrap(),
+        "# Kward Session\n"
+    );
 }

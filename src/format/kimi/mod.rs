@@ -10,6 +10,7 @@ mod display;
 pub(crate) mod fork;
 mod lax;
 pub(crate) mod layout;
+mod markdown;
 mod payload;
 pub(crate) mod registry;
 pub(crate) mod state;
@@ -18,6 +19,7 @@ pub(crate) mod text;
 pub(crate) mod wire;
 
 pub(in crate::format) use display::{full_text, parts, preview, shown};
+pub(in crate::format) use markdown::markdown;
 
 use layout::Part;
 

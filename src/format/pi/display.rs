@@ -3,7 +3,7 @@
 use super::context::text_of_line;
 use super::{string, text_of};
 use crate::format::json::{self, Kind, Raw};
-use crate::format::{Part, Shown};
+use crate::format::{Part, Shown, Transcript};
 
 /// Code points of a preview, dots included.
 const PREVIEW_LENGTH: usize = 120;
@@ -30,6 +30,31 @@ pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
         });
     }
     (role, parts)
+}
+
+/// A conversation as Markdown: a heading for each message. pi exports pages, of
+/// which this is the text.
+pub(in crate::format) fn markdown(transcript: &Transcript<'_>) -> String {
+    let mut out = String::from("# pi Session\n");
+    for message in transcript.messages {
+        let (role, parts) = parts(message);
+        out.push_str(&format!("\n## {}\n", if role.is_empty() { "message" } else { &role }));
+        for part in parts {
+            let text = match part {
+                Part::Text(text) => text.trim_end().to_owned(),
+                Part::Thinking(text) => {
+                    let lines: Vec<String> =
+                        text.trim_end().lines().map(|line| format!("> {line}")).collect();
+                    lines.join("\n")
+                }
+                Part::ToolCall(label) => format!("`{label}`"),
+                Part::Image { .. } => "[image]".to_owned(),
+                Part::Other(kind) => format!("[{kind}]"),
+            };
+            out.push_str(&format!("\n{text}\n"));
+        }
+    }
+    out
 }
 
 /// What a tree shows of an entry's line.
@@ -139,6 +164,15 @@ mod tests {
             ),
             "user a b"
         );
+        let messages = [r#"{"role":"user","content":"a"}"#.to_owned()];
+        let transcript = Transcript {
+            session_id: None,
+            work_dir: None,
+            exported_at: crate::model::Timestamp(0),
+            token_count: None,
+            messages: &messages,
+        };
+        assert_eq!(markdown(&transcript), "# pi Session\n\n## user\n\na\n");
         let calls = r#"{"role":"assistant","content":[{"type":"toolCall","id":"c","name":"read","arguments":{"path":"x"}}]}"#;
         assert_eq!(parts(calls).1, [Part::ToolCall("[read: {\"path\":\"x\"}]".to_owned())]);
     }

@@ -18,7 +18,7 @@ mod write;
 use std::borrow::Cow;
 
 pub(super) use context::{edit_target, first_message, messages, restore};
-pub(super) use display::{full_text, parts, preview, shown};
+pub(super) use display::{full_text, markdown, parts, preview, shown};
 use json::{Kind, Raw};
 pub(super) use write::{identified, path_of, relinked, serialise};
 

@@ -91,7 +91,9 @@ pub(super) fn fork(store: &Store, args: &ForkArgs) -> Result<bool> {
 }
 
 pub(super) fn markdown(store: &Store, session: &str) -> Result<bool> {
-    io::stdout().lock().write_all(store.markdown(store.find(session)?)?.as_bytes())?;
+    io::stdout()
+        .lock()
+        .write_all(store.markdown(store.find(session)?, sessile::Timestamp::now())?.as_bytes())?;
     Ok(true)
 }
 

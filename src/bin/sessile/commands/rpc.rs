@@ -272,7 +272,7 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
             let points = store.rewind_points(params.key(store)?)?;
             points.iter().map(point_json).collect()
         }
-        "markdown" => Value::from(store.markdown(params.key(store)?)?),
+        "markdown" => Value::from(store.markdown(params.key(store)?, now(params)?)?),
         "entries_after" => {
             let line = params.get("line")?.unwrap_or(0);
             let limit = params.get("limit")?.unwrap_or(100);
@@ -301,12 +301,17 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
     Ok(result.to_string())
 }
 
+/// The time that a request gives, else now.
+fn now(params: &Params<'_>) -> Result<sessile::Timestamp, Refusal> {
+    Ok(params.time()?.unwrap_or_else(sessile::Timestamp::now))
+}
+
 fn keep(
     store: &Store,
     params: &Params<'_>,
     change: impl Fn(&Store, SessionKey, sessile::Timestamp) -> sessile::Result<()>,
 ) -> Result<Value, Refusal> {
-    let at = params.time()?.unwrap_or_else(sessile::Timestamp::now);
+    let at = now(params)?;
     change(store, params.key(store)?, at)?;
     Ok(Value::Null)
 }
