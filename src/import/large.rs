@@ -9,6 +9,7 @@ use super::{Inbox, Progress};
 use crate::error::Result;
 use crate::fold;
 use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::packing::Packer;
 use crate::store::{log, problems, seen, sessions};
 
 impl Writer<'_> {
@@ -64,7 +65,7 @@ impl Writer<'_> {
                 match inbox.next() {
                     Some(Item::Chunk(chunk)) => {
                         batch += chunk.raw.len() as u64;
-                        append_raw(&tx, &mut file, &chunk)?;
+                        append_raw(&tx, &mut file, &chunk, &mut self.packer)?;
                         if BATCH_BYTES <= batch {
                             break;
                         }
@@ -122,10 +123,15 @@ impl Writer<'_> {
 }
 
 /// Adds a chunk to a large file, and carries its digest on.
-fn append_raw(tx: &Connection, file: &mut FileRow, chunk: &Chunk) -> Result<()> {
+fn append_raw(
+    tx: &Connection,
+    file: &mut FileRow,
+    chunk: &Chunk,
+    packer: &mut Packer,
+) -> Result<()> {
     if file.kind == FileKind::Log {
         for line in chunk.lines() {
-            log::insert_line(tx, log::key(file.file_id, file.line_count), line)?;
+            log::insert_packed(tx, log::key(file.file_id, file.line_count), line, packer)?;
             file.line_count += 1;
         }
     } else {

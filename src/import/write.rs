@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::fold::{self, Fold, Shape};
 use crate::model::{Format, SessionKey};
 use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::packing::Packer;
 use crate::store::problems::{self, NewProblem};
 use crate::store::{log, seen, sessions};
 
@@ -71,7 +72,8 @@ pub(super) fn write(
 ) -> Result<Outcome> {
     let conn = job.store.connection()?;
     seen::begin(&conn)?;
-    let mut writer = Writer { job, tally: Tally::default(), saw_all: false };
+    let packer = Packer::new(job.store.compression())?;
+    let mut writer = Writer { job, packer, tally: Tally::default(), saw_all: false };
     let mut waiting = inbox.next();
     while let Some(item) = waiting.take() {
         let item = match item {
@@ -152,6 +154,7 @@ impl Tally {
 
 pub(super) struct Writer<'a> {
     pub(super) job: &'a Job<'a>,
+    pub(super) packer: Packer,
     pub(super) tally: Tally,
     saw_all: bool,
 }
@@ -341,7 +344,8 @@ impl Writer<'_> {
                 Some(Piece::End(end)) => break *end,
                 Some(Piece::Chunk(mut chunk)) => {
                     let fold = fold.as_mut().map(|fold| (fold, format));
-                    position = write_lines(tx, base.file_id, position, &mut chunk, fold)?;
+                    let packer = &mut self.packer;
+                    position = write_lines(tx, base.file_id, position, &mut chunk, packer, fold)?;
                 }
             }
         };
@@ -385,7 +389,8 @@ impl Writer<'_> {
                 Some(Piece::End(end)) => break *end,
                 Some(Piece::Chunk(mut chunk)) if row.kind == FileKind::Log => {
                     let fold = fold.as_mut().map(|fold| (fold, format));
-                    position = write_lines(tx, row.file_id, position, &mut chunk, fold)?;
+                    let packer = &mut self.packer;
+                    position = write_lines(tx, row.file_id, position, &mut chunk, packer, fold)?;
                 }
                 Some(Piece::Chunk(chunk)) => {
                     log::insert_chunk(tx, log::key(row.file_id, position), &chunk.raw)?;
@@ -477,12 +482,13 @@ fn write_lines(
     file_id: i64,
     mut position: u32,
     chunk: &mut Chunk,
+    packer: &mut Packer,
     mut fold: Option<(&mut Fold<'_>, Format)>,
 ) -> Result<u32> {
     let mut records = std::mem::take(&mut chunk.records).into_iter();
     for line in chunk.lines() {
         let key = log::key(file_id, position);
-        log::insert_line(tx, key, line)?;
+        log::insert_packed(tx, key, line, packer)?;
         if let Some((fold, format)) = &mut fold {
             fold.apply(key, records.next().unwrap_or_else(|| format.parse(line)))?;
         }

@@ -11,6 +11,7 @@ mod layers;
 mod listing;
 mod migrations;
 mod open;
+mod packing;
 mod properties;
 mod roundtrip;
 mod support;
