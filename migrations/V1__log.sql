@@ -54,6 +54,7 @@ WHERE state <> 'superseded';
 CREATE TABLE lines (
     line_key INTEGER NOT NULL PRIMARY KEY, -- file_id << 32 | position from 0: a file's lines lie together
     raw      BLOB    NOT NULL,
+    enc      INTEGER NOT NULL CHECK (enc IN (0, 1)), -- 0: raw is the line; 1: it is packed by zstd
     checksum INTEGER NOT NULL              -- CRC-32 of the line
 ) STRICT;
 

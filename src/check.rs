@@ -11,7 +11,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest, Sha256};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fold::{self, kimi};
 use crate::format::kimi::registry::Registry;
 use crate::model::SessionKey;
@@ -83,7 +83,11 @@ impl Store {
         check_sqlite(&tx, &mut findings)?;
         if findings.found.is_empty() {
             check_files(&tx, &mut findings)?;
-            check_projections(&tx, &mut findings)?;
+            match check_projections(&tx, &mut findings) {
+                // A line that cannot be read: what is folded from it is not known.
+                Err(Error::Damaged(detail)) => findings.add("lines", detail),
+                checked => checked?,
+            }
         }
         Ok(findings.found)
     }

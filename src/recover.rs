@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::model::{Format, ProblemKind, Timestamp};
 use crate::store::events::{self, EventKind};
 use crate::store::files::{self, FileKind, FileRow, FileState, Source};
-use crate::store::{Store, log, sessions};
+use crate::store::{Store, log, packing, sessions};
 
 /// Bytes that one transaction writes, or a row's, if that is more.
 const BATCH_BYTES: usize = 16 << 20;
@@ -316,7 +316,10 @@ impl Recovery {
         kind: FileKind,
         keys: Vec<i64>,
     ) -> Result<()> {
-        let mut select = self.from.prepare(&format!("SELECT raw FROM {table} WHERE {key} = ?1"))?;
+        let enc = if kind == FileKind::Log { "enc" } else { "0" };
+        let mut select = self
+            .from
+            .prepare(&format!("SELECT raw, {enc} AS enc FROM {table} WHERE {key} = ?1"))?;
         let mut keys = keys.into_iter().peekable();
         let ids: Vec<i64> =
             self.files.values().filter(|file| file.kind == kind).map(|file| file.file_id).collect();
@@ -337,7 +340,10 @@ impl Recovery {
                 if log::file_of(key) < file_id {
                     continue;
                 }
-                let raw: Vec<u8> = select.query_row([key], |row| row.get("raw"))?;
+                let (raw, enc): (Vec<u8>, i64) =
+                    select.query_row([key], |row| Ok((row.get("raw")?, row.get("enc")?)))?;
+                // One that cannot be unpacked is a gap.
+                let Ok(raw) = packing::unpack(enc, &raw) else { continue };
                 let place = log::key(file_id, file.line_count);
                 match kind {
                     FileKind::Log => log::insert_line(&tx, place, &raw)?,

@@ -17,7 +17,7 @@ pub struct Stats {
     pub lines: u64,
     /// Files, by kind and state.
     pub files: Vec<FileCount>,
-    /// Bytes of all lines.
+    /// Bytes of all lines, as they are stored.
     pub line_bytes: u64,
     /// Bytes of all files that are no session files.
     pub document_bytes: u64,

@@ -261,7 +261,7 @@ pub(crate) fn small_sessions(root: &Path, sessions: usize, lines: usize) -> Outc
         let mut session = Session::new(&mut random);
         for n in 1..lines {
             let length = 250 + session.random.below(100);
-            session.message(["user", "assistant", "tool"][n % 3], length);
+            session.message(["user", "assistant", "tool"][(n - 1) % 3], length);
         }
         session.write(root)?;
         written += session.jsonl.len() as u64;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use sessile::{ImportOptions, ImportReport, Store};
+use sessile::{ImportOptions, ImportReport, Store, StoreOptions};
 
 use crate::table::{Goal, Table};
 use crate::timing::{in_turns, millis, repeat, time};
@@ -18,10 +18,11 @@ pub(crate) const IN_A_PROCESS_OF_ITS_OWN: &str = "import-and-print-peak";
 pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcome<()> {
     let a = Workload::new("A", folder, |root| corpus::long_lines(root, scale.a.0, scale.a.1))?;
     let b = Workload::new("B", folder, |root| corpus::short_lines(root, scale.b))?;
-    for (workload, speed, size) in [(&a, 0.60, 1.30), (&b, 0.38, 1.50)] {
+    for (workload, speed, size, packed) in [(&a, 0.60, 1.30, 0.45), (&b, 0.38, 1.50, 0.60)] {
         let per_byte = workload.first(scale, speed, size, table)?;
         workload.again(scale, table)?;
         workload.peak(table)?;
+        workload.packed(packed, table)?;
         let tenth = match workload.name {
             "A" => Workload::new("A/10", folder, |root| {
                 corpus::long_lines(root, scale.a.0 / 10, scale.a.1 / 10)
@@ -158,6 +159,25 @@ impl Workload {
             "ms",
             Goal::Shown,
         );
+        Ok(())
+    }
+
+    /// With long lines packed.
+    fn packed(&self, size: f64, table: &mut Table) -> Outcome<()> {
+        remove_database(&self.database)?;
+        let (time, store) = time(|| {
+            let store = StoreOptions::new().compression(3).open(&self.database)?;
+            store.import(&self.root, &ImportOptions::new())?;
+            Ok(store)
+        })?;
+        assert!(store.verify(&self.root)?.differences.is_empty());
+        drop(store);
+        let bytes = fs::metadata(&self.database)?.len() as f64;
+        let name = self.name;
+        let what = format!("database {name} / JSONL, packed (zstd 3, lines of 512 bytes or more)");
+        table.add(what, bytes / self.bytes as f64, "", Goal::AtMost(size));
+        let per_second = self.bytes as f64 / 1e6 / time.as_secs_f64();
+        table.add(format!("import {name}, packed"), per_second, "MB/s", Goal::Shown);
         Ok(())
     }
 

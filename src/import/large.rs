@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::fold;
 use crate::model::Format;
 use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::packing::Packer;
 use crate::store::{log, problems, seen, sessions};
 
 impl Writer<'_> {
@@ -65,7 +66,8 @@ impl Writer<'_> {
                 match inbox.next() {
                     Some(Item::Chunk(chunk)) => {
                         batch += chunk.raw.len() as u64;
-                        append_raw(&tx, &mut file, &chunk, self.job.root.format)?;
+                        let format = self.job.root.format;
+                        append_raw(&tx, &mut file, &chunk, format, &mut self.packer)?;
                         if BATCH_BYTES <= batch {
                             break;
                         }
@@ -125,10 +127,16 @@ impl Writer<'_> {
 }
 
 /// Adds a chunk to a large file, and carries its digest on.
-fn append_raw(tx: &Connection, file: &mut FileRow, chunk: &Chunk, format: Format) -> Result<()> {
+fn append_raw(
+    tx: &Connection,
+    file: &mut FileRow,
+    chunk: &Chunk,
+    format: Format,
+    packer: &mut Packer,
+) -> Result<()> {
     if file.kind == FileKind::Log {
         for line in chunk.lines(format) {
-            log::insert_line(tx, log::key(file.file_id, file.line_count), line)?;
+            log::insert_packed(tx, log::key(file.file_id, file.line_count), line, packer)?;
             file.line_count += 1;
         }
     } else {

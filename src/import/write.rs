@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::fold::{self, Fold, Shape, Touched};
 use crate::model::{Format, SessionKey};
 use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::packing::Packer;
 use crate::store::problems::{self, NewProblem};
 use crate::store::{log, seen, sessions};
 
@@ -76,6 +77,7 @@ pub(super) fn write(
     seen::begin(&conn)?;
     let mut writer = Writer {
         job,
+        packer: Packer::new(job.store.compression())?,
         tally: Tally::default(),
         touched: Touched::default(),
         saw_all: false,
@@ -162,6 +164,7 @@ impl Tally {
 
 pub(super) struct Writer<'a> {
     pub(super) job: &'a Job<'a>,
+    pub(super) packer: Packer,
     pub(super) tally: Tally,
     saw_all: bool,
     /// What this transaction changed of sessions that are folders.
@@ -368,8 +371,9 @@ impl Writer<'_> {
                 None => return Ok(()),
                 Some(Piece::End(end)) => break *end,
                 Some(Piece::Chunk(mut chunk)) => {
-                    position =
-                        write_lines(tx, base.file_id, position, &mut chunk, format, fold.as_mut())?;
+                    let fold = fold.as_mut();
+                    let place = (base.file_id, position);
+                    position = write_lines(tx, place, &mut chunk, format, &mut self.packer, fold)?;
                 }
             }
         };
@@ -413,8 +417,9 @@ impl Writer<'_> {
                 None => return Ok(()),
                 Some(Piece::End(end)) => break *end,
                 Some(Piece::Chunk(mut chunk)) if row.kind == FileKind::Log => {
-                    position =
-                        write_lines(tx, row.file_id, position, &mut chunk, format, fold.as_mut())?;
+                    let fold = fold.as_mut();
+                    let place = (row.file_id, position);
+                    position = write_lines(tx, place, &mut chunk, format, &mut self.packer, fold)?;
                 }
                 Some(Piece::Chunk(chunk)) => {
                     log::insert_chunk(tx, log::key(row.file_id, position), &chunk.raw)?;
@@ -521,16 +526,16 @@ pub(super) fn session_for(
 
 fn write_lines(
     tx: &Connection,
-    file_id: i64,
-    mut position: u32,
+    (file_id, mut position): (i64, u32),
     chunk: &mut Chunk,
     format: Format,
+    packer: &mut Packer,
     mut fold: Option<&mut Fold<'_>>,
 ) -> Result<u32> {
     let mut records = std::mem::take(&mut chunk.records).into_iter();
     for line in chunk.lines(format) {
         let key = log::key(file_id, position);
-        log::insert_line(tx, key, line)?;
+        log::insert_packed(tx, key, line, packer)?;
         if let Some(fold) = &mut fold {
             fold.apply(key, records.next().unwrap_or_else(|| format.parse(line)))?;
         }

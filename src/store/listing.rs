@@ -182,7 +182,7 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
             ":workspace_id": workspace_id,
             ":work_dir": filter.work_dir,
             ":query": filter.query,
-            ":trigrams": narrowed,
+            ":narrowed": narrowed,
             // The first page begins behind the end of time.
             ":modified_at": after.map_or(Timestamp(i64::MAX), |cursor| cursor.modified_at),
             // NULL sorts below every id; a row value cannot hold it, so it stands as the empty text.
@@ -253,7 +253,7 @@ macro_rules! live {
             "sessions AS session INDEXED BY sessions_live_by_age",
             "session.archived_at IS NULL",
             ":workspace_id IS NULL AND (:work_dir IS NULL OR workspace.path = :work_dir)
-               AND :trigrams IS NULL"
+               AND :narrowed IS NULL"
         )
     };
 }
@@ -264,7 +264,7 @@ macro_rules! archived {
             "sessions AS session INDEXED BY sessions_archived_by_age",
             "session.archived_at IS NOT NULL",
             ":workspace_id IS NULL AND (:work_dir IS NULL OR workspace.path = :work_dir)
-               AND :trigrams IS NULL"
+               AND :narrowed IS NULL"
         )
     };
 }
@@ -274,7 +274,7 @@ macro_rules! of_workspace {
         page!(rows!(
             "sessions AS session INDEXED BY sessions_by_workspace",
             $archived,
-            "session.workspace_id = :workspace_id AND :work_dir IS NOT NULL AND :trigrams IS NULL"
+            "session.workspace_id = :workspace_id AND :work_dir IS NOT NULL AND :narrowed IS NULL"
         ))
     };
 }
@@ -282,9 +282,8 @@ macro_rules! of_workspace {
 macro_rules! found {
     ($archived:literal) => {
         page!(rows!(
-            "session_search CROSS JOIN sessions AS session
-               ON session.session_key = session_search.rowid
-              AND session_search MATCH :trigrams",
+            "json_each(:narrowed) AS narrowed
+             CROSS JOIN sessions AS session ON session.session_key = narrowed.value",
             $archived,
             "(:workspace_id IS NULL OR session.workspace_id = :workspace_id)
                AND (:work_dir IS NULL OR workspace.path = :work_dir)"

@@ -1,8 +1,11 @@
 //! The log: lines of session files, and the content of documents.
 
-use rusqlite::{Connection, OptionalExtension, named_params};
+use std::borrow::Cow;
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::files::{FileKind, FileRow};
+use super::packing::{self, Packer};
 use crate::error::{Error, Result};
 
 /// Bytes of a document in one row.
@@ -31,14 +34,27 @@ pub(crate) fn line_number(key: i64) -> u32 {
     position(key).saturating_add(1)
 }
 
+/// Inserts a line as it is.
 pub(crate) fn insert_line(conn: &Connection, key: i64, raw: &[u8]) -> Result<()> {
+    insert_packed(conn, key, raw, &mut Packer::default())
+}
+
+/// Inserts a line, packed if the packer does.
+pub(crate) fn insert_packed(
+    conn: &Connection,
+    key: i64,
+    raw: &[u8],
+    packer: &mut Packer,
+) -> Result<()> {
+    let (enc, stored) = packer.pack(raw);
     conn.prepare_cached(
-        "INSERT INTO lines (line_key, raw, checksum)
-         VALUES (:line_key, :raw, :checksum)",
+        "INSERT INTO lines (line_key, raw, enc, checksum)
+         VALUES (:line_key, :raw, :enc, :checksum)",
     )?
     .execute(named_params! {
         ":line_key": key,
-        ":raw": raw,
+        ":raw": stored,
+        ":enc": enc,
         ":checksum": crc32fast::hash(raw),
     })?;
     Ok(())
@@ -51,10 +67,15 @@ pub(crate) fn delete_line(conn: &Connection, key: i64) -> Result<()> {
 
 /// The exact bytes of a line, terminator included.
 pub(crate) fn line(conn: &Connection, key: i64) -> Result<Vec<u8>> {
-    conn.prepare_cached("SELECT raw FROM lines WHERE line_key = ?1")?
-        .query_row([key], |row| row.get("raw"))
+    let (enc, raw): (i64, Vec<u8>) = conn
+        .prepare_cached("SELECT enc, raw FROM lines WHERE line_key = ?1")?
+        .query_row([key], |row| Ok((row.get("enc")?, row.get("raw")?)))
         .optional()?
-        .ok_or_else(|| missing(key))
+        .ok_or_else(|| missing(key))?;
+    match enc {
+        packing::AS_IS => Ok(raw),
+        _ => Ok(packing::unpack(enc, &raw)?.into_owned()),
+    }
 }
 
 /// Hands each line of a file to `each`, in order; those that it begins with first.
@@ -76,14 +97,14 @@ fn each_in_range(
     each: &mut impl FnMut(i64, &[u8]) -> Result<()>,
 ) -> Result<()> {
     let mut stmt = conn.prepare_cached(
-        "SELECT line_key, raw
+        "SELECT line_key, raw, enc
          FROM lines
          WHERE line_key BETWEEN ?1 AND ?2
          ORDER BY line_key",
     )?;
     let mut rows = stmt.query([first, last])?;
     while let Some(row) = rows.next()? {
-        each(row.get("line_key")?, row.get_ref("raw")?.as_blob().map_err(|err| not_a_blob(&err))?)?;
+        each(row.get(0)?, &line_from_row(row)?)?;
     }
     Ok(())
 }
@@ -107,7 +128,7 @@ pub(crate) fn each_of(
                 Some(row) => {
                     let key: i64 = row.get(0)?;
                     if key == wanted {
-                        each(key, row.get_ref(1)?.as_blob().map_err(|err| not_a_blob(&err))?)?;
+                        each(key, &line_from_row(row)?)?;
                         left.next();
                         passed = 0;
                         continue;
@@ -130,7 +151,7 @@ pub(crate) fn each_of(
 const NEAR: usize = 16;
 
 pub(crate) const LINES_FROM: &str = "
-    SELECT line_key, raw
+    SELECT line_key, raw, enc
     FROM lines
     WHERE line_key >= ?1
     ORDER BY line_key";
@@ -179,13 +200,13 @@ pub(crate) fn each_checked(
 ) -> Result<()> {
     let mut stmt = conn.prepare_cached(match kind {
         FileKind::Log => {
-            "SELECT line_key AS key, raw, checksum
+            "SELECT line_key AS key, raw, enc, checksum
              FROM lines
              WHERE line_key BETWEEN ?1 AND ?2
              ORDER BY line_key"
         }
         _ => {
-            "SELECT chunk_key AS key, raw, checksum
+            "SELECT chunk_key AS key, raw, 0 AS enc, checksum
              FROM chunks
              WHERE chunk_key BETWEEN ?1 AND ?2
              ORDER BY chunk_key"
@@ -193,10 +214,12 @@ pub(crate) fn each_checked(
     })?;
     let mut rows = stmt.query([key(file_id, 0), key(file_id, u32::MAX)])?;
     while let Some(row) = rows.next()? {
-        let raw = row.get_ref("raw")?.as_blob().map_err(|err| not_a_blob(&err))?;
+        // What cannot be unpacked will not match its checksum.
+        let stored = row.get_ref("raw")?.as_blob().map_err(|err| not_a_blob(&err))?;
+        let raw = packing::unpack(row.get("enc")?, stored).unwrap_or(Cow::Borrowed(stored));
         // A checksum beyond 32 bits is as wrong as any other.
         let checksum = u32::try_from(row.get::<_, i64>("checksum")?).unwrap_or_default();
-        each(row.get("key")?, raw, checksum)?;
+        each(row.get("key")?, &raw, checksum)?;
     }
     Ok(())
 }
@@ -207,6 +230,12 @@ pub(crate) fn delete_content(conn: &Connection, file_id: i64) -> Result<()> {
     conn.prepare_cached("DELETE FROM lines WHERE line_key BETWEEN ?1 AND ?2")?.execute(range)?;
     conn.prepare_cached("DELETE FROM chunks WHERE chunk_key BETWEEN ?1 AND ?2")?.execute(range)?;
     Ok(())
+}
+
+/// The line of a row of its key, its bytes and how they are stored.
+fn line_from_row<'r>(row: &'r Row<'_>) -> Result<Cow<'r, [u8]>> {
+    let stored = row.get_ref(1)?.as_blob().map_err(|err| not_a_blob(&err))?;
+    packing::unpack(row.get(2)?, stored)
 }
 
 fn missing(key: i64) -> Error {

@@ -13,6 +13,7 @@ pub(crate) mod listing;
 pub(crate) mod log;
 mod open;
 mod options;
+pub(crate) mod packing;
 pub(crate) mod paths;
 #[cfg(test)]
 mod plans;
@@ -61,6 +62,7 @@ pub struct Store {
     pool: r2d2::Pool<SqliteConnectionManager>,
     path: Arc<Path>,
     busy_timeout: Duration,
+    compression: Option<i32>,
 }
 
 impl Store {
@@ -149,6 +151,11 @@ impl Store {
         };
         conn.busy_timeout(self.busy_timeout)?;
         begun
+    }
+
+    /// The level of zstd at which imports pack long lines.
+    pub(crate) fn compression(&self) -> Option<i32> {
+        self.compression
     }
 
     /// A connection of its own, for work of many transactions.

@@ -133,7 +133,12 @@ fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {
         .test_on_check_out(false)
         .connection_timeout(options.busy_timeout)
         .build(manager)?;
-    Ok(Store { pool, path: Arc::from(path), busy_timeout: options.busy_timeout })
+    Ok(Store {
+        pool,
+        path: Arc::from(path),
+        busy_timeout: options.busy_timeout,
+        compression: options.compression,
+    })
 }
 
 /// Settings of every connection; all but the journal mode last as long as it.

@@ -38,6 +38,7 @@ pub struct StoreOptions {
     pub(super) pool_size: u32,
     pub(super) read_only: bool,
     pub(super) create: bool,
+    pub(super) compression: Option<i32>,
 }
 
 impl Default for StoreOptions {
@@ -55,6 +56,7 @@ impl StoreOptions {
             pool_size: 4,
             read_only: false,
             create: true,
+            compression: None,
         }
     }
 
@@ -92,6 +94,18 @@ impl StoreOptions {
     /// Whether to make a database where there is none. Default: `true`.
     pub fn create(mut self, create: bool) -> Self {
         self.create = create;
+        self
+    }
+
+    /// Lets imports pack long lines by zstd, at a level from 1, the quickest,
+    /// to 19, the smallest. Default: none.
+    ///
+    /// It costs an import time and saves about half the space of lines over
+    /// 1 KB; short lines stay as they are, and so do those appended live. Each
+    /// line says how it is stored, so that stores opened with and without this
+    /// can take turns, and everything is read, checked and exported alike.
+    pub fn compression(mut self, level: i32) -> Self {
+        self.compression = Some(level.clamp(1, 19));
         self
     }
 

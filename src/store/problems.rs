@@ -88,7 +88,8 @@ pub(crate) fn record_diverged(conn: &Connection, source_id: i64) -> Result<()> {
                    FROM lines
                    WHERE line_key BETWEEN (base.file_id << 32) + local.base_count
                                       AND (base.file_id << 32) + 0xFFFFFFFF
-                     AND substr(raw, -1) = x'0A'))",
+                     -- Only whole lines are packed.
+                     AND (enc <> 0 OR substr(raw, -1) = x'0A')))",
     )?
     .execute([source_id])?;
     Ok(())

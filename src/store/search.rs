@@ -8,8 +8,9 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::error::Result;
 use crate::model::SessionKey;
 
-/// Trigrams of a query that are looked up: more of them hardly narrow any more.
-const MANY: usize = 16;
+/// Trigrams of a query that are looked up at most, from all over it: each takes
+/// time by the sessions that hold it, and more of them hardly narrow any more.
+const MANY: usize = 6;
 
 /// Takes a session's text in, if it is not the one that its row has.
 pub(crate) fn write(conn: &Connection, session: SessionKey, text: &str) -> Result<()> {
@@ -34,34 +35,33 @@ pub(crate) fn rebuild(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// What to look up in the index for a query, if that serves a page of `limit` best.
+/// The sessions that may hold a query, as a JSON array of keys, if those serve a page of `limit` best.
 ///
-/// A query of fewer than three characters is none of its. Where many sessions
-/// hold a text, the first in order are found sooner than all: to read all of
-/// `found` is as much as to read on in order until `limit` are among them, when
-/// `found` is to `limit` as all are to `found`.
+/// A query of fewer than three characters is none of the index's. Where many
+/// sessions hold a text, the first in order are found sooner than all: to look
+/// at all that were found is as much as to read on in order until `limit` of
+/// them were met, when they are to `limit` as all sessions are to them. Reading
+/// in order comes by more pages, so those found may be a few more.
 pub(crate) fn narrow(conn: &Connection, query: &str, limit: i64) -> Result<Option<String>> {
     let characters: Vec<char> = indexed(query).chars().collect();
-    if characters.len() < 3 {
-        return Ok(None);
-    }
     let trigrams: Vec<String> = characters
         .windows(3)
-        .take(MANY)
+        .step_by(characters.len().div_ceil(MANY).max(1))
         .map(|trigram| format!("\"{}\"", String::from_iter(trigram).replace('"', "\"\"")))
         .collect();
-    let trigrams = trigrams.join(" AND ");
+    if trigrams.is_empty() {
+        return Ok(None);
+    }
     let all: Option<i64> = conn
         .prepare_cached("SELECT max(session_key) FROM sessions")?
         .query_row([], |row| row.get(0))?;
-    let most = limit.saturating_mul(all.unwrap_or_default()).isqrt();
-    let found: i64 = conn
-        .prepare_cached(
-            "SELECT count(*)
-             FROM (SELECT 1 FROM session_search WHERE session_search MATCH ?1 LIMIT ?2)",
-        )?
-        .query_row((&trigrams, most), |row| row.get(0))?;
-    Ok((found < most.max(1)).then_some(trigrams))
+    let most = limit.saturating_mul(all.unwrap_or_default()).saturating_mul(2).isqrt().max(1);
+    let mut stmt = conn.prepare_cached(
+        "SELECT rowid FROM session_search WHERE session_search MATCH ?1 LIMIT ?2",
+    )?;
+    let keys = stmt.query_map((trigrams.join(" AND "), most), |row| row.get(0))?;
+    let keys: Vec<i64> = keys.collect::<Result<_, _>>()?;
+    Ok(((keys.len() as i64) < most).then(|| serde_json::Value::from(keys).to_string()))
 }
 
 /// A text as the index takes it: its tokenizer stops at a NUL.

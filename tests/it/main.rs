@@ -12,6 +12,7 @@ mod layers;
 mod listing;
 mod migrations;
 mod open;
+mod packing;
 mod pi;
 mod properties;
 mod roundtrip;

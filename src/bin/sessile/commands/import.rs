@@ -13,7 +13,10 @@ pub(crate) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
     // A dry run must not make a database; an empty one elsewhere serves.
     let elsewhere = tempfile::tempdir()?;
     let store = match args.dry_run {
-        false => Store::open(db)?,
+        false => match args.compress {
+            Some(level) => StoreOptions::new().compression(level).open(db)?,
+            None => Store::open(db)?,
+        },
         true if db.exists() => StoreOptions::new().read_only(true).open(db)?,
         true => Store::open(&elsewhere.path().join("dry.db"))?,
     };
