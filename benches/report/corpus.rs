@@ -222,8 +222,65 @@ pub(crate) fn make(workload: &str, root: &Path) -> Outcome<()> {
         "A" => long_lines(root, 1_000, 256 << 20).map(|_| ()),
         "B" => short_lines(root, 20_000).map(|_| ()),
         "C" => tree(root, 100_000).map(|_| ()),
+        "D" => kimi_share(root, 5_000).map(|_| ()),
         _ => Err(format!("no workload {workload}").into()),
     }
+}
+
+/// A share directory of Kimi: each session with a context, a wire of six turns and a state.
+/// Returns the bytes.
+pub(crate) fn kimi_share(root: &Path, sessions: usize) -> Outcome<u64> {
+    let mut random = Random::new(0xD);
+    let work_dirs: Vec<String> = (0..20).map(|n| format!("/home/me/work/project-{n}")).collect();
+    let mut written = 0;
+    let mut write = |path: PathBuf, content: String, at: u64| -> Outcome<()> {
+        fs::create_dir_all(path.parent().unwrap_or(root))?;
+        fs::write(&path, &content)?;
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(at);
+        fs::File::options().write(true).open(&path)?.set_modified(at)?;
+        written += content.len() as u64;
+        Ok(())
+    };
+    let registered: Vec<_> = work_dirs
+        .iter()
+        .map(|path| serde_json::json!({"path": path, "kaos": "local", "last_session_id": null}))
+        .collect();
+    let registry = serde_json::json!({ "work_dirs": registered });
+    write(root.join("kimi.json"), registry.to_string(), 1_750_000_000)?;
+    for n in 0..sessions {
+        let at = 1_760_000_000 + random.below(20_000_000) as u64;
+        let digest = <md5::Md5 as md5::Digest>::digest(&work_dirs[n % work_dirs.len()]);
+        let folder: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let folder = root.join("sessions").join(folder).join(random.uuid());
+        let mut context =
+            String::from("{\"role\": \"_system_prompt\", \"content\": \"You are Kimi.\"}\n");
+        let mut wire = String::from("{\"type\": \"metadata\", \"protocol_version\": \"1.10\"}\n");
+        for turn in 0..6 {
+            let second = at + turn * 60;
+            let asked = quoted(&mut random, 80);
+            let said = quoted(&mut random, 600);
+            let mut record = |message_type: &str, payload: &str| {
+                let _ = writeln!(
+                    wire,
+                    "{{\"timestamp\": {second}.5, \"message\": {{\"type\": \"{message_type}\", \"payload\": {payload}}}}}"
+                );
+            };
+            record("TurnBegin", &format!("{{\"user_input\": {asked}}}"));
+            record("StepBegin", "{\"n\": 1}");
+            record("ContentPart", &format!("{{\"type\": \"text\", \"text\": {said}}}"));
+            record("TurnEnd", "{}");
+            let _ = write!(
+                context,
+                "{{\"role\": \"_checkpoint\", \"id\": {turn}}}\n{{\"role\":\"user\",\"content\":{asked}}}\n{{\"role\":\"assistant\",\"content\":{said}}}\n{{\"role\": \"_usage\", \"token_count\": {}}}\n",
+                turn * 200
+            );
+        }
+        write(folder.join("context.jsonl"), context, at)?;
+        write(folder.join("wire.jsonl"), wire, at)?;
+        let state = serde_json::json!({"version": 1, "custom_title": null, "todos": []});
+        write(folder.join("state.json"), format!("{state:#}"), at)?;
+    }
+    Ok(written)
 }
 
 /// Long lines: `files` sessions of `bytes` in all, lines of 1.4 KB on average. Returns the bytes.

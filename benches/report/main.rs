@@ -18,6 +18,7 @@ mod imports;
 mod lists;
 mod paths;
 mod rivals;
+mod shares;
 mod table;
 mod timing;
 mod whole;
@@ -40,6 +41,8 @@ struct Scale {
     c: [usize; 3],
     /// Sessions of a list.
     listed: usize,
+    /// Sessions of a Kimi share.
+    shared: usize,
     /// Appends of each kind.
     appends: usize,
     /// How often two things take turns.
@@ -53,6 +56,7 @@ impl Scale {
             b: 20_000,
             c: [1_000, 10_000, 100_000],
             listed: 100_000,
+            shared: 5_000,
             appends: 1_000,
             rounds: 5,
         }
@@ -64,7 +68,15 @@ impl Scale {
 
     /// For the answers, not the times.
     fn tiny() -> Self {
-        Self { a: (10, 300 << 10), b: 40, c: [60, 200, 600], listed: 400, appends: 5, rounds: 1 }
+        Self {
+            a: (10, 300 << 10),
+            b: 40,
+            c: [60, 200, 600],
+            listed: 400,
+            shared: 30,
+            appends: 5,
+            rounds: 1,
+        }
     }
 }
 
@@ -92,12 +104,13 @@ fn main() -> Outcome<()> {
     let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(target)?;
     let mut table = Table::default();
     // A part by its name, for the work on one of them.
-    let parts: [(&str, Part); 5] = [
+    let parts: [(&str, Part); 6] = [
         ("imports", imports::measure),
         ("whole", whole::measure),
         ("appends", appends::measure),
         ("paths", paths::measure),
         ("lists", lists::measure),
+        ("shares", shares::measure),
     ];
     let chosen = |name: &str| parts.iter().all(|(part, _)| !has(part)) || has(name);
     for (name, measure) in parts.iter().filter(|(name, _)| chosen(name)) {
