@@ -60,44 +60,49 @@ const STEMS: &str = "parse read write open close load save find list walk fold s
     field table label branch leaf node cursor buffer batch state event page cache record header";
 
 /// About `length` bytes of what is said, read and run in a session.
+///
+/// Each text is about a few names and words, as one is; lines over 1 KB then
+/// shrink to about two fifths, as those of real sessions do.
 pub(crate) fn text(random: &mut Random, length: usize) -> String {
     let words: Vec<&str> = WORDS.split_whitespace().collect();
     let stems: Vec<&str> = STEMS.split_whitespace().collect();
+    let names: Vec<String> =
+        (0..6).map(|_| format!("{}_{}", random.pick(&stems), random.pick(&stems))).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let phrases: Vec<String> =
+        (0..12).map(|_| format!("{} {}", random.pick(&words), random.pick(&words))).collect();
+    let phrases: Vec<&str> = phrases.iter().map(String::as_str).collect();
     let mut text = String::with_capacity(length + 80);
-    let name = |random: &mut Random| format!("{}_{}", random.pick(&stems), random.pick(&stems));
     while text.len() < length {
         match random.below(8) {
             0 => {
-                let (file, line) = (name(random), random.below(900));
-                let _ = writeln!(
-                    text,
-                    "src/{}/{file}.rs:{line}:{}",
-                    random.pick(&stems),
-                    random.below(80)
-                );
+                let (file, line) = (random.pick(&names), random.below(900));
+                let _ =
+                    writeln!(text, "src/{}.rs:{line}:{}", file.replace('_', "/"), random.below(80));
             }
             1 => {
-                let (function, argument) = (name(random), random.pick(&stems));
+                let (function, argument) = (random.pick(&names), random.pick(&stems));
                 let kind = random.pick(&["&str", "usize", "&[u8]", "Option<u64>", "&Path"]);
+                let called = random.pick(&names);
                 let _ = write!(
                     text,
-                    "    pub fn {function}({argument}: {kind}) -> Result<()> {{\n        let {argument} = self.{}({argument}, {})?;\n    }}\n",
-                    name(random),
+                    "    pub fn {function}({argument}: {kind}) -> Result<()> {{\n        let {argument} = self.{called}({argument}, {})?;\n    }}\n",
                     random.below(1_000)
                 );
             }
             2 => {
+                let outcome = random.pick(&["ok", "ok", "ok", "FAILED"]);
                 let _ = writeln!(
                     text,
-                    "test {}::{} ... {}",
-                    name(random),
-                    name(random),
-                    random.pick(&["ok", "ok", "ok", "FAILED"])
+                    "test {}::{} ... {outcome}",
+                    random.pick(&names),
+                    random.pick(&names)
                 );
             }
             _ => {
-                for _ in 0..6 + random.below(14) {
-                    text.push_str(random.pick(&words));
+                for _ in 0..3 + random.below(7) {
+                    let source = if random.below(3) == 0 { &words } else { &phrases };
+                    text.push_str(random.pick(source));
                     text.push(' ');
                 }
                 text.pop();

@@ -11,6 +11,10 @@
 //! Every row is a ratio to something measured in the same run, in turns with it,
 //! or a bound that a user would notice. Times of their own mean little: this
 //! machine is not yours. The table goes to `target/bench-report.json`, too.
+//!
+//! Workloads, each from a seed: A, sessions of lines of 1.4 KB, 256 MB in all;
+//! B, 20,000 sessions of 20 lines of 300 bytes; trees of 1,000 to 100,000
+//! entries of 1 KB with forks; lists of 100,000 sessions.
 
 mod appends;
 mod corpus;
@@ -102,7 +106,7 @@ fn main() -> Outcome<()> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
     std::fs::create_dir_all(target)?;
     let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(target)?;
-    let mut table = Table::default();
+    let mut table = Table::new(has("--bench"));
     // A part by its name, for the work on one of them.
     let parts: [(&str, Part); 6] = [
         ("imports", imports::measure),
@@ -119,10 +123,12 @@ fn main() -> Outcome<()> {
         measure(&scale, &folder, &mut table)?;
         std::fs::remove_dir_all(folder)?;
     }
-    if has("--bench") {
+    if has("--bench") && arguments.iter().all(|argument| argument.starts_with("--")) {
         let report = target.with_file_name("bench-report.json");
         std::fs::write(&report, table.json())?;
         println!("\n{table}\nalso in {}", report.display());
+    } else if has("--bench") {
+        println!("\n{table}");
     }
     Ok(())
 }

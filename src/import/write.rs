@@ -448,7 +448,7 @@ impl Writer<'_> {
     ) -> Result<(FileRow, Option<SessionKey>)> {
         let mut session = None;
         if let Some(base) = base {
-            files::update_file(tx, &FileRow { state: FileState::Superseded, ..base.clone() })?;
+            files::update_state(tx, base.file_id, FileState::Superseded)?;
             session = sessions::session_of_file(tx, base.file_id)?;
         }
         file.file_id = files::insert_file(tx, &file)?;
