@@ -272,10 +272,10 @@ fn whatever_else_is_done_to_the_log_is_found() {
         format!("DELETE FROM lines WHERE line_key = {one}"),
         format!("DELETE FROM lines WHERE line_key = {last}"),
         format!(
-            "INSERT INTO lines SELECT line_key + 1, raw, checksum FROM lines WHERE line_key = {last}"
+            "INSERT INTO lines SELECT line_key + 1, raw, enc, checksum FROM lines WHERE line_key = {last}"
         ),
         format!(
-            "INSERT INTO lines SELECT 99 << 32, raw, checksum FROM lines WHERE line_key = {one}"
+            "INSERT INTO lines SELECT 99 << 32, raw, enc, checksum FROM lines WHERE line_key = {one}"
         ),
         format!("UPDATE lines SET line_key = line_key + 1000 WHERE line_key = {last}"),
         format!("UPDATE lines SET checksum = checksum + 1 WHERE line_key = {one}"),
