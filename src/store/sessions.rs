@@ -485,6 +485,12 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
          DELETE FROM metadata WHERE session_key NOT IN (SELECT session_key FROM sessions);
          DELETE FROM labels WHERE session_key NOT IN (SELECT session_key FROM sessions);
          DELETE FROM problems WHERE session_key NOT IN (SELECT session_key FROM sessions);
+         DELETE FROM kimi_states WHERE session_key NOT IN (SELECT session_key FROM sessions);
+         DELETE FROM approved_actions WHERE session_key NOT IN (SELECT session_key FROM sessions);
+         DELETE FROM additional_dirs WHERE session_key NOT IN (SELECT session_key FROM sessions);
+         DELETE FROM todos WHERE session_key NOT IN (SELECT session_key FROM sessions);
+         DELETE FROM turns WHERE session_key NOT IN (SELECT session_key FROM sessions);
+         DELETE FROM subagents WHERE session_key NOT IN (SELECT session_key FROM sessions);
          DELETE FROM compactions
          WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
          DELETE FROM settings

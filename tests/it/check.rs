@@ -47,10 +47,10 @@ fn other_than(value: &Value) -> Vec<Value> {
         Value::Null => vec![Value::Integer(7), Value::Text("7".to_owned())],
         Value::Integer(number) => vec![Value::Integer(number ^ 1), Value::Integer(number + 77)],
         Value::Real(number) => vec![Value::Real(number + 1.0)],
-        Value::Text(text) => [format!("{text}!"), "missing".to_owned(), "stored".to_owned()]
+        Value::Text(text) => [&format!("{text}!"), "missing", "stored", "rotation", "current"]
             .into_iter()
             .filter(|other| other != text)
-            .map(Value::Text)
+            .map(|other| Value::Text(other.to_owned()))
             .collect(),
         Value::Blob(bytes) => vec![Value::Blob([bytes, &b"!"[..]].concat())],
     }
@@ -66,6 +66,20 @@ const PROJECTIONS: [&str; 9] = [
     "system_prompts",
     "tool_executions",
     "memory_states",
+];
+
+/// What only Kimi's sessions have.
+const KIMI: [&str; 10] = [
+    "entry_lines",
+    "contexts",
+    "kimi_states",
+    "approved_actions",
+    "additional_dirs",
+    "todos",
+    "turns",
+    "wire_records",
+    "subagents",
+    "tool_executions",
 ];
 
 /// Changes one column of one row in a copy, if the rules of the table let it.
@@ -101,7 +115,14 @@ struct Template {
 
 impl Template {
     fn new() -> Self {
-        let test = full();
+        Self::of(full())
+    }
+
+    fn kimi() -> Self {
+        Self::of(TestStore::of_fixture("kimi/small"))
+    }
+
+    fn of(test: TestStore) -> Self {
         assert_eq!(test.store.check().unwrap(), []);
         let copy = test.folder().join("template.db");
         test.store.backup(&copy).unwrap();
@@ -132,11 +153,10 @@ impl Template {
     }
 }
 
-#[test]
-fn no_column_of_a_projection_changes_unseen() {
-    let template = Template::new();
+/// Changes every column of these tables, each in a copy of its own, and counts them.
+fn tamper_with_columns(template: &Template, tables: &[&str]) -> usize {
     let mut seen = 0;
-    for table in PROJECTIONS {
+    for table in tables {
         for column in columns(&template.test.sqlite(), table) {
             // Its number means nothing.
             if column == "problem_id" {
@@ -148,48 +168,63 @@ fn no_column_of_a_projection_changes_unseen() {
             seen += 1;
         }
     }
+    seen
+}
+
+#[test]
+fn no_column_of_a_projection_changes_unseen() {
+    let seen = tamper_with_columns(&Template::new(), &PROJECTIONS);
     assert!(60 < seen, "{seen}");
 }
 
 #[test]
+fn no_column_of_kimis_tables_changes_unseen() {
+    let seen = tamper_with_columns(&Template::kimi(), &KIMI);
+    assert!(45 < seen, "{seen}");
+}
+
+#[test]
 fn no_row_of_a_projection_goes_unseen() {
-    let template = Template::new();
-    for table in PROJECTIONS {
-        template.check_mended(table, |conn| {
-            let list = primary_key(conn, table).join(", ");
-            let sql = format!(
-                "DELETE FROM {table}
-                 WHERE ({list}) = (SELECT {list} FROM {table} ORDER BY session_key DESC LIMIT 1)"
-            );
-            assert_eq!(conn.execute(&sql, []), Ok(1), "{table}");
-        });
+    for (template, tables) in [(Template::new(), &PROJECTIONS[..]), (Template::kimi(), &KIMI)] {
+        for table in tables {
+            template.check_mended(table, |conn| {
+                let list = primary_key(conn, table).join(", ");
+                let sql = format!(
+                    "DELETE FROM {table}
+                     WHERE ({list}) = (SELECT {list} FROM {table} ORDER BY session_key DESC LIMIT 1)"
+                );
+                assert_eq!(conn.execute(&sql, []), Ok(1), "{table}");
+            });
+        }
     }
 }
 
 #[test]
 fn no_row_of_a_projection_comes_unseen() {
-    let template = Template::new();
-    for table in PROJECTIONS.iter().filter(|table| **table != "sessions") {
-        template.check_mended(table, |conn| {
-            let keys = primary_key(conn, table);
-            // A copy of a row, under another key.
-            let values: Vec<String> = columns(conn, table)
-                .into_iter()
-                .map(|column| match column.as_str() {
-                    "entry_id" | "key" | "target_id" => format!("{column} || '!'"),
-                    key if keys.iter().any(|known| known == key) && key != "session_key" => {
-                        format!("{key} + 100000")
-                    }
-                    _ => column,
-                })
-                .collect();
-            let sql = format!(
-                "INSERT INTO {table}
-                 SELECT {} FROM {table} WHERE session_key IS NOT NULL LIMIT 1",
-                values.join(", ")
-            );
-            assert_eq!(conn.execute(&sql, []), Ok(1), "{table}");
-        });
+    for (template, tables) in [(Template::new(), &PROJECTIONS[..]), (Template::kimi(), &KIMI)] {
+        // These have one row a session.
+        for table in tables.iter().filter(|table| !["sessions", "kimi_states"].contains(table)) {
+            template.check_mended(table, |conn| {
+                let keys = primary_key(conn, table);
+                // A copy of a row, under another key.
+                let values: Vec<String> = columns(conn, table)
+                    .into_iter()
+                    .map(|column| match column.as_str() {
+                        "entry_id" | "key" | "target_id" => format!("{column} || '!'"),
+                        key if keys.iter().any(|known| known == key) && key != "session_key" => {
+                            format!("{key} + 100000")
+                        }
+                        _ => column,
+                    })
+                    .collect();
+                let sql = format!(
+                    "INSERT INTO {table}
+                     SELECT {} FROM {table} WHERE session_key IS NOT NULL LIMIT 1",
+                    values.join(", ")
+                );
+                assert_eq!(conn.execute(&sql, []), Ok(1), "{table}");
+            });
+        }
     }
 }
 
