@@ -1,6 +1,6 @@
 //! Keeping sessions: archive, trash, purge, moved work dirs, the last one used.
 //!
-//! Kward's files have no place for these decisions, so they are events. Nothing
+//! Where a format's files have no place for these decisions, they are events. Nothing
 //! here happens by itself or because somebody looked.
 
 use std::collections::BTreeSet;

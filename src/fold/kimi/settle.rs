@@ -61,9 +61,15 @@ pub(crate) fn registry(conn: &Connection, source_id: i64) -> Result<Registry> {
     }
 }
 
-/// The content of a document, whole.
+/// Longest document that is read as one of Kimi's: what is longer is none of its making.
+const MAX_DOCUMENT: u64 = 64 << 20;
+
+/// The content of a document, whole; of one that is too long, nothing, which is no JSON.
 pub(crate) fn document(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
     let mut content = Vec::new();
+    if MAX_DOCUMENT < file.size {
+        return Ok(content);
+    }
     log::each_chunk(conn, file.file_id, |_, raw| {
         content.extend_from_slice(raw);
         Ok(())
