@@ -11,7 +11,7 @@ use crate::model::{Format, SessionKey};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::packing::Packer;
 use crate::store::problems::{self, NewProblem};
-use crate::store::{log, seen, sessions};
+use crate::store::{log, projections, seen, sessions};
 
 pub(super) const BATCH_BYTES: u64 = 16 << 20;
 const BATCH_FILES: u64 = 2_000;
@@ -508,7 +508,7 @@ pub(super) fn session_for(
     }
     match (file.kind, earlier) {
         (FileKind::Log, Some(session)) => {
-            sessions::delete_projection(tx, session)?;
+            projections::delete_projection(tx, session)?;
             sessions::update_session_file(tx, session, file.file_id)?;
             Ok(Some(session))
         }

@@ -13,7 +13,7 @@ use crate::format::kimi::registry::{self, Registry};
 use crate::model::{Format, ProblemKind};
 use crate::store::files::{self, FileKind, FileRow};
 use crate::store::problems::{self, NewProblem};
-use crate::store::{events, log, sessions};
+use crate::store::{events, heads, log, sessions};
 
 /// What a transaction changed of the sessions of a root that are folders.
 #[derive(Debug, Default)]
@@ -112,12 +112,12 @@ fn settle_workspaces(conn: &Connection, source_id: i64, registry: &Registry) -> 
         if events::is_relinked(conn, session)? {
             continue;
         }
-        let mut head = sessions::head(conn, session)?;
+        let mut head = heads::head(conn, session)?;
         let workspace_id = workspace(conn, registry, &path)?;
         if head.workspace_id != workspace_id {
             head.workspace_id = workspace_id;
             head.search_text = search_text(conn, &head)?;
-            sessions::update_head(conn, session, &head, None)?;
+            heads::update_head(conn, session, &head, None)?;
         }
     }
     Ok(())
