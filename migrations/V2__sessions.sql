@@ -8,13 +8,17 @@ PRAGMA user_version = 2;
 
 CREATE TABLE workspaces (
     workspace_id INTEGER NOT NULL PRIMARY KEY,
-    path         TEXT    NOT NULL UNIQUE -- the working directory as sessions name it
+    path         TEXT    NOT NULL, -- the working directory as sessions name it
+    host         TEXT    NOT NULL DEFAULT 'local', -- where it is: this machine, or what Kimi calls a kaos
+
+    UNIQUE (path, host)
 ) STRICT;
 
 CREATE TABLE sessions (
     session_key         INTEGER NOT NULL PRIMARY KEY,
     source_id           INTEGER NOT NULL REFERENCES sources (source_id),
-    file_id             INTEGER NOT NULL UNIQUE REFERENCES files (file_id),
+    path                BLOB    NOT NULL, -- its file, or its folder, below the root
+    file_id             INTEGER UNIQUE REFERENCES files (file_id), -- its log; NULL where a session is a folder of files
     format              TEXT    NOT NULL,
 
     header              TEXT    NOT NULL CHECK (header IN ('missing', 'unusable', 'recovered', 'stored')),
@@ -30,19 +34,22 @@ CREATE TABLE sessions (
     provider            ANY,     -- as stored
     model               ANY,     -- as stored
     reasoning_effort    ANY,     -- as stored
-    title               TEXT,
-    first_message       TEXT    NOT NULL, -- preview of the first restored prompt
+    title               ANY,     -- as stored
+    first_message       ANY     NOT NULL, -- preview of the first prompt, as stored
     message_count       INTEGER NOT NULL, -- restored messages that count as conversation
     search_text         TEXT    NOT NULL, -- title and work dir, lower case
     archived_at         INTEGER,
     archive_exempt      INTEGER NOT NULL DEFAULT 0, -- 1: taken out of the archive, which age does not undo
     trashed_at          INTEGER,
+    is_listed           INTEGER NOT NULL DEFAULT 1, -- 0: lists leave it out, as its program does
 
     -- Where the fold goes on when the log grows.
     leaf_id             TEXT,             -- the active entry; may name none
     entry_count         INTEGER NOT NULL, -- entries in file order, replaced ones included
     last_entry_key      INTEGER,          -- the last of them
-    first_entry_key     INTEGER           -- the entry that first_message previews
+    first_entry_key     INTEGER,          -- the entry that first_message previews; its line, where a list goes by the file
+
+    UNIQUE (source_id, path)
 ) STRICT;
 
 -- A session by its id or a prefix of it.
@@ -50,13 +57,13 @@ CREATE INDEX sessions_by_id ON sessions (session_id);
 
 -- Listings, newest first, by keyset: of the archive and of what is not in it; both together are merged.
 CREATE INDEX sessions_live_by_age ON sessions (modified_at DESC, session_id DESC, session_key DESC)
-WHERE trashed_at IS NULL AND archived_at IS NULL;
+WHERE trashed_at IS NULL AND is_listed = 1 AND archived_at IS NULL;
 CREATE INDEX sessions_archived_by_age ON sessions (modified_at DESC, session_id DESC, session_key DESC)
-WHERE trashed_at IS NULL AND archived_at IS NOT NULL;
+WHERE trashed_at IS NULL AND is_listed = 1 AND archived_at IS NOT NULL;
 
 -- The sessions of a working directory, newest first.
 CREATE INDEX sessions_by_workspace ON sessions (workspace_id, modified_at DESC, session_id DESC, session_key DESC)
-WHERE trashed_at IS NULL;
+WHERE trashed_at IS NULL AND is_listed = 1;
 
 -- Which sessions hold three characters in a row of their search_text: what a
 -- query of three or more is narrowed by. Case is folded before, by Unicode.

@@ -52,7 +52,7 @@ CREATE TABLE labels (
     target_id   TEXT    NOT NULL,
     label       TEXT    NOT NULL,
     labelled_at ANY, -- as stored
-    line_key    INTEGER NOT NULL, -- the line that set it
+    line_key    INTEGER NOT NULL, -- the line that set it, or the event
 
     PRIMARY KEY (session_key, target_id)
 ) STRICT, WITHOUT ROWID;

@@ -8,9 +8,11 @@ CREATE TABLE events (
     event_id    INTEGER NOT NULL PRIMARY KEY,
     session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
     kind        TEXT    NOT NULL
-                CHECK (kind IN ('archive', 'unarchive', 'trash', 'restore', 'relink', 'remember')),
+                CHECK (kind IN ('archive', 'unarchive', 'trash', 'restore', 'relink', 'remember',
+                                'label', 'branch')),
     at          INTEGER NOT NULL,
-    value       TEXT    -- of a relink: the new work dir
+    value       TEXT    -- of a relink: the new work dir; of a label: [id, label or null];
+                        -- of a moved leaf: [id or null, number of lines that there were]
 ) STRICT;
 
 -- The events of a session, in order.

@@ -62,7 +62,8 @@ impl Store {
             for entry in context::branch(conn, session)? {
                 let line = log::line(conn, entry.key)?;
                 let instead = context::raw_reference(&info.file, entry.line);
-                let message = info.format.message(&line, &instead);
+                let message =
+                    info.format.messages(info.version.as_ref(), &line, None, &instead).pop();
                 entries.push(CapturedEntry { entry, line, message });
             }
             Ok(CapturedBranch { info, system_prompts, entries })

@@ -5,27 +5,39 @@
 //! table first, so that the fold needs no second form, and the database itself
 //! is only read. Then the two are compared row by row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::fold;
+use crate::fold::{self, kimi};
+use crate::format::kimi::registry::Registry;
 use crate::model::SessionKey;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::{Store, log, search, sessions};
 
 /// Tables that are a fold over the log, and the order of their rows.
-const PROJECTIONS: [(&str, &str); 8] = [
+const PROJECTIONS: [(&str, &str); 19] = [
     ("metadata", "key"),
     ("entries", "entry_key"),
     ("compactions", "entry_key"),
+    ("settings", "entry_key"),
+    ("usages", "entry_key"),
     ("labels", "target_id"),
     ("system_prompts", "line_key"),
     ("tool_executions", "line_key"),
     ("memory_states", "line_key"),
+    ("entry_lines", "line_key"),
+    ("contexts", "file_id"),
+    ("kimi_states", "session_key"),
+    ("approved_actions", "position"),
+    ("additional_dirs", "position"),
+    ("todos", "position"),
+    ("turns", "turn_index"),
+    ("wire_records", "line_key"),
+    ("subagents", "position"),
     ("problems", "path, line, kind, detail"),
 ];
 
@@ -91,20 +103,26 @@ impl Store {
         })?;
         let all = self.read(sessions::sessions_by_file)?;
         for session in &all {
-            self.write(|tx| {
-                let (file, source) = match sessions::file_of(tx, *session)? {
-                    Some(found) => found,
-                    None => return Ok(()),
-                };
-                fold::refold(tx, &file, source.format, *session)
+            self.write(|tx| match sessions::file_of(tx, *session)? {
+                Some((file, source)) if !source.format.has_folders() => {
+                    fold::refold(tx, &file, source.format, *session)
+                }
+                _ => Ok(()),
             })?;
+        }
+        for source in self.read(files::sources)? {
+            if source.format.has_folders() {
+                for mut session in self.read(|conn| kimi::everything(conn, source.source_id))? {
+                    self.write(|tx| session.settle(tx, source.source_id))?;
+                }
+            }
         }
         self.write(|tx| {
             files::sources(tx)?
                 .iter()
                 .try_for_each(|source| fold::settle_recovered(tx, source.source_id))
         })?;
-        Ok(all.len() as u64)
+        Ok(self.read(sessions::sessions_by_file)?.len() as u64)
     }
 }
 
@@ -214,7 +232,8 @@ fn check_projections(conn: &Connection, findings: &mut Findings) -> Result<()> {
                                      AND local.path = files.path
                                      AND local.state = 'local'
                                      AND local.state <> 'superseded'))
-           AND file_id NOT IN (SELECT file_id FROM main.sessions)",
+           AND source_id NOT IN (SELECT source_id FROM sources WHERE format = 'kimi')
+           AND file_id NOT IN (SELECT file_id FROM main.sessions WHERE file_id IS NOT NULL)",
     )?;
     let lost: Vec<i64> =
         stmt.query_map([], |row| row.get("file_id"))?.collect::<rusqlite::Result<_>>()?;
@@ -226,13 +245,21 @@ fn check_projections(conn: &Connection, findings: &mut Findings) -> Result<()> {
     let mut stmt = conn.prepare("SELECT session_key FROM main.sessions ORDER BY session_key")?;
     let all: Vec<SessionKey> =
         stmt.query_map([], |row| row.get("session_key"))?.collect::<rusqlite::Result<_>>()?;
+    let mut registries = BTreeMap::new();
+    for source in files::sources(conn)?.iter().filter(|source| source.format.has_folders()) {
+        registries.insert(source.source_id, kimi::registry(conn, source.source_id)?);
+        let known: BTreeSet<Vec<u8>> = main_paths(conn, source.source_id)?;
+        for path in kimi::paths(conn, source.source_id)?.difference(&known) {
+            let place = format!("files of {}", String::from_utf8_lossy(path));
+            findings.add(place, "no session stands for them");
+        }
+    }
     for session in &all {
-        let Some((file, source)) = shadow_session(conn, *session)? else {
-            findings.add(format!("session {}", session.0), "its file is missing");
+        let Some(path) = refold_shadow(conn, *session, &registries)? else {
+            findings.add(format!("session {}", session.0), "its files are missing");
             continue;
         };
-        fold::refold(conn, &file, source.format, *session)?;
-        let place = format!("session in {}", String::from_utf8_lossy(&file.path));
+        let place = format!("session in {}", String::from_utf8_lossy(&path));
         for (table, order) in PROJECTIONS {
             compare(conn, table, &columns[table], order, *session, &place, findings)?;
         }
@@ -306,29 +333,60 @@ fn make_shadows(conn: &Connection) -> Result<BTreeMap<&'static str, Vec<String>>
         columns.insert(table, names.collect::<rusqlite::Result<_>>()?);
     }
     conn.execute_batch(
-        "INSERT INTO temp.workspaces (workspace_id, path)
-         SELECT workspace_id, path FROM main.workspaces;",
+        "INSERT INTO temp.workspaces (workspace_id, path, host)
+         SELECT workspace_id, path, host FROM main.workspaces;",
     )?;
     Ok(columns)
 }
 
-/// Gives a session its empty shadow, from what the file and source say of it.
-fn shadow_session(
+/// Paths of a source's sessions, by the database itself.
+fn main_paths(conn: &Connection, source_id: i64) -> Result<BTreeSet<Vec<u8>>> {
+    let mut stmt = conn.prepare("SELECT path FROM main.sessions WHERE source_id = ?1")?;
+    let rows = stmt.query_map([source_id], |row| row.get("path"))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Folds a session into the shadow tables; returns its path, `None` when its files are gone.
+fn refold_shadow(
     conn: &Connection,
     session: SessionKey,
-) -> Result<Option<(FileRow, files::Source)>> {
+    registries: &BTreeMap<i64, Registry>,
+) -> Result<Option<Vec<u8>>> {
+    shadow_session(conn, session)?;
+    let Some((source, path)) = sessions::place(conn, session)? else { return Ok(None) };
+    if let Some(registry) = registries.get(&source.source_id) {
+        let Some(unit) = kimi::unit_of(conn, source.source_id, &path)? else { return Ok(None) };
+        kimi::refold(conn, registry, session, &unit)?;
+        return Ok(Some(path));
+    }
+    let Some((file, source)) = sessions::file_of(conn, session)? else { return Ok(None) };
+    fold::refold(conn, &file, source.format, session)?;
+    Ok(Some(file.path))
+}
+
+/// Gives a session its empty shadow, from what the file and source say of it.
+fn shadow_session(conn: &Connection, session: SessionKey) -> Result<()> {
     let mut stmt = conn.prepare_cached(
-        "INSERT INTO temp.sessions (session_key, source_id, file_id, format, header, modified_at,
-                                    first_message, message_count, search_text, entry_count)
-         SELECT session.session_key, file.source_id, file.file_id, source.format, 'missing', 0,
-                '', 0, '', 0
+        "INSERT INTO temp.sessions (session_key, source_id, path, file_id, format, header,
+                                    modified_at, first_message, message_count, search_text,
+                                    entry_count)
+         SELECT session.session_key, file.source_id, file.path, file.file_id, source.format,
+                'missing', 0, '', 0, '', 0
          FROM main.sessions AS session
          JOIN main.files AS file ON file.file_id = session.file_id
          JOIN main.sources AS source ON source.source_id = file.source_id
-         WHERE session.session_key = ?1",
+         WHERE session.session_key = ?1
+
+         UNION ALL
+
+         SELECT session.session_key, session.source_id, session.path, NULL, source.format,
+                'missing', 0, '', 0, '', 0
+         FROM main.sessions AS session
+         JOIN main.sources AS source ON source.source_id = session.source_id
+         WHERE session.session_key = ?1 AND session.file_id IS NULL",
     )?;
     stmt.execute([session])?;
-    sessions::file_of(conn, session)
+    Ok(())
 }
 
 fn compare(

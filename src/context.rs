@@ -1,16 +1,16 @@
 //! Branches: the path to an entry, the conversation it restores, the tree's shape.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
 use crate::format::{Kept, stored_text};
 use crate::model::{
-    Entry, Format, Label, Message, SessionInfo, SessionKey, Step, StepKind, Stored,
+    Entry, Format, Label, Message, Runtime, SessionInfo, SessionKey, Step, StepKind, Stored,
 };
 use crate::store::entries::NO_PARENT;
-use crate::store::{Store, entries, labels, log, paths, sessions};
+use crate::store::{Store, entries, files, labels, log, paths, records, sessions};
 
 /// A node of a tree, with its depth below its root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -250,16 +250,50 @@ pub(crate) fn messages(
         Some(leaf_key) => restored(conn, info.format, session, leaf_key)?,
         None => Vec::new(),
     };
-    Ok(steps.into_iter().filter_map(move |step| message(conn, &info, step.key).transpose()))
+    let mut edits = HashMap::new();
+    for step in steps.iter().filter(|step| step.kind == StepKind::Edit) {
+        let line_key = entries::line_key(conn, step.key)?;
+        if let Some(target) = info.format.edit_target(&log::line(conn, line_key)?) {
+            edits.insert(target, line_key);
+        }
+    }
+    let adds = steps.into_iter().filter(|step| step.kind != StepKind::Edit);
+    Ok(adds.flat_map(move |step| match messages_of(conn, &info, &edits, step.key) {
+        Ok(messages) => messages.into_iter().map(Ok).collect(),
+        Err(err) => vec![Err(err)],
+    }))
 }
 
-fn message(conn: &Connection, info: &SessionInfo, entry_key: i64) -> Result<Option<Message>> {
+fn messages_of(
+    conn: &Connection,
+    info: &SessionInfo,
+    edits: &HashMap<String, i64>,
+    entry_key: i64,
+) -> Result<Vec<Message>> {
     let (entry_id, line_key) = entries::id_and_line(conn, entry_key)?;
-    let instead = raw_reference(&info.file, log::line_number(line_key));
-    let Some(json) = info.format.message(&log::line(conn, line_key)?, &instead) else {
-        return Ok(None);
+    let line = log::line_number(line_key);
+    let instead = match info.format.has_folders() {
+        false => raw_reference(&info.file, line),
+        true => raw_reference(&files::file_by_id(conn, log::file_of(line_key))?.path, line),
     };
-    Ok(Some(Message { entry_id, json }))
+    let edit = edits.get(&entry_id).map(|edit| log::line(conn, *edit)).transpose()?;
+    let line = log::line(conn, line_key)?;
+    let messages = info.format.messages(info.version.as_ref(), &line, edit.as_deref(), &instead);
+    Ok(messages.into_iter().map(|json| Message { entry_id: entry_id.clone(), json }).collect())
+}
+
+/// The settings that hold at an entry: of each kind, the last on its path.
+pub(crate) fn settings(conn: &Connection, leaf_key: i64) -> Result<Runtime> {
+    let mut found = Runtime::default();
+    paths::walk_up(conn, leaf_key, |row| {
+        if let Some(settings) = records::settings(conn, row.entry_key)? {
+            found.provider = found.provider.take().or(settings.provider);
+            found.model = found.model.take().or(settings.model);
+            found.reasoning_effort = found.reasoning_effort.take().or(settings.reasoning_effort);
+        }
+        Ok(found.model.is_none() || found.reasoning_effort.is_none())
+    })?;
+    Ok(found)
 }
 
 /// Stands for a value that common JSON readers choke on: the file and line that hold it.
@@ -281,6 +315,7 @@ pub(crate) fn restored(
     let mut kept: Vec<(i64, Option<Kept>)> = Vec::new();
     paths::walk_up(conn, leaf_key, |row| {
         let kind = match &row.role {
+            None if row.entry_type == "context_edit" => StepKind::Edit,
             None => StepKind::Silent,
             Some(_) if row.entry_type == "compaction" => StepKind::Compaction,
             Some(_) => StepKind::Message,

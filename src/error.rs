@@ -25,6 +25,15 @@ pub enum Error {
         /// The id that was given.
         entry_id: String,
     },
+    /// The session has fewer turns.
+    TurnNotFound {
+        /// The turn that was asked for, from 0.
+        turn: u32,
+        /// How many there are.
+        turns: u64,
+    },
+    /// The session's format has no such thing.
+    Unsupported(&'static str),
     /// There is no folder at the path of a root.
     RootNotFound(PathBuf),
     /// The session has an entry of this id already.
@@ -126,7 +135,7 @@ impl Error {
     /// The name of the variant, for callers who are told of it in text.
     pub fn kind(&self) -> &'static str {
         kinds!(self; SessionNotFound AmbiguousSession EntryNotFound EntryExists SessionExists
-            InvalidRecord LeafMoved RootNotFound SourceNotFound UnknownFormat TargetNotEmpty
+            InvalidRecord LeafMoved TurnNotFound Unsupported RootNotFound SourceNotFound UnknownFormat TargetNotEmpty
             TargetExists UnsafePath DiskFull DatabaseMissing DatabaseIsFolder NotADatabase ForeignDatabase
             SchemaTooNew SchemaTooOld Busy Io SqliteTooOld Sqlite Migration Pool Damaged)
     }
@@ -162,6 +171,13 @@ impl fmt::Display for Error {
                     name(found)
                 )
             }
+            Self::TurnNotFound { turn, turns: 0 } => {
+                write!(f, "there is no turn {turn}: the session has none")
+            }
+            Self::TurnNotFound { turn, turns } => {
+                write!(f, "there is no turn {turn}: the session has {turns}, and they count from 0")
+            }
+            Self::Unsupported(reason) => f.write_str(reason),
             Self::RootNotFound(root) => {
                 write!(f, "there is no folder {}; check the path", root.display())
             }
@@ -248,6 +264,8 @@ impl error::Error for Error {
             | Self::SessionExists(_)
             | Self::InvalidRecord(_)
             | Self::LeafMoved { .. }
+            | Self::TurnNotFound { .. }
+            | Self::Unsupported(_)
             | Self::RootNotFound(_)
             | Self::SourceNotFound(_)
             | Self::UnknownFormat(_)

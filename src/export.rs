@@ -5,7 +5,7 @@
 //! nothing is written any more that could pass through them, and names that
 //! would lead out of the target are refused, whatever the database holds.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, File, FileTimes, Permissions};
 use std::io::{BufWriter, Write};
@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime};
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
+use crate::fold;
 use crate::model::{SessionKey, Timestamp};
 use crate::store::files::{self, FileKind, FileRow, Source};
 use crate::store::{Store, log, sessions};
@@ -72,7 +73,9 @@ impl Store {
     ///
     /// A store of several roots writes each into a folder `NN-<name>` of its
     /// own, numbered from 01 by path. A session that went on here is written as
-    /// it is now, with mode 0600 and its last record's time. Files that vanished from their root since
+    /// it is now, with mode 0600 and its last record's time. A Kimi session
+    /// whose state was written here comes without its `metadata.json`: it is
+    /// merged, and Kimi would merge it once more over what was decided since. Files that vanished from their root since
     /// are written, too; sessions in the trash are not, unless they are named.
     ///
     /// # Errors
@@ -114,9 +117,10 @@ fn export(conn: &Connection, target: &Path, options: &ExportOptions) -> Result<E
     }
     let mut chosen = Vec::new();
     for session in &options.sessions {
-        let info = sessions::info(conn, *session)?
+        let (source, _) = sessions::place(conn, *session)?
             .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
-        chosen.push((info.root, info.file));
+        let paths = fold::paths_of(conn, *session)?;
+        chosen.extend(paths.into_iter().map(|path| (source.root.clone(), path)));
     }
     let several = 1 < sources.len();
     make_empty(target)?;
@@ -126,12 +130,12 @@ fn export(conn: &Connection, target: &Path, options: &ExportOptions) -> Result<E
             true => target.join(numbered_name(n + 1, source)),
             false => target.to_owned(),
         };
-        let wanted: Option<Vec<&[u8]>> = (!chosen.is_empty()).then(|| {
+        let wanted: Option<BTreeSet<&[u8]>> = (!chosen.is_empty()).then(|| {
             let of_source = chosen.iter().filter(|(root, _)| *root == source.root);
             of_source.map(|(_, file)| file.as_slice()).collect()
         });
         if wanted.as_ref().is_none_or(|wanted| !wanted.is_empty()) {
-            export_source(conn, source, &folder, wanted.as_deref(), options, &mut report)?;
+            export_source(conn, source, &folder, wanted.as_ref(), options, &mut report)?;
         }
     }
     Ok(report)
@@ -165,7 +169,7 @@ fn export_source(
     conn: &Connection,
     source: &Source,
     target: &Path,
-    wanted: Option<&[&[u8]]>,
+    wanted: Option<&BTreeSet<&[u8]>>,
     options: &ExportOptions,
     report: &mut ExportReport,
 ) -> Result<()> {
@@ -173,9 +177,11 @@ fn export_source(
     let is_wanted = |path: &[u8]| match wanted {
         None => true,
         // A file comes with the folders that lead to it.
-        Some(wanted) => wanted.iter().any(|file| {
-            *file == path || file.starts_with(path) && file.get(path.len()) == Some(&b'/')
-        }),
+        Some(wanted) => {
+            let below = [path, b"/"].concat();
+            wanted.contains(path)
+                || wanted.range(&below[..]..).next().is_some_and(|file| file.starts_with(&below))
+        }
     };
     // Folders get their modes last: one may forbid writing into it.
     let mut folders: Vec<(PathBuf, u32)> = Vec::new();
@@ -184,11 +190,15 @@ fn export_source(
         if options.source { files::imported_after } else { files::newest_after };
     // The trash stays here, unless a session in it is named.
     let trash = match wanted {
-        None if !options.source => sessions::trashed_files(conn)?,
+        None if !options.source => trash(conn, source.source_id)?,
         _ => HashSet::new(),
     };
+    let merged = match options.source {
+        true => BTreeSet::new(),
+        false => fold::merged(conn, source)?,
+    };
     files::each_file(conn, source.source_id, select, |file| {
-        if !is_wanted(&file.path) || trash.contains(&file.file_id) {
+        if !is_wanted(&file.path) || trash.contains(&file.path) || merged.contains(&file.path) {
             return Ok(());
         }
         let path = target.join(safe_path(&file.path)?);
@@ -217,6 +227,15 @@ fn export_source(
             .map_err(Error::io("set the mode of", path))?;
     }
     Ok(())
+}
+
+/// Paths of the sessions of a source that are in the trash.
+fn trash(conn: &Connection, source_id: i64) -> Result<HashSet<Vec<u8>>> {
+    let mut paths = HashSet::new();
+    for session in sessions::trashed(conn, source_id)? {
+        paths.extend(fold::paths_of(conn, session)?);
+    }
+    Ok(paths)
 }
 
 /// A stored path, if it stays below the target.

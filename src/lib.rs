@@ -98,7 +98,7 @@ pub use import::{ImportOptions, ImportReport, Progress};
 pub use lineage::SessionNode;
 pub use model::{
     Entry, Format, Header, Label, Message, Problem, ProblemKind, SessionInfo, SessionKey, Stored,
-    Timestamp,
+    Timestamp, Turn, Usage,
 };
 pub use prune::PruneReport;
 pub use recover::{Incomplete, RecoverReport, recover};

@@ -3,6 +3,7 @@
 //! A [`Record`] is the meeting point of the layers: a format makes one of each
 //! line, and the fold turns it into rows, without either knowing the other.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// A point in time: nanoseconds since the Unix epoch, UTC.
@@ -32,6 +33,10 @@ impl fmt::Display for Timestamp {
 pub enum Format {
     /// Kward, versions 1 and 2.
     Kward,
+    /// Kimi CLI, to 1.52.
+    Kimi,
+    /// pi, versions 1 to 3.
+    Pi,
 }
 
 impl Format {
@@ -39,12 +44,14 @@ impl Format {
     pub fn name(self) -> &'static str {
         match self {
             Self::Kward => "kward",
+            Self::Kimi => "kimi",
+            Self::Pi => "pi",
         }
     }
 
     /// The format of this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        (name == "kward").then_some(Self::Kward)
+        [Self::Kward, Self::Kimi, Self::Pi].into_iter().find(|format| format.name() == name)
     }
 }
 
@@ -73,6 +80,34 @@ impl Stored {
             Self::Json(json) => json.clone(),
         }
     }
+
+    /// A string as text, where half surrogate pairs stand as U+FFFD; of another value, its JSON.
+    pub fn to_text(&self) -> String {
+        let json = match self {
+            Self::Text(text) => return text.clone(),
+            Self::Json(json) if json.starts_with('"') => json,
+            Self::Json(json) => return json.clone(),
+        };
+        // Of a string that is kept as JSON, only what no text can hold is escaped so.
+        let mut whole = String::with_capacity(json.len());
+        let mut rest = json.as_str();
+        while let Some(at) = rest.find('\\') {
+            let (before, escape) = rest.split_at(at);
+            whole.push_str(before);
+            let is_half = escape.len() > 5 && escape[1..].starts_with("ud");
+            whole.push_str(if is_half { "\u{FFFD}" } else { &escape[..2] });
+            rest = &escape[if is_half { 6 } else { 2 }..];
+        }
+        whole.push_str(rest);
+        serde_json::from_str(&whole).unwrap_or(whole)
+    }
+}
+
+impl SessionInfo {
+    /// The title as JSON: a string, in which half surrogate pairs are escapes, or `null`.
+    pub fn title_json(&self) -> String {
+        self.exact_title.as_ref().map_or("null".to_owned(), Stored::to_json)
+    }
 }
 
 /// What is known of a session without reading any of its lines.
@@ -85,7 +120,7 @@ pub struct SessionInfo {
     pub format: Format,
     /// The imported root, in the bytes of the file system.
     pub root: Vec<u8>,
-    /// The session's file below the root, separated by `/`.
+    /// The session's file, or its folder, below the root, separated by `/`.
     pub file: Vec<u8>,
     /// The id in its header; `None` without a usable header.
     pub session_id: Option<String>,
@@ -96,7 +131,10 @@ pub struct SessionInfo {
     /// The directory that the session worked in.
     pub work_dir: Option<String>,
     /// The name if it is not blank, else the first message, else `None`.
+    ///
+    /// Half surrogate pairs stand as U+FFFD; see [`title_json`](Self::title_json).
     pub title: Option<String>,
+    pub(crate) exact_title: Option<Stored>,
     /// The name that a user gave it.
     pub name: Option<Stored>,
     /// The provider last used.
@@ -117,6 +155,7 @@ pub struct SessionInfo {
     pub modified_at: Timestamp,
     /// Preview of the first prompt on the active branch; empty when there is none.
     pub first_message: String,
+    pub(crate) exact_first_message: Stored,
     /// Messages of the conversation on the active branch.
     pub message_count: u64,
     /// Entries in the file, on whatever branch.
@@ -177,6 +216,19 @@ pub struct Entry {
     /// Place of its line in the file, from 1.
     pub line: u32,
     pub(crate) key: i64,
+}
+
+/// Something that the user asked, as Kimi counts: from its prompt to the next one's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Turn {
+    /// From 0.
+    pub index: u32,
+    /// The text of the prompt; half surrogate pairs stand as U+FFFD.
+    pub text: String,
+    pub(crate) exact_text: Stored,
+    /// When it began.
+    pub created_at: Option<Timestamp>,
 }
 
 /// A label, and when it was set.
@@ -287,8 +339,11 @@ problem_kinds! {
 pub(crate) struct Record {
     /// The record's own time.
     pub(crate) at: Option<Timestamp>,
-    /// Whether a time in it moves the session's `modified_at`.
-    pub(crate) is_activity: bool,
+    /// The time in it that counts as the session's activity.
+    pub(crate) activity_at: Option<Timestamp>,
+    /// What it is to a list that goes by the whole file.
+    pub(crate) in_file: InFile,
+    pub(crate) usage: Option<Usage>,
     /// Whether a header may be made from the file's name where it occurs.
     pub(crate) vouches: bool,
     /// The tree node it adds.
@@ -296,6 +351,36 @@ pub(crate) struct Record {
     /// What else it changes.
     pub(crate) change: Option<Change>,
     pub(crate) problems: Vec<(ProblemKind, String)>,
+}
+
+/// What a record is to a list that goes by the whole file, not by a branch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct InFile {
+    pub(crate) is_message: bool,
+    /// Whether a user says something in it.
+    pub(crate) is_prompt: bool,
+}
+
+/// Tokens and cost, as far as they are reported.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// The provider; `None` for a sum, or where it is not said.
+    pub provider: Option<String>,
+    /// The model; `None` as above.
+    pub model: Option<String>,
+    /// Tokens read anew.
+    pub input: Option<i64>,
+    /// Tokens written.
+    pub output: Option<i64>,
+    /// Tokens read from a cache.
+    pub cache_read: Option<i64>,
+    /// Tokens written into a cache.
+    pub cache_write: Option<i64>,
+    /// All of them, as reported.
+    pub total_tokens: Option<i64>,
+    /// In the currency that the program reckons in.
+    pub cost: Option<f64>,
 }
 
 impl Record {
@@ -307,6 +392,8 @@ impl Record {
             text(&entry.id)
                 + parent
                 + text(&entry.role)
+                + entry.entry_type.len()
+                + entry.runtime.as_ref().map_or(0, Runtime::weight)
                 + weight(entry.message_id.as_ref())
                 + weight(entry.first_kept.as_ref())
         });
@@ -349,12 +436,14 @@ pub(crate) struct NewEntry {
     /// `None` or not empty.
     pub(crate) id: Option<String>,
     pub(crate) parent: Parent,
-    pub(crate) entry_type: &'static str,
+    pub(crate) entry_type: Cow<'static, str>,
     pub(crate) role: Option<String>,
     /// The message's id where it is not the text of `id`.
     pub(crate) message_id: Option<Stored>,
     /// Of a compaction: what it keeps of the path above.
     pub(crate) first_kept: Option<Stored>,
+    /// Settings that hold from here on, on this branch.
+    pub(crate) runtime: Option<Runtime>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -437,6 +526,8 @@ pub(crate) enum StepKind {
     Message,
     /// Replaces what stands before it.
     Compaction,
+    /// Changes the message of another entry.
+    Edit,
     /// Adds nothing.
     Silent,
 }
@@ -470,6 +561,13 @@ pub(crate) enum Draft<'a> {
         id: &'a str,
         parent_id: Option<&'a str>,
         message: &'a str,
+    },
+    /// An entry by its own keys, in order: a JSON object.
+    Fields {
+        entry_type: &'a str,
+        id: &'a str,
+        parent_id: Option<&'a str>,
+        fields: &'a str,
     },
     BranchSummary {
         id: &'a str,

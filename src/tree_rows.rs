@@ -109,23 +109,18 @@ fn tree_rows(conn: &Connection, session: SessionKey) -> Result<Vec<TreeRow>> {
 
 /// What is shown of each node; results of tools have the label of their call.
 fn read_shown(conn: &Connection, session: SessionKey, nodes: &[Node]) -> Result<Vec<Shown>> {
-    let (file, source) = sessions::file_of(conn, session)?
+    let (source, _) = sessions::place(conn, session)?
         .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
     let place: HashMap<&str, usize> =
         nodes.iter().enumerate().map(|(n, node)| (node.id.as_str(), n)).collect();
-    let lines: HashMap<i64, usize> = entries::lines_and_ids(conn, session)?
-        .into_iter()
-        .filter_map(|(line_key, id)| Some((line_key, *place.get(id.as_str())?)))
-        .collect();
     let mut shown: Vec<Shown> = nodes.iter().map(|_| Shown::default()).collect();
     let mut calls = HashMap::new();
-    log::each_line(conn, &file, |line_key, raw| {
-        if let Some(&n) = lines.get(&line_key) {
-            shown[n] = source.format.shown(raw);
+    for (line_key, id) in entries::lines_and_ids(conn, session)? {
+        if let Some(&n) = place.get(id.as_str()) {
+            shown[n] = source.format.shown(&log::line(conn, line_key)?);
             calls.extend(std::mem::take(&mut shown[n].calls));
         }
-        Ok(())
-    })?;
+    }
     for shown in &mut shown {
         if let Some(label) = shown.call_id.as_ref().and_then(|id| calls.get(id)) {
             shown.text.clone_from(label);

@@ -9,8 +9,12 @@
 //! something, a repeated id, an orphan that finds its parent) has the summary
 //! computed once, from the branch, when the fold ends.
 
+pub(crate) mod kimi;
 mod settle;
 
+use std::collections::BTreeSet;
+
+pub(crate) use kimi::Touched;
 use rusqlite::Connection;
 pub(crate) use settle::{search_text, settle_events, settle_recovered};
 
@@ -22,7 +26,7 @@ use crate::model::{
     SessionKey, Stored,
 };
 use crate::store::entries::{self, EntryRow};
-use crate::store::files::FileRow;
+use crate::store::files::{FileRow, Source};
 use crate::store::problems::{self, NewProblem};
 use crate::store::sessions::{self, Head};
 use crate::store::{events, labels, log, records};
@@ -45,6 +49,8 @@ pub(crate) struct Fold<'a> {
     has_orphans: bool,
     /// Whether a header may be made from the file's name.
     vouched: bool,
+    /// Records so far, headers apart.
+    seen: u32,
     has_ids: bool,
     /// The head that the fold went on from; it has the effect of the session's events already.
     before: Option<Head>,
@@ -52,6 +58,8 @@ pub(crate) struct Fold<'a> {
     previewed: Option<Option<i64>>,
     /// The entry seen last: the usual parent of the next.
     last: Option<(String, i64)>,
+    /// The number of the line of the entry seen last.
+    last_line: Option<u32>,
 }
 
 /// Folds a log from its first line to its last, replacing what was there.
@@ -72,6 +80,26 @@ pub(crate) fn refold(
         fold_all(true)?;
     }
     Ok(())
+}
+
+/// Paths of the files, folders and links that a session is made of.
+pub(crate) fn paths_of(conn: &Connection, session: SessionKey) -> Result<BTreeSet<Vec<u8>>> {
+    let Some((source, path)) = sessions::place(conn, session)? else { return Ok(BTreeSet::new()) };
+    let mut paths = BTreeSet::new();
+    if source.format.has_folders() {
+        let unit = kimi::unit_of(conn, source.source_id, &path)?;
+        paths.extend(unit.into_iter().flat_map(|unit| unit.files).map(|file| file.path));
+    }
+    paths.insert(path);
+    Ok(paths)
+}
+
+/// Paths of a source whose content stands in a file that was written here.
+pub(crate) fn merged(conn: &Connection, source: &Source) -> Result<BTreeSet<Vec<u8>>> {
+    match source.format.has_folders() {
+        true => kimi::merged(conn, source.source_id),
+        false => Ok(BTreeSet::new()),
+    }
 }
 
 /// How the entries of a log turned out to hang together.
@@ -103,10 +131,12 @@ impl<'a> Fold<'a> {
             knotted: false,
             has_orphans: false,
             vouched: false,
+            seen: 0,
             has_ids: false,
             before: None,
             previewed: None,
             last: None,
+            last_line: None,
         }
     }
 
@@ -127,7 +157,12 @@ impl<'a> Fold<'a> {
         };
         let linear = format.is_linear(head.version.as_ref());
         let has_orphans = entries::has_orphans(conn, session)?;
+        let last_line = match head.last_entry_key {
+            Some(key) => Some(log::line_number(entries::line_key(conn, key)?)),
+            None => None,
+        };
         Ok(Some(Self {
+            last_line,
             previewed: Some(head.first_entry_key),
             before: Some(head.clone()),
             head,
@@ -144,12 +179,16 @@ impl<'a> Fold<'a> {
         for (kind, detail) in &record.problems {
             self.note(Some(line_key), *kind, detail)?;
         }
-        if record.is_activity && record.at.is_some() {
-            self.head.activity_at = record.at;
-        }
+        self.take_activity(&record);
         self.vouched |= record.vouches;
+        let is_record = |(kind, _): &(ProblemKind, String)| *kind != ProblemKind::Malformed;
+        self.seen += u32::from(record.entry.is_some() || record.problems.iter().any(is_record));
         if let Some(entry) = &record.entry {
-            self.add_entry(line_key, entry, &record)?;
+            let key = self.add_entry(line_key, entry, &record)?;
+            self.last_line = Some(log::line_number(line_key));
+            if let Some(usage) = &record.usage {
+                records::insert_usage(self.conn, self.session, key, usage)?;
+            }
         }
         match record.change {
             None => Ok(()),
@@ -199,8 +238,10 @@ impl<'a> Fold<'a> {
     /// Writes the session's row.
     pub(crate) fn finish(mut self) -> Result<Shape> {
         self.make_header()?;
-        let is_chain = self.format.is_linear(self.head.version.as_ref())
-            || self.head.header != Header::Stored && !self.has_ids;
+        let is_chain = match self.head.header {
+            Header::Stored => self.format.is_linear(self.head.version.as_ref()),
+            _ => !self.has_ids || self.format.is_linear(self.head.version.as_ref()),
+        };
         if is_chain && !self.linear && 0 < self.head.entry_count {
             return Ok(Shape::Linear);
         }
@@ -216,28 +257,44 @@ impl<'a> Fold<'a> {
                 self.note(Some(i64::from(position)), ProblemKind::Cycle, detail)?;
             }
         }
+        self.move_to_decided_leaf()?;
         if self.reshaped {
             self.summarise()?;
         }
         if self.previewed != Some(self.head.first_entry_key) {
             self.head.first_message = match self.head.first_entry_key {
                 Some(key) => {
-                    let line_key = entries::line_key(self.conn, key)?;
-                    self.format.preview(&log::line(self.conn, line_key)?)
+                    let line_key = match self.format.lists_by_file() {
+                        true => key,
+                        false => entries::line_key(self.conn, key)?,
+                    };
+                    self.format.first_message(&log::line(self.conn, line_key)?)
                 }
-                None => String::new(),
+                None => Stored::Text(String::new()),
             };
         }
         let name = self.head.name.as_ref().map(stored_text).filter(|name| !is_blank(name));
-        let first_message = Some(&self.head.first_message).filter(|text| !text.is_empty());
-        self.head.title = name.or_else(|| first_message.cloned());
-        self.head.modified_at = self.head.activity_at.unwrap_or(self.file.mtime);
+        let is_empty = matches!(&self.head.first_message, Stored::Text(text) if text.is_empty());
+        let first_message = Some(&self.head.first_message).filter(|_| !is_empty);
+        self.head.title = name.map(Stored::Text).or_else(|| first_message.cloned());
+        let began = self.head.created_at.filter(|_| self.format.lists_by_file());
+        self.head.modified_at = self.head.activity_at.or(began).unwrap_or(self.file.mtime);
         if self.before.is_none() {
             events::apply(self.conn, self.session, &mut self.head)?;
         }
         self.head.search_text = search_text(self.conn, &self.head)?;
         sessions::update_head(self.conn, self.session, &self.head, self.before.as_ref())?;
         Ok(Shape::Assumed)
+    }
+
+    /// The last time counts, or the latest where a list goes by the whole file.
+    fn take_activity(&mut self, record: &Record) {
+        let by_file = self.format.lists_by_file();
+        if let Some(at) = record.activity_at {
+            let earlier = self.head.activity_at.filter(|_| by_file);
+            self.head.activity_at = earlier.max(Some(at));
+        }
+        self.head.message_count += i64::from(by_file && record.in_file.is_message);
     }
 
     fn note(&self, line_key: Option<i64>, kind: ProblemKind, detail: &str) -> Result<()> {
@@ -275,6 +332,10 @@ impl<'a> Fold<'a> {
         self.head.provider = later.0.or(self.head.provider.take());
         self.head.model = later.1.or(self.head.model.take());
         self.head.reasoning_effort = later.2.or(self.head.reasoning_effort.take());
+        if self.format.lists_by_file() && 0 < self.seen {
+            let detail = "records stand before the header; pi cannot open the file";
+            self.note(None, ProblemKind::Header, detail)?;
+        }
         if self.head.entry_count == 0 {
             self.linear = self.format.is_linear(self.head.version.as_ref());
         }
@@ -306,7 +367,8 @@ impl<'a> Fold<'a> {
         self.head.parent_session_id = header.parent_session_id;
         self.head.parent_session_path = header.parent_session_path;
         if let Some(work_dir) = header.work_dir {
-            self.head.workspace_id = Some(sessions::workspace(self.conn, &work_dir)?);
+            self.head.workspace_id =
+                Some(sessions::workspace(self.conn, &work_dir, sessions::LOCAL)?);
         }
         self.take_runtime(header.runtime);
         Ok(())
@@ -323,7 +385,7 @@ impl<'a> Fold<'a> {
         set(&mut self.head.reasoning_effort, runtime.reasoning_effort);
     }
 
-    fn add_entry(&mut self, line_key: i64, entry: &NewEntry, record: &Record) -> Result<()> {
+    fn add_entry(&mut self, line_key: i64, entry: &NewEntry, record: &Record) -> Result<i64> {
         let made;
         let id = match &entry.id {
             Some(id) => id,
@@ -340,12 +402,13 @@ impl<'a> Fold<'a> {
         self.has_orphans |= parent_id.is_some();
         let row = EntryRow {
             entry_key: line_key,
+            line_key: None,
             session: self.session,
             entry_id: id,
             id_made: entry.id.is_none(),
             parent_key,
             parent_id,
-            entry_type: entry.entry_type,
+            entry_type: &entry.entry_type,
             role: entry.role.as_deref(),
             message_id: entry.message_id.as_ref(),
             created_at: record.at,
@@ -357,6 +420,12 @@ impl<'a> Fold<'a> {
         if entry.entry_type == "compaction" {
             let first_kept = entry.first_kept.as_ref();
             entries::insert_compaction(self.conn, self.session, key, first_kept)?;
+        }
+        if let Some(runtime) = &entry.runtime {
+            records::insert_settings(self.conn, self.session, key, runtime)?;
+        }
+        if record.in_file.is_prompt && self.format.lists_by_file() {
+            self.head.first_entry_key.get_or_insert(line_key);
         }
         if self.has_orphans && 0 < entries::adopt_orphans(self.conn, self.session, key, id)? {
             self.reshaped = true;
@@ -371,7 +440,7 @@ impl<'a> Fold<'a> {
             self.head.leaf_id = Some(id.clone());
             self.leaf_key = Some(key);
         }
-        Ok(())
+        Ok(key)
     }
 
     /// The parent's key, or the id of a parent that is not there (yet).
@@ -381,6 +450,8 @@ impl<'a> Fold<'a> {
         id: &str,
     ) -> Result<(Option<i64>, Option<&'e str>)> {
         match &entry.parent {
+            // pi chains what is older than ids, whatever else it says.
+            _ if self.linear && self.format.lists_by_file() => Ok((self.head.last_entry_key, None)),
             Parent::Id(parent) if parent == id => Ok((None, Some(parent))),
             Parent::Id(parent) => {
                 if let Some((_, key)) = self.last.as_ref().filter(|(last, _)| last == parent) {
@@ -425,6 +496,20 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
+    /// Moves the leaf where a format without leaf records had it moved, unless
+    /// an entry came since.
+    fn move_to_decided_leaf(&mut self) -> Result<()> {
+        if !self.format.lists_by_file() {
+            return Ok(());
+        }
+        match events::moved_leaf(self.conn, self.session)? {
+            Some((leaf, lines)) if self.last_line.is_none_or(|last| last <= lines) => {
+                self.move_leaf(leaf)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Brings the summary from the parent's branch to that of its new child.
     fn extend(&mut self, key: i64, parent_key: Option<i64>, entry: &NewEntry) {
         if parent_key.is_none() {
@@ -434,7 +519,14 @@ impl<'a> Fold<'a> {
         } else if parent_key != self.leaf_key {
             self.reshaped = true;
         }
-        if self.reshaped || entry.role.is_none() {
+        if self.reshaped {
+            return;
+        }
+        if self.format.lists_by_file() {
+            self.take_runtime(entry.runtime.clone().unwrap_or_default());
+            return;
+        }
+        if entry.role.is_none() {
             return;
         }
         if entry.entry_type == "compaction" {
@@ -445,6 +537,12 @@ impl<'a> Fold<'a> {
     }
 
     fn forget(&mut self) {
+        if self.format.lists_by_file() {
+            self.head.provider = None;
+            self.head.model = None;
+            self.head.reasoning_effort = None;
+            return;
+        }
         self.head.message_count = 0;
         self.head.first_entry_key = None;
     }
@@ -466,7 +564,10 @@ impl<'a> Fold<'a> {
             Some(leaf_id) => entries::entry_key(self.conn, self.session, leaf_id)?,
             None => None,
         };
-        if let Some(leaf_key) = leaf_key {
+        if let Some(leaf_key) = leaf_key.filter(|_| self.format.lists_by_file()) {
+            let settings = context::settings(self.conn, leaf_key)?;
+            self.take_runtime(settings);
+        } else if let Some(leaf_key) = leaf_key {
             for step in context::restored(self.conn, self.format, self.session, leaf_key)? {
                 self.count(step.key, step.role);
             }

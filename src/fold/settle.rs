@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 
 use crate::error::Result;
-use crate::model::SessionKey;
+use crate::model::{SessionKey, Stored};
 use crate::store::events;
 use crate::store::sessions::{self, Head};
 
@@ -15,7 +15,7 @@ pub(crate) fn search_text(conn: &Connection, head: &Head) -> Result<String> {
         Some(workspace_id) => sessions::workspace_path(conn, workspace_id)?,
         None => String::new(),
     };
-    let title = head.title.as_deref().unwrap_or_default();
+    let title = head.title.as_ref().map(Stored::to_text).unwrap_or_default();
     Ok(format!("{}\u{1f}{}", title.to_lowercase(), work_dir.to_lowercase()))
 }
 

@@ -5,7 +5,9 @@
 //! consists of, and what an entry's message looks like.
 
 pub(crate) mod json;
+pub(crate) mod kimi;
 mod kward;
+mod pi;
 pub(crate) mod time;
 
 use std::collections::HashSet;
@@ -13,7 +15,9 @@ use std::time::SystemTime;
 
 pub(crate) use kward::stored_text;
 
-use crate::model::{Draft, Format, HeaderRecord, Message, Record, Role, Step, Timestamp};
+use crate::model::{
+    Draft, Format, HeaderRecord, Message, ProblemKind, Record, Role, Step, Timestamp,
+};
 
 /// What a compaction keeps of the steps before it.
 #[derive(Debug, Default)]
@@ -59,11 +63,28 @@ pub enum Part {
     Other(String),
 }
 
+/// The folder of a working directory: its absolute path with `-` for each separator, between dashes.
+fn safe_cwd(cwd: &str) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in cwd.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => {
+                names.pop();
+            }
+            _ => names.push(name),
+        }
+    }
+    format!("--{}--", names.join("/").replace(['/', '\\', ':'], "-"))
+}
+
 impl Message {
     /// Who speaks, and what the message says.
     pub fn parts(&self, format: Format) -> (String, Vec<Part>) {
         match format {
             Format::Kward => kward::parts(&self.json),
+            Format::Kimi => kimi::parts(&self.json),
+            Format::Pi => pi::parts(&self.json),
         }
     }
 }
@@ -86,6 +107,8 @@ impl Format {
     pub(crate) fn covered(self) -> &'static [&'static str] {
         match self {
             Self::Kward => &["sessions"],
+            Self::Kimi => &["kimi.json", "sessions", "imported_sessions"],
+            Self::Pi => &["sessions"],
         }
     }
 
@@ -93,13 +116,17 @@ impl Format {
     pub(crate) fn is_log(self, path: &[u8]) -> bool {
         match self {
             Self::Kward => kward::is_log(path),
+            Self::Kimi => kimi::layout::is_log(path),
+            Self::Pi => pi::is_log(path),
         }
     }
 
     /// The file beside a work dir's sessions that names the last one used.
-    pub(crate) fn pointer_file(self) -> &'static str {
+    pub(crate) fn pointer_file(self) -> Option<&'static str> {
         match self {
-            Self::Kward => "last_session.json",
+            Self::Kward => Some("last_session.json"),
+            Self::Kimi => None,
+            Self::Pi => None,
         }
     }
 
@@ -107,6 +134,8 @@ impl Format {
     pub(crate) fn pointed_file(self, content: &[u8]) -> Option<String> {
         match self {
             Self::Kward => kward::pointed_file(content),
+            Self::Kimi => None,
+            Self::Pi => None,
         }
     }
 
@@ -114,13 +143,61 @@ impl Format {
     pub(crate) fn recognises(self, path: &[u8], first_line: &[u8]) -> bool {
         match self {
             Self::Kward => kward::recognises(path, first_line),
+            Self::Kimi => kimi::layout::recognises(path),
+            Self::Pi => pi::recognises(path, first_line),
         }
     }
 
-    /// What a line means. It never fails: what cannot be understood is a problem of the record.
+    /// Whether a session is a folder of files, which are folded together.
+    pub(crate) fn has_folders(self) -> bool {
+        match self {
+            Self::Kward => false,
+            Self::Kimi => true,
+            Self::Pi => false,
+        }
+    }
+
+    /// The path that a file may have had before its program renamed it.
+    pub(crate) fn renamed_from(self, path: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Kward => None,
+            Self::Kimi => kimi::layout::renamed_from(path),
+            Self::Pi => None,
+        }
+    }
+
+    /// Where the first line of some bytes ends, behind its terminator.
+    pub(crate) fn line_end(self, bytes: &[u8]) -> Option<usize> {
+        match self {
+            Self::Kward | Self::Pi => memchr::memchr(b'\n', bytes).map(|end| end + 1),
+            Self::Kimi => kimi::text::line_end(bytes),
+        }
+    }
+
+    /// Where the last line ends that surely ends within some bytes.
+    pub(crate) fn last_line_end(self, bytes: &[u8]) -> Option<usize> {
+        match self {
+            Self::Kward | Self::Pi => memchr::memrchr(b'\n', bytes).map(|end| end + 1),
+            Self::Kimi => kimi::text::last_line_end(bytes),
+        }
+    }
+
+    /// What a line of a session that is one file means. It never fails: what
+    /// cannot be understood is a problem of the record.
     pub(crate) fn parse(self, line: &[u8]) -> Record {
         match self {
             Self::Kward => kward::parse(line),
+            Self::Kimi => Record::default(),
+            Self::Pi => pi::parse(line),
+        }
+    }
+
+    /// What cannot be understood of a line in the log of this path.
+    pub(crate) fn line_problems(self, path: &[u8], line: &[u8]) -> Vec<(ProblemKind, String)> {
+        match self {
+            Self::Kward => kward::parse(line).problems,
+            Self::Kimi => kimi::line_problems(path, line),
+            Self::Pi => pi::parse(line).problems,
         }
     }
 
@@ -128,6 +205,8 @@ impl Format {
     pub(crate) fn header_from_name(self, path: &[u8]) -> Option<HeaderRecord> {
         match self {
             Self::Kward => kward::header_from_name(path),
+            Self::Kimi => None,
+            Self::Pi => None,
         }
     }
 
@@ -135,6 +214,8 @@ impl Format {
     pub(crate) fn is_linear(self, version: Option<&crate::model::Stored>) -> bool {
         match self {
             Self::Kward => kward::is_linear(version),
+            Self::Kimi => false,
+            Self::Pi => pi::is_linear(version),
         }
     }
 
@@ -142,6 +223,8 @@ impl Format {
     pub(crate) fn role(self, role: Option<&str>) -> Role {
         match self {
             Self::Kward => kward::role(role),
+            Self::Kimi => kimi::role(role),
+            Self::Pi => pi::role(role),
         }
     }
 
@@ -149,6 +232,8 @@ impl Format {
     pub(crate) fn restore(self, path: &[Step], kept: &[(i64, Option<Kept>)]) -> Vec<Step> {
         match self {
             Self::Kward => kward::restore(path, kept),
+            Self::Kimi => kimi::restore(path),
+            Self::Pi => pi::restore(path, kept),
         }
     }
 
@@ -156,13 +241,18 @@ impl Format {
     pub(crate) fn kept_position(self, first_kept: &str) -> Option<usize> {
         match self {
             Self::Kward => kward::kept_position(first_kept),
+            Self::Kimi => None,
+            Self::Pi => pi::kept_position(first_kept),
         }
     }
 
-    /// The line of a record, spelt as the format's own program spells it.
-    pub(crate) fn serialise(self, draft: &Draft<'_>, at: Timestamp) -> String {
+    /// The line of a record, spelt as the format's own program spells it;
+    /// `None` for what it has no record for.
+    pub(crate) fn serialise(self, draft: &Draft<'_>, at: Timestamp) -> Option<String> {
         match self {
             Self::Kward => kward::serialise(draft, at),
+            Self::Kimi => None,
+            Self::Pi => pi::serialise(draft, at),
         }
     }
 
@@ -175,6 +265,30 @@ impl Format {
     ) -> Option<String> {
         match self {
             Self::Kward => kward::identified(line, id, parent_id),
+            Self::Kimi => None,
+            Self::Pi => pi::identified(line, id, parent_id),
+        }
+    }
+
+    /// The line of an entry with another parent, and with another entry that a
+    /// compaction keeps from; `None` for a line that is no record.
+    pub(crate) fn relinked(
+        self,
+        line: &[u8],
+        parent_id: Option<&str>,
+        first_kept: Option<&str>,
+    ) -> Option<String> {
+        match self {
+            Self::Kward | Self::Kimi => None,
+            Self::Pi => pi::relinked(line, parent_id, first_kept),
+        }
+    }
+
+    /// Whether entries of this version stand as the format's program writes them today.
+    pub(crate) fn is_current(self, version: Option<&crate::model::Stored>) -> bool {
+        match self {
+            Self::Kward | Self::Kimi => true,
+            Self::Pi => pi::is_current(version),
         }
     }
 
@@ -182,13 +296,49 @@ impl Format {
     pub(crate) fn path_of(self, cwd: &str, session_id: &str, at: Timestamp) -> String {
         match self {
             Self::Kward => kward::path_of(cwd, session_id, at),
+            Self::Kimi => String::new(),
+            Self::Pi => pi::path_of(cwd, session_id, at),
         }
     }
 
-    /// The message of an entry's line, as JSON; `instead` stands for what JSON readers choke on.
-    pub(crate) fn message(self, line: &[u8], instead: &str) -> Option<String> {
+    /// The messages that the line of an entry adds, as JSON, changed by the line
+    /// of an edit; `instead` stands for what JSON readers choke on.
+    pub(crate) fn messages(
+        self,
+        version: Option<&crate::model::Stored>,
+        line: &[u8],
+        edit: Option<&[u8]>,
+        instead: &str,
+    ) -> Vec<String> {
         match self {
-            Self::Kward => kward::message(line, instead),
+            Self::Kward => kward::message(line, instead).into_iter().collect(),
+            Self::Kimi => kimi::context::message(line, instead).into_iter().collect(),
+            Self::Pi => pi::messages(version, line, edit, instead),
+        }
+    }
+
+    /// The id of the entry that an edit changes.
+    pub(crate) fn edit_target(self, line: &[u8]) -> Option<String> {
+        match self {
+            Self::Kward | Self::Kimi => None,
+            Self::Pi => pi::edit_target(line),
+        }
+    }
+
+    /// Whether a list goes by all lines of a file, and settings by the branch;
+    /// else it is the other way round.
+    pub(crate) fn lists_by_file(self) -> bool {
+        match self {
+            Self::Kward | Self::Kimi => false,
+            Self::Pi => true,
+        }
+    }
+
+    /// What a list shows of the first prompt.
+    pub(crate) fn first_message(self, line: &[u8]) -> crate::model::Stored {
+        match self {
+            Self::Kward | Self::Kimi => crate::model::Stored::Text(self.preview(line)),
+            Self::Pi => pi::first_message(line),
         }
     }
 
@@ -196,6 +346,8 @@ impl Format {
     pub(crate) fn preview(self, line: &[u8]) -> String {
         match self {
             Self::Kward => kward::preview(line),
+            Self::Kimi => kimi::preview(line),
+            Self::Pi => pi::preview(line),
         }
     }
 
@@ -203,6 +355,8 @@ impl Format {
     pub(crate) fn markdown<'a>(self, messages: impl Iterator<Item = &'a str>) -> String {
         match self {
             Self::Kward => kward::markdown(messages),
+            Self::Kimi => String::new(),
+            Self::Pi => String::new(),
         }
     }
 
@@ -210,6 +364,8 @@ impl Format {
     pub(crate) fn full_text(self, line: &[u8]) -> String {
         match self {
             Self::Kward => kward::full_text(line),
+            Self::Kimi => kimi::full_text(line),
+            Self::Pi => pi::full_text(line),
         }
     }
 
@@ -217,6 +373,8 @@ impl Format {
     pub(crate) fn shown(self, line: &[u8]) -> Shown {
         match self {
             Self::Kward => kward::shown(line),
+            Self::Kimi => kimi::shown(line),
+            Self::Pi => pi::shown(line),
         }
     }
 }

@@ -3,8 +3,6 @@
 use std::fs::File;
 use std::io::Read;
 
-use memchr::memrchr;
-
 use crate::model::{Format, Record};
 use crate::store::files::FileKind;
 use crate::store::log::CHUNK_SIZE;
@@ -55,7 +53,7 @@ impl Content {
     }
 
     pub(super) fn has_no_end(&self) -> bool {
-        memchr::memchr(b'\n', &self.pending).is_none()
+        self.format.last_line_end(&self.pending).is_none()
     }
 
     /// Takes what makes a full chunk; at the end of the file, whatever is left.
@@ -65,10 +63,11 @@ impl Content {
         }
         let cut = match self.kind {
             FileKind::Log if at_end => self.pending.len(),
-            FileKind::Log => match memrchr(b'\n', &self.pending[self.scanned..]) {
-                Some(end) => self.scanned + end + 1,
+            FileKind::Log => match self.format.last_line_end(&self.pending[self.scanned..]) {
+                Some(end) => self.scanned + end,
                 None => {
-                    self.scanned = self.pending.len();
+                    // The last byte may be half a terminator.
+                    self.scanned = self.pending.len() - 1;
                     return None;
                 }
             },
@@ -79,10 +78,11 @@ impl Content {
         self.scanned = 0;
         let mut chunk = Chunk { raw, rows: 1, ..Chunk::default() };
         if self.kind == FileKind::Log {
-            let lines = chunk.lines().count();
+            let lines = chunk.lines(self.format).count();
             chunk.rows = u32::try_from(lines).unwrap_or(u32::MAX);
             if self.parses && lines <= chunk.raw.len() / SHORT_LINE + 1 {
-                chunk.records = chunk.lines().map(|line| self.format.parse(line)).collect();
+                chunk.records =
+                    chunk.lines(self.format).map(|line| self.format.parse(line)).collect();
             }
         }
         Some(chunk)
@@ -90,13 +90,13 @@ impl Content {
 }
 
 impl Chunk {
-    pub(super) fn lines(&self) -> impl Iterator<Item = &[u8]> {
+    pub(super) fn lines(&self, format: Format) -> impl Iterator<Item = &[u8]> {
         let mut rest = &self.raw[..];
         std::iter::from_fn(move || {
             if rest.is_empty() {
                 return None;
             }
-            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+            let end = format.line_end(rest).unwrap_or(rest.len());
             let (line, behind) = rest.split_at(end);
             rest = behind;
             Some(line)

@@ -8,6 +8,7 @@ use super::write::{BATCH_BYTES, Writer, session_for};
 use super::{Inbox, Progress};
 use crate::error::Result;
 use crate::fold;
+use crate::model::Format;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::packing::Packer;
 use crate::store::{log, problems, seen, sessions};
@@ -65,13 +66,15 @@ impl Writer<'_> {
                 match inbox.next() {
                     Some(Item::Chunk(chunk)) => {
                         batch += chunk.raw.len() as u64;
-                        append_raw(&tx, &mut file, &chunk, &mut self.packer)?;
+                        let format = self.job.root.format;
+                        append_raw(&tx, &mut file, &chunk, format, &mut self.packer)?;
                         if BATCH_BYTES <= batch {
                             break;
                         }
                     }
                     Some(Item::End(end)) => {
                         self.complete(&tx, start, &file, &end, base.as_deref())?;
+                        self.touched.settle(&tx, self.source_id())?;
                         return Ok(tx.commit()?);
                     }
                     // It changed while it was read; the next attempt starts anew.
@@ -118,6 +121,7 @@ impl Writer<'_> {
             fold::refold(tx, &file, self.job.root.format, session)?;
         }
         seen::file(tx, file.file_id)?;
+        self.written(start, &file);
         self.tally.file(start, end);
         Ok(())
     }
@@ -128,10 +132,11 @@ fn append_raw(
     tx: &Connection,
     file: &mut FileRow,
     chunk: &Chunk,
+    format: Format,
     packer: &mut Packer,
 ) -> Result<()> {
     if file.kind == FileKind::Log {
-        for line in chunk.lines() {
+        for line in chunk.lines(format) {
             log::insert_packed(tx, log::key(file.file_id, file.line_count), line, packer)?;
             file.line_count += 1;
         }

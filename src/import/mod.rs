@@ -19,6 +19,7 @@ mod budget;
 mod content;
 mod large;
 mod read;
+mod renamed;
 pub(crate) mod root;
 mod space;
 mod unchanged;

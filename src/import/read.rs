@@ -371,7 +371,9 @@ impl FileReader<'_> {
         row.size = from;
         let whole = stat.size - from.min(stat.size) <= WHOLE;
         // What the writer folds as it writes; a large file is folded from the log.
-        let parses = self.kind == FileKind::Log && (whole || matches!(plan, Plan::Grown { .. }));
+        let parses = self.kind == FileKind::Log
+            && !reader.job.root.format.has_folders()
+            && (whole || matches!(plan, Plan::Grown { .. }));
         // The head of a joined last line is in the digest already.
         let mut hashed = head.len();
         let mut content = Content {

@@ -33,7 +33,7 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
     }
     let formats = match format {
         Some(format) => vec![format],
-        None => vec![Format::Kward],
+        None => vec![Format::Kimi, Format::Pi, Format::Kward],
     };
     for candidate in formats {
         let covered: Vec<PathBuf> = candidate
@@ -46,7 +46,8 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
             if format.is_some() || holds(&path, &covered, candidate) {
                 return Ok(Root { path, format: candidate, covered });
             }
-        } else if is_sessions_folder(&path)
+        } else if !candidate.has_folders()
+            && is_sessions_folder(&path)
             && (format.is_some() || holds(&path, &[PathBuf::new()], candidate))
         {
             return Ok(Root { path, format: candidate, covered: vec![PathBuf::new()] });
@@ -83,6 +84,9 @@ fn holds(root: &Path, covered: &[PathBuf], format: Format) -> bool {
     let mut logs = 0;
     for _ in 0..SAMPLE * SAMPLE {
         let Some(found) = walk.next() else { return false };
+        if found.kind == FoundKind::File && format.recognises(&found.path, b"") {
+            return true;
+        }
         if found.kind != FoundKind::File || !format.is_log(&found.path) {
             continue;
         }

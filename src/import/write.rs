@@ -4,9 +4,9 @@ use rusqlite::Connection;
 
 use super::content::Chunk;
 use super::read::{Item, Plan, Start};
-use super::{Inbox, Job, Outcome, Progress};
+use super::{Inbox, Job, Outcome, Progress, renamed};
 use crate::error::Result;
-use crate::fold::{self, Fold, Shape};
+use crate::fold::{self, Fold, Shape, Touched};
 use crate::model::{Format, SessionKey};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::packing::Packer;
@@ -26,11 +26,14 @@ pub(super) fn count(
     let mut kinds = std::collections::BTreeMap::new();
     let mut open: Option<Start> = None;
     while let Some(item) = inbox.next() {
-        let mut count_records = |kind: FileKind, chunk: &mut Chunk| {
+        let mut count_problems = |file: &FileRow, chunk: &mut Chunk| {
             let mut records = std::mem::take(&mut chunk.records).into_iter();
-            for line in chunk.lines().filter(|_| kind == FileKind::Log) {
-                let record = records.next().unwrap_or_else(|| format.parse(line));
-                for (kind, _) in record.problems {
+            for line in chunk.lines(format).filter(|_| file.kind == FileKind::Log) {
+                let problems = match records.next() {
+                    Some(record) => record.problems,
+                    None => format.line_problems(&file.path, line),
+                };
+                for (kind, _) in problems {
                     *kinds.entry(kind).or_insert(0) += 1;
                 }
             }
@@ -39,13 +42,13 @@ pub(super) fn count(
             Item::Unchanged(files) => tally.unchanged(files.len()),
             Item::Same { .. } => tally.unchanged(1),
             Item::Whole { start, mut chunks, end } => {
-                chunks.iter_mut().for_each(|chunk| count_records(start.file.kind, chunk));
+                chunks.iter_mut().for_each(|chunk| count_problems(&start.file, chunk));
                 tally.file(&start, &end);
             }
             Item::Start(start) => open = Some(start),
             Item::Chunk(mut chunk) => {
                 if let Some(start) = &open {
-                    count_records(start.file.kind, &mut chunk);
+                    count_problems(&start.file, &mut chunk);
                 }
             }
             Item::End(end) => {
@@ -72,8 +75,14 @@ pub(super) fn write(
 ) -> Result<Outcome> {
     let conn = job.store.connection()?;
     seen::begin(&conn)?;
-    let packer = Packer::new(job.store.compression())?;
-    let mut writer = Writer { job, packer, tally: Tally::default(), saw_all: false };
+    let mut writer = Writer {
+        job,
+        packer: Packer::new(job.store.compression())?,
+        tally: Tally::default(),
+        touched: Touched::default(),
+        may_be_renamed: Vec::new(),
+        saw_all: false,
+    };
     let mut waiting = inbox.next();
     while let Some(item) = waiting.take() {
         let item = match item {
@@ -104,6 +113,7 @@ pub(super) fn write(
                 item => next = item,
             }
         }
+        writer.touched.settle(&tx, writer.source_id())?;
         tx.commit()?;
         if waiting.is_none() {
             waiting = inbox.next();
@@ -156,6 +166,10 @@ pub(super) struct Writer<'a> {
     pub(super) job: &'a Job<'a>,
     pub(super) packer: Packer,
     pub(super) tally: Tally,
+    /// What this transaction changed of sessions that are folders.
+    pub(super) touched: Touched,
+    /// New files that may have had another name before.
+    may_be_renamed: Vec<i64>,
     saw_all: bool,
 }
 
@@ -240,6 +254,7 @@ impl Writer<'_> {
             return Ok(());
         }
         files::update_file(tx, file)?;
+        self.touched.add(self.job.root.format, file);
         if let Some(session) = sessions::session_of_file(tx, file.file_id)? {
             sessions::update_mtime(tx, session, file.mtime)?;
         }
@@ -280,6 +295,16 @@ impl Writer<'_> {
             self.tally.outcome.report = counts;
         }
         Ok(tx.execute_batch("RELEASE tail")?)
+    }
+
+    /// Notes a file that is complete.
+    pub(super) fn written(&mut self, start: &Start, file: &FileRow) {
+        let format = self.job.root.format;
+        self.touched.add(format, file);
+        let is_new = matches!(start.plan, Plan::New | Plan::Resumed { base: None, .. });
+        if is_new && format.renamed_from(&file.path).is_some() {
+            self.may_be_renamed.push(file.file_id);
+        }
     }
 
     /// Writes one file whose pieces come from `next`; without an end, the caller takes it back.
@@ -331,7 +356,10 @@ impl Writer<'_> {
         }
         let file = FileRow { mtime: start.file.mtime, ..base.clone() };
         let mut session = sessions::session_of_file(tx, base.file_id)?;
-        if session.is_none() && !sessions::went_on_here(tx, base.source_id, &base.path)? {
+        if session.is_none()
+            && !format.has_folders()
+            && !sessions::went_on_here(tx, base.source_id, &base.path)?
+        {
             session = Some(sessions::insert_session(tx, base, format)?);
         }
         let mut fold = match session {
@@ -343,9 +371,9 @@ impl Writer<'_> {
                 None => return Ok(()),
                 Some(Piece::End(end)) => break *end,
                 Some(Piece::Chunk(mut chunk)) => {
-                    let fold = fold.as_mut().map(|fold| (fold, format));
-                    let packer = &mut self.packer;
-                    position = write_lines(tx, base.file_id, position, &mut chunk, packer, fold)?;
+                    let (packer, fold) = (&mut self.packer, fold.as_mut());
+                    position =
+                        write_lines(tx, base.file_id, position, &mut chunk, format, packer, fold)?;
                 }
             }
         };
@@ -364,6 +392,7 @@ impl Writer<'_> {
             fold::refold(tx, &file, format, session)?;
         }
         seen::file(tx, file.file_id)?;
+        self.touched.add(format, &file);
         self.tally.file(start, &FileRow { line_count: position - base.line_count, ..end });
         Ok(())
     }
@@ -388,9 +417,9 @@ impl Writer<'_> {
                 None => return Ok(()),
                 Some(Piece::End(end)) => break *end,
                 Some(Piece::Chunk(mut chunk)) if row.kind == FileKind::Log => {
-                    let fold = fold.as_mut().map(|fold| (fold, format));
-                    let packer = &mut self.packer;
-                    position = write_lines(tx, row.file_id, position, &mut chunk, packer, fold)?;
+                    let (packer, fold) = (&mut self.packer, fold.as_mut());
+                    position =
+                        write_lines(tx, row.file_id, position, &mut chunk, format, packer, fold)?;
                 }
                 Some(Piece::Chunk(chunk)) => {
                     log::insert_chunk(tx, log::key(row.file_id, position), &chunk.raw)?;
@@ -405,6 +434,7 @@ impl Writer<'_> {
             fold::refold(tx, &file, format, session)?;
         }
         seen::file(tx, file.file_id)?;
+        self.written(start, &file);
         self.tally.file(start, &end);
         Ok(())
     }
@@ -436,7 +466,21 @@ impl Writer<'_> {
             let report = &self.tally.outcome.report;
             0 < report.new + report.grown + report.rewritten
         };
-        if seen::mark_missing(&tx, source_id, now)? || changed {
+        for file_id in std::mem::take(&mut self.may_be_renamed) {
+            let new = files::file_by_id(&tx, file_id)?;
+            if let Some(file) = renamed::adopt(&tx, self.job.root.format, &new)? {
+                seen::file(&tx, file.file_id)?;
+                self.touched.add(self.job.root.format, &file);
+            }
+        }
+        let gone = seen::mark_missing(&tx, source_id, now)?;
+        if self.job.root.format.has_folders() {
+            for file in files::missing_since(&tx, source_id, now)? {
+                self.touched.add(self.job.root.format, &file);
+            }
+            self.touched.settle(&tx, source_id)?;
+        }
+        if gone || changed {
             fold::settle_recovered(&tx, source_id)?;
             problems::record_diverged(&tx, source_id)?;
         }
@@ -459,6 +503,9 @@ pub(super) fn session_for(
     earlier: Option<SessionKey>,
     format: Format,
 ) -> Result<Option<SessionKey>> {
+    if format.has_folders() {
+        return Ok(None);
+    }
     match (file.kind, earlier) {
         (FileKind::Log, Some(session)) => {
             sessions::delete_projection(tx, session)?;
@@ -482,14 +529,15 @@ fn write_lines(
     file_id: i64,
     mut position: u32,
     chunk: &mut Chunk,
+    format: Format,
     packer: &mut Packer,
-    mut fold: Option<(&mut Fold<'_>, Format)>,
+    mut fold: Option<&mut Fold<'_>>,
 ) -> Result<u32> {
     let mut records = std::mem::take(&mut chunk.records).into_iter();
-    for line in chunk.lines() {
+    for line in chunk.lines(format) {
         let key = log::key(file_id, position);
         log::insert_packed(tx, key, line, packer)?;
-        if let Some((fold, format)) = &mut fold {
+        if let Some(fold) = &mut fold {
             fold.apply(key, records.next().unwrap_or_else(|| format.parse(line)))?;
         }
         position += 1;

@@ -7,7 +7,7 @@ use super::compact_json;
 use crate::error::{Error, Result};
 use crate::fold::{self, Fold, Shape};
 use crate::format::json;
-use crate::model::{Format, SessionKey, Stored, Timestamp};
+use crate::model::{Draft, Format, SessionKey, Stored, Timestamp};
 use crate::store::files::{self, FileRow, FileState};
 use crate::store::{entries, log, sessions};
 
@@ -30,7 +30,17 @@ pub(super) fn append<T>(
 ) -> Result<Option<T>> {
     let (file, source) = sessions::file_of(tx, session)?
         .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    if source.format.has_folders() {
+        return Err(Error::Unsupported(
+            "a Kimi session is written by Kimi; fork it, or give it a title",
+        ));
+    }
     let head = sessions::head(tx, session)?;
+    if source.format.lists_by_file() && source.format.is_linear(head.version.as_ref()) {
+        return Err(Error::Unsupported(
+            "a session of version 1 is not written to; clone it, and go on with the copy",
+        ));
+    }
     let tail = Tail {
         format: source.format,
         leaf_id: head.leaf_id,
@@ -41,6 +51,12 @@ pub(super) fn append<T>(
     let (file, refold) = local_chain(tx, session, file, at)?;
     add_line(tx, session, source.format, file, &line, refold)?;
     Ok(Some(value))
+}
+
+/// The line of a record, if the format has one for it.
+pub(super) fn spelt(format: Format, draft: &Draft<'_>, at: Timestamp) -> Result<String> {
+    let line = format.serialise(draft, at);
+    line.ok_or(Error::Unsupported("the session's format has no record for this"))
 }
 
 /// Adds a line to a local chain and to what is folded from it.

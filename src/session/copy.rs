@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use rusqlite::Connection;
 
-use super::{NewSession, Session, append};
+use super::{NewSession, Session, append, kimi, pi};
 use crate::error::{Error, Result};
 use crate::fold;
 use crate::format::stored_text;
@@ -53,6 +53,9 @@ impl Session {
     /// ```
     pub fn duplicate(&self) -> Result<Self> {
         let key = self.store.write(|tx| {
+            if kimi::has_state(tx, self.key)? {
+                return self.fork_whole_kimi(tx);
+            }
             let source = Source::read(tx, self.key)?;
             let mut copy = self.begin(tx, &source)?;
             log::each_line(tx, &source.file, |_, raw| copy.take(&source, raw))?;
@@ -96,6 +99,9 @@ impl Session {
     /// ```
     pub fn fork(&self, entry_id: &str) -> Result<(Self, String)> {
         let (key, text) = self.store.write(|tx| {
+            if kimi::has_state(tx, self.key)? {
+                return self.fork_kimi_at(tx, entry_id);
+            }
             let source = Source::read(tx, self.key)?;
             let entry_key = entries::entry_key(tx, self.key, entry_id)?
                 .ok_or_else(|| Error::EntryNotFound { entry_id: entry_id.to_owned() })?;
@@ -117,6 +123,9 @@ impl Session {
     /// As [`duplicate`](Self::duplicate).
     pub fn fork_branch(&self) -> Result<Self> {
         let key = self.store.write(|tx| {
+            if kimi::has_state(tx, self.key)? {
+                return self.fork_whole_kimi(tx);
+            }
             let source = Source::read(tx, self.key)?;
             let path = crate::context::branch(tx, self.key)?;
             self.make_of_path(tx, &source, &path)
@@ -125,10 +134,13 @@ impl Session {
     }
 
     fn make_of_path(&self, tx: &Connection, source: &Source, path: &[Entry]) -> Result<SessionKey> {
+        if pi::has_fields(source.info.format) {
+            return self.make_of_pi_path(tx, source, path);
+        }
         let mut copy = self.begin(tx, source)?;
         let name = source.info.name.as_ref().map(stored_text);
         if let Some(name) = name.as_deref().map(append::strip).filter(|name| !name.is_empty()) {
-            let line = source.info.format.serialise(&Draft::Name(Some(name)), self.time());
+            let line = append::spelt(source.info.format, &Draft::Name(Some(name)), self.time())?;
             copy.push(line.as_bytes(), None)?;
         }
         for entry in path {
@@ -156,9 +168,11 @@ impl Session {
     }
 
     /// Makes the session that lines are to be copied to; it has its header.
-    fn begin<'a>(&self, tx: &'a Connection, source: &Source) -> Result<NewLog<'a>> {
+    pub(super) fn begin<'a>(&self, tx: &'a Connection, source: &Source) -> Result<NewLog<'a>> {
         let info = &source.info;
-        let mut new = NewSession::new(info.work_dir.as_deref().unwrap_or_default()).at(self.time());
+        let mut new = NewSession::new(info.work_dir.as_deref().unwrap_or_default())
+            .format(info.format)
+            .at(self.time());
         if let Some(id) = &self.id {
             new = new.session_id(id);
         }
@@ -196,11 +210,13 @@ pub(super) fn is_prompt(entry: &Entry) -> bool {
 }
 
 /// The session that is copied from.
-struct Source {
-    info: SessionInfo,
+pub(super) struct Source {
+    pub(super) info: SessionInfo,
     file: FileRow,
     /// Whether its entries follow one another unless they say otherwise.
     is_chain: bool,
+    /// Whether its entries do not stand as its program writes them today.
+    pub(super) is_old: bool,
 }
 
 impl Source {
@@ -210,7 +226,8 @@ impl Source {
         let (file, _) = sessions::file_of(tx, session)?.ok_or_else(not_found)?;
         let is_chain = info.format.is_linear(info.version.as_ref())
             || info.header != Header::Stored && !entries::has_given_ids(tx, session)?;
-        Ok(Self { info, file, is_chain })
+        let is_old = is_chain || !info.format.is_current(info.version.as_ref());
+        Ok(Self { info, file, is_chain, is_old })
     }
 
     /// Its file; below the store's own root, as it is named there.
@@ -225,9 +242,9 @@ impl Source {
 }
 
 /// The log of a session that is being made.
-struct NewLog<'a> {
+pub(super) struct NewLog<'a> {
     tx: &'a Connection,
-    session: SessionKey,
+    pub(super) session: SessionKey,
     format: Format,
     file: FileRow,
     at: Timestamp,
@@ -254,17 +271,19 @@ impl NewLog<'_> {
         {
             return Ok(());
         }
-        let Some(entry) = record.entry.as_ref().filter(|_| source.is_chain) else {
+        let Some(entry) = record.entry.as_ref().filter(|_| source.is_old) else {
             return self.push(raw, record.at);
         };
         let id = entry.id.clone().unwrap_or_else(|| format!("message:{}", self.entry_count));
         let parent_id = match &entry.parent {
+            _ if source.is_chain && pi::has_fields(self.format) => self.last_id.take(),
             Parent::Unsaid => self.last_id.take(),
             Parent::None => None,
             Parent::Id(parent_id) => Some(parent_id.clone()),
         };
         self.entry_count += 1;
-        let identity = leans(entry).then_some((&id, parent_id.as_deref()));
+        let leans = leans(entry) || pi::has_fields(self.format);
+        let identity = leans.then_some((&id, parent_id.as_deref()));
         self.push_entry(raw, identity, record.at)?;
         self.last_id = Some(id);
         Ok(())
@@ -283,7 +302,7 @@ impl NewLog<'_> {
         }
     }
 
-    fn push(&mut self, raw: &[u8], at: Option<Timestamp>) -> Result<()> {
+    pub(super) fn push(&mut self, raw: &[u8], at: Option<Timestamp>) -> Result<()> {
         let key = log::key(self.file.file_id, self.file.line_count);
         let line = match raw.ends_with(b"\n") {
             true => raw.into(),
@@ -297,13 +316,17 @@ impl NewLog<'_> {
     }
 
     /// Folds what was copied; the active entry is that of the source.
-    fn finish(self, leaf: Option<&str>) -> Result<SessionKey> {
+    pub(super) fn finish(self, leaf: Option<&str>) -> Result<SessionKey> {
         files::update_file(self.tx, &self.file)?;
         fold::refold(self.tx, &self.file, self.format, self.session)?;
         let found = sessions::head(self.tx, self.session)?.leaf_id;
         if found.as_deref() != leaf {
-            let line = self.format.serialise(&Draft::Leaf(leaf), self.at);
-            append::add_line(self.tx, self.session, self.format, self.file, &line, true)?;
+            match self.format.serialise(&Draft::Leaf(leaf), self.at) {
+                Some(line) => {
+                    append::add_line(self.tx, self.session, self.format, self.file, &line, true)?
+                }
+                None => pi::move_leaf(self.tx, self.session, leaf, self.at)?,
+            }
         }
         Ok(self.session)
     }

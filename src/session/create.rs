@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{Session, append};
+use super::{Session, append, compact_json};
 use crate::error::{Error, Result};
 use crate::format::json;
 use crate::model::{Draft, DraftRuntime, Format, Role, SessionKey, Timestamp};
@@ -38,6 +38,12 @@ impl NewSession {
             parent_id: None,
             parent_path: None,
         }
+    }
+
+    /// The program whose session it is: Kward or pi. Default: Kward.
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
     }
 
     /// Its id. Default: a new UUID.
@@ -92,7 +98,8 @@ impl Store {
     /// # Errors
     ///
     /// [`SessionExists`](Error::SessionExists) when its file exists;
-    /// [`InvalidRecord`](Error::InvalidRecord) for an id that is no file name.
+    /// [`InvalidRecord`](Error::InvalidRecord) for an id that is no file name;
+    /// [`Unsupported`](Error::Unsupported) for a Kimi session.
     pub fn create(&self, new: &NewSession) -> Result<Session> {
         let key = self.write(|tx| {
             let source = files::insert_source(tx, std::path::Path::new(""), new.format)?;
@@ -138,7 +145,7 @@ impl Store {
             let session = create(tx, source.source_id, new)?;
             let at = new.at.unwrap_or_else(Timestamp::now);
             for message in messages {
-                append_first(tx, session, message, at)?;
+                append_first(self, tx, session, message, at)?;
             }
             Ok(session)
         })?;
@@ -172,7 +179,10 @@ pub(super) fn create_beside(
 impl NewSession {
     /// Its id and time, made where they are not given.
     fn identity(&self) -> Result<(String, Timestamp)> {
-        let id = self.session_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        let id = self.session_id.clone().unwrap_or_else(|| match self.format {
+            Format::Pi => uuid::Uuid::now_v7().to_string(),
+            Format::Kward | Format::Kimi => uuid::Uuid::new_v4().to_string(),
+        });
         if id.is_empty() || 200 < id.len() || id.contains(|c: char| c == '/' || c.is_control()) {
             return Err(Error::InvalidRecord(format!("{id:?} cannot be the id of a session")));
         }
@@ -187,6 +197,9 @@ fn create_at(
     new: &NewSession,
     (id, at): (&str, Timestamp),
 ) -> Result<SessionKey> {
+    if new.format.has_folders() {
+        return Err(Error::Unsupported("a Kimi session is made by Kimi, or by a fork"));
+    }
     let taken = [FileState::Current, FileState::Local];
     for state in taken {
         if files::file(tx, source_id, &path, state)?.is_some() {
@@ -209,29 +222,30 @@ fn create_at(
         parent_id: new.parent_id.as_deref(),
         parent_path: new.parent_path.as_deref(),
     };
-    let line = new.format.serialise(&draft, at);
+    let line = append::spelt(new.format, &draft, at)?;
     append::add_line(tx, session, new.format, file, &line, true)?;
     Ok(session)
 }
 
-/// Appends a message behind the last unless the system says it.
-fn append_first(tx: &Connection, session: SessionKey, message: &str, at: Timestamp) -> Result<()> {
+/// Appends a message behind the last unless the system says it, where a session
+/// keeps its system prompt by itself.
+fn append_first(
+    store: &Store,
+    tx: &Connection,
+    session: SessionKey,
+    message: &str,
+    at: Timestamp,
+) -> Result<()> {
+    let live = Session::of(store, session).at(at);
     append::append(tx, session, at, |conn, tail| {
-        let message = append::Message::read(message, None)?;
-        let role = json::scan(message.json.as_bytes())
+        let message = compact_json(message, 1)?;
+        let role = json::scan(message.as_bytes())
             .ok()
             .and_then(|(value, _)| value.get("role")?.string().map(std::borrow::Cow::into_owned));
-        if tail.format.role(role.as_deref()) == Role::System {
+        if tail.format == Format::Kward && tail.format.role(role.as_deref()) == Role::System {
             return Ok(None);
         }
-        append::refuse_known(conn, session, &message.id)?;
-        let draft = Draft::Entry {
-            entry_type: "message",
-            id: &message.id,
-            parent_id: tail.leaf_id.as_deref(),
-            message: &message.json,
-        };
-        Ok(Some((tail.format.serialise(&draft, at), ())))
+        live.entry_of_message(conn, tail, "message", &message).map(Some)
     })?;
     Ok(())
 }
@@ -247,7 +261,7 @@ fn make_folders(tx: &Connection, source_id: i64, path: &[u8], at: Timestamp) -> 
     Ok(())
 }
 
-fn blank(
+pub(super) fn blank(
     source_id: i64,
     path: Vec<u8>,
     kind: FileKind,

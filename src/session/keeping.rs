@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Transaction};
 
-use super::{Session, append};
+use super::{Session, append, kimi};
 use crate::error::{Error, Result};
 use crate::fold;
 use crate::format::stored_text;
@@ -26,7 +26,7 @@ impl Store {
     ///
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn archive(&self, session: SessionKey, at: Timestamp) -> Result<()> {
-        self.decide(session, EventKind::Archive, at, None)
+        self.write(|tx| archive(tx, session, at))
     }
 
     /// Takes a session out of the archive, for good: its age does not put it
@@ -36,7 +36,10 @@ impl Store {
     ///
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn unarchive(&self, session: SessionKey, at: Timestamp) -> Result<()> {
-        self.decide(session, EventKind::Unarchive, at, None)
+        self.write(|tx| match kimi::has_state(tx, session)? {
+            true => kimi::unarchive(tx, session, at),
+            false => decide(tx, session, EventKind::Unarchive, at, None),
+        })
     }
 
     /// Archives every session without activity for this many whole days at
@@ -46,7 +49,7 @@ impl Store {
             let before = now.0.saturating_sub(i64::from(days).saturating_mul(DAY));
             let old = events::sessions_to_archive(tx, Timestamp(before))?;
             for session in &old {
-                decide(tx, *session, EventKind::Archive, now, None)?;
+                archive(tx, *session, now)?;
             }
             Ok(old.len() as u64)
         })
@@ -153,14 +156,20 @@ impl Session {
 fn imported_pointer(conn: &Connection, work_dir: &str) -> Result<Option<SessionKey>> {
     let mut seen = BTreeSet::new();
     for session in events::sessions_of_work_dir(conn, work_dir)? {
-        let Some((file, source)) = sessions::file_of(conn, session)? else { continue };
-        let slash = file.path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
-        let folder = &file.path[..slash];
+        let Some((source, path)) = sessions::place(conn, session)? else { continue };
+        let slash = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        let folder = &path[..slash];
         if !seen.insert((source.source_id, folder.to_vec())) {
             continue;
         }
         let beside = |name: &str| [folder, name.as_bytes()].concat();
-        let pointer = beside(source.format.pointer_file());
+        let Some(name) = source.format.pointer_file() else {
+            if let Some(session) = kimi::last_session(conn, &source, work_dir)? {
+                return Ok(Some(session));
+            }
+            continue;
+        };
+        let pointer = beside(name);
         let Some(pointer) = files::file(conn, source.source_id, &pointer, FileState::Current)?
         else {
             continue;
@@ -186,6 +195,14 @@ fn imported_pointer(conn: &Connection, work_dir: &str) -> Result<Option<SessionK
     Ok(None)
 }
 
+/// Archives a session where its format keeps that: in its state, else as an event.
+fn archive(tx: &Connection, session: SessionKey, at: Timestamp) -> Result<()> {
+    match kimi::has_state(tx, session)? {
+        true => kimi::archive(tx, session, at),
+        false => decide(tx, session, EventKind::Archive, at, None),
+    }
+}
+
 fn decide(
     tx: &Connection,
     session: SessionKey,
@@ -193,7 +210,7 @@ fn decide(
     at: Timestamp,
     value: Option<&str>,
 ) -> Result<()> {
-    if sessions::file_of(tx, session)?.is_none() {
+    if sessions::place(tx, session)?.is_none() {
         return Err(not_found(session));
     }
     events::insert_event(tx, session, kind, at, value)?;
@@ -201,12 +218,15 @@ fn decide(
 }
 
 fn purge(tx: Transaction<'_>, session: SessionKey) -> Result<()> {
-    let (file, _) = sessions::file_of(&tx, session)?.ok_or_else(|| not_found(session))?;
+    let paths = fold::paths_of(&tx, session)?;
+    let (source, _) = sessions::place(&tx, session)?.ok_or_else(|| not_found(session))?;
     sessions::delete_session(&tx, session)?;
-    problems::delete_path_problems(&tx, file.source_id, &file.path)?;
-    for file_id in files::generations(&tx, file.source_id, &file.path)? {
-        log::delete_content(&tx, file_id)?;
-        files::delete_file(&tx, file_id)?;
+    for path in paths {
+        problems::delete_path_problems(&tx, source.source_id, &path)?;
+        for file_id in files::generations(&tx, source.source_id, &path)? {
+            log::delete_content(&tx, file_id)?;
+            files::delete_file(&tx, file_id)?;
+        }
     }
     Ok(tx.commit()?)
 }

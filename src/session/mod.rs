@@ -4,7 +4,9 @@ mod append;
 mod copy;
 mod create;
 mod keeping;
+mod kimi;
 mod navigate;
+mod pi;
 mod recorder;
 
 pub use create::NewSession;
@@ -13,7 +15,7 @@ pub use recorder::Recorder;
 
 use crate::error::{Error, Result};
 use crate::format::{json, stored_text};
-use crate::model::{Draft, DraftRuntime, SessionInfo, SessionKey, Timestamp};
+use crate::model::{Draft, DraftRuntime, Format, SessionInfo, SessionKey, Timestamp};
 use crate::store::{Store, entries, records, sessions};
 
 /// A live handle on a session.
@@ -80,7 +82,7 @@ impl Store {
     pub fn live(&self, session: SessionKey) -> Result<Session> {
         self.read(|conn| sessions::info(conn, session))?
             .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
-        Ok(Session { store: self.clone(), key: session, at: None, id: None, expected: None })
+        Ok(Session::of(self, session))
     }
 }
 
@@ -141,33 +143,50 @@ impl Session {
     /// deeper than Kward reads or holds no finite number where one stands;
     /// [`EntryExists`](Error::EntryExists), [`LeafMoved`](Error::LeafMoved).
     pub fn append_message(&self, message: &str) -> Result<String> {
-        self.append_entry("message", message)
+        self.append_of_message("message", message)
     }
 
     /// Appends a compaction and returns its entry's id: from here on, `message`
-    /// and what it says to keep stand for everything before.
+    /// and what it says to keep stand for everything before. Of a pi session,
+    /// `message` has the entry's own keys: `summary`, `firstKeptEntryId` and so on.
     ///
     /// # Errors
     ///
     /// As [`append_message`](Self::append_message).
     pub fn compact(&self, message: &str) -> Result<String> {
-        self.append_entry("compaction", message)
+        self.append_of_message("compaction", message)
     }
 
-    fn append_entry(&self, entry_type: &'static str, message: &str) -> Result<String> {
-        self.append(|conn, head| {
-            let message = append::Message::read(message, self.id.as_deref())?;
-            append::refuse_known(conn, self.key, &message.id)?;
-            let parent = self.parent(conn, head.leaf_id.as_deref())?;
-            let draft = Draft::Entry {
-                entry_type,
-                id: &message.id,
-                parent_id: parent.as_deref(),
-                message: &message.json,
+    fn append_of_message(&self, entry_type: &'static str, message: &str) -> Result<String> {
+        self.append(|conn, head| self.entry_of_message(conn, head, entry_type, message).map(Some))?
+            .ok_or_else(append::nothing_written)
+    }
+
+    /// The line of an entry that holds a message, and its id.
+    fn entry_of_message(
+        &self,
+        conn: &rusqlite::Connection,
+        head: &append::Tail,
+        entry_type: &'static str,
+        message: &str,
+    ) -> Result<(String, String)> {
+        if pi::has_fields(head.format) {
+            let fields = match entry_type {
+                "message" => format!("{{\"message\":{message}}}"),
+                _ => message.to_owned(),
             };
-            Ok(Some((self.line(head, &draft), message.id.clone())))
-        })?
-        .ok_or_else(append::nothing_written)
+            return self.pi_entry(conn, head, entry_type, &fields);
+        }
+        let message = append::Message::read(message, self.id.as_deref())?;
+        append::refuse_known(conn, self.key, &message.id)?;
+        let parent = self.parent(conn, head.leaf_id.as_deref())?;
+        let draft = Draft::Entry {
+            entry_type,
+            id: &message.id,
+            parent_id: parent.as_deref(),
+            message: &message.json,
+        };
+        Ok((self.line(head, &draft)?, message.id))
     }
 
     /// Appends a summary of a branch that was left, under `parent_id`, and
@@ -188,12 +207,27 @@ impl Session {
             if let Some(parent_id) = parent_id {
                 append::require(conn, self.key, parent_id)?;
             }
+            if pi::has_fields(head.format) {
+                let from_id = from_id.or(head.leaf_id.as_deref()).unwrap_or("root");
+                let summary = summary.unwrap_or_default();
+                let mut fields = format!(
+                    "{{\"fromId\":{},\"summary\":{}",
+                    json::spelt(from_id),
+                    json::spelt(summary)
+                );
+                if details != "null" {
+                    fields.push_str(&format!(",\"details\":{details}"));
+                }
+                fields.push('}');
+                let entry = "branch_summary";
+                return self.pi_entry_under(conn, head, entry, &fields, parent_id).map(Some);
+            }
             let id = self.new_id();
             append::refuse_known(conn, self.key, &id)?;
             let details = append::value(details)?;
             let draft =
                 Draft::BranchSummary { id: &id, parent_id, from_id, summary, details: &details };
-            Ok(Some((self.line(head, &draft), id)))
+            Ok(Some((self.line(head, &draft)?, id)))
         })?
         .ok_or_else(append::nothing_written)
     }
@@ -204,16 +238,22 @@ impl Session {
     ///
     /// [`EntryNotFound`](Error::EntryNotFound) when the session has no such entry.
     pub fn branch(&self, entry_id: &str) -> Result<()> {
+        if pi::has_fields(self.format()?) {
+            return self.move_leaf(Some(entry_id));
+        }
         self.append(|conn, head| {
             append::require(conn, self.key, entry_id)?;
-            Ok(Some((self.line(head, &Draft::Leaf(Some(entry_id))), ())))
+            Ok(Some((self.line(head, &Draft::Leaf(Some(entry_id)))?, ())))
         })?;
         Ok(())
     }
 
     /// Leaves every branch: the next append is a root.
     pub fn reset_leaf(&self) -> Result<()> {
-        self.append(|_, head| Ok(Some((self.line(head, &Draft::Leaf(None)), ()))))?;
+        if pi::has_fields(self.format()?) {
+            return self.move_leaf(None);
+        }
+        self.append(|_, head| Ok(Some((self.line(head, &Draft::Leaf(None))?, ()))))?;
         Ok(())
     }
 
@@ -232,28 +272,77 @@ impl Session {
         if entry_id.is_empty() {
             return Err(Error::InvalidRecord("a label needs the id of an entry".to_owned()));
         }
+        let label = label.map(append::strip).filter(|label| !label.is_empty());
+        if self.store.read(|conn| kimi::has_state(conn, self.key))? {
+            return self.store.write(|tx| {
+                kimi::label(tx, self.key, entry_id, label, self.time())?;
+                let known = entries::entry_key(tx, self.key, entry_id)?.is_some();
+                Ok((self.new_id(), known))
+            });
+        }
         self.append(|conn, head| {
             let id = self.new_id();
             let known = entries::entry_key(conn, self.key, entry_id)?.is_some();
-            let label = label.map(append::strip).filter(|label| !label.is_empty());
+            if pi::has_fields(head.format) {
+                let target = json::spelt(entry_id);
+                let fields = match label {
+                    Some(label) => {
+                        format!("{{\"targetId\":{target},\"label\":{}}}", json::spelt(label))
+                    }
+                    None => format!("{{\"targetId\":{target}}}"),
+                };
+                let (line, id) = self.pi_entry(conn, head, "label", &fields)?;
+                return Ok(Some((line, (id, known))));
+            }
             let draft = Draft::Label { id: &id, target_id: entry_id, label };
-            Ok(Some((self.line(head, &draft), (id, known))))
+            Ok(Some((self.line(head, &draft)?, (id, known))))
         })?
         .ok_or_else(append::nothing_written)
     }
 
     /// Gives the session a name, without white space around it; `None` or a
     /// blank one takes it away.
+    ///
+    /// The name of a Kimi session is its title, of which Kimi keeps 200
+    /// characters; it stands in its `state.json`.
     pub fn rename(&self, name: Option<&str>) -> Result<()> {
         let name = name.map(append::strip).filter(|name| !name.is_empty());
-        self.append(|_, head| Ok(Some((self.line(head, &Draft::Name(name)), ()))))?;
+        if self.store.read(|conn| kimi::has_state(conn, self.key))? {
+            return self.store.write(|tx| kimi::set_title(tx, self.key, name, self.time()));
+        }
+        self.append(|conn, head| {
+            if pi::has_fields(head.format) {
+                let name = name.unwrap_or_default().replace("\r\n", " ").replace(['\r', '\n'], " ");
+                let fields = format!("{{\"name\":{}}}", json::spelt(&name));
+                let (line, _) = self.pi_entry(conn, head, "session_info", &fields)?;
+                return Ok(Some((line, ())));
+            }
+            Ok(Some((self.line(head, &Draft::Name(name))?, ())))
+        })?;
         Ok(())
     }
 
     /// Records the model's settings; those that are empty stay as they are.
     ///
     /// The record repeats the session's name, which would be lost otherwise.
+    ///
+    /// A pi session has an entry for the model, and one for the effort.
     pub fn update_runtime(&self, runtime: RuntimeUpdate<'_>) -> Result<()> {
+        if pi::has_fields(self.format()?) {
+            if let (Some(provider), Some(model)) = (runtime.provider, runtime.model) {
+                let fields = format!(
+                    "{{\"provider\":{},\"modelId\":{}}}",
+                    json::spelt(provider),
+                    json::spelt(model)
+                );
+                self.append_entry("model_change", &fields)?;
+            }
+            if let Some(effort) = runtime.reasoning_effort {
+                let fields = format!("{{\"thinkingLevel\":{}}}", json::spelt(effort));
+                self.append_entry("thinking_level_change", &fields)?;
+            }
+            return Ok(());
+        }
         self.append(|_, head| {
             let is_blank =
                 |name: &&crate::model::Stored| !append::strip(&stored_text(name)).is_empty();
@@ -264,7 +353,7 @@ impl Session {
                 reasoning_effort: runtime.reasoning_effort,
             };
             let draft = Draft::Runtime { name: name.as_deref(), runtime };
-            Ok(Some((self.line(head, &draft), ())))
+            Ok(Some((self.line(head, &draft)?, ())))
         })?;
         Ok(())
     }
@@ -284,7 +373,7 @@ impl Session {
         let last_retrieval = append::value(last_retrieval)?;
         self.append(|_, head| {
             let draft = Draft::Memory { memories: &memories, last_retrieval: &last_retrieval };
-            Ok(Some((self.line(head, &draft), ())))
+            Ok(Some((self.line(head, &draft)?, ())))
         })?;
         Ok(())
     }
@@ -304,7 +393,7 @@ impl Session {
                 return Ok(None);
             }
             let draft = Draft::SystemPrompt { reason, hash: &hash, content };
-            Ok(Some((self.line(head, &draft), ())))
+            Ok(Some((self.line(head, &draft)?, ())))
         })?;
         Ok((hash, written.is_some()))
     }
@@ -323,7 +412,7 @@ impl Session {
     pub fn append_tool_execution(&self, tool_call: &str, content: &str) -> Result<String> {
         let tool_call = compact_json(tool_call, 1)?;
         self.append(|_, head| {
-            let line = self.line(head, &Draft::ToolExecution { tool_call: &tool_call, content });
+            let line = self.line(head, &Draft::ToolExecution { tool_call: &tool_call, content })?;
             let record = line.trim_end().to_owned();
             Ok(Some((line, record)))
         })?
@@ -370,8 +459,18 @@ impl Session {
         self.id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string())
     }
 
-    fn line(&self, head: &append::Tail, draft: &Draft<'_>) -> String {
-        head.format.serialise(draft, self.time())
+    fn line(&self, head: &append::Tail, draft: &Draft<'_>) -> Result<String> {
+        append::spelt(head.format, draft, self.time())
+    }
+
+    fn of(store: &Store, key: SessionKey) -> Self {
+        Self { store: store.clone(), key, at: None, id: None, expected: None }
+    }
+
+    fn format(&self) -> Result<Format> {
+        let place = self.store.read(|conn| sessions::place(conn, self.key))?;
+        let (source, _) = place.ok_or_else(|| Error::SessionNotFound(self.key.0.to_string()))?;
+        Ok(source.format)
     }
 
     fn time(&self) -> Timestamp {
@@ -391,7 +490,11 @@ const MAX_DEPTH: usize = 100;
 
 /// A JSON value in compact spelling, if a line can hold it `below` other containers.
 fn compact_json(text: &str, below: usize) -> Result<String> {
-    let most = MAX_DEPTH - below;
+    compact_within(text, MAX_DEPTH - below)
+}
+
+/// A JSON value in compact spelling, if it nests no more than `most` containers.
+fn compact_within(text: &str, most: usize) -> Result<String> {
     let refuse = |reason: String| Err(Error::InvalidRecord(reason));
     let (value, features) = match json::scan(text.as_bytes()) {
         Ok(scanned) => scanned,

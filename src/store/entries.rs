@@ -10,6 +10,8 @@ use crate::model::{Entry, SessionKey, Stored, Timestamp};
 #[derive(Debug)]
 pub(crate) struct EntryRow<'a> {
     pub(crate) entry_key: i64,
+    /// The line that it stands in, where that is not the entry's key.
+    pub(crate) line_key: Option<i64>,
     pub(crate) session: SessionKey,
     pub(crate) entry_id: &'a str,
     pub(crate) id_made: bool,
@@ -26,13 +28,14 @@ pub(crate) fn insert_entry(conn: &Connection, entry: &EntryRow<'_>) -> Result<bo
     let inserted = conn
         .prepare_cached(
             // By place: to look up names takes a tenth of the time of an import.
-            "INSERT INTO entries (entry_key, session_key, entry_id, id_made, parent_key,
+            "INSERT INTO entries (entry_key, line_key, session_key, entry_id, id_made, parent_key,
                                   parent_id, type, role, message_id, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
              ON CONFLICT (session_key, entry_id) DO NOTHING",
         )?
         .execute((
             entry.entry_key,
+            entry.line_key,
             entry.session,
             entry.entry_id,
             entry.id_made,
@@ -162,6 +165,18 @@ pub(crate) fn first_kept(conn: &Connection, entry_key: i64) -> Result<Option<Sto
         .query_row([entry_key], |row| row.get("first_kept"))
         .optional()?
         .flatten())
+}
+
+/// What the compaction of this id names as the first entry that it keeps.
+pub(crate) fn first_kept_of(
+    conn: &Connection,
+    session: SessionKey,
+    id: &str,
+) -> Result<Option<Stored>> {
+    match entry_key(conn, session, id)? {
+        Some(key) => first_kept(conn, key),
+        None => Ok(None),
+    }
 }
 
 /// Entries whose message has this id, compared with its type.

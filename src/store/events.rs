@@ -15,6 +15,10 @@ pub(crate) enum EventKind {
     Restore,
     Relink,
     Remember,
+    /// In a format whose files have no place for labels.
+    Label,
+    /// In a format that has no record for a moved leaf.
+    Branch,
 }
 
 pub(crate) fn insert_event(
@@ -55,13 +59,48 @@ pub(crate) fn apply(conn: &Connection, session: SessionKey, head: &mut Head) -> 
             EventKind::Restore => head.trashed_at = None,
             EventKind::Relink => {
                 if let Some(work_dir) = row.get::<_, Option<String>>("value")? {
-                    head.workspace_id = Some(sessions::workspace(conn, &work_dir)?);
+                    head.workspace_id =
+                        Some(sessions::workspace(conn, &work_dir, sessions::LOCAL)?);
                 }
             }
-            EventKind::Remember => {}
+            EventKind::Remember | EventKind::Label | EventKind::Branch => {}
         }
     }
     Ok(())
+}
+
+/// What was decided of a session's labels, in order: the event, its time and value.
+pub(crate) fn labels(
+    conn: &Connection,
+    session: SessionKey,
+) -> Result<Vec<(i64, Timestamp, String)>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT event_id, at, ifnull(value, '') AS value
+         FROM events
+         WHERE session_key = ?1 AND kind = 'label'
+         ORDER BY event_id",
+    )?;
+    let rows = stmt.query_map([session], |row| {
+        Ok((row.get("event_id")?, row.get("at")?, row.get("value")?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Where the leaf was moved last, and how many lines there were then.
+pub(crate) fn moved_leaf(
+    conn: &Connection,
+    session: SessionKey,
+) -> Result<Option<(Option<String>, u32)>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT value ->> 0 AS leaf_id, value ->> 1 AS lines
+             FROM events
+             WHERE session_key = ?1 AND kind = 'branch'
+             ORDER BY event_id DESC
+             LIMIT 1",
+        )?
+        .query_row([session], |row| Ok((row.get("leaf_id")?, row.get("lines")?)))
+        .optional()?)
 }
 
 pub(crate) fn is_relinked(conn: &Connection, session: SessionKey) -> Result<bool> {
@@ -81,7 +120,14 @@ pub(crate) fn sessions_to_archive(
          WHERE trashed_at IS NULL
            AND archived_at IS NULL
            AND archive_exempt = 0
-           AND modified_at <= ?1",
+           AND modified_at <= ?1
+           -- Kimi leaves flat files alone: they have no folder for a state.
+           AND (format <> 'kimi' OR is_listed = 1 AND NOT EXISTS (
+                    SELECT 1
+                    FROM contexts AS context
+                    WHERE context.session_key = sessions.session_key
+                      AND context.kind = 'current'
+                      AND context.path = sessions.path))",
     )?;
     let rows = stmt.query_map([modified_before], |row| row.get("session_key"))?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -111,7 +157,7 @@ pub(crate) fn sessions_of_work_dir(conn: &Connection, work_dir: &str) -> Result<
         "SELECT session.session_key
          FROM workspaces AS workspace
          JOIN sessions AS session ON session.workspace_id = workspace.workspace_id
-         WHERE workspace.path = ?1
+         WHERE workspace.path = ?1 AND workspace.host = 'local'
          ORDER BY session.session_key",
     )?;
     let rows = stmt.query_map([work_dir], |row| row.get("session_key"))?;
@@ -127,6 +173,8 @@ impl EventKind {
             Self::Restore => "restore",
             Self::Relink => "relink",
             Self::Remember => "remember",
+            Self::Label => "label",
+            Self::Branch => "branch",
         }
     }
 }
@@ -140,9 +188,16 @@ impl ToSql for EventKind {
 impl FromSql for EventKind {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let name = value.as_str()?;
-        [Self::Archive, Self::Unarchive, Self::Trash, Self::Restore, Self::Relink, Self::Remember]
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or(FromSqlError::InvalidType)
+        let all = [
+            Self::Archive,
+            Self::Unarchive,
+            Self::Trash,
+            Self::Restore,
+            Self::Relink,
+            Self::Remember,
+            Self::Label,
+            Self::Branch,
+        ];
+        all.into_iter().find(|kind| kind.name() == name).ok_or(FromSqlError::InvalidType)
     }
 }

@@ -251,6 +251,105 @@ pub(crate) fn newest_after(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Files of a source as they are now, with a path between two, both left out, by path.
+pub(crate) fn newest_between(
+    conn: &Connection,
+    source_id: i64,
+    above: &[u8],
+    below: &[u8],
+) -> Result<Vec<FileRow>> {
+    let mut stmt = conn.prepare_cached(NEWEST_BETWEEN)?;
+    let rows = stmt.query_map(
+        named_params! { ":source_id": source_id, ":above": above, ":below": below },
+        file_from_row,
+    )?;
+    let mut found: Vec<FileRow> = rows.collect::<Result<_, _>>()?;
+    // Of a path that was also written here, that chain stands first.
+    found.dedup_by(|imported, local| imported.path == local.path);
+    Ok(found)
+}
+
+pub(crate) const NEWEST_BETWEEN: &str = "
+    SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+           line_count, sha256, link_target, read_at, missing_at, base_id, base_count
+    FROM files
+    WHERE source_id = :source_id
+      AND path > :above
+      AND path < :below
+      AND state IN ('current', 'local')
+      AND state <> 'superseded'
+    ORDER BY path, state = 'local' DESC";
+
+/// A file of a source as it is now: as it was written here, else as it was imported.
+pub(crate) fn newest(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Option<FileRow>> {
+    match file(conn, source_id, path, FileState::Local)? {
+        Some(local) => Ok(Some(local)),
+        None => file(conn, source_id, path, FileState::Current),
+    }
+}
+
+/// Paths of a source's documents that were written here.
+pub(crate) fn local_documents(conn: &Connection, source_id: i64) -> Result<Vec<Vec<u8>>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT path
+         FROM files
+         WHERE source_id = ?1 AND state = 'local' AND kind = 'document'
+         ORDER BY path",
+    )?;
+    let rows = stmt.query_map([source_id], |row| row.get("path"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A file's chain of this digest that another took the place of.
+pub(crate) fn superseded_by_digest(
+    conn: &Connection,
+    source_id: i64,
+    path: &[u8],
+    sha256: &[u8],
+) -> Result<Option<FileRow>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                    line_count, sha256, link_target, read_at, missing_at, base_id, base_count
+             FROM files
+             WHERE source_id = ?1 AND path = ?2 AND state = 'superseded' AND sha256 = ?3
+             ORDER BY generation DESC
+             LIMIT 1",
+        )?
+        .query_row((source_id, path, sha256), file_from_row)
+        .optional()?)
+}
+
+/// Gives a chain another path, of which it is the next generation.
+pub(crate) fn move_file(conn: &Connection, file_id: i64, path: &[u8]) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE files
+         SET path = :path,
+             generation = 1 + (SELECT ifnull(max(other.generation), 0)
+                               FROM files AS other
+                               WHERE other.source_id = files.source_id AND other.path = :path)
+         WHERE file_id = :file_id",
+    )?
+    .execute(named_params! { ":file_id": file_id, ":path": path })?;
+    Ok(())
+}
+
+/// Files that an import at this time no longer found.
+pub(crate) fn missing_since(
+    conn: &Connection,
+    source_id: i64,
+    at: Timestamp,
+) -> Result<Vec<FileRow>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                line_count, sha256, link_target, read_at, missing_at, base_id, base_count
+         FROM files
+         WHERE source_id = ?1 AND state = 'current' AND missing_at = ?2",
+    )?;
+    let rows = stmt.query_map((source_id, at), file_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Files of a source behind a path, a page.
 pub(crate) type Select = fn(&Connection, i64, &[u8], usize) -> Result<Vec<FileRow>>;
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, named_params};
 
 use super::{Store, search};
 use crate::error::Result;
-use crate::model::{Format, SessionKey, Timestamp};
+use crate::model::{Format, SessionKey, Stored, Timestamp};
 
 /// Which archived sessions a list shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,7 +115,10 @@ pub struct SessionRow {
     /// The id in its header; `None` without a usable header.
     pub session_id: Option<String>,
     /// The name if it is not blank, else the first message, else `None`.
+    ///
+    /// Half surrogate pairs stand as U+FFFD; see [`title_json`](Self::title_json).
     pub title: Option<String>,
+    exact_title: Option<Stored>,
     /// The directory that the session worked in.
     pub work_dir: Option<String>,
     /// When it was archived; `None` when it is not.
@@ -124,6 +127,13 @@ pub struct SessionRow {
     pub modified_at: Timestamp,
     /// Messages of the conversation on the active branch.
     pub message_count: u64,
+}
+
+impl SessionRow {
+    /// The title as JSON: a string, in which half surrogate pairs are escapes, or `null`.
+    pub fn title_json(&self) -> String {
+        self.exact_title.as_ref().map_or("null".to_owned(), Stored::to_json)
+    }
 }
 
 /// Some rows of a list.
@@ -148,13 +158,15 @@ impl Store {
 
 pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
     let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX - 1);
-    let workspace_id = match &filter.work_dir {
-        None => None,
-        Some(path) => match workspace_id(conn, path)? {
-            Some(workspace_id) => Some(workspace_id),
-            None => return Ok(Page { rows: Vec::new(), next: None }),
-        },
+    let workspaces = match &filter.work_dir {
+        None => Vec::new(),
+        Some(path) => workspace_ids(conn, path)?,
     };
+    if filter.work_dir.is_some() && workspaces.is_empty() {
+        return Ok(Page { rows: Vec::new(), next: None });
+    }
+    // A path on several hosts is rare; then the list of all is looked through.
+    let workspace_id = Some(&workspaces).filter(|found| found.len() == 1).map(|found| found[0]);
     let by_workspace = workspace_id.is_some();
     let narrowed = match &filter.query {
         Some(query) => search::narrow(conn, query, limit)?,
@@ -168,6 +180,7 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
     let rows = stmt.query_map(
         named_params! {
             ":workspace_id": workspace_id,
+            ":work_dir": filter.work_dir,
             ":query": filter.query,
             ":narrowed": narrowed,
             // The first page begins behind the end of time.
@@ -206,6 +219,7 @@ macro_rules! rows {
             "
              LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
              WHERE session.trashed_at IS NULL
+               AND session.is_listed = 1
                AND ",
             $archived,
             "
@@ -238,7 +252,9 @@ macro_rules! live {
         rows!(
             "sessions AS session INDEXED BY sessions_live_by_age",
             "session.archived_at IS NULL",
-            ":workspace_id IS NULL AND :narrowed IS NULL"
+            ":workspace_id IS NULL
+               AND (:work_dir IS NULL OR workspace.path = :work_dir)
+               AND :narrowed IS NULL"
         )
     };
 }
@@ -248,7 +264,9 @@ macro_rules! archived {
         rows!(
             "sessions AS session INDEXED BY sessions_archived_by_age",
             "session.archived_at IS NOT NULL",
-            ":workspace_id IS NULL AND :narrowed IS NULL"
+            ":workspace_id IS NULL
+               AND (:work_dir IS NULL OR workspace.path = :work_dir)
+               AND :narrowed IS NULL"
         )
     };
 }
@@ -258,7 +276,9 @@ macro_rules! of_workspace {
         page!(rows!(
             "sessions AS session INDEXED BY sessions_by_workspace",
             $archived,
-            "session.workspace_id = :workspace_id AND :narrowed IS NULL"
+            "session.workspace_id = :workspace_id
+               AND :work_dir IS NOT NULL
+               AND :narrowed IS NULL"
         ))
     };
 }
@@ -269,7 +289,8 @@ macro_rules! found {
             "json_each(:narrowed) AS narrowed
              CROSS JOIN sessions AS session ON session.session_key = narrowed.value",
             $archived,
-            "(:workspace_id IS NULL OR session.workspace_id = :workspace_id)"
+            "(:workspace_id IS NULL OR session.workspace_id = :workspace_id)
+               AND (:work_dir IS NULL OR workspace.path = :work_dir)"
         ))
     };
 }
@@ -295,20 +316,20 @@ pub(crate) fn found_statement(archived: Archived) -> &'static str {
     }
 }
 
-fn workspace_id(conn: &Connection, path: &str) -> Result<Option<i64>> {
-    use rusqlite::OptionalExtension;
-    Ok(conn
-        .prepare_cached("SELECT workspace_id FROM workspaces WHERE path = ?1")?
-        .query_row([path], |row| row.get("workspace_id"))
-        .optional()?)
+fn workspace_ids(conn: &Connection, path: &str) -> Result<Vec<i64>> {
+    let mut stmt = conn.prepare_cached("SELECT workspace_id FROM workspaces WHERE path = ?1")?;
+    let rows = stmt.query_map([path], |row| row.get("workspace_id"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn row_from_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
+    let title: Option<Stored> = row.get("title")?;
     Ok(SessionRow {
         key: row.get("session_key")?,
         format: row.get("format")?,
         session_id: row.get("session_id")?,
-        title: row.get("title")?,
+        title: title.as_ref().map(Stored::to_text),
+        exact_title: title,
         work_dir: row.get("work_dir")?,
         archived_at: row.get("archived_at")?,
         modified_at: row.get("modified_at")?,

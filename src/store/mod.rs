@@ -7,6 +7,7 @@ pub(crate) mod entries;
 pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod free;
+pub(crate) mod kimi;
 pub(crate) mod labels;
 pub(crate) mod listing;
 pub(crate) mod log;

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use crate::error::Result;
-use crate::model::{SessionKey, Stored, Timestamp};
+use crate::model::{Runtime, SessionKey, Stored, Timestamp, Usage};
 
 pub(crate) fn insert_system_prompt(
     conn: &Connection,
@@ -94,6 +94,102 @@ pub(crate) fn insert_memory_state(
         ":created_at": created_at,
     })?;
     Ok(())
+}
+
+/// The settings that hold from an entry on; later lines of the entry replace them.
+pub(crate) fn insert_settings(
+    conn: &Connection,
+    session: SessionKey,
+    entry_key: i64,
+    settings: &Runtime,
+) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO settings (entry_key, session_key, sets_model, provider, model,
+                                          reasoning_effort)
+         VALUES (:entry_key, :session_key, :sets_model, :provider, :model, :reasoning_effort)",
+    )?
+    .execute(named_params! {
+        ":entry_key": entry_key,
+        ":session_key": session,
+        ":sets_model": settings.model.is_some(),
+        ":provider": settings.provider.as_ref().and_then(Option::as_ref),
+        ":model": settings.model.as_ref().and_then(Option::as_ref),
+        ":reasoning_effort": settings.reasoning_effort.as_ref().and_then(Option::as_ref),
+    })?;
+    Ok(())
+}
+
+/// The settings that hold from an entry on.
+pub(crate) fn settings(conn: &Connection, entry_key: i64) -> Result<Option<Runtime>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT sets_model, provider, model, reasoning_effort
+             FROM settings
+             WHERE entry_key = ?1",
+        )?
+        .query_row([entry_key], |row| {
+            let effort: Option<Stored> = row.get("reasoning_effort")?;
+            Ok(match row.get("sets_model")? {
+                true => Runtime {
+                    provider: Some(row.get("provider")?),
+                    model: Some(row.get("model")?),
+                    reasoning_effort: None,
+                },
+                false => Runtime { reasoning_effort: Some(effort), ..Runtime::default() },
+            })
+        })
+        .optional()?)
+}
+
+pub(crate) fn insert_usage(
+    conn: &Connection,
+    session: SessionKey,
+    entry_key: i64,
+    usage: &Usage,
+) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO usages (entry_key, session_key, provider, model, input, output,
+                                        cache_read, cache_write, total_tokens, cost)
+         VALUES (:entry_key, :session_key, :provider, :model, :input, :output, :cache_read,
+                 :cache_write, :total_tokens, :cost)",
+    )?
+    .execute(named_params! {
+        ":entry_key": entry_key,
+        ":session_key": session,
+        ":provider": usage.provider,
+        ":model": usage.model,
+        ":input": usage.input,
+        ":output": usage.output,
+        ":cache_read": usage.cache_read,
+        ":cache_write": usage.cache_write,
+        ":total_tokens": usage.total_tokens,
+        ":cost": usage.cost,
+    })?;
+    Ok(())
+}
+
+/// What a session's entries report, in sum; on whatever branch.
+pub(crate) fn usage(conn: &Connection, session: SessionKey) -> Result<Usage> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT sum(input) AS input, sum(output) AS output, sum(cache_read) AS cache_read,
+                    sum(cache_write) AS cache_write, sum(total_tokens) AS total_tokens,
+                    sum(cost) AS cost
+             FROM usages
+             WHERE session_key = ?1",
+        )?
+        .query_row([session], |row| {
+            Ok(Usage {
+                provider: None,
+                model: None,
+                input: row.get("input")?,
+                output: row.get("output")?,
+                cache_read: row.get("cache_read")?,
+                cache_write: row.get("cache_write")?,
+                total_tokens: row.get("total_tokens")?,
+                cost: row.get("cost")?,
+            })
+        })?)
 }
 
 /// The line of the session's last memory state.

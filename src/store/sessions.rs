@@ -1,7 +1,5 @@
 //! Session rows: what a listing shows, and where the fold goes on.
 
-use std::collections::HashSet;
-
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::files::{self, FileRow, FileState, Source};
@@ -25,13 +23,14 @@ pub(crate) struct Head {
     pub(crate) provider: Option<Stored>,
     pub(crate) model: Option<Stored>,
     pub(crate) reasoning_effort: Option<Stored>,
-    pub(crate) title: Option<String>,
-    pub(crate) first_message: String,
+    pub(crate) title: Option<Stored>,
+    pub(crate) first_message: Stored,
     pub(crate) message_count: i64,
     pub(crate) search_text: String,
     pub(crate) archived_at: Option<Timestamp>,
     pub(crate) archive_exempt: bool,
     pub(crate) trashed_at: Option<Timestamp>,
+    pub(crate) is_listed: bool,
     pub(crate) leaf_id: Option<String>,
     pub(crate) entry_count: i64,
     pub(crate) last_entry_key: Option<i64>,
@@ -55,12 +54,13 @@ impl Head {
             model: None,
             reasoning_effort: None,
             title: None,
-            first_message: String::new(),
+            first_message: Stored::Text(String::new()),
             message_count: 0,
             search_text: String::new(),
             archived_at: None,
             archive_exempt: false,
             trashed_at: None,
+            is_listed: true,
             leaf_id: None,
             entry_count: 0,
             last_entry_key: None,
@@ -90,17 +90,75 @@ pub(crate) fn insert_session(
     format: Format,
 ) -> Result<SessionKey> {
     conn.prepare_cached(
-        "INSERT INTO sessions (source_id, file_id, format, header, modified_at, first_message,
-                               message_count, search_text, trashed_at, entry_count)
-         VALUES (:source_id, :file_id, :format, 'missing', :modified_at, '', 0, '', 0, 0)",
+        "INSERT INTO sessions (source_id, path, file_id, format, header, modified_at,
+                               first_message, message_count, search_text, trashed_at, entry_count)
+         VALUES (:source_id, :path, :file_id, :format, 'missing', :modified_at, '', 0, '', 0, 0)",
     )?
     .execute(named_params! {
         ":source_id": file.source_id,
+        ":path": file.path,
         ":file_id": file.file_id,
         ":format": format,
         ":modified_at": file.mtime,
     })?;
     Ok(SessionKey(conn.last_insert_rowid()))
+}
+
+/// A session that is a folder of files, with nothing in it yet.
+pub(crate) fn insert_folder(
+    conn: &Connection,
+    source_id: i64,
+    path: &[u8],
+    format: Format,
+) -> Result<SessionKey> {
+    conn.prepare_cached(
+        "INSERT INTO sessions (source_id, path, format, header, modified_at, first_message,
+                               message_count, search_text, entry_count)
+         VALUES (:source_id, :path, :format, 'missing', 0, '', 0, '', 0)",
+    )?
+    .execute(named_params! { ":source_id": source_id, ":path": path, ":format": format })?;
+    Ok(SessionKey(conn.last_insert_rowid()))
+}
+
+/// The session of a path below a root.
+pub(crate) fn session_at(
+    conn: &Connection,
+    source_id: i64,
+    path: &[u8],
+) -> Result<Option<SessionKey>> {
+    Ok(conn
+        .prepare_cached("SELECT session_key FROM sessions WHERE source_id = ?1 AND path = ?2")?
+        .query_row((source_id, path), |row| row.get("session_key"))
+        .optional()?)
+}
+
+/// The root and path of a session.
+pub(crate) fn place(conn: &Connection, session: SessionKey) -> Result<Option<(Source, Vec<u8>)>> {
+    let found: Option<(i64, Vec<u8>)> = conn
+        .prepare_cached("SELECT source_id, path FROM sessions WHERE session_key = ?1")?
+        .query_row([session], |row| Ok((row.get("source_id")?, row.get("path")?)))
+        .optional()?;
+    let Some((source_id, path)) = found else { return Ok(None) };
+    Ok(Some((files::source_by_id(conn, source_id)?, path)))
+}
+
+/// The sessions of a root and their paths.
+pub(crate) fn sessions_of_source(
+    conn: &Connection,
+    source_id: i64,
+) -> Result<Vec<(SessionKey, Vec<u8>)>> {
+    let mut stmt =
+        conn.prepare_cached("SELECT session_key, path FROM sessions WHERE source_id = ?1")?;
+    let rows =
+        stmt.query_map([source_id], |row| Ok((row.get("session_key")?, row.get("path")?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Gives a session another place below its root.
+pub(crate) fn update_path(conn: &Connection, session: SessionKey, path: &[u8]) -> Result<()> {
+    conn.prepare_cached("UPDATE sessions SET path = ?2 WHERE session_key = ?1")?
+        .execute((session, path))?;
+    Ok(())
 }
 
 /// Points a session to another generation of its file.
@@ -114,16 +172,36 @@ pub(crate) fn update_session_file(
     Ok(())
 }
 
-/// The file that a session's log stands in, and its source.
+/// The file that a session's log stands in, and its source; of a folder, the
+/// context, if it has one.
 pub(crate) fn file_of(conn: &Connection, session: SessionKey) -> Result<Option<(FileRow, Source)>> {
-    let file_id = conn
-        .prepare_cached("SELECT file_id FROM sessions WHERE session_key = ?1")?
+    let file_id: Option<Option<i64>> = conn
+        .prepare_cached(
+            "SELECT ifnull(file_id, (SELECT file_id
+                                     FROM contexts
+                                     WHERE session_key = ?1 AND kind = 'current')) AS file_id
+             FROM sessions
+             WHERE session_key = ?1",
+        )?
         .query_row([session], |row| row.get("file_id"))
         .optional()?;
-    let Some(file_id) = file_id else { return Ok(None) };
+    let Some(file_id) = file_id.flatten() else { return Ok(None) };
     let file = files::file_by_id(conn, file_id)?;
     let source = files::source_by_id(conn, file.source_id)?;
     Ok(Some((file, source)))
+}
+
+/// Where the work dir of a session is; `None` without one.
+pub(crate) fn host(conn: &Connection, session: SessionKey) -> Result<Option<String>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT workspace.host
+             FROM sessions AS session
+             JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+             WHERE session.session_key = ?1",
+        )?
+        .query_row([session], |row| row.get("host"))
+        .optional()?)
 }
 
 pub(crate) fn delete_session(conn: &Connection, session: SessionKey) -> Result<()> {
@@ -136,7 +214,7 @@ pub(crate) fn head(conn: &Connection, session: SessionKey) -> Result<Head> {
         "SELECT header, session_id, version, workspace_id, created_at, activity_at, modified_at,
                 parent_session_id, parent_session_path, name, provider, model, reasoning_effort,
                 title, first_message, message_count, search_text, archived_at, archive_exempt,
-                trashed_at, leaf_id, entry_count, last_entry_key, first_entry_key
+                trashed_at, is_listed, leaf_id, entry_count, last_entry_key, first_entry_key
          FROM sessions
          WHERE session_key = ?1",
     )?
@@ -195,8 +273,8 @@ pub(crate) fn update_head(
              model = :model, reasoning_effort = :reasoning_effort, title = :title,
              first_message = :first_message, message_count = :message_count,
              search_text = :search_text, archived_at = :archived_at,
-             archive_exempt = :archive_exempt, trashed_at = :trashed_at, leaf_id = :leaf_id,
-             entry_count = :entry_count,
+             archive_exempt = :archive_exempt, trashed_at = :trashed_at, is_listed = :is_listed,
+             leaf_id = :leaf_id, entry_count = :entry_count,
              last_entry_key = :last_entry_key, first_entry_key = :first_entry_key
          WHERE session_key = :session_key",
     )?
@@ -222,6 +300,7 @@ pub(crate) fn update_head(
         ":archived_at": head.archived_at,
         ":archive_exempt": head.archive_exempt,
         ":trashed_at": head.trashed_at,
+        ":is_listed": head.is_listed,
         ":leaf_id": head.leaf_id,
         ":entry_count": head.entry_count,
         ":last_entry_key": head.last_entry_key,
@@ -239,11 +318,12 @@ pub(crate) fn update_mtime(conn: &Connection, session: SessionKey, mtime: Timest
     Ok(())
 }
 
-/// The chains of sessions in the trash.
-pub(crate) fn trashed_files(conn: &Connection) -> Result<HashSet<i64>> {
-    let mut stmt =
-        conn.prepare_cached("SELECT file_id FROM sessions WHERE trashed_at IS NOT NULL")?;
-    let rows = stmt.query_map([], |row| row.get("file_id"))?;
+/// The sessions of a source that are in the trash.
+pub(crate) fn trashed(conn: &Connection, source_id: i64) -> Result<Vec<SessionKey>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT session_key FROM sessions WHERE source_id = ?1 AND trashed_at IS NOT NULL",
+    )?;
+    let rows = stmt.query_map([source_id], |row| row.get("session_key"))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -253,9 +333,8 @@ pub(crate) fn recovered_sessions(
     source_id: i64,
 ) -> Result<Vec<(SessionKey, Vec<u8>)>> {
     let mut stmt = conn.prepare_cached(
-        "SELECT session.session_key, file.path
+        "SELECT session.session_key, session.path
          FROM sessions AS session
-         JOIN files AS file ON file.file_id = session.file_id
          WHERE session.header = 'recovered' AND session.source_id = ?1",
     )?;
     let rows =
@@ -271,14 +350,11 @@ pub(crate) fn workspaces_of_folder(
 ) -> Result<Vec<i64>> {
     let mut stmt = conn.prepare_cached(
         "SELECT DISTINCT session.workspace_id
-         FROM files AS file
-         CROSS JOIN sessions AS session ON session.file_id = file.file_id
-         WHERE file.source_id = :source_id
-           AND file.state IN ('current', 'local')
-           AND file.state <> 'superseded'
-           AND file.path > :folder
-           AND file.path < :behind
-           AND instr(substr(file.path, length(:folder) + 1), x'2F') = 0
+         FROM sessions AS session
+         WHERE session.source_id = :source_id
+           AND session.path > :folder
+           AND session.path < :behind
+           AND instr(substr(session.path, length(:folder) + 1), x'2F') = 0
            AND session.header = 'stored'
            AND session.workspace_id IS NOT NULL
          LIMIT 2",
@@ -292,13 +368,18 @@ pub(crate) fn workspaces_of_folder(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The host of a working directory on this machine.
+pub(crate) const LOCAL: &str = "local";
+
 /// The workspace of a working directory, made when it is new.
-pub(crate) fn workspace(conn: &Connection, path: &str) -> Result<i64> {
-    conn.prepare_cached("INSERT INTO workspaces (path) VALUES (?1) ON CONFLICT (path) DO NOTHING")?
-        .execute([path])?;
+pub(crate) fn workspace(conn: &Connection, path: &str, host: &str) -> Result<i64> {
+    conn.prepare_cached(
+        "INSERT INTO workspaces (path, host) VALUES (?1, ?2) ON CONFLICT (path, host) DO NOTHING",
+    )?
+    .execute([path, host])?;
     Ok(conn
-        .prepare_cached("SELECT workspace_id FROM workspaces WHERE path = ?1")?
-        .query_row([path], |row| row.get("workspace_id"))?)
+        .prepare_cached("SELECT workspace_id FROM workspaces WHERE path = ?1 AND host = ?2")?
+        .query_row([path, host], |row| row.get("workspace_id"))?)
 }
 
 pub(crate) fn workspace_path(conn: &Connection, workspace_id: i64) -> Result<String> {
@@ -325,6 +406,8 @@ pub(crate) fn insert_metadata(
 pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Result<()> {
     for statement in [
         "DELETE FROM metadata WHERE session_key = ?1",
+        "DELETE FROM settings WHERE session_key = ?1",
+        "DELETE FROM usages WHERE session_key = ?1",
         "DELETE FROM compactions WHERE session_key = ?1",
         "DELETE FROM entries WHERE session_key = ?1",
         "DELETE FROM labels WHERE session_key = ?1",
@@ -332,6 +415,15 @@ pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Resul
         "DELETE FROM system_prompts WHERE session_key = ?1",
         "DELETE FROM tool_executions WHERE session_key = ?1",
         "DELETE FROM memory_states WHERE session_key = ?1",
+        "DELETE FROM entry_lines WHERE session_key = ?1",
+        "DELETE FROM contexts WHERE session_key = ?1",
+        "DELETE FROM kimi_states WHERE session_key = ?1",
+        "DELETE FROM approved_actions WHERE session_key = ?1",
+        "DELETE FROM additional_dirs WHERE session_key = ?1",
+        "DELETE FROM todos WHERE session_key = ?1",
+        "DELETE FROM turns WHERE session_key = ?1",
+        "DELETE FROM wire_records WHERE session_key = ?1",
+        "DELETE FROM subagents WHERE session_key = ?1",
     ] {
         conn.prepare_cached(statement)?.execute([session])?;
     }
@@ -344,10 +436,11 @@ pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Resul
 pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
     conn.execute_batch(
         "CREATE TEMP TABLE logs AS
-         SELECT file.file_id, file.source_id, file.base_id, source.format, file.mtime
+         SELECT file.file_id, file.path, file.source_id, file.base_id, source.format, file.mtime
          FROM files AS file
          JOIN sources AS source ON source.source_id = file.source_id
          WHERE file.kind = 'log'
+           AND source.format <> 'kimi'
            AND (file.state = 'local'
                 OR file.state = 'current'
                    AND NOT EXISTS (SELECT 1
@@ -361,15 +454,15 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
          WHERE file_id NOT IN (SELECT file_id FROM logs);
 
          UPDATE sessions
-         SET source_id = logs.source_id, format = logs.format
+         SET source_id = logs.source_id, path = logs.path, format = logs.format
          FROM logs
          WHERE logs.file_id = sessions.file_id;
 
-         INSERT INTO sessions (source_id, file_id, format, header, modified_at, first_message,
-                               message_count, search_text, entry_count)
-         SELECT source_id, file_id, format, 'missing', mtime, '', 0, '', 0
+         INSERT INTO sessions (source_id, path, file_id, format, header, modified_at,
+                               first_message, message_count, search_text, entry_count)
+         SELECT source_id, path, file_id, format, 'missing', mtime, '', 0, '', 0
          FROM logs
-         WHERE file_id NOT IN (SELECT file_id FROM sessions);
+         WHERE file_id NOT IN (SELECT file_id FROM sessions WHERE file_id IS NOT NULL);
 
          -- Whose lines are whose; a row of another session would stand in the way.
          CREATE TEMP TABLE owners AS
@@ -380,12 +473,23 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
          SELECT session.session_key, logs.base_id
          FROM sessions AS session
          JOIN logs ON logs.file_id = session.file_id
-         WHERE logs.base_id IS NOT NULL;
+         WHERE logs.base_id IS NOT NULL
+         UNION ALL
+         SELECT session.session_key, file.file_id
+         FROM sessions AS session
+         JOIN files AS file ON file.source_id = session.source_id
+                           AND file.path > session.path || x'2F'
+                           AND file.path < session.path || x'30'
+         WHERE session.file_id IS NULL;
 
          DELETE FROM metadata WHERE session_key NOT IN (SELECT session_key FROM sessions);
          DELETE FROM labels WHERE session_key NOT IN (SELECT session_key FROM sessions);
          DELETE FROM problems WHERE session_key NOT IN (SELECT session_key FROM sessions);
          DELETE FROM compactions
+         WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+         DELETE FROM settings
+         WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+         DELETE FROM usages
          WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
          DELETE FROM entries
          WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
@@ -396,6 +500,13 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
          DELETE FROM memory_states
          WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
 
+         DELETE FROM wire_records
+         WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+         DELETE FROM entry_lines
+         WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
+         DELETE FROM contexts
+         WHERE (session_key, file_id) NOT IN (SELECT session_key, file_id FROM owners);
+
          DROP TABLE temp.owners;
          DROP TABLE temp.logs;",
     )?;
@@ -405,7 +516,7 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
 pub(crate) fn info(conn: &Connection, session: SessionKey) -> Result<Option<SessionInfo>> {
     Ok(conn
         .prepare_cached(
-            "SELECT session.session_key, session.format, source.root, file.path, file.mtime,
+            "SELECT session.session_key, session.format, source.root, session.path, file.mtime,
                     session.session_id, session.header, session.version,
                     workspace.path AS work_dir, session.title, session.name, session.provider,
                     session.model, session.reasoning_effort, session.parent_session_id,
@@ -413,7 +524,7 @@ pub(crate) fn info(conn: &Connection, session: SessionKey) -> Result<Option<Sess
                     session.modified_at, session.first_message, session.message_count,
                     session.entry_count, session.archived_at, session.trashed_at
              FROM sessions AS session
-             JOIN files AS file ON file.file_id = session.file_id
+             LEFT JOIN files AS file ON file.file_id = session.file_id
              JOIN sources AS source ON source.source_id = session.source_id
              LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
              WHERE session.session_key = ?1",
@@ -434,9 +545,8 @@ pub(crate) fn sessions_by_file(conn: &Connection) -> Result<Vec<SessionKey>> {
     let mut stmt = conn.prepare_cached(
         "SELECT session.session_key
          FROM sessions AS session
-         JOIN files AS file ON file.file_id = session.file_id
          JOIN sources AS source ON source.source_id = session.source_id
-         ORDER BY source.root, file.path",
+         ORDER BY source.root, session.path",
     )?;
     let rows = stmt.query_map([], |row| row.get("session_key"))?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -473,15 +583,12 @@ pub(crate) fn sessions_by_path(conn: &Connection, path: &[u8]) -> Result<Vec<Ses
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// There are few sources; of each, one file is looked up.
+/// There are few sources; of each, one path is looked up.
 pub(crate) const BY_PATH: &str = "
     SELECT session.session_key
     FROM sources AS source
-    CROSS JOIN files AS file ON file.source_id = source.source_id
-                            AND file.path = ?1
-                            AND file.state IN ('current', 'local')
-                            AND file.state <> 'superseded'
-    CROSS JOIN sessions AS session ON session.file_id = file.file_id";
+    CROSS JOIN sessions AS session ON session.source_id = source.source_id
+                                  AND session.path = ?1";
 
 fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
     Ok(Head {
@@ -505,6 +612,7 @@ fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
         archived_at: row.get("archived_at")?,
         archive_exempt: row.get("archive_exempt")?,
         trashed_at: row.get("trashed_at")?,
+        is_listed: row.get("is_listed")?,
         leaf_id: row.get("leaf_id")?,
         entry_count: row.get("entry_count")?,
         last_entry_key: row.get("last_entry_key")?,
@@ -514,6 +622,10 @@ fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
 
 fn info_from_row(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
     let created_at: Option<Timestamp> = row.get("created_at")?;
+    let mtime: Option<Timestamp> = row.get("mtime")?;
+    let modified_at: Timestamp = row.get("modified_at")?;
+    let title: Option<Stored> = row.get("title")?;
+    let first_message: Stored = row.get("first_message")?;
     Ok(SessionInfo {
         key: row.get("session_key")?,
         format: row.get("format")?,
@@ -523,7 +635,8 @@ fn info_from_row(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
         header: row.get("header")?,
         version: row.get("version")?,
         work_dir: row.get("work_dir")?,
-        title: row.get("title")?,
+        title: title.as_ref().map(Stored::to_text),
+        exact_title: title,
         name: row.get("name")?,
         provider: row.get("provider")?,
         model: row.get("model")?,
@@ -531,12 +644,10 @@ fn info_from_row(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
         parent_session_id: row.get("parent_session_id")?,
         parent_session_path: row.get("parent_session_path")?,
         leaf: row.get("leaf_id")?,
-        created_at: match created_at {
-            Some(time) => time,
-            None => row.get("mtime")?,
-        },
-        modified_at: row.get("modified_at")?,
-        first_message: row.get("first_message")?,
+        created_at: created_at.or(mtime).unwrap_or(modified_at),
+        modified_at,
+        first_message: first_message.to_text(),
+        exact_first_message: first_message,
         message_count: row.get::<_, i64>("message_count")?.unsigned_abs(),
         entry_count: row.get::<_, i64>("entry_count")?.unsigned_abs(),
         archived_at: row.get("archived_at")?,

@@ -217,6 +217,8 @@ pub(crate) struct LogArgs {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum FormatArg {
     Kward,
+    Kimi,
+    Pi,
 }
 
 #[derive(Debug, Args)]
@@ -265,6 +267,9 @@ pub(crate) struct ForkArgs {
     /// Where the path ends: before a user's prompt, with any other entry; the active entry when absent
     #[arg(long, value_name = "ID")]
     pub(crate) entry: Option<String>,
+    /// Of a Kimi session: the last turn to take along, from 0; all when absent
+    #[arg(long, value_name = "K", conflicts_with = "entry")]
+    pub(crate) turn: Option<u32>,
 }
 
 #[derive(Debug, Args)]

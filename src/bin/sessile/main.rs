@@ -39,6 +39,7 @@ fn names_nothing(err: &anyhow::Error) -> bool {
         Some(
             sessile::Error::SessionNotFound(_)
                 | sessile::Error::EntryNotFound { .. }
+                | sessile::Error::TurnNotFound { .. }
                 | sessile::Error::RootNotFound(_)
                 | sessile::Error::SourceNotFound(_)
                 | sessile::Error::DatabaseMissing(_)

@@ -13,9 +13,9 @@ mod raw;
 mod scan;
 mod write;
 
-pub(crate) use raw::{Kind, Raw, distinct_members, has_lone_surrogate};
+pub(crate) use raw::{Kind, Raw, code_points, distinct_members, has_lone_surrogate};
 pub(crate) use scan::{Features, scan};
-pub(crate) use write::{clean, compact, spelt, write_text};
+pub(crate) use write::{clean, compact, spelt, stored_points, write_text};
 
 #[cfg(test)]
 mod tests {

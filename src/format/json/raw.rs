@@ -269,6 +269,22 @@ fn unescape(content: &[u8]) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// The code points of a string, half surrogate pairs among them; of anything else, `None`.
+pub(crate) fn code_points(value: Raw<'_>) -> Option<Vec<u32>> {
+    if value.kind() != Kind::String {
+        return None;
+    }
+    let mut points = Vec::with_capacity(value.content().len());
+    pieces(value.content(), |piece| match piece {
+        Piece::Plain(plain) => {
+            points.extend(String::from_utf8_lossy(plain).chars().map(u32::from));
+        }
+        Piece::Character(character) => points.push(u32::from(character)),
+        Piece::LoneSurrogate(unit) => points.push(u32::from(unit)),
+    });
+    Some(points)
+}
+
 /// Whether a string holds an escape of half a surrogate pair, which no text can hold.
 pub(crate) fn has_lone_surrogate(value: Raw<'_>) -> bool {
     let mut found = false;

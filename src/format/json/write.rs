@@ -2,6 +2,7 @@
 
 use super::raw::{Piece, pieces};
 use super::{Kind, Raw, distinct_members};
+use crate::model::Stored;
 
 /// Deepest nesting that [`clean`] writes out; common readers stop not far beyond.
 const MAX_CLEAN_DEPTH: usize = 500;
@@ -112,6 +113,28 @@ pub(crate) fn spelt(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len() + 2);
     write_text(text, &mut out);
     // `write_text` writes UTF-8.
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// Code points as they are kept in a column: JSON where half surrogate pairs are among them.
+pub(crate) fn stored_points(points: &[u32]) -> Stored {
+    match points.iter().map(|&point| char::from_u32(point)).collect::<Option<String>>() {
+        Some(text) => Stored::Text(text),
+        None => Stored::Json(spelt_points(points)),
+    }
+}
+
+/// Code points as a JSON string; half surrogate pairs stand as escapes.
+fn spelt_points(points: &[u32]) -> String {
+    let mut out = vec![b'"'];
+    for &point in points {
+        match char::from_u32(point) {
+            Some(character) => write_character(character, &mut out),
+            None => out.extend_from_slice(format!("\\u{point:04x}").as_bytes()),
+        }
+    }
+    out.push(b'"');
+    // `write_character` writes UTF-8.
     String::from_utf8(out).unwrap_or_default()
 }
 

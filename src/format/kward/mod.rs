@@ -200,7 +200,8 @@ fn read_record(value: Raw<'_>, record: &mut Record) {
             record.problems.push((ProblemKind::Time, detail));
         }
     }
-    record.is_activity = !matches!(&*record_type, "session" | "session_info" | "system_prompt");
+    let is_activity = !matches!(&*record_type, "session" | "session_info" | "system_prompt");
+    record.activity_at = record.at.filter(|_| is_activity);
     record.vouches =
         matches!(&*record_type, "message" | "session_info" | "system_prompt" | "memory_state");
     match &*record_type {
@@ -331,7 +332,15 @@ fn entry(entry_type: &'static str, fields: &Fields<'_>) -> NewEntry {
         })
         .filter(|first_kept| !text(*first_kept).is_empty())
         .and_then(|first_kept| stored(Some(first_kept)));
-    NewEntry { id, parent, entry_type, role, message_id, first_kept }
+    NewEntry {
+        id,
+        parent,
+        entry_type: entry_type.into(),
+        role,
+        message_id,
+        first_kept,
+        runtime: None,
+    }
 }
 
 /// The message that an entry adds to the conversation, its id filled in.

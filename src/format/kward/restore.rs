@@ -46,7 +46,7 @@ pub(in crate::format) fn restore(path: &[Step], kept: &[(i64, Option<Kept>)]) ->
                 list.push(*step);
                 list.extend(rest);
             }
-            StepKind::Silent => {}
+            StepKind::Edit | StepKind::Silent => {}
         }
     }
     list

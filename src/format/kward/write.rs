@@ -7,7 +7,8 @@ use super::tools;
 use crate::format::json::{self, Raw, write_text};
 use crate::model::{Draft, DraftRuntime, Timestamp};
 
-pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> String {
+/// `None` for what Kward has no record for.
+pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> Option<String> {
     let stamp = stamp(at);
     let mut line = match draft {
         Draft::Header { session_id, cwd, runtime, parent_id, parent_path } => Line::new("session")
@@ -23,6 +24,7 @@ pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> String {
             .unless_absent("parentId", *parent_id)
             .text("timestamp", &stamp)
             .json("message", message),
+        Draft::Fields { .. } => return None,
         Draft::BranchSummary { id, parent_id, from_id, summary, details } => {
             Line::new("branch_summary")
                 .text("id", id)
@@ -66,7 +68,7 @@ pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> String {
     };
     line.0.extend_from_slice(b"}\n");
     // Everything that was written is UTF-8.
-    String::from_utf8(line.0).unwrap_or_default()
+    String::from_utf8(line.0).ok()
 }
 
 /// The line of an entry with its id and parent said, all else as it is.
@@ -93,22 +95,8 @@ pub(in crate::format) fn identified(
 
 /// `sessions/--<cwd>--/<time>_<id>.jsonl`.
 pub(in crate::format) fn path_of(cwd: &str, session_id: &str, at: Timestamp) -> String {
-    format!("sessions/{}/{}_{session_id}.jsonl", safe_cwd(cwd), stamp(at).replace(':', "-"))
-}
-
-/// The folder of a working directory: its absolute path with `-` for each separator, between dashes.
-fn safe_cwd(cwd: &str) -> String {
-    let mut names: Vec<&str> = Vec::new();
-    for name in cwd.split('/') {
-        match name {
-            "" | "." => {}
-            ".." => {
-                names.pop();
-            }
-            _ => names.push(name),
-        }
-    }
-    format!("--{}--", names.join("/").replace(['/', '\\', ':'], "-"))
+    let folder = crate::format::safe_cwd(cwd);
+    format!("sessions/{folder}/{}_{session_id}.jsonl", stamp(at).replace(':', "-"))
 }
 
 /// Three decimals, cut off rather than rounded.
@@ -200,7 +188,7 @@ mod tests {
             ("/é x", "--é x--"),
             ("/srv/a:b\\c", "--srv-a-b-c--"),
         ] {
-            assert_eq!(safe_cwd(cwd), folder, "{cwd}");
+            assert_eq!(crate::format::safe_cwd(cwd), folder, "{cwd}");
         }
     }
 
@@ -210,7 +198,7 @@ mod tests {
         let draft = Draft::Runtime { name: None, runtime };
 
         assert_eq!(
-            serialise(&draft, Timestamp(1_999_999)),
+            serialise(&draft, Timestamp(1_999_999)).unwrap(),
             "{\"type\":\"session_info\",\"timestamp\":\"1970-01-01T00:00:00.001Z\",\"model\":\"m\"}\n"
         );
     }

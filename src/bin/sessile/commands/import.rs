@@ -25,6 +25,8 @@ pub(crate) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
     if let Some(format) = args.format {
         options = options.format(match format {
             FormatArg::Kward => Format::Kward,
+            FormatArg::Kimi => Format::Kimi,
+            FormatArg::Pi => Format::Pi,
         });
     }
     for root in &args.roots {

@@ -82,9 +82,10 @@ pub(super) fn fork(store: &Store, args: &ForkArgs) -> Result<bool> {
         (None, None) => anyhow::bail!("name a session, or its file"),
     };
     let session = store.live(key)?;
-    let fork = match &args.entry {
-        Some(entry) => session.fork(entry)?.0,
-        None => session.fork_branch()?,
+    let fork = match (&args.entry, args.turn) {
+        (Some(entry), _) => session.fork(entry)?.0,
+        (None, Some(turn)) => session.fork_at_turn(turn)?.0,
+        (None, None) => session.fork_branch()?,
     };
     print_id(&fork)
 }

@@ -219,8 +219,18 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
             })?;
             Value::Null
         }
+        "append_entry" => {
+            let session = params.session(store)?;
+            let fields = params.raw("fields").unwrap_or("{}");
+            let entry_id = session.append_entry(&params.required_text("type")?, fields)?;
+            json!({ "entry_id": entry_id })
+        }
         "rename" => {
             params.session(store)?.rename(params.text("name")?.as_deref())?;
+            Value::Null
+        }
+        "set_title" => {
+            params.session(store)?.rename(Some(&params.required_text("title")?))?;
             Value::Null
         }
         "branch" => {
@@ -247,9 +257,10 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
         }
         "fork" => {
             let session = params.session(store)?;
-            let (fork, text) = match params.text("entry_id")? {
-                Some(entry_id) => session.fork(&entry_id)?,
-                None => (session.fork_branch()?, String::new()),
+            let (fork, text) = match (params.text("entry_id")?, params.get::<u32>("turn")?) {
+                (Some(entry_id), _) => session.fork(&entry_id)?,
+                (None, Some(turn)) => session.fork_at_turn(turn)?,
+                (None, None) => (session.fork_branch()?, String::new()),
             };
             json!({ "session_id": fork.info()?.session_id, "text": text })
         }
@@ -303,10 +314,10 @@ fn keep(
 type Setter = fn(NewSession, &str) -> NewSession;
 
 fn create(store: &Store, params: &Params<'_>) -> Result<Value, Refusal> {
-    if params.text("format")?.is_some_and(|format| format != "kward") {
-        return Err(invalid("format: only kward sessions can be made"));
-    }
-    let mut new = NewSession::new(&params.text("cwd")?.unwrap_or_default());
+    let format = params.text("format")?.unwrap_or_else(|| "kward".to_owned());
+    let format =
+        sessile::Format::from_name(&format).ok_or_else(|| invalid("format: kward or pi"))?;
+    let mut new = NewSession::new(&params.text("cwd")?.unwrap_or_default()).format(format);
     if let Some(id) = params.text("id")? {
         new = new.session_id(&id);
     }

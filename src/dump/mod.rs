@@ -1,5 +1,7 @@
 //! Dump: everything the store knows of its sessions, one JSON object a line.
 
+mod kimi;
+
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -159,31 +161,85 @@ fn write_session(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> 
     place(&mut row, &info.root, &info.file);
     field(&mut row, "session_id", &optional(info.session_id.as_deref()));
     field(&mut row, "work_dir", &optional(info.work_dir.as_deref()));
-    field(&mut row, "title", &optional(info.title.as_deref()));
-    field(&mut row, "created_at", &text(&info.created_at.to_string()));
+    field(&mut row, "title", &info.title_json());
+    // Nothing in Kimi's files says when a session began.
+    let created_at = Some(info.created_at.to_string()).filter(|_| info.format != Format::Kimi);
+    field(&mut row, "created_at", &optional(created_at.as_deref()));
     field(&mut row, "modified_at", &text(&info.modified_at.to_string()));
     field(&mut row, "archived", if info.archived_at.is_some() { "true" } else { "false" });
     if let Some(time) = info.trashed_at {
         field(&mut row, "trashed_at", &text(&time.to_string()));
     }
+    out.write_all(row.as_bytes()).map_err(refused)?;
+    match info.format {
+        Format::Kimi => kimi::write(conn, out, info)?,
+        Format::Kward => {
+            write_conversation(conn, out, info)?;
+            write_records(conn, out, info)?;
+        }
+        Format::Pi => {
+            write_conversation(conn, out, info)?;
+            write_model(conn, out, info)?;
+        }
+    }
+    write_tree(conn, out, info)
+}
+
+/// Writes the fields of a session that is one conversation.
+fn write_conversation(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
+    let mut row = String::new();
     field(&mut row, "version", &stored(info.version.as_ref()));
     field(&mut row, "name", &stored(info.name.as_ref()));
     field(&mut row, "provider", &stored(info.provider.as_ref()));
     field(&mut row, "model", &stored(info.model.as_ref()));
-    field(&mut row, "reasoning_effort", &stored(info.reasoning_effort.as_ref()));
     field(&mut row, "parent_session_id", &optional(info.parent_session_id.as_deref()));
     field(&mut row, "parent_session_path", &stored(info.parent_session_path.as_ref()));
+    field(&mut row, "leaf", &optional(info.leaf.as_deref()));
+    let has_first = info.format == Format::Kward || !info.first_message.is_empty();
+    let first = Some(&info.exact_first_message).filter(|_| has_first);
+    field(&mut row, "first_message", &stored(first));
+    field(&mut row, "message_count", &info.message_count.to_string());
+    out.write_all(row.as_bytes()).map_err(refused)?;
+    let messages = context::messages(conn, info.key)?;
+    write_array(out, "context", messages.into_iter().map(|message| Ok(message?.json)))
+}
+
+/// Writes what only pi's sessions have.
+fn write_model(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
+    let mut row = String::new();
+    let level = info.reasoning_effort.as_ref().map_or("\"off\"".to_owned(), Stored::to_json);
+    field(&mut row, "thinking_level", &level);
+    let usage = records::usage(conn, info.key)?;
+    let number = |value: Option<i64>| value.map_or("null".to_owned(), |value| value.to_string());
+    let cost = usage.cost.map_or("null".to_owned(), |cost| cost.to_string());
+    let sums = format!(
+        "{{\"input\":{},\"output\":{},\"cacheRead\":{},\"cacheWrite\":{},\
+         \"totalTokens\":{},\"cost\":{cost}}}",
+        number(usage.input),
+        number(usage.output),
+        number(usage.cache_read),
+        number(usage.cache_write),
+        number(usage.total_tokens),
+    );
+    field(&mut row, "usage", &sums);
+    out.write_all(row.as_bytes()).map_err(refused)
+}
+
+/// Writes what only Kward's sessions have.
+fn write_records(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
+    let mut row = String::new();
+    field(&mut row, "reasoning_effort", &stored(info.reasoning_effort.as_ref()));
     let recovered = info.header == Header::Recovered;
     field(&mut row, "header_recovered", if recovered { "true" } else { "false" });
-    field(&mut row, "leaf", &optional(info.leaf.as_deref()));
-    field(&mut row, "first_message", &text(&info.first_message));
-    field(&mut row, "message_count", &info.message_count.to_string());
     let hash = records::system_prompt_hash(conn, info.key)?;
     field(&mut row, "system_prompt_hash", &stored(hash.as_ref()));
     field(&mut row, "memory", &memory(conn, info)?);
-    row.push_str(",\"labels\":");
-    out.write_all(row.as_bytes()).map_err(refused)?;
-    // The rest can be large and goes out piece by piece.
+    out.write_all(row.as_bytes()).map_err(refused)
+}
+
+/// Writes labels, branch, tree and problems: large ones, piece by piece.
+fn write_tree(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
+    out.write_all(b",\"labels\":").map_err(refused)?;
     let mut comma = "{";
     labels::each_label(conn, info.key, |label| {
         let timestamp = stored(label.labelled_at.as_ref());
@@ -201,8 +257,6 @@ fn write_session(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> 
     let branch = context::branch_keys(conn, info.key)?;
     let ids = branch.into_iter().map(|key| Ok(text(&entries::entry_id(conn, key)?)));
     write_array(out, "branch", ids)?;
-    let messages = context::messages(conn, info.key)?;
-    write_array(out, "context", messages.into_iter().map(|message| Ok(message?.json)))?;
     out.write_all(b",\"tree\":[").map_err(refused)?;
     let mut comma = "";
     context::each_node(conn, info.key, |node| {

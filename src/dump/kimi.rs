@@ -1,0 +1,113 @@
+//! What a dump says of a Kimi session.
+
+use std::io::Write;
+
+use rusqlite::Connection;
+
+use super::{field, optional, refused, text};
+use crate::context;
+use crate::error::Result;
+use crate::fold::kimi as fold;
+use crate::format::kimi::context::{Restoring, message};
+use crate::format::kimi::layout::{self, Part};
+use crate::model::{SessionInfo, Stored};
+use crate::store::{entries, files, kimi, log, paths, sessions};
+
+/// Writes the fields that only a Kimi session has, behind others.
+pub(super) fn write(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
+    let mut row = String::new();
+    let kaos = sessions::host(conn, info.key)?;
+    field(&mut row, "kaos", &optional(kaos.as_deref()));
+    if let Some((cli_title, is_empty)) = kimi::title_and_emptiness(conn, info.key)? {
+        field(&mut row, "cli_title", &cli_title.to_json());
+        field(&mut row, "is_empty", &is_empty.to_string());
+    }
+    if let Some((source, path)) = sessions::place(conn, info.key)?
+        && let Some(unit) = fold::unit_of(conn, source.source_id, &path)?
+    {
+        field(&mut row, "state", &fold::load_state(conn, &unit)?.state.to_json());
+    }
+    let turns: Vec<String> = kimi::turns(conn, info.key)?
+        .iter()
+        .map(|turn| format!("{{\"index\":{},\"text\":{}}}", turn.index, turn.exact_text.to_json()))
+        .collect();
+    field(&mut row, "turns", &format!("[{}]", turns.join(",")));
+    let subagents: Vec<String> =
+        kimi::subagents(conn, info.key)?.iter().map(subagent_json).collect();
+    field(&mut row, "subagents", &format!("[{}]", subagents.join(",")));
+    field(&mut row, "leaf", &optional(info.leaf.as_deref()));
+    row.push_str(",\"context\":");
+    out.write_all(row.as_bytes()).map_err(refused)?;
+    let contexts = kimi::contexts(conn, info.key)?;
+    let current = contexts.iter().find(|context| context.kind == "current");
+    write_context(conn, out, current.and_then(|context| context.leaf_key))?;
+    out.write_all(b",\"rotations\":[").map_err(refused)?;
+    let mut comma = "";
+    for context in &contexts {
+        // A sub-agent of today has a folder of its own; it is no rotation.
+        if context.kind == "current"
+            || matches!(layout::part(&context.path), Part::SubagentContext(_))
+        {
+            continue;
+        }
+        let file = text(&String::from_utf8_lossy(&context.path));
+        write!(out, "{comma}{{\"file\":{file},\"context\":").map_err(refused)?;
+        write_context(conn, out, context.leaf_key)?;
+        out.write_all(b"}").map_err(refused)?;
+        comma = ",";
+    }
+    out.write_all(b"]").map_err(refused)
+}
+
+/// Writes what the path to an entry restores to.
+fn write_context(conn: &Connection, out: &mut dyn Write, leaf_key: Option<i64>) -> Result<()> {
+    let mut path = Vec::new();
+    if let Some(leaf_key) = leaf_key {
+        paths::walk_up(conn, leaf_key, |row| {
+            path.push(row.entry_key);
+            Ok(true)
+        })?;
+    }
+    let mut restoring = Restoring::default();
+    let mut comma = "{\"history\":[";
+    for entry_key in path.into_iter().rev() {
+        let (_, line_key) = entries::id_and_line(conn, entry_key)?;
+        let line = log::line(conn, line_key)?;
+        restoring.take(&line);
+        let file = files::file_by_id(conn, log::file_of(line_key))?;
+        let instead = context::raw_reference(&file.path, log::line_number(line_key));
+        if let Some(message) = message(&line, &instead) {
+            write!(out, "{comma}{message}").map_err(refused)?;
+            comma = ",";
+        }
+    }
+    let restored = restoring.finish();
+    let open = if comma == "," { "" } else { comma };
+    write!(
+        out,
+        "{open}],\"system_prompt\":{},\"token_count\":{},\"token_count_with_pending\":{},\
+         \"next_checkpoint_id\":{}}}",
+        restored.system_prompt.as_ref().map_or("null".to_owned(), Stored::to_json),
+        restored.token_count,
+        restored.token_count_with_pending,
+        restored.next_checkpoint_id,
+    )
+    .map_err(refused)
+}
+
+fn subagent_json(agent: &kimi::SubagentRow) -> String {
+    let last_task_id = agent.last_task_id.as_ref().map_or("null".to_owned(), Stored::to_json);
+    format!(
+        "{{\"agent_id\":{},\"subagent_type\":{},\"status\":{},\"description\":{},\
+         \"created_at\":{},\"updated_at\":{},\"last_task_id\":{last_task_id},\
+         \"launch_spec\":{},\"folder\":{}}}",
+        agent.agent_id.to_json(),
+        agent.subagent_type.to_json(),
+        text(&agent.status),
+        agent.description.to_json(),
+        agent.created_at.to_json(),
+        agent.updated_at.to_json(),
+        agent.launch_spec,
+        text(&agent.folder),
+    )
+}

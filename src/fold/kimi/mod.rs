@@ -1,0 +1,182 @@
+//! From the files of a Kimi session to its rows.
+//!
+//! A session is folded whole whenever one of its files changed: contexts share
+//! a trunk, and which lines that is shows only when all are there. Contexts are
+//! followed in the order in which they were rotated away, so that entries keep
+//! their places when the next rotation comes.
+
+mod settle;
+mod state;
+mod tree;
+mod units;
+mod wire;
+
+use rusqlite::Connection;
+pub(crate) use settle::{Touched, document, everything, is_free, paths, registry, unit_of};
+pub(crate) use state::{load_state, merged};
+pub(crate) use units::Unit;
+
+use super::search_text;
+use crate::error::Result;
+use crate::format::kimi::layout::{self, Part};
+use crate::format::kimi::registry::Registry;
+use crate::model::{Header, ProblemKind, SessionKey, Stored, Timestamp};
+use crate::store::files::{FileKind, FileRow};
+use crate::store::problems::{self, NewProblem};
+use crate::store::sessions::{self, Head};
+use crate::store::{events, labels, log};
+
+/// Folds a session's files, replacing what was there.
+pub(crate) fn refold(
+    conn: &Connection,
+    registry: &Registry,
+    session: SessionKey,
+    unit: &Unit,
+) -> Result<()> {
+    sessions::delete_projection(conn, session)?;
+    let fold = Fold { conn, session, unit };
+    let tree = tree::fold(&fold)?;
+    let wire = wire::fold(&fold)?;
+    let state = state::fold(&fold, &wire, tree.is_used)?;
+    if !unit.is_listed && unit.is_flat() {
+        let file = unit.files.iter().find(|file| file.path == unit.path);
+        let detail = "the folder of the same name has a context, which Kimi shows instead";
+        fold.note(file, None, ProblemKind::Unreadable, detail)?;
+    }
+    let modified_at = modified_at(unit);
+    let mut head = Head {
+        header: Header::Stored,
+        session_id: Some(session_id(&unit.path)),
+        workspace_id: workspace(conn, registry, &unit.path)?,
+        modified_at,
+        name: state.custom_title.clone(),
+        title: Some(state.title),
+        first_message: Stored::Text(wire.first_prompt),
+        message_count: tree.message_count,
+        archived_at: state.archived_at.map(|at| at.unwrap_or(modified_at)),
+        archive_exempt: state.archive_exempt,
+        is_listed: unit.is_listed,
+        leaf_id: tree.leaf_id,
+        entry_count: tree.entry_count,
+        last_entry_key: tree.leaf_key,
+        ..Head::empty()
+    };
+    fold_labels(conn, session)?;
+    events::apply(conn, session, &mut head)?;
+    head.search_text = search_text(conn, &head)?;
+    sessions::update_head(conn, session, &head, None)
+}
+
+/// Labels have no place in Kimi's files; they are events.
+pub(crate) fn fold_labels(conn: &Connection, session: SessionKey) -> Result<()> {
+    for (event_id, at, value) in events::labels(conn, session)? {
+        let Ok((target_id, label)) = serde_json::from_str::<(String, Option<String>)>(&value)
+        else {
+            continue;
+        };
+        let at = Stored::Text(at.to_string());
+        match label {
+            Some(label) => {
+                labels::set_label(conn, session, &target_id, &label, Some(&at), event_id)?;
+            }
+            None => labels::delete_label(conn, session, &target_id)?,
+        }
+    }
+    Ok(())
+}
+
+/// A fold of one session.
+struct Fold<'a> {
+    conn: &'a Connection,
+    session: SessionKey,
+    unit: &'a Unit,
+}
+
+impl Fold<'_> {
+    /// The logs of the session that `is_wanted` wants, by path.
+    fn logs(&self, is_wanted: impl Fn(Part<'_>) -> bool) -> Vec<&FileRow> {
+        let files = self.unit.files.iter();
+        files.filter(|file| file.kind == FileKind::Log && is_wanted(self.unit.part(file))).collect()
+    }
+
+    fn note(
+        &self,
+        file: Option<&FileRow>,
+        line_key: Option<i64>,
+        kind: ProblemKind,
+        detail: &str,
+    ) -> Result<()> {
+        let Some(file) = file.or(self.unit.files.first()) else { return Ok(()) };
+        problems::insert_problem(
+            self.conn,
+            &NewProblem {
+                source_id: file.source_id,
+                file_id: Some(file.file_id),
+                session: Some(self.session),
+                path: &file.path,
+                line: line_key.map(log::line_number),
+                kind,
+                detail,
+            },
+        )
+    }
+}
+
+/// A UUID in its canonical form when the name is one by Kimi's reading, else the name.
+fn session_id(path: &[u8]) -> String {
+    let name = layout::split(path).map_or(path, |place| place.name);
+    let name = match layout::part(path) {
+        Part::Flat => layout::flat_stem(name).unwrap_or(name),
+        _ => name,
+    };
+    layout::session_id(&String::from_utf8_lossy(name))
+}
+
+/// The work dir whose folder a session lies in, if it is registered.
+fn workspace(conn: &Connection, registry: &Registry, path: &[u8]) -> Result<Option<i64>> {
+    let work_dir = layout::workspace_folder(path).and_then(|folder| registry.find(folder));
+    work_dir
+        .map(|work_dir| sessions::workspace(conn, &work_dir.path.to_text(), &work_dir.kaos))
+        .transpose()
+}
+
+/// When the context was last written, in microseconds, as Kimi rounds; without one, any file.
+fn modified_at(unit: &Unit) -> Timestamp {
+    let is_context =
+        |file: &&FileRow| unit.part(file) == Part::Context && file.kind != FileKind::Folder;
+    let newest =
+        unit.files.iter().filter(|file| file.kind != FileKind::Folder).map(|file| file.mtime);
+    let at = match unit.files.iter().find(is_context) {
+        Some(context) => context.mtime,
+        None => newest.max().unwrap_or(Timestamp(0)),
+    };
+    Timestamp(micros_half_even(at.0))
+}
+
+fn micros_half_even(nanos: i64) -> i64 {
+    let (micros, rest) = (nanos.div_euclid(1_000), nanos.rem_euclid(1_000));
+    let up = 500 < rest || rest == 500 && micros % 2 != 0;
+    (micros + i64::from(up)).saturating_mul(1_000)
+}
+
+/// What the state decides of a session's row.
+struct StateOfRow {
+    custom_title: Option<Stored>,
+    title: Stored,
+    /// `Some(None)`: archived, but nobody wrote when.
+    archived_at: Option<Option<Timestamp>>,
+    archive_exempt: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::micros_half_even;
+
+    #[test]
+    fn times_are_rounded_half_to_even() {
+        assert_eq!(micros_half_even(500), 0);
+        assert_eq!(micros_half_even(1_500), 2_000);
+        assert_eq!(micros_half_even(1_501), 2_000);
+        assert_eq!(micros_half_even(-1_500), -2_000);
+    }
+}

@@ -1,0 +1,209 @@
+//! Which sessions of a root there are, and which have to be folded anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::Connection;
+
+use super::units::{self, Unit};
+use super::{refold, workspace};
+use crate::error::Result;
+use crate::fold::search_text;
+use crate::format::kimi::layout::{self, REGISTRY};
+use crate::format::kimi::registry::{self, Registry};
+use crate::model::{Format, ProblemKind, SessionKey};
+use crate::store::files::{self, FileKind, FileRow};
+use crate::store::problems::{self, NewProblem};
+use crate::store::{events, log, sessions};
+
+/// What a transaction changed of the sessions of a root that are folders.
+#[derive(Debug, Default)]
+pub(crate) struct Touched {
+    /// Names below their work dirs' folders.
+    stems: BTreeSet<Vec<u8>>,
+    registry: bool,
+}
+
+impl Touched {
+    /// Notes a file, link or folder that was added or changed.
+    pub(crate) fn add(&mut self, format: Format, file: &FileRow) {
+        if format != Format::Kimi {
+            return;
+        }
+        self.registry |= file.path == REGISTRY.as_bytes();
+        self.stems.extend(units::stems(&file.path, file.kind));
+    }
+
+    /// Brings the sessions that are concerned up to date.
+    pub(crate) fn settle(&mut self, conn: &Connection, source_id: i64) -> Result<()> {
+        let touched = std::mem::take(self);
+        if touched.stems.is_empty() && !touched.registry {
+            return Ok(());
+        }
+        let registry = registry(conn, source_id)?;
+        if touched.registry {
+            settle_registry(conn, source_id)?;
+            settle_workspaces(conn, source_id, &registry)?;
+        }
+        for stem in &touched.stems {
+            settle_stem(conn, source_id, &registry, stem)?;
+        }
+        Ok(())
+    }
+}
+
+/// The work dirs that a root's kimi.json names.
+pub(crate) fn registry(conn: &Connection, source_id: i64) -> Result<Registry> {
+    match files::newest(conn, source_id, REGISTRY.as_bytes())? {
+        Some(file) if file.kind == FileKind::Document => {
+            Ok(registry::parse(&document(conn, &file)?).0)
+        }
+        _ => Ok(Registry::default()),
+    }
+}
+
+/// The content of a document, whole.
+pub(crate) fn document(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    log::each_chunk(conn, file.file_id, |_, raw| {
+        content.extend_from_slice(raw);
+        Ok(())
+    })?;
+    Ok(content)
+}
+
+/// Records what is wrong with kimi.json, which belongs to no session.
+fn settle_registry(conn: &Connection, source_id: i64) -> Result<()> {
+    let Some(file) = files::newest(conn, source_id, REGISTRY.as_bytes())? else { return Ok(()) };
+    if file.kind != FileKind::Document {
+        return Ok(());
+    }
+    let detail = problem_of_registry(&document(conn, &file)?);
+    problems::delete_path_problems(conn, source_id, &file.path)?;
+    for (kind, detail) in detail {
+        problems::insert_problem(
+            conn,
+            &NewProblem {
+                source_id,
+                file_id: Some(file.file_id),
+                session: None,
+                path: &file.path,
+                line: None,
+                kind,
+                detail: &detail,
+            },
+        )?;
+    }
+    Ok(())
+}
+
+fn problem_of_registry(content: &[u8]) -> Vec<(ProblemKind, String)> {
+    registry::parse(content).1
+}
+
+/// Gives each session of a root the work dir that its folder stands for.
+fn settle_workspaces(conn: &Connection, source_id: i64, registry: &Registry) -> Result<()> {
+    for (session, path) in sessions::sessions_of_source(conn, source_id)? {
+        if events::is_relinked(conn, session)? {
+            continue;
+        }
+        let mut head = sessions::head(conn, session)?;
+        let workspace_id = workspace(conn, registry, &path)?;
+        if head.workspace_id != workspace_id {
+            head.workspace_id = workspace_id;
+            head.search_text = search_text(conn, &head)?;
+            sessions::update_head(conn, session, &head, None)?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives what goes by a name its session rows, and folds them.
+fn settle_stem(conn: &Connection, source_id: i64, registry: &Registry, stem: &[u8]) -> Result<()> {
+    let found = units::units(conn, source_id, stem)?;
+    let flat = [stem, b".jsonl"].concat();
+    let mut rows = BTreeMap::new();
+    for path in [stem, &flat] {
+        if let Some(session) = sessions::session_at(conn, source_id, path)? {
+            rows.insert(path.to_vec(), session);
+        }
+    }
+    let mut left: Vec<SessionKey> = Vec::new();
+    for (path, session) in &rows {
+        if !found.iter().any(|unit| unit.path == *path) {
+            left.push(*session);
+        }
+    }
+    for unit in &found {
+        let session = match rows.get(&unit.path) {
+            Some(session) => *session,
+            // A flat file that became a folder is the same session.
+            None => match left.pop() {
+                Some(session) => {
+                    sessions::update_path(conn, session, &unit.path)?;
+                    session
+                }
+                None => sessions::insert_folder(conn, source_id, &unit.path, Format::Kimi)?,
+            },
+        };
+        refold(conn, registry, session, unit)?;
+    }
+    left.into_iter().try_for_each(|session| sessions::delete_session(conn, session))
+}
+
+/// A session and its files as they are now; `None` when nothing stands for it any more.
+pub(crate) fn unit_of(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Option<Unit>> {
+    let stem = match layout::split(path) {
+        Some(place) if place.rest.is_empty() => path,
+        _ => return Ok(None),
+    };
+    // A folder may be called `<name>.jsonl`, too.
+    for stem in [Some(stem), layout::flat_stem(stem)].into_iter().flatten() {
+        let found = units::units(conn, source_id, stem)?;
+        if let Some(unit) = found.into_iter().find(|unit| unit.path == path) {
+            return Ok(Some(unit));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether nothing goes by a name yet, neither a folder nor a flat file.
+pub(crate) fn is_free(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<bool> {
+    let flat = [stem, b".jsonl"].concat();
+    Ok(files::newest(conn, source_id, stem)?.is_none()
+        && files::newest(conn, source_id, &flat)?.is_none()
+        && units::units(conn, source_id, stem)?.is_empty())
+}
+
+/// Everything of a root that there is to settle, a session at a time.
+pub(crate) fn everything(conn: &Connection, source_id: i64) -> Result<Vec<Touched>> {
+    let mut stems = stems_of_source(conn, source_id)?;
+    // Rows that stand for nothing go with the name that they had.
+    for (_, path) in sessions::sessions_of_source(conn, source_id)? {
+        for kind in [FileKind::Folder, FileKind::Log] {
+            stems.extend(units::stems(&path, kind));
+        }
+    }
+    let mut everything = vec![Touched { stems: BTreeSet::new(), registry: true }];
+    let one = |stem| Touched { stems: BTreeSet::from([stem]), registry: false };
+    everything.extend(stems.into_iter().map(one));
+    Ok(everything)
+}
+
+fn stems_of_source(conn: &Connection, source_id: i64) -> Result<BTreeSet<Vec<u8>>> {
+    let mut stems = BTreeSet::new();
+    files::each_file(conn, source_id, files::newest_after, |file| {
+        stems.extend(units::stems(&file.path, file.kind));
+        Ok(())
+    })?;
+    Ok(stems)
+}
+
+/// The sessions that a root's files make up, by path.
+pub(crate) fn paths(conn: &Connection, source_id: i64) -> Result<BTreeSet<Vec<u8>>> {
+    let stems = stems_of_source(conn, source_id)?;
+    let mut paths = BTreeSet::new();
+    for stem in stems {
+        paths.extend(units::units(conn, source_id, &stem)?.into_iter().map(|unit| unit.path));
+    }
+    Ok(paths)
+}

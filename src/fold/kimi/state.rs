@@ -1,0 +1,141 @@
+//! The state, and the sub-agents.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+
+use super::wire::Wire;
+use super::{Fold, StateOfRow, Unit, document};
+use crate::error::Result;
+use crate::format::kimi::layout::Part;
+use crate::format::kimi::state::{self, State};
+use crate::format::kimi::subagents;
+use crate::model::{ProblemKind, Stored, Timestamp};
+use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::kimi::{self, StateRow, SubagentRow};
+
+/// A session's state, with the legacy metadata merged in as Kimi would.
+///
+/// Metadata that is gone from its root while the state is there was merged by
+/// Kimi itself, and into a state written here it was merged, too; merged once
+/// more, it would undo what was decided since.
+pub(crate) fn load_state(conn: &Connection, unit: &Unit) -> Result<state::Loaded> {
+    let find = |part: Part<'_>| {
+        let mut files = unit.files.iter();
+        files.find(|file| file.kind == FileKind::Document && unit.part(file) == part)
+    };
+    let (state, metadata) = (find(Part::State), find(Part::Metadata));
+    let metadata = metadata.filter(|metadata| match state {
+        None => true,
+        Some(state) if state.state == FileState::Local => false,
+        Some(state) => metadata.missing_at.is_none() || state.missing_at.is_some(),
+    });
+    let read = |file: Option<&FileRow>| file.map(|file| document(conn, file)).transpose();
+    Ok(state::load(read(state)?.as_deref(), read(metadata)?.as_deref()))
+}
+
+/// The legacy metadata of a root's sessions whose state was written here.
+///
+/// What cannot be read was not merged.
+pub(crate) fn merged(conn: &Connection, source_id: i64) -> Result<BTreeSet<Vec<u8>>> {
+    let mut merged = BTreeSet::new();
+    for path in files::local_documents(conn, source_id)? {
+        let Some(folder) = path.strip_suffix(b"state.json") else { continue };
+        let metadata = [folder, b"metadata.json"].concat();
+        let file = files::newest(conn, source_id, &metadata)?;
+        if let Some(file) = file.filter(|file| file.kind == FileKind::Document)
+            && state::is_object(&document(conn, &file)?)
+        {
+            merged.insert(metadata);
+        }
+    }
+    Ok(merged)
+}
+
+pub(super) fn fold(fold: &Fold<'_>, wire: &Wire, is_used: bool) -> Result<StateOfRow> {
+    let loaded = load_state(fold.conn, fold.unit)?;
+    for (part, kind, detail) in &loaded.problems {
+        let file = fold.unit.files.iter().find(|file| fold.unit.part(file) == *part);
+        fold.note(file, None, *kind, detail)?;
+    }
+    let state = loaded.state;
+    let given = state.custom_title.clone().filter(|title| !title.to_text().is_empty());
+    let cli_title = given.clone().unwrap_or_else(|| wire.titles.cli.clone());
+    let is_empty = given.is_none() && !wire.titles.has_records && !is_used;
+    insert(fold, &state, &cli_title, is_empty)?;
+    fold_subagents(fold)?;
+    Ok(StateOfRow {
+        custom_title: state.custom_title,
+        title: given.unwrap_or_else(|| wire.titles.web.clone()),
+        archived_at: state.archived.then(|| state.archived_at.and_then(instant)),
+        archive_exempt: state.auto_archive_exempt,
+    })
+}
+
+fn instant(seconds: f64) -> Option<Timestamp> {
+    let micros = (seconds * 1e6).round_ties_even();
+    (micros.abs() < 9.2e15).then(|| Timestamp(micros as i64 * 1_000))
+}
+
+fn insert(fold: &Fold<'_>, state: &State, cli_title: &Stored, is_empty: bool) -> Result<()> {
+    let (conn, session) = (fold.conn, fold.session);
+    let row = StateRow {
+        cli_title,
+        is_empty,
+        title_generated: state.title_generated,
+        title_generate_attempts: Stored::Json(state.title_generate_attempts.clone()),
+        yolo: state.yolo,
+        afk: state.afk,
+        plan_mode: state.plan_mode,
+        plan_session_id: state.plan_session_id.as_ref(),
+        plan_slug: state.plan_slug.as_ref(),
+        wire_mtime: state.wire_mtime.map(|mtime| Stored::Json(state::float(mtime))),
+    };
+    kimi::insert_state(conn, session, &row)?;
+    for (n, action) in state.auto_approve_actions.iter().enumerate() {
+        kimi::insert_approved_action(conn, session, n, action)?;
+    }
+    for (n, path) in state.additional_dirs.iter().enumerate() {
+        kimi::insert_additional_dir(conn, session, n, path)?;
+    }
+    for (n, todo) in state.todos.iter().enumerate() {
+        kimi::insert_todo(conn, session, n, &todo.title, &todo.status)?;
+    }
+    Ok(())
+}
+
+fn fold_subagents(fold: &Fold<'_>) -> Result<()> {
+    let mut agents: Vec<(f64, SubagentRow)> = Vec::new();
+    for file in &fold.unit.files {
+        let Part::SubagentMeta(folder) = fold.unit.part(file) else { continue };
+        if file.kind != FileKind::Document {
+            continue;
+        }
+        match subagents::parse(&document(fold.conn, file)?) {
+            Ok(meta) => agents.push((
+                meta.updated_at,
+                SubagentRow {
+                    folder: String::from_utf8_lossy(folder).into_owned(),
+                    agent_id: meta.agent_id,
+                    subagent_type: meta.subagent_type,
+                    status: meta.status,
+                    description: meta.description,
+                    created_at: Stored::Json(state::float(meta.created_at)),
+                    updated_at: Stored::Json(state::float(meta.updated_at)),
+                    last_task_id: meta.last_task_id,
+                    launch_spec: meta.launch_spec,
+                },
+            )),
+            Err(reason) => {
+                let detail = format!("no sub-agent: {reason}");
+                fold.note(Some(file), None, ProblemKind::Unreadable, &detail)?;
+            }
+        }
+    }
+    // Files come by path, and of equal times the first stays first.
+    agents.sort_by(|a, b| b.0.total_cmp(&a.0));
+    for (n, (_, agent)) in agents.iter().enumerate() {
+        kimi::insert_subagent(fold.conn, fold.session, n, agent)?;
+    }
+    Ok(())
+}

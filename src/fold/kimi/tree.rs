@@ -1,0 +1,123 @@
+//! Contexts as paths through one tree.
+
+use super::Fold;
+use crate::error::Result;
+use crate::format::kimi::context;
+use crate::format::kimi::layout::{self, Part};
+use crate::store::entries::{self, EntryRow};
+use crate::store::files::FileRow;
+use crate::store::kimi::{self, ContextRow};
+use crate::store::log;
+
+/// What the contexts say of the session as a whole.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    /// The last entry of the context itself.
+    pub(super) leaf_id: Option<String>,
+    pub(super) leaf_key: Option<i64>,
+    /// Messages of the context itself.
+    pub(super) message_count: i64,
+    pub(super) entry_count: i64,
+    /// Whether Kimi's command line finds anything in the context itself.
+    pub(super) is_used: bool,
+}
+
+pub(super) fn fold(fold: &Fold<'_>) -> Result<Tree> {
+    let mut tree = Tree::default();
+    let mut contexts = fold.logs(|part| matches!(part, Part::Context | Part::Rotation));
+    contexts.sort_by_key(|file| {
+        (fold.unit.part(file) == Part::Context, layout::rotation_order(&file.path))
+    });
+    let mut agents = fold.logs(|part| matches!(part, Part::OldSubagent | Part::SubagentContext(_)));
+    agents.sort_by_key(|file| layout::rotation_order(&file.path));
+    let Some(anchor) = contexts.first().or(agents.first()).map(|file| file.file_id) else {
+        return Ok(tree);
+    };
+    for file in contexts {
+        let is_current = fold.unit.part(file) == Part::Context;
+        let path = follow(fold, file, b"", anchor, &mut tree)?;
+        let kind = if is_current { "current" } else { "rotation" };
+        insert_context(fold, file, kind, &path)?;
+        if is_current {
+            tree.leaf_key = path.last.as_ref().map(|(_, key)| *key);
+            tree.leaf_id = path.last.map(|(id, _)| id);
+            tree.message_count = path.message_count;
+            tree.is_used = path.is_used;
+        }
+    }
+    for file in agents {
+        // A sub-agent has a tree of its own, however alike it begins.
+        let path = follow(fold, file, &file.path, anchor, &mut tree)?;
+        insert_context(fold, file, "subagent", &path)?;
+    }
+    Ok(tree)
+}
+
+/// What one context holds.
+#[derive(Default)]
+struct Path {
+    last: Option<(String, i64)>,
+    message_count: i64,
+    is_used: bool,
+}
+
+fn follow(
+    fold: &Fold<'_>,
+    file: &FileRow,
+    salt: &[u8],
+    anchor: i64,
+    tree: &mut Tree,
+) -> Result<Path> {
+    let mut path = Path::default();
+    log::each_line(fold.conn, file, |line_key, raw| {
+        let line = context::parse(raw);
+        path.is_used |= !path.is_used && context::is_used(raw);
+        for (kind, detail) in &line.problems {
+            fold.note(Some(file), Some(line_key), *kind, detail)?;
+        }
+        let Some(entry) = line.entry else { return Ok(()) };
+        path.message_count += i64::from(entry.role.is_some());
+        let parent = path.last.take();
+        // A file that was renamed keeps its place, but not what its sub-agent was called.
+        let id = context::entry_id(parent.as_ref().map(|(id, _)| id.as_str()), raw, salt);
+        let key = match entries::entry_key(fold.conn, fold.session, &id)? {
+            Some(key) => {
+                kimi::insert_entry_line(fold.conn, fold.session, line_key, key)?;
+                key
+            }
+            None => {
+                let position = u32::try_from(tree.entry_count).unwrap_or(u32::MAX);
+                let key = log::key(anchor, position);
+                let row = EntryRow {
+                    entry_key: key,
+                    line_key: Some(line_key),
+                    session: fold.session,
+                    entry_id: &id,
+                    id_made: true,
+                    parent_key: parent.map(|(_, key)| key),
+                    parent_id: None,
+                    entry_type: entry.entry_type,
+                    role: entry.role.as_deref(),
+                    message_id: None,
+                    created_at: None,
+                };
+                entries::insert_entry(fold.conn, &row)?;
+                tree.entry_count += 1;
+                key
+            }
+        };
+        path.last = Some((id, key));
+        Ok(())
+    })?;
+    Ok(path)
+}
+
+fn insert_context(fold: &Fold<'_>, file: &FileRow, kind: &str, path: &Path) -> Result<()> {
+    let context = ContextRow {
+        file_id: file.file_id,
+        path: file.path.clone(),
+        kind: kind.to_owned(),
+        leaf_key: path.last.as_ref().map(|(_, key)| *key),
+    };
+    kimi::insert_context(fold.conn, fold.session, &context)
+}

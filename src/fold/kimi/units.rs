@@ -1,0 +1,109 @@
+//! Which files make up which session.
+//!
+//! Below a work dir's folder a session is a folder, or a flat file of older
+//! versions; what goes by one name belongs together. So a path says only which
+//! name it concerns, and everything of that name decides on the sessions.
+
+use rusqlite::Connection;
+
+use crate::error::Result;
+use crate::format::kimi::layout::{self, Part};
+use crate::store::files::{self, FileKind, FileRow};
+
+/// A session and its files.
+#[derive(Debug)]
+pub(crate) struct Unit {
+    /// Its folder, or its flat file.
+    pub(crate) path: Vec<u8>,
+    /// Whether Kimi lists it.
+    pub(crate) is_listed: bool,
+    /// By path.
+    pub(crate) files: Vec<FileRow>,
+}
+
+impl Unit {
+    /// What a file of this session is to it.
+    pub(crate) fn part<'f>(&self, file: &'f FileRow) -> Part<'f> {
+        match layout::part(&file.path) {
+            Part::Flat if file.path == self.path => Part::Context,
+            Part::Flat => Part::Rotation,
+            part => part,
+        }
+    }
+
+    pub(crate) fn is_flat(&self) -> bool {
+        layout::part(&self.path) == Part::Flat
+            && self.files.iter().any(|file| file.path == self.path && is_content(file))
+    }
+}
+
+/// The names, below their work dir's folder, whose sessions a path concerns.
+pub(crate) fn stems(path: &[u8], kind: FileKind) -> Vec<Vec<u8>> {
+    let Some(place) = layout::split(path) else { return Vec::new() };
+    let is_folder = !place.rest.is_empty() || kind == FileKind::Folder;
+    if is_folder {
+        return vec![place.stem(place.name)];
+    }
+    let Some(stem) = layout::flat_stem(place.name) else { return Vec::new() };
+    let rotated = layout::rotated_stem(stem);
+    [stem].into_iter().chain(rotated).map(|name| place.stem(name)).collect()
+}
+
+/// The sessions that what goes by a name makes up: a folder, a flat file, both or none.
+pub(crate) fn units(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Vec<Unit>> {
+    let beside = |end: &[u8]| [stem, end].concat();
+    let flat_path = beside(b".jsonl");
+    let mut below = files::newest_between(conn, source_id, &beside(b"/"), &beside(b"0"))?;
+    let context_path = beside(b"/context.jsonl");
+    let has_context =
+        below.iter().any(|file| file.path == context_path && file.kind != FileKind::Link);
+    let folder = files::newest(conn, source_id, stem)?;
+    let has_folder =
+        !below.is_empty() || folder.as_ref().is_some_and(|row| row.kind == FileKind::Folder);
+    let flat = match is_rotation(conn, source_id, stem)? {
+        false => files::newest(conn, source_id, &flat_path)?.filter(is_content),
+        true => None,
+    };
+    let mut flats: Vec<FileRow> = Vec::new();
+    if let Some(flat) = flat {
+        flats = files::newest_between(conn, source_id, &beside(b"_"), &beside(b"`"))?;
+        flats.retain(|file| is_content(file) && is_rotation_of(&file.path, stem));
+        flats.push(flat);
+    }
+    let mut units = Vec::new();
+    let moved = flats.last().is_some_and(|flat| flat.missing_at.is_some());
+    if !has_folder || !has_context && !flats.is_empty() {
+        below.append(&mut flats);
+    } else if moved {
+        // Kimi itself moves a flat file into the folder; what it was is another context of it.
+        below.append(&mut flats);
+    }
+    if !flats.is_empty() {
+        flats.sort_by(|a, b| a.path.cmp(&b.path));
+        units.push(Unit { path: flat_path.clone(), is_listed: false, files: flats });
+    }
+    below.sort_by(|a, b| a.path.cmp(&b.path));
+    if has_folder && has_context {
+        units.push(Unit { path: stem.to_vec(), is_listed: true, files: below });
+    } else if below.iter().any(|file| file.path == flat_path) {
+        units.push(Unit { path: flat_path, is_listed: true, files: below });
+    } else if has_folder {
+        units.push(Unit { path: stem.to_vec(), is_listed: false, files: below });
+    }
+    Ok(units)
+}
+
+fn is_content(file: &FileRow) -> bool {
+    matches!(file.kind, FileKind::Log | FileKind::Document)
+}
+
+/// Whether a flat file of this name is a rotation of another.
+fn is_rotation(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<bool> {
+    let Some(base) = layout::rotated_stem(stem) else { return Ok(false) };
+    let base = [base, b".jsonl"].concat();
+    Ok(files::newest(conn, source_id, &base)?.is_some_and(|file| is_content(&file)))
+}
+
+fn is_rotation_of(path: &[u8], stem: &[u8]) -> bool {
+    layout::flat_stem(path).and_then(layout::rotated_stem) == Some(stem)
+}

@@ -1,0 +1,298 @@
+//! The messages of the wire and what their payloads hold, as Kimi's models take them.
+
+use super::lax;
+use crate::format::json::{Kind, Raw};
+
+/// Whether a payload is what its message's type promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Payload {
+    Valid,
+    Invalid,
+    /// Kimi never wrote such a message.
+    Unknown,
+}
+
+/// What a field takes.
+#[derive(Clone, Copy)]
+enum Type {
+    Text,
+    Integer,
+    Float,
+    Boolean,
+    Object,
+    Array,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// Text, or parts of a message.
+    TextOrParts,
+    Record(&'static [Field]),
+    List(&'static [Field]),
+    /// An event within an event.
+    Event,
+}
+
+/// Whether a field must be there, and whether it may be null.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Required,
+    /// Required, but may be null.
+    Nullable,
+    /// May be absent, but not null.
+    Default,
+    /// May be absent or null.
+    Optional,
+}
+
+struct Field(&'static str, Type, Need);
+
+use Need::{Default, Nullable, Optional, Required};
+use Type::{Array, Boolean, Event, Float, Integer, List, Object, Text, TextOrParts, Word};
+
+const NOTHING: &[Field] = &[];
+const INPUT: &[Field] = &[Field("user_input", TextOrParts, Required)];
+const STEP: &[Field] = &[Field("n", Integer, Required)];
+const RETRY: &[Field] = &[
+    Field("n", Integer, Required),
+    Field("next_attempt", Integer, Required),
+    Field("max_attempts", Integer, Required),
+    Field("wait_s", Float, Required),
+    Field("error_type", Text, Required),
+    Field("status_code", Integer, Optional),
+];
+const FUNCTION: &[Field] = &[Field("name", Text, Required), Field("arguments", Text, Nullable)];
+const CALL: &[Field] = &[
+    Field("type", Word(&["function"]), Default),
+    Field("id", Text, Required),
+    Field("function", Type::Record(FUNCTION), Required),
+    Field("extras", Object, Optional),
+];
+const CALL_PART: &[Field] = &[Field("arguments_part", Text, Optional)];
+const RETURN: &[Field] = &[
+    Field("is_error", Boolean, Required),
+    Field("output", TextOrParts, Required),
+    Field("message", Text, Required),
+    Field("display", List(BLOCK), Required),
+    Field("extras", Object, Optional),
+];
+const BLOCK: &[Field] = &[Field("type", Text, Required)];
+const RESULT: &[Field] =
+    &[Field("tool_call_id", Text, Required), Field("return_value", Type::Record(RETURN), Required)];
+const USAGE: &[Field] = &[
+    Field("input_other", Integer, Required),
+    Field("output", Integer, Required),
+    Field("input_cache_read", Integer, Default),
+    Field("input_cache_creation", Integer, Default),
+];
+const MCP: &[Field] = &[
+    Field("loading", Boolean, Required),
+    Field("connected", Integer, Required),
+    Field("total", Integer, Required),
+    Field("tools", Integer, Required),
+    Field("servers", Array, Default),
+];
+const STATUS: &[Field] = &[
+    Field("context_usage", Float, Optional),
+    Field("context_tokens", Integer, Optional),
+    Field("max_context_tokens", Integer, Optional),
+    Field("token_usage", Type::Record(USAGE), Optional),
+    Field("message_id", Text, Optional),
+    Field("plan_mode", Boolean, Optional),
+    Field("mcp_status", Type::Record(MCP), Optional),
+];
+const APPROVAL: &[Field] = &[
+    Field("id", Text, Required),
+    Field("tool_call_id", Text, Required),
+    Field("sender", Text, Required),
+    Field("action", Text, Required),
+    Field("description", Text, Required),
+    Field("source_kind", Word(&["foreground_turn", "background_agent"]), Optional),
+    Field("source_id", Text, Optional),
+    Field("agent_id", Text, Optional),
+    Field("subagent_type", Text, Optional),
+    Field("source_description", Text, Optional),
+    Field("display", List(BLOCK), Default),
+];
+const RESPONSE: &[Field] = &[
+    Field("request_id", Text, Required),
+    Field("response", Word(&["approve", "approve_for_session", "reject"]), Required),
+    Field("feedback", Text, Default),
+];
+const OPTION: &[Field] = &[Field("label", Text, Required), Field("description", Text, Default)];
+const QUESTION: &[Field] = &[
+    Field("question", Text, Required),
+    Field("header", Text, Default),
+    Field("options", List(OPTION), Required),
+    Field("multi_select", Boolean, Default),
+    Field("body", Text, Default),
+    Field("other_label", Text, Default),
+    Field("other_description", Text, Default),
+];
+const QUESTIONS: &[Field] = &[
+    Field("id", Text, Required),
+    Field("tool_call_id", Text, Required),
+    Field("questions", List(QUESTION), Required),
+];
+const CALL_REQUEST: &[Field] = &[
+    Field("id", Text, Required),
+    Field("name", Text, Required),
+    Field("arguments", Text, Nullable),
+];
+const HOOK_REQUEST: &[Field] = &[
+    Field("id", Text, Default),
+    Field("subscription_id", Text, Default),
+    Field("event", Text, Default),
+    Field("target", Text, Default),
+    Field("input_data", Object, Default),
+];
+const HOOK_TRIGGERED: &[Field] = &[
+    Field("event", Text, Required),
+    Field("target", Text, Default),
+    Field("hook_count", Integer, Default),
+];
+const HOOK_RESOLVED: &[Field] = &[
+    Field("event", Text, Required),
+    Field("target", Text, Default),
+    Field("action", Word(&["allow", "block"]), Default),
+    Field("reason", Text, Default),
+    Field("duration_ms", Integer, Default),
+];
+const SUBAGENT: &[Field] = &[
+    Field("parent_tool_call_id", Text, Optional),
+    Field("task_tool_call_id", Text, Optional),
+    Field("agent_id", Text, Optional),
+    Field("subagent_type", Text, Optional),
+    Field("event", Event, Required),
+];
+const NOTIFICATION: &[Field] = &[
+    Field("id", Text, Required),
+    Field("category", Text, Required),
+    Field("type", Text, Required),
+    Field("source_kind", Text, Required),
+    Field("source_id", Text, Required),
+    Field("title", Text, Required),
+    Field("body", Text, Required),
+    Field("severity", Text, Required),
+    Field("created_at", Float, Required),
+    Field("payload", Object, Default),
+];
+const PLAN: &[Field] = &[Field("content", Text, Required), Field("file_path", Text, Required)];
+const BTW_BEGIN: &[Field] = &[Field("id", Text, Required), Field("question", Text, Required)];
+const BTW_END: &[Field] = &[
+    Field("id", Text, Required),
+    Field("response", Text, Optional),
+    Field("error", Text, Optional),
+];
+
+/// Requests ask for an answer; a sub-agent's cannot travel within an event.
+const REQUESTS: [&str; 4] =
+    ["ApprovalRequest", "QuestionRequest", "ToolCallRequest", "HookRequest"];
+
+fn fields(message_type: &str) -> Option<&'static [Field]> {
+    Some(match message_type {
+        "TurnBegin" | "SteerInput" => INPUT,
+        "TurnEnd" | "StepInterrupted" | "CompactionBegin" | "CompactionEnd" | "MCPLoadingBegin"
+        | "MCPLoadingEnd" => NOTHING,
+        "StepBegin" => STEP,
+        "StepRetry" => RETRY,
+        "ToolCall" => CALL,
+        "ToolCallPart" => CALL_PART,
+        "ToolResult" => RESULT,
+        "StatusUpdate" => STATUS,
+        "ApprovalRequest" => APPROVAL,
+        "ApprovalResponse" | "ApprovalRequestResolved" => RESPONSE,
+        "QuestionRequest" => QUESTIONS,
+        "ToolCallRequest" => CALL_REQUEST,
+        "HookRequest" => HOOK_REQUEST,
+        "HookTriggered" => HOOK_TRIGGERED,
+        "HookResolved" => HOOK_RESOLVED,
+        "SubagentEvent" => SUBAGENT,
+        "Notification" => NOTIFICATION,
+        "PlanDisplay" => PLAN,
+        "BtwBegin" => BTW_BEGIN,
+        "BtwEnd" => BTW_END,
+        _ => return None,
+    })
+}
+
+pub(super) fn check(message_type: &str, payload: Raw<'_>) -> Payload {
+    let is_valid = match (message_type, fields(message_type)) {
+        ("ContentPart", _) => lax::check_part(payload).is_ok(),
+        (_, Some(fields)) => holds(payload, fields),
+        (_, None) => return Payload::Unknown,
+    };
+    if is_valid { Payload::Valid } else { Payload::Invalid }
+}
+
+fn holds(value: Raw<'_>, fields: &[Field]) -> bool {
+    value.kind() == Kind::Object
+        && fields.iter().all(|Field(name, kind, need)| match value.get(name) {
+            None => matches!(need, Default | Optional),
+            Some(value) if value.kind() == Kind::Null => matches!(need, Nullable | Optional),
+            Some(value) => takes(*kind, value),
+        })
+}
+
+fn takes(kind: Type, value: Raw<'_>) -> bool {
+    match kind {
+        Text => value.kind() == Kind::String,
+        Integer => lax::integer(value).is_some(),
+        Float => lax::float(value).is_some(),
+        Boolean => lax::boolean(value).is_some(),
+        Object => value.kind() == Kind::Object,
+        Array => value.kind() == Kind::Array,
+        Word(words) => value.string().is_some_and(|word| words.contains(&word.as_ref())),
+        TextOrParts => match value.kind() {
+            Kind::String => true,
+            Kind::Array => value.items().all(|part| lax::check_part(part).is_ok()),
+            _ => false,
+        },
+        Type::Record(fields) => holds(value, fields),
+        List(fields) => {
+            value.kind() == Kind::Array && value.items().all(|item| holds(item, fields))
+        }
+        Event => {
+            let inner = value.get("payload").unwrap_or(Raw::NULL);
+            let event_type = value.get("type").and_then(Raw::string);
+            // Events nest no deeper than a line's own nesting allows.
+            event_type.is_some_and(|event_type| {
+                !REQUESTS.contains(&event_type.as_ref())
+                    && event_type != "SubagentEvent"
+                    && check(&event_type, inner) == Payload::Valid
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::json;
+
+    #[track_caller]
+    fn is(message_type: &str, payload: &str, expected: Payload) {
+        let (value, _) = json::scan(payload.as_bytes()).unwrap();
+        assert_eq!(check(message_type, value), expected, "{message_type} {payload}");
+    }
+
+    #[test]
+    fn payloads_are_taken_as_kimis_models_take_them() {
+        is("StepBegin", r#"{"n":"2"}"#, Payload::Valid);
+        is("StepBegin", r#"{"n":2.5}"#, Payload::Invalid);
+        is("TurnEnd", r#"{"extra":1}"#, Payload::Valid);
+        is("TurnEnd", "null", Payload::Invalid);
+        is("Future", "{}", Payload::Unknown);
+        is("ContentPart", r#"{"type":"hologram"}"#, Payload::Invalid);
+        is("ApprovalRequestResolved", r#"{"request_id":"r","response":"approve"}"#, Payload::Valid);
+        is("ApprovalResponse", r#"{"request_id":"r","response":"maybe"}"#, Payload::Invalid);
+        is(
+            "SubagentEvent",
+            r#"{"task_tool_call_id":"T","event":{"type":"StepBegin","payload":{"n":1}}}"#,
+            Payload::Valid,
+        );
+        is(
+            "SubagentEvent",
+            r#"{"parent_tool_call_id":"T","event":{"type":"ApprovalRequest","payload":{}}}"#,
+            Payload::Invalid,
+        );
+    }
+}

@@ -1,0 +1,119 @@
+//! kimi.json: the work dirs, and the last session of each.
+//!
+//! Any defect of it kills every call of Kimi's store. Here what is good of it
+//! counts, and the rest is a problem.
+
+use std::collections::HashMap;
+
+use super::{layout, state, text};
+use crate::format::json::{Kind, Raw};
+use crate::model::{ProblemKind, Stored};
+
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    /// By the folder of its sessions; of a path that is there twice, the first.
+    work_dirs: HashMap<Vec<u8>, WorkDir>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct WorkDir {
+    pub(crate) path: Stored,
+    /// Where the directory is; `local` is this machine.
+    pub(crate) kaos: String,
+    pub(crate) last_session_id: Option<String>,
+}
+
+impl Registry {
+    /// The work dir whose sessions lie in this folder.
+    pub(crate) fn find(&self, folder: &[u8]) -> Option<&WorkDir> {
+        self.work_dirs.get(folder)
+    }
+
+    /// The folder of a local work dir, and what is registered of it.
+    pub(crate) fn local(&self, path: &str) -> Option<(String, &WorkDir)> {
+        let folder = layout::folder_of(path.as_bytes(), "local");
+        let work_dir = self.work_dirs.get(folder.as_bytes())?;
+        Some((folder, work_dir))
+    }
+}
+
+/// Reads a registry, and says what is wrong with it.
+pub(crate) fn parse(content: &[u8]) -> (Registry, Vec<(ProblemKind, String)>) {
+    let mut registry = Registry::default();
+    let mut problems = Vec::new();
+    // What stands before the first brace is a mark of the byte order, which Kimi chokes on.
+    let bare = content.strip_prefix(b"\xef\xbb\xbf");
+    if bare.is_some() {
+        let detail = "a byte order mark; Kimi cannot read the file".to_owned();
+        problems.push((ProblemKind::Unreadable, detail));
+    }
+    let value = match state::object(bare.unwrap_or(content)) {
+        Ok(value) => value,
+        Err((kind, detail)) => {
+            problems.push((kind, format!("{detail}; no work dir is known")));
+            return (registry, problems);
+        }
+    };
+    let work_dirs = value.get("work_dirs");
+    if work_dirs.is_some_and(|work_dirs| work_dirs.kind() != Kind::Array) {
+        let detail = "work_dirs is no array; Kimi cannot read the file".to_owned();
+        problems.push((ProblemKind::Unreadable, detail));
+    }
+    for (n, work_dir) in work_dirs.into_iter().flat_map(Raw::items).enumerate() {
+        match read(work_dir) {
+            Ok((folder, work_dir)) => {
+                registry.work_dirs.entry(folder.into_bytes()).or_insert(work_dir);
+            }
+            Err(reason) => {
+                let detail =
+                    format!("work dir {}: {reason}; for it, Kimi cannot read the file", n + 1);
+                problems.push((ProblemKind::Unreadable, detail));
+            }
+        }
+    }
+    (registry, problems)
+}
+
+fn read(work_dir: Raw<'_>) -> Result<(String, WorkDir), &'static str> {
+    let path = work_dir.get("path").and_then(text::stored_string).ok_or("it has no path")?;
+    let or_null =
+        |key: &str| work_dir.get(key).filter(|value| value.kind() != Kind::Null).map(Raw::string);
+    let kaos = match work_dir.get("kaos").map(Raw::string) {
+        None => "local".to_owned(),
+        Some(Some(kaos)) => kaos.into_owned(),
+        Some(None) => return Err("its kaos is no text"),
+    };
+    let last_session_id = match or_null("last_session_id") {
+        None => None,
+        Some(Some(id)) => Some(id.into_owned()),
+        Some(None) => return Err("its last session is no text"),
+    };
+    let Stored::Text(bytes) = &path else { return Err("its path holds half a surrogate pair") };
+    let folder = layout::folder_of(bytes.as_bytes(), &kaos);
+    Ok((folder, WorkDir { path, kaos, last_session_id }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_bad_work_dir_hides_no_other() {
+        let content = br#"{"work_dirs":[{"kaos":"local"},{"path":"/w"},{"path":"/x/\ud800"},{"path":"/w","kaos":"ssh"}],"z":1}"#;
+        let (registry, problems) = parse(content);
+
+        let (folder, _) = registry.local("/w").unwrap();
+        assert!(registry.find(format!("ssh_{folder}").as_bytes()).is_some());
+        assert_eq!(problems.len(), 2);
+    }
+
+    #[test]
+    fn a_broken_registry_knows_nothing_and_says_so() {
+        for content in [&b""[..], b"[]", b"{", b"{\"work_dirs\":null}", b"\xff"] {
+            let (registry, problems) = parse(content);
+            assert!(registry.work_dirs.is_empty());
+            assert_eq!(problems.len(), 1, "{content:?}");
+        }
+        assert!(parse(b"\xef\xbb\xbf{\"work_dirs\":[{\"path\":\"/w\"}]}").0.local("/w").is_some());
+    }
+}

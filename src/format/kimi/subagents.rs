@@ -1,0 +1,86 @@
+//! meta.json of a sub-agent.
+
+use super::{lax, state, text};
+use crate::format::json::{self, Kind, Raw};
+use crate::model::Stored;
+
+/// A sub-agent as its file describes it.
+#[derive(Debug)]
+pub(crate) struct Meta {
+    pub(crate) agent_id: Stored,
+    pub(crate) subagent_type: Stored,
+    pub(crate) status: String,
+    pub(crate) description: Stored,
+    pub(crate) created_at: f64,
+    pub(crate) updated_at: f64,
+    pub(crate) last_task_id: Option<Stored>,
+    /// JSON.
+    pub(crate) launch_spec: String,
+}
+
+const STATUSES: [&str; 6] =
+    ["idle", "running_foreground", "running_background", "completed", "failed", "killed"];
+
+/// Reads a file; fails with the reason for which Kimi passes the sub-agent by.
+pub(crate) fn parse(content: &[u8]) -> Result<Meta, String> {
+    let meta = state::object(content).map_err(|(_, detail)| detail)?;
+    let text = |value: Raw<'_>, key: &str| {
+        value.get(key).and_then(text::stored_string).ok_or_else(|| format!("{key} is no text"))
+    };
+    let time = |value: Raw<'_>, key: &str| {
+        let time = value.get(key).and_then(lax::float).filter(|time| time.is_finite());
+        time.ok_or_else(|| format!("{key} is no time"))
+    };
+    let text_or_null = |value: Raw<'_>, key: &str| match value.get(key) {
+        Some(value) if value.kind() != Kind::Null => {
+            text::stored_string(value).map(Some).ok_or_else(|| format!("{key} is no text"))
+        }
+        _ => Ok(None),
+    };
+    let status = meta.get("status").and_then(Raw::string).unwrap_or_default();
+    if !STATUSES.contains(&status.as_ref()) {
+        return Err(format!("its status is {status:.40}"));
+    }
+    let spec = meta.get("launch_spec").filter(|spec| spec.kind() == Kind::Object);
+    let spec = spec.ok_or("launch_spec is no object")?;
+    for key in ["agent_id", "subagent_type"] {
+        text(spec, key)?;
+    }
+    for key in ["model_override", "effective_model"] {
+        text_or_null(spec, key)?;
+    }
+    time(spec, "created_at")?;
+    Ok(Meta {
+        agent_id: text(meta, "agent_id")?,
+        subagent_type: text(meta, "subagent_type")?,
+        status: status.into_owned(),
+        description: text(meta, "description")?,
+        created_at: time(meta, "created_at")?,
+        updated_at: time(meta, "updated_at")?,
+        last_task_id: text_or_null(meta, "last_task_id")?,
+        launch_spec: json::clean(spec, "null"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPEC: &str = r#""launch_spec":{"agent_id":"a","subagent_type":"coder","created_at":1.0}"#;
+
+    #[test]
+    fn an_unknown_status_or_type_of_value_is_a_reason() {
+        let meta = |status: &str, id: &str| {
+            parse(
+                format!(
+                    r#"{{"agent_id":{id},"subagent_type":"coder","status":"{status}","description":"d","created_at":"3.5","updated_at":2,{SPEC},"extra":1}}"#
+                )
+                .as_bytes(),
+            )
+        };
+        assert_eq!(meta("idle", "\"a1\"").unwrap().created_at, 3.5);
+        assert!(meta("exploded", "\"a1\"").unwrap_err().contains("exploded"));
+        assert!(meta("idle", "7").unwrap_err().contains("agent_id"));
+        assert!(parse(b"{").is_err());
+    }
+}

@@ -1,0 +1,221 @@
+//! The conversation that a path restores.
+//!
+//! The last compaction of a path stands for everything before what it keeps;
+//! older ones add nothing. Of what is left, an edit changes or takes away the
+//! message of the entry that it names, and the last edit holds.
+
+use super::{date, string, text_of};
+use crate::format::Kept;
+use crate::format::json::{self, Kind, Raw};
+use crate::model::{Role, Step, StepKind, Stored};
+
+/// The steps that count, edits among them.
+pub(in crate::format) fn restore(path: &[Step], kept: &[(i64, Option<Kept>)]) -> Vec<Step> {
+    let adds = |step: &&Step| matches!(step.kind, StepKind::Message | StepKind::Edit);
+    let Some(last) = path.iter().rposition(|step| step.kind == StepKind::Compaction) else {
+        return path.iter().filter(adds).copied().collect();
+    };
+    let mut list = vec![path[last]];
+    let first_kept = kept.iter().find(|(key, _)| *key == path[last].key);
+    if let Some((_, Some(first))) = first_kept {
+        let is_first =
+            |(n, step): (usize, &Step)| first.keys.contains(&step.key) || first.position == Some(n);
+        let start = path[..last].iter().enumerate().position(is_first).unwrap_or(last);
+        let is_kept = |step: &&Step| adds(step) && step.role != Role::System;
+        list.extend(path[start..last].iter().filter(is_kept));
+    }
+    list.extend(path[last + 1..].iter().filter(adds));
+    list
+}
+
+/// The id of the entry that an edit changes.
+pub(in crate::format) fn edit_target(line: &[u8]) -> Option<String> {
+    let (value, _) = json::scan(line).ok()?;
+    value.get("targetId").map(super::id_text)
+}
+
+/// The messages that an entry adds, as changed by the line of an edit.
+pub(in crate::format) fn messages(
+    version: Option<&Stored>,
+    line: &[u8],
+    edit: Option<&[u8]>,
+    instead: &str,
+) -> Vec<String> {
+    let Ok((value, _)) = json::scan(line) else { return Vec::new() };
+    let scanned = edit.and_then(|edit| json::scan(edit).ok());
+    let replacement = scanned.map(|(edit, _)| edit.get("replacement").unwrap_or(Raw::NULL));
+    if replacement.is_some_and(|replacement| replacement.kind() == Kind::Null) {
+        return Vec::new();
+    }
+    let content = replacement.and_then(|replacement| replacement.get("content"));
+    let clean = |value: Raw<'_>| json::clean(value, instead);
+    let member = |key: &str| value.get(key).map(|value| format!("\"{key}\":{}", clean(value)));
+    let timestamp = || {
+        let millis = value.get("timestamp").and_then(date::millis);
+        format!("\"timestamp\":{}", millis.map_or("null".to_owned(), |millis| millis.to_string()))
+    };
+    let object = |members: Vec<Option<String>>| {
+        format!("{{{}}}", members.into_iter().flatten().collect::<Vec<_>>().join(","))
+    };
+    match string(value.get("type")).as_deref() {
+        Some("message") => {
+            let message = value.get("message").filter(|message| message.kind() == Kind::Object);
+            let is_old = !super::is_current(version);
+            let edited = |message| edited(message, is_old, content, instead);
+            message.map(edited).into_iter().collect()
+        }
+        Some("custom_message") => {
+            let own = value.get("content").filter(|content| content.kind() != Kind::Null);
+            let content = content.or(own).map_or("[]".to_owned(), clean);
+            vec![object(vec![
+                Some("\"role\":\"custom\"".to_owned()),
+                member("customType"),
+                Some(format!("\"content\":{content}")),
+                member("display"),
+                member("details"),
+                Some(timestamp()),
+            ])]
+        }
+        Some("branch_summary") => vec![object(vec![
+            Some("\"role\":\"branchSummary\"".to_owned()),
+            member("summary"),
+            member("fromId"),
+            Some(timestamp()),
+        ])],
+        Some("compaction") => {
+            let system = value.get("systemMessage").filter(|system| !super::is_falsy(*system));
+            let summary = object(vec![
+                Some("\"role\":\"compactionSummary\"".to_owned()),
+                member("summary"),
+                member("tokensBefore"),
+                Some(timestamp()),
+            ]);
+            system.map(clean).into_iter().chain([summary]).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A message whose content is there, and is what an edit says. A hook's message
+/// of older versions has the role that pi gives it today.
+fn edited(message: Raw<'_>, is_old: bool, edit: Option<Raw<'_>>, instead: &str) -> String {
+    let mut role = string(message.get("role")).unwrap_or_default();
+    let is_renamed = is_old && role == "hookMessage";
+    if is_renamed {
+        role = "custom".to_owned();
+    }
+    let own = message.get("content").filter(|content| content.kind() != Kind::Null);
+    let missing = match role.as_str() {
+        "system" => Some("\"\""),
+        "user" | "assistant" | "toolResult" => Some("[]"),
+        _ => None,
+    };
+    let is_edited = matches!(role.as_str(), "user" | "assistant" | "toolResult" | "custom");
+    let content = match edit.filter(|_| is_edited) {
+        Some(text)
+            if text.kind() == Kind::String
+                && matches!(role.as_str(), "assistant" | "toolResult") =>
+        {
+            Some(format!("[{{\"type\":\"text\",\"text\":{}}}]", json::clean(text, instead)))
+        }
+        Some(content) => Some(json::clean(content, instead)),
+        None if own.is_none() => missing.map(str::to_owned),
+        None => None,
+    };
+    if content.is_none() && !is_renamed {
+        return json::clean(message, instead);
+    }
+    let mut members = Vec::new();
+    let mut is_placed = false;
+    for (key, value) in json::distinct_members(message) {
+        let is_content = key.is("content");
+        is_placed |= is_content;
+        let value = match &content {
+            Some(content) if is_content => content.clone(),
+            _ if is_renamed && key.is("role") => "\"custom\"".to_owned(),
+            _ => json::clean(value, instead),
+        };
+        members.push(format!("{}:{value}", json::spelt(&key.text())));
+    }
+    if let Some(content) = content.filter(|_| !is_placed) {
+        members.push(format!("\"content\":{content}"));
+    }
+    format!("{{{}}}", members.join(","))
+}
+
+/// What a list shows of the first prompt: all of it.
+pub(in crate::format) fn first_message(line: &[u8]) -> Stored {
+    let value = json::scan(line).map_or(Raw::NULL, |(value, _)| value);
+    json::stored_points(&super::points_of(value.get("message").unwrap_or(Raw::NULL)))
+}
+
+/// The text of the message of an entry's line, white space as it is.
+pub(super) fn text_of_line(line: &[u8]) -> String {
+    let Ok((value, _)) = json::scan(line) else { return String::new() };
+    match string(value.get("type")).as_deref() {
+        Some("custom_message") => text_of(value),
+        Some("compaction" | "branch_summary") => string(value.get("summary")).unwrap_or_default(),
+        _ => value.get("message").map(text_of).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(key: i64, kind: StepKind, role: Role) -> Step {
+        Step { key, kind, role }
+    }
+
+    #[test]
+    fn the_last_compaction_keeps_what_it_names_but_system_messages() {
+        let message = |key| step(key, StepKind::Message, Role::Counted);
+        let path = [
+            message(1),
+            step(2, StepKind::Compaction, Role::CompactionSummary),
+            step(3, StepKind::Message, Role::System),
+            message(4),
+            step(5, StepKind::Edit, Role::Other),
+            step(6, StepKind::Compaction, Role::CompactionSummary),
+            step(7, StepKind::Silent, Role::Other),
+            message(8),
+        ];
+        let keys = |kept: Option<Kept>| -> Vec<i64> {
+            restore(&path, &[(2, None), (6, kept)]).iter().map(|step| step.key).collect()
+        };
+        let named = |key| Some(Kept { keys: [key].into(), position: None });
+
+        assert_eq!(keys(named(1)), [6, 1, 4, 5, 8]);
+        assert_eq!(keys(named(4)), [6, 4, 5, 8]);
+        assert_eq!(keys(named(8)), [6, 8]);
+        assert_eq!(keys(None), [6, 8]);
+    }
+
+    #[test]
+    fn an_edit_replaces_content_or_takes_the_message_away() {
+        let line = br#"{"type":"message","message":{"role":"assistant","content":[],"x":1}}"#;
+        let edit = |replacement: &str| {
+            let edit = format!(r#"{{"type":"context_edit","replacement":{replacement}}}"#);
+            messages(None, line, Some(edit.as_bytes()), "0")
+        };
+
+        assert_eq!(edit("null"), [""; 0]);
+        assert_eq!(
+            edit(r#"{"content":"t"}"#),
+            [r#"{"role":"assistant","content":[{"type":"text","text":"t"}],"x":1}"#]
+        );
+        assert_eq!(edit("{}"), [r#"{"role":"assistant","content":[],"x":1}"#]);
+    }
+
+    #[test]
+    fn missing_content_is_made_up_for() {
+        let of = |message: &str| {
+            let line = format!(r#"{{"type":"message","message":{message}}}"#);
+            messages(None, line.as_bytes(), None, "0").concat()
+        };
+        assert_eq!(of(r#"{"role":"user","content":null}"#), r#"{"role":"user","content":[]}"#);
+        assert_eq!(of(r#"{"role":"system"}"#), r#"{"role":"system","content":""}"#);
+        assert_eq!(of(r#"{"role":"bashExecution"}"#), r#"{"role":"bashExecution"}"#);
+        assert_eq!(of(r#"{"role":"hookMessage"}"#), r#"{"role":"custom"}"#);
+    }
+}

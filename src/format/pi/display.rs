@@ -1,0 +1,145 @@
+//! How entries look to a person.
+
+use super::context::text_of_line;
+use super::{string, text_of};
+use crate::format::json::{self, Kind, Raw};
+use crate::format::{Part, Shown};
+
+/// Code points of a preview, dots included.
+const PREVIEW_LENGTH: usize = 120;
+/// Code points of a tool's arguments before they are cut.
+const ARGUMENTS_LENGTH: usize = 40;
+
+/// Who speaks in a message, and what it says.
+pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
+    let Ok((message, _)) = json::scan(message.as_bytes()) else { return Default::default() };
+    let role = string(message.get("role")).unwrap_or_default();
+    let text = |key: &str| string(message.get(key)).map(Part::Text);
+    let mut parts: Vec<Part> = match role.as_str() {
+        "bashExecution" => [text("command"), text("output")].into_iter().flatten().collect(),
+        _ => text("content").or_else(|| text("summary")).into_iter().collect(),
+    };
+    for block in message.get("content").unwrap_or(Raw::NULL).items() {
+        let field = |key: &str| string(block.get(key)).unwrap_or_default();
+        parts.push(match field("type").as_str() {
+            "text" => Part::Text(field("text")),
+            "thinking" => Part::Thinking(field("thinking")),
+            "toolCall" => Part::ToolCall(call_label(block)),
+            "image" => Part::Image { mime: field("mimeType"), path: String::new() },
+            other => Part::Other(other.to_owned()),
+        });
+    }
+    (role, parts)
+}
+
+/// What a tree shows of an entry's line.
+pub(in crate::format) fn shown(line: &[u8]) -> Shown {
+    let Ok((value, _)) = json::scan(line) else { return Shown::default() };
+    let field = |key: &str| string(value.get(key)).unwrap_or_default();
+    let of = |role: &str, text: String| Shown { role: role.to_owned(), text, ..Shown::default() };
+    let entry_type = field("type");
+    match entry_type.as_str() {
+        "message" => shown_message(value.get("message").unwrap_or(Raw::NULL)),
+        "model_change" => of("model", format!("{}/{}", field("provider"), field("modelId"))),
+        "thinking_level_change" => of("thinking", field("thinkingLevel")),
+        "session_info" => of("name", one_line(&field("name"))),
+        "label" => of("label", one_line(&field("label"))),
+        "context_edit" => of("edit", field("targetId")),
+        "custom" => of("custom", field("customType")),
+        "branch_summary" => of("summary", cut(&field("summary"))),
+        other => of(if other.is_empty() { "entry" } else { other }, cut(&text_of_line(line))),
+    }
+}
+
+fn shown_message(message: Raw<'_>) -> Shown {
+    let field = |key: &str| string(message.get(key)).unwrap_or_default();
+    let role = field("role");
+    match role.as_str() {
+        "toolResult" => Shown {
+            role: "tool".to_owned(),
+            text: format!("[{}]", field("toolName")),
+            call_id: Some(field("toolCallId")).filter(|id| !id.is_empty()),
+            ..Shown::default()
+        },
+        "bashExecution" => {
+            Shown { text: cut(&field("command")), role: "bash".to_owned(), ..Shown::default() }
+        }
+        _ => {
+            let text = cut(&text_of(message));
+            let blocks = message.get("content").unwrap_or(Raw::NULL);
+            let is_call =
+                |block: &Raw<'_>| string(block.get("type")).as_deref() == Some("toolCall");
+            let calls: Vec<(String, String)> = blocks
+                .items()
+                .filter(is_call)
+                .map(|call| (string(call.get("id")).unwrap_or_default(), call_label(call)))
+                .collect();
+            Shown {
+                only_calls: text.is_empty() && !calls.is_empty(),
+                text,
+                calls,
+                role,
+                call_id: None,
+            }
+        }
+    }
+}
+
+/// A tool call on one line, as in `[read: {"path":"a"}]`.
+fn call_label(call: Raw<'_>) -> String {
+    let arguments = call.get("arguments").filter(|arguments| arguments.kind() != Kind::Null);
+    let arguments = arguments.map_or("{}".to_owned(), |arguments| json::clean(arguments, "null"));
+    let mut cut: String = arguments.chars().take(ARGUMENTS_LENGTH).collect();
+    if cut.len() < arguments.len() {
+        cut.push('…');
+    }
+    format!("[{}: {cut}]", string(call.get("name")).unwrap_or_default())
+}
+
+/// The first characters of what a line's message says, on one line.
+pub(in crate::format) fn preview(line: &[u8]) -> String {
+    cut(&text_of_line(line))
+}
+
+/// What a line's message says, whole.
+pub(in crate::format) fn full_text(line: &[u8]) -> String {
+    text_of_line(line)
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn cut(text: &str) -> String {
+    // Only so much of a long text is looked at.
+    let start: String = text.chars().take(4 * PREVIEW_LENGTH).collect();
+    let line = one_line(&start);
+    if line.chars().count() <= PREVIEW_LENGTH {
+        return line;
+    }
+    let mut cut: String = line.chars().take(PREVIEW_LENGTH - 1).collect();
+    cut.push('…');
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_shows_what_it_says_or_does() {
+        let text = |line: &str| {
+            let shown = shown(line.as_bytes());
+            format!("{} {}", shown.role, shown.text)
+        };
+        assert_eq!(text(r#"{"type":"model_change","provider":"p","modelId":"m"}"#), "model p/m");
+        assert_eq!(
+            text(
+                r#"{"type":"message","message":{"role":"user","content":[{"type":"text","text":"a\nb"}]}}"#
+            ),
+            "user a b"
+        );
+        let calls = r#"{"role":"assistant","content":[{"type":"toolCall","id":"c","name":"read","arguments":{"path":"x"}}]}"#;
+        assert_eq!(parts(calls).1, [Part::ToolCall("[read: {\"path\":\"x\"}]".to_owned())]);
+    }
+}

@@ -1,0 +1,165 @@
+//! Lines as pi itself would write them.
+
+use super::string;
+use crate::format::json::{self, Kind, Raw};
+use crate::model::{Draft, Timestamp};
+
+/// `None` for what pi has no record for.
+pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> Option<String> {
+    let spelt = json::spelt;
+    let mut members = Vec::new();
+    match draft {
+        Draft::Header { session_id, cwd, parent_path, .. } => {
+            members.push("\"type\":\"session\",\"version\":3".to_owned());
+            members.push(format!("\"id\":{}", spelt(session_id)));
+            members.push(format!("\"timestamp\":{}", spelt(&stamp(at))));
+            members.push(format!("\"cwd\":{}", spelt(cwd)));
+            members.extend(parent_path.map(|path| format!("\"parentSession\":{}", spelt(path))));
+        }
+        Draft::Fields { entry_type, id, parent_id, fields } => {
+            let base = format!(
+                "\"id\":{},\"parentId\":{},\"timestamp\":{}",
+                spelt(id),
+                parent_id.map_or("null".to_owned(), spelt),
+                spelt(&stamp(at)),
+            );
+            let fields = fields.strip_prefix('{').and_then(|fields| fields.strip_suffix('}'))?;
+            let fields = Some(fields.to_owned()).filter(|fields| !fields.is_empty());
+            members.push(format!("\"type\":{}", spelt(entry_type)));
+            // What extensions write has the base behind its own keys.
+            match *entry_type {
+                "custom" | "custom_message" => {
+                    members.extend(fields);
+                    members.push(base);
+                }
+                _ => {
+                    members.push(base);
+                    members.extend(fields);
+                }
+            }
+        }
+        _ => return None,
+    }
+    Some(format!("{{{}}}\n", members.join(",")))
+}
+
+/// The line of an entry of an older version as version 3 has it: its id and
+/// parent said, all else as it is.
+///
+/// `None` for a line that is no record.
+pub(in crate::format) fn identified(
+    line: &[u8],
+    id: &str,
+    parent_id: Option<&str>,
+) -> Option<String> {
+    let (value, _) = json::scan(line).ok()?;
+    let mut members = Vec::new();
+    for (key, value) in json::distinct_members(value) {
+        if !["id", "parentId", "firstKeptEntryIndex", "firstKeptEntryId"]
+            .iter()
+            .any(|own| key.is(own))
+        {
+            members.push(format!("{}:{}", json::spelt(&key.text()), migrated(&key.text(), value)));
+        }
+    }
+    members.push(format!("\"id\":{}", json::spelt(id)));
+    members.push(format!("\"parentId\":{}", parent_id.map_or("null".to_owned(), json::spelt)));
+    if let Some(crate::model::Stored::Text(first_kept)) = super::first_kept(value) {
+        members.push(format!("\"firstKeptEntryId\":{}", json::spelt(&first_kept)));
+    }
+    Some(format!("{{{}}}\n", members.join(",")))
+}
+
+/// The line of an entry with another parent, and from where a compaction keeps; all else as it is.
+pub(in crate::format) fn relinked(
+    line: &[u8],
+    parent_id: Option<&str>,
+    first_kept: Option<&str>,
+) -> Option<String> {
+    let (value, _) = json::scan(line).ok()?;
+    let parent_id = parent_id.map_or("null".to_owned(), json::spelt);
+    let mut has_parent = false;
+    let mut members: Vec<String> = json::distinct_members(value)
+        .into_iter()
+        .map(|(key, value)| {
+            let is_parent = key.is("parentId");
+            has_parent |= is_parent;
+            let value = match first_kept {
+                _ if is_parent => parent_id.clone(),
+                Some(first_kept) if key.is("firstKeptEntryId") => json::spelt(first_kept),
+                _ => json::compact(value),
+            };
+            format!("{}:{value}", json::spelt(&key.text()))
+        })
+        .collect();
+    if !has_parent {
+        members.push(format!("\"parentId\":{parent_id}"));
+    }
+    Some(format!("{{{}}}\n", members.join(",")))
+}
+
+/// A message of version 2 may have a role that version 3 calls otherwise.
+fn migrated(key: &str, value: Raw<'_>) -> String {
+    let is_hook = string(value.get("role")).as_deref() == Some("hookMessage");
+    if key != "message" || value.kind() != Kind::Object || !is_hook {
+        return json::compact(value);
+    }
+    let members: Vec<String> = json::distinct_members(value)
+        .into_iter()
+        .map(|(key, value)| {
+            let value = if key.is("role") { "\"custom\"".to_owned() } else { json::compact(value) };
+            format!("{}:{value}", json::spelt(&key.text()))
+        })
+        .collect();
+    format!("{{{}}}", members.join(","))
+}
+
+/// `sessions/--<cwd>--/<time>_<id>.jsonl`.
+pub(in crate::format) fn path_of(cwd: &str, session_id: &str, at: Timestamp) -> String {
+    let folder = crate::format::safe_cwd(cwd);
+    let stamp = stamp(at).replace([':', '.'], "-");
+    format!("sessions/{folder}/{stamp}_{session_id}.jsonl")
+}
+
+/// Three decimals, cut off rather than rounded.
+fn stamp(at: Timestamp) -> String {
+    Timestamp(at.0.div_euclid(1_000_000) * 1_000_000).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_extensions_write_has_the_base_last() {
+        let line = |entry_type| {
+            let draft = Draft::Fields { entry_type, id: "a", parent_id: None, fields: "{\"x\":1}" };
+            serialise(&draft, Timestamp(0)).unwrap()
+        };
+        let base = r#""id":"a","parentId":null,"timestamp":"1970-01-01T00:00:00.000Z""#;
+        assert_eq!(line("custom"), format!("{{\"type\":\"custom\",\"x\":1,{base}}}\n"));
+        assert_eq!(line("usage"), format!("{{\"type\":\"usage\",{base},\"x\":1}}\n"));
+    }
+
+    #[test]
+    fn an_entry_of_version_1_gets_its_keys_at_the_end() {
+        let line =
+            br#"{"type":"compaction","summary":"s","firstKeptEntryIndex":2,"tokensBefore":5}"#;
+        assert_eq!(
+            identified(line, "message:3", Some("message:2")).unwrap(),
+            "{\"type\":\"compaction\",\"summary\":\"s\",\"tokensBefore\":5,\"id\":\"message:3\",\
+             \"parentId\":\"message:2\",\"firstKeptEntryId\":\"message:1\"}\n"
+        );
+    }
+
+    #[test]
+    fn a_file_lies_in_the_folder_of_its_directory() {
+        assert_eq!(
+            path_of("/", "i", Timestamp(0)),
+            "sessions/----/1970-01-01T00-00-00-000Z_i.jsonl"
+        );
+        assert!(
+            path_of("/home/dev/a:b", "i", Timestamp(0)).starts_with("sessions/--home-dev-a-b--/")
+        );
+    }
+}

@@ -1,0 +1,34 @@
+//! Files that their program renamed: they keep the chain that they had.
+//!
+//! Kimi rotates a context by renaming it and beginning a new one of the old
+//! name. To an import, the one looks rewritten and the other new; once both are
+//! in, the digest tells that the new one is what the rewritten one was.
+
+use rusqlite::Connection;
+
+use crate::error::Result;
+use crate::model::Format;
+use crate::store::files::{self, FileRow, FileState};
+use crate::store::log;
+
+/// Lets a new file have the chain of the file that it was, in the place of its copy.
+///
+/// Returns the row as it is then; `None` when it was no other file before.
+pub(super) fn adopt(tx: &Connection, format: Format, new: &FileRow) -> Result<Option<FileRow>> {
+    let (Some(earlier_path), Some(sha256)) = (format.renamed_from(&new.path), &new.sha256) else {
+        return Ok(None);
+    };
+    let earlier = files::superseded_by_digest(tx, new.source_id, &earlier_path, sha256)?;
+    let Some(earlier) = earlier.filter(|earlier| earlier.kind == new.kind) else { return Ok(None) };
+    log::delete_content(tx, new.file_id)?;
+    files::delete_file(tx, new.file_id)?;
+    files::move_file(tx, earlier.file_id, &new.path)?;
+    let adopted = FileRow {
+        file_id: earlier.file_id,
+        state: FileState::Current,
+        line_count: earlier.line_count,
+        ..new.clone()
+    };
+    files::update_file(tx, &adopted)?;
+    Ok(Some(adopted))
+}

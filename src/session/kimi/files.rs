@@ -1,0 +1,128 @@
+//! Files that are written here, below an imported root.
+
+use rusqlite::Connection;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::fold::Touched;
+use crate::model::Timestamp;
+use crate::session::create::blank;
+use crate::store::files::{self, FileKind, FileRow, FileState, Source};
+use crate::store::log::{self, CHUNK_SIZE};
+
+/// Writes files of one root, and lets the sessions that they belong to follow.
+pub(super) struct Writer<'a> {
+    tx: &'a Connection,
+    source: &'a Source,
+    at: Timestamp,
+    touched: Touched,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(tx: &'a Connection, source: &'a Source, at: Timestamp) -> Self {
+        Self { tx, source, at, touched: Touched::default() }
+    }
+
+    /// Writes a document in the place of what was there.
+    pub(super) fn document(&mut self, path: Vec<u8>, content: &[u8]) -> Result<()> {
+        self.begin_document(path, |each| content.chunks(CHUNK_SIZE).try_for_each(each))
+    }
+
+    /// Copies a document, piece by piece.
+    pub(super) fn copy(&mut self, path: Vec<u8>, file: &FileRow) -> Result<()> {
+        let tx = self.tx;
+        self.begin_document(path, |each| log::each_chunk(tx, file.file_id, |_, raw| each(raw)))
+    }
+
+    fn begin_document(
+        &mut self,
+        path: Vec<u8>,
+        pieces: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
+    ) -> Result<()> {
+        let mut file = self.begin(path, FileKind::Document)?;
+        let tx = self.tx;
+        pieces(&mut |raw| {
+            log::insert_chunk(tx, log::key(file.file_id, file.line_count), raw)?;
+            file.line_count += 1;
+            file.size += raw.len() as u64;
+            Ok(())
+        })?;
+        self.end(&file)
+    }
+
+    /// Begins a log; it is complete with [`end`](Self::end).
+    pub(super) fn log(&mut self, path: Vec<u8>) -> Result<FileRow> {
+        self.begin(path, FileKind::Log)
+    }
+
+    pub(super) fn line(&self, file: &mut FileRow, line: &[u8]) -> Result<()> {
+        log::insert_line(self.tx, log::key(file.file_id, file.line_count), line)?;
+        file.line_count += 1;
+        file.size += line.len() as u64;
+        Ok(())
+    }
+
+    pub(super) fn end(&mut self, file: &FileRow) -> Result<()> {
+        self.touched.add(self.source.format, file);
+        files::update_file(self.tx, file)
+    }
+
+    fn begin(&mut self, path: Vec<u8>, kind: FileKind) -> Result<FileRow> {
+        self.folders(&path)?;
+        let source_id = self.source.source_id;
+        if let Some(earlier) = files::file(self.tx, source_id, &path, FileState::Local)? {
+            supersede(self.tx, &earlier)?;
+        }
+        let imported = files::file(self.tx, source_id, &path, FileState::Current)?;
+        if imported.as_ref().is_some_and(|imported| imported.kind != kind) {
+            return Err(Error::TargetExists(String::from_utf8_lossy(&path).into_owned().into()));
+        }
+        let file = FileRow {
+            mode: 0o600,
+            base_id: imported.map(|imported| imported.file_id),
+            ..blank(source_id, path, kind, FileState::Local, self.at)
+        };
+        let file_id = files::insert_file(self.tx, &file)?;
+        files::file_by_id(self.tx, file_id)
+    }
+
+    /// Makes the folders that lead to a path.
+    fn folders(&mut self, path: &[u8]) -> Result<()> {
+        let source_id = self.source.source_id;
+        for (slash, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
+            let folder = &path[..slash];
+            if files::newest(self.tx, source_id, folder)?.is_none() {
+                let row = FileRow {
+                    mode: 0o700,
+                    mtime: Timestamp(0),
+                    ..blank(source_id, folder.to_vec(), FileKind::Folder, FileState::Local, self.at)
+                };
+                files::insert_file(self.tx, &row)?;
+                self.touched.add(self.source.format, &row);
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the sessions up to date.
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.touched.settle(self.tx, self.source.source_id)
+    }
+}
+
+/// Keeps what a file held before; `prune` removes it.
+fn supersede(tx: &Connection, file: &FileRow) -> Result<()> {
+    let mut digest = Sha256::new();
+    match file.kind {
+        FileKind::Log => log::each_line(tx, file, |_, raw| {
+            digest.update(raw);
+            Ok(())
+        })?,
+        _ => log::each_chunk(tx, file.file_id, |_, raw| {
+            digest.update(raw);
+            Ok(())
+        })?,
+    }
+    let sha256 = Some(digest.finalize().to_vec());
+    files::update_file(tx, &FileRow { state: FileState::Superseded, sha256, ..file.clone() })
+}

@@ -1,0 +1,225 @@
+//! Forks of a Kimi session: whole, at a turn, at an entry; and undo.
+
+use rusqlite::Connection;
+
+use super::files::Writer;
+use super::{Place, seconds};
+use crate::error::{Error, Result};
+use crate::fold::kimi as fold;
+use crate::format::kimi::fork::{CutContext, CutWire, begins_turn, sent, videos};
+use crate::format::kimi::layout::{self, Part};
+use crate::format::kimi::state::State;
+use crate::model::{SessionKey, Stored};
+use crate::session::Session;
+use crate::store::files::{FileKind, FileRow};
+use crate::store::{entries, kimi, log, paths, sessions};
+
+impl Session {
+    /// Makes a Kimi session of this one up to the end of a turn, from 0, as
+    /// Kimi's web does: with the wire to there, the context up to the user
+    /// message that follows, and the videos that the wire names. Its title is
+    /// this one's behind `Fork: `. Returns a live handle on it, and the text of
+    /// the turn.
+    ///
+    /// It gets the id of [`with_id`](Self::with_id) and the time of
+    /// [`at`](Self::at), else new ones.
+    ///
+    /// # Errors
+    ///
+    /// [`TurnNotFound`](Error::TurnNotFound) beyond the last turn;
+    /// [`Unsupported`](Error::Unsupported) for a format without turns;
+    /// [`SessionExists`](Error::SessionExists).
+    pub fn fork_at_turn(&self, turn: u32) -> Result<(Self, String)> {
+        let (key, text) = self.store.write(|tx| {
+            let place = self.kimi_place(tx)?;
+            let cut = Cut { turn: Some(i64::from(turn)), prefix: "Fork", ..Cut::default() };
+            Ok((self.fork_kimi(tx, &place, &cut)?, self.text_of_turn(tx, turn)?))
+        })?;
+        Ok((self.store.live(key)?, text))
+    }
+
+    /// Makes a Kimi session of what came before a turn, as Kimi's `/undo` does,
+    /// titled `Undo: …`. Returns a live handle on it, and the text of the turn,
+    /// to be asked again or otherwise. This session stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`fork_at_turn`](Self::fork_at_turn).
+    pub fn undo_to_turn(&self, turn: u32) -> Result<(Self, String)> {
+        let (key, text) = self.store.write(|tx| {
+            let place = self.kimi_place(tx)?;
+            let text = self.text_of_turn(tx, turn)?;
+            let before = i64::from(turn) - 1;
+            let cut = Cut { turn: Some(before), is_empty: turn == 0, prefix: "Undo", path: None };
+            Ok((self.fork_kimi(tx, &place, &cut)?, text))
+        })?;
+        Ok((self.store.live(key)?, text))
+    }
+
+    /// The fork of all there is.
+    pub(in crate::session) fn fork_whole_kimi(&self, tx: &Connection) -> Result<SessionKey> {
+        let place = self.kimi_place(tx)?;
+        self.fork_kimi(tx, &place, &Cut { prefix: "Fork", ..Cut::default() })
+    }
+
+    /// The fork of the path to an entry; of a user's message, the path ends
+    /// before it, and its text is returned.
+    pub(in crate::session) fn fork_kimi_at(
+        &self,
+        tx: &Connection,
+        entry_id: &str,
+    ) -> Result<(SessionKey, String)> {
+        let place = self.kimi_place(tx)?;
+        let entry_key = entries::entry_key(tx, self.key, entry_id)?
+            .ok_or_else(|| Error::EntryNotFound { entry_id: entry_id.to_owned() })?;
+        let mut path = paths::path(tx, self.key, entry_key, usize::MAX)?;
+        let text = match path.pop_if(|entry| crate::session::copy::is_prompt(entry)) {
+            Some(prompt) => place.source.format.full_text(&log::line(tx, prompt.key)?),
+            None => String::new(),
+        };
+        let lines: Vec<i64> = path.iter().map(|entry| entry.key).collect();
+        let mut turn = -1;
+        for line in &lines {
+            turn += i64::from(begins_turn(&log::line(tx, *line)?));
+        }
+        // The wire may know fewer turns than the context has user messages.
+        let known = kimi::turns(tx, self.key)?.len() as i64 - 1;
+        let cut =
+            Cut { turn: Some(turn.min(known)), path: Some(lines), prefix: "Fork", is_empty: false };
+        Ok((self.fork_kimi(tx, &place, &cut)?, text))
+    }
+
+    fn kimi_place(&self, tx: &Connection) -> Result<Place> {
+        let place = Place::find(tx, self.key)?;
+        place.ok_or(Error::Unsupported("sessions of this format have no turns"))
+    }
+
+    fn text_of_turn(&self, tx: &Connection, turn: u32) -> Result<String> {
+        let turns = kimi::turns(tx, self.key)?;
+        let found = turns.iter().find(|known| known.index == turn);
+        found
+            .map(|turn| turn.text.clone())
+            .ok_or(Error::TurnNotFound { turn, turns: turns.len() as u64 })
+    }
+
+    fn fork_kimi(&self, tx: &Connection, place: &Place, cut: &Cut) -> Result<SessionKey> {
+        let at = self.time();
+        let state = fold::load_state(tx, &place.unit)?.state;
+        let title =
+            state.custom_title.map(|title| title.to_text()).filter(|title| !title.is_empty());
+        let title = title.as_deref().unwrap_or("Untitled");
+        let id = self.id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        let folder = new_folder(tx, place, &id)?;
+        let mut writer = Writer::new(tx, &place.source, at);
+        let inside = |name: &str| [&folder[..], b"/", name.as_bytes()].concat();
+        if !cut.is_empty {
+            let named = fork_wire(tx, place, cut, &mut writer, inside("wire.jsonl"))?;
+            let uploads = [&place.folder()[..], b"/uploads/"].concat();
+            let mut names = Vec::new();
+            for name in named {
+                let path = [&uploads[..], name.as_bytes()].concat();
+                let is_it = |file: &&FileRow| file.path == path && file.kind == FileKind::Document;
+                if let Some(video) = place.unit.files.iter().find(is_it) {
+                    writer.copy(inside(&format!("uploads/{name}")), video)?;
+                    names.push(name);
+                }
+            }
+            if !names.is_empty() {
+                writer.document(inside("uploads/.sent"), sent(&names).as_bytes())?;
+            }
+        }
+        fork_context(tx, place, cut, &mut writer, inside("context.jsonl"))?;
+        let state = State {
+            custom_title: Some(Stored::Text(format!("{}: {title}", cut.prefix))),
+            title_generated: true,
+            wire_mtime: Some(seconds(at)).filter(|_| !cut.is_empty),
+            ..State::default()
+        };
+        writer.document(inside("state.json"), state.write().as_bytes())?;
+        writer.finish()?;
+        let session = sessions::session_at(tx, place.source.source_id, &folder)?;
+        session.ok_or_else(|| Error::SessionNotFound(id))
+    }
+}
+
+/// How much of a session a fork takes along.
+#[derive(Default)]
+struct Cut {
+    /// The last turn; `None` for all of them.
+    turn: Option<i64>,
+    /// Nothing at all.
+    is_empty: bool,
+    /// Lines of the context, where they are not cut by turns.
+    path: Option<Vec<i64>>,
+    prefix: &'static str,
+}
+
+/// The folder of a new session beside another.
+fn new_folder(tx: &Connection, place: &Place, id: &str) -> Result<Vec<u8>> {
+    if id.is_empty() || 200 < id.len() || id.contains(|c: char| c == '/' || c.is_control()) {
+        return Err(Error::InvalidRecord(format!("{id:?} cannot be the id of a session")));
+    }
+    let beside = layout::split(&place.unit.path).map(|beside| beside.stem(id.as_bytes()));
+    let folder = beside.unwrap_or_else(|| id.as_bytes().to_vec());
+    let source_id = place.source.source_id;
+    match fold::is_free(tx, source_id, &folder)? {
+        true => Ok(folder),
+        false => Err(Error::SessionExists(String::from_utf8_lossy(&folder).into_owned())),
+    }
+}
+
+/// Writes the wire, which is there even when it is empty; returns the videos that it names.
+fn fork_wire(
+    tx: &Connection,
+    place: &Place,
+    cut: &Cut,
+    writer: &mut Writer<'_>,
+    path: Vec<u8>,
+) -> Result<Vec<String>> {
+    let mut wire = writer.log(path)?;
+    let mut cutting = CutWire::new(cut.turn);
+    let mut named: Vec<String> = Vec::new();
+    let is_wire =
+        |file: &&FileRow| file.kind == FileKind::Log && place.unit.part(file) == Part::Wire;
+    if let Some(file) = place.unit.files.iter().find(is_wire) {
+        log::each_line(tx, file, |_, raw| {
+            let Some(kept) = cutting.take(raw) else { return Ok(()) };
+            for name in videos(&kept) {
+                if !named.contains(&name) {
+                    named.push(name);
+                }
+            }
+            writer.line(&mut wire, &kept)
+        })?;
+    }
+    if let (Some(last), Some(turn)) = (cutting.lacks(), cut.turn) {
+        let turn = u32::try_from(turn).unwrap_or_default();
+        return Err(Error::TurnNotFound { turn, turns: (last + 1).unsigned_abs() });
+    }
+    writer.end(&wire)?;
+    Ok(named)
+}
+
+fn fork_context(
+    tx: &Connection,
+    place: &Place,
+    cut: &Cut,
+    writer: &mut Writer<'_>,
+    path: Vec<u8>,
+) -> Result<()> {
+    let mut context = writer.log(path)?;
+    let mut cutting = CutContext::new(cut.turn.filter(|_| cut.path.is_none()));
+    let mut take = |raw: &[u8]| match cutting.take(raw) {
+        Some(kept) => writer.line(&mut context, &kept),
+        None => Ok(()),
+    };
+    let is_context =
+        |file: &&FileRow| file.kind == FileKind::Log && place.unit.part(file) == Part::Context;
+    match (&cut.path, place.unit.files.iter().find(is_context)) {
+        _ if cut.is_empty => {}
+        (Some(lines), _) => lines.iter().try_for_each(|line| take(&log::line(tx, *line)?))?,
+        (None, Some(file)) => log::each_line(tx, file, |_, raw| take(raw))?,
+        (None, None) => {}
+    }
+    writer.end(&context)
+}

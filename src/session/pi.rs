@@ -1,0 +1,197 @@
+//! Sessions of pi: entries by their own keys, leaves moved without a record,
+//! and branches as sessions of their own.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+
+use super::copy::Source;
+use super::{Session, append, compact_within};
+use crate::error::{Error, Result};
+use crate::fold::Fold;
+use crate::format::stored_text;
+use crate::model::{Draft, Entry, Format, SessionKey, Timestamp};
+use crate::store::events::{self, EventKind};
+use crate::store::{Store, entries, labels, log, records, sessions};
+
+/// Containers inside one another that an entry may have.
+const MAX_DEPTH: usize = 2_000;
+
+impl Store {
+    /// Returns the tokens and cost that a session's entries report, in sum, on
+    /// whatever branch; `None` where none does.
+    pub fn usage(&self, session: SessionKey) -> Result<crate::Usage> {
+        self.read(|conn| records::usage(conn, session))
+    }
+}
+
+impl Session {
+    /// Appends an entry of pi behind the leaf and returns its id. `fields` is a
+    /// JSON object of the entry's own keys, in their order: not its type, id,
+    /// parent and time.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](Error::Unsupported) for other formats;
+    /// [`InvalidRecord`](Error::InvalidRecord) for what is no object;
+    /// [`EntryExists`](Error::EntryExists), [`LeafMoved`](Error::LeafMoved).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// use sessile::{Format, NewSession};
+    ///
+    /// let session = store.create(&NewSession::new("/home/me/project").format(Format::Pi))?;
+    /// session.append_entry("model_change", r#"{"provider":"anthropic","modelId":"opus"}"#)?;
+    /// let question = session.append_message(r#"{"role":"user","content":"What is a leaf?"}"#)?;
+    ///
+    /// assert_eq!(session.info()?.leaf.as_deref(), Some(&question[..]));
+    /// assert_eq!(question.len(), 8);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn append_entry(&self, entry_type: &str, fields: &str) -> Result<String> {
+        self.append(|conn, head| self.pi_entry(conn, head, entry_type, fields).map(Some))?
+            .ok_or_else(append::nothing_written)
+    }
+
+    /// The line of an entry behind the leaf, and its id.
+    pub(super) fn pi_entry(
+        &self,
+        conn: &Connection,
+        head: &append::Tail,
+        entry_type: &str,
+        fields: &str,
+    ) -> Result<(String, String)> {
+        let parent = self.parent(conn, head.leaf_id.as_deref())?;
+        self.pi_entry_under(conn, head, entry_type, fields, parent.as_deref())
+    }
+
+    /// The line of an entry under another, and its id.
+    pub(super) fn pi_entry_under(
+        &self,
+        conn: &Connection,
+        head: &append::Tail,
+        entry_type: &str,
+        fields: &str,
+        parent_id: Option<&str>,
+    ) -> Result<(String, String)> {
+        let fields = compact_within(fields, MAX_DEPTH)?;
+        if !fields.starts_with('{') {
+            return Err(Error::InvalidRecord("the fields must be a JSON object".to_owned()));
+        }
+        let id = match &self.id {
+            Some(id) => id.clone(),
+            None => new_entry_id(conn, self.key)?,
+        };
+        append::refuse_known(conn, self.key, &id)?;
+        let draft = Draft::Fields { entry_type, id: &id, parent_id, fields: &fields };
+        Ok((self.line(head, &draft)?, id))
+    }
+
+    /// Moves the leaf; pi has no record for that, so it is an event.
+    pub(super) fn move_leaf(&self, entry_id: Option<&str>) -> Result<()> {
+        self.store.write(|tx| {
+            if let Some(entry_id) = entry_id {
+                append::require(tx, self.key, entry_id)?;
+            }
+            move_leaf(tx, self.key, entry_id, self.time())
+        })
+    }
+
+    /// Makes a session of a path as pi does: labels leave the path, and stand
+    /// behind it for the entries that they name.
+    pub(super) fn make_of_pi_path(
+        &self,
+        tx: &Connection,
+        source: &Source,
+        path: &[Entry],
+    ) -> Result<SessionKey> {
+        let format = source.info.format;
+        let mut copy = self.begin(tx, source)?;
+        // A compaction that keeps from a label on keeps from the entry behind it.
+        let mut stands_for: HashMap<&str, &str> = HashMap::new();
+        let mut next = None;
+        for entry in path.iter().rev() {
+            match (entry.entry_type.as_str(), next) {
+                ("label", Some(next)) => {
+                    stands_for.insert(&entry.id, next);
+                }
+                _ => next = Some(&entry.id),
+            }
+        }
+        let mut last: Option<&str> = None;
+        for entry in path.iter().filter(|entry| entry.entry_type != "label") {
+            let raw = log::line(tx, entry.key)?;
+            let kept = entries::first_kept_of(tx, self.key, &entry.id)?;
+            let kept = kept.as_ref().map(stored_text);
+            let kept = kept.as_deref().and_then(|kept| stands_for.get(kept).copied());
+            let line = match source.is_old {
+                true => format.identified(&raw, &entry.id, last),
+                false if entry.parent_id.as_deref() != last || kept.is_some() => {
+                    format.relinked(&raw, last, kept)
+                }
+                false => None,
+            };
+            let at = format.parse(&raw).at;
+            match line {
+                Some(line) => copy.push(line.as_bytes(), at)?,
+                None => copy.push(&raw, at)?,
+            }
+            last = Some(&entry.id);
+        }
+        let mut last = last.map(str::to_owned);
+        for label in labels::labels(tx, self.key)? {
+            if !path.iter().any(|entry| entry.id == label.target_id) {
+                continue;
+            }
+            let id = new_entry_id(tx, copy.session)?;
+            let fields = serde_json::json!({ "targetId": label.target_id, "label": label.label });
+            let draft = Draft::Fields {
+                entry_type: "label",
+                id: &id,
+                parent_id: last.as_deref(),
+                fields: &fields.to_string(),
+            };
+            let at = label.labelled_at.as_ref().and_then(|at| Timestamp::parse(&stored_text(at)));
+            let line = append::spelt(format, &draft, at.unwrap_or_else(|| self.time()))?;
+            copy.push(line.as_bytes(), at)?;
+            last = Some(id);
+        }
+        copy.finish(last.as_deref())
+    }
+}
+
+/// Moves the leaf of a session by an event, and brings its row up to date.
+pub(super) fn move_leaf(
+    tx: &Connection,
+    session: SessionKey,
+    entry_id: Option<&str>,
+    at: Timestamp,
+) -> Result<()> {
+    let (file, source) = sessions::file_of(tx, session)?
+        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    let value = serde_json::json!([entry_id, file.line_count]).to_string();
+    events::insert_event(tx, session, EventKind::Branch, at, Some(&value))?;
+    match Fold::resume(tx, &file, source.format, session)? {
+        Some(fold) => fold.finish().map(|_| ()),
+        None => crate::fold::refold(tx, &file, source.format, session),
+    }
+}
+
+/// Eight hex digits that no entry of the session has; after many tries, a whole UUID.
+fn new_entry_id(conn: &Connection, session: SessionKey) -> Result<String> {
+    for _ in 0..100 {
+        let id = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
+        if entries::entry_key(conn, session, &id)?.is_none() {
+            return Ok(id);
+        }
+    }
+    Ok(uuid::Uuid::new_v4().to_string())
+}
+
+/// Whether a format's entries are written by their own keys.
+pub(super) fn has_fields(format: Format) -> bool {
+    format == Format::Pi
+}
