@@ -478,6 +478,13 @@ pub(crate) fn update_state(conn: &Connection, file_id: i64, state: FileState) ->
     Ok(())
 }
 
+/// Lets what was written here be an earlier generation, which needs its digest.
+pub(crate) fn supersede_local(conn: &Connection, file_id: i64, sha256: &[u8]) -> Result<()> {
+    conn.prepare_cached("UPDATE files SET state = 'superseded', sha256 = ?2 WHERE file_id = ?1")?
+        .execute((file_id, sha256))?;
+    Ok(())
+}
+
 /// Every chain of a path; those that begin with another's lines first.
 pub(crate) fn generations(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<i64>> {
     let mut stmt = conn.prepare_cached(
