@@ -16,7 +16,7 @@ use crate::fold::{self, kimi};
 use crate::format::kimi::registry::Registry;
 use crate::model::SessionKey;
 use crate::store::files::{self, FileKind, FileRow, FileState};
-use crate::store::{Store, log, search, sessions};
+use crate::store::{Store, log, projections, search, sessions};
 
 /// Tables that are a fold over the log, and the order of their rows.
 const PROJECTIONS: [(&str, &str); 19] = [
@@ -99,7 +99,7 @@ impl Store {
     pub fn rebuild(&self) -> Result<u64> {
         self.write(|tx| {
             search::rebuild(tx)?;
-            sessions::restore_rows(tx)
+            projections::restore_rows(tx)
         })?;
         let all = self.read(sessions::sessions_by_file)?;
         for session in &all {
@@ -263,7 +263,7 @@ fn check_projections(conn: &Connection, findings: &mut Findings) -> Result<()> {
         for (table, order) in PROJECTIONS {
             compare(conn, table, &columns[table], order, *session, &place, findings)?;
         }
-        sessions::delete_projection(conn, *session)?;
+        projections::delete_projection(conn, *session)?;
     }
     for source in files::sources(conn)? {
         fold::settle_recovered(conn, source.source_id)?;

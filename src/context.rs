@@ -11,7 +11,7 @@ use crate::model::{
     Entry, Format, Label, Message, Runtime, SessionInfo, SessionKey, Step, StepKind, Stored,
 };
 use crate::store::entries::NO_PARENT;
-use crate::store::{Store, entries, files, labels, log, paths, records, sessions};
+use crate::store::{Store, entries, files, heads, labels, log, paths, records, sessions};
 
 /// A node of a tree, with its depth below its root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,7 +216,7 @@ fn key_of(conn: &Connection, session: SessionKey, id: &str) -> Result<i64> {
 }
 
 fn leaf_key(conn: &Connection, session: SessionKey) -> Result<Option<i64>> {
-    match sessions::head(conn, session)?.leaf_id {
+    match heads::head(conn, session)?.leaf_id {
         Some(leaf_id) => entries::entry_key(conn, session, &leaf_id),
         None => Ok(None),
     }

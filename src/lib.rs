@@ -2,7 +2,7 @@
 //! came from back byte for byte.
 //!
 //! ```text
-//!   ~/.kward ── import ──▶  log          every physical line, exact bytes
+//!   ~/.pi    ── import ──▶  log          every physical line, exact bytes
 //!                            │ fold
 //!                            ▼
 //!                           tables       sessions, entries, labels, …  ──▶ list, tree, context
@@ -33,6 +33,34 @@
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Formats
+//!
+//! A [`Format`] is a pure module that says what lines mean, and a projection.
+//!
+//! - **Kward** (versions 1 and 2): a file is a session; everything can be
+//!   written, in Kward's bytes.
+//! - **Kimi** (to 1.52): a folder of files is a session, see [`Store::turns`],
+//!   [`Store::session_state`] and [`Session::fork_at_turn`]. Contexts that were
+//!   cleared, compacted or reverted are branches of one tree, whose entries
+//!   have ids made of their content; sub-agents have trees of their own.
+//! - **pi** (versions 1 to 3): a file is a session, all of whose records are
+//!   entries, see [`Session::append_entry`] and [`Store::usage`].
+//!
+//! What Kimi's own session store does is here, too:
+//!
+//! | there | here |
+//! |---|---|
+//! | `load_all_sessions`, `load_all_sessions_cached`, `load_sessions_page` | [`Store::sessions`]: by limit and offset, or by cursor at any depth |
+//! | `invalidate_sessions_cache` | nothing to do: a list is an index read, never stale |
+//! | `load_session_by_id` | [`Store::find`], [`Store::session`] |
+//! | `load_session_metadata` | [`Store::session_state`]: legacy metadata merged, nothing written |
+//! | `save_session_metadata` | [`Session::rename`], [`Store::archive`], [`Store::unarchive`] |
+//! | `run_auto_archive` | [`Store::archive_older_than`]: when you say so |
+//! | `fork_session`, `/undo` | [`Session::fork_at_turn`], [`Session::duplicate`], [`Session::undo_to_turn`] |
+//! | `enumerate_turns` | [`Store::turns`] |
+//! | `/export` | [`Store::markdown`] |
+//! | `DELETE` | [`Store::delete`], and [`Store::purge`] |
 //!
 //! # What always holds
 //!

@@ -8,7 +8,7 @@ use crate::context::{self, Node};
 use crate::error::{Error, Result};
 use crate::format::Shown;
 use crate::model::{SessionKey, Stored};
-use crate::store::{Store, entries, labels, log, sessions};
+use crate::store::{Store, entries, heads, labels, log, sessions};
 
 /// Levels that are drawn; what branches more often stays at the last one.
 ///
@@ -79,7 +79,7 @@ impl Store {
 fn tree_rows(conn: &Connection, session: SessionKey) -> Result<Vec<TreeRow>> {
     let nodes = context::tree(conn, session)?;
     let mut shown = read_shown(conn, session, &nodes)?;
-    let leaf_id = sessions::head(conn, session)?.leaf_id;
+    let leaf_id = heads::head(conn, session)?.leaf_id;
     let forest = Forest::new(&nodes, leaf_id.as_deref(), &shown);
     let mut labels: HashMap<String, (String, Option<Stored>)> = labels::labels(conn, session)?
         .into_iter()

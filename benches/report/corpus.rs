@@ -60,44 +60,49 @@ const STEMS: &str = "parse read write open close load save find list walk fold s
     field table label branch leaf node cursor buffer batch state event page cache record header";
 
 /// About `length` bytes of what is said, read and run in a session.
+///
+/// Each text is about a few names and words, as one is; lines over 1 KB then
+/// shrink to about two fifths, as those of real sessions do.
 pub(crate) fn text(random: &mut Random, length: usize) -> String {
     let words: Vec<&str> = WORDS.split_whitespace().collect();
     let stems: Vec<&str> = STEMS.split_whitespace().collect();
+    let names: Vec<String> =
+        (0..6).map(|_| format!("{}_{}", random.pick(&stems), random.pick(&stems))).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let phrases: Vec<String> =
+        (0..12).map(|_| format!("{} {}", random.pick(&words), random.pick(&words))).collect();
+    let phrases: Vec<&str> = phrases.iter().map(String::as_str).collect();
     let mut text = String::with_capacity(length + 80);
-    let name = |random: &mut Random| format!("{}_{}", random.pick(&stems), random.pick(&stems));
     while text.len() < length {
         match random.below(8) {
             0 => {
-                let (file, line) = (name(random), random.below(900));
-                let _ = writeln!(
-                    text,
-                    "src/{}/{file}.rs:{line}:{}",
-                    random.pick(&stems),
-                    random.below(80)
-                );
+                let (file, line) = (random.pick(&names), random.below(900));
+                let _ =
+                    writeln!(text, "src/{}.rs:{line}:{}", file.replace('_', "/"), random.below(80));
             }
             1 => {
-                let (function, argument) = (name(random), random.pick(&stems));
+                let (function, argument) = (random.pick(&names), random.pick(&stems));
                 let kind = random.pick(&["&str", "usize", "&[u8]", "Option<u64>", "&Path"]);
+                let called = random.pick(&names);
                 let _ = write!(
                     text,
-                    "    pub fn {function}({argument}: {kind}) -> Result<()> {{\n        let {argument} = self.{}({argument}, {})?;\n    }}\n",
-                    name(random),
+                    "    pub fn {function}({argument}: {kind}) -> Result<()> {{\n        let {argument} = self.{called}({argument}, {})?;\n    }}\n",
                     random.below(1_000)
                 );
             }
             2 => {
+                let outcome = random.pick(&["ok", "ok", "ok", "FAILED"]);
                 let _ = writeln!(
                     text,
-                    "test {}::{} ... {}",
-                    name(random),
-                    name(random),
-                    random.pick(&["ok", "ok", "ok", "FAILED"])
+                    "test {}::{} ... {outcome}",
+                    random.pick(&names),
+                    random.pick(&names)
                 );
             }
             _ => {
-                for _ in 0..6 + random.below(14) {
-                    text.push_str(random.pick(&words));
+                for _ in 0..3 + random.below(7) {
+                    let source = if random.below(3) == 0 { &words } else { &phrases };
+                    text.push_str(random.pick(source));
                     text.push(' ');
                 }
                 text.pop();
@@ -222,8 +227,65 @@ pub(crate) fn make(workload: &str, root: &Path) -> Outcome<()> {
         "A" => long_lines(root, 1_000, 256 << 20).map(|_| ()),
         "B" => short_lines(root, 20_000).map(|_| ()),
         "C" => tree(root, 100_000).map(|_| ()),
+        "D" => kimi_share(root, 5_000).map(|_| ()),
         _ => Err(format!("no workload {workload}").into()),
     }
+}
+
+/// A share directory of Kimi: each session with a context, a wire of six turns and a state.
+/// Returns the bytes.
+pub(crate) fn kimi_share(root: &Path, sessions: usize) -> Outcome<u64> {
+    let mut random = Random::new(0xD);
+    let work_dirs: Vec<String> = (0..20).map(|n| format!("/home/me/work/project-{n}")).collect();
+    let mut written = 0;
+    let mut write = |path: PathBuf, content: String, at: u64| -> Outcome<()> {
+        fs::create_dir_all(path.parent().unwrap_or(root))?;
+        fs::write(&path, &content)?;
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(at);
+        fs::File::options().write(true).open(&path)?.set_modified(at)?;
+        written += content.len() as u64;
+        Ok(())
+    };
+    let registered: Vec<_> = work_dirs
+        .iter()
+        .map(|path| serde_json::json!({"path": path, "kaos": "local", "last_session_id": null}))
+        .collect();
+    let registry = serde_json::json!({ "work_dirs": registered });
+    write(root.join("kimi.json"), registry.to_string(), 1_750_000_000)?;
+    for n in 0..sessions {
+        let at = 1_760_000_000 + random.below(20_000_000) as u64;
+        let digest = <md5::Md5 as md5::Digest>::digest(&work_dirs[n % work_dirs.len()]);
+        let folder: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let folder = root.join("sessions").join(folder).join(random.uuid());
+        let mut context =
+            String::from("{\"role\": \"_system_prompt\", \"content\": \"You are Kimi.\"}\n");
+        let mut wire = String::from("{\"type\": \"metadata\", \"protocol_version\": \"1.10\"}\n");
+        for turn in 0..6 {
+            let second = at + turn * 60;
+            let asked = quoted(&mut random, 80);
+            let said = quoted(&mut random, 600);
+            let mut record = |message_type: &str, payload: &str| {
+                let _ = writeln!(
+                    wire,
+                    "{{\"timestamp\": {second}.5, \"message\": {{\"type\": \"{message_type}\", \"payload\": {payload}}}}}"
+                );
+            };
+            record("TurnBegin", &format!("{{\"user_input\": {asked}}}"));
+            record("StepBegin", "{\"n\": 1}");
+            record("ContentPart", &format!("{{\"type\": \"text\", \"text\": {said}}}"));
+            record("TurnEnd", "{}");
+            let _ = write!(
+                context,
+                "{{\"role\": \"_checkpoint\", \"id\": {turn}}}\n{{\"role\":\"user\",\"content\":{asked}}}\n{{\"role\":\"assistant\",\"content\":{said}}}\n{{\"role\": \"_usage\", \"token_count\": {}}}\n",
+                turn * 200
+            );
+        }
+        write(folder.join("context.jsonl"), context, at)?;
+        write(folder.join("wire.jsonl"), wire, at)?;
+        let state = serde_json::json!({"version": 1, "custom_title": null, "todos": []});
+        write(folder.join("state.json"), format!("{state:#}"), at)?;
+    }
+    Ok(written)
 }
 
 /// Long lines: `files` sessions of `bytes` in all, lines of 1.4 KB on average. Returns the bytes.

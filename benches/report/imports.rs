@@ -174,11 +174,37 @@ impl Workload {
         drop(store);
         let bytes = fs::metadata(&self.database)?.len() as f64;
         let name = self.name;
-        let what = format!("database {name} / JSONL, packed (zstd 3, lines of 512 bytes or more)");
+        if name == "A" {
+            let ratio = self.packed_lines()?;
+            table.add("packed lines of A / as they were", ratio, "", Goal::AtMost(0.45));
+        }
+        let what = format!("database {name} / JSONL, lines of 512 bytes or more packed");
         table.add(what, bytes / self.bytes as f64, "", Goal::AtMost(size));
         let per_second = self.bytes as f64 / 1e6 / time.as_secs_f64();
         table.add(format!("import {name}, packed"), per_second, "MB/s", Goal::Shown);
         Ok(())
+    }
+
+    /// What is stored of the lines that were packed, of their length.
+    fn packed_lines(&self) -> Outcome<f64> {
+        let conn = rusqlite::Connection::open(&self.database)?;
+        let (count, stored): (u32, f64) = conn.query_row(
+            "SELECT count(*), sum(CAST (length(raw) AS REAL)) FROM lines WHERE enc = 1",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let (mut long, mut bytes) = (0, 0);
+        for file in rivals::files(&self.root)? {
+            let content = fs::read(file)?;
+            for line in content.split_inclusive(|byte| *byte == b'\n') {
+                if 512 <= line.len() {
+                    long += 1;
+                    bytes += line.len();
+                }
+            }
+        }
+        assert_eq!(count, long);
+        Ok(stored / bytes as f64)
     }
 
     fn peak(&self, table: &mut Table) -> Outcome<()> {

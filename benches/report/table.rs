@@ -19,12 +19,18 @@ struct Row {
     goal: Goal,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Table {
     rows: Vec<Row>,
+    shows: bool,
 }
 
 impl Table {
+    /// `shows`: each row as soon as it is there.
+    pub(crate) fn new(shows: bool) -> Self {
+        Self { rows: Vec::new(), shows }
+    }
+
     pub(crate) fn add(
         &mut self,
         what: impl Into<String>,
@@ -33,7 +39,9 @@ impl Table {
         goal: Goal,
     ) {
         let row = Row { what: what.into(), value, unit, goal };
-        eprintln!("{}", row.line(0));
+        if self.shows {
+            eprintln!("{}", row.line(0));
+        }
         self.rows.push(row);
     }
 

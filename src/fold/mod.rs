@@ -27,9 +27,10 @@ use crate::model::{
 };
 use crate::store::entries::{self, EntryRow};
 use crate::store::files::{FileRow, Source};
+use crate::store::heads::{self, Head};
 use crate::store::problems::{self, NewProblem};
-use crate::store::sessions::{self, Head};
-use crate::store::{events, labels, log, records};
+use crate::store::sessions;
+use crate::store::{events, labels, log, projections, records};
 
 /// A fold over one session's log.
 pub(crate) struct Fold<'a> {
@@ -70,7 +71,7 @@ pub(crate) fn refold(
     session: SessionKey,
 ) -> Result<()> {
     let fold_all = |linear: bool| {
-        sessions::delete_projection(conn, session)?;
+        projections::delete_projection(conn, session)?;
         let mut fold = Fold::begin(conn, file, format, session);
         fold.linear = linear;
         log::each_line(conn, file, |key, raw| fold.apply(key, format.parse(raw)))?;
@@ -150,7 +151,7 @@ impl<'a> Fold<'a> {
         format: Format,
         session: SessionKey,
     ) -> Result<Option<Self>> {
-        let head = sessions::head(conn, session)?;
+        let head = heads::head(conn, session)?;
         if head.header != Header::Stored {
             return Ok(None);
         }
@@ -286,7 +287,7 @@ impl<'a> Fold<'a> {
             events::apply(self.conn, self.session, &mut self.head)?;
         }
         self.head.search_text = search_text(self.conn, &self.head)?;
-        sessions::update_head(self.conn, self.session, &self.head, self.before.as_ref())?;
+        heads::update_head(self.conn, self.session, &self.head, self.before.as_ref())?;
         Ok(Shape::Assumed)
     }
 

@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use crate::error::Result;
 use crate::model::{SessionKey, Stored};
 use crate::store::events;
-use crate::store::sessions::{self, Head};
+use crate::store::heads::{self, Head};
+use crate::store::sessions;
 
 /// What queries look through: title and work dir, with a character between that neither holds.
 pub(crate) fn search_text(conn: &Connection, head: &Head) -> Result<String> {
@@ -41,11 +42,11 @@ pub(crate) fn settle_recovered(conn: &Connection, source_id: i64) -> Result<()> 
                 workspace_id
             }
         };
-        let mut head = sessions::head(conn, session)?;
+        let mut head = heads::head(conn, session)?;
         if head.workspace_id != workspace_id {
             head.workspace_id = workspace_id;
             head.search_text = search_text(conn, &head)?;
-            sessions::update_head(conn, session, &head, None)?;
+            heads::update_head(conn, session, &head, None)?;
         }
     }
     Ok(())
@@ -53,8 +54,8 @@ pub(crate) fn settle_recovered(conn: &Connection, source_id: i64) -> Result<()> 
 
 /// Brings a session's row up to date with its events.
 pub(crate) fn settle_events(conn: &Connection, session: SessionKey) -> Result<()> {
-    let mut head = sessions::head(conn, session)?;
+    let mut head = heads::head(conn, session)?;
     events::apply(conn, session, &mut head)?;
     head.search_text = search_text(conn, &head)?;
-    sessions::update_head(conn, session, &head, None)
+    heads::update_head(conn, session, &head, None)
 }

@@ -106,7 +106,7 @@ impl Writer<'_> {
         problems::delete_path_problems(tx, self.source_id(), &partial.path)?;
         let mut session = None;
         if let Some(base) = base {
-            files::update_file(tx, &FileRow { state: FileState::Superseded, ..base.clone() })?;
+            files::update_state(tx, base.file_id, FileState::Superseded)?;
             session = sessions::session_of_file(tx, base.file_id)?;
         }
         let file = FileRow {
@@ -115,6 +115,7 @@ impl Writer<'_> {
             line_count: partial.line_count,
             ..end.clone()
         };
+        files::update_state(tx, file.file_id, FileState::Current)?;
         files::update_file(tx, &file)?;
         if let Some(session) = session_for(tx, &file, session, self.job.root.format)? {
             fold::refold(tx, &file, self.job.root.format, session)?;

@@ -30,5 +30,6 @@ pub(super) fn adopt(tx: &Connection, format: Format, new: &FileRow) -> Result<Op
         ..new.clone()
     };
     files::update_file(tx, &adopted)?;
+    files::update_state(tx, adopted.file_id, FileState::Current)?;
     Ok(Some(adopted))
 }

@@ -11,7 +11,7 @@ use crate::model::{Format, SessionKey};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::packing::Packer;
 use crate::store::problems::{self, NewProblem};
-use crate::store::{log, seen, sessions};
+use crate::store::{log, projections, seen, sessions};
 
 pub(super) const BATCH_BYTES: u64 = 16 << 20;
 const BATCH_FILES: u64 = 2_000;
@@ -448,7 +448,7 @@ impl Writer<'_> {
     ) -> Result<(FileRow, Option<SessionKey>)> {
         let mut session = None;
         if let Some(base) = base {
-            files::update_file(tx, &FileRow { state: FileState::Superseded, ..base.clone() })?;
+            files::update_state(tx, base.file_id, FileState::Superseded)?;
             session = sessions::session_of_file(tx, base.file_id)?;
         }
         file.file_id = files::insert_file(tx, &file)?;
@@ -508,7 +508,7 @@ pub(super) fn session_for(
     }
     match (file.kind, earlier) {
         (FileKind::Log, Some(session)) => {
-            sessions::delete_projection(tx, session)?;
+            projections::delete_projection(tx, session)?;
             sessions::update_session_file(tx, session, file.file_id)?;
             Ok(Some(session))
         }

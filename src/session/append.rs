@@ -9,7 +9,7 @@ use crate::fold::{self, Fold, Shape};
 use crate::format::json;
 use crate::model::{Draft, Format, SessionKey, Stored, Timestamp};
 use crate::store::files::{self, FileRow, FileState};
-use crate::store::{entries, log, sessions};
+use crate::store::{entries, heads, log, sessions};
 
 /// Where a session's log ends.
 pub(super) struct Tail {
@@ -35,7 +35,7 @@ pub(super) fn append<T>(
             "a Kimi session is written by Kimi; fork it, or give it a title",
         ));
     }
-    let head = sessions::head(tx, session)?;
+    let head = heads::head(tx, session)?;
     if source.format.lists_by_file() && source.format.is_linear(head.version.as_ref()) {
         return Err(Error::Unsupported(
             "a session of version 1 is not written to; clone it, and go on with the copy",

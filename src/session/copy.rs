@@ -17,7 +17,7 @@ use crate::model::{
     Timestamp,
 };
 use crate::store::files::{self, FileRow};
-use crate::store::{entries, labels, log, paths, sessions};
+use crate::store::{entries, heads, labels, log, paths, sessions};
 
 impl Session {
     /// Makes a copy of the session in the folder of its file, and returns a
@@ -319,7 +319,7 @@ impl NewLog<'_> {
     pub(super) fn finish(self, leaf: Option<&str>) -> Result<SessionKey> {
         files::update_file(self.tx, &self.file)?;
         fold::refold(self.tx, &self.file, self.format, self.session)?;
-        let found = sessions::head(self.tx, self.session)?.leaf_id;
+        let found = heads::head(self.tx, self.session)?.leaf_id;
         if found.as_deref() != leaf {
             match self.format.serialise(&Draft::Leaf(leaf), self.at) {
                 Some(line) => {

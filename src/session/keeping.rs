@@ -1,6 +1,6 @@
 //! Keeping sessions: archive, trash, purge, moved work dirs, the last one used.
 //!
-//! Kward's files have no place for these decisions, so they are events. Nothing
+//! Where a format's files have no place for these decisions, they are events. Nothing
 //! here happens by itself or because somebody looked.
 
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use crate::format::stored_text;
 use crate::model::{Header, ProblemKind, SessionKey, Timestamp};
 use crate::store::events::{self, EventKind};
 use crate::store::files::FileState;
-use crate::store::{Store, entries, files, log, problems, sessions};
+use crate::store::{Store, entries, files, heads, log, problems, sessions};
 
 const DAY: i64 = 86_400_000_000_000;
 
@@ -236,7 +236,7 @@ fn not_found(session: SessionKey) -> Error {
 }
 
 fn is_unused(conn: &Connection, session: SessionKey) -> Result<bool> {
-    let head = sessions::head(conn, session)?;
+    let head = heads::head(conn, session)?;
     let is_named = head.name.is_some_and(|name| !append::strip(&stored_text(&name)).is_empty());
     if head.header != Header::Stored || is_named || entries::has_conversation(conn, session)? {
         return Ok(false);

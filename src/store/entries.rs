@@ -27,25 +27,25 @@ pub(crate) struct EntryRow<'a> {
 pub(crate) fn insert_entry(conn: &Connection, entry: &EntryRow<'_>) -> Result<bool> {
     let inserted = conn
         .prepare_cached(
+            // By place: to look up names takes a tenth of the time of an import.
             "INSERT INTO entries (entry_key, line_key, session_key, entry_id, id_made, parent_key,
                                   parent_id, type, role, message_id, created_at)
-             VALUES (:entry_key, :line_key, :session_key, :entry_id, :id_made, :parent_key,
-                     :parent_id, :type, :role, :message_id, :created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
              ON CONFLICT (session_key, entry_id) DO NOTHING",
         )?
-        .execute(named_params! {
-            ":entry_key": entry.entry_key,
-            ":line_key": entry.line_key,
-            ":session_key": entry.session,
-            ":entry_id": entry.entry_id,
-            ":id_made": entry.id_made,
-            ":parent_key": entry.parent_key,
-            ":parent_id": entry.parent_id,
-            ":type": entry.entry_type,
-            ":role": entry.role,
-            ":message_id": entry.message_id,
-            ":created_at": entry.created_at,
-        })?;
+        .execute((
+            entry.entry_key,
+            entry.line_key,
+            entry.session,
+            entry.entry_id,
+            entry.id_made,
+            entry.parent_key,
+            entry.parent_id,
+            entry.entry_type,
+            entry.role,
+            entry.message_id,
+            entry.created_at,
+        ))?;
     Ok(0 < inserted)
 }
 

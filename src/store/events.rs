@@ -3,7 +3,8 @@
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::sessions::{self, Head};
+use super::heads::Head;
+use super::sessions;
 use crate::error::Result;
 use crate::model::{SessionKey, Timestamp};
 

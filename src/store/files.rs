@@ -448,18 +448,17 @@ pub(crate) fn update_progress(conn: &Connection, file: &FileRow) -> Result<()> {
     Ok(())
 }
 
-/// Writes what an import found of a file it knows.
+/// Writes what an import found of a file it knows; its state, which is indexed, seldom changes.
 pub(crate) fn update_file(conn: &Connection, file: &FileRow) -> Result<()> {
     conn.prepare_cached(
         "UPDATE files
-         SET state = :state, mode = :mode, mtime = :mtime, inode = :inode, size = :size,
+         SET mode = :mode, mtime = :mtime, inode = :inode, size = :size,
              line_count = :line_count, sha256 = :sha256, read_at = :read_at,
              missing_at = :missing_at
          WHERE file_id = :file_id",
     )?
     .execute(named_params! {
         ":file_id": file.file_id,
-        ":state": file.state,
         ":mode": file.mode,
         ":mtime": file.mtime,
         ":inode": file.inode,
@@ -469,6 +468,20 @@ pub(crate) fn update_file(conn: &Connection, file: &FileRow) -> Result<()> {
         ":read_at": file.read_at,
         ":missing_at": file.missing_at,
     })?;
+    Ok(())
+}
+
+/// Lets a generation be current, or no longer.
+pub(crate) fn update_state(conn: &Connection, file_id: i64, state: FileState) -> Result<()> {
+    conn.prepare_cached("UPDATE files SET state = ?2 WHERE file_id = ?1")?
+        .execute((file_id, state))?;
+    Ok(())
+}
+
+/// Lets what was written here be an earlier generation, which needs its digest.
+pub(crate) fn supersede_local(conn: &Connection, file_id: i64, sha256: &[u8]) -> Result<()> {
+    conn.prepare_cached("UPDATE files SET state = 'superseded', sha256 = ?2 WHERE file_id = ?1")?
+        .execute((file_id, sha256))?;
     Ok(())
 }
 

@@ -48,15 +48,10 @@ pub(crate) fn insert_packed(
 ) -> Result<()> {
     let (enc, stored) = packer.pack(raw);
     conn.prepare_cached(
-        "INSERT INTO lines (line_key, raw, enc, checksum)
-         VALUES (:line_key, :raw, :enc, :checksum)",
+        // By place: to look up names takes a tenth of the time of an import.
+        "INSERT INTO lines (line_key, raw, enc, checksum) VALUES (?1, ?2, ?3, ?4)",
     )?
-    .execute(named_params! {
-        ":line_key": key,
-        ":raw": stored,
-        ":enc": enc,
-        ":checksum": crc32fast::hash(raw),
-    })?;
+    .execute((key, stored, enc, crc32fast::hash(raw)))?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod entries;
 pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod free;
+pub(crate) mod heads;
 pub(crate) mod kimi;
 pub(crate) mod labels;
 pub(crate) mod listing;
@@ -18,6 +19,7 @@ pub(crate) mod paths;
 #[cfg(test)]
 mod plans;
 pub(crate) mod problems;
+pub(crate) mod projections;
 pub(crate) mod records;
 mod schema;
 pub(crate) mod search;

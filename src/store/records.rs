@@ -1,4 +1,4 @@
-//! Kward's records that are no entries: system prompts, tool executions, memory.
+//! What records say beside the tree: system prompts, tool executions, memory, settings, usage.
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 

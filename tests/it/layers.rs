@@ -101,7 +101,7 @@ fn the_reader_of_imports_reads_them() {
 
 #[test]
 fn plain_data_and_errors_know_nothing() {
-    check_names_only("src/model.rs", &["model"]);
+    check_names_only("src/model", &["model"]);
     check_names_only("src/error.rs", &["error"]);
 }
 

@@ -23,9 +23,10 @@ use crate::format::kimi::registry::Registry;
 use crate::format::kimi::wire::instant;
 use crate::model::{Header, ProblemKind, SessionKey, Stored, Timestamp};
 use crate::store::files::{FileKind, FileRow};
+use crate::store::heads::{self, Head};
 use crate::store::problems::{self, NewProblem};
-use crate::store::sessions::{self, Head};
-use crate::store::{events, labels, log};
+use crate::store::sessions;
+use crate::store::{events, labels, log, projections};
 
 /// Folds a session's files, replacing what was there.
 pub(crate) fn refold(
@@ -34,7 +35,7 @@ pub(crate) fn refold(
     session: SessionKey,
     unit: &Unit,
 ) -> Result<()> {
-    sessions::delete_projection(conn, session)?;
+    projections::delete_projection(conn, session)?;
     let fold = Fold { conn, session, unit };
     let tree = tree::fold(&fold)?;
     let wire = wire::fold(&fold)?;
@@ -65,7 +66,7 @@ pub(crate) fn refold(
     fold_labels(conn, session)?;
     events::apply(conn, session, &mut head)?;
     head.search_text = search_text(conn, &head)?;
-    sessions::update_head(conn, session, &head, None)
+    heads::update_head(conn, session, &head, None)
 }
 
 /// Labels have no place in Kimi's files; they are events.

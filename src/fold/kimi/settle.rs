@@ -13,7 +13,7 @@ use crate::format::kimi::registry::{self, Registry};
 use crate::model::{Format, ProblemKind, SessionKey};
 use crate::store::files::{self, FileKind, FileRow};
 use crate::store::problems::{self, NewProblem};
-use crate::store::{events, log, sessions};
+use crate::store::{events, heads, log, sessions};
 
 /// What a transaction changed of the sessions of a root that are folders.
 #[derive(Debug, Default)]
@@ -70,9 +70,15 @@ pub(crate) fn registry(conn: &Connection, source_id: i64) -> Result<Registry> {
     }
 }
 
-/// The content of a document, whole.
+/// Longest document that is read as one of Kimi's: what is longer is none of its making.
+const MAX_DOCUMENT: u64 = 64 << 20;
+
+/// The content of a document, whole; of one that is too long, nothing, which is no JSON.
 pub(crate) fn document(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
     let mut content = Vec::new();
+    if MAX_DOCUMENT < file.size {
+        return Ok(content);
+    }
     log::each_chunk(conn, file.file_id, |_, raw| {
         content.extend_from_slice(raw);
         Ok(())
@@ -115,12 +121,12 @@ fn settle_workspaces(conn: &Connection, source_id: i64, registry: &Registry) -> 
         if events::is_relinked(conn, session)? {
             continue;
         }
-        let mut head = sessions::head(conn, session)?;
+        let mut head = heads::head(conn, session)?;
         let workspace_id = workspace(conn, registry, &path)?;
         if head.workspace_id != workspace_id {
             head.workspace_id = workspace_id;
             head.search_text = search_text(conn, &head)?;
-            sessions::update_head(conn, session, &head, None)?;
+            heads::update_head(conn, session, &head, None)?;
         }
     }
     Ok(())

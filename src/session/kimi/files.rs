@@ -123,6 +123,5 @@ fn supersede(tx: &Connection, file: &FileRow) -> Result<()> {
             Ok(())
         })?,
     }
-    let sha256 = Some(digest.finalize().to_vec());
-    files::update_file(tx, &FileRow { state: FileState::Superseded, sha256, ..file.clone() })
+    files::supersede_local(tx, file.file_id, &digest.finalize())
 }

@@ -1,0 +1,289 @@
+//! What a line means, and what is to be written, before either has its form.
+//!
+//! A [`Record`] is the meeting point of the layers: a format makes one of each
+//! line, and the fold turns it into rows, without either knowing the other.
+
+use std::borrow::Cow;
+
+use super::{ProblemKind, Stored, Timestamp};
+
+/// What a line means.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Record {
+    /// The record's own time.
+    pub(crate) at: Option<Timestamp>,
+    /// The time in it that counts as the session's activity.
+    pub(crate) activity_at: Option<Timestamp>,
+    /// What it is to a list that goes by the whole file.
+    pub(crate) in_file: InFile,
+    pub(crate) usage: Option<Usage>,
+    /// Whether a header may be made from the file's name where it occurs.
+    pub(crate) vouches: bool,
+    /// The tree node it adds.
+    pub(crate) entry: Option<NewEntry>,
+    /// What else it changes.
+    pub(crate) change: Option<Change>,
+    pub(crate) problems: Vec<(ProblemKind, String)>,
+}
+
+/// What a record is to a list that goes by the whole file, not by a branch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct InFile {
+    pub(crate) is_message: bool,
+    /// Whether a user says something in it.
+    pub(crate) is_prompt: bool,
+}
+
+/// Tokens and cost, as far as they are reported.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// The provider; `None` for a sum, or where it is not said.
+    pub provider: Option<String>,
+    /// The model; `None` as above.
+    pub model: Option<String>,
+    /// Tokens read anew.
+    pub input: Option<i64>,
+    /// Tokens written.
+    pub output: Option<i64>,
+    /// Tokens read from a cache.
+    pub cache_read: Option<i64>,
+    /// Tokens written into a cache.
+    pub cache_write: Option<i64>,
+    /// All of them, as reported.
+    pub total_tokens: Option<i64>,
+    /// In the currency that the program reckons in.
+    pub cost: Option<f64>,
+}
+
+impl Record {
+    /// Bytes of its texts, beside those of problems.
+    pub(crate) fn weight(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let entry = self.entry.as_ref().map_or(0, |entry| {
+            let parent = if let Parent::Id(id) = &entry.parent { id.len() } else { 0 };
+            text(&entry.id)
+                + parent
+                + text(&entry.role)
+                + entry.entry_type.len()
+                + entry.runtime.as_ref().map_or(0, Runtime::weight)
+                + weight(entry.message_id.as_ref())
+                + weight(entry.first_kept.as_ref())
+        });
+        let change = match &self.change {
+            None | Some(Change::MemoryState) => 0,
+            Some(Change::Header(header)) => {
+                let unknown = header.unknown.iter().map(|(key, value)| key.len() + value.len());
+                text(&header.session_id)
+                    + weight(header.version.as_ref())
+                    + text(&header.work_dir)
+                    + text(&header.parent_session_id)
+                    + weight(header.parent_session_path.as_ref())
+                    + header.runtime.weight()
+                    + unknown.sum::<usize>()
+            }
+            Some(Change::Leaf(target)) => text(target),
+            Some(Change::Label { target_id, label, labelled_at }) => {
+                target_id.len() + text(label) + weight(labelled_at.as_ref())
+            }
+            Some(Change::Info { name, runtime }) => weight(name.as_ref()) + runtime.weight(),
+            Some(Change::SystemPrompt { hash, reason }) => weight(hash.as_ref()) + text(reason),
+            Some(Change::ToolExecution { tool_call_id, tool_name, .. }) => {
+                text(tool_call_id) + text(tool_name)
+            }
+        };
+        entry + change
+    }
+}
+
+fn weight(value: Option<&Stored>) -> usize {
+    match value {
+        Some(Stored::Text(text) | Stored::Json(text)) => text.len(),
+        None => 0,
+    }
+}
+
+/// A tree node before it has its place.
+#[derive(Clone, Debug)]
+pub(crate) struct NewEntry {
+    /// `None` or not empty.
+    pub(crate) id: Option<String>,
+    pub(crate) parent: Parent,
+    pub(crate) entry_type: Cow<'static, str>,
+    pub(crate) role: Option<String>,
+    /// The message's id where it is not the text of `id`.
+    pub(crate) message_id: Option<Stored>,
+    /// Of a compaction: what it keeps of the path above.
+    pub(crate) first_kept: Option<Stored>,
+    /// Settings that hold from here on, on this branch.
+    pub(crate) runtime: Option<Runtime>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Parent {
+    /// The record does not say.
+    Unsaid,
+    /// It says that there is none.
+    None,
+    Id(String),
+}
+
+/// What a record changes beside the tree.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Header(Box<HeaderRecord>),
+    Leaf(Option<String>),
+    Label {
+        target_id: String,
+        /// `None` clears it.
+        label: Option<String>,
+        labelled_at: Option<Stored>,
+    },
+    /// The name as the record has it, and the runtime settings it carries.
+    Info {
+        name: Option<Stored>,
+        runtime: Runtime,
+    },
+    SystemPrompt {
+        hash: Option<Stored>,
+        reason: Option<String>,
+    },
+    ToolExecution {
+        tool_call_id: Option<String>,
+        tool_name: Option<String>,
+        is_error: bool,
+    },
+    MemoryState,
+}
+
+/// Settings that a record sets (`Some(Some)`), clears (`Some(None)`) or leaves (`None`).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Runtime {
+    pub(crate) provider: Option<Option<Stored>>,
+    pub(crate) model: Option<Option<Stored>>,
+    pub(crate) reasoning_effort: Option<Option<Stored>>,
+}
+
+impl Runtime {
+    fn weight(&self) -> usize {
+        let settings = [&self.provider, &self.model, &self.reasoning_effort];
+        settings.into_iter().map(|setting| weight(setting.as_ref().and_then(Option::as_ref))).sum()
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HeaderRecord {
+    /// `None` when it is empty: the header is unusable.
+    pub(crate) session_id: Option<String>,
+    pub(crate) version: Option<Stored>,
+    pub(crate) created_at: Option<Timestamp>,
+    pub(crate) work_dir: Option<String>,
+    pub(crate) parent_session_id: Option<String>,
+    pub(crate) parent_session_path: Option<Stored>,
+    pub(crate) runtime: Runtime,
+    /// Keys that the format does not know, and their JSON.
+    pub(crate) unknown: Vec<(String, String)>,
+}
+
+/// An entry of a path as the rules of restoring see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) key: i64,
+    pub(crate) kind: StepKind,
+    pub(crate) role: Role,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StepKind {
+    /// Adds its message.
+    Message,
+    /// Replaces what stands before it.
+    Compaction,
+    /// Changes the message of another entry.
+    Edit,
+    /// Adds nothing.
+    Silent,
+}
+
+/// What a role means for counting and compaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Counts as a message and may be the first prompt.
+    Prompt,
+    /// Counts as a message, may be the first prompt, and starts the part that a later compaction numbers.
+    CompactionSummary,
+    /// Counts as a message.
+    Counted,
+    System,
+    Other,
+}
+
+/// A record to be written, before its format spells it.
+#[derive(Debug)]
+pub(crate) enum Draft<'a> {
+    Header {
+        session_id: &'a str,
+        cwd: &'a str,
+        runtime: DraftRuntime<'a>,
+        parent_id: Option<&'a str>,
+        parent_path: Option<&'a str>,
+    },
+    /// A message or compaction; `message` is a JSON object that holds its id already.
+    Entry {
+        entry_type: &'static str,
+        id: &'a str,
+        parent_id: Option<&'a str>,
+        message: &'a str,
+    },
+    /// An entry by its own keys, in order: a JSON object.
+    Fields {
+        entry_type: &'a str,
+        id: &'a str,
+        parent_id: Option<&'a str>,
+        fields: &'a str,
+    },
+    BranchSummary {
+        id: &'a str,
+        parent_id: Option<&'a str>,
+        from_id: Option<&'a str>,
+        summary: Option<&'a str>,
+        /// JSON.
+        details: &'a str,
+    },
+    Leaf(Option<&'a str>),
+    Label {
+        id: &'a str,
+        target_id: &'a str,
+        label: Option<&'a str>,
+    },
+    Name(Option<&'a str>),
+    Runtime {
+        /// JSON.
+        name: Option<&'a str>,
+        runtime: DraftRuntime<'a>,
+    },
+    Memory {
+        /// JSON.
+        memories: &'a str,
+        /// JSON.
+        last_retrieval: &'a str,
+    },
+    SystemPrompt {
+        reason: &'a str,
+        hash: &'a str,
+        content: &'a str,
+    },
+    ToolExecution {
+        /// JSON.
+        tool_call: &'a str,
+        content: &'a str,
+    },
+}
+
+/// Settings to be written; empty ones are left out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DraftRuntime<'a> {
+    pub(crate) provider: Option<&'a str>,
+    pub(crate) model: Option<&'a str>,
+    pub(crate) reasoning_effort: Option<&'a str>,
+}

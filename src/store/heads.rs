@@ -1,0 +1,199 @@
+//! What the fold computes of a session, and goes on from when its log grows.
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+
+use super::search;
+use crate::error::{Error, Result};
+use crate::model::{Header, SessionKey, Stored, Timestamp};
+
+/// The columns of a session that the fold computes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Head {
+    pub(crate) header: Header,
+    pub(crate) session_id: Option<String>,
+    pub(crate) version: Option<Stored>,
+    pub(crate) workspace_id: Option<i64>,
+    pub(crate) created_at: Option<Timestamp>,
+    pub(crate) activity_at: Option<Timestamp>,
+    pub(crate) modified_at: Timestamp,
+    pub(crate) parent_session_id: Option<String>,
+    pub(crate) parent_session_path: Option<Stored>,
+    pub(crate) name: Option<Stored>,
+    pub(crate) provider: Option<Stored>,
+    pub(crate) model: Option<Stored>,
+    pub(crate) reasoning_effort: Option<Stored>,
+    pub(crate) title: Option<Stored>,
+    pub(crate) first_message: Stored,
+    pub(crate) message_count: i64,
+    pub(crate) search_text: String,
+    pub(crate) archived_at: Option<Timestamp>,
+    pub(crate) archive_exempt: bool,
+    pub(crate) trashed_at: Option<Timestamp>,
+    pub(crate) is_listed: bool,
+    pub(crate) leaf_id: Option<String>,
+    pub(crate) entry_count: i64,
+    pub(crate) last_entry_key: Option<i64>,
+    pub(crate) first_entry_key: Option<i64>,
+}
+
+impl Head {
+    pub(crate) fn empty() -> Self {
+        Self {
+            header: Header::Missing,
+            session_id: None,
+            version: None,
+            workspace_id: None,
+            created_at: None,
+            activity_at: None,
+            modified_at: Timestamp(0),
+            parent_session_id: None,
+            parent_session_path: None,
+            name: None,
+            provider: None,
+            model: None,
+            reasoning_effort: None,
+            title: None,
+            first_message: Stored::Text(String::new()),
+            message_count: 0,
+            search_text: String::new(),
+            archived_at: None,
+            archive_exempt: false,
+            trashed_at: None,
+            is_listed: true,
+            leaf_id: None,
+            entry_count: 0,
+            last_entry_key: None,
+            first_entry_key: None,
+        }
+    }
+}
+
+pub(crate) fn head(conn: &Connection, session: SessionKey) -> Result<Head> {
+    conn.prepare_cached(
+        "SELECT header, session_id, version, workspace_id, created_at, activity_at, modified_at,
+                parent_session_id, parent_session_path, name, provider, model, reasoning_effort,
+                title, first_message, message_count, search_text, archived_at, archive_exempt,
+                trashed_at, is_listed, leaf_id, entry_count, last_entry_key, first_entry_key
+         FROM sessions
+         WHERE session_key = ?1",
+    )?
+    .query_row([session], head_from_row)
+    .optional()?
+    .ok_or_else(|| Error::Damaged(format!("session {} is missing", session.0)))
+}
+
+/// Writes the head of a session that went on: what an append moves, and no index but those of age.
+fn update_progress(conn: &Connection, session: SessionKey, head: &Head) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE sessions
+         SET activity_at = :activity_at, modified_at = :modified_at,
+             message_count = :message_count, leaf_id = :leaf_id, entry_count = :entry_count,
+             last_entry_key = :last_entry_key
+         WHERE session_key = :session_key",
+    )?
+    .execute(named_params! {
+        ":session_key": session,
+        ":activity_at": head.activity_at,
+        ":modified_at": head.modified_at,
+        ":message_count": head.message_count,
+        ":leaf_id": head.leaf_id,
+        ":entry_count": head.entry_count,
+        ":last_entry_key": head.last_entry_key,
+    })?;
+    Ok(())
+}
+
+/// Writes a head that was `before`, when that is known.
+pub(crate) fn update_head(
+    conn: &Connection,
+    session: SessionKey,
+    head: &Head,
+    before: Option<&Head>,
+) -> Result<()> {
+    let progress = |before: &Head| Head {
+        activity_at: head.activity_at,
+        modified_at: head.modified_at,
+        message_count: head.message_count,
+        leaf_id: head.leaf_id.clone(),
+        entry_count: head.entry_count,
+        last_entry_key: head.last_entry_key,
+        ..before.clone()
+    };
+    if before.is_some_and(|before| progress(before) == *head) {
+        return update_progress(conn, session, head);
+    }
+    search::write(conn, session, &head.search_text)?;
+    conn.prepare_cached(
+        "UPDATE sessions
+         SET header = :header, session_id = :session_id, version = :version,
+             workspace_id = :workspace_id, created_at = :created_at, activity_at = :activity_at,
+             modified_at = :modified_at, parent_session_id = :parent_session_id,
+             parent_session_path = :parent_session_path, name = :name, provider = :provider,
+             model = :model, reasoning_effort = :reasoning_effort, title = :title,
+             first_message = :first_message, message_count = :message_count,
+             search_text = :search_text, archived_at = :archived_at,
+             archive_exempt = :archive_exempt, trashed_at = :trashed_at, is_listed = :is_listed,
+             leaf_id = :leaf_id, entry_count = :entry_count,
+             last_entry_key = :last_entry_key, first_entry_key = :first_entry_key
+         WHERE session_key = :session_key",
+    )?
+    .execute(named_params! {
+        ":session_key": session,
+        ":header": head.header,
+        ":session_id": head.session_id,
+        ":version": head.version,
+        ":workspace_id": head.workspace_id,
+        ":created_at": head.created_at,
+        ":activity_at": head.activity_at,
+        ":modified_at": head.modified_at,
+        ":parent_session_id": head.parent_session_id,
+        ":parent_session_path": head.parent_session_path,
+        ":name": head.name,
+        ":provider": head.provider,
+        ":model": head.model,
+        ":reasoning_effort": head.reasoning_effort,
+        ":title": head.title,
+        ":first_message": head.first_message,
+        ":message_count": head.message_count,
+        ":search_text": head.search_text,
+        ":archived_at": head.archived_at,
+        ":archive_exempt": head.archive_exempt,
+        ":trashed_at": head.trashed_at,
+        ":is_listed": head.is_listed,
+        ":leaf_id": head.leaf_id,
+        ":entry_count": head.entry_count,
+        ":last_entry_key": head.last_entry_key,
+        ":first_entry_key": head.first_entry_key,
+    })?;
+    Ok(())
+}
+
+fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
+    Ok(Head {
+        header: row.get("header")?,
+        session_id: row.get("session_id")?,
+        version: row.get("version")?,
+        workspace_id: row.get("workspace_id")?,
+        created_at: row.get("created_at")?,
+        activity_at: row.get("activity_at")?,
+        modified_at: row.get("modified_at")?,
+        parent_session_id: row.get("parent_session_id")?,
+        parent_session_path: row.get("parent_session_path")?,
+        name: row.get("name")?,
+        provider: row.get("provider")?,
+        model: row.get("model")?,
+        reasoning_effort: row.get("reasoning_effort")?,
+        title: row.get("title")?,
+        first_message: row.get("first_message")?,
+        message_count: row.get("message_count")?,
+        search_text: row.get("search_text")?,
+        archived_at: row.get("archived_at")?,
+        archive_exempt: row.get("archive_exempt")?,
+        trashed_at: row.get("trashed_at")?,
+        is_listed: row.get("is_listed")?,
+        leaf_id: row.get("leaf_id")?,
+        entry_count: row.get("entry_count")?,
+        last_entry_key: row.get("last_entry_key")?,
+        first_entry_key: row.get("first_entry_key")?,
+    })
+}
