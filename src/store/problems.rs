@@ -80,10 +80,20 @@ pub(crate) fn record_diverged(conn: &Connection, source_id: i64) -> Result<()> {
          SELECT local.source_id, local.file_id, local.path, 'diverged',
                 'it went on at its root since it went on here; both are kept'
          FROM files AS local
-         JOIN files AS base ON base.file_id = local.base_id
+         LEFT JOIN files AS base ON base.file_id = local.base_id
          WHERE local.source_id = ?1
            AND local.state = 'local'
-           AND (base.state = 'superseded' OR base.missing_at IS NULL AND EXISTS (
+           -- What began here may have begun at the root, too.
+           AND (base.file_id IS NULL AND local.kind <> 'folder' AND EXISTS (
+                   SELECT 1
+                   FROM files AS other
+                   WHERE other.source_id = local.source_id
+                     AND other.path = local.path
+                     AND other.state = 'current'
+                     AND other.missing_at IS NULL
+                     AND (other.size, other.mtime) <> (local.size, local.mtime))
+                OR base.state = 'superseded'
+                OR base.missing_at IS NULL AND EXISTS (
                    SELECT 1
                    FROM lines
                    WHERE line_key BETWEEN (base.file_id << 32) + local.base_count

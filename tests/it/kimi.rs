@@ -10,12 +10,13 @@ use sessile::{
 
 use crate::support::{THEN, TestStore, fixture, ids, set_mtime, snapshot};
 
-const ONE: &str = "sessions/dd3464ad15e3938bd1128bd2347c29d6/11111111-1111-4111-8111-111111111111";
-const FLAT: &str =
+pub(crate) const ONE: &str =
+    "sessions/dd3464ad15e3938bd1128bd2347c29d6/11111111-1111-4111-8111-111111111111";
+pub(crate) const FLAT: &str =
     "sessions/dd3464ad15e3938bd1128bd2347c29d6/44444444-4444-4444-8444-444444444444.jsonl";
 
 /// A copy of the fixture as the root of a store, imported.
-fn small() -> TestStore {
+pub(crate) fn small() -> TestStore {
     let test = TestStore::new();
     copy(&fixture("kimi/small"), &test.root);
     test.store.import(&test.root, &ImportOptions::new()).unwrap();

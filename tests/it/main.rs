@@ -7,6 +7,7 @@ mod cli;
 mod concurrency;
 mod growth;
 mod kimi;
+mod kimi_changes;
 mod kward;
 mod layers;
 mod listing;

@@ -1,11 +1,20 @@
-//! Forks of Kimi sessions, undo, and what is refused.
+//! Changes of Kimi sessions, forks, undo, and what is refused.
 
-use sessile::{Error, ExportOptions, ImportOptions, SessionKey, Store, Timestamp};
+use std::path::Path;
+
+use sessile::{
+    Archived, Durability, Error, ExportOptions, ImportOptions, SessionFilter, SessionKey, Store,
+    StoreOptions, Timestamp,
+};
 use tempfile::TempDir;
+
+fn open(path: &Path) -> Store {
+    StoreOptions::new().durability(Durability::Normal).open(path).unwrap()
+}
 
 fn small() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("sessions.db")).unwrap();
+    let store = open(&folder.path().join("sessions.db"));
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/kimi/small");
     store.import(root.as_ref(), &ImportOptions::new()).unwrap();
     (folder, store)
@@ -131,4 +140,76 @@ fn the_registry_names_the_last_session_of_a_work_dir() {
     let last = store.remembered("/home/me/alpha").unwrap();
 
     assert_eq!(last, Some(store.find("1111").unwrap()));
+}
+
+/// What a store knows, wherever its root is.
+fn known(store: &Store) -> Vec<String> {
+    let mut out = Vec::new();
+    store.dump(&mut out).unwrap();
+    let after_root = |row: &str| row.split_once(",\"file\":").unwrap().1.to_owned();
+    String::from_utf8(out).unwrap().lines().map(after_root).collect()
+}
+
+#[test]
+fn after_each_change_an_export_says_what_the_store_says() {
+    type Change = (&'static str, fn(&Store, SessionKey));
+    let changes: [Change; 13] = [
+        ("a title", |store, session| {
+            store.live(session).unwrap().rename(Some("new \u{1f600}")).unwrap();
+        }),
+        ("no title", |store, session| store.live(session).unwrap().rename(None).unwrap()),
+        ("a long title", |store, session| {
+            store.live(session).unwrap().rename(Some(&"x ".repeat(300))).unwrap();
+        }),
+        ("archived", |store, session| store.archive(session, Timestamp(1_500)).unwrap()),
+        ("unarchived", |store, session| store.unarchive(session, Timestamp(0)).unwrap()),
+        ("archived, then titled", |store, session| {
+            store.archive(session, Timestamp(-1)).unwrap();
+            store.live(session).unwrap().rename(Some("t")).unwrap();
+        }),
+        ("a copy", |store, session| {
+            store.live(session).unwrap().duplicate().unwrap();
+        }),
+        ("a copy of a copy", |store, session| {
+            store.live(session).unwrap().duplicate().unwrap().duplicate().unwrap();
+        }),
+        ("a fork at the first turn", |store, session| {
+            // Not every session has one.
+            let _ = store.live(session).unwrap().fork_at_turn(0);
+        }),
+        ("undone", |store, session| {
+            let _ = store.live(session).unwrap().undo_to_turn(0);
+        }),
+        ("a fork at each entry", |store, session| {
+            for entry in store.branch(session).unwrap() {
+                store.live(session).unwrap().fork(&entry.id).unwrap();
+            }
+        }),
+        ("deleted and restored", |store, session| {
+            store.delete(session, Timestamp(0)).unwrap();
+            store.restore(session, Timestamp(1)).unwrap();
+        }),
+        ("purged", |store, session| store.purge(session).unwrap()),
+    ];
+    for (what, change) in changes {
+        let (folder, store) = small();
+        let all = SessionFilter::new().archived(Archived::Included);
+        let sessions = store.sessions(&all).unwrap().rows;
+        assert_eq!(sessions.len(), 6);
+
+        sessions.iter().for_each(|row| change(&store, row.key));
+        assert_eq!(store.check().unwrap(), [], "{what}");
+        let before = known(&store);
+        store.rebuild().unwrap();
+        assert_eq!(known(&store), before, "{what}");
+
+        let out = folder.path().join("out");
+        store.export(&out, &ExportOptions::new()).unwrap();
+        let other = open(&folder.path().join("other.db"));
+        other.import(&out, &ImportOptions::new()).unwrap();
+        for (there, here) in known(&other).iter().zip(&before) {
+            assert_eq!(there, here, "{what}");
+        }
+        assert_eq!(known(&other).len(), before.len(), "{what}");
+    }
 }

@@ -20,6 +20,7 @@ use super::search_text;
 use crate::error::Result;
 use crate::format::kimi::layout::{self, Part};
 use crate::format::kimi::registry::Registry;
+use crate::format::kimi::wire::instant;
 use crate::model::{Header, ProblemKind, SessionKey, Stored, Timestamp};
 use crate::store::files::{FileKind, FileRow};
 use crate::store::heads::{self, Head};
@@ -160,7 +161,7 @@ fn workspace(conn: &Connection, registry: &Registry, path: &[u8]) -> Result<Opti
         .transpose()
 }
 
-/// When the context was last written, in microseconds, as Kimi rounds; without one, any file.
+/// When the context was last written, as Kimi has it; without one, any file.
 fn modified_at(unit: &Unit) -> Timestamp {
     let is_context =
         |file: &&FileRow| unit.part(file) == Part::Context && file.kind != FileKind::Folder;
@@ -170,13 +171,14 @@ fn modified_at(unit: &Unit) -> Timestamp {
         Some(context) => context.mtime,
         None => newest.max().unwrap_or(Timestamp(0)),
     };
-    Timestamp(micros_half_even(at.0))
+    read_by_python(at)
 }
 
-fn micros_half_even(nanos: i64) -> i64 {
-    let (micros, rest) = (nanos.div_euclid(1_000), nanos.rem_euclid(1_000));
-    let up = 500 < rest || rest == 500 && micros % 2 != 0;
-    (micros + i64::from(up)).saturating_mul(1_000)
+/// The time of a file as Python reads it: a float of seconds, which is less
+/// than exact, made into microseconds.
+fn read_by_python(at: Timestamp) -> Timestamp {
+    let (seconds, nanos) = (at.0.div_euclid(1_000_000_000), at.0.rem_euclid(1_000_000_000));
+    instant(seconds as f64 + 1e-9 * nanos as f64).unwrap_or(at)
 }
 
 /// What the state decides of a session's row.
@@ -190,13 +192,21 @@ struct StateOfRow {
 
 #[cfg(test)]
 mod tests {
-    use super::micros_half_even;
+    use super::*;
 
     #[test]
-    fn times_are_rounded_half_to_even() {
-        assert_eq!(micros_half_even(500), 0);
-        assert_eq!(micros_half_even(1_500), 2_000);
-        assert_eq!(micros_half_even(1_501), 2_000);
-        assert_eq!(micros_half_even(-1_500), -2_000);
+    fn times_of_files_are_what_python_makes_of_them() {
+        let now = 1_784_000_000_000_000_000;
+        for (at, expected) in [
+            (500, 1_000),
+            (1_500, 2_000),
+            (2_500, 2_000),
+            (-1_500, -1_000),
+            (now + 500, now),
+            (now + 1_500, now + 1_000),
+            (now + 3_500, now + 4_000),
+        ] {
+            assert_eq!(read_by_python(Timestamp(at)), Timestamp(expected), "{at}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::fold::search_text;
 use crate::format::kimi::layout::{self, REGISTRY};
 use crate::format::kimi::registry::{self, Registry};
-use crate::model::{Format, ProblemKind};
+use crate::model::{Format, ProblemKind, SessionKey};
 use crate::store::files::{self, FileKind, FileRow};
 use crate::store::problems::{self, NewProblem};
 use crate::store::{events, heads, log, sessions};
@@ -44,8 +44,17 @@ impl Touched {
             settle_registry(conn, source_id)?;
             settle_workspaces(conn, source_id, &registry)?;
         }
-        for stem in &touched.stems {
-            settle_stem(conn, source_id, &registry, stem)?;
+        let mut stems = touched.stems;
+        for stem in stems.clone() {
+            stems.extend(units::rotated(conn, source_id, &stem)?);
+        }
+        // A file may pass from one session to another: each lets go before any takes.
+        let mut sessions = Vec::new();
+        for stem in &stems {
+            sessions.extend(settle_rows(conn, source_id, stem)?);
+        }
+        for (session, unit) in &sessions {
+            refold(conn, &registry, *session, unit)?;
         }
         Ok(())
     }
@@ -123,8 +132,8 @@ fn settle_workspaces(conn: &Connection, source_id: i64, registry: &Registry) -> 
     Ok(())
 }
 
-/// Gives what goes by a name its session rows, and folds them.
-fn settle_stem(conn: &Connection, source_id: i64, registry: &Registry, stem: &[u8]) -> Result<()> {
+/// Gives what goes by a name its session rows, which are to be folded then.
+fn settle_rows(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Vec<(SessionKey, Unit)>> {
     let found = units::units(conn, source_id, stem)?;
     let flat = [stem, b".jsonl"].concat();
     let mut rows = BTreeMap::new();
@@ -147,18 +156,19 @@ fn settle_stem(conn: &Connection, source_id: i64, registry: &Registry, stem: &[u
         }
     }
     for (path, session) in &rows {
-        if !found.iter().any(|unit| unit.path == *path) {
-            sessions::delete_session(conn, *session)?;
+        match found.iter().any(|unit| unit.path == *path) {
+            true => sessions::delete_projection(conn, *session)?,
+            false => sessions::delete_session(conn, *session)?,
         }
     }
-    for unit in &found {
+    let with_row = |unit: Unit| {
         let session = match rows.get(&unit.path) {
             Some(session) => *session,
             None => sessions::insert_folder(conn, source_id, &unit.path, Format::Kimi)?,
         };
-        refold(conn, registry, session, unit)?;
-    }
-    Ok(())
+        Ok((session, unit))
+    };
+    found.into_iter().map(with_row).collect()
 }
 
 /// A session and its files as they are now; `None` when nothing stands for it any more.

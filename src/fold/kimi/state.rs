@@ -10,7 +10,8 @@ use crate::error::Result;
 use crate::format::kimi::layout::Part;
 use crate::format::kimi::state::{self, State};
 use crate::format::kimi::subagents;
-use crate::model::{ProblemKind, Stored, Timestamp};
+use crate::format::kimi::wire::instant;
+use crate::model::{ProblemKind, Stored};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::kimi::{self, StateRow, SubagentRow};
 
@@ -70,11 +71,6 @@ pub(super) fn fold(fold: &Fold<'_>, wire: &Wire, is_used: bool) -> Result<StateO
         archived_at: state.archived.then(|| state.archived_at.and_then(instant)),
         archive_exempt: state.auto_archive_exempt,
     })
-}
-
-fn instant(seconds: f64) -> Option<Timestamp> {
-    let micros = (seconds * 1e6).round_ties_even();
-    (micros.abs() < 9.2e15).then(|| Timestamp(micros as i64 * 1_000))
 }
 
 fn insert(fold: &Fold<'_>, state: &State, cli_title: &Stored, is_empty: bool) -> Result<()> {

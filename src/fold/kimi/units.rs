@@ -103,11 +103,22 @@ fn is_content(file: &FileRow) -> bool {
     matches!(file.kind, FileKind::Log | FileKind::Document)
 }
 
-/// Whether a flat file of this name is a rotation of another.
+/// The names of which a flat file of this name decides whether they are rotations.
+pub(crate) fn rotated(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Vec<Vec<u8>>> {
+    let beside = |end: &[u8]| [stem, end].concat();
+    if files::newest(conn, source_id, &beside(b".jsonl"))?.is_none() {
+        return Ok(Vec::new());
+    }
+    let below = files::newest_between(conn, source_id, &beside(b"_"), &beside(b"`"))?;
+    let flats = below.iter().filter(|file| layout::part(&file.path) == Part::Flat);
+    Ok(flats.filter_map(|file| layout::flat_stem(&file.path)).map(<[u8]>::to_vec).collect())
+}
+
+/// Whether a flat file of this name is a rotation of another, which is none itself.
 fn is_rotation(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<bool> {
     let Some(base) = layout::rotated_stem(stem) else { return Ok(false) };
-    let base = [base, b".jsonl"].concat();
-    Ok(files::newest(conn, source_id, &base)?.is_some_and(|file| is_content(&file)))
+    let flat = files::newest(conn, source_id, &[base, b".jsonl"].concat())?;
+    Ok(flat.is_some_and(|file| is_content(&file)) && !is_rotation(conn, source_id, base)?)
 }
 
 fn is_rotation_of(path: &[u8], stem: &[u8]) -> bool {

@@ -115,10 +115,12 @@ fn is_turn(record: Raw<'_>) -> bool {
     !said.is_some_and(|said| is_checkpoint(text::strip(&said)))
 }
 
-fn is_checkpoint(text: &str) -> bool {
+fn is_checkpoint(said: &str) -> bool {
     let number =
-        text.strip_prefix("<system>CHECKPOINT ").and_then(|rest| rest.strip_suffix("</system>"));
-    number.is_some_and(|number| !number.is_empty() && number.chars().all(char::is_numeric))
+        said.strip_prefix("<system>CHECKPOINT ").and_then(|rest| rest.strip_suffix("</system>"));
+    number.is_some_and(|number| {
+        !number.is_empty() && number.chars().all(|c| text::decimal(c).is_some())
+    })
 }
 
 /// The videos that a kept line of the wire names, below the folder of uploads.

@@ -197,16 +197,9 @@ fn uuid_number(name: &str) -> Option<u128> {
     after_digit.then_some(number)
 }
 
-/// A hexadecimal digit, or a decimal digit of another script: these come in runs of ten from a zero.
+/// A hexadecimal digit, or a decimal digit of another script.
 fn hex_digit(c: char) -> Option<u32> {
-    const ZEROS: [u32; 14] = [
-        0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xE50,
-        0xFF10,
-    ];
-    c.to_digit(16).or_else(|| {
-        let code = u32::from(c);
-        ZEROS.iter().find(|zero| (**zero..**zero + 10).contains(&code)).map(|zero| code - zero)
-    })
+    c.to_digit(16).or_else(|| super::text::decimal(c))
 }
 
 #[cfg(test)]

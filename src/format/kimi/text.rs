@@ -27,6 +27,22 @@ pub(crate) fn is_space(point: u32) -> bool {
     )
 }
 
+/// The value of a decimal digit of any script; they come in runs of ten from a zero.
+pub(super) fn decimal(c: char) -> Option<u32> {
+    const ZEROS: [u32; 68] = [
+        0x30, 0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66,
+        0xDE6, 0xE50, 0xED0, 0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90,
+        0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0,
+        0xFF10, 0x104A0, 0x10D30, 0x11066, 0x110F0, 0x11136, 0x111D0, 0x112F0, 0x11450, 0x114D0,
+        0x11650, 0x116C0, 0x11730, 0x118E0, 0x11950, 0x11C50, 0x11D50, 0x11DA0, 0x11F50, 0x16A60,
+        0x16AC0, 0x16B50, 0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6, 0x1E140, 0x1E2F0, 0x1E4F0,
+        0x1E950, 0x1FBF0,
+    ];
+    let code = u32::from(c);
+    let zero = ZEROS[..ZEROS.partition_point(|zero| *zero <= code)].last()?;
+    Some(code - zero).filter(|digit| *digit < 10)
+}
+
 pub(crate) fn strip(text: &str) -> &str {
     text.trim_matches(|c| is_space(u32::from(c)))
 }
@@ -94,6 +110,15 @@ mod tests {
         assert_eq!(line_end("a\u{2028}b".as_bytes()), None);
         assert_eq!(last_line_end(b"a\nb\r"), Some(2));
         assert_eq!(last_line_end(b"a\r"), None);
+    }
+
+    #[test]
+    fn digits_are_of_any_script() {
+        assert_eq!(
+            "0٣९９𝟟".chars().map(decimal).collect::<Option<Vec<_>>>().unwrap(),
+            [0, 3, 9, 9, 7]
+        );
+        assert!("/:a½²Ⅷ\u{1FBFA}\u{1F}".chars().all(|c| decimal(c).is_none()));
     }
 
     #[test]

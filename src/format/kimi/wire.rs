@@ -113,9 +113,11 @@ pub(super) fn strict(line: &str) -> Result<(Raw<'_>, Features), String> {
     }
 }
 
-fn instant(seconds: f64) -> Option<Timestamp> {
-    let micros = (seconds * 1e6).round_ties_even();
-    (micros.abs() < 9.2e15).then(|| Timestamp(micros as i64 * 1_000))
+/// The time of a number of seconds, in microseconds as Python makes them of it.
+pub(crate) fn instant(seconds: f64) -> Option<Timestamp> {
+    let whole = seconds.trunc();
+    let micros = ((seconds - whole) * 1e6).round_ties_even();
+    (whole.abs() < 9.2e9).then(|| Timestamp((whole as i64 * 1_000_000 + micros as i64) * 1_000))
 }
 
 /// A header names its version as text, and its type if at all.
@@ -415,6 +417,20 @@ mod tests {
         let long = turn(&format!("\"a {}\"", "x".repeat(9_000)));
         assert_eq!(titles(&[&turn("\"a\""), &long, bad]).0, "a");
         assert_eq!(titles(&[&long, bad]).0, "Untitled");
+    }
+
+    #[test]
+    fn times_are_rounded_as_python_rounds_them() {
+        for (seconds, expected) in [
+            (1.0000005, 1_000_001),
+            (1.0000015, 1_000_001),
+            (-1.5, -1_500_000),
+            (0.9999999, 1_000_000),
+        ] {
+            assert_eq!(instant(seconds), Some(Timestamp(expected * 1_000)), "{seconds}");
+        }
+        assert_eq!(instant(1e10), None);
+        assert_eq!(instant(f64::NAN), None);
     }
 
     #[test]
