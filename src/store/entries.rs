@@ -27,7 +27,7 @@ pub(crate) struct EntryRow<'a> {
 pub(crate) fn insert_entry(conn: &Connection, entry: &EntryRow<'_>) -> Result<bool> {
     let inserted = conn
         .prepare_cached(
-            // By place: to look up names takes a tenth of the time of an import.
+            // By place: to look up names took 8 % of the time of an import.
             "INSERT INTO entries (entry_key, line_key, session_key, entry_id, id_made, parent_key,
                                   parent_id, type, role, message_id, created_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)

@@ -5,7 +5,7 @@
 //! few entries of other branches; where a parent is farther off, or comes later
 //! in the file, it begins again there. A recursive query seeks each parent by
 //! itself and keeps a table of all that it met, since a path may lead back to
-//! where it was, which is legal input: it took five times as long. Here only a
+//! where it was, which is legal input: it took four to five times as long. Here only a
 //! parent that comes later can close a circle, and only then is looked back.
 
 use std::collections::HashSet;
