@@ -74,7 +74,7 @@ impl Writer<'_> {
                     }
                     Some(Item::End(end)) => {
                         self.complete(&tx, start, &file, &end, base.as_deref())?;
-                        self.touched.settle(&tx, self.source_id())?;
+                        self.settle_touched(&tx)?;
                         return Ok(tx.commit()?);
                     }
                     // It changed while it was read; the next attempt starts anew.

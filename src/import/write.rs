@@ -1,5 +1,7 @@
 //! The writing side of an import: batches of whole files, and large files batch by batch.
 
+use std::collections::HashSet;
+
 use rusqlite::Connection;
 
 use super::content::Chunk;
@@ -25,6 +27,7 @@ pub(super) fn count(
     let mut tally = Tally::default();
     let mut kinds = std::collections::BTreeMap::new();
     let mut open: Option<Start> = None;
+    let mut touched = Touched::default();
     while let Some(item) = inbox.next() {
         let mut count_problems = |file: &FileRow, chunk: &mut Chunk| {
             let mut records = std::mem::take(&mut chunk.records).into_iter();
@@ -43,6 +46,7 @@ pub(super) fn count(
             Item::Same { .. } => tally.unchanged(1),
             Item::Whole { start, mut chunks, end } => {
                 chunks.iter_mut().for_each(|chunk| count_problems(&start.file, chunk));
+                touched.add(format, &end);
                 tally.file(&start, &end);
             }
             Item::Start(start) => open = Some(start),
@@ -53,6 +57,7 @@ pub(super) fn count(
             }
             Item::End(end) => {
                 if let Some(start) = open.take() {
+                    touched.add(format, &end);
                     tally.file(&start, &end);
                 }
             }
@@ -62,6 +67,9 @@ pub(super) fn count(
         tally.show(progress);
     }
     let mut outcome = tally.outcome;
+    if format.has_folders() {
+        outcome.report.sessions = touched.names() as u64;
+    }
     outcome.report.problems = kinds.into_iter().collect();
     outcome.report.problems.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     outcome
@@ -81,6 +89,7 @@ pub(super) fn write(
         tally: Tally::default(),
         touched: Touched::default(),
         saw_all: false,
+        folded: HashSet::new(),
         may_be_renamed: Vec::new(),
     };
     let mut waiting = inbox.next();
@@ -113,7 +122,7 @@ pub(super) fn write(
                 item => next = item,
             }
         }
-        writer.touched.settle(&tx, writer.source_id())?;
+        writer.settle_touched(&tx)?;
         tx.commit()?;
         if waiting.is_none() {
             waiting = inbox.next();
@@ -147,6 +156,7 @@ impl Tally {
             Plan::Grown { .. } => report.grown += 1,
             Plan::Rewritten { .. } | Plan::Resumed { .. } => report.rewritten += 1,
         }
+        // Of sessions that are folders, the fold says how many there were.
         report.sessions += u64::from(end.kind == FileKind::Log);
         report.lines += if end.kind == FileKind::Log { u64::from(end.line_count) } else { 0 };
         report.bytes += end.size - start.file.size;
@@ -169,6 +179,8 @@ pub(super) struct Writer<'a> {
     saw_all: bool,
     /// What this transaction changed of sessions that are folders.
     pub(super) touched: Touched,
+    /// The sessions among them, of the whole import.
+    folded: HashSet<SessionKey>,
     /// New files that may have had another name before.
     may_be_renamed: Vec<i64>,
 }
@@ -295,6 +307,16 @@ impl Writer<'_> {
             self.tally.outcome.report = counts;
         }
         Ok(tx.execute_batch("RELEASE tail")?)
+    }
+
+    /// Folds the sessions that are folders of files, where one of these changed.
+    pub(super) fn settle_touched(&mut self, tx: &Connection) -> Result<()> {
+        let source_id = self.source_id();
+        self.folded.extend(self.touched.settle(tx, source_id)?);
+        if self.job.root.format.has_folders() {
+            self.tally.outcome.report.sessions = self.folded.len() as u64;
+        }
+        Ok(())
     }
 
     /// Notes a file that is complete.
@@ -478,7 +500,7 @@ impl Writer<'_> {
             for file in files::missing_since(&tx, source_id, now)? {
                 self.touched.add(self.job.root.format, &file);
             }
-            self.touched.settle(&tx, source_id)?;
+            self.settle_touched(&tx)?;
         }
         if gone || changed {
             fold::settle_recovered(&tx, source_id)?;

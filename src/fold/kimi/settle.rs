@@ -33,11 +33,16 @@ impl Touched {
         self.stems.extend(units::stems(&file.path, file.kind));
     }
 
-    /// Brings the sessions that are concerned up to date.
-    pub(crate) fn settle(&mut self, conn: &Connection, source_id: i64) -> Result<()> {
+    /// How many names there are, each of a session as a rule.
+    pub(crate) fn names(&self) -> usize {
+        self.stems.len()
+    }
+
+    /// Brings the sessions that are concerned up to date, and says which they are.
+    pub(crate) fn settle(&mut self, conn: &Connection, source_id: i64) -> Result<Vec<SessionKey>> {
         let touched = std::mem::take(self);
         if touched.stems.is_empty() && !touched.registry {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let registry = registry(conn, source_id)?;
         if touched.registry {
@@ -56,7 +61,7 @@ impl Touched {
         for (session, unit) in &sessions {
             refold(conn, &registry, *session, unit)?;
         }
-        Ok(())
+        Ok(sessions.into_iter().map(|(session, _)| session).collect())
     }
 }
 

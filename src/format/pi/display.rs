@@ -72,6 +72,7 @@ pub(in crate::format) fn shown(line: &[u8]) -> Shown {
         "context_edit" => of("edit", field("targetId")),
         "custom" => of("custom", field("customType")),
         "branch_summary" => of("summary", cut(&field("summary"))),
+        "compaction" => of("compacted", cut(&field("summary"))),
         other => of(if other.is_empty() { "entry" } else { other }, cut(&text_of_line(line))),
     }
 }

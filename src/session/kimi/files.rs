@@ -106,7 +106,7 @@ impl<'a> Writer<'a> {
 
     /// Brings the sessions up to date.
     pub(super) fn finish(mut self) -> Result<()> {
-        self.touched.settle(self.tx, self.source.source_id)
+        self.touched.settle(self.tx, self.source.source_id).map(drop)
     }
 }
 

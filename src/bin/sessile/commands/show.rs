@@ -11,6 +11,14 @@ pub(crate) fn run(store: &Store, session: &str) -> Result<bool> {
     let session = store.find(session)?;
     let format = store.session(session)?.context("the session is gone")?.format;
     let mut out = BufWriter::new(io::stdout().lock());
+    let turns = store.turns(session)?;
+    for turn in &turns {
+        let at = turn.created_at.map(|at| at.to_string()).unwrap_or_default();
+        writeln!(out, "turn {:>3}  {at:24}  {}", turn.index, one_line(&turn.text))?;
+    }
+    if !turns.is_empty() {
+        writeln!(out)?;
+    }
     for (n, message) in store.context(session)?.iter().enumerate() {
         let (role, parts) = message.parts(format);
         if 0 < n {
