@@ -14,7 +14,7 @@ mod scan;
 mod write;
 
 pub(crate) use raw::{Kind, Raw, code_points, distinct_members, has_lone_surrogate};
-pub(crate) use scan::{Features, scan};
+pub(crate) use scan::{Features, MAX_DIGITS, scan};
 pub(crate) use write::{clean, compact, spelt, stored_points, write_text};
 
 #[cfg(test)]
@@ -79,6 +79,8 @@ mod tests {
         assert!(features(b"[\"\xff\"]").invalid_utf8);
         assert!(features(b"[\"a\tb\"]").control_character);
         assert!(features(b"[1e400]").non_finite);
+        assert!(!features(format!("[-{}]", "9".repeat(4_300)).as_bytes()).long_integer);
+        assert!(features(format!("[-{}]", "9".repeat(4_301)).as_bytes()).long_integer);
         assert!(features(b"[1] //x").comment);
         assert_eq!(features(b"[[]]"), Features { depth: 2, ..Features::default() });
     }

@@ -4,6 +4,9 @@ use memchr::{memchr, memchr2, memmem};
 
 use super::Raw;
 
+/// Python reads no longer an integer.
+pub(crate) const MAX_DIGITS: usize = 4_300;
+
 /// What a line uses beyond plain JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Features {
@@ -12,6 +15,8 @@ pub(crate) struct Features {
     pub(crate) comment: bool,
     /// NaN, an infinity, or a number beyond the range of a double.
     pub(crate) non_finite: bool,
+    /// An integer of more digits than Python reads.
+    pub(crate) long_integer: bool,
     /// A raw character below U+0020 inside a string.
     pub(crate) control_character: bool,
     /// A backslash before a character that needs none.
@@ -215,8 +220,12 @@ impl Scanner<'_> {
             self.some_digits()?;
         }
         // Integers are exact at any length; only fractions and exponents overflow.
-        if !whole {
-            let text = std::str::from_utf8(&self.line[start..self.at]).unwrap_or_default();
+        let number = &self.line[start..self.at];
+        if whole {
+            let digits = number.strip_prefix(b"-").unwrap_or(number);
+            self.features.long_integer |= MAX_DIGITS < digits.len();
+        } else {
+            let text = std::str::from_utf8(number).unwrap_or_default();
             self.features.non_finite |= !text.parse::<f64>().is_ok_and(f64::is_finite);
         }
         Ok(())

@@ -1,13 +1,11 @@
 //! Values spelt again: compactly, or so that every reader takes them.
 
 use super::raw::{Piece, pieces};
-use super::{Kind, Raw, distinct_members};
+use super::{Kind, MAX_DIGITS, Raw, distinct_members};
 use crate::model::Stored;
 
 /// Deepest nesting that [`clean`] writes out; common readers stop not far beyond.
 const MAX_CLEAN_DEPTH: usize = 500;
-/// Longest integer that [`clean`] writes out; Python reads no longer one.
-const MAX_CLEAN_DIGITS: usize = 4_300;
 
 /// A value spelt as Kward and its kin write it: compact, in UTF-8, escapes only where needed.
 ///
@@ -85,7 +83,7 @@ fn write_value(value: Raw<'_>, out: &mut Vec<u8>, each: &mut dyn FnMut(Raw<'_>, 
 
 fn is_common_number(number: &[u8]) -> bool {
     if number.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-') {
-        return number.len() <= MAX_CLEAN_DIGITS;
+        return number.strip_prefix(b"-").unwrap_or(number).len() <= MAX_DIGITS;
     }
     std::str::from_utf8(number)
         .ok()

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::lax::{self, BadPart};
 use super::text;
-use crate::format::json::{self, Kind, Raw};
+use crate::format::json::{self, Kind, MAX_DIGITS, Raw};
 use crate::model::{ProblemKind, Stored};
 
 /// What a line of a context says.
@@ -55,6 +55,9 @@ pub(crate) fn parse(line: &[u8]) -> ContextLine {
                 let detail = format!("nested {} deep; Kimi gives up on it", features.depth);
                 problems.push((ProblemKind::Unreadable, detail));
             }
+            if features.long_integer {
+                problems.push((ProblemKind::Unreadable, LONG_INTEGER.to_owned()));
+            }
             value
         }
         Err(detail) => {
@@ -83,7 +86,10 @@ pub(crate) fn parse(line: &[u8]) -> ContextLine {
 }
 
 /// Nesting that ends Python's own reading.
-const DEEP: usize = 100_000;
+pub(super) const DEEP: usize = 100_000;
+
+pub(super) const LONG_INTEGER: &str =
+    "an integer of more digits than Python reads; Kimi gives up on it";
 
 /// Reads a line as Python does, raw control characters in strings included.
 pub(super) fn read(line: &str) -> Result<(Raw<'_>, json::Features), String> {
@@ -326,12 +332,17 @@ impl Restoring {
     }
 
     pub(crate) fn finish(self) -> Restored {
+        // What has a digit too many is no number that common readers take.
+        let sum = |digits: &str, more| {
+            let sum = add(digits, more);
+            if sum.trim_start_matches('-').len() <= MAX_DIGITS { sum } else { "null".to_owned() }
+        };
         let token_count = self.token_count.unwrap_or_else(|| "0".to_owned());
         Restored {
             system_prompt: self.system_prompt,
-            token_count_with_pending: add(&token_count, self.pending / 4),
+            token_count_with_pending: sum(&token_count, self.pending / 4),
             token_count,
-            next_checkpoint_id: self.last_checkpoint.map_or("0".to_owned(), |id| add(&id, 1)),
+            next_checkpoint_id: self.last_checkpoint.map_or("0".to_owned(), |id| sum(&id, 1)),
         }
     }
 }

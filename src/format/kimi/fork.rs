@@ -129,14 +129,18 @@ fn is_checkpoint(said: &str) -> bool {
 pub(crate) fn videos(line: &[u8]) -> Vec<String> {
     let line = String::from_utf8_lossy(line);
     let mut found = Vec::new();
-    for (at, prefix) in line.match_indices("uploads/") {
-        let rest = &line[at + prefix.len()..];
-        let end = rest
+    let mut rest = &*line;
+    while let Some((_, behind)) = rest.split_once("uploads/") {
+        let end = behind
             .find(|c: char| matches!(c, '"' | '\\' | '<' | '>') || text::is_space(u32::from(c)))
-            .unwrap_or(rest.len());
-        let name = &rest[..end];
-        let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
-        let is_video = extension.is_some_and(|extension| VIDEOS.contains(&extension.as_str()));
+            .unwrap_or(behind.len());
+        let name;
+        (name, rest) = behind.split_at(end);
+        let file = name.rsplit('/').next().and_then(|file| file.rsplit_once('.'));
+        // A dot that a name begins with begins no extension.
+        let extension = file.filter(|(stem, _)| !stem.is_empty());
+        let is_video = extension
+            .is_some_and(|(_, video)| VIDEOS.contains(&video.to_ascii_lowercase().as_str()));
         if is_video && name.split('/').all(|part| !matches!(part, "" | "." | "..")) {
             found.push(name.to_owned());
         }
@@ -210,6 +214,8 @@ mod tests {
         let line =
             r#""<video path=\"/x/uploads/a b.mp4\">uploads/b.MOV uploads/../c.mp4 uploads/d.txt""#;
         assert_eq!(videos(line.as_bytes()), ["b.MOV"]);
+        let line = "uploads/uploads/a.mp4 uploads/.mp4 uploads/\"uploads/é.mkv<uploads/b.mov";
+        assert_eq!(videos(line.as_bytes()), ["uploads/a.mp4", "é.mkv", "b.mov"]);
         assert_eq!(sent(&["a.mp4".to_owned(), "é.mov".to_owned()]), r#"["a.mp4", "\u00e9.mov"]"#);
     }
 }

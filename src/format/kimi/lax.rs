@@ -1,10 +1,7 @@
 //! Values as Kimi's models take them: strings exactly, numbers and booleans leniently.
 
 use super::text;
-use crate::format::json::{Kind, Raw};
-
-/// Python reads no longer an integer.
-pub(super) const MAX_DIGITS: usize = 4_300;
+use crate::format::json::{Kind, MAX_DIGITS, Raw};
 
 /// An integer by type: what is no string, no fraction, and no exponent. Booleans are integers, too.
 pub(super) fn exact_integer(value: Raw<'_>) -> Option<String> {
@@ -57,7 +54,7 @@ fn digits(text: &str) -> Option<String> {
 
 fn whole(number: f64) -> Option<String> {
     // Beyond 64 bits a float is taken for no integer.
-    (number.is_finite() && number.fract() == 0.0 && number.abs() < 9.3e18)
+    (number.is_finite() && number.fract() == 0.0 && number.abs() < i64::MAX as f64)
         .then(|| format!("{number:.0}"))
         .map(|text| if text == "-0" { "0".to_owned() } else { text })
 }

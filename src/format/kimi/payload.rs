@@ -253,10 +253,9 @@ fn takes(kind: Type, value: Raw<'_>) -> bool {
         Event => {
             let inner = value.get("payload").unwrap_or(Raw::NULL);
             let event_type = value.get("type").and_then(Raw::string);
-            // Events nest no deeper than a line's own nesting allows.
+            // Events nest no deeper than the line, which is checked only if it is shallow.
             event_type.is_some_and(|event_type| {
                 !REQUESTS.contains(&event_type.as_ref())
-                    && event_type != "SubagentEvent"
                     && check(&event_type, inner) == Payload::Valid
             })
         }
@@ -293,6 +292,11 @@ mod tests {
             "SubagentEvent",
             r#"{"parent_tool_call_id":"T","event":{"type":"ApprovalRequest","payload":{}}}"#,
             Payload::Invalid,
+        );
+        is(
+            "SubagentEvent",
+            r#"{"event":{"type":"SubagentEvent","payload":{"event":{"type":"TurnEnd","payload":{}}}}}"#,
+            Payload::Valid,
         );
     }
 }

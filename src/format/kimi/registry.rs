@@ -60,34 +60,36 @@ pub(crate) fn parse(content: &[u8]) -> (Registry, Vec<(ProblemKind, String)>) {
         problems.push((ProblemKind::Unreadable, detail));
     }
     for (n, work_dir) in work_dirs.into_iter().flat_map(Raw::items).enumerate() {
-        match read(work_dir) {
+        let mut note = |reason| {
+            let detail = format!("work dir {}: {reason}; for it, Kimi cannot read the file", n + 1);
+            problems.push((ProblemKind::Unreadable, detail));
+        };
+        match read(work_dir, &mut note) {
             Ok((folder, work_dir)) => {
                 registry.work_dirs.entry(folder.into_bytes()).or_insert(work_dir);
             }
-            Err(reason) => {
-                let detail =
-                    format!("work dir {}: {reason}; for it, Kimi cannot read the file", n + 1);
-                problems.push((ProblemKind::Unreadable, detail));
-            }
+            Err(reason) => note(reason),
         }
     }
     (registry, problems)
 }
 
-fn read(work_dir: Raw<'_>) -> Result<(String, WorkDir), &'static str> {
+fn read(
+    work_dir: Raw<'_>,
+    note: &mut impl FnMut(&'static str),
+) -> Result<(String, WorkDir), &'static str> {
     let path = work_dir.get("path").and_then(text::stored_string).ok_or("it has no path")?;
-    let or_null =
-        |key: &str| work_dir.get(key).filter(|value| value.kind() != Kind::Null).map(Raw::string);
-    let kaos = match work_dir.get("kaos").map(Raw::string) {
-        None => "local".to_owned(),
-        Some(Some(kaos)) => kaos.into_owned(),
-        Some(None) => return Err("its kaos is no text"),
-    };
-    let last_session_id = match or_null("last_session_id") {
-        None => None,
-        Some(Some(id)) => Some(id.into_owned()),
-        Some(None) => return Err("its last session is no text"),
-    };
+    let kaos = work_dir.get("kaos").map(|kaos| kaos.string().ok_or("its kaos is no text"));
+    let kaos = kaos.transpose().unwrap_or_else(|reason| {
+        note(reason);
+        None
+    });
+    let kaos = kaos.map_or("local".to_owned(), std::borrow::Cow::into_owned);
+    let last = work_dir.get("last_session_id").filter(|id| id.kind() != Kind::Null);
+    let last_session_id = last.and_then(Raw::string).map(std::borrow::Cow::into_owned);
+    if last.is_some() && last_session_id.is_none() {
+        note("its last session is no text");
+    }
     let Stored::Text(bytes) = &path else { return Err("its path holds half a surrogate pair") };
     let folder = layout::folder_of(bytes.as_bytes(), &kaos);
     Ok((folder, WorkDir { path, kaos, last_session_id }))
@@ -104,6 +106,15 @@ mod tests {
 
         let (folder, _) = registry.local("/w").unwrap();
         assert!(registry.find(format!("ssh_{folder}").as_bytes()).is_some());
+        assert_eq!(problems.len(), 2);
+    }
+
+    #[test]
+    fn a_work_dir_is_known_by_its_path_whatever_else_is_wrong_with_it() {
+        let content = br#"{"work_dirs":[{"path":"/w","kaos":null,"last_session_id":5}]}"#;
+        let (registry, problems) = parse(content);
+
+        assert_eq!(registry.local("/w").unwrap().1.last_session_id, None);
         assert_eq!(problems.len(), 2);
     }
 

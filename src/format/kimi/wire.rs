@@ -39,14 +39,15 @@ pub(crate) fn parse(line: &[u8]) -> WireLine {
     if std::str::from_utf8(line).is_err() {
         parsed.problems.push((ProblemKind::InvalidUtf8, "bytes that are no UTF-8".to_owned()));
     }
-    let value = match strict(text) {
-        Ok((value, _)) => value,
+    let (value, features) = match strict(text) {
+        Ok(read) => read,
         Err(detail) => {
             parsed.problems.push((ProblemKind::Malformed, detail));
             return parsed;
         }
     };
-    if is_header(value) {
+    // Where turns are counted, a header is what says so.
+    if is_header(value) && (is_metadata(value) || value.get("message").is_none()) {
         return parsed;
     }
     if is_metadata(value) {
@@ -61,6 +62,9 @@ pub(crate) fn parse(line: &[u8]) -> WireLine {
         return parsed;
     };
     let payload = message.get("payload");
+    if features.long_integer {
+        parsed.problems.push((ProblemKind::Unreadable, context::LONG_INTEGER.to_owned()));
+    }
     parsed.at = value.get("timestamp").and_then(lax::float).and_then(instant);
     if value.get("timestamp").and_then(lax::float).is_none() {
         let detail = "a record without a time; Kimi's command line skips it".to_owned();
@@ -70,6 +74,10 @@ pub(crate) fn parse(line: &[u8]) -> WireLine {
         parsed.problems.push((ProblemKind::Time, detail));
     }
     match payload::check(&message_type, payload.unwrap_or(Raw::NULL)) {
+        _ if MAX_DEPTH < features.depth => {
+            let detail = format!("nested {} deep; Kimi's command line skips it", features.depth);
+            parsed.problems.push((ProblemKind::Unreadable, detail));
+        }
         Payload::Valid => {}
         Payload::Invalid => {
             let detail = format!("a payload that is no {message_type:.60}");
@@ -245,9 +253,11 @@ impl TitleSearch {
         // What is no JSON is passed by.
         let Ok((value, features)) = read else { return };
         if self.web.is_open() {
-            self.web = web_step(value);
+            let is_read = features.depth < context::DEEP && !features.long_integer;
+            self.web = if is_read { web_step(value) } else { Search::Ended };
         }
-        if self.cli.is_open() && features.depth <= MAX_DEPTH && !has_half_pair(line) {
+        let is_read = features.depth <= MAX_DEPTH && !features.long_integer && !has_half_pair(line);
+        if self.cli.is_open() && is_read {
             self.cli = cli_step(value);
         }
     }
@@ -445,6 +455,25 @@ mod tests {
         assert!(!has_half_pair(r#""\ud83d\ude00 \\ud83d""#));
         let (web, cli, _) = titles(&[&turn(r#""\ud83d""#)]);
         assert_eq!((web.as_str(), cli.as_str()), ("\u{fffd}", "Untitled"));
+    }
+
+    #[test]
+    fn what_python_gives_up_on_ends_the_webs_search_and_is_passed_by_in_the_other() {
+        let long = "9".repeat(4_301);
+        let nested = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        for odd in [long, nested] {
+            let line = format!("{{\"x\":{odd}}}\n");
+            let lines = [line.as_bytes(), &turn("\"a\"")];
+            assert_eq!(titles(&lines), ("Untitled".into(), "a".into(), true));
+        }
+    }
+
+    #[test]
+    fn a_turn_counts_in_what_would_be_a_header() {
+        let line = br#"{"protocol_version":"1","message":{"type":"TurnBegin","payload":{"user_input":"a"}}}"#;
+        assert_eq!(parse(line).turn.unwrap().to_text(), "a");
+        let line = br#"{"type":"metadata","protocol_version":"1","message":{"type":"TurnBegin","payload":{}}}"#;
+        assert_eq!(parse(line).turn, None);
     }
 
     #[test]
