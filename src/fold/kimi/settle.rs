@@ -13,7 +13,7 @@ use crate::format::kimi::registry::{self, Registry};
 use crate::model::{Format, ProblemKind, SessionKey};
 use crate::store::files::{self, FileKind, FileRow};
 use crate::store::problems::{self, NewProblem};
-use crate::store::{events, heads, log, sessions};
+use crate::store::{events, heads, log, projections, sessions};
 
 /// What a transaction changed of the sessions of a root that are folders.
 #[derive(Debug, Default)]
@@ -157,7 +157,7 @@ fn settle_rows(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Vec<(Se
     }
     for (path, session) in &rows {
         match found.iter().any(|unit| unit.path == *path) {
-            true => sessions::delete_projection(conn, *session)?,
+            true => projections::delete_projection(conn, *session)?,
             false => sessions::delete_session(conn, *session)?,
         }
     }
