@@ -45,6 +45,7 @@ pub(crate) fn refold(
         let detail = "the folder of the same name has a context, which Kimi shows instead";
         fold.note(file, None, ProblemKind::Unreadable, detail)?;
     }
+    note_misplaced(&fold)?;
     let modified_at = modified_at(unit);
     let mut head = Head {
         header: Header::Stored,
@@ -122,6 +123,24 @@ impl Fold<'_> {
             },
         )
     }
+}
+
+/// Says where there is a folder or link in the place of a file, and where there is no context.
+fn note_misplaced(fold: &Fold<'_>) -> Result<()> {
+    let mut has_context = false;
+    for file in &fold.unit.files {
+        let part = fold.unit.part(file);
+        has_context |= part == Part::Context;
+        if part != Part::Other && file.kind == FileKind::Folder {
+            let detail = "a folder where Kimi has a file; it cannot read the session";
+            fold.note(Some(file), None, ProblemKind::Unreadable, detail)?;
+        }
+    }
+    if !has_context {
+        let detail = "the session has no context; Kimi does not show it";
+        fold.note(None, None, ProblemKind::Header, detail)?;
+    }
+    Ok(())
 }
 
 /// A UUID in its canonical form when the name is one by Kimi's reading, else the name.

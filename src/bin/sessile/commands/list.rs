@@ -34,14 +34,20 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
     Ok(true)
 }
 
-pub(super) fn row_json(row: &SessionRow) -> serde_json::Value {
-    serde_json::json!({
-        "session_id": row.session_id,
-        "title": row.title,
+/// A row as JSON: text, since a title may hold half a surrogate pair, which no value can.
+pub(super) fn row_json(row: &SessionRow) -> String {
+    let rest = serde_json::json!({
         "work_dir": row.work_dir,
         "archived": row.archived_at.is_some(),
         "modified_at": row.modified_at.to_string(),
         "format": row.format.name(),
         "message_count": row.message_count,
-    })
+    });
+    let rest = rest.to_string();
+    format!(
+        "{{\"session_id\":{},\"title\":{},{}",
+        serde_json::json!(row.session_id),
+        row.title_json(),
+        rest.trim_start_matches('{')
+    )
 }

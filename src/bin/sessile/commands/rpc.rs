@@ -292,7 +292,7 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
                 store.children(params.key(store)?, &params.required_text("entry_id")?)?;
             children.iter().map(entry_json).collect()
         }
-        "list" => list(store, params)?,
+        "list" => return list(store, params),
         _ => {
             let message = format!("there is no method {method:?}");
             return Err(Refusal { code: UNKNOWN_METHOD, message, kind: None });
@@ -357,7 +357,7 @@ fn path(store: &Store, params: &Params<'_>) -> Result<Value, Refusal> {
     Ok(path.iter().map(entry_json).collect())
 }
 
-fn list(store: &Store, params: &Params<'_>) -> Result<Value, Refusal> {
+fn list(store: &Store, params: &Params<'_>) -> Result<String, Refusal> {
     let mut filter = SessionFilter::new()
         .limit(params.get::<i64>("limit")?.unwrap_or(100).max(0).unsigned_abs())
         .offset(params.get::<i64>("offset")?.unwrap_or(0).max(0).unsigned_abs());
@@ -372,7 +372,9 @@ fn list(store: &Store, params: &Params<'_>) -> Result<Value, Refusal> {
     } else if params.get::<bool>("all")?.unwrap_or(false) {
         filter = filter.archived(sessile::Archived::Included);
     }
-    Ok(store.sessions(&filter)?.rows.iter().map(super::list::row_json).collect())
+    let rows: Vec<String> =
+        store.sessions(&filter)?.rows.iter().map(super::list::row_json).collect();
+    Ok(format!("[{}]", rows.join(",")))
 }
 
 /// The object that `dump` prints of a session.
