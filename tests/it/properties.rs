@@ -11,7 +11,7 @@ use sessile::ExportOptions;
 use crate::support::{TestStore, ids, line};
 
 /// As many cases as the environment says, else few enough to be quick.
-fn cases() -> ProptestConfig {
+pub(crate) fn cases() -> ProptestConfig {
     match std::env::var_os("PROPTEST_CASES") {
         Some(_) => ProptestConfig { failure_persistence: None, ..ProptestConfig::default() },
         None => ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) },
