@@ -54,8 +54,9 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
                                      AND local.state = 'local'
                                      AND local.state <> 'superseded'));
 
+         -- NULL is a session of many files; of no logs at all, it would be none, too.
          DELETE FROM sessions
-         WHERE file_id NOT IN (SELECT file_id FROM logs);
+         WHERE file_id IS NOT NULL AND file_id NOT IN (SELECT file_id FROM logs);
 
          UPDATE sessions
          SET source_id = logs.source_id, path = logs.path, format = logs.format

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use sessile::{Format, ImportOptions, ProblemKind};
+use sessile::{Format, ImportOptions, ProblemKind, Timestamp};
 
 use crate::kimi::{ONE, small};
 use crate::support::{THEN, TestStore, dump, fixture, set_mtime, snapshot};
@@ -248,4 +248,23 @@ fn what_vanishes_from_a_root_is_kept() {
 
     assert_eq!(test.dump(), before);
     test.assert_sound_but_for_missing();
+}
+
+#[test]
+fn what_was_decided_outlives_a_rebuild() {
+    let test = small();
+    let session = test.store.find("1111").unwrap();
+    let leaf = test.store.session(session).unwrap().unwrap().leaf.unwrap();
+    test.store.live(session).unwrap().append_label_change(&leaf, Some("kept")).unwrap();
+    test.store.remember(test.store.find("3333").unwrap(), Timestamp(0)).unwrap();
+    test.store.delete(test.store.find("4444").unwrap(), Timestamp(0)).unwrap();
+    test.store.relink("/home/me/alpha", "/home/me/beta", Timestamp(0)).unwrap();
+    let before = test.dump();
+
+    test.store.rebuild().unwrap();
+
+    assert!(test.dump() == before);
+    assert_eq!(test.store.find("1111").unwrap(), session);
+    assert_eq!(test.store.labels(session).unwrap()[0].label, "kept");
+    assert_eq!(test.store.check().unwrap(), []);
 }

@@ -3,12 +3,12 @@
 use std::fs;
 
 use proptest::prelude::*;
-use sessile::{ExportOptions, Format, ImportOptions};
+use sessile::{ExportOptions, Format, ImportOptions, SessionKey, Timestamp};
 
 use crate::properties::cases;
 use crate::support::{THEN, TestStore, dump, set_mtime, snapshot};
 
-const PATHS: [&str; 26] = [
+const PATHS: [&str; 27] = [
     "kimi.json",
     "sessions/dd3464ad15e3938bd1128bd2347c29d6/x.jsonl",
     "sessions/dd3464ad15e3938bd1128bd2347c29d6/x_1.jsonl",
@@ -27,6 +27,7 @@ const PATHS: [&str; 26] = [
     "sessions/dd3464ad15e3938bd1128bd2347c29d6/x_1/wire.jsonl",
     "sessions/dd3464ad15e3938bd1128bd2347c29d6/x_1/context.jsonl",
     "sessions/dd3464ad15e3938bd1128bd2347c29d6/x.jsonl_1/context.jsonl",
+    "sessions/dd3464ad15e3938bd1128bd2347c29d6/x.jsonl_1.jsonl",
     "sessions/dd3464ad15e3938bd1128bd2347c29d6/y.jsonl/context.jsonl",
     "sessions/dd3464ad15e3938bd1128bd2347c29d6/y.jsonl.jsonl",
     "sessions/ssh_dd3464ad15e3938bd1128bd2347c29d6/x.jsonl",
@@ -82,6 +83,8 @@ enum Step {
     Append(Vec<u8>),
     RenameTo(&'static str),
     Remove,
+    /// Something is decided here about the session that the file is of.
+    Decide(u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -90,10 +93,33 @@ fn step() -> impl Strategy<Value = Step> {
         4 => content().prop_map(Step::Append),
         1 => prop::sample::select(&PATHS[..]).prop_map(Step::RenameTo),
         1 => Just(Step::Remove),
+        2 => (0..9_u8).prop_map(Step::Decide),
     ]
 }
 
-/// Does a step; whether something is gone from the root then.
+/// Does something to a session; an error is as good, as long as nothing came of it.
+fn decide(test: &TestStore, session: SessionKey, what: u8) -> sessile::Result<()> {
+    let store = &test.store;
+    let live = store.live(session)?;
+    let at = Timestamp(THEN * 1_000_000_000);
+    match what {
+        0 => live.rename(Some("t")),
+        1 => live.rename(None),
+        2 => store.archive(session, at),
+        3 => store.unarchive(session, at),
+        4 => store.delete(session, at),
+        5 => store.purge(session),
+        6 => live.duplicate().map(drop),
+        7 => live.fork_at_turn(0).map(drop),
+        _ => {
+            let leaf = live.info()?.leaf.unwrap_or_default();
+            live.append_label_change(&leaf, Some("l"))?;
+            live.fork(&leaf).map(drop)
+        }
+    }
+}
+
+/// Does a step; whether the root and the store are to differ then.
 fn take(test: &TestStore, n: usize, path: &str, step: &Step) -> bool {
     let at = test.root.join(path);
     let exists = at.is_file();
@@ -109,6 +135,15 @@ fn take(test: &TestStore, n: usize, path: &str, step: &Step) -> bool {
             let target = test.root.join(target);
             fs::create_dir_all(target.parent().unwrap()).unwrap();
             fs::rename(&at, target).unwrap();
+            return true;
+        }
+        Step::Decide(what) => {
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            for name in [path, folder] {
+                if let Ok(session) = test.store.find(name) {
+                    let _ = decide(test, session, *what);
+                }
+            }
             return true;
         }
         Step::Remove if exists => {
@@ -133,20 +168,20 @@ proptest! {
     ) {
         let test = TestStore::quick();
         let options = ImportOptions::new().format(Format::Kimi);
-        let mut lost = false;
+        let mut differs = false;
         for (n, batch) in batches.iter().enumerate() {
             for (path, step) in batch {
-                lost |= take(&test, n, path, step);
+                differs |= take(&test, n, path, step);
             }
 
             test.store.import(&test.root, &options).unwrap();
 
             prop_assert_eq!(test.store.check().unwrap(), []);
             let differences = test.store.verify(&test.root).unwrap().differences;
-            prop_assert!(lost || differences.is_empty(), "{:?}", differences);
+            prop_assert!(differs || differences.is_empty(), "{:?}", differences);
         }
         let known = test.dump();
-        if !lost {
+        if !differs {
             let fresh = test.another("fresh.db");
             fresh.import(&test.root, &options).unwrap();
             prop_assert_eq!(&known, &dump(&fresh));

@@ -143,7 +143,9 @@ fn settle_rows(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Vec<(Se
     let flat = [stem, b".jsonl"].concat();
     let mut rows = BTreeMap::new();
     for path in [stem, &flat] {
-        if let Some(session) = sessions::session_at(conn, source_id, path)? {
+        if let Some(session) = sessions::session_at(conn, source_id, path)?
+            && !is_of_shorter_name(conn, source_id, path, stem)?
+        {
             rows.insert(path.to_vec(), session);
         }
     }
@@ -174,6 +176,14 @@ fn settle_rows(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Vec<(Se
         Ok((session, unit))
     };
     found.into_iter().map(with_row).collect()
+}
+
+/// Whether a session that has a name for its path is a flat file of another name.
+fn is_of_shorter_name(conn: &Connection, source_id: i64, path: &[u8], name: &[u8]) -> Result<bool> {
+    match layout::flat_stem(path).filter(|_| path == name) {
+        Some(stem) => Ok(units::units(conn, source_id, stem)?.iter().any(|unit| unit.path == path)),
+        None => Ok(false),
+    }
 }
 
 /// A session and its files as they are now; `None` when nothing stands for it any more.
