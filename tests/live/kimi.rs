@@ -134,6 +134,20 @@ fn what_kimi_writes_itself_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn markdown_says_what_is_known_and_what_was_said() {
+    let (_folder, store) = small();
+    let at = Timestamp::parse("2026-07-01T00:00:00Z").unwrap();
+
+    let text = store.markdown(store.find("1111").unwrap(), at).unwrap();
+
+    let expected = "---\nsession_id: 11111111-1111-4111-8111-111111111111\n\
+                    exported_at: 2026-07-01T00:00:00.000Z\nwork_dir: /home/me/alpha\n\
+                    message_count: 3\ntoken_count: 13\n---\n";
+    assert!(text.starts_with(expected), "{text}");
+    assert!(text.ends_with("\n### User\n\nThanks!\n\n### Assistant\n\nAny time.\n"), "{text}");
+}
+
+#[test]
 fn the_registry_names_the_last_session_of_a_work_dir() {
     let (_folder, store) = small();
 
