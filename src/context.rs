@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
+use crate::format::Kept;
 use crate::format::kimi::context::Restoring;
-use crate::format::{Kept, stored_text};
 use crate::model::{
     Entry, Format, Label, Message, Runtime, SessionInfo, SessionKey, Step, StepKind, Stored,
 };
@@ -362,11 +362,7 @@ fn find_kept(
     first_kept: &Stored,
 ) -> Result<Kept> {
     let keys = entries::entries_by_message_id(conn, session, first_kept)?.into_iter().collect();
-    let position = match first_kept {
-        Stored::Text(text) => format.kept_position(text),
-        Stored::Json(_) => format.kept_position(&stored_text(first_kept)),
-    };
-    Ok(Kept { keys, position })
+    Ok(Kept { keys, position: format.kept_position(first_kept) })
 }
 
 pub(crate) fn tree(conn: &Connection, session: SessionKey) -> Result<Vec<Node>> {

@@ -391,7 +391,10 @@ impl<'a> Fold<'a> {
 
     fn add_entry(&mut self, line_key: i64, entry: &NewEntry, record: &Record) -> Result<i64> {
         let made;
-        let id = match &entry.id {
+        // pi numbers the entries of a chain anew, whatever ids they have.
+        let is_numbered = self.linear && self.format.lists_by_file();
+        let own_id = entry.id.as_ref().filter(|_| !is_numbered);
+        let id = match own_id {
             Some(id) => id,
             None => {
                 made = format!("message:{}", self.head.entry_count);
@@ -409,7 +412,7 @@ impl<'a> Fold<'a> {
             line_key: None,
             session: self.session,
             entry_id: id,
-            id_made: entry.id.is_none(),
+            id_made: own_id.is_none(),
             parent_key,
             parent_id,
             entry_type: &entry.entry_type,
@@ -422,7 +425,9 @@ impl<'a> Fold<'a> {
             false => self.replace(&row)?,
         };
         if entry.entry_type == "compaction" {
-            let first_kept = entry.first_kept.as_ref();
+            let by_position = entry.kept_position.filter(|_| is_numbered);
+            let by_position = by_position.map(|n| Stored::Json(n.to_string()));
+            let first_kept = by_position.as_ref().or(entry.first_kept.as_ref());
             entries::insert_compaction(self.conn, self.session, key, first_kept)?;
         }
         if let Some(runtime) = &entry.runtime {

@@ -250,9 +250,9 @@ impl Format {
     }
 
     /// The position a compaction names when it names no id, as in `message:3`.
-    pub(crate) fn kept_position(self, first_kept: &str) -> Option<usize> {
+    pub(crate) fn kept_position(self, first_kept: &crate::model::Stored) -> Option<usize> {
         match self {
-            Self::Kward => kward::kept_position(first_kept),
+            Self::Kward => kward::kept_position(&stored_text(first_kept)),
             Self::Kimi => None,
             Self::Pi => pi::kept_position(first_kept),
         }

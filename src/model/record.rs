@@ -115,6 +115,8 @@ pub(crate) struct NewEntry {
     pub(crate) message_id: Option<Stored>,
     /// Of a compaction: what it keeps of the path above.
     pub(crate) first_kept: Option<Stored>,
+    /// The same by position, where entries follow one another: 0 for the first of them.
+    pub(crate) kept_position: Option<usize>,
     /// Settings that hold from here on, on this branch.
     pub(crate) runtime: Option<Runtime>,
 }

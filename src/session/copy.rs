@@ -274,9 +274,12 @@ impl NewLog<'_> {
         let Some(entry) = record.entry.as_ref().filter(|_| source.is_old) else {
             return self.push(raw, record.at);
         };
-        let id = entry.id.clone().unwrap_or_else(|| format!("message:{}", self.entry_count));
+        // pi gives every entry of a chain an id of its own making.
+        let is_numbered = source.is_chain && pi::has_fields(self.format);
+        let id = entry.id.clone().filter(|_| !is_numbered);
+        let id = id.unwrap_or_else(|| format!("message:{}", self.entry_count));
         let parent_id = match &entry.parent {
-            _ if source.is_chain && pi::has_fields(self.format) => self.last_id.take(),
+            _ if is_numbered => self.last_id.take(),
             Parent::Unsaid => self.last_id.take(),
             Parent::None => None,
             Parent::Id(parent_id) => Some(parent_id.clone()),

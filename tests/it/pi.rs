@@ -17,8 +17,12 @@ fn small() -> TestStore {
 
 /// A session whose entries behind a header are these.
 fn of_entries(entries: &[Value]) -> TestStore {
+    of_version(&json!(3), entries)
+}
+
+fn of_version(version: &Value, entries: &[Value]) -> TestStore {
     let header = json!({
-        "type": "session", "version": 3, "id": "one", "timestamp": "2026-05-01T00:00:00.000Z",
+        "type": "session", "version": version, "id": "one", "timestamp": "2026-05-01T00:00:00.000Z",
         "cwd": "/w"
     });
     let test = TestStore::new();
@@ -121,6 +125,33 @@ fn entries_of_version_1_have_ids_by_their_place() {
     // Kept from line 2 on, the header being line 0; the hook's message has its new role.
     assert_eq!(said(&row["context"]), ["One and two.", "two", "hooked"]);
     assert_eq!(row["context"][2]["role"], "custom");
+}
+
+#[test]
+fn a_chain_has_ids_of_its_own_making_and_only_there_positions_count() {
+    let message = |id: &str, text: &str| {
+        json!({
+            "type": "message", "id": id, "parentId": "gone",
+            "message": {"role": "user", "content": text}
+        })
+    };
+    let compaction = json!({
+        "type": "compaction", "id": "a", "parentId": "a", "summary": "S",
+        "firstKeptEntryIndex": 2, "firstKeptEntryId": "a"
+    });
+    let entries = [message("a", "one"), message("a", "two"), compaction, message("a", "three")];
+
+    let test = of_version(&Value::Null, &entries);
+    let row = test.row("one");
+    assert_eq!(row["tree"].as_array().unwrap().len(), 4);
+    assert_eq!(said(&row["context"]), ["S", "two", "three"]);
+    assert_eq!(test.store.check().unwrap(), []);
+
+    let only_index = json!({
+        "type": "compaction", "id": "c", "parentId": "a", "summary": "S", "firstKeptEntryIndex": 1
+    });
+    let test = of_version(&json!(2), &[message("a", "one"), only_index]);
+    assert_eq!(said(&test.row("one")["context"]), ["S"]);
 }
 
 #[test]

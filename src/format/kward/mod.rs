@@ -339,6 +339,7 @@ fn entry(entry_type: &'static str, fields: &Fields<'_>) -> NewEntry {
         role,
         message_id,
         first_kept,
+        kept_position: None,
         runtime: None,
     }
 }

@@ -301,7 +301,8 @@ fn entry(value: Raw<'_>, entry_type: Cow<'static, str>) -> NewEntry {
         "custom_message" => Some("custom".to_owned()),
         _ => None,
     };
-    let first_kept = (entry_type == "compaction").then(|| first_kept(value)).flatten();
+    let is_compaction = entry_type == "compaction";
+    let first_kept = value.get("firstKeptEntryId").filter(|_| is_compaction).map(id_text);
     let runtime = runtime(value, &entry_type, message);
     NewEntry {
         id: value.get("id").map(id_text).filter(|id| !id.is_empty()),
@@ -309,24 +310,25 @@ fn entry(value: Raw<'_>, entry_type: Cow<'static, str>) -> NewEntry {
         entry_type,
         role,
         message_id: None,
-        first_kept,
+        first_kept: first_kept.filter(|id| !id.is_empty()).map(Stored::Text),
+        kept_position: kept_index(value).filter(|_| is_compaction),
         runtime,
     }
 }
 
-/// The entry that a compaction keeps the path from; version 1 counts lines, the header as 0.
-fn first_kept(value: Raw<'_>) -> Option<Stored> {
-    if let Some(id) = value.get("firstKeptEntryId") {
-        return Some(id_text(id)).filter(|id| !id.is_empty()).map(Stored::Text);
+/// The position as it is kept, told from an id by its type.
+pub(super) fn kept_position(first_kept: &Stored) -> Option<usize> {
+    match first_kept {
+        Stored::Json(position) => position.parse().ok(),
+        Stored::Text(_) => None,
     }
-    let index = value.get("firstKeptEntryIndex").and_then(date::number)?;
-    let is_place = 1.0 <= index && index.fract() == 0.0 && index < f64::from(u32::MAX);
-    is_place.then(|| Stored::Text(format!("message:{}", index as u64 - 1)))
 }
 
-/// `message:<n>` names an entry of version 1 by its position.
-pub(super) fn kept_position(first_kept: &str) -> Option<usize> {
-    first_kept.strip_prefix("message:")?.parse().ok()
+/// The entry that a compaction of version 1 keeps the path from; there, the header is 0.
+fn kept_index(value: Raw<'_>) -> Option<usize> {
+    let index = value.get("firstKeptEntryIndex").and_then(date::number)?;
+    let is_place = 1.0 <= index && index.fract() == 0.0 && index < f64::from(u32::MAX);
+    is_place.then(|| index as usize - 1)
 }
 
 /// The settings that hold from an entry on, on its branch.

@@ -64,9 +64,9 @@ pub(in crate::format) fn identified(
     }
     members.push(format!("\"id\":{}", json::spelt(id)));
     members.push(format!("\"parentId\":{}", parent_id.map_or("null".to_owned(), json::spelt)));
-    if let Some(crate::model::Stored::Text(first_kept)) = super::first_kept(value) {
-        members.push(format!("\"firstKeptEntryId\":{}", json::spelt(&first_kept)));
-    }
+    let by_position = super::kept_index(value).map(|n| json::spelt(&format!("message:{n}")));
+    let first_kept = by_position.or_else(|| value.get("firstKeptEntryId").map(json::compact));
+    members.extend(first_kept.map(|first_kept| format!("\"firstKeptEntryId\":{first_kept}")));
     Some(format!("{{{}}}\n", members.join(",")))
 }
 
