@@ -15,7 +15,7 @@ mod write;
 
 pub(crate) use raw::{Kind, Raw, code_points, distinct_members, has_lone_surrogate};
 pub(crate) use scan::{Features, MAX_DIGITS, scan};
-pub(crate) use write::{clean, compact, spelt, stored_points, write_text};
+pub(crate) use write::{clean, clean_doubles, compact, spelt, stored_points, write_text};
 
 #[cfg(test)]
 mod tests {
@@ -55,6 +55,20 @@ mod tests {
         check_clean(&"9".repeat(4_301), "0");
         let deep = format!("{}{}", "[".repeat(501), "]".repeat(501));
         check_clean(&deep, &format!("{}0{}", "[".repeat(500), "]".repeat(500)));
+    }
+
+    #[test]
+    fn doubles_are_spelt_as_javascript_spells_them() {
+        let (value, _) = scan(
+            b"[1.0,-0,12345678901234567890,9007199254740993,1e21,-1E-7,0.000001,1.5,123456789012345678901234,1e400]",
+        )
+        .unwrap();
+
+        assert_eq!(
+            clean_doubles(value, "null"),
+            "[1,0,12345678901234567000,9007199254740992,1e+21,-1e-7,0.000001,1.5,\
+             1.2345678901234569e+23,null]"
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Values spelt again: compactly, or so that every reader takes them.
 
+use std::borrow::Cow;
+
 use super::raw::{Piece, pieces};
 use super::{Kind, MAX_DIGITS, Raw, distinct_members};
 use crate::model::Stored;
@@ -25,23 +27,62 @@ pub(crate) fn compact(value: Raw<'_>) -> String {
 /// deeper than 500, an integer of more than 4,300 digits, NaN, an infinity) is
 /// replaced by `instead`, itself JSON.
 pub(crate) fn clean(value: Raw<'_>, instead: &str) -> String {
+    clean_with(value, instead, |number| {
+        is_common_number(number).then(|| String::from_utf8_lossy(number))
+    })
+}
+
+/// The same with numbers as JavaScript has them: doubles, in its spelling.
+pub(crate) fn clean_doubles(value: Raw<'_>, instead: &str) -> String {
+    clean_with(value, instead, |number| double(number).map(Cow::Owned))
+}
+
+fn clean_with(
+    value: Raw<'_>,
+    instead: &str,
+    number: impl Fn(&[u8]) -> Option<Cow<'_, str>>,
+) -> String {
     let mut out = Vec::with_capacity(value.bytes().len());
-    write_clean(value, 1, instead, &mut out);
+    write_clean(value, 1, instead, &number, &mut out);
     // Every branch of `write_clean` writes UTF-8.
     String::from_utf8(out).unwrap_or_else(|_| instead.to_owned())
 }
 
-fn write_clean(value: Raw<'_>, depth: usize, instead: &str, out: &mut Vec<u8>) {
+fn write_clean(
+    value: Raw<'_>,
+    depth: usize,
+    instead: &str,
+    number: &dyn Fn(&[u8]) -> Option<Cow<'_, str>>,
+    out: &mut Vec<u8>,
+) {
     match value.kind() {
         Kind::Object | Kind::Array if depth > MAX_CLEAN_DEPTH => {
             out.extend_from_slice(instead.as_bytes());
         }
-        Kind::Number if !is_common_number(value.bytes()) => {
-            out.extend_from_slice(instead.as_bytes());
+        Kind::Number => {
+            let number = number(value.bytes());
+            out.extend_from_slice(number.as_deref().unwrap_or(instead).as_bytes());
         }
         _ => write_value(value, out, &mut |inner, out| {
-            write_clean(inner, depth + 1, instead, out);
+            write_clean(inner, depth + 1, instead, number, out);
         }),
+    }
+}
+
+/// A number as JavaScript spells it; `None` for one beyond the range of a double.
+fn double(number: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(number).ok()?;
+    let value: f64 = text.parse().ok()?;
+    let size = value.abs();
+    if !size.is_finite() {
+        None
+    } else if size == 0.0 {
+        Some("0".to_owned())
+    } else if (1e-6..1e21).contains(&size) {
+        Some(value.to_string())
+    } else {
+        let text = format!("{value:e}");
+        Some(if size < 1.0 { text } else { text.replace('e', "e+") })
     }
 }
 

@@ -48,7 +48,7 @@ pub(in crate::format) fn messages(
         return Vec::new();
     }
     let content = replacement.and_then(|replacement| replacement.get("content"));
-    let clean = |value: Raw<'_>| json::clean(value, instead);
+    let clean = |value: Raw<'_>| json::clean_doubles(value, instead);
     let member = |key: &str| value.get(key).map(|value| format!("\"{key}\":{}", clean(value)));
     let timestamp = || {
         let millis = value.get("timestamp").and_then(date::millis);
@@ -116,14 +116,14 @@ fn edited(message: Raw<'_>, is_old: bool, edit: Option<Raw<'_>>, instead: &str) 
             if text.kind() == Kind::String
                 && matches!(role.as_str(), "assistant" | "toolResult") =>
         {
-            Some(format!("[{{\"type\":\"text\",\"text\":{}}}]", json::clean(text, instead)))
+            Some(format!("[{{\"type\":\"text\",\"text\":{}}}]", json::clean_doubles(text, instead)))
         }
-        Some(content) => Some(json::clean(content, instead)),
+        Some(content) => Some(json::clean_doubles(content, instead)),
         None if own.is_none() => missing.map(str::to_owned),
         None => None,
     };
     if content.is_none() && !is_renamed {
-        return json::clean(message, instead);
+        return json::clean_doubles(message, instead);
     }
     let mut members = Vec::new();
     let mut is_placed = false;
@@ -133,7 +133,7 @@ fn edited(message: Raw<'_>, is_old: bool, edit: Option<Raw<'_>>, instead: &str) 
         let value = match &content {
             Some(content) if is_content => content.clone(),
             _ if is_renamed && key.is("role") => "\"custom\"".to_owned(),
-            _ => json::clean(value, instead),
+            _ => json::clean_doubles(value, instead),
         };
         members.push(format!("{}:{value}", json::spelt(&key.text())));
     }

@@ -414,7 +414,7 @@ fn is_falsy(value: Raw<'_>) -> bool {
 fn id_text(value: Raw<'_>) -> String {
     match value.string() {
         Some(text) => text.into_owned(),
-        None => json::clean(value, "null"),
+        None => json::clean_doubles(value, "null"),
     }
 }
 
