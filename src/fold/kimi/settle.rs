@@ -144,7 +144,8 @@ fn settle_rows(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Vec<(Se
     let mut rows = BTreeMap::new();
     for path in [stem, &flat] {
         if let Some(session) = sessions::session_at(conn, source_id, path)?
-            && !is_of_shorter_name(conn, source_id, path, stem)?
+            && (found.iter().any(|unit| unit.path == path)
+                || !is_of_other_name(conn, source_id, path, stem)?)
         {
             rows.insert(path.to_vec(), session);
         }
@@ -178,12 +179,15 @@ fn settle_rows(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Vec<(Se
     found.into_iter().map(with_row).collect()
 }
 
-/// Whether a session that has a name for its path is a flat file of another name.
-fn is_of_shorter_name(conn: &Connection, source_id: i64, path: &[u8], name: &[u8]) -> Result<bool> {
-    match layout::flat_stem(path).filter(|_| path == name) {
-        Some(stem) => Ok(units::units(conn, source_id, stem)?.iter().any(|unit| unit.path == path)),
-        None => Ok(false),
+/// Whether what lies at a path goes by another name: a folder may be called as flat files are.
+fn is_of_other_name(conn: &Connection, source_id: i64, path: &[u8], name: &[u8]) -> Result<bool> {
+    let names = [Some(path), layout::flat_stem(path)];
+    for other in names.into_iter().flatten().filter(|other| *other != name) {
+        if units::units(conn, source_id, other)?.iter().any(|unit| unit.path == path) {
+            return Ok(true);
+        }
     }
+    Ok(false)
 }
 
 /// A session and its files as they are now; `None` when nothing stands for it any more.

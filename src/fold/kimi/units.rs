@@ -32,8 +32,7 @@ impl Unit {
     }
 
     pub(crate) fn is_flat(&self) -> bool {
-        layout::part(&self.path) == Part::Flat
-            && self.files.iter().any(|file| file.path == self.path && is_content(file))
+        self.files.iter().any(|file| file.path == self.path && is_flat_file(file))
     }
 }
 
@@ -67,13 +66,13 @@ pub(crate) fn units(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Ve
     let has_folder =
         !below.is_empty() || folder.as_ref().is_some_and(|row| row.kind == FileKind::Folder);
     let flat = match is_rotation(conn, source_id, stem)? {
-        false => files::newest(conn, source_id, &flat_path)?.filter(is_content),
+        false => files::newest(conn, source_id, &flat_path)?.filter(is_flat_file),
         true => None,
     };
     let mut flats: Vec<FileRow> = Vec::new();
     if let Some(flat) = flat {
         flats = files::newest_between(conn, source_id, &beside(b"_"), &beside(b"`"))?;
-        flats.retain(|file| is_content(file) && is_rotation_of(&file.path, stem));
+        flats.retain(|file| is_flat_file(file) && is_rotation_of(&file.path, stem));
         flats.push(flat);
     }
     let mut units = Vec::new();
@@ -99,8 +98,10 @@ pub(crate) fn units(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Ve
     Ok(units)
 }
 
-fn is_content(file: &FileRow) -> bool {
+/// Whether a file can be a session, or a rotation of one: not beside what was imported.
+fn is_flat_file(file: &FileRow) -> bool {
     matches!(file.kind, FileKind::Log | FileKind::Document)
+        && layout::part(&file.path) == Part::Flat
 }
 
 /// The names of which a flat file of this name decides whether they are rotations.
@@ -118,7 +119,7 @@ pub(crate) fn rotated(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<
 fn is_rotation(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<bool> {
     let Some(base) = layout::rotated_stem(stem) else { return Ok(false) };
     let flat = files::newest(conn, source_id, &[base, b".jsonl"].concat())?;
-    Ok(flat.is_some_and(|file| is_content(&file)) && !is_rotation(conn, source_id, base)?)
+    Ok(flat.is_some_and(|file| is_flat_file(&file)) && !is_rotation(conn, source_id, base)?)
 }
 
 fn is_rotation_of(path: &[u8], stem: &[u8]) -> bool {
