@@ -8,6 +8,7 @@ mod concurrency;
 mod growth;
 mod kimi;
 mod kimi_changes;
+mod kimi_odd;
 mod kimi_properties;
 mod kward;
 mod layers;

@@ -107,26 +107,34 @@ fn fold_subagents(fold: &Fold<'_>) -> Result<()> {
         if file.kind != FileKind::Document {
             continue;
         }
-        match subagents::parse(&document(fold.conn, file)?) {
-            Ok(meta) => agents.push((
-                meta.updated_at,
-                SubagentRow {
-                    folder: String::from_utf8_lossy(folder).into_owned(),
-                    agent_id: meta.agent_id,
-                    subagent_type: meta.subagent_type,
-                    status: meta.status,
-                    description: meta.description,
-                    created_at: Stored::Json(state::float(meta.created_at)),
-                    updated_at: Stored::Json(state::float(meta.updated_at)),
-                    last_task_id: meta.last_task_id,
-                    launch_spec: meta.launch_spec,
-                },
-            )),
+        let meta = match subagents::parse(&document(fold.conn, file)?) {
+            Ok(meta) => meta,
             Err(reason) => {
                 let detail = format!("no sub-agent: {reason}");
                 fold.note(Some(file), None, ProblemKind::Unreadable, &detail)?;
+                continue;
             }
+        };
+        let seconds = |at: f64| match at.is_finite() {
+            true => Stored::Json(state::float(at)),
+            false => Stored::Json("null".to_owned()),
+        };
+        if !meta.created_at.is_finite() || !meta.updated_at.is_finite() {
+            let detail = "a time of the sub-agent is NaN or infinite";
+            fold.note(Some(file), None, ProblemKind::Time, detail)?;
         }
+        let row = SubagentRow {
+            folder: String::from_utf8_lossy(folder).into_owned(),
+            agent_id: meta.agent_id,
+            subagent_type: meta.subagent_type,
+            status: meta.status,
+            description: meta.description,
+            created_at: seconds(meta.created_at),
+            updated_at: seconds(meta.updated_at),
+            last_task_id: meta.last_task_id,
+            launch_spec: meta.launch_spec,
+        };
+        agents.push((meta.updated_at, row));
     }
     // Files come by path, and of equal times the first stays first.
     agents.sort_by(|a, b| b.0.total_cmp(&a.0));

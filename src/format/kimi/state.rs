@@ -139,13 +139,17 @@ fn read(value: Raw<'_>, loaded: &mut Loaded) {
             }
         };
         if !good {
-            bad.push(name.into_owned());
+            let is_number = lax::float(value).is_some_and(|number| !number.is_finite());
+            bad.push(match name.as_ref() {
+                "wire_mtime" | "archived_at" if is_number => format!("{name} is NaN or infinite"),
+                _ => format!(
+                    "{name:.60} has a value that Kimi does not take; for it, Kimi drops the whole \
+                     state"
+                ),
+            });
         }
     }
-    for name in bad {
-        let detail = format!(
-            "{name:.60} has a value that Kimi does not take; for it, Kimi drops the whole state"
-        );
+    for detail in bad {
         loaded.problems.push((Part::State, ProblemKind::Unreadable, detail));
     }
 }

@@ -11,6 +11,7 @@ pub(crate) struct Meta {
     pub(crate) subagent_type: Stored,
     pub(crate) status: String,
     pub(crate) description: Stored,
+    /// NaN and infinities among them, as in the other.
     pub(crate) created_at: f64,
     pub(crate) updated_at: f64,
     pub(crate) last_task_id: Option<Stored>,
@@ -28,8 +29,7 @@ pub(crate) fn parse(content: &[u8]) -> Result<Meta, String> {
         value.get(key).and_then(text::stored_string).ok_or_else(|| format!("{key} is no text"))
     };
     let time = |value: Raw<'_>, key: &str| {
-        let time = value.get(key).and_then(lax::float).filter(|time| time.is_finite());
-        time.ok_or_else(|| format!("{key} is no time"))
+        value.get(key).and_then(lax::float).ok_or_else(|| format!("{key} is no time"))
     };
     let text_or_null = |value: Raw<'_>, key: &str| match value.get(key) {
         Some(value) if value.kind() != Kind::Null => {

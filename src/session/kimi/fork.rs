@@ -105,9 +105,16 @@ impl Session {
     fn fork_kimi(&self, tx: &Connection, place: &Place, cut: &Cut) -> Result<SessionKey> {
         let at = self.time();
         let state = fold::load_state(tx, &place.unit)?.state;
-        let title =
-            state.custom_title.map(|title| title.to_text()).filter(|title| !title.is_empty());
-        let title = title.as_deref().unwrap_or("Untitled");
+        let title = match state.custom_title {
+            // Half a surrogate pair stays one.
+            Some(Stored::Json(title)) => {
+                Stored::Json(format!("\"{}: {}", cut.prefix, title.trim_start_matches('"')))
+            }
+            Some(Stored::Text(title)) if !title.is_empty() => {
+                Stored::Text(format!("{}: {title}", cut.prefix))
+            }
+            _ => Stored::Text(format!("{}: Untitled", cut.prefix)),
+        };
         let id = self.id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         let folder = new_folder(tx, place, &id)?;
         let mut writer = Writer::new(tx, &place.source, at);
@@ -130,7 +137,7 @@ impl Session {
         }
         fork_context(tx, place, cut, &mut writer, inside("context.jsonl"))?;
         let state = State {
-            custom_title: Some(Stored::Text(format!("{}: {title}", cut.prefix))),
+            custom_title: Some(title),
             title_generated: true,
             wire_mtime: Some(seconds(at)).filter(|_| !cut.is_empty),
             ..State::default()

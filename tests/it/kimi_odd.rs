@@ -1,0 +1,66 @@
+//! Kimi's share directories with what nobody would expect in them.
+
+use serde_json::json;
+use sessile::ImportOptions;
+
+use crate::kimi::{ONE, small};
+use crate::support::TestStore;
+
+const CONTEXT: &str = "{\"role\":\"user\",\"content\":\"a\"}\n";
+
+fn import(test: &TestStore) {
+    test.store.import(&test.root, &ImportOptions::new()).unwrap();
+}
+
+#[test]
+fn a_stray_file_beside_imported_sessions_is_none_of_them() {
+    let test = small();
+    let before = test.dump();
+
+    test.write("imported_sessions/stray.jsonl", CONTEXT);
+    import(&test);
+
+    assert_eq!(test.dump(), before);
+    test.assert_sound();
+}
+
+#[test]
+fn a_name_that_begins_like_a_rotations_is_a_session_of_its_own() {
+    let test = small();
+    let folder = "sessions/dd3464ad15e3938bd1128bd2347c29d6";
+    test.write(format!("{folder}/.jsonl"), CONTEXT);
+    test.write(format!("{folder}/_1.jsonl"), CONTEXT);
+    import(&test);
+
+    assert_eq!(test.row("_1")["context"]["history"][0]["content"], "a");
+    test.assert_sound();
+}
+
+#[test]
+fn a_sub_agent_is_listed_whatever_its_times_are() {
+    let test = small();
+    let meta = r#"{"agent_id":"odd","subagent_type":"coder","status":"idle","description":"d",
+        "created_at":NaN,"updated_at":1e400,
+        "launch_spec":{"agent_id":"odd","subagent_type":"coder","created_at":Infinity}}"#;
+    test.write(format!("{ONE}/subagents/zz/meta.json"), meta);
+    import(&test);
+
+    let row = test.row("1111");
+    let agent = &row["subagents"][0];
+    assert_eq!(agent["agent_id"], "odd");
+    assert_eq!((&agent["created_at"], &agent["updated_at"]), (&json!(null), &json!(null)));
+    assert!(row["problems"].as_array().unwrap().iter().any(|problem| problem["kind"] == "time"));
+    test.assert_sound();
+}
+
+#[test]
+fn the_fork_of_half_a_surrogate_pair_is_titled_with_it() {
+    let test = small();
+    test.write(format!("{ONE}/state.json"), r#"{"custom_title":"half \ud83d"}"#);
+    import(&test);
+
+    let original = test.store.live(test.store.find("1111").unwrap()).unwrap();
+    let fork = original.duplicate().unwrap();
+
+    assert_eq!(fork.info().unwrap().title_json(), "\"Fork: half \\ud83d\"");
+}
