@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::format::json;
 use crate::model::{Format, Header, Problem, SessionInfo, SessionKey, Stored};
 use crate::store::problems::LooseCursor;
-use crate::store::{Store, entries, labels, log, problems, records, sessions};
+use crate::store::{Store, entries, heads, labels, log, problems, records, sessions};
 
 impl Store {
     /// Writes one JSON object a line for each session, by root and file, and
@@ -162,9 +162,14 @@ fn write_session(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> 
     field(&mut row, "session_id", &optional(info.session_id.as_deref()));
     field(&mut row, "work_dir", &optional(info.work_dir.as_deref()));
     field(&mut row, "title", &info.title_json());
-    // Nothing in Kimi's files says when a session began.
-    let created_at = Some(info.created_at.to_string()).filter(|_| info.format != Format::Kimi);
-    field(&mut row, "created_at", &optional(created_at.as_deref()));
+    let created_at = match info.format {
+        Format::Kward => Some(info.created_at),
+        // Nothing in Kimi's files says when a session began.
+        Format::Kimi => None,
+        // Only the header says so.
+        Format::Pi => heads::head(conn, info.key)?.created_at,
+    };
+    field(&mut row, "created_at", &optional(created_at.map(|at| at.to_string()).as_deref()));
     field(&mut row, "modified_at", &text(&info.modified_at.to_string()));
     field(&mut row, "archived", if info.archived_at.is_some() { "true" } else { "false" });
     if let Some(time) = info.trashed_at {

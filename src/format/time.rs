@@ -85,7 +85,7 @@ pub(crate) fn parse(text: &str) -> Option<Parsed> {
 }
 
 /// Days from the epoch to the first of a month, in the Gregorian calendar.
-fn days_from_civil(year: i128, month: i128) -> i128 {
+pub(super) fn days_from_civil(year: i128, month: i128) -> i128 {
     // Years begin in March here, so that the day a leap year adds comes last.
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
@@ -94,7 +94,7 @@ fn days_from_civil(year: i128, month: i128) -> i128 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
-fn take(rest: &mut &[u8], any: &[u8]) -> bool {
+pub(super) fn take(rest: &mut &[u8], any: &[u8]) -> bool {
     let found = rest.first().is_some_and(|byte| any.contains(byte));
     if found {
         *rest = &rest[1..];
@@ -106,7 +106,7 @@ fn expect(rest: &mut &[u8], any: &[u8]) -> Option<()> {
     take(rest, any).then_some(())
 }
 
-fn two_digits(rest: &mut &[u8]) -> Option<i128> {
+pub(super) fn two_digits(rest: &mut &[u8]) -> Option<i128> {
     let (digits, behind) = rest.split_at_checked(2)?;
     if !digits.iter().all(u8::is_ascii_digit) {
         return None;

@@ -210,6 +210,30 @@ fn activity_is_the_latest_message_wherever_it_stands() {
 }
 
 #[test]
+fn times_are_read_as_javascript_reads_them() {
+    let note = |id: &str, at: Value| {
+        json!({
+            "type": "custom_message", "id": id, "parentId": null, "timestamp": at, "content": "x"
+        })
+    };
+    for (at, millis) in [
+        (json!("1600-01-01"), json!(-11_676_096_000_000_i64)),
+        (json!("9999-12-31T23:59:59Z"), json!(253_402_300_799_000_i64)),
+        (json!(1.5), json!(1)),
+        (Value::Null, json!(0)),
+        (json!("soon"), Value::Null),
+    ] {
+        let test = of_entries(&[note("a", at)]);
+        assert_eq!(test.row("one")["context"][0]["timestamp"], millis);
+    }
+
+    let test = TestStore::new();
+    test.write("sessions/--w--/one.jsonl", line(&json!({"type": "session", "id": "one"})));
+    test.store.import(&test.root, &ImportOptions::new().format(Format::Pi)).unwrap();
+    assert_eq!(test.row("one")["created_at"], Value::Null);
+}
+
+#[test]
 fn no_table_of_pis_changes_unseen() {
     let test = small();
     for (table, column, value) in [

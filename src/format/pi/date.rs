@@ -1,7 +1,7 @@
 //! Times as JavaScript reads them.
 
 use crate::format::json::{Kind, Raw};
-use crate::format::time;
+use crate::format::time::{days_from_civil, take, two_digits};
 use crate::model::Timestamp;
 
 const MILLI: i64 = 1_000_000;
@@ -38,33 +38,70 @@ pub(super) fn timestamp(millis: i64) -> (Timestamp, bool) {
     }
 }
 
-/// The date formats of ECMAScript: a year, a month or a day is UTC, a time without a zone as well.
+/// The date format of ECMAScript: a year, a month or a day is UTC; a time without a
+/// zone is so here as well. Of what engines read beyond that, a blank before time and zone.
 fn parse(text: &str) -> Option<i64> {
-    let text = text.trim();
-    let (date, clock) = match text.find(['T', 't', ' ']) {
-        Some(at) => (&text[..at], &text[at + 1..]),
-        None => (text, ""),
+    let mut rest = text.as_bytes();
+    let sign = match rest.first() {
+        Some(b'-') => -1,
+        Some(b'+') => 1,
+        _ => 0,
     };
-    let unsigned = date.strip_prefix(['+', '-']).unwrap_or(date);
-    let sign = &date[..date.len() - unsigned.len()];
-    let date = match unsigned.split('-').collect::<Vec<_>>()[..] {
-        [year] => format!("{year}-01-01"),
-        [year, month] => format!("{year}-{month}-01"),
-        [year, month, day] => format!("{year}-{month}-{day}"),
-        _ => return None,
-    };
-    let sign = if sign == "-" { "-" } else { "" };
-    let clock = clock.trim();
-    let zone = clock.find(['Z', 'z', '+', '-']).unwrap_or(clock.len());
-    let (clock, zone) = clock.split_at(zone);
-    let clock = match clock.matches(':').count() {
-        0 if clock.is_empty() && zone.is_empty() => "00:00:00",
-        1 => &format!("{clock}:00"),
-        2 => clock,
-        _ => return None,
-    };
-    let parsed = time::parse(&format!("{sign}{date}T{clock}{}", zone.trim()))?;
-    (!parsed.clamped).then_some(parsed.at.0.div_euclid(MILLI))
+    let (digits, behind) =
+        if sign == 0 { rest.split_at_checked(4) } else { rest[1..].split_at_checked(6) }?;
+    rest = behind;
+    let year: i128 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    if !digits.iter().all(u8::is_ascii_digit) || sign < 0 && year == 0 {
+        return None;
+    }
+    let month = if take(&mut rest, b"-") { two_digits(&mut rest)? } else { 1 };
+    let day = if take(&mut rest, b"-") { two_digits(&mut rest)? } else { 1 };
+    let time = if rest.is_empty() { 0 } else { time_of_day(rest)? };
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let year = if sign < 0 { -year } else { year };
+    let days = days_from_civil(year, month) + day - 1;
+    let millis = i64::try_from(days * 86_400_000 + time).ok()?;
+    whole(millis as f64)
+}
+
+/// Milliseconds from midnight in UTC: `T10:00:00.000Z`.
+fn time_of_day(mut rest: &[u8]) -> Option<i128> {
+    if !take(&mut rest, b"Tt ") {
+        return None;
+    }
+    let hour = two_digits(&mut rest)?;
+    let minute = take(&mut rest, b":").then(|| two_digits(&mut rest)).flatten()?;
+    let second = if take(&mut rest, b":") { two_digits(&mut rest)? } else { 0 };
+    let mut fraction = 0;
+    if take(&mut rest, b".") {
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if digits == 0 {
+            return None;
+        }
+        for place in 0..3 {
+            let digit = rest[..digits].get(place).map_or(0, |byte| byte - b'0');
+            fraction = fraction * 10 + i128::from(digit);
+        }
+        rest = &rest[digits..];
+    }
+    take(&mut rest, b" ");
+    let mut offset = 0;
+    if !take(&mut rest, b"Zz") && !rest.is_empty() {
+        let sign = if rest[0] == b'-' { -1 } else { 1 };
+        if !take(&mut rest, b"+-") {
+            return None;
+        }
+        let hours = two_digits(&mut rest)?;
+        take(&mut rest, b":");
+        let minutes = two_digits(&mut rest).filter(|minutes| hours < 24 && *minutes < 60)?;
+        offset = sign * (hours * 60 + minutes);
+    }
+    let is_midnight = hour == 24 && minute == 0 && second == 0 && fraction == 0;
+    let in_range = (hour < 24 || is_midnight) && minute < 60 && second < 60;
+    (in_range && rest.is_empty())
+        .then_some(((hour * 60 + minute - offset) * 60 + second) * 1000 + fraction)
 }
 
 #[cfg(test)]
@@ -80,6 +117,22 @@ mod tests {
             ("\"2026-01\"", Some(1_767_225_600_000)),
             ("\"2026-01-05T10:00Z\"", Some(1_767_607_200_000)),
             ("\"2026-01-05T10:00:00+01:00\"", Some(1_767_603_600_000)),
+            ("\"2026-01-05 10:00 Z\"", Some(1_767_607_200_000)),
+            ("\"2026-01-05T24:00:00+0130\"", Some(1_767_652_200_000)),
+            ("\"2026-01-05T10:00:00.1239Z\"", Some(1_767_607_200_123)),
+            ("\"1600-01-01\"", Some(-11_676_096_000_000)),
+            ("\"9999-12-31T23:59:59Z\"", Some(253_402_300_799_000)),
+            ("\"-000001-01-01T00:00:00Z\"", Some(-62_198_755_200_000)),
+            ("\"+275760-09-13\"", Some(8_640_000_000_000_000)),
+            ("\"+275760-09-13T00:00:00.001Z\"", None),
+            ("\"-000000-01-01\"", None),
+            ("\"2026-01-05T23:59:60Z\"", None),
+            ("\"2026-01-05T10:00:00+02\"", None),
+            ("\"2026-01-05T10:00:00-12:60\"", None),
+            ("\"2026-01-05T\"", None),
+            ("\"2026-01-05T10:00:00.Z\"", None),
+            ("\" 2026-01-05T10:00:00Z\"", None),
+            ("\"2026-13-05\"", None),
             ("1767607200000.7", Some(1_767_607_200_000)),
             ("\"yesterday\"", None),
             ("\"\"", None),

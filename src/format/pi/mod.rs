@@ -246,13 +246,10 @@ fn read_message(value: Raw<'_>, record: &mut Record) {
                 record.problems.push((ProblemKind::Unreadable, detail));
             }
             Some(_) => {
-                let own = message.get("timestamp").and_then(date::number);
-                let own = own
-                    .and_then(|millis| (millis.abs() <= 8.64e15).then_some(millis.trunc() as i64));
-                let of_entry = || value.get("timestamp").and_then(date::millis);
-                let given =
-                    message.get("timestamp").is_some_and(|time| time.kind() == Kind::Number);
-                let millis = if given { own } else { of_entry() };
+                // A number beyond all range counts as absent.
+                let is_number = |time: &Raw<'_>| date::number(*time).is_some_and(f64::is_finite);
+                let own = message.get("timestamp").filter(is_number);
+                let millis = own.or_else(|| value.get("timestamp")).and_then(date::millis);
                 record.activity_at =
                     millis.filter(|millis| 0 < *millis).map(|millis| date::timestamp(millis).0);
             }
