@@ -50,9 +50,9 @@ CREATE INDEX compactions_by_session ON compactions (session_key);
 CREATE TABLE labels (
     session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
     target_id   TEXT    NOT NULL,
-    label       TEXT    NOT NULL,
+    label       ANY     NOT NULL, -- as stored
     labelled_at ANY, -- as stored
-    line_key    INTEGER NOT NULL, -- the line that set it, or the event
+    line_key    INTEGER NOT NULL, -- the line that set it (in pi: that set it first), or the event
 
     PRIMARY KEY (session_key, target_id)
 ) STRICT, WITHOUT ROWID;

@@ -252,7 +252,7 @@ fn write_tree(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Res
             out,
             "{comma}{}:{{\"label\":{},\"timestamp\":{timestamp}}}",
             text(&label.target_id),
-            text(&label.label)
+            label.exact_label.to_json()
         )
         .map_err(refused)?;
         comma = ",";

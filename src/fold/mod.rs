@@ -206,6 +206,7 @@ impl<'a> Fold<'a> {
                     &label,
                     labelled_at.as_ref(),
                     line_key,
+                    self.format.lists_by_file(),
                 ),
                 None => labels::delete_label(self.conn, self.session, &target_id),
             },

@@ -246,6 +246,8 @@ pub struct Label {
     pub target_id: String,
     /// The text.
     pub label: String,
+    /// The same as stored.
+    pub(crate) exact_label: Stored,
     /// The time in the record that set it, as stored.
     pub labelled_at: Option<Stored>,
 }

@@ -84,7 +84,7 @@ impl Record {
             }
             Some(Change::Leaf(target)) => text(target),
             Some(Change::Label { target_id, label, labelled_at }) => {
-                target_id.len() + text(label) + weight(labelled_at.as_ref())
+                target_id.len() + weight(label.as_ref()) + weight(labelled_at.as_ref())
             }
             Some(Change::Info { name, runtime }) => weight(name.as_ref()) + runtime.weight(),
             Some(Change::SystemPrompt { hash, reason }) => weight(hash.as_ref()) + text(reason),
@@ -106,7 +106,7 @@ fn weight(value: Option<&Stored>) -> usize {
 /// A tree node before it has its place.
 #[derive(Clone, Debug)]
 pub(crate) struct NewEntry {
-    /// `None` or not empty.
+    /// Empty only in pi's files.
     pub(crate) id: Option<String>,
     pub(crate) parent: Parent,
     pub(crate) entry_type: Cow<'static, str>,
@@ -138,7 +138,7 @@ pub(crate) enum Change {
     Label {
         target_id: String,
         /// `None` clears it.
-        label: Option<String>,
+        label: Option<Stored>,
         labelled_at: Option<Stored>,
     },
     /// The name as the record has it, and the runtime settings it carries.

@@ -257,8 +257,8 @@ impl Session {
         Ok(())
     }
 
-    /// Sets the label of an entry, without white space around it; `None` or a
-    /// blank one clears it. Returns the id of the label's record, and whether
+    /// Sets the label of an entry, without white space around it (pi keeps
+    /// that); `None` or a blank one clears it. Returns the id of the label's record, and whether
     /// there is such an entry: a label may come before it.
     ///
     /// # Errors
@@ -272,6 +272,7 @@ impl Session {
         if entry_id.is_empty() {
             return Err(Error::InvalidRecord("a label needs the id of an entry".to_owned()));
         }
+        let exact = label;
         let label = label.map(append::strip).filter(|label| !label.is_empty());
         if self.store.read(|conn| kimi::has_state(conn, self.key))? {
             return self.store.write(|tx| {
@@ -285,7 +286,7 @@ impl Session {
             let known = entries::entry_key(conn, self.key, entry_id)?.is_some();
             if pi::has_fields(head.format) {
                 let target = json::spelt(entry_id);
-                let fields = match label {
+                let fields = match exact {
                     Some(label) => {
                         format!("{{\"targetId\":{target},\"label\":{}}}", json::spelt(label))
                     }
@@ -312,8 +313,10 @@ impl Session {
         }
         self.append(|conn, head| {
             if pi::has_fields(head.format) {
-                let name = name.unwrap_or_default().replace("\r\n", " ").replace(['\r', '\n'], " ");
-                let fields = format!("{{\"name\":{}}}", json::spelt(&name));
+                // A run of line ends is one blank.
+                let lines = name.unwrap_or_default().split(['\r', '\n']);
+                let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+                let fields = format!("{{\"name\":{}}}", json::spelt(&lines.join(" ")));
                 let (line, _) = self.pi_entry(conn, head, "session_info", &fields)?;
                 return Ok(Some((line, ())));
             }

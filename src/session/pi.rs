@@ -9,7 +9,7 @@ use super::copy::Source;
 use super::{Session, append, compact_within};
 use crate::error::{Error, Result};
 use crate::fold::Fold;
-use crate::format::stored_text;
+use crate::format::{json, stored_text};
 use crate::model::{Draft, Entry, Format, SessionKey, Timestamp};
 use crate::store::events::{self, EventKind};
 use crate::store::{Store, entries, labels, log, records, sessions};
@@ -147,12 +147,14 @@ impl Session {
                 continue;
             }
             let id = new_entry_id(tx, copy.session)?;
-            let fields = serde_json::json!({ "targetId": label.target_id, "label": label.label });
+            let target_id = json::spelt(&label.target_id);
+            let label_json = label.exact_label.to_json();
+            let fields = format!("{{\"targetId\":{target_id},\"label\":{label_json}}}");
             let draft = Draft::Fields {
                 entry_type: "label",
                 id: &id,
                 parent_id: last.as_deref(),
-                fields: &fields.to_string(),
+                fields: &fields,
             };
             let at = label.labelled_at.as_ref().and_then(|at| Timestamp::parse(&stored_text(at)));
             let line = append::spelt(format, &draft, at.unwrap_or_else(|| self.time()))?;

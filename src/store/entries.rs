@@ -69,7 +69,10 @@ pub(crate) fn replace_entry(conn: &Connection, key: i64, entry: &EntryRow<'_>) -
         ":message_id": entry.message_id,
         ":created_at": entry.created_at,
     })?;
+    // What the line before said goes with it.
     conn.prepare_cached("DELETE FROM compactions WHERE entry_key = ?1")?.execute([key])?;
+    conn.prepare_cached("DELETE FROM settings WHERE entry_key = ?1")?.execute([key])?;
+    conn.prepare_cached("DELETE FROM usages WHERE entry_key = ?1")?.execute([key])?;
     Ok(())
 }
 
@@ -410,7 +413,7 @@ fn entry_from_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
         entry_type: row.get("type")?,
         role: row.get("role")?,
         created_at: row.get("created_at")?,
-        label: row.get("label")?,
+        label: row.get::<_, Option<Stored>>("label")?.map(|label| label.to_text()),
         line: line_number(key),
         key,
     })

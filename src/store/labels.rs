@@ -5,17 +5,22 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 use crate::error::Result;
 use crate::model::{Label, SessionKey, Stored};
 
+/// Sets a label. Where labels keep their place, one that is changed stands where it stood.
 pub(crate) fn set_label(
     conn: &Connection,
     session: SessionKey,
     target_id: &str,
-    label: &str,
+    label: &Stored,
     labelled_at: Option<&Stored>,
     line_key: i64,
+    keeps_place: bool,
 ) -> Result<()> {
     conn.prepare_cached(
-        "INSERT OR REPLACE INTO labels (session_key, target_id, label, labelled_at, line_key)
-         VALUES (:session_key, :target_id, :label, :labelled_at, :line_key)",
+        "INSERT INTO labels (session_key, target_id, label, labelled_at, line_key)
+         VALUES (:session_key, :target_id, :label, :labelled_at, :line_key)
+         ON CONFLICT DO UPDATE
+         SET label = excluded.label, labelled_at = excluded.labelled_at,
+             line_key = iif(:keeps_place, line_key, excluded.line_key)",
     )?
     .execute(named_params! {
         ":session_key": session,
@@ -23,6 +28,7 @@ pub(crate) fn set_label(
         ":label": label,
         ":labelled_at": labelled_at,
         ":line_key": line_key,
+        ":keeps_place": keeps_place,
     })?;
     Ok(())
 }
@@ -48,8 +54,9 @@ pub(crate) fn label(
 ) -> Result<Option<String>> {
     Ok(conn
         .prepare_cached("SELECT label FROM labels WHERE session_key = ?1 AND target_id = ?2")?
-        .query_row((session, target_id), |row| row.get("label"))
-        .optional()?)
+        .query_row((session, target_id), |row| row.get::<_, Stored>("label"))
+        .optional()?
+        .map(|label| label.to_text()))
 }
 
 /// Labels of a session, in the order in which they were set.
@@ -76,9 +83,11 @@ pub(crate) fn each_label(
     )?;
     let mut rows = stmt.query([session])?;
     while let Some(row) = rows.next()? {
+        let exact_label: Stored = row.get("label")?;
         each(Label {
             target_id: row.get("target_id")?,
-            label: row.get("label")?,
+            label: exact_label.to_text(),
+            exact_label,
             labelled_at: row.get("labelled_at")?,
         })?;
     }

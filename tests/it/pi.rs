@@ -234,6 +234,57 @@ fn times_are_read_as_javascript_reads_them() {
 }
 
 #[test]
+fn names_and_labels_are_taken_as_they_are() {
+    let test = of_entries(&[
+        json!({"type": "custom", "id": "", "parentId": null}),
+        json!({"type": "label", "id": "l", "parentId": null, "targetId": "", "label": 5}),
+        json!({"type": "label", "id": "m", "parentId": "l", "targetId": "x", "label": " a "}),
+        json!({"type": "session_info", "id": "n", "parentId": "m", "name": "\u{feff}\u{85}b "}),
+    ]);
+    let row = test.row("one");
+
+    assert_eq!(row["labels"][""]["label"], 5);
+    assert_eq!(row["labels"]["x"]["label"], " a ");
+    assert_eq!(row["name"], "\u{85}b");
+    assert_eq!(row["tree"][0]["id"], "");
+    let session = test.store.find("one").unwrap();
+    let labels = test.store.labels(session).unwrap();
+    assert_eq!(labels[0].label, "5");
+    assert_eq!(test.store.check().unwrap(), []);
+}
+
+#[test]
+fn a_repeated_id_takes_its_settings_with_it() {
+    let test = of_entries(&[
+        json!({"type": "model_change", "id": "a", "parentId": null, "provider": "p", "modelId": "m"}),
+        json!({"type": "thinking_level_change", "id": "b", "parentId": "a"}),
+        json!({"type": "custom", "id": "a", "parentId": null}),
+        json!({"type": "custom", "id": "c", "parentId": "b"}),
+    ]);
+    let row = test.row("one");
+
+    assert_eq!(row["branch"], json!(["a", "b", "c"]));
+    assert_eq!((&row["model"], &row["thinking_level"]), (&Value::Null, &Value::Null));
+    assert_eq!(test.store.check().unwrap(), []);
+}
+
+#[test]
+fn what_pi_passes_by_does_not_stand_before_the_header() {
+    let test = TestStore::new();
+    let header = line(&json!({"type": "session", "version": 3, "id": "one", "cwd": "/w"}));
+    let message =
+        line(&json!({"type": "message", "id": "a", "parentId": null, "message": [{"b": 1}]}));
+    test.write("sessions/--w--/one.jsonl", format!("0\nnull\n{header}{message}"));
+    test.store.import(&test.root, &ImportOptions::new().format(Format::Pi)).unwrap();
+    let row = test.row("one");
+
+    let kinds: Vec<&Value> =
+        row["problems"].as_array().unwrap().iter().map(|problem| &problem["kind"]).collect();
+    assert_eq!(kinds, ["malformed", "malformed"]);
+    assert_eq!(row["context"], json!([[{"b": 1}]]));
+}
+
+#[test]
 fn no_table_of_pis_changes_unseen() {
     let test = small();
     for (table, column, value) in [

@@ -80,7 +80,15 @@ pub(crate) fn fold_labels(conn: &Connection, session: SessionKey) -> Result<()> 
         let at = Stored::Text(at.to_string());
         match label {
             Some(label) => {
-                labels::set_label(conn, session, &target_id, &label, Some(&at), event_id)?;
+                labels::set_label(
+                    conn,
+                    session,
+                    &target_id,
+                    &Stored::Text(label),
+                    Some(&at),
+                    event_id,
+                    false,
+                )?;
             }
             None => labels::delete_label(conn, session, &target_id)?,
         }

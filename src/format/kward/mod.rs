@@ -219,7 +219,7 @@ fn read_record(value: Raw<'_>, record: &mut Record) {
             if !target_id.is_empty() {
                 record.change = Some(Change::Label {
                     target_id,
-                    label: Some(label).filter(|label| !label.is_empty()),
+                    label: Some(label).filter(|label| !label.is_empty()).map(Stored::Text),
                     labelled_at: stored(fields.timestamp),
                 });
             }

@@ -63,7 +63,7 @@ pub(in crate::format) fn messages(
     };
     match string(value.get("type")).as_deref() {
         Some("message") => {
-            let message = value.get("message").filter(|message| message.kind() == Kind::Object);
+            let message = value.get("message").filter(|message| message.kind() != Kind::Null);
             let is_old = !super::is_current(version);
             let edited = |message| edited(message, is_old, content, instead);
             message.map(edited).into_iter().collect()

@@ -131,6 +131,11 @@ pub(super) fn parse(line: &[u8]) -> Record {
         let detail = format!("nested {} deep, beyond what common readers take", features.depth);
         record.problems.push((ProblemKind::Unreadable, detail));
     }
+    if is_falsy(value) {
+        let detail = "an empty value; pi passes it by".to_owned();
+        record.problems.push((ProblemKind::Malformed, detail));
+        return record;
+    }
     if value.kind() != Kind::Object {
         let detail = "a JSON value that is no object".to_owned();
         record.problems.push((ProblemKind::NotARecord, detail));
@@ -147,8 +152,19 @@ pub(super) fn parse(line: &[u8]) -> Record {
 
 /// What JavaScript's `trim` leaves nothing of.
 fn is_blank(line: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(line);
-    text.chars().all(|c| c == '\u{feff}' || c != '\u{85}' && c.is_whitespace())
+    String::from_utf8_lossy(line).chars().all(is_space)
+}
+
+fn is_space(c: char) -> bool {
+    c == '\u{feff}' || c != '\u{85}' && c.is_whitespace()
+}
+
+/// Code points without the white space around them.
+fn trim(points: &[u32]) -> &[u32] {
+    let is_text = |point: &u32| !char::from_u32(*point).is_some_and(is_space);
+    let start = points.iter().position(is_text).unwrap_or(points.len());
+    let end = points.iter().rposition(is_text).map_or(start, |last| last + 1);
+    &points[start..end]
 }
 
 /// Whether a number of the line is spelt as only Python reads it.
@@ -209,14 +225,14 @@ fn read_record(value: Raw<'_>, record: &mut Record) {
         "message" => read_message(value, record),
         "label" => record.change = label(value),
         "session_info" => {
-            let name = string(value.get("name"));
+            let name = value.get("name").and_then(json::code_points);
             if value.get("name").is_some_and(|name| !matches!(name.kind(), Kind::String)) {
                 let detail = "a name that is no text; pi hides the session for it".to_owned();
                 record.problems.push((ProblemKind::Unreadable, detail));
             }
-            let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+            let name = name.as_deref().map(trim).filter(|name| !name.is_empty());
             let runtime = Runtime::default();
-            record.change = Some(Change::Info { name: name.map(Stored::Text), runtime });
+            record.change = Some(Change::Info { name: name.map(json::stored_points), runtime });
         }
         _ => {}
     }
@@ -226,8 +242,7 @@ fn read_record(value: Raw<'_>, record: &mut Record) {
 
 /// What a message says of the session as a whole.
 fn read_message(value: Raw<'_>, record: &mut Record) {
-    let Some(message) = value.get("message").filter(|message| message.kind() == Kind::Object)
-    else {
+    let Some(message) = value.get("message").filter(|message| message.kind() != Kind::Null) else {
         let detail = "a message entry without a message; pi cannot restore the session".to_owned();
         record.problems.push((ProblemKind::Unreadable, detail));
         record.in_file.is_message = true;
@@ -267,7 +282,7 @@ fn points_of(message: Raw<'_>) -> Vec<u32> {
     let texts: Vec<Vec<u32>> = content
         .items()
         .filter(is_text)
-        .filter_map(|block| json::code_points(block.get("text")?))
+        .map(|block| block.get("text").and_then(json::code_points).unwrap_or_default())
         .collect();
     texts.join(&u32::from(' '))
 }
@@ -278,8 +293,8 @@ fn text_of(message: Raw<'_>) -> String {
 }
 
 fn label(value: Raw<'_>) -> Option<Change> {
-    let target_id = value.get("targetId").map(id_text).filter(|id| !id.is_empty())?;
-    let label = value.get("label").filter(|label| !is_falsy(*label)).map(id_text);
+    let target_id = value.get("targetId").map(id_text)?;
+    let label = stored(value.get("label").filter(|label| !is_falsy(*label)));
     Some(Change::Label { target_id, label, labelled_at: stored(value.get("timestamp")) })
 }
 
@@ -289,7 +304,7 @@ fn entry(value: Raw<'_>, entry_type: Cow<'static, str>) -> NewEntry {
         Some(parent) if is_falsy(parent) => Parent::None,
         Some(parent) => Parent::Id(id_text(parent)),
     };
-    let message = value.get("message").filter(|message| message.kind() == Kind::Object);
+    let message = value.get("message").filter(|message| message.kind() != Kind::Null);
     let has_summary = value.get("summary").is_some_and(|summary| !is_falsy(summary));
     let role = match entry_type.as_ref() {
         "message" => message.map(|message| string(message.get("role")).unwrap_or_default()),
@@ -302,7 +317,7 @@ fn entry(value: Raw<'_>, entry_type: Cow<'static, str>) -> NewEntry {
     let first_kept = value.get("firstKeptEntryId").filter(|_| is_compaction).map(id_text);
     let runtime = runtime(value, &entry_type, message);
     NewEntry {
-        id: value.get("id").map(id_text).filter(|id| !id.is_empty()),
+        id: value.get("id").filter(|id| id.kind() != Kind::Null).map(id_text),
         parent,
         entry_type,
         role,
@@ -338,7 +353,10 @@ fn runtime(value: Raw<'_>, entry_type: &str, message: Option<Raw<'_>>) -> Option
     match (entry_type, message) {
         ("model_change", _) => Some(model(value, "modelId")),
         ("thinking_level_change", _) => Some(Runtime {
-            reasoning_effort: Some(stored(value.get("thinkingLevel"))),
+            // An entry that names no level leaves none, not the one that holds without entries.
+            reasoning_effort: Some(
+                stored(value.get("thinkingLevel")).or(Some(Stored::Json("null".to_owned()))),
+            ),
             ..Runtime::default()
         }),
         ("message", Some(message))
