@@ -145,3 +145,28 @@ fn a_copy_of_version_1_is_one_of_version_3() {
     assert!(!lines.contains("hookMessage") && !lines.contains("firstKeptEntryIndex"), "{lines}");
     assert!(store.check().unwrap().is_empty());
 }
+
+#[test]
+fn names_are_one_line_and_labels_as_given() {
+    let (folder, store) = store();
+    let session = new(&store);
+    let said = session.with_id("a").append_message(r#"{"role":"user","content":"x"}"#).unwrap();
+
+    session.with_id("n").rename(Some(" a\n\r\n\nb\r")).unwrap();
+    session.with_id("l1").append_label_change(&said, Some(" one ")).unwrap();
+    session.with_id("l2").append_label_change("n", Some("two")).unwrap();
+    session.with_id("l3").append_label_change(&said, Some("three")).unwrap();
+    session.with_id("l4").append_label_change("l1", Some("")).unwrap();
+
+    let lines = exported(&folder, &store, "out", &session);
+    for end in ["\"name\":\"a b\"}", "\"label\":\" one \"}", "\"label\":\"\"}"] {
+        assert!(lines.lines().any(|line| line.ends_with(end)), "{end}: {lines}");
+    }
+    let labels = |session: &Session| -> Vec<String> {
+        store.labels(session.key()).unwrap().into_iter().map(|label| label.label).collect()
+    };
+    // A label that is changed keeps its place, in a fork as well.
+    assert_eq!(labels(&session), ["three", "two"]);
+    assert_eq!(labels(&session.with_id("two").fork_branch().unwrap()), ["three", "two"]);
+    assert!(store.check().unwrap().is_empty());
+}
