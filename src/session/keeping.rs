@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction};
 
 use super::{Session, append, kimi};
 use crate::error::{Error, Result};
-use crate::fold;
+use crate::fold::{self, Touched};
 use crate::format::stored_text;
 use crate::model::{Header, ProblemKind, SessionKey, Timestamp};
 use crate::store::events::{self, EventKind};
@@ -221,13 +221,19 @@ fn purge(tx: Transaction<'_>, session: SessionKey) -> Result<()> {
     let paths = fold::paths_of(&tx, session)?;
     let (source, _) = sessions::place(&tx, session)?.ok_or_else(|| not_found(session))?;
     sessions::delete_session(&tx, session)?;
+    // What lay in the shadow of a session that is gone comes to light.
+    let mut touched = Touched::default();
     for path in paths {
+        if let Some(file) = files::newest(&tx, source.source_id, &path)? {
+            touched.add(source.format, &file);
+        }
         problems::delete_path_problems(&tx, source.source_id, &path)?;
         for file_id in files::generations(&tx, source.source_id, &path)? {
             log::delete_content(&tx, file_id)?;
             files::delete_file(&tx, file_id)?;
         }
     }
+    touched.settle(&tx, source.source_id)?;
     Ok(tx.commit()?)
 }
 

@@ -1,6 +1,7 @@
 //! What holds for whatever a share directory of Kimi may hold.
 
 use std::fs;
+use std::path::Path;
 
 use proptest::prelude::*;
 use sessile::{ExportOptions, Format, ImportOptions, SessionKey, Timestamp};
@@ -191,5 +192,33 @@ proptest! {
         }
         test.store.rebuild().unwrap();
         prop_assert_eq!(test.dump(), known);
+    }
+
+    #[test]
+    fn what_is_decided_stands_in_an_export(
+        files in proptest::collection::vec((prop::sample::select(&PATHS[..]), content()), 1..12),
+        decisions in proptest::collection::vec(
+            // The others stand in no file of Kimi's.
+            (prop::sample::select(&PATHS[..]), prop::sample::select(vec![0, 1, 2, 3, 5, 6, 7])),
+            1..6,
+        )
+    ) {
+        let test = TestStore::quick();
+        let options = ImportOptions::new().format(Format::Kimi);
+        for (path, bytes) in &files {
+            test.write(path, bytes);
+        }
+        test.store.import(&test.root, &options).unwrap();
+        for (n, (path, what)) in decisions.into_iter().enumerate() {
+            take(&test, n, path, &Step::Decide(what));
+        }
+
+        let out = test.folder().join("out");
+        test.store.export(&out, &ExportOptions::new()).unwrap();
+
+        let fresh = test.another("fresh.db");
+        fresh.import(&out, &options).unwrap();
+        let root = |root: &Path| serde_json::Value::from(root.to_str().unwrap()).to_string();
+        prop_assert_eq!(dump(&fresh).replace(&root(&out), &root(&test.root)), test.dump());
     }
 }

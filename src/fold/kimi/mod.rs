@@ -117,6 +117,8 @@ impl Fold<'_> {
         kind: ProblemKind,
         detail: &str,
     ) -> Result<()> {
+        // What concerns no file is said of the session's folder.
+        let path = file.map_or(&self.unit.path, |file| &file.path);
         let Some(file) = file.or(self.unit.files.first()) else { return Ok(()) };
         problems::insert_problem(
             self.conn,
@@ -124,7 +126,7 @@ impl Fold<'_> {
                 source_id: file.source_id,
                 file_id: Some(file.file_id),
                 session: Some(self.session),
-                path: &file.path,
+                path,
                 line: line_key.map(log::line_number),
                 kind,
                 detail,

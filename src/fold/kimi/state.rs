@@ -26,13 +26,14 @@ pub(crate) fn load_state(conn: &Connection, unit: &Unit) -> Result<state::Loaded
         files.find(|file| file.kind == FileKind::Document && unit.part(file) == part)
     };
     let (state, metadata) = (find(Part::State), find(Part::Metadata));
-    let metadata = metadata.filter(|metadata| match state {
-        None => true,
-        Some(state) if state.state == FileState::Local => false,
-        Some(state) => metadata.missing_at.is_none() || state.missing_at.is_some(),
+    let metadata = metadata.filter(|metadata| {
+        state.is_none_or(|state| metadata.missing_at.is_none() || state.missing_at.is_some())
     });
     let read = |file: Option<&FileRow>| file.map(|file| document(conn, file)).transpose();
-    Ok(state::load(read(state)?.as_deref(), read(metadata)?.as_deref()))
+    let is_local = state.is_some_and(|state| state.state == FileState::Local);
+    // What cannot be read was not merged, and is still a problem.
+    let metadata = read(metadata)?.filter(|content| !is_local || !state::is_object(content));
+    Ok(state::load(read(state)?.as_deref(), metadata.as_deref()))
 }
 
 /// The legacy metadata of a root's sessions whose state was written here.
