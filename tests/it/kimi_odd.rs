@@ -1,5 +1,7 @@
 //! Kimi's share directories with what nobody would expect in them.
 
+use std::fs;
+
 use serde_json::json;
 use sessile::ImportOptions;
 
@@ -33,6 +35,29 @@ fn a_name_that_begins_like_a_rotations_is_a_session_of_its_own() {
     import(&test);
 
     assert_eq!(test.row("_1")["context"]["history"][0]["content"], "a");
+    test.assert_sound();
+}
+
+#[test]
+fn a_context_with_problems_can_be_rotated() {
+    let test = small();
+    let context = format!("{ONE}/context.jsonl");
+    test.write(&context, "{\"role\":\"odd\"}\ntorn {\n");
+    import(&test);
+    let of_context = |file: &str| {
+        let row = test.row("1111");
+        let problems = row["problems"].as_array().unwrap();
+        problems.iter().filter(|problem| problem["file"] == file).count()
+    };
+    let before = of_context(&context);
+
+    let rotated = format!("{ONE}/context_9.jsonl");
+    fs::rename(test.root.join(&context), test.root.join(&rotated)).unwrap();
+    test.write(&context, "");
+    import(&test);
+
+    assert_eq!((of_context(&context), of_context(&rotated)), (0, before));
+    assert_ne!(before, 0);
     test.assert_sound();
 }
 

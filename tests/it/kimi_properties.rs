@@ -83,6 +83,8 @@ enum Step {
     Write(Vec<u8>),
     Append(Vec<u8>),
     RenameTo(&'static str),
+    /// A context is begun anew, as Kimi does it.
+    Rotate(Vec<u8>),
     Remove,
     /// Something is decided here about the session that the file is of.
     Decide(u8),
@@ -93,6 +95,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => content().prop_map(Step::Write),
         4 => content().prop_map(Step::Append),
         1 => prop::sample::select(&PATHS[..]).prop_map(Step::RenameTo),
+        1 => content().prop_map(Step::Rotate),
         1 => Just(Step::Remove),
         2 => (0..9_u8).prop_map(Step::Decide),
     ]
@@ -136,6 +139,15 @@ fn take(test: &TestStore, n: usize, path: &str, step: &Step) -> bool {
             let target = test.root.join(target);
             fs::create_dir_all(target.parent().unwrap()).unwrap();
             fs::rename(&at, target).unwrap();
+            return true;
+        }
+        Step::Rotate(bytes) => {
+            let context = test.root.join(PATHS[5]);
+            let rotated = test.root.join(PATHS[6]);
+            if context.exists() && !rotated.exists() {
+                fs::rename(&context, rotated).unwrap();
+                fs::write(context, bytes).unwrap();
+            }
             return true;
         }
         Step::Decide(what) => {
