@@ -303,11 +303,19 @@ pub(crate) fn children(conn: &Connection, parent_key: i64) -> Result<Vec<Entry>>
 pub(crate) const CHILDREN: &str = "
     SELECT ifnull(entry.line_key, entry.entry_key) AS line_key, entry.entry_id, parent.entry_id AS parent_id, entry.type, entry.role,
            entry.created_at, label.label
-    FROM entries AS entry
+    FROM (SELECT entry_key
+          FROM entries
+          WHERE entry_key = ?1 + 1
+            AND parent_key = ?1
+          UNION ALL
+          SELECT entry_key
+          FROM entries
+          WHERE parent_key = ?1
+            AND parent_key <> entry_key - 1) AS child
+    JOIN entries AS entry ON entry.entry_key = child.entry_key
     JOIN entries AS parent ON parent.entry_key = entry.parent_key
     LEFT JOIN labels AS label ON label.session_key = entry.session_key
                              AND label.target_id = entry.entry_id
-    WHERE entry.parent_key = ?1
     ORDER BY entry.entry_key";
 
 /// Roots of a session, orphans among them, in file order.
@@ -339,7 +347,12 @@ pub(crate) fn leaves(conn: &Connection, session: SessionKey) -> Result<Vec<Entry
          WHERE entry.session_key = ?1
            AND NOT EXISTS (SELECT 1
                            FROM entries AS child
-                           WHERE child.parent_key = entry.entry_key)
+                           WHERE child.entry_key = entry.entry_key + 1
+                             AND child.parent_key = entry.entry_key)
+           AND NOT EXISTS (SELECT 1
+                           FROM entries AS child
+                           WHERE child.parent_key = entry.entry_key
+                             AND child.parent_key <> child.entry_key - 1)
          ORDER BY entry.entry_key",
     )?;
     let rows = stmt.query_map([session], entry_from_row)?;
