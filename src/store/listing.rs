@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, Row, named_params};
 
-use super::{Store, search};
+use super::Store;
+use super::search::{self, Found};
 use crate::error::Result;
 use crate::model::{Format, SessionKey, Stored, Timestamp};
 
@@ -165,36 +166,16 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
     if filter.work_dir.is_some() && workspaces.is_empty() {
         return Ok(Page { rows: Vec::new(), next: None });
     }
-    // A path on several hosts is rare; then the list of all is looked through.
-    let workspace_id = Some(&workspaces).filter(|found| found.len() == 1).map(|found| found[0]);
-    let by_workspace = workspace_id.is_some();
-    let narrowed = match &filter.query {
-        Some(query) => search::narrow(conn, query, limit)?,
-        None => None,
+    let list = List {
+        conn,
+        filter,
+        // A path on several hosts is rare; then the list of all is looked through.
+        workspace_id: Some(workspaces).filter(|found| found.len() == 1).map(|found| found[0]),
+        // One row more than asked for tells whether there is a next page.
+        wanted: limit + 1,
+        offset: i64::try_from(filter.offset).unwrap_or(i64::MAX),
     };
-    let after = filter.after.as_ref();
-    let mut stmt = conn.prepare_cached(match narrowed {
-        Some(_) => found_statement(filter.archived),
-        None => page_statement(filter.archived, by_workspace),
-    })?;
-    let rows = stmt.query_map(
-        named_params! {
-            ":workspace_id": workspace_id,
-            ":work_dir": filter.work_dir,
-            ":query": filter.query,
-            ":narrowed": narrowed,
-            // The first page begins behind the end of time.
-            ":modified_at": after.map_or(Timestamp(i64::MAX), |cursor| cursor.modified_at),
-            // NULL sorts below every id; a row value cannot hold it, so it stands as the empty text.
-            ":session_id": after.map_or("\u{10FFFF}", |cursor| cursor.session_id.as_deref().unwrap_or("")),
-            ":session_key": after.map_or(SessionKey(i64::MAX), |cursor| cursor.key),
-            ":limit": limit.saturating_add(1),
-            ":offset": i64::try_from(filter.offset).unwrap_or(i64::MAX),
-        },
-        row_from_row,
-    )?;
-    let mut rows: Vec<SessionRow> = rows.collect::<Result<_, _>>()?;
-    // One row more than asked for tells whether there is a next page.
+    let mut rows = list.rows()?;
     let more = limit < rows.len() as i64;
     if more {
         rows.pop();
@@ -205,6 +186,120 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
         key: row.key,
     });
     Ok(Page { rows, next })
+}
+
+/// Some of the sessions that a filter lets through.
+struct List<'a> {
+    conn: &'a Connection,
+    filter: &'a SessionFilter,
+    workspace_id: Option<i64>,
+    wanted: i64,
+    offset: i64,
+}
+
+/// Sessions looked at beyond those wanted, as the index of texts lets some
+/// through that do not hold the query.
+const SPARE: i64 = 16;
+
+impl List<'_> {
+    fn rows(&self) -> Result<Vec<SessionRow>> {
+        let archived = self.filter.archived;
+        let end = self.wanted.saturating_add(self.offset);
+        let found = match &self.filter.query {
+            Some(query) => search::find(self.conn, query, end)?,
+            None => None,
+        };
+        let is_of_workspace = self.filter.work_dir.is_some();
+        if let Some(found) = found.filter(|found| !is_of_workspace || found.is_complete()) {
+            let in_order = match found.is_few || is_of_workspace {
+                true => None,
+                false => self.first_of(&found, end)?,
+            };
+            return match in_order {
+                Some(rows) => {
+                    let offset = usize::try_from(self.offset).unwrap_or(usize::MAX);
+                    Ok(rows.into_iter().skip(offset).take(self.wanted as usize).collect())
+                }
+                None => {
+                    let keys = found.to_json();
+                    self.select(found_statement(archived), Some(&keys), self.wanted, self.offset)
+                }
+            };
+        }
+        let sql = page_statement(archived, self.workspace_id.is_some());
+        self.select(sql, None, self.wanted, self.offset)
+    }
+
+    /// At least the first `end` rows in order, of sessions that may hold the
+    /// query; `None` when they are so far apart that to sort all of them is quicker.
+    fn first_of(&self, found: &Found, end: i64) -> Result<Option<Vec<SessionRow>>> {
+        let most = if found.is_complete() { 4 * found.len() } else { usize::MAX };
+        let (modified_at, session_id, session_key) = self.start();
+        let mut stmt = self.conn.prepare_cached(keys_statement(self.filter.archived))?;
+        let mut keys = stmt.query(named_params! {
+            ":modified_at": modified_at,
+            ":session_id": session_id,
+            ":session_key": session_key,
+        })?;
+        let mut rows = Vec::new();
+        let mut passed = 0;
+        let mut batch: Vec<i64> = Vec::new();
+        loop {
+            let key: Option<i64> = keys.next()?.map(|row| row.get(0)).transpose()?;
+            batch.extend(key.filter(|key| found.may_hold(*key)));
+            passed += 1;
+            let left = end - rows.len() as i64;
+            if key.is_none() || left + SPARE <= batch.len() as i64 {
+                let batch = serde_json::Value::from(std::mem::take(&mut batch)).to_string();
+                let sql = found_statement(self.filter.archived);
+                rows.append(&mut self.select(sql, Some(&batch), left, 0)?);
+            }
+            if key.is_none() || end <= rows.len() as i64 {
+                return Ok(Some(rows));
+            }
+            if most < passed {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The place behind which the page begins.
+    fn start(&self) -> (Timestamp, &str, SessionKey) {
+        match &self.filter.after {
+            // NULL sorts below every id; a row value cannot hold it, so it stands as the empty text.
+            Some(after) => {
+                (after.modified_at, after.session_id.as_deref().unwrap_or(""), after.key)
+            }
+            // The first page begins behind the end of time.
+            None => (Timestamp(i64::MAX), "\u{10FFFF}", SessionKey(i64::MAX)),
+        }
+    }
+
+    fn select(
+        &self,
+        sql: &str,
+        narrowed: Option<&str>,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Vec<SessionRow>> {
+        let (modified_at, session_id, session_key) = self.start();
+        let mut stmt = self.conn.prepare_cached(sql)?;
+        let rows = stmt.query_map(
+            named_params! {
+                ":workspace_id": self.workspace_id,
+                ":work_dir": self.filter.work_dir,
+                ":query": self.filter.query,
+                ":narrowed": narrowed,
+                ":modified_at": modified_at,
+                ":session_id": session_id,
+                ":session_key": session_key,
+                ":limit": limit,
+                ":offset": offset,
+            },
+            row_from_row,
+        )?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
 }
 
 /// Sessions from a table, or two that are joined, which meet some conditions.
@@ -300,6 +395,44 @@ pub(crate) fn page_statement(archived: Archived, by_workspace: bool) -> &'static
         (Archived::Without, true) => of_workspace!("session.archived_at IS NULL"),
         (Archived::Only, true) => of_workspace!("session.archived_at IS NOT NULL"),
         (Archived::Included, true) => of_workspace!("TRUE"),
+    }
+}
+
+macro_rules! keys {
+    ($index:literal) => {
+        concat!(
+            "SELECT session_key, modified_at, session_id
+             FROM sessions INDEXED BY ",
+            $index,
+            "
+             WHERE trashed_at IS NULL
+               AND is_listed = 1
+               AND modified_at <= :modified_at
+               AND (modified_at, ifnull(session_id, ''), session_key)
+                 < (:modified_at, :session_id, :session_key)"
+        )
+    };
+}
+
+macro_rules! in_order {
+    ($($keys:expr),+) => {
+        concat!($($keys,)+ " ORDER BY modified_at DESC, session_id DESC, session_key DESC")
+    };
+}
+
+/// The keys of sessions in order, read from the index alone.
+pub(crate) fn keys_statement(archived: Archived) -> &'static str {
+    match archived {
+        Archived::Without => in_order!(keys!("sessions_live_by_age"), " AND archived_at IS NULL"),
+        Archived::Only => {
+            in_order!(keys!("sessions_archived_by_age"), " AND archived_at IS NOT NULL")
+        }
+        Archived::Included => in_order!(
+            keys!("sessions_live_by_age"),
+            " AND archived_at IS NULL UNION ALL ",
+            keys!("sessions_archived_by_age"),
+            " AND archived_at IS NOT NULL"
+        ),
     }
 }
 

@@ -72,6 +72,8 @@ fn a_page_begins_where_the_last_one_ended() {
     ] {
         check_plan(listing::page_statement(archived, false), index);
         check_unsorted(listing::page_statement(archived, false));
+        check_plan(listing::keys_statement(archived), index);
+        check_unsorted(listing::keys_statement(archived));
         check_plan(
             listing::page_statement(archived, true),
             "sessions_by_workspace (workspace_id=? AND modified_at<?)",

@@ -1,6 +1,6 @@
 //! Lists: their order, their pages, their filters.
 
-use sessile::{Archived, Page, SessionFilter};
+use sessile::{Archived, Page, SessionFilter, SessionKey, SessionRow, Timestamp};
 
 use crate::support::{TestStore, header, line, message};
 
@@ -266,6 +266,67 @@ fn a_query_finds_whatever_holds_it() {
         }
     }
     test.assert_sound();
+}
+
+/// Words in all titles, in many, in some, in a run of old sessions, and one that
+/// only seems to be where its parts are.
+const WORDS: [(&str, fn(u32) -> bool); 5] = [
+    ("everywhere", |_| true),
+    ("frequent", |n| n % 3 == 0),
+    ("seldom", |n| n % 29 == 5),
+    ("bygone", |n| n < 60),
+    ("eryverwhe", |n| n % 5 == 1),
+];
+
+#[test]
+fn the_pages_of_a_query_are_those_of_the_list_without_the_others() {
+    let test = TestStore::quick();
+    for n in 0..400 {
+        let words = WORDS.iter().filter(|(_, has)| has(n)).map(|(word, _)| *word);
+        let title = words.collect::<Vec<_>>().join(" ");
+        let work = format!("/work{}", n % 4);
+        let lines = header(&format!("s{n:03}")).replace("/work", &work)
+            + &message("a", None, &title)
+                .replace("00:00:01", &format!("0{}:{:02}:01", n / 60, n % 60));
+        test.write(format!("sessions/--w--/{n:03}.jsonl"), lines);
+    }
+    test.import();
+    for n in (0..400).step_by(7) {
+        let session = test.store.find(&format!("s{n:03}")).unwrap();
+        test.store.archive(session, Timestamp(1)).unwrap();
+    }
+    for archived in [Archived::Without, Archived::Only, Archived::Included] {
+        for work_dir in [None, Some("/work1")] {
+            let mut list = filter().archived(archived);
+            list = work_dir.iter().fold(list, |list, path| list.work_dir(path));
+            let all = test.store.sessions(&list.clone().limit(400)).unwrap().rows;
+            for (word, _) in WORDS {
+                let holds = |row: &&SessionRow| row.title.as_ref().unwrap().contains(word);
+                let expected: Vec<_> = all.iter().filter(holds).map(|row| row.key).collect();
+                for limit in [1, 9, 50, 399] {
+                    let page = list.clone().query(word).limit(limit);
+                    assert_eq!(all_pages(&test, page.clone()), expected, "{word} by {limit}");
+
+                    let offset = test.store.sessions(&page.offset(limit + 2)).unwrap();
+                    let keys: Vec<_> = offset.rows.iter().map(|row| row.key).collect();
+                    let (skip, take) = (limit as usize + 2, limit as usize);
+                    let wanted: Vec<_> = expected.iter().copied().skip(skip).take(take).collect();
+                    assert_eq!(keys, wanted, "{word} behind {skip}");
+                    assert_eq!(offset.next.is_some(), skip + take < expected.len());
+                }
+            }
+        }
+    }
+}
+
+fn all_pages(test: &TestStore, mut filter: SessionFilter) -> Vec<SessionKey> {
+    let mut keys = Vec::new();
+    loop {
+        let page = test.store.sessions(&filter).unwrap();
+        keys.extend(page.rows.iter().map(|row| row.key));
+        let Some(next) = page.next else { return keys };
+        filter = filter.after(next);
+    }
 }
 
 #[test]
