@@ -144,14 +144,15 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Goes on behind the last line; `None` when only a fold from the start can tell.
+    /// Goes on behind the last line, from the session's head as it is; `None`
+    /// when only a fold from the start can tell.
     pub(crate) fn resume(
         conn: &'a Connection,
         file: &'a FileRow,
         format: Format,
         session: SessionKey,
+        head: Head,
     ) -> Result<Option<Self>> {
-        let head = heads::head(conn, session)?;
         if head.header != Header::Stored {
             return Ok(None);
         }

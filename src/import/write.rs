@@ -13,7 +13,7 @@ use crate::model::{Format, SessionKey};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::packing::Packer;
 use crate::store::problems::{self, NewProblem};
-use crate::store::{log, projections, seen, sessions};
+use crate::store::{heads, log, projections, seen, sessions};
 
 pub(super) const BATCH_BYTES: u64 = 16 << 20;
 const BATCH_FILES: u64 = 2_000;
@@ -385,7 +385,9 @@ impl Writer<'_> {
             session = Some(sessions::insert_session(tx, base, format)?);
         }
         let mut fold = match session {
-            Some(session) if !replaces_last_line => Fold::resume(tx, &file, format, session)?,
+            Some(session) if !replaces_last_line => {
+                Fold::resume(tx, &file, format, session, heads::head(tx, session)?)?
+            }
             _ => None,
         };
         let end = loop {

@@ -9,6 +9,7 @@ use crate::fold::{self, Fold, Shape};
 use crate::format::json;
 use crate::model::{Draft, Format, SessionKey, Stored, Timestamp};
 use crate::store::files::{self, FileRow, FileState};
+use crate::store::heads::Head;
 use crate::store::{entries, heads, log, sessions};
 
 /// Where a session's log ends.
@@ -43,13 +44,13 @@ pub(super) fn append<T>(
     }
     let tail = Tail {
         format: source.format,
-        leaf_id: head.leaf_id,
-        name: head.name,
+        leaf_id: head.leaf_id.clone(),
+        name: head.name.clone(),
         line_count: file.line_count,
     };
     let Some((line, value)) = make(tx, &tail)? else { return Ok(None) };
     let (file, refold) = local_chain(tx, session, file, at)?;
-    add_line(tx, session, source.format, file, &line, refold)?;
+    add_line(tx, session, source.format, file, &line, (!refold).then_some(head))?;
     Ok(Some(value))
 }
 
@@ -59,14 +60,14 @@ pub(super) fn spelt(format: Format, draft: &Draft<'_>, at: Timestamp) -> Result<
     line.ok_or(Error::Unsupported("the session's format has no record for this"))
 }
 
-/// Adds a line to a local chain and to what is folded from it.
+/// Adds a line to a local chain and to what is folded from it: `head`, or all of it anew.
 pub(super) fn add_line(
     tx: &Connection,
     session: SessionKey,
     format: Format,
     file: FileRow,
     line: &str,
-    refold: bool,
+    head: Option<Head>,
 ) -> Result<()> {
     let key = log::key(file.file_id, file.line_count);
     log::insert_line(tx, key, line.as_bytes())?;
@@ -78,7 +79,10 @@ pub(super) fn add_line(
         ..file
     };
     files::update_progress(tx, &file)?;
-    let fold = if refold { None } else { Fold::resume(tx, &file, format, session)? };
+    let fold = match head {
+        Some(head) => Fold::resume(tx, &file, format, session, head)?,
+        None => None,
+    };
     let shape = match fold {
         Some(mut fold) => {
             fold.apply(key, record)?;

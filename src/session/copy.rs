@@ -326,7 +326,7 @@ impl NewLog<'_> {
         if found.as_deref() != leaf {
             match self.format.serialise(&Draft::Leaf(leaf), self.at) {
                 Some(line) => {
-                    append::add_line(self.tx, self.session, self.format, self.file, &line, true)?;
+                    append::add_line(self.tx, self.session, self.format, self.file, &line, None)?;
                 }
                 None => pi::move_leaf(self.tx, self.session, leaf, self.at)?,
             }

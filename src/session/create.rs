@@ -223,7 +223,7 @@ fn create_at(
         parent_path: new.parent_path.as_deref(),
     };
     let line = append::spelt(new.format, &draft, at)?;
-    append::add_line(tx, session, new.format, file, &line, true)?;
+    append::add_line(tx, session, new.format, file, &line, None)?;
     Ok(session)
 }
 

@@ -12,7 +12,7 @@ use crate::fold::Fold;
 use crate::format::{json, stored_text};
 use crate::model::{Draft, Entry, Format, SessionKey, Timestamp};
 use crate::store::events::{self, EventKind};
-use crate::store::{Store, entries, labels, log, records, sessions};
+use crate::store::{Store, entries, heads, labels, log, records, sessions};
 
 /// Containers inside one another that an entry may have.
 const MAX_DEPTH: usize = 2_000;
@@ -176,7 +176,8 @@ pub(super) fn move_leaf(
         .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
     let value = serde_json::json!([entry_id, file.line_count]).to_string();
     events::insert_event(tx, session, EventKind::Branch, at, Some(&value))?;
-    match Fold::resume(tx, &file, source.format, session)? {
+    let head = heads::head(tx, session)?;
+    match Fold::resume(tx, &file, source.format, session, head)? {
         Some(fold) => fold.finish().map(|_| ()),
         None => crate::fold::refold(tx, &file, source.format, session),
     }

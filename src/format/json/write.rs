@@ -136,11 +136,7 @@ fn is_common_number(number: &[u8]) -> bool {
 fn write_string(content: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     pieces(content, |piece| match piece {
-        Piece::Plain(plain) => {
-            for character in String::from_utf8_lossy(plain).chars() {
-                write_character(character, out);
-            }
-        }
+        Piece::Plain(plain) => write_characters(&String::from_utf8_lossy(plain), out),
         Piece::Character(character) => write_character(character, out),
         Piece::LoneSurrogate(unit) => out.extend_from_slice(format!("\\u{unit:04x}").as_bytes()),
     });
@@ -180,10 +176,21 @@ fn spelt_points(points: &[u32]) -> String {
 /// Writes text as a JSON string.
 pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    for character in text.chars() {
-        write_character(character, out);
-    }
+    write_characters(text, out);
     out.push(b'"');
+}
+
+/// Writes a text run by run: few characters need an escape.
+fn write_characters(mut text: &str, out: &mut Vec<u8>) {
+    let is_escaped = |character: char| matches!(character, '"' | '\\' | '\0'..'\u{20}');
+    while let Some(at) = text.find(is_escaped) {
+        let (run, rest) = text.split_at(at);
+        out.extend_from_slice(run.as_bytes());
+        let mut rest = rest.chars();
+        rest.by_ref().take(1).for_each(|character| write_character(character, out));
+        text = rest.as_str();
+    }
+    out.extend_from_slice(text.as_bytes());
 }
 
 fn write_character(character: char, out: &mut Vec<u8>) {
