@@ -18,6 +18,7 @@ pub(crate) mod packing;
 pub(crate) mod paths;
 #[cfg(test)]
 mod plans;
+mod pool;
 pub(crate) mod problems;
 pub(crate) mod projections;
 pub(crate) mod records;
@@ -35,7 +36,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 pub use listing::{Archived, Cursor, Page, SessionFilter, SessionRow};
 pub use options::{Durability, StoreOptions};
-use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use watch::Watch;
@@ -61,7 +61,7 @@ use crate::error::{Error, Result};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Store {
-    pool: r2d2::Pool<SqliteConnectionManager>,
+    pool: pool::Pool,
     path: Arc<Path>,
     busy_timeout: Duration,
     compression: Option<i32>,
@@ -161,7 +161,7 @@ impl Store {
     }
 
     /// A connection of its own, for work of many transactions.
-    pub(crate) fn connection(&self) -> Result<r2d2::PooledConnection<SqliteConnectionManager>> {
+    pub(crate) fn connection(&self) -> Result<r2d2::PooledConnection<pool::Manager>> {
         Ok(self.pool.get()?)
     }
 }

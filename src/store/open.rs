@@ -13,11 +13,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OpenFlags};
 
 use super::options::{Durability, StoreOptions};
-use super::{Store, parent_folder, schema};
+use super::{Store, parent_folder, pool, schema};
 use crate::error::{Error, Result};
 
 /// The first release of SQLite without the bug that can corrupt a database in WAL mode.
@@ -121,18 +120,7 @@ fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {
     } else {
         schema::migrate(path, &mut first)?;
     }
-    drop(first);
-    let init = options.clone();
-    let manager = SqliteConnectionManager::file(path)
-        .with_flags(flags)
-        .with_init(move |conn| prepare(conn, &init));
-    let pool = r2d2::Pool::builder()
-        .max_size(options.pool_size)
-        .min_idle(Some(0))
-        // A local file does not go away; the check costs more than the rest of a checkout.
-        .test_on_check_out(false)
-        .connection_timeout(options.busy_timeout)
-        .build(manager)?;
+    let pool = pool::pool(first, path, flags, options)?;
     Ok(Store {
         pool,
         path: Arc::from(path),
@@ -142,7 +130,7 @@ fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {
 }
 
 /// Settings of every connection; all but the journal mode last as long as it.
-fn prepare(conn: &Connection, options: &StoreOptions) -> rusqlite::Result<()> {
+pub(super) fn prepare(conn: &Connection, options: &StoreOptions) -> rusqlite::Result<()> {
     conn.busy_timeout(options.busy_timeout)?;
     conn.set_prepared_statement_cache_capacity(96);
     conn.execute_batch(
