@@ -50,6 +50,10 @@ WHERE base_id IS NOT NULL;
 CREATE UNIQUE INDEX files_by_path ON files (source_id, path, state)
 WHERE state <> 'superseded';
 
+-- Files that are no longer at their root: few, and counted after each import.
+CREATE INDEX files_missing ON files (source_id)
+WHERE missing_at IS NOT NULL;
+
 -- One physical line of a log, its terminator included.
 CREATE TABLE lines (
     line_key INTEGER NOT NULL PRIMARY KEY, -- file_id << 32 | position from 0: a file's lines lie together
