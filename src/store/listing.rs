@@ -172,7 +172,7 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
         // A path on several hosts is rare; then the list of all is looked through.
         workspace_id: Some(workspaces).filter(|found| found.len() == 1).map(|found| found[0]),
         // One row more than asked for tells whether there is a next page.
-        wanted: limit + 1,
+        wanted: limit.saturating_add(1),
         offset: i64::try_from(filter.offset).unwrap_or(i64::MAX),
     };
     let mut rows = list.rows()?;
@@ -210,24 +210,23 @@ impl List<'_> {
             None => None,
         };
         let is_of_workspace = self.filter.work_dir.is_some();
-        if let Some(found) = found.filter(|found| !is_of_workspace || found.is_complete()) {
-            let in_order = match found.is_few || is_of_workspace {
-                true => None,
-                false => self.first_of(&found, end)?,
-            };
-            return match in_order {
-                Some(rows) => {
+        match found {
+            Some(found) if !is_of_workspace || found.is_complete() => {
+                if !is_of_workspace
+                    && !found.is_few
+                    && let Some(rows) = self.first_of(&found, end)?
+                {
                     let offset = usize::try_from(self.offset).unwrap_or(usize::MAX);
-                    Ok(rows.into_iter().skip(offset).take(self.wanted as usize).collect())
+                    return Ok(rows.into_iter().skip(offset).take(self.wanted as usize).collect());
                 }
-                None => {
-                    let keys = found.to_json();
-                    self.select(found_statement(archived), Some(&keys), self.wanted, self.offset)
-                }
-            };
+                let keys = found.to_json();
+                self.select(found_statement(archived), Some(&keys), self.wanted, self.offset)
+            }
+            _ => {
+                let sql = page_statement(archived, self.workspace_id.is_some());
+                self.select(sql, None, self.wanted, self.offset)
+            }
         }
-        let sql = page_statement(archived, self.workspace_id.is_some());
-        self.select(sql, None, self.wanted, self.offset)
     }
 
     /// At least the first `end` rows in order, of sessions that may hold the
@@ -249,7 +248,7 @@ impl List<'_> {
             batch.extend(key.filter(|key| found.may_hold(*key)));
             passed += 1;
             let left = end - rows.len() as i64;
-            if key.is_none() || left + SPARE <= batch.len() as i64 {
+            if key.is_none() || left.saturating_add(SPARE) <= batch.len() as i64 {
                 let batch = serde_json::Value::from(std::mem::take(&mut batch)).to_string();
                 let sql = found_statement(self.filter.archived);
                 rows.append(&mut self.select(sql, Some(&batch), left, 0)?);
