@@ -22,6 +22,7 @@ mod read;
 mod renamed;
 pub(crate) mod root;
 mod space;
+mod tally;
 mod unchanged;
 pub(crate) mod walk;
 mod write;
@@ -219,7 +220,7 @@ impl Job<'_> {
                 let _close = budget.close_on_drop();
                 let inbox = Inbox { receiver, budget };
                 if self.dry_run {
-                    Ok(write::count(self.root.format, &inbox, progress))
+                    Ok(tally::count(self.root.format, &inbox, progress))
                 } else {
                     write::write(self, &inbox, progress)
                 }
