@@ -63,7 +63,8 @@ pub(crate) fn insert_orphans(conn: &Connection, session: SessionKey) -> Result<(
                           || '; the entry stands as a root'
                 END
          FROM entries AS entry
-         JOIN files AS file ON file.file_id = ifnull(entry.line_key, entry.entry_key) >> 32
+         JOIN sessions AS session ON session.session_key = entry.session_key
+         JOIN files AS file ON file.file_id = session.file_id
          WHERE entry.session_key = ?1
            AND entry.parent_id IS NOT NULL",
     )?

@@ -98,13 +98,15 @@ pub(crate) fn update_path(conn: &Connection, session: SessionKey, path: &[u8]) -
     Ok(())
 }
 
-/// Points a session to another generation of its file.
+/// Points a session, and what is said of its lines, to another chain of its file.
 pub(crate) fn update_session_file(
     conn: &Connection,
     session: SessionKey,
     file_id: i64,
 ) -> Result<()> {
     conn.prepare_cached("UPDATE sessions SET file_id = ?2 WHERE session_key = ?1")?
+        .execute((session, file_id))?;
+    conn.prepare_cached("UPDATE problems SET file_id = ?2 WHERE session_key = ?1")?
         .execute((session, file_id))?;
     Ok(())
 }

@@ -55,6 +55,25 @@ fn nothing_is_glued_to_a_last_line_without_an_end() {
 }
 
 #[test]
+fn problems_go_along_with_a_session_that_goes_on_here() {
+    for (line, kind) in [
+        ("torn {", ProblemKind::Malformed),
+        (TORN.replace("\"parentId\":\"a\"", "\"parentId\":\"gone\"").as_str(), ProblemKind::Orphan),
+        (LOG.lines().last().unwrap(), ProblemKind::DuplicateId),
+    ] {
+        let fixture = Fixture::of_log(&format!("{LOG}{line}\n"));
+        let session = fixture.session("given");
+
+        session.append_message(&message("user", "C", "c")).unwrap();
+
+        fixture.check();
+        let problems = fixture.store.problems(session.key()).unwrap();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!((problems[0].kind, problems[0].line), (kind, Some(3)));
+    }
+}
+
+#[test]
 fn a_session_that_went_on_in_both_places_is_reported_and_not_merged() {
     let fixture = Fixture::of_log(LOG);
     let session = fixture.session("given");
