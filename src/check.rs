@@ -96,6 +96,11 @@ impl Store {
     ///
     /// Lines are not touched. Interrupted, it leaves each session either as it
     /// was or rebuilt. Returns how many sessions there are.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`](crate::Error::Busy) when another process writes for too long;
+    /// [`Damaged`](crate::Error::Damaged) when a line cannot be read.
     pub fn rebuild(&self) -> Result<u64> {
         self.write(|tx| {
             search::rebuild(tx)?;
@@ -105,7 +110,8 @@ impl Store {
         for session in &all {
             self.write(|tx| match sessions::file_of(tx, *session)? {
                 Some((file, source)) if !source.format.has_folders() => {
-                    fold::refold(tx, &file, source.format, *session)
+                    fold::refold(tx, &file, source.format, *session)?;
+                    fold::settle_if_recovered(tx, source.source_id, *session, &file.path)
                 }
                 _ => Ok(()),
             })?;

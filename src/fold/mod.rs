@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 pub(crate) use kimi::Touched;
 use rusqlite::Connection;
-pub(crate) use settle::{search_text, settle_events, settle_recovered};
+pub(crate) use settle::{search_text, settle_events, settle_if_recovered, settle_recovered};
 
 use crate::context;
 use crate::error::Result;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 
 use crate::error::Result;
-use crate::model::{SessionKey, Stored};
+use crate::model::{Header, SessionKey, Stored};
 use crate::store::events;
 use crate::store::heads::{self, Head};
 use crate::store::sessions;
@@ -20,34 +20,60 @@ pub(crate) fn search_text(conn: &Connection, head: &Head) -> Result<String> {
     Ok(format!("{}\u{1f}{}", title.to_lowercase(), work_dir.to_lowercase()))
 }
 
+/// Work dirs of folders: each is looked through once, however many such sessions it holds.
+type WorkDirs = HashMap<Vec<u8>, Option<i64>>;
+
 /// Gives each session with a recovered header the work dir of its folder's other sessions, if they agree.
 pub(crate) fn settle_recovered(conn: &Connection, source_id: i64) -> Result<()> {
-    // A folder is looked through once, however many such sessions it holds.
-    let mut known: HashMap<Vec<u8>, Option<i64>> = HashMap::new();
+    let mut known = WorkDirs::new();
     for (session, path) in sessions::recovered_sessions(conn, source_id)? {
-        if events::is_relinked(conn, session)? {
-            continue;
+        settle_work_dir(conn, source_id, session, &path, &mut known)?;
+    }
+    Ok(())
+}
+
+/// As [`settle_recovered`], for one session, whatever its header is.
+pub(crate) fn settle_if_recovered(
+    conn: &Connection,
+    source_id: i64,
+    session: SessionKey,
+    path: &[u8],
+) -> Result<()> {
+    match heads::head(conn, session)?.header {
+        Header::Recovered => settle_work_dir(conn, source_id, session, path, &mut WorkDirs::new()),
+        _ => Ok(()),
+    }
+}
+
+fn settle_work_dir(
+    conn: &Connection,
+    source_id: i64,
+    session: SessionKey,
+    path: &[u8],
+    known: &mut WorkDirs,
+) -> Result<()> {
+    if events::is_relinked(conn, session)? {
+        return Ok(());
+    }
+    let folder = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let workspace_id = match known.get(&path[..folder]) {
+        Some(workspace_id) => *workspace_id,
+        None => {
+            let found = match folder {
+                0 => Vec::new(),
+                _ => sessions::workspaces_of_folder(conn, source_id, &path[..folder])?,
+            };
+            let workspace_id = Some(&found).filter(|found| found.len() == 1);
+            let workspace_id = workspace_id.map(|found| found[0]);
+            known.insert(path[..folder].to_vec(), workspace_id);
+            workspace_id
         }
-        let folder = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
-        let workspace_id = match known.get(&path[..folder]) {
-            Some(workspace_id) => *workspace_id,
-            None => {
-                let found = match folder {
-                    0 => Vec::new(),
-                    _ => sessions::workspaces_of_folder(conn, source_id, &path[..folder])?,
-                };
-                let workspace_id = Some(&found).filter(|found| found.len() == 1);
-                let workspace_id = workspace_id.map(|found| found[0]);
-                known.insert(path[..folder].to_vec(), workspace_id);
-                workspace_id
-            }
-        };
-        let mut head = heads::head(conn, session)?;
-        if head.workspace_id != workspace_id {
-            head.workspace_id = workspace_id;
-            head.search_text = search_text(conn, &head)?;
-            heads::update_head(conn, session, &head, None)?;
-        }
+    };
+    let mut head = heads::head(conn, session)?;
+    if head.workspace_id != workspace_id {
+        head.workspace_id = workspace_id;
+        head.search_text = search_text(conn, &head)?;
+        heads::update_head(conn, session, &head, None)?;
     }
     Ok(())
 }

@@ -80,12 +80,22 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
          JOIN logs ON logs.file_id = session.file_id
          WHERE logs.base_id IS NOT NULL
          UNION ALL
+         -- All that a session of many files could call its own: below its path, and
+         -- for a flat file also what shares its stem. (What || gives is text, which
+         -- no path equals.)
          SELECT session.session_key, file.file_id
-         FROM sessions AS session
-         JOIN files AS file ON file.source_id = session.source_id
-                           AND file.path > session.path || x'2F'
-                           AND file.path < session.path || x'30'
-         WHERE session.file_id IS NULL;
+         FROM (SELECT session_key, source_id, path,
+                      CASE WHEN substr(path, -6) = CAST('.jsonl' AS BLOB)
+                           THEN substr(path, 1, length(path) - 6)
+                           ELSE path
+                      END AS stem
+               FROM sessions
+               WHERE file_id IS NULL) AS session
+         JOIN files AS file
+           ON file.source_id = session.source_id
+              AND (file.path = session.path
+                   OR file.path BETWEEN CAST(stem || '/' AS BLOB) AND CAST(stem || '0' AS BLOB)
+                   OR file.path BETWEEN CAST(stem || '_' AS BLOB) AND CAST(stem || '`' AS BLOB));
 
          DELETE FROM metadata WHERE session_key NOT IN (SELECT session_key FROM sessions);
          DELETE FROM labels WHERE session_key NOT IN (SELECT session_key FROM sessions);

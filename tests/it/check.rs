@@ -357,3 +357,29 @@ fn a_rebuild_of_a_sound_store_changes_nothing() {
     assert_eq!(test.dump(), rows);
     test.assert_sound();
 }
+
+#[test]
+fn a_rebuild_that_fails_half_way_leaves_each_session_whole() {
+    for (root, event) in [
+        ("kward/small", "INSERT ON entries"),
+        ("kimi/small", "INSERT ON entries"),
+        ("kimi/small", "INSERT ON wire_records"),
+        // The last that becomes of a session whose header was recovered.
+        (
+            "kward/small",
+            "UPDATE OF workspace_id ON sessions WHEN NEW.header = 'recovered' AND NEW.workspace_id",
+        ),
+    ] {
+        let test = TestStore::of_fixture(root);
+        let rows = test.dump();
+        let crash =
+            format!("CREATE TRIGGER crash BEFORE {event} BEGIN SELECT RAISE(ABORT, 'crash'); END");
+        test.sqlite().execute_batch(&crash).unwrap();
+
+        test.store.rebuild().unwrap_err();
+
+        test.sqlite().execute_batch("DROP TRIGGER crash").unwrap();
+        assert_eq!(test.store.check().unwrap(), [], "{root}: {event}");
+        assert_eq!(test.dump(), rows, "{root}: {event}");
+    }
+}
