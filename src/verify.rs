@@ -44,7 +44,8 @@ impl Store {
     /// # Errors
     ///
     /// [`RootNotFound`](Error::RootNotFound),
-    /// [`SourceNotFound`](Error::SourceNotFound) when it was never imported.
+    /// [`SourceNotFound`](Error::SourceNotFound) when it was never imported;
+    /// [`Io`](Error::Io) when it cannot be listed.
     ///
     /// # Examples
     ///
@@ -58,7 +59,7 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn verify(&self, root: &Path) -> Result<VerifyReport> {
-        let path = std::fs::canonicalize(root).map_err(|_| Error::RootNotFound(root.to_owned()))?;
+        let path = root::real_path(root)?;
         let source = self
             .read(|conn| files::source(conn, &path))?
             .ok_or_else(|| Error::SourceNotFound(path.clone()))?;

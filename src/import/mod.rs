@@ -127,7 +127,8 @@ impl Store {
     /// # Errors
     ///
     /// [`RootNotFound`](crate::Error::RootNotFound) and
-    /// [`UnknownFormat`](crate::Error::UnknownFormat) before anything is read;
+    /// [`UnknownFormat`](crate::Error::UnknownFormat) before anything is read,
+    /// [`Io`](crate::Error::Io) when the root cannot be listed;
     /// [`DiskFull`](crate::Error::DiskFull) before any content is written, when
     /// half as much again as the new bytes would not fit beside the database;
     /// [`Busy`](crate::Error::Busy) when another process writes for too long.

@@ -1,7 +1,7 @@
 //! Which part of a root is covered, and by which format.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -27,10 +27,12 @@ pub(crate) struct Root {
 /// It may be a configuration folder, of which `sessions` is covered, or that
 /// folder itself, or one workspace folder in it, which are covered whole.
 pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
-    let path = fs::canonicalize(root).map_err(|_| Error::RootNotFound(root.to_owned()))?;
+    let path = real_path(root)?;
     if !path.is_dir() {
         return Err(Error::RootNotFound(root.to_owned()));
     }
+    // What cannot be listed is not of an unknown format.
+    fs::read_dir(&path).map_err(Error::io("read", &path))?;
     let formats = match format {
         Some(format) => vec![format],
         None => vec![Format::Kimi, Format::Pi, Format::Kward],
@@ -54,6 +56,14 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
         }
     }
     Err(Error::UnknownFormat(path))
+}
+
+/// The path of a root, absolute and without links.
+pub(crate) fn real_path(root: &Path) -> Result<PathBuf> {
+    fs::canonicalize(root).map_err(|err| match err.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Error::RootNotFound(root.to_owned()),
+        _ => Error::io("read", root)(err),
+    })
 }
 
 /// The database's own files, where it lies below the root: they are not covered.

@@ -76,6 +76,11 @@ fn a_thing_that_does_not_exist_ends_with_1() {
         "nobody",
     );
     check_failure(&sessile(&["list", "--db", none.to_str().unwrap()]), 1, "none.db");
+    check_failure(
+        &sessile(&["import", "/no/such/root", "--db", none.to_str().unwrap()]),
+        1,
+        "root",
+    );
     assert!(!out.exists() && !none.exists());
 }
 

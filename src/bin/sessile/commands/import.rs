@@ -5,11 +5,15 @@ use std::path::Path;
 
 use anyhow::Result;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
-use sessile::{Format, ImportOptions, ImportReport, Store, StoreOptions};
+use sessile::{Error, Format, ImportOptions, ImportReport, Store, StoreOptions};
 
 use crate::args::{FormatArg, ImportArgs};
 
 pub(crate) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
+    // A path mistyped makes no database, and imports none of its neighbours.
+    if let Some(root) = args.roots.iter().find(|root| !root.exists()) {
+        return Err(Error::RootNotFound(root.clone()).into());
+    }
     // A dry run must not make a database; an empty one elsewhere serves.
     let elsewhere = tempfile::tempdir()?;
     let store = match args.dry_run {
