@@ -222,15 +222,24 @@ fn leaf_key(conn: &Connection, session: SessionKey) -> Result<Option<i64>> {
     }
 }
 
+/// The entry that the active branch ends with. An empty id names none; the
+/// messages are those up to its entry all the same, as pi has it.
+fn branch_key(conn: &Connection, session: SessionKey) -> Result<Option<i64>> {
+    match heads::head(conn, session)?.leaf_id.as_deref() {
+        None | Some("") => Ok(None),
+        Some(leaf_id) => entries::entry_key(conn, session, leaf_id),
+    }
+}
+
 pub(crate) fn branch(conn: &Connection, session: SessionKey) -> Result<Vec<Entry>> {
-    let Some(leaf_key) = leaf_key(conn, session)? else { return Ok(Vec::new()) };
+    let Some(leaf_key) = branch_key(conn, session)? else { return Ok(Vec::new()) };
     paths::path(conn, session, leaf_key, usize::MAX)
 }
 
 /// The keys of the path to the active entry, root first: where a path may be too long for its entries.
 pub(crate) fn branch_keys(conn: &Connection, session: SessionKey) -> Result<Vec<i64>> {
     let mut path = Vec::new();
-    if let Some(leaf_key) = leaf_key(conn, session)? {
+    if let Some(leaf_key) = branch_key(conn, session)? {
         paths::walk_up(conn, leaf_key, |row| {
             path.push(row.entry_key);
             Ok(true)
@@ -348,7 +357,8 @@ pub(crate) fn restored(
             None => None,
         };
         kept.push((row.entry_key, first_kept));
-        Ok(keeps)
+        // Of pi's compactions the last alone counts, whatever an older one kept.
+        Ok(keeps || format.lists_by_file() && 1 < kept.len())
     })?;
     path.reverse();
     kept.reverse();

@@ -527,7 +527,7 @@ impl<'a> Fold<'a> {
             // A root begins a branch of its own.
             self.reshaped = self.knotted;
             self.forget();
-        } else if parent_key != self.leaf_key {
+        } else if parent_key != self.leaf_key || has_empty_parent(entry) {
             self.reshaped = true;
         }
         if self.reshaped {
@@ -585,6 +585,11 @@ impl<'a> Fold<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether an entry hangs in the tree where no path goes on.
+fn has_empty_parent(entry: &NewEntry) -> bool {
+    matches!(&entry.parent, Parent::Id(parent) if parent.is_empty())
 }
 
 fn is_blank(text: &str) -> bool {

@@ -98,6 +98,20 @@ pub(crate) fn adopt_orphans(
         })?)
 }
 
+/// The entry whose id is empty, of the session that an entry belongs to.
+pub(crate) fn nameless(conn: &Connection, entry_key: i64) -> Result<Option<i64>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT nameless.entry_key
+             FROM entries AS entry
+             JOIN entries AS nameless
+               ON nameless.session_key = entry.session_key AND nameless.entry_id = ''
+             WHERE entry.entry_key = ?1",
+        )?
+        .query_row([entry_key], |row| row.get("entry_key"))
+        .optional()?)
+}
+
 /// Whether any entry of the session names a parent that is not there.
 pub(crate) fn has_orphans(conn: &Connection, session: SessionKey) -> Result<bool> {
     Ok(conn

@@ -125,6 +125,7 @@ fn walk(
     mut each: impl FnMut(i64, &Row<'_>) -> Result<bool>,
 ) -> Result<()> {
     let mut stmt = conn.prepare_cached(sql)?;
+    let nameless = entries::nameless(conn, leaf)?;
     let mut walked = Walked::default();
     let mut wanted = leaf;
     'seek: loop {
@@ -148,7 +149,8 @@ fn walk(
                 return Ok(());
             }
             let Some(parent) = row.get(1)? else { return Ok(()) };
-            if !walked.steps_on(key, parent) {
+            // An empty parent ends a path, though the tree hangs the entry under that id.
+            if nameless == Some(parent) || !walked.steps_on(key, parent) {
                 return Ok(());
             }
             wanted = parent;

@@ -227,10 +227,18 @@ fn times_are_read_as_javascript_reads_them() {
         assert_eq!(test.row("one")["context"][0]["timestamp"], millis);
     }
 
-    let test = TestStore::new();
-    test.write("sessions/--w--/one.jsonl", line(&json!({"type": "session", "id": "one"})));
-    test.store.import(&test.root, &ImportOptions::new().format(Format::Pi)).unwrap();
-    assert_eq!(test.row("one")["created_at"], Value::Null);
+    for (header, created_at) in [
+        (json!({"type": "session", "id": "one"}), Value::Null),
+        (
+            json!({"type": "session", "id": "one", "timestamp": null}),
+            json!("1970-01-01T00:00:00.000Z"),
+        ),
+    ] {
+        let test = TestStore::new();
+        test.write("sessions/--w--/one.jsonl", line(&header));
+        test.store.import(&test.root, &ImportOptions::new().format(Format::Pi)).unwrap();
+        assert_eq!(test.row("one")["created_at"], created_at);
+    }
 }
 
 #[test]
@@ -239,18 +247,59 @@ fn names_and_labels_are_taken_as_they_are() {
         json!({"type": "custom", "id": "", "parentId": null}),
         json!({"type": "label", "id": "l", "parentId": null, "targetId": "", "label": 5}),
         json!({"type": "label", "id": "m", "parentId": "l", "targetId": "x", "label": " a "}),
-        json!({"type": "session_info", "id": "n", "parentId": "m", "name": "\u{feff}\u{85}b "}),
+        json!({"type": "label", "id": "o", "parentId": "m", "label": "of nothing"}),
+        json!({"type": "session_info", "id": "n", "parentId": "o", "name": "\u{feff}\u{85}b "}),
     ]);
     let row = test.row("one");
 
     assert_eq!(row["labels"][""]["label"], 5);
     assert_eq!(row["labels"]["x"]["label"], " a ");
+    assert_eq!(row["labels"]["undefined"]["label"], "of nothing");
     assert_eq!(row["name"], "\u{85}b");
     assert_eq!(row["tree"][0]["id"], "");
     let session = test.store.find("one").unwrap();
     let labels = test.store.labels(session).unwrap();
     assert_eq!(labels[0].label, "5");
     assert_eq!(test.store.check().unwrap(), []);
+}
+
+#[test]
+fn no_path_goes_on_above_an_empty_parent_though_the_tree_does() {
+    let said = |id: &str, parent: Value| {
+        json!({
+            "type": "message", "id": id, "parentId": parent,
+            "message": {"role": "assistant", "content": id, "provider": id, "model": "m"}
+        })
+    };
+    let first = [said("", Value::Null), said("a", json!("")), said("b", json!("a"))];
+    let test = of_entries(&first);
+    let row = test.row("one");
+
+    assert_eq!(row["branch"], json!(["a", "b"]));
+    assert_eq!(row["tree"][0], json!({"id": "", "depth": 0, "children": ["a"]}));
+
+    // As a leaf, the empty id names no branch; the messages are those up to the last entry.
+    let model = json!({"type": "model_change", "id": "", "parentId": "b", "provider": "p"});
+    let test = of_entries(&[first[1].clone(), first[2].clone(), model]);
+    let row = test.row("one");
+    assert_eq!(row["branch"], json!([]));
+    assert_eq!(row["context"].as_array().unwrap().len(), 2);
+    assert_eq!(row["provider"], "p");
+
+    let model = json!({"type": "custom", "id": "c", "parentId": ""});
+    let test = of_entries(&[first[0].clone(), model]);
+    assert_eq!(test.row("one")["provider"], Value::Null);
+    assert_eq!(test.store.check().unwrap(), []);
+}
+
+#[test]
+fn a_compaction_keeps_from_above_an_older_one_that_keeps_nothing() {
+    let test = of_entries(&[
+        json!({"type": "custom_message", "id": "a", "parentId": null, "content": "kept"}),
+        json!({"type": "compaction", "id": "b", "parentId": "a", "summary": "older"}),
+        json!({"type": "compaction", "id": "c", "parentId": "b", "summary": "S", "firstKeptEntryId": "a"}),
+    ]);
+    assert_eq!(said(&test.row("one")["context"]), ["S", "kept"]);
 }
 
 #[test]

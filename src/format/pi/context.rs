@@ -51,11 +51,7 @@ pub(in crate::format) fn messages(
     let clean = |value: Raw<'_>| json::clean_doubles(value, instead);
     let member = |key: &str| value.get(key).map(|value| format!("\"{key}\":{}", clean(value)));
     let timestamp = || {
-        let millis = value.get("timestamp").and_then(|time| match time.kind() {
-            Kind::Null | Kind::False => Some(0),
-            Kind::True => Some(1),
-            _ => date::millis(time),
-        });
+        let millis = value.get("timestamp").and_then(date::millis);
         format!("\"timestamp\":{}", millis.map_or("null".to_owned(), |millis| millis.to_string()))
     };
     let object = |members: Vec<Option<String>>| {

@@ -14,7 +14,9 @@ pub(super) fn millis(value: Raw<'_>) -> Option<i64> {
     match value.kind() {
         Kind::Number => whole(number(value)?),
         Kind::String => parse(&value.string()?),
-        _ => None,
+        Kind::Null | Kind::False => Some(0),
+        Kind::True => Some(1),
+        Kind::Array | Kind::Object => None,
     }
 }
 
@@ -137,7 +139,10 @@ mod tests {
             ("\"yesterday\"", None),
             ("\"\"", None),
             ("9e15", None),
-            ("null", None),
+            ("null", Some(0)),
+            ("false", Some(0)),
+            ("true", Some(1)),
+            ("[0]", None),
         ] {
             let (value, _) = json::scan(json.as_bytes()).unwrap();
             assert_eq!(millis(value), expected, "{json}");

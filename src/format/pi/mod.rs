@@ -77,7 +77,7 @@ pub(super) fn is_linear(version: Option<&Stored>) -> bool {
 fn is_below(version: Option<&Stored>, limit: f64) -> bool {
     let number = match version {
         None => Some(1.0),
-        Some(Stored::Text(text)) => match text.trim() {
+        Some(Stored::Text(text)) => match text.trim_matches(is_space) {
             "" => Some(0.0),
             text => text.parse::<f64>().ok(),
         },
@@ -223,7 +223,7 @@ fn read_record(value: Raw<'_>, record: &mut Record) {
     };
     match entry_type.as_ref() {
         "message" => read_message(value, record),
-        "label" => record.change = label(value),
+        "label" => record.change = Some(label(value)),
         "session_info" => {
             let name = value.get("name").and_then(json::code_points);
             if value.get("name").is_some_and(|name| !matches!(name.kind(), Kind::String)) {
@@ -292,16 +292,17 @@ fn text_of(message: Raw<'_>) -> String {
     json::stored_points(&points_of(message)).to_text()
 }
 
-fn label(value: Raw<'_>) -> Option<Change> {
-    let target_id = value.get("targetId").map(id_text)?;
+fn label(value: Raw<'_>) -> Change {
+    // A label of nothing stands under the name that JavaScript has for nothing.
+    let target_id = value.get("targetId").map_or("undefined".to_owned(), id_text);
     let label = stored(value.get("label").filter(|label| !is_falsy(*label)));
-    Some(Change::Label { target_id, label, labelled_at: stored(value.get("timestamp")) })
+    Change::Label { target_id, label, labelled_at: stored(value.get("timestamp")) }
 }
 
 fn entry(value: Raw<'_>, entry_type: Cow<'static, str>) -> NewEntry {
     let parent = match value.get("parentId") {
         None => Parent::Unsaid,
-        Some(parent) if is_falsy(parent) => Parent::None,
+        Some(parent) if is_falsy(parent) && parent.kind() != Kind::String => Parent::None,
         Some(parent) => Parent::Id(id_text(parent)),
     };
     let message = value.get("message").filter(|message| message.kind() != Kind::Null);
@@ -460,6 +461,7 @@ mod tests {
             (json("2.5"), false),
             (json("[]"), false),
             (Some(Stored::Text("1".to_owned())), true),
+            (Some(Stored::Text("\u{feff}1 ".to_owned())), true),
             (Some(Stored::Text("2".to_owned())), false),
             (Some(Stored::Text("new".to_owned())), false),
         ] {
