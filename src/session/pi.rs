@@ -10,7 +10,7 @@ use super::{Session, append, compact_within};
 use crate::error::{Error, Result};
 use crate::fold::Fold;
 use crate::format::{json, stored_text};
-use crate::model::{Draft, Entry, Format, SessionKey, Timestamp};
+use crate::model::{Draft, Entry, Format, Parent, Record, SessionKey, Timestamp};
 use crate::store::events::{self, EventKind};
 use crate::store::{Store, entries, heads, labels, log, records, sessions};
 
@@ -127,14 +127,15 @@ impl Session {
             let kept = entries::first_kept_of(tx, self.key, &entry.id)?;
             let kept = kept.as_ref().map(stored_text);
             let kept = kept.as_deref().and_then(|kept| stands_for.get(kept).copied());
+            let record = format.parse(&raw);
             let line = match source.is_old {
                 true => format.identified(&raw, &entry.id, last),
-                false if entry.parent_id.as_deref() != last || kept.is_some() => {
+                false if !names_parent(&record, last) || kept.is_some() => {
                     format.relinked(&raw, last, kept)
                 }
                 false => None,
             };
-            let at = format.parse(&raw).at;
+            let at = record.at;
             match line {
                 Some(line) => copy.push(line.as_bytes(), at)?,
                 None => copy.push(&raw, at)?,
@@ -143,7 +144,9 @@ impl Session {
         }
         let mut last = last.map(str::to_owned);
         for label in labels::labels(tx, self.key)? {
-            if !path.iter().any(|entry| entry.id == label.target_id) {
+            let is_target =
+                |entry: &Entry| entry.id == label.target_id && entry.entry_type != "label";
+            if !path.iter().any(is_target) {
                 continue;
             }
             let id = new_entry_id(tx, copy.session)?;
@@ -162,6 +165,15 @@ impl Session {
             last = Some(id);
         }
         copy.finish(last.as_deref())
+    }
+}
+
+/// Whether a line says itself that its entry has this parent.
+fn names_parent(record: &Record, parent_id: Option<&str>) -> bool {
+    match record.entry.as_ref().map(|entry| &entry.parent) {
+        Some(Parent::Id(own)) => Some(&own[..]) == parent_id,
+        Some(Parent::None) => parent_id.is_none(),
+        Some(Parent::Unsaid) | None => false,
     }
 }
 

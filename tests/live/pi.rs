@@ -123,6 +123,26 @@ fn a_branch_becomes_a_session_whose_labels_stand_at_its_end() {
 }
 
 #[test]
+fn the_first_of_a_fork_is_a_root_and_labels_of_labels_stay_behind() {
+    let (folder, store) = store();
+    let session = new(&store);
+    let orphan =
+        r#"{"type":"custom","id":"a","timestamp":"2026-05-01T00:00:01.000Z","parentId":"gone"}"#;
+    session.append_record(orphan).unwrap();
+    session.with_id("l").append_label_change("a", Some("kept")).unwrap();
+    session.with_id("m").append_label_change("l", Some("of a label")).unwrap();
+
+    let fork = session.with_id("two").fork_branch().unwrap();
+
+    let lines = exported(&folder, &store, "out", &fork);
+    let lines: Vec<&str> = lines.lines().collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert_eq!(lines[1], orphan.replace("\"gone\"", "null"));
+    assert!(lines[2].ends_with("\"targetId\":\"a\",\"label\":\"kept\"}"), "{lines:?}");
+    assert!(store.check().unwrap().is_empty());
+}
+
+#[test]
 fn a_copy_of_version_1_is_one_of_version_3() {
     let (folder, store) = store();
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pi/small");

@@ -282,9 +282,19 @@ fn points_of(message: Raw<'_>) -> Vec<u32> {
     let texts: Vec<Vec<u32>> = content
         .items()
         .filter(is_text)
-        .map(|block| block.get("text").and_then(json::code_points).unwrap_or_default())
+        .map(|block| block.get("text").map(joined).unwrap_or_default())
         .collect();
     texts.join(&u32::from(' '))
+}
+
+/// What JavaScript's `join` makes of a value that is no list.
+fn joined(value: Raw<'_>) -> Vec<u32> {
+    match value.kind() {
+        Kind::Number | Kind::True | Kind::False => {
+            json::clean_doubles(value, "Infinity").chars().map(u32::from).collect()
+        }
+        _ => json::code_points(value).unwrap_or_default(),
+    }
 }
 
 /// The same as text.
@@ -483,6 +493,14 @@ mod tests {
         assert!(parse("\u{feff}\u{2028} \n".as_bytes()).problems.is_empty());
         assert_eq!(parse(b"[1]").problems[0].0, ProblemKind::NotARecord);
         assert_eq!(parse(b"{\"a\":NaN}").problems[0].0, ProblemKind::Malformed);
+    }
+
+    #[test]
+    fn texts_that_are_no_text_are_joined_as_javascript_joins_them() {
+        let message = br#"{"content":[{"type":"text","text":5.0},{"type":"text","text":true},
+            {"type":"text","text":null},{"type":"image","text":"i"},{"type":"text","text":"z"}]}"#;
+        let (message, _) = json::scan(message).unwrap();
+        assert_eq!(text_of(message), "5 true  z");
     }
 
     #[test]
