@@ -14,6 +14,7 @@ use std::collections::HashSet;
 use std::time::SystemTime;
 
 pub(crate) use kward::stored_text;
+pub(crate) use pi::written_name;
 
 use crate::model::{
     Draft, Format, HeaderRecord, Message, ProblemKind, Record, Role, Step, Timestamp,

@@ -14,7 +14,7 @@ pub use navigate::RewindPoint;
 pub use recorder::Recorder;
 
 use crate::error::{Error, Result};
-use crate::format::{json, stored_text};
+use crate::format::{json, stored_text, written_name};
 use crate::model::{Draft, DraftRuntime, Format, SessionInfo, SessionKey, Timestamp};
 use crate::store::{Store, entries, records, sessions};
 
@@ -172,7 +172,7 @@ impl Session {
     ) -> Result<(String, String)> {
         if pi::has_fields(head.format) {
             let fields = match entry_type {
-                "message" => format!("{{\"message\":{message}}}"),
+                "message" => format!("{{\"message\":{}}}", pi::object(message)?),
                 _ => message.to_owned(),
             };
             return self.pi_entry(conn, head, entry_type, &fields);
@@ -190,7 +190,7 @@ impl Session {
     }
 
     /// Appends a summary of a branch that was left, under `parent_id`, and
-    /// makes it the leaf. Returns its id. `details` is a JSON value.
+    /// makes it the leaf. Returns its id. `details` is a JSON value; null stands for none.
     ///
     /// # Errors
     ///
@@ -224,7 +224,7 @@ impl Session {
             }
             let id = self.new_id();
             append::refuse_known(conn, self.key, &id)?;
-            let details = append::value(details)?;
+            let details = append::value(if details == "null" { "{}" } else { details })?;
             let draft =
                 Draft::BranchSummary { id: &id, parent_id, from_id, summary, details: &details };
             Ok(Some((self.line(head, &draft)?, id)))
@@ -307,16 +307,15 @@ impl Session {
     /// The name of a Kimi session is its title, of which Kimi keeps 200
     /// characters; it stands in its `state.json`.
     pub fn rename(&self, name: Option<&str>) -> Result<()> {
+        let exact = name.unwrap_or_default();
         let name = name.map(append::strip).filter(|name| !name.is_empty());
         if self.store.read(|conn| kimi::has_state(conn, self.key))? {
             return self.store.write(|tx| kimi::set_title(tx, self.key, name, self.time()));
         }
         self.append(|conn, head| {
             if pi::has_fields(head.format) {
-                // A run of line ends is one blank.
-                let lines = name.unwrap_or_default().split(['\r', '\n']);
-                let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
-                let fields = format!("{{\"name\":{}}}", json::spelt(&lines.join(" ")));
+                let name = written_name(exact);
+                let fields = format!("{{\"name\":{}}}", json::spelt(&name));
                 let (line, _) = self.pi_entry(conn, head, "session_info", &fields)?;
                 return Ok(Some((line, ())));
             }

@@ -33,7 +33,8 @@ impl Session {
     /// # Errors
     ///
     /// [`Unsupported`](Error::Unsupported) for other formats;
-    /// [`InvalidRecord`](Error::InvalidRecord) for what is no object;
+    /// [`InvalidRecord`](Error::InvalidRecord) for what is no object, or holds
+    /// one of those;
     /// [`EntryExists`](Error::EntryExists), [`LeafMoved`](Error::LeafMoved).
     ///
     /// # Examples
@@ -77,11 +78,12 @@ impl Session {
         fields: &str,
         parent_id: Option<&str>,
     ) -> Result<(String, String)> {
-        let fields = compact_within(fields, MAX_DEPTH)?;
-        if !fields.starts_with('{') {
-            return Err(Error::InvalidRecord("the fields must be a JSON object".to_owned()));
-        }
+        let fields = object(fields)?;
+        refuse_base(&fields)?;
         let id = match &self.id {
+            Some(id) if id.is_empty() => {
+                return Err(Error::InvalidRecord("an entry needs an id".to_owned()));
+            }
             Some(id) => id.clone(),
             None => new_entry_id(conn, self.key)?,
         };
@@ -165,6 +167,25 @@ impl Session {
             last = Some(id);
         }
         copy.finish(last.as_deref())
+    }
+}
+
+/// A JSON object in compact spelling.
+pub(super) fn object(text: &str) -> Result<String> {
+    let object = compact_within(text, MAX_DEPTH)?;
+    match object.starts_with('{') {
+        true => Ok(object),
+        false => Err(Error::InvalidRecord("a JSON object was expected".to_owned())),
+    }
+}
+
+/// Refuses fields that the entry has of itself: said twice, the later would count.
+fn refuse_base(fields: &str) -> Result<()> {
+    let Ok((fields, _)) = json::scan(fields.as_bytes()) else { return Ok(()) };
+    let base = ["type", "id", "parentId", "timestamp"];
+    match fields.members().find_map(|(key, _)| base.into_iter().find(|name| key.is(name))) {
+        Some(name) => Err(Error::InvalidRecord(format!("{name} is no field of the entry's own"))),
+        None => Ok(()),
     }
 }
 

@@ -67,7 +67,14 @@ fn what_pi_has_no_record_for_is_refused() {
     ] {
         assert!(matches!(refused, Err(Error::Unsupported(_))), "{refused:?}");
     }
-    assert!(matches!(session.append_entry("custom", "[]"), Err(Error::InvalidRecord(_))));
+    for refused in [
+        session.append_entry("custom", "[]"),
+        session.append_entry("custom", r#"{"customType":"x","i\u0064":"y"}"#),
+        session.append_message("\"text\""),
+        session.with_id("").append_message("{}"),
+    ] {
+        assert!(matches!(refused, Err(Error::InvalidRecord(_))), "{refused:?}");
+    }
     assert!(matches!(session.branch("x"), Err(Error::EntryNotFound { .. })));
     assert_eq!(session.info().unwrap().entry_count, 0);
 }
@@ -167,11 +174,30 @@ fn a_copy_of_version_1_is_one_of_version_3() {
 }
 
 #[test]
+fn a_branch_summary_says_what_was_left_and_has_details_only_when_given() {
+    let (folder, store) = store();
+    let session = new(&store);
+    let said = session.with_id("a").append_message(r#"{"role":"user","content":"x"}"#).unwrap();
+
+    let summary = |id: &str, parent: Option<&str>, details: &str| {
+        session.with_id(id).append_branch_summary(parent, None, Some("s"), details).unwrap();
+    };
+    summary("b", Some(&said), "null");
+    summary("c", None, "{}");
+
+    let lines = exported(&folder, &store, "out", &session);
+    let lines: Vec<&str> = lines.lines().collect();
+    assert!(lines[2].ends_with("\"fromId\":\"a\",\"summary\":\"s\"}"), "{lines:?}");
+    assert!(lines[3].ends_with("\"fromId\":\"b\",\"summary\":\"s\",\"details\":{}}"), "{lines:?}");
+}
+
+#[test]
 fn names_are_one_line_and_labels_as_given() {
     let (folder, store) = store();
     let session = new(&store);
     let said = session.with_id("a").append_message(r#"{"role":"user","content":"x"}"#).unwrap();
 
+    session.with_id("m").rename(Some("\n\u{a0}\0a \n\u{feff}")).unwrap();
     session.with_id("n").rename(Some(" a\n\r\n\nb\r")).unwrap();
     session.with_id("l1").append_label_change(&said, Some(" one ")).unwrap();
     session.with_id("l2").append_label_change("n", Some("two")).unwrap();
@@ -179,7 +205,9 @@ fn names_are_one_line_and_labels_as_given() {
     session.with_id("l4").append_label_change("l1", Some("")).unwrap();
 
     let lines = exported(&folder, &store, "out", &session);
-    for end in ["\"name\":\"a b\"}", "\"label\":\" one \"}", "\"label\":\"\"}"] {
+    for end in
+        ["\"name\":\"\\u0000a\"}", "\"name\":\"a b\"}", "\"label\":\" one \"}", "\"label\":\"\"}"]
+    {
         assert!(lines.lines().any(|line| line.ends_with(end)), "{end}: {lines}");
     }
     let labels = |session: &Session| -> Vec<String> {

@@ -159,6 +159,12 @@ fn is_space(c: char) -> bool {
     c == '\u{feff}' || c != '\u{85}' && c.is_whitespace()
 }
 
+/// A name as pi writes it: a run of line ends is one blank, and none stands around it.
+pub(crate) fn written_name(name: &str) -> String {
+    let lines: Vec<&str> = name.split(['\r', '\n']).filter(|line| !line.is_empty()).collect();
+    lines.join(" ").trim_matches(is_space).to_owned()
+}
+
 /// Code points without the white space around them.
 fn trim(points: &[u32]) -> &[u32] {
     let is_text = |point: &u32| !char::from_u32(*point).is_some_and(is_space);

@@ -176,7 +176,7 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
                 params.text("parent_id")?.as_deref(),
                 params.text("from_id")?.as_deref(),
                 params.text("summary")?.as_deref(),
-                params.raw("details").unwrap_or("{}"),
+                params.raw("details").unwrap_or("null"),
             )?;
             json!({ "entry_id": entry_id })
         }
