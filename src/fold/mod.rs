@@ -53,6 +53,8 @@ pub(crate) struct Fold<'a> {
     /// Records so far, headers apart.
     seen: u32,
     has_ids: bool,
+    /// What runtime records before the header set.
+    early: Runtime,
     /// The head that the fold went on from; it has the effect of the session's events already.
     before: Option<Head>,
     /// The entry that `head.first_message` shows, once that is known.
@@ -137,6 +139,7 @@ impl<'a> Fold<'a> {
             vouched: false,
             seen: 0,
             has_ids: false,
+            early: Runtime::default(),
             before: None,
             previewed: None,
             last: None,
@@ -213,6 +216,13 @@ impl<'a> Fold<'a> {
             },
             Some(Change::Info { name, runtime }) => {
                 self.head.name = name;
+                if self.head.header == Header::Missing {
+                    let early = std::mem::replace(&mut self.early, runtime.clone());
+                    self.early.provider = self.early.provider.take().or(early.provider);
+                    self.early.model = self.early.model.take().or(early.model);
+                    self.early.reasoning_effort =
+                        self.early.reasoning_effort.take().or(early.reasoning_effort);
+                }
                 self.take_runtime(runtime);
                 Ok(())
             }
@@ -331,13 +341,10 @@ impl<'a> Fold<'a> {
         for (key, value) in &header.unknown {
             sessions::insert_metadata(self.conn, self.session, key, value)?;
         }
-        // A runtime record may stand before the header; it is the later word all the same.
-        let later =
-            (self.head.provider.take(), self.head.model.take(), self.head.reasoning_effort.take());
         self.set_header(header)?;
-        self.head.provider = later.0.or(self.head.provider.take());
-        self.head.model = later.1.or(self.head.model.take());
-        self.head.reasoning_effort = later.2.or(self.head.reasoning_effort.take());
+        // A runtime record may stand before the header; it is the later word all the same.
+        let early = std::mem::take(&mut self.early);
+        self.take_runtime(early);
         if self.format.lists_by_file() && 0 < self.seen {
             let detail = "records stand before the header; pi cannot open the file";
             self.note(None, ProblemKind::Header, detail)?;

@@ -232,7 +232,8 @@ impl Session {
         .ok_or_else(append::nothing_written)
     }
 
-    /// Makes an entry the leaf: the next append is its child.
+    /// Makes an entry the leaf: the next append is its child. Of Kward, an
+    /// empty id leaves every branch, as [`reset_leaf`](Self::reset_leaf) does.
     ///
     /// # Errors
     ///
@@ -240,6 +241,9 @@ impl Session {
     pub fn branch(&self, entry_id: &str) -> Result<()> {
         if pi::has_fields(self.format()?) {
             return self.move_leaf(Some(entry_id));
+        }
+        if entry_id.is_empty() {
+            return self.reset_leaf();
         }
         self.append(|conn, head| {
             append::require(conn, self.key, entry_id)?;

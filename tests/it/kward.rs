@@ -89,6 +89,32 @@ fn a_line_that_kward_chokes_on_hides_nothing() {
 }
 
 #[test]
+fn settings_before_the_header_override_it_and_clear_what_it_set() {
+    let test = TestStore::new();
+    let info = |fields: Value| {
+        let mut record = json!({"type": "session_info", "timestamp": "2026-01-01T00:00:01.000Z"});
+        record.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        line(&record)
+    };
+    let head = json!({
+        "type": "session", "version": 2, "id": "one", "timestamp": "2026-01-01T00:00:00.000Z",
+        "cwd": "/w", "provider": "p", "model": "m", "reasoningEffort": "high"
+    });
+    let lines = [
+        info(json!({"provider": "q", "model": "n", "name": "named"})),
+        info(json!({"model": null, "name": "named"})),
+        line(&head),
+    ];
+    test.write("sessions/--w--/one.jsonl", lines.concat());
+    test.store.import(&test.root, &ImportOptions::new().format(sessile::Format::Kward)).unwrap();
+    let row = test.row("one");
+
+    assert_eq!((&row["provider"], &row["model"]), (&json!("q"), &Value::Null));
+    assert_eq!(row["reasoning_effort"], "high");
+    assert_eq!(test.store.check().unwrap(), []);
+}
+
+#[test]
 fn a_file_without_header_is_a_session_with_a_problem() {
     for name in ["09-bom", "11-missing-header"] {
         check_facts(

@@ -161,6 +161,17 @@ fn what_cannot_be_one_valid_line_moves_nothing() {
 }
 
 #[test]
+fn a_branch_to_the_empty_id_leaves_every_branch() {
+    let fixture = Fixture::of_log(LOG);
+    let session = fixture.session("given");
+
+    session.branch("").unwrap();
+
+    assert!(fixture.lines(&session)[2].contains("\"targetId\":null"));
+    assert_eq!(session.info().unwrap().leaf, None);
+}
+
+#[test]
 fn numbers_keys_and_half_surrogates_are_kept_as_they_were_spelt() {
     let fixture = Fixture::of_log(LOG);
     let session = fixture.session("given");
