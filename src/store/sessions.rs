@@ -151,7 +151,12 @@ pub(crate) fn delete_session(conn: &Connection, session: SessionKey) -> Result<(
 /// Lets a session whose own records tell no time follow its file's.
 pub(crate) fn update_mtime(conn: &Connection, session: SessionKey, mtime: Timestamp) -> Result<()> {
     conn.prepare_cached(
-        "UPDATE sessions SET modified_at = ?2 WHERE session_key = ?1 AND activity_at IS NULL",
+        "UPDATE sessions
+         SET modified_at = ?2
+         WHERE session_key = ?1
+           AND activity_at IS NULL
+           -- Without messages, a pi session is as old as its header says.
+           AND (format <> 'pi' OR created_at IS NULL)",
     )?
     .execute((session, mtime))?;
     Ok(())

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use sessile::{ExportOptions, Format, ImportOptions, SessionFilter};
 
-use crate::support::{TestStore, ids, line, snapshot};
+use crate::support::{THEN, TestStore, ids, line, set_mtime, snapshot};
 
 const FULL: &str = "019d0000-0000-7000-8000-000000000001";
 const FIRST_VERSION: &str = "019d0000-0000-4000-8000-000000000002";
@@ -207,6 +207,16 @@ fn activity_is_the_latest_message_wherever_it_stands() {
     ]);
 
     assert_eq!(test.row("one")["modified_at"], "1970-01-01T00:00:02.000Z");
+}
+
+#[test]
+fn a_session_without_messages_is_as_old_as_its_header_however_its_file_is_touched() {
+    let test = of_entries(&[]);
+    set_mtime(&test.root.join("sessions/--w--/one.jsonl"), THEN + 100, 0);
+    test.store.import(&test.root, &ImportOptions::new()).unwrap();
+
+    assert_eq!(test.row("one")["modified_at"], "2026-05-01T00:00:00.000Z");
+    assert_eq!(test.store.check().unwrap(), []);
 }
 
 #[test]
