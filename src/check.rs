@@ -62,7 +62,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Sqlite`](crate::Error::Sqlite) when the damage is such that SQLite gives up.
+    /// [`Damaged`](crate::Error::Damaged) when not even the schema can be read.
     ///
     /// # Examples
     ///
@@ -82,9 +82,10 @@ impl Store {
         let mut findings = Findings::default();
         check_sqlite(&tx, &mut findings)?;
         if findings.found.is_empty() {
-            check_files(&tx, &mut findings)?;
-            match check_projections(&tx, &mut findings) {
-                // A line that cannot be read: what is folded from it is not known.
+            // Where a line cannot be read, what is folded from it is not known.
+            match check_files(&tx, &mut findings)
+                .and_then(|()| check_projections(&tx, &mut findings))
+            {
                 Err(Error::Damaged(detail)) => findings.add("lines", detail),
                 checked => checked?,
             }

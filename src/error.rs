@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::{error, fmt, io};
 
+use rusqlite::ErrorCode;
+
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -119,7 +121,9 @@ pub enum Error {
     Migration(refinery::Error),
     /// No connection could be opened.
     Pool(r2d2::Error),
-    /// The database holds what this program never wrote there; `check` says more.
+    /// The database holds what this program never wrote there, or SQLite cannot
+    /// read it. [`check`](crate::Store::check) says more, and
+    /// [`recover`](crate::recover()) reads what is left.
     Damaged(String),
 }
 
@@ -148,7 +152,10 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SessionNotFound(name) => write!(f, "no session is called {name:?}"),
+            Self::SessionNotFound(name) => write!(
+                f,
+                "no session is called {name:?}; name one by its id, the beginning of it, or its file"
+            ),
             Self::AmbiguousSession { name, matches } => {
                 write!(f, "several sessions are called {name:?}; name one by its file:")?;
                 matches.iter().try_for_each(|file| write!(f, "\n  {file}"))
@@ -196,7 +203,7 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Self::TargetExists(path) => {
-                write!(f, "{} exists; it would be overwritten", path.display())
+                write!(f, "{} exists and is not overwritten; name another file", path.display())
             }
             Self::UnsafePath(path) => {
                 write!(f, "the name {} leads out of the target folder", path.display())
@@ -245,7 +252,10 @@ impl fmt::Display for Error {
             Self::Sqlite(_) => write!(f, "SQLite failed"),
             Self::Migration(_) => write!(f, "the schema could not be brought up to date"),
             Self::Pool(_) => write!(f, "the database could not be opened"),
-            Self::Damaged(detail) => write!(f, "the database is damaged: {detail}"),
+            Self::Damaged(detail) => write!(
+                f,
+                "the database is damaged: {detail}; check it, or recover what is left into a new one"
+            ),
         }
     }
 }
@@ -289,7 +299,10 @@ impl error::Error for Error {
 impl From<rusqlite::Error> for Error {
     fn from(err: rusqlite::Error) -> Self {
         match err.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DatabaseBusy) => Self::Busy,
+            Some(ErrorCode::DatabaseBusy) => Self::Busy,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged(err.to_string())
+            }
             _ => Self::Sqlite(err),
         }
     }

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::model::{Format, ProblemKind, Timestamp};
 use crate::store::events::{self, EventKind};
 use crate::store::files::{self, FileKind, FileRow, FileState, Source};
-use crate::store::{Store, log, packing, sessions};
+use crate::store::{Store, log, open, packing, sessions};
 
 /// Bytes that one transaction writes, or a row's, if that is more.
 const BATCH_BYTES: usize = 16 << 20;
@@ -57,9 +57,11 @@ pub struct Incomplete {
 /// # Errors
 ///
 /// [`TargetExists`](Error::TargetExists) rather than overwriting anything;
-/// [`DatabaseMissing`](Error::DatabaseMissing) and
-/// [`NotADatabase`](Error::NotADatabase) when there is nothing to read;
-/// [`Sqlite`](Error::Sqlite) when not even the schema can be read.
+/// [`DatabaseMissing`](Error::DatabaseMissing),
+/// [`DatabaseIsFolder`](Error::DatabaseIsFolder),
+/// [`NotADatabase`](Error::NotADatabase) and
+/// [`ForeignDatabase`](Error::ForeignDatabase) when there is nothing to read;
+/// [`Damaged`](Error::Damaged) when not even the schema can be read.
 ///
 /// # Examples
 ///
@@ -75,7 +77,7 @@ pub fn recover(damaged: &Path, target: &Path) -> Result<RecoverReport> {
     if target.symlink_metadata().is_ok() {
         return Err(Error::TargetExists(target.to_owned()));
     }
-    if !damaged.is_file() {
+    if open::header(damaged)?.is_none() {
         return Err(Error::DatabaseMissing(damaged.to_owned()));
     }
     let folder = match target.parent() {
@@ -135,13 +137,16 @@ fn open_damaged(path: &Path, aside: &Path) -> Result<Connection> {
 }
 
 fn open_checked(conn: Connection, path: &Path) -> Result<Connection> {
-    conn.execute_batch("PRAGMA cell_size_check = ON; PRAGMA cache_size = -8192;")?;
-    match conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
-        Err(err) if err.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
-            Err(Error::NotADatabase(path.to_owned()))
-        }
-        other => Ok(other.map(|()| conn)?),
+    let is_ours: bool = conn.query_row(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'lines')",
+        [],
+        |row| row.get(0),
+    )?;
+    if !is_ours {
+        return Err(Error::ForeignDatabase(path.to_owned()));
     }
+    conn.execute_batch("PRAGMA cell_size_check = ON; PRAGMA cache_size = -8192;")?;
+    Ok(conn)
 }
 
 struct Recovery {

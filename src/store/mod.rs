@@ -12,7 +12,7 @@ pub(crate) mod kimi;
 pub(crate) mod labels;
 pub(crate) mod listing;
 pub(crate) mod log;
-mod open;
+pub(crate) mod open;
 mod options;
 pub(crate) mod packing;
 pub(crate) mod paths;

@@ -13,7 +13,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::options::{Durability, StoreOptions};
 use super::{Store, parent_folder, pool, schema};
@@ -44,9 +44,21 @@ enum Found {
 
 /// Says what lies at a path without changing anything.
 fn examine(path: &Path) -> Result<Found> {
+    let Some(header) = header(path)? else { return Ok(Found::Nothing) };
+    let number = |at: usize| {
+        u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+    };
+    if number(68) != schema::APPLICATION_ID {
+        return Err(Error::ForeignDatabase(path.to_owned()));
+    }
+    Ok(Found::Ours { version: number(60) })
+}
+
+/// What a SQLite database begins with; `None` where there is nothing.
+pub(crate) fn header(path: &Path) -> Result<Option<[u8; 100]>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(err) => return Err(Error::io("open", path)(err)),
     };
     let metadata = file.metadata().map_err(Error::io("open", path))?;
@@ -57,13 +69,7 @@ fn examine(path: &Path) -> Result<Found> {
     if file.read_exact(&mut header).is_err() || !header.starts_with(b"SQLite format 3\0") {
         return Err(Error::NotADatabase(path.to_owned()));
     }
-    let number = |at: usize| {
-        u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
-    };
-    if number(68) != schema::APPLICATION_ID {
-        return Err(Error::ForeignDatabase(path.to_owned()));
-    }
-    Ok(Found::Ours { version: number(60) })
+    Ok(Some(header))
 }
 
 fn make(path: &Path) -> Result<()> {
@@ -114,10 +120,13 @@ fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {
     // Not through the pool, which would retry for the whole timeout before it
     // reports a database that cannot be opened.
     let mut first = Connection::open_with_flags(path, flags)?;
-    prepare(&first, options)?;
+    let prepared = prepare(&first, options).map_err(Error::from);
     if options.read_only {
-        schema::check_current(path, &first)?;
+        prepared
+            .and_then(|()| schema::check_current(path, &first))
+            .map_err(|err| explain_read_only(path, err))?;
     } else {
+        prepared?;
         schema::migrate(path, &mut first)?;
     }
     let pool = pool::pool(first, path, flags, options)?;
@@ -127,6 +136,22 @@ fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {
         busy_timeout: options.busy_timeout,
         compression: options.compression,
     })
+}
+
+/// A journal in WAL mode is read through a companion file, which has to be made.
+fn explain_read_only(path: &Path, err: Error) -> Error {
+    match &err {
+        Error::Sqlite(cause)
+            if matches!(
+                cause.sqlite_error_code(),
+                Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen)
+            ) =>
+        {
+            let reason = "even a reader needs to; copy the database to a folder of your own";
+            Error::io("write beside", path)(io::Error::new(io::ErrorKind::PermissionDenied, reason))
+        }
+        _ => err,
+    }
 }
 
 /// Settings of every connection; all but the journal mode last as long as it.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use sessile::Store;
+use sessile::{Error, Store, StoreOptions};
 
 use crate::support::{TestStore, header, message, options};
 
@@ -39,6 +39,24 @@ impl Drop for SmallDisk<'_> {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg(self.0).output();
     }
+}
+
+#[test]
+fn a_reader_that_may_not_write_beside_the_database_is_told_what_to_do() {
+    let test = TestStore::new();
+    let at = test.folder().join("small");
+    fs::create_dir(&at).unwrap();
+    let Some(_disk) = SmallDisk::mount(&at) else { return };
+    let db = at.join("sessions.db");
+    drop(Store::open(&db).unwrap());
+    let mut remount = Command::new("mount");
+    assert!(remount.args(["-o", "remount,ro"]).arg(&at).status().unwrap().success());
+
+    let err = StoreOptions::new().read_only(true).open(&db).unwrap_err();
+
+    assert!(matches!(err, Error::Io { .. }), "{err:?}");
+    let cause = std::error::Error::source(&err).unwrap().to_string();
+    assert!(cause.contains("copy the database"), "{cause}");
 }
 
 #[test]

@@ -77,6 +77,36 @@ fn a_folder_is_named_as_one() {
 }
 
 #[test]
+fn what_is_no_store_is_not_recovered() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("new.db");
+    let other = folder.path().join("other.db");
+    rusqlite::Connection::open(&other).unwrap().execute_batch("CREATE TABLE notes (n)").unwrap();
+    let note = file_of(folder.path(), b"just a note\n");
+    let before = snapshot(folder.path());
+
+    let of = |path: &Path| sessile::recover(path, &target).unwrap_err().kind();
+    let kinds = [&folder.path().join("none.db"), folder.path(), &note, &other].map(of);
+
+    assert_eq!(kinds, ["DatabaseMissing", "DatabaseIsFolder", "NotADatabase", "ForeignDatabase"]);
+    assert_eq!(snapshot(folder.path()), before);
+}
+
+#[test]
+fn a_database_without_its_end_is_damaged() {
+    let test = TestStore::of_fixture("kward/small");
+    let whole = test.folder().join("whole.db");
+    test.store.backup(&whole).unwrap();
+    let bytes = fs::read(whole).unwrap();
+    let path = file_of(test.folder(), &bytes[..5_000]);
+
+    let err = StoreOptions::new().read_only(true).open(&path).unwrap_err();
+
+    assert!(matches!(err, Error::Damaged(_)), "{err:?}");
+    assert!(err.to_string().contains("recover"), "{err}");
+}
+
+#[test]
 fn a_missing_database_is_not_made_unless_asked_for() {
     for options in [StoreOptions::new().create(false), StoreOptions::new().read_only(true)] {
         let folder = tempfile::tempdir().unwrap();
