@@ -62,7 +62,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Damaged`](crate::Error::Damaged) when not even the schema can be read.
+    /// [`Sqlite`](crate::Error::Sqlite) when SQLite fails for a reason other than
+    /// damage, which is a finding.
     ///
     /// # Examples
     ///
@@ -80,15 +81,10 @@ impl Store {
         conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA cache_size = -8192;")?;
         let tx = conn.transaction()?;
         let mut findings = Findings::default();
-        check_sqlite(&tx, &mut findings)?;
-        if findings.found.is_empty() {
-            // Where a line cannot be read, what is folded from it is not known.
-            match check_files(&tx, &mut findings)
-                .and_then(|()| check_projections(&tx, &mut findings))
-            {
-                Err(Error::Damaged(detail)) => findings.add("lines", detail),
-                checked => checked?,
-            }
+        match check_all(&tx, &mut findings) {
+            // What builds upon something that cannot be read is not known.
+            Err(Error::Damaged(detail)) => findings.add("database", detail),
+            checked => checked?,
         }
         Ok(findings.found)
     }
@@ -142,6 +138,15 @@ impl Findings {
     fn add(&mut self, place: impl Into<String>, detail: impl Into<String>) {
         self.found.push(Finding { place: place.into(), detail: detail.into() });
     }
+}
+
+fn check_all(conn: &Connection, findings: &mut Findings) -> Result<()> {
+    check_sqlite(conn, findings)?;
+    if findings.found.is_empty() {
+        check_files(conn, findings)?;
+        check_projections(conn, findings)?;
+    }
+    Ok(())
 }
 
 fn check_sqlite(conn: &Connection, findings: &mut Findings) -> Result<()> {
