@@ -15,7 +15,8 @@ CREATE TABLE workspaces (
 ) STRICT;
 
 CREATE TABLE sessions (
-    session_key         INTEGER NOT NULL PRIMARY KEY,
+    -- Never used again: who holds the key of a purged session must not meet another.
+    session_key         INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     source_id           INTEGER NOT NULL REFERENCES sources (source_id),
     path                BLOB    NOT NULL, -- its file, or its folder, below the root
     file_id             INTEGER UNIQUE REFERENCES files (file_id), -- its log; NULL where a session is a folder of files

@@ -79,7 +79,7 @@ pub(crate) fn head(conn: &Connection, session: SessionKey) -> Result<Head> {
     )?
     .query_row([session], head_from_row)
     .optional()?
-    .ok_or_else(|| Error::Damaged(format!("session {} is missing", session.0)))
+    .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))
 }
 
 /// Writes the head of a session that went on: what an append moves, and no index but those of age.

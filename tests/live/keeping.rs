@@ -1,6 +1,6 @@
 //! Archive, trash, purge, moved work dirs and the last session of one.
 
-use sessile::{Archived, ExportOptions, ImportOptions, SessionFilter, Store};
+use sessile::{Archived, Error, ExportOptions, ImportOptions, SessionFilter, Store};
 
 use crate::support::{Fixture, SMALL, at, message};
 
@@ -165,4 +165,28 @@ fn an_imported_pointer_names_the_last_session() {
 
     let named = fixture.store.find("edge-97").unwrap();
     assert_eq!(fixture.store.remembered("/edge").unwrap(), Some(named));
+}
+
+#[test]
+fn a_purged_session_is_missing_to_those_who_still_have_its_key() {
+    let fixture = Fixture::small();
+    let session = fixture.create("last");
+    let (store, key) = (&fixture.store, session.key());
+    store.purge(key).unwrap();
+    fixture.create("next");
+
+    let errors = [
+        store.branch(key).unwrap_err(),
+        store.context(key).unwrap_err(),
+        store.archive(key, at(1)).unwrap_err(),
+        session.append_message(&message("user", "x", "x")).unwrap_err(),
+        session.delete_if_unused().unwrap_err(),
+        session.duplicate().unwrap_err(),
+    ];
+
+    for err in errors {
+        assert!(matches!(err, Error::SessionNotFound(_)), "{err:?}");
+    }
+    assert!(store.session(key).unwrap().is_none());
+    assert!(store.tree(key).unwrap().is_empty());
 }
