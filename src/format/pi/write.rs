@@ -53,20 +53,26 @@ pub(in crate::format) fn identified(
     parent_id: Option<&str>,
 ) -> Option<String> {
     let (value, _) = json::scan(line).ok()?;
+    let by_position = super::kept_index(value).map(|n| json::spelt(&format!("message:{n}")));
+    let mut said = vec![
+        ("id", json::spelt(id)),
+        ("parentId", parent_id.map_or("null".to_owned(), json::spelt)),
+    ];
+    said.extend(by_position.map(|first_kept| ("firstKeptEntryId", first_kept)));
     let mut members = Vec::new();
     for (key, value) in json::distinct_members(value) {
-        if !["id", "parentId", "firstKeptEntryIndex", "firstKeptEntryId"]
-            .iter()
-            .any(|own| key.is(own))
-        {
-            members.push(format!("{}:{}", json::spelt(&key.text()), migrated(&key.text(), value)));
+        let key = key.text();
+        if key == "firstKeptEntryIndex" {
+            continue;
         }
+        // A key that is there keeps its place.
+        let value = match said.iter().position(|(name, _)| *name == key) {
+            Some(n) => said.remove(n).1,
+            None => migrated(&key, value),
+        };
+        members.push(format!("{}:{value}", json::spelt(&key)));
     }
-    members.push(format!("\"id\":{}", json::spelt(id)));
-    members.push(format!("\"parentId\":{}", parent_id.map_or("null".to_owned(), json::spelt)));
-    let by_position = super::kept_index(value).map(|n| json::spelt(&format!("message:{n}")));
-    let first_kept = by_position.or_else(|| value.get("firstKeptEntryId").map(json::compact));
-    members.extend(first_kept.map(|first_kept| format!("\"firstKeptEntryId\":{first_kept}")));
+    members.extend(said.into_iter().map(|(name, value)| format!("\"{name}\":{value}")));
     Some(format!("{{{}}}\n", members.join(",")))
 }
 
@@ -142,13 +148,18 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_of_version_1_gets_its_keys_at_the_end() {
+    fn an_entry_of_version_1_gets_the_keys_it_lacks_at_the_end() {
         let line =
             br#"{"type":"compaction","summary":"s","firstKeptEntryIndex":2,"tokensBefore":5}"#;
         assert_eq!(
             identified(line, "message:3", Some("message:2")).unwrap(),
             "{\"type\":\"compaction\",\"summary\":\"s\",\"tokensBefore\":5,\"id\":\"message:3\",\
              \"parentId\":\"message:2\",\"firstKeptEntryId\":\"message:1\"}\n"
+        );
+        let line = br#"{"type":"custom","id":"a","parentId":"x","data":1}"#;
+        assert_eq!(
+            identified(line, "a", None).unwrap(),
+            "{\"type\":\"custom\",\"id\":\"a\",\"parentId\":null,\"data\":1}\n"
         );
     }
 
