@@ -215,6 +215,7 @@ impl Session {
                     json::spelt(from_id),
                     json::spelt(summary)
                 );
+                let details = pi::value(details)?;
                 if details != "null" {
                     fields.push_str(&format!(",\"details\":{details}"));
                 }
@@ -335,19 +336,7 @@ impl Session {
     /// A pi session has an entry for the model, and one for the effort.
     pub fn update_runtime(&self, runtime: RuntimeUpdate<'_>) -> Result<()> {
         if pi::has_fields(self.format()?) {
-            if let (Some(provider), Some(model)) = (runtime.provider, runtime.model) {
-                let fields = format!(
-                    "{{\"provider\":{},\"modelId\":{}}}",
-                    json::spelt(provider),
-                    json::spelt(model)
-                );
-                self.append_entry("model_change", &fields)?;
-            }
-            if let Some(effort) = runtime.reasoning_effort {
-                let fields = format!("{{\"thinkingLevel\":{}}}", json::spelt(effort));
-                self.append_entry("thinking_level_change", &fields)?;
-            }
-            return Ok(());
+            return self.update_pi_runtime(runtime);
         }
         self.append(|_, head| {
             let is_blank =

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 
 use super::copy::Source;
-use super::{Session, append, compact_within};
+use super::{RuntimeUpdate, Session, append, compact_within};
 use crate::error::{Error, Result};
 use crate::fold::Fold;
 use crate::format::{json, stored_text};
@@ -90,6 +90,31 @@ impl Session {
         append::refuse_known(conn, self.key, &id)?;
         let draft = Draft::Fields { entry_type, id: &id, parent_id, fields: &fields };
         Ok((self.line(head, &draft)?, id))
+    }
+
+    /// Records the model and the effort, an entry each.
+    pub(super) fn update_pi_runtime(&self, runtime: RuntimeUpdate<'_>) -> Result<()> {
+        let mut entries = Vec::new();
+        if let (Some(provider), Some(model)) = (runtime.provider, runtime.model) {
+            let (provider, model) = (json::spelt(provider), json::spelt(model));
+            let fields = format!("{{\"provider\":{provider},\"modelId\":{model}}}");
+            entries.push(("model_change", fields));
+        }
+        if let Some(effort) = runtime.reasoning_effort {
+            let fields = format!("{{\"thinkingLevel\":{}}}", json::spelt(effort));
+            entries.push(("thinking_level_change", fields));
+        }
+        self.store.write(|tx| {
+            let mut session = self.clone();
+            for (entry_type, fields) in &entries {
+                append::append(tx, self.key, self.time(), |conn, head| {
+                    session.pi_entry(conn, head, entry_type, fields).map(Some)
+                })?;
+                // What comes second follows the first, with an id of its own.
+                session = Self { id: None, expected: None, ..session };
+            }
+            Ok(())
+        })
     }
 
     /// Moves the leaf; pi has no record for that, so it is an event.
@@ -225,6 +250,11 @@ fn new_entry_id(conn: &Connection, session: SessionKey) -> Result<String> {
         }
     }
     Ok(uuid::Uuid::new_v4().to_string())
+}
+
+/// A JSON value in compact spelling, as the value of an entry's own key.
+pub(super) fn value(text: &str) -> Result<String> {
+    compact_within(text, MAX_DEPTH - 1)
 }
 
 /// Whether a format's entries are written by their own keys.

@@ -1,6 +1,9 @@
 //! Live sessions of pi: its bytes, its branches as sessions, and leaves without a record.
 
-use sessile::{Error, ExportOptions, Format, ImportOptions, NewSession, Session, Store, Timestamp};
+use sessile::{
+    Error, ExportOptions, Format, ImportOptions, NewSession, RuntimeUpdate, Session, Store,
+    Timestamp,
+};
 use tempfile::TempDir;
 
 fn store() -> (TempDir, Store) {
@@ -216,5 +219,49 @@ fn names_are_one_line_and_labels_as_given() {
     // A label that is changed keeps its place, in a fork as well.
     assert_eq!(labels(&session), ["three", "two"]);
     assert_eq!(labels(&session.with_id("two").fork_branch().unwrap()), ["three", "two"]);
+    assert!(store.check().unwrap().is_empty());
+}
+
+#[test]
+fn a_message_is_one_object_and_nothing_beside_it() {
+    let (_folder, store) = store();
+    let session = new(&store);
+
+    for message in ["", "[]", "null", "{", r#"{"role":"user"},"parentId":"x""#] {
+        let err = session.append_message(message).unwrap_err();
+        assert!(matches!(err, Error::InvalidRecord(_)), "{message}: {err:?}");
+    }
+
+    assert_eq!(store.branch(session.key()).unwrap(), []);
+}
+
+#[test]
+fn details_of_a_summary_are_one_value() {
+    let (_folder, store) = store();
+    let session = new(&store);
+
+    let err = session.append_branch_summary(None, None, Some("left"), r#"1,"x":2"#).unwrap_err();
+
+    assert!(matches!(err, Error::InvalidRecord(_)), "{err:?}");
+}
+
+#[test]
+fn model_and_effort_are_recorded_both_or_not_at_all() {
+    let (_folder, store) = store();
+    let session = new(&store);
+    let update = |model| RuntimeUpdate {
+        provider: Some("anthropic"),
+        model: Some(model),
+        reasoning_effort: Some("high"),
+    };
+
+    session.expecting(None).with_id("m").update_runtime(update("opus")).unwrap();
+    let moved = session.expecting(None).update_runtime(update("haiku"));
+
+    assert!(matches!(moved, Err(Error::LeafMoved { .. })), "{moved:?}");
+    let entries = store.branch(session.key()).unwrap();
+    let types: Vec<&str> = entries.iter().map(|entry| &*entry.entry_type).collect();
+    assert_eq!(types, ["model_change", "thinking_level_change"]);
+    assert_eq!(entries[0].id, "m");
     assert!(store.check().unwrap().is_empty());
 }
