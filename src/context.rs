@@ -107,12 +107,20 @@ impl Store {
     }
 
     /// Returns the path to the active entry, root first; empty when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn branch(&self, session: SessionKey) -> Result<Vec<Entry>> {
         self.read(|conn| branch(conn, session))
     }
 
     /// Returns the messages that the program would go on with: those of the
-    /// active branch, where compactions stand for what they summarise.
+    /// active branch, root first, where compactions stand for what they summarise.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
     ///
     /// # Examples
     ///
@@ -132,7 +140,7 @@ impl Store {
         self.read(|conn| messages(conn, session)?.collect())
     }
 
-    /// Returns the entry of this id.
+    /// Returns the entry of this id; `None` when the session has none.
     pub fn entry(&self, session: SessionKey, id: &str) -> Result<Option<Entry>> {
         self.read(|conn| match entries::entry_key(conn, session, id)? {
             Some(key) => entries::entry(conn, key),
@@ -141,6 +149,10 @@ impl Store {
     }
 
     /// Returns the line that an entry stands in, byte for byte, terminator included.
+    ///
+    /// # Errors
+    ///
+    /// [`Damaged`](Error::Damaged) when the line is gone; after a purge, too.
     pub fn line(&self, entry: &Entry) -> Result<Vec<u8>> {
         self.read(|conn| log::line(conn, entry.key))
     }

@@ -75,8 +75,12 @@ impl Store {
     /// own, numbered from 01 by path. A session that went on here is written as
     /// it is now, with mode 0600 and its last record's time. A Kimi session
     /// whose state was written here comes without its `metadata.json`: it is
-    /// merged, and Kimi would merge it once more over what was decided since. Files that vanished from their root since
-    /// are written, too; sessions in the trash are not, unless they are named.
+    /// merged, and Kimi would merge it once more over what was decided since.
+    /// Files that vanished from their root since are written, too; sessions in
+    /// the trash are not, unless they are named.
+    ///
+    /// A file has its name when it is complete. Where an export fails or is
+    /// interrupted, the folder holds what was written until then.
     ///
     /// # Errors
     ///

@@ -18,7 +18,8 @@ impl Store {
         self.read(|conn| find(conn, name))
     }
 
-    /// Returns what is known of a session without reading any of its lines.
+    /// Returns what is known of a session without reading any of its lines;
+    /// `None` when there is none.
     pub fn session(&self, session: SessionKey) -> Result<Option<SessionInfo>> {
         self.read(|conn| sessions::info(conn, session))
     }

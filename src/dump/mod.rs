@@ -72,6 +72,10 @@ impl Store {
     /// those of one session.
     ///
     /// `each` must not use the store.
+    ///
+    /// # Errors
+    ///
+    /// What `each` returns; then the rest is not handed on.
     pub fn each_problem(
         &self,
         session: Option<SessionKey>,

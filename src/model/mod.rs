@@ -65,9 +65,8 @@ impl Format {
 /// A session of one store, by its place in the database.
 ///
 /// It stays the same while the database lives, also when the session's file is
-/// imported again. After a purge it names nothing, ever: single lookups find
-/// none, lists are empty, and everything else is
-/// [`SessionNotFound`](crate::Error::SessionNotFound).
+/// imported again. After a purge it names nothing, ever: a lookup finds `None`
+/// or nothing, all else is [`SessionNotFound`](crate::Error::SessionNotFound).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey(pub(crate) i64);
 

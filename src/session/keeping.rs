@@ -44,6 +44,10 @@ impl Store {
 
     /// Archives every session without activity for this many whole days at
     /// `now`, but those that were taken out of the archive. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`](Error::Busy) when another process writes for too long.
     pub fn archive_older_than(&self, days: u32, now: Timestamp) -> Result<u64> {
         self.write(|tx| {
             let before = now.0.saturating_sub(i64::from(days).saturating_mul(DAY));
@@ -96,7 +100,12 @@ impl Store {
     }
 
     /// Gives every session of a work dir that has moved its new path. Session
-    /// files keep what they say. Returns how many sessions there are.
+    /// files keep what they say. Returns how many sessions there are, none where
+    /// `from` is not known.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`](Error::Busy) when another process writes for too long.
     pub fn relink(&self, from: &str, to: &str, at: Timestamp) -> Result<u64> {
         self.write(|tx| {
             let moved = events::sessions_of_work_dir(tx, from)?;
@@ -141,6 +150,10 @@ impl Session {
     /// Puts the session into the trash if it was never used: it has no name,
     /// holds no message of a user, assistant or tool, and nothing that could
     /// not be understood. Returns whether it did.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn delete_if_unused(&self) -> Result<bool> {
         self.store.write(|tx| {
             let unused = is_unused(tx, self.key)?;

@@ -254,6 +254,10 @@ impl Session {
     }
 
     /// Leaves every branch: the next append is a root.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](Error::Unsupported) for formats that are not written here.
     pub fn reset_leaf(&self) -> Result<()> {
         if pi::has_fields(self.format()?) {
             return self.move_leaf(None);
@@ -311,6 +315,10 @@ impl Session {
     ///
     /// The name of a Kimi session is its title, of which Kimi keeps 200
     /// characters; it stands in its `state.json`.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn rename(&self, name: Option<&str>) -> Result<()> {
         let exact = name.unwrap_or_default();
         let name = name.map(append::strip).filter(|name| !name.is_empty());
@@ -333,7 +341,14 @@ impl Session {
     ///
     /// The record repeats the session's name, which would be lost otherwise.
     ///
-    /// A pi session has an entry for the model, and one for the effort.
+    /// A pi session has an entry for the model, where the provider is given with
+    /// it, and one for the effort; both are written, or neither.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](Error::Unsupported) for formats without such a record;
+    /// [`EntryExists`](Error::EntryExists) and [`LeafMoved`](Error::LeafMoved)
+    /// for pi, whose records of this are entries.
     pub fn update_runtime(&self, runtime: RuntimeUpdate<'_>) -> Result<()> {
         if pi::has_fields(self.format()?) {
             return self.update_pi_runtime(runtime);
@@ -376,6 +391,10 @@ impl Session {
     /// Records the system prompt, unless it is empty or the one recorded last.
     ///
     /// Returns its hash, and whether it was written.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](Error::Unsupported) for formats without such a record.
     pub fn append_system_prompt_snapshot(
         &self,
         content: &str,
