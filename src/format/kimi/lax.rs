@@ -1,6 +1,5 @@
 //! Values as Kimi's models take them: strings exactly, numbers and booleans leniently.
 
-use super::text;
 use crate::format::json::{Kind, MAX_DIGITS, Raw};
 
 /// An integer by type: what is no string, no fraction, and no exponent. Booleans are integers, too.
@@ -24,13 +23,11 @@ pub(super) fn integer(value: Raw<'_>) -> Option<String> {
         Kind::Number => exact_integer(value).or_else(|| whole(number(value.bytes())?)),
         Kind::String => {
             let text = value.string()?;
-            if !text.is_ascii() {
-                return None;
-            }
-            let text = text::strip(&text);
+            // Kimi's models trim as Unicode has it, not as Python does elsewhere.
+            let text = text.trim();
             let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
             let whole_part = match unsigned.split_once('.') {
-                Some((whole_part, zeros)) if zeros.bytes().all(|byte| byte == b'0') => whole_part,
+                Some((whole_part, zeros)) if is_zeros(zeros) => whole_part,
                 Some(_) => return None,
                 None => unsigned,
             };
@@ -41,6 +38,10 @@ pub(super) fn integer(value: Raw<'_>) -> Option<String> {
         }
         _ => exact_integer(value),
     }
+}
+
+fn is_zeros(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte == b'0')
 }
 
 /// Digits, where single underscores may stand between them.
@@ -82,7 +83,7 @@ pub(super) fn float(value: Raw<'_>) -> Option<f64> {
         }
         Kind::String => {
             let text = value.string()?;
-            let text = text::strip(&text);
+            let text = text.trim();
             if !text.is_ascii() || text.is_empty() {
                 return None;
             }
@@ -95,7 +96,7 @@ pub(super) fn float(value: Raw<'_>) -> Option<f64> {
                 byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'+' | b'-' | b'_')
             });
             let plain = match lower.contains('_') {
-                true if lower.split('_').all(|group| !group.is_empty()) => lower.replace('_', ""),
+                true if unsigned.split('_').all(|group| !group.is_empty()) => lower.replace('_', ""),
                 true => return None,
                 false => lower.clone(),
             };
@@ -179,6 +180,9 @@ mod tests {
             ("\"3.0\"", Some("3")),
             ("\"1_000\"", Some("1000")),
             ("\"1e3\"", None),
+            ("\"3.\"", None),
+            ("\"\\u00a05\\u3000\"", Some("5")),
+            ("\"\\u001c5\"", None),
             ("\"-7\"", Some("-7")),
             ("null", None),
             ("123456789012345678901234567890", Some("123456789012345678901234567890")),
