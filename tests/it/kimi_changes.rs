@@ -88,7 +88,7 @@ fn a_bad_sub_agent_hides_no_other() {
     let test = small();
     let meta = |id: &str, updated_at: &str| {
         format!(
-            r#"{{"agent_id":"{id}","subagent_type":"coder","status":"idle","description":"d","created_at":1.0,"updated_at":{updated_at},"launch_spec":{{"agent_id":"{id}","subagent_type":"coder","created_at":1}}}}"#
+            r#"{{"agent_id":"{id}","subagent_type":"coder","status":"idle","description":"d","created_at":1.0,"updated_at":{updated_at},"launch_spec":{{"agent_id":"{id}","subagent_type":"coder","model_override":null,"effective_model":null,"created_at":1}}}}"#
         )
     };
     test.write(format!("{ONE}/subagents/b/meta.json"), "{torn");

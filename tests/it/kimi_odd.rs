@@ -66,7 +66,8 @@ fn a_sub_agent_is_listed_whatever_its_times_are() {
     let test = small();
     let meta = r#"{"agent_id":"odd","subagent_type":"coder","status":"idle","description":"d",
         "created_at":NaN,"updated_at":1e400,
-        "launch_spec":{"agent_id":"odd","subagent_type":"coder","created_at":Infinity}}"#;
+        "launch_spec":{"agent_id":"odd","subagent_type":"coder",
+        "model_override":null,"effective_model":null,"created_at":Infinity}}"#;
     test.write(format!("{ONE}/subagents/zz/meta.json"), meta);
     import(&test);
 

@@ -58,7 +58,7 @@ const TEXTS: [&str; 22] = [
     r#"{"timestamp": 3, "message": {"type": "ToolResult", "payload": {"tool_call_id": "i", "return_value": {"is_error": true}}}}"#,
     r#"{"custom_title": "t", "archived": true, "todos": [{"title": "t", "status": "done"}]}"#,
     r#"{"title": "m", "archived": "yes", "archived_at": 5, "approval": {"auto_approve_actions": ["x", "x"]}}"#,
-    r#"{"agent_id":"a","subagent_type":"c","status":"idle","description":"d","created_at":1,"updated_at":"2","launch_spec":{"agent_id":"a","subagent_type":"c","created_at":1}}"#,
+    r#"{"agent_id":"a","subagent_type":"c","status":"idle","description":"d","created_at":1,"updated_at":"2","launch_spec":{"agent_id":"a","subagent_type":"c","model_override":null,"effective_model":null,"created_at":1}}"#,
     r#"{"work_dirs": [{"path": "/home/me/alpha"}, {"path": "/home/me/alpha", "kaos": "ssh"}, {}]}"#,
     "[]",
     "torn {",

@@ -31,7 +31,7 @@ pub(crate) fn parse(content: &[u8]) -> Result<Meta, String> {
     let time = |value: Raw<'_>, key: &str| {
         value.get(key).and_then(lax::float).ok_or_else(|| format!("{key} is no time"))
     };
-    let text_or_null = |value: Raw<'_>, key: &str| match value.get(key) {
+    let text_or_null = |value: Option<Raw<'_>>, key: &str| match value {
         Some(value) if value.kind() != Kind::Null => {
             text::stored_string(value).map(Some).ok_or_else(|| format!("{key} is no text"))
         }
@@ -47,7 +47,9 @@ pub(crate) fn parse(content: &[u8]) -> Result<Meta, String> {
         text(spec, key)?;
     }
     for key in ["model_override", "effective_model"] {
-        text_or_null(spec, key)?;
+        // Null says that there is none; the key itself must be there.
+        let model = spec.get(key).ok_or_else(|| format!("{key} is missing"))?;
+        text_or_null(Some(model), key)?;
     }
     time(spec, "created_at")?;
     Ok(Meta {
@@ -57,7 +59,7 @@ pub(crate) fn parse(content: &[u8]) -> Result<Meta, String> {
         description: text(meta, "description")?,
         created_at: time(meta, "created_at")?,
         updated_at: time(meta, "updated_at")?,
-        last_task_id: text_or_null(meta, "last_task_id")?,
+        last_task_id: text_or_null(meta.get("last_task_id"), "last_task_id")?,
         launch_spec: json::clean(spec, "null"),
     })
 }
@@ -66,7 +68,7 @@ pub(crate) fn parse(content: &[u8]) -> Result<Meta, String> {
 mod tests {
     use super::*;
 
-    const SPEC: &str = r#""launch_spec":{"agent_id":"a","subagent_type":"coder","created_at":1.0}"#;
+    const SPEC: &str = r#""launch_spec":{"agent_id":"a","subagent_type":"coder","model_override":null,"effective_model":"m","created_at":1.0}"#;
 
     #[test]
     fn an_unknown_status_or_type_of_value_is_a_reason() {
@@ -82,5 +84,10 @@ mod tests {
         assert!(meta("exploded", "\"a1\"").unwrap_err().contains("exploded"));
         assert!(meta("idle", "7").unwrap_err().contains("agent_id"));
         assert!(parse(b"{").is_err());
+        let without_model = SPEC.replace("\"model_override\":null,", "");
+        let content = format!(
+            r#"{{"agent_id":"a","subagent_type":"coder","status":"idle","description":"d","created_at":1,"updated_at":2,{without_model}}}"#
+        );
+        assert!(parse(content.as_bytes()).unwrap_err().contains("model_override"));
     }
 }
