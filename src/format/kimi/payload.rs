@@ -20,13 +20,15 @@ enum Type {
     Float,
     Boolean,
     Object,
-    Array,
+    Texts,
     /// One of these words.
     Word(&'static [&'static str]),
     /// Text, or parts of a message.
     TextOrParts,
     Record(&'static [Field]),
     List(&'static [Field]),
+    /// Blocks of display, each of its own type.
+    Blocks,
     /// An event within an event.
     Event,
 }
@@ -46,7 +48,7 @@ enum Need {
 struct Field(&'static str, Type, Need);
 
 use Need::{Default, Nullable, Optional, Required};
-use Type::{Array, Boolean, Event, Float, Integer, List, Object, Text, TextOrParts, Word};
+use Type::{Blocks, Boolean, Event, Float, Integer, List, Object, Text, TextOrParts, Texts, Word};
 
 const NOTHING: &[Field] = &[];
 const INPUT: &[Field] = &[Field("user_input", TextOrParts, Required)];
@@ -71,10 +73,30 @@ const RETURN: &[Field] = &[
     Field("is_error", Boolean, Required),
     Field("output", TextOrParts, Required),
     Field("message", Text, Required),
-    Field("display", List(BLOCK), Required),
+    Field("display", Blocks, Required),
     Field("extras", Object, Optional),
 ];
-const BLOCK: &[Field] = &[Field("type", Text, Required)];
+const BRIEF: &[Field] = &[Field("text", Text, Required)];
+const DIFF: &[Field] = &[
+    Field("path", Text, Required),
+    Field("old_text", Text, Required),
+    Field("new_text", Text, Required),
+    Field("old_start", Integer, Default),
+    Field("new_start", Integer, Default),
+    Field("is_summary", Boolean, Default),
+];
+const TODO: &[Field] = &[
+    Field("title", Text, Required),
+    Field("status", Word(&["pending", "in_progress", "done"]), Required),
+];
+const TODOS: &[Field] = &[Field("items", List(TODO), Required)];
+const SHELL: &[Field] = &[Field("language", Text, Required), Field("command", Text, Required)];
+const TASK: &[Field] = &[
+    Field("task_id", Text, Required),
+    Field("kind", Text, Required),
+    Field("status", Text, Required),
+    Field("description", Text, Required),
+];
 const RESULT: &[Field] =
     &[Field("tool_call_id", Text, Required), Field("return_value", Type::Record(RETURN), Required)];
 const USAGE: &[Field] = &[
@@ -83,12 +105,21 @@ const USAGE: &[Field] = &[
     Field("input_cache_read", Integer, Default),
     Field("input_cache_creation", Integer, Default),
 ];
+const SERVER: &[Field] = &[
+    Field("name", Text, Required),
+    Field(
+        "status",
+        Word(&["pending", "connecting", "connected", "failed", "unauthorized"]),
+        Required,
+    ),
+    Field("tools", Texts, Default),
+];
 const MCP: &[Field] = &[
     Field("loading", Boolean, Required),
     Field("connected", Integer, Required),
     Field("total", Integer, Required),
     Field("tools", Integer, Required),
-    Field("servers", Array, Default),
+    Field("servers", List(SERVER), Default),
 ];
 const STATUS: &[Field] = &[
     Field("context_usage", Float, Optional),
@@ -110,7 +141,7 @@ const APPROVAL: &[Field] = &[
     Field("agent_id", Text, Optional),
     Field("subagent_type", Text, Optional),
     Field("source_description", Text, Optional),
-    Field("display", List(BLOCK), Default),
+    Field("display", Blocks, Default),
 ];
 const RESPONSE: &[Field] = &[
     Field("request_id", Text, Required),
@@ -138,9 +169,9 @@ const CALL_REQUEST: &[Field] = &[
     Field("arguments", Text, Nullable),
 ];
 const HOOK_REQUEST: &[Field] = &[
-    Field("id", Text, Default),
+    Field("id", Text, Required),
     Field("subscription_id", Text, Default),
-    Field("event", Text, Default),
+    Field("event", Text, Required),
     Field("target", Text, Default),
     Field("input_data", Object, Default),
 ];
@@ -239,7 +270,10 @@ fn takes(kind: Type, value: Raw<'_>) -> bool {
         Float => lax::float(value).is_some(),
         Boolean => lax::boolean(value).is_some(),
         Object => value.kind() == Kind::Object,
-        Array => value.kind() == Kind::Array,
+        Texts => {
+            value.kind() == Kind::Array && value.items().all(|item| item.kind() == Kind::String)
+        }
+        Blocks => value.kind() == Kind::Array && value.items().all(is_block),
         Word(words) => value.string().is_some_and(|word| words.contains(&word.as_ref())),
         TextOrParts => match value.kind() {
             Kind::String => true,
@@ -262,6 +296,20 @@ fn takes(kind: Type, value: Raw<'_>) -> bool {
     }
 }
 
+/// Blocks of a type that Kimi does not know are kept as they are.
+fn is_block(block: Raw<'_>) -> bool {
+    let fields = match block.get("type").and_then(Raw::string).as_deref() {
+        Some("brief") => BRIEF,
+        Some("diff") => DIFF,
+        Some("todo") => TODOS,
+        Some("shell") => SHELL,
+        Some("background_task") => TASK,
+        Some(_) => NOTHING,
+        None => return false,
+    };
+    holds(block, fields)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,6 +329,19 @@ mod tests {
         is("TurnEnd", "null", Payload::Invalid);
         is("Future", "{}", Payload::Unknown);
         is("ContentPart", r#"{"type":"hologram"}"#, Payload::Invalid);
+        is("HookRequest", r#"{"event":"e"}"#, Payload::Invalid);
+        is("HookRequest", r#"{"id":"i","event":"e"}"#, Payload::Valid);
+        for (block, expected) in [
+            (r#"{"type":"shell","language":"sh","command":"c"}"#, Payload::Valid),
+            (r#"{"type":"shell","language":"sh"}"#, Payload::Invalid),
+            (r#"{"type":"todo","items":[{"title":"t","status":"blocked"}]}"#, Payload::Invalid),
+            (r#"{"type":"hologram"}"#, Payload::Valid),
+        ] {
+            let value = format!(
+                r#"{{"tool_call_id":"c","return_value":{{"is_error":false,"output":"","message":"","display":[{block}]}}}}"#
+            );
+            is("ToolResult", &value, expected);
+        }
         is("ApprovalRequestResolved", r#"{"request_id":"r","response":"approve"}"#, Payload::Valid);
         is("ApprovalResponse", r#"{"request_id":"r","response":"maybe"}"#, Payload::Invalid);
         is(
