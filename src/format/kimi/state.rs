@@ -238,9 +238,9 @@ fn merge(value: Raw<'_>, loaded: &mut Loaded) {
         ("auto_archive_exempt", &mut state.auto_archive_exempt),
     ] {
         given(key, &mut |value| {
-            let flag = lax::boolean(value);
-            *field |= flag.unwrap_or_default();
-            flag.is_some()
+            // Kimi asks for truth, so that `"no"` sets the flag.
+            *field |= wire::is_true(value);
+            lax::boolean(value).is_some()
         });
     }
     given("title_generate_attempts", &mut |value| {

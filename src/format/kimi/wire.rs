@@ -8,7 +8,7 @@
 
 use super::payload::{self, Payload};
 use super::{context, lax, text};
-use crate::format::json::{Features, Kind, Raw};
+use crate::format::json::{self, Features, Kind, Raw};
 use crate::model::{ProblemKind, Stored, Timestamp};
 
 /// Nesting beyond which the command line's reader refuses a line.
@@ -149,6 +149,11 @@ fn turn_text(input: Option<Raw<'_>>) -> Vec<u32> {
                 _ => part.get("text").and_then(text::points),
             };
             joined(input.items().filter_map(of_part))
+        }
+        // Python goes through the keys of an object.
+        Kind::Object => {
+            let keys = json::distinct_members(input).into_iter();
+            joined(keys.map(|(key, _)| key.text().chars().map(u32::from).collect()))
         }
         _ => Vec::new(),
     }
@@ -335,7 +340,7 @@ fn web_step(value: Raw<'_>) -> Search {
 }
 
 /// What Python takes for true.
-fn is_true(value: Raw<'_>) -> bool {
+pub(super) fn is_true(value: Raw<'_>) -> bool {
     match value.kind() {
         Kind::Null | Kind::False => false,
         Kind::True => true,
