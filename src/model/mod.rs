@@ -277,18 +277,23 @@ pub struct Problem {
     pub detail: String,
 }
 
-macro_rules! problem_kinds {
-    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
-        /// Kinds of [`Problem`].
+/// An enum whose variants have names, in reports and in the database.
+macro_rules! named_enum {
+    (
+        $(#[$about:meta])*
+        $visible:vis enum $enum:ident {
+            $($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*
+        }
+    ) => {
+        $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[non_exhaustive]
-        pub enum ProblemKind {
+        $visible enum $enum {
             $($(#[doc = $doc])* $variant,)*
         }
 
-        impl ProblemKind {
+        impl $enum {
             /// Its name in reports and in the database.
-            pub fn name(self) -> &'static str {
+            $visible fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
                 }
@@ -303,43 +308,48 @@ macro_rules! problem_kinds {
         }
     };
 }
+pub(crate) use named_enum;
 
-problem_kinds! {
-    /// A line that is no JSON; a torn one, say, or two in one.
-    Malformed = "malformed",
-    /// A line of JSON that is no record.
-    NotARecord = "not-a-record",
-    /// A record that the original skips or chokes on, understood here.
-    Unreadable = "unreadable-by-original",
-    /// Bytes that are no UTF-8 in a record's text.
-    InvalidUtf8 = "invalid-utf8",
-    /// A number no common reader takes.
-    Number = "number",
-    /// A record of a type that its program never wrote.
-    UnknownType = "unknown-type",
-    /// No usable header.
-    Header = "header",
-    /// An entry without an id.
-    MissingId = "missing-id",
-    /// An id that an earlier entry of the session has.
-    DuplicateId = "duplicate-id",
-    /// An entry whose parent is nowhere in the session.
-    Orphan = "orphan",
-    /// An entry that is its own ancestor.
-    Cycle = "cycle",
-    /// A time beyond what the store can hold.
-    Time = "time",
-    /// A session that went on both at its root and here; both are kept.
-    Diverged = "diverged",
-    /// A symbolic link, kept as one and not followed.
-    Link = "link",
-    /// A file that could not be read.
-    UnreadableFile = "unreadable-file",
-    /// A pipe, socket or device, never opened.
-    SpecialFile = "special-file",
-    /// A file that changed each time it was read.
-    Changing = "changing",
-    /// A line too long for the database, whose file is kept as a document; or an
-    /// id, name or setting too long for its tables, whose line is kept as it is.
-    TooLong = "too-long",
+named_enum! {
+    /// Kinds of [`Problem`].
+    #[non_exhaustive]
+    pub enum ProblemKind {
+        /// A line that is no JSON; a torn one, say, or two in one.
+        Malformed = "malformed",
+        /// A line of JSON that is no record.
+        NotARecord = "not-a-record",
+        /// A record that the original skips or chokes on, understood here.
+        Unreadable = "unreadable-by-original",
+        /// Bytes that are no UTF-8 in a record's text.
+        InvalidUtf8 = "invalid-utf8",
+        /// A number no common reader takes.
+        Number = "number",
+        /// A record of a type that its program never wrote.
+        UnknownType = "unknown-type",
+        /// No usable header.
+        Header = "header",
+        /// An entry without an id.
+        MissingId = "missing-id",
+        /// An id that an earlier entry of the session has.
+        DuplicateId = "duplicate-id",
+        /// An entry whose parent is nowhere in the session.
+        Orphan = "orphan",
+        /// An entry that is its own ancestor.
+        Cycle = "cycle",
+        /// A time beyond what the store can hold.
+        Time = "time",
+        /// A session that went on both at its root and here; both are kept.
+        Diverged = "diverged",
+        /// A symbolic link, kept as one and not followed.
+        Link = "link",
+        /// A file that could not be read.
+        UnreadableFile = "unreadable-file",
+        /// A pipe, socket or device, never opened.
+        SpecialFile = "special-file",
+        /// A file that changed each time it was read.
+        Changing = "changing",
+        /// A line too long for the database, whose file is kept as a document; or an
+        /// id, name or setting too long for its tables, whose line is kept as it is.
+        TooLong = "too-long",
+    }
 }

@@ -1,25 +1,25 @@
 //! What was decided here and stands in no session file.
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::heads::Head;
 use super::sessions;
 use crate::error::Result;
-use crate::model::{SessionKey, Timestamp};
+use crate::model::{SessionKey, Timestamp, named_enum};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EventKind {
-    Archive,
-    Unarchive,
-    Trash,
-    Restore,
-    Relink,
-    Remember,
-    /// In a format whose files have no place for labels.
-    Label,
-    /// In a format that has no record for a moved leaf.
-    Branch,
+named_enum! {
+    pub(crate) enum EventKind {
+        Archive = "archive",
+        Unarchive = "unarchive",
+        Trash = "trash",
+        Restore = "restore",
+        Relink = "relink",
+        Remember = "remember",
+        /// In a format whose files have no place for labels.
+        Label = "label",
+        /// In a format that has no record for a moved leaf.
+        Branch = "branch",
+    }
 }
 
 pub(crate) fn insert_event(
@@ -163,42 +163,4 @@ pub(crate) fn sessions_of_work_dir(conn: &Connection, work_dir: &str) -> Result<
     )?;
     let rows = stmt.query_map([work_dir], |row| row.get("session_key"))?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-impl EventKind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Archive => "archive",
-            Self::Unarchive => "unarchive",
-            Self::Trash => "trash",
-            Self::Restore => "restore",
-            Self::Relink => "relink",
-            Self::Remember => "remember",
-            Self::Label => "label",
-            Self::Branch => "branch",
-        }
-    }
-}
-
-impl ToSql for EventKind {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.name().as_bytes())))
-    }
-}
-
-impl FromSql for EventKind {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let name = value.as_str()?;
-        let all = [
-            Self::Archive,
-            Self::Unarchive,
-            Self::Trash,
-            Self::Restore,
-            Self::Relink,
-            Self::Remember,
-            Self::Label,
-            Self::Branch,
-        ];
-        all.into_iter().find(|kind| kind.name() == name).ok_or(FromSqlError::InvalidType)
-    }
 }

@@ -4,11 +4,10 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use crate::error::{Error, Result};
-use crate::model::{Format, Timestamp};
+use crate::model::{Format, Timestamp, named_enum};
 
 /// An imported root.
 #[derive(Clone, Debug)]
@@ -24,21 +23,23 @@ impl Source {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FileKind {
-    Log,
-    Document,
-    Link,
-    Folder,
+named_enum! {
+    pub(crate) enum FileKind {
+        Log = "log",
+        Document = "document",
+        Link = "link",
+        Folder = "folder",
+    }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FileState {
-    Current,
-    Partial,
-    Superseded,
-    /// Written here.
-    Local,
+named_enum! {
+    pub(crate) enum FileState {
+        Current = "current",
+        Partial = "partial",
+        Superseded = "superseded",
+        /// Written here.
+        Local = "local",
+    }
 }
 
 /// One generation of a path below a root.
@@ -546,58 +547,4 @@ pub(crate) fn file_from_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
         base_id: row.get("base_id")?,
         base_count: row.get("base_count")?,
     })
-}
-
-impl FileKind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Log => "log",
-            Self::Document => "document",
-            Self::Link => "link",
-            Self::Folder => "folder",
-        }
-    }
-}
-
-impl ToSql for FileKind {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.name().as_bytes())))
-    }
-}
-
-impl FromSql for FileKind {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let name = value.as_str()?;
-        [Self::Log, Self::Document, Self::Link, Self::Folder]
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or(FromSqlError::InvalidType)
-    }
-}
-
-impl FileState {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Current => "current",
-            Self::Partial => "partial",
-            Self::Superseded => "superseded",
-            Self::Local => "local",
-        }
-    }
-}
-
-impl ToSql for FileState {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.name().as_bytes())))
-    }
-}
-
-impl FromSql for FileState {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let name = value.as_str()?;
-        [Self::Current, Self::Partial, Self::Superseded, Self::Local]
-            .into_iter()
-            .find(|state| state.name() == name)
-            .ok_or(FromSqlError::InvalidType)
-    }
 }

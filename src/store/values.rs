@@ -2,6 +2,8 @@
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
+use super::events::EventKind;
+use super::files::{FileKind, FileState};
 use crate::model::{Format, Header, ProblemKind, SessionKey, Stored, Timestamp};
 
 impl ToSql for Timestamp {
@@ -67,4 +69,4 @@ macro_rules! named {
     };
 }
 
-named!(Format, Header, ProblemKind);
+named!(Format, Header, ProblemKind, FileKind, FileState, EventKind);
