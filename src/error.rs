@@ -248,6 +248,14 @@ impl fmt::Display for Error {
                 "SQLite {version} is linked, which can corrupt databases in WAL mode; \
                  3.51.3 is the first that does not"
             ),
+            Self::Sqlite(err)
+                if matches!(
+                    err.sqlite_error_code(),
+                    Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)
+                ) =>
+            {
+                write!(f, "the disk is full, or fails; make room and try again")
+            }
             // The cause speaks for itself, through `source`.
             Self::Sqlite(_) => write!(f, "SQLite failed"),
             Self::Migration(_) => write!(f, "the schema could not be brought up to date"),
