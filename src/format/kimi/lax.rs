@@ -82,8 +82,8 @@ pub(super) fn float(value: Raw<'_>) -> Option<f64> {
             (number.is_finite() || !is_integer).then_some(number)
         }
         Kind::String => {
-            let text = value.string()?;
-            let text = text.trim();
+            let given = value.string()?;
+            let text = given.trim();
             if !text.is_ascii() || text.is_empty() {
                 return None;
             }
@@ -96,8 +96,8 @@ pub(super) fn float(value: Raw<'_>) -> Option<f64> {
                 byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'+' | b'-' | b'_')
             });
             let plain = match lower.contains('_') {
-                true if unsigned.split('_').all(|group| !group.is_empty()) => lower.replace('_', ""),
-                true => return None,
+                true if text != given || lower.split('_').any(str::is_empty) => return None,
+                true => lower.replace('_', ""),
                 false => lower.clone(),
             };
             plain.parse().ok().filter(|_| is_number)
@@ -212,6 +212,9 @@ mod tests {
     #[test]
     fn floats_are_taken_leniently() {
         assert_eq!(float(raw("\" 1.5 \"")), Some(1.5));
+        assert_eq!(float(raw("\"+_4_3.5\"")), Some(43.5));
+        // Underscores and blanks do not go together.
+        assert_eq!((float(raw("\"4_3 \"")), float(raw("\"4__3\""))), (None, None));
         assert_eq!(float(raw("true")), Some(1.0));
         assert!(float(raw("\"nan\"")).unwrap().is_nan());
         assert_eq!(float(raw("1e400")), Some(f64::INFINITY));
