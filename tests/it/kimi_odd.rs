@@ -90,3 +90,30 @@ fn the_fork_of_half_a_surrogate_pair_is_titled_with_it() {
 
     assert_eq!(fork.info().unwrap().title_json(), "\"Fork: half \\ud83d\"");
 }
+
+#[test]
+fn flags_of_legacy_metadata_go_by_truth() {
+    let test = small();
+    test.write(format!("{ONE}/state.json"), "{}");
+    for (flag, archived) in [("\"no\"", true), ("\"\"", false), ("[]", false), ("2", true)] {
+        test.write(format!("{ONE}/metadata.json"), format!("{{\"archived\": {flag}}}"));
+        import(&test);
+
+        assert_eq!(test.row("1111")["archived"], archived, "{flag}");
+    }
+    test.assert_sound();
+}
+
+#[test]
+fn a_prompt_that_is_an_object_is_told_by_its_keys() {
+    let test = small();
+    let prompt =
+        r#"{"message": {"type": "TurnBegin", "payload": {"user_input": {"a": 1, "b": 2}}}}"#;
+    test.write(format!("{ONE}/wire.jsonl"), format!("{prompt}\n"));
+    import(&test);
+
+    let row = test.row("1111");
+
+    assert_eq!(row["turns"][0]["text"], "a b");
+    test.assert_sound();
+}
