@@ -219,8 +219,8 @@ impl List<'_> {
                     let offset = usize::try_from(self.offset).unwrap_or(usize::MAX);
                     return Ok(rows.into_iter().skip(offset).take(self.wanted as usize).collect());
                 }
-                let keys = found.to_json();
-                self.select(found_statement(archived), Some(&keys), self.wanted, self.offset)
+                let sql = found_statement(archived);
+                self.select(sql, Some(&found.keys), self.wanted, self.offset)
             }
             _ => {
                 let sql = page_statement(archived, self.workspace_id.is_some());
@@ -232,7 +232,7 @@ impl List<'_> {
     /// At least the first `end` rows in order, of sessions that may hold the
     /// query; `None` when they are so far apart that to sort all of them is quicker.
     fn first_of(&self, found: &Found, end: i64) -> Result<Option<Vec<SessionRow>>> {
-        let most = if found.is_complete() { 4 * found.len() } else { usize::MAX };
+        let most = if found.is_complete() { 4 * found.keys.len() } else { usize::MAX };
         let (modified_at, session_id, session_key) = self.start();
         let mut stmt = self.conn.prepare_cached(keys_statement(self.filter.archived))?;
         let mut keys = stmt.query(named_params! {
@@ -249,9 +249,9 @@ impl List<'_> {
             passed += 1;
             let left = end - rows.len() as i64;
             if key.is_none() || left.saturating_add(SPARE) <= batch.len() as i64 {
-                let batch = serde_json::Value::from(std::mem::take(&mut batch)).to_string();
                 let sql = found_statement(self.filter.archived);
                 rows.append(&mut self.select(sql, Some(&batch), left, 0)?);
+                batch.clear();
             }
             if key.is_none() || end <= rows.len() as i64 {
                 return Ok(Some(rows));
@@ -277,7 +277,7 @@ impl List<'_> {
     fn select(
         &self,
         sql: &str,
-        narrowed: Option<&str>,
+        among: Option<&[i64]>,
         limit: i64,
         offset: i64,
     ) -> Result<Vec<SessionRow>> {
@@ -288,7 +288,7 @@ impl List<'_> {
                 ":workspace_id": self.workspace_id,
                 ":work_dir": self.filter.work_dir,
                 ":query": self.filter.query,
-                ":narrowed": narrowed,
+                ":narrowed": among.map(|keys| serde_json::Value::from(keys).to_string()),
                 ":modified_at": modified_at,
                 ":session_id": session_id,
                 ":session_key": session_key,

@@ -6,30 +6,35 @@ use rusqlite::Connection;
 use crate::error::Result;
 use crate::model::SessionKey;
 
+/// The tables of the fold, with what tells whose file a row is from, where
+/// it is not its session alone. Rows of entries come before the entries.
+const TABLES: [(&str, Option<&str>); 19] = [
+    ("metadata", None),
+    ("labels", None),
+    ("problems", None),
+    ("kimi_states", None),
+    ("approved_actions", None),
+    ("additional_dirs", None),
+    ("todos", None),
+    ("turns", None),
+    ("subagents", None),
+    ("settings", Some("entry_key >> 32")),
+    ("usages", Some("entry_key >> 32")),
+    ("compactions", Some("entry_key >> 32")),
+    ("entries", Some("entry_key >> 32")),
+    ("system_prompts", Some("line_key >> 32")),
+    ("tool_executions", Some("line_key >> 32")),
+    ("memory_states", Some("line_key >> 32")),
+    ("wire_records", Some("line_key >> 32")),
+    ("entry_lines", Some("line_key >> 32")),
+    ("contexts", Some("file_id")),
+];
+
 /// Removes everything that the fold made of a session but its row.
 pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Result<()> {
-    for statement in [
-        "DELETE FROM metadata WHERE session_key = ?1",
-        "DELETE FROM settings WHERE session_key = ?1",
-        "DELETE FROM usages WHERE session_key = ?1",
-        "DELETE FROM compactions WHERE session_key = ?1",
-        "DELETE FROM entries WHERE session_key = ?1",
-        "DELETE FROM labels WHERE session_key = ?1",
-        "DELETE FROM problems WHERE session_key = ?1",
-        "DELETE FROM system_prompts WHERE session_key = ?1",
-        "DELETE FROM tool_executions WHERE session_key = ?1",
-        "DELETE FROM memory_states WHERE session_key = ?1",
-        "DELETE FROM entry_lines WHERE session_key = ?1",
-        "DELETE FROM contexts WHERE session_key = ?1",
-        "DELETE FROM kimi_states WHERE session_key = ?1",
-        "DELETE FROM approved_actions WHERE session_key = ?1",
-        "DELETE FROM additional_dirs WHERE session_key = ?1",
-        "DELETE FROM todos WHERE session_key = ?1",
-        "DELETE FROM turns WHERE session_key = ?1",
-        "DELETE FROM wire_records WHERE session_key = ?1",
-        "DELETE FROM subagents WHERE session_key = ?1",
-    ] {
-        conn.prepare_cached(statement)?.execute([session])?;
+    for (table, _) in TABLES {
+        conn.prepare_cached(&format!("DELETE FROM {table} WHERE session_key = ?1"))?
+            .execute([session])?;
     }
     Ok(())
 }
@@ -95,41 +100,54 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
            ON file.source_id = session.source_id
               AND (file.path = session.path
                    OR file.path BETWEEN CAST(stem || '/' AS BLOB) AND CAST(stem || '0' AS BLOB)
-                   OR file.path BETWEEN CAST(stem || '_' AS BLOB) AND CAST(stem || '`' AS BLOB));
-
-         DELETE FROM metadata WHERE session_key NOT IN (SELECT session_key FROM sessions);
-         DELETE FROM labels WHERE session_key NOT IN (SELECT session_key FROM sessions);
-         DELETE FROM problems WHERE session_key NOT IN (SELECT session_key FROM sessions);
-         DELETE FROM kimi_states WHERE session_key NOT IN (SELECT session_key FROM sessions);
-         DELETE FROM approved_actions WHERE session_key NOT IN (SELECT session_key FROM sessions);
-         DELETE FROM additional_dirs WHERE session_key NOT IN (SELECT session_key FROM sessions);
-         DELETE FROM todos WHERE session_key NOT IN (SELECT session_key FROM sessions);
-         DELETE FROM turns WHERE session_key NOT IN (SELECT session_key FROM sessions);
-         DELETE FROM subagents WHERE session_key NOT IN (SELECT session_key FROM sessions);
-         DELETE FROM compactions
-         WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
-         DELETE FROM settings
-         WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
-         DELETE FROM usages
-         WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
-         DELETE FROM entries
-         WHERE (session_key, entry_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
-         DELETE FROM system_prompts
-         WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
-         DELETE FROM tool_executions
-         WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
-         DELETE FROM memory_states
-         WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
-
-         DELETE FROM wire_records
-         WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
-         DELETE FROM entry_lines
-         WHERE (session_key, line_key >> 32) NOT IN (SELECT session_key, file_id FROM owners);
-         DELETE FROM contexts
-         WHERE (session_key, file_id) NOT IN (SELECT session_key, file_id FROM owners);
-
-         DROP TABLE temp.owners;
+                   OR file.path BETWEEN CAST(stem || '_' AS BLOB) AND CAST(stem || '`' AS BLOB));",
+    )?;
+    for (table, file_id) in TABLES {
+        conn.execute_batch(&match file_id {
+            None => format!(
+                "DELETE FROM {table} WHERE session_key NOT IN (SELECT session_key FROM sessions)"
+            ),
+            Some(file_id) => format!(
+                "DELETE FROM {table}
+                 WHERE (session_key, {file_id}) NOT IN (SELECT session_key, file_id FROM owners)"
+            ),
+        })?;
+    }
+    conn.execute_batch(
+        "DROP TABLE temp.owners;
          DROP TABLE temp.logs;",
     )?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    #[test]
+    fn every_table_with_rows_of_sessions_is_the_folds_or_the_users() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("sessions.db")).unwrap();
+        let conn = store.connection().unwrap();
+        let mut stmt = conn
+            .prepare(
+                "SELECT schema.name
+                 FROM sqlite_schema AS schema, pragma_table_info(schema.name) AS info
+                 WHERE schema.type = 'table' AND info.name = 'session_key'
+                 ORDER BY schema.name",
+            )
+            .unwrap();
+        let found: Vec<String> = stmt
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(std::result::Result::unwrap)
+            .collect();
+
+        let mut known: Vec<&str> = TABLES.iter().map(|(table, _)| *table).collect();
+        known.extend(["events", "sessions"]);
+        known.sort_unstable();
+
+        assert_eq!(found, known);
+    }
 }

@@ -38,7 +38,7 @@ pub(crate) fn rebuild(conn: &Connection) -> Result<()> {
 /// What the index says of a query.
 pub(crate) struct Found {
     /// Sessions that may hold it, by key.
-    keys: Vec<i64>,
+    pub(crate) keys: Vec<i64>,
     /// There may be more behind the last of them.
     is_cut: bool,
     /// To look at each of them is less work than to come by as many in the order of a list.
@@ -46,10 +46,6 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    pub(crate) fn len(&self) -> usize {
-        self.keys.len()
-    }
-
     /// Whether all that may hold the query are known.
     pub(crate) fn is_complete(&self) -> bool {
         !self.is_cut
@@ -58,11 +54,6 @@ impl Found {
     pub(crate) fn may_hold(&self, session: i64) -> bool {
         self.is_cut && self.keys.last().is_none_or(|last| *last < session)
             || self.keys.binary_search(&session).is_ok()
-    }
-
-    /// The keys as a JSON array.
-    pub(crate) fn to_json(&self) -> String {
-        serde_json::Value::from(&self.keys[..]).to_string()
     }
 }
 
