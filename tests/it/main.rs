@@ -20,3 +20,5 @@ mod pi;
 mod properties;
 mod roundtrip;
 mod support;
+#[cfg(feature = "cli")]
+mod terminal;

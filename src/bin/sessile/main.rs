@@ -6,6 +6,7 @@
 
 mod args;
 mod commands;
+mod output;
 mod render;
 
 use std::io;
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::from(1),
         Err(err) if is_broken_pipe(&err) => ExitCode::SUCCESS,
         Err(err) => {
-            eprintln!("sessile: {err:#}");
+            output::note!("sessile: {err:#}");
             ExitCode::from(if names_nothing(&err) { 1 } else { 2 })
         }
     }

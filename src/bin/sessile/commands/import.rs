@@ -1,6 +1,6 @@
 //! `sessile import`.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
@@ -8,6 +8,7 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use sessile::{Error, Format, ImportOptions, ImportReport, Store, StoreOptions};
 
 use crate::args::{FormatArg, ImportArgs};
+use crate::output;
 
 pub(crate) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
     // A path mistyped makes no database, and imports none of its neighbours.
@@ -53,7 +54,7 @@ pub(crate) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
 }
 
 fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = if args.json { output::content() } else { output::report() };
     if args.json {
         let problems: serde_json::Map<_, _> = report
             .problems
@@ -74,7 +75,7 @@ fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
             "problems": problems,
         });
         writeln!(out, "{object}")?;
-        return Ok(());
+        return Ok(out.flush()?);
     }
     let verb = if args.dry_run { "would import" } else { "imported" };
     writeln!(out, "{}: {verb}", root.display())?;
@@ -104,5 +105,5 @@ fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
             kind.name()
         )?;
     }
-    Ok(())
+    Ok(out.flush()?)
 }

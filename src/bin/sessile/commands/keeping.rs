@@ -3,6 +3,8 @@
 use anyhow::Result;
 use sessile::{SessionKey, Store, Timestamp};
 
+use crate::output::note;
+
 pub(crate) fn archive(
     store: &Store,
     names: &[String],
@@ -15,7 +17,7 @@ pub(crate) fn archive(
     }
     if let Some(days) = older_than {
         let archived = store.archive_older_than(days, now)?;
-        eprintln!("{archived} sessions archived");
+        note!("{archived} sessions archived");
     }
     Ok(true)
 }

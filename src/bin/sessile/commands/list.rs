@@ -1,12 +1,12 @@
 //! `sessile list`.
 
-use std::io::{self, BufWriter, Write};
+use std::io::Write;
 
 use anyhow::Result;
 use sessile::{Archived, SessionFilter, SessionRow, Store};
 
 use crate::args::ListArgs;
-use crate::render;
+use crate::{output, render};
 
 pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
     let mut filter = SessionFilter::new()
@@ -22,15 +22,17 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
         filter = filter.work_dir(work_dir);
     }
     let page = store.sessions(&filter)?;
-    let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
+        let mut out = output::content();
         for row in &page.rows {
             writeln!(out, "{}", row_json(row))?;
         }
+        out.flush()?;
     } else {
+        let mut out = output::report();
         writeln!(out, "{}", render::session_table(&page.rows))?;
+        out.flush()?;
     }
-    out.flush()?;
     Ok(true)
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use sessile::{Error, NewSession, Session, SessionKey, Store};
 
 use crate::args::{AppendArgs, ForkArgs, NewArgs};
+use crate::output::{self, note};
 
 pub(super) fn create(store: &Store, args: &NewArgs) -> Result<bool> {
     let cwd = std::path::absolute(&args.cwd).context("the working directory")?;
@@ -40,8 +41,7 @@ pub(super) fn append(store: &Store, args: &AppendArgs) -> Result<bool> {
         }
     };
     let entry_id = session.append_message(&message)?;
-    writeln!(io::stdout(), "{entry_id}")?;
-    Ok(true)
+    print_line(&entry_id)
 }
 
 pub(super) fn branch(store: &Store, session: &str, entry: Option<&str>) -> Result<bool> {
@@ -61,7 +61,7 @@ pub(super) fn label(
 ) -> Result<bool> {
     let (_, known) = live(store, session)?.append_label_change(entry, label)?;
     if !known {
-        eprintln!("sessile: the session has no entry {entry:?} yet; the label is kept");
+        note!("sessile: the session has no entry {entry:?} yet; the label is kept");
     }
     Ok(true)
 }
@@ -91,9 +91,10 @@ pub(super) fn fork(store: &Store, args: &ForkArgs) -> Result<bool> {
 }
 
 pub(super) fn markdown(store: &Store, session: &str) -> Result<bool> {
-    io::stdout()
-        .lock()
-        .write_all(store.markdown(store.find(session)?, sessile::Timestamp::now())?.as_bytes())?;
+    let text = store.markdown(store.find(session)?, sessile::Timestamp::now())?;
+    let mut out = output::content();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
     Ok(true)
 }
 
@@ -120,6 +121,12 @@ fn live(store: &Store, name: &str) -> Result<Session> {
 }
 
 fn print_id(session: &Session) -> Result<bool> {
-    writeln!(io::stdout(), "{}", session.info()?.session_id.unwrap_or_default())?;
+    print_line(&session.info()?.session_id.unwrap_or_default())
+}
+
+fn print_line(text: &str) -> Result<bool> {
+    let mut out = output::content();
+    writeln!(out, "{text}")?;
+    out.flush()?;
     Ok(true)
 }

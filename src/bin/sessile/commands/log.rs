@@ -1,13 +1,13 @@
 //! `sessile log`.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write};
+use std::io::Write;
 
 use anyhow::Result;
 use sessile::{Error, Store};
 
 use crate::args::LogArgs;
-use crate::render::one_line;
+use crate::output::{self, note, one_line};
 
 pub(crate) fn run(store: &Store, args: &LogArgs) -> Result<bool> {
     let session = store.find(&args.session)?;
@@ -19,7 +19,7 @@ pub(crate) fn run(store: &Store, args: &LogArgs) -> Result<bool> {
             }
         }
     }
-    let mut out = BufWriter::with_capacity(256 << 10, io::stdout().lock());
+    let mut out = if args.raw { output::content() } else { output::report() };
     let mut found = args.line.is_none();
     store.each_line(session, |number, raw| {
         if args.line.is_some_and(|line| line != number) {
@@ -42,7 +42,7 @@ pub(crate) fn run(store: &Store, args: &LogArgs) -> Result<bool> {
     })?;
     out.flush()?;
     if !found {
-        eprintln!("sessile: the session has no line {}", args.line.unwrap_or_default());
+        note!("sessile: the session has no line {}", args.line.unwrap_or_default());
     }
     Ok(found)
 }

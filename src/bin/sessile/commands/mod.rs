@@ -12,13 +12,14 @@ mod show;
 mod stats;
 mod tree;
 
-use std::io::{self, BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use sessile::{ExportOptions, Store, StoreOptions};
 
 use crate::args::{Cli, Command};
+use crate::output::{self, note};
 
 pub(crate) fn run(cli: Cli) -> Result<bool> {
     let db = cli.db.context("name the database: --db PATH")?;
@@ -86,7 +87,7 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
 /// Journals in WAL mode share memory, which other machines do not see.
 fn warn_of_network(store: &Store) {
     if store.on_network_file_system() {
-        eprintln!(
+        note!(
             "sessile: {} lies on a network file system, where a database can be damaged; \
              use it from one machine only, or put it on a local disk",
             store.path().display()
@@ -106,7 +107,7 @@ fn open_to_read(db: &Path) -> Result<Store> {
 
 fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
     let report = store.verify(root)?;
-    let mut out = io::stdout().lock();
+    let mut out = if json { output::content() } else { output::report() };
     let same = report.differences.is_empty();
     if json {
         let differences: Vec<_> = report
@@ -125,6 +126,7 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
             "differences": differences,
         });
         writeln!(out, "{object}")?;
+        out.flush()?;
         return Ok(same);
     }
     for difference in &report.differences {
@@ -137,6 +139,7 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
         many => format!("{many} differences"),
     };
     writeln!(out, "{} files, {} bytes compared: {verdict}", report.files, report.bytes)?;
+    out.flush()?;
     Ok(same)
 }
 
@@ -154,14 +157,14 @@ fn export(
         options = options.root(root);
     }
     let report = store.export(out, &options)?;
-    eprintln!("{} files, {} bytes written to {}", report.files, report.bytes, out.display());
+    note!("{} files, {} bytes written to {}", report.files, report.bytes, out.display());
     Ok(true)
 }
 
 fn dump(store: &Store, names: &[String]) -> Result<bool> {
     // All names first: an error leaves nothing on standard output.
     let sessions: Vec<_> = names.iter().map(|name| store.find(name)).collect::<Result<_, _>>()?;
-    let mut out = BufWriter::with_capacity(256 << 10, io::stdout().lock());
+    let mut out = output::content();
     if names.is_empty() {
         store.dump(&mut out)?;
     }
@@ -174,18 +177,19 @@ fn dump(store: &Store, names: &[String]) -> Result<bool> {
 
 fn check(store: &Store) -> Result<bool> {
     let findings = store.check()?;
-    let mut out = io::stdout().lock();
+    let mut out = output::report();
     for finding in &findings {
         writeln!(out, "{}: {}", finding.place.escape_debug(), finding.detail)?;
     }
     if findings.is_empty() {
         writeln!(out, "everything is as the log says")?;
     }
+    out.flush()?;
     Ok(findings.is_empty())
 }
 
 fn rebuild(store: &Store) -> Result<bool> {
     let sessions = store.rebuild()?;
-    eprintln!("{sessions} sessions folded again");
+    note!("{sessions} sessions folded again");
     Ok(true)
 }

@@ -1,15 +1,15 @@
 //! `sessile problems`.
 
-use std::io::{self, BufWriter, Write};
+use std::io::Write;
 
 use anyhow::Result;
 use sessile::{Error, Store};
 
-use crate::render::one_line;
+use crate::output::{self, one_line};
 
 pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bool> {
     let session = session.map(|name| store.find(name)).transpose()?;
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = if json { output::content() } else { output::report() };
     store.each_problem(session, |root, problem| {
         let root = String::from_utf8_lossy(root);
         let file = String::from_utf8_lossy(&problem.file);

@@ -1,26 +1,28 @@
 //! `sessile prune` and `recover`.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
 use sessile::Store;
 
+use crate::output::{self, note};
+
 pub(crate) fn prune(store: &Store) -> Result<bool> {
     let report = store.prune()?;
-    eprintln!("{} files, {} bytes removed", report.files, report.bytes);
+    note!("{} files, {} bytes removed", report.files, report.bytes);
     Ok(true)
 }
 
 /// Whether everything could be read.
 pub(crate) fn recover(damaged: &Path, new: &Path) -> Result<bool> {
     let report = sessile::recover(damaged, new)?;
-    let mut out = io::stdout().lock();
+    let mut out = output::report();
     for file in &report.incomplete {
         let name = String::from_utf8_lossy(&file.file).into_owned();
         writeln!(out, "{}: {}", name.escape_debug(), file.detail)?;
     }
-    eprintln!(
+    note!(
         "{} files, {} lines, {} chunks and {} events read into {}; {} files are incomplete",
         report.files,
         report.lines,
@@ -29,5 +31,6 @@ pub(crate) fn recover(damaged: &Path, new: &Path) -> Result<bool> {
         new.display(),
         report.incomplete.len()
     );
+    out.flush()?;
     Ok(report.incomplete.is_empty())
 }

@@ -15,6 +15,8 @@ use sessile::{
     Entry, Error, NewSession, RewindPoint, RuntimeUpdate, Session, SessionFilter, SessionKey, Store,
 };
 
+use crate::output;
+
 const PARSE_ERROR: i64 = -32_700;
 const INVALID_REQUEST: i64 = -32_600;
 const UNKNOWN_METHOD: i64 = -32_601;
@@ -24,7 +26,7 @@ const STORE_ERROR: i64 = -32_000;
 
 pub(crate) fn run(store: &Store) -> Result<bool> {
     let mut input = io::stdin().lock();
-    let mut out = io::stdout().lock();
+    let mut out = output::content();
     let mut line = Vec::new();
     loop {
         line.clear();

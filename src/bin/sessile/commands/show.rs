@@ -1,16 +1,16 @@
 //! `sessile show`.
 
-use std::io::{self, BufWriter, Write};
+use std::io::Write;
 
 use anyhow::{Context, Result};
 use sessile::{Part, Store};
 
-use crate::render::{one_line, plain};
+use crate::output::{self, one_line};
 
 pub(crate) fn run(store: &Store, session: &str) -> Result<bool> {
     let session = store.find(session)?;
     let format = store.session(session)?.context("the session is gone")?.format;
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = output::report();
     let turns = store.turns(session)?;
     for turn in &turns {
         let at = turn.created_at.map(|at| at.to_string()).unwrap_or_default();
@@ -35,10 +35,10 @@ pub(crate) fn run(store: &Store, session: &str) -> Result<bool> {
 
 fn said(part: &Part) -> String {
     match part {
-        Part::Text(text) => plain(text.trim_end()),
+        Part::Text(text) => text.trim_end().to_owned(),
         Part::Thinking(text) => {
             let lines: Vec<String> =
-                text.trim_end().lines().map(|line| format!("> {}", plain(line))).collect();
+                text.trim_end().lines().map(|line| format!("> {line}")).collect();
             format!("(thinking)\n{}", lines.join("\n"))
         }
         Part::ToolCall(label) => one_line(label),

@@ -1,16 +1,19 @@
 //! `sessile stats`.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::Result;
 use indicatif::{HumanBytes, HumanCount};
 use sessile::{Stats, Store};
 
+use crate::output::{self, one_line};
+
 pub(crate) fn run(store: &Store, json: bool) -> Result<bool> {
     let stats = store.stats()?;
-    let mut out = io::stdout().lock();
+    let mut out = if json { output::content() } else { output::report() };
     if json {
         writeln!(out, "{}", stats_json(&stats))?;
+        out.flush()?;
         return Ok(true);
     }
     for (name, count) in [
@@ -41,8 +44,9 @@ pub(crate) fn run(store: &Store, json: bool) -> Result<bool> {
         writeln!(out, "\ntables and indexes")?;
     }
     for object in &stats.objects {
-        writeln!(out, "{:>13} {}", HumanBytes(object.bytes).to_string(), object.name)?;
+        writeln!(out, "{:>13} {}", HumanBytes(object.bytes).to_string(), one_line(&object.name))?;
     }
+    out.flush()?;
     Ok(true)
 }
 

@@ -1,15 +1,15 @@
 //! `sessile tree`.
 
-use std::io::{self, BufWriter, Write};
+use std::io::Write;
 
 use anyhow::Result;
 use sessile::{Store, TreeRow};
 
-use crate::render::one_line;
+use crate::output::{self, one_line};
 
 pub(crate) fn run(store: &Store, session: &str) -> Result<bool> {
     let rows = store.tree_rows(store.find(session)?)?;
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = output::report();
     for row in &rows {
         writeln!(out, "{}", drawn(row))?;
     }

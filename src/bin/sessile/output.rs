@@ -1,0 +1,149 @@
+//! Where results and notes go, and what a terminal may be sent.
+//!
+//! What a store holds was written by others: a title or a path can hold
+//! sequences that a terminal obeys. No control character of it reaches a
+//! terminal. Reports for people are filtered wherever they go; content, such as
+//! the lines of a log, is filtered on a terminal only, so that a pipe gets the
+//! exact bytes.
+
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+
+/// Says something on standard error.
+macro_rules! note {
+    ($($arg:tt)*) => { $crate::output::print_note(&format!($($arg)*)) };
+}
+pub(crate) use note;
+
+/// Writes a line to standard error; nobody is told if that fails.
+pub(crate) fn print_note(text: &str) {
+    let mut line = Vec::new();
+    visible(text.as_bytes(), &mut line);
+    line.push(b'\n');
+    let _ = io::stderr().lock().write_all(&line);
+}
+
+/// A report for people.
+pub(crate) fn report() -> Output {
+    Output::new(true)
+}
+
+/// Content of the store, for people and programs.
+pub(crate) fn content() -> Output {
+    Output::new(io::stdout().is_terminal())
+}
+
+/// Standard output, buffered; whoever writes to it flushes it in the end.
+pub(crate) struct Output {
+    inner: BufWriter<StdoutLock<'static>>,
+    is_filtered: bool,
+    /// The beginning of a character whose other bytes are still to come.
+    pending: Vec<u8>,
+}
+
+impl Output {
+    fn new(is_filtered: bool) -> Self {
+        let inner = BufWriter::with_capacity(256 << 10, io::stdout().lock());
+        Self { inner, is_filtered, pending: Vec::new() }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.is_filtered {
+            return self.inner.write(bytes);
+        }
+        self.pending.extend_from_slice(bytes);
+        let rest = begun_character(&self.pending);
+        let end = self.pending.len() - rest;
+        let mut shown = Vec::with_capacity(end);
+        visible(&self.pending[..end], &mut shown);
+        self.pending.drain(..end);
+        self.inner.write_all(&shown)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut shown = Vec::new();
+        visible(&std::mem::take(&mut self.pending), &mut shown);
+        self.inner.write_all(&shown)?;
+        self.inner.flush()
+    }
+}
+
+/// Bytes at the end that are the beginning of a character.
+fn begun_character(bytes: &[u8]) -> usize {
+    let is_begun = |from: &usize| {
+        let tail = &bytes[bytes.len() - from..];
+        std::str::from_utf8(tail)
+            .is_err_and(|err| err.valid_up_to() == 0 && err.error_len().is_none())
+    };
+    (1..=bytes.len().min(3)).find(is_begun).unwrap_or(0)
+}
+
+/// The text with an escape in the place of each character that a terminal obeys.
+fn visible(bytes: &[u8], out: &mut Vec<u8>) {
+    for chunk in bytes.utf8_chunks() {
+        let mut rest = chunk.valid();
+        while let Some(at) = rest.find(is_obeyed) {
+            let (harmless, from) = rest.split_at(at);
+            out.extend_from_slice(harmless.as_bytes());
+            let mut chars = from.chars();
+            if let Some(c) = chars.next() {
+                // This spelling is an escape of JSON, too.
+                out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
+            }
+            rest = chars.as_str();
+        }
+        out.extend_from_slice(rest.as_bytes());
+        for byte in chunk.invalid() {
+            out.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
+        }
+    }
+}
+
+/// Whether a terminal does something at a character other than to draw it:
+/// controls but line feed and tab, and what turns the direction of text.
+fn is_obeyed(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+    turns || c.is_control() && !matches!(c, '\n' | '\t')
+}
+
+/// Text as one line.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(bytes: &[u8], expected: &str) {
+        let mut out = Vec::new();
+        visible(bytes, &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_terminal_obeys_nothing_of_what_is_shown() {
+        check("plain, ünïcode, 漢字\n\tmore".as_bytes(), "plain, ünïcode, 漢字\n\tmore");
+        check(b"\x1b[31mred\x1b[0m\x07\r", "\\u001b[31mred\\u001b[0m\\u0007\\u000d");
+        check("a\u{9b}31m\u{7f}b".as_bytes(), "a\\u009b31m\\u007fb");
+        check("abc\u{202e}fed".as_bytes(), "abc\\u202efed");
+        check(b"raw \x9b31m \xff", "raw \\x9b31m \\xff");
+    }
+
+    #[test]
+    fn a_character_may_come_in_pieces() {
+        for text in ["é", "漢", "𝄞"] {
+            let bytes = text.as_bytes();
+            for cut in 1..bytes.len() {
+                assert_eq!(begun_character(&bytes[..cut]), cut);
+            }
+            assert_eq!(begun_character(bytes), 0);
+        }
+        assert_eq!(begun_character(b"a\x9b"), 0);
+        assert_eq!(begun_character(b""), 0);
+    }
+}

@@ -1,0 +1,142 @@
+//! What reaches a terminal: nothing of what a store holds that it would obey.
+
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::pty::{self, OpenptFlags};
+use serde_json::json;
+
+use crate::support::{TestStore, line, message};
+
+/// What a terminal would obey: an escape, a bell, the introducer of 8-bit
+/// sequences, a return, and text turned around.
+const HOSTILE: &str = "a\u{1b}[31mb\u{7}c\u{9b}1md\re\u{202e}f";
+
+/// Everything that a command prints when both its outputs are a terminal.
+fn printed_to_a_terminal(args: &[&OsStr]) -> Vec<u8> {
+    let main = pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    pty::grantpt(&main).unwrap();
+    pty::unlockpt(&main).unwrap();
+    let name = pty::ptsname(&main, Vec::new()).unwrap();
+    let name = OsStr::from_bytes(name.as_bytes()).to_owned();
+    let terminal = || OpenOptions::new().read(true).write(true).open(&name).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sessile"))
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(terminal())
+        .stderr(terminal())
+        .spawn()
+        .unwrap();
+    let mut printed = Vec::new();
+    // Once the last of its users is gone, a terminal gives an error in place of an end.
+    let _ = File::from(main).read_to_end(&mut printed);
+    child.wait().unwrap();
+    printed
+}
+
+#[track_caller]
+fn check_harmless(db: &Path, args: &[&str], says: &str) {
+    let args: Vec<&OsStr> = [OsStr::new("--db"), db.as_os_str()]
+        .into_iter()
+        .chain(args.iter().map(OsStr::new))
+        .collect();
+    let printed = printed_to_a_terminal(&args);
+    // The terminal itself puts a return before each line feed.
+    let text = String::from_utf8(printed).unwrap().replace("\r\n", "\n");
+    let is_harmful = |c: char| c.is_control() && !"\n\t".contains(c) || c == '\u{202e}';
+    let harmful: Vec<char> = text.chars().filter(|c| is_harmful(*c)).collect();
+    assert!(harmful.is_empty(), "{args:?} prints {text:?}");
+    assert!(text.contains(says), "{args:?} prints {text:?}");
+}
+
+/// A store in which whatever an author can choose is hostile.
+fn hostile_store() -> TestStore {
+    let test = TestStore::new();
+    let header = |id: &str| {
+        line(&json!({
+            "type": "session", "version": 2, "id": id, "cwd": format!("/w/{HOSTILE}"),
+            "timestamp": "2026-01-01T00:00:00.000Z", "provider": HOSTILE, "model": HOSTILE,
+        }))
+    };
+    let label = line(&json!({
+        "type": "label", "id": "l", "targetId": HOSTILE, "label": HOSTILE,
+        "timestamp": "2026-01-01T00:00:02.000Z",
+    }));
+    let body = [
+        message(HOSTILE, None, HOSTILE),
+        message("y", Some(HOSTILE), HOSTILE),
+        label,
+        format!("{{\"type\":\"{HOSTILE}\"}}\n"),
+    ];
+    for (name, id) in [("one", "twin"), ("two", "twin"), ("three", HOSTILE)] {
+        let content = header(id) + &body.concat();
+        test.write(format!("sessions/--w--/{HOSTILE}{name}.jsonl"), content);
+    }
+    test.write(format!("sessions/--w--/{HOSTILE}.txt"), "a note");
+    std::os::unix::fs::symlink(HOSTILE, test.root.join(format!("sessions/{HOSTILE}"))).unwrap();
+    test.import();
+    test
+}
+
+#[test]
+fn no_command_sends_a_terminal_what_it_would_obey() {
+    let test = hostile_store();
+    let db = test.store.path();
+    let session = format!("sessions/--w--/{HOSTILE}one.jsonl");
+
+    for args in [
+        &["list"][..],
+        &["list", "--json"],
+        &["dump"],
+        &["problems"],
+        &["problems", "--json"],
+        &["tree", &session],
+        &["show", &session],
+        &["log", &session],
+        &["log", "--raw", &session],
+        &["markdown", &session],
+    ] {
+        check_harmless(db, args, "b");
+    }
+}
+
+#[test]
+fn errors_and_reports_are_as_harmless() {
+    let test = hostile_store();
+    let db = test.store.path();
+    let root = test.root.to_str().unwrap();
+    let out = test.folder().join(HOSTILE);
+
+    // An ambiguous name lists files; a name that is nowhere is repeated.
+    check_harmless(db, &["show", "twin"], "several");
+    check_harmless(db, &["show", HOSTILE], "## user");
+    check_harmless(db, &["show", &format!("no {HOSTILE}")], "no session");
+    check_harmless(db, &["branch", "twin", HOSTILE], "several");
+    check_harmless(db, &["export", out.to_str().unwrap()], "written");
+    check_harmless(db, &["export", out.to_str().unwrap()], "not an empty folder");
+    check_harmless(db, &["import", out.to_str().unwrap()], "imported");
+    check_harmless(db, &["import", &format!("/no/{HOSTILE}")], "no folder");
+    check_harmless(&test.folder().join(format!("{HOSTILE}.db")), &["list"], "no database");
+    test.write(format!("sessions/--w--/{HOSTILE}one.jsonl"), HOSTILE);
+    check_harmless(db, &["verify", root], "difference");
+    check_harmless(db, &["verify", "--json", root], "differences");
+    test.sqlite().execute_batch("UPDATE sessions SET title = 'x'").unwrap();
+    check_harmless(db, &["check"], "title");
+}
+
+#[test]
+fn a_pipe_gets_the_exact_bytes() {
+    let (test, _) = TestStore::of_file(format!("{{\"type\":\"{HOSTILE}\"}}\n"));
+
+    let output = Command::new(env!("CARGO_BIN_EXE_sessile"))
+        .args(["--db".as_ref(), test.store.path().as_os_str()])
+        .args(["log", "--raw", "sessions/--w--/one.jsonl"])
+        .output()
+        .unwrap();
+
+    assert_eq!(output.stdout, format!("{{\"type\":\"{HOSTILE}\"}}\n").as_bytes());
+}
