@@ -55,7 +55,7 @@ fn a_transcript_commands_no_terminal() {
     });
     let (_folder, store, _) = of_lines(&[entry]);
 
-    assert_eq!(lines(&store, &["show", "one"]), ["## user ", "", "a\u{fffd}[2J\tb", "c"]);
+    assert_eq!(lines(&store, &["show", "one"]), ["## user ", "", "a\\u001b[2J\tb", "c"]);
 }
 
 #[test]
