@@ -6,12 +6,19 @@
 PRAGMA application_id = 0x5345534C; -- "SESL"
 PRAGMA user_version = 1;
 
--- An imported root.
+-- An imported root, or the store's own: one for each format, since a file is
+-- read and written as its source says.
 CREATE TABLE sources (
     source_id INTEGER NOT NULL PRIMARY KEY,
-    root      BLOB    NOT NULL UNIQUE, -- absolute path, in the bytes of the file system; empty: the store's own
-    format    TEXT    NOT NULL
+    root      BLOB    NOT NULL, -- absolute path, in the bytes of the file system; empty: the store's own
+    format    TEXT    NOT NULL,
+
+    UNIQUE (root, format)
 ) STRICT;
+
+-- A root is imported in one format.
+CREATE UNIQUE INDEX sources_imported ON sources (root)
+WHERE root <> x'';
 
 -- One path below a source, and the chain of lines it stands for: a row a generation.
 CREATE TABLE files (

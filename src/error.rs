@@ -43,7 +43,7 @@ pub enum Error {
         /// The id that was given.
         entry_id: String,
     },
-    /// There is a session in this file already.
+    /// There is a session of this id, or in this file, already.
     SessionExists(String),
     /// What was to be written cannot be one valid line.
     InvalidRecord(String),
@@ -98,10 +98,18 @@ pub enum Error {
     },
     /// An older release wrote this database, and it is opened for reading only.
     SchemaTooOld(PathBuf),
+    /// What was opened lies at this path no more: it was deleted, moved or
+    /// replaced. Nothing was written.
+    DatabaseReplaced(PathBuf),
 
     // Try again.
     /// Another process held the database for longer than the busy timeout.
     Busy,
+
+    // Look before you repeat.
+    /// The change may have been made, or not: the disk failed when all of it was
+    /// written. Every other error means that nothing happened.
+    CommitUnknown(rusqlite::Error),
 
     // Look into the machine.
     /// The file system refused.
@@ -141,7 +149,7 @@ impl Error {
         kinds!(self; SessionNotFound AmbiguousSession EntryNotFound EntryExists SessionExists
             InvalidRecord LeafMoved TurnNotFound Unsupported RootNotFound SourceNotFound UnknownFormat TargetNotEmpty
             TargetExists UnsafePath DiskFull DatabaseMissing DatabaseIsFolder NotADatabase ForeignDatabase
-            SchemaTooNew SchemaTooOld Busy Io SqliteTooOld Sqlite Migration Pool Damaged)
+            SchemaTooNew SchemaTooOld DatabaseReplaced CommitUnknown Busy Io SqliteTooOld Sqlite Migration Pool Damaged)
     }
 
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
@@ -164,7 +172,12 @@ impl fmt::Display for Error {
             Self::EntryExists { entry_id } => {
                 write!(f, "the session has an entry {entry_id:?} already")
             }
-            Self::SessionExists(file) => write!(f, "there is a session in {file} already"),
+            Self::SessionExists(name) => {
+                write!(
+                    f,
+                    "there is a session {name} already; name another id, or go on with that one"
+                )
+            }
             Self::InvalidRecord(reason) => write!(f, "this cannot be written: {reason}"),
             Self::LeafMoved { expected, found } => {
                 let name = |leaf: &Option<String>| match leaf {
@@ -239,6 +252,17 @@ impl fmt::Display for Error {
                 "{} was written by an older release; open it for writing once to bring it up to date",
                 path.display()
             ),
+            Self::DatabaseReplaced(path) => write!(
+                f,
+                "{} is not the file that was opened: it was deleted, moved or replaced since; \
+                 nothing was written; open the database again",
+                path.display()
+            ),
+            Self::CommitUnknown(_) => write!(
+                f,
+                "the disk failed when a change was written, which may have been made or not; \
+                 look before you repeat it"
+            ),
             Self::Busy => {
                 write!(f, "the database is in use by another process; try again when it is done")
             }
@@ -272,7 +296,7 @@ impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
-            Self::Sqlite(err) => Some(err),
+            Self::Sqlite(err) | Self::CommitUnknown(err) => Some(err),
             Self::Migration(err) => Some(err),
             Self::Pool(err) => Some(err),
             Self::SessionNotFound(_)
@@ -297,6 +321,7 @@ impl error::Error for Error {
             | Self::ForeignDatabase(_)
             | Self::SchemaTooNew { .. }
             | Self::SchemaTooOld(_)
+            | Self::DatabaseReplaced(_)
             | Self::Busy
             | Self::SqliteTooOld(_)
             | Self::Damaged(_) => None,

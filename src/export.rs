@@ -124,7 +124,7 @@ fn export(conn: &Connection, target: &Path, options: &ExportOptions) -> Result<E
         let (source, _) = sessions::place(conn, *session)?
             .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
         let paths = fold::paths_of(conn, *session)?;
-        chosen.extend(paths.into_iter().map(|path| (source.root.clone(), path)));
+        chosen.extend(paths.into_iter().map(|path| (source.source_id, path)));
     }
     let several = 1 < sources.len();
     make_empty(target)?;
@@ -135,7 +135,7 @@ fn export(conn: &Connection, target: &Path, options: &ExportOptions) -> Result<E
             false => target.to_owned(),
         };
         let wanted: Option<BTreeSet<&[u8]>> = (!chosen.is_empty()).then(|| {
-            let of_source = chosen.iter().filter(|(root, _)| *root == source.root);
+            let of_source = chosen.iter().filter(|(id, _)| *id == source.source_id);
             of_source.map(|(_, file)| file.as_slice()).collect()
         });
         if wanted.as_ref().is_none_or(|wanted| !wanted.is_empty()) {

@@ -133,7 +133,8 @@ pub use recover::{Incomplete, RecoverReport, recover};
 pub use session::{NewSession, Recorder, RewindPoint, RuntimeUpdate, Session};
 pub use stats::{FileCount, ObjectSize, Stats};
 pub use store::{
-    Archived, Cursor, Durability, Page, SessionFilter, SessionRow, Store, StoreOptions, Watch,
+    Archived, Cursor, Durability, Page, SessionFilter, SessionRow, Store, StoreOptions, Traces,
+    Watch,
 };
 pub use tree_rows::TreeRow;
 pub use verify::{Difference, VerifyReport};

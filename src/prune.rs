@@ -1,7 +1,7 @@
 //! Prune: earlier generations of files, which nothing needs any more.
 
 use crate::error::Result;
-use crate::store::{Store, files, log, problems};
+use crate::store::{Store, Traces, files, log, problems};
 
 /// Bytes of content that one transaction removes, or a file's, if that is more.
 const BATCH_BYTES: u64 = 16 << 20;
@@ -10,21 +10,25 @@ const BATCH_BYTES: u64 = 16 << 20;
 const BATCH_FILES: usize = 500;
 
 /// What was removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PruneReport {
     /// Earlier generations of files.
     pub files: u64,
     /// Bytes of their content.
     pub bytes: u64,
+    /// Whether it is gone from the database's files, too.
+    pub traces: Traces,
 }
 
 impl Store {
     /// Removes what files held before they were rewritten at their root.
     ///
-    /// A generation that a session went on from here is kept. The space is
-    /// used again by what comes; [`backup`](Self::backup) writes a copy
-    /// without it. Interrupted, it leaves each generation whole or gone.
+    /// A generation that a session went on from here is kept. Interrupted, it
+    /// leaves each generation whole or gone.
+    ///
+    /// Then it writes the database anew, as [`purge`](Self::purge) does, whether
+    /// or not there was anything to remove: the space is the file system's again.
     ///
     /// # Errors
     ///
@@ -56,6 +60,7 @@ impl Store {
                 Ok(pruned)
             })?;
             if pruned.files == 0 {
+                report.traces = self.remove_traces();
                 return Ok(report);
             }
             report.files += pruned.files;

@@ -34,7 +34,7 @@ impl Session {
     /// # Errors
     ///
     /// [`SessionNotFound`](Error::SessionNotFound);
-    /// [`SessionExists`](Error::SessionExists) when its file exists;
+    /// [`SessionExists`](Error::SessionExists) when a session has the given id;
     /// [`InvalidRecord`](Error::InvalidRecord) for an id that is no file name.
     ///
     /// # Examples
@@ -52,16 +52,16 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn duplicate(&self) -> Result<Self> {
-        let key = self.store.write(|tx| {
+        let made = self.store.make(|tx| {
             if kimi::has_state(tx, self.key)? {
-                return self.fork_whole_kimi(tx);
+                return Ok((self.fork_whole_kimi(tx)?, ()));
             }
             let source = Source::read(tx, self.key)?;
             let mut copy = self.begin(tx, &source)?;
             log::each_line(tx, &source.file, |_, raw| copy.take(&source, raw))?;
-            copy.finish(source.info.leaf.as_deref())
+            Ok((copy.finish(source.info.leaf.as_deref())?, ()))
         })?;
-        self.store.live(key)
+        Ok(made.0)
     }
 
     /// Makes a session of the path to an entry, in the folder of this one's
@@ -98,7 +98,7 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn fork(&self, entry_id: &str) -> Result<(Self, String)> {
-        let (key, text) = self.store.write(|tx| {
+        self.store.make(|tx| {
             if kimi::has_state(tx, self.key)? {
                 return self.fork_kimi_at(tx, entry_id);
             }
@@ -111,8 +111,7 @@ impl Session {
                 None => String::new(),
             };
             Ok((self.make_of_path(tx, &source, &path)?, text))
-        })?;
-        Ok((self.store.live(key)?, text))
+        })
     }
 
     /// Makes a session of the active branch, as [`fork`](Self::fork) does, up
@@ -122,15 +121,15 @@ impl Session {
     ///
     /// As [`duplicate`](Self::duplicate).
     pub fn fork_branch(&self) -> Result<Self> {
-        let key = self.store.write(|tx| {
+        let made = self.store.make(|tx| {
             if kimi::has_state(tx, self.key)? {
-                return self.fork_whole_kimi(tx);
+                return Ok((self.fork_whole_kimi(tx)?, ()));
             }
             let source = Source::read(tx, self.key)?;
             let path = crate::context::branch(tx, self.key)?;
-            self.make_of_path(tx, &source, &path)
+            Ok((self.make_of_path(tx, &source, &path)?, ()))
         })?;
-        self.store.live(key)
+        Ok(made.0)
     }
 
     fn make_of_path(&self, tx: &Connection, source: &Source, path: &[Entry]) -> Result<SessionKey> {

@@ -97,15 +97,15 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`SessionExists`](Error::SessionExists) when its file exists;
-    /// [`InvalidRecord`](Error::InvalidRecord) for an id that is no file name;
-    /// [`Unsupported`](Error::Unsupported) for a Kimi session.
+    /// [`SessionExists`](Error::SessionExists) when any session has its id, of
+    /// whatever format or root and be it in the trash: one that repeats a call
+    /// whose answer was lost is told so, and an id names one session as long as
+    /// no two were imported under it. [`InvalidRecord`](Error::InvalidRecord) for
+    /// what its program could make no file of: a work dir that is no absolute
+    /// path, an id that is no file name, or a file or folder name of more than
+    /// 255 bytes. [`Unsupported`](Error::Unsupported) for a Kimi session.
     pub fn create(&self, new: &NewSession) -> Result<Session> {
-        let key = self.write(|tx| {
-            let source = files::insert_source(tx, std::path::Path::new(""), new.format)?;
-            create(tx, source.source_id, new)
-        })?;
-        self.live(key)
+        Ok(self.make(|tx| Ok((create(tx, new)?, ())))?.0)
     }
 
     /// Makes a session that holds these messages, each a JSON object and the
@@ -140,21 +140,41 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn create_with_messages(&self, new: &NewSession, messages: &[&str]) -> Result<Session> {
-        let key = self.write(|tx| {
-            let source = files::insert_source(tx, std::path::Path::new(""), new.format)?;
-            let session = create(tx, source.source_id, new)?;
+        let made = self.make(|tx| {
+            let session = create(tx, new)?;
             let at = new.at.unwrap_or_else(Timestamp::now);
             for message in messages {
                 append_first(self, tx, session, message, at)?;
             }
-            Ok(session)
+            Ok((session, ()))
         })?;
-        self.live(key)
+        Ok(made.0)
+    }
+
+    /// A handle on a session that `body` makes. Nothing is read behind the
+    /// commit, where it could fail.
+    pub(super) fn make<T>(
+        &self,
+        body: impl FnOnce(&Connection) -> Result<(SessionKey, T)>,
+    ) -> Result<(Session, T)> {
+        let (key, id, value) = self.write(|tx| {
+            let (key, value) = body(tx)?;
+            Ok((key, sessions::session_id(tx, key)?, value))
+        })?;
+        Ok((Session { session_id: id, ..Session::of(self, key) }, value))
     }
 }
 
-/// Makes a session below a root, in the folder that its program would have chosen.
-fn create(tx: &Connection, source_id: i64, new: &NewSession) -> Result<SessionKey> {
+/// Makes a session of the store's own, in the folder that its program would have chosen.
+fn create(tx: &Connection, new: &NewSession) -> Result<SessionKey> {
+    if new.format.has_folders() {
+        return Err(Error::Unsupported("a Kimi session is made by Kimi, or by a fork"));
+    }
+    if !new.cwd.starts_with('/') || new.cwd.contains('\0') {
+        let reason = format!("{:?} is no absolute path of a work dir", new.cwd);
+        return Err(Error::InvalidRecord(reason));
+    }
+    let source_id = files::own_source(tx, new.format)?;
     let (id, at) = new.identity()?;
     let path = new.format.path_of(&new.cwd, &id, at).into_bytes();
     make_folders(tx, source_id, &path, at)?;
@@ -183,12 +203,43 @@ impl NewSession {
             Format::Pi => uuid::Uuid::now_v7().to_string(),
             Format::Kward | Format::Kimi => uuid::Uuid::new_v4().to_string(),
         });
-        if id.is_empty() || 200 < id.len() || id.contains(|c: char| c == '/' || c.is_control()) {
-            return Err(Error::InvalidRecord(format!("{id:?} cannot be the id of a session")));
-        }
+        require_id(&id)?;
         Ok((id, self.at.unwrap_or_else(Timestamp::now)))
     }
 }
+
+/// Refuses an id that no file could be named by.
+pub(super) fn require_id(id: &str) -> Result<()> {
+    if id.is_empty() || id.contains(|c: char| c == '/' || c.is_control()) {
+        return Err(Error::InvalidRecord(format!("{id:?} cannot be the id of a session")));
+    }
+    Ok(())
+}
+
+/// Refuses an id that a session has, wherever it comes from: no command could
+/// be told which of the two is meant.
+pub(super) fn require_free_id(tx: &Connection, id: &str) -> Result<()> {
+    match sessions::session_of_id(tx, id)? {
+        Some(_) => Err(Error::SessionExists(format!("{id:?}"))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses names that no usual file system has room for, as the original
+/// programs would fail on them: they shorten nothing.
+pub(super) fn require_names(path: &[u8]) -> Result<()> {
+    match path.split(|byte| *byte == b'/').find(|name| MAX_NAME < name.len()) {
+        Some(name) => Err(Error::InvalidRecord(format!(
+            "a file or folder of it would have a name of {} bytes, and {MAX_NAME} is the most; \
+             choose a shorter work dir or id",
+            name.len()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Bytes of a file's name.
+const MAX_NAME: usize = 255;
 
 fn create_at(
     tx: &Connection,
@@ -197,9 +248,8 @@ fn create_at(
     new: &NewSession,
     (id, at): (&str, Timestamp),
 ) -> Result<SessionKey> {
-    if new.format.has_folders() {
-        return Err(Error::Unsupported("a Kimi session is made by Kimi, or by a fork"));
-    }
+    require_names(&path)?;
+    require_free_id(tx, id)?;
     let taken = [FileState::Current, FileState::Local];
     for state in taken {
         if files::file(tx, source_id, &path, state)?.is_some() {

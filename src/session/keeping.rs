@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
 
 use super::{Session, append, kimi};
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ use crate::format::stored_text;
 use crate::model::{Header, ProblemKind, SessionKey, Timestamp};
 use crate::store::events::{self, EventKind};
 use crate::store::files::FileState;
-use crate::store::{Store, entries, files, heads, log, problems, sessions};
+use crate::store::{Store, Traces, entries, files, heads, log, problems, sessions};
 
 const DAY: i64 = 86_400_000_000_000;
 
@@ -79,24 +79,35 @@ impl Store {
     }
 
     /// Removes a session for ever: every generation of its file, every line,
-    /// every trace in tables and in free pages.
+    /// every trace in the database's files. What others took from it, as a clone
+    /// does, is theirs and stays.
     ///
     /// A file at an imported root is not touched; importing the root again
     /// brings the session back.
     ///
+    /// When the session is gone, the database is written anew, for no copy of its
+    /// text to be left in unused parts of pages. That takes the time of writing
+    /// the whole of it twice, and as much space beside it and in the folder for
+    /// temporary files; others who write wait for it. To purge several sessions,
+    /// [`purge_all`](Self::purge_all) does it once. Where it cannot be done, the
+    /// session is purged all the same, and what is returned says what is left:
+    /// a reader is not waited for.
+    ///
     /// # Errors
     ///
     /// [`SessionNotFound`](Error::SessionNotFound).
-    pub fn purge(&self, session: SessionKey) -> Result<()> {
-        let conn = self.connection()?;
-        conn.execute_batch("PRAGMA secure_delete = ON")?;
-        let purged = self.begin(&conn).and_then(|tx| purge(tx, session));
-        conn.execute_batch("PRAGMA secure_delete = OFF")?;
-        purged?;
-        // The lines still stand in the write-ahead log until it is emptied; a
-        // reader can keep it from that, and the next checkpoint does it then.
-        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        Ok(())
+    pub fn purge(&self, session: SessionKey) -> Result<Traces> {
+        self.purge_all(&[session])
+    }
+
+    /// Removes sessions for ever, all or none, as [`purge`](Self::purge) does.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
+    pub fn purge_all(&self, sessions: &[SessionKey]) -> Result<Traces> {
+        self.write(|tx| sessions.iter().try_for_each(|session| purge(tx, *session)))?;
+        Ok(self.remove_traces())
     }
 
     /// Gives every session of a work dir that has moved its new path. Session
@@ -230,24 +241,46 @@ fn decide(
     fold::settle_events(tx, session)
 }
 
-fn purge(tx: Transaction<'_>, session: SessionKey) -> Result<()> {
-    let paths = fold::paths_of(&tx, session)?;
-    let (source, _) = sessions::place(&tx, session)?.ok_or_else(|| not_found(session))?;
-    sessions::delete_session(&tx, session)?;
+fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
+    let paths = fold::paths_of(tx, session)?;
+    let (source, _) = sessions::place(tx, session)?.ok_or_else(|| not_found(session))?;
+    sessions::delete_session(tx, session)?;
     // What lay in the shadow of a session that is gone comes to light.
     let mut touched = Touched::default();
-    for path in paths {
-        if let Some(file) = files::newest(&tx, source.source_id, &path)? {
+    for path in &paths {
+        if let Some(file) = files::newest(tx, source.source_id, path)? {
             touched.add(source.format, &file);
         }
-        problems::delete_path_problems(&tx, source.source_id, &path)?;
-        for file_id in files::generations(&tx, source.source_id, &path)? {
-            log::delete_content(&tx, file_id)?;
-            files::delete_file(&tx, file_id)?;
+        problems::delete_path_problems(tx, source.source_id, path)?;
+        for file_id in files::generations(tx, source.source_id, path)? {
+            log::delete_content(tx, file_id)?;
+            files::delete_file(tx, file_id)?;
         }
     }
-    touched.settle(&tx, source.source_id)?;
-    Ok(tx.commit()?)
+    if source.root.is_empty() {
+        for path in &paths {
+            delete_empty_folders(tx, source.source_id, path)?;
+        }
+    }
+    touched.settle(tx, source.source_id)?;
+    Ok(())
+}
+
+/// Removes the folders of a path that was made here, where nothing is in them any more.
+fn delete_empty_folders(tx: &Connection, source_id: i64, path: &[u8]) -> Result<()> {
+    let slashes = path.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');
+    for (slash, _) in slashes {
+        let folder = &path[..slash];
+        // '0' follows '/'.
+        let (above, below) = ([folder, b"/"].concat(), [folder, b"0"].concat());
+        if !files::newest_between(tx, source_id, &above, &below)?.is_empty() {
+            break;
+        }
+        for file_id in files::generations(tx, source_id, folder)? {
+            files::delete_file(tx, file_id)?;
+        }
+    }
+    Ok(())
 }
 
 fn not_found(session: SessionKey) -> Error {

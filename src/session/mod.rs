@@ -53,6 +53,8 @@ pub struct Session {
     at: Option<Timestamp>,
     id: Option<String>,
     expected: Option<Expected>,
+    /// Of a handle that made the session.
+    session_id: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -90,6 +92,19 @@ impl Session {
     /// Names the session in calls to the store.
     pub fn key(&self) -> SessionKey {
         self.key
+    }
+
+    /// Returns the session's id; `None` where its file has no usable header. A
+    /// handle that made the session knows it without reading.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound) when it was purged since.
+    pub fn session_id(&self) -> Result<Option<String>> {
+        match &self.session_id {
+            Some(id) => Ok(Some(id.clone())),
+            None => Ok(self.info()?.session_id),
+        }
     }
 
     /// Returns what is known of the session now.
@@ -478,7 +493,7 @@ impl Session {
     }
 
     fn of(store: &Store, key: SessionKey) -> Self {
-        Self { store: store.clone(), key, at: None, id: None, expected: None }
+        Self { store: store.clone(), key, at: None, id: None, expected: None, session_id: None }
     }
 
     fn format(&self) -> Result<Format> {

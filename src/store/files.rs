@@ -70,9 +70,12 @@ pub(crate) struct FileRow {
     pub(crate) base_count: u32,
 }
 
+/// The source that was imported from a root.
 pub(crate) fn source(conn: &Connection, root: &Path) -> Result<Option<Source>> {
     Ok(conn
-        .prepare_cached("SELECT source_id, root, format FROM sources WHERE root = ?1")?
+        .prepare_cached(
+            "SELECT source_id, root, format FROM sources WHERE root = ?1 AND root <> x''",
+        )?
         .query_row([root.as_os_str().as_bytes()], source_from_row)
         .optional()?)
 }
@@ -84,23 +87,31 @@ pub(crate) fn source_by_id(conn: &Connection, source_id: i64) -> Result<Source> 
         .ok_or_else(|| Error::Damaged(format!("source {source_id} is missing")))
 }
 
-/// All roots, by path.
+/// All roots, by path; the store's own first.
 pub(crate) fn sources(conn: &Connection) -> Result<Vec<Source>> {
     let mut stmt =
-        conn.prepare_cached("SELECT source_id, root, format FROM sources ORDER BY root")?;
+        conn.prepare_cached("SELECT source_id, root, format FROM sources ORDER BY root, format")?;
     let rows = stmt.query_map([], source_from_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn insert_source(conn: &Connection, root: &Path, format: Format) -> Result<Source> {
-    conn.prepare_cached(
-        "INSERT INTO sources (root, format)
-         VALUES (?1, ?2)
-         ON CONFLICT (root) DO NOTHING",
-    )?
-    .execute((root.as_os_str().as_bytes(), format))?;
+    conn.prepare_cached(INSERT_SOURCE)?.execute((root.as_os_str().as_bytes(), format))?;
     source(conn, root)?.ok_or_else(|| Error::SourceNotFound(root.to_owned()))
 }
+
+/// The source of what is made here in a format.
+pub(crate) fn own_source(conn: &Connection, format: Format) -> Result<i64> {
+    conn.prepare_cached(INSERT_SOURCE)?.execute((b"", format))?;
+    Ok(conn
+        .prepare_cached("SELECT source_id FROM sources WHERE root = x'' AND format = ?1")?
+        .query_row([format], |row| row.get("source_id"))?)
+}
+
+const INSERT_SOURCE: &str = "
+    INSERT INTO sources (root, format)
+    VALUES (?1, ?2)
+    ON CONFLICT DO NOTHING";
 
 /// The row that the disk is compared with: the current one, or a large file's unfinished one.
 pub(crate) fn file(

@@ -8,6 +8,7 @@ pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod free;
 pub(crate) mod heads;
+mod identity;
 pub(crate) mod kimi;
 pub(crate) mod labels;
 pub(crate) mod listing;
@@ -27,17 +28,18 @@ pub(crate) mod search;
 pub(crate) mod seen;
 pub(crate) mod sessions;
 pub(crate) mod space;
+mod traces;
+mod transaction;
 mod values;
 mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 pub use listing::{Archived, Cursor, Page, SessionFilter, SessionRow};
 pub use options::{Durability, StoreOptions};
-use rusqlite::{Connection, Transaction, TransactionBehavior};
-
+pub use traces::Traces;
 pub use watch::Watch;
 
 use crate::error::{Error, Result};
@@ -63,6 +65,7 @@ use crate::error::{Error, Result};
 pub struct Store {
     pool: pool::Pool,
     path: Arc<Path>,
+    identity: Arc<identity::Identity>,
     busy_timeout: Duration,
     compression: Option<i32>,
 }
@@ -115,61 +118,10 @@ impl Store {
         }
     }
 
-    /// Runs `body` on one connection and one snapshot.
-    ///
-    /// Never call it from inside another `read` or `write`: each holds a
-    /// connection, and the pool is small.
-    pub(crate) fn read<T>(&self, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let mut conn = self.pool.get()?;
-        let tx = conn.transaction()?;
-        body(&tx)
-    }
-
-    /// Runs `body` in a transaction, committed if it returns `Ok`.
-    pub(crate) fn write<T>(&self, body: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
-        let conn = self.pool.get()?;
-        let tx = self.begin(&conn)?;
-        let value = body(&tx)?;
-        tx.commit()?;
-        Ok(value)
-    }
-
-    /// Begins a transaction that holds the write lock from its start.
-    ///
-    /// A deferred one that reads first fails with `SQLITE_BUSY` at its first
-    /// write if anyone has written since, and no busy timeout helps.
-    pub(crate) fn begin<'c>(&self, conn: &'c Connection) -> Result<Transaction<'c>> {
-        // SQLite's own wait grows to 100 ms between looks: where others write
-        // all the time, it can miss every gap. So this waits a moment at a time.
-        let end = Instant::now() + self.busy_timeout;
-        conn.busy_timeout(Duration::ZERO)?;
-        let begun = loop {
-            // Nothing else uses this connection: the pool has handed it out.
-            let begun = Transaction::new_unchecked(conn, TransactionBehavior::Immediate);
-            match begun.map_err(Error::from) {
-                Err(Error::Busy) if Instant::now() < end => std::thread::sleep(a_moment()),
-                begun => break begun,
-            }
-        };
-        conn.busy_timeout(self.busy_timeout)?;
-        begun
-    }
-
     /// The level of zstd at which imports pack long lines.
     pub(crate) fn compression(&self) -> Option<i32> {
         self.compression
     }
-
-    /// A connection of its own, for work of many transactions.
-    pub(crate) fn connection(&self) -> Result<r2d2::PooledConnection<pool::Manager>> {
-        Ok(self.pool.get()?)
-    }
-}
-
-/// A quarter of a millisecond to four; uneven, lest waiters look in step.
-fn a_moment() -> Duration {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Duration::from_micros(250 + u64::from(now.subsec_nanos()) / 7 % 3_750)
 }
 
 /// The folder that a file lies in.

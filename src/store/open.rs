@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::identity::Identity;
 use super::options::{Durability, StoreOptions};
 use super::{Store, parent_folder, pool, schema};
 use crate::error::{Error, Result};
@@ -117,9 +118,11 @@ fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {
         // SQLite would fall back to reading only, and fail at the first write.
         fs::OpenOptions::new().write(true).open(path).map_err(Error::io("write to", path))?;
     }
+    // The process may change its working directory before the next connection.
+    let absolute = std::path::absolute(path).map_err(Error::io("open", path))?;
     // Not through the pool, which would retry for the whole timeout before it
     // reports a database that cannot be opened.
-    let mut first = Connection::open_with_flags(path, flags)?;
+    let mut first = Connection::open_with_flags(&absolute, flags)?;
     let prepared = prepare(&first, options).map_err(Error::from);
     if options.read_only {
         prepared
@@ -129,9 +132,12 @@ fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {
         prepared?;
         schema::migrate(path, &mut first)?;
     }
-    let pool = pool::pool(first, path, flags, options)?;
+    // Whoever has read a database has its journal open, where there is one.
+    let identity = Identity::of(&absolute)?;
+    let pool = pool::pool(first, &absolute, flags, options)?;
     Ok(Store {
         pool,
+        identity: Arc::new(identity),
         path: Arc::from(path),
         busy_timeout: options.busy_timeout,
         compression: options.compression,
@@ -161,6 +167,8 @@ pub(super) fn prepare(conn: &Connection, options: &StoreOptions) -> rusqlite::Re
     conn.execute_batch(
         "-- Projections cascade from their session.
          PRAGMA foreign_keys = ON;
+         -- What is removed does not stay in unused parts of pages.
+         PRAGMA secure_delete = ON;
          -- 8 MiB: more gained nothing in measurements, and imports promise to stay small.
          PRAGMA cache_size = -8192;",
     )?;

@@ -40,6 +40,9 @@ pub(super) fn pool(
         // A local file does not go away; the check costs more than the rest of a checkout.
         .test_on_check_out(false)
         .connection_timeout(options.busy_timeout)
+        // One that is open keeps the journal's files from being made anew.
+        .idle_timeout(None)
+        .max_lifetime(None)
         .build(Manager { first: Mutex::new(Some(first)), others })?)
 }
 

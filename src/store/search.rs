@@ -35,6 +35,13 @@ pub(crate) fn rebuild(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
+/// Leaves the index without terms of rows that are gone: it keeps them, beside a
+/// mark that the row is deleted, until its parts are merged.
+pub(crate) fn merge(conn: &Connection) -> Result<()> {
+    conn.execute("INSERT INTO session_search (session_search) VALUES ('optimize')", [])?;
+    Ok(())
+}
+
 /// What the index says of a query.
 pub(crate) struct Found {
     /// Sessions that may hold it, by key.

@@ -226,6 +226,33 @@ pub(crate) fn workspace(conn: &Connection, path: &str, host: &str) -> Result<i64
         .query_row([path, host], |row| row.get("workspace_id"))?)
 }
 
+/// Removes work dirs that no session is in any more.
+pub(crate) fn delete_unused_workspaces(conn: &Connection) -> Result<()> {
+    conn.prepare_cached(
+        "DELETE FROM workspaces
+         WHERE workspace_id NOT IN (SELECT workspace_id
+                                    FROM sessions
+                                    WHERE workspace_id IS NOT NULL)",
+    )?
+    .execute([])?;
+    Ok(())
+}
+
+/// The id of a session, where its header has one.
+pub(crate) fn session_id(conn: &Connection, session: SessionKey) -> Result<Option<String>> {
+    Ok(conn
+        .prepare_cached("SELECT session_id FROM sessions WHERE session_key = ?1")?
+        .query_row([session], |row| row.get("session_id"))?)
+}
+
+/// A session of exactly this id.
+pub(crate) fn session_of_id(conn: &Connection, id: &str) -> Result<Option<SessionKey>> {
+    Ok(conn
+        .prepare_cached("SELECT session_key FROM sessions WHERE session_id = ?1 LIMIT 1")?
+        .query_row([id], |row| row.get("session_key"))
+        .optional()?)
+}
+
 pub(crate) fn workspace_path(conn: &Connection, workspace_id: i64) -> Result<String> {
     Ok(conn
         .prepare_cached("SELECT path FROM workspaces WHERE workspace_id = ?1")?

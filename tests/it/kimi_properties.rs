@@ -112,7 +112,7 @@ fn decide(test: &TestStore, session: SessionKey, what: u8) -> sessile::Result<()
         2 => store.archive(session, at),
         3 => store.unarchive(session, at),
         4 => store.delete(session, at),
-        5 => store.purge(session),
+        5 => store.purge(session).map(drop),
         6 => live.duplicate().map(drop),
         7 => live.fork_at_turn(0).map(drop),
         _ => {

@@ -203,7 +203,9 @@ fn after_each_change_an_export_says_what_the_store_says() {
             store.delete(session, Timestamp(0)).unwrap();
             store.restore(session, Timestamp(1)).unwrap();
         }),
-        ("purged", |store, session| store.purge(session).unwrap()),
+        ("purged", |store, session| {
+            store.purge(session).unwrap();
+        }),
     ];
     for (what, change) in changes {
         let (folder, store) = small();

@@ -10,7 +10,7 @@ use crate::format::kimi::fork::{CutContext, CutWire, begins_turn, sent, videos};
 use crate::format::kimi::layout::{self, Part};
 use crate::format::kimi::state::State;
 use crate::model::{SessionKey, Stored};
-use crate::session::Session;
+use crate::session::{Session, create};
 use crate::store::files::{FileKind, FileRow};
 use crate::store::{entries, kimi, log, paths, sessions};
 
@@ -30,12 +30,11 @@ impl Session {
     /// [`Unsupported`](Error::Unsupported) for a format without turns;
     /// [`SessionExists`](Error::SessionExists).
     pub fn fork_at_turn(&self, turn: u32) -> Result<(Self, String)> {
-        let (key, text) = self.store.write(|tx| {
+        self.store.make(|tx| {
             let place = self.kimi_place(tx)?;
             let cut = Cut { turn: Some(i64::from(turn)), prefix: "Fork", ..Cut::default() };
             Ok((self.fork_kimi(tx, &place, &cut)?, self.text_of_turn(tx, turn)?))
-        })?;
-        Ok((self.store.live(key)?, text))
+        })
     }
 
     /// Makes a Kimi session of what came before a turn, as Kimi's `/undo` does,
@@ -46,14 +45,13 @@ impl Session {
     ///
     /// As [`fork_at_turn`](Self::fork_at_turn).
     pub fn undo_to_turn(&self, turn: u32) -> Result<(Self, String)> {
-        let (key, text) = self.store.write(|tx| {
+        self.store.make(|tx| {
             let place = self.kimi_place(tx)?;
             let text = self.text_of_turn(tx, turn)?;
             let before = i64::from(turn) - 1;
             let cut = Cut { turn: Some(before), is_empty: turn == 0, prefix: "Undo", path: None };
             Ok((self.fork_kimi(tx, &place, &cut)?, text))
-        })?;
-        Ok((self.store.live(key)?, text))
+        })
     }
 
     /// The fork of all there is.
@@ -163,9 +161,9 @@ struct Cut {
 
 /// The folder of a new session beside another.
 fn new_folder(tx: &Connection, place: &Place, id: &str) -> Result<Vec<u8>> {
-    if id.is_empty() || 200 < id.len() || id.contains(|c: char| c == '/' || c.is_control()) {
-        return Err(Error::InvalidRecord(format!("{id:?} cannot be the id of a session")));
-    }
+    create::require_id(id)?;
+    create::require_names(id.as_bytes())?;
+    create::require_free_id(tx, id)?;
     let beside = layout::split(&place.unit.path).map(|beside| beside.stem(id.as_bytes()));
     let folder = beside.unwrap_or_else(|| id.as_bytes().to_vec());
     let source_id = place.source.source_id;

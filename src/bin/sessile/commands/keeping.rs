@@ -1,7 +1,7 @@
 //! `sessile archive`, `unarchive`, `delete`, `restore` and `purge`.
 
 use anyhow::Result;
-use sessile::{SessionKey, Store, Timestamp};
+use sessile::{SessionKey, Store, Timestamp, Traces};
 
 use crate::output::note;
 
@@ -31,6 +31,14 @@ pub(crate) fn each(
     let now = Timestamp::now();
     for session in find_all(store, names)? {
         change(store, session, now)?;
+    }
+    Ok(true)
+}
+
+pub(crate) fn purge(store: &Store, names: &[String]) -> Result<bool> {
+    let traces = store.purge_all(&find_all(store, names)?)?;
+    if traces != Traces::Gone {
+        note!("sessile: purged, but {traces}");
     }
     Ok(true)
 }

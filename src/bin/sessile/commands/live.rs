@@ -121,7 +121,7 @@ fn live(store: &Store, name: &str) -> Result<Session> {
 }
 
 fn print_id(session: &Session) -> Result<bool> {
-    print_line(&session.info()?.session_id.unwrap_or_default())
+    print_line(&session.session_id()?.unwrap_or_default())
 }
 
 fn print_line(text: &str) -> Result<bool> {

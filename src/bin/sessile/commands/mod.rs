@@ -55,9 +55,7 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
         Command::Restore { sessions } => {
             keeping::each(&open_to_write(&db)?, &sessions, Store::restore)
         }
-        Command::Purge { sessions } => {
-            keeping::each(&open_to_write(&db)?, &sessions, |store, session, _| store.purge(session))
-        }
+        Command::Purge { sessions } => keeping::purge(&open_to_write(&db)?, &sessions),
         Command::New(args) => live::create(&Store::open(&db)?, &args),
         Command::Append(args) => live::append(&open_to_write(&db)?, &args),
         Command::Branch { session, entry, root: _ } => {

@@ -4,13 +4,16 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use sessile::Store;
+use sessile::{Store, Traces};
 
 use crate::output::{self, note};
 
 pub(crate) fn prune(store: &Store) -> Result<bool> {
     let report = store.prune()?;
     note!("{} files, {} bytes removed", report.files, report.bytes);
+    if report.traces != Traces::Gone {
+        note!("sessile: pruned, but {}", report.traces);
+    }
     Ok(true)
 }
 

@@ -12,7 +12,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sessile::{
-    Entry, Error, NewSession, RewindPoint, RuntimeUpdate, Session, SessionFilter, SessionKey, Store,
+    Entry, Error, NewSession, RewindPoint, RuntimeUpdate, Session, SessionFilter, SessionKey,
+    Store, Traces,
 };
 
 use crate::output;
@@ -252,10 +253,13 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
         "unarchive" => keep(store, params, Store::unarchive)?,
         "delete" => keep(store, params, Store::delete)?,
         "restore" => keep(store, params, Store::restore)?,
-        "purge" => keep(store, params, |store, session, _| store.purge(session))?,
+        "purge" => match store.purge(params.key(store)?)? {
+            Traces::Gone => Value::Null,
+            left => json!({ "traces": left.to_string() }),
+        },
         "clone" => {
             let copy = params.session(store)?.duplicate()?;
-            json!({ "session_id": copy.info()?.session_id })
+            json!({ "session_id": copy.session_id()? })
         }
         "fork" => {
             let session = params.session(store)?;
@@ -264,7 +268,7 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
                 (None, Some(turn)) => session.fork_at_turn(turn)?,
                 (None, None) => (session.fork_branch()?, String::new()),
             };
-            json!({ "session_id": fork.info()?.session_id, "text": text })
+            json!({ "session_id": fork.session_id()?, "text": text })
         }
         "navigate" => {
             let text = params.session(store)?.navigate(&params.required_text("entry_id")?)?;
@@ -342,7 +346,7 @@ fn create(store: &Store, params: &Params<'_>) -> Result<Value, Refusal> {
             new = set(new, &text);
         }
     }
-    Ok(json!({ "session_id": store.create(&new)?.info()?.session_id }))
+    Ok(json!({ "session_id": store.create(&new)?.session_id()? }))
 }
 
 fn path(store: &Store, params: &Params<'_>) -> Result<Value, Refusal> {
