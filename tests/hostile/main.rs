@@ -3,6 +3,8 @@
 
 mod contents;
 mod damage;
+#[cfg(feature = "cli")]
+mod failing_syncs;
 mod folders;
 mod interrupted;
 #[cfg(feature = "cli")]

@@ -1,6 +1,8 @@
-//! Sessions made of messages at once.
+//! New sessions: of messages at once, under an id, of a format.
 
-use sessile::{Error, NewSession, SessionFilter};
+use sessile::{
+    Error, ExportOptions, Format, ImportOptions, NewSession, Session, SessionFilter, Store,
+};
 
 use crate::support::{Fixture, at, message};
 
@@ -38,4 +40,157 @@ fn one_message_that_is_refused_leaves_no_session() {
     assert!(matches!(no_object, Err(Error::InvalidRecord(_))));
     assert!(fixture.store.sessions(&SessionFilter::new()).unwrap().rows.is_empty());
     fixture.check();
+}
+
+/// A store with one session called `taken`: imported, made here, in the trash …
+fn stores_with_a_taken_id() -> Vec<Fixture> {
+    let imported = Fixture::of_log(
+        "{\"type\":\"session\",\"version\":2,\"id\":\"taken\",\
+         \"timestamp\":\"2026-01-01T00:00:00.000Z\",\"cwd\":\"/w\"}\n",
+    );
+    let [made, trashed, other_format] = std::array::from_fn(|_| Fixture::new());
+    made.create("taken");
+    trashed.store.delete(trashed.create("taken").key(), at(1)).unwrap();
+    let pi = NewSession::new("/w").format(Format::Pi).session_id("taken");
+    other_format.store.create(&pi).unwrap();
+    vec![imported, made, trashed, other_format]
+}
+
+#[test]
+fn an_id_that_a_session_has_is_refused_wherever_that_session_is() {
+    for (n, fixture) in stores_with_a_taken_id().into_iter().enumerate() {
+        let other = fixture.create("other");
+        other.append_message(&message("user", "one", "a")).unwrap();
+        let new = NewSession::new("/elsewhere").session_id("taken").at(at(99));
+        let errors = [
+            fixture.store.create(&new).unwrap_err(),
+            fixture.store.create_with_messages(&new, &[]).unwrap_err(),
+            fixture.store.create(&new.format(Format::Pi)).unwrap_err(),
+            other.with_id("taken").duplicate().unwrap_err(),
+            other.with_id("taken").fork("a").unwrap_err(),
+            other.with_id("taken").fork_branch().unwrap_err(),
+        ];
+
+        for err in errors {
+            assert!(matches!(err, Error::SessionExists(_)), "{n}: {err:?}");
+            assert!(err.to_string().contains("taken"), "{err}");
+        }
+        fixture.store.find("taken").unwrap();
+        fixture.check();
+    }
+}
+
+#[test]
+fn a_kimi_fork_gets_no_id_that_a_session_has() {
+    let fixture = Fixture::new();
+    fixture.store.import("fixtures/kimi/small".as_ref(), &ImportOptions::new()).unwrap();
+    let page = fixture.store.sessions(&SessionFilter::new()).unwrap();
+    let session = fixture.store.live(page.rows[0].key).unwrap();
+    fixture.create("taken");
+
+    let err = session.with_id("taken").duplicate().unwrap_err();
+
+    assert!(matches!(err, Error::SessionExists(_)), "{err:?}");
+}
+
+#[track_caller]
+fn check_refused(new: &NewSession) {
+    let fixture = Fixture::new();
+    fixture.create("another");
+
+    let err = fixture.store.create(new).unwrap_err();
+
+    assert!(matches!(err, Error::InvalidRecord(_)), "{new:?}: {err:?}");
+    let out = fixture.dir.path().join("out");
+    assert_eq!(fixture.store.export(&out, &ExportOptions::new()).unwrap().files, 1);
+    fixture.check();
+}
+
+#[test]
+fn what_could_be_no_file_is_refused_when_it_is_made() {
+    for format in [Format::Kward, Format::Pi] {
+        for cwd in ["", "w", "./w", "~/w", "/w\0x", "\0"] {
+            check_refused(&NewSession::new(cwd).format(format));
+        }
+        for id in ["", "a/b", "a\0b", "a\nb"] {
+            check_refused(&NewSession::new("/w").format(format).session_id(id));
+        }
+        check_refused(&NewSession::new("/w").format(format).session_id(&"x".repeat(240)));
+        check_refused(&NewSession::new(&"/deep".repeat(60)).format(format));
+        check_refused(&NewSession::new(&format!("/{}", "é".repeat(130))).format(format));
+    }
+}
+
+#[test]
+fn the_longest_names_that_a_file_can_have_are_exported() {
+    let fixture = Fixture::new();
+    // Two dashes on either side.
+    let cwd = format!("/{}", "w".repeat(251));
+    // Behind the time and a line, before `.jsonl`.
+    let id = "x".repeat(224);
+
+    let made = fixture.store.create(&NewSession::new(&cwd).session_id(&id).at(at(0))).unwrap();
+
+    let file = String::from_utf8(made.info().unwrap().file).unwrap();
+    assert_eq!(file.split('/').map(str::len).collect::<Vec<_>>(), [8, 255, 255]);
+    fixture.store.export(&fixture.dir.path().join("out"), &ExportOptions::new()).unwrap();
+    assert!(fixture.dir.path().join("out").join(file).is_file());
+}
+
+#[test]
+fn a_session_that_was_made_is_known_by_its_id_without_reading() {
+    let fixture = Fixture::new();
+    let made = fixture.create("one");
+    made.append_message(&message("user", "one", "a")).unwrap();
+    let (fork, _) = made.with_id("fork").fork("a").unwrap();
+
+    // From here on nothing can be read.
+    std::fs::remove_file(fixture.store.path()).unwrap();
+
+    assert_eq!(made.session_id().unwrap().as_deref(), Some("one"));
+    assert_eq!(fork.session_id().unwrap().as_deref(), Some("fork"));
+}
+
+/// A session that says one thing, the same each time.
+fn say_hi(fixture: &Fixture, format: Format, id: &str) -> Session {
+    let new = NewSession::new("/w").format(format).session_id(id).at(at(0));
+    let session = fixture.store.create(&new).unwrap();
+    let said = r#"{"role":"user","content":"hi","id":"m"}"#;
+    session.at(at(1)).with_id("00000001").append_message(said).unwrap();
+    session
+}
+
+#[test]
+fn sessions_of_two_formats_keep_each_its_format() {
+    let fixture = Fixture::new();
+    let out = fixture.dir.path().join("out");
+    let formats = [(Format::Kward, "k", "01-sessile"), (Format::Pi, "p", "02-sessile")];
+    let sessions = formats.map(|(format, id, _)| say_hi(&fixture, format, id));
+    let before = dump(&fixture.store);
+
+    fixture.store.rebuild().unwrap();
+    fixture.store.export(&out, &ExportOptions::new()).unwrap();
+
+    fixture.check();
+    assert_eq!(dump(&fixture.store), before);
+    for ((format, id, folder), session) in formats.into_iter().zip(&sessions) {
+        let alone = Fixture::new();
+        let bytes = alone.lines(&say_hi(&alone, format, id)).concat();
+        let file = String::from_utf8(session.info().unwrap().file).unwrap();
+        assert_eq!(std::fs::read_to_string(out.join(folder).join(file)).unwrap(), bytes);
+        let siblings = std::fs::read_dir(out.join(folder).join("sessions/--w--")).unwrap();
+        assert_eq!(siblings.count(), 1);
+    }
+    let only = fixture.dir.path().join("only");
+    fixture.store.export(&only, &ExportOptions::new().session(sessions[1].key())).unwrap();
+    assert!(only.join("02-sessile").exists() && !only.join("01-sessile").exists());
+    let copy = fixture.dir.path().join("copy.db");
+    sessile::recover(fixture.store.path(), &copy).unwrap();
+    assert_eq!(dump(&Store::open(&copy).unwrap()), before);
+}
+
+fn dump(store: &Store) -> String {
+    let mut out = Vec::new();
+    store.dump(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
 }

@@ -1,6 +1,6 @@
 //! Sessions arranged under their parents.
 
-use sessile::{NewSession, SessionFilter, SessionNode};
+use sessile::{ImportOptions, NewSession, SessionFilter, SessionNode};
 
 use crate::support::{Fixture, at, message};
 
@@ -67,7 +67,13 @@ fn sessions_in_a_circle_stand_at_the_top_and_none_is_lost() {
 
 #[test]
 fn children_of_an_id_that_two_sessions_have_stand_under_the_first() {
-    let family = family(&[("twice", None), ("twice", None), ("child", Some("twice"))]);
+    let family = family(&[("twice", None), ("child", Some("twice"))]);
+    // No session is made under an id that one has, but one may be imported.
+    let folder = family.dir.path().join("root/sessions/--w--");
+    std::fs::create_dir_all(&folder).unwrap();
+    let again = family.lines(&family.session("twice")).concat();
+    std::fs::write(folder.join("again.jsonl"), again.replace("00:00:00", "00:00:05")).unwrap();
+    family.store.import(&family.dir.path().join("root"), &ImportOptions::new()).unwrap();
 
     let rows = family.store.recent_tree(&SessionFilter::new()).unwrap();
 

@@ -13,5 +13,7 @@ mod lineage;
 mod navigation;
 mod pi;
 mod recorder;
+mod replaced;
 mod support;
+mod traces;
 mod watching;
