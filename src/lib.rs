@@ -119,7 +119,7 @@ mod verify;
 pub use capture::{CapturedBranch, CapturedEntry};
 pub use check::Finding;
 pub use context::Node;
-pub use error::{Error, Result};
+pub use error::{Error, Failure, Result};
 pub use export::{ExportOptions, ExportReport};
 pub use format::Part;
 pub use import::{ImportOptions, ImportReport, Progress};

@@ -21,6 +21,7 @@ mod plans;
 mod pool;
 pub(crate) mod problems;
 pub(crate) mod projections;
+pub(crate) mod readable;
 pub(crate) mod records;
 mod schema;
 pub(crate) mod search;
