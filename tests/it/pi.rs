@@ -117,7 +117,7 @@ fn sums_that_63_bits_do_not_hold_stand_at_their_end() {
         .unwrap();
     let count: i64 =
         test.sqlite().query_row("SELECT count(*) FROM usages", [], |row| row.get(0)).unwrap();
-    assert_eq!(count, 3);
+    assert_eq!(count, 5);
 
     let usage = test.store.usage(test.store.find(FULL).unwrap()).unwrap();
 
