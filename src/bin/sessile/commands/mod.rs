@@ -19,7 +19,7 @@ use anyhow::{Context, Result};
 use sessile::{ExportOptions, Store, StoreOptions};
 
 use crate::args::{Cli, Command};
-use crate::output::{self, note};
+use crate::output::{self, note, one_line};
 
 pub(crate) fn run(cli: Cli) -> Result<bool> {
     let db = cli.db.context("name the database: --db PATH")?;
