@@ -161,7 +161,7 @@ fn export(conn: &Connection, target: &Path, options: &ExportOptions) -> Result<O
             of_source.map(|(_, file)| file.as_slice()).collect()
         });
         if wanted.as_ref().is_none_or(|wanted| !wanted.is_empty()) {
-            tree::export_source(conn, source, &folder, wanted, options, &mut outcome)?;
+            tree::export_source(conn, source, &folder, wanted.as_ref(), options, &mut outcome)?;
         }
     }
     if sources.is_empty() {
@@ -182,11 +182,10 @@ fn chosen_sources(conn: &Connection, options: &ExportOptions) -> Result<Vec<Sour
     Ok(sources)
 }
 
+type RootAndPath = (Vec<u8>, Vec<u8>);
+
 /// Roots and paths of the files of the sessions that are named; `None` without any.
-fn chosen_files(
-    conn: &Connection,
-    options: &ExportOptions,
-) -> Result<Option<Vec<(Vec<u8>, Vec<u8>)>>> {
+fn chosen_files(conn: &Connection, options: &ExportOptions) -> Result<Option<Vec<RootAndPath>>> {
     let mut chosen = Vec::new();
     for session in &options.sessions {
         let (source, _) = sessions::place(conn, *session)?

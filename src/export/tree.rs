@@ -27,7 +27,7 @@ pub(super) fn export_source(
     conn: &Connection,
     source: &Source,
     target: &Path,
-    wanted: Option<BTreeSet<&[u8]>>,
+    wanted: Option<&BTreeSet<&[u8]>>,
     options: &ExportOptions,
     outcome: &mut Outcome,
 ) -> Result<()> {
@@ -43,7 +43,7 @@ pub(super) fn export_source(
     };
     let left_out = tree.left_out(wanted.is_none())?;
     tree.each_file(|tree, file| {
-        if left_out.contains(&file.path) || !is_wanted(wanted.as_ref(), &file.path) {
+        if left_out.contains(&file.path) || !is_wanted(wanted, &file.path) {
             return Ok(());
         }
         tree.take(file)
