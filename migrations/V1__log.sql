@@ -66,12 +66,12 @@ CREATE TABLE lines (
     line_key INTEGER NOT NULL PRIMARY KEY, -- file_id << 32 | position from 0: a file's lines lie together
     raw      BLOB    NOT NULL,
     enc      INTEGER NOT NULL CHECK (enc IN (0, 1)), -- 0: raw is the line; 1: it is packed by zstd
-    checksum INTEGER NOT NULL              -- CRC-32 of the line
+    checksum INTEGER NOT NULL              -- CRC-32 of the line, xor that of line_key in 8 bytes, big end first
 ) STRICT;
 
 -- The content of a document, 1 MiB a row.
 CREATE TABLE chunks (
     chunk_key INTEGER NOT NULL PRIMARY KEY, -- file_id << 32 | position from 0
     raw       BLOB    NOT NULL,
-    checksum  INTEGER NOT NULL
+    checksum  INTEGER NOT NULL              -- as of a line
 ) STRICT;

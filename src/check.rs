@@ -203,14 +203,14 @@ fn check_content(conn: &Connection, file: &FileRow, findings: &mut Findings) -> 
     // A local chain goes on where the one it begins with was left.
     let mut count = file.base_count;
     let mut broken = Vec::new();
-    log::each_checked(conn, file.file_id, file.kind, |key, raw, checksum| {
+    log::each_unproven(conn, file.kind, log::keys(file.file_id), |key, raw, is_proven| {
         let position = log::line_number(key);
         count += 1;
         if position != count {
             broken.push(format!("line {count} is missing"));
             count = position;
         }
-        if crc32fast::hash(raw) != checksum {
+        if !is_proven {
             broken.push(format!("line {position} does not match its checksum"));
         }
         hasher.update(raw);
@@ -266,10 +266,22 @@ fn check_projections(conn: &Connection, findings: &mut Findings) -> Result<()> {
             findings.add(place, "no session stands for them");
         }
     }
+    let mut unreadable = BTreeSet::new();
     for session in &all {
-        let Some(path) = refold_shadow(conn, *session, &registries)? else {
-            findings.add(format!("session {}", session.0), "its files are missing");
-            continue;
+        let path = match refold_shadow(conn, *session, &registries) {
+            Ok(Some(path)) => path,
+            Ok(None) => {
+                findings.add(format!("session {}", session.0), "its files are missing");
+                continue;
+            }
+            // What builds upon a line that cannot be read is not known; the others are.
+            Err(err) if err.is_of_content() => {
+                findings.add(format!("session {}", session.0), err.to_string());
+                projections::delete_projection(conn, *session)?;
+                unreadable.insert(*session);
+                continue;
+            }
+            Err(err) => return Err(err),
         };
         let place = format!("session in {}", String::from_utf8_lossy(&path));
         for (table, order) in PROJECTIONS {
@@ -280,7 +292,7 @@ fn check_projections(conn: &Connection, findings: &mut Findings) -> Result<()> {
     for source in files::sources(conn)? {
         fold::settle_recovered(conn, source.source_id)?;
     }
-    for session in all {
+    for session in all.into_iter().filter(|session| !unreadable.contains(session)) {
         let place = format!("session {}", session.0);
         compare(conn, "sessions", &columns["sessions"], "session_key", session, &place, findings)?;
     }

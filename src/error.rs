@@ -67,6 +67,16 @@ pub enum Error {
     /// The database holds a file name that would lead out of the target.
     UnsafePath(PathBuf),
 
+    // Look at what is named.
+    /// Some files or sessions are left out: the database is damaged there, or
+    /// the file system refuses the name. All others are done, and right.
+    Incomplete {
+        /// How many are done.
+        done: u64,
+        /// Each that is left out.
+        failed: Vec<Failure>,
+    },
+
     // Make room.
     /// What is to be imported will not fit on the database's file system.
     DiskFull {
@@ -135,6 +145,39 @@ pub enum Error {
     Damaged(String),
 }
 
+/// Something that is left out, and why.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The root that it was imported from, in the bytes of the file system; empty if it was made here.
+    pub root: Vec<u8>,
+    /// Its path below the root, separated by `/`; empty if that cannot be read.
+    pub file: Vec<u8>,
+    /// Why.
+    pub error: Error,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [&self.root, &self.file].into_iter().filter(|part| !part.is_empty());
+        let place = parts.map(Vec::as_slice).collect::<Vec<_>>().join(&b'/');
+        if !place.is_empty() {
+            write!(f, "{}: ", String::from_utf8_lossy(&place).escape_debug())?;
+        }
+        // Of many in one database, the advice once is enough.
+        match &self.error {
+            Error::Damaged(detail) => write!(f, "damaged: {detail}")?,
+            error => write!(f, "{error}")?,
+        }
+        let mut cause = error::Error::source(&self.error);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
 macro_rules! kinds {
     ($self:expr; $($variant:ident)*) => {
         match $self {
@@ -148,8 +191,23 @@ impl Error {
     pub fn kind(&self) -> &'static str {
         kinds!(self; SessionNotFound AmbiguousSession EntryNotFound EntryExists SessionExists
             InvalidRecord LeafMoved TurnNotFound Unsupported RootNotFound SourceNotFound UnknownFormat TargetNotEmpty
-            TargetExists UnsafePath DiskFull DatabaseMissing DatabaseIsFolder NotADatabase ForeignDatabase
+            TargetExists UnsafePath Incomplete DiskFull DatabaseMissing DatabaseIsFolder NotADatabase ForeignDatabase
             SchemaTooNew SchemaTooOld DatabaseReplaced CommitUnknown Busy Io SqliteTooOld Sqlite Migration Pool Damaged)
+    }
+
+    /// Whether it tells of a place in the database that cannot be read or
+    /// believed: what does not need that place can be read all the same.
+    pub(crate) fn is_of_content(&self) -> bool {
+        match self {
+            Self::Damaged(_) => true,
+            Self::Sqlite(err) => !matches!(
+                err.sqlite_error_code(),
+                Some(
+                    ErrorCode::OutOfMemory | ErrorCode::OperationInterrupted | ErrorCode::DiskFull
+                )
+            ),
+            _ => false,
+        }
     }
 
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
@@ -220,6 +278,11 @@ impl fmt::Display for Error {
             }
             Self::UnsafePath(path) => {
                 write!(f, "the name {} leads out of the target folder", path.display())
+            }
+            Self::Incomplete { done, failed } => {
+                let many = failed.len() as u64;
+                write!(f, "{many} of {} are left out:", done + many)?;
+                failed.iter().try_for_each(|failure| write!(f, "\n  {failure}"))
             }
             Self::DiskFull { needed, available, path } => write!(
                 f,
@@ -314,6 +377,7 @@ impl error::Error for Error {
             | Self::TargetNotEmpty(_)
             | Self::TargetExists(_)
             | Self::UnsafePath(_)
+            | Self::Incomplete { .. }
             | Self::DiskFull { .. }
             | Self::DatabaseMissing(_)
             | Self::DatabaseIsFolder(_)

@@ -73,6 +73,9 @@
 //!   that nothing happened. Only [`Store::import`], [`Store::rebuild`] and
 //!   [`Store::prune`], which can take long, are several, each of which leaves a
 //!   whole store.
+//! - Nothing damaged is passed on: a line is compared with its checksum wherever
+//!   it is read, an exported file with its digest, too. What does not match is
+//!   [`Error::Damaged`], and keeps nothing else back.
 //! - Reading writes nothing. There is no cache: a list is an index read.
 //! - Nothing expires. Nothing is deleted because somebody looked.
 //! - The library prints nothing and reads no environment; the clock only where
@@ -119,7 +122,7 @@ mod verify;
 pub use capture::{CapturedBranch, CapturedEntry};
 pub use check::Finding;
 pub use context::Node;
-pub use error::{Error, Result};
+pub use error::{Error, Failure, Result};
 pub use export::{ExportOptions, ExportReport};
 pub use format::Part;
 pub use import::{ImportOptions, ImportReport, Progress};

@@ -228,7 +228,7 @@ impl Recovery {
                     let key = row.get("place").ok()?;
                     let raw = row.get_ref("raw").ok()?.as_blob().ok()?;
                     let checksum: i64 = row.get("checksum").ok()?;
-                    (i64::from(crc32fast::hash(raw)) == checksum).then_some(key)
+                    (i64::from(log::checksum(key, raw)) == checksum).then_some(key)
                 };
                 scan_keys.extend(checked());
             },

@@ -1,5 +1,7 @@
 //! What is in the database, and what takes the space.
 
+use rusqlite::Connection;
+
 use crate::error::Result;
 use crate::store::{Store, space};
 
@@ -29,6 +31,8 @@ pub struct Stats {
     pub free_bytes: u64,
     /// Tables and indexes, the largest first; empty where SQLite cannot tell.
     pub objects: Vec<ObjectSize>,
+    /// What could not be read, and therefore counts as nothing. Empty as a rule.
+    pub damaged: Vec<String>,
 }
 
 /// Files of one kind and state.
@@ -58,7 +62,8 @@ pub struct ObjectSize {
 impl Store {
     /// Says what is in the database, and what takes the space.
     ///
-    /// This reads the whole database.
+    /// This reads the whole database. Where it is damaged, the rest is counted;
+    /// see [`Stats::damaged`].
     ///
     /// # Examples
     ///
@@ -70,32 +75,47 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stats(&self) -> Result<Stats> {
-        self.read(|conn| {
-            let pages = space::pages(conn)?;
-            let files: Vec<FileCount> = space::files(conn)?
-                .into_iter()
-                .map(|(kind, state, files, bytes)| FileCount { kind, state, files, bytes })
-                .collect();
-            let (lines, line_bytes) = space::rows_and_bytes(conn, space::Content::Lines)?;
-            let (_, document_bytes) = space::rows_and_bytes(conn, space::Content::Chunks)?;
-            let [sources, sessions, entries] = space::counts(conn)?;
-            let superseded = files.iter().filter(|count| count.state == "superseded");
-            Ok(Stats {
-                sources,
-                sessions,
-                entries,
-                lines,
-                line_bytes,
-                document_bytes,
-                superseded_bytes: superseded.map(|count| count.bytes).sum(),
-                database_bytes: pages.all * pages.size,
-                free_bytes: pages.free * pages.size,
-                objects: space::objects(conn)?
-                    .into_iter()
-                    .map(|(name, bytes)| ObjectSize { name, bytes })
-                    .collect(),
-                files,
-            })
-        })
+        self.read(stats)
+    }
+}
+
+fn stats(conn: &Connection) -> Result<Stats> {
+    let mut damaged = Vec::new();
+    let pages = readable(space::pages(conn), &mut damaged)?;
+    let files: Vec<FileCount> = readable(space::files(conn), &mut damaged)?
+        .into_iter()
+        .map(|(kind, state, files, bytes)| FileCount { kind, state, files, bytes })
+        .collect();
+    let lines = space::rows_and_bytes(conn, space::Content::Lines);
+    let (lines, line_bytes) = readable(lines, &mut damaged)?;
+    let chunks = space::rows_and_bytes(conn, space::Content::Chunks);
+    let (_, document_bytes) = readable(chunks, &mut damaged)?;
+    let [sources, sessions, entries] = readable(space::counts(conn), &mut damaged)?;
+    let superseded = files.iter().filter(|count| count.state == "superseded");
+    let objects = readable(space::objects(conn), &mut damaged)?;
+    Ok(Stats {
+        sources,
+        sessions,
+        entries,
+        lines,
+        line_bytes,
+        document_bytes,
+        superseded_bytes: superseded.map(|count| count.bytes).sum(),
+        database_bytes: pages.all * pages.size,
+        free_bytes: pages.free * pages.size,
+        objects: objects.into_iter().map(|(name, bytes)| ObjectSize { name, bytes }).collect(),
+        files,
+        damaged,
+    })
+}
+
+/// What can be counted; of what cannot be read, nothing.
+fn readable<T: Default>(counted: Result<T>, damaged: &mut Vec<String>) -> Result<T> {
+    match counted {
+        Err(err) if err.is_of_content() => {
+            damaged.push(err.to_string());
+            Ok(T::default())
+        }
+        counted => counted,
     }
 }

@@ -71,7 +71,13 @@ impl Store {
         let mut report = VerifyReport::default();
         while let Some(found) = walk.next() {
             if !found.path.is_empty() && !own.contains(&found.path) {
-                compare(&conn, &source, &walk, &found, &mut report)?;
+                match compare(&conn, &source, &walk, &found, &mut report) {
+                    // One that the store cannot read keeps no other from being compared.
+                    Err(err) if err.is_of_content() => {
+                        differ(&mut report, &found.path, err.to_string());
+                    }
+                    compared => compared?,
+                }
             }
         }
         for path in seen::unseen(&conn, source.source_id)? {
@@ -178,10 +184,7 @@ fn compare_bytes(conn: &Connection, known: &FileRow, file: File) -> Result<Optio
         offset += raw.len() as u64;
         Ok(())
     };
-    match known.kind {
-        FileKind::Log => log::each_line(conn, known, &mut each)?,
-        _ => log::each_chunk(conn, known.file_id, &mut each)?,
-    }
+    log::each_piece(conn, known, &mut each)?;
     if found.is_none() && disk.bytes().next().is_some() {
         found = Some(format!("goes on behind byte {offset}, where the import ends"));
     }

@@ -1,20 +1,22 @@
 //! Dump: everything the store knows of its sessions, one JSON object a line.
 
 mod kimi;
+mod loose;
+mod whole;
 
-use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 
 use rusqlite::Connection;
 
+use self::loose::Loose;
+use self::whole::Whole;
 use crate::context;
-use crate::error::{Error, Result};
+use crate::error::{Error, Failure, Result};
 use crate::format::json;
 use crate::model::{Format, Header, Problem, SessionInfo, SessionKey, Stored};
-use crate::store::problems::LooseCursor;
-use crate::store::{Store, entries, heads, labels, log, problems, records, sessions};
+use crate::store::{Store, entries, heads, labels, log, problems, readable, records, sessions};
 
 impl Store {
     /// Writes one JSON object a line for each session, by root and file, and
@@ -36,29 +38,24 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Io`](Error::Io) when `out` refuses.
+    /// [`Io`](Error::Io) when `out` refuses. [`Incomplete`](Error::Incomplete)
+    /// when something of the database is damaged: it names each session that
+    /// is left out, and all others are written.
     pub fn dump(&self, out: &mut dyn Write) -> Result<()> {
-        self.read(|conn| {
-            let mut loose = Loose::new(conn);
-            for session in sessions::sessions_by_file(conn)? {
-                let Some(info) = sessions::info(conn, session)? else { continue };
-                loose.write_before(out, Some((&info.root, &info.file)))?;
-                write_session(conn, out, &info)?;
-            }
-            loose.write_before(out, None)
-        })
+        self.read(|conn| dump(conn, out))
     }
 
     /// Writes the object of one session, as [`dump`](Self::dump) does.
     ///
     /// # Errors
     ///
-    /// [`SessionNotFound`](Error::SessionNotFound) when it is gone; [`Io`](Error::Io).
+    /// [`SessionNotFound`](Error::SessionNotFound) when it is gone; [`Io`](Error::Io);
+    /// [`Damaged`](Error::Damaged), and then nothing is written.
     pub fn dump_session(&self, session: SessionKey, out: &mut dyn Write) -> Result<()> {
         self.read(|conn| {
             let info = sessions::info(conn, session)?
                 .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
-            write_session(conn, out, &info)
+            Whole::default().write(out, |out| write_session(conn, out, &info))
         })
     }
 
@@ -76,12 +73,37 @@ impl Store {
     /// # Errors
     ///
     /// What `each` returns; then the rest is not handed on.
+    /// [`Incomplete`](Error::Incomplete) when something of the database is
+    /// damaged: then all are handed on that can be read.
     pub fn each_problem(
         &self,
         session: Option<SessionKey>,
-        each: impl FnMut(&[u8], &Problem) -> Result<()>,
+        mut each: impl FnMut(&[u8], &Problem) -> Result<()>,
     ) -> Result<()> {
-        self.read(|conn| problems::each_problem(conn, session, each))
+        self.read(|conn| {
+            let mut done = 0;
+            let mut last = None;
+            let read = problems::each_problem(conn, session, |root, problem| {
+                done += 1;
+                last = Some((root.to_owned(), problem.clone()));
+                each(root, problem)
+            });
+            let Err(error) = read else { return Ok(()) };
+            if !error.is_of_content() {
+                return Err(error);
+            }
+            let mut is_new = last.is_none();
+            problems::each_readable_problem(conn, session, |root, problem| {
+                if is_new {
+                    done += 1;
+                    each(root, problem)?;
+                }
+                is_new |= last.as_ref().is_some_and(|(of, last)| of == root && last == problem);
+                Ok(())
+            })?;
+            let failed = vec![Failure { root: Vec::new(), file: Vec::new(), error }];
+            Err(Error::Incomplete { done, failed })
+        })
     }
 
     /// Hands each line of a session's file to `each`, in order: its number, from
@@ -109,55 +131,63 @@ fn refused(err: io::Error) -> Error {
     Error::io("write to", Path::new("the output"))(err)
 }
 
-/// The problems that belong to no session, in the order of sessions; a page at a time.
-struct Loose<'a> {
-    conn: &'a Connection,
-    page: VecDeque<(LooseCursor, Format, Problem)>,
-    after: LooseCursor,
-    ended: bool,
-}
-
-impl<'a> Loose<'a> {
-    fn new(conn: &'a Connection) -> Self {
-        Self { conn, page: VecDeque::new(), after: LooseCursor::default(), ended: false }
-    }
-
-    /// Writes those that come before a root and file; all that are left for `None`.
-    fn write_before(
-        &mut self,
-        out: &mut dyn Write,
-        limit: Option<(&Vec<u8>, &Vec<u8>)>,
-    ) -> Result<()> {
-        loop {
-            if self.page.is_empty() && !self.ended {
-                self.page = problems::loose_problems(self.conn, &self.after, 500)?.into();
-                self.ended = self.page.is_empty();
+fn dump(conn: &Connection, out: &mut dyn Write) -> Result<()> {
+    let mut done = 0;
+    let mut failed = Vec::new();
+    let mut whole = Whole::default();
+    let mut loose = Loose::new(conn);
+    for session in all_sessions(conn, &mut failed)? {
+        let info = match sessions::info(conn, session) {
+            Ok(Some(info)) => info,
+            Ok(None) => continue,
+            Err(error) => {
+                let error = match error {
+                    Error::Damaged(detail) => {
+                        Error::Damaged(format!("session {}: {detail}", session.0))
+                    }
+                    error => error,
+                };
+                leave_out(&mut failed, (Vec::new(), Vec::new()), error)?;
+                continue;
             }
-            let Some((at, format, problem)) = self.page.pop_front() else { return Ok(()) };
-            if limit.is_some_and(|limit| limit <= (&at.root, &at.path)) {
-                self.page.push_front((at, format, problem));
-                return Ok(());
-            }
-            write_loose(out, &at.root, format.name(), &problem).map_err(refused)?;
-            self.after = at;
+        };
+        loose.write_before(out, Some((&info.root, &info.file)), &mut failed)?;
+        match whole.write(out, |out| write_session(conn, out, &info)) {
+            Ok(()) => done += 1,
+            Err(error) => leave_out(&mut failed, (info.root, info.file), error)?,
         }
     }
+    loose.write_before(out, None, &mut failed)?;
+    if failed.is_empty() { Ok(()) } else { Err(Error::Incomplete { done, failed }) }
 }
 
-fn write_loose(
-    out: &mut dyn Write,
-    root: &[u8],
-    format: &str,
-    problem: &Problem,
-) -> io::Result<()> {
-    let mut row = format!("{{\"format\":{}", text(format));
-    place(&mut row, root, &problem.file);
-    row.push_str(
-        ",\"session_id\":null,\"work_dir\":null,\"title\":null,\"created_at\":null,\
-         \"modified_at\":null,\"archived\":false",
-    );
-    let _ = write!(row, ",\"problems\":[{}]}}", problem_json(problem));
-    writeln!(out, "{row}")
+/// Every session, by root and file; where a page of the table cannot be read, those that can.
+fn all_sessions(conn: &Connection, failed: &mut Vec<Failure>) -> Result<Vec<SessionKey>> {
+    match sessions::sessions_by_file(conn) {
+        Ok(sessions) => return Ok(sessions),
+        Err(error) => leave_out(failed, (Vec::new(), Vec::new()), error)?,
+    }
+    let mut found = Vec::new();
+    for key in readable::sessions(conn)?.into_iter().map(SessionKey) {
+        if let Ok(Some(info)) = sessions::info(conn, key) {
+            found.push((info.root, info.file, key));
+        }
+    }
+    found.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
+    Ok(found.into_iter().map(|(_, _, key)| key).collect())
+}
+
+/// Notes what concerns one place of the database alone; nothing else may be passed by.
+fn leave_out(
+    failed: &mut Vec<Failure>,
+    (root, file): (Vec<u8>, Vec<u8>),
+    error: Error,
+) -> Result<()> {
+    if !error.is_of_content() {
+        return Err(error);
+    }
+    failed.push(Failure { root, file, error });
+    Ok(())
 }
 
 fn write_session(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {

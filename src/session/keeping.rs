@@ -199,7 +199,7 @@ fn imported_pointer(conn: &Connection, work_dir: &str) -> Result<Option<SessionK
             continue;
         };
         let mut content = Vec::new();
-        log::each_chunk(conn, pointer.file_id, |_, raw| {
+        log::each_chunk(conn, &pointer, |_, raw| {
             content.extend_from_slice(raw);
             Ok(())
         })?;

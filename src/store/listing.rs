@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, Row, named_params};
 
-use super::Store;
 use super::search::{self, Found};
+use super::{Store, readable};
 use crate::error::Result;
 use crate::model::{Format, SessionKey, Stored, Timestamp};
 
@@ -145,13 +145,16 @@ pub struct Page {
     pub rows: Vec<SessionRow>,
     /// Where the next page begins; `None` at the end.
     pub next: Option<Cursor>,
+    /// Why sessions may be missing: what of the database cannot be read. Empty as a rule.
+    pub damaged: Vec<String>,
 }
 
 impl Store {
     /// Lists sessions, newest first: by last activity, then by id, both descending.
     ///
     /// Every session that is not in the trash is there: the empty, the unnamed
-    /// and those without a usable header, which come last among equal times.
+    /// and those without a usable header, which come last among equal times. In
+    /// a damaged database, those are there that can be read; see [`Page::damaged`].
     pub fn sessions(&self, filter: &SessionFilter) -> Result<Page> {
         self.read(|conn| select_page(conn, filter))
     }
@@ -164,7 +167,7 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
         Some(path) => workspace_ids(conn, path)?,
     };
     if filter.work_dir.is_some() && workspaces.is_empty() {
-        return Ok(Page { rows: Vec::new(), next: None });
+        return Ok(Page { rows: Vec::new(), next: None, damaged: Vec::new() });
     }
     let list = List {
         conn,
@@ -175,7 +178,14 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
         wanted: limit.saturating_add(1),
         offset: i64::try_from(filter.offset).unwrap_or(i64::MAX),
     };
-    let mut rows = list.rows()?;
+    let mut damaged = Vec::new();
+    let mut rows = match list.rows() {
+        Err(err) if err.is_of_content() => {
+            damaged.push(err.to_string());
+            list.readable_rows()?
+        }
+        rows => rows?,
+    };
     let more = limit < rows.len() as i64;
     if more {
         rows.pop();
@@ -185,7 +195,7 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
         session_id: row.session_id.clone(),
         key: row.key,
     });
-    Ok(Page { rows, next })
+    Ok(Page { rows, next, damaged })
 }
 
 /// Some of the sessions that a filter lets through.
@@ -227,6 +237,24 @@ impl List<'_> {
                 self.select(sql, None, self.wanted, self.offset)
             }
         }
+    }
+
+    /// The rows where an index or a page of the table cannot be read: session by session.
+    fn readable_rows(&self) -> Result<Vec<SessionRow>> {
+        let mut rows = Vec::new();
+        for key in readable::sessions(self.conn)? {
+            match self.select(found_statement(self.filter.archived), Some(&[key]), 1, 0) {
+                Err(err) if err.is_of_content() => {}
+                found => rows.extend(found?),
+            }
+        }
+        rows.sort_by(|one, other| {
+            let place = |row: &SessionRow| (row.modified_at, row.session_id.clone(), row.key.0);
+            place(other).cmp(&place(one))
+        });
+        let offset = usize::try_from(self.offset).unwrap_or(usize::MAX);
+        let wanted = usize::try_from(self.wanted).unwrap_or(usize::MAX);
+        Ok(rows.into_iter().skip(offset).take(wanted).collect())
     }
 
     /// At least the first `end` rows in order, of sessions that may hold the

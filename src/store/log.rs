@@ -1,11 +1,17 @@
 //! The log: lines of session files, and the content of documents.
+//!
+//! Every read of a line or chunk goes through [`proven`]: its bytes are those
+//! that were written at its place, or it is an error that names both.
 
 use std::borrow::Cow;
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::types::FromSqlError;
+use rusqlite::{Connection, Row, named_params};
+use sha2::{Digest, Sha256};
 
-use super::files::{FileKind, FileRow};
+use super::files::{FileKind, FileRow, FileState};
 use super::packing::{self, Packer};
+use super::readable;
 use crate::error::{Error, Result};
 
 /// Bytes of a document in one row.
@@ -34,6 +40,12 @@ pub(crate) fn line_number(key: i64) -> u32 {
     position(key).saturating_add(1)
 }
 
+/// What proves the bytes of a line or chunk, and that they stand where they
+/// belong: a row in another's place does not match.
+pub(crate) fn checksum(key: i64, raw: &[u8]) -> u32 {
+    crc32fast::hash(raw) ^ crc32fast::hash(&key.to_be_bytes())
+}
+
 /// Inserts a line as it is.
 pub(crate) fn insert_line(conn: &Connection, key: i64, raw: &[u8]) -> Result<()> {
     insert_packed(conn, key, raw, &mut Packer::default())
@@ -51,7 +63,7 @@ pub(crate) fn insert_packed(
         // By place: to look up names took 8 % of the time of an import.
         "INSERT INTO lines (line_key, raw, enc, checksum) VALUES (?1, ?2, ?3, ?4)",
     )?
-    .execute((key, stored, enc, crc32fast::hash(raw)))?;
+    .execute((key, stored, enc, checksum(key, raw)))?;
     Ok(())
 }
 
@@ -62,14 +74,15 @@ pub(crate) fn delete_line(conn: &Connection, key: i64) -> Result<()> {
 
 /// The exact bytes of a line, terminator included.
 pub(crate) fn line(conn: &Connection, key: i64) -> Result<Vec<u8>> {
-    let (enc, raw): (i64, Vec<u8>) = conn
-        .prepare_cached("SELECT enc, raw FROM lines WHERE line_key = ?1")?
-        .query_row([key], |row| Ok((row.get("enc")?, row.get("raw")?)))
-        .optional()?
-        .ok_or_else(|| missing(key))?;
-    match enc {
-        packing::AS_IS => Ok(raw),
-        _ => Ok(packing::unpack(enc, &raw)?.into_owned()),
+    let mut stmt = conn.prepare_cached(
+        "SELECT line_key, raw, enc, checksum
+         FROM lines
+         WHERE line_key = ?1",
+    )?;
+    let mut rows = stmt.query([key])?;
+    match rows.next().map_err(|err| Piece::Line.unreadable(conn, key, err))? {
+        Some(row) => Ok(proven(conn, Piece::Line, row)?.1.into_owned()),
+        None => Err(Piece::Line.missing(conn, key)),
     }
 }
 
@@ -80,28 +93,99 @@ pub(crate) fn each_line(
     mut each: impl FnMut(i64, &[u8]) -> Result<()>,
 ) -> Result<()> {
     if let (Some(base_id), Some(last)) = (file.base_id, file.base_count.checked_sub(1)) {
-        each_in_range(conn, key(base_id, 0), key(base_id, last), &mut each)?;
+        let range = [key(base_id, 0), key(base_id, last)];
+        each_in(conn, Piece::Line, range, key(base_id, file.base_count), &mut each)?;
     }
-    each_in_range(conn, key(file.file_id, 0), key(file.file_id, u32::MAX), &mut each)
+    let range = [key(file.file_id, file.base_count), key(file.file_id, u32::MAX)];
+    each_in(conn, Piece::Line, range, key(file.file_id, file.line_count), &mut each)
 }
 
-fn each_in_range(
+/// Hands each chunk of a document to `each`, in order.
+pub(crate) fn each_chunk(
     conn: &Connection,
-    first: i64,
-    last: i64,
-    each: &mut impl FnMut(i64, &[u8]) -> Result<()>,
+    file: &FileRow,
+    mut each: impl FnMut(i64, &[u8]) -> Result<()>,
 ) -> Result<()> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT line_key, raw, enc
-         FROM lines
-         WHERE line_key BETWEEN ?1 AND ?2
-         ORDER BY line_key",
-    )?;
-    let mut rows = stmt.query([first, last])?;
-    while let Some(row) = rows.next()? {
-        each(row.get(0)?, &line_from_row(row)?)?;
+    each_in(conn, Piece::Chunk, keys(file.file_id), key(file.file_id, file.line_count), &mut each)
+}
+
+/// Hands the content of a log or document to `each`, piece by piece.
+pub(crate) fn each_piece(
+    conn: &Connection,
+    file: &FileRow,
+    each: impl FnMut(i64, &[u8]) -> Result<()>,
+) -> Result<()> {
+    match file.kind {
+        FileKind::Log => each_line(conn, file, each),
+        _ => each_chunk(conn, file, each),
+    }
+}
+
+/// As [`each_piece`], and proves at the end that it was the whole file: its
+/// size and its digest. A chain that is still written has no digest; each of
+/// its lines is proven at its place, and so is their number.
+pub(crate) fn each_piece_of_whole(
+    conn: &Connection,
+    file: &FileRow,
+    mut each: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let has_digest = file.state != FileState::Local;
+    let mut hasher = Sha256::new();
+    let mut size = 0;
+    each_piece(conn, file, |key, raw| {
+        // Of a local chain, the lines that it begins with do not count.
+        size += if file_of(key) == file.file_id { raw.len() as u64 } else { 0 };
+        if has_digest {
+            hasher.update(raw);
+        }
+        each(raw)
+    })?;
+    if size != file.size {
+        let detail = format!("holds {size} bytes, of {}", file.size);
+        return Err(damaged(conn, file.file_id, None, &detail));
+    }
+    if has_digest && file.sha256.as_deref() != Some(&hasher.finalize()[..]) {
+        return Err(damaged(conn, file.file_id, None, "does not match its digest"));
     }
     Ok(())
+}
+
+/// Hands each row in a range of keys to `each`; none between its first and `end` may be missing.
+fn each_in(
+    conn: &Connection,
+    piece: Piece,
+    range: [i64; 2],
+    end: i64,
+    each: &mut impl FnMut(i64, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut stmt = conn.prepare_cached(match piece {
+        Piece::Line => {
+            "SELECT line_key, raw, enc, checksum
+             FROM lines
+             WHERE line_key BETWEEN ?1 AND ?2
+             ORDER BY line_key"
+        }
+        Piece::Chunk => {
+            "SELECT chunk_key, raw, 0 AS enc, checksum
+             FROM chunks
+             WHERE chunk_key BETWEEN ?1 AND ?2
+             ORDER BY chunk_key"
+        }
+    })?;
+    let mut expected = range[0];
+    let mut rows = stmt.query(range)?;
+    while let Some(row) = rows.next().map_err(|err| piece.unreadable(conn, expected, err))? {
+        let (key, raw) = proven(conn, piece, row)?;
+        if key != expected {
+            return Err(piece.missing(conn, expected));
+        }
+        if end <= key {
+            return Err(piece.damaged(conn, key, "belongs to no file of this length"));
+        }
+        each(key, &raw)?;
+        expected = expected.saturating_add(1);
+    }
+    if expected < end { Err(piece.missing(conn, expected)) } else { Ok(()) }
 }
 
 /// Hands each of these lines to `each`, in their order, which is best that of the file.
@@ -119,11 +203,12 @@ pub(crate) fn each_of(
         let mut rows = stmt.query([sought])?;
         let mut passed = 0;
         while let (Some(&wanted), true) = (left.peek(), passed <= NEAR) {
-            let key = match rows.next()? {
+            let row = rows.next().map_err(|err| Piece::Line.unreadable(conn, wanted, err))?;
+            let key = match row {
                 Some(row) => {
                     let key: i64 = row.get(0)?;
                     if key == wanted {
-                        each(key, &line_from_row(row)?)?;
+                        each(key, &proven(conn, Piece::Line, row)?.1)?;
                         left.next();
                         passed = 0;
                         continue;
@@ -133,7 +218,7 @@ pub(crate) fn each_of(
                 None => i64::MAX,
             };
             if wanted == sought {
-                return Err(missing(wanted));
+                return Err(Piece::Line.missing(conn, wanted));
             }
             // One that comes earlier in the file is sought at once.
             passed = if key < wanted { passed + 1 } else { usize::MAX };
@@ -146,7 +231,7 @@ pub(crate) fn each_of(
 const NEAR: usize = 16;
 
 pub(crate) const LINES_FROM: &str = "
-    SELECT line_key, raw, enc
+    SELECT line_key, raw, enc, checksum
     FROM lines
     WHERE line_key >= ?1
     ORDER BY line_key";
@@ -159,84 +244,144 @@ pub(crate) fn insert_chunk(conn: &Connection, key: i64, raw: &[u8]) -> Result<()
     .execute(named_params! {
         ":chunk_key": key,
         ":raw": raw,
-        ":checksum": crc32fast::hash(raw),
+        ":checksum": checksum(key, raw),
     })?;
     Ok(())
 }
 
-/// Hands each chunk of a document to `each`, in order.
-pub(crate) fn each_chunk(
+/// Hands what there is of a file to `each`, piece by piece: whatever is not
+/// proven as it is, and without what is missing or cannot be read.
+pub(crate) fn each_piece_left(
     conn: &Connection,
-    file_id: i64,
-    mut each: impl FnMut(i64, &[u8]) -> Result<()>,
+    file: &FileRow,
+    mut each: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT chunk_key, raw
-         FROM chunks
-         WHERE chunk_key BETWEEN ?1 AND ?2
-         ORDER BY chunk_key",
-    )?;
-    let mut rows = stmt.query([key(file_id, 0), key(file_id, u32::MAX)])?;
-    while let Some(row) = rows.next()? {
-        each(
-            row.get("chunk_key")?,
-            row.get_ref("raw")?.as_blob().map_err(|err| not_a_blob(&err))?,
-        )?;
+    let mut base = None;
+    if let (Some(base_id), Some(last)) = (file.base_id, file.base_count.checked_sub(1)) {
+        base = Some([key(base_id, 0), key(base_id, last)]);
+    }
+    let own = [key(file.file_id, file.base_count), key(file.file_id, u32::MAX)];
+    for range in base.into_iter().chain([own]) {
+        readable::each_readable(range, |range, next| {
+            each_unproven(conn, file.kind, range, |key, raw, _| {
+                *next = key.saturating_add(1);
+                each(raw)
+            })
+        })?;
     }
     Ok(())
 }
 
-/// Hands each line or chunk of a file with its checksum to `each`, in order.
-pub(crate) fn each_checked(
+/// The keys of a file's own lines or chunks.
+pub(crate) fn keys(file_id: i64) -> [i64; 2] {
+    [key(file_id, 0), key(file_id, u32::MAX)]
+}
+
+/// Hands each line or chunk in a range of keys to `each`, in order, and whether
+/// it is proven: for those who look for damage, or take what there is.
+pub(crate) fn each_unproven(
     conn: &Connection,
-    file_id: i64,
     kind: FileKind,
-    mut each: impl FnMut(i64, &[u8], u32) -> Result<()>,
+    range: [i64; 2],
+    mut each: impl FnMut(i64, &[u8], bool) -> Result<()>,
 ) -> Result<()> {
     let mut stmt = conn.prepare_cached(match kind {
         FileKind::Log => {
-            "SELECT line_key AS key, raw, enc, checksum
+            "SELECT line_key, raw, enc, checksum
              FROM lines
              WHERE line_key BETWEEN ?1 AND ?2
              ORDER BY line_key"
         }
         _ => {
-            "SELECT chunk_key AS key, raw, 0 AS enc, checksum
+            "SELECT chunk_key, raw, 0 AS enc, checksum
              FROM chunks
              WHERE chunk_key BETWEEN ?1 AND ?2
              ORDER BY chunk_key"
         }
     })?;
-    let mut rows = stmt.query([key(file_id, 0), key(file_id, u32::MAX)])?;
+    let mut rows = stmt.query(range)?;
     while let Some(row) = rows.next()? {
-        // What cannot be unpacked will not match its checksum.
-        let stored = row.get_ref("raw")?.as_blob().map_err(|err| not_a_blob(&err))?;
-        let raw = packing::unpack(row.get("enc")?, stored).unwrap_or(Cow::Borrowed(stored));
-        // A checksum beyond 32 bits is as wrong as any other.
-        let checksum = u32::try_from(row.get::<_, i64>("checksum")?).unwrap_or_default();
-        each(row.get("key")?, &raw, checksum)?;
+        let key = row.get(0)?;
+        match content(key, row) {
+            Ok(raw) => each(key, &raw, true)?,
+            Err(_) => each(key, unproven(row).as_deref().unwrap_or_default(), false)?,
+        }
     }
     Ok(())
 }
 
 /// Removes the content of a file, whichever kind it has.
 pub(crate) fn delete_content(conn: &Connection, file_id: i64) -> Result<()> {
-    let range = [key(file_id, 0), key(file_id, u32::MAX)];
+    let range = keys(file_id);
     conn.prepare_cached("DELETE FROM lines WHERE line_key BETWEEN ?1 AND ?2")?.execute(range)?;
     conn.prepare_cached("DELETE FROM chunks WHERE chunk_key BETWEEN ?1 AND ?2")?.execute(range)?;
     Ok(())
 }
 
-/// The line of a row of its key, its bytes and how they are stored.
-fn line_from_row<'r>(row: &'r Row<'_>) -> Result<Cow<'r, [u8]>> {
-    let stored = row.get_ref(1)?.as_blob().map_err(|err| not_a_blob(&err))?;
-    packing::unpack(row.get(2)?, stored)
+/// What a file's content is kept in.
+#[derive(Clone, Copy, Debug)]
+enum Piece {
+    Line,
+    Chunk,
 }
 
-fn missing(key: i64) -> Error {
-    Error::Damaged(format!("line {} of file {} is missing", line_number(key), file_of(key)))
+impl Piece {
+    fn missing(self, conn: &Connection, key: i64) -> Error {
+        self.damaged(conn, key, "is missing")
+    }
+
+    /// Names the piece that was sought, where it is the database that fails.
+    fn unreadable(self, conn: &Connection, key: i64, err: rusqlite::Error) -> Error {
+        match Error::from(err) {
+            Error::Damaged(detail) => self.damaged(conn, key, &format!("cannot be read: {detail}")),
+            err => err,
+        }
+    }
+
+    fn damaged(self, conn: &Connection, key: i64, detail: &str) -> Error {
+        let noun = match self {
+            Self::Line => "line",
+            Self::Chunk => "chunk",
+        };
+        damaged(conn, file_of(key), Some((noun, line_number(key))), detail)
+    }
 }
 
-fn not_a_blob(err: &rusqlite::types::FromSqlError) -> Error {
-    Error::Damaged(format!("a line is no blob: {err}"))
+/// The key and the bytes of a row of key, bytes, their encoding and checksum.
+fn proven<'r>(conn: &Connection, piece: Piece, row: &'r Row<'_>) -> Result<(i64, Cow<'r, [u8]>)> {
+    let key = row.get(0)?;
+    match content(key, row) {
+        Ok(raw) => Ok((key, raw)),
+        Err(detail) => Err(piece.damaged(conn, key, &detail)),
+    }
+}
+
+/// The bytes of such a row, or what is wrong with them.
+fn content<'r>(key: i64, row: &'r Row<'_>) -> Result<Cow<'r, [u8]>, String> {
+    let raw = unproven(row)?;
+    let stored = row.get_ref(3).ok().and_then(|value| value.as_i64().ok());
+    match stored == Some(i64::from(checksum(key, &raw))) {
+        true => Ok(raw),
+        false => Err("does not match its checksum".to_owned()),
+    }
+}
+
+fn unproven<'r>(row: &'r Row<'_>) -> Result<Cow<'r, [u8]>, String> {
+    let not_ours = |err: FromSqlError| format!("is not stored as it should be: {err}");
+    let column = |n| row.get_ref(n).map_err(|err| format!("cannot be read: {err}"));
+    let stored = column(1)?.as_blob().map_err(not_ours)?;
+    packing::unpack(column(2)?.as_i64().map_err(not_ours)?, stored)
+}
+
+/// Names the file by its path, where that can still be read.
+fn damaged(conn: &Connection, file_id: i64, piece: Option<(&str, u32)>, detail: &str) -> Error {
+    let path = conn
+        .prepare_cached("SELECT path FROM files WHERE file_id = ?1")
+        .and_then(|mut stmt| stmt.query_row([file_id], |row| row.get::<_, Vec<u8>>("path")));
+    let file = match path {
+        Ok(path) => String::from_utf8_lossy(&path).escape_debug().to_string(),
+        Err(_) => format!("file {file_id}"),
+    };
+    let place = piece.map(|(noun, number)| format!("{noun} {number} of ")).unwrap_or_default();
+    Error::Damaged(format!("{place}{file} {detail}"))
 }

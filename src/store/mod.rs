@@ -22,6 +22,7 @@ mod plans;
 mod pool;
 pub(crate) mod problems;
 pub(crate) mod projections;
+pub(crate) mod readable;
 pub(crate) mod records;
 mod schema;
 pub(crate) mod search;
@@ -33,6 +34,8 @@ mod transaction;
 mod values;
 mod watch;
 
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,8 +93,8 @@ impl Store {
 
     /// Writes a consistent copy of the database, while others use it.
     ///
-    /// The copy is complete or not there: it gets its name last. It holds
-    /// neither free pages nor a journal.
+    /// The copy is complete or not there: it gets its name last, and `Ok` means
+    /// that both are on the disk. It holds neither free pages nor a journal.
     ///
     /// # Errors
     ///
@@ -101,16 +104,22 @@ impl Store {
         if target.symlink_metadata().is_ok() {
             return Err(Error::TargetExists(target.to_owned()));
         }
-        let folder = parent_folder(target);
+        // A relative path could be taken for a URI.
+        let folder =
+            std::path::absolute(parent_folder(target)).map_err(Error::io("write into", target))?;
         let aside = tempfile::Builder::new()
             .prefix(".sessile-backup-")
             .tempfile_in(&folder)
             .map_err(Error::io("write into", &folder))?;
         let conn = self.pool.get()?;
-        conn.execute("VACUUM INTO ?1", [path_text(aside.path())?])?;
+        // A path is bytes, of whatever encoding.
+        conn.execute("VACUUM INTO CAST(?1 AS TEXT)", [aside.path().as_os_str().as_bytes()])?;
         aside.as_file().sync_all().map_err(Error::io("write", target))?;
         match aside.persist_noclobber(target) {
-            Ok(_) => Ok(()),
+            // The name survives a power cut, too.
+            Ok(_) => File::open(&folder)
+                .and_then(|folder| folder.sync_all())
+                .map_err(Error::io("write into", &folder)),
             Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => {
                 Err(Error::TargetExists(target.to_owned()))
             }
@@ -130,8 +139,4 @@ fn parent_folder(path: &Path) -> PathBuf {
         Some(folder) if folder != Path::new("") => folder.to_owned(),
         _ => PathBuf::from("."),
     }
-}
-
-fn path_text(path: &Path) -> Result<&str> {
-    path.to_str().ok_or_else(|| Error::NotADatabase(path.to_owned()))
 }

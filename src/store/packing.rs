@@ -6,11 +6,13 @@ use std::cell::RefCell;
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe;
 
-use super::log::MAX_LINE;
 use crate::error::{Error, Result};
 
 /// Shorter lines gain too little for the time: of most, half is ids.
 const SHORTEST: usize = 512;
+
+/// Longer lines are kept as they are: what a few bytes can unpack to has a bound.
+const LONGEST: usize = 16 << 20;
 
 /// `enc` of a line that is as it is.
 pub(super) const AS_IS: i64 = 0;
@@ -27,14 +29,16 @@ impl Packer {
     /// Packs at a level of zstd; `None` leaves everything as it is.
     pub(crate) fn new(level: Option<i32>) -> Result<Self> {
         let zstd = level.map(Compressor::new).transpose();
-        Ok(Self { zstd: zstd.map_err(|err| failed(&err))?, packed: Vec::new() })
+        let zstd = zstd.map_err(|err| Error::Damaged(format!("nothing can be packed: {err}")))?;
+        Ok(Self { zstd, packed: Vec::new() })
     }
 
     /// What to store of a line: `enc` and the bytes.
     ///
     /// A line without terminator stays as it is: it may go on.
     pub(super) fn pack<'a>(&'a mut self, raw: &'a [u8]) -> (i64, &'a [u8]) {
-        let Some(zstd) = self.zstd.as_mut().filter(|_| SHORTEST <= raw.len()) else {
+        let Some(zstd) = self.zstd.as_mut().filter(|_| (SHORTEST..=LONGEST).contains(&raw.len()))
+        else {
             return (AS_IS, raw);
         };
         self.packed.clear();
@@ -52,37 +56,31 @@ thread_local! {
     static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// The bytes of a line from what is stored of it.
-pub(crate) fn unpack(enc: i64, stored: &[u8]) -> Result<Cow<'_, [u8]>> {
+/// The bytes of a line from what is stored of it, or why there are none.
+pub(crate) fn unpack(enc: i64, stored: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     match enc {
         AS_IS => Ok(Cow::Borrowed(stored)),
         ZSTD => UNPACKER.with_borrow_mut(|unpacker| {
+            let cannot = |err: std::io::Error| format!("cannot be unpacked: {err}");
             let zstd = match unpacker {
                 Some(zstd) => zstd,
-                None => unpacker.insert(Decompressor::new().map_err(|err| failed(&err))?),
+                None => unpacker.insert(Decompressor::new().map_err(cannot)?),
             };
-            // The frame says how long the line is; what it cannot be is not believed.
+            // The frame says how long the line is; what was never packed is not believed.
             let length = zstd_safe::get_frame_content_size(stored).ok().flatten();
             let length = length.and_then(|length| usize::try_from(length).ok());
-            match length.filter(|length| *length <= MAX_LINE) {
-                Some(length) => match zstd.decompress(stored, length) {
-                    Ok(raw) => Ok(Cow::Owned(raw)),
-                    Err(err) => Err(failed(&err)),
-                },
-                None => Err(Error::Damaged("a packed line does not say its length".to_owned())),
+            match length.filter(|length| *length <= LONGEST) {
+                Some(length) => zstd.decompress(stored, length).map(Cow::Owned).map_err(cannot),
+                None => Err("cannot be unpacked: it does not say a length of ours".to_owned()),
             }
         }),
-        _ => Err(Error::Damaged(format!("a line is stored in a way {enc} that is not known"))),
+        _ => Err(format!("is stored in a way {enc} that is not known")),
     }
-}
-
-fn failed(err: &std::io::Error) -> Error {
-    Error::Damaged(format!("a packed line: {err}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{AS_IS, Packer, ZSTD, unpack};
+    use super::{AS_IS, LONGEST, Packer, ZSTD, unpack};
 
     #[test]
     fn what_is_packed_is_unpacked() {
@@ -105,6 +103,24 @@ mod tests {
             assert_eq!(unpack(enc, stored).unwrap(), line.as_bytes());
         }
         assert_eq!(packer.pack(&noise), (AS_IS, &noise[..]));
+    }
+
+    #[test]
+    fn what_a_packed_line_can_unpack_to_has_a_bound() {
+        let mut packer = Packer::new(Some(3)).unwrap();
+        let mut line = vec![b'x'; LONGEST - 1];
+        line.push(b'\n');
+        let (enc, stored) = packer.pack(&line);
+        assert_eq!(enc, ZSTD);
+        assert_eq!(unpack(enc, stored).unwrap().len(), LONGEST);
+
+        line.push(b'\n');
+        assert_eq!(packer.pack(&line).0, AS_IS);
+        for length in [LONGEST + 1, 64 * LONGEST] {
+            let bomb = zstd::bulk::compress(&vec![0; length], 3).unwrap();
+            assert!(bomb.len() < LONGEST / 100);
+            assert!(unpack(ZSTD, &bomb).is_err());
+        }
     }
 
     #[test]

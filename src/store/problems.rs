@@ -1,7 +1,8 @@
 //! What could not be understood.
 
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
+use super::readable;
 use crate::error::Result;
 use crate::model::{Format, Problem, ProblemKind, SessionKey};
 
@@ -156,6 +157,61 @@ pub(crate) fn each_problem(
     Ok(())
 }
 
+/// As [`each_problem`], problem by problem: where a page of a table or index cannot be read.
+pub(crate) fn each_readable_problem(
+    conn: &Connection,
+    session: Option<SessionKey>,
+    mut each: impl FnMut(&[u8], &Problem) -> Result<()>,
+) -> Result<()> {
+    let mut found = Vec::new();
+    for problem_id in readable::problems(conn)? {
+        match problem_of_session(conn, problem_id) {
+            Ok((of, root, problem)) if session.is_none() || of == session => {
+                found.push((root, problem));
+            }
+            Err(err) if !err.is_of_content() => return Err(err),
+            _ => {}
+        }
+    }
+    found.sort_by(|(root, one), (other_root, other)| {
+        let root = root.cmp(other_root);
+        let place = |problem: &Problem| (problem.file.clone(), problem.line, problem.kind.name());
+        root.then_with(|| place(one).cmp(&place(other))).then_with(|| one.detail.cmp(&other.detail))
+    });
+    found.iter().try_for_each(|(root, problem)| each(root, problem))
+}
+
+fn problem_of_session(
+    conn: &Connection,
+    problem_id: i64,
+) -> Result<(Option<SessionKey>, Vec<u8>, Problem)> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT problem.session_key, source.root, problem.path, problem.line, problem.kind,
+                problem.detail
+         FROM problems AS problem
+         JOIN sources AS source ON source.source_id = problem.source_id
+         WHERE problem.problem_id = ?1",
+    )?;
+    Ok(stmt.query_row([problem_id], |row| {
+        Ok((row.get("session_key")?, row.get("root")?, problem_from_row(row)?))
+    })?)
+}
+
+/// One of the problems that belong to no session; `None` when it belongs to one.
+pub(crate) fn loose_problem(
+    conn: &Connection,
+    problem_id: i64,
+) -> Result<Option<(LooseCursor, Format, Problem)>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT source.root, source.format, problem.problem_id, problem.path, problem.line,
+                problem.kind, problem.detail
+         FROM problems AS problem
+         JOIN sources AS source ON source.source_id = problem.source_id
+         WHERE problem.problem_id = ?1 AND problem.session_key IS NULL",
+    )?;
+    Ok(stmt.query_row([problem_id], loose_from_row).optional()?)
+}
+
 /// A page of the problems that belong to no session, by root and path, with their source.
 ///
 /// Goes on behind `after`, a source's root, a path and a problem.
@@ -183,20 +239,22 @@ pub(crate) fn loose_problems(
             ":problem_id": after.problem_id,
             ":limit": limit,
         },
-        |row| {
-            let cursor = LooseCursor {
-                root: row.get("root")?,
-                path: row.get("path")?,
-                problem_id: row.get("problem_id")?,
-            };
-            Ok((cursor, row.get("format")?, problem_from_row(row)?))
-        },
+        loose_from_row,
     )?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+fn loose_from_row(row: &Row<'_>) -> rusqlite::Result<(LooseCursor, Format, Problem)> {
+    let cursor = LooseCursor {
+        root: row.get("root")?,
+        path: row.get("path")?,
+        problem_id: row.get("problem_id")?,
+    };
+    Ok((cursor, row.get("format")?, problem_from_row(row)?))
+}
+
 /// A place among the problems that belong to no session.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LooseCursor {
     pub(crate) root: Vec<u8>,
     pub(crate) path: Vec<u8>,

@@ -169,27 +169,38 @@ pub(crate) fn insert_usage(
 }
 
 /// What a session's entries report, in sum; on whatever branch.
+///
+/// A sum of SQLite's fails beyond 63 bits, so halves of 32 bits are added up.
 pub(crate) fn usage(conn: &Connection, session: SessionKey) -> Result<Usage> {
-    Ok(conn
-        .prepare_cached(
-            "SELECT sum(input) AS input, sum(output) AS output, sum(cache_read) AS cache_read,
-                    sum(cache_write) AS cache_write, sum(total_tokens) AS total_tokens,
-                    sum(cost) AS cost
-             FROM usages
-             WHERE session_key = ?1",
-        )?
-        .query_row([session], |row| {
-            Ok(Usage {
-                provider: None,
-                model: None,
-                input: row.get("input")?,
-                output: row.get("output")?,
-                cache_read: row.get("cache_read")?,
-                cache_write: row.get("cache_write")?,
-                total_tokens: row.get("total_tokens")?,
-                cost: row.get("cost")?,
-            })
-        })?)
+    let mut stmt = conn.prepare_cached(
+        "SELECT sum(input >> 32), sum(input & 0xFFFFFFFF),
+                sum(output >> 32), sum(output & 0xFFFFFFFF),
+                sum(cache_read >> 32), sum(cache_read & 0xFFFFFFFF),
+                sum(cache_write >> 32), sum(cache_write & 0xFFFFFFFF),
+                sum(total_tokens >> 32), sum(total_tokens & 0xFFFFFFFF),
+                sum(cost)
+         FROM usages
+         WHERE session_key = ?1",
+    )?;
+    Ok(stmt.query_row([session], |row| {
+        let sum = |high: usize| -> rusqlite::Result<Option<i64>> {
+            let halves: (Option<i64>, Option<i64>) = (row.get(high)?, row.get(high + 1)?);
+            let (Some(high), Some(low)) = halves else { return Ok(None) };
+            let sum = (i128::from(high) << 32) + i128::from(low);
+            let end = if sum < 0 { i64::MIN } else { i64::MAX };
+            Ok(Some(i64::try_from(sum).unwrap_or(end)))
+        };
+        Ok(Usage {
+            provider: None,
+            model: None,
+            input: sum(0)?,
+            output: sum(2)?,
+            cache_read: sum(4)?,
+            cache_write: sum(6)?,
+            total_tokens: sum(8)?,
+            cost: row.get(10)?,
+        })
+    })?)
 }
 
 /// The line of the session's last memory state.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use sessile::{Store, StoreOptions};
+use sessile::{Error, Store, StoreOptions};
 
 use crate::support::{TestStore, dump};
 
@@ -288,8 +288,9 @@ fn a_flipped_bit_of_the_log_is_found_and_not_mended() {
         });
 
         let findings = store.check().unwrap();
-        store.rebuild().unwrap();
+        let rebuilt = store.rebuild();
 
+        assert!(matches!(rebuilt, Err(Error::Damaged(_))), "line {line_key}: {rebuilt:?}");
         assert!(
             findings.iter().any(|finding| finding.detail.contains("checksum")),
             "line {line_key}: {findings:?}"

@@ -133,7 +133,7 @@ fn the_fold_knows_no_way_in_or_out() {
 fn what_moves_files_and_what_reads_back_do_not_lean_on_each_other() {
     let below = ["context", "fold", "format", "store", "model", "error"];
     check_names_only("src/import", &[&below[..], &["import"]].concat());
-    check_names_only("src/export.rs", &below);
+    check_names_only("src/export", &below);
     check_names_only("src/dump", &below);
     check_names_only("src/check.rs", &below);
     check_names_only("src/names.rs", &below);

@@ -105,6 +105,29 @@ fn tokens_and_cost_are_summed_over_all_branches() {
 }
 
 #[test]
+fn sums_that_63_bits_do_not_hold_stand_at_their_end() {
+    let test = small();
+    let most = i64::MAX;
+    test.sqlite()
+        .execute_batch(&format!(
+            "UPDATE usages SET input = {most}, output = -{most}, cache_read = {most};
+             UPDATE usages SET cache_read = -{most}
+             WHERE entry_key = (SELECT min(entry_key) FROM usages);"
+        ))
+        .unwrap();
+    let count: i64 =
+        test.sqlite().query_row("SELECT count(*) FROM usages", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 5);
+
+    let usage = test.store.usage(test.store.find(FULL).unwrap()).unwrap();
+
+    assert_eq!((usage.input, usage.output), (Some(most), Some(i64::MIN)));
+    assert_eq!(usage.cache_read, Some(most));
+    assert_eq!(test.row(FULL)["usage"]["input"], json!(most));
+    test.store.dump(&mut Vec::new()).unwrap();
+}
+
+#[test]
 fn a_compaction_keeps_from_the_entry_it_names_and_edits_hold() {
     let test = small();
     let session = test.store.find(FULL).unwrap();

@@ -39,6 +39,9 @@ pub(crate) enum Command {
         /// Leave out what was written here: files as they were imported
         #[arg(long)]
         source: bool,
+        /// Write what there is of damaged files, too, with .damaged behind their names
+        #[arg(long)]
+        damaged: bool,
         /// An empty folder, or one to be made
         out: PathBuf,
     },

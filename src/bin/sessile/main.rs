@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         Err(err) if is_broken_pipe(&err) => ExitCode::SUCCESS,
         Err(err) => {
             output::note!("sessile: {err:#}");
-            ExitCode::from(if names_nothing(&err) { 1 } else { 2 })
+            ExitCode::from(if is_of_what_is_named(&err) { 1 } else { 2 })
         }
     }
 }
@@ -33,8 +33,9 @@ fn is_broken_pipe(err: &anyhow::Error) -> bool {
         .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Whether the error is that a named session, root or database does not exist.
-fn names_nothing(err: &anyhow::Error) -> bool {
+/// Whether the error is that a named session, root or database does not exist,
+/// or that what is damaged is left out.
+fn is_of_what_is_named(err: &anyhow::Error) -> bool {
     matches!(
         err.downcast_ref::<sessile::Error>(),
         Some(
@@ -44,6 +45,7 @@ fn names_nothing(err: &anyhow::Error) -> bool {
                 | sessile::Error::RootNotFound(_)
                 | sessile::Error::SourceNotFound(_)
                 | sessile::Error::DatabaseMissing(_)
+                | sessile::Error::Incomplete { .. }
         )
     )
 }

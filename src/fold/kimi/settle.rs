@@ -84,7 +84,7 @@ pub(crate) fn document(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
     if MAX_DOCUMENT < file.size {
         return Ok(content);
     }
-    log::each_chunk(conn, file.file_id, |_, raw| {
+    log::each_chunk(conn, file, |_, raw| {
         content.extend_from_slice(raw);
         Ok(())
     })?;

@@ -45,10 +45,14 @@ pub(crate) fn merged(conn: &Connection, source_id: i64) -> Result<BTreeSet<Vec<u
         let Some(folder) = path.strip_suffix(b"state.json") else { continue };
         let metadata = [folder, b"metadata.json"].concat();
         let file = files::newest(conn, source_id, &metadata)?;
-        if let Some(file) = file.filter(|file| file.kind == FileKind::Document)
-            && state::is_object(&document(conn, &file)?)
-        {
-            merged.insert(metadata);
+        let Some(file) = file.filter(|file| file.kind == FileKind::Document) else { continue };
+        match document(conn, &file) {
+            Ok(content) if state::is_object(&content) => {
+                merged.insert(metadata);
+            }
+            // A damaged one is for those to name who read it for itself.
+            Err(err) if !err.is_of_content() => return Err(err),
+            _ => {}
         }
     }
     Ok(merged)

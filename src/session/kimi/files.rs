@@ -31,7 +31,7 @@ impl<'a> Writer<'a> {
     /// Copies a document, piece by piece.
     pub(super) fn copy(&mut self, path: Vec<u8>, file: &FileRow) -> Result<()> {
         let tx = self.tx;
-        self.begin_document(path, |each| log::each_chunk(tx, file.file_id, |_, raw| each(raw)))
+        self.begin_document(path, |each| log::each_chunk(tx, file, |_, raw| each(raw)))
     }
 
     fn begin_document(
@@ -118,7 +118,7 @@ fn supersede(tx: &Connection, file: &FileRow) -> Result<()> {
             digest.update(raw);
             Ok(())
         })?,
-        _ => log::each_chunk(tx, file.file_id, |_, raw| {
+        _ => log::each_chunk(tx, file, |_, raw| {
             digest.update(raw);
             Ok(())
         })?,

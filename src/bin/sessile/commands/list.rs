@@ -33,7 +33,7 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
         writeln!(out, "{}", render::session_table(&page.rows))?;
         out.flush()?;
     }
-    Ok(true)
+    Ok(super::is_undamaged(&page.damaged))
 }
 
 /// A row as JSON: text, since a title may hold half a surrogate pair, which no value can.

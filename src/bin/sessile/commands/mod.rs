@@ -19,15 +19,15 @@ use anyhow::{Context, Result};
 use sessile::{ExportOptions, Store, StoreOptions};
 
 use crate::args::{Cli, Command};
-use crate::output::{self, note};
+use crate::output::{self, note, one_line};
 
 pub(crate) fn run(cli: Cli) -> Result<bool> {
     let db = cli.db.context("name the database: --db PATH")?;
     match cli.command {
         Command::Import(args) => import::run(&db, &args),
         Command::Verify { json, root } => verify(&open_to_read(&db)?, &root, json),
-        Command::Export { session, root, source, out } => {
-            let options = ExportOptions::new().source_only(source);
+        Command::Export { session, root, source, damaged, out } => {
+            let options = ExportOptions::new().source_only(source).damaged(damaged);
             export(&open_to_read(&db)?, &session, root.as_deref(), options, &out)
         }
         Command::Dump { session } => dump(&open_to_read(&db)?, &session),
@@ -164,13 +164,30 @@ fn dump(store: &Store, names: &[String]) -> Result<bool> {
     let sessions: Vec<_> = names.iter().map(|name| store.find(name)).collect::<Result<_, _>>()?;
     let mut out = output::content();
     if names.is_empty() {
-        store.dump(&mut out)?;
+        let dumped = store.dump(&mut out);
+        out.flush()?;
+        dumped?;
     }
+    let mut is_whole = true;
     for session in sessions {
-        store.dump_session(session, &mut out)?;
+        match store.dump_session(session, &mut out) {
+            Err(err @ sessile::Error::Damaged(_)) => {
+                note!("sessile: {err}");
+                is_whole = false;
+            }
+            dumped => dumped?,
+        }
     }
     out.flush()?;
-    Ok(true)
+    Ok(is_whole)
+}
+
+/// Says what a command could not read; returns whether that is nothing.
+fn is_undamaged(damaged: &[String]) -> bool {
+    for detail in damaged {
+        note!("sessile: {}", one_line(detail));
+    }
+    damaged.is_empty()
 }
 
 fn check(store: &Store) -> Result<bool> {

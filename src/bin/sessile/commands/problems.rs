@@ -10,7 +10,7 @@ use crate::output::{self, one_line};
 pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bool> {
     let session = session.map(|name| store.find(name)).transpose()?;
     let mut out = if json { output::content() } else { output::report() };
-    store.each_problem(session, |root, problem| {
+    let read = store.each_problem(session, |root, problem| {
         let root = String::from_utf8_lossy(root);
         let file = String::from_utf8_lossy(&problem.file);
         let written = if json {
@@ -32,7 +32,8 @@ pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bo
             path: "standard output".into(),
             source,
         })
-    })?;
+    });
     out.flush()?;
+    read?;
     Ok(true)
 }

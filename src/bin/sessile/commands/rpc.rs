@@ -378,8 +378,12 @@ fn list(store: &Store, params: &Params<'_>) -> Result<String, Refusal> {
     } else if params.get::<bool>("all")?.unwrap_or(false) {
         filter = filter.archived(sessile::Archived::Included);
     }
-    let rows: Vec<String> =
-        store.sessions(&filter)?.rows.iter().map(super::list::row_json).collect();
+    let page = store.sessions(&filter)?;
+    // A reply has no place to say that rows may be missing.
+    if let Some(message) = page.damaged.into_iter().next() {
+        return Err(Refusal { code: STORE_ERROR, message, kind: Some("Damaged") });
+    }
+    let rows: Vec<String> = page.rows.iter().map(super::list::row_json).collect();
     Ok(format!("[{}]", rows.join(",")))
 }
 

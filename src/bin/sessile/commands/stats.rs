@@ -14,7 +14,7 @@ pub(crate) fn run(store: &Store, json: bool) -> Result<bool> {
     if json {
         writeln!(out, "{}", stats_json(&stats))?;
         out.flush()?;
-        return Ok(true);
+        return Ok(super::is_undamaged(&stats.damaged));
     }
     for (name, count) in [
         ("roots", stats.sources),
@@ -47,7 +47,7 @@ pub(crate) fn run(store: &Store, json: bool) -> Result<bool> {
         writeln!(out, "{:>13} {}", HumanBytes(object.bytes).to_string(), one_line(&object.name))?;
     }
     out.flush()?;
-    Ok(true)
+    Ok(super::is_undamaged(&stats.damaged))
 }
 
 fn stats_json(stats: &Stats) -> serde_json::Value {

@@ -1,0 +1,202 @@
+//! Files on their way to the disk: written aside, then synced, then named.
+//!
+//! So what has its name is whole, after a power cut, too. A few files are synced
+//! one by one; more of them at once by their file system, where it can be asked:
+//! each by itself took many times as long.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::{NamedTempFile, TempPath};
+
+use crate::error::{Error, Result};
+
+/// Files and folders up to this number are synced one by one.
+const FEW: usize = 32;
+
+/// Files that wait for a sync at most: each is a path in memory.
+const MANY: usize = 4_096;
+
+/// Whether a whole file system can be asked to sync.
+const SYNCS_AT_ONCE: bool = cfg!(target_os = "linux");
+
+/// The files of a folder that is being filled.
+pub(super) struct Landing {
+    root: File,
+    target: PathBuf,
+    waiting: Vec<Waiting>,
+    /// Folders with names that are not on the disk yet.
+    changed: BTreeSet<PathBuf>,
+    modes: BTreeMap<PathBuf, u32>,
+    /// Files that have been named.
+    landed: usize,
+}
+
+/// A file that is complete but for its name.
+struct Waiting {
+    aside: TempPath,
+    /// Open as long as it may have to be synced by itself.
+    file: Option<File>,
+    path: PathBuf,
+    then: Then,
+}
+
+/// What a file that waits is known by, and its length.
+pub(super) struct Then {
+    pub(super) file: Vec<u8>,
+    pub(super) bytes: u64,
+}
+
+impl Landing {
+    /// Makes the folder, if there is none.
+    pub(super) fn begin(target: &Path) -> Result<Self> {
+        let mut changed = BTreeSet::new();
+        make_folder(target, &mut changed)?;
+        let root = File::open(target).map_err(Error::io("read", target))?;
+        Ok(Self {
+            root,
+            target: target.to_owned(),
+            waiting: Vec::new(),
+            changed,
+            modes: BTreeMap::new(),
+            landed: 0,
+        })
+    }
+
+    /// Makes a folder that has this mode in the end: until then it can be written into.
+    pub(super) fn folder(&mut self, path: &Path, mode: u32) -> Result<()> {
+        self.make_folder(path)?;
+        self.modes.insert(path.to_owned(), mode);
+        Ok(())
+    }
+
+    fn make_folder(&mut self, path: &Path) -> Result<()> {
+        // Most files lie where another one does.
+        if !self.changed.contains(path) {
+            make_folder(path, &mut self.changed)?;
+            self.changed.insert(path.to_owned());
+        }
+        Ok(())
+    }
+
+    /// An empty file beside the place that it is for.
+    pub(super) fn aside(&mut self, path: &Path) -> Result<NamedTempFile> {
+        let folder = path.parent().unwrap_or(path);
+        self.make_folder(folder)?;
+        tempfile::Builder::new()
+            .prefix(".sessile-")
+            .tempfile_in(folder)
+            .map_err(Error::io("write into", folder))
+    }
+
+    /// Takes a file that is complete, to be named when it is on the disk.
+    pub(super) fn land(&mut self, aside: NamedTempFile, path: PathBuf, then: Then) -> Result<()> {
+        let (file, aside) = aside.into_parts();
+        if !SYNCS_AT_ONCE {
+            file.sync_all().map_err(Error::io("write", &path))?;
+        }
+        let file = (!self.are_many()).then_some(file);
+        self.waiting.push(Waiting { aside, file, path, then });
+        if self.are_many() {
+            self.waiting.iter_mut().for_each(|waiting| waiting.file = None);
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        MANY <= self.waiting.len()
+    }
+
+    fn are_many(&self) -> bool {
+        FEW < self.landed + self.waiting.len() + self.changed.len()
+    }
+
+    fn syncs_at_once(&self) -> bool {
+        SYNCS_AT_ONCE && self.are_many()
+    }
+
+    /// Gives the files that wait their names; hands each to `named` with how that went.
+    pub(super) fn settle(
+        &mut self,
+        mut named: impl FnMut(Then, Result<()>) -> Result<()>,
+    ) -> Result<()> {
+        if self.syncs_at_once() {
+            self.sync_file_system()?;
+        } else {
+            for waiting in &self.waiting {
+                let file = waiting.file.as_ref();
+                file.map_or(Ok(()), File::sync_all).map_err(Error::io("write", &waiting.path))?;
+            }
+        }
+        for Waiting { aside, file: _, path, then } in std::mem::take(&mut self.waiting) {
+            self.landed += 1;
+            let done = aside.persist_noclobber(&path);
+            named(then, done.map_err(|err| Error::io("write", &path)(err.error)))?;
+        }
+        Ok(())
+    }
+
+    /// Makes a link; nothing may be written through it, so the last files are named by now.
+    pub(super) fn link(&mut self, path: &Path, target: &Path) -> Result<()> {
+        self.make_folder(path.parent().unwrap_or(path))?;
+        std::os::unix::fs::symlink(target, path).map_err(Error::io("make the link", path))
+    }
+
+    /// Gives the folders their modes, and waits until everything is on the disk.
+    pub(super) fn finish(self) -> Result<()> {
+        let at_once = self.syncs_at_once();
+        let set_mode = |path: &Path| match self.modes.get(path) {
+            Some(mode) => fs::set_permissions(path, Permissions::from_mode(*mode))
+                .map_err(Error::io("set the mode of", path)),
+            None => Ok(()),
+        };
+        // From below: a mode may shut what lies in its folder, and the folder itself.
+        for path in self.changed.iter().rev() {
+            if at_once {
+                set_mode(path)?;
+                continue;
+            }
+            let folder = File::open(path).map_err(Error::io("read", path))?;
+            set_mode(path)?;
+            folder.sync_all().map_err(Error::io("write into", path))?;
+        }
+        if at_once { self.sync_file_system() } else { Ok(()) }
+    }
+
+    /// What is below the folder lies on its file system: it was empty.
+    fn sync_file_system(&self) -> Result<()> {
+        sync_file_system(&self.root).map_err(Error::io("write into", &self.target))
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn sync_file_system(folder: &File) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(folder)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_file_system(folder: &File) -> io::Result<()> {
+    folder.sync_all()
+}
+
+/// Makes a folder with those that lead to it, and notes each, and the one that holds the first.
+fn make_folder(path: &Path, changed: &mut BTreeSet<PathBuf>) -> Result<()> {
+    let mut missing = Vec::new();
+    let mut at = path;
+    while at.symlink_metadata().is_err() {
+        missing.push(at.to_owned());
+        at = match at.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+    }
+    fs::create_dir_all(path).map_err(Error::io("make the folder", path))?;
+    if !missing.is_empty() {
+        changed.insert(at.to_owned());
+        changed.extend(missing);
+    }
+    Ok(())
+}

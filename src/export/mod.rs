@@ -1,0 +1,219 @@
+//! Export: the files of a root again, byte for byte.
+//!
+//! A file is compared with its checksums, its size and its digest while it is
+//! written aside, and gets its name when it is whole and on the disk. Links are
+//! made last, when nothing is written any more that could pass through them, and
+//! names that would lead out of the target are refused, whatever the database
+//! holds.
+
+mod landing;
+mod tree;
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use crate::error::{Error, Failure, Result};
+use crate::fold;
+use crate::model::SessionKey;
+use crate::store::files::{self, Source};
+use crate::store::{Store, readable, sessions};
+
+/// What to export.
+#[derive(Clone, Debug, Default)]
+#[must_use = "options do nothing until `export`"]
+pub struct ExportOptions {
+    sessions: Vec<SessionKey>,
+    root: Option<PathBuf>,
+    source: bool,
+    damaged: bool,
+}
+
+impl ExportOptions {
+    /// Everything.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only the files of this session, and of those named before it.
+    pub fn session(mut self, session: SessionKey) -> Self {
+        self.sessions.push(session);
+        self
+    }
+
+    /// Leaves out what was written here: files as they were imported. Default: `false`.
+    pub fn source_only(mut self, source_only: bool) -> Self {
+        self.source = source_only;
+        self
+    }
+
+    /// Only what was imported from this root.
+    pub fn root(mut self, root: &Path) -> Self {
+        self.root = Some(root.to_owned());
+        self
+    }
+
+    /// Writes what there is of a damaged file, too: beside the place that is
+    /// its own, with `.damaged` behind the name, which no program takes for a
+    /// session. Default: `false`.
+    pub fn damaged(mut self, damaged: bool) -> Self {
+        self.damaged = damaged;
+        self
+    }
+}
+
+/// What an export wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExportReport {
+    /// Files and links.
+    pub files: u64,
+    /// Bytes of files.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// Writes imported files into a folder that is empty or does not exist:
+    /// bytes, permissions, modification times to the nanosecond, links and
+    /// empty folders as they were imported. Times of folders are not kept, nor
+    /// are the bits of a mode above the permissions (setuid, setgid, sticky).
+    ///
+    /// A store of several roots writes each into a folder `NN-<name>` of its
+    /// own, numbered from 01 by path. A session that went on here is written as
+    /// it is now, with mode 0600 and its last record's time. A Kimi session
+    /// whose state was written here comes without its `metadata.json`: it is
+    /// merged, and Kimi would merge it once more over what was decided since.
+    /// Files that vanished from their root since are written, too; sessions in
+    /// the trash are not, unless they are named.
+    ///
+    /// `Ok` means that every file is there, has the bytes that were imported or
+    /// written here, and is on the disk, names and folders included. A file has
+    /// its name when that is so. Where an export fails or is interrupted, the
+    /// folder holds what was written until then.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetNotEmpty`](Error::TargetNotEmpty),
+    /// [`SourceNotFound`](Error::SourceNotFound) and
+    /// [`SessionNotFound`](Error::SessionNotFound) before anything is written;
+    /// [`Io`](Error::Io) when the target cannot be written.
+    /// [`Incomplete`](Error::Incomplete) names each file that is left out: with
+    /// [`Damaged`](Error::Damaged) when the database does not hold its bytes any
+    /// more, [`UnsafePath`](Error::UnsafePath) when it was made to hold a name
+    /// that leads out of the folder, [`Io`](Error::Io) when the file system takes no such name. All
+    /// others are there, as with `Ok`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// use sessile::{ExportOptions, ImportOptions, Store};
+    ///
+    /// let store = Store::open(&dir.path().join("sessions.db"))?;
+    /// store.import("fixtures/kward/small".as_ref(), &ImportOptions::new())?;
+    /// store.export(&dir.path().join("out"), &ExportOptions::new())?;
+    ///
+    /// let file = "sessions/--edge--/97-branch-summary.jsonl";
+    /// let before = std::fs::read(format!("fixtures/kward/small/{file}"))?;
+    /// assert_eq!(std::fs::read(dir.path().join("out").join(file))?, before);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn export(&self, target: &Path, options: &ExportOptions) -> Result<ExportReport> {
+        let outcome = self.read(|conn| export(conn, target, options))?;
+        match outcome.failed.is_empty() {
+            true => Ok(outcome.report),
+            false => Err(Error::Incomplete { done: outcome.report.files, failed: outcome.failed }),
+        }
+    }
+}
+
+/// What became of the files so far.
+#[derive(Default)]
+struct Outcome {
+    report: ExportReport,
+    failed: Vec<Failure>,
+    /// Whether the table of files has to be read row by row.
+    is_damaged: bool,
+}
+
+fn export(conn: &Connection, target: &Path, options: &ExportOptions) -> Result<Outcome> {
+    let sources = chosen_sources(conn, options)?;
+    let chosen = chosen_files(conn, options)?;
+    require_empty(target)?;
+    let mut outcome = Outcome::default();
+    if let Some(damage) = readable::damage_of_files(conn)? {
+        let error = Error::Damaged(format!("the table of files: {damage}"));
+        outcome.failed.push(Failure { root: Vec::new(), file: Vec::new(), error });
+        outcome.is_damaged = true;
+    }
+    for (n, source) in sources.iter().enumerate() {
+        let folder = match sources.len() {
+            1 => target.to_owned(),
+            _ => target.join(numbered_name(n + 1, source)),
+        };
+        let wanted: Option<BTreeSet<&[u8]>> = chosen.as_ref().map(|chosen| {
+            let of_source = chosen.iter().filter(|(id, _)| *id == source.source_id);
+            of_source.map(|(_, file)| file.as_slice()).collect()
+        });
+        if wanted.as_ref().is_none_or(|wanted| !wanted.is_empty()) {
+            tree::export_source(conn, source, &folder, wanted.as_ref(), options, &mut outcome)?;
+        }
+    }
+    if sources.is_empty() {
+        landing::Landing::begin(target)?.finish()?;
+    }
+    Ok(outcome)
+}
+
+fn chosen_sources(conn: &Connection, options: &ExportOptions) -> Result<Vec<Source>> {
+    let mut sources = files::sources(conn)?;
+    if let Some(root) = &options.root {
+        let root = fs::canonicalize(root).unwrap_or_else(|_| root.clone());
+        sources.retain(|source| source.root == root.as_os_str().as_bytes());
+        if sources.is_empty() {
+            return Err(Error::SourceNotFound(root));
+        }
+    }
+    Ok(sources)
+}
+
+type SourceAndPath = (i64, Vec<u8>);
+
+/// Sources and paths of the files of the sessions that are named; `None` without any.
+fn chosen_files(conn: &Connection, options: &ExportOptions) -> Result<Option<Vec<SourceAndPath>>> {
+    let mut chosen = Vec::new();
+    for session in &options.sessions {
+        let (source, _) = sessions::place(conn, *session)?
+            .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+        let paths = fold::paths_of(conn, *session)?;
+        chosen.extend(paths.into_iter().map(|path| (source.source_id, path)));
+    }
+    Ok(Some(chosen).filter(|chosen| !chosen.is_empty()))
+}
+
+fn numbered_name(number: usize, source: &Source) -> PathBuf {
+    let root = source.root_path();
+    let mut name = OsString::from(format!("{number:02}-"));
+    // Sessions that were made here have no root.
+    name.push(root.file_name().unwrap_or_else(|| OsStr::new("sessile")));
+    PathBuf::from(name)
+}
+
+fn require_empty(target: &Path) -> Result<()> {
+    match fs::read_dir(target) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(Error::TargetNotEmpty(target.to_owned())),
+        },
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(err) if err.kind() == io::ErrorKind::NotADirectory => {
+            Err(Error::TargetNotEmpty(target.to_owned()))
+        }
+        Err(err) => Err(Error::io("read", target)(err)),
+    }
+}
