@@ -22,7 +22,7 @@ mod pool;
 pub(crate) mod problems;
 pub(crate) mod projections;
 pub(crate) mod records;
-mod schema;
+pub(crate) mod schema;
 pub(crate) mod search;
 pub(crate) mod seen;
 pub(crate) mod sessions;

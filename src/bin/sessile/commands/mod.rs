@@ -177,6 +177,9 @@ fn dump(store: &Store, names: &[String]) -> Result<bool> {
 
 fn check(store: &Store) -> Result<bool> {
     let findings = store.check()?;
+    for object in store.foreign_objects()? {
+        note!("the {} {:?} is not of this program, and is left alone", object.kind, object.name);
+    }
     let mut out = output::report();
     for finding in &findings {
         writeln!(out, "{}: {}", finding.place.escape_debug(), finding.detail)?;
