@@ -84,8 +84,8 @@ pub enum Error {
     DatabaseMissing(PathBuf),
     /// The path of the database is a folder.
     DatabaseIsFolder(PathBuf),
-    /// A pipe, a socket or a device lies where the database or a companion of
-    /// it is to be.
+    /// What lies where the database or a companion of it is to be is no regular
+    /// file, but a pipe, say, at which SQLite would wait.
     NotAFile(PathBuf),
     /// There is no database, but the journal of one: SQLite would write what it
     /// holds into a new one.
@@ -313,7 +313,7 @@ impl Error {
             }
             Self::NotAFile(path) => write!(
                 f,
-                "{} is a pipe, a socket or a device; move it away, or name another file for the database",
+                "{} is no regular file; move it away, or name another file for the database",
                 shown(path)
             ),
             Self::JournalAlone(path) => write!(

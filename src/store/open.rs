@@ -112,11 +112,14 @@ fn companion(path: &Path, end: &str) -> PathBuf {
 
 fn make(path: &Path) -> Result<()> {
     let folder = parent_folder(path);
-    for journal in [companion(path, "-journal"), companion(path, "-wal")] {
+    for end in ["-journal", "-wal"] {
+        let journal = companion(path, end);
+        let Ok(metadata) = journal.symlink_metadata() else { continue };
+        if !metadata.is_file() {
+            return Err(Error::NotAFile(journal));
+        }
         // Another process may have made the database meanwhile, and opened it.
-        if journal.symlink_metadata().is_ok_and(|journal| 0 < journal.len())
-            && path.symlink_metadata().is_err()
-        {
+        if 0 < metadata.len() && path.symlink_metadata().is_err() {
             return Err(Error::JournalAlone(journal));
         }
     }

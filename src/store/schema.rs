@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "1f96d6796822f889aa8615ca15dbc2104ef71b0915dc7bf1771d8cd56e9db2ff";
+const DIGEST: &str = "d74d44dadaa1d8af33370a260afa6d7bc2280a072d769b3804fb63234ab0c4e2";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {
@@ -223,7 +223,7 @@ fn keys(objects: &[Object]) -> BTreeSet<Key> {
     objects.iter().map(Object::key).collect()
 }
 
-/// The schema of a database, by name.
+/// The schema of a database: its tables, then the rest, by name.
 pub(crate) fn objects(conn: &Connection) -> Result<Vec<Object>> {
     let mut stmt = conn.prepare_cached(
         "SELECT type, name, tbl_name, rootpage, sql
@@ -239,7 +239,8 @@ pub(crate) fn objects(conn: &Connection) -> Result<Vec<Object>> {
         })
     })?;
     let mut objects: Vec<Object> = rows.collect::<rusqlite::Result<_>>()?;
-    objects.sort_unstable_by(|one, other| (&one.name, &one.kind).cmp(&(&other.name, &other.kind)));
+    // Tables first: of a table that is gone, its indexes and triggers are, too.
+    objects.sort_by_cached_key(|object| (!object.is_a("table"), object.key()));
     Ok(objects)
 }
 
@@ -363,7 +364,7 @@ mod tests {
     #[test]
     fn the_version_is_that_of_the_newest_migration() {
         let runner = embedded::migrations::runner();
-        let newest = runner.get_migrations().iter().map(|migration| migration.version()).max();
+        let newest = runner.get_migrations().iter().map(refinery::Migration::version).max();
 
         assert_eq!(newest.map(i64::from), Some(i64::from(known_version())));
     }
