@@ -268,17 +268,6 @@ fn who_waits_too_long_for_a_connection_is_told_that_the_store_is_in_use() {
 }
 
 #[test]
-fn errors_say_what_happened_and_show_no_control_characters() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("red\u{1b}[31m\u{202e}.db");
-
-    let err = StoreOptions::new().create(false).open(&path).unwrap_err();
-
-    let said = err.to_string();
-    assert!(said.contains("red\\u{1b}[31m\\u{202e}.db"), "{said}");
-}
-
-#[test]
 fn a_failure_of_sqlite_is_said_in_words_and_by_its_cause() {
     let test = TestStore::of_fixture("kward/small");
     let store = StoreOptions::new().read_only(true).open(test.store.path()).unwrap();

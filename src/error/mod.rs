@@ -1,0 +1,258 @@
+//! The one error type.
+
+mod display;
+
+use std::path::{Path, PathBuf};
+use std::{error, io};
+
+use rusqlite::ErrorCode;
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong, sorted by what a caller can do about it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    // Name something else.
+    /// No session goes by this name.
+    SessionNotFound(String),
+    /// Several sessions go by this name.
+    AmbiguousSession {
+        /// The name that was given.
+        name: String,
+        /// Each match, as its file.
+        matches: Vec<String>,
+    },
+    /// The session has no entry with this id.
+    EntryNotFound {
+        /// The id that was given.
+        entry_id: String,
+    },
+    /// The session has fewer turns.
+    TurnNotFound {
+        /// The turn that was asked for, from 0.
+        turn: u32,
+        /// How many there are.
+        turns: u64,
+    },
+    /// The session's format has no such thing.
+    Unsupported(&'static str),
+    /// There is no folder at the path of a root.
+    RootNotFound(PathBuf),
+    /// The session has an entry of this id already.
+    EntryExists {
+        /// The id that was given.
+        entry_id: String,
+    },
+    /// There is a session in this file already.
+    SessionExists(String),
+    /// What was to be written cannot be one valid line.
+    InvalidRecord(String),
+    /// Another writer has moved the leaf.
+    LeafMoved {
+        /// Where it was expected.
+        expected: Option<String>,
+        /// Where it is.
+        found: Option<String>,
+    },
+    /// Nothing was imported from this root.
+    SourceNotFound(PathBuf),
+    /// The root shows no format's marks, or those of several.
+    UnknownFormat(PathBuf),
+
+    // Choose another target.
+    /// The folder to write into holds something already.
+    TargetNotEmpty(PathBuf),
+    /// The file to write exists already.
+    TargetExists(PathBuf),
+    /// The database holds a file name that would lead out of the target.
+    UnsafePath(PathBuf),
+
+    // Make room.
+    /// What is to be imported will not fit on the database's file system.
+    DiskFull {
+        /// Bytes that it would take, by estimate.
+        needed: u64,
+        /// Bytes that are free.
+        available: u64,
+        /// The database.
+        path: PathBuf,
+    },
+
+    // Open another file, or open it otherwise.
+    /// There is no database at this path, and the options say not to make one.
+    DatabaseMissing(PathBuf),
+    /// The path of the database is a folder.
+    DatabaseIsFolder(PathBuf),
+    /// What lies where the database or a companion of it is to be is no regular
+    /// file, but a pipe, say, at which SQLite would wait.
+    NotAFile(PathBuf),
+    /// There is no database, but the journal of one: SQLite would write what it
+    /// holds into a new one.
+    JournalAlone(PathBuf),
+    /// The file is no SQLite database.
+    NotADatabase(PathBuf),
+    /// The file is a SQLite database of some other program.
+    ForeignDatabase(PathBuf),
+    /// A newer release wrote this database; this one must not touch it.
+    SchemaTooNew {
+        /// The database.
+        path: PathBuf,
+        /// Its schema version.
+        found: u32,
+        /// The newest that this release knows.
+        known: u32,
+    },
+    /// An older release wrote this database, and it is opened for reading only.
+    SchemaTooOld(PathBuf),
+    /// The schema is not the one that this program makes: nothing in the
+    /// database is believed. [`recover`](crate::recover()) reads what is left.
+    SchemaDiffers {
+        /// The database.
+        path: PathBuf,
+        /// The first object that differs, as in "table lines".
+        object: String,
+        /// How it differs, as in "is missing".
+        difference: &'static str,
+    },
+    /// A change was interrupted before the database was in WAL mode, and it is
+    /// opened for reading only: to undo the change is to write.
+    ChangeInterrupted(PathBuf),
+    /// SQLite cannot open the database.
+    Unopenable {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+
+    // Try again.
+    /// Another process held the database for longer than the busy timeout, or
+    /// other threads held every connection of the store.
+    Busy,
+
+    // Look into the machine.
+    /// The file system refused.
+    Io {
+        /// What was attempted, as in "read".
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The linked SQLite can corrupt a database in WAL mode.
+    SqliteTooOld(&'static str),
+    /// SQLite reported a failure.
+    Sqlite(rusqlite::Error),
+    /// The schema could not be created or brought up to date.
+    Migration(refinery::Error),
+    /// The database is open, and no further connection to it could be opened.
+    Pool(r2d2::Error),
+    /// The database holds what this program never wrote there, or SQLite cannot
+    /// read it. [`check`](crate::Store::check) says more, and
+    /// [`recover`](crate::recover()) reads what is left.
+    Damaged(String),
+}
+
+macro_rules! kinds {
+    ($self:expr; $($variant:ident)*) => {
+        match $self {
+            $(Error::$variant { .. } => stringify!($variant),)*
+        }
+    };
+}
+
+impl Error {
+    /// The name of the variant, for callers who are told of it in text.
+    pub fn kind(&self) -> &'static str {
+        kinds!(self; SessionNotFound AmbiguousSession EntryNotFound EntryExists SessionExists
+            InvalidRecord LeafMoved TurnNotFound Unsupported RootNotFound SourceNotFound UnknownFormat TargetNotEmpty
+            TargetExists UnsafePath DiskFull DatabaseMissing DatabaseIsFolder NotAFile JournalAlone NotADatabase
+            ForeignDatabase SchemaTooNew SchemaTooOld SchemaDiffers ChangeInterrupted Unopenable Busy Io SqliteTooOld Sqlite Migration Pool Damaged)
+    }
+
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::Sqlite(err) | Self::Unopenable { source: err, .. } => Some(err),
+            Self::Migration(err) => Some(err),
+            Self::Pool(err) => Some(err),
+            Self::SessionNotFound(_)
+            | Self::AmbiguousSession { .. }
+            | Self::EntryNotFound { .. }
+            | Self::EntryExists { .. }
+            | Self::SessionExists(_)
+            | Self::InvalidRecord(_)
+            | Self::LeafMoved { .. }
+            | Self::TurnNotFound { .. }
+            | Self::Unsupported(_)
+            | Self::RootNotFound(_)
+            | Self::SourceNotFound(_)
+            | Self::UnknownFormat(_)
+            | Self::TargetNotEmpty(_)
+            | Self::TargetExists(_)
+            | Self::UnsafePath(_)
+            | Self::DiskFull { .. }
+            | Self::DatabaseMissing(_)
+            | Self::DatabaseIsFolder(_)
+            | Self::NotAFile(_)
+            | Self::JournalAlone(_)
+            | Self::NotADatabase(_)
+            | Self::ForeignDatabase(_)
+            | Self::SchemaTooNew { .. }
+            | Self::SchemaTooOld(_)
+            | Self::SchemaDiffers { .. }
+            | Self::ChangeInterrupted(_)
+            | Self::Busy
+            | Self::SqliteTooOld(_)
+            | Self::Damaged(_) => None,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(err: rusqlite::Error) -> Self {
+        match (&err, err.sqlite_error_code()) {
+            (_, Some(ErrorCode::DatabaseBusy)) => Self::Busy,
+            (_, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+            // A value that this program never wrote.
+            | (
+                rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::Utf8Error(..),
+                _,
+            ) => Self::Damaged(err.to_string()),
+            _ => Self::Sqlite(err),
+        }
+    }
+}
+
+impl From<refinery::Error> for Error {
+    fn from(err: refinery::Error) -> Self {
+        let cause = error::Error::source(&err).and_then(|cause| cause.downcast_ref());
+        match cause.and_then(rusqlite::Error::sqlite_error_code) {
+            Some(ErrorCode::DatabaseBusy) => Self::Busy,
+            _ => Self::Migration(err),
+        }
+    }
+}
+
+impl From<r2d2::Error> for Error {
+    fn from(err: r2d2::Error) -> Self {
+        // It says why a connection could not be opened, if that is why there is
+        // none; else all that the pool may have are in use.
+        match err.to_string().as_str() {
+            "timed out waiting for connection" => Self::Busy,
+            _ => Self::Pool(err),
+        }
+    }
+}
