@@ -120,7 +120,7 @@ mod tree_rows;
 mod verify;
 
 pub use capture::{CapturedBranch, CapturedEntry};
-pub use check::Finding;
+pub use check::{Finding, ForeignObject};
 pub use context::Node;
 pub use error::{Error, Failure, Result};
 pub use export::{ExportOptions, ExportReport};

@@ -24,7 +24,7 @@ pub(crate) mod problems;
 pub(crate) mod projections;
 pub(crate) mod readable;
 pub(crate) mod records;
-mod schema;
+pub(crate) mod schema;
 pub(crate) mod search;
 pub(crate) mod seen;
 pub(crate) mod sessions;

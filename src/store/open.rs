@@ -1,22 +1,33 @@
 //! Opening and making a database.
 //!
-//! What a file is, is read from its first 100 bytes before SQLite sees it:
-//! SQLite itself would create companions beside a stranger's database. And a
-//! database is made aside under a temporary name, complete, and then gets its
-//! own without replacing anything: a crash leaves no half-made database, and of
-//! processes that make the same one at once, the first wins and the others use
-//! its.
+//! A database is input. What a file is, is read from its first 100 bytes before
+//! SQLite sees it: SQLite itself would create companions beside a stranger's
+//! database, and wait at a pipe. Then a connection is opened on which nothing
+//! that the file says is done, its schema is compared with ours, and only then
+//! it is used.
+//!
+//! A path is a path: SQLite, as it is built here, would take `file:x` for a
+//! URI and `:memory:` for no file at all, so that it is given absolute paths only.
+//!
+//! A database is made aside under a temporary name, complete and in WAL mode,
+//! and then gets its own without replacing anything: a crash leaves no half-made
+//! database, and of processes that make the same one at once, the first wins and
+//! the others use its.
 
-use std::fs::{self, File};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::fs::OFlags;
 
 use super::identity::Identity;
 use super::options::{Durability, StoreOptions};
+use super::schema::Proven;
 use super::{Store, parent_folder, pool, schema};
 use crate::error::{Error, Result};
 
@@ -30,53 +41,90 @@ pub(super) fn open(path: &Path, options: &StoreOptions) -> Result<Store> {
     if rusqlite::version_number() < SQLITE_FLOOR {
         return Err(Error::SqliteTooOld(rusqlite::version()));
     }
-    match examine(path)? {
-        Found::Nothing if options.create && !options.read_only => make(path)?,
-        Found::Nothing => return Err(Error::DatabaseMissing(path.to_owned())),
-        Found::Ours { version } => schema::check_version(path, version)?,
+    match header(path)? {
+        Some(header) if is_ours(&header) => {}
+        Some(_) => return Err(Error::ForeignDatabase(path.to_owned())),
+        None if options.create && !options.read_only => make(path)?,
+        None => return Err(Error::DatabaseMissing(path.to_owned())),
     }
     connect(path, options)
 }
 
-enum Found {
-    Nothing,
-    Ours { version: u32 },
+/// Whether the header has our mark.
+fn is_ours(header: &[u8; 100]) -> bool {
+    header[68..72] == schema::APPLICATION_ID.to_be_bytes()
 }
 
-/// Says what lies at a path without changing anything.
-fn examine(path: &Path) -> Result<Found> {
-    let Some(header) = header(path)? else { return Ok(Found::Nothing) };
-    let number = |at: usize| {
-        u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
-    };
-    if number(68) != schema::APPLICATION_ID {
-        return Err(Error::ForeignDatabase(path.to_owned()));
-    }
-    Ok(Found::Ours { version: number(60) })
-}
-
-/// What a SQLite database begins with; `None` where there is nothing.
+/// What a SQLite database begins with; `None` where there is nothing. Changes
+/// nothing, and waits for nothing.
 pub(crate) fn header(path: &Path) -> Result<Option<[u8; 100]>> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(err) => return Err(Error::io("open", path)(err)),
-    };
-    let metadata = file.metadata().map_err(Error::io("open", path))?;
+    let failed = |err| Error::io("open", path)(err);
+    match path.metadata() {
+        Ok(metadata) => regular(path, &metadata)?,
+        Err(err) if err.kind() == io::ErrorKind::NotFound && !path.as_os_str().is_empty() => {
+            return Ok(None);
+        }
+        Err(err) => return Err(failed(err)),
+    }
+    // Should it have become a pipe since: not to wait for its other end.
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags.bits().cast_signed());
+    let mut file = options.open(path).map_err(failed)?;
+    regular(path, &file.metadata().map_err(failed)?)?;
+    check_companions(path)?;
+    let mut header = [0; 100];
+    match file.read_exact(&mut header) {
+        Ok(()) if header.starts_with(b"SQLite format 3\0") => Ok(Some(header)),
+        Err(err) if err.kind() != io::ErrorKind::UnexpectedEof => Err(Error::io("read", path)(err)),
+        _ => Err(Error::NotADatabase(path.to_owned())),
+    }
+}
+
+fn regular(path: &Path, metadata: &fs::Metadata) -> Result<()> {
     if metadata.is_dir() {
         return Err(Error::DatabaseIsFolder(path.to_owned()));
     }
-    let mut header = [0; 100];
-    if file.read_exact(&mut header).is_err() || !header.starts_with(b"SQLite format 3\0") {
-        return Err(Error::NotADatabase(path.to_owned()));
+    if !metadata.is_file() {
+        return Err(Error::NotAFile(path.to_owned()));
     }
-    Ok(Some(header))
+    Ok(())
+}
+
+/// SQLite opens what lies beside a database by these names, and would wait at a pipe.
+fn check_companions(path: &Path) -> Result<()> {
+    // A link may lead to the database: its companions lie beside itself.
+    let real = fs::canonicalize(path).map_err(Error::io("open", path))?;
+    for end in ["-journal", "-wal", "-shm"] {
+        let companion = companion(&real, end);
+        match companion.symlink_metadata() {
+            Ok(metadata) if !metadata.is_file() => return Err(Error::NotAFile(companion)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn companion(path: &Path, end: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(end);
+    PathBuf::from(name)
 }
 
 fn make(path: &Path) -> Result<()> {
     let folder = parent_folder(path);
-    let made = !folder.exists();
-    if made {
+    for end in ["-journal", "-wal"] {
+        let journal = companion(path, end);
+        let Ok(metadata) = journal.symlink_metadata() else { continue };
+        if !metadata.is_file() {
+            return Err(Error::NotAFile(journal));
+        }
+        // Another process may have made the database meanwhile, and opened it.
+        if 0 < metadata.len() && path.symlink_metadata().is_err() {
+            return Err(Error::JournalAlone(journal));
+        }
+    }
+    if !folder.exists() {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -87,14 +135,13 @@ fn make(path: &Path) -> Result<()> {
         .prefix(".sessile-new-")
         .tempfile_in(&folder)
         .map_err(Error::io("write into", &folder))?;
-    let mut conn = Connection::open_with_flags(
-        aside.path(),
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
-    // In WAL mode the header could still be in the WAL when the file gets its
-    // name; a rollback journal leaves everything in the file.
+    let mut conn = connection(aside.path(), Access::Write).map_err(unopenable(path))?;
     conn.execute_batch(PAGE_SIZE)?;
-    schema::migrate(path, &mut conn)?;
+    schema::create(&mut conn)?;
+    // To switch later, in a file that has its name, would leave a journal beside
+    // it after a crash, which no reader may roll back.
+    conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    // This empties the WAL and removes it: everything is in the file.
     conn.close().map_err(|(_, err)| Error::from(err))?;
     aside.as_file().sync_all().map_err(Error::io("write", path))?;
     match aside.persist_noclobber(path) {
@@ -110,60 +157,121 @@ fn make(path: &Path) -> Result<()> {
 }
 
 fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {
-    let mut flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    if options.read_only {
-        flags |= OpenFlags::SQLITE_OPEN_READ_ONLY;
-    } else {
-        flags |= OpenFlags::SQLITE_OPEN_READ_WRITE;
+    if !options.read_only {
         // SQLite would fall back to reading only, and fail at the first write.
-        fs::OpenOptions::new().write(true).open(path).map_err(Error::io("write to", path))?;
+        OpenOptions::new().write(true).open(path).map_err(Error::io("write to", path))?;
     }
     // The process may change its working directory before the next connection.
-    let absolute = std::path::absolute(path).map_err(Error::io("open", path))?;
+    let full = std::path::absolute(path).map_err(Error::io("open", path))?;
     // Not through the pool, which would retry for the whole timeout before it
     // reports a database that cannot be opened.
-    let mut first = Connection::open_with_flags(&absolute, flags)?;
-    let prepared = prepare(&first, options).map_err(Error::from);
-    if options.read_only {
-        prepared
-            .and_then(|()| schema::check_current(path, &first))
-            .map_err(|err| explain_read_only(path, err))?;
-    } else {
-        prepared?;
-        schema::migrate(path, &mut first)?;
-    }
+    let first = opened(&full, options).map_err(|err| explain(path, &full, err))?;
     // Whoever has read a database has its journal open, where there is one.
-    let identity = Identity::of(&absolute)?;
-    let pool = pool::pool(first, &absolute, flags, options)?;
+    let identity = Identity::of(&full)?;
+    let pool = pool::pool(first, &full, options)?;
     Ok(Store {
         pool,
         identity: Arc::new(identity),
-        path: Arc::from(path),
+        path: Arc::from(full),
         busy_timeout: options.busy_timeout,
         compression: options.compression,
     })
 }
 
-/// A journal in WAL mode is read through a companion file, which has to be made.
-fn explain_read_only(path: &Path, err: Error) -> Error {
-    match &err {
-        Error::Sqlite(cause)
-            if matches!(
-                cause.sqlite_error_code(),
-                Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen)
-            ) =>
-        {
-            let reason = "even a reader needs to; copy the database to a folder of your own";
-            Error::io("write beside", path)(io::Error::new(io::ErrorKind::PermissionDenied, reason))
+/// What a connection may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+/// A connection on which nothing that the database says is done yet: nothing of
+/// its schema is run, and no extension loaded.
+pub(crate) fn connection(path: &Path, access: Access) -> rusqlite::Result<Connection> {
+    let flags = match access {
+        Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+    };
+    let path = literal(path);
+    let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // A damaged page is found when it is read, not when it has done harm.
+    conn.execute_batch("PRAGMA cell_size_check = ON;")?;
+    conn.set_prepared_statement_cache_capacity(96);
+    Ok(conn)
+}
+
+/// A path that SQLite takes for nothing else.
+fn literal(path: &Path) -> PathBuf {
+    // Whatever is absolute already stays as it is.
+    Path::new("./").join(path)
+}
+
+/// A connection to a database whose schema is ours, ready for use.
+pub(super) fn opened(path: &Path, options: &StoreOptions) -> Result<Connection> {
+    let access = if options.read_only { Access::Read } else { Access::Write };
+    let mut conn = connection(path, access)?;
+    conn.busy_timeout(options.busy_timeout)?;
+    let proven = schema::prove(path, &conn)?;
+    if options.read_only && matches!(proven, Proven::Older(_)) {
+        return Err(Error::SchemaTooOld(path.to_owned()));
+    }
+    prepare(&conn, options)?;
+    if !options.read_only {
+        match proven {
+            Proven::Current { is_marked: true } => {}
+            Proven::Current { is_marked: false } => schema::mark(&conn)?,
+            Proven::Older(_) => schema::migrate(path, &mut conn)?,
         }
+    }
+    Ok(conn)
+}
+
+fn unopenable(path: &Path) -> impl FnOnce(rusqlite::Error) -> Error {
+    move |source| Error::Unopenable { path: path.to_owned(), source }
+}
+
+/// Names the database in an error of its opening, by the path that was given.
+fn explain(path: &Path, full: &Path, err: Error) -> Error {
+    // The results of SQLite that say more than their code.
+    const READONLY_ROLLBACK: i32 = rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
+    let given = path.to_owned();
+    match err {
+        Error::Damaged(detail) => Error::Damaged(format!("{}: {detail}", path.display())),
+        Error::SchemaTooOld(_) => Error::SchemaTooOld(given),
+        Error::SchemaTooNew { found, known, .. } => {
+            Error::SchemaTooNew { path: given, found, known }
+        }
+        Error::SchemaDiffers { object, difference, .. } => {
+            Error::SchemaDiffers { path: given, object, difference }
+        }
+        Error::Sqlite(cause) => match cause.sqlite_error().map(|error| error.extended_code) {
+            Some(READONLY_ROLLBACK) => Error::ChangeInterrupted(given),
+            // A journal in WAL mode is read through a companion file, which has to be made.
+            Some(_) if needs_companion(&cause) && !may_write_beside(full) => {
+                let reason = "even a reader needs to; copy the database to a folder of your own";
+                let denied = io::Error::new(io::ErrorKind::PermissionDenied, reason);
+                Error::io("write beside", path)(denied)
+            }
+            _ => unopenable(path)(cause),
+        },
         _ => err,
     }
 }
 
+fn needs_companion(cause: &rusqlite::Error) -> bool {
+    matches!(cause.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
+}
+
+fn may_write_beside(path: &Path) -> bool {
+    // Companions lie beside what a link leads to.
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    rustix::fs::access(parent_folder(&real), rustix::fs::Access::WRITE_OK).is_ok()
+}
+
 /// Settings of every connection; all but the journal mode last as long as it.
-pub(super) fn prepare(conn: &Connection, options: &StoreOptions) -> rusqlite::Result<()> {
-    conn.busy_timeout(options.busy_timeout)?;
-    conn.set_prepared_statement_cache_capacity(96);
+fn prepare(conn: &Connection, options: &StoreOptions) -> rusqlite::Result<()> {
     conn.execute_batch(
         "-- Projections cascade from their session.
          PRAGMA foreign_keys = ON;

@@ -118,11 +118,17 @@ impl StoreOptions {
     /// [`DatabaseMissing`](crate::Error::DatabaseMissing),
     /// [`DatabaseIsFolder`](crate::Error::DatabaseIsFolder),
     /// [`NotADatabase`](crate::Error::NotADatabase),
+    /// [`NotAFile`](crate::Error::NotAFile),
+    /// [`JournalAlone`](crate::Error::JournalAlone),
     /// [`ForeignDatabase`](crate::Error::ForeignDatabase),
     /// [`SchemaTooNew`](crate::Error::SchemaTooNew),
     /// [`SchemaTooOld`](crate::Error::SchemaTooOld),
+    /// [`SchemaDiffers`](crate::Error::SchemaDiffers),
+    /// [`ChangeInterrupted`](crate::Error::ChangeInterrupted),
     /// [`SqliteTooOld`](crate::Error::SqliteTooOld), each for what it says;
-    /// [`Io`](crate::Error::Io) when the path cannot be read or written.
+    /// [`Damaged`](crate::Error::Damaged) when the schema cannot be read;
+    /// [`Io`](crate::Error::Io) or [`Unopenable`](crate::Error::Unopenable)
+    /// when the path cannot be read or written.
     pub fn open(&self, path: &Path) -> Result<Store> {
         open::open(path, self)
     }

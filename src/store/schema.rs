@@ -1,9 +1,26 @@
-//! The schema's version, and bringing it up to date.
+//! The schema: its version, bringing it up to date, and the proof that a
+//! database has it.
+//!
+//! A database is input. Before anything in it is believed, its schema is
+//! compared with the one that the migrations make, object by object. What an
+//! object *is* decides, not what the header says of its version: a wrong byte
+//! there locks nobody out.
+//!
+//! To make the schema in memory takes three times as long as to open a
+//! database. So its digest stands here, and only where that does not match
+//! (objects of others, an older or a damaged schema) are the objects made and
+//! compared. A digest that is out of date costs time, and a test says so.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::OnceLock;
 
+use chrono::DateTime;
 use refinery::error::Kind;
-use rusqlite::Connection;
+use refinery::{Runner, Target};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
@@ -14,61 +31,341 @@ mod embedded {
 /// Marks a SQLite file as ours; "SESL". Set by the first migration.
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
+/// The digest of the objects that the migrations make.
+const DIGEST: &str = "d74d44dadaa1d8af33370a260afa6d7bc2280a072d769b3804fb63234ab0c4e2";
+
 /// The newest schema that this release knows.
-fn known_version() -> u32 {
-    embedded::migrations::runner()
-        .get_migrations()
-        .iter()
-        .map(|migration| u32::try_from(migration.version()).unwrap_or_default())
-        .max()
-        .unwrap_or_default()
+pub(crate) fn known_version() -> u32 {
+    env!("SESSILE_SCHEMA_VERSION").parse().unwrap_or_default()
 }
 
-/// Refuses a database of a newer release before anything touches it.
-pub(super) fn check_version(path: &Path, found: u32) -> Result<()> {
-    let known = known_version();
-    if known < found {
-        return Err(Error::SchemaTooNew { path: path.to_owned(), found, known });
+/// A row of a database's schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Object {
+    /// `table`, `index`, `trigger` or `view`.
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    /// The table that it belongs to, itself if it is one.
+    pub(crate) table: String,
+    /// The page of its content; 0 where there is none.
+    root: i64,
+    pub(crate) sql: Option<String>,
+}
+
+type Key = (bool, String);
+
+impl Object {
+    /// What tells it from others. A trigger may have the name of a table, and
+    /// to SQLite names that differ in case are one.
+    fn key(&self) -> Key {
+        (self.is_a("trigger"), self.name.to_ascii_lowercase())
     }
+
+    /// The key of the table that it belongs to.
+    fn table_key(&self) -> Key {
+        (false, self.table.to_ascii_lowercase())
+    }
+
+    fn is_a(&self, kind: &str) -> bool {
+        self.kind.eq_ignore_ascii_case(kind)
+    }
+
+    /// Whether it is the same but for its place in the file.
+    fn is_like(&self, other: &Self) -> bool {
+        self.kind == other.kind
+            && self.name == other.name
+            && self.table == other.table
+            && self.sql == other.sql
+            && (self.root == 0) == (other.root == 0)
+    }
+}
+
+/// What an opened database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proven {
+    /// As this release makes it; whether its header says so, too.
+    Current { is_marked: bool },
+    /// As this version of an older release made it.
+    Older(u32),
+}
+
+/// Compares the schema of a database with ours. Nothing in it is to be believed before.
+pub(super) fn prove(path: &Path, conn: &Connection) -> Result<Proven> {
+    let path = path.to_owned();
+    let (version, known) = (user_version(conn)?, known_version());
+    let objects = objects(conn)?;
+    let Some((object, difference)) = first_difference(conn, &objects)? else {
+        if known < version {
+            // A newer release may have changed rows alone, which its history tells.
+            let found = newest_applied(conn)?;
+            if known < found {
+                return Err(Error::SchemaTooNew { path, found, known });
+            }
+        }
+        return Ok(Proven::Current { is_marked: version == known });
+    };
+    if let Some(older) = older_version(conn, &objects)? {
+        return Ok(Proven::Older(older));
+    }
+    if known < version {
+        return Err(Error::SchemaTooNew { path, found: version, known });
+    }
+    Err(Error::SchemaDiffers { path, object, difference })
+}
+
+/// The version of an older release that makes just these objects of ours.
+fn older_version(conn: &Connection, objects: &[Object]) -> Result<Option<u32>> {
+    let ours = keys(ours()?);
+    let count = objects.iter().filter(|object| ours.contains(&object.key())).count();
+    for older in (1..known_version()).rev() {
+        let expected = made_by(older)?;
+        if expected.len() == count && difference_from(conn, objects, &expected)?.is_none() {
+            return Ok((newest_applied(conn)? == older).then_some(older));
+        }
+    }
+    Ok(None)
+}
+
+/// The first object that is not as ours is, and how it differs.
+pub(crate) fn first_difference(
+    conn: &Connection,
+    objects: &[Object],
+) -> Result<Option<(String, &'static str)>> {
+    if digest(objects) == DIGEST {
+        return Ok(shared_page(objects));
+    }
+    difference_from(conn, objects, ours()?)
+}
+
+/// The first difference from what a version makes. Tables and views of others
+/// are none, nor are indexes and triggers on them.
+fn difference_from(
+    conn: &Connection,
+    objects: &[Object],
+    expected: &[Object],
+) -> Result<Option<(String, &'static str)>> {
+    let found: BTreeMap<Key, &Object> =
+        objects.iter().map(|object| (object.key(), object)).collect();
+    let ours = keys(expected);
+    for object in expected {
+        let difference = match found.get(&object.key()) {
+            None => "is missing",
+            Some(found) if !found.is_like(object) => "is not the one that this program makes",
+            Some(_) => continue,
+        };
+        return Ok(Some((format!("{} {}", object.kind, object.name), difference)));
+    }
+    for object in objects.iter().filter(|object| !ours.contains(&object.key())) {
+        let is_on_ours = ours.contains(&object.table_key());
+        let is_allowed = object.is_a("table")
+            || object.is_a("view")
+            || object.is_a("index") && !is_on_ours
+            || object.is_a("trigger") && !is_on_ours && !others_have_foreign_keys(conn, &ours)?;
+        if !is_allowed {
+            let object = format!("{} {} on {}", object.kind, object.name, object.table);
+            return Ok(Some((object, "is not of this program")));
+        }
+    }
+    Ok(shared_page(objects))
+}
+
+/// Whether a table of others has a foreign key: by its actions a change to one
+/// of ours would reach that table, and the triggers there.
+fn others_have_foreign_keys(conn: &Connection, ours: &BTreeSet<Key>) -> Result<bool> {
+    let mut stmt = conn.prepare(
+        "SELECT DISTINCT schema.name
+         FROM sqlite_schema AS schema, pragma_foreign_key_list(schema.name)",
+    )?;
+    let mut rows = stmt.query([])?;
+    while let Some(row) = rows.next()? {
+        let table = text(row, 0)?.unwrap_or_default();
+        if !ours.contains(&(false, table.to_ascii_lowercase())) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Two objects in one page, or one in the page of the schema itself.
+fn shared_page(objects: &[Object]) -> Option<(String, &'static str)> {
+    let mut pages = BTreeSet::from([1]);
+    let object = objects.iter().find(|object| object.root != 0 && !pages.insert(object.root))?;
+    Some((format!("{} {}", object.kind, object.name), "lies where another does"))
+}
+
+/// Objects of others, which are left alone.
+pub(crate) fn foreign(conn: &Connection) -> Result<Vec<Object>> {
+    let ours = keys(ours()?);
+    let mut found = objects(conn)?;
+    found.retain(|object| !ours.contains(&object.key()));
+    Ok(found)
+}
+
+/// The objects that this release makes, by name.
+pub(crate) fn ours() -> Result<&'static [Object]> {
+    static OURS: OnceLock<Vec<Object>> = OnceLock::new();
+    match OURS.get() {
+        Some(objects) => Ok(objects),
+        None => {
+            let objects = made_by(known_version())?;
+            Ok(OURS.get_or_init(|| objects))
+        }
+    }
+}
+
+fn made_by(version: u32) -> Result<Vec<Object>> {
+    let mut conn = Connection::open_in_memory()?;
+    runner(version).run(&mut conn)?;
+    objects(&conn)
+}
+
+fn keys(objects: &[Object]) -> BTreeSet<Key> {
+    objects.iter().map(Object::key).collect()
+}
+
+/// The schema of a database: its tables, then the rest, by name.
+pub(crate) fn objects(conn: &Connection) -> Result<Vec<Object>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT type, name, tbl_name, rootpage, sql
+         FROM sqlite_schema",
+    )?;
+    let rows = stmt.query_map([], |row| {
+        Ok(Object {
+            kind: text(row, 0)?.unwrap_or_default(),
+            name: text(row, 1)?.unwrap_or_default(),
+            table: text(row, 2)?.unwrap_or_default(),
+            root: row.get(3)?,
+            sql: text(row, 4)?,
+        })
+    })?;
+    let mut objects: Vec<Object> = rows.collect::<rusqlite::Result<_>>()?;
+    // Tables first: of a table that is gone, its indexes and triggers are, too.
+    objects.sort_by_cached_key(|object| (!object.is_a("table"), object.key()));
+    Ok(objects)
+}
+
+/// A text that need not be one.
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Null => None,
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            Some(String::from_utf8_lossy(bytes).into_owned())
+        }
+        ValueRef::Integer(number) => Some(number.to_string()),
+        ValueRef::Real(number) => Some(number.to_string()),
+    })
+}
+
+fn digest(objects: &[Object]) -> String {
+    let mut hasher = Sha256::new();
+    for object in objects {
+        let sql = object.sql.as_deref();
+        for text in [&object.kind, &object.name, &object.table, sql.unwrap_or_default()] {
+            hasher.update((text.len() as u64).to_le_bytes());
+            hasher.update(text);
+        }
+        hasher.update([u8::from(object.root != 0), u8::from(sql.is_some())]);
+    }
+    format!("{:x}", hasher.finalize())
+}
+
+/// Makes the schema in an empty database.
+pub(super) fn create(conn: &mut Connection) -> Result<()> {
+    runner(known_version()).run(conn)?;
     Ok(())
 }
 
-/// Refuses a database that lacks a migration, or that has one too many.
-pub(super) fn check_current(path: &Path, conn: &Connection) -> Result<()> {
-    let found = user_version(conn)?;
-    check_version(path, found)?;
-    if found < known_version() {
-        return Err(Error::SchemaTooOld(path.to_owned()));
-    }
-    Ok(())
-}
-
-/// Applies every migration that the database lacks, all or none.
+/// Applies every migration that a database of an older release lacks, all or none.
 pub(super) fn migrate(path: &Path, conn: &mut Connection) -> Result<()> {
-    let found = user_version(conn)?;
-    check_version(path, found)?;
-    if found == known_version() {
-        return Ok(());
+    check_history(conn)?;
+    let migrated = runner(known_version()).run(conn).map_err(|err| match err.kind() {
+        Kind::MissingVersion(newer) => Error::SchemaTooNew {
+            path: path.to_owned(),
+            found: u32::try_from(newer.version()).unwrap_or_default(),
+            known: known_version(),
+        },
+        _ => Error::from(err),
+    });
+    match (prove(path, conn)?, migrated) {
+        // Of two processes that bring one database up to date at once, one
+        // fails; by then the other has done it.
+        (Proven::Current { .. }, _) => Ok(()),
+        (Proven::Older(_), Err(err)) => Err(err),
+        (Proven::Older(_), Ok(_)) => Err(Error::SchemaTooOld(path.to_owned())),
     }
+}
+
+/// Writes into the header which schema the database has.
+pub(super) fn mark(conn: &Connection) -> Result<()> {
+    Ok(conn.pragma_update(None, "user_version", known_version())?)
+}
+
+fn runner(version: u32) -> Runner {
     // Grouped: otherwise refinery commits a migration and its history row
     // apart, and a crash between the two leaves a database that never opens.
-    let runner = embedded::migrations::runner().set_grouped(true);
-    // Two processes that bring the same database up to date at once both see
-    // it old; the loser fails. The winner has committed by then, so a second
-    // look finds nothing left to do.
-    match runner.run(conn).or_else(|_| runner.run(conn)) {
-        Ok(_) => Ok(()),
-        Err(err) => match err.kind() {
-            Kind::MissingVersion(newer) => Err(Error::SchemaTooNew {
-                path: path.to_owned(),
-                found: u32::try_from(newer.version()).unwrap_or_default(),
-                known: known_version(),
-            }),
-            _ => Err(Error::Migration(err)),
-        },
-    }
+    embedded::migrations::runner()
+        .set_grouped(true)
+        .set_target(Target::Version(i32::try_from(version).unwrap_or(i32::MAX)))
 }
 
-fn user_version(conn: &Connection) -> Result<u32> {
-    Ok(conn.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+/// What the header says of the schema.
+pub(crate) fn user_version(conn: &Connection) -> Result<u32> {
+    // A number beyond 31 bits is negative to SQLite.
+    let version: i32 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok(version.cast_unsigned())
+}
+
+fn newest_applied(conn: &Connection) -> Result<u32> {
+    Ok(conn
+        .prepare_cached("SELECT ifnull(max(version), 0) AS newest FROM refinery_schema_history")?
+        .query_row([], |row| row.get("newest"))?)
+}
+
+/// The history that migrations go by, as far as it goes, is that of ours:
+/// refinery would panic at a row that it did not write.
+pub(crate) fn check_history(conn: &Connection) -> Result<()> {
+    let runner = embedded::migrations::runner();
+    let mut expected = runner.get_migrations().iter();
+    let mut stmt = conn.prepare(
+        "SELECT version, name, applied_on, checksum
+         FROM refinery_schema_history
+         ORDER BY version",
+    )?;
+    let mut rows = stmt.query([])?;
+    while let Some(row) = rows.next()? {
+        let (version, name): (i64, String) = (row.get("version")?, row.get("name")?);
+        let (applied_on, checksum): (String, String) =
+            (row.get("applied_on")?, row.get("checksum")?);
+        let is_ours = expected.next().is_some_and(|migration| {
+            version == i64::from(migration.version())
+                && name == migration.name()
+                && checksum == migration.checksum().to_string()
+                && DateTime::parse_from_rfc3339(&applied_on).is_ok()
+        });
+        if !is_ours {
+            let detail = format!("the history of its schema is not ours at version {version}");
+            return Err(Error::Damaged(detail));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_is_that_of_the_migrations() {
+        let found = digest(ours().unwrap());
+
+        assert_eq!(found, DIGEST, "a migration changed: this is the DIGEST to write above");
+    }
+
+    #[test]
+    fn the_version_is_that_of_the_newest_migration() {
+        let runner = embedded::migrations::runner();
+        let newest = runner.get_migrations().iter().map(refinery::Migration::version).max();
+
+        assert_eq!(newest.map(i64::from), Some(i64::from(known_version())));
+    }
 }

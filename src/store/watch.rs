@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
 use super::Store;
+use super::open::{self, Access};
 use crate::error::Result;
 
 /// Says whether anything was written since it was last asked.
@@ -47,8 +48,7 @@ impl Store {
 
 impl Watch {
     fn begin(path: &Path) -> Result<Self> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(path, flags)?;
+        let conn = open::connection(path, Access::Read)?;
         let seen = data_version(&conn)?;
         Ok(Self { conn, seen })
     }

@@ -5,6 +5,7 @@ mod check;
 #[cfg(feature = "cli")]
 mod cli;
 mod concurrency;
+mod crashes;
 mod growth;
 mod kimi;
 mod kimi_changes;
@@ -16,9 +17,12 @@ mod listing;
 mod migrations;
 mod open;
 mod packing;
+#[cfg(feature = "cli")]
+mod paths;
 mod pi;
 mod properties;
 mod roundtrip;
+mod schema;
 mod support;
 #[cfg(feature = "cli")]
 mod terminal;

@@ -1,8 +1,10 @@
 //! Opening: what is refused, with which error, and that refusing leaves no trace.
 
+use std::error::Error as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
+use std::time::Duration;
 
 use sessile::{Error, ImportOptions, SessionFilter, Store, StoreOptions};
 
@@ -226,4 +228,59 @@ fn the_database_may_lie_below_the_root_it_imports() {
 
     assert_eq!((again.new, again.grown, again.rewritten), (0, 0, 0));
     assert_eq!(store.verify(&test.root).unwrap().differences, []);
+}
+
+#[test]
+fn who_waits_too_long_for_a_connection_is_told_that_the_store_is_in_use() {
+    let test = TestStore::of_fixture("kward/small");
+    let options = StoreOptions::new().pool_size(2).busy_timeout(Duration::from_millis(200));
+    let store = options.open(test.store.path()).unwrap();
+    let session = store.sessions(&SessionFilter::new()).unwrap().rows[0].key;
+
+    // A writer that holds its connection while it is asked for more.
+    struct Slow<'a>(&'a Barrier, &'a Barrier, bool);
+    impl std::io::Write for Slow<'_> {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            if !std::mem::replace(&mut self.2, true) {
+                self.0.wait();
+                self.1.wait();
+            }
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let (held, done) = (Barrier::new(3), Barrier::new(3));
+    let err = std::thread::scope(|scope| {
+        for _ in 0..2 {
+            let mut out = Slow(&held, &done, false);
+            let store = &store;
+            scope.spawn(move || store.dump_session(session, &mut out).unwrap());
+        }
+        held.wait();
+        let err = store.sessions(&SessionFilter::new()).map(|_| ()).unwrap_err();
+        done.wait();
+        err
+    });
+
+    assert!(matches!(err, Error::Busy), "{err:?}");
+}
+
+#[test]
+fn a_failure_of_sqlite_is_said_in_words_and_by_its_cause() {
+    let test = TestStore::of_fixture("kward/small");
+    let store = StoreOptions::new().read_only(true).open(test.store.path()).unwrap();
+    let reading = store.create(&sessile::NewSession::new("/w")).map(|_| ()).unwrap_err();
+    let crash =
+        "CREATE TRIGGER crash BEFORE INSERT ON sessions BEGIN SELECT RAISE(ABORT, 'x'); END";
+    test.sqlite().execute_batch(crash).unwrap();
+    let rule = test.store.create(&sessile::NewSession::new("/w")).map(|_| ()).unwrap_err();
+
+    for (err, meaning, cause) in
+        [(reading, "opened for reading only", "readonly"), (rule, "breaks a rule", "x")]
+    {
+        assert!(err.to_string().contains(meaning), "{err}");
+        assert!(err.source().unwrap().to_string().contains(cause), "{err:?}");
+    }
 }

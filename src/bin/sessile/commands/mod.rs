@@ -192,6 +192,9 @@ fn is_undamaged(damaged: &[String]) -> bool {
 
 fn check(store: &Store) -> Result<bool> {
     let findings = store.check()?;
+    for object in store.foreign_objects()? {
+        note!("the {} {:?} is not of this program, and is left alone", object.kind, object.name);
+    }
     let mut out = output::report();
     for finding in &findings {
         writeln!(out, "{}: {}", finding.place.escape_debug(), finding.detail)?;

@@ -1,5 +1,7 @@
 //! The one error type.
 
+mod display;
+
 use std::path::{Path, PathBuf};
 use std::{error, fmt, io};
 
@@ -93,6 +95,12 @@ pub enum Error {
     DatabaseMissing(PathBuf),
     /// The path of the database is a folder.
     DatabaseIsFolder(PathBuf),
+    /// What lies where the database or a companion of it is to be is no regular
+    /// file, but a pipe, say, at which SQLite would wait.
+    NotAFile(PathBuf),
+    /// There is no database, but the journal of one: SQLite would write what it
+    /// holds into a new one.
+    JournalAlone(PathBuf),
     /// The file is no SQLite database.
     NotADatabase(PathBuf),
     /// The file is a SQLite database of some other program.
@@ -111,9 +119,30 @@ pub enum Error {
     /// What was opened lies at this path no more: it was deleted, moved or
     /// replaced. Nothing was written.
     DatabaseReplaced(PathBuf),
+    /// The schema is not the one that this program makes: nothing in the
+    /// database is believed. [`recover`](crate::recover()) reads what is left.
+    SchemaDiffers {
+        /// The database.
+        path: PathBuf,
+        /// The first object that differs, as in "table lines".
+        object: String,
+        /// How it differs, as in "is missing".
+        difference: &'static str,
+    },
+    /// A change was interrupted before the database was in WAL mode, and it is
+    /// opened for reading only: to undo the change is to write.
+    ChangeInterrupted(PathBuf),
+    /// SQLite cannot open the database.
+    Unopenable {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
 
     // Try again.
-    /// Another process held the database for longer than the busy timeout.
+    /// Another process held the database for longer than the busy timeout, or
+    /// other threads held every connection of the store.
     Busy,
 
     // Look before you repeat.
@@ -137,7 +166,7 @@ pub enum Error {
     Sqlite(rusqlite::Error),
     /// The schema could not be created or brought up to date.
     Migration(refinery::Error),
-    /// No connection could be opened.
+    /// The database is open, and no further connection to it could be opened.
     Pool(r2d2::Error),
     /// The database holds what this program never wrote there, or SQLite cannot
     /// read it. [`check`](crate::Store::check) says more, and
@@ -191,8 +220,10 @@ impl Error {
     pub fn kind(&self) -> &'static str {
         kinds!(self; SessionNotFound AmbiguousSession EntryNotFound EntryExists SessionExists
             InvalidRecord LeafMoved TurnNotFound Unsupported RootNotFound SourceNotFound UnknownFormat TargetNotEmpty
-            TargetExists UnsafePath Incomplete DiskFull DatabaseMissing DatabaseIsFolder NotADatabase ForeignDatabase
-            SchemaTooNew SchemaTooOld DatabaseReplaced CommitUnknown Busy Io SqliteTooOld Sqlite Migration Pool Damaged)
+            TargetExists UnsafePath Incomplete DiskFull DatabaseMissing DatabaseIsFolder NotAFile
+            JournalAlone NotADatabase ForeignDatabase SchemaTooNew SchemaTooOld SchemaDiffers
+            ChangeInterrupted Unopenable DatabaseReplaced CommitUnknown Busy Io SqliteTooOld Sqlite
+            Migration Pool Damaged)
     }
 
     /// Whether it tells of a place in the database that cannot be read or
@@ -215,151 +246,13 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SessionNotFound(name) => write!(
-                f,
-                "no session is called {name:?}; name one by its id, the beginning of it, or its file"
-            ),
-            Self::AmbiguousSession { name, matches } => {
-                write!(f, "several sessions are called {name:?}; name one by its file:")?;
-                matches.iter().try_for_each(|file| write!(f, "\n  {file}"))
-            }
-            Self::EntryNotFound { entry_id } => write!(f, "the session has no entry {entry_id:?}"),
-            Self::EntryExists { entry_id } => {
-                write!(f, "the session has an entry {entry_id:?} already")
-            }
-            Self::SessionExists(name) => {
-                write!(
-                    f,
-                    "there is a session {name} already; name another id, or go on with that one"
-                )
-            }
-            Self::InvalidRecord(reason) => write!(f, "this cannot be written: {reason}"),
-            Self::LeafMoved { expected, found } => {
-                let name = |leaf: &Option<String>| match leaf {
-                    Some(leaf) => format!("{leaf:?}"),
-                    None => "no entry".to_owned(),
-                };
-                write!(
-                    f,
-                    "another writer has moved the leaf from {} to {}; read on and append again",
-                    name(expected),
-                    name(found)
-                )
-            }
-            Self::TurnNotFound { turn, turns: 0 } => {
-                write!(f, "there is no turn {turn}: the session has none")
-            }
-            Self::TurnNotFound { turn, turns } => {
-                write!(f, "there is no turn {turn}: the session has {turns}, and they count from 0")
-            }
-            Self::Unsupported(reason) => f.write_str(reason),
-            Self::RootNotFound(root) => {
-                write!(f, "there is no folder {}; check the path", root.display())
-            }
-            Self::SourceNotFound(root) => {
-                write!(f, "nothing was imported from {}; import it first", root.display())
-            }
-            Self::UnknownFormat(root) => write!(
-                f,
-                "cannot tell what wrote {}: it has no folder \"sessions\" with session files; \
-                 check the path, or name the format",
-                root.display()
-            ),
-            Self::TargetNotEmpty(path) => write!(
-                f,
-                "{} is not an empty folder; name one that is empty or does not exist",
-                path.display()
-            ),
-            Self::TargetExists(path) => {
-                write!(f, "{} exists and is not overwritten; name another file", path.display())
-            }
-            Self::UnsafePath(path) => {
-                write!(f, "the name {} leads out of the target folder", path.display())
-            }
-            Self::Incomplete { done, failed } => {
-                let many = failed.len() as u64;
-                write!(f, "{many} of {} are left out:", done + many)?;
-                failed.iter().try_for_each(|failure| write!(f, "\n  {failure}"))
-            }
-            Self::DiskFull { needed, available, path } => write!(
-                f,
-                "about {needed} bytes are needed beside {}, and {available} are free; \
-                 make room, or put the database elsewhere",
-                path.display()
-            ),
-            Self::DatabaseMissing(path) => {
-                write!(f, "there is no database {}; import something first", path.display())
-            }
-            Self::DatabaseIsFolder(path) => {
-                write!(f, "{} is a folder; name a file for the database", path.display())
-            }
-            Self::NotADatabase(path) => {
-                write!(f, "{} is no SQLite database; name another file", path.display())
-            }
-            Self::ForeignDatabase(path) => write!(
-                f,
-                "{} is the database of another program; name another file",
-                path.display()
-            ),
-            Self::SchemaTooNew { path, found, known } => write!(
-                f,
-                "{} was written by a newer release (schema {found}, this one knows {known}); \
-                 upgrade to open it",
-                path.display()
-            ),
-            Self::SchemaTooOld(path) => write!(
-                f,
-                "{} was written by an older release; open it for writing once to bring it up to date",
-                path.display()
-            ),
-            Self::DatabaseReplaced(path) => write!(
-                f,
-                "{} is not the file that was opened: it was deleted, moved or replaced since; \
-                 nothing was written; open the database again",
-                path.display()
-            ),
-            Self::CommitUnknown(_) => write!(
-                f,
-                "the disk failed when a change was written, which may have been made or not; \
-                 look before you repeat it"
-            ),
-            Self::Busy => {
-                write!(f, "the database is in use by another process; try again when it is done")
-            }
-            Self::Io { action, path, .. } => write!(f, "cannot {action} {}", path.display()),
-            Self::SqliteTooOld(version) => write!(
-                f,
-                "SQLite {version} is linked, which can corrupt databases in WAL mode; \
-                 3.51.3 is the first that does not"
-            ),
-            Self::Sqlite(err)
-                if matches!(
-                    err.sqlite_error_code(),
-                    Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)
-                ) =>
-            {
-                write!(f, "the disk is full, or fails; make room and try again")
-            }
-            // The cause speaks for itself, through `source`.
-            Self::Sqlite(_) => write!(f, "SQLite failed"),
-            Self::Migration(_) => write!(f, "the schema could not be brought up to date"),
-            Self::Pool(_) => write!(f, "the database could not be opened"),
-            Self::Damaged(detail) => write!(
-                f,
-                "the database is damaged: {detail}; check it, or recover what is left into a new one"
-            ),
-        }
-    }
-}
-
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
-            Self::Sqlite(err) | Self::CommitUnknown(err) => Some(err),
+            Self::Sqlite(err) | Self::CommitUnknown(err) | Self::Unopenable { source: err, .. } => {
+                Some(err)
+            }
             Self::Migration(err) => Some(err),
             Self::Pool(err) => Some(err),
             Self::SessionNotFound(_)
@@ -381,11 +274,15 @@ impl error::Error for Error {
             | Self::DiskFull { .. }
             | Self::DatabaseMissing(_)
             | Self::DatabaseIsFolder(_)
+            | Self::NotAFile(_)
+            | Self::JournalAlone(_)
             | Self::NotADatabase(_)
             | Self::ForeignDatabase(_)
             | Self::SchemaTooNew { .. }
             | Self::SchemaTooOld(_)
             | Self::DatabaseReplaced(_)
+            | Self::SchemaDiffers { .. }
+            | Self::ChangeInterrupted(_)
             | Self::Busy
             | Self::SqliteTooOld(_)
             | Self::Damaged(_) => None,
@@ -395,18 +292,39 @@ impl error::Error for Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(err: rusqlite::Error) -> Self {
-        match err.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy) => Self::Busy,
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                Self::Damaged(err.to_string())
-            }
+        match (&err, err.sqlite_error_code()) {
+            (_, Some(ErrorCode::DatabaseBusy)) => Self::Busy,
+            (_, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+            // A value that this program never wrote.
+            | (
+                rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::Utf8Error(..),
+                _,
+            ) => Self::Damaged(err.to_string()),
             _ => Self::Sqlite(err),
+        }
+    }
+}
+
+impl From<refinery::Error> for Error {
+    fn from(err: refinery::Error) -> Self {
+        let cause = error::Error::source(&err).and_then(|cause| cause.downcast_ref());
+        match cause.and_then(rusqlite::Error::sqlite_error_code) {
+            Some(ErrorCode::DatabaseBusy) => Self::Busy,
+            _ => Self::Migration(err),
         }
     }
 }
 
 impl From<r2d2::Error> for Error {
     fn from(err: r2d2::Error) -> Self {
-        Self::Pool(err)
+        // It says why a connection could not be opened, if that is why there is
+        // none; else all that the pool may have are in use.
+        match err.to_string().as_str() {
+            "timed out waiting for connection" => Self::Busy,
+            _ => Self::Pool(err),
+        }
     }
 }

@@ -1,0 +1,108 @@
+//! Stored rows against folded ones.
+
+use rusqlite::Connection;
+use rusqlite::types::Value;
+
+use super::Findings;
+use crate::error::Result;
+use crate::model::SessionKey;
+
+/// A table to compare, and how.
+pub(super) struct Table<'a> {
+    pub(super) name: &'a str,
+    pub(super) columns: &'a [String],
+    /// What its rows of one session are ordered by.
+    pub(super) order: &'a str,
+}
+
+/// Adds a finding where the rows of a session differ.
+pub(super) fn compare(
+    conn: &Connection,
+    table: &Table<'_>,
+    session: SessionKey,
+    place: &str,
+    findings: &mut Findings,
+) -> Result<()> {
+    let Table { name: table, columns, order } = table;
+    // Table and column names come from the schema and from constants.
+    let select = |schema: &str| {
+        format!(
+            "SELECT {} FROM {schema}.{table} WHERE session_key = ?1 ORDER BY {order}",
+            columns.join(", ")
+        )
+    };
+    let mut stored_stmt = conn.prepare_cached(&select("main"))?;
+    let mut folded_stmt = conn.prepare_cached(&select("temp"))?;
+    let mut stored_rows = stored_stmt.query([session])?;
+    let mut folded_rows = folded_stmt.query([session])?;
+    loop {
+        match (stored_rows.next()?, folded_rows.next()?) {
+            (None, None) => return Ok(()),
+            (Some(stored), Some(folded)) => {
+                for (n, column) in columns.iter().enumerate() {
+                    let stored: Value = stored.get(n)?;
+                    let folded: Value = folded.get(n)?;
+                    if stored != folded {
+                        let detail = format!(
+                            "{table}.{column} is {}, the log says {}",
+                            show(&stored),
+                            show(&folded)
+                        );
+                        // What follows would differ for the same reason.
+                        findings.add(place, detail);
+                        return Ok(());
+                    }
+                }
+            }
+            (Some(_), None) => {
+                findings.add(place, format!("{table} has a row that the log does not give"));
+                return Ok(());
+            }
+            (None, Some(_)) => {
+                findings.add(place, format!("{table} lacks a row that the log gives"));
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn show(value: &Value) -> String {
+    match value {
+        Value::Null => "absent".to_owned(),
+        Value::Integer(number) => number.to_string(),
+        Value::Real(number) => number.to_string(),
+        Value::Text(text) => format!("{:?}", text.chars().take(80).collect::<String>()),
+        Value::Blob(bytes) => {
+            format!("{:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(80)]))
+        }
+    }
+}
+
+/// Which sessions the index of queries says hold each of its terms, and which hold it.
+pub(super) fn compare_search(conn: &Connection, findings: &mut Findings) -> Result<()> {
+    conn.execute_batch(
+        "CREATE VIRTUAL TABLE temp.stored_terms USING fts5vocab (main, session_search, instance);
+         CREATE VIRTUAL TABLE temp.folded_terms USING fts5vocab (temp, session_search, instance);",
+    )?;
+    let mut stored_stmt = conn.prepare("SELECT term, doc FROM temp.stored_terms")?;
+    let mut folded_stmt = conn.prepare("SELECT term, doc FROM temp.folded_terms")?;
+    let mut stored_rows = stored_stmt.query([])?;
+    let mut folded_rows = folded_stmt.query([])?;
+    loop {
+        let (stored, folded) = (stored_rows.next()?, folded_rows.next()?);
+        let (Some(stored), Some(folded)) = (stored, folded) else {
+            if stored.is_some() != folded.is_some() {
+                findings.add("session_search", "it does not hold as many terms as the log gives");
+            }
+            return Ok(());
+        };
+        if stored.get_ref(0)? != folded.get_ref(0)? || stored.get_ref(1)? != folded.get_ref(1)? {
+            let show = |row: &rusqlite::Row<'_>| -> rusqlite::Result<String> {
+                Ok(format!("session {} with {}", row.get::<_, i64>(1)?, show(&row.get(0)?)))
+            };
+            let detail = format!("it holds {}, the log gives {}", show(stored)?, show(folded)?);
+            findings.add("session_search", detail);
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The log against its checksums, sizes and digests.
+
+use rusqlite::Connection;
+use sha2::{Digest, Sha256};
+
+use super::Findings;
+use crate::error::Result;
+use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::log;
+
+/// Each line's checksum, each file's digest, size and number of lines.
+pub(super) fn check_files(conn: &Connection, findings: &mut Findings) -> Result<()> {
+    let mut stmt = conn.prepare("SELECT file_id FROM files ORDER BY file_id")?;
+    let ids: Vec<i64> =
+        stmt.query_map([], |row| row.get("file_id"))?.collect::<rusqlite::Result<_>>()?;
+    for file_id in ids {
+        let file = files::file_by_id(conn, file_id)?;
+        if matches!(file.kind, FileKind::Log | FileKind::Document) {
+            check_content(conn, &file, findings)?;
+        }
+    }
+    for (table, key) in [("lines", "line_key"), ("chunks", "chunk_key")] {
+        let kind = if table == "lines" { "log" } else { "document" };
+        let mut stmt = conn.prepare(&format!(
+            "SELECT count(*) AS loose
+             FROM {table}
+             WHERE {key} >> 32 NOT IN (SELECT file_id FROM files WHERE kind = '{kind}')"
+        ))?;
+        let loose: i64 = stmt.query_row([], |row| row.get("loose"))?;
+        if 0 < loose {
+            findings.add(table, format!("{loose} rows belong to no file"));
+        }
+    }
+    Ok(())
+}
+
+fn check_content(conn: &Connection, file: &FileRow, findings: &mut Findings) -> Result<()> {
+    let place = format!("file {}", String::from_utf8_lossy(&file.path));
+    let mut hasher = Sha256::new();
+    let mut size = 0;
+    // A local chain goes on where the one it begins with was left.
+    let mut count = file.base_count;
+    let mut broken = Vec::new();
+    log::each_unproven(conn, file.kind, log::keys(file.file_id), |key, raw, is_proven| {
+        let position = log::line_number(key);
+        count += 1;
+        if position != count {
+            broken.push(format!("line {count} is missing"));
+            count = position;
+        }
+        if !is_proven {
+            broken.push(format!("line {position} does not match its checksum"));
+        }
+        hasher.update(raw);
+        size += raw.len() as u64;
+        Ok(())
+    })?;
+    if size != file.size {
+        broken.push(format!("it holds {size} bytes, imported were {}", file.size));
+    }
+    if count != file.line_count {
+        broken.push(format!("it holds {count} lines, imported were {}", file.line_count));
+    }
+    if file.state != FileState::Local && Some(&hasher.finalize()[..]) != file.sha256.as_deref() {
+        broken.push("it does not match its digest".to_owned());
+    }
+    broken.into_iter().for_each(|detail| findings.add(place.as_str(), detail));
+    Ok(())
+}

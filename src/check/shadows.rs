@@ -1,0 +1,95 @@
+//! Tables in memory of the connection alone, into which sessions are folded again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::Connection;
+
+use super::projections::PROJECTIONS;
+use crate::error::Result;
+use crate::fold::{self, kimi};
+use crate::format::kimi::registry::Registry;
+use crate::model::SessionKey;
+use crate::store::{schema, sessions};
+
+/// Makes temporary tables and indexes like the projections'; returns each table's
+/// columns to compare. By our schema, not by what the database says that it is.
+pub(super) fn make_shadows(conn: &Connection) -> Result<BTreeMap<&'static str, Vec<String>>> {
+    let mut columns = BTreeMap::new();
+    let others = ["sessions", "workspaces", "session_search"];
+    for table in PROJECTIONS.map(|(table, _)| table).into_iter().chain(others) {
+        let mut objects: Vec<_> = schema::ours()?
+            .iter()
+            .filter(|object| object.table == table && ["table", "index"].contains(&&*object.kind))
+            .collect();
+        objects.sort_by_key(|object| object.kind != "table"); // before its indexes
+        for sql in objects.iter().filter_map(|object| object.sql.as_ref()) {
+            let sql = sql
+                .replacen("CREATE TABLE ", "CREATE TEMP TABLE ", 1)
+                .replacen("CREATE VIRTUAL TABLE ", "CREATE VIRTUAL TABLE temp.", 1)
+                .replacen("CREATE INDEX ", "CREATE INDEX temp.", 1)
+                .replacen("CREATE UNIQUE INDEX ", "CREATE UNIQUE INDEX temp.", 1);
+            conn.execute_batch(&sql)?;
+        }
+        let mut stmt = conn.prepare(
+            // Problems are numbered as they come; the number means nothing.
+            "SELECT name FROM pragma_table_info(?1, 'temp') WHERE name <> 'problem_id'",
+        )?;
+        let names = stmt.query_map([table], |row| row.get("name"))?;
+        columns.insert(table, names.collect::<rusqlite::Result<_>>()?);
+    }
+    conn.execute_batch(
+        "INSERT INTO temp.workspaces (workspace_id, path, host)
+         SELECT workspace_id, path, host FROM main.workspaces;",
+    )?;
+    Ok(columns)
+}
+
+/// Paths of a source's sessions, by the database itself.
+pub(super) fn main_paths(conn: &Connection, source_id: i64) -> Result<BTreeSet<Vec<u8>>> {
+    let mut stmt = conn.prepare("SELECT path FROM main.sessions WHERE source_id = ?1")?;
+    let rows = stmt.query_map([source_id], |row| row.get("path"))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Folds a session into the shadow tables; returns its path, `None` when its files are gone.
+pub(super) fn refold_shadow(
+    conn: &Connection,
+    session: SessionKey,
+    registries: &BTreeMap<i64, Registry>,
+) -> Result<Option<Vec<u8>>> {
+    shadow_session(conn, session)?;
+    let Some((source, path)) = sessions::place(conn, session)? else { return Ok(None) };
+    if let Some(registry) = registries.get(&source.source_id) {
+        let Some(unit) = kimi::unit_of(conn, source.source_id, &path)? else { return Ok(None) };
+        kimi::refold(conn, registry, session, &unit)?;
+        return Ok(Some(path));
+    }
+    let Some((file, source)) = sessions::file_of(conn, session)? else { return Ok(None) };
+    fold::refold(conn, &file, source.format, session)?;
+    Ok(Some(file.path))
+}
+
+/// Gives a session its empty shadow, from what the file and source say of it.
+fn shadow_session(conn: &Connection, session: SessionKey) -> Result<()> {
+    let mut stmt = conn.prepare_cached(
+        "INSERT INTO temp.sessions (session_key, source_id, path, file_id, format, header,
+                                    modified_at, first_message, message_count, search_text,
+                                    entry_count)
+         SELECT session.session_key, file.source_id, file.path, file.file_id, source.format,
+                'missing', 0, '', 0, '', 0
+         FROM main.sessions AS session
+         JOIN main.files AS file ON file.file_id = session.file_id
+         JOIN main.sources AS source ON source.source_id = file.source_id
+         WHERE session.session_key = ?1
+
+         UNION ALL
+
+         SELECT session.session_key, session.source_id, session.path, NULL, source.format,
+                'missing', 0, '', 0, '', 0
+         FROM main.sessions AS session
+         JOIN main.sources AS source ON source.source_id = session.source_id
+         WHERE session.session_key = ?1 AND session.file_id IS NULL",
+    )?;
+    stmt.execute([session])?;
+    Ok(())
+}

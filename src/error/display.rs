@@ -1,0 +1,293 @@
+//! What is said of each error: what happened, where, and what to do.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::Path;
+
+use rusqlite::ErrorCode;
+
+use super::Error;
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SessionNotFound(_)
+            | Self::AmbiguousSession { .. }
+            | Self::EntryNotFound { .. }
+            | Self::EntryExists { .. }
+            | Self::SessionExists(_)
+            | Self::InvalidRecord(_)
+            | Self::LeafMoved { .. }
+            | Self::TurnNotFound { .. }
+            | Self::Unsupported(_) => self.fmt_of_sessions(f),
+            Self::RootNotFound(_)
+            | Self::SourceNotFound(_)
+            | Self::UnknownFormat(_)
+            | Self::TargetNotEmpty(_)
+            | Self::TargetExists(_)
+            | Self::UnsafePath(_)
+            | Self::Incomplete { .. }
+            | Self::DiskFull { .. } => self.fmt_of_files(f),
+            Self::DatabaseMissing(_)
+            | Self::DatabaseIsFolder(_)
+            | Self::NotAFile(_)
+            | Self::JournalAlone(_)
+            | Self::NotADatabase(_)
+            | Self::ForeignDatabase(_)
+            | Self::SchemaTooNew { .. }
+            | Self::SchemaTooOld(_)
+            | Self::SchemaDiffers { .. }
+            | Self::ChangeInterrupted(_)
+            | Self::DatabaseReplaced(_)
+            | Self::Unopenable { .. } => self.fmt_of_opening(f),
+            Self::Busy
+            | Self::CommitUnknown(_)
+            | Self::Io { .. }
+            | Self::SqliteTooOld(_)
+            | Self::Sqlite(_)
+            | Self::Migration(_)
+            | Self::Pool(_)
+            | Self::Damaged(_) => self.fmt_of_machine(f),
+        }
+    }
+}
+
+/// What is shown of the variants, a part of the enum each: only `fmt` calls them.
+impl Error {
+    fn fmt_of_sessions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SessionNotFound(name) => write!(
+                f,
+                "no session is called {name:?}; name one by its id, the beginning of it, or its file"
+            ),
+            Self::AmbiguousSession { name, matches } => {
+                write!(f, "several sessions are called {name:?}; name one by its file:")?;
+                matches.iter().try_for_each(|file| write!(f, "\n  {file}"))
+            }
+            Self::EntryNotFound { entry_id } => {
+                write!(f, "the session has no entry {entry_id:?}; its tree shows those that it has")
+            }
+            Self::EntryExists { entry_id } => {
+                write!(f, "the session has an entry {entry_id:?} already; give another id, or none")
+            }
+            Self::SessionExists(name) => write!(
+                f,
+                "there is a session {name} already; give another id, or go on with that one"
+            ),
+            Self::InvalidRecord(reason) => {
+                write!(f, "this cannot be written: {reason}")
+            }
+            Self::LeafMoved { expected, found } => {
+                let name = |leaf: &Option<String>| match leaf {
+                    Some(leaf) => format!("{leaf:?}"),
+                    None => "no entry".to_owned(),
+                };
+                write!(
+                    f,
+                    "another writer has moved the leaf from {} to {}; read on and append again",
+                    name(expected),
+                    name(found)
+                )
+            }
+            Self::TurnNotFound { turn, turns: 0 } => {
+                write!(f, "there is no turn {turn}: the session has none")
+            }
+            Self::TurnNotFound { turn, turns } => {
+                write!(f, "there is no turn {turn}: the session has {turns}, and they count from 0")
+            }
+            Self::Unsupported(reason) => f.write_str(reason),
+            _ => Ok(()),
+        }
+    }
+
+    fn fmt_of_files(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RootNotFound(root) => {
+                write!(f, "there is no folder {}; check the path", shown(root))
+            }
+            Self::SourceNotFound(root) => {
+                write!(f, "nothing was imported from {}; import it first", shown(root))
+            }
+            Self::UnknownFormat(root) => write!(
+                f,
+                "cannot tell what wrote {}: it has no folder \"sessions\" with session files; \
+                 check the path, or name the format",
+                shown(root)
+            ),
+            Self::TargetNotEmpty(path) => write!(
+                f,
+                "{} is not an empty folder; name one that is empty or does not exist",
+                shown(path)
+            ),
+            Self::TargetExists(path) => {
+                write!(f, "{} exists and is not overwritten; name another file", shown(path))
+            }
+            Self::UnsafePath(path) => write!(
+                f,
+                "the database holds a file called {}, which leads out of the target folder; \
+                 nothing was written there",
+                shown(path)
+            ),
+            Self::Incomplete { done, failed } => {
+                let many = failed.len() as u64;
+                write!(f, "{many} of {} are left out:", done + many)?;
+                failed.iter().try_for_each(|failure| write!(f, "\n  {failure}"))
+            }
+            Self::DiskFull { needed, available, path } => write!(
+                f,
+                "about {needed} bytes are needed beside {}, and {available} are free; \
+                 make room, or put the database elsewhere",
+                shown(path)
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn fmt_of_opening(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DatabaseMissing(path) => {
+                write!(f, "there is no database {}; import something first", shown(path))
+            }
+            Self::DatabaseIsFolder(path) => {
+                write!(f, "{} is a folder; name a file for the database", shown(path))
+            }
+            Self::NotAFile(path) => write!(
+                f,
+                "{} is no regular file; move it away, or name another file for the database",
+                shown(path)
+            ),
+            Self::JournalAlone(path) => write!(
+                f,
+                "{} is the journal of a database that is gone; \
+                 put the database back, or move the journal away",
+                shown(path)
+            ),
+            Self::NotADatabase(path) => {
+                write!(f, "{} is no SQLite database; name another file", shown(path))
+            }
+            Self::ForeignDatabase(path) => write!(
+                f,
+                "{} is marked as the database of another program; name another file, \
+                 or recover it if it was ours",
+                shown(path)
+            ),
+            Self::SchemaTooNew { path, found, known } => write!(
+                f,
+                "{} was written by a newer release (schema {found}, this one knows {known}); \
+                 upgrade to open it",
+                shown(path)
+            ),
+            Self::SchemaTooOld(path) => write!(
+                f,
+                "{} was written by an older release; open it for writing once, as `rebuild` does, \
+                 to bring it up to date",
+                shown(path)
+            ),
+            Self::SchemaDiffers { path, object, difference } => write!(
+                f,
+                "{}: {} {difference}, so that nothing in it is believed; \
+                 recover what is left into a new database",
+                shown(path),
+                object
+            ),
+            Self::ChangeInterrupted(path) => write!(
+                f,
+                "a change to {} was interrupted; open it for writing once, as `rebuild` does, \
+                 which undoes what was left half done",
+                shown(path)
+            ),
+            Self::DatabaseReplaced(path) => write!(
+                f,
+                "{} is not the file that was opened: it was deleted, moved or replaced since; \
+                 nothing was written; open the database again",
+                shown(path)
+            ),
+            Self::Unopenable { path, source } => {
+                write!(f, "cannot open {}: {}", shown(path), meaning(source))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn fmt_of_machine(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => write!(
+                f,
+                "the database is in use by another process or by other threads of this one; \
+                 try again when they are done"
+            ),
+            Self::CommitUnknown(_) => write!(
+                f,
+                "the disk failed when a change was written, which may have been made or not; \
+                 look before you repeat it"
+            ),
+            Self::Io { action, path, .. } => write!(f, "cannot {action} {}", shown(path)),
+            Self::SqliteTooOld(version) => write!(
+                f,
+                "SQLite {version} is linked, which can corrupt databases in WAL mode; \
+                 link 3.51.3, the first that does not, or a later one"
+            ),
+            Self::Sqlite(err) => f.write_str(meaning(err)),
+            Self::Migration(_) => {
+                write!(f, "the schema could not be brought up to date, and was left as it is")
+            }
+            Self::Pool(_) => {
+                write!(f, "no further connection to the database could be opened; open it again")
+            }
+            Self::Damaged(detail) => write!(
+                f,
+                "the database is damaged: {detail}; check it, or recover what is left into a new one"
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a failure of SQLite means, and what to do; its own words are the cause.
+fn meaning(err: &rusqlite::Error) -> &'static str {
+    match err.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "the disk is full; make room and try again",
+        Some(ErrorCode::SystemIoFailure) => {
+            "the disk fails where the database lies; look after it, then check the database"
+        }
+        Some(ErrorCode::ReadOnly) => {
+            "the database cannot be written: it is opened for reading only, or its file is protected"
+        }
+        Some(ErrorCode::CannotOpen) => {
+            "SQLite cannot open the file or make its companions beside it; look at the permissions \
+             of the folder, and keep the path below 500 bytes"
+        }
+        Some(ErrorCode::PermissionDenied) => {
+            "access to the database is denied; look at the permissions of the file"
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "the database is in use; try again"
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            "the database is damaged; recover what is left into a new one"
+        }
+        Some(ErrorCode::FileLockingProtocolFailed) => {
+            "the file system does not lock the database; put it on a local disk"
+        }
+        Some(ErrorCode::OutOfMemory) => "there is not enough memory; close something and try again",
+        Some(ErrorCode::TooBig) => "a value is longer than SQLite can hold, which is 1 GB",
+        Some(ErrorCode::ConstraintViolation) => {
+            "what was to be written breaks a rule of the schema, and nothing was; check the database"
+        }
+        Some(ErrorCode::OperationInterrupted | ErrorCode::OperationAborted) => {
+            "SQLite was interrupted; try again"
+        }
+        Some(ErrorCode::SchemaChanged) => {
+            "another process changed the schema meanwhile; open the database again"
+        }
+        _ => "SQLite refused what this program asked of it; check the database, and report this",
+    }
+}
+
+/// A path as text; an empty one as something that can be seen.
+fn shown(path: &Path) -> Cow<'_, str> {
+    match path.to_string_lossy() {
+        path if path.is_empty() => Cow::Borrowed("\"\""),
+        path => path,
+    }
+}
