@@ -7,7 +7,6 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
 
@@ -15,7 +14,6 @@ use super::landing::{Landing, Then};
 use super::{ExportOptions, Outcome};
 use crate::error::{Error, Failure, Result};
 use crate::fold;
-use crate::model::Timestamp;
 use crate::store::files::{self, FileKind, FileRow, FileState, Source};
 use crate::store::{log, readable, sessions};
 
@@ -310,12 +308,7 @@ fn safe_path(path: &[u8]) -> Result<&Path> {
 fn set_facts(out: &File, file: &FileRow) -> io::Result<()> {
     // Whatever the database holds, nothing here runs as another user.
     out.set_permissions(Permissions::from_mode(file.mode & 0o777))?;
-    out.set_times(FileTimes::new().set_modified(system_time(file.mtime)))
-}
-
-fn system_time(time: Timestamp) -> SystemTime {
-    let since = Duration::from_nanos(time.0.unsigned_abs());
-    if time.0 < 0 { SystemTime::UNIX_EPOCH - since } else { SystemTime::UNIX_EPOCH + since }
+    out.set_times(FileTimes::new().set_modified(file.mtime.system_time()))
 }
 
 #[cfg(test)]

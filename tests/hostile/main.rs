@@ -14,6 +14,7 @@ mod passed_on;
 #[allow(dead_code, reason = "shared with the other tests, which use more of it")]
 #[path = "../it/support.rs"]
 mod support;
+mod times;
 mod trees;
 
 use std::path::Path;

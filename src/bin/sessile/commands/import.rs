@@ -16,14 +16,15 @@ pub(crate) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
         return Err(Error::RootNotFound(root.clone()).into());
     }
     // A dry run must not make a database; an empty one elsewhere serves.
-    let elsewhere = tempfile::tempdir()?;
-    let store = match args.dry_run {
-        false => match args.compress {
-            Some(level) => StoreOptions::new().compression(level).open(db)?,
-            None => Store::open(db)?,
-        },
-        true if db.exists() => StoreOptions::new().read_only(true).open(db)?,
-        true => Store::open(&elsewhere.path().join("dry.db"))?,
+    let elsewhere = match args.dry_run && !db.exists() {
+        true => Some(tempfile::tempdir()?),
+        false => None,
+    };
+    let store = match (&elsewhere, args.compress) {
+        (Some(elsewhere), _) => Store::open(&elsewhere.path().join("dry.db"))?,
+        (None, _) if args.dry_run => StoreOptions::new().read_only(true).open(db)?,
+        (None, Some(level)) => StoreOptions::new().compression(level).open(db)?,
+        (None, None) => Store::open(db)?,
     };
     super::warn_of_network(&store);
     let mut options = ImportOptions::new().dry_run(args.dry_run).ignore_space(args.ignore_space);
