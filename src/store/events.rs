@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::heads::Head;
 use super::sessions;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{SessionKey, Timestamp, named_enum};
 
 named_enum! {
@@ -92,16 +92,21 @@ pub(crate) fn moved_leaf(
     conn: &Connection,
     session: SessionKey,
 ) -> Result<Option<(Option<String>, u32)>> {
-    Ok(conn
+    let value: Option<String> = conn
         .prepare_cached(
-            "SELECT value ->> 0 AS leaf_id, value ->> 1 AS lines
+            "SELECT ifnull(value, '') AS value
              FROM events
              WHERE session_key = ?1 AND kind = 'branch'
              ORDER BY event_id DESC
              LIMIT 1",
         )?
-        .query_row([session], |row| Ok((row.get("leaf_id")?, row.get("lines")?)))
-        .optional()?)
+        .query_row([session], |row| row.get("value"))
+        .optional()?;
+    // Not in SQL: what its `->>` gives of a text ends at a NUL.
+    let Some(value) = value else { return Ok(None) };
+    serde_json::from_str(&value)
+        .map(Some)
+        .map_err(|err| Error::Damaged(format!("events.value names no leaf: {err}")))
 }
 
 pub(crate) fn is_relinked(conn: &Connection, session: SessionKey) -> Result<bool> {
