@@ -109,9 +109,13 @@ impl Store {
     pub fn relink(&self, from: &str, to: &str, at: Timestamp) -> Result<u64> {
         self.write(|tx| {
             let moved = events::sessions_of_work_dir(tx, from)?;
+            let mut sources = BTreeSet::new();
             for session in &moved {
                 decide(tx, *session, EventKind::Relink, at, Some(to))?;
+                sources.extend(sessions::place(tx, *session)?.map(|(source, _)| source.source_id));
             }
+            // A recovered header has the work dir on which its neighbours agree.
+            sources.iter().try_for_each(|source_id| fold::settle_recovered(tx, *source_id))?;
             Ok(moved.len() as u64)
         })
     }
@@ -247,6 +251,7 @@ fn purge(tx: Transaction<'_>, session: SessionKey) -> Result<()> {
         }
     }
     touched.settle(&tx, source.source_id)?;
+    fold::settle_recovered(&tx, source.source_id)?;
     Ok(tx.commit()?)
 }
 
