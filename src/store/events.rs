@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::heads::Head;
 use super::sessions;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{SessionKey, Timestamp, named_enum};
 
 named_enum! {
@@ -92,21 +92,16 @@ pub(crate) fn moved_leaf(
     conn: &Connection,
     session: SessionKey,
 ) -> Result<Option<(Option<String>, u32)>> {
-    let value: Option<String> = conn
+    Ok(conn
         .prepare_cached(
-            "SELECT ifnull(value, '') AS value
+            "SELECT value ->> 0 AS leaf_id, value ->> 1 AS lines
              FROM events
              WHERE session_key = ?1 AND kind = 'branch'
              ORDER BY event_id DESC
              LIMIT 1",
         )?
-        .query_row([session], |row| row.get("value"))
-        .optional()?;
-    // Not in SQL: what its `->>` gives of a text ends at a NUL.
-    let Some(value) = value else { return Ok(None) };
-    serde_json::from_str(&value)
-        .map(Some)
-        .map_err(|err| Error::Damaged(format!("events.value names no leaf: {err}")))
+        .query_row([session], |row| Ok((row.get("leaf_id")?, row.get("lines")?)))
+        .optional()?)
 }
 
 pub(crate) fn is_relinked(conn: &Connection, session: SessionKey) -> Result<bool> {

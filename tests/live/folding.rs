@@ -87,22 +87,6 @@ fn a_file_that_grew_by_an_entry_without_an_id_leaves_the_leaf_where_it_was_moved
 }
 
 #[test]
-fn a_leaf_is_moved_to_an_id_that_holds_a_nul() {
-    let fixture = of_pi(&format!(
-        "{}{}",
-        r#"{"type":"custom","id":"a\u0000b","parentId":null}"#,
-        "\n{\"type\":\"custom\",\"id\":\"c\",\"parentId\":null}\n"
-    ));
-    let session = fixture.session("one");
-
-    session.branch("a\0b").unwrap();
-
-    assert_eq!(session.info().unwrap().leaf.as_deref(), Some("a\0b"));
-    assert_eq!(fixture.path_ids(session.key()), ["a\0b"]);
-    check_same_when_folded_anew(&fixture);
-}
-
-#[test]
 fn a_leaf_that_named_no_entry_finds_one_whose_id_is_made() {
     let fixture = of_kward();
     let session = fixture.session("given");
