@@ -11,6 +11,8 @@ mod program;
 mod roots;
 mod world;
 
+use std::cell::Cell;
+
 use proptest::strategy::Strategy;
 use proptest::test_runner::{
     Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner,
@@ -27,14 +29,17 @@ fn number(name: &str, default: u64) -> u64 {
 fn after_each_step_of_a_random_program_the_store_is_what_its_model_says() {
     let (first, count) = (number("SESSILE_SEED", 0), number("SESSILE_SEQUENCES", 12));
     let length = number("SESSILE_STEPS", 20) as usize;
+    let mut done = 0;
     for seed in first..first + count {
-        run(seed, length);
+        done += run(seed, length);
     }
-    eprintln!("{count} programs of {length} steps, from the seed {first} on");
+    eprintln!("{count} programs of {length} steps from the seed {first} on: {done} had an effect");
+    assert!(count * length as u64 / 2 < done, "of {count} × {length} steps {done} had an effect");
 }
 
-/// Runs one program; it is made of the seed alone.
-fn run(seed: u64, length: usize) {
+/// Runs one program, which is made of the seed alone; returns how many steps had an effect.
+fn run(seed: u64, length: usize) -> u64 {
+    let done = Cell::new(0);
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
@@ -54,10 +59,11 @@ fn run(seed: u64, length: usize) {
                 TestCaseError::fail(format!("after step {} ({step:?}): {wrong}", world.steps()))
             })?;
         }
+        done.set(world.effects());
         Ok(())
     });
     match run {
-        Ok(_) => {}
+        Ok(_) => done.get(),
         Err(TestError::Fail(reason, steps)) => {
             let steps: Vec<String> = steps.iter().map(|step| format!("  {step:?}\n")).collect();
             let steps = steps.concat();

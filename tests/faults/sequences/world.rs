@@ -25,12 +25,43 @@ pub(super) struct World {
     /// How many steps were taken; also counts the names of what is made on the way.
     step: u64,
     made: u64,
+    effects: u64,
     /// Files that vanished, by root.
     gone: Vec<(usize, &'static str, Vec<u8>)>,
     decided: BTreeMap<SessionKey, Decided>,
     /// Sessions of which anything was decided here, by root and file.
     touched: BTreeSet<(usize, String)>,
 }
+
+/// What stands at the roots when a program begins.
+const SOUND: [(usize, &str, &str); 6] = [
+    (
+        0,
+        KWARD[0],
+        "{\"type\":\"session\",\"version\":2,\"id\":\"one\",\"cwd\":\"/w\"}\n\
+         {\"type\":\"message\",\"id\":\"e1\",\"message\":{\"role\":\"user\",\"content\":\"q\"}}\n\
+         {\"type\":\"message\",\"id\":\"e2\",\"parentId\":\"e1\",\"message\":{\"role\":\"assistant\",\"content\":\"a\"}}\n",
+    ),
+    (
+        1,
+        PI[0],
+        "{\"type\":\"session\",\"version\":3,\"id\":\"p\",\"timestamp\":\"2026-01-01T00:00:00.000Z\",\"cwd\":\"/w\"}\n\
+         {\"type\":\"model_change\",\"id\":\"e1\",\"parentId\":null,\"provider\":\"p\",\"modelId\":\"m\"}\n\
+         {\"type\":\"message\",\"id\":\"e2\",\"parentId\":\"e1\",\"message\":{\"role\":\"user\",\"content\":\"q\"}}\n",
+    ),
+    (2, KIMI[0], "{\"work_dirs\": [{\"path\": \"/home/me/alpha\"}]}"),
+    (
+        2,
+        KIMI[5],
+        "{\"role\":\"user\",\"content\":\"q\"}\n{\"role\":\"assistant\",\"content\":\"a\"}\n",
+    ),
+    (
+        2,
+        KIMI[9],
+        "{\"timestamp\": 1, \"message\": {\"type\": \"TurnBegin\", \"payload\": {\"user_input\": \"q\"}}}\n",
+    ),
+    (2, KIMI[10], "{\"custom_title\": \"t\"}"),
+];
 
 /// What was decided of a session.
 #[derive(Debug, Default)]
@@ -67,17 +98,21 @@ impl World {
             Root::new(at, "kimi", Format::Kimi, &KIMI),
             Root::new(at, "sessile", Format::Kward, &[]),
         ];
-        let world = Self {
+        let mut world = Self {
             store: open(at.join("sessions.db")),
             folder,
             roots,
             step: 0,
             made: 0,
+            effects: 0,
             gone: Vec::new(),
             decided: BTreeMap::new(),
             touched: BTreeSet::new(),
         };
-        world.import_into(&world.store);
+        for (root, path, bytes) in SOUND {
+            world.roots[root].write(path, bytes.into(), 0);
+        }
+        world.import();
         world
     }
 
@@ -85,10 +120,18 @@ impl World {
         self.step
     }
 
+    /// Steps that changed something at a root or in the store.
+    pub(super) fn effects(&self) -> u64 {
+        self.effects
+    }
+
     /// Takes a step, and looks at everything.
     pub(super) fn take(&mut self, step: &Step) -> Outcome {
         self.step += 1;
+        let before = (dump(&self.store), self.roots.each_ref().map(|root| root.disk.clone()));
         let change = self.change(step)?;
+        let after = (dump(&self.store), self.roots.each_ref().map(|root| root.disk.clone()));
+        self.effects += u64::from(before != after);
         self.look(change)?;
         if matches!(step, Step::Import) {
             self.compare_with_fresh()?;
@@ -134,12 +177,7 @@ impl World {
                     root.write(context, bytes.0.clone(), n);
                 }
             }
-            Step::Import => {
-                self.import_into(&self.store);
-                for root in &mut self.roots {
-                    root.imported.extend(root.disk.clone());
-                }
-            }
+            Step::Import => self.import(),
             Step::Prune => drop(self.store.prune().map_err(failed)?),
             Step::Rebuild => drop(self.store.rebuild().map_err(failed)?),
             Step::Backup => {
@@ -174,6 +212,13 @@ impl World {
                 Ok(())
             }
             false => Err(format!("recover misses something of a sound store: {report:?}")),
+        }
+    }
+
+    fn import(&mut self) {
+        self.import_into(&self.store);
+        for root in &mut self.roots {
+            root.imported.extend(root.disk.clone());
         }
     }
 
