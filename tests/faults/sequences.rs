@@ -14,9 +14,7 @@ mod world;
 use std::cell::Cell;
 
 use proptest::strategy::Strategy;
-use proptest::test_runner::{
-    Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner,
-};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 fn number(name: &str, default: u64) -> u64 {
     match std::env::var(name) {

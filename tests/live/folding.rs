@@ -122,7 +122,8 @@ fn a_recovered_header_follows_its_neighbours_work_dir_wherever_that_goes() {
     let header = |id: &str, cwd: &str| {
         format!("{{\"type\":\"session\",\"version\":2,\"id\":\"{id}\",\"cwd\":\"{cwd}\"}}\n")
     };
-    let message = "{\"type\":\"message\",\"id\":\"a\",\"message\":{\"role\":\"user\",\"content\":\"q\"}}\n";
+    let message =
+        "{\"type\":\"message\",\"id\":\"a\",\"message\":{\"role\":\"user\",\"content\":\"q\"}}\n";
     let folder = || {
         let fixture = Fixture::new();
         write(&fixture, RECOVERED, message);

@@ -15,9 +15,8 @@ fn place() -> impl Strategy<Value = String> {
         2 => Just(",\"parentId\":null".to_owned()),
         2 => Just(String::new()),
     ];
-    (own, parent, time()).prop_map(|(own, parent, time)| {
-        format!("{own}{parent},\"timestamp\":{time}")
-    })
+    (own, parent, time())
+        .prop_map(|(own, parent, time)| format!("{own}{parent},\"timestamp\":{time}"))
 }
 
 fn message() -> impl Strategy<Value = String> {

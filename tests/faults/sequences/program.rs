@@ -95,8 +95,8 @@ fn file() -> impl Strategy<Value = (Place, Bytes)> {
 /// A file and what it may grow by.
 fn growth() -> impl Strategy<Value = (Place, Bytes)> {
     let lines = |line| proptest::collection::vec(line, 1..4);
-    let of = |root| move |(path, lines): (&'static str, Vec<Vec<u8>>)| {
-        ((root, path), Bytes(lines.concat()))
+    let of = |root| {
+        move |(path, lines): (&'static str, Vec<Vec<u8>>)| ((root, path), Bytes(lines.concat()))
     };
     prop_oneof![
         3 => (select(&KWARD[..]), lines(odd_kward::any_line().boxed())).prop_map(of(0)),

@@ -72,7 +72,9 @@ impl World {
                 let kept = [&before[..], if is_torn { b"\n" } else { b"" }].concat();
                 let added = after.strip_prefix(&kept[..]);
                 let lines = added.map(|added| added.split_inclusive(|byte| *byte == b'\n').count());
-                if !lines.is_some_and(|lines| (1..=most).contains(&lines)) || !after.ends_with(b"\n") {
+                if !lines.is_some_and(|lines| (1..=most).contains(&lines))
+                    || !after.ends_with(b"\n")
+                {
                     return Err(format!(
                         "{path} was not continued: {} became {}",
                         before.escape_ascii(),
@@ -105,9 +107,9 @@ impl World {
             }
             Change::Purged(paths) => {
                 for (root, path) in paths {
-                    let merged = path.strip_suffix("state.json").map(|folder| {
-                        format!("{folder}metadata.json")
-                    });
+                    let merged = path
+                        .strip_suffix("state.json")
+                        .map(|folder| format!("{folder}metadata.json"));
                     for path in [Some(path), merged].into_iter().flatten() {
                         self.roots[root].imported.remove(&path);
                         self.roots[root].local.remove(&path);
@@ -120,9 +122,8 @@ impl World {
     }
 
     fn look_at_sessions(&mut self, dumped: &str) -> Outcome {
-        let shown = self.store.sessions(
-            &SessionFilter::new().archived(Archived::Included).limit(10_000),
-        );
+        let shown =
+            self.store.sessions(&SessionFilter::new().archived(Archived::Included).limit(10_000));
         let shown: BTreeSet<SessionKey> =
             shown.map_err(failed)?.rows.iter().map(|row| row.key).collect();
         let mut known = BTreeSet::new();
@@ -194,8 +195,8 @@ impl World {
         for ((root, file), row) in self.rows(&fresh) {
             let is_recovered = row.contains("\"header_recovered\":true");
             let depends = is_recovered || self.roots[root].format == Format::Kimi;
-            let is_alone = !self.roots[root].lacks
-                && !self.touched.iter().any(|(of, _)| *of == root);
+            let is_alone =
+                !self.roots[root].lacks && !self.touched.iter().any(|(of, _)| *of == root);
             if self.touched.contains(&(root, file.clone())) || depends && !is_alone {
                 continue;
             }

@@ -89,7 +89,9 @@ impl World {
                 }
             }
             Decision::Remember => self.store.remember(key, at)?,
-            Decision::Clone => return self.made(chosen, live.with_id(&self.copy_id()).duplicate()?),
+            Decision::Clone => {
+                return self.made(chosen, live.with_id(&self.copy_id()).duplicate()?);
+            }
             Decision::Fork(entry) => {
                 let entry = self.entry(chosen, *entry);
                 return self.made(chosen, live.with_id(&self.copy_id()).fork(&entry)?.0);
