@@ -4,7 +4,7 @@ mod checks;
 mod decisions;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sessile::{
     Durability, Format, ImportOptions, NewSession, SessionKey, Store, StoreOptions, Timestamp,
@@ -87,7 +87,7 @@ enum Change {
 
 impl World {
     pub(super) fn new() -> Self {
-        let folder = match std::path::Path::new("/dev/shm") {
+        let folder = match Path::new("/dev/shm") {
             shm if shm.is_dir() => tempfile::tempdir_in(shm).unwrap(),
             _ => tempfile::tempdir().unwrap(),
         };
@@ -99,7 +99,7 @@ impl World {
             Root::new(at, "sessile", Format::Kward, &[]),
         ];
         let mut world = Self {
-            store: open(at.join("sessions.db")),
+            store: open(&at.join("sessions.db")),
             folder,
             roots,
             step: 0,
@@ -183,7 +183,7 @@ impl World {
             Step::Backup => {
                 let copy = self.name("backup.db");
                 self.store.backup(&copy).map_err(failed)?;
-                self.store = open(copy);
+                self.store = open(&copy);
             }
             Step::Recover => self.recover()?,
             Step::Create => {
@@ -204,7 +204,7 @@ impl World {
         }
         let target = self.name("recovered.db");
         let report = sessile::recover(self.store.path(), &target).map_err(failed)?;
-        let recovered = open(target);
+        let recovered = open(&target);
         same("a recovered store dumps", &dump(&self.store), &dump(&recovered))?;
         match report.incomplete.is_empty() {
             true => {
@@ -241,8 +241,8 @@ impl World {
     }
 }
 
-fn open(path: PathBuf) -> Store {
-    StoreOptions::new().durability(Durability::Normal).compression(3).open(&path).unwrap()
+fn open(path: &Path) -> Store {
+    StoreOptions::new().durability(Durability::Normal).compression(3).open(path).unwrap()
 }
 
 fn dump(store: &Store) -> String {
@@ -251,6 +251,7 @@ fn dump(store: &Store) -> String {
     String::from_utf8(out).unwrap()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn failed(err: sessile::Error) -> String {
     format!("it failed: {err:?}")
 }

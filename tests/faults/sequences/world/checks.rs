@@ -19,7 +19,7 @@ impl World {
         let dumped = dump(&self.store);
         let copy = self.name("copy.db");
         self.store.backup(&copy).map_err(failed)?;
-        let copy = open(copy);
+        let copy = open(&copy);
         same("a copy dumps", &dumped, &dump(&copy))?;
         copy.rebuild().map_err(failed)?;
         same("what is folded anew dumps", &dumped, &dump(&copy))?;
@@ -189,7 +189,7 @@ impl World {
     /// A store that grew knows what one knows that sees the roots for the first time.
     pub(super) fn compare_with_fresh(&mut self) -> Outcome {
         let path = self.name("fresh.db");
-        let fresh = open(path);
+        let fresh = open(&path);
         self.import_into(&fresh);
         let grown = self.rows(&self.store);
         for ((root, file), row) in self.rows(&fresh) {

@@ -90,14 +90,14 @@ impl World {
             }
             Decision::Remember => self.store.remember(key, at)?,
             Decision::Clone => {
-                return self.made(chosen, live.with_id(&self.copy_id()).duplicate()?);
+                return self.made(chosen, &live.with_id(&self.copy_id()).duplicate()?);
             }
             Decision::Fork(entry) => {
                 let entry = self.entry(chosen, *entry);
-                return self.made(chosen, live.with_id(&self.copy_id()).fork(&entry)?.0);
+                return self.made(chosen, &live.with_id(&self.copy_id()).fork(&entry)?.0);
             }
             Decision::ForkTurn(turn) => {
-                return self.made(chosen, live.with_id(&self.copy_id()).fork_at_turn(*turn)?.0);
+                return self.made(chosen, &live.with_id(&self.copy_id()).fork_at_turn(*turn)?.0);
             }
             _ => return self.write(chosen, &live, &own, decision, at),
         }
@@ -207,7 +207,7 @@ impl World {
     }
 
     /// A session was made of another.
-    fn made(&mut self, of: &Chosen, made: Session) -> sessile::Result<Outcome<Change>> {
+    fn made(&mut self, of: &Chosen, made: &Session) -> sessile::Result<Outcome<Change>> {
         let info = made.info()?;
         let file = String::from_utf8_lossy(&info.file).into_owned();
         self.touched.insert((of.root, file));
