@@ -39,6 +39,8 @@ pub(crate) fn text() -> impl Strategy<Value = String> {
             r#""\r\n\t""#,
         ])
         .prop_map(str::to_owned),
+        // Long enough to be packed.
+        1 => Just(format!("\"{}\"", "long ".repeat(200))),
     ]
 }
 
