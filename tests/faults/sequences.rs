@@ -30,6 +30,9 @@ fn after_each_step_of_a_random_program_the_store_is_what_its_model_says() {
     let mut done = 0;
     for seed in first..first + count {
         done += run(seed, length);
+        if (seed - first) % 100 == 99 {
+            eprintln!("{} programs", seed - first + 1);
+        }
     }
     eprintln!("{count} programs of {length} steps from the seed {first} on: {done} had an effect");
     assert!(count * length as u64 / 2 < done, "of {count} × {length} steps {done} had an effect");
