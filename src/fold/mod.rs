@@ -62,8 +62,8 @@ pub(crate) struct Fold<'a> {
     previewed: Option<Option<i64>>,
     /// The entry seen last: the usual parent of the next.
     last: Option<(String, i64)>,
-    /// The number of the line of the entry seen last.
-    last_line: Option<u32>,
+    /// The number of the line that moved the leaf last.
+    moved_at: Option<u32>,
 }
 
 /// Folds a log from its first line to its last, replacing what was there.
@@ -144,7 +144,7 @@ impl<'a> Fold<'a> {
             before: None,
             previewed: None,
             last: None,
-            last_line: None,
+            moved_at: None,
         }
     }
 
@@ -166,12 +166,13 @@ impl<'a> Fold<'a> {
         };
         let linear = format.is_linear(head.version.as_ref());
         let has_orphans = entries::has_orphans(conn, session)?;
-        let last_line = match head.last_entry_key {
+        // A leaf that an event moved is no later than the event: it is moved there again.
+        let moved_at = match leaf_key.filter(|_| format.lists_by_file()) {
             Some(key) => Some(log::line_number(entries::line_key(conn, key)?)),
             None => None,
         };
         Ok(Some(Self {
-            last_line,
+            moved_at,
             previewed: Some(head.first_entry_key),
             before: Some(head.clone()),
             head,
@@ -194,7 +195,6 @@ impl<'a> Fold<'a> {
         self.seen += u32::from(record.entry.is_some() || record.problems.iter().any(is_record));
         if let Some(entry) = &record.entry {
             let key = self.add_entry(line_key, entry, &record)?;
-            self.last_line = Some(log::line_number(line_key));
             if let Some(usage) = &record.usage {
                 records::insert_usage(self.conn, self.session, key, usage)?;
             }
@@ -469,6 +469,11 @@ impl<'a> Fold<'a> {
             self.extend(key, parent_key, entry);
             self.head.leaf_id = Some(id.clone());
             self.leaf_key = Some(key);
+            self.moved_at = Some(log::line_number(line_key));
+        } else if self.head.leaf_id.as_deref() == Some(id) {
+            // The leaf named no entry until now.
+            self.reshaped |= self.leaf_key != Some(key);
+            self.leaf_key = Some(key);
         }
         Ok(key)
     }
@@ -527,13 +532,13 @@ impl<'a> Fold<'a> {
     }
 
     /// Moves the leaf where a format without leaf records had it moved, unless
-    /// an entry came since.
+    /// an entry has moved it since.
     fn move_to_decided_leaf(&mut self) -> Result<()> {
         if !self.format.lists_by_file() {
             return Ok(());
         }
         match events::moved_leaf(self.conn, self.session)? {
-            Some((leaf, lines)) if self.last_line.is_none_or(|last| last <= lines) => {
+            Some((leaf, lines)) if self.moved_at.is_none_or(|moved_at| moved_at <= lines) => {
                 self.move_leaf(leaf)
             }
             _ => Ok(()),

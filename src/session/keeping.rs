@@ -120,9 +120,13 @@ impl Store {
     pub fn relink(&self, from: &str, to: &str, at: Timestamp) -> Result<u64> {
         self.write(|tx| {
             let moved = events::sessions_of_work_dir(tx, from)?;
+            let mut sources = BTreeSet::new();
             for session in &moved {
                 decide(tx, *session, EventKind::Relink, at, Some(to))?;
+                sources.extend(sessions::place(tx, *session)?.map(|(source, _)| source.source_id));
             }
+            // A recovered header has the work dir on which its neighbours agree.
+            sources.iter().try_for_each(|source_id| fold::settle_recovered(tx, *source_id))?;
             Ok(moved.len() as u64)
         })
     }
@@ -263,7 +267,7 @@ fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
         }
     }
     touched.settle(tx, source.source_id)?;
-    Ok(())
+    fold::settle_recovered(tx, source.source_id)
 }
 
 /// Removes the folders of a path that was made here, where nothing is in them any more.

@@ -19,19 +19,27 @@ pub(crate) fn write(conn: &Connection, session: SessionKey, text: &str) -> Resul
         .query_row([session], |row| row.get("search_text"))
         .optional()?;
     if before.as_deref() != Some(text) {
-        conn.prepare_cached("INSERT OR REPLACE INTO session_search (rowid, text) VALUES (?1, ?2)")?
-            .execute((session, indexed(text)))?;
+        insert(conn, session, text)?;
     }
     Ok(())
 }
 
 /// Makes the index anew from the sessions' rows.
 pub(crate) fn rebuild(conn: &Connection) -> Result<()> {
-    conn.execute_batch(
-        "INSERT INTO session_search (session_search) VALUES ('delete-all');
-         INSERT INTO session_search (rowid, text)
-         SELECT session_key, replace(search_text, char(0), char(1)) FROM sessions;",
-    )?;
+    conn.execute_batch("INSERT INTO session_search (session_search) VALUES ('delete-all')")?;
+    let mut stmt = conn.prepare("SELECT session_key, search_text FROM sessions")?;
+    let mut rows = stmt.query([])?;
+    while let Some(row) = rows.next()? {
+        // Not in SQL: its `replace` does nothing for a NUL.
+        let text = row.get_ref("search_text")?.as_str().map_err(rusqlite::Error::from)?;
+        insert(conn, row.get("session_key")?, text)?;
+    }
+    Ok(())
+}
+
+fn insert(conn: &Connection, session: SessionKey, text: &str) -> Result<()> {
+    conn.prepare_cached("INSERT OR REPLACE INTO session_search (rowid, text) VALUES (?1, ?2)")?
+        .execute((session, indexed(text)))?;
     Ok(())
 }
 

@@ -15,6 +15,10 @@ mod kward;
 mod layers;
 mod listing;
 mod migrations;
+#[path = "../odd/kimi.rs"]
+mod odd_kimi;
+#[path = "../odd/kward.rs"]
+mod odd_kward;
 mod open;
 mod packing;
 #[cfg(feature = "cli")]

@@ -7,6 +7,7 @@ mod commands;
 mod copies;
 mod creation;
 mod examples;
+mod folding;
 mod keeping;
 mod kimi;
 mod lineage;

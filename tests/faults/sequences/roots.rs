@@ -1,0 +1,121 @@
+//! The roots on disk, and what the store must hold of them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use sessile::Format;
+
+/// Names of files of Kward; one may lend its session an id.
+pub(crate) const KWARD: [&str; 4] = [
+    "sessions/--w--/one.jsonl",
+    "sessions/--w--/2026-01-02T03-04-05.678Z_0a1b2c3d-0000-4000-8000-00000000000c.jsonl",
+    "sessions/--w--/three.jsonl",
+    "sessions/two.jsonl",
+];
+
+pub(crate) const PI: [&str; 3] = [
+    "sessions/--w--/2026-05-01T00-00-00-000Z_p.jsonl",
+    "sessions/--w--/2026-05-02T00-00-00-000Z_q.jsonl",
+    "sessions/r.jsonl",
+];
+
+pub(crate) use crate::odd_kimi::PATHS as KIMI;
+
+/// Time of the first step; seconds since the epoch.
+pub(crate) const THEN: u64 = 1_767_225_600;
+
+/// Bytes by path.
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
+
+/// A root, and what the store is to hold of it.
+pub(crate) struct Root {
+    /// The name of its folder.
+    pub(crate) name: &'static str,
+    pub(crate) format: Format,
+    pub(crate) paths: &'static [&'static str],
+    pub(crate) at: PathBuf,
+    /// What stands there now.
+    pub(crate) disk: Files,
+    /// What imports took in, vanished files among it.
+    pub(crate) imported: Files,
+    /// What was written in the store.
+    pub(crate) local: Files,
+    /// Whether a file of it vanished or moved.
+    pub(crate) lacks: bool,
+}
+
+impl Root {
+    pub(crate) fn new(
+        folder: &Path,
+        name: &'static str,
+        format: Format,
+        paths: &'static [&'static str],
+    ) -> Self {
+        let at = folder.join(name);
+        fs::create_dir_all(at.join("sessions")).unwrap();
+        let (disk, imported, local) = (Files::new(), Files::new(), Files::new());
+        Self { name, format, paths, at, disk, imported, local, lacks: false }
+    }
+
+    /// Writes a file with the time of a step.
+    pub(crate) fn write(&mut self, path: &str, bytes: Vec<u8>, step: u64) {
+        let at = self.at.join(path);
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        fs::write(&at, &bytes).unwrap();
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(THEN + step);
+        fs::File::open(&at).unwrap().set_modified(time).unwrap();
+        self.disk.insert(path.to_owned(), bytes);
+    }
+
+    pub(crate) fn remove(&mut self, path: &str) -> Option<Vec<u8>> {
+        let bytes = self.disk.remove(path)?;
+        fs::remove_file(self.at.join(path)).unwrap();
+        self.lacks = true;
+        Some(bytes)
+    }
+
+    pub(crate) fn rename(&mut self, path: &str, to: &str) {
+        if self.disk.contains_key(to) || !self.disk.contains_key(path) {
+            return;
+        }
+        let target = self.at.join(to);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::rename(self.at.join(path), target).unwrap();
+        let bytes = self.disk.remove(path).unwrap();
+        self.disk.insert(to.to_owned(), bytes);
+        self.lacks = true;
+    }
+
+    /// What an export has: what was written in the store stands for what was imported.
+    pub(crate) fn current(&self) -> Files {
+        let mut files = self.imported.clone();
+        files.extend(self.local.clone());
+        files
+    }
+
+    /// Whether an export may leave a path out: its content was merged into a state written here.
+    pub(crate) fn may_be_merged(&self, path: &str) -> bool {
+        let folder = path.strip_suffix("metadata.json").filter(|_| self.format == Format::Kimi);
+        folder.is_some_and(|folder| self.local.contains_key(&format!("{folder}state.json")))
+    }
+}
+
+/// What lies below a folder, by path.
+pub(crate) fn read(folder: &Path) -> Files {
+    let mut found = Files::new();
+    let mut todo = vec![folder.to_owned()];
+    while let Some(at) = todo.pop() {
+        for entry in fs::read_dir(&at).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                todo.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+                found.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,276 @@
+//! A store, its roots, and what must be true of them.
+
+mod checks;
+mod decisions;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use sessile::{
+    Durability, Format, ImportOptions, NewSession, SessionKey, Store, StoreOptions, Timestamp,
+};
+use tempfile::TempDir;
+
+use super::program::Step;
+use super::roots::{Files, KIMI, KWARD, PI, Root, THEN};
+
+/// A promise that was broken, in words.
+pub(super) type Outcome<T = ()> = Result<T, String>;
+
+pub(super) struct World {
+    folder: TempDir,
+    store: Store,
+    /// Of Kward, pi, Kimi; and the store's own, which lies nowhere.
+    roots: [Root; 4],
+    /// How many steps were taken; also counts the names of what is made on the way.
+    step: u64,
+    made: u64,
+    effects: u64,
+    /// Files that vanished, by root.
+    gone: Vec<(usize, &'static str, Vec<u8>)>,
+    decided: BTreeMap<SessionKey, Decided>,
+    /// Sessions of which anything was decided here, by root and file.
+    touched: BTreeSet<(usize, String)>,
+}
+
+/// What stands at the roots when a program begins.
+const SOUND: [(usize, &str, &str); 6] = [
+    (
+        0,
+        KWARD[0],
+        "{\"type\":\"session\",\"version\":2,\"id\":\"one\",\"cwd\":\"/w\"}\n\
+         {\"type\":\"message\",\"id\":\"e1\",\"message\":{\"role\":\"user\",\"content\":\"q\"}}\n\
+         {\"type\":\"message\",\"id\":\"e2\",\"parentId\":\"e1\",\"message\":{\"role\":\"assistant\",\"content\":\"a\"}}\n",
+    ),
+    (
+        1,
+        PI[0],
+        "{\"type\":\"session\",\"version\":3,\"id\":\"p\",\"timestamp\":\"2026-01-01T00:00:00.000Z\",\"cwd\":\"/w\"}\n\
+         {\"type\":\"model_change\",\"id\":\"e1\",\"parentId\":null,\"provider\":\"p\",\"modelId\":\"m\"}\n\
+         {\"type\":\"message\",\"id\":\"e2\",\"parentId\":\"e1\",\"message\":{\"role\":\"user\",\"content\":\"q\"}}\n",
+    ),
+    (2, KIMI[0], "{\"work_dirs\": [{\"path\": \"/home/me/alpha\"}]}"),
+    (
+        2,
+        KIMI[5],
+        "{\"role\":\"user\",\"content\":\"q\"}\n{\"role\":\"assistant\",\"content\":\"a\"}\n",
+    ),
+    (
+        2,
+        KIMI[9],
+        "{\"timestamp\": 1, \"message\": {\"type\": \"TurnBegin\", \"payload\": {\"user_input\": \"q\"}}}\n",
+    ),
+    (2, KIMI[10], "{\"custom_title\": \"t\"}"),
+];
+
+/// What was decided of a session.
+#[derive(Debug, Default)]
+struct Decided {
+    is_trashed: bool,
+    is_archived: Option<bool>,
+    name: Option<Option<String>>,
+    labels: BTreeMap<String, Option<String>>,
+}
+
+/// What a step may change of what the store exports.
+enum Change {
+    Nothing,
+    /// At most so many lines more in a file.
+    Lines(usize, String, usize),
+    /// The state of a session below a folder of Kimi's.
+    State(usize),
+    /// Files that were not there before, below a root.
+    NewFiles(usize),
+    /// Files are gone.
+    Purged(BTreeSet<(usize, String)>),
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let folder = match Path::new("/dev/shm") {
+            shm if shm.is_dir() => tempfile::tempdir_in(shm).unwrap(),
+            _ => tempfile::tempdir().unwrap(),
+        };
+        let at = folder.path();
+        let roots = [
+            Root::new(at, "kward", Format::Kward, &KWARD),
+            Root::new(at, "pi", Format::Pi, &PI),
+            Root::new(at, "kimi", Format::Kimi, &KIMI),
+            Root::new(at, "sessile", Format::Kward, &[]),
+        ];
+        let mut world = Self {
+            store: open(&at.join("sessions.db")),
+            folder,
+            roots,
+            step: 0,
+            made: 0,
+            effects: 0,
+            gone: Vec::new(),
+            decided: BTreeMap::new(),
+            touched: BTreeSet::new(),
+        };
+        for (root, path, bytes) in SOUND {
+            world.roots[root].write(path, bytes.into(), 0);
+        }
+        world.import();
+        world
+    }
+
+    pub(super) fn steps(&self) -> u64 {
+        self.step
+    }
+
+    /// Steps that changed something at a root or in the store.
+    pub(super) fn effects(&self) -> u64 {
+        self.effects
+    }
+
+    /// Takes a step, and looks at everything.
+    pub(super) fn take(&mut self, step: &Step) -> Outcome {
+        self.step += 1;
+        let before = (dump(&self.store), self.roots.each_ref().map(|root| root.disk.clone()));
+        let change = self.change(step)?;
+        let after = (dump(&self.store), self.roots.each_ref().map(|root| root.disk.clone()));
+        self.effects += u64::from(before != after);
+        self.look(change)?;
+        if matches!(step, Step::Import) {
+            self.compare_with_fresh()?;
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, step: &Step) -> Outcome<Change> {
+        let n = self.step;
+        match step {
+            Step::Write((root, path), bytes) => self.roots[*root].write(path, bytes.0.clone(), n),
+            Step::Grow((root, path), bytes) => {
+                let root = &mut self.roots[*root];
+                let before = root.disk.get(*path).cloned().unwrap_or_default();
+                root.write(path, [before, bytes.0.clone()].concat(), n);
+            }
+            Step::Truncate((root, path), at) => {
+                let root = &mut self.roots[*root];
+                if let Some(mut bytes) = root.disk.get(*path).cloned() {
+                    bytes.truncate(at.index(bytes.len() + 1));
+                    root.write(path, bytes, n);
+                }
+            }
+            Step::Vanish((root, path)) => {
+                let bytes = self.roots[*root].remove(path);
+                self.gone.extend(bytes.map(|bytes| (*root, *path, bytes)));
+            }
+            Step::Move((root, path), to) => {
+                let root = &mut self.roots[*root];
+                let to = *to.get(root.paths);
+                root.rename(path, to);
+            }
+            Step::ComeBack => {
+                if let Some((root, path, bytes)) = self.gone.pop() {
+                    self.roots[root].write(path, bytes, n);
+                }
+            }
+            Step::Rotate(bytes) => {
+                let (context, rotated) = (KIMI[5], KIMI[6]);
+                let root = &mut self.roots[2];
+                if root.disk.contains_key(context) && !root.disk.contains_key(rotated) {
+                    root.rename(context, rotated);
+                    root.write(context, bytes.0.clone(), n);
+                }
+            }
+            Step::Import => self.import(),
+            Step::Prune => drop(self.store.prune().map_err(failed)?),
+            Step::Rebuild => drop(self.store.rebuild().map_err(failed)?),
+            Step::Backup => {
+                let copy = self.name("backup.db");
+                self.store.backup(&copy).map_err(failed)?;
+                self.store = open(&copy);
+            }
+            Step::Recover => self.recover()?,
+            Step::Create => {
+                let id = format!("made{n}");
+                let new = NewSession::new("/w").session_id(&id).at(self.now());
+                self.store.create(&new).map_err(failed)?;
+                return Ok(Change::NewFiles(3));
+            }
+            Step::Decide(session, decision) => return self.decide(*session, decision),
+        }
+        Ok(Change::Nothing)
+    }
+
+    fn recover(&mut self) -> Outcome {
+        // What recover loses of a sound store is known; it is being rewritten.
+        if std::env::var_os("SESSILE_RECOVER").is_none() {
+            return Ok(());
+        }
+        let target = self.name("recovered.db");
+        let report = sessile::recover(self.store.path(), &target).map_err(failed)?;
+        let recovered = open(&target);
+        same("a recovered store dumps", &dump(&self.store), &dump(&recovered))?;
+        match report.incomplete.is_empty() {
+            true => {
+                self.store = recovered;
+                Ok(())
+            }
+            false => Err(format!("recover misses something of a sound store: {report:?}")),
+        }
+    }
+
+    fn import(&mut self) {
+        self.import_into(&self.store);
+        for root in &mut self.roots {
+            root.imported.extend(root.disk.clone());
+        }
+    }
+
+    fn import_into(&self, store: &Store) {
+        for root in &self.roots[..3] {
+            let options = ImportOptions::new().format(root.format).now(self.now());
+            store.import(&root.at, &options).unwrap();
+        }
+    }
+
+    /// Long after the time of every file.
+    fn now(&self) -> Timestamp {
+        Timestamp(i64::try_from((THEN + 1_000_000 + self.step) * 1_000_000_000).unwrap())
+    }
+
+    /// A path that nothing has yet.
+    fn name(&mut self, end: &str) -> PathBuf {
+        self.made += 1;
+        self.folder.path().join(format!("{}-{end}", self.made))
+    }
+}
+
+fn open(path: &Path) -> Store {
+    StoreOptions::new().durability(Durability::Normal).compression(3).open(path).unwrap()
+}
+
+fn dump(store: &Store) -> String {
+    let mut out = Vec::new();
+    store.dump(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn failed(err: sessile::Error) -> String {
+    format!("it failed: {err:?}")
+}
+
+/// Says at the first line where two texts differ.
+fn same(what: &str, expected: &str, found: &str) -> Outcome {
+    if expected == found {
+        return Ok(());
+    }
+    let mut lines = expected.lines().zip(found.lines());
+    let (expected, found) = lines
+        .find(|(expected, found)| expected != found)
+        .unwrap_or(("so many lines", "other lines more"));
+    Err(format!("{what} otherwise\n  expected {expected}\n  found    {found}"))
+}
+
+/// Paths of the files of a root, as an export lays them out.
+type Exported = BTreeMap<(usize, String), Vec<u8>>;
+
+fn by_root(root: usize, files: Files) -> impl Iterator<Item = ((usize, String), Vec<u8>)> {
+    files.into_iter().map(move |(path, bytes)| ((root, path), bytes))
+}

@@ -1,0 +1,326 @@
+//! What must be true after every step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use serde_json::Value;
+use sessile::{Archived, ExportOptions, Format, SessionFilter, SessionKey, Store};
+
+use super::{Change, Exported, Outcome, World, by_root, dump, failed, open, same};
+use crate::sequences::roots;
+
+impl World {
+    /// Compares the store with itself and with the model, which follows the change.
+    pub(super) fn look(&mut self, change: Change) -> Outcome {
+        let found = self.store.check().map_err(failed)?;
+        if !found.is_empty() {
+            return Err(format!("check finds {found:?}"));
+        }
+        let dumped = dump(&self.store);
+        let copy = self.name("copy.db");
+        self.store.backup(&copy).map_err(failed)?;
+        let copy = open(&copy);
+        same("a copy dumps", &dumped, &dump(&copy))?;
+        copy.rebuild().map_err(failed)?;
+        same("what is folded anew dumps", &dumped, &dump(&copy))?;
+        let found = copy.check().map_err(failed)?;
+        if !found.is_empty() {
+            return Err(format!("check finds, once it is folded anew, {found:?}"));
+        }
+        fs::remove_file(copy.path()).unwrap();
+        self.look_at_files(change)?;
+        self.look_at_sessions(&dumped)
+    }
+
+    fn look_at_files(&mut self, change: Change) -> Outcome {
+        let mut found = self.exported(&ExportOptions::new());
+        let mut hidden = BTreeSet::new();
+        for key in self.trashed() {
+            let files = self.exported(&ExportOptions::new().session(key));
+            hidden.extend(files.keys().cloned());
+            for (place, bytes) in files {
+                if found.insert(place.clone(), bytes).is_some() {
+                    return Err(format!("{place:?} is exported from the trash"));
+                }
+            }
+        }
+        self.follow(change, &found)?;
+        let mut expected: Exported = self.current();
+        let roots = &self.roots;
+        expected.retain(|(root, path), _| {
+            found.contains_key(&(*root, path.clone())) || !roots[*root].may_be_merged(path)
+        });
+        compare("an export", &expected, &found)?;
+        let sources = self.exported(&ExportOptions::new().source_only(true));
+        let imported = self.roots.iter().enumerate();
+        let imported = imported.flat_map(|(n, root)| by_root(n, root.imported.clone())).collect();
+        compare("an export of the sources", &imported, &sources)
+    }
+
+    /// Lets the model follow what a step may have written, if that is all it wrote.
+    fn follow(&mut self, change: Change, found: &Exported) -> Outcome {
+        match change {
+            Change::Nothing => {}
+            Change::Lines(root, path, most) => {
+                let place = (root, path.clone());
+                let before = self.current().remove(&place).unwrap_or_default();
+                let after = found.get(&place).cloned().unwrap_or_default();
+                if before == after {
+                    return Ok(());
+                }
+                let is_torn = !before.is_empty() && !before.ends_with(b"\n");
+                let kept = [&before[..], if is_torn { b"\n" } else { b"" }].concat();
+                let added = after.strip_prefix(&kept[..]);
+                let lines = added.map(|added| added.split_inclusive(|byte| *byte == b'\n').count());
+                if !lines.is_some_and(|lines| (1..=most).contains(&lines))
+                    || !after.ends_with(b"\n")
+                {
+                    return Err(format!(
+                        "{path} was not continued: {} became {}",
+                        before.escape_ascii(),
+                        after.escape_ascii()
+                    ));
+                }
+                self.roots[root].local.insert(path, after);
+            }
+            Change::State(root) => {
+                let before = self.current();
+                let mut states = found.iter().filter(|(place, bytes)| {
+                    place.0 == root
+                        && place.1.ends_with("/state.json")
+                        && before.get(place) != Some(bytes)
+                });
+                if let Some(((_, path), bytes)) = states.next() {
+                    self.roots[root].local.insert(path.clone(), bytes.clone());
+                }
+            }
+            Change::NewFiles(root) => {
+                let before = self.current();
+                let new: Vec<_> =
+                    found.iter().filter(|(place, _)| !before.contains_key(place)).collect();
+                if new.is_empty() || new.iter().any(|(place, _)| place.0 != root) {
+                    return Err(format!("new files are {new:?}"));
+                }
+                for ((_, path), bytes) in new {
+                    self.roots[root].local.insert(path.clone(), bytes.clone());
+                }
+            }
+            Change::Purged(paths) => {
+                for (root, path) in paths {
+                    let merged = path
+                        .strip_suffix("state.json")
+                        .map(|folder| format!("{folder}metadata.json"));
+                    for path in [Some(path), merged].into_iter().flatten() {
+                        self.roots[root].imported.remove(&path);
+                        self.roots[root].local.remove(&path);
+                        self.touched.remove(&(root, path));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_sessions(&mut self, dumped: &str) -> Outcome {
+        let shown =
+            self.store.sessions(&SessionFilter::new().archived(Archived::Included).limit(10_000));
+        let shown: BTreeSet<SessionKey> =
+            shown.map_err(failed)?.rows.iter().map(|row| row.key).collect();
+        let mut known = BTreeSet::new();
+        let mut keys = BTreeSet::new();
+        for (root, file) in sessions_in(&self.roots.each_ref().map(|root| root.name), dumped) {
+            let key = self.key(root, &file);
+            keys.insert(key);
+            self.look_at_session(key, self.roots[root].format, shown.contains(&key))
+                .map_err(|wrong| format!("{file}: {wrong}"))?;
+            if self.roots[root].format != Format::Kimi {
+                known.insert((root, file));
+            }
+        }
+        // Kimi's files may come to be of another session.
+        self.decided.retain(|key, _| keys.contains(key));
+        let expected: BTreeSet<(usize, String)> = self
+            .current()
+            .into_keys()
+            .filter(|(root, _)| self.roots[*root].format != Format::Kimi)
+            .collect();
+        match known == expected {
+            true => Ok(()),
+            false => Err(format!("sessions are {known:?}, expected {expected:?}")),
+        }
+    }
+
+    fn look_at_session(&self, key: SessionKey, format: Format, is_shown: bool) -> Outcome {
+        let info = self.store.session(key).map_err(failed)?.ok_or("it is gone")?;
+        let decided = self.decided.get(&key);
+        let is_trashed = decided.is_some_and(|decided| decided.is_trashed);
+        if info.trashed_at.is_some() != is_trashed {
+            return Err(format!("in the trash: {:?}", info.trashed_at));
+        }
+        if is_shown && is_trashed || !is_shown && !is_trashed && format != Format::Kimi {
+            return Err(format!("in the list: {is_shown}"));
+        }
+        let is_archived = decided.and_then(|decided| decided.is_archived);
+        let is_archived = is_archived.or((format != Format::Kimi).then_some(false));
+        if is_archived.is_some_and(|is_archived| info.archived_at.is_some() != is_archived) {
+            return Err(format!("archived: {:?}, expected {is_archived:?}", info.archived_at));
+        }
+        let Some(decided) = decided else { return Ok(()) };
+        if let Some(name) = &decided.name {
+            let found = info.name.map(|name| name.to_text()).filter(|name| !name.is_empty());
+            let expected = name.as_deref().map(|name| named(format, name));
+            let expected = expected.filter(|name| !name.is_empty());
+            if found != expected {
+                return Err(format!("its name is {found:?}, expected {expected:?}"));
+            }
+        }
+        let labels = self.store.labels(key).map_err(failed)?;
+        let labels: BTreeMap<String, String> =
+            labels.into_iter().map(|label| (label.target_id, label.label)).collect();
+        for (target, expected) in &decided.labels {
+            if labels.get(target) != expected.as_ref() {
+                let found = labels.get(target);
+                return Err(format!("the label of {target:?} is {found:?}, not {expected:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A store that grew knows what one knows that sees the roots for the first time.
+    pub(super) fn compare_with_fresh(&mut self) -> Outcome {
+        let path = self.name("fresh.db");
+        let fresh = open(&path);
+        self.import_into(&fresh);
+        let grown = self.rows(&self.store);
+        for ((root, file), row) in self.rows(&fresh) {
+            let is_recovered = row.contains("\"header_recovered\":true");
+            let depends = is_recovered || self.roots[root].format == Format::Kimi;
+            let is_alone =
+                !self.roots[root].lacks && !self.touched.iter().any(|(of, _)| *of == root);
+            if self.touched.contains(&(root, file.clone())) || depends && !is_alone {
+                continue;
+            }
+            let found = grown.get(&(root, file)).map_or("", String::as_str);
+            same("a store that grew dumps", &row, found)?;
+        }
+        fs::remove_file(fresh.path()).unwrap();
+        for root in &self.roots[..3] {
+            let mut differences = self.store.verify(&root.at).map_err(failed)?.differences;
+            differences.retain(|difference| difference.detail != "is no longer at the root");
+            if !differences.is_empty() {
+                return Err(format!("verify finds {differences:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a dump says of each session.
+    fn rows(&self, store: &Store) -> BTreeMap<(usize, String), String> {
+        let mut rows = BTreeMap::new();
+        for row in dump(store).lines() {
+            let names = self.roots.each_ref().map(|root| root.name);
+            rows.extend(sessions_in(&names, row).into_iter().map(|place| (place, row.to_owned())));
+        }
+        rows
+    }
+
+    /// Root and file of every session, the trash included.
+    pub(super) fn sessions(&self) -> Vec<(usize, String)> {
+        sessions_in(&self.roots.each_ref().map(|root| root.name), &dump(&self.store))
+    }
+
+    pub(super) fn key(&self, root: usize, file: &str) -> SessionKey {
+        let root = match &self.roots[root] {
+            root if root.name == "sessile" => "",
+            root => root.at.to_str().unwrap(),
+        };
+        self.store.find(&format!("{root}:{file}")).unwrap()
+    }
+
+    /// Where the files of a session lie.
+    pub(super) fn paths_of(&self, key: SessionKey) -> BTreeSet<(usize, String)> {
+        self.exported(&ExportOptions::new().session(key)).into_keys().collect()
+    }
+
+    pub(super) fn touch_all(&mut self) {
+        self.touched.extend(self.sessions());
+    }
+
+    fn trashed(&self) -> Vec<SessionKey> {
+        let decided = self.decided.iter().filter(|(_, decided)| decided.is_trashed);
+        let mut keys: Vec<SessionKey> = decided.map(|(key, _)| *key).collect();
+        keys.retain(|key| self.store.session(*key).unwrap().is_some());
+        keys
+    }
+
+    fn current(&self) -> Exported {
+        let roots = self.roots.iter().enumerate();
+        roots.flat_map(|(n, root)| by_root(n, root.current())).collect()
+    }
+
+    fn exported(&self, options: &ExportOptions) -> Exported {
+        let out = tempfile::tempdir_in(self.folder.path()).unwrap();
+        self.store.export(out.path(), options).unwrap();
+        let mut found = Exported::new();
+        for (path, bytes) in roots::read(out.path()) {
+            let (folder, path) = path.split_once('/').unwrap();
+            let root = self.roots.iter().position(|root| folder.ends_with(root.name)).unwrap();
+            found.insert((root, path.to_owned()), bytes);
+        }
+        found
+    }
+}
+
+/// Root and file of each session of a dump.
+fn sessions_in(names: &[&str; 4], dumped: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for row in dumped.lines() {
+        // Halves of surrogate pairs stay the escapes they are, which this reader refuses.
+        let row = row.replace("\\ud", "\\u0").replace("\\uD", "\\u0");
+        let row: Value = serde_json::from_str(&row).unwrap();
+        if row.get("context").is_none() {
+            continue;
+        }
+        let root = row["root"].as_str().unwrap();
+        let name = root.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("sessile");
+        let root = names.iter().position(|known| *known == name).unwrap();
+        found.push((root, row["file"].as_str().unwrap().to_owned()));
+    }
+    found
+}
+
+/// A name as its format writes it.
+fn named(format: Format, name: &str) -> String {
+    match format {
+        Format::Pi => {
+            let lines: Vec<&str> =
+                name.split(['\r', '\n']).filter(|line| !line.is_empty()).collect();
+            lines.join(" ").trim().to_owned()
+        }
+        _ => {
+            let is_space = |c: char| c.is_ascii_whitespace() || matches!(c, '\0' | '\u{b}');
+            let name = name.trim_matches(is_space);
+            name.chars().take(if format == Format::Kimi { 200 } else { usize::MAX }).collect()
+        }
+    }
+}
+
+fn compare(what: &str, expected: &Exported, found: &Exported) -> Outcome {
+    for (place, bytes) in expected {
+        match found.get(place) {
+            Some(found) if found == bytes => {}
+            Some(found) => {
+                return Err(format!(
+                    "{what} holds other bytes in {place:?}\n  expected {}\n  found    {}",
+                    bytes.escape_ascii(),
+                    found.escape_ascii()
+                ));
+            }
+            None => return Err(format!("{what} lacks {place:?}")),
+        }
+    }
+    match found.keys().find(|place| !expected.contains_key(*place)) {
+        Some(place) => Err(format!("{what} holds {place:?}, which the model does not")),
+        None => Ok(()),
+    }
+}

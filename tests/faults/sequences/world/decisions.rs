@@ -1,0 +1,244 @@
+//! What is done to sessions.
+
+use proptest::sample::Index;
+use sessile::{Error, Format, RuntimeUpdate, Session, SessionKey, Timestamp};
+
+use super::{Change, Outcome, World, dump, failed, same};
+use crate::sequences::program::Decision;
+
+/// A session that a decision is about.
+struct Chosen {
+    key: SessionKey,
+    format: Format,
+    root: usize,
+    file: String,
+    leaf: Option<String>,
+    work_dir: Option<String>,
+}
+
+impl World {
+    pub(super) fn decide(&mut self, session: Index, decision: &Decision) -> Outcome<Change> {
+        let all = self.sessions();
+        if all.is_empty() {
+            return Ok(Change::Nothing);
+        }
+        let (root, file) = session.get(&all).clone();
+        let key = self.key(root, &file);
+        let info = self.store.session(key).map_err(failed)?.ok_or("a session is gone")?;
+        let chosen = Chosen {
+            key,
+            format: info.format,
+            root,
+            file,
+            leaf: info.leaf,
+            work_dir: info.work_dir,
+        };
+        let before = dump(&self.store);
+        match self.carry_out(&chosen, decision) {
+            Ok(change) => {
+                self.touched.insert((chosen.root, chosen.file));
+                change
+            }
+            Err(err) if is_refusal(&err) => {
+                same("a refused call leaves a store that dumps", &before, &dump(&self.store))?;
+                Ok(Change::Nothing)
+            }
+            Err(err) => Err(failed(err)),
+        }
+    }
+
+    /// Does it, and notes what was decided; the outer error is the store's.
+    fn carry_out(
+        &mut self,
+        chosen: &Chosen,
+        decision: &Decision,
+    ) -> sessile::Result<Outcome<Change>> {
+        let (key, at) = (chosen.key, self.now());
+        let live = self.store.live(key)?.at(at);
+        let own = live.with_id(&format!("n{}", self.step));
+        let decided = self.decided.entry(key).or_default();
+        match decision {
+            Decision::Archive => {
+                self.store.archive(key, at)?;
+                decided.is_archived = Some(true);
+            }
+            Decision::Unarchive => {
+                self.store.unarchive(key, at)?;
+                decided.is_archived = Some(false);
+            }
+            Decision::Trash => {
+                self.store.delete(key, at)?;
+                decided.is_trashed = true;
+            }
+            Decision::Restore => {
+                self.store.restore(key, at)?;
+                decided.is_trashed = false;
+            }
+            Decision::TrashIfUnused => decided.is_trashed |= live.delete_if_unused()?,
+            Decision::Purge => {
+                let paths = self.paths_of(key);
+                self.store.purge(key)?;
+                self.decided.remove(&key);
+                return Ok(Ok(Change::Purged(paths)));
+            }
+            Decision::Relink(to) => {
+                let to = *to.get(&["/w", "/v", "/home/me/alpha", "/else\0where"]);
+                if let Some(from) = &chosen.work_dir {
+                    self.store.relink(from, to, at)?;
+                    self.touch_all();
+                }
+            }
+            Decision::Remember => self.store.remember(key, at)?,
+            Decision::Clone => {
+                return self.made(chosen, &live.with_id(&self.copy_id()).duplicate()?);
+            }
+            Decision::Fork(entry) => {
+                let entry = self.entry(chosen, *entry);
+                return self.made(chosen, &live.with_id(&self.copy_id()).fork(&entry)?.0);
+            }
+            Decision::ForkTurn(turn) => {
+                return self.made(chosen, &live.with_id(&self.copy_id()).fork_at_turn(*turn)?.0);
+            }
+            _ => return self.write(chosen, &live, &own, decision, at),
+        }
+        Ok(Ok(match chosen.format {
+            Format::Kimi => Change::State(chosen.root),
+            _ => Change::Nothing,
+        }))
+    }
+
+    /// What a session's own program would write.
+    fn write(
+        &mut self,
+        chosen: &Chosen,
+        live: &Session,
+        own: &Session,
+        decision: &Decision,
+        _at: Timestamp,
+    ) -> sessile::Result<Outcome<Change>> {
+        let is_pi = chosen.format == Format::Pi;
+        let entry = |index: &Index| self.entry(chosen, *index);
+        let json = |text: &str| serde_json::Value::from(text).to_string();
+        let mut leaf = None;
+        let mut most = 1;
+        match decision {
+            Decision::Message(text) => {
+                let message = format!("{{\"role\":\"user\",\"content\":{}}}", json(text));
+                leaf = Some(Some(own.append_message(&message)?));
+            }
+            Decision::Compact(kept) => {
+                let kept = json(&entry(kept));
+                leaf = Some(Some(own.compact(&match is_pi {
+                    true => format!("{{\"summary\":\"s\",\"firstKeptEntryId\":{kept}}}"),
+                    false => format!(
+                        "{{\"role\":\"compactionSummary\",\"summary\":\"s\",\
+                         \"first_kept_entry_id\":{kept}}}"
+                    ),
+                })?));
+            }
+            Decision::Record(kward, pi) => {
+                live.append_record(if is_pi { pi } else { kward })?;
+                // Whatever it says of names and labels.
+                let decided = self.decided.entry(chosen.key).or_default();
+                decided.name = None;
+                decided.labels.clear();
+            }
+            Decision::Branch(to) => {
+                let to = entry(to);
+                live.branch(&to)?;
+                leaf = Some(Some(to).filter(|to| is_pi || !to.is_empty()));
+            }
+            Decision::ResetLeaf => {
+                live.reset_leaf()?;
+                leaf = Some(None);
+            }
+            Decision::Navigate(to) => drop(live.navigate(&entry(to))?),
+            Decision::Label(target, label) => {
+                let target = entry(target);
+                own.append_label_change(&target, label.as_deref())?;
+                self.note_label(chosen, target, label.clone());
+            }
+            Decision::LabelUnknown(target) => {
+                own.append_label_change(target, Some("l"))?;
+                self.note_label(chosen, target.clone(), Some("l".to_owned()));
+            }
+            Decision::Rename(name) => {
+                own.rename(name.as_deref())?;
+                self.decided.entry(chosen.key).or_default().name = Some(name.clone());
+            }
+            Decision::Runtime(model) => {
+                live.update_runtime(RuntimeUpdate {
+                    provider: Some("p"),
+                    model: Some(model),
+                    reasoning_effort: Some("high"),
+                })?;
+                most = 2;
+            }
+            Decision::Prompt(text) => drop(live.append_system_prompt_snapshot(text, "r")?),
+            Decision::Memory => live.update_memory_state("[1]", "null")?,
+            Decision::Tool => {
+                let call = r#"{"id":"c","function":{"name":"read","arguments":"{}"}}"#;
+                live.append_tool_execution(call, "done")?;
+            }
+            _ => {}
+        }
+        if let Some(expected) = leaf {
+            let found = self.store.session(chosen.key)?.and_then(|info| info.leaf);
+            if found != expected {
+                return Ok(Err(format!("the leaf is {found:?}, expected {expected:?}")));
+            }
+        }
+        Ok(Ok(match chosen.format {
+            Format::Kimi => Change::State(chosen.root),
+            _ => Change::Lines(chosen.root, chosen.file.clone(), most),
+        }))
+    }
+
+    fn note_label(&mut self, chosen: &Chosen, target: String, label: Option<String>) {
+        // pi keeps the white space; a label of nothing is none.
+        let strip = |label: String| match chosen.format {
+            Format::Pi => label,
+            _ => label
+                .trim_matches(|c: char| c.is_ascii_whitespace() || matches!(c, '\0' | '\u{b}'))
+                .to_owned(),
+        };
+        let label = label.map(strip).filter(|label| !label.is_empty());
+        self.decided.entry(chosen.key).or_default().labels.insert(target, label);
+    }
+
+    /// A session was made of another.
+    fn made(&mut self, of: &Chosen, made: &Session) -> sessile::Result<Outcome<Change>> {
+        let info = made.info()?;
+        let file = String::from_utf8_lossy(&info.file).into_owned();
+        self.touched.insert((of.root, file));
+        Ok(Ok(Change::NewFiles(of.root)))
+    }
+
+    fn copy_id(&self) -> String {
+        format!("{:08x}-0000-4000-8000-000000000000", self.step)
+    }
+
+    /// The id of some entry; the leaf, or of none, where there is no other.
+    fn entry(&self, chosen: &Chosen, index: Index) -> String {
+        let nodes = self.store.tree(chosen.key).unwrap();
+        match nodes.is_empty() {
+            true => chosen.leaf.clone().unwrap_or_default(),
+            false => index.get(&nodes).id.clone(),
+        }
+    }
+}
+
+/// What a call may answer without anything being wrong.
+fn is_refusal(err: &Error) -> bool {
+    matches!(
+        err,
+        Error::SessionNotFound(_)
+            | Error::EntryNotFound { .. }
+            | Error::TurnNotFound { .. }
+            | Error::Unsupported(_)
+            | Error::EntryExists { .. }
+            | Error::SessionExists(_)
+            | Error::InvalidRecord(_)
+            | Error::TargetExists(_)
+    )
+}
