@@ -63,7 +63,7 @@ impl Chain {
         };
         let read = match partial.kind {
             FileKind::Log => log::each_line(conn, partial, each),
-            _ => log::each_chunk(conn, partial.file_id, each),
+            _ => log::each_chunk(conn, partial, each),
         };
         match read {
             Err(Error::Damaged(_)) => return Ok(None),

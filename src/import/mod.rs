@@ -39,12 +39,13 @@ use std::time::Duration;
 
 use budget::Budget;
 use read::Item;
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
 
 use crate::error::{Error, Result};
 use crate::model::{Format, ProblemKind, Timestamp};
 use crate::store::files::Source;
 use crate::store::log::CHUNK_SIZE;
+use crate::store::transaction::Transaction;
 use crate::store::{Store, files, problems};
 
 /// How to import.

@@ -31,7 +31,7 @@ pub(crate) mod seen;
 pub(crate) mod sessions;
 pub(crate) mod space;
 mod traces;
-mod transaction;
+pub(crate) mod transaction;
 mod values;
 mod watch;
 
