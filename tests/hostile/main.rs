@@ -8,11 +8,13 @@ mod interrupted;
 #[cfg(feature = "cli")]
 mod killed;
 mod moving;
+mod pages;
 mod passed_on;
 #[allow(dead_code, reason = "shared with the other tests, which use more of it")]
 #[path = "../it/support.rs"]
 mod support;
 mod trees;
+mod whole;
 
 use std::path::Path;
 
