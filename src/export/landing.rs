@@ -153,17 +153,26 @@ impl Landing {
                 .map_err(Error::io("set the mode of", path)),
             None => Ok(()),
         };
+        let mut is_shut = false;
         // From below: a mode may shut what lies in its folder, and the folder itself.
         for path in self.changed.iter().rev() {
-            if at_once {
-                set_mode(path)?;
-                continue;
-            }
-            let folder = File::open(path).map_err(Error::io("read", path))?;
+            let folder = match at_once {
+                true => None,
+                false => match File::open(path) {
+                    Ok(folder) => Some(folder),
+                    // One above the target may be written into, but not read.
+                    Err(err) if SYNCS_AT_ONCE && err.kind() == io::ErrorKind::PermissionDenied => {
+                        is_shut = true;
+                        None
+                    }
+                    Err(err) => return Err(Error::io("read", path)(err)),
+                },
+            };
             set_mode(path)?;
-            folder.sync_all().map_err(Error::io("write into", path))?;
+            let folder = folder.as_ref();
+            folder.map_or(Ok(()), File::sync_all).map_err(Error::io("write into", path))?;
         }
-        if at_once { self.sync_file_system() } else { Ok(()) }
+        if at_once || is_shut { self.sync_file_system() } else { Ok(()) }
     }
 
     /// What is below the folder lies on its file system: it was empty.

@@ -10,12 +10,14 @@ mod interrupted;
 #[cfg(feature = "cli")]
 mod killed;
 mod moving;
+mod pages;
 mod passed_on;
 #[allow(dead_code, reason = "shared with the other tests, which use more of it")]
 #[path = "../it/support.rs"]
 mod support;
 mod times;
 mod trees;
+mod whole;
 
 use std::path::Path;
 

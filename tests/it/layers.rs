@@ -156,7 +156,7 @@ fn the_pool_and_the_migrations_stay_where_they_are() {
 
 #[test]
 fn the_command_line_sees_only_what_everybody_sees() {
-    let own = ["args", "commands", "render"];
+    let own = ["args", "commands", "output", "render"];
     check_names_only("src/bin/sessile", &own);
     for (path, code) in sources("src/bin") {
         for name in ["rusqlite", "r2d2", "refinery"] {
