@@ -25,7 +25,8 @@ CREATE TABLE files (
     -- 'local': what was written here; it begins with lines of another chain.
     state       TEXT    NOT NULL CHECK (state IN ('current', 'partial', 'superseded', 'local')),
     mode        INTEGER NOT NULL, -- permission bits
-    mtime       INTEGER NOT NULL,
+    mtime       INTEGER NOT NULL, -- of a time before 1677 or after 2262: the nearest that 64 bits hold,
+    mtime_beyond INTEGER NOT NULL DEFAULT 0, -- and the whole seconds that lead on from there
     inode       INTEGER NOT NULL,
     size        INTEGER NOT NULL, -- bytes imported
     line_count  INTEGER NOT NULL DEFAULT 0, -- of a log

@@ -56,6 +56,10 @@ CREATE TABLE sessions (
 -- A session by its id or a prefix of it.
 CREATE INDEX sessions_by_id ON sessions (session_id);
 
+-- Sessions that owe their work dir to others of their folder: few, and looked at after each batch of an import.
+CREATE INDEX sessions_recovered ON sessions (source_id, path)
+WHERE header = 'recovered';
+
 -- Listings, newest first, by keyset: of the archive and of what is not in it; both together are merged.
 CREATE INDEX sessions_live_by_age ON sessions (modified_at DESC, session_id DESC, session_key DESC)
 WHERE trashed_at IS NULL AND is_listed = 1 AND archived_at IS NULL;

@@ -12,13 +12,12 @@ use std::io::{BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
 use crate::fold;
-use crate::model::{SessionKey, Timestamp};
+use crate::model::SessionKey;
 use crate::store::files::{self, FileKind, FileRow, Source};
 use crate::store::{Store, log, sessions};
 
@@ -282,12 +281,7 @@ fn write_file(conn: &Connection, file: &FileRow, path: &Path) -> Result<u64> {
 
 fn set_facts(out: &File, file: &FileRow) -> std::io::Result<()> {
     out.set_permissions(Permissions::from_mode(file.mode))?;
-    out.set_times(FileTimes::new().set_modified(system_time(file.mtime)))
-}
-
-fn system_time(time: Timestamp) -> SystemTime {
-    let since = Duration::from_nanos(time.0.unsigned_abs());
-    if time.0 < 0 { SystemTime::UNIX_EPOCH - since } else { SystemTime::UNIX_EPOCH + since }
+    out.set_times(FileTimes::new().set_modified(file.mtime.system_time()))
 }
 
 #[cfg(test)]

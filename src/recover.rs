@@ -473,7 +473,7 @@ fn nameless(file_id: i64, source_id: i64, path: Vec<u8>, kind: FileKind) -> File
         kind,
         state: FileState::Current,
         mode: 0o600,
-        mtime: Timestamp(0),
+        mtime: Timestamp(0).into(),
         inode: 0,
         size: 0,
         line_count: 0,

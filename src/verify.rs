@@ -39,7 +39,8 @@ impl Store {
     /// permissions, modification times, link targets and empty folders.
     ///
     /// Nothing is compared by count or digest: every byte is read on both
-    /// sides. Changes made here since the import do not matter.
+    /// sides. Changes made here since the import do not matter, nor do those
+    /// that others make meanwhile: it reads one state of the store.
     ///
     /// # Errors
     ///
@@ -60,99 +61,106 @@ impl Store {
     /// ```
     pub fn verify(&self, root: &Path) -> Result<VerifyReport> {
         let path = root::real_path(root)?;
-        let source = self
-            .read(|conn| files::source(conn, &path))?
-            .ok_or_else(|| Error::SourceNotFound(path.clone()))?;
-        let root = root::examine(&path, Some(source.format))?;
-        let own = root::own_files(&root, self.path());
-        let mut walk = Walk::new(&root.path, &root.covered)?;
-        let conn = self.connection()?;
-        seen::begin(&conn)?;
-        let mut report = VerifyReport::default();
+        self.read(|conn| {
+            let source =
+                files::source(conn, &path)?.ok_or_else(|| Error::SourceNotFound(path.clone()))?;
+            let root = root::examine(&path, Some(source.format))?;
+            let own = root::own_files(&root, self.path());
+            let walk = Walk::new(&root.path, &root.covered)?;
+            let mut comparison = Comparison { conn, source, report: VerifyReport::default() };
+            comparison.run(walk, &own)?;
+            Ok(comparison.report)
+        })
+    }
+}
+
+/// A comparison of a root with one state of the store.
+struct Comparison<'a> {
+    conn: &'a Connection,
+    source: Source,
+    report: VerifyReport,
+}
+
+impl Comparison<'_> {
+    fn run(&mut self, mut walk: Walk, own: &[Vec<u8>]) -> Result<()> {
+        seen::begin(self.conn)?;
         while let Some(found) = walk.next() {
             if !found.path.is_empty() && !own.contains(&found.path) {
-                compare(&conn, &source, &walk, &found, &mut report)?;
+                self.compare(&walk, &found)?;
             }
         }
-        for path in seen::unseen(&conn, source.source_id)? {
-            differ(&mut report, &path, "is no longer at the root");
+        for path in seen::unseen(self.conn, self.source.source_id)? {
+            self.differ(&path, "is no longer at the root");
         }
-        seen::end(&conn)?;
-        Ok(report)
+        seen::end(self.conn)
     }
-}
 
-fn differ(report: &mut VerifyReport, file: &[u8], detail: impl Into<String>) {
-    report.differences.push(Difference { file: file.to_vec(), detail: detail.into() });
-}
+    fn differ(&mut self, file: &[u8], detail: impl Into<String>) {
+        self.report.differences.push(Difference { file: file.to_vec(), detail: detail.into() });
+    }
 
-fn compare(
-    conn: &Connection,
-    source: &Source,
-    walk: &Walk,
-    found: &Found,
-    report: &mut VerifyReport,
-) -> Result<()> {
-    let known = files::file(conn, source.source_id, &found.path, FileState::Current)?;
-    if let Some(known) = &known {
-        seen::file(conn, known.file_id)?;
-    }
-    report.files += 1;
-    let kind = match &found.kind {
-        FoundKind::Unreadable(reason) => {
-            differ(report, &found.path, format!("cannot be read: {reason}"));
-            return Ok(());
+    fn compare(&mut self, walk: &Walk, found: &Found) -> Result<()> {
+        let source_id = self.source.source_id;
+        let known = files::file(self.conn, source_id, &found.path, FileState::Current)?;
+        if let Some(known) = &known {
+            seen::file(self.conn, known.file_id)?;
         }
-        // Nothing of it could be imported; the import reported it.
-        FoundKind::Special => return Ok(()),
-        FoundKind::File => "a file",
-        FoundKind::Folder => "a folder",
-        FoundKind::Link(_) => "a link",
-    };
-    let Some(known) = known else {
-        differ(report, &found.path, "was not imported");
-        return Ok(());
-    };
-    let same_kind = match (&found.kind, known.kind) {
-        (FoundKind::Link(target), FileKind::Link) => {
-            if known.link_target.as_ref() != Some(target) {
-                differ(report, &found.path, "the link leads elsewhere");
+        self.report.files += 1;
+        let kind = match &found.kind {
+            FoundKind::Unreadable(reason) => {
+                self.differ(&found.path, format!("cannot be read: {reason}"));
+                return Ok(());
             }
+            // Nothing of it could be imported; the import reported it.
+            FoundKind::Special => return Ok(()),
+            FoundKind::File => "a file",
+            FoundKind::Folder => "a folder",
+            FoundKind::Link(_) => "a link",
+        };
+        let Some(known) = known else {
+            self.differ(&found.path, "was not imported");
             return Ok(());
-        }
-        (FoundKind::Folder, kind) => kind == FileKind::Folder,
-        (FoundKind::File, kind) => matches!(kind, FileKind::Log | FileKind::Document),
-        _ => false,
-    };
-    if !same_kind {
-        differ(report, &found.path, format!("is {kind} now"));
-        return Ok(());
-    }
-    if found.stat.mode != known.mode {
-        let detail = format!("the mode is {:o}, imported was {:o}", found.stat.mode, known.mode);
-        differ(report, &found.path, detail);
-    }
-    if known.kind == FileKind::Folder {
-        return Ok(());
-    }
-    if found.stat.modified_at() != known.mtime {
-        let detail = format!(
-            "the modification time is {}, imported was {}",
-            found.stat.modified_at(),
-            known.mtime
-        );
-        differ(report, &found.path, detail);
-    }
-    report.bytes += known.size;
-    match walk.open_file(&found.path) {
-        Ok((file, _)) => {
-            if let Some(detail) = compare_bytes(conn, &known, file)? {
-                differ(report, &found.path, detail);
+        };
+        match (&found.kind, known.kind) {
+            (FoundKind::Link(target), FileKind::Link) => {
+                if known.link_target.as_ref() != Some(target) {
+                    self.differ(&found.path, "the link leads elsewhere");
+                }
             }
+            (FoundKind::Folder, FileKind::Folder) => self.compare_modes(found, &known),
+            (FoundKind::File, FileKind::Log | FileKind::Document) => {
+                self.compare_modes(found, &known);
+                self.compare_content(walk, found, &known)?;
+            }
+            _ => self.differ(&found.path, format!("is {kind} now")),
         }
-        Err(err) => differ(report, &found.path, format!("cannot be read: {err}")),
+        Ok(())
     }
-    Ok(())
+
+    fn compare_modes(&mut self, found: &Found, known: &FileRow) {
+        if found.stat.mode != known.mode {
+            let (mode, imported) = (found.stat.mode, known.mode);
+            self.differ(&found.path, format!("the mode is {mode:o}, imported was {imported:o}"));
+        }
+    }
+
+    fn compare_content(&mut self, walk: &Walk, found: &Found, known: &FileRow) -> Result<()> {
+        if found.stat.mtime != known.mtime {
+            let (time, imported) = (found.stat.mtime, known.mtime);
+            let detail = format!("the modification time is {time}, imported was {imported}");
+            self.differ(&found.path, detail);
+        }
+        self.report.bytes += known.size;
+        match walk.open_file(&found.path) {
+            Ok((file, _)) => {
+                if let Some(detail) = compare_bytes(self.conn, known, file)? {
+                    self.differ(&found.path, detail);
+                }
+            }
+            Err(err) => self.differ(&found.path, format!("cannot be read: {err}")),
+        }
+        Ok(())
+    }
 }
 
 /// Reads both sides to the end; returns where they part.

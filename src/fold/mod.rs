@@ -23,9 +23,10 @@ use crate::error::Result;
 use crate::format::stored_text;
 use crate::model::{
     Change, Format, Header, HeaderRecord, NewEntry, Parent, ProblemKind, Record, Role, Runtime,
-    SessionKey, Stored,
+    SessionKey, Stored, Timestamp,
 };
 use crate::store::entries::{self, EntryRow};
+use crate::store::file_time;
 use crate::store::files::{FileRow, Source};
 use crate::store::heads::{self, Head};
 use crate::store::problems::{self, NewProblem};
@@ -294,13 +295,24 @@ impl<'a> Fold<'a> {
         let first_message = Some(&self.head.first_message).filter(|_| !is_empty);
         self.head.title = name.map(Stored::Text).or_else(|| first_message.cloned());
         let began = self.head.created_at.filter(|_| self.format.lists_by_file());
-        self.head.modified_at = self.head.activity_at.or(began).unwrap_or(self.file.mtime);
+        self.head.modified_at = match self.head.activity_at.or(began) {
+            Some(at) => at,
+            None => self.time_of_file()?,
+        };
         if self.before.is_none() {
             events::apply(self.conn, self.session, &mut self.head)?;
         }
         self.head.search_text = search_text(self.conn, &self.head)?;
         heads::update_head(self.conn, self.session, &self.head, self.before.as_ref())?;
         Ok(Shape::Assumed)
+    }
+
+    /// The time of the file, where no record tells one.
+    fn time_of_file(&self) -> Result<Timestamp> {
+        if self.file.mtime.is_beyond() {
+            self.note(None, ProblemKind::Time, file_time::BEYOND)?;
+        }
+        Ok(self.file.mtime.nearest())
     }
 
     /// The last time counts, or the latest where a list goes by the whole file.

@@ -5,7 +5,6 @@ use std::io::Read;
 
 use crate::model::{Format, Record};
 use crate::store::files::FileKind;
-use crate::store::log::CHUNK_SIZE;
 
 const BLOCK: usize = 256 << 10;
 /// Lines shorter than this on average are parsed where they are written.
@@ -20,8 +19,6 @@ pub(super) struct Chunk {
     /// One a line, where the writer folds as it writes; none where lines are so
     /// short that their records would be many times as large.
     pub(super) records: Vec<Record>,
-    /// Of a large file: the digest of everything up to here.
-    pub(super) digest: Option<Vec<u8>>,
 }
 
 impl Chunk {
@@ -37,6 +34,8 @@ pub(super) struct Content {
     pub(super) expected: usize,
     pub(super) kind: FileKind,
     pub(super) format: Format,
+    /// Bytes of a full chunk.
+    pub(super) chunk: usize,
     /// Whether records are wanted beside the lines.
     pub(super) parses: bool,
     /// So much of `pending` holds no line end.
@@ -47,8 +46,9 @@ impl Content {
     pub(super) fn fill(&mut self, file: &mut File) -> std::io::Result<usize> {
         let before = self.pending.len();
         // Room for all that a small file has, so that one read takes it and one finds its end.
-        self.pending.reserve(BLOCK.min(self.expected) + 1);
-        file.take(BLOCK as u64).read_to_end(&mut self.pending)?;
+        let block = BLOCK.min(self.chunk);
+        self.pending.reserve(block.min(self.expected) + 1);
+        file.take(block as u64).read_to_end(&mut self.pending)?;
         Ok(self.pending.len() - before)
     }
 
@@ -58,7 +58,7 @@ impl Content {
 
     /// Takes what makes a full chunk; at the end of the file, whatever is left.
     pub(super) fn take(&mut self, at_end: bool) -> Option<Chunk> {
-        if self.pending.is_empty() || !at_end && self.pending.len() < CHUNK_SIZE {
+        if self.pending.is_empty() || !at_end && self.pending.len() < self.chunk {
             return None;
         }
         let cut = match self.kind {
@@ -71,7 +71,7 @@ impl Content {
                     return None;
                 }
             },
-            _ => self.pending.len().min(CHUNK_SIZE),
+            _ => self.pending.len().min(self.chunk),
         };
         let rest = self.pending.split_off(cut);
         let raw = std::mem::replace(&mut self.pending, rest);

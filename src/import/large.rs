@@ -1,155 +1,232 @@
 //! Files larger than a batch: into the log batch by batch, unseen until they are complete.
+//!
+//! A batch is committed when the next chunk is there, so that what an
+//! interrupted import leaves never ends within a line: the end of a file goes in
+//! with the transaction that completes it.
 
 use rusqlite::Connection;
+use sha2::{Digest, Sha256};
 
+use super::chain::Chain;
 use super::content::Chunk;
-use super::read::{Item, Plan, Start};
-use super::write::{BATCH_BYTES, Writer, session_for};
+use super::once::{session_for, supersede};
+use super::plan::{Large, Left};
+use super::read::{End, Item};
+use super::write::Writer;
 use super::{Inbox, Progress};
 use crate::error::Result;
 use crate::fold;
-use crate::model::Format;
-use crate::store::files::{self, FileKind, FileRow, FileState};
-use crate::store::packing::Packer;
-use crate::store::{log, problems, seen, sessions};
+use crate::store::files::{self, FileRow, FileState};
+use crate::store::{log, problems, seen};
+
+/// A large file on its way.
+struct Aside {
+    /// As its row stands.
+    row: FileRow,
+    chain: Chain,
+}
+
+/// How a batch ended.
+enum Batch {
+    /// With a chunk that belongs to the next.
+    Full(Chunk),
+    End(Box<End>),
+    /// The file changed while it was read.
+    Void,
+    /// The reader gave up; the next import goes on.
+    Left,
+}
 
 impl Writer<'_> {
     /// A file that takes several transactions. Nothing shows it before the last.
     pub(super) fn large_file(
         &mut self,
         conn: &Connection,
-        start: &Start,
+        file: &FileRow,
+        large: &Large,
         inbox: &Inbox<'_>,
         progress: &mut impl FnMut(Progress),
     ) -> Result<()> {
-        let base = match &start.plan {
-            Plan::Rewritten { base } => Some(base.clone()),
-            Plan::Resumed { base, .. } => base.clone(),
-            Plan::New | Plan::Grown { .. } => None,
+        let mut known = match &large.left {
+            Left::Beginning(partial) => match Chain::resume(conn, partial)? {
+                Some(chain) => Some(Aside { row: (**partial).clone(), chain }),
+                None => return self.start_anew(conn, partial, inbox),
+            },
+            Left::Nothing | Left::Other(_) => None,
         };
-        let mut unfinished = match &start.plan {
-            Plan::Resumed { partial, .. } => Some((**partial).clone()),
-            _ => None,
-        };
+        let mut waiting = None;
         loop {
-            let tx = self.job.store.begin(conn)?;
-            let mut file = match unfinished.take() {
-                // Another import of the same file may have started it anew.
-                Some(file) if !self.is_as_compared(&tx, &file, &file)? => {
-                    while let Some(Item::Chunk(_)) = inbox.next() {}
+            let tx = self.job.begin(conn)?;
+            let Some(mut aside) = self.open(&tx, known.take(), file, large)? else {
+                // Another import of the same file has begun it anew, or gone on with it.
+                inbox.skip();
+                return Ok(());
+            };
+            let before = self.tally.outcome.report.bytes;
+            match self.batch(&tx, &mut aside, waiting.take(), inbox)? {
+                Batch::Full(chunk) => waiting = Some(chunk),
+                Batch::End(end) => {
+                    if self.complete(&tx, aside, large, &end)? {
+                        self.settle(&tx)?;
+                        tx.commit()?;
+                    }
                     return Ok(());
                 }
-                Some(file) => file,
-                None => {
-                    // What an interrupted import left of another content goes.
-                    if let Some(old) = files::file(
-                        &tx,
-                        start.file.source_id,
-                        &start.file.path,
-                        FileState::Partial,
-                    )? {
-                        log::delete_content(&tx, old.file_id)?;
-                        files::delete_file(&tx, old.file_id)?;
-                    }
-                    let blank = FileRow {
-                        state: FileState::Partial,
-                        sha256: Some(digest_of_nothing()),
-                        size: 0,
-                        ..start.file.clone()
-                    };
-                    let file_id = files::insert_file(&tx, &blank)?;
-                    files::file_by_id(&tx, file_id)?
+                Batch::Void => {
+                    drop(tx);
+                    return self.remove_void(conn, &aside.row, large);
                 }
-            };
-            let mut batch = 0;
-            loop {
-                match inbox.next() {
-                    Some(Item::Chunk(chunk)) => {
-                        batch += chunk.raw.len() as u64;
-                        let format = self.job.root.format;
-                        append_raw(&tx, &mut file, &chunk, format, &mut self.packer)?;
-                        if BATCH_BYTES <= batch {
-                            break;
-                        }
-                    }
-                    Some(Item::End(end)) => {
-                        self.complete(&tx, start, &file, &end, base.as_deref())?;
-                        self.settle_touched(&tx)?;
-                        return Ok(tx.commit()?);
-                    }
-                    // It changed while it was read; the next attempt starts anew.
-                    _ => return Ok(()),
-                }
+                Batch::Left => return Ok(()),
             }
-            files::update_file(&tx, &file)?;
+            aside.row = aside.chain.so_far(&aside.row);
+            files::update_file(&tx, &aside.row)?;
             tx.commit()?;
-            self.tally.outcome.report.bytes += batch;
+            self.tally.outcome.report.bytes += aside.row.size.saturating_sub(file.size);
             self.tally.show(progress);
-            self.tally.outcome.report.bytes -= batch;
-            unfinished = Some(file);
+            self.tally.outcome.report.bytes = before;
+            known = Some(aside);
         }
     }
 
+    /// Finds a large file as it was left, or begins it; `None` when another import was faster.
+    fn open(
+        &mut self,
+        tx: &Connection,
+        known: Option<Aside>,
+        file: &FileRow,
+        large: &Large,
+    ) -> Result<Option<Aside>> {
+        if let Some(aside) = known {
+            return Ok(self.is_as_compared(tx, &aside.row)?.then_some(aside));
+        }
+        let fits = match &large.left {
+            Left::Other(other) => {
+                let fits = self.is_as_compared(tx, other)?;
+                if fits {
+                    remove(tx, other.file_id)?;
+                }
+                fits
+            }
+            Left::Beginning(_) | Left::Nothing => self.is_unknown(tx, file, FileState::Partial)?,
+        };
+        if !fits {
+            return Ok(None);
+        }
+        let nothing = Sha256::digest([]).to_vec();
+        let blank = FileRow {
+            state: FileState::Partial,
+            sha256: Some(nothing),
+            size: 0,
+            line_count: 0,
+            ..file.clone()
+        };
+        let row = files::file_by_id(tx, files::insert_file(tx, &blank)?)?;
+        Ok(Some(Aside { chain: Chain::new(&row), row }))
+    }
+
+    fn batch(
+        &mut self,
+        tx: &Connection,
+        aside: &mut Aside,
+        mut waiting: Option<Chunk>,
+        inbox: &Inbox<'_>,
+    ) -> Result<Batch> {
+        let format = self.job.root.format;
+        let mut bytes = 0;
+        loop {
+            let mut chunk = match waiting.take() {
+                Some(chunk) => chunk,
+                None => match inbox.next() {
+                    Some(Item::Chunk(chunk)) => chunk,
+                    Some(Item::End(end)) => return Ok(Batch::End(end)),
+                    Some(_) => return Ok(Batch::Void),
+                    None => return Ok(Batch::Left),
+                },
+            };
+            if self.job.sizes.batch <= bytes {
+                return Ok(Batch::Full(chunk));
+            }
+            bytes += chunk.raw.len() as u64;
+            aside.chain.append(tx, &mut chunk, format, &mut self.packer, None)?;
+        }
+    }
+
+    /// Lets a large file be seen; `false` when another import was faster.
     fn complete(
         &mut self,
         tx: &Connection,
-        start: &Start,
-        partial: &FileRow,
-        end: &FileRow,
-        base: Option<&FileRow>,
-    ) -> Result<()> {
-        let current = files::file(tx, partial.source_id, &partial.path, FileState::Current)?;
-        if current.as_ref().map(|file| file.file_id) != base.map(|base| base.file_id) {
-            self.tally.outcome.conflicts += 1;
-            return Ok(());
-        }
-        problems::delete_path_problems(tx, self.source_id(), &partial.path)?;
-        let mut session = None;
-        if let Some(base) = base {
-            files::update_state(tx, base.file_id, FileState::Superseded)?;
-            session = sessions::session_of_file(tx, base.file_id)?;
-        }
-        let file = FileRow {
-            file_id: partial.file_id,
-            generation: partial.generation,
-            line_count: partial.line_count,
-            ..end.clone()
+        aside: Aside,
+        large: &Large,
+        end: &End,
+    ) -> Result<bool> {
+        let Aside { row, chain } = aside;
+        let complete = chain.complete(&row, end)?;
+        let file = complete.file();
+        let base = large.base.as_deref();
+        let fits = match base {
+            Some(base) => self.is_as_compared(tx, base)?,
+            None => self.is_unknown(tx, file, FileState::Current)?,
         };
-        files::update_state(tx, file.file_id, FileState::Current)?;
-        files::update_file(tx, &file)?;
-        if let Some(session) = session_for(tx, &file, session, self.job.root.format)? {
-            fold::refold(tx, &file, self.job.root.format, session)?;
+        if !fits {
+            return Ok(false);
         }
-        seen::file(tx, file.file_id)?;
-        self.written(start, &file);
-        self.tally.file(start, end);
+        problems::delete_path_problems(tx, self.source_id(), &file.path)?;
+        let session = supersede(tx, base)?;
+        files::update_state(tx, file.file_id, FileState::Current)?;
+        files::update_file(tx, file)?;
+        let format = self.job.root.format;
+        if let Some(session) = session_for(tx, file, session, format)? {
+            fold::refold(tx, file, format, session)?;
+        }
+        self.written(tx, large.counted(), &complete, end)?;
+        Ok(true)
+    }
+
+    /// What was left is not what its row says, so nothing can go on from it.
+    fn start_anew(
+        &mut self,
+        conn: &Connection,
+        partial: &FileRow,
+        inbox: &Inbox<'_>,
+    ) -> Result<()> {
+        inbox.skip();
+        let tx = self.job.begin(conn)?;
+        if self.is_as_compared(&tx, partial)? {
+            remove(&tx, partial.file_id)?;
+            // The next look finds it gone.
+            self.tally.outcome.conflicts += 1;
+        }
+        Ok(tx.commit()?)
+    }
+
+    /// Removes what was written of a file that changed, and what it found there; the next attempt starts anew.
+    fn remove_void(&mut self, conn: &Connection, row: &FileRow, large: &Large) -> Result<()> {
+        let tx = self.job.begin(conn)?;
+        if let Some(found) = files::file(&tx, row.source_id, &row.path, FileState::Partial)? {
+            let other = match &large.left {
+                Left::Other(other) => Some(other.file_id),
+                Left::Beginning(_) | Left::Nothing => None,
+            };
+            if found.file_id == row.file_id || Some(found.file_id) == other {
+                remove(&tx, found.file_id)?;
+            }
+        }
+        Ok(tx.commit()?)
+    }
+
+    /// Removes what interrupted imports left of files that are gone, or different, or complete by now.
+    pub(super) fn remove_leftovers(&mut self, conn: &Connection) -> Result<()> {
+        for file_id in seen::leftovers(conn, self.source_id(), self.newest)? {
+            // One at a time: each may be large.
+            let tx = self.job.begin(conn)?;
+            remove(&tx, file_id)?;
+            tx.commit()?;
+        }
         Ok(())
     }
 }
 
-/// Adds a chunk to a large file, and carries its digest on.
-fn append_raw(
-    tx: &Connection,
-    file: &mut FileRow,
-    chunk: &Chunk,
-    format: Format,
-    packer: &mut Packer,
-) -> Result<()> {
-    if file.kind == FileKind::Log {
-        for line in chunk.lines(format) {
-            log::insert_packed(tx, log::key(file.file_id, file.line_count), line, packer)?;
-            file.line_count += 1;
-        }
-    } else {
-        log::insert_chunk(tx, log::key(file.file_id, file.line_count), &chunk.raw)?;
-        file.line_count += 1;
-    }
-    file.size += chunk.raw.len() as u64;
-    file.sha256.clone_from(&chunk.digest);
-    Ok(())
-}
-
-fn digest_of_nothing() -> Vec<u8> {
-    use sha2::{Digest, Sha256};
-    Sha256::new().finalize().to_vec()
+fn remove(tx: &Connection, file_id: i64) -> Result<()> {
+    log::delete_content(tx, file_id)?;
+    files::delete_file(tx, file_id)
 }

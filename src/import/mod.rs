@@ -16,13 +16,19 @@
 //! and its tail is read; anything else is a new generation, beside the old.
 
 mod budget;
+mod chain;
 mod content;
+mod file;
 mod large;
+mod once;
+mod plan;
 mod read;
 mod renamed;
 pub(crate) mod root;
 mod space;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod unchanged;
 pub(crate) mod walk;
 mod write;
@@ -33,10 +39,12 @@ use std::time::Duration;
 
 use budget::Budget;
 use read::Item;
+use rusqlite::{Connection, Transaction};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Format, ProblemKind, Timestamp};
 use crate::store::files::Source;
+use crate::store::log::CHUNK_SIZE;
 use crate::store::{Store, files, problems};
 
 /// How to import.
@@ -47,7 +55,32 @@ pub struct ImportOptions {
     dry_run: bool,
     ignore_space: bool,
     now: Option<Timestamp>,
+    sizes: Sizes,
+    #[cfg(test)]
+    fuse: tests::Fuse,
 }
+
+/// How much is handled at once.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    /// Bytes of a transaction.
+    batch: u64,
+    /// Up to so many bytes of a file are handed over whole; more, chunk by chunk.
+    whole: u64,
+    /// Bytes of a chunk.
+    chunk: usize,
+    /// Bytes from one word on the progress to the next.
+    step: u64,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { batch: 16 << 20, whole: 4 << 20, chunk: CHUNK_SIZE, step: 1 << 20 }
+    }
+}
+
+/// Looks at a root before an import gives way to others that change the same files.
+const PASSES: usize = 8;
 
 impl ImportOptions {
     /// The defaults named at each setter.
@@ -131,7 +164,8 @@ impl Store {
     /// [`Io`](crate::Error::Io) when the root cannot be listed;
     /// [`DiskFull`](crate::Error::DiskFull) before any content is written, when
     /// half as much again as the new bytes would not fit beside the database;
-    /// [`Busy`](crate::Error::Busy) when another process writes for too long.
+    /// [`Busy`](crate::Error::Busy) when another process writes for too long, or
+    /// imports the same files at the same time.
     ///
     /// # Examples
     ///
@@ -170,15 +204,28 @@ impl Store {
             }
             source = Some(self.write(|tx| files::insert_source(tx, &root.path, root.format))?);
         }
-        let job = Job { store: self, root, source, now, dry_run: options.dry_run, asks_space };
+        let job = Job {
+            store: self,
+            root,
+            source,
+            now,
+            dry_run: options.dry_run,
+            asks_space,
+            sizes: options.sizes,
+            #[cfg(test)]
+            fuse: &options.fuse,
+        };
         let mut outcome = job.run(&mut progress)?;
         // Another import of the same root at the same time took some files
-        // first; a second look finds them unchanged.
-        for _ in 0..3 {
+        // first; a second look finds them unchanged, or goes on with them.
+        for _ in 1..PASSES {
             if outcome.conflicts == 0 {
                 break;
             }
             outcome = job.run(&mut progress)?;
+        }
+        if outcome.conflicts != 0 {
+            return Err(Error::Busy);
         }
         if let Some(source) = job.source.filter(|_| !options.dry_run) {
             outcome.report.problems =
@@ -198,6 +245,9 @@ struct Job<'a> {
     dry_run: bool,
     /// Whether to look for disk space at the first file that is not as it was.
     asks_space: bool,
+    sizes: Sizes,
+    #[cfg(test)]
+    fuse: &'a tests::Fuse,
 }
 
 #[derive(Default)]
@@ -208,6 +258,12 @@ struct Outcome {
 }
 
 impl Job<'_> {
+    fn begin<'c>(&self, conn: &'c Connection) -> Result<Transaction<'c>> {
+        #[cfg(test)]
+        self.fuse.burn()?;
+        self.store.begin(conn)
+    }
+
     fn run(&self, progress: &mut impl FnMut(Progress)) -> Result<Outcome> {
         let budget = Budget::new();
         std::thread::scope(|scope| {
@@ -221,7 +277,7 @@ impl Job<'_> {
                 let _close = budget.close_on_drop();
                 let inbox = Inbox { receiver, budget };
                 if self.dry_run {
-                    Ok(tally::count(self.root.format, &inbox, progress))
+                    Ok(tally::count(self, &inbox, progress))
                 } else {
                     write::write(self, &inbox, progress)
                 }
@@ -247,6 +303,11 @@ impl Inbox<'_> {
         let item = self.receiver.recv().ok()?;
         self.budget.give(item.cost());
         Some(item)
+    }
+
+    /// Passes over what is left of a file that came chunk by chunk.
+    fn skip(&self) {
+        while let Some(Item::Chunk(_)) = self.next() {}
     }
 
     /// The next item, unless the reader keeps the writer waiting.

@@ -1,43 +1,48 @@
 //! What an import did, or would do, in numbers.
 
 use super::content::Chunk;
-use super::read::{Item, Plan, Start};
-use super::{Inbox, Outcome, Progress};
+use super::plan::Counted;
+use super::read::{End, Item};
+use super::{Inbox, Job, Outcome, Progress, Sizes};
 use crate::fold::Touched;
-use crate::model::Format;
 use crate::store::files::{FileKind, FileRow};
 
 /// What an import did so far.
-#[derive(Default)]
 pub(super) struct Tally {
     pub(super) outcome: Outcome,
     pub(super) files: u64,
     shown: u64,
+    step: u64,
 }
 
 impl Tally {
+    pub(super) fn new(sizes: Sizes) -> Self {
+        Self { outcome: Outcome::default(), files: 0, shown: 0, step: sizes.step }
+    }
+
     pub(super) fn unchanged(&mut self, files: usize) {
         self.files += files as u64;
         self.outcome.report.unchanged += files as u64;
     }
 
-    pub(super) fn file(&mut self, start: &Start, end: &FileRow) {
+    pub(super) fn file(&mut self, counted: Counted, end: &End) {
         self.files += 1;
         let report = &mut self.outcome.report;
-        match &start.plan {
-            Plan::New | Plan::Resumed { base: None, .. } => report.new += 1,
-            Plan::Grown { .. } => report.grown += 1,
-            Plan::Rewritten { .. } | Plan::Resumed { .. } => report.rewritten += 1,
+        match counted {
+            Counted::New => report.new += 1,
+            Counted::Grown => report.grown += 1,
+            Counted::Rewritten => report.rewritten += 1,
         }
+        let is_log = end.file.kind == FileKind::Log;
         // Of sessions that are folders, the fold says how many there were.
-        report.sessions += u64::from(end.kind == FileKind::Log);
-        report.lines += if end.kind == FileKind::Log { u64::from(end.line_count) } else { 0 };
-        report.bytes += end.size - start.file.size;
+        report.sessions += u64::from(is_log);
+        report.lines += if is_log { end.lines } else { 0 };
+        report.bytes += end.bytes;
     }
 
     pub(super) fn show(&mut self, progress: &mut impl FnMut(Progress)) {
         // Often enough for an eye, seldom enough to cost nothing.
-        let now = self.files / 64 + self.outcome.report.bytes / (1 << 20);
+        let now = self.files / 64 + self.outcome.report.bytes / self.step;
         if self.shown != now {
             self.shown = now;
             progress(Progress { files: self.files, bytes: self.outcome.report.bytes });
@@ -47,13 +52,14 @@ impl Tally {
 
 /// Reports what an import would do.
 pub(super) fn count(
-    format: Format,
+    job: &Job<'_>,
     inbox: &Inbox<'_>,
     progress: &mut impl FnMut(Progress),
 ) -> Outcome {
-    let mut tally = Tally::default();
+    let format = job.root.format;
+    let mut tally = Tally::new(job.sizes);
     let mut kinds = std::collections::BTreeMap::new();
-    let mut open: Option<Start> = None;
+    let mut open: Option<(Box<FileRow>, Counted)> = None;
     let mut touched = Touched::default();
     while let Some(item) = inbox.next() {
         let mut count_problems = |file: &FileRow, chunk: &mut Chunk| {
@@ -71,21 +77,22 @@ pub(super) fn count(
         match item {
             Item::Unchanged(files) => tally.unchanged(files.len()),
             Item::Same { .. } => tally.unchanged(1),
-            Item::Whole { start, mut chunks, end } => {
-                chunks.iter_mut().for_each(|chunk| count_problems(&start.file, chunk));
-                touched.add(format, &end);
-                tally.file(&start, &end);
+            Item::Whole { file, once, mut chunks, end } => {
+                chunks.iter_mut().for_each(|chunk| count_problems(&file, chunk));
+                touched.add(format, &end.file);
+                tally.file(once.counted(), &end);
             }
-            Item::Start(start) => open = Some(start),
+            Item::Tail { file, once } => open = Some((file, once.counted())),
+            Item::Large { file, large } => open = Some((file, large.counted())),
             Item::Chunk(mut chunk) => {
-                if let Some(start) = &open {
-                    count_problems(&start.file, &mut chunk);
+                if let Some((file, _)) = &open {
+                    count_problems(file, &mut chunk);
                 }
             }
             Item::End(end) => {
-                if let Some(start) = open.take() {
-                    touched.add(format, &end);
-                    tally.file(&start, &end);
+                if let Some((_, counted)) = open.take() {
+                    touched.add(format, &end.file);
+                    tally.file(counted, &end);
                 }
             }
             Item::Problem { kind, .. } => *kinds.entry(kind).or_insert(0) += 1,

@@ -9,6 +9,7 @@ use super::Job;
 use super::read::{Item, RACY};
 use super::walk::{FileStat, Found, FoundKind};
 use crate::error::Result;
+use crate::store::file_time::FileTime;
 use crate::store::files;
 
 /// Files in a message.
@@ -42,7 +43,7 @@ impl<'a> Unchanged<'a> {
         let stat = match found.kind {
             FoundKind::File => found.stat,
             // Times of folders are not kept.
-            FoundKind::Folder => FileStat { mtime: 0, size: 0, ..found.stat },
+            FoundKind::Folder => FileStat { mtime: FileTime::default(), size: 0, ..found.stat },
             _ => return Ok(false),
         };
         let Some(source_id) = self.source_id else { return Ok(false) };
@@ -54,7 +55,7 @@ impl<'a> Unchanged<'a> {
             path: &found.path,
             is_folder: found.kind == FoundKind::Folder,
             mode: stat.mode,
-            mtime: stat.modified_at(),
+            mtime: stat.mtime,
             size: stat.size,
             racy: RACY,
         };

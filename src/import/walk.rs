@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
-use crate::model::Timestamp;
+use crate::store::file_time::FileTime;
 
 /// Folders inside one another that are held open while they are read.
 const MAX_OPEN: usize = 64;
@@ -42,7 +42,7 @@ pub(crate) enum FoundKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FileStat {
     pub(crate) mode: u32,
-    pub(crate) mtime: i64,
+    pub(crate) mtime: FileTime,
     pub(crate) size: u64,
     pub(crate) inode: i64,
 }
@@ -50,17 +50,12 @@ pub(crate) struct FileStat {
 impl FileStat {
     #[expect(clippy::unnecessary_cast, reason = "the fields have other types on other systems")]
     fn new(stat: &Stat) -> Self {
-        let seconds = stat.st_mtime as i64;
         Self {
             mode: stat.st_mode as u32 & 0o7777,
-            mtime: seconds.saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as i64),
+            mtime: FileTime::new(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
             size: u64::try_from(stat.st_size).unwrap_or_default(),
             inode: stat.st_ino as i64,
         }
-    }
-
-    pub(crate) fn modified_at(&self) -> Timestamp {
-        Timestamp(self.mtime)
     }
 }
 

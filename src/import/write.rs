@@ -4,19 +4,20 @@ use std::collections::HashSet;
 
 use rusqlite::Connection;
 
-use super::content::Chunk;
-use super::read::{Item, Plan, Start};
+use super::chain::Complete;
+use super::once::Piece;
+use super::plan::Counted;
+use super::read::{End, Item};
 use super::tally::Tally;
 use super::{Inbox, Job, Outcome, Progress, renamed};
 use crate::error::Result;
-use crate::fold::{self, Fold, Shape, Touched};
-use crate::model::{Format, SessionKey};
-use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::fold::{self, Touched};
+use crate::model::{ProblemKind, SessionKey};
+use crate::store::files::{self, FileRow, FileState};
 use crate::store::packing::Packer;
 use crate::store::problems::{self, NewProblem};
-use crate::store::{heads, log, projections, seen, sessions};
+use crate::store::{seen, sessions};
 
-pub(super) const BATCH_BYTES: u64 = 16 << 20;
 const BATCH_FILES: u64 = 2_000;
 
 /// Writes what the reader sends, and marks what it did not.
@@ -30,17 +31,19 @@ pub(super) fn write(
     let mut writer = Writer {
         job,
         packer: Packer::new(job.store.compression())?,
-        tally: Tally::default(),
+        tally: Tally::new(job.sizes),
         touched: Touched::default(),
         saw_all: false,
         folded: HashSet::new(),
         may_be_renamed: Vec::new(),
+        may_diverge: false,
+        newest: files::newest_id(&conn)?,
     };
     let mut waiting = inbox.next();
     while let Some(item) = waiting.take() {
         let item = match item {
-            Item::Start(start) if !start.is_tail() => {
-                writer.large_file(&conn, &start, inbox, progress)?;
+            Item::Large { file, large } => {
+                writer.large_file(&conn, &file, &large, inbox, progress)?;
                 waiting = inbox.next();
                 continue;
             }
@@ -51,29 +54,29 @@ pub(super) fn write(
             waiting = inbox.next();
             continue;
         }
-        let tx = job.store.begin(&conn)?;
+        let tx = job.begin(&conn)?;
         let (bytes, files) = (writer.tally.outcome.report.bytes, writer.tally.files);
         let mut next = Some(item);
         while let Some(item) = next.take() {
             writer.take(&tx, item, inbox)?;
             writer.tally.show(progress);
-            let full = bytes + BATCH_BYTES <= writer.tally.outcome.report.bytes
+            let full = bytes + job.sizes.batch <= writer.tally.outcome.report.bytes
                 || files + BATCH_FILES <= writer.tally.files;
             // Others may write while the reader takes its time.
             match inbox.next_soon() {
-                Some(Item::Start(start)) if !start.is_tail() => waiting = Some(Item::Start(start)),
-                Some(item) if full => waiting = Some(item),
+                Some(item) if full || matches!(item, Item::Large { .. }) => waiting = Some(item),
                 item => next = item,
             }
         }
-        writer.settle_touched(&tx)?;
+        writer.settle(&tx)?;
         tx.commit()?;
         if waiting.is_none() {
             waiting = inbox.next();
         }
     }
-    // Where the reader gave up, what it did not see is not missing.
-    if writer.saw_all {
+    // Where the reader gave up, what it did not see is not missing; nor is what
+    // another import took first, which a second look finds.
+    if writer.saw_all && writer.tally.outcome.conflicts == 0 {
         writer.finish(&conn)?;
     }
     Ok(writer.tally.outcome)
@@ -90,6 +93,10 @@ pub(super) struct Writer<'a> {
     folded: HashSet<SessionKey>,
     /// New files that may have had another name before.
     may_be_renamed: Vec<i64>,
+    /// Whether a file that also went on here may have gone another way at its root.
+    may_diverge: bool,
+    /// The last file that there was when this began: of later ones, another import knows.
+    pub(super) newest: i64,
 }
 
 impl Writer<'_> {
@@ -114,6 +121,9 @@ impl Writer<'_> {
             }
             Item::Problem { path, kind, detail, file_id } => {
                 seen::problem(conn, path)?;
+                if *kind == ProblemKind::UnreadableFile {
+                    seen::unreadable(conn, self.source_id(), path)?;
+                }
                 if let Some(file_id) = file_id {
                     seen::file(conn, *file_id)?;
                 }
@@ -124,7 +134,7 @@ impl Writer<'_> {
                 Ok(false)
             }
             Item::Void | Item::End(_) | Item::Chunk(_) => Ok(false),
-            Item::Whole { .. } | Item::Start(_) => Ok(true),
+            Item::Whole { .. } | Item::Tail { .. } | Item::Large { .. } => Ok(true),
         }
     }
 
@@ -138,13 +148,12 @@ impl Writer<'_> {
         }
         match item {
             Item::Same { file, .. } => self.same(tx, &file),
-            Item::Whole { start, chunks, end } => {
-                let mut chunks = chunks.into_iter();
-                self.file(tx, &start, &mut || {
-                    Some(chunks.next().map_or(Piece::End(Box::new(end.clone())), Piece::Chunk))
-                })
+            Item::Whole { file, once, chunks, end } => {
+                let end = std::iter::once(Piece::End(end));
+                let mut pieces = chunks.into_iter().map(Piece::Chunk).chain(end);
+                self.once(tx, &file, &once, &mut || pieces.next())
             }
-            Item::Start(start) => self.tail(tx, &start, inbox),
+            Item::Tail { file, once } => self.tail(tx, &file, &once, inbox),
             Item::Problem { path, kind, detail, file_id } => {
                 problems::delete_path_problems(tx, self.source_id(), &path)?;
                 problems::insert_problem(
@@ -162,33 +171,34 @@ impl Writer<'_> {
             }
             // They change nothing.
             Item::Unchanged(_) | Item::Seen | Item::Hidden { .. } => Ok(()),
-            Item::Chunk(_) | Item::End(_) | Item::Void => Ok(()),
+            Item::Large { .. } | Item::Chunk(_) | Item::End(_) | Item::Void => Ok(()),
         }
     }
 
     /// Same content; mode, time or presence changed.
     fn same(&mut self, tx: &Connection, file: &FileRow) -> Result<()> {
         seen::file(tx, file.file_id)?;
-        if !self.is_as_compared(tx, file, file)? {
+        if !self.is_as_compared(tx, file)? {
             return Ok(());
         }
+        let was_beyond = files::file_by_id(tx, file.file_id)?.mtime.is_beyond();
         files::update_file(tx, file)?;
         self.touched.add(self.job.root.format, file);
         if let Some(session) = sessions::session_of_file(tx, file.file_id)? {
-            sessions::update_mtime(tx, session, file.mtime)?;
+            if was_beyond || file.mtime.is_beyond() {
+                // Whether that is a problem, the fold says.
+                fold::refold(tx, file, self.job.root.format, session)?;
+            } else {
+                sessions::update_mtime(tx, session, file.mtime.nearest())?;
+            }
         }
         self.tally.unchanged(1);
         Ok(())
     }
 
     /// Whether a row is still what the reader compared with; if not, another import was faster.
-    pub(super) fn is_as_compared(
-        &mut self,
-        tx: &Connection,
-        file: &FileRow,
-        base: &FileRow,
-    ) -> Result<bool> {
-        let now = files::file(tx, file.source_id, &file.path, base.state)?;
+    pub(super) fn is_as_compared(&mut self, tx: &Connection, base: &FileRow) -> Result<bool> {
+        let now = files::file(tx, base.source_id, &base.path, base.state)?;
         let same = now.is_some_and(|now| {
             now.file_id == base.file_id && now.size == base.size && now.sha256 == base.sha256
         });
@@ -196,203 +206,59 @@ impl Writer<'_> {
         Ok(same)
     }
 
-    /// The tail of a file that grew by much: one transaction, so that readers see all of it or none.
-    fn tail(&mut self, tx: &Connection, start: &Start, inbox: &Inbox<'_>) -> Result<()> {
-        tx.execute_batch("SAVEPOINT tail")?;
-        let counts = self.tally.outcome.report.clone();
-        let mut void = false;
-        self.file(tx, start, &mut || match inbox.next()? {
-            Item::Chunk(chunk) => Some(Piece::Chunk(chunk)),
-            Item::End(end) => Some(Piece::End(Box::new(end))),
-            _ => {
-                void = true;
-                None
-            }
-        })?;
-        if void {
-            tx.execute_batch("ROLLBACK TO tail")?;
-            self.tally.outcome.report = counts;
-        }
-        Ok(tx.execute_batch("RELEASE tail")?)
+    /// Whether there still is no such row of the path.
+    pub(super) fn is_unknown(
+        &mut self,
+        tx: &Connection,
+        file: &FileRow,
+        state: FileState,
+    ) -> Result<bool> {
+        let known = files::file(tx, file.source_id, &file.path, state)?.is_some();
+        self.tally.outcome.conflicts += u64::from(known);
+        Ok(!known)
     }
 
-    /// Folds the sessions that are folders of files, where one of these changed.
-    pub(super) fn settle_touched(&mut self, tx: &Connection) -> Result<()> {
+    /// Brings up to date what depends on more than one file, so that each transaction leaves a sound store.
+    pub(super) fn settle(&mut self, tx: &Connection) -> Result<()> {
         let source_id = self.source_id();
-        self.folded.extend(self.touched.settle(tx, source_id)?);
         if self.job.root.format.has_folders() {
+            self.folded.extend(self.touched.settle(tx, source_id)?);
             self.tally.outcome.report.sessions = self.folded.len() as u64;
+        } else {
+            fold::settle_recovered(tx, source_id)?;
+        }
+        if std::mem::take(&mut self.may_diverge) {
+            problems::record_diverged(tx, source_id)?;
         }
         Ok(())
     }
 
     /// Notes a file that is complete.
-    pub(super) fn written(&mut self, start: &Start, file: &FileRow) {
-        let format = self.job.root.format;
+    pub(super) fn written(
+        &mut self,
+        tx: &Connection,
+        counted: Counted,
+        complete: &Complete,
+        end: &End,
+    ) -> Result<()> {
+        let (file, format) = (complete.file(), self.job.root.format);
+        seen::file(tx, file.file_id)?;
         self.touched.add(format, file);
-        let is_new = matches!(start.plan, Plan::New | Plan::Resumed { base: None, .. });
-        if is_new && format.renamed_from(&file.path).is_some() {
+        if counted == Counted::New && format.renamed_from(&file.path).is_some() {
             self.may_be_renamed.push(file.file_id);
         }
-    }
-
-    /// Writes one file whose pieces come from `next`; without an end, the caller takes it back.
-    fn file(
-        &mut self,
-        tx: &Connection,
-        start: &Start,
-        next: &mut dyn FnMut() -> Option<Piece>,
-    ) -> Result<()> {
-        let base = match &start.plan {
-            Plan::New | Plan::Resumed { .. } => None,
-            Plan::Grown { base, .. } | Plan::Rewritten { base } => Some(&**base),
-        };
-        let fits = match base {
-            Some(base) => self.is_as_compared(tx, &start.file, base)?,
-            None => {
-                let known =
-                    files::file(tx, start.file.source_id, &start.file.path, FileState::Current)?;
-                self.tally.outcome.conflicts += u64::from(known.is_some());
-                known.is_none()
-            }
-        };
-        if !fits {
-            while let Some(Piece::Chunk(_)) = next() {}
-            return Ok(());
-        }
-        problems::delete_path_problems(tx, self.source_id(), &start.file.path)?;
-        match (&start.plan, base) {
-            (Plan::Grown { replaces_last_line, .. }, Some(base)) => {
-                self.grow(tx, start, base, *replaces_last_line, next)
-            }
-            _ => self.fill(tx, start, base, next),
-        }
-    }
-
-    fn grow(
-        &mut self,
-        tx: &Connection,
-        start: &Start,
-        base: &FileRow,
-        replaces_last_line: bool,
-        next: &mut dyn FnMut() -> Option<Piece>,
-    ) -> Result<()> {
-        let format = self.job.root.format;
-        let mut position = base.line_count;
-        if replaces_last_line {
-            position -= 1;
-            log::delete_line(tx, log::key(base.file_id, position))?;
-        }
-        let file = FileRow { mtime: start.file.mtime, ..base.clone() };
-        let mut session = sessions::session_of_file(tx, base.file_id)?;
-        if session.is_none()
-            && !format.has_folders()
-            && !sessions::went_on_here(tx, base.source_id, &base.path)?
-        {
-            session = Some(sessions::insert_session(tx, base, format)?);
-        }
-        let mut fold = match session {
-            Some(session) if !replaces_last_line => {
-                Fold::resume(tx, &file, format, session, heads::head(tx, session)?)?
-            }
-            _ => None,
-        };
-        let end = loop {
-            match next() {
-                None => return Ok(()),
-                Some(Piece::End(end)) => break *end,
-                Some(Piece::Chunk(mut chunk)) => {
-                    let fold = fold.as_mut();
-                    let place = (base.file_id, position);
-                    position = write_lines(tx, place, &mut chunk, format, &mut self.packer, fold)?;
-                }
-            }
-        };
-        let shape = match fold {
-            Some(fold) => fold.finish()?,
-            None => Shape::Linear,
-        };
-        let file = FileRow {
-            file_id: base.file_id,
-            generation: base.generation,
-            line_count: position,
-            ..end.clone()
-        };
-        files::update_file(tx, &file)?;
-        if let (Shape::Linear, Some(session)) = (shape, session) {
-            fold::refold(tx, &file, format, session)?;
-        }
-        seen::file(tx, file.file_id)?;
-        self.touched.add(format, &file);
-        self.tally.file(start, &FileRow { line_count: position - base.line_count, ..end });
+        self.may_diverge |=
+            files::file(tx, file.source_id, &file.path, FileState::Local)?.is_some();
+        self.tally.file(counted, end);
         Ok(())
-    }
-
-    /// A new file, or a new generation of one.
-    fn fill(
-        &mut self,
-        tx: &Connection,
-        start: &Start,
-        base: Option<&FileRow>,
-        next: &mut dyn FnMut() -> Option<Piece>,
-    ) -> Result<()> {
-        let format = self.job.root.format;
-        // The digest comes last; until then an empty one stands for it.
-        let has_content = matches!(start.file.kind, FileKind::Log | FileKind::Document);
-        let blank = FileRow { sha256: has_content.then(Vec::new), ..start.file.clone() };
-        let (row, session) = self.next_generation(tx, blank, base)?;
-        let mut fold = session.map(|session| Fold::begin(tx, &row, format, session));
-        let mut position = 0;
-        let end = loop {
-            match next() {
-                None => return Ok(()),
-                Some(Piece::End(end)) => break *end,
-                Some(Piece::Chunk(mut chunk)) if row.kind == FileKind::Log => {
-                    let fold = fold.as_mut();
-                    let place = (row.file_id, position);
-                    position = write_lines(tx, place, &mut chunk, format, &mut self.packer, fold)?;
-                }
-                Some(Piece::Chunk(chunk)) => {
-                    log::insert_chunk(tx, log::key(row.file_id, position), &chunk.raw)?;
-                    position += 1;
-                }
-            }
-        };
-        let shape = fold.map(Fold::finish).transpose()?;
-        let file = FileRow { file_id: row.file_id, generation: row.generation, ..end.clone() };
-        files::update_file(tx, &file)?;
-        if let (Some(Shape::Linear), Some(session)) = (shape, session) {
-            fold::refold(tx, &file, format, session)?;
-        }
-        seen::file(tx, file.file_id)?;
-        self.written(start, &file);
-        self.tally.file(start, &end);
-        Ok(())
-    }
-
-    /// Inserts a row in the place of its earlier generation, and gives a log its session.
-    fn next_generation(
-        &self,
-        tx: &Connection,
-        mut file: FileRow,
-        base: Option<&FileRow>,
-    ) -> Result<(FileRow, Option<SessionKey>)> {
-        let mut session = None;
-        if let Some(base) = base {
-            files::update_state(tx, base.file_id, FileState::Superseded)?;
-            session = sessions::session_of_file(tx, base.file_id)?;
-        }
-        file.file_id = files::insert_file(tx, &file)?;
-        file.generation = files::file_by_id(tx, file.file_id)?.generation;
-        let session = session_for(tx, &file, session, self.job.root.format)?;
-        Ok((file, session))
     }
 
     /// Marks what is gone, and settles what depends on several files.
     fn finish(&mut self, conn: &Connection) -> Result<()> {
         let source_id = self.source_id();
         let now = self.job.now;
-        let tx = self.job.store.begin(conn)?;
+        self.remove_leftovers(conn)?;
+        let tx = self.job.begin(conn)?;
         let changed = {
             let report = &self.tally.outcome.report;
             0 < report.new + report.grown + report.rewritten
@@ -404,12 +270,12 @@ impl Writer<'_> {
                 self.touched.add(self.job.root.format, &file);
             }
         }
-        let gone = seen::mark_missing(&tx, source_id, now)?;
+        let gone = seen::mark_missing(&tx, source_id, self.newest, now)?;
         if self.job.root.format.has_folders() {
             for file in files::missing_since(&tx, source_id, now)? {
                 self.touched.add(self.job.root.format, &file);
             }
-            self.settle_touched(&tx)?;
+            self.settle(&tx)?;
         }
         if gone || changed {
             fold::settle_recovered(&tx, source_id)?;
@@ -419,60 +285,6 @@ impl Writer<'_> {
         seen::end(&tx)?;
         Ok(tx.commit()?)
     }
-}
-
-/// A part of a file's content, or what is known of it in the end.
-enum Piece {
-    Chunk(Chunk),
-    End(Box<FileRow>),
-}
-
-/// Gives a log its session: the one that its earlier generation had, or a new one.
-pub(super) fn session_for(
-    tx: &Connection,
-    file: &FileRow,
-    earlier: Option<SessionKey>,
-    format: Format,
-) -> Result<Option<SessionKey>> {
-    if format.has_folders() {
-        return Ok(None);
-    }
-    match (file.kind, earlier) {
-        (FileKind::Log, Some(session)) => {
-            projections::delete_projection(tx, session)?;
-            sessions::update_session_file(tx, session, file.file_id)?;
-            Ok(Some(session))
-        }
-        (FileKind::Log, None) if sessions::went_on_here(tx, file.source_id, &file.path)? => {
-            Ok(None)
-        }
-        (FileKind::Log, None) => Ok(Some(sessions::insert_session(tx, file, format)?)),
-        (_, Some(session)) => {
-            sessions::delete_session(tx, session)?;
-            Ok(None)
-        }
-        (_, None) => Ok(None),
-    }
-}
-
-fn write_lines(
-    tx: &Connection,
-    (file_id, mut position): (i64, u32),
-    chunk: &mut Chunk,
-    format: Format,
-    packer: &mut Packer,
-    mut fold: Option<&mut Fold<'_>>,
-) -> Result<u32> {
-    let mut records = std::mem::take(&mut chunk.records).into_iter();
-    for line in chunk.lines(format) {
-        let key = log::key(file_id, position);
-        log::insert_packed(tx, key, line, packer)?;
-        if let Some(fold) = &mut fold {
-            fold.apply(key, records.next().unwrap_or_else(|| format.parse(line)))?;
-        }
-        position += 1;
-    }
-    Ok(position)
 }
 
 #[cfg(test)]
@@ -493,13 +305,13 @@ mod tests {
 
         seen::begin(&conn).unwrap();
         seen::hidden(&conn, source_id, b"sessions/--edge--").unwrap();
-        seen::mark_missing(&conn, source_id, Timestamp(1)).unwrap();
+        seen::mark_missing(&conn, source_id, i64::MAX, Timestamp(1)).unwrap();
         // The two folders themselves were not seen.
         assert_eq!(missing(), 2);
 
         seen::begin(&conn).unwrap();
         seen::hidden(&conn, source_id, b"sessions/--edg").unwrap();
-        seen::mark_missing(&conn, source_id, Timestamp(2)).unwrap();
+        seen::mark_missing(&conn, source_id, i64::MAX, Timestamp(2)).unwrap();
         assert!(2 < missing());
     }
 }

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::fold::{self, Fold, Shape};
 use crate::format::json;
 use crate::model::{Draft, Format, SessionKey, Stored, Timestamp};
+use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileRow, FileState};
 use crate::store::heads::Head;
 use crate::store::{entries, heads, log, sessions};
@@ -73,7 +74,7 @@ pub(super) fn add_line(
     log::insert_line(tx, key, line.as_bytes())?;
     let record = format.parse(line.as_bytes());
     let file = FileRow {
-        mtime: record.at.unwrap_or(file.mtime),
+        mtime: record.at.map_or(file.mtime, FileTime::from),
         size: file.size + line.len() as u64,
         line_count: file.line_count + 1,
         ..file
@@ -120,7 +121,7 @@ fn local_chain(
     let local = FileRow {
         state: FileState::Local,
         mode: 0o600,
-        mtime: at,
+        mtime: at.into(),
         size: 0,
         line_count: base_count,
         sha256: None,

@@ -16,6 +16,7 @@ use crate::model::{
     Change, Draft, Entry, Format, Header, NewEntry, Parent, ProblemKind, SessionInfo, SessionKey,
     Timestamp,
 };
+use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileRow};
 use crate::store::{entries, heads, labels, log, paths, sessions};
 
@@ -312,7 +313,7 @@ impl NewLog<'_> {
             false => std::borrow::Cow::Owned([raw, b"\n"].concat()),
         };
         log::insert_line(self.tx, key, &line)?;
-        self.file.mtime = at.unwrap_or(self.file.mtime);
+        self.file.mtime = at.map_or(self.file.mtime, FileTime::from);
         self.file.size += line.len() as u64;
         self.file.line_count += 1;
         Ok(())

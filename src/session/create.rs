@@ -255,7 +255,7 @@ fn make_folders(tx: &Connection, source_id: i64, path: &[u8], at: Timestamp) -> 
         let folder = path[..slash].to_vec();
         if files::file(tx, source_id, &folder, FileState::Current)?.is_none() {
             let row = blank(source_id, folder, FileKind::Folder, FileState::Current, at);
-            files::insert_file(tx, &FileRow { mode: 0o700, mtime: Timestamp(0), ..row })?;
+            files::insert_file(tx, &FileRow { mode: 0o700, mtime: Timestamp(0).into(), ..row })?;
         }
     }
     Ok(())
@@ -276,7 +276,7 @@ pub(super) fn blank(
         kind,
         state,
         mode: 0,
-        mtime: at,
+        mtime: at.into(),
         inode: 0,
         size: 0,
         line_count: 0,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
+use super::file_time::FileTime;
 use crate::error::{Error, Result};
 use crate::model::{Format, Timestamp, named_enum};
 
@@ -54,7 +55,7 @@ pub(crate) struct FileRow {
     pub(crate) state: FileState,
     /// Permission bits.
     pub(crate) mode: u32,
-    pub(crate) mtime: Timestamp,
+    pub(crate) mtime: FileTime,
     pub(crate) inode: i64,
     /// Bytes imported.
     pub(crate) size: u64,
@@ -120,7 +121,8 @@ pub(crate) fn file(
 
 pub(crate) const FILE: &str = "
     SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
-           line_count, sha256, link_target, read_at, missing_at, base_id, base_count
+           line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+           mtime_beyond
     FROM files
     WHERE source_id = :source_id
       AND path = :path
@@ -134,13 +136,20 @@ pub(crate) fn has_any(conn: &Connection, source_id: i64) -> Result<bool> {
         .exists([source_id])?)
 }
 
+/// The row that was inserted last; of no row, 0.
+pub(crate) fn newest_id(conn: &Connection) -> Result<i64> {
+    Ok(conn
+        .prepare_cached("SELECT ifnull(max(file_id), 0) AS newest FROM files")?
+        .query_row([], |row| row.get("newest"))?)
+}
+
 /// What the file system says of a file or folder.
 #[derive(Debug)]
 pub(crate) struct Same<'a> {
     pub(crate) path: &'a [u8],
     pub(crate) is_folder: bool,
     pub(crate) mode: u32,
-    pub(crate) mtime: Timestamp,
+    pub(crate) mtime: FileTime,
     pub(crate) size: u64,
     /// A time this close to the last import may hide a change.
     pub(crate) racy: i64,
@@ -156,7 +165,8 @@ pub(crate) fn same(conn: &Connection, source_id: i64, same: &Same<'_>) -> Result
                 ":path": same.path,
                 ":is_folder": same.is_folder,
                 ":mode": same.mode,
-                ":mtime": same.mtime,
+                ":mtime": same.mtime.nearest(),
+                ":mtime_beyond": same.mtime.beyond(),
                 ":size": same.size as i64,
                 ":racy": same.racy,
             },
@@ -176,6 +186,7 @@ pub(crate) const SAME: &str = "
       AND (kind = 'folder') = :is_folder
       AND mode = :mode
       AND mtime = :mtime
+      AND mtime_beyond = :mtime_beyond
       AND size = :size
       AND missing_at IS NULL
       AND mtime < read_at - :racy";
@@ -183,8 +194,8 @@ pub(crate) const SAME: &str = "
 pub(crate) fn file_by_id(conn: &Connection, file_id: i64) -> Result<FileRow> {
     conn.prepare_cached(
         "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
-                line_count, sha256, link_target, read_at, missing_at, base_id,
-                    base_count
+                line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+                mtime_beyond
          FROM files
          WHERE file_id = ?1",
     )?
@@ -210,7 +221,8 @@ pub(crate) fn imported_after(
 
 pub(crate) const FILES_AFTER: &str = "
     SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
-           line_count, sha256, link_target, read_at, missing_at, base_id, base_count
+           line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+           mtime_beyond
     FROM files
     WHERE source_id = :source_id
       AND path > :after
@@ -229,7 +241,8 @@ pub(crate) fn newest_after(
 ) -> Result<Vec<FileRow>> {
     let mut stmt = conn.prepare_cached(
         "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
-                line_count, sha256, link_target, read_at, missing_at, base_id, base_count
+                line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+                mtime_beyond
          FROM files
          WHERE source_id = :source_id
            AND path > :after
@@ -272,7 +285,8 @@ pub(crate) fn newest_between(
 
 pub(crate) const NEWEST_BETWEEN: &str = "
     SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
-           line_count, sha256, link_target, read_at, missing_at, base_id, base_count
+           line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+           mtime_beyond
     FROM files
     WHERE source_id = :source_id
       AND path > :above
@@ -311,7 +325,8 @@ pub(crate) fn superseded_by_digest(
     Ok(conn
         .prepare_cached(
             "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
-                    line_count, sha256, link_target, read_at, missing_at, base_id, base_count
+                    line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+                    mtime_beyond
              FROM files
              WHERE source_id = ?1 AND path = ?2 AND state = 'superseded' AND sha256 = ?3
              ORDER BY generation DESC
@@ -343,7 +358,8 @@ pub(crate) fn missing_since(
 ) -> Result<Vec<FileRow>> {
     let mut stmt = conn.prepare_cached(
         "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
-                line_count, sha256, link_target, read_at, missing_at, base_id, base_count
+                line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+                mtime_beyond
          FROM files
          WHERE source_id = ?1 AND state = 'current' AND missing_at = ?2",
     )?;
@@ -373,14 +389,16 @@ pub(crate) fn each_file(
 /// Inserts a file as the next generation of its path; the row's own id and generation are ignored.
 pub(crate) fn insert_file(conn: &Connection, file: &FileRow) -> Result<i64> {
     conn.prepare_cached(
-        "INSERT INTO files (source_id, path, generation, kind, state, mode, mtime, inode, size,
-                            line_count, sha256, link_target, read_at, base_id, base_count)
+        "INSERT INTO files (source_id, path, generation, kind, state, mode, mtime, mtime_beyond,
+                            inode, size, line_count, sha256, link_target, read_at, base_id,
+                            base_count)
          VALUES (:source_id, :path,
                  1 + (SELECT ifnull(max(generation), 0)
                       FROM files
                       WHERE source_id = :source_id AND path = :path),
-                 :kind, :state, :mode, :mtime, :inode, :size,
-                 :line_count, :sha256, :link_target, :read_at, :base_id, :base_count)",
+                 :kind, :state, :mode, :mtime, :mtime_beyond,
+                 :inode, :size, :line_count, :sha256, :link_target, :read_at, :base_id,
+                 :base_count)",
     )?
     .execute(named_params! {
         ":source_id": file.source_id,
@@ -388,7 +406,8 @@ pub(crate) fn insert_file(conn: &Connection, file: &FileRow) -> Result<i64> {
         ":kind": file.kind,
         ":state": file.state,
         ":mode": file.mode,
-        ":mtime": file.mtime,
+        ":mtime": file.mtime.nearest(),
+        ":mtime_beyond": file.mtime.beyond(),
         ":inode": file.inode,
         ":size": file.size as i64,
         ":line_count": file.line_count,
@@ -404,12 +423,12 @@ pub(crate) fn insert_file(conn: &Connection, file: &FileRow) -> Result<i64> {
 /// Inserts a file as it was in another database, its id included.
 pub(crate) fn restore_file(conn: &Connection, file: &FileRow) -> Result<()> {
     conn.prepare_cached(
-        "INSERT INTO files (file_id, source_id, path, generation, kind, state, mode, mtime, inode,
-                            size, line_count, sha256, link_target, read_at, missing_at, base_id,
-                            base_count)
-         VALUES (:file_id, :source_id, :path, :generation, :kind, :state, :mode, :mtime, :inode,
-                 :size, :line_count, :sha256, :link_target, :read_at, :missing_at, :base_id,
-                 :base_count)",
+        "INSERT INTO files (file_id, source_id, path, generation, kind, state, mode, mtime,
+                            mtime_beyond, inode, size, line_count, sha256, link_target, read_at,
+                            missing_at, base_id, base_count)
+         VALUES (:file_id, :source_id, :path, :generation, :kind, :state, :mode, :mtime,
+                 :mtime_beyond, :inode, :size, :line_count, :sha256, :link_target, :read_at,
+                 :missing_at, :base_id, :base_count)",
     )?
     .execute(named_params! {
         ":file_id": file.file_id,
@@ -419,7 +438,8 @@ pub(crate) fn restore_file(conn: &Connection, file: &FileRow) -> Result<()> {
         ":kind": file.kind,
         ":state": file.state,
         ":mode": file.mode,
-        ":mtime": file.mtime,
+        ":mtime": file.mtime.nearest(),
+        ":mtime_beyond": file.mtime.beyond(),
         ":inode": file.inode,
         ":size": file.size as i64,
         ":line_count": file.line_count,
@@ -437,12 +457,13 @@ pub(crate) fn restore_file(conn: &Connection, file: &FileRow) -> Result<()> {
 pub(crate) fn update_progress(conn: &Connection, file: &FileRow) -> Result<()> {
     conn.prepare_cached(
         "UPDATE files
-         SET mtime = :mtime, size = :size, line_count = :line_count
+         SET mtime = :mtime, mtime_beyond = :mtime_beyond, size = :size, line_count = :line_count
          WHERE file_id = :file_id",
     )?
     .execute(named_params! {
         ":file_id": file.file_id,
-        ":mtime": file.mtime,
+        ":mtime": file.mtime.nearest(),
+        ":mtime_beyond": file.mtime.beyond(),
         ":size": file.size as i64,
         ":line_count": file.line_count,
     })?;
@@ -453,15 +474,16 @@ pub(crate) fn update_progress(conn: &Connection, file: &FileRow) -> Result<()> {
 pub(crate) fn update_file(conn: &Connection, file: &FileRow) -> Result<()> {
     conn.prepare_cached(
         "UPDATE files
-         SET mode = :mode, mtime = :mtime, inode = :inode, size = :size,
-             line_count = :line_count, sha256 = :sha256, read_at = :read_at,
+         SET mode = :mode, mtime = :mtime, mtime_beyond = :mtime_beyond, inode = :inode,
+             size = :size, line_count = :line_count, sha256 = :sha256, read_at = :read_at,
              missing_at = :missing_at
          WHERE file_id = :file_id",
     )?
     .execute(named_params! {
         ":file_id": file.file_id,
         ":mode": file.mode,
-        ":mtime": file.mtime,
+        ":mtime": file.mtime.nearest(),
+        ":mtime_beyond": file.mtime.beyond(),
         ":inode": file.inode,
         ":size": file.size as i64,
         ":line_count": file.line_count,
@@ -536,7 +558,7 @@ pub(crate) fn file_from_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
         kind: row.get("kind")?,
         state: row.get("state")?,
         mode: row.get("mode")?,
-        mtime: row.get("mtime")?,
+        mtime: FileTime::from_columns(row.get("mtime")?, row.get("mtime_beyond")?),
         inode: row.get("inode")?,
         size: row.get::<_, i64>("size")?.unsigned_abs(),
         line_count: row.get("line_count")?,

@@ -5,6 +5,7 @@
 
 pub(crate) mod entries;
 pub(crate) mod events;
+pub(crate) mod file_time;
 pub(crate) mod files;
 pub(crate) mod free;
 pub(crate) mod heads;

@@ -35,6 +35,21 @@ pub(crate) fn problem(conn: &Connection, path: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Keeps what an interrupted import left of a file that cannot be read: it may go on.
+pub(crate) fn unreadable(conn: &Connection, source_id: i64, path: &[u8]) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT OR IGNORE INTO seen_files (file_id)
+         SELECT file_id
+         FROM files
+         WHERE source_id = ?1
+           AND path = ?2
+           AND state = 'partial'
+           AND state <> 'superseded'",
+    )?
+    .execute((source_id, path))?;
+    Ok(())
+}
+
 /// Counts what the store knows below a folder that could not be read as seen: it was not looked for.
 pub(crate) fn hidden(conn: &Connection, source_id: i64, folder: &[u8]) -> Result<()> {
     // '0' follows '/': a range, so that an index finds it.
@@ -47,7 +62,7 @@ pub(crate) fn hidden(conn: &Connection, source_id: i64, folder: &[u8]) -> Result
          WHERE source_id = :source_id
            AND path > :above
            AND path < :behind
-           AND state = 'current'",
+           AND state IN ('current', 'partial')",
     )?
     .execute(range)?;
     conn.prepare_cached(
@@ -66,7 +81,13 @@ pub(crate) fn hidden(conn: &Connection, source_id: i64, folder: &[u8]) -> Result
 /// Marks files that were not seen as missing, and forgets problems that are gone.
 ///
 /// Returns whether anything changed.
-pub(crate) fn mark_missing(conn: &Connection, source_id: i64, now: Timestamp) -> Result<bool> {
+/// A file newer than `newest` came in by another import, which saw it.
+pub(crate) fn mark_missing(
+    conn: &Connection,
+    source_id: i64,
+    newest: i64,
+    now: Timestamp,
+) -> Result<bool> {
     let gone = conn
         .prepare_cached(
             "UPDATE files
@@ -74,9 +95,10 @@ pub(crate) fn mark_missing(conn: &Connection, source_id: i64, now: Timestamp) ->
              WHERE source_id = :source_id
                AND state = 'current'
                AND missing_at IS NULL
+               AND file_id <= :newest
                AND file_id NOT IN (SELECT file_id FROM seen_files)",
         )?
-        .execute(named_params! { ":source_id": source_id, ":now": now })?;
+        .execute(named_params! { ":source_id": source_id, ":newest": newest, ":now": now })?;
     // What the content of a file says is true as long as that content stands;
     // diverged files are told apart later.
     let healed = conn
@@ -89,6 +111,21 @@ pub(crate) fn mark_missing(conn: &Connection, source_id: i64, now: Timestamp) ->
         )?
         .execute([source_id])?;
     Ok(0 < gone + healed)
+}
+
+/// What interrupted imports left of large files, but for what could not be looked at.
+pub(crate) fn leftovers(conn: &Connection, source_id: i64, newest: i64) -> Result<Vec<i64>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id
+         FROM files
+         WHERE source_id = :source_id
+           AND state = 'partial'
+           AND file_id <= :newest
+           AND file_id NOT IN (SELECT file_id FROM seen_files)",
+    )?;
+    let range = named_params! { ":source_id": source_id, ":newest": newest };
+    let rows = stmt.query_map(range, |row| row.get("file_id"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Paths of a source's current files that were not seen.

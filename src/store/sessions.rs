@@ -36,7 +36,7 @@ pub(crate) fn insert_session(
         ":path": file.path,
         ":file_id": file.file_id,
         ":format": format,
-        ":modified_at": file.mtime,
+        ":modified_at": file.mtime.nearest(),
     })?;
     Ok(SessionKey(conn.last_insert_rowid()))
 }

@@ -22,6 +22,7 @@ use crate::format::kimi::layout::{self, Part};
 use crate::format::kimi::registry::Registry;
 use crate::format::kimi::wire::instant;
 use crate::model::{Header, ProblemKind, SessionKey, Stored, Timestamp};
+use crate::store::file_time;
 use crate::store::files::{FileKind, FileRow};
 use crate::store::heads::{self, Head};
 use crate::store::problems::{self, NewProblem};
@@ -46,7 +47,7 @@ pub(crate) fn refold(
         fold.note(file, None, ProblemKind::Unreadable, detail)?;
     }
     note_misplaced(&fold)?;
-    let modified_at = modified_at(unit);
+    let modified_at = modified_at(&fold)?;
     let mut head = Head {
         header: Header::Stored,
         session_id: Some(session_id(&unit.path)),
@@ -172,16 +173,16 @@ fn workspace(conn: &Connection, registry: &Registry, path: &[u8]) -> Result<Opti
 }
 
 /// When the context was last written, as Kimi has it; without one, any file.
-fn modified_at(unit: &Unit) -> Timestamp {
+fn modified_at(fold: &Fold<'_>) -> Result<Timestamp> {
+    let unit = fold.unit;
     let is_context =
         |file: &&FileRow| unit.part(file) == Part::Context && file.kind != FileKind::Folder;
-    let newest =
-        unit.files.iter().filter(|file| file.kind != FileKind::Folder).map(|file| file.mtime);
-    let at = match unit.files.iter().find(is_context) {
-        Some(context) => context.mtime,
-        None => newest.max().unwrap_or(Timestamp(0)),
-    };
-    read_by_python(at)
+    let newest = unit.files.iter().filter(|file| file.kind != FileKind::Folder);
+    let file = unit.files.iter().find(is_context).or(newest.max_by_key(|file| file.mtime));
+    if let Some(file) = file.filter(|file| file.mtime.is_beyond()) {
+        fold.note(Some(file), None, ProblemKind::Time, file_time::BEYOND)?;
+    }
+    Ok(read_by_python(file.map_or(Timestamp(0), |file| file.mtime.nearest())))
 }
 
 /// The time of a file as Python reads it: a float of seconds, which is less

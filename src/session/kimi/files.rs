@@ -94,7 +94,7 @@ impl<'a> Writer<'a> {
             if files::newest(self.tx, source_id, folder)?.is_none() {
                 let row = FileRow {
                     mode: 0o700,
-                    mtime: Timestamp(0),
+                    mtime: Timestamp(0).into(),
                     ..blank(source_id, folder.to_vec(), FileKind::Folder, FileState::Local, self.at)
                 };
                 files::insert_file(self.tx, &row)?;

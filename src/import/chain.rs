@@ -1,0 +1,159 @@
+//! A chain that is being written: what goes into the log is counted and hashed
+//! on its way, and a file is complete when that is what was read, no sooner.
+
+use std::io;
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+use sha2::{Digest, Sha256};
+
+use super::content::Chunk;
+use super::read::End;
+use crate::error::{Error, Result};
+use crate::fold::Fold;
+use crate::model::Format;
+use crate::store::files::{FileKind, FileRow};
+use crate::store::log;
+use crate::store::packing::Packer;
+
+pub(super) struct Chain {
+    file_id: i64,
+    kind: FileKind,
+    /// Bytes of all of it.
+    size: u64,
+    /// Lines of all of it; of a document, pieces.
+    rows: u32,
+    /// Over all of it; of a tail, over what was written now.
+    hasher: Sha256,
+}
+
+/// A file of which all that was read was written; [`Chain::complete`] alone makes one.
+pub(super) struct Complete(FileRow);
+
+impl Complete {
+    pub(super) fn file(&self) -> &FileRow {
+        &self.0
+    }
+}
+
+impl Chain {
+    /// One without a line.
+    pub(super) fn new(file: &FileRow) -> Self {
+        Self { file_id: file.file_id, kind: file.kind, size: 0, rows: 0, hasher: Sha256::new() }
+    }
+
+    /// Goes on behind a complete file; whether its last line comes again, because it may have gone on.
+    pub(super) fn behind(conn: &Connection, base: &FileRow) -> Result<(Self, bool)> {
+        let mut chain = Self { size: base.size, rows: base.line_count, ..Self::new(base) };
+        let torn = torn_line(conn, base)?;
+        if !torn.is_empty() {
+            chain.rows -= 1;
+            chain.size -= torn.len() as u64;
+            log::delete_line(conn, log::key(base.file_id, chain.rows))?;
+        }
+        Ok((chain, !torn.is_empty()))
+    }
+
+    /// Goes on with what an interrupted import left; `None` when that is not what its row says.
+    pub(super) fn resume(conn: &Connection, partial: &FileRow) -> Result<Option<Self>> {
+        let mut chain = Self::new(partial);
+        let each = |_, raw: &[u8]| {
+            chain.count(raw);
+            Ok(())
+        };
+        let read = match partial.kind {
+            FileKind::Log => log::each_line(conn, partial, each),
+            _ => log::each_chunk(conn, partial.file_id, each),
+        };
+        match read {
+            Err(Error::Damaged(_)) => return Ok(None),
+            read => read?,
+        }
+        let holds = (chain.size, chain.rows, Some(chain.digest()));
+        let says = (partial.size, partial.line_count, partial.sha256.clone());
+        Ok((holds == says).then_some(chain))
+    }
+
+    fn count(&mut self, raw: &[u8]) {
+        self.size += raw.len() as u64;
+        self.rows += 1;
+        self.hasher.update(raw);
+    }
+
+    /// Writes lines of a log, or a piece of a document.
+    pub(super) fn append(
+        &mut self,
+        tx: &Connection,
+        chunk: &mut Chunk,
+        format: Format,
+        packer: &mut Packer,
+        mut fold: Option<&mut Fold<'_>>,
+    ) -> Result<()> {
+        if self.kind != FileKind::Log {
+            log::insert_chunk(tx, log::key(self.file_id, self.rows), &chunk.raw)?;
+            self.count(&chunk.raw);
+            return Ok(());
+        }
+        let mut records = std::mem::take(&mut chunk.records).into_iter();
+        for line in chunk.lines(format) {
+            let key = log::key(self.file_id, self.rows);
+            log::insert_packed(tx, key, line, packer)?;
+            self.count(line);
+            if let Some(fold) = &mut fold {
+                fold.apply(key, records.next().unwrap_or_else(|| format.parse(line)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The row of a file that is not complete yet, as far as it goes.
+    pub(super) fn so_far(&self, file: &FileRow) -> FileRow {
+        FileRow {
+            size: self.size,
+            line_count: self.rows,
+            sha256: Some(self.digest()),
+            ..file.clone()
+        }
+    }
+
+    fn digest(&self) -> Vec<u8> {
+        self.hasher.clone().finalize().to_vec()
+    }
+
+    /// Compares what was written with what was read.
+    ///
+    /// # Errors
+    ///
+    /// Where they differ. That is a fault of this program or of the machine,
+    /// and the file must not be taken for imported: the transaction goes.
+    pub(super) fn complete(self, row: &FileRow, end: &End) -> Result<Complete> {
+        let written = (self.size, self.rows, self.digest());
+        let digest = match end.tail.as_ref().or(end.file.sha256.as_ref()) {
+            Some(digest) => digest.clone(),
+            // A folder or link has none, and nothing to write.
+            None => Sha256::digest([]).to_vec(),
+        };
+        if written == (end.file.size, end.file.line_count, digest) {
+            return Ok(Complete(FileRow {
+                file_id: row.file_id,
+                generation: row.generation,
+                ..end.file.clone()
+            }));
+        }
+        let detail = format!(
+            "what was written is not what was read: {} bytes in {} rows, read were {} in {}; \
+             nothing of it was kept, import it again",
+            self.size, self.rows, end.file.size, end.file.line_count
+        );
+        let path = PathBuf::from(String::from_utf8_lossy(&end.file.path).into_owned());
+        Err(Error::io("import", &path)(io::Error::other(detail)))
+    }
+}
+
+/// The last line of a log, where it has no terminator yet; else nothing.
+pub(super) fn torn_line(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
+    let last = file.line_count.checked_sub(1).filter(|_| file.kind == FileKind::Log);
+    let Some(last) = last else { return Ok(Vec::new()) };
+    let line = log::line(conn, log::key(file.file_id, last))?;
+    Ok(if line.ends_with(b"\n") { Vec::new() } else { line })
+}

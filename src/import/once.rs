@@ -1,0 +1,207 @@
+//! Files that are written in one transaction: new, grown, or in the place of another content.
+
+use rusqlite::Connection;
+
+use super::Inbox;
+use super::chain::Chain;
+use super::content::Chunk;
+use super::plan::Once;
+use super::read::{End, Item};
+use super::write::Writer;
+use crate::error::Result;
+use crate::fold::{self, Fold, Shape};
+use crate::model::{Format, SessionKey};
+use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::{heads, problems, projections, sessions};
+
+/// A part of a file's content, or what is known of it in the end.
+pub(super) enum Piece {
+    Chunk(Chunk),
+    End(Box<End>),
+}
+
+/// Where the pieces of a file come from; `None` when there will be no end.
+pub(super) type Next<'a> = &'a mut dyn FnMut() -> Option<Piece>;
+
+impl Writer<'_> {
+    /// Writes one file; without an end, the caller takes back what was written.
+    pub(super) fn once(
+        &mut self,
+        tx: &Connection,
+        file: &FileRow,
+        once: &Once,
+        next: Next<'_>,
+    ) -> Result<()> {
+        let fits = match once.base() {
+            Some(base) => self.is_as_compared(tx, base)?,
+            None => self.is_unknown(tx, file, FileState::Current)?,
+        };
+        if !fits {
+            while let Some(Piece::Chunk(_)) = next() {}
+            return Ok(());
+        }
+        problems::delete_path_problems(tx, self.source_id(), &file.path)?;
+        match once {
+            Once::Grown(base) => self.grow(tx, file, base, once, next),
+            Once::New | Once::Rewritten(_) => self.fill(tx, file, once, next),
+        }
+    }
+
+    /// The tail of a file that grew by much: one transaction, so that readers see all of it or none.
+    pub(super) fn tail(
+        &mut self,
+        tx: &Connection,
+        file: &FileRow,
+        once: &Once,
+        inbox: &Inbox<'_>,
+    ) -> Result<()> {
+        tx.execute_batch("SAVEPOINT tail")?;
+        let mut void = false;
+        self.once(tx, file, once, &mut || match inbox.next()? {
+            Item::Chunk(chunk) => Some(Piece::Chunk(chunk)),
+            Item::End(end) => Some(Piece::End(end)),
+            _ => {
+                void = true;
+                None
+            }
+        })?;
+        if void {
+            tx.execute_batch("ROLLBACK TO tail")?;
+        }
+        Ok(tx.execute_batch("RELEASE tail")?)
+    }
+
+    fn grow(
+        &mut self,
+        tx: &Connection,
+        start: &FileRow,
+        base: &FileRow,
+        once: &Once,
+        next: Next<'_>,
+    ) -> Result<()> {
+        let format = self.job.root.format;
+        let (mut chain, is_torn) = Chain::behind(tx, base)?;
+        let file = FileRow { mtime: start.mtime, ..base.clone() };
+        let mut session = sessions::session_of_file(tx, base.file_id)?;
+        if session.is_none()
+            && !format.has_folders()
+            && !sessions::went_on_here(tx, base.source_id, &base.path)?
+        {
+            session = Some(sessions::insert_session(tx, base, format)?);
+        }
+        let mut fold = match session {
+            Some(session) if !is_torn => {
+                Fold::resume(tx, &file, format, session, heads::head(tx, session)?)?
+            }
+            _ => None,
+        };
+        let Some(end) = self.take_pieces(tx, &mut chain, fold.as_mut(), next)? else {
+            return Ok(());
+        };
+        let shape = match fold {
+            Some(fold) => fold.finish()?,
+            None => Shape::Linear,
+        };
+        let complete = chain.complete(base, &end)?;
+        files::update_file(tx, complete.file())?;
+        if let (Shape::Linear, Some(session)) = (shape, session) {
+            fold::refold(tx, complete.file(), format, session)?;
+        }
+        self.written(tx, once.counted(), &complete, &end)
+    }
+
+    /// A new file, or a new generation of one.
+    fn fill(
+        &mut self,
+        tx: &Connection,
+        start: &FileRow,
+        once: &Once,
+        next: Next<'_>,
+    ) -> Result<()> {
+        let format = self.job.root.format;
+        // The digest comes last; until then an empty one stands for it.
+        let has_content = matches!(start.kind, FileKind::Log | FileKind::Document);
+        let blank = FileRow { sha256: has_content.then(Vec::new), ..start.clone() };
+        let (row, session) = self.next_generation(tx, blank, once.base())?;
+        let mut chain = Chain::new(&row);
+        let mut fold = session.map(|session| Fold::begin(tx, &row, format, session));
+        let Some(end) = self.take_pieces(tx, &mut chain, fold.as_mut(), next)? else {
+            return Ok(());
+        };
+        let shape = fold.map(Fold::finish).transpose()?;
+        let complete = chain.complete(&row, &end)?;
+        files::update_file(tx, complete.file())?;
+        if let (Some(Shape::Linear), Some(session)) = (shape, session) {
+            fold::refold(tx, complete.file(), format, session)?;
+        }
+        self.written(tx, once.counted(), &complete, &end)
+    }
+
+    fn take_pieces(
+        &mut self,
+        tx: &Connection,
+        chain: &mut Chain,
+        mut fold: Option<&mut Fold<'_>>,
+        next: Next<'_>,
+    ) -> Result<Option<Box<End>>> {
+        let format = self.job.root.format;
+        loop {
+            match next() {
+                None => return Ok(None),
+                Some(Piece::End(end)) => return Ok(Some(end)),
+                Some(Piece::Chunk(mut chunk)) => {
+                    chain.append(tx, &mut chunk, format, &mut self.packer, fold.as_deref_mut())?;
+                }
+            }
+        }
+    }
+
+    /// Inserts a row in the place of its earlier generation, and gives a log its session.
+    fn next_generation(
+        &self,
+        tx: &Connection,
+        mut file: FileRow,
+        base: Option<&FileRow>,
+    ) -> Result<(FileRow, Option<SessionKey>)> {
+        let session = supersede(tx, base)?;
+        file.file_id = files::insert_file(tx, &file)?;
+        file.generation = files::file_by_id(tx, file.file_id)?.generation;
+        let session = session_for(tx, &file, session, self.job.root.format)?;
+        Ok((file, session))
+    }
+}
+
+/// Lets a generation be an earlier one; returns the session that it had.
+pub(super) fn supersede(tx: &Connection, base: Option<&FileRow>) -> Result<Option<SessionKey>> {
+    let Some(base) = base else { return Ok(None) };
+    files::update_state(tx, base.file_id, FileState::Superseded)?;
+    sessions::session_of_file(tx, base.file_id)
+}
+
+/// Gives a log its session: the one that its earlier generation had, or a new one.
+pub(super) fn session_for(
+    tx: &Connection,
+    file: &FileRow,
+    earlier: Option<SessionKey>,
+    format: Format,
+) -> Result<Option<SessionKey>> {
+    if format.has_folders() {
+        return Ok(None);
+    }
+    match (file.kind, earlier) {
+        (FileKind::Log, Some(session)) => {
+            projections::delete_projection(tx, session)?;
+            sessions::update_session_file(tx, session, file.file_id)?;
+            Ok(Some(session))
+        }
+        (FileKind::Log, None) if sessions::went_on_here(tx, file.source_id, &file.path)? => {
+            Ok(None)
+        }
+        (FileKind::Log, None) => Ok(Some(sessions::insert_session(tx, file, format)?)),
+        (_, Some(session)) => {
+            sessions::delete_session(tx, session)?;
+            Ok(None)
+        }
+        (_, None) => Ok(None),
+    }
+}
