@@ -1,12 +1,18 @@
 //! Imports that cannot finish.
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::process::Command;
 
-use sessile::{Error, Store, StoreOptions};
+use sessile::{Error, Format, ImportOptions, Store, StoreOptions};
 
-use crate::support::{TestStore, header, message, options};
+use crate::check_imported;
+use crate::support::{TestStore, header, message, options, snapshot};
+
+const BATCH: usize = 16 << 20;
+
+pub(crate) const LARGE: &str = "sessions/--w--/large.jsonl";
 
 /// A session file of about so many bytes.
 pub(crate) fn session(id: &str, bytes: usize) -> String {
@@ -22,6 +28,100 @@ pub(crate) fn session(id: &str, bytes: usize) -> String {
         last = Some(entry);
     }
     lines
+}
+
+/// Begins an import, and ends it behind its first batch.
+#[track_caller]
+pub(crate) fn interrupt(store: &Store, root: &Path, format: Format) {
+    let options = ImportOptions::new().format(format);
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        store.import_with(root, &options, |_| resume_unwind(Box::new("the end")))
+    }));
+    assert!(ended.is_err(), "it was over before");
+    assert_eq!(unfinished(store), 1);
+}
+
+/// Large files of which only the beginning is in.
+pub(crate) fn unfinished(store: &Store) -> i64 {
+    let conn = rusqlite::Connection::open(store.path()).unwrap();
+    let sql = "SELECT count(*) FROM files WHERE state = 'partial'";
+    conn.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_large_file_of_which_little_is_left_keeps_its_head() {
+    let test = TestStore::quick();
+    test.write(LARGE, session("large", BATCH + (2 << 20)));
+    interrupt(&test.store, &test.root, Format::Kward);
+
+    assert_eq!(test.import().new, 1);
+
+    check_imported(&test);
+    test.assert_like_fresh();
+    assert_eq!(unfinished(&test.store), 0);
+}
+
+#[test]
+fn a_large_file_that_was_rewritten_gets_in_whenever_its_import_is_interrupted() {
+    for rest in [2 << 20, 6 << 20] {
+        let test = TestStore::quick();
+        test.write(LARGE, session("before", 1_000));
+        test.import();
+        test.write(LARGE, session("large", BATCH + rest));
+        interrupt(&test.store, &test.root, Format::Kward);
+
+        assert_eq!(test.import().rewritten, 1);
+
+        check_imported(&test);
+        test.assert_like_fresh();
+        assert_eq!(unfinished(&test.store), 0);
+    }
+}
+
+#[test]
+fn nothing_is_left_of_a_large_file_that_is_another_by_the_next_import() {
+    for change in [
+        |path: &Path| fs::remove_file(path).unwrap(),
+        |path: &Path| fs::write(path, session("small", 1_000)).unwrap(),
+        |path: &Path| fs::write(path, session("other", BATCH + (5 << 20))).unwrap(),
+        |path: &Path| {
+            fs::remove_file(path).unwrap();
+            std::os::unix::fs::symlink("elsewhere", path).unwrap();
+        },
+        |path: &Path| {
+            fs::remove_file(path).unwrap();
+            fs::create_dir(path).unwrap();
+        },
+    ] {
+        let test = TestStore::quick();
+        let path = test.write(LARGE, session("large", BATCH + (2 << 20)));
+        interrupt(&test.store, &test.root, Format::Kward);
+
+        change(&path);
+        test.import();
+
+        test.assert_sound();
+        assert_eq!(unfinished(&test.store), 0);
+    }
+}
+
+#[test]
+fn a_large_context_of_kimi_of_which_little_is_left_keeps_its_head() {
+    let test = TestStore::quick();
+    let line = format!("{{\"role\":\"user\",\"content\":\"{}\"}}\n", "what was said ".repeat(70));
+    let lines = line.repeat((BATCH + (2 << 20)) / line.len());
+    test.write("sessions/0123456789abcdef0123456789abcdef/s/context.jsonl", lines);
+    let before = snapshot(&test.root);
+    interrupt(&test.store, &test.root, Format::Kimi);
+
+    let options = ImportOptions::new().format(Format::Kimi);
+    test.store.import(&test.root, &options).unwrap();
+
+    test.assert_sound();
+    assert_eq!(unfinished(&test.store), 0);
+    let out = test.folder().join("out");
+    test.store.export(&out, &sessile::ExportOptions::new()).unwrap();
+    assert!(snapshot(&out) == before);
 }
 
 /// A small file system in memory, where this process may have one.
@@ -46,7 +146,10 @@ fn a_reader_that_may_not_write_beside_the_database_is_told_what_to_do() {
     let test = TestStore::new();
     let at = test.folder().join("small");
     fs::create_dir(&at).unwrap();
-    let Some(_disk) = SmallDisk::mount(&at) else { return };
+    let Some(_disk) = SmallDisk::mount(&at) else {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    };
     let db = at.join("sessions.db");
     drop(Store::open(&db).unwrap());
     let mut remount = Command::new("mount");
@@ -67,7 +170,10 @@ fn a_full_disk_fails_the_import_and_nothing_else() {
     }
     let at = test.folder().join("small");
     fs::create_dir(&at).unwrap();
-    let Some(_disk) = SmallDisk::mount(&at) else { return };
+    let Some(_disk) = SmallDisk::mount(&at) else {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    };
     fs::write(at.join("ballast"), vec![0; 5 << 20]).unwrap();
     let db = at.join("sessions.db");
     let store = Store::open(&db).unwrap();

@@ -11,6 +11,7 @@ mod moving;
 #[allow(dead_code, reason = "shared with the other tests, which use more of it")]
 #[path = "../it/support.rs"]
 mod support;
+mod times;
 mod trees;
 
 use std::path::Path;

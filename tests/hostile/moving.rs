@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use crate::interrupted::{LARGE, session, unfinished};
 use crate::support::{TestStore, header, message};
 use crate::{FILE, check_imported};
 
@@ -117,4 +118,43 @@ fn files_that_come_and_go_while_the_root_is_read_leave_a_sound_store() {
     test.import();
     test.assert_sound_but_for_missing();
     assert!(test.store.find("one").is_ok());
+}
+
+#[test]
+fn a_large_file_that_is_rewritten_while_it_is_read_is_complete_in_the_end() {
+    let test = TestStore::quick();
+    let contents = [session("one", 20 << 20), session("two", 17 << 20), session("two", 1_000)];
+    let path = test.write(LARGE, &contents[0]);
+
+    import_while(&test, 3, |n| fs::write(&path, &contents[n % 3]).unwrap());
+
+    assert_eq!(test.store.check().unwrap(), []);
+    test.import();
+    check_imported(&test);
+    test.assert_like_fresh();
+    assert_eq!(unfinished(&test.store), 0);
+}
+
+#[test]
+fn verify_sees_one_state_of_the_store() {
+    let test = TestStore::quick();
+    test.write("sessions/--w--/large.txt", vec![b'x'; 8 << 20]);
+    test.import();
+    let folder = test.root.join("sessions/--w--");
+    let store = test.store.clone();
+
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..60 {
+                fs::write(folder.join(format!("{n}.jsonl")), header(&format!("s{n}"))).unwrap();
+                test.import();
+            }
+        });
+        for _ in 0..20 {
+            // What comes in behind the walk is not missing.
+            let mut differences = store.verify(&test.root).unwrap().differences;
+            differences.retain(|difference| difference.detail != "was not imported");
+            assert_eq!(differences, []);
+        }
+    });
 }
