@@ -4,10 +4,9 @@ use std::fs;
 use std::time::Duration;
 
 use super::{Place, SUBJECTS, Subject, There, befores, content};
-use crate::SessionFilter;
 use crate::error::{Error, Result};
 use crate::model::Format;
-use crate::store::{Durability, Store, StoreOptions};
+use crate::store::{Durability, SessionFilter, Store, StoreOptions};
 
 /// Another handle of a store, as another process has it.
 fn another(store: &Store) -> Store {
