@@ -291,3 +291,20 @@ fn prepare(conn: &Connection, options: &StoreOptions) -> rusqlite::Result<()> {
         Durability::Normal => "PRAGMA synchronous = NORMAL;",
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_database_is_in_wal_mode_before_anyone_can_open_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.db");
+
+        make(&path).unwrap();
+
+        let header = header(&path).unwrap().unwrap();
+        assert_eq!(header[18..20], [2, 2]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

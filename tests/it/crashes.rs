@@ -23,20 +23,6 @@ fn check_whole(store: &Store) {
     assert_eq!(store.check().unwrap(), []);
 }
 
-#[test]
-fn a_new_database_is_in_wal_mode_before_it_has_its_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("s.db");
-
-    // The last thing that a program does which crashes right after.
-    let store = Store::open(&path).unwrap();
-    std::mem::forget(store);
-
-    let header = fs::read(&path).unwrap();
-    assert_eq!(header[18..20], [2, 2]);
-    assert!(!beside(&path, "-journal").exists());
-}
-
 /// A copy of a store that is not in WAL mode, as a backup is, in which a change
 /// was interrupted: what SQLite wrote of it, and the journal that undoes it.
 fn interrupted(test: &TestStore, change: &str) -> PathBuf {

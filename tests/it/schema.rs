@@ -242,12 +242,14 @@ fn what_others_have_beside_our_tables_is_allowed() {
 #[test]
 fn check_does_not_look_into_what_is_not_ours() {
     let template = Template::new();
-    // What a rule of theirs takes to evaluate, they decide.
+    // What an expression of theirs gives, and how long that takes, is their affair.
     template.check_allowed(
-        "CREATE TABLE theirs (n INTEGER CHECK (n < length(zeroblob(1000))));
-         PRAGMA ignore_check_constraints = ON;
-         INSERT INTO theirs VALUES (1000);",
-        &["table theirs"],
+        "CREATE TABLE theirs (n INTEGER);
+         INSERT INTO theirs VALUES (1000);
+         CREATE INDEX theirs_by_n ON theirs (abs(n));
+         UPDATE sqlite_schema SET sql = replace(sql, 'abs(n)', 'abs(n - 1)')
+         WHERE name = 'theirs_by_n';",
+        &["table theirs", "index theirs_by_n"],
     );
 }
 
