@@ -75,7 +75,7 @@ impl Writer<'_> {
                     Some(Item::End(end)) => {
                         self.complete(&tx, start, &file, &end, base.as_deref())?;
                         self.settle_touched(&tx)?;
-                        return Ok(tx.commit()?);
+                        return tx.commit();
                     }
                     // It changed while it was read; the next attempt starts anew.
                     _ => return Ok(()),
