@@ -283,7 +283,7 @@ impl Writer<'_> {
         }
         self.tally.outcome.report.missing = seen::count_missing(&tx, source_id)?;
         seen::end(&tx)?;
-        Ok(tx.commit()?)
+        tx.commit()
     }
 }
 

@@ -52,8 +52,11 @@ use crate::error::{Error, Result};
 ///
 /// A handle to a pool of connections: cheap to clone, safe to share between
 /// threads, closed when the last clone is dropped. Every method is one
-/// transaction, so a failed call leaves nothing behind, and what a call has
-/// written survives a power cut once it returned `Ok`.
+/// transaction, so a failed call leaves nothing behind (but for the one error
+/// that says it is not known, [`CommitUnknown`](Error::CommitUnknown)), and what a
+/// call has written survives a power cut once it returned `Ok`. Where the
+/// database at the path is not the one that was opened any more, every call fails
+/// with [`DatabaseReplaced`](Error::DatabaseReplaced).
 ///
 /// # Examples
 ///

@@ -47,7 +47,7 @@ impl Store {
 
     /// Runs `body` in a transaction, committed if it returns `Ok`.
     pub(crate) fn write<T>(&self, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let conn = self.connection()?;
+        let conn = self.pool.get()?;
         let tx = self.begin(&conn)?;
         let value = body(&tx)?;
         tx.commit()?;

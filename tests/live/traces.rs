@@ -145,11 +145,9 @@ fn the_index_of_titles_keeps_no_term_of_a_purged_session() {
     session.append_message(&message("user", "qzjxv", "m")).unwrap();
     let terms = || {
         let conn = rusqlite::Connection::open(fixture.store.path()).unwrap();
-        conn.execute_batch(
-            "CREATE VIRTUAL TABLE temp.terms USING fts5vocab (main, session_search, row)",
-        )
-        .unwrap();
-        let sql = "SELECT count(*) FROM temp.terms WHERE term IN ('qzj', 'zjx', 'jxv')";
+        let sql = "SELECT count(*)
+                   FROM session_search_data, json_each('[\"qzj\", \"zjx\", \"jxv\"]') AS term
+                   WHERE instr(block, CAST(term.value AS BLOB)) <> 0";
         conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
     };
     assert_eq!(terms(), 3);
@@ -208,7 +206,7 @@ fn a_purge_beside_a_reader_does_not_wait_and_says_what_is_left() {
     let session = fixture.create("one");
     session.append_message(&message("user", &secret(1), "m")).unwrap();
     let store = StoreOptions::new()
-        .busy_timeout(Duration::from_secs(3_600))
+        .busy_timeout(Duration::from_secs(60))
         .open(fixture.store.path())
         .unwrap();
     let reader = rusqlite::Connection::open(fixture.store.path()).unwrap();
@@ -218,7 +216,7 @@ fn a_purge_beside_a_reader_does_not_wait_and_says_what_is_left() {
     let traces = store.purge(session.key()).unwrap();
 
     assert_eq!(traces, Traces::KeptForReader);
-    assert!(began.elapsed() < Duration::from_secs(1_800));
+    assert!(began.elapsed() < Duration::from_secs(30));
     assert!(matches!(store.find("one"), Err(Error::SessionNotFound(_))));
     reader.execute_batch("COMMIT").unwrap();
     assert_eq!(store.prune().unwrap().traces, Traces::Gone);
