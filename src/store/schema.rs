@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "d74d44dadaa1d8af33370a260afa6d7bc2280a072d769b3804fb63234ab0c4e2";
+const DIGEST: &str = "cb23fe7d94ddb3a85822b967c426d1e0436601c93590fb01cc42813026d1bfb8";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {
