@@ -134,7 +134,7 @@ fn write(mut survey: Survey<'_>, image: &Image, store: &Store) -> Result<Recover
     let mut files = Files::of(&mut survey);
     let mut sources: BTreeMap<i64, Source> =
         survey.sources.iter().map(|(id, source)| (id, source.clone())).collect();
-    let lost_roots = files.settle_sources(&mut sources, &write::formats(&survey));
+    let lost_roots = files.settle_sources(&mut sources, &survey);
     let copied = content::copy(&survey, store, &mut files)?;
     let (events, lost_events) = store.write(|tx| {
         write::sources(tx, &sources)?;

@@ -136,8 +136,10 @@ impl Files {
     pub(super) fn settle_sources(
         &mut self,
         sources: &mut BTreeMap<i64, Source>,
-        formats: &BTreeMap<i64, Format>,
+        survey: &Survey<'_>,
     ) -> Vec<i64> {
+        let formats: BTreeMap<i64, Format> =
+            survey.sessions.iter().map(|(_, row)| (row.source_id, row.format)).collect();
         let mut roots = BTreeSet::new();
         sources.retain(|_, source| roots.insert(source.root.clone()));
         let own = sources.values().find(|source| source.root.is_empty());
@@ -152,13 +154,16 @@ impl Files {
             }
             let source_id = file.source_id;
             sources.entry(source_id).or_insert_with(|| {
-                let root = match is_made_name {
-                    true => Vec::new(),
-                    false => format!("/recovered/{source_id}").into_bytes(),
+                let named =
+                    survey.roots.get(&source_id).filter(|root| roots.insert((*root).clone()));
+                let root = match (is_made_name, named) {
+                    (true, _) => Vec::new(),
+                    (false, Some(root)) => root.clone(),
+                    (false, None) => {
+                        lost.push(source_id);
+                        format!("/recovered/{source_id}").into_bytes()
+                    }
                 };
-                if !is_made_name {
-                    lost.push(source_id);
-                }
                 let format = formats.get(&source_id).copied().unwrap_or(Format::Kward);
                 Source { source_id, root, format }
             });

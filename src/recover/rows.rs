@@ -3,7 +3,7 @@
 //! A row is taken for what its values can be: where the schema is lost, nothing
 //! else tells a table from another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
@@ -55,18 +55,30 @@ impl Table {
 pub(super) const MAX_ID: i64 = i32::MAX as i64;
 
 /// The columns of our tables, as a new database has them.
-pub(super) struct Columns(BTreeMap<Table, Vec<String>>);
+pub(super) struct Columns {
+    of_table: BTreeMap<Table, Vec<String>>,
+    /// The names of all tables.
+    tables: BTreeSet<String>,
+}
 
 impl Columns {
     pub(super) fn read(conn: &Connection) -> Result<Self> {
-        let mut columns = BTreeMap::new();
+        let mut of_table = BTreeMap::new();
         for table in Table::ALL {
             let mut stmt =
                 conn.prepare_cached("SELECT name FROM pragma_table_info(?1) ORDER BY cid")?;
             let names = stmt.query_map([table.name()], |row| row.get("name"))?;
-            columns.insert(table, names.collect::<rusqlite::Result<_>>()?);
+            of_table.insert(table, names.collect::<rusqlite::Result<_>>()?);
         }
-        Ok(Self(columns))
+        let mut stmt = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+        let names = stmt.query_map([], |row| row.get("name"))?;
+        let tables = names.collect::<rusqlite::Result<_>>()?;
+        Ok(Self { of_table, tables })
+    }
+
+    /// Whether one of our tables has this name.
+    pub(super) fn is_ours(&self, table: &str) -> bool {
+        self.tables.contains(table)
     }
 
     /// The row of a table, if it has as many values.
@@ -76,7 +88,7 @@ impl Columns {
         key: i64,
         values: &'r [Value<'r>],
     ) -> Option<Row<'r>> {
-        let columns = &self.0[&table];
+        let columns = self.of_table.get(&table)?;
         // The key stands beside the record; its place in it is empty.
         let is_row = values.len() == columns.len() && values.first() == Some(&Value::Null);
         (is_row && 0 <= key).then_some(Row { columns, key, values })
@@ -282,6 +294,14 @@ pub(super) fn state(values: &[Value<'_>]) -> Option<(i64, FileState)> {
         [Value::Integer(_), Value::Blob(_), Value::Text(state), Value::Integer(file_id)] => {
             Some((file_id, FileState::from_name(state)?))
         }
+        _ => None,
+    }
+}
+
+/// An entry of the index of roots: the source's id and path.
+pub(super) fn root(values: &[Value<'_>]) -> Option<(i64, Vec<u8>)> {
+    match *values {
+        [Value::Blob(root), Value::Integer(source_id)] => Some((source_id, root.to_vec())),
         _ => None,
     }
 }

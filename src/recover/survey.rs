@@ -72,6 +72,8 @@ pub(super) struct Survey<'i> {
     /// By file, from the indexes of files.
     pub(super) names: BTreeMap<i64, Name>,
     pub(super) states: BTreeMap<i64, FileState>,
+    /// By source, from the index of roots.
+    pub(super) roots: BTreeMap<i64, Vec<u8>>,
     /// Whether the index of names is whole: then it names every file.
     pub(super) has_all_names: bool,
     /// The largest key that a session ever had, as far as is known.
@@ -95,6 +97,7 @@ impl<'i> Survey<'i> {
             chunks: Vec::new(),
             names: BTreeMap::new(),
             states: BTreeMap::new(),
+            roots: BTreeMap::new(),
             has_all_names: false,
             last_session: 0,
             broken: BTreeSet::new(),
@@ -138,11 +141,17 @@ impl<'i> Survey<'i> {
                 (false, "sqlite_autoindex_files_1") => {
                     self.has_all_names = trees.walk(object.root, &mut |leaf| self.take_names(leaf));
                 }
-                (true, "sqlite_sequence") => {
-                    trees.walk(object.root, &mut |leaf| self.take_sequence(leaf));
-                }
-                (false, "files_by_path") => {
+                (false, "files_by_path" | "sqlite_autoindex_sources_1") => {
                     trees.walk(object.root, &mut |leaf| self.take_names(leaf));
+                }
+                (true, name) if self.columns.is_ours(name) => {
+                    // A page of another table may have come to stand in its place.
+                    trees.walk(object.root, &mut |leaf| {
+                        if name == "sqlite_sequence" {
+                            self.take_sequence(leaf);
+                        }
+                        self.take_stray(&Leaf { rank: leaf.rank.max(Rank::Orphan), ..*leaf });
+                    });
                 }
                 _ => {
                     trees.walk(object.root, &mut |_| {});
@@ -157,6 +166,7 @@ impl<'i> Survey<'i> {
             let Some(values) = record.as_deref().and_then(record::decode) else { continue };
             self.names.extend(rows::name(&values));
             self.states.extend(rows::state(&values));
+            self.roots.extend(rows::root(&values));
         }
     }
 
@@ -231,6 +241,9 @@ impl<'i> Survey<'i> {
             }
             if let Some((file_id, state)) = rows::state(&values) {
                 self.states.entry(file_id).or_insert(state);
+            }
+            if let Some((source_id, root)) = rows::root(&values) {
+                self.roots.entry(source_id).or_insert(root);
             }
         }
     }

@@ -8,7 +8,7 @@ use super::naming::Files;
 use super::rows::SessionRow;
 use super::survey::Survey;
 use crate::error::Result;
-use crate::model::{Format, ProblemKind};
+use crate::model::ProblemKind;
 use crate::store::files::{self, FileKind, Source};
 use crate::store::problems::{self, NewProblem};
 
@@ -24,11 +24,6 @@ pub(super) fn files(conn: &Connection, files: &Files) -> Result<()> {
     // A chain may begin with one that stands behind it.
     conn.execute_batch("PRAGMA defer_foreign_keys = ON")?;
     files.rows.values().try_for_each(|file| files::restore_file(conn, file))
-}
-
-/// The formats of roots, by what their sessions say.
-pub(super) fn formats(survey: &Survey<'_>) -> BTreeMap<i64, Format> {
-    survey.sessions.iter().map(|(_, row)| (row.source_id, row.format)).collect()
 }
 
 /// Gives sessions the keys that they had, which events and programs know them by.

@@ -8,6 +8,7 @@ mod interrupted;
 #[cfg(feature = "cli")]
 mod killed;
 mod moving;
+mod pages;
 #[allow(dead_code, reason = "shared with the other tests, which use more of it")]
 #[path = "../it/support.rs"]
 mod support;
