@@ -6,7 +6,7 @@ use super::image::{Image, PageRef};
 use super::page::{self, NodeKind};
 use super::record::{self, Value};
 use super::rows::{self, Columns, EventRow, Name, ProblemRow, SessionRow, Stored, Table};
-use super::trees::{ANY_PAGE, Leaf, Object, Rank, Trees};
+use super::trees::{ANY_PAGE, Leaf, Object, Of, Rank, Trees};
 use crate::store::files::{FileRow, FileState, Source};
 
 /// Where a line or chunk lies that matches its checksum.
@@ -123,8 +123,9 @@ impl<'i> Survey<'i> {
                 .iter()
                 .find(|object| object.is_table && object.name == table.name())
                 .map(|object| object.root);
-            let is_whole =
-                root.is_some_and(|root| trees.walk(root, &mut |leaf| self.take(leaf, table)));
+            let is_whole = root.is_some_and(|root| {
+                trees.walk(root, Of::Table, &mut |leaf| self.take(leaf, table))
+            });
             if !is_whole {
                 self.broken.insert(table);
             }
@@ -137,26 +138,21 @@ impl<'i> Survey<'i> {
             !object.is_table || Table::ALL.iter().all(|table| table.name() != object.name)
         });
         for object in others {
-            match (object.is_table, object.name.as_str()) {
-                (false, "sqlite_autoindex_files_1") => {
-                    self.has_all_names = trees.walk(object.root, &mut |leaf| self.take_names(leaf));
+            let of = if object.is_table { Of::Either } else { Of::Index };
+            let is_whole = trees.walk(object.root, of, &mut |leaf| {
+                let stray = Leaf { rank: leaf.rank.max(Rank::Orphan), ..*leaf };
+                match (object.is_table, object.name.as_str()) {
+                    (false, "sqlite_autoindex_files_1" | "files_by_path")
+                    | (false, "sqlite_autoindex_sources_1") => self.take_names(leaf),
+                    // A page of another table may have come to stand in this one's place.
+                    (true, name) if self.columns.is_ours(name) => self.take_stray(&stray),
+                    _ => {}
                 }
-                (false, "files_by_path" | "sqlite_autoindex_sources_1") => {
-                    trees.walk(object.root, &mut |leaf| self.take_names(leaf));
+                if object.is_table && object.name == "sqlite_sequence" {
+                    self.take_sequence(leaf);
                 }
-                (true, name) if self.columns.is_ours(name) => {
-                    // A page of another table may have come to stand in its place.
-                    trees.walk(object.root, &mut |leaf| {
-                        if name == "sqlite_sequence" {
-                            self.take_sequence(leaf);
-                        }
-                        self.take_stray(&Leaf { rank: leaf.rank.max(Rank::Orphan), ..*leaf });
-                    });
-                }
-                _ => {
-                    trees.walk(object.root, &mut |_| {});
-                }
-            }
+            });
+            self.has_all_names |= is_whole && object.name == "sqlite_autoindex_files_1";
         }
     }
 

@@ -37,6 +37,15 @@ pub(super) struct Object {
     pub(super) root: u32,
 }
 
+/// What kind of pages a tree consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    Table,
+    Index,
+    /// As the root is: a table without row ids is kept as an index is.
+    Either,
+}
+
 /// Some cells of one page.
 pub(super) struct Leaf<'p> {
     pub(super) at: PageRef,
@@ -65,7 +74,7 @@ impl<'i> Trees<'i> {
     pub(super) fn schema(&mut self) -> Vec<Object> {
         let mut objects = Vec::new();
         let image = self.image;
-        self.walk(1, &mut |leaf| {
+        self.walk(1, Of::Table, &mut |leaf| {
             for cell in leaf.cells.iter().filter(|_| leaf.rank == Rank::Live) {
                 let record = cell.payload.and_then(|payload| image.record(leaf.page, payload));
                 objects.extend(record.as_deref().and_then(object));
@@ -78,9 +87,13 @@ impl<'i> Trees<'i> {
     ///
     /// A page that does not fit its place stays nobody's: it may be another's.
     /// Returns whether all of the tree could be read.
-    pub(super) fn walk(&mut self, root: u32, each: &mut dyn FnMut(&Leaf<'_>)) -> bool {
+    pub(super) fn walk(&mut self, root: u32, of: Of, each: &mut dyn FnMut(&Leaf<'_>)) -> bool {
         let mut is_whole = true;
-        let mut of_table = None;
+        let mut of_table = match of {
+            Of::Table => Some(true),
+            Of::Index => Some(false),
+            Of::Either => None,
+        };
         let mut left: Vec<(u32, Bounds)> = vec![(root, (None, None))];
         while let Some((number, bounds)) = left.pop() {
             let at = PageRef::Page(number);
