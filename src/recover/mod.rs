@@ -134,15 +134,15 @@ fn write(mut survey: Survey<'_>, image: &Image, store: &Store) -> Result<Recover
     let mut files = Files::of(&mut survey);
     let mut sources: BTreeMap<i64, Source> =
         survey.sources.iter().map(|(id, source)| (id, source.clone())).collect();
-    let lost_roots = files.settle_sources(&mut sources, &survey);
+    files.settle_sources(&mut sources, &survey);
     let copied = content::copy(&survey, store, &mut files)?;
-    let (events, lost_events) = store.write(|tx| {
-        write::sources(tx, &sources)?;
+    let (lost_roots, (events, lost_events)) = store.write(|tx| {
+        let lost_roots = write::sources(tx, &mut sources)?;
         write::files(tx, &files)?;
         write::sessions(tx, &survey, &files, &sources)?;
         write::session_keys(tx, survey.last_session)?;
         write::loose_problems(tx, &survey, &files)?;
-        write::events(tx, &survey)
+        Ok((lost_roots, write::events(tx, &survey)?))
     })?;
     store.rebuild()?;
     let mut report = RecoverReport {

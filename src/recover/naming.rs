@@ -87,7 +87,7 @@ impl Files {
                     None => FileState::Superseded,
                 };
                 let file = nameless(file_id, source_id, path, kind);
-                self.insert_nameless(FileRow { state, generation, ..file });
+                self.insert_nameless(FileRow { generation, state, ..file });
             }
         }
     }
@@ -111,7 +111,7 @@ impl Files {
             let row = nameless(base, file.source_id, path, file.kind);
             let state = FileState::Superseded;
             let line_count = file.base_count;
-            self.insert_nameless(FileRow { state, generation, line_count, ..row });
+            self.insert_nameless(FileRow { generation, state, line_count, ..row });
         }
     }
 
@@ -130,23 +130,18 @@ impl Files {
         self.insert(file);
     }
 
-    /// The roots of all files; those that are lost get a name that says so.
-    ///
-    /// Returns which are lost.
+    /// Gives files whose root is lost one.
     pub(super) fn settle_sources(
         &mut self,
         sources: &mut BTreeMap<i64, Source>,
         survey: &Survey<'_>,
-    ) -> Vec<i64> {
+    ) {
         let formats: BTreeMap<i64, Format> =
             survey.sessions.iter().map(|(_, row)| (row.source_id, row.format)).collect();
-        let mut roots = BTreeSet::new();
-        sources.retain(|_, source| roots.insert(source.root.clone()));
         let own = sources.values().find(|source| source.root.is_empty());
-        let next = sources.keys().next_back().copied().into_iter();
-        let next = next.chain(self.rows.values().map(|file| file.source_id)).max();
-        let own_id = own.map_or(1 + next.unwrap_or_default(), |own| own.source_id);
-        let mut lost = Vec::new();
+        let known = sources.keys().copied();
+        let last = known.chain(self.rows.values().map(|file| file.source_id)).max();
+        let own_id = own.map_or(1 + last.unwrap_or_default(), |own| own.source_id);
         for file in self.rows.values_mut() {
             let is_made_name = file.source_id == 0;
             if is_made_name {
@@ -154,22 +149,21 @@ impl Files {
             }
             let source_id = file.source_id;
             sources.entry(source_id).or_insert_with(|| {
-                let named =
-                    survey.roots.get(&source_id).filter(|root| roots.insert((*root).clone()));
-                let root = match (is_made_name, named) {
+                let root = match (is_made_name, survey.roots.get(&source_id)) {
                     (true, _) => Vec::new(),
                     (false, Some(root)) => root.clone(),
-                    (false, None) => {
-                        lost.push(source_id);
-                        format!("/recovered/{source_id}").into_bytes()
-                    }
+                    (false, None) => made_root(source_id),
                 };
                 let format = formats.get(&source_id).copied().unwrap_or(Format::Kward);
                 Source { source_id, root, format }
             });
         }
-        lost
     }
+}
+
+/// What a root is called whose path is lost.
+pub(super) fn made_root(source_id: i64) -> Vec<u8> {
+    format!("/recovered/{source_id}").into_bytes()
 }
 
 fn is_named(file: &FileRow, name: &Name) -> bool {

@@ -49,7 +49,7 @@ fn value(serial: u64, body: &[u8]) -> Option<(Value<'_>, &[u8])> {
         7 => Value::Real,
         8 => Value::Integer(0),
         9 => Value::Integer(1),
-        _ if serial % 2 == 0 => Value::Blob(bytes),
+        _ if serial.is_multiple_of(2) => Value::Blob(bytes),
         _ => Value::Text(std::str::from_utf8(bytes).ok()?),
     };
     Some((value, rest))

@@ -189,7 +189,7 @@ impl<'i> Trees<'i> {
         match page::parse(&page, ANY_PAGE, self.image.usable) {
             Some(node) if node.kind.is_interior() => {}
             Some(node) if node.is_exact => {
-                each(&Leaf { at, page: &page, cells: &node.cells, rank })
+                each(&Leaf { at, page: &page, cells: &node.cells, rank });
             }
             Some(node) if node.kind == NodeKind::TableLeaf => {
                 let cells = page::salvage(&page, ANY_PAGE, self.image.usable);

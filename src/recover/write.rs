@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, named_params};
 
-use super::naming::Files;
+use super::naming::{Files, made_root};
 use super::rows::SessionRow;
 use super::survey::Survey;
 use crate::error::Result;
@@ -12,12 +12,24 @@ use crate::model::ProblemKind;
 use crate::store::files::{self, FileKind, Source};
 use crate::store::problems::{self, NewProblem};
 
-pub(super) fn sources(conn: &Connection, sources: &BTreeMap<i64, Source>) -> Result<()> {
-    for source in sources.values() {
-        conn.prepare_cached("INSERT INTO sources (source_id, root, format) VALUES (?1, ?2, ?3)")?
-            .execute((source.source_id, &source.root, source.format))?;
+/// One that another has the path of gets a path that says so. Returns those whose path is lost.
+pub(super) fn sources(conn: &Connection, sources: &mut BTreeMap<i64, Source>) -> Result<Vec<i64>> {
+    let mut lost = Vec::new();
+    for source in sources.values_mut() {
+        let mut stmt = conn.prepare_cached(
+            "INSERT INTO sources (source_id, root, format)
+             VALUES (?1, ?2, ?3)
+             ON CONFLICT DO NOTHING",
+        )?;
+        if stmt.execute((source.source_id, &source.root, source.format))? == 0 {
+            source.root = made_root(source.source_id);
+            stmt.execute((source.source_id, &source.root, source.format))?;
+        }
+        if source.root == made_root(source.source_id) {
+            lost.push(source.source_id);
+        }
     }
-    Ok(())
+    Ok(lost)
 }
 
 pub(super) fn files(conn: &Connection, files: &Files) -> Result<()> {
