@@ -86,9 +86,11 @@ pub(crate) fn full() -> TestStore {
 /// What a store holds: lines by key, and files by id.
 struct Contents {
     lines: BTreeMap<i64, Vec<u8>>,
-    /// The root, the path, and whose lines it is made of: a file and how many.
-    files: BTreeMap<i64, (Vec<u8>, Vec<u8>, Option<i64>, i64)>,
+    files: BTreeMap<i64, FileOf>,
 }
+
+/// The root, the path, and whose lines it begins with: a file and how many.
+type FileOf = (Vec<u8>, Vec<u8>, Option<i64>, i64);
 
 impl Contents {
     fn of(path: &Path) -> Self {
