@@ -32,7 +32,7 @@ use rows::{Columns, Table};
 use survey::Survey;
 
 use crate::error::{Error, Result};
-use crate::store::files::Source;
+use crate::store::files::{FileKind, Source};
 use crate::store::{Durability, Store, StoreOptions};
 
 /// What was read from a damaged database.
@@ -170,6 +170,8 @@ struct Told {
     source_id: i64,
     file_id: Option<i64>,
     path: Vec<u8>,
+    /// What its gaps are counted in.
+    unit: &'static str,
     loss: Loss,
 }
 
@@ -181,7 +183,7 @@ impl Told {
         survey: &Survey<'_>,
         sources: &BTreeMap<i64, Source>,
     ) -> Result<Incomplete> {
-        let Self { source_id, file_id, path, loss } = self;
+        let Self { source_id, file_id, path, unit, loss } = self;
         let lines: Vec<RangeInclusive<u32>> = loss
             .gaps
             .iter()
@@ -189,8 +191,8 @@ impl Told {
             .collect();
         let detail = match (lines.is_empty(), loss.detail.is_empty()) {
             (true, _) => loss.detail,
-            (false, true) => missing(&lines),
-            (false, false) => format!("{}; {}", missing(&lines), loss.detail),
+            (false, true) => missing(unit, &lines),
+            (false, false) => format!("{}; {}", missing(unit, &lines), loss.detail),
         };
         let first = lines.first().map(|range| *range.start());
         if sources.contains_key(&source_id) {
@@ -209,7 +211,7 @@ impl Told {
 /// Ranges that a message lists; more are counted.
 const LISTED: usize = 20;
 
-fn missing(lines: &[RangeInclusive<u32>]) -> String {
+fn missing(unit: &str, lines: &[RangeInclusive<u32>]) -> String {
     let listed: Vec<String> = lines
         .iter()
         .take(LISTED)
@@ -222,7 +224,7 @@ fn missing(lines: &[RangeInclusive<u32>]) -> String {
         0 => String::new(),
         more => format!(" and {more} more ranges"),
     };
-    format!("missing: {}{more}", listed.join(", "))
+    format!("missing {unit}: {}{more}", listed.join(", "))
 }
 
 /// All losses, one of each file.
@@ -248,13 +250,15 @@ fn losses(copied: Copied, files: &Files) -> Vec<Told> {
         .filter_map(|(file_id, loss)| {
             let file = files.rows.get(&file_id)?;
             let (source_id, path) = (file.source_id, file.path.clone());
-            Some(Told { source_id, file_id: Some(file_id), path, loss })
+            let unit = if file.kind == FileKind::Document { "chunks" } else { "lines" };
+            Some(Told { source_id, file_id: Some(file_id), path, unit, loss })
         })
         .collect();
     told.extend(files.gone.iter().map(|name| Told {
         source_id: name.source_id,
         file_id: None,
         path: name.path.clone(),
+        unit: "lines",
         loss: Loss { detail: "nothing but its name is left".to_owned(), ..Loss::default() },
     }));
     told
