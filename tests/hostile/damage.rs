@@ -129,9 +129,11 @@ fn what_a_killed_recover_leaves_is_removed_by_the_next() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
+        // Content is in it.
         let begun = || {
             let aside = names(folder.path()).into_iter().find(|name| name.starts_with(".sessile"));
-            aside.is_some_and(|aside| folder.path().join(aside).join("new.db-wal").exists())
+            let log = folder.path().join(aside.unwrap_or_default()).join("new.db-wal");
+            log.metadata().is_ok_and(|log| 1 << 20 < log.len())
         };
         while !begun() && run.try_wait().unwrap().is_none() {}
         run.kill().unwrap();

@@ -75,7 +75,11 @@ pub(crate) fn full() -> TestStore {
     test.write("sessions/--w--/odd.jsonl", header("odd") + &odd);
     test.import();
     // What was removed lies on free pages.
-    test.write("sessions/--w--/6.jsonl", header("s6") + &message("z", None, "rewritten"));
+    let many: String =
+        (0..300).map(|n| message(&format!("m{n}"), None, &"y ".repeat(150))).collect();
+    test.write("sessions/--w--/many.jsonl", header("many") + &many);
+    test.import();
+    test.write("sessions/--w--/many.jsonl", header("many") + &message("z", None, "rewritten"));
     test.import();
     test.store.prune().unwrap();
     test.write("sessions/--w--/7.jsonl", header("s7") + &message("z", None, "rewritten"));
