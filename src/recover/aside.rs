@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FlockOperation, flock};
@@ -15,6 +16,9 @@ use sha2::{Digest, Sha256};
 use tempfile::TempPath;
 
 use crate::error::{Error, Result};
+
+/// How long to wait for connections that are being closed.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Removed with all that is in it when it goes out of scope.
 pub(super) struct Aside {
@@ -66,14 +70,7 @@ impl Aside {
     /// Gives the database, which nobody has open any more, its name.
     pub(super) fn finish(self, target: &Path) -> Result<()> {
         let database = self.database();
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(&database, flags)?;
-        // All of it is to lie in one file.
-        let mode: String = conn.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))?;
-        conn.close().map_err(|(_, err)| Error::from(err))?;
-        if mode != "delete" {
-            return Err(Error::Busy);
-        }
+        leave_log(&database)?;
         let sync = |path: &Path| File::open(path)?.sync_all();
         sync(&database).map_err(Error::io("write", target))?;
         let whole = TempPath::try_from_path(database).map_err(Error::io("write", target))?;
@@ -87,6 +84,28 @@ impl Aside {
         // The name survives a power cut, too.
         sync(&self.parent).map_err(Error::io("write into", &self.parent))
     }
+}
+
+/// Brings all of a database into its one file.
+fn leave_log(database: &Path) -> Result<()> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(database, flags)?;
+    // A thread of the pool may still be closing its connection, and SQLite does not wait for it.
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let mode = conn
+            .query_row("PRAGMA journal_mode = DELETE", [], |row| row.get::<_, String>(0))
+            .map_err(Error::from);
+        match mode {
+            Ok(mode) if mode == "delete" => break,
+            Ok(_) | Err(Error::Busy) if Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Ok(_) => return Err(Error::Busy),
+            Err(err) => return Err(err),
+        }
+    }
+    conn.close().map_err(|(_, err)| Error::from(err))
 }
 
 /// `None` where another run removed the folder meanwhile.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::rows::{MAX_ID, Name};
+use super::rows::{MAX_ID, Name, Table};
 use super::survey::{Place, Survey};
 use super::trees::Rank;
 use crate::model::{Format, Timestamp};
@@ -70,7 +70,7 @@ impl Files {
             .collect();
         for (places, kind) in [(&survey.lines, FileKind::Log), (&survey.chunks, FileKind::Document)]
         {
-            for file_id in ids(places) {
+            for file_id in ids(survey, places) {
                 if self.rows.contains_key(&file_id) {
                     continue;
                 }
@@ -170,10 +170,20 @@ fn is_named(file: &FileRow, name: &Name) -> bool {
     (file.source_id, &file.path, file.generation) == (name.source_id, &name.path, name.generation)
 }
 
-/// The files that content belongs to; what lay on free pages makes none.
-fn ids(places: &[Place]) -> BTreeSet<i64> {
-    let believed = places.iter().filter(|place| place.rank <= Rank::Orphan);
-    believed
+/// The files that content belongs to.
+///
+/// Content that no tree leads to makes none where it is known that there is no
+/// such file: it was removed.
+fn ids(survey: &Survey<'_>, places: &[Place]) -> BTreeSet<i64> {
+    let is_sure = !survey.broken.contains(&Table::Files) || survey.has_all_names;
+    let counts = |place: &&Place| match place.rank {
+        Rank::Live | Rank::Doubtful => true,
+        Rank::Orphan => !is_sure || survey.names.contains_key(&log::file_of(place.key)),
+        Rank::Stale => false,
+    };
+    places
+        .iter()
+        .filter(counts)
         .map(|place| log::file_of(place.key))
         .filter(|file_id| (1..=MAX_ID).contains(file_id))
         .collect()

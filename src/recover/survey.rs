@@ -103,7 +103,7 @@ impl<'i> Survey<'i> {
             broken: BTreeSet::new(),
         };
         let mut trees = Trees::new(image);
-        let objects = trees.schema();
+        let objects = trees.schema(&mut |leaf| survey.take_stray(leaf));
         survey.walk_tables(&mut trees, &objects);
         survey.walk_others(&mut trees, &objects);
         if !image.damaged_frames().is_empty() {

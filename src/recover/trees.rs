@@ -70,8 +70,8 @@ impl<'i> Trees<'i> {
         Self { image, owners: vec![Owner::Nobody; image.count as usize + 1] }
     }
 
-    /// What of the schema can be read.
-    pub(super) fn schema(&mut self) -> Vec<Object> {
+    /// What of the schema can be read; what stands in its place goes to `each`.
+    pub(super) fn schema(&mut self, each: &mut dyn FnMut(&Leaf<'_>)) -> Vec<Object> {
         let mut objects = Vec::new();
         let image = self.image;
         self.walk(1, Of::Table, &mut |leaf| {
@@ -79,6 +79,7 @@ impl<'i> Trees<'i> {
                 let record = cell.payload.and_then(|payload| image.record(leaf.page, payload));
                 objects.extend(record.as_deref().and_then(object));
             }
+            each(&Leaf { rank: leaf.rank.max(Rank::Orphan), ..*leaf });
         });
         objects
     }

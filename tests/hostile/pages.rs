@@ -74,7 +74,13 @@ pub(crate) fn full() -> TestStore {
     let odd = line(&serde_json::json!({"type": "odd"})) + "{torn";
     test.write("sessions/--w--/odd.jsonl", header("odd") + &odd);
     test.import();
-    // What was removed lies on free pages.
+    test.write("sessions/--w--/7.jsonl", header("s7") + &message("z", None, "rewritten"));
+    test.import();
+    test
+}
+
+/// Removes so much that whole pages become free; they keep what was on them.
+fn free_pages(test: &TestStore) {
     let many: String =
         (0..300).map(|n| message(&format!("m{n}"), None, &"y ".repeat(150))).collect();
     test.write("sessions/--w--/many.jsonl", header("many") + &many);
@@ -82,9 +88,6 @@ pub(crate) fn full() -> TestStore {
     test.write("sessions/--w--/many.jsonl", header("many") + &message("z", None, "rewritten"));
     test.import();
     test.store.prune().unwrap();
-    test.write("sessions/--w--/7.jsonl", header("s7") + &message("z", None, "rewritten"));
-    test.import();
-    test
 }
 
 /// What a store holds: lines by key, and files by id.
@@ -264,6 +267,7 @@ fn rounds() -> RangeInclusive<u64> {
 #[test]
 fn what_stands_on_intact_pages_is_recovered_in_its_place_and_no_more_is_called_whole() {
     let test = full();
+    free_pages(&test);
     let whole = test.folder().join("whole.db");
     test.store.backup(&whole).unwrap();
     test.sqlite().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
