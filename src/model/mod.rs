@@ -351,5 +351,7 @@ named_enum! {
         /// A line too long for the database, whose file is kept as a document; or an
         /// id, name or setting too long for its tables, whose line is kept as it is.
         TooLong = "too-long",
+        /// Lines of a file, or what was known of it, that were lost when a database was damaged.
+        Lost = "lost",
     }
 }

@@ -78,6 +78,9 @@ pub struct Store {
 }
 
 impl Store {
+    /// Marks a SQLite file as ours.
+    pub(crate) const APPLICATION_ID: u32 = schema::APPLICATION_ID;
+
     /// Opens a database, and makes it if there is none.
     ///
     /// The file and SQLite's two companions beside it are readable by their

@@ -104,8 +104,11 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
     )?;
     for (table, file_id) in TABLES {
         conn.execute_batch(&match file_id {
+            // A problem may belong to no session; in an empty list, not even NULL is.
             None => format!(
-                "DELETE FROM {table} WHERE session_key NOT IN (SELECT session_key FROM sessions)"
+                "DELETE FROM {table}
+                 WHERE session_key IS NOT NULL
+                   AND session_key NOT IN (SELECT session_key FROM sessions)"
             ),
             Some(file_id) => format!(
                 "DELETE FROM {table}

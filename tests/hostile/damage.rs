@@ -1,12 +1,14 @@
 //! Pruning, and what is left of a damaged database.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::{Path, PathBuf};
 
-use sessile::{Error, NewSession, Store, Timestamp, recover};
+use rusqlite::Connection;
+use sessile::{Error, Store, recover};
 
 use crate::FILE;
-use crate::support::{THEN, TestStore, dump, fixture, header, message, options, set_mtime};
+use crate::recovered::{full, remove};
+use crate::support::{THEN, TestStore, dump, header, message, mode, options, set_mtime};
 
 /// Another content of the file, with a time of its own.
 fn rewrite(test: &TestStore, text: &str, seconds: i64) {
@@ -51,139 +53,267 @@ fn pruning_keeps_what_a_session_went_on_from_here() {
     assert_eq!(test.store.branch(session).unwrap().len(), 2);
 }
 
-/// A store with every kind of file, and something decided.
-fn full() -> TestStore {
-    let test = TestStore::quick();
-    for name in ["kward/small", "kward/edge"] {
-        test.store.import(&fixture(name), &options()).unwrap();
-    }
-    for n in 0..60 {
-        let text = "some text ".repeat(n * 20);
-        let mut lines = header(&format!("s{n}"));
-        for id in ["a", "b", "c", "d", "e", "f"] {
-            lines += &message(id, None, &format!("{id}{n} {text}"));
-        }
-        test.write(format!("sessions/--w--/{n}.jsonl"), lines);
-    }
-    test.write("sessions/--w--/document.txt", "a document ".repeat(200_000));
-    test.import();
-    test.write("sessions/--w--/0.jsonl", header("s0") + &message("z", None, "rewritten"));
-    test.import();
-    test.store.archive(test.store.find("s1").unwrap(), Timestamp(5)).unwrap();
-    test.store.create(&NewSession::new("/made").session_id("made").at(Timestamp(0))).unwrap();
-    test
-}
-
 #[test]
 fn an_undamaged_database_is_recovered_whole() {
     let test = full();
-    let target = test.folder().join("new.db");
+    let folder = tempfile::tempdir_in(test.folder()).unwrap();
+    let target = folder.path().join("new.db");
     let before = test.dump();
 
     // With the write-ahead log that the open store leaves beside it, and without.
     let report = recover(test.store.path(), &target).unwrap();
     let copy = test.folder().join("copy.db");
     test.store.backup(&copy).unwrap();
-    recover(&copy, &test.folder().join("second.db")).unwrap();
+    recover(&copy, &folder.path().join("second.db")).unwrap();
 
-    assert_eq!(report.incomplete, []);
-    assert_eq!(report.events, 1);
+    assert!(report.is_whole(), "{report:?}");
+    assert_eq!(report.events, 2);
+    assert_eq!(names(folder.path()), ["new.db", "second.db"]);
     for name in ["new.db", "second.db"] {
-        let store = Store::open(&test.folder().join(name)).unwrap();
+        assert_eq!(mode(&folder.path().join(name)), 0o600);
+        let store = Store::open(&folder.path().join(name)).unwrap();
         assert_eq!(store.check().unwrap(), []);
         for (new, old) in dump(&store).lines().zip(before.lines()) {
             assert_eq!(new, old);
         }
         assert_eq!(dump(&store).len(), before.len());
         assert_eq!(store.verify(&test.root).unwrap().differences, []);
+        assert_eq!(packed(&store), packed(&test.store), "lines stay as they are stored");
+        assert_eq!(keys(&store), keys(&test.store), "sessions keep their keys");
     }
+    assert!(0 < packed(&test.store));
     assert!(matches!(recover(&copy, &target), Err(Error::TargetExists(_))));
 }
 
-/// Every line of a store, by its file's path.
-fn lines(store: &Store) -> BTreeMap<Vec<u8>, Vec<Vec<u8>>> {
-    let conn = rusqlite::Connection::open(store.path()).unwrap();
-    let mut stmt = conn
-        .prepare(
-            "SELECT CAST(path || generation AS BLOB), raw
-             FROM lines JOIN files ON file_id = line_key >> 32 ORDER BY line_key",
-        )
-        .unwrap();
-    let mut found: BTreeMap<Vec<u8>, Vec<Vec<u8>>> = BTreeMap::new();
-    let mut rows = stmt.query([]).unwrap();
-    while let Some(row) = rows.next().unwrap() {
-        found.entry(row.get(0).unwrap()).or_default().push(row.get(1).unwrap());
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| !name.ends_with("-wal") && !name.ends_with("-shm"));
+    names.sort();
+    names
+}
+
+fn packed(store: &Store) -> i64 {
+    let conn = Connection::open(store.path()).unwrap();
+    conn.query_row("SELECT count(*) FROM lines WHERE enc <> 0", [], |row| row.get(0)).unwrap()
+}
+
+fn keys(store: &Store) -> Vec<(i64, Vec<u8>)> {
+    let conn = Connection::open(store.path()).unwrap();
+    let mut stmt = conn.prepare("SELECT session_key, path FROM sessions ORDER BY 1").unwrap();
+    let rows = stmt.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+/// A database of `full` in one file, and its bytes.
+fn whole(test: &TestStore) -> (PathBuf, Vec<u8>) {
+    let path = test.folder().join("whole.db");
+    test.store.backup(&path).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    (path, bytes)
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn what_a_killed_recover_leaves_is_removed_by_the_next() {
+    let test = full();
+    let (path, _) = whole(&test);
+    let folder = tempfile::tempdir_in(test.folder()).unwrap();
+    let target = folder.path().join("new.db");
+    let mut left = 0;
+    for _ in 0..5 {
+        let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_sessile"))
+            .args(["recover", "--db"])
+            .args([&path, &target])
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        // Content is in it.
+        let begun = || {
+            let aside = names(folder.path()).into_iter().find(|name| name.starts_with(".sessile"));
+            let log = folder.path().join(aside.unwrap_or_default()).join("new.db-wal");
+            log.metadata().is_ok_and(|log| 1 << 20 < log.len())
+        };
+        while !begun() && run.try_wait().unwrap().is_none() {}
+        run.kill().unwrap();
+        run.wait().unwrap();
+        left += usize::from(begun());
+        remove(&target);
     }
-    found
+    assert!(0 < left, "no run was killed in the middle");
+
+    let report = recover(&path, &target).unwrap();
+
+    assert!(report.is_whole());
+    assert_eq!(names(folder.path()), ["new.db"]);
 }
 
 #[test]
-fn what_stands_on_undamaged_pages_is_recovered() {
+fn nothing_of_the_header_has_to_be_right() {
     let test = full();
-    let whole = test.folder().join("whole.db");
-    test.store.backup(&whole).unwrap();
-    let original = lines(&test.store);
-    let known: BTreeSet<&Vec<u8>> = original.values().flatten().collect();
-    let bytes = fs::read(&whole).unwrap();
-    let pages = bytes.len() / 8192;
-    // Without the page that a table begins with, nothing of the table is found.
-    let roots: BTreeSet<usize> = {
-        let conn = rusqlite::Connection::open(&whole).unwrap();
-        let mut stmt = conn
-            .prepare("SELECT rootpage - 1 FROM sqlite_schema WHERE name IN ('files', 'lines')")
-            .unwrap();
-        let rows = stmt.query_map([], |row| row.get::<_, i64>(0)).unwrap();
-        rows.map(|page| page.unwrap() as usize).collect()
-    };
-    let mut recovered = 0;
+    let (path, bytes) = whole(&test);
+    let before = test.dump();
+    let target = test.folder().join("new.db");
+    // The magic, the size of pages, what is reserved, the number of pages, the
+    // first free page, the version of the schema, the name of the program.
+    for place in [0..16, 16..18, 20..21, 28..32, 32..40, 60..64, 68..72] {
+        for byte in [0xFF, 0x00, 0x10] {
+            let mut damaged = bytes.clone();
+            damaged[place.clone()].fill(byte);
+            fs::write(&path, &damaged).unwrap();
 
-    for seed in 1..=12_u64 {
-        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let mut random = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state
-        };
-        let mut bytes = bytes.clone();
-        for _ in 0..seed {
-            // Page 1 holds the schema; without it this is no database.
-            let page = 1 + (random() as usize) % (pages - 1);
-            if roots.contains(&page) {
-                continue;
-            }
-            for byte in &mut bytes[page * 8192..(page + 1) * 8192] {
-                *byte = random() as u8;
-            }
+            let report = recover(&path, &target).unwrap();
+
+            assert!(report.is_whole(), "{place:?} {byte}: {report:?}");
+            assert!(dump(&Store::open(&target).unwrap()) == before, "{place:?} {byte}");
+            remove(&target);
         }
-        let damaged = test.folder().join(format!("damaged-{seed}.db"));
-        fs::write(&damaged, &bytes).unwrap();
-        let target = test.folder().join(format!("recovered-{seed}.db"));
-
-        let report = match recover(&damaged, &target) {
-            Ok(report) => report,
-            // The schema takes more than its first page.
-            Err(Error::Damaged(_)) => continue,
-            Err(err) => panic!("seed {seed}: {err:?}"),
-        };
-
-        recovered += 1;
-        assert!(fs::read(&damaged).unwrap() == bytes, "seed {seed}");
-        let store = Store::open(&target).unwrap();
-        assert_eq!(store.check().unwrap(), [], "seed {seed}");
-        let found = lines(&store);
-        assert!(found.values().flatten().all(|line| known.contains(line)), "seed {seed}");
-        let incomplete: BTreeSet<_> = report.incomplete.iter().map(|file| &file.file).collect();
-        for (path, lines) in &found {
-            let name = &path[..path.len() - 1];
-            if let (Some(original), false) =
-                (original.get(path), incomplete.contains(&name.to_vec()))
-            {
-                assert!(lines == original, "seed {seed}: {}", path.escape_ascii());
-            }
-        }
-        // A page holds no more than some files.
-        assert!(original.len() / 2 < found.len(), "seed {seed}: {} files", found.len());
     }
-    assert!(6 <= recovered, "{recovered}");
+}
+
+#[test]
+fn without_the_page_of_the_schema_every_line_is_there() {
+    let test = full();
+    let (path, mut bytes) = whole(&test);
+    bytes[..8192].fill(0);
+    fs::write(&path, &bytes).unwrap();
+    let target = test.folder().join("new.db");
+
+    let report = recover(&path, &target).unwrap();
+
+    assert_eq!(report.incomplete, []);
+    // No tree says that none of its rows is lost.
+    assert!(!report.doubts.is_empty());
+    let store = Store::open(&target).unwrap();
+    assert!(dump(&store) == test.dump());
+    assert_eq!(store.check().unwrap(), []);
+}
+
+#[test]
+fn a_gap_stays_a_gap_in_every_chain_that_begins_with_it() {
+    let test = TestStore::quick();
+    let ids = ["a", "b", "c", "d", "e"];
+    let lines: Vec<String> =
+        ids.iter().map(|id| message(id, None, &format!("text {id}"))).collect();
+    test.write(FILE, header("one") + &lines[..3].concat());
+    test.import();
+    let live = test.store.live(test.store.find("one").unwrap()).unwrap();
+    live.append_message(r#"{"role":"user","content":"here"}"#).unwrap();
+    // The chain it begins with goes on, too: its next line is the one that would slip in.
+    test.append(FILE, lines[3..].concat());
+    test.import();
+    let bytes = |store: &Store| {
+        let conn = Connection::open(store.path()).unwrap();
+        let mut stmt = conn.prepare("SELECT line_key, raw FROM lines ORDER BY line_key").unwrap();
+        let rows = stmt.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.map(Result::unwrap).collect::<Vec<(i64, Vec<u8>)>>()
+    };
+    let mut before = bytes(&test.store);
+    test.sqlite().execute("DELETE FROM lines WHERE line_key & 0xFFFFFFFF = 2", []).unwrap();
+    before.retain(|(key, _)| key & 0xFFFF_FFFF != 2);
+    let target = test.folder().join("new.db");
+
+    let report = recover(test.store.path(), &target).unwrap();
+
+    let said: Vec<_> = report
+        .incomplete
+        .iter()
+        .map(|file| (&file.file[..], file.session_id.as_deref(), &file.lines[..]))
+        .collect();
+    let gap = (FILE.as_bytes(), Some("one"), &[3..=3][..]);
+    assert_eq!(said, [gap, gap]);
+    let store = Store::open(&target).unwrap();
+    assert_eq!(bytes(&store), before);
+    assert!(dump(&store).contains(r#""kind":"lost""#));
+    assert!(!store.check().unwrap().is_empty(), "it is not called sound");
+    // What recover said once, it says again.
+    let again = recover(&target, &test.folder().join("again.db")).unwrap();
+    assert_eq!(again.incomplete.len(), 2);
+}
+
+#[test]
+fn an_import_makes_a_recovered_file_whole_again() {
+    let test = TestStore::quick();
+    for lost in [0, 2, 3] {
+        let file = format!("sessions/--w--/{lost}.jsonl");
+        let lines = ["a", "b", "c"].map(|id| message(id, None, id)).concat();
+        test.write(&file, header(&format!("s{lost}")) + &lines);
+        test.import();
+        let sql = "DELETE FROM lines
+                   WHERE line_key = ?1 + (SELECT file_id << 32 FROM files WHERE path = ?2)";
+        test.sqlite().execute(sql, (lost, file.as_bytes())).unwrap();
+    }
+    let target = test.folder().join("new.db");
+    let report = recover(test.store.path(), &target).unwrap();
+    assert_eq!(report.incomplete.len(), 3);
+    let store = Store::open(&target).unwrap();
+
+    store.import(&test.root, &options()).unwrap();
+    store.prune().unwrap();
+
+    assert_eq!(store.check().unwrap(), []);
+    assert_eq!(store.verify(&test.root).unwrap().differences, []);
+    assert!(!dump(&store).contains(r#""kind":"lost""#));
+}
+
+#[test]
+fn a_chain_of_pages_that_leads_in_a_circle_ends() {
+    let test = full();
+    let (path, bytes) = whole(&test);
+    let conn = Connection::open(&path).unwrap();
+    let mut stmt = conn
+        .prepare("SELECT pageno - 1 FROM dbstat WHERE name = 'chunks' AND pagetype = 'overflow'")
+        .unwrap();
+    let pages: Vec<i64> =
+        stmt.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    for turn in [0, 1, 7] {
+        let mut damaged = bytes.clone();
+        let page = |n: usize| pages[n] as usize;
+        let back = (page(10 - turn) + 1) as u32;
+        damaged[page(10) * 8192..][..4].copy_from_slice(&back.to_be_bytes());
+        fs::write(&path, &damaged).unwrap();
+        let target = test.folder().join(format!("new-{turn}.db"));
+
+        let report = recover(&path, &target).unwrap();
+
+        let files: Vec<_> = report.incomplete.iter().map(|file| &file.file[..]).collect();
+        assert_eq!(files, [b"sessions/--w--/note.txt"]);
+    }
+}
+
+#[test]
+fn nothing_that_a_database_says_is_executed_or_copied() {
+    let test = full();
+    let before = test.dump();
+    test.sqlite()
+        .execute_batch(
+            "CREATE TABLE notes (note);
+             CREATE TRIGGER taint AFTER INSERT ON lines BEGIN INSERT INTO notes VALUES (1); END;
+             CREATE VIEW endless AS
+             WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT n FROM n;",
+        )
+        .unwrap();
+    let target = test.folder().join("new.db");
+
+    let report = recover(test.store.path(), &target).unwrap();
+
+    assert!(report.is_whole(), "{report:?}");
+    let conn = Connection::open(&target).unwrap();
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE name IN ('notes', 'taint', 'endless')";
+    assert_eq!(conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    assert!(dump(&Store::open(&target).unwrap()) == before);
+}
+
+#[test]
+fn a_rebuild_keeps_problems_that_belong_to_no_session() {
+    let test = TestStore::quick();
+    std::os::unix::fs::symlink("nowhere", test.root.join("sessions/link.jsonl")).unwrap();
+    test.import();
+    let before = test.dump();
+    assert!(before.contains(r#""kind":"link""#));
+
+    test.store.rebuild().unwrap();
+
+    assert_eq!(test.dump(), before);
 }

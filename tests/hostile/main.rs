@@ -12,6 +12,7 @@ mod killed;
 mod moving;
 mod pages;
 mod passed_on;
+mod recovered;
 #[allow(dead_code, reason = "shared with the other tests, which use more of it")]
 #[path = "../it/support.rs"]
 mod support;

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use sessile::{Store, Traces};
+use sessile::{Incomplete, Store, Traces};
 
-use crate::output::{self, note};
+use crate::output::{self, note, one_line};
 
 pub(crate) fn prune(store: &Store) -> Result<bool> {
     let report = store.prune()?;
@@ -17,13 +17,15 @@ pub(crate) fn prune(store: &Store) -> Result<bool> {
     Ok(true)
 }
 
-/// Whether everything could be read.
+/// Whether everything is there, and proven.
 pub(crate) fn recover(damaged: &Path, new: &Path) -> Result<bool> {
     let report = sessile::recover(damaged, new)?;
     let mut out = output::report();
     for file in &report.incomplete {
-        let name = String::from_utf8_lossy(&file.file).into_owned();
-        writeln!(out, "{}: {}", name.escape_debug(), file.detail)?;
+        writeln!(out, "{}", described(file))?;
+    }
+    for doubt in &report.doubts {
+        writeln!(out, "{doubt}")?;
     }
     note!(
         "{} files, {} lines, {} chunks and {} events read into {}; {} files are incomplete",
@@ -35,5 +37,19 @@ pub(crate) fn recover(damaged: &Path, new: &Path) -> Result<bool> {
         report.incomplete.len()
     );
     out.flush()?;
-    Ok(report.incomplete.is_empty())
+    Ok(report.is_whole())
+}
+
+/// A file, its session and what it lacks.
+fn described(file: &Incomplete) -> String {
+    let shown = |bytes: &[u8]| one_line(&String::from_utf8_lossy(bytes)).to_string();
+    let session = match &file.session_id {
+        Some(id) => format!(" (session {})", one_line(id)),
+        None => String::new(),
+    };
+    let root = match &file.root[..] {
+        b"" => String::new(),
+        root => format!("{}: ", shown(root)),
+    };
+    format!("{root}{}{session}: {}", shown(&file.file), one_line(&file.detail))
 }

@@ -1,0 +1,149 @@
+//! The folder in which the new database is made, before it gets its name.
+//!
+//! Its own name follows from the target's, so that what a killed run left is
+//! found and removed by the next. A lock tells it from one that is at work.
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{FlockOperation, flock};
+use sha2::{Digest, Sha256};
+use tempfile::TempPath;
+
+use crate::error::{Error, Result};
+
+/// How long to wait for connections that are being closed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Removed with all that is in it when it goes out of scope.
+pub(super) struct Aside {
+    folder: PathBuf,
+    parent: PathBuf,
+    /// Holds the lock.
+    _lock: File,
+}
+
+impl Aside {
+    pub(super) fn make(target: &Path) -> Result<Self> {
+        let parent = match target.parent() {
+            Some(parent) if parent != Path::new("") => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let name = target.file_name().unwrap_or_default();
+        let digest = Sha256::digest(name.as_bytes());
+        let id: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let folder = parent.join(format!(".sessile-recover-{id}"));
+        let failed = |err| Error::io("write into", &parent)(err);
+        loop {
+            match DirBuilder::new().mode(0o700).create(&folder) {
+                Err(err) if err.kind() != io::ErrorKind::AlreadyExists => return Err(failed(err)),
+                _ => {}
+            }
+            if let Some(lock) = lock(&folder).map_err(failed)? {
+                let aside = Self { folder, parent, _lock: lock };
+                aside.clear()?;
+                return Ok(aside);
+            }
+        }
+    }
+
+    /// Where the new database is made.
+    pub(super) fn database(&self) -> PathBuf {
+        self.folder.join("new.db")
+    }
+
+    /// Removes what a run that was killed left.
+    fn clear(&self) -> Result<()> {
+        let clear = || {
+            // Of another user, this fails.
+            fs::set_permissions(&self.folder, Permissions::from_mode(0o700))?;
+            fs::read_dir(&self.folder)?.try_for_each(|entry| fs::remove_file(entry?.path()))
+        };
+        clear().map_err(Error::io("clear", &self.folder))
+    }
+
+    /// Gives the database, which nobody has open any more, its name.
+    pub(super) fn finish(self, target: &Path) -> Result<()> {
+        let database = self.database();
+        leave_log(&database)?;
+        let sync = |path: &Path| File::open(path)?.sync_all();
+        sync(&database).map_err(Error::io("write", target))?;
+        let whole = TempPath::try_from_path(database).map_err(Error::io("write", target))?;
+        match whole.persist_noclobber(target) {
+            Ok(()) => {}
+            Err(err) if err.error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(Error::TargetExists(target.to_owned()));
+            }
+            Err(err) => return Err(Error::io("write", target)(err.error)),
+        }
+        // The name survives a power cut, too.
+        sync(&self.parent).map_err(Error::io("write into", &self.parent))
+    }
+}
+
+/// Brings all of a database into its one file.
+fn leave_log(database: &Path) -> Result<()> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(database, flags)?;
+    // A thread of the pool may still be closing its connection, and SQLite does not wait for it.
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let mode = conn
+            .query_row("PRAGMA journal_mode = DELETE", [], |row| row.get::<_, String>(0))
+            .map_err(Error::from);
+        match mode {
+            Ok(mode) if mode == "delete" => break,
+            Ok(_) | Err(Error::Busy) if Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Ok(_) => return Err(Error::Busy),
+            Err(err) => return Err(err),
+        }
+    }
+    conn.close().map_err(|(_, err)| Error::from(err))
+}
+
+/// `None` where another run removed the folder meanwhile.
+fn lock(folder: &Path) -> io::Result<Option<File>> {
+    let link = match folder.symlink_metadata() {
+        Ok(link) => link,
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(err) => return Err(err),
+    };
+    if !link.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            format!("{} is in the way and no folder; remove it", folder.display()),
+        ));
+    }
+    let file = match File::open(folder) {
+        Ok(file) => file,
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(err) => return Err(err),
+    };
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let reason = "another recover into the same file is at work";
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, reason));
+        }
+        Err(err) => return Err(err.into()),
+    }
+    let locked = file.metadata()?;
+    let is_there = folder
+        .symlink_metadata()
+        .is_ok_and(|now| (now.dev(), now.ino()) == (locked.dev(), locked.ino()));
+    Ok(is_there.then_some(file))
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        // What stays is removed by the next run.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}

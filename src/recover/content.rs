@@ -1,0 +1,242 @@
+//! Lines and chunks, copied to the places that they had, and what is missing.
+//!
+//! A line keeps its position: a gap stays a gap, and no other line takes its
+//! place, neither in its file nor in a chain that begins with it. The row of a
+//! file that is not whole keeps its number of lines and its digest, so that
+//! `check` and `export` find what is missing; its size is of what is left, so
+//! that an import compares the file at its root and takes it anew.
+
+use rusqlite::Connection;
+use sha2::{Digest, Sha256};
+
+use super::naming::Files;
+use super::rows::Table;
+use super::survey::{Place, Survey};
+use super::trees::Rank;
+use crate::error::Result;
+use crate::store::files::{FileKind, FileRow, FileState};
+use crate::store::{Store, log};
+
+/// Bytes that one transaction writes, or a row's, if that is more.
+const BATCH_BYTES: usize = 16 << 20;
+
+/// Positions of lines from 0, both ends included.
+pub(super) type Gap = (u32, u32);
+
+/// What a file lacks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Loss {
+    pub(super) file_id: i64,
+    pub(super) gaps: Vec<Gap>,
+    /// For a person; empty where the gaps say it all.
+    pub(super) detail: String,
+}
+
+/// What was copied, and what is missing.
+#[derive(Debug, Default)]
+pub(super) struct Copied {
+    pub(super) lines: u64,
+    pub(super) chunks: u64,
+    pub(super) losses: Vec<Loss>,
+}
+
+/// Copies the content of every file, and brings their rows up to date.
+pub(super) fn copy(survey: &Survey<'_>, store: &Store, files: &mut Files) -> Result<Copied> {
+    let mut copied = Copied::default();
+    let conn = store.connection()?;
+    let mut writer = Writer { conn: &conn, batch: 0 };
+    writer.conn.execute_batch("BEGIN IMMEDIATE")?;
+    for file in files.rows.values_mut() {
+        let (table, places) = match file.kind {
+            FileKind::Log => (Table::Lines, &survey.lines),
+            FileKind::Document => (Table::Chunks, &survey.chunks),
+            FileKind::Link | FileKind::Folder => continue,
+        };
+        let is_known = !files.nameless.contains(&file.file_id);
+        let choice = Choice::of(file, is_known, places);
+        let mut held = Held::default();
+        for place in choice.places() {
+            writer.copy(survey, table, place, &mut held)?;
+        }
+        match table {
+            Table::Lines => copied.lines += held.positions,
+            _ => copied.chunks += held.positions,
+        }
+        copied.losses.extend(settle(file, is_known, held));
+    }
+    writer.conn.execute_batch("COMMIT")?;
+    let of_bases = losses_of_bases(files, &copied.losses);
+    copied.losses.extend(of_bases);
+    Ok(copied)
+}
+
+/// Which of the rows of a file's range are taken.
+struct Choice<'p> {
+    places: &'p [Place],
+    first: u32,
+    /// Behind the last position that is taken.
+    end: u32,
+    /// What is believed no more than this is not taken.
+    most: Rank,
+}
+
+impl<'p> Choice<'p> {
+    fn of(file: &FileRow, is_known: bool, places: &'p [Place]) -> Self {
+        let place_of = |key| places.partition_point(|place| place.key < key);
+        let from = place_of(log::key(file.file_id, 0));
+        let upto = place_of(log::key(file.file_id + 1, 0));
+        let places = &places[from..upto];
+        if !is_known {
+            return Self { places, first: 0, end: u32::MAX, most: Rank::Orphan };
+        }
+        let (first, mut end) = (file.base_count, file.line_count);
+        // Where nothing is missing and more follows, the row's count may be what is wrong.
+        let within = places.iter().filter(|place| (first..end).contains(&log::position(place.key)));
+        if within.count() == (end - first) as usize {
+            let behind = places.iter().skip_while(|place| log::position(place.key) < end);
+            let live = behind.take_while(|place| place.rank == Rank::Live);
+            end = live
+                .zip(end..)
+                .take_while(|(place, n)| log::position(place.key) == *n)
+                .fold(end, |_, (_, n)| n + 1);
+        }
+        Self { places, first, end, most: Rank::Stale }
+    }
+
+    fn places(&self) -> impl Iterator<Item = &'p Place> {
+        let (first, end, most) = (self.first, self.end, self.most);
+        self.places.iter().filter(move |place| {
+            place.rank <= most && (first..end).contains(&log::position(place.key))
+        })
+    }
+}
+
+/// What of a file was copied.
+#[derive(Default)]
+struct Held {
+    hasher: Sha256,
+    size: u64,
+    positions: u64,
+    gaps: Vec<Gap>,
+    /// The last position.
+    last: Option<u32>,
+    first: Option<u32>,
+}
+
+struct Writer<'c> {
+    conn: &'c Connection,
+    batch: usize,
+}
+
+impl Writer<'_> {
+    fn copy(
+        &mut self,
+        survey: &Survey<'_>,
+        table: Table,
+        place: &Place,
+        held: &mut Held,
+    ) -> Result<()> {
+        let written = survey.stored(table, place, |stored| -> Result<Option<usize>> {
+            let Some(bytes) = stored.bytes(place.key) else { return Ok(None) };
+            match table {
+                Table::Lines => self
+                    .conn
+                    .prepare_cached(
+                        "INSERT INTO lines (line_key, raw, enc, checksum)
+                         VALUES (?1, ?2, ?3, ?4)",
+                    )?
+                    .execute((place.key, stored.raw, stored.enc, stored.checksum))?,
+                _ => self
+                    .conn
+                    .prepare_cached(
+                        "INSERT INTO chunks (chunk_key, raw, checksum) VALUES (?1, ?2, ?3)",
+                    )?
+                    .execute((place.key, stored.raw, stored.checksum))?,
+            };
+            held.hasher.update(&bytes);
+            Ok(Some(bytes.len()))
+        });
+        // One that can no longer be read is missing.
+        let Some(length) = written.transpose()?.flatten() else { return Ok(()) };
+        let position = log::position(place.key);
+        held.size += length as u64;
+        held.positions += 1;
+        held.first.get_or_insert(position);
+        if let Some(last) = held.last.filter(|last| last + 1 < position) {
+            held.gaps.push((last + 1, position - 1));
+        }
+        held.last = Some(position);
+        self.batch += length;
+        if BATCH_BYTES <= self.batch {
+            self.conn.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
+            self.batch = 0;
+        }
+        Ok(())
+    }
+}
+
+/// Brings a file's row up to date; returns what it lacks.
+fn settle(file: &mut FileRow, is_known: bool, held: Held) -> Option<Loss> {
+    let Held { hasher, size, mut gaps, first, last, .. } = held;
+    let end = last.map_or(file.base_count, |last| last + 1);
+    let first = first.unwrap_or(end);
+    if file.base_count < first {
+        gaps.insert(0, (file.base_count, first - 1));
+    }
+    let (named_size, named_count) = (file.size, file.line_count);
+    file.size = size;
+    let digest = hasher.finalize();
+    let is_whole = is_known
+        && gaps.is_empty()
+        && match &file.sha256 {
+            Some(expected) => digest[..] == expected[..],
+            None => (size, end) == (named_size, named_count),
+        };
+    if is_whole {
+        // The digest proves what the row says of them.
+        file.line_count = end;
+        return None;
+    }
+    file.line_count = named_count.max(end);
+    if end < file.line_count {
+        gaps.push((end, file.line_count - 1));
+    }
+    let detail = if !is_known {
+        "what is known of the file itself is lost; more may be missing".to_owned()
+    } else if file.state == FileState::Local && gaps.is_empty() {
+        format!("it was {named_size} bytes in {named_count} lines; {size} in {end} are there")
+    } else if gaps.is_empty() {
+        "it does not match its digest".to_owned()
+    } else {
+        format!("{size} of {named_size} bytes are left")
+    };
+    Some(Loss { file_id: file.file_id, gaps, detail })
+}
+
+/// What chains lack of the lines of another that they begin with.
+fn losses_of_bases(files: &Files, losses: &[Loss]) -> Vec<Loss> {
+    let mut found = Vec::new();
+    for file in files.rows.values().filter(|file| 0 < file.base_count) {
+        let of_base = |loss: &&Loss| Some(loss.file_id) == file.base_id;
+        let mut gaps = Vec::new();
+        let mut is_doubtful = false;
+        if let Some(loss) = losses.iter().find(of_base) {
+            let last = file.base_count - 1;
+            gaps.extend(
+                loss.gaps.iter().filter(|gap| gap.0 <= last).map(|gap| (gap.0, gap.1.min(last))),
+            );
+            // Of a nameless one, each line that is there is proven all the same.
+            is_doubtful = loss.gaps.is_empty() && !files.nameless.contains(&loss.file_id);
+        }
+        let held =
+            file.base_id.and_then(|base| files.rows.get(&base)).map_or(0, |base| base.line_count);
+        if held < file.base_count {
+            gaps.push((held, file.base_count - 1));
+        }
+        if !gaps.is_empty() || is_doubtful {
+            let detail = "of the lines that it begins with, which another chain holds".to_owned();
+            found.push(Loss { file_id: file.file_id, gaps, detail });
+        }
+    }
+    found
+}

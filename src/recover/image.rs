@@ -1,0 +1,224 @@
+//! The damaged file and its write-ahead log, as pages.
+//!
+//! Nothing of the header is believed but what the pages bear out. The file is
+//! only read; SQLite never sees it.
+
+use std::cell::Cell;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::page::{self, Payload, be32};
+use super::wal::Wal;
+use crate::error::{Error, Result};
+
+const MAGIC: &[u8] = b"SQLite format 3\0";
+/// Pages that are looked at to tell how large pages are.
+const SAMPLES: u64 = 250;
+/// Where nothing else tells: what this program makes.
+const PAGE_SIZE: usize = 8_192;
+
+/// Where a page is read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PageRef {
+    /// By its number, from 1.
+    Page(u32),
+    /// A frame of the log that does not count, from 0.
+    Frame(u32),
+}
+
+#[derive(Debug)]
+pub(super) struct Image {
+    file: File,
+    wal: Option<Wal>,
+    /// The file's first bytes, or the newest ones of its first page.
+    pub(super) header: [u8; 100],
+    page_size: usize,
+    /// A page's size without what is reserved at its end.
+    pub(super) usable: usize,
+    /// Pages of the file, the last one perhaps in part.
+    pub(super) count: u32,
+    /// Overflow pages that may still be read: a chain may lead in a circle, and
+    /// any number of rows to one chain.
+    reads_left: Cell<u64>,
+}
+
+impl Image {
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        // A pipe would let an open wait for ever.
+        let nonblocking = rustix::fs::OFlags::NONBLOCK.bits();
+        let file = match OpenOptions::new()
+            .read(true)
+            .custom_flags(nonblocking.cast_signed())
+            .open(path)
+        {
+            Ok(file) => file,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::DatabaseMissing(path.to_owned()));
+            }
+            Err(err) => return Err(Error::io("open", path)(err)),
+        };
+        let metadata = file.metadata().map_err(Error::io("open", path))?;
+        if metadata.is_dir() {
+            return Err(Error::DatabaseIsFolder(path.to_owned()));
+        }
+        if !metadata.is_file() || metadata.len() < 100 {
+            return Err(Error::NotADatabase(path.to_owned()));
+        }
+        let mut header = [0; 100];
+        if file.read_exact_at(&mut header, 0).is_err() {
+            header.fill(0);
+        }
+        let log = log_of(path);
+        let (page_size, reserved) = sizes(&file, metadata.len(), &header, Wal::page_size_of(&log));
+        let wal = Wal::read(&log, page_size)?;
+        let count = metadata.len().div_ceil(page_size as u64);
+        let in_log = wal.as_ref().and_then(|wal| wal.newest.keys().next_back().copied());
+        let count = u32::try_from(count).unwrap_or(u32::MAX - 1).max(in_log.unwrap_or_default());
+        let mut image = Self {
+            file,
+            wal,
+            header,
+            page_size,
+            usable: page_size - reserved,
+            count,
+            reads_left: Cell::new(32 * u64::from(count) + 1_000),
+        };
+        if let Some(page) = image.page(PageRef::Page(1)) {
+            image.header.copy_from_slice(&page[..100]);
+        }
+        Ok(image)
+    }
+
+    pub(super) fn has_magic(&self) -> bool {
+        self.header.starts_with(MAGIC)
+    }
+
+    pub(super) fn application_id(&self) -> u32 {
+        be32(&self.header, 68).unwrap_or_default()
+    }
+
+    /// Frames that do not match their checksums.
+    pub(super) fn damaged_frames(&self) -> &[u32] {
+        self.wal.as_ref().map_or(&[], |wal| &wal.damaged)
+    }
+
+    /// Frames that do not count any more, or not yet.
+    pub(super) fn old_frames(&self) -> &[u32] {
+        self.wal.as_ref().map_or(&[], |wal| &wal.old)
+    }
+
+    /// A page as it is now; `None` where there is none, or the disk does not give it.
+    ///
+    /// What the file is cut off by is zero.
+    pub(super) fn page(&self, at: PageRef) -> Option<Vec<u8>> {
+        let number = match (at, &self.wal) {
+            (PageRef::Frame(frame), wal) => return wal.as_ref()?.page(frame),
+            (PageRef::Page(number), Some(wal)) => match wal.newest.get(&number) {
+                Some(frame) => return wal.page(*frame),
+                None => number,
+            },
+            (PageRef::Page(number), None) => number,
+        };
+        if number == 0 || self.count < number {
+            return None;
+        }
+        let mut page = vec![0; self.page_size];
+        let mut at = u64::from(number - 1) * self.page_size as u64;
+        let mut rest = &mut page[..];
+        while !rest.is_empty() {
+            match self.file.read_at(rest, at) {
+                Ok(0) => break,
+                Ok(read) => {
+                    at += read as u64;
+                    rest = &mut rest[read..];
+                }
+                Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return None,
+            }
+        }
+        Some(page)
+    }
+
+    /// Reads a record whole; `None` where its chain of pages is broken.
+    pub(super) fn record(&self, page: &[u8], payload: Payload) -> Option<Vec<u8>> {
+        let local = page.get(payload.at..payload.at.checked_add(payload.local)?)?;
+        if payload.local == payload.size {
+            return Some(local.to_vec());
+        }
+        // A chain is no longer than the file.
+        let room = self.usable.checked_sub(4)?;
+        let pages = (payload.size - payload.local).div_ceil(room) as u64;
+        if u64::from(self.count) < pages {
+            return None;
+        }
+        let mut record = Vec::new();
+        record.try_reserve_exact(payload.size).ok()?;
+        record.extend_from_slice(local);
+        let mut next = payload.overflow;
+        while record.len() < payload.size {
+            self.reads_left.set(self.reads_left.get().checked_sub(1)?);
+            let page = self.page(PageRef::Page(next))?;
+            next = be32(&page, 0)?;
+            let rest = (payload.size - record.len()).min(room);
+            record.extend_from_slice(page.get(4..4 + rest)?);
+        }
+        // The last of a chain names no other.
+        (next == 0).then_some(record)
+    }
+}
+
+fn log_of(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+/// The size of pages, and what is reserved in each: what most of the file bears out.
+fn sizes(file: &File, length: u64, header: &[u8; 100], in_log: Option<usize>) -> (usize, usize) {
+    let named = match page::be16(header, 16).unwrap_or_default() {
+        1 => 65_536,
+        size => size,
+    };
+    let is_size = |size: &usize| size.is_power_of_two() && (512..=65_536).contains(size);
+    let named = Some(named).filter(is_size);
+    let reserved = usize::from(header[20]);
+    let likely = [named, in_log, Some(PAGE_SIZE)];
+    let all = (9..=16).map(|power| Some(1_usize << power));
+    let mut best = (named.or(in_log).unwrap_or(PAGE_SIZE), 0);
+    let mut most = 0;
+    for size in likely.into_iter().chain(all).flatten() {
+        for reserved in [reserved, 0] {
+            let found = bearing_out(file, length, size, reserved);
+            if most < found {
+                most = found;
+                best = (size, reserved);
+            }
+        }
+    }
+    best
+}
+
+/// Bytes of sampled pages that are pages of this size, to the byte.
+fn bearing_out(file: &File, length: u64, size: usize, reserved: usize) -> u64 {
+    if size < 480 + reserved {
+        return 0;
+    }
+    let pages = length.div_ceil(size as u64);
+    let step = usize::try_from(pages.div_ceil(SAMPLES).max(1)).unwrap_or(usize::MAX);
+    // The roots of tables mostly lie in front.
+    let sampled = (0..pages.min(SAMPLES)).chain((SAMPLES..pages).step_by(step));
+    let mut page = vec![0; size];
+    let mut found = 0;
+    for number in sampled {
+        let first = if number == 0 { 1 } else { 2 };
+        if file.read_exact_at(&mut page, number * size as u64).is_ok()
+            && page::parse(&page, first, size - reserved).is_some_and(|node| node.is_exact)
+        {
+            found += size as u64;
+        }
+    }
+    found
+}

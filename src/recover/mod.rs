@@ -1,0 +1,302 @@
+//! Recover: what a damaged database still holds, read into a new one.
+//!
+//! The damaged file is read by its pages, by SQLite's file format, and SQLite
+//! never opens it: so neither a wrong header nor a lost schema ends the work,
+//! nothing that the file says is executed, and each page counts by itself. What
+//! the log does not hold (sessions, trees, labels) is folded again.
+//!
+//! `writable_schema` was tried: SQLite then reads around some damage, but not
+//! without the page of the schema or behind a wrong page in a tree.
+
+mod aside;
+mod content;
+mod image;
+mod naming;
+mod page;
+mod record;
+mod rows;
+mod survey;
+mod trees;
+mod wal;
+mod write;
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use aside::Aside;
+use content::{Copied, Loss};
+use image::Image;
+use naming::Files;
+use rows::{Columns, Table};
+use survey::Survey;
+
+use crate::error::{Error, Result};
+use crate::store::files::{FileKind, Source};
+use crate::store::{Durability, Store, StoreOptions};
+
+/// What was read from a damaged database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoverReport {
+    /// Files, folders and links, of which at least the name or a line was left.
+    pub files: u64,
+    /// Lines of logs.
+    pub lines: u64,
+    /// Chunks of documents.
+    pub chunks: u64,
+    /// Decisions, such as to archive a session.
+    pub events: u64,
+    /// Files of which something is lost, or may be.
+    pub incomplete: Vec<Incomplete>,
+    /// What else is lost, or may be, for a person.
+    pub doubts: Vec<String>,
+}
+
+impl RecoverReport {
+    /// Whether everything is there, and proven.
+    pub fn is_whole(&self) -> bool {
+        self.incomplete.is_empty() && self.doubts.is_empty()
+    }
+}
+
+/// A file of which something is lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Incomplete {
+    /// The root, in the bytes of the file system; empty: the store's own.
+    pub root: Vec<u8>,
+    /// Below its root, separated by `/`.
+    pub file: Vec<u8>,
+    /// The session that it belongs to, where that is known.
+    pub session_id: Option<String>,
+    /// Lines that are missing, from 1; of a document, its chunks.
+    pub lines: Vec<RangeInclusive<u32>>,
+    /// What is lost, for a person.
+    pub detail: String,
+}
+
+/// Reads what a damaged database still holds into a new one.
+///
+/// The damaged one is only read, as is the write-ahead log beside it; nobody
+/// must write to it meanwhile. A line is taken only if it matches its checksum,
+/// and keeps its position: where some are missing, there is a gap, which
+/// [`check`](Store::check) names, too, and a problem says so. A file whose name
+/// is lost is called `recovered/N.jsonl`, below the store's own root.
+///
+/// The new database has its name when it is complete and on disk. What a run
+/// that was killed left beside it, the next one into the same file removes.
+///
+/// # Errors
+///
+/// [`TargetExists`](Error::TargetExists) rather than overwriting anything;
+/// [`DatabaseMissing`](Error::DatabaseMissing),
+/// [`DatabaseIsFolder`](Error::DatabaseIsFolder),
+/// [`NotADatabase`](Error::NotADatabase) and
+/// [`ForeignDatabase`](Error::ForeignDatabase) when there is nothing to read;
+/// [`Io`](Error::Io) when the target cannot be written.
+///
+/// # Examples
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let damaged = dir.path().join("sessions.db");
+/// # sessile::Store::open(&damaged)?;
+/// let report = sessile::recover(&damaged, &dir.path().join("new.db"))?;
+/// assert!(report.is_whole());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn recover(damaged: &Path, target: &Path) -> Result<RecoverReport> {
+    if target.symlink_metadata().is_ok() {
+        return Err(Error::TargetExists(target.to_owned()));
+    }
+    let image = Image::open(damaged)?;
+    let aside = Aside::make(target)?;
+    // All of it is synced at the end.
+    let options = StoreOptions::new().durability(Durability::Normal);
+    let store = options.open(&aside.database())?;
+    let columns = Columns::read(&*store.connection()?)?;
+    let survey = Survey::of(&image, &columns);
+    let is_named_ours = image.has_magic() && image.application_id() == Store::APPLICATION_ID;
+    if !is_named_ours && !survey.has_any() {
+        return Err(match image.has_magic() {
+            true => Error::ForeignDatabase(damaged.to_owned()),
+            false => Error::NotADatabase(damaged.to_owned()),
+        });
+    }
+    let report = write(survey, &image, &store)?;
+    drop(store);
+    aside.finish(target)?;
+    Ok(report)
+}
+
+fn write(mut survey: Survey<'_>, image: &Image, store: &Store) -> Result<RecoverReport> {
+    let mut files = Files::of(&mut survey);
+    let mut sources: BTreeMap<i64, Source> =
+        survey.sources.iter().map(|(id, source)| (id, source.clone())).collect();
+    files.settle_sources(&mut sources, &survey);
+    let copied = content::copy(&survey, store, &mut files)?;
+    let (lost_roots, (events, lost_events)) = store.write(|tx| {
+        let lost_roots = write::sources(tx, &mut sources)?;
+        write::files(tx, &files)?;
+        write::sessions(tx, &survey, &files, &sources)?;
+        write::session_keys(tx, survey.last_session)?;
+        write::loose_problems(tx, &survey, &files)?;
+        Ok((lost_roots, write::events(tx, &survey)?))
+    })?;
+    store.rebuild()?;
+    let mut report = RecoverReport {
+        files: files.rows.len() as u64,
+        lines: copied.lines,
+        chunks: copied.chunks,
+        events: store.read(write::count_events)?,
+        ..RecoverReport::default()
+    };
+    let lost_events = lost_events + (events - report.events.min(events));
+    report.doubts = doubts(&survey, image, &lost_roots, lost_events);
+    let losses = losses(copied, &files);
+    store.write(|tx| {
+        for loss in losses {
+            let incomplete = loss.incomplete(tx, &survey, &sources)?;
+            report.incomplete.push(incomplete);
+        }
+        Ok(())
+    })?;
+    Ok(report)
+}
+
+/// What is to be said of one file.
+struct Told {
+    source_id: i64,
+    file_id: Option<i64>,
+    path: Vec<u8>,
+    /// What its gaps are counted in.
+    unit: &'static str,
+    loss: Loss,
+}
+
+impl Told {
+    /// Records a problem, and says the same in the report.
+    fn incomplete(
+        self,
+        tx: &rusqlite::Connection,
+        survey: &Survey<'_>,
+        sources: &BTreeMap<i64, Source>,
+    ) -> Result<Incomplete> {
+        let Self { source_id, file_id, path, unit, loss } = self;
+        let lines: Vec<RangeInclusive<u32>> = loss
+            .gaps
+            .iter()
+            .map(|(first, last)| first.saturating_add(1)..=last.saturating_add(1))
+            .collect();
+        let detail = match (lines.is_empty(), loss.detail.is_empty()) {
+            (true, _) => loss.detail,
+            (false, true) => missing(unit, &lines),
+            (false, false) => format!("{}; {}", missing(unit, &lines), loss.detail),
+        };
+        let first = lines.first().map(|range| *range.start());
+        if sources.contains_key(&source_id) {
+            write::lost_problem(tx, (source_id, &path), file_id, first, &detail)?;
+        }
+        Ok(Incomplete {
+            root: sources.get(&source_id).map(|source| source.root.clone()).unwrap_or_default(),
+            session_id: write::session_id(tx, survey, source_id, &path)?,
+            file: path,
+            lines,
+            detail,
+        })
+    }
+}
+
+/// Ranges that a message lists; more are counted.
+const LISTED: usize = 20;
+
+fn missing(unit: &str, lines: &[RangeInclusive<u32>]) -> String {
+    let listed: Vec<String> = lines
+        .iter()
+        .take(LISTED)
+        .map(|range| match (range.start(), range.end()) {
+            (first, last) if first == last => format!("{first}"),
+            (first, last) => format!("{first}-{last}"),
+        })
+        .collect();
+    let more = match lines.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!(" and {more} more ranges"),
+    };
+    format!("missing {unit}: {}{more}", listed.join(", "))
+}
+
+/// All losses, one of each file.
+fn losses(copied: Copied, files: &Files) -> Vec<Told> {
+    let mut by_file: BTreeMap<i64, Loss> = BTreeMap::new();
+    let mut add = |loss: Loss| {
+        let place = by_file.entry(loss.file_id).or_default();
+        place.file_id = loss.file_id;
+        place.gaps.extend(loss.gaps);
+        place.gaps.sort_unstable();
+        if !place.detail.is_empty() && !loss.detail.is_empty() {
+            place.detail += "; ";
+        }
+        place.detail += &loss.detail;
+    };
+    copied.losses.into_iter().for_each(&mut add);
+    for file_id in &files.doubtful {
+        let detail = "its row and its index differ in its name".to_owned();
+        add(Loss { file_id: *file_id, gaps: Vec::new(), detail });
+    }
+    let mut told: Vec<Told> = by_file
+        .into_iter()
+        .filter_map(|(file_id, loss)| {
+            let file = files.rows.get(&file_id)?;
+            let (source_id, path) = (file.source_id, file.path.clone());
+            let unit = if file.kind == FileKind::Document { "chunks" } else { "lines" };
+            Some(Told { source_id, file_id: Some(file_id), path, unit, loss })
+        })
+        .collect();
+    told.extend(files.gone.iter().map(|name| Told {
+        source_id: name.source_id,
+        file_id: None,
+        path: name.path.clone(),
+        unit: "lines",
+        loss: Loss { detail: "nothing but its name is left".to_owned(), ..Loss::default() },
+    }));
+    told
+}
+
+/// What may be lost beside files that are known.
+fn doubts(survey: &Survey<'_>, image: &Image, roots: &[i64], lost_events: u64) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if !image.damaged_frames().is_empty() {
+        doubts.push(format!(
+            "{} pages of the write-ahead log are damaged; what was written last may be missing",
+            image.damaged_frames().len()
+        ));
+    }
+    for source_id in roots {
+        doubts.push(format!("the path of a root is lost; it is called /recovered/{source_id}"));
+    }
+    if survey.broken.contains(&Table::Files) && !survey.has_all_names {
+        doubts.push(
+            "the table of files is damaged; files of which nothing else is left are missing"
+                .to_owned(),
+        );
+    }
+    if survey.broken.contains(&Table::Events) {
+        doubts.push(
+            "the table of decisions is damaged; some, as to archive a session, may be missing"
+                .to_owned(),
+        );
+    }
+    if 0 < lost_events {
+        doubts.push(format!("{lost_events} decisions are lost with the sessions they concern"));
+    }
+    if survey.broken.contains(&Table::Problems) {
+        doubts.push(
+            "the table of problems is damaged; some, as of a link or an unreadable file, may be \
+             missing"
+                .to_owned(),
+        );
+    }
+    doubts
+}

@@ -1,0 +1,357 @@
+//! What the pages of a damaged database still prove.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::image::{Image, PageRef};
+use super::page::{self, NodeKind};
+use super::record::{self, Value};
+use super::rows::{self, Columns, EventRow, Name, ProblemRow, SessionRow, Stored, Table};
+use super::trees::{ANY_PAGE, Leaf, Object, Of, Rank, Trees};
+use crate::model::Format;
+use crate::model::Format;
+use crate::store::files::{FileRow, FileState, Source};
+
+/// Where a line or chunk lies that matches its checksum.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) key: i64,
+    pub(super) rank: Rank,
+    checksum: u32,
+    at: PageRef,
+    cell: u32,
+}
+
+/// Rows by key, of each the one that is believed most.
+#[derive(Debug)]
+pub(super) struct Ranked<T>(BTreeMap<i64, (Rank, T)>);
+
+impl<T> Default for Ranked<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T> Ranked<T> {
+    /// `is_newer` decides between two that are believed alike.
+    fn add(&mut self, key: i64, rank: Rank, row: T, is_newer: impl Fn(&T, &T) -> bool) {
+        match self.0.get_mut(&key) {
+            Some((known, before)) if (*known, false) <= (rank, is_newer(&row, before)) => {}
+            Some(place) => *place = (rank, row),
+            None => {
+                self.0.insert(key, (rank, row));
+            }
+        }
+    }
+
+    pub(super) fn get(&self, key: i64) -> Option<&T> {
+        self.0.get(&key).map(|(_, row)| row)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &T)> {
+        self.0.iter().map(|(key, (_, row))| (*key, row))
+    }
+
+    /// The rows, those that are believed most first.
+    fn into_ranked(self) -> Vec<(i64, T)> {
+        let mut rows: Vec<(Rank, i64, T)> =
+            self.0.into_iter().map(|(key, (rank, row))| (rank, key, row)).collect();
+        rows.sort_by_key(|(rank, key, _)| (*rank, *key));
+        rows.into_iter().map(|(_, key, row)| (key, row)).collect()
+    }
+}
+
+/// All that was found.
+pub(super) struct Survey<'i> {
+    image: &'i Image,
+    columns: &'i Columns,
+    pub(super) sources: Ranked<Source>,
+    files: Ranked<FileRow>,
+    pub(super) sessions: Ranked<SessionRow>,
+    pub(super) events: Ranked<EventRow>,
+    pub(super) problems: Ranked<ProblemRow>,
+    pub(super) lines: Vec<Place>,
+    pub(super) chunks: Vec<Place>,
+    /// By file, from the indexes of files.
+    pub(super) names: BTreeMap<i64, Name>,
+    pub(super) states: BTreeMap<i64, FileState>,
+    /// By source, from the index of roots.
+    pub(super) roots: BTreeMap<i64, (Vec<u8>, Format)>,
+    /// Whether the index of names is whole: then it names every file.
+    pub(super) has_all_names: bool,
+    /// The largest key that a session ever had, as far as is known.
+    pub(super) last_session: i64,
+    /// Tables of which a page is damaged.
+    pub(super) broken: BTreeSet<Table>,
+}
+
+impl<'i> Survey<'i> {
+    /// Reads every page.
+    pub(super) fn of(image: &'i Image, columns: &'i Columns) -> Self {
+        let mut survey = Self {
+            image,
+            columns,
+            sources: Ranked::default(),
+            files: Ranked::default(),
+            sessions: Ranked::default(),
+            events: Ranked::default(),
+            problems: Ranked::default(),
+            lines: Vec::new(),
+            chunks: Vec::new(),
+            names: BTreeMap::new(),
+            states: BTreeMap::new(),
+            roots: BTreeMap::new(),
+            has_all_names: false,
+            last_session: 0,
+            broken: BTreeSet::new(),
+        };
+        let mut trees = Trees::new(image);
+        let objects = trees.schema(&mut |leaf| survey.take_stray(leaf));
+        survey.walk_tables(&mut trees, &objects);
+        survey.walk_others(&mut trees, &objects);
+        if !image.damaged_frames().is_empty() {
+            survey.broken.extend(Table::ALL);
+        }
+        if !survey.broken.is_empty() {
+            trees.mark_free();
+            trees.strays(&mut |leaf| survey.take_stray(leaf));
+        }
+        survey.settle();
+        survey
+    }
+
+    fn walk_tables(&mut self, trees: &mut Trees<'_>, objects: &[Object]) {
+        for table in Table::ALL {
+            let root = objects
+                .iter()
+                .find(|object| object.is_table && object.name == table.name())
+                .map(|object| object.root);
+            let is_whole = root.is_some_and(|root| {
+                trees.walk(root, Of::Table, &mut |leaf| self.take(leaf, table))
+            });
+            if !is_whole {
+                self.broken.insert(table);
+            }
+        }
+    }
+
+    /// Walks what remains, so that its pages are not taken for strays.
+    fn walk_others(&mut self, trees: &mut Trees<'_>, objects: &[Object]) {
+        let others = objects.iter().filter(|object| {
+            !object.is_table || Table::ALL.iter().all(|table| table.name() != object.name)
+        });
+        for object in others {
+            let of = if object.is_table { Of::Either } else { Of::Index };
+            let is_whole = trees.walk(object.root, of, &mut |leaf| {
+                let stray = Leaf { rank: leaf.rank.max(Rank::Orphan), ..*leaf };
+                match (object.is_table, object.name.as_str()) {
+                    (false, "sqlite_autoindex_files_1" | "files_by_path")
+                    | (false, "sqlite_autoindex_sources_1") => self.take_names(leaf),
+                    // A page of another table may have come to stand in this one's place.
+                    (true, name) if self.columns.is_ours(name) => self.take_stray(&stray),
+                    _ => {}
+                }
+                if object.is_table && object.name == "sqlite_sequence" {
+                    self.take_sequence(leaf);
+                }
+            });
+            self.has_all_names |= is_whole && object.name == "sqlite_autoindex_files_1";
+        }
+    }
+
+    fn take_names(&mut self, leaf: &Leaf<'_>) {
+        for cell in leaf.cells.iter().filter(|_| leaf.rank == Rank::Live) {
+            let record = cell.payload.and_then(|payload| self.image.record(leaf.page, payload));
+            let Some(values) = record.as_deref().and_then(record::decode) else { continue };
+            self.names.extend(rows::name(&values));
+            self.states.extend(rows::state(&values));
+            self.roots.extend(rows::root(&values));
+        }
+    }
+
+    fn take_sequence(&mut self, leaf: &Leaf<'_>) {
+        for cell in leaf.cells.iter().filter(|_| leaf.rank == Rank::Live) {
+            let record = cell.payload.and_then(|payload| self.image.record(leaf.page, payload));
+            if let Some([Value::Text("sessions"), Value::Integer(last)]) =
+                record.as_deref().and_then(record::decode).as_deref()
+            {
+                // More than there can be is damage; the keys would run out.
+                let last = Some(*last).filter(|last| *last <= rows::MAX_ID);
+                self.last_session = self.last_session.max(last.unwrap_or_default());
+            }
+        }
+    }
+
+    /// Takes the rows of a page of this table.
+    fn take(&mut self, leaf: &Leaf<'_>, table: Table) {
+        for cell in leaf.cells {
+            let taken = cell.payload.is_some_and(|payload| {
+                let Some(record) = self.image.record(leaf.page, payload) else { return false };
+                let Some(values) = record::decode(&record) else { return false };
+                let place = Place {
+                    key: cell.key,
+                    rank: leaf.rank,
+                    checksum: 0,
+                    at: leaf.at,
+                    cell: cell.at as u32,
+                };
+                // A page may have come to stand in another's place.
+                self.take_row(table, place, &values) || {
+                    let place = Place { rank: leaf.rank.max(Rank::Orphan), ..place };
+                    self.take_any(place, &values);
+                    false
+                }
+            });
+            if !taken {
+                self.broken.insert(table);
+            }
+        }
+    }
+
+    fn take_stray(&mut self, leaf: &Leaf<'_>) {
+        if page::parse(leaf.page, ANY_PAGE, self.image.usable)
+            .is_some_and(|node| node.kind == NodeKind::IndexLeaf)
+        {
+            return self.take_stray_names(leaf);
+        }
+        for cell in leaf.cells {
+            let record = cell.payload.and_then(|payload| self.image.record(leaf.page, payload));
+            let Some(values) = record.as_deref().and_then(record::decode) else { continue };
+            let place = Place {
+                key: cell.key,
+                rank: leaf.rank,
+                checksum: 0,
+                at: leaf.at,
+                cell: cell.at as u32,
+            };
+            self.take_any(place, &values);
+        }
+    }
+
+    fn take_stray_names(&mut self, leaf: &Leaf<'_>) {
+        if leaf.rank != Rank::Orphan {
+            return;
+        }
+        for cell in leaf.cells {
+            let record = cell.payload.and_then(|payload| self.image.record(leaf.page, payload));
+            let Some(values) = record.as_deref().and_then(record::decode) else { continue };
+            if let Some((file_id, name)) = rows::name(&values) {
+                self.names.entry(file_id).or_insert(name);
+            }
+            if let Some((file_id, state)) = rows::state(&values) {
+                self.states.entry(file_id).or_insert(state);
+            }
+            if let Some((source_id, root)) = rows::root(&values) {
+                self.roots.entry(source_id).or_insert(root);
+            }
+        }
+    }
+
+    fn take_any(&mut self, place: Place, values: &[Value<'_>]) {
+        for table in Table::ALL {
+            if self.take_row(table, place, values) {
+                return;
+            }
+        }
+    }
+
+    /// Whether the values are a row of this table.
+    fn take_row(&mut self, table: Table, place: Place, values: &[Value<'_>]) -> bool {
+        let Some(row) = self.columns.row(table, place.key, values) else { return false };
+        let (key, rank) = (place.key, place.rank);
+        match table {
+            Table::Sources => {
+                rows::source(&row).map(|row| self.sources.add(key, rank, row, |_, _| false))
+            }
+            Table::Files => rows::file(&row).map(|row| {
+                // A file mostly grows.
+                let size = |file: &FileRow| (file.line_count, file.size);
+                self.files.add(key, rank, row, |new, old| size(old) < size(new));
+            }),
+            Table::Sessions => {
+                rows::session(&row).map(|row| self.sessions.add(key, rank, row, |_, _| false))
+            }
+            Table::Events => {
+                rows::event(&row).map(|row| self.events.add(key, rank, row, |_, _| false))
+            }
+            Table::Problems => rows::problem(&row).map(|row| {
+                // Those of sessions are folded again.
+                if row.session.is_none() {
+                    self.problems.add(key, rank, row, |_, _| false);
+                }
+            }),
+            Table::Lines => rows::line(&row)
+                .filter(|line| line.bytes(key).is_some())
+                .map(|line| self.lines.push(Place { checksum: line.checksum, ..place })),
+            Table::Chunks => rows::chunk(&row)
+                .filter(|chunk| chunk.bytes(key).is_some())
+                .map(|chunk| self.chunks.push(Place { checksum: chunk.checksum, ..place })),
+        }
+        .is_some()
+    }
+
+    /// Drops what contradicts what is believed more.
+    fn settle(&mut self) {
+        for table in Table::ALL {
+            let least = if self.broken.contains(&table) { Rank::Orphan } else { Rank::Live };
+            match table {
+                Table::Sources => self.sources.0.retain(|_, (rank, _)| *rank <= least),
+                Table::Files => self.files.0.retain(|_, (rank, _)| *rank <= least),
+                Table::Sessions => self.sessions.0.retain(|_, (rank, _)| *rank <= least),
+                Table::Events => self.events.0.retain(|_, (rank, _)| *rank <= least),
+                Table::Problems => self.problems.0.retain(|_, (rank, _)| *rank <= least),
+                Table::Lines | Table::Chunks => {}
+            }
+        }
+        let is_broken = |table| self.broken.contains(&table);
+        let (lines, chunks) = (is_broken(Table::Lines), is_broken(Table::Chunks));
+        settle_places(&mut self.lines, lines);
+        settle_places(&mut self.chunks, chunks);
+    }
+
+    /// Files, those that are believed most first.
+    pub(super) fn take_files(&mut self) -> Vec<FileRow> {
+        let files = std::mem::take(&mut self.files);
+        files.into_ranked().into_iter().map(|(_, file)| file).collect()
+    }
+
+    pub(super) fn has_any(&self) -> bool {
+        !self.lines.is_empty() || !self.chunks.is_empty() || !self.files.0.is_empty()
+    }
+
+    /// Reads a line or chunk once more.
+    pub(super) fn stored<T>(
+        &self,
+        table: Table,
+        place: &Place,
+        read: impl FnOnce(&Stored<'_>) -> T,
+    ) -> Option<T> {
+        let page = self.image.page(place.at)?;
+        let page = page.get(..self.image.usable)?;
+        let cell = page::cell(page, place.cell as usize, NodeKind::TableLeaf)?;
+        let record = self.image.record(page, cell.payload?)?;
+        let values = record::decode(&record)?;
+        let row = self.columns.row(table, cell.key, &values)?;
+        let stored = match table {
+            Table::Lines => rows::line(&row),
+            _ => rows::chunk(&row),
+        };
+        stored.map(|stored| read(&stored))
+    }
+}
+
+/// Leaves one place of each key: the one that is believed most, if no other contradicts it.
+fn settle_places(places: &mut Vec<Place>, is_broken: bool) {
+    if !is_broken {
+        places.retain(|place| place.rank == Rank::Live);
+    }
+    places.sort_by_key(|place| (place.key, place.rank));
+    let mut settled: Vec<Place> = Vec::with_capacity(places.len());
+    for group in places.chunk_by(|one, other| one.key == other.key) {
+        let first = group[0];
+        let is_same = |place: &Place| place.rank != first.rank || place.checksum == first.checksum;
+        if group.iter().all(is_same) {
+            settled.push(first);
+        }
+    }
+    *places = settled;
+}
