@@ -12,7 +12,8 @@ CREATE TABLE events (
                                 'label', 'branch')),
     at          INTEGER NOT NULL,
     value       TEXT    -- of a relink: the new work dir; of a label: [id, label or null];
-                        -- of a moved leaf: [id or null, number of lines that there were]
+                        -- of a moved leaf: [id or null, number of lines that there were,
+                        -- checksum of the last of them without its end]
 ) STRICT;
 
 -- The events of a session, in order.

@@ -532,16 +532,19 @@ impl<'a> Fold<'a> {
     }
 
     /// Moves the leaf where a format without leaf records had it moved, unless
-    /// an entry has moved it since.
+    /// an entry has moved it since, or the file was rewritten.
     fn move_to_decided_leaf(&mut self) -> Result<()> {
         if !self.format.lists_by_file() {
             return Ok(());
         }
-        match events::moved_leaf(self.conn, self.session)? {
-            Some((leaf, lines)) if self.moved_at.is_none_or(|moved_at| moved_at <= lines) => {
-                self.move_leaf(leaf)
-            }
-            _ => Ok(()),
+        let Some(moved) = events::moved_leaf(self.conn, self.session)? else { return Ok(()) };
+        if self.moved_at.is_some_and(|moved_at| moved.lines < moved_at) {
+            return Ok(());
+        }
+        let last = log::checksum_without_end(self.conn, self.file, moved.lines)?;
+        match last == moved.checksum {
+            true => self.move_leaf(moved.leaf_id),
+            false => Ok(()),
         }
     }
 

@@ -232,7 +232,9 @@ pub(super) fn move_leaf(
 ) -> Result<()> {
     let (file, source) = sessions::file_of(tx, session)?
         .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
-    let value = serde_json::json!([entry_id, file.line_count]).to_string();
+    // Lines alone would be those of whatever the file is rewritten to.
+    let checksum = log::checksum_without_end(tx, &file, file.line_count)?;
+    let value = serde_json::json!([entry_id, file.line_count, checksum]).to_string();
     events::insert_event(tx, session, EventKind::Branch, at, Some(&value))?;
     let head = heads::head(tx, session)?;
     match Fold::resume(tx, &file, source.format, session, head)? {

@@ -87,20 +87,33 @@ pub(crate) fn labels(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Where the leaf was moved last, and how many lines there were then.
-pub(crate) fn moved_leaf(
-    conn: &Connection,
-    session: SessionKey,
-) -> Result<Option<(Option<String>, u32)>> {
+/// A leaf that was moved without a record.
+#[derive(Debug)]
+pub(crate) struct MovedLeaf {
+    pub(crate) leaf_id: Option<String>,
+    /// How many lines there were then.
+    pub(crate) lines: u32,
+    /// The checksum of the last of them, without its end; `None` where there was none.
+    pub(crate) checksum: Option<u32>,
+}
+
+/// Where the leaf was moved last.
+pub(crate) fn moved_leaf(conn: &Connection, session: SessionKey) -> Result<Option<MovedLeaf>> {
     Ok(conn
         .prepare_cached(
-            "SELECT value ->> 0 AS leaf_id, value ->> 1 AS lines
+            "SELECT value ->> 0 AS leaf_id, value ->> 1 AS lines, value ->> 2 AS checksum
              FROM events
              WHERE session_key = ?1 AND kind = 'branch'
              ORDER BY event_id DESC
              LIMIT 1",
         )?
-        .query_row([session], |row| Ok((row.get("leaf_id")?, row.get("lines")?)))
+        .query_row([session], |row| {
+            Ok(MovedLeaf {
+                leaf_id: row.get("leaf_id")?,
+                lines: row.get("lines")?,
+                checksum: row.get("checksum")?,
+            })
+        })
         .optional()?)
 }
 

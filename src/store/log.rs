@@ -86,6 +86,25 @@ pub(crate) fn line(conn: &Connection, key: i64) -> Result<Vec<u8>> {
     }
 }
 
+/// The checksum of a file's line by its number, without its end; `None` where there is no such line.
+pub(crate) fn checksum_without_end(
+    conn: &Connection,
+    file: &FileRow,
+    number: u32,
+) -> Result<Option<u32>> {
+    let Some(position) = number.checked_sub(1) else { return Ok(None) };
+    let file_id = match file.base_id {
+        Some(base_id) if position < file.base_count => base_id,
+        _ => file.file_id,
+    };
+    let key = key(file_id, position);
+    if !conn.prepare_cached("SELECT 1 FROM lines WHERE line_key = ?1")?.exists([key])? {
+        return Ok(None);
+    }
+    let raw = line(conn, key)?;
+    Ok(Some(crc32fast::hash(raw.strip_suffix(b"\n").unwrap_or(&raw))))
+}
+
 /// Hands each line of a file to `each`, in order; those that it begins with first.
 pub(crate) fn each_line(
     conn: &Connection,

@@ -87,6 +87,53 @@ fn a_file_that_grew_by_an_entry_without_an_id_leaves_the_leaf_where_it_was_moved
 }
 
 #[test]
+fn a_leaf_that_was_moved_before_its_file_was_rewritten_is_that_of_the_file_again() {
+    let fixture = of_pi(&format!("{ENTRY}{}", "{\"type\":\"custom\",\"id\":\"c\"}\n".repeat(3)));
+    let session = fixture.session("one");
+    session.reset_leaf().unwrap();
+    write(&fixture, "sessions/--w--/one.jsonl", &format!("{HEADER}{ENTRY}"));
+
+    import(&fixture, Format::Pi);
+
+    assert_eq!(session.info().unwrap().leaf.as_deref(), Some("b"));
+    for _ in 0..5 {
+        let id = session.append_message(r#"{"role":"user","content":"q"}"#).unwrap();
+        assert_eq!(session.info().unwrap().leaf, Some(id));
+        check_same_when_folded_anew(&fixture);
+    }
+}
+
+#[test]
+fn a_leaf_that_was_moved_stays_when_a_chain_begins_here() {
+    for end in ["", "\n"] {
+        let fixture = of_pi(&format!("{ENTRY}{{\"type\":\"custom\",\"id\":\"c\"}}{end}"));
+        let session = fixture.session("one");
+        session.branch("a").unwrap();
+
+        session.append_record(WITHOUT_ID).unwrap();
+
+        assert_eq!(session.info().unwrap().leaf.as_deref(), Some("a"));
+        check_same_when_folded_anew(&fixture);
+    }
+}
+
+#[test]
+fn a_leaf_is_moved_where_there_is_no_line() {
+    let fixture = Fixture::new();
+    write(&fixture, "sessions/--w--/one.jsonl", "");
+    import(&fixture, Format::Pi);
+    let session = fixture.session("sessions/--w--/one.jsonl");
+
+    session.reset_leaf().unwrap();
+
+    check_same_when_folded_anew(&fixture);
+    write(&fixture, "sessions/--w--/one.jsonl", &format!("{HEADER}{ENTRY}"));
+    import(&fixture, Format::Pi);
+    assert_eq!(session.info().unwrap().leaf.as_deref(), Some("b"));
+    check_same_when_folded_anew(&fixture);
+}
+
+#[test]
 fn a_leaf_that_named_no_entry_finds_one_whose_id_is_made() {
     let fixture = of_kward();
     let session = fixture.session("given");

@@ -217,8 +217,18 @@ impl World {
 
     fn import(&mut self) {
         self.import_into(&self.store);
+        let known = self.roots[2].imported.len();
         for root in &mut self.roots {
             root.imported.extend(root.disk.clone());
+        }
+        if self.roots[2].imported.len() != known {
+            // A folder may now hold the state of what was a flat file, as Kimi has it.
+            for (key, decided) in &mut self.decided {
+                let info = self.store.session(*key).unwrap();
+                if info.is_none_or(|info| info.format == Format::Kimi) {
+                    (decided.is_archived, decided.name) = (None, None);
+                }
+            }
         }
     }
 
