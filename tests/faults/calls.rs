@@ -46,8 +46,7 @@ fn what_was_acknowledged_before_a_call_failed_is_there() {
     for (call, mode) in points(&jobs::RPC, &place, count, &mut chance) {
         tally.round();
         place.begin_again();
-        let outcome =
-            shim::failing(jobs::RPC.run(&place), &place, call.number, mode).outcome();
+        let outcome = shim::failing(jobs::RPC.run(&place), &place, call.number, mode).outcome();
         let name = format!("rpc, {mode:?} at {} ({})", call.number, call.name());
         if let Some(why) = outcome.misbehaved() {
             tally.find(format!("{name}: {why}"));
@@ -95,7 +94,11 @@ fn points(job: &Job, place: &Place, count: usize, chance: &mut Chance) -> Vec<(C
     let mut chosen = Vec::new();
     while chosen.len() < count && !all.is_empty() {
         let last = all.len() - 1;
-        let at = if chance.one_in(4) { last - last.min(chance.below(12)) } else { chance.below(last + 1) };
+        let at = if chance.one_in(4) {
+            last - last.min(chance.below(12))
+        } else {
+            chance.below(last + 1)
+        };
         chosen.push(all.remove(at));
     }
     chosen
@@ -103,7 +106,9 @@ fn points(job: &Job, place: &Place, count: usize, chance: &mut Chance) -> Vec<(C
 
 fn modes(op: Op) -> &'static [Mode] {
     match op {
-        Op::Write => &[Mode::EioOnce, Mode::NoSpaceOnce, Mode::Half, Mode::FullFrom, Mode::DeadFrom],
+        Op::Write => {
+            &[Mode::EioOnce, Mode::NoSpaceOnce, Mode::Half, Mode::FullFrom, Mode::DeadFrom]
+        }
         Op::Create | Op::Mkdir | Op::Rename | Op::Link | Op::Symlink => {
             &[Mode::EioOnce, Mode::NoSpaceOnce, Mode::FullFrom, Mode::DeadFrom]
         }
@@ -139,8 +144,7 @@ fn try_point(
     if !may_leave && !left.is_empty() {
         return Err(format!("left behind {left:?}, after {outcome}"));
     }
-    verdict::finishes(job, place, expected, &state)
-        .map_err(|why| format!("{why}, after {outcome}"))
+    verdict::finishes(job, place, expected, &state).map_err(|why| format!("{why}, after {outcome}"))
 }
 
 fn check_state(

@@ -109,7 +109,9 @@ impl Disk {
                     self.change(What::Add(path.clone(), Node::File(file)));
                 }
             }
-            Op::Write => self.pend(call.ino, Change::Write(call.offset as usize, call.data.clone())),
+            Op::Write => {
+                self.pend(call.ino, Change::Write(call.offset as usize, call.data.clone()))
+            }
             Op::Truncate => self.pend(call.ino, Change::Size(call.offset as usize)),
             Op::Sync if forgets.is_some_and(|end| path.to_string_lossy().ends_with(end)) => {}
             Op::Sync => self.sync(call),
@@ -177,8 +179,9 @@ impl Disk {
                 Node::Folder => fs::create_dir(path).unwrap(),
                 Node::Link(target) => std::os::unix::fs::symlink(target, path).unwrap(),
                 Node::File(file) => {
-                    let bytes =
-                        written.entry(*file).or_insert_with(|| self.files[*file].left(data, chance));
+                    let bytes = written
+                        .entry(*file)
+                        .or_insert_with(|| self.files[*file].left(data, chance));
                     fs::write(path, bytes).unwrap();
                 }
             }

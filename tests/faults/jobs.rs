@@ -64,7 +64,9 @@ impl Job {
             // What they change is nothing that `dump` shows.
             Kind::Again if matches!(self.name, "prune" | "rebuild") => {}
             Kind::Again | Kind::Once => assert!(before != after, "{} does nothing", self.name),
-            Kind::Files | Kind::Store => assert!(before == after, "{} changes the store", self.name),
+            Kind::Files | Kind::Store => {
+                assert!(before == after, "{} changes the store", self.name)
+            }
         }
         let files = tree(&place.work.join("out"));
         Expected { known, before, after, files }
@@ -91,7 +93,7 @@ fn pi(place: &Place) {
 /// Nothing imported, no database.
 fn roots_only(place: &Place) {
     copy_fixture("kward/small", &place.root);
-    long_lines(place);
+    long_lines(&place.root);
 }
 
 fn kimi_root_only(place: &Place) {
@@ -101,7 +103,7 @@ fn kimi_root_only(place: &Place) {
 fn nothing(_: &Place) {}
 
 /// A file whose lines are worth packing, and that makes several pages of each table.
-fn long_lines(place: &Place) {
+pub(crate) fn long_lines(root: &Path) {
     let mut text = String::from(
         r#"{"type":"session","version":2,"id":"long","timestamp":"2026-01-01T00:00:00.000Z","cwd":"/w"}"#,
     );
@@ -109,7 +111,7 @@ fn long_lines(place: &Place) {
     for n in 0..LARGE / 1_000 {
         text += &line(&format!("m{n}"), &"what was said ".repeat(60));
     }
-    write(&place.root.join("sessions/--w--/long.jsonl"), &text);
+    write(&root.join("sessions/--w--/long.jsonl"), &text);
 }
 
 pub(crate) fn line(id: &str, text: &str) -> String {
@@ -238,7 +240,3 @@ pub(crate) const JOBS: &[Job] = &[
     makes("backup", lived, "backup {out}", Kind::Store),
     makes("recover", lived, "recover {out}", Kind::Store),
 ];
-
-pub(crate) fn job(name: &str) -> &'static Job {
-    JOBS.iter().find(|job| job.name == name).unwrap()
-}

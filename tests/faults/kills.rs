@@ -102,7 +102,8 @@ impl LargeFile {
         place.keep();
         let before = listed(&place);
         let started = Instant::now();
-        let mut file = Self { place, kind, bytes, before, after: State::default(), took: Duration::ZERO };
+        let mut file =
+            Self { place, kind, bytes, before, after: State::default(), took: Duration::ZERO };
         let outcome = file.import().outcome();
         assert!(outcome.is_done(), "{outcome}");
         file.took = started.elapsed();

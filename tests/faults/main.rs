@@ -6,10 +6,15 @@
 #![cfg(all(target_os = "linux", feature = "cli"))]
 
 mod calls;
+mod damage;
 mod disk;
+mod garble;
 mod jobs;
 mod kills;
 mod power;
+mod requests;
+mod roots;
+mod schemas;
 mod shim;
 mod states;
 mod support;

@@ -139,7 +139,9 @@ fn build() -> Result<PathBuf, String> {
 }
 
 fn load<'a>(run: Run<'a>, shim: &Path, place: &Place, log: &Path) -> Run<'a> {
-    run.env("LD_PRELOAD", shim).env("SESSILE_SHIM_FOLDER", place.stage()).env("SESSILE_SHIM_LOG", log)
+    run.env("LD_PRELOAD", shim)
+        .env("SESSILE_SHIM_FOLDER", place.stage())
+        .env("SESSILE_SHIM_LOG", log)
 }
 
 /// A run below the shim, whose log is at [`log_of`].
