@@ -1,7 +1,7 @@
 //! The Nth call of a command fails: the store is as before or as after, and
 //! the same command finishes the job.
 
-use crate::jobs::{self, Expected, JOBS, Job, Kind};
+use crate::jobs::{self, Expected, Job, Kind};
 use crate::shim::{self, Call, Mode, Op};
 use crate::states::{State, head, leftovers, look};
 use crate::support::{Chance, Outcome, Place, Tally, setting};
@@ -14,10 +14,11 @@ fn a_call_that_fails_leaves_the_state_before_or_after() {
     }
     let mut tally = Tally::new("fault points");
     let mut chance = Chance::new(1);
+    let jobs = jobs::all();
     // The short form takes some of each command's.
-    let each = setting("SESSILE_FAULTS_POINTS", 190).div_ceil(JOBS.len());
-    for job in JOBS {
-        let place = Place::new();
+    let each = setting("SESSILE_FAULTS_POINTS", 190).div_ceil(jobs.len());
+    for job in jobs {
+        let place = job.place();
         let expected = job.expect(&place);
         for (call, mode) in points(job, &place, each, &mut chance) {
             if tally.is_over() {
@@ -43,7 +44,7 @@ fn what_was_acknowledged_before_a_call_failed_is_there() {
     jobs::RPC.expect(&place);
     let mut chance = Chance::new(2);
     let count = setting("SESSILE_FAULTS_POINTS", 190) / 8;
-    for (call, mode) in points(&jobs::RPC, &place, count, &mut chance) {
+    for (call, mode) in points(jobs::RPC, &place, count, &mut chance) {
         tally.round();
         place.begin_again();
         let outcome = shim::failing(jobs::RPC.run(&place), &place, call.number, mode).outcome();

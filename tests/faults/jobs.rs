@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::states::{Known, State, look};
 use crate::support::{Place, Run, Tree, copy_fixture, set_modified, then, tree};
@@ -14,9 +14,9 @@ pub(crate) enum Kind {
     Again,
     /// Changes the store once more each time.
     Once,
-    /// Reads the store, and writes files to `work/out`.
+    /// Reads the store, and writes files.
     Files,
-    /// Reads the store, and writes another to `work/out`.
+    /// Reads the store, and writes another.
     Store,
 }
 
@@ -39,10 +39,22 @@ pub(crate) struct Expected {
 }
 
 impl Job {
+    pub(crate) fn place(&self) -> Place {
+        if self.name.ends_with("new folders") { Place::in_new_folders() } else { Place::new() }
+    }
+
+    /// What it makes beside the store; an export makes the folders that lead there.
+    pub(crate) fn out(&self, place: &Place) -> PathBuf {
+        match self.kind {
+            Kind::Files => place.work.join("made/here/out"),
+            _ => place.work.join("out"),
+        }
+    }
+
     pub(crate) fn run<'a>(&self, place: &'a Place) -> Run<'a> {
         let args = self.args.split(' ').map(|arg| match arg {
             "{root}" => place.root.clone().into_os_string(),
-            "{out}" => place.work.join("out").into_os_string(),
+            "{out}" => self.out(place).into_os_string(),
             "{text}" => "said here ".repeat(2_000).into(),
             arg => arg.into(),
         });
@@ -68,7 +80,7 @@ impl Job {
                 assert!(before == after, "{} changes the store", self.name)
             }
         }
-        let files = tree(&place.work.join("out"));
+        let files = tree(&self.out(place));
         Expected { known, before, after, files }
     }
 }
@@ -189,10 +201,6 @@ pub(crate) fn missing(ids: &[String], dump: &str) -> Vec<String> {
     ids.iter().filter(|id| !dump.contains(&format!("\"{id}\""))).cloned().collect()
 }
 
-/// The rpc batch of [`REQUESTS`].
-pub(crate) const RPC: Job =
-    Job { name: "rpc", prepare: kward, args: "rpc", input: REQUESTS, kind: Kind::Once };
-
 const fn again(name: &'static str, prepare: fn(&Place), args: &'static str) -> Job {
     Job { name, prepare, args, input: "", kind: Kind::Again }
 }
@@ -205,14 +213,24 @@ const fn makes(name: &'static str, prepare: fn(&Place), args: &'static str, kind
     Job { name, prepare, args, input: "", kind }
 }
 
-/// Every command that writes, but for `rpc`.
-pub(crate) const JOBS: &[Job] = &[
+/// The rpc batch of [`REQUESTS`].
+pub(crate) const RPC: &Job =
+    &Job { name: "rpc", prepare: kward, args: "rpc", input: REQUESTS, kind: Kind::Once };
+
+/// Every command that writes, or those that `SESSILE_FAULTS_JOB` begins the name of.
+pub(crate) fn all() -> Vec<&'static Job> {
+    let begin = std::env::var("SESSILE_FAULTS_JOB").unwrap_or_default();
+    JOBS.iter().filter(|job| job.name.starts_with(&begin)).collect()
+}
+
+const JOBS: &[Job] = &[
     again("import, new", roots_only, "import {root}"),
     again("import, packed", roots_only, "import --compress {root}"),
     again("import, new Kimi", kimi_root_only, "import {root}"),
     again("import, changed", changed, "import {root}"),
     again("import, changed and packed", changed, "import --compress {root}"),
     once("new, first opening", nothing, "new --cwd /w"),
+    once("new, first opening in new folders", nothing, "new --cwd /w"),
     once("append", kward, "append edge-01 --user {text}"),
     once("append, pi", pi, "append 019d0000-0000-7000-8000-000000000001 --user said"),
     once("fork, Kimi", kimi, "fork 11111111-1111-4111-8111-111111111111 --turn 0"),

@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::jobs::{self, JOBS, Job, line};
+use crate::jobs::{self, Job, line};
 use crate::states::{Known, State, head};
-use crate::support::{Chance, Place, Run, Tally, set_modified, setting, then};
+use crate::support::{Chance, Outcome, Place, Run, Tally, set_modified, setting, then};
 use crate::verdict;
 
 /// What one transaction of an import takes at most.
@@ -17,27 +17,22 @@ fn a_kill_leaves_what_was_acknowledged_and_the_next_run_finishes() {
     let mut tally = Tally::new("kills");
     let mut chance = Chance::new(5);
     let count = setting("SESSILE_FAULTS_KILLS", 75);
-    let jobs: Vec<&'static Job> = JOBS.iter().chain([&jobs::RPC]).collect();
+    let jobs: Vec<&'static Job> = jobs::all().into_iter().chain([jobs::RPC]).collect();
     for (n, job) in jobs.iter().enumerate() {
-        let place = Place::new();
+        let place = job.place();
         let expected = job.expect(&place);
         place.begin_again();
         let started = Instant::now();
         job.run(&place).outcome();
         let took = started.elapsed();
-        for _ in 0..(count + n) / jobs.len() {
-            if tally.is_over() {
-                break;
-            }
-            tally.round();
+        let end = tally.rounds() + (count + n) / jobs.len();
+        while tally.rounds() < end && !tally.is_over() {
             place.begin_again();
             let after = some_of(took, &mut chance);
             let run = job.run(&place).start();
             std::thread::sleep(after);
             let outcome = run.kill();
-            if outcome.code().is_some() {
-                tally.note("came too late");
-            }
+            count_kill(&outcome, &mut tally);
             let verdict =
                 verdict::after_a_cut(job, &place, &expected, outcome.is_done(), &outcome.stdout);
             if let Err(why) = verdict {
@@ -48,9 +43,17 @@ fn a_kill_leaves_what_was_acknowledged_and_the_next_run_finishes() {
     tally.finish();
 }
 
+/// A kill that came when all was done is none.
+fn count_kill(outcome: &Outcome, tally: &mut Tally) {
+    match outcome.code() {
+        None => tally.round(),
+        Some(_) => tally.note("came too late"),
+    }
+}
+
 /// Any moment of a run, and a little more.
 fn some_of(took: Duration, chance: &mut Chance) -> Duration {
-    Duration::from_micros(chance.below(took.as_micros() as usize * 11 / 10) as u64)
+    Duration::from_micros(chance.below(took.as_micros() as usize * 21 / 20) as u64)
 }
 
 /// How a large file comes to be what is imported.
@@ -126,10 +129,7 @@ impl LargeFile {
             let after = some_of(self.took, chance);
             let run = self.import().start();
             std::thread::sleep(after);
-            if run.kill().code().is_some() {
-                tally.note("came too late");
-            }
-            tally.round();
+            count_kill(&run.kill(), tally);
             self.proven("killed")?;
             if let Some(why) = listed(&self.place).differs_from_both(&self.before, &self.after) {
                 return Err(format!("killed after {after:?} of {:?}: {why}", self.took));

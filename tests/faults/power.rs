@@ -4,7 +4,7 @@
 //! disk may hold then is opened.
 
 use crate::disk::{Disk, Fate};
-use crate::jobs::{self, Expected, JOBS, Job};
+use crate::jobs::{self, Expected, Job};
 use crate::shim::{self, Call, Op};
 use crate::support::{Chance, Place, Tally, remove_tree, setting};
 use crate::verdict;
@@ -20,7 +20,7 @@ struct Trace {
 
 impl Trace {
     fn of(job: &'static Job) -> Self {
-        let place = Place::new();
+        let place = job.place();
         let expected = job.expect(&place);
         place.begin_again();
         let before = Disk::of(&place.work);
@@ -78,7 +78,7 @@ fn a_power_cut_loses_nothing_acknowledged() {
     let mut tally = Tally::new("power cuts");
     let mut chance = Chance::new(3);
     let count = setting("SESSILE_FAULTS_CUTS", 80);
-    let jobs: Vec<&'static Job> = JOBS.iter().chain([&jobs::RPC]).collect();
+    let jobs: Vec<&'static Job> = jobs::all().into_iter().chain([jobs::RPC]).collect();
     for (n, job) in jobs.iter().enumerate() {
         let trace = Trace::of(job);
         // Each gets its share, and the first ones the rest.
@@ -104,7 +104,7 @@ fn without_the_sync_of_the_wal_a_power_cut_is_seen_to_lose() {
     if !shim::is_there() {
         return;
     }
-    let trace = Trace::of(&jobs::RPC);
+    let trace = Trace::of(jobs::RPC);
     let mut chance = Chance::new(4);
 
     let lost = (0..30).any(|_| {

@@ -169,7 +169,7 @@ fn apply(sound: &Sound, sql: &str) {
     let conn = Connection::open(&sound.place.db).unwrap();
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false).unwrap();
     conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA writable_schema = ON").unwrap();
-    conn.execute_batch(sql).unwrap();
+    conn.execute_batch(sql).unwrap_or_else(|err| panic!("{sql}: {err}"));
 }
 
 const WRITERS: &[&str] =

@@ -133,6 +133,13 @@ impl Place {
         Self { home, root, db: work.join("sessions.db"), work }
     }
 
+    /// With a database in folders that are still to be made.
+    pub(crate) fn in_new_folders() -> Self {
+        let mut place = Self::new();
+        place.db = place.work.join("made/here/sessions.db");
+        place
+    }
+
     /// Beside the folder in which faults happen.
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.home.path().join(name)

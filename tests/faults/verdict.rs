@@ -50,7 +50,7 @@ pub(crate) fn finishes(
         Kind::Once if is_there || job.name == "rpc" => return Ok(()),
         // What is purged cannot be named once more.
         Kind::Again if is_there && job.name == "purge" => return Ok(()),
-        Kind::Files | Kind::Store => remove_tree(&place.work.join("out")),
+        Kind::Files | Kind::Store => remove_tree(&job.out(place)),
         _ => {}
     }
     let again = job.run(place).outcome();
@@ -75,7 +75,7 @@ pub(crate) fn made(
     expected: &Expected,
     is_done: bool,
 ) -> Result<(), String> {
-    let out = place.work.join("out");
+    let out = job.out(place);
     match job.kind {
         Kind::Again | Kind::Once => Ok(()),
         Kind::Files => {
