@@ -110,7 +110,7 @@ impl Disk {
                 }
             }
             Op::Write => {
-                self.pend(call.ino, Change::Write(call.offset as usize, call.data.clone()))
+                self.pend(call.ino, Change::Write(call.offset as usize, call.data.clone()));
             }
             Op::Truncate => self.pend(call.ino, Change::Size(call.offset as usize)),
             Op::Sync if forgets.is_some_and(|end| path.to_string_lossy().ends_with(end)) => {}

@@ -77,7 +77,7 @@ impl Job {
             Kind::Again if matches!(self.name, "prune" | "rebuild") => {}
             Kind::Again | Kind::Once => assert!(before != after, "{} does nothing", self.name),
             Kind::Files | Kind::Store => {
-                assert!(before == after, "{} changes the store", self.name)
+                assert!(before == after, "{} changes the store", self.name);
             }
         }
         let files = tree(&self.out(place));

@@ -6,70 +6,75 @@ use crate::garble;
 use crate::states::{Known, State, head, look};
 use crate::support::{Chance, Place, Run, Tally, copy_fixture, remove_tree, setting};
 
-/// A sound request of every method, and of each in every format that has it.
+const KWARD: &str = "edge-97";
+const PI: &str = "019d0000-0000-7000-8000-000000000001";
+const KIMI: &str = "11111111-1111-4111-8111-111111111111";
+
+/// A sound request of every method, and of each in every format that may have it.
 fn requests() -> Vec<Value> {
-    let kward = "edge-97";
-    let pi = "019d0000-0000-7000-8000-000000000001";
-    let kimi = "11111111-1111-4111-8111-111111111111";
-    let message = json!({"role": "user", "content": [{"type": "text", "text": "said"}], "usage": {"input": 5, "cost": {"total": 0.5}}});
-    let mut all = vec![
-        json!({"method": "create", "params": {"cwd": "/w", "provider": "p", "model": "m", "reasoning_effort": "high", "parent_id": "x", "parent_path": "/x", "id": "made"}}),
-        json!({"method": "create", "params": {"cwd": "/w", "format": "pi", "at": "2026-01-03T00:00:00Z"}}),
-        json!({"method": "append_entry", "params": {"session": pi, "type": "model_change", "fields": {"provider": "p", "modelId": "m"}}}),
-        json!({"method": "append_entry", "params": {"session": pi, "type": "compaction", "fields": {"summary": "s", "firstKeptEntryId": "a", "tokensBefore": 5}}}),
-        json!({"method": "append_system_prompt_snapshot", "params": {"session": kward, "content": "be", "reason": "start"}}),
-        json!({"method": "append_tool_execution", "params": {"session": kward, "tool_call": {"id": "t", "name": "read", "arguments": {"path": "x"}}, "content": "c"}}),
-        json!({"method": "update_memory_state", "params": {"session": kward, "session_memories": [{"id": "m"}], "last_retrieval": null}}),
-        json!({"method": "update_runtime", "params": {"session": kward, "provider": "p", "model": "m", "reasoning_effort": "low"}}),
-        json!({"method": "compact", "params": {"session": kward, "message": {"role": "user", "content": "s", "firstKeptEntryId": "b"}}}),
-        json!({"method": "fork", "params": {"session": kimi, "turn": 0}}),
-        json!({"method": "list", "params": {"query": "first", "limit": 5, "offset": 1, "all": true, "work_dir": "/edge"}}),
-        json!({"method": "delete_if_unused", "params": {"session": "made"}}),
-        json!({"method": "purge", "params": {"session": "edge-63"}}),
-    ];
-    for session in [kward, pi, kimi] {
-        let at = "2026-01-04T00:00:00.5Z";
-        let given = |params: Value| {
-            let mut params = params;
-            params["session"] = session.into();
-            params["at"] = at.into();
-            params
-        };
-        let methods = [
-            ("append_message", json!({"message": message, "id": "new1"})),
-            (
-                "append_branch_summary",
-                json!({"parent_id": "a", "from_id": "b", "summary": "s", "details": {"n": 1}}),
-            ),
-            ("append_label_change", json!({"entry_id": "a", "label": "here"})),
-            (
-                "append_record",
-                json!({"record": {"type": "custom", "id": "r1", "parentId": "a", "x": [1.50, 1e5]}}),
-            ),
-            ("rename", json!({"name": "name"})),
-            ("set_title", json!({"title": "title"})),
-            ("branch", json!({"entry_id": "a"})),
-            ("navigate", json!({"entry_id": "b"})),
-            ("clone", json!({})),
-            ("fork", json!({"entry_id": "b"})),
-            ("reset_leaf", json!({})),
-            ("path", json!({"limit": 2})),
-            ("entry", json!({"entry_id": "a"})),
-            ("children", json!({"entry_id": "a"})),
-            ("entries_after", json!({"line": 1, "limit": 2})),
-            ("archive", json!({})),
-            ("unarchive", json!({})),
-            ("delete", json!({})),
-            ("restore", json!({})),
-        ];
-        for (method, params) in methods {
-            all.push(json!({"method": method, "params": given(params)}));
-        }
+    let mut all = of_one_format();
+    for session in [KWARD, PI, KIMI] {
+        all.extend(of_session(session));
         for method in ["info", "context", "tree", "markdown", "rewind_points"] {
             all.push(json!({"method": method, "params": {"session": session}}));
         }
     }
     all
+}
+
+fn of_one_format() -> Vec<Value> {
+    vec![
+        json!({"method": "create", "params": {"cwd": "/w", "provider": "p", "model": "m", "reasoning_effort": "high", "parent_id": "x", "parent_path": "/x", "id": "made"}}),
+        json!({"method": "create", "params": {"cwd": "/w", "format": "pi", "at": "2026-01-03T00:00:00Z"}}),
+        json!({"method": "append_entry", "params": {"session": PI, "type": "model_change", "fields": {"provider": "p", "modelId": "m"}}}),
+        json!({"method": "append_entry", "params": {"session": PI, "type": "compaction", "fields": {"summary": "s", "firstKeptEntryId": "a", "tokensBefore": 5}}}),
+        json!({"method": "append_system_prompt_snapshot", "params": {"session": KWARD, "content": "be", "reason": "start"}}),
+        json!({"method": "append_tool_execution", "params": {"session": KWARD, "tool_call": {"id": "t", "name": "read", "arguments": {"path": "x"}}, "content": "c"}}),
+        json!({"method": "update_memory_state", "params": {"session": KWARD, "session_memories": [{"id": "m"}], "last_retrieval": null}}),
+        json!({"method": "update_runtime", "params": {"session": KWARD, "provider": "p", "model": "m", "reasoning_effort": "low"}}),
+        json!({"method": "compact", "params": {"session": KWARD, "message": {"role": "user", "content": "s", "firstKeptEntryId": "b"}}}),
+        json!({"method": "fork", "params": {"session": KIMI, "turn": 0}}),
+        json!({"method": "list", "params": {"query": "first", "limit": 5, "offset": 1, "all": true, "work_dir": "/edge"}}),
+        json!({"method": "delete_if_unused", "params": {"session": "made"}}),
+        json!({"method": "purge", "params": {"session": "edge-63"}}),
+    ]
+}
+
+fn of_session(session: &str) -> Vec<Value> {
+    let message = json!({"role": "user", "content": [{"type": "text", "text": "said"}], "usage": {"input": 5, "cost": {"total": 0.5}}});
+    let methods = [
+        ("append_message", json!({"message": message, "id": "new1"})),
+        (
+            "append_branch_summary",
+            json!({"parent_id": "a", "from_id": "b", "summary": "s", "details": {"n": 1}}),
+        ),
+        ("append_label_change", json!({"entry_id": "a", "label": "here"})),
+        (
+            "append_record",
+            json!({"record": {"type": "custom", "id": "r1", "parentId": "a", "x": [1.50, 1e5]}}),
+        ),
+        ("rename", json!({"name": "name"})),
+        ("set_title", json!({"title": "title"})),
+        ("branch", json!({"entry_id": "a"})),
+        ("navigate", json!({"entry_id": "b"})),
+        ("clone", json!({})),
+        ("fork", json!({"entry_id": "b"})),
+        ("reset_leaf", json!({})),
+        ("path", json!({"limit": 2})),
+        ("entry", json!({"entry_id": "a"})),
+        ("children", json!({"entry_id": "a"})),
+        ("entries_after", json!({"line": 1, "limit": 2})),
+        ("archive", json!({})),
+        ("unarchive", json!({})),
+        ("delete", json!({})),
+        ("restore", json!({})),
+    ];
+    let given = |(method, mut params): (&str, Value)| {
+        params["session"] = session.into();
+        params["at"] = "2026-01-04T00:00:00.5Z".into();
+        json!({"method": method, "params": params})
+    };
+    methods.into_iter().map(given).collect()
 }
 
 /// A batch: sound requests among garbled ones.

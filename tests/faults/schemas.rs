@@ -120,7 +120,7 @@ const HOSTILE: &[(&str, &str)] = &[
         "a format of its own",
         "UPDATE sources SET format = 'own'; UPDATE sessions SET format = 'own'",
     ),
-    ("a root that is none", "UPDATE sources SET root = x'00'"),
+    ("a root that is none", "UPDATE sources SET root = x'00' WHERE source_id = 1"),
 ];
 
 /// Text of the schema that runs, where somebody runs it.
