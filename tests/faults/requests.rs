@@ -6,6 +6,7 @@ use crate::garble;
 use crate::states::{Known, State, head, look};
 use crate::support::{Chance, Place, Run, Tally, copy_fixture, remove_tree, setting};
 
+const ROOTS: [&str; 3] = ["kward/small", "pi/small", "kimi/small"];
 const KWARD: &str = "edge-97";
 const PI: &str = "019d0000-0000-7000-8000-000000000001";
 const KIMI: &str = "11111111-1111-4111-8111-111111111111";
@@ -111,7 +112,7 @@ fn garbled_requests_end_nothing_and_break_nothing() {
     let mut chance = Chance::new(11);
     let count = setting("SESSILE_FAULTS_REQUESTS", 1_200);
     let place = Place::new();
-    for name in ["kward/small", "pi/small", "kimi/small"] {
+    for name in ROOTS {
         let root = place.root.join(name);
         copy_fixture(name, &root);
         place.done(["import", root.to_str().unwrap()]);
@@ -172,6 +173,13 @@ fn try_batch(place: &Place, lines: &[Vec<u8>]) -> Result<(), String> {
         return Err(format!("an answer that is no JSON: {}", head(line)));
     }
     let before = look(place, &place.db)?;
+    for name in ROOTS {
+        let verify = place.run(["verify", place.root.join(name).to_str().unwrap()]);
+        // What was purged is missing, and nothing else.
+        if !verify.is_done() && !input.windows(7).any(|word| word == b"\"purge\"") {
+            return Err(format!("{verify}: {}", head(&verify.text())));
+        }
+    }
     let out = place.work.join("out");
     remove_tree(&out);
     let export = place.run(["export", out.to_str().unwrap()]);

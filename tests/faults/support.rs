@@ -120,11 +120,12 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// In memory, where the machine has a folder that is.
+    /// In memory, where the machine has a folder that is, and room in it.
     pub(crate) fn new() -> Self {
-        let home = match Path::new("/dev/shm") {
-            shm if shm.is_dir() => tempfile::tempdir_in(shm).unwrap(),
-            _ => tempfile::tempdir().unwrap(),
+        let room = |at: &str| rustix::fs::statvfs(at).map_or(0, |fs| fs.f_bavail * fs.f_frsize);
+        let home = match 1 << 30 <= room("/dev/shm") {
+            true => tempfile::tempdir_in("/dev/shm").unwrap(),
+            false => tempfile::tempdir().unwrap(),
         };
         let stage = home.path().canonicalize().unwrap().join("stage");
         let (root, work) = (stage.join("root"), stage.join("work"));

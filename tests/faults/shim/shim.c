@@ -400,11 +400,13 @@ static long do_symlink(long number, const long *a, long target, long dir, long p
     return result;
 }
 
-/* In the order of the filter. */
 static const int NUMBERS[] = {
     SYS_write, SYS_pwrite64, SYS_writev, SYS_pwritev, SYS_pwritev2, SYS_copy_file_range, SYS_sendfile,
-    SYS_fsync, SYS_fdatasync, SYS_syncfs, SYS_ftruncate, SYS_fallocate, SYS_openat, SYS_openat2,
+    SYS_fsync, SYS_fdatasync, SYS_syncfs, SYS_ftruncate, SYS_fallocate, SYS_openat,
     SYS_mkdirat, SYS_unlinkat, SYS_linkat, SYS_symlinkat, SYS_renameat2,
+#ifdef SYS_openat2
+    SYS_openat2,
+#endif
 #ifdef SYS_renameat
     SYS_renameat,
 #endif
@@ -425,7 +427,9 @@ static long dispatch(long number, long *a) {
     case SYS_ftruncate: return do_fd(number, a, TRUNCATE, a[1]);
     case SYS_fallocate: return -EOPNOTSUPP; /* every caller has to go without */
     case SYS_openat: return do_open(number, a, a[0], (const char *)a[1], (uint64_t)a[2]);
+#ifdef SYS_openat2
     case SYS_openat2: return do_open(number, a, a[0], (const char *)a[1], *(uint64_t *)a[2]);
+#endif
     case SYS_mkdirat: return do_path(number, a, MKDIR, a[0], a[1]);
     case SYS_unlinkat: return do_path(number, a, a[2] & AT_REMOVEDIR ? RMDIR : UNLINK, a[0], a[1]);
     case SYS_linkat: return do_link(number, a, a[2], a[3]);
