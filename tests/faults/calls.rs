@@ -16,7 +16,7 @@ fn a_call_that_fails_leaves_the_state_before_or_after() {
     let mut chance = Chance::new(1);
     let jobs = jobs::all();
     // The short form takes some of each command's.
-    let each = setting("SESSILE_FAULTS_POINTS", 190).div_ceil(jobs.len());
+    let each = setting("SESSILE_FAULTS_POINTS", 140).div_ceil(jobs.len());
     for job in jobs {
         let place = job.place();
         let expected = job.expect(&place);
@@ -43,7 +43,7 @@ fn what_was_acknowledged_before_a_call_failed_is_there() {
     let place = Place::new();
     jobs::RPC.expect(&place);
     let mut chance = Chance::new(2);
-    let count = setting("SESSILE_FAULTS_POINTS", 190) / 8;
+    let count = setting("SESSILE_FAULTS_POINTS", 140) / 8;
     for (call, mode) in points(jobs::RPC, &place, count, &mut chance) {
         tally.round();
         place.begin_again();

@@ -259,13 +259,13 @@ fn attack(part: &'static str, kinds: &[Kind], seed: u64, count: usize) {
 
 #[test]
 fn a_flipped_byte_is_never_passed_on() {
-    attack("flips", &[Kind::Flip], 7, setting("SESSILE_FAULTS_FLIPS", 24));
+    attack("flips", &[Kind::Flip], 7, setting("SESSILE_FAULTS_FLIPS", 20));
 }
 
 #[test]
 fn a_damaged_page_is_never_passed_on() {
     let kinds = [Kind::Zero, Kind::Noise, Kind::Swap, Kind::Cut];
-    attack("damaged pages", &kinds, 8, setting("SESSILE_FAULTS_PAGES", 12));
+    attack("damaged pages", &kinds, 8, setting("SESSILE_FAULTS_PAGES", 10));
 }
 
 /// Files that a run made, beside those that it may.

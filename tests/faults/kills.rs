@@ -16,7 +16,7 @@ const BATCH: usize = 16 << 20;
 fn a_kill_leaves_what_was_acknowledged_and_the_next_run_finishes() {
     let mut tally = Tally::new("kills");
     let mut chance = Chance::new(5);
-    let count = setting("SESSILE_FAULTS_KILLS", 75);
+    let count = setting("SESSILE_FAULTS_KILLS", 60);
     let jobs: Vec<&'static Job> = jobs::all().into_iter().chain([jobs::RPC]).collect();
     for (n, job) in jobs.iter().enumerate() {
         let place = job.place();
@@ -82,8 +82,9 @@ struct LargeFile {
 impl LargeFile {
     fn new(kind: Large, chance: &mut Chance) -> Self {
         let place = Place::new();
-        // Some batches, and what is left: seldom much, for that is where it went wrong.
-        let bytes = BATCH * (1 + chance.below(2)) + chance.below(4 << 20);
+        // Some batches, and what is left: never much, for that is where it went wrong.
+        let batches = 1 + chance.below(setting("SESSILE_FAULTS_BATCHES", 1));
+        let bytes = BATCH * batches + chance.below(4 << 20);
         let text = lines(bytes, 0, chance);
         let path = path(&place);
         let import = |time| {

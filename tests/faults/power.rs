@@ -77,7 +77,7 @@ fn a_power_cut_loses_nothing_acknowledged() {
     }
     let mut tally = Tally::new("power cuts");
     let mut chance = Chance::new(3);
-    let count = setting("SESSILE_FAULTS_CUTS", 80);
+    let count = setting("SESSILE_FAULTS_CUTS", 60);
     let jobs: Vec<&'static Job> = jobs::all().into_iter().chain([jobs::RPC]).collect();
     for (n, job) in jobs.iter().enumerate() {
         let trace = Trace::of(job);

@@ -110,7 +110,7 @@ fn batch(all: &[Value], chance: &mut Chance) -> Vec<Vec<u8>> {
 fn garbled_requests_end_nothing_and_break_nothing() {
     let mut tally = Tally::new("requests");
     let mut chance = Chance::new(11);
-    let count = setting("SESSILE_FAULTS_REQUESTS", 1_200);
+    let count = setting("SESSILE_FAULTS_REQUESTS", 900);
     let place = Place::new();
     for name in ROOTS {
         let root = place.root.join(name);

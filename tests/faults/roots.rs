@@ -109,7 +109,7 @@ fn covered(folder: &Path) -> Tree {
 fn a_garbled_root_comes_back_byte_for_byte() {
     let mut tally = Tally::new("garbled roots");
     let mut chance = Chance::new(10);
-    let count = setting("SESSILE_FAULTS_ROOTS", 90);
+    let count = setting("SESSILE_FAULTS_ROOTS", 60);
     while tally.rounds() < count && !tally.is_over() {
         let (fixture, format) = *chance.of(ROOTS);
         let place = Place::new();

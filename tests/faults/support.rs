@@ -208,7 +208,9 @@ impl<'a> Run<'a> {
     {
         let args: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
         let words: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sessile"));
+        // `SESSILE` names another build of it.
+        let binary = std::env::var_os("SESSILE");
+        let mut command = Command::new(binary.unwrap_or(env!("CARGO_BIN_EXE_sessile").into()));
         command.args(&args).arg("--db").arg(db).stdin(Stdio::null()).current_dir(&place.home);
         let words = words.join(" ").chars().take(80).collect();
         Self { place, command, words, name: "run".to_owned() }
