@@ -94,7 +94,8 @@ pub(crate) fn is_there() -> bool {
         Err(why) => why,
     };
     // Not by a macro: what those print of a test that passes, nobody sees.
-    writeln!(std::io::stderr(), "skipped: {why}").unwrap();
+    let mut err = std::io::stderr();
+    writeln!(err, "skipped: {why}").unwrap();
     false
 }
 
