@@ -51,9 +51,9 @@ fn count_kill(outcome: &Outcome, tally: &mut Tally) {
     }
 }
 
-/// Any moment of a run, and a little more.
+/// Any moment of a run.
 fn some_of(took: Duration, chance: &mut Chance) -> Duration {
-    Duration::from_micros(chance.below(took.as_micros() as usize * 21 / 20) as u64)
+    Duration::from_micros(chance.below(took.as_micros() as usize) as u64)
 }
 
 /// How a large file comes to be what is imported.

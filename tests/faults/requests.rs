@@ -128,7 +128,7 @@ fn garbled_requests_end_nothing_and_break_nothing() {
             std::fs::write(&path, lines.join(&b'\n')).unwrap();
             let culprit = smallest(&place, &lines);
             let text = String::from_utf8_lossy(&culprit).into_owned();
-            tally.find(format!("{why}\n    after:\n{text}"));
+            tally.find(format!("{why}\nafter:\n{text}"));
         }
     }
     tally.finish();

@@ -123,7 +123,7 @@ fn a_garbled_root_comes_back_byte_for_byte() {
             }
             if let Err(why) = try_root(&place, format) {
                 let long = story.join("; ");
-                tally.find(format!("{fixture}: {why}\n    after: {long}"));
+                tally.find(format!("{fixture}: {why}\nafter: {long}"));
                 break;
             }
         }

@@ -80,7 +80,7 @@ impl Tally {
 
     pub(crate) fn find(&mut self, finding: String) {
         if self.findings.len() < 200 {
-            eprintln!("finding: {}: {finding}", self.part);
+            eprintln!("finding: {}: {}", self.part, finding.replace('\n', "\n    "));
         }
         self.findings.push(finding);
     }
@@ -264,7 +264,7 @@ impl Running {
                 break None;
             }
             std::thread::sleep(nap);
-            nap = (nap * 2).min(Duration::from_millis(4));
+            nap = (nap * 3 / 2).min(Duration::from_millis(1));
         };
         Outcome {
             status,
