@@ -1,9 +1,30 @@
-//! The attack: what is to hold whatever happens to the store and around it.
+//! The attack: what can go wrong outside the program goes wrong, again and again.
+//!
+//! Calls of the system fail, the power goes, processes are killed, databases
+//! are damaged, roots and requests are garbled; and random programs of
+//! everything that a store can do are compared with a model. A short form runs
+//! here; `scripts/soak` runs the long one. `docs/reliability.md` says what is
+//! shown.
+#![cfg(all(target_os = "linux", feature = "cli"))]
 
+mod calls;
+mod damage;
+mod disk;
+mod garble;
+mod jobs;
+mod kills;
 #[path = "../odd/kimi.rs"]
 mod odd_kimi;
 #[path = "../odd/kward.rs"]
 mod odd_kward;
 #[path = "../odd/pi.rs"]
 mod odd_pi;
+mod power;
+mod requests;
+mod roots;
+mod schemas;
 mod sequences;
+mod shim;
+mod states;
+mod support;
+mod verdict;
