@@ -8,7 +8,6 @@ use super::record::{self, Value};
 use super::rows::{self, Columns, EventRow, Name, ProblemRow, SessionRow, Stored, Table};
 use super::trees::{ANY_PAGE, Leaf, Object, Of, Rank, Trees};
 use crate::model::Format;
-use crate::model::Format;
 use crate::store::files::{FileRow, FileState, Source};
 
 /// Where a line or chunk lies that matches its checksum.
