@@ -76,3 +76,12 @@ CREATE TABLE chunks (
     raw       BLOB    NOT NULL,
     checksum  INTEGER NOT NULL              -- as of a line
 ) STRICT;
+
+-- Lines that a recovered database lacks, as ranges of keys. What reads the
+-- meaning of a log passes them over; what gives its bytes stops there.
+CREATE TABLE gaps (
+    first_key INTEGER NOT NULL PRIMARY KEY,
+    last_key  INTEGER NOT NULL,
+
+    CHECK (first_key <= last_key)
+) STRICT;

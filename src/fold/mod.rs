@@ -77,7 +77,7 @@ pub(crate) fn refold(
         projections::delete_projection(conn, session)?;
         let mut fold = Fold::begin(conn, file, format, session);
         fold.linear = linear;
-        log::each_line(conn, file, |key, raw| fold.apply(key, format.parse(raw)))?;
+        log::each_line_left(conn, file, |key, raw| fold.apply(key, format.parse(raw)))?;
         fold.finish()
     };
     if fold_all(false)? == Shape::Linear {

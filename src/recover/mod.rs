@@ -142,6 +142,7 @@ fn write(mut survey: Survey<'_>, image: &Image, store: &Store) -> Result<Recover
         write::sessions(tx, &survey, &files, &sources)?;
         write::session_keys(tx, survey.last_session)?;
         write::loose_problems(tx, &survey, &files)?;
+        write::gaps(tx, &copied.losses, &files)?;
         Ok((lost_roots, write::events(tx, &survey)?))
     })?;
     store.rebuild()?;

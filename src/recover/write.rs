@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, named_params};
 
+use super::content::Loss;
 use super::naming::{Files, made_root};
 use super::rows::SessionRow;
 use super::survey::Survey;
 use crate::error::Result;
 use crate::model::ProblemKind;
 use crate::store::files::{self, FileKind, Source};
+use crate::store::log;
 use crate::store::problems::{self, NewProblem};
 
 /// One that another has the path of gets a path that says so. Returns those whose path is lost.
@@ -126,6 +128,21 @@ pub(super) fn count_events(conn: &Connection) -> Result<u64> {
     let count: i64 =
         conn.query_row("SELECT count(*) AS events FROM events", [], |row| row.get("events"))?;
     Ok(count.unsigned_abs())
+}
+
+/// Notes which lines are missing, so that what their files mean can be folded without them.
+pub(super) fn gaps(conn: &Connection, losses: &[Loss], files: &Files) -> Result<()> {
+    for loss in losses {
+        let Some(file) = files.rows.get(&loss.file_id) else { continue };
+        for &(first, last) in loss.gaps.iter().filter(|_| file.kind == FileKind::Log) {
+            // Of what a chain begins with, its base holds the lines.
+            let holder = if first < file.base_count { file.base_id } else { Some(file.file_id) };
+            if let Some(holder) = holder {
+                log::insert_gap(conn, log::key(holder, first), log::key(holder, last))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Problems that belong to no session, which only an import finds.

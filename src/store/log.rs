@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use rusqlite::types::FromSqlError;
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use sha2::{Digest, Sha256};
 
 use super::files::{FileKind, FileRow, FileState};
@@ -111,12 +111,58 @@ pub(crate) fn each_line(
     file: &FileRow,
     mut each: impl FnMut(i64, &[u8]) -> Result<()>,
 ) -> Result<()> {
+    each_line_by(conn, file, Gaps::Refused, &mut each)
+}
+
+/// As [`each_line`], but passes over what is known to be missing: for those who
+/// ask what the lines mean, not for those who give them away.
+pub(crate) fn each_line_left(
+    conn: &Connection,
+    file: &FileRow,
+    mut each: impl FnMut(i64, &[u8]) -> Result<()>,
+) -> Result<()> {
+    each_line_by(conn, file, Gaps::Passed, &mut each)
+}
+
+fn each_line_by(
+    conn: &Connection,
+    file: &FileRow,
+    gaps: Gaps,
+    each: &mut impl FnMut(i64, &[u8]) -> Result<()>,
+) -> Result<()> {
     if let (Some(base_id), Some(last)) = (file.base_id, file.base_count.checked_sub(1)) {
         let range = [key(base_id, 0), key(base_id, last)];
-        each_in(conn, Piece::Line, range, key(base_id, file.base_count), &mut each)?;
+        each_in(conn, (Piece::Line, gaps), range, key(base_id, file.base_count), each)?;
     }
     let range = [key(file.file_id, file.base_count), key(file.file_id, u32::MAX)];
-    each_in(conn, Piece::Line, range, key(file.file_id, file.line_count), &mut each)
+    each_in(conn, (Piece::Line, gaps), range, key(file.file_id, file.line_count), each)
+}
+
+/// What is done where a recovered database is known to lack lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gaps {
+    Passed,
+    Refused,
+}
+
+/// Behind the gap that begins at a key, if one is known there.
+fn behind_gap(conn: &Connection, key: i64) -> Result<Option<i64>> {
+    Ok(conn
+        .prepare_cached("SELECT last_key FROM gaps WHERE first_key = ?1")?
+        .query_row([key], |row| row.get::<_, i64>("last_key"))
+        .optional()?
+        .map(|last| last.saturating_add(1)))
+}
+
+/// Notes that a recovered database lacks the lines from one key to another.
+pub(crate) fn insert_gap(conn: &Connection, first: i64, last: i64) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO gaps (first_key, last_key)
+         VALUES (?1, ?2)
+         ON CONFLICT (first_key) DO UPDATE SET last_key = max(last_key, excluded.last_key)",
+    )?
+    .execute([first, last])?;
+    Ok(())
 }
 
 /// Hands each chunk of a document to `each`, in order.
@@ -125,7 +171,8 @@ pub(crate) fn each_chunk(
     file: &FileRow,
     mut each: impl FnMut(i64, &[u8]) -> Result<()>,
 ) -> Result<()> {
-    each_in(conn, Piece::Chunk, keys(file.file_id), key(file.file_id, file.line_count), &mut each)
+    let piece = (Piece::Chunk, Gaps::Refused);
+    each_in(conn, piece, keys(file.file_id), key(file.file_id, file.line_count), &mut each)
 }
 
 /// Hands the content of a log or document to `each`, piece by piece.
@@ -172,7 +219,7 @@ pub(crate) fn each_piece_of_whole(
 /// Hands each row in a range of keys to `each`; none between its first and `end` may be missing.
 fn each_in(
     conn: &Connection,
-    piece: Piece,
+    (piece, gaps): (Piece, Gaps),
     range: [i64; 2],
     end: i64,
     each: &mut impl FnMut(i64, &[u8]) -> Result<()>,
@@ -195,8 +242,8 @@ fn each_in(
     let mut rows = stmt.query(range)?;
     while let Some(row) = rows.next().map_err(|err| piece.unreadable(conn, expected, err))? {
         let (key, raw) = proven(conn, piece, row)?;
-        if key != expected {
-            return Err(piece.missing(conn, expected));
+        while expected < key {
+            expected = pass_gap(conn, piece, gaps, expected)?;
         }
         if end <= key {
             return Err(piece.damaged(conn, key, "belongs to no file of this length"));
@@ -204,7 +251,19 @@ fn each_in(
         each(key, &raw)?;
         expected = expected.saturating_add(1);
     }
-    if expected < end { Err(piece.missing(conn, expected)) } else { Ok(()) }
+    while expected < end {
+        expected = pass_gap(conn, piece, gaps, expected)?;
+    }
+    Ok(())
+}
+
+/// Where a file goes on behind what is missing; an error unless that may be passed over.
+fn pass_gap(conn: &Connection, piece: Piece, gaps: Gaps, missing: i64) -> Result<i64> {
+    let behind = match gaps {
+        Gaps::Passed => behind_gap(conn, missing)?,
+        Gaps::Refused => None,
+    };
+    behind.ok_or_else(|| piece.missing(conn, missing))
 }
 
 /// Hands each of these lines to `each`, in their order, which is best that of the file.
@@ -334,6 +393,7 @@ pub(crate) fn delete_content(conn: &Connection, file_id: i64) -> Result<()> {
     let range = keys(file_id);
     conn.prepare_cached("DELETE FROM lines WHERE line_key BETWEEN ?1 AND ?2")?.execute(range)?;
     conn.prepare_cached("DELETE FROM chunks WHERE chunk_key BETWEEN ?1 AND ?2")?.execute(range)?;
+    conn.prepare_cached("DELETE FROM gaps WHERE first_key BETWEEN ?1 AND ?2")?.execute(range)?;
     Ok(())
 }
 

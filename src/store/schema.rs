@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "cb23fe7d94ddb3a85822b967c426d1e0436601c93590fb01cc42813026d1bfb8";
+const DIGEST: &str = "b09592c788f97c2ab2b731676ca532d39f62486bca3cc78b3e44b05f9af27b18";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

@@ -69,7 +69,7 @@ fn follow(
     tree: &mut Tree,
 ) -> Result<Path> {
     let mut path = Path::default();
-    log::each_line(fold.conn, file, |line_key, raw| {
+    log::each_line_left(fold.conn, file, |line_key, raw| {
         let line = context::parse(raw);
         path.is_used |= !path.is_used && context::is_used(raw);
         for (kind, detail) in &line.problems {

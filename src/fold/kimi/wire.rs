@@ -17,7 +17,7 @@ pub(super) struct Wire {
 pub(super) fn fold(fold: &Fold<'_>) -> Result<Wire> {
     let mut search = TitleSearch::default();
     for file in fold.logs(|part| part == Part::Wire) {
-        log::each_line(fold.conn, file, |_, raw| {
+        log::each_line_left(fold.conn, file, |_, raw| {
             search.take(raw);
             Ok(())
         })?;
@@ -38,7 +38,7 @@ pub(super) fn fold(fold: &Fold<'_>) -> Result<Wire> {
 fn follow(fold: &Fold<'_>, file: &FileRow, agent: Option<&str>) -> Result<()> {
     let (conn, session) = (fold.conn, fold.session);
     let mut turn: Option<i64> = None;
-    log::each_line(conn, file, |line_key, raw| {
+    log::each_line_left(conn, file, |line_key, raw| {
         let WireLine { message_type, at, turn: begins, call, result, problems } = wire::parse(raw);
         for (kind, detail) in &problems {
             fold.note(Some(file), Some(line_key), *kind, detail)?;
