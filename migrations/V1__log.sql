@@ -77,7 +77,7 @@ CREATE TABLE chunks (
     checksum  INTEGER NOT NULL              -- as of a line
 ) STRICT;
 
--- Lines that a recovered database lacks, as ranges of keys. What reads the
+-- Lines and chunks that a recovered database lacks, as ranges of keys. What reads the
 -- meaning of a log passes them over; what gives its bytes stops there.
 CREATE TABLE gaps (
     first_key INTEGER NOT NULL PRIMARY KEY,

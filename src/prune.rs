@@ -52,7 +52,7 @@ impl Store {
                     problems::delete_file_problems(tx, file_id)?;
                     files::delete_file(tx, file_id)?;
                     pruned.files += 1;
-                    pruned.bytes += size;
+                    pruned.bytes = pruned.bytes.saturating_add(size);
                     if BATCH_BYTES <= pruned.bytes {
                         break;
                     }
@@ -64,7 +64,7 @@ impl Store {
                 return Ok(report);
             }
             report.files += pruned.files;
-            report.bytes += pruned.bytes;
+            report.bytes = report.bytes.saturating_add(pruned.bytes);
         }
     }
 }

@@ -156,7 +156,8 @@ impl Comparison<'_> {
             let detail = format!("the modification time is {time}, imported was {imported}");
             self.differ(&found.path, detail);
         }
-        self.report.bytes += known.size;
+        // A size is not believed here: the bytes are compared.
+        self.report.bytes = self.report.bytes.saturating_add(known.size);
         match walk.open_file(&found.path) {
             Ok((file, _)) => {
                 if let Some(detail) = compare_bytes(self.conn, known, file)? {

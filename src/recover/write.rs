@@ -130,11 +130,11 @@ pub(super) fn count_events(conn: &Connection) -> Result<u64> {
     Ok(count.unsigned_abs())
 }
 
-/// Notes which lines are missing, so that what their files mean can be folded without them.
+/// Notes which lines and chunks are missing, so that what their files mean can be folded without them.
 pub(super) fn gaps(conn: &Connection, losses: &[Loss], files: &Files) -> Result<()> {
     for loss in losses {
         let Some(file) = files.rows.get(&loss.file_id) else { continue };
-        for &(first, last) in loss.gaps.iter().filter(|_| file.kind == FileKind::Log) {
+        for &(first, last) in &loss.gaps {
             // Of what a chain begins with, its base holds the lines.
             let holder = if first < file.base_count { file.base_id } else { Some(file.file_id) };
             if let Some(holder) = holder {

@@ -154,7 +154,14 @@ fn behind_gap(conn: &Connection, key: i64) -> Result<Option<i64>> {
         .map(|last| last.saturating_add(1)))
 }
 
-/// Notes that a recovered database lacks the lines from one key to another.
+/// Whether a recovered database is known to lack some of a file.
+pub(crate) fn has_gaps(conn: &Connection, file_id: i64) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT 1 FROM gaps WHERE first_key BETWEEN ?1 AND ?2 LIMIT 1")?
+        .exists(keys(file_id))?)
+}
+
+/// Notes that a recovered database lacks the lines or chunks from one key to another.
 pub(crate) fn insert_gap(conn: &Connection, first: i64, last: i64) -> Result<()> {
     conn.prepare_cached(
         "INSERT INTO gaps (first_key, last_key)

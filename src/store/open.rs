@@ -17,7 +17,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -124,17 +124,16 @@ fn make(path: &Path) -> Result<()> {
             return Err(Error::JournalAlone(journal));
         }
     }
-    if !folder.exists() {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder)
-            .map_err(Error::io("make the folder", &folder))?;
-    }
-    let aside = tempfile::Builder::new()
+    make_folder(&folder)?;
+    // In a folder of its own, which goes with all that SQLite leaves there when it fails.
+    let room = tempfile::Builder::new()
         .prefix(".sessile-new-")
-        .tempfile_in(&folder)
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir_in(&folder)
         .map_err(Error::io("write into", &folder))?;
+    let aside = tempfile::Builder::new()
+        .tempfile_in(room.path())
+        .map_err(Error::io("write into", room.path()))?;
     let mut conn = connection(aside.path(), Access::Write).map_err(unopenable(path))?;
     conn.execute_batch(PAGE_SIZE)?;
     schema::create(&mut conn)?;
@@ -151,9 +150,23 @@ fn make(path: &Path) -> Result<()> {
         Err(err) => return Err(Error::io("make", path)(err.error)),
     }
     // The name survives a power cut, too.
-    File::open(&folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(Error::io("write into", &folder))
+    sync_folder(&folder)
+}
+
+/// Makes a folder and those that lead to it, for its owner alone; they survive a power cut.
+fn make_folder(folder: &Path) -> Result<()> {
+    let is_missing = |folder: &&Path| *folder != Path::new("") && !folder.exists();
+    let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(Error::io("make the folder", folder))?;
+    missing.into_iter().rev().try_for_each(|made| sync_folder(&parent_folder(made)))
+}
+
+fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io("write into", folder))
 }
 
 fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {

@@ -143,6 +143,7 @@ impl Sound {
             return wrong;
         }
         match crate::states::look(&self.place, &new) {
+            Err(why) if outcome.code() == Some(1) => wrong.extend(self.incomplete(&new, &why)),
             Err(why) => wrong.push(format!("the new store: {why}")),
             Ok(dump) if outcome.is_done() => {
                 let known = Known::of(&String::from_utf8_lossy(&self.answers["dump"]));
@@ -163,6 +164,18 @@ impl Sound {
                 wrong.push(format!("recover presents {name} as whole: {}", head(&said)));
             }
         }
+        wrong
+    }
+
+    /// A store that was recovered in part: `check` names what its files lack, and nothing else.
+    fn incomplete(&self, new: &Path, why: &str) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let check = Run::on(&self.place, new, ["check"]).outcome();
+        let is_known = |line: &str| line.starts_with("file ") || line.starts_with("path ");
+        if check.code() != Some(1) || !check.text().lines().all(is_known) {
+            wrong.push(format!("the new store: {why}"));
+        }
+        wrong.extend(Run::on(&self.place, new, ["dump"]).outcome().misbehaved());
         wrong
     }
 

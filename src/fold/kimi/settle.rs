@@ -78,10 +78,11 @@ pub(crate) fn registry(conn: &Connection, source_id: i64) -> Result<Registry> {
 /// Longest document that is read as one of Kimi's: what is longer is none of its making.
 const MAX_DOCUMENT: u64 = 64 << 20;
 
-/// The content of a document, whole; of one that is too long, nothing, which is no JSON.
+/// The content of a document, whole; nothing, which is no JSON, of one that is
+/// too long, or of which a recovered database lacks a part.
 pub(crate) fn document(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
     let mut content = Vec::new();
-    if MAX_DOCUMENT < file.size {
+    if MAX_DOCUMENT < file.size || log::has_gaps(conn, file.file_id)? {
         return Ok(content);
     }
     log::each_chunk(conn, file, |_, raw| {
