@@ -48,7 +48,7 @@ CREATE TABLE sessions (
     leaf_id             TEXT,             -- the active entry; may name none
     entry_count         INTEGER NOT NULL, -- entries in file order, replaced ones included
     last_entry_key      INTEGER,          -- the last of them
-    first_entry_key     INTEGER,          -- the entry that first_message previews; its line, where a list goes by the file
+    preview_line_key    INTEGER,          -- the line that first_message previews
 
     UNIQUE (source_id, path)
 ) STRICT;

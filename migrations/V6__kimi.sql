@@ -3,7 +3,6 @@
 --
 -- Contexts have no ids. An entry's id is made of its content and of what stands
 -- before it, so that what two contexts of a session begin with is one trunk.
--- The entry's key counts the entries of the session; its line_key is always set.
 
 PRAGMA user_version = 6;
 

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::context;
 use crate::error::{Error, Result};
 use crate::format::Transcript;
-use crate::model::{Entry, SessionInfo, SessionKey, Timestamp};
+use crate::model::{Entry, Message, SessionInfo, SessionKey, Timestamp};
 use crate::store::{Store, entries, log, records, sessions};
 
 /// The active branch of a session, at one moment.
@@ -28,8 +28,9 @@ pub struct CapturedEntry {
     pub entry: Entry,
     /// Its line, byte for byte, terminator included.
     pub line: Vec<u8>,
-    /// The message it adds to the conversation, as JSON that every common reader takes.
-    pub message: Option<String>,
+    /// The messages it adds to the conversation, as the context has them: one,
+    /// none, or for a compaction of pi also the system message.
+    pub messages: Vec<Message>,
 }
 
 impl Store {
@@ -59,14 +60,12 @@ impl Store {
                 .into_iter()
                 .map(|key| log::line(conn, key))
                 .collect::<Result<_>>()?;
-            let mut entries = Vec::new();
-            for entry in context::branch(conn, session)? {
-                let line = log::line(conn, entry.key)?;
-                let instead = context::raw_reference(&info.file, entry.line);
-                let message =
-                    info.format.messages(info.version.as_ref(), &line, None, &instead).pop();
-                entries.push(CapturedEntry { entry, line, message });
-            }
+            let branch = context::branch_with_messages(conn, &info)?.into_iter();
+            let entries = branch.map(|(entry, messages)| {
+                let line = log::line(conn, entry.line_key)?;
+                Ok(CapturedEntry { entry, line, messages })
+            });
+            let entries = entries.collect::<Result<_>>()?;
             Ok(CapturedBranch { info, system_prompts, entries })
         })
     }
@@ -112,7 +111,8 @@ impl Store {
     ///
     /// 0 is before the first line. Go on with the [`line`](Entry::line) of the
     /// last entry returned. An entry whose id a later line repeats stands at
-    /// that line.
+    /// that line. Of a Kimi session, the file is its context: sub-agents and
+    /// contexts that were rotated away have lines of their own.
     ///
     /// # Errors
     ///
@@ -142,15 +142,7 @@ impl Store {
         self.read(|conn| {
             let (file, _) = sessions::file_of(conn, session)?
                 .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
-            let mut found = Vec::new();
-            // A local chain begins with lines of another.
-            if let Some(base_id) = file.base_id.filter(|_| line < file.base_count) {
-                let base = log::key(base_id, line)..log::key(base_id, file.base_count);
-                found = entries::in_range(conn, session, base, limit)?;
-            }
-            let own = log::key(file.file_id, line)..log::key(file.file_id + 1, 0);
-            found.extend(entries::in_range(conn, session, own, limit - found.len())?);
-            Ok(found)
+            entries::after(conn, session, &file, line, limit)
         })
     }
 }

@@ -14,9 +14,10 @@ use crate::model::SessionKey;
 use crate::store::{files, projections};
 
 /// Tables that are a fold over the log, and the order of their rows.
-pub(super) const PROJECTIONS: [(&str, &str); 19] = [
+pub(super) const PROJECTIONS: [(&str, &str); 20] = [
     ("metadata", "key"),
     ("entries", "entry_key"),
+    ("runs", "first_key"),
     ("compactions", "entry_key"),
     ("settings", "entry_key"),
     ("usages", "entry_key"),

@@ -223,7 +223,7 @@ pub struct Entry {
     pub label: Option<String>,
     /// Place of its line in the file, from 1.
     pub line: u32,
-    pub(crate) key: i64,
+    pub(crate) line_key: i64,
 }
 
 /// Something that the user asked, as Kimi counts: from its prompt to the next one's.

@@ -108,7 +108,7 @@ impl Session {
                 .ok_or_else(|| Error::EntryNotFound { entry_id: entry_id.to_owned() })?;
             let mut path = paths::path(tx, self.key, entry_key, usize::MAX)?;
             let text = match path.pop_if(|entry| is_prompt(entry)) {
-                Some(prompt) => source.info.format.full_text(&log::line(tx, prompt.key)?),
+                Some(prompt) => source.info.format.full_text(&log::line(tx, prompt.line_key)?),
                 None => String::new(),
             };
             Ok((self.make_of_path(tx, &source, &path)?, text))
@@ -144,7 +144,7 @@ impl Session {
             copy.push(line.as_bytes(), None)?;
         }
         for entry in path {
-            let raw = log::line(tx, entry.key)?;
+            let raw = log::line(tx, entry.line_key)?;
             let record = source.info.format.parse(&raw);
             let leans = record.entry.as_ref().is_some_and(|new| match source.is_chain {
                 true => leans(new),

@@ -150,7 +150,7 @@ impl Session {
         }
         let mut last: Option<&str> = None;
         for entry in path.iter().filter(|entry| entry.entry_type != "label") {
-            let raw = log::line(tx, entry.key)?;
+            let raw = log::line(tx, entry.line_key)?;
             let kept = entries::first_kept_of(tx, self.key, &entry.id)?;
             let kept = kept.as_ref().map(stored_text);
             let kept = kept.as_deref().and_then(|kept| stands_for.get(kept).copied());

@@ -2,21 +2,63 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::log::{line_number, position};
-use crate::error::Result;
+use super::files::FileRow;
+use super::log::{self, line_number};
+use super::runs::{self, Above};
+use crate::error::{Error, Result};
 use crate::model::{Entry, SessionKey, Stored, Timestamp};
+
+/// The key of an entry: those of a session lie together, in the order in which they came.
+pub(crate) fn key(session: SessionKey, ordinal: u32) -> i64 {
+    (session.0 << 32) | i64::from(ordinal)
+}
+
+/// The first and the last key that an entry of a session can have.
+pub(crate) fn keys(session: SessionKey) -> [i64; 2] {
+    [key(session, 0), key(session, u32::MAX)]
+}
+
+/// The place of an entry among those of its session, from 0.
+pub(crate) fn ordinal(key: i64) -> u32 {
+    (key & 0xFFFF_FFFF) as u32
+}
+
+/// Entries that a session has: the ordinal of the next one.
+pub(crate) fn count(conn: &Connection, session: SessionKey) -> Result<u32> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT max(entry_key) AS last_key FROM entries WHERE entry_key BETWEEN ?1 AND ?2",
+        )?
+        .query_row(keys(session), |row| row.get::<_, Option<i64>>("last_key"))?
+        .map_or(0, |last| ordinal(last).saturating_add(1)))
+}
+
+/// The same, counted one by one: where room is made for each, a key that was
+/// made to lie far off must not ask for gigabytes.
+pub(crate) fn count_all(conn: &Connection, session: SessionKey) -> Result<u32> {
+    let found: i64 = conn
+        .prepare_cached(
+            "SELECT count(*) AS entries FROM entries WHERE entry_key BETWEEN ?1 AND ?2",
+        )?
+        .query_row(keys(session), |row| row.get("entries"))?;
+    if found == i64::from(count(conn, session)?) {
+        Ok(u32::try_from(found).unwrap_or(u32::MAX))
+    } else {
+        let session = session.0;
+        Err(Error::Damaged(format!("the entries of session {session} have gaps; rebuild the store")))
+    }
+}
 
 /// An entry as the fold writes it.
 #[derive(Debug)]
 pub(crate) struct EntryRow<'a> {
     pub(crate) entry_key: i64,
-    /// The line that it stands in, where that is not the entry's key.
-    pub(crate) line_key: Option<i64>,
+    /// The line that it stands in.
+    pub(crate) line_key: i64,
     pub(crate) session: SessionKey,
     pub(crate) entry_id: &'a str,
     pub(crate) id_made: bool,
-    pub(crate) parent_key: Option<i64>,
-    pub(crate) parent_id: Option<&'a str>,
+    pub(crate) above: Above<'a>,
     pub(crate) entry_type: &'a str,
     pub(crate) role: Option<&'a str>,
     pub(crate) message_id: Option<&'a Stored>,
@@ -28,9 +70,9 @@ pub(crate) fn insert_entry(conn: &Connection, entry: &EntryRow<'_>) -> Result<bo
     let inserted = conn
         .prepare_cached(
             // By place: to look up names took 8 % of the time of an import.
-            "INSERT INTO entries (entry_key, line_key, session_key, entry_id, id_made, parent_key,
-                                  parent_id, type, role, message_id, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+            "INSERT INTO entries (entry_key, line_key, session_key, entry_id, id_made, type, role,
+                                  message_id, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
              ON CONFLICT (session_key, entry_id) DO NOTHING",
         )?
         .execute((
@@ -39,36 +81,35 @@ pub(crate) fn insert_entry(conn: &Connection, entry: &EntryRow<'_>) -> Result<bo
             entry.session,
             entry.entry_id,
             entry.id_made,
-            entry.parent_key,
-            entry.parent_id,
             entry.entry_type,
             entry.role,
             entry.message_id,
             entry.created_at,
         ))?;
+    if 0 < inserted {
+        runs::insert_parent(conn, entry.session, entry.entry_key, entry.above)?;
+    }
     Ok(0 < inserted)
 }
 
-/// Lets the entry `key` hold what a later line with the same id says; `entry.entry_key` is that line's.
+/// Lets the entry `key` say what a later line with the same id says.
 pub(crate) fn replace_entry(conn: &Connection, key: i64, entry: &EntryRow<'_>) -> Result<()> {
     conn.prepare_cached(
         "UPDATE entries
-         SET line_key = :line_key, id_made = :id_made, parent_key = :parent_key,
-             parent_id = :parent_id, type = :type, role = :role, message_id = :message_id,
-             created_at = :created_at
+         SET line_key = :line_key, id_made = :id_made, type = :type, role = :role,
+             message_id = :message_id, created_at = :created_at
          WHERE entry_key = :entry_key",
     )?
     .execute(named_params! {
         ":entry_key": key,
-        ":line_key": entry.entry_key,
+        ":line_key": entry.line_key,
         ":id_made": entry.id_made,
-        ":parent_key": entry.parent_key,
-        ":parent_id": entry.parent_id,
         ":type": entry.entry_type,
         ":role": entry.role,
         ":message_id": entry.message_id,
         ":created_at": entry.created_at,
     })?;
+    runs::replace_parent(conn, entry.session, key, entry.above)?;
     // What the line before said goes with it.
     conn.prepare_cached("DELETE FROM compactions WHERE entry_key = ?1")?.execute([key])?;
     conn.prepare_cached("DELETE FROM settings WHERE entry_key = ?1")?.execute([key])?;
@@ -76,57 +117,10 @@ pub(crate) fn replace_entry(conn: &Connection, key: i64, entry: &EntryRow<'_>) -
     Ok(())
 }
 
-/// Gives the orphans that wait for this entry their parent; returns how many there were.
-pub(crate) fn adopt_orphans(
-    conn: &Connection,
-    session: SessionKey,
-    entry_key: i64,
-    entry_id: &str,
-) -> Result<usize> {
-    Ok(conn
-        .prepare_cached(
-            "UPDATE entries
-             SET parent_key = :entry_key, parent_id = NULL
-             WHERE session_key = :session_key
-               AND parent_id = :entry_id
-               AND entry_id <> :entry_id",
-        )?
-        .execute(named_params! {
-            ":entry_key": entry_key,
-            ":session_key": session,
-            ":entry_id": entry_id,
-        })?)
-}
-
-/// The entry whose id is empty, of the session that an entry belongs to.
-pub(crate) fn nameless(conn: &Connection, entry_key: i64) -> Result<Option<i64>> {
-    Ok(conn
-        .prepare_cached(
-            "SELECT nameless.entry_key
-             FROM entries AS entry
-             JOIN entries AS nameless
-               ON nameless.session_key = entry.session_key AND nameless.entry_id = ''
-             WHERE entry.entry_key = ?1",
-        )?
-        .query_row([entry_key], |row| row.get("entry_key"))
-        .optional()?)
-}
-
-/// Whether any entry of the session names a parent that is not there.
-pub(crate) fn has_orphans(conn: &Connection, session: SessionKey) -> Result<bool> {
-    Ok(conn
-        .prepare_cached(
-            "SELECT 1 FROM entries WHERE session_key = ?1 AND parent_id IS NOT NULL LIMIT 1",
-        )?
-        .exists([session])?)
-}
-
 /// The line that an entry stands in.
 pub(crate) fn line_key(conn: &Connection, entry_key: i64) -> Result<i64> {
     Ok(conn
-        .prepare_cached(
-            "SELECT ifnull(line_key, entry_key) AS line_key FROM entries WHERE entry_key = ?1",
-        )?
+        .prepare_cached("SELECT line_key FROM entries WHERE entry_key = ?1")?
         .query_row([entry_key], |row| row.get("line_key"))?)
 }
 
@@ -167,12 +161,12 @@ pub(crate) fn has_conversation(conn: &Connection, session: SessionKey) -> Result
         .prepare_cached(
             "SELECT 1
              FROM entries
-             WHERE session_key = ?1
+             WHERE entry_key BETWEEN ?1 AND ?2
                AND type = 'message'
                AND role IN ('user', 'assistant', 'tool')
              LIMIT 1",
         )?
-        .exists([session])?)
+        .exists(keys(session))?)
 }
 
 /// What a compaction names as the first message that it keeps.
@@ -224,153 +218,130 @@ pub(crate) fn entries_by_message_id(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The entry of a key.
 pub(crate) fn entry(conn: &Connection, entry_key: i64) -> Result<Option<Entry>> {
-    Ok(conn
-        .prepare_cached(
-            "SELECT ifnull(entry.line_key, entry.entry_key) AS line_key, entry.entry_id, parent.entry_id AS parent_id, entry.type,
-                    entry.role, entry.created_at, label.label
-             FROM entries AS entry
-             LEFT JOIN entries AS parent ON parent.entry_key = entry.parent_key
-             LEFT JOIN labels AS label ON label.session_key = entry.session_key
-                                      AND label.target_id = entry.entry_id
-             WHERE entry.entry_key = ?1",
-        )?
-        .query_row([entry_key], entry_from_row)
-        .optional()?)
+    Ok(conn.prepare_cached(ENTRY)?.query_row([entry_key], entry_from_row).optional()?)
 }
 
-/// Entries of a session whose line is within a range of keys, in file order.
-pub(crate) fn in_range(
+/// The entries of these keys, in their order.
+pub(crate) fn entries(conn: &Connection, keys: &[i64]) -> Result<Vec<Entry>> {
+    let mut stmt = conn.prepare_cached(ENTRY)?;
+    let mut entries = Vec::with_capacity(keys.len());
+    for key in keys {
+        entries.extend(stmt.query_row([key], entry_from_row).optional()?);
+    }
+    Ok(entries)
+}
+
+pub(crate) const ENTRY: &str = "
+    SELECT entry.line_key, entry.entry_id, parent.entry_id AS parent_id, entry.type, entry.role,
+           entry.created_at, label.label
+    FROM entries AS entry
+    LEFT JOIN runs AS run ON run.first_key = entry.entry_key
+    LEFT JOIN entries AS parent
+           ON parent.entry_key = iif(run.first_key IS NULL, entry.entry_key - 1, run.parent_key)
+    LEFT JOIN labels AS label ON label.session_key = entry.session_key
+                             AND label.target_id = entry.entry_id
+    WHERE entry.entry_key = ?1";
+
+/// Entries that stand behind the first `line` lines of a chain, in its order,
+/// each at the line that counts.
+pub(crate) fn after(
     conn: &Connection,
     session: SessionKey,
-    keys: std::ops::Range<i64>,
+    chain: &FileRow,
+    line: u32,
     limit: usize,
 ) -> Result<Vec<Entry>> {
-    // Only where an id was repeated does an entry stand elsewhere than its key says.
-    let repeats = conn
-        .prepare_cached("SELECT 1 FROM problems WHERE session_key = ?1 AND kind = 'duplicate-id'")?
-        .exists([session])?;
-    let mut stmt = conn.prepare_cached(if repeats { LINES_IN_RANGE } else { KEYS_IN_RANGE })?;
-    let rows = stmt.query_map(
-        named_params! {
-            ":first": keys.start,
-            ":end": keys.end,
-            ":session_key": session,
-            ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
-        },
-        entry_from_row,
-    )?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    if !ascends(conn, session)? {
+        return after_by_line(conn, session, chain, line, limit);
+    }
+    // The first of them can be sought by halves.
+    let count = count(conn, session)?;
+    let (mut start, mut end) = (0, count);
+    while start < end {
+        let middle = start + (end - start) / 2;
+        if log::position(line_key(conn, key(session, middle))?) < line {
+            start = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    let keys: Vec<i64> = (start..count).take(limit).map(|n| key(session, n)).collect();
+    entries(conn, &keys)
 }
 
-const KEYS_IN_RANGE: &str = "
-    SELECT entry.entry_key AS line_key, entry.entry_id, parent.entry_id AS parent_id, entry.type,
-           entry.role, entry.created_at, label.label
-    FROM entries AS entry NOT INDEXED
-    LEFT JOIN entries AS parent ON parent.entry_key = entry.parent_key
-    LEFT JOIN labels AS label ON label.session_key = entry.session_key
-                             AND label.target_id = entry.entry_id
-    WHERE entry.entry_key >= :first
-      AND entry.entry_key < :end
-      AND entry.session_key = :session_key
-    ORDER BY entry.entry_key
-    LIMIT :limit";
+/// The same where entries are to be put into the order of their lines.
+fn after_by_line(
+    conn: &Connection,
+    session: SessionKey,
+    chain: &FileRow,
+    line: u32,
+    limit: usize,
+) -> Result<Vec<Entry>> {
+    let [first, last] = keys(session);
+    let mut stmt = conn.prepare_cached(
+        "SELECT stood.entry_key, stood.line_key
+         FROM (SELECT entry_key, line_key
+               FROM entries
+               WHERE entry_key BETWEEN :first AND :last
+               UNION ALL
+               SELECT entry_key, line_key
+               FROM entry_lines
+               WHERE session_key = :session_key) AS stood
+         WHERE stood.line_key >> 32 IN (:file_id, :base_id)
+           AND stood.line_key & 0xFFFFFFFF >= :line
+         ORDER BY stood.line_key & 0xFFFFFFFF
+         LIMIT :limit",
+    )?;
+    let rows = stmt.query_map(
+        named_params! {
+            ":first": first,
+            ":last": last,
+            ":session_key": session,
+            ":file_id": chain.file_id,
+            ":base_id": chain.base_id,
+            ":line": line,
+            ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
+        },
+        |row| Ok((row.get("entry_key")?, row.get("line_key")?)),
+    )?;
+    let mut found = Vec::new();
+    for row in rows {
+        let (entry_key, line_key) = row?;
+        let entry = entry(conn, entry_key)?;
+        found.extend(entry.map(|entry| Entry { line: line_number(line_key), line_key, ..entry }));
+    }
+    Ok(found)
+}
 
-const LINES_IN_RANGE: &str = "
-    SELECT ifnull(entry.line_key, entry.entry_key) AS line_key, entry.entry_id,
-           parent.entry_id AS parent_id, entry.type, entry.role, entry.created_at, label.label
-    FROM entries AS entry INDEXED BY entries_by_id
-    LEFT JOIN entries AS parent ON parent.entry_key = entry.parent_key
-    LEFT JOIN labels AS label ON label.session_key = entry.session_key
-                             AND label.target_id = entry.entry_id
-    WHERE entry.session_key = :session_key
-      AND ifnull(entry.line_key, entry.entry_key) >= :first
-      AND ifnull(entry.line_key, entry.entry_key) < :end
-    ORDER BY ifnull(entry.line_key, entry.entry_key)
-    LIMIT :limit";
+/// Whether lines and entries ascend together: there is one log, and no line of
+/// it repeats the id of another.
+fn ascends(conn: &Connection, session: SessionKey) -> Result<bool> {
+    let is_mixed = conn
+        .prepare_cached(
+            "SELECT 1 FROM problems WHERE session_key = ?1 AND kind = 'duplicate-id'
+             UNION ALL
+             SELECT 1 FROM contexts WHERE session_key = ?1",
+        )?
+        .exists([session])?;
+    Ok(!is_mixed)
+}
 
 /// Whether any entry of the session has an id of its own.
 pub(crate) fn has_given_ids(conn: &Connection, session: SessionKey) -> Result<bool> {
     Ok(conn
-        .prepare_cached("SELECT 1 FROM entries WHERE session_key = ?1 AND id_made = 0 LIMIT 1")?
-        .exists([session])?)
+        .prepare_cached(
+            "SELECT 1 FROM entries WHERE entry_key BETWEEN ?1 AND ?2 AND id_made = 0 LIMIT 1",
+        )?
+        .exists(keys(session))?)
 }
 
 /// The id of an entry, and the line that it stands in.
 pub(crate) fn id_and_line(conn: &Connection, entry_key: i64) -> Result<(String, i64)> {
     Ok(conn
-        .prepare_cached(
-            "SELECT entry_id, ifnull(line_key, entry_key) AS line_key
-             FROM entries
-             WHERE entry_key = ?1",
-        )?
+        .prepare_cached("SELECT entry_id, line_key FROM entries WHERE entry_key = ?1")?
         .query_row([entry_key], |row| Ok((row.get("entry_id")?, row.get("line_key")?)))?)
-}
-
-/// Children of an entry, in file order.
-pub(crate) fn children(conn: &Connection, parent_key: i64) -> Result<Vec<Entry>> {
-    let mut stmt = conn.prepare_cached(CHILDREN)?;
-    let rows = stmt.query_map([parent_key], entry_from_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-pub(crate) const CHILDREN: &str = "
-    SELECT ifnull(entry.line_key, entry.entry_key) AS line_key, entry.entry_id, parent.entry_id AS parent_id, entry.type, entry.role,
-           entry.created_at, label.label
-    FROM (SELECT entry_key
-          FROM entries
-          WHERE entry_key = ?1 + 1
-            AND parent_key = ?1
-          UNION ALL
-          SELECT entry_key
-          FROM entries
-          WHERE parent_key = ?1
-            AND parent_key <> entry_key - 1) AS child
-    JOIN entries AS entry ON entry.entry_key = child.entry_key
-    JOIN entries AS parent ON parent.entry_key = entry.parent_key
-    LEFT JOIN labels AS label ON label.session_key = entry.session_key
-                             AND label.target_id = entry.entry_id
-    ORDER BY entry.entry_key";
-
-/// Roots of a session, orphans among them, in file order.
-pub(crate) fn roots(conn: &Connection, session: SessionKey) -> Result<Vec<Entry>> {
-    let mut stmt = conn.prepare_cached(ROOTS)?;
-    let rows = stmt.query_map([session], entry_from_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-pub(crate) const ROOTS: &str = "
-    SELECT ifnull(entry.line_key, entry.entry_key) AS line_key, entry.entry_id, NULL AS parent_id, entry.type, entry.role,
-           entry.created_at, label.label
-    FROM entries AS entry
-    LEFT JOIN labels AS label ON label.session_key = entry.session_key
-                             AND label.target_id = entry.entry_id
-    WHERE entry.session_key = ?1
-      AND entry.parent_key IS NULL
-    ORDER BY entry.entry_key";
-
-/// Entries without children, in file order.
-pub(crate) fn leaves(conn: &Connection, session: SessionKey) -> Result<Vec<Entry>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT ifnull(entry.line_key, entry.entry_key) AS line_key, entry.entry_id, parent.entry_id AS parent_id, entry.type,
-                entry.role, entry.created_at, label.label
-         FROM entries AS entry INDEXED BY entries_by_id
-         LEFT JOIN entries AS parent ON parent.entry_key = entry.parent_key
-         LEFT JOIN labels AS label ON label.session_key = entry.session_key
-                                  AND label.target_id = entry.entry_id
-         WHERE entry.session_key = ?1
-           AND NOT EXISTS (SELECT 1
-                           FROM entries AS child
-                           WHERE child.entry_key = entry.entry_key + 1
-                             AND child.parent_key = entry.entry_key)
-           AND NOT EXISTS (SELECT 1
-                           FROM entries AS child
-                           WHERE child.parent_key = entry.entry_key
-                             AND child.parent_key <> child.entry_key - 1)
-         ORDER BY entry.entry_key",
-    )?;
-    let rows = stmt.query_map([session], entry_from_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn entry_id(conn: &Connection, entry_key: i64) -> Result<String> {
@@ -379,61 +350,21 @@ pub(crate) fn entry_id(conn: &Connection, entry_key: i64) -> Result<String> {
         .query_row([entry_key], |row| row.get("entry_id"))?)
 }
 
-/// Hands the keys of a session's entries to `each`, the last in file order first.
-pub(crate) fn each_key_backwards(
-    conn: &Connection,
-    session: SessionKey,
-    mut each: impl FnMut(i64) -> Result<()>,
-) -> Result<()> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT entry_key
-         FROM entries INDEXED BY entries_by_id
-         WHERE session_key = ?1
-         ORDER BY entry_key DESC",
-    )?;
-    let mut rows = stmt.query([session])?;
-    while let Some(row) = rows.next()? {
-        each(row.get("entry_key")?)?;
-    }
-    Ok(())
-}
-
-/// Lines and ids of a session's entries, in file order.
+/// Lines and ids of a session's entries, in the order of keys.
 pub(crate) fn lines_and_ids(conn: &Connection, session: SessionKey) -> Result<Vec<(i64, String)>> {
     let mut stmt = conn.prepare_cached(
-        "SELECT ifnull(line_key, entry_key) AS line_key, entry_id
-         FROM entries INDEXED BY entries_by_id
-         WHERE session_key = ?1
+        "SELECT line_key, entry_id
+         FROM entries
+         WHERE entry_key BETWEEN ?1 AND ?2
          ORDER BY entry_key",
     )?;
-    let rows = stmt.query_map([session], |row| Ok((row.get("line_key")?, row.get("entry_id")?)))?;
+    let rows =
+        stmt.query_map(keys(session), |row| Ok((row.get("line_key")?, row.get("entry_id")?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Stands for the parent of an entry that has none.
-pub(crate) const NO_PARENT: u32 = u32::MAX;
-
-/// The parent of each entry of a session, both by position in its file.
-pub(crate) fn parents(conn: &Connection, session: SessionKey) -> Result<Vec<u32>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT entry_key, parent_key
-         FROM entries INDEXED BY entries_by_id
-         WHERE session_key = ?1 AND parent_key IS NOT NULL",
-    )?;
-    let mut rows = stmt.query([session])?;
-    let mut parents = Vec::new();
-    while let Some(row) = rows.next()? {
-        let at = position(row.get("entry_key")?) as usize;
-        if parents.len() <= at {
-            parents.resize(at + 1, NO_PARENT);
-        }
-        parents[at] = position(row.get("parent_key")?);
-    }
-    Ok(parents)
-}
-
 fn entry_from_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let key: i64 = row.get("line_key")?;
+    let line_key: i64 = row.get("line_key")?;
     Ok(Entry {
         id: row.get("entry_id")?,
         parent_id: row.get("parent_id")?,
@@ -441,7 +372,7 @@ fn entry_from_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
         role: row.get("role")?,
         created_at: row.get("created_at")?,
         label: row.get::<_, Option<Stored>>("label")?.map(|label| label.to_text()),
-        line: line_number(key),
-        key,
+        line: line_number(line_key),
+        line_key,
     })
 }

@@ -33,7 +33,7 @@ pub(crate) struct Head {
     pub(crate) leaf_id: Option<String>,
     pub(crate) entry_count: i64,
     pub(crate) last_entry_key: Option<i64>,
-    pub(crate) first_entry_key: Option<i64>,
+    pub(crate) preview_line_key: Option<i64>,
 }
 
 impl Head {
@@ -63,8 +63,24 @@ impl Head {
             leaf_id: None,
             entry_count: 0,
             last_entry_key: None,
-            first_entry_key: None,
+            preview_line_key: None,
         }
+    }
+}
+
+impl Head {
+    /// Whether it differs from an earlier one only in what an append moves.
+    fn goes_on(&self, before: &Self) -> bool {
+        let moved = Self {
+            activity_at: self.activity_at,
+            modified_at: self.modified_at,
+            message_count: self.message_count,
+            leaf_id: self.leaf_id.clone(),
+            entry_count: self.entry_count,
+            last_entry_key: self.last_entry_key,
+            ..before.clone()
+        };
+        moved == *self
     }
 }
 
@@ -73,7 +89,7 @@ pub(crate) fn head(conn: &Connection, session: SessionKey) -> Result<Head> {
         "SELECT header, session_id, version, workspace_id, created_at, activity_at, modified_at,
                 parent_session_id, parent_session_path, name, provider, model, reasoning_effort,
                 title, first_message, message_count, search_text, archived_at, archive_exempt,
-                trashed_at, is_listed, leaf_id, entry_count, last_entry_key, first_entry_key
+                trashed_at, is_listed, leaf_id, entry_count, last_entry_key, preview_line_key
          FROM sessions
          WHERE session_key = ?1",
     )?
@@ -110,16 +126,7 @@ pub(crate) fn update_head(
     head: &Head,
     before: Option<&Head>,
 ) -> Result<()> {
-    let progress = |before: &Head| Head {
-        activity_at: head.activity_at,
-        modified_at: head.modified_at,
-        message_count: head.message_count,
-        leaf_id: head.leaf_id.clone(),
-        entry_count: head.entry_count,
-        last_entry_key: head.last_entry_key,
-        ..before.clone()
-    };
-    if before.is_some_and(|before| progress(before) == *head) {
+    if before.is_some_and(|before| head.goes_on(before)) {
         return update_progress(conn, session, head);
     }
     search::write(conn, session, &head.search_text)?;
@@ -134,7 +141,7 @@ pub(crate) fn update_head(
              search_text = :search_text, archived_at = :archived_at,
              archive_exempt = :archive_exempt, trashed_at = :trashed_at, is_listed = :is_listed,
              leaf_id = :leaf_id, entry_count = :entry_count,
-             last_entry_key = :last_entry_key, first_entry_key = :first_entry_key
+             last_entry_key = :last_entry_key, preview_line_key = :preview_line_key
          WHERE session_key = :session_key",
     )?
     .execute(named_params! {
@@ -163,7 +170,7 @@ pub(crate) fn update_head(
         ":leaf_id": head.leaf_id,
         ":entry_count": head.entry_count,
         ":last_entry_key": head.last_entry_key,
-        ":first_entry_key": head.first_entry_key,
+        ":preview_line_key": head.preview_line_key,
     })?;
     Ok(())
 }
@@ -195,6 +202,6 @@ fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
         leaf_id: row.get(21)?,
         entry_count: row.get(22)?,
         last_entry_key: row.get(23)?,
-        first_entry_key: row.get(24)?,
+        preview_line_key: row.get(24)?,
     })
 }

@@ -5,30 +5,41 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 use crate::error::Result;
 use crate::model::{Label, SessionKey, Stored};
 
-/// Sets a label. Where labels keep their place, one that is changed stands where it stood.
+/// A label as the fold writes it.
+#[derive(Debug)]
+pub(crate) struct LabelRow<'a> {
+    pub(crate) target_id: &'a str,
+    pub(crate) label: &'a Stored,
+    pub(crate) labelled_at: Option<&'a Stored>,
+    /// Its place in the order in which labels were set.
+    pub(crate) position: i64,
+    /// Whether one that is changed stays where it stood.
+    pub(crate) keeps_position: bool,
+    /// The line that set it; `None` where an event did.
+    pub(crate) line_key: Option<i64>,
+}
+
 pub(crate) fn set_label(
     conn: &Connection,
     session: SessionKey,
-    target_id: &str,
-    label: &Stored,
-    labelled_at: Option<&Stored>,
-    line_key: i64,
-    keeps_place: bool,
+    label: &LabelRow<'_>,
 ) -> Result<()> {
     conn.prepare_cached(
-        "INSERT INTO labels (session_key, target_id, label, labelled_at, line_key)
-         VALUES (:session_key, :target_id, :label, :labelled_at, :line_key)
+        "INSERT INTO labels (session_key, target_id, label, labelled_at, position, line_key)
+         VALUES (:session_key, :target_id, :label, :labelled_at, :position, :line_key)
          ON CONFLICT DO UPDATE
          SET label = excluded.label, labelled_at = excluded.labelled_at,
-             line_key = iif(:keeps_place, line_key, excluded.line_key)",
+             position = iif(:keeps_position, position, excluded.position),
+             line_key = excluded.line_key",
     )?
     .execute(named_params! {
         ":session_key": session,
-        ":target_id": target_id,
-        ":label": label,
-        ":labelled_at": labelled_at,
-        ":line_key": line_key,
-        ":keeps_place": keeps_place,
+        ":target_id": label.target_id,
+        ":label": label.label,
+        ":labelled_at": label.labelled_at,
+        ":position": label.position,
+        ":line_key": label.line_key,
+        ":keeps_position": label.keeps_position,
     })?;
     Ok(())
 }
@@ -79,7 +90,7 @@ pub(crate) fn each_label(
         "SELECT target_id, label, labelled_at
          FROM labels
          WHERE session_key = ?1
-         ORDER BY line_key",
+         ORDER BY position",
     )?;
     let mut rows = stmt.query([session])?;
     while let Some(row) = rows.next()? {
@@ -94,13 +105,13 @@ pub(crate) fn each_label(
     Ok(())
 }
 
-/// The ids that carry a label, and the line that set it, in the order in which they were set.
+/// The ids that carry a label set by a line, and that line, in the order in which they were set.
 pub(crate) fn label_lines(conn: &Connection, session: SessionKey) -> Result<Vec<(String, i64)>> {
     let mut stmt = conn.prepare_cached(
         "SELECT target_id, line_key
          FROM labels
-         WHERE session_key = ?1
-         ORDER BY line_key",
+         WHERE session_key = ?1 AND line_key IS NOT NULL
+         ORDER BY position",
     )?;
     let rows =
         stmt.query_map([session], |row| Ok((row.get("target_id")?, row.get("line_key")?)))?;

@@ -25,6 +25,7 @@ pub(crate) mod problems;
 pub(crate) mod projections;
 pub(crate) mod readable;
 pub(crate) mod records;
+pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod search;
 pub(crate) mod seen;

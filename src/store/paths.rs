@@ -1,23 +1,14 @@
-//! Walks from an entry up to its root.
-//!
-//! An entry's key is that of its line, and nearly every entry stands right
-//! behind its parent. So a walk reads the table backwards and passes by the
-//! few entries of other branches; where a parent is farther off, or comes later
-//! in the file, it begins again there. A recursive query seeks each parent by
-//! itself and keeps a table of all that it met, since a path may lead back to
-//! where it was, which is legal input: it took four to five times as long. Here only a
-//! parent that comes later can close a circle, and only then is looked back.
-
-use std::collections::HashSet;
+//! What stands on the path to an entry, range by range of keys.
 
 use rusqlite::{Connection, Row};
 
-use super::{entries, labels};
+use super::runs::{self, Stretch};
+use super::{entries, labels, log, records};
 use crate::error::Result;
-use crate::model::{Entry, SessionKey};
+use crate::model::{Entry, Runtime, SessionKey};
 
-/// Rows to pass by before a parent is sought instead: a seek costs about as much.
-const NEAR: usize = 16;
+/// Entries to pass by before the next range is sought instead: a seek costs about as much.
+const NEAR: i64 = 16;
 
 /// What the rules of restoring ask of an entry.
 #[derive(Debug)]
@@ -33,38 +24,57 @@ pub(crate) fn walk_up(
     leaf: i64,
     mut each: impl FnMut(Step<'_>) -> Result<bool>,
 ) -> Result<()> {
-    walk(conn, STEPS_UP, leaf, |entry_key, row| {
-        each(Step {
-            entry_key,
-            entry_type: row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?,
-            role: row.get_ref(3)?.as_str_or_null().map_err(rusqlite::Error::from)?,
-        })
+    let mut stmt = conn.prepare_cached(STEPS_UP)?;
+    runs::each_stretch(conn, leaf, |stretch| {
+        let mut rows = stmt.query([stretch.first, stretch.last])?;
+        while let Some(row) = rows.next()? {
+            let step = Step {
+                entry_key: row.get(0)?,
+                entry_type: row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?,
+                role: row.get_ref(2)?.as_str_or_null().map_err(rusqlite::Error::from)?,
+            };
+            if !each(step)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     })
 }
 
 /// Columns by their place, here and below: by name, they would cost more than the step.
 pub(crate) const STEPS_UP: &str = "
-    SELECT entry_key, parent_key, type, role
+    SELECT entry_key, type, role
     FROM entries
-    WHERE entry_key <= ?1
+    WHERE entry_key BETWEEN ?1 AND ?2
     ORDER BY entry_key DESC";
+
+/// The keys of the path to `leaf`, root first.
+pub(crate) fn keys(conn: &Connection, leaf: i64) -> Result<Vec<i64>> {
+    let path = runs::stretches(conn, leaf, usize::MAX)?;
+    let mut keys = Vec::new();
+    each_row(conn, LINES, &path, |row| {
+        keys.push(row.get(0)?);
+        Ok(())
+    })?;
+    Ok(keys)
+}
 
 /// The lines of the path to `leaf`, root first.
 pub(crate) fn lines(conn: &Connection, leaf: i64) -> Result<Vec<i64>> {
+    let path = runs::stretches(conn, leaf, usize::MAX)?;
     let mut lines = Vec::new();
-    walk(conn, LINES_UP, leaf, |entry_key, row| {
-        lines.push(row.get::<_, Option<i64>>(2)?.unwrap_or(entry_key));
-        Ok(true)
+    each_row(conn, LINES, &path, |row| {
+        lines.push(row.get(1)?);
+        Ok(())
     })?;
-    lines.reverse();
     Ok(lines)
 }
 
-pub(crate) const LINES_UP: &str = "
-    SELECT entry_key, parent_key, line_key
+pub(crate) const LINES: &str = "
+    SELECT entry_key, line_key
     FROM entries
-    WHERE entry_key <= ?1
-    ORDER BY entry_key DESC";
+    WHERE entry_key BETWEEN ?1 AND ?2
+    ORDER BY entry_key";
 
 /// The last `limit` entries of the path to `leaf`, root first.
 pub(crate) fn path(
@@ -73,115 +83,87 @@ pub(crate) fn path(
     leaf: i64,
     limit: usize,
 ) -> Result<Vec<Entry>> {
+    let stretches = runs::stretches(conn, leaf, limit)?;
     let mut path: Vec<Entry> = Vec::new();
-    if limit == 0 {
-        return Ok(path);
+    // The first entry's parent is not on the path, or stands on it already.
+    let mut above = match stretches.first() {
+        Some(stretch) => runs::parent(conn, stretch.first)?,
+        None => return Ok(path),
     }
-    let mut above = None;
-    walk(conn, ENTRIES_UP, leaf, |entry_key, row| {
-        let id: String = row.get(3)?;
-        if let Some(child) = path.last_mut() {
-            child.parent_id = Some(id.clone());
-        }
-        above = row.get(1)?;
-        let key = row.get::<_, Option<i64>>(2)?.unwrap_or(entry_key);
+    .map(|parent| entries::entry_id(conn, parent))
+    .transpose()?;
+    each_row(conn, ENTRIES, &stretches, |row| {
+        let id: String = row.get(2)?;
+        let line_key = row.get(1)?;
         path.push(Entry {
+            parent_id: above.replace(id.clone()),
             id,
-            parent_id: None,
-            entry_type: row.get(4)?,
-            role: row.get(5)?,
-            created_at: row.get(6)?,
+            entry_type: row.get(3)?,
+            role: row.get(4)?,
+            created_at: row.get(5)?,
             label: None,
-            line: super::log::line_number(key),
-            key,
+            line: log::line_number(line_key),
+            line_key,
         });
-        Ok(path.len() < limit)
+        Ok(())
     })?;
-    // A parent that is not on the path, or stands on it already.
-    if let (Some(first), Some(above)) = (path.last_mut(), above) {
-        first.parent_id = entries::entry(conn, above)?.map(|entry| entry.id);
-    }
     if labels::has_any(conn, session)? {
         for entry in &mut path {
             entry.label = labels::label(conn, session, &entry.id)?;
         }
     }
-    path.reverse();
     Ok(path)
 }
 
-pub(crate) const ENTRIES_UP: &str = "
-    SELECT entry_key, parent_key, line_key, entry_id, type, role, created_at
+pub(crate) const ENTRIES: &str = "
+    SELECT entry_key, line_key, entry_id, type, role, created_at
     FROM entries
-    WHERE entry_key <= ?1
-    ORDER BY entry_key DESC";
+    WHERE entry_key BETWEEN ?1 AND ?2
+    ORDER BY entry_key";
 
-/// Hands the rows from `leaf` up to its root to `each`; the first two columns
-/// of `sql` are the key of the entry and of its parent.
-fn walk(
+/// The settings that hold at an entry: of each kind, the last on its path.
+pub(crate) fn settings(conn: &Connection, leaf: i64) -> Result<Runtime> {
+    let mut found = Runtime::default();
+    runs::each_stretch(conn, leaf, |stretch| {
+        records::each_settings(conn, stretch.first, stretch.last, |settings| {
+            found.provider = found.provider.take().or(settings.provider);
+            found.model = found.model.take().or(settings.model);
+            found.reasoning_effort = found.reasoning_effort.take().or(settings.reasoning_effort);
+            Ok(found.model.is_none() || found.reasoning_effort.is_none())
+        })
+    })?;
+    Ok(found)
+}
+
+/// Hands the rows of a path to `each`, root first. The first column of `sql` is
+/// the entry's key.
+///
+/// Ranges that lie close together, as between side branches of few entries, are
+/// read as one, and what stands between them is passed by.
+fn each_row(
     conn: &Connection,
     sql: &str,
-    leaf: i64,
-    mut each: impl FnMut(i64, &Row<'_>) -> Result<bool>,
+    path: &[Stretch],
+    mut each: impl FnMut(&Row<'_>) -> Result<()>,
 ) -> Result<()> {
     let mut stmt = conn.prepare_cached(sql)?;
-    let nameless = entries::nameless(conn, leaf)?;
-    let mut walked = Walked::default();
-    let mut wanted = leaf;
-    'seek: loop {
-        let mut rows = stmt.query([wanted])?;
-        let mut passed = 0;
+    let is_near = |one: &Stretch, next: &Stretch| (1..=NEAR).contains(&(next.first - one.last));
+    for near in path.chunk_by(is_near) {
+        let (Some(first), Some(last)) = (near.first(), near.last()) else { continue };
+        let mut wanted = near.iter();
+        let mut stretch = *first;
+        let mut rows = stmt.query([first.first, last.last])?;
         while let Some(row) = rows.next()? {
             let key: i64 = row.get(0)?;
-            if key < wanted {
-                // No entry has this key.
-                return Ok(());
+            while stretch.last < key
+                && let Some(next) = wanted.next()
+            {
+                stretch = *next;
             }
-            if wanted < key {
-                passed += 1;
-                if NEAR < passed {
-                    continue 'seek;
-                }
-                continue;
-            }
-            passed = 0;
-            if !each(key, row)? {
-                return Ok(());
-            }
-            let Some(parent) = row.get(1)? else { return Ok(()) };
-            // An empty parent ends a path, though the tree hangs the entry under that id.
-            if nameless == Some(parent) || !walked.steps_on(key, parent) {
-                return Ok(());
-            }
-            wanted = parent;
-            if key < parent {
-                continue 'seek;
+            if stretch.first <= key {
+                each(row)?;
             }
         }
-        return Ok(());
     }
-}
-
-/// Where a walk has been.
-#[derive(Default)]
-struct Walked {
-    /// While every parent came earlier in the file.
-    backwards: Vec<i64>,
-    /// From the first that did not.
-    all: HashSet<i64>,
-}
-
-impl Walked {
-    /// Notes an entry, and says whether its parent is new to the walk.
-    fn steps_on(&mut self, key: i64, parent: i64) -> bool {
-        if self.all.is_empty() {
-            self.backwards.push(key);
-            if parent < key {
-                return true;
-            }
-            self.all = self.backwards.drain(..).collect();
-        }
-        self.all.insert(key);
-        !self.all.contains(&parent)
-    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::listing::Archived;
-use super::{Store, entries, files, listing, log, paths, sessions};
+use super::{Store, entries, files, listing, log, paths, records, runs, sessions};
 
 /// Hands over a connection to a new store: the plans do not depend on what it holds.
 fn check_store(check: impl FnOnce(&Connection)) {
@@ -31,9 +31,16 @@ fn check_plan(sql: &str, index: &str) {
         assert!(steps.iter().any(|step| step.contains(index)), "no {index} in {steps:#?}");
         for step in &steps {
             // A queue holds what was found by index; sources are few.
-            let is_small = ["SCAN child", "SCAN path", "SCAN source", "SCAN CONSTANT ROW"]
-                .iter()
-                .any(|small| step.starts_with(small));
+            let is_small = [
+                "SCAN path",
+                "SCAN ended", // the runs of one session
+                "SCAN stretch",
+                "SCAN source",
+                "SCAN CONSTANT ROW",
+                "SCAN (subquery-",
+            ]
+            .iter()
+            .any(|small| step.starts_with(small));
             assert!(is_small || !step.starts_with("SCAN"), "{steps:#?}");
         }
     });
@@ -49,17 +56,47 @@ fn check_unsorted(sql: &str) {
 }
 
 #[test]
-fn a_path_reads_backwards_from_its_end() {
-    for sql in [paths::STEPS_UP, paths::LINES_UP, paths::ENTRIES_UP] {
-        check_plan(sql, "SEARCH entries USING INTEGER PRIMARY KEY (rowid<?)");
-        check_unsorted(sql);
-    }
+fn a_step_of_a_path_is_two_searches_whatever_there_is() {
+    check_plan(runs::STRETCHES, "SEARCH runs USING INTEGER PRIMARY KEY (rowid<?)");
+    check_plan(runs::STRETCHES, "SEARCH run USING INTEGER PRIMARY KEY (rowid=?)");
+    check_unsorted(runs::STRETCHES);
 }
 
 #[test]
-fn children_and_roots_have_their_indexes() {
-    check_plan(entries::CHILDREN, "entries_by_parent (parent_key=?)");
-    check_plan(entries::ROOTS, "entries_roots (session_key=?)");
+fn the_rest_of_a_path_is_read_by_ranges_of_keys() {
+    for sql in [paths::STEPS_UP, paths::LINES, paths::ENTRIES] {
+        check_plan(sql, "SEARCH entries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)");
+        check_unsorted(sql);
+    }
+    check_plan(
+        records::SETTINGS,
+        "SEARCH settings USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+    );
+    check_unsorted(records::SETTINGS);
+}
+
+#[test]
+fn neighbours_in_a_tree_have_their_indexes() {
+    check_plan(runs::CHILDREN, "runs_by_parent (session_key=? AND parent_key=?)");
+    check_plan(runs::ROOTS, "runs_by_parent (session_key=? AND parent_key=?)");
+    check_plan(runs::LEAVES, "SEARCH runs USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)");
+    check_plan(runs::LEAVES, "runs_by_parent (session_key=? AND parent_key=?)");
+    check_unsorted(runs::ROOTS);
+    check_plan(runs::PARENT, "SEARCH runs USING INTEGER PRIMARY KEY (rowid=?)");
+    check_plan(entries::ENTRY, "SEARCH run USING INTEGER PRIMARY KEY (rowid=?)");
+}
+
+#[test]
+fn views_of_one_branch_take_no_more_than_its_path() {
+    for sql in [
+        "SELECT entry_key FROM active_branches WHERE session_key = ?1",
+        "SELECT entry_key FROM branches WHERE session_key = ?1",
+        "SELECT entry_key FROM branches WHERE leaf_key = ?1",
+        "SELECT first_key FROM paths WHERE leaf_key = ?1",
+        "SELECT parent_key FROM parents WHERE session_key = ?1",
+    ] {
+        check_plan(sql, "SEARCH run USING INTEGER PRIMARY KEY (rowid=?)");
+    }
 }
 
 #[test]

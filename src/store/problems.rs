@@ -57,17 +57,18 @@ pub(crate) fn insert_orphans(conn: &Connection, session: SessionKey) -> Result<(
     conn.prepare_cached(
         "INSERT INTO problems (source_id, file_id, session_key, path, line, kind, detail)
          SELECT file.source_id, file.file_id, entry.session_key, file.path,
-                1 + (ifnull(entry.line_key, entry.entry_key) & 0xFFFFFFFF), 'orphan',
-                CASE WHEN entry.parent_id = entry.entry_id
+                1 + (entry.line_key & 0xFFFFFFFF), 'orphan',
+                CASE WHEN run.parent_id = entry.entry_id
                      THEN 'the entry names itself as its parent; it stands as a root'
-                     ELSE 'no entry has the id ' || substr(entry.parent_id, 1, 60)
+                     ELSE 'no entry has the id ' || substr(run.parent_id, 1, 60)
                           || '; the entry stands as a root'
                 END
-         FROM entries AS entry
+         FROM runs AS run
+         JOIN entries AS entry ON entry.entry_key = run.first_key
          JOIN sessions AS session ON session.session_key = entry.session_key
          JOIN files AS file ON file.file_id = session.file_id
-         WHERE entry.session_key = ?1
-           AND entry.parent_id IS NOT NULL",
+         WHERE run.session_key = ?1
+           AND run.parent_id IS NOT NULL",
     )?
     .execute([session])?;
     Ok(())

@@ -6,28 +6,40 @@ use rusqlite::Connection;
 use crate::error::Result;
 use crate::model::SessionKey;
 
-/// The tables of the fold, with what tells whose file a row is from, where
-/// it is not its session alone. Rows of entries come before the entries.
-const TABLES: [(&str, Option<&str>); 19] = [
-    ("metadata", None),
-    ("labels", None),
-    ("problems", None),
-    ("kimi_states", None),
-    ("approved_actions", None),
-    ("additional_dirs", None),
-    ("todos", None),
-    ("turns", None),
-    ("subagents", None),
-    ("settings", Some("entry_key >> 32")),
-    ("usages", Some("entry_key >> 32")),
-    ("compactions", Some("entry_key >> 32")),
-    ("entries", Some("entry_key >> 32")),
-    ("system_prompts", Some("line_key >> 32")),
-    ("tool_executions", Some("line_key >> 32")),
-    ("memory_states", Some("line_key >> 32")),
-    ("wire_records", Some("line_key >> 32")),
-    ("entry_lines", Some("line_key >> 32")),
-    ("contexts", Some("file_id")),
+/// What tells whose a row is, beside its session: it would stand in the way of
+/// the rows of another.
+#[derive(Clone, Copy)]
+enum Owner {
+    /// Nothing else: the session is part of its key.
+    Session,
+    /// The key of an entry, in which the session stands.
+    Entry(&'static str),
+    /// The file that a line is of, or the row itself.
+    File(&'static str),
+}
+
+/// The tables of the fold. Rows of entries come before the entries.
+const TABLES: [(&str, Owner); 20] = [
+    ("metadata", Owner::Session),
+    ("labels", Owner::Session),
+    ("problems", Owner::Session),
+    ("kimi_states", Owner::Session),
+    ("approved_actions", Owner::Session),
+    ("additional_dirs", Owner::Session),
+    ("todos", Owner::Session),
+    ("turns", Owner::Session),
+    ("subagents", Owner::Session),
+    ("settings", Owner::Entry("entry_key")),
+    ("usages", Owner::Entry("entry_key")),
+    ("compactions", Owner::Entry("entry_key")),
+    ("runs", Owner::Entry("first_key")),
+    ("entries", Owner::Entry("entry_key")),
+    ("system_prompts", Owner::File("line_key >> 32")),
+    ("tool_executions", Owner::File("line_key >> 32")),
+    ("memory_states", Owner::File("line_key >> 32")),
+    ("wire_records", Owner::File("line_key >> 32")),
+    ("entry_lines", Owner::File("line_key >> 32")),
+    ("contexts", Owner::File("file_id")),
 ];
 
 /// Removes everything that the fold made of a session but its row.
@@ -43,6 +55,37 @@ pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Resul
 ///
 /// What is left of a projection, a fold of each session replaces.
 pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
+    list_logs(conn)?;
+    restore_sessions(conn)?;
+    list_owners(conn)?;
+    for (table, owner) in TABLES {
+        conn.execute_batch(&match owner {
+            // A problem may belong to no session; in an empty list, not even NULL is.
+            Owner::Session => format!(
+                "DELETE FROM {table}
+                 WHERE session_key IS NOT NULL
+                   AND session_key NOT IN (SELECT session_key FROM sessions)"
+            ),
+            Owner::Entry(key) => format!(
+                "DELETE FROM {table}
+                 WHERE {key} >> 32 <> session_key
+                    OR session_key NOT IN (SELECT session_key FROM sessions)"
+            ),
+            Owner::File(file_id) => format!(
+                "DELETE FROM {table}
+                 WHERE (session_key, {file_id}) NOT IN (SELECT session_key, file_id FROM owners)"
+            ),
+        })?;
+    }
+    conn.execute_batch(
+        "DROP TABLE temp.owners;
+         DROP TABLE temp.logs;",
+    )?;
+    Ok(())
+}
+
+/// The current log of each session that is one.
+fn list_logs(conn: &Connection) -> Result<()> {
     conn.execute_batch(
         "CREATE TEMP TABLE logs AS
          SELECT file.file_id, file.path, file.source_id, file.base_id, source.format, file.mtime
@@ -57,9 +100,14 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
                                    WHERE local.source_id = file.source_id
                                      AND local.path = file.path
                                      AND local.state = 'local'
-                                     AND local.state <> 'superseded'));
+                                     AND local.state <> 'superseded'));",
+    )?;
+    Ok(())
+}
 
-         -- NULL is a session of many files; of no logs at all, it would be none, too.
+fn restore_sessions(conn: &Connection) -> Result<()> {
+    conn.execute_batch(
+        "-- NULL is a session of many files; of no logs at all, it would be none, too.
          DELETE FROM sessions
          WHERE file_id IS NOT NULL AND file_id NOT IN (SELECT file_id FROM logs);
 
@@ -72,10 +120,15 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
                                first_message, message_count, search_text, entry_count)
          SELECT source_id, path, file_id, format, 'missing', mtime, '', 0, '', 0
          FROM logs
-         WHERE file_id NOT IN (SELECT file_id FROM sessions WHERE file_id IS NOT NULL);
+         WHERE file_id NOT IN (SELECT file_id FROM sessions WHERE file_id IS NOT NULL);",
+    )?;
+    Ok(())
+}
 
-         -- Whose lines are whose; a row of another session would stand in the way.
-         CREATE TEMP TABLE owners AS
+/// Whose lines are whose.
+fn list_owners(conn: &Connection) -> Result<()> {
+    conn.execute_batch(
+        "CREATE TEMP TABLE owners AS
          SELECT session.session_key, logs.file_id
          FROM sessions AS session
          JOIN logs ON logs.file_id = session.file_id
@@ -101,24 +154,6 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
               AND (file.path = session.path
                    OR file.path BETWEEN CAST(stem || '/' AS BLOB) AND CAST(stem || '0' AS BLOB)
                    OR file.path BETWEEN CAST(stem || '_' AS BLOB) AND CAST(stem || '`' AS BLOB));",
-    )?;
-    for (table, file_id) in TABLES {
-        conn.execute_batch(&match file_id {
-            // A problem may belong to no session; in an empty list, not even NULL is.
-            None => format!(
-                "DELETE FROM {table}
-                 WHERE session_key IS NOT NULL
-                   AND session_key NOT IN (SELECT session_key FROM sessions)"
-            ),
-            Some(file_id) => format!(
-                "DELETE FROM {table}
-                 WHERE (session_key, {file_id}) NOT IN (SELECT session_key, file_id FROM owners)"
-            ),
-        })?;
-    }
-    conn.execute_batch(
-        "DROP TABLE temp.owners;
-         DROP TABLE temp.logs;",
     )?;
     Ok(())
 }

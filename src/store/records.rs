@@ -119,27 +119,40 @@ pub(crate) fn insert_settings(
     Ok(())
 }
 
-/// The settings that hold from an entry on.
-pub(crate) fn settings(conn: &Connection, entry_key: i64) -> Result<Option<Runtime>> {
-    Ok(conn
-        .prepare_cached(
-            "SELECT sets_model, provider, model, reasoning_effort
-             FROM settings
-             WHERE entry_key = ?1",
-        )?
-        .query_row([entry_key], |row| {
-            let effort: Option<Stored> = row.get("reasoning_effort")?;
-            Ok(match row.get("sets_model")? {
-                true => Runtime {
-                    provider: Some(row.get("provider")?),
-                    model: Some(row.get("model")?),
-                    reasoning_effort: None,
-                },
-                false => Runtime { reasoning_effort: Some(effort), ..Runtime::default() },
-            })
-        })
-        .optional()?)
+/// Hands the settings that entries of a range begin to `each`, the last first,
+/// until it says to stop; returns whether it did not.
+pub(crate) fn each_settings(
+    conn: &Connection,
+    first: i64,
+    last: i64,
+    mut each: impl FnMut(Runtime) -> Result<bool>,
+) -> Result<bool> {
+    let mut stmt = conn.prepare_cached(SETTINGS)?;
+    let mut rows = stmt.query([first, last])?;
+    while let Some(row) = rows.next()? {
+        let settings = match row.get("sets_model")? {
+            true => Runtime {
+                provider: Some(row.get("provider")?),
+                model: Some(row.get("model")?),
+                reasoning_effort: None,
+            },
+            false => Runtime {
+                reasoning_effort: Some(row.get("reasoning_effort")?),
+                ..Runtime::default()
+            },
+        };
+        if !each(settings)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
+
+pub(crate) const SETTINGS: &str = "
+    SELECT sets_model, provider, model, reasoning_effort
+    FROM settings
+    WHERE entry_key BETWEEN ?1 AND ?2
+    ORDER BY entry_key DESC";
 
 pub(crate) fn insert_usage(
     conn: &Connection,

@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "b09592c788f97c2ab2b731676ca532d39f62486bca3cc78b3e44b05f9af27b18";
+const DIGEST: &str = "06c5c49d2890d1441ecebdd5c30ebc9b252dadec3a6e55533ba6c0e7efaa6e1c";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

@@ -103,7 +103,7 @@ const HOSTILE: &[(&str, &str)] = &[
     ("plain lines that are packed", "UPDATE lines SET enc = 0"),
     ("wrong checksums", "UPDATE lines SET checksum = checksum + 1"),
     ("empty lines", "UPDATE lines SET raw = x''"),
-    ("a parent of oneself", "UPDATE entries SET parent_key = entry_key"),
+    ("a parent of oneself", "UPDATE runs SET parent_key = first_key"),
     ("titles that are numbers", "UPDATE sessions SET title = 9e999"),
     ("titles that are no text", "UPDATE sessions SET title = x'ff00ff', name = x'ff', model = x''"),
     (

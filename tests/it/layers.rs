@@ -124,7 +124,7 @@ fn the_store_knows_no_format() {
 fn the_fold_knows_no_way_in_or_out() {
     let below = ["context", "fold", "format", "store", "model", "error"];
     check_names_only("src/fold", &below);
-    check_names_only("src/context.rs", &below);
+    check_names_only("src/context", &below);
     check_names_only("src/stats.rs", &below);
     check_names_only("src/tree_rows.rs", &below);
 }

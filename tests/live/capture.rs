@@ -17,7 +17,9 @@ fn a_captured_branch_holds_its_entries_and_the_system_prompts() {
     let ids: Vec<&str> = branch.entries.iter().map(|entry| entry.entry.id.as_str()).collect();
     assert_eq!(ids, ["a", "b", "d"]);
     assert_eq!(branch.entries[0].line, before[2].as_bytes());
-    assert_eq!(branch.entries[0].message, Some(message("user", "one", "a")));
+    let said: Vec<&str> =
+        branch.entries[0].messages.iter().map(|message| message.json.as_str()).collect();
+    assert_eq!(said, [message("user", "one", "a")]);
     assert_eq!(fixture.lines(&session), before, "capturing wrote");
 }
 

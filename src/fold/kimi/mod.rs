@@ -25,9 +25,10 @@ use crate::model::{Header, ProblemKind, SessionKey, Stored, Timestamp};
 use crate::store::file_time;
 use crate::store::files::{FileKind, FileRow};
 use crate::store::heads::{self, Head};
+use crate::store::labels::{self, LabelRow};
 use crate::store::problems::{self, NewProblem};
 use crate::store::sessions;
-use crate::store::{events, labels, log, projections};
+use crate::store::{events, log, projections};
 
 /// Folds a session's files, replacing what was there.
 pub(crate) fn refold(
@@ -81,15 +82,15 @@ pub(crate) fn fold_labels(conn: &Connection, session: SessionKey) -> Result<()> 
         let at = Stored::Text(at.to_string());
         match label {
             Some(label) => {
-                labels::set_label(
-                    conn,
-                    session,
-                    &target_id,
-                    &Stored::Text(label),
-                    Some(&at),
-                    event_id,
-                    false,
-                )?;
+                let row = LabelRow {
+                    target_id: &target_id,
+                    label: &Stored::Text(label),
+                    labelled_at: Some(&at),
+                    position: event_id,
+                    keeps_position: false,
+                    line_key: None,
+                };
+                labels::set_label(conn, session, &row)?;
             }
             None => labels::delete_label(conn, session, &target_id)?,
         }

@@ -8,6 +8,7 @@ use crate::store::entries::{self, EntryRow};
 use crate::store::files::FileRow;
 use crate::store::kimi::{self, ContextRow};
 use crate::store::log;
+use crate::store::runs::Above;
 
 /// What the contexts say of the session as a whole.
 #[derive(Debug, Default)]
@@ -30,12 +31,9 @@ pub(super) fn fold(fold: &Fold<'_>) -> Result<Tree> {
     });
     let mut agents = fold.logs(|part| matches!(part, Part::OldSubagent | Part::SubagentContext(_)));
     agents.sort_by_key(|file| layout::rotation_order(&file.path));
-    let Some(anchor) = contexts.first().or(agents.first()).map(|file| file.file_id) else {
-        return Ok(tree);
-    };
     for file in contexts {
         let is_current = fold.unit.part(file) == Part::Context;
-        let path = follow(fold, file, b"", anchor, &mut tree)?;
+        let path = follow(fold, file, b"", &mut tree)?;
         let kind = if is_current { "current" } else { "rotation" };
         insert_context(fold, file, kind, &path)?;
         if is_current {
@@ -47,7 +45,7 @@ pub(super) fn fold(fold: &Fold<'_>) -> Result<Tree> {
     }
     for file in agents {
         // A sub-agent has a tree of its own, however alike it begins.
-        let path = follow(fold, file, &file.path, anchor, &mut tree)?;
+        let path = follow(fold, file, &file.path, &mut tree)?;
         insert_context(fold, file, "subagent", &path)?;
     }
     Ok(tree)
@@ -61,13 +59,7 @@ struct Path {
     is_used: bool,
 }
 
-fn follow(
-    fold: &Fold<'_>,
-    file: &FileRow,
-    salt: &[u8],
-    anchor: i64,
-    tree: &mut Tree,
-) -> Result<Path> {
+fn follow(fold: &Fold<'_>, file: &FileRow, salt: &[u8], tree: &mut Tree) -> Result<Path> {
     let mut path = Path::default();
     log::each_line_left(fold.conn, file, |line_key, raw| {
         let line = context::parse(raw);
@@ -86,16 +78,15 @@ fn follow(
                 key
             }
             None => {
-                let position = u32::try_from(tree.entry_count).unwrap_or(u32::MAX);
-                let key = log::key(anchor, position);
+                let ordinal = u32::try_from(tree.entry_count).unwrap_or(u32::MAX);
+                let key = entries::key(fold.session, ordinal);
                 let row = EntryRow {
                     entry_key: key,
-                    line_key: Some(line_key),
+                    line_key,
                     session: fold.session,
                     entry_id: &id,
                     id_made: true,
-                    parent_key: parent.map(|(_, key)| key),
-                    parent_id: None,
+                    above: Above { key: parent.map(|(_, key)| key), ..Above::default() },
                     entry_type: entry.entry_type,
                     role: entry.role.as_deref(),
                     message_id: None,

@@ -72,10 +72,10 @@ impl Session {
             .ok_or_else(|| Error::EntryNotFound { entry_id: entry_id.to_owned() })?;
         let mut path = paths::path(tx, self.key, entry_key, usize::MAX)?;
         let text = match path.pop_if(|entry| crate::session::copy::is_prompt(entry)) {
-            Some(prompt) => place.source.format.full_text(&log::line(tx, prompt.key)?),
+            Some(prompt) => place.source.format.full_text(&log::line(tx, prompt.line_key)?),
             None => String::new(),
         };
-        let lines: Vec<i64> = path.iter().map(|entry| entry.key).collect();
+        let lines: Vec<i64> = path.iter().map(|entry| entry.line_key).collect();
         let mut turn = -1;
         for line in &lines {
             turn += i64::from(begins_turn(&log::line(tx, *line)?));

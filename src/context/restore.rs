@@ -1,0 +1,163 @@
+//! The conversation that a path restores to.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::Connection;
+
+use super::leaf_key;
+use crate::error::{Error, Result};
+use crate::format::Kept;
+use crate::format::kimi::context::Restoring;
+use crate::model::{Format, Message, SessionInfo, SessionKey, Step, StepKind, Stored};
+use crate::store::{entries, files, log, paths, sessions};
+
+/// The restored messages; each is read when it is asked for.
+pub(crate) fn messages(
+    conn: &Connection,
+    session: SessionKey,
+) -> Result<impl Iterator<Item = Result<Message>>> {
+    let info = sessions::info(conn, session)?
+        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    let steps = match leaf_key(conn, session)? {
+        Some(leaf_key) => restored(conn, info.format, session, leaf_key)?,
+        None => Vec::new(),
+    };
+    let edits = edits(conn, info.format, &steps)?;
+    let adds = steps.into_iter().filter(|step| step.kind != StepKind::Edit);
+    Ok(adds.flat_map(move |step| match messages_of(conn, &info, &edits, step.key) {
+        Ok(messages) => messages.into_iter().map(Ok).collect(),
+        Err(err) => vec![Err(err)],
+    }))
+}
+
+/// By the id of an entry, the line that changes its message.
+type Edits = HashMap<String, i64>;
+
+/// What the edits among these steps change.
+fn edits(conn: &Connection, format: Format, steps: &[Step]) -> Result<Edits> {
+    let mut edits = Edits::new();
+    for step in steps.iter().filter(|step| step.kind == StepKind::Edit) {
+        let line_key = entries::line_key(conn, step.key)?;
+        if let Some(target) = format.edit_target(&log::line(conn, line_key)?) {
+            edits.insert(target, line_key);
+        }
+    }
+    Ok(edits)
+}
+
+/// What the entries of a path add, compacted parts included, each as the context
+/// has it: of each entry, its messages.
+pub(crate) fn messages_of_path(
+    conn: &Connection,
+    info: &SessionInfo,
+    leaf_key: i64,
+) -> Result<Vec<Vec<Message>>> {
+    let mut steps = Vec::new();
+    paths::walk_up(conn, leaf_key, |row| {
+        steps.push(step(info.format, &row));
+        Ok(true)
+    })?;
+    steps.reverse();
+    let restored = restored(conn, info.format, info.key, leaf_key)?;
+    let in_context: HashSet<i64> = restored.iter().map(|step| step.key).collect();
+    let edits_of_context = edits(conn, info.format, &restored)?;
+    let edits_of_path = edits(conn, info.format, &steps)?;
+    let messages = steps.iter().map(|step| {
+        let is_restored = in_context.contains(&step.key);
+        let edits = if is_restored { &edits_of_context } else { &edits_of_path };
+        messages_of(conn, info, edits, step.key)
+    });
+    messages.collect()
+}
+
+/// The messages that an entry adds.
+fn messages_of(
+    conn: &Connection,
+    info: &SessionInfo,
+    edits: &Edits,
+    entry_key: i64,
+) -> Result<Vec<Message>> {
+    let (entry_id, line_key) = entries::id_and_line(conn, entry_key)?;
+    let line = log::line_number(line_key);
+    let instead = match info.format.has_folders() {
+        false => raw_reference(&info.file, line),
+        true => raw_reference(&files::file_by_id(conn, log::file_of(line_key))?.path, line),
+    };
+    let edit = edits.get(&entry_id).map(|edit| log::line(conn, *edit)).transpose()?;
+    let line = log::line(conn, line_key)?;
+    let messages = info.format.messages(info.version.as_ref(), &line, edit.as_deref(), &instead);
+    Ok(messages.into_iter().map(|json| Message { entry_id: entry_id.clone(), json }).collect())
+}
+
+/// The tokens of a session's context as its program counts them, in digits;
+/// `None` where that stands in no file.
+pub(crate) fn token_count(conn: &Connection, info: &SessionInfo) -> Result<Option<String>> {
+    if !info.format.has_folders() {
+        return Ok(None);
+    }
+    let mut restoring = Restoring::default();
+    if let Some(leaf_key) = leaf_key(conn, info.key)? {
+        for line_key in paths::lines(conn, leaf_key)? {
+            restoring.take(&log::line(conn, line_key)?);
+        }
+    }
+    Ok(Some(restoring.finish().token_count_with_pending))
+}
+
+/// Stands for a value that common JSON readers choke on: the file and line that hold it.
+pub(crate) fn raw_reference(file: &[u8], line: u32) -> String {
+    let file = serde_json::Value::from(String::from_utf8_lossy(file));
+    format!("{{\"$raw\":[{file},{line}]}}")
+}
+
+/// The steps of the path to `leaf_key` that its restored conversation consists of.
+///
+/// Nothing above a compaction that keeps nothing is read.
+pub(crate) fn restored(
+    conn: &Connection,
+    format: Format,
+    session: SessionKey,
+    leaf_key: i64,
+) -> Result<Vec<Step>> {
+    let mut path = Vec::new();
+    let mut kept: Vec<(i64, Option<Kept>)> = Vec::new();
+    paths::walk_up(conn, leaf_key, |row| {
+        let step = step(format, &row);
+        path.push(step);
+        if step.kind != StepKind::Compaction {
+            return Ok(true);
+        }
+        let first_kept = entries::first_kept(conn, row.entry_key)?;
+        let keeps = first_kept.is_some();
+        let first_kept = match first_kept {
+            Some(first_kept) => Some(find_kept(conn, format, session, &first_kept)?),
+            None => None,
+        };
+        kept.push((row.entry_key, first_kept));
+        // Of pi's compactions the last alone counts, whatever an older one kept.
+        Ok(keeps || format.lists_by_file() && 1 < kept.len())
+    })?;
+    path.reverse();
+    kept.reverse();
+    Ok(format.restore(&path, &kept))
+}
+
+fn step(format: Format, row: &paths::Step<'_>) -> Step {
+    let kind = match &row.role {
+        None if row.entry_type == "context_edit" => StepKind::Edit,
+        None => StepKind::Silent,
+        Some(_) if row.entry_type == "compaction" => StepKind::Compaction,
+        Some(_) => StepKind::Message,
+    };
+    Step { key: row.entry_key, kind, role: format.role(row.role) }
+}
+
+fn find_kept(
+    conn: &Connection,
+    format: Format,
+    session: SessionKey,
+    first_kept: &Stored,
+) -> Result<Kept> {
+    let keys = entries::entries_by_message_id(conn, session, first_kept)?.into_iter().collect();
+    Ok(Kept { keys, position: format.kept_position(first_kept) })
+}

@@ -1,0 +1,153 @@
+//! The summary of a session: its leaf, counts, settings and title.
+
+use super::Fold;
+use crate::context;
+use crate::error::Result;
+use crate::format::stored_text;
+use crate::model::{NewEntry, Parent, ProblemKind, Record, Role, Stored, Timestamp};
+use crate::store::{entries, events, file_time, log, paths};
+
+impl Fold<'_> {
+    /// The last time counts, or the latest where a list goes by the whole file.
+    pub(super) fn take_activity(&mut self, record: &Record) {
+        let by_file = self.format.lists_by_file();
+        if let Some(at) = record.activity_at {
+            let earlier = self.head.activity_at.filter(|_| by_file);
+            self.head.activity_at = earlier.max(Some(at));
+        }
+        self.head.message_count += i64::from(by_file && record.in_file.is_message);
+    }
+
+    pub(super) fn move_leaf(&mut self, target: Option<String>) -> Result<()> {
+        let leaf_key = match &target {
+            Some(target) => entries::entry_key(self.conn, self.session, target)?,
+            None => None,
+        };
+        self.reshaped |= leaf_key != self.leaf_key;
+        self.head.leaf_id = target;
+        self.leaf_key = leaf_key;
+        Ok(())
+    }
+
+    /// Moves the leaf where a format without leaf records had it moved, unless
+    /// an entry has moved it since, or the file was rewritten.
+    pub(super) fn move_to_decided_leaf(&mut self) -> Result<()> {
+        if !self.format.lists_by_file() {
+            return Ok(());
+        }
+        let Some(moved) = events::moved_leaf(self.conn, self.session)? else { return Ok(()) };
+        if self.moved_at.is_some_and(|moved_at| moved.lines < moved_at) {
+            return Ok(());
+        }
+        let last = log::checksum_without_end(self.conn, self.file, moved.lines)?;
+        if last == moved.checksum { self.move_leaf(moved.leaf_id) } else { Ok(()) }
+    }
+
+    /// Brings the summary from the parent's branch to that of its new child.
+    pub(super) fn extend(
+        &mut self,
+        line_key: i64,
+        parent_key: Option<i64>,
+        entry: &NewEntry,
+    ) -> Result<()> {
+        if parent_key.is_none() {
+            // A root begins a branch of its own.
+            self.reshaped = self.knotted;
+            self.forget();
+        } else if parent_key != self.leaf_key || has_empty_parent(entry) {
+            self.reshaped = true;
+        }
+        if self.reshaped {
+            return Ok(());
+        }
+        if self.format.lists_by_file() {
+            self.take_runtime(entry.runtime.clone().unwrap_or_default());
+            return Ok(());
+        }
+        if entry.role.is_none() {
+            return Ok(());
+        }
+        if entry.entry_type == "compaction" {
+            self.forget();
+            self.reshaped = entry.first_kept.is_some();
+        }
+        self.count(self.format.role(entry.role.as_deref()), || Ok(line_key))
+    }
+
+    fn forget(&mut self) {
+        if self.format.lists_by_file() {
+            self.head.provider = None;
+            self.head.model = None;
+            self.head.reasoning_effort = None;
+            return;
+        }
+        self.head.message_count = 0;
+        self.head.preview_line_key = None;
+    }
+
+    /// Counts a message, whose line is asked for where it is the first prompt.
+    fn count(&mut self, role: Role, line_key: impl FnOnce() -> Result<i64>) -> Result<()> {
+        let is_prompt = matches!(role, Role::Prompt | Role::CompactionSummary);
+        if is_prompt && self.head.preview_line_key.is_none() {
+            self.head.preview_line_key = Some(line_key()?);
+        }
+        self.head.message_count += i64::from(is_prompt || role == Role::Counted);
+        Ok(())
+    }
+
+    /// Computes the summary anew, from the branch.
+    pub(super) fn summarise(&mut self) -> Result<()> {
+        self.forget();
+        let leaf_key = match &self.head.leaf_id {
+            Some(leaf_id) => entries::entry_key(self.conn, self.session, leaf_id)?,
+            None => None,
+        };
+        let Some(leaf_key) = leaf_key else { return Ok(()) };
+        let conn = self.conn;
+        if self.format.lists_by_file() {
+            self.take_runtime(paths::settings(conn, leaf_key)?);
+            return Ok(());
+        }
+        for step in context::restored(conn, self.format, self.session, leaf_key)? {
+            self.count(step.role, || entries::line_key(conn, step.key))?;
+        }
+        Ok(())
+    }
+
+    /// Settles what a list shows: the first prompt, the title and the time.
+    pub(super) fn settle_title(&mut self) -> Result<()> {
+        if self.previewed != Some(self.head.preview_line_key) {
+            self.head.first_message = match self.head.preview_line_key {
+                Some(line_key) => self.format.first_message(&log::line(self.conn, line_key)?),
+                None => Stored::Text(String::new()),
+            };
+        }
+        let name = self.head.name.as_ref().map(stored_text).filter(|name| !is_blank(name));
+        let is_empty = matches!(&self.head.first_message, Stored::Text(text) if text.is_empty());
+        let first_message = Some(&self.head.first_message).filter(|_| !is_empty);
+        self.head.title = name.map(Stored::Text).or_else(|| first_message.cloned());
+        let began = self.head.created_at.filter(|_| self.format.lists_by_file());
+        self.head.modified_at = match self.head.activity_at.or(began) {
+            Some(at) => at,
+            None => self.time_of_file()?,
+        };
+        Ok(())
+    }
+
+    /// The time of the file, where no record tells one.
+    fn time_of_file(&self) -> Result<Timestamp> {
+        if self.file.mtime.is_beyond() {
+            self.note(None, ProblemKind::Time, file_time::BEYOND)?;
+        }
+        Ok(self.file.mtime.nearest())
+    }
+}
+
+/// Whether an entry hangs in the tree where no path goes on.
+fn has_empty_parent(entry: &NewEntry) -> bool {
+    matches!(&entry.parent, Parent::Id(parent) if parent.is_empty())
+}
+
+fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_whitespace() || matches!(c, '\0' | '\u{b}'))
+}
