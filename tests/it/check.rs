@@ -56,10 +56,11 @@ fn other_than(value: &Value) -> Vec<Value> {
     }
 }
 
-const PROJECTIONS: [&str; 9] = [
+const PROJECTIONS: [&str; 10] = [
     "sessions",
     "metadata",
     "entries",
+    "runs",
     "compactions",
     "labels",
     "problems",

@@ -125,6 +125,24 @@ fn contexts_that_begin_alike_share_a_trunk() {
 }
 
 #[test]
+fn entries_after_a_line_are_those_of_the_context_alone() {
+    let test = small();
+    let session = find(&test, "1111");
+    let branch = test.store.branch(session).unwrap();
+
+    let all = test.store.entries_after(session, 0, 100).unwrap();
+    let rest = test.store.entries_after(session, all[2].line, 2).unwrap();
+
+    // The trunk stands in the rotations, too; here it has the lines of the context.
+    assert_eq!(ids(&all), ids(&branch));
+    assert!(all.iter().map(|entry| entry.line).eq(1..=all.len() as u32));
+    assert_eq!(ids(&rest), ids(&all[3..5]));
+    let context = fs::read(test.root.join(ONE).join("context.jsonl")).unwrap();
+    let lines: Vec<u8> = all.iter().flat_map(|entry| test.store.line(entry).unwrap()).collect();
+    assert_eq!(lines, context);
+}
+
+#[test]
 fn a_context_answers_what_kimi_would_restore() {
     let test = small();
     let row = test.row("1111");

@@ -26,6 +26,7 @@ mod paths;
 mod pi;
 mod properties;
 mod roundtrip;
+mod runs;
 mod schema;
 mod support;
 #[cfg(feature = "cli")]

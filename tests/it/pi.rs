@@ -140,6 +140,23 @@ fn a_compaction_keeps_from_the_entry_it_names_and_edits_hold() {
 }
 
 #[test]
+fn what_is_captured_of_a_branch_says_what_its_context_says() {
+    let test = small();
+    let session = test.store.find(FULL).unwrap();
+    test.store.live(session).unwrap().branch("ab").unwrap();
+
+    let captured = test.store.capture_branch(session).unwrap();
+
+    let context = test.store.context(session).unwrap();
+    let said: Vec<_> = captured.entries.iter().flat_map(|entry| &entry.messages).collect();
+    for message in &context {
+        assert!(said.contains(&message), "{message:?}");
+    }
+    assert!(context.len() < said.len(), "nothing was compacted");
+    assert_eq!(captured.entries.len(), test.store.branch(session).unwrap().len());
+}
+
+#[test]
 fn entries_of_version_1_have_ids_by_their_place() {
     let test = small();
     let row = test.row(FIRST_VERSION);
