@@ -327,6 +327,11 @@ fn no_path_goes_on_above_an_empty_parent_though_the_tree_does() {
 
     assert_eq!(row["branch"], json!(["a", "b"]));
     assert_eq!(row["tree"][0], json!({"id": "", "depth": 0, "children": ["a"]}));
+    let viewed: i64 = test
+        .sqlite()
+        .query_row("SELECT count(*) FROM active_branches", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(viewed, 2);
 
     // As a leaf, the empty id names no branch; the messages are those up to the last entry.
     let model = json!({"type": "model_change", "id": "", "parentId": "b", "provider": "p"});

@@ -274,21 +274,22 @@ fn check_branches(
 }
 
 /// Lines of entries: most follow the one before, others fork, come before their
-/// parents, go in circles, or repeat an id.
+/// parents, go in circles, or repeat an id, here or there behind the entry before it.
 fn lines_of_tree() -> impl Strategy<Value = Vec<(u8, Option<u8>)>> {
-    let step = prop_oneof![
-        6 => Just(None),
-        2 => any::<prop::sample::Index>().prop_map(Some),
-    ];
-    let entry =
-        (step, proptest::option::weighted(0.9, 0..30_u8), any::<prop::sample::Index>(), 0..8_u8);
+    let parent = proptest::option::weighted(0.9, 0..30_u8);
+    let entry = (0..4_u8, parent, any::<prop::sample::Index>(), 0..6_u8);
     proptest::collection::vec(entry, 1..30).prop_map(|entries| {
+        let mut ids: Vec<u8> = Vec::new();
         let mut lines: Vec<(u8, Option<u8>)> = Vec::new();
-        for (n, (step, parent, repeated, kind)) in entries.into_iter().enumerate() {
-            let last = lines.last().map(|(id, _)| *id);
-            let parent = if step.is_none() { last } else { parent };
-            let id = if kind == 0 && 0 < n { lines[repeated.index(n)].0 } else { n as u8 };
-            lines.push((id, parent));
+        for (n, (kind, parent, place, repeats)) in entries.into_iter().enumerate() {
+            let (id, before) = if repeats == 0 && 0 < n {
+                let place = place.index(ids.len());
+                (ids[place], place.checked_sub(1).map(|before| ids[before]))
+            } else {
+                ids.push(n as u8);
+                (n as u8, lines.last().map(|(id, _)| *id))
+            };
+            lines.push((id, if kind == 0 { parent } else { before }));
         }
         lines
     })
@@ -303,6 +304,8 @@ enum Step {
     Fork(prop::sample::Index),
     /// A record of this id and parent, whether these are there or not.
     Record(u8, Option<u8>),
+    /// An entry once more, behind the one before it.
+    Again(prop::sample::Index),
 }
 
 proptest! {
@@ -362,6 +365,7 @@ proptest! {
                 2 => any::<prop::sample::Index>().prop_map(Step::Fork),
                 3 => (0..20_u8, proptest::option::of(0..24_u8))
                     .prop_map(|(id, parent)| Step::Record(id, parent)),
+                1 => any::<prop::sample::Index>().prop_map(Step::Again),
             ],
             1..24,
         )
@@ -371,6 +375,7 @@ proptest! {
         test.import();
         let session = test.store.live(test.store.find("one").unwrap()).unwrap();
 
+        // In the order of their keys.
         let mut known = vec!["e0".to_owned()];
         for (n, step) in steps.into_iter().enumerate() {
             let said = format!("{{\"role\":\"user\",\"content\":\"\",\"id\":\"s{n}\"}}");
@@ -382,7 +387,15 @@ proptest! {
                 }
                 Step::Record(id, parent) => {
                     session.append_record(entry_line((id, parent)).trim_end()).unwrap();
-                    known.push(name(id));
+                    if !known.contains(&name(id)) {
+                        known.push(name(id));
+                    }
+                }
+                Step::Again(at) => {
+                    let at = at.index(known.len());
+                    let parent = at.checked_sub(1).map(|before| known[before].as_str());
+                    let again = message(&known[at], parent, "again");
+                    session.append_record(again.trim_end()).unwrap();
                 }
             }
         }
