@@ -58,8 +58,8 @@ pub(crate) struct Fold<'a> {
     before: Option<Head>,
     /// The line that `head.first_message` shows, once that is known.
     previewed: Option<Option<i64>>,
-    /// Entries that there are: the ordinal of the next.
-    entry_count: u32,
+    /// The ordinal of the next entry that is new.
+    next_ordinal: u32,
     /// The entry seen last: the usual parent of the next.
     last: Option<(String, i64)>,
     /// The number of the line that moved the leaf last.
@@ -143,7 +143,7 @@ impl<'a> Fold<'a> {
             early: Runtime::default(),
             before: None,
             previewed: None,
-            entry_count: 0,
+            next_ordinal: 0,
             last: None,
             moved_at: None,
         }
@@ -182,7 +182,7 @@ impl<'a> Fold<'a> {
             leaf_key,
             has_orphans: runs::has_orphans(conn, session)?,
             has_ids: true,
-            entry_count: entries::count(conn, session)?,
+            next_ordinal: entries::count(conn, session)?,
             previewed: Some(head.preview_line_key),
             before: Some(head.clone()),
             head,

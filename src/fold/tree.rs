@@ -24,7 +24,7 @@ impl Fold<'_> {
         let above = self.find_parent(entry, &id)?;
         self.has_orphans |= above.missing_id.is_some();
         let row = EntryRow {
-            entry_key: entries::key(self.session, self.entry_count),
+            entry_key: entries::key(self.session, self.next_ordinal),
             line_key,
             session: self.session,
             entry_id: &id,
@@ -36,7 +36,7 @@ impl Fold<'_> {
             created_at: record.at,
         };
         let key = if entries::insert_entry(self.conn, &row)? {
-            self.entry_count = self.entry_count.saturating_add(1);
+            self.next_ordinal = self.next_ordinal.saturating_add(1);
             row.entry_key
         } else {
             self.replace(&row)?
