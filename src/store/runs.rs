@@ -44,16 +44,11 @@ pub(crate) fn insert_parent(
         return Ok(());
     }
     conn.prepare_cached(
-        "INSERT OR REPLACE INTO runs (first_key, session_key, parent_key, parent_id, ends_path)
-         VALUES (:first_key, :session_key, :parent_key, :parent_id, :ends_path)",
+        // By place, as entries are.
+        "INSERT INTO runs (first_key, session_key, parent_key, parent_id, ends_path)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute(named_params! {
-        ":first_key": entry_key,
-        ":session_key": session,
-        ":parent_key": above.key,
-        ":parent_id": above.missing_id,
-        ":ends_path": above.ends_path,
-    })?;
+    .execute((entry_key, session, above.key, above.missing_id, above.ends_path))?;
     Ok(())
 }
 
@@ -124,6 +119,9 @@ impl Stretch {
 /// The query gives one run at a time and would not end where a path leads back
 /// into itself; the reader ends it where a run comes again. Of that one it takes
 /// what stands behind the place where the path was before.
+///
+/// Only a run that comes later than one before it can come again, and only from
+/// there on is looked back: most paths lead down all the way.
 pub(crate) fn each_stretch(
     conn: &Connection,
     leaf: i64,
@@ -131,20 +129,42 @@ pub(crate) fn each_stretch(
 ) -> Result<()> {
     let mut stmt = conn.prepare_cached(STRETCHES)?;
     let mut rows = stmt.query([leaf])?;
-    // By the run: up to where it was taken.
-    let mut taken: HashMap<i64, i64> = HashMap::new();
+    let mut taken = Taken::default();
     while let Some(row) = rows.next()? {
         let (first, last): (Option<i64>, i64) = (row.get(0)?, row.get(1)?);
         let Some(first) = first.filter(|first| first >> 32 == last >> 32) else {
             return Err(Error::Damaged(format!("entry {last} is in no run; rebuild the store")));
         };
-        let before = taken.insert(first, last);
+        let before = taken.take(Stretch { first, last });
         let stretch = Stretch { first: before.map_or(first, |before| before + 1), last };
         if stretch.first <= last && !each(stretch)? || before.is_some() {
             return Ok(());
         }
     }
     Ok(())
+}
+
+/// The runs that a path has been in.
+#[derive(Default)]
+struct Taken {
+    /// While each came before the last.
+    down: Vec<Stretch>,
+    /// From the first that did not: by a run's first key, up to where it was taken.
+    all: HashMap<i64, i64>,
+}
+
+impl Taken {
+    /// Notes a run, and says up to where it was taken before.
+    fn take(&mut self, run: Stretch) -> Option<i64> {
+        if self.all.is_empty() {
+            if self.down.last().is_none_or(|last| run.first < last.first) {
+                self.down.push(run);
+                return None;
+            }
+            self.all = self.down.drain(..).map(|run| (run.first, run.last)).collect();
+        }
+        self.all.insert(run.first, run.last)
+    }
 }
 
 /// CROSS JOIN keeps the order: with a plain join, SQLite was seen to scan all runs at each step.
