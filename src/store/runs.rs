@@ -6,6 +6,13 @@
 //! A path is a recursive query with one step a run: it gives ranges of entries,
 //! whose keys have no gaps, so that they are counted and compared without
 //! reading any entry.
+//!
+//! A walk over the entries themselves, each row read in turn, is quicker only
+//! where every few entries begin a run: a step of the query costs as much as
+//! five rows. With a fork every two entries it took 0.6 of the time for a whole
+//! path; with one every fifty the two are even, and leaves, common ancestors and
+//! membership take a tenth. Runs that lie close could be taken in one step if
+//! ranges held side branches, too, but such ranges could not be counted.
 
 use std::collections::{BTreeMap, HashMap};
 
