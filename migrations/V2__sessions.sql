@@ -16,7 +16,8 @@ CREATE TABLE workspaces (
 
 CREATE TABLE sessions (
     -- Never used again: who holds the key of a purged session must not meet another.
-    session_key         INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    session_key         INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT
+                        CHECK (session_key < 0x80000000), -- the upper half of its entries' keys
     source_id           INTEGER NOT NULL REFERENCES sources (source_id),
     path                BLOB    NOT NULL, -- its file, or its folder, below the root
     file_id             INTEGER UNIQUE REFERENCES files (file_id), -- its log; NULL where a session is a folder of files

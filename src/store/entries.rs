@@ -45,7 +45,9 @@ pub(crate) fn count_all(conn: &Connection, session: SessionKey) -> Result<u32> {
         Ok(u32::try_from(found).unwrap_or(u32::MAX))
     } else {
         let session = session.0;
-        Err(Error::Damaged(format!("the entries of session {session} have gaps; rebuild the store")))
+        Err(Error::Damaged(format!(
+            "the entries of session {session} have gaps; rebuild the store"
+        )))
     }
 }
 

@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "06c5c49d2890d1441ecebdd5c30ebc9b252dadec3a6e55533ba6c0e7efaa6e1c";
+const DIGEST: &str = "5aa1607960a1effa9d312a1e594efcd5eb1485f9c5bc613e8ca4766d51049640";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

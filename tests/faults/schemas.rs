@@ -61,7 +61,7 @@ const HOSTILE: &[(&str, &str)] = &[
     ("a column more", "ALTER TABLE sessions ADD COLUMN own TEXT DEFAULT 'x'"),
     (
         "a table that is not strict",
-        "PRAGMA foreign_keys = OFF; ALTER TABLE labels RENAME TO hidden; CREATE TABLE labels (session_key, target_id, label, labelled_at, line_key); INSERT INTO labels SELECT * FROM hidden",
+        "PRAGMA foreign_keys = OFF; ALTER TABLE labels RENAME TO hidden; CREATE TABLE labels (session_key, target_id, label, labelled_at, position, line_key); INSERT INTO labels SELECT * FROM hidden",
     ),
     (
         "a virtual table for a table",
@@ -104,6 +104,14 @@ const HOSTILE: &[(&str, &str)] = &[
     ("wrong checksums", "UPDATE lines SET checksum = checksum + 1"),
     ("empty lines", "UPDATE lines SET raw = x''"),
     ("a parent of oneself", "UPDATE runs SET parent_key = first_key"),
+    ("parents in a circle", "UPDATE runs SET parent_key = (SELECT max(entry_key) FROM entries)"),
+    ("a parent far off", "UPDATE runs SET parent_key = first_key + 4000000000"),
+    ("a parent beyond any session", "UPDATE runs SET parent_key = 9223372036854775807"),
+    ("no runs", "DELETE FROM runs"),
+    (
+        "an entry far behind the others",
+        "PRAGMA foreign_keys = OFF; UPDATE entries SET entry_key = entry_key | 0xFFFFFFFF WHERE entry_key IN (SELECT max(entry_key) FROM entries GROUP BY session_key)",
+    ),
     ("titles that are numbers", "UPDATE sessions SET title = 9e999"),
     ("titles that are no text", "UPDATE sessions SET title = x'ff00ff', name = x'ff', model = x''"),
     (
