@@ -96,7 +96,7 @@ impl Store {
                 .map(|message| message.map(|message| message.json))
                 .collect::<Result<_>>()?;
             let token_count = context::token_count(conn, &info)?;
-            Ok(info.format.markdown(&Transcript {
+            Ok(info.format.meaning().markdown(&Transcript {
                 session_id: info.session_id.as_deref(),
                 work_dir: info.work_dir.as_deref(),
                 exported_at,

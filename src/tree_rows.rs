@@ -117,7 +117,7 @@ fn read_shown(conn: &Connection, session: SessionKey, nodes: &[Node]) -> Result<
     let mut calls = HashMap::new();
     for (line_key, id) in entries::lines_and_ids(conn, session)? {
         if let Some(&n) = place.get(id.as_str()) {
-            shown[n] = source.format.shown(&log::line(conn, line_key)?);
+            shown[n] = source.format.meaning().shown(&log::line(conn, line_key)?);
             calls.extend(std::mem::take(&mut shown[n].calls));
         }
     }

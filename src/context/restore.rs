@@ -8,6 +8,7 @@ use super::leaf_key;
 use crate::error::{Error, Result};
 use crate::format::Kept;
 use crate::format::kimi::context::Restoring;
+use crate::format::rules::Compactions;
 use crate::model::{Format, Message, SessionInfo, SessionKey, Step, StepKind, Stored};
 use crate::store::{entries, files, log, paths, sessions};
 
@@ -38,7 +39,7 @@ fn edits(conn: &Connection, format: Format, steps: &[Step]) -> Result<Edits> {
     let mut edits = Edits::new();
     for step in steps.iter().filter(|step| step.kind == StepKind::Edit) {
         let line_key = entries::line_key(conn, step.key)?;
-        if let Some(target) = format.edit_target(&log::line(conn, line_key)?) {
+        if let Some(target) = format.meaning().edit_target(&log::line(conn, line_key)?) {
             edits.insert(target, line_key);
         }
     }
@@ -85,7 +86,8 @@ fn messages_of(
     };
     let edit = edits.get(&entry_id).map(|edit| log::line(conn, *edit)).transpose()?;
     let line = log::line(conn, line_key)?;
-    let messages = info.format.messages(info.version.as_ref(), &line, edit.as_deref(), &instead);
+    let messages =
+        info.format.meaning().messages(info.version.as_ref(), &line, edit.as_deref(), &instead);
     Ok(messages.into_iter().map(|json| Message { entry_id: entry_id.clone(), json }).collect())
 }
 
@@ -134,12 +136,12 @@ pub(crate) fn restored(
             None => None,
         };
         kept.push((row.entry_key, first_kept));
-        // Of pi's compactions the last alone counts, whatever an older one kept.
-        Ok(keeps || format.lists_by_file() && 1 < kept.len())
+        let last_counts = format.rules().compactions == Compactions::Last;
+        Ok(keeps || last_counts && 1 < kept.len())
     })?;
     path.reverse();
     kept.reverse();
-    Ok(format.restore(&path, &kept))
+    Ok(format.meaning().restore(&path, &kept))
 }
 
 fn step(format: Format, row: &paths::Step<'_>) -> Step {
@@ -149,7 +151,7 @@ fn step(format: Format, row: &paths::Step<'_>) -> Step {
         Some(_) if row.entry_type == "compaction" => StepKind::Compaction,
         Some(_) => StepKind::Message,
     };
-    Step { key: row.entry_key, kind, role: format.role(row.role) }
+    Step { key: row.entry_key, kind, role: format.meaning().role(row.role) }
 }
 
 fn find_kept(
@@ -159,5 +161,5 @@ fn find_kept(
     first_kept: &Stored,
 ) -> Result<Kept> {
     let keys = entries::entries_by_message_id(conn, session, first_kept)?.into_iter().collect();
-    Ok(Kept { keys, position: format.kept_position(first_kept) })
+    Ok(Kept { keys, position: format.meaning().kept_position(first_kept) })
 }

@@ -2,6 +2,7 @@
 
 use super::Fold;
 use crate::error::Result;
+use crate::format::rules::HeaderPlace;
 use crate::model::{Header, HeaderRecord, ProblemKind, Runtime, Stored};
 use crate::store::sessions;
 
@@ -23,12 +24,12 @@ impl Fold<'_> {
         // A runtime record may stand before the header; it is the later word all the same.
         let early = std::mem::take(&mut self.early);
         self.take_runtime(early);
-        if self.format.lists_by_file() && 0 < self.seen {
-            let detail = "records stand before the header; pi cannot open the file";
+        if self.format.rules().header == HeaderPlace::First && 0 < self.seen {
+            let detail = "records stand before the header; the program cannot open the file";
             self.note(None, ProblemKind::Header, detail)?;
         }
         if self.head.entry_count == 0 {
-            self.linear = self.format.is_linear(self.head.version.as_ref());
+            self.linear = self.format.meaning().is_linear(self.head.version.as_ref());
         }
         Ok(())
     }
@@ -38,7 +39,7 @@ impl Fold<'_> {
         if self.head.header == Header::Stored {
             return Ok(());
         }
-        let made = self.format.header_from_name(&self.file.path).filter(|_| self.vouched);
+        let made = self.format.layout().header_from_name(&self.file.path).filter(|_| self.vouched);
         let (header, detail) = match (made, self.head.header) {
             (Some(made), _) => {
                 self.set_header(made)?;

@@ -22,6 +22,7 @@ use rusqlite::Connection;
 pub(crate) use settle::{search_text, settle_events, settle_if_recovered, settle_recovered};
 
 use crate::error::Result;
+use crate::format::rules::{Labels, Leaf};
 use crate::model::{
     Change, Format, Header, ProblemKind, Record, Runtime, SessionKey, Stored, Timestamp,
 };
@@ -77,7 +78,7 @@ pub(crate) fn refold(
         projections::delete_projection(conn, session)?;
         let mut fold = Fold::begin(conn, file, format, session);
         fold.linear = linear;
-        log::each_line_left(conn, file, |key, raw| fold.apply(key, format.parse(raw)))?;
+        log::each_line_left(conn, file, |key, raw| fold.apply(key, format.meaning().parse(raw)))?;
         fold.finish()
     };
     if fold_all(false)? == Shape::Linear {
@@ -171,14 +172,14 @@ impl<'a> Fold<'a> {
             (None, _) => None,
         };
         // A leaf that an event moved is no later than the event: it is moved there again.
-        let moved_at = match leaf_key.filter(|_| format.lists_by_file()) {
+        let moved_at = match leaf_key.filter(|_| format.rules().leaf == Leaf::Event) {
             Some(key) => Some(log::line_number(entries::line_key(conn, key)?)),
             None => None,
         };
         Ok(Some(Self {
             last,
             moved_at,
-            linear: format.is_linear(head.version.as_ref()),
+            linear: format.meaning().is_linear(head.version.as_ref()),
             leaf_key,
             has_orphans: runs::has_orphans(conn, session)?,
             has_ids: true,
@@ -251,7 +252,7 @@ impl<'a> Fold<'a> {
             label,
             labelled_at,
             position: i64::from(log::position(line_key)),
-            keeps_position: self.format.lists_by_file(),
+            keeps_position: self.format.rules().labels == Labels::First,
             line_key: Some(line_key),
         };
         labels::set_label(self.conn, self.session, &row)
@@ -261,8 +262,8 @@ impl<'a> Fold<'a> {
     pub(crate) fn finish(mut self) -> Result<Shape> {
         self.make_header()?;
         let is_chain = match self.head.header {
-            Header::Stored => self.format.is_linear(self.head.version.as_ref()),
-            _ => !self.has_ids || self.format.is_linear(self.head.version.as_ref()),
+            Header::Stored => self.format.meaning().is_linear(self.head.version.as_ref()),
+            _ => !self.has_ids || self.format.meaning().is_linear(self.head.version.as_ref()),
         };
         if is_chain && !self.linear && 0 < self.head.entry_count {
             return Ok(Shape::Linear);

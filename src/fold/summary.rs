@@ -3,19 +3,22 @@
 use super::Fold;
 use crate::context;
 use crate::error::Result;
+use crate::format::rules::{Activity, Counts, Leaf, Settings};
 use crate::format::stored_text;
 use crate::model::{NewEntry, Parent, ProblemKind, Record, Role, Stored, Timestamp};
 use crate::store::{entries, events, file_time, log, paths};
 
 impl Fold<'_> {
-    /// The last time counts, or the latest where a list goes by the whole file.
+    /// Takes the time of a record, and counts it where every line of the file counts.
     pub(super) fn take_activity(&mut self, record: &Record) {
-        let by_file = self.format.lists_by_file();
+        let rules = self.format.rules();
         if let Some(at) = record.activity_at {
-            let earlier = self.head.activity_at.filter(|_| by_file);
+            let is_latest = rules.activity == Activity::Latest;
+            let earlier = self.head.activity_at.filter(|_| is_latest);
             self.head.activity_at = earlier.max(Some(at));
         }
-        self.head.message_count += i64::from(by_file && record.in_file.is_message);
+        let counts = rules.counts == Counts::File && record.in_file.is_message;
+        self.head.message_count += i64::from(counts);
     }
 
     pub(super) fn move_leaf(&mut self, target: Option<String>) -> Result<()> {
@@ -32,7 +35,7 @@ impl Fold<'_> {
     /// Moves the leaf where a format without leaf records had it moved, unless
     /// an entry has moved it since, or the file was rewritten.
     pub(super) fn move_to_decided_leaf(&mut self) -> Result<()> {
-        if !self.format.lists_by_file() {
+        if self.format.rules().leaf != Leaf::Event {
             return Ok(());
         }
         let Some(moved) = events::moved_leaf(self.conn, self.session)? else { return Ok(()) };
@@ -60,29 +63,31 @@ impl Fold<'_> {
         if self.reshaped {
             return Ok(());
         }
-        if self.format.lists_by_file() {
+        let rules = self.format.rules();
+        if rules.settings == Settings::Branch {
             self.take_runtime(entry.runtime.clone().unwrap_or_default());
-            return Ok(());
         }
-        if entry.role.is_none() {
+        if rules.counts != Counts::Branch || entry.role.is_none() {
             return Ok(());
         }
         if entry.entry_type == "compaction" {
             self.forget();
             self.reshaped = entry.first_kept.is_some();
         }
-        self.count(self.format.role(entry.role.as_deref()), || Ok(line_key))
+        self.count(self.format.meaning().role(entry.role.as_deref()), || Ok(line_key))
     }
 
     fn forget(&mut self) {
-        if self.format.lists_by_file() {
+        let rules = self.format.rules();
+        if rules.settings == Settings::Branch {
             self.head.provider = None;
             self.head.model = None;
             self.head.reasoning_effort = None;
-            return;
         }
-        self.head.message_count = 0;
-        self.head.preview_line_key = None;
+        if rules.counts == Counts::Branch {
+            self.head.message_count = 0;
+            self.head.preview_line_key = None;
+        }
     }
 
     /// Counts a message, whose line is asked for where it is the first prompt.
@@ -104,8 +109,11 @@ impl Fold<'_> {
         };
         let Some(leaf_key) = leaf_key else { return Ok(()) };
         let conn = self.conn;
-        if self.format.lists_by_file() {
+        let rules = self.format.rules();
+        if rules.settings == Settings::Branch {
             self.take_runtime(paths::settings(conn, leaf_key)?);
+        }
+        if rules.counts != Counts::Branch {
             return Ok(());
         }
         for step in context::restored(conn, self.format, self.session, leaf_key)? {
@@ -118,7 +126,9 @@ impl Fold<'_> {
     pub(super) fn settle_title(&mut self) -> Result<()> {
         if self.previewed != Some(self.head.preview_line_key) {
             self.head.first_message = match self.head.preview_line_key {
-                Some(line_key) => self.format.first_message(&log::line(self.conn, line_key)?),
+                Some(line_key) => {
+                    self.format.meaning().first_message(&log::line(self.conn, line_key)?)
+                }
                 None => Stored::Text(String::new()),
             };
         }
@@ -126,7 +136,8 @@ impl Fold<'_> {
         let is_empty = matches!(&self.head.first_message, Stored::Text(text) if text.is_empty());
         let first_message = Some(&self.head.first_message).filter(|_| !is_empty);
         self.head.title = name.map(Stored::Text).or_else(|| first_message.cloned());
-        let began = self.head.created_at.filter(|_| self.format.lists_by_file());
+        let is_latest = self.format.rules().activity == Activity::Latest;
+        let began = self.head.created_at.filter(|_| is_latest);
         self.head.modified_at = match self.head.activity_at.or(began) {
             Some(at) => at,
             None => self.time_of_file()?,

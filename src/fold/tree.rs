@@ -3,6 +3,7 @@
 use super::Fold;
 use crate::context;
 use crate::error::Result;
+use crate::format::rules::{ChainIds, Counts};
 use crate::model::{NewEntry, Parent, ProblemKind, Record, Stored};
 use crate::store::entries::{self, EntryRow};
 use crate::store::runs::{self, Above};
@@ -42,7 +43,7 @@ impl Fold<'_> {
             self.replace(&row)?
         };
         self.add_settings(key, entry)?;
-        if record.in_file.is_prompt && self.format.lists_by_file() {
+        if record.in_file.is_prompt && self.format.rules().counts == Counts::File {
             self.head.preview_line_key.get_or_insert(line_key);
         }
         if self.has_orphans && 0 < runs::adopt_orphans(self.conn, self.session, key, &id)? {
@@ -66,9 +67,9 @@ impl Fold<'_> {
         Ok(key)
     }
 
-    /// Whether entries are numbered: pi numbers those of a chain anew, whatever ids they have.
+    /// Whether entries are numbered anew, whatever ids they have.
     fn is_numbered(&self) -> bool {
-        self.linear && self.format.lists_by_file()
+        self.linear && self.format.rules().chain_ids == ChainIds::Numbered
     }
 
     fn own_id<'e>(&self, entry: &'e NewEntry) -> Option<&'e str> {

@@ -53,7 +53,7 @@ impl Content {
     }
 
     pub(super) fn has_no_end(&self) -> bool {
-        self.format.last_line_end(&self.pending).is_none()
+        self.format.layout().last_line_end(&self.pending).is_none()
     }
 
     /// Takes what makes a full chunk; at the end of the file, whatever is left.
@@ -63,14 +63,16 @@ impl Content {
         }
         let cut = match self.kind {
             FileKind::Log if at_end => self.pending.len(),
-            FileKind::Log => match self.format.last_line_end(&self.pending[self.scanned..]) {
-                Some(end) => self.scanned + end,
-                None => {
-                    // The last byte may be half a terminator.
-                    self.scanned = self.pending.len() - 1;
-                    return None;
+            FileKind::Log => {
+                match self.format.layout().last_line_end(&self.pending[self.scanned..]) {
+                    Some(end) => self.scanned + end,
+                    None => {
+                        // The last byte may be half a terminator.
+                        self.scanned = self.pending.len() - 1;
+                        return None;
+                    }
                 }
-            },
+            }
             _ => self.pending.len().min(self.chunk),
         };
         let rest = self.pending.split_off(cut);
@@ -81,8 +83,10 @@ impl Content {
             let lines = chunk.lines(self.format).count();
             chunk.rows = u32::try_from(lines).unwrap_or(u32::MAX);
             if self.parses && lines <= chunk.raw.len() / SHORT_LINE + 1 {
-                chunk.records =
-                    chunk.lines(self.format).map(|line| self.format.parse(line)).collect();
+                chunk.records = chunk
+                    .lines(self.format)
+                    .map(|line| self.format.meaning().parse(line))
+                    .collect();
             }
         }
         Some(chunk)
@@ -96,7 +100,7 @@ impl Chunk {
             if rest.is_empty() {
                 return None;
             }
-            let end = format.line_end(rest).unwrap_or(rest.len());
+            let end = format.layout().line_end(rest).unwrap_or(rest.len());
             let (line, behind) = rest.split_at(end);
             rest = behind;
             Some(line)

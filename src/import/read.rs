@@ -235,7 +235,7 @@ impl Reader<'_> {
             let job = self.job;
             space::require(self.conn, job.store.path(), &job.root, job.source.as_ref())?;
         }
-        let is_log = self.job.root.format.is_log(path);
+        let is_log = self.job.root.format.layout().is_log(path);
         let kind = if is_log { FileKind::Log } else { FileKind::Document };
         let partial = self.known(path, FileState::Partial)?;
         self.read_file(walk, path, kind, Known { current, partial })

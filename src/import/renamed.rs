@@ -15,7 +15,8 @@ use crate::store::{log, problems};
 ///
 /// Returns the row as it is then; `None` when it was no other file before.
 pub(super) fn adopt(tx: &Connection, format: Format, new: &FileRow) -> Result<Option<FileRow>> {
-    let (Some(earlier_path), Some(sha256)) = (format.renamed_from(&new.path), &new.sha256) else {
+    let (Some(earlier_path), Some(sha256)) = (format.layout().renamed_from(&new.path), &new.sha256)
+    else {
         return Ok(None);
     };
     let earlier = files::superseded_by_digest(tx, new.source_id, &earlier_path, sha256)?;

@@ -35,10 +35,11 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
     fs::read_dir(&path).map_err(Error::io("read", &path))?;
     let formats = match format {
         Some(format) => vec![format],
-        None => vec![Format::Kimi, Format::Pi, Format::Kward],
+        None => Format::ALL.to_vec(),
     };
     for candidate in formats {
         let covered: Vec<PathBuf> = candidate
+            .layout()
             .covered()
             .iter()
             .map(PathBuf::from)
@@ -94,13 +95,13 @@ fn holds(root: &Path, covered: &[PathBuf], format: Format) -> bool {
     let mut logs = 0;
     for _ in 0..SAMPLE * SAMPLE {
         let Some(found) = walk.next() else { return false };
-        if found.kind == FoundKind::File && format.recognises(&found.path, b"") {
+        if found.kind == FoundKind::File && format.layout().recognises(&found.path, b"") {
             return true;
         }
-        if found.kind != FoundKind::File || !format.is_log(&found.path) {
+        if found.kind != FoundKind::File || !format.layout().is_log(&found.path) {
             continue;
         }
-        if format.recognises(&found.path, &first_line(&walk, &found.path)) {
+        if format.layout().recognises(&found.path, &first_line(&walk, &found.path)) {
             return true;
         }
         logs += 1;

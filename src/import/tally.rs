@@ -67,7 +67,7 @@ pub(super) fn count(
             for line in chunk.lines(format).filter(|_| file.kind == FileKind::Log) {
                 let problems = match records.next() {
                     Some(record) => record.problems,
-                    None => format.line_problems(&file.path, line),
+                    None => format.meaning().line_problems(&file.path, line),
                 };
                 for (kind, _) in problems {
                     *kinds.entry(kind).or_insert(0) += 1;

@@ -244,7 +244,7 @@ impl Writer<'_> {
         let (file, format) = (complete.file(), self.job.root.format);
         seen::file(tx, file.file_id)?;
         self.touched.add(format, file);
-        if counted == Counted::New && format.renamed_from(&file.path).is_some() {
+        if counted == Counted::New && format.layout().renamed_from(&file.path).is_some() {
             self.may_be_renamed.push(file.file_id);
         }
         self.may_diverge |=

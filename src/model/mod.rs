@@ -13,6 +13,10 @@ pub(crate) use record::{
     StepKind,
 };
 
+/// The list of formats is plain data, too; it stands beside their folders, so
+/// that a new one is added in one place.
+pub use crate::format::Format;
+
 /// A point in time: nanoseconds since the Unix epoch, UTC.
 ///
 /// Times beyond what 64 bits hold (before 1677, after 2262) stand at that end.
@@ -31,34 +35,6 @@ impl fmt::Display for Timestamp {
             chrono::SecondsFormat::Nanos
         };
         f.write_str(&time.to_rfc3339_opts(format, true))
-    }
-}
-
-/// The program that a session was written by, and whose rules it follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Format {
-    /// Kward, versions 1 and 2.
-    Kward,
-    /// Kimi CLI, to 1.52.
-    Kimi,
-    /// pi, versions 1 to 3.
-    Pi,
-}
-
-impl Format {
-    /// Its name, as the command line and the database spell it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Kward => "kward",
-            Self::Kimi => "kimi",
-            Self::Pi => "pi",
-        }
-    }
-
-    /// The format of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Kward, Self::Kimi, Self::Pi].into_iter().find(|format| format.name() == name)
     }
 }
 

@@ -7,6 +7,7 @@ use super::compact_json;
 use crate::error::{Error, Result};
 use crate::fold::{self, Fold, Shape};
 use crate::format::json;
+use crate::format::rules::OldVersions;
 use crate::model::{Draft, Format, SessionKey, Stored, Timestamp};
 use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileRow, FileState};
@@ -38,7 +39,9 @@ pub(super) fn append<T>(
         ));
     }
     let head = heads::head(tx, session)?;
-    if source.format.lists_by_file() && source.format.is_linear(head.version.as_ref()) {
+    if source.format.rules().old_versions == OldVersions::ReadOnly
+        && source.format.meaning().is_linear(head.version.as_ref())
+    {
         return Err(Error::Unsupported(
             "a session of version 1 is not written to; clone it, and go on with the copy",
         ));
@@ -57,7 +60,7 @@ pub(super) fn append<T>(
 
 /// The line of a record, if the format has one for it.
 pub(super) fn spelt(format: Format, draft: &Draft<'_>, at: Timestamp) -> Result<String> {
-    let line = format.serialise(draft, at);
+    let line = format.spelling().serialise(draft, at);
     line.ok_or(Error::Unsupported("the session's format has no record for this"))
 }
 
@@ -72,7 +75,7 @@ pub(super) fn add_line(
 ) -> Result<()> {
     let key = log::key(file.file_id, file.line_count);
     log::insert_line(tx, key, line.as_bytes())?;
-    let record = format.parse(line.as_bytes());
+    let record = format.meaning().parse(line.as_bytes());
     let file = FileRow {
         mtime: record.at.map_or(file.mtime, FileTime::from),
         size: file.size + line.len() as u64,

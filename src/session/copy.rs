@@ -108,7 +108,9 @@ impl Session {
                 .ok_or_else(|| Error::EntryNotFound { entry_id: entry_id.to_owned() })?;
             let mut path = paths::path(tx, self.key, entry_key, usize::MAX)?;
             let text = match path.pop_if(|entry| is_prompt(entry)) {
-                Some(prompt) => source.info.format.full_text(&log::line(tx, prompt.line_key)?),
+                Some(prompt) => {
+                    source.info.format.meaning().full_text(&log::line(tx, prompt.line_key)?)
+                }
                 None => String::new(),
             };
             Ok((self.make_of_path(tx, &source, &path)?, text))
@@ -145,7 +147,7 @@ impl Session {
         }
         for entry in path {
             let raw = log::line(tx, entry.line_key)?;
-            let record = source.info.format.parse(&raw);
+            let record = source.info.format.meaning().parse(&raw);
             let leans = record.entry.as_ref().is_some_and(|new| match source.is_chain {
                 true => leans(new),
                 false => new.id.is_none(),
@@ -160,7 +162,7 @@ impl Session {
         for (target_id, line_key) in labels::label_lines(tx, self.key)? {
             if ids.contains(target_id.as_str()) {
                 let raw = log::line(tx, line_key)?;
-                let at = source.info.format.parse(&raw).at;
+                let at = source.info.format.meaning().parse(&raw).at;
                 copy.push(&raw, at)?;
             }
         }
@@ -224,9 +226,9 @@ impl Source {
         let not_found = || Error::SessionNotFound(session.0.to_string());
         let info = sessions::info(tx, session)?.ok_or_else(not_found)?;
         let (file, _) = sessions::file_of(tx, session)?.ok_or_else(not_found)?;
-        let is_chain = info.format.is_linear(info.version.as_ref())
+        let is_chain = info.format.meaning().is_linear(info.version.as_ref())
             || info.header != Header::Stored && !entries::has_given_ids(tx, session)?;
-        let is_old = is_chain || !info.format.is_current(info.version.as_ref());
+        let is_old = is_chain || !info.format.meaning().is_current(info.version.as_ref());
         Ok(Self { info, file, is_chain, is_old })
     }
 
@@ -261,7 +263,7 @@ fn leans(entry: &NewEntry) -> bool {
 impl NewLog<'_> {
     /// Copies a line unless it is a header or no record.
     fn take(&mut self, source: &Source, raw: &[u8]) -> Result<()> {
-        let record = self.format.parse(raw);
+        let record = self.format.meaning().parse(raw);
         let is_broken = |(kind, _): &(ProblemKind, String)| {
             matches!(kind, ProblemKind::Malformed | ProblemKind::NotARecord)
         };
@@ -299,7 +301,9 @@ impl NewLog<'_> {
         identity: Option<(&String, Option<&str>)>,
         at: Option<Timestamp>,
     ) -> Result<()> {
-        match identity.and_then(|(id, parent_id)| self.format.identified(raw, id, parent_id)) {
+        match identity
+            .and_then(|(id, parent_id)| self.format.spelling().identified(raw, id, parent_id))
+        {
             Some(line) => self.push(line.as_bytes(), at),
             None => self.push(raw, at),
         }
@@ -324,7 +328,7 @@ impl NewLog<'_> {
         fold::refold(self.tx, &self.file, self.format, self.session)?;
         let found = heads::head(self.tx, self.session)?.leaf_id;
         if found.as_deref() != leaf {
-            match self.format.serialise(&Draft::Leaf(leaf), self.at) {
+            match self.format.spelling().serialise(&Draft::Leaf(leaf), self.at) {
                 Some(line) => {
                     append::add_line(self.tx, self.session, self.format, self.file, &line, None)?;
                 }

@@ -167,16 +167,13 @@ impl Store {
 
 /// Makes a session of the store's own, in the folder that its program would have chosen.
 fn create(tx: &Connection, new: &NewSession) -> Result<SessionKey> {
-    if new.format.has_folders() {
-        return Err(Error::Unsupported("a Kimi session is made by Kimi, or by a fork"));
-    }
     if !new.cwd.starts_with('/') || new.cwd.contains('\0') {
         let reason = format!("{:?} is no absolute path of a work dir", new.cwd);
         return Err(Error::InvalidRecord(reason));
     }
-    let source_id = files::own_source(tx, new.format)?;
     let (id, at) = new.identity()?;
-    let path = new.format.path_of(&new.cwd, &id, at).into_bytes();
+    let path = new.path(&id, at)?;
+    let source_id = files::own_source(tx, new.format)?;
     make_folders(tx, source_id, &path, at)?;
     create_at(tx, source_id, path, new, (&id, at))
 }
@@ -188,7 +185,7 @@ pub(super) fn create_beside(
     new: &NewSession,
 ) -> Result<SessionKey> {
     let (id, at) = new.identity()?;
-    let path = new.format.path_of(&new.cwd, &id, at).into_bytes();
+    let path = new.path(&id, at)?;
     let after_slash =
         |path: &[u8]| path.iter().rposition(|byte| *byte == b'/').map_or(0, |n| n + 1);
     let folder = &sibling.path[..after_slash(&sibling.path)];
@@ -199,12 +196,17 @@ pub(super) fn create_beside(
 impl NewSession {
     /// Its id and time, made where they are not given.
     fn identity(&self) -> Result<(String, Timestamp)> {
-        let id = self.session_id.clone().unwrap_or_else(|| match self.format {
-            Format::Pi => uuid::Uuid::now_v7().to_string(),
-            Format::Kward | Format::Kimi => uuid::Uuid::new_v4().to_string(),
-        });
+        let id = self.session_id.clone();
+        let id = id.unwrap_or_else(|| self.format.layout().new_session_id());
         require_id(&id)?;
         Ok((id, self.at.unwrap_or_else(Timestamp::now)))
+    }
+
+    /// Where its file lies below its root.
+    fn path(&self, id: &str, at: Timestamp) -> Result<Vec<u8>> {
+        let path = self.format.layout().path_of(&self.cwd, id, at);
+        let reason = "a session of this format is made by its program, or by a fork";
+        path.map(String::into_bytes).ok_or(Error::Unsupported(reason))
     }
 }
 
@@ -292,7 +294,9 @@ fn append_first(
         let role = json::scan(message.as_bytes())
             .ok()
             .and_then(|(value, _)| value.get("role")?.string().map(std::borrow::Cow::into_owned));
-        if tail.format == Format::Kward && tail.format.role(role.as_deref()) == Role::System {
+        if tail.format == Format::Kward
+            && tail.format.meaning().role(role.as_deref()) == Role::System
+        {
             return Ok(None);
         }
         live.entry_of_message(conn, tail, "message", &message).map(Some)

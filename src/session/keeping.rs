@@ -191,7 +191,7 @@ fn imported_pointer(conn: &Connection, work_dir: &str) -> Result<Option<SessionK
             continue;
         }
         let beside = |name: &str| [folder, name.as_bytes()].concat();
-        let Some(name) = source.format.pointer_file() else {
+        let Some(name) = source.format.layout().pointer_file() else {
             if let Some(session) = kimi::last_session(conn, &source, work_dir)? {
                 return Ok(Some(session));
             }
@@ -207,7 +207,7 @@ fn imported_pointer(conn: &Connection, work_dir: &str) -> Result<Option<SessionK
             content.extend_from_slice(raw);
             Ok(())
         })?;
-        if let Some(name) = source.format.pointed_file(&content) {
+        if let Some(name) = source.format.layout().pointed_file(&content) {
             let named = sessions::sessions_by_path(conn, &beside(&name))?;
             let is_here = |session: &SessionKey| -> Result<bool> {
                 let info = sessions::info(conn, *session)?;
@@ -302,7 +302,8 @@ fn is_unused(conn: &Connection, session: SessionKey) -> Result<bool> {
     log::each_line(conn, &file, |_, raw| {
         let is_lost = |kind| matches!(kind, ProblemKind::Malformed | ProblemKind::NotARecord);
         understood &= !raw.trim_ascii().is_empty();
-        understood &= !source.format.parse(raw).problems.iter().any(|(kind, _)| is_lost(*kind));
+        understood &=
+            !source.format.meaning().parse(raw).problems.iter().any(|(kind, _)| is_lost(*kind));
         Ok(())
     })?;
     Ok(understood)

@@ -32,7 +32,7 @@ impl Store {
                 .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
             let mut points = Vec::new();
             for entry in context::branch(conn, session)?.into_iter().rev().filter(is_prompt) {
-                let preview = info.format.preview(&log::line(conn, entry.line_key)?);
+                let preview = info.format.meaning().preview(&log::line(conn, entry.line_key)?);
                 if !preview.is_empty() {
                     let created_at = entry.created_at;
                     points.push(RewindPoint { entry_id: entry.id, preview, created_at });
@@ -81,7 +81,7 @@ impl Session {
             if !is_prompt(&entry) {
                 return Ok(Some((self.line(head, &Draft::Leaf(Some(entry_id)))?, String::new())));
             }
-            let text = head.format.full_text(&log::line(conn, entry.line_key)?);
+            let text = head.format.meaning().full_text(&log::line(conn, entry.line_key)?);
             let line = self.line(head, &Draft::Leaf(entry.parent_id.as_deref()))?;
             Ok(Some((line, text)))
         })?
@@ -101,7 +101,7 @@ impl Session {
             }
             let (source, _) = sessions::place(tx, self.key)?.ok_or_else(not_found)?;
             pi::move_leaf(tx, self.key, entry.parent_id.as_deref(), self.time())?;
-            Ok(source.format.full_text(&log::line(tx, entry.line_key)?))
+            Ok(source.format.meaning().full_text(&log::line(tx, entry.line_key)?))
         })
     }
 }

@@ -154,11 +154,11 @@ impl Session {
             let kept = entries::first_kept_of(tx, self.key, &entry.id)?;
             let kept = kept.as_ref().map(stored_text);
             let kept = kept.as_deref().and_then(|kept| stands_for.get(kept).copied());
-            let record = format.parse(&raw);
+            let record = format.meaning().parse(&raw);
             let line = match source.is_old {
-                true => format.identified(&raw, &entry.id, last),
+                true => format.spelling().identified(&raw, &entry.id, last),
                 false if !names_parent(&record, last) || kept.is_some() => {
-                    format.relinked(&raw, last, kept)
+                    format.spelling().relinked(&raw, last, kept)
                 }
                 false => None,
             };

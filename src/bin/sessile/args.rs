@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
 
 /// Every session of your AI agents in one SQLite file, and the JSONL files they came from back byte for byte.
 #[derive(Debug, Parser)]
@@ -183,8 +184,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
     /// The program that wrote the roots; told from their files when absent
-    #[arg(long, value_enum)]
-    pub(crate) format: Option<FormatArg>,
+    #[arg(long, value_parser = format_parser())]
+    pub(crate) format: Option<sessile::Format>,
     /// Read and report, but write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -215,13 +216,6 @@ pub(crate) struct LogArgs {
     pub(crate) line: Option<u32>,
     /// A session: its id, a prefix of it, or its file
     pub(crate) session: String,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum FormatArg {
-    Kward,
-    Kimi,
-    Pi,
 }
 
 #[derive(Debug, Args)]
@@ -298,6 +292,13 @@ pub(crate) struct ListArgs {
     /// Only sessions of this working directory
     #[arg(long, value_name = "P")]
     pub(crate) work_dir: Option<String>,
+}
+
+/// Reads the name of a format, of which it knows all.
+fn format_parser() -> impl TypedValueParser<Value = sessile::Format> {
+    let names = sessile::Format::ALL.iter().map(|format| format.name());
+    PossibleValuesParser::new(names)
+        .try_map(|name| sessile::Format::from_name(&name).ok_or("no format goes by this name"))
 }
 
 fn days(text: &str) -> Result<u32, String> {

@@ -18,31 +18,120 @@ pub(crate) mod subagents;
 pub(crate) mod text;
 pub(crate) mod wire;
 
-pub(in crate::format) use display::{full_text, parts, preview, shown};
-pub(in crate::format) use markdown::markdown;
+use layout::Part as FilePart;
 
-use layout::Part;
+use super::meaning::{Meaning, Part, Shown, Transcript};
+use super::rules::{
+    Activity, ChainIds, Compactions, Counts, HeaderPlace, Labels, Leaf, OldVersions, Rules,
+    Sessions, Settings,
+};
+use super::{Layout, Program, Spelling};
+use crate::model::{ProblemKind, Record, Role, Stored, Timestamp};
 
-use crate::model::{ProblemKind, Role, Step, StepKind};
+/// Kimi.
+pub(super) struct Kimi;
 
-/// What is wrong with a line of a log.
-pub(in crate::format) fn line_problems(path: &[u8], line: &[u8]) -> Vec<(ProblemKind, String)> {
-    match layout::part(path) {
-        Part::Wire | Part::SubagentWire(_) => wire::parse(line).problems,
-        _ => context::parse(line).problems,
+pub(super) static PROGRAM: Program = Program {
+    name: "kimi",
+    rules: Rules {
+        sessions: Sessions::Folder,
+        counts: Counts::Branch,
+        activity: Activity::Last,
+        settings: Settings::Session,
+        leaf: Leaf::Event,
+        chain_ids: ChainIds::Given,
+        labels: Labels::Last,
+        compactions: Compactions::Chained,
+        header: HeaderPlace::Anywhere,
+        old_versions: OldVersions::Written,
+    },
+    layout: &Kimi,
+    meaning: &Kimi,
+    spelling: &Kimi,
+};
+
+impl Layout for Kimi {
+    fn covered(&self) -> &'static [&'static str] {
+        &[layout::REGISTRY, "sessions", "imported_sessions"]
+    }
+
+    fn is_log(&self, path: &[u8]) -> bool {
+        layout::is_log(path)
+    }
+
+    fn recognises(&self, path: &[u8], _first_line: &[u8]) -> bool {
+        layout::recognises(path)
+    }
+
+    fn renamed_from(&self, path: &[u8]) -> Option<Vec<u8>> {
+        layout::renamed_from(path)
+    }
+
+    fn line_end(&self, bytes: &[u8]) -> Option<usize> {
+        text::line_end(bytes)
+    }
+
+    fn last_line_end(&self, bytes: &[u8]) -> Option<usize> {
+        text::last_line_end(bytes)
+    }
+
+    fn path_of(&self, _cwd: &str, _session_id: &str, _at: Timestamp) -> Option<String> {
+        None
     }
 }
 
-pub(in crate::format) fn role(role: Option<&str>) -> Role {
-    match role {
-        Some("user") => Role::Prompt,
-        Some("assistant" | "tool") => Role::Counted,
-        Some("system") => Role::System,
-        _ => Role::Other,
+impl Meaning for Kimi {
+    /// A line means something only among the other files of its session.
+    fn parse(&self, _line: &[u8]) -> Record {
+        Record::default()
+    }
+
+    fn line_problems(&self, path: &[u8], line: &[u8]) -> Vec<(ProblemKind, String)> {
+        match layout::part(path) {
+            FilePart::Wire | FilePart::SubagentWire(_) => wire::parse(line).problems,
+            _ => context::parse(line).problems,
+        }
+    }
+
+    fn role(&self, role: Option<&str>) -> Role {
+        match role {
+            Some("user") => Role::Prompt,
+            Some("assistant" | "tool") => Role::Counted,
+            Some("system") => Role::System,
+            _ => Role::Other,
+        }
+    }
+
+    fn messages(
+        &self,
+        _version: Option<&Stored>,
+        line: &[u8],
+        _edit: Option<&[u8]>,
+        instead: &str,
+    ) -> Vec<String> {
+        context::message(line, instead).into_iter().collect()
+    }
+
+    fn preview(&self, line: &[u8]) -> String {
+        display::preview(line)
+    }
+
+    fn full_text(&self, line: &[u8]) -> String {
+        display::full_text(line)
+    }
+
+    fn shown(&self, line: &[u8]) -> Shown {
+        display::shown(line)
+    }
+
+    fn parts(&self, message: &str) -> (String, Vec<Part>) {
+        display::parts(message)
+    }
+
+    fn markdown(&self, transcript: &Transcript<'_>) -> String {
+        markdown::markdown(transcript)
     }
 }
 
-/// A compaction begins a context of its own, so that a path needs no rules.
-pub(in crate::format) fn restore(path: &[Step]) -> Vec<Step> {
-    path.iter().filter(|step| step.kind == StepKind::Message).copied().collect()
-}
+/// Nothing is appended to Kimi's logs: changes go into its state, or are events.
+impl Spelling for Kimi {}

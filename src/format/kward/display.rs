@@ -1,8 +1,8 @@
 //! How entries look to a person: rows of a tree, and messages as a transcript.
 
+use super::parse::{Fields, is_text, optional_text};
 use super::text::{self, full_text, strip, text};
 use super::tools::short_name;
-use super::{Fields, is_text, optional_text};
 use crate::format::json::{self, Kind, Raw};
 use crate::format::{Part, Shown};
 

@@ -51,7 +51,7 @@ pub(super) fn normalise(tool_call: Raw<'_>, content: &str) -> Execution {
 
 /// What Kward's own reader takes for arguments.
 fn is_plain(features: &Features) -> bool {
-    !features.non_finite && !features.control_character && features.depth <= super::MAX_DEPTH
+    !features.non_finite && !features.control_character && features.depth <= super::parse::MAX_DEPTH
 }
 
 pub(super) fn short_name(name: &str) -> &str {

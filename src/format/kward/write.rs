@@ -93,14 +93,8 @@ pub(in crate::format) fn identified(
     Some(format!("{{{}}}\n", members.join(",")))
 }
 
-/// `sessions/--<cwd>--/<time>_<id>.jsonl`.
-pub(in crate::format) fn path_of(cwd: &str, session_id: &str, at: Timestamp) -> String {
-    let folder = crate::format::safe_cwd(cwd);
-    format!("sessions/{folder}/{}_{session_id}.jsonl", stamp(at).replace(':', "-"))
-}
-
 /// Three decimals, cut off rather than rounded.
-fn stamp(at: Timestamp) -> String {
+pub(super) fn stamp(at: Timestamp) -> String {
     Timestamp(at.0.div_euclid(1_000_000) * 1_000_000).to_string()
 }
 

@@ -4,7 +4,8 @@
 //! older ones add nothing. Of what is left, an edit changes or takes away the
 //! message of the entry that it names, and the last edit holds.
 
-use super::{date, string, text_of};
+use super::date;
+use super::text::{string, text_of};
 use crate::format::Kept;
 use crate::format::json::{self, Kind, Raw};
 use crate::model::{Role, Step, StepKind, Stored};
@@ -31,7 +32,7 @@ pub(in crate::format) fn restore(path: &[Step], kept: &[(i64, Option<Kept>)]) ->
 /// The id of the entry that an edit changes.
 pub(in crate::format) fn edit_target(line: &[u8]) -> Option<String> {
     let (value, _) = json::scan(line).ok()?;
-    value.get("targetId").map(super::id_text)
+    value.get("targetId").map(super::text::id_text)
 }
 
 /// The messages that an entry adds, as changed by the line of an edit.
@@ -60,7 +61,7 @@ pub(in crate::format) fn messages(
     match string(value.get("type")).as_deref() {
         Some("message") => {
             let message = value.get("message").filter(|message| message.kind() != Kind::Null);
-            let is_old = !super::is_current(version);
+            let is_old = !super::version::is_current(version);
             let edited = |message| edited(message, is_old, content, instead);
             message.map(edited).into_iter().collect()
         }
@@ -83,7 +84,8 @@ pub(in crate::format) fn messages(
             Some(timestamp()),
         ])],
         Some("compaction") => {
-            let system = value.get("systemMessage").filter(|system| !super::is_falsy(*system));
+            let system =
+                value.get("systemMessage").filter(|system| !super::text::is_falsy(*system));
             let summary = object(vec![
                 Some("\"role\":\"compactionSummary\"".to_owned()),
                 member("summary"),
@@ -146,7 +148,7 @@ fn edited(message: Raw<'_>, is_old: bool, edit: Option<Raw<'_>>, instead: &str) 
 /// What a list shows of the first prompt: all of it.
 pub(in crate::format) fn first_message(line: &[u8]) -> Stored {
     let value = json::scan(line).map_or(Raw::NULL, |(value, _)| value);
-    json::stored_points(&super::points_of(value.get("message").unwrap_or(Raw::NULL)))
+    json::stored_points(&super::text::points_of(value.get("message").unwrap_or(Raw::NULL)))
 }
 
 /// The text of the message of an entry's line, white space as it is.

@@ -1,7 +1,7 @@
 //! How entries look to a person.
 
 use super::context::text_of_line;
-use super::{string, text_of};
+use super::text::{string, text_of};
 use crate::format::json::{self, Kind, Raw};
 use crate::format::{Part, Shown, Transcript};
 

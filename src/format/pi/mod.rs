@@ -13,507 +13,129 @@
 mod context;
 mod date;
 mod display;
+mod layout;
+mod parse;
+mod text;
+mod version;
 mod write;
 
-use std::borrow::Cow;
+pub(crate) use text::written_name;
 
-pub(super) use context::{edit_target, first_message, messages, restore};
-pub(super) use display::{full_text, markdown, parts, preview, shown};
-use json::{Kind, Raw};
-pub(super) use write::{identified, path_of, relinked, serialise};
+use super::meaning::{Kept, Meaning, Part, Shown, Transcript};
+use super::rules::{
+    Activity, ChainIds, Compactions, Counts, HeaderPlace, Labels, Leaf, OldVersions, Rules,
+    Sessions, Settings,
+};
+use super::{Program, Spelling};
+use crate::model::{Draft, Record, Role, Step, Stored, Timestamp};
 
-use super::json;
-use crate::model::{
-    Change, HeaderRecord, NewEntry, Parent, ProblemKind, Record, Role, Runtime, Stored, Usage,
+/// pi.
+pub(super) struct Pi;
+
+pub(super) static PROGRAM: Program = Program {
+    name: "pi",
+    rules: Rules {
+        sessions: Sessions::File,
+        counts: Counts::File,
+        activity: Activity::Latest,
+        settings: Settings::Branch,
+        leaf: Leaf::Event,
+        chain_ids: ChainIds::Numbered,
+        labels: Labels::First,
+        compactions: Compactions::Last,
+        header: HeaderPlace::First,
+        old_versions: OldVersions::ReadOnly,
+    },
+    layout: &Pi,
+    meaning: &Pi,
+    spelling: &Pi,
 };
 
-/// Nesting that common readers take; deeper lines are understood and reported.
-const MAX_DEPTH: usize = 500;
-
-/// Bytes of ids, names and settings, together, that one record may have.
-const MAX_TEXT: usize = 16 << 20;
-
-pub(super) fn is_log(path: &[u8]) -> bool {
-    file_name(path).ends_with(b".jsonl")
-}
-
-/// pi's file names have no dot before the milliseconds; its headers have version 3, or none.
-pub(super) fn recognises(path: &[u8], first_line: &[u8]) -> bool {
-    if is_own_name(path) {
-        return true;
+impl Meaning for Pi {
+    fn parse(&self, line: &[u8]) -> Record {
+        parse::parse(line)
     }
-    let Ok((record, _)) = json::scan(first_line) else { return false };
-    let is_session = string(record.get("type")).as_deref() == Some("session");
-    is_session
-        && match record.get("version") {
-            Some(version) => version.bytes() == b"3" && record.get("cwd").is_some(),
-            None => record.get("modelId").is_some(),
-        }
-}
 
-/// `2026-05-01T00-00-00-000Z_<id>.jsonl`.
-fn is_own_name(path: &[u8]) -> bool {
-    let Ok(name) = std::str::from_utf8(file_name(path)) else { return false };
-    let Some((stamp, _)) = name.split_once('_') else { return false };
-    let shape = |byte: u8| if byte.is_ascii_digit() { b'0' } else { byte };
-    name.ends_with(".jsonl") && stamp.bytes().map(shape).eq(*b"0000-00-00T00-00-00-000Z")
-}
-
-fn file_name(path: &[u8]) -> &[u8] {
-    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
-}
-
-/// Whether entries stand as pi writes them today.
-pub(super) fn is_current(version: Option<&Stored>) -> bool {
-    !is_below(version, 3.0)
-}
-
-/// A version below 2: entries follow one another.
-pub(super) fn is_linear(version: Option<&Stored>) -> bool {
-    is_below(version, 2.0)
-}
-
-/// As JavaScript compares: no version and null are 1, text counts as its number.
-fn is_below(version: Option<&Stored>, limit: f64) -> bool {
-    let number = match version {
-        None => Some(1.0),
-        Some(Stored::Text(text)) => match text.trim_matches(is_space) {
-            "" => Some(0.0),
-            text => text.parse::<f64>().ok(),
-        },
-        Some(Stored::Json(json)) => match json.as_str() {
-            "true" => Some(1.0),
-            "false" => Some(0.0),
-            json => json.parse().ok(),
-        },
-    };
-    number.is_some_and(|number| number < limit)
-}
-
-pub(super) fn role(role: Option<&str>) -> Role {
-    match role {
-        Some("user") => Role::Prompt,
-        Some("compactionSummary") => Role::CompactionSummary,
-        Some("assistant" | "toolResult") => Role::Counted,
-        Some("system") => Role::System,
-        _ => Role::Other,
+    fn is_linear(&self, version: Option<&Stored>) -> bool {
+        version::is_linear(version)
     }
-}
 
-pub(super) fn parse(line: &[u8]) -> Record {
-    let mut record = Record::default();
-    if is_blank(line) {
-        return record;
+    fn is_current(&self, version: Option<&Stored>) -> bool {
+        version::is_current(version)
     }
-    let (value, features) = match json::scan(line) {
-        Ok(scanned) => scanned,
-        Err(malformed) => {
-            let detail = format!("not JSON at byte {}: {}", malformed.offset + 1, malformed.reason);
-            record.problems.push((ProblemKind::Malformed, detail));
-            return record;
-        }
-    };
-    let is_strict = !features.comment && !features.odd_escape && !features.control_character;
-    if !is_strict || has_python_number(value) && features.non_finite {
-        let detail = "JSON that pi does not read; it drops the line".to_owned();
-        record.problems.push((ProblemKind::Malformed, detail));
-        return record;
-    }
-    if features.invalid_utf8 {
-        let detail = "bytes that are no UTF-8".to_owned();
-        record.problems.push((ProblemKind::InvalidUtf8, detail));
-    }
-    if features.non_finite {
-        let detail = "a number that is not finite".to_owned();
-        record.problems.push((ProblemKind::Number, detail));
-    }
-    if MAX_DEPTH < features.depth {
-        let detail = format!("nested {} deep, beyond what common readers take", features.depth);
-        record.problems.push((ProblemKind::Unreadable, detail));
-    }
-    if is_falsy(value) {
-        let detail = "an empty value; pi passes it by".to_owned();
-        record.problems.push((ProblemKind::Malformed, detail));
-        return record;
-    }
-    if value.kind() != Kind::Object {
-        let detail = "a JSON value that is no object".to_owned();
-        record.problems.push((ProblemKind::NotARecord, detail));
-        return record;
-    }
-    read_record(value, &mut record);
-    if MAX_TEXT < record.weight() {
-        let detail = format!("ids, names or settings of more than {MAX_TEXT} bytes");
-        let problems = vec![(ProblemKind::TooLong, detail)];
-        return Record { problems, ..Record::default() };
-    }
-    record
-}
 
-/// What JavaScript's `trim` leaves nothing of.
-fn is_blank(line: &[u8]) -> bool {
-    String::from_utf8_lossy(line).chars().all(is_space)
-}
-
-fn is_space(c: char) -> bool {
-    c == '\u{feff}' || c != '\u{85}' && c.is_whitespace()
-}
-
-/// A name as pi writes it: a run of line ends is one blank, and none stands around it.
-pub(crate) fn written_name(name: &str) -> String {
-    let lines: Vec<&str> = name.split(['\r', '\n']).filter(|line| !line.is_empty()).collect();
-    lines.join(" ").trim_matches(is_space).to_owned()
-}
-
-/// Code points without the white space around them.
-fn trim(points: &[u32]) -> &[u32] {
-    let is_text = |point: &u32| !char::from_u32(*point).is_some_and(is_space);
-    let start = points.iter().position(is_text).unwrap_or(points.len());
-    let end = points.iter().rposition(is_text).map_or(start, |last| last + 1);
-    &points[start..end]
-}
-
-/// Whether a number of the line is spelt as only Python reads it.
-fn has_python_number(value: Raw<'_>) -> bool {
-    // Outside strings, such words hold the only capitals that JSON allows beside E.
-    let mut in_string = false;
-    let mut escaped = false;
-    for byte in value.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'N' | b'I' if !in_string => return true,
-            _ => {}
-        }
-    }
-    false
-}
-
-fn read_record(value: Raw<'_>, record: &mut Record) {
-    let record_type = string(value.get("type"));
-    if let Some(millis) = value.get("timestamp").and_then(date::millis) {
-        let (at, is_beyond) = date::timestamp(millis);
-        record.at = Some(at);
-        if is_beyond {
-            let detail = "a time beyond the years 1677 to 2262".to_owned();
-            record.problems.push((ProblemKind::Time, detail));
-        }
-    }
-    if record_type.as_deref() == Some("session") {
-        record.change = Some(Change::Header(Box::new(header(value, record))));
-        return;
-    }
-    let entry_type: Cow<'static, str> = match record_type.as_deref() {
-        Some("message") => "message".into(),
-        Some("compaction") => "compaction".into(),
-        Some("branch_summary") => "branch_summary".into(),
-        Some("custom") => "custom".into(),
-        Some("custom_message") => "custom_message".into(),
-        Some("context_edit") => "context_edit".into(),
-        Some("label") => "label".into(),
-        Some("session_info") => "session_info".into(),
-        Some("usage") => "usage".into(),
-        Some("model_change") => "model_change".into(),
-        Some("thinking_level_change") => "thinking_level_change".into(),
-        Some(unknown) => {
-            let detail = format!("a record of type {unknown:.60}");
-            record.problems.push((ProblemKind::UnknownType, detail));
-            unknown.to_owned().into()
-        }
-        None => {
-            let detail = "a record without a type".to_owned();
-            record.problems.push((ProblemKind::UnknownType, detail));
-            "".into()
-        }
-    };
-    match entry_type.as_ref() {
-        "message" => read_message(value, record),
-        "label" => record.change = Some(label(value)),
-        "session_info" => {
-            let name = value.get("name").and_then(json::code_points);
-            if value.get("name").is_some_and(|name| !matches!(name.kind(), Kind::String)) {
-                let detail = "a name that is no text; pi hides the session for it".to_owned();
-                record.problems.push((ProblemKind::Unreadable, detail));
-            }
-            let name = name.as_deref().map(trim).filter(|name| !name.is_empty());
-            let runtime = Runtime::default();
-            record.change = Some(Change::Info { name: name.map(json::stored_points), runtime });
-        }
-        _ => {}
-    }
-    record.usage = usage(value, &entry_type);
-    record.entry = Some(entry(value, entry_type));
-}
-
-/// What a message says of the session as a whole.
-fn read_message(value: Raw<'_>, record: &mut Record) {
-    let Some(message) = value.get("message").filter(|message| message.kind() != Kind::Null) else {
-        let detail = "a message entry without a message; pi cannot restore the session".to_owned();
-        record.problems.push((ProblemKind::Unreadable, detail));
-        record.in_file.is_message = true;
-        return;
-    };
-    record.in_file.is_message = true;
-    let role = string(message.get("role")).unwrap_or_default();
-    let content = message.get("content");
-    if matches!(role.as_str(), "user" | "assistant") {
-        record.in_file.is_prompt = role == "user" && !text_of(message).is_empty();
-        match content.map(Raw::kind) {
-            None => {}
-            Some(Kind::Null) => {
-                let detail =
-                    "a message without content; pi's list leaves the session out".to_owned();
-                record.problems.push((ProblemKind::Unreadable, detail));
-            }
-            Some(_) => {
-                // A number beyond all range counts as absent.
-                let is_number = |time: &Raw<'_>| date::number(*time).is_some_and(f64::is_finite);
-                let own = message.get("timestamp").filter(is_number);
-                let millis = own.or_else(|| value.get("timestamp")).and_then(date::millis);
-                record.activity_at =
-                    millis.filter(|millis| 0 < *millis).map(|millis| date::timestamp(millis).0);
-            }
-        }
-    }
-}
-
-/// The code points of a message's text: its content, or its text blocks joined by a blank.
-fn points_of(message: Raw<'_>) -> Vec<u32> {
-    let content = message.get("content").unwrap_or(Raw::NULL);
-    if let Some(points) = json::code_points(content) {
-        return points;
-    }
-    let is_text = |block: &Raw<'_>| string(block.get("type")).as_deref() == Some("text");
-    let texts: Vec<Vec<u32>> = content
-        .items()
-        .filter(is_text)
-        .map(|block| block.get("text").map(joined).unwrap_or_default())
-        .collect();
-    texts.join(&u32::from(' '))
-}
-
-/// What JavaScript's `join` makes of a value that is no list.
-fn joined(value: Raw<'_>) -> Vec<u32> {
-    match value.kind() {
-        Kind::Number | Kind::True | Kind::False => {
-            json::clean_doubles(value, "Infinity").chars().map(u32::from).collect()
-        }
-        _ => json::code_points(value).unwrap_or_default(),
-    }
-}
-
-/// The same as text.
-fn text_of(message: Raw<'_>) -> String {
-    json::stored_points(&points_of(message)).to_text()
-}
-
-fn label(value: Raw<'_>) -> Change {
-    // A label of nothing stands under the name that JavaScript has for nothing.
-    let target_id = value.get("targetId").map_or("undefined".to_owned(), id_text);
-    let label = stored(value.get("label").filter(|label| !is_falsy(*label)));
-    Change::Label { target_id, label, labelled_at: stored(value.get("timestamp")) }
-}
-
-fn entry(value: Raw<'_>, entry_type: Cow<'static, str>) -> NewEntry {
-    let parent = match value.get("parentId") {
-        None => Parent::Unsaid,
-        Some(parent) if is_falsy(parent) && parent.kind() != Kind::String => Parent::None,
-        Some(parent) => Parent::Id(id_text(parent)),
-    };
-    let message = value.get("message").filter(|message| message.kind() != Kind::Null);
-    let has_summary = value.get("summary").is_some_and(|summary| !is_falsy(summary));
-    let role = match entry_type.as_ref() {
-        "message" => message.map(|message| string(message.get("role")).unwrap_or_default()),
-        "compaction" => Some("compactionSummary".to_owned()),
-        "branch_summary" => has_summary.then(|| "branchSummary".to_owned()),
-        "custom_message" => Some("custom".to_owned()),
-        _ => None,
-    };
-    let is_compaction = entry_type == "compaction";
-    let first_kept = value.get("firstKeptEntryId").filter(|_| is_compaction).map(id_text);
-    let runtime = runtime(value, &entry_type, message);
-    NewEntry {
-        id: value.get("id").filter(|id| id.kind() != Kind::Null).map(id_text),
-        parent,
-        entry_type,
-        role,
-        message_id: None,
-        first_kept: first_kept.filter(|id| !id.is_empty()).map(Stored::Text),
-        kept_position: kept_index(value).filter(|_| is_compaction),
-        runtime,
-    }
-}
-
-/// The position as it is kept, told from an id by its type.
-pub(super) fn kept_position(first_kept: &Stored) -> Option<usize> {
-    match first_kept {
-        Stored::Json(position) => position.parse().ok(),
-        Stored::Text(_) => None,
-    }
-}
-
-/// The entry that a compaction of version 1 keeps the path from; there, the header is 0.
-fn kept_index(value: Raw<'_>) -> Option<usize> {
-    let index = value.get("firstKeptEntryIndex").and_then(date::number)?;
-    let is_place = 1.0 <= index && index.fract() == 0.0 && index < f64::from(u32::MAX);
-    is_place.then(|| index as usize - 1)
-}
-
-/// The settings that hold from an entry on, on its branch.
-fn runtime(value: Raw<'_>, entry_type: &str, message: Option<Raw<'_>>) -> Option<Runtime> {
-    let model = |source: Raw<'_>, key: &str| Runtime {
-        provider: Some(stored(source.get("provider"))),
-        model: Some(stored(source.get(key))),
-        reasoning_effort: None,
-    };
-    match (entry_type, message) {
-        ("model_change", _) => Some(model(value, "modelId")),
-        ("thinking_level_change", _) => Some(Runtime {
-            // An entry that names no level leaves none, not the one that holds without entries.
-            reasoning_effort: Some(
-                stored(value.get("thinkingLevel")).or(Some(Stored::Json("null".to_owned()))),
-            ),
-            ..Runtime::default()
-        }),
-        ("message", Some(message))
-            if string(message.get("role")).as_deref() == Some("assistant") =>
-        {
-            Some(model(message, "model"))
-        }
-        _ => None,
-    }
-}
-
-/// The tokens and cost that an entry reports.
-fn usage(value: Raw<'_>, entry_type: &str) -> Option<Usage> {
-    let source = if entry_type == "message" { value.get("message")? } else { value };
-    let usage = source.get("usage").filter(|usage| usage.kind() == Kind::Object)?;
-    let tokens = |key: &str| {
-        let count = usage.get(key).and_then(date::number).filter(|count| count.is_finite());
-        count.map(|count| count as i64)
-    };
-    let cost = usage.get("cost").and_then(|cost| match cost.kind() {
-        Kind::Object => date::number(cost.get("total")?),
-        _ => date::number(cost),
-    });
-    Some(Usage {
-        provider: string(source.get("provider")),
-        model: string(source.get("model")),
-        input: tokens("input"),
-        output: tokens("output"),
-        cache_read: tokens("cacheRead"),
-        cache_write: tokens("cacheWrite"),
-        total_tokens: tokens("totalTokens"),
-        cost: cost.filter(|cost| cost.is_finite()),
-    })
-}
-
-fn header(value: Raw<'_>, record: &mut Record) -> HeaderRecord {
-    let known = ["type", "version", "id", "timestamp", "cwd", "parentSession"];
-    let id = value.get("id");
-    if id.is_some_and(|id| id.kind() != Kind::String) {
-        let detail = "an id that is no text; pi cannot open the file".to_owned();
-        record.problems.push((ProblemKind::Header, detail));
-    }
-    HeaderRecord {
-        session_id: id.filter(|id| id.kind() != Kind::Null).map(id_text),
-        version: stored(value.get("version")),
-        created_at: record.at,
-        work_dir: string(value.get("cwd")),
-        parent_session_id: None,
-        parent_session_path: stored(value.get("parentSession")),
-        runtime: Runtime::default(),
-        unknown: json::distinct_members(value)
-            .into_iter()
-            .filter(|(key, _)| !known.iter().any(|name| key.is(name)))
-            .map(|(key, value)| (key.text().into_owned(), json::clean(value, "null")))
-            .collect(),
-    }
-}
-
-/// What JavaScript takes for false.
-fn is_falsy(value: Raw<'_>) -> bool {
-    match value.kind() {
-        Kind::Null | Kind::False => true,
-        Kind::String => value.bytes().len() <= 2,
-        Kind::Number => date::number(value) == Some(0.0),
-        _ => false,
-    }
-}
-
-/// An id as text, whatever its type.
-fn id_text(value: Raw<'_>) -> String {
-    match value.string() {
-        Some(text) => text.into_owned(),
-        None => json::clean_doubles(value, "null"),
-    }
-}
-
-fn string(value: Option<Raw<'_>>) -> Option<String> {
-    value.and_then(Raw::string).map(Cow::into_owned)
-}
-
-fn stored(value: Option<Raw<'_>>) -> Option<Stored> {
-    let value = value.filter(|value| value.kind() != Kind::Null)?;
-    Some(match value.string() {
-        Some(text) if !json::has_lone_surrogate(value) => Stored::Text(text.into_owned()),
-        _ => Stored::Json(json::clean(value, "null")),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_below_two_are_chains() {
-        let json = |json: &str| Some(Stored::Json(json.to_owned()));
-        for (version, expected) in [
-            (None, true),
-            (json("1"), true),
-            (json("0"), true),
-            (json("2"), false),
-            (json("2.5"), false),
-            (json("[]"), false),
-            (Some(Stored::Text("1".to_owned())), true),
-            (Some(Stored::Text("\u{feff}1 ".to_owned())), true),
-            (Some(Stored::Text("2".to_owned())), false),
-            (Some(Stored::Text("new".to_owned())), false),
-        ] {
-            assert_eq!(is_linear(version.as_ref()), expected, "{version:?}");
+    fn role(&self, role: Option<&str>) -> Role {
+        match role {
+            Some("user") => Role::Prompt,
+            Some("compactionSummary") => Role::CompactionSummary,
+            Some("assistant" | "toolResult") => Role::Counted,
+            Some("system") => Role::System,
+            _ => Role::Other,
         }
     }
 
-    #[test]
-    fn every_record_but_the_header_is_an_entry() {
-        for line in [
-            r#"{"type":"label","id":"a","parentId":null,"targetId":"x"}"#,
-            r#"{"type":"session_info","id":"a","parentId":"b","name":"n"}"#,
-            r#"{"type":"leaf","id":"a"}"#,
-            r#"{}"#,
-        ] {
-            assert!(parse(line.as_bytes()).entry.is_some(), "{line}");
-        }
-        assert!(parse(b"{\"type\":\"session\",\"id\":\"\"}").entry.is_none());
-        assert!(parse("\u{feff}\u{2028} \n".as_bytes()).problems.is_empty());
-        assert_eq!(parse(b"[1]").problems[0].0, ProblemKind::NotARecord);
-        assert_eq!(parse(b"{\"a\":NaN}").problems[0].0, ProblemKind::Malformed);
+    fn restore(&self, path: &[Step], kept: &[(i64, Option<Kept>)]) -> Vec<Step> {
+        context::restore(path, kept)
     }
 
-    #[test]
-    fn texts_that_are_no_text_are_joined_as_javascript_joins_them() {
-        let message = br#"{"content":[{"type":"text","text":5.0},{"type":"text","text":true},
-            {"type":"text","text":null},{"type":"image","text":"i"},{"type":"text","text":"z"}]}"#;
-        let (message, _) = json::scan(message).unwrap();
-        assert_eq!(text_of(message), "5 true  z");
+    fn kept_position(&self, first_kept: &Stored) -> Option<usize> {
+        parse::kept_position(first_kept)
     }
 
-    #[test]
-    fn usage_comes_from_wherever_an_entry_has_it() {
-        let line = br#"{"type":"message","message":{"role":"assistant","provider":"p","model":"m","usage":{"input":1,"output":2,"totalTokens":3,"cost":{"total":0.5}}}}"#;
-        let usage = parse(line).usage.unwrap();
-        assert_eq!((usage.input, usage.total_tokens, usage.cost), (Some(1), Some(3), Some(0.5)));
-        assert_eq!(usage.provider.as_deref(), Some("p"));
+    fn messages(
+        &self,
+        version: Option<&Stored>,
+        line: &[u8],
+        edit: Option<&[u8]>,
+        instead: &str,
+    ) -> Vec<String> {
+        context::messages(version, line, edit, instead)
+    }
+
+    fn edit_target(&self, line: &[u8]) -> Option<String> {
+        context::edit_target(line)
+    }
+
+    fn first_message(&self, line: &[u8]) -> Stored {
+        context::first_message(line)
+    }
+
+    fn preview(&self, line: &[u8]) -> String {
+        display::preview(line)
+    }
+
+    fn full_text(&self, line: &[u8]) -> String {
+        display::full_text(line)
+    }
+
+    fn shown(&self, line: &[u8]) -> Shown {
+        display::shown(line)
+    }
+
+    fn parts(&self, message: &str) -> (String, Vec<Part>) {
+        display::parts(message)
+    }
+
+    fn markdown(&self, transcript: &Transcript<'_>) -> String {
+        display::markdown(transcript)
+    }
+}
+
+impl Spelling for Pi {
+    fn serialise(&self, draft: &Draft<'_>, at: Timestamp) -> Option<String> {
+        write::serialise(draft, at)
+    }
+
+    fn identified(&self, line: &[u8], id: &str, parent_id: Option<&str>) -> Option<String> {
+        write::identified(line, id, parent_id)
+    }
+
+    fn relinked(
+        &self,
+        line: &[u8],
+        parent_id: Option<&str>,
+        first_kept: Option<&str>,
+    ) -> Option<String> {
+        write::relinked(line, parent_id, first_kept)
     }
 }

@@ -1,6 +1,6 @@
 //! Lines as pi itself would write them.
 
-use super::string;
+use super::text::string;
 use crate::format::json::{self, Kind, Raw};
 use crate::model::{Draft, Timestamp};
 
@@ -53,7 +53,7 @@ pub(in crate::format) fn identified(
     parent_id: Option<&str>,
 ) -> Option<String> {
     let (value, _) = json::scan(line).ok()?;
-    let by_position = super::kept_index(value).map(|n| json::spelt(&format!("message:{n}")));
+    let by_position = super::parse::kept_index(value).map(|n| json::spelt(&format!("message:{n}")));
     let mut said = vec![
         ("id", json::spelt(id)),
         ("parentId", parent_id.map_or("null".to_owned(), json::spelt)),
@@ -120,15 +120,8 @@ fn migrated(key: &str, value: Raw<'_>) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// `sessions/--<cwd>--/<time>_<id>.jsonl`.
-pub(in crate::format) fn path_of(cwd: &str, session_id: &str, at: Timestamp) -> String {
-    let folder = crate::format::safe_cwd(cwd);
-    let stamp = stamp(at).replace([':', '.'], "-");
-    format!("sessions/{folder}/{stamp}_{session_id}.jsonl")
-}
-
 /// Three decimals, cut off rather than rounded.
-fn stamp(at: Timestamp) -> String {
+pub(super) fn stamp(at: Timestamp) -> String {
     Timestamp(at.0.div_euclid(1_000_000) * 1_000_000).to_string()
 }
 
@@ -160,17 +153,6 @@ mod tests {
         assert_eq!(
             identified(line, "a", None).unwrap(),
             "{\"type\":\"custom\",\"id\":\"a\",\"parentId\":null,\"data\":1}\n"
-        );
-    }
-
-    #[test]
-    fn a_file_lies_in_the_folder_of_its_directory() {
-        assert_eq!(
-            path_of("/", "i", Timestamp(0)),
-            "sessions/----/1970-01-01T00-00-00-000Z_i.jsonl"
-        );
-        assert!(
-            path_of("/home/dev/a:b", "i", Timestamp(0)).starts_with("sessions/--home-dev-a-b--/")
         );
     }
 }

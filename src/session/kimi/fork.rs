@@ -72,7 +72,9 @@ impl Session {
             .ok_or_else(|| Error::EntryNotFound { entry_id: entry_id.to_owned() })?;
         let mut path = paths::path(tx, self.key, entry_key, usize::MAX)?;
         let text = match path.pop_if(|entry| crate::session::copy::is_prompt(entry)) {
-            Some(prompt) => place.source.format.full_text(&log::line(tx, prompt.line_key)?),
+            Some(prompt) => {
+                place.source.format.meaning().full_text(&log::line(tx, prompt.line_key)?)
+            }
             None => String::new(),
         };
         let lines: Vec<i64> = path.iter().map(|entry| entry.line_key).collect();

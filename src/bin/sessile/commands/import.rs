@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
-use sessile::{Error, Format, ImportOptions, ImportReport, Store, StoreOptions};
+use sessile::{Error, ImportOptions, ImportReport, Store, StoreOptions};
 
-use crate::args::{FormatArg, ImportArgs};
+use crate::args::ImportArgs;
 use crate::output;
 
 pub(crate) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
@@ -29,11 +29,7 @@ pub(crate) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
     super::warn_of_network(&store);
     let mut options = ImportOptions::new().dry_run(args.dry_run).ignore_space(args.ignore_space);
     if let Some(format) = args.format {
-        options = options.format(match format {
-            FormatArg::Kward => Format::Kward,
-            FormatArg::Kimi => Format::Kimi,
-            FormatArg::Pi => Format::Pi,
-        });
+        options = options.format(format);
     }
     for root in &args.roots {
         let bar = ProgressBar::new_spinner().with_style(

@@ -1,0 +1,59 @@
+//! The facet of paths and bytes: where a program keeps its files, and how they are cut into lines.
+
+use crate::model::{HeaderRecord, Timestamp};
+
+/// Where a program's files lie, and what each of them is.
+///
+/// The defaults are those of a program that keeps one log a session below
+/// `sessions`, whose lines end at LF.
+pub(crate) trait Layout: Sync {
+    /// Folders and files below a root that an import covers.
+    fn covered(&self) -> &'static [&'static str] {
+        &["sessions"]
+    }
+
+    /// Whether a file of this name is a log of sessions.
+    fn is_log(&self, path: &[u8]) -> bool;
+
+    /// Whether the name or the first line of a file shows that this program wrote it.
+    fn recognises(&self, path: &[u8], first_line: &[u8]) -> bool;
+
+    /// The path that a file may have had before its program renamed it.
+    fn renamed_from(&self, _path: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// The file beside a work dir's sessions that names the last one used.
+    fn pointer_file(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The name of the file that such a pointer file names.
+    fn pointed_file(&self, _content: &[u8]) -> Option<String> {
+        None
+    }
+
+    /// Where the first line of some bytes ends, behind its terminator.
+    fn line_end(&self, bytes: &[u8]) -> Option<usize> {
+        memchr::memchr(b'\n', bytes).map(|end| end + 1)
+    }
+
+    /// Where the last line ends that surely ends within some bytes.
+    fn last_line_end(&self, bytes: &[u8]) -> Option<usize> {
+        memchr::memrchr(b'\n', bytes).map(|end| end + 1)
+    }
+
+    /// The header that the name of a file gives when it has none itself.
+    fn header_from_name(&self, _path: &[u8]) -> Option<HeaderRecord> {
+        None
+    }
+
+    /// A new id for a session, as its program makes one.
+    fn new_session_id(&self) -> String {
+        uuid::Uuid::new_v4().to_string()
+    }
+
+    /// Where a new session's file lies below its root; `None` where a session
+    /// is no single file.
+    fn path_of(&self, cwd: &str, session_id: &str, at: Timestamp) -> Option<String>;
+}

@@ -1,0 +1,133 @@
+//! The facet of meaning: what a line says, and what a conversation made of lines looks like.
+
+use std::collections::HashSet;
+
+use crate::model::{ProblemKind, Record, Role, Step, StepKind, Stored, Timestamp};
+
+/// What a compaction keeps of the steps before it.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// Steps whose message has the id that the compaction names.
+    pub(crate) keys: HashSet<i64>,
+    /// The position that it names instead.
+    pub(crate) position: Option<usize>,
+}
+
+/// A conversation to be exported, and what is known of it.
+#[derive(Debug)]
+pub(crate) struct Transcript<'a> {
+    pub(crate) session_id: Option<&'a str>,
+    pub(crate) work_dir: Option<&'a str>,
+    pub(crate) exported_at: Timestamp,
+    /// Tokens of the context, in digits, where the format counts them.
+    pub(crate) token_count: Option<&'a str>,
+    /// Each as JSON.
+    pub(crate) messages: &'a [String],
+}
+
+/// What a tree shows of an entry.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    pub(crate) role: String,
+    /// One line; of a tool's result, what stands there when its call is nowhere.
+    pub(crate) text: String,
+    /// Whether it calls tools and says nothing.
+    pub(crate) only_calls: bool,
+    /// Ids and labels of the tools that it calls.
+    pub(crate) calls: Vec<(String, String)>,
+    /// Of a tool's result: the call that it answers.
+    pub(crate) call_id: Option<String>,
+}
+
+/// A part of what a message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Part {
+    /// Text, of any number of lines.
+    Text(String),
+    /// What the model thought before it spoke.
+    Thinking(String),
+    /// A tool that is called, as in `[read: path]`.
+    ToolCall(String),
+    /// A picture; either may be empty.
+    Image {
+        /// Its type, such as `image/png`.
+        mime: String,
+        /// The file that it was read from.
+        path: String,
+    },
+    /// A part of another type.
+    Other(String),
+}
+
+/// What lines mean.
+///
+/// Nothing here fails: what cannot be understood is a problem of its record.
+pub(crate) trait Meaning: Sync {
+    /// What a line means in a session whose log is one file.
+    fn parse(&self, line: &[u8]) -> Record;
+
+    /// What cannot be understood of a line in the log of this path.
+    fn line_problems(&self, _path: &[u8], line: &[u8]) -> Vec<(ProblemKind, String)> {
+        self.parse(line).problems
+    }
+
+    /// Whether entries follow one another in file order unless they say otherwise.
+    fn is_linear(&self, _version: Option<&Stored>) -> bool {
+        false
+    }
+
+    /// Whether entries of this version stand as the program writes them today.
+    fn is_current(&self, _version: Option<&Stored>) -> bool {
+        true
+    }
+
+    /// What a message's role means.
+    fn role(&self, role: Option<&str>) -> Role;
+
+    /// The steps of a path, root first, that the restored conversation consists
+    /// of. `kept` says of each compaction that replaces something what it keeps.
+    fn restore(&self, path: &[Step], _kept: &[(i64, Option<Kept>)]) -> Vec<Step> {
+        path.iter().filter(|step| step.kind == StepKind::Message).copied().collect()
+    }
+
+    /// The position a compaction names when it names no id.
+    fn kept_position(&self, _first_kept: &Stored) -> Option<usize> {
+        None
+    }
+
+    /// The messages that the line of an entry adds, as JSON, changed by the line
+    /// of an edit; `instead` stands for what JSON readers choke on.
+    fn messages(
+        &self,
+        version: Option<&Stored>,
+        line: &[u8],
+        edit: Option<&[u8]>,
+        instead: &str,
+    ) -> Vec<String>;
+
+    /// The id of the entry that an edit changes.
+    fn edit_target(&self, _line: &[u8]) -> Option<String> {
+        None
+    }
+
+    /// What a list shows of the first prompt.
+    fn first_message(&self, line: &[u8]) -> Stored {
+        Stored::Text(self.preview(line))
+    }
+
+    /// The first characters of an entry's message on one line.
+    fn preview(&self, line: &[u8]) -> String;
+
+    /// What the user said in an entry's message, whole, without white space around it.
+    fn full_text(&self, line: &[u8]) -> String;
+
+    /// What a tree shows of the entry in this line.
+    fn shown(&self, line: &[u8]) -> Shown;
+
+    /// Who speaks in a message, and what it says.
+    fn parts(&self, message: &str) -> (String, Vec<Part>);
+
+    /// A conversation as Markdown, as the program exports it where it does.
+    fn markdown(&self, transcript: &Transcript<'_>) -> String;
+}

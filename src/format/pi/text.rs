@@ -1,0 +1,103 @@
+//! Text and values as JavaScript takes them.
+
+use std::borrow::Cow;
+
+use super::date;
+use crate::format::json::{self, Kind, Raw};
+use crate::model::Stored;
+
+pub(super) fn is_space(c: char) -> bool {
+    c == '\u{feff}' || c != '\u{85}' && c.is_whitespace()
+}
+
+/// What JavaScript's `trim` leaves nothing of.
+pub(super) fn is_blank(line: &[u8]) -> bool {
+    String::from_utf8_lossy(line).chars().all(is_space)
+}
+
+/// A name as pi writes it: a run of line ends is one blank, and none stands around it.
+pub(crate) fn written_name(name: &str) -> String {
+    let lines: Vec<&str> = name.split(['\r', '\n']).filter(|line| !line.is_empty()).collect();
+    lines.join(" ").trim_matches(is_space).to_owned()
+}
+
+/// Code points without the white space around them.
+pub(super) fn trim(points: &[u32]) -> &[u32] {
+    let is_text = |point: &u32| !char::from_u32(*point).is_some_and(is_space);
+    let start = points.iter().position(is_text).unwrap_or(points.len());
+    let end = points.iter().rposition(is_text).map_or(start, |last| last + 1);
+    &points[start..end]
+}
+
+/// The code points of a message's text: its content, or its text blocks joined by a blank.
+pub(super) fn points_of(message: Raw<'_>) -> Vec<u32> {
+    let content = message.get("content").unwrap_or(Raw::NULL);
+    if let Some(points) = json::code_points(content) {
+        return points;
+    }
+    let is_text = |block: &Raw<'_>| string(block.get("type")).as_deref() == Some("text");
+    let texts: Vec<Vec<u32>> = content
+        .items()
+        .filter(is_text)
+        .map(|block| block.get("text").map(joined).unwrap_or_default())
+        .collect();
+    texts.join(&u32::from(' '))
+}
+
+/// What JavaScript's `join` makes of a value that is no list.
+fn joined(value: Raw<'_>) -> Vec<u32> {
+    match value.kind() {
+        Kind::Number | Kind::True | Kind::False => {
+            json::clean_doubles(value, "Infinity").chars().map(u32::from).collect()
+        }
+        _ => json::code_points(value).unwrap_or_default(),
+    }
+}
+
+/// The same as text.
+pub(super) fn text_of(message: Raw<'_>) -> String {
+    json::stored_points(&points_of(message)).to_text()
+}
+
+/// What JavaScript takes for false.
+pub(super) fn is_falsy(value: Raw<'_>) -> bool {
+    match value.kind() {
+        Kind::Null | Kind::False => true,
+        Kind::String => value.bytes().len() <= 2,
+        Kind::Number => date::number(value) == Some(0.0),
+        _ => false,
+    }
+}
+
+/// An id as text, whatever its type.
+pub(super) fn id_text(value: Raw<'_>) -> String {
+    match value.string() {
+        Some(text) => text.into_owned(),
+        None => json::clean_doubles(value, "null"),
+    }
+}
+
+pub(super) fn string(value: Option<Raw<'_>>) -> Option<String> {
+    value.and_then(Raw::string).map(Cow::into_owned)
+}
+
+pub(super) fn stored(value: Option<Raw<'_>>) -> Option<Stored> {
+    let value = value.filter(|value| value.kind() != Kind::Null)?;
+    Some(match value.string() {
+        Some(text) if !json::has_lone_surrogate(value) => Stored::Text(text.into_owned()),
+        _ => Stored::Json(json::clean(value, "null")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_that_are_no_text_are_joined_as_javascript_joins_them() {
+        let message = br#"{"content":[{"type":"text","text":5.0},{"type":"text","text":true},
+            {"type":"text","text":null},{"type":"image","text":"i"},{"type":"text","text":"z"}]}"#;
+        let (message, _) = json::scan(message).unwrap();
+        assert_eq!(text_of(message), "5 true  z");
+    }
+}

@@ -1,0 +1,106 @@
+//! The rules in which programs differ, as named facts.
+//!
+//! The fold, the import and the live session ask for a rule by its name. None
+//! of them asks which program it is.
+
+/// What holds for every session of a format.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) sessions: Sessions,
+    pub(crate) counts: Counts,
+    pub(crate) activity: Activity,
+    pub(crate) settings: Settings,
+    pub(crate) leaf: Leaf,
+    pub(crate) chain_ids: ChainIds,
+    pub(crate) labels: Labels,
+    pub(crate) compactions: Compactions,
+    pub(crate) header: HeaderPlace,
+    pub(crate) old_versions: OldVersions,
+}
+
+/// What a session is at its root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sessions {
+    /// One log.
+    File,
+    /// Several files, folded together.
+    Folder,
+}
+
+/// What the number of messages and the first prompt are taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counts {
+    /// The active branch.
+    Branch,
+    /// Every line of the file.
+    File,
+}
+
+/// Which record says when a session was last active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activity {
+    /// The last one; without any, the time of the file counts.
+    Last,
+    /// The one with the latest time; without any, the header's time counts.
+    Latest,
+}
+
+/// How long provider, model and effort hold once they are set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settings {
+    /// In the whole session, until they are set again.
+    Session,
+    /// On the branch of the entry that sets them.
+    Branch,
+}
+
+/// What moves the leaf to an entry that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaf {
+    /// A record of the log.
+    Record,
+    /// Nothing in the log: it is an event.
+    Event,
+}
+
+/// The ids of entries that simply follow one another, as in a first version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChainIds {
+    /// An entry that gives an id keeps it.
+    Given,
+    /// All are numbered, whatever they give.
+    Numbered,
+}
+
+/// The place of a label that is set again among the session's labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Labels {
+    /// Where it was set last.
+    Last,
+    /// Where it was set first.
+    First,
+}
+
+/// What several compactions on one path do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compactions {
+    /// Each stands upon the one before it.
+    Chained,
+    /// The last alone counts, whatever an older one kept.
+    Last,
+}
+
+/// Where a header may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeaderPlace {
+    Anywhere,
+    /// Before every other record: the program cannot open the file otherwise.
+    First,
+}
+
+/// Whether sessions of a version without ids are appended to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OldVersions {
+    Written,
+    ReadOnly,
+}
