@@ -196,7 +196,7 @@ impl Writer<'_> {
             // The next look finds it gone.
             self.tally.outcome.conflicts += 1;
         }
-        Ok(tx.commit()?)
+        tx.commit()
     }
 
     /// Removes what was written of a file that changed, and what it found there; the next attempt starts anew.
@@ -211,7 +211,7 @@ impl Writer<'_> {
                 remove(&tx, found.file_id)?;
             }
         }
-        Ok(tx.commit()?)
+        tx.commit()
     }
 
     /// Removes what interrupted imports left of files that are gone, or different, or complete by now.

@@ -30,10 +30,9 @@ pub(super) struct Aside {
 
 impl Aside {
     pub(super) fn make(target: &Path) -> Result<Self> {
-        let parent = match target.parent() {
-            Some(parent) if parent != Path::new("") => parent.to_owned(),
-            _ => PathBuf::from("."),
-        };
+        // SQLite could take a relative path for a URI.
+        let target = std::path::absolute(target).map_err(Error::io("write into", target))?;
+        let parent = target.parent().unwrap_or(Path::new("/")).to_owned();
         let name = target.file_name().unwrap_or_default();
         let digest = Sha256::digest(name.as_bytes());
         let id: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
@@ -62,7 +61,13 @@ impl Aside {
         let clear = || {
             // Of another user, this fails.
             fs::set_permissions(&self.folder, Permissions::from_mode(0o700))?;
-            fs::read_dir(&self.folder)?.try_for_each(|entry| fs::remove_file(entry?.path()))
+            fs::read_dir(&self.folder)?.try_for_each(|entry| {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    return fs::remove_dir_all(entry.path());
+                }
+                fs::remove_file(entry.path())
+            })
         };
         clear().map_err(Error::io("clear", &self.folder))
     }

@@ -5,14 +5,15 @@
 
 use std::cell::Cell;
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::page::{self, Payload, be32};
 use super::wal::Wal;
 use crate::error::{Error, Result};
+use crate::store::open::open_regular;
 
 const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Pages that are looked at to tell how large pages are.
@@ -47,24 +48,11 @@ pub(super) struct Image {
 
 impl Image {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        // A pipe would let an open wait for ever.
-        let nonblocking = rustix::fs::OFlags::NONBLOCK.bits();
-        let file = match OpenOptions::new()
-            .read(true)
-            .custom_flags(nonblocking.cast_signed())
-            .open(path)
-        {
-            Ok(file) => file,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => {
-                return Err(Error::DatabaseMissing(path.to_owned()));
-            }
-            Err(err) => return Err(Error::io("open", path)(err)),
+        let Some(file) = open_regular(path)? else {
+            return Err(Error::DatabaseMissing(path.to_owned()));
         };
         let metadata = file.metadata().map_err(Error::io("open", path))?;
-        if metadata.is_dir() {
-            return Err(Error::DatabaseIsFolder(path.to_owned()));
-        }
-        if !metadata.is_file() || metadata.len() < 100 {
+        if metadata.len() < 100 {
             return Err(Error::NotADatabase(path.to_owned()));
         }
         let mut header = [0; 100];

@@ -58,6 +58,18 @@ fn is_ours(header: &[u8; 100]) -> bool {
 /// What a SQLite database begins with; `None` where there is nothing. Changes
 /// nothing, and waits for nothing.
 pub(crate) fn header(path: &Path) -> Result<Option<[u8; 100]>> {
+    let Some(mut file) = open_regular(path)? else { return Ok(None) };
+    check_companions(path)?;
+    let mut header = [0; 100];
+    match file.read_exact(&mut header) {
+        Ok(()) if header.starts_with(b"SQLite format 3\0") => Ok(Some(header)),
+        Err(err) if err.kind() != io::ErrorKind::UnexpectedEof => Err(Error::io("read", path)(err)),
+        _ => Err(Error::NotADatabase(path.to_owned())),
+    }
+}
+
+/// Opens a regular file to read; `None` where there is nothing. Waits for nothing.
+pub(crate) fn open_regular(path: &Path) -> Result<Option<File>> {
     let failed = |err| Error::io("open", path)(err);
     match path.metadata() {
         Ok(metadata) => regular(path, &metadata)?,
@@ -70,15 +82,9 @@ pub(crate) fn header(path: &Path) -> Result<Option<[u8; 100]>> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(flags.bits().cast_signed());
-    let mut file = options.open(path).map_err(failed)?;
+    let file = options.open(path).map_err(failed)?;
     regular(path, &file.metadata().map_err(failed)?)?;
-    check_companions(path)?;
-    let mut header = [0; 100];
-    match file.read_exact(&mut header) {
-        Ok(()) if header.starts_with(b"SQLite format 3\0") => Ok(Some(header)),
-        Err(err) if err.kind() != io::ErrorKind::UnexpectedEof => Err(Error::io("read", path)(err)),
-        _ => Err(Error::NotADatabase(path.to_owned())),
-    }
+    Ok(Some(file))
 }
 
 fn regular(path: &Path, metadata: &fs::Metadata) -> Result<()> {
