@@ -50,6 +50,29 @@ fn files_may_come_in_any_order() {
 }
 
 #[test]
+fn a_flat_file_beside_a_folder_with_a_context_does_not_write_into_its_state() {
+    let test = TestStore::new();
+    let line = "{\"role\":\"user\",\"content\":\"a\"}\n";
+    test.write(format!("{HASH}/x.jsonl"), line);
+    test.write(format!("{HASH}/x/context.jsonl"), line);
+    import(&test);
+    let flat = test.store.find(&format!("{HASH}/x.jsonl")).unwrap();
+    let before = test.dump();
+    let at = Timestamp(THEN * 1_000_000_000);
+
+    for refused in [
+        test.store.live(flat).unwrap().rename(Some("t")),
+        test.store.archive(flat, at),
+        test.store.unarchive(flat, at),
+    ] {
+        assert!(matches!(refused, Err(sessile::Error::Unsupported(_))), "{refused:?}");
+    }
+
+    assert_eq!(test.dump(), before);
+    test.assert_sound();
+}
+
+#[test]
 fn a_flat_file_turns_out_to_be_a_rotation() {
     let line = "{\"role\":\"user\",\"content\":\"a\"}\n";
     for names in [["x_1", "x", "x_1_2"], ["x_1_2", "x_1", "x"], ["x", "x_1_2", "x_1"]] {

@@ -155,6 +155,11 @@ fn change(
     change: impl FnOnce(&mut State),
 ) -> Result<()> {
     let Some(place) = Place::find(tx, session)? else { return Ok(()) };
+    if place.unit.is_flat() && !place.unit.is_listed {
+        return Err(Error::Unsupported(
+            "a folder of the same name has a context, so its state is another session's; Kimi shows that one",
+        ));
+    }
     let mut state = fold::load_state(tx, &place.unit)?.state;
     change(&mut state);
     let mut writer = files::Writer::new(tx, &place.source, at);
