@@ -156,7 +156,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Prune),
         1 => Just(Step::Rebuild),
         1 => Just(Step::Backup),
-        1 => Just(Step::Recover),
+        3 => Just(Step::Recover),
         1 => Just(Step::Create),
         30 => (any::<Index>(), decision()).prop_map(|(session, what)| Step::Decide(session, what)),
     ]
