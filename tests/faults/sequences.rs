@@ -16,6 +16,8 @@ use std::cell::Cell;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
+use crate::support::Tally;
+
 fn number(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
         Ok(number) => number.parse().unwrap_or_else(|_| panic!("{name} is no number: {number}")),
@@ -27,15 +29,22 @@ fn number(name: &str, default: u64) -> u64 {
 fn after_each_step_of_a_random_program_the_store_is_what_its_model_says() {
     let (first, count) = (number("SESSILE_SEED", 0), number("SESSILE_SEQUENCES", 12));
     let length = number("SESSILE_STEPS", 20) as usize;
+    let mut tally = Tally::new("random programs");
     let mut done = 0;
     for seed in first..first + count {
+        if tally.is_over() {
+            break;
+        }
         done += run(seed, length);
+        tally.round();
         if (seed - first) % 100 == 99 {
             eprintln!("{} programs", seed - first + 1);
         }
     }
-    eprintln!("{count} programs of {length} steps from the seed {first} on: {done} had an effect");
-    assert!(count * length as u64 / 2 < done, "of {count} × {length} steps {done} had an effect");
+    let steps = tally.rounds() as u64 * length as u64;
+    assert!(steps / 2 < done, "of {steps} steps {done} had an effect");
+    (0..done).for_each(|_| tally.note("steps with an effect"));
+    tally.finish();
 }
 
 /// Runs one program, which is made of the seed alone; returns how many steps had an effect.
