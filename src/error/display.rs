@@ -22,6 +22,7 @@ impl fmt::Display for Error {
             | Self::Unsupported(_) => self.fmt_of_sessions(f),
             Self::RootNotFound(_)
             | Self::SourceNotFound(_)
+            | Self::RootIsLink { .. }
             | Self::UnknownFormat(_)
             | Self::TargetNotEmpty(_)
             | Self::TargetExists(_)
@@ -108,6 +109,13 @@ impl Error {
             Self::SourceNotFound(root) => {
                 write!(f, "nothing was imported from {}; import it first", shown(root))
             }
+            Self::RootIsLink { link, target } => write!(
+                f,
+                "{} is a symbolic link to {}, which is not followed; import that folder itself, \
+                 and name the format",
+                shown(link),
+                shown(target)
+            ),
             Self::UnknownFormat(root) => write!(
                 f,
                 "cannot tell what wrote {}: it has no folder \"sessions\" with session files; \

@@ -58,6 +58,14 @@ pub enum Error {
     },
     /// Nothing was imported from this root.
     SourceNotFound(PathBuf),
+    /// A folder of the root that holds the sessions is a symbolic link, and no
+    /// link is followed.
+    RootIsLink {
+        /// The link.
+        link: PathBuf,
+        /// What it leads to.
+        target: PathBuf,
+    },
     /// The root shows no format's marks, or those of several.
     UnknownFormat(PathBuf),
 
@@ -219,7 +227,7 @@ impl Error {
     /// The name of the variant, for callers who are told of it in text.
     pub fn kind(&self) -> &'static str {
         kinds!(self; SessionNotFound AmbiguousSession EntryNotFound EntryExists SessionExists
-            InvalidRecord LeafMoved TurnNotFound Unsupported RootNotFound SourceNotFound UnknownFormat TargetNotEmpty
+            InvalidRecord LeafMoved TurnNotFound Unsupported RootNotFound SourceNotFound RootIsLink UnknownFormat TargetNotEmpty
             TargetExists UnsafePath Incomplete DiskFull DatabaseMissing DatabaseIsFolder NotAFile
             JournalAlone NotADatabase ForeignDatabase SchemaTooNew SchemaTooOld SchemaDiffers
             ChangeInterrupted Unopenable DatabaseReplaced CommitUnknown Busy Io SqliteTooOld Sqlite
@@ -266,6 +274,7 @@ impl error::Error for Error {
             | Self::Unsupported(_)
             | Self::RootNotFound(_)
             | Self::SourceNotFound(_)
+            | Self::RootIsLink { .. }
             | Self::UnknownFormat(_)
             | Self::TargetNotEmpty(_)
             | Self::TargetExists(_)

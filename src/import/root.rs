@@ -38,6 +38,7 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
         None => Format::ALL.to_vec(),
     };
     for candidate in formats {
+        refuse_links(&path, candidate)?;
         let covered: Vec<PathBuf> = candidate
             .layout()
             .covered()
@@ -50,13 +51,39 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
                 return Ok(Root { path, format: candidate, covered });
             }
         } else if !candidate.has_folders()
-            && is_sessions_folder(&path)
+            && (is_sessions_folder(&path) || format.is_some() && holds_work_dirs(&path))
             && (format.is_some() || holds(&path, &[PathBuf::new()], candidate))
         {
             return Ok(Root { path, format: candidate, covered: vec![PathBuf::new()] });
         }
     }
     Err(Error::UnknownFormat(path))
+}
+
+/// Refuses a root whose covered folder lies elsewhere: no link is followed, and
+/// nothing would be imported or compared.
+fn refuse_links(root: &Path, format: Format) -> Result<()> {
+    for top in format.layout().covered() {
+        let link = root.join(top);
+        if let Ok(target) = fs::read_link(&link)
+            && link.is_dir()
+        {
+            return Err(Error::RootIsLink { link, target });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a folder has folders with session files in them, as `sessions` does.
+fn holds_work_dirs(path: &Path) -> bool {
+    let folders = fs::read_dir(path).into_iter().flatten().flatten();
+    let is_folder = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    folders.filter(is_folder).any(|folder| holds_logs(&folder.path()))
+}
+
+fn holds_logs(path: &Path) -> bool {
+    let is_log = |path: PathBuf| path.extension().is_some_and(|extension| extension == "jsonl");
+    fs::read_dir(path).into_iter().flatten().flatten().any(|entry| is_log(entry.path()))
 }
 
 /// The path of a root, absolute and without links.
@@ -78,13 +105,7 @@ pub(crate) fn own_files(root: &Root, database: &Path) -> Vec<Vec<u8>> {
 /// A folder `sessions`, one in it, or one with session files of its own.
 fn is_sessions_folder(path: &Path) -> bool {
     let is_sessions = |path: &Path| path.file_name().is_some_and(|name| name == "sessions");
-    is_sessions(path) || path.parent().is_some_and(is_sessions) || {
-        fs::read_dir(path)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .any(|entry| entry.path().extension().is_some_and(|extension| extension == "jsonl"))
-    }
+    is_sessions(path) || path.parent().is_some_and(is_sessions) || holds_logs(path)
 }
 
 /// Whether one of the first files below the covered folders is the format's own.

@@ -302,3 +302,38 @@ fn reading_leaves_the_database_as_it_is() {
 
     assert!(std::fs::read(&copy).unwrap() == before);
 }
+
+#[test]
+fn a_root_whose_sessions_are_a_link_is_refused_by_name() {
+    let test = TestStore::new();
+    let disk = test.folder().join("disk");
+    std::fs::create_dir_all(disk.join("--w--")).unwrap();
+    std::fs::write(disk.join("--w--/one.jsonl"), header("one")).unwrap();
+    let agent = test.folder().join("agent");
+    std::fs::create_dir(&agent).unwrap();
+    std::os::unix::fs::symlink(&disk, agent.join("sessions")).unwrap();
+    let db = test.store.path().to_str().unwrap();
+    let import =
+        |root: &Path| sessile(&["--db", db, "import", "--format", "kward", root.to_str().unwrap()]);
+
+    check_failure(&import(&agent), 2, "is a symbolic link to");
+    // What it leads to is a sessions folder of another name.
+    assert_eq!(import(&disk).status.code(), Some(0));
+    assert!(test.store.find("one").is_ok());
+}
+
+#[test]
+fn a_work_dir_is_found_however_it_is_spelt() {
+    let test = TestStore::new();
+    let work_dir = test.folder().join("project");
+    std::fs::create_dir(&work_dir).unwrap();
+    std::os::unix::fs::symlink(&work_dir, test.folder().join("link")).unwrap();
+    test.store.create(&sessile::NewSession::new(work_dir.to_str().unwrap())).unwrap();
+    let db = test.store.path().to_str().unwrap();
+
+    for spelling in ["project", "project/", "link", "project/../project"] {
+        let spelt = format!("{}/{spelling}", test.folder().display());
+        let output = sessile(&["--db", db, "list", "--json", "--work-dir", &spelt]);
+        assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 1, "{spelling}");
+    }
+}

@@ -1,15 +1,16 @@
 //! `sessile list`.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use sessile::{Archived, SessionFilter, SessionRow, Store};
+use sessile::{Archived, Page, SessionFilter, SessionRow, Store};
 
 use crate::args::ListArgs;
 use crate::{output, render};
 
 pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
-    let mut filter = SessionFilter::new()
+    let filter = SessionFilter::new()
         .limit(args.limit.max(0).unsigned_abs())
         .offset(args.offset.max(0).unsigned_abs())
         .query(args.query.as_deref().unwrap_or_default())
@@ -18,10 +19,7 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
             (_, true) => Archived::Included,
             _ => Archived::Without,
         });
-    if let Some(work_dir) = &args.work_dir {
-        filter = filter.work_dir(work_dir);
-    }
-    let page = store.sessions(&filter)?;
+    let page = page_of(store, &filter, args.work_dir.as_deref())?;
     if args.json {
         let mut out = output::content();
         for row in &page.rows {
@@ -34,6 +32,29 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
         out.flush()?;
     }
     Ok(super::is_undamaged(&page.damaged))
+}
+
+/// The page of a work dir, however it is spelt: as a session has it, else as the
+/// file system means it.
+fn page_of(store: &Store, filter: &SessionFilter, work_dir: Option<&str>) -> Result<Page> {
+    let Some(work_dir) = work_dir else { return Ok(store.sessions(filter)?) };
+    let mut page = store.sessions(&filter.clone().work_dir(work_dir))?;
+    for spelling in spellings(Path::new(work_dir)) {
+        if !page.rows.is_empty() {
+            break;
+        }
+        page = store.sessions(&filter.clone().work_dir(&spelling))?;
+    }
+    Ok(page)
+}
+
+/// A path as absolute, without a slash at its end, and as where its links lead.
+fn spellings(path: &Path) -> Vec<String> {
+    let absolute: Option<PathBuf> =
+        std::path::absolute(path).ok().map(|path| path.components().collect());
+    let real = std::fs::canonicalize(path).ok();
+    let spellings = [absolute, real].into_iter().flatten();
+    spellings.filter_map(|path| path.into_os_string().into_string().ok()).collect()
 }
 
 /// A row as JSON: text, since a title may hold half a surrogate pair, which no value can.
