@@ -83,7 +83,7 @@ impl Format {
         Self::ALL.iter().copied().find(|format| format.name() == name)
     }
 
-    /// To go, with the questions that it stands for.
+    /// Whether a session is a folder of files, which are folded together.
     pub(crate) fn has_folders(self) -> bool {
         self.rules().sessions == rules::Sessions::Folder
     }

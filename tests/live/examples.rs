@@ -31,6 +31,7 @@ fn chat(db: &Path, input: &str) -> String {
 fn a_chat_goes_on_where_it_was_left() {
     // A single test program may be built without the examples.
     if !example("chat").exists() {
+        eprintln!("skipped: the example is not built");
         return;
     }
     let dir = tempfile::tempdir().unwrap();
