@@ -300,6 +300,35 @@ fn a_damaged_page_is_never_passed_on() {
     attack("damaged pages", &kinds, 8, setting("SESSILE_FAULTS_PAGES", 10));
 }
 
+/// A file that is still written has no digest: that each line is its own has to be seen.
+#[test]
+fn a_search_that_is_led_astray_never_gives_lines_of_another_file() {
+    /// The first byte of a page that holds keys and the pages below them.
+    const INTERIOR: u8 = 5;
+    let mut tally = Tally::new("keys that lead astray");
+    let sound = Sound::new();
+    for page in &sound.pages["lines"] {
+        let start = sound.page(*page).start;
+        if sound.bytes[start] != INTERIOR {
+            continue;
+        }
+        let content = u16::from_be_bytes([sound.bytes[start + 5], sound.bytes[start + 6]]);
+        for at in start + usize::from(content)..sound.page(*page).end {
+            tally.round();
+            let mut bytes = sound.bytes.clone();
+            bytes[at] ^= 0x54;
+            fs::write(&sound.place.db, bytes).unwrap();
+            let (outcome, files) = sound.export();
+            let wrong = sound.differs(&files, outcome.is_done()).map(|(_, why)| why);
+            for why in outcome.misbehaved().into_iter().chain(wrong) {
+                tally.find(format!("byte {at}: {outcome}: {why}"));
+            }
+        }
+    }
+    assert_ne!(tally.rounds(), 0, "the log fits in one page");
+    tally.finish();
+}
+
 /// Files that a run made, beside those that it may.
 pub(crate) fn strangers(place: &Place, allowed: &[&str]) -> BTreeSet<PathBuf> {
     let is_allowed = |path: &Path| {
