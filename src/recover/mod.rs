@@ -242,8 +242,12 @@ fn losses(copied: Copied, files: &Files) -> Vec<Told> {
         place.detail += &loss.detail;
     };
     copied.losses.into_iter().for_each(&mut add);
-    for file_id in &files.doubtful {
-        let detail = "its row and its index differ in its name".to_owned();
+    for (file_id, name) in &files.doubtful {
+        let detail = format!(
+            "its index calls it {}, generation {}; one of the two is wrong",
+            String::from_utf8_lossy(&name.path).escape_debug(),
+            name.generation
+        );
         add(Loss { file_id: *file_id, gaps: Vec::new(), detail });
     }
     let mut told: Vec<Told> = by_file

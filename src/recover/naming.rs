@@ -20,8 +20,8 @@ pub(super) struct Files {
     pub(super) nameless: BTreeSet<i64>,
     /// Names of which nothing else is left.
     pub(super) gone: Vec<Name>,
-    /// Files whose row and index differ in the name.
-    pub(super) doubtful: BTreeSet<i64>,
+    /// Files whose row and index differ in the name, with that of the index.
+    pub(super) doubtful: BTreeMap<i64, Name>,
     generations: BTreeSet<(i64, Vec<u8>, i64)>,
     states: BTreeSet<(i64, Vec<u8>, FileState)>,
 }
@@ -41,7 +41,7 @@ impl Files {
             match files.rows.get(file_id) {
                 None => files.gone.push(name.clone()),
                 Some(file) if survey.has_all_names && !is_named(file, name) => {
-                    files.doubtful.insert(*file_id);
+                    files.doubtful.insert(*file_id, name.clone());
                 }
                 Some(_) => {}
             }
