@@ -1,6 +1,5 @@
 //! Dump: everything the store knows of its sessions, one JSON object a line.
 
-mod kimi;
 mod loose;
 mod whole;
 
@@ -127,7 +126,7 @@ impl Store {
     }
 }
 
-fn refused(err: io::Error) -> Error {
+pub(crate) fn refused(err: io::Error) -> Error {
     Error::io("write to", Path::new("the output"))(err)
 }
 
@@ -211,7 +210,7 @@ fn write_session(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> 
     }
     out.write_all(row.as_bytes()).map_err(refused)?;
     match info.format {
-        Format::Kimi => kimi::write(conn, out, info)?,
+        Format::Kimi => crate::format::kimi::stored::dump::write(conn, out, info)?,
         Format::Kward => {
             write_conversation(conn, out, info)?;
             write_records(conn, out, info)?;
@@ -374,18 +373,18 @@ fn place(row: &mut String, root: &[u8], file: &[u8]) {
     }
 }
 
-fn field(row: &mut String, name: &str, json: &str) {
+pub(crate) fn field(row: &mut String, name: &str, json: &str) {
     let _ = write!(row, ",\"{name}\":{json}");
 }
 
-fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn optional(value: Option<&str>) -> String {
+pub(crate) fn optional(value: Option<&str>) -> String {
     value.map_or("null".to_owned(), text)
 }
 
-fn stored(value: Option<&Stored>) -> String {
+pub(crate) fn stored(value: Option<&Stored>) -> String {
     value.map_or("null".to_owned(), Stored::to_json)
 }

@@ -3,10 +3,13 @@
 //! A folder holds everything that the engine knows of its program. The rest of
 //! the engine reaches it through [`Format`], by facets: [`Layout`] (where its
 //! files lie), [`Meaning`] (what lines say), [`Spelling`] (how they are
-//! written), and by its [`Rules`], which are named facts. To add a program is to
-//! add its folder and one line to the registry below.
+//! written), [`Projection`] (which rows they become), and by its [`Rules`],
+//! which are named facts. To add a program is to add its folder and one line to
+//! the registry below.
 //!
-//! These facets are pure: bytes in, plain data out.
+//! The first three facets are pure: bytes in, plain data out. What needs the
+//! database has defaults that serve a program with one log a session; one
+//! that needs more has it in a folder `stored`, beside its pure files.
 
 pub(crate) mod json;
 pub(crate) mod kimi;
@@ -14,6 +17,7 @@ mod kward;
 mod layout;
 mod meaning;
 mod pi;
+pub(crate) mod projection;
 pub(crate) mod rules;
 mod spelling;
 pub(crate) mod time;
@@ -25,6 +29,7 @@ pub(crate) use layout::Layout;
 pub use meaning::Part;
 pub(crate) use meaning::{Kept, Meaning, Shown, Transcript};
 pub(crate) use pi::written_name;
+use projection::{Chains, Projection};
 use rules::Rules;
 pub(crate) use spelling::Spelling;
 
@@ -38,6 +43,7 @@ struct Program {
     layout: &'static dyn Layout,
     meaning: &'static dyn Meaning,
     spelling: &'static dyn Spelling,
+    projection: &'static dyn Projection,
 }
 
 /// Lists the formats. A root is asked for each of them in this order.
@@ -102,6 +108,10 @@ impl Format {
 
     pub(crate) fn spelling(self) -> &'static dyn Spelling {
         self.program().spelling
+    }
+
+    pub(crate) fn projection(self) -> &'static dyn Projection {
+        self.program().projection
     }
 }
 

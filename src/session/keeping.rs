@@ -9,7 +9,8 @@ use rusqlite::Connection;
 
 use super::{Session, append, kimi};
 use crate::error::{Error, Result};
-use crate::fold::{self, Touched};
+use crate::fold;
+use crate::format::projection::{self, Touched};
 use crate::format::stored_text;
 use crate::model::{Header, ProblemKind, SessionKey, Timestamp};
 use crate::store::events::{self, EventKind};
@@ -246,7 +247,7 @@ fn decide(
 }
 
 fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
-    let paths = fold::paths_of(tx, session)?;
+    let paths = projection::paths_of(tx, session)?;
     let (source, _) = sessions::place(tx, session)?.ok_or_else(|| not_found(session))?;
     sessions::delete_session(tx, session)?;
     // What lay in the shadow of a session that is gone comes to light.

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 
 use crate::error::Result;
 use crate::model::SessionKey;
+use crate::store::files::Source;
 
 /// What tells whose a row is, beside its session: it would stand in the way of
 /// the rows of another.
@@ -51,11 +52,15 @@ pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Resul
     Ok(())
 }
 
-/// Gives each current log its session row, and removes rows that stand for nothing.
+/// Gives each current log of these sources its session row, and removes rows
+/// that stand for nothing. Sources whose sessions are several files are not among them.
 ///
 /// What is left of a projection, a fold of each session replaces.
-pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
-    list_logs(conn)?;
+pub(crate) fn restore_rows<'a>(
+    conn: &Connection,
+    sources: impl Iterator<Item = &'a Source>,
+) -> Result<()> {
+    list_logs(conn, sources)?;
     restore_sessions(conn)?;
     list_owners(conn)?;
     for (table, owner) in TABLES {
@@ -85,14 +90,15 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
 }
 
 /// The current log of each session that is one.
-fn list_logs(conn: &Connection) -> Result<()> {
-    conn.execute_batch(
+fn list_logs<'a>(conn: &Connection, sources: impl Iterator<Item = &'a Source>) -> Result<()> {
+    let source_ids: Vec<i64> = sources.map(|source| source.source_id).collect();
+    conn.execute(
         "CREATE TEMP TABLE logs AS
          SELECT file.file_id, file.path, file.source_id, file.base_id, source.format, file.mtime
          FROM files AS file
          JOIN sources AS source ON source.source_id = file.source_id
          WHERE file.kind = 'log'
-           AND source.format <> 'kimi'
+           AND source.source_id IN (SELECT value FROM json_each(?1))
            AND (file.state = 'local'
                 OR file.state = 'current'
                    AND NOT EXISTS (SELECT 1
@@ -100,7 +106,8 @@ fn list_logs(conn: &Connection) -> Result<()> {
                                    WHERE local.source_id = file.source_id
                                      AND local.path = file.path
                                      AND local.state = 'local'
-                                     AND local.state <> 'superseded'));",
+                                     AND local.state <> 'superseded'))",
+        [format!("{source_ids:?}")],
     )?;
     Ok(())
 }

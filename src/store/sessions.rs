@@ -148,15 +148,11 @@ pub(crate) fn delete_session(conn: &Connection, session: SessionKey) -> Result<(
     Ok(())
 }
 
-/// Lets a session whose own records tell no time follow its file's.
 pub(crate) fn update_mtime(conn: &Connection, session: SessionKey, mtime: Timestamp) -> Result<()> {
     conn.prepare_cached(
         "UPDATE sessions
          SET modified_at = ?2
-         WHERE session_key = ?1
-           AND activity_at IS NULL
-           -- Without messages, a pi session is as old as its header says.
-           AND (format <> 'pi' OR created_at IS NULL)",
+         WHERE session_key = ?1",
     )?
     .execute((session, mtime))?;
     Ok(())

@@ -14,6 +14,7 @@ mod markdown;
 mod payload;
 pub(crate) mod registry;
 pub(crate) mod state;
+pub(crate) mod stored;
 pub(crate) mod subagents;
 pub(crate) mod text;
 pub(crate) mod wire;
@@ -48,6 +49,7 @@ pub(super) static PROGRAM: Program = Program {
     layout: &Kimi,
     meaning: &Kimi,
     spelling: &Kimi,
+    projection: &Kimi,
 };
 
 impl Layout for Kimi {
@@ -61,6 +63,14 @@ impl Layout for Kimi {
 
     fn recognises(&self, path: &[u8], _first_line: &[u8]) -> bool {
         layout::recognises(path)
+    }
+
+    fn units(&self, path: &[u8], is_folder: bool) -> Vec<Vec<u8>> {
+        layout::stems(path, is_folder)
+    }
+
+    fn is_shared(&self, path: &[u8]) -> bool {
+        path == layout::REGISTRY.as_bytes()
     }
 
     fn renamed_from(&self, path: &[u8]) -> Option<Vec<u8>> {

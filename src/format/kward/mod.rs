@@ -26,7 +26,7 @@ use super::rules::{
     Activity, ChainIds, Compactions, Counts, HeaderPlace, Labels, Leaf, OldVersions, Rules,
     Sessions, Settings,
 };
-use super::{Program, Spelling};
+use super::{Chains, Program, Spelling};
 use crate::model::{Draft, Record, Role, Step, Stored, Timestamp};
 
 /// Kward.
@@ -49,6 +49,7 @@ pub(super) static PROGRAM: Program = Program {
     layout: &Kward,
     meaning: &Kward,
     spelling: &Kward,
+    projection: &Chains,
 };
 
 impl Meaning for Kward {

@@ -26,7 +26,7 @@ use super::rules::{
     Activity, ChainIds, Compactions, Counts, HeaderPlace, Labels, Leaf, OldVersions, Rules,
     Sessions, Settings,
 };
-use super::{Program, Spelling};
+use super::{Chains, Program, Spelling};
 use crate::model::{Draft, Record, Role, Step, Stored, Timestamp};
 
 /// pi.
@@ -49,6 +49,7 @@ pub(super) static PROGRAM: Program = Program {
     layout: &Pi,
     meaning: &Pi,
     spelling: &Pi,
+    projection: &Chains,
 };
 
 impl Meaning for Pi {

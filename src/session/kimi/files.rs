@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::fold::Touched;
+use crate::format::projection::Touched;
 use crate::model::Timestamp;
 use crate::session::create::blank;
 use crate::store::files::{self, FileKind, FileRow, FileState, Source};

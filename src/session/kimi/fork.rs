@@ -5,14 +5,14 @@ use rusqlite::Connection;
 use super::files::Writer;
 use super::{Place, seconds};
 use crate::error::{Error, Result};
-use crate::fold::kimi as fold;
 use crate::format::kimi::fork::{CutContext, CutWire, begins_turn, sent, videos};
 use crate::format::kimi::layout::{self, Part};
 use crate::format::kimi::state::State;
+use crate::format::kimi::stored::{self as fold, tables};
 use crate::model::{SessionKey, Stored};
 use crate::session::{Session, create};
 use crate::store::files::{FileKind, FileRow};
-use crate::store::{entries, kimi, log, paths, sessions};
+use crate::store::{entries, log, paths, sessions};
 
 impl Session {
     /// Makes a Kimi session of this one up to the end of a turn, from 0, as
@@ -83,7 +83,7 @@ impl Session {
             turn += i64::from(begins_turn(&log::line(tx, *line)?));
         }
         // The wire may know fewer turns than the context has user messages.
-        let known = kimi::turns(tx, self.key)?.len() as i64 - 1;
+        let known = tables::turns(tx, self.key)?.len() as i64 - 1;
         let cut =
             Cut { turn: Some(turn.min(known)), path: Some(lines), prefix: "Fork", is_empty: false };
         Ok((self.fork_kimi(tx, &place, &cut)?, text))
@@ -95,7 +95,7 @@ impl Session {
     }
 
     fn text_of_turn(&self, tx: &Connection, turn: u32) -> Result<String> {
-        let turns = kimi::turns(tx, self.key)?;
+        let turns = tables::turns(tx, self.key)?;
         let found = turns.iter().find(|known| known.index == turn);
         found
             .map(|turn| turn.text.clone())

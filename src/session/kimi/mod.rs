@@ -11,18 +11,18 @@ mod fork;
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
-use crate::fold::kimi::{self as fold, Unit};
 use crate::format::kimi::layout;
 use crate::format::kimi::state::State;
+use crate::format::kimi::stored::{self as fold, Unit, tables};
 use crate::model::{SessionKey, Stored, Timestamp, Turn};
 use crate::store::events::{self, EventKind};
 use crate::store::files::Source;
-use crate::store::{Store, kimi, sessions};
+use crate::store::{Store, sessions};
 
 impl Store {
     /// Returns what the user asked of a Kimi session, in order; nothing for other formats.
     pub fn turns(&self, session: SessionKey) -> Result<Vec<Turn>> {
-        self.read(|conn| kimi::turns(conn, session))
+        self.read(|conn| tables::turns(conn, session))
     }
 
     /// Returns the state of a Kimi session as one JSON object: every field of
