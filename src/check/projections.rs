@@ -14,30 +14,6 @@ use crate::model::SessionKey;
 use crate::store::files::{self, Source};
 use crate::store::projections;
 
-/// Tables that are a fold over the log, and the order of their rows.
-pub(super) const PROJECTIONS: [(&str, &str); 20] = [
-    ("metadata", "key"),
-    ("entries", "entry_key"),
-    ("runs", "first_key"),
-    ("compactions", "entry_key"),
-    ("settings", "entry_key"),
-    ("usages", "entry_key"),
-    ("labels", "target_id"),
-    ("system_prompts", "line_key"),
-    ("tool_executions", "line_key"),
-    ("memory_states", "line_key"),
-    ("entry_lines", "line_key"),
-    ("contexts", "file_id"),
-    ("kimi_states", "session_key"),
-    ("approved_actions", "position"),
-    ("additional_dirs", "position"),
-    ("todos", "position"),
-    ("turns", "turn_index"),
-    ("wire_records", "line_key"),
-    ("subagents", "position"),
-    ("problems", "path, line, kind, detail"),
-];
-
 pub(super) fn check_projections(conn: &Connection, findings: &mut Findings) -> Result<()> {
     let columns = make_shadows(conn)?;
     let sources = files::sources(conn)?;
@@ -67,7 +43,7 @@ pub(super) fn check_projections(conn: &Connection, findings: &mut Findings) -> R
             Err(err) => return Err(err),
         };
         let place = format!("session in {}", String::from_utf8_lossy(&path));
-        for (name, order) in PROJECTIONS {
+        for projections::Table { name, order, .. } in projections::tables() {
             let table = Table { name, columns: &columns[name], order };
             compare(conn, &table, *session, &place, findings)?;
         }

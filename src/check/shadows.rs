@@ -4,18 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
-use super::projections::PROJECTIONS;
 use crate::error::Result;
 use crate::format::projection::Refolder;
 use crate::model::SessionKey;
-use crate::store::{schema, sessions};
+use crate::store::{projections, schema, sessions};
 
 /// Makes temporary tables and indexes like the projections'; returns each table's
 /// columns to compare. By our schema, not by what the database says that it is.
 pub(super) fn make_shadows(conn: &Connection) -> Result<BTreeMap<&'static str, Vec<String>>> {
     let mut columns = BTreeMap::new();
     let others = ["sessions", "workspaces", "session_search"];
-    for table in PROJECTIONS.map(|(table, _)| table).into_iter().chain(others) {
+    for table in projections::tables().map(|table| table.name).chain(others) {
         let mut objects: Vec<_> = schema::ours()?
             .iter()
             .filter(|object| object.table == table && ["table", "index"].contains(&&*object.kind))

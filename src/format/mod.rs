@@ -11,10 +11,12 @@
 //! database has defaults that serve a program with one log a session; one
 //! that needs more has it in a folder `stored`, beside its pure files.
 
+pub(crate) mod extras;
 pub(crate) mod json;
 pub(crate) mod kimi;
 mod kward;
 mod layout;
+pub(crate) mod live;
 mod meaning;
 mod pi;
 pub(crate) mod projection;
@@ -24,12 +26,13 @@ pub(crate) mod time;
 
 use std::time::SystemTime;
 
+use extras::Extras;
 pub(crate) use kward::stored_text;
 pub(crate) use layout::Layout;
+use live::Live;
 pub use meaning::Part;
 pub(crate) use meaning::{Kept, Meaning, Shown, Transcript};
-pub(crate) use pi::written_name;
-use projection::{Chains, Projection};
+use projection::Projection;
 use rules::Rules;
 pub(crate) use spelling::Spelling;
 
@@ -44,7 +47,17 @@ struct Program {
     meaning: &'static dyn Meaning,
     spelling: &'static dyn Spelling,
     projection: &'static dyn Projection,
+    live: &'static dyn Live,
+    extras: &'static dyn Extras,
 }
+
+/// A program with one log a session, whose records the common fold turns into
+/// rows, and which has a record for most changes.
+struct Chains;
+
+impl Projection for Chains {}
+
+impl Live for Chains {}
 
 /// Lists the formats. A root is asked for each of them in this order.
 macro_rules! registry {
@@ -76,6 +89,13 @@ registry! {
     Pi = pi,
     /// Kward, versions 1 and 2.
     Kward = kward,
+}
+
+/// The format of what is made here, unless another is asked for.
+impl Default for Format {
+    fn default() -> Self {
+        Self::Kward
+    }
 }
 
 impl Format {
@@ -112,6 +132,14 @@ impl Format {
 
     pub(crate) fn projection(self) -> &'static dyn Projection {
         self.program().projection
+    }
+
+    pub(crate) fn live(self) -> &'static dyn Live {
+        self.program().live
+    }
+
+    pub(crate) fn extras(self) -> &'static dyn Extras {
+        self.program().extras
     }
 }
 

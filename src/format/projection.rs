@@ -68,11 +68,6 @@ pub(crate) trait Projection: Sync {
     }
 }
 
-/// A program of which each log is a session by itself.
-pub(crate) struct Chains;
-
-impl Projection for Chains {}
-
 /// What a transaction changed of sessions that are several files, to be settled before it ends.
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
@@ -107,4 +102,16 @@ pub(crate) fn paths_of(conn: &Connection, session: SessionKey) -> Result<BTreeSe
     let mut paths = source.format.projection().parts(conn, &source, &path)?;
     paths.insert(path);
     Ok(paths)
+}
+
+/// The log that the lines of a session stand in; of several files, the main one.
+pub(crate) fn log_of(conn: &Connection, session: SessionKey) -> Result<Option<FileRow>> {
+    if let Some((file, _)) = sessions::file_of(conn, session)? {
+        return Ok(Some(file));
+    }
+    let Some((source, _)) = sessions::place(conn, session)? else { return Ok(None) };
+    match source.format.extras().main_log(conn, session)? {
+        Some(file_id) => Ok(Some(files::file_by_id(conn, file_id)?)),
+        None => Ok(None),
+    }
 }

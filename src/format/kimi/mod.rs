@@ -10,6 +10,7 @@ mod display;
 pub(crate) mod fork;
 mod lax;
 pub(crate) mod layout;
+mod live;
 mod markdown;
 mod payload;
 pub(crate) mod registry;
@@ -24,7 +25,7 @@ use layout::Part as FilePart;
 use super::meaning::{Meaning, Part, Shown, Transcript};
 use super::rules::{
     Activity, ChainIds, Compactions, Counts, HeaderPlace, Labels, Leaf, OldVersions, Rules,
-    Sessions, Settings,
+    Sessions, Settings, SystemPrompt,
 };
 use super::{Layout, Program, Spelling};
 use crate::model::{ProblemKind, Record, Role, Stored, Timestamp};
@@ -45,11 +46,15 @@ pub(super) static PROGRAM: Program = Program {
         compactions: Compactions::Chained,
         header: HeaderPlace::Anywhere,
         old_versions: OldVersions::Written,
+        system_prompt: SystemPrompt::Record,
+        depth: usize::MAX,
     },
     layout: &Kimi,
     meaning: &Kimi,
     spelling: &Kimi,
     projection: &Kimi,
+    live: &Kimi,
+    extras: &Kimi,
 };
 
 impl Layout for Kimi {

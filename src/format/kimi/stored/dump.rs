@@ -14,7 +14,7 @@ use crate::model::{SessionInfo, Stored};
 use crate::store::{files, log, paths, sessions};
 
 /// Writes the fields that only a Kimi session has, behind others.
-pub(crate) fn write(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
+pub(super) fn write(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
     let mut row = String::new();
     let kaos = sessions::host(conn, info.key)?;
     field(&mut row, "kaos", &optional(kaos.as_deref()));

@@ -5,7 +5,9 @@
 //! followed in the order in which they were rotated away, so that entries keep
 //! their places when the next rotation comes.
 
-pub(crate) mod dump;
+mod dump;
+mod extras;
+mod place;
 mod settle;
 mod state;
 pub(crate) mod tables;
@@ -13,6 +15,7 @@ mod tree;
 mod units;
 mod wire;
 
+pub(crate) use place::Place;
 use rusqlite::Connection;
 pub(crate) use settle::{document, is_free, registry, unit_of};
 pub(crate) use state::load_state;
