@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use crate::context;
 use crate::error::{Error, Result};
-use crate::format::Transcript;
+use crate::format::{Transcript, projection};
 use crate::model::{Entry, Message, SessionInfo, SessionKey, Timestamp};
 use crate::store::{Store, entries, log, records, sessions};
 
@@ -95,7 +95,7 @@ impl Store {
             let messages: Vec<String> = context::messages(conn, session)?
                 .map(|message| message.map(|message| message.json))
                 .collect::<Result<_>>()?;
-            let token_count = context::token_count(conn, &info)?;
+            let token_count = info.format.extras().token_count(conn, session)?;
             Ok(info.format.meaning().markdown(&Transcript {
                 session_id: info.session_id.as_deref(),
                 work_dir: info.work_dir.as_deref(),
@@ -140,7 +140,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Entry>> {
         self.read(|conn| {
-            let (file, _) = sessions::file_of(conn, session)?
+            let file = projection::log_of(conn, session)?
                 .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
             entries::after(conn, session, &file, line, limit)
         })

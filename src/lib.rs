@@ -100,6 +100,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::exit)]
 
 mod capture;
+mod chain;
 mod check;
 mod context;
 mod dump;

@@ -8,45 +8,26 @@ use super::Findings;
 use super::compare::{Table, compare, compare_search};
 use super::shadows::{main_paths, make_shadows, refold_shadow};
 use crate::error::Result;
-use crate::fold::{self, kimi};
-use crate::format::kimi::registry::Registry;
+use crate::fold;
+use crate::format::rules::Sessions;
 use crate::model::SessionKey;
-use crate::store::{files, projections};
-
-/// Tables that are a fold over the log, and the order of their rows.
-pub(super) const PROJECTIONS: [(&str, &str); 20] = [
-    ("metadata", "key"),
-    ("entries", "entry_key"),
-    ("runs", "first_key"),
-    ("compactions", "entry_key"),
-    ("settings", "entry_key"),
-    ("usages", "entry_key"),
-    ("labels", "target_id"),
-    ("system_prompts", "line_key"),
-    ("tool_executions", "line_key"),
-    ("memory_states", "line_key"),
-    ("entry_lines", "line_key"),
-    ("contexts", "file_id"),
-    ("kimi_states", "session_key"),
-    ("approved_actions", "position"),
-    ("additional_dirs", "position"),
-    ("todos", "position"),
-    ("turns", "turn_index"),
-    ("wire_records", "line_key"),
-    ("subagents", "position"),
-    ("problems", "path, line, kind, detail"),
-];
+use crate::store::files::{self, Source};
+use crate::store::projections;
 
 pub(super) fn check_projections(conn: &Connection, findings: &mut Findings) -> Result<()> {
     let columns = make_shadows(conn)?;
-    find_logs_without_session(conn, findings)?;
-    let registries = read_registries(conn, findings)?;
+    let sources = files::sources(conn)?;
+    let mut refolders = BTreeMap::new();
+    for source in &sources {
+        find_without_session(conn, source, findings)?;
+        refolders.insert(source.source_id, source.format.projection().refolder(conn, source)?);
+    }
     let mut stmt = conn.prepare("SELECT session_key FROM main.sessions ORDER BY session_key")?;
     let all: Vec<SessionKey> =
         stmt.query_map([], |row| row.get("session_key"))?.collect::<rusqlite::Result<_>>()?;
     let mut unreadable = BTreeSet::new();
     for session in &all {
-        let path = match refold_shadow(conn, *session, &registries) {
+        let path = match refold_shadow(conn, *session, &mut refolders) {
             Ok(Some(path)) => path,
             Ok(None) => {
                 findings.add(format!("session {}", session.0), "its files are missing");
@@ -62,13 +43,13 @@ pub(super) fn check_projections(conn: &Connection, findings: &mut Findings) -> R
             Err(err) => return Err(err),
         };
         let place = format!("session in {}", String::from_utf8_lossy(&path));
-        for (name, order) in PROJECTIONS {
+        for projections::Table { name, order, .. } in projections::tables() {
             let table = Table { name, columns: &columns[name], order };
             compare(conn, &table, *session, &place, findings)?;
         }
         projections::delete_projection(conn, *session)?;
     }
-    for source in files::sources(conn)? {
+    for source in &sources {
         fold::settle_recovered(conn, source.source_id)?;
     }
     let name = "sessions";
@@ -79,11 +60,29 @@ pub(super) fn check_projections(conn: &Connection, findings: &mut Findings) -> R
     compare_search(conn, findings)
 }
 
-fn find_logs_without_session(conn: &Connection, findings: &mut Findings) -> Result<()> {
+/// Finds what ought to be a session of a source, and has no row.
+fn find_without_session(conn: &Connection, source: &Source, findings: &mut Findings) -> Result<()> {
+    if source.format.rules().sessions == Sessions::File {
+        return find_logs_without_session(conn, source.source_id, findings);
+    }
+    let known = main_paths(conn, source.source_id)?;
+    for path in source.format.projection().sessions(conn, source)?.difference(&known) {
+        let place = format!("files of {}", String::from_utf8_lossy(path));
+        findings.add(place, "no session stands for them");
+    }
+    Ok(())
+}
+
+fn find_logs_without_session(
+    conn: &Connection,
+    source_id: i64,
+    findings: &mut Findings,
+) -> Result<()> {
     let mut stmt = conn.prepare(
         "SELECT file_id
          FROM files
-         WHERE kind = 'log'
+         WHERE source_id = ?1
+           AND kind = 'log'
            AND (state = 'local'
                 OR state = 'current'
                    AND NOT EXISTS (SELECT 1
@@ -92,29 +91,14 @@ fn find_logs_without_session(conn: &Connection, findings: &mut Findings) -> Resu
                                      AND local.path = files.path
                                      AND local.state = 'local'
                                      AND local.state <> 'superseded'))
-           AND source_id NOT IN (SELECT source_id FROM sources WHERE format = 'kimi')
            AND file_id NOT IN (SELECT file_id FROM main.sessions WHERE file_id IS NOT NULL)",
     )?;
     let lost: Vec<i64> =
-        stmt.query_map([], |row| row.get("file_id"))?.collect::<rusqlite::Result<_>>()?;
+        stmt.query_map([source_id], |row| row.get("file_id"))?.collect::<rusqlite::Result<_>>()?;
     for file_id in lost {
         let file = files::file_by_id(conn, file_id)?;
         let place = format!("file {}", String::from_utf8_lossy(&file.path));
         findings.add(place, "no session stands for this log");
     }
     Ok(())
-}
-
-/// The registries of roots whose sessions are folders, each of which has its session.
-fn read_registries(conn: &Connection, findings: &mut Findings) -> Result<BTreeMap<i64, Registry>> {
-    let mut registries = BTreeMap::new();
-    for source in files::sources(conn)?.iter().filter(|source| source.format.has_folders()) {
-        registries.insert(source.source_id, kimi::registry(conn, source.source_id)?);
-        let known: BTreeSet<Vec<u8>> = main_paths(conn, source.source_id)?;
-        for path in kimi::paths(conn, source.source_id)?.difference(&known) {
-            let place = format!("files of {}", String::from_utf8_lossy(path));
-            findings.add(place, "no session stands for them");
-        }
-    }
-    Ok(registries)
 }

@@ -1,8 +1,10 @@
 //! Rebuild: every projection is folded again.
 
 use crate::error::Result;
-use crate::fold::{self, kimi};
-use crate::store::{Store, files, projections, search, sessions};
+use crate::fold;
+use crate::format::rules::Sessions;
+use crate::store::files::{self, Source};
+use crate::store::{Store, projections, search, sessions};
 
 impl Store {
     /// Drops every projection and folds it again from the log, a session at a time.
@@ -17,12 +19,14 @@ impl Store {
     pub fn rebuild(&self) -> Result<u64> {
         self.write(|tx| {
             search::rebuild(tx)?;
-            projections::restore_rows(tx)
+            let sources = files::sources(tx)?;
+            let is_file = |source: &&Source| source.format.rules().sessions == Sessions::File;
+            projections::restore_rows(tx, sources.iter().filter(is_file))
         })?;
         let all = self.read(sessions::sessions_by_file)?;
         for session in &all {
             self.write(|tx| match sessions::file_of(tx, *session)? {
-                Some((file, source)) if !source.format.has_folders() => {
+                Some((file, source)) if source.format.rules().sessions == Sessions::File => {
                     fold::refold(tx, &file, source.format, *session)?;
                     fold::settle_if_recovered(tx, source.source_id, *session, &file.path)
                 }
@@ -30,10 +34,9 @@ impl Store {
             })?;
         }
         for source in self.read(files::sources)? {
-            if source.format.has_folders() {
-                for mut session in self.read(|conn| kimi::everything(conn, source.source_id))? {
-                    self.write(|tx| session.settle(tx, source.source_id))?;
-                }
+            let projection = source.format.projection();
+            for mut touched in self.read(|conn| projection.everything(conn, &source))? {
+                self.write(|tx| touched.settle(tx, source.source_id))?;
             }
         }
         self.write(|tx| {

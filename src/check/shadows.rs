@@ -4,19 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
-use super::projections::PROJECTIONS;
 use crate::error::Result;
-use crate::fold::{self, kimi};
-use crate::format::kimi::registry::Registry;
+use crate::format::projection::Refolder;
 use crate::model::SessionKey;
-use crate::store::{schema, sessions};
+use crate::store::{projections, schema, sessions};
 
 /// Makes temporary tables and indexes like the projections'; returns each table's
 /// columns to compare. By our schema, not by what the database says that it is.
 pub(super) fn make_shadows(conn: &Connection) -> Result<BTreeMap<&'static str, Vec<String>>> {
     let mut columns = BTreeMap::new();
     let others = ["sessions", "workspaces", "session_search"];
-    for table in PROJECTIONS.map(|(table, _)| table).into_iter().chain(others) {
+    for table in projections::tables().map(|table| table.name).chain(others) {
         let mut objects: Vec<_> = schema::ours()?
             .iter()
             .filter(|object| object.table == table && ["table", "index"].contains(&&*object.kind))
@@ -55,18 +53,12 @@ pub(super) fn main_paths(conn: &Connection, source_id: i64) -> Result<BTreeSet<V
 pub(super) fn refold_shadow(
     conn: &Connection,
     session: SessionKey,
-    registries: &BTreeMap<i64, Registry>,
+    refolders: &mut BTreeMap<i64, Refolder<'_>>,
 ) -> Result<Option<Vec<u8>>> {
     shadow_session(conn, session)?;
     let Some((source, path)) = sessions::place(conn, session)? else { return Ok(None) };
-    if let Some(registry) = registries.get(&source.source_id) {
-        let Some(unit) = kimi::unit_of(conn, source.source_id, &path)? else { return Ok(None) };
-        kimi::refold(conn, registry, session, &unit)?;
-        return Ok(Some(path));
-    }
-    let Some((file, source)) = sessions::file_of(conn, session)? else { return Ok(None) };
-    fold::refold(conn, &file, source.format, session)?;
-    Ok(Some(file.path))
+    let Some(refold) = refolders.get_mut(&source.source_id) else { return Ok(None) };
+    Ok(refold(session, &path)?.then_some(path))
 }
 
 /// Gives a session its empty shadow, from what the file and source say of it.

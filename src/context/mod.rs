@@ -5,7 +5,7 @@ mod shape;
 
 use rusqlite::Connection;
 
-pub(crate) use restore::{messages, raw_reference, restored, token_count};
+pub(crate) use restore::{messages, raw_reference, restored};
 pub use shape::Node;
 pub(crate) use shape::{cycles, each_node, tree};
 
@@ -239,7 +239,7 @@ fn key_of(conn: &Connection, session: SessionKey, id: &str) -> Result<i64> {
         .ok_or_else(|| Error::EntryNotFound { entry_id: id.to_owned() })
 }
 
-fn leaf_key(conn: &Connection, session: SessionKey) -> Result<Option<i64>> {
+pub(crate) fn leaf_key(conn: &Connection, session: SessionKey) -> Result<Option<i64>> {
     match heads::head(conn, session)?.leaf_id {
         Some(leaf_id) => entries::entry_key(conn, session, &leaf_id),
         None => Ok(None),

@@ -7,8 +7,7 @@ use rusqlite::Connection;
 use super::leaf_key;
 use crate::error::{Error, Result};
 use crate::format::Kept;
-use crate::format::kimi::context::Restoring;
-use crate::format::rules::Compactions;
+use crate::format::rules::{Compactions, Sessions};
 use crate::model::{Format, Message, SessionInfo, SessionKey, Step, StepKind, Stored};
 use crate::store::{entries, files, log, paths, sessions};
 
@@ -80,30 +79,17 @@ fn messages_of(
 ) -> Result<Vec<Message>> {
     let (entry_id, line_key) = entries::id_and_line(conn, entry_key)?;
     let line = log::line_number(line_key);
-    let instead = match info.format.has_folders() {
-        false => raw_reference(&info.file, line),
-        true => raw_reference(&files::file_by_id(conn, log::file_of(line_key))?.path, line),
+    let instead = match info.format.rules().sessions {
+        Sessions::File => raw_reference(&info.file, line),
+        Sessions::Folder => {
+            raw_reference(&files::file_by_id(conn, log::file_of(line_key))?.path, line)
+        }
     };
     let edit = edits.get(&entry_id).map(|edit| log::line(conn, *edit)).transpose()?;
     let line = log::line(conn, line_key)?;
     let messages =
         info.format.meaning().messages(info.version.as_ref(), &line, edit.as_deref(), &instead);
     Ok(messages.into_iter().map(|json| Message { entry_id: entry_id.clone(), json }).collect())
-}
-
-/// The tokens of a session's context as its program counts them, in digits;
-/// `None` where that stands in no file.
-pub(crate) fn token_count(conn: &Connection, info: &SessionInfo) -> Result<Option<String>> {
-    if !info.format.has_folders() {
-        return Ok(None);
-    }
-    let mut restoring = Restoring::default();
-    if let Some(leaf_key) = leaf_key(conn, info.key)? {
-        for line_key in paths::lines(conn, leaf_key)? {
-            restoring.take(&log::line(conn, line_key)?);
-        }
-    }
-    Ok(Some(restoring.finish().token_count_with_pending))
 }
 
 /// Stands for a value that common JSON readers choke on: the file and line that hold it.

@@ -1,6 +1,5 @@
 //! Dump: everything the store knows of its sessions, one JSON object a line.
 
-mod kimi;
 mod loose;
 mod whole;
 
@@ -14,9 +13,9 @@ use self::loose::Loose;
 use self::whole::Whole;
 use crate::context;
 use crate::error::{Error, Failure, Result};
-use crate::format::json;
-use crate::model::{Format, Header, Problem, SessionInfo, SessionKey, Stored};
-use crate::store::{Store, entries, heads, labels, log, problems, readable, records, sessions};
+use crate::format::projection;
+use crate::model::{Problem, SessionInfo, SessionKey, Stored};
+use crate::store::{Store, entries, labels, log, problems, readable, sessions};
 
 impl Store {
     /// Writes one JSON object a line for each session, by root and file, and
@@ -120,14 +119,14 @@ impl Store {
         mut each: impl FnMut(u32, &[u8]) -> Result<()>,
     ) -> Result<()> {
         self.read(|conn| {
-            let (file, _) = sessions::file_of(conn, session)?
+            let file = projection::log_of(conn, session)?
                 .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
             log::each_line(conn, &file, |key, raw| each(log::line_number(key), raw))
         })
     }
 }
 
-fn refused(err: io::Error) -> Error {
+pub(crate) fn refused(err: io::Error) -> Error {
     Error::io("write to", Path::new("the output"))(err)
 }
 
@@ -196,36 +195,25 @@ fn write_session(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> 
     field(&mut row, "session_id", &optional(info.session_id.as_deref()));
     field(&mut row, "work_dir", &optional(info.work_dir.as_deref()));
     field(&mut row, "title", &info.title_json());
-    let created_at = match info.format {
-        Format::Kward => Some(info.created_at),
-        // Nothing in Kimi's files says when a session began.
-        Format::Kimi => None,
-        // Only the header says so.
-        Format::Pi => heads::head(conn, info.key)?.created_at,
-    };
-    field(&mut row, "created_at", &optional(created_at.map(|at| at.to_string()).as_deref()));
+    let began_at = info.format.extras().began_at(conn, info)?;
+    field(&mut row, "created_at", &optional(began_at.map(|at| at.to_string()).as_deref()));
     field(&mut row, "modified_at", &text(&info.modified_at.to_string()));
     field(&mut row, "archived", if info.archived_at.is_some() { "true" } else { "false" });
     if let Some(time) = info.trashed_at {
         field(&mut row, "trashed_at", &text(&time.to_string()));
     }
     out.write_all(row.as_bytes()).map_err(refused)?;
-    match info.format {
-        Format::Kimi => kimi::write(conn, out, info)?,
-        Format::Kward => {
-            write_conversation(conn, out, info)?;
-            write_records(conn, out, info)?;
-        }
-        Format::Pi => {
-            write_conversation(conn, out, info)?;
-            write_model(conn, out, info)?;
-        }
-    }
+    info.format.extras().dump(conn, out, info)?;
     write_tree(conn, out, info)
 }
 
 /// Writes the fields of a session that is one conversation.
-fn write_conversation(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
+pub(crate) fn write_conversation(
+    conn: &Connection,
+    out: &mut dyn Write,
+    info: &SessionInfo,
+    first_message: Option<&Stored>,
+) -> Result<()> {
     let mut row = String::new();
     field(&mut row, "version", &stored(info.version.as_ref()));
     field(&mut row, "name", &stored(info.name.as_ref()));
@@ -234,46 +222,11 @@ fn write_conversation(conn: &Connection, out: &mut dyn Write, info: &SessionInfo
     field(&mut row, "parent_session_id", &optional(info.parent_session_id.as_deref()));
     field(&mut row, "parent_session_path", &stored(info.parent_session_path.as_ref()));
     field(&mut row, "leaf", &optional(info.leaf.as_deref()));
-    let has_first = info.format == Format::Kward || !info.first_message.is_empty();
-    let first = Some(&info.exact_first_message).filter(|_| has_first);
-    field(&mut row, "first_message", &stored(first));
+    field(&mut row, "first_message", &stored(first_message));
     field(&mut row, "message_count", &info.message_count.to_string());
     out.write_all(row.as_bytes()).map_err(refused)?;
     let messages = context::messages(conn, info.key)?;
     write_array(out, "context", messages.into_iter().map(|message| Ok(message?.json)))
-}
-
-/// Writes what only pi's sessions have.
-fn write_model(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
-    let mut row = String::new();
-    let level = info.reasoning_effort.as_ref().map_or("\"off\"".to_owned(), Stored::to_json);
-    field(&mut row, "thinking_level", &level);
-    let usage = records::usage(conn, info.key)?;
-    let number = |value: Option<i64>| value.map_or("null".to_owned(), |value| value.to_string());
-    let cost = usage.cost.map_or("null".to_owned(), |cost| cost.to_string());
-    let sums = format!(
-        "{{\"input\":{},\"output\":{},\"cacheRead\":{},\"cacheWrite\":{},\
-         \"totalTokens\":{},\"cost\":{cost}}}",
-        number(usage.input),
-        number(usage.output),
-        number(usage.cache_read),
-        number(usage.cache_write),
-        number(usage.total_tokens),
-    );
-    field(&mut row, "usage", &sums);
-    out.write_all(row.as_bytes()).map_err(refused)
-}
-
-/// Writes what only Kward's sessions have.
-fn write_records(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
-    let mut row = String::new();
-    field(&mut row, "reasoning_effort", &stored(info.reasoning_effort.as_ref()));
-    let recovered = info.header == Header::Recovered;
-    field(&mut row, "header_recovered", if recovered { "true" } else { "false" });
-    let hash = records::system_prompt_hash(conn, info.key)?;
-    field(&mut row, "system_prompt_hash", &stored(hash.as_ref()));
-    field(&mut row, "memory", &memory(conn, info)?);
-    out.write_all(row.as_bytes()).map_err(refused)
 }
 
 /// Writes labels, branch, tree and problems: large ones, piece by piece.
@@ -326,24 +279,6 @@ fn write_array(
     out.write_all(b"]").map_err(refused)
 }
 
-fn memory(conn: &Connection, info: &SessionInfo) -> Result<String> {
-    let Some(line_key) = records::memory_state(conn, info.key)? else {
-        return Ok("{\"sessionMemories\":[],\"lastRetrieval\":null}".to_owned());
-    };
-    let line = log::line(conn, line_key)?;
-    let instead = context::raw_reference(&info.file, log::line_number(line_key));
-    let value = |key| match json::scan(&line) {
-        Ok((record, _)) => record.get(key).map(|value| json::clean(value, &instead)),
-        Err(_) => None,
-    };
-    let null = || "null".to_owned();
-    Ok(format!(
-        "{{\"sessionMemories\":{},\"lastRetrieval\":{}}}",
-        value("sessionMemories").unwrap_or_else(null),
-        value("lastRetrieval").unwrap_or_else(null),
-    ))
-}
-
 fn node_json(node: &context::Node) -> String {
     let children: Vec<String> = node.children.iter().map(|id| text(id)).collect();
     format!(
@@ -374,18 +309,18 @@ fn place(row: &mut String, root: &[u8], file: &[u8]) {
     }
 }
 
-fn field(row: &mut String, name: &str, json: &str) {
+pub(crate) fn field(row: &mut String, name: &str, json: &str) {
     let _ = write!(row, ",\"{name}\":{json}");
 }
 
-fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn optional(value: Option<&str>) -> String {
+pub(crate) fn optional(value: Option<&str>) -> String {
     value.map_or("null".to_owned(), text)
 }
 
-fn stored(value: Option<&Stored>) -> String {
+pub(crate) fn stored(value: Option<&Stored>) -> String {
     value.map_or("null".to_owned(), Stored::to_json)
 }

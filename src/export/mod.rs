@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use crate::error::{Error, Failure, Result};
-use crate::fold;
+use crate::format::projection;
 use crate::model::SessionKey;
 use crate::store::files::{self, Source};
 use crate::store::{Store, readable, sessions};
@@ -190,7 +190,7 @@ fn chosen_files(conn: &Connection, options: &ExportOptions) -> Result<Option<Vec
     for session in &options.sessions {
         let (source, _) = sessions::place(conn, *session)?
             .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
-        let paths = fold::paths_of(conn, *session)?;
+        let paths = projection::paths_of(conn, *session)?;
         chosen.extend(paths.into_iter().map(|path| (source.source_id, path)));
     }
     Ok(Some(chosen).filter(|chosen| !chosen.is_empty()))

@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use super::landing::{Landing, Then};
 use super::{ExportOptions, Outcome};
 use crate::error::{Error, Failure, Result};
-use crate::fold;
+use crate::format::projection;
 use crate::store::files::{self, FileKind, FileRow, FileState, Source};
 use crate::store::{log, readable, sessions};
 
@@ -133,13 +133,13 @@ impl Tree<'_> {
         if self.source_only {
             return Ok(paths);
         }
-        match fold::merged(self.conn, self.source) {
+        match self.source.format.projection().merged(self.conn, self.source) {
             Ok(merged) => paths.extend(merged),
             Err(err) => self.leave_out_if_of_content(&[], err)?,
         }
         if is_whole {
             for session in sessions::trashed(self.conn, self.source.source_id)? {
-                match fold::paths_of(self.conn, session) {
+                match projection::paths_of(self.conn, session) {
                     Ok(of_session) => paths.extend(of_session),
                     Err(err) => self.leave_out_if_of_content(&[], err)?,
                 }

@@ -10,27 +10,25 @@
 //! computed once, from the branch, when the fold ends.
 
 mod header;
-pub(crate) mod kimi;
 mod settle;
 mod summary;
 mod tree;
 
-use std::collections::BTreeSet;
-
-pub(crate) use kimi::Touched;
 use rusqlite::Connection;
-pub(crate) use settle::{search_text, settle_events, settle_if_recovered, settle_recovered};
+pub(crate) use settle::{
+    search_text, settle_events, settle_if_recovered, settle_mtime, settle_recovered,
+};
 
 use crate::error::Result;
 use crate::format::rules::{Labels, Leaf};
 use crate::model::{
     Change, Format, Header, ProblemKind, Record, Runtime, SessionKey, Stored, Timestamp,
 };
-use crate::store::files::{FileRow, Source};
+use crate::store::files::FileRow;
 use crate::store::heads::{self, Head};
 use crate::store::labels::{self, LabelRow};
 use crate::store::problems::{self, NewProblem};
-use crate::store::{entries, events, log, projections, records, runs, sessions};
+use crate::store::{entries, events, log, projections, records, runs};
 
 /// A fold over one session's log.
 pub(crate) struct Fold<'a> {
@@ -85,29 +83,6 @@ pub(crate) fn refold(
         fold_all(true)?;
     }
     Ok(())
-}
-
-/// Paths of the files, folders and links that a session is made of.
-pub(crate) fn paths_of(conn: &Connection, session: SessionKey) -> Result<BTreeSet<Vec<u8>>> {
-    let Some((source, path)) = sessions::place(conn, session)? else { return Ok(BTreeSet::new()) };
-    let mut paths = BTreeSet::new();
-    if source.format.has_folders() {
-        let unit = kimi::unit_of(conn, source.source_id, &path)?;
-        for file in unit.into_iter().flat_map(|unit| unit.files) {
-            paths.extend(kimi::folder_of(&file.path));
-            paths.insert(file.path);
-        }
-    }
-    paths.insert(path);
-    Ok(paths)
-}
-
-/// Paths of a source whose content stands in a file that was written here.
-pub(crate) fn merged(conn: &Connection, source: &Source) -> Result<BTreeSet<Vec<u8>>> {
-    match source.format.has_folders() {
-        true => kimi::merged(conn, source.source_id),
-        false => Ok(BTreeSet::new()),
-    }
 }
 
 /// How the entries of a log turned out to hang together.

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use rusqlite::Connection;
 
+use super::summary::time_told;
 use crate::error::Result;
-use crate::model::{Header, SessionKey, Stored};
+use crate::model::{Format, Header, SessionKey, Stored, Timestamp};
 use crate::store::events;
 use crate::store::heads::{self, Head};
 use crate::store::sessions;
@@ -76,6 +77,19 @@ fn settle_work_dir(
         heads::update_head(conn, session, &head, None)?;
     }
     Ok(())
+}
+
+/// Lets a session whose own records tell no time follow its file's.
+pub(crate) fn settle_mtime(
+    conn: &Connection,
+    format: Format,
+    session: SessionKey,
+    mtime: Timestamp,
+) -> Result<()> {
+    match time_told(format, &heads::head(conn, session)?) {
+        Some(_) => Ok(()),
+        None => sessions::update_mtime(conn, session, mtime),
+    }
 }
 
 /// Brings a session's row up to date with its events.

@@ -5,7 +5,8 @@ use crate::context;
 use crate::error::Result;
 use crate::format::rules::{Activity, Counts, Leaf, Settings};
 use crate::format::stored_text;
-use crate::model::{NewEntry, Parent, ProblemKind, Record, Role, Stored, Timestamp};
+use crate::model::{Format, NewEntry, Parent, ProblemKind, Record, Role, Stored, Timestamp};
+use crate::store::heads::Head;
 use crate::store::{entries, events, file_time, log, paths};
 
 impl Fold<'_> {
@@ -136,9 +137,7 @@ impl Fold<'_> {
         let is_empty = matches!(&self.head.first_message, Stored::Text(text) if text.is_empty());
         let first_message = Some(&self.head.first_message).filter(|_| !is_empty);
         self.head.title = name.map(Stored::Text).or_else(|| first_message.cloned());
-        let is_latest = self.format.rules().activity == Activity::Latest;
-        let began = self.head.created_at.filter(|_| is_latest);
-        self.head.modified_at = match self.head.activity_at.or(began) {
+        self.head.modified_at = match time_told(self.format, &self.head) {
             Some(at) => at,
             None => self.time_of_file()?,
         };
@@ -152,6 +151,12 @@ impl Fold<'_> {
         }
         Ok(self.file.mtime.nearest())
     }
+}
+
+/// The last time that a session's own records tell.
+pub(super) fn time_told(format: Format, head: &Head) -> Option<Timestamp> {
+    let header_counts = format.rules().activity == Activity::Latest;
+    head.activity_at.or(head.created_at.filter(|_| header_counts))
 }
 
 /// Whether an entry hangs in the tree where no path goes on.

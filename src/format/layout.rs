@@ -18,6 +18,18 @@ pub(crate) trait Layout: Sync {
     /// Whether the name or the first line of a file shows that this program wrote it.
     fn recognises(&self, path: &[u8], first_line: &[u8]) -> bool;
 
+    /// The units that a file, link or folder of this path belongs to: what is
+    /// folded together, under names of the format's own. None where each log is
+    /// a session by itself.
+    fn units(&self, _path: &[u8], _is_folder: bool) -> Vec<Vec<u8>> {
+        Vec::new()
+    }
+
+    /// Whether all sessions of a root lean on the file of this path.
+    fn is_shared(&self, _path: &[u8]) -> bool {
+        false
+    }
+
     /// The path that a file may have had before its program renamed it.
     fn renamed_from(&self, _path: &[u8]) -> Option<Vec<u8>> {
         None

@@ -3,28 +3,36 @@
 //! A folder holds everything that the engine knows of its program. The rest of
 //! the engine reaches it through [`Format`], by facets: [`Layout`] (where its
 //! files lie), [`Meaning`] (what lines say), [`Spelling`] (how they are
-//! written), and by its [`Rules`], which are named facts. To add a program is to
-//! add its folder and one line to the registry below.
+//! written), [`Projection`] (which rows they become), and by its [`Rules`],
+//! which are named facts. To add a program is to add its folder and one line to
+//! the registry below.
 //!
-//! These facets are pure: bytes in, plain data out.
+//! The first three facets are pure: bytes in, plain data out. What needs the
+//! database has defaults that serve a program with one log a session; one
+//! that needs more has it in a folder `stored`, beside its pure files.
 
+pub(crate) mod extras;
 pub(crate) mod json;
 pub(crate) mod kimi;
 mod kward;
 mod layout;
+pub(crate) mod live;
 mod meaning;
 mod pi;
+pub(crate) mod projection;
 pub(crate) mod rules;
 mod spelling;
 pub(crate) mod time;
 
 use std::time::SystemTime;
 
+use extras::Extras;
 pub(crate) use kward::stored_text;
 pub(crate) use layout::Layout;
+use live::Live;
 pub use meaning::Part;
 pub(crate) use meaning::{Kept, Meaning, Shown, Transcript};
-pub(crate) use pi::written_name;
+use projection::Projection;
 use rules::Rules;
 pub(crate) use spelling::Spelling;
 
@@ -38,7 +46,18 @@ struct Program {
     layout: &'static dyn Layout,
     meaning: &'static dyn Meaning,
     spelling: &'static dyn Spelling,
+    projection: &'static dyn Projection,
+    live: &'static dyn Live,
+    extras: &'static dyn Extras,
 }
+
+/// A program with one log a session, whose records the common fold turns into
+/// rows, and which has a record for most changes.
+struct Chains;
+
+impl Projection for Chains {}
+
+impl Live for Chains {}
 
 /// Lists the formats. A root is asked for each of them in this order.
 macro_rules! registry {
@@ -72,6 +91,13 @@ registry! {
     Kward = kward,
 }
 
+/// The format of what is made here, unless another is asked for.
+impl Default for Format {
+    fn default() -> Self {
+        Self::Kward
+    }
+}
+
 impl Format {
     /// Its name, as the command line and the database spell it.
     pub fn name(self) -> &'static str {
@@ -102,6 +128,18 @@ impl Format {
 
     pub(crate) fn spelling(self) -> &'static dyn Spelling {
         self.program().spelling
+    }
+
+    pub(crate) fn projection(self) -> &'static dyn Projection {
+        self.program().projection
+    }
+
+    pub(crate) fn live(self) -> &'static dyn Live {
+        self.program().live
+    }
+
+    pub(crate) fn extras(self) -> &'static dyn Extras {
+        self.program().extras
     }
 }
 

@@ -16,6 +16,9 @@ pub(crate) struct Rules {
     pub(crate) compactions: Compactions,
     pub(crate) header: HeaderPlace,
     pub(crate) old_versions: OldVersions,
+    pub(crate) system_prompt: SystemPrompt,
+    /// How many containers, one inside another, its program reads in a line.
+    pub(crate) depth: usize,
 }
 
 /// What a session is at its root.
@@ -103,4 +106,13 @@ pub(crate) enum HeaderPlace {
 pub(crate) enum OldVersions {
     Written,
     ReadOnly,
+}
+
+/// Where a session keeps its system prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SystemPrompt {
+    /// In a record of its own, outside of the tree.
+    Record,
+    /// In a message, as any other.
+    Message,
 }

@@ -4,7 +4,7 @@ use super::content::Chunk;
 use super::plan::Counted;
 use super::read::{End, Item};
 use super::{Inbox, Job, Outcome, Progress, Sizes};
-use crate::fold::Touched;
+use crate::format::projection::Touched;
 use crate::store::files::{FileKind, FileRow};
 
 /// What an import did so far.
@@ -102,7 +102,7 @@ pub(super) fn count(
     }
     let mut outcome = tally.outcome;
     if format.has_folders() {
-        outcome.report.sessions = touched.names() as u64;
+        outcome.report.sessions = touched.units.len() as u64;
     }
     outcome.report.problems = kinds.into_iter().collect();
     outcome.report.problems.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

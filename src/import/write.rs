@@ -11,7 +11,8 @@ use super::read::{End, Item};
 use super::tally::Tally;
 use super::{Inbox, Job, Outcome, Progress, renamed};
 use crate::error::Result;
-use crate::fold::{self, Touched};
+use crate::fold;
+use crate::format::projection::Touched;
 use crate::model::{ProblemKind, SessionKey};
 use crate::store::files::{self, FileRow, FileState};
 use crate::store::packing::Packer;
@@ -189,7 +190,7 @@ impl Writer<'_> {
                 // Whether that is a problem, the fold says.
                 fold::refold(tx, file, self.job.root.format, session)?;
             } else {
-                sessions::update_mtime(tx, session, file.mtime.nearest())?;
+                fold::settle_mtime(tx, self.job.root.format, session, file.mtime.nearest())?;
             }
         }
         self.tally.unchanged(1);

@@ -155,7 +155,7 @@ impl Files {
                     (false, None) => (made_root(source_id), None),
                 };
                 let format = format.or(formats.get(&source_id).copied());
-                let format = format.unwrap_or(Format::Kward);
+                let format = format.unwrap_or_default();
                 Source { source_id, root, format }
             });
         }

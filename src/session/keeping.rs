@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use super::{Session, append, kimi};
+use super::Session;
+use crate::chain::{decide, strip};
 use crate::error::{Error, Result};
-use crate::fold::{self, Touched};
+use crate::fold;
+use crate::format::projection::{self, Touched};
 use crate::format::stored_text;
 use crate::model::{Header, ProblemKind, SessionKey, Timestamp};
 use crate::store::events::{self, EventKind};
-use crate::store::files::FileState;
 use crate::store::{Store, Traces, entries, files, heads, log, problems, sessions};
 
 const DAY: i64 = 86_400_000_000_000;
@@ -26,7 +27,8 @@ impl Store {
     ///
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn archive(&self, session: SessionKey, at: Timestamp) -> Result<()> {
-        self.write(|tx| archive(tx, session, at))
+        let session = Session::of(self, session).at(at);
+        session.change(|live, writing| live.archive(writing))
     }
 
     /// Takes a session out of the archive, for good: its age does not put it
@@ -36,10 +38,8 @@ impl Store {
     ///
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn unarchive(&self, session: SessionKey, at: Timestamp) -> Result<()> {
-        self.write(|tx| match kimi::has_state(tx, session)? {
-            true => kimi::unarchive(tx, session, at),
-            false => decide(tx, session, EventKind::Unarchive, at, None),
-        })
+        let session = Session::of(self, session).at(at);
+        session.change(|live, writing| live.unarchive(writing))
     }
 
     /// Archives every session without activity for this many whole days at
@@ -51,11 +51,16 @@ impl Store {
     pub fn archive_older_than(&self, days: u32, now: Timestamp) -> Result<u64> {
         self.write(|tx| {
             let before = now.0.saturating_sub(i64::from(days).saturating_mul(DAY));
-            let old = events::sessions_to_archive(tx, Timestamp(before))?;
-            for session in &old {
-                archive(tx, *session, now)?;
+            let mut archived = 0;
+            for session in events::sessions_to_archive(tx, Timestamp(before))? {
+                archived += Session::of(self, session).at(now).change_in(tx, |live, writing| {
+                    if !live.may_age(tx, session)? {
+                        return Ok(0);
+                    }
+                    live.archive(writing).map(|()| 1)
+                })?;
             }
-            Ok(old.len() as u64)
+            Ok(archived)
         })
     }
 
@@ -190,63 +195,16 @@ fn imported_pointer(conn: &Connection, work_dir: &str) -> Result<Option<SessionK
         if !seen.insert((source.source_id, folder.to_vec())) {
             continue;
         }
-        let beside = |name: &str| [folder, name.as_bytes()].concat();
-        let Some(name) = source.format.layout().pointer_file() else {
-            if let Some(session) = kimi::last_session(conn, &source, work_dir)? {
-                return Ok(Some(session));
-            }
-            continue;
-        };
-        let pointer = beside(name);
-        let Some(pointer) = files::file(conn, source.source_id, &pointer, FileState::Current)?
-        else {
-            continue;
-        };
-        let mut content = Vec::new();
-        log::each_chunk(conn, &pointer, |_, raw| {
-            content.extend_from_slice(raw);
-            Ok(())
-        })?;
-        if let Some(name) = source.format.layout().pointed_file(&content) {
-            let named = sessions::sessions_by_path(conn, &beside(&name))?;
-            let is_here = |session: &SessionKey| -> Result<bool> {
-                let info = sessions::info(conn, *session)?;
-                Ok(info.is_some_and(|info| info.root == source.root && info.trashed_at.is_none()))
-            };
-            for session in named {
-                if is_here(&session)? {
-                    return Ok(Some(session));
-                }
-            }
+        let named = source.format.live().last_session(conn, &source, folder, work_dir)?;
+        if named.is_some() {
+            return Ok(named);
         }
     }
     Ok(None)
 }
 
-/// Archives a session where its format keeps that: in its state, else as an event.
-fn archive(tx: &Connection, session: SessionKey, at: Timestamp) -> Result<()> {
-    match kimi::has_state(tx, session)? {
-        true => kimi::archive(tx, session, at),
-        false => decide(tx, session, EventKind::Archive, at, None),
-    }
-}
-
-fn decide(
-    tx: &Connection,
-    session: SessionKey,
-    kind: EventKind,
-    at: Timestamp,
-    value: Option<&str>,
-) -> Result<()> {
-    if sessions::place(tx, session)?.is_none() {
-        return Err(not_found(session));
-    }
-    events::insert_event(tx, session, kind, at, value)?;
-    fold::settle_events(tx, session)
-}
-
 fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
-    let paths = fold::paths_of(tx, session)?;
+    let paths = projection::paths_of(tx, session)?;
     let (source, _) = sessions::place(tx, session)?.ok_or_else(|| not_found(session))?;
     sessions::delete_session(tx, session)?;
     // What lay in the shadow of a session that is gone comes to light.
@@ -293,11 +251,12 @@ fn not_found(session: SessionKey) -> Error {
 
 fn is_unused(conn: &Connection, session: SessionKey) -> Result<bool> {
     let head = heads::head(conn, session)?;
-    let is_named = head.name.is_some_and(|name| !append::strip(&stored_text(&name)).is_empty());
+    let is_named = head.name.is_some_and(|name| !strip(&stored_text(&name)).is_empty());
     if head.header != Header::Stored || is_named || entries::has_conversation(conn, session)? {
         return Ok(false);
     }
-    let Some((file, source)) = sessions::file_of(conn, session)? else { return Ok(false) };
+    let Some(file) = projection::log_of(conn, session)? else { return Ok(false) };
+    let source = files::source_by_id(conn, file.source_id)?;
     let mut understood = true;
     log::each_line(conn, &file, |_, raw| {
         let is_lost = |kind| matches!(kind, ProblemKind::Malformed | ProblemKind::NotARecord);

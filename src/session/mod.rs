@@ -1,22 +1,25 @@
 //! Live sessions: a handle that writes as the session's own program would.
 
-mod append;
 mod copy;
 mod create;
+mod extras;
 mod keeping;
-mod kimi;
 mod navigate;
-mod pi;
 mod recorder;
 
 pub use create::NewSession;
 pub use navigate::RewindPoint;
 pub use recorder::Recorder;
 
+use rusqlite::Connection;
+use sha2::{Digest, Sha256};
+
+use crate::chain::{self, Expected, Tail, Writing};
 use crate::error::{Error, Result};
-use crate::format::{json, stored_text, written_name};
-use crate::model::{Draft, DraftRuntime, Format, SessionInfo, SessionKey, Timestamp};
-use crate::store::{Store, entries, records, sessions};
+use crate::format::live::{BranchSummary, Live};
+use crate::format::stored_text;
+use crate::model::{Draft, DraftRuntime, SessionInfo, SessionKey, Timestamp};
+use crate::store::{Store, records, sessions};
 
 /// A live handle on a session.
 ///
@@ -55,13 +58,6 @@ pub struct Session {
     expected: Option<Expected>,
     /// Of a handle that made the session.
     session_id: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-struct Expected {
-    leaf: Option<String>,
-    /// Whether to become a sibling instead of failing.
-    branches: bool,
 }
 
 /// Settings of the model that a session talks to; empty ones are not recorded.
@@ -173,35 +169,9 @@ impl Session {
     }
 
     fn append_of_message(&self, entry_type: &'static str, message: &str) -> Result<String> {
-        self.append(|conn, head| self.entry_of_message(conn, head, entry_type, message).map(Some))?
-            .ok_or_else(append::nothing_written)
-    }
-
-    /// The line of an entry that holds a message, and its id.
-    fn entry_of_message(
-        &self,
-        conn: &rusqlite::Connection,
-        head: &append::Tail,
-        entry_type: &'static str,
-        message: &str,
-    ) -> Result<(String, String)> {
-        if pi::has_fields(head.format) {
-            let fields = match entry_type {
-                "message" => format!("{{\"message\":{}}}", pi::object(message)?),
-                _ => message.to_owned(),
-            };
-            return self.pi_entry(conn, head, entry_type, &fields);
-        }
-        let message = append::Message::read(message, self.id.as_deref())?;
-        append::refuse_known(conn, self.key, &message.id)?;
-        let parent = self.parent(conn, head.leaf_id.as_deref())?;
-        let draft = Draft::Entry {
-            entry_type,
-            id: &message.id,
-            parent_id: parent.as_deref(),
-            message: &message.json,
-        };
-        Ok((self.line(head, &draft)?, message.id))
+        self.append_line(|writing, tail| {
+            tail.format.live().message(writing, tail, entry_type, message)
+        })
     }
 
     /// Appends a summary of a branch that was left, under `parent_id`, and
@@ -218,34 +188,13 @@ impl Session {
         summary: Option<&str>,
         details: &str,
     ) -> Result<String> {
-        self.append(|conn, head| {
+        let new = BranchSummary { parent_id, from_id, summary, details };
+        self.append_line(|writing, tail| {
             if let Some(parent_id) = parent_id {
-                append::require(conn, self.key, parent_id)?;
+                writing.require(parent_id)?;
             }
-            if pi::has_fields(head.format) {
-                let from_id = from_id.or(head.leaf_id.as_deref()).unwrap_or("root");
-                let summary = summary.unwrap_or_default();
-                let mut fields = format!(
-                    "{{\"fromId\":{},\"summary\":{}",
-                    json::spelt(from_id),
-                    json::spelt(summary)
-                );
-                let details = pi::value(details)?;
-                if details != "null" {
-                    fields.push_str(&format!(",\"details\":{details}"));
-                }
-                fields.push('}');
-                let entry = "branch_summary";
-                return self.pi_entry_under(conn, head, entry, &fields, parent_id).map(Some);
-            }
-            let id = self.new_id();
-            append::refuse_known(conn, self.key, &id)?;
-            let details = append::value(if details == "null" { "{}" } else { details })?;
-            let draft =
-                Draft::BranchSummary { id: &id, parent_id, from_id, summary, details: &details };
-            Ok(Some((self.line(head, &draft)?, id)))
-        })?
-        .ok_or_else(append::nothing_written)
+            tail.format.live().branch_summary(writing, tail, &new)
+        })
     }
 
     /// Makes an entry the leaf: the next append is its child. Of Kward, an
@@ -255,17 +204,7 @@ impl Session {
     ///
     /// [`EntryNotFound`](Error::EntryNotFound) when the session has no such entry.
     pub fn branch(&self, entry_id: &str) -> Result<()> {
-        if pi::has_fields(self.format()?) {
-            return self.move_leaf(Some(entry_id));
-        }
-        if entry_id.is_empty() {
-            return self.reset_leaf();
-        }
-        self.append(|conn, head| {
-            append::require(conn, self.key, entry_id)?;
-            Ok(Some((self.line(head, &Draft::Leaf(Some(entry_id)))?, ())))
-        })?;
-        Ok(())
+        self.change(|live, writing| live.branch(writing, entry_id))
     }
 
     /// Leaves every branch: the next append is a root.
@@ -274,11 +213,7 @@ impl Session {
     ///
     /// [`Unsupported`](Error::Unsupported) for formats that are not written here.
     pub fn reset_leaf(&self) -> Result<()> {
-        if pi::has_fields(self.format()?) {
-            return self.move_leaf(None);
-        }
-        self.append(|_, head| Ok(Some((self.line(head, &Draft::Leaf(None))?, ()))))?;
-        Ok(())
+        self.change(|live, writing| live.move_leaf(writing, None))
     }
 
     /// Sets the label of an entry, without white space around it (pi keeps
@@ -296,33 +231,7 @@ impl Session {
         if entry_id.is_empty() {
             return Err(Error::InvalidRecord("a label needs the id of an entry".to_owned()));
         }
-        let exact = label;
-        let label = label.map(append::strip).filter(|label| !label.is_empty());
-        if self.store.read(|conn| kimi::has_state(conn, self.key))? {
-            return self.store.write(|tx| {
-                kimi::label(tx, self.key, entry_id, label, self.time())?;
-                let known = entries::entry_key(tx, self.key, entry_id)?.is_some();
-                Ok((self.new_id(), known))
-            });
-        }
-        self.append(|conn, head| {
-            let id = self.new_id();
-            let known = entries::entry_key(conn, self.key, entry_id)?.is_some();
-            if pi::has_fields(head.format) {
-                let target = json::spelt(entry_id);
-                let fields = match exact {
-                    Some(label) => {
-                        format!("{{\"targetId\":{target},\"label\":{}}}", json::spelt(label))
-                    }
-                    None => format!("{{\"targetId\":{target}}}"),
-                };
-                let (line, id) = self.pi_entry(conn, head, "label", &fields)?;
-                return Ok(Some((line, (id, known))));
-            }
-            let draft = Draft::Label { id: &id, target_id: entry_id, label };
-            Ok(Some((self.line(head, &draft)?, (id, known))))
-        })?
-        .ok_or_else(append::nothing_written)
+        self.change(|live, writing| live.label(writing, entry_id, label))
     }
 
     /// Gives the session a name, without white space around it; `None` or a
@@ -335,21 +244,7 @@ impl Session {
     ///
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn rename(&self, name: Option<&str>) -> Result<()> {
-        let exact = name.unwrap_or_default();
-        let name = name.map(append::strip).filter(|name| !name.is_empty());
-        if self.store.read(|conn| kimi::has_state(conn, self.key))? {
-            return self.store.write(|tx| kimi::set_title(tx, self.key, name, self.time()));
-        }
-        self.append(|conn, head| {
-            if pi::has_fields(head.format) {
-                let name = written_name(exact);
-                let fields = format!("{{\"name\":{}}}", json::spelt(&name));
-                let (line, _) = self.pi_entry(conn, head, "session_info", &fields)?;
-                return Ok(Some((line, ())));
-            }
-            Ok(Some((self.line(head, &Draft::Name(name))?, ())))
-        })?;
-        Ok(())
+        self.change(|live, writing| live.rename(writing, name))
     }
 
     /// Records the model's settings; those that are empty stay as they are.
@@ -365,22 +260,12 @@ impl Session {
     /// [`EntryExists`](Error::EntryExists) and [`LeafMoved`](Error::LeafMoved)
     /// for pi, whose records of this are entries.
     pub fn update_runtime(&self, runtime: RuntimeUpdate<'_>) -> Result<()> {
-        if pi::has_fields(self.format()?) {
-            return self.update_pi_runtime(runtime);
-        }
-        self.append(|_, head| {
-            let is_blank =
-                |name: &&crate::model::Stored| !append::strip(&stored_text(name)).is_empty();
-            let name = head.name.as_ref().filter(is_blank).map(crate::model::Stored::to_json);
-            let runtime = DraftRuntime {
-                provider: runtime.provider,
-                model: runtime.model,
-                reasoning_effort: runtime.reasoning_effort,
-            };
-            let draft = Draft::Runtime { name: name.as_deref(), runtime };
-            Ok(Some((self.line(head, &draft)?, ())))
-        })?;
-        Ok(())
+        let runtime = DraftRuntime {
+            provider: runtime.provider,
+            model: runtime.model,
+            reasoning_effort: runtime.reasoning_effort,
+        };
+        self.change(|live, writing| live.update_runtime(writing, runtime))
     }
 
     /// Records the session's memory: an array, and what was last retrieved,
@@ -390,17 +275,17 @@ impl Session {
     ///
     /// [`InvalidRecord`](Error::InvalidRecord) for what is no JSON.
     pub fn update_memory_state(&self, memories: &str, last_retrieval: &str) -> Result<()> {
-        let memories = match append::value(memories)? {
-            array if array.starts_with('[') => array,
-            null if null == "null" => "[]".to_owned(),
-            other => format!("[{other}]"),
-        };
-        let last_retrieval = append::value(last_retrieval)?;
-        self.append(|_, head| {
+        self.append_line(|writing, tail| {
+            let value = |text| chain::compact(text, tail.depth_below(2));
+            let memories = match value(memories)? {
+                array if array.starts_with('[') => array,
+                null if null == "null" => "[]".to_owned(),
+                other => format!("[{other}]"),
+            };
+            let last_retrieval = value(last_retrieval)?;
             let draft = Draft::Memory { memories: &memories, last_retrieval: &last_retrieval };
-            Ok(Some((self.line(head, &draft)?, ())))
-        })?;
-        Ok(())
+            Ok((writing.line(tail, &draft)?, ()))
+        })
     }
 
     /// Records the system prompt, unless it is empty or the one recorded last.
@@ -415,14 +300,16 @@ impl Session {
         content: &str,
         reason: &str,
     ) -> Result<(String, bool)> {
-        let hash = append::prompt_hash(content);
-        let written = self.append(|conn, head| {
-            let last = records::system_prompt_hash(conn, self.key)?;
+        let digest = Sha256::digest(content.as_bytes());
+        let hash =
+            digest.iter().fold("sha256:".to_owned(), |hash, byte| format!("{hash}{byte:02x}"));
+        let written = self.append(|writing, tail| {
+            let last = records::system_prompt_hash(writing.tx, self.key)?;
             if content.is_empty() || last.is_some_and(|last| stored_text(&last) == hash) {
                 return Ok(None);
             }
             let draft = Draft::SystemPrompt { reason, hash: &hash, content };
-            Ok(Some((self.line(head, &draft)?, ())))
+            Ok(Some((writing.line(tail, &draft)?, ())))
         })?;
         Ok((hash, written.is_some()))
     }
@@ -439,13 +326,13 @@ impl Session {
     ///
     /// [`InvalidRecord`](Error::InvalidRecord) for a call that is no JSON.
     pub fn append_tool_execution(&self, tool_call: &str, content: &str) -> Result<String> {
-        let tool_call = compact_json(tool_call, 1)?;
-        self.append(|_, head| {
-            let line = self.line(head, &Draft::ToolExecution { tool_call: &tool_call, content })?;
+        self.append_line(|writing, tail| {
+            let tool_call = chain::compact(tool_call, tail.depth_below(1))?;
+            let draft = Draft::ToolExecution { tool_call: &tool_call, content };
+            let line = writing.line(tail, &draft)?;
             let record = line.trim_end().to_owned();
-            Ok(Some((line, record)))
-        })?
-        .ok_or_else(append::nothing_written)
+            Ok((line, record))
+        })
     }
 
     /// Appends any record of the session's format, a JSON object, as it is but
@@ -455,85 +342,74 @@ impl Session {
     ///
     /// [`InvalidRecord`](Error::InvalidRecord) for what is no object.
     pub fn append_record(&self, record: &str) -> Result<u32> {
-        self.append(|_, head| {
-            let line = compact_json(record, 0)?;
+        self.append_line(|_, tail| {
+            let line = chain::compact(record, tail.depth_below(0))?;
             if !line.starts_with('{') {
                 return Err(Error::InvalidRecord("a record must be a JSON object".to_owned()));
             }
-            Ok(Some((format!("{line}\n"), head.line_count + 1)))
-        })?
-        .ok_or_else(append::nothing_written)
-    }
-
-    /// The parent of the next entry.
-    fn parent(&self, conn: &rusqlite::Connection, leaf: Option<&str>) -> Result<Option<String>> {
-        // An empty leaf names no entry; Kward writes no parent then.
-        let found = leaf.filter(|leaf| !leaf.is_empty()).map(str::to_owned);
-        match &self.expected {
-            None => Ok(found),
-            Some(expected) if expected.leaf == found => Ok(found),
-            Some(Expected { leaf, branches: true }) => {
-                if let Some(leaf) = leaf {
-                    append::require(conn, self.key, leaf)?;
-                }
-                Ok(leaf.clone())
-            }
-            Some(Expected { leaf, branches: false }) => {
-                Err(Error::LeafMoved { expected: leaf.clone(), found })
-            }
-        }
-    }
-
-    fn new_id(&self) -> String {
-        self.id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string())
-    }
-
-    fn line(&self, head: &append::Tail, draft: &Draft<'_>) -> Result<String> {
-        append::spelt(head.format, draft, self.time())
+            Ok((format!("{line}\n"), tail.line_count + 1))
+        })
     }
 
     fn of(store: &Store, key: SessionKey) -> Self {
         Self { store: store.clone(), key, at: None, id: None, expected: None, session_id: None }
     }
 
-    fn format(&self) -> Result<Format> {
-        let place = self.store.read(|conn| sessions::place(conn, self.key))?;
-        let (source, _) = place.ok_or_else(|| Error::SessionNotFound(self.key.0.to_string()))?;
-        Ok(source.format)
-    }
-
     fn time(&self) -> Timestamp {
         self.at.unwrap_or_else(Timestamp::now)
     }
 
+    /// A change of the session in this transaction, as the handle says.
+    fn writing<'a>(&'a self, tx: &'a Connection) -> Writing<'a> {
+        Writing {
+            tx,
+            session: self.key,
+            at: self.time(),
+            id: self.id.as_deref(),
+            expected: self.expected.as_ref(),
+        }
+    }
+
+    /// Changes the session as its format does.
+    fn change<T>(&self, change: impl FnOnce(&dyn Live, &Writing<'_>) -> Result<T>) -> Result<T> {
+        self.store.write(|tx| self.change_in(tx, change))
+    }
+
+    /// Makes a session of this one as its format does.
+    fn make<T>(
+        &self,
+        make: impl FnOnce(&dyn Live, &Writing<'_>) -> Result<(SessionKey, T)>,
+    ) -> Result<(Self, T)> {
+        self.store.make(|tx| self.change_in(tx, make))
+    }
+
+    fn change_in<T>(
+        &self,
+        tx: &Connection,
+        change: impl FnOnce(&dyn Live, &Writing<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let (source, _) = sessions::place(tx, self.key)?
+            .ok_or_else(|| Error::SessionNotFound(self.key.0.to_string()))?;
+        change(source.format.live(), &self.writing(tx))
+    }
+
     fn append<T>(
         &self,
-        make: impl FnOnce(&rusqlite::Connection, &append::Tail) -> Result<Option<(String, T)>>,
+        make: impl FnOnce(&Writing<'_>, &Tail) -> Result<Option<(String, T)>>,
     ) -> Result<Option<T>> {
-        self.store.write(|tx| append::append(tx, self.key, self.time(), make))
+        self.store.write(|tx| {
+            let writing = self.writing(tx);
+            writing.append(|tail| make(&writing, tail))
+        })
     }
-}
 
-/// Kward reads no line that is nested deeper than 100.
-const MAX_DEPTH: usize = 100;
-
-/// A JSON value in compact spelling, if a line can hold it `below` other containers.
-fn compact_json(text: &str, below: usize) -> Result<String> {
-    compact_within(text, MAX_DEPTH - below)
-}
-
-/// A JSON value in compact spelling, if it nests no more than `most` containers.
-fn compact_within(text: &str, most: usize) -> Result<String> {
-    let refuse = |reason: String| Err(Error::InvalidRecord(reason));
-    let (value, features) = match json::scan(text.as_bytes()) {
-        Ok(scanned) => scanned,
-        Err(err) => return refuse(format!("not JSON at byte {}: {}", err.offset + 1, err.reason)),
-    };
-    if most < features.depth {
-        return refuse(format!("nested {} deep; {most} is the most", features.depth));
+    fn append_line<T>(
+        &self,
+        make: impl FnOnce(&Writing<'_>, &Tail) -> Result<(String, T)>,
+    ) -> Result<T> {
+        self.store.write(|tx| {
+            let writing = self.writing(tx);
+            writing.append_line(|tail| make(&writing, tail))
+        })
     }
-    if features.non_finite {
-        return refuse("a number that is not finite".to_owned());
-    }
-    Ok(json::compact(value))
 }

@@ -1,11 +1,11 @@
 //! Moving through a session's tree as its program lets a user move.
 
-use super::copy::is_prompt;
-use super::{Session, append, pi};
+use super::Session;
+use crate::chain::is_prompt;
 use crate::context;
 use crate::error::{Error, Result};
-use crate::model::{Draft, SessionKey, Timestamp};
-use crate::store::{Store, entries, log, sessions};
+use crate::model::{SessionKey, Timestamp};
+use crate::store::{Store, log, sessions};
 
 /// A prompt that a conversation can be taken back to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,37 +71,15 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn navigate(&self, entry_id: &str) -> Result<String> {
-        if pi::has_fields(self.format()?) {
-            return self.navigate_by_event(entry_id);
-        }
-        self.append(|conn, head| {
-            let not_found = || Error::EntryNotFound { entry_id: entry_id.to_owned() };
-            let key = entries::entry_key(conn, self.key, entry_id)?.ok_or_else(not_found)?;
-            let entry = entries::entry(conn, key)?.ok_or_else(not_found)?;
-            if !is_prompt(&entry) {
-                return Ok(Some((self.line(head, &Draft::Leaf(Some(entry_id)))?, String::new())));
-            }
-            let text = head.format.meaning().full_text(&log::line(conn, entry.line_key)?);
-            let line = self.line(head, &Draft::Leaf(entry.parent_id.as_deref()))?;
-            Ok(Some((line, text)))
-        })?
-        .ok_or_else(append::nothing_written)
-    }
-
-    /// The same where the leaf is moved without a record.
-    fn navigate_by_event(&self, entry_id: &str) -> Result<String> {
-        self.store.write(|tx| {
-            let not_found = || Error::EntryNotFound { entry_id: entry_id.to_owned() };
-            let key = entries::entry_key(tx, self.key, entry_id)?.ok_or_else(not_found)?;
-            let entry = entries::entry(tx, key)?.ok_or_else(not_found)?;
-            let is_asked = is_prompt(&entry) || entry.entry_type == "custom_message";
-            if !is_asked {
-                pi::move_leaf(tx, self.key, Some(entry_id), self.time())?;
+        self.change(|live, writing| {
+            let entry = writing.entry(entry_id)?;
+            if !live.is_to_be_edited(&entry) {
+                live.move_leaf(writing, Some(entry_id))?;
                 return Ok(String::new());
             }
-            let (source, _) = sessions::place(tx, self.key)?.ok_or_else(not_found)?;
-            pi::move_leaf(tx, self.key, entry.parent_id.as_deref(), self.time())?;
-            Ok(source.format.meaning().full_text(&log::line(tx, entry.line_key)?))
+            live.move_leaf(writing, entry.parent_id.as_deref())?;
+            let line = log::line(writing.tx, entry.line_key)?;
+            Ok(writing.format()?.meaning().full_text(&line))
         })
     }
 }

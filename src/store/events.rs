@@ -134,14 +134,7 @@ pub(crate) fn sessions_to_archive(
          WHERE trashed_at IS NULL
            AND archived_at IS NULL
            AND archive_exempt = 0
-           AND modified_at <= ?1
-           -- Kimi leaves flat files alone: they have no folder for a state.
-           AND (format <> 'kimi' OR is_listed = 1 AND NOT EXISTS (
-                    SELECT 1
-                    FROM contexts AS context
-                    WHERE context.session_key = sessions.session_key
-                      AND context.kind = 'current'
-                      AND context.path = sessions.path))",
+           AND modified_at <= ?1",
     )?;
     let rows = stmt.query_map([modified_before], |row| row.get("session_key"))?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -10,7 +10,6 @@ pub(crate) mod files;
 pub(crate) mod free;
 pub(crate) mod heads;
 mod identity;
-pub(crate) mod kimi;
 pub(crate) mod labels;
 pub(crate) mod listing;
 pub(crate) mod log;

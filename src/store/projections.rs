@@ -4,12 +4,27 @@
 use rusqlite::Connection;
 
 use crate::error::Result;
-use crate::model::SessionKey;
+use crate::model::{Format, SessionKey};
+use crate::store::files::Source;
+
+/// A table that is folded from the log.
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    pub(crate) owner: Owner,
+    /// What its rows of one session are ordered by, to be compared.
+    pub(crate) order: &'static str,
+}
+
+impl Table {
+    pub(crate) const fn new(name: &'static str, owner: Owner, order: &'static str) -> Self {
+        Self { name, owner, order }
+    }
+}
 
 /// What tells whose a row is, beside its session: it would stand in the way of
 /// the rows of another.
 #[derive(Clone, Copy)]
-enum Owner {
+pub(crate) enum Owner {
     /// Nothing else: the session is part of its key.
     Session,
     /// The key of an entry, in which the session stands.
@@ -18,47 +33,50 @@ enum Owner {
     File(&'static str),
 }
 
-/// The tables of the fold. Rows of entries come before the entries.
-const TABLES: [(&str, Owner); 20] = [
-    ("metadata", Owner::Session),
-    ("labels", Owner::Session),
-    ("problems", Owner::Session),
-    ("kimi_states", Owner::Session),
-    ("approved_actions", Owner::Session),
-    ("additional_dirs", Owner::Session),
-    ("todos", Owner::Session),
-    ("turns", Owner::Session),
-    ("subagents", Owner::Session),
-    ("settings", Owner::Entry("entry_key")),
-    ("usages", Owner::Entry("entry_key")),
-    ("compactions", Owner::Entry("entry_key")),
-    ("runs", Owner::Entry("first_key")),
-    ("entries", Owner::Entry("entry_key")),
-    ("system_prompts", Owner::File("line_key >> 32")),
-    ("tool_executions", Owner::File("line_key >> 32")),
-    ("memory_states", Owner::File("line_key >> 32")),
-    ("wire_records", Owner::File("line_key >> 32")),
-    ("entry_lines", Owner::File("line_key >> 32")),
-    ("contexts", Owner::File("file_id")),
+/// The tables that all formats share. Rows of entries come before the entries.
+const COMMON: [Table; 11] = [
+    Table::new("metadata", Owner::Session, "key"),
+    Table::new("labels", Owner::Session, "target_id"),
+    Table::new("problems", Owner::Session, "path, line, kind, detail"),
+    Table::new("settings", Owner::Entry("entry_key"), "entry_key"),
+    Table::new("usages", Owner::Entry("entry_key"), "entry_key"),
+    Table::new("compactions", Owner::Entry("entry_key"), "entry_key"),
+    Table::new("runs", Owner::Entry("first_key"), "first_key"),
+    Table::new("entries", Owner::Entry("entry_key"), "entry_key"),
+    Table::new("system_prompts", Owner::File("line_key >> 32"), "line_key"),
+    Table::new("tool_executions", Owner::File("line_key >> 32"), "line_key"),
+    Table::new("memory_states", Owner::File("line_key >> 32"), "line_key"),
 ];
+
+/// The tables of the fold: the common ones, and those of each format. What
+/// refers to entries or lines is none of the common tables, so it goes first.
+pub(crate) fn tables() -> impl Iterator<Item = &'static Table> {
+    let own = Format::ALL.iter().flat_map(|format| format.extras().tables());
+    own.chain(&COMMON)
+}
 
 /// Removes everything that the fold made of a session but its row.
 pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Result<()> {
-    for (table, _) in TABLES {
-        conn.prepare_cached(&format!("DELETE FROM {table} WHERE session_key = ?1"))?
+    for table in tables() {
+        let name = table.name;
+        conn.prepare_cached(&format!("DELETE FROM {name} WHERE session_key = ?1"))?
             .execute([session])?;
     }
     Ok(())
 }
 
-/// Gives each current log its session row, and removes rows that stand for nothing.
+/// Gives each current log of these sources its session row, and removes rows
+/// that stand for nothing. Sources whose sessions are several files are not among them.
 ///
 /// What is left of a projection, a fold of each session replaces.
-pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
-    list_logs(conn)?;
+pub(crate) fn restore_rows<'a>(
+    conn: &Connection,
+    sources: impl Iterator<Item = &'a Source>,
+) -> Result<()> {
+    list_logs(conn, sources)?;
     restore_sessions(conn)?;
     list_owners(conn)?;
-    for (table, owner) in TABLES {
+    for Table { name: table, owner, .. } in tables() {
         conn.execute_batch(&match owner {
             // A problem may belong to no session; in an empty list, not even NULL is.
             Owner::Session => format!(
@@ -85,14 +103,15 @@ pub(crate) fn restore_rows(conn: &Connection) -> Result<()> {
 }
 
 /// The current log of each session that is one.
-fn list_logs(conn: &Connection) -> Result<()> {
-    conn.execute_batch(
+fn list_logs<'a>(conn: &Connection, sources: impl Iterator<Item = &'a Source>) -> Result<()> {
+    let source_ids: Vec<i64> = sources.map(|source| source.source_id).collect();
+    conn.execute(
         "CREATE TEMP TABLE logs AS
          SELECT file.file_id, file.path, file.source_id, file.base_id, source.format, file.mtime
          FROM files AS file
          JOIN sources AS source ON source.source_id = file.source_id
          WHERE file.kind = 'log'
-           AND source.format <> 'kimi'
+           AND source.source_id IN (SELECT value FROM json_each(?1))
            AND (file.state = 'local'
                 OR file.state = 'current'
                    AND NOT EXISTS (SELECT 1
@@ -100,7 +119,8 @@ fn list_logs(conn: &Connection) -> Result<()> {
                                    WHERE local.source_id = file.source_id
                                      AND local.path = file.path
                                      AND local.state = 'local'
-                                     AND local.state <> 'superseded'));",
+                                     AND local.state <> 'superseded'))",
+        [format!("{source_ids:?}")],
     )?;
     Ok(())
 }
@@ -182,7 +202,7 @@ mod tests {
             .map(std::result::Result::unwrap)
             .collect();
 
-        let mut known: Vec<&str> = TABLES.iter().map(|(table, _)| *table).collect();
+        let mut known: Vec<&str> = tables().map(|table| table.name).collect();
         known.extend(["events", "sessions"]);
         known.sort_unstable();
 

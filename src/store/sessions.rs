@@ -111,17 +111,11 @@ pub(crate) fn update_session_file(
     Ok(())
 }
 
-/// The file that a session's log stands in, and its source; of a folder, the
-/// context, if it has one.
+/// The file that a session's log stands in, and its source; `None` where the
+/// session is several files.
 pub(crate) fn file_of(conn: &Connection, session: SessionKey) -> Result<Option<(FileRow, Source)>> {
     let file_id: Option<Option<i64>> = conn
-        .prepare_cached(
-            "SELECT ifnull(file_id, (SELECT file_id
-                                     FROM contexts
-                                     WHERE session_key = ?1 AND kind = 'current')) AS file_id
-             FROM sessions
-             WHERE session_key = ?1",
-        )?
+        .prepare_cached("SELECT file_id FROM sessions WHERE session_key = ?1")?
         .query_row([session], |row| row.get("file_id"))
         .optional()?;
     let Some(file_id) = file_id.flatten() else { return Ok(None) };
@@ -148,15 +142,11 @@ pub(crate) fn delete_session(conn: &Connection, session: SessionKey) -> Result<(
     Ok(())
 }
 
-/// Lets a session whose own records tell no time follow its file's.
 pub(crate) fn update_mtime(conn: &Connection, session: SessionKey, mtime: Timestamp) -> Result<()> {
     conn.prepare_cached(
         "UPDATE sessions
          SET modified_at = ?2
-         WHERE session_key = ?1
-           AND activity_at IS NULL
-           -- Without messages, a pi session is as old as its header says.
-           AND (format <> 'pi' OR created_at IS NULL)",
+         WHERE session_key = ?1",
     )?
     .execute((session, mtime))?;
     Ok(())

@@ -106,6 +106,17 @@ pub(crate) fn renamed_from(path: &[u8]) -> Option<Vec<u8>> {
     Some([&path[..name], b"context.jsonl"].concat())
 }
 
+/// The names, below their work dir's folder, whose sessions a path concerns.
+pub(crate) fn stems(path: &[u8], is_folder: bool) -> Vec<Vec<u8>> {
+    let Some(place) = split(path) else { return Vec::new() };
+    if is_folder || !place.rest.is_empty() {
+        return vec![place.stem(place.name)];
+    }
+    let Some(stem) = flat_stem(place.name) else { return Vec::new() };
+    let rotated = rotated_stem(stem);
+    [stem].into_iter().chain(rotated).map(|name| place.stem(name)).collect()
+}
+
 /// Whether a file is read line by line.
 pub(crate) fn is_log(path: &[u8]) -> bool {
     !matches!(part(path), Part::State | Part::Metadata | Part::SubagentMeta(_) | Part::Other)

@@ -10,10 +10,12 @@ mod display;
 pub(crate) mod fork;
 mod lax;
 pub(crate) mod layout;
+mod live;
 mod markdown;
 mod payload;
 pub(crate) mod registry;
 pub(crate) mod state;
+pub(crate) mod stored;
 pub(crate) mod subagents;
 pub(crate) mod text;
 pub(crate) mod wire;
@@ -23,7 +25,7 @@ use layout::Part as FilePart;
 use super::meaning::{Meaning, Part, Shown, Transcript};
 use super::rules::{
     Activity, ChainIds, Compactions, Counts, HeaderPlace, Labels, Leaf, OldVersions, Rules,
-    Sessions, Settings,
+    Sessions, Settings, SystemPrompt,
 };
 use super::{Layout, Program, Spelling};
 use crate::model::{ProblemKind, Record, Role, Stored, Timestamp};
@@ -44,10 +46,15 @@ pub(super) static PROGRAM: Program = Program {
         compactions: Compactions::Chained,
         header: HeaderPlace::Anywhere,
         old_versions: OldVersions::Written,
+        system_prompt: SystemPrompt::Record,
+        depth: usize::MAX,
     },
     layout: &Kimi,
     meaning: &Kimi,
     spelling: &Kimi,
+    projection: &Kimi,
+    live: &Kimi,
+    extras: &Kimi,
 };
 
 impl Layout for Kimi {
@@ -61,6 +68,14 @@ impl Layout for Kimi {
 
     fn recognises(&self, path: &[u8], _first_line: &[u8]) -> bool {
         layout::recognises(path)
+    }
+
+    fn units(&self, path: &[u8], is_folder: bool) -> Vec<Vec<u8>> {
+        layout::stems(path, is_folder)
+    }
+
+    fn is_shared(&self, path: &[u8]) -> bool {
+        path == layout::REGISTRY.as_bytes()
     }
 
     fn renamed_from(&self, path: &[u8]) -> Option<Vec<u8>> {

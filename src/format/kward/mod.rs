@@ -15,6 +15,7 @@ mod layout;
 mod markdown;
 mod parse;
 mod restore;
+mod stored;
 mod text;
 mod tools;
 mod write;
@@ -24,9 +25,9 @@ pub(crate) use text::stored_text;
 use super::meaning::{Kept, Meaning, Part, Shown, Transcript};
 use super::rules::{
     Activity, ChainIds, Compactions, Counts, HeaderPlace, Labels, Leaf, OldVersions, Rules,
-    Sessions, Settings,
+    Sessions, Settings, SystemPrompt,
 };
-use super::{Program, Spelling};
+use super::{Chains, Program, Spelling};
 use crate::model::{Draft, Record, Role, Step, Stored, Timestamp};
 
 /// Kward.
@@ -45,10 +46,15 @@ pub(super) static PROGRAM: Program = Program {
         compactions: Compactions::Chained,
         header: HeaderPlace::Anywhere,
         old_versions: OldVersions::Written,
+        system_prompt: SystemPrompt::Record,
+        depth: parse::MAX_DEPTH,
     },
     layout: &Kward,
     meaning: &Kward,
     spelling: &Kward,
+    projection: &Chains,
+    live: &Chains,
+    extras: &Kward,
 };
 
 impl Meaning for Kward {

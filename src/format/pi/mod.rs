@@ -14,19 +14,19 @@ mod context;
 mod date;
 mod display;
 mod layout;
+mod live;
 mod parse;
+mod stored;
 mod text;
 mod version;
 mod write;
 
-pub(crate) use text::written_name;
-
 use super::meaning::{Kept, Meaning, Part, Shown, Transcript};
 use super::rules::{
     Activity, ChainIds, Compactions, Counts, HeaderPlace, Labels, Leaf, OldVersions, Rules,
-    Sessions, Settings,
+    Sessions, Settings, SystemPrompt,
 };
-use super::{Program, Spelling};
+use super::{Chains, Program, Spelling};
 use crate::model::{Draft, Record, Role, Step, Stored, Timestamp};
 
 /// pi.
@@ -45,10 +45,15 @@ pub(super) static PROGRAM: Program = Program {
         compactions: Compactions::Last,
         header: HeaderPlace::First,
         old_versions: OldVersions::ReadOnly,
+        system_prompt: SystemPrompt::Message,
+        depth: 2_000,
     },
     layout: &Pi,
     meaning: &Pi,
     spelling: &Pi,
+    projection: &Chains,
+    live: &Pi,
+    extras: &Pi,
 };
 
 impl Meaning for Pi {

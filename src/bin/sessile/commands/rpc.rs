@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sessile::{
-    Entry, Error, NewSession, RewindPoint, RuntimeUpdate, Session, SessionFilter, SessionKey,
-    Store, Traces,
+    Entry, Error, Format, NewSession, RewindPoint, RuntimeUpdate, Session, SessionFilter,
+    SessionKey, Store, Traces,
 };
 
 use crate::output;
@@ -325,9 +325,14 @@ fn keep(
 type Setter = fn(NewSession, &str) -> NewSession;
 
 fn create(store: &Store, params: &Params<'_>) -> Result<Value, Refusal> {
-    let format = params.text("format")?.unwrap_or_else(|| "kward".to_owned());
-    let format =
-        sessile::Format::from_name(&format).ok_or_else(|| invalid("format: kward or pi"))?;
+    let format = match params.text("format")? {
+        Some(name) => {
+            let names: Vec<_> = Format::ALL.iter().map(|format| format.name()).collect();
+            let expected = format!("format: one of {}", names.join(", "));
+            Format::from_name(&name).ok_or_else(|| invalid(expected))?
+        }
+        None => Format::default(),
+    };
     let mut new = NewSession::new(&params.text("cwd")?.unwrap_or_default()).format(format);
     if let Some(id) = params.text("id")? {
         new = new.session_id(&id);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
+use super::tables::{self, StateRow, SubagentRow};
 use super::wire::Wire;
 use super::{Fold, StateOfRow, Unit, document};
 use crate::error::Result;
@@ -13,7 +14,6 @@ use crate::format::kimi::subagents;
 use crate::format::kimi::wire::instant;
 use crate::model::{ProblemKind, Stored};
 use crate::store::files::{self, FileKind, FileRow, FileState};
-use crate::store::kimi::{self, StateRow, SubagentRow};
 
 /// A session's state, with the legacy metadata merged in as Kimi would.
 ///
@@ -92,15 +92,15 @@ fn insert(fold: &Fold<'_>, state: &State, cli_title: &Stored, is_empty: bool) ->
         plan_slug: state.plan_slug.as_ref(),
         wire_mtime: state.wire_mtime.map(|mtime| Stored::Json(state::float(mtime))),
     };
-    kimi::insert_state(conn, session, &row)?;
+    tables::insert_state(conn, session, &row)?;
     for (n, action) in state.auto_approve_actions.iter().enumerate() {
-        kimi::insert_approved_action(conn, session, n, action)?;
+        tables::insert_approved_action(conn, session, n, action)?;
     }
     for (n, path) in state.additional_dirs.iter().enumerate() {
-        kimi::insert_additional_dir(conn, session, n, path)?;
+        tables::insert_additional_dir(conn, session, n, path)?;
     }
     for (n, todo) in state.todos.iter().enumerate() {
-        kimi::insert_todo(conn, session, n, &todo.title, &todo.status)?;
+        tables::insert_todo(conn, session, n, &todo.title, &todo.status)?;
     }
     Ok(())
 }
@@ -144,7 +144,7 @@ fn fold_subagents(fold: &Fold<'_>) -> Result<()> {
     // Files come by path, and of equal times the first stays first.
     agents.sort_by(|a, b| b.0.total_cmp(&a.0));
     for (n, (_, agent)) in agents.iter().enumerate() {
-        kimi::insert_subagent(fold.conn, fold.session, n, agent)?;
+        tables::insert_subagent(fold.conn, fold.session, n, agent)?;
     }
     Ok(())
 }

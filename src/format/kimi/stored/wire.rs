@@ -1,11 +1,11 @@
 //! Wires: turns, records, tools that were called, and the titles.
 
-use super::Fold;
+use super::{Fold, tables};
 use crate::error::Result;
 use crate::format::kimi::layout::Part;
 use crate::format::kimi::wire::{self, TitleSearch, Titles, WireLine};
 use crate::store::files::FileRow;
-use crate::store::{kimi, log};
+use crate::store::log;
 
 /// What the wire says of the session as a whole.
 pub(super) struct Wire {
@@ -46,16 +46,16 @@ fn follow(fold: &Fold<'_>, file: &FileRow, agent: Option<&str>) -> Result<()> {
         let Some(message_type) = message_type else { return Ok(()) };
         if let Some(text) = begins.filter(|_| agent.is_none()) {
             let index = turn.map_or(0, |turn| turn + 1);
-            kimi::insert_turn(conn, session, index, line_key, &text, at)?;
+            tables::insert_turn(conn, session, index, line_key, &text, at)?;
             turn = Some(index);
         }
         if let Some((id, name)) = call {
             let call = (id.as_deref(), name.as_deref());
-            kimi::insert_wire_call(conn, session, line_key, call, turn, at)?;
+            tables::insert_wire_call(conn, session, line_key, call, turn, at)?;
         }
         if let Some((call_id, is_error)) = result {
-            kimi::insert_wire_result(conn, session, line_key, &call_id, is_error, turn, at)?;
+            tables::insert_wire_result(conn, session, line_key, &call_id, is_error, turn, at)?;
         }
-        kimi::insert_wire_record(conn, session, line_key, agent, &message_type, turn, at)
+        tables::insert_wire_record(conn, session, line_key, agent, &message_type, turn, at)
     })
 }

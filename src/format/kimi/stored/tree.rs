@@ -1,12 +1,12 @@
 //! Contexts as paths through one tree.
 
 use super::Fold;
+use super::tables::{self, ContextRow};
 use crate::error::Result;
 use crate::format::kimi::context;
 use crate::format::kimi::layout::{self, Part};
 use crate::store::entries::{self, EntryRow};
 use crate::store::files::FileRow;
-use crate::store::kimi::{self, ContextRow};
 use crate::store::log;
 use crate::store::runs::Above;
 
@@ -74,7 +74,7 @@ fn follow(fold: &Fold<'_>, file: &FileRow, salt: &[u8], tree: &mut Tree) -> Resu
         let id = context::entry_id(parent.as_ref().map(|(id, _)| id.as_str()), raw, salt);
         let key = match entries::entry_key(fold.conn, fold.session, &id)? {
             Some(key) => {
-                kimi::insert_entry_line(fold.conn, fold.session, line_key, key)?;
+                tables::insert_entry_line(fold.conn, fold.session, line_key, key)?;
                 key
             }
             None => {
@@ -110,5 +110,5 @@ fn insert_context(fold: &Fold<'_>, file: &FileRow, kind: &str, path: &Path) -> R
         kind: kind.to_owned(),
         leaf_key: path.last.as_ref().map(|(_, key)| *key),
     };
-    kimi::insert_context(fold.conn, fold.session, &context)
+    tables::insert_context(fold.conn, fold.session, &context)
 }

@@ -4,41 +4,41 @@ use std::io::Write;
 
 use rusqlite::Connection;
 
-use super::{field, optional, refused, text};
+use super::{self as stored, tables};
 use crate::context;
+use crate::dump::{field, optional, refused, text};
 use crate::error::Result;
-use crate::fold::kimi as fold;
 use crate::format::kimi::context::{Restoring, message};
 use crate::format::kimi::layout::{self, Part};
 use crate::model::{SessionInfo, Stored};
-use crate::store::{files, kimi, log, paths, sessions};
+use crate::store::{files, log, paths, sessions};
 
 /// Writes the fields that only a Kimi session has, behind others.
 pub(super) fn write(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
     let mut row = String::new();
     let kaos = sessions::host(conn, info.key)?;
     field(&mut row, "kaos", &optional(kaos.as_deref()));
-    if let Some((cli_title, is_empty)) = kimi::title_and_emptiness(conn, info.key)? {
+    if let Some((cli_title, is_empty)) = tables::title_and_emptiness(conn, info.key)? {
         field(&mut row, "cli_title", &cli_title.to_json());
         field(&mut row, "is_empty", &is_empty.to_string());
     }
     if let Some((source, path)) = sessions::place(conn, info.key)?
-        && let Some(unit) = fold::unit_of(conn, source.source_id, &path)?
+        && let Some(unit) = stored::unit_of(conn, source.source_id, &path)?
     {
-        field(&mut row, "state", &fold::load_state(conn, &unit)?.state.to_json());
+        field(&mut row, "state", &stored::load_state(conn, &unit)?.state.to_json());
     }
-    let turns: Vec<String> = kimi::turns(conn, info.key)?
+    let turns: Vec<String> = tables::turns(conn, info.key)?
         .iter()
         .map(|turn| format!("{{\"index\":{},\"text\":{}}}", turn.index, turn.exact_text.to_json()))
         .collect();
     field(&mut row, "turns", &format!("[{}]", turns.join(",")));
     let subagents: Vec<String> =
-        kimi::subagents(conn, info.key)?.iter().map(subagent_json).collect();
+        tables::subagents(conn, info.key)?.iter().map(subagent_json).collect();
     field(&mut row, "subagents", &format!("[{}]", subagents.join(",")));
     field(&mut row, "leaf", &optional(info.leaf.as_deref()));
     row.push_str(",\"context\":");
     out.write_all(row.as_bytes()).map_err(refused)?;
-    let contexts = kimi::contexts(conn, info.key)?;
+    let contexts = tables::contexts(conn, info.key)?;
     let current = contexts.iter().find(|context| context.kind == "current");
     write_context(conn, out, current.and_then(|context| context.leaf_key))?;
     out.write_all(b",\"rotations\":[").map_err(refused)?;
@@ -91,7 +91,7 @@ fn write_context(conn: &Connection, out: &mut dyn Write, leaf_key: Option<i64>) 
     .map_err(refused)
 }
 
-fn subagent_json(agent: &kimi::SubagentRow) -> String {
+fn subagent_json(agent: &tables::SubagentRow) -> String {
     let last_task_id = agent.last_task_id.as_ref().map_or("null".to_owned(), Stored::to_json);
     format!(
         "{{\"agent_id\":{},\"subagent_type\":{},\"status\":{},\"description\":{},\

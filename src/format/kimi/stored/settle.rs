@@ -5,51 +5,76 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::Connection;
 
 use super::units::{self, Unit};
-use super::{refold, workspace};
+use super::{refold, state, workspace};
 use crate::error::Result;
 use crate::fold::search_text;
+use crate::format::kimi::Kimi;
 use crate::format::kimi::layout::{self, REGISTRY};
 use crate::format::kimi::registry::{self, Registry};
+use crate::format::projection::{Projection, Refolder, Touched};
 use crate::model::{Format, ProblemKind, SessionKey};
-use crate::store::files::{self, FileKind, FileRow};
+use crate::store::files::{self, FileKind, FileRow, Source};
 use crate::store::problems::{self, NewProblem};
 use crate::store::{events, heads, log, projections, sessions};
 
-/// What a transaction changed of the sessions of a root that are folders.
-#[derive(Debug, Default)]
-pub(crate) struct Touched {
-    /// Names below their work dirs' folders.
-    stems: BTreeSet<Vec<u8>>,
-    registry: bool,
-}
-
-impl Touched {
-    /// Notes a file, link or folder that was added or changed.
-    pub(crate) fn add(&mut self, format: Format, file: &FileRow) {
-        if format != Format::Kimi {
-            return;
-        }
-        self.registry |= file.path == REGISTRY.as_bytes();
-        self.stems.extend(units::stems(&file.path, file.kind));
+impl Projection for Kimi {
+    fn refolder<'a>(&self, conn: &'a Connection, source: &'a Source) -> Result<Refolder<'a>> {
+        let registry = registry(conn, source.source_id)?;
+        Ok(Box::new(move |session, path| match unit_of(conn, source.source_id, path)? {
+            Some(unit) => refold(conn, &registry, session, &unit).map(|()| true),
+            None => Ok(false),
+        }))
     }
 
-    /// How many names there are, each of a session as a rule.
-    pub(crate) fn names(&self) -> usize {
-        self.stems.len()
+    fn sessions(&self, conn: &Connection, source: &Source) -> Result<BTreeSet<Vec<u8>>> {
+        let mut paths = BTreeSet::new();
+        for stem in stems_of_source(conn, source.source_id)? {
+            let units = units::units(conn, source.source_id, &stem)?;
+            paths.extend(units.into_iter().map(|unit| unit.path));
+        }
+        Ok(paths)
     }
 
-    /// Brings the sessions that are concerned up to date, and says which they are.
-    pub(crate) fn settle(&mut self, conn: &Connection, source_id: i64) -> Result<Vec<SessionKey>> {
-        let touched = std::mem::take(self);
-        if touched.stems.is_empty() && !touched.registry {
-            return Ok(Vec::new());
+    fn parts(&self, conn: &Connection, source: &Source, path: &[u8]) -> Result<BTreeSet<Vec<u8>>> {
+        let mut paths = BTreeSet::new();
+        let unit = unit_of(conn, source.source_id, path)?;
+        for file in unit.into_iter().flat_map(|unit| unit.files) {
+            paths.extend(units::folder_of(&file.path));
+            paths.insert(file.path);
         }
+        Ok(paths)
+    }
+
+    fn merged(&self, conn: &Connection, source: &Source) -> Result<BTreeSet<Vec<u8>>> {
+        state::merged(conn, source.source_id)
+    }
+
+    fn everything(&self, conn: &Connection, source: &Source) -> Result<Vec<Touched>> {
+        let mut stems = stems_of_source(conn, source.source_id)?;
+        // Rows that stand for nothing go with the name that they had.
+        for (_, path) in sessions::sessions_of_source(conn, source.source_id)? {
+            for is_folder in [true, false] {
+                stems.extend(layout::stems(&path, is_folder));
+            }
+        }
+        let registry = Touched { shared: true, ..Touched::default() };
+        let each = stems.into_iter().map(|stem| Touched { units: [stem].into(), shared: false });
+        Ok([registry].into_iter().chain(each).collect())
+    }
+
+    fn settle(
+        &self,
+        conn: &Connection,
+        source: &Source,
+        touched: Touched,
+    ) -> Result<Vec<SessionKey>> {
+        let source_id = source.source_id;
         let registry = registry(conn, source_id)?;
-        if touched.registry {
+        if touched.shared {
             settle_registry(conn, source_id)?;
             settle_workspaces(conn, source_id, &registry)?;
         }
-        let mut stems = touched.stems;
+        let mut stems = touched.units;
         for stem in stems.clone() {
             stems.extend(units::rotated(conn, source_id, &stem)?);
         }
@@ -215,36 +240,11 @@ pub(crate) fn is_free(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<
         && units::units(conn, source_id, stem)?.is_empty())
 }
 
-/// Everything of a root that there is to settle, a session at a time.
-pub(crate) fn everything(conn: &Connection, source_id: i64) -> Result<Vec<Touched>> {
-    let mut stems = stems_of_source(conn, source_id)?;
-    // Rows that stand for nothing go with the name that they had.
-    for (_, path) in sessions::sessions_of_source(conn, source_id)? {
-        for kind in [FileKind::Folder, FileKind::Log] {
-            stems.extend(units::stems(&path, kind));
-        }
-    }
-    let mut everything = vec![Touched { stems: BTreeSet::new(), registry: true }];
-    let one = |stem| Touched { stems: BTreeSet::from([stem]), registry: false };
-    everything.extend(stems.into_iter().map(one));
-    Ok(everything)
-}
-
 fn stems_of_source(conn: &Connection, source_id: i64) -> Result<BTreeSet<Vec<u8>>> {
     let mut stems = BTreeSet::new();
     files::each_file(conn, source_id, files::newest_after, |file| {
-        stems.extend(units::stems(&file.path, file.kind));
+        stems.extend(layout::stems(&file.path, file.kind == FileKind::Folder));
         Ok(())
     })?;
     Ok(stems)
-}
-
-/// The sessions that a root's files make up, by path.
-pub(crate) fn paths(conn: &Connection, source_id: i64) -> Result<BTreeSet<Vec<u8>>> {
-    let stems = stems_of_source(conn, source_id)?;
-    let mut paths = BTreeSet::new();
-    for stem in stems {
-        paths.extend(units::units(conn, source_id, &stem)?.into_iter().map(|unit| unit.path));
-    }
-    Ok(paths)
 }

@@ -36,18 +36,6 @@ impl Unit {
     }
 }
 
-/// The names, below their work dir's folder, whose sessions a path concerns.
-pub(crate) fn stems(path: &[u8], kind: FileKind) -> Vec<Vec<u8>> {
-    let Some(place) = layout::split(path) else { return Vec::new() };
-    let is_folder = !place.rest.is_empty() || kind == FileKind::Folder;
-    if is_folder {
-        return vec![place.stem(place.name)];
-    }
-    let Some(stem) = layout::flat_stem(place.name) else { return Vec::new() };
-    let rotated = layout::rotated_stem(stem);
-    [stem].into_iter().chain(rotated).map(|name| place.stem(name)).collect()
-}
-
 /// The folder of the session that a file lies in.
 pub(crate) fn folder_of(path: &[u8]) -> Option<Vec<u8>> {
     let place = layout::split(path).filter(|place| !place.rest.is_empty())?;

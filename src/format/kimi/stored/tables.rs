@@ -4,6 +4,20 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 
 use crate::error::Result;
 use crate::model::{SessionKey, Stored, Timestamp, Turn};
+use crate::store::projections::{Owner, Table};
+
+/// The tables, as `migrations/V6__kimi.sql` makes them.
+pub(super) const TABLES: [Table; 9] = [
+    Table::new("kimi_states", Owner::Session, "session_key"),
+    Table::new("approved_actions", Owner::Session, "position"),
+    Table::new("additional_dirs", Owner::Session, "position"),
+    Table::new("todos", Owner::Session, "position"),
+    Table::new("turns", Owner::Session, "turn_index"),
+    Table::new("subagents", Owner::Session, "position"),
+    Table::new("wire_records", Owner::File("line_key >> 32"), "line_key"),
+    Table::new("entry_lines", Owner::File("line_key >> 32"), "line_key"),
+    Table::new("contexts", Owner::File("file_id"), "file_id"),
+];
 
 /// A session's state, as far as it stands in no column of `sessions`.
 #[derive(Debug)]
@@ -352,6 +366,14 @@ pub(crate) fn contexts(conn: &Connection, session: SessionKey) -> Result<Vec<Con
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The file of the context that a session goes on with.
+pub(crate) fn current_context(conn: &Connection, session: SessionKey) -> Result<Option<i64>> {
+    Ok(conn
+        .prepare_cached("SELECT file_id FROM contexts WHERE session_key = ?1 AND kind = 'current'")?
+        .query_row([session], |row| row.get("file_id"))
+        .optional()?)
 }
 
 pub(crate) fn insert_entry_line(

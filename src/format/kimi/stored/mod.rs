@@ -5,19 +5,24 @@
 //! followed in the order in which they were rotated away, so that entries keep
 //! their places when the next rotation comes.
 
+mod dump;
+mod extras;
+mod place;
 mod settle;
 mod state;
+pub(crate) mod tables;
 mod tree;
 mod units;
 mod wire;
 
+pub(crate) use place::Place;
 use rusqlite::Connection;
-pub(crate) use settle::{Touched, document, everything, is_free, paths, registry, unit_of};
-pub(crate) use state::{load_state, merged};
-pub(crate) use units::{Unit, folder_of};
+pub(crate) use settle::{document, is_free, registry, unit_of};
+pub(crate) use state::load_state;
+pub(crate) use units::Unit;
 
-use super::search_text;
 use crate::error::Result;
+use crate::fold::search_text;
 use crate::format::kimi::layout::{self, Part};
 use crate::format::kimi::registry::Registry;
 use crate::format::kimi::wire::instant;
@@ -31,12 +36,7 @@ use crate::store::sessions;
 use crate::store::{events, log, projections};
 
 /// Folds a session's files, replacing what was there.
-pub(crate) fn refold(
-    conn: &Connection,
-    registry: &Registry,
-    session: SessionKey,
-    unit: &Unit,
-) -> Result<()> {
+fn refold(conn: &Connection, registry: &Registry, session: SessionKey, unit: &Unit) -> Result<()> {
     projections::delete_projection(conn, session)?;
     let fold = Fold { conn, session, unit };
     let tree = tree::fold(&fold)?;

@@ -3,10 +3,10 @@
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
+use crate::chain::blank;
 use crate::error::{Error, Result};
-use crate::fold::Touched;
+use crate::format::projection::Touched;
 use crate::model::Timestamp;
-use crate::session::create::blank;
 use crate::store::files::{self, FileKind, FileRow, FileState, Source};
 use crate::store::log::{self, CHUNK_SIZE};
 

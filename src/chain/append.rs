@@ -1,0 +1,149 @@
+//! One line more, behind the last of a session.
+
+use rusqlite::Connection;
+
+use super::Writing;
+use crate::error::{Error, Result};
+use crate::fold::{self, Fold, Shape};
+use crate::format::rules::OldVersions;
+use crate::model::{Draft, Format, SessionKey, Stored, Timestamp};
+use crate::store::file_time::FileTime;
+use crate::store::files::{self, FileRow, FileState};
+use crate::store::heads::Head;
+use crate::store::{heads, log, sessions};
+
+/// Where a session's log ends.
+pub(crate) struct Tail {
+    pub(crate) format: Format,
+    pub(crate) leaf_id: Option<String>,
+    pub(crate) name: Option<Stored>,
+    pub(crate) line_count: u32,
+}
+
+impl Tail {
+    /// How many containers a value may nest that stands in a line `below` others.
+    pub(crate) fn depth_below(&self, below: usize) -> usize {
+        self.format.rules().depth.saturating_sub(below)
+    }
+}
+
+/// Lets `make` decide on a line, and adds it; see [`Writing::append`].
+pub(super) fn append<T>(
+    writing: &Writing<'_>,
+    make: impl FnOnce(&Tail) -> Result<Option<(String, T)>>,
+) -> Result<Option<T>> {
+    let Writing { tx, session, at, .. } = *writing;
+    let Some((file, source)) = sessions::file_of(tx, session)? else {
+        return Err(match sessions::place(tx, session)? {
+            Some(_) => Error::Unsupported(
+                "a session of several files is written by its program; fork it, or give it a title",
+            ),
+            None => Error::SessionNotFound(session.0.to_string()),
+        });
+    };
+    let head = heads::head(tx, session)?;
+    if source.format.rules().old_versions == OldVersions::ReadOnly
+        && source.format.meaning().is_linear(head.version.as_ref())
+    {
+        return Err(Error::Unsupported(
+            "a session of version 1 is not written to; clone it, and go on with the copy",
+        ));
+    }
+    let tail = Tail {
+        format: source.format,
+        leaf_id: head.leaf_id.clone(),
+        name: head.name.clone(),
+        line_count: file.line_count,
+    };
+    let Some((line, value)) = make(&tail)? else { return Ok(None) };
+    let (file, refold) = local_chain(tx, session, file, at)?;
+    add_line(tx, session, source.format, file, &line, (!refold).then_some(head))?;
+    Ok(Some(value))
+}
+
+/// The line of a record, if the format has one for it.
+pub(crate) fn spelt(format: Format, draft: &Draft<'_>, at: Timestamp) -> Result<String> {
+    let line = format.spelling().serialise(draft, at);
+    line.ok_or(Error::Unsupported("the session's format has no record for this"))
+}
+
+/// Adds a line to a local chain and to what is folded from it: `head`, or all of it anew.
+pub(super) fn add_line(
+    tx: &Connection,
+    session: SessionKey,
+    format: Format,
+    file: FileRow,
+    line: &str,
+    head: Option<Head>,
+) -> Result<()> {
+    let key = log::key(file.file_id, file.line_count);
+    log::insert_line(tx, key, line.as_bytes())?;
+    let record = format.meaning().parse(line.as_bytes());
+    let file = FileRow {
+        mtime: record.at.map_or(file.mtime, FileTime::from),
+        size: file.size + line.len() as u64,
+        line_count: file.line_count + 1,
+        ..file
+    };
+    files::update_progress(tx, &file)?;
+    let fold = match head {
+        Some(head) => Fold::resume(tx, &file, format, session, head)?,
+        None => None,
+    };
+    let shape = match fold {
+        Some(mut fold) => {
+            fold.apply(key, record)?;
+            fold.finish()?
+        }
+        None => Shape::Linear,
+    };
+    if shape == Shape::Linear {
+        fold::refold(tx, &file, format, session)?;
+        fold::settle_recovered(tx, file.source_id)?;
+    }
+    Ok(())
+}
+
+/// The chain that a session is written to, and whether the session has to be folded anew.
+///
+/// A session that was only imported gets one here, which begins with all of
+/// its lines. Where the last of them has no terminator, the chain holds it with
+/// one: nothing may be glued to it.
+fn local_chain(
+    tx: &Connection,
+    session: SessionKey,
+    file: FileRow,
+    at: Timestamp,
+) -> Result<(FileRow, bool)> {
+    if file.state == FileState::Local {
+        return Ok((file, false));
+    }
+    let last = match file.line_count.checked_sub(1) {
+        Some(last) => log::line(tx, log::key(file.file_id, last))?,
+        None => Vec::new(),
+    };
+    let is_torn = !last.is_empty() && !last.ends_with(b"\n");
+    let base_count = file.line_count - u32::from(is_torn);
+    let local = FileRow {
+        state: FileState::Local,
+        mode: 0o600,
+        mtime: at.into(),
+        size: 0,
+        line_count: base_count,
+        sha256: None,
+        missing_at: None,
+        base_id: Some(file.file_id),
+        base_count,
+        ..file
+    };
+    let file_id = files::insert_file(tx, &local)?;
+    sessions::update_session_file(tx, session, file_id)?;
+    let mut local = files::file_by_id(tx, file_id)?;
+    if is_torn {
+        let line = [&last[..], b"\n"].concat();
+        log::insert_line(tx, log::key(file_id, base_count), &line)?;
+        local.size += line.len() as u64;
+        local.line_count += 1;
+    }
+    Ok((local, is_torn))
+}

@@ -1,0 +1,257 @@
+//! Sessions made from others: whole copies, and forks at an entry.
+//!
+//! A copy takes the source's lines as they are. Only entries that have no id or
+//! parent of their own, as in version 1, have theirs written down: their place
+//! in the file, which said it, is another now.
+
+use std::collections::HashSet;
+
+use super::append::{add_line, spelt};
+use super::create::{NewHeader, create_beside};
+use super::{Writing, decide, strip};
+use crate::context;
+use crate::error::{Error, Result};
+use crate::fold;
+use crate::format::rules::ChainIds;
+use crate::format::stored_text;
+use crate::model::{
+    Change, Draft, DraftRuntime, Entry, Format, Header, NewEntry, Parent, ProblemKind, SessionInfo,
+    SessionKey, Stored, Timestamp,
+};
+use crate::store::file_time::FileTime;
+use crate::store::files::{self, FileRow};
+use crate::store::{entries, heads, labels, log, paths, sessions};
+
+/// A copy of all of a session: every branch, every record.
+pub(crate) fn duplicate(writing: &Writing<'_>) -> Result<SessionKey> {
+    let source = Copied::read(writing)?;
+    let mut copy = NewLog::begin(*writing, &source)?;
+    log::each_line(writing.tx, &source.file, |_, raw| copy.take(&source, raw))?;
+    copy.finish(source.info.leaf.as_deref())
+}
+
+/// A session of the path to an entry. Of a user's prompt, the path ends before
+/// it, and its text is returned.
+pub(crate) fn fork(writing: &Writing<'_>, entry_id: &str) -> Result<(SessionKey, String)> {
+    let Writing { tx, session, .. } = *writing;
+    let source = Copied::read(writing)?;
+    let entry_key = entries::entry_key(tx, session, entry_id)?
+        .ok_or_else(|| Error::EntryNotFound { entry_id: entry_id.to_owned() })?;
+    let mut path = paths::path(tx, session, entry_key, usize::MAX)?;
+    let text = match path.pop_if(|entry| is_prompt(entry)) {
+        Some(prompt) => source.info.format.meaning().full_text(&log::line(tx, prompt.line_key)?),
+        None => String::new(),
+    };
+    Ok((source.info.format.live().copy_path(writing, &source, &path)?, text))
+}
+
+/// A session of the active branch.
+pub(crate) fn fork_branch(writing: &Writing<'_>) -> Result<SessionKey> {
+    let source = Copied::read(writing)?;
+    let path = context::branch(writing.tx, writing.session)?;
+    source.info.format.live().copy_path(writing, &source, &path)
+}
+
+/// A session of a path: its name, entries, and the labels that they carry.
+pub(crate) fn copy_path(
+    writing: &Writing<'_>,
+    source: &Copied,
+    path: &[Entry],
+) -> Result<SessionKey> {
+    let Writing { tx, session, at, .. } = *writing;
+    let format = source.info.format;
+    let mut copy = NewLog::begin(*writing, source)?;
+    let name = source.info.name.as_ref().map(stored_text);
+    if let Some(name) = name.as_deref().map(strip).filter(|name| !name.is_empty()) {
+        let line = spelt(format, &Draft::Name(Some(name)), at)?;
+        copy.push(line.as_bytes(), None)?;
+    }
+    for entry in path {
+        let raw = log::line(tx, entry.line_key)?;
+        let record = format.meaning().parse(&raw);
+        let leans = record.entry.as_ref().is_some_and(|new| match source.is_chain {
+            true => leans(new),
+            false => new.id.is_none(),
+        });
+        let identity = leans.then_some((&entry.id, entry.parent_id.as_deref()));
+        copy.push_entry(&raw, identity, record.at)?;
+    }
+    let ids: HashSet<&str> = path.iter().map(|entry| entry.id.as_str()).collect();
+    for (target_id, line_key) in labels::label_lines(tx, session)? {
+        if ids.contains(target_id.as_str()) {
+            let raw = log::line(tx, line_key)?;
+            let at = format.meaning().parse(&raw).at;
+            copy.push(&raw, at)?;
+        }
+    }
+    copy.finish(path.last().map(|entry| entry.id.as_str()))
+}
+
+/// Whether an entry is what a user asked.
+pub(crate) fn is_prompt(entry: &Entry) -> bool {
+    entry.entry_type == "message" && entry.role.as_deref() == Some("user")
+}
+
+/// The session that is copied from.
+pub(crate) struct Copied {
+    pub(crate) info: SessionInfo,
+    file: FileRow,
+    /// Whether its entries follow one another unless they say otherwise.
+    is_chain: bool,
+    /// Whether its entries do not stand as its program writes them today.
+    pub(crate) is_old: bool,
+}
+
+impl Copied {
+    fn read(writing: &Writing<'_>) -> Result<Self> {
+        let Writing { tx, session, .. } = *writing;
+        let not_found = || Error::SessionNotFound(session.0.to_string());
+        let info = sessions::info(tx, session)?.ok_or_else(not_found)?;
+        let (file, _) = sessions::file_of(tx, session)?.ok_or_else(not_found)?;
+        let is_chain = info.format.meaning().is_linear(info.version.as_ref())
+            || info.header != Header::Stored && !entries::has_given_ids(tx, session)?;
+        let is_old = is_chain || !info.format.meaning().is_current(info.version.as_ref());
+        Ok(Self { info, file, is_chain, is_old })
+    }
+
+    /// Its file; below the store's own root, as it is named there.
+    fn path(&self) -> String {
+        let mut path = self.info.root.clone();
+        if !path.is_empty() && !path.ends_with(b"/") {
+            path.push(b'/');
+        }
+        path.extend_from_slice(&self.info.file);
+        String::from_utf8_lossy(&path).into_owned()
+    }
+}
+
+/// The log of a session that is being made.
+pub(crate) struct NewLog<'a> {
+    /// Of the session that is made.
+    writing: Writing<'a>,
+    format: Format,
+    file: FileRow,
+    /// Of the entries copied so far.
+    entry_count: usize,
+    last_id: Option<String>,
+}
+
+/// Whether an entry's place in its file says its id or parent.
+fn leans(entry: &NewEntry) -> bool {
+    entry.id.is_none() || entry.parent == Parent::Unsaid
+}
+
+impl<'a> NewLog<'a> {
+    /// Makes the session that lines are to be copied to; it has its header.
+    pub(crate) fn begin(writing: Writing<'a>, source: &Copied) -> Result<Self> {
+        let Writing { tx, at, id, .. } = writing;
+        let info = &source.info;
+        let text = |value: &Option<Stored>| value.as_ref().map(stored_text);
+        let (provider, model) = (text(&info.provider), text(&info.model));
+        let effort = text(&info.reasoning_effort);
+        let new = NewHeader {
+            format: info.format,
+            work_dir: info.work_dir.as_deref().unwrap_or_default(),
+            session_id: id,
+            at,
+            runtime: DraftRuntime {
+                provider: provider.as_deref(),
+                model: model.as_deref(),
+                reasoning_effort: effort.as_deref(),
+            },
+            parent_id: info.session_id.as_deref(),
+            parent_path: Some(&source.path()),
+        };
+        let session = create_beside(tx, &source.file, &new)?;
+        let (file, _) = sessions::file_of(tx, session)?
+            .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+        let writing = Writing { session, ..writing };
+        Ok(Self { writing, format: info.format, file, entry_count: 0, last_id: None })
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    pub(crate) fn session(&self) -> SessionKey {
+        self.writing.session
+    }
+
+    /// Copies a line unless it is a header or no record.
+    fn take(&mut self, source: &Copied, raw: &[u8]) -> Result<()> {
+        let record = self.format.meaning().parse(raw);
+        let is_broken = |(kind, _): &(ProblemKind, String)| {
+            matches!(kind, ProblemKind::Malformed | ProblemKind::NotARecord)
+        };
+        if raw.iter().all(u8::is_ascii_whitespace)
+            || matches!(record.change, Some(Change::Header(_)))
+            || record.problems.iter().any(is_broken)
+        {
+            return Ok(());
+        }
+        let Some(entry) = record.entry.as_ref().filter(|_| source.is_old) else {
+            return self.push(raw, record.at);
+        };
+        let numbers = self.format.rules().chain_ids == ChainIds::Numbered;
+        let is_numbered = source.is_chain && numbers;
+        let id = entry.id.clone().filter(|_| !is_numbered);
+        let id = id.unwrap_or_else(|| format!("message:{}", self.entry_count));
+        let parent_id = match &entry.parent {
+            _ if is_numbered => self.last_id.take(),
+            Parent::Unsaid => self.last_id.take(),
+            Parent::None => None,
+            Parent::Id(parent_id) => Some(parent_id.clone()),
+        };
+        self.entry_count += 1;
+        let leans = leans(entry) || numbers;
+        let identity = leans.then_some((&id, parent_id.as_deref()));
+        self.push_entry(raw, identity, record.at)?;
+        self.last_id = Some(id);
+        Ok(())
+    }
+
+    /// Copies the line of an entry, saying its id and parent if these are given.
+    fn push_entry(
+        &mut self,
+        raw: &[u8],
+        identity: Option<(&String, Option<&str>)>,
+        at: Option<Timestamp>,
+    ) -> Result<()> {
+        match identity
+            .and_then(|(id, parent_id)| self.format.spelling().identified(raw, id, parent_id))
+        {
+            Some(line) => self.push(line.as_bytes(), at),
+            None => self.push(raw, at),
+        }
+    }
+
+    /// Adds a line to the log; the fold comes at the end.
+    pub(crate) fn push(&mut self, raw: &[u8], at: Option<Timestamp>) -> Result<()> {
+        let key = log::key(self.file.file_id, self.file.line_count);
+        let line = match raw.ends_with(b"\n") {
+            true => raw.into(),
+            false => std::borrow::Cow::Owned([raw, b"\n"].concat()),
+        };
+        log::insert_line(self.writing.tx, key, &line)?;
+        self.file.mtime = at.map_or(self.file.mtime, FileTime::from);
+        self.file.size += line.len() as u64;
+        self.file.line_count += 1;
+        Ok(())
+    }
+
+    /// Folds what was copied; the active entry is that of the source.
+    pub(crate) fn finish(self, leaf: Option<&str>) -> Result<SessionKey> {
+        files::update_file(self.writing.tx, &self.file)?;
+        fold::refold(self.writing.tx, &self.file, self.format, self.writing.session)?;
+        let found = heads::head(self.writing.tx, self.writing.session)?.leaf_id;
+        if found.as_deref() == leaf {
+            return Ok(self.writing.session);
+        }
+        let Writing { tx, session, at, .. } = self.writing;
+        match self.format.spelling().serialise(&Draft::Leaf(leaf), at) {
+            Some(line) => add_line(tx, session, self.format, self.file, &line, None)?,
+            None => decide::move_leaf(&self.writing, leaf)?,
+        }
+        Ok(session)
+    }
+}

@@ -1,0 +1,172 @@
+//! A new log, with its header.
+
+use rusqlite::Connection;
+
+use super::append::{add_line, spelt};
+use crate::error::{Error, Result};
+use crate::model::{Draft, DraftRuntime, Format, SessionKey, Timestamp};
+use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::sessions;
+
+/// What the header of a new session says.
+#[derive(Clone, Copy)]
+pub(crate) struct NewHeader<'a> {
+    pub(crate) format: Format,
+    /// An absolute path.
+    pub(crate) work_dir: &'a str,
+    /// Made where it is not given.
+    pub(crate) session_id: Option<&'a str>,
+    pub(crate) at: Timestamp,
+    pub(crate) runtime: DraftRuntime<'a>,
+    pub(crate) parent_id: Option<&'a str>,
+    pub(crate) parent_path: Option<&'a str>,
+}
+
+/// Makes a session of the store's own, in the folder that its program would have chosen.
+pub(crate) fn create(tx: &Connection, new: &NewHeader<'_>) -> Result<SessionKey> {
+    if !new.work_dir.starts_with('/') || new.work_dir.contains('\0') {
+        let reason = format!("{:?} is no absolute path of a work dir", new.work_dir);
+        return Err(Error::InvalidRecord(reason));
+    }
+    let id = new.id()?;
+    let path = new.path(&id)?;
+    let source_id = files::own_source(tx, new.format)?;
+    make_folders(tx, source_id, &path, new.at)?;
+    create_at(tx, source_id, path, new, &id)
+}
+
+/// Makes a session below a root, beside the file of another.
+pub(super) fn create_beside(
+    tx: &Connection,
+    sibling: &FileRow,
+    new: &NewHeader<'_>,
+) -> Result<SessionKey> {
+    let id = new.id()?;
+    let path = new.path(&id)?;
+    let after_slash =
+        |path: &[u8]| path.iter().rposition(|byte| *byte == b'/').map_or(0, |n| n + 1);
+    let folder = &sibling.path[..after_slash(&sibling.path)];
+    let path = [folder, &path[after_slash(&path)..]].concat();
+    create_at(tx, sibling.source_id, path, new, &id)
+}
+
+impl NewHeader<'_> {
+    fn id(&self) -> Result<String> {
+        let made = || self.format.layout().new_session_id();
+        let id = self.session_id.map_or_else(made, str::to_owned);
+        require_id(&id)?;
+        Ok(id)
+    }
+
+    /// Where its file lies below its root.
+    fn path(&self, id: &str) -> Result<Vec<u8>> {
+        let path = self.format.layout().path_of(self.work_dir, id, self.at);
+        let reason = "a session of this format is made by its program, or by a fork";
+        path.map(String::into_bytes).ok_or(Error::Unsupported(reason))
+    }
+}
+
+/// Refuses an id that no file could be named by.
+pub(crate) fn require_id(id: &str) -> Result<()> {
+    if id.is_empty() || id.contains(|c: char| c == '/' || c.is_control()) {
+        return Err(Error::InvalidRecord(format!("{id:?} cannot be the id of a session")));
+    }
+    Ok(())
+}
+
+/// Refuses an id that a session has, wherever it comes from: no command could
+/// be told which of the two is meant.
+pub(crate) fn require_free_id(tx: &Connection, id: &str) -> Result<()> {
+    match sessions::session_of_id(tx, id)? {
+        Some(_) => Err(Error::SessionExists(format!("{id:?}"))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses names that no usual file system has room for, as the original
+/// programs would fail on them: they shorten nothing.
+pub(crate) fn require_names(path: &[u8]) -> Result<()> {
+    match path.split(|byte| *byte == b'/').find(|name| MAX_NAME < name.len()) {
+        Some(name) => Err(Error::InvalidRecord(format!(
+            "a file or folder of it would have a name of {} bytes, and {MAX_NAME} is the most; \
+             choose a shorter work dir or id",
+            name.len()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Bytes of a file's name.
+const MAX_NAME: usize = 255;
+
+fn create_at(
+    tx: &Connection,
+    source_id: i64,
+    path: Vec<u8>,
+    new: &NewHeader<'_>,
+    id: &str,
+) -> Result<SessionKey> {
+    require_names(&path)?;
+    require_free_id(tx, id)?;
+    let taken = [FileState::Current, FileState::Local];
+    for state in taken {
+        if files::file(tx, source_id, &path, state)?.is_some() {
+            return Err(Error::SessionExists(String::from_utf8_lossy(&path).into_owned()));
+        }
+    }
+    let file =
+        FileRow { mode: 0o600, ..blank(source_id, path, FileKind::Log, FileState::Local, new.at) };
+    let file_id = files::insert_file(tx, &file)?;
+    let file = files::file_by_id(tx, file_id)?;
+    let session = sessions::insert_session(tx, &file, new.format)?;
+    let draft = Draft::Header {
+        session_id: id,
+        cwd: new.work_dir,
+        runtime: new.runtime,
+        parent_id: new.parent_id,
+        parent_path: new.parent_path,
+    };
+    let line = spelt(new.format, &draft, new.at)?;
+    add_line(tx, session, new.format, file, &line, None)?;
+    Ok(session)
+}
+
+fn make_folders(tx: &Connection, source_id: i64, path: &[u8], at: Timestamp) -> Result<()> {
+    for (slash, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
+        let folder = path[..slash].to_vec();
+        if files::file(tx, source_id, &folder, FileState::Current)?.is_none() {
+            let row = blank(source_id, folder, FileKind::Folder, FileState::Current, at);
+            files::insert_file(tx, &FileRow { mode: 0o700, mtime: Timestamp(0).into(), ..row })?;
+        }
+    }
+    Ok(())
+}
+
+/// The row of a file that is written here.
+pub(crate) fn blank(
+    source_id: i64,
+    path: Vec<u8>,
+    kind: FileKind,
+    state: FileState,
+    at: Timestamp,
+) -> FileRow {
+    FileRow {
+        file_id: 0,
+        source_id,
+        path,
+        generation: 0,
+        kind,
+        state,
+        mode: 0,
+        mtime: at.into(),
+        inode: 0,
+        size: 0,
+        line_count: 0,
+        sha256: None,
+        link_target: None,
+        read_at: at,
+        missing_at: None,
+        base_id: None,
+        base_count: 0,
+    }
+}

@@ -1,0 +1,41 @@
+//! Decisions that stand in no file of a session: they are events.
+
+use rusqlite::Connection;
+
+use super::Writing;
+use crate::error::{Error, Result};
+use crate::fold::{self, Fold};
+use crate::model::{SessionKey, Timestamp};
+use crate::store::events::{self, EventKind};
+use crate::store::{heads, log, sessions};
+
+/// Records a decision and lets it have its effect on the session's row.
+pub(crate) fn decide(
+    tx: &Connection,
+    session: SessionKey,
+    kind: EventKind,
+    at: Timestamp,
+    value: Option<&str>,
+) -> Result<()> {
+    if sessions::place(tx, session)?.is_none() {
+        return Err(Error::SessionNotFound(session.0.to_string()));
+    }
+    events::insert_event(tx, session, kind, at, value)?;
+    fold::settle_events(tx, session)
+}
+
+/// Moves the leaf of a session whose format has no record for that.
+pub(crate) fn move_leaf(writing: &Writing<'_>, leaf: Option<&str>) -> Result<()> {
+    let Writing { tx, session, at, .. } = *writing;
+    let (file, source) = sessions::file_of(tx, session)?
+        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    // Lines alone would be those of whatever the file is rewritten to.
+    let checksum = log::checksum_without_end(tx, &file, file.line_count)?;
+    let value = serde_json::json!([leaf, file.line_count, checksum]).to_string();
+    events::insert_event(tx, session, EventKind::Branch, at, Some(&value))?;
+    let head = heads::head(tx, session)?;
+    match Fold::resume(tx, &file, source.format, session, head)? {
+        Some(fold) => fold.finish().map(|_| ()),
+        None => fold::refold(tx, &file, source.format, session),
+    }
+}

@@ -1,0 +1,136 @@
+//! The one road of a line that is written here.
+//!
+//! What is to be said is a [`Draft`]; the session's format spells it as its own
+//! program would (`Spelling`). From there on it is a line like any other: it is
+//! added to the session's chain in the log, parsed by the format (`Meaning`),
+//! and folded into rows, all in one transaction. A copy of a session takes the
+//! lines of another along the same road, and an import those of a file.
+//!
+//! - `append`: one line more, behind the last of a session that is there.
+//! - `create`: a new log, with its header.
+//! - `copy`: a new log of another's lines: clones and forks.
+//! - `decide`: what a format has no record for, and is an event.
+//! - `json`: what callers hand over, made fit for a line.
+
+mod append;
+mod copy;
+mod create;
+mod decide;
+mod json;
+
+pub(crate) use append::{Tail, spelt};
+pub(crate) use copy::{Copied, NewLog, copy_path, duplicate, fork, fork_branch, is_prompt};
+pub(crate) use create::{NewHeader, blank, create, require_free_id, require_id, require_names};
+pub(crate) use decide::{decide, move_leaf};
+pub(crate) use json::{GivenMessage, compact, object, strip};
+use rusqlite::Connection;
+
+use crate::error::{Error, Result};
+use crate::model::{Draft, Entry, Format, SessionKey, Timestamp};
+use crate::store::{entries, sessions};
+
+/// A change of a session, in its transaction.
+#[derive(Clone, Copy)]
+pub(crate) struct Writing<'a> {
+    pub(crate) tx: &'a Connection,
+    pub(crate) session: SessionKey,
+    /// The time that records of it carry.
+    pub(crate) at: Timestamp,
+    /// The id of what is made, if the caller chose one.
+    pub(crate) id: Option<&'a str>,
+    pub(crate) expected: Option<&'a Expected>,
+}
+
+/// The leaf that a caller expects to append behind.
+#[derive(Clone, Debug)]
+pub(crate) struct Expected {
+    pub(crate) leaf: Option<String>,
+    /// Whether to become a sibling instead of failing.
+    pub(crate) branches: bool,
+}
+
+impl Writing<'_> {
+    /// Lets `make` decide on a line from the session as it is in this
+    /// transaction, and adds it.
+    ///
+    /// `make` refuses before anything is written; `None` from it writes nothing.
+    pub(crate) fn append<T>(
+        &self,
+        make: impl FnOnce(&Tail) -> Result<Option<(String, T)>>,
+    ) -> Result<Option<T>> {
+        append::append(self, make)
+    }
+
+    /// As [`append`](Self::append), where there always is a line.
+    pub(crate) fn append_line<T>(
+        &self,
+        make: impl FnOnce(&Tail) -> Result<(String, T)>,
+    ) -> Result<T> {
+        self.append(|tail| make(tail).map(Some))?
+            .ok_or_else(|| Error::InvalidRecord("nothing was written".to_owned()))
+    }
+
+    /// The parent of the next entry, behind this leaf.
+    pub(crate) fn parent(&self, leaf: Option<&str>) -> Result<Option<String>> {
+        // An empty leaf names no entry: no parent is written then.
+        let found = leaf.filter(|leaf| !leaf.is_empty()).map(str::to_owned);
+        match self.expected {
+            None => Ok(found),
+            Some(expected) if expected.leaf == found => Ok(found),
+            Some(Expected { leaf, branches: true }) => {
+                if let Some(leaf) = leaf {
+                    self.require(leaf)?;
+                }
+                Ok(leaf.clone())
+            }
+            Some(Expected { leaf, branches: false }) => {
+                Err(Error::LeafMoved { expected: leaf.clone(), found })
+            }
+        }
+    }
+
+    /// The id that was chosen, or a new one.
+    pub(crate) fn new_id(&self) -> String {
+        self.id.map_or_else(|| uuid::Uuid::new_v4().simple().to_string(), str::to_owned)
+    }
+
+    /// The line of a record, if the format has one for it.
+    pub(crate) fn line(&self, tail: &Tail, draft: &Draft<'_>) -> Result<String> {
+        spelt(tail.format, draft, self.at)
+    }
+
+    /// The format of the session.
+    pub(crate) fn format(&self) -> Result<Format> {
+        let place = sessions::place(self.tx, self.session)?;
+        let (source, _) =
+            place.ok_or_else(|| Error::SessionNotFound(self.session.0.to_string()))?;
+        Ok(source.format)
+    }
+
+    /// The entry of this id.
+    pub(crate) fn entry(&self, id: &str) -> Result<Entry> {
+        let entry = match entries::entry_key(self.tx, self.session, id)? {
+            Some(key) => entries::entry(self.tx, key)?,
+            None => None,
+        };
+        entry.ok_or_else(|| Error::EntryNotFound { entry_id: id.to_owned() })
+    }
+
+    pub(crate) fn is_known(&self, id: &str) -> Result<bool> {
+        Ok(entries::entry_key(self.tx, self.session, id)?.is_some())
+    }
+
+    pub(crate) fn require(&self, id: &str) -> Result<()> {
+        if self.is_known(id)? {
+            return Ok(());
+        }
+        Err(Error::EntryNotFound { entry_id: id.to_owned() })
+    }
+
+    pub(crate) fn refuse_known(&self, id: &str) -> Result<()> {
+        if self.is_known(id)? {
+            return Err(Error::EntryExists { entry_id: id.to_owned() });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! The facet of what a program alone has: tables of its own, fields of a dump,
+//! turns, a state.
+
+use std::io::Write;
+
+use rusqlite::Connection;
+
+use crate::dump;
+use crate::error::Result;
+use crate::model::{SessionInfo, SessionKey, Timestamp, Turn};
+use crate::store::projections::Table;
+
+/// What a program has beside the common tables; by default nothing.
+pub(crate) trait Extras: Sync {
+    /// Tables of its own that are folded from its files. A migration of its own makes them.
+    fn tables(&self) -> &'static [Table] {
+        &[]
+    }
+
+    /// When a session began, as a dump says it; `None` where no file tells.
+    fn began_at(&self, _conn: &Connection, info: &SessionInfo) -> Result<Option<Timestamp>> {
+        Ok(Some(info.created_at))
+    }
+
+    /// Writes the fields of a session's dump that stand between those of its
+    /// row and those of its tree.
+    fn dump(&self, conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
+        dump::write_conversation(conn, out, info, Some(&info.exact_first_message))
+    }
+
+    /// The log that lines of a session are read from where that is one of several files.
+    fn main_log(&self, _conn: &Connection, _session: SessionKey) -> Result<Option<i64>> {
+        Ok(None)
+    }
+
+    /// What the user asked, in order.
+    fn turns(&self, _conn: &Connection, _session: SessionKey) -> Result<Vec<Turn>> {
+        Ok(Vec::new())
+    }
+
+    /// The state that a session has beside its log, as JSON.
+    fn state(&self, _conn: &Connection, _session: SessionKey) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// The tokens of a session's context, in digits, as the program counts them.
+    fn token_count(&self, _conn: &Connection, _session: SessionKey) -> Result<Option<String>> {
+        Ok(None)
+    }
+}

@@ -1,0 +1,34 @@
+//! Where a session lies, with its files.
+
+use rusqlite::Connection;
+
+use super::{Unit, unit_of};
+use crate::error::{Error, Result};
+use crate::format::kimi::layout;
+use crate::model::SessionKey;
+use crate::store::files::Source;
+use crate::store::sessions;
+
+/// A session's root and files.
+pub(crate) struct Place {
+    pub(crate) source: Source,
+    pub(crate) unit: Unit,
+}
+
+impl Place {
+    pub(crate) fn of(conn: &Connection, session: SessionKey) -> Result<Self> {
+        let (source, path) = sessions::place(conn, session)?
+            .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+        let unit = unit_of(conn, source.source_id, &path)?
+            .ok_or_else(|| Error::SessionNotFound(String::from_utf8_lossy(&path).into_owned()))?;
+        Ok(Self { source, unit })
+    }
+
+    /// The folder of the session, which a flat file lies beside.
+    pub(crate) fn folder(&self) -> Vec<u8> {
+        match self.unit.is_flat() {
+            true => layout::flat_stem(&self.unit.path).unwrap_or(&self.unit.path).to_vec(),
+            false => self.unit.path.clone(),
+        }
+    }
+}

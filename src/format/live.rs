@@ -1,0 +1,221 @@
+//! The facet of change: what becomes of a session when something is said or decided here.
+//!
+//! The defaults are those of a program with one log a session and a record for
+//! most changes: a line by [`Spelling`](super::Spelling), on the road of
+//! `chain`. A decision that no program of this kind records is an event. What a
+//! program keeps elsewhere, it answers for itself.
+
+use rusqlite::Connection;
+
+use crate::chain::{self, Copied, GivenMessage, Tail, Writing, strip};
+use crate::error::{Error, Result};
+use crate::format::{json, stored_text};
+use crate::model::{Draft, DraftRuntime, Entry, SessionKey, Stored};
+use crate::store::events::EventKind;
+use crate::store::files::{self, FileState, Source};
+use crate::store::{log, sessions};
+
+/// A summary of a branch that was left.
+#[derive(Clone, Copy)]
+pub(crate) struct BranchSummary<'a> {
+    /// What it hangs under.
+    pub(crate) parent_id: Option<&'a str>,
+    /// The leaf of the branch.
+    pub(crate) from_id: Option<&'a str>,
+    pub(crate) summary: Option<&'a str>,
+    /// JSON; null stands for none.
+    pub(crate) details: &'a str,
+}
+
+/// What changes become. Lines are made behind the [`Tail`] of the session.
+pub(crate) trait Live: Sync {
+    /// The line of an entry that holds a message, and its id.
+    fn message(
+        &self,
+        writing: &Writing<'_>,
+        tail: &Tail,
+        entry_type: &'static str,
+        message: &str,
+    ) -> Result<(String, String)> {
+        let message = GivenMessage::read(message, writing.id, tail.depth_below(1))?;
+        writing.refuse_known(&message.id)?;
+        let parent = writing.parent(tail.leaf_id.as_deref())?;
+        let draft = Draft::Entry {
+            entry_type,
+            id: &message.id,
+            parent_id: parent.as_deref(),
+            message: &message.json,
+        };
+        Ok((writing.line(tail, &draft)?, message.id))
+    }
+
+    /// The line of an entry that is given by its own keys, and its id.
+    fn entry(
+        &self,
+        _writing: &Writing<'_>,
+        _tail: &Tail,
+        _entry_type: &str,
+        _fields: &str,
+    ) -> Result<(String, String)> {
+        Err(Error::Unsupported("entries of this format are not given by their own keys"))
+    }
+
+    /// The line of a summary, and its id.
+    fn branch_summary(
+        &self,
+        writing: &Writing<'_>,
+        tail: &Tail,
+        new: &BranchSummary<'_>,
+    ) -> Result<(String, String)> {
+        let id = writing.new_id();
+        writing.refuse_known(&id)?;
+        let details = if new.details == "null" { "{}" } else { new.details };
+        let details = chain::compact(details, tail.depth_below(2))?;
+        let BranchSummary { parent_id, from_id, summary, .. } = *new;
+        let draft =
+            Draft::BranchSummary { id: &id, parent_id, from_id, summary, details: &details };
+        Ok((writing.line(tail, &draft)?, id))
+    }
+
+    /// Makes an entry the leaf; an empty id names none.
+    fn branch(&self, writing: &Writing<'_>, entry_id: &str) -> Result<()> {
+        if entry_id.is_empty() {
+            return self.move_leaf(writing, None);
+        }
+        writing.append_line(|tail| {
+            writing.require(entry_id)?;
+            Ok((writing.line(tail, &Draft::Leaf(Some(entry_id)))?, ()))
+        })
+    }
+
+    /// Moves the leaf to what is an entry or once was to be one, or off every branch.
+    fn move_leaf(&self, writing: &Writing<'_>, leaf: Option<&str>) -> Result<()> {
+        writing.append_line(|tail| Ok((writing.line(tail, &Draft::Leaf(leaf))?, ())))
+    }
+
+    /// Whether going to an entry means that what it says is to be said anew.
+    fn is_to_be_edited(&self, entry: &Entry) -> bool {
+        chain::is_prompt(entry)
+    }
+
+    /// Sets or clears the label of an entry; returns the id of its record, and
+    /// whether there is such an entry.
+    fn label(
+        &self,
+        writing: &Writing<'_>,
+        entry_id: &str,
+        label: Option<&str>,
+    ) -> Result<(String, bool)> {
+        let label = label.map(strip).filter(|label| !label.is_empty());
+        writing.append_line(|tail| {
+            let id = writing.new_id();
+            let draft = Draft::Label { id: &id, target_id: entry_id, label };
+            Ok((writing.line(tail, &draft)?, (id, writing.is_known(entry_id)?)))
+        })
+    }
+
+    /// Gives the session a name, or takes it away.
+    fn rename(&self, writing: &Writing<'_>, name: Option<&str>) -> Result<()> {
+        let name = name.map(strip).filter(|name| !name.is_empty());
+        writing.append_line(|tail| Ok((writing.line(tail, &Draft::Name(name))?, ())))
+    }
+
+    /// Records the model's settings. The record repeats the name, which would be lost otherwise.
+    fn update_runtime(&self, writing: &Writing<'_>, runtime: DraftRuntime<'_>) -> Result<()> {
+        writing.append_line(|tail| {
+            let is_blank = |name: &&Stored| strip(&stored_text(name)).is_empty();
+            let name = tail.name.as_ref().filter(|name| !is_blank(name)).map(Stored::to_json);
+            let draft = Draft::Runtime { name: name.as_deref(), runtime };
+            Ok((writing.line(tail, &draft)?, ()))
+        })
+    }
+
+    fn archive(&self, writing: &Writing<'_>) -> Result<()> {
+        let Writing { tx, session, at, .. } = *writing;
+        chain::decide(tx, session, EventKind::Archive, at, None)
+    }
+
+    fn unarchive(&self, writing: &Writing<'_>) -> Result<()> {
+        let Writing { tx, session, at, .. } = *writing;
+        chain::decide(tx, session, EventKind::Unarchive, at, None)
+    }
+
+    /// Whether a session may be archived for its age.
+    fn may_age(&self, _conn: &Connection, _session: SessionKey) -> Result<bool> {
+        Ok(true)
+    }
+
+    /// The session that the program used last in a work dir, by a file beside
+    /// the sessions in this folder or elsewhere at the root.
+    fn last_session(
+        &self,
+        conn: &Connection,
+        source: &Source,
+        folder: &[u8],
+        _work_dir: &str,
+    ) -> Result<Option<SessionKey>> {
+        let layout = source.format.layout();
+        let Some(name) = layout.pointer_file() else { return Ok(None) };
+        let path = [folder, name.as_bytes()].concat();
+        let Some(pointer) = files::file(conn, source.source_id, &path, FileState::Current)? else {
+            return Ok(None);
+        };
+        let mut content = Vec::new();
+        log::each_chunk(conn, &pointer, |_, raw| {
+            content.extend_from_slice(raw);
+            Ok(())
+        })?;
+        let Some(name) = layout.pointed_file(&content) else { return Ok(None) };
+        let path = [folder, name.as_bytes()].concat();
+        for session in sessions::sessions_by_path(conn, &path)? {
+            let info = sessions::info(conn, session)?;
+            if info.is_some_and(|info| info.root == source.root && info.trashed_at.is_none()) {
+                return Ok(Some(session));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A copy of all of the session.
+    fn duplicate(&self, writing: &Writing<'_>) -> Result<SessionKey> {
+        chain::duplicate(writing)
+    }
+
+    /// A session of the path to an entry; of a user's prompt, the path ends
+    /// before it, and its text is returned.
+    fn fork(&self, writing: &Writing<'_>, entry_id: &str) -> Result<(SessionKey, String)> {
+        chain::fork(writing, entry_id)
+    }
+
+    /// A session of the active branch.
+    fn fork_branch(&self, writing: &Writing<'_>) -> Result<SessionKey> {
+        chain::fork_branch(writing)
+    }
+
+    /// A session of a path, with what belongs to it.
+    fn copy_path(
+        &self,
+        writing: &Writing<'_>,
+        source: &Copied,
+        path: &[Entry],
+    ) -> Result<SessionKey> {
+        chain::copy_path(writing, source, path)
+    }
+
+    /// A session up to the end of a turn, from 0, and the turn's text.
+    fn fork_at_turn(&self, _writing: &Writing<'_>, _turn: u32) -> Result<(SessionKey, String)> {
+        Err(Error::Unsupported("sessions of this format have no turns"))
+    }
+
+    /// A session of what came before a turn, and the turn's text.
+    fn undo_to_turn(&self, _writing: &Writing<'_>, _turn: u32) -> Result<(SessionKey, String)> {
+        Err(Error::Unsupported("sessions of this format have no turns"))
+    }
+}
+
+/// A JSON object from its members, each a key and a JSON value.
+pub(crate) fn members(members: &[(&str, Option<String>)]) -> String {
+    let given = members.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+    let members = given.map(|(key, value)| format!("{}:{value}", json::spelt(key)));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+}

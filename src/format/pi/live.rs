@@ -1,0 +1,255 @@
+//! Live sessions of pi: entries by their own keys, leaves moved without a
+//! record, and branches as sessions of their own.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+
+use super::Pi;
+use super::text::written_name;
+use crate::chain::{self, Copied, NewLog, Tail, Writing, spelt};
+use crate::error::{Error, Result};
+use crate::format::live::{BranchSummary, Live, members};
+use crate::format::{json, stored_text};
+use crate::model::{Draft, DraftRuntime, Entry, Label, Parent, Record, SessionKey, Timestamp};
+use crate::store::{entries, labels, log};
+
+impl Live for Pi {
+    fn message(
+        &self,
+        writing: &Writing<'_>,
+        tail: &Tail,
+        entry_type: &'static str,
+        message: &str,
+    ) -> Result<(String, String)> {
+        if entry_type != "message" {
+            return self.entry(writing, tail, entry_type, message);
+        }
+        let message = chain::object(message, tail.depth_below(0))?;
+        self.entry(writing, tail, entry_type, &members(&[("message", Some(message))]))
+    }
+
+    fn entry(
+        &self,
+        writing: &Writing<'_>,
+        tail: &Tail,
+        entry_type: &str,
+        fields: &str,
+    ) -> Result<(String, String)> {
+        let parent = writing.parent(tail.leaf_id.as_deref())?;
+        entry_under(writing, tail, entry_type, fields, parent.as_deref())
+    }
+
+    fn branch_summary(
+        &self,
+        writing: &Writing<'_>,
+        tail: &Tail,
+        new: &BranchSummary<'_>,
+    ) -> Result<(String, String)> {
+        let from_id = new.from_id.or(tail.leaf_id.as_deref()).unwrap_or("root");
+        let details = chain::compact(new.details, tail.depth_below(1))?;
+        let fields = members(&[
+            ("fromId", Some(json::spelt(from_id))),
+            ("summary", Some(json::spelt(new.summary.unwrap_or_default()))),
+            ("details", Some(details).filter(|details| details != "null")),
+        ]);
+        entry_under(writing, tail, "branch_summary", &fields, new.parent_id)
+    }
+
+    fn branch(&self, writing: &Writing<'_>, entry_id: &str) -> Result<()> {
+        writing.require(entry_id)?;
+        self.move_leaf(writing, Some(entry_id))
+    }
+
+    /// pi has no record for that, so it is an event.
+    fn move_leaf(&self, writing: &Writing<'_>, leaf: Option<&str>) -> Result<()> {
+        chain::move_leaf(writing, leaf)
+    }
+
+    fn is_to_be_edited(&self, entry: &Entry) -> bool {
+        chain::is_prompt(entry) || entry.entry_type == "custom_message"
+    }
+
+    fn label(
+        &self,
+        writing: &Writing<'_>,
+        entry_id: &str,
+        label: Option<&str>,
+    ) -> Result<(String, bool)> {
+        writing.append_line(|tail| {
+            let known = writing.is_known(entry_id)?;
+            let fields = fields_of_label(entry_id, label.map(json::spelt));
+            let (line, id) = self.entry(writing, tail, "label", &fields)?;
+            Ok((line, (id, known)))
+        })
+    }
+
+    fn rename(&self, writing: &Writing<'_>, name: Option<&str>) -> Result<()> {
+        writing.append_line(|tail| {
+            let name = written_name(name.unwrap_or_default());
+            let fields = members(&[("name", Some(json::spelt(&name)))]);
+            let (line, _) = self.entry(writing, tail, "session_info", &fields)?;
+            Ok((line, ()))
+        })
+    }
+
+    /// Model and effort have an entry each.
+    fn update_runtime(&self, writing: &Writing<'_>, runtime: DraftRuntime<'_>) -> Result<()> {
+        let mut entries = Vec::new();
+        if let (Some(provider), Some(model)) = (runtime.provider, runtime.model) {
+            let fields = members(&[
+                ("provider", Some(json::spelt(provider))),
+                ("modelId", Some(json::spelt(model))),
+            ]);
+            entries.push(("model_change", fields));
+        }
+        if let Some(effort) = runtime.reasoning_effort {
+            let fields = members(&[("thinkingLevel", Some(json::spelt(effort)))]);
+            entries.push(("thinking_level_change", fields));
+        }
+        let mut writing = *writing;
+        for (entry_type, fields) in &entries {
+            writing.append(|tail| self.entry(&writing, tail, entry_type, fields).map(Some))?;
+            // What comes second follows the first, with an id of its own.
+            writing = Writing { id: None, expected: None, ..writing };
+        }
+        Ok(())
+    }
+
+    /// Labels leave the path, and stand behind it for the entries that they name.
+    fn copy_path(
+        &self,
+        writing: &Writing<'_>,
+        source: &Copied,
+        path: &[Entry],
+    ) -> Result<SessionKey> {
+        let mut copy = NewLog::begin(*writing, source)?;
+        let last = copy_entries(writing, source, path, &mut copy)?;
+        let mut last = last.map(str::to_owned);
+        for label in labels::labels(writing.tx, writing.session)? {
+            let is_target =
+                |entry: &Entry| entry.id == label.target_id && entry.entry_type != "label";
+            if path.iter().any(is_target) {
+                last = Some(copy_label(writing, &label, last.as_deref(), &mut copy)?);
+            }
+        }
+        copy.finish(last.as_deref())
+    }
+}
+
+/// The line of an entry under another, and its id.
+fn entry_under(
+    writing: &Writing<'_>,
+    tail: &Tail,
+    entry_type: &str,
+    fields: &str,
+    parent_id: Option<&str>,
+) -> Result<(String, String)> {
+    let fields = chain::object(fields, tail.depth_below(0))?;
+    refuse_base(&fields)?;
+    let id = match writing.id {
+        Some("") => return Err(Error::InvalidRecord("an entry needs an id".to_owned())),
+        Some(id) => id.to_owned(),
+        None => new_entry_id(writing.tx, writing.session)?,
+    };
+    writing.refuse_known(&id)?;
+    let draft = Draft::Fields { entry_type, id: &id, parent_id, fields: &fields };
+    Ok((writing.line(tail, &draft)?, id))
+}
+
+/// The own keys of a label, which is JSON.
+fn fields_of_label(target_id: &str, label: Option<String>) -> String {
+    members(&[("targetId", Some(json::spelt(target_id))), ("label", label)])
+}
+
+/// Copies the entries of a path but for its labels; returns the id of the last.
+fn copy_entries<'p>(
+    writing: &Writing<'_>,
+    source: &Copied,
+    path: &'p [Entry],
+    copy: &mut NewLog<'_>,
+) -> Result<Option<&'p str>> {
+    let Writing { tx, session, .. } = *writing;
+    let (meaning, spelling) = (source.info.format.meaning(), source.info.format.spelling());
+    let stands_for = stand_ins(path);
+    let mut last = None;
+    for entry in path.iter().filter(|entry| entry.entry_type != "label") {
+        let raw = log::line(tx, entry.line_key)?;
+        let kept = entries::first_kept_of(tx, session, &entry.id)?;
+        let kept = kept.as_ref().map(stored_text);
+        let kept = kept.as_deref().and_then(|kept| stands_for.get(kept).copied());
+        let record = meaning.parse(&raw);
+        let line = match source.is_old {
+            true => spelling.identified(&raw, &entry.id, last),
+            false if !names_parent(&record, last) || kept.is_some() => {
+                spelling.relinked(&raw, last, kept)
+            }
+            false => None,
+        };
+        copy.push(line.as_ref().map_or(&raw[..], String::as_bytes), record.at)?;
+        last = Some(&entry.id[..]);
+    }
+    Ok(last)
+}
+
+/// By the id of a label, the entry behind it: what keeps from the label on,
+/// keeps from there on when it is gone.
+fn stand_ins(path: &[Entry]) -> HashMap<&str, &str> {
+    let mut stands_for = HashMap::new();
+    let mut next: Option<&str> = None;
+    for entry in path.iter().rev() {
+        match (entry.entry_type.as_str(), next) {
+            ("label", Some(next)) => {
+                stands_for.insert(&entry.id[..], next);
+            }
+            _ => next = Some(&entry.id),
+        }
+    }
+    stands_for
+}
+
+/// Writes a label behind a copied path; returns the id of its entry.
+fn copy_label(
+    writing: &Writing<'_>,
+    label: &Label,
+    parent_id: Option<&str>,
+    copy: &mut NewLog<'_>,
+) -> Result<String> {
+    let id = new_entry_id(writing.tx, copy.session())?;
+    let fields = fields_of_label(&label.target_id, Some(label.exact_label.to_json()));
+    let draft = Draft::Fields { entry_type: "label", id: &id, parent_id, fields: &fields };
+    let at = label.labelled_at.as_ref().and_then(|at| Timestamp::parse(&stored_text(at)));
+    let line = spelt(copy.format(), &draft, at.unwrap_or(writing.at))?;
+    copy.push(line.as_bytes(), at)?;
+    Ok(id)
+}
+
+/// Refuses fields that the entry has of itself: said twice, the later would count.
+fn refuse_base(fields: &str) -> Result<()> {
+    let Ok((fields, _)) = json::scan(fields.as_bytes()) else { return Ok(()) };
+    let base = ["type", "id", "parentId", "timestamp"];
+    match fields.members().find_map(|(key, _)| base.into_iter().find(|name| key.is(name))) {
+        Some(name) => Err(Error::InvalidRecord(format!("{name} is no field of the entry's own"))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a line says itself that its entry has this parent.
+fn names_parent(record: &Record, parent_id: Option<&str>) -> bool {
+    match record.entry.as_ref().map(|entry| &entry.parent) {
+        Some(Parent::Id(own)) => Some(&own[..]) == parent_id,
+        Some(Parent::None) => parent_id.is_none(),
+        Some(Parent::Unsaid) | None => false,
+    }
+}
+
+/// Eight hex digits that no entry of the session has; after many tries, a whole UUID.
+fn new_entry_id(conn: &Connection, session: SessionKey) -> Result<String> {
+    for _ in 0..100 {
+        let id = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
+        if entries::entry_key(conn, session, &id)?.is_none() {
+            return Ok(id);
+        }
+    }
+    Ok(uuid::Uuid::new_v4().to_string())
+}
