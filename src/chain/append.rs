@@ -8,7 +8,7 @@ use crate::fold::{self, Fold, Shape};
 use crate::format::rules::OldVersions;
 use crate::model::{Draft, Format, SessionKey, Stored, Timestamp};
 use crate::store::file_time::FileTime;
-use crate::store::files::{self, FileRow, FileState};
+use crate::store::files::{self, FileRow, FileState, Source};
 use crate::store::heads::Head;
 use crate::store::{heads, log, sessions};
 
@@ -33,14 +33,7 @@ pub(super) fn append<T>(
     make: impl FnOnce(&Tail) -> Result<Option<(String, T)>>,
 ) -> Result<Option<T>> {
     let Writing { tx, session, at, .. } = *writing;
-    let Some((file, source)) = sessions::file_of(tx, session)? else {
-        return Err(match sessions::place(tx, session)? {
-            Some(_) => Error::Unsupported(
-                "a session of several files is written by its program; fork it, or give it a title",
-            ),
-            None => Error::SessionNotFound(session.0.to_string()),
-        });
-    };
+    let (file, source) = writable_log(tx, session)?;
     let head = heads::head(tx, session)?;
     if source.format.rules().old_versions == OldVersions::ReadOnly
         && source.format.meaning().is_linear(head.version.as_ref())
@@ -59,6 +52,19 @@ pub(super) fn append<T>(
     let (file, refold) = local_chain(tx, session, file, at)?;
     add_line(tx, session, source.format, file, &line, (!refold).then_some(head))?;
     Ok(Some(value))
+}
+
+/// The log that a session is written to.
+pub(super) fn writable_log(tx: &Connection, session: SessionKey) -> Result<(FileRow, Source)> {
+    if let Some(found) = sessions::file_of(tx, session)? {
+        return Ok(found);
+    }
+    Err(match sessions::place(tx, session)? {
+        Some(_) => Error::Unsupported(
+            "a session of several files is written by its program; fork it, or give it a title",
+        ),
+        None => Error::SessionNotFound(session.0.to_string()),
+    })
 }
 
 /// The line of a record, if the format has one for it.

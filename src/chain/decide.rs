@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::Writing;
+use super::append::writable_log;
 use crate::error::{Error, Result};
 use crate::fold::{self, Fold};
 use crate::model::{SessionKey, Timestamp};
@@ -27,8 +28,7 @@ pub(crate) fn decide(
 /// Moves the leaf of a session whose format has no record for that.
 pub(crate) fn move_leaf(writing: &Writing<'_>, leaf: Option<&str>) -> Result<()> {
     let Writing { tx, session, at, .. } = *writing;
-    let (file, source) = sessions::file_of(tx, session)?
-        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    let (file, source) = writable_log(tx, session)?;
     // Lines alone would be those of whatever the file is rewritten to.
     let checksum = log::checksum_without_end(tx, &file, file.line_count)?;
     let value = serde_json::json!([leaf, file.line_count, checksum]).to_string();
@@ -38,4 +38,12 @@ pub(crate) fn move_leaf(writing: &Writing<'_>, leaf: Option<&str>) -> Result<()>
         Some(fold) => fold.finish().map(|_| ()),
         None => fold::refold(tx, &file, source.format, session),
     }
+}
+
+/// Sets or clears the label of an entry in a format that has no record for that.
+pub(crate) fn label(writing: &Writing<'_>, entry_id: &str, label: Option<&str>) -> Result<()> {
+    let Writing { tx, session, at, .. } = *writing;
+    let value = serde_json::json!([entry_id, label]).to_string();
+    events::insert_event(tx, session, EventKind::Label, at, Some(&value))?;
+    fold::fold_labels(tx, session)
 }

@@ -21,7 +21,7 @@ mod json;
 pub(crate) use append::{Tail, spelt};
 pub(crate) use copy::{Copied, NewLog, copy_path, duplicate, fork, fork_branch, is_prompt};
 pub(crate) use create::{NewHeader, blank, create, require_free_id, require_id, require_names};
-pub(crate) use decide::{decide, move_leaf};
+pub(crate) use decide::{decide, label, move_leaf};
 pub(crate) use json::{GivenMessage, compact, object, strip};
 use rusqlite::Connection;
 

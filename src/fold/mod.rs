@@ -16,7 +16,7 @@ mod tree;
 
 use rusqlite::Connection;
 pub(crate) use settle::{
-    search_text, settle_events, settle_if_recovered, settle_mtime, settle_recovered,
+    fold_labels, search_text, settle_events, settle_if_recovered, settle_mtime, settle_recovered,
 };
 
 use crate::error::Result;
@@ -250,6 +250,9 @@ impl<'a> Fold<'a> {
         }
         self.settle_title()?;
         if self.before.is_none() {
+            if self.format.rules().labels == Labels::Event {
+                fold_labels(self.conn, self.session)?;
+            }
             events::apply(self.conn, self.session, &mut self.head)?;
         }
         self.head.search_text = search_text(self.conn, &self.head)?;

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::model::{Format, Header, SessionKey, Stored, Timestamp};
 use crate::store::events;
 use crate::store::heads::{self, Head};
+use crate::store::labels::{self, LabelRow};
 use crate::store::sessions;
 
 /// What queries look through: title and work dir, with a character between that neither holds.
@@ -98,4 +99,30 @@ pub(crate) fn settle_events(conn: &Connection, session: SessionKey) -> Result<()
     events::apply(conn, session, &mut head)?;
     head.search_text = search_text(conn, &head)?;
     heads::update_head(conn, session, &head, None)
+}
+
+/// Sets the labels that are events, in order.
+pub(crate) fn fold_labels(conn: &Connection, session: SessionKey) -> Result<()> {
+    for (event_id, at, value) in events::labels(conn, session)? {
+        let Ok((target_id, label)) = serde_json::from_str::<(String, Option<String>)>(&value)
+        else {
+            continue;
+        };
+        let at = Stored::Text(at.to_string());
+        match label {
+            Some(label) => {
+                let row = LabelRow {
+                    target_id: &target_id,
+                    label: &Stored::Text(label),
+                    labelled_at: Some(&at),
+                    position: event_id,
+                    keeps_position: false,
+                    line_key: None,
+                };
+                labels::set_label(conn, session, &row)?;
+            }
+            None => labels::delete_label(conn, session, &target_id)?,
+        }
+    }
+    Ok(())
 }

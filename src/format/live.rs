@@ -9,6 +9,7 @@ use rusqlite::Connection;
 
 use crate::chain::{self, Copied, GivenMessage, Tail, Writing, strip};
 use crate::error::{Error, Result};
+use crate::format::rules::{Labels, Leaf};
 use crate::format::{json, stored_text};
 use crate::model::{Draft, DraftRuntime, Entry, SessionKey, Stored};
 use crate::store::events::EventKind;
@@ -77,20 +78,23 @@ pub(crate) trait Live: Sync {
         Ok((writing.line(tail, &draft)?, id))
     }
 
-    /// Makes an entry the leaf; an empty id names none.
+    /// Makes an entry the leaf. In a record, an empty id names none.
     fn branch(&self, writing: &Writing<'_>, entry_id: &str) -> Result<()> {
-        if entry_id.is_empty() {
+        if entry_id.is_empty() && writing.format()?.rules().leaf == Leaf::Record {
             return self.move_leaf(writing, None);
         }
-        writing.append_line(|tail| {
-            writing.require(entry_id)?;
-            Ok((writing.line(tail, &Draft::Leaf(Some(entry_id)))?, ()))
-        })
+        writing.require(entry_id)?;
+        self.move_leaf(writing, Some(entry_id))
     }
 
     /// Moves the leaf to what is an entry or once was to be one, or off every branch.
     fn move_leaf(&self, writing: &Writing<'_>, leaf: Option<&str>) -> Result<()> {
-        writing.append_line(|tail| Ok((writing.line(tail, &Draft::Leaf(leaf))?, ())))
+        match writing.format()?.rules().leaf {
+            Leaf::Record => {
+                writing.append_line(|tail| Ok((writing.line(tail, &Draft::Leaf(leaf))?, ())))
+            }
+            Leaf::Event => chain::move_leaf(writing, leaf),
+        }
     }
 
     /// Whether going to an entry means that what it says is to be said anew.
@@ -107,6 +111,10 @@ pub(crate) trait Live: Sync {
         label: Option<&str>,
     ) -> Result<(String, bool)> {
         let label = label.map(strip).filter(|label| !label.is_empty());
+        if writing.format()?.rules().labels == Labels::Event {
+            chain::label(writing, entry_id, label)?;
+            return Ok((writing.new_id(), writing.is_known(entry_id)?));
+        }
         writing.append_line(|tail| {
             let id = writing.new_id();
             let draft = Draft::Label { id: &id, target_id: entry_id, label };

@@ -83,7 +83,14 @@ pub(crate) trait Meaning: Sync {
     }
 
     /// What a message's role means.
-    fn role(&self, role: Option<&str>) -> Role;
+    fn role(&self, role: Option<&str>) -> Role {
+        match role {
+            Some("user") => Role::Prompt,
+            Some("assistant" | "tool") => Role::Counted,
+            Some("system") => Role::System,
+            _ => Role::Other,
+        }
+    }
 
     /// The steps of a path, root first, that the restored conversation consists
     /// of. `kept` says of each compaction that replaces something what it keeps.
@@ -123,11 +130,25 @@ pub(crate) trait Meaning: Sync {
     fn full_text(&self, line: &[u8]) -> String;
 
     /// What a tree shows of the entry in this line.
-    fn shown(&self, line: &[u8]) -> Shown;
+    fn shown(&self, line: &[u8]) -> Shown {
+        Shown { text: self.preview(line), ..Shown::default() }
+    }
 
     /// Who speaks in a message, and what it says.
     fn parts(&self, message: &str) -> (String, Vec<Part>);
 
     /// A conversation as Markdown, as the program exports it where it does.
-    fn markdown(&self, transcript: &Transcript<'_>) -> String;
+    fn markdown(&self, transcript: &Transcript<'_>) -> String {
+        let mut text = "# Session\n".to_owned();
+        for message in transcript.messages {
+            let (role, parts) = self.parts(message);
+            let texts = parts.into_iter().filter_map(|part| match part {
+                Part::Text(text) => Some(text),
+                _ => None,
+            });
+            let body = texts.collect::<Vec<_>>().join("\n\n");
+            text.push_str(&format!("\n## {role}\n\n{body}\n"));
+        }
+        text
+    }
 }

@@ -23,6 +23,8 @@ pub(crate) mod projection;
 pub(crate) mod rules;
 mod spelling;
 pub(crate) mod time;
+#[cfg(test)]
+mod toy;
 
 use std::time::SystemTime;
 
@@ -59,6 +61,9 @@ impl Projection for Chains {}
 
 impl Live for Chains {}
 
+#[cfg(test)]
+impl Extras for Chains {}
+
 /// Lists the formats. A root is asked for each of them in this order.
 macro_rules! registry {
     ($($(#[doc = $doc:literal])+ $(#[cfg($cfg:meta)])? $format:ident = $folder:ident,)+) => {
@@ -89,6 +94,9 @@ registry! {
     Pi = pi,
     /// Kward, versions 1 and 2.
     Kward = kward,
+    /// What a format costs at least.
+    #[cfg(test)]
+    Toy = toy,
 }
 
 /// The format of what is made here, unless another is asked for.

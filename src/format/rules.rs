@@ -21,6 +21,26 @@ pub(crate) struct Rules {
     pub(crate) depth: usize,
 }
 
+impl Rules {
+    /// The rules of a program with one log a session, whose entries all have
+    /// ids, and which has no record for a moved leaf or a label. Each format
+    /// says where it differs.
+    pub(crate) const PLAIN: Self = Self {
+        sessions: Sessions::File,
+        counts: Counts::Branch,
+        activity: Activity::Last,
+        settings: Settings::Session,
+        leaf: Leaf::Event,
+        chain_ids: ChainIds::Given,
+        labels: Labels::Event,
+        compactions: Compactions::Chained,
+        header: HeaderPlace::Anywhere,
+        old_versions: OldVersions::Written,
+        system_prompt: SystemPrompt::Message,
+        depth: 100,
+    };
+}
+
 /// What a session is at its root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sessions {
@@ -75,13 +95,15 @@ pub(crate) enum ChainIds {
     Numbered,
 }
 
-/// The place of a label that is set again among the session's labels.
+/// What sets a label, and the place of one that is set again among the session's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Labels {
-    /// Where it was set last.
+    /// A record; where it was set last.
     Last,
-    /// Where it was set first.
+    /// A record; where it was set first.
     First,
+    /// Nothing in the log: it is an event. Where it was set last.
+    Event,
 }
 
 /// What several compactions on one path do.

@@ -39,32 +39,8 @@ pub(crate) fn parse(text: &str) -> Option<Parsed> {
     let minute = two_digits(&mut rest)?;
     expect(&mut rest, b":")?;
     let second = two_digits(&mut rest)?;
-    let mut nanos = 0;
-    if take(&mut rest, b".") {
-        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        if digits == 0 {
-            return None;
-        }
-        for place in 0..9 {
-            let digit = rest[..digits].get(place).map_or(0, |byte| byte - b'0');
-            nanos = nanos * 10 + i128::from(digit);
-        }
-        rest = &rest[digits..];
-    }
-    let mut offset = 0;
-    if !take(&mut rest, b"Zz") && !rest.is_empty() {
-        let sign = match rest.first()? {
-            b'+' => 1,
-            b'-' => -1,
-            _ => return None,
-        };
-        rest = &rest[1..];
-        offset = two_digits(&mut rest)? * 3600;
-        if take(&mut rest, b":") || !rest.is_empty() {
-            offset += two_digits(&mut rest)? * 60;
-        }
-        offset *= sign;
-    }
+    let nanos = fraction(&mut rest)?;
+    let offset = zone(&mut rest)?;
     let in_range = (1..=12).contains(&month)
         && (1..=31).contains(&day)
         && (hour < 24 || hour == 24 && minute == 0 && second == 0)
@@ -82,6 +58,42 @@ pub(crate) fn parse(text: &str) -> Option<Parsed> {
     let nanos = seconds * NANOS + nanos;
     let clamped = nanos.clamp(i128::from(i64::MIN), i128::from(i64::MAX));
     Some(Parsed { at: Timestamp(clamped as i64), clamped: clamped != nanos })
+}
+
+/// Nanoseconds of a fraction, if there is one; what is finer is cut off.
+fn fraction(rest: &mut &[u8]) -> Option<i128> {
+    let mut nanos = 0;
+    if !take(rest, b".") {
+        return Some(nanos);
+    }
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if digits == 0 {
+        return None;
+    }
+    for place in 0..9 {
+        let digit = rest[..digits].get(place).map_or(0, |byte| byte - b'0');
+        nanos = nanos * 10 + i128::from(digit);
+    }
+    *rest = &rest[digits..];
+    Some(nanos)
+}
+
+/// Seconds of a zone; without one it is UTC.
+fn zone(rest: &mut &[u8]) -> Option<i128> {
+    if take(rest, b"Zz") || rest.is_empty() {
+        return Some(0);
+    }
+    let sign = match rest.first()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    *rest = &rest[1..];
+    let mut offset = two_digits(rest)? * 3600;
+    if take(rest, b":") || !rest.is_empty() {
+        offset += two_digits(rest)? * 60;
+    }
+    Some(offset * sign)
 }
 
 /// Days from the epoch to the first of a month, in the Gregorian calendar.

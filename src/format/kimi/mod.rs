@@ -18,37 +18,22 @@ pub(crate) mod state;
 pub(crate) mod stored;
 pub(crate) mod subagents;
 pub(crate) mod text;
+pub(crate) mod titles;
 pub(crate) mod wire;
 
 use layout::Part as FilePart;
 
 use super::meaning::{Meaning, Part, Shown, Transcript};
-use super::rules::{
-    Activity, ChainIds, Compactions, Counts, HeaderPlace, Labels, Leaf, OldVersions, Rules,
-    Sessions, Settings, SystemPrompt,
-};
+use super::rules::{Rules, Sessions};
 use super::{Layout, Program, Spelling};
-use crate::model::{ProblemKind, Record, Role, Stored, Timestamp};
+use crate::model::{ProblemKind, Record, Stored, Timestamp};
 
 /// Kimi.
 pub(super) struct Kimi;
 
 pub(super) static PROGRAM: Program = Program {
     name: "kimi",
-    rules: Rules {
-        sessions: Sessions::Folder,
-        counts: Counts::Branch,
-        activity: Activity::Last,
-        settings: Settings::Session,
-        leaf: Leaf::Event,
-        chain_ids: ChainIds::Given,
-        labels: Labels::Last,
-        compactions: Compactions::Chained,
-        header: HeaderPlace::Anywhere,
-        old_versions: OldVersions::Written,
-        system_prompt: SystemPrompt::Record,
-        depth: usize::MAX,
-    },
+    rules: Rules { sessions: Sessions::Folder, depth: usize::MAX, ..Rules::PLAIN },
     layout: &Kimi,
     meaning: &Kimi,
     spelling: &Kimi,
@@ -105,15 +90,6 @@ impl Meaning for Kimi {
         match layout::part(path) {
             FilePart::Wire | FilePart::SubagentWire(_) => wire::parse(line).problems,
             _ => context::parse(line).problems,
-        }
-    }
-
-    fn role(&self, role: Option<&str>) -> Role {
-        match role {
-            Some("user") => Role::Prompt,
-            Some("assistant" | "tool") => Role::Counted,
-            Some("system") => Role::System,
-            _ => Role::Other,
         }
     }
 

@@ -23,10 +23,7 @@ mod write;
 pub(crate) use text::stored_text;
 
 use super::meaning::{Kept, Meaning, Part, Shown, Transcript};
-use super::rules::{
-    Activity, ChainIds, Compactions, Counts, HeaderPlace, Labels, Leaf, OldVersions, Rules,
-    Sessions, Settings, SystemPrompt,
-};
+use super::rules::{Labels, Leaf, Rules, SystemPrompt};
 use super::{Chains, Program, Spelling};
 use crate::model::{Draft, Record, Role, Step, Stored, Timestamp};
 
@@ -36,18 +33,11 @@ pub(super) struct Kward;
 pub(super) static PROGRAM: Program = Program {
     name: "kward",
     rules: Rules {
-        sessions: Sessions::File,
-        counts: Counts::Branch,
-        activity: Activity::Last,
-        settings: Settings::Session,
         leaf: Leaf::Record,
-        chain_ids: ChainIds::Given,
         labels: Labels::Last,
-        compactions: Compactions::Chained,
-        header: HeaderPlace::Anywhere,
-        old_versions: OldVersions::Written,
         system_prompt: SystemPrompt::Record,
         depth: parse::MAX_DEPTH,
+        ..Rules::PLAIN
     },
     layout: &Kward,
     meaning: &Kward,

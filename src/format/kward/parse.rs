@@ -137,29 +137,15 @@ fn read_record(value: Raw<'_>, record: &mut Record) {
             let target = fields.target_id.filter(|target| target.kind() != Kind::Null);
             record.change = Some(Change::Leaf(target.map(text)));
         }
-        "label" => {
-            let label = text::strip(&optional_text(fields.label)).to_owned();
-            let target_id = optional_text(fields.target_id);
-            if !target_id.is_empty() {
-                record.change = Some(Change::Label {
-                    target_id,
-                    label: Some(label).filter(|label| !label.is_empty()).map(Stored::Text),
-                    labelled_at: stored(fields.timestamp),
-                });
-            }
-        }
+        "label" => record.change = label(&fields),
         "session_info" => {
             record.change =
                 Some(Change::Info { name: stored(fields.name), runtime: runtime(value) });
         }
         "system_prompt" => {
-            record.change = Some(Change::SystemPrompt {
-                hash: fields
-                    .hash
-                    .filter(|hash| !text(*hash).is_empty())
-                    .and_then(|hash| stored(Some(hash))),
-                reason: fields.reason.map(text),
-            });
+            let hash = fields.hash.filter(|hash| !text(*hash).is_empty());
+            let hash = hash.and_then(|hash| stored(Some(hash)));
+            record.change = Some(Change::SystemPrompt { hash, reason: fields.reason.map(text) });
         }
         "tool_execution_end" => {
             if fields.result.is_some_and(|result| result.kind() != Kind::Object) {
@@ -181,6 +167,16 @@ fn read_record(value: Raw<'_>, record: &mut Record) {
             record.problems.push((ProblemKind::UnknownType, detail));
         }
     }
+}
+
+fn label(fields: &Fields<'_>) -> Option<Change> {
+    let label = text::strip(&optional_text(fields.label)).to_owned();
+    let target_id = optional_text(fields.target_id);
+    (!target_id.is_empty()).then(|| Change::Label {
+        target_id,
+        label: Some(label).filter(|label| !label.is_empty()).map(Stored::Text),
+        labelled_at: stored(fields.timestamp),
+    })
 }
 
 fn header(value: Raw<'_>, created_at: Option<crate::model::Timestamp>) -> HeaderRecord {

@@ -45,14 +45,7 @@ pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> Option<S
         Draft::Name(name) => {
             Line::new("session_info").text("timestamp", &stamp).or_null("name", *name)
         }
-        Draft::Runtime { name, runtime } => {
-            let line = Line::new("session_info").text("timestamp", &stamp);
-            let line = match name {
-                Some(name) => line.json("name", name),
-                None => line,
-            };
-            line.runtime(runtime)
-        }
+        Draft::Runtime { name, runtime } => runtime_line(&stamp, *name, runtime),
         Draft::Memory { memories, last_retrieval } => Line::new("memory_state")
             .text("timestamp", &stamp)
             .json("sessionMemories", memories)
@@ -69,6 +62,15 @@ pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> Option<S
     line.0.extend_from_slice(b"}\n");
     // Everything that was written is UTF-8.
     String::from_utf8(line.0).ok()
+}
+
+fn runtime_line(stamp: &str, name: Option<&str>, runtime: &DraftRuntime<'_>) -> Line {
+    let line = Line::new("session_info").text("timestamp", stamp);
+    let line = match name {
+        Some(name) => line.json("name", name),
+        None => line,
+    };
+    line.runtime(runtime)
 }
 
 /// The line of an entry with its id and parent said, all else as it is.

@@ -51,12 +51,11 @@ pub(in crate::format) fn messages(
     let content = replacement.and_then(|replacement| replacement.get("content"));
     let clean = |value: Raw<'_>| json::clean_doubles(value, instead);
     let member = |key: &str| value.get(key).map(|value| format!("\"{key}\":{}", clean(value)));
-    let timestamp = || {
-        let millis = value.get("timestamp").and_then(date::millis);
-        format!("\"timestamp\":{}", millis.map_or("null".to_owned(), |millis| millis.to_string()))
-    };
-    let object = |members: Vec<Option<String>>| {
-        format!("{{{}}}", members.into_iter().flatten().collect::<Vec<_>>().join(","))
+    let object = |role: &str, members: Vec<Option<String>>| {
+        let role = format!("\"role\":\"{role}\"");
+        let members = members.into_iter().flatten();
+        let members: Vec<_> = [role].into_iter().chain(members).chain([timestamp(value)]).collect();
+        format!("{{{}}}", members.join(","))
     };
     match string(value.get("type")).as_deref() {
         Some("message") => {
@@ -68,34 +67,28 @@ pub(in crate::format) fn messages(
         Some("custom_message") => {
             let own = value.get("content").filter(|content| content.kind() != Kind::Null);
             let content = content.or(own).map_or("[]".to_owned(), clean);
-            vec![object(vec![
-                Some("\"role\":\"custom\"".to_owned()),
-                member("customType"),
-                Some(format!("\"content\":{content}")),
-                member("display"),
-                member("details"),
-                Some(timestamp()),
-            ])]
+            let content = Some(format!("\"content\":{content}"));
+            let members = vec![member("customType"), content, member("display"), member("details")];
+            vec![object("custom", members)]
         }
-        Some("branch_summary") => vec![object(vec![
-            Some("\"role\":\"branchSummary\"".to_owned()),
-            member("summary"),
-            member("fromId"),
-            Some(timestamp()),
-        ])],
+        Some("branch_summary") => {
+            vec![object("branchSummary", vec![member("summary"), member("fromId")])]
+        }
         Some("compaction") => {
             let system =
                 value.get("systemMessage").filter(|system| !super::text::is_falsy(*system));
-            let summary = object(vec![
-                Some("\"role\":\"compactionSummary\"".to_owned()),
-                member("summary"),
-                member("tokensBefore"),
-                Some(timestamp()),
-            ]);
+            let summary =
+                object("compactionSummary", vec![member("summary"), member("tokensBefore")]);
             system.map(clean).into_iter().chain([summary]).collect()
         }
         _ => Vec::new(),
     }
+}
+
+/// The time of an entry as a message has it, in milliseconds.
+fn timestamp(value: Raw<'_>) -> String {
+    let millis = value.get("timestamp").and_then(date::millis);
+    format!("\"timestamp\":{}", millis.map_or("null".to_owned(), |millis| millis.to_string()))
 }
 
 /// A message whose content is there, and is what an edit says. A hook's message

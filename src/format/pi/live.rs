@@ -56,16 +56,6 @@ impl Live for Pi {
         entry_under(writing, tail, "branch_summary", &fields, new.parent_id)
     }
 
-    fn branch(&self, writing: &Writing<'_>, entry_id: &str) -> Result<()> {
-        writing.require(entry_id)?;
-        self.move_leaf(writing, Some(entry_id))
-    }
-
-    /// pi has no record for that, so it is an event.
-    fn move_leaf(&self, writing: &Writing<'_>, leaf: Option<&str>) -> Result<()> {
-        chain::move_leaf(writing, leaf)
-    }
-
     fn is_to_be_edited(&self, entry: &Entry) -> bool {
         chain::is_prompt(entry) || entry.entry_type == "custom_message"
     }

@@ -23,8 +23,7 @@ mod write;
 
 use super::meaning::{Kept, Meaning, Part, Shown, Transcript};
 use super::rules::{
-    Activity, ChainIds, Compactions, Counts, HeaderPlace, Labels, Leaf, OldVersions, Rules,
-    Sessions, Settings, SystemPrompt,
+    Activity, ChainIds, Compactions, Counts, HeaderPlace, Labels, OldVersions, Rules, Settings,
 };
 use super::{Chains, Program, Spelling};
 use crate::model::{Draft, Record, Role, Step, Stored, Timestamp};
@@ -35,18 +34,16 @@ pub(super) struct Pi;
 pub(super) static PROGRAM: Program = Program {
     name: "pi",
     rules: Rules {
-        sessions: Sessions::File,
         counts: Counts::File,
         activity: Activity::Latest,
         settings: Settings::Branch,
-        leaf: Leaf::Event,
         chain_ids: ChainIds::Numbered,
         labels: Labels::First,
         compactions: Compactions::Last,
         header: HeaderPlace::First,
         old_versions: OldVersions::ReadOnly,
-        system_prompt: SystemPrompt::Message,
         depth: 2_000,
+        ..Rules::PLAIN
     },
     layout: &Pi,
     meaning: &Pi,

@@ -18,26 +18,10 @@ use crate::chain::{Writing, strip};
 use crate::error::{Error, Result};
 use crate::format::live::Live;
 use crate::model::{SessionKey, Stored, Timestamp};
-use crate::store::events::{self, EventKind};
 use crate::store::files::Source;
 use crate::store::sessions;
 
 impl Live for Kimi {
-    /// Kimi's files have no place for labels, so they are events.
-    fn label(
-        &self,
-        writing: &Writing<'_>,
-        entry_id: &str,
-        label: Option<&str>,
-    ) -> Result<(String, bool)> {
-        let Writing { tx, session, at, .. } = *writing;
-        let label = label.map(strip).filter(|label| !label.is_empty());
-        let value = serde_json::json!([entry_id, label]).to_string();
-        events::insert_event(tx, session, EventKind::Label, at, Some(&value))?;
-        stored::fold_labels(tx, session)?;
-        Ok((writing.new_id(), writing.is_known(entry_id)?))
-    }
-
     /// The name is the title, cut to 200 code points as Kimi does.
     fn rename(&self, writing: &Writing<'_>, name: Option<&str>) -> Result<()> {
         let title = name.map(strip).filter(|name| !name.is_empty());

@@ -22,7 +22,7 @@ pub(crate) use state::load_state;
 pub(crate) use units::Unit;
 
 use crate::error::Result;
-use crate::fold::search_text;
+use crate::fold::{fold_labels, search_text};
 use crate::format::kimi::layout::{self, Part};
 use crate::format::kimi::registry::Registry;
 use crate::format::kimi::wire::instant;
@@ -30,7 +30,6 @@ use crate::model::{Header, ProblemKind, SessionKey, Stored, Timestamp};
 use crate::store::file_time;
 use crate::store::files::{FileKind, FileRow};
 use crate::store::heads::{self, Head};
-use crate::store::labels::{self, LabelRow};
 use crate::store::problems::{self, NewProblem};
 use crate::store::sessions;
 use crate::store::{events, log, projections};
@@ -70,32 +69,6 @@ fn refold(conn: &Connection, registry: &Registry, session: SessionKey, unit: &Un
     events::apply(conn, session, &mut head)?;
     head.search_text = search_text(conn, &head)?;
     heads::update_head(conn, session, &head, None)
-}
-
-/// Labels have no place in Kimi's files; they are events.
-pub(crate) fn fold_labels(conn: &Connection, session: SessionKey) -> Result<()> {
-    for (event_id, at, value) in events::labels(conn, session)? {
-        let Ok((target_id, label)) = serde_json::from_str::<(String, Option<String>)>(&value)
-        else {
-            continue;
-        };
-        let at = Stored::Text(at.to_string());
-        match label {
-            Some(label) => {
-                let row = LabelRow {
-                    target_id: &target_id,
-                    label: &Stored::Text(label),
-                    labelled_at: Some(&at),
-                    position: event_id,
-                    keeps_position: false,
-                    line_key: None,
-                };
-                labels::set_label(conn, session, &row)?;
-            }
-            None => labels::delete_label(conn, session, &target_id)?,
-        }
-    }
-    Ok(())
 }
 
 /// A fold of one session.

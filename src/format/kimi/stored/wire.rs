@@ -3,7 +3,8 @@
 use super::{Fold, tables};
 use crate::error::Result;
 use crate::format::kimi::layout::Part;
-use crate::format::kimi::wire::{self, TitleSearch, Titles, WireLine};
+use crate::format::kimi::titles::{TitleSearch, Titles};
+use crate::format::kimi::wire::{self, WireLine};
 use crate::store::files::FileRow;
 use crate::store::log;
 
