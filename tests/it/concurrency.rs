@@ -136,7 +136,7 @@ fn threads_share_a_store() {
 fn a_writer_that_waits_too_long_is_told_that_the_database_is_busy() {
     let test = TestStore::of_fixture("kward/small");
     let store = StoreOptions::new()
-        .busy_timeout(std::time::Duration::from_millis(50))
+        .busy_timeout(std::time::Duration::from_millis(250))
         .durability(Durability::Normal)
         .open(test.store.path())
         .unwrap();
