@@ -12,7 +12,7 @@ use super::{Writing, decide, strip};
 use crate::context;
 use crate::error::{Error, Result};
 use crate::fold;
-use crate::format::rules::ChainIds;
+use crate::format::rules::{ChainIds, Labels};
 use crate::format::stored_text;
 use crate::model::{
     Change, Draft, DraftRuntime, Entry, Format, Header, NewEntry, Parent, ProblemKind, SessionInfo,
@@ -27,7 +27,9 @@ pub(crate) fn duplicate(writing: &Writing<'_>) -> Result<SessionKey> {
     let source = Copied::read(writing)?;
     let mut copy = NewLog::begin(*writing, &source)?;
     log::each_line(writing.tx, &source.file, |_, raw| copy.take(&source, raw))?;
-    copy.finish(source.info.leaf.as_deref())
+    let copied = copy.finish(source.info.leaf.as_deref())?;
+    copy_decided_labels(writing, source.info.format, copied, |_| true)?;
+    Ok(copied)
 }
 
 /// A session of the path to an entry. Of a user's prompt, the path ends before
@@ -84,7 +86,29 @@ pub(crate) fn copy_path(
             copy.push(&raw, at)?;
         }
     }
-    copy.finish(path.last().map(|entry| entry.id.as_str()))
+    let copied = copy.finish(path.last().map(|entry| entry.id.as_str()))?;
+    copy_decided_labels(writing, format, copied, |id| ids.contains(id))?;
+    Ok(copied)
+}
+
+/// Sets labels that are events on a copy, too, with the time that they were set at.
+fn copy_decided_labels(
+    writing: &Writing<'_>,
+    format: Format,
+    session: SessionKey,
+    is_kept: impl Fn(&str) -> bool,
+) -> Result<()> {
+    if format.rules().labels != Labels::Event {
+        return Ok(());
+    }
+    for label in labels::labels(writing.tx, writing.session)? {
+        if is_kept(&label.target_id) {
+            let at = label.labelled_at.as_ref().and_then(|at| Timestamp::parse(&stored_text(at)));
+            let on_copy = Writing { session, at: at.unwrap_or(writing.at), ..*writing };
+            decide::label(&on_copy, &label.target_id, Some(&label.label))?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether an entry is what a user asked.

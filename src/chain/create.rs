@@ -143,7 +143,7 @@ fn make_folders(tx: &Connection, source_id: i64, path: &[u8], at: Timestamp) -> 
 }
 
 /// The row of a file that is written here.
-pub(crate) fn blank(
+pub(super) fn blank(
     source_id: i64,
     path: Vec<u8>,
     kind: FileKind,

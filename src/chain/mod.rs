@@ -9,6 +9,7 @@
 //! - `append`: one line more, behind the last of a session that is there.
 //! - `create`: a new log, with its header.
 //! - `copy`: a new log of another's lines: clones and forks.
+//! - `files`: whole files, of sessions that are several.
 //! - `decide`: what a format has no record for, and is an event.
 //! - `json`: what callers hand over, made fit for a line.
 
@@ -16,12 +17,14 @@ mod append;
 mod copy;
 mod create;
 mod decide;
+mod files;
 mod json;
 
 pub(crate) use append::{Tail, spelt};
 pub(crate) use copy::{Copied, NewLog, copy_path, duplicate, fork, fork_branch, is_prompt};
-pub(crate) use create::{NewHeader, blank, create, require_free_id, require_id, require_names};
+pub(crate) use create::{NewHeader, create, require_free_id, require_id, require_names};
 pub(crate) use decide::{decide, label, move_leaf};
+pub(crate) use files::FileWriter;
 pub(crate) use json::{GivenMessage, compact, object, strip};
 use rusqlite::Connection;
 

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use crate::chain::{self, Copied, GivenMessage, Tail, Writing, strip};
 use crate::error::{Error, Result};
 use crate::format::rules::{Labels, Leaf};
-use crate::format::{json, stored_text};
+use crate::format::stored_text;
 use crate::model::{Draft, DraftRuntime, Entry, SessionKey, Stored};
 use crate::store::events::EventKind;
 use crate::store::files::{self, FileState, Source};
@@ -219,11 +219,4 @@ pub(crate) trait Live: Sync {
     fn undo_to_turn(&self, _writing: &Writing<'_>, _turn: u32) -> Result<(SessionKey, String)> {
         Err(Error::Unsupported("sessions of this format have no turns"))
     }
-}
-
-/// A JSON object from its members, each a key and a JSON value.
-pub(crate) fn members(members: &[(&str, Option<String>)]) -> String {
-    let given = members.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
-    let members = given.map(|(key, value)| format!("{}:{value}", json::spelt(key)));
-    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
 }

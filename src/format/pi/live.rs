@@ -9,7 +9,7 @@ use super::Pi;
 use super::text::written_name;
 use crate::chain::{self, Copied, NewLog, Tail, Writing, spelt};
 use crate::error::{Error, Result};
-use crate::format::live::{BranchSummary, Live, members};
+use crate::format::live::{BranchSummary, Live};
 use crate::format::{json, stored_text};
 use crate::model::{Draft, DraftRuntime, Entry, Label, Parent, Record, SessionKey, Timestamp};
 use crate::store::{entries, labels, log};
@@ -242,4 +242,11 @@ fn new_entry_id(conn: &Connection, session: SessionKey) -> Result<String> {
         }
     }
     Ok(uuid::Uuid::new_v4().to_string())
+}
+
+/// A JSON object from its members, each a key and a JSON value.
+fn members(members: &[(&str, Option<String>)]) -> String {
+    let given = members.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+    let members = given.map(|(key, value)| format!("{}:{value}", json::spelt(key)));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
 }

@@ -1,15 +1,16 @@
 //! A format for tests: what one costs at least.
 //!
 //! A session is a file `<id>.toy`, in which each line is an entry:
-//! `{"id":"2","parent":"1","text":"…"}`. Nothing else is said, so leaves and
-//! labels are events, and the header is made from the file's name.
+//! `{"id":"2","parent":"1","text":"…"}`. What is made here begins with a header,
+//! `{"session":"<id>"}`; without one, the file's name tells. Nothing else is
+//! said, so leaves and labels are events.
 
 mod tests;
 
 use super::json::{self, Raw};
 use super::rules::Rules;
 use super::{Chains, Layout, Meaning, Part, Program, Spelling};
-use crate::model::{Draft, HeaderRecord, NewEntry, Parent, ProblemKind, Record, Timestamp};
+use crate::model::{Change, Draft, HeaderRecord, NewEntry, Parent, ProblemKind, Record, Timestamp};
 
 struct Toy;
 
@@ -52,6 +53,11 @@ impl Meaning for Toy {
             return record;
         };
         let text = |key| value.get(key).and_then(Raw::string).map(std::borrow::Cow::into_owned);
+        if let Some(session_id) = text("session") {
+            let header = HeaderRecord { session_id: Some(session_id), ..HeaderRecord::default() };
+            record.change = Some(Change::Header(Box::new(header)));
+            return record;
+        }
         record.entry = Some(NewEntry {
             id: text("id"),
             parent: text("parent").map_or(Parent::None, Parent::Id),
@@ -91,6 +97,9 @@ impl Meaning for Toy {
 
 impl Spelling for Toy {
     fn serialise(&self, draft: &Draft<'_>, _at: Timestamp) -> Option<String> {
+        if let Draft::Header { session_id, .. } = draft {
+            return Some(format!("{{\"session\":{}}}\n", json::spelt(session_id)));
+        }
         let Draft::Entry { id, parent_id, message, .. } = draft else { return None };
         let parent = parent_id.map_or("null".to_owned(), json::spelt);
         let text = json::spelt(&self.preview(message.as_bytes()));

@@ -67,3 +67,26 @@ fn it_is_appended_to_labelled_and_branched_with_what_its_files_do_not_say_as_eve
     let added = "\n{\"id\":\"5\",\"parent\":\"4\",\"text\":\"five\"}\n";
     assert_eq!(exported(&store, &dir.path().join("out")), format!("{FILE}{added}"));
 }
+
+#[test]
+fn what_is_copied_of_it_takes_along_what_its_files_do_not_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, key) = imported(dir.path());
+    let session = store.live(key).unwrap().at(Timestamp(1));
+    session.append_label_change("2", Some("here")).unwrap();
+    session.append_label_change("4", Some("there")).unwrap();
+    session.branch("2").unwrap();
+
+    let copy = session.with_id("copy").duplicate().unwrap().key();
+    let (fork, text) = session.with_id("fork").fork("4").unwrap();
+
+    assert_eq!(branch(&store, copy), ["1", "2"]);
+    assert_eq!(store.labels(copy).unwrap(), store.labels(key).unwrap());
+    // The path to a prompt ends before it.
+    assert_eq!((branch(&store, fork.key()), text.as_str()), (vec!["1".to_owned()], "four"));
+    assert_eq!(store.labels(fork.key()).unwrap(), []);
+    let label = session.at(Timestamp(2)).fork_branch().unwrap().key();
+    let labels = store.labels(label).unwrap();
+    assert_eq!(labels.iter().map(|label| &label.label[..]).collect::<Vec<_>>(), ["here"]);
+    assert!(store.check().unwrap().is_empty());
+}

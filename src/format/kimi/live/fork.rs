@@ -2,9 +2,8 @@
 
 use rusqlite::Connection;
 
-use super::files::Writer;
 use super::seconds;
-use crate::chain::{self, Writing, is_prompt};
+use crate::chain::{self, FileWriter, Writing, is_prompt};
 use crate::error::{Error, Result};
 use crate::format::kimi::fork::{CutContext, CutWire, begins_turn, sent, videos};
 use crate::format::kimi::layout::{self, Part};
@@ -62,7 +61,7 @@ pub(super) fn fork(writing: &Writing<'_>, place: &Place, cut: &Cut) -> Result<Se
     };
     let id = id.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
     let folder = new_folder(tx, place, &id)?;
-    let mut writer = Writer::new(tx, &place.source, at);
+    let mut writer = FileWriter::new(tx, &place.source, at);
     let inside = |name: &str| [&folder[..], b"/", name.as_bytes()].concat();
     if !cut.is_empty {
         let named = fork_wire(tx, place, cut, &mut writer, inside("wire.jsonl"))?;
@@ -124,7 +123,7 @@ fn fork_wire(
     tx: &Connection,
     place: &Place,
     cut: &Cut,
-    writer: &mut Writer<'_>,
+    writer: &mut FileWriter<'_>,
     path: Vec<u8>,
 ) -> Result<Vec<String>> {
     let mut wire = writer.log(path)?;
@@ -155,7 +154,7 @@ fn fork_context(
     tx: &Connection,
     place: &Place,
     cut: &Cut,
-    writer: &mut Writer<'_>,
+    writer: &mut FileWriter<'_>,
     path: Vec<u8>,
 ) -> Result<()> {
     let mut context = writer.log(path)?;

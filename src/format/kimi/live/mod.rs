@@ -5,7 +5,6 @@
 //! it was imported. A fork is a new folder with the files that Kimi itself
 //! would have written.
 
-mod files;
 mod fork;
 
 use fork::Cut;
@@ -14,7 +13,7 @@ use rusqlite::Connection;
 use super::Kimi;
 use super::state::State;
 use super::stored::{self, Place};
-use crate::chain::{Writing, strip};
+use crate::chain::{FileWriter, Writing, strip};
 use crate::error::{Error, Result};
 use crate::format::live::Live;
 use crate::model::{SessionKey, Stored, Timestamp};
@@ -123,7 +122,7 @@ fn change(writing: &Writing<'_>, change: impl FnOnce(&mut State)) -> Result<()> 
     }
     let mut state = stored::load_state(tx, &place.unit)?.state;
     change(&mut state);
-    let mut writer = files::Writer::new(tx, &place.source, at);
+    let mut writer = FileWriter::new(tx, &place.source, at);
     let path = [&place.folder()[..], b"/state.json"].concat();
     writer.document(path, state.write().as_bytes())?;
     writer.finish()

@@ -1,9 +1,10 @@
-//! Files that are written here, below an imported root.
+//! Whole files that are written here, below an imported root: those of a session
+//! that is several files.
 
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
-use crate::chain::blank;
+use super::create::blank;
 use crate::error::{Error, Result};
 use crate::format::projection::Touched;
 use crate::model::Timestamp;
@@ -11,25 +12,25 @@ use crate::store::files::{self, FileKind, FileRow, FileState, Source};
 use crate::store::log::{self, CHUNK_SIZE};
 
 /// Writes files of one root, and lets the sessions that they belong to follow.
-pub(super) struct Writer<'a> {
+pub(crate) struct FileWriter<'a> {
     tx: &'a Connection,
     source: &'a Source,
     at: Timestamp,
     touched: Touched,
 }
 
-impl<'a> Writer<'a> {
-    pub(super) fn new(tx: &'a Connection, source: &'a Source, at: Timestamp) -> Self {
+impl<'a> FileWriter<'a> {
+    pub(crate) fn new(tx: &'a Connection, source: &'a Source, at: Timestamp) -> Self {
         Self { tx, source, at, touched: Touched::default() }
     }
 
     /// Writes a document in the place of what was there.
-    pub(super) fn document(&mut self, path: Vec<u8>, content: &[u8]) -> Result<()> {
+    pub(crate) fn document(&mut self, path: Vec<u8>, content: &[u8]) -> Result<()> {
         self.begin_document(path, |each| content.chunks(CHUNK_SIZE).try_for_each(each))
     }
 
     /// Copies a document, piece by piece.
-    pub(super) fn copy(&mut self, path: Vec<u8>, file: &FileRow) -> Result<()> {
+    pub(crate) fn copy(&mut self, path: Vec<u8>, file: &FileRow) -> Result<()> {
         let tx = self.tx;
         self.begin_document(path, |each| log::each_chunk(tx, file, |_, raw| each(raw)))
     }
@@ -51,18 +52,18 @@ impl<'a> Writer<'a> {
     }
 
     /// Begins a log; it is complete with [`end`](Self::end).
-    pub(super) fn log(&mut self, path: Vec<u8>) -> Result<FileRow> {
+    pub(crate) fn log(&mut self, path: Vec<u8>) -> Result<FileRow> {
         self.begin(path, FileKind::Log)
     }
 
-    pub(super) fn line(&self, file: &mut FileRow, line: &[u8]) -> Result<()> {
+    pub(crate) fn line(&self, file: &mut FileRow, line: &[u8]) -> Result<()> {
         log::insert_line(self.tx, log::key(file.file_id, file.line_count), line)?;
         file.line_count += 1;
         file.size += line.len() as u64;
         Ok(())
     }
 
-    pub(super) fn end(&mut self, file: &FileRow) -> Result<()> {
+    pub(crate) fn end(&mut self, file: &FileRow) -> Result<()> {
         self.touched.add(self.source.format, file);
         files::update_file(self.tx, file)
     }
@@ -105,7 +106,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Brings the sessions up to date.
-    pub(super) fn finish(mut self) -> Result<()> {
+    pub(crate) fn finish(mut self) -> Result<()> {
         self.touched.settle(self.tx, self.source.source_id).map(drop)
     }
 }
