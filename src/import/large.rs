@@ -12,6 +12,7 @@ use super::content::Chunk;
 use super::once::{session_for, supersede};
 use super::plan::{Large, Left};
 use super::read::{End, Item};
+use super::union::Before;
 use super::write::Writer;
 use super::{Inbox, Progress};
 use crate::error::Result;
@@ -178,7 +179,7 @@ impl Writer<'_> {
         if let Some(session) = session_for(tx, file, session, format)? {
             fold::refold(tx, file, format, session)?;
         }
-        self.written(tx, large.counted(), &complete, end)?;
+        self.written(tx, large.counted(), &complete, end, Before::Other)?;
         Ok(true)
     }
 

@@ -30,6 +30,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod unchanged;
+mod union;
 pub(crate) mod walk;
 mod write;
 

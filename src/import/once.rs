@@ -7,6 +7,7 @@ use super::chain::Chain;
 use super::content::Chunk;
 use super::plan::Once;
 use super::read::{End, Item};
+use super::union::Before;
 use super::write::Writer;
 use crate::error::Result;
 use crate::fold::{self, Fold, Shape};
@@ -80,7 +81,7 @@ impl Writer<'_> {
         next: Next<'_>,
     ) -> Result<()> {
         let format = self.job.root.format;
-        let (mut chain, is_torn) = Chain::behind(tx, base)?;
+        let (mut chain, torn) = Chain::behind(tx, base)?;
         let file = FileRow { mtime: start.mtime, ..base.clone() };
         let mut session = sessions::session_of_file(tx, base.file_id)?;
         if session.is_none()
@@ -90,7 +91,7 @@ impl Writer<'_> {
             session = Some(sessions::insert_session(tx, base, format)?);
         }
         let mut fold = match session {
-            Some(session) if !is_torn => {
+            Some(session) if torn.is_empty() => {
                 Fold::resume(tx, &file, format, session, heads::head(tx, session)?)?
             }
             _ => None,
@@ -107,7 +108,8 @@ impl Writer<'_> {
         if let (Shape::Linear, Some(session)) = (shape, session) {
             fold::refold(tx, complete.file(), format, session)?;
         }
-        self.written(tx, once.counted(), &complete, &end)
+        let before = Before::Shorter { line_count: base.line_count, torn: &torn };
+        self.written(tx, once.counted(), &complete, &end, before)
     }
 
     /// A new file, or a new generation of one.
@@ -134,7 +136,7 @@ impl Writer<'_> {
         if let (Some(Shape::Linear), Some(session)) = (shape, session) {
             fold::refold(tx, complete.file(), format, session)?;
         }
-        self.written(tx, once.counted(), &complete, &end)
+        self.written(tx, once.counted(), &complete, &end, Before::Other)
     }
 
     fn take_pieces(

@@ -9,6 +9,7 @@ use super::once::Piece;
 use super::plan::Counted;
 use super::read::{End, Item};
 use super::tally::Tally;
+use super::union::{self, Before};
 use super::{Inbox, Job, Outcome, Progress, renamed};
 use crate::error::Result;
 use crate::fold;
@@ -37,7 +38,6 @@ pub(super) fn write(
         saw_all: false,
         folded: HashSet::new(),
         may_be_renamed: Vec::new(),
-        may_diverge: false,
         newest: files::newest_id(&conn)?,
     };
     let mut waiting = inbox.next();
@@ -94,8 +94,6 @@ pub(super) struct Writer<'a> {
     folded: HashSet<SessionKey>,
     /// New files that may have had another name before.
     may_be_renamed: Vec<i64>,
-    /// Whether a file that also went on here may have gone another way at its root.
-    may_diverge: bool,
     /// The last file that there was when this began: of later ones, another import knows.
     pub(super) newest: i64,
 }
@@ -228,9 +226,6 @@ impl Writer<'_> {
         } else {
             fold::settle_recovered(tx, source_id)?;
         }
-        if std::mem::take(&mut self.may_diverge) {
-            problems::record_diverged(tx, source_id)?;
-        }
         Ok(())
     }
 
@@ -241,6 +236,7 @@ impl Writer<'_> {
         counted: Counted,
         complete: &Complete,
         end: &End,
+        before: Before<'_>,
     ) -> Result<()> {
         let (file, format) = (complete.file(), self.job.root.format);
         seen::file(tx, file.file_id)?;
@@ -248,8 +244,7 @@ impl Writer<'_> {
         if counted == Counted::New && format.layout().renamed_from(&file.path).is_some() {
             self.may_be_renamed.push(file.file_id);
         }
-        self.may_diverge |=
-            files::file(tx, file.source_id, &file.path, FileState::Local)?.is_some();
+        union::join(tx, format, file, before, &mut self.packer, &mut self.touched)?;
         self.tally.file(counted, end);
         Ok(())
     }
@@ -280,7 +275,6 @@ impl Writer<'_> {
         }
         if gone || changed {
             fold::settle_recovered(&tx, source_id)?;
-            problems::record_diverged(&tx, source_id)?;
         }
         self.tally.outcome.report.missing = seen::count_missing(&tx, source_id)?;
         seen::end(&tx)?;

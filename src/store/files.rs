@@ -550,7 +550,16 @@ pub(crate) fn superseded(conn: &Connection, limit: usize) -> Result<Vec<(i64, u6
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Lets a chain that begins with lines of another begin with the same lines of a third.
+pub(crate) fn update_base(conn: &Connection, file_id: i64, base_id: i64) -> Result<()> {
+    conn.prepare_cached("UPDATE files SET base_id = ?2 WHERE file_id = ?1")?
+        .execute((file_id, base_id))?;
+    Ok(())
+}
+
+/// Removes a chain, and what was said of it.
 pub(crate) fn delete_file(conn: &Connection, file_id: i64) -> Result<()> {
+    conn.prepare_cached("DELETE FROM problems WHERE file_id = ?1")?.execute([file_id])?;
     conn.prepare_cached("DELETE FROM files WHERE file_id = ?1")?.execute([file_id])?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
+use super::files::FileRow;
 use super::readable;
 use crate::error::Result;
 use crate::model::{Format, Problem, ProblemKind, SessionKey};
@@ -74,37 +75,30 @@ pub(crate) fn insert_orphans(conn: &Connection, session: SessionKey) -> Result<(
     Ok(())
 }
 
-/// Records each session of a source that went on both at its root and here.
-pub(crate) fn record_diverged(conn: &Connection, source_id: i64) -> Result<()> {
-    conn.prepare_cached("DELETE FROM problems WHERE source_id = ?1 AND kind = 'diverged'")?
-        .execute([source_id])?;
+/// Notes that bytes were changed in place at the root of a file that went on here.
+pub(crate) fn insert_diverged(conn: &Connection, local: &FileRow) -> Result<()> {
+    delete_diverged(conn, local)?;
+    insert_problem(
+        conn,
+        &NewProblem {
+            source_id: local.source_id,
+            file_id: Some(local.file_id),
+            session: None,
+            path: &local.path,
+            line: None,
+            kind: ProblemKind::Diverged,
+            detail: "it was changed in place at its root since it went on here; both are kept",
+        },
+    )
+}
+
+/// Takes back that a file was changed in place at its root.
+pub(crate) fn delete_diverged(conn: &Connection, local: &FileRow) -> Result<()> {
     conn.prepare_cached(
-        "INSERT INTO problems (source_id, file_id, path, kind, detail)
-         SELECT local.source_id, local.file_id, local.path, 'diverged',
-                'it went on at its root since it went on here; both are kept'
-         FROM files AS local
-         LEFT JOIN files AS base ON base.file_id = local.base_id
-         WHERE local.source_id = ?1
-           AND local.state = 'local'
-           -- What began here may have begun at the root, too.
-           AND (base.file_id IS NULL AND local.kind <> 'folder' AND EXISTS (
-                   SELECT 1
-                   FROM files AS other
-                   WHERE other.source_id = local.source_id
-                     AND other.path = local.path
-                     AND other.state = 'current'
-                     AND other.missing_at IS NULL
-                     AND (other.size, other.mtime) <> (local.size, local.mtime))
-                OR base.state = 'superseded'
-                OR base.missing_at IS NULL AND EXISTS (
-                   SELECT 1
-                   FROM lines
-                   WHERE line_key BETWEEN (base.file_id << 32) + local.base_count
-                                      AND (base.file_id << 32) + 0xFFFFFFFF
-                     -- Only whole lines are packed.
-                     AND (enc <> 0 OR substr(raw, -1) = x'0A')))",
+        "DELETE FROM problems
+         WHERE source_id = ?1 AND path = ?2 AND session_key IS NULL AND kind = 'diverged'",
     )?
-    .execute([source_id])?;
+    .execute((local.source_id, &local.path))?;
     Ok(())
 }
 
@@ -262,7 +256,8 @@ pub(crate) struct LooseCursor {
     pub(crate) problem_id: i64,
 }
 
-/// Removes what was recorded of a path that belongs to no session.
+/// Removes what was recorded of a path that belongs to no session, but not that
+/// it was changed in place: that is true until both sides agree.
 pub(crate) fn delete_path_problems(
     conn: &Connection,
     source_id: i64,
@@ -270,7 +265,11 @@ pub(crate) fn delete_path_problems(
 ) -> Result<usize> {
     Ok(conn
         .prepare_cached(
-            "DELETE FROM problems WHERE source_id = ?1 AND path = ?2 AND session_key IS NULL",
+            "DELETE FROM problems
+             WHERE source_id = ?1
+               AND path = ?2
+               AND session_key IS NULL
+               AND kind <> 'diverged'",
         )?
         .execute((source_id, path))?)
 }

@@ -17,4 +17,5 @@ mod recorder;
 mod replaced;
 mod support;
 mod traces;
+mod union;
 mod watching;
