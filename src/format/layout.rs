@@ -35,6 +35,12 @@ pub(crate) trait Layout: Sync {
         None
     }
 
+    /// The path of the session that a file is of: its own, or that of the folder
+    /// that all files of the session lie in.
+    fn unit<'p>(&self, path: &'p [u8]) -> &'p [u8] {
+        path
+    }
+
     /// The document that two lead to which both come from a third; `None` where
     /// nothing is known of such a file but its bytes.
     fn union(&self, _path: &[u8], _versions: &Versions<'_>) -> Option<Vec<u8>> {

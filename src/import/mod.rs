@@ -20,6 +20,7 @@ mod chain;
 mod content;
 mod file;
 mod large;
+mod moved;
 mod once;
 mod plan;
 mod read;
@@ -127,6 +128,8 @@ pub struct ImportReport {
     pub grown: u64,
     /// Different from before; the earlier content is kept.
     pub rewritten: u64,
+    /// At another path than before; what was known of them stays.
+    pub moved: u64,
     /// As before.
     pub unchanged: u64,
     /// No longer at the root, and kept here.

@@ -118,7 +118,8 @@ impl Join<'_> {
         let whole = self.their(last)?;
         // Of a line that a copy of ours breaks off in, ours may lack the broken form.
         let is_held = whole == torn
-            || whole == *terminated(torn) && self.our_own()?.contains(&digest(&whole));
+            || whole == *terminated(torn)
+                && self.our_lines(self.ours.base_count)?.contains(&digest(&whole));
         Ok(if is_held { line_count } else { last })
     }
 
@@ -136,7 +137,7 @@ impl Join<'_> {
                 first += 1;
             }
         }
-        let held = self.our_own()?;
+        let held = self.our_lines(common)?;
         for position in first..count {
             let line = self.their(position)?;
             if !line.trim_ascii().is_empty() && held.contains(&digest(&terminated(&line))) {
@@ -211,10 +212,10 @@ impl Join<'_> {
         files::delete_file(tx, ours.file_id)
     }
 
-    /// Digests of the lines that stand in our chain alone.
-    fn our_own(&self) -> Result<HashSet<[u8; 32]>> {
-        let own = self.ours.base_count..self.ours.line_count;
-        own.map(|position| Ok(digest(&self.our(position)?))).collect()
+    /// Digests of our lines from one on.
+    fn our_lines(&self, first: u32) -> Result<HashSet<[u8; 32]>> {
+        let lines = first..self.ours.line_count;
+        lines.map(|position| Ok(digest(&self.our(position)?))).collect()
     }
 
     fn our(&self, position: u32) -> Result<Vec<u8>> {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use rusqlite::Connection;
 
 use super::chain::Complete;
+use super::moved::Moves;
 use super::once::Piece;
 use super::plan::Counted;
 use super::read::{End, Item};
@@ -249,6 +250,24 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Lets files that were moved be those that they were.
+    fn take_moved(&mut self, tx: &Connection) -> Result<()> {
+        let moves = Moves {
+            tx,
+            source_id: self.source_id(),
+            format: self.job.root.format,
+            packer: &mut self.packer,
+            touched: &mut self.touched,
+        };
+        let adopted = moves.settle()?;
+        let newest = self.newest;
+        let report = &mut self.tally.outcome.report;
+        report.moved += adopted.len() as u64;
+        let new = adopted.iter().filter(|file_id| newest < **file_id).count();
+        report.new = report.new.saturating_sub(new as u64);
+        Ok(())
+    }
+
     /// Marks what is gone, and settles what depends on several files.
     fn finish(&mut self, conn: &Connection) -> Result<()> {
         let source_id = self.source_id();
@@ -267,6 +286,9 @@ impl Writer<'_> {
             }
         }
         let gone = seen::mark_missing(&tx, source_id, self.newest, now)?;
+        if gone || 0 < self.tally.outcome.report.new {
+            self.take_moved(&tx)?;
+        }
         if self.job.root.format.has_folders() {
             for file in files::missing_since(&tx, source_id, now)? {
                 self.touched.add(self.job.root.format, &file);

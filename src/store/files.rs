@@ -361,6 +361,51 @@ pub(crate) fn move_file(conn: &Connection, file_id: i64, path: &[u8]) -> Result<
     Ok(())
 }
 
+/// Every chain of a path, the earliest first.
+pub(crate) fn rows(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<FileRow>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+                mtime_beyond
+         FROM files
+         WHERE source_id = ?1 AND path = ?2
+         ORDER BY generation",
+    )?;
+    let rows = stmt.query_map((source_id, path), file_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Every chain below a folder, whose path ends with `/`; by path, the earliest first.
+pub(crate) fn rows_below(conn: &Connection, source_id: i64, folder: &[u8]) -> Result<Vec<FileRow>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+                mtime_beyond
+         FROM files
+         WHERE source_id = :source_id AND path > :folder AND path < :behind
+         ORDER BY path, generation",
+    )?;
+    // '0' follows '/'.
+    let behind = [folder.strip_suffix(b"/").unwrap_or(folder), b"0"].concat();
+    let range = named_params! { ":source_id": source_id, ":folder": folder, ":behind": behind };
+    let rows = stmt.query_map(range, file_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Files that are no longer at their root, by path.
+pub(crate) fn missing(conn: &Connection, source_id: i64) -> Result<Vec<FileRow>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+                mtime_beyond
+         FROM files
+         WHERE source_id = ?1 AND state = 'current' AND missing_at IS NOT NULL
+         ORDER BY path",
+    )?;
+    let rows = stmt.query_map([source_id], file_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Files that an import at this time no longer found.
 pub(crate) fn missing_since(
     conn: &Connection,

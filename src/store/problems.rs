@@ -274,6 +274,17 @@ pub(crate) fn delete_path_problems(
         .execute((source_id, path))?)
 }
 
+/// Lets what was recorded of a path that belongs to no session be said of another.
+pub(crate) fn move_path(conn: &Connection, source_id: i64, from: &[u8], to: &[u8]) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE problems
+         SET path = :to
+         WHERE source_id = :source_id AND path = :from AND session_key IS NULL",
+    )?
+    .execute(named_params! { ":source_id": source_id, ":from": from, ":to": to })?;
+    Ok(())
+}
+
 /// Whether just this is recorded of a path that belongs to no session.
 pub(crate) fn is_recorded(
     conn: &Connection,

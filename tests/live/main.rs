@@ -11,6 +11,7 @@ mod folding;
 mod keeping;
 mod kimi;
 mod lineage;
+mod moved;
 mod navigation;
 mod pi;
 mod recorder;

@@ -68,6 +68,10 @@ impl Layout for Kimi {
         layout::renamed_from(path)
     }
 
+    fn unit<'p>(&self, path: &'p [u8]) -> &'p [u8] {
+        layout::unit(path)
+    }
+
     fn union(&self, path: &[u8], versions: &Versions<'_>) -> Option<Vec<u8>> {
         match layout::part(path) {
             FilePart::State => union::states(versions),

@@ -64,6 +64,7 @@ fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
             "new": report.new,
             "grown": report.grown,
             "rewritten": report.rewritten,
+            "moved": report.moved,
             "unchanged": report.unchanged,
             "missing": report.missing,
             "sessions": report.sessions,
@@ -80,6 +81,7 @@ fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
         ("new", report.new),
         ("grown", report.grown),
         ("rewritten", report.rewritten),
+        ("moved", report.moved),
         ("unchanged", report.unchanged),
         ("no longer there, kept", report.missing),
     ] {

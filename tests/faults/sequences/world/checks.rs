@@ -81,7 +81,16 @@ impl World {
                         after.escape_ascii()
                     ));
                 }
+                let base = before.iter().filter(|byte| **byte == b'\n').count();
+                self.roots[root].bases.entry(path.clone()).or_insert(base);
                 self.roots[root].local.insert(path, after);
+            }
+            Change::States => {
+                for ((root, path), bytes) in found {
+                    if path.ends_with("/state.json") && self.roots[*root].local.contains_key(path) {
+                        self.roots[*root].local.insert(path.clone(), bytes.clone());
+                    }
+                }
             }
             Change::State(root) => {
                 let before = self.current();
@@ -113,6 +122,7 @@ impl World {
                     for path in [Some(path), merged].into_iter().flatten() {
                         self.roots[root].imported.remove(&path);
                         self.roots[root].local.remove(&path);
+                        self.roots[root].bases.remove(&path);
                         self.touched.remove(&(root, path));
                     }
                 }
