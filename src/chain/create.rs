@@ -168,5 +168,6 @@ pub(crate) fn blank(
         missing_at: None,
         base_id: None,
         base_count: 0,
+        lost: 0,
     }
 }

@@ -20,6 +20,7 @@ mod chain;
 mod content;
 mod file;
 mod large;
+mod losses;
 mod moved;
 mod once;
 mod plan;
@@ -40,6 +41,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use budget::Budget;
+pub use losses::{LossCause, LostLines};
 use read::Item;
 use rusqlite::Connection;
 
@@ -134,6 +136,8 @@ pub struct ImportReport {
     pub unchanged: u64,
     /// No longer at the root, and kept here.
     pub missing: u64,
+    /// Logs of which lines are no longer at the root since the last import, and are kept here.
+    pub lost: Vec<LostLines>,
     /// Sessions that were added or changed.
     pub sessions: u64,
     /// Lines read.

@@ -17,7 +17,8 @@ use rusqlite::Connection;
 use super::chain::torn_line;
 use super::union::{self, Before};
 use crate::error::{Error, Result};
-use crate::fold::{self, Touched};
+use crate::fold;
+use crate::format::projection::Touched;
 use crate::model::Format;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::packing::Packer;
@@ -203,7 +204,7 @@ impl Moves<'_> {
         };
         files::update_file(tx, &moved)?;
         if old.sha256 != new.sha256 {
-            let before = Before::Shorter { line_count: old.line_count, torn: &torn };
+            let before = Before::Shorter { file: old, torn: &torn };
             union::join(tx, self.format, &moved, before, self.packer, self.touched)?;
         }
         self.touched.add(self.format, old);
@@ -270,7 +271,7 @@ impl Moves<'_> {
         match there {
             Some(theirs) if file.state == FileState::Local => {
                 let (packer, touched) = (&mut *self.packer, &mut *self.touched);
-                union::join(tx, self.format, &theirs, Before::Other, packer, touched)
+                union::join(tx, self.format, &theirs, Before::Other(None), packer, touched)
             }
             _ => Ok(()),
         }

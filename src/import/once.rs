@@ -7,7 +7,7 @@ use super::chain::Chain;
 use super::content::Chunk;
 use super::plan::Once;
 use super::read::{End, Item};
-use super::union::Before;
+use super::union::{self, Before};
 use super::write::Writer;
 use crate::error::Result;
 use crate::fold::{self, Fold, Shape};
@@ -108,7 +108,7 @@ impl Writer<'_> {
         if let (Shape::Linear, Some(session)) = (shape, session) {
             fold::refold(tx, complete.file(), format, session)?;
         }
-        let before = Before::Shorter { line_count: base.line_count, torn: &torn };
+        let before = Before::Shorter { file: base, torn: &torn };
         self.written(tx, once.counted(), &complete, &end, before)
     }
 
@@ -136,7 +136,7 @@ impl Writer<'_> {
         if let (Some(Shape::Linear), Some(session)) = (shape, session) {
             fold::refold(tx, complete.file(), format, session)?;
         }
-        self.written(tx, once.counted(), &complete, &end, Before::Other)
+        self.written(tx, once.counted(), &complete, &end, Before::Other(once.base()))
     }
 
     fn take_pieces(
@@ -168,7 +168,7 @@ impl Writer<'_> {
         let session = supersede(tx, base)?;
         file.file_id = files::insert_file(tx, &file)?;
         file.generation = files::file_by_id(tx, file.file_id)?.generation;
-        let session = session_for(tx, &file, session, self.job.root.format)?;
+        let session = session_for(tx, &file, base.zip(session), self.job.root.format)?;
         Ok((file, session))
     }
 }
@@ -184,14 +184,14 @@ pub(super) fn supersede(tx: &Connection, base: Option<&FileRow>) -> Result<Optio
 pub(super) fn session_for(
     tx: &Connection,
     file: &FileRow,
-    earlier: Option<SessionKey>,
+    earlier: Option<(&FileRow, SessionKey)>,
     format: Format,
 ) -> Result<Option<SessionKey>> {
     if format.has_folders() {
         return Ok(None);
     }
     match (file.kind, earlier) {
-        (FileKind::Log, Some(session)) => {
+        (FileKind::Log, Some((_, session))) => {
             projections::delete_projection(tx, session)?;
             sessions::update_session_file(tx, session, file.file_id)?;
             Ok(Some(session))
@@ -200,7 +200,12 @@ pub(super) fn session_for(
             Ok(None)
         }
         (FileKind::Log, None) => Ok(Some(sessions::insert_session(tx, file, format)?)),
-        (_, Some(session)) => {
+        // Nothing of the session is in the link; it stays what it was.
+        (FileKind::Link, Some((earlier, session))) => {
+            union::keep(tx, earlier, session)?;
+            Ok(None)
+        }
+        (_, Some((_, session))) => {
             sessions::delete_session(tx, session)?;
             Ok(None)
         }

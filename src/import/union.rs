@@ -19,9 +19,11 @@ use std::collections::HashSet;
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
+use super::chain::torn_line;
 use crate::error::Result;
-use crate::fold::{self, Fold, Shape, Touched};
+use crate::fold::{self, Fold, Shape};
 use crate::format::Versions;
+use crate::format::projection::Touched;
 use crate::model::{Format, SessionKey};
 use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileKind, FileRow, FileState};
@@ -32,9 +34,19 @@ use crate::store::{heads, log, problems, sessions};
 #[derive(Clone, Copy)]
 pub(super) enum Before<'a> {
     /// Shorter by the tail that was read now. Its last line is given where it had no terminator.
-    Shorter { line_count: u32, torn: &'a [u8] },
+    Shorter { file: &'a FileRow, torn: &'a [u8] },
     /// Something else, or nothing that is known.
-    Other,
+    Other(Option<&'a FileRow>),
+}
+
+impl Before<'_> {
+    /// The row that stood for it.
+    pub(super) fn file(&self) -> Option<&FileRow> {
+        match self {
+            Self::Shorter { file, .. } => Some(file),
+            Self::Other(file) => *file,
+        }
+    }
 }
 
 /// Lets what was read of a file join what went on here, if anything did.
@@ -82,10 +94,10 @@ impl Join<'_> {
                 self.theirs.line_count
             }
             // Nothing was there to go on from.
-            Before::Shorter { line_count, torn } if 0 < line_count => {
-                self.behind(line_count, torn)?
+            Before::Shorter { file, torn } if 0 < file.line_count => {
+                self.behind(file.line_count, torn)?
             }
-            Before::Shorter { .. } | Before::Other => match self.first_new(common)? {
+            Before::Shorter { .. } | Before::Other(_) => match self.first_new(common)? {
                 Some(first) => {
                     problems::delete_diverged(self.tx, &self.ours)?;
                     first
@@ -282,6 +294,36 @@ fn end_document(tx: &Connection, ours: &FileRow) -> Result<()> {
     problems::delete_diverged(tx, ours)?;
     log::delete_content(tx, ours.file_id)?;
     files::delete_file(tx, ours.file_id)
+}
+
+/// Lets a session go on here from an earlier generation of its log, of which
+/// nothing is at the root any more.
+pub(super) fn keep(tx: &Connection, earlier: &FileRow, session: SessionKey) -> Result<()> {
+    let torn = torn_line(tx, earlier)?;
+    let base_count = earlier.line_count - u32::from(!torn.is_empty());
+    let mut ours = FileRow {
+        state: FileState::Local,
+        size: 0,
+        line_count: base_count,
+        sha256: None,
+        missing_at: None,
+        base_id: Some(earlier.file_id),
+        base_count,
+        ..earlier.clone()
+    };
+    ours.file_id = files::insert_file(tx, &ours)?;
+    if !torn.is_empty() {
+        let line = terminated(&torn);
+        log::insert_line(tx, log::key(ours.file_id, base_count), &line)?;
+        ours.size += line.len() as u64;
+        ours.line_count += 1;
+        files::update_progress(tx, &ours)?;
+    }
+    sessions::update_session_file(tx, session, ours.file_id)?;
+    match torn.is_empty() {
+        true => Ok(()),
+        false => fold::refold(tx, &ours, files::source_by_id(tx, ours.source_id)?.format, session),
+    }
 }
 
 /// Longest document that is looked into.

@@ -69,6 +69,8 @@ pub(crate) struct FileRow {
     pub(crate) base_id: Option<i64>,
     /// How many lines of that chain it begins with.
     pub(crate) base_count: u32,
+    /// Of an earlier generation: lines that the next one no longer had.
+    pub(crate) lost: u32,
 }
 
 /// The source that was imported from a root.
@@ -133,7 +135,7 @@ pub(crate) fn file(
 pub(crate) const FILE: &str = "
     SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
            line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
-           mtime_beyond
+           mtime_beyond, lost
     FROM files
     WHERE source_id = :source_id
       AND path = :path
@@ -206,7 +208,7 @@ pub(crate) fn file_by_id(conn: &Connection, file_id: i64) -> Result<FileRow> {
     conn.prepare_cached(
         "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
                 line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
-                mtime_beyond
+                mtime_beyond, lost
          FROM files
          WHERE file_id = ?1",
     )?
@@ -233,7 +235,7 @@ pub(crate) fn imported_after(
 pub(crate) const FILES_AFTER: &str = "
     SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
            line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
-           mtime_beyond
+           mtime_beyond, lost
     FROM files
     WHERE source_id = :source_id
       AND path > :after
@@ -253,7 +255,7 @@ pub(crate) fn newest_after(
     let mut stmt = conn.prepare_cached(
         "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
                 line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
-                mtime_beyond
+                mtime_beyond, lost
          FROM files
          WHERE source_id = :source_id
            AND path > :after
@@ -297,7 +299,7 @@ pub(crate) fn newest_between(
 pub(crate) const NEWEST_BETWEEN: &str = "
     SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
            line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
-           mtime_beyond
+           mtime_beyond, lost
     FROM files
     WHERE source_id = :source_id
       AND path > :above
@@ -337,7 +339,7 @@ pub(crate) fn superseded_by_digest(
         .prepare_cached(
             "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
                     line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
-                    mtime_beyond
+                    mtime_beyond, lost
              FROM files
              WHERE source_id = ?1 AND path = ?2 AND state = 'superseded' AND sha256 = ?3
              ORDER BY generation DESC
@@ -366,7 +368,7 @@ pub(crate) fn rows(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec
     let mut stmt = conn.prepare_cached(
         "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
                 line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
-                mtime_beyond
+                mtime_beyond, lost
          FROM files
          WHERE source_id = ?1 AND path = ?2
          ORDER BY generation",
@@ -380,7 +382,7 @@ pub(crate) fn rows_below(conn: &Connection, source_id: i64, folder: &[u8]) -> Re
     let mut stmt = conn.prepare_cached(
         "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
                 line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
-                mtime_beyond
+                mtime_beyond, lost
          FROM files
          WHERE source_id = :source_id AND path > :folder AND path < :behind
          ORDER BY path, generation",
@@ -392,12 +394,30 @@ pub(crate) fn rows_below(conn: &Connection, source_id: i64, folder: &[u8]) -> Re
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Earlier generations of a path of which lines were lost: row, generation and number of lines.
+pub(crate) fn with_losses(
+    conn: &Connection,
+    source_id: i64,
+    path: &[u8],
+) -> Result<Vec<(i64, i64, u32)>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, generation, lost
+         FROM files
+         WHERE source_id = ?1 AND path = ?2 AND state = 'superseded' AND lost > 0
+         ORDER BY generation",
+    )?;
+    let rows = stmt.query_map((source_id, path), |row| {
+        Ok((row.get("file_id")?, row.get("generation")?, row.get("lost")?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Files that are no longer at their root, by path.
 pub(crate) fn missing(conn: &Connection, source_id: i64) -> Result<Vec<FileRow>> {
     let mut stmt = conn.prepare_cached(
         "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
                 line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
-                mtime_beyond
+                mtime_beyond, lost
          FROM files
          WHERE source_id = ?1 AND state = 'current' AND missing_at IS NOT NULL
          ORDER BY path",
@@ -415,7 +435,7 @@ pub(crate) fn missing_since(
     let mut stmt = conn.prepare_cached(
         "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
                 line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
-                mtime_beyond
+                mtime_beyond, lost
          FROM files
          WHERE source_id = ?1 AND state = 'current' AND missing_at = ?2",
     )?;
@@ -484,12 +504,13 @@ pub(crate) fn restore_file(conn: &Connection, file: &FileRow) -> Result<()> {
     conn.prepare_cached(
         "INSERT INTO files (file_id, source_id, path, generation, kind, state, mode, mtime,
                             mtime_beyond, inode, size, line_count, sha256, link_target, read_at,
-                            missing_at, base_id, base_count)
+                            missing_at, base_id, base_count, lost)
          VALUES (:file_id, :source_id, :path, :generation, :kind, :state, :mode, :mtime,
                  :mtime_beyond, :inode, :size, :line_count, :sha256, :link_target, :read_at,
-                 :missing_at, :base_id, :base_count)",
+                 :missing_at, :base_id, :base_count, :lost)",
     )?
     .execute(named_params! {
+        ":lost": file.lost,
         ":file_id": file.file_id,
         ":source_id": file.source_id,
         ":path": file.path,
@@ -553,6 +574,13 @@ pub(crate) fn update_file(conn: &Connection, file: &FileRow) -> Result<()> {
     Ok(())
 }
 
+/// Notes how many lines of an earlier generation the next one no longer has.
+pub(crate) fn update_lost(conn: &Connection, file_id: i64, lost: u32) -> Result<()> {
+    conn.prepare_cached("UPDATE files SET lost = ?2 WHERE file_id = ?1")?
+        .execute((file_id, lost))?;
+    Ok(())
+}
+
 /// Lets a generation be current, or no longer.
 pub(crate) fn update_state(conn: &Connection, file_id: i64, state: FileState) -> Result<()> {
     conn.prepare_cached("UPDATE files SET state = ?2 WHERE file_id = ?1")?
@@ -589,7 +617,8 @@ pub(crate) fn superseded(conn: &Connection, limit: usize) -> Result<Vec<(i64, u6
          ORDER BY file_id
          LIMIT ?1",
     )?;
-    let rows = stmt.query_map([limit as i64], |row| {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = stmt.query_map([limit], |row| {
         Ok((row.get("file_id")?, row.get::<_, i64>("size")?.unsigned_abs()))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -636,5 +665,6 @@ pub(crate) fn file_from_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
         missing_at: row.get("missing_at")?,
         base_id: row.get("base_id")?,
         base_count: row.get("base_count")?,
+        lost: row.get("lost")?,
     })
 }

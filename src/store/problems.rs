@@ -1,5 +1,7 @@
 //! What could not be understood.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::files::FileRow;
@@ -44,12 +46,6 @@ pub(crate) fn delete_problems(
 ) -> Result<()> {
     conn.prepare_cached("DELETE FROM problems WHERE session_key = ?1 AND kind = ?2")?
         .execute((session, kind))?;
-    Ok(())
-}
-
-/// Removes what was said of one generation of a file.
-pub(crate) fn delete_file_problems(conn: &Connection, file_id: i64) -> Result<()> {
-    conn.prepare_cached("DELETE FROM problems WHERE file_id = ?1")?.execute([file_id])?;
     Ok(())
 }
 
@@ -101,6 +97,24 @@ pub(crate) fn delete_diverged(conn: &Connection, local: &FileRow) -> Result<()> 
     .execute((local.source_id, &local.path))?;
     Ok(())
 }
+
+/// Those of some sessions whose root lost something of them.
+pub(crate) fn sessions_with_losses(
+    conn: &Connection,
+    sessions: &[SessionKey],
+) -> Result<HashSet<SessionKey>> {
+    let keys: Vec<i64> = sessions.iter().map(|session| session.0).collect();
+    let mut stmt = conn.prepare_cached(WITH_LOSSES)?;
+    let rows =
+        stmt.query_map([serde_json::Value::from(keys).to_string()], |row| row.get("session_key"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) const WITH_LOSSES: &str = "
+    SELECT problem.session_key
+    FROM json_each(?1) AS asked
+    CROSS JOIN problems AS problem ON problem.session_key = asked.value
+    WHERE problem.kind IN ('overwritten', 'vanished')";
 
 /// A session's problems, by line.
 pub(crate) fn session_problems(conn: &Connection, session: SessionKey) -> Result<Vec<Problem>> {

@@ -8,6 +8,7 @@ mod copies;
 mod creation;
 mod examples;
 mod folding;
+mod generations;
 mod keeping;
 mod kimi;
 mod lineage;
