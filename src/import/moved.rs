@@ -130,7 +130,10 @@ impl Moves<'_> {
 
     fn likeness(&self, old: &FileRow, new: &FileRow) -> Result<Option<Likeness>> {
         let has_content = matches!(new.kind, FileKind::Log | FileKind::Document);
-        if old.kind != new.kind || !has_content {
+        // Within its session a file has its place: what has another there is another.
+        let layout = self.format.layout();
+        let place = |path: &[u8]| path[layout.unit(path).len()..].to_vec();
+        if old.kind != new.kind || !has_content || place(&old.path) != place(&new.path) {
             return Ok(None);
         }
         let is_same = old.sha256 == new.sha256;
@@ -209,7 +212,22 @@ impl Moves<'_> {
         }
         self.touched.add(self.format, old);
         self.touched.add(self.format, &moved);
+        self.touch_namesakes(&old.path)?;
         Ok(true)
+    }
+
+    /// What is called like a file that is gone, with more behind, may have been of its session.
+    fn touch_namesakes(&mut self, path: &[u8]) -> Result<()> {
+        if !self.format.has_folders() {
+            return Ok(());
+        }
+        let stem = path.iter().rposition(|byte| *byte == b'.').map_or(path, |dot| &path[..dot]);
+        let beside = |end: &[u8]| [stem, end].concat();
+        // '`' follows '_'.
+        for file in files::newest_between(self.tx, self.source_id, &beside(b"_"), &beside(b"`"))? {
+            self.touched.add(self.format, &file);
+        }
+        Ok(())
     }
 
     /// Gives every chain of a path another, and what is said of it.
