@@ -78,6 +78,9 @@ CREATE TABLE problems (
 ) STRICT;
 
 CREATE INDEX problems_by_session ON problems (session_key, line);
+-- Sessions of which the root lost something: few, and marked in each list.
+CREATE INDEX problems_of_losses ON problems (session_key)
+WHERE kind IN ('overwritten', 'vanished');
 CREATE INDEX problems_by_path ON problems (source_id, path)
 WHERE session_key IS NULL;
 

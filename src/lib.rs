@@ -104,6 +104,7 @@ mod chain;
 mod check;
 mod context;
 mod dump;
+mod earlier;
 mod error;
 mod export;
 mod fold;
@@ -123,16 +124,17 @@ mod verify;
 pub use capture::{CapturedBranch, CapturedEntry};
 pub use check::{Finding, ForeignObject};
 pub use context::Node;
+pub use earlier::Generation;
 pub use error::{Error, Failure, Result};
 pub use export::{ExportOptions, ExportReport};
 pub use format::Part;
-pub use import::{ImportOptions, ImportReport, Progress};
+pub use import::{ImportOptions, ImportReport, LossCause, LostLines, Progress};
 pub use lineage::SessionNode;
 pub use model::{
     Entry, Format, Header, Label, Message, Problem, ProblemKind, SessionInfo, SessionKey, Stored,
     Timestamp, Turn, Usage,
 };
-pub use prune::PruneReport;
+pub use prune::{Prunable, PruneReport};
 pub use recover::{Incomplete, RecoverReport, recover};
 pub use session::{NewSession, Recorder, RewindPoint, RuntimeUpdate, Session};
 pub use stats::{FileCount, ObjectSize, Stats};

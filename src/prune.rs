@@ -1,7 +1,7 @@
 //! Prune: earlier generations of files, which nothing needs any more.
 
 use crate::error::Result;
-use crate::store::{Store, Traces, files, log, problems};
+use crate::store::{Store, Traces, files, log};
 
 /// Bytes of content that one transaction removes, or a file's, if that is more.
 const BATCH_BYTES: u64 = 16 << 20;
@@ -21,7 +21,46 @@ pub struct PruneReport {
     pub traces: Traces,
 }
 
+/// An earlier generation of a file that a prune removes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Prunable {
+    /// The root that it was imported from; empty for the store's own.
+    pub root: Vec<u8>,
+    /// Below the root, separated by `/`.
+    pub file: Vec<u8>,
+    /// Counts the chains of the file, from 1.
+    pub generation: i64,
+    /// Lines of a log; of a document, pieces.
+    pub lines: u32,
+    /// Bytes of its content.
+    pub bytes: u64,
+    /// Lines that the next generation no longer had.
+    pub lost: u32,
+}
+
 impl Store {
+    /// Returns what [`prune`](Self::prune) would remove, by root and file.
+    pub fn prunable(&self) -> Result<Vec<Prunable>> {
+        self.read(|conn| {
+            let mut all = Vec::new();
+            for (file_id, _) in files::superseded(conn, usize::MAX)? {
+                let file = files::file_by_id(conn, file_id)?;
+                all.push(Prunable {
+                    root: files::source_by_id(conn, file.source_id)?.root,
+                    file: file.path,
+                    generation: file.generation,
+                    lines: file.line_count,
+                    bytes: file.size,
+                    lost: file.lost,
+                });
+            }
+            let key = |one: &Prunable| (one.root.clone(), one.file.clone(), one.generation);
+            all.sort_by_key(key);
+            Ok(all)
+        })
+    }
+
     /// Removes what files held before they were rewritten at their root.
     ///
     /// A generation that a session went on from here is kept. Interrupted, it
@@ -49,7 +88,6 @@ impl Store {
                 let mut pruned = PruneReport::default();
                 for (file_id, size) in files::superseded(tx, BATCH_FILES)? {
                     log::delete_content(tx, file_id)?;
-                    problems::delete_file_problems(tx, file_id)?;
                     files::delete_file(tx, file_id)?;
                     pruned.files += 1;
                     pruned.bytes = pruned.bytes.saturating_add(size);

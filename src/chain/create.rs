@@ -168,5 +168,6 @@ pub(super) fn blank(
         missing_at: None,
         base_id: None,
         base_count: 0,
+        lost: 0,
     }
 }

@@ -12,7 +12,7 @@ mod compare;
 mod content;
 mod projections;
 mod rebuild;
-mod shadows;
+pub(crate) mod shadows;
 mod sqlite;
 
 use rusqlite::Connection;

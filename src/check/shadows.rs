@@ -11,7 +11,7 @@ use crate::store::{projections, schema, sessions};
 
 /// Makes temporary tables and indexes like the projections'; returns each table's
 /// columns to compare. By our schema, not by what the database says that it is.
-pub(super) fn make_shadows(conn: &Connection) -> Result<BTreeMap<&'static str, Vec<String>>> {
+pub(crate) fn make_shadows(conn: &Connection) -> Result<BTreeMap<&'static str, Vec<String>>> {
     let mut columns = BTreeMap::new();
     let others = ["sessions", "workspaces", "session_search"];
     for table in projections::tables().map(|table| table.name).chain(others) {

@@ -19,6 +19,7 @@ impl fmt::Display for Error {
             | Self::InvalidRecord(_)
             | Self::LeafMoved { .. }
             | Self::TurnNotFound { .. }
+            | Self::GenerationNotFound { .. }
             | Self::Unsupported(_) => self.fmt_of_sessions(f),
             Self::RootNotFound(_)
             | Self::SourceNotFound(_)
@@ -89,6 +90,11 @@ impl Error {
                     name(expected),
                     name(found)
                 )
+            }
+            Self::GenerationNotFound { generation, known } => {
+                let known: Vec<String> = known.iter().map(i64::to_string).collect();
+                let known = known.join(", ");
+                write!(f, "the session has no generation {generation}; it has {known}")
             }
             Self::TurnNotFound { turn, turns: 0 } => {
                 write!(f, "there is no turn {turn}: the session has none")

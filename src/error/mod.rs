@@ -36,6 +36,13 @@ pub enum Error {
         /// How many there are.
         turns: u64,
     },
+    /// No generation of the session's file has this number, or it was pruned.
+    GenerationNotFound {
+        /// The number that was given.
+        generation: i64,
+        /// Those that there are.
+        known: Vec<i64>,
+    },
     /// The session's format has no such thing.
     Unsupported(&'static str),
     /// There is no folder at the path of a root.
@@ -227,7 +234,7 @@ impl Error {
     /// The name of the variant, for callers who are told of it in text.
     pub fn kind(&self) -> &'static str {
         kinds!(self; SessionNotFound AmbiguousSession EntryNotFound EntryExists SessionExists
-            InvalidRecord LeafMoved TurnNotFound Unsupported RootNotFound SourceNotFound RootIsLink UnknownFormat TargetNotEmpty
+            InvalidRecord LeafMoved TurnNotFound GenerationNotFound Unsupported RootNotFound SourceNotFound RootIsLink UnknownFormat TargetNotEmpty
             TargetExists UnsafePath Incomplete DiskFull DatabaseMissing DatabaseIsFolder NotAFile
             JournalAlone NotADatabase ForeignDatabase SchemaTooNew SchemaTooOld SchemaDiffers
             ChangeInterrupted Unopenable DatabaseReplaced CommitUnknown Busy Io SqliteTooOld Sqlite
@@ -271,6 +278,7 @@ impl error::Error for Error {
             | Self::InvalidRecord(_)
             | Self::LeafMoved { .. }
             | Self::TurnNotFound { .. }
+            | Self::GenerationNotFound { .. }
             | Self::Unsupported(_)
             | Self::RootNotFound(_)
             | Self::SourceNotFound(_)

@@ -10,10 +10,12 @@
 //! computed once, from the branch, when the fold ends.
 
 mod header;
+mod losses;
 mod settle;
 mod summary;
 mod tree;
 
+pub(crate) use losses::{note_losses, settle_losses};
 use rusqlite::Connection;
 pub(crate) use settle::{
     fold_labels, search_text, settle_events, settle_if_recovered, settle_mtime, settle_recovered,
@@ -253,6 +255,7 @@ impl<'a> Fold<'a> {
             if self.format.rules().labels == Labels::Event {
                 fold_labels(self.conn, self.session)?;
             }
+            note_losses(self.conn, self.session, self.file.source_id, &self.file.path)?;
             events::apply(self.conn, self.session, &mut self.head)?;
         }
         self.head.search_text = search_text(self.conn, &self.head)?;

@@ -35,6 +35,18 @@ pub(crate) trait Layout: Sync {
         None
     }
 
+    /// The path of the session that a file is of: its own, or that of the folder
+    /// that all files of the session lie in.
+    fn unit<'p>(&self, path: &'p [u8]) -> &'p [u8] {
+        path
+    }
+
+    /// The document that two lead to which both come from a third; `None` where
+    /// nothing is known of such a file but its bytes.
+    fn union(&self, _path: &[u8], _versions: &Versions<'_>) -> Option<Vec<u8>> {
+        None
+    }
+
     /// The file beside a work dir's sessions that names the last one used.
     fn pointer_file(&self) -> Option<&'static str> {
         None
@@ -68,4 +80,14 @@ pub(crate) trait Layout: Sync {
     /// Where a new session's file lies below its root; `None` where a session
     /// is no single file.
     fn path_of(&self, cwd: &str, session_id: &str, at: Timestamp) -> Option<String>;
+}
+
+/// A document that was changed here and at its root.
+pub(crate) struct Versions<'a> {
+    /// What both come from, where there was anything.
+    pub(crate) base: Option<&'a [u8]>,
+    pub(crate) ours: &'a [u8],
+    pub(crate) theirs: &'a [u8],
+    /// Whether theirs is the later one.
+    pub(crate) later: bool,
 }

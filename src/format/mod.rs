@@ -30,7 +30,7 @@ use std::time::SystemTime;
 
 use extras::Extras;
 pub(crate) use kward::stored_text;
-pub(crate) use layout::Layout;
+pub(crate) use layout::{Layout, Versions};
 use live::Live;
 pub use meaning::Part;
 pub(crate) use meaning::{Kept, Meaning, Shown, Transcript};

@@ -42,8 +42,8 @@ impl Chain {
         Self { file_id: file.file_id, kind: file.kind, size: 0, rows: 0, hasher: Sha256::new() }
     }
 
-    /// Goes on behind a complete file; whether its last line comes again, because it may have gone on.
-    pub(super) fn behind(conn: &Connection, base: &FileRow) -> Result<(Self, bool)> {
+    /// Goes on behind a complete file. Returns its last line where that comes again, because it may have gone on.
+    pub(super) fn behind(conn: &Connection, base: &FileRow) -> Result<(Self, Vec<u8>)> {
         let mut chain = Self { size: base.size, rows: base.line_count, ..Self::new(base) };
         let torn = torn_line(conn, base)?;
         if !torn.is_empty() {
@@ -51,7 +51,7 @@ impl Chain {
             chain.size -= torn.len() as u64;
             log::delete_line(conn, log::key(base.file_id, chain.rows))?;
         }
-        Ok((chain, !torn.is_empty()))
+        Ok((chain, torn))
     }
 
     /// Goes on with what an interrupted import left; `None` when that is not what its row says.

@@ -12,6 +12,7 @@ use super::content::Chunk;
 use super::once::{session_for, supersede};
 use super::plan::{Large, Left};
 use super::read::{End, Item};
+use super::union::Before;
 use super::write::Writer;
 use super::{Inbox, Progress};
 use crate::error::Result;
@@ -175,10 +176,10 @@ impl Writer<'_> {
         files::update_state(tx, file.file_id, FileState::Current)?;
         files::update_file(tx, file)?;
         let format = self.job.root.format;
-        if let Some(session) = session_for(tx, file, session, format)? {
+        if let Some(session) = session_for(tx, file, base.zip(session), format)? {
             fold::refold(tx, file, format, session)?;
         }
-        self.written(tx, large.counted(), &complete, end)?;
+        self.written(tx, large.counted(), &complete, end, Before::Other(base))?;
         Ok(true)
     }
 

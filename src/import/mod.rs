@@ -20,6 +20,8 @@ mod chain;
 mod content;
 mod file;
 mod large;
+mod losses;
+mod moved;
 mod once;
 mod plan;
 mod read;
@@ -30,6 +32,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod unchanged;
+mod union;
 pub(crate) mod walk;
 mod write;
 
@@ -38,6 +41,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use budget::Budget;
+pub use losses::{LossCause, LostLines};
 use read::Item;
 use rusqlite::Connection;
 
@@ -126,10 +130,14 @@ pub struct ImportReport {
     pub grown: u64,
     /// Different from before; the earlier content is kept.
     pub rewritten: u64,
+    /// At another path than before; what was known of them stays.
+    pub moved: u64,
     /// As before.
     pub unchanged: u64,
     /// No longer at the root, and kept here.
     pub missing: u64,
+    /// Logs of which lines are no longer at the root since the last import, and are kept here.
+    pub lost: Vec<LostLines>,
     /// Sessions that were added or changed.
     pub sessions: u64,
     /// Lines read.

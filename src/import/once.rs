@@ -7,6 +7,7 @@ use super::chain::Chain;
 use super::content::Chunk;
 use super::plan::Once;
 use super::read::{End, Item};
+use super::union::{self, Before};
 use super::write::Writer;
 use crate::error::Result;
 use crate::fold::{self, Fold, Shape};
@@ -80,7 +81,7 @@ impl Writer<'_> {
         next: Next<'_>,
     ) -> Result<()> {
         let format = self.job.root.format;
-        let (mut chain, is_torn) = Chain::behind(tx, base)?;
+        let (mut chain, torn) = Chain::behind(tx, base)?;
         let file = FileRow { mtime: start.mtime, ..base.clone() };
         let mut session = sessions::session_of_file(tx, base.file_id)?;
         if session.is_none()
@@ -90,7 +91,7 @@ impl Writer<'_> {
             session = Some(sessions::insert_session(tx, base, format)?);
         }
         let mut fold = match session {
-            Some(session) if !is_torn => {
+            Some(session) if torn.is_empty() => {
                 Fold::resume(tx, &file, format, session, heads::head(tx, session)?)?
             }
             _ => None,
@@ -107,7 +108,8 @@ impl Writer<'_> {
         if let (Shape::Linear, Some(session)) = (shape, session) {
             fold::refold(tx, complete.file(), format, session)?;
         }
-        self.written(tx, once.counted(), &complete, &end)
+        let before = Before::Shorter { file: base, torn: &torn };
+        self.written(tx, once.counted(), &complete, &end, before)
     }
 
     /// A new file, or a new generation of one.
@@ -134,7 +136,7 @@ impl Writer<'_> {
         if let (Some(Shape::Linear), Some(session)) = (shape, session) {
             fold::refold(tx, complete.file(), format, session)?;
         }
-        self.written(tx, once.counted(), &complete, &end)
+        self.written(tx, once.counted(), &complete, &end, Before::Other(once.base()))
     }
 
     fn take_pieces(
@@ -166,7 +168,7 @@ impl Writer<'_> {
         let session = supersede(tx, base)?;
         file.file_id = files::insert_file(tx, &file)?;
         file.generation = files::file_by_id(tx, file.file_id)?.generation;
-        let session = session_for(tx, &file, session, self.job.root.format)?;
+        let session = session_for(tx, &file, base.zip(session), self.job.root.format)?;
         Ok((file, session))
     }
 }
@@ -182,14 +184,14 @@ pub(super) fn supersede(tx: &Connection, base: Option<&FileRow>) -> Result<Optio
 pub(super) fn session_for(
     tx: &Connection,
     file: &FileRow,
-    earlier: Option<SessionKey>,
+    earlier: Option<(&FileRow, SessionKey)>,
     format: Format,
 ) -> Result<Option<SessionKey>> {
     if format.has_folders() {
         return Ok(None);
     }
     match (file.kind, earlier) {
-        (FileKind::Log, Some(session)) => {
+        (FileKind::Log, Some((_, session))) => {
             projections::delete_projection(tx, session)?;
             sessions::update_session_file(tx, session, file.file_id)?;
             Ok(Some(session))
@@ -198,7 +200,12 @@ pub(super) fn session_for(
             Ok(None)
         }
         (FileKind::Log, None) => Ok(Some(sessions::insert_session(tx, file, format)?)),
-        (_, Some(session)) => {
+        // Nothing of the session is in the link; it stays what it was.
+        (FileKind::Link, Some((earlier, session))) => {
+            union::keep(tx, earlier, session)?;
+            Ok(None)
+        }
+        (_, Some((_, session))) => {
             sessions::delete_session(tx, session)?;
             Ok(None)
         }

@@ -167,6 +167,7 @@ impl Reader<'_> {
             missing_at: None,
             base_id: None,
             base_count: 0,
+            lost: 0,
         }
     }
 

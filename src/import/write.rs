@@ -5,10 +5,13 @@ use std::collections::HashSet;
 use rusqlite::Connection;
 
 use super::chain::Complete;
+use super::losses::{self, LostLines};
+use super::moved::Moves;
 use super::once::Piece;
 use super::plan::Counted;
 use super::read::{End, Item};
 use super::tally::Tally;
+use super::union::{self, Before};
 use super::{Inbox, Job, Outcome, Progress, renamed};
 use crate::error::Result;
 use crate::fold;
@@ -37,7 +40,7 @@ pub(super) fn write(
         saw_all: false,
         folded: HashSet::new(),
         may_be_renamed: Vec::new(),
-        may_diverge: false,
+        lost: Vec::new(),
         newest: files::newest_id(&conn)?,
     };
     let mut waiting = inbox.next();
@@ -94,8 +97,8 @@ pub(super) struct Writer<'a> {
     folded: HashSet<SessionKey>,
     /// New files that may have had another name before.
     may_be_renamed: Vec<i64>,
-    /// Whether a file that also went on here may have gone another way at its root.
-    may_diverge: bool,
+    /// What is lost at the root, and the row that holds it.
+    lost: Vec<(i64, LostLines)>,
     /// The last file that there was when this began: of later ones, another import knows.
     pub(super) newest: i64,
 }
@@ -182,8 +185,12 @@ impl Writer<'_> {
         if !self.is_as_compared(tx, file)? {
             return Ok(());
         }
-        let was_beyond = files::file_by_id(tx, file.file_id)?.mtime.is_beyond();
+        let before = files::file_by_id(tx, file.file_id)?;
+        let was_beyond = before.mtime.is_beyond();
         files::update_file(tx, file)?;
+        if before.missing_at.is_some() {
+            self.settle_losses(tx, &file.path)?;
+        }
         self.touched.add(self.job.root.format, file);
         if let Some(session) = sessions::session_of_file(tx, file.file_id)? {
             if was_beyond || file.mtime.is_beyond() {
@@ -228,9 +235,6 @@ impl Writer<'_> {
         } else {
             fold::settle_recovered(tx, source_id)?;
         }
-        if std::mem::take(&mut self.may_diverge) {
-            problems::record_diverged(tx, source_id)?;
-        }
         Ok(())
     }
 
@@ -241,6 +245,7 @@ impl Writer<'_> {
         counted: Counted,
         complete: &Complete,
         end: &End,
+        before: Before<'_>,
     ) -> Result<()> {
         let (file, format) = (complete.file(), self.job.root.format);
         seen::file(tx, file.file_id)?;
@@ -248,9 +253,57 @@ impl Writer<'_> {
         if counted == Counted::New && format.layout().renamed_from(&file.path).is_some() {
             self.may_be_renamed.push(file.file_id);
         }
-        self.may_diverge |=
-            files::file(tx, file.source_id, &file.path, FileState::Local)?.is_some();
+        union::join(tx, format, file, before, &mut self.packer, &mut self.touched)?;
+        self.note_losses(tx, file, before)?;
         self.tally.file(counted, end);
+        Ok(())
+    }
+
+    /// Notes what of an earlier generation the root no longer has.
+    fn note_losses(&mut self, tx: &Connection, file: &FileRow, before: Before<'_>) -> Result<()> {
+        let lost = match before {
+            Before::Other(Some(earlier)) => losses::between(tx, earlier, file)?,
+            _ => None,
+        };
+        let has_lost = lost.is_some();
+        if let (Some(lost), Some(earlier)) = (lost, before.file()) {
+            files::update_lost(tx, earlier.file_id, lost.lines)?;
+            self.lost.push((earlier.file_id, lost));
+        }
+        match before.file() {
+            Some(earlier) if has_lost || earlier.missing_at.is_some() => {
+                self.settle_losses(tx, &file.path)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Brings what is lost of a session that is one log up to date; others are folded anew.
+    fn settle_losses(&self, tx: &Connection, path: &[u8]) -> Result<()> {
+        let source_id = self.source_id();
+        match sessions::session_at(tx, source_id, path)? {
+            Some(session) if !self.job.root.format.has_folders() => {
+                fold::settle_losses(tx, source_id, session, path)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets files that were moved be those that they were.
+    fn take_moved(&mut self, tx: &Connection) -> Result<()> {
+        let moves = Moves {
+            tx,
+            source_id: self.source_id(),
+            format: self.job.root.format,
+            packer: &mut self.packer,
+            touched: &mut self.touched,
+        };
+        let adopted = moves.settle()?;
+        let newest = self.newest;
+        let report = &mut self.tally.outcome.report;
+        report.moved += adopted.len() as u64;
+        let new = adopted.iter().filter(|file_id| newest < **file_id).count();
+        report.new = report.new.saturating_sub(new as u64);
         Ok(())
     }
 
@@ -268,21 +321,28 @@ impl Writer<'_> {
             let new = files::file_by_id(&tx, file_id)?;
             if let Some(file) = renamed::adopt(&tx, self.job.root.format, &new)? {
                 seen::file(&tx, file.file_id)?;
+                self.lost.retain(|(file_id, _)| *file_id != file.file_id);
                 self.touched.add(self.job.root.format, &file);
             }
         }
         let gone = seen::mark_missing(&tx, source_id, self.newest, now)?;
+        if gone || 0 < self.tally.outcome.report.new {
+            self.take_moved(&tx)?;
+        }
+        for file in files::missing_since(&tx, source_id, now)? {
+            self.touched.add(self.job.root.format, &file);
+            self.settle_losses(&tx, &file.path)?;
+            self.lost.extend(losses::vanished(&file).map(|lost| (file.file_id, lost)));
+        }
         if self.job.root.format.has_folders() {
-            for file in files::missing_since(&tx, source_id, now)? {
-                self.touched.add(self.job.root.format, &file);
-            }
             self.settle(&tx)?;
         }
         if gone || changed {
             fold::settle_recovered(&tx, source_id)?;
-            problems::record_diverged(&tx, source_id)?;
         }
         self.tally.outcome.report.missing = seen::count_missing(&tx, source_id)?;
+        let lost = std::mem::take(&mut self.lost);
+        self.tally.outcome.report.lost = lost.into_iter().map(|(_, lost)| lost).collect();
         seen::end(&tx)?;
         tx.commit()
     }

@@ -314,8 +314,12 @@ named_enum! {
         Cycle = "cycle",
         /// A time beyond what the store can hold.
         Time = "time",
-        /// A session that went on both at its root and here; both are kept.
+        /// A file that was changed in place at its root since it went on here; both are kept.
         Diverged = "diverged",
+        /// Lines that were lost at the root of their session, and are kept as an earlier generation.
+        Overwritten = "overwritten",
+        /// A log that is no longer at its root, and is kept.
+        Vanished = "vanished",
         /// A symbolic link, kept as one and not followed.
         Link = "link",
         /// A file that could not be read.

@@ -214,5 +214,6 @@ fn nameless(file_id: i64, source_id: i64, path: Vec<u8>, kind: FileKind) -> File
         missing_at: None,
         base_id: None,
         base_count: 0,
+        lost: 0,
     }
 }

@@ -197,6 +197,7 @@ pub(super) fn file(row: &Row<'_>) -> Option<FileRow> {
         missing_at: row.optional("missing_at", Row::integer)?.map(Timestamp),
         base_id: row.optional("base_id", Row::integer)?,
         base_count: row.count("base_count")?,
+        lost: row.count("lost")?,
     };
     let is_content = matches!(file.kind, FileKind::Log | FileKind::Document);
     let is_sound = 0 < file.file_id

@@ -117,6 +117,11 @@ pub(crate) fn moved_leaf(conn: &Connection, session: SessionKey) -> Result<Optio
         .optional()?)
 }
 
+/// Whether anything was decided of a session.
+pub(crate) fn has_any(conn: &Connection, session: SessionKey) -> Result<bool> {
+    Ok(conn.prepare_cached("SELECT 1 FROM events WHERE session_key = ?1")?.exists([session])?)
+}
+
 pub(crate) fn is_relinked(conn: &Connection, session: SessionKey) -> Result<bool> {
     Ok(conn
         .prepare_cached("SELECT 1 FROM events WHERE session_key = ?1 AND kind = 'relink'")?

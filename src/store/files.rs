@@ -69,6 +69,8 @@ pub(crate) struct FileRow {
     pub(crate) base_id: Option<i64>,
     /// How many lines of that chain it begins with.
     pub(crate) base_count: u32,
+    /// Of an earlier generation: lines that the next one no longer had.
+    pub(crate) lost: u32,
 }
 
 /// The source that was imported from a root.
@@ -133,7 +135,7 @@ pub(crate) fn file(
 pub(crate) const FILE: &str = "
     SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
            line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
-           mtime_beyond
+           mtime_beyond, lost
     FROM files
     WHERE source_id = :source_id
       AND path = :path
@@ -206,7 +208,7 @@ pub(crate) fn file_by_id(conn: &Connection, file_id: i64) -> Result<FileRow> {
     conn.prepare_cached(
         "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
                 line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
-                mtime_beyond
+                mtime_beyond, lost
          FROM files
          WHERE file_id = ?1",
     )?
@@ -233,7 +235,7 @@ pub(crate) fn imported_after(
 pub(crate) const FILES_AFTER: &str = "
     SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
            line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
-           mtime_beyond
+           mtime_beyond, lost
     FROM files
     WHERE source_id = :source_id
       AND path > :after
@@ -253,7 +255,7 @@ pub(crate) fn newest_after(
     let mut stmt = conn.prepare_cached(
         "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
                 line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
-                mtime_beyond
+                mtime_beyond, lost
          FROM files
          WHERE source_id = :source_id
            AND path > :after
@@ -297,7 +299,7 @@ pub(crate) fn newest_between(
 pub(crate) const NEWEST_BETWEEN: &str = "
     SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
            line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
-           mtime_beyond
+           mtime_beyond, lost
     FROM files
     WHERE source_id = :source_id
       AND path > :above
@@ -337,7 +339,7 @@ pub(crate) fn superseded_by_digest(
         .prepare_cached(
             "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
                     line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
-                    mtime_beyond
+                    mtime_beyond, lost
              FROM files
              WHERE source_id = ?1 AND path = ?2 AND state = 'superseded' AND sha256 = ?3
              ORDER BY generation DESC
@@ -361,6 +363,69 @@ pub(crate) fn move_file(conn: &Connection, file_id: i64, path: &[u8]) -> Result<
     Ok(())
 }
 
+/// Every chain of a path, the earliest first.
+pub(crate) fn rows(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<FileRow>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+                mtime_beyond, lost
+         FROM files
+         WHERE source_id = ?1 AND path = ?2
+         ORDER BY generation",
+    )?;
+    let rows = stmt.query_map((source_id, path), file_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Every chain below a folder, whose path ends with `/`; by path, the earliest first.
+pub(crate) fn rows_below(conn: &Connection, source_id: i64, folder: &[u8]) -> Result<Vec<FileRow>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+                mtime_beyond, lost
+         FROM files
+         WHERE source_id = :source_id AND path > :folder AND path < :behind
+         ORDER BY path, generation",
+    )?;
+    // '0' follows '/'.
+    let behind = [folder.strip_suffix(b"/").unwrap_or(folder), b"0"].concat();
+    let range = named_params! { ":source_id": source_id, ":folder": folder, ":behind": behind };
+    let rows = stmt.query_map(range, file_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Earlier generations of a path of which lines were lost: row, generation and number of lines.
+pub(crate) fn with_losses(
+    conn: &Connection,
+    source_id: i64,
+    path: &[u8],
+) -> Result<Vec<(i64, i64, u32)>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, generation, lost
+         FROM files
+         WHERE source_id = ?1 AND path = ?2 AND state = 'superseded' AND lost > 0
+         ORDER BY generation",
+    )?;
+    let rows = stmt.query_map((source_id, path), |row| {
+        Ok((row.get("file_id")?, row.get("generation")?, row.get("lost")?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Files that are no longer at their root, by path.
+pub(crate) fn missing(conn: &Connection, source_id: i64) -> Result<Vec<FileRow>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+                mtime_beyond, lost
+         FROM files
+         WHERE source_id = ?1 AND state = 'current' AND missing_at IS NOT NULL
+         ORDER BY path",
+    )?;
+    let rows = stmt.query_map([source_id], file_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Files that an import at this time no longer found.
 pub(crate) fn missing_since(
     conn: &Connection,
@@ -370,7 +435,7 @@ pub(crate) fn missing_since(
     let mut stmt = conn.prepare_cached(
         "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
                 line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
-                mtime_beyond
+                mtime_beyond, lost
          FROM files
          WHERE source_id = ?1 AND state = 'current' AND missing_at = ?2",
     )?;
@@ -439,12 +504,13 @@ pub(crate) fn restore_file(conn: &Connection, file: &FileRow) -> Result<()> {
     conn.prepare_cached(
         "INSERT INTO files (file_id, source_id, path, generation, kind, state, mode, mtime,
                             mtime_beyond, inode, size, line_count, sha256, link_target, read_at,
-                            missing_at, base_id, base_count)
+                            missing_at, base_id, base_count, lost)
          VALUES (:file_id, :source_id, :path, :generation, :kind, :state, :mode, :mtime,
                  :mtime_beyond, :inode, :size, :line_count, :sha256, :link_target, :read_at,
-                 :missing_at, :base_id, :base_count)",
+                 :missing_at, :base_id, :base_count, :lost)",
     )?
     .execute(named_params! {
+        ":lost": file.lost,
         ":file_id": file.file_id,
         ":source_id": file.source_id,
         ":path": file.path,
@@ -508,6 +574,13 @@ pub(crate) fn update_file(conn: &Connection, file: &FileRow) -> Result<()> {
     Ok(())
 }
 
+/// Notes how many lines of an earlier generation the next one no longer has.
+pub(crate) fn update_lost(conn: &Connection, file_id: i64, lost: u32) -> Result<()> {
+    conn.prepare_cached("UPDATE files SET lost = ?2 WHERE file_id = ?1")?
+        .execute((file_id, lost))?;
+    Ok(())
+}
+
 /// Lets a generation be current, or no longer.
 pub(crate) fn update_state(conn: &Connection, file_id: i64, state: FileState) -> Result<()> {
     conn.prepare_cached("UPDATE files SET state = ?2 WHERE file_id = ?1")?
@@ -544,13 +617,23 @@ pub(crate) fn superseded(conn: &Connection, limit: usize) -> Result<Vec<(i64, u6
          ORDER BY file_id
          LIMIT ?1",
     )?;
-    let rows = stmt.query_map([limit as i64], |row| {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = stmt.query_map([limit], |row| {
         Ok((row.get("file_id")?, row.get::<_, i64>("size")?.unsigned_abs()))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Lets a chain that begins with lines of another begin with the same lines of a third.
+pub(crate) fn update_base(conn: &Connection, file_id: i64, base_id: i64) -> Result<()> {
+    conn.prepare_cached("UPDATE files SET base_id = ?2 WHERE file_id = ?1")?
+        .execute((file_id, base_id))?;
+    Ok(())
+}
+
+/// Removes a chain, and what was said of it.
 pub(crate) fn delete_file(conn: &Connection, file_id: i64) -> Result<()> {
+    conn.prepare_cached("DELETE FROM problems WHERE file_id = ?1")?.execute([file_id])?;
     conn.prepare_cached("DELETE FROM files WHERE file_id = ?1")?.execute([file_id])?;
     Ok(())
 }
@@ -582,5 +665,6 @@ pub(crate) fn file_from_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
         missing_at: row.get("missing_at")?,
         base_id: row.get("base_id")?,
         base_count: row.get("base_count")?,
+        lost: row.get("lost")?,
     })
 }

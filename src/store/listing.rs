@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, named_params};
 
 use super::search::{self, Found};
-use super::{Store, readable};
+use super::{Store, problems, readable};
 use crate::error::Result;
 use crate::model::{Format, SessionKey, Stored, Timestamp};
 
@@ -128,6 +128,8 @@ pub struct SessionRow {
     pub modified_at: Timestamp,
     /// Messages of the conversation on the active branch.
     pub message_count: u64,
+    /// Whether its root lost something of it, which is kept here; its problems say what.
+    pub has_losses: bool,
 }
 
 impl SessionRow {
@@ -186,6 +188,14 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
         }
         rows => rows?,
     };
+    let keys: Vec<SessionKey> = rows.iter().map(|row| row.key).collect();
+    match problems::sessions_with_losses(conn, &keys) {
+        Err(err) if err.is_of_content() => damaged.push(err.to_string()),
+        found => {
+            let found = found?;
+            rows.iter_mut().for_each(|row| row.has_losses = found.contains(&row.key));
+        }
+    }
     let more = limit < rows.len() as i64;
     if more {
         rows.pop();
@@ -490,5 +500,7 @@ fn row_from_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         archived_at: row.get("archived_at")?,
         modified_at: row.get("modified_at")?,
         message_count: row.get::<_, i64>("message_count")?.unsigned_abs(),
+        // Asked for once for all rows of a page.
+        has_losses: false,
     })
 }

@@ -33,6 +33,7 @@ pub(crate) mod space;
 mod traces;
 pub(crate) mod transaction;
 mod values;
+mod view;
 mod watch;
 
 use std::fs::File;

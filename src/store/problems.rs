@@ -1,7 +1,10 @@
 //! What could not be understood.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
+use super::files::FileRow;
 use super::readable;
 use crate::error::Result;
 use crate::model::{Format, Problem, ProblemKind, SessionKey};
@@ -46,12 +49,6 @@ pub(crate) fn delete_problems(
     Ok(())
 }
 
-/// Removes what was said of one generation of a file.
-pub(crate) fn delete_file_problems(conn: &Connection, file_id: i64) -> Result<()> {
-    conn.prepare_cached("DELETE FROM problems WHERE file_id = ?1")?.execute([file_id])?;
-    Ok(())
-}
-
 /// Records each entry whose parent is nowhere, and each that names itself.
 pub(crate) fn insert_orphans(conn: &Connection, session: SessionKey) -> Result<()> {
     conn.prepare_cached(
@@ -74,39 +71,50 @@ pub(crate) fn insert_orphans(conn: &Connection, session: SessionKey) -> Result<(
     Ok(())
 }
 
-/// Records each session of a source that went on both at its root and here.
-pub(crate) fn record_diverged(conn: &Connection, source_id: i64) -> Result<()> {
-    conn.prepare_cached("DELETE FROM problems WHERE source_id = ?1 AND kind = 'diverged'")?
-        .execute([source_id])?;
+/// Notes that bytes were changed in place at the root of a file that went on here.
+pub(crate) fn insert_diverged(conn: &Connection, local: &FileRow) -> Result<()> {
+    delete_diverged(conn, local)?;
+    insert_problem(
+        conn,
+        &NewProblem {
+            source_id: local.source_id,
+            file_id: Some(local.file_id),
+            session: None,
+            path: &local.path,
+            line: None,
+            kind: ProblemKind::Diverged,
+            detail: "it was changed in place at its root since it went on here; both are kept",
+        },
+    )
+}
+
+/// Takes back that a file was changed in place at its root.
+pub(crate) fn delete_diverged(conn: &Connection, local: &FileRow) -> Result<()> {
     conn.prepare_cached(
-        "INSERT INTO problems (source_id, file_id, path, kind, detail)
-         SELECT local.source_id, local.file_id, local.path, 'diverged',
-                'it went on at its root since it went on here; both are kept'
-         FROM files AS local
-         LEFT JOIN files AS base ON base.file_id = local.base_id
-         WHERE local.source_id = ?1
-           AND local.state = 'local'
-           -- What began here may have begun at the root, too.
-           AND (base.file_id IS NULL AND local.kind <> 'folder' AND EXISTS (
-                   SELECT 1
-                   FROM files AS other
-                   WHERE other.source_id = local.source_id
-                     AND other.path = local.path
-                     AND other.state = 'current'
-                     AND other.missing_at IS NULL
-                     AND (other.size, other.mtime) <> (local.size, local.mtime))
-                OR base.state = 'superseded'
-                OR base.missing_at IS NULL AND EXISTS (
-                   SELECT 1
-                   FROM lines
-                   WHERE line_key BETWEEN (base.file_id << 32) + local.base_count
-                                      AND (base.file_id << 32) + 0xFFFFFFFF
-                     -- Only whole lines are packed.
-                     AND (enc <> 0 OR substr(raw, -1) = x'0A')))",
+        "DELETE FROM problems
+         WHERE source_id = ?1 AND path = ?2 AND session_key IS NULL AND kind = 'diverged'",
     )?
-    .execute([source_id])?;
+    .execute((local.source_id, &local.path))?;
     Ok(())
 }
+
+/// Those of some sessions whose root lost something of them.
+pub(crate) fn sessions_with_losses(
+    conn: &Connection,
+    sessions: &[SessionKey],
+) -> Result<HashSet<SessionKey>> {
+    let keys: Vec<i64> = sessions.iter().map(|session| session.0).collect();
+    let mut stmt = conn.prepare_cached(WITH_LOSSES)?;
+    let rows =
+        stmt.query_map([serde_json::Value::from(keys).to_string()], |row| row.get("session_key"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) const WITH_LOSSES: &str = "
+    SELECT problem.session_key
+    FROM json_each(?1) AS asked
+    CROSS JOIN problems AS problem ON problem.session_key = asked.value
+    WHERE problem.kind IN ('overwritten', 'vanished')";
 
 /// A session's problems, by line.
 pub(crate) fn session_problems(conn: &Connection, session: SessionKey) -> Result<Vec<Problem>> {
@@ -262,7 +270,8 @@ pub(crate) struct LooseCursor {
     pub(crate) problem_id: i64,
 }
 
-/// Removes what was recorded of a path that belongs to no session.
+/// Removes what was recorded of a path that belongs to no session, but not that
+/// it was changed in place: that is true until both sides agree.
 pub(crate) fn delete_path_problems(
     conn: &Connection,
     source_id: i64,
@@ -270,9 +279,24 @@ pub(crate) fn delete_path_problems(
 ) -> Result<usize> {
     Ok(conn
         .prepare_cached(
-            "DELETE FROM problems WHERE source_id = ?1 AND path = ?2 AND session_key IS NULL",
+            "DELETE FROM problems
+             WHERE source_id = ?1
+               AND path = ?2
+               AND session_key IS NULL
+               AND kind <> 'diverged'",
         )?
         .execute((source_id, path))?)
+}
+
+/// Lets what was recorded of a path that belongs to no session be said of another.
+pub(crate) fn move_path(conn: &Connection, source_id: i64, from: &[u8], to: &[u8]) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE problems
+         SET path = :to
+         WHERE source_id = :source_id AND path = :from AND session_key IS NULL",
+    )?
+    .execute(named_params! { ":source_id": source_id, ":from": from, ":to": to })?;
+    Ok(())
 }
 
 /// Whether just this is recorded of a path that belongs to no session.

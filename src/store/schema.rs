@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "5aa1607960a1effa9d312a1e594efcd5eb1485f9c5bc613e8ca4766d51049640";
+const DIGEST: &str = "a2a62d51d2598a21a4c3d1e2b354867b76597f5c47a0bf5c5942ca72484c58c3";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

@@ -99,8 +99,7 @@ pub(crate) fn mark_missing(
                AND file_id NOT IN (SELECT file_id FROM seen_files)",
         )?
         .execute(named_params! { ":source_id": source_id, ":newest": newest, ":now": now })?;
-    // What the content of a file says is true as long as that content stands;
-    // diverged files are told apart later.
+    // What the content of a file says is true as long as that content stands.
     let healed = conn
         .prepare_cached(
             "DELETE FROM problems

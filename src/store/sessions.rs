@@ -106,8 +106,13 @@ pub(crate) fn update_session_file(
 ) -> Result<()> {
     conn.prepare_cached("UPDATE sessions SET file_id = ?2 WHERE session_key = ?1")?
         .execute((session, file_id))?;
-    conn.prepare_cached("UPDATE problems SET file_id = ?2 WHERE session_key = ?1")?
-        .execute((session, file_id))?;
+    // What was lost is said of the chain that holds it.
+    conn.prepare_cached(
+        "UPDATE problems
+         SET file_id = ?2
+         WHERE session_key = ?1 AND kind NOT IN ('overwritten', 'vanished')",
+    )?
+    .execute((session, file_id))?;
     Ok(())
 }
 

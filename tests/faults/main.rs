@@ -13,6 +13,8 @@ mod disk;
 mod garble;
 mod jobs;
 mod kills;
+#[path = "../odd/losses.rs"]
+mod losses;
 #[path = "../odd/kimi.rs"]
 mod odd_kimi;
 #[path = "../odd/kward.rs"]

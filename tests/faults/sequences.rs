@@ -9,6 +9,7 @@
 
 mod program;
 mod roots;
+mod union;
 mod world;
 
 use std::cell::Cell;

@@ -43,6 +43,9 @@ pub(crate) enum Command {
         /// Write what there is of damaged files, too, with .damaged behind their names
         #[arg(long)]
         damaged: bool,
+        /// The session as it was in this generation of its file; `import` and `problems` name them
+        #[arg(long, value_name = "N", requires = "session", conflicts_with = "source")]
+        generation: Option<i64>,
         /// An empty folder, or one to be made
         out: PathBuf,
     },
@@ -51,6 +54,9 @@ pub(crate) enum Command {
         /// Only this session: its id, a prefix of it, or its file
         #[arg(long, value_name = "ID")]
         session: Vec<String>,
+        /// The session as it was in this generation of its file; `import` and `problems` name them
+        #[arg(long, value_name = "N", requires = "session")]
+        generation: Option<i64>,
     },
     /// List sessions, newest first
     List(ListArgs),
@@ -61,6 +67,9 @@ pub(crate) enum Command {
     },
     /// Print a session's conversation to read
     Show {
+        /// As it was in this generation of its file; `import` and `problems` name them
+        #[arg(long, value_name = "N")]
+        generation: Option<i64>,
         /// A session: its id, a prefix of it, or its file
         session: String,
     },
@@ -84,8 +93,15 @@ pub(crate) enum Command {
     Check,
     /// Fold every table again from the log
     Rebuild,
-    /// Remove what files held before they were rewritten at their root
-    Prune,
+    /// Remove what files held before they were rewritten at their root; asks on a terminal
+    Prune {
+        /// Say what would be removed, and remove nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Read what a damaged database still holds into a new one; never writes to the damaged one
     Recover {
         /// A file that does not exist
@@ -214,6 +230,9 @@ pub(crate) struct LogArgs {
     /// Only this line, counted from 1
     #[arg(long, value_name = "N")]
     pub(crate) line: Option<u32>,
+    /// As it was in this generation of its file; `import` and `problems` name them
+    #[arg(long, value_name = "N")]
+    pub(crate) generation: Option<i64>,
     /// A session: its id, a prefix of it, or its file
     pub(crate) session: String,
 }

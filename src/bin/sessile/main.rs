@@ -42,6 +42,7 @@ fn is_of_what_is_named(err: &anyhow::Error) -> bool {
             sessile::Error::SessionNotFound(_)
                 | sessile::Error::EntryNotFound { .. }
                 | sessile::Error::TurnNotFound { .. }
+                | sessile::Error::GenerationNotFound { .. }
                 | sessile::Error::RootNotFound(_)
                 | sessile::Error::SourceNotFound(_)
                 | sessile::Error::DatabaseMissing(_)

@@ -19,11 +19,20 @@ pub(crate) fn session_table(rows: &[SessionRow]) -> Table {
             row.message_count.to_string(),
             one_line(row.work_dir.as_deref().unwrap_or("?")),
             one_line(row.session_id.as_deref().unwrap_or("no id")),
-            one_line(row.title.as_deref().unwrap_or("Untitled")),
+            title(row),
         ]);
     }
     if let Some(column) = table.column_mut(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+/// The title; marked where the root lost something of the session.
+fn title(row: &SessionRow) -> String {
+    let title = one_line(row.title.as_deref().unwrap_or("Untitled"));
+    match row.has_losses {
+        true => format!("{title}  (lost lines at its root: see problems)"),
+        false => title.to_string(),
+    }
 }

@@ -60,6 +60,14 @@ pub(crate) fn split(path: &[u8]) -> Option<Place<'_>> {
     Some(Place { above: &path[..end], name: &path[end + 1..name_end], rest })
 }
 
+/// The folder of the session that a file lies in; a flat file, and what is none, itself.
+pub(crate) fn unit(path: &[u8]) -> &[u8] {
+    match split(path) {
+        Some(place) if !place.rest.is_empty() => &path[..path.len() - place.rest.len() - 1],
+        _ => path,
+    }
+}
+
 /// The folder of the work dir that a path lies in.
 pub(crate) fn workspace_folder(path: &[u8]) -> Option<&[u8]> {
     split(path)?.above.strip_prefix(b"sessions/")

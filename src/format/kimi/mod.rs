@@ -19,13 +19,14 @@ pub(crate) mod stored;
 pub(crate) mod subagents;
 pub(crate) mod text;
 pub(crate) mod titles;
+mod union;
 pub(crate) mod wire;
 
 use layout::Part as FilePart;
 
 use super::meaning::{Meaning, Part, Shown, Transcript};
 use super::rules::{Rules, Sessions};
-use super::{Layout, Program, Spelling};
+use super::{Layout, Program, Spelling, Versions};
 use crate::model::{ProblemKind, Record, Stored, Timestamp};
 
 /// Kimi.
@@ -65,6 +66,17 @@ impl Layout for Kimi {
 
     fn renamed_from(&self, path: &[u8]) -> Option<Vec<u8>> {
         layout::renamed_from(path)
+    }
+
+    fn unit<'p>(&self, path: &'p [u8]) -> &'p [u8] {
+        layout::unit(path)
+    }
+
+    fn union(&self, path: &[u8], versions: &Versions<'_>) -> Option<Vec<u8>> {
+        match layout::part(path) {
+            FilePart::State => union::states(versions),
+            _ => None,
+        }
     }
 
     fn line_end(&self, bytes: &[u8]) -> Option<usize> {

@@ -2,6 +2,8 @@
 //! a few kilobytes, so that every case is small.
 
 mod ended;
+#[path = "../../../tests/odd/losses.rs"]
+mod losses;
 mod together;
 mod unequal;
 

@@ -63,6 +63,7 @@ fn row(path: &str, kind: FileKind) -> FileRow {
         missing_at: None,
         base_id: None,
         base_count: 0,
+        lost: 0,
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) type Place = (usize, &'static str);
 pub(crate) enum Step {
     Write(Place, Bytes),
     Grow(Place, Bytes),
+    /// What an export has of it stands there, and grew by something.
+    CarryBack(Place, Bytes),
     Truncate(Place, Index),
     Vanish(Place),
     Move(Place, Index),
@@ -147,6 +149,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => file().prop_map(|(place, bytes)| Step::Write(place, bytes)),
         8 => growth().prop_map(|(place, bytes)| Step::Grow(place, bytes)),
+        2 => growth().prop_map(|(place, bytes)| Step::CarryBack(place, bytes)),
+        1 => place().prop_map(|place| Step::CarryBack(place, Bytes(Vec::new()))),
         2 => (place(), any::<Index>()).prop_map(|(place, at)| Step::Truncate(place, at)),
         2 => place().prop_map(Step::Vanish),
         1 => (place(), any::<Index>()).prop_map(|(place, to)| Step::Move(place, to)),

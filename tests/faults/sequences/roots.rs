@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use sessile::Format;
 
+use super::union::union;
+
 /// Names of files of Kward; one may lend its session an id.
 pub(crate) const KWARD: [&str; 4] = [
     "sessions/--w--/one.jsonl",
@@ -42,6 +44,8 @@ pub(crate) struct Root {
     pub(crate) imported: Files,
     /// What was written in the store.
     pub(crate) local: Files,
+    /// Of what was written in the store, how many lines it began with.
+    pub(crate) bases: BTreeMap<String, usize>,
     /// Whether a file of it vanished or moved.
     pub(crate) lacks: bool,
 }
@@ -56,7 +60,8 @@ impl Root {
         let at = folder.join(name);
         fs::create_dir_all(at.join("sessions")).unwrap();
         let (disk, imported, local) = (Files::new(), Files::new(), Files::new());
-        Self { name, format, paths, at, disk, imported, local, lacks: false }
+        let bases = BTreeMap::new();
+        Self { name, format, paths, at, disk, imported, local, bases, lacks: false }
     }
 
     /// Writes a file with the time of a step.
@@ -86,6 +91,33 @@ impl Root {
         let bytes = self.disk.remove(path).unwrap();
         self.disk.insert(to.to_owned(), bytes);
         self.lacks = true;
+    }
+
+    /// An import reads what stands there; returns what it changed of what was written here.
+    pub(crate) fn import(&mut self) -> Vec<String> {
+        let mut changed = Vec::new();
+        for (path, theirs) in &self.disk {
+            let before = self.imported.insert(path.clone(), theirs.clone());
+            let Some(ours) = self.local.get(path).filter(|_| before.as_ref() != Some(theirs))
+            else {
+                continue;
+            };
+            if self.format == Format::Kimi {
+                continue;
+            }
+            changed.push(path.clone());
+            let base = self.bases.get(path).copied().unwrap_or_default();
+            match union(ours, base, before.as_deref(), theirs) {
+                Some(union) => {
+                    self.local.insert(path.clone(), union);
+                }
+                None => {
+                    self.local.remove(path);
+                    self.bases.remove(path);
+                }
+            }
+        }
+        changed
     }
 
     /// What an export has: what was written in the store stands for what was imported.

@@ -77,6 +77,8 @@ enum Change {
     Nothing,
     /// At most so many lines more in a file.
     Lines(usize, String, usize),
+    /// States that were written here, by what stands at their root.
+    States,
     /// The state of a session below a folder of Kimi's.
     State(usize),
     /// Files that were not there before, below a root.
@@ -155,6 +157,12 @@ impl World {
                     root.write(path, bytes, n);
                 }
             }
+            Step::CarryBack((root, path), bytes) => {
+                let root = &mut self.roots[*root];
+                if let Some(ours) = root.current().remove(*path) {
+                    root.write(path, [ours, bytes.0.clone()].concat(), n);
+                }
+            }
             Step::Vanish((root, path)) => {
                 let bytes = self.roots[*root].remove(path);
                 self.gone.extend(bytes.map(|bytes| (*root, *path, bytes)));
@@ -177,7 +185,10 @@ impl World {
                     root.write(context, bytes.0.clone(), n);
                 }
             }
-            Step::Import => self.import(),
+            Step::Import => {
+                self.import();
+                return Ok(Change::States);
+            }
             Step::Prune => drop(self.store.prune().map_err(failed)?),
             Step::Rebuild => drop(self.store.rebuild().map_err(failed)?),
             Step::Backup => {
@@ -213,12 +224,22 @@ impl World {
 
     fn import(&mut self) {
         self.import_into(&self.store);
-        let known = self.roots[2].imported.len();
-        for root in &mut self.roots {
-            root.imported.extend(root.disk.clone());
+        let known = self.roots[2].imported.clone();
+        for root in 0..self.roots.len() {
+            for path in self.roots[root].import() {
+                // Its program may have given it another name or label since.
+                let decided = self.decided.entry(self.key(root, &path)).or_default();
+                decided.name = None;
+                decided.labels.clear();
+            }
         }
-        if self.roots[2].imported.len() != known {
-            // A folder may now hold the state of what was a flat file, as Kimi has it.
+        let is_other = |(path, bytes): (&String, &Vec<u8>)| {
+            known.get(path) != Some(bytes)
+                && (path.ends_with("state.json") || !known.contains_key(path))
+        };
+        if self.roots[2].imported.iter().any(is_other) {
+            // A folder may now hold the state of what was a flat file, as Kimi has
+            // it; and a state that was changed at its root, too, is a union.
             for (key, decided) in &mut self.decided {
                 let info = self.store.session(*key).unwrap();
                 if info.is_none_or(|info| info.format == Format::Kimi) {

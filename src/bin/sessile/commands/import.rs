@@ -8,7 +8,7 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use sessile::{Error, ImportOptions, ImportReport, Store, StoreOptions};
 
 use crate::args::ImportArgs;
-use crate::output;
+use crate::output::{self, one_line};
 
 pub(crate) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
     // A path mistyped makes no database, and imports none of its neighbours.
@@ -50,6 +50,9 @@ pub(crate) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
     Ok(true)
 }
 
+/// Files that lost lines, of which each is named.
+const LOST_SHOWN: usize = 20;
+
 fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
     let mut out = if args.json { output::content() } else { output::report() };
     if args.json {
@@ -58,14 +61,28 @@ fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
             .iter()
             .map(|(kind, count)| (kind.name().into(), (*count).into()))
             .collect();
+        let lost: Vec<_> = report
+            .lost
+            .iter()
+            .map(|lost| {
+                serde_json::json!({
+                    "file": String::from_utf8_lossy(&lost.file),
+                    "cause": lost.cause.name(),
+                    "generation": lost.generation,
+                    "lines": lost.lines,
+                })
+            })
+            .collect();
         let object = serde_json::json!({
             "root": root.to_string_lossy(),
             "dry_run": args.dry_run,
             "new": report.new,
             "grown": report.grown,
             "rewritten": report.rewritten,
+            "moved": report.moved,
             "unchanged": report.unchanged,
             "missing": report.missing,
+            "lost": lost,
             "sessions": report.sessions,
             "lines": report.lines,
             "bytes": report.bytes,
@@ -80,6 +97,7 @@ fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
         ("new", report.new),
         ("grown", report.grown),
         ("rewritten", report.rewritten),
+        ("moved", report.moved),
         ("unchanged", report.unchanged),
         ("no longer there, kept", report.missing),
     ] {
@@ -94,6 +112,20 @@ fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
         HumanCount(report.lines),
         HumanBytes(report.bytes)
     )?;
+    for lost in report.lost.iter().take(LOST_SHOWN) {
+        let file = String::from_utf8_lossy(&lost.file);
+        writeln!(
+            out,
+            "  {:>11} lines lost at the root, kept as generation {}: {} {}",
+            HumanCount(lost.lines.into()).to_string(),
+            lost.generation,
+            one_line(&file),
+            lost.cause.name()
+        )?;
+    }
+    if let Some(more) = report.lost.len().checked_sub(LOST_SHOWN).filter(|more| 0 < *more) {
+        writeln!(out, "  {more:>11} files more that lost lines (see problems)")?;
+    }
     for (kind, count) in &report.problems {
         writeln!(
             out,

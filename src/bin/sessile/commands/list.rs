@@ -59,13 +59,16 @@ fn spellings(path: &Path) -> Vec<String> {
 
 /// A row as JSON: text, since a title may hold half a surrogate pair, which no value can.
 pub(super) fn row_json(row: &SessionRow) -> String {
-    let rest = serde_json::json!({
+    let mut rest = serde_json::json!({
         "work_dir": row.work_dir,
         "archived": row.archived_at.is_some(),
         "modified_at": row.modified_at.to_string(),
         "format": row.format.name(),
         "message_count": row.message_count,
     });
+    if row.has_losses {
+        rest["has_losses"] = true.into();
+    }
     let rest = rest.to_string();
     format!(
         "{{\"session_id\":{},\"title\":{},{}",

@@ -26,22 +26,32 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
     match cli.command {
         Command::Import(args) => import::run(&db, &args),
         Command::Verify { json, root } => verify(&open_to_read(&db)?, &root, json),
-        Command::Export { session, root, source, damaged, out } => {
+        Command::Export { session, root, source, damaged, generation, out } => {
             let options = ExportOptions::new().source_only(source).damaged(damaged);
-            export(&open_to_read(&db)?, &session, root.as_deref(), options, &out)
+            let store = as_of(open_to_read(&db)?, &session, generation)?;
+            export(&store, &session, root.as_deref(), options, &out)
         }
-        Command::Dump { session } => dump(&open_to_read(&db)?, &session),
+        Command::Dump { session, generation } => {
+            dump(&as_of(open_to_read(&db)?, &session, generation)?, &session)
+        }
         Command::List(args) => list::run(&open_to_read(&db)?, &args),
         Command::Tree { session } => tree::run(&open_to_read(&db)?, &session),
-        Command::Show { session } => show::run(&open_to_read(&db)?, &session),
-        Command::Log(args) => log::run(&open_to_read(&db)?, &args),
+        Command::Show { session, generation } => {
+            let store = as_of(open_to_read(&db)?, std::slice::from_ref(&session), generation)?;
+            show::run(&store, &session)
+        }
+        Command::Log(args) => {
+            let names = std::slice::from_ref(&args.session);
+            log::run(&as_of(open_to_read(&db)?, names, args.generation)?, &args)
+        }
         Command::Problems { json, session } => {
             problems::run(&open_to_read(&db)?, session.as_deref(), json)
         }
         Command::Stats { json } => stats::run(&open_to_read(&db)?, json),
         Command::Check => check(&open_to_read(&db)?),
         Command::Rebuild => rebuild(&open_to_write(&db)?),
-        Command::Prune => repair::prune(&open_to_write(&db)?),
+        Command::Prune { dry_run: true, yes: _ } => repair::prunable(&open_to_read(&db)?),
+        Command::Prune { dry_run: false, yes } => repair::prune(&open_to_write(&db)?, yes),
         Command::Recover { new } => repair::recover(&db, &new),
         Command::Archive { sessions, older_than, now } => {
             keeping::archive(&open_to_write(&db)?, &sessions, older_than, now)
@@ -101,6 +111,15 @@ fn open_to_write(db: &Path) -> Result<Store> {
 /// Reading leaves even the schema as it is.
 fn open_to_read(db: &Path) -> Result<Store> {
     Ok(StoreOptions::new().create(false).read_only(true).open(db)?)
+}
+
+/// The store, or one that holds a session as it was in a generation of its file.
+fn as_of(store: Store, names: &[String], generation: Option<i64>) -> Result<Store> {
+    let Some(generation) = generation else { return Ok(store) };
+    let [name] = names else {
+        anyhow::bail!("a generation is one of one session: name one");
+    };
+    Ok(store.earlier(store.find(name)?, generation)?)
 }
 
 fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {

@@ -8,7 +8,38 @@ use sessile::{Incomplete, Store, Traces};
 
 use crate::output::{self, note, one_line};
 
-pub(crate) fn prune(store: &Store) -> Result<bool> {
+/// Says what a prune would remove.
+pub(crate) fn prunable(store: &Store) -> Result<bool> {
+    let mut out = output::report();
+    let all = store.prunable()?;
+    for earlier in &all {
+        let root = String::from_utf8_lossy(&earlier.root).into_owned();
+        let file = String::from_utf8_lossy(&earlier.file).into_owned();
+        let lost = match earlier.lost {
+            0 => String::new(),
+            lost => format!("; {lost} of its lines stand nowhere else at its root"),
+        };
+        writeln!(
+            out,
+            "{} {} generation {}: {} lines, {} bytes{lost}",
+            one_line(&root),
+            one_line(&file),
+            earlier.generation,
+            earlier.lines,
+            earlier.bytes
+        )?;
+    }
+    out.flush()?;
+    Ok(true)
+}
+
+pub(crate) fn prune(store: &Store, yes: bool) -> Result<bool> {
+    prunable(store)?;
+    let is_empty = store.prunable()?.is_empty();
+    if !is_empty && !yes && !output::confirm("remove these generations for ever?")? {
+        note!("nothing was removed");
+        return Ok(true);
+    }
     let report = store.prune()?;
     note!("{} files, {} bytes removed", report.files, report.bytes);
     if report.traces != Traces::Gone {

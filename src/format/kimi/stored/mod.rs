@@ -22,7 +22,7 @@ pub(crate) use state::load_state;
 pub(crate) use units::Unit;
 
 use crate::error::Result;
-use crate::fold::{fold_labels, search_text};
+use crate::fold::{fold_labels, note_losses, search_text};
 use crate::format::kimi::layout::{self, Part};
 use crate::format::kimi::registry::Registry;
 use crate::format::kimi::wire::instant;
@@ -47,6 +47,8 @@ fn refold(conn: &Connection, registry: &Registry, session: SessionKey, unit: &Un
         fold.note(file, None, ProblemKind::Unreadable, detail)?;
     }
     note_misplaced(&fold)?;
+    let mut files = unit.files.iter().filter(|file| file.kind != FileKind::Folder);
+    files.try_for_each(|file| note_losses(conn, session, file.source_id, &file.path))?;
     let modified_at = modified_at(&fold)?;
     let mut head = Head {
         header: Header::Stored,

@@ -7,7 +7,9 @@ use serde_json::Value;
 use sessile::{Archived, ExportOptions, Format, SessionFilter, SessionKey, Store};
 
 use super::{Change, Exported, Outcome, World, by_root, dump, failed, open, same};
+use crate::losses::without_losses;
 use crate::sequences::roots;
+use crate::sequences::union::union;
 
 impl World {
     /// Compares the store with itself and with the model, which follows the change.
@@ -81,7 +83,17 @@ impl World {
                         after.escape_ascii()
                     ));
                 }
+                let base = before.iter().filter(|byte| **byte == b'\n').count();
+                self.roots[root].bases.entry(path.clone()).or_insert(base);
                 self.roots[root].local.insert(path, after);
+            }
+            Change::States => {
+                self.follow_moves(found)?;
+                for ((root, path), bytes) in found {
+                    if path.ends_with("/state.json") && self.roots[*root].local.contains_key(path) {
+                        self.roots[*root].local.insert(path.clone(), bytes.clone());
+                    }
+                }
             }
             Change::State(root) => {
                 let before = self.current();
@@ -113,9 +125,57 @@ impl World {
                     for path in [Some(path), merged].into_iter().flatten() {
                         self.roots[root].imported.remove(&path);
                         self.roots[root].local.remove(&path);
+                        self.roots[root].bases.remove(&path);
                         self.touched.remove(&(root, path));
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the model follow files that moved: of each that is gone from an export,
+    /// another has what it had.
+    fn follow_moves(&mut self, found: &Exported) -> Outcome {
+        let gone: Vec<(usize, String)> = self
+            .current()
+            .into_keys()
+            .filter(|place| !found.contains_key(place))
+            .filter(|(root, path)| !self.roots[*root].may_be_merged(path))
+            .collect();
+        for (n, path) in gone {
+            let root = &mut self.roots[n];
+            if root.disk.contains_key(&path) {
+                return Err(format!("{path} is at its root and not exported"));
+            }
+            let imported = root.imported.remove(&path).unwrap_or_default();
+            let (local, base) = (root.local.remove(&path), root.bases.remove(&path));
+            let of_root = found.iter().filter(|((of, _), _)| *of == n);
+            let to = of_root.map(|((_, to), bytes)| (to, bytes)).find(|(to, bytes)| {
+                let theirs = root.imported.get(*to);
+                let grew = theirs.is_none_or(|theirs| theirs.starts_with(&imported));
+                let same_name = to.rsplit('/').next() == path.rsplit('/').next();
+                match (&local, theirs) {
+                    _ if n == 2 => grew || same_name,
+                    (Some(local), Some(theirs)) if grew => {
+                        let base = base.unwrap_or_default();
+                        let all = union(local, base, Some(&imported), theirs);
+                        all.as_ref().unwrap_or(theirs) == *bytes
+                    }
+                    (None, Some(theirs)) => grew && theirs == *bytes,
+                    _ => false,
+                }
+            });
+            let Some((to, bytes)) = to else { return Err(format!("{path} is lost")) };
+            if root.imported.get(to).is_none_or(|theirs| theirs != bytes) {
+                root.local.insert(to.clone(), bytes.clone());
+                root.bases.extend(base.map(|base| (to.clone(), base)));
+            }
+            root.imported.entry(to.clone()).or_insert(imported);
+            if n == 2 {
+                self.touch_all();
+            } else if self.touched.contains(&(n, path)) {
+                self.touched.insert((n, to.clone()));
             }
         }
         Ok(())
@@ -201,7 +261,7 @@ impl World {
                 continue;
             }
             let found = grown.get(&(root, file)).map_or("", String::as_str);
-            same("a store that grew dumps", &row, found)?;
+            same("a store that grew dumps", &row, &without_losses(found))?;
         }
         fs::remove_file(fresh.path()).unwrap();
         for root in &self.roots[..3] {

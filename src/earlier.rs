@@ -1,0 +1,147 @@
+//! Earlier generations: what a session was before its files were rewritten,
+//! shortened or replaced at their root.
+//!
+//! A generation is folded as any log is, into tables of one connection. So
+//! everything that reads a session reads an earlier one, and none of it knows.
+
+use rusqlite::Connection;
+
+use crate::check::shadows::make_shadows;
+use crate::error::{Error, Result};
+use crate::format::projection;
+use crate::model::{SessionKey, Timestamp};
+use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::{Store, schema, sessions};
+
+/// What a session's log was for a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Generation {
+    /// Counts the chains of a file, from 1; pruned ones are counted, too.
+    pub number: i64,
+    /// Its file below the root.
+    pub file: Vec<u8>,
+    /// How many lines it has.
+    pub lines: u32,
+    /// How many of them the next one no longer had.
+    pub lost: u32,
+    /// When it was last compared with its root.
+    pub read_at: Timestamp,
+}
+
+impl Store {
+    /// Returns the generations of a session's logs that are kept, by file, the
+    /// earliest first. The last one of a file, or what was written here, is what
+    /// is shown.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
+    pub fn generations(&self, session: SessionKey) -> Result<Vec<Generation>> {
+        self.read(|conn| {
+            let rows = rows_of(conn, session)?.into_iter();
+            let logs = rows.filter(|file| file.kind == FileKind::Log);
+            Ok(logs
+                .map(|file| Generation {
+                    number: file.generation,
+                    file: file.path,
+                    lines: file.line_count,
+                    lost: file.lost,
+                    read_at: file.read_at,
+                })
+                .collect())
+        })
+    }
+
+    /// Returns the store as if a session were what it was as of a generation of
+    /// its file, and nothing else were there. It is only read.
+    ///
+    /// Of a session of several files, each is as of the generation, or the last
+    /// one before it.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound);
+    /// [`GenerationNotFound`](Error::GenerationNotFound) when there is none of
+    /// this number, or it was pruned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// let session = store.find("edge-97")?;
+    /// let first = store.earlier(session, 1)?;
+    ///
+    /// assert_eq!(first.tree(session)?, store.tree(session)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn earlier(&self, session: SessionKey, generation: i64) -> Result<Self> {
+        self.view(|conn| fold_earlier(conn, session, generation))
+    }
+}
+
+fn fold_earlier(conn: &Connection, session: SessionKey, generation: i64) -> Result<()> {
+    let not_found = || Error::SessionNotFound(session.0.to_string());
+    let (source, path) = sessions::place(conn, session)?.ok_or_else(not_found)?;
+    let rows = rows_of(conn, session)?;
+    let is_of = |file: &FileRow| file.generation == generation;
+    if !rows.iter().any(is_of) {
+        let mut known: Vec<i64> = rows.iter().map(|file| file.generation).collect();
+        known.sort_unstable();
+        known.dedup();
+        return Err(Error::GenerationNotFound { generation, known });
+    }
+    make_shadows(conn)?;
+    make_files(conn)?;
+    let mut then: Vec<FileRow> = Vec::new();
+    for file in rows.into_iter().filter(|file| file.generation <= generation) {
+        // Rows come by path, the earliest generation first.
+        then.retain(|earlier| earlier.path != file.path);
+        then.push(file);
+    }
+    for file in &mut then {
+        if file.state == FileState::Superseded {
+            file.state = FileState::Current;
+        }
+        // What became of it later is not to be seen.
+        (file.lost, file.missing_at) = (0, None);
+        files::restore_file(conn, file)?;
+    }
+    let file_id = then.iter().find(|file| file.path == path && file.kind == FileKind::Log);
+    let file_id = file_id.filter(|_| !source.format.has_folders()).map(|file| file.file_id);
+    conn.prepare(
+        "INSERT INTO temp.sessions (session_key, source_id, path, file_id, format, header,
+                                    modified_at, first_message, message_count, search_text,
+                                    entry_count)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'missing', 0, '', 0, '', 0)",
+    )?
+    .execute((session, source.source_id, &path, file_id, source.format))?;
+    source.format.projection().refolder(conn, &source)?(session, &path).map(drop)
+}
+
+/// Every chain of a session's files, by path, the earliest first.
+fn rows_of(conn: &Connection, session: SessionKey) -> Result<Vec<FileRow>> {
+    let not_found = || Error::SessionNotFound(session.0.to_string());
+    let (source, path) = sessions::place(conn, session)?.ok_or_else(not_found)?;
+    let mut rows = Vec::new();
+    let mut paths = projection::paths_of(conn, session)?;
+    paths.insert(path);
+    for path in paths {
+        rows.extend(files::rows(conn, source.source_id, &path)?);
+    }
+    rows.retain(|file| file.state != FileState::Partial);
+    Ok(rows)
+}
+
+/// A table of files before the database's own, by our schema.
+fn make_files(conn: &Connection) -> Result<()> {
+    let objects = schema::ours()?.iter().filter(|object| object.table == "files");
+    for sql in
+        objects.filter(|object| object.kind == "table").filter_map(|table| table.sql.as_ref())
+    {
+        conn.execute_batch(&sql.replacen("CREATE TABLE ", "CREATE TEMP TABLE ", 1))?;
+    }
+    Ok(())
+}

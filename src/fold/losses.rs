@@ -1,0 +1,52 @@
+//! What the root of a session no longer has of it, as problems of the session.
+
+use rusqlite::Connection;
+
+use crate::error::Result;
+use crate::model::{ProblemKind, SessionKey};
+use crate::store::files::{self, FileKind, FileState};
+use crate::store::problems::{self, NewProblem};
+
+/// Says what is lost at a root of one of a session's logs.
+pub(crate) fn note_losses(
+    conn: &Connection,
+    session: SessionKey,
+    source_id: i64,
+    path: &[u8],
+) -> Result<()> {
+    let note = |file_id: i64, kind, detail: &str| {
+        let (file_id, session) = (Some(file_id), Some(session));
+        let line = None;
+        problems::insert_problem(
+            conn,
+            &NewProblem { source_id, file_id, session, path, line, kind, detail },
+        )
+    };
+    for (file_id, generation, lost) in files::with_losses(conn, source_id, path)? {
+        let lines = if lost == 1 { "line" } else { "lines" };
+        let detail = format!(
+            "{lost} {lines} of generation {generation} were lost at its root; they are kept as \
+             that generation"
+        );
+        note(file_id, ProblemKind::Overwritten, &detail)?;
+    }
+    let file = files::file(conn, source_id, path, FileState::Current)?;
+    if let Some(file) = file.filter(|file| file.kind == FileKind::Log && file.missing_at.is_some())
+    {
+        note(file.file_id, ProblemKind::Vanished, "it is no longer at its root, and kept here")?;
+    }
+    Ok(())
+}
+
+/// Says anew what is lost of a session that is one log.
+pub(crate) fn settle_losses(
+    conn: &Connection,
+    source_id: i64,
+    session: SessionKey,
+    path: &[u8],
+) -> Result<()> {
+    for kind in [ProblemKind::Overwritten, ProblemKind::Vanished] {
+        problems::delete_problems(conn, session, kind)?;
+    }
+    note_losses(conn, session, source_id, path)
+}

@@ -1,0 +1,131 @@
+//! What a root no longer has of its logs: said when it is found, and kept as an
+//! earlier generation.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use rusqlite::Connection;
+
+use crate::error::Result;
+use crate::store::files::{FileKind, FileRow};
+use crate::store::log;
+
+/// A log of which lines are no longer at its root. They stay readable as an
+/// earlier generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LostLines {
+    /// Below the root, separated by `/`.
+    pub file: Vec<u8>,
+    /// What became of it there.
+    pub cause: LossCause,
+    /// The generation that holds them.
+    pub generation: i64,
+    /// How many lines there are.
+    pub lines: u32,
+}
+
+/// What became of a log at its root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LossCause {
+    /// It is no longer there.
+    Vanished,
+    /// It is empty.
+    Emptied,
+    /// It holds nothing but zeros.
+    Zeroed,
+    /// It holds some of its lines.
+    Shortened,
+    /// It holds other lines.
+    Rewritten,
+    /// Something else has its place: a link, say.
+    Replaced,
+}
+
+impl LossCause {
+    /// What became of it, in a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vanished => "vanished",
+            Self::Emptied => "emptied",
+            Self::Zeroed => "zeroed",
+            Self::Shortened => "shortened",
+            Self::Rewritten => "rewritten",
+            Self::Replaced => "replaced",
+        }
+    }
+}
+
+/// What of an earlier generation is not in the one that took its place.
+pub(super) fn between(
+    conn: &Connection,
+    earlier: &FileRow,
+    now: &FileRow,
+) -> Result<Option<LostLines>> {
+    if earlier.kind != FileKind::Log {
+        return Ok(None);
+    }
+    let (mut held, mut kept, mut zeroed) = (HashMap::new(), true, 0 < now.size);
+    let mut held_before = count_lines(conn, earlier)?;
+    if now.kind == FileKind::Log {
+        log::each_line_left(conn, now, |_, raw| {
+            zeroed &= raw.iter().all(|byte| *byte == 0);
+            if let Some(digest) = digest(raw) {
+                *held.entry(digest).or_insert(0_u32) += 1;
+            }
+            Ok(())
+        })?;
+    }
+    for (digest, count) in &held {
+        let before = held_before.get(digest).copied().unwrap_or_default();
+        kept &= *count <= before;
+        held_before.insert(*digest, before.saturating_sub(*count));
+    }
+    let lines: u32 = held_before.values().sum();
+    let cause = match now.kind {
+        FileKind::Log if now.size == 0 => LossCause::Emptied,
+        FileKind::Log if zeroed => LossCause::Zeroed,
+        FileKind::Log if kept => LossCause::Shortened,
+        FileKind::Log => LossCause::Rewritten,
+        // A line of it grew too long for a log.
+        FileKind::Document if earlier.size <= now.size => return Ok(None),
+        _ => LossCause::Replaced,
+    };
+    Ok((0 < lines).then(|| LostLines {
+        file: earlier.path.clone(),
+        cause,
+        generation: earlier.generation,
+        lines,
+    }))
+}
+
+/// All of a log that is no longer there.
+pub(super) fn vanished(file: &FileRow) -> Option<LostLines> {
+    (file.kind == FileKind::Log && 0 < file.line_count).then(|| LostLines {
+        file: file.path.clone(),
+        cause: LossCause::Vanished,
+        generation: file.generation,
+        lines: file.line_count,
+    })
+}
+
+/// How often each line stands in a log.
+fn count_lines(conn: &Connection, file: &FileRow) -> Result<HashMap<u64, u32>> {
+    let mut lines = HashMap::new();
+    log::each_line_left(conn, file, |_, raw| {
+        if let Some(digest) = digest(raw) {
+            *lines.entry(digest).or_insert(0) += 1;
+        }
+        Ok(())
+    })?;
+    Ok(lines)
+}
+
+/// What stands for a line here; nothing for a blank one. Whether it is terminated makes no difference.
+fn digest(raw: &[u8]) -> Option<u64> {
+    let line = raw.trim_ascii();
+    let mut hasher = DefaultHasher::new();
+    line.hash(&mut hasher);
+    (!line.is_empty()).then(|| hasher.finish())
+}

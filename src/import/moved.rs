@@ -1,0 +1,328 @@
+//! Files that were moved below their root: they keep their chains and their session.
+//!
+//! To an import, a file that moved is missing at one path and new at another.
+//! The same inode with the same beginning shows that they are one, and so does
+//! the same digest of a log. A document is too often like another: it has to
+//! have moved with its session, or to have its inode. Once all of the root was
+//! seen, the chain that was there takes the path of the new file, and what was
+//! decided of its session stays.
+//!
+//! A session of several files moves as a whole: what of it changed on the way,
+//! or was written here alone, goes along.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use rusqlite::Connection;
+
+use super::chain::torn_line;
+use super::union::{self, Before};
+use crate::error::{Error, Result};
+use crate::fold;
+use crate::format::projection::Touched;
+use crate::model::Format;
+use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::packing::Packer;
+use crate::store::{events, log, problems, sessions};
+
+/// What moving files needs.
+pub(super) struct Moves<'a> {
+    pub(super) tx: &'a Connection,
+    pub(super) source_id: i64,
+    pub(super) format: Format,
+    pub(super) packer: &'a mut Packer,
+    pub(super) touched: &'a mut Touched,
+}
+
+/// How sure it is that two files are one; the surest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Likeness {
+    /// The same inode, and the same bytes or more of them.
+    Inode,
+    /// A log of the same bytes and name.
+    DigestAndName,
+    /// A log of the same bytes.
+    Digest,
+    /// The same bytes and name, if their session moved.
+    Weak,
+}
+
+/// A missing file, by its place among them, and one that may be it.
+struct Candidate {
+    likeness: Likeness,
+    old: usize,
+    new: FileRow,
+}
+
+impl Moves<'_> {
+    /// Finds the files that moved; returns the rows that stood for them at their new paths.
+    pub(super) fn settle(mut self) -> Result<Vec<i64>> {
+        let missing = files::missing(self.tx, self.source_id)?;
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (candidates, folders) = self.candidates(&missing)?;
+        let (mut adopted, mut left) = (Vec::new(), HashSet::new());
+        let (mut taken, mut units) = (HashSet::new(), BTreeMap::new());
+        for Candidate { likeness, old, new } in candidates {
+            let old_row = &missing[old];
+            let (from, to) = (self.unit(&old_row.path), self.unit(&new.path));
+            let is_along = from == to || units.get(&from) == Some(&to);
+            if left.contains(&old)
+                || taken.contains(&new.file_id)
+                || likeness == Likeness::Weak && !is_along
+                || !self.is_free(&new, &to)?
+                || !self.adopt(old_row, &new)?
+            {
+                continue;
+            }
+            left.insert(old);
+            taken.insert(new.file_id);
+            adopted.push(new.file_id);
+            units.entry(from).or_insert(to);
+        }
+        for (from, to) in units.iter().filter(|(from, to)| from != to) {
+            self.move_unit(from, to)?;
+        }
+        let gone = left.iter().map(|old| &missing[*old].path[..]);
+        self.remove_folders(&missing, &folders, gone)?;
+        Ok(adopted)
+    }
+
+    fn unit(&self, path: &[u8]) -> Vec<u8> {
+        self.format.layout().unit(path).to_vec()
+    }
+
+    /// Files that are there and may be a missing one, and the inodes of folders that are there.
+    fn candidates(&self, missing: &[FileRow]) -> Result<(Vec<Candidate>, HashSet<i64>)> {
+        let (mut by_digest, mut by_inode) = (HashMap::new(), HashMap::new());
+        for (n, old) in missing.iter().enumerate() {
+            if let Some(sha256) = &old.sha256 {
+                by_digest.entry(&sha256[..]).or_insert_with(Vec::new).push(n);
+            }
+            by_inode.entry(old.inode).or_insert_with(Vec::new).push(n);
+        }
+        let (mut found, mut folders) = (Vec::new(), HashSet::new());
+        files::each_file(self.tx, self.source_id, files::imported_after, |new| {
+            if new.missing_at.is_some() {
+                return Ok(());
+            }
+            if new.kind == FileKind::Folder {
+                folders.insert(new.inode);
+                return Ok(());
+            }
+            let none = Vec::new();
+            let digest = new.sha256.as_deref().and_then(|sha256| by_digest.get(sha256));
+            let inode = by_inode.get(&new.inode).filter(|_| new.inode != 0);
+            let both = digest.unwrap_or(&none).iter().chain(inode.unwrap_or(&none));
+            for old in both.copied().collect::<BTreeSet<usize>>() {
+                if let Some(likeness) = self.likeness(&missing[old], &new)? {
+                    found.push(Candidate { likeness, old, new: new.clone() });
+                }
+            }
+            Ok(())
+        })?;
+        found.sort_by(|one, other| {
+            let key = |candidate: &Candidate| (candidate.likeness, candidate.old);
+            key(one).cmp(&key(other)).then_with(|| one.new.path.cmp(&other.new.path))
+        });
+        Ok((found, folders))
+    }
+
+    fn likeness(&self, old: &FileRow, new: &FileRow) -> Result<Option<Likeness>> {
+        let has_content = matches!(new.kind, FileKind::Log | FileKind::Document);
+        // Within its session a file has its place: what has another there is another.
+        let layout = self.format.layout();
+        let place = |path: &[u8]| path[layout.unit(path).len()..].to_vec();
+        if old.kind != new.kind || !has_content || place(&old.path) != place(&new.path) {
+            return Ok(None);
+        }
+        let is_same = old.sha256 == new.sha256;
+        let has_name = name(&old.path) == name(&new.path);
+        let is_log = new.kind == FileKind::Log;
+        Ok(if old.inode == new.inode && (is_same || is_log && self.begins(old, new)?) {
+            Some(Likeness::Inode)
+        } else if is_same && is_log && 0 < new.size {
+            Some(if has_name { Likeness::DigestAndName } else { Likeness::Digest })
+        } else {
+            (is_same && has_name).then_some(Likeness::Weak)
+        })
+    }
+
+    /// Whether a log begins with all of another, which is not empty.
+    fn begins(&self, old: &FileRow, new: &FileRow) -> Result<bool> {
+        if old.size == 0 || new.size < old.size || new.line_count < old.line_count {
+            return Ok(false);
+        }
+        for position in 0..old.line_count {
+            let [one, other] =
+                [old, new].map(|file| log::line(self.tx, log::key(file.file_id, position)));
+            let is_last = position + 1 == old.line_count;
+            match (one, other) {
+                (Ok(one), Ok(other)) if one == other || is_last && other.starts_with(&one) => {}
+                (Err(err), _) | (_, Err(err)) if !err.is_of_content() => return Err(err),
+                _ => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the new path is new, and nothing was decided there.
+    fn is_free(&self, new: &FileRow, unit: &[u8]) -> Result<bool> {
+        let session = sessions::session_at(self.tx, self.source_id, unit)?;
+        let is_decided = match session {
+            Some(session) => events::has_any(self.tx, session)?,
+            None => false,
+        };
+        Ok(!is_decided && files::rows(self.tx, self.source_id, &new.path)?.len() == 1)
+    }
+
+    /// Lets the chain of a missing file have the path of the new one, and what
+    /// that one has more; `false` where a damaged chain has to stay as it is.
+    fn adopt(&mut self, old: &FileRow, new: &FileRow) -> Result<bool> {
+        let tx = self.tx;
+        let torn = match torn_line(tx, old) {
+            Err(Error::Damaged(_)) => return Ok(false),
+            torn => torn?,
+        };
+        if old.sha256 != new.sha256 {
+            let first = old.line_count - u32::from(!torn.is_empty());
+            log::delete_line(tx, log::key(old.file_id, first))?;
+            for position in first..new.line_count {
+                let line = log::line(tx, log::key(new.file_id, position))?;
+                let key = log::key(old.file_id, position);
+                log::insert_packed(tx, key, &line, self.packer)?;
+            }
+        }
+        if let Some(session) = sessions::session_of_file(tx, new.file_id)? {
+            sessions::delete_session(tx, session)?;
+        }
+        log::delete_content(tx, new.file_id)?;
+        files::delete_file(tx, new.file_id)?;
+        self.move_path(&old.path, &new.path)?;
+        let moved = FileRow {
+            file_id: old.file_id,
+            line_count: if new.kind == FileKind::Log { new.line_count } else { old.line_count },
+            missing_at: None,
+            ..new.clone()
+        };
+        files::update_file(tx, &moved)?;
+        if old.sha256 != new.sha256 {
+            let before = Before::Shorter { file: old, torn: &torn };
+            union::join(tx, self.format, &moved, before, self.packer, self.touched)?;
+        }
+        self.touched.add(self.format, old);
+        self.touched.add(self.format, &moved);
+        self.touch_namesakes(&old.path)?;
+        Ok(true)
+    }
+
+    /// What is called like a file that is gone, with more behind, may have been of its session.
+    fn touch_namesakes(&mut self, path: &[u8]) -> Result<()> {
+        if !self.format.has_folders() {
+            return Ok(());
+        }
+        let stem = path.iter().rposition(|byte| *byte == b'.').map_or(path, |dot| &path[..dot]);
+        let beside = |end: &[u8]| [stem, end].concat();
+        // '`' follows '_'.
+        for file in files::newest_between(self.tx, self.source_id, &beside(b"_"), &beside(b"`"))? {
+            self.touched.add(self.format, &file);
+        }
+        Ok(())
+    }
+
+    /// Gives every chain of a path another, and what is said of it.
+    fn move_path(&self, from: &[u8], to: &[u8]) -> Result<()> {
+        for file in files::rows(self.tx, self.source_id, from)? {
+            files::move_file(self.tx, file.file_id, to)?;
+        }
+        problems::move_path(self.tx, self.source_id, from, to)
+    }
+
+    /// Moves what is left of a session, if nothing of it is still there.
+    fn move_unit(&mut self, from: &[u8], to: &[u8]) -> Result<()> {
+        let (tx, source_id) = (self.tx, self.source_id);
+        let below = [from, b"/"].concat();
+        let left = files::rows_below(tx, source_id, &below)?;
+        let is_there =
+            |file: &FileRow| file.state == FileState::Current && file.missing_at.is_none();
+        if left.iter().any(is_there)
+            || files::file(tx, source_id, from, FileState::Current)?.is_some_and(|f| is_there(&f))
+        {
+            return Ok(());
+        }
+        for file in left.iter().filter(|file| file.state != FileState::Partial) {
+            self.move_along(file, &[to, &file.path[from.len()..]].concat())?;
+        }
+        if let Some(session) = sessions::session_at(tx, source_id, from)? {
+            if let Some(other) = sessions::session_at(tx, source_id, to)? {
+                sessions::delete_session(tx, other)?;
+            }
+            sessions::update_path(tx, session, to)?;
+            if let Some((file, _)) = sessions::file_of(tx, session)?
+                && !self.format.has_folders()
+            {
+                fold::refold(tx, &file, self.format, session)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves a file that its session left behind.
+    fn move_along(&mut self, file: &FileRow, to: &[u8]) -> Result<()> {
+        let (tx, source_id) = (self.tx, self.source_id);
+        let there = files::file(tx, source_id, to, FileState::Current)?;
+        self.touched.add(self.format, file);
+        match file.state {
+            FileState::Current if file.kind == FileKind::Folder && there.is_some() => {
+                return files::delete_file(tx, file.file_id);
+            }
+            FileState::Current if there.is_some() => {
+                files::update_state(tx, file.file_id, FileState::Superseded)?;
+            }
+            FileState::Local if files::file(tx, source_id, to, FileState::Local)?.is_some() => {
+                return Ok(());
+            }
+            _ => {}
+        }
+        files::move_file(tx, file.file_id, to)?;
+        self.touched.add(self.format, &FileRow { path: to.to_vec(), ..file.clone() });
+        match there {
+            Some(theirs) if file.state == FileState::Local => {
+                let (packer, touched) = (&mut *self.packer, &mut *self.touched);
+                union::join(tx, self.format, &theirs, Before::Other(None), packer, touched)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes folders that are gone because what was in them, or they themselves, moved.
+    fn remove_folders<'p>(
+        &self,
+        missing: &[FileRow],
+        there: &HashSet<i64>,
+        moved: impl Iterator<Item = &'p [u8]>,
+    ) -> Result<()> {
+        let mut above: HashSet<&[u8]> = HashSet::new();
+        for path in moved {
+            let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+            above.extend(slashes.map(|(slash, _)| &path[..slash]));
+        }
+        // What lies deeper comes first.
+        for folder in missing.iter().rev().filter(|file| file.kind == FileKind::Folder) {
+            let is_moved = folder.inode != 0 && there.contains(&folder.inode);
+            let below = [&folder.path[..], b"/"].concat();
+            if (is_moved || above.contains(&folder.path[..]))
+                && files::rows_below(self.tx, self.source_id, &below)?.is_empty()
+                && files::newest(self.tx, self.source_id, &folder.path)?
+                    .is_some_and(|now| now.file_id == folder.file_id)
+            {
+                files::delete_file(self.tx, folder.file_id)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn name(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
+}

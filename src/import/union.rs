@@ -1,0 +1,350 @@
+//! What was read at a root joins what went on here.
+//!
+//! A log is append-only, so two who write one follow one another. What the
+//! root's file begins with of our chain is one history. What lies beyond comes
+//! behind ours, in the order in which it arrived. Where nothing of ours lies
+//! beyond, the root's file holds all of it: our chain ends, and the next append
+//! begins another.
+//!
+//! Every line of ours is terminated, so a last line that the root has not ended
+//! yet comes with an end. When the root goes on with it, it comes again, whole.
+//!
+//! Only bytes that were changed in place have no place behind ours. They stay in
+//! the root's chain, ours stays what is shown, and the path has a problem. What
+//! the root adds later comes behind ours again.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use rusqlite::Connection;
+use sha2::{Digest, Sha256};
+
+use super::chain::torn_line;
+use crate::error::Result;
+use crate::fold::{self, Fold, Shape};
+use crate::format::Versions;
+use crate::format::projection::Touched;
+use crate::model::{Format, SessionKey};
+use crate::store::file_time::FileTime;
+use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::packing::Packer;
+use crate::store::{heads, log, problems, sessions};
+
+/// What the root's file was before.
+#[derive(Clone, Copy)]
+pub(super) enum Before<'a> {
+    /// Shorter by the tail that was read now. Its last line is given where it had no terminator.
+    Shorter { file: &'a FileRow, torn: &'a [u8] },
+    /// Something else, or nothing that is known.
+    Other(Option<&'a FileRow>),
+}
+
+impl Before<'_> {
+    /// The row that stood for it.
+    pub(super) fn file(&self) -> Option<&FileRow> {
+        match self {
+            Self::Shorter { file, .. } => Some(file),
+            Self::Other(file) => *file,
+        }
+    }
+}
+
+/// Lets what was read of a file join what went on here, if anything did.
+pub(super) fn join(
+    tx: &Connection,
+    format: Format,
+    theirs: &FileRow,
+    before: Before<'_>,
+    packer: &mut Packer,
+    touched: &mut Touched,
+) -> Result<()> {
+    let local = files::file(tx, theirs.source_id, &theirs.path, FileState::Local)?;
+    let Some(ours) = local else { return Ok(()) };
+    touched.add(format, &ours);
+    match (ours.kind, theirs.kind) {
+        (FileKind::Log, FileKind::Log) => {
+            let session = sessions::session_of_file(tx, ours.file_id)?;
+            Join { tx, format, theirs, ours, session, packer }.logs(before)
+        }
+        (FileKind::Document, FileKind::Document) => documents(tx, format, theirs, &ours),
+        (FileKind::Folder, FileKind::Folder) => Ok(()),
+        _ => problems::insert_diverged(tx, &ours),
+    }
+}
+
+struct Join<'a> {
+    tx: &'a Connection,
+    format: Format,
+    theirs: &'a FileRow,
+    ours: FileRow,
+    /// The session that our chain stands for, where one log is a session.
+    session: Option<SessionKey>,
+    packer: &'a mut Packer,
+}
+
+impl Join<'_> {
+    fn logs(mut self, before: Before<'_>) -> Result<()> {
+        let common = self.common()?;
+        if common == self.ours.line_count {
+            return self.end();
+        }
+        let first = match before {
+            _ if self.is_beginning(common)? => {
+                problems::delete_diverged(self.tx, &self.ours)?;
+                self.theirs.line_count
+            }
+            // Nothing was there to go on from.
+            Before::Shorter { file, torn } if 0 < file.line_count => {
+                self.behind(file.line_count, torn)?
+            }
+            Before::Shorter { .. } | Before::Other(_) => match self.first_new(common)? {
+                Some(first) => {
+                    problems::delete_diverged(self.tx, &self.ours)?;
+                    first
+                }
+                None => return problems::insert_diverged(self.tx, &self.ours),
+            },
+        };
+        let is_moved = self.rest_upon_theirs(common)?;
+        self.append(first.max(common), is_moved)
+    }
+
+    /// How many lines both chains begin with.
+    fn common(&self) -> Result<u32> {
+        let mut common = match self.ours.base_id == Some(self.theirs.file_id) {
+            true => self.ours.base_count,
+            false => 0,
+        };
+        let both = self.ours.line_count.min(self.theirs.line_count);
+        while common < both && self.our(common)? == self.their(common)? {
+            common += 1;
+        }
+        Ok(common)
+    }
+
+    /// Of a file that grew: the first line that it did not have before.
+    fn behind(&self, line_count: u32, torn: &[u8]) -> Result<u32> {
+        let Some(last) = line_count.checked_sub(1).filter(|_| !torn.is_empty()) else {
+            return Ok(line_count);
+        };
+        let whole = self.their(last)?;
+        // Of a line that a copy of ours breaks off in, ours may lack the broken form.
+        let is_held = whole == torn
+            || whole == *terminated(torn)
+                && self.our_lines(self.ours.base_count)?.contains(&digest(&whole));
+        Ok(if is_held { line_count } else { last })
+    }
+
+    /// Of a file that does not begin with what it was: the first line that ours
+    /// does not hold; `None` where bytes were changed in place.
+    fn first_new(&self, common: u32) -> Result<Option<u32>> {
+        let count = self.theirs.line_count;
+        if common < self.ours.base_count.max(1) {
+            return Ok(None);
+        }
+        // What came from the root stands among ours, in its order.
+        let mut first = common;
+        for position in common..self.ours.line_count {
+            if first < count && self.our(position)? == *terminated(&self.their(first)?) {
+                first += 1;
+            }
+        }
+        let held = self.our_lines(common)?;
+        for position in first..count {
+            let line = self.their(position)?;
+            if !line.trim_ascii().is_empty() && held.contains(&digest(&terminated(&line))) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(first))
+    }
+
+    /// Whether ours begins with all of the root's file, which may break off within a line.
+    fn is_beginning(&self, common: u32) -> Result<bool> {
+        Ok(match self.theirs.line_count - common {
+            0 => true,
+            1 => self.our(common)?.starts_with(&self.their(common)?),
+            _ => false,
+        })
+    }
+
+    /// Lets our chain begin with lines of the root's file as it is now, not as it was.
+    fn rest_upon_theirs(&mut self, common: u32) -> Result<bool> {
+        let is_other = self.ours.base_id.is_some_and(|base_id| base_id != self.theirs.file_id);
+        if !is_other || common < self.ours.base_count || self.ours.base_count == 0 {
+            return Ok(false);
+        }
+        files::update_base(self.tx, self.ours.file_id, self.theirs.file_id)?;
+        self.ours.base_id = Some(self.theirs.file_id);
+        Ok(true)
+    }
+
+    /// Lets the root's lines from one on come behind ours; `is_moved` when ours has other keys now.
+    fn append(&mut self, first: u32, is_moved: bool) -> Result<()> {
+        let (tx, format) = (self.tx, self.format);
+        if first == self.theirs.line_count && !is_moved {
+            return Ok(());
+        }
+        let before = self.ours.line_count;
+        for position in first..self.theirs.line_count {
+            let line = self.their(position)?;
+            let line = terminated(&line);
+            log::insert_packed(tx, self.our_key(self.ours.line_count), &line, self.packer)?;
+            self.ours.line_count += 1;
+            self.ours.size += line.len() as u64;
+            let at = format.meaning().parse(&line).at;
+            self.ours.mtime = at.map_or(self.ours.mtime, FileTime::from);
+        }
+        files::update_progress(tx, &self.ours)?;
+        let Some(session) = self.session else { return Ok(()) };
+        let fold = match is_moved {
+            true => None,
+            false => Fold::resume(tx, &self.ours, format, session, heads::head(tx, session)?)?,
+        };
+        let Some(mut fold) = fold else { return fold::refold(tx, &self.ours, format, session) };
+        for position in before..self.ours.line_count {
+            let key = self.our_key(position);
+            fold.apply(key, format.meaning().parse(&log::line(tx, key)?))?;
+        }
+        match fold.finish()? {
+            Shape::Assumed => Ok(()),
+            Shape::Linear => fold::refold(tx, &self.ours, format, session),
+        }
+    }
+
+    /// The root's file holds all of ours, and is what the session goes on from.
+    fn end(self) -> Result<()> {
+        let (tx, ours) = (self.tx, &self.ours);
+        problems::delete_diverged(tx, ours)?;
+        if let Some(session) = self.session {
+            sessions::update_session_file(tx, session, self.theirs.file_id)?;
+            fold::refold(tx, self.theirs, self.format, session)?;
+        }
+        log::delete_content(tx, ours.file_id)?;
+        files::delete_file(tx, ours.file_id)
+    }
+
+    /// Digests of our lines from one on.
+    fn our_lines(&self, first: u32) -> Result<HashSet<[u8; 32]>> {
+        let lines = first..self.ours.line_count;
+        lines.map(|position| Ok(digest(&self.our(position)?))).collect()
+    }
+
+    fn our(&self, position: u32) -> Result<Vec<u8>> {
+        log::line(self.tx, self.our_key(position))
+    }
+
+    fn our_key(&self, position: u32) -> i64 {
+        let file_id = match self.ours.base_id {
+            Some(base_id) if position < self.ours.base_count => base_id,
+            _ => self.ours.file_id,
+        };
+        log::key(file_id, position)
+    }
+
+    fn their(&self, position: u32) -> Result<Vec<u8>> {
+        log::line(self.tx, log::key(self.theirs.file_id, position))
+    }
+}
+
+/// Lets a document and what was made of it here become one, where the format can tell.
+fn documents(tx: &Connection, format: Format, theirs: &FileRow, ours: &FileRow) -> Result<()> {
+    let base = ours.base_id.map(|base_id| files::file_by_id(tx, base_id)).transpose()?;
+    let base = base.filter(|base| base.kind == FileKind::Document);
+    let is_long = |file: &FileRow| MAX_DOCUMENT < file.size;
+    if is_long(ours) || is_long(theirs) || base.as_ref().is_some_and(is_long) {
+        return problems::insert_diverged(tx, ours);
+    }
+    let base = base.map(|base| content(tx, &base)).transpose()?;
+    let (our, their) = (content(tx, ours)?, content(tx, theirs)?);
+    if our == their {
+        return end_document(tx, ours);
+    }
+    let later = ours.mtime < theirs.mtime;
+    let versions = Versions { base: base.as_deref(), ours: &our, theirs: &their, later };
+    let Some(union) = format.layout().union(&theirs.path, &versions) else {
+        return problems::insert_diverged(tx, ours);
+    };
+    problems::delete_diverged(tx, ours)?;
+    if union == our {
+        return files::update_base(tx, ours.file_id, theirs.file_id);
+    }
+    // What was decided here stays readable.
+    files::supersede_local(tx, ours.file_id, &Sha256::digest(&our))?;
+    if union == their {
+        return Ok(());
+    }
+    let mut file = FileRow {
+        mtime: ours.mtime.max(theirs.mtime),
+        base_id: Some(theirs.file_id),
+        size: union.len() as u64,
+        line_count: 0,
+        ..ours.clone()
+    };
+    file.file_id = files::insert_file(tx, &file)?;
+    for raw in union.chunks(log::CHUNK_SIZE) {
+        log::insert_chunk(tx, log::key(file.file_id, file.line_count), raw)?;
+        file.line_count += 1;
+    }
+    files::update_file(tx, &file)
+}
+
+/// The root has just what was written here.
+fn end_document(tx: &Connection, ours: &FileRow) -> Result<()> {
+    problems::delete_diverged(tx, ours)?;
+    log::delete_content(tx, ours.file_id)?;
+    files::delete_file(tx, ours.file_id)
+}
+
+/// Lets a session go on here from an earlier generation of its log, of which
+/// nothing is at the root any more.
+pub(super) fn keep(tx: &Connection, earlier: &FileRow, session: SessionKey) -> Result<()> {
+    let torn = torn_line(tx, earlier)?;
+    let base_count = earlier.line_count - u32::from(!torn.is_empty());
+    let mut ours = FileRow {
+        state: FileState::Local,
+        size: 0,
+        line_count: base_count,
+        sha256: None,
+        missing_at: None,
+        base_id: Some(earlier.file_id),
+        base_count,
+        ..earlier.clone()
+    };
+    ours.file_id = files::insert_file(tx, &ours)?;
+    if !torn.is_empty() {
+        let line = terminated(&torn);
+        log::insert_line(tx, log::key(ours.file_id, base_count), &line)?;
+        ours.size += line.len() as u64;
+        ours.line_count += 1;
+        files::update_progress(tx, &ours)?;
+    }
+    sessions::update_session_file(tx, session, ours.file_id)?;
+    match torn.is_empty() {
+        true => Ok(()),
+        false => fold::refold(tx, &ours, files::source_by_id(tx, ours.source_id)?.format, session),
+    }
+}
+
+/// Longest document that is looked into.
+const MAX_DOCUMENT: u64 = 64 << 20;
+
+fn content(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    log::each_chunk(conn, file, |_, raw| {
+        content.extend_from_slice(raw);
+        Ok(())
+    })?;
+    Ok(content)
+}
+
+fn terminated(line: &[u8]) -> Cow<'_, [u8]> {
+    match line.ends_with(b"\n") {
+        true => line.into(),
+        false => [line, b"\n"].concat().into(),
+    }
+}
+
+fn digest(line: &[u8]) -> [u8; 32] {
+    Sha256::digest(line).into()
+}

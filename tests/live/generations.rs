@@ -1,0 +1,232 @@
+//! What a root lost of a session is said, kept and readable.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use sessile::{
+    Error, ExportOptions, Format, ImportOptions, ImportReport, LossCause, ProblemKind,
+    SessionFilter, SessionKey, Store,
+};
+
+use crate::support::{at, message};
+
+const LOG: &str = "{\"type\":\"session\",\"version\":2,\"id\":\"given\",\"timestamp\":\"2026-01-01T00:00:00.000Z\",\"cwd\":\"/w\"}\n\
+    {\"type\":\"message\",\"id\":\"a\",\"timestamp\":\"2026-01-01T00:00:01.000Z\",\"message\":{\"role\":\"user\",\"content\":\"A\"}}\n\
+    {\"type\":\"message\",\"id\":\"b\",\"parentId\":\"a\",\"timestamp\":\"2026-01-01T00:00:02.000Z\",\"message\":{\"role\":\"assistant\",\"content\":\"B\"}}\n";
+const FILE: &str = "sessions/--w--/given.jsonl";
+
+struct Pair {
+    store: Store,
+    dir: tempfile::TempDir,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("sessions.db")).unwrap();
+        let pair = Self { store, dir };
+        fs::create_dir_all(pair.file().parent().unwrap()).unwrap();
+        fs::write(pair.file(), LOG).unwrap();
+        pair.import();
+        pair
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join("root").join(FILE)
+    }
+
+    fn import(&self) -> ImportReport {
+        let options = ImportOptions::new().format(Format::Kward);
+        let report = self.store.import(&self.dir.path().join("root"), &options).unwrap();
+        self.check();
+        report
+    }
+
+    #[track_caller]
+    fn check(&self) {
+        assert_eq!(self.store.check().unwrap(), []);
+        let before = self.kinds();
+        self.store.rebuild().unwrap();
+        assert_eq!(self.kinds(), before);
+        assert_eq!(self.store.check().unwrap(), []);
+    }
+
+    fn session(&self) -> SessionKey {
+        self.store.find(FILE).unwrap()
+    }
+
+    fn kinds(&self) -> Vec<ProblemKind> {
+        self.store.problems(self.session()).unwrap().iter().map(|problem| problem.kind).collect()
+    }
+
+    fn is_marked(&self) -> bool {
+        self.store.sessions(&SessionFilter::new()).unwrap().rows[0].has_losses
+    }
+}
+
+/// The file of an export of a store, or of a generation.
+fn exported(store: &Store, session: SessionKey) -> String {
+    let out = tempfile::tempdir().unwrap();
+    store.export(out.path(), &ExportOptions::new().session(session)).unwrap();
+    fs::read_to_string(out.path().join(FILE)).unwrap()
+}
+
+fn context(store: &Store, session: SessionKey) -> Vec<String> {
+    store.context(session).unwrap().into_iter().map(|message| message.json).collect()
+}
+
+/// Does something to the file at its root; the lost lines are told and readable.
+#[track_caller]
+fn check_loss(change: impl FnOnce(&Path), cause: LossCause, lines: u32) {
+    let pair = Pair::new();
+    let session = pair.session();
+    let said = context(&pair.store, session);
+
+    change(&pair.file());
+    let report = pair.import();
+
+    assert_eq!(report.lost.len(), 1, "{report:?}");
+    let lost = &report.lost[0];
+    assert_eq!((lost.cause, lost.generation, lost.lines), (cause, 1, lines));
+    assert_eq!(lost.file, FILE.as_bytes());
+    assert_eq!(pair.session(), session);
+    let kind = match cause {
+        LossCause::Vanished => ProblemKind::Vanished,
+        _ => ProblemKind::Overwritten,
+    };
+    assert!(pair.kinds().contains(&kind));
+    assert!(pair.is_marked());
+    let earlier = pair.store.earlier(session, 1).unwrap();
+    assert_eq!(exported(&earlier, session), LOG);
+    assert_eq!(context(&earlier, session), said);
+    assert_eq!(earlier.session(session).unwrap().unwrap().leaf.as_deref(), Some("b"));
+    assert_eq!(earlier.problems(session).unwrap(), []);
+    let mut dumped = Vec::new();
+    earlier.dump(&mut dumped).unwrap();
+    assert!(String::from_utf8(dumped).unwrap().contains("\"branch\":[\"a\",\"b\"]"));
+    // A second look finds nothing new to tell, and forgets nothing.
+    assert_eq!(pair.import().lost, []);
+    assert!(pair.is_marked());
+}
+
+#[test]
+fn a_file_that_lost_lines_is_named_and_what_it_lost_is_readable() {
+    let header = LOG.lines().next().unwrap();
+    check_loss(|file| fs::write(file, format!("{header}\n")).unwrap(), LossCause::Shortened, 2);
+    check_loss(|file| fs::write(file, "").unwrap(), LossCause::Emptied, 3);
+    check_loss(|file| fs::write(file, vec![0; LOG.len()]).unwrap(), LossCause::Zeroed, 3);
+    let other = LOG.replace("\"A\"", "\"other\"");
+    check_loss(|file| fs::write(file, other).unwrap(), LossCause::Rewritten, 1);
+    check_loss(|file| fs::remove_file(file).unwrap(), LossCause::Vanished, 3);
+}
+
+#[test]
+fn a_session_whose_file_is_a_link_now_is_what_it_was() {
+    check_loss(
+        |file| {
+            fs::remove_file(file).unwrap();
+            symlink("elsewhere.jsonl", file).unwrap();
+        },
+        LossCause::Replaced,
+        3,
+    );
+}
+
+#[test]
+fn a_link_that_becomes_the_file_again_is_the_source_again() {
+    for torn in ["", "{\"torn"] {
+        let pair = Pair::new();
+        fs::write(pair.file(), [LOG, torn].concat()).unwrap();
+        pair.import();
+        fs::remove_file(pair.file()).unwrap();
+        symlink("elsewhere.jsonl", pair.file()).unwrap();
+        pair.import();
+        let ended = if torn.is_empty() { "" } else { "\n" };
+        assert_eq!(exported(&pair.store, pair.session()), [LOG, torn, ended].concat());
+
+        fs::remove_file(pair.file()).unwrap();
+        fs::write(pair.file(), [LOG, torn, ended].concat()).unwrap();
+        pair.import();
+
+        let out = tempfile::tempdir().unwrap();
+        pair.store.export(out.path(), &ExportOptions::new().source_only(true)).unwrap();
+        assert_eq!(
+            fs::read_to_string(out.path().join(FILE)).unwrap(),
+            exported(&pair.store, pair.session())
+        );
+    }
+}
+
+#[test]
+fn what_comes_back_is_no_longer_lost() {
+    let pair = Pair::new();
+    fs::remove_file(pair.file()).unwrap();
+    pair.import();
+    assert_eq!(pair.kinds(), [ProblemKind::Vanished]);
+
+    for tail in ["", LOG.lines().last().unwrap()] {
+        fs::write(pair.file(), [LOG, tail].concat()).unwrap();
+        pair.import();
+
+        assert!(!pair.kinds().contains(&ProblemKind::Vanished));
+        fs::remove_file(pair.file()).unwrap();
+        pair.import();
+        assert!(pair.is_marked());
+    }
+}
+
+#[test]
+fn what_went_on_here_keeps_what_the_root_lost() {
+    let pair = Pair::new();
+    let session = pair.session();
+    let live = pair.store.live(session).unwrap();
+    live.at(at(5)).append_message(&message("user", "here", "h")).unwrap();
+    fs::write(pair.file(), LOG.lines().next().unwrap().to_owned() + "\n").unwrap();
+
+    let report = pair.import();
+
+    assert_eq!(report.lost[0].lines, 2);
+    assert!(pair.is_marked());
+    assert!(exported(&pair.store, session).starts_with(LOG));
+    // The second generation is what was written here.
+    let generations: Vec<i64> =
+        pair.store.generations(session).unwrap().iter().map(|one| one.number).collect();
+    assert_eq!(generations, [1, 2, 3]);
+    let header = exported(&pair.store.earlier(session, 3).unwrap(), session);
+    assert_eq!(header.lines().count(), 1);
+}
+
+#[test]
+fn a_prune_says_what_goes_and_then_nothing_is_lost_any_more() {
+    let pair = Pair::new();
+    let session = pair.session();
+    fs::write(pair.file(), "").unwrap();
+    pair.import();
+
+    let prunable = pair.store.prunable().unwrap();
+    assert_eq!((prunable.len(), prunable[0].lines, prunable[0].lost), (1, 3, 3));
+    assert_eq!(prunable[0].file, FILE.as_bytes());
+    assert_eq!(pair.store.prune().unwrap().files, 1);
+
+    assert_eq!(pair.store.prunable().unwrap(), []);
+    assert!(!pair.is_marked());
+    let gone = pair.store.earlier(session, 1);
+    assert!(matches!(gone, Err(Error::GenerationNotFound { generation: 1, .. })), "{gone:?}");
+    pair.check();
+}
+
+#[test]
+fn an_earlier_generation_is_only_read() {
+    let pair = Pair::new();
+    let session = pair.session();
+    fs::write(pair.file(), "").unwrap();
+    pair.import();
+
+    let earlier = pair.store.earlier(session, 1).unwrap();
+
+    let live = earlier.live(session).unwrap();
+    assert!(live.append_message(&message("user", "late", "l")).is_err());
+    assert_eq!(earlier.sessions(&SessionFilter::new()).unwrap().rows.len(), 1);
+    pair.check();
+}
