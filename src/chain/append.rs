@@ -10,7 +10,7 @@ use crate::model::{Draft, Format, SessionKey, Stored, Timestamp};
 use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileRow, FileState, Source};
 use crate::store::heads::Head;
-use crate::store::{heads, log, sessions};
+use crate::store::{entries, heads, log, sessions};
 
 /// Where a session's log ends.
 pub(crate) struct Tail {
@@ -36,7 +36,7 @@ pub(super) fn append<T>(
     let (file, source) = writable_log(tx, session)?;
     let head = heads::head(tx, session)?;
     if source.format.rules().old_versions == OldVersions::ReadOnly
-        && source.format.meaning().is_linear(head.version.as_ref())
+        && fold::is_chain(source.format, &head, || entries::has_given_ids(tx, session))?
     {
         return Err(Error::Unsupported(
             "a session of version 1 is not written to; clone it, and go on with the copy",

@@ -24,6 +24,7 @@ mod packing;
 #[cfg(feature = "cli")]
 mod paths;
 mod pi;
+mod pi_damaged;
 mod properties;
 mod roundtrip;
 mod runs;

@@ -164,7 +164,7 @@ fn copy_entries<'p>(
     let stands_for = stand_ins(path);
     let mut last = None;
     for entry in path.iter().filter(|entry| entry.entry_type != "label") {
-        let raw = log::line(tx, entry.line_key)?;
+        let raw = log::record(tx, entry.place)?;
         let kept = entries::first_kept_of(tx, session, &entry.id)?;
         let kept = kept.as_ref().map(stored_text);
         let kept = kept.as_deref().and_then(|kept| stands_for.get(kept).copied());

@@ -16,6 +16,7 @@ mod display;
 mod layout;
 mod live;
 mod parse;
+mod shared;
 mod stored;
 mod text;
 mod version;
