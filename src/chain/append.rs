@@ -17,6 +17,8 @@ pub(crate) struct Tail {
     pub(crate) format: Format,
     pub(crate) leaf_id: Option<String>,
     pub(crate) name: Option<Stored>,
+    pub(crate) provider: Option<Stored>,
+    pub(crate) model: Option<Stored>,
     pub(crate) line_count: u32,
 }
 
@@ -46,6 +48,8 @@ pub(super) fn append<T>(
         format: source.format,
         leaf_id: head.leaf_id.clone(),
         name: head.name.clone(),
+        provider: head.provider.clone(),
+        model: head.model.clone(),
         line_count: file.line_count,
     };
     let Some((line, value)) = make(&tail)? else { return Ok(None) };

@@ -12,6 +12,7 @@ mod keeping;
 mod kimi;
 mod lineage;
 mod navigation;
+mod openable;
 mod pi;
 mod recorder;
 mod replaced;

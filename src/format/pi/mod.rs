@@ -10,6 +10,7 @@
 //! Where pi drops a line, gives up on a file or never ends, this reader goes on
 //! and reports.
 
+mod complete;
 mod context;
 mod date;
 mod display;
