@@ -114,6 +114,7 @@ mod model;
 mod names;
 mod prune;
 mod recover;
+mod roots;
 mod session;
 mod stats;
 mod store;
@@ -134,6 +135,7 @@ pub use model::{
 };
 pub use prune::PruneReport;
 pub use recover::{Incomplete, RecoverReport, recover};
+pub use roots::RootInfo;
 pub use session::{NewSession, Recorder, RewindPoint, RuntimeUpdate, Session};
 pub use stats::{FileCount, ObjectSize, Stats};
 pub use store::{
