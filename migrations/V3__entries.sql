@@ -10,6 +10,7 @@ PRAGMA user_version = 3;
 CREATE TABLE entries (
     entry_key   INTEGER NOT NULL PRIMARY KEY, -- session_key << 32 | ordinal from 0, without gaps
     line_key    INTEGER NOT NULL, -- the line that it stands in
+    span        INTEGER,          -- its bytes there, start << 32 | length; NULL for the whole line
     session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
     entry_id    TEXT    NOT NULL, -- unique within the session
     id_made     INTEGER NOT NULL, -- 1 when the file gives no id and entry_id was made from the position

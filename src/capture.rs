@@ -26,7 +26,7 @@ pub struct CapturedBranch {
 pub struct CapturedEntry {
     /// Its place in the tree.
     pub entry: Entry,
-    /// Its line, byte for byte, terminator included.
+    /// Its line, byte for byte, terminator included; of a line that several share, its own bytes.
     pub line: Vec<u8>,
     /// The messages it adds to the conversation, as the context has them: one,
     /// none, or for a compaction of pi also the system message.
@@ -62,7 +62,7 @@ impl Store {
                 .collect::<Result<_>>()?;
             let branch = context::branch_with_messages(conn, &info)?.into_iter();
             let entries = branch.map(|(entry, messages)| {
-                let line = log::line(conn, entry.line_key)?;
+                let line = log::record(conn, entry.place)?;
                 Ok(CapturedEntry { entry, line, messages })
             });
             let entries = entries.collect::<Result<_>>()?;

@@ -115,6 +115,7 @@ mod model;
 mod names;
 mod prune;
 mod recover;
+mod roots;
 mod session;
 mod stats;
 mod store;
@@ -136,6 +137,7 @@ pub use model::{
 };
 pub use prune::{Prunable, PruneReport};
 pub use recover::{Incomplete, RecoverReport, recover};
+pub use roots::RootInfo;
 pub use session::{NewSession, Recorder, RewindPoint, RuntimeUpdate, Session};
 pub use stats::{FileCount, ObjectSize, Stats};
 pub use store::{

@@ -115,9 +115,9 @@ fn read_shown(conn: &Connection, session: SessionKey, nodes: &[Node]) -> Result<
         nodes.iter().enumerate().map(|(n, node)| (node.id.as_str(), n)).collect();
     let mut shown: Vec<Shown> = nodes.iter().map(|_| Shown::default()).collect();
     let mut calls = HashMap::new();
-    for (line_key, id) in entries::lines_and_ids(conn, session)? {
+    for (place_of_line, id) in entries::places_and_ids(conn, session)? {
         if let Some(&n) = place.get(id.as_str()) {
-            shown[n] = source.format.meaning().shown(&log::line(conn, line_key)?);
+            shown[n] = source.format.meaning().shown(&log::record(conn, place_of_line)?);
             calls.extend(std::mem::take(&mut shown[n].calls));
         }
     }

@@ -1,14 +1,16 @@
 //! Verify: is a root still, byte for byte, what was imported from it?
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
-use crate::import::root;
 use crate::import::walk::{Found, FoundKind, Walk};
+use crate::import::{known, root};
 use crate::store::files::{self, FileKind, FileRow, FileState, Source};
 use crate::store::{Store, log, seen};
 
@@ -63,11 +65,18 @@ impl Store {
         let path = root::real_path(root)?;
         self.read(|conn| {
             let source =
-                files::source(conn, &path)?.ok_or_else(|| Error::SourceNotFound(path.clone()))?;
-            let root = root::examine(&path, Some(source.format))?;
+                known::covering(conn, &path)?.ok_or_else(|| Error::SourceNotFound(path.clone()))?;
+            let root = known::examine(conn, &source, None)?;
             let own = root::own_files(&root, self.path());
-            let walk = Walk::new(&root.path, &root.covered)?;
-            let mut comparison = Comparison { conn, source, report: VerifyReport::default() };
+            // Of a part of a known root, that part is compared.
+            let below = path.strip_prefix(&root.path).unwrap_or(Path::new("")).to_owned();
+            let covered = match below.as_os_str().is_empty() {
+                true => root.covered,
+                false => vec![below.clone()],
+            };
+            let walk = Walk::new(&root.path, &covered)?;
+            let report = VerifyReport::default();
+            let mut comparison = Comparison { conn, source, below, report };
             comparison.run(walk, &own)?;
             Ok(comparison.report)
         })
@@ -78,6 +87,8 @@ impl Store {
 struct Comparison<'a> {
     conn: &'a Connection,
     source: Source,
+    /// What is compared below the root; empty for all of it.
+    below: PathBuf,
     report: VerifyReport,
 }
 
@@ -96,7 +107,9 @@ impl Comparison<'_> {
             }
         }
         for path in seen::unseen(self.conn, self.source.source_id)? {
-            self.differ(&path, "is no longer at the root");
+            if Path::new(OsStr::from_bytes(&path)).starts_with(&self.below) {
+                self.differ(&path, "is no longer at the root");
+            }
         }
         seen::end(self.conn)
     }

@@ -10,13 +10,15 @@ use crate::model::{Draft, Format, SessionKey, Stored, Timestamp};
 use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileRow, FileState, Source};
 use crate::store::heads::Head;
-use crate::store::{heads, log, sessions};
+use crate::store::{entries, heads, log, sessions};
 
 /// Where a session's log ends.
 pub(crate) struct Tail {
     pub(crate) format: Format,
     pub(crate) leaf_id: Option<String>,
     pub(crate) name: Option<Stored>,
+    pub(crate) provider: Option<Stored>,
+    pub(crate) model: Option<Stored>,
     pub(crate) line_count: u32,
 }
 
@@ -36,7 +38,7 @@ pub(super) fn append<T>(
     let (file, source) = writable_log(tx, session)?;
     let head = heads::head(tx, session)?;
     if source.format.rules().old_versions == OldVersions::ReadOnly
-        && source.format.meaning().is_linear(head.version.as_ref())
+        && fold::is_chain(source.format, &head, || entries::has_given_ids(tx, session))?
     {
         return Err(Error::Unsupported(
             "a session of version 1 is not written to; clone it, and go on with the copy",
@@ -46,6 +48,8 @@ pub(super) fn append<T>(
         format: source.format,
         leaf_id: head.leaf_id.clone(),
         name: head.name.clone(),
+        provider: head.provider.clone(),
+        model: head.model.clone(),
         line_count: file.line_count,
     };
     let Some((line, value)) = make(&tail)? else { return Ok(None) };

@@ -41,7 +41,7 @@ pub(crate) fn fork(writing: &Writing<'_>, entry_id: &str) -> Result<(SessionKey,
         .ok_or_else(|| Error::EntryNotFound { entry_id: entry_id.to_owned() })?;
     let mut path = paths::path(tx, session, entry_key, usize::MAX)?;
     let text = match path.pop_if(|entry| is_prompt(entry)) {
-        Some(prompt) => source.info.format.meaning().full_text(&log::line(tx, prompt.line_key)?),
+        Some(prompt) => source.info.format.meaning().full_text(&log::record(tx, prompt.place)?),
         None => String::new(),
     };
     Ok((source.info.format.live().copy_path(writing, &source, &path)?, text))
@@ -69,7 +69,7 @@ pub(crate) fn copy_path(
         copy.push(line.as_bytes(), None)?;
     }
     for entry in path {
-        let raw = log::line(tx, entry.line_key)?;
+        let raw = log::record(tx, entry.place)?;
         let record = format.meaning().parse(&raw);
         let leans = record.entry.as_ref().is_some_and(|new| match source.is_chain {
             true => leans(new),
@@ -132,9 +132,11 @@ impl Copied {
         let not_found = || Error::SessionNotFound(session.0.to_string());
         let info = sessions::info(tx, session)?.ok_or_else(not_found)?;
         let (file, _) = sessions::file_of(tx, session)?.ok_or_else(not_found)?;
-        let is_chain = info.format.meaning().is_linear(info.version.as_ref())
-            || info.header != Header::Stored && !entries::has_given_ids(tx, session)?;
-        let is_old = is_chain || !info.format.meaning().is_current(info.version.as_ref());
+        let head = heads::head(tx, session)?;
+        let is_chain = fold::is_chain(info.format, &head, || entries::has_given_ids(tx, session))?;
+        let says_version = info.header == Header::Stored;
+        let is_old =
+            is_chain || says_version && !info.format.meaning().is_current(info.version.as_ref());
         Ok(Self { info, file, is_chain, is_old })
     }
 
@@ -201,9 +203,14 @@ impl<'a> NewLog<'a> {
         self.writing.session
     }
 
-    /// Copies a line unless it is a header or no record.
+    /// Copies a line unless it is a header or no record. Of one that several
+    /// records share, each becomes a line of its own.
     fn take(&mut self, source: &Copied, raw: &[u8]) -> Result<()> {
         let record = self.format.meaning().parse(raw);
+        if record.span.is_some() {
+            let spans = std::iter::once(&record).chain(&record.more).filter_map(|one| one.span);
+            return spans.map(|span| span.of(raw)).try_for_each(|raw| self.take(source, raw));
+        }
         let is_broken = |(kind, _): &(ProblemKind, String)| {
             matches!(kind, ProblemKind::Malformed | ProblemKind::NotARecord)
         };

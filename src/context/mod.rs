@@ -57,7 +57,8 @@ impl Store {
     }
 
     /// Hands the lines of the path to `leaf` to `each`, root first: each one's
-    /// number, from 1, and its exact bytes, terminator included. This is the
+    /// number, from 1, and its exact bytes, terminator included. Of a line that
+    /// several entries share, each comes with its own bytes alone. This is the
     /// quickest way to the content of a branch.
     ///
     /// `each` must not use the store.
@@ -89,8 +90,17 @@ impl Store {
         mut each: impl FnMut(u32, &[u8]) -> Result<()>,
     ) -> Result<()> {
         self.read(|conn| {
-            let lines = paths::lines(conn, key_of(conn, session, leaf)?)?;
-            log::each_of(conn, &lines, |key, raw| each(log::line_number(key), raw))
+            let places = paths::places(conn, key_of(conn, session, leaf)?)?;
+            // Entries that share a line mostly follow one another; it is read once.
+            let mut lines: Vec<i64> = places.iter().map(|place| place.line_key).collect();
+            lines.dedup();
+            let mut places = places.into_iter().peekable();
+            log::each_of(conn, &lines, |key, raw| {
+                while let Some(place) = places.next_if(|place| place.line_key == key) {
+                    each(log::line_number(key), place.of(raw))?;
+                }
+                Ok(())
+            })
         })
     }
 
@@ -136,13 +146,14 @@ impl Store {
         })
     }
 
-    /// Returns the line that an entry stands in, byte for byte, terminator included.
+    /// Returns the line that an entry stands in, byte for byte, terminator
+    /// included; of a line that several entries share, the bytes of this one.
     ///
     /// # Errors
     ///
     /// [`Damaged`](Error::Damaged) when the line is gone; after a purge, too.
     pub fn line(&self, entry: &Entry) -> Result<Vec<u8>> {
-        self.read(|conn| log::line(conn, entry.line_key))
+        self.read(|conn| log::record(conn, entry.place))
     }
 
     /// Returns the children of an entry, in file order.

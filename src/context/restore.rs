@@ -8,7 +8,7 @@ use super::leaf_key;
 use crate::error::{Error, Result};
 use crate::format::Kept;
 use crate::format::rules::{Compactions, Sessions};
-use crate::model::{Format, Message, SessionInfo, SessionKey, Step, StepKind, Stored};
+use crate::model::{Format, Message, RecordPlace, SessionInfo, SessionKey, Step, StepKind, Stored};
 use crate::store::{entries, files, log, paths, sessions};
 
 /// The restored messages; each is read when it is asked for.
@@ -30,16 +30,16 @@ pub(crate) fn messages(
     }))
 }
 
-/// By the id of an entry, the line that changes its message.
-type Edits = HashMap<String, i64>;
+/// By the id of an entry, where the edit stands that changes its message.
+type Edits = HashMap<String, RecordPlace>;
 
 /// What the edits among these steps change.
 fn edits(conn: &Connection, format: Format, steps: &[Step]) -> Result<Edits> {
     let mut edits = Edits::new();
     for step in steps.iter().filter(|step| step.kind == StepKind::Edit) {
-        let line_key = entries::line_key(conn, step.key)?;
-        if let Some(target) = format.meaning().edit_target(&log::line(conn, line_key)?) {
-            edits.insert(target, line_key);
+        let place = entries::place(conn, step.key)?;
+        if let Some(target) = format.meaning().edit_target(&log::record(conn, place)?) {
+            edits.insert(target, place);
         }
     }
     Ok(edits)
@@ -77,16 +77,16 @@ fn messages_of(
     edits: &Edits,
     entry_key: i64,
 ) -> Result<Vec<Message>> {
-    let (entry_id, line_key) = entries::id_and_line(conn, entry_key)?;
-    let line = log::line_number(line_key);
+    let (entry_id, place) = entries::id_and_place(conn, entry_key)?;
+    let line = log::line_number(place.line_key);
     let instead = match info.format.rules().sessions {
         Sessions::File => raw_reference(&info.file, line),
         Sessions::Folder => {
-            raw_reference(&files::file_by_id(conn, log::file_of(line_key))?.path, line)
+            raw_reference(&files::file_by_id(conn, log::file_of(place.line_key))?.path, line)
         }
     };
-    let edit = edits.get(&entry_id).map(|edit| log::line(conn, *edit)).transpose()?;
-    let line = log::line(conn, line_key)?;
+    let edit = edits.get(&entry_id).map(|edit| log::record(conn, *edit)).transpose()?;
+    let line = log::record(conn, place)?;
     let messages =
         info.format.meaning().messages(info.version.as_ref(), &line, edit.as_deref(), &instead);
     Ok(messages.into_iter().map(|json| Message { entry_id: entry_id.clone(), json }).collect())

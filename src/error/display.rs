@@ -24,8 +24,11 @@ impl fmt::Display for Error {
             Self::RootNotFound(_)
             | Self::SourceNotFound(_)
             | Self::RootIsLink { .. }
-            | Self::UnknownFormat(_)
-            | Self::TargetNotEmpty(_)
+            | Self::RootKnownAs { .. }
+            | Self::RootKnown { .. }
+            | Self::RootBelow { .. }
+            | Self::UnknownFormat(_) => self.fmt_of_roots(f),
+            Self::TargetNotEmpty(_)
             | Self::TargetExists(_)
             | Self::UnsafePath(_)
             | Self::Incomplete { .. }
@@ -107,7 +110,7 @@ impl Error {
         }
     }
 
-    fn fmt_of_files(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt_of_roots(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RootNotFound(root) => {
                 write!(f, "there is no folder {}; check the path", shown(root))
@@ -122,12 +125,44 @@ impl Error {
                 shown(link),
                 shown(target)
             ),
+            Self::RootKnownAs { root, known, asked } => write!(
+                f,
+                "{} was imported as {}, not as {}; leave the format out, \
+                 or forget the root first, and import it anew",
+                shown(root),
+                known,
+                asked
+            ),
+            Self::RootKnown { root, known } if root == known => {
+                write!(f, "{} is a known root itself; forget one of the two first", shown(root))
+            }
+            Self::RootKnown { root, known } => write!(
+                f,
+                "{} and the known root {} lie in one another; forget one of the two first",
+                shown(root),
+                shown(known)
+            ),
+            Self::RootBelow { root, below } => {
+                let below: Vec<String> = below.iter().map(|path| shown(path).to_string()).collect();
+                write!(
+                    f,
+                    "{} holds no sessions itself; did you mean {}?",
+                    shown(root),
+                    below.join(" or ")
+                )
+            }
             Self::UnknownFormat(root) => write!(
                 f,
                 "cannot tell what wrote {}: it has no folder \"sessions\" with session files; \
                  check the path, or name the format",
                 shown(root)
             ),
+            _ => Ok(()),
+        }
+    }
+
+    fn fmt_of_files(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::TargetNotEmpty(path) => write!(
                 f,
                 "{} is not an empty folder; name one that is empty or does not exist",

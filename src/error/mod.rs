@@ -73,6 +73,29 @@ pub enum Error {
         /// What it leads to.
         target: PathBuf,
     },
+    /// The root, or one inside or around it, is known as another format's.
+    RootKnownAs {
+        /// The known root.
+        root: PathBuf,
+        /// What it was imported as.
+        known: &'static str,
+        /// What it was to be read as.
+        asked: &'static str,
+    },
+    /// The path is that of a known root, or lies inside or around one.
+    RootKnown {
+        /// The path that was given.
+        root: PathBuf,
+        /// The known root.
+        known: PathBuf,
+    },
+    /// The folder is no root, but folders in it are.
+    RootBelow {
+        /// The folder that was given.
+        root: PathBuf,
+        /// Folders in it that are roots.
+        below: Vec<PathBuf>,
+    },
     /// The root shows no format's marks, or those of several.
     UnknownFormat(PathBuf),
 
@@ -234,7 +257,7 @@ impl Error {
     /// The name of the variant, for callers who are told of it in text.
     pub fn kind(&self) -> &'static str {
         kinds!(self; SessionNotFound AmbiguousSession EntryNotFound EntryExists SessionExists
-            InvalidRecord LeafMoved TurnNotFound GenerationNotFound Unsupported RootNotFound SourceNotFound RootIsLink UnknownFormat TargetNotEmpty
+            InvalidRecord LeafMoved TurnNotFound GenerationNotFound Unsupported RootNotFound SourceNotFound RootIsLink RootKnownAs RootKnown RootBelow UnknownFormat TargetNotEmpty
             TargetExists UnsafePath Incomplete DiskFull DatabaseMissing DatabaseIsFolder NotAFile
             JournalAlone NotADatabase ForeignDatabase SchemaTooNew SchemaTooOld SchemaDiffers
             ChangeInterrupted Unopenable DatabaseReplaced CommitUnknown Busy Io SqliteTooOld Sqlite
@@ -283,6 +306,9 @@ impl error::Error for Error {
             | Self::RootNotFound(_)
             | Self::SourceNotFound(_)
             | Self::RootIsLink { .. }
+            | Self::RootKnownAs { .. }
+            | Self::RootKnown { .. }
+            | Self::RootBelow { .. }
             | Self::UnknownFormat(_)
             | Self::TargetNotEmpty(_)
             | Self::TargetExists(_)

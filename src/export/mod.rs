@@ -22,7 +22,7 @@ use crate::error::{Error, Failure, Result};
 use crate::format::projection;
 use crate::model::SessionKey;
 use crate::store::files::{self, Source};
-use crate::store::{Store, readable, sessions};
+use crate::store::{Store, readable, roots, sessions};
 
 /// What to export.
 #[derive(Clone, Debug, Default)]
@@ -173,7 +173,7 @@ fn export(conn: &Connection, target: &Path, options: &ExportOptions) -> Result<O
 fn chosen_sources(conn: &Connection, options: &ExportOptions) -> Result<Vec<Source>> {
     let mut sources = files::sources(conn)?;
     if let Some(root) = &options.root {
-        let root = fs::canonicalize(root).unwrap_or_else(|_| root.clone());
+        let root = roots::kept_path(root);
         sources.retain(|source| source.root == root.as_os_str().as_bytes());
         if sources.is_empty() {
             return Err(Error::SourceNotFound(root));

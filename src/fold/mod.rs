@@ -24,7 +24,7 @@ pub(crate) use settle::{
 use crate::error::Result;
 use crate::format::rules::{Labels, Leaf};
 use crate::model::{
-    Change, Format, Header, ProblemKind, Record, Runtime, SessionKey, Stored, Timestamp,
+    Change, Format, Header, ProblemKind, Record, Runtime, SessionKey, Span, Stored, Timestamp,
 };
 use crate::store::files::FileRow;
 use crate::store::heads::{self, Head};
@@ -59,6 +59,8 @@ pub(crate) struct Fold<'a> {
     before: Option<Head>,
     /// The line that `head.first_message` shows, once that is known.
     previewed: Option<Option<i64>>,
+    /// Where in its line that prompt stands, if this fold has found it.
+    preview_span: Option<Span>,
     /// The ordinal of the next entry that is new.
     next_ordinal: u32,
     /// The entry seen last: the usual parent of the next.
@@ -85,6 +87,21 @@ pub(crate) fn refold(
         fold_all(true)?;
     }
     Ok(())
+}
+
+/// Whether a session's entries follow one another unless they say otherwise.
+///
+/// Its header says so by its version. Where no header is the file's own, ids
+/// tell: a version that has them would have been named.
+pub(crate) fn is_chain(
+    format: Format,
+    head: &Head,
+    has_ids: impl FnOnce() -> Result<bool>,
+) -> Result<bool> {
+    match head.header {
+        Header::Stored => Ok(format.meaning().is_linear(head.version.as_ref())),
+        _ => Ok(!has_ids()?),
+    }
 }
 
 /// How the entries of a log turned out to hang together.
@@ -121,6 +138,7 @@ impl<'a> Fold<'a> {
             early: Runtime::default(),
             before: None,
             previewed: None,
+            preview_span: None,
             next_ordinal: 0,
             last: None,
             moved_at: None,
@@ -168,15 +186,23 @@ impl<'a> Fold<'a> {
         }))
     }
 
-    /// Takes in the next line.
-    pub(crate) fn apply(&mut self, line_key: i64, record: Record) -> Result<()> {
+    /// Takes in the next line, of which `record` is the first record.
+    pub(crate) fn apply(&mut self, line_key: i64, mut record: Record) -> Result<()> {
+        let more = std::mem::take(&mut record.more);
+        self.apply_record(line_key, record)?;
+        more.into_iter().try_for_each(|record| self.apply_record(line_key, record))
+    }
+
+    fn apply_record(&mut self, line_key: i64, record: Record) -> Result<()> {
         for (kind, detail) in &record.problems {
             self.note(Some(line_key), *kind, detail)?;
         }
         self.take_activity(&record);
         self.vouched |= record.vouches;
         let is_record = |(kind, _): &(ProblemKind, String)| *kind != ProblemKind::Malformed;
-        self.seen += u32::from(record.entry.is_some() || record.problems.iter().any(is_record));
+        let is_header = matches!(record.change, Some(Change::Header(_)));
+        let counts = record.entry.is_some() || record.problems.iter().any(is_record);
+        self.seen += u32::from(counts && !is_header);
         if let Some(entry) = &record.entry {
             let key = self.add_entry(line_key, entry, &record)?;
             if let Some(usage) = &record.usage {
@@ -238,10 +264,7 @@ impl<'a> Fold<'a> {
     /// Writes the session's row.
     pub(crate) fn finish(mut self) -> Result<Shape> {
         self.make_header()?;
-        let is_chain = match self.head.header {
-            Header::Stored => self.format.meaning().is_linear(self.head.version.as_ref()),
-            _ => !self.has_ids || self.format.meaning().is_linear(self.head.version.as_ref()),
-        };
+        let is_chain = is_chain(self.format, &self.head, || Ok(self.has_ids))?;
         if is_chain && !self.linear && 0 < self.head.entry_count {
             return Ok(Shape::Linear);
         }

@@ -5,7 +5,9 @@ use crate::context;
 use crate::error::Result;
 use crate::format::rules::{Activity, Counts, Leaf, Settings};
 use crate::format::stored_text;
-use crate::model::{Format, NewEntry, Parent, ProblemKind, Record, Role, Stored, Timestamp};
+use crate::model::{
+    Format, NewEntry, Parent, ProblemKind, Record, RecordPlace, Role, Stored, Timestamp,
+};
 use crate::store::heads::Head;
 use crate::store::{entries, events, file_time, log, paths};
 
@@ -50,7 +52,7 @@ impl Fold<'_> {
     /// Brings the summary from the parent's branch to that of its new child.
     pub(super) fn extend(
         &mut self,
-        line_key: i64,
+        place: RecordPlace,
         parent_key: Option<i64>,
         entry: &NewEntry,
     ) -> Result<()> {
@@ -75,7 +77,7 @@ impl Fold<'_> {
             self.forget();
             self.reshaped = entry.first_kept.is_some();
         }
-        self.count(self.format.meaning().role(entry.role.as_deref()), || Ok(line_key))
+        self.count(self.format.meaning().role(entry.role.as_deref()), || Ok(place))
     }
 
     fn forget(&mut self) {
@@ -91,11 +93,19 @@ impl Fold<'_> {
         }
     }
 
-    /// Counts a message, whose line is asked for where it is the first prompt.
-    fn count(&mut self, role: Role, line_key: impl FnOnce() -> Result<i64>) -> Result<()> {
+    /// Shows this prompt where lists show the first, unless there is one.
+    pub(super) fn preview(&mut self, place: RecordPlace) {
+        if self.head.preview_line_key.is_none() {
+            self.head.preview_line_key = Some(place.line_key);
+            self.preview_span = place.span;
+        }
+    }
+
+    /// Counts a message, whose place is asked for where it is the first prompt.
+    fn count(&mut self, role: Role, place: impl FnOnce() -> Result<RecordPlace>) -> Result<()> {
         let is_prompt = matches!(role, Role::Prompt | Role::CompactionSummary);
         if is_prompt && self.head.preview_line_key.is_none() {
-            self.head.preview_line_key = Some(line_key()?);
+            self.preview(place()?);
         }
         self.head.message_count += i64::from(is_prompt || role == Role::Counted);
         Ok(())
@@ -118,7 +128,7 @@ impl Fold<'_> {
             return Ok(());
         }
         for step in context::restored(conn, self.format, self.session, leaf_key)? {
-            self.count(step.role, || entries::line_key(conn, step.key))?;
+            self.count(step.role, || entries::place(conn, step.key))?;
         }
         Ok(())
     }
@@ -128,7 +138,8 @@ impl Fold<'_> {
         if self.previewed != Some(self.head.preview_line_key) {
             self.head.first_message = match self.head.preview_line_key {
                 Some(line_key) => {
-                    self.format.meaning().first_message(&log::line(self.conn, line_key)?)
+                    let place = RecordPlace { line_key, span: self.preview_span };
+                    self.format.meaning().first_message(&log::record(self.conn, place)?)
                 }
                 None => Stored::Text(String::new()),
             };

@@ -4,19 +4,20 @@ use super::Fold;
 use crate::context;
 use crate::error::Result;
 use crate::format::rules::{ChainIds, Counts};
-use crate::model::{NewEntry, Parent, ProblemKind, Record, Stored};
+use crate::model::{NewEntry, Parent, ProblemKind, Record, RecordPlace, Stored};
 use crate::store::entries::{self, EntryRow};
 use crate::store::runs::{self, Above};
 use crate::store::{log, problems, records};
 
 impl Fold<'_> {
-    /// Adds the entry of a line, or brings the one of its id up to date; returns its key.
+    /// Adds the entry of a record, or brings the one of its id up to date; returns its key.
     pub(super) fn add_entry(
         &mut self,
         line_key: i64,
         entry: &NewEntry,
         record: &Record,
     ) -> Result<i64> {
+        let place = RecordPlace { line_key, span: record.span };
         let id = self.own_id(entry).map_or_else(|| self.made_id(), str::to_owned);
         if self.own_id(entry).is_none() && !self.linear {
             self.note(Some(line_key), ProblemKind::MissingId, "an entry without an id")?;
@@ -26,7 +27,7 @@ impl Fold<'_> {
         self.has_orphans |= above.missing_id.is_some();
         let row = EntryRow {
             entry_key: entries::key(self.session, self.next_ordinal),
-            line_key,
+            place,
             session: self.session,
             entry_id: &id,
             id_made: self.own_id(entry).is_none(),
@@ -44,7 +45,7 @@ impl Fold<'_> {
         };
         self.add_settings(key, entry)?;
         if record.in_file.is_prompt && self.format.rules().counts == Counts::File {
-            self.head.preview_line_key.get_or_insert(line_key);
+            self.preview(place);
         }
         if self.has_orphans && 0 < runs::adopt_orphans(self.conn, self.session, key, &id)? {
             self.reshaped = true;
@@ -54,7 +55,7 @@ impl Fold<'_> {
         self.head.last_entry_key = Some(key);
         // Kward's own reader passes entries without an id by; in a chain they are all there is.
         if entry.id.is_some() || self.linear {
-            self.extend(line_key, above.key, entry)?;
+            self.extend(place, above.key, entry)?;
             self.head.leaf_id = Some(id.clone());
             self.leaf_key = Some(key);
             self.moved_at = Some(log::line_number(line_key));
@@ -128,7 +129,7 @@ impl Fold<'_> {
         };
         let earlier = log::line_number(entries::line_key(self.conn, key)?);
         let detail = format!("line {earlier} has the same id; this one counts");
-        self.note(Some(row.line_key), ProblemKind::DuplicateId, &detail)?;
+        self.note(Some(row.place.line_key), ProblemKind::DuplicateId, &detail)?;
         entries::replace_entry(self.conn, key, row)?;
         self.reshaped = true;
         self.knotted = true;

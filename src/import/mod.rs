@@ -19,6 +19,7 @@ mod budget;
 mod chain;
 mod content;
 mod file;
+pub(crate) mod known;
 mod large;
 mod losses;
 mod moved;
@@ -36,7 +37,7 @@ mod union;
 pub(crate) mod walk;
 mod write;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ use crate::model::{Format, ProblemKind, Timestamp};
 use crate::store::files::Source;
 use crate::store::log::CHUNK_SIZE;
 use crate::store::transaction::Transaction;
-use crate::store::{Store, files, problems};
+use crate::store::{Store, problems};
 
 /// How to import.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +59,7 @@ use crate::store::{Store, files, problems};
 pub struct ImportOptions {
     format: Option<Format>,
     dry_run: bool,
+    rereads: bool,
     ignore_space: bool,
     now: Option<Timestamp>,
     sizes: Sizes,
@@ -105,6 +107,13 @@ impl ImportOptions {
         self
     }
 
+    /// Reads every file, also one whose size and time are as they were: a change
+    /// can keep both, as a restored backup does. Default: `false`.
+    pub fn reread(mut self, rereads: bool) -> Self {
+        self.rereads = rereads;
+        self
+    }
+
     /// Starts even if the disk space seems too small. Default: `false`.
     pub fn ignore_space(mut self, ignore_space: bool) -> Self {
         self.ignore_space = ignore_space;
@@ -124,6 +133,9 @@ impl ImportOptions {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ImportReport {
+    /// What was imported: the root that was asked for, absolute and without
+    /// links, or the known one that covers it.
+    pub root: PathBuf,
     /// Seen for the first time.
     pub new: u64,
     /// Longer than before, with the same bytes at the head; their tail was read.
@@ -161,15 +173,19 @@ pub struct Progress {
 impl Store {
     /// Reads a root of session files; never writes to it.
     ///
-    /// Import it again at any time: what did not change is not read. When this
+    /// Import it again at any time: what did not change is not read. A root
+    /// inside a known one is imported as that one; known roots inside a new one
+    /// become part of it, and their sessions keep their keys and events. When this
     /// fails or is interrupted, complete files are in and the next import
     /// finishes the rest. Files that cannot be understood or read are no
     /// failure; they are problems in the report and in the store.
     ///
     /// # Errors
     ///
-    /// [`RootNotFound`](crate::Error::RootNotFound) and
-    /// [`UnknownFormat`](crate::Error::UnknownFormat) before anything is read,
+    /// [`RootNotFound`](crate::Error::RootNotFound),
+    /// [`UnknownFormat`](crate::Error::UnknownFormat) and
+    /// [`RootKnownAs`](crate::Error::RootKnownAs), when the root is known as
+    /// another format's, before anything is read;
     /// [`Io`](crate::Error::Io) when the root cannot be listed;
     /// [`DiskFull`](crate::Error::DiskFull) before any content is written, when
     /// half as much again as the new bytes would not fit beside the database;
@@ -203,15 +219,22 @@ impl Store {
         options: &ImportOptions,
         mut progress: impl FnMut(Progress),
     ) -> Result<ImportReport> {
-        let root = root::examine(root, options.format)?;
         let now = options.now.unwrap_or_else(Timestamp::now);
-        let mut source = self.read(|conn| files::source(conn, &root.path))?;
+        let path = root::real_path(root)?;
+        let known = self.read(|conn| match known::covering(conn, &path)? {
+            Some(source) => Ok(Some((known::examine(conn, &source, options.format)?, source))),
+            None => Ok(None),
+        })?;
+        let (root, mut source) = match known {
+            Some((root, source)) => (root, Some(source)),
+            None => (root::examine(&path, options.format)?, None),
+        };
         let mut asks_space = !options.dry_run && !options.ignore_space;
         if !options.dry_run && source.is_none() {
             if std::mem::take(&mut asks_space) {
                 self.read(|conn| space::require(conn, self.path(), &root, None))?;
             }
-            source = Some(self.write(|tx| files::insert_source(tx, &root.path, root.format))?);
+            source = Some(self.write(|tx| known::claim(tx, &root))?);
         }
         let job = Job {
             store: self,
@@ -219,6 +242,7 @@ impl Store {
             source,
             now,
             dry_run: options.dry_run,
+            rereads: options.rereads,
             asks_space,
             sizes: options.sizes,
             #[cfg(test)]
@@ -240,6 +264,7 @@ impl Store {
             outcome.report.problems =
                 self.read(|conn| problems::count_by_kind(conn, source.source_id))?;
         }
+        outcome.report.root.clone_from(&job.root.path);
         Ok(outcome.report)
     }
 }
@@ -252,6 +277,7 @@ struct Job<'a> {
     source: Option<Source>,
     now: Timestamp,
     dry_run: bool,
+    rereads: bool,
     /// Whether to look for disk space at the first file that is not as it was.
     asks_space: bool,
     sizes: Sizes,

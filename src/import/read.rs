@@ -109,7 +109,7 @@ pub(super) fn read(job: &Job<'_>, budget: &Budget, sender: &SyncSender<Item>) ->
         if own.contains(&found.path) {
             continue;
         }
-        let holds = unchanged.holds(&found)?;
+        let holds = !job.rereads && unchanged.holds(&found)?;
         if let Some(item) = unchanged.take_if(!holds) {
             reader.send(item);
         }
@@ -226,6 +226,7 @@ impl Reader<'_> {
     fn take_file(&mut self, walk: &Walk, path: &[u8], stat: &FileStat) -> Result<bool> {
         let current = self.known(path, FileState::Current)?;
         if let Some(current) = &current
+            && !self.job.rereads
             && is_surely_same(current, stat)
         {
             let changed = current.mode != stat.mode || current.missing_at.is_some();

@@ -37,7 +37,7 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
         Some(format) => vec![format],
         None => Format::ALL.to_vec(),
     };
-    for candidate in formats {
+    for &candidate in &formats {
         refuse_links(&path, candidate)?;
         let covered: Vec<PathBuf> = candidate
             .layout()
@@ -57,16 +57,37 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
             return Ok(Root { path, format: candidate, covered: vec![PathBuf::new()] });
         }
     }
-    Err(Error::UnknownFormat(path))
+    match roots_below(&path, &formats) {
+        below if below.is_empty() => Err(Error::UnknownFormat(path)),
+        below => Err(Error::RootBelow { root: path, below }),
+    }
+}
+
+/// Folders right below one that is no root, which are: `agent` in `~/.pi`.
+fn roots_below(path: &Path, formats: &[Format]) -> Vec<PathBuf> {
+    let folders = fs::read_dir(path).into_iter().flatten().flatten().take(SAMPLE);
+    let is_root = |folder: &PathBuf| {
+        formats.iter().any(|format| {
+            let tops = format.layout().covered().iter().map(PathBuf::from);
+            let covered: Vec<PathBuf> = tops.filter(|top| folder.join(top).is_dir()).collect();
+            !covered.is_empty() && holds(folder, &covered, *format)
+        })
+    };
+    let mut below: Vec<PathBuf> =
+        folders.map(|entry| entry.path()).filter(|path| path.is_dir()).filter(is_root).collect();
+    below.sort();
+    below
 }
 
 /// Refuses a root whose covered folder lies elsewhere: no link is followed, and
 /// nothing would be imported or compared.
-fn refuse_links(root: &Path, format: Format) -> Result<()> {
+pub(super) fn refuse_links(root: &Path, format: Format) -> Result<()> {
     for top in format.layout().covered() {
         let link = root.join(top);
+        // One that leads nowhere is told from a link to a file by its name.
+        let leads_to_folder = || link.is_dir() || !link.exists() && link.extension().is_none();
         if let Ok(target) = fs::read_link(&link)
-            && link.is_dir()
+            && leads_to_folder()
         {
             return Err(Error::RootIsLink { link, target });
         }

@@ -9,8 +9,8 @@ use std::fmt;
 
 pub use record::Usage;
 pub(crate) use record::{
-    Change, Draft, DraftRuntime, HeaderRecord, NewEntry, Parent, Record, Role, Runtime, Step,
-    StepKind,
+    Change, Draft, DraftRuntime, HeaderRecord, NewEntry, Parent, Record, RecordPlace, Role,
+    Runtime, Span, Step, StepKind,
 };
 
 /// The list of formats is plain data, too; it stands beside their folders, so
@@ -197,9 +197,9 @@ pub struct Entry {
     pub created_at: Option<Timestamp>,
     /// The label it carries.
     pub label: Option<String>,
-    /// Place of its line in the file, from 1.
+    /// RecordPlace of its line in the file, from 1; several entries may share one.
     pub line: u32,
-    pub(crate) line_key: i64,
+    pub(crate) place: RecordPlace,
 }
 
 /// Something that the user asked, as Kimi counts: from its prompt to the next one's.

@@ -4,6 +4,7 @@
 //! line, and the fold turns it into rows, without either knowing the other.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::{ProblemKind, Stored, Timestamp};
 
@@ -24,6 +25,46 @@ pub(crate) struct Record {
     /// What else it changes.
     pub(crate) change: Option<Change>,
     pub(crate) problems: Vec<(ProblemKind, String)>,
+    /// Where it stands in its line, unless it is the whole of it.
+    pub(crate) span: Option<Span>,
+    /// Further records of the same line, in their order.
+    pub(crate) more: Vec<Record>,
+}
+
+/// Bytes of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) length: u32,
+}
+
+/// Where a record stands: in a line, of which it is the whole unless it says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecordPlace {
+    pub(crate) line_key: i64,
+    pub(crate) span: Option<Span>,
+}
+
+impl RecordPlace {
+    /// The record's own bytes, of those of its line.
+    pub(crate) fn of(self, line: &[u8]) -> &[u8] {
+        self.span.map_or(line, |span| span.of(line))
+    }
+}
+
+impl Span {
+    pub(crate) fn new(range: &Range<usize>) -> Option<Self> {
+        let start = u32::try_from(range.start).ok()?;
+        let length = u32::try_from(range.len()).ok().filter(|length| *length <= i32::MAX as u32)?;
+        Some(Self { start, length })
+    }
+
+    /// These bytes; of a line that is shorter, what there is.
+    pub(crate) fn of(self, line: &[u8]) -> &[u8] {
+        let start = (self.start as usize).min(line.len());
+        let end = start.saturating_add(self.length as usize).min(line.len());
+        &line[start..end]
+    }
 }
 
 /// What a record is to a list that goes by the whole file, not by a branch.

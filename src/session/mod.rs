@@ -146,12 +146,16 @@ impl Session {
     /// Appends a message, a JSON object, behind the leaf and returns its entry's id.
     ///
     /// Key order and the spelling of numbers are kept. A message that has an
-    /// id keeps it; one without gets a new one, as its last key.
+    /// id keeps it; one without gets a new one, as its last key. A message of a
+    /// pi session has no id, and gets what it lacks of what pi reads without
+    /// asking: content as blocks, usage, a time, and for an answer the model
+    /// that the session talks to.
     ///
     /// # Errors
     ///
     /// [`InvalidRecord`](Error::InvalidRecord) for what is no object, is nested
-    /// deeper than Kward reads or holds no finite number where one stands;
+    /// deeper than Kward reads, holds no finite number where one stands, or is
+    /// such that the session's program could not open the session with it;
     /// [`EntryExists`](Error::EntryExists), [`LeafMoved`](Error::LeafMoved).
     pub fn append_message(&self, message: &str) -> Result<String> {
         self.append_of_message("message", message)

@@ -32,7 +32,7 @@ impl Store {
                 .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
             let mut points = Vec::new();
             for entry in context::branch(conn, session)?.into_iter().rev().filter(is_prompt) {
-                let preview = info.format.meaning().preview(&log::line(conn, entry.line_key)?);
+                let preview = info.format.meaning().preview(&log::record(conn, entry.place)?);
                 if !preview.is_empty() {
                     let created_at = entry.created_at;
                     points.push(RewindPoint { entry_id: entry.id, preview, created_at });
@@ -78,7 +78,7 @@ impl Session {
                 return Ok(String::new());
             }
             live.move_leaf(writing, entry.parent_id.as_deref())?;
-            let line = log::line(writing.tx, entry.line_key)?;
+            let line = log::record(writing.tx, entry.place)?;
             Ok(writing.format()?.meaning().full_text(&line))
         })
     }

@@ -1,4 +1,8 @@
 //! Tree nodes.
+//!
+//! Each stands in a line, and nearly always is the whole of it. Where two
+//! writers met on one line, several entries have the same `line_key`, and
+//! `span` says which bytes of the line are whose; [`log::record`] reads them.
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
@@ -6,7 +10,7 @@ use super::files::FileRow;
 use super::log::{self, line_number};
 use super::runs::{self, Above};
 use crate::error::{Error, Result};
-use crate::model::{Entry, SessionKey, Stored, Timestamp};
+use crate::model::{Entry, RecordPlace, SessionKey, Stored, Timestamp};
 
 /// The key of an entry: those of a session lie together, in the order in which they came.
 pub(crate) fn key(session: SessionKey, ordinal: u32) -> i64 {
@@ -55,8 +59,7 @@ pub(crate) fn count_all(conn: &Connection, session: SessionKey) -> Result<u32> {
 #[derive(Debug)]
 pub(crate) struct EntryRow<'a> {
     pub(crate) entry_key: i64,
-    /// The line that it stands in.
-    pub(crate) line_key: i64,
+    pub(crate) place: RecordPlace,
     pub(crate) session: SessionKey,
     pub(crate) entry_id: &'a str,
     pub(crate) id_made: bool,
@@ -73,13 +76,13 @@ pub(crate) fn insert_entry(conn: &Connection, entry: &EntryRow<'_>) -> Result<bo
         .prepare_cached(
             // By place: to look up names took 8 % of the time of an import.
             "INSERT INTO entries (entry_key, line_key, session_key, entry_id, id_made, type, role,
-                                  message_id, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                                  message_id, created_at, span)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
              ON CONFLICT (session_key, entry_id) DO NOTHING",
         )?
         .execute((
             entry.entry_key,
-            entry.line_key,
+            entry.place.line_key,
             entry.session,
             entry.entry_id,
             entry.id_made,
@@ -87,6 +90,7 @@ pub(crate) fn insert_entry(conn: &Connection, entry: &EntryRow<'_>) -> Result<bo
             entry.role,
             entry.message_id,
             entry.created_at,
+            entry.place.span,
         ))?;
     if 0 < inserted {
         runs::insert_parent(conn, entry.session, entry.entry_key, entry.above)?;
@@ -98,13 +102,14 @@ pub(crate) fn insert_entry(conn: &Connection, entry: &EntryRow<'_>) -> Result<bo
 pub(crate) fn replace_entry(conn: &Connection, key: i64, entry: &EntryRow<'_>) -> Result<()> {
     conn.prepare_cached(
         "UPDATE entries
-         SET line_key = :line_key, id_made = :id_made, type = :type, role = :role,
+         SET line_key = :line_key, span = :span, id_made = :id_made, type = :type, role = :role,
              message_id = :message_id, created_at = :created_at
          WHERE entry_key = :entry_key",
     )?
     .execute(named_params! {
         ":entry_key": key,
-        ":line_key": entry.line_key,
+        ":line_key": entry.place.line_key,
+        ":span": entry.place.span,
         ":id_made": entry.id_made,
         ":type": entry.entry_type,
         ":role": entry.role,
@@ -117,6 +122,17 @@ pub(crate) fn replace_entry(conn: &Connection, key: i64, entry: &EntryRow<'_>) -
     conn.prepare_cached("DELETE FROM settings WHERE entry_key = ?1")?.execute([key])?;
     conn.prepare_cached("DELETE FROM usages WHERE entry_key = ?1")?.execute([key])?;
     Ok(())
+}
+
+/// Where an entry stands.
+pub(crate) fn place(conn: &Connection, entry_key: i64) -> Result<RecordPlace> {
+    Ok(conn
+        .prepare_cached("SELECT line_key, span FROM entries WHERE entry_key = ?1")?
+        .query_row([entry_key], place_from_row)?)
+}
+
+fn place_from_row(row: &Row<'_>) -> rusqlite::Result<RecordPlace> {
+    Ok(RecordPlace { line_key: row.get("line_key")?, span: row.get("span")? })
 }
 
 /// The line that an entry stands in.
@@ -236,7 +252,7 @@ pub(crate) fn entries(conn: &Connection, keys: &[i64]) -> Result<Vec<Entry>> {
 }
 
 pub(crate) const ENTRY: &str = "
-    SELECT entry.line_key, entry.entry_id, parent.entry_id AS parent_id, entry.type, entry.role,
+    SELECT entry.line_key, entry.span, entry.entry_id, parent.entry_id AS parent_id, entry.type, entry.role,
            entry.created_at, label.label
     FROM entries AS entry
     LEFT JOIN runs AS run ON run.first_key = entry.entry_key
@@ -247,7 +263,7 @@ pub(crate) const ENTRY: &str = "
     WHERE entry.entry_key = ?1";
 
 /// Entries that stand behind the first `line` lines of a chain, in its order,
-/// each at the line that counts.
+/// each at the line that counts. Of a line, all come or none, whatever the limit.
 pub(crate) fn after(
     conn: &Connection,
     session: SessionKey,
@@ -269,7 +285,13 @@ pub(crate) fn after(
             end = middle;
         }
     }
-    let keys: Vec<i64> = (start..count).take(limit).map(|n| key(session, n)).collect();
+    let mut keys: Vec<i64> = (start..count).take(limit).map(|n| key(session, n)).collect();
+    while let Some(&last) = keys.last()
+        && ordinal(last) + 1 < count
+        && line_key(conn, last + 1)? == line_key(conn, last)?
+    {
+        keys.push(last + 1);
+    }
     entries(conn, &keys)
 }
 
@@ -293,8 +315,7 @@ fn after_by_line(
                WHERE session_key = :session_key) AS stood
          WHERE stood.line_key >> 32 IN (:file_id, :base_id)
            AND stood.line_key & 0xFFFFFFFF >= :line
-         ORDER BY stood.line_key & 0xFFFFFFFF
-         LIMIT :limit",
+         ORDER BY stood.line_key & 0xFFFFFFFF, stood.entry_key",
     )?;
     let rows = stmt.query_map(
         named_params! {
@@ -304,15 +325,24 @@ fn after_by_line(
             ":file_id": chain.file_id,
             ":base_id": chain.base_id,
             ":line": line,
-            ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
         },
         |row| Ok((row.get("entry_key")?, row.get("line_key")?)),
     )?;
-    let mut found = Vec::new();
+    let mut found: Vec<Entry> = Vec::new();
     for row in rows {
         let (entry_key, line_key) = row?;
+        if limit <= found.len() && found.last().is_none_or(|last| last.place.line_key != line_key) {
+            break;
+        }
         let entry = entry(conn, entry_key)?;
-        found.extend(entry.map(|entry| Entry { line: line_number(line_key), line_key, ..entry }));
+        // Of an entry with several lines, the one that was asked for.
+        found.extend(entry.map(|entry| match entry.place.line_key == line_key {
+            true => entry,
+            false => {
+                let place = RecordPlace { line_key, span: None };
+                Entry { line: line_number(line_key), place, ..entry }
+            }
+        }));
     }
     Ok(found)
 }
@@ -339,11 +369,11 @@ pub(crate) fn has_given_ids(conn: &Connection, session: SessionKey) -> Result<bo
         .exists(keys(session))?)
 }
 
-/// The id of an entry, and the line that it stands in.
-pub(crate) fn id_and_line(conn: &Connection, entry_key: i64) -> Result<(String, i64)> {
+/// The id of an entry, and where it stands.
+pub(crate) fn id_and_place(conn: &Connection, entry_key: i64) -> Result<(String, RecordPlace)> {
     Ok(conn
-        .prepare_cached("SELECT entry_id, line_key FROM entries WHERE entry_key = ?1")?
-        .query_row([entry_key], |row| Ok((row.get("entry_id")?, row.get("line_key")?)))?)
+        .prepare_cached("SELECT entry_id, line_key, span FROM entries WHERE entry_key = ?1")?
+        .query_row([entry_key], |row| Ok((row.get("entry_id")?, place_from_row(row)?)))?)
 }
 
 pub(crate) fn entry_id(conn: &Connection, entry_key: i64) -> Result<String> {
@@ -352,21 +382,24 @@ pub(crate) fn entry_id(conn: &Connection, entry_key: i64) -> Result<String> {
         .query_row([entry_key], |row| row.get("entry_id"))?)
 }
 
-/// Lines and ids of a session's entries, in the order of keys.
-pub(crate) fn lines_and_ids(conn: &Connection, session: SessionKey) -> Result<Vec<(i64, String)>> {
+/// Places and ids of a session's entries, in the order of keys.
+pub(crate) fn places_and_ids(
+    conn: &Connection,
+    session: SessionKey,
+) -> Result<Vec<(RecordPlace, String)>> {
     let mut stmt = conn.prepare_cached(
-        "SELECT line_key, entry_id
+        "SELECT line_key, span, entry_id
          FROM entries
          WHERE entry_key BETWEEN ?1 AND ?2
          ORDER BY entry_key",
     )?;
     let rows =
-        stmt.query_map(keys(session), |row| Ok((row.get("line_key")?, row.get("entry_id")?)))?;
+        stmt.query_map(keys(session), |row| Ok((place_from_row(row)?, row.get("entry_id")?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn entry_from_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let line_key: i64 = row.get("line_key")?;
+    let place = place_from_row(row)?;
     Ok(Entry {
         id: row.get("entry_id")?,
         parent_id: row.get("parent_id")?,
@@ -374,7 +407,7 @@ fn entry_from_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
         role: row.get("role")?,
         created_at: row.get("created_at")?,
         label: row.get::<_, Option<Stored>>("label")?.map(|label| label.to_text()),
-        line: line_number(line_key),
-        line_key,
+        line: line_number(place.line_key),
+        place,
     })
 }

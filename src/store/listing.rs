@@ -140,7 +140,7 @@ impl SessionRow {
 }
 
 /// Some rows of a list.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Page {
     /// Newest first; of equal times, the larger id first.

@@ -13,6 +13,7 @@ use super::files::{FileKind, FileRow, FileState};
 use super::packing::{self, Packer};
 use super::readable;
 use crate::error::{Error, Result};
+use crate::model::RecordPlace;
 
 /// Bytes of a document in one row.
 pub(crate) const CHUNK_SIZE: usize = 1 << 20;
@@ -83,6 +84,15 @@ pub(crate) fn line(conn: &Connection, key: i64) -> Result<Vec<u8>> {
     match rows.next().map_err(|err| Piece::Line.unreadable(conn, key, err))? {
         Some(row) => Ok(proven(conn, Piece::Line, row)?.1.into_owned()),
         None => Err(Piece::Line.missing(conn, key)),
+    }
+}
+
+/// The bytes of a record: its line, or what of the line is its own.
+pub(crate) fn record(conn: &Connection, place: RecordPlace) -> Result<Vec<u8>> {
+    let line = line(conn, place.line_key)?;
+    match place.span {
+        None => Ok(line),
+        Some(span) => Ok(span.of(&line).to_vec()),
     }
 }
 

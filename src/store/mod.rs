@@ -24,6 +24,7 @@ pub(crate) mod problems;
 pub(crate) mod projections;
 pub(crate) mod readable;
 pub(crate) mod records;
+pub(crate) mod roots;
 pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod search;

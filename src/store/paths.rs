@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row};
 use super::runs::{self, Stretch};
 use super::{entries, labels, log, records};
 use crate::error::Result;
-use crate::model::{Entry, Runtime, SessionKey};
+use crate::model::{Entry, RecordPlace, Runtime, SessionKey};
 
 /// Entries to pass by before the next range is sought instead: a seek costs about as much.
 const NEAR: i64 = 16;
@@ -59,19 +59,19 @@ pub(crate) fn keys(conn: &Connection, leaf: i64) -> Result<Vec<i64>> {
     Ok(keys)
 }
 
-/// The lines of the path to `leaf`, root first.
-pub(crate) fn lines(conn: &Connection, leaf: i64) -> Result<Vec<i64>> {
+/// Where the entries of the path to `leaf` stand, root first.
+pub(crate) fn places(conn: &Connection, leaf: i64) -> Result<Vec<RecordPlace>> {
     let path = runs::stretches(conn, leaf, usize::MAX)?;
-    let mut lines = Vec::new();
+    let mut places = Vec::new();
     each_row(conn, LINES, &path, |row| {
-        lines.push(row.get(1)?);
+        places.push(RecordPlace { line_key: row.get(1)?, span: row.get(2)? });
         Ok(())
     })?;
-    Ok(lines)
+    Ok(places)
 }
 
 pub(crate) const LINES: &str = "
-    SELECT entry_key, line_key
+    SELECT entry_key, line_key, span
     FROM entries
     WHERE entry_key BETWEEN ?1 AND ?2
     ORDER BY entry_key";
@@ -94,7 +94,7 @@ pub(crate) fn path(
     .transpose()?;
     each_row(conn, ENTRIES, &stretches, |row| {
         let id: String = row.get(2)?;
-        let line_key = row.get(1)?;
+        let place = RecordPlace { line_key: row.get(1)?, span: row.get(6)? };
         path.push(Entry {
             parent_id: above.replace(id.clone()),
             id,
@@ -102,8 +102,8 @@ pub(crate) fn path(
             role: row.get(4)?,
             created_at: row.get(5)?,
             label: None,
-            line: log::line_number(line_key),
-            line_key,
+            line: log::line_number(place.line_key),
+            place,
         });
         Ok(())
     })?;
@@ -116,7 +116,7 @@ pub(crate) fn path(
 }
 
 pub(crate) const ENTRIES: &str = "
-    SELECT entry_key, line_key, entry_id, type, role, created_at
+    SELECT entry_key, line_key, entry_id, type, role, created_at, span
     FROM entries
     WHERE entry_key BETWEEN ?1 AND ?2
     ORDER BY entry_key";

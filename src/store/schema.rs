@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "a2a62d51d2598a21a4c3d1e2b354867b76597f5c47a0bf5c5942ca72484c58c3";
+const DIGEST: &str = "08e563dfb11b5172b2246f65a342b85498d1d025790ef186b9dfb37f0ba87518";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

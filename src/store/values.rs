@@ -4,7 +4,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 
 use super::events::EventKind;
 use super::files::{FileKind, FileState};
-use crate::model::{Format, Header, ProblemKind, SessionKey, Stored, Timestamp};
+use crate::model::{Format, Header, ProblemKind, SessionKey, Span, Stored, Timestamp};
 
 impl ToSql for Timestamp {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -27,6 +27,21 @@ impl ToSql for SessionKey {
 impl FromSql for SessionKey {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         value.as_i64().map(Self)
+    }
+}
+
+/// Where it starts in its line, and how long it is, in the halves of an integer.
+impl ToSql for Span {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from((i64::from(self.start) << 32) | i64::from(self.length)))
+    }
+}
+
+impl FromSql for Span {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let span = value.as_i64()?;
+        let half = |half: i64| u32::try_from(half).map_err(FromSqlError::other);
+        Ok(Self { start: half(span >> 32)?, length: half(span & 0xFFFF_FFFF)? })
     }
 }
 

@@ -176,8 +176,9 @@ fn what_moves_files_and_what_reads_back_do_not_lean_on_each_other() {
     check_names_only("src/names.rs", &below);
     check_names_only("src/prune.rs", &below);
     check_names_only("src/recover", &below);
-    // It walks a root as the import does.
+    // They look at a root as the import does.
     check_names_only("src/verify.rs", &[&below[..], &["import"]].concat());
+    check_names_only("src/roots.rs", &[&below[..], &["import"]].concat());
 }
 
 #[test]

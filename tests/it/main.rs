@@ -4,6 +4,8 @@ mod branches;
 mod check;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
+mod cli_roots;
 mod concurrency;
 mod crashes;
 mod growth;
@@ -11,6 +13,7 @@ mod kimi;
 mod kimi_changes;
 mod kimi_odd;
 mod kimi_properties;
+mod known_roots;
 mod kward;
 mod layers;
 mod listing;
@@ -24,6 +27,7 @@ mod packing;
 #[cfg(feature = "cli")]
 mod paths;
 mod pi;
+mod pi_damaged;
 mod properties;
 mod roundtrip;
 mod runs;

@@ -14,6 +14,7 @@ mod kimi;
 mod lineage;
 mod moved;
 mod navigation;
+mod openable;
 mod pi;
 mod recorder;
 mod replaced;

@@ -50,7 +50,7 @@ fn a_session_is_there_with_its_header_and_in_pis_bytes() {
         exported(&folder, &store, "out", &session),
         "{\"type\":\"session\",\"version\":3,\"id\":\"one\",\"timestamp\":\"2026-05-01T00:00:00.000Z\",\"cwd\":\"/w\"}\n\
          {\"type\":\"model_change\",\"id\":\"a1\",\"parentId\":null,\"timestamp\":\"2026-05-01T00:00:01.000Z\",\"provider\":\"p\",\"modelId\":\"m\"}\n\
-         {\"type\":\"message\",\"id\":\"a2\",\"parentId\":\"a1\",\"timestamp\":\"2026-05-01T00:00:01.000Z\",\"message\":{\"role\":\"user\",\"content\":\"half \\ud83d\",\"n\":1.50}}\n\
+         {\"type\":\"message\",\"id\":\"a2\",\"parentId\":\"a1\",\"timestamp\":\"2026-05-01T00:00:01.000Z\",\"message\":{\"role\":\"user\",\"content\":\"half \\ud83d\",\"n\":1.50,\"timestamp\":1777593601000}}\n\
          {\"type\":\"custom\",\"customType\":\"x\",\"data\":[],\"id\":\"a3\",\"parentId\":\"a2\",\"timestamp\":\"2026-05-01T00:00:01.000Z\"}\n\
          {\"type\":\"session_info\",\"id\":\"a4\",\"parentId\":\"a3\",\"timestamp\":\"2026-05-01T00:00:01.000Z\",\"name\":\"two lines\"}\n"
     );

@@ -21,6 +21,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Read session roots into the database; never writes to them
     Import(ImportArgs),
+    #[command(flatten)]
+    Root(RootCommand),
     /// Compare every byte below a root with what was imported
     Verify {
         /// Print the result as one JSON object
@@ -107,42 +109,8 @@ pub(crate) enum Command {
         /// A file that does not exist
         new: PathBuf,
     },
-    /// Archive sessions: lists leave them out
-    Archive {
-        /// Sessions: ids, prefixes or files
-        #[arg(value_name = "ID", required_unless_present = "older_than")]
-        sessions: Vec<String>,
-        /// Also every session without activity for this many days, as in 15d
-        #[arg(long, value_name = "DAYS", value_parser = days)]
-        older_than: Option<u32>,
-        /// The time to count as now, for scripts and tests
-        #[arg(long, value_name = "RFC3339", value_parser = time)]
-        now: Option<sessile::Timestamp>,
-    },
-    /// Take sessions out of the archive
-    Unarchive {
-        /// Sessions: ids, prefixes or files
-        #[arg(value_name = "ID", required = true)]
-        sessions: Vec<String>,
-    },
-    /// Put sessions into the trash: lists and exports leave them out
-    Delete {
-        /// Sessions: ids, prefixes or files
-        #[arg(value_name = "ID", required = true)]
-        sessions: Vec<String>,
-    },
-    /// Take sessions out of the trash
-    Restore {
-        /// Sessions: ids, prefixes or files
-        #[arg(value_name = "ID", required = true)]
-        sessions: Vec<String>,
-    },
-    /// Remove sessions for ever, every line of them
-    Purge {
-        /// Sessions: ids, prefixes or files
-        #[arg(value_name = "ID", required = true)]
-        sessions: Vec<String>,
-    },
+    #[command(flatten)]
+    Keep(KeepCommand),
     /// Make a session and print its id
     New(NewArgs),
     /// Append a message behind the active entry and print its entry's id
@@ -197,6 +165,80 @@ pub(crate) enum Command {
     },
 }
 
+/// What is done with imported roots, and with the work dirs of sessions.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RootCommand {
+    /// List the roots that something was imported from
+    Roots {
+        /// Print one JSON object a root
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a root from the database with all its sessions; touches nothing at the root
+    Forget {
+        /// An imported root, which may be gone
+        root: PathBuf,
+        /// Ask nothing
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Let an imported root, or every root below a folder, be the one at another path
+    Move {
+        /// Where it was
+        old: PathBuf,
+        /// Where it is now
+        new: PathBuf,
+    },
+    /// Give every session of a work dir that has moved its new path
+    Relink {
+        /// The work dir, however it is spelt
+        from: String,
+        /// Where it is now
+        to: String,
+    },
+}
+
+/// What is decided of sessions: archive and trash.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeepCommand {
+    /// Archive sessions: lists leave them out
+    Archive {
+        /// Sessions: ids, prefixes or files
+        #[arg(value_name = "ID", required_unless_present = "older_than")]
+        sessions: Vec<String>,
+        /// Also every session without activity for this many days, as in 15d
+        #[arg(long, value_name = "DAYS", value_parser = days)]
+        older_than: Option<u32>,
+        /// The time to count as now, for scripts and tests
+        #[arg(long, value_name = "RFC3339", value_parser = time)]
+        now: Option<sessile::Timestamp>,
+    },
+    /// Take sessions out of the archive
+    Unarchive {
+        /// Sessions: ids, prefixes or files
+        #[arg(value_name = "ID", required = true)]
+        sessions: Vec<String>,
+    },
+    /// Put sessions into the trash: lists and exports leave them out
+    Delete {
+        /// Sessions: ids, prefixes or files
+        #[arg(value_name = "ID", required = true)]
+        sessions: Vec<String>,
+    },
+    /// Take sessions out of the trash
+    Restore {
+        /// Sessions: ids, prefixes or files
+        #[arg(value_name = "ID", required = true)]
+        sessions: Vec<String>,
+    },
+    /// Remove sessions for ever, every line of them
+    Purge {
+        /// Sessions: ids, prefixes or files
+        #[arg(value_name = "ID", required = true)]
+        sessions: Vec<String>,
+    },
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
     /// The program that wrote the roots; told from their files when absent
@@ -205,6 +247,9 @@ pub(crate) struct ImportArgs {
     /// Read and report, but write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Read every file, also one whose size and time are as they were
+    #[arg(long)]
+    pub(crate) reread: bool,
     /// Start even if the disk space seems too small
     #[arg(long)]
     pub(crate) ignore_space: bool,

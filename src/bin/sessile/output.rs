@@ -94,7 +94,7 @@ fn begun_character(bytes: &[u8]) -> usize {
 }
 
 /// The text with an escape in the place of each character that a terminal obeys.
-fn visible(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn visible(bytes: &[u8], out: &mut Vec<u8>) {
     for chunk in bytes.utf8_chunks() {
         let mut rest = chunk.valid();
         while let Some(at) = rest.find(is_obeyed) {

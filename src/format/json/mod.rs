@@ -14,7 +14,7 @@ mod scan;
 mod write;
 
 pub(crate) use raw::{Kind, Raw, code_points, distinct_members, has_lone_surrogate};
-pub(crate) use scan::{Features, MAX_DIGITS, scan};
+pub(crate) use scan::{Features, MAX_DIGITS, scan, scan_first};
 pub(crate) use write::{clean, clean_doubles, compact, spelt, stored_points, write_text};
 
 #[cfg(test)]

@@ -40,6 +40,13 @@ pub(crate) fn scan(line: &[u8]) -> Result<(Raw<'_>, Features), Malformed> {
     Ok((Raw::new(&line[start..end]), scanner.features))
 }
 
+/// Reads the value that a line begins with, and where it ends; anything may follow.
+pub(crate) fn scan_first(line: &[u8]) -> Result<(Raw<'_>, Features, usize), Malformed> {
+    let mut scanner = Scanner { line, at: 0, features: Features::default() };
+    let start = scanner.document()?;
+    Ok((Raw::new(&line[start..scanner.at]), scanner.features, scanner.at))
+}
+
 struct Scanner<'a> {
     line: &'a [u8],
     at: usize,

@@ -5,7 +5,7 @@ use super::text::string;
 use super::write::stamp;
 use crate::format::json;
 use crate::format::{Layout, safe_cwd};
-use crate::model::Timestamp;
+use crate::model::{HeaderRecord, Stored, Timestamp};
 
 impl Layout for Pi {
     fn is_log(&self, path: &[u8]) -> bool {
@@ -26,6 +26,25 @@ impl Layout for Pi {
             }
     }
 
+    /// A name `<time>_<id>.jsonl` gives time and id, and the version of today.
+    fn header_from_name(&self, path: &[u8]) -> Option<HeaderRecord> {
+        let name = std::str::from_utf8(file_name(path)).ok()?;
+        let (stamp, id) = name.strip_suffix(".jsonl")?.split_once('_')?;
+        if !is_own_name(path) || !is_id(id) {
+            return None;
+        }
+        // 2026-05-01T00-00-00-000Z
+        let (date, clock) = stamp.strip_suffix('Z')?.split_once('T')?;
+        let (clock, millis) = clock.rsplit_once('-')?;
+        let time = format!("{date}T{}.{millis}Z", clock.replace('-', ":"));
+        Some(HeaderRecord {
+            session_id: Some(id.to_owned()),
+            version: Some(Stored::Json("3".to_owned())),
+            created_at: Timestamp::parse(&time),
+            ..HeaderRecord::default()
+        })
+    }
+
     fn new_session_id(&self) -> String {
         uuid::Uuid::now_v7().to_string()
     }
@@ -44,6 +63,14 @@ fn is_own_name(path: &[u8]) -> bool {
     let Some((stamp, _)) = name.split_once('_') else { return false };
     let shape = |byte: u8| if byte.is_ascii_digit() { b'0' } else { byte };
     name.ends_with(".jsonl") && stamp.bytes().map(shape).eq(*b"0000-00-00T00-00-00-000Z")
+}
+
+/// As pi takes one from its caller; its own are UUIDs.
+fn is_id(id: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let is_outer = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = id.as_bytes();
+    is_outer(bytes.first()) && is_outer(bytes.last()) && id.bytes().all(is_inner)
 }
 
 fn file_name(path: &[u8]) -> &[u8] {

@@ -6,13 +6,14 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 
 use super::Pi;
+use super::complete::{self, Surroundings};
 use super::text::written_name;
 use crate::chain::{self, Copied, NewLog, Tail, Writing, spelt};
 use crate::error::{Error, Result};
 use crate::format::live::{BranchSummary, Live};
 use crate::format::{json, stored_text};
 use crate::model::{Draft, DraftRuntime, Entry, Label, Parent, Record, SessionKey, Timestamp};
-use crate::store::{entries, labels, log};
+use crate::store::{entries, labels, log, paths};
 
 impl Live for Pi {
     fn message(
@@ -137,6 +138,13 @@ fn entry_under(
 ) -> Result<(String, String)> {
     let fields = chain::object(fields, tail.depth_below(0))?;
     refuse_base(&fields)?;
+    let around = Surroundings {
+        at: writing.at,
+        provider: tail.provider.as_ref(),
+        model: tail.model.as_ref(),
+        last_answer: &|| last_answer(writing, tail),
+    };
+    let fields = complete::fields(entry_type, &fields, &around)?;
     let id = match writing.id {
         Some("") => return Err(Error::InvalidRecord("an entry needs an id".to_owned())),
         Some(id) => id.to_owned(),
@@ -145,6 +153,22 @@ fn entry_under(
     writing.refuse_known(&id)?;
     let draft = Draft::Fields { entry_type, id: &id, parent_id, fields: &fields };
     Ok((writing.line(tail, &draft)?, id))
+}
+
+/// The record of the last answer on the path to the leaf.
+fn last_answer(writing: &Writing<'_>, tail: &Tail) -> Result<Option<Vec<u8>>> {
+    let Writing { tx, session, .. } = *writing;
+    let leaf_key = match &tail.leaf_id {
+        Some(leaf_id) => entries::entry_key(tx, session, leaf_id)?,
+        None => None,
+    };
+    let Some(leaf_key) = leaf_key else { return Ok(None) };
+    let mut found = None;
+    paths::walk_up(tx, leaf_key, |step| {
+        found = (step.role == Some("assistant")).then_some(step.entry_key);
+        Ok(found.is_none())
+    })?;
+    found.map(|key| log::record(tx, entries::place(tx, key)?)).transpose()
 }
 
 /// The own keys of a label, which is JSON.
@@ -164,7 +188,7 @@ fn copy_entries<'p>(
     let stands_for = stand_ins(path);
     let mut last = None;
     for entry in path.iter().filter(|entry| entry.entry_type != "label") {
-        let raw = log::line(tx, entry.line_key)?;
+        let raw = log::record(tx, entry.place)?;
         let kept = entries::first_kept_of(tx, session, &entry.id)?;
         let kept = kept.as_ref().map(stored_text);
         let kept = kept.as_deref().and_then(|kept| stands_for.get(kept).copied());

@@ -10,12 +10,14 @@
 //! Where pi drops a line, gives up on a file or never ends, this reader goes on
 //! and reports.
 
+mod complete;
 mod context;
 mod date;
 mod display;
 mod layout;
 mod live;
 mod parse;
+mod shared;
 mod stored;
 mod text;
 mod version;

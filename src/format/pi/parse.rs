@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::date;
 use super::text::{id_text, is_blank, is_falsy, stored, string, text_of, trim};
+use super::{date, shared};
 use crate::format::json::{self, Kind, Raw};
 use crate::model::{
     Change, HeaderRecord, NewEntry, Parent, ProblemKind, Record, Runtime, Stored, Usage,
@@ -24,6 +24,10 @@ pub(super) fn parse(line: &[u8]) -> Record {
     let (value, features) = match json::scan(line) {
         Ok(scanned) => scanned,
         Err(malformed) => {
+            let shared = shared::readable(line).and_then(|found| shared::read(line, found, parse));
+            if let Some(shared) = shared {
+                return shared;
+            }
             let detail = format!("not JSON at byte {}: {}", malformed.offset + 1, malformed.reason);
             record.problems.push((ProblemKind::Malformed, detail));
             return record;
@@ -135,6 +139,8 @@ fn read_record(value: Raw<'_>, record: &mut Record) {
         }
         _ => {}
     }
+    // A record of pi's own tells that the file is pi's, though its header is gone.
+    record.vouches = record.problems.iter().all(|(kind, _)| *kind != ProblemKind::UnknownType);
     record.usage = usage(value, &entry_type);
     record.entry = Some(entry(value, entry_type));
 }

@@ -26,6 +26,7 @@ fn written(place: &Place, store: &Store, items: Vec<Item>) -> Result<()> {
         source: Some(source),
         now: Timestamp::now(),
         dry_run: false,
+        rereads: false,
         asks_space: false,
         sizes: SIZES,
         fuse: &fuse,

@@ -8,11 +8,13 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use sessile::{Error, ImportOptions, ImportReport, Store, StoreOptions};
 
 use crate::args::ImportArgs;
-use crate::output::{self, one_line};
+use crate::output::{self, note, one_line};
 
 pub(crate) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
-    // A path mistyped makes no database, and imports none of its neighbours.
-    if let Some(root) = args.roots.iter().find(|root| !root.exists()) {
+    // A path mistyped makes no database.
+    if args.roots.iter().all(|root| !root.exists())
+        && let Some(root) = args.roots.first()
+    {
         return Err(Error::RootNotFound(root.clone()).into());
     }
     // A dry run must not make a database; an empty one elsewhere serves.
@@ -27,72 +29,64 @@ pub(crate) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
         (None, None) => Store::open(db)?,
     };
     super::warn_of_network(&store);
-    let mut options = ImportOptions::new().dry_run(args.dry_run).ignore_space(args.ignore_space);
+    let mut options = ImportOptions::new()
+        .dry_run(args.dry_run)
+        .reread(args.reread)
+        .ignore_space(args.ignore_space);
     if let Some(format) = args.format {
         options = options.format(format);
     }
+    // A root that cannot be imported keeps no other from it.
+    let mut failed = Vec::new();
     for root in &args.roots {
-        let bar = ProgressBar::new_spinner().with_style(
-            ProgressStyle::with_template("{spinner} {msg} {elapsed}")
-                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
-        );
-        let report = store.import_with(root, &options, |progress| {
-            bar.set_message(format!(
-                "{} files, {} read",
-                HumanCount(progress.files),
-                HumanBytes(progress.bytes)
-            ));
-            bar.tick();
-        });
-        bar.finish_and_clear();
-        print(root, &report?, args)?;
+        match import(&store, root, &options) {
+            Ok(report) => print(root, &report, args)?,
+            Err(err) => failed.push(err),
+        }
     }
-    Ok(true)
+    // The last is said where every error is; one that is no missing root says the status.
+    failed.sort_by_key(|err| !matches!(err, Error::RootNotFound(_)));
+    let Some(last) = failed.pop() else { return Ok(true) };
+    for err in failed {
+        note!("sessile: {:#}", anyhow::Error::from(err));
+    }
+    Err(last.into())
+}
+
+fn import(store: &Store, root: &Path, options: &ImportOptions) -> sessile::Result<ImportReport> {
+    let bar = ProgressBar::new_spinner().with_style(
+        ProgressStyle::with_template("{spinner} {msg} {elapsed}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
+    let report = store.import_with(root, options, |progress| {
+        bar.set_message(format!(
+            "{} files, {} read",
+            HumanCount(progress.files),
+            HumanBytes(progress.bytes)
+        ));
+        bar.tick();
+    });
+    bar.finish_and_clear();
+    report
 }
 
 /// Files that lost lines, of which each is named.
 const LOST_SHOWN: usize = 20;
 
 fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
-    let mut out = if args.json { output::content() } else { output::report() };
     if args.json {
-        let problems: serde_json::Map<_, _> = report
-            .problems
-            .iter()
-            .map(|(kind, count)| (kind.name().into(), (*count).into()))
-            .collect();
-        let lost: Vec<_> = report
-            .lost
-            .iter()
-            .map(|lost| {
-                serde_json::json!({
-                    "file": String::from_utf8_lossy(&lost.file),
-                    "cause": lost.cause.name(),
-                    "generation": lost.generation,
-                    "lines": lost.lines,
-                })
-            })
-            .collect();
-        let object = serde_json::json!({
-            "root": root.to_string_lossy(),
-            "dry_run": args.dry_run,
-            "new": report.new,
-            "grown": report.grown,
-            "rewritten": report.rewritten,
-            "moved": report.moved,
-            "unchanged": report.unchanged,
-            "missing": report.missing,
-            "lost": lost,
-            "sessions": report.sessions,
-            "lines": report.lines,
-            "bytes": report.bytes,
-            "problems": problems,
-        });
-        writeln!(out, "{object}")?;
-        return Ok(out.flush()?);
+        return print_json(root, report, args.dry_run);
     }
+    let mut out = output::report();
     let verb = if args.dry_run { "would import" } else { "imported" };
     writeln!(out, "{}: {verb}", root.display())?;
+    if report.root != std::fs::canonicalize(root).unwrap_or_default() {
+        writeln!(
+            out,
+            "  it is part of the root {}, which was imported whole",
+            report.root.display()
+        )?;
+    }
     for (name, count) in [
         ("new", report.new),
         ("grown", report.grown),
@@ -134,5 +128,41 @@ fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
             kind.name()
         )?;
     }
+    Ok(out.flush()?)
+}
+
+fn print_json(root: &Path, report: &ImportReport, dry_run: bool) -> Result<()> {
+    let problems: serde_json::Map<_, _> =
+        report.problems.iter().map(|(kind, count)| (kind.name().into(), (*count).into())).collect();
+    let lost: Vec<_> = report
+        .lost
+        .iter()
+        .map(|lost| {
+            serde_json::json!({
+                "file": String::from_utf8_lossy(&lost.file),
+                "cause": lost.cause.name(),
+                "generation": lost.generation,
+                "lines": lost.lines,
+            })
+        })
+        .collect();
+    let object = serde_json::json!({
+        "root": root.to_string_lossy(),
+        "imported_root": report.root.to_string_lossy(),
+        "dry_run": dry_run,
+        "new": report.new,
+        "grown": report.grown,
+        "rewritten": report.rewritten,
+        "moved": report.moved,
+        "unchanged": report.unchanged,
+        "missing": report.missing,
+        "lost": lost,
+        "sessions": report.sessions,
+        "lines": report.lines,
+        "bytes": report.bytes,
+        "problems": problems,
+    });
+    let mut out = output::content();
+    writeln!(out, "{object}")?;
     Ok(out.flush()?)
 }

@@ -3,9 +3,22 @@
 use anyhow::Result;
 use sessile::{SessionKey, Store, Timestamp, Traces};
 
+use crate::args::KeepCommand;
 use crate::output::note;
 
-pub(crate) fn archive(
+pub(super) fn run(store: &Store, command: &KeepCommand) -> Result<bool> {
+    match command {
+        KeepCommand::Archive { sessions, older_than, now } => {
+            archive(store, sessions, *older_than, *now)
+        }
+        KeepCommand::Unarchive { sessions } => each(store, sessions, Store::unarchive),
+        KeepCommand::Delete { sessions } => each(store, sessions, Store::delete),
+        KeepCommand::Restore { sessions } => each(store, sessions, Store::restore),
+        KeepCommand::Purge { sessions } => purge(store, sessions),
+    }
+}
+
+fn archive(
     store: &Store,
     names: &[String],
     older_than: Option<u32>,
@@ -23,7 +36,7 @@ pub(crate) fn archive(
 }
 
 /// Does the same to each session.
-pub(crate) fn each(
+fn each(
     store: &Store,
     names: &[String],
     change: impl Fn(&Store, SessionKey, Timestamp) -> sessile::Result<()>,
@@ -35,7 +48,7 @@ pub(crate) fn each(
     Ok(true)
 }
 
-pub(crate) fn purge(store: &Store, names: &[String]) -> Result<bool> {
+fn purge(store: &Store, names: &[String]) -> Result<bool> {
     let traces = store.purge_all(&find_all(store, names)?)?;
     if traces != Traces::Gone {
         note!("sessile: purged, but {traces}");

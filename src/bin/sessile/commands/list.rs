@@ -1,25 +1,26 @@
 //! `sessile list`.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use sessile::{Archived, Page, SessionFilter, SessionRow, Store};
 
+use super::work_dirs;
 use crate::args::ListArgs;
 use crate::{output, render};
 
 pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
-    let filter = SessionFilter::new()
-        .limit(args.limit.max(0).unsigned_abs())
-        .offset(args.offset.max(0).unsigned_abs())
-        .query(args.query.as_deref().unwrap_or_default())
-        .archived(match (args.archived, args.all) {
-            (true, _) => Archived::Only,
-            (_, true) => Archived::Included,
-            _ => Archived::Without,
-        });
-    let page = page_of(store, &filter, args.work_dir.as_deref())?;
+    let filter = || {
+        SessionFilter::new().query(args.query.as_deref().unwrap_or_default()).archived(
+            match (args.archived, args.all) {
+                (true, _) => Archived::Only,
+                (_, true) => Archived::Included,
+                _ => Archived::Without,
+            },
+        )
+    };
+    let slice = (args.offset.max(0).unsigned_abs(), args.limit.max(0).unsigned_abs());
+    let page = page_of(store, filter, args.work_dir.as_deref(), slice)?;
     if args.json {
         let mut out = output::content();
         for row in &page.rows {
@@ -34,27 +35,37 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
     Ok(super::is_undamaged(&page.damaged))
 }
 
-/// The page of a work dir, however it is spelt: as a session has it, else as the
-/// file system means it.
-fn page_of(store: &Store, filter: &SessionFilter, work_dir: Option<&str>) -> Result<Page> {
-    let Some(work_dir) = work_dir else { return Ok(store.sessions(filter)?) };
-    let mut page = store.sessions(&filter.clone().work_dir(work_dir))?;
-    for spelling in spellings(Path::new(work_dir)) {
-        if !page.rows.is_empty() {
-            break;
-        }
-        page = store.sessions(&filter.clone().work_dir(&spelling))?;
+/// The page of a filter, of a work dir however it is spelt; those of several
+/// spellings are one list.
+pub(super) fn page_of(
+    store: &Store,
+    filter: impl Fn() -> SessionFilter,
+    work_dir: Option<&str>,
+    (offset, limit): (u64, u64),
+) -> sessile::Result<Page> {
+    let Some(work_dir) = work_dir else {
+        return store.sessions(&filter().offset(offset).limit(limit));
+    };
+    let dirs = work_dirs::named(store, work_dir)?;
+    if let [dir] = &dirs[..] {
+        return store.sessions(&filter().work_dir(dir).offset(offset).limit(limit));
     }
-    Ok(page)
-}
-
-/// A path as absolute, without a slash at its end, and as where its links lead.
-fn spellings(path: &Path) -> Vec<String> {
-    let absolute: Option<PathBuf> =
-        std::path::absolute(path).ok().map(|path| path.components().collect());
-    let real = std::fs::canonicalize(path).ok();
-    let spellings = [absolute, real].into_iter().flatten();
-    spellings.filter_map(|path| path.into_os_string().into_string().ok()).collect()
+    let limit = if limit == 0 { 100 } else { limit };
+    let mut all = Page::default();
+    for dir in &dirs {
+        let reach = offset.saturating_add(limit);
+        let page = store.sessions(&filter().work_dir(dir).limit(reach))?;
+        all.rows.extend(page.rows);
+        all.damaged.extend(page.damaged);
+    }
+    all.rows.sort_by(|one, other| {
+        let place = |row: &SessionRow| (row.modified_at, row.session_id.clone(), row.key);
+        place(other).cmp(&place(one))
+    });
+    let skipped = usize::try_from(offset).unwrap_or(usize::MAX).min(all.rows.len());
+    all.rows.drain(..skipped);
+    all.rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(all)
 }
 
 /// A row as JSON: text, since a title may hold half a surrogate pair, which no value can.

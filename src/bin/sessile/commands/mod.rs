@@ -1,5 +1,6 @@
 //! The commands: each returns whether what it was to find or prove is so.
 
+mod confirm;
 mod import;
 mod keeping;
 mod list;
@@ -7,10 +8,12 @@ mod live;
 mod log;
 mod problems;
 mod repair;
+mod roots;
 mod rpc;
 mod show;
 mod stats;
 mod tree;
+mod work_dirs;
 
 use std::io::Write;
 use std::path::Path;
@@ -25,6 +28,7 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
     let db = cli.db.context("name the database: --db PATH")?;
     match cli.command {
         Command::Import(args) => import::run(&db, &args),
+        Command::Root(command) => roots::run(&db, &command),
         Command::Verify { json, root } => verify(&open_to_read(&db)?, &root, json),
         Command::Export { session, root, source, damaged, generation, out } => {
             let options = ExportOptions::new().source_only(source).damaged(damaged);
@@ -53,19 +57,7 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
         Command::Prune { dry_run: true, yes: _ } => repair::prunable(&open_to_read(&db)?),
         Command::Prune { dry_run: false, yes } => repair::prune(&open_to_write(&db)?, yes),
         Command::Recover { new } => repair::recover(&db, &new),
-        Command::Archive { sessions, older_than, now } => {
-            keeping::archive(&open_to_write(&db)?, &sessions, older_than, now)
-        }
-        Command::Unarchive { sessions } => {
-            keeping::each(&open_to_write(&db)?, &sessions, Store::unarchive)
-        }
-        Command::Delete { sessions } => {
-            keeping::each(&open_to_write(&db)?, &sessions, Store::delete)
-        }
-        Command::Restore { sessions } => {
-            keeping::each(&open_to_write(&db)?, &sessions, Store::restore)
-        }
-        Command::Purge { sessions } => keeping::purge(&open_to_write(&db)?, &sessions),
+        Command::Keep(command) => keeping::run(&open_to_write(&db)?, &command),
         Command::New(args) => live::create(&Store::open(&db)?, &args),
         Command::Append(args) => live::append(&open_to_write(&db)?, &args),
         Command::Branch { session, entry, root: _ } => {

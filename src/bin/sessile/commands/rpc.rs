@@ -16,6 +16,7 @@ use sessile::{
     SessionKey, Store, Traces,
 };
 
+use super::work_dirs;
 use crate::output;
 
 const PARSE_ERROR: i64 = -32_700;
@@ -257,6 +258,14 @@ fn call(store: &Store, method: &str, params: &Params<'_>) -> Result<String, Refu
             Traces::Gone => Value::Null,
             left => json!({ "traces": left.to_string() }),
         },
+        "relink" => {
+            let to = work_dirs::absolute(&params.required_text("to")?);
+            let mut sessions = 0;
+            for from in work_dirs::named(store, &params.required_text("from")?)? {
+                sessions += store.relink(&from, &to, now(params)?)?;
+            }
+            json!({ "sessions": sessions })
+        }
         "clone" => {
             let copy = params.session(store)?.duplicate()?;
             json!({ "session_id": copy.session_id()? })
@@ -369,21 +378,20 @@ fn path(store: &Store, params: &Params<'_>) -> Result<Value, Refusal> {
 }
 
 fn list(store: &Store, params: &Params<'_>) -> Result<String, Refusal> {
-    let mut filter = SessionFilter::new()
-        .limit(params.get::<i64>("limit")?.unwrap_or(100).max(0).unsigned_abs())
-        .offset(params.get::<i64>("offset")?.unwrap_or(0).max(0).unsigned_abs());
+    let mut filter = SessionFilter::new();
     if let Some(query) = params.text("query")? {
         filter = filter.query(&query);
     }
-    if let Some(work_dir) = params.text("work_dir")? {
-        filter = filter.work_dir(&work_dir);
-    }
+    let work_dir = params.text("work_dir")?;
+    let limit = params.get::<i64>("limit")?.unwrap_or(100).max(0).unsigned_abs();
+    let offset = params.get::<i64>("offset")?.unwrap_or(0).max(0).unsigned_abs();
     if params.get::<bool>("archived")?.unwrap_or(false) {
         filter = filter.archived(sessile::Archived::Only);
     } else if params.get::<bool>("all")?.unwrap_or(false) {
         filter = filter.archived(sessile::Archived::Included);
     }
-    let page = store.sessions(&filter)?;
+    let slice = (offset, limit);
+    let page = super::list::page_of(store, || filter.clone(), work_dir.as_deref(), slice)?;
     // A reply has no place to say that rows may be missing.
     if let Some(message) = page.damaged.into_iter().next() {
         return Err(Refusal { code: STORE_ERROR, message, kind: Some("Damaged") });

@@ -22,10 +22,10 @@ pub(super) fn fork_at_entry(writing: &Writing<'_>, entry_id: &str) -> Result<(Se
         .ok_or_else(|| Error::EntryNotFound { entry_id: entry_id.to_owned() })?;
     let mut path = paths::path(tx, session, entry_key, usize::MAX)?;
     let text = match path.pop_if(|entry| is_prompt(entry)) {
-        Some(prompt) => place.source.format.meaning().full_text(&log::line(tx, prompt.line_key)?),
+        Some(prompt) => place.source.format.meaning().full_text(&log::record(tx, prompt.place)?),
         None => String::new(),
     };
-    let lines: Vec<i64> = path.iter().map(|entry| entry.line_key).collect();
+    let lines: Vec<i64> = path.iter().map(|entry| entry.place.line_key).collect();
     let mut turn = -1;
     for line in &lines {
         turn += i64::from(begins_turn(&log::line(tx, *line)?));

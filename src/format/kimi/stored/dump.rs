@@ -62,16 +62,16 @@ pub(super) fn write(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) 
 /// Writes what the path to an entry restores to.
 fn write_context(conn: &Connection, out: &mut dyn Write, leaf_key: Option<i64>) -> Result<()> {
     let path = match leaf_key {
-        Some(leaf_key) => paths::lines(conn, leaf_key)?,
+        Some(leaf_key) => paths::places(conn, leaf_key)?,
         None => Vec::new(),
     };
     let mut restoring = Restoring::default();
     let mut comma = "{\"history\":[";
-    for line_key in path {
-        let line = log::line(conn, line_key)?;
+    for place in path {
+        let line = log::record(conn, place)?;
         restoring.take(&line);
-        let file = files::file_by_id(conn, log::file_of(line_key))?;
-        let instead = context::raw_reference(&file.path, log::line_number(line_key));
+        let file = files::file_by_id(conn, log::file_of(place.line_key))?;
+        let instead = context::raw_reference(&file.path, log::line_number(place.line_key));
         if let Some(message) = message(&line, &instead) {
             write!(out, "{comma}{message}").map_err(refused)?;
             comma = ",";

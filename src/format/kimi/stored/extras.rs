@@ -44,8 +44,8 @@ impl Extras for Kimi {
     fn token_count(&self, conn: &Connection, session: SessionKey) -> Result<Option<String>> {
         let mut restoring = Restoring::default();
         if let Some(leaf_key) = context::leaf_key(conn, session)? {
-            for line_key in paths::lines(conn, leaf_key)? {
-                restoring.take(&log::line(conn, line_key)?);
+            for place in paths::places(conn, leaf_key)? {
+                restoring.take(&log::record(conn, place)?);
             }
         }
         Ok(Some(restoring.finish().token_count_with_pending))

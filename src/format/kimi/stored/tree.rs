@@ -5,6 +5,7 @@ use super::tables::{self, ContextRow};
 use crate::error::Result;
 use crate::format::kimi::context;
 use crate::format::kimi::layout::{self, Part};
+use crate::model::RecordPlace;
 use crate::store::entries::{self, EntryRow};
 use crate::store::files::FileRow;
 use crate::store::log;
@@ -82,7 +83,7 @@ fn follow(fold: &Fold<'_>, file: &FileRow, salt: &[u8], tree: &mut Tree) -> Resu
                 let key = entries::key(fold.session, ordinal);
                 let row = EntryRow {
                     entry_key: key,
-                    line_key,
+                    place: RecordPlace { line_key, span: None },
                     session: fold.session,
                     entry_id: &id,
                     id_made: true,

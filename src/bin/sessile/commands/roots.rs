@@ -1,0 +1,105 @@
+//! `sessile roots`, `forget`, `move` and `relink`.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Result;
+use sessile::{Error, RootInfo, Store, Timestamp};
+
+use super::confirm::{Answer, confirm};
+use super::{open_to_read, open_to_write, work_dirs};
+use crate::args::RootCommand;
+use crate::output::{self, note};
+
+pub(super) fn run(db: &Path, command: &RootCommand) -> Result<bool> {
+    match command {
+        RootCommand::Roots { json } => list(&open_to_read(db)?, *json),
+        RootCommand::Forget { root, yes } => forget(&open_to_write(db)?, root, *yes),
+        RootCommand::Move { old, new } => relocate(&open_to_write(db)?, old, new),
+        RootCommand::Relink { from, to } => relink(&open_to_write(db)?, from, to),
+    }
+}
+
+fn list(store: &Store, json: bool) -> Result<bool> {
+    let roots = store.imported_roots()?;
+    let mut out = if json { output::content() } else { output::report() };
+    for root in &roots {
+        let imported_at = root.imported_at.map(|at| at.to_string());
+        if json {
+            let object = serde_json::json!({
+                "root": root.root.to_string_lossy(),
+                "format": root.format.name(),
+                "files": root.files,
+                "sessions": root.sessions,
+                "changed": root.changed,
+                "last_import": imported_at,
+            });
+            writeln!(out, "{object}")?;
+            continue;
+        }
+        let name = match root.root.as_os_str().is_empty() {
+            true => "(made here)".into(),
+            false => root.root.to_string_lossy(),
+        };
+        let format = root.format.name();
+        let last = imported_at.map(|at| format!(", last import {at}")).unwrap_or_default();
+        writeln!(out, "{}  {format}  {}{last}", name.escape_debug(), held(root))?;
+    }
+    out.flush()?;
+    Ok(true)
+}
+
+fn forget(store: &Store, root: &Path, yes: bool) -> Result<bool> {
+    let Some(info) = store.imported_root(root)? else {
+        return Err(Error::SourceNotFound(root.to_owned()).into());
+    };
+    let mut what = format!("{}: {}", info.root.display(), held(&info));
+    if 0 < info.changed {
+        what.push_str(&format!(
+            "; {} of the sessions went on here or were changed here, which is nowhere else",
+            info.changed
+        ));
+    }
+    if !yes && confirm(&format!("{what}. Forget all of it?"))? == Answer::No {
+        note!("sessile: nothing was forgotten");
+        return Ok(false);
+    }
+    store.forget_root(root)?;
+    let mut out = output::report();
+    writeln!(out, "forgotten: {}", what.escape_debug())?;
+    out.flush()?;
+    Ok(true)
+}
+
+fn relocate(store: &Store, old: &Path, new: &Path) -> Result<bool> {
+    let mut out = output::report();
+    for (from, to) in store.move_root(old, new)? {
+        let (from, to) = (from.to_string_lossy(), to.to_string_lossy());
+        writeln!(out, "{} is {} now", from.escape_debug(), to.escape_debug())?;
+    }
+    out.flush()?;
+    Ok(true)
+}
+
+/// Of a work dir that no session is in: 1, as for anything named that is not there.
+fn relink(store: &Store, from: &str, to: &str) -> Result<bool> {
+    let to = work_dirs::absolute(to);
+    let mut sessions = 0;
+    for from in work_dirs::named(store, from)? {
+        sessions += store.relink(&from, &to, Timestamp::now())?;
+    }
+    if sessions == 0 {
+        note!("sessile: no session is in the work dir {from:?}; list shows those that there are");
+        return Ok(false);
+    }
+    note!("{sessions} sessions are in {to} now");
+    Ok(true)
+}
+
+fn held(root: &RootInfo) -> String {
+    let many = |count: u64, noun: &str| match count {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
+    };
+    format!("{}, {}", many(root.sessions, "session"), many(root.files, "file"))
+}

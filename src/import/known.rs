@@ -1,0 +1,116 @@
+//! Roots that the store knows already, however they are named.
+//!
+//! One folder of sessions can be named by its program's folder, by the folder
+//! of sessions in that, or by one workspace's. Whichever comes first, the files
+//! are one source: a root inside a known one is that one, and a root around
+//! known ones takes them in, with their sessions, keys and events.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::root::{self, Root};
+use crate::error::{Error, Result};
+use crate::model::Format;
+use crate::store::files::{self, Source};
+use crate::store::roots;
+
+/// The source that covers a folder, an absolute path without links.
+pub(crate) fn covering(conn: &Connection, path: &Path) -> Result<Option<Source>> {
+    for source in files::sources(conn)? {
+        if source.root.is_empty() {
+            continue;
+        }
+        let known = source.root_path();
+        let Ok(below) = path.strip_prefix(&known) else { continue };
+        if below.as_os_str().is_empty() || covers(&covered_of(conn, &source)?, below) {
+            return Ok(Some(source));
+        }
+    }
+    Ok(None)
+}
+
+/// A known root as it is now. What it covers does not change, even if none of it is left.
+///
+/// # Errors
+///
+/// [`Error::RootKnownAs`] when it is asked for as another format's.
+pub(crate) fn examine(conn: &Connection, source: &Source, format: Option<Format>) -> Result<Root> {
+    let path = source.root_path();
+    require_format(source, format)?;
+    fs::read_dir(&path).map_err(Error::io("read", &path))?;
+    root::refuse_links(&path, source.format)?;
+    let mut covered = covered_of(conn, source)?;
+    covered.retain(|top| path.join(top).exists());
+    Ok(Root { path, format: source.format, covered })
+}
+
+/// The source of a root that is to be imported: those that it lies around are taken in.
+pub(super) fn claim(conn: &Connection, root: &Root) -> Result<Source> {
+    let inner = inside(conn, root)?;
+    let Some((first, _)) = inner.first() else {
+        return files::insert_source(conn, &root.path, root.format);
+    };
+    let target = first.source_id;
+    for (source, below) in &inner {
+        roots::move_below(conn, source.source_id, target, below.as_os_str().as_bytes())?;
+        if source.source_id != target {
+            roots::delete(conn, source)?;
+        }
+    }
+    roots::update_root(conn, target, root.path.as_os_str().as_bytes())?;
+    files::source_by_id(conn, target)
+}
+
+/// Known roots inside a root that is not known, and where they lie below it.
+pub(super) fn inside(conn: &Connection, root: &Root) -> Result<Vec<(Source, PathBuf)>> {
+    let mut inner = Vec::new();
+    for source in files::sources(conn)? {
+        let known = source.root_path();
+        let Ok(below) = known.strip_prefix(&root.path) else { continue };
+        if below.as_os_str().is_empty() || !covers(&root.covered, below) {
+            continue;
+        }
+        require_format(&source, Some(root.format))?;
+        let below = below.to_owned();
+        inner.push((source, below));
+    }
+    Ok(inner)
+}
+
+/// What a source covers below its root; the empty path is all of it.
+fn covered_of(conn: &Connection, source: &Source) -> Result<Vec<PathBuf>> {
+    let tops: Vec<PathBuf> = source.format.layout().covered().iter().map(PathBuf::from).collect();
+    if source.format.has_folders() {
+        return Ok(tops);
+    }
+    if !files::has_any(conn, source.source_id)? {
+        // An import ended before its first file: the folder tells.
+        let found = root::examine(&source.root_path(), Some(source.format));
+        return Ok(found.map_or(tops, |found| found.covered));
+    }
+    for top in source.format.layout().covered() {
+        if roots::knows_below(conn, source.source_id, top.as_bytes())? {
+            return Ok(tops);
+        }
+    }
+    Ok(vec![PathBuf::new()])
+}
+
+fn covers(covered: &[PathBuf], below: &Path) -> bool {
+    covered.iter().any(|top| below.starts_with(top))
+}
+
+fn require_format(source: &Source, format: Option<Format>) -> Result<()> {
+    match format {
+        Some(asked) if asked != source.format => Err(Error::RootKnownAs {
+            root: PathBuf::from(OsStr::from_bytes(&source.root)),
+            known: source.format.name(),
+            asked: asked.name(),
+        }),
+        _ => Ok(()),
+    }
+}

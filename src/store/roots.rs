@@ -1,0 +1,180 @@
+//! Imported roots as a whole: what each holds, and how it is renamed or removed.
+//!
+//! Paths below a root stand in `files`, `sessions` and `problems`; in `contexts`,
+//! too, of a format whose sessions are folders, whose roots never lie in one another.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, named_params};
+
+use super::files::{self, Source};
+use super::log;
+use crate::error::Result;
+use crate::model::Timestamp;
+
+/// What is known of a root.
+#[derive(Debug)]
+pub(crate) struct Holdings {
+    pub(crate) files: u64,
+    pub(crate) sessions: u64,
+    /// Sessions that went on here.
+    pub(crate) changed: u64,
+    pub(crate) imported_at: Option<Timestamp>,
+}
+
+/// Counts what a source holds.
+pub(crate) fn holdings(conn: &Connection, source_id: i64) -> Result<Holdings> {
+    let count = |found: i64| found.unsigned_abs();
+    Ok(conn
+        .prepare_cached(
+            "SELECT (SELECT count(DISTINCT path)
+                     FROM files
+                     WHERE source_id = ?1
+                       AND state IN ('current', 'local')
+                       AND kind <> 'folder') AS files,
+                    (SELECT count(*) FROM sessions WHERE source_id = ?1) AS sessions,
+                    (SELECT count(*)
+                     FROM sessions AS session
+                     WHERE session.source_id = ?1
+                       AND (EXISTS (SELECT 1
+                                    FROM files
+                                    WHERE file_id = session.file_id AND state = 'local')
+                            OR EXISTS (SELECT 1
+                                       FROM events
+                                       WHERE session_key = session.session_key))) AS changed,
+                    (SELECT max(read_at)
+                     FROM files
+                     WHERE source_id = ?1 AND state <> 'local') AS imported_at",
+        )?
+        .query_row([source_id], |row| {
+            Ok(Holdings {
+                files: count(row.get("files")?),
+                sessions: count(row.get("sessions")?),
+                changed: count(row.get("changed")?),
+                imported_at: row.get("imported_at")?,
+            })
+        })?)
+}
+
+/// Work dirs that sessions are in, by path.
+pub(crate) fn work_dirs(conn: &Connection) -> Result<Vec<String>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT DISTINCT workspace.path
+         FROM workspaces AS workspace
+         WHERE EXISTS (SELECT 1
+                       FROM sessions
+                       WHERE workspace_id = workspace.workspace_id)
+         ORDER BY workspace.path",
+    )?;
+    let rows = stmt.query_map([], |row| row.get("path"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whether anything is known below a folder of a source, or of that name.
+pub(crate) fn knows_below(conn: &Connection, source_id: i64, folder: &[u8]) -> Result<bool> {
+    // '0' follows '/'.
+    let (above, below) = ([folder, b"/"].concat(), [folder, b"0"].concat());
+    Ok(conn
+        .prepare_cached(
+            "SELECT 1
+             FROM files
+             WHERE source_id = :source_id
+               AND (path = :folder OR path > :above AND path < :below)
+             LIMIT 1",
+        )?
+        .query_row(
+            named_params! {
+                ":source_id": source_id,
+                ":folder": folder,
+                ":above": above,
+                ":below": below,
+            },
+            |_| Ok(()),
+        )
+        .optional()?
+        .is_some())
+}
+
+/// The path of a root as it is kept, even if nothing is there any more: absolute,
+/// and without links as far as they can be followed.
+pub(crate) fn kept_path(root: &Path) -> PathBuf {
+    if let Ok(real) = fs::canonicalize(root) {
+        return real;
+    }
+    let absolute: PathBuf = match std::path::absolute(root) {
+        Ok(absolute) => absolute.components().collect(),
+        Err(_) => return root.to_owned(),
+    };
+    match (absolute.parent(), absolute.file_name()) {
+        (Some(parent), Some(name)) => kept_path(parent).join(name),
+        _ => absolute,
+    }
+}
+
+/// Gives a root another path; what lies below it keeps its own.
+pub(crate) fn update_root(conn: &Connection, source_id: i64, root: &[u8]) -> Result<()> {
+    conn.prepare_cached("UPDATE sources SET root = ?2 WHERE source_id = ?1")?
+        .execute((source_id, root))?;
+    Ok(())
+}
+
+/// Lets everything of `source_id` lie below `folder` of another source, or of the same.
+pub(crate) fn move_below(
+    conn: &Connection,
+    source_id: i64,
+    target_id: i64,
+    folder: &[u8],
+) -> Result<()> {
+    // No path holds a NUL byte: with one before each, a path that is moved never
+    // meets one that is still to be moved.
+    for sql in [
+        "UPDATE files SET path = CAST(x'00' || path AS BLOB) WHERE source_id = :source_id",
+        "UPDATE sessions SET path = CAST(x'00' || path AS BLOB) WHERE source_id = :source_id",
+    ] {
+        conn.prepare_cached(sql)?.execute(named_params! { ":source_id": source_id })?;
+    }
+    for sql in [
+        "UPDATE files
+         SET source_id = :target_id, path = CAST(:folder || x'2F' || substr(path, 2) AS BLOB)
+         WHERE source_id = :source_id AND substr(path, 1, 1) = x'00'",
+        "UPDATE sessions
+         SET source_id = :target_id, path = CAST(:folder || x'2F' || substr(path, 2) AS BLOB)
+         WHERE source_id = :source_id AND substr(path, 1, 1) = x'00'",
+        "UPDATE problems
+         SET source_id = :target_id, path = CAST(:folder || x'2F' || path AS BLOB)
+         WHERE source_id = :source_id",
+    ] {
+        conn.prepare_cached(sql)?.execute(named_params! {
+            ":source_id": source_id,
+            ":target_id": target_id,
+            ":folder": folder,
+        })?;
+    }
+    Ok(())
+}
+
+/// Removes a source with all that is known of it.
+pub(crate) fn delete(conn: &Connection, source: &Source) -> Result<()> {
+    let source_id = source.source_id;
+    conn.prepare_cached("DELETE FROM sessions WHERE source_id = ?1")?.execute([source_id])?;
+    conn.prepare_cached("DELETE FROM problems WHERE source_id = ?1")?.execute([source_id])?;
+    for file_id in file_ids(conn, source_id)? {
+        log::delete_content(conn, file_id)?;
+        files::delete_file(conn, file_id)?;
+    }
+    conn.prepare_cached("DELETE FROM sources WHERE source_id = ?1")?.execute([source_id])?;
+    Ok(())
+}
+
+/// Every chain of a source; those that begin with another's lines first.
+fn file_ids(conn: &Connection, source_id: i64) -> Result<Vec<i64>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id
+         FROM files
+         WHERE source_id = ?1
+         ORDER BY base_id IS NULL, file_id",
+    )?;
+    let rows = stmt.query_map([source_id], |row| row.get("file_id"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
