@@ -1,4 +1,4 @@
-//! One line more, behind the last of a session.
+//! Appends one line to a session.
 
 use rusqlite::Connection;
 
@@ -12,7 +12,7 @@ use crate::store::files::{self, FileRow, FileState, Source};
 use crate::store::heads::Head;
 use crate::store::{heads, log, sessions};
 
-/// Where a session's log ends.
+/// The state of a session at the end of its log, which the next line builds on.
 pub(crate) struct Tail {
     pub(crate) format: Format,
     pub(crate) leaf_id: Option<String>,
@@ -73,7 +73,8 @@ pub(crate) fn spelt(format: Format, draft: &Draft<'_>, at: Timestamp) -> Result<
     line.ok_or(Error::Unsupported("the session's format has no record for this"))
 }
 
-/// Adds a line to a local chain and to what is folded from it: `head`, or all of it anew.
+/// Appends a line to a local chain and folds it: onto `head`, or without one by
+/// folding the whole chain anew.
 pub(super) fn add_line(
     tx: &Connection,
     session: SessionKey,
@@ -110,11 +111,11 @@ pub(super) fn add_line(
     Ok(())
 }
 
-/// The chain that a session is written to, and whether the session has to be folded anew.
+/// Returns the chain that a session is written to, and whether the session has to be folded anew.
 ///
-/// A session that was only imported gets one here, which begins with all of
-/// its lines. Where the last of them has no terminator, the chain holds it with
-/// one: nothing may be glued to it.
+/// An imported session gets its local chain here. It begins with all imported
+/// lines. If the last one has no terminator, the chain holds a copy that has:
+/// otherwise the next line would continue it.
 fn local_chain(
     tx: &Connection,
     session: SessionKey,

@@ -11,7 +11,7 @@ use crate::model::Timestamp;
 use crate::store::files::{self, FileKind, FileRow, FileState, Source};
 use crate::store::log::{self, CHUNK_SIZE};
 
-/// Writes files of one root, and lets the sessions that they belong to follow.
+/// Writes files of one root; `finish` folds the sessions that they belong to.
 pub(crate) struct FileWriter<'a> {
     tx: &'a Connection,
     source: &'a Source,
@@ -24,7 +24,7 @@ impl<'a> FileWriter<'a> {
         Self { tx, source, at, touched: Touched::default() }
     }
 
-    /// Writes a document in the place of what was there.
+    /// Writes a document, replacing what was there.
     pub(crate) fn document(&mut self, path: Vec<u8>, content: &[u8]) -> Result<()> {
         self.begin_document(path, |each| content.chunks(CHUNK_SIZE).try_for_each(each))
     }
@@ -111,7 +111,7 @@ impl<'a> FileWriter<'a> {
     }
 }
 
-/// Keeps what a file held before; `prune` removes it.
+/// Turns a file written here into an earlier generation, which `prune` removes.
 fn supersede(tx: &Connection, file: &FileRow) -> Result<()> {
     let mut digest = Sha256::new();
     match file.kind {

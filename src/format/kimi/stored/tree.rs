@@ -44,7 +44,7 @@ pub(super) fn fold(fold: &Fold<'_>) -> Result<Tree> {
         }
     }
     for file in agents {
-        // A sub-agent has a tree of its own, however alike it begins.
+        // A sub-agent has its own tree, even if it begins with the same records.
         let path = follow(fold, file, &file.path, &mut tree)?;
         insert_context(fold, file, "subagent", &path)?;
     }
