@@ -74,7 +74,7 @@ fn follow(fold: &Fold<'_>, file: &FileRow, salt: &[u8], tree: &mut Tree) -> Resu
         let id = context::entry_id(parent.as_ref().map(|(id, _)| id.as_str()), raw, salt);
         let key = match entries::entry_key(fold.conn, fold.session, &id)? {
             Some(key) => {
-                tables::insert_entry_line(fold.conn, fold.session, line_key, key)?;
+                entries::insert_entry_line(fold.conn, fold.session, line_key, key)?;
                 key
             }
             None => {
