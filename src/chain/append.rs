@@ -79,19 +79,13 @@ pub(super) fn add_line(
     tx: &Connection,
     session: SessionKey,
     format: Format,
-    file: FileRow,
+    mut file: FileRow,
     line: &str,
     head: Option<Head>,
 ) -> Result<()> {
-    let key = log::key(file.file_id, file.line_count);
-    log::insert_line(tx, key, line.as_bytes())?;
+    let key = push(tx, &mut file, line.as_bytes())?;
     let record = format.meaning().parse(line.as_bytes());
-    let file = FileRow {
-        mtime: record.at.map_or(file.mtime, FileTime::from),
-        size: file.size + line.len() as u64,
-        line_count: file.line_count + 1,
-        ..file
-    };
+    file.mtime = record.at.map_or(file.mtime, FileTime::from);
     files::update_progress(tx, &file)?;
     let fold = match head {
         Some(head) => Fold::resume(tx, &file, format, session, head)?,
@@ -109,6 +103,16 @@ pub(super) fn add_line(
         fold::settle_recovered(tx, file.source_id)?;
     }
     Ok(())
+}
+
+/// Adds a line to the end of a chain in the log, and returns its key. The
+/// chain's row counts it, and is the caller's to write.
+pub(super) fn push(tx: &Connection, file: &mut FileRow, line: &[u8]) -> Result<i64> {
+    let key = log::key(file.file_id, file.line_count);
+    log::insert_line(tx, key, line)?;
+    file.size += line.len() as u64;
+    file.line_count += 1;
+    Ok(key)
 }
 
 /// Returns the chain that a session is written to, and whether the session has to be folded anew.
@@ -147,10 +151,7 @@ fn local_chain(
     sessions::update_session_file(tx, session, file_id)?;
     let mut local = files::file_by_id(tx, file_id)?;
     if is_torn {
-        let line = [&last[..], b"\n"].concat();
-        log::insert_line(tx, log::key(file_id, base_count), &line)?;
-        local.size += line.len() as u64;
-        local.line_count += 1;
+        push(tx, &mut local, &[&last[..], b"\n"].concat())?;
     }
     Ok((local, is_torn))
 }

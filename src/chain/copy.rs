@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::append::{add_line, spelt};
+use super::append::{add_line, push, spelt};
 use super::create::{NewHeader, create_beside};
 use super::{Writing, decide, strip};
 use crate::context;
@@ -251,15 +251,12 @@ impl<'a> NewLog<'a> {
 
     /// Adds a line to the log; the fold comes at the end.
     pub(crate) fn push(&mut self, raw: &[u8], at: Option<Timestamp>) -> Result<()> {
-        let key = log::key(self.file.file_id, self.file.line_count);
         let line = match raw.ends_with(b"\n") {
             true => raw.into(),
             false => std::borrow::Cow::Owned([raw, b"\n"].concat()),
         };
-        log::insert_line(self.writing.tx, key, &line)?;
+        push(self.writing.tx, &mut self.file, &line)?;
         self.file.mtime = at.map_or(self.file.mtime, FileTime::from);
-        self.file.size += line.len() as u64;
-        self.file.line_count += 1;
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
+use super::append::push;
 use super::create::blank;
 use crate::error::{Error, Result};
 use crate::format::projection::Touched;
@@ -57,10 +58,7 @@ impl<'a> FileWriter<'a> {
     }
 
     pub(crate) fn line(&self, file: &mut FileRow, line: &[u8]) -> Result<()> {
-        log::insert_line(self.tx, log::key(file.file_id, file.line_count), line)?;
-        file.line_count += 1;
-        file.size += line.len() as u64;
-        Ok(())
+        push(self.tx, file, line).map(drop)
     }
 
     pub(crate) fn end(&mut self, file: &FileRow) -> Result<()> {
