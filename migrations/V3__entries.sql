@@ -138,3 +138,12 @@ WHERE (EXISTS (SELECT 1 FROM runs WHERE first_key = leaf.entry_key + 1)
                   FROM runs
                   WHERE session_key = leaf.session_key
                     AND parent_key = leaf.entry_key);
+
+-- Further lines of an entry: the same record in another log of a session of several files.
+CREATE TABLE entry_lines (
+    line_key    INTEGER NOT NULL PRIMARY KEY,
+    session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
+    entry_key   INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX entry_lines_by_session ON entry_lines (session_key, line_key);

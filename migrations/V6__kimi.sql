@@ -6,15 +6,6 @@
 
 PRAGMA user_version = 6;
 
--- Further lines of an entry: the same record in another context of its session.
-CREATE TABLE entry_lines (
-    line_key    INTEGER NOT NULL PRIMARY KEY,
-    session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
-    entry_key   INTEGER NOT NULL
-) STRICT;
-
-CREATE INDEX entry_lines_by_session ON entry_lines (session_key, line_key);
-
 -- The contexts of a session, each a path through its tree.
 CREATE TABLE contexts (
     file_id     INTEGER NOT NULL PRIMARY KEY,

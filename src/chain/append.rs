@@ -1,4 +1,4 @@
-//! One line more, behind the last of a session.
+//! Appends one line to a session.
 
 use rusqlite::Connection;
 
@@ -12,7 +12,7 @@ use crate::store::files::{self, FileRow, FileState, Source};
 use crate::store::heads::Head;
 use crate::store::{entries, heads, log, sessions};
 
-/// Where a session's log ends.
+/// The state of a session at the end of its log, which the next line builds on.
 pub(crate) struct Tail {
     pub(crate) format: Format,
     pub(crate) leaf_id: Option<String>,
@@ -77,24 +77,19 @@ pub(crate) fn spelt(format: Format, draft: &Draft<'_>, at: Timestamp) -> Result<
     line.ok_or(Error::Unsupported("the session's format has no record for this"))
 }
 
-/// Adds a line to a local chain and to what is folded from it: `head`, or all of it anew.
+/// Appends a line to a local chain and folds it: onto `head`, or without one by
+/// folding the whole chain anew.
 pub(super) fn add_line(
     tx: &Connection,
     session: SessionKey,
     format: Format,
-    file: FileRow,
+    mut file: FileRow,
     line: &str,
     head: Option<Head>,
 ) -> Result<()> {
-    let key = log::key(file.file_id, file.line_count);
-    log::insert_line(tx, key, line.as_bytes())?;
+    let key = push(tx, &mut file, line.as_bytes())?;
     let record = format.meaning().parse(line.as_bytes());
-    let file = FileRow {
-        mtime: record.at.map_or(file.mtime, FileTime::from),
-        size: file.size + line.len() as u64,
-        line_count: file.line_count + 1,
-        ..file
-    };
+    file.mtime = record.at.map_or(file.mtime, FileTime::from);
     files::update_progress(tx, &file)?;
     let fold = match head {
         Some(head) => Fold::resume(tx, &file, format, session, head)?,
@@ -114,11 +109,21 @@ pub(super) fn add_line(
     Ok(())
 }
 
-/// The chain that a session is written to, and whether the session has to be folded anew.
+/// Adds a line to the end of a chain in the log, and returns its key. The
+/// chain's row counts it, and is the caller's to write.
+pub(super) fn push(tx: &Connection, file: &mut FileRow, line: &[u8]) -> Result<i64> {
+    let key = log::key(file.file_id, file.line_count);
+    log::insert_line(tx, key, line)?;
+    file.size += line.len() as u64;
+    file.line_count += 1;
+    Ok(key)
+}
+
+/// Returns the chain that a session is written to, and whether the session has to be folded anew.
 ///
-/// A session that was only imported gets one here, which begins with all of
-/// its lines. Where the last of them has no terminator, the chain holds it with
-/// one: nothing may be glued to it.
+/// An imported session gets its local chain here. It begins with all imported
+/// lines. If the last one has no terminator, the chain holds a copy that has:
+/// otherwise the next line would continue it.
 fn local_chain(
     tx: &Connection,
     session: SessionKey,
@@ -150,10 +155,7 @@ fn local_chain(
     sessions::update_session_file(tx, session, file_id)?;
     let mut local = files::file_by_id(tx, file_id)?;
     if is_torn {
-        let line = [&last[..], b"\n"].concat();
-        log::insert_line(tx, log::key(file_id, base_count), &line)?;
-        local.size += line.len() as u64;
-        local.line_count += 1;
+        push(tx, &mut local, &[&last[..], b"\n"].concat())?;
     }
     Ok((local, is_torn))
 }

@@ -1,12 +1,12 @@
 //! Sessions made from others: whole copies, and forks at an entry.
 //!
-//! A copy takes the source's lines as they are. Only entries that have no id or
-//! parent of their own, as in version 1, have theirs written down: their place
-//! in the file, which said it, is another now.
+//! A copy takes the source's lines as they are. Entries without an id or parent
+//! of their own, as in version 1, are identified by their position; the copy
+//! writes both down, because their position changes.
 
 use std::collections::HashSet;
 
-use super::append::{add_line, spelt};
+use super::append::{add_line, push, spelt};
 use super::create::{NewHeader, create_beside};
 use super::{Writing, decide, strip};
 use crate::context;
@@ -122,7 +122,7 @@ pub(crate) struct Copied {
     file: FileRow,
     /// Whether its entries follow one another unless they say otherwise.
     is_chain: bool,
-    /// Whether its entries do not stand as its program writes them today.
+    /// Whether its entries are not in the form that its program writes today.
     pub(crate) is_old: bool,
 }
 
@@ -162,7 +162,7 @@ pub(crate) struct NewLog<'a> {
     last_id: Option<String>,
 }
 
-/// Whether an entry's place in its file says its id or parent.
+/// Whether an entry's id or parent follows from its position in the file.
 fn leans(entry: &NewEntry) -> bool {
     entry.id.is_none() || entry.parent == Parent::Unsaid
 }
@@ -258,19 +258,16 @@ impl<'a> NewLog<'a> {
 
     /// Adds a line to the log; the fold comes at the end.
     pub(crate) fn push(&mut self, raw: &[u8], at: Option<Timestamp>) -> Result<()> {
-        let key = log::key(self.file.file_id, self.file.line_count);
         let line = match raw.ends_with(b"\n") {
             true => raw.into(),
             false => std::borrow::Cow::Owned([raw, b"\n"].concat()),
         };
-        log::insert_line(self.writing.tx, key, &line)?;
+        push(self.writing.tx, &mut self.file, &line)?;
         self.file.mtime = at.map_or(self.file.mtime, FileTime::from);
-        self.file.size += line.len() as u64;
-        self.file.line_count += 1;
         Ok(())
     }
 
-    /// Folds what was copied; the active entry is that of the source.
+    /// Folds the copied lines, and moves the leaf to that of the source.
     pub(crate) fn finish(self, leaf: Option<&str>) -> Result<SessionKey> {
         files::update_file(self.writing.tx, &self.file)?;
         fold::refold(self.writing.tx, &self.file, self.format, self.writing.session)?;

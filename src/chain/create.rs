@@ -74,8 +74,7 @@ pub(crate) fn require_id(id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses an id that a session has, wherever it comes from: no command could
-/// be told which of the two is meant.
+/// Refuses an id that any session of the store has: commands name sessions by id.
 pub(crate) fn require_free_id(tx: &Connection, id: &str) -> Result<()> {
     match sessions::session_of_id(tx, id)? {
         Some(_) => Err(Error::SessionExists(format!("{id:?}"))),
@@ -83,8 +82,8 @@ pub(crate) fn require_free_id(tx: &Connection, id: &str) -> Result<()> {
     }
 }
 
-/// Refuses names that no usual file system has room for, as the original
-/// programs would fail on them: they shorten nothing.
+/// Refuses file and folder names longer than usual file systems allow. The
+/// original programs fail on them, too.
 pub(crate) fn require_names(path: &[u8]) -> Result<()> {
     match path.split(|byte| *byte == b'/').find(|name| MAX_NAME < name.len()) {
         Some(name) => Err(Error::InvalidRecord(format!(

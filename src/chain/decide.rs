@@ -1,4 +1,4 @@
-//! Decisions that stand in no file of a session: they are events.
+//! Decisions that a session's files have no place for, recorded as events.
 
 use rusqlite::Connection;
 
@@ -29,7 +29,7 @@ pub(crate) fn decide(
 pub(crate) fn move_leaf(writing: &Writing<'_>, leaf: Option<&str>) -> Result<()> {
     let Writing { tx, session, at, .. } = *writing;
     let (file, source) = writable_log(tx, session)?;
-    // Lines alone would be those of whatever the file is rewritten to.
+    // The checksum tells whether the file was rewritten since: a line count alone does not.
     let checksum = log::checksum_without_end(tx, &file, file.line_count)?;
     let value = serde_json::json!([leaf, file.line_count, checksum]).to_string();
     events::insert_event(tx, session, EventKind::Branch, at, Some(&value))?;

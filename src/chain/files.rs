@@ -4,6 +4,7 @@
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
+use super::append::push;
 use super::create::blank;
 use crate::error::{Error, Result};
 use crate::format::projection::Touched;
@@ -11,7 +12,7 @@ use crate::model::Timestamp;
 use crate::store::files::{self, FileKind, FileRow, FileState, Source};
 use crate::store::log::{self, CHUNK_SIZE};
 
-/// Writes files of one root, and lets the sessions that they belong to follow.
+/// Writes files of one root; `finish` folds the sessions that they belong to.
 pub(crate) struct FileWriter<'a> {
     tx: &'a Connection,
     source: &'a Source,
@@ -24,7 +25,7 @@ impl<'a> FileWriter<'a> {
         Self { tx, source, at, touched: Touched::default() }
     }
 
-    /// Writes a document in the place of what was there.
+    /// Writes a document, replacing what was there.
     pub(crate) fn document(&mut self, path: Vec<u8>, content: &[u8]) -> Result<()> {
         self.begin_document(path, |each| content.chunks(CHUNK_SIZE).try_for_each(each))
     }
@@ -57,10 +58,7 @@ impl<'a> FileWriter<'a> {
     }
 
     pub(crate) fn line(&self, file: &mut FileRow, line: &[u8]) -> Result<()> {
-        log::insert_line(self.tx, log::key(file.file_id, file.line_count), line)?;
-        file.line_count += 1;
-        file.size += line.len() as u64;
-        Ok(())
+        push(self.tx, file, line).map(drop)
     }
 
     pub(crate) fn end(&mut self, file: &FileRow) -> Result<()> {
@@ -111,7 +109,7 @@ impl<'a> FileWriter<'a> {
     }
 }
 
-/// Keeps what a file held before; `prune` removes it.
+/// Turns a file written here into an earlier generation, which `prune` removes.
 fn supersede(tx: &Connection, file: &FileRow) -> Result<()> {
     let mut digest = Sha256::new();
     match file.kind {

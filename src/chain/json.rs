@@ -1,4 +1,4 @@
-//! What callers hand over as JSON, made fit for a line.
+//! JSON from callers, checked and made compact, so that it fits into a line.
 
 use crate::error::{Error, Result};
 use crate::format::json;

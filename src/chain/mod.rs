@@ -1,17 +1,17 @@
-//! The one road of a line that is written here.
+//! How a line that is written here gets into the store: one way for all of them.
 //!
-//! What is to be said is a [`Draft`]; the session's format spells it as its own
-//! program would (`Spelling`). From there on it is a line like any other: it is
-//! added to the session's chain in the log, parsed by the format (`Meaning`),
-//! and folded into rows, all in one transaction. A copy of a session takes the
-//! lines of another along the same road, and an import those of a file.
+//! A change is a [`Draft`], which the session's format turns into a line as its
+//! own program would write it (`Spelling`). From there on it is a line like any
+//! other: it is added to the session's chain in the log, parsed by the format
+//! (`Meaning`), and folded into rows, all in one transaction. The lines of a
+//! copied session and of an imported file take the same steps.
 //!
-//! - `append`: one line more, behind the last of a session that is there.
-//! - `create`: a new log, with its header.
-//! - `copy`: a new log of another's lines: clones and forks.
-//! - `files`: whole files, of sessions that are several.
-//! - `decide`: what a format has no record for, and is an event.
-//! - `json`: what callers hand over, made fit for a line.
+//! - `append`: one more line of a session.
+//! - `create`: a new session, with its header.
+//! - `copy`: a new session from the lines of another: clones and forks.
+//! - `files`: whole files, for sessions that consist of several.
+//! - `decide`: decisions that a format has no record for, as events.
+//! - `json`: JSON from callers, checked and made compact.
 
 mod append;
 mod copy;
@@ -53,10 +53,8 @@ pub(crate) struct Expected {
 }
 
 impl Writing<'_> {
-    /// Lets `make` decide on a line from the session as it is in this
-    /// transaction, and adds it.
-    ///
-    /// `make` refuses before anything is written; `None` from it writes nothing.
+    /// Appends the line that `make` returns, given the session's state in this
+    /// transaction. When `make` fails or returns `None`, nothing is written.
     pub(crate) fn append<T>(
         &self,
         make: impl FnOnce(&Tail) -> Result<Option<(String, T)>>,

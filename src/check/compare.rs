@@ -78,7 +78,8 @@ fn show(value: &Value) -> String {
     }
 }
 
-/// Which sessions the index of queries says hold each of its terms, and which hold it.
+/// Compares the search index with one built from the folded sessions: every term,
+/// and the sessions that hold it.
 pub(super) fn compare_search(conn: &Connection, findings: &mut Findings) -> Result<()> {
     conn.execute_batch(
         "CREATE VIRTUAL TABLE temp.stored_terms USING fts5vocab (main, session_search, instance);

@@ -38,7 +38,7 @@ fn check_content(conn: &Connection, file: &FileRow, findings: &mut Findings) -> 
     let place = format!("file {}", String::from_utf8_lossy(&file.path));
     let mut hasher = Sha256::new();
     let mut size = 0;
-    // A local chain goes on where the one it begins with was left.
+    // A local chain counts on from the last line of the chain it begins with.
     let mut count = file.base_count;
     let mut broken = Vec::new();
     log::each_unproven(conn, file.kind, log::keys(file.file_id), |key, raw, is_proven| {

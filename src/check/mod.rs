@@ -74,7 +74,7 @@ impl Store {
         let tx = conn.transaction()?;
         let mut findings = Findings::default();
         match check_all(&tx, &mut findings) {
-            // What builds upon something that cannot be read is not known.
+            // Later checks would read what is damaged; report what was found so far.
             Err(Error::Damaged(detail)) => findings.add("database", detail),
             checked => checked?,
         }

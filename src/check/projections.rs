@@ -33,7 +33,7 @@ pub(super) fn check_projections(conn: &Connection, findings: &mut Findings) -> R
                 findings.add(format!("session {}", session.0), "its files are missing");
                 continue;
             }
-            // What builds upon a line that cannot be read is not known; the others are.
+            // A damaged line makes this session's projection unknown; go on with the others.
             Err(err) if err.is_of_content() => {
                 findings.add(format!("session {}", session.0), err.to_string());
                 projections::delete_projection(conn, *session)?;
@@ -60,7 +60,7 @@ pub(super) fn check_projections(conn: &Connection, findings: &mut Findings) -> R
     compare_search(conn, findings)
 }
 
-/// Finds what ought to be a session of a source, and has no row.
+/// Adds a finding for each file of a source that should have a session row and has none.
 fn find_without_session(conn: &Connection, source: &Source, findings: &mut Findings) -> Result<()> {
     if source.format.rules().sessions == Sessions::File {
         return find_logs_without_session(conn, source.source_id, findings);

@@ -1,4 +1,4 @@
-//! Tables in memory of the connection alone, into which sessions are folded again.
+//! Temporary tables, private to the connection, into which sessions are folded again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +61,7 @@ pub(super) fn refold_shadow(
     Ok(refold(session, &path)?.then_some(path))
 }
 
-/// Gives a session its empty shadow, from what the file and source say of it.
+/// Adds the session's row to the temporary table, with nothing folded yet.
 fn shadow_session(conn: &Connection, session: SessionKey) -> Result<()> {
     let mut stmt = conn.prepare_cached(
         "INSERT INTO temp.sessions (session_key, source_id, path, file_id, format, header,

@@ -6,7 +6,7 @@ use super::Findings;
 use crate::error::{Error, Result};
 use crate::store::schema::{self, Object};
 
-/// The schema is ours; without that, nothing else can be asked.
+/// Compares the schema with ours. If it differs, no other check can be trusted to run.
 pub(super) fn check_schema(conn: &Connection, findings: &mut Findings) -> Result<()> {
     let objects = schema::objects(conn)?;
     if let Some((object, difference)) = schema::first_difference(conn, &objects)? {
@@ -15,7 +15,7 @@ pub(super) fn check_schema(conn: &Connection, findings: &mut Findings) -> Result
     Ok(())
 }
 
-/// The header and the history say which schema it is.
+/// Checks that the file header and the migration history name the current schema version.
 pub(super) fn check_version(conn: &Connection, findings: &mut Findings) -> Result<()> {
     let (version, known) = (schema::user_version(conn)?, schema::known_version());
     if version != known {
@@ -43,7 +43,7 @@ pub(super) fn check_sqlite(conn: &Connection, findings: &mut Findings) -> Result
     if foreign.iter().all(evaluates_nothing) {
         conn.pragma_query(None, "integrity_check", &mut add)?;
     } else {
-        // The pages that no table owns are not counted then.
+        // Checked table by table, pages that belong to no table go unnoticed.
         for name in tables()?.map(|table| table.name.as_str()).chain(["sqlite_schema"]) {
             conn.pragma(None, "integrity_check", name, &mut add)?;
         }

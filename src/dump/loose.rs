@@ -12,7 +12,7 @@ use crate::model::{Format, Problem};
 use crate::store::problems::LooseCursor;
 use crate::store::{problems, readable};
 
-/// The problems that belong to no session, in the order of sessions; a page at a time.
+/// The problems that belong to no session, by root and file as sessions are, read a page at a time.
 pub(super) struct Loose<'a> {
     conn: &'a Connection,
     page: VecDeque<(LooseCursor, Format, Problem)>,
@@ -56,7 +56,7 @@ impl<'a> Loose<'a> {
         }
     }
 
-    /// All that are left and can be read, where a page of the table cannot.
+    /// The remaining problems, row by row, after a page of the table could not be read.
     fn readable(&self) -> Result<Vec<(LooseCursor, Format, Problem)>> {
         let mut found = Vec::new();
         for problem_id in readable::problems(self.conn)? {

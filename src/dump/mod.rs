@@ -160,7 +160,7 @@ fn dump(conn: &Connection, out: &mut dyn Write) -> Result<()> {
     if failed.is_empty() { Ok(()) } else { Err(Error::Incomplete { done, failed }) }
 }
 
-/// Every session, by root and file; where a page of the table cannot be read, those that can.
+/// Every session, by root and file. If a page of the table is damaged, those that can still be read.
 fn all_sessions(conn: &Connection, failed: &mut Vec<Failure>) -> Result<Vec<SessionKey>> {
     match sessions::sessions_by_file(conn) {
         Ok(sessions) => return Ok(sessions),
@@ -176,7 +176,7 @@ fn all_sessions(conn: &Connection, failed: &mut Vec<Failure>) -> Result<Vec<Sess
     Ok(found.into_iter().map(|(_, _, key)| key).collect())
 }
 
-/// Notes what concerns one place of the database alone; nothing else may be passed by.
+/// Records a failure that is confined to one session; returns any other error.
 fn leave_out(
     failed: &mut Vec<Failure>,
     (root, file): (Vec<u8>, Vec<u8>),
@@ -229,7 +229,7 @@ pub(crate) fn write_conversation(
     write_array(out, "context", messages.into_iter().map(|message| Ok(message?.json)))
 }
 
-/// Writes labels, branch, tree and problems: large ones, piece by piece.
+/// Writes labels, branch, tree and problems, without holding any of them whole.
 fn write_tree(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
     out.write_all(b",\"labels\":").map_err(refused)?;
     let mut comma = "{";
@@ -299,7 +299,7 @@ fn problem_json(problem: &Problem) -> String {
     )
 }
 
-/// Where the session lies: names that are no UTF-8 stand as hex, too.
+/// Adds the root and file; a name that is not UTF-8 is also given as hex.
 fn place(row: &mut String, root: &[u8], file: &[u8]) {
     field(row, "root", &text(&String::from_utf8_lossy(root)));
     field(row, "file", &text(&String::from_utf8_lossy(file)));

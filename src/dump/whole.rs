@@ -1,23 +1,23 @@
-//! All of an object or nothing: half of one would spoil what is written behind it.
+//! Writes an object completely or not at all: half an object would break the lines after it.
 
 use std::io::{self, Write};
 
 use super::refused;
 use crate::error::Result;
 
-/// Objects up to this length are held until they are whole.
+/// Objects up to this length are buffered until they are complete.
 const HELD: usize = 16 << 20;
 
-/// Holds what is written; reused from object to object.
+/// The buffer, reused for each object.
 #[derive(Default)]
 pub(super) struct Whole {
     bytes: Vec<u8>,
-    /// Whether it became too long to be held.
+    /// Whether the object outgrew the buffer.
     is_over: bool,
 }
 
 impl Whole {
-    /// Lets `write` write to `out`, if it can write all.
+    /// Runs `write`, and passes its output to `out` only if it succeeds.
     pub(super) fn write(
         &mut self,
         out: &mut dyn Write,
@@ -29,9 +29,10 @@ impl Whole {
         if !self.is_over {
             return out.write_all(&self.bytes).map_err(refused);
         }
-        // Everything could be read; so it can once more, on the same snapshot.
+        // The first run read everything without an error, and so will a second one on
+        // the same snapshot.
         write(out).or_else(|err| {
-            // Should the disk have failed just now, what follows stands on a line of its own.
+            // If the disk failed in between, end the line, so that the next object starts a new one.
             out.write_all(b"\n").map_err(refused)?;
             Err(err)
         })

@@ -25,7 +25,7 @@ pub(crate) trait Layout: Sync {
         Vec::new()
     }
 
-    /// Whether all sessions of a root lean on the file of this path.
+    /// Whether all sessions of a root depend on the file of this path.
     fn is_shared(&self, _path: &[u8]) -> bool {
         false
     }
@@ -62,7 +62,7 @@ pub(crate) trait Layout: Sync {
         memchr::memchr(b'\n', bytes).map(|end| end + 1)
     }
 
-    /// Where the last line ends that surely ends within some bytes.
+    /// Where the last line ends whose terminator is certain to lie within these bytes.
     fn last_line_end(&self, bytes: &[u8]) -> Option<usize> {
         memchr::memrchr(b'\n', bytes).map(|end| end + 1)
     }

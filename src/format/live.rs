@@ -2,8 +2,8 @@
 //!
 //! The defaults are those of a program with one log a session and a record for
 //! most changes: a line by [`Spelling`](super::Spelling), on the road of
-//! `chain`. A decision that no program of this kind records is an event. What a
-//! program keeps elsewhere, it answers for itself.
+//! `chain`; a decision that such programs do not record is an event. A program
+//! that keeps something elsewhere overrides the method.
 
 use rusqlite::Connection;
 
@@ -87,7 +87,7 @@ pub(crate) trait Live: Sync {
         self.move_leaf(writing, Some(entry_id))
     }
 
-    /// Moves the leaf to what is an entry or once was to be one, or off every branch.
+    /// Moves the leaf to this id, whether or not there is such an entry; `None` leaves every branch.
     fn move_leaf(&self, writing: &Writing<'_>, leaf: Option<&str>) -> Result<()> {
         match writing.format()?.rules().leaf {
             Leaf::Record => {

@@ -42,7 +42,7 @@ pub(crate) trait Projection: Sync {
         Ok(BTreeSet::new())
     }
 
-    /// Paths of a source whose content stands in a file that was written here.
+    /// Paths of a source whose content was merged into a file that was written here.
     fn merged(&self, _conn: &Connection, _source: &Source) -> Result<BTreeSet<Vec<u8>>> {
         Ok(BTreeSet::new())
     }
@@ -68,12 +68,12 @@ pub(crate) trait Projection: Sync {
     }
 }
 
-/// What a transaction changed of sessions that are several files, to be settled before it ends.
+/// The sessions of several files that a transaction changed. They are folded before it ends.
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
     /// By [`Layout::units`](super::Layout::units), each of a session as a rule.
     pub(crate) units: BTreeSet<Vec<u8>>,
-    /// Whether a file that all sessions of the root lean on is among it.
+    /// Whether a file that all sessions of the root depend on changed.
     pub(crate) shared: bool,
 }
 

@@ -347,6 +347,20 @@ fn after_by_line(
     Ok(found)
 }
 
+/// Adds a further line in which an entry stands.
+pub(crate) fn insert_entry_line(
+    conn: &Connection,
+    session: SessionKey,
+    line_key: i64,
+    entry_key: i64,
+) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO entry_lines (line_key, session_key, entry_key) VALUES (?1, ?2, ?3)",
+    )?
+    .execute((line_key, session, entry_key))?;
+    Ok(())
+}
+
 /// Whether lines and entries ascend together: there is one log, and no line of
 /// it repeats the id of another.
 fn ascends(conn: &Connection, session: SessionKey) -> Result<bool> {
@@ -354,7 +368,7 @@ fn ascends(conn: &Connection, session: SessionKey) -> Result<bool> {
         .prepare_cached(
             "SELECT 1 FROM problems WHERE session_key = ?1 AND kind = 'duplicate-id'
              UNION ALL
-             SELECT 1 FROM contexts WHERE session_key = ?1",
+             SELECT 1 FROM sessions WHERE session_key = ?1 AND file_id IS NULL",
         )?
         .exists([session])?;
     Ok(!is_mixed)

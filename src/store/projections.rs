@@ -34,7 +34,7 @@ pub(crate) enum Owner {
 }
 
 /// The tables that all formats share. Rows of entries come before the entries.
-const COMMON: [Table; 11] = [
+const COMMON: [Table; 12] = [
     Table::new("metadata", Owner::Session, "key"),
     Table::new("labels", Owner::Session, "target_id"),
     Table::new("problems", Owner::Session, "path, line, kind, detail"),
@@ -43,6 +43,7 @@ const COMMON: [Table; 11] = [
     Table::new("compactions", Owner::Entry("entry_key"), "entry_key"),
     Table::new("runs", Owner::Entry("first_key"), "first_key"),
     Table::new("entries", Owner::Entry("entry_key"), "entry_key"),
+    Table::new("entry_lines", Owner::File("line_key >> 32"), "line_key"),
     Table::new("system_prompts", Owner::File("line_key >> 32"), "line_key"),
     Table::new("tool_executions", Owner::File("line_key >> 32"), "line_key"),
     Table::new("memory_states", Owner::File("line_key >> 32"), "line_key"),

@@ -264,6 +264,38 @@ fn facets_name_no_format_and_formats_no_sibling() {
     }
 }
 
+/// Tables of the migrations that are named after a format.
+fn own_tables(formats: &BTreeSet<String>) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut tables = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+        let name = entry.file_name().into_string().unwrap();
+        let (_, stem) = name.strip_suffix(".sql").unwrap().split_once("__").unwrap();
+        if formats.contains(stem) {
+            let sql = fs::read_to_string(entry.path()).unwrap();
+            tables.extend(sql.split("CREATE TABLE ").skip(1).map(first_name));
+        }
+    }
+    tables
+}
+
+#[test]
+fn generic_sql_reads_no_table_of_a_format() {
+    let tables = own_tables(&formats());
+    assert!(tables.contains(&"wire_records".to_owned()), "{tables:?}");
+    for (path, code) in sources("src") {
+        if path.starts_with("src/format") {
+            continue;
+        }
+        for word in ["FROM ", "JOIN ", "INTO ", "UPDATE "] {
+            for rest in code.split(word).skip(1) {
+                let table = first_name(rest);
+                assert!(!tables.contains(&table), "{} reads {table}", path.display());
+            }
+        }
+    }
+}
+
 #[test]
 fn the_reader_of_names_finds_them_in_words_and_in_sql() {
     let formats = formats();

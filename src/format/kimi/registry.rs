@@ -1,7 +1,7 @@
 //! kimi.json: the work dirs, and the last session of each.
 //!
-//! Any defect of it kills every call of Kimi's store. Here what is good of it
-//! counts, and the rest is a problem.
+//! With any defect in it, every call of Kimi's store fails. Here the sound parts
+//! are used, and each defect is a problem.
 
 use std::collections::HashMap;
 
@@ -41,7 +41,7 @@ impl Registry {
 pub(crate) fn parse(content: &[u8]) -> (Registry, Vec<(ProblemKind, String)>) {
     let mut registry = Registry::default();
     let mut problems = Vec::new();
-    // What stands before the first brace is a mark of the byte order, which Kimi chokes on.
+    // A byte order mark before the first brace, which Kimi cannot read.
     let bare = content.strip_prefix(b"\xef\xbb\xbf");
     if bare.is_some() {
         let detail = "a byte order mark; Kimi cannot read the file".to_owned();

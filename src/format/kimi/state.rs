@@ -346,7 +346,7 @@ fn lines(open: char, items: &[String], close: char, depth: usize) -> String {
 /// A value as Python's json writes it with an indent of two.
 fn pretty(value: Raw<'_>, depth: usize) -> String {
     match value.kind() {
-        // What is nested without end would take the stack along.
+        // The bound keeps deep nesting from overflowing the stack.
         _ if 200 < depth => json::clean(value, "null"),
         Kind::Object => {
             let members: Vec<(String, String)> = json::distinct_members(value)

@@ -97,7 +97,7 @@ impl TitleSearch {
         }
         let read = strict(line);
         self.has_records |= !read.as_ref().is_ok_and(|(value, _)| is_header(*value));
-        // What is no JSON is passed by.
+        // Lines that are not JSON are skipped.
         let Ok((value, features)) = read else { return };
         if self.web.is_open() {
             let is_read = features.depth < context::DEEP && !features.long_integer;

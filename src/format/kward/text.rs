@@ -32,7 +32,7 @@ pub(crate) fn stored_text(value: &Stored) -> String {
 }
 
 fn inspect(value: Raw<'_>, depth: usize, out: &mut String) {
-    // Nobody compares texts of such depth; the bound keeps the stack safe.
+    // The bound keeps deep nesting from overflowing the stack.
     if 500 < depth {
         out.push('…');
         return;

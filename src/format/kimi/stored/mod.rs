@@ -1,9 +1,9 @@
 //! From the files of a Kimi session to its rows.
 //!
 //! A session is folded whole whenever one of its files changed: contexts share
-//! a trunk, and which lines that is shows only when all are there. Contexts are
-//! followed in the order in which they were rotated away, so that entries keep
-//! their places when the next rotation comes.
+//! a trunk, and which lines belong to it is known only from all of them. Contexts
+//! are followed in the order in which they were rotated away, so that entries
+//! keep their places when the next rotation comes.
 
 mod dump;
 mod extras;
@@ -94,7 +94,7 @@ impl Fold<'_> {
         kind: ProblemKind,
         detail: &str,
     ) -> Result<()> {
-        // What concerns no file is said of the session's folder.
+        // A problem of no file is recorded for the session's folder.
         let path = file.map_or(&self.unit.path, |file| &file.path);
         let Some(file) = file.or(self.unit.files.first()) else { return Ok(()) };
         problems::insert_problem(

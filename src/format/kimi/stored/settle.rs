@@ -51,7 +51,7 @@ impl Projection for Kimi {
 
     fn everything(&self, conn: &Connection, source: &Source) -> Result<Vec<Touched>> {
         let mut stems = stems_of_source(conn, source.source_id)?;
-        // Rows that stand for nothing go with the name that they had.
+        // Include the names of session rows whose files are gone, so that the rows are removed.
         for (_, path) in sessions::sessions_of_source(conn, source.source_id)? {
             for is_folder in [true, false] {
                 stems.extend(layout::stems(&path, is_folder));
@@ -78,7 +78,7 @@ impl Projection for Kimi {
         for stem in stems.clone() {
             stems.extend(units::rotated(conn, source_id, &stem)?);
         }
-        // A file may pass from one session to another: each lets go before any takes.
+        // A file may move from one session to another: clear all of them before any is folded.
         let mut sessions = Vec::new();
         for stem in &stems {
             sessions.extend(settle_rows(conn, source_id, stem)?);
@@ -100,11 +100,11 @@ pub(crate) fn registry(conn: &Connection, source_id: i64) -> Result<Registry> {
     }
 }
 
-/// Longest document that is read as one of Kimi's: what is longer is none of its making.
+/// Longest document that is read as one of Kimi's, which are all far shorter.
 const MAX_DOCUMENT: u64 = 64 << 20;
 
-/// The content of a document, whole; nothing, which is no JSON, of one that is
-/// too long, or of which a recovered database lacks a part.
+/// The whole content of a document. Empty, which is not JSON, if it is too long
+/// or a recovered database lacks a part of it.
 pub(crate) fn document(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
     let mut content = Vec::new();
     if MAX_DOCUMENT < file.size || log::has_gaps(conn, file.file_id)? {
@@ -163,7 +163,7 @@ fn settle_workspaces(conn: &Connection, source_id: i64, registry: &Registry) -> 
     Ok(())
 }
 
-/// Gives what goes by a name its session rows, which are to be folded then.
+/// Creates, keeps and removes the session rows of a name; returns those to fold.
 fn settle_rows(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Vec<(SessionKey, Unit)>> {
     let found = units::units(conn, source_id, stem)?;
     let flat = [stem, b".jsonl"].concat();
@@ -176,8 +176,7 @@ fn settle_rows(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Vec<(Se
             rows.insert(path.to_vec(), session);
         }
     }
-    // What became one session, a flat file that moved into its folder, is the
-    // one that was there first.
+    // A flat file that moved into its folder is one session; the older row stays.
     if let [unit] = &found[..] {
         let first = rows.values().min().copied();
         for session in rows.values().filter(|session| Some(**session) != first) {
@@ -205,7 +204,7 @@ fn settle_rows(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Vec<(Se
     found.into_iter().map(with_row).collect()
 }
 
-/// Whether what lies at a path goes by another name: a folder may be called as flat files are.
+/// Whether what lies at a path belongs to another name: a folder may be called `<name>.jsonl`.
 fn is_of_other_name(conn: &Connection, source_id: i64, path: &[u8], name: &[u8]) -> Result<bool> {
     let names = [Some(path), layout::flat_stem(path)];
     for other in names.into_iter().flatten().filter(|other| *other != name) {
@@ -216,7 +215,7 @@ fn is_of_other_name(conn: &Connection, source_id: i64, path: &[u8], name: &[u8])
     Ok(false)
 }
 
-/// A session and its files as they are now; `None` when nothing stands for it any more.
+/// The current files of the session at a path; `None` when there are none.
 pub(crate) fn unit_of(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Option<Unit>> {
     let stem = match layout::split(path) {
         Some(place) if place.rest.is_empty() => path,
@@ -232,7 +231,7 @@ pub(crate) fn unit_of(conn: &Connection, source_id: i64, path: &[u8]) -> Result<
     Ok(None)
 }
 
-/// Whether nothing goes by a name yet, neither a folder nor a flat file.
+/// Whether a name is unused, by folders and by flat files.
 pub(crate) fn is_free(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<bool> {
     let flat = [stem, b".jsonl"].concat();
     Ok(files::newest(conn, source_id, stem)?.is_none()

@@ -50,7 +50,7 @@ pub(crate) fn merged(conn: &Connection, source_id: i64) -> Result<BTreeSet<Vec<u
             Ok(content) if state::is_object(&content) => {
                 merged.insert(metadata);
             }
-            // A damaged one is for those to name who read it for itself.
+            // Damage is reported by whoever reads the document itself.
             Err(err) if !err.is_of_content() => return Err(err),
             _ => {}
         }

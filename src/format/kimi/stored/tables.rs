@@ -7,7 +7,7 @@ use crate::model::{SessionKey, Stored, Timestamp, Turn};
 use crate::store::projections::{Owner, Table};
 
 /// The tables, as `migrations/V6__kimi.sql` makes them.
-pub(super) const TABLES: [Table; 9] = [
+pub(super) const TABLES: [Table; 8] = [
     Table::new("kimi_states", Owner::Session, "session_key"),
     Table::new("approved_actions", Owner::Session, "position"),
     Table::new("additional_dirs", Owner::Session, "position"),
@@ -15,7 +15,6 @@ pub(super) const TABLES: [Table; 9] = [
     Table::new("turns", Owner::Session, "turn_index"),
     Table::new("subagents", Owner::Session, "position"),
     Table::new("wire_records", Owner::File("line_key >> 32"), "line_key"),
-    Table::new("entry_lines", Owner::File("line_key >> 32"), "line_key"),
     Table::new("contexts", Owner::File("file_id"), "file_id"),
 ];
 
@@ -374,17 +373,4 @@ pub(crate) fn current_context(conn: &Connection, session: SessionKey) -> Result<
         .prepare_cached("SELECT file_id FROM contexts WHERE session_key = ?1 AND kind = 'current'")?
         .query_row([session], |row| row.get("file_id"))
         .optional()?)
-}
-
-pub(crate) fn insert_entry_line(
-    conn: &Connection,
-    session: SessionKey,
-    line_key: i64,
-    entry_key: i64,
-) -> Result<()> {
-    conn.prepare_cached(
-        "INSERT INTO entry_lines (line_key, session_key, entry_key) VALUES (?1, ?2, ?3)",
-    )?
-    .execute((line_key, session, entry_key))?;
-    Ok(())
 }

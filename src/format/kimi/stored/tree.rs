@@ -45,7 +45,7 @@ pub(super) fn fold(fold: &Fold<'_>) -> Result<Tree> {
         }
     }
     for file in agents {
-        // A sub-agent has a tree of its own, however alike it begins.
+        // A sub-agent has its own tree, even if it begins with the same records.
         let path = follow(fold, file, &file.path, &mut tree)?;
         insert_context(fold, file, "subagent", &path)?;
     }
@@ -75,7 +75,7 @@ fn follow(fold: &Fold<'_>, file: &FileRow, salt: &[u8], tree: &mut Tree) -> Resu
         let id = context::entry_id(parent.as_ref().map(|(id, _)| id.as_str()), raw, salt);
         let key = match entries::entry_key(fold.conn, fold.session, &id)? {
             Some(key) => {
-                tables::insert_entry_line(fold.conn, fold.session, line_key, key)?;
+                entries::insert_entry_line(fold.conn, fold.session, line_key, key)?;
                 key
             }
             None => {

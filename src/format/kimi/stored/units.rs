@@ -1,8 +1,8 @@
 //! Which files make up which session.
 //!
 //! Below a work dir's folder a session is a folder, or a flat file of older
-//! versions; what goes by one name belongs together. So a path says only which
-//! name it concerns, and everything of that name decides on the sessions.
+//! versions, and both may exist under one name. So a path tells only the name;
+//! which sessions there are depends on all files of that name.
 
 use rusqlite::Connection;
 
@@ -22,7 +22,7 @@ pub(crate) struct Unit {
 }
 
 impl Unit {
-    /// What a file of this session is to it.
+    /// The part that a file plays in this session.
     pub(crate) fn part<'f>(&self, file: &'f FileRow) -> Part<'f> {
         match layout::part(&file.path) {
             Part::Flat if file.path == self.path => Part::Context,
@@ -42,7 +42,7 @@ pub(crate) fn folder_of(path: &[u8]) -> Option<Vec<u8>> {
     Some(place.stem(place.name))
 }
 
-/// The sessions that what goes by a name makes up: a folder, a flat file, both or none.
+/// The sessions of a name: a folder, a flat file, both or none.
 pub(crate) fn units(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Vec<Unit>> {
     let beside = |end: &[u8]| [stem, end].concat();
     let flat_path = beside(b".jsonl");
@@ -68,7 +68,7 @@ pub(crate) fn units(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Ve
     if !has_folder || !has_context && !flats.is_empty() {
         below.append(&mut flats);
     } else if moved {
-        // Kimi itself moves a flat file into the folder; what it was is another context of it.
+        // Kimi moves a flat file into the folder; the old file counts as another context.
         below.append(&mut flats);
     }
     if !flats.is_empty() {
@@ -86,13 +86,13 @@ pub(crate) fn units(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Ve
     Ok(units)
 }
 
-/// Whether a file can be a session, or a rotation of one: not beside what was imported.
+/// Whether a file can be a flat session or a rotation of one.
 fn is_flat_file(file: &FileRow) -> bool {
     matches!(file.kind, FileKind::Log | FileKind::Document)
         && layout::part(&file.path) == Part::Flat
 }
 
-/// The names of which a flat file of this name decides whether they are rotations.
+/// The names that are rotations if there is a flat file of this name.
 pub(crate) fn rotated(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Vec<Vec<u8>>> {
     let beside = |end: &[u8]| [stem, end].concat();
     if files::newest(conn, source_id, &beside(b".jsonl"))?.is_none() {
