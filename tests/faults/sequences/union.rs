@@ -53,7 +53,7 @@ fn new(our: &[&[u8]], their: &[&[u8]], common: usize) -> Option<usize> {
     }
     let is_ours =
         |line: &&[u8]| !line.trim_ascii().is_empty() && our[common..].contains(&&ended(line)[..]);
-    (!their[first..].iter().any(|line| is_ours(line))).then_some(first)
+    (!their[first..].iter().any(is_ours)).then_some(first)
 }
 
 fn lines(bytes: &[u8]) -> Vec<&[u8]> {
