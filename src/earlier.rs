@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::format::projection;
 use crate::model::{SessionKey, Timestamp};
 use crate::store::files::{self, FileKind, FileRow, FileState};
-use crate::store::{Store, schema, sessions};
+use crate::store::{Store, generations, schema, sessions};
 
 /// What a session's log was for a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ fn rows_of(conn: &Connection, session: SessionKey) -> Result<Vec<FileRow>> {
     let mut paths = projection::paths_of(conn, session)?;
     paths.insert(path);
     for path in paths {
-        rows.extend(files::rows(conn, source.source_id, &path)?);
+        rows.extend(generations::rows(conn, source.source_id, &path)?);
     }
     rows.retain(|file| file.state != FileState::Partial);
     Ok(rows)

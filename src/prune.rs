@@ -1,7 +1,7 @@
 //! Prune: earlier generations of files, which nothing needs any more.
 
 use crate::error::Result;
-use crate::store::{Store, Traces, files, log};
+use crate::store::{Store, Traces, files, generations, log};
 
 /// Bytes of content that one transaction removes, or a file's, if that is more.
 const BATCH_BYTES: u64 = 16 << 20;
@@ -44,7 +44,7 @@ impl Store {
     pub fn prunable(&self) -> Result<Vec<Prunable>> {
         self.read(|conn| {
             let mut all = Vec::new();
-            for (file_id, _) in files::superseded(conn, usize::MAX)? {
+            for (file_id, _) in generations::superseded(conn, usize::MAX)? {
                 let file = files::file_by_id(conn, file_id)?;
                 all.push(Prunable {
                     root: files::source_by_id(conn, file.source_id)?.root,
@@ -86,7 +86,7 @@ impl Store {
         loop {
             let pruned = self.write(|tx| {
                 let mut pruned = PruneReport::default();
-                for (file_id, size) in files::superseded(tx, BATCH_FILES)? {
+                for (file_id, size) in generations::superseded(tx, BATCH_FILES)? {
                     log::delete_content(tx, file_id)?;
                     files::delete_file(tx, file_id)?;
                     pruned.files += 1;

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::format::projection::Touched;
 use crate::model::Timestamp;
 use crate::store::files::{self, FileKind, FileRow, FileState, Source};
+use crate::store::generations;
 use crate::store::log::{self, CHUNK_SIZE};
 
 /// Writes files of one root; `finish` folds the sessions that they belong to.
@@ -122,5 +123,5 @@ fn supersede(tx: &Connection, file: &FileRow) -> Result<()> {
             Ok(())
         })?,
     }
-    files::supersede_local(tx, file.file_id, &digest.finalize())
+    generations::supersede_local(tx, file.file_id, &digest.finalize())
 }

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use crate::error::Result;
 use crate::model::{ProblemKind, SessionKey};
 use crate::store::files::{self, FileKind, FileState};
+use crate::store::generations;
 use crate::store::problems::{self, NewProblem};
 
 /// Says what is lost at a root of one of a session's logs.
@@ -22,7 +23,7 @@ pub(crate) fn note_losses(
             &NewProblem { source_id, file_id, session, path, line, kind, detail },
         )
     };
-    for (file_id, generation, lost) in files::with_losses(conn, source_id, path)? {
+    for (file_id, generation, lost) in generations::with_losses(conn, source_id, path)? {
         let lines = if lost == 1 { "line" } else { "lines" };
         let detail = format!(
             "{lost} {lines} of generation {generation} were lost at its root; they are kept as \

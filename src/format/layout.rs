@@ -37,7 +37,7 @@ pub(crate) trait Layout: Sync {
 
     /// The path of the session that a file is of: its own, or that of the folder
     /// that all files of the session lie in.
-    fn unit<'p>(&self, path: &'p [u8]) -> &'p [u8] {
+    fn session_of<'p>(&self, path: &'p [u8]) -> &'p [u8] {
         path
     }
 

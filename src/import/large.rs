@@ -18,7 +18,7 @@ use super::{Inbox, Progress};
 use crate::error::Result;
 use crate::fold;
 use crate::store::files::{self, FileRow, FileState};
-use crate::store::{log, problems, seen};
+use crate::store::{generations, log, problems, seen};
 
 /// A large file on its way.
 struct Aside {
@@ -173,7 +173,7 @@ impl Writer<'_> {
         }
         problems::delete_path_problems(tx, self.source_id(), &file.path)?;
         let session = supersede(tx, base)?;
-        files::update_state(tx, file.file_id, FileState::Current)?;
+        generations::update_state(tx, file.file_id, FileState::Current)?;
         files::update_file(tx, file)?;
         let format = self.job.root.format;
         if let Some(session) = session_for(tx, file, base.zip(session), format)? {

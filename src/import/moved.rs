@@ -22,7 +22,7 @@ use crate::format::projection::Touched;
 use crate::model::Format;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::packing::Packer;
-use crate::store::{events, log, problems, sessions};
+use crate::store::{events, generations, log, problems, sessions};
 
 /// What moving files needs.
 pub(super) struct Moves<'a> {
@@ -56,7 +56,7 @@ struct Candidate {
 impl Moves<'_> {
     /// Finds the files that moved; returns the rows that stood for them at their new paths.
     pub(super) fn settle(mut self) -> Result<Vec<i64>> {
-        let missing = files::missing(self.tx, self.source_id)?;
+        let missing = generations::missing(self.tx, self.source_id)?;
         if missing.is_empty() {
             return Ok(Vec::new());
         }
@@ -89,7 +89,7 @@ impl Moves<'_> {
     }
 
     fn unit(&self, path: &[u8]) -> Vec<u8> {
-        self.format.layout().unit(path).to_vec()
+        self.format.layout().session_of(path).to_vec()
     }
 
     /// Files that are there and may be a missing one, and the inodes of folders that are there.
@@ -132,7 +132,7 @@ impl Moves<'_> {
         let has_content = matches!(new.kind, FileKind::Log | FileKind::Document);
         // Within its session a file has its place: what has another there is another.
         let layout = self.format.layout();
-        let place = |path: &[u8]| path[layout.unit(path).len()..].to_vec();
+        let place = |path: &[u8]| path[layout.session_of(path).len()..].to_vec();
         if old.kind != new.kind || !has_content || place(&old.path) != place(&new.path) {
             return Ok(None);
         }
@@ -173,7 +173,7 @@ impl Moves<'_> {
             Some(session) => events::has_any(self.tx, session)?,
             None => false,
         };
-        Ok(!is_decided && files::rows(self.tx, self.source_id, &new.path)?.len() == 1)
+        Ok(!is_decided && generations::rows(self.tx, self.source_id, &new.path)?.len() == 1)
     }
 
     /// Lets the chain of a missing file have the path of the new one, and what
@@ -232,8 +232,8 @@ impl Moves<'_> {
 
     /// Gives every chain of a path another, and what is said of it.
     fn move_path(&self, from: &[u8], to: &[u8]) -> Result<()> {
-        for file in files::rows(self.tx, self.source_id, from)? {
-            files::move_file(self.tx, file.file_id, to)?;
+        for file in generations::rows(self.tx, self.source_id, from)? {
+            generations::move_file(self.tx, file.file_id, to)?;
         }
         problems::move_path(self.tx, self.source_id, from, to)
     }
@@ -242,7 +242,7 @@ impl Moves<'_> {
     fn move_unit(&mut self, from: &[u8], to: &[u8]) -> Result<()> {
         let (tx, source_id) = (self.tx, self.source_id);
         let below = [from, b"/"].concat();
-        let left = files::rows_below(tx, source_id, &below)?;
+        let left = generations::rows_below(tx, source_id, &below)?;
         let is_there =
             |file: &FileRow| file.state == FileState::Current && file.missing_at.is_none();
         if left.iter().any(is_there)
@@ -277,14 +277,14 @@ impl Moves<'_> {
                 return files::delete_file(tx, file.file_id);
             }
             FileState::Current if there.is_some() => {
-                files::update_state(tx, file.file_id, FileState::Superseded)?;
+                generations::update_state(tx, file.file_id, FileState::Superseded)?;
             }
             FileState::Local if files::file(tx, source_id, to, FileState::Local)?.is_some() => {
                 return Ok(());
             }
             _ => {}
         }
-        files::move_file(tx, file.file_id, to)?;
+        generations::move_file(tx, file.file_id, to)?;
         self.touched.add(self.format, &FileRow { path: to.to_vec(), ..file.clone() });
         match there {
             Some(theirs) if file.state == FileState::Local => {
@@ -312,7 +312,7 @@ impl Moves<'_> {
             let is_moved = folder.inode != 0 && there.contains(&folder.inode);
             let below = [&folder.path[..], b"/"].concat();
             if (is_moved || above.contains(&folder.path[..]))
-                && files::rows_below(self.tx, self.source_id, &below)?.is_empty()
+                && generations::rows_below(self.tx, self.source_id, &below)?.is_empty()
                 && files::newest(self.tx, self.source_id, &folder.path)?
                     .is_some_and(|now| now.file_id == folder.file_id)
             {

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::fold::{self, Fold, Shape};
 use crate::model::{Format, SessionKey};
 use crate::store::files::{self, FileKind, FileRow, FileState};
-use crate::store::{heads, problems, projections, sessions};
+use crate::store::{generations, heads, problems, projections, sessions};
 
 /// A part of a file's content, or what is known of it in the end.
 pub(super) enum Piece {
@@ -176,7 +176,7 @@ impl Writer<'_> {
 /// Lets a generation be an earlier one; returns the session that it had.
 pub(super) fn supersede(tx: &Connection, base: Option<&FileRow>) -> Result<Option<SessionKey>> {
     let Some(base) = base else { return Ok(None) };
-    files::update_state(tx, base.file_id, FileState::Superseded)?;
+    generations::update_state(tx, base.file_id, FileState::Superseded)?;
     sessions::session_of_file(tx, base.file_id)
 }
 

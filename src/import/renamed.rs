@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use crate::error::Result;
 use crate::model::Format;
 use crate::store::files::{self, FileRow, FileState};
+use crate::store::generations;
 use crate::store::log;
 
 /// Lets a new file have the chain of the file that it was, in the place of its copy.
@@ -19,12 +20,12 @@ pub(super) fn adopt(tx: &Connection, format: Format, new: &FileRow) -> Result<Op
     else {
         return Ok(None);
     };
-    let earlier = files::superseded_by_digest(tx, new.source_id, &earlier_path, sha256)?;
+    let earlier = generations::superseded_by_digest(tx, new.source_id, &earlier_path, sha256)?;
     let Some(earlier) = earlier.filter(|earlier| earlier.kind == new.kind) else { return Ok(None) };
     // The session is folded again and finds its problems anew.
     log::delete_content(tx, new.file_id)?;
     files::delete_file(tx, new.file_id)?;
-    files::move_file(tx, earlier.file_id, &new.path)?;
+    generations::move_file(tx, earlier.file_id, &new.path)?;
     let adopted = FileRow {
         file_id: earlier.file_id,
         state: FileState::Current,
@@ -32,7 +33,7 @@ pub(super) fn adopt(tx: &Connection, format: Format, new: &FileRow) -> Result<Op
         ..new.clone()
     };
     files::update_file(tx, &adopted)?;
-    files::update_state(tx, adopted.file_id, FileState::Current)?;
-    files::update_lost(tx, adopted.file_id, 0)?;
+    generations::update_state(tx, adopted.file_id, FileState::Current)?;
+    generations::update_lost(tx, adopted.file_id, 0)?;
     Ok(Some(adopted))
 }

@@ -28,7 +28,7 @@ use crate::model::{Format, SessionKey};
 use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::packing::Packer;
-use crate::store::{heads, log, problems, sessions};
+use crate::store::{generations, heads, log, problems, sessions};
 
 /// What the root's file was before.
 #[derive(Clone, Copy)]
@@ -174,7 +174,7 @@ impl Join<'_> {
         if !is_other || common < self.ours.base_count || self.ours.base_count == 0 {
             return Ok(false);
         }
-        files::update_base(self.tx, self.ours.file_id, self.theirs.file_id)?;
+        generations::update_base(self.tx, self.ours.file_id, self.theirs.file_id)?;
         self.ours.base_id = Some(self.theirs.file_id);
         Ok(true)
     }
@@ -267,10 +267,10 @@ fn documents(tx: &Connection, format: Format, theirs: &FileRow, ours: &FileRow) 
     };
     problems::delete_diverged(tx, ours)?;
     if union == our {
-        return files::update_base(tx, ours.file_id, theirs.file_id);
+        return generations::update_base(tx, ours.file_id, theirs.file_id);
     }
     // What was decided here stays readable.
-    files::supersede_local(tx, ours.file_id, &Sha256::digest(&our))?;
+    generations::supersede_local(tx, ours.file_id, &Sha256::digest(&our))?;
     if union == their {
         return Ok(());
     }

@@ -20,7 +20,7 @@ use crate::model::{ProblemKind, SessionKey};
 use crate::store::files::{self, FileRow, FileState};
 use crate::store::packing::Packer;
 use crate::store::problems::{self, NewProblem};
-use crate::store::{seen, sessions};
+use crate::store::{generations, seen, sessions};
 
 const BATCH_FILES: u64 = 2_000;
 
@@ -267,7 +267,7 @@ impl Writer<'_> {
         };
         let has_lost = lost.is_some();
         if let (Some(lost), Some(earlier)) = (lost, before.file()) {
-            files::update_lost(tx, earlier.file_id, lost.lines)?;
+            generations::update_lost(tx, earlier.file_id, lost.lines)?;
             self.lost.push((earlier.file_id, lost));
         }
         match before.file() {
@@ -329,7 +329,7 @@ impl Writer<'_> {
         if gone || 0 < self.tally.outcome.report.new {
             self.take_moved(&tx)?;
         }
-        for file in files::missing_since(&tx, source_id, now)? {
+        for file in generations::missing_since(&tx, source_id, now)? {
             self.touched.add(self.job.root.format, &file);
             self.settle_losses(&tx, &file.path)?;
             self.lost.extend(losses::vanished(&file).map(|lost| (file.file_id, lost)));

@@ -15,7 +15,7 @@ use crate::format::projection::{self, Touched};
 use crate::format::stored_text;
 use crate::model::{Header, ProblemKind, SessionKey, Timestamp};
 use crate::store::events::{self, EventKind};
-use crate::store::{Store, Traces, entries, files, heads, log, problems, sessions};
+use crate::store::{Store, Traces, entries, files, generations, heads, log, problems, sessions};
 
 const DAY: i64 = 86_400_000_000_000;
 
@@ -214,7 +214,7 @@ fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
             touched.add(source.format, &file);
         }
         problems::delete_path_problems(tx, source.source_id, path)?;
-        for file_id in files::generations(tx, source.source_id, path)? {
+        for file_id in generations::generations(tx, source.source_id, path)? {
             log::delete_content(tx, file_id)?;
             files::delete_file(tx, file_id)?;
         }
@@ -238,7 +238,7 @@ fn delete_empty_folders(tx: &Connection, source_id: i64, path: &[u8]) -> Result<
         if !files::newest_between(tx, source_id, &above, &below)?.is_empty() {
             break;
         }
-        for file_id in files::generations(tx, source_id, folder)? {
+        for file_id in generations::generations(tx, source_id, folder)? {
             files::delete_file(tx, file_id)?;
         }
     }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, named_params};
 
 use super::search::{self, Found};
-use super::{Store, problems, readable};
+use super::{Store, losses, readable};
 use crate::error::Result;
 use crate::model::{Format, SessionKey, Stored, Timestamp};
 
@@ -188,14 +188,7 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
         }
         rows => rows?,
     };
-    let keys: Vec<SessionKey> = rows.iter().map(|row| row.key).collect();
-    match problems::sessions_with_losses(conn, &keys) {
-        Err(err) if err.is_of_content() => damaged.push(err.to_string()),
-        found => {
-            let found = found?;
-            rows.iter_mut().for_each(|row| row.has_losses = found.contains(&row.key));
-        }
-    }
+    damaged.extend(losses::mark(conn, &mut rows)?);
     let more = limit < rows.len() as i64;
     if more {
         rows.pop();

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::listing::Archived;
-use super::{Store, entries, files, listing, log, paths, records, runs, sessions};
+use super::{Store, entries, files, listing, log, losses, paths, records, runs, sessions};
 
 /// Hands over a connection to a new store: the plans do not depend on what it holds.
 fn check_store(check: impl FnOnce(&Connection)) {
@@ -132,4 +132,9 @@ fn single_rows_are_found_by_index() {
     ] {
         check_plan(sql, index);
     }
+}
+
+#[test]
+fn sessions_that_lost_lines_are_found_by_an_index_of_those() {
+    check_plan(losses::WITH_LOSSES, "problems_of_losses (session_key=?)");
 }

@@ -1,7 +1,5 @@
 //! What could not be understood.
 
-use std::collections::HashSet;
-
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::files::FileRow;
@@ -97,24 +95,6 @@ pub(crate) fn delete_diverged(conn: &Connection, local: &FileRow) -> Result<()> 
     .execute((local.source_id, &local.path))?;
     Ok(())
 }
-
-/// Those of some sessions whose root lost something of them.
-pub(crate) fn sessions_with_losses(
-    conn: &Connection,
-    sessions: &[SessionKey],
-) -> Result<HashSet<SessionKey>> {
-    let keys: Vec<i64> = sessions.iter().map(|session| session.0).collect();
-    let mut stmt = conn.prepare_cached(WITH_LOSSES)?;
-    let rows =
-        stmt.query_map([serde_json::Value::from(keys).to_string()], |row| row.get("session_key"))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-pub(crate) const WITH_LOSSES: &str = "
-    SELECT problem.session_key
-    FROM json_each(?1) AS asked
-    CROSS JOIN problems AS problem ON problem.session_key = asked.value
-    WHERE problem.kind IN ('overwritten', 'vanished')";
 
 /// A session's problems, by line.
 pub(crate) fn session_problems(conn: &Connection, session: SessionKey) -> Result<Vec<Problem>> {

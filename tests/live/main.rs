@@ -6,6 +6,7 @@ mod chains;
 mod commands;
 mod copies;
 mod creation;
+mod cycle;
 mod examples;
 mod folding;
 mod generations;

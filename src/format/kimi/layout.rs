@@ -61,7 +61,7 @@ pub(crate) fn split(path: &[u8]) -> Option<Place<'_>> {
 }
 
 /// The folder of the session that a file lies in; a flat file, and what is none, itself.
-pub(crate) fn unit(path: &[u8]) -> &[u8] {
+pub(crate) fn session_of(path: &[u8]) -> &[u8] {
     match split(path) {
         Some(place) if !place.rest.is_empty() => &path[..path.len() - place.rest.len() - 1],
         _ => path,

@@ -68,8 +68,8 @@ impl Layout for Kimi {
         layout::renamed_from(path)
     }
 
-    fn unit<'p>(&self, path: &'p [u8]) -> &'p [u8] {
-        layout::unit(path)
+    fn session_of<'p>(&self, path: &'p [u8]) -> &'p [u8] {
+        layout::session_of(path)
     }
 
     fn union(&self, path: &[u8], versions: &Versions<'_>) -> Option<Vec<u8>> {

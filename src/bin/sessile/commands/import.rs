@@ -75,7 +75,9 @@ const LOST_SHOWN: usize = 20;
 
 fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
     if args.json {
-        return print_json(root, report, args.dry_run);
+        let mut out = output::content();
+        writeln!(out, "{}", as_json(root, report, args))?;
+        return Ok(out.flush()?);
     }
     let mut out = output::report();
     let verb = if args.dry_run { "would import" } else { "imported" };
@@ -87,7 +89,9 @@ fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
             report.root.display()
         )?;
     }
-    for (name, count) in [
+    let mut count =
+        |number: u64, what: &str| writeln!(out, "  {:>11} {what}", HumanCount(number).to_string());
+    for (name, number) in [
         ("new", report.new),
         ("grown", report.grown),
         ("rewritten", report.rewritten),
@@ -95,74 +99,52 @@ fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
         ("unchanged", report.unchanged),
         ("no longer there, kept", report.missing),
     ] {
-        if 0 < count || name == "new" {
-            writeln!(out, "  {:>11} {name}", HumanCount(count).to_string())?;
+        if 0 < number || name == "new" {
+            count(number, name)?;
         }
     }
-    writeln!(
-        out,
-        "  {:>11} sessions in {} lines, {}",
-        HumanCount(report.sessions).to_string(),
-        HumanCount(report.lines),
-        HumanBytes(report.bytes)
-    )?;
+    let (lines, bytes) = (HumanCount(report.lines), HumanBytes(report.bytes));
+    count(report.sessions, &format!("sessions in {lines} lines, {bytes}"))?;
     for lost in report.lost.iter().take(LOST_SHOWN) {
+        let (generation, cause) = (lost.generation, lost.cause.name());
         let file = String::from_utf8_lossy(&lost.file);
-        writeln!(
-            out,
-            "  {:>11} lines lost at the root, kept as generation {}: {} {}",
-            HumanCount(lost.lines.into()).to_string(),
-            lost.generation,
-            one_line(&file),
-            lost.cause.name()
-        )?;
+        let what = format!("lines lost at the root, kept as generation {generation}:");
+        count(lost.lines.into(), &format!("{what} {} {cause}", one_line(&file)))?;
     }
     if let Some(more) = report.lost.len().checked_sub(LOST_SHOWN).filter(|more| 0 < *more) {
-        writeln!(out, "  {more:>11} files more that lost lines (see problems)")?;
+        count(more as u64, "files more that lost lines (see problems)")?;
     }
-    for (kind, count) in &report.problems {
-        writeln!(
-            out,
-            "  {:>11} {} (kept; see problems)",
-            HumanCount(*count).to_string(),
-            kind.name()
-        )?;
+    for (kind, number) in &report.problems {
+        count(*number, &format!("{} (kept; see problems)", kind.name()))?;
     }
     Ok(out.flush()?)
 }
 
-fn print_json(root: &Path, report: &ImportReport, dry_run: bool) -> Result<()> {
+fn as_json(root: &Path, report: &ImportReport, args: &ImportArgs) -> serde_json::Value {
     let problems: serde_json::Map<_, _> =
         report.problems.iter().map(|(kind, count)| (kind.name().into(), (*count).into())).collect();
-    let lost: Vec<_> = report
-        .lost
-        .iter()
-        .map(|lost| {
-            serde_json::json!({
-                "file": String::from_utf8_lossy(&lost.file),
-                "cause": lost.cause.name(),
-                "generation": lost.generation,
-                "lines": lost.lines,
-            })
+    let lost = report.lost.iter().map(|lost| {
+        serde_json::json!({
+            "file": String::from_utf8_lossy(&lost.file),
+            "cause": lost.cause.name(),
+            "generation": lost.generation,
+            "lines": lost.lines,
         })
-        .collect();
-    let object = serde_json::json!({
+    });
+    serde_json::json!({
         "root": root.to_string_lossy(),
         "imported_root": report.root.to_string_lossy(),
-        "dry_run": dry_run,
+        "dry_run": args.dry_run,
         "new": report.new,
         "grown": report.grown,
         "rewritten": report.rewritten,
         "moved": report.moved,
         "unchanged": report.unchanged,
         "missing": report.missing,
-        "lost": lost,
+        "lost": lost.collect::<Vec<_>>(),
         "sessions": report.sessions,
         "lines": report.lines,
         "bytes": report.bytes,
         "problems": problems,
-    });
-    let mut out = output::content();
-    writeln!(out, "{object}")?;
-    Ok(out.flush()?)
+    })
 }

@@ -1,0 +1,180 @@
+//! Chains of a path beside the one that is current: earlier generations, and what
+//! became of a path.
+
+use rusqlite::{Connection, OptionalExtension, named_params};
+
+use super::files::{FileRow, FileState, file_from_row};
+use crate::error::Result;
+use crate::model::Timestamp;
+
+/// A file's chain of this digest that another took the place of.
+pub(crate) fn superseded_by_digest(
+    conn: &Connection,
+    source_id: i64,
+    path: &[u8],
+    sha256: &[u8],
+) -> Result<Option<FileRow>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                    line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+                    mtime_beyond, lost
+             FROM files
+             WHERE source_id = ?1 AND path = ?2 AND state = 'superseded' AND sha256 = ?3
+             ORDER BY generation DESC
+             LIMIT 1",
+        )?
+        .query_row((source_id, path, sha256), file_from_row)
+        .optional()?)
+}
+
+/// Gives a chain another path, of which it is the next generation.
+pub(crate) fn move_file(conn: &Connection, file_id: i64, path: &[u8]) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE files
+         SET path = :path,
+             generation = 1 + (SELECT ifnull(max(other.generation), 0)
+                               FROM files AS other
+                               WHERE other.source_id = files.source_id AND other.path = :path)
+         WHERE file_id = :file_id",
+    )?
+    .execute(named_params! { ":file_id": file_id, ":path": path })?;
+    Ok(())
+}
+
+/// Every chain of a path, the earliest first.
+pub(crate) fn rows(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<FileRow>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+                mtime_beyond, lost
+         FROM files
+         WHERE source_id = ?1 AND path = ?2
+         ORDER BY generation",
+    )?;
+    let rows = stmt.query_map((source_id, path), file_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Every chain below a folder, whose path ends with `/`; by path, the earliest first.
+pub(crate) fn rows_below(conn: &Connection, source_id: i64, folder: &[u8]) -> Result<Vec<FileRow>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+                mtime_beyond, lost
+         FROM files
+         WHERE source_id = :source_id AND path > :folder AND path < :behind
+         ORDER BY path, generation",
+    )?;
+    // '0' follows '/'.
+    let behind = [folder.strip_suffix(b"/").unwrap_or(folder), b"0"].concat();
+    let range = named_params! { ":source_id": source_id, ":folder": folder, ":behind": behind };
+    let rows = stmt.query_map(range, file_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Earlier generations of a path of which lines were lost: row, generation and number of lines.
+pub(crate) fn with_losses(
+    conn: &Connection,
+    source_id: i64,
+    path: &[u8],
+) -> Result<Vec<(i64, i64, u32)>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, generation, lost
+         FROM files
+         WHERE source_id = ?1 AND path = ?2 AND state = 'superseded' AND lost > 0
+         ORDER BY generation",
+    )?;
+    let rows = stmt.query_map((source_id, path), |row| {
+        Ok((row.get("file_id")?, row.get("generation")?, row.get("lost")?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Files that are no longer at their root, by path.
+pub(crate) fn missing(conn: &Connection, source_id: i64) -> Result<Vec<FileRow>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+                mtime_beyond, lost
+         FROM files
+         WHERE source_id = ?1 AND state = 'current' AND missing_at IS NOT NULL
+         ORDER BY path",
+    )?;
+    let rows = stmt.query_map([source_id], file_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Files that an import at this time no longer found.
+pub(crate) fn missing_since(
+    conn: &Connection,
+    source_id: i64,
+    at: Timestamp,
+) -> Result<Vec<FileRow>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+                mtime_beyond, lost
+         FROM files
+         WHERE source_id = ?1 AND state = 'current' AND missing_at = ?2",
+    )?;
+    let rows = stmt.query_map((source_id, at), file_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Notes how many lines of an earlier generation the next one no longer has.
+pub(crate) fn update_lost(conn: &Connection, file_id: i64, lost: u32) -> Result<()> {
+    conn.prepare_cached("UPDATE files SET lost = ?2 WHERE file_id = ?1")?
+        .execute((file_id, lost))?;
+    Ok(())
+}
+
+/// Lets what was written here be an earlier generation, which needs its digest.
+pub(crate) fn supersede_local(conn: &Connection, file_id: i64, sha256: &[u8]) -> Result<()> {
+    conn.prepare_cached("UPDATE files SET state = 'superseded', sha256 = ?2 WHERE file_id = ?1")?
+        .execute((file_id, sha256))?;
+    Ok(())
+}
+
+/// Every chain of a path; those that begin with another's lines first.
+pub(crate) fn generations(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<i64>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id
+         FROM files
+         WHERE source_id = ?1 AND path = ?2
+         ORDER BY base_id IS NULL, file_id",
+    )?;
+    let rows = stmt.query_map((source_id, path), |row| row.get("file_id"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Earlier generations that no chain begins with, and their sizes; a page.
+pub(crate) fn superseded(conn: &Connection, limit: usize) -> Result<Vec<(i64, u64)>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, size
+         FROM files
+         WHERE state = 'superseded'
+           AND file_id NOT IN (SELECT base_id FROM files WHERE base_id IS NOT NULL)
+         ORDER BY file_id
+         LIMIT ?1",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = stmt.query_map([limit], |row| {
+        Ok((row.get("file_id")?, row.get::<_, i64>("size")?.unsigned_abs()))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Lets a chain that begins with lines of another begin with the same lines of a third.
+pub(crate) fn update_base(conn: &Connection, file_id: i64, base_id: i64) -> Result<()> {
+    conn.prepare_cached("UPDATE files SET base_id = ?2 WHERE file_id = ?1")?
+        .execute((file_id, base_id))?;
+    Ok(())
+}
+
+/// Lets a generation be current, or no longer.
+pub(crate) fn update_state(conn: &Connection, file_id: i64, state: FileState) -> Result<()> {
+    conn.prepare_cached("UPDATE files SET state = ?2 WHERE file_id = ?1")?
+        .execute((file_id, state))?;
+    Ok(())
+}

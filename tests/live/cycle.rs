@@ -1,0 +1,396 @@
+//! The whole cycle, any number of times: the program writes, the store imports
+//! and goes on, what it exports goes back, the program goes on.
+//!
+//! No line is lost, none is doubled, and in the end both sides hold the same
+//! entries. `SESSILE_CYCLES` histories are tried; a few by default.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+use sessile::{
+    Durability, ExportOptions, Format, ImportOptions, ProblemKind, Session, Store, StoreOptions,
+    Timestamp,
+};
+
+/// Where a session lies; of Kimi, its state lies beside it.
+const PATHS: [(Format, &str); 3] = [
+    (Format::Kward, "sessions/--w--/given.jsonl"),
+    (Format::Pi, "sessions/--w--/2026-05-01T00-00-00-000Z_given.jsonl"),
+    (Format::Kimi, "sessions/dd3464ad15e3938bd1128bd2347c29d6/given/context.jsonl"),
+];
+
+const THEN: u64 = 1_767_225_600;
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// The program adds so many lines.
+    Program(u8),
+    /// It breaks off so many bytes into a line, and ends it when it goes on.
+    ProgramBreaksOff(u8),
+    /// It changes a setting, where that stands in a file of its own.
+    ProgramSets,
+    /// A message of ours; of Kimi, a title.
+    Here,
+    Name,
+    Label,
+    /// The leaf goes to one of the entries.
+    Branch(u8),
+    Import,
+    /// What an export has is kept aside.
+    Export,
+    /// That goes to the root, if the program wrote nothing since.
+    CarryOld,
+    /// The root gets what an export has.
+    CarryBack,
+    Rebuild,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (1..3_u8).prop_map(Step::Program),
+        2 => (1..60_u8).prop_map(Step::ProgramBreaksOff),
+        1 => Just(Step::ProgramSets),
+        5 => Just(Step::Here),
+        1 => Just(Step::Name),
+        1 => Just(Step::Label),
+        2 => any::<u8>().prop_map(Step::Branch),
+        5 => Just(Step::Import),
+        2 => Just(Step::Export),
+        2 => Just(Step::CarryOld),
+        2 => Just(Step::CarryBack),
+        1 => Just(Step::Rebuild),
+    ]
+}
+
+/// Both sides of a session.
+struct Sides {
+    store: Store,
+    folder: tempfile::TempDir,
+    format: Format,
+    path: &'static str,
+    /// Every whole line that either side wrote.
+    lines: Vec<Vec<u8>>,
+    /// What the program has not ended yet of a line.
+    rest: Vec<u8>,
+    /// That line, whole.
+    broken: Vec<u8>,
+    /// Lines that were never ended.
+    begun: Vec<Vec<u8>>,
+    /// What an export had, and the root's file then.
+    aside: Option<(Vec<u8>, Vec<u8>)>,
+    step: u64,
+    /// Entries that the program made.
+    made: u32,
+}
+
+impl Sides {
+    fn new((format, path): (Format, &'static str)) -> Self {
+        let folder = match Path::new("/dev/shm") {
+            shm if shm.is_dir() => tempfile::tempdir_in(shm).unwrap(),
+            _ => tempfile::tempdir().unwrap(),
+        };
+        let options = StoreOptions::new().durability(Durability::Normal);
+        let store = options.open(&folder.path().join("sessions.db")).unwrap();
+        let mut sides = Self {
+            store,
+            folder,
+            format,
+            path,
+            lines: Vec::new(),
+            rest: Vec::new(),
+            broken: Vec::new(),
+            begun: Vec::new(),
+            aside: None,
+            step: 0,
+            made: 0,
+        };
+        let header = match format {
+            Format::Kward => Some("\"version\":2,\"id\":\"given\",\"cwd\":\"/w\""),
+            Format::Pi => Some(
+                "\"version\":3,\"id\":\"given\",\"timestamp\":\"2026-01-01T00:00:00.000Z\",\"cwd\":\"/w\"",
+            ),
+            _ => None,
+        };
+        if let Some(header) = header {
+            sides.lines.push(format!("{{\"type\":\"session\",{header}}}\n").into_bytes());
+        }
+        sides.put(sides.path, &sides.lines.concat());
+        sides.program_adds(2);
+        sides.import();
+        sides
+    }
+
+    fn root(&self) -> PathBuf {
+        self.folder.path().join("root")
+    }
+
+    fn at_root(&self) -> Vec<u8> {
+        fs::read(self.root().join(self.path)).unwrap()
+    }
+
+    fn put(&self, path: &str, bytes: &[u8]) {
+        let at = self.root().join(path);
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        fs::write(&at, bytes).unwrap();
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(THEN + self.step);
+        fs::File::open(&at).unwrap().set_modified(time).unwrap();
+    }
+
+    fn state(&self) -> String {
+        self.path.replace("context.jsonl", "state.json")
+    }
+
+    /// A line as the program writes it: behind the last entry of its file.
+    fn program_line(&mut self, last: &[u8]) -> Vec<u8> {
+        self.made += 1;
+        let id = format!("p{:06}", self.made);
+        let parent = last_id(last);
+        let parent = parent.map_or("null".to_owned(), |parent| format!("\"{parent}\""));
+        let message = format!("{{\"role\":\"user\",\"content\":\"{id}\",\"timestamp\":1}}");
+        let line = match self.format {
+            Format::Kimi => format!("{{\"role\":\"user\",\"content\":\"{id}\"}}\n"),
+            _ => format!(
+                "{{\"type\":\"message\",\"id\":\"{id}\",\"parentId\":{parent},\"timestamp\":\"2026-01-01T00:00:01.000Z\",\"message\":{message}}}\n"
+            ),
+        };
+        self.lines.push(line.clone().into_bytes());
+        line.into_bytes()
+    }
+
+    fn program_adds(&mut self, count: u8) {
+        let mut file = self.at_root();
+        file.append(&mut self.rest);
+        // Another process ended badly: the line is ended before the next.
+        if !file.is_empty() && !file.ends_with(b"\n") {
+            file.push(b'\n');
+        }
+        for _ in 0..count {
+            let line = self.program_line(&file);
+            file.extend(line);
+        }
+        self.put(self.path, &file);
+    }
+
+    fn program_breaks_off(&mut self, at: u8) {
+        self.program_adds(0);
+        let mut file = self.at_root();
+        let line = self.program_line(&file);
+        let (written, rest) = line.split_at(usize::from(at).min(line.len() - 1));
+        self.broken.clone_from(&line);
+        file.extend(written);
+        self.rest = rest.to_vec();
+        self.put(self.path, &file);
+    }
+
+    fn session(&self) -> Session {
+        let at = Timestamp(i64::try_from(THEN + self.step).unwrap() * 1_000_000_000);
+        self.store.live(self.store.find("given").unwrap()).unwrap().at(at)
+    }
+
+    fn here(&mut self) {
+        if self.format == Format::Kimi {
+            return self.session().rename(Some(&format!("title {}", self.step))).unwrap();
+        }
+        let before = self.exported(self.path);
+        let id = format!("h{:06}", self.step);
+        let message = format!("{{\"role\":\"user\",\"content\":\"{id}\"}}");
+        self.session().with_id(&id).append_message(&message).unwrap();
+        self.note_written(&before);
+    }
+
+    fn name(&mut self) {
+        let before = self.exported(self.path);
+        self.session().rename(Some(&format!("name {}", self.step))).unwrap();
+        self.note_written(&before);
+    }
+
+    fn label(&mut self) {
+        let before = self.exported(self.path);
+        let session = self.session();
+        let target = self.store.tree(session.key()).unwrap()[0].id.clone();
+        let label = format!("label {}", self.step);
+        session
+            .with_id(&format!("l{:06}", self.step))
+            .append_label_change(&target, Some(&label))
+            .unwrap();
+        self.note_written(&before);
+    }
+
+    fn branch(&mut self, to: u8) {
+        let before = self.exported(self.path);
+        let session = self.session();
+        let nodes = self.store.tree(session.key()).unwrap();
+        let to = &nodes[usize::from(to) % nodes.len()].id;
+        match session.branch(to) {
+            Ok(()) | Err(sessile::Error::Unsupported(_)) => {}
+            Err(err) => panic!("{err:?}"),
+        }
+        self.note_written(&before);
+    }
+
+    /// Notes the line that was added to what an export has.
+    fn note_written(&mut self, before: &[u8]) {
+        let after = self.exported(self.path);
+        let mut kept = before.to_vec();
+        if before != after && !kept.is_empty() && !kept.ends_with(b"\n") {
+            kept.push(b'\n');
+        }
+        let added = after.strip_prefix(&kept[..]).unwrap();
+        self.lines.extend(added.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec));
+    }
+
+    fn exported(&self, path: &str) -> Vec<u8> {
+        let out = tempfile::tempdir_in(self.folder.path()).unwrap();
+        self.store.export(out.path(), &ExportOptions::new()).unwrap();
+        fs::read(out.path().join(path)).unwrap_or_default()
+    }
+
+    fn import(&self) {
+        let now = Timestamp(i64::try_from(THEN + self.step + 1_000_000).unwrap() * 1_000_000_000);
+        let options = ImportOptions::new().format(self.format).now(now);
+        self.store.import(&self.root(), &options).unwrap();
+    }
+
+    fn carry(&mut self, bytes: &[u8]) {
+        self.put(self.path, bytes);
+        // The process that broke off finds another file, and does not go on with the line.
+        if !std::mem::take(&mut self.rest).is_empty() {
+            let broken = std::mem::take(&mut self.broken);
+            self.lines.retain(|line| *line != broken);
+            self.begun.push(broken);
+        }
+        if self.format == Format::Kimi {
+            let state = self.exported(&self.state());
+            if !state.is_empty() {
+                self.put(&self.state(), &state);
+            }
+        }
+    }
+
+    fn take(&mut self, step: Step) {
+        self.step += 10;
+        match step {
+            Step::Program(count) => self.program_adds(count),
+            Step::ProgramBreaksOff(at) => self.program_breaks_off(at),
+            Step::ProgramSets => {
+                if self.format == Format::Kimi {
+                    let state = self.root().join(self.state());
+                    let state = fs::read_to_string(state).unwrap_or_else(|_| "{}".to_owned());
+                    let mut state: serde_json::Value = serde_json::from_str(&state).unwrap();
+                    state["plan_mode"] = self.step.is_multiple_of(20).into();
+                    self.put(&self.state(), state.to_string().as_bytes());
+                }
+            }
+            Step::Here => self.here(),
+            Step::Name => self.name(),
+            Step::Label => self.label(),
+            Step::Branch(to) => self.branch(to),
+            Step::Import => self.import(),
+            Step::Export => {
+                self.import();
+                self.aside = Some((self.exported(self.path), self.at_root()));
+            }
+            Step::CarryOld => {
+                if let Some((bytes, _)) =
+                    self.aside.take().filter(|(_, root)| *root == self.at_root())
+                {
+                    self.carry(&bytes);
+                }
+            }
+            Step::CarryBack => {
+                self.import();
+                let bytes = self.exported(self.path);
+                self.carry(&bytes);
+            }
+            Step::Rebuild => drop(self.store.rebuild().unwrap()),
+        }
+    }
+
+    /// What must be true after every step.
+    fn look(&self) -> Result<(), TestCaseError> {
+        prop_assert_eq!(self.store.check().unwrap(), []);
+        let mut diverged = false;
+        self.store
+            .each_problem(None, |_, problem| {
+                diverged |= problem.kind == ProblemKind::Diverged;
+                Ok(())
+            })
+            .unwrap();
+        prop_assert!(!diverged, "it diverged");
+        Ok(())
+    }
+
+    /// What must be true once both sides have all.
+    fn end(mut self) -> Result<(), TestCaseError> {
+        self.step += 10;
+        self.program_adds(0);
+        self.take(Step::CarryBack);
+        self.import();
+        self.look()?;
+        prop_assert_eq!(self.store.verify(&self.root()).unwrap().differences, []);
+
+        let root = self.at_root();
+        prop_assert_eq!(
+            self.exported(self.path).escape_ascii().to_string(),
+            root.escape_ascii().to_string()
+        );
+        let of_root: Vec<&[u8]> = root.split_inclusive(|byte| *byte == b'\n').collect();
+        for line in &self.lines {
+            let count = of_root.iter().filter(|of_root| **of_root == &line[..]).count();
+            prop_assert_eq!(count, 1, "{}", line.escape_ascii());
+        }
+        // What stands there beside them are beginnings of lines that broke off.
+        for line in of_root.iter().filter(|line| !self.lines.iter().any(|known| known == *line)) {
+            let begun = line.strip_suffix(b"\n").unwrap();
+            let is_begun =
+                self.lines.iter().chain(&self.begun).any(|known| known.starts_with(begun));
+            prop_assert!(is_begun, "nobody wrote {}", line.escape_ascii());
+        }
+        let fresh = Store::open(&self.folder.path().join("fresh.db")).unwrap();
+        fresh.import(&self.root(), &ImportOptions::new().format(self.format)).unwrap();
+        let ids = |store: &Store| -> BTreeSet<String> {
+            let session = store.find("given").unwrap();
+            store.tree(session).unwrap().into_iter().map(|node| node.id).collect()
+        };
+        prop_assert_eq!(ids(&self.store), ids(&fresh));
+        let name =
+            |store: &Store| store.session(store.find("given").unwrap()).unwrap().unwrap().title;
+        prop_assert_eq!(name(&self.store), name(&fresh));
+        Ok(())
+    }
+}
+
+/// The entry that the program found last in its file.
+fn last_id(file: &[u8]) -> Option<String> {
+    let lines = file.split_inclusive(|byte| *byte == b'\n').rev();
+    let mut entries =
+        lines.filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok());
+    let entry = entries.find(|line| line["type"] == "message")?;
+    entry["id"].as_str().map(str::to_owned)
+}
+
+fn cases() -> ProptestConfig {
+    let cases = std::env::var("SESSILE_CYCLES").map_or(24, |cases| cases.parse().unwrap());
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn no_line_is_lost_and_none_is_doubled_however_often_it_goes_round(
+        place in prop::sample::select(&PATHS[..]),
+        steps in proptest::collection::vec(step(), 1..24),
+    ) {
+        let mut sides = Sides::new(place);
+        for step in steps {
+            sides.take(step);
+            sides.look()?;
+        }
+        sides.end()?;
+    }
+}
