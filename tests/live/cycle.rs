@@ -148,7 +148,7 @@ impl Sides {
     fn program_line(&mut self, last: &[u8]) -> Vec<u8> {
         self.made += 1;
         let id = format!("p{:06}", self.made);
-        let parent = self.last_id(last);
+        let parent = last_id(last);
         let parent = parent.map_or("null".to_owned(), |parent| format!("\"{parent}\""));
         let message = format!("{{\"role\":\"user\",\"content\":\"{id}\",\"timestamp\":1}}");
         let line = match self.format {
@@ -159,15 +159,6 @@ impl Sides {
         };
         self.lines.push(line.clone().into_bytes());
         line.into_bytes()
-    }
-
-    /// The entry that the program found last in its file.
-    fn last_id(&self, file: &[u8]) -> Option<String> {
-        let lines = file.split_inclusive(|byte| *byte == b'\n').rev();
-        let mut entries =
-            lines.filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok());
-        let entry = entries.find(|line| line["type"] == "message")?;
-        entry["id"].as_str().map(str::to_owned)
     }
 
     fn program_adds(&mut self, count: u8) {
@@ -290,7 +281,7 @@ impl Sides {
                     let state = self.root().join(self.state());
                     let state = fs::read_to_string(state).unwrap_or_else(|_| "{}".to_owned());
                     let mut state: serde_json::Value = serde_json::from_str(&state).unwrap();
-                    state["plan_mode"] = (self.step % 20 == 0).into();
+                    state["plan_mode"] = self.step.is_multiple_of(20).into();
                     self.put(&self.state(), state.to_string().as_bytes());
                 }
             }
@@ -371,6 +362,15 @@ impl Sides {
         prop_assert_eq!(name(&self.store), name(&fresh));
         Ok(())
     }
+}
+
+/// The entry that the program found last in its file.
+fn last_id(file: &[u8]) -> Option<String> {
+    let lines = file.split_inclusive(|byte| *byte == b'\n').rev();
+    let mut entries =
+        lines.filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok());
+    let entry = entries.find(|line| line["type"] == "message")?;
+    entry["id"].as_str().map(str::to_owned)
 }
 
 fn cases() -> ProptestConfig {

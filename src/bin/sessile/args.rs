@@ -30,34 +30,9 @@ pub(crate) enum Command {
         root: PathBuf,
     },
     /// Write the imported files again, byte for byte
-    Export {
-        /// Only this session: its id, a prefix of it, or its file
-        #[arg(long, value_name = "ID")]
-        session: Vec<String>,
-        /// Only this root
-        #[arg(long, value_name = "R")]
-        root: Option<PathBuf>,
-        /// Leave out what was written here: files as they were imported
-        #[arg(long)]
-        source: bool,
-        /// Write what there is of damaged files, too, with .damaged behind their names
-        #[arg(long)]
-        damaged: bool,
-        /// The session as it was in this generation of its file; `import` and `problems` name them
-        #[arg(long, value_name = "N", requires = "session", conflicts_with = "source")]
-        generation: Option<i64>,
-        /// An empty folder, or one to be made
-        out: PathBuf,
-    },
+    Export(ExportArgs),
     /// Print everything the database knows, one JSON object a line and session
-    Dump {
-        /// Only this session: its id, a prefix of it, or its file
-        #[arg(long, value_name = "ID")]
-        session: Vec<String>,
-        /// The session as it was in this generation of its file; `import` and `problems` name them
-        #[arg(long, value_name = "N", requires = "session")]
-        generation: Option<i64>,
-    },
+    Dump(DumpArgs),
     /// List sessions, newest first
     List(ListArgs),
     /// Draw a session's tree; • marks the way to the active entry
@@ -94,14 +69,7 @@ pub(crate) enum Command {
     /// Fold every table again from the log
     Rebuild,
     /// Remove what files held before they were rewritten at their root; asks on a terminal
-    Prune {
-        /// Say what would be removed, and remove nothing
-        #[arg(long)]
-        dry_run: bool,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
-    },
+    Prune(PruneArgs),
     /// Read what a damaged database still holds into a new one; never writes to the damaged one
     Recover {
         /// A file that does not exist
@@ -220,6 +188,47 @@ pub(crate) struct ImportArgs {
     /// Session roots, such as ~/.kward
     #[arg(required = true, value_name = "ROOT")]
     pub(crate) roots: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Only this session: its id, a prefix of it, or its file
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Vec<String>,
+    /// Only this root
+    #[arg(long, value_name = "R")]
+    pub(crate) root: Option<PathBuf>,
+    /// Leave out what was written here: files as they were imported
+    #[arg(long)]
+    pub(crate) source: bool,
+    /// Write what there is of damaged files, too, with .damaged behind their names
+    #[arg(long)]
+    pub(crate) damaged: bool,
+    /// The session as it was in this generation of its file; `import` and `problems` name them
+    #[arg(long, value_name = "N", requires = "session", conflicts_with = "source")]
+    pub(crate) generation: Option<i64>,
+    /// An empty folder, or one to be made
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DumpArgs {
+    /// Only this session: its id, a prefix of it, or its file
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Vec<String>,
+    /// The session as it was in this generation of its file; `import` and `problems` name them
+    #[arg(long, value_name = "N", requires = "session")]
+    pub(crate) generation: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PruneArgs {
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]

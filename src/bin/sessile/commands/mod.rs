@@ -14,11 +14,12 @@ mod tree;
 
 use std::io::Write;
 use std::path::Path;
+use std::slice::from_ref;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use sessile::{ExportOptions, Store, StoreOptions};
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, ExportArgs};
 use crate::output::{self, note, one_line};
 
 pub(crate) fn run(cli: Cli) -> Result<bool> {
@@ -26,23 +27,15 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
     match cli.command {
         Command::Import(args) => import::run(&db, &args),
         Command::Verify { json, root } => verify(&open_to_read(&db)?, &root, json),
-        Command::Export { session, root, source, damaged, generation, out } => {
-            let options = ExportOptions::new().source_only(source).damaged(damaged);
-            let store = as_of(open_to_read(&db)?, &session, generation)?;
-            export(&store, &session, root.as_deref(), options, &out)
-        }
-        Command::Dump { session, generation } => {
-            dump(&as_of(open_to_read(&db)?, &session, generation)?, &session)
-        }
+        Command::Export(args) => export(&as_of(&db, &args.session, args.generation)?, &args),
+        Command::Dump(args) => dump(&as_of(&db, &args.session, args.generation)?, &args.session),
         Command::List(args) => list::run(&open_to_read(&db)?, &args),
         Command::Tree { session } => tree::run(&open_to_read(&db)?, &session),
         Command::Show { session, generation } => {
-            let store = as_of(open_to_read(&db)?, std::slice::from_ref(&session), generation)?;
-            show::run(&store, &session)
+            show::run(&as_of(&db, from_ref(&session), generation)?, &session)
         }
         Command::Log(args) => {
-            let names = std::slice::from_ref(&args.session);
-            log::run(&as_of(open_to_read(&db)?, names, args.generation)?, &args)
+            log::run(&as_of(&db, from_ref(&args.session), args.generation)?, &args)
         }
         Command::Problems { json, session } => {
             problems::run(&open_to_read(&db)?, session.as_deref(), json)
@@ -50,8 +43,7 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
         Command::Stats { json } => stats::run(&open_to_read(&db)?, json),
         Command::Check => check(&open_to_read(&db)?),
         Command::Rebuild => rebuild(&open_to_write(&db)?),
-        Command::Prune { dry_run: true, yes: _ } => repair::prunable(&open_to_read(&db)?),
-        Command::Prune { dry_run: false, yes } => repair::prune(&open_to_write(&db)?, yes),
+        Command::Prune(args) => repair::prune(&db, &args),
         Command::Recover { new } => repair::recover(&db, &new),
         Command::Archive { sessions, older_than, now } => {
             keeping::archive(&open_to_write(&db)?, &sessions, older_than, now)
@@ -114,11 +106,10 @@ fn open_to_read(db: &Path) -> Result<Store> {
 }
 
 /// The store, or one that holds a session as it was in a generation of its file.
-fn as_of(store: Store, names: &[String], generation: Option<i64>) -> Result<Store> {
+fn as_of(db: &Path, names: &[String], generation: Option<i64>) -> Result<Store> {
+    let store = open_to_read(db)?;
     let Some(generation) = generation else { return Ok(store) };
-    let [name] = names else {
-        anyhow::bail!("a generation is one of one session: name one");
-    };
+    let [name] = names else { bail!("a generation is one of one session: name one") };
     Ok(store.earlier(store.find(name)?, generation)?)
 }
 
@@ -160,21 +151,16 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
     Ok(same)
 }
 
-fn export(
-    store: &Store,
-    names: &[String],
-    root: Option<&Path>,
-    mut options: ExportOptions,
-    out: &Path,
-) -> Result<bool> {
-    for name in names {
+fn export(store: &Store, args: &ExportArgs) -> Result<bool> {
+    let mut options = ExportOptions::new().source_only(args.source).damaged(args.damaged);
+    for name in &args.session {
         options = options.session(store.find(name)?);
     }
-    if let Some(root) = root {
+    if let Some(root) = &args.root {
         options = options.root(root);
     }
-    let report = store.export(out, &options)?;
-    note!("{} files, {} bytes written to {}", report.files, report.bytes, out.display());
+    let report = store.export(&args.out, &options)?;
+    note!("{} files, {} bytes written to {}", report.files, report.bytes, args.out.display());
     Ok(true)
 }
 

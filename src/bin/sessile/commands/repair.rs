@@ -6,10 +6,11 @@ use std::path::Path;
 use anyhow::Result;
 use sessile::{Incomplete, Store, Traces};
 
+use crate::args::PruneArgs;
 use crate::output::{self, note, one_line};
 
-/// Says what a prune would remove.
-pub(crate) fn prunable(store: &Store) -> Result<bool> {
+/// Says what a prune removes; returns whether that is nothing.
+fn say_prunable(store: &Store) -> Result<bool> {
     let mut out = output::report();
     let all = store.prunable()?;
     for earlier in &all {
@@ -30,13 +31,17 @@ pub(crate) fn prunable(store: &Store) -> Result<bool> {
         )?;
     }
     out.flush()?;
-    Ok(true)
+    Ok(all.is_empty())
 }
 
-pub(crate) fn prune(store: &Store, yes: bool) -> Result<bool> {
-    prunable(store)?;
-    let is_empty = store.prunable()?.is_empty();
-    if !is_empty && !yes && !output::confirm("remove these generations for ever?")? {
+pub(crate) fn prune(db: &Path, args: &PruneArgs) -> Result<bool> {
+    if args.dry_run {
+        say_prunable(&super::open_to_read(db)?)?;
+        return Ok(true);
+    }
+    let store = super::open_to_write(db)?;
+    let is_empty = say_prunable(&store)?;
+    if !is_empty && !args.yes && !output::confirm("remove these generations for ever?")? {
         note!("nothing was removed");
         return Ok(true);
     }
