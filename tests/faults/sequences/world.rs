@@ -144,6 +144,34 @@ impl World {
     fn change(&mut self, step: &Step) -> Outcome<Change> {
         let n = self.step;
         match step {
+            Step::Import => {
+                self.import();
+                return Ok(Change::States);
+            }
+            Step::Prune => drop(self.store.prune().map_err(failed)?),
+            Step::Rebuild => drop(self.store.rebuild().map_err(failed)?),
+            Step::Backup => {
+                let copy = self.name("backup.db");
+                self.store.backup(&copy).map_err(failed)?;
+                self.store = open(&copy);
+            }
+            Step::Recover => self.recover()?,
+            Step::Create => {
+                let id = format!("made{n}");
+                let new = NewSession::new("/w").session_id(&id).at(self.now());
+                self.store.create(&new).map_err(failed)?;
+                return Ok(Change::NewFiles(3));
+            }
+            Step::Decide(session, decision) => return self.decide(*session, decision),
+            _ => self.change_root(step),
+        }
+        Ok(Change::Nothing)
+    }
+
+    /// What happens at a root.
+    fn change_root(&mut self, step: &Step) {
+        let n = self.step;
+        match step {
             Step::Write((root, path), bytes) => self.roots[*root].write(path, bytes.0.clone(), n),
             Step::Grow((root, path), bytes) => {
                 let root = &mut self.roots[*root];
@@ -185,27 +213,8 @@ impl World {
                     root.write(context, bytes.0.clone(), n);
                 }
             }
-            Step::Import => {
-                self.import();
-                return Ok(Change::States);
-            }
-            Step::Prune => drop(self.store.prune().map_err(failed)?),
-            Step::Rebuild => drop(self.store.rebuild().map_err(failed)?),
-            Step::Backup => {
-                let copy = self.name("backup.db");
-                self.store.backup(&copy).map_err(failed)?;
-                self.store = open(&copy);
-            }
-            Step::Recover => self.recover()?,
-            Step::Create => {
-                let id = format!("made{n}");
-                let new = NewSession::new("/w").session_id(&id).at(self.now());
-                self.store.create(&new).map_err(failed)?;
-                return Ok(Change::NewFiles(3));
-            }
-            Step::Decide(session, decision) => return self.decide(*session, decision),
+            _ => {}
         }
-        Ok(Change::Nothing)
     }
 
     fn recover(&mut self) -> Outcome {

@@ -69,10 +69,7 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
             warn_of_network(&store);
             rpc::run(&store)
         }
-        Command::Backup { path } => {
-            open_to_read(&db)?.backup(&path)?;
-            Ok(true)
-        }
+        Command::Backup { path } => Ok(open_to_read(&db)?.backup(&path).map(|()| true)?),
     }
 }
 
