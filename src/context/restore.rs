@@ -92,7 +92,7 @@ fn messages_of(
     Ok(messages.into_iter().map(|json| Message { entry_id: entry_id.clone(), json }).collect())
 }
 
-/// Stands for a value that common JSON readers choke on: the file and line that hold it.
+/// Replaces a value that common JSON readers cannot take by the file and line that hold it.
 pub(crate) fn raw_reference(file: &[u8], line: u32) -> String {
     let file = serde_json::Value::from(String::from_utf8_lossy(file));
     format!("{{\"$raw\":[{file},{line}]}}")

@@ -1,4 +1,4 @@
-//! What the fold takes from headers, and from records that say the same anew.
+//! What the fold takes from headers, and from later records that change the same.
 
 use super::Fold;
 use crate::error::Result;
@@ -21,7 +21,7 @@ impl Fold<'_> {
             sessions::insert_metadata(self.conn, self.session, key, value)?;
         }
         self.set_header(header)?;
-        // A runtime record may stand before the header; it is the later word all the same.
+        // A runtime record may precede the header; it overrides the header all the same.
         let early = std::mem::take(&mut self.early);
         self.take_runtime(early);
         if self.format.rules().header == HeaderPlace::First && 0 < self.seen {
@@ -34,7 +34,8 @@ impl Fold<'_> {
         Ok(())
     }
 
-    /// Where no header is usable, makes one from the file's name, if records vouch for it.
+    /// Without a usable header, makes one from the file's name, if the records show
+    /// that the program wrote the file.
     pub(super) fn make_header(&mut self) -> Result<()> {
         if self.head.header == Header::Stored {
             return Ok(());
@@ -77,7 +78,7 @@ impl Fold<'_> {
         set(&mut self.head.reasoning_effort, runtime.reasoning_effort);
     }
 
-    /// Takes a name and settings said anew.
+    /// Takes a new name and new settings.
     pub(super) fn take_info(&mut self, name: Option<Stored>, runtime: Runtime) {
         self.head.name = name;
         if self.head.header == Header::Missing {

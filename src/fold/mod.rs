@@ -109,7 +109,7 @@ pub(crate) fn is_chain(
 pub(crate) enum Shape {
     /// As the fold assumed.
     Assumed,
-    /// One after another, which the fold learnt too late: fold again.
+    /// One after another, which only a late record showed: fold again.
     Linear,
 }
 
@@ -166,7 +166,8 @@ impl<'a> Fold<'a> {
             (Some(leaf_id), _) => entries::entry_key(conn, session, leaf_id)?,
             (None, _) => None,
         };
-        // A leaf that an event moved is no later than the event: it is moved there again.
+        // If an event moved the leaf, this line is no later than the event, which
+        // therefore applies again.
         let moved_at = match leaf_key.filter(|_| format.rules().leaf == Leaf::Event) {
             Some(key) => Some(log::line_number(entries::line_key(conn, key)?)),
             None => None,

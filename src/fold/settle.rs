@@ -1,4 +1,4 @@
-//! What a session's row owes to more than its own log: its folder and its events.
+//! The parts of a session's row that depend on more than its own log: on its folder and its events.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::store::heads::{self, Head};
 use crate::store::labels::{self, LabelRow};
 use crate::store::sessions;
 
-/// What queries look through: title and work dir, with a character between that neither holds.
+/// The text that queries search: title and work dir, separated by a character that neither holds.
 pub(crate) fn search_text(conn: &Connection, head: &Head) -> Result<String> {
     let work_dir = match head.workspace_id {
         Some(workspace_id) => sessions::workspace_path(conn, workspace_id)?,
@@ -22,10 +22,11 @@ pub(crate) fn search_text(conn: &Connection, head: &Head) -> Result<String> {
     Ok(format!("{}\u{1f}{}", title.to_lowercase(), work_dir.to_lowercase()))
 }
 
-/// Work dirs of folders: each is looked through once, however many such sessions it holds.
+/// The work dir of each folder, so that a folder is searched once for all its sessions.
 type WorkDirs = HashMap<Vec<u8>, Option<i64>>;
 
-/// Gives each session with a recovered header the work dir of its folder's other sessions, if they agree.
+/// Gives each session with a recovered header the work dir of the other sessions
+/// in its folder, if they agree.
 pub(crate) fn settle_recovered(conn: &Connection, source_id: i64) -> Result<()> {
     let mut known = WorkDirs::new();
     for (session, path) in sessions::recovered_sessions(conn, source_id)? {
@@ -80,7 +81,7 @@ fn settle_work_dir(
     Ok(())
 }
 
-/// Lets a session whose own records tell no time follow its file's.
+/// Sets a session's time to that of its file, if its own records tell none.
 pub(crate) fn settle_mtime(
     conn: &Connection,
     format: Format,

@@ -35,8 +35,8 @@ impl Fold<'_> {
         Ok(())
     }
 
-    /// Moves the leaf where a format without leaf records had it moved, unless
-    /// an entry has moved it since, or the file was rewritten.
+    /// Applies the last leaf move that is an event, in a format without leaf records,
+    /// unless a later entry moved the leaf or the file was rewritten.
     pub(super) fn move_to_decided_leaf(&mut self) -> Result<()> {
         if self.format.rules().leaf != Leaf::Event {
             return Ok(());
@@ -170,7 +170,7 @@ pub(super) fn time_told(format: Format, head: &Head) -> Option<Timestamp> {
     head.activity_at.or(head.created_at.filter(|_| header_counts))
 }
 
-/// Whether an entry hangs in the tree where no path goes on.
+/// Whether an entry has an empty parent id, at which paths end.
 fn has_empty_parent(entry: &NewEntry) -> bool {
     matches!(&entry.parent, Parent::Id(parent) if parent.is_empty())
 }

@@ -95,7 +95,7 @@ impl Fold<'_> {
         }
     }
 
-    /// What an entry follows.
+    /// The entry that this one follows.
     fn find_parent<'e>(&self, entry: &'e NewEntry, id: &str) -> Result<Above<'e>> {
         match &entry.parent {
             // pi chains what is older than ids, whatever else it says.

@@ -17,9 +17,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionNotFound`](Error::SessionNotFound);
-    /// [`SessionExists`](Error::SessionExists) when a session has the given id;
-    /// [`InvalidRecord`](Error::InvalidRecord) for an id that is no file name.
+    /// [`SessionNotFound`](crate::Error::SessionNotFound);
+    /// [`SessionExists`](crate::Error::SessionExists) when a session has the given id;
+    /// [`InvalidRecord`](crate::Error::InvalidRecord) for an id that is no file name.
     ///
     /// # Examples
     ///
@@ -54,7 +54,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`EntryNotFound`](Error::EntryNotFound), and as
+    /// [`EntryNotFound`](crate::Error::EntryNotFound), and as
     /// [`duplicate`](Self::duplicate).
     ///
     /// # Examples

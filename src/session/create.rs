@@ -114,13 +114,13 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`SessionExists`](Error::SessionExists) when any session has its id, of
+    /// [`SessionExists`](crate::Error::SessionExists) when any session has its id, of
     /// whatever format or root and be it in the trash: one that repeats a call
     /// whose answer was lost is told so, and an id names one session as long as
-    /// no two were imported under it. [`InvalidRecord`](Error::InvalidRecord) for
+    /// no two were imported under it. [`InvalidRecord`](crate::Error::InvalidRecord) for
     /// what its program could make no file of: a work dir that is no absolute
     /// path, an id that is no file name, or a file or folder name of more than
-    /// 255 bytes. [`Unsupported`](Error::Unsupported) for a Kimi session.
+    /// 255 bytes. [`Unsupported`](crate::Error::Unsupported) for a Kimi session.
     pub fn create(&self, new: &NewSession) -> Result<Session> {
         let at = new.at.unwrap_or_else(Timestamp::now);
         Ok(self.make(|tx| Ok((chain::create(tx, &new.header(at))?, ())))?.0)
