@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use sessile::{Incomplete, Store, Traces};
 
+use super::confirm::{Answer, confirm};
 use crate::output::{self, note, one_line};
 
 /// Says what a prune would remove.
@@ -36,7 +37,7 @@ pub(crate) fn prunable(store: &Store) -> Result<bool> {
 pub(crate) fn prune(store: &Store, yes: bool) -> Result<bool> {
     prunable(store)?;
     let is_empty = store.prunable()?.is_empty();
-    if !is_empty && !yes && !output::confirm("remove these generations for ever?")? {
+    if !is_empty && !yes && confirm("Remove these generations for ever?")? == Answer::No {
         note!("nothing was removed");
         return Ok(true);
     }
