@@ -22,3 +22,17 @@ CREATE INDEX events_by_session ON events (session_key, event_id);
 -- The session remembered last in a work dir.
 CREATE INDEX events_remembered ON events (event_id)
 WHERE kind = 'remember';
+
+-- Sessions that were purged while their root may still hold them: an import
+-- passes them by, by their id or their bytes, until they are asked for again.
+CREATE TABLE purged (
+    purged_id  INTEGER NOT NULL PRIMARY KEY,
+    source_id  INTEGER NOT NULL REFERENCES sources (source_id) ON DELETE CASCADE,
+    session_id TEXT,
+    size       INTEGER, -- of its log as it was imported; NULL where it was a folder of files
+    sha256     BLOB,
+
+    CHECK ((size IS NULL) = (sha256 IS NULL))
+) STRICT;
+
+CREATE INDEX purged_by_source ON purged (source_id);

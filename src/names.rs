@@ -1,10 +1,10 @@
-//! How a session is named: by its id, a prefix of it, or its file.
+//! How a session is named: by its id, a prefix of it, or its file; and an entry likewise.
 
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
 use crate::model::{SessionInfo, SessionKey};
-use crate::store::{Store, sessions};
+use crate::store::{Store, entries, sessions};
 
 impl Store {
     /// Finds a session by its id, by an unambiguous prefix of it (an exact id
@@ -16,6 +16,27 @@ impl Store {
     /// [`AmbiguousSession`](Error::AmbiguousSession) with the files to choose from.
     pub fn find(&self, name: &str) -> Result<SessionKey> {
         self.read(|conn| find(conn, name))
+    }
+
+    /// Finds an entry by its id, or by an unambiguous beginning of it; an exact
+    /// id wins. Returns the whole id.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryNotFound`](Error::EntryNotFound), and
+    /// [`AmbiguousEntry`](Error::AmbiguousEntry) with the ids to choose from.
+    pub fn find_entry(&self, session: SessionKey, name: &str) -> Result<String> {
+        self.read(|conn| {
+            if entries::entry_key(conn, session, name)?.is_some() {
+                return Ok(name.to_owned());
+            }
+            let mut found = entries::ids_from(conn, session, name)?;
+            match found.len() {
+                1 => Ok(found.remove(0)),
+                0 => Err(Error::EntryNotFound { entry_id: name.to_owned() }),
+                _ => Err(Error::AmbiguousEntry { name: name.to_owned(), matches: found }),
+            }
+        })
     }
 
     /// Returns what is known of a session without reading any of its lines;

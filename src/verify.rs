@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
+use crate::import::purged::Away;
 use crate::import::walk::{Found, FoundKind, Walk};
 use crate::import::{known, root};
 use crate::store::files::{self, FileKind, FileRow, FileState, Source};
@@ -22,6 +23,8 @@ pub struct VerifyReport {
     pub files: u64,
     /// Bytes that were compared.
     pub bytes: u64,
+    /// Files of sessions that were purged here, which are not compared.
+    pub purged: u64,
     /// What is not the same. Empty: the store holds just what the root holds.
     pub differences: Vec<Difference>,
 }
@@ -76,8 +79,10 @@ impl Store {
             };
             let walk = Walk::new(&root.path, &covered)?;
             let report = VerifyReport::default();
-            let mut comparison = Comparison { conn, source, below, report };
+            let away = Away::of_source(conn, source.source_id, source.format)?;
+            let mut comparison = Comparison { conn, source, below, away, report };
             comparison.run(walk, &own)?;
+            comparison.report.purged = comparison.away.take_passed();
             Ok(comparison.report)
         })
     }
@@ -89,6 +94,7 @@ struct Comparison<'a> {
     source: Source,
     /// What is compared below the root; empty for all of it.
     below: PathBuf,
+    away: Away,
     report: VerifyReport,
 }
 
@@ -123,6 +129,9 @@ impl Comparison<'_> {
         let known = files::file(self.conn, source_id, &found.path, FileState::Current)?;
         if let Some(known) = &known {
             seen::file(self.conn, known.file_id)?;
+        }
+        if known.is_none() && !self.away.is_empty() && self.away.holds(walk, found) {
+            return Ok(());
         }
         self.report.files += 1;
         let kind = match &found.kind {

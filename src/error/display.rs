@@ -14,6 +14,7 @@ impl fmt::Display for Error {
             Self::SessionNotFound(_)
             | Self::AmbiguousSession { .. }
             | Self::EntryNotFound { .. }
+            | Self::AmbiguousEntry { .. }
             | Self::EntryExists { .. }
             | Self::SessionExists(_)
             | Self::InvalidRecord(_)
@@ -72,6 +73,11 @@ impl Error {
             Self::EntryNotFound { entry_id } => {
                 write!(f, "the session has no entry {entry_id:?}; its tree shows those that it has")
             }
+            Self::AmbiguousEntry { name, matches } => write!(
+                f,
+                "several entries begin with {name:?}: {}; give more of the id",
+                matches.join(", ")
+            ),
             Self::EntryExists { entry_id } => {
                 write!(f, "the session has an entry {entry_id:?} already; give another id, or none")
             }

@@ -29,6 +29,13 @@ pub enum Error {
         /// The id that was given.
         entry_id: String,
     },
+    /// Several entries of the session have ids that begin with this.
+    AmbiguousEntry {
+        /// What was given.
+        name: String,
+        /// The ids.
+        matches: Vec<String>,
+    },
     /// The session has fewer turns.
     TurnNotFound {
         /// The turn that was asked for, from 0.
@@ -256,7 +263,7 @@ macro_rules! kinds {
 impl Error {
     /// The name of the variant, for callers who are told of it in text.
     pub fn kind(&self) -> &'static str {
-        kinds!(self; SessionNotFound AmbiguousSession EntryNotFound EntryExists SessionExists
+        kinds!(self; SessionNotFound AmbiguousSession EntryNotFound AmbiguousEntry EntryExists SessionExists
             InvalidRecord LeafMoved TurnNotFound GenerationNotFound Unsupported RootNotFound SourceNotFound RootIsLink RootKnownAs RootKnown RootBelow UnknownFormat TargetNotEmpty
             TargetExists UnsafePath Incomplete DiskFull DatabaseMissing DatabaseIsFolder NotAFile
             JournalAlone NotADatabase ForeignDatabase SchemaTooNew SchemaTooOld SchemaDiffers
@@ -296,6 +303,7 @@ impl error::Error for Error {
             Self::SessionNotFound(_)
             | Self::AmbiguousSession { .. }
             | Self::EntryNotFound { .. }
+            | Self::AmbiguousEntry { .. }
             | Self::EntryExists { .. }
             | Self::SessionExists(_)
             | Self::InvalidRecord(_)

@@ -72,6 +72,12 @@ pub(crate) trait Layout: Sync {
         None
     }
 
+    /// The ids of sessions that a file or folder of this path belongs to, where
+    /// the path alone says so.
+    fn sessions_of_path(&self, _path: &[u8], _is_folder: bool) -> Vec<String> {
+        Vec::new()
+    }
+
     /// A new id for a session, as its program makes one.
     fn new_session_id(&self) -> String {
         uuid::Uuid::new_v4().to_string()

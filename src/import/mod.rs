@@ -25,6 +25,7 @@ mod losses;
 mod moved;
 mod once;
 mod plan;
+pub(crate) mod purged;
 mod read;
 mod renamed;
 pub(crate) mod root;
@@ -43,6 +44,7 @@ use std::time::Duration;
 
 use budget::Budget;
 pub use losses::{LossCause, LostLines};
+use purged::Away;
 use read::Item;
 use rusqlite::Connection;
 
@@ -60,6 +62,7 @@ pub struct ImportOptions {
     format: Option<Format>,
     dry_run: bool,
     rereads: bool,
+    again: bool,
     ignore_space: bool,
     now: Option<Timestamp>,
     sizes: Sizes,
@@ -114,6 +117,13 @@ impl ImportOptions {
         self
     }
 
+    /// Takes in again what was purged here and is still at the root, and forgets
+    /// that it was purged. Default: `false`.
+    pub fn again(mut self, again: bool) -> Self {
+        self.again = again;
+        self
+    }
+
     /// Starts even if the disk space seems too small. Default: `false`.
     pub fn ignore_space(mut self, ignore_space: bool) -> Self {
         self.ignore_space = ignore_space;
@@ -150,6 +160,8 @@ pub struct ImportReport {
     pub missing: u64,
     /// Logs of which lines are no longer at the root since the last import, and are kept here.
     pub lost: Vec<LostLines>,
+    /// Of sessions that were purged here, and passed by.
+    pub purged: u64,
     /// Sessions that were added or changed.
     pub sessions: u64,
     /// Lines read.
@@ -220,15 +232,7 @@ impl Store {
         mut progress: impl FnMut(Progress),
     ) -> Result<ImportReport> {
         let now = options.now.unwrap_or_else(Timestamp::now);
-        let path = root::real_path(root)?;
-        let known = self.read(|conn| match known::covering(conn, &path)? {
-            Some(source) => Ok(Some((known::examine(conn, &source, options.format)?, source))),
-            None => Ok(None),
-        })?;
-        let (root, mut source) = match known {
-            Some((root, source)) => (root, Some(source)),
-            None => (root::examine(&path, options.format)?, None),
-        };
+        let (root, mut source) = self.recognise(root, options.format)?;
         let mut asks_space = !options.dry_run && !options.ignore_space;
         if !options.dry_run && source.is_none() {
             if std::mem::take(&mut asks_space) {
@@ -236,10 +240,12 @@ impl Store {
             }
             source = Some(self.write(|tx| known::claim(tx, &root))?);
         }
+        let away = self.purged_of(source.as_ref(), root.format, options)?;
         let job = Job {
             store: self,
             root,
             source,
+            away,
             now,
             dry_run: options.dry_run,
             rereads: options.rereads,
@@ -265,7 +271,43 @@ impl Store {
                 self.read(|conn| problems::count_by_kind(conn, source.source_id))?;
         }
         outcome.report.root.clone_from(&job.root.path);
+        outcome.report.purged = job.away.take_passed();
         Ok(outcome.report)
+    }
+
+    /// The root to import, and its source if one covers it.
+    fn recognise(
+        &self,
+        root: &Path,
+        format: Option<Format>,
+    ) -> Result<(root::Root, Option<Source>)> {
+        let path = root::real_path(root)?;
+        let known = self.read(|conn| match known::covering(conn, &path)? {
+            Some(source) => Ok(Some((known::examine(conn, &source, format)?, source))),
+            None => Ok(None),
+        })?;
+        match known {
+            Some((root, source)) => Ok((root, Some(source))),
+            None => Ok((root::examine(&path, format)?, None)),
+        }
+    }
+
+    /// What of a source stays away; nothing, where it is asked for again.
+    fn purged_of(
+        &self,
+        source: Option<&Source>,
+        format: Format,
+        options: &ImportOptions,
+    ) -> Result<Away> {
+        let Some(source) = source else { return Ok(Away::nothing(format)) };
+        let away = self.read(|conn| Away::of_source(conn, source.source_id, format))?;
+        if away.is_empty() || !options.again {
+            return Ok(away);
+        }
+        if !options.dry_run {
+            self.write(|tx| crate::store::purged::delete_of_source(tx, source.source_id))?;
+        }
+        Ok(Away::nothing(format))
     }
 }
 
@@ -275,6 +317,7 @@ struct Job<'a> {
     root: root::Root,
     /// `None` for a dry run over a root that was never imported.
     source: Option<Source>,
+    away: Away,
     now: Timestamp,
     dry_run: bool,
     rereads: bool,
@@ -300,6 +343,8 @@ impl Job<'_> {
     }
 
     fn run(&self, progress: &mut impl FnMut(Progress)) -> Result<Outcome> {
+        // Of several looks at the root, the last counts.
+        self.away.take_passed();
         let budget = Budget::new();
         std::thread::scope(|scope| {
             let (sender, receiver) = mpsc::sync_channel(1_024);

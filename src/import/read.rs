@@ -172,6 +172,9 @@ impl Reader<'_> {
     }
 
     fn take(&mut self, walk: &Walk, found: Found) -> Result<bool> {
+        if self.stays_away(walk, &found)? {
+            return Ok(true);
+        }
         let Found { path, kind, stat } = found;
         match kind {
             FoundKind::File => self.take_file(walk, &path, &stat),
@@ -200,6 +203,14 @@ impl Reader<'_> {
                 Ok(hidden && self.problem(path, ProblemKind::UnreadableFile, reason)?)
             }
         }
+    }
+
+    /// Whether something is of a session that was purged. What the store knows is not.
+    fn stays_away(&self, walk: &Walk, found: &Found) -> Result<bool> {
+        let away = &self.job.away;
+        Ok(!away.is_empty()
+            && self.known(&found.path, FileState::Current)?.is_none()
+            && away.holds(walk, found))
     }
 
     fn problem(&self, path: Vec<u8>, kind: ProblemKind, detail: String) -> Result<bool> {

@@ -15,7 +15,11 @@ use crate::format::projection::{self, Touched};
 use crate::format::stored_text;
 use crate::model::{Header, ProblemKind, SessionKey, Timestamp};
 use crate::store::events::{self, EventKind};
-use crate::store::{Store, Traces, entries, files, generations, heads, log, problems, sessions};
+use crate::store::files::{FileState, Source};
+use crate::store::purged::Purged;
+use crate::store::{
+    Store, Traces, entries, files, generations, heads, log, problems, purged, sessions,
+};
 
 const DAY: i64 = 86_400_000_000_000;
 
@@ -87,8 +91,9 @@ impl Store {
     /// every trace in the database's files. What others took from it, as a clone
     /// does, is theirs and stays.
     ///
-    /// A file at an imported root is not touched; importing the root again
-    /// brings the session back.
+    /// A file at an imported root is not touched. Its id and digest are
+    /// remembered, so that importing the root again does not bring the session
+    /// back unless it is [asked for](crate::ImportOptions::again).
     ///
     /// When the session is gone, the database is written anew, for no copy of its
     /// text to be left in unused parts of pages. That takes the time of writing
@@ -205,7 +210,10 @@ fn imported_pointer(conn: &Connection, work_dir: &str) -> Result<Option<SessionK
 
 fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
     let paths = projection::paths_of(tx, session)?;
-    let (source, _) = sessions::place(tx, session)?.ok_or_else(|| not_found(session))?;
+    let (source, path) = sessions::place(tx, session)?.ok_or_else(|| not_found(session))?;
+    if !source.root.is_empty() {
+        remember_purged(tx, &source, session, &path)?;
+    }
     sessions::delete_session(tx, session)?;
     // What lay in the shadow of a session that is gone comes to light.
     let mut touched = Touched::default();
@@ -226,6 +234,19 @@ fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
     }
     touched.settle(tx, source.source_id)?;
     fold::settle_recovered(tx, source.source_id)
+}
+
+/// Remembers a session that its root may still hold.
+fn remember_purged(
+    tx: &Connection,
+    source: &Source,
+    session: SessionKey,
+    path: &[u8],
+) -> Result<()> {
+    let session_id = sessions::session_id(tx, session)?;
+    let imported = files::file(tx, source.source_id, path, FileState::Current)?;
+    let content = imported.and_then(|file| Some((file.size, file.sha256?)));
+    purged::insert(tx, source.source_id, &Purged { session_id, content })
 }
 
 /// Removes the folders of a path that was made here, where nothing is in them any more.

@@ -155,6 +155,22 @@ pub(crate) const ENTRY_KEY: &str = "
     FROM entries
     WHERE session_key = ?1 AND entry_id = ?2";
 
+/// Ids of a session's entries that begin with this; none for the empty text.
+pub(crate) fn ids_from(conn: &Connection, session: SessionKey, id: &str) -> Result<Vec<String>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT entry_id
+         FROM entries
+         WHERE session_key = ?1
+           AND entry_id >= ?2
+           AND entry_id < ?2 || char(0x10FFFF)
+           AND ?2 <> ''
+         ORDER BY entry_id
+         LIMIT 20",
+    )?;
+    let rows = stmt.query_map((session, id), |row| row.get("entry_id"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 pub(crate) fn insert_compaction(
     conn: &Connection,
     session: SessionKey,

@@ -43,12 +43,12 @@ pub enum Archived {
 #[derive(Clone, Debug, Default)]
 #[must_use = "a filter does nothing until it is used"]
 pub struct SessionFilter {
-    query: Option<String>,
-    work_dir: Option<String>,
+    pub(super) query: Option<String>,
+    pub(super) work_dir: Option<String>,
     archived: Archived,
     after: Option<Cursor>,
-    offset: u64,
-    limit: u64,
+    pub(super) offset: u64,
+    pub(super) limit: u64,
 }
 
 /// A place in a list; it stays valid while sessions come and go.
@@ -481,7 +481,7 @@ fn workspace_ids(conn: &Connection, path: &str) -> Result<Vec<i64>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn row_from_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
+pub(super) fn row_from_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
     let title: Option<Stored> = row.get("title")?;
     Ok(SessionRow {
         key: row.get("session_key")?,

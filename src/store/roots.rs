@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::files::{self, Source};
-use super::log;
+use super::{log, purged};
 use crate::error::Result;
 use crate::model::Timestamp;
 
@@ -151,7 +151,7 @@ pub(crate) fn move_below(
             ":folder": folder,
         })?;
     }
-    Ok(())
+    purged::move_to(conn, source_id, target_id)
 }
 
 /// Removes a source with all that is known of it.

@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "08e563dfb11b5172b2246f65a342b85498d1d025790ef186b9dfb37f0ba87518";
+const DIGEST: &str = "f58d6f17c84671037b2a98b54d7d7ae4cc2e9fb25f20949d43b90f2e7c36985e";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

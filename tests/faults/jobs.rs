@@ -248,7 +248,7 @@ const JOBS: &[Job] = &[
     again("unarchive", lived, "unarchive edge-17"),
     again("delete", kward, "delete edge-01 edge-97"),
     again("restore", lived, "restore edge-19"),
-    again("purge", lived, "purge edge-01 edge-97"),
+    again("purge", lived, "purge --force edge-01 edge-97"),
     again("prune", superseded, "prune"),
     again("rebuild", lived, "rebuild"),
     once("clone", lived, "clone edge-01"),

@@ -261,7 +261,7 @@ fn a_state_that_goes_on_here_and_at_its_root_is_one() {
 }
 
 #[test]
-fn a_session_that_was_purged_comes_again_with_its_root() {
+fn a_session_that_was_purged_stays_away_until_it_is_asked_for_again() {
     let test = small();
     let before = test.dump();
     for name in ["1111", "2222", "3333", "4444", "5555", "6666", "my-session"] {
@@ -271,6 +271,11 @@ fn a_session_that_was_purged_comes_again_with_its_root() {
     assert_eq!(test.dump(), "");
 
     import(&test);
+    assert_eq!(test.dump(), "");
+    test.assert_sound();
+
+    let again = ImportOptions::new().format(Format::Kimi).again(true);
+    test.store.import(&test.root, &again).unwrap();
 
     assert_eq!(test.dump(), before);
     test.assert_sound();

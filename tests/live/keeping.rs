@@ -90,17 +90,6 @@ fn a_purge_leaves_no_byte_of_a_session() {
 }
 
 #[test]
-fn a_purged_session_comes_back_with_the_next_import() {
-    let fixture = Fixture::small();
-
-    fixture.store.purge(fixture.store.find("edge-97").unwrap()).unwrap();
-    let report = fixture.store.import(SMALL.as_ref(), &ImportOptions::new()).unwrap();
-
-    assert_eq!((report.new, report.sessions), (1, 1));
-    fixture.check();
-}
-
-#[test]
 fn only_a_session_that_was_never_used_deletes_itself() {
     let fixture = Fixture::new();
     let unused = fixture.create("unused");

@@ -1,6 +1,8 @@
 //! Live sessions: what the library promises of writing, beyond single records.
 
 mod capture;
+#[cfg(feature = "cli")]
+mod careful;
 mod chains;
 #[cfg(feature = "cli")]
 mod commands;
@@ -17,6 +19,7 @@ mod moved;
 mod navigation;
 mod openable;
 mod pi;
+mod purging;
 mod recorder;
 mod replaced;
 mod support;

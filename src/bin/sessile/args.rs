@@ -95,22 +95,21 @@ pub(crate) enum Command {
         root: bool,
     },
     /// Label an entry, or take its label away
-    Label {
-        /// The session: its id, a prefix of it, or its file
-        session: String,
-        /// The entry
-        entry: String,
-        /// The label; none takes it away
-        #[arg(allow_hyphen_values = true)]
-        label: Option<String>,
-    },
+    Label(LabelArgs),
     /// Name a session, or take its name away
     Rename {
         /// The session: its id, a prefix of it, or its file
         session: String,
-        /// The name; none takes it away
-        #[arg(allow_hyphen_values = true)]
+        /// The name; --clear takes it away
+        #[arg(
+            allow_hyphen_values = true,
+            required_unless_present = "clear",
+            conflicts_with = "clear"
+        )]
         name: Option<String>,
+        /// Take the name away
+        #[arg(long)]
+        clear: bool,
     },
     /// Copy a session with all its branches and print the copy's id
     Clone {
@@ -199,11 +198,14 @@ pub(crate) enum KeepCommand {
         #[arg(value_name = "ID", required = true)]
         sessions: Vec<String>,
     },
-    /// Remove sessions for ever, every line of them
+    /// Remove sessions in the trash for ever, every line of them; asks on a terminal
     Purge {
-        /// Sessions: ids, prefixes or files
+        /// Sessions: whole ids or files; on a terminal, prefixes
         #[arg(value_name = "ID", required = true)]
         sessions: Vec<String>,
+        /// Also those that are not in the trash
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -218,6 +220,9 @@ pub(crate) struct ImportArgs {
     /// Read every file, also one whose size and time are as they were
     #[arg(long)]
     pub(crate) reread: bool,
+    /// Take in again what was purged here and is still at the root
+    #[arg(long)]
+    pub(crate) again: bool,
     /// Start even if the disk space seems too small
     #[arg(long)]
     pub(crate) ignore_space: bool,
@@ -327,6 +332,23 @@ pub(crate) struct AppendArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct LabelArgs {
+    /// The session: its id, a prefix of it, or its file
+    pub(crate) session: String,
+    /// The entry: its id, or the beginning of it
+    pub(crate) entry: String,
+    /// The label; --clear takes it away
+    #[arg(allow_hyphen_values = true, required_unless_present = "clear", conflicts_with = "clear")]
+    pub(crate) label: Option<String>,
+    /// Take the label away
+    #[arg(long)]
+    pub(crate) clear: bool,
+    /// Label an entry that is yet to come
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ForkArgs {
     /// The session: its id, a prefix of it, or its file
     #[arg(value_name = "ID", required_unless_present = "file", conflicts_with = "file")]
@@ -362,6 +384,9 @@ pub(crate) struct ListArgs {
     /// Archived sessions, too
     #[arg(long)]
     pub(crate) all: bool,
+    /// Only sessions in the trash
+    #[arg(long, conflicts_with_all = ["archived", "all"])]
+    pub(crate) trash: bool,
     /// Only sessions of this working directory
     #[arg(long, value_name = "P")]
     pub(crate) work_dir: Option<String>,

@@ -22,19 +22,6 @@ pub(crate) fn print_note(text: &str) {
     let _ = io::stderr().lock().write_all(&line);
 }
 
-/// Asks on a terminal whether to go on; elsewhere there is nobody to ask.
-pub(crate) fn confirm(question: &str) -> io::Result<bool> {
-    if !io::stdin().is_terminal() {
-        return Ok(true);
-    }
-    let mut err = io::stderr().lock();
-    write!(err, "{question} [y/N] ")?;
-    err.flush()?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
-}
-
 /// A report for people.
 pub(crate) fn report() -> Output {
     Output::new(true)

@@ -60,6 +60,14 @@ impl Layout for Kimi {
         layout::stems(path, is_folder)
     }
 
+    fn sessions_of_path(&self, path: &[u8], is_folder: bool) -> Vec<String> {
+        let name = |stem: Vec<u8>| {
+            let name = stem.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            layout::session_id(&String::from_utf8_lossy(name))
+        };
+        layout::stems(path, is_folder).into_iter().map(name).collect()
+    }
+
     fn is_shared(&self, path: &[u8]) -> bool {
         path == layout::REGISTRY.as_bytes()
     }

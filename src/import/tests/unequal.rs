@@ -27,6 +27,7 @@ fn written(place: &Place, store: &Store, items: Vec<Item>) -> Result<()> {
         now: Timestamp::now(),
         dry_run: false,
         rereads: false,
+        away: crate::import::purged::Away::nothing(place.subject.format),
         asks_space: false,
         sizes: SIZES,
         fuse: &fuse,

@@ -260,7 +260,7 @@ impl World {
 
     fn import_into(&self, store: &Store) {
         for root in &self.roots[..3] {
-            let options = ImportOptions::new().format(root.format).now(self.now());
+            let options = ImportOptions::new().again(true).format(root.format).now(self.now());
             store.import(&root.at, &options).unwrap();
         }
     }

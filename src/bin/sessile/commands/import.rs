@@ -32,6 +32,7 @@ pub(crate) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
     let mut options = ImportOptions::new()
         .dry_run(args.dry_run)
         .reread(args.reread)
+        .again(args.again)
         .ignore_space(args.ignore_space);
     if let Some(format) = args.format {
         options = options.format(format);
@@ -98,6 +99,7 @@ fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
         ("moved", report.moved),
         ("unchanged", report.unchanged),
         ("no longer there, kept", report.missing),
+        ("purged here, passed by (--again takes them in)", report.purged),
     ] {
         if 0 < number || name == "new" {
             count(number, name)?;
@@ -142,6 +144,7 @@ fn as_json(root: &Path, report: &ImportReport, args: &ImportArgs) -> serde_json:
         "unchanged": report.unchanged,
         "missing": report.missing,
         "lost": lost.collect::<Vec<_>>(),
+        "purged": report.purged,
         "sessions": report.sessions,
         "lines": report.lines,
         "bytes": report.bytes,

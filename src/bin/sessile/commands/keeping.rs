@@ -1,10 +1,13 @@
 //! `sessile archive`, `unarchive`, `delete`, `restore` and `purge`.
 
-use anyhow::Result;
-use sessile::{SessionKey, Store, Timestamp, Traces};
+use std::io::Write;
 
+use anyhow::{Context, Result, bail};
+use sessile::{SessionInfo, SessionKey, Store, Timestamp, Traces};
+
+use super::confirm::{self, Answer};
 use crate::args::KeepCommand;
-use crate::output::note;
+use crate::output::{self, note, one_line};
 
 pub(super) fn run(store: &Store, command: &KeepCommand) -> Result<bool> {
     match command {
@@ -14,7 +17,7 @@ pub(super) fn run(store: &Store, command: &KeepCommand) -> Result<bool> {
         KeepCommand::Unarchive { sessions } => each(store, sessions, Store::unarchive),
         KeepCommand::Delete { sessions } => each(store, sessions, Store::delete),
         KeepCommand::Restore { sessions } => each(store, sessions, Store::restore),
-        KeepCommand::Purge { sessions } => purge(store, sessions),
+        KeepCommand::Purge { sessions, force } => purge(store, sessions, *force),
     }
 }
 
@@ -48,12 +51,52 @@ fn each(
     Ok(true)
 }
 
-fn purge(store: &Store, names: &[String]) -> Result<bool> {
-    let traces = store.purge_all(&find_all(store, names)?)?;
+/// Removes what is in the trash, and says what that was. One name that is
+/// refused leaves all of them.
+fn purge(store: &Store, names: &[String], force: bool) -> Result<bool> {
+    let mut sessions = Vec::new();
+    let mut what = Vec::new();
+    for name in names {
+        let key = store.find(name)?;
+        let info = store.session(key)?.with_context(|| format!("{name:?} is gone"))?;
+        let id = info.session_id.as_deref().unwrap_or("no id");
+        if !is_whole_name(&info, name) && !confirm::is_asked() {
+            bail!("{name:?} is only the beginning of {id:?}; to purge it, give the whole id");
+        }
+        if info.trashed_at.is_none() && !force {
+            bail!("{id:?} is not in the trash; delete it first, or purge it with --force");
+        }
+        sessions.push(key);
+        what.push(described(&info, id));
+    }
+    let question = format!("{}\nPurge for ever?", what.join("\n"));
+    if confirm::confirm(&question)? == Answer::No {
+        note!("sessile: nothing was purged");
+        return Ok(false);
+    }
+    let traces = store.purge_all(&sessions)?;
+    let mut out = output::report();
+    for what in &what {
+        writeln!(out, "purged: {what}")?;
+    }
+    out.flush()?;
     if traces != Traces::Gone {
         note!("sessile: purged, but {traces}");
     }
     Ok(true)
+}
+
+/// Whether a session is named by its id or its file, not by a part of its id.
+fn is_whole_name(info: &SessionInfo, name: &str) -> bool {
+    info.session_id.as_deref() == Some(name) || name.as_bytes().ends_with(&info.file)
+}
+
+fn described(info: &SessionInfo, id: &str) -> String {
+    let title = one_line(info.title.as_deref().unwrap_or("Untitled"));
+    let file = String::from_utf8_lossy(&info.file).into_owned();
+    let count = info.message_count;
+    let messages = if count == 1 { "1 message".to_owned() } else { format!("{count} messages") };
+    format!("{}  {title}  ({messages}, {})", one_line(id), file.escape_debug())
 }
 
 /// All names first: one that is wrong changes nothing.

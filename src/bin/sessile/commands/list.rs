@@ -20,7 +20,8 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
         )
     };
     let slice = (args.offset.max(0).unsigned_abs(), args.limit.max(0).unsigned_abs());
-    let page = page_of(store, filter, args.work_dir.as_deref(), slice)?;
+    let select = if args.trash { Store::trash } else { Store::sessions };
+    let page = page_of(store, select, filter, args.work_dir.as_deref(), slice)?;
     if args.json {
         let mut out = output::content();
         for row in &page.rows {
@@ -39,22 +40,23 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
 /// spellings are one list.
 pub(super) fn page_of(
     store: &Store,
+    select: impl Fn(&Store, &SessionFilter) -> sessile::Result<Page>,
     filter: impl Fn() -> SessionFilter,
     work_dir: Option<&str>,
     (offset, limit): (u64, u64),
 ) -> sessile::Result<Page> {
     let Some(work_dir) = work_dir else {
-        return store.sessions(&filter().offset(offset).limit(limit));
+        return select(store, &filter().offset(offset).limit(limit));
     };
     let dirs = work_dirs::named(store, work_dir)?;
     if let [dir] = &dirs[..] {
-        return store.sessions(&filter().work_dir(dir).offset(offset).limit(limit));
+        return select(store, &filter().work_dir(dir).offset(offset).limit(limit));
     }
     let limit = if limit == 0 { 100 } else { limit };
     let mut all = Page::default();
     for dir in &dirs {
         let reach = offset.saturating_add(limit);
-        let page = store.sessions(&filter().work_dir(dir).limit(reach))?;
+        let page = select(store, &filter().work_dir(dir).limit(reach))?;
         all.rows.extend(page.rows);
         all.damaged.extend(page.damaged);
     }

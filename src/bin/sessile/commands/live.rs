@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use sessile::{Error, NewSession, Session, SessionKey, Store};
 
-use crate::args::{AppendArgs, ForkArgs, NewArgs};
-use crate::output::{self, note};
+use crate::args::{AppendArgs, ForkArgs, LabelArgs, NewArgs};
+use crate::output;
 
 pub(super) fn create(store: &Store, args: &NewArgs) -> Result<bool> {
     let cwd = std::path::absolute(&args.cwd).context("the working directory")?;
@@ -47,28 +47,37 @@ pub(super) fn append(store: &Store, args: &AppendArgs) -> Result<bool> {
 pub(super) fn branch(store: &Store, session: &str, entry: Option<&str>) -> Result<bool> {
     let session = live(store, session)?;
     match entry {
-        Some(entry) => session.branch(entry)?,
+        Some(entry) => session.branch(&store.find_entry(session.key(), entry)?)?,
         None => session.reset_leaf()?,
     }
     Ok(true)
 }
 
-pub(super) fn label(
-    store: &Store,
-    session: &str,
-    entry: &str,
-    label: Option<&str>,
-) -> Result<bool> {
-    let (_, known) = live(store, session)?.append_label_change(entry, label)?;
-    if !known {
-        note!("sessile: the session has no entry {entry:?} yet; the label is kept");
-    }
+pub(super) fn label(store: &Store, args: &LabelArgs) -> Result<bool> {
+    let session = live(store, &args.session)?;
+    require_text("label", args.label.as_deref())?;
+    let entry = match store.find_entry(session.key(), &args.entry) {
+        Err(Error::EntryNotFound { .. }) if args.force => args.entry.clone(),
+        found => found?,
+    };
+    session.append_label_change(&entry, args.label.as_deref())?;
     Ok(true)
 }
 
 pub(super) fn rename(store: &Store, session: &str, name: Option<&str>) -> Result<bool> {
+    require_text("name", name)?;
     live(store, session)?.rename(name)?;
     Ok(true)
+}
+
+/// What is blank would take away what is there; that has to be asked for.
+fn require_text(what: &str, text: Option<&str>) -> Result<()> {
+    match text {
+        Some(text) if text.trim().is_empty() => {
+            anyhow::bail!("the {what} is blank; to take the {what} away, use --clear")
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn duplicate(store: &Store, session: &str) -> Result<bool> {
@@ -83,7 +92,7 @@ pub(super) fn fork(store: &Store, args: &ForkArgs) -> Result<bool> {
     };
     let session = store.live(key)?;
     let fork = match (&args.entry, args.turn) {
-        (Some(entry), _) => session.fork(entry)?.0,
+        (Some(entry), _) => session.fork(&store.find_entry(key, entry)?)?.0,
         (None, Some(turn)) => session.fork_at_turn(turn)?.0,
         (None, None) => session.fork_branch()?,
     };

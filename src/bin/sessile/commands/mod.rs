@@ -55,10 +55,8 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
         Command::Branch { session, entry, root: _ } => {
             live::branch(&open_to_write(&db)?, &session, entry.as_deref())
         }
-        Command::Label { session, entry, label } => {
-            live::label(&open_to_write(&db)?, &session, &entry, label.as_deref())
-        }
-        Command::Rename { session, name } => {
+        Command::Label(args) => live::label(&open_to_write(&db)?, &args),
+        Command::Rename { session, name, clear: _ } => {
             live::rename(&open_to_write(&db)?, &session, name.as_deref())
         }
         Command::Clone { session } => live::duplicate(&open_to_write(&db)?, &session),
@@ -120,6 +118,7 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
         let object = serde_json::json!({
             "files": report.files,
             "bytes": report.bytes,
+            "purged": report.purged,
             "differences": differences,
         });
         writeln!(out, "{object}")?;
@@ -136,6 +135,9 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
         many => format!("{many} differences"),
     };
     writeln!(out, "{} files, {} bytes compared: {verdict}", report.files, report.bytes)?;
+    if 0 < report.purged {
+        writeln!(out, "{} files of purged sessions were not compared", report.purged)?;
+    }
     out.flush()?;
     Ok(same)
 }

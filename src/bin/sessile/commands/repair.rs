@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use sessile::{Incomplete, Store, Traces};
 
+use super::confirm::{Answer, confirm};
 use crate::args::PruneArgs;
 use crate::output::{self, note, one_line};
 
@@ -41,7 +42,7 @@ pub(crate) fn prune(db: &Path, args: &PruneArgs) -> Result<bool> {
     }
     let store = super::open_to_write(db)?;
     let is_empty = say_prunable(&store)?;
-    if !is_empty && !args.yes && !output::confirm("remove these generations for ever?")? {
+    if !is_empty && !args.yes && confirm("Remove these generations for ever?")? == Answer::No {
         note!("nothing was removed");
         return Ok(true);
     }

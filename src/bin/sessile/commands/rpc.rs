@@ -391,7 +391,13 @@ fn list(store: &Store, params: &Params<'_>) -> Result<String, Refusal> {
         filter = filter.archived(sessile::Archived::Included);
     }
     let slice = (offset, limit);
-    let page = super::list::page_of(store, || filter.clone(), work_dir.as_deref(), slice)?;
+    let page = super::list::page_of(
+        store,
+        Store::sessions,
+        || filter.clone(),
+        work_dir.as_deref(),
+        slice,
+    )?;
     // A reply has no place to say that rows may be missing.
     if let Some(message) = page.damaged.into_iter().next() {
         return Err(Refusal { code: STORE_ERROR, message, kind: Some("Damaged") });

@@ -1,0 +1,55 @@
+//! The trash, listed: sessions that wait to be restored or purged.
+
+use rusqlite::{Connection, named_params};
+
+use super::Store;
+use super::listing::{self, Page, SessionFilter};
+use crate::error::Result;
+
+impl Store {
+    /// Lists the sessions in the trash, archived ones among them, in the order
+    /// of [`sessions`](Self::sessions). It is one page, from the filter's offset on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # use sessile::{NewSession, SessionFilter, Timestamp};
+    /// let session = store.create(&NewSession::new("/home/me/project"))?;
+    /// store.delete(session.key(), Timestamp::now())?;
+    ///
+    /// assert_eq!(store.trash(&SessionFilter::new())?.rows[0].key, session.key());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn trash(&self, filter: &SessionFilter) -> Result<Page> {
+        self.read(|conn| select_trash(conn, filter))
+    }
+}
+
+fn select_trash(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
+    let mut stmt = conn.prepare_cached(
+        // The trash is small and seldom looked at: an index of it would cost each import.
+        "SELECT session.session_key, session.format, session.session_id, session.title,
+                workspace.path AS work_dir, session.archived_at, session.modified_at,
+                session.message_count
+         FROM sessions AS session
+         LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+         WHERE session.trashed_at IS NOT NULL
+           AND (:query IS NULL OR instr(session.search_text, :query) > 0)
+           AND (:work_dir IS NULL OR workspace.path = :work_dir)
+         ORDER BY session.modified_at DESC, session.session_id DESC, session.session_key DESC
+         LIMIT :limit OFFSET :offset",
+    )?;
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let rows = stmt.query_map(
+        named_params! {
+            ":query": filter.query,
+            ":work_dir": filter.work_dir,
+            ":limit": number(filter.limit),
+            ":offset": number(filter.offset),
+        },
+        listing::row_from_row,
+    )?;
+    Ok(Page { rows: rows.collect::<Result<_, _>>()?, ..Page::default() })
+}

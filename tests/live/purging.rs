@@ -1,0 +1,171 @@
+//! What was purged stays away from the next import, until it is asked for again.
+
+use std::fs;
+use std::path::PathBuf;
+
+use sessile::{Error, Format, ImportOptions, ImportReport};
+
+use crate::support::{Fixture, at, message};
+
+/// A store, and a root with the files of sessions.
+struct Case {
+    fixture: Fixture,
+    root: PathBuf,
+}
+
+impl Case {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let fixture = Fixture::new();
+        let root = fixture.dir.path().join("root");
+        let case = Self { fixture, root };
+        for (path, content) in files {
+            case.write(path, content);
+        }
+        case.import(false);
+        case
+    }
+
+    fn write(&self, path: &str, content: &str) {
+        let path = self.root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn import(&self, again: bool) -> ImportReport {
+        let options = ImportOptions::new().format(Format::Kward).again(again);
+        self.fixture.store.import(&self.root, &options).unwrap()
+    }
+
+    fn purge(&self, name: &str) {
+        self.fixture.store.purge(self.fixture.store.find(name).unwrap()).unwrap();
+    }
+
+    #[track_caller]
+    fn assert_away(&self, name: &str) {
+        let report = self.import(false);
+        assert!(1 <= report.purged, "{report:?}");
+        let found = self.fixture.store.find(name);
+        assert!(matches!(found, Err(Error::SessionNotFound(_))), "{found:?}");
+        assert_eq!(self.fixture.store.verify(&self.root).unwrap().differences, []);
+        self.fixture.check();
+    }
+}
+
+fn log(id: &str, text: &str) -> String {
+    format!(
+        "{{\"type\":\"session\",\"version\":2,\"id\":\"{id}\",\"cwd\":\"/w\"}}\n\
+         {{\"type\":\"message\",\"id\":\"a\",\"message\":{}}}\n",
+        message("user", text, "a")
+    )
+}
+
+#[test]
+fn a_purged_session_stays_away_while_its_root_has_it() {
+    let case = Case::new(&[
+        ("sessions/--w--/one.jsonl", &log("one", "text")),
+        ("sessions/--w--/two.jsonl", &log("two", "text")),
+    ]);
+    case.purge("one");
+
+    case.assert_away("one");
+    assert_eq!(case.import(false).purged, 1);
+    assert_eq!(case.fixture.store.verify(&case.root).unwrap().purged, 1);
+    assert!(case.fixture.store.find("two").is_ok());
+}
+
+#[test]
+fn it_stays_away_when_its_file_has_grown_or_moved() {
+    let case = Case::new(&[("sessions/--w--/one.jsonl", &log("one", "text"))]);
+    case.purge("one");
+
+    case.write("sessions/--w--/one.jsonl", &(log("one", "text") + "{\"type\":\"leaf\"}\n"));
+    case.assert_away("one");
+    fs::create_dir_all(case.root.join("sessions/--v--")).unwrap();
+    fs::rename(
+        case.root.join("sessions/--w--/one.jsonl"),
+        case.root.join("sessions/--v--/moved.jsonl"),
+    )
+    .unwrap();
+    case.assert_away("one");
+}
+
+#[test]
+fn another_session_in_the_same_file_is_no_purged_one() {
+    let case = Case::new(&[("sessions/--w--/one.jsonl", &log("one", "text"))]);
+    case.purge("one");
+
+    case.write("sessions/--w--/one.jsonl", &log("other", "text"));
+
+    assert_eq!(case.import(false).purged, 0);
+    assert!(case.fixture.store.find("other").is_ok());
+}
+
+#[test]
+fn a_session_without_an_id_is_known_by_its_bytes() {
+    let file = "sessions/--w--/nameless.jsonl";
+    let case = Case::new(&[(file, "{\"type\":\"leaf\"}\n")]);
+    case.purge(file);
+    case.assert_away(file);
+
+    case.write(file, "{\"type\":\"lead\"}\n");
+    assert_eq!(case.import(false).purged, 0);
+    assert!(case.fixture.store.find(file).is_ok());
+}
+
+#[test]
+fn a_header_made_of_the_files_name_tells_too() {
+    let file = "sessions/--w--/2026-01-02T03-04-05.678Z_0a1b2c3d-0000-4000-8000-00000000000c.jsonl";
+    let record = |text: &str| {
+        format!(
+            "{{\"type\":\"message\",\"id\":\"a\",\"message\":{}}}\n",
+            message("user", text, "a")
+        )
+    };
+    let case = Case::new(&[(file, &record("one"))]);
+    case.purge("0a1b");
+
+    case.write(file, &record("longer than one"));
+
+    case.assert_away("0a1b");
+}
+
+#[test]
+fn it_comes_back_when_it_is_asked_for_and_is_not_away_any_more() {
+    let case = Case::new(&[("sessions/--w--/one.jsonl", &log("one", "text"))]);
+    case.purge("one");
+    let options = ImportOptions::new().format(Format::Kward).again(true);
+    let dry = case.fixture.store.import(&case.root, &options.clone().dry_run(true)).unwrap();
+    assert_eq!((dry.new, dry.purged), (1, 0));
+    case.assert_away("one");
+
+    let report = case.import(true);
+
+    assert_eq!((report.new, report.sessions, report.purged), (1, 1, 0));
+    assert!(case.fixture.store.find("one").is_ok());
+    assert_eq!(case.import(false).purged, 0);
+    case.fixture.check();
+}
+
+#[test]
+fn what_was_purged_of_a_part_stays_away_from_the_whole_and_is_forgotten_with_the_root() {
+    let case = Case::new(&[("sessions/--w--/one.jsonl", &log("one", "text"))]);
+    let store = &case.fixture.store;
+    store.forget_root(&case.root).unwrap();
+    let part = case.root.join("sessions/--w--");
+    store.import(&part, &ImportOptions::new().format(Format::Kward)).unwrap();
+    case.purge("one");
+
+    case.assert_away("one");
+    store.forget_root(&case.root).unwrap();
+    assert_eq!(case.import(false).purged, 0);
+    assert!(store.find("one").is_ok());
+}
+
+#[test]
+fn what_went_on_here_is_purged_and_stays_away_like_the_rest() {
+    let case = Case::new(&[("sessions/--w--/one.jsonl", &log("one", "text"))]);
+    case.fixture.session("one").at(at(1)).rename(Some("named")).unwrap();
+    case.purge("one");
+
+    case.assert_away("one");
+}
