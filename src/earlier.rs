@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use crate::check::shadows::make_shadows;
 use crate::error::{Error, Result};
 use crate::format::projection;
+use crate::format::rules::Sessions;
 use crate::model::{SessionKey, Timestamp};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::{Store, generations, schema, sessions};
@@ -110,7 +111,9 @@ fn fold_earlier(conn: &Connection, session: SessionKey, generation: i64) -> Resu
         files::restore_file(conn, file)?;
     }
     let file_id = then.iter().find(|file| file.path == path && file.kind == FileKind::Log);
-    let file_id = file_id.filter(|_| !source.format.has_folders()).map(|file| file.file_id);
+    let file_id = file_id
+        .filter(|_| source.format.rules().sessions == Sessions::File)
+        .map(|file| file.file_id);
     conn.prepare(
         "INSERT INTO temp.sessions (session_key, source_id, path, file_id, format, header,
                                     modified_at, first_message, message_count, search_text,

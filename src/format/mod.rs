@@ -117,11 +117,6 @@ impl Format {
         Self::ALL.iter().copied().find(|format| format.name() == name)
     }
 
-    /// Whether a session is a folder of files, which are folded together.
-    pub(crate) fn has_folders(self) -> bool {
-        self.rules().sessions == rules::Sessions::Folder
-    }
-
     pub(crate) fn rules(self) -> &'static Rules {
         &self.program().rules
     }

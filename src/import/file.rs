@@ -13,6 +13,7 @@ use super::plan::{self, Heads, Known, Once, Way};
 use super::read::{End, Item, Reader};
 use super::walk::{FileStat, Walk};
 use crate::error::{Error, Result};
+use crate::format::rules::Sessions;
 use crate::store::file_time::FileTime;
 use crate::store::files::{FileKind, FileRow};
 use crate::store::log::MAX_LINE;
@@ -141,7 +142,7 @@ impl<'a> FileReader<'a> {
                 chunk: reader.job.sizes.chunk,
                 // What the writer folds as it writes; a large file is folded from the log.
                 parses: self.kind == FileKind::Log
-                    && !format.has_folders()
+                    && format.rules().sessions == Sessions::File
                     && matches!(way, Way::Once(_)),
                 scanned: 0,
             },

@@ -14,6 +14,7 @@ use rusqlite::Connection;
 
 use super::root::{self, Root};
 use crate::error::{Error, Result};
+use crate::format::rules::Sessions;
 use crate::model::Format;
 use crate::store::files::{self, Source};
 use crate::store::roots;
@@ -84,7 +85,7 @@ pub(super) fn inside(conn: &Connection, root: &Root) -> Result<Vec<(Source, Path
 /// What a source covers below its root; the empty path is all of it.
 fn covered_of(conn: &Connection, source: &Source) -> Result<Vec<PathBuf>> {
     let tops: Vec<PathBuf> = source.format.layout().covered().iter().map(PathBuf::from).collect();
-    if source.format.has_folders() {
+    if source.format.rules().sessions == Sessions::Folder {
         return Ok(tops);
     }
     if !files::has_any(conn, source.source_id)? {

@@ -19,6 +19,7 @@ use super::union::{self, Before};
 use crate::error::{Error, Result};
 use crate::fold;
 use crate::format::projection::Touched;
+use crate::format::rules::Sessions;
 use crate::model::Format;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::packing::Packer;
@@ -218,7 +219,7 @@ impl Moves<'_> {
 
     /// What is called like a file that is gone, with more behind, may have been of its session.
     fn touch_namesakes(&mut self, path: &[u8]) -> Result<()> {
-        if !self.format.has_folders() {
+        if self.format.rules().sessions == Sessions::File {
             return Ok(());
         }
         let stem = path.iter().rposition(|byte| *byte == b'.').map_or(path, |dot| &path[..dot]);
@@ -259,7 +260,7 @@ impl Moves<'_> {
             }
             sessions::update_path(tx, session, to)?;
             if let Some((file, _)) = sessions::file_of(tx, session)?
-                && !self.format.has_folders()
+                && self.format.rules().sessions == Sessions::File
             {
                 fold::refold(tx, &file, self.format, session)?;
             }

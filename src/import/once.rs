@@ -11,6 +11,7 @@ use super::union::{self, Before};
 use super::write::Writer;
 use crate::error::Result;
 use crate::fold::{self, Fold, Shape};
+use crate::format::rules::Sessions;
 use crate::model::{Format, SessionKey};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::{generations, heads, problems, projections, sessions};
@@ -85,7 +86,7 @@ impl Writer<'_> {
         let file = FileRow { mtime: start.mtime, ..base.clone() };
         let mut session = sessions::session_of_file(tx, base.file_id)?;
         if session.is_none()
-            && !format.has_folders()
+            && format.rules().sessions == Sessions::File
             && !sessions::went_on_here(tx, base.source_id, &base.path)?
         {
             session = Some(sessions::insert_session(tx, base, format)?);
@@ -187,7 +188,7 @@ pub(super) fn session_for(
     earlier: Option<(&FileRow, SessionKey)>,
     format: Format,
 ) -> Result<Option<SessionKey>> {
-    if format.has_folders() {
+    if format.rules().sessions == Sessions::Folder {
         return Ok(None);
     }
     match (file.kind, earlier) {

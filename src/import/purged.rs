@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::walk::{Found, FoundKind, Walk};
 use crate::error::Result;
+use crate::format::rules::Sessions;
 use crate::model::{Change, Format};
 use crate::store::purged;
 
@@ -64,7 +65,7 @@ impl Away {
         let by_path = layout.sessions_of_path(&found.path, found.kind == FoundKind::Folder);
         let holds = by_path.iter().any(|id| self.ids.contains(id))
             || is_file
-                && !self.format.has_folders()
+                && self.format.rules().sessions == Sessions::File
                 && layout.is_log(&found.path)
                 && (self.holds_id(walk, found) || self.holds_digest(walk, found));
         if holds && is_file {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::walk::{FoundKind, Walk};
 use crate::error::{Error, Result};
+use crate::format::rules::Sessions;
 use crate::model::Format;
 
 /// Session files looked into before the format counts as unknown, of at most its square.
@@ -50,7 +51,7 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
             if format.is_some() || holds(&path, &covered, candidate) {
                 return Ok(Root { path, format: candidate, covered });
             }
-        } else if !candidate.has_folders()
+        } else if candidate.rules().sessions == Sessions::File
             && (is_sessions_folder(&path) || format.is_some() && holds_work_dirs(&path))
             && (format.is_some() || holds(&path, &[PathBuf::new()], candidate))
         {

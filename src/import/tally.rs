@@ -5,6 +5,7 @@ use super::plan::Counted;
 use super::read::{End, Item};
 use super::{Inbox, Job, Outcome, Progress, Sizes};
 use crate::format::projection::Touched;
+use crate::format::rules::Sessions;
 use crate::store::files::{FileKind, FileRow};
 
 /// What an import did so far.
@@ -101,7 +102,7 @@ pub(super) fn count(
         tally.show(progress);
     }
     let mut outcome = tally.outcome;
-    if format.has_folders() {
+    if format.rules().sessions == Sessions::Folder {
         outcome.report.sessions = touched.units.len() as u64;
     }
     outcome.report.problems = kinds.into_iter().collect();

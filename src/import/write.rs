@@ -16,6 +16,7 @@ use super::{Inbox, Job, Outcome, Progress, renamed};
 use crate::error::Result;
 use crate::fold;
 use crate::format::projection::Touched;
+use crate::format::rules::Sessions;
 use crate::model::{ProblemKind, SessionKey};
 use crate::store::files::{self, FileRow, FileState};
 use crate::store::packing::Packer;
@@ -229,7 +230,7 @@ impl Writer<'_> {
     /// Brings up to date what depends on more than one file, so that each transaction leaves a sound store.
     pub(super) fn settle(&mut self, tx: &Connection) -> Result<()> {
         let source_id = self.source_id();
-        if self.job.root.format.has_folders() {
+        if self.job.root.format.rules().sessions == Sessions::Folder {
             self.folded.extend(self.touched.settle(tx, source_id)?);
             self.tally.outcome.report.sessions = self.folded.len() as u64;
         } else {
@@ -282,7 +283,7 @@ impl Writer<'_> {
     fn settle_losses(&self, tx: &Connection, path: &[u8]) -> Result<()> {
         let source_id = self.source_id();
         match sessions::session_at(tx, source_id, path)? {
-            Some(session) if !self.job.root.format.has_folders() => {
+            Some(session) if self.job.root.format.rules().sessions == Sessions::File => {
                 fold::settle_losses(tx, source_id, session, path)
             }
             _ => Ok(()),
@@ -334,7 +335,7 @@ impl Writer<'_> {
             self.settle_losses(&tx, &file.path)?;
             self.lost.extend(losses::vanished(&file).map(|lost| (file.file_id, lost)));
         }
-        if self.job.root.format.has_folders() {
+        if self.job.root.format.rules().sessions == Sessions::Folder {
             self.settle(&tx)?;
         }
         if gone || changed {

@@ -9,6 +9,7 @@ use super::naming::{Files, made_root};
 use super::rows::SessionRow;
 use super::survey::Survey;
 use crate::error::Result;
+use crate::format::rules::Sessions;
 use crate::model::ProblemKind;
 use crate::store::files::{self, FileKind, Source};
 use crate::store::log;
@@ -85,7 +86,7 @@ fn placed(row: &SessionRow, files: &Files, sources: &BTreeMap<i64, Source>) -> O
         row.path.clone_from(&file.path);
     }
     row.format = sources.get(&row.source_id)?.format;
-    (row.file_id.is_none() == row.format.has_folders()).then_some(row)
+    (row.file_id.is_none() == (row.format.rules().sessions == Sessions::Folder)).then_some(row)
 }
 
 /// Lets no new session have the key of one that is gone.
