@@ -264,6 +264,32 @@ fn rounds() -> RangeInclusive<u64> {
     1..=rounds.unwrap_or(25)
 }
 
+/// Every line whose pages are as they were has been found.
+fn check_intact_lines(
+    bytes: &[u8],
+    damaged: &[u8],
+    places: &BTreeMap<i64, Vec<usize>>,
+    found: &Contents,
+    what: &str,
+) {
+    let anywhere: HashSet<&[u8]> = damaged.chunks_exact(PAGE).collect();
+    let page_of =
+        |bytes: &[u8], page: usize| bytes.get((page - 1) * PAGE..page * PAGE).map(<[u8]>::to_vec);
+    for (key, pages) in places {
+        // A leaf may have moved; its chain has to be where it says.
+        let leaf = page_of(bytes, pages[0]).unwrap();
+        let is_intact = anywhere.contains(&leaf[..])
+            && pages[1..].iter().all(|page| page_of(damaged, *page) == page_of(bytes, *page));
+        assert!(
+            !is_intact || found.lines.contains_key(key),
+            "{what}: line {} of file {}, on page {}",
+            key & 0xFFFF_FFFF,
+            key >> 32,
+            pages[0]
+        );
+    }
+}
+
 #[test]
 fn what_stands_on_intact_pages_is_recovered_in_its_place_and_no_more_is_called_whole() {
     let test = full();
@@ -303,23 +329,7 @@ fn what_stands_on_intact_pages_is_recovered_in_its_place_and_no_more_is_called_w
 
         assert!(fs::read(&path).unwrap() == damaged, "{what}");
         let found = check_recovered(&target, &original, &report, &what);
-        let anywhere: HashSet<&[u8]> = damaged.chunks_exact(PAGE).collect();
-        let page_of = |bytes: &[u8], page: usize| {
-            bytes.get((page - 1) * PAGE..page * PAGE).map(<[u8]>::to_vec)
-        };
-        for (key, pages) in places {
-            // A leaf may have moved; its chain has to be where it says.
-            let leaf = page_of(bytes, pages[0]).unwrap();
-            let is_intact = anywhere.contains(&leaf[..])
-                && pages[1..].iter().all(|page| page_of(&damaged, *page) == page_of(bytes, *page));
-            assert!(
-                !is_intact || found.lines.contains_key(key),
-                "{what}: line {} of file {}, on page {}",
-                key & 0xFFFF_FFFF,
-                key >> 32,
-                pages[0]
-            );
-        }
+        check_intact_lines(bytes, &damaged, places, &found, &what);
         let is_flipped = what.ends_with("flips") || what.ends_with("noise");
         if report.is_whole() && !is_flipped {
             assert!(dump(&Store::open(&target).unwrap()) == before, "{what}");

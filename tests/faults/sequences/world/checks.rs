@@ -63,30 +63,7 @@ impl World {
     fn follow(&mut self, change: Change, found: &Exported) -> Outcome {
         match change {
             Change::Nothing => {}
-            Change::Lines(root, path, most) => {
-                let place = (root, path.clone());
-                let before = self.current().remove(&place).unwrap_or_default();
-                let after = found.get(&place).cloned().unwrap_or_default();
-                if before == after {
-                    return Ok(());
-                }
-                let is_torn = !before.is_empty() && !before.ends_with(b"\n");
-                let kept = [&before[..], if is_torn { b"\n" } else { b"" }].concat();
-                let added = after.strip_prefix(&kept[..]);
-                let lines = added.map(|added| added.split_inclusive(|byte| *byte == b'\n').count());
-                if !lines.is_some_and(|lines| (1..=most).contains(&lines))
-                    || !after.ends_with(b"\n")
-                {
-                    return Err(format!(
-                        "{path} was not continued: {} became {}",
-                        before.escape_ascii(),
-                        after.escape_ascii()
-                    ));
-                }
-                let base = before.iter().filter(|byte| **byte == b'\n').count();
-                self.roots[root].bases.entry(path.clone()).or_insert(base);
-                self.roots[root].local.insert(path, after);
-            }
+            Change::Lines(root, path, most) => self.follow_lines(root, path, most, found)?,
             Change::States => {
                 self.follow_moves(found)?;
                 for ((root, path), bytes) in found {
@@ -117,21 +94,54 @@ impl World {
                     self.roots[root].local.insert(path.clone(), bytes.clone());
                 }
             }
-            Change::Purged(paths) => {
-                for (root, path) in paths {
-                    let merged = path
-                        .strip_suffix("state.json")
-                        .map(|folder| format!("{folder}metadata.json"));
-                    for path in [Some(path), merged].into_iter().flatten() {
-                        self.roots[root].imported.remove(&path);
-                        self.roots[root].local.remove(&path);
-                        self.roots[root].bases.remove(&path);
-                        self.touched.remove(&(root, path));
-                    }
-                }
-            }
+            Change::Purged(paths) => self.forget(paths),
         }
         Ok(())
+    }
+
+    /// Lets the model follow up to `most` lines that were added to a file.
+    fn follow_lines(
+        &mut self,
+        root: usize,
+        path: String,
+        most: usize,
+        found: &Exported,
+    ) -> Outcome {
+        let place = (root, path.clone());
+        let before = self.current().remove(&place).unwrap_or_default();
+        let after = found.get(&place).cloned().unwrap_or_default();
+        if before == after {
+            return Ok(());
+        }
+        let is_torn = !before.is_empty() && !before.ends_with(b"\n");
+        let kept = [&before[..], if is_torn { b"\n" } else { b"" }].concat();
+        let added = after.strip_prefix(&kept[..]);
+        let lines = added.map(|added| added.split_inclusive(|byte| *byte == b'\n').count());
+        if !lines.is_some_and(|lines| (1..=most).contains(&lines)) || !after.ends_with(b"\n") {
+            return Err(format!(
+                "{path} was not continued: {} became {}",
+                before.escape_ascii(),
+                after.escape_ascii()
+            ));
+        }
+        let base = before.iter().filter(|byte| **byte == b'\n').count();
+        self.roots[root].bases.entry(path.clone()).or_insert(base);
+        self.roots[root].local.insert(path, after);
+        Ok(())
+    }
+
+    /// Lets the model forget purged files, and what was merged from beside them.
+    fn forget(&mut self, paths: BTreeSet<(usize, String)>) {
+        for (root, path) in paths {
+            let merged =
+                path.strip_suffix("state.json").map(|folder| format!("{folder}metadata.json"));
+            for path in [Some(path), merged].into_iter().flatten() {
+                self.roots[root].imported.remove(&path);
+                self.roots[root].local.remove(&path);
+                self.roots[root].bases.remove(&path);
+                self.touched.remove(&(root, path));
+            }
+        }
     }
 
     /// Lets the model follow files that moved: of each that is gone from an export,
