@@ -36,7 +36,11 @@ pub(crate) fn move_leaf(writing: &Writing<'_>, leaf: Option<&str>) -> Result<()>
     let head = heads::head(tx, session)?;
     match Fold::resume(tx, &file, source.format, session, head)? {
         Some(fold) => fold.finish().map(|_| ()),
-        None => fold::refold(tx, &file, source.format, session),
+        None => {
+            fold::refold(tx, &file, source.format, session)?;
+            // A recovered header has the work dir of its neighbours, which no fold knows.
+            fold::settle_recovered(tx, source.source_id)
+        }
     }
 }
 

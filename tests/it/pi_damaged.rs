@@ -120,6 +120,19 @@ fn the_work_dir_of_a_file_without_a_header_is_that_of_its_neighbours() {
 }
 
 #[test]
+fn a_moved_leaf_leaves_that_work_dir_as_it_is() {
+    let test = TestStore::new();
+    test.write(OWN_NAME, entries());
+    test.write("sessions/--w--/other.jsonl", header().replace(ID, "other"));
+    import(&test);
+
+    test.store.live(test.store.find(ID).unwrap()).unwrap().branch("b").unwrap();
+
+    assert_eq!((&test.row(ID)["leaf"], &test.row(ID)["work_dir"]), (&json!("b"), &json!("/w")));
+    assert_eq!(test.store.check().unwrap(), []);
+}
+
+#[test]
 fn a_first_version_without_a_header_is_a_chain() {
     let record = |text: &str| {
         line(
