@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "f58d6f17c84671037b2a98b54d7d7ae4cc2e9fb25f20949d43b90f2e7c36985e";
+const DIGEST: &str = "1e9345bb3fb10ab45aae56ae247eb0fd39052fc236a463de3b6fed5471c48ad8";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {
