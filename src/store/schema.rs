@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "1e9345bb3fb10ab45aae56ae247eb0fd39052fc236a463de3b6fed5471c48ad8";
+const DIGEST: &str = "7e0be3798bab93753c694e1f9919fa767dbce10ed45ea687fb9dc62a935c6f67";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {
