@@ -79,9 +79,9 @@ CREATE TABLE problems (
 ) STRICT;
 
 CREATE INDEX problems_by_session ON problems (session_key, line);
--- Sessions of which the root lost something: few, and marked in each list.
+-- Sessions of which the root lost or changed something: few, and marked in each list.
 CREATE INDEX problems_of_losses ON problems (session_key)
-WHERE kind IN ('overwritten', 'vanished');
+WHERE kind IN ('overwritten', 'vanished', 'diverged');
 CREATE INDEX problems_by_path ON problems (source_id, path)
 WHERE session_key IS NULL;
 

@@ -1,4 +1,5 @@
-//! What the root of a session no longer has of it, as problems of the session.
+//! What the root of a session no longer has of it, or has otherwise, as problems
+//! of the session.
 
 use rusqlite::Connection;
 
@@ -32,6 +33,15 @@ pub(crate) fn note_losses(
         note(file_id, ProblemKind::Overwritten, &detail)?;
     }
     let file = files::file(conn, source_id, path, FileState::Current)?;
+    let local = files::file(conn, source_id, path, FileState::Local)?;
+    if let (Some(ours), Some(theirs)) = (local.filter(|local| local.lost != 0), &file) {
+        let generation = theirs.generation;
+        let detail = format!(
+            "it was changed in place at its root since it went on here; what is there now is \
+             kept as generation {generation}"
+        );
+        note(ours.file_id, ProblemKind::Diverged, &detail)?;
+    }
     if let Some(file) = file.filter(|file| file.kind == FileKind::Log && file.missing_at.is_some())
     {
         note(file.file_id, ProblemKind::Vanished, "it is no longer at its root, and kept here")?;
@@ -46,7 +56,7 @@ pub(crate) fn settle_losses(
     session: SessionKey,
     path: &[u8],
 ) -> Result<()> {
-    for kind in [ProblemKind::Overwritten, ProblemKind::Vanished] {
+    for kind in [ProblemKind::Overwritten, ProblemKind::Vanished, ProblemKind::Diverged] {
         problems::delete_problems(conn, session, kind)?;
     }
     note_losses(conn, session, source_id, path)

@@ -3,7 +3,8 @@
 //! To an import, a file that moved is missing at one path and new at another.
 //! The same inode with the same beginning shows that they are one, and so does
 //! the same digest of a log. A document is too often like another: it has to
-//! have moved with its session, or to have its inode. Once all of the root was
+//! have moved with its session, or to have its inode. A session that is a folder
+//! keeps its name, which is its id. Once all of the root was
 //! seen, the chain that was there takes the path of the new file, and what was
 //! decided of its session stays.
 //!
@@ -46,6 +47,9 @@ enum Likeness {
     /// The same bytes and name, if their session moved.
     Weak,
 }
+
+/// Inodes and names of folders.
+type Folders = HashSet<(i64, Vec<u8>)>;
 
 /// A missing file, by its place among them, and one that may be it.
 struct Candidate {
@@ -93,8 +97,8 @@ impl Moves<'_> {
         self.format.layout().session_of(path).to_vec()
     }
 
-    /// Files that are there and may be a missing one, and the inodes of folders that are there.
-    fn candidates(&self, missing: &[FileRow]) -> Result<(Vec<Candidate>, HashSet<i64>)> {
+    /// Files that are there and may be a missing one, and the inodes and names of folders that are there.
+    fn candidates(&self, missing: &[FileRow]) -> Result<(Vec<Candidate>, Folders)> {
         let (mut by_digest, mut by_inode) = (HashMap::new(), HashMap::new());
         for (n, old) in missing.iter().enumerate() {
             if let Some(sha256) = &old.sha256 {
@@ -102,13 +106,13 @@ impl Moves<'_> {
             }
             by_inode.entry(old.inode).or_insert_with(Vec::new).push(n);
         }
-        let (mut found, mut folders) = (Vec::new(), HashSet::new());
+        let (mut found, mut folders) = (Vec::new(), Folders::new());
         files::each_file(self.tx, self.source_id, files::imported_after, |new| {
             if new.missing_at.is_some() {
                 return Ok(());
             }
             if new.kind == FileKind::Folder {
-                folders.insert(new.inode);
+                folders.insert((new.inode, name(&new.path).to_vec()));
                 return Ok(());
             }
             let none = Vec::new();
@@ -135,6 +139,12 @@ impl Moves<'_> {
         let layout = self.format.layout();
         let place = |path: &[u8]| path[layout.session_of(path).len()..].to_vec();
         if old.kind != new.kind || !has_content || place(&old.path) != place(&new.path) {
+            return Ok(None);
+        }
+        // Sessions that were hardly begun are alike; what tells them apart is the
+        // name of their folder, where no header does.
+        let is_of = |path| name(layout.session_of(path)).to_vec();
+        if self.format.has_folders() && is_of(&old.path) != is_of(&new.path) {
             return Ok(None);
         }
         let is_same = old.sha256 == new.sha256;
@@ -300,7 +310,7 @@ impl Moves<'_> {
     fn remove_folders<'p>(
         &self,
         missing: &[FileRow],
-        there: &HashSet<i64>,
+        there: &Folders,
         moved: impl Iterator<Item = &'p [u8]>,
     ) -> Result<()> {
         let mut above: HashSet<&[u8]> = HashSet::new();
@@ -310,7 +320,8 @@ impl Moves<'_> {
         }
         // What lies deeper comes first.
         for folder in missing.iter().rev().filter(|file| file.kind == FileKind::Folder) {
-            let is_moved = folder.inode != 0 && there.contains(&folder.inode);
+            let is_moved =
+                folder.inode != 0 && there.contains(&(folder.inode, name(&folder.path).to_vec()));
             let below = [&folder.path[..], b"/"].concat();
             if (is_moved || above.contains(&folder.path[..]))
                 && generations::rows_below(self.tx, self.source_id, &below)?.is_empty()

@@ -10,7 +10,7 @@
 //! yet comes with an end. When the root goes on with it, it comes again, whole.
 //!
 //! Only bytes that were changed in place have no place behind ours. They stay in
-//! the root's chain, ours stays what is shown, and the path has a problem. What
+//! the root's chain, ours stays what is shown, and the session has a problem. What
 //! the root adds later comes behind ours again.
 
 use std::borrow::Cow;
@@ -20,6 +20,7 @@ use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
 use super::chain::torn_line;
+use super::losses;
 use crate::error::Result;
 use crate::fold::{self, Fold, Shape};
 use crate::format::Versions;
@@ -28,7 +29,7 @@ use crate::model::{Format, SessionKey};
 use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::packing::Packer;
-use crate::store::{generations, heads, log, problems, sessions};
+use crate::store::{generations, heads, log, sessions};
 
 /// What the root's file was before.
 #[derive(Clone, Copy)]
@@ -67,8 +68,9 @@ pub(super) fn join(
             Join { tx, format, theirs, ours, session, packer }.logs(before)
         }
         (FileKind::Document, FileKind::Document) => documents(tx, format, theirs, &ours),
-        (FileKind::Folder, FileKind::Folder) => Ok(()),
-        _ => problems::insert_diverged(tx, &ours),
+        // There is nothing in them that could be said here.
+        (_, FileKind::Link | FileKind::Folder) => Ok(()),
+        _ => set_unheld(tx, format, theirs, &ours),
     }
 }
 
@@ -90,7 +92,7 @@ impl Join<'_> {
         }
         let first = match before {
             _ if self.is_beginning(common)? => {
-                problems::delete_diverged(self.tx, &self.ours)?;
+                clear_unheld(self.tx, self.format, &self.ours)?;
                 self.theirs.line_count
             }
             // Nothing was there to go on from.
@@ -99,10 +101,10 @@ impl Join<'_> {
             }
             Before::Shorter { .. } | Before::Other(_) => match self.first_new(common)? {
                 Some(first) => {
-                    problems::delete_diverged(self.tx, &self.ours)?;
+                    clear_unheld(self.tx, self.format, &self.ours)?;
                     first
                 }
-                None => return problems::insert_diverged(self.tx, &self.ours),
+                None => return set_unheld(self.tx, self.format, self.theirs, &self.ours),
             },
         };
         let is_moved = self.rest_upon_theirs(common)?;
@@ -215,7 +217,6 @@ impl Join<'_> {
     /// The root's file holds all of ours, and is what the session goes on from.
     fn end(self) -> Result<()> {
         let (tx, ours) = (self.tx, &self.ours);
-        problems::delete_diverged(tx, ours)?;
         if let Some(session) = self.session {
             sessions::update_session_file(tx, session, self.theirs.file_id)?;
             fold::refold(tx, self.theirs, self.format, session)?;
@@ -253,19 +254,20 @@ fn documents(tx: &Connection, format: Format, theirs: &FileRow, ours: &FileRow) 
     let base = base.filter(|base| base.kind == FileKind::Document);
     let is_long = |file: &FileRow| MAX_DOCUMENT < file.size;
     if is_long(ours) || is_long(theirs) || base.as_ref().is_some_and(is_long) {
-        return problems::insert_diverged(tx, ours);
+        return set_unheld(tx, format, theirs, ours);
     }
     let base = base.map(|base| content(tx, &base)).transpose()?;
     let (our, their) = (content(tx, ours)?, content(tx, theirs)?);
     if our == their {
-        return end_document(tx, ours);
+        log::delete_content(tx, ours.file_id)?;
+        return files::delete_file(tx, ours.file_id);
     }
     let later = ours.mtime < theirs.mtime;
     let versions = Versions { base: base.as_deref(), ours: &our, theirs: &their, later };
     let Some(union) = format.layout().union(&theirs.path, &versions) else {
-        return problems::insert_diverged(tx, ours);
+        return set_unheld(tx, format, theirs, ours);
     };
-    problems::delete_diverged(tx, ours)?;
+    clear_unheld(tx, format, ours)?;
     if union == our {
         return generations::update_base(tx, ours.file_id, theirs.file_id);
     }
@@ -289,11 +291,30 @@ fn documents(tx: &Connection, format: Format, theirs: &FileRow, ours: &FileRow) 
     files::update_file(tx, &file)
 }
 
-/// The root has just what was written here.
-fn end_document(tx: &Connection, ours: &FileRow) -> Result<()> {
-    problems::delete_diverged(tx, ours)?;
-    log::delete_content(tx, ours.file_id)?;
-    files::delete_file(tx, ours.file_id)
+/// Notes how much of the root's file has no place in ours.
+fn set_unheld(tx: &Connection, format: Format, theirs: &FileRow, ours: &FileRow) -> Result<()> {
+    let lost = losses::between(tx, theirs, ours)?;
+    generations::update_lost(tx, ours.file_id, lost.map_or(1, |lost| lost.lines))?;
+    settle_losses(tx, format, ours)
+}
+
+/// Notes that ours holds all of the root's file again.
+fn clear_unheld(tx: &Connection, format: Format, ours: &FileRow) -> Result<()> {
+    if ours.lost == 0 {
+        return Ok(());
+    }
+    generations::update_lost(tx, ours.file_id, 0)?;
+    settle_losses(tx, format, ours)
+}
+
+/// What is lost is said anew; of a session of several files when it is folded.
+fn settle_losses(tx: &Connection, format: Format, ours: &FileRow) -> Result<()> {
+    match sessions::session_of_file(tx, ours.file_id)? {
+        Some(session) if !format.has_folders() => {
+            fold::settle_losses(tx, ours.source_id, session, &ours.path)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Lets a session go on here from an earlier generation of its log, of which

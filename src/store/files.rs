@@ -69,7 +69,8 @@ pub(crate) struct FileRow {
     pub(crate) base_id: Option<i64>,
     /// How many lines of that chain it begins with.
     pub(crate) base_count: u32,
-    /// Of an earlier generation: lines that the next one no longer had.
+    /// Of an earlier generation: lines that the next one no longer had. Of a
+    /// local chain: lines of the root's that it does not hold.
     pub(crate) lost: u32,
 }
 

@@ -122,7 +122,8 @@ pub(crate) fn missing_since(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Notes how many lines of an earlier generation the next one no longer has.
+/// Notes how many lines of an earlier generation the next one no longer has, or
+/// of the root's file what was written here.
 pub(crate) fn update_lost(conn: &Connection, file_id: i64, lost: u32) -> Result<()> {
     conn.prepare_cached("UPDATE files SET lost = ?2 WHERE file_id = ?1")?
         .execute((file_id, lost))?;
@@ -131,8 +132,10 @@ pub(crate) fn update_lost(conn: &Connection, file_id: i64, lost: u32) -> Result<
 
 /// Lets what was written here be an earlier generation, which needs its digest.
 pub(crate) fn supersede_local(conn: &Connection, file_id: i64, sha256: &[u8]) -> Result<()> {
-    conn.prepare_cached("UPDATE files SET state = 'superseded', sha256 = ?2 WHERE file_id = ?1")?
-        .execute((file_id, sha256))?;
+    conn.prepare_cached(
+        "UPDATE files SET state = 'superseded', sha256 = ?2, lost = 0 WHERE file_id = ?1",
+    )?
+    .execute((file_id, sha256))?;
     Ok(())
 }
 
@@ -148,14 +151,17 @@ pub(crate) fn generations(conn: &Connection, source_id: i64, path: &[u8]) -> Res
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Earlier generations that no chain begins with, and their sizes; a page.
+/// Earlier generations that no chain begins with which is shown, and their sizes; a page.
 pub(crate) fn superseded(conn: &Connection, limit: usize) -> Result<Vec<(i64, u64)>> {
     let mut stmt = conn.prepare_cached(
         "SELECT file_id, size
          FROM files
          WHERE state = 'superseded'
-           AND file_id NOT IN (SELECT base_id FROM files WHERE base_id IS NOT NULL)
-         ORDER BY file_id
+           AND file_id NOT IN (SELECT base_id
+                               FROM files
+                               WHERE base_id IS NOT NULL AND state <> 'superseded')
+         -- What begins with another goes first.
+         ORDER BY base_id IS NULL, file_id
          LIMIT ?1",
     )?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);

@@ -128,7 +128,7 @@ pub struct SessionRow {
     pub modified_at: Timestamp,
     /// Messages of the conversation on the active branch.
     pub message_count: u64,
-    /// Whether its root lost something of it, which is kept here; its problems say what.
+    /// Whether its root lost or changed something that is kept here; its problems say what.
     pub has_losses: bool,
 }
 

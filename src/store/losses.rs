@@ -1,4 +1,4 @@
-//! Sessions whose root lost something of them, in lists.
+//! Sessions whose root lost or changed something of them, in lists.
 
 use std::collections::HashSet;
 
@@ -32,4 +32,4 @@ pub(super) const WITH_LOSSES: &str = "
     SELECT problem.session_key
     FROM json_each(?1) AS asked
     CROSS JOIN problems AS problem ON problem.session_key = asked.value
-    WHERE problem.kind IN ('overwritten', 'vanished')";
+    WHERE problem.kind IN ('overwritten', 'vanished', 'diverged')";

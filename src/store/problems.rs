@@ -2,7 +2,6 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::files::FileRow;
 use super::readable;
 use crate::error::Result;
 use crate::model::{Format, Problem, ProblemKind, SessionKey};
@@ -66,33 +65,6 @@ pub(crate) fn insert_orphans(conn: &Connection, session: SessionKey) -> Result<(
            AND run.parent_id IS NOT NULL",
     )?
     .execute([session])?;
-    Ok(())
-}
-
-/// Notes that bytes were changed in place at the root of a file that went on here.
-pub(crate) fn insert_diverged(conn: &Connection, local: &FileRow) -> Result<()> {
-    delete_diverged(conn, local)?;
-    insert_problem(
-        conn,
-        &NewProblem {
-            source_id: local.source_id,
-            file_id: Some(local.file_id),
-            session: None,
-            path: &local.path,
-            line: None,
-            kind: ProblemKind::Diverged,
-            detail: "it was changed in place at its root since it went on here; both are kept",
-        },
-    )
-}
-
-/// Takes back that a file was changed in place at its root.
-pub(crate) fn delete_diverged(conn: &Connection, local: &FileRow) -> Result<()> {
-    conn.prepare_cached(
-        "DELETE FROM problems
-         WHERE source_id = ?1 AND path = ?2 AND session_key IS NULL AND kind = 'diverged'",
-    )?
-    .execute((local.source_id, &local.path))?;
     Ok(())
 }
 
@@ -250,8 +222,7 @@ pub(crate) struct LooseCursor {
     pub(crate) problem_id: i64,
 }
 
-/// Removes what was recorded of a path that belongs to no session, but not that
-/// it was changed in place: that is true until both sides agree.
+/// Removes what was recorded of a path that belongs to no session.
 pub(crate) fn delete_path_problems(
     conn: &Connection,
     source_id: i64,
@@ -259,11 +230,7 @@ pub(crate) fn delete_path_problems(
 ) -> Result<usize> {
     Ok(conn
         .prepare_cached(
-            "DELETE FROM problems
-             WHERE source_id = ?1
-               AND path = ?2
-               AND session_key IS NULL
-               AND kind <> 'diverged'",
+            "DELETE FROM problems WHERE source_id = ?1 AND path = ?2 AND session_key IS NULL",
         )?
         .execute((source_id, path))?)
 }

@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "f58d6f17c84671037b2a98b54d7d7ae4cc2e9fb25f20949d43b90f2e7c36985e";
+const DIGEST: &str = "7e0be3798bab93753c694e1f9919fa767dbce10ed45ea687fb9dc62a935c6f67";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

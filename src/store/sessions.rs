@@ -110,7 +110,7 @@ pub(crate) fn update_session_file(
     conn.prepare_cached(
         "UPDATE problems
          SET file_id = ?2
-         WHERE session_key = ?1 AND kind NOT IN ('overwritten', 'vanished')",
+         WHERE session_key = ?1 AND kind NOT IN ('overwritten', 'vanished', 'diverged')",
     )?
     .execute((session, file_id))?;
     Ok(())

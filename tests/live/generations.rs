@@ -230,3 +230,84 @@ fn an_earlier_generation_is_only_read() {
     assert_eq!(earlier.sessions(&SessionFilter::new()).unwrap().rows.len(), 1);
     pair.check();
 }
+
+#[test]
+fn a_session_of_several_files_is_read_as_of_a_generation() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("sessions.db")).unwrap();
+    let folder = dir.path().join("root/sessions/dd3464ad15e3938bd1128bd2347c29d6/given");
+    fs::create_dir_all(&folder).unwrap();
+    let context =
+        "{\"role\":\"user\",\"content\":\"q\"}\n{\"role\":\"assistant\",\"content\":\"a\"}\n";
+    fs::write(folder.join("context.jsonl"), context).unwrap();
+    fs::write(folder.join("state.json"), "{\"custom_title\":\"before\"}").unwrap();
+    let options = ImportOptions::new().format(Format::Kimi);
+    let root = dir.path().join("root");
+    store.import(&root, &options).unwrap();
+    let session = store.find("given").unwrap();
+
+    fs::write(folder.join("context.jsonl"), "").unwrap();
+    fs::write(folder.join("state.json"), "{\"custom_title\":\"after\", \"afk\":false}").unwrap();
+    let report = store.import(&root, &options).unwrap();
+
+    assert_eq!(report.lost.len(), 1);
+    assert_eq!(store.check().unwrap(), []);
+    let kinds: Vec<ProblemKind> =
+        store.problems(session).unwrap().iter().map(|problem| problem.kind).collect();
+    assert!(kinds.contains(&ProblemKind::Overwritten), "{kinds:?}");
+    assert!(store.sessions(&SessionFilter::new()).unwrap().rows[0].has_losses);
+    let earlier = store.earlier(session, 1).unwrap();
+    assert_eq!(context_texts(&earlier, session), ["q", "a"]);
+    let info = earlier.session(session).unwrap().unwrap();
+    assert_eq!(info.title.as_deref(), Some("before"));
+    let out = tempfile::tempdir().unwrap();
+    earlier.export(out.path(), &ExportOptions::new().session(session)).unwrap();
+    let folder = out.path().join("sessions/dd3464ad15e3938bd1128bd2347c29d6/given");
+    assert_eq!(fs::read_to_string(folder.join("context.jsonl")).unwrap(), context);
+    let mut dumped = Vec::new();
+    earlier.dump_session(session, &mut dumped).unwrap();
+    assert!(String::from_utf8(dumped).unwrap().contains("\"title\":\"before\""));
+}
+
+fn context_texts(store: &Store, session: SessionKey) -> Vec<String> {
+    let messages = store.context(session).unwrap().into_iter();
+    let values = messages.map(|message| serde_json::from_str::<serde_json::Value>(&message.json));
+    values.map(|value| value.unwrap()["content"].as_str().unwrap().to_owned()).collect()
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn commands_read_a_generation_and_name_those_that_there_are() {
+    let pair = Pair::new();
+    fs::write(pair.file(), "").unwrap();
+    pair.import();
+    let out = pair.dir.path().join("out");
+    let run = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sessile"));
+        command.arg("--db").arg(pair.store.path()).args(args);
+        let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+
+    for (args, says) in [
+        (&["log", "--raw", FILE, "--generation", "1"][..], LOG),
+        (&["show", FILE, "--generation", "1"], "## user"),
+        (&["dump", "--session", FILE, "--generation", "1"], "\"branch\":[\"a\",\"b\"]"),
+        (&["export", "--session", FILE, "--generation", "1", out.to_str().unwrap()], "1 files"),
+        (&["list"], "lost or changed at its root"),
+        (&["list", "--json"], "\"has_losses\":true"),
+        (&["prune", "--dry-run"], "generation 1: 3 lines"),
+        (&["prune"], "1 files,"),
+    ] {
+        let (status, text) = run(args);
+        assert_eq!(status, Some(0), "{args:?}: {text}");
+        assert!(text.contains(says), "{args:?}: {text}");
+    }
+    assert_eq!(fs::read_to_string(out.join(FILE)).unwrap(), LOG);
+    let (status, text) = run(&["show", FILE, "--generation", "1"]);
+    assert_eq!(status, Some(1), "{text}");
+    assert!(text.contains("no generation 1; it has 2"), "{text}");
+    let (status, text) = run(&["dump", "--generation", "1"]);
+    assert_eq!(status, Some(2), "{text}");
+}

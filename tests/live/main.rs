@@ -1,5 +1,7 @@
 //! Live sessions: what the library promises of writing, beyond single records.
 
+#[cfg(feature = "cli")]
+mod beside;
 mod capture;
 #[cfg(feature = "cli")]
 mod careful;

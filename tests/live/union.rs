@@ -103,14 +103,8 @@ impl Pair {
     }
 
     fn is_diverged(&self) -> bool {
-        let mut found = false;
-        self.store
-            .each_problem(None, |_, problem| {
-                found |= problem.kind == ProblemKind::Diverged;
-                Ok(())
-            })
-            .unwrap();
-        found
+        let problems = self.store.problems(self.session().key()).unwrap();
+        problems.iter().any(|problem| problem.kind == ProblemKind::Diverged)
     }
 }
 

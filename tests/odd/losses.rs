@@ -4,8 +4,8 @@
 /// root for the first time knows of none.
 pub(crate) fn without_losses(dump: &str) -> String {
     let mut rest = dump.to_owned();
-    for kind in ["\"kind\":\"vanished\"", "\"kind\":\"overwritten\""] {
-        while let Some(at) = rest.find(kind) {
+    for kind in ["vanished", "overwritten", "diverged"].map(|kind| format!("\"kind\":\"{kind}\"")) {
+        while let Some(at) = rest.find(&kind) {
             let start = rest[..at].rfind("{\"line\":").unwrap();
             let end = at + rest[at..].find('}').unwrap() + 1;
             // The comma behind it, or else the one before.

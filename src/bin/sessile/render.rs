@@ -32,7 +32,7 @@ pub(crate) fn session_table(rows: &[SessionRow]) -> Table {
 fn title(row: &SessionRow) -> String {
     let title = one_line(row.title.as_deref().unwrap_or("Untitled"));
     match row.has_losses {
-        true => format!("{title}  (lost lines at its root: see problems)"),
+        true => format!("{title}  (lost or changed at its root: see problems)"),
         false => title.to_string(),
     }
 }
