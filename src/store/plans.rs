@@ -36,6 +36,7 @@ fn check_plan(sql: &str, index: &str) {
                 "SCAN ended", // the runs of one session
                 "SCAN stretch",
                 "SCAN source",
+                "SCAN asked", // a list that the caller gives
                 "SCAN CONSTANT ROW",
                 "SCAN (subquery-",
             ]
