@@ -18,6 +18,22 @@ impl Store {
         self.read(|conn| find(conn, name))
     }
 
+    /// Returns a name by which [`find`](Self::find) finds this session and no
+    /// other: its id, else its file as `root:path`; `None` when there is no such session.
+    pub fn name_of(&self, session: SessionKey) -> Result<Option<String>> {
+        self.read(|conn| {
+            let Some(info) = sessions::info(conn, session)? else { return Ok(None) };
+            if let Some(id) = info.session_id
+                && sessions::sessions_by_id(conn, &id)?.len() == 1
+            {
+                return Ok(Some(id));
+            }
+            let (root, file) =
+                (String::from_utf8_lossy(&info.root), String::from_utf8_lossy(&info.file));
+            Ok(Some(format!("{root}:{file}")))
+        })
+    }
+
     /// Finds an entry by its id, or by an unambiguous beginning of it; an exact
     /// id wins. Returns the whole id.
     ///

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::import::root::real_path;
 use crate::model::{Format, Timestamp};
 use crate::store::files::{self, Source};
-use crate::store::{Store, roots};
+use crate::store::{Store, Traces, roots};
 
 /// A root that sessions were imported from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,20 +67,22 @@ impl Store {
 
     /// Removes a root from the store, with every session of it, whatever was
     /// written or decided here of them included. Nothing at the root is touched.
-    /// Returns what went.
+    /// Returns what went, and whether it is gone from the database's files, too:
+    /// as [`purge`](Self::purge) does, this writes the database anew.
     ///
     /// # Errors
     ///
     /// [`SourceNotFound`](Error::SourceNotFound).
-    pub fn forget_root(&self, root: &Path) -> Result<RootInfo> {
+    pub fn forget_root(&self, root: &Path) -> Result<(RootInfo, Traces)> {
         let path = roots::kept_path(root);
-        self.write(|tx| {
+        let info = self.write(|tx| {
             let source =
                 files::source(tx, &path)?.ok_or_else(|| Error::SourceNotFound(path.clone()))?;
             let info = root_info(tx, &source)?;
             roots::delete(tx, &source)?;
             Ok(info)
-        })
+        })?;
+        Ok((info, self.remove_traces()))
     }
 
     /// Lets a root, or every root below a folder, be the one at another path:

@@ -104,7 +104,8 @@ impl ImportOptions {
         self
     }
 
-    /// Reads everything and reports, but writes nothing. Default: `false`.
+    /// Reads everything and reports, but writes nothing. Of a root around known
+    /// ones, all counts as new. Default: `false`.
     pub fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
         self

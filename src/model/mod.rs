@@ -243,6 +243,9 @@ pub struct Message {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {
+    /// The id of the session that it is of; `None` where that has none, or where
+    /// it belongs to no session.
+    pub session_id: Option<String>,
     /// Below the root, separated by `/`.
     pub file: Vec<u8>,
     /// From 1; `None` when the file as a whole is meant.

@@ -85,10 +85,11 @@ pub(crate) fn each_session_problem(
     mut each: impl FnMut(Problem) -> Result<()>,
 ) -> Result<()> {
     let mut stmt = conn.prepare_cached(
-        "SELECT path, line, kind, detail
-         FROM problems
-         WHERE session_key = ?1
-         ORDER BY line, kind, detail",
+        "SELECT session.session_id, problem.path, problem.line, problem.kind, problem.detail
+         FROM problems AS problem
+         JOIN sessions AS session ON session.session_key = problem.session_key
+         WHERE problem.session_key = ?1
+         ORDER BY problem.line, problem.kind, problem.detail",
     )?;
     let mut rows = stmt.query([session])?;
     while let Some(row) = rows.next()? {
@@ -104,9 +105,11 @@ pub(crate) fn each_problem(
     mut each: impl FnMut(&[u8], &Problem) -> Result<()>,
 ) -> Result<()> {
     let mut stmt = conn.prepare_cached(
-        "SELECT source.root, problem.path, problem.line, problem.kind, problem.detail
+        "SELECT source.root, session.session_id, problem.path, problem.line, problem.kind,
+                problem.detail
          FROM problems AS problem
          JOIN sources AS source ON source.source_id = problem.source_id
+         LEFT JOIN sessions AS session ON session.session_key = problem.session_key
          WHERE ?1 IS NULL OR problem.session_key = ?1
          ORDER BY source.root, problem.path, problem.line, problem.kind, problem.detail",
     )?;
@@ -147,10 +150,11 @@ fn problem_of_session(
     problem_id: i64,
 ) -> Result<(Option<SessionKey>, Vec<u8>, Problem)> {
     let mut stmt = conn.prepare_cached(
-        "SELECT problem.session_key, source.root, problem.path, problem.line, problem.kind,
-                problem.detail
+        "SELECT problem.session_key, source.root, session.session_id, problem.path, problem.line,
+                problem.kind, problem.detail
          FROM problems AS problem
          JOIN sources AS source ON source.source_id = problem.source_id
+         LEFT JOIN sessions AS session ON session.session_key = problem.session_key
          WHERE problem.problem_id = ?1",
     )?;
     Ok(stmt.query_row([problem_id], |row| {
@@ -164,7 +168,8 @@ pub(crate) fn loose_problem(
     problem_id: i64,
 ) -> Result<Option<(LooseCursor, Format, Problem)>> {
     let mut stmt = conn.prepare_cached(
-        "SELECT source.root, source.format, problem.problem_id, problem.path, problem.line,
+        "SELECT source.root, source.format, problem.problem_id, NULL AS session_id, problem.path,
+                problem.line,
                 problem.kind, problem.detail
          FROM problems AS problem
          JOIN sources AS source ON source.source_id = problem.source_id
@@ -182,7 +187,8 @@ pub(crate) fn loose_problems(
     limit: u32,
 ) -> Result<Vec<(LooseCursor, Format, Problem)>> {
     let mut stmt = conn.prepare_cached(
-        "SELECT source.root, source.format, problem.problem_id, problem.path, problem.line,
+        "SELECT source.root, source.format, problem.problem_id, NULL AS session_id, problem.path,
+                problem.line,
                 problem.kind, problem.detail
          FROM sources AS source
          CROSS JOIN problems AS problem
@@ -289,6 +295,7 @@ pub(crate) fn count_by_kind(conn: &Connection, source_id: i64) -> Result<Vec<(Pr
 
 fn problem_from_row(row: &Row<'_>) -> rusqlite::Result<Problem> {
     Ok(Problem {
+        session_id: row.get("session_id")?,
         file: row.get("path")?,
         line: row.get("line")?,
         kind: row.get("kind")?,

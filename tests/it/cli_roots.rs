@@ -135,6 +135,7 @@ fn a_work_dir_is_found_however_it_is_spelt() {
     test.write("sessions/--a--/b.jsonl", in_dir("slash", &format!("{}/", real.display())));
     test.write("sessions/--a--/c.jsonl", in_dir("link", link.to_str().unwrap()));
     test.write("sessions/--a--/d.jsonl", in_dir("gone", "/gone/away/"));
+    test.write("sessions/--a--/e.jsonl", in_dir("below", &format!("{}/gone", real.display())));
     test.import();
     let ids = |dir: &str| {
         let output = command(&test, &["list", "--json", "--work-dir", dir])
@@ -156,6 +157,7 @@ fn a_work_dir_is_found_however_it_is_spelt() {
     }
     assert_eq!(ids("/gone/away"), ["gone"]);
     assert_eq!(ids("/gone//away/."), ["gone"]);
+    assert_eq!(ids("./gone/"), ["below"]);
     assert_eq!(ids("/never"), [] as [&str; 0]);
 }
 

@@ -198,7 +198,8 @@ fn a_root_that_is_forgotten_is_gone_with_all_of_it_and_no_other() {
     test.store.live(one).unwrap().rename(Some("named")).unwrap();
     test.store.archive(one, Timestamp(1)).unwrap();
 
-    let gone = test.store.forget_root(&test.root).unwrap();
+    let (gone, traces) = test.store.forget_root(&test.root).unwrap();
+    assert_eq!(traces, sessile::Traces::Gone);
 
     assert_eq!((gone.sessions, gone.files, gone.changed), (2, 2, 1));
     assert_eq!(count(&test), 1);
@@ -218,7 +219,7 @@ fn a_root_that_is_gone_from_the_disk_can_be_forgotten() {
     import(&test, &test.root);
     fs::remove_dir_all(&test.root).unwrap();
 
-    assert_eq!(test.store.forget_root(&test.root.join(".")).unwrap().sessions, 2);
+    assert_eq!(test.store.forget_root(&test.root.join(".")).unwrap().0.sessions, 2);
     assert_eq!(test.store.imported_roots().unwrap(), []);
 }
 

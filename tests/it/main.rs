@@ -1,5 +1,7 @@
 //! Tests from outside: each module is a subject, each test a promise.
 
+#[cfg(feature = "cli")]
+mod apart;
 mod branches;
 mod check;
 #[cfg(feature = "cli")]

@@ -259,3 +259,16 @@ fn a_file_that_grows_behind_a_shared_line_is_as_if_read_at_once() {
     assert_eq!(texts(&test, test.store.find(ID).unwrap()), ["question", "answer", "next"]);
     test.assert_sound();
 }
+
+#[test]
+fn a_root_of_such_files_is_told_by_them() {
+    let root = TestStore::new();
+    root.write("sessions/--w--/notes.jsonl", ["\u{feff}", &header(), &entries()].concat());
+    root.store.import(&root.root, &ImportOptions::new()).unwrap();
+    assert_eq!(root.store.imported_roots().unwrap()[0].format, Format::Pi);
+
+    let root = TestStore::new();
+    root.write(OWN_NAME, entries());
+    root.store.import(&root.root, &ImportOptions::new()).unwrap();
+    assert_eq!(root.store.imported_roots().unwrap()[0].format, Format::Pi);
+}

@@ -6,19 +6,20 @@ use sessile::SessionRow;
 
 use crate::output::one_line;
 
-pub(crate) fn session_table(rows: &[SessionRow]) -> Table {
+/// Beside each row, a name where its id does not tell it from others.
+pub(crate) fn session_table(rows: &[SessionRow], names: &[Option<String>]) -> Table {
     let mut table = Table::new();
     table
         .load_style(NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(["modified", "messages", "work dir", "session", "title"]);
-    for row in rows {
+    for (row, name) in rows.iter().zip(names) {
         let modified = row.modified_at.to_string();
         table.add_row([
             modified.get(..16).unwrap_or(&modified).replace('T', " "),
             row.message_count.to_string(),
             one_line(row.work_dir.as_deref().unwrap_or("?")),
-            one_line(row.session_id.as_deref().unwrap_or("no id")),
+            session(row, name.as_deref()),
             title(row),
         ]);
     }
@@ -26,6 +27,14 @@ pub(crate) fn session_table(rows: &[SessionRow]) -> Table {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+fn session(row: &SessionRow, name: Option<&str>) -> String {
+    let id = one_line(row.session_id.as_deref().unwrap_or("no id"));
+    match name {
+        Some(name) => format!("{id} ({})", one_line(name)),
+        None => id,
+    }
 }
 
 /// The title; marked where the root lost something of the session.

@@ -1,6 +1,7 @@
 //! Where pi's files lie, and what their names say.
 
 use super::Pi;
+use super::shared::BYTE_ORDER_MARK;
 use super::text::string;
 use super::write::stamp;
 use crate::format::json;
@@ -17,6 +18,7 @@ impl Layout for Pi {
         if is_own_name(path) {
             return true;
         }
+        let first_line = first_line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(first_line);
         let Ok((record, _)) = json::scan(first_line) else { return false };
         let is_session = string(record.get("type")).as_deref() == Some("session");
         is_session

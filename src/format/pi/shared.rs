@@ -11,7 +11,7 @@ use super::text::string;
 use crate::format::json::{self, Kind, Raw};
 use crate::model::{ProblemKind, Record, Span};
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Places at which a record is sought behind one that was cut off. A cut record
 /// rarely holds as many objects, and each look may read the rest of the line.

@@ -25,12 +25,14 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
     if args.json {
         let mut out = output::content();
         for row in &page.rows {
-            writeln!(out, "{}", row_json(row))?;
+            writeln!(out, "{}", row_json(row, shared_name(store, row)?.as_deref()))?;
         }
         out.flush()?;
     } else {
         let mut out = output::report();
-        writeln!(out, "{}", render::session_table(&page.rows))?;
+        let names: Vec<Option<String>> =
+            page.rows.iter().map(|row| shared_name(store, row)).collect::<Result<_, _>>()?;
+        writeln!(out, "{}", render::session_table(&page.rows, &names))?;
         out.flush()?;
     }
     Ok(super::is_undamaged(&page.damaged))
@@ -70,8 +72,13 @@ pub(super) fn page_of(
     Ok(all)
 }
 
-/// A row as JSON: text, since a title may hold half a surrogate pair, which no value can.
-pub(super) fn row_json(row: &SessionRow) -> String {
+/// How a session is named that its id does not tell from others.
+pub(super) fn shared_name(store: &Store, row: &SessionRow) -> sessile::Result<Option<String>> {
+    Ok(store.name_of(row.key)?.filter(|name| row.session_id.as_ref() != Some(name)))
+}
+
+/// A row as JSON, with the name of a session that its id does not tell from others: text, since a title may hold half a surrogate pair, which no value can.
+pub(super) fn row_json(row: &SessionRow, name: Option<&str>) -> String {
     let mut rest = serde_json::json!({
         "work_dir": row.work_dir,
         "archived": row.archived_at.is_some(),
@@ -79,6 +86,9 @@ pub(super) fn row_json(row: &SessionRow) -> String {
         "format": row.format.name(),
         "message_count": row.message_count,
     });
+    if let Some(name) = name {
+        rest["name"] = name.into();
+    }
     if row.has_losses {
         rest["has_losses"] = true.into();
     }

@@ -17,6 +17,7 @@ pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bo
             let object = serde_json::json!({
                 "root": root,
                 "file": file,
+                "session_id": problem.session_id,
                 "line": problem.line,
                 "kind": problem.kind.name(),
                 "detail": problem.detail,
@@ -25,7 +26,9 @@ pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bo
         } else {
             let line = problem.line.map(|line| format!(":{line}")).unwrap_or_default();
             let place = format!("{} {}{line}", root.escape_debug(), file.escape_debug());
-            writeln!(out, "{place} {} {}", problem.kind.name(), one_line(&problem.detail))
+            let of = problem.session_id.as_deref().map(|id| format!(" ({})", one_line(id)));
+            let of = of.unwrap_or_default();
+            writeln!(out, "{place}{of} {} {}", problem.kind.name(), one_line(&problem.detail))
         };
         written.map_err(|source| Error::Io {
             action: "write to",

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use sessile::{Error, RootInfo, Store, Timestamp};
+use sessile::{Error, RootInfo, Store, Timestamp, Traces};
 
 use super::confirm::{Answer, confirm};
 use super::{open_to_read, open_to_write, work_dirs};
@@ -64,10 +64,13 @@ fn forget(store: &Store, root: &Path, yes: bool) -> Result<bool> {
         note!("sessile: nothing was forgotten");
         return Ok(false);
     }
-    store.forget_root(root)?;
+    let (_, traces) = store.forget_root(root)?;
     let mut out = output::report();
     writeln!(out, "forgotten: {}", what.escape_debug())?;
     out.flush()?;
+    if traces != Traces::Gone {
+        note!("sessile: forgotten, but {traces}");
+    }
     Ok(true)
 }
 

@@ -402,7 +402,14 @@ fn list(store: &Store, params: &Params<'_>) -> Result<String, Refusal> {
     if let Some(message) = page.damaged.into_iter().next() {
         return Err(Refusal { code: STORE_ERROR, message, kind: Some("Damaged") });
     }
-    let rows: Vec<String> = page.rows.iter().map(super::list::row_json).collect();
+    let rows: Vec<String> = page
+        .rows
+        .iter()
+        .map(|row| {
+            let name = super::list::shared_name(store, row)?;
+            Ok(super::list::row_json(row, name.as_deref()))
+        })
+        .collect::<Result<_, Refusal>>()?;
     Ok(format!("[{}]", rows.join(",")))
 }
 
