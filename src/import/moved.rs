@@ -144,7 +144,8 @@ impl Moves<'_> {
         // Sessions that were hardly begun are alike; what tells them apart is the
         // name of their folder, where no header does.
         let is_of = |path| name(layout.session_of(path)).to_vec();
-        if self.format.has_folders() && is_of(&old.path) != is_of(&new.path) {
+        if self.format.rules().sessions == Sessions::Folder && is_of(&old.path) != is_of(&new.path)
+        {
             return Ok(None);
         }
         let is_same = old.sha256 == new.sha256;

@@ -25,6 +25,7 @@ use crate::error::Result;
 use crate::fold::{self, Fold, Shape};
 use crate::format::Versions;
 use crate::format::projection::Touched;
+use crate::format::rules::Sessions;
 use crate::model::{Format, SessionKey};
 use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileKind, FileRow, FileState};
@@ -310,7 +311,7 @@ fn clear_unheld(tx: &Connection, format: Format, ours: &FileRow) -> Result<()> {
 /// What is lost is said anew; of a session of several files when it is folded.
 fn settle_losses(tx: &Connection, format: Format, ours: &FileRow) -> Result<()> {
     match sessions::session_of_file(tx, ours.file_id)? {
-        Some(session) if !format.has_folders() => {
+        Some(session) if format.rules().sessions == Sessions::File => {
             fold::settle_losses(tx, ours.source_id, session, &ours.path)
         }
         _ => Ok(()),
