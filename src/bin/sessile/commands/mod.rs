@@ -136,7 +136,7 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
     };
     writeln!(out, "{} files, {} bytes compared: {verdict}", report.files, report.bytes)?;
     if 0 < report.purged {
-        writeln!(out, "{} files of purged sessions were not compared", report.purged)?;
+        writeln!(out, "not compared, as it was purged here: {} of its files", report.purged)?;
     }
     out.flush()?;
     Ok(same)
