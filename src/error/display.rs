@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
-use super::Error;
+use super::{Cause, Error, sqlite_code};
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -299,8 +299,8 @@ impl Error {
 }
 
 /// What a failure of SQLite means, and what to do; its own words are the cause.
-fn meaning(err: &rusqlite::Error) -> &'static str {
-    match err.sqlite_error_code() {
+fn meaning(cause: &Cause) -> &'static str {
+    match sqlite_code(cause) {
         Some(ErrorCode::DiskFull) => "the disk is full; make room and try again",
         Some(ErrorCode::SystemIoFailure) => {
             "the disk fails where the database lies; look after it, then check the database"

@@ -7,6 +7,9 @@ use std::{error, fmt, io};
 
 use rusqlite::ErrorCode;
 
+/// What another library said of a failure. Whose words they are is no promise.
+pub(crate) type Cause = Box<dyn error::Error + Send + Sync>;
+
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -182,7 +185,7 @@ pub enum Error {
         /// The database.
         path: PathBuf,
         /// Why.
-        source: rusqlite::Error,
+        source: Box<dyn error::Error + Send + Sync>,
     },
 
     // Try again.
@@ -193,7 +196,7 @@ pub enum Error {
     // Look before you repeat.
     /// The change may have been made, or not: the disk failed when all of it was
     /// written. Every other error means that nothing happened.
-    CommitUnknown(rusqlite::Error),
+    CommitUnknown(Box<dyn error::Error + Send + Sync>),
 
     // Look into the machine.
     /// The file system refused.
@@ -208,11 +211,11 @@ pub enum Error {
     /// The linked SQLite can corrupt a database in WAL mode.
     SqliteTooOld(&'static str),
     /// SQLite reported a failure.
-    Sqlite(rusqlite::Error),
+    Sqlite(Box<dyn error::Error + Send + Sync>),
     /// The schema could not be created or brought up to date.
-    Migration(refinery::Error),
+    Migration(Box<dyn error::Error + Send + Sync>),
     /// The database is open, and no further connection to it could be opened.
-    Pool(r2d2::Error),
+    Pool(Box<dyn error::Error + Send + Sync>),
     /// The database holds what this program never wrote there, or SQLite cannot
     /// read it. [`check`](crate::Store::check) says more, and
     /// [`recover`](crate::recover()) reads what is left.
@@ -271,13 +274,45 @@ impl Error {
             Migration Pool Damaged)
     }
 
+    /// Whether what was named is not there: no session, entry, turn, root or
+    /// database of this name. Another name may help.
+    pub fn is_not_found(&self) -> bool {
+        matches!(
+            self,
+            Self::SessionNotFound(_)
+                | Self::EntryNotFound { .. }
+                | Self::TurnNotFound { .. }
+                | Self::RootNotFound(_)
+                | Self::SourceNotFound(_)
+                | Self::DatabaseMissing(_)
+        )
+    }
+
+    /// Whether others were in the way: the same call may succeed later.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy)
+    }
+
+    /// Whether somebody was there first: the leaf was moved, or what was to be
+    /// made exists. Read again, and decide anew.
+    pub fn is_conflict(&self) -> bool {
+        matches!(
+            self,
+            Self::LeafMoved { .. }
+                | Self::EntryExists { .. }
+                | Self::SessionExists(_)
+                | Self::TargetExists(_)
+                | Self::TargetNotEmpty(_)
+        )
+    }
+
     /// Whether it tells of a place in the database that cannot be read or
     /// believed: what does not need that place can be read all the same.
     pub(crate) fn is_of_content(&self) -> bool {
         match self {
             Self::Damaged(_) => true,
-            Self::Sqlite(err) => !matches!(
-                err.sqlite_error_code(),
+            Self::Sqlite(cause) => !matches!(
+                sqlite_code(cause),
                 Some(
                     ErrorCode::OutOfMemory | ErrorCode::OperationInterrupted | ErrorCode::DiskFull
                 )
@@ -295,11 +330,11 @@ impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
-            Self::Sqlite(err) | Self::CommitUnknown(err) | Self::Unopenable { source: err, .. } => {
-                Some(err)
-            }
-            Self::Migration(err) => Some(err),
-            Self::Pool(err) => Some(err),
+            Self::Sqlite(cause)
+            | Self::CommitUnknown(cause)
+            | Self::Unopenable { source: cause, .. }
+            | Self::Migration(cause)
+            | Self::Pool(cause) => Some(cause.as_ref()),
             Self::SessionNotFound(_)
             | Self::AmbiguousSession { .. }
             | Self::EntryNotFound { .. }
@@ -341,6 +376,15 @@ impl error::Error for Error {
     }
 }
 
+/// SQLite's code for a failure, where it comes from there.
+pub(crate) fn sqlite_code(cause: &Cause) -> Option<ErrorCode> {
+    cause.downcast_ref().and_then(rusqlite::Error::sqlite_error_code)
+}
+
+// How the layers below speak. Hidden, because callers are promised none of
+// these types: another release may use another library.
+
+#[doc(hidden)]
 impl From<rusqlite::Error> for Error {
     fn from(err: rusqlite::Error) -> Self {
         match (&err, err.sqlite_error_code()) {
@@ -354,28 +398,30 @@ impl From<rusqlite::Error> for Error {
                 | rusqlite::Error::Utf8Error(..),
                 _,
             ) => Self::Damaged(err.to_string()),
-            _ => Self::Sqlite(err),
+            _ => Self::Sqlite(err.into()),
         }
     }
 }
 
+#[doc(hidden)]
 impl From<refinery::Error> for Error {
     fn from(err: refinery::Error) -> Self {
         let cause = error::Error::source(&err).and_then(|cause| cause.downcast_ref());
         match cause.and_then(rusqlite::Error::sqlite_error_code) {
             Some(ErrorCode::DatabaseBusy) => Self::Busy,
-            _ => Self::Migration(err),
+            _ => Self::Migration(err.into()),
         }
     }
 }
 
+#[doc(hidden)]
 impl From<r2d2::Error> for Error {
     fn from(err: r2d2::Error) -> Self {
         // It says why a connection could not be opened, if that is why there is
         // none; else all that the pool may have are in use.
         match err.to_string().as_str() {
             "timed out waiting for connection" => Self::Busy,
-            _ => Self::Pool(err),
+            _ => Self::Pool(err.into()),
         }
     }
 }

@@ -29,7 +29,7 @@ use super::identity::Identity;
 use super::options::{Durability, StoreOptions};
 use super::schema::Proven;
 use super::{Store, parent_folder, pool, schema};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result, sqlite_code};
 
 /// The first release of SQLite without the bug that can corrupt a database in WAL mode.
 const SQLITE_FLOOR: i32 = 3_051_003;
@@ -247,8 +247,8 @@ pub(super) fn opened(path: &Path, options: &StoreOptions) -> Result<Connection> 
     Ok(conn)
 }
 
-fn unopenable(path: &Path) -> impl FnOnce(rusqlite::Error) -> Error {
-    move |source| Error::Unopenable { path: path.to_owned(), source }
+fn unopenable<E: Into<Cause>>(path: &Path) -> impl FnOnce(E) -> Error {
+    move |source| Error::Unopenable { path: path.to_owned(), source: source.into() }
 }
 
 /// Names the database in an error of its opening, by the path that was given.
@@ -265,7 +265,7 @@ fn explain(path: &Path, full: &Path, err: Error) -> Error {
         Error::SchemaDiffers { object, difference, .. } => {
             Error::SchemaDiffers { path: given, object, difference }
         }
-        Error::Sqlite(cause) => match cause.sqlite_error().map(|error| error.extended_code) {
+        Error::Sqlite(cause) => match extended_code(&cause) {
             Some(READONLY_ROLLBACK) => Error::ChangeInterrupted(given),
             // A journal in WAL mode is read through a companion file, which has to be made.
             Some(_) if needs_companion(&cause) && !may_write_beside(full) => {
@@ -279,8 +279,13 @@ fn explain(path: &Path, full: &Path, err: Error) -> Error {
     }
 }
 
-fn needs_companion(cause: &rusqlite::Error) -> bool {
-    matches!(cause.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
+fn extended_code(cause: &Cause) -> Option<i32> {
+    let failure = cause.downcast_ref().and_then(rusqlite::Error::sqlite_error)?;
+    Some(failure.extended_code)
+}
+
+fn needs_companion(cause: &Cause) -> bool {
+    matches!(sqlite_code(cause), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
 }
 
 fn may_write_beside(path: &Path) -> bool {

@@ -97,7 +97,7 @@ impl Transaction<'_> {
             // What is still a transaction is rolled back when it is dropped.
             let hidden = self.0.is_autocommit() && may_be_complete(&err);
             return match hidden && write_over(&self.0).is_err() {
-                true => Err(Error::CommitUnknown(err)),
+                true => Err(Error::CommitUnknown(err.into())),
                 false => Err(err.into()),
             };
         }

@@ -1,4 +1,7 @@
 //! How the plain types stand in columns.
+//!
+//! Hidden from the crate's page: callers are promised no type of the library
+//! that these traits come from.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
@@ -6,24 +9,28 @@ use super::events::EventKind;
 use super::files::{FileKind, FileState};
 use crate::model::{Format, Header, ProblemKind, SessionKey, Span, Stored, Timestamp};
 
+#[doc(hidden)]
 impl ToSql for Timestamp {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         self.0.to_sql()
     }
 }
 
+#[doc(hidden)]
 impl FromSql for Timestamp {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         value.as_i64().map(Self)
     }
 }
 
+#[doc(hidden)]
 impl ToSql for SessionKey {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         self.0.to_sql()
     }
 }
 
+#[doc(hidden)]
 impl FromSql for SessionKey {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         value.as_i64().map(Self)
@@ -46,6 +53,7 @@ impl FromSql for Span {
 }
 
 /// TEXT for a string, a BLOB with the JSON of anything else.
+#[doc(hidden)]
 impl ToSql for Stored {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
@@ -55,6 +63,7 @@ impl ToSql for Stored {
     }
 }
 
+#[doc(hidden)]
 impl FromSql for Stored {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         match value {
@@ -69,12 +78,14 @@ impl FromSql for Stored {
 macro_rules! named {
     ($($name:ty),*) => {
         $(
+            #[doc(hidden)]
             impl ToSql for $name {
                 fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
                     Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.name().as_bytes())))
                 }
             }
 
+            #[doc(hidden)]
             impl FromSql for $name {
                 fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
                     Self::from_name(value.as_str()?).ok_or(FromSqlError::InvalidType)

@@ -35,5 +35,6 @@ mod roundtrip;
 mod runs;
 mod schema;
 mod support;
+mod surface;
 #[cfg(feature = "cli")]
 mod terminal;

@@ -1,0 +1,86 @@
+//! What the crate shows of itself: whose types, what its errors tell.
+
+use std::fs;
+use std::path::Path;
+
+use sessile::{Error, ImportOptions, NewSession, Store, StoreOptions};
+
+use crate::support::TestStore;
+
+/// The lines of the library that anyone outside can name: `pub` items and
+/// fields, and the variants of the error.
+fn public_lines() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut todo = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(at) = todo.pop() {
+        if at.ends_with("src/bin") {
+            continue;
+        }
+        if at.is_dir() {
+            todo.extend(fs::read_dir(at).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let source = fs::read_to_string(&at).unwrap();
+        let variants =
+            source.split("pub enum Error {").nth(1).and_then(|rest| rest.split("\n}").next());
+        let lines = source.lines().filter(|line| line.trim_start().starts_with("pub "));
+        for line in lines.chain(variants.unwrap_or_default().lines()) {
+            found.push((at.display().to_string(), line.to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn no_type_of_the_libraries_below_is_public() {
+    let lines = public_lines();
+
+    assert!(lines.iter().any(|(_, line)| line.contains("CommitUnknown(")));
+    for (file, line) in lines {
+        for name in ["rusqlite", "r2d2", "refinery", "chrono::", "zstd::"] {
+            assert!(!line.contains(name), "{file}: {line}");
+        }
+    }
+}
+
+#[test]
+fn what_is_shared_between_threads_can_be() {
+    fn check<T: Send + Sync>() {}
+
+    check::<Error>();
+    check::<Store>();
+    check::<sessile::Session>();
+    check::<sessile::SessionFilter>();
+    check::<sessile::Page>();
+    check::<sessile::SessionInfo>();
+    check::<sessile::CapturedBranch>();
+    check::<sessile::ImportReport>();
+}
+
+#[track_caller]
+fn check_kind(err: &Error, is_not_found: bool, is_busy: bool, is_conflict: bool) {
+    let told = (err.is_not_found(), err.is_busy(), err.is_conflict());
+    assert_eq!(told, (is_not_found, is_busy, is_conflict), "{err:?}");
+}
+
+#[test]
+fn an_error_says_what_a_caller_can_do() {
+    let test = TestStore::new();
+    let session = test.store.create(&NewSession::new("/w").session_id("s")).unwrap();
+    let message = r#"{"role":"user","content":"one","id":"a"}"#;
+    session.append_message(message).unwrap();
+
+    check_kind(&test.store.find("nobody").unwrap_err(), true, false, false);
+    check_kind(&session.branch("nowhere").unwrap_err(), true, false, false);
+    let nothing = test.store.path().with_file_name("nothing");
+    let root = test.store.import(&nothing, &ImportOptions::new()).unwrap_err();
+    check_kind(&root, true, false, false);
+    let database = StoreOptions::new().create(false).open(&nothing).unwrap_err();
+    check_kind(&database, true, false, false);
+    check_kind(&Error::Busy, false, true, false);
+    check_kind(&session.append_message(message).unwrap_err(), false, false, true);
+    check_kind(&session.expecting(None).append_message("{}").unwrap_err(), false, false, true);
+    let again = test.store.create(&NewSession::new("/w").session_id("s")).map(drop);
+    check_kind(&again.unwrap_err(), false, false, true);
+    check_kind(&session.append_message("[]").unwrap_err(), false, false, false);
+}
