@@ -24,16 +24,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The newest session of this directory goes on; the first time, there is none.
     let newest = store.sessions(&SessionFilter::new().work_dir(work_dir).limit(1))?.rows;
     let mut session = match newest.first() {
-        Some(row) => store.live(row.key)?,
+        Some(row) => store.session(row.key)?,
         None => store.create(&NewSession::new(work_dir).model("echo"))?,
     };
     session.append_system_prompt_snapshot("Repeat what the user says.", "attach")?;
-    println!("{} messages so far", store.context(session.key())?.len());
+    println!("{} messages so far", session.context()?.len());
 
     for line in io::stdin().lock().lines() {
         let line = line?;
         match line.split_once(' ').unwrap_or((&line, "")) {
-            ("/back", _) => match store.rewind_points(session.key())?.first() {
+            ("/back", _) => match session.rewind_points()?.first() {
                 Some(point) => println!("again: {}", session.navigate(&point.entry_id)?),
                 None => println!("nothing was asked yet"),
             },
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 Err(err) => println!("{err}"),
             },
             ("/tree", _) => {
-                for node in store.tree(session.key())? {
+                for node in session.tree()? {
                     println!("{}{}", "  ".repeat(node.depth), node.id);
                 }
             }
@@ -59,8 +59,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Both messages are kept before the answer is shown.
 fn answer(session: &Session, line: &str) -> Result<(), Box<dyn Error>> {
     let text = serde_json::Value::from(line);
-    session.append_message(&format!("{{\"role\":\"user\",\"content\":{text}}}"))?;
-    session.append_message(&format!("{{\"role\":\"assistant\",\"content\":{text}}}"))?;
+    session.append_message(format!("{{\"role\":\"user\",\"content\":{text}}}"))?;
+    session.append_message(format!("{{\"role\":\"assistant\",\"content\":{text}}}"))?;
     println!("{line}");
     Ok(())
 }

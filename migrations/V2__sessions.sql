@@ -83,11 +83,27 @@ BEGIN
     DELETE FROM session_search WHERE rowid = OLD.session_key;
 END;
 
--- What else a header carries.
+-- What else a session carries.
 CREATE TABLE metadata (
     session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
+    is_own      INTEGER NOT NULL, -- 0: its header says it; 1: an application set it here
     key         TEXT    NOT NULL,
-    value       TEXT    NOT NULL, -- JSON
+    value       TEXT    NOT NULL, -- JSON, compact
 
-    PRIMARY KEY (session_key, key)
+    PRIMARY KEY (session_key, is_own, key)
 ) STRICT, WITHOUT ROWID;
+
+-- The sessions of which an application says this.
+CREATE INDEX metadata_by_value ON metadata (key, value, session_key)
+WHERE is_own = 1;
+
+-- Names under which a user files sessions.
+CREATE TABLE session_tags (
+    session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
+    tag         TEXT    NOT NULL,
+
+    PRIMARY KEY (session_key, tag)
+) STRICT, WITHOUT ROWID;
+
+-- The sessions of a tag.
+CREATE INDEX session_tags_by_tag ON session_tags (tag, session_key);

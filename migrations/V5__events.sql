@@ -1,5 +1,5 @@
 -- What was decided here and stands in no session file: archive, trash, a moved
--- work dir, the last session of one. Append-only; its effect on sessions is a
+-- work dir, the last session of one, an application's metadata and tags. Append-only; its effect on sessions is a
 -- fold, like everything else.
 
 PRAGMA user_version = 5;
@@ -9,9 +9,11 @@ CREATE TABLE events (
     session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
     kind        TEXT    NOT NULL
                 CHECK (kind IN ('archive', 'unarchive', 'trash', 'restore', 'relink', 'remember',
-                                'label', 'branch')),
+                                'label', 'branch', 'metadata', 'tag', 'untag')),
     at          INTEGER NOT NULL,
     value       TEXT    -- of a relink: the new work dir; of a label: [id, label or null];
+                        -- of metadata: [key, its JSON as text, or null when it is removed];
+                        -- of a tag: the tag; NULL takes all away;
                         -- of a moved leaf: [id or null, number of lines that there were,
                         -- checksum of the last of them without its end]
 ) STRICT;

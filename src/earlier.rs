@@ -73,9 +73,9 @@ impl Store {
     /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
     /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
     /// let session = store.find("edge-97")?;
-    /// let first = store.earlier(session, 1)?;
+    /// let first = store.earlier(session.key(), 1)?;
     ///
-    /// assert_eq!(first.tree(session)?, store.tree(session)?);
+    /// assert_eq!(first.session(session.key())?.tree()?, session.tree()?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn earlier(&self, session: SessionKey, generation: i64) -> Result<Self> {

@@ -25,10 +25,11 @@
 //! assert!(store.verify(root)?.differences.is_empty());
 //!
 //! let newest = &store.sessions(&SessionFilter::new())?.rows[0];
-//! for message in store.context(newest.key)? {
-//!     println!("{}", message.json);
+//! let session = store.session(newest.key)?;
+//! for message in session.context()? {
+//!     println!("{}: {}", message.role(), message.text());
 //! }
-//! for entry in store.branch(newest.key)? {
+//! for entry in session.path()? {
 //!     println!("{} {} {:?}", entry.id, entry.entry_type, entry.label);
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -40,12 +41,11 @@
 //!
 //! - **Kward** (versions 1 and 2): a file is a session; everything can be
 //!   written, in Kward's bytes.
-//! - **Kimi** (to 1.52): a folder of files is a session, see [`Store::turns`],
-//!   [`Store::session_state`] and [`Session::fork_at_turn`]. Contexts that were
+//! - **Kimi** (to 1.52): a folder of files is a session, see [`Session::kimi`]. Contexts that were
 //!   cleared, compacted or reverted are branches of one tree, whose entries
 //!   have ids made of their content; sub-agents have trees of their own.
 //! - **pi** (versions 1 to 3): a file is a session, all of whose records are
-//!   entries, see [`Session::append_entry`] and [`Store::usage`].
+//!   entries, see [`Session::pi`] and [`Session::usage`].
 //!
 //! What Kimi's own session store does is here, too:
 //!
@@ -54,13 +54,13 @@
 //! | `load_all_sessions`, `load_all_sessions_cached`, `load_sessions_page` | [`Store::sessions`]: by limit and offset, or by cursor at any depth |
 //! | `invalidate_sessions_cache` | nothing to do: a list is an index read, never stale |
 //! | `load_session_by_id` | [`Store::find`], [`Store::session`] |
-//! | `load_session_metadata` | [`Store::session_state`]: legacy metadata merged, nothing written |
-//! | `save_session_metadata` | [`Session::rename`], [`Store::archive`], [`Store::unarchive`] |
+//! | `load_session_metadata` | [`Kimi::state`]: legacy metadata merged, nothing written |
+//! | `save_session_metadata` | [`Session::rename`], [`Session::archive`], [`Session::unarchive`] |
 //! | `run_auto_archive` | [`Store::archive_older_than`]: when you say so |
-//! | `fork_session`, `/undo` | [`Session::fork_at_turn`], [`Session::duplicate`], [`Session::undo_to_turn`] |
-//! | `enumerate_turns` | [`Store::turns`] |
-//! | `/export` | [`Store::markdown`] |
-//! | `DELETE` | [`Store::delete`], and [`Store::purge`] |
+//! | `fork_session`, `/undo` | [`Kimi::fork_at_turn`], [`Session::clone_session`], [`Kimi::undo_to_turn`] |
+//! | `enumerate_turns` | [`Kimi::turns`] |
+//! | `/export` | [`Session::markdown`] |
+//! | `DELETE` | [`Session::trash`], and [`Session::purge`] |
 //!
 //! # What always holds
 //!
@@ -129,16 +129,20 @@ pub use earlier::Generation;
 pub use error::{Error, Failure, Result};
 pub use export::{ExportOptions, ExportReport};
 pub use format::Part;
+pub use format::handles::*;
 pub use import::{ImportOptions, ImportReport, LossCause, LostLines, Progress};
 pub use lineage::SessionNode;
 pub use model::{
-    Entry, Format, Header, Label, Message, Problem, ProblemKind, SessionInfo, SessionKey, Stored,
-    Timestamp, Turn, Usage,
+    Entry, Format, Header, Json, Label, Message, Metadata, Problem, ProblemKind, SessionInfo,
+    SessionKey, Stored, Timestamp, Turn, Usage,
 };
 pub use prune::{Prunable, PruneReport};
 pub use recover::{Incomplete, RecoverReport, recover};
 pub use roots::RootInfo;
-pub use session::{NewSession, Recorder, RewindPoint, RuntimeUpdate, Session};
+pub use session::{
+    Fork, LabelChange, NewSession, PromptSnapshot, Recorder, RewindPoint, RuntimeUpdate, Session,
+    Snapshot,
+};
 pub use stats::{FileCount, ObjectSize, Stats};
 pub use store::{
     Archived, Cursor, Durability, Page, SessionFilter, SessionRow, Store, StoreOptions, Traces,

@@ -34,7 +34,7 @@ impl Store {
     /// # let dir = tempfile::tempdir()?;
     /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
     /// # let original = store.create(&sessile::NewSession::new("/home/me/project"))?;
-    /// # original.duplicate()?;
+    /// # original.clone_session()?;
     /// use sessile::SessionFilter;
     ///
     /// let project = SessionFilter::new().work_dir("/home/me/project");

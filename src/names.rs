@@ -3,62 +3,32 @@
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
-use crate::model::{SessionInfo, SessionKey};
-use crate::store::{Store, entries, sessions};
+use crate::model::SessionKey;
+use crate::store::{entries, sessions};
 
-impl Store {
-    /// Finds a session by its id, by an unambiguous prefix of it (an exact id
-    /// wins), or by its file: its path below the root, alone or as `root:path`.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionNotFound`](Error::SessionNotFound), and
-    /// [`AmbiguousSession`](Error::AmbiguousSession) with the files to choose from.
-    pub fn find(&self, name: &str) -> Result<SessionKey> {
-        self.read(|conn| find(conn, name))
+/// A name by which [`find`] finds this session and no other.
+pub(crate) fn name_of(conn: &Connection, session: SessionKey) -> Result<String> {
+    let info = sessions::info(conn, session)?
+        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    if let Some(id) = info.session_id
+        && sessions::sessions_by_id(conn, &id)?.len() == 1
+    {
+        return Ok(id);
     }
+    let (root, file) = (String::from_utf8_lossy(&info.root), String::from_utf8_lossy(&info.file));
+    Ok(format!("{root}:{file}"))
+}
 
-    /// Returns a name by which [`find`](Self::find) finds this session and no
-    /// other: its id, else its file as `root:path`; `None` when there is no such session.
-    pub fn name_of(&self, session: SessionKey) -> Result<Option<String>> {
-        self.read(|conn| {
-            let Some(info) = sessions::info(conn, session)? else { return Ok(None) };
-            if let Some(id) = info.session_id
-                && sessions::sessions_by_id(conn, &id)?.len() == 1
-            {
-                return Ok(Some(id));
-            }
-            let (root, file) =
-                (String::from_utf8_lossy(&info.root), String::from_utf8_lossy(&info.file));
-            Ok(Some(format!("{root}:{file}")))
-        })
+/// The whole id of an entry that is named by it, or by its beginning.
+pub(crate) fn find_entry(conn: &Connection, session: SessionKey, name: &str) -> Result<String> {
+    if entries::entry_key(conn, session, name)?.is_some() {
+        return Ok(name.to_owned());
     }
-
-    /// Finds an entry by its id, or by an unambiguous beginning of it; an exact
-    /// id wins. Returns the whole id.
-    ///
-    /// # Errors
-    ///
-    /// [`EntryNotFound`](Error::EntryNotFound), and
-    /// [`AmbiguousEntry`](Error::AmbiguousEntry) with the ids to choose from.
-    pub fn find_entry(&self, session: SessionKey, name: &str) -> Result<String> {
-        self.read(|conn| {
-            if entries::entry_key(conn, session, name)?.is_some() {
-                return Ok(name.to_owned());
-            }
-            let mut found = entries::ids_from(conn, session, name)?;
-            match found.len() {
-                1 => Ok(found.remove(0)),
-                0 => Err(Error::EntryNotFound { entry_id: name.to_owned() }),
-                _ => Err(Error::AmbiguousEntry { name: name.to_owned(), matches: found }),
-            }
-        })
-    }
-
-    /// Returns what is known of a session without reading any of its lines;
-    /// `None` when there is none.
-    pub fn session(&self, session: SessionKey) -> Result<Option<SessionInfo>> {
-        self.read(|conn| sessions::info(conn, session))
+    let mut found = entries::ids_from(conn, session, name)?;
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Error::EntryNotFound { entry_id: name.to_owned() }),
+        _ => Err(Error::AmbiguousEntry { name: name.to_owned(), matches: found }),
     }
 }
 

@@ -66,7 +66,7 @@ impl Store {
     /// A generation that a session went on from here is kept. Interrupted, it
     /// leaves each generation whole or gone.
     ///
-    /// Then it writes the database anew, as [`purge`](Self::purge) does, whether
+    /// Then it writes the database anew, as [`purge`](crate::Session::purge) does, whether
     /// or not there was anything to remove: the space is the file system's again.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use crate::context::{self, Node};
 use crate::error::{Error, Result};
 use crate::format::Shown;
 use crate::model::{SessionKey, Stored};
-use crate::store::{Store, entries, heads, labels, log, sessions};
+use crate::store::{entries, heads, labels, log, sessions};
 
 /// Levels that are drawn; what branches more often stays at the last one.
 ///
@@ -46,37 +46,8 @@ pub struct TreeRow {
     pub prefix: String,
 }
 
-impl Store {
-    /// Returns the tree as rows to draw, from top to bottom.
-    ///
-    /// Messages that only call tools are left out unless they are the active
-    /// entry; their children take their place. The active branch comes first.
-    /// Where entries are their own ancestors, the first of them stands as a
-    /// root, so that every entry is drawn once.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionNotFound`](Error::SessionNotFound).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
-    /// let session = store.find("edge-97")?;
-    ///
-    /// for row in store.tree_rows(session)? {
-    ///     println!("{}{}: {}", row.prefix, row.role, row.text);
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn tree_rows(&self, session: SessionKey) -> Result<Vec<TreeRow>> {
-        self.read(|conn| tree_rows(conn, session))
-    }
-}
-
-fn tree_rows(conn: &Connection, session: SessionKey) -> Result<Vec<TreeRow>> {
+/// The rows of a session's tree, from top to bottom.
+pub(crate) fn tree_rows(conn: &Connection, session: SessionKey) -> Result<Vec<TreeRow>> {
     let nodes = context::tree(conn, session)?;
     let mut shown = read_shown(conn, session, &nodes)?;
     let leaf_id = heads::head(conn, session)?.leaf_id;

@@ -33,7 +33,7 @@ pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcom
                 rivals::insert_row(&bare, key, &line)
             },
         )?;
-        assert_eq!(store.branch(session.key())?.len(), scale.appends);
+        assert_eq!(session.path()?.len(), scale.appends);
         table.add(
             format!("append ({synchronous}), times a bare insert of a row"),
             turns.ratio(),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sessile::{ImportOptions, SessionKey, Store};
+use sessile::{ImportOptions, Session, Store};
 
 use crate::table::{Goal, Table};
 use crate::timing::{in_turns, micros, repeat, time};
@@ -25,12 +25,12 @@ pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcom
         let rounds = scale.rounds * [8, 4, 1][n];
         let by_values = in_turns(
             rounds,
-            || Ok(time(|| path_with_bodies(&store, session, tree))?.0),
+            || Ok(time(|| path_with_bodies(&session, tree))?.0),
             || Ok(time(|| check(tree, rivals::path_by_values(&tree.file, &tree.leaf)?))?.0),
         )?;
         let by_headers = in_turns(
             rounds,
-            || Ok(time(|| path_with_bodies(&store, session, tree))?.0),
+            || Ok(time(|| path_with_bodies(&session, tree))?.0),
             || Ok(time(|| check(tree, rivals::path_by_headers(&tree.file, &tree.leaf)?))?.0),
         )?;
         per_entry.push(by_values.one().as_secs_f64() / tree.on_path as f64);
@@ -52,7 +52,7 @@ pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcom
             "µs",
             Goal::Shown,
         );
-        let entries_only = repeat(rounds, || check(tree, store.branch(session)?.len()))?;
+        let entries_only = repeat(rounds, || check(tree, session.path()?.len()))?;
         table.add(
             format!("path of {entries} without bodies"),
             micros(entries_only),
@@ -60,7 +60,7 @@ pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcom
             Goal::Shown,
         );
         let end = repeat(rounds * 20, || {
-            let last = store.last_of_path(session, &tree.leaf, 50)?;
+            let last = session.last_of_path(&tree.leaf, 50)?;
             assert_eq!((last.len(), last[49].id == tree.leaf), (50, true));
             Ok(())
         })?;
@@ -85,16 +85,16 @@ pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcom
 /// The context behind a compaction, beside a session that holds nothing else.
 fn context(scale: &Scale, store: &Store, tree: &corpus::Tree, table: &mut Table) -> Outcome<()> {
     let session = store.find(&tree.id)?;
-    let messages = store.context(session)?;
+    let messages = session.context()?;
     assert_eq!(messages.len(), 51);
     let alone = store.create_with_messages(
         &sessile::NewSession::new("/home/me/work"),
-        &messages.iter().map(|message| message.json.as_str()).collect::<Vec<_>>(),
+        messages.iter().map(sessile::Message::json).collect::<Vec<_>>(),
     )?;
     let turns = in_turns(
         scale.rounds * 40,
-        || Ok(time(|| Ok(store.context(session)?))?.0),
-        || Ok(time(|| Ok(store.context(alone.key())?))?.0),
+        || Ok(time(|| Ok(session.context()?))?.0),
+        || Ok(time(|| Ok(alone.context()?))?.0),
     )?;
     table.add(
         format!("context behind a compaction in {}, of its messages alone", scale.c[2]),
@@ -106,9 +106,9 @@ fn context(scale: &Scale, store: &Store, tree: &corpus::Tree, table: &mut Table)
     Ok(())
 }
 
-fn path_with_bodies(store: &Store, session: SessionKey, tree: &corpus::Tree) -> Outcome<()> {
+fn path_with_bodies(session: &Session, tree: &corpus::Tree) -> Outcome<()> {
     let (mut lines, mut bytes) = (0, 0);
-    store.each_line_of_path(session, &tree.leaf, |_, line| {
+    session.each_line_of_path(&tree.leaf, |_, line| {
         lines += 1;
         bytes += line.len();
         Ok(())

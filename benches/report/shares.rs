@@ -48,8 +48,8 @@ pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcom
     assert_eq!(rows.len(), scale.shared);
     let mut ids = rows.iter().filter_map(|row| row.session_id.as_deref()).cycle();
     let by_id = repeat(rounds * 10, || {
-        let key = store.find(ids.next().unwrap_or_default())?;
-        Ok((store.session(key)?, store.session_state(key)?))
+        let session = store.find(ids.next().unwrap_or_default())?;
+        Ok((session.info()?, session.kimi().map(sessile::Kimi::state).transpose()?))
     })?;
     table.add("a session of D by id, with its state", micros(by_id), "µs", Goal::AtMost(200.0));
     Ok(())

@@ -2,21 +2,11 @@
 
 use crate::error::{Error, Result};
 use crate::format::json;
+use crate::model::Json;
 
 /// A JSON value in compact spelling, if it nests no more than `most` containers.
 pub(crate) fn compact(text: &str, most: usize) -> Result<String> {
-    let refuse = |reason: String| Err(Error::InvalidRecord(reason));
-    let (value, features) = match json::scan(text.as_bytes()) {
-        Ok(scanned) => scanned,
-        Err(err) => return refuse(format!("not JSON at byte {}: {}", err.offset + 1, err.reason)),
-    };
-    if most < features.depth {
-        return refuse(format!("nested {} deep; {most} is the most", features.depth));
-    }
-    if features.non_finite {
-        return refuse("a number that is not finite".to_owned());
-    }
-    Ok(json::compact(value))
+    Json::from(text).compact(most).map_err(Error::InvalidRecord)
 }
 
 /// As [`compact`], of an object.

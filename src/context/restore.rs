@@ -89,7 +89,9 @@ fn messages_of(
     let line = log::record(conn, place)?;
     let messages =
         info.format.meaning().messages(info.version.as_ref(), &line, edit.as_deref(), &instead);
-    Ok(messages.into_iter().map(|json| Message { entry_id: entry_id.clone(), json }).collect())
+    let format = info.format;
+    let message = |json| Message { entry_id: entry_id.clone(), json, format };
+    Ok(messages.into_iter().map(message).collect())
 }
 
 /// Replaces a value that common JSON readers cannot take by the file and line that hold it.

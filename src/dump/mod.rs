@@ -44,28 +44,8 @@ impl Store {
         self.read(|conn| dump(conn, out))
     }
 
-    /// Writes the object of one session, as [`dump`](Self::dump) does.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionNotFound`](Error::SessionNotFound) when it is gone; [`Io`](Error::Io);
-    /// [`Damaged`](Error::Damaged), and then nothing is written.
-    pub fn dump_session(&self, session: SessionKey, out: &mut dyn Write) -> Result<()> {
-        self.read(|conn| {
-            let info = sessions::info(conn, session)?
-                .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
-            Whole::default().write(out, |out| write_session(conn, out, &info))
-        })
-    }
-
-    /// Returns what could not be understood of a session's file, by line.
-    pub fn problems(&self, session: SessionKey) -> Result<Vec<Problem>> {
-        self.read(|conn| problems::session_problems(conn, session))
-    }
-
     /// Hands each problem and the root that it was met below to `each`, by root
-    /// and path: those of every session and of files that belong to none, or
-    /// those of one session.
+    /// and path: those of every session, and of files that belong to none.
     ///
     /// `each` must not use the store.
     ///
@@ -74,56 +54,61 @@ impl Store {
     /// What `each` returns; then the rest is not handed on.
     /// [`Incomplete`](Error::Incomplete) when something of the database is
     /// damaged: then all are handed on that can be read.
-    pub fn each_problem(
-        &self,
-        session: Option<SessionKey>,
-        mut each: impl FnMut(&[u8], &Problem) -> Result<()>,
-    ) -> Result<()> {
-        self.read(|conn| {
-            let mut done = 0;
-            let mut last = None;
-            let read = problems::each_problem(conn, session, |root, problem| {
-                done += 1;
-                last = Some((root.to_owned(), problem.clone()));
-                each(root, problem)
-            });
-            let Err(error) = read else { return Ok(()) };
-            if !error.is_of_content() {
-                return Err(error);
-            }
-            let mut is_new = last.is_none();
-            problems::each_readable_problem(conn, session, |root, problem| {
-                if is_new {
-                    done += 1;
-                    each(root, problem)?;
-                }
-                is_new |= last.as_ref().is_some_and(|(of, last)| of == root && last == problem);
-                Ok(())
-            })?;
-            let failed = vec![Failure { root: Vec::new(), file: Vec::new(), error }];
-            Err(Error::Incomplete { done, failed })
-        })
+    pub fn each_problem(&self, mut each: impl FnMut(&[u8], &Problem) -> Result<()>) -> Result<()> {
+        self.read(|conn| each_problem(conn, None, &mut each))
     }
+}
 
-    /// Hands each line of a session's file to `each`, in order: its number, from
-    /// 1, and its exact bytes, terminator included.
-    ///
-    /// `each` must not use the store.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionNotFound`](crate::Error::SessionNotFound), and what `each` returns.
-    pub fn each_line(
-        &self,
-        session: SessionKey,
-        mut each: impl FnMut(u32, &[u8]) -> Result<()>,
-    ) -> Result<()> {
-        self.read(|conn| {
-            let file = projection::log_of(conn, session)?
-                .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
-            log::each_line(conn, &file, |key, raw| each(log::line_number(key), raw))
-        })
+/// Hands each problem to `each`: of all, or of one session.
+pub(crate) fn each_problem(
+    conn: &Connection,
+    session: Option<SessionKey>,
+    each: &mut dyn FnMut(&[u8], &Problem) -> Result<()>,
+) -> Result<()> {
+    let mut done = 0;
+    let mut last = None;
+    let read = problems::each_problem(conn, session, |root, problem| {
+        done += 1;
+        last = Some((root.to_owned(), problem.clone()));
+        each(root, problem)
+    });
+    let Err(error) = read else { return Ok(()) };
+    if !error.is_of_content() {
+        return Err(error);
     }
+    let mut is_new = last.is_none();
+    problems::each_readable_problem(conn, session, |root, problem| {
+        if is_new {
+            done += 1;
+            each(root, problem)?;
+        }
+        is_new |= last.as_ref().is_some_and(|(of, last)| of == root && last == problem);
+        Ok(())
+    })?;
+    let failed = vec![Failure { root: Vec::new(), file: Vec::new(), error }];
+    Err(Error::Incomplete { done, failed })
+}
+
+/// Writes the object of one session.
+pub(crate) fn dump_session(
+    conn: &Connection,
+    session: SessionKey,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let info = sessions::info(conn, session)?
+        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    Whole::default().write(out, |out| write_session(conn, out, &info))
+}
+
+/// Hands each line of a session's file to `each`, in order.
+pub(crate) fn each_line(
+    conn: &Connection,
+    session: SessionKey,
+    each: &mut dyn FnMut(u32, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let file = projection::log_of(conn, session)?
+        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    log::each_line(conn, &file, |key, raw| each(log::line_number(key), raw))
 }
 
 pub(crate) fn refused(err: io::Error) -> Error {

@@ -18,6 +18,7 @@ mod kward;
 mod layout;
 pub(crate) mod live;
 mod meaning;
+mod message;
 mod pi;
 pub(crate) mod projection;
 pub(crate) mod rules;
@@ -25,6 +26,12 @@ mod spelling;
 pub(crate) mod time;
 #[cfg(test)]
 mod toy;
+
+/// What sessions of one program alone have.
+pub(crate) mod handles {
+    pub use super::kimi::handle::Kimi;
+    pub use super::pi::handle::Pi;
+}
 
 use std::time::SystemTime;
 
@@ -38,7 +45,7 @@ use projection::Projection;
 use rules::Rules;
 pub(crate) use spelling::Spelling;
 
-use crate::model::{Message, Timestamp};
+use crate::model::Timestamp;
 
 /// What the engine knows of a program.
 struct Program {
@@ -159,13 +166,6 @@ fn safe_cwd(cwd: &str) -> String {
         }
     }
     format!("--{}--", names.join("/").replace(['/', '\\', ':'], "-"))
-}
-
-impl Message {
-    /// Who speaks, and what the message says.
-    pub fn parts(&self, format: Format) -> (String, Vec<Part>) {
-        format.meaning().parts(&self.json)
-    }
 }
 
 impl Timestamp {

@@ -3,10 +3,12 @@
 //! What a user of the crate sees stands here; what the layers hand to one
 //! another, in `record`.
 
+mod json;
 mod record;
 
 use std::fmt;
 
+pub use json::Json;
 pub use record::Usage;
 pub(crate) use record::{
     Change, Draft, DraftRuntime, HeaderRecord, NewEntry, Parent, Record, RecordPlace, Role,
@@ -215,6 +217,16 @@ pub struct Turn {
     pub created_at: Option<Timestamp>,
 }
 
+/// Something that an application says of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Metadata {
+    /// What it is called.
+    pub key: String,
+    /// The value as JSON, compact.
+    pub json: String,
+}
+
 /// A label, and when it was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -229,14 +241,16 @@ pub struct Label {
     pub labelled_at: Option<Stored>,
 }
 
-/// A message of the restored conversation.
+/// A message of the restored conversation: as [JSON](Self::json) or a
+/// [value](Self::value), or what it says ([`role`](Self::role), [`text`](Self::text),
+/// [`parts`](Self::parts)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {
     /// The entry that it stands in.
     pub entry_id: String,
-    /// The message object, as JSON that every common reader takes.
-    pub json: String,
+    pub(crate) json: String,
+    pub(crate) format: Format,
 }
 
 /// Something that could not be understood, or that the original would not read.

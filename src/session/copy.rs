@@ -3,9 +3,19 @@
 use super::Session;
 use crate::error::Result;
 
+/// A session that was made of a part of another.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Fork {
+    /// The session that was made.
+    pub session: Session,
+    /// The text of the prompt that was chosen, to be asked again or otherwise;
+    /// empty where none was.
+    pub text: String,
+}
+
 impl Session {
-    /// Makes a copy of the session in the folder of its file, and returns a
-    /// live handle on it.
+    /// Makes a copy of the session in the folder of its file, and returns it.
     ///
     /// It has all that the session has: every branch, label, tool execution,
     /// memory and system prompt, the name and the active entry. Lines are
@@ -27,20 +37,20 @@ impl Session {
     /// # let dir = tempfile::tempdir()?;
     /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
     /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
-    /// let original = store.live(store.find("edge-97")?)?;
+    /// let original = store.find("edge-97")?;
     ///
-    /// let copy = original.duplicate()?;
+    /// let copy = original.clone_session()?;
     ///
     /// assert_eq!(copy.info()?.parent_session_id.as_deref(), Some("edge-97"));
-    /// assert_eq!(store.tree(copy.key())?, store.tree(original.key())?);
+    /// assert_eq!(copy.tree()?, original.tree()?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn duplicate(&self) -> Result<Self> {
+    pub fn clone_session(&self) -> Result<Self> {
         Ok(self.make(|live, writing| Ok((live.duplicate(writing)?, ())))?.0)
     }
 
     /// Makes a session of the path to an entry, in the folder of this one's
-    /// file. Returns a live handle on it, and the text of the chosen prompt.
+    /// file. Returns it, and the text of the chosen prompt.
     ///
     /// Of a user's prompt, the path ends before it: its whole text is returned,
     /// to be asked again or otherwise. Of any other entry, the path ends with
@@ -55,7 +65,7 @@ impl Session {
     /// # Errors
     ///
     /// [`EntryNotFound`](crate::Error::EntryNotFound), and as
-    /// [`duplicate`](Self::duplicate).
+    /// [`clone_session`](Self::clone_session).
     ///
     /// # Examples
     ///
@@ -63,17 +73,16 @@ impl Session {
     /// # let dir = tempfile::tempdir()?;
     /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
     /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
-    /// let original = store.live(store.find("edge-97")?)?;
+    /// let fork = store.find("edge-97")?.fork("c")?;
     ///
-    /// let (fork, text) = original.fork("c")?;
-    ///
-    /// assert_eq!(text, "second");
-    /// let ids: Vec<String> = store.branch(fork.key())?.into_iter().map(|entry| entry.id).collect();
+    /// assert_eq!(fork.text, "second");
+    /// let path = fork.session.path()?;
+    /// let ids: Vec<&str> = path.iter().map(|entry| entry.id.as_str()).collect();
     /// assert_eq!(ids, ["a", "b"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn fork(&self, entry_id: &str) -> Result<(Self, String)> {
-        self.make(|live, writing| live.fork(writing, entry_id))
+    pub fn fork(&self, entry_id: &str) -> Result<Fork> {
+        self.make_fork(|live, writing| live.fork(writing, entry_id))
     }
 
     /// Makes a session of the active branch, as [`fork`](Self::fork) does, up
@@ -81,7 +90,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As [`duplicate`](Self::duplicate).
+    /// As [`clone_session`](Self::clone_session).
     pub fn fork_branch(&self) -> Result<Self> {
         Ok(self.make(|live, writing| Ok((live.fork_branch(writing)?, ())))?.0)
     }

@@ -2,12 +2,12 @@
 
 use rusqlite::Connection;
 
-use super::Session;
+use super::{Session, text_of};
 use crate::chain::{self, NewHeader};
 use crate::error::Result;
 use crate::format::json;
 use crate::format::rules::SystemPrompt;
-use crate::model::{DraftRuntime, Format, Role, SessionKey, Timestamp};
+use crate::model::{DraftRuntime, Format, Json, Role, SessionKey, Timestamp};
 use crate::store::{Store, sessions};
 
 /// A session to be made.
@@ -107,7 +107,7 @@ impl NewSession {
 }
 
 impl Store {
-    /// Makes a session and returns a live handle on it.
+    /// Makes a session and returns it.
     ///
     /// It belongs to the store's own root, in the folder that its program
     /// would have chosen.
@@ -127,7 +127,7 @@ impl Store {
     }
 
     /// Makes a session that holds these messages, each a JSON object and the
-    /// child of the one before, and returns a live handle on it.
+    /// child of the one before, and returns it.
     ///
     /// Messages keep their ids; those without get new ones. System messages
     /// are left out: a session records its system prompt by itself, see
@@ -148,7 +148,7 @@ impl Store {
     ///
     /// let session = store.create_with_messages(
     ///     &NewSession::new("/home/me/project"),
-    ///     &[
+    ///     [
     ///         r#"{"role":"user","content":"What is a leaf?","id":"q"}"#,
     ///         r#"{"role":"assistant","content":"The active entry.","id":"a"}"#,
     ///     ],
@@ -157,12 +157,18 @@ impl Store {
     /// assert_eq!(session.info()?.leaf.as_deref(), Some("a"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn create_with_messages(&self, new: &NewSession, messages: &[&str]) -> Result<Session> {
+    pub fn create_with_messages<'j, J: Into<Json<'j>>>(
+        &self,
+        new: &NewSession,
+        messages: impl IntoIterator<Item = J>,
+    ) -> Result<Session> {
         let made = self.make(|tx| {
             let at = new.at.unwrap_or_else(Timestamp::now);
             let key = chain::create(tx, &new.header(at))?;
-            let session = Session::of(self, key).at(at);
-            messages.iter().try_for_each(|message| append_first(&session, tx, message))?;
+            let session = Session::of(self, key, new.format).at(at);
+            for message in messages {
+                append_first(&session, tx, &message.into())?;
+            }
             Ok((key, ()))
         })?;
         Ok(made.0)
@@ -174,17 +180,18 @@ impl Store {
         &self,
         body: impl FnOnce(&Connection) -> Result<(SessionKey, T)>,
     ) -> Result<(Session, T)> {
-        let (key, id, value) = self.write(|tx| {
+        self.write(|tx| {
             let (key, value) = body(tx)?;
-            Ok((key, sessions::session_id(tx, key)?, value))
-        })?;
-        Ok((Session { session_id: id, ..Session::of(self, key) }, value))
+            let made = Session::find(self, tx, key)?;
+            Ok((Session { session_id: sessions::session_id(tx, key)?, ..made }, value))
+        })
     }
 }
 
 /// Appends a message behind the last; one of the system is passed by where a
 /// session records its system prompt by itself.
-fn append_first(session: &Session, tx: &Connection, message: &str) -> Result<()> {
+fn append_first(session: &Session, tx: &Connection, message: &Json<'_>) -> Result<()> {
+    let message = text_of(message)?;
     let writing = session.writing(tx);
     writing.append(|tail| {
         let message = chain::compact(message, tail.depth_below(1))?;

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use super::Session;
+use super::{Session, not_found};
 use crate::chain::{decide, strip};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fold;
 use crate::format::projection::{self, Touched};
 use crate::format::stored_text;
@@ -24,97 +24,34 @@ use crate::store::{
 const DAY: i64 = 86_400_000_000_000;
 
 impl Store {
-    /// Archives a session: lists leave it out unless asked. Archiving an
-    /// archived one changes its time.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionNotFound`](Error::SessionNotFound).
-    pub fn archive(&self, session: SessionKey, at: Timestamp) -> Result<()> {
-        let session = Session::of(self, session).at(at);
-        session.change(|live, writing| live.archive(writing))
-    }
-
-    /// Takes a session out of the archive, for good: its age does not put it
-    /// back, only another [`archive`](Self::archive) does.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionNotFound`](Error::SessionNotFound).
-    pub fn unarchive(&self, session: SessionKey, at: Timestamp) -> Result<()> {
-        let session = Session::of(self, session).at(at);
-        session.change(|live, writing| live.unarchive(writing))
-    }
-
     /// Archives every session without activity for this many whole days at
     /// `now`, but those that were taken out of the archive. Returns how many.
     ///
     /// # Errors
     ///
-    /// [`Busy`](Error::Busy) when another process writes for too long.
+    /// [`Busy`](crate::Error::Busy) when another process writes for too long.
     pub fn archive_older_than(&self, days: u32, now: Timestamp) -> Result<u64> {
         self.write(|tx| {
             let before = now.0.saturating_sub(i64::from(days).saturating_mul(DAY));
             let mut archived = 0;
             for session in events::sessions_to_archive(tx, Timestamp(before))? {
-                archived += Session::of(self, session).at(now).change_in(tx, |live, writing| {
-                    if !live.may_age(tx, session)? {
-                        return Ok(0);
-                    }
-                    live.archive(writing).map(|()| 1)
-                })?;
+                archived +=
+                    Session::find(self, tx, session)?.at(now).change_in(tx, |live, writing| {
+                        if !live.may_age(tx, session)? {
+                            return Ok(0);
+                        }
+                        live.archive(writing).map(|()| 1)
+                    })?;
             }
             Ok(archived)
         })
     }
 
-    /// Puts a session into the trash: lists and exports leave it out. It stays
-    /// there until it is restored or purged.
+    /// Removes sessions for ever, all or none, as [`Session::purge`] does.
     ///
     /// # Errors
     ///
-    /// [`SessionNotFound`](Error::SessionNotFound).
-    pub fn delete(&self, session: SessionKey, at: Timestamp) -> Result<()> {
-        self.decide(session, EventKind::Trash, at, None)
-    }
-
-    /// Takes a session out of the trash.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionNotFound`](Error::SessionNotFound).
-    pub fn restore(&self, session: SessionKey, at: Timestamp) -> Result<()> {
-        self.decide(session, EventKind::Restore, at, None)
-    }
-
-    /// Removes a session for ever: every generation of its file, every line,
-    /// every trace in the database's files. What others took from it, as a clone
-    /// does, is theirs and stays.
-    ///
-    /// A file at an imported root is not touched. Its id and digest are
-    /// remembered, so that importing the root again does not bring the session
-    /// back unless it is [asked for](crate::ImportOptions::again).
-    ///
-    /// When the session is gone, the database is written anew, for no copy of its
-    /// text to be left in unused parts of pages. That takes the time of writing
-    /// the whole of it twice, and as much space beside it and in the folder for
-    /// temporary files; others who write wait for it. To purge several sessions,
-    /// [`purge_all`](Self::purge_all) does it once. Where it cannot be done, the
-    /// session is purged all the same, and what is returned says what is left:
-    /// a reader is not waited for.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionNotFound`](Error::SessionNotFound).
-    pub fn purge(&self, session: SessionKey) -> Result<Traces> {
-        self.purge_all(&[session])
-    }
-
-    /// Removes sessions for ever, all or none, as [`purge`](Self::purge) does.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionNotFound`](Error::SessionNotFound).
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
     pub fn purge_all(&self, sessions: &[SessionKey]) -> Result<Traces> {
         self.write(|tx| sessions.iter().try_for_each(|session| purge(tx, *session)))?;
         Ok(self.remove_traces())
@@ -126,7 +63,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Busy`](Error::Busy) when another process writes for too long.
+    /// [`Busy`](crate::Error::Busy) when another process writes for too long.
     pub fn relink(&self, from: &str, to: &str, at: Timestamp) -> Result<u64> {
         self.write(|tx| {
             let moved = events::sessions_of_work_dir(tx, from)?;
@@ -141,44 +78,100 @@ impl Store {
         })
     }
 
-    /// Remembers a session as the last one used in its work dir.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionNotFound`](Error::SessionNotFound).
-    pub fn remember(&self, session: SessionKey, at: Timestamp) -> Result<()> {
-        self.decide(session, EventKind::Remember, at, None)
-    }
-
-    /// Returns the session remembered last in a work dir, if it is not in the
+    /// Returns the session [remembered](Session::remember) last in a work dir, if it is not in the
     /// trash; without one, the session that an imported `last_session.json`
-    /// beside the sessions of the work dir names.
-    pub fn remembered(&self, work_dir: &str) -> Result<Option<SessionKey>> {
-        self.read(|conn| match events::remembered(conn, work_dir)? {
-            Some(session) => Ok(Some(session)),
-            None => imported_pointer(conn, work_dir),
+    /// beside the sessions of the work dir names; `None` when there is none.
+    pub fn remembered(&self, work_dir: &str) -> Result<Option<Session>> {
+        self.read(|conn| {
+            let found = match events::remembered(conn, work_dir)? {
+                None => imported_pointer(conn, work_dir)?,
+                found => found,
+            };
+            found.map(|key| Session::find(self, conn, key)).transpose()
         })
-    }
-
-    fn decide(
-        &self,
-        session: SessionKey,
-        kind: EventKind,
-        at: Timestamp,
-        value: Option<&str>,
-    ) -> Result<()> {
-        self.write(|tx| decide(tx, session, kind, at, value))
     }
 }
 
 impl Session {
+    /// Archives the session: lists leave it out unless asked. Archiving an
+    /// archived one changes its time.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
+    pub fn archive(&self) -> Result<()> {
+        self.change(|live, writing| live.archive(writing))
+    }
+
+    /// Takes the session out of the archive, for good: its age does not put it
+    /// back, only another [`archive`](Self::archive) does.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
+    pub fn unarchive(&self) -> Result<()> {
+        self.change(|live, writing| live.unarchive(writing))
+    }
+
+    /// Puts the session into the trash: lists and exports leave it out. It stays
+    /// there until it is restored or purged.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
+    pub fn trash(&self) -> Result<()> {
+        self.decide(EventKind::Trash)
+    }
+
+    /// Takes the session out of the trash.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
+    pub fn restore(&self) -> Result<()> {
+        self.decide(EventKind::Restore)
+    }
+
+    /// Remembers the session as the last one used in its work dir, which
+    /// [`Store::remembered`] returns.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
+    pub fn remember(&self) -> Result<()> {
+        self.decide(EventKind::Remember)
+    }
+
+    /// Removes the session for ever: every generation of its file, every line,
+    /// every trace in the database's files. What others took from it, as a clone
+    /// does, is theirs and stays.
+    ///
+    /// A file at an imported root is not touched. Its id and digest are
+    /// remembered, so that importing the root again does not bring the session
+    /// back unless it is [asked for](crate::ImportOptions::again).
+    ///
+    /// When the session is gone, the database is written anew, for no copy of its
+    /// text to be left in unused parts of pages. That takes the time of writing
+    /// the whole of it twice, and as much space beside it and in the folder for
+    /// temporary files; others who write wait for it. To purge several sessions,
+    /// [`Store::purge_all`] does it once. Where it cannot be done, the
+    /// session is purged all the same, and what is returned says what is left:
+    /// a reader is not waited for.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
+    pub fn purge(&self) -> Result<Traces> {
+        self.store.purge_all(&[self.key])
+    }
+
     /// Puts the session into the trash if it was never used: it has no name,
     /// holds no message of a user, assistant or tool, and nothing that could
     /// not be understood. Returns whether it did.
     ///
     /// # Errors
     ///
-    /// [`SessionNotFound`](Error::SessionNotFound).
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
     pub fn delete_if_unused(&self) -> Result<bool> {
         self.store.write(|tx| {
             let unused = is_unused(tx, self.key)?;
@@ -187,6 +180,10 @@ impl Session {
             }
             Ok(unused)
         })
+    }
+
+    fn decide(&self, kind: EventKind) -> Result<()> {
+        self.store.write(|tx| decide(tx, self.key, kind, self.time(), None))
     }
 }
 
@@ -264,10 +261,6 @@ fn delete_empty_folders(tx: &Connection, source_id: i64, path: &[u8]) -> Result<
         }
     }
     Ok(())
-}
-
-fn not_found(session: SessionKey) -> Error {
-    Error::SessionNotFound(session.0.to_string())
 }
 
 fn is_unused(conn: &Connection, session: SessionKey) -> Result<bool> {

@@ -2,14 +2,18 @@
 
 mod copy;
 mod create;
-mod extras;
 mod keeping;
+mod metadata;
 mod navigate;
+mod reading;
 mod recorder;
+mod snapshot;
 
+pub use copy::Fork;
 pub use create::NewSession;
 pub use navigate::RewindPoint;
 pub use recorder::Recorder;
+pub use snapshot::Snapshot;
 
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
@@ -18,10 +22,10 @@ use crate::chain::{self, Expected, Tail, Writing};
 use crate::error::{Error, Result};
 use crate::format::live::{BranchSummary, Live};
 use crate::format::stored_text;
-use crate::model::{Draft, DraftRuntime, SessionInfo, SessionKey, Timestamp};
+use crate::model::{Draft, DraftRuntime, Format, Json, SessionKey, Timestamp};
 use crate::store::{Store, records, sessions};
 
-/// A live handle on a session.
+/// A session: everything that can be asked of it, and everything it can be told.
 ///
 /// Every method that writes is one transaction: it takes the active entry as
 /// it is then, adds one record in the bytes that the session's own program
@@ -46,18 +50,39 @@ use crate::store::{Store, records, sessions};
 /// session.branch(&question)?; // what comes next is another answer
 /// session.append_message(r#"{"role":"assistant","content":"Where one goes on."}"#)?;
 ///
-/// assert_eq!(store.children(session.key(), &question)?.len(), 2);
+/// assert_eq!(session.children(&question)?.len(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Session {
     store: Store,
     key: SessionKey,
+    format: Format,
     at: Option<Timestamp>,
     id: Option<String>,
     expected: Option<Expected>,
     /// Of a handle that made the session.
     session_id: Option<String>,
+}
+
+/// A label that was set or cleared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LabelChange {
+    /// The id of its record.
+    pub label_id: String,
+    /// Whether the session has the entry that is labelled.
+    pub is_known: bool,
+}
+
+/// A system prompt that was handed over to be recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PromptSnapshot {
+    /// `sha256:` and the digest of its text, in hex.
+    pub hash: String,
+    /// Whether it was written; not, if it is empty or the one recorded last.
+    pub is_written: bool,
 }
 
 /// Settings of the model that a session talks to; empty ones are not recorded.
@@ -71,23 +96,15 @@ pub struct RuntimeUpdate<'a> {
     pub reasoning_effort: Option<&'a str>,
 }
 
-impl Store {
-    /// Returns a live handle on a session; it writes nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionNotFound`](Error::SessionNotFound).
-    pub fn live(&self, session: SessionKey) -> Result<Session> {
-        self.read(|conn| sessions::info(conn, session))?
-            .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
-        Ok(Session::of(self, session))
-    }
-}
-
 impl Session {
-    /// Names the session in calls to the store.
+    /// Names the session in this store, for as long as it is there.
     pub fn key(&self) -> SessionKey {
         self.key
+    }
+
+    /// The program whose session it is.
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     /// Returns the session's id; `None` where its file has no usable header. A
@@ -101,15 +118,6 @@ impl Session {
             Some(id) => Ok(Some(id.clone())),
             None => Ok(self.info()?.session_id),
         }
-    }
-
-    /// Returns what is known of the session now.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionNotFound`](Error::SessionNotFound) when it was purged since.
-    pub fn info(&self) -> Result<SessionInfo> {
-        self.store.session(self.key)?.ok_or_else(|| Error::SessionNotFound(self.key.0.to_string()))
     }
 
     /// A handle whose records carry this time. Default: the system's clock.
@@ -157,8 +165,8 @@ impl Session {
     /// deeper than Kward reads, holds no finite number where one stands, or is
     /// such that the session's program could not open the session with it;
     /// [`EntryExists`](Error::EntryExists), [`LeafMoved`](Error::LeafMoved).
-    pub fn append_message(&self, message: &str) -> Result<String> {
-        self.append_of_message("message", message)
+    pub fn append_message<'j>(&self, message: impl Into<Json<'j>>) -> Result<String> {
+        self.append_of_message("message", text_of(&message.into())?)
     }
 
     /// Appends a compaction and returns its entry's id: from here on, `message`
@@ -168,8 +176,8 @@ impl Session {
     /// # Errors
     ///
     /// As [`append_message`](Self::append_message).
-    pub fn compact(&self, message: &str) -> Result<String> {
-        self.append_of_message("compaction", message)
+    pub fn compact<'j>(&self, message: impl Into<Json<'j>>) -> Result<String> {
+        self.append_of_message("compaction", text_of(&message.into())?)
     }
 
     fn append_of_message(&self, entry_type: &'static str, message: &str) -> Result<String> {
@@ -185,13 +193,15 @@ impl Session {
     ///
     /// [`EntryNotFound`](Error::EntryNotFound) for an unknown parent;
     /// [`InvalidRecord`](Error::InvalidRecord) for details that are no JSON.
-    pub fn append_branch_summary(
+    pub fn append_branch_summary<'j>(
         &self,
         parent_id: Option<&str>,
         from_id: Option<&str>,
         summary: Option<&str>,
-        details: &str,
+        details: impl Into<Json<'j>>,
     ) -> Result<String> {
+        let details = details.into();
+        let details = text_of(&details)?;
         let new = BranchSummary { parent_id, from_id, summary, details };
         self.append_line(|writing, tail| {
             if let Some(parent_id) = parent_id {
@@ -221,21 +231,18 @@ impl Session {
     }
 
     /// Sets the label of an entry, without white space around it (pi keeps
-    /// that); `None` or a blank one clears it. Returns the id of the label's record, and whether
-    /// there is such an entry: a label may come before it.
+    /// that); `None` or a blank one clears it. A label may come before its entry.
     ///
     /// # Errors
     ///
     /// [`InvalidRecord`](Error::InvalidRecord) for an empty id.
-    pub fn append_label_change(
-        &self,
-        entry_id: &str,
-        label: Option<&str>,
-    ) -> Result<(String, bool)> {
+    pub fn append_label_change(&self, entry_id: &str, label: Option<&str>) -> Result<LabelChange> {
         if entry_id.is_empty() {
             return Err(Error::InvalidRecord("a label needs the id of an entry".to_owned()));
         }
-        self.change(|live, writing| live.label(writing, entry_id, label))
+        let (label_id, is_known) =
+            self.change(|live, writing| live.label(writing, entry_id, label))?;
+        Ok(LabelChange { label_id, is_known })
     }
 
     /// Gives the session a name, without white space around it; `None` or a
@@ -278,7 +285,13 @@ impl Session {
     /// # Errors
     ///
     /// [`InvalidRecord`](Error::InvalidRecord) for what is no JSON.
-    pub fn update_memory_state(&self, memories: &str, last_retrieval: &str) -> Result<()> {
+    pub fn update_memory_state<'j, 'k>(
+        &self,
+        memories: impl Into<Json<'j>>,
+        last_retrieval: impl Into<Json<'k>>,
+    ) -> Result<()> {
+        let (memories, last_retrieval) = (memories.into(), last_retrieval.into());
+        let (memories, last_retrieval) = (text_of(&memories)?, text_of(&last_retrieval)?);
         self.append_line(|writing, tail| {
             let value = |text| chain::compact(text, tail.depth_below(2));
             let memories = match value(memories)? {
@@ -294,8 +307,6 @@ impl Session {
 
     /// Records the system prompt, unless it is empty or the one recorded last.
     ///
-    /// Returns its hash, and whether it was written.
-    ///
     /// # Errors
     ///
     /// [`Unsupported`](Error::Unsupported) for formats without such a record.
@@ -303,7 +314,7 @@ impl Session {
         &self,
         content: &str,
         reason: &str,
-    ) -> Result<(String, bool)> {
+    ) -> Result<PromptSnapshot> {
         let digest = Sha256::digest(content.as_bytes());
         let hash =
             digest.iter().fold("sha256:".to_owned(), |hash, byte| format!("{hash}{byte:02x}"));
@@ -315,7 +326,7 @@ impl Session {
             let draft = Draft::SystemPrompt { reason, hash: &hash, content };
             Ok(Some((writing.line(tail, &draft)?, ())))
         })?;
-        Ok((hash, written.is_some()))
+        Ok(PromptSnapshot { hash, is_written: written.is_some() })
     }
 
     /// Records that a tool ran: `tool_call`, a JSON object with `id` and
@@ -329,7 +340,13 @@ impl Session {
     /// # Errors
     ///
     /// [`InvalidRecord`](Error::InvalidRecord) for a call that is no JSON.
-    pub fn append_tool_execution(&self, tool_call: &str, content: &str) -> Result<String> {
+    pub fn append_tool_execution<'j>(
+        &self,
+        tool_call: impl Into<Json<'j>>,
+        content: &str,
+    ) -> Result<String> {
+        let tool_call = tool_call.into();
+        let tool_call = text_of(&tool_call)?;
         self.append_line(|writing, tail| {
             let tool_call = chain::compact(tool_call, tail.depth_below(1))?;
             let draft = Draft::ToolExecution { tool_call: &tool_call, content };
@@ -345,7 +362,9 @@ impl Session {
     /// # Errors
     ///
     /// [`InvalidRecord`](Error::InvalidRecord) for what is no object.
-    pub fn append_record(&self, record: &str) -> Result<u32> {
+    pub fn append_record<'j>(&self, record: impl Into<Json<'j>>) -> Result<u32> {
+        let record = record.into();
+        let record = text_of(&record)?;
         self.append_line(|_, tail| {
             let line = chain::compact(record, tail.depth_below(0))?;
             if !line.starts_with('{') {
@@ -355,8 +374,16 @@ impl Session {
         })
     }
 
-    fn of(store: &Store, key: SessionKey) -> Self {
-        Self { store: store.clone(), key, at: None, id: None, expected: None, session_id: None }
+    /// A handle on a session that is there.
+    fn of(store: &Store, key: SessionKey, format: Format) -> Self {
+        let store = store.clone();
+        Self { store, key, format, at: None, id: None, expected: None, session_id: None }
+    }
+
+    /// A handle on the session of this key.
+    fn find(store: &Store, conn: &Connection, key: SessionKey) -> Result<Self> {
+        let (source, _) = sessions::place(conn, key)?.ok_or_else(|| not_found(key))?;
+        Ok(Self::of(store, key, source.format))
     }
 
     fn time(&self) -> Timestamp {
@@ -374,9 +401,23 @@ impl Session {
         }
     }
 
+    /// Reads the session on one snapshot.
+    pub(crate) fn read<T>(&self, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.store.read(body)
+    }
+
     /// Changes the session as its format does.
     fn change<T>(&self, change: impl FnOnce(&dyn Live, &Writing<'_>) -> Result<T>) -> Result<T> {
         self.store.write(|tx| self.change_in(tx, change))
+    }
+
+    /// Makes a session of a part of this one as its format does.
+    pub(crate) fn make_fork(
+        &self,
+        make: impl FnOnce(&dyn Live, &Writing<'_>) -> Result<(SessionKey, String)>,
+    ) -> Result<Fork> {
+        let (session, text) = self.make(make)?;
+        Ok(Fork { session, text })
     }
 
     /// Makes a session of this one as its format does.
@@ -392,9 +433,10 @@ impl Session {
         tx: &Connection,
         change: impl FnOnce(&dyn Live, &Writing<'_>) -> Result<T>,
     ) -> Result<T> {
-        let (source, _) = sessions::place(tx, self.key)?
-            .ok_or_else(|| Error::SessionNotFound(self.key.0.to_string()))?;
-        change(source.format.live(), &self.writing(tx))
+        if sessions::place(tx, self.key)?.is_none() {
+            return Err(not_found(self.key));
+        }
+        change(self.format.live(), &self.writing(tx))
     }
 
     fn append<T>(
@@ -407,7 +449,7 @@ impl Session {
         })
     }
 
-    fn append_line<T>(
+    pub(crate) fn append_line<T>(
         &self,
         make: impl FnOnce(&Writing<'_>, &Tail) -> Result<(String, T)>,
     ) -> Result<T> {
@@ -416,4 +458,13 @@ impl Session {
             writing.append_line(|tail| make(&writing, tail))
         })
     }
+}
+
+fn not_found(session: SessionKey) -> Error {
+    Error::SessionNotFound(session.0.to_string())
+}
+
+/// The text of JSON that was handed over.
+pub(crate) fn text_of<'a>(json: &'a Json<'_>) -> Result<&'a str> {
+    json.text().map_err(Error::InvalidRecord)
 }

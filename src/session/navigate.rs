@@ -1,11 +1,13 @@
 //! Moving through a session's tree as its program lets a user move.
 
+use rusqlite::Connection;
+
 use super::Session;
 use crate::chain::is_prompt;
 use crate::context;
 use crate::error::{Error, Result};
 use crate::model::{SessionKey, Timestamp};
-use crate::store::{Store, log, sessions};
+use crate::store::{log, sessions};
 
 /// A prompt that a conversation can be taken back to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,31 +21,31 @@ pub struct RewindPoint {
     pub created_at: Option<Timestamp>,
 }
 
-impl Store {
+fn rewind_points(conn: &Connection, session: SessionKey) -> Result<Vec<RewindPoint>> {
+    let info = sessions::info(conn, session)?
+        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    let mut points = Vec::new();
+    for entry in context::branch(conn, session)?.into_iter().rev().filter(is_prompt) {
+        let preview = info.format.meaning().preview(&log::record(conn, entry.place)?);
+        if !preview.is_empty() {
+            let created_at = entry.created_at;
+            points.push(RewindPoint { entry_id: entry.id, preview, created_at });
+        }
+    }
+    Ok(points)
+}
+
+impl Session {
     /// Returns the user's prompts on the active branch, newest first; those
     /// without text are left out.
     ///
     /// # Errors
     ///
     /// [`SessionNotFound`](Error::SessionNotFound).
-    pub fn rewind_points(&self, session: SessionKey) -> Result<Vec<RewindPoint>> {
-        self.read(|conn| {
-            let info = sessions::info(conn, session)?
-                .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
-            let mut points = Vec::new();
-            for entry in context::branch(conn, session)?.into_iter().rev().filter(is_prompt) {
-                let preview = info.format.meaning().preview(&log::record(conn, entry.place)?);
-                if !preview.is_empty() {
-                    let created_at = entry.created_at;
-                    points.push(RewindPoint { entry_id: entry.id, preview, created_at });
-                }
-            }
-            Ok(points)
-        })
+    pub fn rewind_points(&self) -> Result<Vec<RewindPoint>> {
+        self.store.read(|conn| rewind_points(conn, self.key))
     }
-}
 
-impl Session {
     /// Goes back or over to an entry, and returns the text to be edited.
     ///
     /// A user's prompt is to be asked again: its parent becomes the leaf (none,
@@ -63,7 +65,7 @@ impl Session {
     /// # let session = store.create(&sessile::NewSession::new("/home/me/project"))?;
     /// session.append_message(r#"{"role":"user","content":"Waht is a leaf?"}"#)?;
     ///
-    /// let prompt = &store.rewind_points(session.key())?[0];
+    /// let prompt = &session.rewind_points()?[0];
     /// let text = session.navigate(&prompt.entry_id)?;
     ///
     /// assert_eq!(text, "Waht is a leaf?"); // to be asked better

@@ -2,6 +2,7 @@
 
 use super::{RuntimeUpdate, Session};
 use crate::error::Result;
+use crate::model::Json;
 
 /// Takes what happens in a conversation.
 ///
@@ -24,7 +25,7 @@ use crate::error::Result;
 ///
 /// impl Conversation {
 ///     fn say(&mut self, message: &str) -> sessile::Result<()> {
-///         self.recorder.message(message)?;
+///         self.recorder.message(message.into())?;
 ///         self.messages.push(message.to_owned());
 ///         Ok(())
 ///     }
@@ -35,7 +36,7 @@ use crate::error::Result;
 /// let mut conversation = Conversation { messages: Vec::new(), recorder };
 /// conversation.say(r#"{"role":"user","content":"What is a leaf?"}"#)?;
 ///
-/// assert_eq!(store.context(session.key())?.len(), conversation.messages.len());
+/// assert_eq!(session.context()?.len(), conversation.messages.len());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Recorder {
@@ -44,21 +45,21 @@ pub trait Recorder {
     /// # Errors
     ///
     /// What the recorder could not take; of a session, nothing was written.
-    fn message(&mut self, message: &str) -> Result<String>;
+    fn message(&mut self, message: Json<'_>) -> Result<String>;
 
     /// A summary took the place of what was before; returns its entry's id. See [`Session::compact`].
     ///
     /// # Errors
     ///
     /// As [`message`](Self::message).
-    fn compaction(&mut self, message: &str) -> Result<String>;
+    fn compaction(&mut self, message: Json<'_>) -> Result<String>;
 
     /// A tool ran. See [`Session::append_tool_execution`].
     ///
     /// # Errors
     ///
     /// As [`message`](Self::message).
-    fn tool_execution(&mut self, tool_call: &str, content: &str) -> Result<()>;
+    fn tool_execution(&mut self, tool_call: Json<'_>, content: &str) -> Result<()>;
 
     /// Another model, provider or effort was chosen. See [`Session::update_runtime`].
     ///
@@ -89,15 +90,15 @@ impl Session {
 }
 
 impl Recorder for Session {
-    fn message(&mut self, message: &str) -> Result<String> {
+    fn message(&mut self, message: Json<'_>) -> Result<String> {
         self.append_message(message)
     }
 
-    fn compaction(&mut self, message: &str) -> Result<String> {
+    fn compaction(&mut self, message: Json<'_>) -> Result<String> {
         self.compact(message)
     }
 
-    fn tool_execution(&mut self, tool_call: &str, content: &str) -> Result<()> {
+    fn tool_execution(&mut self, tool_call: Json<'_>, content: &str) -> Result<()> {
         self.append_tool_execution(tool_call, content)?;
         Ok(())
     }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::heads::Head;
-use super::sessions;
+use super::{metadata, sessions};
 use crate::error::Result;
 use crate::model::{SessionKey, Timestamp, named_enum};
 
@@ -19,6 +19,10 @@ named_enum! {
         Label = "label",
         /// In a format that has no record for a moved leaf.
         Branch = "branch",
+        /// What an application says of a session.
+        Metadata = "metadata",
+        Tag = "tag",
+        Untag = "untag",
     }
 }
 
@@ -63,6 +67,10 @@ pub(crate) fn apply(conn: &Connection, session: SessionKey, head: &mut Head) -> 
                     head.workspace_id =
                         Some(sessions::workspace(conn, &work_dir, sessions::LOCAL)?);
                 }
+            }
+            kind @ (EventKind::Metadata | EventKind::Tag | EventKind::Untag) => {
+                let value: Option<String> = row.get("value")?;
+                metadata::apply(conn, session, kind, value.as_deref())?;
             }
             EventKind::Remember | EventKind::Label | EventKind::Branch => {}
         }

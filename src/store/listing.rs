@@ -1,109 +1,14 @@
 //! Lists of sessions: an index read, never stale, no body touched.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, Row, named_params};
 
+use super::filter::{Archived, Cursor, SessionFilter};
 use super::search::{self, Found};
-use super::{Store, losses, readable};
-use crate::error::Result;
+use super::{Store, losses, metadata, readable};
+use crate::error::{Error, Result};
 use crate::model::{Format, SessionKey, Stored, Timestamp};
-
-/// Which archived sessions a list shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Archived {
-    /// None.
-    #[default]
-    Without,
-    /// Nothing else.
-    Only,
-    /// As the others.
-    Included,
-}
-
-/// Which sessions to list, and from where on.
-///
-/// # Examples
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-/// use sessile::SessionFilter;
-///
-/// let mut filter = SessionFilter::new().query("parser").limit(20);
-/// loop {
-///     let page = store.sessions(&filter)?;
-///     for row in &page.rows {
-///         println!("{} {}", row.modified_at, row.title.as_deref().unwrap_or("Untitled"));
-///     }
-///     let Some(next) = page.next else { break };
-///     filter = filter.after(next);
-/// }
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, Default)]
-#[must_use = "a filter does nothing until it is used"]
-pub struct SessionFilter {
-    pub(super) query: Option<String>,
-    pub(super) work_dir: Option<String>,
-    archived: Archived,
-    after: Option<Cursor>,
-    pub(super) offset: u64,
-    pub(super) limit: u64,
-}
-
-/// A place in a list; it stays valid while sessions come and go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    modified_at: Timestamp,
-    session_id: Option<String>,
-    key: SessionKey,
-}
-
-impl SessionFilter {
-    /// All sessions that are not archived, 100 a page.
-    pub fn new() -> Self {
-        Self { limit: 100, ..Self::default() }
-    }
-
-    /// Only sessions whose title or work dir contains this text, in whatever
-    /// case (Unicode lower-casing). White space around it does not count; a
-    /// blank query is none.
-    pub fn query(mut self, query: &str) -> Self {
-        let query = query.trim().to_lowercase();
-        self.query = Some(query).filter(|query| !query.is_empty());
-        self
-    }
-
-    /// Only sessions of this working directory.
-    pub fn work_dir(mut self, path: &str) -> Self {
-        self.work_dir = Some(path.to_owned());
-        self
-    }
-
-    /// Which archived sessions to show. Default: none.
-    pub fn archived(mut self, archived: Archived) -> Self {
-        self.archived = archived;
-        self
-    }
-
-    /// Goes on behind a page, at a cost that does not grow with the depth.
-    pub fn after(mut self, cursor: Cursor) -> Self {
-        self.after = Some(cursor);
-        self
-    }
-
-    /// Skips this many sessions, at the cost of reading past them. Prefer [`after`](Self::after).
-    pub fn offset(mut self, offset: u64) -> Self {
-        self.offset = offset;
-        self
-    }
-
-    /// Sessions a page. Default: 100; zero counts as that.
-    pub fn limit(mut self, limit: u64) -> Self {
-        self.limit = if limit == 0 { 100 } else { limit };
-        self
-    }
-}
 
 /// A session in a list.
 #[derive(Clone, Debug)]
@@ -171,9 +76,11 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
     if filter.work_dir.is_some() && workspaces.is_empty() {
         return Ok(Page { rows: Vec::new(), next: None, damaged: Vec::new() });
     }
+    let among = among(conn, filter)?;
     let list = List {
         conn,
         filter,
+        among,
         // A path on several hosts is rare; then the list of all is looked through.
         workspace_id: Some(workspaces).filter(|found| found.len() == 1).map(|found| found[0]),
         // One row more than asked for tells whether there is a next page.
@@ -205,6 +112,8 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
 struct List<'a> {
     conn: &'a Connection,
     filter: &'a SessionFilter,
+    /// The sessions that carry what is asked for, if anything is.
+    among: Option<BTreeSet<i64>>,
     workspace_id: Option<i64>,
     wanted: i64,
     offset: i64,
@@ -217,6 +126,10 @@ const SPARE: i64 = 16;
 impl List<'_> {
     fn rows(&self) -> Result<Vec<SessionRow>> {
         let archived = self.filter.archived;
+        if let Some(among) = &self.among {
+            let keys: Vec<i64> = among.iter().copied().collect();
+            return self.select(found_statement(archived), Some(&keys), self.wanted, self.offset);
+        }
         let end = self.wanted.saturating_add(self.offset);
         let found = match &self.filter.query {
             Some(query) => search::find(self.conn, query, end)?,
@@ -245,7 +158,8 @@ impl List<'_> {
     /// The rows where an index or a page of the table cannot be read: session by session.
     fn readable_rows(&self) -> Result<Vec<SessionRow>> {
         let mut rows = Vec::new();
-        for key in readable::sessions(self.conn)? {
+        let is_asked_for = |key: &i64| self.among.as_ref().is_none_or(|among| among.contains(key));
+        for key in readable::sessions(self.conn)?.into_iter().filter(is_asked_for) {
             match self.select(found_statement(self.filter.archived), Some(&[key]), 1, 0) {
                 Err(err) if err.is_of_content() => {}
                 found => rows.extend(found?),
@@ -473,6 +387,16 @@ pub(crate) fn found_statement(archived: Archived) -> &'static str {
         Archived::Only => found!("session.archived_at IS NOT NULL"),
         Archived::Included => found!("TRUE"),
     }
+}
+
+/// The sessions that carry the tags and metadata that a filter asks for; `None` when it asks for none.
+pub(super) fn among(conn: &Connection, filter: &SessionFilter) -> Result<Option<BTreeSet<i64>>> {
+    if filter.tags.is_empty() && filter.values.is_empty() {
+        return Ok(None);
+    }
+    let values = filter.values.iter().cloned().map(|(key, value)| Ok((key, value?)));
+    let values = values.collect::<Result<Vec<_>, _>>().map_err(Error::InvalidRecord)?;
+    Ok(Some(metadata::sessions_with(conn, &filter.tags, &values)?))
 }
 
 fn workspace_ids(conn: &Connection, path: &str) -> Result<Vec<i64>> {

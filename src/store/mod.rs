@@ -7,6 +7,7 @@ pub(crate) mod entries;
 pub(crate) mod events;
 pub(crate) mod file_time;
 pub(crate) mod files;
+mod filter;
 pub(crate) mod free;
 pub(crate) mod generations;
 pub(crate) mod heads;
@@ -15,6 +16,7 @@ pub(crate) mod labels;
 pub(crate) mod listing;
 pub(crate) mod log;
 mod losses;
+pub(crate) mod metadata;
 pub(crate) mod open;
 mod options;
 pub(crate) mod packing;
@@ -34,6 +36,7 @@ pub(crate) mod search;
 pub(crate) mod seen;
 pub(crate) mod sessions;
 pub(crate) mod space;
+mod state;
 mod traces;
 pub(crate) mod transaction;
 mod trash;
@@ -47,7 +50,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use listing::{Archived, Cursor, Page, SessionFilter, SessionRow};
+pub use filter::{Archived, Cursor, SessionFilter};
+pub use listing::{Page, SessionRow};
 pub use options::{Durability, StoreOptions};
 pub use traces::Traces;
 pub use watch::Watch;
@@ -81,6 +85,8 @@ pub struct Store {
     identity: Arc<identity::Identity>,
     busy_timeout: Duration,
     compression: Option<i32>,
+    /// Of a store that is one state of the database.
+    state: Option<Arc<state::State>>,
 }
 
 impl Store {

@@ -194,6 +194,7 @@ fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {
         path: Arc::from(full),
         busy_timeout: options.busy_timeout,
         compression: options.compression,
+        state: None,
     })
 }
 

@@ -2,8 +2,10 @@
 
 use rusqlite::Connection;
 
-use super::listing::Archived;
-use super::{Store, entries, files, listing, log, losses, paths, records, runs, sessions};
+use super::filter::Archived;
+use super::{
+    Store, entries, files, listing, log, losses, metadata, paths, records, runs, sessions,
+};
 
 /// Hands over a connection to a new store: the plans do not depend on what it holds.
 fn check_store(check: impl FnOnce(&Connection)) {
@@ -130,6 +132,8 @@ fn single_rows_are_found_by_index() {
         (files::FILES_AFTER, "(source_id=? AND path>?)"),
         (sessions::BY_PREFIX, "sessions_by_id (session_id>? AND session_id<?)"),
         (sessions::BY_PATH, "(source_id=? AND path=?"),
+        (metadata::BY_TAG, "session_tags_by_tag (tag=?)"),
+        (metadata::BY_VALUE, "metadata_by_value (key=? AND value=?)"),
     ] {
         check_plan(sql, index);
     }

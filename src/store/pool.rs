@@ -55,7 +55,8 @@ impl ManageConnection for Manager {
         Ok(conn.execute_batch("")?)
     }
 
-    fn has_broken(&self, _: &mut Connection) -> bool {
-        false
+    fn has_broken(&self, conn: &mut Connection) -> bool {
+        // In a transaction that could not be ended, it is of use to nobody.
+        !conn.is_autocommit()
     }
 }

@@ -34,8 +34,9 @@ pub(crate) enum Owner {
 }
 
 /// The tables that all formats share. Rows of entries come before the entries.
-const COMMON: [Table; 12] = [
-    Table::new("metadata", Owner::Session, "key"),
+const COMMON: [Table; 13] = [
+    Table::new("metadata", Owner::Session, "is_own, key"),
+    Table::new("session_tags", Owner::Session, "tag"),
     Table::new("labels", Owner::Session, "target_id"),
     Table::new("problems", Owner::Session, "path, line, kind, detail"),
     Table::new("settings", Owner::Entry("entry_key"), "entry_key"),

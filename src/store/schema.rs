@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "7e0be3798bab93753c694e1f9919fa767dbce10ed45ea687fb9dc62a935c6f67";
+const DIGEST: &str = "6ddd68f1c620ac26d215036a9435a9c044ad704492a4b6048bc9a0e85df9d07a";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

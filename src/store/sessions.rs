@@ -261,8 +261,8 @@ pub(crate) fn insert_metadata(
     value: &str,
 ) -> Result<()> {
     conn.prepare_cached(
-        "INSERT OR REPLACE INTO metadata (session_key, key, value)
-         VALUES (:session_key, :key, :value)",
+        "INSERT OR REPLACE INTO metadata (session_key, is_own, key, value)
+         VALUES (:session_key, 0, :key, :value)",
     )?
     .execute(named_params! { ":session_key": session, ":key": key, ":value": value })?;
     Ok(())

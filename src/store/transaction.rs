@@ -13,10 +13,12 @@
 //! fails, too, it cannot be known, and the error says so.
 
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::{Connection, TransactionBehavior, ffi};
 
+use super::state::State;
 use super::{Store, pool};
 use crate::error::{Error, Result};
 
@@ -40,6 +42,9 @@ impl Store {
     /// Never call it from inside another `read` or `write`: each holds a
     /// connection, and the pool is small.
     pub(crate) fn read<T>(&self, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        if let Some(state) = &self.state {
+            return state.read(body);
+        }
         let mut conn = self.connection()?;
         let tx = conn.transaction()?;
         body(&tx)
@@ -47,6 +52,7 @@ impl Store {
 
     /// Runs `body` in a transaction, committed if it returns `Ok`.
     pub(crate) fn write<T>(&self, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.refuse_state()?;
         let conn = self.pool.get()?;
         let tx = self.begin(&conn)?;
         let value = body(&tx)?;
@@ -80,8 +86,25 @@ impl Store {
 
     /// A connection of its own, for work of many transactions.
     pub(crate) fn connection(&self) -> Result<r2d2::PooledConnection<pool::Manager>> {
+        self.refuse_state()?;
         self.identity.check()?;
         Ok(self.pool.get()?)
+    }
+
+    fn refuse_state(&self) -> Result<()> {
+        match self.state {
+            Some(_) => Err(Error::Unsupported("a snapshot is read, not written")),
+            None => Ok(()),
+        }
+    }
+
+    /// The store as it is now, whatever is written from here on.
+    pub(crate) fn at_this_state(&self) -> Result<Self> {
+        let state = match &self.state {
+            Some(state) => Arc::clone(state),
+            None => Arc::new(State::begin(self.connection()?)?),
+        };
+        Ok(Self { state: Some(state), ..self.clone() })
     }
 }
 

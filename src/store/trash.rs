@@ -3,7 +3,8 @@
 use rusqlite::{Connection, named_params};
 
 use super::Store;
-use super::listing::{self, Page, SessionFilter};
+use super::filter::SessionFilter;
+use super::listing::{self, Page};
 use crate::error::Result;
 
 impl Store {
@@ -15,9 +16,9 @@ impl Store {
     /// ```
     /// # let dir = tempfile::tempdir()?;
     /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-    /// # use sessile::{NewSession, SessionFilter, Timestamp};
+    /// # use sessile::{NewSession, SessionFilter};
     /// let session = store.create(&NewSession::new("/home/me/project"))?;
-    /// store.delete(session.key(), Timestamp::now())?;
+    /// session.trash()?;
     ///
     /// assert_eq!(store.trash(&SessionFilter::new())?.rows[0].key, session.key());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -28,6 +29,8 @@ impl Store {
 }
 
 fn select_trash(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
+    let among = listing::among(conn, filter)?;
+    let among = among.map(|keys| serde_json::Value::from_iter(keys).to_string());
     let mut stmt = conn.prepare_cached(
         // The trash is small and seldom looked at: an index of it would cost each import.
         "SELECT session.session_key, session.format, session.session_id, session.title,
@@ -38,6 +41,7 @@ fn select_trash(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
          WHERE session.trashed_at IS NOT NULL
            AND (:query IS NULL OR instr(session.search_text, :query) > 0)
            AND (:work_dir IS NULL OR workspace.path = :work_dir)
+           AND (:among IS NULL OR session.session_key IN (SELECT value FROM json_each(:among)))
          ORDER BY session.modified_at DESC, session.session_id DESC, session.session_key DESC
          LIMIT :limit OFFSET :offset",
     )?;
@@ -46,6 +50,7 @@ fn select_trash(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
         named_params! {
             ":query": filter.query,
             ":work_dir": filter.work_dir,
+            ":among": among,
             ":limit": number(filter.limit),
             ":offset": number(filter.offset),
         },

@@ -24,6 +24,6 @@ impl Store {
         let tx = conn.transaction()?;
         prepare(&tx)?;
         tx.commit()?;
-        Ok(Self { pool: pool::pool(conn, &self.path, &options)?, ..self.clone() })
+        Ok(Self { pool: pool::pool(conn, &self.path, &options)?, state: None, ..self.clone() })
     }
 }

@@ -12,7 +12,7 @@ use crate::error::Result;
 ///
 /// It has a connection of its own, since SQLite counts for each connection what
 /// others commit: asking costs one small read of shared memory, not a query.
-/// What changed, [`entries_after`](Store::entries_after) and the listing tell.
+/// What changed, [`entries_after`](crate::Session::entries_after) and the listing tell.
 ///
 /// # Examples
 ///

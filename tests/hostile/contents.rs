@@ -15,7 +15,7 @@ fn check_second_line(second: impl AsRef<[u8]>, kind: ProblemKind) -> TestStore {
     assert_eq!(problems(&test)[0], (kind, Some(2)));
     // What stands behind it is read all the same.
     let session = test.store.find(FILE).unwrap();
-    let last = test.store.branch(session).unwrap();
+    let last = session.path().unwrap();
     assert_eq!(last.last().unwrap().id, "z");
     test
 }

@@ -46,13 +46,13 @@ fn pruning_keeps_what_a_session_went_on_from_here() {
     test.write(FILE, header("one") + &message("a", None, "first"));
     test.import();
     let session = test.store.find("one").unwrap();
-    let live = test.store.live(session).unwrap();
+    let live = session.clone();
     live.append_message(r#"{"role":"user","content":"here"}"#).unwrap();
     rewrite(&test, "second", 10);
 
     assert_eq!(test.store.prune().unwrap().files, 0);
     assert_eq!(test.store.check().unwrap(), []);
-    assert_eq!(test.store.branch(session).unwrap().len(), 2);
+    assert_eq!(session.path().unwrap().len(), 2);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_gap_stays_a_gap_in_every_chain_that_begins_with_it() {
         ids.iter().map(|id| message(id, None, &format!("text {id}"))).collect();
     test.write(FILE, header("one") + &lines[..3].concat());
     test.import();
-    let live = test.store.live(test.store.find("one").unwrap()).unwrap();
+    let live = test.store.find("one").unwrap();
     live.append_message(r#"{"role":"user","content":"here"}"#).unwrap();
     // The chain it begins with goes on, too: its next line is the one that would slip in.
     test.append(FILE, lines[3..].concat());

@@ -83,7 +83,7 @@ fn said(path: &Path) -> Vec<String> {
     let store = Store::open(path).unwrap();
     assert_eq!(store.check().unwrap(), []);
     let session = store.find("one").unwrap();
-    store.branch(session).unwrap().into_iter().map(|entry| entry.id).collect()
+    session.path().unwrap().into_iter().map(|entry| entry.id).collect()
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn checked_file(bytes: impl AsRef<[u8]>) -> TestStore {
 /// The problems of a session's file, as kind and line.
 fn problems(test: &TestStore) -> Vec<(ProblemKind, Option<u32>)> {
     let session = test.store.find(FILE).unwrap();
-    let found = test.store.problems(session).unwrap();
+    let found = session.problems().unwrap();
     found.iter().map(|problem| (problem.kind, problem.line)).collect()
 }
 

@@ -19,7 +19,7 @@ fn check_commands(whole: &Whole, store: &Store, about: &str) {
     }
     let listed = store.sessions(&SessionFilter::new().archived(Archived::Included));
     let counted = store.stats();
-    let problems = store.each_problem(None, |_, _| Ok(()));
+    let problems = store.each_problem(|_, _| Ok(()));
     for (name, done) in [
         ("dump", dumped),
         ("list", listed.map(drop)),
@@ -120,7 +120,7 @@ fn lists_go_on_where_a_page_of_sessions_is_lost() {
 
         let page = store.sessions(&SessionFilter::new().limit(1_000)).unwrap();
         let mut problems = 0;
-        let read = store.each_problem(None, |_, _| {
+        let read = store.each_problem(|_, _| {
             problems += 1;
             Ok(())
         });

@@ -196,17 +196,17 @@ fn no_read_of_a_damaged_line_gives_it_away() {
                             ORDER BY line_key LIMIT 1 OFFSET 3)",
     );
     let one = store.find("one").unwrap();
-    let entry = store.entry(one, "c").unwrap().unwrap();
+    let entry = one.entry("c").unwrap().unwrap();
     let nothing = |_: u32, _: &[u8]| Ok(());
     for (name, result) in [
-        ("context", store.context(one).map(drop)),
-        ("line", store.line(&entry).map(drop)),
-        ("each_line", store.each_line(one, nothing)),
-        ("each_line_of_path", store.each_line_of_path(one, "c", nothing)),
-        ("capture_branch", store.capture_branch(one).map(drop)),
-        ("markdown", store.markdown(one, Timestamp(0)).map(drop)),
-        ("tree_rows", store.tree_rows(one).map(drop)),
-        ("dump_session", store.dump_session(one, &mut Vec::new())),
+        ("context", one.context().map(drop)),
+        ("line", one.line_of(&entry).map(drop)),
+        ("each_line", one.each_line(nothing)),
+        ("each_line_of_path", one.each_line_of_path("c", nothing)),
+        ("capture_branch", one.capture().map(drop)),
+        ("markdown", one.markdown(Timestamp(0)).map(drop)),
+        ("tree_rows", one.tree_rows().map(drop)),
+        ("dump_session", one.dump(&mut Vec::new())),
     ] {
         match result {
             Err(Error::Damaged(detail)) => {
@@ -218,7 +218,7 @@ fn no_read_of_a_damaged_line_gives_it_away() {
             other => panic!("{name}: {other:?}"),
         }
     }
-    assert_eq!(store.context(store.find("two").unwrap()).unwrap().len(), 4);
+    assert_eq!(store.find("two").unwrap().context().unwrap().len(), 4);
 }
 
 #[test]

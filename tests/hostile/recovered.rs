@@ -59,9 +59,9 @@ pub(crate) fn full() -> TestStore {
     test.write("sessions/--w--/0.jsonl", header("s0") + &message("z", None, "rewritten"));
     test.import();
     for (n, text) in [(1, "here"), (2, "there"), (3, "everywhere")] {
-        let live = test.store.live(test.store.find(&format!("s{n}")).unwrap()).unwrap();
+        let live = test.store.find(&format!("s{n}")).unwrap();
         for _ in 0..3 {
-            live.append_message(&format!(r#"{{"role":"user","content":"{text}"}}"#)).unwrap();
+            live.append_message(format!(r#"{{"role":"user","content":"{text}"}}"#)).unwrap();
         }
     }
     // Its base goes on at the root, too.
@@ -69,8 +69,8 @@ pub(crate) fn full() -> TestStore {
     test.import();
     let made = NewSession::new("/made").session_id("made").at(Timestamp(0));
     test.store.create(&made).unwrap();
-    test.store.archive(test.store.find("s4").unwrap(), Timestamp(5)).unwrap();
-    test.store.delete(test.store.find("s5").unwrap(), Timestamp(6)).unwrap();
+    test.store.find("s4").unwrap().at(Timestamp(5)).archive().unwrap();
+    test.store.find("s5").unwrap().at(Timestamp(6)).trash().unwrap();
     let odd = line(&serde_json::json!({"type": "odd"})) + "{torn";
     test.write("sessions/--w--/odd.jsonl", header("odd") + &odd);
     test.import();

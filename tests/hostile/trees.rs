@@ -26,7 +26,7 @@ fn one_id_twenty_thousand_times_is_one_entry() {
     assert_eq!(count(&found, DuplicateId), MANY - 1);
     assert_eq!(found[0], (DuplicateId, Some(3)));
     let session = test.store.find(FILE).unwrap();
-    assert_eq!(test.store.branch(session).unwrap().len(), 1);
+    assert_eq!(session.path().unwrap().len(), 1);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_ring_is_cut_at_its_first_entry() {
 
     assert_eq!(problems(&test), [(Cycle, Some(2))]);
     let session = test.store.find(FILE).unwrap();
-    assert_eq!(test.store.branch(session).unwrap().len(), MANY);
+    assert_eq!(session.path().unwrap().len(), MANY);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn leaves_that_move_at_every_second_line_take_no_longer() {
     let test = checked_file(lines);
 
     let session = test.store.find(FILE).unwrap();
-    assert_eq!(test.store.branch(session).unwrap().len(), 2);
+    assert_eq!(session.path().unwrap().len(), 2);
 }
 
 #[test]
@@ -145,5 +145,5 @@ fn compactions_that_keep_something_stand_one_upon_the_other() {
     let test = checked_file(lines);
 
     let session = test.store.find(FILE).unwrap();
-    assert_eq!(test.store.branch(session).unwrap().len(), MANY / 2 * 2);
+    assert_eq!(session.path().unwrap().len(), MANY / 2 * 2);
 }

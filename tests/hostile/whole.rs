@@ -38,7 +38,7 @@ impl Whole {
         store.import(&test.root, &options()).unwrap();
         // One that goes on here, one that is only here, one that was rewritten at its root.
         let said = r#"{"role":"user","content":"said here"}"#;
-        let two = store.live(store.find("two").unwrap()).unwrap().at(Timestamp(0));
+        let two = store.find("two").unwrap().at(Timestamp(0));
         two.with_id("d").append_message(said).unwrap();
         for id in ["made", "mine"] {
             let new = NewSession::new("/made").session_id(id).at(Timestamp(0));

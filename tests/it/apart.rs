@@ -34,16 +34,16 @@ fn lines(test: &TestStore, args: &[&str]) -> Vec<String> {
 fn a_session_has_a_name_that_no_other_has() {
     let test = twins();
     for file in ["sessions/--v--/a.jsonl", "sessions/--w--/b.jsonl", "sessions/--w--/d.jsonl"] {
-        let key = test.store.find(file).unwrap();
-        let name = test.store.name_of(key).unwrap().unwrap();
+        let session = test.store.find(file).unwrap();
+        let name = session.unique_name().unwrap();
         assert!(name.ends_with(file), "{name}");
-        assert_eq!(test.store.find(&name).unwrap(), key);
+        assert_eq!(test.store.find(&name).unwrap().key(), session.key());
     }
     let alone = test.store.find("alone").unwrap();
-    assert_eq!(test.store.name_of(alone).unwrap().as_deref(), Some("alone"));
+    assert_eq!(alone.unique_name().unwrap(), "alone");
     assert!(matches!(test.store.find("twin"), Err(Error::AmbiguousSession { .. })));
-    test.store.purge(alone).unwrap();
-    assert_eq!(test.store.name_of(alone).unwrap(), None);
+    alone.purge().unwrap();
+    assert!(alone.unique_name().unwrap_err().is_not_found());
 }
 
 #[test]

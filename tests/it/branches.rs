@@ -37,7 +37,7 @@ fn a_path_takes_the_branch_of_its_leaf() {
         ("r", &["r"]),
         ("s", &["s"]),
     ] {
-        let path = test.store.path_to(session, leaf).unwrap();
+        let path = test.store.session(session).unwrap().path_to(leaf).unwrap();
 
         assert_eq!(ids(&path), expected);
     }
@@ -49,7 +49,7 @@ fn the_end_of_a_path_comes_root_first() {
     for (limit, expected) in
         [(0, &[][..]), (1, &["c"]), (2, &["b", "c"]), (3, &["r", "b", "c"]), (9, &["r", "b", "c"])]
     {
-        let path = test.store.last_of_path(session, "c", limit).unwrap();
+        let path = test.store.session(session).unwrap().last_of_path("c", limit).unwrap();
 
         assert_eq!(ids(&path), expected, "{limit}");
     }
@@ -59,7 +59,7 @@ fn the_end_of_a_path_comes_root_first() {
 fn the_branch_is_the_path_to_the_leaf() {
     let (test, session) = branched();
 
-    let branch = test.store.branch(session).unwrap();
+    let branch = test.store.session(session).unwrap().path().unwrap();
 
     assert_eq!(ids(&branch), ["r", "b", "c"]);
 }
@@ -85,7 +85,7 @@ fn the_recursive_query_of_the_schema_gives_the_same_branch() {
         let mut queried: Vec<String> = rows.map(Result::unwrap).collect();
         queried.sort();
 
-        let walked = test.store.branch(session).unwrap();
+        let walked = test.store.session(session).unwrap().path().unwrap();
         let mut walked: Vec<&str> = ids(&walked);
         walked.sort_unstable();
         assert_eq!(queried, walked, "{edges:?}");
@@ -96,18 +96,18 @@ fn the_recursive_query_of_the_schema_gives_the_same_branch() {
 fn children_roots_and_leaves_come_in_file_order() {
     let (test, session) = branched();
 
-    assert_eq!(ids(&test.store.children(session, "r").unwrap()), ["a", "b"]);
-    assert_eq!(ids(&test.store.children(session, "b").unwrap()), ["c", "d"]);
-    assert_eq!(ids(&test.store.children(session, "c").unwrap()), [""; 0]);
-    assert_eq!(ids(&test.store.roots(session).unwrap()), ["r", "s"]);
-    assert_eq!(ids(&test.store.leaves(session).unwrap()), ["a", "c", "d", "s"]);
+    assert_eq!(ids(&test.store.session(session).unwrap().children("r").unwrap()), ["a", "b"]);
+    assert_eq!(ids(&test.store.session(session).unwrap().children("b").unwrap()), ["c", "d"]);
+    assert_eq!(ids(&test.store.session(session).unwrap().children("c").unwrap()), [""; 0]);
+    assert_eq!(ids(&test.store.session(session).unwrap().roots().unwrap()), ["r", "s"]);
+    assert_eq!(ids(&test.store.session(session).unwrap().leaves().unwrap()), ["a", "c", "d", "s"]);
 }
 
 #[test]
 fn a_tree_comes_depth_first() {
     let (test, session) = branched();
 
-    let tree = test.store.tree(session).unwrap();
+    let tree = test.store.session(session).unwrap().tree().unwrap();
 
     assert_eq!(nodes(&tree), [("r", 0), ("a", 1), ("b", 1), ("c", 2), ("d", 2), ("s", 0)]);
     assert_eq!(tree[0].children, ["a", "b"]);
@@ -125,7 +125,7 @@ fn the_common_ancestor_is_the_last_entry_shared() {
         ("c", "c", Some("c")),
         ("c", "s", None),
     ] {
-        let shared = test.store.common_ancestor(session, one, other).unwrap();
+        let shared = test.store.session(session).unwrap().common_ancestor(one, other).unwrap();
 
         assert_eq!(shared.map(|entry| entry.id).as_deref(), expected, "{one} {other}");
     }
@@ -136,23 +136,26 @@ fn an_entry_that_is_not_there_is_an_error_or_nothing() {
     let (test, session) = branched();
     let missing = |err: Error| matches!(err, Error::EntryNotFound { entry_id } if entry_id == "x");
 
-    assert_eq!(test.store.entry(session, "x").unwrap(), None);
-    assert!(missing(test.store.path_to(session, "x").unwrap_err()));
-    assert!(missing(test.store.last_of_path(session, "x", 1).unwrap_err()));
-    assert!(missing(test.store.children(session, "x").unwrap_err()));
-    assert!(missing(test.store.common_ancestor(session, "x", "a").unwrap_err()));
-    assert!(missing(test.store.common_ancestor(session, "a", "x").unwrap_err()));
+    assert_eq!(test.store.session(session).unwrap().entry("x").unwrap(), None);
+    assert!(missing(test.store.session(session).unwrap().path_to("x").unwrap_err()));
+    assert!(missing(test.store.session(session).unwrap().last_of_path("x", 1).unwrap_err()));
+    assert!(missing(test.store.session(session).unwrap().children("x").unwrap_err()));
+    assert!(missing(test.store.session(session).unwrap().common_ancestor("x", "a").unwrap_err()));
+    assert!(missing(test.store.session(session).unwrap().common_ancestor("a", "x").unwrap_err()));
 }
 
 #[test]
 fn an_entry_knows_its_line() {
     let (test, session) = branched();
 
-    let entry = test.store.entry(session, "c").unwrap().unwrap();
+    let entry = test.store.session(session).unwrap().entry("c").unwrap().unwrap();
 
     assert_eq!((entry.line, entry.parent_id.as_deref()), (5, Some("b")));
     assert_eq!((entry.entry_type.as_str(), entry.role.as_deref()), ("message", Some("user")));
-    assert_eq!(test.store.line(&entry).unwrap(), message("c", Some("b"), "c").as_bytes());
+    assert_eq!(
+        test.store.session(session).unwrap().line_of(&entry).unwrap(),
+        message("c", Some("b"), "c").as_bytes()
+    );
 }
 
 #[test]
@@ -170,13 +173,13 @@ fn a_path_leaps_over_what_was_left() {
         edges.iter().map(|(id, parent)| (id.as_str(), parent.as_str())).collect();
     let (test, session) = of_edges(&edges);
 
-    let path = test.store.path_to(session, "p99").unwrap();
+    let path = test.store.session(session).unwrap().path_to("p99").unwrap();
     let mut lines = Vec::new();
     let each = |number, raw: &[u8]| {
         lines.push((number, raw.to_vec()));
         Ok(())
     };
-    test.store.each_line_of_path(session, "p99", each).unwrap();
+    test.store.session(session).unwrap().each_line_of_path("p99", each).unwrap();
 
     let expected: Vec<String> =
         ["r".to_owned()].into_iter().chain((0..100).map(|n| format!("p{n}"))).collect();
@@ -184,7 +187,7 @@ fn a_path_leaps_over_what_was_left() {
     assert_eq!(path.len(), lines.len());
     for (entry, (number, raw)) in path.iter().zip(lines) {
         assert_eq!(entry.line, number);
-        assert_eq!(test.store.line(entry).unwrap(), raw);
+        assert_eq!(test.store.session(session).unwrap().line_of(entry).unwrap(), raw);
     }
 }
 
@@ -198,8 +201,8 @@ fn a_path_through_a_circle_ends_where_it_meets_itself() {
     ] {
         let (test, session) = of_edges(edges);
 
-        let path = test.store.path_to(session, leaf).unwrap();
-        let tree = test.store.tree(session).unwrap();
+        let path = test.store.session(session).unwrap().path_to(leaf).unwrap();
+        let tree = test.store.session(session).unwrap().tree().unwrap();
 
         assert_eq!(ids(&path), expected);
         assert_eq!(tree.len(), edges.len());
@@ -211,14 +214,17 @@ fn a_path_through_a_circle_ends_where_it_meets_itself() {
 #[test]
 fn an_orphan_is_a_root_until_its_parent_comes() {
     let (test, session) = of_edges(&[("a", ""), ("o", "late"), ("p", "o")]);
-    assert_eq!(ids(&test.store.roots(session).unwrap()), ["a", "o"]);
+    assert_eq!(ids(&test.store.session(session).unwrap().roots().unwrap()), ["a", "o"]);
 
     test.append("sessions/--w--/one.jsonl", message("late", Some("a"), "late"));
     test.import();
 
-    assert_eq!(ids(&test.store.roots(session).unwrap()), ["a"]);
-    assert_eq!(ids(&test.store.path_to(session, "p").unwrap()), ["a", "late", "o", "p"]);
-    assert_eq!(test.store.problems(session).unwrap(), []);
+    assert_eq!(ids(&test.store.session(session).unwrap().roots().unwrap()), ["a"]);
+    assert_eq!(
+        ids(&test.store.session(session).unwrap().path_to("p").unwrap()),
+        ["a", "late", "o", "p"]
+    );
+    assert_eq!(test.store.session(session).unwrap().problems().unwrap(), []);
     test.assert_sound();
     test.assert_like_fresh();
 }
@@ -228,11 +234,11 @@ fn of_entries_with_one_id_the_last_wins_with_all_their_children() {
     let (test, session) =
         of_edges(&[("r", ""), ("x", "r"), ("y", "x"), ("z", "r"), ("x", "r"), ("w", "x")]);
 
-    let tree = test.store.tree(session).unwrap();
+    let tree = test.store.session(session).unwrap().tree().unwrap();
 
     assert_eq!(nodes(&tree), [("r", 0), ("x", 1), ("y", 2), ("w", 2), ("z", 1)]);
-    assert_eq!(test.store.entry(session, "x").unwrap().unwrap().line, 6);
-    assert_eq!(ids(&test.store.children(session, "x").unwrap()), ["y", "w"]);
+    assert_eq!(test.store.session(session).unwrap().entry("x").unwrap().unwrap().line, 6);
+    assert_eq!(ids(&test.store.session(session).unwrap().children("x").unwrap()), ["y", "w"]);
     test.assert_sound();
 }
 
@@ -240,8 +246,8 @@ fn of_entries_with_one_id_the_last_wins_with_all_their_children() {
 fn a_duplicate_may_move_elsewhere() {
     let (test, session) = of_edges(&[("r", ""), ("x", "r"), ("y", "x"), ("x", "")]);
 
-    assert_eq!(ids(&test.store.roots(session).unwrap()), ["r", "x"]);
-    assert_eq!(ids(&test.store.path_to(session, "y").unwrap()), ["x", "y"]);
+    assert_eq!(ids(&test.store.session(session).unwrap().roots().unwrap()), ["r", "x"]);
+    assert_eq!(ids(&test.store.session(session).unwrap().path_to("y").unwrap()), ["x", "y"]);
     test.assert_sound();
 }
 
@@ -252,10 +258,10 @@ fn entries_of_two_sessions_with_the_same_ids_do_not_meet() {
     test.import();
     let two = test.store.find("two").unwrap();
 
-    assert_eq!(ids(&test.store.path_to(two, "b").unwrap()), ["b"]);
-    assert_eq!(ids(&test.store.path_to(one, "b").unwrap()), ["r", "b"]);
-    assert_eq!(ids(&test.store.children(one, "b").unwrap()), ["c", "d"]);
-    assert_eq!(ids(&test.store.leaves(two).unwrap()), ["b"]);
+    assert_eq!(ids(&two.path_to("b").unwrap()), ["b"]);
+    assert_eq!(ids(&test.store.session(one).unwrap().path_to("b").unwrap()), ["r", "b"]);
+    assert_eq!(ids(&test.store.session(one).unwrap().children("b").unwrap()), ["c", "d"]);
+    assert_eq!(ids(&two.leaves().unwrap()), ["b"]);
 }
 
 #[test]
@@ -271,8 +277,8 @@ fn a_label_shows_on_its_entry() {
             + &label("a", "  changed  "),
     );
 
-    let entry = test.store.entry(session, "a").unwrap().unwrap();
-    let labels = test.store.labels(session).unwrap();
+    let entry = test.store.session(session).unwrap().entry("a").unwrap().unwrap();
+    let labels = test.store.session(session).unwrap().labels().unwrap();
 
     assert_eq!(entry.label.as_deref(), Some("changed"));
     let labels: Vec<_> =

@@ -38,7 +38,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn find(test: &TestStore, name: &str) -> SessionKey {
-    test.store.find(name).unwrap()
+    test.store.find(name).unwrap().key()
 }
 
 fn texts(history: &Value) -> Vec<String> {
@@ -117,28 +117,28 @@ fn contexts_that_begin_alike_share_a_trunk() {
         ["What is a leaf?", "The active entry.", "And a branch?", "", "a branch forks", "A fork."]
     );
     // Of a branch that was rotated away, the path can be read like any other.
-    let leaves = test.store.leaves(session).unwrap();
+    let leaves = test.store.session(session).unwrap().leaves().unwrap();
     assert_eq!(leaves.len(), 4);
-    let path = test.store.path_to(session, &leaves[0].id).unwrap();
+    let path = test.store.session(session).unwrap().path_to(&leaves[0].id).unwrap();
     assert_eq!(path.len(), 9);
-    assert_eq!(test.store.children(session, &path[6].id).unwrap().len(), 2);
+    assert_eq!(test.store.session(session).unwrap().children(&path[6].id).unwrap().len(), 2);
 }
 
 #[test]
 fn entries_after_a_line_are_those_of_the_context_alone() {
     let test = small();
-    let session = find(&test, "1111");
-    let branch = test.store.branch(session).unwrap();
+    let session = test.store.find("1111").unwrap();
+    let branch = session.path().unwrap();
 
-    let all = test.store.entries_after(session, 0, 100).unwrap();
-    let rest = test.store.entries_after(session, all[2].line, 2).unwrap();
+    let all = session.entries_after(0, 100).unwrap();
+    let rest = session.entries_after(all[2].line, 2).unwrap();
 
     // The trunk stands in the rotations, too; here it has the lines of the context.
     assert_eq!(ids(&all), ids(&branch));
     assert!(all.iter().map(|entry| entry.line).eq(1..=all.len() as u32));
     assert_eq!(ids(&rest), ids(&all[3..5]));
     let context = fs::read(test.root.join(ONE).join("context.jsonl")).unwrap();
-    let lines: Vec<u8> = all.iter().flat_map(|entry| test.store.line(entry).unwrap()).collect();
+    let lines: Vec<u8> = all.iter().flat_map(|entry| session.line_of(entry).unwrap()).collect();
     assert_eq!(lines, context);
 }
 
@@ -178,7 +178,9 @@ fn tools_of_the_wire_belong_to_their_turn() {
     assert_eq!((turn, has_result), (1, true));
     let kinds: Vec<ProblemKind> = test
         .store
-        .problems(find(&test, "1111"))
+        .session(find(&test, "1111"))
+        .unwrap()
+        .problems()
         .unwrap()
         .into_iter()
         .map(|problem| problem.kind)
@@ -189,7 +191,7 @@ fn tools_of_the_wire_belong_to_their_turn() {
 #[test]
 fn half_a_surrogate_pair_stays_what_it_is() {
     let test = small();
-    let row = test.store.session(find(&test, "3333")).unwrap().unwrap();
+    let row = test.store.find("3333").unwrap().info().unwrap();
 
     assert_eq!(row.title.as_deref(), Some("half \u{fffd} a pair"));
     assert_eq!(row.title_json(), "\"half \\ud83d a pair\"");
@@ -198,7 +200,7 @@ fn half_a_surrogate_pair_stays_what_it_is() {
 #[test]
 fn one_bad_field_of_a_state_costs_no_other() {
     let test = small();
-    let state = test.store.session_state(find(&test, "3333")).unwrap().unwrap();
+    let state = test.store.find("3333").unwrap().kimi().unwrap().state().unwrap();
     let state: Value = serde_json::from_str(&state).unwrap();
 
     assert_eq!(state["todos"], json!([{"title": "kept", "status": "done"}]));
@@ -218,7 +220,7 @@ fn a_broken_registry_hides_no_session() {
     assert!(rows.iter().all(|row| row.work_dir.is_none()));
     let mut told = 0;
     test.store
-        .each_problem(None, |_, problem| {
+        .each_problem(|_, problem| {
             told += usize::from(problem.file == b"kimi.json");
             Ok(())
         })
@@ -231,7 +233,7 @@ fn a_broken_registry_hides_no_session() {
 fn a_context_that_kimi_rotates_keeps_its_chain() {
     let test = small();
     let session = find(&test, "1111");
-    let leaf = test.store.session(session).unwrap().unwrap().leaf.unwrap();
+    let leaf = test.store.session(session).unwrap().info().unwrap().leaf.unwrap();
     let chain = |path: &str| -> i64 {
         let sql = "SELECT file_id FROM files WHERE path = ?1 AND state = 'current'";
         let path = format!("{ONE}/{path}").into_bytes();
@@ -248,8 +250,8 @@ fn a_context_that_kimi_rotates_keeps_its_chain() {
     assert_eq!(chain("context_3.jsonl"), before);
     assert_eq!(find(&test, "1111"), session);
     // The entry that was the leaf has kept its id, and is another branch now.
-    assert!(test.store.entry(session, &leaf).unwrap().is_some());
-    let branch = test.store.branch(session).unwrap();
+    assert!(test.store.session(session).unwrap().entry(&leaf).unwrap().is_some());
+    let branch = test.store.session(session).unwrap().path().unwrap();
     assert_eq!(branch.len(), 1);
     assert!(!ids(&branch).contains(&leaf.as_str()));
     test.assert_sound();
@@ -259,7 +261,7 @@ fn a_context_that_kimi_rotates_keeps_its_chain() {
 fn a_flat_file_that_kimi_moves_into_a_folder_is_the_same_session() {
     let test = small();
     let session = find(&test, FLAT);
-    test.store.live(session).unwrap().append_label_change("x", Some("kept")).unwrap();
+    test.store.session(session).unwrap().append_label_change("x", Some("kept")).unwrap();
 
     let flat = test.root.join(FLAT);
     let folder = flat.with_extension("");
@@ -269,7 +271,7 @@ fn a_flat_file_that_kimi_moves_into_a_folder_is_the_same_session() {
 
     let path = FLAT.strip_suffix(".jsonl").unwrap();
     assert_eq!(find(&test, path), session);
-    assert_eq!(test.store.labels(session).unwrap()[0].label, "kept");
+    assert_eq!(test.store.session(session).unwrap().labels().unwrap()[0].label, "kept");
     test.assert_sound_but_for_missing();
 }
 
@@ -332,8 +334,8 @@ fn titles_and_archive_flags_are_written_as_kimi_writes_them() {
     let before = fs::read_to_string(test.root.join(ONE).join("state.json")).unwrap();
     let at = Timestamp::parse("2026-07-01T00:00:00.250Z").unwrap();
 
-    test.store.live(session).unwrap().at(at).rename(Some("  Other trees ")).unwrap();
-    test.store.archive(session, at).unwrap();
+    test.store.session(session).unwrap().at(at).rename(Some("  Other trees ")).unwrap();
+    test.store.session(session).unwrap().at(at).archive().unwrap();
     let out = test.folder().join("out");
     test.store.export(&out, &ExportOptions::new()).unwrap();
 
@@ -360,7 +362,7 @@ fn what_is_taken_out_of_the_archive_stays_out_whatever_its_age() {
     let session = find(&test, "2222");
     let now = Timestamp::parse("2026-12-01T00:00:00Z").unwrap();
 
-    test.store.unarchive(session, now).unwrap();
+    test.store.session(session).unwrap().at(now).unarchive().unwrap();
     let archived = test.store.archive_older_than(15, now).unwrap();
     let out = test.folder().join("out");
     test.store.export(&out, &ExportOptions::new()).unwrap();
@@ -374,7 +376,7 @@ fn what_is_taken_out_of_the_archive_stays_out_whatever_its_age() {
     assert!(!out.join(folder).join("metadata.json").exists());
     let other = test.another("other.db");
     other.import(&out, &ImportOptions::new()).unwrap();
-    let row = other.session(other.find("2222").unwrap()).unwrap().unwrap();
+    let row = other.find("2222").unwrap().info().unwrap();
     assert_eq!(row.archived_at, None);
     assert_eq!(test.store.check().unwrap(), []);
 }

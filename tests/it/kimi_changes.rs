@@ -60,11 +60,7 @@ fn a_flat_file_beside_a_folder_with_a_context_does_not_write_into_its_state() {
     let before = test.dump();
     let at = Timestamp(THEN * 1_000_000_000);
 
-    for refused in [
-        test.store.live(flat).unwrap().rename(Some("t")),
-        test.store.archive(flat, at),
-        test.store.unarchive(flat, at),
-    ] {
+    for refused in [flat.rename(Some("t")), flat.at(at).archive(), flat.at(at).unarchive()] {
         assert!(matches!(refused, Err(sessile::Error::Unsupported(_))), "{refused:?}");
     }
 
@@ -172,8 +168,8 @@ fn rotate(test: &TestStore, number: u32, content: &str) {
 fn labels_outlive_any_number_of_rotations() {
     let test = small();
     let session = test.store.find("1111").unwrap();
-    let leaf = test.store.session(session).unwrap().unwrap().leaf.unwrap();
-    test.store.live(session).unwrap().append_label_change(&leaf, Some("here")).unwrap();
+    let leaf = session.info().unwrap().leaf.unwrap();
+    session.append_label_change(&leaf, Some("here")).unwrap();
 
     // It went on since the last import, and was rotated twice.
     test.append(format!("{ONE}/context.jsonl"), "{\"role\":\"user\",\"content\":\"more\"}\n");
@@ -181,16 +177,16 @@ fn labels_outlive_any_number_of_rotations() {
     rotate(&test, 4, "");
     import(&test);
 
-    assert_eq!(test.store.find("1111").unwrap(), session);
-    let labelled = test.store.entry(session, &leaf).unwrap().unwrap();
+    assert_eq!(test.store.find("1111").unwrap().key(), session.key());
+    let labelled = session.entry(&leaf).unwrap().unwrap();
     assert_eq!(labelled.label.as_deref(), Some("here"));
-    assert_eq!(test.store.children(session, &leaf).unwrap().len(), 1);
+    assert_eq!(session.children(&leaf).unwrap().len(), 1);
     assert_eq!(test.row("1111")["rotations"].as_array().unwrap().len(), 4);
     test.assert_sound();
 
     test.store.prune().unwrap();
     import(&test);
-    assert_eq!(test.store.labels(session).unwrap().len(), 1);
+    assert_eq!(session.labels().unwrap().len(), 1);
     test.assert_sound();
 }
 
@@ -222,8 +218,8 @@ fn check_states(name: &str, state: &str, title: &str) {
     let (here, there) = (THEN + 100, if title == "here" { THEN } else { THEN + 200 });
     let test = small();
     let session = test.store.find(name).unwrap();
-    let row = test.store.session(session).unwrap().unwrap();
-    let live = test.store.live(session).unwrap().at(Timestamp(here * 1_000_000_000));
+    let row = session.info().unwrap();
+    let live = session.at(Timestamp(here * 1_000_000_000));
     live.rename(Some("here")).unwrap();
     let file = format!("{}/state.json", String::from_utf8(row.file).unwrap());
     test.write(&file, state);
@@ -234,7 +230,7 @@ fn check_states(name: &str, state: &str, title: &str) {
     assert_eq!(test.row(name)["title"], title);
     assert_eq!(test.row(name)["state"]["plan_mode"], true);
     test.store
-        .each_problem(None, |_, problem| {
+        .each_problem(|_, problem| {
             assert_ne!(problem.kind, ProblemKind::Diverged);
             Ok(())
         })
@@ -265,7 +261,7 @@ fn a_session_that_was_purged_stays_away_until_it_is_asked_for_again() {
     let test = small();
     let before = test.dump();
     for name in ["1111", "2222", "3333", "4444", "5555", "6666", "my-session"] {
-        test.store.purge(test.store.find(name).unwrap()).unwrap();
+        test.store.find(name).unwrap().purge().unwrap();
         assert_eq!(test.store.check().unwrap(), [], "{name}");
     }
     assert_eq!(test.dump(), "");
@@ -302,17 +298,17 @@ fn what_vanishes_from_a_root_is_kept() {
 fn what_was_decided_outlives_a_rebuild() {
     let test = small();
     let session = test.store.find("1111").unwrap();
-    let leaf = test.store.session(session).unwrap().unwrap().leaf.unwrap();
-    test.store.live(session).unwrap().append_label_change(&leaf, Some("kept")).unwrap();
-    test.store.remember(test.store.find("3333").unwrap(), Timestamp(0)).unwrap();
-    test.store.delete(test.store.find("4444").unwrap(), Timestamp(0)).unwrap();
+    let leaf = session.info().unwrap().leaf.unwrap();
+    session.append_label_change(&leaf, Some("kept")).unwrap();
+    test.store.find("3333").unwrap().at(Timestamp(0)).remember().unwrap();
+    test.store.find("4444").unwrap().at(Timestamp(0)).trash().unwrap();
     test.store.relink("/home/me/alpha", "/home/me/beta", Timestamp(0)).unwrap();
     let before = test.dump();
 
     test.store.rebuild().unwrap();
 
     assert!(test.dump() == before);
-    assert_eq!(test.store.find("1111").unwrap(), session);
-    assert_eq!(test.store.labels(session).unwrap()[0].label, "kept");
+    assert_eq!(test.store.find("1111").unwrap().key(), session.key());
+    assert_eq!(session.labels().unwrap()[0].label, "kept");
     assert_eq!(test.store.check().unwrap(), []);
 }

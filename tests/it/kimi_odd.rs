@@ -86,8 +86,8 @@ fn the_fork_of_half_a_surrogate_pair_is_titled_with_it() {
     test.write(format!("{ONE}/state.json"), r#"{"custom_title":"half \ud83d"}"#);
     import(&test);
 
-    let original = test.store.live(test.store.find("1111").unwrap()).unwrap();
-    let fork = original.duplicate().unwrap();
+    let original = test.store.find("1111").unwrap();
+    let fork = original.clone_session().unwrap();
 
     assert_eq!(fork.info().unwrap().title_json(), "\"Fork: half \\ud83d\"");
 }

@@ -37,17 +37,17 @@ fn step() -> impl Strategy<Value = Step> {
 /// Does something to a session; an error is as good, as long as nothing came of it.
 fn decide(test: &TestStore, session: SessionKey, what: u8) -> sessile::Result<()> {
     let store = &test.store;
-    let live = store.live(session)?;
+    let live = store.session(session)?;
     let at = Timestamp(THEN * 1_000_000_000);
     match what {
         0 => live.rename(Some("t")),
         1 => live.rename(None),
-        2 => store.archive(session, at),
-        3 => store.unarchive(session, at),
-        4 => store.delete(session, at),
-        5 => store.purge(session).map(drop),
-        6 => live.duplicate().map(drop),
-        7 => live.fork_at_turn(0).map(drop),
+        2 => store.session(session).unwrap().at(at).archive(),
+        3 => store.session(session).unwrap().at(at).unarchive(),
+        4 => store.session(session).unwrap().at(at).trash(),
+        5 => store.session(session).unwrap().purge().map(drop),
+        6 => live.clone_session().map(drop),
+        7 => live.kimi().unwrap().fork_at_turn(0).map(drop),
         _ => {
             let leaf = live.info()?.leaf.unwrap_or_default();
             live.append_label_change(&leaf, Some("l"))?;
@@ -87,7 +87,7 @@ fn take(test: &TestStore, n: usize, path: &str, step: &Step) -> bool {
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
             for name in [path, folder] {
                 if let Ok(session) = test.store.find(name) {
-                    let _ = decide(test, session, *what);
+                    let _ = decide(test, session.key(), *what);
                 }
             }
             return true;

@@ -55,16 +55,16 @@ fn known_roots_inside_a_new_one_become_part_of_it_with_all_that_was_done_here() 
     import(&test, &test.root.join("sessions/--v--"));
     import(&test, &test.root.join("sessions/--w--"));
     assert_eq!(roots(&test).len(), 2);
-    let keys = ["one", "two"].map(|id| test.store.find(id).unwrap());
-    test.store.live(keys[0]).unwrap().rename(Some("named here")).unwrap();
-    test.store.archive(keys[1], Timestamp(1)).unwrap();
+    let keys = ["one", "two"].map(|id| test.store.find(id).unwrap().key());
+    test.store.session(keys[0]).unwrap().rename(Some("named here")).unwrap();
+    test.store.session(keys[1]).unwrap().at(Timestamp(1)).archive().unwrap();
 
     let report = import(&test, &test.root);
 
     assert_eq!(roots(&test), [fs::canonicalize(&test.root).unwrap()]);
     assert_eq!((report.rewritten, report.missing), (0, 0));
-    assert_eq!(["one", "two"].map(|id| test.store.find(id).unwrap()), keys);
-    let info = |n: usize| test.store.session(keys[n]).unwrap().unwrap();
+    assert_eq!(["one", "two"].map(|id| test.store.find(id).unwrap().key()), keys);
+    let info = |n: usize| test.store.session(keys[n]).unwrap().info().unwrap();
     assert_eq!(info(0).title.as_deref(), Some("named here"));
     assert_eq!(info(0).file, b"sessions/--v--/one.jsonl");
     assert!(info(1).archived_at.is_some());
@@ -94,7 +94,7 @@ fn a_path_that_stands_twice_below_a_root_is_moved_once() {
 
     import(&test, &test.root);
 
-    let file = |id: &str| test.store.session(test.store.find(id).unwrap()).unwrap().unwrap().file;
+    let file = |id: &str| test.store.find(id).unwrap().info().unwrap().file;
     assert_eq!(file("one"), b"sessions/--w--/one.jsonl");
     assert_eq!(file("inner"), b"sessions/--w--/--w--/one.jsonl");
     test.assert_sound();
@@ -195,8 +195,8 @@ fn a_root_that_is_forgotten_is_gone_with_all_of_it_and_no_other() {
     import(&test, &test.root);
     import(&test, &other);
     let one = test.store.find("one").unwrap();
-    test.store.live(one).unwrap().rename(Some("named")).unwrap();
-    test.store.archive(one, Timestamp(1)).unwrap();
+    one.rename(Some("named")).unwrap();
+    one.at(Timestamp(1)).archive().unwrap();
 
     let (gone, traces) = test.store.forget_root(&test.root).unwrap();
     assert_eq!(traces, sessile::Traces::Gone);
@@ -208,7 +208,7 @@ fn a_root_that_is_forgotten_is_gone_with_all_of_it_and_no_other() {
     assert!(matches!(test.store.verify(&test.root), Err(Error::SourceNotFound(_))));
     assert!(matches!(test.store.forget_root(&test.root), Err(Error::SourceNotFound(_))));
     import(&test, &test.root);
-    let anew = test.store.session(test.store.find("one").unwrap()).unwrap().unwrap();
+    let anew = test.store.find("one").unwrap().info().unwrap();
     assert_eq!((anew.name, anew.archived_at), (None, None));
     test.assert_sound();
 }
@@ -228,7 +228,7 @@ fn a_home_that_moved_keeps_its_sessions() {
     let test = two();
     import(&test, &test.root);
     let key = test.store.find("one").unwrap();
-    test.store.live(key).unwrap().rename(Some("named")).unwrap();
+    key.rename(Some("named")).unwrap();
     let new = test.folder().join("elsewhere/home");
     fs::create_dir_all(new.parent().unwrap()).unwrap();
     fs::rename(&test.root, &new).unwrap();
@@ -238,7 +238,7 @@ fn a_home_that_moved_keeps_its_sessions() {
     assert_eq!(moved.len(), 1);
     let report = import(&test, &new);
     assert_eq!((report.new, report.missing, report.bytes), (0, 0, 0));
-    assert_eq!(test.store.find("one").unwrap(), key);
+    assert_eq!(test.store.find("one").unwrap().key(), key.key());
     assert_eq!(test.store.check().unwrap(), []);
     assert_eq!(test.store.verify(&new).unwrap().differences, []);
 }
@@ -299,7 +299,7 @@ fn a_change_that_keeps_size_and_time_is_found_when_every_file_is_read() {
     assert_eq!((report.rewritten, report.new), (1, 0));
     test.assert_sound();
     let session = test.store.find("two").unwrap();
-    assert!(test.store.context(session).unwrap()[0].json.contains("\"3\""));
+    assert!(session.context().unwrap()[0].json().contains("\"3\""));
     assert_eq!(test.store.import(&test.root, &options).unwrap().rewritten, 0);
 }
 

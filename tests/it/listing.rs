@@ -1,6 +1,6 @@
 //! Lists: their order, their pages, their filters.
 
-use sessile::{Archived, Page, SessionFilter, SessionKey, SessionRow, Timestamp};
+use sessile::{Archived, Cursor, Page, SessionFilter, SessionKey, SessionRow, Timestamp};
 
 use crate::support::{TestStore, header, line, message};
 
@@ -71,6 +71,22 @@ fn pages_show_every_session_exactly_once() {
         }
     }
     assert_eq!(all.len(), 27);
+}
+
+#[test]
+fn a_cursor_is_written_down_and_read_back() {
+    let test = many();
+    for limit in 1..27 {
+        let next = test.store.sessions(&filter().limit(limit)).unwrap().next.unwrap();
+
+        let read: Cursor = next.to_string().parse().unwrap();
+
+        assert_eq!(read, next);
+        assert!(next.to_string().chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c)));
+    }
+    for text in ["", "1", "1.", "x.2", "1.2.0", "1.2.zz", "1.2.ff", "1.2.+1", "1.2.c3a9.00"] {
+        assert!(text.parse::<Cursor>().is_err(), "{text}");
+    }
 }
 
 #[test]
@@ -291,7 +307,7 @@ fn the_pages_of_a_query_are_those_of_the_list_without_the_others() {
     test.import();
     for n in (0..400).step_by(7) {
         let session = test.store.find(&format!("s{n:03}")).unwrap();
-        test.store.archive(session, Timestamp(1)).unwrap();
+        session.at(Timestamp(1)).archive().unwrap();
     }
     for archived in [Archived::Without, Archived::Only, Archived::Included] {
         for work_dir in [None, Some("/work1")] {
@@ -342,8 +358,8 @@ fn a_query_follows_the_title() {
     assert_eq!((found("first words"), found("second")), (1, 0));
     assert_eq!(test.store.check().unwrap(), []);
 
-    test.store.delete(session.key(), sessile::Timestamp::now()).unwrap();
-    test.store.purge(session.key()).unwrap();
+    session.at(sessile::Timestamp::now()).trash().unwrap();
+    session.purge().unwrap();
     assert_eq!(found("first words"), 0);
     assert_eq!(test.store.check().unwrap(), []);
 }

@@ -256,7 +256,7 @@ fn who_waits_too_long_for_a_connection_is_told_that_the_store_is_in_use() {
         for _ in 0..2 {
             let mut out = Slow(&held, &done, false);
             let store = &store;
-            scope.spawn(move || store.dump_session(session, &mut out).unwrap());
+            scope.spawn(move || store.session(session).unwrap().dump(&mut out).unwrap());
         }
         held.wait();
         let err = store.sessions(&SessionFilter::new()).map(|_| ()).unwrap_err();

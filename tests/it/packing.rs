@@ -43,10 +43,10 @@ fn packed_lines_are_read_as_they_were() {
     assert_eq!(dump(&store), test.dump());
     let session = store.find("one").unwrap();
     let same = test.store.find("one").unwrap();
-    assert_eq!(store.context(session).unwrap(), test.store.context(same).unwrap());
+    assert_eq!(session.context().unwrap(), same.context().unwrap());
     let mut lines = Vec::new();
-    store
-        .each_line_of_path(session, "c", |_, line| {
+    session
+        .each_line_of_path("c", |_, line| {
             lines.extend_from_slice(line);
             Ok(())
         })
@@ -67,7 +67,7 @@ fn a_packed_store_goes_on() {
     assert_eq!((report.grown, count(&store, "enc = 1")), (1, 4));
     assert_eq!(store.check().unwrap(), []);
     let session = store.find("one").unwrap();
-    store.live(session).unwrap().append_message(r#"{"role":"user","content":"x"}"#).unwrap();
+    session.append_message(r#"{"role":"user","content":"x"}"#).unwrap();
     test.append(FILE, message("f", Some("e"), &"more ".repeat(300)));
     store.import(&test.root, &options()).unwrap();
     assert!(dump(&store).contains("\"leaf\":\"f\""));

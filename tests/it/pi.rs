@@ -87,7 +87,7 @@ fn the_model_is_that_of_the_branch() {
     );
 
     let session = test.store.find(FULL).unwrap();
-    test.store.live(session).unwrap().branch("a2").unwrap();
+    session.branch("a2").unwrap();
     let row = test.row(FULL);
 
     assert_eq!((&row["provider"], &row["model"]), (&json!("openai"), &json!("gpt")));
@@ -98,7 +98,7 @@ fn the_model_is_that_of_the_branch() {
 #[test]
 fn tokens_and_cost_are_summed_over_all_branches() {
     let test = small();
-    let usage = test.store.usage(test.store.find(FULL).unwrap()).unwrap();
+    let usage = test.store.find(FULL).unwrap().usage().unwrap();
 
     assert_eq!((usage.input, usage.output, usage.total_tokens), (Some(21), Some(11), Some(38)));
     assert!((usage.cost.unwrap() - 0.61).abs() < 1e-9);
@@ -119,7 +119,7 @@ fn sums_that_63_bits_do_not_hold_stand_at_their_end() {
         test.sqlite().query_row("SELECT count(*) FROM usages", [], |row| row.get(0)).unwrap();
     assert_eq!(count, 5);
 
-    let usage = test.store.usage(test.store.find(FULL).unwrap()).unwrap();
+    let usage = test.store.find(FULL).unwrap().usage().unwrap();
 
     assert_eq!((usage.input, usage.output), (Some(most), Some(i64::MIN)));
     assert_eq!(usage.cache_read, Some(most));
@@ -131,7 +131,7 @@ fn sums_that_63_bits_do_not_hold_stand_at_their_end() {
 fn a_compaction_keeps_from_the_entry_it_names_and_edits_hold() {
     let test = small();
     let session = test.store.find(FULL).unwrap();
-    test.store.live(session).unwrap().branch("ab").unwrap();
+    session.branch("ab").unwrap();
 
     assert_eq!(
         said(&test.row(FULL)["context"]),
@@ -143,17 +143,17 @@ fn a_compaction_keeps_from_the_entry_it_names_and_edits_hold() {
 fn what_is_captured_of_a_branch_says_what_its_context_says() {
     let test = small();
     let session = test.store.find(FULL).unwrap();
-    test.store.live(session).unwrap().branch("ab").unwrap();
+    session.branch("ab").unwrap();
 
-    let captured = test.store.capture_branch(session).unwrap();
+    let captured = session.capture().unwrap();
 
-    let context = test.store.context(session).unwrap();
+    let context = session.context().unwrap();
     let said: Vec<_> = captured.entries.iter().flat_map(|entry| &entry.messages).collect();
     for message in &context {
         assert!(said.contains(&message), "{message:?}");
     }
     assert!(context.len() < said.len(), "nothing was compacted");
-    assert_eq!(captured.entries.len(), test.store.branch(session).unwrap().len());
+    assert_eq!(captured.entries.len(), session.path().unwrap().len());
 }
 
 #[test]
@@ -217,14 +217,14 @@ fn a_leaf_that_was_moved_gives_way_to_what_comes_after() {
         json!({"type": "custom", "id": "b", "parentId": "a"}),
     ]);
     let session = test.store.find("one").unwrap();
-    let live = test.store.live(session).unwrap();
+    let live = session.clone();
 
     live.branch("a").unwrap();
     assert_eq!(live.info().unwrap().leaf.as_deref(), Some("a"));
     test.store.rebuild().unwrap();
     assert_eq!(live.info().unwrap().leaf.as_deref(), Some("a"));
     live.reset_leaf().unwrap();
-    assert_eq!(ids(&test.store.branch(session).unwrap()), [""; 0]);
+    assert_eq!(ids(&session.path().unwrap()), [""; 0]);
 
     test.append("sessions/--w--/one.jsonl", line(&json!({"type": "custom", "id": "c"})));
     test.store.import(&test.root, &ImportOptions::new().format(Format::Pi)).unwrap();
@@ -308,7 +308,7 @@ fn names_and_labels_are_taken_as_they_are() {
     assert_eq!(row["name"], "\u{85}b");
     assert_eq!(row["tree"][0]["id"], "");
     let session = test.store.find("one").unwrap();
-    let labels = test.store.labels(session).unwrap();
+    let labels = session.labels().unwrap();
     assert_eq!(labels[0].label, "5");
     assert_eq!(test.store.check().unwrap(), []);
 }

@@ -44,7 +44,7 @@ fn of_file(path: &str, content: impl AsRef<[u8]>) -> (TestStore, SessionKey) {
     let test = TestStore::new();
     test.write(path, content);
     import(&test);
-    let session = test.store.find(path).unwrap();
+    let session = test.store.find(path).unwrap().key();
     (test, session)
 }
 
@@ -57,7 +57,14 @@ fn texts(test: &TestStore, session: SessionKey) -> Vec<String> {
         let message: Value = serde_json::from_str(json).unwrap();
         message["content"][0]["text"].as_str().unwrap().to_owned()
     };
-    test.store.context(session).unwrap().iter().map(|message| text(&message.json)).collect()
+    test.store
+        .session(session)
+        .unwrap()
+        .context()
+        .unwrap()
+        .iter()
+        .map(|message| text(message.json()))
+        .collect()
 }
 
 /// A line with all of a question and an answer on it, and what follows.
@@ -72,10 +79,10 @@ fn shared() -> String {
 fn check_tree_is_kept(path: &str, content: impl AsRef<[u8]>, id: Option<&str>) {
     let (test, session) = of_file(path, content);
 
-    assert_eq!(ids(&test.store.branch(session).unwrap()), ["a", "c", "l"]);
+    assert_eq!(ids(&test.store.session(session).unwrap().path().unwrap()), ["a", "c", "l"]);
     assert_eq!(texts(&test, session), ["question", "taken"]);
-    assert_eq!(test.store.labels(session).unwrap()[0].target_id, "b");
-    let row = test.store.session(session).unwrap().unwrap();
+    assert_eq!(test.store.session(session).unwrap().labels().unwrap()[0].target_id, "b");
+    let row = test.store.session(session).unwrap().info().unwrap();
     assert_eq!(row.session_id.as_deref(), id);
     test.assert_sound();
 }
@@ -89,7 +96,7 @@ fn a_file_without_a_header_keeps_its_tree_and_is_named_by_its_file() {
     assert_eq!(row["created_at"], "2026-05-01T00:00:00.000Z");
     assert_eq!(row["version"], 3);
     assert_eq!(row["problems"][0]["kind"], "header");
-    assert_eq!(test.store.session(session).unwrap().unwrap().message_count, 3);
+    assert_eq!(test.store.session(session).unwrap().info().unwrap().message_count, 3);
 }
 
 #[test]
@@ -104,7 +111,7 @@ fn a_header_behind_a_byte_order_mark_counts() {
     check_tree_is_kept(OWN_NAME, &content, Some(ID));
     let (test, session) = of_file(OWN_NAME, &content);
 
-    let problems = test.store.problems(session).unwrap();
+    let problems = test.store.session(session).unwrap().problems().unwrap();
     assert_eq!((problems.len(), problems[0].line), (1, Some(1)));
     assert_eq!(test.row(ID)["work_dir"], "/w");
 }
@@ -126,7 +133,7 @@ fn a_moved_leaf_leaves_that_work_dir_as_it_is() {
     test.write("sessions/--w--/other.jsonl", header().replace(ID, "other"));
     import(&test);
 
-    test.store.live(test.store.find(ID).unwrap()).unwrap().branch("b").unwrap();
+    test.store.find(ID).unwrap().branch("b").unwrap();
 
     assert_eq!((&test.row(ID)["leaf"], &test.row(ID)["work_dir"]), (&json!("b"), &json!("/w")));
     assert_eq!(test.store.check().unwrap(), []);
@@ -148,12 +155,15 @@ fn a_first_version_without_a_header_is_a_chain() {
 #[test]
 fn a_session_without_a_header_goes_on_and_is_copied() {
     let (test, session) = of_file(OWN_NAME, entries());
-    let live = test.store.live(session).unwrap();
+    let live = test.store.session(session).unwrap();
 
     let new = live.append_message(r#"{"role":"user","content":"on"}"#).unwrap();
-    assert_eq!(test.store.entry(session, &new).unwrap().unwrap().parent_id.as_deref(), Some("l"));
-    let copy = live.duplicate().unwrap();
-    assert_eq!(ids(&test.store.branch(copy.key()).unwrap()), ["a", "c", "l", &new]);
+    assert_eq!(
+        test.store.session(session).unwrap().entry(&new).unwrap().unwrap().parent_id.as_deref(),
+        Some("l")
+    );
+    let copy = live.clone_session().unwrap();
+    assert_eq!(ids(&copy.path().unwrap()), ["a", "c", "l", &new]);
     assert_eq!(test.store.check().unwrap(), []);
 }
 
@@ -162,10 +172,10 @@ fn two_records_on_one_line_are_both_read_and_one_problem() {
     let (test, session) = of_file(OWN_NAME, shared());
 
     assert_eq!(texts(&test, session), ["question", "answer", "next"]);
-    let branch = test.store.branch(session).unwrap();
+    let branch = test.store.session(session).unwrap().path().unwrap();
     assert_eq!(ids(&branch), ["a", "b", "c"]);
     assert_eq!(branch.iter().map(|entry| entry.line).collect::<Vec<_>>(), [2, 2, 3]);
-    let problems = test.store.problems(session).unwrap();
+    let problems = test.store.session(session).unwrap().problems().unwrap();
     let found: Vec<_> = problems.iter().map(|problem| (problem.line, problem.kind)).collect();
     assert_eq!(found, [(Some(2), ProblemKind::Unreadable)]);
     let row = test.row(ID);
@@ -176,15 +186,23 @@ fn two_records_on_one_line_are_both_read_and_one_problem() {
 #[test]
 fn each_entry_of_a_shared_line_has_its_own_bytes() {
     let (test, session) = of_file(OWN_NAME, shared());
-    let entry = |id: &str| test.store.entry(session, id).unwrap().unwrap();
+    let entry = |id: &str| test.store.session(session).unwrap().entry(id).unwrap().unwrap();
     let question = said("a", None, "user", "question");
     let answer = said("b", Some("a"), "assistant", "answer");
 
-    assert_eq!(test.store.line(&entry("a")).unwrap(), question.trim_end().as_bytes());
-    assert_eq!(test.store.line(&entry("b")).unwrap(), answer.trim_end().as_bytes());
+    assert_eq!(
+        test.store.session(session).unwrap().line_of(&entry("a")).unwrap(),
+        question.trim_end().as_bytes()
+    );
+    assert_eq!(
+        test.store.session(session).unwrap().line_of(&entry("b")).unwrap(),
+        answer.trim_end().as_bytes()
+    );
     let mut of_path = Vec::new();
     test.store
-        .each_line_of_path(session, "c", |number, raw| {
+        .session(session)
+        .unwrap()
+        .each_line_of_path("c", |number, raw| {
             of_path.push((number, String::from_utf8(raw.to_vec()).unwrap()));
             Ok(())
         })
@@ -192,25 +210,25 @@ fn each_entry_of_a_shared_line_has_its_own_bytes() {
     let last = said("c", Some("b"), "user", "next");
     let expected = [(2, question.trim_end()), (2, answer.trim_end()), (3, &last)];
     assert_eq!(of_path, expected.map(|(number, text)| (number, text.to_owned())));
-    let captured = test.store.capture_branch(session).unwrap();
+    let captured = test.store.session(session).unwrap().capture().unwrap();
     assert_eq!(captured.entries[1].line, answer.trim_end().as_bytes());
-    assert_eq!(test.store.tree_rows(session).unwrap()[1].text, "answer");
+    assert_eq!(test.store.session(session).unwrap().tree_rows().unwrap()[1].text, "answer");
 }
 
 #[test]
 fn who_follows_a_file_misses_none_of_a_shared_line() {
     let (test, session) = of_file(OWN_NAME, shared());
 
-    let first = test.store.entries_after(session, 0, 1).unwrap();
+    let first = test.store.session(session).unwrap().entries_after(0, 1).unwrap();
     assert_eq!(ids(&first), ["a", "b"]);
-    let rest = test.store.entries_after(session, first[1].line, 1).unwrap();
+    let rest = test.store.session(session).unwrap().entries_after(first[1].line, 1).unwrap();
     assert_eq!(ids(&rest), ["c"]);
 }
 
 #[test]
 fn a_shared_line_is_exported_as_it_is_and_copied_line_by_line() {
     let (test, session) = of_file(OWN_NAME, shared());
-    let live = test.store.live(session).unwrap();
+    let live = test.store.session(session).unwrap();
     let exported = |options: &ExportOptions| {
         let out = tempfile::tempdir_in(test.folder()).unwrap();
         test.store.export(&out.path().join("out"), options).unwrap();
@@ -221,14 +239,14 @@ fn a_shared_line_is_exported_as_it_is_and_copied_line_by_line() {
     let all = shared();
     assert_eq!(exported(&ExportOptions::new().session(session)), all);
 
-    for copy in [live.duplicate().unwrap(), live.fork_branch().unwrap()] {
+    for copy in [live.clone_session().unwrap(), live.fork_branch().unwrap()] {
         let lines = exported(&ExportOptions::new().session(copy.key()));
         let (_, behind_header) = lines.split_once('\n').unwrap();
         let question = said("a", None, "user", "question");
         let answer = said("b", Some("a"), "assistant", "answer");
         let last = said("c", Some("b"), "user", "next");
         assert_eq!(behind_header, [question, answer, last].concat());
-        assert_eq!(test.store.problems(copy.key()).unwrap(), []);
+        assert_eq!(copy.problems().unwrap(), []);
     }
     test.store.rebuild().unwrap();
     assert_eq!(texts(&test, session), ["question", "answer", "next"]);
@@ -242,7 +260,7 @@ fn a_record_behind_one_that_was_cut_off_is_read() {
     let (test, session) = of_file(OWN_NAME, [&header(), &cut[..cut.len() - 9], &whole].concat());
 
     assert_eq!(texts(&test, session), ["after the crash"]);
-    assert_eq!(test.store.problems(session).unwrap().len(), 1);
+    assert_eq!(test.store.session(session).unwrap().problems().unwrap().len(), 1);
     test.assert_sound();
 }
 
@@ -256,7 +274,7 @@ fn a_file_that_grows_behind_a_shared_line_is_as_if_read_at_once() {
     test.append(OWN_NAME, tail);
     import(&test);
 
-    assert_eq!(texts(&test, test.store.find(ID).unwrap()), ["question", "answer", "next"]);
+    assert_eq!(texts(&test, test.store.find(ID).unwrap().key()), ["question", "answer", "next"]);
     test.assert_sound();
 }
 

@@ -131,11 +131,11 @@ proptest! {
             }
             expected.reverse();
 
-            let path = test.store.path_to(session, &format!("e{leaf}")).unwrap();
+            let path = session.path_to(&format!("e{leaf}")).unwrap();
 
             prop_assert_eq!(ids(&path), expected);
             for entry in &path {
-                let same = test.store.entry(session, &entry.id).unwrap().unwrap();
+                let same = session.entry(&entry.id).unwrap().unwrap();
                 prop_assert_eq!(entry, &same);
             }
             let mut numbers = Vec::new();
@@ -143,11 +143,11 @@ proptest! {
                 numbers.push(number);
                 Ok(())
             };
-            test.store.each_line_of_path(session, &format!("e{leaf}"), each).unwrap();
+            session.each_line_of_path(&format!("e{leaf}"), each).unwrap();
             prop_assert_eq!(path.iter().map(|entry| entry.line).collect::<Vec<_>>(), numbers);
         }
         let mut shown: Vec<String> =
-            test.store.tree(session).unwrap().into_iter().map(|node| node.id).collect();
+            session.tree().unwrap().into_iter().map(|node| node.id).collect();
         shown.sort();
         let mut all: Vec<String> = parent_of.keys().map(|id| format!("e{id}")).collect();
         all.sort();

@@ -344,7 +344,7 @@ fn one_session_comes_out_alone() {
     let out = test.folder().join("out");
     let session = test.store.find("edge-97").unwrap();
 
-    let report = test.store.export(&out, &ExportOptions::new().session(session)).unwrap();
+    let report = test.store.export(&out, &ExportOptions::new().session(session.key())).unwrap();
 
     let file = "sessions/--edge--/97-branch-summary.jsonl";
     assert_eq!(report.files, 1);

@@ -67,13 +67,16 @@ fn only_what_does_not_follow_the_entry_before_has_a_row() {
     check_runs(&test, &away, &[(0, None), (2, None), (3, Some(0)), (4, Some(5)), (5, Some(2))]);
     let back = message("c", Some("b"), "c");
     check_runs(&test, &back, &[(0, None), (3, Some(0)), (4, Some(5)), (5, Some(2))]);
-    assert_eq!(ids(&test.store.path_to(session, "e").unwrap()), ["a", "b", "c", "late", "e"]);
+    assert_eq!(
+        ids(&test.store.session(session).unwrap().path_to("e").unwrap()),
+        ["a", "b", "c", "late", "e"]
+    );
 }
 
 #[test]
 fn an_append_to_the_leaf_writes_no_run() {
     let (test, session) = TestStore::of_file(header("one") + &message("a", None, "a"));
-    let session = test.store.live(session).unwrap();
+    let session = test.store.session(session).unwrap();
     let conn = test.sqlite();
     conn.execute_batch(
         "CREATE TRIGGER no_run BEFORE INSERT ON runs BEGIN SELECT RAISE(ABORT, 'a run'); END;",
@@ -199,21 +202,27 @@ fn check_paths(test: &TestStore, session: SessionKey, tree: &Tree) -> Result<(),
     for leaf in &tree.ids {
         let walked = tree.walk(*leaf);
         for limit in [0, 1, 3, 10, usize::MAX] {
-            let path = test.store.last_of_path(session, &name(*leaf), limit).unwrap();
+            let path =
+                test.store.session(session).unwrap().last_of_path(&name(*leaf), limit).unwrap();
             let mut expected = names(walked.iter().take(limit));
             expected.reverse();
             prop_assert_eq!(ids(&path), expected);
             for entry in &path {
-                let same = test.store.entry(session, &entry.id).unwrap().unwrap();
+                let same = test.store.session(session).unwrap().entry(&entry.id).unwrap().unwrap();
                 prop_assert_eq!(entry, &same);
             }
         }
-        let children = test.store.children(session, &name(*leaf)).unwrap();
+        let children = test.store.session(session).unwrap().children(&name(*leaf)).unwrap();
         prop_assert_eq!(ids(&children), tree.children(Some(*leaf)));
         for other in &tree.ids {
             let above: HashSet<u8> = walked.iter().copied().collect();
             let expected = tree.walk(*other).into_iter().find(|id| above.contains(id)).map(name);
-            let shared = test.store.common_ancestor(session, &name(*leaf), &name(*other)).unwrap();
+            let shared = test
+                .store
+                .session(session)
+                .unwrap()
+                .common_ancestor(&name(*leaf), &name(*other))
+                .unwrap();
             prop_assert_eq!(shared.map(|entry| entry.id), expected, "{} {}", leaf, other);
         }
     }
@@ -229,15 +238,15 @@ fn check_branches(
 ) -> Result<(), TestCaseError> {
     let on_branch: BTreeSet<u8> = tree.walk(active).into_iter().collect();
     for id in &tree.ids {
-        let is_on = test.store.is_on_branch(session, &name(*id)).unwrap();
+        let is_on = test.store.session(session).unwrap().is_on_path(&name(*id)).unwrap();
         prop_assert_eq!(is_on, on_branch.contains(id), "{}", id);
     }
-    let roots = test.store.roots(session).unwrap();
+    let roots = test.store.session(session).unwrap().roots().unwrap();
     prop_assert_eq!(ids(&roots), tree.children(None));
     let leaves = tree.leaves();
-    let found = test.store.leaves(session).unwrap();
+    let found = test.store.session(session).unwrap().leaves().unwrap();
     prop_assert_eq!(ids(&found), names(&leaves));
-    let abandoned = test.store.abandoned(session).unwrap();
+    let abandoned = test.store.session(session).unwrap().abandoned().unwrap();
     prop_assert_eq!(ids(&abandoned), names(leaves.iter().filter(|leaf| **leaf != active)));
 
     let queried =
@@ -326,9 +335,9 @@ proptest! {
 
         let session = test.store.find("one").unwrap();
         prop_assert_eq!(runs(&test), tree.runs());
-        check_paths(&test, session, &tree)?;
-        check_branches(&test, session, &tree, active)?;
-        let shown = test.store.tree(session).unwrap();
+        check_paths(&test, session.key(), &tree)?;
+        check_branches(&test, session.key(), &tree, active)?;
+        let shown = session.tree().unwrap();
         let shown: BTreeSet<&str> = nodes(&shown).into_iter().map(|(id, _)| id).collect();
         prop_assert_eq!(shown.len(), tree.ids.len());
         prop_assert_eq!(test.store.check().unwrap(), []);
@@ -343,7 +352,7 @@ proptest! {
         test.write(FILE, header("one") + &text);
         test.import();
 
-        let found = test.store.entries_after(test.store.find("one").unwrap(), after, limit).unwrap();
+        let found = test.store.find("one").unwrap().entries_after(after, limit).unwrap();
 
         // Line 1 is the header.
         let last: HashMap<u8, u32> = (2..).zip(&lines).map(|(n, (id, _))| (*id, n)).collect();
@@ -373,7 +382,7 @@ proptest! {
         let test = TestStore::quick();
         test.write(FILE, header("one") + &entry_line((0, None)));
         test.import();
-        let session = test.store.live(test.store.find("one").unwrap()).unwrap();
+        let session = test.store.find("one").unwrap();
 
         // In the order of their keys.
         let mut known = vec!["e0".to_owned()];

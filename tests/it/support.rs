@@ -58,7 +58,7 @@ impl TestStore {
         let test = Self::new();
         test.write("sessions/--w--/one.jsonl", bytes);
         test.import();
-        let session = test.store.find("sessions/--w--/one.jsonl").unwrap();
+        let session = test.store.find("sessions/--w--/one.jsonl").unwrap().key();
         (test, session)
     }
 
@@ -113,7 +113,7 @@ impl TestStore {
     /// What `dump` says of a session.
     pub(crate) fn row(&self, name: &str) -> Value {
         let mut out = Vec::new();
-        self.store.dump_session(self.store.find(name).unwrap(), &mut out).unwrap();
+        self.store.find(name).unwrap().dump(&mut out).unwrap();
         serde_json::from_slice(&out).unwrap()
     }
 

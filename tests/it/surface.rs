@@ -50,6 +50,7 @@ fn what_is_shared_between_threads_can_be() {
     check::<Error>();
     check::<Store>();
     check::<sessile::Session>();
+    check::<sessile::Snapshot>();
     check::<sessile::SessionFilter>();
     check::<sessile::Page>();
     check::<sessile::SessionInfo>();

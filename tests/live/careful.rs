@@ -63,8 +63,8 @@ fn two() -> Fixture {
     let fixture = Fixture::new();
     for id in ["alpha-one", "alpha-two"] {
         let session = fixture.create(id);
-        session.at(at(1)).append_message(&message("user", "hello", "entry-1")).unwrap();
-        session.at(at(2)).append_message(&message("user", "more", "entry-2")).unwrap();
+        session.at(at(1)).append_message(message("user", "hello", "entry-1")).unwrap();
+        session.at(at(2)).append_message(message("user", "more", "entry-2")).unwrap();
     }
     fixture
 }
@@ -162,23 +162,23 @@ fn a_name_or_label_goes_only_when_that_is_asked_for() {
     check_refused(&fixture, &["label", "alpha-one", "entry-1", ""], 2, "--clear");
     let info = fixture.session("alpha-one").info().unwrap();
     assert_eq!(info.title.as_deref(), Some("named"));
-    assert_eq!(fixture.store.labels(info.key).unwrap().len(), 1);
+    assert_eq!(fixture.store.session(info.key).unwrap().labels().unwrap().len(), 1);
 
     done(&fixture, &["rename", "alpha-one", "--clear"]);
     done(&fixture, &["label", "alpha-one", "entry-1", "--clear"]);
     let info = fixture.session("alpha-one").info().unwrap();
     assert_eq!(info.title.as_deref(), Some("hello"));
-    assert_eq!(fixture.store.labels(info.key).unwrap(), []);
+    assert_eq!(fixture.store.session(info.key).unwrap().labels().unwrap(), []);
 }
 
 #[test]
 fn an_entry_is_named_by_its_id_or_the_beginning_of_it() {
     let fixture = two();
     let session = fixture.session("alpha-one");
-    session.append_message(&message("user", "third", "third-entry")).unwrap();
+    session.append_message(message("user", "third", "third-entry")).unwrap();
 
     done(&fixture, &["label", "alpha-one", "thi", "here"]);
-    assert_eq!(fixture.store.labels(session.key()).unwrap()[0].target_id, "third-entry");
+    assert_eq!(session.labels().unwrap()[0].target_id, "third-entry");
     check_refused(&fixture, &["label", "alpha-one", "entry", "x"], 2, "entry-1, entry-2");
     check_refused(&fixture, &["label", "alpha-one", "nowhere", "x"], 1, "nowhere");
     check_refused(&fixture, &["label", "alpha-one", "", "x"], 1, "no entry");
@@ -187,6 +187,6 @@ fn an_entry_is_named_by_its_id_or_the_beginning_of_it() {
     done(&fixture, &["fork", "alpha-one", "--entry", "thi"]);
 
     done(&fixture, &["label", "alpha-one", "yet-to-come", "x", "--force"]);
-    let labels = fixture.store.labels(session.key()).unwrap();
+    let labels = session.labels().unwrap();
     assert!(labels.iter().any(|label| label.target_id == "yet-to-come"));
 }

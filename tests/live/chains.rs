@@ -26,7 +26,7 @@ fn what_was_written_here_follows_what_was_imported() {
     let fixture = Fixture::of_log(LOG);
     let session = fixture.session("given");
 
-    session.at(at(5)).append_message(&message("assistant", "B", "b")).unwrap();
+    session.at(at(5)).append_message(message("assistant", "B", "b")).unwrap();
 
     let text = exported(&fixture, "out", &ExportOptions::new());
     assert!(text.starts_with(LOG));
@@ -42,7 +42,7 @@ fn nothing_is_glued_to_a_last_line_without_an_end() {
     let fixture = Fixture::of_log(&format!("{LOG}{TORN}"));
     let session = fixture.session("given");
 
-    session.append_message(&message("user", "C", "c")).unwrap();
+    session.append_message(message("user", "C", "c")).unwrap();
 
     assert!(
         exported(&fixture, "out", &ExportOptions::new()).starts_with(&format!("{LOG}{TORN}\n{{"))
@@ -63,10 +63,10 @@ fn problems_go_along_with_a_session_that_goes_on_here() {
         let fixture = Fixture::of_log(&format!("{LOG}{line}\n"));
         let session = fixture.session("given");
 
-        session.append_message(&message("user", "C", "c")).unwrap();
+        session.append_message(message("user", "C", "c")).unwrap();
 
         fixture.check();
-        let problems = fixture.store.problems(session.key()).unwrap();
+        let problems = session.problems().unwrap();
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert_eq!((problems[0].kind, problems[0].line), (kind, Some(3)));
     }
@@ -76,7 +76,7 @@ fn problems_go_along_with_a_session_that_goes_on_here() {
 fn a_file_rewritten_at_its_root_leaves_what_was_written_here() {
     let fixture = Fixture::of_log(LOG);
     let session = fixture.session("given");
-    session.append_message(&message("assistant", "here", "h")).unwrap();
+    session.append_message(message("assistant", "here", "h")).unwrap();
     let file = fixture.dir.path().join("root/sessions/--w--/given.jsonl");
     fs::write(&file, LOG.replace("\"A\"", "\"changed\"")).unwrap();
 
@@ -93,9 +93,9 @@ fn a_file_rewritten_at_its_root_leaves_what_was_written_here() {
 fn an_append_that_insists_on_its_leaf_fails_when_another_moved_it() {
     let fixture = Fixture::of_log(LOG);
     let session = fixture.session("given");
-    session.append_message(&message("assistant", "first", "b")).unwrap();
+    session.append_message(message("assistant", "first", "b")).unwrap();
 
-    let err = session.expecting(Some("a")).append_message(&message("assistant", "late", "c"));
+    let err = session.expecting(Some("a")).append_message(message("assistant", "late", "c"));
 
     assert!(matches!(err, Err(Error::LeafMoved { .. })), "{err:?}");
     assert_eq!(fixture.path_ids(session.key()), ["a", "b"]);
@@ -106,11 +106,11 @@ fn an_append_that_insists_on_its_leaf_fails_when_another_moved_it() {
 fn or_it_becomes_a_sibling_where_that_is_asked_for() {
     let fixture = Fixture::of_log(LOG);
     let session = fixture.session("given");
-    session.append_message(&message("assistant", "first", "b")).unwrap();
+    session.append_message(message("assistant", "first", "b")).unwrap();
 
-    session.branching_from(Some("a")).append_message(&message("assistant", "late", "c")).unwrap();
+    session.branching_from(Some("a")).append_message(message("assistant", "late", "c")).unwrap();
 
-    assert_eq!(ids(&fixture.store.children(session.key(), "a").unwrap()), ["b", "c"]);
+    assert_eq!(ids(&session.children("a").unwrap()), ["b", "c"]);
     assert_eq!(fixture.path_ids(session.key()), ["a", "c"]);
 }
 
@@ -124,7 +124,7 @@ fn what_cannot_be_one_valid_line_moves_nothing() {
         let err = session.append_message(refused);
         assert!(matches!(err, Err(Error::InvalidRecord(_))), "{refused}: {err:?}");
     }
-    let known = session.append_message(&message("user", "again", "a"));
+    let known = session.append_message(message("user", "again", "a"));
 
     assert!(matches!(known, Err(Error::EntryExists { .. })), "{known:?}");
     assert!(matches!(session.branch("nowhere"), Err(Error::EntryNotFound { .. })));

@@ -59,7 +59,7 @@ fn a_session_is_made_written_and_forked_by_commands() {
     done(db, &["branch", id, question], "");
 
     let store = sessile::Store::open(db).unwrap();
-    let info = |id: &str| store.session(store.find(id).unwrap()).unwrap().unwrap();
+    let info = |id: &str| store.find(id).unwrap().info().unwrap();
     assert_eq!(info(id).leaf.as_ref(), Some(question));
     assert_eq!(info(copy).leaf.as_deref(), Some("second"));
     assert_eq!((info(fork).entry_count, info(fork).title.as_deref()), (2, Some("named")));
@@ -135,4 +135,64 @@ fn rpc_copies_forks_and_navigates() {
     );
     assert_eq!(replies[6]["result"][0]["id"], "s");
     assert_eq!(fixture.session("copy").info().unwrap().leaf.as_deref(), Some("s"));
+}
+
+#[test]
+fn commands_say_things_of_a_session_and_list_by_them() {
+    let fixture = Fixture::small();
+    let db = fixture.store.path();
+
+    done(db, &["tag", "edge-97", "release", "late"], "");
+    done(db, &["untag", "edge-97", "late"], "");
+    done(db, &["set", "edge-97", "team=core", "n=1.50", "gone=[]"], "");
+    done(db, &["unset", "edge-97", "gone"], "");
+
+    assert_eq!(done(db, &["tag", "edge-97"], ""), "release");
+    assert_eq!(done(db, &["metadata", "edge-97"], ""), r#"{"n":1.50,"team":"core"}"#);
+    let listed = |args: &[&str]| {
+        let rows = done(db, &[&["list", "--json"][..], args].concat(), "");
+        rows.lines().map(|row| serde_json::from_str::<Value>(row).unwrap()).collect::<Vec<_>>()
+    };
+    let rows = listed(&["--tag", "release", "--where", "team=core", "--where", "n=1.50"]);
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0]["session_id"], "edge-97");
+    assert_eq!(listed(&["--where", "team=docs"]).len(), 0);
+    check_status(db, &["tag", "nobody", "x"], 1);
+    check_status(db, &["set", "edge-97", "no-value"], 2);
+    check_status(db, &["untag", "edge-97"], 2);
+    done(db, &["untag", "edge-97", "--all"], "");
+    assert_eq!(listed(&["--tag", "release"]).len(), 0);
+}
+
+#[test]
+fn rpc_says_things_of_a_session_and_lists_by_them() {
+    let fixture = Fixture::small();
+    let calls = [
+        ("tag", json!({"session": "edge-97", "tag": "release"})),
+        ("set_metadata", json!({"session": "edge-97", "key": "n", "value": null})),
+        ("tags", json!({"session": "edge-97"})),
+        ("metadata", json!({"session": "edge-97"})),
+        ("list", json!({"tags": ["release"], "metadata": {"n": null}})),
+        ("remove_metadata", json!({"session": "edge-97", "key": "n"})),
+        ("list", json!({"metadata": {"n": null}})),
+        ("tag", json!({"session": "edge-97", "tag": null})),
+        ("tags", json!({"session": "edge-97"})),
+    ];
+    let input: String = calls
+        .iter()
+        .map(|(method, params)| {
+            format!("{}\n", json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
+        })
+        .collect();
+
+    let output = done(fixture.store.path(), &["rpc"], &input);
+
+    let results: Vec<Value> = output
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["result"].clone())
+        .collect();
+    assert_eq!(results[..2], [Value::Null, Value::Null]);
+    assert_eq!(results[2..4], [json!(["release"]), json!({ "n": null })]);
+    assert_eq!(results[4][0]["session_id"], "edge-97");
+    assert_eq!(results[5..], [Value::Null, json!([]), Value::Null, json!([])]);
 }

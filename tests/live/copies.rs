@@ -17,7 +17,7 @@ fn a_copy_keeps_all_branches_labels_memory_tools_and_prompts() {
     session.branch("c").unwrap();
     let before = fixture.lines(&session);
 
-    let copy = session.with_id("copy").duplicate().unwrap();
+    let copy = session.with_id("copy").clone_session().unwrap();
 
     let lines = fixture.lines(&copy);
     assert_eq!(lines[1..], before[1..]);
@@ -25,7 +25,7 @@ fn a_copy_keeps_all_branches_labels_memory_tools_and_prompts() {
     assert_eq!(info.parent_session_id.as_deref(), Some("original"));
     assert_eq!(info.leaf.as_deref(), Some("c"));
     assert_eq!(info.title.as_deref(), Some("named"));
-    assert_eq!(fixture.store.tree(copy.key()).unwrap(), fixture.store.tree(session.key()).unwrap());
+    assert_eq!(copy.tree().unwrap(), session.tree().unwrap());
     assert_eq!(fixture.lines(&session), before, "the source changed");
     fixture.check();
 }
@@ -37,7 +37,7 @@ fn the_header_of_a_copy_has_the_settings_of_now_and_the_parent() {
     let runtime = RuntimeUpdate { provider: Some("p"), model: Some("m"), reasoning_effort: None };
     session.at(at(1)).update_runtime(runtime).unwrap();
 
-    let copy = session.at(at(2)).with_id("copy").duplicate().unwrap();
+    let copy = session.at(at(2)).with_id("copy").clone_session().unwrap();
 
     let file = String::from_utf8(session.info().unwrap().file).unwrap();
     assert_eq!(
@@ -55,7 +55,7 @@ fn a_copy_of_an_imported_session_lies_beside_it_and_changes_nothing_at_the_root(
     let fixture = Fixture::small();
     let root = std::fs::canonicalize(crate::support::SMALL).unwrap();
 
-    let copy = fixture.session("edge-97").at(at(5)).with_id("copy").duplicate().unwrap();
+    let copy = fixture.session("edge-97").at(at(5)).with_id("copy").clone_session().unwrap();
 
     let info = copy.info().unwrap();
     let file = String::from_utf8(info.file).unwrap();
@@ -77,14 +77,14 @@ fn every_small_session_copies_with_its_tree_leaf_and_context() {
     let fixture = Fixture::small();
     let filter = sessile::SessionFilter::new();
     for row in fixture.store.sessions(&filter).unwrap().rows {
-        let copy = fixture.store.live(row.key).unwrap().duplicate().unwrap();
+        let copy = fixture.store.session(row.key).unwrap().clone_session().unwrap();
 
         let store = &fixture.store;
-        assert_eq!(store.tree(copy.key()).unwrap(), store.tree(row.key).unwrap());
-        let leaf = |key| store.session(key).unwrap().unwrap().leaf;
+        assert_eq!(copy.tree().unwrap(), store.session(row.key).unwrap().tree().unwrap());
+        let leaf = |key| store.session(key).unwrap().info().unwrap().leaf;
         assert_eq!(leaf(copy.key()), leaf(row.key));
         let spoken = |key| {
-            let context = store.context(key).unwrap();
+            let context = store.session(key).unwrap().context().unwrap();
             context.into_iter().map(|message| message.entry_id).collect::<Vec<_>>()
         };
         assert_eq!(spoken(copy.key()), spoken(row.key));
@@ -100,7 +100,7 @@ fn torn_and_blank_lines_stay_behind_and_a_last_line_gets_its_end() {
     let last = r#"{ "type":"later", "kept" :  1e400}"#;
     let fixture = Fixture::of_log(&format!("{header}\n\n{{\"type\":\n[1]\n{entry}\n{last}"));
 
-    let copy = fixture.session("given").duplicate().unwrap();
+    let copy = fixture.session("given").clone_session().unwrap();
 
     assert_eq!(fixture.lines(&copy)[1..], [format!("{entry}\n"), format!("{last}\n")]);
     fixture.check();
@@ -116,16 +116,14 @@ fn a_fork_takes_the_path_before_a_prompt_and_gives_its_text() {
     session.append_label_change("d", Some("not kept")).unwrap();
     let before = fixture.lines(&session);
 
-    let (fork, text) = session.with_id("fork").fork("c").unwrap();
+    let sessile::Fork { session: fork, text, .. } = session.with_id("fork").fork("c").unwrap();
 
     assert_eq!(text, "three\nlines");
-    let store = &fixture.store;
-    let path = store.branch(fork.key()).unwrap();
+    let path = fork.path().unwrap();
     assert_eq!(ids(&path), ["a", "b"]);
     assert_eq!(path[1].parent_id.as_deref(), Some("a"));
-    assert_eq!(store.tree(fork.key()).unwrap().len(), 2);
-    let labels: Vec<String> =
-        store.labels(fork.key()).unwrap().into_iter().map(|label| label.label).collect();
+    assert_eq!(fork.tree().unwrap().len(), 2);
+    let labels: Vec<String> = fork.labels().unwrap().into_iter().map(|label| label.label).collect();
     assert_eq!(labels, ["kept"]);
     assert_eq!(fork.info().unwrap().title.as_deref(), Some("named"));
     assert_eq!(fork.info().unwrap().parent_session_id.as_deref(), Some("original"));
@@ -139,7 +137,7 @@ fn a_fork_at_the_first_prompt_is_empty() {
     let session = fixture.create("original");
     talk(&session);
 
-    let (fork, text) = session.fork("a").unwrap();
+    let sessile::Fork { session: fork, text, .. } = session.fork("a").unwrap();
 
     assert_eq!(text, "one");
     assert_eq!(fork.info().unwrap().leaf, None);
@@ -152,7 +150,7 @@ fn a_fork_at_an_answer_ends_with_it() {
     let session = fixture.create("original");
     talk(&session);
 
-    let (fork, text) = session.fork("b").unwrap();
+    let sessile::Fork { session: fork, text, .. } = session.fork("b").unwrap();
 
     assert_eq!(text, "");
     assert_eq!(fixture.path_ids(fork.key()), ["a", "b"]);
@@ -190,11 +188,11 @@ fn a_fork_keeps_what_a_compaction_keeps() {
     let summary =
         r#"{"role":"compactionSummary","summary":"S","first_kept_entry_id":"b","id":"k"}"#;
     session.compact(summary).unwrap();
-    session.append_message(&message("user", "on", "e")).unwrap();
+    session.append_message(message("user", "on", "e")).unwrap();
 
-    let (fork, _) = session.fork("e").unwrap();
+    let sessile::Fork { session: fork, .. } = session.fork("e").unwrap();
 
-    let context = fixture.store.context(fork.key()).unwrap();
+    let context = fork.context().unwrap();
     let spoken: Vec<&str> = context.iter().map(|message| message.entry_id.as_str()).collect();
     assert_eq!(spoken, ["k", "b", "d"]);
 }
@@ -206,13 +204,14 @@ fn entries_of_version_1_get_the_ids_and_parents_that_their_places_gave() {
     let old = row
         .iter()
         .find(|row| {
-            let info = fixture.store.session(row.key).unwrap().unwrap();
+            let info = fixture.store.session(row.key).unwrap().info().unwrap();
             String::from_utf8_lossy(&info.file).contains("63-v1")
         })
         .unwrap();
     let path = fixture.path_ids(old.key);
 
-    let (fork, _) = fixture.store.live(old.key).unwrap().fork(path.last().unwrap()).unwrap();
+    let sessile::Fork { session: fork, .. } =
+        fixture.store.session(old.key).unwrap().fork(path.last().unwrap()).unwrap();
 
     let forked = fixture.path_ids(fork.key());
     assert!(!forked.is_empty());
@@ -225,11 +224,12 @@ fn every_small_session_forks_at_each_entry_with_the_path_to_it() {
     let fixture = Fixture::small();
     let store = &fixture.store;
     for row in store.sessions(&sessile::SessionFilter::new()).unwrap().rows {
-        for node in store.tree(row.key).unwrap() {
-            let mut path = store.path_to(row.key, &node.id).unwrap();
+        for node in store.session(row.key).unwrap().tree().unwrap() {
+            let mut path = store.session(row.key).unwrap().path_to(&node.id).unwrap();
             path.pop_if(|entry| entry.role.as_deref() == Some("user"));
 
-            let (fork, _) = store.live(row.key).unwrap().fork(&node.id).unwrap();
+            let sessile::Fork { session: fork, .. } =
+                store.session(row.key).unwrap().fork(&node.id).unwrap();
 
             assert_eq!(
                 fixture.path_ids(fork.key()),

@@ -13,7 +13,7 @@ fn messages_become_one_chain_that_keeps_their_ids_and_spelling() {
     let messages = [&message("system", "rules", "s"), &message("user", "one", "a"), odd];
 
     let new = NewSession::new("/w").session_id("new").at(at(0));
-    let session = fixture.store.create_with_messages(&new, &messages).unwrap();
+    let session = fixture.store.create_with_messages(&new, messages).unwrap();
 
     assert_eq!(fixture.path_ids(session.key()), ["a", "b"]);
     let lines = fixture.lines(&session);
@@ -33,8 +33,8 @@ fn one_message_that_is_refused_leaves_no_session() {
     let fixture = Fixture::new();
     let twice = message("user", "one", "a");
 
-    let same_id = fixture.store.create_with_messages(&NewSession::new("/w"), &[&twice, &twice]);
-    let no_object = fixture.store.create_with_messages(&NewSession::new("/w"), &["[]"]);
+    let same_id = fixture.store.create_with_messages(&NewSession::new("/w"), [&twice, &twice]);
+    let no_object = fixture.store.create_with_messages(&NewSession::new("/w"), ["[]"]);
 
     assert!(matches!(same_id, Err(Error::EntryExists { .. })));
     assert!(matches!(no_object, Err(Error::InvalidRecord(_))));
@@ -50,7 +50,7 @@ fn stores_with_a_taken_id() -> Vec<Fixture> {
     );
     let [made, trashed, other_format] = std::array::from_fn(|_| Fixture::new());
     made.create("taken");
-    trashed.store.delete(trashed.create("taken").key(), at(1)).unwrap();
+    trashed.store.session(trashed.create("taken").key()).unwrap().at(at(1)).trash().unwrap();
     let pi = NewSession::new("/w").format(Format::Pi).session_id("taken");
     other_format.store.create(&pi).unwrap();
     vec![imported, made, trashed, other_format]
@@ -60,13 +60,13 @@ fn stores_with_a_taken_id() -> Vec<Fixture> {
 fn an_id_that_a_session_has_is_refused_wherever_that_session_is() {
     for (n, fixture) in stores_with_a_taken_id().into_iter().enumerate() {
         let other = fixture.create("other");
-        other.append_message(&message("user", "one", "a")).unwrap();
+        other.append_message(message("user", "one", "a")).unwrap();
         let new = NewSession::new("/elsewhere").session_id("taken").at(at(99));
         let errors = [
             fixture.store.create(&new).unwrap_err(),
-            fixture.store.create_with_messages(&new, &[]).unwrap_err(),
+            fixture.store.create_with_messages(&new, ["{}"]).unwrap_err(),
             fixture.store.create(&new.format(Format::Pi)).unwrap_err(),
-            other.with_id("taken").duplicate().unwrap_err(),
+            other.with_id("taken").clone_session().unwrap_err(),
             other.with_id("taken").fork("a").unwrap_err(),
             other.with_id("taken").fork_branch().unwrap_err(),
         ];
@@ -85,10 +85,10 @@ fn a_kimi_fork_gets_no_id_that_a_session_has() {
     let fixture = Fixture::new();
     fixture.store.import("fixtures/kimi/small".as_ref(), &ImportOptions::new()).unwrap();
     let page = fixture.store.sessions(&SessionFilter::new()).unwrap();
-    let session = fixture.store.live(page.rows[0].key).unwrap();
+    let session = fixture.store.session(page.rows[0].key).unwrap();
     fixture.create("taken");
 
-    let err = session.with_id("taken").duplicate().unwrap_err();
+    let err = session.with_id("taken").clone_session().unwrap_err();
 
     assert!(matches!(err, Error::SessionExists(_)), "{err:?}");
 }
@@ -141,8 +141,8 @@ fn the_longest_names_that_a_file_can_have_are_exported() {
 fn a_session_that_was_made_is_known_by_its_id_without_reading() {
     let fixture = Fixture::new();
     let made = fixture.create("one");
-    made.append_message(&message("user", "one", "a")).unwrap();
-    let (fork, _) = made.with_id("fork").fork("a").unwrap();
+    made.append_message(message("user", "one", "a")).unwrap();
+    let sessile::Fork { session: fork, .. } = made.with_id("fork").fork("a").unwrap();
 
     // From here on nothing can be read.
     std::fs::remove_file(fixture.store.path()).unwrap();
@@ -193,4 +193,32 @@ fn dump(store: &Store) -> String {
     let mut out = Vec::new();
     store.dump(&mut out).unwrap();
     String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_message_is_handed_over_as_text_a_value_or_what_serialises_and_comes_back_as_what_it_says() {
+    #[derive(serde::Serialize)]
+    struct Said<'a> {
+        role: &'a str,
+        content: &'a str,
+        cost: f64,
+    }
+    let fixture = Fixture::new();
+    let session = fixture.create("s");
+
+    session.append_message(r#"{ "role": "user", "cost": 1.50, "content": "one" }"#).unwrap();
+    session.append_message(serde_json::json!({"role": "assistant", "content": "two"})).unwrap();
+    let said = Said { role: "user", content: "three", cost: 0.5 };
+    session.append_message(sessile::Json::of(&said)).unwrap();
+    let keys = std::collections::HashMap::from([(vec![1], 2)]);
+    let refused = session.append_message(sessile::Json::of(&keys));
+
+    assert!(matches!(refused, Err(sessile::Error::InvalidRecord(_))), "{refused:?}");
+    let context = session.context().unwrap();
+    let told: Vec<_> = context.iter().map(|message| (message.role(), message.text())).collect();
+    let expected = [("user", "one"), ("assistant", "two"), ("user", "three")];
+    assert_eq!(told, expected.map(|(role, text)| (role.to_owned(), text.to_owned())));
+    assert!(context[0].json().starts_with(r#"{"role":"user","cost":1.50,"content":"one","id":"#));
+    assert_eq!(context[2].value()["cost"], 0.5);
+    assert_eq!(context[1].parts(), [sessile::Part::Text("two".to_owned())]);
 }

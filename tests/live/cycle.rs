@@ -188,7 +188,7 @@ impl Sides {
 
     fn session(&self) -> Session {
         let at = Timestamp(i64::try_from(THEN + self.step).unwrap() * 1_000_000_000);
-        self.store.live(self.store.find("given").unwrap()).unwrap().at(at)
+        self.store.find("given").unwrap().at(at)
     }
 
     fn here(&mut self) {
@@ -211,7 +211,7 @@ impl Sides {
     fn label(&mut self) {
         let before = self.exported(self.path);
         let session = self.session();
-        let target = self.store.tree(session.key()).unwrap()[0].id.clone();
+        let target = session.tree().unwrap()[0].id.clone();
         let label = format!("label {}", self.step);
         session
             .with_id(&format!("l{:06}", self.step))
@@ -223,7 +223,7 @@ impl Sides {
     fn branch(&mut self, to: u8) {
         let before = self.exported(self.path);
         let session = self.session();
-        let nodes = self.store.tree(session.key()).unwrap();
+        let nodes = session.tree().unwrap();
         let to = &nodes[usize::from(to) % nodes.len()].id;
         match session.branch(to) {
             Ok(()) | Err(sessile::Error::Unsupported(_)) => {}
@@ -315,7 +315,7 @@ impl Sides {
         prop_assert_eq!(self.store.check().unwrap(), []);
         let mut diverged = false;
         self.store
-            .each_problem(None, |_, problem| {
+            .each_problem(|_, problem| {
                 diverged |= problem.kind == ProblemKind::Diverged;
                 Ok(())
             })
@@ -354,11 +354,10 @@ impl Sides {
         fresh.import(&self.root(), &ImportOptions::new().format(self.format)).unwrap();
         let ids = |store: &Store| -> BTreeSet<String> {
             let session = store.find("given").unwrap();
-            store.tree(session).unwrap().into_iter().map(|node| node.id).collect()
+            session.tree().unwrap().into_iter().map(|node| node.id).collect()
         };
         prop_assert_eq!(ids(&self.store), ids(&fresh));
-        let name =
-            |store: &Store| store.session(store.find("given").unwrap()).unwrap().unwrap().title;
+        let name = |store: &Store| store.find("given").unwrap().info().unwrap().title;
         prop_assert_eq!(name(&self.store), name(&fresh));
         Ok(())
     }

@@ -187,7 +187,7 @@ fn a_recovered_header_follows_its_neighbours_work_dir_wherever_that_goes() {
     check_same_when_folded_anew(&fixture);
 
     let fixture = folder();
-    fixture.store.purge(fixture.session("one").key()).unwrap();
+    fixture.store.session(fixture.session("one").key()).unwrap().purge().unwrap();
     assert_eq!(fixture.session(RECOVERED).info().unwrap().work_dir.as_deref(), Some("/two"));
     check_same_when_folded_anew(&fixture);
 }

@@ -53,11 +53,18 @@ impl Pair {
     }
 
     fn session(&self) -> SessionKey {
-        self.store.find(FILE).unwrap()
+        self.store.find(FILE).unwrap().key()
     }
 
     fn kinds(&self) -> Vec<ProblemKind> {
-        self.store.problems(self.session()).unwrap().iter().map(|problem| problem.kind).collect()
+        self.store
+            .session(self.session())
+            .unwrap()
+            .problems()
+            .unwrap()
+            .iter()
+            .map(|problem| problem.kind)
+            .collect()
     }
 
     fn is_marked(&self) -> bool {
@@ -73,7 +80,14 @@ fn exported(store: &Store, session: SessionKey) -> String {
 }
 
 fn context(store: &Store, session: SessionKey) -> Vec<String> {
-    store.context(session).unwrap().into_iter().map(|message| message.json).collect()
+    store
+        .session(session)
+        .unwrap()
+        .context()
+        .unwrap()
+        .into_iter()
+        .map(|message| message.json().to_owned())
+        .collect()
 }
 
 /// Does something to the file at its root; the lost lines are told and readable.
@@ -100,8 +114,8 @@ fn check_loss(change: impl FnOnce(&Path), cause: LossCause, lines: u32) {
     let earlier = pair.store.earlier(session, 1).unwrap();
     assert_eq!(exported(&earlier, session), LOG);
     assert_eq!(context(&earlier, session), said);
-    assert_eq!(earlier.session(session).unwrap().unwrap().leaf.as_deref(), Some("b"));
-    assert_eq!(earlier.problems(session).unwrap(), []);
+    assert_eq!(earlier.session(session).unwrap().info().unwrap().leaf.as_deref(), Some("b"));
+    assert_eq!(earlier.session(session).unwrap().problems().unwrap(), []);
     let mut dumped = Vec::new();
     earlier.dump(&mut dumped).unwrap();
     assert!(String::from_utf8(dumped).unwrap().contains("\"branch\":[\"a\",\"b\"]"));
@@ -180,8 +194,8 @@ fn what_comes_back_is_no_longer_lost() {
 fn what_went_on_here_keeps_what_the_root_lost() {
     let pair = Pair::new();
     let session = pair.session();
-    let live = pair.store.live(session).unwrap();
-    live.at(at(5)).append_message(&message("user", "here", "h")).unwrap();
+    let live = pair.store.session(session).unwrap();
+    live.at(at(5)).append_message(message("user", "here", "h")).unwrap();
     fs::write(pair.file(), LOG.lines().next().unwrap().to_owned() + "\n").unwrap();
 
     let report = pair.import();
@@ -225,8 +239,8 @@ fn an_earlier_generation_is_only_read() {
 
     let earlier = pair.store.earlier(session, 1).unwrap();
 
-    let live = earlier.live(session).unwrap();
-    assert!(live.append_message(&message("user", "late", "l")).is_err());
+    let live = earlier.session(session).unwrap();
+    assert!(live.append_message(message("user", "late", "l")).is_err());
     assert_eq!(earlier.sessions(&SessionFilter::new()).unwrap().rows.len(), 1);
     pair.check();
 }
@@ -253,25 +267,25 @@ fn a_session_of_several_files_is_read_as_of_a_generation() {
     assert_eq!(report.lost.len(), 1);
     assert_eq!(store.check().unwrap(), []);
     let kinds: Vec<ProblemKind> =
-        store.problems(session).unwrap().iter().map(|problem| problem.kind).collect();
+        session.problems().unwrap().iter().map(|problem| problem.kind).collect();
     assert!(kinds.contains(&ProblemKind::Overwritten), "{kinds:?}");
     assert!(store.sessions(&SessionFilter::new()).unwrap().rows[0].has_losses);
-    let earlier = store.earlier(session, 1).unwrap();
-    assert_eq!(context_texts(&earlier, session), ["q", "a"]);
-    let info = earlier.session(session).unwrap().unwrap();
+    let earlier = store.earlier(session.key(), 1).unwrap();
+    assert_eq!(context_texts(&earlier, session.key()), ["q", "a"]);
+    let info = earlier.session(session.key()).unwrap().info().unwrap();
     assert_eq!(info.title.as_deref(), Some("before"));
     let out = tempfile::tempdir().unwrap();
-    earlier.export(out.path(), &ExportOptions::new().session(session)).unwrap();
+    earlier.export(out.path(), &ExportOptions::new().session(session.key())).unwrap();
     let folder = out.path().join("sessions/dd3464ad15e3938bd1128bd2347c29d6/given");
     assert_eq!(fs::read_to_string(folder.join("context.jsonl")).unwrap(), context);
     let mut dumped = Vec::new();
-    earlier.dump_session(session, &mut dumped).unwrap();
+    earlier.session(session.key()).unwrap().dump(&mut dumped).unwrap();
     assert!(String::from_utf8(dumped).unwrap().contains("\"title\":\"before\""));
 }
 
 fn context_texts(store: &Store, session: SessionKey) -> Vec<String> {
-    let messages = store.context(session).unwrap().into_iter();
-    let values = messages.map(|message| serde_json::from_str::<serde_json::Value>(&message.json));
+    let messages = store.session(session).unwrap().context().unwrap().into_iter();
+    let values = messages.map(|message| serde_json::from_str::<serde_json::Value>(message.json()));
     values.map(|value| value.unwrap()["content"].as_str().unwrap().to_owned()).collect()
 }
 

@@ -18,12 +18,12 @@ fn an_archived_session_is_listed_only_where_it_is_asked_for() {
     let fixture = Fixture::small();
     let session = fixture.store.find("edge-97").unwrap();
 
-    fixture.store.archive(session, at(10)).unwrap();
+    session.at(at(10)).archive().unwrap();
 
     assert!(!has(&listed(&fixture.store, Archived::Without), "edge-97"));
     assert_eq!(listed(&fixture.store, Archived::Only), ["edge-97"]);
     assert_eq!(listed(&fixture.store, Archived::Included).len(), 9);
-    assert_eq!(fixture.store.session(session).unwrap().unwrap().archived_at, Some(at(10)));
+    assert_eq!(session.info().unwrap().archived_at, Some(at(10)));
     fixture.check();
 }
 
@@ -32,7 +32,7 @@ fn age_archives_what_was_not_touched_for_whole_days() {
     let fixture = Fixture::new();
     for (id, last) in [("young", 86_400 * 2 + 1), ("old", 86_400 * 2)] {
         let session = fixture.create(id);
-        session.at(at(last)).append_message(&message("user", "hello", "m")).unwrap();
+        session.at(at(last)).append_message(message("user", "hello", "m")).unwrap();
     }
 
     let archived = fixture.store.archive_older_than(15, at(86_400 * 17)).unwrap();
@@ -45,9 +45,9 @@ fn age_archives_what_was_not_touched_for_whole_days() {
 fn what_was_taken_out_of_the_archive_does_not_age_back_into_it() {
     let fixture = Fixture::small();
     let session = fixture.store.find("edge-97").unwrap();
-    fixture.store.archive(session, at(10)).unwrap();
+    session.at(at(10)).archive().unwrap();
 
-    fixture.store.unarchive(session, at(20)).unwrap();
+    session.at(at(20)).unarchive().unwrap();
     fixture.store.archive_older_than(1, at(86_400 * 1_000)).unwrap();
 
     assert_eq!(listed(&fixture.store, Archived::Without), ["edge-97"]);
@@ -60,14 +60,14 @@ fn the_trash_is_out_of_sight_until_it_is_restored() {
     let session = fixture.store.find("edge-97").unwrap();
     let out = fixture.dir.path().join("out");
 
-    fixture.store.delete(session, at(10)).unwrap();
+    session.at(at(10)).trash().unwrap();
 
     assert!(!has(&listed(&fixture.store, Archived::Included), "edge-97"));
     fixture.store.export(&out, &ExportOptions::new()).unwrap();
     assert!(!out.join("sessions/--edge--/97-branch-summary.jsonl").exists());
     assert!(fixture.store.verify(SMALL.as_ref()).unwrap().differences.is_empty());
     fixture.check();
-    fixture.store.restore(session, at(20)).unwrap();
+    session.at(at(20)).restore().unwrap();
     assert!(has(&listed(&fixture.store, Archived::Without), "edge-97"));
 }
 
@@ -75,10 +75,10 @@ fn the_trash_is_out_of_sight_until_it_is_restored() {
 fn a_purge_leaves_no_byte_of_a_session() {
     let fixture = Fixture::new();
     let session = fixture.create("secret");
-    session.append_message(&message("user", "the-secret-word", "m")).unwrap();
-    fixture.create("other").append_message(&message("user", "hello", "m")).unwrap();
+    session.append_message(message("user", "the-secret-word", "m")).unwrap();
+    fixture.create("other").append_message(message("user", "hello", "m")).unwrap();
 
-    fixture.store.purge(session.key()).unwrap();
+    session.purge().unwrap();
 
     assert!(fixture.store.find("secret").is_err());
     fixture.check();
@@ -97,7 +97,7 @@ fn only_a_session_that_was_never_used_deletes_itself() {
     let named = fixture.create("named");
     named.rename(Some("kept")).unwrap();
     let used = fixture.create("used");
-    used.append_message(&message("user", "hello", "m")).unwrap();
+    used.append_message(message("user", "hello", "m")).unwrap();
     used.reset_leaf().unwrap();
 
     let deleted = [&unused, &named, &used].map(|session| session.delete_if_unused().unwrap());
@@ -130,13 +130,14 @@ fn the_last_session_of_a_work_dir_is_remembered() {
     let fixture = Fixture::small();
     let (one, other) = (fixture.session("edge-01").key(), fixture.session("edge-97").key());
 
-    fixture.store.remember(one, at(10)).unwrap();
-    fixture.store.remember(other, at(11)).unwrap();
+    fixture.store.session(one).unwrap().at(at(10)).remember().unwrap();
+    fixture.store.session(other).unwrap().at(at(11)).remember().unwrap();
 
-    assert_eq!(fixture.store.remembered("/edge").unwrap(), Some(other));
-    assert_eq!(fixture.store.remembered("/elsewhere").unwrap(), None);
-    fixture.store.delete(other, at(12)).unwrap();
-    assert_eq!(fixture.store.remembered("/edge").unwrap(), Some(one));
+    let remembered = |work_dir| fixture.store.remembered(work_dir).unwrap().map(|last| last.key());
+    assert_eq!(remembered("/edge"), Some(other));
+    assert_eq!(remembered("/elsewhere"), None);
+    fixture.store.session(other).unwrap().at(at(12)).trash().unwrap();
+    assert_eq!(remembered("/edge"), Some(one));
 }
 
 #[test]
@@ -152,8 +153,8 @@ fn an_imported_pointer_names_the_last_session() {
 
     fixture.store.import(&fixture.dir.path().join("root"), &ImportOptions::new()).unwrap();
 
-    let named = fixture.store.find("edge-97").unwrap();
-    assert_eq!(fixture.store.remembered("/edge").unwrap(), Some(named));
+    let last = fixture.store.remembered("/edge").unwrap().unwrap();
+    assert_eq!(last.key(), fixture.store.find("edge-97").unwrap().key());
 }
 
 #[test]
@@ -161,21 +162,22 @@ fn a_purged_session_is_missing_to_those_who_still_have_its_key() {
     let fixture = Fixture::small();
     let session = fixture.create("last");
     let (store, key) = (&fixture.store, session.key());
-    store.purge(key).unwrap();
+    store.session(key).unwrap().purge().unwrap();
     fixture.create("next");
 
     let errors = [
-        store.branch(key).unwrap_err(),
-        store.context(key).unwrap_err(),
-        store.archive(key, at(1)).unwrap_err(),
-        session.append_message(&message("user", "x", "x")).unwrap_err(),
+        store.session(key).unwrap_err(),
+        session.info().unwrap_err(),
+        session.path().unwrap_err(),
+        session.context().unwrap_err(),
+        session.at(at(1)).archive().unwrap_err(),
+        session.append_message(message("user", "x", "x")).unwrap_err(),
         session.delete_if_unused().unwrap_err(),
-        session.duplicate().unwrap_err(),
+        session.clone_session().unwrap_err(),
     ];
 
     for err in errors {
         assert!(matches!(err, Error::SessionNotFound(_)), "{err:?}");
     }
-    assert!(store.session(key).unwrap().is_none());
-    assert!(store.tree(key).unwrap().is_empty());
+    assert!(session.tree().unwrap().is_empty());
 }

@@ -21,7 +21,7 @@ fn small() -> (TempDir, Store) {
 }
 
 fn contents(store: &Store, session: SessionKey) -> Vec<String> {
-    let messages = store.context(session).unwrap();
+    let messages = store.session(session).unwrap().context().unwrap();
     let content = |json: &str| {
         let message: serde_json::Value = serde_json::from_str(json).unwrap();
         match &message["content"] {
@@ -29,22 +29,23 @@ fn contents(store: &Store, session: SessionKey) -> Vec<String> {
             parts => parts[0]["text"].as_str().unwrap_or_default().to_owned(),
         }
     };
-    messages.iter().map(|message| content(&message.json)).collect()
+    messages.iter().map(|message| content(message.json())).collect()
 }
 
 #[test]
 fn a_fork_at_a_turn_has_the_files_that_kimi_would_write() {
     let (folder, store) = small();
-    let original = store.live(store.find("1111").unwrap()).unwrap();
+    let original = store.find("1111").unwrap();
     let at = Timestamp::parse("2026-07-01T00:00:00Z").unwrap();
 
-    let (fork, text) = original.at(at).with_id("fork").fork_at_turn(1).unwrap();
+    let sessile::Fork { session: fork, text, .. } =
+        original.at(at).with_id("fork").kimi().unwrap().fork_at_turn(1).unwrap();
 
     assert_eq!(text, "And a branch?");
     let info = fork.info().unwrap();
     assert_eq!(info.title.as_deref(), Some("Fork: Trees"));
     assert_eq!(info.work_dir.as_deref(), Some("/home/me/alpha"));
-    assert_eq!(store.turns(fork.key()).unwrap().len(), 2);
+    assert_eq!(fork.kimi().unwrap().turns().unwrap().len(), 2);
     let out = folder.path().join("out");
     store.export(&out, &ExportOptions::new().session(fork.key())).unwrap();
     let files = out.join("sessions/dd3464ad15e3938bd1128bd2347c29d6/fork");
@@ -58,17 +59,25 @@ fn a_fork_at_a_turn_has_the_files_that_kimi_would_write() {
 #[test]
 fn undo_ends_before_a_turn_and_gives_its_text_back() {
     let (_folder, store) = small();
-    let original = store.live(store.find("1111").unwrap()).unwrap();
+    let original = store.find("1111").unwrap();
 
-    let (undone, text) = original.undo_to_turn(1).unwrap();
-    let (empty, first) = original.undo_to_turn(0).unwrap();
+    let sessile::Fork { session: undone, text, .. } =
+        original.kimi().unwrap().undo_to_turn(1).unwrap();
+    let sessile::Fork { session: empty, text: first, .. } =
+        original.kimi().unwrap().undo_to_turn(0).unwrap();
 
     assert_eq!((text.as_str(), first.as_str()), ("And a branch?", "What is a leaf?"));
     assert_eq!(undone.info().unwrap().title.as_deref(), Some("Undo: Trees"));
-    assert_eq!(store.turns(undone.key()).unwrap().len(), 1);
+    assert_eq!(undone.kimi().unwrap().turns().unwrap().len(), 1);
     assert_eq!(empty.info().unwrap().entry_count, 0);
-    assert!(matches!(original.undo_to_turn(9), Err(Error::TurnNotFound { turn: 9, turns: 3 })));
-    assert!(matches!(original.fork_at_turn(9), Err(Error::TurnNotFound { turn: 9, .. })));
+    assert!(matches!(
+        original.kimi().unwrap().undo_to_turn(9),
+        Err(Error::TurnNotFound { turn: 9, turns: 3 })
+    ));
+    assert!(matches!(
+        original.kimi().unwrap().fork_at_turn(9),
+        Err(Error::TurnNotFound { turn: 9, .. })
+    ));
     assert!(store.check().unwrap().is_empty());
 }
 
@@ -76,14 +85,14 @@ fn undo_ends_before_a_turn_and_gives_its_text_back() {
 fn a_branch_that_was_rotated_away_can_be_labelled_and_forked() {
     let (_folder, store) = small();
     let session = store.find("1111").unwrap();
-    let original = store.live(session).unwrap();
-    let lost = store.leaves(session).unwrap().remove(0);
+    let original = session.clone();
+    let lost = session.leaves().unwrap().remove(0);
 
-    let (_, known) = original.append_label_change(&lost.id, Some("roots")).unwrap();
-    let (fork, _) = original.fork(&lost.id).unwrap();
+    let known = original.append_label_change(&lost.id, Some("roots")).unwrap().is_known;
+    let sessile::Fork { session: fork, .. } = original.fork(&lost.id).unwrap();
 
     assert!(known);
-    assert_eq!(store.entry(session, &lost.id).unwrap().unwrap().label.as_deref(), Some("roots"));
+    assert_eq!(session.entry(&lost.id).unwrap().unwrap().label.as_deref(), Some("roots"));
     assert_eq!(
         contents(&store, fork.key()),
         ["What is a leaf?", "", "And a root?", "Where a path begins."]
@@ -97,14 +106,14 @@ fn a_branch_that_was_rotated_away_can_be_labelled_and_forked() {
 fn a_flat_session_is_forked_titled_and_deleted_like_any_other() {
     let (folder, store) = small();
     let session = store.find("4444").unwrap();
-    let live = store.live(session).unwrap();
+    let live = session.clone();
 
-    let copy = live.duplicate().unwrap();
+    let copy = live.clone_session().unwrap();
     live.rename(Some("Old")).unwrap();
     assert_eq!(live.info().unwrap().title.as_deref(), Some("Old"));
     assert_eq!(contents(&store, copy.key()), ["flat", "as of old"]);
 
-    store.delete(session, Timestamp::now()).unwrap();
+    session.at(Timestamp::now()).trash().unwrap();
     let out = folder.path().join("out");
     store.export(&out, &ExportOptions::new()).unwrap();
     let names: Vec<String> =
@@ -115,7 +124,7 @@ fn a_flat_session_is_forked_titled_and_deleted_like_any_other() {
     assert!(!names.iter().any(|name| name.starts_with("4444")), "{names:?}");
     assert!(store.check().unwrap().is_empty());
 
-    store.purge(session).unwrap();
+    session.purge().unwrap();
     assert!(matches!(store.find("4444"), Err(Error::SessionNotFound(_))));
     assert!(store.check().unwrap().is_empty());
 }
@@ -123,7 +132,7 @@ fn a_flat_session_is_forked_titled_and_deleted_like_any_other() {
 #[test]
 fn what_kimi_writes_itself_is_refused_and_changes_nothing() {
     let (_folder, store) = small();
-    let live = store.live(store.find("1111").unwrap()).unwrap();
+    let live = store.find("1111").unwrap();
     let before = live.info().unwrap().entry_count;
 
     assert!(matches!(live.append_message("{}"), Err(Error::Unsupported(_))));
@@ -138,7 +147,7 @@ fn markdown_says_what_is_known_and_what_was_said() {
     let (_folder, store) = small();
     let at = Timestamp::parse("2026-07-01T00:00:00Z").unwrap();
 
-    let text = store.markdown(store.find("1111").unwrap(), at).unwrap();
+    let text = store.find("1111").unwrap().markdown(at).unwrap();
 
     let expected = "---\nsession_id: 11111111-1111-4111-8111-111111111111\n\
                     exported_at: 2026-07-01T00:00:00.000Z\nwork_dir: /home/me/alpha\n\
@@ -151,9 +160,9 @@ fn markdown_says_what_is_known_and_what_was_said() {
 fn the_registry_names_the_last_session_of_a_work_dir() {
     let (_folder, store) = small();
 
-    let last = store.remembered("/home/me/alpha").unwrap();
+    let last = store.remembered("/home/me/alpha").unwrap().unwrap();
 
-    assert_eq!(last, Some(store.find("1111").unwrap()));
+    assert_eq!(last.key(), store.find("1111").unwrap().key());
 }
 
 /// What a store knows, wherever its root is.
@@ -169,42 +178,46 @@ fn after_each_change_an_export_says_what_the_store_says() {
     type Change = (&'static str, fn(&Store, SessionKey));
     let changes: [Change; 13] = [
         ("a title", |store, session| {
-            store.live(session).unwrap().rename(Some("new \u{1f600}")).unwrap();
+            store.session(session).unwrap().rename(Some("new \u{1f600}")).unwrap();
         }),
-        ("no title", |store, session| store.live(session).unwrap().rename(None).unwrap()),
+        ("no title", |store, session| store.session(session).unwrap().rename(None).unwrap()),
         ("a long title", |store, session| {
-            store.live(session).unwrap().rename(Some(&"x ".repeat(300))).unwrap();
+            store.session(session).unwrap().rename(Some(&"x ".repeat(300))).unwrap();
         }),
-        ("archived", |store, session| store.archive(session, Timestamp(1_500)).unwrap()),
-        ("unarchived", |store, session| store.unarchive(session, Timestamp(0)).unwrap()),
+        ("archived", |store, session| {
+            store.session(session).unwrap().at(Timestamp(1_500)).archive().unwrap();
+        }),
+        ("unarchived", |store, session| {
+            store.session(session).unwrap().at(Timestamp(0)).unarchive().unwrap();
+        }),
         ("archived, then titled", |store, session| {
-            store.archive(session, Timestamp(-1)).unwrap();
-            store.live(session).unwrap().rename(Some("t")).unwrap();
+            store.session(session).unwrap().at(Timestamp(-1)).archive().unwrap();
+            store.session(session).unwrap().rename(Some("t")).unwrap();
         }),
         ("a copy", |store, session| {
-            store.live(session).unwrap().duplicate().unwrap();
+            store.session(session).unwrap().clone_session().unwrap();
         }),
         ("a copy of a copy", |store, session| {
-            store.live(session).unwrap().duplicate().unwrap().duplicate().unwrap();
+            store.session(session).unwrap().clone_session().unwrap().clone_session().unwrap();
         }),
         ("a fork at the first turn", |store, session| {
             // Not every session has one.
-            let _ = store.live(session).unwrap().fork_at_turn(0);
+            let _ = store.session(session).unwrap().kimi().unwrap().fork_at_turn(0);
         }),
         ("undone", |store, session| {
-            let _ = store.live(session).unwrap().undo_to_turn(0);
+            let _ = store.session(session).unwrap().kimi().unwrap().undo_to_turn(0);
         }),
         ("a fork at each entry", |store, session| {
-            for entry in store.branch(session).unwrap() {
-                store.live(session).unwrap().fork(&entry.id).unwrap();
+            for entry in store.session(session).unwrap().path().unwrap() {
+                store.session(session).unwrap().fork(&entry.id).unwrap();
             }
         }),
         ("deleted and restored", |store, session| {
-            store.delete(session, Timestamp(0)).unwrap();
-            store.restore(session, Timestamp(1)).unwrap();
+            store.session(session).unwrap().at(Timestamp(0)).trash().unwrap();
+            store.session(session).unwrap().at(Timestamp(1)).restore().unwrap();
         }),
         ("purged", |store, session| {
-            store.purge(session).unwrap();
+            store.session(session).unwrap().purge().unwrap();
         }),
     ];
     for (what, change) in changes {

@@ -14,7 +14,7 @@ fn family(pairs: &[(&str, Option<&str>)]) -> Fixture {
             new = new.parent_id(parent);
         }
         let message = message("user", id, "m");
-        fixture.store.create_with_messages(&new, &[&message]).unwrap();
+        fixture.store.create_with_messages(&new, [message]).unwrap();
     }
     fixture
 }

@@ -41,7 +41,7 @@ impl Pair {
     }
 
     fn session(&self, name: &str) -> Session {
-        self.store.live(self.store.find(name).unwrap()).unwrap()
+        self.store.find(name).unwrap()
     }
 
     fn file(&self, name: &str) -> String {
@@ -101,15 +101,18 @@ fn a_file_that_moved_is_the_session_that_it_was() {
         ("pi/small", Format::Pi, "", ""),
     ] {
         let pair = Pair::of(fixture, format);
-        let key = match id {
-            "" => pair.store.sessions(&sessile::SessionFilter::new()).unwrap().rows[0].key,
+        let session = match id {
+            "" => {
+                let rows = pair.store.sessions(&sessile::SessionFilter::new()).unwrap().rows;
+                pair.store.session(rows[0].key).unwrap()
+            }
             id => pair.store.find(id).unwrap(),
         };
-        let before = pair.store.session(key).unwrap().unwrap();
+        let before = session.info().unwrap();
         let (from, count) = (String::from_utf8(before.file.clone()).unwrap(), pair.sessions());
         assert!(from.ends_with(file));
-        pair.store.archive(key, at(0)).unwrap();
-        pair.store.live(key).unwrap().rename(Some("named")).unwrap();
+        session.at(at(0)).archive().unwrap();
+        session.rename(Some("named")).unwrap();
         let name = from.rsplit('/').next().unwrap();
         let to = format!("sessions/--new--/{name}");
 
@@ -117,7 +120,7 @@ fn a_file_that_moved_is_the_session_that_it_was() {
         let report = pair.import();
 
         assert_eq!((report.moved, report.missing), (1, 0));
-        let after = pair.store.session(key).unwrap().unwrap();
+        let after = session.info().unwrap();
         assert_eq!(String::from_utf8(after.file).unwrap(), to);
         assert!(after.archived_at.is_some());
         assert_eq!(after.title.as_deref(), Some("named"));
@@ -127,7 +130,7 @@ fn a_file_that_moved_is_the_session_that_it_was() {
         // And back.
         pair.mv(&to, &from);
         pair.import();
-        assert_eq!(pair.store.session(key).unwrap().unwrap().file, before.file);
+        assert_eq!(session.info().unwrap().file, before.file);
     }
 }
 
@@ -136,7 +139,7 @@ fn a_file_that_moved_and_went_on_is_the_session_that_it_was() {
     let pair = Pair::of("kward/small", Format::Kward);
     let session = pair.session("edge-97");
     let from = pair.file("edge-97");
-    session.append_message(&message("user", "here", "h")).unwrap();
+    session.append_message(message("user", "here", "h")).unwrap();
     let tail = "{\"type\":\"message\",\"id\":\"p\",\"parentId\":\"c\",\"message\":{\"role\":\"user\",\"content\":\"there\"}}\n";
     pair.mv(&from, "sessions/--new--/x.jsonl");
     let file = pair.root().join("sessions/--new--/x.jsonl");
@@ -148,7 +151,7 @@ fn a_file_that_moved_and_went_on_is_the_session_that_it_was() {
 
     assert_eq!(report.moved, 1);
     assert_eq!(pair.file("edge-97"), "sessions/--new--/x.jsonl");
-    let tree = pair.store.tree(session.key()).unwrap();
+    let tree = session.tree().unwrap();
     assert!(["h", "p"].iter().all(|id| tree.iter().any(|node| node.id == *id)), "{tree:?}");
 }
 
@@ -190,7 +193,7 @@ fn a_folder_of_a_work_dir_that_was_renamed_takes_its_sessions_along() {
     assert!(pair.file("1111").starts_with(new));
     assert_eq!(session.info().unwrap().title.as_deref(), Some("named here"));
     assert_eq!(other.info().unwrap().title.as_deref(), Some("named, too"));
-    assert_eq!(pair.store.labels(session.key()).unwrap()[0].label, "a label");
+    assert_eq!(session.labels().unwrap()[0].label, "a label");
     let after = pair.exported();
     assert!(!after.iter().any(|path| path.starts_with(old)), "{after:?}");
     assert!(

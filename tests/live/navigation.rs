@@ -28,7 +28,7 @@ fn a_prompt_that_is_a_root_leaves_no_leaf() {
 
     assert_eq!(text, "one");
     assert_eq!(session.info().unwrap().leaf, None);
-    session.append_message(&message("user", "anew", "e")).unwrap();
+    session.append_message(message("user", "anew", "e")).unwrap();
     assert_eq!(fixture.path_ids(session.key()), ["e"]);
     fixture.check();
 }
@@ -74,11 +74,11 @@ fn rewind_points_are_the_prompts_of_the_active_branch_newest_first() {
     let fixture = Fixture::new();
     let session = fixture.create("s");
     talk(&session);
-    session.at(at(10)).append_message(&message("user", "  ", "blank")).unwrap();
+    session.at(at(10)).append_message(message("user", "  ", "blank")).unwrap();
     session.branch("c").unwrap();
-    session.at(at(11)).append_message(&message("user", "last", "e")).unwrap();
+    session.at(at(11)).append_message(message("user", "last", "e")).unwrap();
 
-    let points = fixture.store.rewind_points(session.key()).unwrap();
+    let points = session.rewind_points().unwrap();
 
     let shown: Vec<(&str, &str)> =
         points.iter().map(|point| (point.entry_id.as_str(), point.preview.as_str())).collect();

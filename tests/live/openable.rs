@@ -90,7 +90,7 @@ fn show_in_pi(message: &Value) -> f64 {
 fn pi_opens_what_every_method_writes() {
     let fixture = Fixture::new();
     let session = new(&fixture, Format::Pi);
-    let say = |message: Value| session.append_message(&message.to_string()).unwrap();
+    let say = |message: Value| session.append_message(message.to_string()).unwrap();
 
     session.append_message(r#"{"role":"assistant","content":"before any model"}"#).unwrap();
     let settings =
@@ -109,13 +109,21 @@ fn pi_opens_what_every_method_writes() {
     session.rename(None).unwrap();
     session.append_branch_summary(Some(&question), None, None, "null").unwrap();
     session.compact(r#"{"summary":"all of it"}"#).unwrap();
-    session.append_entry("message", r#"{"message":{"role":"assistant","content":"raw"}}"#).unwrap();
-    session.append_entry("custom_message", r#"{"customType":"x","content":"c"}"#).unwrap();
+    session
+        .pi()
+        .unwrap()
+        .append_entry("message", r#"{"message":{"role":"assistant","content":"raw"}}"#)
+        .unwrap();
+    session
+        .pi()
+        .unwrap()
+        .append_entry("custom_message", r#"{"customType":"x","content":"c"}"#)
+        .unwrap();
 
     assert_eq!(open_with_pi(&records(&fixture, &session)), 0.5);
     let copies = [
-        session.duplicate().unwrap(),
-        session.fork(&question).unwrap().0,
+        session.clone_session().unwrap(),
+        session.fork(&question).unwrap().session,
         session.fork_branch().unwrap(),
     ];
     for copy in &copies {
@@ -154,8 +162,8 @@ fn what_pi_could_not_open_is_refused_and_writes_nothing() {
         session.append_message(r#"{"role":"user","content":null}"#),
         session.append_message(r#"{"role":"assistant","content":7}"#),
         session.append_message(r#"{"role":"assistant","content":"x","usage":{"input":"7"}}"#),
-        session.append_entry("message", r#"{"message":null}"#),
-        session.append_entry("session_info", r#"{"name":["x"]}"#),
+        session.pi().unwrap().append_entry("message", r#"{"message":null}"#),
+        session.pi().unwrap().append_entry("session_info", r#"{"name":["x"]}"#),
         session.compact(r#"{"firstKeptEntryId":"a"}"#),
     ] {
         let Err(Error::InvalidRecord(reason)) = refused else { panic!("{refused:?}") };
@@ -225,8 +233,8 @@ fn kward_opens_what_every_method_writes() {
 
     open_with_kward(&records(&fixture, &session));
     let copies = [
-        session.duplicate().unwrap(),
-        session.fork(&question).unwrap().0,
+        session.clone_session().unwrap(),
+        session.fork(&question).unwrap().session,
         session.fork_branch().unwrap(),
     ];
     for copy in &copies {
@@ -265,12 +273,12 @@ fn kimi_opens_what_every_method_writes() {
 
     session.rename(Some("named")).unwrap();
     open_with_kimi(&state(&session));
-    fixture.store.archive(session.key(), at(5)).unwrap();
+    session.at(at(5)).archive().unwrap();
     open_with_kimi(&state(&session));
-    fixture.store.unarchive(session.key(), at(6)).unwrap();
+    session.at(at(6)).unarchive().unwrap();
     session.rename(None).unwrap();
     open_with_kimi(&state(&session));
-    open_with_kimi(&state(&session.fork_at_turn(0).unwrap().0));
+    open_with_kimi(&state(&session.kimi().unwrap().fork_at_turn(0).unwrap().session));
     open_with_kimi(&state(&session.fork_branch().unwrap()));
     for refused in [session.append_message("{}"), session.compact("{}")] {
         assert!(matches!(refused, Err(Error::Unsupported(_))), "{refused:?}");

@@ -35,13 +35,20 @@ fn a_session_is_there_with_its_header_and_in_pis_bytes() {
 
     session
         .with_id("a1")
+        .pi()
+        .unwrap()
         .append_entry("model_change", r#"{ "provider": "p", "modelId": "m" }"#)
         .unwrap();
     session
         .with_id("a2")
         .append_message(r#"{"role":"user","content":"half \ud83d","n":1.50}"#)
         .unwrap();
-    session.with_id("a3").append_entry("custom", r#"{"customType":"x","data":[]}"#).unwrap();
+    session
+        .with_id("a3")
+        .pi()
+        .unwrap()
+        .append_entry("custom", r#"{"customType":"x","data":[]}"#)
+        .unwrap();
     session.with_id("a4").rename(Some("two\nlines")).unwrap();
 
     let info = session.info().unwrap();
@@ -71,8 +78,8 @@ fn what_pi_has_no_record_for_is_refused() {
         assert!(matches!(refused, Err(Error::Unsupported(_))), "{refused:?}");
     }
     for refused in [
-        session.append_entry("custom", "[]"),
-        session.append_entry("custom", r#"{"customType":"x","i\u0064":"y"}"#),
+        session.pi().unwrap().append_entry("custom", "[]"),
+        session.pi().unwrap().append_entry("custom", r#"{"customType":"x","i\u0064":"y"}"#),
         session.append_message("\"text\""),
         session.with_id("").append_message("{}"),
     ] {
@@ -94,7 +101,7 @@ fn a_moved_leaf_writes_no_line_and_branches_go_on_from_it() {
     assert_eq!(exported(&folder, &store, "out", &session).lines().count(), 3);
     let other = session.append_message(r#"{"role":"user","content":"other"}"#).unwrap();
 
-    assert_eq!(store.roots(session.key()).unwrap().len(), 2);
+    assert_eq!(session.roots().unwrap().len(), 2);
     assert_eq!(session.info().unwrap().leaf, Some(other));
     assert!(store.check().unwrap().is_empty());
 }
@@ -104,12 +111,14 @@ fn a_branch_becomes_a_session_whose_labels_stand_at_its_end() {
     let (folder, store) = store();
     let session = new(&store);
     let user = |text: &str| format!("{{\"role\":\"user\",\"content\":\"{text}\"}}");
-    let say = |id: &str| session.with_id(id).append_message(&user(id)).unwrap();
+    let say = |id: &str| session.with_id(id).append_message(user(id)).unwrap();
     say("a");
     session.with_id("l").append_label_change("a", Some("start")).unwrap();
     say("b");
     session
         .with_id("c")
+        .pi()
+        .unwrap()
         .append_entry("compaction", r#"{"summary":"s","firstKeptEntryId":"l","tokensBefore":1}"#)
         .unwrap();
     say("d");
@@ -119,12 +128,12 @@ fn a_branch_becomes_a_session_whose_labels_stand_at_its_end() {
 
     let fork = session.with_id("two").at(at(9)).fork_branch().unwrap();
 
-    let branch = store.branch(fork.key()).unwrap();
+    let branch = fork.path().unwrap();
     let ids: Vec<&str> = branch.iter().map(|entry| entry.id.as_str()).collect();
     assert_eq!(ids[..4], ["a", "b", "c", "d"]);
     assert_eq!(branch.len(), 5);
     assert_eq!(branch[4].entry_type, "label");
-    assert_eq!(store.labels(fork.key()).unwrap()[0].target_id, "a");
+    assert_eq!(fork.labels().unwrap()[0].target_id, "a");
     let lines = exported(&folder, &store, "out", &fork);
     // What was kept from a label on is kept from the entry behind it.
     assert!(lines.contains("\"firstKeptEntryId\":\"b\""), "{lines}");
@@ -157,16 +166,16 @@ fn a_copy_of_version_1_is_one_of_version_3() {
     let (folder, store) = store();
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pi/small");
     store.import(root.as_ref(), &ImportOptions::new()).unwrap();
-    let old = store.live(store.find("019d0000-0000-4000").unwrap()).unwrap();
+    let old = store.find("019d0000-0000-4000").unwrap();
     let said = r#"{"role":"user","content":"more"}"#;
     assert!(matches!(old.append_message(said), Err(Error::Unsupported(_))));
 
-    let copy = old.duplicate().unwrap();
+    let copy = old.clone_session().unwrap();
     copy.append_message(said).unwrap();
 
-    let (before, after) = (store.context(old.key()).unwrap(), store.context(copy.key()).unwrap());
+    let (before, after) = (old.context().unwrap(), copy.context().unwrap());
     let json = |messages: &[sessile::Message]| -> Vec<String> {
-        messages.iter().map(|message| message.json.clone()).collect()
+        messages.iter().map(|message| message.json().to_owned()).collect()
     };
     assert_eq!(json(&after)[..before.len()], json(&before));
     assert_eq!(after.len(), before.len() + 1);
@@ -214,7 +223,7 @@ fn names_are_one_line_and_labels_as_given() {
         assert!(lines.lines().any(|line| line.ends_with(end)), "{end}: {lines}");
     }
     let labels = |session: &Session| -> Vec<String> {
-        store.labels(session.key()).unwrap().into_iter().map(|label| label.label).collect()
+        session.labels().unwrap().into_iter().map(|label| label.label).collect()
     };
     // A label that is changed keeps its place, in a fork as well.
     assert_eq!(labels(&session), ["three", "two"]);
@@ -232,7 +241,7 @@ fn a_message_is_one_object_and_nothing_beside_it() {
         assert!(matches!(err, Error::InvalidRecord(_)), "{message}: {err:?}");
     }
 
-    assert_eq!(store.branch(session.key()).unwrap(), []);
+    assert_eq!(session.path().unwrap(), []);
 }
 
 #[test]
@@ -259,7 +268,7 @@ fn model_and_effort_are_recorded_both_or_not_at_all() {
     let moved = session.expecting(None).update_runtime(update("haiku"));
 
     assert!(matches!(moved, Err(Error::LeafMoved { .. })), "{moved:?}");
-    let entries = store.branch(session.key()).unwrap();
+    let entries = session.path().unwrap();
     let types: Vec<&str> = entries.iter().map(|entry| &*entry.entry_type).collect();
     assert_eq!(types, ["model_change", "thinking_level_change"]);
     assert_eq!(entries[0].id, "m");

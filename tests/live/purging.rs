@@ -37,7 +37,7 @@ impl Case {
     }
 
     fn purge(&self, name: &str) {
-        self.fixture.store.purge(self.fixture.store.find(name).unwrap()).unwrap();
+        self.fixture.store.find(name).unwrap().purge().unwrap();
     }
 
     #[track_caller]

@@ -6,11 +6,11 @@ use crate::support::{Fixture, message};
 
 /// Everything that can happen to a conversation.
 fn converse(recorder: &mut dyn Recorder) {
-    recorder.message(&message("user", "one", "a")).unwrap();
-    recorder.tool_execution(r#"{"id":"t","function":{"name":"bash"}}"#, "ok").unwrap();
+    recorder.message(message("user", "one", "a").into()).unwrap();
+    recorder.tool_execution(r#"{"id":"t","function":{"name":"bash"}}"#.into(), "ok").unwrap();
     recorder.runtime(RuntimeUpdate { model: Some("m"), ..Default::default() }).unwrap();
     recorder.system_message("be brief").unwrap();
-    recorder.compaction(r#"{"role":"compactionSummary","summary":"S","id":"k"}"#).unwrap();
+    recorder.compaction(r#"{"role":"compactionSummary","summary":"S","id":"k"}"#.into()).unwrap();
 }
 
 #[test]

@@ -12,10 +12,10 @@ use crate::support::{Fixture, message};
 fn check_noticed(change: impl FnOnce(&Path)) {
     let fixture = Fixture::new();
     let session = fixture.create("one");
-    session.append_message(&message("user", "before", "a")).unwrap();
+    session.append_message(message("user", "before", "a")).unwrap();
 
     change(fixture.store.path());
-    let appended = session.append_message(&message("user", "after", "b"));
+    let appended = session.append_message(message("user", "after", "b"));
     let created = fixture.store.create(&NewSession::new("/w"));
     let imported = fixture.store.import("fixtures/kward/small".as_ref(), &Default::default());
 
@@ -96,7 +96,7 @@ fn a_store_that_others_open_and_close_stays_the_one_that_was_opened() {
         other.create(&NewSession::new("/w").session_id(&n.to_string())).unwrap();
         other.prune().unwrap();
         drop(other);
-        session.append_message(&message("user", "x", &n.to_string())).unwrap();
+        session.append_message(message("user", "x", &n.to_string())).unwrap();
     }
 
     fixture.check();

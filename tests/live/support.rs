@@ -38,7 +38,7 @@ impl Fixture {
     }
 
     pub(crate) fn session(&self, name: &str) -> Session {
-        self.store.live(self.store.find(name).unwrap()).unwrap()
+        self.store.find(name).unwrap()
     }
 
     pub(crate) fn create(&self, id: &str) -> Session {
@@ -46,7 +46,7 @@ impl Fixture {
     }
 
     pub(crate) fn path_ids(&self, session: SessionKey) -> Vec<String> {
-        ids(&self.store.branch(session).unwrap())
+        ids(&self.store.session(session).unwrap().path().unwrap())
     }
 
     /// The lines of a session's file as it is exported.
@@ -87,8 +87,8 @@ pub(crate) fn talk(session: &Session) {
             .into_iter()
             .enumerate()
     {
-        session.at(at(n as i64 + 1)).append_message(&message(role, content, id)).unwrap();
+        session.at(at(n as i64 + 1)).append_message(message(role, content, id)).unwrap();
     }
     session.branch("b").unwrap();
-    session.at(at(9)).append_message(&message("user", "other", "d")).unwrap();
+    session.at(at(9)).append_message(message("user", "other", "d")).unwrap();
 }

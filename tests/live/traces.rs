@@ -86,12 +86,12 @@ fn busy_store(random: &mut Random) -> Fixture {
             let session = fixture.session(&format!("s{n:04}"));
             match random.below(7) {
                 0 => session.rename(Some(&text(n, random.size() % 1_000))).unwrap(),
-                1 => fixture.store.archive(session.key(), at(round)).unwrap(),
-                2 => fixture.store.unarchive(session.key(), at(round)).unwrap(),
+                1 => session.at(at(round)).archive().unwrap(),
+                2 => session.at(at(round)).unarchive().unwrap(),
                 3 => drop(session.append_label_change("m0", Some(&text(n, 40))).unwrap()),
                 _ => {
                     let id = uuid::Uuid::new_v4().to_string();
-                    session.append_message(&message("user", &text(n, random.size()), &id)).unwrap();
+                    session.append_message(message("user", &text(n, random.size()), &id)).unwrap();
                 }
             }
         }
@@ -103,7 +103,7 @@ fn busy_store(random: &mut Random) -> Fixture {
         import();
     }
     for n in 0..SESSIONS / 4 {
-        fixture.session(&format!("s{n:04}")).with_id(&format!("copy{n}")).duplicate().unwrap();
+        fixture.session(&format!("s{n:04}")).with_id(&format!("copy{n}")).clone_session().unwrap();
     }
     fixture
 }
@@ -111,8 +111,8 @@ fn busy_store(random: &mut Random) -> Fixture {
 /// Purges every session that begins with the id of one.
 fn purge(fixture: &Fixture, n: u64) -> Traces {
     let names = [format!("s{n:04}"), format!("copy{n}")];
-    let sessions: Vec<SessionKey> =
-        names.iter().filter_map(|name| fixture.store.find(name).ok()).collect();
+    let found = names.iter().filter_map(|name| fixture.store.find(name).ok());
+    let sessions: Vec<SessionKey> = found.map(|session| session.key()).collect();
     fixture.store.purge_all(&sessions).unwrap()
 }
 
@@ -130,7 +130,7 @@ fn a_purge_leaves_no_byte_whatever_was_done_before() {
                 let other = SESSIONS - 1 - random.below(SESSIONS / 4);
                 let size = random.size();
                 let live = fixture.session(&format!("s{other:04}"));
-                live.append_message(&message("user", &text(other, size), &n.to_string())).unwrap();
+                live.append_message(message("user", &text(other, size), &n.to_string())).unwrap();
             }
         }
 
@@ -142,7 +142,7 @@ fn a_purge_leaves_no_byte_whatever_was_done_before() {
 fn the_index_of_titles_keeps_no_term_of_a_purged_session() {
     let fixture = Fixture::small();
     let session = fixture.create("secret");
-    session.append_message(&message("user", "qzjxv", "m")).unwrap();
+    session.append_message(message("user", "qzjxv", "m")).unwrap();
     let terms = || {
         let conn = rusqlite::Connection::open(fixture.store.path()).unwrap();
         let sql = "SELECT count(*)
@@ -152,7 +152,7 @@ fn the_index_of_titles_keeps_no_term_of_a_purged_session() {
     };
     assert_eq!(terms(), 3);
 
-    assert_eq!(fixture.store.purge(session.key()).unwrap(), Traces::Gone);
+    assert_eq!(session.purge().unwrap(), Traces::Gone);
 
     assert_eq!(terms(), 0);
 }
@@ -165,9 +165,9 @@ fn a_work_dir_and_the_folder_of_a_purged_session_go_with_it() {
     let other = fixture.store.create(&in_secret("other")).unwrap();
     fixture.create("elsewhere");
 
-    fixture.store.purge(one.key()).unwrap();
+    one.purge().unwrap();
     assert_ne!(count(&fixture, "top-secret"), 0);
-    fixture.store.purge(other.key()).unwrap();
+    other.purge().unwrap();
 
     assert_eq!(count(&fixture, "top-secret"), 0);
     fixture.check();
@@ -204,7 +204,7 @@ fn what_was_rewritten_at_the_root_is_gone_when_it_is_pruned() {
 fn a_purge_beside_a_reader_does_not_wait_and_says_what_is_left() {
     let fixture = Fixture::new();
     let session = fixture.create("one");
-    session.append_message(&message("user", &secret(1), "m")).unwrap();
+    session.append_message(message("user", &secret(1), "m")).unwrap();
     let store = StoreOptions::new()
         .busy_timeout(Duration::from_secs(60))
         .open(fixture.store.path())
@@ -213,7 +213,7 @@ fn a_purge_beside_a_reader_does_not_wait_and_says_what_is_left() {
     reader.execute_batch("BEGIN; SELECT count(*) FROM lines").unwrap();
     let began = Instant::now();
 
-    let traces = store.purge(session.key()).unwrap();
+    let traces = session.purge().unwrap();
 
     assert_eq!(traces, Traces::KeptForReader);
     assert!(began.elapsed() < Duration::from_secs(30));
@@ -227,10 +227,10 @@ fn a_purge_beside_a_reader_does_not_wait_and_says_what_is_left() {
 fn a_purge_of_several_sessions_is_all_or_nothing() {
     let fixture = Fixture::small();
     let (known, gone) = (fixture.session("edge-97").key(), fixture.session("edge-01").key());
-    fixture.store.purge(gone).unwrap();
+    fixture.store.session(gone).unwrap().purge().unwrap();
 
     let err = fixture.store.purge_all(&[known, gone]).unwrap_err();
 
     assert!(matches!(err, Error::SessionNotFound(_)), "{err:?}");
-    assert!(fixture.store.session(known).unwrap().is_some());
+    assert!(fixture.store.session(known).is_ok());
 }

@@ -78,7 +78,7 @@ impl Pair {
     }
 
     fn session(&self) -> Session {
-        self.store.live(self.store.find("given").unwrap()).unwrap()
+        self.store.find("given").unwrap()
     }
 
     /// Says something here, and returns its line.
@@ -96,14 +96,21 @@ impl Pair {
     }
 
     fn ids(&self) -> Vec<String> {
-        let mut ids: Vec<String> =
-            self.store.tree(self.session().key()).unwrap().into_iter().map(|n| n.id).collect();
+        let mut ids: Vec<String> = self
+            .store
+            .session(self.session().key())
+            .unwrap()
+            .tree()
+            .unwrap()
+            .into_iter()
+            .map(|n| n.id)
+            .collect();
         ids.sort();
         ids
     }
 
     fn is_diverged(&self) -> bool {
-        let problems = self.store.problems(self.session().key()).unwrap();
+        let problems = self.session().problems().unwrap();
         problems.iter().any(|problem| problem.kind == ProblemKind::Diverged)
     }
 }
@@ -277,7 +284,7 @@ fn a_handle_that_expects_a_leaf_which_an_import_moved_is_told() {
 #[test]
 fn a_session_made_here_is_one_with_its_file_at_the_root() {
     let mut pair = Pair::new(&log());
-    let copy = pair.session().with_id("copy").duplicate().unwrap();
+    let copy = pair.session().with_id("copy").clone_session().unwrap();
     let file = String::from_utf8(copy.info().unwrap().file).unwrap();
     pair.file = pair.dir.path().join("root").join(&file);
     let out = tempfile::tempdir().unwrap();
@@ -288,8 +295,7 @@ fn a_session_made_here_is_one_with_its_file_at_the_root() {
 
     pair.write(made.clone() + &line("p1", "s2"));
 
-    let ids: Vec<String> =
-        pair.store.tree(copy.key()).unwrap().into_iter().map(|node| node.id).collect();
+    let ids: Vec<String> = copy.tree().unwrap().into_iter().map(|node| node.id).collect();
     assert_eq!(ids.len(), 4, "{ids:?}");
     assert!(!pair.is_diverged());
     assert_eq!(copy.info().unwrap().leaf.as_deref(), Some("p1"));

@@ -10,11 +10,11 @@ fn a_watch_sees_each_write_once_and_no_read() {
     let session = fixture.create("s");
     let mut watch = fixture.store.watch().unwrap();
 
-    session.append_message(&message("user", "one", "a")).unwrap();
+    session.append_message(message("user", "one", "a")).unwrap();
 
     assert!(watch.changed().unwrap());
     fixture.store.sessions(&SessionFilter::new()).unwrap();
-    fixture.store.context(session.key()).unwrap();
+    session.context().unwrap();
     assert!(!watch.changed().unwrap());
 }
 
@@ -37,10 +37,10 @@ fn entries_after_a_line_are_those_added_since() {
     talk(&session);
     let key = session.key();
 
-    let all = fixture.store.entries_after(key, 0, 100).unwrap();
-    let rest = fixture.store.entries_after(key, all[1].line, 100).unwrap();
-    let page = fixture.store.entries_after(key, all[0].line, 2).unwrap();
-    let none = fixture.store.entries_after(key, u32::MAX, 100).unwrap();
+    let all = fixture.store.session(key).unwrap().entries_after(0, 100).unwrap();
+    let rest = fixture.store.session(key).unwrap().entries_after(all[1].line, 100).unwrap();
+    let page = fixture.store.session(key).unwrap().entries_after(all[0].line, 2).unwrap();
+    let none = fixture.store.session(key).unwrap().entries_after(u32::MAX, 100).unwrap();
 
     assert_eq!(ids(&all), ["a", "b", "c", "d"]);
     assert_eq!(all[3].parent_id.as_deref(), Some("b"));
@@ -53,11 +53,10 @@ fn entries_after_a_line_are_those_added_since() {
 fn entries_of_an_imported_session_go_on_with_those_written_here() {
     let fixture = Fixture::small();
     let session = fixture.session("edge-97");
-    session.append_message(&message("user", "here", "e")).unwrap();
-    session.append_message(&message("user", "here too", "f")).unwrap();
+    session.append_message(message("user", "here", "e")).unwrap();
+    session.append_message(message("user", "here too", "f")).unwrap();
 
-    let after =
-        |line, limit| ids(&fixture.store.entries_after(session.key(), line, limit).unwrap());
+    let after = |line, limit| ids(&session.entries_after(line, limit).unwrap());
 
     assert_eq!(after(0, 100), ["a", "b", "c", "s", "d", "e", "f"]);
     assert_eq!(after(4, 2), ["s", "d"]);

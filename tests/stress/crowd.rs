@@ -91,7 +91,7 @@ fn work(store: &Store, folder: &Path, process: usize, thread: usize) {
     let mut own: Vec<Vec<String>> = vec![Vec::new(); sessions.len()];
     for n in 0..operations() {
         let place = chance.below(sessions.len());
-        let session = store.live(sessions[place]).unwrap();
+        let session = store.session(sessions[place]).unwrap();
         let known = match own[place].len() {
             0 => None,
             count => Some(own[place][chance.below(count)].clone()),
@@ -99,7 +99,7 @@ fn work(store: &Store, folder: &Path, process: usize, thread: usize) {
         match (chance.below(10), known) {
             (6, Some(known)) => session.branch(&known).unwrap(),
             (7, Some(known)) => {
-                assert!(session.append_label_change(&known, Some("here")).unwrap().1);
+                assert!(session.append_label_change(&known, Some("here")).unwrap().is_known);
             }
             (8, _) => {
                 let rows = store.sessions(&SessionFilter::new()).unwrap().rows;
@@ -107,7 +107,7 @@ fn work(store: &Store, folder: &Path, process: usize, thread: usize) {
             }
             (9, _) => {
                 // One snapshot: the leaf that the session has is the last of its branch.
-                let branch = store.capture_branch(sessions[place]).unwrap();
+                let branch = store.session(sessions[place]).unwrap().capture().unwrap();
                 let last = branch.entries.last().map(|entry| entry.entry.id.clone());
                 assert_eq!(last, branch.info.leaf);
             }

@@ -112,7 +112,7 @@ fn append_until_dead(
 }
 
 fn append_until(store: &Store, stop: &AtomicBool) -> Vec<String> {
-    let session = store.live(store.find("s0").unwrap()).unwrap();
+    let session = store.find("s0").unwrap();
     let mut acknowledged = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         let id = format!("steady{}", acknowledged.len());

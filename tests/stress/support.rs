@@ -35,7 +35,7 @@ pub(crate) fn sessions(store: &Store) -> Vec<SessionKey> {
 pub(crate) fn entry_counts(store: &Store) -> HashMap<String, usize> {
     let mut counts = HashMap::new();
     for session in sessions(store) {
-        for entry in store.entries_after(session, 0, usize::MAX).unwrap() {
+        for entry in store.session(session).unwrap().entries_after(0, usize::MAX).unwrap() {
             *counts.entry(entry.id).or_default() += 1;
         }
     }

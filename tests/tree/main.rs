@@ -31,7 +31,7 @@ fn of_lines(lines: &[serde_json::Value]) -> (TempDir, Store, SessionKey) {
     fs::write(work.join("one.jsonl"), header() + &text).unwrap();
     let store = Store::open(&folder.path().join("sessions.db")).unwrap();
     store.import(&folder.path().join("root"), &ImportOptions::new()).unwrap();
-    let session = store.find("one").unwrap();
+    let session = store.find("one").unwrap().key();
     (folder, store, session)
 }
 
@@ -60,7 +60,7 @@ fn drawn(rows: &[TreeRow]) -> String {
 fn check_fixture(session: &str, expected: &[&str]) {
     let (_folder, store) = of_fixtures();
 
-    let rows = store.tree_rows(store.find(session).unwrap()).unwrap();
+    let rows = store.find(session).unwrap().tree_rows().unwrap();
 
     assert_eq!(drawn(&rows).lines().collect::<Vec<_>>(), expected);
 }
@@ -71,7 +71,7 @@ fn check_edges(edges: &[(&str, &str)], leaf_id: &str, expected: &[&str]) {
     lines.push(leaf(leaf_id));
     let (_folder, store, session) = of_lines(&lines);
 
-    let rows = store.tree_rows(session).unwrap();
+    let rows = store.session(session).unwrap().tree_rows().unwrap();
 
     let drawn: Vec<String> = rows.iter().map(|row| format!("{}{}", row.prefix, row.text)).collect();
     assert_eq!(drawn, expected);
@@ -189,7 +189,7 @@ fn only_the_active_one_of_a_hidden_message_s_children_comes_first() {
         leaf("t"),
     ]);
 
-    let rows = store.tree_rows(session).unwrap();
+    let rows = store.session(session).unwrap().tree_rows().unwrap();
 
     let ids: Vec<&str> = rows.iter().map(|row| row.entry_id.as_str()).collect();
     assert_eq!(ids, ["a", "t", "w", "u"]);
@@ -205,7 +205,7 @@ fn the_active_entry_is_shown_even_if_it_only_calls() {
     for (leaf_id, expected) in [("b", &["a", "b"][..]), ("a", &["a"])] {
         let (_folder, store, session) = of_lines(&[message("a", ""), entry.clone(), leaf(leaf_id)]);
 
-        let rows = store.tree_rows(session).unwrap();
+        let rows = store.session(session).unwrap().tree_rows().unwrap();
 
         let ids: Vec<&str> = rows.iter().map(|row| row.entry_id.as_str()).collect();
         assert_eq!(ids, expected);
@@ -219,7 +219,7 @@ fn a_row_knows_its_place_and_its_label() {
     let (_folder, store, session) =
         of_lines(&[message("r", ""), message("x", "r"), message("y", "r"), label]);
 
-    let rows = store.tree_rows(session).unwrap();
+    let rows = store.session(session).unwrap().tree_rows().unwrap();
 
     let y = &rows[1];
     assert_eq!((y.entry_id.as_str(), y.parent_id.as_deref()), ("y", Some("r")));
@@ -239,7 +239,7 @@ fn a_long_chain_and_a_deep_thicket_are_drawn() {
         .collect();
     let (_folder, store, session) = of_lines(&lines);
 
-    let rows = store.tree_rows(session).unwrap();
+    let rows = store.session(session).unwrap().tree_rows().unwrap();
 
     assert_eq!(rows.len(), 25_000);
     assert_eq!(rows.iter().map(|row| row.depth).max(), Some(200));

@@ -111,6 +111,8 @@ pub(crate) enum Command {
         #[arg(long)]
         clear: bool,
     },
+    #[command(flatten)]
+    Tags(TagCommand),
     /// Copy a session with all its branches and print the copy's id
     Clone {
         /// The session: its id, a prefix of it, or its file
@@ -187,7 +189,8 @@ pub(crate) enum KeepCommand {
         sessions: Vec<String>,
     },
     /// Put sessions into the trash: lists and exports leave them out
-    Delete {
+    #[command(visible_alias = "delete")]
+    Trash {
         /// Sessions: ids, prefixes or files
         #[arg(value_name = "ID", required = true)]
         sessions: Vec<String>,
@@ -206,6 +209,51 @@ pub(crate) enum KeepCommand {
         /// Also those that are not in the trash
         #[arg(long)]
         force: bool,
+    },
+}
+
+/// What is said of a session beside its conversation.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TagCommand {
+    /// File a session under tags; without one, print those that it has
+    Tag {
+        /// The session: its id, a prefix of it, or its file
+        session: String,
+        /// The tags
+        #[arg(value_name = "TAG")]
+        tags: Vec<String>,
+    },
+    /// Take tags away
+    Untag {
+        /// The session: its id, a prefix of it, or its file
+        session: String,
+        /// The tags
+        #[arg(value_name = "TAG", required_unless_present = "all", conflicts_with = "all")]
+        tags: Vec<String>,
+        /// All of them
+        #[arg(long)]
+        all: bool,
+    },
+    /// Say something of a session, to find it by; no session file shows it
+    Set {
+        /// The session: its id, a prefix of it, or its file
+        session: String,
+        /// What to say: VALUE is JSON; what is none is text
+        #[arg(value_name = "KEY=VALUE", required = true, value_parser = said)]
+        metadata: Vec<(String, String)>,
+    },
+    /// Take back what was said of a session
+    Unset {
+        /// The session: its id, a prefix of it, or its file
+        session: String,
+        /// What was said
+        #[arg(value_name = "KEY", required = true)]
+        keys: Vec<String>,
+    },
+    /// Print what was said of a session, as one JSON object
+    Metadata {
+        /// The session: its id, a prefix of it, or its file
+        session: String,
     },
 }
 
@@ -390,6 +438,12 @@ pub(crate) struct ListArgs {
     /// Only sessions of this working directory
     #[arg(long, value_name = "P")]
     pub(crate) work_dir: Option<String>,
+    /// Only sessions filed under this tag; several times: under all of them
+    #[arg(long = "tag", value_name = "T")]
+    pub(crate) tags: Vec<String>,
+    /// Only sessions of which this was said by `set`; several times: all of it
+    #[arg(long = "where", value_name = "KEY=VALUE", value_parser = said)]
+    pub(crate) metadata: Vec<(String, String)>,
 }
 
 /// Reads the name of a format, of which it knows all.
@@ -397,6 +451,15 @@ fn format_parser() -> impl TypedValueParser<Value = sessile::Format> {
     let names = sessile::Format::ALL.iter().map(|format| format.name());
     PossibleValuesParser::new(names)
         .try_map(|name| sessile::Format::from_name(&name).ok_or("no format goes by this name"))
+}
+
+/// A key, and the JSON of its value.
+fn said(text: &str) -> Result<(String, String), String> {
+    let (key, value) =
+        text.split_once('=').ok_or_else(|| "KEY=VALUE was expected, as in team=core".to_owned())?;
+    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(value).is_ok();
+    let json = if is_json { value.to_owned() } else { serde_json::Value::from(value).to_string() };
+    Ok((key.to_owned(), json))
 }
 
 fn days(text: &str) -> Result<u32, String> {

@@ -11,10 +11,12 @@
 
 mod raw;
 mod scan;
+mod value;
 mod write;
 
 pub(crate) use raw::{Kind, Raw, code_points, distinct_members, has_lone_surrogate};
 pub(crate) use scan::{Features, MAX_DIGITS, scan, scan_first};
+pub(crate) use value::value;
 pub(crate) use write::{clean, clean_doubles, compact, spelt, stored_points, write_text};
 
 #[cfg(test)]
@@ -69,6 +71,17 @@ mod tests {
             "[1,0,12345678901234567000,9007199254740992,1e+21,-1e-7,0.000001,1.5,\
              1.2345678901234569e+23,null]"
         );
+    }
+
+    #[test]
+    fn a_value_is_that_of_serde_json_where_there_is_one() {
+        let line = r#"{"a":[1,-2.5,true,null,"\ud83d\ude00"],"b":{"c":1},"b":{"d":12345678901234567890123}}"#;
+        let (value, _) = scan(line.as_bytes()).unwrap();
+
+        let expected: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(super::value(value), expected);
+        let (half, _) = scan(br#"["\ud83d"]"#).unwrap();
+        assert_eq!(super::value(half), serde_json::json!(["\u{FFFD}"]));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 pub(crate) mod context;
 mod display;
 pub(crate) mod fork;
+pub(super) mod handle;
 mod lax;
 pub(crate) mod layout;
 mod live;

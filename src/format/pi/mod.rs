@@ -14,6 +14,7 @@ mod complete;
 mod context;
 mod date;
 mod display;
+pub(super) mod handle;
 mod layout;
 mod live;
 mod parse;

@@ -250,8 +250,8 @@ impl World {
             // A folder may now hold the state of what was a flat file, as Kimi has
             // it; and a state that was changed at its root, too, is a union.
             for (key, decided) in &mut self.decided {
-                let info = self.store.session(*key).unwrap();
-                if info.is_none_or(|info| info.format == Format::Kimi) {
+                let session = self.store.session(*key);
+                if session.map_or(true, |session| session.format() == Format::Kimi) {
                     (decided.is_archived, decided.name) = (None, None);
                 }
             }

@@ -1,9 +1,9 @@
-//! `sessile archive`, `unarchive`, `delete`, `restore` and `purge`.
+//! `sessile archive`, `unarchive`, `trash`, `restore` and `purge`.
 
 use std::io::Write;
 
-use anyhow::{Context, Result, bail};
-use sessile::{SessionInfo, SessionKey, Store, Timestamp, Traces};
+use anyhow::{Result, bail};
+use sessile::{Session, SessionInfo, Store, Timestamp, Traces};
 
 use super::confirm::{self, Answer};
 use crate::args::KeepCommand;
@@ -14,9 +14,9 @@ pub(super) fn run(store: &Store, command: &KeepCommand) -> Result<bool> {
         KeepCommand::Archive { sessions, older_than, now } => {
             archive(store, sessions, *older_than, *now)
         }
-        KeepCommand::Unarchive { sessions } => each(store, sessions, Store::unarchive),
-        KeepCommand::Delete { sessions } => each(store, sessions, Store::delete),
-        KeepCommand::Restore { sessions } => each(store, sessions, Store::restore),
+        KeepCommand::Unarchive { sessions } => each(store, sessions, Session::unarchive),
+        KeepCommand::Trash { sessions } => each(store, sessions, Session::trash),
+        KeepCommand::Restore { sessions } => each(store, sessions, Session::restore),
         KeepCommand::Purge { sessions, force } => purge(store, sessions, *force),
     }
 }
@@ -29,7 +29,7 @@ fn archive(
 ) -> Result<bool> {
     let now = now.unwrap_or_else(Timestamp::now);
     for session in find_all(store, names)? {
-        store.archive(session, now)?;
+        session.at(now).archive()?;
     }
     if let Some(days) = older_than {
         let archived = store.archive_older_than(days, now)?;
@@ -42,11 +42,11 @@ fn archive(
 fn each(
     store: &Store,
     names: &[String],
-    change: impl Fn(&Store, SessionKey, Timestamp) -> sessile::Result<()>,
+    change: impl Fn(&Session) -> sessile::Result<()>,
 ) -> Result<bool> {
     let now = Timestamp::now();
     for session in find_all(store, names)? {
-        change(store, session, now)?;
+        change(&session.at(now))?;
     }
     Ok(true)
 }
@@ -57,16 +57,16 @@ fn purge(store: &Store, names: &[String], force: bool) -> Result<bool> {
     let mut sessions = Vec::new();
     let mut what = Vec::new();
     for name in names {
-        let key = store.find(name)?;
-        let info = store.session(key)?.with_context(|| format!("{name:?} is gone"))?;
+        let session = store.find(name)?;
+        let info = session.info()?;
         let id = info.session_id.as_deref().unwrap_or("no id");
         if !is_whole_name(&info, name) && !confirm::is_asked() {
             bail!("{name:?} is only the beginning of {id:?}; to purge it, give the whole id");
         }
         if info.trashed_at.is_none() && !force {
-            bail!("{id:?} is not in the trash; delete it first, or purge it with --force");
+            bail!("{id:?} is not in the trash; trash it first, or purge it with --force");
         }
-        sessions.push(key);
+        sessions.push(session.key());
         what.push(described(&info, id));
     }
     let question = format!("{}\nPurge for ever?", what.join("\n"));
@@ -100,6 +100,6 @@ fn described(info: &SessionInfo, id: &str) -> String {
 }
 
 /// All names first: one that is wrong changes nothing.
-fn find_all(store: &Store, names: &[String]) -> Result<Vec<SessionKey>> {
+fn find_all(store: &Store, names: &[String]) -> Result<Vec<Session>> {
     Ok(names.iter().map(|name| store.find(name)).collect::<Result<_, _>>()?)
 }

@@ -10,15 +10,7 @@ use crate::args::ListArgs;
 use crate::{output, render};
 
 pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
-    let filter = || {
-        SessionFilter::new().query(args.query.as_deref().unwrap_or_default()).archived(
-            match (args.archived, args.all) {
-                (true, _) => Archived::Only,
-                (_, true) => Archived::Included,
-                _ => Archived::Without,
-            },
-        )
-    };
+    let filter = || filter(args);
     let slice = (args.offset.max(0).unsigned_abs(), args.limit.max(0).unsigned_abs());
     let select = if args.trash { Store::trash } else { Store::sessions };
     let page = page_of(store, select, filter, args.work_dir.as_deref(), slice)?;
@@ -36,6 +28,23 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
         out.flush()?;
     }
     Ok(super::is_undamaged(&page.damaged))
+}
+
+fn filter(args: &ListArgs) -> SessionFilter {
+    let mut filter = SessionFilter::new()
+        .query(args.query.as_deref().unwrap_or_default())
+        .archived(match (args.archived, args.all) {
+            (true, _) => Archived::Only,
+            (_, true) => Archived::Included,
+            _ => Archived::Without,
+        });
+    for tag in &args.tags {
+        filter = filter.tag(tag);
+    }
+    for (key, json) in &args.metadata {
+        filter = filter.metadata(key, json);
+    }
+    filter
 }
 
 /// The page of a filter, of a work dir however it is spelt; those of several
@@ -74,7 +83,12 @@ pub(super) fn page_of(
 
 /// How a session is named that its id does not tell from others.
 pub(super) fn shared_name(store: &Store, row: &SessionRow) -> sessile::Result<Option<String>> {
-    Ok(store.name_of(row.key)?.filter(|name| row.session_id.as_ref() != Some(name)))
+    match store.session(row.key).and_then(|session| session.unique_name()) {
+        Ok(name) => Ok(Some(name).filter(|name| row.session_id.as_ref() != Some(name))),
+        // It was purged since.
+        Err(err) if err.is_not_found() => Ok(None),
+        Err(err) => Err(err),
+    }
 }
 
 /// A row as JSON, with the name of a session that its id does not tell from others: text, since a title may hold half a surrogate pair, which no value can.

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use sessile::{Error, NewSession, Session, SessionKey, Store};
+use sessile::{Error, NewSession, Session, Store};
 
 use crate::args::{AppendArgs, ForkArgs, LabelArgs, NewArgs};
 use crate::output;
@@ -26,7 +26,7 @@ pub(super) fn create(store: &Store, args: &NewArgs) -> Result<bool> {
 }
 
 pub(super) fn append(store: &Store, args: &AppendArgs) -> Result<bool> {
-    let session = live(store, &args.session)?;
+    let session = store.find(&args.session)?;
     let said = |role: &str, text: &str| {
         format!("{{\"role\":\"{role}\",\"content\":{}}}", serde_json::Value::from(text))
     };
@@ -45,18 +45,18 @@ pub(super) fn append(store: &Store, args: &AppendArgs) -> Result<bool> {
 }
 
 pub(super) fn branch(store: &Store, session: &str, entry: Option<&str>) -> Result<bool> {
-    let session = live(store, session)?;
+    let session = store.find(session)?;
     match entry {
-        Some(entry) => session.branch(&store.find_entry(session.key(), entry)?)?,
+        Some(entry) => session.branch(&session.find_entry(entry)?)?,
         None => session.reset_leaf()?,
     }
     Ok(true)
 }
 
 pub(super) fn label(store: &Store, args: &LabelArgs) -> Result<bool> {
-    let session = live(store, &args.session)?;
+    let session = store.find(&args.session)?;
     require_text("label", args.label.as_deref())?;
-    let entry = match store.find_entry(session.key(), &args.entry) {
+    let entry = match session.find_entry(&args.entry) {
         Err(Error::EntryNotFound { .. }) if args.force => args.entry.clone(),
         found => found?,
     };
@@ -66,7 +66,7 @@ pub(super) fn label(store: &Store, args: &LabelArgs) -> Result<bool> {
 
 pub(super) fn rename(store: &Store, session: &str, name: Option<&str>) -> Result<bool> {
     require_text("name", name)?;
-    live(store, session)?.rename(name)?;
+    store.find(session)?.rename(name)?;
     Ok(true)
 }
 
@@ -80,27 +80,29 @@ fn require_text(what: &str, text: Option<&str>) -> Result<()> {
     }
 }
 
-pub(super) fn duplicate(store: &Store, session: &str) -> Result<bool> {
-    print_id(&live(store, session)?.duplicate()?)
+pub(super) fn clone(store: &Store, session: &str) -> Result<bool> {
+    print_id(&store.find(session)?.clone_session()?)
 }
 
 pub(super) fn fork(store: &Store, args: &ForkArgs) -> Result<bool> {
-    let key = match (&args.session, &args.file) {
+    let session = match (&args.session, &args.file) {
         (Some(session), _) => store.find(session)?,
         (None, Some(file)) => find_file(store, file)?,
         (None, None) => anyhow::bail!("name a session, or its file"),
     };
-    let session = store.live(key)?;
     let fork = match (&args.entry, args.turn) {
-        (Some(entry), _) => session.fork(&store.find_entry(key, entry)?)?.0,
-        (None, Some(turn)) => session.fork_at_turn(turn)?.0,
         (None, None) => session.fork_branch()?,
+        (Some(entry), _) => session.fork(&session.find_entry(entry)?)?.session,
+        (None, Some(turn)) => match session.kimi() {
+            Some(kimi) => kimi.fork_at_turn(turn)?.session,
+            None => anyhow::bail!("{} sessions have no turns", session.format().name()),
+        },
     };
     print_id(&fork)
 }
 
 pub(super) fn markdown(store: &Store, session: &str) -> Result<bool> {
-    let text = store.markdown(store.find(session)?, sessile::Timestamp::now())?;
+    let text = store.find(session)?.markdown(sessile::Timestamp::now())?;
     let mut out = output::content();
     out.write_all(text.as_bytes())?;
     out.flush()?;
@@ -108,7 +110,7 @@ pub(super) fn markdown(store: &Store, session: &str) -> Result<bool> {
 }
 
 /// The session of a file, which may be named as it lies below its root or on the disk.
-fn find_file(store: &Store, file: &Path) -> Result<SessionKey> {
+fn find_file(store: &Store, file: &Path) -> Result<Session> {
     let name = file.to_string_lossy();
     let not_found = match store.find(&name) {
         Err(err @ Error::SessionNotFound(_)) => err,
@@ -123,10 +125,6 @@ fn find_file(store: &Store, file: &Path) -> Result<SessionKey> {
         }
     }
     Err(not_found.into())
-}
-
-fn live(store: &Store, name: &str) -> Result<Session> {
-    Ok(store.live(store.find(name)?)?)
 }
 
 fn print_id(session: &Session) -> Result<bool> {

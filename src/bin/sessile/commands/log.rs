@@ -13,7 +13,7 @@ pub(crate) fn run(store: &Store, args: &LogArgs) -> Result<bool> {
     let session = store.find(&args.session)?;
     let mut notes: BTreeMap<u32, Vec<String>> = BTreeMap::new();
     if !args.raw {
-        for problem in store.problems(session)? {
+        for problem in session.problems()? {
             if let Some(line) = problem.line {
                 notes.entry(line).or_default().push(problem.kind.name().to_owned());
             }
@@ -21,7 +21,7 @@ pub(crate) fn run(store: &Store, args: &LogArgs) -> Result<bool> {
     }
     let mut out = if args.raw { output::content() } else { output::report() };
     let mut found = args.line.is_none();
-    store.each_line(session, |number, raw| {
+    session.each_line(|number, raw| {
         if args.line.is_some_and(|line| line != number) {
             return Ok(());
         }

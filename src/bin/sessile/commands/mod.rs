@@ -12,6 +12,7 @@ mod roots;
 mod rpc;
 mod show;
 mod stats;
+mod tags;
 mod tree;
 mod work_dirs;
 
@@ -59,7 +60,8 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
         Command::Rename { session, name, clear: _ } => {
             live::rename(&open_to_write(&db)?, &session, name.as_deref())
         }
-        Command::Clone { session } => live::duplicate(&open_to_write(&db)?, &session),
+        Command::Tags(command) => tags::run(&db, &command),
+        Command::Clone { session } => live::clone(&open_to_write(&db)?, &session),
         Command::Fork(args) => live::fork(&open_to_write(&db)?, &args),
         Command::Markdown { session } => live::markdown(&open_to_read(&db)?, &session),
         Command::Rpc => {
@@ -97,7 +99,7 @@ fn as_of(db: &Path, names: &[String], generation: Option<i64>) -> Result<Store> 
     let store = open_to_read(db)?;
     let Some(generation) = generation else { return Ok(store) };
     let [name] = names else { bail!("a generation is one of one session: name one") };
-    Ok(store.earlier(store.find(name)?, generation)?)
+    Ok(store.earlier(store.find(name)?.key(), generation)?)
 }
 
 fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
@@ -145,7 +147,7 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
 fn export(store: &Store, args: &ExportArgs) -> Result<bool> {
     let mut options = ExportOptions::new().source_only(args.source).damaged(args.damaged);
     for name in &args.session {
-        options = options.session(store.find(name)?);
+        options = options.session(store.find(name)?.key());
     }
     if let Some(root) = &args.root {
         options = options.root(root);
@@ -166,7 +168,7 @@ fn dump(store: &Store, names: &[String]) -> Result<bool> {
     }
     let mut is_whole = true;
     for session in sessions {
-        match store.dump_session(session, &mut out) {
+        match session.dump(&mut out) {
             Err(err @ sessile::Error::Damaged(_)) => {
                 note!("sessile: {err}");
                 is_whole = false;

@@ -3,14 +3,14 @@
 use std::io::Write;
 
 use anyhow::Result;
-use sessile::{Error, Store};
+use sessile::{Error, Problem, Store};
 
 use crate::output::{self, one_line};
 
 pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bool> {
     let session = session.map(|name| store.find(name)).transpose()?;
     let mut out = if json { output::content() } else { output::report() };
-    let read = store.each_problem(session, |root, problem| {
+    let each = |root: &[u8], problem: &Problem| {
         let root = String::from_utf8_lossy(root);
         let file = String::from_utf8_lossy(&problem.file);
         let written = if json {
@@ -35,7 +35,11 @@ pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bo
             path: "standard output".into(),
             source,
         })
-    });
+    };
+    let read = match session {
+        Some(session) => session.each_problem(each),
+        None => store.each_problem(each),
+    };
     out.flush()?;
     read?;
     Ok(true)

@@ -2,16 +2,15 @@
 
 use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use sessile::{Part, Store};
 
 use crate::output::{self, one_line};
 
 pub(crate) fn run(store: &Store, session: &str) -> Result<bool> {
     let session = store.find(session)?;
-    let format = store.session(session)?.context("the session is gone")?.format;
     let mut out = output::report();
-    let turns = store.turns(session)?;
+    let turns = session.kimi().map_or(Ok(Vec::new()), sessile::Kimi::turns)?;
     for turn in &turns {
         let at = turn.created_at.map(|at| at.to_string()).unwrap_or_default();
         writeln!(out, "turn {:>3}  {at:24}  {}", turn.index, one_line(&turn.text))?;
@@ -19,8 +18,8 @@ pub(crate) fn run(store: &Store, session: &str) -> Result<bool> {
     if !turns.is_empty() {
         writeln!(out)?;
     }
-    for (n, message) in store.context(session)?.iter().enumerate() {
-        let (role, parts) = message.parts(format);
+    for (n, message) in session.context()?.iter().enumerate() {
+        let (role, parts) = (message.role(), message.parts());
         if 0 < n {
             writeln!(out)?;
         }

@@ -8,7 +8,7 @@ use sessile::{Store, TreeRow};
 use crate::output::{self, one_line};
 
 pub(crate) fn run(store: &Store, session: &str) -> Result<bool> {
-    let rows = store.tree_rows(store.find(session)?)?;
+    let rows = store.find(session)?.tree_rows()?;
     let mut out = output::report();
     for row in &rows {
         writeln!(out, "{}", drawn(row))?;

@@ -221,7 +221,7 @@ impl World {
     }
 
     fn look_at_session(&self, key: SessionKey, format: Format, is_shown: bool) -> Outcome {
-        let info = self.store.session(key).map_err(failed)?.ok_or("it is gone")?;
+        let info = self.store.session(key).and_then(|session| session.info()).map_err(failed)?;
         let decided = self.decided.get(&key);
         let is_trashed = decided.is_some_and(|decided| decided.is_trashed);
         if info.trashed_at.is_some() != is_trashed {
@@ -244,7 +244,7 @@ impl World {
                 return Err(format!("its name is {found:?}, expected {expected:?}"));
             }
         }
-        let labels = self.store.labels(key).map_err(failed)?;
+        let labels = self.store.session(key).unwrap().labels().map_err(failed)?;
         let labels: BTreeMap<String, String> =
             labels.into_iter().map(|label| (label.target_id, label.label)).collect();
         for (target, expected) in &decided.labels {
@@ -304,7 +304,7 @@ impl World {
             root if root.name == "sessile" => "",
             root => root.at.to_str().unwrap(),
         };
-        self.store.find(&format!("{root}:{file}")).unwrap()
+        self.store.find(&format!("{root}:{file}")).unwrap().key()
     }
 
     /// Where the files of a session lie.
@@ -319,7 +319,7 @@ impl World {
     fn trashed(&self) -> Vec<SessionKey> {
         let decided = self.decided.iter().filter(|(_, decided)| decided.is_trashed);
         let mut keys: Vec<SessionKey> = decided.map(|(key, _)| *key).collect();
-        keys.retain(|key| self.store.session(*key).unwrap().is_some());
+        keys.retain(|key| self.store.session(*key).is_ok());
         keys
     }
 

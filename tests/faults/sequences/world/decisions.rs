@@ -24,7 +24,7 @@ impl World {
         }
         let (root, file) = session.get(&all).clone();
         let key = self.key(root, &file);
-        let info = self.store.session(key).map_err(failed)?.ok_or("a session is gone")?;
+        let info = self.store.session(key).and_then(|session| session.info()).map_err(failed)?;
         let chosen = Chosen {
             key,
             format: info.format,
@@ -54,30 +54,30 @@ impl World {
         decision: &Decision,
     ) -> sessile::Result<Outcome<Change>> {
         let (key, at) = (chosen.key, self.now());
-        let live = self.store.live(key)?.at(at);
+        let live = self.store.session(key)?.at(at);
         let own = live.with_id(&format!("n{}", self.step));
         let decided = self.decided.entry(key).or_default();
         match decision {
             Decision::Archive => {
-                self.store.archive(key, at)?;
+                self.store.session(key)?.at(at).archive()?;
                 decided.is_archived = Some(true);
             }
             Decision::Unarchive => {
-                self.store.unarchive(key, at)?;
+                self.store.session(key)?.at(at).unarchive()?;
                 decided.is_archived = Some(false);
             }
             Decision::Trash => {
-                self.store.delete(key, at)?;
+                self.store.session(key)?.at(at).trash()?;
                 decided.is_trashed = true;
             }
             Decision::Restore => {
-                self.store.restore(key, at)?;
+                self.store.session(key)?.at(at).restore()?;
                 decided.is_trashed = false;
             }
             Decision::TrashIfUnused => decided.is_trashed |= live.delete_if_unused()?,
             Decision::Purge => {
                 let paths = self.paths_of(key);
-                self.store.purge(key)?;
+                self.store.session(key)?.purge()?;
                 self.decided.remove(&key);
                 return Ok(Ok(Change::Purged(paths)));
             }
@@ -88,16 +88,18 @@ impl World {
                     self.touch_all();
                 }
             }
-            Decision::Remember => self.store.remember(key, at)?,
+            Decision::Remember => self.store.session(key)?.at(at).remember()?,
             Decision::Clone => {
-                return self.made(chosen, &live.with_id(&self.copy_id()).duplicate()?);
+                return self.made(chosen, &live.with_id(&self.copy_id()).clone_session()?);
             }
             Decision::Fork(entry) => {
                 let entry = self.entry(chosen, *entry);
-                return self.made(chosen, &live.with_id(&self.copy_id()).fork(&entry)?.0);
+                return self.made(chosen, &live.with_id(&self.copy_id()).fork(&entry)?.session);
             }
             Decision::ForkTurn(turn) => {
-                return self.made(chosen, &live.with_id(&self.copy_id()).fork_at_turn(*turn)?.0);
+                let live = live.with_id(&self.copy_id());
+                let kimi = live.kimi().ok_or(Error::Unsupported("no turns"))?;
+                return self.made(chosen, &kimi.fork_at_turn(*turn)?.session);
             }
             _ => return self.write(chosen, &live, &own, decision, at),
         }
@@ -183,7 +185,7 @@ impl World {
             _ => {}
         }
         if let Some(expected) = leaf {
-            let found = self.store.session(chosen.key)?.and_then(|info| info.leaf);
+            let found = self.store.session(chosen.key)?.info()?.leaf;
             if found != expected {
                 return Ok(Err(format!("the leaf is {found:?}, expected {expected:?}")));
             }
@@ -220,7 +222,7 @@ impl World {
 
     /// The id of some entry; the leaf, or of none, where there is no other.
     fn entry(&self, chosen: &Chosen, index: Index) -> String {
-        let nodes = self.store.tree(chosen.key).unwrap();
+        let nodes = self.store.session(chosen.key).unwrap().tree().unwrap();
         match nodes.is_empty() {
             true => chosen.leaf.clone().unwrap_or_default(),
             false => index.get(&nodes).id.clone(),

@@ -1,0 +1,80 @@
+//! What a request gives, each value as it was spelt.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sessile::{Session, Store, Timestamp};
+
+use super::{Refusal, invalid};
+
+/// Named parameters, each as it was spelt.
+pub(super) struct Params<'a>(BTreeMap<String, &'a RawValue>);
+
+impl<'a> Params<'a> {
+    pub(super) fn read(raw: Option<&'a RawValue>) -> Result<Self, Refusal> {
+        let Some(raw) = raw else { return Ok(Self(BTreeMap::new())) };
+        serde_json::from_str(raw.get())
+            .map(Self)
+            .map_err(|err| invalid(format!("params must be an object: {err}")))
+    }
+
+    /// The JSON of a parameter; null counts as absent.
+    pub(super) fn raw(&self, name: &str) -> Option<&'a str> {
+        self.0.get(name).map(|raw| raw.get()).filter(|raw| *raw != "null")
+    }
+
+    pub(super) fn required_raw(&self, name: &str) -> Result<&'a str, Refusal> {
+        self.raw(name).ok_or_else(|| invalid(format!("{name} is missing")))
+    }
+
+    pub(super) fn get<T: Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, Refusal> {
+        self.raw(name)
+            .map(|raw| serde_json::from_str(raw).map_err(|err| invalid(format!("{name}: {err}"))))
+            .transpose()
+    }
+
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, Refusal> {
+        self.get(name)
+    }
+
+    pub(super) fn required_text(&self, name: &str) -> Result<String, Refusal> {
+        self.text(name)?.ok_or_else(|| invalid(format!("{name} is missing")))
+    }
+
+    pub(super) fn time(&self) -> Result<Option<Timestamp>, Refusal> {
+        let Some(text) = self.text("at")? else { return Ok(None) };
+        Timestamp::parse(&text)
+            .map(Some)
+            .ok_or_else(|| invalid("at: an RFC 3339 time was expected"))
+    }
+
+    /// The session's handle, with the time, id and leaf that the request gives.
+    pub(super) fn session(&self, store: &Store) -> Result<Session, Refusal> {
+        let mut session = store.find(&self.required_text("session")?)?;
+        if let Some(time) = self.time()? {
+            session = session.at(time);
+        }
+        if let Some(id) = self.text("id")? {
+            session = session.with_id(&id);
+        }
+        // Here null is a value: no entry is active.
+        if let Some(raw) = self.0.get("expect_leaf") {
+            let leaf: Option<String> = serde_json::from_str(raw.get())
+                .map_err(|err| invalid(format!("expect_leaf: {err}")))?;
+            session = session.expecting(leaf.as_deref());
+        }
+        Ok(session)
+    }
+
+    /// The JSON of a parameter of which null is a value.
+    pub(super) fn value(&self, name: &str) -> Result<&'a str, Refusal> {
+        let found = self.0.get(name).map(|raw| raw.get());
+        found.ok_or_else(|| invalid(format!("{name} is missing")))
+    }
+
+    /// The time that a request gives, else now.
+    pub(super) fn now(&self) -> Result<Timestamp, Refusal> {
+        Ok(self.time()?.unwrap_or_else(Timestamp::now))
+    }
+}

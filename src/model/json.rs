@@ -1,0 +1,103 @@
+//! JSON on its way in.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::format::json;
+
+/// A JSON value that is handed over: text, a [`Value`](serde_json::Value), or
+/// whatever serialises.
+///
+/// Every method that takes JSON takes `impl Into<Json<'_>>`, so a string of JSON
+/// or a `Value` can stand there as it is; a value of a type of your own is
+/// handed over by [`Json::of`]. Of text, the order of keys and the spelling of
+/// numbers are kept; white space and escapes become the session format's own.
+///
+/// # Examples
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+/// # let session = store.create(&sessile::NewSession::new("/home/me/project"))?;
+/// use serde_json::json;
+/// use sessile::Json;
+///
+/// session.append_message(r#"{"role":"user","content":"What is a leaf?"}"#)?;
+/// session.append_message(json!({"role": "assistant", "content": "The active entry."}))?;
+///
+/// #[derive(serde::Serialize)]
+/// struct Message<'a> {
+///     role: &'a str,
+///     content: &'a str,
+/// }
+/// session.append_message(Json::of(&Message { role: "user", content: "And a path?" }))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Json<'a>(Result<Cow<'a, str>, String>);
+
+impl Json<'_> {
+    /// The JSON of a value that serialises.
+    ///
+    /// What cannot be serialised, such as a map whose keys are no strings, is
+    /// [`InvalidRecord`](crate::Error::InvalidRecord) where it is handed over.
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Json<'static> {
+        Json(serde_json::to_string(value).map(Cow::Owned).map_err(|err| err.to_string()))
+    }
+
+    /// The text that was handed over; else why there is none.
+    pub(crate) fn text(&self) -> Result<&str, String> {
+        self.0.as_deref().map_err(Clone::clone)
+    }
+
+    /// Its compact spelling, if it nests no more than `most` containers; else why not.
+    pub(crate) fn compact(&self, most: usize) -> Result<String, String> {
+        let text = self.text()?;
+        let (value, features) = json::scan(text.as_bytes())
+            .map_err(|err| format!("not JSON at byte {}: {}", err.offset + 1, err.reason))?;
+        if most < features.depth {
+            return Err(format!("nested {} deep; {most} is the most", features.depth));
+        }
+        if features.non_finite {
+            return Err("a number that is not finite".to_owned());
+        }
+        Ok(json::compact(value))
+    }
+}
+
+impl<'a> From<&'a str> for Json<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Ok(Cow::Borrowed(text)))
+    }
+}
+
+impl<'a> From<&&'a str> for Json<'a> {
+    fn from(text: &&'a str) -> Self {
+        Self::from(*text)
+    }
+}
+
+impl<'a> From<&'a String> for Json<'a> {
+    fn from(text: &'a String) -> Self {
+        Self(Ok(Cow::Borrowed(text)))
+    }
+}
+
+impl From<String> for Json<'_> {
+    fn from(text: String) -> Self {
+        Self(Ok(Cow::Owned(text)))
+    }
+}
+
+impl From<serde_json::Value> for Json<'_> {
+    fn from(value: serde_json::Value) -> Self {
+        Self::from(&value)
+    }
+}
+
+impl From<&serde_json::Value> for Json<'_> {
+    fn from(value: &serde_json::Value) -> Self {
+        Self(Ok(Cow::Owned(value.to_string())))
+    }
+}

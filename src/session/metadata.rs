@@ -1,0 +1,163 @@
+//! What an application says of a session: metadata and tags.
+
+use super::Session;
+use crate::chain::strip;
+use crate::error::{Error, Result};
+use crate::model::{Json, Metadata};
+use crate::store::events::{self, EventKind};
+use crate::store::metadata::{self, MAX_DEPTH};
+use crate::store::sessions;
+
+impl Session {
+    /// Keeps a value under a key, in place of what was there. Returns whether
+    /// that is new.
+    ///
+    /// It belongs to the session of this store, whatever its format: no session
+    /// file has a place for it, and no export shows it. A clone or a fork does
+    /// not take it along. Lists [filter](crate::SessionFilter::metadata) by it.
+    /// The key is any text but the empty one.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRecord`](Error::InvalidRecord) for an empty key, and for what is
+    /// no JSON, is nested deeper than 100 or holds no finite number where one
+    /// stands; [`SessionNotFound`](Error::SessionNotFound).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # let session = store.create(&sessile::NewSession::new("/home/me/project"))?;
+    /// use serde_json::json;
+    /// use sessile::SessionFilter;
+    ///
+    /// session.set_metadata("ticket", json!(4711))?;
+    /// session.tag("release")?;
+    ///
+    /// let filter = SessionFilter::new().tag("release").metadata("ticket", json!(4711));
+    /// assert_eq!(store.sessions(&filter)?.rows[0].key, session.key());
+    /// assert_eq!(session.metadata()?[0].json, "4711");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_metadata<'j>(&self, key: &str, value: impl Into<Json<'j>>) -> Result<bool> {
+        if key.is_empty() {
+            return Err(Error::InvalidRecord("metadata needs a key".to_owned()));
+        }
+        let value = value.into().compact(MAX_DEPTH).map_err(Error::InvalidRecord)?;
+        self.write_metadata(key, Some(&value))
+    }
+
+    /// Removes what is kept under a key. Returns whether there was anything.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
+    pub fn remove_metadata(&self, key: &str) -> Result<bool> {
+        self.write_metadata(key, None)
+    }
+
+    /// Returns what applications said of the session, in the order of the keys' bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
+    pub fn metadata(&self) -> Result<Vec<Metadata>> {
+        self.store.read(|conn| {
+            self.require_in(conn)?;
+            metadata::own(conn, self.key)
+        })
+    }
+
+    /// Files the session under a tag, without white space around it. Returns
+    /// whether that is new.
+    ///
+    /// As [metadata](Self::set_metadata), tags belong to the session of this
+    /// store. A session may have any number, and lists
+    /// [filter](crate::SessionFilter::tag) by them.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRecord`](Error::InvalidRecord) for a blank tag;
+    /// [`SessionNotFound`](Error::SessionNotFound).
+    pub fn tag(&self, tag: &str) -> Result<bool> {
+        let tag = strip(tag);
+        if tag.is_empty() {
+            return Err(Error::InvalidRecord("a tag needs a name".to_owned()));
+        }
+        self.write_tag(EventKind::Tag, Some(tag), |tags| !tags.iter().any(|one| one == tag))
+    }
+
+    /// Takes a tag away. Returns whether the session had it.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
+    pub fn untag(&self, tag: &str) -> Result<bool> {
+        let tag = strip(tag);
+        self.write_tag(EventKind::Untag, Some(tag), |tags| tags.iter().any(|one| one == tag))
+    }
+
+    /// Takes all tags away. Returns whether the session had any.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
+    pub fn clear_tags(&self) -> Result<bool> {
+        self.write_tag(EventKind::Untag, None, |tags| !tags.is_empty())
+    }
+
+    /// Returns the session's tags, in the order of their bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
+    pub fn tags(&self) -> Result<Vec<String>> {
+        self.store.read(|conn| {
+            self.require_in(conn)?;
+            metadata::tags(conn, self.key)
+        })
+    }
+
+    fn write_metadata(&self, key: &str, value: Option<&str>) -> Result<bool> {
+        self.store.write(|tx| {
+            self.require_in(tx)?;
+            let is_new = metadata::own_value(tx, self.key, key)?.as_deref() != value;
+            if is_new {
+                let event = metadata::event_value(key, value);
+                self.say(tx, EventKind::Metadata, Some(&event))?;
+            }
+            Ok(is_new)
+        })
+    }
+
+    fn write_tag(
+        &self,
+        kind: EventKind,
+        tag: Option<&str>,
+        changes: impl FnOnce(&[String]) -> bool,
+    ) -> Result<bool> {
+        self.store.write(|tx| {
+            self.require_in(tx)?;
+            let changes = changes(&metadata::tags(tx, self.key)?);
+            if changes {
+                self.say(tx, kind, tag)?;
+            }
+            Ok(changes)
+        })
+    }
+
+    /// Writes an event, and lets it have its effect.
+    fn say(&self, tx: &rusqlite::Connection, kind: EventKind, value: Option<&str>) -> Result<()> {
+        events::insert_event(tx, self.key, kind, self.time(), value)?;
+        metadata::apply(tx, self.key, kind, value)
+    }
+
+    /// Refuses a session that was purged.
+    fn require_in(&self, conn: &rusqlite::Connection) -> Result<()> {
+        match sessions::place(conn, self.key)? {
+            Some(_) => Ok(()),
+            None => Err(Error::SessionNotFound(self.key.0.to_string())),
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! What can be asked of a session: a table of contents, each line one question
+//! to the module that answers it, and one transaction.
+
+use std::io::Write;
+
+use super::{Session, not_found};
+use crate::capture::{self, CapturedBranch};
+use crate::context::{self, Node};
+use crate::error::Result;
+use crate::model::{Entry, Label, Message, Problem, SessionInfo, SessionKey, Timestamp, Usage};
+use crate::store::{Store, entries, labels, log, problems, records, runs, sessions};
+use crate::tree_rows::{self, TreeRow};
+use crate::{dump, names};
+
+impl Store {
+    /// Finds a session by its id, by an unambiguous prefix of it (an exact id
+    /// wins), or by its file: its path below the root, alone or as `root:path`.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound), and
+    /// [`AmbiguousSession`](crate::Error::AmbiguousSession) with the files to choose from.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// let session = store.find("edge-9")?;
+    ///
+    /// assert_eq!(session.session_id()?.as_deref(), Some("edge-97"));
+    /// assert!(store.find("nobody").unwrap_err().is_not_found());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn find(&self, name: &str) -> Result<Session> {
+        self.read(|conn| Session::find(self, conn, names::find(conn, name)?))
+    }
+
+    /// Returns a handle on the session of this key, as a list gives it. It
+    /// writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound) when it was purged.
+    pub fn session(&self, session: SessionKey) -> Result<Session> {
+        self.read(|conn| Session::find(self, conn, session))
+    }
+}
+
+impl Session {
+    /// Returns what is known of the session now, without reading any of its lines.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound) when it was purged since.
+    pub fn info(&self) -> Result<SessionInfo> {
+        self.store.read(|conn| sessions::info(conn, self.key)?.ok_or_else(|| not_found(self.key)))
+    }
+
+    /// Returns a name by which [`Store::find`] finds this session and no other:
+    /// its id, else its file as `root:path`.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound) when it was purged since.
+    pub fn unique_name(&self) -> Result<String> {
+        self.store.read(|conn| names::name_of(conn, self.key))
+    }
+
+    /// Returns the messages that the program would go on with: those of the
+    /// active branch, root first, where compactions stand for what they
+    /// summarise; empty when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound);
+    /// [`Damaged`](crate::Error::Damaged) when a line of it cannot be read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// let first = &store.find("edge-97")?.context()?[0];
+    ///
+    /// assert_eq!(first.entry_id, "a");
+    /// assert_eq!((&first.role()[..], &first.text()[..]), ("user", "first"));
+    /// assert_eq!(first.json(), r#"{"role":"user","content":"first","id":"a"}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn context(&self) -> Result<Vec<Message>> {
+        self.store.read(|conn| context::messages(conn, self.key)?.collect())
+    }
+
+    /// Returns the entries of the active branch: the path to the active entry,
+    /// root first, compacted parts included; empty when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
+    pub fn path(&self) -> Result<Vec<Entry>> {
+        self.store.read(|conn| context::branch(conn, self.key))
+    }
+
+    /// Returns the entries from the root down to this one, root first.
+    ///
+    /// This is one branch of the conversation, compacted parts included:
+    /// siblings on other branches are left out. An entry that is its own
+    /// ancestor ends the path.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session has no such entry.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// let path = store.find("edge-97")?.path_to("d")?;
+    ///
+    /// let ids: Vec<&str> = path.iter().map(|entry| entry.id.as_str()).collect();
+    /// assert_eq!(ids, ["a", "s", "d"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn path_to(&self, entry_id: &str) -> Result<Vec<Entry>> {
+        self.last_of_path(entry_id, usize::MAX)
+    }
+
+    /// Returns the last `limit` entries of the path to an entry, root first, at
+    /// a cost that does not depend on what lies before them.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session has no such entry.
+    pub fn last_of_path(&self, entry_id: &str, limit: usize) -> Result<Vec<Entry>> {
+        self.store.read(|conn| context::path_to(conn, self.key, entry_id, limit))
+    }
+
+    /// Hands the lines of the path to an entry to `each`, root first: each one's
+    /// number, from 1, and its exact bytes, terminator included. This is the
+    /// quickest way to the content of a branch.
+    ///
+    /// `each` must not use the store.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session has no such
+    /// entry, and what `each` returns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// let mut numbers = Vec::new();
+    /// store.find("edge-97")?.each_line_of_path("d", |number, _| {
+    ///     numbers.push(number);
+    ///     Ok(())
+    /// })?;
+    ///
+    /// assert_eq!(numbers, [2, 5, 6]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn each_line_of_path(
+        &self,
+        entry_id: &str,
+        mut each: impl FnMut(u32, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        self.store.read(|conn| context::each_line_of_path(conn, self.key, entry_id, &mut each))
+    }
+
+    /// Hands each line of the session's file to `each`, in order: its number,
+    /// from 1, and its exact bytes, terminator included.
+    ///
+    /// `each` must not use the store.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound), and what `each` returns.
+    pub fn each_line(&self, mut each: impl FnMut(u32, &[u8]) -> Result<()>) -> Result<()> {
+        self.store.read(|conn| dump::each_line(conn, self.key, &mut each))
+    }
+
+    /// Returns the line that one of its entries stands in, byte for byte,
+    /// terminator included.
+    ///
+    /// # Errors
+    ///
+    /// [`Damaged`](crate::Error::Damaged) when the line is gone; after a purge, too.
+    pub fn line_of(&self, entry: &Entry) -> Result<Vec<u8>> {
+        self.store.read(|conn| log::record(conn, entry.place))
+    }
+
+    /// Returns the entries behind a line of the session's file, in file order,
+    /// `limit` at most: what was added since a reader was there.
+    ///
+    /// 0 is before the first line. Go on with the [`line`](Entry::line) of the
+    /// last entry returned. An entry whose id a later line repeats stands at
+    /// that line. Of a Kimi session, the file is its context: sub-agents and
+    /// contexts that were rotated away have lines of their own.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # let session = store.create(&sessile::NewSession::new("/home/me/project"))?;
+    /// session.append_message(r#"{"role":"user","content":"one","id":"a"}"#)?;
+    /// let seen = session.entries_after(0, 100)?;
+    ///
+    /// session.append_message(r#"{"role":"user","content":"two","id":"b"}"#)?;
+    /// let new = session.entries_after(seen[0].line, 100)?;
+    ///
+    /// assert_eq!(new[0].id, "b");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn entries_after(&self, line: u32, limit: usize) -> Result<Vec<Entry>> {
+        self.store.read(|conn| capture::entries_after(conn, self.key, line, limit))
+    }
+
+    /// Returns the entry of this id; `None` when the session has none.
+    pub fn entry(&self, id: &str) -> Result<Option<Entry>> {
+        self.store.read(|conn| context::entry(conn, self.key, id))
+    }
+
+    /// Finds an entry by its id, or by an unambiguous beginning of it; an exact
+    /// id wins. Returns the whole id.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryNotFound`](crate::Error::EntryNotFound), and
+    /// [`AmbiguousEntry`](crate::Error::AmbiguousEntry) with the ids to choose from.
+    pub fn find_entry(&self, name: &str) -> Result<String> {
+        self.store.read(|conn| names::find_entry(conn, self.key, name))
+    }
+
+    /// Returns the children of an entry, in file order.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session has no such entry.
+    pub fn children(&self, id: &str) -> Result<Vec<Entry>> {
+        self.store.read(|conn| context::children(conn, self.key, id))
+    }
+
+    /// Returns the entries without a parent, in file order; orphans are among them.
+    pub fn roots(&self) -> Result<Vec<Entry>> {
+        self.store.read(|conn| entries::entries(conn, &runs::roots(conn, self.key)?))
+    }
+
+    /// Returns the entries without children, in file order: one for each branch.
+    pub fn leaves(&self) -> Result<Vec<Entry>> {
+        self.store.read(|conn| entries::entries(conn, &runs::leaves(conn, self.key)?))
+    }
+
+    /// Returns the ends of the branches that the active one left, in file
+    /// order: the entries without children that are not on it.
+    ///
+    /// [`path_to`](Self::path_to) gives such a branch, and
+    /// [`common_ancestor`](Self::common_ancestor) with the leaf tells where it was left.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
+    pub fn abandoned(&self) -> Result<Vec<Entry>> {
+        self.store.read(|conn| context::abandoned(conn, self.key))
+    }
+
+    /// Returns whether an entry is on the active branch, compacted parts included.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound);
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session has no such entry.
+    pub fn is_on_path(&self, id: &str) -> Result<bool> {
+        self.store.read(|conn| context::is_on_path(conn, self.key, id))
+    }
+
+    /// Returns the last entry that the paths to two entries share; `None` when
+    /// they have different roots.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session lacks either.
+    pub fn common_ancestor(&self, one: &str, other: &str) -> Result<Option<Entry>> {
+        self.store.read(|conn| context::common_ancestor(conn, self.key, one, other))
+    }
+
+    /// Returns the whole tree, depth first; roots and children in file order.
+    ///
+    /// Every entry is there once. Where entries are their own ancestors, the
+    /// first of them stands as a root.
+    pub fn tree(&self) -> Result<Vec<Node>> {
+        self.store.read(|conn| context::tree(conn, self.key))
+    }
+
+    /// Returns the tree as rows to draw, from top to bottom.
+    ///
+    /// Messages that only call tools are left out unless they are the active
+    /// entry; their children take their place. The active branch comes first.
+    /// Where entries are their own ancestors, the first of them stands as a
+    /// root, so that every entry is drawn once.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// for row in store.find("edge-97")?.tree_rows()? {
+    ///     println!("{}{}: {}", row.prefix, row.role, row.text);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn tree_rows(&self) -> Result<Vec<TreeRow>> {
+        self.store.read(|conn| tree_rows::tree_rows(conn, self.key))
+    }
+
+    /// Returns the current labels, in the order in which they were set.
+    ///
+    /// A label may name an id that no entry has.
+    pub fn labels(&self) -> Result<Vec<Label>> {
+        self.store.read(|conn| labels::labels(conn, self.key))
+    }
+
+    /// Returns the tokens and cost that the session's entries report, in sum, on
+    /// whatever branch; `None` in it where none does.
+    pub fn usage(&self) -> Result<Usage> {
+        self.store.read(|conn| records::usage(conn, self.key))
+    }
+
+    /// Returns what could not be understood of the session's files, by line.
+    pub fn problems(&self) -> Result<Vec<Problem>> {
+        self.store.read(|conn| problems::session_problems(conn, self.key))
+    }
+
+    /// Hands each problem of the session and its root to `each`, by path.
+    ///
+    /// `each` must not use the store.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::each_problem`].
+    pub fn each_problem(&self, mut each: impl FnMut(&[u8], &Problem) -> Result<()>) -> Result<()> {
+        self.store.read(|conn| dump::each_problem(conn, Some(self.key), &mut each))
+    }
+
+    /// Returns the active branch with its messages, compacted parts included,
+    /// and the session's system prompts: what a converter or viewer asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// let branch = store.find("edge-97")?.capture()?;
+    ///
+    /// assert_eq!(branch.info.work_dir.as_deref(), Some("/edge"));
+    /// assert_eq!(branch.entries.len(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn capture(&self) -> Result<CapturedBranch> {
+        self.store.read(|conn| capture::branch(conn, self.key))
+    }
+
+    /// Returns the conversation as Markdown: a heading for each message that
+    /// the program would go on with, as the program itself exports it. Kimi's
+    /// says when that was.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// let text = store.find("edge-97")?.markdown(sessile::Timestamp::now())?;
+    ///
+    /// assert!(text.starts_with("# Kward Session\n\n## User\n\nfirst\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn markdown(&self, exported_at: Timestamp) -> Result<String> {
+        self.store.read(|conn| capture::markdown(conn, self.key, exported_at))
+    }
+
+    /// Writes everything that is known of the session as one JSON object, as
+    /// [`Store::dump`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound); [`Io`](crate::Error::Io)
+    /// when `out` refuses; [`Damaged`](crate::Error::Damaged), and then nothing is written.
+    pub fn dump(&self, out: &mut dyn Write) -> Result<()> {
+        self.store.read(|conn| dump::dump_session(conn, self.key, out))
+    }
+}

@@ -1,0 +1,187 @@
+//! Which sessions a list shows, and where it goes on.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::metadata;
+use crate::error::{Error, Result};
+use crate::model::{Json, SessionKey, Timestamp};
+
+/// Which archived sessions a list shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Archived {
+    /// None.
+    #[default]
+    Without,
+    /// Nothing else.
+    Only,
+    /// As the others.
+    Included,
+}
+
+/// Which sessions to list, and from where on.
+///
+/// # Examples
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+/// use sessile::SessionFilter;
+///
+/// let mut filter = SessionFilter::new().query("parser").limit(20);
+/// loop {
+///     let page = store.sessions(&filter)?;
+///     for row in &page.rows {
+///         println!("{} {}", row.modified_at, row.title.as_deref().unwrap_or("Untitled"));
+///     }
+///     let Some(next) = page.next else { break };
+///     filter = filter.after(next);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a filter does nothing until it is used"]
+pub struct SessionFilter {
+    pub(super) query: Option<String>,
+    pub(super) work_dir: Option<String>,
+    pub(super) archived: Archived,
+    pub(super) tags: Vec<String>,
+    pub(super) values: Vec<(String, std::result::Result<String, String>)>,
+    pub(super) after: Option<Cursor>,
+    pub(super) offset: u64,
+    pub(super) limit: u64,
+}
+
+/// A place in a list; it stays valid while sessions come and go.
+///
+/// It can be written down as text and read back, so that a page can be asked
+/// for by another process, or later.
+///
+/// # Examples
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+/// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+/// use sessile::{Cursor, SessionFilter};
+///
+/// let filter = SessionFilter::new().limit(3);
+/// let next = store.sessions(&filter)?.next.expect("there are more than three");
+/// let link = format!("/sessions?after={next}");
+///
+/// let cursor: Cursor = link["/sessions?after=".len()..].parse()?;
+/// assert_eq!(cursor, next);
+/// assert!(!store.sessions(&filter.after(cursor))?.rows.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    pub(super) modified_at: Timestamp,
+    pub(super) session_id: Option<String>,
+    pub(super) key: SessionKey,
+}
+
+impl SessionFilter {
+    /// All sessions that are not archived, 100 a page.
+    pub fn new() -> Self {
+        Self { limit: 100, ..Self::default() }
+    }
+
+    /// Only sessions whose title or work dir contains this text, in whatever
+    /// case (Unicode lower-casing). White space around it does not count; a
+    /// blank query is none.
+    pub fn query(mut self, query: &str) -> Self {
+        let query = query.trim().to_lowercase();
+        self.query = Some(query).filter(|query| !query.is_empty());
+        self
+    }
+
+    /// Only sessions of this working directory.
+    pub fn work_dir(mut self, path: &str) -> Self {
+        self.work_dir = Some(path.to_owned());
+        self
+    }
+
+    /// Which archived sessions to show. Default: none.
+    pub fn archived(mut self, archived: Archived) -> Self {
+        self.archived = archived;
+        self
+    }
+
+    /// Only sessions that carry this [tag](crate::Session::tag); given again, all of them.
+    pub fn tag(mut self, tag: &str) -> Self {
+        self.tags.push(tag.to_owned());
+        self
+    }
+
+    /// Only sessions whose [metadata](crate::Session::set_metadata) has this
+    /// value under this key; given again, all of them.
+    ///
+    /// Values are the same when they are spelt the same but for white space and
+    /// escapes: 1 is not 1.0, and the order of keys counts.
+    pub fn metadata<'v>(mut self, key: &str, value: impl Into<Json<'v>>) -> Self {
+        let value = value.into().compact(metadata::MAX_DEPTH);
+        self.values.push((key.to_owned(), value));
+        self
+    }
+
+    /// Goes on behind a page, at a cost that does not grow with the depth.
+    pub fn after(mut self, cursor: Cursor) -> Self {
+        self.after = Some(cursor);
+        self
+    }
+
+    /// Skips this many sessions, at the cost of reading past them. Prefer [`after`](Self::after).
+    pub fn offset(mut self, offset: u64) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// Sessions a page. Default: 100; zero counts as that.
+    pub fn limit(mut self, limit: u64) -> Self {
+        self.limit = if limit == 0 { 100 } else { limit };
+        self
+    }
+}
+
+impl fmt::Display for Cursor {
+    /// Numbers, dots and hex digits only: fit for a URL.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.modified_at.0, self.key.0)?;
+        if let Some(id) = &self.session_id {
+            f.write_str(".")?;
+            id.bytes().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = Error;
+
+    /// Reads what [`Display`](fmt::Display) wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRecord`](Error::InvalidRecord) for anything else.
+    fn from_str(text: &str) -> Result<Self> {
+        let refuse = || Error::InvalidRecord(format!("{text:?} is no place in a list"));
+        let mut parts = text.splitn(3, '.');
+        let mut number = || parts.next().and_then(|part| part.parse().ok()).ok_or_else(refuse);
+        let (modified_at, key) = (Timestamp(number()?), SessionKey(number()?));
+        let session_id = match parts.next() {
+            Some(hex) => Some(from_hex(hex).ok_or_else(refuse)?),
+            None => None,
+        };
+        Ok(Self { modified_at, session_id, key })
+    }
+}
+
+fn from_hex(hex: &str) -> Option<String> {
+    if !hex.len().is_multiple_of(2) || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let bytes = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok());
+    String::from_utf8(bytes.collect::<Option<_>>()?).ok()
+}
