@@ -68,7 +68,7 @@ impl Store {
     /// Removes a root from the store, with every session of it, whatever was
     /// written or decided here of them included. Nothing at the root is touched.
     /// Returns what went, and whether it is gone from the database's files, too:
-    /// as [`purge`](Self::purge) does, this writes the database anew.
+    /// as [`purge`](crate::Session::purge) does, this writes the database anew.
     ///
     /// # Errors
     ///
