@@ -62,6 +62,49 @@
 //! | `/export` | [`Session::markdown`] |
 //! | `DELETE` | [`Session::trash`], and [`Session::purge`] |
 //!
+//! # Which format for my own program?
+//!
+//! A program of your own keeps its sessions in the format of one of these
+//! programs, which can then open an [export](Store::export) of them.
+//!
+//! - **Kward** is the [default](Format::default()): messages are any JSON
+//!   objects, ids are given or made, and there is a record for the system
+//!   prompt, tool executions, memory, labels, names and a moved leaf.
+//! - **pi**, where pi is to open them: a message has to be one that pi
+//!   reads, and what else there is to say is an [entry](Pi::append_entry).
+//! - A **Kimi** session is made by Kimi, or as a fork of one of its own.
+//!
+//! [`Session::compact`] takes what the format's own compactions hold:
+//!
+//! | format | keys | what is kept |
+//! |---|---|---|
+//! | Kward | the message: `role` (`compactionSummary`), `summary`, `first_kept_entry_id`, `tokens_before`, … | the messages from `first_kept_entry_id` on; none without it |
+//! | pi | the entry: `summary`, `firstKeptEntryId`, `tokensBefore`, `details`, … | the entries from `firstKeptEntryId` on, system messages apart; none without it |
+//!
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+//! use serde_json::json;
+//! use sessile::NewSession;
+//!
+//! let session = store.create(&NewSession::new("/home/me/project"))?;
+//! session.append_message(json!({"role": "user", "content": "A long story …"}))?;
+//! let kept = session.append_message(json!({"role": "user", "content": "And now?"}))?;
+//! session.compact(json!({
+//!     "role": "compactionSummary",
+//!     "summary": "A story was told.",
+//!     "first_kept_entry_id": kept,
+//! }))?;
+//!
+//! let roles: Vec<String> = session.context()?.iter().map(|message| message.role()).collect();
+//! assert_eq!(roles, ["compactionSummary", "user"]);
+//! assert_eq!(session.path()?.len(), 3); // nothing is gone
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What the files have no place for, an application keeps beside a session, in
+//! whatever format: [metadata](Session::set_metadata) and [tags](Session::tag).
+//!
 //! # What always holds
 //!
 //! - Nothing is printed again: numbers keep their spelling, keys their order,
@@ -83,16 +126,38 @@
 //!
 //! # Words
 //!
+//! Of sessions:
+//!
 //! - *session*: one conversation; *entry*: a node of its tree, of which a
 //!   message is one kind.
 //! - *line*: bytes in a file; *record*: what a line means.
-//! - *leaf*: the active entry; *path*: the entries from a root to one;
-//!   *branch*: the path to the leaf.
+//! - *leaf*: the active entry, behind which the next is appended; *to branch*:
+//!   to make another entry the leaf. [`Session::leaves`] are all entries without
+//!   children, of which the leaf is mostly one.
+//! - *path*: the entries from a root of the tree to one; the *active branch* is
+//!   the path to the leaf.
 //! - *context*: the messages that a program would go on with, where a
 //!   *compaction* stands for what it summarises.
-//! - *label*: a name that a user gave an entry.
-//! - *root* or *source*: a folder that session files were imported from.
+//! - *turn*: what lies between one prompt and the next.
+//! - *label*: a name that a user gave an entry; *tag*: one that a session is
+//!   filed under; *metadata*: what an application says of a session.
+//! - *clone*: a session with all that another has; *fork*: one with the path to
+//!   an entry of another.
+//! - *archive*: lists leave it out; *trash*: exports do, too; *purge*: it is gone.
 //! - *work dir*: the directory that a session worked in.
+//!
+//! Of the store:
+//!
+//! - *root* or *source*: a folder that session files were imported from.
+//! - *log*: the lines of a file, as rows; *chain*: the lines of one file in
+//!   their order, of which a session that went on here has one of its own.
+//! - *generation*: what a file held between two times that it was rewritten.
+//! - *unit*: the files that one session is made of.
+//! - *fold*: the function from lines to tables; a table that it makes is a
+//!   *projection*, and the row of a session's summary its *head*.
+//! - *run*: entries that follow one another in a chain, each the parent of the next.
+//! - *event*: what was decided here and stands in no session file.
+//! - *problem*: something that could not be understood, with its place.
 //!
 //! Times are UTC; sizes are bytes.
 
