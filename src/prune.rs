@@ -1,6 +1,7 @@
 //! Prune: earlier generations of files, which nothing needs any more.
 
 use crate::error::Result;
+use crate::store::files::FileKind;
 use crate::store::{Store, Traces, files, generations, log};
 
 /// Bytes of content that one transaction removes, or a file's, if that is more.
@@ -31,7 +32,7 @@ pub struct Prunable {
     pub file: Vec<u8>,
     /// Counts the chains of the file, from 1.
     pub generation: i64,
-    /// Lines of a log; of a document, pieces.
+    /// Lines of a log; a document has none.
     pub lines: u32,
     /// Bytes of its content.
     pub bytes: u64,
@@ -50,7 +51,7 @@ impl Store {
                     root: files::source_by_id(conn, file.source_id)?.root,
                     file: file.path,
                     generation: file.generation,
-                    lines: file.line_count,
+                    lines: if file.kind == FileKind::Log { file.line_count } else { 0 },
                     bytes: file.size,
                     lost: file.lost,
                 });

@@ -187,6 +187,20 @@ fn what_was_carried_back_before_both_went_on_comes_once() {
 }
 
 #[test]
+fn an_earlier_export_with_which_the_program_went_on_adds_what_is_new() {
+    let mut pair = Pair::new(&log());
+    let l1 = pair.say("l1");
+    let carried = pair.ours();
+    let l2 = pair.say("l2");
+
+    // To the last import, all of it is new.
+    let report = pair.write(carried + &line("p1", "l1"));
+
+    assert_eq!(report.grown, 1);
+    assert_eq!(pair.ours(), [&log()[..], &l1, &l2, &line("p1", "l1")].concat());
+}
+
+#[test]
 fn a_line_that_the_root_completes_comes_whole_behind_ours() {
     let whole = line("s3", "s2");
     let (torn, rest) = whole.split_at(50);

@@ -17,17 +17,20 @@ fn say_prunable(store: &Store) -> Result<bool> {
     for earlier in &all {
         let root = String::from_utf8_lossy(&earlier.root).into_owned();
         let file = String::from_utf8_lossy(&earlier.file).into_owned();
+        let lines = match earlier.lines {
+            0 => String::new(),
+            lines => format!("{lines} lines, "),
+        };
         let lost = match earlier.lost {
             0 => String::new(),
             lost => format!("; {lost} of its lines stand nowhere else at its root"),
         };
         writeln!(
             out,
-            "{} {} generation {}: {} lines, {} bytes{lost}",
+            "{} {} generation {}: {lines}{} bytes{lost}",
             one_line(&root),
             one_line(&file),
             earlier.generation,
-            earlier.lines,
             earlier.bytes
         )?;
     }
