@@ -85,7 +85,8 @@ fn problems_say_where_they_are() {
     let as_json = lines(&store, &["problems", "--json", "edge-19"]);
 
     assert_eq!(all.len(), 3);
-    let start = format!("{} sessions/--edge--/19-parent-cycle-3.jsonl:2 (edge-19) cycle ", root.display());
+    let start =
+        format!("{} sessions/--edge--/19-parent-cycle-3.jsonl:2 (edge-19) cycle ", root.display());
     assert!(one[0].starts_with(&start), "{one:?}");
     let object: serde_json::Value = serde_json::from_str(&as_json[0]).unwrap();
     assert_eq!((&object["line"], &object["kind"]), (&json!(2), &json!("cycle")));
