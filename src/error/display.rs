@@ -28,6 +28,7 @@ impl fmt::Display for Error {
             | Self::RootKnownAs { .. }
             | Self::RootKnown { .. }
             | Self::RootBelow { .. }
+            | Self::NoSessions { .. }
             | Self::UnknownFormat(_) => self.fmt_of_roots(f),
             Self::TargetNotEmpty(_)
             | Self::TargetExists(_)
@@ -157,6 +158,12 @@ impl Error {
                     below.join(" or ")
                 )
             }
+            Self::NoSessions { root, format } => write!(
+                f,
+                "{} holds no sessions of {format}: neither a folder \"sessions\" nor session files; \
+                 check the path, and the format",
+                shown(root)
+            ),
             Self::UnknownFormat(root) => write!(
                 f,
                 "cannot tell what wrote {}: it has no folder \"sessions\" with session files; \

@@ -106,6 +106,13 @@ pub enum Error {
         /// Folders in it that are roots.
         below: Vec<PathBuf>,
     },
+    /// The root holds no sessions of the format that was named.
+    NoSessions {
+        /// The root.
+        root: PathBuf,
+        /// The format's name.
+        format: &'static str,
+    },
     /// The root shows no format's marks, or those of several.
     UnknownFormat(PathBuf),
 
@@ -267,7 +274,7 @@ impl Error {
     /// The name of the variant, for callers who are told of it in text.
     pub fn kind(&self) -> &'static str {
         kinds!(self; SessionNotFound AmbiguousSession EntryNotFound AmbiguousEntry EntryExists SessionExists
-            InvalidRecord LeafMoved TurnNotFound GenerationNotFound Unsupported RootNotFound SourceNotFound RootIsLink RootKnownAs RootKnown RootBelow UnknownFormat TargetNotEmpty
+            InvalidRecord LeafMoved TurnNotFound GenerationNotFound Unsupported RootNotFound SourceNotFound RootIsLink RootKnownAs RootKnown RootBelow NoSessions UnknownFormat TargetNotEmpty
             TargetExists UnsafePath Incomplete DiskFull DatabaseMissing DatabaseIsFolder NotAFile
             JournalAlone NotADatabase ForeignDatabase SchemaTooNew SchemaTooOld SchemaDiffers
             ChangeInterrupted Unopenable DatabaseReplaced CommitUnknown Busy Io SqliteTooOld Sqlite
@@ -352,6 +359,7 @@ impl error::Error for Error {
             | Self::RootKnownAs { .. }
             | Self::RootKnown { .. }
             | Self::RootBelow { .. }
+            | Self::NoSessions { .. }
             | Self::UnknownFormat(_)
             | Self::TargetNotEmpty(_)
             | Self::TargetExists(_)

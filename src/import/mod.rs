@@ -196,7 +196,8 @@ impl Store {
     /// # Errors
     ///
     /// [`RootNotFound`](crate::Error::RootNotFound),
-    /// [`UnknownFormat`](crate::Error::UnknownFormat) and
+    /// [`UnknownFormat`](crate::Error::UnknownFormat),
+    /// [`NoSessions`](crate::Error::NoSessions) and
     /// [`RootKnownAs`](crate::Error::RootKnownAs), when the root is known as
     /// another format's, before anything is read;
     /// [`Io`](crate::Error::Io) when the root cannot be listed;

@@ -58,10 +58,12 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
             return Ok(Root { path, format: candidate, covered: vec![PathBuf::new()] });
         }
     }
-    match roots_below(&path, &formats) {
-        below if below.is_empty() => Err(Error::UnknownFormat(path)),
-        below => Err(Error::RootBelow { root: path, below }),
-    }
+    let below = roots_below(&path, &formats);
+    Err(match format {
+        _ if !below.is_empty() => Error::RootBelow { root: path, below },
+        Some(format) => Error::NoSessions { root: path, format: format.name() },
+        None => Error::UnknownFormat(path),
+    })
 }
 
 /// Folders right below one that is no root, which are: `agent` in `~/.pi`.

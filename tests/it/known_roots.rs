@@ -313,3 +313,15 @@ fn a_folder_that_holds_a_root_says_which() {
     assert!(refused.to_string().contains("did you mean"), "{refused}");
     assert_eq!(roots(&test), [] as [PathBuf; 0]);
 }
+
+#[test]
+fn a_folder_without_sessions_is_said_to_have_none_of_the_format_that_was_named() {
+    let test = TestStore::new();
+    let empty = test.folder().join("empty");
+    fs::create_dir(&empty).unwrap();
+
+    let named = test.store.import(&empty, &ImportOptions::new().format(Format::Pi)).unwrap_err();
+    assert!(named.to_string().contains("no sessions of pi"), "{named}");
+    let unnamed = test.store.import(&empty, &ImportOptions::new()).unwrap_err();
+    assert!(unnamed.to_string().contains("name the format"), "{unnamed}");
+}
