@@ -5,21 +5,12 @@ use rusqlite::Connection;
 
 use crate::error::Result;
 use crate::model::{ProblemKind, SessionKey};
-use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::files::{self, FileKind, FileState};
 use crate::store::generations;
 use crate::store::problems::{self, NewProblem};
 
 /// Says what is lost at its root of a file of a session.
-pub(crate) fn note_losses(conn: &Connection, session: SessionKey, file: &FileRow) -> Result<()> {
-    // Most files are as they were imported, and need no look.
-    let is_first = file.generation == 1 && file.state == FileState::Current;
-    match is_first && file.missing_at.is_none() {
-        true => Ok(()),
-        false => note_losses_of(conn, session, file.source_id, &file.path),
-    }
-}
-
-fn note_losses_of(
+pub(crate) fn note_losses(
     conn: &Connection,
     session: SessionKey,
     source_id: i64,
@@ -68,5 +59,5 @@ pub(crate) fn settle_losses(
     for kind in [ProblemKind::Overwritten, ProblemKind::Vanished, ProblemKind::Diverged] {
         problems::delete_problems(conn, session, kind)?;
     }
-    note_losses_of(conn, session, source_id, path)
+    note_losses(conn, session, source_id, path)
 }

@@ -279,7 +279,7 @@ impl<'a> Fold<'a> {
             if self.format.rules().labels == Labels::Event {
                 fold_labels(self.conn, self.session)?;
             }
-            note_losses(self.conn, self.session, self.file)?;
+            note_losses(self.conn, self.session, self.file.source_id, &self.file.path)?;
             events::apply(self.conn, self.session, &mut self.head)?;
         }
         self.head.search_text = search_text(self.conn, &self.head)?;

@@ -48,7 +48,7 @@ fn refold(conn: &Connection, registry: &Registry, session: SessionKey, unit: &Un
     }
     note_misplaced(&fold)?;
     let mut files = unit.files.iter().filter(|file| file.kind != FileKind::Folder);
-    files.try_for_each(|file| note_losses(conn, session, file))?;
+    files.try_for_each(|file| note_losses(conn, session, file.source_id, &file.path))?;
     let modified_at = modified_at(&fold)?;
     let mut head = Head {
         header: Header::Stored,
