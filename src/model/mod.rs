@@ -5,6 +5,7 @@
 
 mod json;
 mod record;
+mod serial;
 
 use std::fmt;
 

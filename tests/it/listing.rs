@@ -82,6 +82,8 @@ fn a_cursor_is_written_down_and_read_back() {
         let read: Cursor = next.to_string().parse().unwrap();
 
         assert_eq!(read, next);
+        let json = serde_json::to_string(&next).unwrap();
+        assert_eq!(serde_json::from_str::<Cursor>(&json).unwrap(), next);
         assert!(next.to_string().chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c)));
     }
     for text in ["", "1", "1.", "x.2", "1.2.0", "1.2.zz", "1.2.ff", "1.2.+1", "1.2.c3a9.00"] {

@@ -85,3 +85,22 @@ fn an_error_says_what_a_caller_can_do() {
     check_kind(&again.unwrap_err(), false, false, true);
     check_kind(&session.append_message("[]").unwrap_err(), false, false, false);
 }
+
+#[test]
+fn ids_times_and_names_are_serialised_as_reports_have_them() {
+    let test = TestStore::new();
+    let time = sessile::Timestamp::parse("2026-01-02T03:04:05.678Z").unwrap();
+    let session = test.store.create(&NewSession::new("/w").at(time)).unwrap();
+    let info = session.info().unwrap();
+
+    let all = (info.key, info.created_at, info.format, info.header);
+    let json = serde_json::to_value(all).unwrap();
+
+    let number = json[0].as_i64().unwrap();
+    assert_eq!(json, serde_json::json!([number, "2026-01-02T03:04:05.678Z", "kward", "stored"]));
+    let read: (sessile::SessionKey, sessile::Timestamp, sessile::Format, sessile::Header) =
+        serde_json::from_value(json).unwrap();
+    assert_eq!(read, all);
+    assert!(serde_json::from_str::<sessile::Timestamp>("\"yesterday\"").is_err());
+    assert!(serde_json::from_str::<sessile::Format>("\"word\"").is_err());
+}
