@@ -12,6 +12,8 @@ CREATE TABLE sources (
     source_id INTEGER NOT NULL PRIMARY KEY,
     root      BLOB    NOT NULL, -- absolute path, in the bytes of the file system; empty: the store's own
     format    TEXT    NOT NULL,
+    -- The newest file when an import of it last came to its end: what is newer may be a file that moved.
+    settled_file INTEGER NOT NULL DEFAULT 0,
 
     UNIQUE (root, format)
 ) STRICT;

@@ -31,6 +31,9 @@ pub(super) struct Moves<'a> {
     pub(super) tx: &'a Connection,
     pub(super) source_id: i64,
     pub(super) format: Format,
+    /// The newest file that was there before: a file that was known beside the
+    /// missing one is another, however like it.
+    pub(super) settled: i64,
     pub(super) packer: &'a mut Packer,
     pub(super) touched: &'a mut Touched,
 }
@@ -113,6 +116,9 @@ impl Moves<'_> {
             }
             if new.kind == FileKind::Folder {
                 folders.insert((new.inode, name(&new.path).to_vec()));
+                return Ok(());
+            }
+            if new.file_id <= self.settled {
                 return Ok(());
             }
             let none = Vec::new();

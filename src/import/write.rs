@@ -296,6 +296,7 @@ impl Writer<'_> {
             tx,
             source_id: self.source_id(),
             format: self.job.root.format,
+            settled: self.newest.min(generations::settled(tx, self.source_id())?),
             packer: &mut self.packer,
             touched: &mut self.touched,
         };
@@ -344,6 +345,7 @@ impl Writer<'_> {
         self.tally.outcome.report.missing = seen::count_missing(&tx, source_id)?;
         let lost = std::mem::take(&mut self.lost);
         self.tally.outcome.report.lost = lost.into_iter().map(|(_, lost)| lost).collect();
+        generations::settle(&tx, source_id)?;
         seen::end(&tx)?;
         tx.commit()
     }

@@ -38,7 +38,12 @@ pub(super) fn sources(conn: &Connection, sources: &mut BTreeMap<i64, Source>) ->
 pub(super) fn files(conn: &Connection, files: &Files) -> Result<()> {
     // A chain may begin with one that stands behind it.
     conn.execute_batch("PRAGMA defer_foreign_keys = ON")?;
-    files.rows.values().try_for_each(|file| files::restore_file(conn, file))
+    files.rows.values().try_for_each(|file| files::restore_file(conn, file))?;
+    conn.execute(
+        "UPDATE sources SET settled_file = (SELECT ifnull(max(file_id), 0) FROM files)",
+        [],
+    )?;
+    Ok(())
 }
 
 /// Gives sessions the keys that they had, which events and programs know them by.

@@ -105,6 +105,25 @@ pub(crate) fn missing(conn: &Connection, source_id: i64) -> Result<Vec<FileRow>>
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The newest file of a source when an import of it last came to its end.
+pub(crate) fn settled(conn: &Connection, source_id: i64) -> Result<i64> {
+    Ok(conn
+        .prepare_cached("SELECT settled_file FROM sources WHERE source_id = ?1")?
+        .query_row([source_id], |row| row.get("settled_file"))?)
+}
+
+/// Notes that an import of a source came to its end; writes nothing where no file is newer.
+pub(crate) fn settle(conn: &Connection, source_id: i64) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE sources
+         SET settled_file = (SELECT ifnull(max(file_id), 0) FROM files)
+         WHERE source_id = ?1
+           AND settled_file <> (SELECT ifnull(max(file_id), 0) FROM files)",
+    )?
+    .execute([source_id])?;
+    Ok(())
+}
+
 /// Files that an import at this time no longer found.
 pub(crate) fn missing_since(
     conn: &Connection,

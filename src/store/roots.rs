@@ -151,6 +151,14 @@ pub(crate) fn move_below(
             ":folder": folder,
         })?;
     }
+    conn.prepare_cached(
+        "UPDATE sources
+         SET settled_file = max(settled_file, (SELECT moved.settled_file
+                                               FROM sources AS moved
+                                               WHERE moved.source_id = ?1))
+         WHERE source_id = ?2",
+    )?
+    .execute((source_id, target_id))?;
     purged::move_to(conn, source_id, target_id)
 }
 

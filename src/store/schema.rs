@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "6ddd68f1c620ac26d215036a9435a9c044ad704492a4b6048bc9a0e85df9d07a";
+const DIGEST: &str = "aa68cb918980b8f5c924cdb45c2dcc37d688e3b86e5f6dab3356f77014a88be7";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

@@ -165,7 +165,14 @@ fn a_copy_whose_original_stays_is_another_session() {
 
     assert_eq!((report.moved, report.new), (0, 1));
     assert_eq!(pair.sessions(), count + 1);
-    assert!(pair.store.find(&from).is_ok());
+    let session = pair.store.find(&from).unwrap().key();
+
+    fs::remove_file(pair.root().join(&from)).unwrap();
+    let report = pair.import();
+
+    assert_eq!((report.moved, report.missing), (0, 1));
+    assert_eq!(pair.sessions(), count + 1);
+    assert_eq!(pair.store.find(&from).unwrap().key(), session);
 }
 
 #[test]
