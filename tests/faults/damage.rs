@@ -39,7 +39,7 @@ impl Sound {
         }
         place.done(["append", "edge-01", "--user", "said here"]);
         place.done(["append", "edge-97", "--user", &"said here, and long ".repeat(300)]);
-        place.done(["label", "edge-17", "a", "here"]);
+        place.done(["label", "--force", "edge-17", "a", "here"]);
         // All of it in one file, whatever the last process left beside it.
         let conn = rusqlite::Connection::open(&place.db).unwrap();
         conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
