@@ -41,12 +41,12 @@ impl fmt::Display for Error {
             | Self::JournalAlone(_)
             | Self::NotADatabase(_)
             | Self::ForeignDatabase(_)
-            | Self::SchemaTooNew { .. }
-            | Self::SchemaTooOld(_)
-            | Self::SchemaDiffers { .. }
-            | Self::ChangeInterrupted(_)
             | Self::DatabaseReplaced(_)
             | Self::Unopenable { .. } => self.fmt_of_opening(f),
+            Self::SchemaTooNew { .. }
+            | Self::SchemaTooOld(_)
+            | Self::SchemaDiffers { .. }
+            | Self::ChangeInterrupted(_) => self.fmt_of_schema(f),
             Self::Busy
             | Self::CommitUnknown(_)
             | Self::Io { .. }
@@ -233,6 +233,21 @@ impl Error {
                  or recover it if it was ours",
                 shown(path)
             ),
+            Self::DatabaseReplaced(path) => write!(
+                f,
+                "{} is not the file that was opened: it was deleted, moved or replaced since; \
+                 nothing was written; open the database again",
+                shown(path)
+            ),
+            Self::Unopenable { path, source } => {
+                write!(f, "cannot open {}: {}", shown(path), meaning(source))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn fmt_of_schema(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::SchemaTooNew { path, found, known } => write!(
                 f,
                 "{} was written by a newer release (schema {found}, this one knows {known}); \
@@ -258,15 +273,6 @@ impl Error {
                  which undoes what was left half done",
                 shown(path)
             ),
-            Self::DatabaseReplaced(path) => write!(
-                f,
-                "{} is not the file that was opened: it was deleted, moved or replaced since; \
-                 nothing was written; open the database again",
-                shown(path)
-            ),
-            Self::Unopenable { path, source } => {
-                write!(f, "cannot open {}: {}", shown(path), meaning(source))
-            }
             _ => Ok(()),
         }
     }

@@ -343,25 +343,16 @@ fn functions(code: &str) -> Vec<(String, usize)> {
     found
 }
 
-/// What is longer than the rest may be, and is to be cut: a file, or a function of one.
-const TOO_LONG: [&str; 3] = [
-    "src/error/display.rs: fn fmt_of_opening",
-    "tests/faults/sequences/world/decisions.rs: fn write",
-    "tests/live/kimi.rs: fn after_each_change_an_export_says_what_the_store_says",
-];
-
 #[test]
 fn nothing_is_longer_than_one_reads_at_once() {
     assert_eq!(functions("fn a() {\n    x\n}\n"), [("fn a() {".to_owned(), 3)]);
     for (path, code) in sources("src").into_iter().chain(sources("tests")) {
         let path = path.display().to_string();
-        let is_known = |what: &str| TOO_LONG.iter().any(|known| what.starts_with(known));
         let lines = code.lines().count();
-        assert!(lines <= 500 || is_known(&path), "{path} has {lines} lines");
+        assert!(lines <= 500, "{path} has {lines} lines");
         for (name, lines) in functions(&code) {
             let name = name.find("fn ").map_or(&name[..], |at| &name[at..]);
-            let what = format!("{path}: {name}");
-            assert!(lines <= 60 || is_known(&what), "{what} has {lines} lines");
+            assert!(lines <= 60, "{path}: {name} has {lines} lines");
         }
     }
 }

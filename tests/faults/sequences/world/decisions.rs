@@ -1,7 +1,7 @@
 //! What is done to sessions.
 
 use proptest::sample::Index;
-use sessile::{Error, Format, RuntimeUpdate, Session, SessionKey, Timestamp};
+use sessile::{Error, Format, RuntimeUpdate, Session, SessionKey};
 
 use super::{Change, Outcome, World, dump, failed, same};
 use crate::sequences::program::Decision;
@@ -101,7 +101,7 @@ impl World {
                 let kimi = live.kimi().ok_or(Error::Unsupported("no turns"))?;
                 return self.made(chosen, &kimi.fork_at_turn(*turn)?.session);
             }
-            _ => return self.write(chosen, &live, &own, decision, at),
+            _ => return self.write(chosen, &live, &own, decision),
         }
         Ok(Ok(match chosen.format {
             Format::Kimi => Change::State(chosen.root),
@@ -116,47 +116,78 @@ impl World {
         live: &Session,
         own: &Session,
         decision: &Decision,
-        _at: Timestamp,
     ) -> sessile::Result<Outcome<Change>> {
+        if let Some(expected) = self.move_leaf(chosen, live, own, decision)? {
+            let found = self.store.session(chosen.key)?.info()?.leaf;
+            if found != expected {
+                return Ok(Err(format!("the leaf is {found:?}, expected {expected:?}")));
+            }
+        } else {
+            self.record(chosen, live, own, decision)?;
+        }
+        let most = if matches!(decision, Decision::Runtime(_)) { 2 } else { 1 };
+        Ok(Ok(match chosen.format {
+            Format::Kimi => Change::State(chosen.root),
+            _ => Change::Lines(chosen.root, chosen.file.clone(), most),
+        }))
+    }
+
+    /// Takes a decision by which the leaf is known, and returns that; `None` for others.
+    fn move_leaf(
+        &self,
+        chosen: &Chosen,
+        live: &Session,
+        own: &Session,
+        decision: &Decision,
+    ) -> sessile::Result<Option<Option<String>>> {
         let is_pi = chosen.format == Format::Pi;
-        let entry = |index: &Index| self.entry(chosen, *index);
         let json = |text: &str| serde_json::Value::from(text).to_string();
-        let mut leaf = None;
-        let mut most = 1;
-        match decision {
+        Ok(Some(match decision {
             Decision::Message(text) => {
                 let message = format!("{{\"role\":\"user\",\"content\":{}}}", json(text));
-                leaf = Some(Some(own.append_message(&message)?));
+                Some(own.append_message(&message)?)
             }
             Decision::Compact(kept) => {
-                let kept = json(&entry(kept));
-                leaf = Some(Some(own.compact(&match is_pi {
+                let kept = json(&self.entry(chosen, *kept));
+                Some(own.compact(&match is_pi {
                     true => format!("{{\"summary\":\"s\",\"firstKeptEntryId\":{kept}}}"),
                     false => format!(
                         "{{\"role\":\"compactionSummary\",\"summary\":\"s\",\
                          \"first_kept_entry_id\":{kept}}}"
                     ),
-                })?));
+                })?)
             }
+            Decision::Branch(to) => {
+                let to = self.entry(chosen, *to);
+                live.branch(&to)?;
+                Some(to).filter(|to| is_pi || !to.is_empty())
+            }
+            Decision::ResetLeaf => {
+                live.reset_leaf()?;
+                None
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    fn record(
+        &mut self,
+        chosen: &Chosen,
+        live: &Session,
+        own: &Session,
+        decision: &Decision,
+    ) -> sessile::Result<()> {
+        match decision {
             Decision::Record(kward, pi) => {
-                live.append_record(if is_pi { pi } else { kward })?;
+                live.append_record(if chosen.format == Format::Pi { pi } else { kward })?;
                 // Whatever it says of names and labels.
                 let decided = self.decided.entry(chosen.key).or_default();
                 decided.name = None;
                 decided.labels.clear();
             }
-            Decision::Branch(to) => {
-                let to = entry(to);
-                live.branch(&to)?;
-                leaf = Some(Some(to).filter(|to| is_pi || !to.is_empty()));
-            }
-            Decision::ResetLeaf => {
-                live.reset_leaf()?;
-                leaf = Some(None);
-            }
-            Decision::Navigate(to) => drop(live.navigate(&entry(to))?),
+            Decision::Navigate(to) => drop(live.navigate(&self.entry(chosen, *to))?),
             Decision::Label(target, label) => {
-                let target = entry(target);
+                let target = self.entry(chosen, *target);
                 own.append_label_change(&target, label.as_deref())?;
                 self.note_label(chosen, target, label.clone());
             }
@@ -174,7 +205,6 @@ impl World {
                     model: Some(model),
                     reasoning_effort: Some("high"),
                 })?;
-                most = 2;
             }
             Decision::Prompt(text) => drop(live.append_system_prompt_snapshot(text, "r")?),
             Decision::Memory => live.update_memory_state("[1]", "null")?,
@@ -184,16 +214,7 @@ impl World {
             }
             _ => {}
         }
-        if let Some(expected) = leaf {
-            let found = self.store.session(chosen.key)?.info()?.leaf;
-            if found != expected {
-                return Ok(Err(format!("the leaf is {found:?}, expected {expected:?}")));
-            }
-        }
-        Ok(Ok(match chosen.format {
-            Format::Kimi => Change::State(chosen.root),
-            _ => Change::Lines(chosen.root, chosen.file.clone(), most),
-        }))
+        Ok(())
     }
 
     fn note_label(&mut self, chosen: &Chosen, target: String, label: Option<String>) {
