@@ -68,6 +68,29 @@ use crate::error::{Error, Result};
 /// database at the path is not the one that was opened any more, every call fails
 /// with [`DatabaseReplaced`](Error::DatabaseReplaced).
 ///
+/// # Contents
+///
+/// - Files in and out: [`import`](Self::import), [`import_with`](Self::import_with),
+///   [`verify`](Self::verify), [`export`](Self::export).
+/// - Lists: [`sessions`](Self::sessions), [`recent_tree`](Self::recent_tree),
+///   [`trash`](Self::trash), [`work_dirs`](Self::work_dirs),
+///   [`imported_roots`](Self::imported_roots), [`each_problem`](Self::each_problem),
+///   [`stats`](Self::stats), [`dump`](Self::dump).
+/// - One session: [`find`](Self::find), [`session`](Self::session),
+///   [`create`](Self::create), [`create_with_messages`](Self::create_with_messages),
+///   [`remembered`](Self::remembered). All else of it is on the
+///   [`Session`](crate::Session) that these give.
+/// - One state: [`snapshot`](Self::snapshot), [`earlier`](Self::earlier) and
+///   [`generations`](Self::generations), and [`watch`](Self::watch) for the next.
+/// - Roots and work dirs: [`move_root`](Self::move_root),
+///   [`forget_root`](Self::forget_root), [`relink`](Self::relink).
+/// - Keeping house: [`archive_older_than`](Self::archive_older_than),
+///   [`purge_all`](Self::purge_all), [`prunable`](Self::prunable),
+///   [`prune`](Self::prune), [`backup`](Self::backup).
+/// - The proof: [`check`](Self::check), [`rebuild`](Self::rebuild),
+///   [`foreign_objects`](Self::foreign_objects); [`recover`](crate::recover) where
+///   a database cannot be opened.
+///
 /// # Examples
 ///
 /// ```
