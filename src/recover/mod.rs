@@ -142,6 +142,7 @@ fn write(mut survey: Survey<'_>, image: &Image, store: &Store) -> Result<Recover
         write::sessions(tx, &survey, &files, &sources)?;
         write::session_keys(tx, survey.last_session)?;
         write::loose_problems(tx, &survey, &files)?;
+        write::purged(tx, &survey, &sources)?;
         write::gaps(tx, &copied.losses, &files)?;
         Ok((lost_roots, write::events(tx, &survey)?))
     })?;
@@ -290,6 +291,12 @@ fn doubts(survey: &Survey<'_>, image: &Image, roots: &[i64], lost_events: u64) -
     if survey.broken.contains(&Table::Events) {
         doubts.push(
             "the table of decisions is damaged; some, as to archive a session, may be missing"
+                .to_owned(),
+        );
+    }
+    if survey.broken.contains(&Table::Purged) {
+        doubts.push(
+            "what is remembered of purged sessions is damaged; an import may take one in again"
                 .to_owned(),
         );
     }

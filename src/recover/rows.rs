@@ -13,6 +13,7 @@ use crate::model::{Format, ProblemKind, Timestamp};
 use crate::store::events::EventKind;
 use crate::store::file_time::FileTime;
 use crate::store::files::{FileKind, FileRow, FileState, Source};
+use crate::store::purged::Purged;
 use crate::store::{log, packing};
 
 /// Tables that hold what nothing can be folded from.
@@ -26,10 +27,11 @@ pub(super) enum Table {
     Problems,
     /// Folded, but for the keys that events name.
     Sessions,
+    Purged,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Sources,
         Self::Files,
         Self::Lines,
@@ -37,6 +39,7 @@ impl Table {
         Self::Events,
         Self::Problems,
         Self::Sessions,
+        Self::Purged,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -48,6 +51,7 @@ impl Table {
             Self::Events => "events",
             Self::Problems => "problems",
             Self::Sessions => "sessions",
+            Self::Purged => "purged",
         }
     }
 }
@@ -246,6 +250,14 @@ pub(super) fn event(row: &Row<'_>) -> Option<EventRow> {
         at: Timestamp(row.integer("at")?),
         value: row.optional("value", Row::text)?.map(str::to_owned),
     })
+}
+
+/// What is remembered of a purged session, and of which source.
+pub(super) fn purged(row: &Row<'_>) -> Option<(i64, Purged)> {
+    let size = row.optional("size", Row::integer)?.map(i64::unsigned_abs);
+    let sha256 = row.optional("sha256", Row::blob)?.map(<[u8]>::to_vec);
+    let session_id = row.optional("session_id", Row::text)?.map(str::to_owned);
+    Some((row.integer("source_id")?, Purged { session_id, content: size.zip(sha256) }))
 }
 
 /// A problem, which is folded unless it belongs to no session.

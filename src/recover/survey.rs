@@ -9,6 +9,7 @@ use super::rows::{self, Columns, EventRow, Name, ProblemRow, SessionRow, Stored,
 use super::trees::{ANY_PAGE, Leaf, Object, Of, Rank, Trees};
 use crate::model::Format;
 use crate::store::files::{FileRow, FileState, Source};
+use crate::store::purged::Purged;
 
 /// Where a line or chunk lies that matches its checksum.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +69,7 @@ pub(super) struct Survey<'i> {
     pub(super) sessions: Ranked<SessionRow>,
     pub(super) events: Ranked<EventRow>,
     pub(super) problems: Ranked<ProblemRow>,
+    pub(super) purged: Ranked<(i64, Purged)>,
     pub(super) lines: Vec<Place>,
     pub(super) chunks: Vec<Place>,
     /// By file, from the indexes of files.
@@ -94,6 +96,7 @@ impl<'i> Survey<'i> {
             sessions: Ranked::default(),
             events: Ranked::default(),
             problems: Ranked::default(),
+            purged: Ranked::default(),
             lines: Vec::new(),
             chunks: Vec::new(),
             names: BTreeMap::new(),
@@ -272,6 +275,9 @@ impl<'i> Survey<'i> {
             Table::Events => {
                 rows::event(&row).map(|row| self.events.add(key, rank, row, |_, _| false))
             }
+            Table::Purged => {
+                rows::purged(&row).map(|row| self.purged.add(key, rank, row, |_, _| false))
+            }
             Table::Problems => rows::problem(&row).map(|row| {
                 // Those of sessions are folded again.
                 if row.session.is_none() {
@@ -298,6 +304,8 @@ impl<'i> Survey<'i> {
                 Table::Sessions => self.sessions.0.retain(|_, (rank, _)| *rank <= least),
                 Table::Events => self.events.0.retain(|_, (rank, _)| *rank <= least),
                 Table::Problems => self.problems.0.retain(|_, (rank, _)| *rank <= least),
+                // What only may be one would keep a session out of every import.
+                Table::Purged => self.purged.0.retain(|_, (rank, _)| *rank <= Rank::Live),
                 Table::Lines | Table::Chunks => {}
             }
         }

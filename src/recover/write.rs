@@ -12,8 +12,8 @@ use crate::error::Result;
 use crate::format::rules::Sessions;
 use crate::model::ProblemKind;
 use crate::store::files::{self, FileKind, Source};
-use crate::store::log;
 use crate::store::problems::{self, NewProblem};
+use crate::store::{log, purged};
 
 /// One that another has the path of gets a path that says so. Returns those whose path is lost.
 pub(super) fn sources(conn: &Connection, sources: &mut BTreeMap<i64, Source>) -> Result<Vec<i64>> {
@@ -128,6 +128,17 @@ pub(super) fn events(conn: &Connection, survey: &Survey<'_>) -> Result<(u64, u64
         lost += u64::from(rows == 0);
     }
     Ok((written, lost))
+}
+
+/// What is remembered of purged sessions, where their source is known.
+pub(super) fn purged(
+    conn: &Connection,
+    survey: &Survey<'_>,
+    sources: &BTreeMap<i64, Source>,
+) -> Result<()> {
+    let all = survey.purged.iter().map(|(_, row)| row);
+    all.filter(|(source_id, _)| sources.contains_key(source_id))
+        .try_for_each(|(source_id, session)| purged::insert(conn, *source_id, session))
 }
 
 pub(super) fn count_events(conn: &Connection) -> Result<u64> {

@@ -196,3 +196,19 @@ fn rpc_says_things_of_a_session_and_lists_by_them() {
     assert_eq!(results[4][0]["session_id"], "edge-97");
     assert_eq!(results[5..], [Value::Null, json!([]), Value::Null, json!([])]);
 }
+
+#[test]
+fn rpc_purges_by_a_whole_id_only() {
+    let fixture = Fixture::small();
+    let purge = |name: &str| {
+        let request =
+            json!({"jsonrpc": "2.0", "id": 1, "method": "purge", "params": {"session": name}});
+        let output = done(fixture.store.path(), &["rpc"], &format!("{request}\n"));
+        serde_json::from_str::<Value>(&output).unwrap()
+    };
+
+    assert_eq!(purge("edge-9")["error"]["code"], -32602);
+    assert!(fixture.store.find("edge-97").is_ok());
+    assert_eq!(purge("edge-97")["result"], Value::Null);
+    assert!(fixture.store.find("edge-97").is_err());
+}

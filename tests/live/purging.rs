@@ -74,6 +74,22 @@ fn a_purged_session_stays_away_while_its_root_has_it() {
 }
 
 #[test]
+fn a_recovered_store_still_knows_what_was_purged() {
+    let mut case = Case::new(&[
+        ("sessions/--w--/one.jsonl", &log("one", "text")),
+        ("sessions/--w--/two.jsonl", &log("two", "text")),
+    ]);
+    case.purge("one");
+    let target = case.fixture.dir.path().join("recovered.db");
+
+    sessile::recover(case.fixture.store.path(), &target).unwrap();
+    case.fixture.store = sessile::Store::open(&target).unwrap();
+
+    case.assert_away("one");
+    assert!(case.fixture.store.find("two").is_ok());
+}
+
+#[test]
 fn it_stays_away_when_its_file_has_grown_or_moved() {
     let case = Case::new(&[("sessions/--w--/one.jsonl", &log("one", "text"))]);
     case.purge("one");

@@ -87,7 +87,7 @@ fn purge(store: &Store, names: &[String], force: bool) -> Result<bool> {
 }
 
 /// Whether a session is named by its id or its file, not by a part of its id.
-fn is_whole_name(info: &SessionInfo, name: &str) -> bool {
+pub(super) fn is_whole_name(info: &SessionInfo, name: &str) -> bool {
     info.session_id.as_deref() == Some(name) || name.as_bytes().ends_with(&info.file)
 }
 

@@ -11,7 +11,7 @@ use sessile::{
 
 use super::params::Params;
 use super::{Refusal, STORE_ERROR, UNKNOWN_METHOD, invalid};
-use crate::commands::{list, tags, work_dirs};
+use crate::commands::{keeping, list, tags, work_dirs};
 
 const NO_ENTRIES: &str = "entries of this format are not given by their own keys";
 const NO_TURNS: &str = "sessions of this format have no turns";
@@ -295,7 +295,12 @@ fn delete_if_unused(store: &Store, params: &Params<'_>) -> Answer {
 }
 
 fn purge(store: &Store, params: &Params<'_>) -> Answer {
-    match params.session(store)?.purge()? {
+    let session = params.session(store)?;
+    let name = params.required_text("session")?;
+    if !keeping::is_whole_name(&session.info()?, &name) {
+        return Err(invalid(format!("session: {name:?} is only the beginning of an id")));
+    }
+    match session.purge()? {
         Traces::Gone => nothing(),
         left => answer(json!({ "traces": left.to_string() })),
     }
