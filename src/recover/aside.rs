@@ -148,7 +148,7 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
 
 impl Drop for Aside {
     fn drop(&mut self) {
-        // What stays is removed by the next run.
-        let _ = fs::remove_dir_all(&self.folder);
+        // What failed once may not fail again. What stays is removed by the next run.
+        let _ = fs::remove_dir_all(&self.folder).or_else(|_| fs::remove_dir_all(&self.folder));
     }
 }

@@ -263,7 +263,9 @@ impl World {
         self.import_into(&fresh);
         let grown = self.rows(&self.store);
         for ((root, file), row) in self.rows(&fresh) {
-            let is_recovered = row.contains("\"header_recovered\":true");
+            // Its work dir is that of its neighbours, as they are here.
+            let is_recovered =
+                row.contains("\"header_recovered\":true") || row.contains("\"kind\":\"header\"");
             let depends = is_recovered || self.roots[root].format == Format::Kimi;
             let is_alone =
                 !self.roots[root].lacks && !self.touched.iter().any(|(of, _)| *of == root);
