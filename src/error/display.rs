@@ -87,7 +87,7 @@ impl Error {
                 "there is a session {name} already; give another id, or go on with that one"
             ),
             Self::InvalidRecord(reason) => {
-                write!(f, "this cannot be written: {reason}")
+                write!(f, "this is refused: {reason}")
             }
             Self::LeafMoved { expected, found } => {
                 let name = |leaf: &Option<String>| match leaf {

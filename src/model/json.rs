@@ -14,6 +14,9 @@ use crate::format::json;
 /// handed over by [`Json::of`]. Of text, the order of keys and the spelling of
 /// numbers are kept; white space and escapes become the session format's own.
 ///
+/// A `&str` is JSON, not a string to be quoted: `"4711"` is a number, and `"a
+/// word"` is refused. For a string, hand over `json!("a word")`.
+///
 /// # Examples
 ///
 /// ```
@@ -89,6 +92,19 @@ impl From<String> for Json<'_> {
         Self(Ok(Cow::Owned(text)))
     }
 }
+
+/// Values that are JSON as Rust prints them.
+macro_rules! from_printed {
+    ($($type:ty),+) => {$(
+        impl From<$type> for Json<'_> {
+            fn from(value: $type) -> Self {
+                Self(Ok(Cow::Owned(value.to_string())))
+            }
+        }
+    )+};
+}
+
+from_printed!(bool, i32, i64, u32, u64, usize);
 
 impl From<serde_json::Value> for Json<'_> {
     fn from(value: serde_json::Value) -> Self {

@@ -16,8 +16,8 @@ pub(crate) use record::{
     Runtime, Span, Step, StepKind,
 };
 
-/// The list of formats is plain data, too; it stands beside their folders, so
-/// that a new one is added in one place.
+// The list of formats is plain data, too; it stands beside their folders, so
+// that a new one is added in one place.
 pub use crate::format::Format;
 
 /// A point in time: nanoseconds since the Unix epoch, UTC.
@@ -200,7 +200,7 @@ pub struct Entry {
     pub created_at: Option<Timestamp>,
     /// The label it carries.
     pub label: Option<String>,
-    /// RecordPlace of its line in the file, from 1; several entries may share one.
+    /// Number of its line in the file, from 1; several entries may share one.
     pub line: u32,
     pub(crate) place: RecordPlace,
 }
@@ -226,6 +226,13 @@ pub struct Metadata {
     pub key: String,
     /// The value as JSON, compact.
     pub json: String,
+}
+
+impl Metadata {
+    /// The value; null where it is nested deeper than `serde_json` reads.
+    pub fn value(&self) -> serde_json::Value {
+        serde_json::from_str(&self.json).unwrap_or_default()
+    }
 }
 
 /// A label, and when it was set.

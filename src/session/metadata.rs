@@ -15,7 +15,10 @@ impl Session {
     /// It belongs to the session of this store, whatever its format: no session
     /// file has a place for it, and no export shows it. A clone or a fork does
     /// not take it along. Lists [filter](crate::SessionFilter::metadata) by it.
-    /// The key is any text but the empty one.
+    /// The key is any text but the empty one. A `&str` as value is JSON text;
+    /// for a string that a user typed, hand over `json!(text)`. Filters compare
+    /// the JSON as it was given, the order of keys included: keep what is
+    /// filtered by in values that are no objects.
     ///
     /// # Errors
     ///
@@ -32,12 +35,12 @@ impl Session {
     /// use serde_json::json;
     /// use sessile::SessionFilter;
     ///
-    /// session.set_metadata("ticket", json!(4711))?;
+    /// session.set_metadata("ticket", 4711)?;
     /// session.tag("release")?;
     ///
     /// let filter = SessionFilter::new().tag("release").metadata("ticket", json!(4711));
     /// assert_eq!(store.sessions(&filter)?.rows[0].key, session.key());
-    /// assert_eq!(session.metadata()?[0].json, "4711");
+    /// assert_eq!(session.metadata_of("ticket")?.map(|one| one.value()), Some(json!(4711)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set_metadata<'j>(&self, key: &str, value: impl Into<Json<'j>>) -> Result<bool> {
@@ -55,6 +58,19 @@ impl Session {
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn remove_metadata(&self, key: &str) -> Result<bool> {
         self.write_metadata(key, None)
+    }
+
+    /// Returns the value under a key; `None` where nothing is.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
+    pub fn metadata_of(&self, key: &str) -> Result<Option<Metadata>> {
+        self.store.read(|conn| {
+            self.require_in(conn)?;
+            let json = metadata::own_value(conn, self.key, key)?;
+            Ok(json.map(|json| Metadata { key: key.to_owned(), json }))
+        })
     }
 
     /// Returns what applications said of the session, in the order of the keys' bytes.

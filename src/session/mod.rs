@@ -133,10 +133,13 @@ impl Session {
         Self { id: Some(id.to_owned()), ..self.clone() }
     }
 
-    /// A handle that appends only behind this leaf.
+    /// A handle that appends only behind this leaf: messages, compactions and
+    /// other entries.
     ///
-    /// When another writer has moved it, an append fails with
-    /// [`LeafMoved`](Error::LeafMoved) and writes nothing.
+    /// When the leaf has moved, by another writer or by an append through this
+    /// handle itself, an append fails with [`LeafMoved`](Error::LeafMoved) and
+    /// writes nothing; make a handle for each append. Names, labels, branches
+    /// and records beside the tree do not ask.
     #[must_use]
     pub fn expecting(&self, leaf: Option<&str>) -> Self {
         let leaf = leaf.map(str::to_owned);
@@ -172,6 +175,9 @@ impl Session {
     /// Appends a compaction and returns its entry's id: from here on, `message`
     /// and what it says to keep stand for everything before. Of a pi session,
     /// `message` has the entry's own keys: `summary`, `firstKeptEntryId` and so on.
+    /// The [crate's page](crate) has the keys of each format. They are taken as
+    /// they are given: without a `role`, the message that stands for the rest has
+    /// none, and where what is to be kept is no entry of the branch, nothing is kept.
     ///
     /// # Errors
     ///
@@ -332,10 +338,12 @@ impl Session {
     /// Records that a tool ran: `tool_call`, a JSON object with `id` and
     /// `function` (`name`, `arguments`), and what it answered.
     ///
-    /// The record has Kward's shape, whatever the call looked like: short tool
-    /// names, arguments decoded and in camel case, the diff and the changed
-    /// files of edits. It is no entry of the tree. Returns the record, one
-    /// object of JSON.
+    /// It stands beside the tree and in no context: the call itself is part of an
+    /// assistant's message, and the answer a message of its own, both by
+    /// [`append_message`](Self::append_message). The record has Kward's shape,
+    /// whatever the call looked like: short tool names, arguments decoded and in
+    /// camel case, the diff and the changed files of edits. Returns the record,
+    /// one object of JSON.
     ///
     /// # Errors
     ///
