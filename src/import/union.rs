@@ -26,7 +26,7 @@ use crate::fold::{self, Fold, Shape};
 use crate::format::Versions;
 use crate::format::projection::Touched;
 use crate::format::rules::Sessions;
-use crate::model::{Format, SessionKey};
+use crate::model::{Change, Format, SessionKey};
 use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::packing::Packer;
@@ -91,6 +91,9 @@ impl Join<'_> {
         if common == self.ours.line_count {
             return self.end();
         }
+        if self.is_of_another()? {
+            return set_unheld(self.tx, self.format, self.theirs, &self.ours);
+        }
         let first = match before {
             _ if self.is_beginning(common)? => {
                 clear_unheld(self.tx, self.format, &self.ours)?;
@@ -110,6 +113,20 @@ impl Join<'_> {
         };
         let is_moved = self.rest_upon_theirs(common)?;
         self.append(first.max(common), is_moved)
+    }
+
+    /// Whether the root's file is the log of another session by now, as where two
+    /// files changed places: then nothing of it belongs behind ours.
+    fn is_of_another(&self) -> Result<bool> {
+        if self.theirs.line_count == 0 || self.ours.line_count == 0 {
+            return Ok(false);
+        }
+        let id = |line: Vec<u8>| match self.format.meaning().parse(&line).change {
+            Some(Change::Header(header)) => header.session_id,
+            _ => None,
+        };
+        let (our, their) = (id(self.our(0)?), id(self.their(0)?));
+        Ok(our.is_some() && their.is_some() && our != their)
     }
 
     /// How many lines both chains begin with.

@@ -315,3 +315,18 @@ fn a_session_made_here_is_one_with_its_file_at_the_root() {
     assert_eq!(copy.info().unwrap().leaf.as_deref(), Some("p1"));
     assert_eq!(copy.at(Timestamp(0)).info().unwrap().session_id.as_deref(), Some("copy"));
 }
+
+#[test]
+fn a_log_of_another_session_in_its_place_is_not_joined_however_it_grows() {
+    let mut pair = Pair::new(&log());
+    pair.say("l1");
+    let ours = pair.ours();
+    let other = log().replacen("\"id\":\"", "\"id\":\"other-", 1);
+    assert_ne!(other, log());
+
+    pair.write(other);
+    pair.grow(&line("p1", "s2"));
+
+    assert_eq!(pair.ours(), ours);
+    assert!(pair.is_diverged());
+}
