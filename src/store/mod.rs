@@ -88,7 +88,7 @@ use crate::error::{Error, Result};
 ///   [`purge_all`](Self::purge_all), [`prunable`](Self::prunable),
 ///   [`prune`](Self::prune), [`backup`](Self::backup).
 /// - The proof: [`check`](Self::check), [`rebuild`](Self::rebuild),
-///   [`foreign_objects`](Self::foreign_objects); [`recover`](crate::recover) where
+///   [`foreign_objects`](Self::foreign_objects); [`recover`](fn@crate::recover) where
 ///   a database cannot be opened.
 ///
 /// # Examples
