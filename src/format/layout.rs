@@ -12,6 +12,11 @@ pub(crate) trait Layout: Sync {
         &["sessions"]
     }
 
+    /// Where the program keeps its files, where it has such a place.
+    fn home(&self) -> Option<Home> {
+        None
+    }
+
     /// Whether a file of this name is a log of sessions.
     fn is_log(&self, path: &[u8]) -> bool;
 
@@ -86,6 +91,16 @@ pub(crate) trait Layout: Sync {
     /// Where a new session's file lies below its root; `None` where a session
     /// is no single file.
     fn path_of(&self, cwd: &str, session_id: &str, at: Timestamp) -> Option<String>;
+}
+
+/// Where a program keeps its files unless it is told otherwise.
+pub(crate) struct Home {
+    /// The environment variable that names another place.
+    pub(crate) variable: &'static str,
+    /// Whether the variable names a file in that place, not the folder itself.
+    pub(crate) names_a_file: bool,
+    /// The folder below the user's own.
+    pub(crate) folder: &'static str,
 }
 
 /// A document that was changed here and at its root.

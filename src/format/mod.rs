@@ -33,11 +33,13 @@ pub(crate) mod handles {
     pub use super::pi::handle::Pi;
 }
 
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use extras::Extras;
 pub(crate) use kward::stored_text;
-pub(crate) use layout::{Layout, Versions};
+pub(crate) use layout::{Home, Layout, Versions};
 use live::Live;
 pub use meaning::Part;
 pub(crate) use meaning::{Kept, Meaning, Shown, Transcript};
@@ -122,6 +124,36 @@ impl Format {
     /// The format of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|format| format.name() == name)
+    }
+
+    /// Where the program keeps its sessions on a machine: the folder that its
+    /// environment variable names, as told by `variable`, or else one below
+    /// `user`, the user's own folder. A `~` at the beginning of the variable's value is `user`.
+    ///
+    /// `None` for a program without such a place. Whether there is anything in
+    /// it is not asked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use sessile::Format;
+    ///
+    /// let user = "/home/ada".as_ref();
+    /// assert_eq!(Format::Kimi.home(user, |_| None), Some("/home/ada/.kimi".into()));
+    /// let set = |name: &str| (name == "KIMI_SHARE_DIR").then(|| "~/work/kimi".into());
+    /// assert_eq!(Format::Kimi.home(user, set), Some("/home/ada/work/kimi".into()));
+    /// ```
+    pub fn home(self, user: &Path, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+        let home = self.layout().home()?;
+        let Some(named) = variable(home.variable).filter(|value| !value.is_empty()) else {
+            return Some(user.join(home.folder));
+        };
+        let named = PathBuf::from(named);
+        let named = match named.strip_prefix("~") {
+            Ok(below) => user.join(below),
+            Err(_) => named,
+        };
+        if home.names_a_file { named.parent().map(Path::to_owned) } else { Some(named) }
     }
 
     pub(crate) fn rules(self) -> &'static Rules {

@@ -72,7 +72,9 @@ fn of_session(session: &str) -> Vec<Value> {
     ];
     let given = |(method, mut params): (&str, Value)| {
         params["session"] = session.into();
-        params["at"] = "2026-01-04T00:00:00.5Z".into();
+        if !["path", "entry", "children", "entries_after"].contains(&method) {
+            params["at"] = "2026-01-04T00:00:00.5Z".into();
+        }
         json!({"method": method, "params": params})
     };
     methods.into_iter().map(given).collect()

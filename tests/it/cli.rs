@@ -68,7 +68,6 @@ fn usage_errors_end_with_2() {
     check_failure(&case.run(&["list", "--limit", "many"]), 2, "many");
     check_failure(&case.run(&["list", "--archived", "--all"]), 2, "--all");
     check_failure(&case.run(&["import"]), 2, "ROOT");
-    check_failure(&sessile(&["list"]), 2, "--db");
 }
 
 #[test]

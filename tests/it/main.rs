@@ -7,6 +7,7 @@ mod check;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
+mod cli_place;
 mod cli_roots;
 mod concurrency;
 mod crashes;

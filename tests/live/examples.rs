@@ -48,24 +48,37 @@ fn a_chat_goes_on_where_it_was_left() {
     assert!(rows.iter().all(|row| row.message_count == 4));
 }
 
-#[test]
+/// Runs a client of `rpc` where its language is there.
 #[cfg(feature = "cli")]
-fn the_python_client_talks_to_rpc() {
-    let python = Command::new("python3").arg("--version").output();
-    if !python.is_ok_and(|output| output.status.success()) {
-        return;
+#[track_caller]
+fn check_client(language: &str, client: &str) {
+    let found = Command::new(language).arg("--version").output();
+    if !found.is_ok_and(|output| output.status.success()) {
+        return eprintln!("skipped: there is no {language}");
     }
     let dir = tempfile::tempdir().unwrap();
 
-    let output = Command::new("python3")
-        .args(["examples/client.py", env!("CARGO_BIN_EXE_sessile")])
+    let output = Command::new(language)
+        .args([client, env!("CARGO_BIN_EXE_sessile")])
         .arg(dir.path().join("client.db"))
         .output()
         .unwrap();
 
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(
-        String::from_utf8_lossy(&output.stdout),
-        "# Kward Session\n\n## User\n\nWhy?\n\n## Assistant\n\nBecause.\n\n"
+        String::from_utf8_lossy(&output.stdout).trim_end(),
+        "# Kward Session\n\n## User\n\nWhy?\n\n## Assistant\n\nBecause."
     );
+}
+
+#[test]
+#[cfg(feature = "cli")]
+fn the_python_client_talks_to_rpc() {
+    check_client("python3", "examples/client.py");
+}
+
+#[test]
+#[cfg(feature = "cli")]
+fn the_node_client_talks_to_rpc() {
+    check_client("node", "examples/client.mjs");
 }

@@ -25,6 +25,8 @@ mod pi;
 mod purging;
 mod recorder;
 mod replaced;
+#[cfg(feature = "cli")]
+mod rpc;
 mod snapshots;
 mod support;
 mod traces;

@@ -1,15 +1,20 @@
 //! What was typed.
 
+mod importing;
+mod setup;
+
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+pub(crate) use importing::{SyncArgs, WatchArgs};
+pub(crate) use setup::SetupCommand;
 
 /// Every session of your AI agents in one SQLite file, and the JSONL files they came from back byte for byte.
 #[derive(Debug, Parser)]
 #[command(name = "sessile", version, propagate_version = true)]
 pub(crate) struct Cli {
-    /// The database
+    /// The database; $SESSILE_DB when absent, or else one in the user's data folder
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) db: Option<PathBuf>,
 
@@ -21,6 +26,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Read session roots into the database; never writes to them
     Import(ImportArgs),
+    /// Import every program's folder of this user that exists, such as ~/.kward and ~/.pi/agent
+    Sync(SyncArgs),
+    /// Import what programs write, as they write it, until it is interrupted
+    Watch(WatchArgs),
     #[command(flatten)]
     Root(RootCommand),
     /// Compare every byte below a root with what was imported
@@ -126,12 +135,18 @@ pub(crate) enum Command {
         session: String,
     },
     /// Serve the live API to other programs: JSON-RPC 2.0, one object a line
-    Rpc,
+    Rpc {
+        /// Print the methods and what they take, as JSON, and serve nothing
+        #[arg(long)]
+        schema: bool,
+    },
     /// Write a consistent copy of the database
     Backup {
         /// A file that does not exist
         path: PathBuf,
     },
+    #[command(flatten)]
+    Setup(SetupCommand),
 }
 
 /// What is done with imported roots, and with the work dirs of sessions.

@@ -27,7 +27,7 @@ use layout::Part as FilePart;
 
 use super::meaning::{Meaning, Part, Shown, Transcript};
 use super::rules::{Rules, Sessions};
-use super::{Layout, Program, Spelling, Versions};
+use super::{Home, Layout, Program, Spelling, Versions};
 use crate::model::{ProblemKind, Record, Stored, Timestamp};
 
 /// Kimi.
@@ -45,6 +45,10 @@ pub(super) static PROGRAM: Program = Program {
 };
 
 impl Layout for Kimi {
+    fn home(&self) -> Option<Home> {
+        Some(Home { variable: "KIMI_SHARE_DIR", names_a_file: false, folder: ".kimi" })
+    }
+
     fn covered(&self) -> &'static [&'static str] {
         &[layout::REGISTRY, "sessions", "imported_sessions"]
     }

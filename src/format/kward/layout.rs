@@ -4,10 +4,14 @@ use super::Kward;
 use super::parse::is_text;
 use super::write::stamp;
 use crate::format::json::{self, Raw};
-use crate::format::{Layout, safe_cwd, time};
+use crate::format::{Home, Layout, safe_cwd, time};
 use crate::model::{HeaderRecord, Stored, Timestamp};
 
 impl Layout for Kward {
+    fn home(&self) -> Option<Home> {
+        Some(Home { variable: "KWARD_CONFIG_PATH", names_a_file: true, folder: ".kward" })
+    }
+
     /// Session files are `*.jsonl` in any folder; Kward's listings pass dot files by.
     fn is_log(&self, path: &[u8]) -> bool {
         let name = file_name(path);

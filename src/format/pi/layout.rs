@@ -5,10 +5,14 @@ use super::shared::BYTE_ORDER_MARK;
 use super::text::string;
 use super::write::stamp;
 use crate::format::json;
-use crate::format::{Layout, safe_cwd};
+use crate::format::{Home, Layout, safe_cwd};
 use crate::model::{HeaderRecord, Stored, Timestamp};
 
 impl Layout for Pi {
+    fn home(&self) -> Option<Home> {
+        Some(Home { variable: "PI_CODING_AGENT_DIR", names_a_file: false, folder: ".pi/agent" })
+    }
+
     fn is_log(&self, path: &[u8]) -> bool {
         file_name(path).ends_with(b".jsonl")
     }

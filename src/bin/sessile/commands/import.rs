@@ -1,47 +1,91 @@
-//! `sessile import`.
+//! `sessile import` and `sessile sync`.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
-use sessile::{Error, ImportOptions, ImportReport, Store, StoreOptions};
+use sessile::{Error, Format, ImportOptions, ImportReport, Store, StoreOptions};
+use tempfile::TempDir;
 
-use crate::args::ImportArgs;
+use super::place;
+use crate::args::{ImportArgs, SyncArgs};
 use crate::output::{self, note, one_line};
 
-pub(crate) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
+/// A root, and the program that wrote it where that is known.
+pub(super) type Root = (Option<Format>, PathBuf);
+
+pub(super) const NO_HOMES: &str = "no program whose sessions can be read keeps any in this user's folder; \
+     name a folder, as in `sessile import ROOT`";
+
+/// The folders of programs that are there.
+pub(super) fn homes() -> Result<Vec<Root>> {
+    Ok(place::homes()?.into_iter().map(|(format, home)| (Some(format), home)).collect())
+}
+
+/// How the reports are told.
+#[derive(Clone, Copy)]
+struct Telling {
+    json: bool,
+    dry_run: bool,
+}
+
+pub(super) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
     // A path mistyped makes no database.
     if args.roots.iter().all(|root| !root.exists())
         && let Some(root) = args.roots.first()
     {
         return Err(Error::RootNotFound(root.clone()).into());
     }
-    // A dry run must not make a database; an empty one elsewhere serves.
-    let elsewhere = match args.dry_run && !db.exists() {
-        true => Some(tempfile::tempdir()?),
-        false => None,
-    };
-    let store = match (&elsewhere, args.compress) {
-        (Some(elsewhere), _) => Store::open(&elsewhere.path().join("dry.db"))?,
-        (None, _) if args.dry_run => StoreOptions::new().read_only(true).open(db)?,
-        (None, Some(level)) => StoreOptions::new().compression(level).open(db)?,
-        (None, None) => Store::open(db)?,
-    };
-    super::warn_of_network(&store);
-    let mut options = ImportOptions::new()
+    let options = ImportOptions::new()
         .dry_run(args.dry_run)
         .reread(args.reread)
         .again(args.again)
         .ignore_space(args.ignore_space);
-    if let Some(format) = args.format {
-        options = options.format(format);
+    let roots: Vec<Root> = args.roots.iter().map(|root| (args.format, root.clone())).collect();
+    let (store, _elsewhere) = open(db, args.dry_run, args.compress)?;
+    import_all(&store, &roots, &options, Telling { json: args.json, dry_run: args.dry_run })
+}
+
+pub(super) fn sync(db: &Path, args: &SyncArgs) -> Result<bool> {
+    let roots = homes()?;
+    if roots.is_empty() {
+        note!("sessile: {}", NO_HOMES);
+        return Ok(false);
     }
-    // A root that cannot be imported keeps no other from it.
+    let (store, _elsewhere) = open(db, args.dry_run, None)?;
+    let options = ImportOptions::new().dry_run(args.dry_run);
+    import_all(&store, &roots, &options, Telling { json: args.json, dry_run: args.dry_run })
+}
+
+/// A dry run must not make a database; an empty one elsewhere serves.
+fn open(db: &Path, dry_run: bool, level: Option<i32>) -> Result<(Store, Option<TempDir>)> {
+    let elsewhere = if dry_run && !db.exists() { Some(tempfile::tempdir()?) } else { None };
+    let store = match (&elsewhere, level) {
+        (Some(elsewhere), _) => Store::open(&elsewhere.path().join("dry.db"))?,
+        (None, _) if dry_run => StoreOptions::new().read_only(true).open(db)?,
+        (None, Some(level)) => StoreOptions::new().compression(level).open(db)?,
+        (None, None) => Store::open(db)?,
+    };
+    super::warn_of_network(&store);
+    Ok((store, elsewhere))
+}
+
+/// A root that cannot be imported keeps no other from it.
+fn import_all(
+    store: &Store,
+    roots: &[Root],
+    options: &ImportOptions,
+    telling: Telling,
+) -> Result<bool> {
     let mut failed = Vec::new();
-    for root in &args.roots {
-        match import(&store, root, &options) {
-            Ok(report) => print(root, &report, args)?,
+    for (format, root) in roots {
+        let options = match format {
+            Some(format) => options.clone().format(*format),
+            None => options.clone(),
+        };
+        match import(store, root, &options) {
+            Ok(report) => print(root, &report, telling)?,
             Err(err) => failed.push(err),
         }
     }
@@ -74,14 +118,14 @@ fn import(store: &Store, root: &Path, options: &ImportOptions) -> sessile::Resul
 /// Files that lost lines, of which each is named.
 const LOST_SHOWN: usize = 20;
 
-fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
-    if args.json {
+fn print(root: &Path, report: &ImportReport, telling: Telling) -> Result<()> {
+    if telling.json {
         let mut out = output::content();
-        writeln!(out, "{}", as_json(root, report, args))?;
+        writeln!(out, "{}", report_json(root, report, telling.dry_run))?;
         return Ok(out.flush()?);
     }
     let mut out = output::report();
-    let verb = if args.dry_run { "would import" } else { "imported" };
+    let verb = if telling.dry_run { "would import" } else { "imported" };
     writeln!(out, "{}: {verb}", root.display())?;
     if report.root != std::fs::canonicalize(root).unwrap_or_default() {
         writeln!(
@@ -122,7 +166,8 @@ fn print(root: &Path, report: &ImportReport, args: &ImportArgs) -> Result<()> {
     Ok(out.flush()?)
 }
 
-fn as_json(root: &Path, report: &ImportReport, args: &ImportArgs) -> serde_json::Value {
+/// A report as `import --json` prints it.
+pub(super) fn report_json(root: &Path, report: &ImportReport, dry_run: bool) -> serde_json::Value {
     let problems: serde_json::Map<_, _> =
         report.problems.iter().map(|(kind, count)| (kind.name().into(), (*count).into())).collect();
     let lost = report.lost.iter().map(|lost| {
@@ -136,7 +181,7 @@ fn as_json(root: &Path, report: &ImportReport, args: &ImportArgs) -> serde_json:
     serde_json::json!({
         "root": root.to_string_lossy(),
         "imported_root": report.root.to_string_lossy(),
-        "dry_run": args.dry_run,
+        "dry_run": dry_run,
         "new": report.new,
         "grown": report.grown,
         "rewritten": report.rewritten,

@@ -6,70 +6,97 @@ mod keeping;
 mod list;
 mod live;
 mod log;
+mod place;
 mod problems;
 mod repair;
 mod roots;
 mod rpc;
+mod setup;
 mod show;
 mod stats;
 mod tags;
 mod tree;
+mod watch;
 mod work_dirs;
 
 use std::io::Write;
 use std::path::Path;
 use std::slice::from_ref;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use sessile::{ExportOptions, Store, StoreOptions};
 
 use crate::args::{Cli, Command, ExportArgs};
 use crate::output::{self, note, one_line};
 
 pub(crate) fn run(cli: Cli) -> Result<bool> {
-    let db = cli.db.context("name the database: --db PATH")?;
-    match cli.command {
-        Command::Import(args) => import::run(&db, &args),
-        Command::Root(command) => roots::run(&db, &command),
-        Command::Verify { json, root } => verify(&open_to_read(&db)?, &root, json),
-        Command::Export(args) => export(&as_of(&db, &args.session, args.generation)?, &args),
-        Command::Dump(args) => dump(&as_of(&db, &args.session, args.generation)?, &args.session),
-        Command::List(args) => list::run(&open_to_read(&db)?, &args),
-        Command::Tree { session } => tree::run(&open_to_read(&db)?, &session),
+    if let Command::Setup(command) = &cli.command {
+        return setup::run(command);
+    }
+    let database = place::database(cli.db)?;
+    if makes_a_database(&cli.command) {
+        database.make_folder()?;
+    }
+    run_on(&database.path, cli.command).map_err(|err| database.how_to_begin(err))
+}
+
+/// An import, a new session and `rpc` make a database; nothing else does.
+fn makes_a_database(command: &Command) -> bool {
+    match command {
+        Command::Import(args) => !args.dry_run,
+        Command::Sync(args) => !args.dry_run,
+        Command::New(_) | Command::Watch(_) | Command::Rpc { schema: false } => true,
+        _ => false,
+    }
+}
+
+fn run_on(db: &Path, command: Command) -> Result<bool> {
+    match command {
+        Command::Import(args) => import::run(db, &args),
+        Command::Sync(args) => import::sync(db, &args),
+        Command::Watch(args) => watch::run(db, &args),
+        Command::Root(command) => roots::run(db, &command),
+        Command::Verify { json, root } => verify(&open_to_read(db)?, &root, json),
+        Command::Export(args) => export(&as_of(db, &args.session, args.generation)?, &args),
+        Command::Dump(args) => dump(&as_of(db, &args.session, args.generation)?, &args.session),
+        Command::List(args) => list::run(&open_to_read(db)?, &args),
+        Command::Tree { session } => tree::run(&open_to_read(db)?, &session),
         Command::Show { session, generation } => {
-            show::run(&as_of(&db, from_ref(&session), generation)?, &session)
+            show::run(&as_of(db, from_ref(&session), generation)?, &session)
         }
         Command::Log(args) => {
-            log::run(&as_of(&db, from_ref(&args.session), args.generation)?, &args)
+            log::run(&as_of(db, from_ref(&args.session), args.generation)?, &args)
         }
         Command::Problems { json, session } => {
-            problems::run(&open_to_read(&db)?, session.as_deref(), json)
+            problems::run(&open_to_read(db)?, session.as_deref(), json)
         }
-        Command::Stats { json } => stats::run(&open_to_read(&db)?, json),
-        Command::Check => check(&open_to_read(&db)?),
-        Command::Rebuild => rebuild(&open_to_write(&db)?),
-        Command::Prune(args) => repair::prune(&db, &args),
-        Command::Recover { new } => repair::recover(&db, &new),
-        Command::Keep(command) => keeping::run(&open_to_write(&db)?, &command),
-        Command::New(args) => live::create(&Store::open(&db)?, &args),
-        Command::Append(args) => live::append(&open_to_write(&db)?, &args),
+        Command::Stats { json } => stats::run(&open_to_read(db)?, json),
+        Command::Check => check(&open_to_read(db)?),
+        Command::Rebuild => rebuild(&open_to_write(db)?),
+        Command::Prune(args) => repair::prune(db, &args),
+        Command::Recover { new } => repair::recover(db, &new),
+        Command::Keep(command) => keeping::run(&open_to_write(db)?, &command),
+        Command::New(args) => live::create(&Store::open(db)?, &args),
+        Command::Append(args) => live::append(&open_to_write(db)?, &args),
         Command::Branch { session, entry, root: _ } => {
-            live::branch(&open_to_write(&db)?, &session, entry.as_deref())
+            live::branch(&open_to_write(db)?, &session, entry.as_deref())
         }
-        Command::Label(args) => live::label(&open_to_write(&db)?, &args),
+        Command::Label(args) => live::label(&open_to_write(db)?, &args),
         Command::Rename { session, name, clear: _ } => {
-            live::rename(&open_to_write(&db)?, &session, name.as_deref())
+            live::rename(&open_to_write(db)?, &session, name.as_deref())
         }
-        Command::Tags(command) => tags::run(&db, &command),
-        Command::Clone { session } => live::clone(&open_to_write(&db)?, &session),
-        Command::Fork(args) => live::fork(&open_to_write(&db)?, &args),
-        Command::Markdown { session } => live::markdown(&open_to_read(&db)?, &session),
-        Command::Rpc => {
-            let store = Store::open(&db)?;
+        Command::Tags(command) => tags::run(db, &command),
+        Command::Clone { session } => live::clone(&open_to_write(db)?, &session),
+        Command::Fork(args) => live::fork(&open_to_write(db)?, &args),
+        Command::Markdown { session } => live::markdown(&open_to_read(db)?, &session),
+        Command::Rpc { schema: true } => rpc::print_schema(),
+        Command::Rpc { schema: false } => {
+            let store = Store::open(db)?;
             warn_of_network(&store);
             rpc::run(&store)
         }
-        Command::Backup { path } => Ok(open_to_read(&db)?.backup(&path).map(|()| true)?),
+        Command::Setup(command) => setup::run(&command),
+        Command::Backup { path } => Ok(open_to_read(db)?.backup(&path).map(|()| true)?),
     }
 }
 
@@ -84,7 +111,6 @@ fn warn_of_network(store: &Store) {
     }
 }
 
-/// An import, a new session and `rpc` make a database; nothing else does.
 fn open_to_write(db: &Path) -> Result<Store> {
     Ok(StoreOptions::new().create(false).open(db)?)
 }

@@ -24,17 +24,8 @@ fn list(store: &Store, json: bool) -> Result<bool> {
     let roots = store.imported_roots()?;
     let mut out = if json { output::content() } else { output::report() };
     for root in &roots {
-        let imported_at = root.imported_at.map(|at| at.to_string());
         if json {
-            let object = serde_json::json!({
-                "root": root.root.to_string_lossy(),
-                "format": root.format.name(),
-                "files": root.files,
-                "sessions": root.sessions,
-                "changed": root.changed,
-                "last_import": imported_at,
-            });
-            writeln!(out, "{object}")?;
+            writeln!(out, "{}", row_json(root))?;
             continue;
         }
         let name = match root.root.as_os_str().is_empty() {
@@ -42,11 +33,23 @@ fn list(store: &Store, json: bool) -> Result<bool> {
             false => root.root.to_string_lossy(),
         };
         let format = root.format.name();
-        let last = imported_at.map(|at| format!(", last import {at}")).unwrap_or_default();
+        let last = root.imported_at.map(|at| format!(", last import {at}")).unwrap_or_default();
         writeln!(out, "{}  {format}  {}{last}", name.escape_debug(), held(root))?;
     }
     out.flush()?;
     Ok(true)
+}
+
+/// A root as `roots --json` prints it.
+pub(super) fn row_json(root: &RootInfo) -> serde_json::Value {
+    serde_json::json!({
+        "root": root.root.to_string_lossy(),
+        "format": root.format.name(),
+        "files": root.files,
+        "sessions": root.sessions,
+        "changed": root.changed,
+        "last_import": root.imported_at.map(|at| at.to_string()),
+    })
 }
 
 fn forget(store: &Store, root: &Path, yes: bool) -> Result<bool> {

@@ -1,4 +1,4 @@
-//! The methods: a table of names, and a function each.
+//! What the methods do: a function each.
 
 use std::collections::BTreeMap;
 
@@ -10,74 +10,19 @@ use sessile::{
 };
 
 use super::params::Params;
-use super::{Refusal, STORE_ERROR, UNKNOWN_METHOD, invalid};
+use super::table::Answer;
+use super::{Refusal, STORE_ERROR, invalid};
 use crate::commands::{keeping, list, tags, work_dirs};
 
 const NO_ENTRIES: &str = "entries of this format are not given by their own keys";
 const NO_TURNS: &str = "sessions of this format have no turns";
 
-/// Answers with the JSON of a result.
-pub(super) type Method = fn(&Store, &Params<'_>) -> Answer;
-type Answer = Result<String, Refusal>;
-
-const METHODS: [(&str, Method); 41] = [
-    ("create", create),
-    ("append_message", append_message),
-    ("compact", compact),
-    ("append_entry", append_entry),
-    ("append_branch_summary", append_branch_summary),
-    ("append_label_change", append_label_change),
-    ("append_system_prompt_snapshot", append_system_prompt_snapshot),
-    ("append_tool_execution", append_tool_execution),
-    ("append_record", append_record),
-    ("update_memory_state", update_memory_state),
-    ("update_runtime", update_runtime),
-    ("rename", rename),
-    ("set_title", set_title),
-    ("tag", tag),
-    ("untag", untag),
-    ("tags", session_tags),
-    ("set_metadata", set_metadata),
-    ("remove_metadata", remove_metadata),
-    ("metadata", metadata),
-    ("branch", branch),
-    ("reset_leaf", reset_leaf),
-    ("navigate", navigate),
-    ("clone", clone),
-    ("fork", fork),
-    ("archive", archive),
-    ("unarchive", unarchive),
-    ("delete", trash),
-    ("restore", restore),
-    ("delete_if_unused", delete_if_unused),
-    ("purge", purge),
-    ("relink", relink),
-    ("info", info),
-    ("context", context),
-    ("tree", tree),
-    ("path", path),
-    ("entry", entry),
-    ("children", children),
-    ("entries_after", entries_after),
-    ("rewind_points", rewind_points),
-    ("markdown", markdown),
-    ("list", list_sessions),
-];
-
-pub(super) fn method(name: &str) -> Result<Method, Refusal> {
-    let found = METHODS.iter().find(|(known, _)| *known == name);
-    found.map(|(_, method)| *method).ok_or_else(|| {
-        let message = format!("there is no method {name:?}");
-        Refusal { code: UNKNOWN_METHOD, message, kind: None }
-    })
-}
-
 /// The result of a method that has nothing to say.
-fn nothing() -> Answer {
+pub(super) fn nothing() -> Answer {
     Ok("null".to_owned())
 }
 
-fn answer(value: impl Into<Value>) -> Answer {
+pub(super) fn answer(value: impl Into<Value>) -> Answer {
     Ok(value.into().to_string())
 }
 
@@ -85,18 +30,19 @@ fn entry_id(entry_id: &str) -> Answer {
     answer(json!({ "entry_id": entry_id }))
 }
 
+/// The format that a request names.
+pub(super) fn format(params: &Params<'_>) -> Result<Option<Format>, Refusal> {
+    let Some(name) = params.text("format")? else { return Ok(None) };
+    let names: Vec<_> = Format::ALL.iter().map(|format| format.name()).collect();
+    let expected = format!("format: one of {}", names.join(", "));
+    Format::from_name(&name).map(Some).ok_or_else(|| invalid(expected))
+}
+
 type Setter = fn(NewSession, &str) -> NewSession;
 
-fn create(store: &Store, params: &Params<'_>) -> Answer {
-    let format = match params.text("format")? {
-        Some(name) => {
-            let names: Vec<_> = Format::ALL.iter().map(|format| format.name()).collect();
-            let expected = format!("format: one of {}", names.join(", "));
-            Format::from_name(&name).ok_or_else(|| invalid(expected))?
-        }
-        None => Format::default(),
-    };
-    let mut new = NewSession::new(&params.text("cwd")?.unwrap_or_default()).format(format);
+pub(super) fn create(store: &Store, params: &Params<'_>) -> Answer {
+    let cwd = params.text("cwd")?.unwrap_or_default();
+    let mut new = NewSession::new(&cwd).format(format(params)?.unwrap_or_default());
     if let Some(id) = params.text("id")? {
         new = new.session_id(&id);
     }
@@ -117,24 +63,24 @@ fn create(store: &Store, params: &Params<'_>) -> Answer {
     answer(json!({ "session_id": store.create(&new)?.session_id()? }))
 }
 
-fn append_message(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn append_message(store: &Store, params: &Params<'_>) -> Answer {
     let session = params.session(store)?;
     entry_id(&session.append_message(params.required_raw("message")?)?)
 }
 
-fn compact(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn compact(store: &Store, params: &Params<'_>) -> Answer {
     let session = params.session(store)?;
     entry_id(&session.compact(params.required_raw("message")?)?)
 }
 
-fn append_entry(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn append_entry(store: &Store, params: &Params<'_>) -> Answer {
     let session = params.session(store)?;
     let fields = params.raw("fields").unwrap_or("{}");
     let pi = session.pi().ok_or(Error::Unsupported(NO_ENTRIES))?;
     entry_id(&pi.append_entry(&params.required_text("type")?, fields)?)
 }
 
-fn append_branch_summary(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn append_branch_summary(store: &Store, params: &Params<'_>) -> Answer {
     entry_id(&params.session(store)?.append_branch_summary(
         params.text("parent_id")?.as_deref(),
         params.text("from_id")?.as_deref(),
@@ -143,33 +89,33 @@ fn append_branch_summary(store: &Store, params: &Params<'_>) -> Answer {
     )?)
 }
 
-fn append_label_change(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn append_label_change(store: &Store, params: &Params<'_>) -> Answer {
     let label = params.text("label")?;
     let entry_id = params.required_text("entry_id")?;
     let change = params.session(store)?.append_label_change(&entry_id, label.as_deref())?;
     answer(json!({ "label_id": change.label_id, "known": change.is_known }))
 }
 
-fn append_system_prompt_snapshot(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn append_system_prompt_snapshot(store: &Store, params: &Params<'_>) -> Answer {
     let content = params.text("content")?.unwrap_or_default();
     let reason = params.text("reason")?.unwrap_or_else(|| "changed".to_owned());
     let snapshot = params.session(store)?.append_system_prompt_snapshot(&content, &reason)?;
     answer(json!({ "hash": snapshot.hash, "written": snapshot.is_written }))
 }
 
-fn append_tool_execution(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn append_tool_execution(store: &Store, params: &Params<'_>) -> Answer {
     let tool_call = params.required_raw("tool_call")?;
     let content = params.text("content")?.unwrap_or_default();
     let record = params.session(store)?.append_tool_execution(tool_call, &content)?;
     Ok(format!("{{\"record\":{record}}}"))
 }
 
-fn append_record(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn append_record(store: &Store, params: &Params<'_>) -> Answer {
     let line = params.session(store)?.append_record(params.required_raw("record")?)?;
     answer(json!({ "line": line }))
 }
 
-fn update_memory_state(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn update_memory_state(store: &Store, params: &Params<'_>) -> Answer {
     params.session(store)?.update_memory_state(
         params.raw("session_memories").unwrap_or("[]"),
         params.raw("last_retrieval").unwrap_or("null"),
@@ -177,7 +123,7 @@ fn update_memory_state(store: &Store, params: &Params<'_>) -> Answer {
     nothing()
 }
 
-fn update_runtime(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn update_runtime(store: &Store, params: &Params<'_>) -> Answer {
     params.session(store)?.update_runtime(RuntimeUpdate {
         provider: params.text("provider")?.as_deref(),
         model: params.text("model")?.as_deref(),
@@ -186,17 +132,17 @@ fn update_runtime(store: &Store, params: &Params<'_>) -> Answer {
     nothing()
 }
 
-fn rename(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn rename(store: &Store, params: &Params<'_>) -> Answer {
     params.session(store)?.rename(params.text("name")?.as_deref())?;
     nothing()
 }
 
-fn set_title(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn set_title(store: &Store, params: &Params<'_>) -> Answer {
     params.session(store)?.rename(Some(&params.required_text("title")?))?;
     nothing()
 }
 
-fn tag(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn tag(store: &Store, params: &Params<'_>) -> Answer {
     let session = params.session(store)?;
     match params.text("tag")? {
         Some(tag) => session.tag(&tag)?,
@@ -205,31 +151,31 @@ fn tag(store: &Store, params: &Params<'_>) -> Answer {
     nothing()
 }
 
-fn untag(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn untag(store: &Store, params: &Params<'_>) -> Answer {
     params.session(store)?.untag(&params.required_text("tag")?)?;
     nothing()
 }
 
-fn session_tags(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn session_tags(store: &Store, params: &Params<'_>) -> Answer {
     answer(params.session(store)?.tags()?)
 }
 
-fn set_metadata(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn set_metadata(store: &Store, params: &Params<'_>) -> Answer {
     let session = params.session(store)?;
     session.set_metadata(&params.required_text("key")?, params.value("value")?)?;
     nothing()
 }
 
-fn remove_metadata(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn remove_metadata(store: &Store, params: &Params<'_>) -> Answer {
     params.session(store)?.remove_metadata(&params.required_text("key")?)?;
     nothing()
 }
 
-fn metadata(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn metadata(store: &Store, params: &Params<'_>) -> Answer {
     Ok(tags::object(&params.session(store)?.metadata()?))
 }
 
-fn branch(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn branch(store: &Store, params: &Params<'_>) -> Answer {
     let session = params.session(store)?;
     match params.text("entry_id")? {
         Some(entry_id) => session.branch(&entry_id)?,
@@ -238,22 +184,22 @@ fn branch(store: &Store, params: &Params<'_>) -> Answer {
     nothing()
 }
 
-fn reset_leaf(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn reset_leaf(store: &Store, params: &Params<'_>) -> Answer {
     params.session(store)?.reset_leaf()?;
     nothing()
 }
 
-fn navigate(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn navigate(store: &Store, params: &Params<'_>) -> Answer {
     let text = params.session(store)?.navigate(&params.required_text("entry_id")?)?;
     answer(json!({ "text": text }))
 }
 
-fn clone(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn clone(store: &Store, params: &Params<'_>) -> Answer {
     let copy = params.session(store)?.clone_session()?;
     answer(json!({ "session_id": copy.session_id()? }))
 }
 
-fn fork(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn fork(store: &Store, params: &Params<'_>) -> Answer {
     let session = params.session(store)?;
     let (fork, text) = match (params.text("entry_id")?, params.get::<u32>("turn")?) {
         (None, None) => (session.fork_branch()?, String::new()),
@@ -270,31 +216,31 @@ fn fork(store: &Store, params: &Params<'_>) -> Answer {
     answer(json!({ "session_id": fork.session_id()?, "text": text }))
 }
 
-fn archive(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn archive(store: &Store, params: &Params<'_>) -> Answer {
     params.session(store)?.archive()?;
     nothing()
 }
 
-fn unarchive(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn unarchive(store: &Store, params: &Params<'_>) -> Answer {
     params.session(store)?.unarchive()?;
     nothing()
 }
 
-fn trash(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn trash(store: &Store, params: &Params<'_>) -> Answer {
     params.session(store)?.trash()?;
     nothing()
 }
 
-fn restore(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn restore(store: &Store, params: &Params<'_>) -> Answer {
     params.session(store)?.restore()?;
     nothing()
 }
 
-fn delete_if_unused(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn delete_if_unused(store: &Store, params: &Params<'_>) -> Answer {
     answer(json!({ "deleted": params.session(store)?.delete_if_unused()? }))
 }
 
-fn purge(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn purge(store: &Store, params: &Params<'_>) -> Answer {
     let session = params.session(store)?;
     let name = params.required_text("session")?;
     if !keeping::is_whole_name(&session.info()?, &name) {
@@ -306,7 +252,7 @@ fn purge(store: &Store, params: &Params<'_>) -> Answer {
     }
 }
 
-fn relink(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn relink(store: &Store, params: &Params<'_>) -> Answer {
     let to = work_dirs::absolute(&params.required_text("to")?);
     let mut sessions = 0;
     for from in work_dirs::named(store, &params.required_text("from")?)? {
@@ -316,17 +262,17 @@ fn relink(store: &Store, params: &Params<'_>) -> Answer {
 }
 
 /// The object that `dump` prints of a session.
-fn info(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn info(store: &Store, params: &Params<'_>) -> Answer {
     let mut out = Vec::new();
     params.session(store)?.dump(&mut out)?;
     Ok(String::from_utf8_lossy(&out).trim_end().to_owned())
 }
 
-fn context(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn context(store: &Store, params: &Params<'_>) -> Answer {
     part(store, params, "context")
 }
 
-fn tree(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn tree(store: &Store, params: &Params<'_>) -> Answer {
     part(store, params, "tree")
 }
 
@@ -337,7 +283,7 @@ fn part(store: &Store, params: &Params<'_>, name: &str) -> Answer {
     Ok(parts.get(name).map_or("null", |part| part.get()).to_owned())
 }
 
-fn path(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn path(store: &Store, params: &Params<'_>) -> Answer {
     let session = params.session(store)?;
     let limit = params.get::<usize>("limit")?.unwrap_or(usize::MAX);
     let leaf = match params.text("entry_id")? {
@@ -351,32 +297,32 @@ fn path(store: &Store, params: &Params<'_>) -> Answer {
     entries(&path)
 }
 
-fn entry(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn entry(store: &Store, params: &Params<'_>) -> Answer {
     let entry = params.session(store)?.entry(&params.required_text("entry_id")?)?;
     answer(entry.as_ref().map_or(Value::Null, entry_json))
 }
 
-fn children(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn children(store: &Store, params: &Params<'_>) -> Answer {
     entries(&params.session(store)?.children(&params.required_text("entry_id")?)?)
 }
 
-fn entries_after(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn entries_after(store: &Store, params: &Params<'_>) -> Answer {
     let session = params.session(store)?;
     let line = params.get("line")?.unwrap_or(0);
     let limit = params.get("limit")?.unwrap_or(100);
     entries(&session.entries_after(line, limit)?)
 }
 
-fn rewind_points(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn rewind_points(store: &Store, params: &Params<'_>) -> Answer {
     let points = params.session(store)?.rewind_points()?;
     answer(points.iter().map(point_json).collect::<Value>())
 }
 
-fn markdown(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn markdown(store: &Store, params: &Params<'_>) -> Answer {
     answer(params.session(store)?.markdown(params.now()?)?)
 }
 
-fn list_sessions(store: &Store, params: &Params<'_>) -> Answer {
+pub(super) fn list_sessions(store: &Store, params: &Params<'_>) -> Answer {
     let mut filter = SessionFilter::new();
     if let Some(query) = params.text("query")? {
         filter = filter.query(&query);
@@ -410,7 +356,7 @@ fn list_sessions(store: &Store, params: &Params<'_>) -> Answer {
     Ok(format!("[{}]", rows.join(",")))
 }
 
-fn entries(entries: &[Entry]) -> Answer {
+pub(super) fn entries(entries: &[Entry]) -> Answer {
     answer(entries.iter().map(entry_json).collect::<Value>())
 }
 

@@ -1,11 +1,13 @@
 //! `sessile rpc`: the live API for programs in other languages.
 //!
-//! JSON-RPC 2.0, one object a line, answered in order until the input ends. A
+//! JSON-RPC 2.0, one object or batch a line, answered in order until the input ends. A
 //! thin face of `Store` and `Session`, nothing more; a bad request is answered
 //! with an error and ends nothing. Values are handed on as they were spelt.
 
 mod methods;
 mod params;
+mod table;
+mod whole;
 
 use std::io::{self, BufRead, Write};
 
@@ -24,6 +26,15 @@ const UNKNOWN_METHOD: i64 = -32_601;
 const INVALID_PARAMS: i64 = -32_602;
 /// An error of the store; `data.kind` has its name.
 const STORE_ERROR: i64 = -32_000;
+
+/// Prints the methods with what they take, as JSON.
+pub(crate) fn print_schema() -> Result<bool> {
+    let mut out = output::content();
+    serde_json::to_writer_pretty(&mut out, &table::schema())?;
+    writeln!(out)?;
+    out.flush()?;
+    Ok(true)
+}
 
 pub(crate) fn run(store: &Store) -> Result<bool> {
     let mut input = io::stdin().lock();
@@ -71,29 +82,53 @@ fn invalid(message: impl Into<String>) -> Refusal {
     Refusal { code: INVALID_PARAMS, message: message.into(), kind: None }
 }
 
-/// The reply to a request, as one line of JSON; none to a notification.
+/// The reply to a line, as one line of JSON; none where no request of it wants one.
+///
+/// The requests of a batch are answered one by one, in order; each stands by itself.
 fn answer(store: &Store, line: &[u8]) -> Option<String> {
-    let refuse = |id: &str, refusal: &Refusal| {
-        let mut error = json!({ "code": refusal.code, "message": refusal.message });
-        if let Some(kind) = refusal.kind {
-            error["data"] = json!({ "kind": kind });
-        }
-        Some(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}"))
+    if line.trim_ascii_start().first() != Some(&b'[') {
+        return answer_one(store, line);
+    }
+    let batch: Vec<&RawValue> = match serde_json::from_slice(line) {
+        Ok(batch) => batch,
+        Err(err) => return Some(refused("null", &no_request(&err))),
     };
-    let request: Request<'_> = match serde_json::from_slice(line) {
+    if batch.is_empty() {
+        let message = "no request: the batch is empty".to_owned();
+        return Some(refused("null", &Refusal { code: INVALID_REQUEST, message, kind: None }));
+    }
+    let replies = batch.iter().filter_map(|request| answer_one(store, request.get().as_bytes()));
+    let replies: Vec<String> = replies.collect();
+    (!replies.is_empty()).then(|| format!("[{}]", replies.join(",")))
+}
+
+fn answer_one(store: &Store, request: &[u8]) -> Option<String> {
+    let request: Request<'_> = match serde_json::from_slice(request) {
         Ok(request) => request,
-        Err(err) => {
-            let code = if err.is_data() { INVALID_REQUEST } else { PARSE_ERROR };
-            let message = format!("no request: {err}");
-            return refuse("null", &Refusal { code, message, kind: None });
-        }
+        Err(err) => return Some(refused("null", &no_request(&err))),
     };
-    let result = methods::method(&request.method)
-        .and_then(|method| method(store, &Params::read(request.params)?));
+    let result = table::find(&request.method).and_then(|method| {
+        let params = Params::read(request.params)?;
+        method.accept(&params)?;
+        (method.call)(store, &params)
+    });
     // A request without an id wants no reply.
     let id = request.id?.get();
-    match result {
-        Ok(result) => Some(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}")),
-        Err(refusal) => refuse(id, &refusal),
+    Some(match result {
+        Ok(result) => format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}"),
+        Err(refusal) => refused(id, &refusal),
+    })
+}
+
+fn no_request(err: &serde_json::Error) -> Refusal {
+    let code = if err.is_data() { INVALID_REQUEST } else { PARSE_ERROR };
+    Refusal { code, message: format!("no request: {err}"), kind: None }
+}
+
+fn refused(id: &str, refusal: &Refusal) -> String {
+    let mut error = json!({ "code": refusal.code, "message": refusal.message });
+    if let Some(kind) = refusal.kind {
+        error["data"] = json!({ "kind": kind });
     }
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}")
 }

@@ -19,6 +19,10 @@ impl<'a> Params<'a> {
             .map_err(|err| invalid(format!("params must be an object: {err}")))
     }
 
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The JSON of a parameter; null counts as absent.
     pub(super) fn raw(&self, name: &str) -> Option<&'a str> {
         self.0.get(name).map(|raw| raw.get()).filter(|raw| *raw != "null")

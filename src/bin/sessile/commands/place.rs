@@ -1,0 +1,72 @@
+//! Where things lie when nobody says so: the database, the user's folder, the homes of programs.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use etcetera::BaseStrategy;
+use sessile::Format;
+
+/// The variable that names the database.
+const VARIABLE: &str = "SESSILE_DB";
+
+/// A database, and whether the platform's place for it was taken because nobody named another.
+pub(super) struct Database {
+    pub(super) path: PathBuf,
+    pub(super) is_default: bool,
+}
+
+/// The database that `--db` names, or `SESSILE_DB`, or the one in the user's data folder.
+pub(super) fn database(named: Option<PathBuf>) -> Result<Database> {
+    if let Some(path) = named.or_else(|| variable(VARIABLE).map(PathBuf::from)) {
+        return Ok(Database { path, is_default: false });
+    }
+    let strategy = etcetera::choose_base_strategy()
+        .context("name the database by --db PATH or SESSILE_DB: there is no home folder")?;
+    let path = strategy.data_dir().join("sessile").join("sessile.db");
+    Ok(Database { path, is_default: true })
+}
+
+impl Database {
+    /// Says how to begin to someone who named no database and has none yet.
+    pub(super) fn how_to_begin(&self, err: anyhow::Error) -> anyhow::Error {
+        let is_missing = matches!(
+            err.downcast_ref::<sessile::Error>(),
+            Some(sessile::Error::DatabaseMissing(_))
+        );
+        if !is_missing || !self.is_default {
+            return err;
+        }
+        err.context(
+            "there is no database yet: `sessile sync` makes one of the sessions on this machine, \
+             `sessile import ROOT` of one folder; --db and SESSILE_DB name another",
+        )
+    }
+
+    /// Makes the folder of the database in the user's data folder, for its owner alone.
+    pub(super) fn make_folder(&self) -> Result<()> {
+        let Some(folder) = self.path.parent().filter(|_| self.is_default) else { return Ok(()) };
+        let mut builder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder
+            .recursive(true)
+            .create(folder)
+            .with_context(|| format!("cannot make {}", folder.display()))
+    }
+}
+
+/// The folders of programs whose sessions are on this machine.
+pub(super) fn homes() -> Result<Vec<(Format, PathBuf)>> {
+    let user = etcetera::home_dir().context("there is no home folder to look in")?;
+    let mut homes: Vec<(Format, PathBuf)> = Vec::new();
+    for format in Format::ALL {
+        homes.extend(format.home(&user, variable).map(|home| (*format, home)));
+    }
+    homes.retain(|(_, home)| Path::is_dir(home));
+    Ok(homes)
+}
+
+/// A variable that is set to something.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}

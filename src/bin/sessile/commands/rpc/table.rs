@@ -1,0 +1,448 @@
+//! The methods by name: what each is for, takes and answers.
+//!
+//! Requests are held against this table, and `rpc --schema` prints it: what it
+//! does not list, nobody can call or pass.
+
+use serde_json::{Value, json};
+use sessile::Store;
+
+use super::params::Params;
+use super::{Refusal, UNKNOWN_METHOD, invalid, methods, whole};
+
+/// The JSON of a result.
+pub(super) type Answer = Result<String, Refusal>;
+
+pub(super) struct Method {
+    name: &'static str,
+    about: &'static str,
+    takes: &'static [&'static [Param]],
+    /// What it answers with.
+    result: &'static str,
+    pub(super) call: fn(&Store, &Params<'_>) -> Answer,
+}
+
+/// A named parameter; null counts as absent unless its text says otherwise.
+struct Param {
+    name: &'static str,
+    kind: &'static str,
+    is_required: bool,
+    about: &'static str,
+}
+
+const fn required(name: &'static str, kind: &'static str, about: &'static str) -> Param {
+    Param { name, kind, is_required: true, about }
+}
+
+const fn optional(name: &'static str, kind: &'static str, about: &'static str) -> Param {
+    Param { name, kind, is_required: false, about }
+}
+
+const fn method(
+    name: &'static str,
+    takes: &'static [&'static [Param]],
+    result: &'static str,
+    about: &'static str,
+    call: fn(&Store, &Params<'_>) -> Answer,
+) -> Method {
+    Method { name, about, takes, result, call }
+}
+
+const SESSION: &[Param] =
+    &[required("session", "string", "its id, a beginning of it, or its file")];
+/// What every method that writes to a session takes.
+const WRITE: &[Param] = &[
+    required("session", "string", "its id, a beginning of it, or its file"),
+    optional("at", "time", "the time of what is written; now when absent"),
+    optional("id", "string", "the id of what is made; one as the program makes it when absent"),
+    optional(
+        "expect_leaf",
+        "string or null",
+        "the active entry, null for none; with another one nothing is written (LeafMoved)",
+    ),
+];
+const MESSAGE: &[Param] = &[required("message", "object", "as the session's format spells it")];
+const TAG: &[Param] = &[required("tag", "string", "")];
+const KEY: &[Param] = &[required("key", "string", "")];
+const ENTRY: &[Param] = &[required("entry_id", "string", "an entry of the session")];
+const NOTHING: &str = "null";
+const ENTRIES: &str = "entries: `id`, `parent_id`, `type`, `role`, `created_at`, `label`, `line`";
+
+const METHODS: &[Method] = &[
+    method(
+        "create",
+        &[&[
+            optional("format", "string", "as in `import`; that of new sessions when absent"),
+            optional("id", "string", "its id; a new one when absent"),
+            optional("at", "time", "the time of its header; now when absent"),
+            optional("cwd", "string", "the directory that it works in"),
+            optional("provider", "string", ""),
+            optional("model", "string", ""),
+            optional("reasoning_effort", "string", ""),
+            optional("parent_id", "string", "the session that it comes from"),
+            optional("parent_path", "string", "the file of that"),
+        ]],
+        "`session_id`",
+        "Makes a session.",
+        methods::create,
+    ),
+    method(
+        "append_message",
+        &[WRITE, MESSAGE],
+        "`entry_id`",
+        "Adds a message behind the active entry.",
+        methods::append_message,
+    ),
+    method(
+        "compact",
+        &[WRITE, MESSAGE],
+        "`entry_id`",
+        "Adds a compaction behind the active entry.",
+        methods::compact,
+    ),
+    method(
+        "append_entry",
+        &[
+            WRITE,
+            &[
+                required("type", "string", "the entry's type"),
+                optional("fields", "object", "its own keys, in order"),
+            ],
+        ],
+        "`entry_id`",
+        "Adds an entry of any type by its own keys, where the format has such entries.",
+        methods::append_entry,
+    ),
+    method(
+        "append_branch_summary",
+        &[
+            WRITE,
+            &[
+                optional("parent_id", "string", "the entry that it stands behind"),
+                optional("from_id", "string", "the entry at the end of the branch"),
+                optional("summary", "string", ""),
+                optional("details", "any", ""),
+            ],
+        ],
+        "`entry_id`",
+        "Adds the summary of a branch that was left.",
+        methods::append_branch_summary,
+    ),
+    method(
+        "append_label_change",
+        &[
+            WRITE,
+            &[
+                required("entry_id", "string", "any id, also one that is to come"),
+                optional("label", "string", "null takes it away"),
+            ],
+        ],
+        "`label_id`, `known` (false when there is no such entry)",
+        "Labels an entry.",
+        methods::append_label_change,
+    ),
+    method(
+        "append_system_prompt_snapshot",
+        &[
+            WRITE,
+            &[
+                optional("content", "string", ""),
+                optional("reason", "string", "`changed` when absent"),
+            ],
+        ],
+        "`hash`, `written` (false when it is as it was)",
+        "Keeps a system prompt.",
+        methods::append_system_prompt_snapshot,
+    ),
+    method(
+        "append_tool_execution",
+        &[WRITE, &[required("tool_call", "object", ""), optional("content", "string", "")]],
+        "`record`, as written",
+        "Keeps what a tool call gave.",
+        methods::append_tool_execution,
+    ),
+    method(
+        "append_record",
+        &[WRITE, &[required("record", "object", "any record of the format, as given")]],
+        "`line`, its number",
+        "Adds a record.",
+        methods::append_record,
+    ),
+    method(
+        "update_memory_state",
+        &[
+            WRITE,
+            &[optional("session_memories", "array", ""), optional("last_retrieval", "any", "")],
+        ],
+        NOTHING,
+        "Keeps the state of a memory.",
+        methods::update_memory_state,
+    ),
+    method(
+        "update_runtime",
+        &[
+            WRITE,
+            &[
+                optional("provider", "string", ""),
+                optional("model", "string", ""),
+                optional("reasoning_effort", "string", ""),
+            ],
+        ],
+        NOTHING,
+        "Says what the session runs on.",
+        methods::update_runtime,
+    ),
+    method(
+        "rename",
+        &[WRITE, &[optional("name", "string", "null takes it away")]],
+        NOTHING,
+        "Names a session.",
+        methods::rename,
+    ),
+    method(
+        "set_title",
+        &[WRITE, &[required("title", "string", "")]],
+        NOTHING,
+        "Names a session, as `rename` does.",
+        methods::set_title,
+    ),
+    method(
+        "tag",
+        &[WRITE, &[optional("tag", "string", "null takes all tags away")]],
+        NOTHING,
+        "Files a session under a tag.",
+        methods::tag,
+    ),
+    method("untag", &[WRITE, TAG], NOTHING, "Takes a tag away.", methods::untag),
+    method("tags", &[SESSION], "array of tags", "Gives a session's tags.", methods::session_tags),
+    method(
+        "set_metadata",
+        &[WRITE, KEY, &[required("value", "any", "null is a value")]],
+        NOTHING,
+        "Says something of a session.",
+        methods::set_metadata,
+    ),
+    method(
+        "remove_metadata",
+        &[WRITE, KEY],
+        NOTHING,
+        "Takes back what was said of a session.",
+        methods::remove_metadata,
+    ),
+    method(
+        "metadata",
+        &[SESSION],
+        "object",
+        "Gives what was said of a session.",
+        methods::metadata,
+    ),
+    method(
+        "branch",
+        &[WRITE, &[optional("entry_id", "string", "null leaves every branch")]],
+        NOTHING,
+        "Makes an entry the active one.",
+        methods::branch,
+    ),
+    method(
+        "reset_leaf",
+        &[WRITE],
+        NOTHING,
+        "Leaves every branch: what is added next is a root.",
+        methods::reset_leaf,
+    ),
+    method(
+        "navigate",
+        &[WRITE, ENTRY],
+        "`text`, of a prompt that is to be written anew; else null",
+        "Goes to an entry, before it where it is a prompt of the user.",
+        methods::navigate,
+    ),
+    method("clone", &[WRITE], "`session_id`", "Copies a session whole.", methods::clone),
+    method(
+        "fork",
+        &[
+            WRITE,
+            &[
+                optional("entry_id", "string", "where the path ends; the active entry when absent"),
+                optional("turn", "integer", "the last turn, where the format has turns"),
+            ],
+        ],
+        "`session_id`, `text` of the prompt before which it ends",
+        "Makes a session of one path of another.",
+        methods::fork,
+    ),
+    method("archive", &[WRITE], NOTHING, "Archives a session.", methods::archive),
+    method("unarchive", &[WRITE], NOTHING, "Takes it out of the archive.", methods::unarchive),
+    method("delete", &[WRITE], NOTHING, "Puts a session into the trash.", methods::trash),
+    method("restore", &[WRITE], NOTHING, "Takes it out of the trash.", methods::restore),
+    method(
+        "delete_if_unused",
+        &[WRITE],
+        "`deleted`",
+        "Puts a session without messages into the trash.",
+        methods::delete_if_unused,
+    ),
+    method(
+        "purge",
+        &[WRITE],
+        "null, or `traces`: what may be left of its text in the database's files",
+        "Removes a session for ever; takes whole ids only.",
+        methods::purge,
+    ),
+    method(
+        "relink",
+        &[&[
+            required("from", "string", "a work dir"),
+            required("to", "string", "where it is now"),
+            optional("at", "time", "now when absent"),
+        ]],
+        "`sessions`, how many",
+        "Gives every session of a work dir a new one.",
+        methods::relink,
+    ),
+    method("info", &[SESSION], "as `dump` prints it", "Gives all of a session.", methods::info),
+    method(
+        "context",
+        &[SESSION],
+        "messages",
+        "Gives the conversation to go on with.",
+        methods::context,
+    ),
+    method("tree", &[SESSION], "nodes, as in `dump`", "Gives the tree.", methods::tree),
+    method(
+        "path",
+        &[
+            SESSION,
+            &[
+                optional("entry_id", "string", "the active entry when absent"),
+                optional("limit", "integer", "the last N only"),
+            ],
+        ],
+        ENTRIES,
+        "Gives the entries from a root to one, root first.",
+        methods::path,
+    ),
+    method("entry", &[SESSION, ENTRY], "an entry, or null", "Gives an entry.", methods::entry),
+    method("children", &[SESSION, ENTRY], ENTRIES, "Gives an entry's children.", methods::children),
+    method(
+        "entries_after",
+        &[
+            SESSION,
+            &[
+                optional("line", "integer", "0 when absent"),
+                optional("limit", "integer", "100 when absent"),
+            ],
+        ],
+        ENTRIES,
+        "Gives the entries behind a line: what was added since.",
+        methods::entries_after,
+    ),
+    method(
+        "labels",
+        &[SESSION],
+        "array of `entry_id`, `label`, `labelled_at`",
+        "Gives a session's labels.",
+        whole::labels,
+    ),
+    method("leaves", &[SESSION], ENTRIES, "Gives the ends of all branches.", whole::leaves),
+    method(
+        "rewind_points",
+        &[SESSION],
+        "array of `entry_id`, `preview`, `created_at`",
+        "Gives the prompts of the user on the active branch, newest first.",
+        methods::rewind_points,
+    ),
+    method(
+        "markdown",
+        &[SESSION, &[optional("at", "time", "the time of the export; now when absent")]],
+        "string",
+        "Gives the conversation as Markdown.",
+        methods::markdown,
+    ),
+    method(
+        "list",
+        &[&[
+            optional("query", "string", "a part of title or work dir, in whatever case"),
+            optional("work_dir", "string", ""),
+            optional("tags", "array of strings", "all of them"),
+            optional("metadata", "object", "all of it"),
+            optional("archived", "boolean", "archived sessions only"),
+            optional("all", "boolean", "archived sessions, too"),
+            optional("limit", "integer", "100 when absent"),
+            optional("offset", "integer", ""),
+        ]],
+        "rows as of `list --json`",
+        "Lists sessions, newest first.",
+        methods::list_sessions,
+    ),
+    method(
+        "roots",
+        &[],
+        "array of `root`, `format`, `files`, `sessions`, `changed`, `last_import`",
+        "Lists what was imported from.",
+        whole::roots,
+    ),
+    method(
+        "import",
+        &[&[
+            required("root", "string", "a path"),
+            optional("format", "string", "told from the files when absent"),
+            optional("dry_run", "boolean", "read and report, but write nothing"),
+        ]],
+        "the report, as of `import --json`",
+        "Reads a root into the store.",
+        whole::import,
+    ),
+    method("version", &[], "`version` of the program", "Says who answers.", whole::version),
+];
+
+/// The method of a request.
+pub(super) fn find(name: &str) -> Result<&'static Method, Refusal> {
+    METHODS.iter().find(|method| method.name == name).ok_or_else(|| {
+        let message = format!("there is no method {name:?}");
+        Refusal { code: UNKNOWN_METHOD, message, kind: None }
+    })
+}
+
+impl Method {
+    /// Refuses parameters that it does not know: one that is mistyped would
+    /// otherwise count for nothing, and a guard would not guard.
+    pub(super) fn accept(&self, params: &Params<'_>) -> Result<(), Refusal> {
+        let Some(unknown) = params.names().find(|name| self.params().all(|of| of.name != *name))
+        else {
+            return Ok(());
+        };
+        let known: Vec<&str> = self.params().map(|param| param.name).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Err(invalid(format!("{} has no parameter {unknown:?}; it takes {known}", self.name)))
+    }
+
+    fn params(&self) -> impl Iterator<Item = &'static Param> {
+        self.takes.iter().copied().flatten()
+    }
+}
+
+/// The table, as JSON.
+pub(super) fn schema() -> Value {
+    METHODS
+        .iter()
+        .map(|method| {
+            let params: Value = method
+                .params()
+                .map(|param| {
+                    json!({
+                        "name": param.name,
+                        "type": param.kind,
+                        "required": param.is_required,
+                        "about": param.about,
+                    })
+                })
+                .collect();
+            json!({
+                "method": method.name,
+                "about": method.about,
+                "params": params,
+                "result": method.result,
+            })
+        })
+        .collect()
+}
