@@ -9,6 +9,7 @@ use std::error::Error;
 use std::io::{self, BufRead};
 use std::path::PathBuf;
 
+use serde_json::json;
 use sessile::{NewSession, Session, SessionFilter, Store};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -18,16 +19,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         _ => return Err("usage: chat --db PATH".into()),
     };
     let work_dir = std::env::current_dir()?;
-    let work_dir = work_dir.to_str().ok_or("the working directory is not UTF-8")?;
-    let store = Store::open(&db)?;
+    let store = Store::open(db)?;
 
     // The newest session of this directory goes on; the first time, there is none.
-    let newest = store.sessions(&SessionFilter::new().work_dir(work_dir).limit(1))?.rows;
+    let newest = store.sessions(&SessionFilter::new().work_dir(&work_dir).limit(1))?.rows;
     let mut session = match newest.first() {
         Some(row) => store.session(row.key)?,
-        None => store.create(&NewSession::new(work_dir).model("echo"))?,
+        None => store.create(&NewSession::new(&work_dir).model("echo"))?,
     };
-    session.append_system_prompt_snapshot("Repeat what the user says.", "attach")?;
+    if let Some(kward) = session.kward() {
+        kward.append_system_prompt_snapshot("Repeat what the user says.", "attach")?;
+    }
     println!("{} messages so far", session.context()?.len());
 
     for line in io::stdin().lock().lines() {
@@ -58,9 +60,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Both messages are kept before the answer is shown.
 fn answer(session: &Session, line: &str) -> Result<(), Box<dyn Error>> {
-    let text = serde_json::Value::from(line);
-    session.append_message(format!("{{\"role\":\"user\",\"content\":{text}}}"))?;
-    session.append_message(format!("{{\"role\":\"assistant\",\"content\":{text}}}"))?;
+    session.append_message(json!({"role": "user", "content": line}))?;
+    session.append_message(json!({"role": "assistant", "content": line}))?;
     println!("{line}");
     Ok(())
 }

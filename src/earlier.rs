@@ -4,13 +4,16 @@
 //! A generation is folded as any log is, into tables of one connection. So
 //! everything that reads a session reads an earlier one, and none of it knows.
 
+use std::path::PathBuf;
+
 use rusqlite::Connection;
 
 use crate::check::shadows::make_shadows;
 use crate::error::{Error, Result};
 use crate::format::projection;
 use crate::format::rules::Sessions;
-use crate::model::{SessionKey, Timestamp};
+use crate::model::{SessionKey, Timestamp, as_object, path_of, shown_path};
+use crate::session::Session;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::{Store, generations, schema, sessions};
 
@@ -21,7 +24,7 @@ pub struct Generation {
     /// Counts the chains of a file, from 1; pruned ones are counted, too.
     pub number: i64,
     /// Its file below the root.
-    pub file: Vec<u8>,
+    pub file: PathBuf,
     /// How many lines it has.
     pub lines: u32,
     /// How many of them the next one no longer had.
@@ -30,34 +33,13 @@ pub struct Generation {
     pub read_at: Timestamp,
 }
 
-impl Store {
-    /// Returns the generations of a session's logs that are kept, by file, the
-    /// earliest first. The last one of a file, or what was written here, is what
-    /// is shown.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionNotFound`](Error::SessionNotFound).
-    pub fn generations(&self, session: SessionKey) -> Result<Vec<Generation>> {
-        self.read(|conn| {
-            let rows = rows_of(conn, session)?.into_iter();
-            let logs = rows.filter(|file| file.kind == FileKind::Log);
-            Ok(logs
-                .map(|file| Generation {
-                    number: file.generation,
-                    file: file.path,
-                    lines: file.line_count,
-                    lost: file.lost,
-                    read_at: file.read_at,
-                })
-                .collect())
-        })
-    }
+as_object! { Generation { number, file by shown_path, lines, lost, read_at, } }
 
+impl Store {
     /// Returns the store as if a session were what it was as of a generation of
     /// its file, and nothing else were there. It is only read.
     ///
-    /// Of a session of several files, each is as of the generation, or the last
+    /// [`Session::generations`] has the numbers. Of a session of several files, each is as of the generation, or the last
     /// one before it.
     ///
     /// # Errors
@@ -70,8 +52,8 @@ impl Store {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
     /// let session = store.find("edge-97")?;
     /// let first = store.earlier(session.key(), 1)?;
     ///
@@ -80,6 +62,31 @@ impl Store {
     /// ```
     pub fn earlier(&self, session: SessionKey, generation: i64) -> Result<Self> {
         self.view(|conn| fold_earlier(conn, session, generation))
+    }
+}
+
+impl Session {
+    /// Returns the generations of a session's logs that are kept, by file, the
+    /// earliest first. The last one of a file, or what was written here, is what
+    /// is shown. [`Store::earlier`] gives the session as it was in one.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](Error::SessionNotFound).
+    pub fn generations(&self) -> Result<Vec<Generation>> {
+        self.read(|conn| {
+            let rows = rows_of(conn, self.key())?.into_iter();
+            let logs = rows.filter(|file| file.kind == FileKind::Log);
+            Ok(logs
+                .map(|file| Generation {
+                    number: file.generation,
+                    file: path_of(file.path),
+                    lines: file.line_count,
+                    lost: file.lost,
+                    read_at: file.read_at,
+                })
+                .collect())
+        })
     }
 }
 

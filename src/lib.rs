@@ -20,7 +20,7 @@
 //! # let root = std::path::Path::new("fixtures/kward/small");
 //! use sessile::{ImportOptions, SessionFilter, Store};
 //!
-//! let store = Store::open(&dir.path().join("sessions.db"))?;
+//! let store = Store::open(dir.path().join("sessions.db"))?;
 //! store.import(root, &ImportOptions::new())?;
 //! assert!(store.verify(root)?.differences.is_empty());
 //!
@@ -40,7 +40,7 @@
 //! A [`Format`] is a pure module that says what lines mean, and a projection.
 //!
 //! - **Kward** (versions 1 and 2): a file is a session; everything can be
-//!   written, in Kward's bytes.
+//!   written, in Kward's bytes, see [`Session::kward`].
 //! - **Kimi** (to 1.52): a folder of files is a session, see [`Session::kimi`]. Contexts that were
 //!   cleared, compacted or reverted are branches of one tree, whose entries
 //!   have ids made of their content; sub-agents have trees of their own.
@@ -68,42 +68,153 @@
 //! programs, which can then open an [export](Store::export) of them.
 //!
 //! - **Kward** is the [default](Format::default()): messages are any JSON
-//!   objects, ids are given or made, and there is a record for the system
-//!   prompt, tool executions, memory, labels, names and a moved leaf.
+//!   objects, ids are given or made, and there is a record for labels, names, a
+//!   moved leaf and, by [`Session::kward`], the system prompt, tool executions and
+//!   memory.
 //! - **pi**, where pi is to open them: a message has to be one that pi
 //!   reads, and what else there is to say is an [entry](Pi::append_entry).
 //! - A **Kimi** session is made by Kimi, or as a fork of one of its own.
 //!
-//! [`Session::compact`] takes what the format's own compactions hold:
+//! What the files have no place for, an application keeps beside a session, in
+//! whatever format: [metadata](Session::set_metadata) and [tags](Session::tag).
+//!
+//! # Messages
+//!
+//! A message is a JSON object, and [`Session::append_message`] takes it in the
+//! shape of the session's format. What comes back is a [`Message`]: the object as
+//! [`json`](Message::json) or [`value`](Message::value), and what it says,
+//! whatever the format, as [`role`](Message::role), [`text`](Message::text) and
+//! [`parts`](Message::parts): text, thoughts, pictures, [tool calls](ToolCall) with
+//! id, name and arguments, and results with the id of the call they answer.
+//!
+//! | | Kward | pi | Kimi (read only) |
+//! |---|---|---|---|
+//! | says | `role` (`user`, `assistant`, `system`), `content`: text, or a list of parts such as `{"type": "text", "text": …}` | the same; an assistant's `content` is always a list, text is made one | the same |
+//! | thinks | `reasoning_summary`, or a part `{"type": "thinking", "thinking": …}` | a part `{"type": "thinking", "thinking": …}` | a part `{"type": "think", "think": …}` |
+//! | calls tools | `tool_calls`: `[{"id", "function": {"name", "arguments"}}]`, or a part `{"type": "toolCall", "id", "name", "arguments"}` | a part `{"type": "toolCall", "id", "name", "arguments"}` | `tool_calls` |
+//! | answers a call | `role` `tool`, `tool_call_id`, `name`, `content` | `role` `toolResult`, `toolCallId`, `toolName`, `content` | `role` `tool`, `tool_call_id`, `content` |
+//! | what is added | `id`, where there is none | what pi reads without asking: `timestamp`, `usage`, `api`, `provider`, `model`, `stopReason`, `isError` | |
+//! | system prompt | [`Kward::append_system_prompt_snapshot`] | a message of role `system` | `_system_prompt` in its context |
+//!
+//! Nothing else is asked of a message of Kward's, and what it holds beyond this
+//! comes back as it was. [`Session::compact`] spells a [`Compaction`] in the keys
+//! of the format; [`Session::append_compaction`] takes these:
 //!
 //! | format | keys | what is kept |
 //! |---|---|---|
-//! | Kward | the message: `role` (`compactionSummary`), `summary`, `first_kept_entry_id`, `tokens_before`, … | the messages from `first_kept_entry_id` on; none without it |
-//! | pi | the entry: `summary`, `firstKeptEntryId`, `tokensBefore`, `details`, … | the entries from `firstKeptEntryId` on, system messages apart; none without it |
+//! | Kward | of the message: `role` (`compactionSummary`), `summary`, `first_kept_entry_id`, `tokens_before`, `from_hook`, `details` | the messages from `first_kept_entry_id` on; none without it |
+//! | pi | of the entry: `summary`, `firstKeptEntryId`, `tokensBefore`, `details` | the entries from `firstKeptEntryId` on, system messages apart; none without it |
+//!
+//! # Recipes
+//!
+//! Go on with the newest session of a work dir, or begin one:
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
-//! # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-//! use serde_json::json;
-//! use sessile::NewSession;
+//! # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+//! use sessile::{NewSession, SessionFilter};
 //!
-//! let session = store.create(&NewSession::new("/home/me/project"))?;
-//! session.append_message(json!({"role": "user", "content": "A long story …"}))?;
-//! let kept = session.append_message(json!({"role": "user", "content": "And now?"}))?;
-//! session.compact(json!({
-//!     "role": "compactionSummary",
-//!     "summary": "A story was told.",
-//!     "first_kept_entry_id": kept,
-//! }))?;
+//! let resume = |work_dir: &str| -> sessile::Result<sessile::Session> {
+//!     let newest = SessionFilter::new().work_dir(work_dir).limit(1);
+//!     match store.sessions(&newest)?.rows.first() {
+//!         Some(row) => store.session(row.key),
+//!         None => store.create(&NewSession::new(work_dir)),
+//!     }
+//! };
+//! let begun = resume("/home/me/project")?;
 //!
-//! let roles: Vec<String> = session.context()?.iter().map(|message| message.role()).collect();
-//! assert_eq!(roles, ["compactionSummary", "user"]);
-//! assert_eq!(session.path()?.len(), 3); // nothing is gone
+//! assert_eq!(resume("/home/me/project/")?.key(), begun.key());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What the files have no place for, an application keeps beside a session, in
-//! whatever format: [metadata](Session::set_metadata) and [tags](Session::tag).
+//! Keep a tool's call and its answer, and find the calls that nothing answered, as
+//! after a crash:
+//!
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+//! # let session = store.create(&sessile::NewSession::new("/home/me/project"))?;
+//! use serde_json::json;
+//! use sessile::Part;
+//!
+//! let call = |id: &str, path: &str| {
+//!     json!({"id": id, "type": "function",
+//!            "function": {"name": "read", "arguments": json!({"path": path}).to_string()}})
+//! };
+//! session.append_message(json!({"role": "assistant", "content": null,
+//!     "tool_calls": [call("c1", "a.txt"), call("c2", "b.txt")]}))?;
+//! session.append_message(
+//!     json!({"role": "tool", "tool_call_id": "c1", "name": "read", "content": "Hello."}))?;
+//!
+//! let mut open = Vec::new();
+//! for part in session.context()?.iter().flat_map(|message| message.parts()) {
+//!     match part {
+//!         Part::ToolCall(call) => open.push(call),
+//!         Part::ToolResult { call_id, .. } => open.retain(|call| call.id != call_id),
+//!         _ => {}
+//!     }
+//! }
+//! assert_eq!(open.len(), 1);
+//! assert_eq!(open[0].arguments_value()["path"], "b.txt");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Read one branch of several: [`Session::leaves`] has their ends,
+//! [`Session::context_at`] what is said on one, [`Session::path_to`] its entries.
+//!
+//! Follow a session live, whoever writes it: [`Store::watch`] says that something
+//! was written, at next to no cost, and [`Session::entries_after`] what.
+//!
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+//! # let session = store.create(&sessile::NewSession::new("/home/me/project"))?;
+//! let mut watch = store.watch()?;
+//! let mut seen = 0;
+//! # session.append_message(r#"{"role":"user","content":"What is a leaf?"}"#)?;
+//! # for _ in 0..1 {
+//! // In a loop, with a pause:
+//! if watch.changed()? {
+//!     for entry in session.entries_after(seen, 100)? {
+//!         println!("{}: {}", entry.role.as_deref().unwrap_or("-"), session.text_of(&entry.id)?);
+//!         seen = entry.line;
+//!     }
+//! }
+//! # }
+//! # assert_eq!(seen, 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Tell errors apart by what there is to do:
+//!
+//! - [`is_busy`](Error::is_busy): nothing happened; the same call may succeed later.
+//!   The store has waited already, for the
+//!   [busy timeout](StoreOptions::busy_timeout).
+//! - [`is_conflict`](Error::is_conflict): somebody was there first. Read again,
+//!   [`context`](Session::context) for a leaf that moved, and decide anew.
+//! - [`is_not_found`](Error::is_not_found): another name may help.
+//! - [`CommitUnknown`](Error::CommitUnknown): look whether it is there before you
+//!   repeat it. With an id of your own ([`Session::with_id`]), a repeated append
+//!   that was written already is a conflict, and never a second entry.
+//!
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+//! # let session = store.create(&sessile::NewSession::new("/home/me/project"))?;
+//! let answer = |text: &str| -> sessile::Result<String> {
+//!     loop {
+//!         let leaf = session.info()?.leaf;
+//!         let message = serde_json::json!({"role": "assistant", "content": text});
+//!         match session.expecting(leaf.as_deref()).append_message(message) {
+//!             Err(err) if err.is_conflict() => {} // read what came between, and ask anew
+//!             Err(err) if err.is_busy() => {} // wait a little
+//!             done => return done,
+//!         }
+//!     }
+//! };
+//! answer("The active entry.")?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # What always holds
 //!
@@ -159,7 +270,9 @@
 //! - *event*: what was decided here and stands in no session file.
 //! - *problem*: something that could not be understood, with its place.
 //!
-//! Times are UTC; sizes are bytes.
+//! Times are UTC; sizes are bytes. What is read from a store serialises by
+//! `serde`: times as RFC 3339, names as the command line spells them, paths as
+//! text, a [`Message`] with its object under `message`.
 
 #![warn(missing_docs)]
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::exit)]
@@ -193,17 +306,17 @@ pub use context::Node;
 pub use earlier::Generation;
 pub use error::{Error, Failure, Result};
 pub use export::{ExportOptions, ExportReport};
-pub use format::Part;
 pub use format::handles::*;
+pub use format::{Part, ToolCall};
 pub use import::{ImportOptions, ImportReport, LossCause, LostLines, Progress};
 pub use lineage::SessionNode;
 pub use model::{
-    Entry, Format, Header, Json, Label, Message, Metadata, Problem, ProblemKind, SessionInfo,
-    SessionKey, Stored, Timestamp, Turn, Usage,
+    Compaction, Entry, FileKind, FileState, Format, Header, Json, Label, Message, Metadata,
+    Problem, ProblemKind, SessionInfo, SessionKey, Stored, Timestamp, Turn, Usage,
 };
 pub use prune::{Prunable, PruneReport};
 pub use recover::{Incomplete, RecoverReport, recover};
-pub use roots::RootInfo;
+pub use roots::{ForgottenRoot, MovedRoot, RootInfo};
 pub use session::{
     Fork, LabelChange, NewSession, PromptSnapshot, Recorder, RewindPoint, RuntimeUpdate, Session,
     Snapshot,

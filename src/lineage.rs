@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::error::Result;
+use crate::model::as_object;
 use crate::store::{SessionFilter, SessionRow, Store, listing, sessions};
 
 /// A session in a list that is arranged as a tree.
@@ -20,6 +21,8 @@ pub struct SessionNode {
     pub ancestor_continues: Vec<bool>,
 }
 
+as_object! { SessionNode { session, depth, is_last, ancestor_continues, } }
+
 impl Store {
     /// Lists sessions as [`sessions`](Self::sessions) does, each under the one
     /// it comes from.
@@ -32,7 +35,7 @@ impl Store {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
     /// # let original = store.create(&sessile::NewSession::new("/home/me/project"))?;
     /// # original.clone_session()?;
     /// use sessile::SessionFilter;

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
-use crate::model::SessionKey;
+use crate::model::{SessionKey, bytes_of};
 use crate::store::{entries, sessions};
 
 /// A name by which [`find`] finds this session and no other.
@@ -15,8 +15,7 @@ pub(crate) fn name_of(conn: &Connection, session: SessionKey) -> Result<String> 
     {
         return Ok(id);
     }
-    let (root, file) = (String::from_utf8_lossy(&info.root), String::from_utf8_lossy(&info.file));
-    Ok(format!("{root}:{file}"))
+    Ok(format!("{}:{}", info.root.display(), info.file.display()))
 }
 
 /// The whole id of an entry that is named by it, or by its beginning.
@@ -48,9 +47,7 @@ pub(crate) fn find(conn: &Connection, name: &str) -> Result<SessionKey> {
             for session in found {
                 if let Some(info) = sessions::info(conn, session)? {
                     let id = info.session_id.as_deref().unwrap_or("no id");
-                    let root = String::from_utf8_lossy(&info.root);
-                    let file = String::from_utf8_lossy(&info.file);
-                    matches.push(format!("{root}:{file} ({id})"));
+                    matches.push(format!("{}:{} ({id})", info.root.display(), info.file.display()));
                 }
             }
             Err(Error::AmbiguousSession { name: name.to_owned(), matches })
@@ -65,7 +62,7 @@ fn by_root_and_path(conn: &Connection, name: &str) -> Result<Vec<SessionKey>> {
         let (root, path) = (&name[..colon], &name[colon + 1..]);
         for session in sessions::sessions_by_path(conn, path.as_bytes())? {
             let info = sessions::info(conn, session)?;
-            if info.is_some_and(|info| info.root == root.as_bytes()) {
+            if info.is_some_and(|info| bytes_of(&info.root) == root.as_bytes()) {
                 found.push(session);
             }
         }

@@ -1,6 +1,9 @@
 //! Prune: earlier generations of files, which nothing needs any more.
 
+use std::path::PathBuf;
+
 use crate::error::Result;
+use crate::model::{bytes_of, path_of};
 use crate::store::files::FileKind;
 use crate::store::{Store, Traces, files, generations, log};
 
@@ -27,9 +30,9 @@ pub struct PruneReport {
 #[non_exhaustive]
 pub struct Prunable {
     /// The root that it was imported from; empty for the store's own.
-    pub root: Vec<u8>,
-    /// Below the root, separated by `/`.
-    pub file: Vec<u8>,
+    pub root: PathBuf,
+    /// Below the root.
+    pub file: PathBuf,
     /// Counts the chains of the file, from 1.
     pub generation: i64,
     /// Lines of a log; a document has none.
@@ -48,16 +51,19 @@ impl Store {
             for (file_id, _) in generations::superseded(conn, usize::MAX)? {
                 let file = files::file_by_id(conn, file_id)?;
                 all.push(Prunable {
-                    root: files::source_by_id(conn, file.source_id)?.root,
-                    file: file.path,
+                    root: path_of(files::source_by_id(conn, file.source_id)?.root),
+                    file: path_of(file.path),
                     generation: file.generation,
                     lines: if file.kind == FileKind::Log { file.line_count } else { 0 },
                     bytes: file.size,
                     lost: file.lost,
                 });
             }
-            let key = |one: &Prunable| (one.root.clone(), one.file.clone(), one.generation);
-            all.sort_by_key(key);
+            all.sort_by(|one, other| {
+                let root = bytes_of(&one.root).cmp(bytes_of(&other.root));
+                root.then_with(|| bytes_of(&one.file).cmp(bytes_of(&other.file)))
+                    .then_with(|| one.generation.cmp(&other.generation))
+            });
             Ok(all)
         })
     }
@@ -78,7 +84,7 @@ impl Store {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
     /// assert_eq!(store.prune()?.files, 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::import::root::real_path;
-use crate::model::{Format, Timestamp};
+use crate::model::{Format, Timestamp, as_object, shown_path};
 use crate::store::files::{self, Source};
 use crate::store::{Store, Traces, roots};
 
@@ -29,6 +29,30 @@ pub struct RootInfo {
     pub imported_at: Option<Timestamp>,
 }
 
+as_object! { RootInfo {
+    root by shown_path, format, files, sessions, changed, imported_at,
+} }
+
+/// A root that is no longer in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ForgottenRoot {
+    /// What was known of it.
+    pub info: RootInfo,
+    /// Whether its content is gone from the database's files, too.
+    pub traces: Traces,
+}
+
+/// A root that is at another path now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MovedRoot {
+    /// Where it was.
+    pub from: PathBuf,
+    /// Where it is.
+    pub to: PathBuf,
+}
+
 impl Store {
     /// Returns every root, by path; sessions that were made here come first.
     ///
@@ -36,8 +60,8 @@ impl Store {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-    /// store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
     ///
     /// let roots = store.imported_roots()?;
     /// assert!(roots[0].root.ends_with("fixtures/kward/small"));
@@ -52,8 +76,8 @@ impl Store {
 
     /// Returns what is known of a root, however its path is spelt; `None` when
     /// nothing was imported from it.
-    pub fn imported_root(&self, root: &Path) -> Result<Option<RootInfo>> {
-        let path = roots::kept_path(root);
+    pub fn imported_root(&self, root: impl AsRef<Path>) -> Result<Option<RootInfo>> {
+        let path = roots::kept_path(root.as_ref());
         self.read(|conn| match files::source(conn, &path)? {
             Some(source) => root_info(conn, &source).map(Some),
             None => Ok(None),
@@ -73,8 +97,8 @@ impl Store {
     /// # Errors
     ///
     /// [`SourceNotFound`](Error::SourceNotFound).
-    pub fn forget_root(&self, root: &Path) -> Result<(RootInfo, Traces)> {
-        let path = roots::kept_path(root);
+    pub fn forget_root(&self, root: impl AsRef<Path>) -> Result<ForgottenRoot> {
+        let path = roots::kept_path(root.as_ref());
         let info = self.write(|tx| {
             let source =
                 files::source(tx, &path)?.ok_or_else(|| Error::SourceNotFound(path.clone()))?;
@@ -82,12 +106,12 @@ impl Store {
             roots::delete(tx, &source)?;
             Ok(info)
         })?;
-        Ok((info, self.remove_traces()))
+        Ok(ForgottenRoot { info, traces: self.remove_traces() })
     }
 
     /// Lets a root, or every root below a folder, be the one at another path:
     /// a home that moved. Sessions keep their keys and what was written here.
-    /// Returns the old path and the new one of each.
+    /// Returns each that moved.
     ///
     /// # Errors
     ///
@@ -95,9 +119,13 @@ impl Store {
     /// `old`, [`RootNotFound`](Error::RootNotFound) when there is no folder
     /// `new`; [`RootKnown`](Error::RootKnown) when a new path is that of another
     /// root, or lies inside or around one.
-    pub fn move_root(&self, old: &Path, new: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
-        let old = roots::kept_path(old);
-        let new = real_path(new)?;
+    pub fn move_root(
+        &self,
+        old: impl AsRef<Path>,
+        new: impl AsRef<Path>,
+    ) -> Result<Vec<MovedRoot>> {
+        let old = roots::kept_path(old.as_ref());
+        let new = real_path(new.as_ref())?;
         self.write(|tx| {
             let (moving, staying): (Vec<Source>, Vec<Source>) = files::sources(tx)?
                 .into_iter()
@@ -118,7 +146,7 @@ impl Store {
                     return Err(Error::RootKnown { root: to, known: other.root_path() });
                 }
                 roots::update_root(tx, source.source_id, to.as_os_str().as_bytes())?;
-                moved.push((from, to));
+                moved.push(MovedRoot { from, to });
             }
             if moved.is_empty() { Err(Error::SourceNotFound(old.clone())) } else { Ok(moved) }
         })

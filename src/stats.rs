@@ -3,6 +3,8 @@
 use rusqlite::Connection;
 
 use crate::error::Result;
+use crate::model::as_object;
+use crate::store::files::{FileKind, FileState};
 use crate::store::{Store, space};
 
 /// What is in a database, in rows and bytes.
@@ -39,10 +41,10 @@ pub struct Stats {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileCount {
-    /// `log`, `document`, `link` or `folder`.
-    pub kind: String,
-    /// `current`, `partial`, `superseded` or `local`.
-    pub state: String,
+    /// What they are.
+    pub kind: FileKind,
+    /// Which of a file's chains they are.
+    pub state: FileState,
     /// How many.
     pub files: u64,
     /// Bytes in them.
@@ -59,6 +61,15 @@ pub struct ObjectSize {
     pub bytes: u64,
 }
 
+as_object! { Stats {
+    sources, sessions, entries, lines, files, line_bytes, document_bytes, superseded_bytes,
+    database_bytes, free_bytes, objects, damaged,
+} }
+
+as_object! { FileCount { kind, state, files, bytes, } }
+
+as_object! { ObjectSize { name, bytes, } }
+
 impl Store {
     /// Says what is in the database, and what takes the space.
     ///
@@ -69,8 +80,8 @@ impl Store {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
     /// assert_eq!(store.stats()?.sessions, 9);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -91,7 +102,7 @@ fn stats(conn: &Connection) -> Result<Stats> {
     let chunks = space::rows_and_bytes(conn, space::Content::Chunks);
     let (_, document_bytes) = readable(chunks, &mut damaged)?;
     let [sources, sessions, entries] = readable(space::counts(conn), &mut damaged)?;
-    let superseded = files.iter().filter(|count| count.state == "superseded");
+    let superseded = files.iter().filter(|count| count.state == FileState::Superseded);
     let objects = readable(space::objects(conn), &mut damaged)?;
     Ok(Stats {
         sources,

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::context::{self, Node};
 use crate::error::{Error, Result};
 use crate::format::Shown;
-use crate::model::{SessionKey, Stored};
+use crate::model::{SessionKey, Stored, as_object};
 use crate::store::{entries, heads, labels, log, sessions};
 
 /// Levels that are drawn; what branches more often stays at the last one.
@@ -45,6 +45,11 @@ pub struct TreeRow {
     /// The lines to the left of it, three characters a level.
     pub prefix: String,
 }
+
+as_object! { TreeRow {
+    entry_id, parent_id, role, text, current, depth, is_last, ancestor_continues, active_path,
+    label, labelled_at, prefix,
+} }
 
 /// The rows of a session's tree, from top to bottom.
 pub(crate) fn tree_rows(conn: &Connection, session: SessionKey) -> Result<Vec<TreeRow>> {

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::import::purged::Away;
 use crate::import::walk::{Found, FoundKind, Walk};
 use crate::import::{known, root};
+use crate::model::path_of;
 use crate::store::files::{self, FileKind, FileRow, FileState, Source};
 use crate::store::{Store, log, seen};
 
@@ -33,8 +34,8 @@ pub struct VerifyReport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {
-    /// Below the root, separated by `/`.
-    pub file: Vec<u8>,
+    /// Below the root.
+    pub file: PathBuf,
     /// What differs, for a person.
     pub detail: String,
 }
@@ -57,15 +58,15 @@ impl Store {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
     /// # let root = std::path::Path::new("fixtures/kward/small");
     /// store.import(root, &sessile::ImportOptions::new())?;
     ///
     /// assert!(store.verify(root)?.differences.is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn verify(&self, root: &Path) -> Result<VerifyReport> {
-        let path = root::real_path(root)?;
+    pub fn verify(&self, root: impl AsRef<Path>) -> Result<VerifyReport> {
+        let path = root::real_path(root.as_ref())?;
         self.read(|conn| {
             let source =
                 known::covering(conn, &path)?.ok_or_else(|| Error::SourceNotFound(path.clone()))?;
@@ -121,7 +122,9 @@ impl Comparison<'_> {
     }
 
     fn differ(&mut self, file: &[u8], detail: impl Into<String>) {
-        self.report.differences.push(Difference { file: file.to_vec(), detail: detail.into() });
+        self.report
+            .differences
+            .push(Difference { file: path_of(file.to_vec()), detail: detail.into() });
     }
 
     fn compare(&mut self, walk: &Walk, found: &Found) -> Result<()> {

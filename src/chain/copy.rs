@@ -142,12 +142,7 @@ impl Copied {
 
     /// Its file; below the store's own root, as it is named there.
     fn path(&self) -> String {
-        let mut path = self.info.root.clone();
-        if !path.is_empty() && !path.ends_with(b"/") {
-            path.push(b'/');
-        }
-        path.extend_from_slice(&self.info.file);
-        String::from_utf8_lossy(&path).into_owned()
+        self.info.root.join(&self.info.file).to_string_lossy().into_owned()
     }
 }
 

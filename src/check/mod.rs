@@ -63,7 +63,7 @@ impl Store {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
     /// assert!(store.check()?.is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -5,12 +5,13 @@ mod shape;
 
 use rusqlite::Connection;
 
-pub(crate) use restore::{messages, raw_reference, restored};
+pub(crate) use restore::{messages, messages_at, messages_of_entry, raw_reference, restored};
 pub use shape::Node;
 pub(crate) use shape::{cycles, each_node, tree};
 
 use crate::error::{Error, Result};
-use crate::model::{Entry, Message, SessionInfo, SessionKey};
+use crate::format::stored_text;
+use crate::model::{Entry, Format, Message, SessionInfo, SessionKey};
 use crate::store::{entries, heads, log, paths, runs};
 
 /// The last entries of the path to an entry, root first.
@@ -82,7 +83,22 @@ pub(crate) fn common_ancestor(
     }
 }
 
-fn key_of(conn: &Connection, session: SessionKey, id: &str) -> Result<i64> {
+/// What the compaction of this id names to be kept, if nothing is kept by it.
+/// One that names itself means to keep nothing.
+pub(crate) fn named_in_vain(
+    conn: &Connection,
+    format: Format,
+    session: SessionKey,
+    id: &str,
+) -> Result<Option<String>> {
+    let key = key_of(conn, session, id)?;
+    let Some(first_kept) = entries::first_kept(conn, key)? else { return Ok(None) };
+    let name = stored_text(&first_kept);
+    let keeps_any = 1 < restored(conn, format, session, key)?.len();
+    Ok(Some(name).filter(|name| name != id && !keeps_any))
+}
+
+pub(crate) fn key_of(conn: &Connection, session: SessionKey, id: &str) -> Result<i64> {
     entries::entry_key(conn, session, id)?
         .ok_or_else(|| Error::EntryNotFound { entry_id: id.to_owned() })
 }

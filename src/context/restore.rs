@@ -8,7 +8,9 @@ use super::leaf_key;
 use crate::error::{Error, Result};
 use crate::format::Kept;
 use crate::format::rules::{Compactions, Sessions};
-use crate::model::{Format, Message, RecordPlace, SessionInfo, SessionKey, Step, StepKind, Stored};
+use crate::model::{
+    Format, Message, RecordPlace, SessionInfo, SessionKey, Step, StepKind, Stored, bytes_of,
+};
 use crate::store::{entries, files, log, paths, sessions};
 
 /// The restored messages; each is read when it is asked for.
@@ -16,9 +18,17 @@ pub(crate) fn messages(
     conn: &Connection,
     session: SessionKey,
 ) -> Result<impl Iterator<Item = Result<Message>>> {
-    let info = sessions::info(conn, session)?
-        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
-    let steps = match leaf_key(conn, session)? {
+    messages_at(conn, session, leaf_key(conn, session)?)
+}
+
+/// The messages that would be restored if this entry were the leaf.
+pub(crate) fn messages_at(
+    conn: &Connection,
+    session: SessionKey,
+    leaf_key: Option<i64>,
+) -> Result<impl Iterator<Item = Result<Message>>> {
+    let info = info(conn, session)?;
+    let steps = match leaf_key {
         Some(leaf_key) => restored(conn, info.format, session, leaf_key)?,
         None => Vec::new(),
     };
@@ -70,6 +80,19 @@ pub(crate) fn messages_of_path(
     messages.collect()
 }
 
+/// The messages that an entry adds, as they were appended.
+pub(crate) fn messages_of_entry(
+    conn: &Connection,
+    session: SessionKey,
+    entry_key: i64,
+) -> Result<Vec<Message>> {
+    messages_of(conn, &info(conn, session)?, &Edits::new(), entry_key)
+}
+
+fn info(conn: &Connection, session: SessionKey) -> Result<SessionInfo> {
+    sessions::info(conn, session)?.ok_or_else(|| Error::SessionNotFound(session.0.to_string()))
+}
+
 /// The messages that an entry adds.
 fn messages_of(
     conn: &Connection,
@@ -80,7 +103,7 @@ fn messages_of(
     let (entry_id, place) = entries::id_and_place(conn, entry_key)?;
     let line = log::line_number(place.line_key);
     let instead = match info.format.rules().sessions {
-        Sessions::File => raw_reference(&info.file, line),
+        Sessions::File => raw_reference(bytes_of(&info.file), line),
         Sessions::Folder => {
             raw_reference(&files::file_by_id(conn, log::file_of(place.line_key))?.path, line)
         }

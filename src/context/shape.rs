@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use crate::error::Result;
-use crate::model::SessionKey;
+use crate::model::{SessionKey, as_object};
 use crate::store::entries;
 use crate::store::runs::{self, NO_PARENT};
 
@@ -18,6 +18,8 @@ pub struct Node {
     /// Ids of its children, in file order.
     pub children: Vec<String>,
 }
+
+as_object! { Node { id, depth, children, } }
 
 pub(crate) fn tree(conn: &Connection, session: SessionKey) -> Result<Vec<Node>> {
     let mut nodes = Vec::new();

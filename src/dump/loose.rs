@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::{leave_out, place, problem_json, refused, text};
 use crate::error::{Failure, Result};
-use crate::model::{Format, Problem};
+use crate::model::{Format, Problem, bytes_of};
 use crate::store::problems::LooseCursor;
 use crate::store::{problems, readable};
 
@@ -29,7 +29,7 @@ impl<'a> Loose<'a> {
     pub(super) fn write_before(
         &mut self,
         out: &mut dyn Write,
-        limit: Option<(&Vec<u8>, &Vec<u8>)>,
+        limit: Option<(&[u8], &[u8])>,
         failed: &mut Vec<Failure>,
     ) -> Result<()> {
         loop {
@@ -40,14 +40,14 @@ impl<'a> Loose<'a> {
                         self.page = page.into();
                     }
                     Err(error) => {
-                        leave_out(failed, (Vec::new(), Vec::new()), error)?;
+                        leave_out(failed, Default::default(), error)?;
                         self.ended = true;
                         self.page = self.readable()?.into();
                     }
                 }
             }
             let Some((at, format, problem)) = self.page.pop_front() else { return Ok(()) };
-            if limit.is_some_and(|limit| limit <= (&at.root, &at.path)) {
+            if limit.is_some_and(|limit| limit <= (&at.root[..], &at.path[..])) {
                 self.page.push_front((at, format, problem));
                 return Ok(());
             }
@@ -72,7 +72,7 @@ impl<'a> Loose<'a> {
 
 fn write_row(out: &mut dyn Write, root: &[u8], format: &str, problem: &Problem) -> io::Result<()> {
     let mut row = format!("{{\"format\":{}", text(format));
-    place(&mut row, root, &problem.file);
+    place(&mut row, root, bytes_of(&problem.file));
     row.push_str(
         ",\"session_id\":null,\"work_dir\":null,\"title\":null,\"created_at\":null,\
          \"modified_at\":null,\"archived\":false",

@@ -5,7 +5,7 @@ mod whole;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
@@ -14,7 +14,7 @@ use self::whole::Whole;
 use crate::context;
 use crate::error::{Error, Failure, Result};
 use crate::format::projection;
-use crate::model::{Problem, SessionInfo, SessionKey, Stored};
+use crate::model::{Problem, SessionInfo, SessionKey, Stored, bytes_of};
 use crate::store::{Store, entries, labels, log, problems, readable, sessions};
 
 impl Store {
@@ -54,7 +54,7 @@ impl Store {
     /// What `each` returns; then the rest is not handed on.
     /// [`Incomplete`](Error::Incomplete) when something of the database is
     /// damaged: then all are handed on that can be read.
-    pub fn each_problem(&self, mut each: impl FnMut(&[u8], &Problem) -> Result<()>) -> Result<()> {
+    pub fn each_problem(&self, mut each: impl FnMut(&Path, &Problem) -> Result<()>) -> Result<()> {
         self.read(|conn| each_problem(conn, None, &mut each))
     }
 }
@@ -63,7 +63,7 @@ impl Store {
 pub(crate) fn each_problem(
     conn: &Connection,
     session: Option<SessionKey>,
-    each: &mut dyn FnMut(&[u8], &Problem) -> Result<()>,
+    each: &mut dyn FnMut(&Path, &Problem) -> Result<()>,
 ) -> Result<()> {
     let mut done = 0;
     let mut last = None;
@@ -85,7 +85,7 @@ pub(crate) fn each_problem(
         is_new |= last.as_ref().is_some_and(|(of, last)| of == root && last == problem);
         Ok(())
     })?;
-    let failed = vec![Failure { root: Vec::new(), file: Vec::new(), error }];
+    let failed = vec![Failure { root: PathBuf::new(), file: PathBuf::new(), error }];
     Err(Error::Incomplete { done, failed })
 }
 
@@ -131,11 +131,11 @@ fn dump(conn: &Connection, out: &mut dyn Write) -> Result<()> {
                     }
                     error => error,
                 };
-                leave_out(&mut failed, (Vec::new(), Vec::new()), error)?;
+                leave_out(&mut failed, Default::default(), error)?;
                 continue;
             }
         };
-        loose.write_before(out, Some((&info.root, &info.file)), &mut failed)?;
+        loose.write_before(out, Some((bytes_of(&info.root), bytes_of(&info.file))), &mut failed)?;
         match whole.write(out, |out| write_session(conn, out, &info)) {
             Ok(()) => done += 1,
             Err(error) => leave_out(&mut failed, (info.root, info.file), error)?,
@@ -149,12 +149,12 @@ fn dump(conn: &Connection, out: &mut dyn Write) -> Result<()> {
 fn all_sessions(conn: &Connection, failed: &mut Vec<Failure>) -> Result<Vec<SessionKey>> {
     match sessions::sessions_by_file(conn) {
         Ok(sessions) => return Ok(sessions),
-        Err(error) => leave_out(failed, (Vec::new(), Vec::new()), error)?,
+        Err(error) => leave_out(failed, Default::default(), error)?,
     }
     let mut found = Vec::new();
     for key in readable::sessions(conn)?.into_iter().map(SessionKey) {
         if let Ok(Some(info)) = sessions::info(conn, key) {
-            found.push((info.root, info.file, key));
+            found.push((info.root.into_os_string(), info.file.into_os_string(), key));
         }
     }
     found.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
@@ -164,7 +164,7 @@ fn all_sessions(conn: &Connection, failed: &mut Vec<Failure>) -> Result<Vec<Sess
 /// Records a failure that is confined to one session; returns any other error.
 fn leave_out(
     failed: &mut Vec<Failure>,
-    (root, file): (Vec<u8>, Vec<u8>),
+    (root, file): (PathBuf, PathBuf),
     error: Error,
 ) -> Result<()> {
     if !error.is_of_content() {
@@ -176,7 +176,7 @@ fn leave_out(
 
 fn write_session(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
     let mut row = format!("{{\"format\":{}", text(info.format.name()));
-    place(&mut row, &info.root, &info.file);
+    place(&mut row, bytes_of(&info.root), bytes_of(&info.file));
     field(&mut row, "session_id", &optional(info.session_id.as_deref()));
     field(&mut row, "work_dir", &optional(info.work_dir.as_deref()));
     field(&mut row, "title", &info.title_json());
@@ -278,7 +278,7 @@ fn problem_json(problem: &Problem) -> String {
     let line = problem.line.map_or("null".to_owned(), |line| line.to_string());
     format!(
         "{{\"line\":{line},\"file\":{},\"kind\":{},\"detail\":{}}}",
-        text(&String::from_utf8_lossy(&problem.file)),
+        text(&problem.file.to_string_lossy()),
         text(problem.kind.name()),
         text(&problem.detail)
     )

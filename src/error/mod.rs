@@ -233,20 +233,20 @@ pub enum Error {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Failure {
-    /// The root that it was imported from, in the bytes of the file system; empty if it was made here.
-    pub root: Vec<u8>,
-    /// Its path below the root, separated by `/`; empty if that cannot be read.
-    pub file: Vec<u8>,
+    /// The root that it was imported from; empty if it was made here.
+    pub root: PathBuf,
+    /// Its path below the root; empty if that cannot be read.
+    pub file: PathBuf,
     /// Why.
     pub error: Error,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = [&self.root, &self.file].into_iter().filter(|part| !part.is_empty());
-        let place = parts.map(Vec::as_slice).collect::<Vec<_>>().join(&b'/');
+        let parts = [&self.root, &self.file].into_iter().filter(|part| **part != *Path::new(""));
+        let place = parts.map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
         if !place.is_empty() {
-            write!(f, "{}: ", String::from_utf8_lossy(&place).escape_debug())?;
+            write!(f, "{}: ", place.escape_debug())?;
         }
         // Of many in one database, the advice once is enough.
         match &self.error {

@@ -53,8 +53,8 @@ impl ExportOptions {
     }
 
     /// Only what was imported from this root.
-    pub fn root(mut self, root: &Path) -> Self {
-        self.root = Some(root.to_owned());
+    pub fn root(mut self, root: impl AsRef<Path>) -> Self {
+        self.root = Some(root.as_ref().to_owned());
         self
     }
 
@@ -114,8 +114,8 @@ impl Store {
     /// # let dir = tempfile::tempdir()?;
     /// use sessile::{ExportOptions, ImportOptions, Store};
     ///
-    /// let store = Store::open(&dir.path().join("sessions.db"))?;
-    /// store.import("fixtures/kward/small".as_ref(), &ImportOptions::new())?;
+    /// let store = Store::open(dir.path().join("sessions.db"))?;
+    /// store.import("fixtures/kward/small", &ImportOptions::new())?;
     /// store.export(&dir.path().join("out"), &ExportOptions::new())?;
     ///
     /// let file = "sessions/--edge--/97-branch-summary.jsonl";
@@ -123,8 +123,12 @@ impl Store {
     /// assert_eq!(std::fs::read(dir.path().join("out").join(file))?, before);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn export(&self, target: &Path, options: &ExportOptions) -> Result<ExportReport> {
-        let outcome = self.read(|conn| export(conn, target, options))?;
+    pub fn export(
+        &self,
+        target: impl AsRef<Path>,
+        options: &ExportOptions,
+    ) -> Result<ExportReport> {
+        let outcome = self.read(|conn| export(conn, target.as_ref(), options))?;
         match outcome.failed.is_empty() {
             true => Ok(outcome.report),
             false => Err(Error::Incomplete { done: outcome.report.files, failed: outcome.failed }),
@@ -148,7 +152,7 @@ fn export(conn: &Connection, target: &Path, options: &ExportOptions) -> Result<O
     let mut outcome = Outcome::default();
     if let Some(damage) = readable::damage_of_files(conn)? {
         let error = Error::Damaged(format!("the table of files: {damage}"));
-        outcome.failed.push(Failure { root: Vec::new(), file: Vec::new(), error });
+        outcome.failed.push(Failure { root: PathBuf::new(), file: PathBuf::new(), error });
         outcome.is_damaged = true;
     }
     for (n, source) in sources.iter().enumerate() {

@@ -14,6 +14,7 @@ use super::landing::{Landing, Then};
 use super::{ExportOptions, Outcome};
 use crate::error::{Error, Failure, Result};
 use crate::format::projection;
+use crate::model::path_of;
 use crate::store::files::{self, FileKind, FileRow, FileState, Source};
 use crate::store::{log, readable, sessions};
 
@@ -234,7 +235,8 @@ impl Tree<'_> {
                 Ok(())
             }
             Err(err) if is_of_name(&err) => {
-                outcome.failed.push(Failure { root: source.root.clone(), file, error: err });
+                let (root, file) = (source.root_path(), path_of(file));
+                outcome.failed.push(Failure { root, file, error: err });
                 Ok(())
             }
             Err(err) => Err(err),
@@ -272,8 +274,8 @@ impl Tree<'_> {
     }
 
     fn leave_out(&mut self, file: &[u8], error: Error) {
-        let root = self.source.root.clone();
-        self.outcome.failed.push(Failure { root, file: file.to_owned(), error });
+        let root = self.source.root_path();
+        self.outcome.failed.push(Failure { root, file: path_of(file.to_owned()), error });
     }
 }
 

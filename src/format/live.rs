@@ -11,7 +11,7 @@ use crate::chain::{self, Copied, GivenMessage, Tail, Writing, strip};
 use crate::error::{Error, Result};
 use crate::format::rules::{Labels, Leaf};
 use crate::format::stored_text;
-use crate::model::{Draft, DraftRuntime, Entry, SessionKey, Stored};
+use crate::model::{Draft, DraftRuntime, Entry, SessionKey, Stored, bytes_of};
 use crate::store::events::EventKind;
 use crate::store::files::{self, FileState, Source};
 use crate::store::{log, sessions};
@@ -177,7 +177,9 @@ pub(crate) trait Live: Sync {
         let path = [folder, name.as_bytes()].concat();
         for session in sessions::sessions_by_path(conn, &path)? {
             let info = sessions::info(conn, session)?;
-            if info.is_some_and(|info| info.root == source.root && info.trashed_at.is_none()) {
+            if info.is_some_and(|info| {
+                bytes_of(&info.root) == source.root && info.trashed_at.is_none()
+            }) {
                 return Ok(Some(session));
             }
         }

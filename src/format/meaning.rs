@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::json::{self, Kind, Raw};
 use crate::model::{ProblemKind, Record, Role, Step, StepKind, Stored, Timestamp};
 
 /// What a compaction keeps of the steps before it.
@@ -47,8 +48,15 @@ pub enum Part {
     Text(String),
     /// What the model thought before it spoke.
     Thinking(String),
-    /// A tool that is called, as in `[read: path]`.
-    ToolCall(String),
+    /// A tool that is called.
+    ToolCall(ToolCall),
+    /// What a tool answered.
+    ToolResult {
+        /// The [id](ToolCall::id) of the call; empty where it is not said.
+        call_id: String,
+        /// The text of the answer; empty where there is none.
+        text: String,
+    },
     /// A picture; either may be empty.
     Image {
         /// Its type, such as `image/png`.
@@ -58,6 +66,72 @@ pub enum Part {
     },
     /// A part of another type.
     Other(String),
+}
+
+/// A tool that a message calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ToolCall {
+    /// Which the answer names; empty where the call has none.
+    pub id: String,
+    /// The tool, as the message names it.
+    pub name: String,
+    /// What the tool is given, as JSON: mostly an object. Arguments that stand
+    /// in the message as a text of JSON are that JSON.
+    pub arguments: String,
+    /// The call on one line, cut, as in `[read: path]`.
+    pub label: String,
+}
+
+impl ToolCall {
+    /// Reads a call that has a name and arguments, or whose `function` has.
+    pub(crate) fn read(call: Raw<'_>, label: String) -> Self {
+        let function = call.get("function").unwrap_or(call);
+        let text = |value: Option<Raw<'_>>| match value {
+            Some(value) if !value.is_falsy() => match value.string() {
+                Some(text) => text.into_owned(),
+                None => String::from_utf8_lossy(value.bytes()).into_owned(),
+            },
+            _ => String::new(),
+        };
+        let given = function.get("arguments").filter(|given| given.kind() != Kind::Null);
+        let arguments = match (given, given.and_then(Raw::string)) {
+            (None, _) => "{}".to_owned(),
+            (Some(given), None) => json::clean(given, "null"),
+            (Some(_), Some(spelt)) if spelt.trim().is_empty() => "{}".to_owned(),
+            (Some(_), Some(spelt)) => match json::scan(spelt.as_bytes()) {
+                Ok((decoded, _)) => json::clean(decoded, "null"),
+                // Cut short by the model, say.
+                Err(_) => json::spelt(&spelt),
+            },
+        };
+        Self { id: text(call.get("id")), name: text(function.get("name")), arguments, label }
+    }
+
+    /// The arguments; null where they are nested deeper than `serde_json` reads.
+    pub fn arguments_value(&self) -> serde_json::Value {
+        serde_json::from_str(&self.arguments).unwrap_or_default()
+    }
+}
+
+impl Part {
+    /// The text of what is said or answered; `None` for thoughts, calls and pictures.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::ToolResult { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The parts of a message that answers a call: its texts are one result.
+    pub(crate) fn answering(call_id: String, parts: Vec<Self>) -> Vec<Self> {
+        let (texts, others): (Vec<Self>, Vec<Self>) =
+            parts.into_iter().partition(|part| matches!(part, Self::Text(_)));
+        let texts: Vec<&str> = texts.iter().filter_map(Self::text).collect();
+        let mut parts = vec![Self::ToolResult { call_id, text: texts.join("\n") }];
+        parts.extend(others);
+        parts
+    }
 }
 
 /// What lines mean.
@@ -142,11 +216,8 @@ pub(crate) trait Meaning: Sync {
         let mut text = "# Session\n".to_owned();
         for message in transcript.messages {
             let (role, parts) = self.parts(message);
-            let texts = parts.into_iter().filter_map(|part| match part {
-                Part::Text(text) => Some(text),
-                _ => None,
-            });
-            let body = texts.collect::<Vec<_>>().join("\n\n");
+            let texts: Vec<&str> = parts.iter().filter_map(Part::text).collect();
+            let body = texts.join("\n\n");
             text.push_str(&format!("\n## {role}\n\n{body}\n"));
         }
         text

@@ -30,8 +30,8 @@ impl Message {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-    /// # store.import("fixtures/pi/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/pi/small", &sessile::ImportOptions::new())?;
     /// use sessile::{Part, SessionFilter};
     ///
     /// let newest = &store.sessions(&SessionFilter::new())?.rows[0];
@@ -39,7 +39,8 @@ impl Message {
     ///     for part in message.parts() {
     ///         match part {
     ///             Part::Text(text) => println!("{}: {text}", message.role()),
-    ///             Part::ToolCall(label) => println!("{label}"),
+    ///             Part::ToolCall(call) => println!("{} {}", call.name, call.arguments),
+    ///             Part::ToolResult { call_id, text } => println!("{call_id}: {text}"),
     ///             _ => {}
     ///         }
     ///     }
@@ -50,13 +51,11 @@ impl Message {
         self.format.meaning().parts(&self.json).1
     }
 
-    /// The text of the message: its parts that are text, a line feed between
-    /// two. Empty when there is none; thoughts and tool calls are not among it.
+    /// The text of the message: what is said and what tools answered, a line
+    /// feed between two parts. Empty when there is none; thoughts and tool calls
+    /// are not among it.
     pub fn text(&self) -> String {
-        let texts = self.parts().into_iter().filter_map(|part| match part {
-            Part::Text(text) => Some(text),
-            _ => None,
-        });
-        texts.collect::<Vec<_>>().join("\n")
+        let parts = self.parts();
+        parts.iter().filter_map(Part::text).collect::<Vec<_>>().join("\n")
     }
 }

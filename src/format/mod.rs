@@ -30,6 +30,7 @@ mod toy;
 /// What sessions of one program alone have.
 pub(crate) mod handles {
     pub use super::kimi::handle::Kimi;
+    pub use super::kward::handle::{Kward, Memory, RecordedPrompt};
     pub use super::pi::handle::Pi;
 }
 
@@ -41,8 +42,8 @@ use extras::Extras;
 pub(crate) use kward::stored_text;
 pub(crate) use layout::{Home, Layout, Versions};
 use live::Live;
-pub use meaning::Part;
 pub(crate) use meaning::{Kept, Meaning, Shown, Transcript};
+pub use meaning::{Part, ToolCall};
 use projection::Projection;
 use rules::Rules;
 pub(crate) use spelling::Spelling;

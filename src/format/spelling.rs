@@ -1,6 +1,6 @@
 //! The facet of spelling: a record to be written, in the bytes that its program would have written.
 
-use crate::model::{Draft, Timestamp};
+use crate::model::{Compaction, Draft, Timestamp};
 
 /// How records are written.
 ///
@@ -9,6 +9,22 @@ use crate::model::{Draft, Timestamp};
 pub(crate) trait Spelling: Sync {
     /// The line of a record; `None` for what the format has no record for.
     fn serialise(&self, _draft: &Draft<'_>, _at: Timestamp) -> Option<String> {
+        None
+    }
+
+    /// What is handed to `Live::message` as a compaction: JSON; `None` for a
+    /// format without them.
+    fn compaction(&self, _new: &Compaction) -> Option<String> {
+        None
+    }
+
+    /// The keys of a compaction, for those who hand over its JSON.
+    fn compaction_keys(&self) -> &'static str {
+        ""
+    }
+
+    /// Why JSON that is handed over is no compaction; `None` where it is one.
+    fn refuse_compaction(&self, _json: &str) -> Option<String> {
         None
     }
 

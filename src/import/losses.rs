@@ -3,10 +3,12 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
 
 use rusqlite::Connection;
 
 use crate::error::Result;
+use crate::model::path_of;
 use crate::store::files::{FileKind, FileRow};
 use crate::store::log;
 
@@ -15,8 +17,8 @@ use crate::store::log;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LostLines {
-    /// Below the root, separated by `/`.
-    pub file: Vec<u8>,
+    /// Below the root.
+    pub file: PathBuf,
     /// What became of it there.
     pub cause: LossCause,
     /// The generation that holds them.
@@ -93,7 +95,7 @@ pub(super) fn between(
         _ => LossCause::Replaced,
     };
     Ok((0 < lines).then(|| LostLines {
-        file: earlier.path.clone(),
+        file: path_of(earlier.path.clone()),
         cause,
         generation: earlier.generation,
         lines,
@@ -103,7 +105,7 @@ pub(super) fn between(
 /// All of a log that is no longer there.
 pub(super) fn vanished(file: &FileRow) -> Option<LostLines> {
     (file.kind == FileKind::Log && 0 < file.line_count).then(|| LostLines {
-        file: file.path.clone(),
+        file: path_of(file.path.clone()),
         cause: LossCause::Vanished,
         generation: file.generation,
         lines: file.line_count,

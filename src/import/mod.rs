@@ -212,13 +212,13 @@ impl Store {
     /// # let dir = tempfile::tempdir()?;
     /// use sessile::{ImportOptions, Store};
     ///
-    /// let store = Store::open(&dir.path().join("sessions.db"))?;
-    /// let report = store.import("fixtures/kward/small".as_ref(), &ImportOptions::new())?;
+    /// let store = Store::open(dir.path().join("sessions.db"))?;
+    /// let report = store.import("fixtures/kward/small", &ImportOptions::new())?;
     ///
     /// assert_eq!(report.sessions, 9);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn import(&self, root: &Path, options: &ImportOptions) -> Result<ImportReport> {
+    pub fn import(&self, root: impl AsRef<Path>, options: &ImportOptions) -> Result<ImportReport> {
         self.import_with(root, options, |_| {})
     }
 
@@ -229,12 +229,12 @@ impl Store {
     /// As [`import`](Self::import).
     pub fn import_with(
         &self,
-        root: &Path,
+        root: impl AsRef<Path>,
         options: &ImportOptions,
         mut progress: impl FnMut(Progress),
     ) -> Result<ImportReport> {
         let now = options.now.unwrap_or_else(Timestamp::now);
-        let (root, mut source) = self.recognise(root, options.format)?;
+        let (root, mut source) = self.recognise(root.as_ref(), options.format)?;
         let mut asks_space = !options.dry_run && !options.ignore_space;
         if !options.dry_run && source.is_none() {
             if std::mem::take(&mut asks_space) {

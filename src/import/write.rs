@@ -361,8 +361,8 @@ mod tests {
     #[test]
     fn what_lies_below_a_hidden_folder_is_not_missing() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("sessions.db")).unwrap();
-        store.import("fixtures/kward/small".as_ref(), &ImportOptions::new()).unwrap();
+        let store = Store::open(dir.path().join("sessions.db")).unwrap();
+        store.import("fixtures/kward/small", &ImportOptions::new()).unwrap();
         let conn = store.connection().unwrap();
         let source_id = files::sources(&conn).unwrap()[0].source_id;
         let missing = || seen::count_missing(&conn, source_id).unwrap();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::format::json;
+use crate::format::json::{self, Kind, Raw};
 
 /// A JSON value that is handed over: text, a [`Value`](serde_json::Value), or
 /// whatever serialises.
@@ -21,7 +21,7 @@ use crate::format::json;
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+/// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
 /// # let session = store.create(&sessile::NewSession::new("/home/me/project"))?;
 /// use serde_json::json;
 /// use sessile::Json;
@@ -66,6 +66,35 @@ impl Json<'_> {
             return Err("a number that is not finite".to_owned());
         }
         Ok(json::compact(value))
+    }
+}
+
+/// Compact JSON with the keys of each object in the order of their text: the same
+/// for values that differ in nothing else. Of a key that stands twice, the last counts.
+pub(crate) fn canonical(compact: &str) -> String {
+    match json::scan(compact.as_bytes()) {
+        Ok((value, _)) => sorted(value),
+        Err(_) => compact.to_owned(),
+    }
+}
+
+/// No deeper than values of metadata may be.
+fn sorted(value: Raw<'_>) -> String {
+    match value.kind() {
+        Kind::Object => {
+            let mut members: Vec<(String, String)> = json::distinct_members(value)
+                .into_iter()
+                .map(|(key, value)| (json::spelt(&key.text()), sorted(value)))
+                .collect();
+            members.sort();
+            let members: Vec<String> =
+                members.into_iter().map(|(key, value)| format!("{key}:{value}")).collect();
+            format!("{{{}}}", members.join(","))
+        }
+        Kind::Array => {
+            format!("[{}]", value.items().map(sorted).collect::<Vec<_>>().join(","))
+        }
+        _ => json::compact(value),
     }
 }
 

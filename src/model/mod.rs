@@ -3,22 +3,41 @@
 //! What a user of the crate sees stands here; what the layers hand to one
 //! another, in `record`.
 
+mod compaction;
+mod file;
 mod json;
 mod record;
 mod serial;
 
+use std::ffi::OsString;
 use std::fmt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
+pub use compaction::Compaction;
+pub use file::{FileKind, FileState};
 pub use json::Json;
+pub(crate) use json::canonical;
 pub use record::Usage;
 pub(crate) use record::{
     Change, Draft, DraftRuntime, HeaderRecord, NewEntry, Parent, Record, RecordPlace, Role,
     Runtime, Span, Step, StepKind,
 };
+pub(crate) use serial::{as_object, shown_path};
 
 // The list of formats is plain data, too; it stands beside their folders, so
 // that a new one is added in one place.
 pub use crate::format::Format;
+
+/// A path of these bytes, as the database holds it.
+pub(crate) fn path_of(bytes: Vec<u8>) -> PathBuf {
+    PathBuf::from(OsString::from_vec(bytes))
+}
+
+/// The bytes of a path. They order paths as the database does; `Path` compares names.
+pub(crate) fn bytes_of(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
+}
 
 /// A point in time: nanoseconds since the Unix epoch, UTC.
 ///
@@ -90,6 +109,16 @@ impl Stored {
     }
 }
 
+impl fmt::Display for Stored {
+    /// As [`to_text`](Self::to_text).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.pad(text),
+            Self::Json(_) => f.pad(&self.to_text()),
+        }
+    }
+}
+
 impl SessionInfo {
     /// The title as JSON: a string, in which half surrogate pairs are escapes, or `null`.
     pub fn title_json(&self) -> String {
@@ -105,10 +134,10 @@ pub struct SessionInfo {
     pub key: SessionKey,
     /// The program whose session it is.
     pub format: Format,
-    /// The imported root, in the bytes of the file system.
-    pub root: Vec<u8>,
-    /// The session's file, or its folder, below the root, separated by `/`.
-    pub file: Vec<u8>,
+    /// The imported root; empty for the store's own.
+    pub root: PathBuf,
+    /// The session's file, or its folder, below the root.
+    pub file: PathBuf,
     /// The id in its header; `None` without a usable header.
     pub session_id: Option<String>,
     /// Where the header came from.
@@ -268,8 +297,8 @@ pub struct Problem {
     /// The id of the session that it is of; `None` where that has none, or where
     /// it belongs to no session.
     pub session_id: Option<String>,
-    /// Below the root, separated by `/`.
-    pub file: Vec<u8>,
+    /// Below the root.
+    pub file: PathBuf,
     /// From 1; `None` when the file as a whole is meant.
     pub line: Option<u32>,
     /// What kind of problem.

@@ -22,7 +22,7 @@ mod write;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aside::Aside;
 use content::{Copied, Loss};
@@ -32,6 +32,7 @@ use rows::{Columns, Table};
 use survey::Survey;
 
 use crate::error::{Error, Result};
+use crate::model::path_of;
 use crate::store::files::{FileKind, Source};
 use crate::store::{Durability, Store, StoreOptions};
 
@@ -64,10 +65,10 @@ impl RecoverReport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Incomplete {
-    /// The root, in the bytes of the file system; empty: the store's own.
-    pub root: Vec<u8>,
-    /// Below its root, separated by `/`.
-    pub file: Vec<u8>,
+    /// The root; empty: the store's own.
+    pub root: PathBuf,
+    /// Below its root.
+    pub file: PathBuf,
     /// The session that it belongs to, where that is known.
     pub session_id: Option<String>,
     /// Lines that are missing, from 1; of a document, its chunks.
@@ -106,7 +107,8 @@ pub struct Incomplete {
 /// assert!(report.is_whole());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn recover(damaged: &Path, target: &Path) -> Result<RecoverReport> {
+pub fn recover(damaged: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<RecoverReport> {
+    let (damaged, target) = (damaged.as_ref(), target.as_ref());
     if target.symlink_metadata().is_ok() {
         return Err(Error::TargetExists(target.to_owned()));
     }
@@ -201,9 +203,9 @@ impl Told {
             write::lost_problem(tx, (source_id, &path), file_id, first, &detail)?;
         }
         Ok(Incomplete {
-            root: sources.get(&source_id).map(|source| source.root.clone()).unwrap_or_default(),
+            root: sources.get(&source_id).map(Source::root_path).unwrap_or_default(),
             session_id: write::session_id(tx, survey, source_id, &path)?,
-            file: path,
+            file: path_of(path),
             lines,
             detail,
         })

@@ -35,8 +35,8 @@ impl Session {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
     /// let original = store.find("edge-97")?;
     ///
     /// let copy = original.clone_session()?;
@@ -71,8 +71,8 @@ impl Session {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
     /// let fork = store.find("edge-97")?.fork("c")?;
     ///
     /// assert_eq!(fork.text, "second");

@@ -1,10 +1,12 @@
 //! New sessions.
 
+use std::path::{Path, PathBuf};
+
 use rusqlite::Connection;
 
 use super::{Session, text_of};
 use crate::chain::{self, NewHeader};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::json;
 use crate::format::rules::SystemPrompt;
 use crate::model::{DraftRuntime, Format, Json, Role, SessionKey, Timestamp};
@@ -15,7 +17,7 @@ use crate::store::{Store, sessions};
 #[must_use = "it is made by `Store::create`"]
 pub struct NewSession {
     format: Format,
-    cwd: String,
+    work_dir: PathBuf,
     session_id: Option<String>,
     at: Option<Timestamp>,
     provider: Option<String>,
@@ -26,11 +28,11 @@ pub struct NewSession {
 }
 
 impl NewSession {
-    /// A session of this working directory, an absolute path.
-    pub fn new(cwd: &str) -> Self {
+    /// A session of this work dir, an absolute path.
+    pub fn new(work_dir: impl AsRef<Path>) -> Self {
         Self {
             format: Format::default(),
-            cwd: cwd.to_owned(),
+            work_dir: work_dir.as_ref().to_owned(),
             session_id: None,
             at: None,
             provider: None,
@@ -89,10 +91,13 @@ impl NewSession {
         self
     }
 
-    fn header(&self, at: Timestamp) -> NewHeader<'_> {
-        NewHeader {
+    fn header(&self, at: Timestamp) -> Result<NewHeader<'_>> {
+        let work_dir = self.work_dir.to_str().ok_or_else(|| {
+            Error::InvalidRecord(format!("the work dir {:?} is not UTF-8", self.work_dir))
+        })?;
+        Ok(NewHeader {
             format: self.format,
-            work_dir: &self.cwd,
+            work_dir,
             session_id: self.session_id.as_deref(),
             at,
             runtime: DraftRuntime {
@@ -102,7 +107,7 @@ impl NewSession {
             },
             parent_id: self.parent_id.as_deref(),
             parent_path: self.parent_path.as_deref(),
-        }
+        })
     }
 }
 
@@ -123,15 +128,15 @@ impl Store {
     /// 255 bytes. [`Unsupported`](crate::Error::Unsupported) for a Kimi session.
     pub fn create(&self, new: &NewSession) -> Result<Session> {
         let at = new.at.unwrap_or_else(Timestamp::now);
-        Ok(self.make(|tx| Ok((chain::create(tx, &new.header(at))?, ())))?.0)
+        Ok(self.make(|tx| Ok((chain::create(tx, &new.header(at)?)?, ())))?.0)
     }
 
     /// Makes a session that holds these messages, each a JSON object and the
     /// child of the one before, and returns it.
     ///
     /// Messages keep their ids; those without get new ones. System messages
-    /// are left out: a session records its system prompt by itself, see
-    /// [`append_system_prompt_snapshot`](Session::append_system_prompt_snapshot).
+    /// are left out where a session records its system prompt by itself, as by
+    /// [`Kward::append_system_prompt_snapshot`](crate::Kward::append_system_prompt_snapshot).
     /// When one message is refused, there is no session.
     ///
     /// # Errors
@@ -143,7 +148,7 @@ impl Store {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
     /// use sessile::NewSession;
     ///
     /// let session = store.create_with_messages(
@@ -164,7 +169,7 @@ impl Store {
     ) -> Result<Session> {
         let made = self.make(|tx| {
             let at = new.at.unwrap_or_else(Timestamp::now);
-            let key = chain::create(tx, &new.header(at))?;
+            let key = chain::create(tx, &new.header(at)?)?;
             let session = Session::of(self, key, new.format).at(at);
             for message in messages {
                 append_first(&session, tx, &message.into())?;

@@ -4,6 +4,7 @@
 //! here happens by itself or because somebody looked.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use rusqlite::Connection;
 
@@ -81,7 +82,14 @@ impl Store {
     /// Returns the session [remembered](Session::remember) last in a work dir, if it is not in the
     /// trash; without one, the session that an imported `last_session.json`
     /// beside the sessions of the work dir names; `None` when there is none.
-    pub fn remembered(&self, work_dir: &str) -> Result<Option<Session>> {
+    ///
+    /// The work dir is as sessions spell it but for a slash at the end.
+    pub fn remembered(&self, work_dir: impl AsRef<Path>) -> Result<Option<Session>> {
+        let work_dir = work_dir.as_ref().to_string_lossy();
+        let work_dir = match work_dir.trim_end_matches('/') {
+            "" => "/",
+            work_dir => work_dir,
+        };
         self.read(|conn| {
             let found = match events::remembered(conn, work_dir)? {
                 None => imported_pointer(conn, work_dir)?,

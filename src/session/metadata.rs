@@ -16,9 +16,7 @@ impl Session {
     /// file has a place for it, and no export shows it. A clone or a fork does
     /// not take it along. Lists [filter](crate::SessionFilter::metadata) by it.
     /// The key is any text but the empty one. A `&str` as value is JSON text;
-    /// for a string that a user typed, hand over `json!(text)`. Filters compare
-    /// the JSON as it was given, the order of keys included: keep what is
-    /// filtered by in values that are no objects.
+    /// for a string that a user typed, hand over `json!(text)`.
     ///
     /// # Errors
     ///
@@ -30,7 +28,7 @@ impl Session {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
     /// # let session = store.create(&sessile::NewSession::new("/home/me/project"))?;
     /// use serde_json::json;
     /// use sessile::SessionFilter;

@@ -7,23 +7,25 @@ mod metadata;
 mod navigate;
 mod reading;
 mod recorder;
+mod records;
 mod snapshot;
 
 pub use copy::Fork;
 pub use create::NewSession;
 pub use navigate::RewindPoint;
 pub use recorder::Recorder;
+pub(crate) use records::Memories;
+pub use records::PromptSnapshot;
 pub use snapshot::Snapshot;
 
 use rusqlite::Connection;
-use sha2::{Digest, Sha256};
 
 use crate::chain::{self, Expected, Tail, Writing};
+use crate::context;
 use crate::error::{Error, Result};
 use crate::format::live::{BranchSummary, Live};
-use crate::format::stored_text;
-use crate::model::{Draft, DraftRuntime, Format, Json, SessionKey, Timestamp};
-use crate::store::{Store, records, sessions};
+use crate::model::{Compaction, DraftRuntime, Format, Json, SessionKey, Timestamp};
+use crate::store::{Store, sessions};
 
 /// A session: everything that can be asked of it, and everything it can be told.
 ///
@@ -36,11 +38,52 @@ use crate::store::{Store, records, sessions};
 /// A handle is cheap to clone. [`at`](Self::at), [`with_id`](Self::with_id) and
 /// [`expecting`](Self::expecting) give handles that write differently.
 ///
+/// # Contents
+///
+/// - What it is: [`key`](Self::key), [`format`](Self::format),
+///   [`session_id`](Self::session_id), [`info`](Self::info),
+///   [`unique_name`](Self::unique_name), [`usage`](Self::usage),
+///   [`problems`](Self::problems).
+/// - What is said: [`context`](Self::context), [`context_at`](Self::context_at),
+///   [`messages_of`](Self::messages_of), [`text_of`](Self::text_of),
+///   [`markdown`](Self::markdown), [`capture`](Self::capture).
+/// - Its tree: [`path`](Self::path), [`path_to`](Self::path_to),
+///   [`last_of_path`](Self::last_of_path), [`entry`](Self::entry),
+///   [`find_entry`](Self::find_entry), [`children`](Self::children),
+///   [`roots`](Self::roots), [`leaves`](Self::leaves),
+///   [`abandoned`](Self::abandoned), [`is_on_path`](Self::is_on_path),
+///   [`common_ancestor`](Self::common_ancestor), [`tree`](Self::tree),
+///   [`tree_rows`](Self::tree_rows), [`labels`](Self::labels).
+/// - Its lines: [`each_line`](Self::each_line),
+///   [`each_line_of_path`](Self::each_line_of_path), [`line_of`](Self::line_of),
+///   [`entries_after`](Self::entries_after), [`generations`](Self::generations),
+///   [`dump`](Self::dump).
+/// - To go on: [`append_message`](Self::append_message),
+///   [`compact`](Self::compact), [`append_compaction`](Self::append_compaction),
+///   [`append_branch_summary`](Self::append_branch_summary),
+///   [`append_record`](Self::append_record),
+///   [`update_runtime`](Self::update_runtime), [`attach`](Self::attach).
+/// - Where to go on: [`branch`](Self::branch), [`reset_leaf`](Self::reset_leaf),
+///   [`rewind_points`](Self::rewind_points), [`navigate`](Self::navigate),
+///   [`clone_session`](Self::clone_session), [`fork`](Self::fork),
+///   [`fork_branch`](Self::fork_branch).
+/// - How it is found again: [`rename`](Self::rename),
+///   [`append_label_change`](Self::append_label_change), [`tag`](Self::tag),
+///   [`untag`](Self::untag), [`tags`](Self::tags),
+///   [`set_metadata`](Self::set_metadata), [`metadata`](Self::metadata),
+///   [`metadata_of`](Self::metadata_of), [`remember`](Self::remember).
+/// - Whether it is kept: [`archive`](Self::archive),
+///   [`unarchive`](Self::unarchive), [`trash`](Self::trash),
+///   [`restore`](Self::restore), [`purge`](Self::purge),
+///   [`delete_if_unused`](Self::delete_if_unused).
+/// - What one format alone has: [`kward`](Self::kward), [`pi`](Self::pi),
+///   [`kimi`](Self::kimi).
+///
 /// # Examples
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+/// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
 /// use sessile::NewSession;
 ///
 /// let session = store.create(&NewSession::new("/home/me/project"))?;
@@ -73,16 +116,6 @@ pub struct LabelChange {
     pub label_id: String,
     /// Whether the session has the entry that is labelled.
     pub is_known: bool,
-}
-
-/// A system prompt that was handed over to be recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PromptSnapshot {
-    /// `sha256:` and the digest of its text, in hex.
-    pub hash: String,
-    /// Whether it was written; not, if it is empty or the one recorded last.
-    pub is_written: bool,
 }
 
 /// Settings of the model that a session talks to; empty ones are not recorded.
@@ -169,26 +202,63 @@ impl Session {
     /// such that the session's program could not open the session with it;
     /// [`EntryExists`](Error::EntryExists), [`LeafMoved`](Error::LeafMoved).
     pub fn append_message<'j>(&self, message: impl Into<Json<'j>>) -> Result<String> {
-        self.append_of_message("message", text_of(&message.into())?)
+        let message = message.into();
+        let message = text_of(&message)?;
+        self.append_line(|writing, tail| {
+            tail.format.live().message(writing, tail, "message", message)
+        })
     }
 
-    /// Appends a compaction and returns its entry's id: from here on, `message`
-    /// and what it says to keep stand for everything before. Of a pi session,
-    /// `message` has the entry's own keys: `summary`, `firstKeptEntryId` and so on.
-    /// The [crate's page](crate) has the keys of each format. They are taken as
-    /// they are given: without a `role`, the message that stands for the rest has
-    /// none, and where what is to be kept is no entry of the branch, nothing is kept.
+    /// Appends a compaction and returns its entry's id: from here on, its summary
+    /// and what it keeps stand for everything before.
     ///
     /// # Errors
     ///
-    /// As [`append_message`](Self::append_message).
-    pub fn compact<'j>(&self, message: impl Into<Json<'j>>) -> Result<String> {
-        self.append_of_message("compaction", text_of(&message.into())?)
+    /// [`InvalidRecord`](Error::InvalidRecord) when what it keeps is no message of
+    /// the active branch, or was left out by an earlier compaction;
+    /// [`Unsupported`](Error::Unsupported) for formats that are not written here;
+    /// [`LeafMoved`](Error::LeafMoved).
+    pub fn compact(&self, new: &Compaction) -> Result<String> {
+        let json = self.format.spelling().compaction(new);
+        let json =
+            json.ok_or(Error::Unsupported("sessions of this format are not compacted here"))?;
+        self.append_compaction(json)
     }
 
-    fn append_of_message(&self, entry_type: &'static str, message: &str) -> Result<String> {
-        self.append_line(|writing, tail| {
-            tail.format.live().message(writing, tail, entry_type, message)
+    /// Appends a compaction that is given in the keys of the session's format,
+    /// which stand on the [crate's page](crate); see [`compact`](Self::compact).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRecord`](Error::InvalidRecord), which says the keys, for one without
+    /// a summary, or that names something to keep of which nothing is left; else
+    /// as [`append_message`](Self::append_message).
+    pub fn append_compaction<'j>(&self, compaction: impl Into<Json<'j>>) -> Result<String> {
+        let compaction = compaction.into();
+        let text = text_of(&compaction)?;
+        let spelling = self.format.spelling();
+        let appended = self.store.write(|tx| {
+            if let Some(reason) = spelling.refuse_compaction(text) {
+                return Err(Error::InvalidRecord(reason));
+            }
+            let writing = self.writing(tx);
+            let id = writing.append_line(|tail| {
+                tail.format.live().message(&writing, tail, "compaction", text)
+            })?;
+            match context::named_in_vain(tx, self.format, self.key, &id)? {
+                Some(name) => Err(Error::InvalidRecord(format!(
+                    "nothing is to be kept from {name:?}: it is no message of the active branch, \
+                     or an earlier compaction left it out"
+                ))),
+                None => Ok(id),
+            }
+        });
+        appended.map_err(|err| match err {
+            Error::InvalidRecord(reason) => Error::InvalidRecord(format!(
+                "{reason}; the keys of a compaction of this format are {}",
+                spelling.compaction_keys()
+            )),
+            err => err,
         })
     }
 
@@ -283,85 +353,6 @@ impl Session {
             reasoning_effort: runtime.reasoning_effort,
         };
         self.change(|live, writing| live.update_runtime(writing, runtime))
-    }
-
-    /// Records the session's memory: an array, and what was last retrieved,
-    /// both JSON. What is no array becomes one, null an empty one.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidRecord`](Error::InvalidRecord) for what is no JSON.
-    pub fn update_memory_state<'j, 'k>(
-        &self,
-        memories: impl Into<Json<'j>>,
-        last_retrieval: impl Into<Json<'k>>,
-    ) -> Result<()> {
-        let (memories, last_retrieval) = (memories.into(), last_retrieval.into());
-        let (memories, last_retrieval) = (text_of(&memories)?, text_of(&last_retrieval)?);
-        self.append_line(|writing, tail| {
-            let value = |text| chain::compact(text, tail.depth_below(2));
-            let memories = match value(memories)? {
-                array if array.starts_with('[') => array,
-                null if null == "null" => "[]".to_owned(),
-                other => format!("[{other}]"),
-            };
-            let last_retrieval = value(last_retrieval)?;
-            let draft = Draft::Memory { memories: &memories, last_retrieval: &last_retrieval };
-            Ok((writing.line(tail, &draft)?, ()))
-        })
-    }
-
-    /// Records the system prompt, unless it is empty or the one recorded last.
-    ///
-    /// # Errors
-    ///
-    /// [`Unsupported`](Error::Unsupported) for formats without such a record.
-    pub fn append_system_prompt_snapshot(
-        &self,
-        content: &str,
-        reason: &str,
-    ) -> Result<PromptSnapshot> {
-        let digest = Sha256::digest(content.as_bytes());
-        let hash =
-            digest.iter().fold("sha256:".to_owned(), |hash, byte| format!("{hash}{byte:02x}"));
-        let written = self.append(|writing, tail| {
-            let last = records::system_prompt_hash(writing.tx, self.key)?;
-            if content.is_empty() || last.is_some_and(|last| stored_text(&last) == hash) {
-                return Ok(None);
-            }
-            let draft = Draft::SystemPrompt { reason, hash: &hash, content };
-            Ok(Some((writing.line(tail, &draft)?, ())))
-        })?;
-        Ok(PromptSnapshot { hash, is_written: written.is_some() })
-    }
-
-    /// Records that a tool ran: `tool_call`, a JSON object with `id` and
-    /// `function` (`name`, `arguments`), and what it answered.
-    ///
-    /// It stands beside the tree and in no context: the call itself is part of an
-    /// assistant's message, and the answer a message of its own, both by
-    /// [`append_message`](Self::append_message). The record has Kward's shape,
-    /// whatever the call looked like: short tool names, arguments decoded and in
-    /// camel case, the diff and the changed files of edits. Returns the record,
-    /// one object of JSON.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidRecord`](Error::InvalidRecord) for a call that is no JSON.
-    pub fn append_tool_execution<'j>(
-        &self,
-        tool_call: impl Into<Json<'j>>,
-        content: &str,
-    ) -> Result<String> {
-        let tool_call = tool_call.into();
-        let tool_call = text_of(&tool_call)?;
-        self.append_line(|writing, tail| {
-            let tool_call = chain::compact(tool_call, tail.depth_below(1))?;
-            let draft = Draft::ToolExecution { tool_call: &tool_call, content };
-            let line = writing.line(tail, &draft)?;
-            let record = line.trim_end().to_owned();
-            Ok((line, record))
-        })
     }
 
     /// Appends any record of the session's format, a JSON object, as it is but

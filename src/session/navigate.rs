@@ -61,7 +61,7 @@ impl Session {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
     /// # let session = store.create(&sessile::NewSession::new("/home/me/project"))?;
     /// session.append_message(r#"{"role":"user","content":"Waht is a leaf?"}"#)?;
     ///

@@ -2,11 +2,12 @@
 //! to the module that answers it, and one transaction.
 
 use std::io::Write;
+use std::path::Path;
 
 use super::{Session, not_found};
 use crate::capture::{self, CapturedBranch};
 use crate::context::{self, Node};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Entry, Label, Message, Problem, SessionInfo, SessionKey, Timestamp, Usage};
 use crate::store::{Store, entries, labels, log, problems, records, runs, sessions};
 use crate::tree_rows::{self, TreeRow};
@@ -25,8 +26,8 @@ impl Store {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
     /// let session = store.find("edge-9")?;
     ///
     /// assert_eq!(session.session_id()?.as_deref(), Some("edge-97"));
@@ -81,8 +82,8 @@ impl Session {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
     /// let first = &store.find("edge-97")?.context()?[0];
     ///
     /// assert_eq!(first.entry_id, "a");
@@ -92,6 +93,67 @@ impl Session {
     /// ```
     pub fn context(&self) -> Result<Vec<Message>> {
         self.store.read(|conn| context::messages(conn, self.key)?.collect())
+    }
+
+    /// Returns the messages that the program would go on with if this entry were
+    /// the leaf: the context of one branch of several, without going there.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session has no such
+    /// entry; else as [`context`](Self::context).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// use serde_json::json;
+    ///
+    /// let session = store.create(&sessile::NewSession::new("/home/me/project"))?;
+    /// let question = session.append_message(json!({"role": "user", "content": "Tea?"}))?;
+    /// session.append_message(json!({"role": "assistant", "content": "Yes."}))?;
+    /// session.branch(&question)?;
+    /// session.append_message(json!({"role": "assistant", "content": "No."}))?;
+    ///
+    /// let mut answers = Vec::new();
+    /// for end in session.leaves()? {
+    ///     answers.push(session.context_at(&end.id)?[1].text());
+    /// }
+    /// assert_eq!(answers, ["Yes.", "No."]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn context_at(&self, entry_id: &str) -> Result<Vec<Message>> {
+        self.store.read(|conn| {
+            let leaf_key = context::key_of(conn, self.key, entry_id)?;
+            context::messages_at(conn, self.key, Some(leaf_key))?.collect()
+        })
+    }
+
+    /// Returns the messages that an entry adds to a conversation, as they were
+    /// appended: mostly one; none for a label, say, and for a compaction of pi also
+    /// its system message.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session has no such
+    /// entry; [`Damaged`](crate::Error::Damaged) when its line cannot be read.
+    pub fn messages_of(&self, entry_id: &str) -> Result<Vec<Message>> {
+        self.store.read(|conn| {
+            let key = context::key_of(conn, self.key, entry_id)?;
+            context::messages_of_entry(conn, self.key, key)
+        })
+    }
+
+    /// Returns the text of an entry: of the messages that it adds, a line feed
+    /// between two; empty where it adds none.
+    ///
+    /// # Errors
+    ///
+    /// As [`messages_of`](Self::messages_of).
+    pub fn text_of(&self, entry_id: &str) -> Result<String> {
+        let texts: Vec<String> = self.messages_of(entry_id)?.iter().map(Message::text).collect();
+        Ok(texts.join("\n"))
     }
 
     /// Returns the entries of the active branch: the path to the active entry,
@@ -118,8 +180,8 @@ impl Session {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
     /// let path = store.find("edge-97")?.path_to("d")?;
     ///
     /// let ids: Vec<&str> = path.iter().map(|entry| entry.id.as_str()).collect();
@@ -155,8 +217,8 @@ impl Session {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
     /// let mut numbers = Vec::new();
     /// store.find("edge-97")?.each_line_of_path("d", |number, _| {
     ///     numbers.push(number);
@@ -177,7 +239,8 @@ impl Session {
     /// Hands each line of the session's file to `each`, in order: its number,
     /// from 1, and its exact bytes, terminator included.
     ///
-    /// `each` must not use the store.
+    /// All lines are of one state. `each` must not use the store: it holds a
+    /// connection, and a call from inside waits for another one.
     ///
     /// # Errors
     ///
@@ -212,7 +275,7 @@ impl Session {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
     /// # let session = store.create(&sessile::NewSession::new("/home/me/project"))?;
     /// session.append_message(r#"{"role":"user","content":"one","id":"a"}"#)?;
     /// let seen = session.entries_after(0, 100)?;
@@ -233,14 +296,18 @@ impl Session {
     }
 
     /// Finds an entry by its id, or by an unambiguous beginning of it; an exact
-    /// id wins. Returns the whole id.
+    /// id wins.
     ///
     /// # Errors
     ///
     /// [`EntryNotFound`](crate::Error::EntryNotFound), and
     /// [`AmbiguousEntry`](crate::Error::AmbiguousEntry) with the ids to choose from.
-    pub fn find_entry(&self, name: &str) -> Result<String> {
-        self.store.read(|conn| names::find_entry(conn, self.key, name))
+    pub fn find_entry(&self, name: &str) -> Result<Entry> {
+        self.store.read(|conn| {
+            let id = names::find_entry(conn, self.key, name)?;
+            context::entry(conn, self.key, &id)?
+                .ok_or_else(|| Error::EntryNotFound { entry_id: id })
+        })
     }
 
     /// Returns the children of an entry, in file order.
@@ -318,8 +385,8 @@ impl Session {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
     /// for row in store.find("edge-97")?.tree_rows()? {
     ///     println!("{}{}: {}", row.prefix, row.role, row.text);
     /// }
@@ -354,7 +421,7 @@ impl Session {
     /// # Errors
     ///
     /// As [`Store::each_problem`].
-    pub fn each_problem(&self, mut each: impl FnMut(&[u8], &Problem) -> Result<()>) -> Result<()> {
+    pub fn each_problem(&self, mut each: impl FnMut(&Path, &Problem) -> Result<()>) -> Result<()> {
         self.store.read(|conn| dump::each_problem(conn, Some(self.key), &mut each))
     }
 
@@ -369,8 +436,8 @@ impl Session {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
     /// let branch = store.find("edge-97")?.capture()?;
     ///
     /// assert_eq!(branch.info.work_dir.as_deref(), Some("/edge"));
@@ -393,8 +460,8 @@ impl Session {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-    /// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
     /// let text = store.find("edge-97")?.markdown(sessile::Timestamp::now())?;
     ///
     /// assert!(text.starts_with("# Kward Session\n\n## User\n\nfirst\n"));

@@ -9,13 +9,15 @@ use crate::model::Json;
 /// A conversation type of an application holds one, as a parameter or a
 /// `Box<dyn Recorder>`, and tells it each event; [`Session`] is the one that
 /// stores them. Messages and calls are JSON, as the session's methods of the
-/// same meaning take them, and fail as those do.
+/// same meaning take them, and fail as those do. What a session's format has no
+/// record for, such as a tool execution beside the messages that tell of it, is
+/// passed by: the conversation is the messages.
 ///
 /// # Examples
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+/// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
 /// use sessile::{NewSession, Recorder};
 ///
 /// struct Conversation {
@@ -47,14 +49,15 @@ pub trait Recorder {
     /// What the recorder could not take; of a session, nothing was written.
     fn message(&mut self, message: Json<'_>) -> Result<String>;
 
-    /// A summary took the place of what was before; returns its entry's id. See [`Session::compact`].
+    /// A summary took the place of what was before; returns its entry's id. See
+    /// [`Session::append_compaction`].
     ///
     /// # Errors
     ///
     /// As [`message`](Self::message).
     fn compaction(&mut self, message: Json<'_>) -> Result<String>;
 
-    /// A tool ran. See [`Session::append_tool_execution`].
+    /// A tool ran. See [`Kward::append_tool_execution`](crate::Kward::append_tool_execution).
     ///
     /// # Errors
     ///
@@ -68,7 +71,8 @@ pub trait Recorder {
     /// As [`message`](Self::message).
     fn runtime(&mut self, runtime: RuntimeUpdate<'_>) -> Result<()>;
 
-    /// The system prompt is this now. See [`Session::append_system_prompt_snapshot`].
+    /// The system prompt is this now. See
+    /// [`Kward::append_system_prompt_snapshot`](crate::Kward::append_system_prompt_snapshot).
     ///
     /// # Errors
     ///
@@ -77,14 +81,14 @@ pub trait Recorder {
 }
 
 impl Session {
-    /// Begins to record a conversation: its system prompt first, unless that is
-    /// empty or the one recorded last.
+    /// Begins to record a conversation: its system prompt first, where the format
+    /// has a record for it, unless it is empty or the one recorded last.
     ///
     /// # Errors
     ///
-    /// As [`append_system_prompt_snapshot`](Self::append_system_prompt_snapshot).
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
     pub fn attach(&self, system_prompt: &str) -> Result<impl Recorder + Send + use<>> {
-        self.append_system_prompt_snapshot(system_prompt, "attach")?;
+        self.record_system_prompt(system_prompt, "attach")?;
         Ok(self.clone())
     }
 }
@@ -95,11 +99,11 @@ impl Recorder for Session {
     }
 
     fn compaction(&mut self, message: Json<'_>) -> Result<String> {
-        self.compact(message)
+        self.append_compaction(message)
     }
 
     fn tool_execution(&mut self, tool_call: Json<'_>, content: &str) -> Result<()> {
-        self.append_tool_execution(tool_call, content)?;
+        self.record_tool_execution(&tool_call, content)?;
         Ok(())
     }
 
@@ -108,7 +112,7 @@ impl Recorder for Session {
     }
 
     fn system_message(&mut self, content: &str) -> Result<()> {
-        self.append_system_prompt_snapshot(content, "changed")?;
+        self.record_system_prompt(content, "changed")?;
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Several reads of one state.
 
 use std::io::Write;
+use std::path::Path;
 
 use super::Session;
 use crate::error::Result;
@@ -12,10 +13,13 @@ use crate::store::{Page, SessionFilter, Store};
 /// The store at one moment: whatever is asked of it and of its sessions is
 /// answered from the same state, while others go on writing.
 ///
-/// It holds a connection of the [pool](crate::StoreOptions::pool_size), and
-/// keeps the database's journal from being emptied, which grows meanwhile: drop
-/// it soon, and the sessions that came from it. Threads that share one wait for
-/// one another. What writes fails with
+/// It holds one of the connections of the
+/// [pool](crate::StoreOptions::pool_size), of which there are 4 unless it is said:
+/// when all are held, any other call waits for the
+/// [busy timeout](crate::StoreOptions::busy_timeout), 10 seconds unless it is
+/// said, and then fails with [`Busy`](crate::Error::Busy). It also keeps the
+/// database's journal from being emptied, which grows meanwhile. So drop it soon,
+/// and the sessions that came from it. Threads that share one wait for one another. What writes fails with
 /// [`Unsupported`](crate::Error::Unsupported), and a read from inside a
 /// callback of another with [`Busy`](crate::Error::Busy).
 ///
@@ -23,7 +27,7 @@ use crate::store::{Page, SessionFilter, Store};
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+/// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
 /// use sessile::{NewSession, SessionFilter};
 ///
 /// let session = store.create(&NewSession::new("/home/me/project"))?;
@@ -92,7 +96,7 @@ impl Snapshot {
     /// # Errors
     ///
     /// As [`Store::remembered`].
-    pub fn remembered(&self, work_dir: &str) -> Result<Option<Session>> {
+    pub fn remembered(&self, work_dir: impl AsRef<Path>) -> Result<Option<Session>> {
         self.0.remembered(work_dir)
     }
 
@@ -110,7 +114,7 @@ impl Snapshot {
     /// # Errors
     ///
     /// As [`Store::each_problem`].
-    pub fn each_problem(&self, each: impl FnMut(&[u8], &Problem) -> Result<()>) -> Result<()> {
+    pub fn each_problem(&self, each: impl FnMut(&Path, &Problem) -> Result<()>) -> Result<()> {
         self.0.each_problem(each)
     }
 

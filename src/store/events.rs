@@ -153,7 +153,8 @@ pub(crate) fn sessions_to_archive(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The session remembered last in a work dir, unless it is in the trash.
+/// The session remembered last in a work dir, with or without a slash at its
+/// end, unless it is in the trash.
 pub(crate) fn remembered(conn: &Connection, work_dir: &str) -> Result<Option<SessionKey>> {
     Ok(conn
         .prepare_cached(
@@ -162,7 +163,7 @@ pub(crate) fn remembered(conn: &Connection, work_dir: &str) -> Result<Option<Ses
              CROSS JOIN sessions AS session ON session.session_key = event.session_key
              CROSS JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
              WHERE event.kind = 'remember'
-               AND workspace.path = ?1
+               AND rtrim(workspace.path, '/') = rtrim(?1, '/')
                AND session.trashed_at IS NULL
              ORDER BY event.event_id DESC
              LIMIT 1",

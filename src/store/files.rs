@@ -8,7 +8,8 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::file_time::FileTime;
 use crate::error::{Error, Result};
-use crate::model::{Format, Timestamp, named_enum};
+pub(crate) use crate::model::{FileKind, FileState};
+use crate::model::{Format, Timestamp};
 
 /// An imported root.
 #[derive(Clone, Debug)]
@@ -21,25 +22,6 @@ pub(crate) struct Source {
 impl Source {
     pub(crate) fn root_path(&self) -> PathBuf {
         PathBuf::from(OsStr::from_bytes(&self.root))
-    }
-}
-
-named_enum! {
-    pub(crate) enum FileKind {
-        Log = "log",
-        Document = "document",
-        Link = "link",
-        Folder = "folder",
-    }
-}
-
-named_enum! {
-    pub(crate) enum FileState {
-        Current = "current",
-        Partial = "partial",
-        Superseded = "superseded",
-        /// Written here.
-        Local = "local",
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which sessions a list shows, and where it goes on.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use serde::de::{Deserialize, Deserializer, Error as _};
@@ -29,7 +30,7 @@ pub enum Archived {
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+/// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
 /// use sessile::SessionFilter;
 ///
 /// let mut filter = SessionFilter::new().query("parser").limit(20);
@@ -47,6 +48,7 @@ pub enum Archived {
 #[must_use = "a filter does nothing until it is used"]
 pub struct SessionFilter {
     pub(super) query: Option<String>,
+    /// Without a slash at its end.
     pub(super) work_dir: Option<String>,
     pub(super) archived: Archived,
     pub(super) tags: Vec<String>,
@@ -65,8 +67,8 @@ pub struct SessionFilter {
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-/// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+/// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+/// # store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
 /// use sessile::{Cursor, SessionFilter};
 ///
 /// let filter = SessionFilter::new().limit(3);
@@ -100,9 +102,10 @@ impl SessionFilter {
         self
     }
 
-    /// Only sessions of this working directory.
-    pub fn work_dir(mut self, path: &str) -> Self {
-        self.work_dir = Some(path.to_owned());
+    /// Only sessions of this work dir, as they spell it but for a slash at the end.
+    pub fn work_dir(mut self, path: impl AsRef<Path>) -> Self {
+        let path = path.as_ref().to_string_lossy();
+        self.work_dir = Some(path.trim_end_matches('/').to_owned());
         self
     }
 
@@ -121,8 +124,8 @@ impl SessionFilter {
     /// Only sessions whose [metadata](crate::Session::set_metadata) has this
     /// value under this key; given again, all of them.
     ///
-    /// Values are the same when they are spelt the same but for white space and
-    /// escapes: 1 is not 1.0, and the order of keys counts.
+    /// White space, escapes and the order of keys make no difference; how a
+    /// number is spelt does: 1 is not 1.0.
     pub fn metadata<'v>(mut self, key: &str, value: impl Into<Json<'v>>) -> Self {
         let value = value.into().compact(metadata::MAX_DEPTH);
         self.values.push((key.to_owned(), value));

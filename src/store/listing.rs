@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Row, named_params};
 
-use super::filter::{Archived, Cursor, SessionFilter};
+use super::filter::{Cursor, SessionFilter};
 use super::search::{self, Found};
+use super::statements::{found_statement, keys_statement, page_statement, work_dir_statement};
 use super::{Store, losses, metadata, readable};
 use crate::error::{Error, Result};
-use crate::model::{Format, SessionKey, Stored, Timestamp};
+use crate::model::{Format, SessionKey, Stored, Timestamp, as_object};
 
 /// A session in a list.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct SessionRow {
     exact_title: Option<Stored>,
     /// The directory that the session worked in.
     pub work_dir: Option<String>,
+    /// The tags it is filed under, in the order of their bytes.
+    pub tags: Vec<String>,
     /// When it was archived; `None` when it is not.
     pub archived_at: Option<Timestamp>,
     /// Its last activity.
@@ -36,6 +39,11 @@ pub struct SessionRow {
     /// Whether its root lost or changed something that is kept here; its problems say what.
     pub has_losses: bool,
 }
+
+as_object! { SessionRow {
+    key, format, session_id, title, work_dir, tags, archived_at, modified_at, message_count,
+    has_losses,
+} }
 
 impl SessionRow {
     /// The title as JSON: a string, in which half surrogate pairs are escapes, or `null`.
@@ -55,6 +63,8 @@ pub struct Page {
     /// Why sessions may be missing: what of the database cannot be read. Empty as a rule.
     pub damaged: Vec<String>,
 }
+
+as_object! { Page { rows, next, damaged, } }
 
 impl Store {
     /// Lists sessions, newest first: by last activity, then by id, both descending.
@@ -96,6 +106,7 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
         rows => rows?,
     };
     damaged.extend(losses::mark(conn, &mut rows)?);
+    damaged.extend(metadata::add_tags(conn, &mut rows)?);
     let more = limit < rows.len() as i64;
     if more {
         rows.pop();
@@ -149,7 +160,10 @@ impl List<'_> {
                 self.select(sql, Some(&found.keys), self.wanted, self.offset)
             }
             _ => {
-                let sql = page_statement(archived, self.workspace_id.is_some());
+                let sql = match self.workspace_id {
+                    Some(_) => work_dir_statement(archived),
+                    None => page_statement(archived),
+                };
                 self.select(sql, None, self.wanted, self.offset)
             }
         }
@@ -246,149 +260,6 @@ impl List<'_> {
     }
 }
 
-/// Sessions from a table, or two that are joined, which meet some conditions.
-macro_rules! rows {
-    ($from:literal, $archived:literal, $workspace:literal) => {
-        concat!(
-            "SELECT session.session_key, session.format, session.session_id, session.title,
-                    workspace.path AS work_dir, session.archived_at, session.modified_at,
-                    session.message_count
-             FROM ",
-            $from,
-            "
-             LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
-             WHERE session.trashed_at IS NULL
-               AND session.is_listed = 1
-               AND ",
-            $archived,
-            "
-               AND ",
-            $workspace,
-            "
-               AND session.modified_at <= :modified_at
-               AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-                 < (:modified_at, :session_id, :session_key)
-               AND (:query IS NULL OR instr(session.search_text, :query) > 0)"
-        )
-    };
-}
-
-/// The text of a page's statement. The planner cannot tell which index skips
-/// least, so that is said.
-macro_rules! page {
-    ($($rows:expr),+) => {
-        concat!(
-            $($rows,)+
-            "
-             ORDER BY modified_at DESC, session_id DESC, session_key DESC
-             LIMIT :limit OFFSET :offset"
-        )
-    };
-}
-
-macro_rules! live {
-    () => {
-        rows!(
-            "sessions AS session INDEXED BY sessions_live_by_age",
-            "session.archived_at IS NULL",
-            ":workspace_id IS NULL AND (:work_dir IS NULL OR workspace.path = :work_dir)
-               AND :narrowed IS NULL"
-        )
-    };
-}
-
-macro_rules! archived {
-    () => {
-        rows!(
-            "sessions AS session INDEXED BY sessions_archived_by_age",
-            "session.archived_at IS NOT NULL",
-            ":workspace_id IS NULL AND (:work_dir IS NULL OR workspace.path = :work_dir)
-               AND :narrowed IS NULL"
-        )
-    };
-}
-
-macro_rules! of_workspace {
-    ($archived:literal) => {
-        page!(rows!(
-            "sessions AS session INDEXED BY sessions_by_workspace",
-            $archived,
-            "session.workspace_id = :workspace_id AND :work_dir IS NOT NULL AND :narrowed IS NULL"
-        ))
-    };
-}
-
-macro_rules! found {
-    ($archived:literal) => {
-        page!(rows!(
-            "json_each(:narrowed) AS narrowed
-             CROSS JOIN sessions AS session ON session.session_key = narrowed.value",
-            $archived,
-            "(:workspace_id IS NULL OR session.workspace_id = :workspace_id)
-               AND (:work_dir IS NULL OR workspace.path = :work_dir)"
-        ))
-    };
-}
-
-/// Sessions in order, by an index; a query looks at each until the page is full.
-pub(crate) fn page_statement(archived: Archived, by_workspace: bool) -> &'static str {
-    match (archived, by_workspace) {
-        (Archived::Without, false) => page!(live!()),
-        (Archived::Only, false) => page!(archived!()),
-        (Archived::Included, false) => page!(live!(), " UNION ALL ", archived!()),
-        (Archived::Without, true) => of_workspace!("session.archived_at IS NULL"),
-        (Archived::Only, true) => of_workspace!("session.archived_at IS NOT NULL"),
-        (Archived::Included, true) => of_workspace!("TRUE"),
-    }
-}
-
-macro_rules! keys {
-    ($index:literal) => {
-        concat!(
-            "SELECT session_key, modified_at, session_id
-             FROM sessions INDEXED BY ",
-            $index,
-            "
-             WHERE trashed_at IS NULL
-               AND is_listed = 1
-               AND modified_at <= :modified_at
-               AND (modified_at, ifnull(session_id, ''), session_key)
-                 < (:modified_at, :session_id, :session_key)"
-        )
-    };
-}
-
-macro_rules! in_order {
-    ($($keys:expr),+) => {
-        concat!($($keys,)+ " ORDER BY modified_at DESC, session_id DESC, session_key DESC")
-    };
-}
-
-/// The keys of sessions in order, read from the index alone.
-pub(crate) fn keys_statement(archived: Archived) -> &'static str {
-    match archived {
-        Archived::Without => in_order!(keys!("sessions_live_by_age"), " AND archived_at IS NULL"),
-        Archived::Only => {
-            in_order!(keys!("sessions_archived_by_age"), " AND archived_at IS NOT NULL")
-        }
-        Archived::Included => in_order!(
-            keys!("sessions_live_by_age"),
-            " AND archived_at IS NULL UNION ALL ",
-            keys!("sessions_archived_by_age"),
-            " AND archived_at IS NOT NULL"
-        ),
-    }
-}
-
-/// Sessions that a query is narrowed to, which are then put in order.
-pub(crate) fn found_statement(archived: Archived) -> &'static str {
-    match archived {
-        Archived::Without => found!("session.archived_at IS NULL"),
-        Archived::Only => found!("session.archived_at IS NOT NULL"),
-        Archived::Included => found!("TRUE"),
-    }
-}
-
 /// The sessions that carry the tags and metadata that a filter asks for; `None` when it asks for none.
 pub(super) fn among(conn: &Connection, filter: &SessionFilter) -> Result<Option<BTreeSet<i64>>> {
     if filter.tags.is_empty() && filter.values.is_empty() {
@@ -399,8 +270,13 @@ pub(super) fn among(conn: &Connection, filter: &SessionFilter) -> Result<Option<
     Ok(Some(metadata::sessions_with(conn, &filter.tags, &values)?))
 }
 
+/// A work dir is the same with a slash behind it.
+pub(crate) const WORK_DIRS: &str = "SELECT workspace_id
+     FROM workspaces
+     WHERE path IN (?1, ?1 || '/')";
+
 fn workspace_ids(conn: &Connection, path: &str) -> Result<Vec<i64>> {
-    let mut stmt = conn.prepare_cached("SELECT workspace_id FROM workspaces WHERE path = ?1")?;
+    let mut stmt = conn.prepare_cached(WORK_DIRS)?;
     let rows = stmt.query_map([path], |row| row.get("workspace_id"))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -417,7 +293,8 @@ pub(super) fn row_from_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         archived_at: row.get("archived_at")?,
         modified_at: row.get("modified_at")?,
         message_count: row.get::<_, i64>("message_count")?.unsigned_abs(),
-        // Asked for once for all rows of a page.
+        // Both are asked for once for all rows of a page.
+        tags: Vec::new(),
         has_losses: false,
     })
 }

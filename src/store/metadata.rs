@@ -4,13 +4,14 @@
 //! No format has a place for the latter, so each change is an event; the tables
 //! are the fold of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::events::EventKind;
+use super::listing::SessionRow;
 use crate::error::Result;
-use crate::model::{Metadata, SessionKey};
+use crate::model::{Metadata, SessionKey, canonical};
 
 /// Containers inside one another that a value may have.
 pub(crate) const MAX_DEPTH: usize = 100;
@@ -107,11 +108,65 @@ pub(crate) fn tags(conn: &Connection, session: SessionKey) -> Result<Vec<String>
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Adds to the rows of a list their tags; returns what of the database could not be read.
+pub(super) fn add_tags(conn: &Connection, rows: &mut [SessionRow]) -> Result<Option<String>> {
+    let keys: Vec<i64> = rows.iter().map(|row| row.key.0).collect();
+    let mut tags = match tags_of(conn, &keys) {
+        Err(err) if err.is_of_content() => return Ok(Some(err.to_string())),
+        tags => tags?,
+    };
+    for row in rows {
+        row.tags = tags.remove(&row.key.0).unwrap_or_default();
+    }
+    Ok(None)
+}
+
+fn tags_of(conn: &Connection, keys: &[i64]) -> Result<HashMap<i64, Vec<String>>> {
+    let mut tags: HashMap<i64, Vec<String>> = HashMap::new();
+    let mut stmt = conn.prepare_cached(TAGS_OF)?;
+    let mut rows = stmt.query([serde_json::Value::from(keys).to_string()])?;
+    while let Some(row) = rows.next()? {
+        tags.entry(row.get("session_key")?).or_default().push(row.get("tag")?);
+    }
+    Ok(tags)
+}
+
+pub(super) const TAGS_OF: &str = "
+    SELECT tag.session_key, tag.tag
+    FROM json_each(?1) AS asked
+    CROSS JOIN session_tags AS tag ON tag.session_key = asked.value
+    ORDER BY tag.tag";
+
 pub(crate) const BY_TAG: &str = "SELECT session_key FROM session_tags WHERE tag = ?1";
 
 pub(crate) const BY_VALUE: &str = "SELECT session_key
      FROM metadata
      WHERE is_own = 1 AND key = ?1 AND value = ?2";
+
+/// The values under a key that are objects or arrays, which may be spelt in several ways.
+pub(crate) const CONTAINERS: &str = "SELECT session_key, value
+     FROM metadata
+     WHERE is_own = 1 AND key = ?1 AND (value GLOB '{*' OR value GLOB '[[]*')";
+
+/// The sessions that have this value under a key, in whatever order the keys of
+/// an object stand.
+fn sessions_with_value(conn: &Connection, key: &str, value: &str) -> Result<BTreeSet<i64>> {
+    if !value.starts_with(['{', '[']) {
+        let mut stmt = conn.prepare_cached(BY_VALUE)?;
+        let keys = stmt.query_map((key, value), |row| row.get("session_key"))?;
+        return Ok(keys.collect::<Result<_, _>>()?);
+    }
+    let asked = canonical(value);
+    let mut found = BTreeSet::new();
+    let mut stmt = conn.prepare_cached(CONTAINERS)?;
+    let mut rows = stmt.query([key])?;
+    while let Some(row) = rows.next()? {
+        if canonical(&row.get::<_, String>("value")?) == asked {
+            found.insert(row.get("session_key")?);
+        }
+    }
+    Ok(found)
+}
 
 /// Sessions that carry every one of these tags and values; not a single condition is all of them.
 pub(crate) fn sessions_with(
@@ -132,9 +187,7 @@ pub(crate) fn sessions_with(
         narrow(keys.collect::<Result<_, _>>()?);
     }
     for (key, value) in values {
-        let mut stmt = conn.prepare_cached(BY_VALUE)?;
-        let keys = stmt.query_map((key, value), |row| row.get("session_key"))?;
-        narrow(keys.collect::<Result<_, _>>()?);
+        narrow(sessions_with_value(conn, key, value)?);
     }
     Ok(found.unwrap_or_default())
 }

@@ -37,6 +37,7 @@ pub(crate) mod seen;
 pub(crate) mod sessions;
 pub(crate) mod space;
 mod state;
+pub(crate) mod statements;
 mod traces;
 pub(crate) mod transaction;
 mod trash;
@@ -80,8 +81,8 @@ use crate::error::{Error, Result};
 ///   [`create`](Self::create), [`create_with_messages`](Self::create_with_messages),
 ///   [`remembered`](Self::remembered). All else of it is on the
 ///   [`Session`](crate::Session) that these give.
-/// - One state: [`snapshot`](Self::snapshot), [`earlier`](Self::earlier) and
-///   [`generations`](Self::generations), and [`watch`](Self::watch) for the next.
+/// - One state: [`snapshot`](Self::snapshot), an [`earlier`](Self::earlier) one,
+///   and [`watch`](Self::watch) for the next.
 /// - Roots and work dirs: [`move_root`](Self::move_root),
 ///   [`forget_root`](Self::forget_root), [`relink`](Self::relink).
 /// - Keeping house: [`archive_older_than`](Self::archive_older_than),
@@ -124,7 +125,7 @@ impl Store {
     /// # Errors
     ///
     /// As [`StoreOptions::open`].
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         StoreOptions::new().open(path)
     }
 
@@ -142,7 +143,8 @@ impl Store {
     ///
     /// [`TargetExists`](Error::TargetExists) rather than overwriting anything;
     /// [`Io`](Error::Io) when the folder cannot be written.
-    pub fn backup(&self, target: &Path) -> Result<()> {
+    pub fn backup(&self, target: impl AsRef<Path>) -> Result<()> {
+        let target = target.as_ref();
         if target.symlink_metadata().is_ok() {
             return Err(Error::TargetExists(target.to_owned()));
         }

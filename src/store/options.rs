@@ -129,7 +129,7 @@ impl StoreOptions {
     /// [`Damaged`](crate::Error::Damaged) when the schema cannot be read;
     /// [`Io`](crate::Error::Io) or [`Unopenable`](crate::Error::Unopenable)
     /// when the path cannot be read or written.
-    pub fn open(&self, path: &Path) -> Result<Store> {
-        open::open(path, self)
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Store> {
+        open::open(path.as_ref(), self)
     }
 }

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use super::filter::Archived;
 use super::{
     Store, entries, files, listing, log, losses, metadata, paths, records, runs, sessions,
+    statements,
 };
 
 /// Hands over a connection to a new store: the plans do not depend on what it holds.
@@ -110,15 +111,15 @@ fn a_page_begins_where_the_last_one_ended() {
         (Archived::Included, "sessions_live_by_age (modified_at<?)"),
         (Archived::Included, "sessions_archived_by_age (modified_at<?)"),
     ] {
-        check_plan(listing::page_statement(archived, false), index);
-        check_unsorted(listing::page_statement(archived, false));
-        check_plan(listing::keys_statement(archived), index);
-        check_unsorted(listing::keys_statement(archived));
+        check_plan(statements::page_statement(archived), index);
+        check_unsorted(statements::page_statement(archived));
+        check_plan(statements::keys_statement(archived), index);
+        check_unsorted(statements::keys_statement(archived));
         check_plan(
-            listing::page_statement(archived, true),
+            statements::work_dir_statement(archived),
             "sessions_by_workspace (workspace_id=? AND modified_at<?)",
         );
-        check_unsorted(listing::page_statement(archived, true));
+        check_unsorted(statements::work_dir_statement(archived));
     }
 }
 
@@ -134,6 +135,9 @@ fn single_rows_are_found_by_index() {
         (sessions::BY_PATH, "(source_id=? AND path=?"),
         (metadata::BY_TAG, "session_tags_by_tag (tag=?)"),
         (metadata::BY_VALUE, "metadata_by_value (key=? AND value=?)"),
+        (metadata::CONTAINERS, "metadata_by_value (key=?)"),
+        (metadata::TAGS_OF, "SEARCH tag USING PRIMARY KEY (session_key=?)"),
+        (listing::WORK_DIRS, "(path=?"),
     ] {
         check_plan(sql, index);
     }

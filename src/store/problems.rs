@@ -1,10 +1,12 @@
 //! What could not be understood.
 
+use std::path::Path;
+
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::readable;
 use crate::error::Result;
-use crate::model::{Format, Problem, ProblemKind, SessionKey};
+use crate::model::{Format, Problem, ProblemKind, SessionKey, bytes_of, path_of};
 
 /// A problem and what it belongs to.
 #[derive(Debug)]
@@ -102,7 +104,7 @@ pub(crate) fn each_session_problem(
 pub(crate) fn each_problem(
     conn: &Connection,
     session: Option<SessionKey>,
-    mut each: impl FnMut(&[u8], &Problem) -> Result<()>,
+    mut each: impl FnMut(&Path, &Problem) -> Result<()>,
 ) -> Result<()> {
     let mut stmt = conn.prepare_cached(
         "SELECT source.root, session.session_id, problem.path, problem.line, problem.kind,
@@ -115,7 +117,7 @@ pub(crate) fn each_problem(
     )?;
     let mut rows = stmt.query([session])?;
     while let Some(row) = rows.next()? {
-        let root: Vec<u8> = row.get("root")?;
+        let root = path_of(row.get("root")?);
         each(&root, &problem_from_row(row)?)?;
     }
     Ok(())
@@ -125,21 +127,23 @@ pub(crate) fn each_problem(
 pub(crate) fn each_readable_problem(
     conn: &Connection,
     session: Option<SessionKey>,
-    mut each: impl FnMut(&[u8], &Problem) -> Result<()>,
+    mut each: impl FnMut(&Path, &Problem) -> Result<()>,
 ) -> Result<()> {
     let mut found = Vec::new();
     for problem_id in readable::problems(conn)? {
         match problem_of_session(conn, problem_id) {
             Ok((of, root, problem)) if session.is_none() || of == session => {
-                found.push((root, problem));
+                found.push((path_of(root), problem));
             }
             Err(err) if !err.is_of_content() => return Err(err),
             _ => {}
         }
     }
     found.sort_by(|(root, one), (other_root, other)| {
-        let root = root.cmp(other_root);
-        let place = |problem: &Problem| (problem.file.clone(), problem.line, problem.kind.name());
+        let root = bytes_of(root).cmp(bytes_of(other_root));
+        let place = |problem: &Problem| {
+            (problem.file.clone().into_os_string(), problem.line, problem.kind.name())
+        };
         root.then_with(|| place(one).cmp(&place(other))).then_with(|| one.detail.cmp(&other.detail))
     });
     found.iter().try_for_each(|(root, problem)| each(root, problem))
@@ -296,7 +300,7 @@ pub(crate) fn count_by_kind(conn: &Connection, source_id: i64) -> Result<Vec<(Pr
 fn problem_from_row(row: &Row<'_>) -> rusqlite::Result<Problem> {
     Ok(Problem {
         session_id: row.get("session_id")?,
-        file: row.get("path")?,
+        file: path_of(row.get("path")?),
         line: row.get("line")?,
         kind: row.get("kind")?,
         detail: row.get("detail")?,

@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn every_table_with_rows_of_sessions_is_the_folds_or_the_users() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("sessions.db")).unwrap();
+        let store = Store::open(dir.path().join("sessions.db")).unwrap();
         let conn = store.connection().unwrap();
         let mut stmt = conn
             .prepare(

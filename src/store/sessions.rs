@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::files::{self, FileRow, FileState, Source};
 use crate::error::Result;
-use crate::model::{Format, SessionInfo, SessionKey, Stored, Timestamp};
+use crate::model::{Format, SessionInfo, SessionKey, Stored, Timestamp, path_of};
 
 /// The session whose log is this file.
 pub(crate) fn session_of_file(conn: &Connection, file_id: i64) -> Result<Option<SessionKey>> {
@@ -354,8 +354,8 @@ fn info_from_row(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
     Ok(SessionInfo {
         key: row.get("session_key")?,
         format: row.get("format")?,
-        root: row.get("root")?,
-        file: row.get("path")?,
+        root: path_of(row.get("root")?),
+        file: path_of(row.get("path")?),
         session_id: row.get("session_id")?,
         header: row.get("header")?,
         version: row.get("version")?,

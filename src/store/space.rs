@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::files::{FileKind, FileState};
 use crate::error::Result;
 
 /// Pages of the database.
@@ -70,7 +71,7 @@ pub(crate) fn rows_and_bytes(conn: &Connection, content: Content) -> Result<(u64
 }
 
 /// Kind, state, number and bytes of files.
-pub(crate) fn files(conn: &Connection) -> Result<Vec<(String, String, u64, u64)>> {
+pub(crate) fn files(conn: &Connection) -> Result<Vec<(FileKind, FileState, u64, u64)>> {
     let mut stmt = conn.prepare(
         "SELECT kind, state, count(*) AS files, sum(size) AS bytes
          FROM files

@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, named_params};
 
-use super::Store;
 use super::filter::SessionFilter;
-use super::listing::{self, Page};
+use super::listing::{self, Page, SessionRow};
+use super::{Store, metadata};
 use crate::error::Result;
 
 impl Store {
@@ -15,7 +15,7 @@ impl Store {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
     /// # use sessile::{NewSession, SessionFilter};
     /// let session = store.create(&NewSession::new("/home/me/project"))?;
     /// session.trash()?;
@@ -40,7 +40,7 @@ fn select_trash(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
          LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
          WHERE session.trashed_at IS NOT NULL
            AND (:query IS NULL OR instr(session.search_text, :query) > 0)
-           AND (:work_dir IS NULL OR workspace.path = :work_dir)
+           AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
            AND (:among IS NULL OR session.session_key IN (SELECT value FROM json_each(:among)))
          ORDER BY session.modified_at DESC, session.session_id DESC, session.session_key DESC
          LIMIT :limit OFFSET :offset",
@@ -56,5 +56,7 @@ fn select_trash(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
         },
         listing::row_from_row,
     )?;
-    Ok(Page { rows: rows.collect::<Result<_, _>>()?, ..Page::default() })
+    let mut rows: Vec<SessionRow> = rows.collect::<Result<_, _>>()?;
+    let damaged = metadata::add_tags(conn, &mut rows)?.into_iter().collect();
+    Ok(Page { rows, damaged, ..Page::default() })
 }

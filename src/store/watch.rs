@@ -18,7 +18,7 @@ use crate::error::Result;
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+/// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
 /// let mut watch = store.watch()?;
 /// assert!(!watch.changed()?);
 ///

@@ -221,9 +221,9 @@ fn a_gap_stays_a_gap_in_every_chain_that_begins_with_it() {
     let said: Vec<_> = report
         .incomplete
         .iter()
-        .map(|file| (&file.file[..], file.session_id.as_deref(), &file.lines[..]))
+        .map(|file| (&*file.file, file.session_id.as_deref(), &file.lines[..]))
         .collect();
-    let gap = (FILE.as_bytes(), Some("one"), &[3..=3][..]);
+    let gap = (Path::new(FILE), Some("one"), &[3..=3][..]);
     assert_eq!(said, [gap, gap]);
     let store = Store::open(&target).unwrap();
     assert_eq!(bytes(&store), before);
@@ -279,8 +279,8 @@ fn a_chain_of_pages_that_leads_in_a_circle_ends() {
 
         let report = recover(&path, &target).unwrap();
 
-        let files: Vec<_> = report.incomplete.iter().map(|file| &file.file[..]).collect();
-        assert_eq!(files, [b"sessions/--w--/note.txt"]);
+        let files: Vec<_> = report.incomplete.iter().map(|file| &*file.file).collect();
+        assert_eq!(files, [Path::new("sessions/--w--/note.txt")]);
     }
 }
 

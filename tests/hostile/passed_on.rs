@@ -179,7 +179,7 @@ fn a_session_that_cannot_be_read_keeps_no_other_out_of_a_dump() {
         assert_eq!((left_out.len(), failed.len()), (1, 1), "{sql}: {failed:?}");
         assert_eq!(rows.len() + 1, whole.dump.len());
         assert!(done as usize <= rows.len());
-        let named = String::from_utf8(failed[0].file.clone()).unwrap();
+        let named = failed[0].file.display().to_string();
         assert!(left_out[0].contains(&named), "{named}");
         assert!(failed[0].to_string().contains("line "), "{}", failed[0]);
     }

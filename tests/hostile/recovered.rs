@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::ops::RangeInclusive;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -224,8 +225,11 @@ fn check_recovered(
         let (file, position) = (key >> 32, key & 0xFFFF_FFFF);
         assert_eq!(original.lines.get(key), Some(raw), "{what}: line {position} of file {file}");
     }
-    let incomplete: BTreeSet<(&[u8], &[u8])> =
-        report.incomplete.iter().map(|file| (&file.root[..], &file.file[..])).collect();
+    let incomplete: BTreeSet<(&[u8], &[u8])> = report
+        .incomplete
+        .iter()
+        .map(|file| (file.root.as_os_str().as_bytes(), file.file.as_os_str().as_bytes()))
+        .collect();
     for (file_id, (root, path, ..)) in &found.files {
         if incomplete.contains(&(&root[..], &path[..])) {
             continue;
@@ -250,7 +254,7 @@ fn check_recovered(
         assert!(is_said, "{what}: {finding:?}, and {:?}", report.incomplete);
     }
     for file in &report.incomplete {
-        let name = String::from_utf8_lossy(&file.file).into_owned();
+        let name = file.file.display().to_string();
         let is_recorded = dump(&store).lines().any(|row| {
             row.contains(r#""kind":"lost""#) && row.contains(&serde_json::json!(name).to_string())
         });

@@ -221,7 +221,7 @@ fn check_states(name: &str, state: &str, title: &str) {
     let row = session.info().unwrap();
     let live = session.at(Timestamp(here * 1_000_000_000));
     live.rename(Some("here")).unwrap();
-    let file = format!("{}/state.json", String::from_utf8(row.file).unwrap());
+    let file = format!("{}/state.json", row.file.display());
     test.write(&file, state);
     set_mtime(&test.root.join(&file), there, 0);
 

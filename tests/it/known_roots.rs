@@ -66,7 +66,7 @@ fn known_roots_inside_a_new_one_become_part_of_it_with_all_that_was_done_here() 
     assert_eq!(["one", "two"].map(|id| test.store.find(id).unwrap().key()), keys);
     let info = |n: usize| test.store.session(keys[n]).unwrap().info().unwrap();
     assert_eq!(info(0).title.as_deref(), Some("named here"));
-    assert_eq!(info(0).file, b"sessions/--v--/one.jsonl");
+    assert_eq!(info(0).file, Path::new("sessions/--v--/one.jsonl"));
     assert!(info(1).archived_at.is_some());
     assert_eq!(count(&test), 3);
     test.assert_sound();
@@ -95,8 +95,8 @@ fn a_path_that_stands_twice_below_a_root_is_moved_once() {
     import(&test, &test.root);
 
     let file = |id: &str| test.store.find(id).unwrap().info().unwrap().file;
-    assert_eq!(file("one"), b"sessions/--w--/one.jsonl");
-    assert_eq!(file("inner"), b"sessions/--w--/--w--/one.jsonl");
+    assert_eq!(file("one"), Path::new("sessions/--w--/one.jsonl"));
+    assert_eq!(file("inner"), Path::new("sessions/--w--/--w--/one.jsonl"));
     test.assert_sound();
 }
 
@@ -198,7 +198,8 @@ fn a_root_that_is_forgotten_is_gone_with_all_of_it_and_no_other() {
     one.rename(Some("named")).unwrap();
     one.at(Timestamp(1)).archive().unwrap();
 
-    let (gone, traces) = test.store.forget_root(&test.root).unwrap();
+    let sessile::ForgottenRoot { info: gone, traces, .. } =
+        test.store.forget_root(&test.root).unwrap();
     assert_eq!(traces, sessile::Traces::Gone);
 
     assert_eq!((gone.sessions, gone.files, gone.changed), (2, 2, 1));
@@ -219,7 +220,7 @@ fn a_root_that_is_gone_from_the_disk_can_be_forgotten() {
     import(&test, &test.root);
     fs::remove_dir_all(&test.root).unwrap();
 
-    assert_eq!(test.store.forget_root(&test.root.join(".")).unwrap().0.sessions, 2);
+    assert_eq!(test.store.forget_root(&test.root.join(".")).unwrap().info.sessions, 2);
     assert_eq!(test.store.imported_roots().unwrap(), []);
 }
 

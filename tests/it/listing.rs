@@ -314,7 +314,7 @@ fn the_pages_of_a_query_are_those_of_the_list_without_the_others() {
     for archived in [Archived::Without, Archived::Only, Archived::Included] {
         for work_dir in [None, Some("/work1")] {
             let mut list = filter().archived(archived);
-            list = work_dir.iter().fold(list, |list, path| list.work_dir(path));
+            list = work_dir.iter().fold(list, SessionFilter::work_dir);
             let all = test.store.sessions(&list.clone().limit(400)).unwrap().rows;
             for word in WORDS {
                 let holds = |row: &&SessionRow| row.title.as_ref().unwrap().contains(word);

@@ -94,9 +94,10 @@ fn damage_to_a_packed_line_is_found() {
         let lines: Vec<_> = report.incomplete.iter().map(|file| file.lines.len()).collect();
         assert!(lines.iter().all(|ranges| 0 < *ranges), "{damage}: {report:?}");
         for finding in Store::open(&to).unwrap().check().unwrap() {
-            let is_named = report.incomplete.iter().any(|file| {
-                finding.place == format!("file {}", String::from_utf8_lossy(&file.file))
-            });
+            let is_named = report
+                .incomplete
+                .iter()
+                .any(|file| finding.place == format!("file {}", file.file.display()));
             assert!(is_named, "{damage}: {finding:?}");
         }
     }

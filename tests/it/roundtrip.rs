@@ -219,7 +219,7 @@ fn links_and_folders_that_differ_are_found() {
     differences.sort_by(|one, other| one.file.cmp(&other.file));
     let found: Vec<_> = differences
         .iter()
-        .map(|found| (String::from_utf8_lossy(&found.file).into_owned(), found.detail.as_str()))
+        .map(|found| (found.file.to_string_lossy().into_owned(), found.detail.as_str()))
         .collect();
     assert_eq!(
         found,

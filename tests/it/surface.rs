@@ -43,6 +43,40 @@ fn no_type_of_the_libraries_below_is_public() {
     }
 }
 
+fn to_json<T: serde::Serialize>(value: &T) -> serde_json::Value {
+    serde_json::to_value(value).unwrap()
+}
+
+#[test]
+fn rows_are_objects_of_their_fields() {
+    let test = TestStore::new();
+    let time = sessile::Timestamp::parse("2026-01-02T03:04:05.678Z").unwrap();
+    let session = test.store.create(&NewSession::new("/w").at(time).session_id("s")).unwrap();
+    let said = r#"{"role":"user","content":"one","id":"a"}"#;
+    session.at(time).append_message(said).unwrap();
+    session.at(time).tag("release").unwrap();
+
+    let entry = to_json(&session.path().unwrap()[0]);
+    let expected = serde_json::json!({
+        "id": "a", "parent_id": null, "entry_type": "message", "role": "user",
+        "created_at": "2026-01-02T03:04:05.678Z", "label": null, "line": 2,
+    });
+    assert_eq!(entry, expected);
+    let message = to_json(&session.context().unwrap()[0]);
+    let object: serde_json::Value = serde_json::from_str(said).unwrap();
+    assert_eq!(message, serde_json::json!({"entry_id": "a", "message": object}));
+    let info = to_json(&session.info().unwrap());
+    assert!(info["file"].as_str().unwrap().ends_with("_s.jsonl"), "{info}");
+    assert_eq!(info["leaf"], "a");
+    let page = to_json(&test.store.sessions(&sessile::SessionFilter::new()).unwrap());
+    assert_eq!(page["rows"][0]["tags"], serde_json::json!(["release"]));
+    assert_eq!(page["rows"][0]["modified_at"], "2026-01-02T03:04:05.678Z");
+    let stats = to_json(&test.store.stats().unwrap());
+    assert_eq!(stats["files"][0]["kind"], "folder");
+    assert_eq!(to_json(&sessile::Stored::Text("x".into())), "x");
+    assert_eq!(sessile::Stored::Text("x".into()).to_string(), "x");
+}
+
 #[test]
 fn what_is_shared_between_threads_can_be() {
     fn check<T: Send + Sync>() {}

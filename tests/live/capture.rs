@@ -6,7 +6,7 @@ use crate::support::{Fixture, at, message, talk};
 fn a_captured_branch_holds_its_entries_and_the_system_prompts() {
     let fixture = Fixture::new();
     let session = fixture.create("s");
-    session.at(at(0)).append_system_prompt_snapshot("be kind", "attach").unwrap();
+    session.at(at(0)).kward().unwrap().append_system_prompt_snapshot("be kind", "attach").unwrap();
     talk(&session);
     let before = fixture.lines(&session);
 
@@ -27,7 +27,7 @@ fn markdown_shows_the_conversation_that_would_go_on() {
     let fixture = Fixture::new();
     let session = fixture.create("s");
     talk(&session);
-    session.compact(r#"{"role":"compactionSummary","summary":"S","id":"k"}"#).unwrap();
+    session.append_compaction(r#"{"role":"compactionSummary","summary":"S","id":"k"}"#).unwrap();
     session.append_message(r#"{"role":"tool","name":"bash","content":"ok"}"#).unwrap();
 
     let text = session.markdown(sessile::Timestamp(0)).unwrap();

@@ -94,7 +94,7 @@ fn a_purge_takes_a_whole_id_and_one_wrong_name_keeps_all() {
 
     assert_eq!(done(&fixture, &["list", "--trash", "--json"]).lines().count(), 1);
     let file = fixture.session("alpha-one").info().unwrap().file;
-    done(&fixture, &["purge", std::str::from_utf8(&file).unwrap()]);
+    done(&fixture, &["purge", file.to_str().unwrap()]);
 }
 
 #[test]

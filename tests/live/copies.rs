@@ -10,9 +10,13 @@ fn a_copy_keeps_all_branches_labels_memory_tools_and_prompts() {
     let session = fixture.create("original");
     talk(&session);
     session.append_label_change("c", Some("left")).unwrap();
-    session.append_tool_execution(r#"{"id":"t","function":{"name":"bash"}}"#, "ok").unwrap();
-    session.append_system_prompt_snapshot("be kind", "attach").unwrap();
-    session.update_memory_state("[1.50]", "null").unwrap();
+    session
+        .kward()
+        .unwrap()
+        .append_tool_execution(r#"{"id":"t","function":{"name":"bash"}}"#, "ok")
+        .unwrap();
+    session.kward().unwrap().append_system_prompt_snapshot("be kind", "attach").unwrap();
+    session.kward().unwrap().update_memory_state("[1.50]", "null").unwrap();
     session.rename(Some("named")).unwrap();
     session.branch("c").unwrap();
     let before = fixture.lines(&session);
@@ -39,7 +43,7 @@ fn the_header_of_a_copy_has_the_settings_of_now_and_the_parent() {
 
     let copy = session.at(at(2)).with_id("copy").clone_session().unwrap();
 
-    let file = String::from_utf8(session.info().unwrap().file).unwrap();
+    let file = session.info().unwrap().file.display().to_string();
     assert_eq!(
         fixture.lines(&copy)[0],
         format!(
@@ -58,8 +62,8 @@ fn a_copy_of_an_imported_session_lies_beside_it_and_changes_nothing_at_the_root(
     let copy = fixture.session("edge-97").at(at(5)).with_id("copy").clone_session().unwrap();
 
     let info = copy.info().unwrap();
-    let file = String::from_utf8(info.file).unwrap();
-    assert_eq!(file, "sessions/--edge--/2026-01-01T00-00-05.000Z_copy.jsonl");
+    let file = info.file;
+    assert_eq!(file, std::path::Path::new("sessions/--edge--/2026-01-01T00-00-05.000Z_copy.jsonl"));
     let parent = root.join("sessions/--edge--/97-branch-summary.jsonl");
     let stored = sessile::Stored::Text(parent.to_str().unwrap().to_owned());
     assert_eq!(info.parent_session_path, Some(stored));
@@ -187,7 +191,7 @@ fn a_fork_keeps_what_a_compaction_keeps() {
     talk(&session);
     let summary =
         r#"{"role":"compactionSummary","summary":"S","first_kept_entry_id":"b","id":"k"}"#;
-    session.compact(summary).unwrap();
+    session.append_compaction(summary).unwrap();
     session.append_message(message("user", "on", "e")).unwrap();
 
     let sessile::Fork { session: fork, .. } = session.fork("e").unwrap();
@@ -205,7 +209,7 @@ fn entries_of_version_1_get_the_ids_and_parents_that_their_places_gave() {
         .iter()
         .find(|row| {
             let info = fixture.store.session(row.key).unwrap().info().unwrap();
-            String::from_utf8_lossy(&info.file).contains("63-v1")
+            info.file.to_string_lossy().contains("63-v1")
         })
         .unwrap();
     let path = fixture.path_ids(old.key);

@@ -83,7 +83,7 @@ fn an_id_that_a_session_has_is_refused_wherever_that_session_is() {
 #[test]
 fn a_kimi_fork_gets_no_id_that_a_session_has() {
     let fixture = Fixture::new();
-    fixture.store.import("fixtures/kimi/small".as_ref(), &ImportOptions::new()).unwrap();
+    fixture.store.import("fixtures/kimi/small", &ImportOptions::new()).unwrap();
     let page = fixture.store.sessions(&SessionFilter::new()).unwrap();
     let session = fixture.store.session(page.rows[0].key).unwrap();
     fixture.create("taken");
@@ -131,7 +131,7 @@ fn the_longest_names_that_a_file_can_have_are_exported() {
 
     let made = fixture.store.create(&NewSession::new(&cwd).session_id(&id).at(at(0))).unwrap();
 
-    let file = String::from_utf8(made.info().unwrap().file).unwrap();
+    let file = made.info().unwrap().file.display().to_string();
     assert_eq!(file.split('/').map(str::len).collect::<Vec<_>>(), [8, 255, 255]);
     fixture.store.export(&fixture.dir.path().join("out"), &ExportOptions::new()).unwrap();
     assert!(fixture.dir.path().join("out").join(file).is_file());
@@ -176,7 +176,7 @@ fn sessions_of_two_formats_keep_each_its_format() {
     for ((format, id, folder), session) in formats.into_iter().zip(&sessions) {
         let alone = Fixture::new();
         let bytes = alone.lines(&say_hi(&alone, format, id)).concat();
-        let file = String::from_utf8(session.info().unwrap().file).unwrap();
+        let file = session.info().unwrap().file.display().to_string();
         assert_eq!(std::fs::read_to_string(out.join(folder).join(file)).unwrap(), bytes);
         let siblings = std::fs::read_dir(out.join(folder).join("sessions/--w--")).unwrap();
         assert_eq!(siblings.count(), 1);

@@ -103,7 +103,7 @@ fn check_loss(change: impl FnOnce(&Path), cause: LossCause, lines: u32) {
     assert_eq!(report.lost.len(), 1, "{report:?}");
     let lost = &report.lost[0];
     assert_eq!((lost.cause, lost.generation, lost.lines), (cause, 1, lines));
-    assert_eq!(lost.file, FILE.as_bytes());
+    assert_eq!(lost.file, Path::new(FILE));
     assert_eq!(pair.session(), session);
     let kind = match cause {
         LossCause::Vanished => ProblemKind::Vanished,
@@ -204,8 +204,15 @@ fn what_went_on_here_keeps_what_the_root_lost() {
     assert!(pair.is_marked());
     assert!(exported(&pair.store, session).starts_with(LOG));
     // The second generation is what was written here.
-    let generations: Vec<i64> =
-        pair.store.generations(session).unwrap().iter().map(|one| one.number).collect();
+    let generations: Vec<i64> = pair
+        .store
+        .session(session)
+        .unwrap()
+        .generations()
+        .unwrap()
+        .iter()
+        .map(|one| one.number)
+        .collect();
     assert_eq!(generations, [1, 2, 3]);
     let header = exported(&pair.store.earlier(session, 3).unwrap(), session);
     assert_eq!(header.lines().count(), 1);
@@ -220,7 +227,7 @@ fn a_prune_says_what_goes_and_then_nothing_is_lost_any_more() {
 
     let prunable = pair.store.prunable().unwrap();
     assert_eq!((prunable.len(), prunable[0].lines, prunable[0].lost), (1, 3, 3));
-    assert_eq!(prunable[0].file, FILE.as_bytes());
+    assert_eq!(prunable[0].file, Path::new(FILE));
     assert_eq!(pair.store.prune().unwrap().files, 1);
 
     assert_eq!(pair.store.prunable().unwrap(), []);

@@ -65,7 +65,7 @@ fn the_trash_is_out_of_sight_until_it_is_restored() {
     assert!(!has(&listed(&fixture.store, Archived::Included), "edge-97"));
     fixture.store.export(&out, &ExportOptions::new()).unwrap();
     assert!(!out.join("sessions/--edge--/97-branch-summary.jsonl").exists());
-    assert!(fixture.store.verify(SMALL.as_ref()).unwrap().differences.is_empty());
+    assert!(fixture.store.verify(SMALL).unwrap().differences.is_empty());
     fixture.check();
     session.at(at(20)).restore().unwrap();
     assert!(has(&listed(&fixture.store, Archived::Without), "edge-97"));
@@ -93,7 +93,7 @@ fn a_purge_leaves_no_byte_of_a_session() {
 fn only_a_session_that_was_never_used_deletes_itself() {
     let fixture = Fixture::new();
     let unused = fixture.create("unused");
-    unused.append_system_prompt_snapshot("be brief", "attach").unwrap();
+    unused.kward().unwrap().append_system_prompt_snapshot("be brief", "attach").unwrap();
     let named = fixture.create("named");
     named.rename(Some("kept")).unwrap();
     let used = fixture.create("used");

@@ -16,7 +16,7 @@ fn small() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder.path().join("sessions.db"));
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/kimi/small");
-    store.import(root.as_ref(), &ImportOptions::new()).unwrap();
+    store.import(root, &ImportOptions::new()).unwrap();
     (folder, store)
 }
 

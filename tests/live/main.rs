@@ -29,6 +29,7 @@ mod replaced;
 mod rpc;
 mod snapshots;
 mod support;
+mod told;
 mod traces;
 mod union;
 mod watching;

@@ -95,6 +95,58 @@ fn lists_show_the_sessions_that_carry_all_that_is_asked_for() {
 }
 
 #[test]
+fn objects_are_found_however_they_are_spelt() {
+    let test = Fixture::new();
+    let session = test.create("s");
+    session.set_metadata("build", r#"{"b": [1, {"y": 2, "x": "\u00e9"}], "a": null}"#).unwrap();
+
+    let filter = |json: &str| SessionFilter::new().metadata("build", json);
+    assert_eq!(found(&test, &filter(r#"{"a":null,"b":[1,{"x":"é","y":2}]}"#)), [session.key()]);
+    assert_eq!(found(&test, &filter(r#"{"a":null,"b":[{"x":"é","y":2},1]}"#)), []);
+    assert_eq!(found(&test, &filter(r#"{"a":null,"b":[1,{"x":"é","y":2.0}]}"#)), []);
+    assert_eq!(found(&test, &filter("{}")), []);
+    assert_eq!(session.metadata().unwrap()[0].json, r#"{"b":[1,{"y":2,"x":"é"}],"a":null}"#);
+}
+
+#[test]
+fn rows_carry_their_tags() {
+    let test = Fixture::new();
+    let session = test.create("s");
+    test.create("other");
+    session.tag("release").unwrap();
+    session.tag("late").unwrap();
+
+    let rows = test.store.sessions(&SessionFilter::new()).unwrap().rows;
+    let row = rows.iter().find(|row| row.key == session.key()).unwrap();
+    assert_eq!(row.tags, ["late", "release"]);
+    assert_eq!(rows.iter().filter(|row| row.tags.is_empty()).count(), 1);
+    session.trash().unwrap();
+    let trash = test.store.trash(&SessionFilter::new()).unwrap().rows;
+    assert_eq!(trash[0].tags, ["late", "release"]);
+}
+
+#[test]
+fn a_work_dir_is_the_same_with_a_slash_behind_it() {
+    let test = Fixture::new();
+    let new = |work_dir: &str| test.store.create(&sessile::NewSession::new(work_dir)).unwrap();
+    let (plain, slash) = (new("/here"), new("/here/"));
+    new("/here-too");
+    plain.remember().unwrap();
+
+    for spelt in ["/here", "/here/"] {
+        let rows = test.store.sessions(&SessionFilter::new().work_dir(spelt)).unwrap().rows;
+        let mut keys: Vec<_> = rows.iter().map(|row| row.key).collect();
+        keys.sort();
+        assert_eq!(keys, [plain.key(), slash.key()], "{spelt}");
+        let remembered = test.store.remembered(spelt).unwrap().unwrap();
+        assert_eq!(remembered.key(), plain.key());
+        slash.trash().unwrap();
+        assert_eq!(test.store.trash(&SessionFilter::new().work_dir(spelt)).unwrap().rows.len(), 1);
+        slash.restore().unwrap();
+    }
+}
+
+#[test]
 fn a_rebuilt_and_a_recovered_store_know_what_was_said() {
     let test = Fixture::small();
     let session = test.session("edge-97");

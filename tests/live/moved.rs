@@ -45,7 +45,7 @@ impl Pair {
     }
 
     fn file(&self, name: &str) -> String {
-        String::from_utf8(self.session(name).info().unwrap().file).unwrap()
+        self.session(name).info().unwrap().file.display().to_string()
     }
 
     fn mv(&self, from: &str, to: &str) {
@@ -109,7 +109,7 @@ fn a_file_that_moved_is_the_session_that_it_was() {
             id => pair.store.find(id).unwrap(),
         };
         let before = session.info().unwrap();
-        let (from, count) = (String::from_utf8(before.file.clone()).unwrap(), pair.sessions());
+        let (from, count) = (before.file.display().to_string(), pair.sessions());
         assert!(from.ends_with(file));
         session.at(at(0)).archive().unwrap();
         session.rename(Some("named")).unwrap();
@@ -121,7 +121,7 @@ fn a_file_that_moved_is_the_session_that_it_was() {
 
         assert_eq!((report.moved, report.missing), (1, 0));
         let after = session.info().unwrap();
-        assert_eq!(String::from_utf8(after.file).unwrap(), to);
+        assert_eq!(after.file.display().to_string(), to);
         assert!(after.archived_at.is_some());
         assert_eq!(after.title.as_deref(), Some("named"));
         assert_eq!(pair.sessions(), count);

@@ -108,7 +108,7 @@ fn pi_opens_what_every_method_writes() {
     session.rename(Some("two\nlines")).unwrap();
     session.rename(None).unwrap();
     session.append_branch_summary(Some(&question), None, None, "null").unwrap();
-    session.compact(r#"{"summary":"all of it"}"#).unwrap();
+    session.append_compaction(r#"{"summary":"all of it"}"#).unwrap();
     session
         .pi()
         .unwrap()
@@ -164,7 +164,7 @@ fn what_pi_could_not_open_is_refused_and_writes_nothing() {
         session.append_message(r#"{"role":"assistant","content":"x","usage":{"input":"7"}}"#),
         session.pi().unwrap().append_entry("message", r#"{"message":null}"#),
         session.pi().unwrap().append_entry("session_info", r#"{"name":["x"]}"#),
-        session.compact(r#"{"firstKeptEntryId":"a"}"#),
+        session.append_compaction(r#"{"firstKeptEntryId":"a"}"#),
     ] {
         let Err(Error::InvalidRecord(reason)) = refused else { panic!("{refused:?}") };
         assert!(reason.contains("pi could not open the session"), "{reason}");
@@ -216,20 +216,24 @@ fn kward_opens_what_every_method_writes() {
     let question = session.append_message(r#"{"role":"user","content":"why?"}"#).unwrap();
     session.append_message(r#"{"role":"assistant","content":"so"}"#).unwrap();
     session.append_message(r#"{"role":"assistant","content":null,"id":null}"#).unwrap();
-    session.append_tool_execution("{}", "done").unwrap();
-    session.append_tool_execution(r#"{"id":1,"function":{"arguments":"["}}"#, "").unwrap();
-    session.append_system_prompt_snapshot("be kind", "attach").unwrap();
+    session.kward().unwrap().append_tool_execution("{}", "done").unwrap();
+    session
+        .kward()
+        .unwrap()
+        .append_tool_execution(r#"{"id":1,"function":{"arguments":"["}}"#, "")
+        .unwrap();
+    session.kward().unwrap().append_system_prompt_snapshot("be kind", "attach").unwrap();
     session.append_label_change(&question, Some("start")).unwrap();
     session.append_label_change(&question, None).unwrap();
     session.rename(Some("named")).unwrap();
     session.rename(None).unwrap();
     session.update_runtime(RuntimeUpdate { model: Some("m"), ..Default::default() }).unwrap();
-    session.update_memory_state("7", "null").unwrap();
+    session.kward().unwrap().update_memory_state("7", "null").unwrap();
     session.branch(&question).unwrap();
     session.append_branch_summary(Some(&question), None, None, "null").unwrap();
     session.reset_leaf().unwrap();
     session.append_message(r#"{"role":"user","content":"anew"}"#).unwrap();
-    session.compact(r#"{"role":"compactionSummary","summary":"s"}"#).unwrap();
+    session.append_compaction(r#"{"role":"compactionSummary","summary":"s"}"#).unwrap();
 
     open_with_kward(&records(&fixture, &session));
     let copies = [
@@ -260,13 +264,13 @@ fn open_with_kimi(state: &Value) {
 fn kimi_opens_what_every_method_writes() {
     let fixture = Fixture::new();
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/kimi/small");
-    fixture.store.import(root.as_ref(), &ImportOptions::new()).unwrap();
+    fixture.store.import(root, &ImportOptions::new()).unwrap();
     let session = fixture.session("1111");
     let state = |session: &Session| -> Value {
         let out = tempfile::tempdir().unwrap();
         let options = ExportOptions::new().session(session.key());
         fixture.store.export(&out.path().join("out"), &options).unwrap();
-        let folder = String::from_utf8(session.info().unwrap().file).unwrap();
+        let folder = session.info().unwrap().file;
         let path = out.path().join("out").join(folder).join("state.json");
         serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
     };
@@ -280,7 +284,7 @@ fn kimi_opens_what_every_method_writes() {
     open_with_kimi(&state(&session));
     open_with_kimi(&state(&session.kimi().unwrap().fork_at_turn(0).unwrap().session));
     open_with_kimi(&state(&session.fork_branch().unwrap()));
-    for refused in [session.append_message("{}"), session.compact("{}")] {
+    for refused in [session.append_message("{}"), session.append_compaction("{}")] {
         assert!(matches!(refused, Err(Error::Unsupported(_))), "{refused:?}");
     }
 }

@@ -38,6 +38,20 @@ fn an_attached_session_records_what_happens() {
 }
 
 #[test]
+fn a_format_without_such_records_has_the_messages() {
+    let fixture = Fixture::new();
+    let new = sessile::NewSession::new("/w").format(sessile::Format::Pi);
+    let session = fixture.store.create(&new).unwrap();
+    let mut recorder = session.attach("be kind").unwrap();
+
+    recorder.message(r#"{"role":"user","content":"one"}"#.into()).unwrap();
+    recorder.tool_execution(r#"{"id":"t","function":{"name":"bash"}}"#.into(), "ok").unwrap();
+    recorder.system_message("be brief").unwrap();
+
+    assert_eq!(fixture.lines(&session).len(), 2);
+}
+
+#[test]
 fn attaching_again_with_the_same_prompt_writes_nothing() {
     let fixture = Fixture::new();
     let session = fixture.create("s");

@@ -17,7 +17,7 @@ fn check_noticed(change: impl FnOnce(&Path)) {
     change(fixture.store.path());
     let appended = session.append_message(message("user", "after", "b"));
     let created = fixture.store.create(&NewSession::new("/w"));
-    let imported = fixture.store.import("fixtures/kward/small".as_ref(), &Default::default());
+    let imported = fixture.store.import("fixtures/kward/small", &Default::default());
 
     assert!(matches!(appended, Err(Error::DatabaseReplaced(_))), "{appended:?}");
     assert!(matches!(created, Err(Error::DatabaseReplaced(_))), "{created:?}");

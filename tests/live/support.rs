@@ -55,7 +55,7 @@ impl Fixture {
         let options = sessile::ExportOptions::new().session(session.key());
         self.store.export(&out.path().join("out"), &options).unwrap();
         let file = session.info().unwrap().file;
-        let file = out.path().join("out").join(String::from_utf8(file).unwrap());
+        let file = out.path().join("out").join(file);
         let text = String::from_utf8(std::fs::read(file).unwrap()).unwrap();
         text.split_inclusive('\n').map(str::to_owned).collect()
     }

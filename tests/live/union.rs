@@ -299,7 +299,7 @@ fn a_handle_that_expects_a_leaf_which_an_import_moved_is_told() {
 fn a_session_made_here_is_one_with_its_file_at_the_root() {
     let mut pair = Pair::new(&log());
     let copy = pair.session().with_id("copy").clone_session().unwrap();
-    let file = String::from_utf8(copy.info().unwrap().file).unwrap();
+    let file = copy.info().unwrap().file;
     pair.file = pair.dir.path().join("root").join(&file);
     let out = tempfile::tempdir().unwrap();
     pair.store.export(out.path(), &ExportOptions::new()).unwrap();

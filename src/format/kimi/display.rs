@@ -3,7 +3,7 @@
 use super::context::read;
 use super::text;
 use crate::format::json::{Kind, Raw};
-use crate::format::{Part, Shown};
+use crate::format::{Part, Shown, ToolCall};
 
 /// Code points of a preview.
 const PREVIEW_LENGTH: usize = 120;
@@ -27,8 +27,12 @@ pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
             _ => Part::Other(part_type),
         });
     }
-    parts.extend(calls(message).map(|(_, label)| Part::ToolCall(label)));
-    (string(message.get("role")), parts)
+    parts.extend(calls(message).map(|call| Part::ToolCall(ToolCall::read(call, label_of(call)))));
+    let role = string(message.get("role"));
+    if role == "tool" {
+        parts = Part::answering(string(message.get("tool_call_id")), parts);
+    }
+    (role, parts)
 }
 
 /// Where a picture lies; one that lies in the message itself has no place.
@@ -56,7 +60,8 @@ pub(in crate::format) fn shown(line: &[u8]) -> Shown {
         },
         _ => {
             let text = preview_of(record);
-            let calls: Vec<(String, String)> = calls(record).collect();
+            let calls: Vec<(String, String)> =
+                calls(record).map(|call| (string(call.get("id")), label_of(call))).collect();
             Shown {
                 only_calls: text.is_empty() && !calls.is_empty(),
                 text,
@@ -97,16 +102,19 @@ fn said(record: Raw<'_>) -> String {
     texts.join(" ")
 }
 
-/// Ids and labels of the tools that a message calls.
-fn calls(message: Raw<'_>) -> impl Iterator<Item = (String, String)> {
+/// The tools that a message calls.
+fn calls(message: Raw<'_>) -> impl Iterator<Item = Raw<'_>> {
     let calls = message.get("tool_calls").filter(|calls| calls.kind() == Kind::Array);
-    calls.into_iter().flat_map(Raw::items).map(|call| {
-        let function = call.get("function").unwrap_or(Raw::NULL);
-        let arguments = string(function.get("arguments"));
-        let points: Vec<u32> = arguments.chars().map(u32::from).collect();
-        let cut = text::stored(&text::shorten(&points, ARGUMENTS_LENGTH)).to_text();
-        (string(call.get("id")), format!("[{}: {cut}]", string(function.get("name"))))
-    })
+    calls.into_iter().flat_map(Raw::items)
+}
+
+/// A tool call on one line, as in `[ReadFile: {"path":"a"}]`.
+fn label_of(call: Raw<'_>) -> String {
+    let function = call.get("function").unwrap_or(Raw::NULL);
+    let arguments = string(function.get("arguments"));
+    let points: Vec<u32> = arguments.chars().map(u32::from).collect();
+    let cut = text::stored(&text::shorten(&points, ARGUMENTS_LENGTH)).to_text();
+    format!("[{}: {cut}]", string(function.get("name")))
 }
 
 fn string(value: Option<Raw<'_>>) -> String {

@@ -24,8 +24,8 @@ impl Kimi<'_> {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-    /// # store.import("fixtures/kimi/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kimi/small", &sessile::ImportOptions::new())?;
     /// for row in store.sessions(&sessile::SessionFilter::new())?.rows {
     ///     let session = store.session(row.key)?;
     ///     let Some(kimi) = session.kimi() else { continue };

@@ -47,11 +47,11 @@ pub(in crate::format) fn markdown(transcript: &Transcript<'_>) -> String {
 
 fn spelt(part: &Part) -> String {
     match part {
-        Part::Text(text) => text.trim_end().to_owned(),
+        Part::Text(text) | Part::ToolResult { text, .. } => text.trim_end().to_owned(),
         Part::Thinking(text) => {
             format!("<details>\n<summary>Thinking</summary>\n\n{}\n\n</details>", text.trim_end())
         }
-        Part::ToolCall(label) => format!("`{label}`"),
+        Part::ToolCall(call) => format!("`{}`", call.label),
         Part::Image { .. } => "[image]".to_owned(),
         Part::Other(kind) => format!("[{kind}]"),
     }

@@ -4,7 +4,7 @@ use super::parse::{Fields, is_text, optional_text};
 use super::text::{self, full_text, strip, text};
 use super::tools::short_name;
 use crate::format::json::{self, Kind, Raw};
-use crate::format::{Part, Shown};
+use crate::format::{Part, Shown, ToolCall};
 
 /// Code points of a command before it is cut.
 const COMMAND_LENGTH: usize = 50;
@@ -33,14 +33,11 @@ pub(in crate::format) fn shown(line: &[u8]) -> Shown {
     }
     match role.as_str() {
         "tool" | "toolResult" => {
-            let given = |keys: [&str; 2]| {
-                keys.iter().map(|key| optional_text(message.get(key))).find(|id| !id.is_empty())
-            };
-            let name = given(["name", "toolName"]);
+            let name = given(message, ["name", "toolName"]);
             Shown {
                 role: "tool".to_owned(),
-                text: format!("[{}]", name.as_deref().unwrap_or("tool")),
-                call_id: given(["tool_call_id", "toolCallId"]),
+                text: format!("[{}]", if name.is_empty() { "tool" } else { &name }),
+                call_id: Some(answered(message)).filter(|id| !id.is_empty()),
                 ..Shown::default()
             }
         }
@@ -52,6 +49,17 @@ pub(in crate::format) fn shown(line: &[u8]) -> Shown {
             call_id: None,
         },
     }
+}
+
+/// The first of these that a message says anything under; empty when it does not.
+fn given(message: Raw<'_>, keys: [&str; 2]) -> String {
+    let texts = keys.iter().map(|key| optional_text(message.get(key)));
+    texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
+}
+
+/// The call that a tool's result answers; empty when it does not say.
+fn answered(message: Raw<'_>) -> String {
+    given(message, ["tool_call_id", "toolCallId"])
 }
 
 /// Whether a message calls tools and says nothing.
@@ -166,6 +174,9 @@ pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
     parts.retain(
         |part| !matches!(part, Part::Text(text) | Part::Thinking(text) if strip(text).is_empty()),
     );
+    if matches!(role.as_str(), "tool" | "toolResult") {
+        parts = Part::answering(answered(message), parts);
+    }
     (role, parts)
 }
 
@@ -189,7 +200,8 @@ fn part(part: Raw<'_>) -> Part {
 }
 
 fn call_part(call: Raw<'_>) -> Part {
-    Part::ToolCall(call_label(call).unwrap_or_else(|| "[tool]".to_owned()))
+    let label = call_label(call).unwrap_or_else(|| "[tool]".to_owned());
+    Part::ToolCall(ToolCall::read(call, label))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! numbered and chained.
 
 mod display;
+pub(super) mod handle;
 mod layout;
 mod markdown;
 mod parse;
@@ -25,7 +26,7 @@ pub(crate) use text::stored_text;
 use super::meaning::{Kept, Meaning, Part, Shown, Transcript};
 use super::rules::{Labels, Leaf, Rules, SystemPrompt};
 use super::{Chains, Program, Spelling};
-use crate::model::{Draft, Record, Role, Step, Stored, Timestamp};
+use crate::model::{Compaction, Draft, Record, Role, Step, Stored, Timestamp};
 
 /// Kward.
 pub(super) struct Kward;
@@ -103,6 +104,18 @@ impl Meaning for Kward {
 impl Spelling for Kward {
     fn serialise(&self, draft: &Draft<'_>, at: Timestamp) -> Option<String> {
         write::serialise(draft, at)
+    }
+
+    fn compaction(&self, new: &Compaction) -> Option<String> {
+        Some(write::compaction(new))
+    }
+
+    fn compaction_keys(&self) -> &'static str {
+        "role (compactionSummary), summary, first_kept_entry_id, tokens_before, from_hook, details"
+    }
+
+    fn refuse_compaction(&self, json: &str) -> Option<String> {
+        write::refuse_compaction(json)
     }
 
     fn identified(&self, line: &[u8], id: &str, parent_id: Option<&str>) -> Option<String> {

@@ -10,7 +10,7 @@ use crate::dump::{field, refused, stored, write_conversation};
 use crate::error::Result;
 use crate::format::extras::Extras;
 use crate::format::json;
-use crate::model::{Header, SessionInfo};
+use crate::model::{Header, SessionInfo, bytes_of};
 use crate::store::{log, records};
 
 impl Extras for Kward {
@@ -37,7 +37,7 @@ fn memory(conn: &Connection, info: &SessionInfo) -> Result<String> {
         return Ok("{\"sessionMemories\":[],\"lastRetrieval\":null}".to_owned());
     };
     let line = log::line(conn, line_key)?;
-    let instead = context::raw_reference(&info.file, log::line_number(line_key));
+    let instead = context::raw_reference(bytes_of(&info.file), log::line_number(line_key));
     let value = |key| match json::scan(&line) {
         Ok((record, _)) => record.get(key).map(|value| json::clean(value, &instead)),
         Err(_) => None,

@@ -5,7 +5,7 @@
 
 use super::tools;
 use crate::format::json::{self, Raw, write_text};
-use crate::model::{Draft, DraftRuntime, Timestamp};
+use crate::model::{Compaction, Draft, DraftRuntime, Timestamp};
 
 /// `None` for what Kward has no record for.
 pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> Option<String> {
@@ -62,6 +62,34 @@ pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> Option<S
     line.0.extend_from_slice(b"}\n");
     // Everything that was written is UTF-8.
     String::from_utf8(line.0).ok()
+}
+
+/// The message of a compaction.
+pub(super) fn compaction(new: &Compaction) -> String {
+    let spelt = |text: &String| json::spelt(text);
+    let details = new.details.as_ref().map_or("{}".to_owned(), ToString::to_string);
+    let members = [
+        ("role", Some(json::spelt("compactionSummary"))),
+        ("summary", Some(spelt(&new.summary))),
+        ("first_kept_entry_id", new.keep_from.as_ref().map(spelt)),
+        ("tokens_before", new.tokens_before.map(|tokens| tokens.to_string())),
+        ("from_hook", Some("false".to_owned())),
+        ("details", Some(details)),
+    ];
+    let said = members.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    let said: Vec<String> = said.map(|(key, value)| format!("\"{key}\":{value}")).collect();
+    format!("{{{}}}", said.join(","))
+}
+
+/// Why a message is no compaction: a summary that nobody finds stands for nothing.
+pub(super) fn refuse_compaction(message: &str) -> Option<String> {
+    let (message, _) = json::scan(message.as_bytes()).ok()?;
+    let says = |key| message.get(key).is_some_and(|value| !value.is_falsy());
+    if message.kind() != json::Kind::Object || says("role") && (says("summary") || says("content"))
+    {
+        return None;
+    }
+    Some(format!("a compaction without {}", if says("role") { "summary" } else { "role" }))
 }
 
 fn runtime_line(stamp: &str, name: Option<&str>, runtime: &DraftRuntime<'_>) -> Line {

@@ -3,7 +3,7 @@
 use super::context::text_of_line;
 use super::text::{string, text_of};
 use crate::format::json::{self, Kind, Raw};
-use crate::format::{Part, Shown, Transcript};
+use crate::format::{Part, Shown, ToolCall, Transcript};
 
 /// Code points of a preview, dots included.
 const PREVIEW_LENGTH: usize = 120;
@@ -24,10 +24,13 @@ pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
         parts.push(match field("type").as_str() {
             "text" => Part::Text(field("text")),
             "thinking" => Part::Thinking(field("thinking")),
-            "toolCall" => Part::ToolCall(call_label(block)),
+            "toolCall" => Part::ToolCall(ToolCall::read(block, call_label(block))),
             "image" => Part::Image { mime: field("mimeType"), path: String::new() },
             other => Part::Other(other.to_owned()),
         });
+    }
+    if role == "toolResult" {
+        parts = Part::answering(string(message.get("toolCallId")).unwrap_or_default(), parts);
     }
     (role, parts)
 }
@@ -41,13 +44,13 @@ pub(in crate::format) fn markdown(transcript: &Transcript<'_>) -> String {
         out.push_str(&format!("\n## {}\n", if role.is_empty() { "message" } else { &role }));
         for part in parts {
             let text = match part {
-                Part::Text(text) => text.trim_end().to_owned(),
+                Part::Text(text) | Part::ToolResult { text, .. } => text.trim_end().to_owned(),
                 Part::Thinking(text) => {
                     let lines: Vec<String> =
                         text.trim_end().lines().map(|line| format!("> {line}")).collect();
                     lines.join("\n")
                 }
-                Part::ToolCall(label) => format!("`{label}`"),
+                Part::ToolCall(call) => format!("`{}`", call.label),
                 Part::Image { .. } => "[image]".to_owned(),
                 Part::Other(kind) => format!("[{kind}]"),
             };
@@ -175,6 +178,15 @@ mod tests {
         };
         assert_eq!(markdown(&transcript), "# pi Session\n\n## user\n\na\n");
         let calls = r#"{"role":"assistant","content":[{"type":"toolCall","id":"c","name":"read","arguments":{"path":"x"}}]}"#;
-        assert_eq!(parts(calls).1, [Part::ToolCall("[read: {\"path\":\"x\"}]".to_owned())]);
+        let Part::ToolCall(call) = &parts(calls).1[0] else { panic!("no call") };
+        assert_eq!(call.label, "[read: {\"path\":\"x\"}]");
+        assert_eq!(
+            (&call.id[..], &call.name[..], &call.arguments[..]),
+            ("c", "read", r#"{"path":"x"}"#)
+        );
+        let result =
+            r#"{"role":"toolResult","toolCallId":"c","content":[{"type":"text","text":"y"}]}"#;
+        let answer = Part::ToolResult { call_id: "c".to_owned(), text: "y".to_owned() };
+        assert_eq!(parts(result).1, [answer]);
     }
 }

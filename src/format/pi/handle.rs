@@ -32,7 +32,7 @@ impl Pi<'_> {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
     /// use sessile::{Format, NewSession};
     ///
     /// let session = store.create(&NewSession::new("/home/me/project").format(Format::Pi))?;

@@ -29,7 +29,7 @@ use super::rules::{
     Activity, ChainIds, Compactions, Counts, HeaderPlace, Labels, OldVersions, Rules, Settings,
 };
 use super::{Chains, Program, Spelling};
-use crate::model::{Draft, Record, Role, Step, Stored, Timestamp};
+use crate::model::{Compaction, Draft, Record, Role, Step, Stored, Timestamp};
 
 /// pi.
 pub(super) struct Pi;
@@ -129,6 +129,14 @@ impl Meaning for Pi {
 impl Spelling for Pi {
     fn serialise(&self, draft: &Draft<'_>, at: Timestamp) -> Option<String> {
         write::serialise(draft, at)
+    }
+
+    fn compaction(&self, new: &Compaction) -> Option<String> {
+        Some(write::compaction(new))
+    }
+
+    fn compaction_keys(&self) -> &'static str {
+        "summary, firstKeptEntryId, tokensBefore, details"
     }
 
     fn identified(&self, line: &[u8], id: &str, parent_id: Option<&str>) -> Option<String> {

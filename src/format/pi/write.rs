@@ -2,7 +2,7 @@
 
 use super::text::string;
 use crate::format::json::{self, Kind, Raw};
-use crate::model::{Draft, Timestamp};
+use crate::model::{Compaction, Draft, Timestamp};
 
 /// `None` for what pi has no record for.
 pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> Option<String> {
@@ -41,6 +41,20 @@ pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> Option<S
         _ => return None,
     }
     Some(format!("{{{}}}\n", members.join(",")))
+}
+
+/// The own keys of a compaction.
+pub(in crate::format) fn compaction(new: &Compaction) -> String {
+    let tokens = new.tokens_before.unwrap_or_default();
+    let members = [
+        ("summary", Some(json::spelt(&new.summary))),
+        ("firstKeptEntryId", new.keep_from.as_ref().map(|id| json::spelt(id))),
+        ("tokensBefore", Some(tokens.to_string())),
+        ("details", new.details.as_ref().map(ToString::to_string)),
+    ];
+    let said = members.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    let said: Vec<String> = said.map(|(key, value)| format!("\"{key}\":{value}")).collect();
+    format!("{{{}}}", said.join(","))
 }
 
 /// The line of an entry of an older version as version 3 has it: its id and

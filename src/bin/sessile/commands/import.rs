@@ -153,7 +153,7 @@ fn print(root: &Path, report: &ImportReport, telling: Telling) -> Result<()> {
     count(report.sessions, &format!("sessions in {lines} lines, {bytes}"))?;
     for lost in report.lost.iter().take(LOST_SHOWN) {
         let (generation, cause) = (lost.generation, lost.cause.name());
-        let file = String::from_utf8_lossy(&lost.file);
+        let file = lost.file.to_string_lossy();
         let what = format!("lines lost at the root, kept as generation {generation}:");
         count(lost.lines.into(), &format!("{what} {} {cause}", one_line(&file)))?;
     }
@@ -172,7 +172,7 @@ pub(super) fn report_json(root: &Path, report: &ImportReport, dry_run: bool) -> 
         report.problems.iter().map(|(kind, count)| (kind.name().into(), (*count).into())).collect();
     let lost = report.lost.iter().map(|lost| {
         serde_json::json!({
-            "file": String::from_utf8_lossy(&lost.file),
+            "file": lost.file.to_string_lossy(),
             "cause": lost.cause.name(),
             "generation": lost.generation,
             "lines": lost.lines,

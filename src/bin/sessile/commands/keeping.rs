@@ -88,12 +88,13 @@ fn purge(store: &Store, names: &[String], force: bool) -> Result<bool> {
 
 /// Whether a session is named by its id or its file, not by a part of its id.
 pub(super) fn is_whole_name(info: &SessionInfo, name: &str) -> bool {
-    info.session_id.as_deref() == Some(name) || name.as_bytes().ends_with(&info.file)
+    let file = info.file.as_os_str().as_encoded_bytes();
+    info.session_id.as_deref() == Some(name) || name.as_bytes().ends_with(file)
 }
 
 fn described(info: &SessionInfo, id: &str) -> String {
     let title = one_line(info.title.as_deref().unwrap_or("Untitled"));
-    let file = String::from_utf8_lossy(&info.file).into_owned();
+    let file = info.file.to_string_lossy().into_owned();
     let count = info.message_count;
     let messages = if count == 1 { "1 message".to_owned() } else { format!("{count} messages") };
     format!("{}  {title}  ({messages}, {})", one_line(id), file.escape_debug())

@@ -59,7 +59,11 @@ pub(super) fn page_of(
     let Some(work_dir) = work_dir else {
         return select(store, &filter().offset(offset).limit(limit));
     };
-    let dirs = work_dirs::named(store, work_dir)?;
+    let mut dirs = work_dirs::named(store, work_dir)?;
+    // To a list, a slash at the end makes no difference.
+    let without_slash = |dir: &String| dir.trim_end_matches('/').to_owned();
+    dirs.sort_by_cached_key(without_slash);
+    dirs.dedup_by_key(|dir| without_slash(dir));
     if let [dir] = &dirs[..] {
         return select(store, &filter().work_dir(dir).offset(offset).limit(limit));
     }
@@ -105,6 +109,9 @@ pub(super) fn row_json(row: &SessionRow, name: Option<&str>) -> String {
     }
     if row.has_losses {
         rest["has_losses"] = true.into();
+    }
+    if !row.tags.is_empty() {
+        rest["tags"] = serde_json::json!(row.tags);
     }
     let rest = rest.to_string();
     format!(

@@ -47,7 +47,7 @@ pub(super) fn append(store: &Store, args: &AppendArgs) -> Result<bool> {
 pub(super) fn branch(store: &Store, session: &str, entry: Option<&str>) -> Result<bool> {
     let session = store.find(session)?;
     match entry {
-        Some(entry) => session.branch(&session.find_entry(entry)?)?,
+        Some(entry) => session.branch(&session.find_entry(entry)?.id)?,
         None => session.reset_leaf()?,
     }
     Ok(true)
@@ -58,7 +58,7 @@ pub(super) fn label(store: &Store, args: &LabelArgs) -> Result<bool> {
     require_text("label", args.label.as_deref())?;
     let entry = match session.find_entry(&args.entry) {
         Err(Error::EntryNotFound { .. }) if args.force => args.entry.clone(),
-        found => found?,
+        found => found?.id,
     };
     session.append_label_change(&entry, args.label.as_deref())?;
     Ok(true)
@@ -92,7 +92,7 @@ pub(super) fn fork(store: &Store, args: &ForkArgs) -> Result<bool> {
     };
     let fork = match (&args.entry, args.turn) {
         (None, None) => session.fork_branch()?,
-        (Some(entry), _) => session.fork(&session.find_entry(entry)?)?.session,
+        (Some(entry), _) => session.fork(&session.find_entry(entry)?.id)?.session,
         (None, Some(turn)) => match session.kimi() {
             Some(kimi) => kimi.fork_at_turn(turn)?.session,
             None => anyhow::bail!("{} sessions have no turns", session.format().name()),

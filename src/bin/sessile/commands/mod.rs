@@ -138,7 +138,7 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
             .iter()
             .map(|difference| {
                 serde_json::json!({
-                    "file": String::from_utf8_lossy(&difference.file),
+                    "file": difference.file.to_string_lossy(),
                     "detail": difference.detail,
                 })
             })
@@ -154,7 +154,7 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
         return Ok(same);
     }
     for difference in &report.differences {
-        let file = String::from_utf8_lossy(&difference.file).into_owned();
+        let file = difference.file.to_string_lossy().into_owned();
         writeln!(out, "{}: {}", file.escape_debug(), difference.detail)?;
     }
     let verdict = match report.differences.len() {

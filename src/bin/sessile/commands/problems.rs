@@ -1,6 +1,7 @@
 //! `sessile problems`.
 
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::Result;
 use sessile::{Error, Problem, Store};
@@ -10,9 +11,9 @@ use crate::output::{self, one_line};
 pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bool> {
     let session = session.map(|name| store.find(name)).transpose()?;
     let mut out = if json { output::content() } else { output::report() };
-    let each = |root: &[u8], problem: &Problem| {
-        let root = String::from_utf8_lossy(root);
-        let file = String::from_utf8_lossy(&problem.file);
+    let each = |root: &Path, problem: &Problem| {
+        let root = root.to_string_lossy();
+        let file = problem.file.to_string_lossy();
         let written = if json {
             let object = serde_json::json!({
                 "root": root,

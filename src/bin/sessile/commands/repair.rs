@@ -15,8 +15,8 @@ fn say_prunable(store: &Store) -> Result<bool> {
     let mut out = output::report();
     let all = store.prunable()?;
     for earlier in &all {
-        let root = String::from_utf8_lossy(&earlier.root).into_owned();
-        let file = String::from_utf8_lossy(&earlier.file).into_owned();
+        let root = earlier.root.to_string_lossy().into_owned();
+        let file = earlier.file.to_string_lossy().into_owned();
         let lines = match earlier.lines {
             0 => String::new(),
             lines => format!("{lines} lines, "),
@@ -82,14 +82,14 @@ pub(crate) fn recover(damaged: &Path, new: &Path) -> Result<bool> {
 
 /// A file, its session and what it lacks.
 fn described(file: &Incomplete) -> String {
-    let shown = |bytes: &[u8]| one_line(&String::from_utf8_lossy(bytes)).to_string();
+    let shown = |path: &Path| one_line(&path.to_string_lossy());
     let session = match &file.session_id {
         Some(id) => format!(" (session {})", one_line(id)),
         None => String::new(),
     };
-    let root = match &file.root[..] {
-        b"" => String::new(),
-        root => format!("{}: ", shown(root)),
+    let root = match file.root.as_os_str().is_empty() {
+        true => String::new(),
+        false => format!("{}: ", shown(&file.root)),
     };
     format!("{root}{}{session}: {}", shown(&file.file), one_line(&file.detail))
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use sessile::{Error, RootInfo, Store, Timestamp, Traces};
+use sessile::{Error, MovedRoot, RootInfo, Store, Timestamp, Traces};
 
 use super::confirm::{Answer, confirm};
 use super::{open_to_read, open_to_write, work_dirs};
@@ -67,7 +67,7 @@ fn forget(store: &Store, root: &Path, yes: bool) -> Result<bool> {
         note!("sessile: nothing was forgotten");
         return Ok(false);
     }
-    let (_, traces) = store.forget_root(root)?;
+    let traces = store.forget_root(root)?.traces;
     let mut out = output::report();
     writeln!(out, "forgotten: {}", what.escape_debug())?;
     out.flush()?;
@@ -79,7 +79,7 @@ fn forget(store: &Store, root: &Path, yes: bool) -> Result<bool> {
 
 fn relocate(store: &Store, old: &Path, new: &Path) -> Result<bool> {
     let mut out = output::report();
-    for (from, to) in store.move_root(old, new)? {
+    for MovedRoot { from, to, .. } in store.move_root(old, new)? {
         let (from, to) = (from.to_string_lossy(), to.to_string_lossy());
         writeln!(out, "{} is {} now", from.escape_debug(), to.escape_debug())?;
     }

@@ -24,8 +24,8 @@ pub(crate) fn run(store: &Store, session: &str) -> Result<bool> {
             writeln!(out)?;
         }
         writeln!(out, "## {}", one_line(if role.is_empty() { "message" } else { &role }))?;
-        for part in parts {
-            writeln!(out, "\n{}", said(&part))?;
+        for said in parts.iter().map(said).filter(|said| !said.is_empty()) {
+            writeln!(out, "\n{said}")?;
         }
     }
     out.flush()?;
@@ -34,13 +34,13 @@ pub(crate) fn run(store: &Store, session: &str) -> Result<bool> {
 
 fn said(part: &Part) -> String {
     match part {
-        Part::Text(text) => text.trim_end().to_owned(),
+        Part::Text(text) | Part::ToolResult { text, .. } => text.trim_end().to_owned(),
         Part::Thinking(text) => {
             let lines: Vec<String> =
                 text.trim_end().lines().map(|line| format!("> {line}")).collect();
             format!("(thinking)\n{}", lines.join("\n"))
         }
-        Part::ToolCall(label) => one_line(label),
+        Part::ToolCall(call) => one_line(&call.label),
         Part::Image { mime, path } => {
             let mime = if mime.is_empty() { "image" } else { mime };
             let colon = if path.is_empty() { "" } else { ": " };

@@ -28,7 +28,7 @@ pub(crate) fn run(store: &Store, json: bool) -> Result<bool> {
     for count in &stats.files {
         let bytes = HumanBytes(count.bytes);
         let files = HumanCount(count.files).to_string();
-        writeln!(out, "{files:>13} {} {}, {bytes}", count.state, count.kind)?;
+        writeln!(out, "{files:>13} {} {}, {bytes}", count.state.name(), count.kind.name())?;
     }
     writeln!(out, "\nspace")?;
     for (name, bytes) in [
@@ -56,8 +56,8 @@ fn stats_json(stats: &Stats) -> serde_json::Value {
         .iter()
         .map(|count| {
             serde_json::json!({
-                "kind": count.kind,
-                "state": count.state,
+                "kind": count.kind.name(),
+                "state": count.state.name(),
                 "files": count.files,
                 "bytes": count.bytes,
             })

@@ -1,7 +1,7 @@
 //! What is done to sessions.
 
 use proptest::sample::Index;
-use sessile::{Error, Format, RuntimeUpdate, Session, SessionKey};
+use sessile::{Error, Format, Kward, RuntimeUpdate, Session, SessionKey};
 
 use super::{Change, Outcome, World, dump, failed, same};
 use crate::sequences::program::Decision;
@@ -14,6 +14,11 @@ struct Chosen {
     file: String,
     leaf: Option<String>,
     work_dir: Option<String>,
+}
+
+/// What records beside the tree are written by.
+fn records_of(session: &Session) -> sessile::Result<Kward<'_>> {
+    session.kward().ok_or(Error::Unsupported("no such records"))
 }
 
 impl World {
@@ -149,7 +154,7 @@ impl World {
             }
             Decision::Compact(kept) => {
                 let kept = json(&self.entry(chosen, *kept));
-                Some(own.compact(&match is_pi {
+                Some(own.append_compaction(&match is_pi {
                     true => format!("{{\"summary\":\"s\",\"firstKeptEntryId\":{kept}}}"),
                     false => format!(
                         "{{\"role\":\"compactionSummary\",\"summary\":\"s\",\
@@ -206,11 +211,13 @@ impl World {
                     reasoning_effort: Some("high"),
                 })?;
             }
-            Decision::Prompt(text) => drop(live.append_system_prompt_snapshot(text, "r")?),
-            Decision::Memory => live.update_memory_state("[1]", "null")?,
+            Decision::Prompt(text) => {
+                drop(records_of(live)?.append_system_prompt_snapshot(text, "r")?);
+            }
+            Decision::Memory => records_of(live)?.update_memory_state("[1]", "null")?,
             Decision::Tool => {
                 let call = r#"{"id":"c","function":{"name":"read","arguments":"{}"}}"#;
-                live.append_tool_execution(call, "done")?;
+                records_of(live)?.append_tool_execution(call, "done")?;
             }
             _ => {}
         }
@@ -232,7 +239,7 @@ impl World {
     /// A session was made of another.
     fn made(&mut self, of: &Chosen, made: &Session) -> sessile::Result<Outcome<Change>> {
         let info = made.info()?;
-        let file = String::from_utf8_lossy(&info.file).into_owned();
+        let file = info.file.display().to_string();
         self.touched.insert((of.root, file));
         Ok(Ok(Change::NewFiles(of.root)))
     }

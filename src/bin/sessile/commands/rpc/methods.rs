@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sessile::{
-    Archived, Entry, Error, Format, NewSession, RewindPoint, RuntimeUpdate, SessionFilter, Store,
-    Traces,
+    Archived, Entry, Error, Format, Kward, NewSession, RewindPoint, RuntimeUpdate, Session,
+    SessionFilter, Store, Traces,
 };
 
 use super::params::Params;
@@ -14,6 +14,7 @@ use super::table::Answer;
 use super::{Refusal, STORE_ERROR, invalid};
 use crate::commands::{keeping, list, tags, work_dirs};
 
+const NO_RECORD: &str = "the session's format has no record for this";
 const NO_ENTRIES: &str = "entries of this format are not given by their own keys";
 const NO_TURNS: &str = "sessions of this format have no turns";
 
@@ -70,7 +71,7 @@ pub(super) fn append_message(store: &Store, params: &Params<'_>) -> Answer {
 
 pub(super) fn compact(store: &Store, params: &Params<'_>) -> Answer {
     let session = params.session(store)?;
-    entry_id(&session.compact(params.required_raw("message")?)?)
+    entry_id(&session.append_compaction(params.required_raw("message")?)?)
 }
 
 pub(super) fn append_entry(store: &Store, params: &Params<'_>) -> Answer {
@@ -99,15 +100,22 @@ pub(super) fn append_label_change(store: &Store, params: &Params<'_>) -> Answer 
 pub(super) fn append_system_prompt_snapshot(store: &Store, params: &Params<'_>) -> Answer {
     let content = params.text("content")?.unwrap_or_default();
     let reason = params.text("reason")?.unwrap_or_else(|| "changed".to_owned());
-    let snapshot = params.session(store)?.append_system_prompt_snapshot(&content, &reason)?;
+    let session = params.session(store)?;
+    let snapshot = with_records(&session)?.append_system_prompt_snapshot(&content, &reason)?;
     answer(json!({ "hash": snapshot.hash, "written": snapshot.is_written }))
 }
 
 pub(super) fn append_tool_execution(store: &Store, params: &Params<'_>) -> Answer {
     let tool_call = params.required_raw("tool_call")?;
     let content = params.text("content")?.unwrap_or_default();
-    let record = params.session(store)?.append_tool_execution(tool_call, &content)?;
+    let session = params.session(store)?;
+    let record = with_records(&session)?.append_tool_execution(tool_call, &content)?;
     Ok(format!("{{\"record\":{record}}}"))
+}
+
+/// A session whose format has records beside the tree.
+fn with_records(session: &Session) -> Result<Kward<'_>, Refusal> {
+    Ok(session.kward().ok_or(Error::Unsupported(NO_RECORD))?)
 }
 
 pub(super) fn append_record(store: &Store, params: &Params<'_>) -> Answer {
@@ -116,7 +124,8 @@ pub(super) fn append_record(store: &Store, params: &Params<'_>) -> Answer {
 }
 
 pub(super) fn update_memory_state(store: &Store, params: &Params<'_>) -> Answer {
-    params.session(store)?.update_memory_state(
+    let session = params.session(store)?;
+    with_records(&session)?.update_memory_state(
         params.raw("session_memories").unwrap_or("[]"),
         params.raw("last_retrieval").unwrap_or("null"),
     )?;
