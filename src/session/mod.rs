@@ -214,51 +214,53 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`InvalidRecord`](Error::InvalidRecord) when what it keeps is no message of
-    /// the active branch, or was left out by an earlier compaction;
+    /// [`InvalidRecord`](Error::InvalidRecord) when what it is to keep is no message
+    /// of the active branch, or was left out by an earlier compaction;
     /// [`Unsupported`](Error::Unsupported) for formats that are not written here;
     /// [`LeafMoved`](Error::LeafMoved).
     pub fn compact(&self, new: &Compaction) -> Result<String> {
-        let json = self.format.spelling().compaction(new);
-        let json =
-            json.ok_or(Error::Unsupported("sessions of this format are not compacted here"))?;
-        self.append_compaction(json)
+        let spelt = self.format.spelling().compaction(new);
+        let spelt = spelt.ok_or(Error::Unsupported("sessions of this format are not compacted"))?;
+        self.store.write(|tx| {
+            let id = self.compact_in(tx, &spelt)?;
+            match context::named_in_vain(tx, self.format, self.key, &id)? {
+                Some(name) => Err(Error::InvalidRecord(format!(
+                    "nothing is kept from {name:?} on: it is no message of the active branch, or \
+                     an earlier compaction left it out"
+                ))),
+                None => Ok(id),
+            }
+        })
     }
 
     /// Appends a compaction that is given in the keys of the session's format,
-    /// which stand on the [crate's page](crate); see [`compact`](Self::compact).
+    /// which stand on the [crate's page](crate). What it names to be kept is not
+    /// looked for, as its program does not: of what is not there, nothing is kept.
+    /// [`compact`](Self::compact) does look.
     ///
     /// # Errors
     ///
     /// [`InvalidRecord`](Error::InvalidRecord), which says the keys, for one without
-    /// a summary, or that names something to keep of which nothing is left; else
-    /// as [`append_message`](Self::append_message).
+    /// a summary; else as [`append_message`](Self::append_message).
     pub fn append_compaction<'j>(&self, compaction: impl Into<Json<'j>>) -> Result<String> {
         let compaction = compaction.into();
         let text = text_of(&compaction)?;
-        let spelling = self.format.spelling();
-        let appended = self.store.write(|tx| {
-            if let Some(reason) = spelling.refuse_compaction(text) {
-                return Err(Error::InvalidRecord(reason));
-            }
-            let writing = self.writing(tx);
-            let id = writing.append_line(|tail| {
-                tail.format.live().message(&writing, tail, "compaction", text)
-            })?;
-            match context::named_in_vain(tx, self.format, self.key, &id)? {
-                Some(name) => Err(Error::InvalidRecord(format!(
-                    "nothing is to be kept from {name:?}: it is no message of the active branch, \
-                     or an earlier compaction left it out"
-                ))),
-                None => Ok(id),
-            }
-        });
-        appended.map_err(|err| match err {
+        self.store.write(|tx| self.compact_in(tx, text)).map_err(|err| match err {
             Error::InvalidRecord(reason) => Error::InvalidRecord(format!(
                 "{reason}; the keys of a compaction of this format are {}",
-                spelling.compaction_keys()
+                self.format.spelling().compaction_keys()
             )),
             err => err,
+        })
+    }
+
+    fn compact_in(&self, tx: &Connection, compaction: &str) -> Result<String> {
+        if let Some(reason) = self.format.spelling().refuse_compaction(compaction) {
+            return Err(Error::InvalidRecord(reason));
+        }
+        let writing = self.writing(tx);
+        writing.append_line(|tail| {
+            tail.format.live().message(&writing, tail, "compaction", compaction)
         })
     }
 

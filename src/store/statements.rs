@@ -9,244 +9,256 @@ use super::filter::Archived;
 /// Sessions in order, by an index; a query looks at each until the page is full.
 pub(crate) fn page_statement(archived: Archived) -> &'static str {
     match archived {
-        Archived::Without => {
-            "SELECT session.session_key, session.format, session.session_id, session.title,
-                   workspace.path AS work_dir, session.archived_at, session.modified_at,
-                   session.message_count
-            FROM sessions AS session INDEXED BY sessions_live_by_age
-            LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
-            WHERE session.trashed_at IS NULL
-              AND session.is_listed = 1
-              AND session.archived_at IS NULL
-              AND :workspace_id IS NULL AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
-              AND :narrowed IS NULL
-              AND session.modified_at <= :modified_at
-              AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-                < (:modified_at, :session_id, :session_key)
-              AND (:query IS NULL OR instr(session.search_text, :query) > 0)
-            ORDER BY modified_at DESC, session_id DESC, session_key DESC
-            LIMIT :limit OFFSET :offset"
-        }
-        Archived::Only => {
-            "SELECT session.session_key, session.format, session.session_id, session.title,
-                   workspace.path AS work_dir, session.archived_at, session.modified_at,
-                   session.message_count
-            FROM sessions AS session INDEXED BY sessions_archived_by_age
-            LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
-            WHERE session.trashed_at IS NULL
-              AND session.is_listed = 1
-              AND session.archived_at IS NOT NULL
-              AND :workspace_id IS NULL AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
-              AND :narrowed IS NULL
-              AND session.modified_at <= :modified_at
-              AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-                < (:modified_at, :session_id, :session_key)
-              AND (:query IS NULL OR instr(session.search_text, :query) > 0)
-            ORDER BY modified_at DESC, session_id DESC, session_key DESC
-            LIMIT :limit OFFSET :offset"
-        }
-        Archived::Included => {
-            "SELECT session.session_key, session.format, session.session_id, session.title,
-                   workspace.path AS work_dir, session.archived_at, session.modified_at,
-                   session.message_count
-            FROM sessions AS session INDEXED BY sessions_live_by_age
-            LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
-            WHERE session.trashed_at IS NULL
-              AND session.is_listed = 1
-              AND session.archived_at IS NULL
-              AND :workspace_id IS NULL AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
-              AND :narrowed IS NULL
-              AND session.modified_at <= :modified_at
-              AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-                < (:modified_at, :session_id, :session_key)
-              AND (:query IS NULL OR instr(session.search_text, :query) > 0)
-
-            UNION ALL
-
-            SELECT session.session_key, session.format, session.session_id, session.title,
-                   workspace.path AS work_dir, session.archived_at, session.modified_at,
-                   session.message_count
-            FROM sessions AS session INDEXED BY sessions_archived_by_age
-            LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
-            WHERE session.trashed_at IS NULL
-              AND session.is_listed = 1
-              AND session.archived_at IS NOT NULL
-              AND :workspace_id IS NULL AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
-              AND :narrowed IS NULL
-              AND session.modified_at <= :modified_at
-              AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-                < (:modified_at, :session_id, :session_key)
-              AND (:query IS NULL OR instr(session.search_text, :query) > 0)
-            ORDER BY modified_at DESC, session_id DESC, session_key DESC
-            LIMIT :limit OFFSET :offset"
-        }
+        Archived::Without => PAGE_LIVE,
+        Archived::Only => PAGE_ARCHIVED,
+        Archived::Included => PAGE_ALL,
     }
 }
 
 /// Sessions of a work dir in order, by an index.
 pub(crate) fn work_dir_statement(archived: Archived) -> &'static str {
     match archived {
-        Archived::Without => {
-            "SELECT session.session_key, session.format, session.session_id, session.title,
-                   workspace.path AS work_dir, session.archived_at, session.modified_at,
-                   session.message_count
-            FROM sessions AS session INDEXED BY sessions_by_workspace
-            LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
-            WHERE session.trashed_at IS NULL
-              AND session.is_listed = 1
-              AND session.archived_at IS NULL
-              AND session.workspace_id = :workspace_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
-              AND session.modified_at <= :modified_at
-              AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-                < (:modified_at, :session_id, :session_key)
-              AND (:query IS NULL OR instr(session.search_text, :query) > 0)
-            ORDER BY modified_at DESC, session_id DESC, session_key DESC
-            LIMIT :limit OFFSET :offset"
-        }
-        Archived::Only => {
-            "SELECT session.session_key, session.format, session.session_id, session.title,
-                   workspace.path AS work_dir, session.archived_at, session.modified_at,
-                   session.message_count
-            FROM sessions AS session INDEXED BY sessions_by_workspace
-            LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
-            WHERE session.trashed_at IS NULL
-              AND session.is_listed = 1
-              AND session.archived_at IS NOT NULL
-              AND session.workspace_id = :workspace_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
-              AND session.modified_at <= :modified_at
-              AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-                < (:modified_at, :session_id, :session_key)
-              AND (:query IS NULL OR instr(session.search_text, :query) > 0)
-            ORDER BY modified_at DESC, session_id DESC, session_key DESC
-            LIMIT :limit OFFSET :offset"
-        }
-        Archived::Included => {
-            "SELECT session.session_key, session.format, session.session_id, session.title,
-                   workspace.path AS work_dir, session.archived_at, session.modified_at,
-                   session.message_count
-            FROM sessions AS session INDEXED BY sessions_by_workspace
-            LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
-            WHERE session.trashed_at IS NULL
-              AND session.is_listed = 1
-              AND session.workspace_id = :workspace_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
-              AND session.modified_at <= :modified_at
-              AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-                < (:modified_at, :session_id, :session_key)
-              AND (:query IS NULL OR instr(session.search_text, :query) > 0)
-            ORDER BY modified_at DESC, session_id DESC, session_key DESC
-            LIMIT :limit OFFSET :offset"
-        }
+        Archived::Without => OF_WORK_DIR_LIVE,
+        Archived::Only => OF_WORK_DIR_ARCHIVED,
+        Archived::Included => OF_WORK_DIR_ALL,
     }
 }
 
 /// Sessions that a query is narrowed to, which are then put in order.
 pub(crate) fn found_statement(archived: Archived) -> &'static str {
     match archived {
-        Archived::Without => {
-            "SELECT session.session_key, session.format, session.session_id, session.title,
-                   workspace.path AS work_dir, session.archived_at, session.modified_at,
-                   session.message_count
-            FROM json_each(:narrowed) AS narrowed
-            CROSS JOIN sessions AS session ON session.session_key = narrowed.value
-            LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
-            WHERE session.trashed_at IS NULL
-              AND session.is_listed = 1
-              AND session.archived_at IS NULL
-              AND (:workspace_id IS NULL OR session.workspace_id = :workspace_id)
-              AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
-              AND session.modified_at <= :modified_at
-              AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-                < (:modified_at, :session_id, :session_key)
-              AND (:query IS NULL OR instr(session.search_text, :query) > 0)
-            ORDER BY modified_at DESC, session_id DESC, session_key DESC
-            LIMIT :limit OFFSET :offset"
-        }
-        Archived::Only => {
-            "SELECT session.session_key, session.format, session.session_id, session.title,
-                   workspace.path AS work_dir, session.archived_at, session.modified_at,
-                   session.message_count
-            FROM json_each(:narrowed) AS narrowed
-            CROSS JOIN sessions AS session ON session.session_key = narrowed.value
-            LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
-            WHERE session.trashed_at IS NULL
-              AND session.is_listed = 1
-              AND session.archived_at IS NOT NULL
-              AND (:workspace_id IS NULL OR session.workspace_id = :workspace_id)
-              AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
-              AND session.modified_at <= :modified_at
-              AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-                < (:modified_at, :session_id, :session_key)
-              AND (:query IS NULL OR instr(session.search_text, :query) > 0)
-            ORDER BY modified_at DESC, session_id DESC, session_key DESC
-            LIMIT :limit OFFSET :offset"
-        }
-        Archived::Included => {
-            "SELECT session.session_key, session.format, session.session_id, session.title,
-                   workspace.path AS work_dir, session.archived_at, session.modified_at,
-                   session.message_count
-            FROM json_each(:narrowed) AS narrowed
-            CROSS JOIN sessions AS session ON session.session_key = narrowed.value
-            LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
-            WHERE session.trashed_at IS NULL
-              AND session.is_listed = 1
-              AND (:workspace_id IS NULL OR session.workspace_id = :workspace_id)
-              AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
-              AND session.modified_at <= :modified_at
-              AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-                < (:modified_at, :session_id, :session_key)
-              AND (:query IS NULL OR instr(session.search_text, :query) > 0)
-            ORDER BY modified_at DESC, session_id DESC, session_key DESC
-            LIMIT :limit OFFSET :offset"
-        }
+        Archived::Without => FOUND_LIVE,
+        Archived::Only => FOUND_ARCHIVED,
+        Archived::Included => FOUND_ALL,
     }
 }
 
 /// The keys of sessions in order, read from the index alone.
 pub(crate) fn keys_statement(archived: Archived) -> &'static str {
     match archived {
-        Archived::Without => {
-            "SELECT session_key, modified_at, session_id
-            FROM sessions INDEXED BY sessions_live_by_age
-            WHERE trashed_at IS NULL
-              AND is_listed = 1
-              AND archived_at IS NULL
-              AND modified_at <= :modified_at
-              AND (modified_at, ifnull(session_id, ''), session_key)
-                < (:modified_at, :session_id, :session_key)
-            ORDER BY modified_at DESC, session_id DESC, session_key DESC"
-        }
-        Archived::Only => {
-            "SELECT session_key, modified_at, session_id
-            FROM sessions INDEXED BY sessions_archived_by_age
-            WHERE trashed_at IS NULL
-              AND is_listed = 1
-              AND archived_at IS NOT NULL
-              AND modified_at <= :modified_at
-              AND (modified_at, ifnull(session_id, ''), session_key)
-                < (:modified_at, :session_id, :session_key)
-            ORDER BY modified_at DESC, session_id DESC, session_key DESC"
-        }
-        Archived::Included => {
-            "SELECT session_key, modified_at, session_id
-            FROM sessions INDEXED BY sessions_live_by_age
-            WHERE trashed_at IS NULL
-              AND is_listed = 1
-              AND archived_at IS NULL
-              AND modified_at <= :modified_at
-              AND (modified_at, ifnull(session_id, ''), session_key)
-                < (:modified_at, :session_id, :session_key)
-
-            UNION ALL
-
-            SELECT session_key, modified_at, session_id
-            FROM sessions INDEXED BY sessions_archived_by_age
-            WHERE trashed_at IS NULL
-              AND is_listed = 1
-              AND archived_at IS NOT NULL
-              AND modified_at <= :modified_at
-              AND (modified_at, ifnull(session_id, ''), session_key)
-                < (:modified_at, :session_id, :session_key)
-            ORDER BY modified_at DESC, session_id DESC, session_key DESC"
-        }
+        Archived::Without => KEYS_LIVE,
+        Archived::Only => KEYS_ARCHIVED,
+        Archived::Included => KEYS_ALL,
     }
 }
+
+const PAGE_LIVE: &str = "
+    SELECT session.session_key, session.format, session.session_id, session.title,
+           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           session.message_count
+    FROM sessions AS session INDEXED BY sessions_live_by_age
+    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    WHERE session.trashed_at IS NULL
+      AND session.is_listed = 1
+      AND session.archived_at IS NULL
+      AND :workspace_id IS NULL AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
+      AND :narrowed IS NULL
+      AND session.modified_at <= :modified_at
+      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
+        < (:modified_at, :session_id, :session_key)
+      AND (:query IS NULL OR instr(session.search_text, :query) > 0)
+    ORDER BY modified_at DESC, session_id DESC, session_key DESC
+    LIMIT :limit OFFSET :offset";
+
+const PAGE_ARCHIVED: &str = "
+    SELECT session.session_key, session.format, session.session_id, session.title,
+           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           session.message_count
+    FROM sessions AS session INDEXED BY sessions_archived_by_age
+    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    WHERE session.trashed_at IS NULL
+      AND session.is_listed = 1
+      AND session.archived_at IS NOT NULL
+      AND :workspace_id IS NULL AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
+      AND :narrowed IS NULL
+      AND session.modified_at <= :modified_at
+      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
+        < (:modified_at, :session_id, :session_key)
+      AND (:query IS NULL OR instr(session.search_text, :query) > 0)
+    ORDER BY modified_at DESC, session_id DESC, session_key DESC
+    LIMIT :limit OFFSET :offset";
+
+const PAGE_ALL: &str = "
+    SELECT session.session_key, session.format, session.session_id, session.title,
+           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           session.message_count
+    FROM sessions AS session INDEXED BY sessions_live_by_age
+    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    WHERE session.trashed_at IS NULL
+      AND session.is_listed = 1
+      AND session.archived_at IS NULL
+      AND :workspace_id IS NULL AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
+      AND :narrowed IS NULL
+      AND session.modified_at <= :modified_at
+      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
+        < (:modified_at, :session_id, :session_key)
+      AND (:query IS NULL OR instr(session.search_text, :query) > 0)
+
+    UNION ALL
+
+    SELECT session.session_key, session.format, session.session_id, session.title,
+           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           session.message_count
+    FROM sessions AS session INDEXED BY sessions_archived_by_age
+    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    WHERE session.trashed_at IS NULL
+      AND session.is_listed = 1
+      AND session.archived_at IS NOT NULL
+      AND :workspace_id IS NULL AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
+      AND :narrowed IS NULL
+      AND session.modified_at <= :modified_at
+      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
+        < (:modified_at, :session_id, :session_key)
+      AND (:query IS NULL OR instr(session.search_text, :query) > 0)
+    ORDER BY modified_at DESC, session_id DESC, session_key DESC
+    LIMIT :limit OFFSET :offset";
+
+const OF_WORK_DIR_LIVE: &str = "
+    SELECT session.session_key, session.format, session.session_id, session.title,
+           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           session.message_count
+    FROM sessions AS session INDEXED BY sessions_by_workspace
+    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    WHERE session.trashed_at IS NULL
+      AND session.is_listed = 1
+      AND session.archived_at IS NULL
+      AND session.workspace_id = :workspace_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
+      AND session.modified_at <= :modified_at
+      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
+        < (:modified_at, :session_id, :session_key)
+      AND (:query IS NULL OR instr(session.search_text, :query) > 0)
+    ORDER BY modified_at DESC, session_id DESC, session_key DESC
+    LIMIT :limit OFFSET :offset";
+
+const OF_WORK_DIR_ARCHIVED: &str = "
+    SELECT session.session_key, session.format, session.session_id, session.title,
+           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           session.message_count
+    FROM sessions AS session INDEXED BY sessions_by_workspace
+    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    WHERE session.trashed_at IS NULL
+      AND session.is_listed = 1
+      AND session.archived_at IS NOT NULL
+      AND session.workspace_id = :workspace_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
+      AND session.modified_at <= :modified_at
+      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
+        < (:modified_at, :session_id, :session_key)
+      AND (:query IS NULL OR instr(session.search_text, :query) > 0)
+    ORDER BY modified_at DESC, session_id DESC, session_key DESC
+    LIMIT :limit OFFSET :offset";
+
+const OF_WORK_DIR_ALL: &str = "
+    SELECT session.session_key, session.format, session.session_id, session.title,
+           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           session.message_count
+    FROM sessions AS session INDEXED BY sessions_by_workspace
+    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    WHERE session.trashed_at IS NULL
+      AND session.is_listed = 1
+      AND session.workspace_id = :workspace_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
+      AND session.modified_at <= :modified_at
+      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
+        < (:modified_at, :session_id, :session_key)
+      AND (:query IS NULL OR instr(session.search_text, :query) > 0)
+    ORDER BY modified_at DESC, session_id DESC, session_key DESC
+    LIMIT :limit OFFSET :offset";
+
+const FOUND_LIVE: &str = "
+    SELECT session.session_key, session.format, session.session_id, session.title,
+           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           session.message_count
+    FROM json_each(:narrowed) AS narrowed
+    CROSS JOIN sessions AS session ON session.session_key = narrowed.value
+    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    WHERE session.trashed_at IS NULL
+      AND session.is_listed = 1
+      AND session.archived_at IS NULL
+      AND (:workspace_id IS NULL OR session.workspace_id = :workspace_id)
+      AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
+      AND session.modified_at <= :modified_at
+      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
+        < (:modified_at, :session_id, :session_key)
+      AND (:query IS NULL OR instr(session.search_text, :query) > 0)
+    ORDER BY modified_at DESC, session_id DESC, session_key DESC
+    LIMIT :limit OFFSET :offset";
+
+const FOUND_ARCHIVED: &str = "
+    SELECT session.session_key, session.format, session.session_id, session.title,
+           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           session.message_count
+    FROM json_each(:narrowed) AS narrowed
+    CROSS JOIN sessions AS session ON session.session_key = narrowed.value
+    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    WHERE session.trashed_at IS NULL
+      AND session.is_listed = 1
+      AND session.archived_at IS NOT NULL
+      AND (:workspace_id IS NULL OR session.workspace_id = :workspace_id)
+      AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
+      AND session.modified_at <= :modified_at
+      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
+        < (:modified_at, :session_id, :session_key)
+      AND (:query IS NULL OR instr(session.search_text, :query) > 0)
+    ORDER BY modified_at DESC, session_id DESC, session_key DESC
+    LIMIT :limit OFFSET :offset";
+
+const FOUND_ALL: &str = "
+    SELECT session.session_key, session.format, session.session_id, session.title,
+           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           session.message_count
+    FROM json_each(:narrowed) AS narrowed
+    CROSS JOIN sessions AS session ON session.session_key = narrowed.value
+    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    WHERE session.trashed_at IS NULL
+      AND session.is_listed = 1
+      AND (:workspace_id IS NULL OR session.workspace_id = :workspace_id)
+      AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
+      AND session.modified_at <= :modified_at
+      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
+        < (:modified_at, :session_id, :session_key)
+      AND (:query IS NULL OR instr(session.search_text, :query) > 0)
+    ORDER BY modified_at DESC, session_id DESC, session_key DESC
+    LIMIT :limit OFFSET :offset";
+
+const KEYS_LIVE: &str = "
+    SELECT session_key, modified_at, session_id
+    FROM sessions INDEXED BY sessions_live_by_age
+    WHERE trashed_at IS NULL
+      AND is_listed = 1
+      AND archived_at IS NULL
+      AND modified_at <= :modified_at
+      AND (modified_at, ifnull(session_id, ''), session_key)
+        < (:modified_at, :session_id, :session_key)
+    ORDER BY modified_at DESC, session_id DESC, session_key DESC";
+
+const KEYS_ARCHIVED: &str = "
+    SELECT session_key, modified_at, session_id
+    FROM sessions INDEXED BY sessions_archived_by_age
+    WHERE trashed_at IS NULL
+      AND is_listed = 1
+      AND archived_at IS NOT NULL
+      AND modified_at <= :modified_at
+      AND (modified_at, ifnull(session_id, ''), session_key)
+        < (:modified_at, :session_id, :session_key)
+    ORDER BY modified_at DESC, session_id DESC, session_key DESC";
+
+const KEYS_ALL: &str = "
+    SELECT session_key, modified_at, session_id
+    FROM sessions INDEXED BY sessions_live_by_age
+    WHERE trashed_at IS NULL
+      AND is_listed = 1
+      AND archived_at IS NULL
+      AND modified_at <= :modified_at
+      AND (modified_at, ifnull(session_id, ''), session_key)
+        < (:modified_at, :session_id, :session_key)
+
+    UNION ALL
+
+    SELECT session_key, modified_at, session_id
+    FROM sessions INDEXED BY sessions_archived_by_age
+    WHERE trashed_at IS NULL
+      AND is_listed = 1
+      AND archived_at IS NOT NULL
+      AND modified_at <= :modified_at
+      AND (modified_at, ifnull(session_id, ''), session_key)
+        < (:modified_at, :session_id, :session_key)
+    ORDER BY modified_at DESC, session_id DESC, session_key DESC";

@@ -83,7 +83,6 @@ fn what_a_compaction_keeps_is_there_or_it_is_refused() {
             let refused = session.compact(&Compaction::new("S").keep_from(elsewhere));
             let Err(Error::InvalidRecord(reason)) = refused else { panic!("{refused:?}") };
             assert!(reason.contains(elsewhere), "{reason}");
-            assert!(reason.contains("summary, first"), "the keys are not said: {reason}");
         }
         for without in [r#"{"role":"compactionSummary"}"#, "{}"] {
             let refused = session.append_compaction(without);
