@@ -6,10 +6,10 @@
 
 PRAGMA user_version = 2;
 
-CREATE TABLE workspaces (
-    workspace_id INTEGER NOT NULL PRIMARY KEY,
-    path         TEXT    NOT NULL, -- the working directory as sessions name it
-    host         TEXT    NOT NULL DEFAULT 'local', -- where it is: this machine, or what Kimi calls a kaos
+CREATE TABLE work_dirs (
+    work_dir_id INTEGER NOT NULL PRIMARY KEY,
+    path        TEXT    NOT NULL, -- the work dir as sessions name it
+    host        TEXT    NOT NULL DEFAULT 'local', -- where it is: this machine, or what Kimi calls a kaos
 
     UNIQUE (path, host)
 ) STRICT;
@@ -26,7 +26,7 @@ CREATE TABLE sessions (
     header              TEXT    NOT NULL CHECK (header IN ('missing', 'unusable', 'recovered', 'stored')),
     session_id          TEXT,    -- NULL without a usable header
     version             ANY,     -- as stored
-    workspace_id        INTEGER, -- of workspaces; to prove a key at each update took a tenth of an import, so the fold proves it
+    work_dir_id         INTEGER, -- of work_dirs; to prove a key at each update took a tenth of an import, so the fold proves it
     created_at          INTEGER, -- NULL when the header holds no time; the file's mtime stands in
     activity_at         INTEGER, -- time of the last record that counts as activity
     modified_at         INTEGER NOT NULL, -- activity_at, else the file's mtime
@@ -68,7 +68,7 @@ CREATE INDEX sessions_archived_by_age ON sessions (modified_at DESC, session_id 
 WHERE trashed_at IS NULL AND is_listed = 1 AND archived_at IS NOT NULL;
 
 -- The sessions of a working directory, newest first.
-CREATE INDEX sessions_by_workspace ON sessions (workspace_id, modified_at DESC, session_id DESC, session_key DESC)
+CREATE INDEX sessions_by_work_dir ON sessions (work_dir_id, modified_at DESC, session_id DESC, session_key DESC)
 WHERE trashed_at IS NULL AND is_listed = 1;
 
 -- Which sessions hold three characters in a row of their search_text: what a

@@ -13,7 +13,7 @@ use crate::store::{projections, schema, sessions};
 /// columns to compare. By our schema, not by what the database says that it is.
 pub(crate) fn make_shadows(conn: &Connection) -> Result<BTreeMap<&'static str, Vec<String>>> {
     let mut columns = BTreeMap::new();
-    let others = ["sessions", "workspaces", "session_search"];
+    let others = ["sessions", "work_dirs", "session_search"];
     for table in projections::tables().map(|table| table.name).chain(others) {
         let mut objects: Vec<_> = schema::ours()?
             .iter()
@@ -36,8 +36,8 @@ pub(crate) fn make_shadows(conn: &Connection) -> Result<BTreeMap<&'static str, V
         columns.insert(table, names.collect::<rusqlite::Result<_>>()?);
     }
     conn.execute_batch(
-        "INSERT INTO temp.workspaces (workspace_id, path, host)
-         SELECT workspace_id, path, host FROM main.workspaces;",
+        "INSERT INTO temp.work_dirs (work_dir_id, path, host)
+         SELECT work_dir_id, path, host FROM main.work_dirs;",
     )?;
     Ok(columns)
 }

@@ -60,8 +60,8 @@ impl Fold<'_> {
         self.head.parent_session_id = header.parent_session_id;
         self.head.parent_session_path = header.parent_session_path;
         if let Some(work_dir) = header.work_dir {
-            self.head.workspace_id =
-                Some(sessions::workspace(self.conn, &work_dir, sessions::LOCAL)?);
+            self.head.work_dir_id =
+                Some(sessions::work_dir_id(self.conn, &work_dir, sessions::LOCAL)?);
         }
         self.take_runtime(header.runtime);
         Ok(())

@@ -14,8 +14,8 @@ use crate::store::sessions;
 
 /// The text that queries search: title and work dir, separated by a character that neither holds.
 pub(crate) fn search_text(conn: &Connection, head: &Head) -> Result<String> {
-    let work_dir = match head.workspace_id {
-        Some(workspace_id) => sessions::workspace_path(conn, workspace_id)?,
+    let work_dir = match head.work_dir_id {
+        Some(work_dir_id) => sessions::work_dir_path(conn, work_dir_id)?,
         None => String::new(),
     };
     let title = head.title.as_ref().map(Stored::to_text).unwrap_or_default();
@@ -59,22 +59,22 @@ fn settle_work_dir(
         return Ok(());
     }
     let folder = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
-    let workspace_id = match known.get(&path[..folder]) {
-        Some(workspace_id) => *workspace_id,
+    let work_dir_id = match known.get(&path[..folder]) {
+        Some(work_dir_id) => *work_dir_id,
         None => {
             let found = match folder {
                 0 => Vec::new(),
-                _ => sessions::workspaces_of_folder(conn, source_id, &path[..folder])?,
+                _ => sessions::work_dirs_of_folder(conn, source_id, &path[..folder])?,
             };
-            let workspace_id = Some(&found).filter(|found| found.len() == 1);
-            let workspace_id = workspace_id.map(|found| found[0]);
-            known.insert(path[..folder].to_vec(), workspace_id);
-            workspace_id
+            let work_dir_id = Some(&found).filter(|found| found.len() == 1);
+            let work_dir_id = work_dir_id.map(|found| found[0]);
+            known.insert(path[..folder].to_vec(), work_dir_id);
+            work_dir_id
         }
     };
     let mut head = heads::head(conn, session)?;
-    if head.workspace_id != workspace_id {
-        head.workspace_id = workspace_id;
+    if head.work_dir_id != work_dir_id {
+        head.work_dir_id = work_dir_id;
         head.search_text = search_text(conn, &head)?;
         heads::update_head(conn, session, &head, None)?;
     }

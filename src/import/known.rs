@@ -1,7 +1,7 @@
 //! Roots that the store knows already, however they are named.
 //!
 //! One folder of sessions can be named by its program's folder, by the folder
-//! of sessions in that, or by one workspace's. Whichever comes first, the files
+//! of sessions in that, or by one work dir's. Whichever comes first, the files
 //! are one source: a root inside a known one is that one, and a root around
 //! known ones takes them in, with their sessions, keys and events.
 

@@ -26,7 +26,7 @@ pub(crate) struct Root {
 /// Finds out what a root is.
 ///
 /// It may be a configuration folder, of which `sessions` is covered, or that
-/// folder itself, or one workspace folder in it, which are covered whole.
+/// folder itself, or the folder of one work dir in it, which are covered whole.
 pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
     let path = real_path(root)?;
     if !path.is_dir() {

@@ -64,8 +64,8 @@ pub(crate) fn apply(conn: &Connection, session: SessionKey, head: &mut Head) -> 
             EventKind::Restore => head.trashed_at = None,
             EventKind::Relink => {
                 if let Some(work_dir) = row.get::<_, Option<String>>("value")? {
-                    head.workspace_id =
-                        Some(sessions::workspace(conn, &work_dir, sessions::LOCAL)?);
+                    head.work_dir_id =
+                        Some(sessions::work_dir_id(conn, &work_dir, sessions::LOCAL)?);
                 }
             }
             kind @ (EventKind::Metadata | EventKind::Tag | EventKind::Untag) => {
@@ -161,9 +161,9 @@ pub(crate) fn remembered(conn: &Connection, work_dir: &str) -> Result<Option<Ses
             "SELECT event.session_key
              FROM events AS event
              CROSS JOIN sessions AS session ON session.session_key = event.session_key
-             CROSS JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+             CROSS JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
              WHERE event.kind = 'remember'
-               AND rtrim(workspace.path, '/') = rtrim(?1, '/')
+               AND rtrim(dir.path, '/') = rtrim(?1, '/')
                AND session.trashed_at IS NULL
              ORDER BY event.event_id DESC
              LIMIT 1",
@@ -176,9 +176,9 @@ pub(crate) fn remembered(conn: &Connection, work_dir: &str) -> Result<Option<Ses
 pub(crate) fn sessions_of_work_dir(conn: &Connection, work_dir: &str) -> Result<Vec<SessionKey>> {
     let mut stmt = conn.prepare_cached(
         "SELECT session.session_key
-         FROM workspaces AS workspace
-         JOIN sessions AS session ON session.workspace_id = workspace.workspace_id
-         WHERE workspace.path = ?1 AND workspace.host = 'local'
+         FROM work_dirs AS dir
+         JOIN sessions AS session ON session.work_dir_id = dir.work_dir_id
+         WHERE dir.path = ?1 AND dir.host = 'local'
          ORDER BY session.session_key",
     )?;
     let rows = stmt.query_map([work_dir], |row| row.get("session_key"))?;

@@ -12,7 +12,7 @@ pub(crate) struct Head {
     pub(crate) header: Header,
     pub(crate) session_id: Option<String>,
     pub(crate) version: Option<Stored>,
-    pub(crate) workspace_id: Option<i64>,
+    pub(crate) work_dir_id: Option<i64>,
     pub(crate) created_at: Option<Timestamp>,
     pub(crate) activity_at: Option<Timestamp>,
     pub(crate) modified_at: Timestamp,
@@ -42,7 +42,7 @@ impl Head {
             header: Header::Missing,
             session_id: None,
             version: None,
-            workspace_id: None,
+            work_dir_id: None,
             created_at: None,
             activity_at: None,
             modified_at: Timestamp(0),
@@ -86,7 +86,7 @@ impl Head {
 
 pub(crate) fn head(conn: &Connection, session: SessionKey) -> Result<Head> {
     conn.prepare_cached(
-        "SELECT header, session_id, version, workspace_id, created_at, activity_at, modified_at,
+        "SELECT header, session_id, version, work_dir_id, created_at, activity_at, modified_at,
                 parent_session_id, parent_session_path, name, provider, model, reasoning_effort,
                 title, first_message, message_count, search_text, archived_at, archive_exempt,
                 trashed_at, is_listed, leaf_id, entry_count, last_entry_key, preview_line_key
@@ -133,7 +133,7 @@ pub(crate) fn update_head(
     conn.prepare_cached(
         "UPDATE sessions
          SET header = :header, session_id = :session_id, version = :version,
-             workspace_id = :workspace_id, created_at = :created_at, activity_at = :activity_at,
+             work_dir_id = :work_dir_id, created_at = :created_at, activity_at = :activity_at,
              modified_at = :modified_at, parent_session_id = :parent_session_id,
              parent_session_path = :parent_session_path, name = :name, provider = :provider,
              model = :model, reasoning_effort = :reasoning_effort, title = :title,
@@ -149,7 +149,7 @@ pub(crate) fn update_head(
         ":header": head.header,
         ":session_id": head.session_id,
         ":version": head.version,
-        ":workspace_id": head.workspace_id,
+        ":work_dir_id": head.work_dir_id,
         ":created_at": head.created_at,
         ":activity_at": head.activity_at,
         ":modified_at": head.modified_at,
@@ -181,7 +181,7 @@ fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
         header: row.get(0)?,
         session_id: row.get(1)?,
         version: row.get(2)?,
-        workspace_id: row.get(3)?,
+        work_dir_id: row.get(3)?,
         created_at: row.get(4)?,
         activity_at: row.get(5)?,
         modified_at: row.get(6)?,

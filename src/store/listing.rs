@@ -79,11 +79,11 @@ impl Store {
 
 pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
     let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX - 1);
-    let workspaces = match &filter.work_dir {
+    let work_dirs = match &filter.work_dir {
         None => Vec::new(),
-        Some(path) => workspace_ids(conn, path)?,
+        Some(path) => work_dir_ids(conn, path)?,
     };
-    if filter.work_dir.is_some() && workspaces.is_empty() {
+    if filter.work_dir.is_some() && work_dirs.is_empty() {
         return Ok(Page { rows: Vec::new(), next: None, damaged: Vec::new() });
     }
     let among = among(conn, filter)?;
@@ -92,7 +92,7 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
         filter,
         among,
         // A path on several hosts is rare; then the list of all is looked through.
-        workspace_id: Some(workspaces).filter(|found| found.len() == 1).map(|found| found[0]),
+        work_dir_id: Some(work_dirs).filter(|found| found.len() == 1).map(|found| found[0]),
         // One row more than asked for tells whether there is a next page.
         wanted: limit.saturating_add(1),
         offset: i64::try_from(filter.offset).unwrap_or(i64::MAX),
@@ -125,7 +125,7 @@ struct List<'a> {
     filter: &'a SessionFilter,
     /// The sessions that carry what is asked for, if anything is.
     among: Option<BTreeSet<i64>>,
-    workspace_id: Option<i64>,
+    work_dir_id: Option<i64>,
     wanted: i64,
     offset: i64,
 }
@@ -146,10 +146,10 @@ impl List<'_> {
             Some(query) => search::find(self.conn, query, end)?,
             None => None,
         };
-        let is_of_workspace = self.filter.work_dir.is_some();
+        let is_of_work_dir = self.filter.work_dir.is_some();
         match found {
-            Some(found) if !is_of_workspace || found.is_complete() => {
-                if !is_of_workspace
+            Some(found) if !is_of_work_dir || found.is_complete() => {
+                if !is_of_work_dir
                     && !found.is_few
                     && let Some(rows) = self.first_of(&found, end)?
                 {
@@ -160,7 +160,7 @@ impl List<'_> {
                 self.select(sql, Some(&found.keys), self.wanted, self.offset)
             }
             _ => {
-                let sql = match self.workspace_id {
+                let sql = match self.work_dir_id {
                     Some(_) => work_dir_statement(archived),
                     None => page_statement(archived),
                 };
@@ -244,7 +244,7 @@ impl List<'_> {
         let mut stmt = self.conn.prepare_cached(sql)?;
         let rows = stmt.query_map(
             named_params! {
-                ":workspace_id": self.workspace_id,
+                ":work_dir_id": self.work_dir_id,
                 ":work_dir": self.filter.work_dir,
                 ":query": self.filter.query,
                 ":narrowed": among.map(|keys| serde_json::Value::from(keys).to_string()),
@@ -271,13 +271,13 @@ pub(super) fn among(conn: &Connection, filter: &SessionFilter) -> Result<Option<
 }
 
 /// A work dir is the same with a slash behind it.
-pub(crate) const WORK_DIRS: &str = "SELECT workspace_id
-     FROM workspaces
+pub(crate) const WORK_DIRS: &str = "SELECT work_dir_id
+     FROM work_dirs
      WHERE path IN (?1, ?1 || '/')";
 
-fn workspace_ids(conn: &Connection, path: &str) -> Result<Vec<i64>> {
+fn work_dir_ids(conn: &Connection, path: &str) -> Result<Vec<i64>> {
     let mut stmt = conn.prepare_cached(WORK_DIRS)?;
-    let rows = stmt.query_map([path], |row| row.get("workspace_id"))?;
+    let rows = stmt.query_map([path], |row| row.get("work_dir_id"))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

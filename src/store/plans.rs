@@ -117,7 +117,7 @@ fn a_page_begins_where_the_last_one_ended() {
         check_unsorted(statements::keys_statement(archived));
         check_plan(
             statements::work_dir_statement(archived),
-            "sessions_by_workspace (workspace_id=? AND modified_at<?)",
+            "sessions_by_work_dir (work_dir_id=? AND modified_at<?)",
         );
         check_unsorted(statements::work_dir_statement(archived));
     }

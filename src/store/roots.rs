@@ -60,12 +60,12 @@ pub(crate) fn holdings(conn: &Connection, source_id: i64) -> Result<Holdings> {
 /// Work dirs that sessions are in, by path.
 pub(crate) fn work_dirs(conn: &Connection) -> Result<Vec<String>> {
     let mut stmt = conn.prepare_cached(
-        "SELECT DISTINCT workspace.path
-         FROM workspaces AS workspace
+        "SELECT DISTINCT dir.path
+         FROM work_dirs AS dir
          WHERE EXISTS (SELECT 1
                        FROM sessions
-                       WHERE workspace_id = workspace.workspace_id)
-         ORDER BY workspace.path",
+                       WHERE work_dir_id = dir.work_dir_id)
+         ORDER BY dir.path",
     )?;
     let rows = stmt.query_map([], |row| row.get("path"))?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "aa68cb918980b8f5c924cdb45c2dcc37d688e3b86e5f6dab3356f77014a88be7";
+const DIGEST: &str = "1df1acde100ab300d90021afa045bf23e856f644b7a69f952f1abc60f17ba338";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

@@ -133,9 +133,9 @@ pub(crate) fn file_of(conn: &Connection, session: SessionKey) -> Result<Option<(
 pub(crate) fn host(conn: &Connection, session: SessionKey) -> Result<Option<String>> {
     Ok(conn
         .prepare_cached(
-            "SELECT workspace.host
+            "SELECT dir.host
              FROM sessions AS session
-             JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+             JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
              WHERE session.session_key = ?1",
         )?
         .query_row([session], |row| row.get("host"))
@@ -181,28 +181,28 @@ pub(crate) fn recovered_sessions(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Workspaces that the headers of a folder's own files name; two at most.
-pub(crate) fn workspaces_of_folder(
+/// Work dirs that the headers of a folder's own files name; two at most.
+pub(crate) fn work_dirs_of_folder(
     conn: &Connection,
     source_id: i64,
     folder: &[u8],
 ) -> Result<Vec<i64>> {
     let mut stmt = conn.prepare_cached(
-        "SELECT DISTINCT session.workspace_id
+        "SELECT DISTINCT session.work_dir_id
          FROM sessions AS session
          WHERE session.source_id = :source_id
            AND session.path > :folder
            AND session.path < :behind
            AND instr(substr(session.path, length(:folder) + 1), x'2F') = 0
            AND session.header = 'stored'
-           AND session.workspace_id IS NOT NULL
+           AND session.work_dir_id IS NOT NULL
          LIMIT 2",
     )?;
     // '0' follows '/'.
     let behind = [folder.strip_suffix(b"/").unwrap_or(folder), b"0"].concat();
     let rows = stmt.query_map(
         named_params! { ":source_id": source_id, ":folder": folder, ":behind": behind },
-        |row| row.get("workspace_id"),
+        |row| row.get("work_dir_id"),
     )?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -210,24 +210,24 @@ pub(crate) fn workspaces_of_folder(
 /// The host of a working directory on this machine.
 pub(crate) const LOCAL: &str = "local";
 
-/// The workspace of a working directory, made when it is new.
-pub(crate) fn workspace(conn: &Connection, path: &str, host: &str) -> Result<i64> {
+/// The row of a work dir, made when it is new.
+pub(crate) fn work_dir_id(conn: &Connection, path: &str, host: &str) -> Result<i64> {
     conn.prepare_cached(
-        "INSERT INTO workspaces (path, host) VALUES (?1, ?2) ON CONFLICT (path, host) DO NOTHING",
+        "INSERT INTO work_dirs (path, host) VALUES (?1, ?2) ON CONFLICT (path, host) DO NOTHING",
     )?
     .execute([path, host])?;
     Ok(conn
-        .prepare_cached("SELECT workspace_id FROM workspaces WHERE path = ?1 AND host = ?2")?
-        .query_row([path, host], |row| row.get("workspace_id"))?)
+        .prepare_cached("SELECT work_dir_id FROM work_dirs WHERE path = ?1 AND host = ?2")?
+        .query_row([path, host], |row| row.get("work_dir_id"))?)
 }
 
 /// Removes work dirs that no session is in any more.
-pub(crate) fn delete_unused_workspaces(conn: &Connection) -> Result<()> {
+pub(crate) fn delete_unused_work_dirs(conn: &Connection) -> Result<()> {
     conn.prepare_cached(
-        "DELETE FROM workspaces
-         WHERE workspace_id NOT IN (SELECT workspace_id
-                                    FROM sessions
-                                    WHERE workspace_id IS NOT NULL)",
+        "DELETE FROM work_dirs
+         WHERE work_dir_id NOT IN (SELECT work_dir_id
+                                   FROM sessions
+                                   WHERE work_dir_id IS NOT NULL)",
     )?
     .execute([])?;
     Ok(())
@@ -248,10 +248,10 @@ pub(crate) fn session_of_id(conn: &Connection, id: &str) -> Result<Option<Sessio
         .optional()?)
 }
 
-pub(crate) fn workspace_path(conn: &Connection, workspace_id: i64) -> Result<String> {
+pub(crate) fn work_dir_path(conn: &Connection, work_dir_id: i64) -> Result<String> {
     Ok(conn
-        .prepare_cached("SELECT path FROM workspaces WHERE workspace_id = ?1")?
-        .query_row([workspace_id], |row| row.get("path"))?)
+        .prepare_cached("SELECT path FROM work_dirs WHERE work_dir_id = ?1")?
+        .query_row([work_dir_id], |row| row.get("path"))?)
 }
 
 pub(crate) fn insert_metadata(
@@ -273,7 +273,7 @@ pub(crate) fn info(conn: &Connection, session: SessionKey) -> Result<Option<Sess
         .prepare_cached(
             "SELECT session.session_key, session.format, source.root, session.path, file.mtime,
                     session.session_id, session.header, session.version,
-                    workspace.path AS work_dir, session.title, session.name, session.provider,
+                    dir.path AS work_dir, session.title, session.name, session.provider,
                     session.model, session.reasoning_effort, session.parent_session_id,
                     session.parent_session_path, session.leaf_id, session.created_at,
                     session.modified_at, session.first_message, session.message_count,
@@ -281,7 +281,7 @@ pub(crate) fn info(conn: &Connection, session: SessionKey) -> Result<Option<Sess
              FROM sessions AS session
              LEFT JOIN files AS file ON file.file_id = session.file_id
              JOIN sources AS source ON source.source_id = session.source_id
-             LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+             LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
              WHERE session.session_key = ?1",
         )?
         .query_row([session], info_from_row)

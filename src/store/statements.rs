@@ -44,14 +44,14 @@ pub(crate) fn keys_statement(archived: Archived) -> &'static str {
 
 const PAGE_LIVE: &str = "
     SELECT session.session_key, session.format, session.session_id, session.title,
-           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           dir.path AS work_dir, session.archived_at, session.modified_at,
            session.message_count
     FROM sessions AS session INDEXED BY sessions_live_by_age
-    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
       AND session.archived_at IS NULL
-      AND :workspace_id IS NULL AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
+      AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND :narrowed IS NULL
       AND session.modified_at <= :modified_at
       AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
@@ -62,14 +62,14 @@ const PAGE_LIVE: &str = "
 
 const PAGE_ARCHIVED: &str = "
     SELECT session.session_key, session.format, session.session_id, session.title,
-           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           dir.path AS work_dir, session.archived_at, session.modified_at,
            session.message_count
     FROM sessions AS session INDEXED BY sessions_archived_by_age
-    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
       AND session.archived_at IS NOT NULL
-      AND :workspace_id IS NULL AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
+      AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND :narrowed IS NULL
       AND session.modified_at <= :modified_at
       AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
@@ -80,14 +80,14 @@ const PAGE_ARCHIVED: &str = "
 
 const PAGE_ALL: &str = "
     SELECT session.session_key, session.format, session.session_id, session.title,
-           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           dir.path AS work_dir, session.archived_at, session.modified_at,
            session.message_count
     FROM sessions AS session INDEXED BY sessions_live_by_age
-    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
       AND session.archived_at IS NULL
-      AND :workspace_id IS NULL AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
+      AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND :narrowed IS NULL
       AND session.modified_at <= :modified_at
       AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
@@ -97,14 +97,14 @@ const PAGE_ALL: &str = "
     UNION ALL
 
     SELECT session.session_key, session.format, session.session_id, session.title,
-           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           dir.path AS work_dir, session.archived_at, session.modified_at,
            session.message_count
     FROM sessions AS session INDEXED BY sessions_archived_by_age
-    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
       AND session.archived_at IS NOT NULL
-      AND :workspace_id IS NULL AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
+      AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND :narrowed IS NULL
       AND session.modified_at <= :modified_at
       AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
@@ -115,14 +115,14 @@ const PAGE_ALL: &str = "
 
 const OF_WORK_DIR_LIVE: &str = "
     SELECT session.session_key, session.format, session.session_id, session.title,
-           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           dir.path AS work_dir, session.archived_at, session.modified_at,
            session.message_count
-    FROM sessions AS session INDEXED BY sessions_by_workspace
-    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    FROM sessions AS session INDEXED BY sessions_by_work_dir
+    LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
       AND session.archived_at IS NULL
-      AND session.workspace_id = :workspace_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
+      AND session.work_dir_id = :work_dir_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
       AND session.modified_at <= :modified_at
       AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
         < (:modified_at, :session_id, :session_key)
@@ -132,14 +132,14 @@ const OF_WORK_DIR_LIVE: &str = "
 
 const OF_WORK_DIR_ARCHIVED: &str = "
     SELECT session.session_key, session.format, session.session_id, session.title,
-           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           dir.path AS work_dir, session.archived_at, session.modified_at,
            session.message_count
-    FROM sessions AS session INDEXED BY sessions_by_workspace
-    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    FROM sessions AS session INDEXED BY sessions_by_work_dir
+    LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
       AND session.archived_at IS NOT NULL
-      AND session.workspace_id = :workspace_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
+      AND session.work_dir_id = :work_dir_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
       AND session.modified_at <= :modified_at
       AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
         < (:modified_at, :session_id, :session_key)
@@ -149,13 +149,13 @@ const OF_WORK_DIR_ARCHIVED: &str = "
 
 const OF_WORK_DIR_ALL: &str = "
     SELECT session.session_key, session.format, session.session_id, session.title,
-           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           dir.path AS work_dir, session.archived_at, session.modified_at,
            session.message_count
-    FROM sessions AS session INDEXED BY sessions_by_workspace
-    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    FROM sessions AS session INDEXED BY sessions_by_work_dir
+    LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
-      AND session.workspace_id = :workspace_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
+      AND session.work_dir_id = :work_dir_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
       AND session.modified_at <= :modified_at
       AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
         < (:modified_at, :session_id, :session_key)
@@ -165,16 +165,16 @@ const OF_WORK_DIR_ALL: &str = "
 
 const FOUND_LIVE: &str = "
     SELECT session.session_key, session.format, session.session_id, session.title,
-           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           dir.path AS work_dir, session.archived_at, session.modified_at,
            session.message_count
     FROM json_each(:narrowed) AS narrowed
     CROSS JOIN sessions AS session ON session.session_key = narrowed.value
-    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
       AND session.archived_at IS NULL
-      AND (:workspace_id IS NULL OR session.workspace_id = :workspace_id)
-      AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
+      AND (:work_dir_id IS NULL OR session.work_dir_id = :work_dir_id)
+      AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND session.modified_at <= :modified_at
       AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
         < (:modified_at, :session_id, :session_key)
@@ -184,16 +184,16 @@ const FOUND_LIVE: &str = "
 
 const FOUND_ARCHIVED: &str = "
     SELECT session.session_key, session.format, session.session_id, session.title,
-           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           dir.path AS work_dir, session.archived_at, session.modified_at,
            session.message_count
     FROM json_each(:narrowed) AS narrowed
     CROSS JOIN sessions AS session ON session.session_key = narrowed.value
-    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
       AND session.archived_at IS NOT NULL
-      AND (:workspace_id IS NULL OR session.workspace_id = :workspace_id)
-      AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
+      AND (:work_dir_id IS NULL OR session.work_dir_id = :work_dir_id)
+      AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND session.modified_at <= :modified_at
       AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
         < (:modified_at, :session_id, :session_key)
@@ -203,15 +203,15 @@ const FOUND_ARCHIVED: &str = "
 
 const FOUND_ALL: &str = "
     SELECT session.session_key, session.format, session.session_id, session.title,
-           workspace.path AS work_dir, session.archived_at, session.modified_at,
+           dir.path AS work_dir, session.archived_at, session.modified_at,
            session.message_count
     FROM json_each(:narrowed) AS narrowed
     CROSS JOIN sessions AS session ON session.session_key = narrowed.value
-    LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+    LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
-      AND (:workspace_id IS NULL OR session.workspace_id = :workspace_id)
-      AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
+      AND (:work_dir_id IS NULL OR session.work_dir_id = :work_dir_id)
+      AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND session.modified_at <= :modified_at
       AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
         < (:modified_at, :session_id, :session_key)

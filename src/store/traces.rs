@@ -64,7 +64,7 @@ impl Store {
         let removed = self.connection().and_then(|conn| {
             let tx = self.begin(&conn)?;
             search::merge(&tx)?;
-            sessions::delete_unused_workspaces(&tx)?;
+            sessions::delete_unused_work_dirs(&tx)?;
             tx.commit()?;
             conn.execute_batch("VACUUM")?;
             // A reader, or a writer, is not waited for.

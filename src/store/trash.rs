@@ -34,13 +34,13 @@ fn select_trash(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
     let mut stmt = conn.prepare_cached(
         // The trash is small and seldom looked at: an index of it would cost each import.
         "SELECT session.session_key, session.format, session.session_id, session.title,
-                workspace.path AS work_dir, session.archived_at, session.modified_at,
+                dir.path AS work_dir, session.archived_at, session.modified_at,
                 session.message_count
          FROM sessions AS session
-         LEFT JOIN workspaces AS workspace ON workspace.workspace_id = session.workspace_id
+         LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
          WHERE session.trashed_at IS NOT NULL
            AND (:query IS NULL OR instr(session.search_text, :query) > 0)
-           AND (:work_dir IS NULL OR rtrim(workspace.path, '/') = :work_dir)
+           AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
            AND (:among IS NULL OR session.session_key IN (SELECT value FROM json_each(:among)))
          ORDER BY session.modified_at DESC, session.session_id DESC, session.session_key DESC
          LIMIT :limit OFFSET :offset",

@@ -264,8 +264,8 @@ fn a_session_that_stands_for_nothing_is_found() {
 #[test]
 fn a_work_dir_that_changed_is_found() {
     let template = Template::new();
-    template.check_mended("workspaces", |conn| {
-        conn.execute_batch("UPDATE workspaces SET path = path || '!'").unwrap();
+    template.check_mended("work_dirs", |conn| {
+        conn.execute_batch("UPDATE work_dirs SET path = path || '!'").unwrap();
     });
 }
 
@@ -375,7 +375,7 @@ fn a_rebuild_that_fails_half_way_leaves_each_session_whole() {
         // The last that becomes of a session whose header was recovered.
         (
             "kward/small",
-            "UPDATE OF workspace_id ON sessions WHEN NEW.header = 'recovered' AND NEW.workspace_id",
+            "UPDATE OF work_dir_id ON sessions WHEN NEW.header = 'recovered' AND NEW.work_dir_id",
         ),
     ] {
         let test = TestStore::of_fixture(root);

@@ -69,7 +69,7 @@ pub(crate) fn session_of(path: &[u8]) -> &[u8] {
 }
 
 /// The folder of the work dir that a path lies in.
-pub(crate) fn workspace_folder(path: &[u8]) -> Option<&[u8]> {
+pub(crate) fn work_dir_folder(path: &[u8]) -> Option<&[u8]> {
     split(path)?.above.strip_prefix(b"sessions/")
 }
 
@@ -133,7 +133,7 @@ pub(crate) fn is_log(path: &[u8]) -> bool {
 /// Whether a file of this path shows that Kimi wrote the root.
 pub(crate) fn recognises(path: &[u8]) -> bool {
     path == REGISTRY.as_bytes()
-        || is_log(path) && workspace_folder(path).is_some_and(is_folder_of_work_dir)
+        || is_log(path) && work_dir_folder(path).is_some_and(is_folder_of_work_dir)
 }
 
 /// `<md5>` or `<kaos>_<md5>`.

@@ -53,7 +53,7 @@ fn refold(conn: &Connection, registry: &Registry, session: SessionKey, unit: &Un
     let mut head = Head {
         header: Header::Stored,
         session_id: Some(session_id(&unit.path)),
-        workspace_id: workspace(conn, registry, &unit.path)?,
+        work_dir_id: work_dir_id(conn, registry, &unit.path)?,
         modified_at,
         name: state.custom_title.clone(),
         title: Some(state.title),
@@ -141,10 +141,10 @@ fn session_id(path: &[u8]) -> String {
 }
 
 /// The work dir whose folder a session lies in, if it is registered.
-fn workspace(conn: &Connection, registry: &Registry, path: &[u8]) -> Result<Option<i64>> {
-    let work_dir = layout::workspace_folder(path).and_then(|folder| registry.find(folder));
+fn work_dir_id(conn: &Connection, registry: &Registry, path: &[u8]) -> Result<Option<i64>> {
+    let work_dir = layout::work_dir_folder(path).and_then(|folder| registry.find(folder));
     work_dir
-        .map(|work_dir| sessions::workspace(conn, &work_dir.path.to_text(), &work_dir.kaos))
+        .map(|work_dir| sessions::work_dir_id(conn, &work_dir.path.to_text(), &work_dir.kaos))
         .transpose()
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::Connection;
 
 use super::units::{self, Unit};
-use super::{refold, state, workspace};
+use super::{refold, state, work_dir_id};
 use crate::error::Result;
 use crate::fold::search_text;
 use crate::format::kimi::Kimi;
@@ -72,7 +72,7 @@ impl Projection for Kimi {
         let registry = registry(conn, source_id)?;
         if touched.shared {
             settle_registry(conn, source_id)?;
-            settle_workspaces(conn, source_id, &registry)?;
+            settle_work_dirs(conn, source_id, &registry)?;
         }
         let mut stems = touched.units;
         for stem in stems.clone() {
@@ -147,15 +147,15 @@ fn problem_of_registry(content: &[u8]) -> Vec<(ProblemKind, String)> {
 }
 
 /// Gives each session of a root the work dir that its folder stands for.
-fn settle_workspaces(conn: &Connection, source_id: i64, registry: &Registry) -> Result<()> {
+fn settle_work_dirs(conn: &Connection, source_id: i64, registry: &Registry) -> Result<()> {
     for (session, path) in sessions::sessions_of_source(conn, source_id)? {
         if events::is_relinked(conn, session)? {
             continue;
         }
         let mut head = heads::head(conn, session)?;
-        let workspace_id = workspace(conn, registry, &path)?;
-        if head.workspace_id != workspace_id {
-            head.workspace_id = workspace_id;
+        let work_dir_id = work_dir_id(conn, registry, &path)?;
+        if head.work_dir_id != work_dir_id {
+            head.work_dir_id = work_dir_id;
             head.search_text = search_text(conn, &head)?;
             heads::update_head(conn, session, &head, None)?;
         }
