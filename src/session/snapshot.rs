@@ -91,6 +91,24 @@ impl Snapshot {
         self.0.recent_tree(filter)
     }
 
+    /// As [`Store::trash`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::trash`].
+    pub fn trash(&self, filter: &SessionFilter) -> Result<Page> {
+        self.0.trash(filter)
+    }
+
+    /// As [`Store::work_dirs`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::work_dirs`].
+    pub fn work_dirs(&self) -> Result<Vec<String>> {
+        self.0.work_dirs()
+    }
+
     /// As [`Store::remembered`].
     ///
     /// # Errors
