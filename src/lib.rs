@@ -294,6 +294,7 @@ mod names;
 mod prune;
 mod recover;
 mod roots;
+mod search;
 mod session;
 mod stats;
 mod store;
@@ -317,6 +318,7 @@ pub use model::{
 pub use prune::{Prunable, PruneReport};
 pub use recover::{Incomplete, RecoverReport, recover};
 pub use roots::{ForgottenRoot, MovedRoot, RootInfo};
+pub use search::{Hit, Search, SearchCursor, SearchPage};
 pub use session::{
     Fork, LabelChange, NewSession, PromptSnapshot, Recorder, RewindPoint, RuntimeUpdate, Session,
     Snapshot,

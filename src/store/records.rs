@@ -181,6 +181,24 @@ pub(crate) fn insert_usage(
     Ok(())
 }
 
+/// The model that an entry reports the usage of.
+pub(crate) fn model(
+    conn: &Connection,
+    session: SessionKey,
+    entry_id: &str,
+) -> Result<Option<String>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT usage.model
+             FROM entries AS entry
+             CROSS JOIN usages AS usage ON usage.entry_key = entry.entry_key
+             WHERE entry.session_key = ?1 AND entry.entry_id = ?2",
+        )?
+        .query_row((session, entry_id), |row| row.get("model"))
+        .optional()?
+        .flatten())
+}
+
 /// What a session's entries report, in sum; on whatever branch.
 ///
 /// A sum of SQLite's fails beyond 63 bits, so halves of 32 bits are added up.

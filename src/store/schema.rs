@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "aa68cb918980b8f5c924cdb45c2dcc37d688e3b86e5f6dab3356f77014a88be7";
+const DIGEST: &str = "7a8be635b0fb293592a2fd1977432fb732c9fc1e62f2d542861afee2a902a06c";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

@@ -35,6 +35,8 @@ mod properties;
 mod roundtrip;
 mod runs;
 mod schema;
+mod search;
+mod search_properties;
 mod support;
 mod surface;
 #[cfg(feature = "cli")]

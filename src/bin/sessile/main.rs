@@ -6,8 +6,12 @@
 
 mod args;
 mod commands;
+mod ids;
+mod moment;
 mod output;
 mod render;
+mod text;
+mod transcript;
 
 use std::io;
 use std::process::ExitCode;
