@@ -48,7 +48,13 @@ fn print(store: &Store, args: &ListArgs, rows: &[SessionRow]) -> Result<()> {
     let mut out = output::report();
     let rows = rows.iter().map(|session| {
         let name = shared_name(store, session)?;
-        Ok(Row { session, short: short_id(store, session)?, name })
+        let short = match (&session.session_id, &name) {
+            (Some(id), None) => short_id(store, id)?,
+            // Others have the same id: no beginning of it tells them apart.
+            (Some(id), Some(_)) => id.chars().take(render::SHORT).collect(),
+            (None, _) => "no id".to_owned(),
+        };
+        Ok(Row { session, short, name })
     });
     let rows: Vec<Row<'_>> = rows.collect::<sessile::Result<_>>()?;
     if output::is_terminal() {
@@ -104,9 +110,8 @@ fn count_from(
     }
 }
 
-/// The beginning of an id that no other session's begins with.
-pub(super) fn short_id(store: &Store, row: &SessionRow) -> sessile::Result<String> {
-    let Some(id) = &row.session_id else { return Ok("no id".to_owned()) };
+/// The beginning of a session's id that no other's begins with.
+pub(super) fn short_id(store: &Store, id: &str) -> sessile::Result<String> {
     let ends = id.char_indices().map(|(at, _)| at).skip(render::SHORT).step_by(2);
     for end in ends {
         match store.find(&id[..end]) {
@@ -115,7 +120,7 @@ pub(super) fn short_id(store: &Store, row: &SessionRow) -> sessile::Result<Strin
             _ => return Ok(id[..end].to_owned()),
         }
     }
-    Ok(id.clone())
+    Ok(id.to_owned())
 }
 
 fn filter(args: &ListArgs) -> SessionFilter {

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use sessile::{Archived, Hit, Search, SearchPage, Store, Timestamp};
 
-use super::work_dirs;
+use super::{list, work_dirs};
 use crate::args::SearchArgs;
 use crate::output::{self, Output, note, one_line};
 use crate::{render, text};
@@ -24,7 +24,7 @@ pub(crate) fn run(store: &Store, args: &SearchArgs) -> Result<bool> {
         }
         out.flush()?;
     } else {
-        print_page(&page)?;
+        print_page(store, &page)?;
     }
     if let Some(next) = &page.next {
         note!("there are more: --limit {}, or --after {next}", args.limit.saturating_mul(5));
@@ -109,7 +109,7 @@ pub(super) fn hit_json(hit: &Hit) -> String {
 
 /// Hits under their sessions, in the order of the first of each; of a pipe, a
 /// line each, tabs between.
-fn print_page(page: &SearchPage) -> Result<()> {
+fn print_page(store: &Store, page: &SearchPage) -> Result<()> {
     let mut out = output::report();
     if !output::is_terminal() {
         for hit in &page.hits {
@@ -125,11 +125,11 @@ fn print_page(page: &SearchPage) -> Result<()> {
         if !std::mem::take(&mut is_first) {
             writeln!(out)?;
         }
-        writeln!(out, "{}", text::cut(&heading(first), width))?;
+        writeln!(out, "{}", text::cut(&heading(store, first)?, width))?;
         let (own, others): (Vec<_>, Vec<_>) =
             left.into_iter().partition(|hit| hit.session == first.session);
         for hit in own {
-            print_hit(&mut out, hit, width)?;
+            print_hit(store, &mut out, hit, width)?;
         }
         left = others;
     }
@@ -137,21 +137,25 @@ fn print_page(page: &SearchPage) -> Result<()> {
     Ok(())
 }
 
-fn heading(hit: &Hit) -> String {
-    let name = hit.session_id.as_deref().unwrap_or(&hit.file);
+/// The session of a hit, by a name that `show` takes.
+fn heading(store: &Store, hit: &Hit) -> Result<String> {
+    let name = match &hit.session_id {
+        Some(id) => list::short_id(store, id)?,
+        None => hit.file.clone(),
+    };
     let title = hit.title.as_deref().unwrap_or("Untitled");
-    one_line(&format!("{name}  {}  {title}", hit.format.name()))
+    Ok(one_line(&format!("{name}  {}  {title}", hit.format.name())))
 }
 
-fn print_hit(out: &mut Output, hit: &Hit, width: usize) -> Result<()> {
+fn print_hit(store: &Store, out: &mut Output, hit: &Hit, width: usize) -> Result<()> {
     let at = hit.at.map(render::local_time).unwrap_or_default();
     let role = one_line(hit.role.as_deref().unwrap_or("-"));
-    let id = text::padded(&one_line(&hit.entry_id), 12);
+    let id = text::padded(&one_line(&short_entry(store, hit)?), 8);
     let head = format!("  {id}  {at:16}  {}  ", text::padded(&role, 9));
     let mut room = width.saturating_sub(text::columns(&head));
     // Where little room is left beside it, the text stands below.
     if room < 40 {
-        writeln!(out, "{}", text::cut(&head, width).trim_end())?;
+        writeln!(out, "{}", text::cut(head.trim_end(), width))?;
         write!(out, "      ")?;
         room = width.saturating_sub(6);
     } else {
@@ -166,6 +170,19 @@ fn print_hit(out: &mut Output, hit: &Hit, width: usize) -> Result<()> {
     }
     writeln!(out, "{}", one_line(&snippet[from..]))?;
     Ok(())
+}
+
+/// The beginning of an entry's id by which `show --entry` finds it.
+fn short_entry(store: &Store, hit: &Hit) -> sessile::Result<String> {
+    let session = store.session(hit.session)?;
+    for (end, _) in hit.entry_id.char_indices().skip(8) {
+        match session.find_entry(&hit.entry_id[..end]) {
+            Err(sessile::Error::AmbiguousEntry { .. }) => {}
+            Err(err) if !err.is_not_found() => return Err(err),
+            _ => return Ok(hit.entry_id[..end].to_owned()),
+        }
+    }
+    Ok(hit.entry_id.clone())
 }
 
 fn tabbed(hit: &Hit) -> String {
