@@ -299,6 +299,7 @@ mod session;
 mod stats;
 mod store;
 mod tree_rows;
+mod usage;
 mod verify;
 
 pub use capture::{CapturedBranch, CapturedEntry};
@@ -329,6 +330,7 @@ pub use store::{
     Watch,
 };
 pub use tree_rows::TreeRow;
+pub use usage::UsageRecord;
 pub use verify::{Difference, VerifyReport};
 
 /// The README's example runs.

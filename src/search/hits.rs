@@ -47,7 +47,7 @@ impl<'a> Prover<'a> {
             session,
             format,
             session_id: info.session_id.clone(),
-            file: String::from_utf8_lossy(&info.file).into_owned(),
+            file: info.file.to_string_lossy().into_owned(),
             title: info.title.clone(),
             work_dir: info.work_dir.clone(),
             entry_id,

@@ -1,7 +1,9 @@
 //! What an entry says, by the meaning that its format gives its line.
 
+use serde_json::Value;
+
 use super::prepare::{Prepared, prepare};
-use crate::format::{Meaning, Part};
+use crate::format::{Meaning, Part, ToolCall};
 
 /// Bytes of each tool text that the index takes in. Most are shorter; the rest
 /// is what files and programs printed.
@@ -28,22 +30,19 @@ impl Said {
     pub(crate) fn of(meaning: &dyn Meaning, record: &[u8]) -> Self {
         let mut said = Self::default();
         for message in meaning.messages(None, record, None, "null") {
-            let (role, parts) = meaning.parts(&message);
-            let is_answer = matches!(role.as_str(), "tool" | "toolResult");
-            parts.into_iter().for_each(|part| said.take(part, is_answer));
+            meaning.parts(&message).1.into_iter().for_each(|part| said.take(part));
         }
         said
     }
 
-    fn take(&mut self, part: Part, is_answer: bool) {
+    fn take(&mut self, part: Part) {
         match part {
-            Part::Text(text) if is_answer => self.add_tool(&text),
             Part::Text(text) => self.add(PROSE, &text),
             Part::Thinking(text) => self.add(THINKING, &text),
-            Part::ToolCall(label) => {
-                let name = label.trim_start_matches('[').split([':', ']']).next();
-                self.calls.extend(name.map(str::to_owned));
-                self.add_tool(&label);
+            Part::ToolResult { text, .. } => self.add_tool(&text),
+            Part::ToolCall(call) => {
+                self.add_tool(&given(&call));
+                self.calls.push(call.name);
             }
             Part::Image { path, .. } => self.add(PROSE, &path),
             _ => {}
@@ -77,5 +76,32 @@ impl Said {
             text.push_str(&self.texts[TOOLS][tool.clone()]);
         }
         prepare(&text)
+    }
+}
+
+/// What a tool is given as text: its name, and every text in its arguments by
+/// its key, without the escapes of JSON.
+fn given(call: &ToolCall) -> String {
+    let mut text = call.name.clone();
+    match call.arguments_value() {
+        // Deeper than anyone reads.
+        Value::Null => text = format!("{text} {}", call.arguments),
+        arguments => add_value(&mut text, &arguments),
+    }
+    text
+}
+
+fn add_value(text: &mut String, value: &Value) {
+    match value {
+        Value::Null | Value::Bool(_) => {}
+        Value::Number(number) => text.push_str(&format!(" {number}")),
+        Value::String(said) => text.push_str(&format!(" {said}")),
+        Value::Array(items) => items.iter().for_each(|item| add_value(text, item)),
+        Value::Object(members) => {
+            for (key, value) in members {
+                text.push_str(&format!("\n{key}:"));
+                add_value(text, value);
+            }
+        }
     }
 }

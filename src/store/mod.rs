@@ -78,7 +78,7 @@ use crate::error::{Error, Result};
 ///   [`trash`](Self::trash), [`work_dirs`](Self::work_dirs),
 ///   [`imported_roots`](Self::imported_roots), [`each_problem`](Self::each_problem),
 ///   [`stats`](Self::stats), [`dump`](Self::dump).
-/// - Texts: [`search`](Self::search).
+/// - Over all sessions: [`search`](Self::search), [`each_usage`](Self::each_usage).
 /// - One session: [`find`](Self::find), [`session`](Self::session),
 ///   [`create`](Self::create), [`create_with_messages`](Self::create_with_messages),
 ///   [`remembered`](Self::remembered). All else of it is on the

@@ -166,6 +166,7 @@ fn the_fold_knows_no_way_in_or_out() {
     check_names_only("src/context", &below);
     check_names_only("src/stats.rs", &below);
     check_names_only("src/tree_rows.rs", &below);
+    check_names_only("src/usage.rs", &below);
 }
 
 #[test]
@@ -207,7 +208,8 @@ fn the_pool_and_the_migrations_stay_where_they_are() {
 
 #[test]
 fn the_command_line_sees_only_what_everybody_sees() {
-    let own = ["args", "commands", "ids", "moment", "output", "render", "text", "transcript"];
+    let own =
+        ["args", "commands", "ids", "moment", "output", "prices", "render", "text", "transcript"];
     check_names_only("src/bin/sessile", &own);
     for (path, code) in sources("src/bin") {
         for name in ["rusqlite", "r2d2", "refinery"] {

@@ -41,3 +41,4 @@ mod support;
 mod surface;
 #[cfg(feature = "cli")]
 mod terminal;
+mod usage;

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use importing::{SyncArgs, WatchArgs};
 pub(crate) use setup::SetupCommand;
 
-pub(crate) use self::find::{ListArgs, SearchArgs, ShowArgs, Sort};
+pub(crate) use self::find::{By, ListArgs, SearchArgs, ShowArgs, Sort, UsageArgs};
 
 /// Every session of your AI agents in one SQLite file, and the JSONL files they came from back byte for byte.
 #[derive(Debug, Parser)]
@@ -77,6 +77,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Add up the tokens and the cost that messages report, each message once
+    Usage(UsageArgs),
     /// Prove the database: integrity, checksums, and every table against the log
     Check,
     /// Fold every table again from the log

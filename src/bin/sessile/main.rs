@@ -9,6 +9,7 @@ mod commands;
 mod ids;
 mod moment;
 mod output;
+mod prices;
 mod render;
 mod text;
 mod transcript;

@@ -41,9 +41,11 @@ impl Transcript {
             writeln!(self.out)?;
         }
         writeln!(self.out, "## {}", one_line(&self.title(&role, heading)))?;
-        let is_answer = matches!(role.as_str(), "tool" | "toolResult");
-        for part in parts {
-            writeln!(self.out, "\n{}", self.said(&part, is_answer))?;
+        for part in &parts {
+            let said = self.said(part);
+            if !said.is_empty() {
+                writeln!(self.out, "\n{said}")?;
+            }
         }
         Ok(())
     }
@@ -57,16 +59,19 @@ impl Transcript {
         all.collect::<Vec<_>>().join("  ")
     }
 
-    fn said(&self, part: &Part, is_answer: bool) -> String {
+    fn said(&self, part: &Part) -> String {
         match part {
-            Part::Text(text) if is_answer => self.answer(text),
+            Part::ToolResult { text, .. } => self.answer(text),
             Part::Text(text) => text.trim_end().to_owned(),
             Part::Thinking(text) => {
                 let lines: Vec<String> =
                     text.trim_end().lines().map(|line| format!("> {line}")).collect();
                 format!("(thinking)\n{}", lines.join("\n"))
             }
-            Part::ToolCall(label) => one_line(label),
+            Part::ToolCall(call) if self.is_full => {
+                format!("[{}]\n{}", one_line(&call.name), call.arguments)
+            }
+            Part::ToolCall(call) => one_line(&call.label),
             Part::Image { mime, path } => {
                 let mime = if mime.is_empty() { "image" } else { mime };
                 let colon = if path.is_empty() { "" } else { ": " };

@@ -1,5 +1,7 @@
 //! What was typed to list, to search and to read.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::{format_parser, said};
@@ -165,4 +167,37 @@ pub(crate) struct ShowArgs {
     pub(crate) generation: Option<i64>,
     /// A session: its id, a prefix of it, or its file
     pub(crate) session: String,
+}
+
+/// What usage is added up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum By {
+    /// The day, in UTC
+    Day,
+    Model,
+    Session,
+    WorkDir,
+    Program,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UsageArgs {
+    /// What to add up by
+    #[arg(long, value_enum, default_value_t = By::Model)]
+    pub(crate) by: By,
+    /// Only what was said since: a date, an RFC 3339 time, or how long ago, as in 2w, 3d or 12h
+    #[arg(long, value_name = "T", value_parser = Moment::since)]
+    pub(crate) since: Option<Moment>,
+    /// Only what was said until then; a date counts to its end
+    #[arg(long, value_name = "T", value_parser = Moment::until)]
+    pub(crate) until: Option<Moment>,
+    /// Prices in place of those that the program knows: JSON, as `--print-prices` prints it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prices: Option<PathBuf>,
+    /// Print the prices that the program knows, and nothing else
+    #[arg(long)]
+    pub(crate) print_prices: bool,
+    /// Print one JSON object a row
+    #[arg(long)]
+    pub(crate) json: bool,
 }

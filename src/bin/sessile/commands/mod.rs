@@ -17,6 +17,7 @@ mod show;
 mod stats;
 mod tags;
 mod tree;
+mod usage;
 mod watch;
 mod work_dirs;
 
@@ -73,6 +74,7 @@ fn run_on(db: &Path, command: Command) -> Result<bool> {
             problems::run(&open_to_read(db)?, session.as_deref(), json)
         }
         Command::Stats { json } => stats::run(&open_to_read(db)?, json),
+        Command::Usage(args) => usage::run(&open_to_read(db)?, &args),
         Command::Check => check(&open_to_read(db)?),
         Command::Rebuild => rebuild(&open_to_write(db)?),
         Command::Prune(args) => repair::prune(db, &args),

@@ -17,9 +17,9 @@ pub(crate) fn run(store: &Store, args: &ShowArgs) -> Result<bool> {
     let mut shown = Shown::new(&session, args)?;
     let seen = session.info()?.leaf;
     match (&args.entry, &args.branch) {
-        (Some(entry), _) => shown.around(&session.find_entry(entry)?, args.around)?,
+        (Some(entry), _) => shown.around(&session.find_entry(entry)?.id, args.around)?,
         (None, Some(leaf)) => {
-            let path = session.capture_path(&session.find_entry(leaf)?)?;
+            let path = session.capture_path(&session.find_entry(leaf)?.id)?;
             let messages = messages(&path.entries);
             shown.messages(&last(messages, args.last))?;
         }
