@@ -31,19 +31,42 @@ pub struct CapturedEntry {
     /// The messages it adds to the conversation, as the context has them: one,
     /// none, or for a compaction of pi also the system message.
     pub messages: Vec<Message>,
+    /// The model that it reports the usage of; `None` where it reports none.
+    pub model: Option<String>,
 }
 
 /// The active branch with its messages, and the session's system prompts.
 pub(crate) fn branch(conn: &Connection, session: SessionKey) -> Result<CapturedBranch> {
     let info = info(conn, session)?;
+    let branch = context::branch_with_messages(conn, &info)?;
+    captured(conn, info, branch)
+}
+
+/// The path to an entry, likewise.
+pub(crate) fn path_to(
+    conn: &Connection,
+    session: SessionKey,
+    entry_id: &str,
+) -> Result<CapturedBranch> {
+    let info = info(conn, session)?;
+    let path = context::path_with_messages(conn, &info, entry_id)?;
+    captured(conn, info, path)
+}
+
+fn captured(
+    conn: &Connection,
+    info: SessionInfo,
+    branch: Vec<(Entry, Vec<Message>)>,
+) -> Result<CapturedBranch> {
+    let session = info.key;
     let system_prompts = records::system_prompt_lines(conn, session)?
         .into_iter()
         .map(|key| log::line(conn, key))
         .collect::<Result<_>>()?;
-    let branch = context::branch_with_messages(conn, &info)?.into_iter();
-    let entries = branch.map(|(entry, messages)| {
+    let entries = branch.into_iter().map(|(entry, messages)| {
         let line = log::record(conn, entry.place)?;
-        Ok(CapturedEntry { entry, line, messages })
+        let model = records::model(conn, session, &entry.id)?;
+        Ok(CapturedEntry { entry, line, messages, model })
     });
     let entries = entries.collect::<Result<_>>()?;
     Ok(CapturedBranch { info, system_prompts, entries })

@@ -294,10 +294,12 @@ mod names;
 mod prune;
 mod recover;
 mod roots;
+mod search;
 mod session;
 mod stats;
 mod store;
 mod tree_rows;
+mod usage;
 mod verify;
 
 pub use capture::{CapturedBranch, CapturedEntry};
@@ -317,6 +319,7 @@ pub use model::{
 pub use prune::{Prunable, PruneReport};
 pub use recover::{Incomplete, RecoverReport, recover};
 pub use roots::{ForgottenRoot, MovedRoot, RootInfo};
+pub use search::{Hit, Search, SearchCursor, SearchPage};
 pub use session::{
     Fork, LabelChange, NewSession, PromptSnapshot, Recorder, RewindPoint, RuntimeUpdate, Session,
     Snapshot,
@@ -327,6 +330,7 @@ pub use store::{
     Watch,
 };
 pub use tree_rows::TreeRow;
+pub use usage::UsageRecord;
 pub use verify::{Difference, VerifyReport};
 
 /// The README's example runs.

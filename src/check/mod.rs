@@ -14,6 +14,7 @@ mod projections;
 mod rebuild;
 pub(crate) mod shadows;
 mod sqlite;
+mod texts;
 
 use rusqlite::Connection;
 
@@ -117,6 +118,8 @@ fn check_all(conn: &Connection, findings: &mut Findings) -> Result<()> {
         sqlite::check_sqlite(conn, findings)?;
         if findings.found.len() == before {
             content::check_files(conn, findings)?;
+            // Before there are temporary tables, which would be read instead.
+            texts::check_texts(conn, findings)?;
             projections::check_projections(conn, findings)?;
         }
     }

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::fold;
 use crate::format::rules::Sessions;
 use crate::store::files::{self, Source};
-use crate::store::{Store, projections, search, sessions};
+use crate::store::{Store, projections, search, sessions, texts};
 
 impl Store {
     /// Drops every projection and folds it again from the log, a session at a time.
@@ -19,6 +19,8 @@ impl Store {
     pub fn rebuild(&self) -> Result<u64> {
         self.write(|tx| {
             search::rebuild(tx)?;
+            // The next search fills it again.
+            texts::clear(tx)?;
             let sources = files::sources(tx)?;
             let is_file = |source: &&Source| source.format.rules().sessions == Sessions::File;
             projections::restore_rows(tx, sources.iter().filter(is_file))

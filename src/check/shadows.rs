@@ -13,7 +13,7 @@ use crate::store::{projections, schema, sessions};
 /// columns to compare. By our schema, not by what the database says that it is.
 pub(crate) fn make_shadows(conn: &Connection) -> Result<BTreeMap<&'static str, Vec<String>>> {
     let mut columns = BTreeMap::new();
-    let others = ["sessions", "work_dirs", "session_search"];
+    let others = ["sessions", "work_dirs", "session_search", "search_marks"];
     for table in projections::tables().map(|table| table.name).chain(others) {
         let mut objects: Vec<_> = schema::ours()?
             .iter()

@@ -135,6 +135,18 @@ pub(crate) fn branch_with_messages(
     Ok(path.into_iter().zip(messages).collect())
 }
 
+/// The path to an entry, likewise.
+pub(crate) fn path_with_messages(
+    conn: &Connection,
+    info: &SessionInfo,
+    id: &str,
+) -> Result<Vec<(Entry, Vec<Message>)>> {
+    let key = key_of(conn, info.key, id)?;
+    let path = paths::path(conn, info.key, key, usize::MAX)?;
+    let messages = restore::messages_of_path(conn, info, key)?;
+    Ok(path.into_iter().zip(messages).collect())
+}
+
 /// The keys of the path to the active entry, root first: where a path may be too long for its entries.
 pub(crate) fn branch_keys(conn: &Connection, session: SessionKey) -> Result<Vec<i64>> {
     branch_key(conn, session)?.map_or(Ok(Vec::new()), |leaf_key| paths::keys(conn, leaf_key))

@@ -18,6 +18,7 @@ impl fmt::Display for Error {
             | Self::EntryExists { .. }
             | Self::SessionExists(_)
             | Self::InvalidRecord(_)
+            | Self::InvalidQuery(_)
             | Self::LeafMoved { .. }
             | Self::TurnNotFound { .. }
             | Self::GenerationNotFound { .. }
@@ -89,6 +90,7 @@ impl Error {
             Self::InvalidRecord(reason) => {
                 write!(f, "this is refused: {reason}")
             }
+            Self::InvalidQuery(reason) => write!(f, "this cannot be searched for: {reason}"),
             Self::LeafMoved { expected, found } => {
                 let name = |leaf: &Option<String>| match leaf {
                     Some(leaf) => format!("{leaf:?}"),

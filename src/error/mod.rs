@@ -66,6 +66,8 @@ pub enum Error {
     SessionExists(String),
     /// What was to be written cannot be one valid line.
     InvalidRecord(String),
+    /// There is nothing in it that could be searched for.
+    InvalidQuery(String),
     /// Another writer has moved the leaf.
     LeafMoved {
         /// Where it was expected.
@@ -274,7 +276,7 @@ impl Error {
     /// The name of the variant, for callers who are told of it in text.
     pub fn kind(&self) -> &'static str {
         kinds!(self; SessionNotFound AmbiguousSession EntryNotFound AmbiguousEntry EntryExists SessionExists
-            InvalidRecord LeafMoved TurnNotFound GenerationNotFound Unsupported RootNotFound SourceNotFound RootIsLink RootKnownAs RootKnown RootBelow NoSessions UnknownFormat TargetNotEmpty
+            InvalidRecord InvalidQuery LeafMoved TurnNotFound GenerationNotFound Unsupported RootNotFound SourceNotFound RootIsLink RootKnownAs RootKnown RootBelow NoSessions UnknownFormat TargetNotEmpty
             TargetExists UnsafePath Incomplete DiskFull DatabaseMissing DatabaseIsFolder NotAFile
             JournalAlone NotADatabase ForeignDatabase SchemaTooNew SchemaTooOld SchemaDiffers
             ChangeInterrupted Unopenable DatabaseReplaced CommitUnknown Busy Io SqliteTooOld Sqlite
@@ -349,6 +351,7 @@ impl error::Error for Error {
             | Self::EntryExists { .. }
             | Self::SessionExists(_)
             | Self::InvalidRecord(_)
+            | Self::InvalidQuery(_)
             | Self::LeafMoved { .. }
             | Self::TurnNotFound { .. }
             | Self::GenerationNotFound { .. }

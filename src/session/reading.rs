@@ -9,6 +9,7 @@ use crate::capture::{self, CapturedBranch};
 use crate::context::{self, Node};
 use crate::error::{Error, Result};
 use crate::model::{Entry, Label, Message, Problem, SessionInfo, SessionKey, Timestamp, Usage};
+use crate::search::{Search, SearchPage};
 use crate::store::{Store, entries, labels, log, problems, records, runs, sessions};
 use crate::tree_rows::{self, TreeRow};
 use crate::{dump, names};
@@ -310,6 +311,15 @@ impl Session {
         })
     }
 
+    /// Finds entries of this session by what they say, as [`Store::search`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::search`].
+    pub fn search(&self, search: Search) -> Result<SearchPage> {
+        self.store.search(&search.session(self.key))
+    }
+
     /// Returns the children of an entry, in file order.
     ///
     /// # Errors
@@ -446,6 +456,16 @@ impl Session {
     /// ```
     pub fn capture(&self) -> Result<CapturedBranch> {
         self.store.read(|conn| capture::branch(conn, self.key))
+    }
+
+    /// Returns the path to an entry with its messages, compacted parts included,
+    /// as [`capture`](Self::capture) returns that to the active one.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session has no such entry.
+    pub fn capture_path(&self, entry_id: &str) -> Result<CapturedBranch> {
+        self.store.read(|conn| capture::path_to(conn, self.key, entry_id))
     }
 
     /// Returns the conversation as Markdown: a heading for each message that

@@ -7,6 +7,7 @@ use super::Session;
 use crate::error::Result;
 use crate::lineage::SessionNode;
 use crate::model::{Problem, SessionKey};
+use crate::search::{Search, SearchPage};
 use crate::stats::Stats;
 use crate::store::{Page, SessionFilter, Store};
 
@@ -80,6 +81,15 @@ impl Snapshot {
     /// As [`Store::sessions`].
     pub fn sessions(&self, filter: &SessionFilter) -> Result<Page> {
         self.0.sessions(filter)
+    }
+
+    /// As [`Store::search`]; what the index does not hold in this state is read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::search`].
+    pub fn search(&self, search: &Search) -> Result<SearchPage> {
+        self.0.search(search)
     }
 
     /// As [`Store::recent_tree`].

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use super::files::FileRow;
 use super::log::{self, line_number};
 use super::runs::{self, Above};
+use super::texts;
 use crate::error::{Error, Result};
 use crate::model::{Entry, RecordPlace, SessionKey, Stored, Timestamp};
 
@@ -117,6 +118,7 @@ pub(crate) fn replace_entry(conn: &Connection, key: i64, entry: &EntryRow<'_>) -
         ":created_at": entry.created_at,
     })?;
     runs::replace_parent(conn, entry.session, key, entry.above)?;
+    texts::mark_stale(conn, entry.session)?;
     // What the line before said goes with it.
     conn.prepare_cached("DELETE FROM compactions WHERE entry_key = ?1")?.execute([key])?;
     conn.prepare_cached("DELETE FROM settings WHERE entry_key = ?1")?.execute([key])?;

@@ -38,6 +38,7 @@ pub(crate) mod sessions;
 pub(crate) mod space;
 mod state;
 pub(crate) mod statements;
+pub(crate) mod texts;
 mod traces;
 pub(crate) mod transaction;
 mod trash;
@@ -77,6 +78,7 @@ use crate::error::{Error, Result};
 ///   [`trash`](Self::trash), [`work_dirs`](Self::work_dirs),
 ///   [`imported_roots`](Self::imported_roots), [`each_problem`](Self::each_problem),
 ///   [`stats`](Self::stats), [`dump`](Self::dump).
+/// - Over all sessions: [`search`](Self::search), [`each_usage`](Self::each_usage).
 /// - One session: [`find`](Self::find), [`session`](Self::session),
 ///   [`create`](Self::create), [`create_with_messages`](Self::create_with_messages),
 ///   [`remembered`](Self::remembered). All else of it is on the

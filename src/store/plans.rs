@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::filter::Archived;
 use super::{
     Store, entries, files, listing, log, losses, metadata, paths, records, runs, sessions,
-    statements,
+    statements, texts,
 };
 
 /// Hands over a connection to a new store: the plans do not depend on what it holds.
@@ -146,4 +146,34 @@ fn single_rows_are_found_by_index() {
 #[test]
 fn sessions_that_lost_lines_are_found_by_an_index_of_those() {
     check_plan(losses::WITH_LOSSES, "problems_of_losses (session_key=?)");
+}
+
+#[test]
+fn a_search_reads_what_the_index_names_and_no_more() {
+    check_store(|conn| {
+        // What FTS5 takes from a query is in the number of its plan: M a MATCH, > and < a range of rows.
+        for (sql, taken) in [
+            (texts::MATCHING, "VIRTUAL TABLE INDEX 0:M"),
+            (texts::RANKED, "VIRTUAL TABLE INDEX 32:M"),
+            (texts::REMOVE, "VIRTUAL TABLE INDEX 0:"),
+        ] {
+            let steps = plan(conn, sql);
+
+            assert!(steps.len() == 1 && steps[0].contains(taken), "{steps:#?}");
+        }
+    });
+    check_plan(texts::ENTRY, "SEARCH entries USING INTEGER PRIMARY KEY (rowid=?)");
+    check_plan(texts::ENTRIES, "SEARCH entries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)");
+    check_unsorted(texts::ENTRIES);
+}
+
+#[test]
+fn what_the_index_lacks_is_found_in_one_pass_over_sessions() {
+    check_store(|conn| {
+        let steps = plan(conn, texts::BEHIND);
+
+        assert_eq!(steps.len(), 2, "{steps:#?}");
+        assert!(steps[0].starts_with("SCAN session"), "{steps:#?}");
+        assert!(steps[1].starts_with("SEARCH mark USING INTEGER PRIMARY KEY"), "{steps:#?}");
+    });
 }

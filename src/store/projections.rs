@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use crate::error::Result;
 use crate::model::{Format, SessionKey};
 use crate::store::files::Source;
+use crate::store::texts;
 
 /// A table that is folded from the log.
 pub(crate) struct Table {
@@ -59,6 +60,7 @@ pub(crate) fn tables() -> impl Iterator<Item = &'static Table> {
 
 /// Removes everything that the fold made of a session but its row.
 pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Result<()> {
+    texts::mark_stale(conn, session)?;
     for table in tables() {
         let name = table.name;
         conn.prepare_cached(&format!("DELETE FROM {name} WHERE session_key = ?1"))?
@@ -205,7 +207,7 @@ mod tests {
             .collect();
 
         let mut known: Vec<&str> = tables().map(|table| table.name).collect();
-        known.extend(["events", "sessions"]);
+        known.extend(["events", "search_marks", "sessions"]);
         known.sort_unstable();
 
         assert_eq!(found, known);

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use crate::error::Result;
-use crate::model::{Runtime, SessionKey, Stored, Timestamp, Usage};
+use crate::model::{Format, Runtime, SessionKey, Stored, Timestamp, Usage};
 
 pub(crate) fn insert_system_prompt(
     conn: &Connection,
@@ -181,6 +181,24 @@ pub(crate) fn insert_usage(
     Ok(())
 }
 
+/// The model that an entry reports the usage of.
+pub(crate) fn model(
+    conn: &Connection,
+    session: SessionKey,
+    entry_id: &str,
+) -> Result<Option<String>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT usage.model
+             FROM entries AS entry
+             CROSS JOIN usages AS usage ON usage.entry_key = entry.entry_key
+             WHERE entry.session_key = ?1 AND entry.entry_id = ?2",
+        )?
+        .query_row((session, entry_id), |row| row.get("model"))
+        .optional()?
+        .flatten())
+}
+
 /// What a session's entries report, in sum; on whatever branch.
 ///
 /// A sum of SQLite's fails beyond 63 bits, so halves of 32 bits are added up.
@@ -214,6 +232,63 @@ pub(crate) fn usage(conn: &Connection, session: SessionKey) -> Result<Usage> {
             cost: row.get(10)?,
         })
     })?)
+}
+
+/// What an entry reports, and what tells it from others.
+#[derive(Debug)]
+pub(crate) struct Reported {
+    pub(crate) session: SessionKey,
+    pub(crate) session_id: Option<String>,
+    pub(crate) format: Format,
+    pub(crate) work_dir: Option<String>,
+    pub(crate) modified_at: Timestamp,
+    pub(crate) entry_id: String,
+    pub(crate) id_made: bool,
+    pub(crate) created_at: Option<Timestamp>,
+    pub(crate) usage: Usage,
+}
+
+/// Hands what each entry of every session reports to `each`: the sessions that
+/// began first come first.
+pub(crate) fn each_reported(
+    conn: &Connection,
+    mut each: impl FnMut(Reported) -> Result<()>,
+) -> Result<()> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT session.session_key, session.session_id, session.format,
+                work_dir.path AS work_dir, session.modified_at, entry.entry_id, entry.id_made,
+                entry.created_at, usage.provider, usage.model, usage.input, usage.output,
+                usage.cache_read, usage.cache_write, usage.total_tokens, usage.cost
+         FROM usages AS usage
+         CROSS JOIN entries AS entry ON entry.entry_key = usage.entry_key
+         CROSS JOIN sessions AS session ON session.session_key = usage.session_key
+         LEFT JOIN work_dirs AS work_dir ON work_dir.work_dir_id = session.work_dir_id
+         ORDER BY ifnull(session.created_at, session.modified_at), usage.entry_key",
+    )?;
+    let mut rows = stmt.query([])?;
+    while let Some(row) = rows.next()? {
+        each(Reported {
+            session: row.get("session_key")?,
+            session_id: row.get("session_id")?,
+            format: row.get("format")?,
+            work_dir: row.get("work_dir")?,
+            modified_at: row.get("modified_at")?,
+            entry_id: row.get("entry_id")?,
+            id_made: row.get("id_made")?,
+            created_at: row.get("created_at")?,
+            usage: Usage {
+                provider: row.get("provider")?,
+                model: row.get("model")?,
+                input: row.get("input")?,
+                output: row.get("output")?,
+                cache_read: row.get("cache_read")?,
+                cache_write: row.get("cache_write")?,
+                total_tokens: row.get("total_tokens")?,
+                cost: row.get("cost")?,
+            },
+        })?;
+    }
+    Ok(())
 }
 
 /// The line of the session's last memory state.

@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "1df1acde100ab300d90021afa045bf23e856f644b7a69f952f1abc60f17ba338";
+const DIGEST: &str = "41a060a3cdece93c3f7cc1fb6d8740849fa9b2c13bc5519069afc0bd973daccf";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

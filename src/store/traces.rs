@@ -2,10 +2,10 @@
 //!
 //! A row that is deleted is overwritten with zeros: `secure_delete` is on for
 //! every connection. That is not all. When SQLite moves rows between pages to
-//! balance a tree, it may leave a copy in the unused middle of a page; the index
-//! of titles keeps the terms of rows that are gone; and the journal holds pages
-//! as they were. So after a purge and a prune the index is merged, the database
-//! written anew from what is in it, and the journal emptied.
+//! balance a tree, it may leave a copy in the unused middle of a page; the indexes
+//! of titles and texts keep the terms of rows that are gone; and the journal holds
+//! pages as they were. So after a purge and a prune the indexes are merged, the
+//! database written anew from what is in it, and the journal emptied.
 //!
 //! All of that is housekeeping, after the commit: it never makes an error of
 //! what has happened. What could not be done is said.
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{Store, search, sessions};
+use super::{Store, search, sessions, texts};
 use crate::error::{Error, Result};
 
 /// Whether what was removed is gone from the database's files, too.
@@ -64,6 +64,7 @@ impl Store {
         let removed = self.connection().and_then(|conn| {
             let tx = self.begin(&conn)?;
             search::merge(&tx)?;
+            texts::merge(&tx)?;
             sessions::delete_unused_work_dirs(&tx)?;
             tx.commit()?;
             conn.execute_batch("VACUUM")?;

@@ -60,14 +60,35 @@ impl Store {
         Ok(value)
     }
 
+    /// As [`write`](Self::write), for what can as well be left undone: `None`
+    /// where others write, and do not end within a moment.
+    pub(crate) fn write_unless_busy<T>(
+        &self,
+        body: impl FnOnce(&Connection) -> Result<T>,
+    ) -> Result<Option<T>> {
+        self.refuse_state()?;
+        let conn = self.pool.get()?;
+        let tx = match self.begin_within(&conn, A_MOMENT) {
+            Err(Error::Busy) => return Ok(None),
+            begun => begun?,
+        };
+        let value = body(&tx)?;
+        tx.commit()?;
+        Ok(Some(value))
+    }
+
     /// Begins a transaction that holds the write lock from its start.
     ///
     /// A deferred one that reads first fails with `SQLITE_BUSY` at its first
     /// write if anyone has written since, and no busy timeout helps.
     pub(crate) fn begin<'c>(&self, conn: &'c Connection) -> Result<Transaction<'c>> {
+        self.begin_within(conn, self.busy_timeout)
+    }
+
+    fn begin_within<'c>(&self, conn: &'c Connection, wait: Duration) -> Result<Transaction<'c>> {
         // SQLite's own wait grows to 100 ms between looks: where others write
         // all the time, it can miss every gap. So this waits a moment at a time.
-        let end = Instant::now() + self.busy_timeout;
+        let end = Instant::now() + wait;
         conn.busy_timeout(Duration::ZERO)?;
         let begun = loop {
             // Nothing else uses this connection: the pool has handed it out.
@@ -145,6 +166,9 @@ fn write_over(conn: &Connection) -> rusqlite::Result<()> {
     tx.pragma_update(None, "user_version", version)?;
     tx.commit()
 }
+
+/// How long others may write before what could be written is left undone.
+const A_MOMENT: Duration = Duration::from_millis(50);
 
 /// A quarter of a millisecond to four; uneven, lest waiters look in step.
 fn a_moment() -> Duration {

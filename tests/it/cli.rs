@@ -336,3 +336,71 @@ fn a_work_dir_is_found_however_it_is_spelt() {
         assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 1, "{spelling}");
     }
 }
+
+#[test]
+fn a_search_prints_hits_and_ends_with_0() {
+    let case = Case::new();
+
+    let hits = case.lines(&["search", "--json", "first"]);
+    let hit: Value = serde_json::from_str(&hits[0]).unwrap();
+    let keys: Vec<&String> = hit.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["at", "entry_id", "file", "line", "role", "session_id", "snippet"]);
+    assert_eq!(case.lines(&["search", "--json", "--limit=0", "first"]).len(), hits.len());
+    assert_eq!(case.lines(&["search", "--json", "--limit=1", "first"]), hits[..1]);
+    assert_eq!(case.lines(&["search", "-F", "--json", "firs"]), hits);
+    assert_eq!(case.lines(&["search", "--regex", "--json", "^first$"]), hits);
+    assert_eq!(case.lines(&["search", "--json", "nowhere"]), [""; 0]);
+    assert_eq!(case.lines(&["search", "--json", "--since", "2w", "first"]), [""; 0]);
+    assert_eq!(
+        case.lines(&["search", "--json", "--branch", "active", "--session", "edge-97", "first"])
+            .len(),
+        1
+    );
+    let tabbed = case.lines(&["search", "first"]);
+    assert_eq!(tabbed.len(), hits.len());
+    assert!(tabbed.iter().all(|line| line.matches('\t').count() == 4), "{tabbed:?}");
+
+    check_failure(&case.run(&["search", "-->"]), 2, "no word");
+    check_failure(&case.run(&["search", "--regex", "("]), 2, "unclosed");
+    check_failure(&case.run(&["search", "--since", "then", "x"]), 2, "how long ago");
+    check_failure(&case.run(&["search", "--session", "nobody", "x"]), 1, "nobody");
+    check_failure(&case.run(&["search", "--branch", "all", "x"]), 2, "active");
+}
+
+#[test]
+fn a_session_is_read_by_branches_entries_and_in_part() {
+    let case = Case::new();
+    let said = |args: &[&str]| {
+        let lines = case.lines(&[&["show", "edge-97"], args].concat());
+        let heads = lines.into_iter().filter(|line| line.starts_with('#'));
+        heads.map(|line| line.split("  ").nth(1).unwrap_or(&line).to_owned()).collect::<Vec<_>>()
+    };
+    let active = said(&[]);
+    assert_eq!(active, ["a", "s", "d"]);
+
+    assert_eq!(said(&["--last", "1"]), active[2..]);
+    assert_eq!(said(&["--entry", "a"]), ["a"]);
+    assert_eq!(said(&["--entry", "s", "--around", "1"]), active);
+    assert_eq!(said(&["--branch", "s"]), active[..2]);
+    assert!(said(&["--all"]).len() > active.len());
+    let left = case.run(&["show", "edge-97"]).stderr;
+    assert!(String::from_utf8(left).unwrap().contains("another branch is left out"));
+    check_failure(&case.run(&["show", "edge-97", "--entry", "none"]), 1, "none");
+}
+
+#[test]
+fn a_list_that_is_piped_has_a_line_a_session_and_tabs() {
+    let case = Case::new();
+
+    let lines = case.lines(&["list"]);
+
+    assert_eq!(lines.len(), case.lines(&["list", "--json"]).len());
+    assert!(lines.iter().all(|line| line.matches('\t').count() == 6), "{lines:?}");
+    let oldest: Vec<String> = lines.iter().rev().cloned().collect();
+    assert_eq!(case.lines(&["list", "--sort", "oldest"]), oldest);
+    assert_eq!(case.lines(&["list", "--format", "pi"]), [""; 0]);
+    assert_eq!(case.lines(&["list", "--since", "1h"]), [""; 0]);
+    let some = case.run(&["list", "--limit", "2"]);
+    let more = format!("{} more: --limit {}", lines.len() - 2, lines.len());
+    assert!(String::from_utf8(some.stderr).unwrap().contains(&more));
+}

@@ -35,7 +35,10 @@ mod properties;
 mod roundtrip;
 mod runs;
 mod schema;
+mod search;
+mod search_properties;
 mod support;
 mod surface;
 #[cfg(feature = "cli")]
 mod terminal;
+mod usage;

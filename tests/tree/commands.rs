@@ -28,10 +28,10 @@ fn a_tree_is_drawn_with_marks_and_labels() {
     assert_eq!(
         lines(&store, &["tree", "one"]),
         [
-            "• user: r",
-            "      ├─ • [a [0m] user: x",
-            "      ├─ user: y",
-            "      └─ [branch summary]: S",
+            "r                     • user: r",
+            "x                     ├─ • [a [0m] user: x",
+            "y                     ├─ user: y",
+            "s                     └─ [branch summary]: S",
         ]
     );
 }
@@ -42,8 +42,9 @@ fn a_conversation_is_printed_to_read() {
 
     assert_eq!(
         lines(&store, &["show", "edge-145"]).join("\n"),
-        "## user\n\nlook\n\n[image/png: p.png]\n\n## assistant\n\n(thinking)\n> hmm\n\nanswer\n\n\
-         [tool]\n\n## tool\n\nout\n\n## branchSummary\n\nbs"
+        "## user  a  2026-01-01 00:00Z\n\nlook\n\n[image/png: p.png]\n\n\
+         ## assistant  b  2026-01-01 00:00Z\n\n(thinking)\n> hmm\n\nanswer\n\n[tool]\n\n\
+         ## tool  t  2026-01-01 00:00Z\n\nout\n\n## branchSummary  s  2026-01-01 00:00Z\n\nbs"
     );
 }
 
@@ -55,7 +56,7 @@ fn a_transcript_commands_no_terminal() {
     });
     let (_folder, store, _) = of_lines(&[entry]);
 
-    assert_eq!(lines(&store, &["show", "one"]), ["## user ", "", "a\\u001b[2J\tb", "c"]);
+    assert_eq!(lines(&store, &["show", "one"]), ["## user   a", "", "a\\u001b[2J\tb", "c"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What was typed.
 
+mod find;
 mod importing;
 mod setup;
 
@@ -9,6 +10,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 pub(crate) use importing::{SyncArgs, WatchArgs};
 pub(crate) use setup::SetupCommand;
+
+pub(crate) use self::find::{By, ListArgs, SearchArgs, ShowArgs, Sort, UsageArgs};
 
 /// Every session of your AI agents in one SQLite file, and the JSONL files they came from back byte for byte.
 #[derive(Debug, Parser)]
@@ -46,19 +49,18 @@ pub(crate) enum Command {
     Dump(DumpArgs),
     /// List sessions, newest first
     List(ListArgs),
+    /// Find entries by what they say, newest first
+    Search(SearchArgs),
     /// Draw a session's tree; • marks the way to the active entry
     Tree {
+        /// Times in UTC
+        #[arg(long)]
+        utc: bool,
         /// A session: its id, a prefix of it, or its file
         session: String,
     },
     /// Print a session's conversation to read
-    Show {
-        /// As it was in this generation of its file; `import` and `problems` name them
-        #[arg(long, value_name = "N")]
-        generation: Option<i64>,
-        /// A session: its id, a prefix of it, or its file
-        session: String,
-    },
+    Show(ShowArgs),
     /// List the lines of a session's file, or print them byte for byte
     Log(LogArgs),
     /// List what could not be understood
@@ -75,6 +77,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Add up the tokens and the cost that messages report, each message once
+    Usage(UsageArgs),
     /// Prove the database: integrity, checksums, and every table against the log
     Check,
     /// Fold every table again from the log
@@ -425,40 +429,6 @@ pub(crate) struct ForkArgs {
     /// Of a Kimi session: the last turn to take along, from 0; all when absent
     #[arg(long, value_name = "K", conflicts_with = "entry")]
     pub(crate) turn: Option<u32>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ListArgs {
-    /// Print one JSON object a session
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Sessions at most; 0 or less means 100
-    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true)]
-    pub(crate) limit: i64,
-    /// Sessions to skip; less than 0 means 0
-    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
-    pub(crate) offset: i64,
-    /// Only sessions whose title or work dir contains this text, in whatever case
-    #[arg(long, value_name = "Q", allow_hyphen_values = true)]
-    pub(crate) query: Option<String>,
-    /// Only archived sessions
-    #[arg(long, conflicts_with = "all")]
-    pub(crate) archived: bool,
-    /// Archived sessions, too
-    #[arg(long)]
-    pub(crate) all: bool,
-    /// Only sessions in the trash
-    #[arg(long, conflicts_with_all = ["archived", "all"])]
-    pub(crate) trash: bool,
-    /// Only sessions of this working directory
-    #[arg(long, value_name = "P")]
-    pub(crate) work_dir: Option<String>,
-    /// Only sessions filed under this tag; several times: under all of them
-    #[arg(long = "tag", value_name = "T")]
-    pub(crate) tags: Vec<String>,
-    /// Only sessions of which this was said by `set`; several times: all of it
-    #[arg(long = "where", value_name = "KEY=VALUE", value_parser = said)]
-    pub(crate) metadata: Vec<(String, String)>,
 }
 
 /// Reads the name of a format, of which it knows all.

@@ -6,8 +6,13 @@
 
 mod args;
 mod commands;
+mod ids;
+mod moment;
 mod output;
+mod prices;
 mod render;
+mod text;
+mod transcript;
 
 use std::io;
 use std::process::ExitCode;

@@ -32,6 +32,11 @@ pub(crate) fn content() -> Output {
     Output::new(io::stdout().is_terminal())
 }
 
+/// Whether a person looks at the results.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
 /// Standard output, buffered; whoever writes to it flushes it in the end.
 pub(crate) struct Output {
     inner: BufWriter<StdoutLock<'static>>,
@@ -44,6 +49,20 @@ impl Output {
     fn new(is_filtered: bool) -> Self {
         let inner = BufWriter::with_capacity(256 << 10, io::stdout().lock());
         Self { inner, is_filtered, pending: Vec::new() }
+    }
+}
+
+impl Output {
+    /// Writes text so that it stands out on a terminal.
+    pub(crate) fn emphasise(&mut self, text: &str) -> io::Result<()> {
+        let mut shown = Vec::new();
+        visible(text.as_bytes(), &mut shown);
+        let mut pending = Vec::new();
+        visible(&std::mem::take(&mut self.pending), &mut pending);
+        self.inner.write_all(&pending)?;
+        self.inner.write_all(b"\x1b[1m")?;
+        self.inner.write_all(&shown)?;
+        self.inner.write_all(b"\x1b[0m")
     }
 }
 

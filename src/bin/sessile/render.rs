@@ -1,47 +1,160 @@
 //! How results look to a person.
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
-use sessile::SessionRow;
+use std::io::Write;
 
-use crate::output::one_line;
+use chrono::{DateTime, Local};
+use sessile::{SessionRow, Timestamp};
 
-/// Beside each row, a name where its id does not tell it from others.
-pub(crate) fn session_table(rows: &[SessionRow], names: &[Option<String>]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(["modified", "messages", "work dir", "session", "title"]);
-    for (row, name) in rows.iter().zip(names) {
-        let modified = row.modified_at.to_string();
-        table.add_row([
-            modified.get(..16).unwrap_or(&modified).replace('T', " "),
-            row.message_count.to_string(),
-            one_line(row.work_dir.as_deref().unwrap_or("?")),
-            session(row, name.as_deref()),
-            title(row),
-        ]);
-    }
-    if let Some(column) = table.column_mut(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
+use crate::output::{Output, one_line};
+use crate::text::{columns, cut, cut_middle, padded};
+
+/// Columns of a short id where ids are told apart by so many.
+pub(crate) const SHORT: usize = 8;
+
+/// Between two columns of a table.
+const GAP: &str = "  ";
+
+/// How times are shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Clock {
+    /// As the clock here shows them; what is near, by how long ago it was.
+    Near {
+        now: Timestamp,
+    },
+    /// As the clock here shows them.
+    Local,
+    Utc,
 }
 
-fn session(row: &SessionRow, name: Option<&str>) -> String {
-    let id = one_line(row.session_id.as_deref().unwrap_or("no id"));
-    match name {
-        Some(name) => format!("{id} ({})", one_line(name)),
-        None => id,
+impl Clock {
+    pub(crate) fn show(self, at: Timestamp) -> String {
+        match self {
+            Self::Near { now } => ago(now, at).unwrap_or_else(|| local_time(at)),
+            Self::Local => local_time(at),
+            Self::Utc => utc_time(at),
+        }
+    }
+
+    pub(crate) fn width(self) -> usize {
+        match self {
+            Self::Near { .. } | Self::Local => "2026-01-02 03:04".len(),
+            Self::Utc => "2026-01-02 03:04Z".len(),
+        }
     }
 }
 
-/// The title; marked where the root lost something of the session.
-fn title(row: &SessionRow) -> String {
-    let title = one_line(row.title.as_deref().unwrap_or("Untitled"));
-    match row.has_losses {
-        true => format!("{title}  (lost or changed at its root: see problems)"),
-        false => title.to_string(),
+/// A session in a list, and how it is named.
+pub(crate) struct Row<'a> {
+    pub(crate) session: &'a SessionRow,
+    /// The beginning of its id, by which it is found.
+    pub(crate) short: String,
+    /// Its whole name, where its id does not tell it from others.
+    pub(crate) name: Option<String>,
+}
+
+/// Prints sessions, a line each, in so many columns.
+pub(crate) fn print_sessions(
+    out: &mut Output,
+    rows: &[Row<'_>],
+    clock: Clock,
+    width: usize,
+) -> std::io::Result<()> {
+    let longest = |of: fn(&Row<'_>) -> usize| rows.iter().map(of).max().unwrap_or_default();
+    let id = longest(|row| columns(&row.short)).min(width / 4);
+    let format = longest(|row| row.session.format.name().len());
+    let count = longest(|row| row.session.message_count.to_string().len());
+    let fixed = id + format + clock.width() + count + 4 * GAP.len();
+    let left = width.saturating_sub(fixed);
+    // Where there is no room for both, the title is told.
+    let dir = if left < 36 { 0 } else { (left / 2).min(longest(|row| columns(work_dir(row)))) };
+    let title = left.saturating_sub(if dir == 0 { 0 } else { dir + GAP.len() });
+    for row in rows {
+        let session = row.session;
+        let mut line = [
+            padded(&one_line(&row.short), id),
+            padded(session.format.name(), format),
+            padded(&clock.show(session.modified_at), clock.width()),
+            format!("{:>count$}", session.message_count),
+            padded(&one_line(&titled(row)), title),
+        ]
+        .join(GAP);
+        if 0 < dir {
+            line = line + GAP + &cut_middle(&one_line(work_dir(row)), dir);
+        }
+        writeln!(out, "{}", cut(line.trim_end(), width))?;
+    }
+    Ok(())
+}
+
+/// Prints sessions for programs: a line each, tabs between.
+pub(crate) fn print_tabbed(out: &mut Output, rows: &[Row<'_>]) -> std::io::Result<()> {
+    for row in rows {
+        let session = row.session;
+        let name = row.name.as_deref().or(session.session_id.as_deref()).unwrap_or_default();
+        let fields = [
+            name,
+            session.format.name(),
+            &session.modified_at.to_string(),
+            &session.message_count.to_string(),
+            session.title.as_deref().unwrap_or_default(),
+            session.work_dir.as_deref().unwrap_or_default(),
+            if session.has_losses { "lost or changed at its root" } else { "" },
+        ];
+        writeln!(out, "{}", fields.map(one_line).join("\t"))?;
+    }
+    Ok(())
+}
+
+fn work_dir<'a>(row: &'a Row<'_>) -> &'a str {
+    row.session.work_dir.as_deref().unwrap_or("?")
+}
+
+/// The title; marked where the root lost something of the session, and where
+/// its id is that of another.
+fn titled(row: &Row<'_>) -> String {
+    let title = row.session.title.as_deref().unwrap_or("Untitled");
+    let losses = if row.session.has_losses { "! " } else { "" };
+    match &row.name {
+        Some(name) => format!("{losses}{title} ({name})"),
+        None => format!("{losses}{title}"),
+    }
+}
+
+/// A time as the clock here shows it, to the minute.
+pub(crate) fn local_time(at: Timestamp) -> String {
+    DateTime::from_timestamp_nanos(at.0).with_timezone(&Local).format("%Y-%m-%d %H:%M").to_string()
+}
+
+fn utc_time(at: Timestamp) -> String {
+    DateTime::from_timestamp_nanos(at.0).format("%Y-%m-%d %H:%MZ").to_string()
+}
+
+/// How long ago a time was, where that tells more than its date.
+fn ago(now: Timestamp, at: Timestamp) -> Option<String> {
+    let minutes = now.0.checked_sub(at.0)?.checked_div(60_000_000_000)?;
+    match minutes {
+        0 => Some("just now".to_owned()),
+        1..60 => Some(format!("{minutes} min ago")),
+        60..1_440 => Some(format!("{} h ago", minutes / 60)),
+        1_440..10_080 => Some(format!("{} d ago", minutes / 1_440)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_near_is_told_by_how_long_ago_it_was() {
+        let now = Timestamp::parse("2026-01-10T12:00:00Z").unwrap();
+        let at = |text| ago(now, Timestamp::parse(text).unwrap());
+
+        assert_eq!(at("2026-01-10T11:59:30Z").as_deref(), Some("just now"));
+        assert_eq!(at("2026-01-10T11:01:00Z").as_deref(), Some("59 min ago"));
+        assert_eq!(at("2026-01-09T13:00:00Z").as_deref(), Some("23 h ago"));
+        assert_eq!(at("2026-01-04T12:00:00Z").as_deref(), Some("6 d ago"));
+        assert_eq!(at("2026-01-03T12:00:00Z"), None);
+        assert_eq!(at("2026-02-03T12:00:00Z"), None);
     }
 }

@@ -3,31 +3,124 @@
 use std::io::Write;
 
 use anyhow::Result;
-use sessile::{Archived, Page, SessionFilter, SessionRow, Store};
+use sessile::{Archived, Page, SessionFilter, SessionRow, Store, Timestamp};
 
 use super::work_dirs;
-use crate::args::ListArgs;
-use crate::{output, render};
+use crate::args::{ListArgs, Sort};
+use crate::output::{self, note};
+use crate::render::{self, Clock, Row};
+use crate::text;
 
 pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
     let filter = || filter(args);
-    let slice = (args.offset.max(0).unsigned_abs(), args.limit.max(0).unsigned_abs());
+    let (offset, limit) = (args.offset.max(0).unsigned_abs(), args.limit.max(0).unsigned_abs());
     let select = if args.trash { Store::trash } else { Store::sessions };
-    let page = page_of(store, select, filter, args.work_dir.as_deref(), slice)?;
-    if args.json {
-        let mut out = output::content();
-        for row in &page.rows {
-            writeln!(out, "{}", row_json(row, shared_name(store, row)?.as_deref()))?;
-        }
-        out.flush()?;
+    let narrows = args.format.is_some() || args.since.is_some() || args.until.is_some();
+    let (page, left) = if narrows || args.sort != Sort::Modified {
+        // What no index of a list knows is asked of each of its rows.
+        let mut page = page_of(store, select, filter, args.work_dir.as_deref(), (0, u64::MAX))?;
+        narrow(&mut page.rows, args);
+        let left = slice(&mut page.rows, offset, limit);
+        (page, left)
     } else {
-        let mut out = output::report();
-        let names: Vec<Option<String>> =
-            page.rows.iter().map(|row| shared_name(store, row)).collect::<Result<_, _>>()?;
-        writeln!(out, "{}", render::session_table(&page.rows, &names))?;
-        out.flush()?;
+        let page = page_of(store, select, filter, args.work_dir.as_deref(), (offset, limit))?;
+        let left = page
+            .next
+            .clone()
+            .map_or(Ok(0), |next| count_from(store, select, filter().after(next)))?;
+        (page, left)
+    };
+    print(store, args, &page.rows)?;
+    if 0 < left && !args.json {
+        note!("{left} more: --limit {}", page.rows.len() as u64 + left);
     }
     Ok(super::is_undamaged(&page.damaged))
+}
+
+fn print(store: &Store, args: &ListArgs, rows: &[SessionRow]) -> Result<()> {
+    if args.json {
+        let mut out = output::content();
+        for row in rows {
+            writeln!(out, "{}", row_json(row, shared_name(store, row)?.as_deref()))?;
+        }
+        return Ok(out.flush()?);
+    }
+    let mut out = output::report();
+    let rows = rows.iter().map(|session| {
+        let name = shared_name(store, session)?;
+        let short = match (&session.session_id, &name) {
+            (Some(id), None) => short_id(store, id)?,
+            // Others have the same id: no beginning of it tells them apart.
+            (Some(id), Some(_)) => id.chars().take(render::SHORT).collect(),
+            (None, _) => "no id".to_owned(),
+        };
+        Ok(Row { session, short, name })
+    });
+    let rows: Vec<Row<'_>> = rows.collect::<sessile::Result<_>>()?;
+    if output::is_terminal() {
+        let clock = if args.utc { Clock::Utc } else { Clock::Near { now: Timestamp::now() } };
+        render::print_sessions(&mut out, &rows, clock, text::terminal_width())?;
+    } else {
+        render::print_tabbed(&mut out, &rows)?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Leaves out what is not asked for, and puts the rest in order.
+fn narrow(rows: &mut Vec<SessionRow>, args: &ListArgs) {
+    let now = Timestamp::now();
+    let since = args.since.map(|since| since.before(now));
+    let until = args.until.map(|until| until.before(now));
+    rows.retain(|row| {
+        args.format.is_none_or(|format| format == row.format)
+            && since.is_none_or(|since| since <= row.modified_at)
+            && until.is_none_or(|until| row.modified_at <= until)
+    });
+    match args.sort {
+        Sort::Modified => {}
+        Sort::Oldest => rows.reverse(),
+        Sort::Messages => rows.sort_by_key(|row| std::cmp::Reverse(row.message_count)),
+        Sort::Title => rows.sort_by_key(|row| row.title.as_deref().map(str::to_lowercase)),
+    }
+}
+
+/// Cuts a page from a list; says how many stand behind it.
+fn slice(rows: &mut Vec<SessionRow>, offset: u64, limit: u64) -> u64 {
+    let limit = if limit == 0 { 100 } else { limit };
+    let (offset, limit) = (offset as usize, limit as usize);
+    rows.drain(..offset.min(rows.len()));
+    let left = rows.len().saturating_sub(limit);
+    rows.truncate(limit);
+    left as u64
+}
+
+/// How many rows a list has.
+fn count_from(
+    store: &Store,
+    select: impl Fn(&Store, &SessionFilter) -> sessile::Result<Page>,
+    filter: SessionFilter,
+) -> sessile::Result<u64> {
+    let mut filter = filter.limit(10_000);
+    let mut count = 0;
+    loop {
+        let page = select(store, &filter)?;
+        count += page.rows.len() as u64;
+        let Some(next) = page.next else { return Ok(count) };
+        filter = filter.after(next);
+    }
+}
+
+/// The beginning of a session's id that no other's begins with.
+pub(super) fn short_id(store: &Store, id: &str) -> sessile::Result<String> {
+    let ends = id.char_indices().map(|(at, _)| at).skip(render::SHORT).step_by(2);
+    for end in ends {
+        match store.find(&id[..end]) {
+            Err(sessile::Error::AmbiguousSession { .. }) => {}
+            Err(err) if !err.is_not_found() => return Err(err),
+            _ => return Ok(id[..end].to_owned()),
+        }
+    }
+    Ok(id.to_owned())
 }
 
 fn filter(args: &ListArgs) -> SessionFilter {

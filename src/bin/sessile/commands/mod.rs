@@ -11,11 +11,13 @@ mod problems;
 mod repair;
 mod roots;
 mod rpc;
+mod search;
 mod setup;
 mod show;
 mod stats;
 mod tags;
 mod tree;
+mod usage;
 mod watch;
 mod work_dirs;
 
@@ -24,7 +26,7 @@ use std::path::Path;
 use std::slice::from_ref;
 
 use anyhow::{Result, bail};
-use sessile::{ExportOptions, Store, StoreOptions};
+use sessile::{Error, ExportOptions, Store, StoreOptions};
 
 use crate::args::{Cli, Command, ExportArgs};
 use crate::output::{self, note, one_line};
@@ -60,9 +62,10 @@ fn run_on(db: &Path, command: Command) -> Result<bool> {
         Command::Export(args) => export(&as_of(db, &args.session, args.generation)?, &args),
         Command::Dump(args) => dump(&as_of(db, &args.session, args.generation)?, &args.session),
         Command::List(args) => list::run(&open_to_read(db)?, &args),
-        Command::Tree { session } => tree::run(&open_to_read(db)?, &session),
-        Command::Show { session, generation } => {
-            show::run(&as_of(db, from_ref(&session), generation)?, &session)
+        Command::Search(args) => search::run(&open_to_search(db)?, &args),
+        Command::Tree { session, utc } => tree::run(&open_to_read(db)?, &session, utc),
+        Command::Show(args) => {
+            show::run(&as_of(db, from_ref(&args.session), args.generation)?, &args)
         }
         Command::Log(args) => {
             log::run(&as_of(db, from_ref(&args.session), args.generation)?, &args)
@@ -71,6 +74,7 @@ fn run_on(db: &Path, command: Command) -> Result<bool> {
             problems::run(&open_to_read(db)?, session.as_deref(), json)
         }
         Command::Stats { json } => stats::run(&open_to_read(db)?, json),
+        Command::Usage(args) => usage::run(&open_to_read(db)?, &args),
         Command::Check => check(&open_to_read(db)?),
         Command::Rebuild => rebuild(&open_to_write(db)?),
         Command::Prune(args) => repair::prune(db, &args),
@@ -118,6 +122,14 @@ fn open_to_write(db: &Path) -> Result<Store> {
 /// Reading leaves even the schema as it is.
 fn open_to_read(db: &Path) -> Result<Store> {
     Ok(StoreOptions::new().create(false).read_only(true).open(db)?)
+}
+
+/// A search brings its index up, where the database may be written.
+fn open_to_search(db: &Path) -> Result<Store> {
+    match StoreOptions::new().create(false).open(db) {
+        Err(Error::Io { .. } | Error::Unopenable { .. }) => open_to_read(db),
+        opened => Ok(opened?),
+    }
 }
 
 /// The store, or one that holds a session as it was in a generation of its file.

@@ -1,52 +1,226 @@
-//! `sessile show`.
+//! `sessile show`: a session to read.
 
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
+use std::time::Duration;
 
-use anyhow::Result;
-use sessile::{Part, Store};
+use anyhow::{Result, bail};
+use sessile::{CapturedBranch, CapturedEntry, Entry, Message, Session, Store};
 
-use crate::output::{self, one_line};
+use crate::args::ShowArgs;
+use crate::ids::ShortIds;
+use crate::output::{self, Output, note, one_line};
+use crate::transcript::{Heading, Transcript};
 
-pub(crate) fn run(store: &Store, session: &str) -> Result<bool> {
-    let session = store.find(session)?;
-    let mut out = output::report();
-    let turns = session.kimi().map_or(Ok(Vec::new()), sessile::Kimi::turns)?;
-    for turn in &turns {
-        let at = turn.created_at.map(|at| at.to_string()).unwrap_or_default();
-        writeln!(out, "turn {:>3}  {at:24}  {}", turn.index, one_line(&turn.text))?;
-    }
-    if !turns.is_empty() {
-        writeln!(out)?;
-    }
-    for (n, message) in session.context()?.iter().enumerate() {
-        let (role, parts) = (message.role(), message.parts());
-        if 0 < n {
-            writeln!(out)?;
+pub(crate) fn run(store: &Store, args: &ShowArgs) -> Result<bool> {
+    let session = store.find(&args.session)?;
+    let mut shown = Shown::new(&session, args)?;
+    let seen = session.info()?.leaf;
+    match (&args.entry, &args.branch) {
+        (Some(entry), _) => shown.around(&session.find_entry(entry)?.id, args.around)?,
+        (None, Some(leaf)) => {
+            let path = session.capture_path(&session.find_entry(leaf)?.id)?;
+            let messages = messages(&path.entries);
+            shown.messages(&last(messages, args.last))?;
         }
-        writeln!(out, "## {}", one_line(if role.is_empty() { "message" } else { &role }))?;
-        for said in parts.iter().map(said).filter(|said| !said.is_empty()) {
-            writeln!(out, "\n{said}")?;
-        }
+        (None, None) if args.all => shown.all()?,
+        (None, None) => shown.context(args.last)?,
     }
-    out.flush()?;
+    shown.transcript.out.flush()?;
+    if args.follow {
+        follow(store, &session, &mut shown, seen)?;
+    }
     Ok(true)
 }
 
-fn said(part: &Part) -> String {
-    match part {
-        Part::Text(text) | Part::ToolResult { text, .. } => text.trim_end().to_owned(),
-        Part::Thinking(text) => {
-            let lines: Vec<String> =
-                text.trim_end().lines().map(|line| format!("> {line}")).collect();
-            format!("(thinking)\n{}", lines.join("\n"))
+/// A session that is shown.
+struct Shown<'a> {
+    session: &'a Session,
+    transcript: Transcript,
+    ids: ShortIds,
+}
+
+type Said<'e> = (&'e CapturedEntry, &'e Message);
+
+/// The messages of a path, each with its entry.
+fn messages(entries: &[CapturedEntry]) -> Vec<Said<'_>> {
+    entries.iter().flat_map(|entry| entry.messages.iter().map(move |said| (entry, said))).collect()
+}
+
+fn last<T>(mut all: Vec<T>, last: Option<usize>) -> Vec<T> {
+    let first = all.len().saturating_sub(last.unwrap_or(usize::MAX));
+    all.split_off(first)
+}
+
+impl<'a> Shown<'a> {
+    fn new(session: &'a Session, args: &ShowArgs) -> Result<Self> {
+        let ids = ShortIds::new(session.tree()?.into_iter().map(|node| node.id));
+        let transcript = Transcript::new(output::report(), args.full, args.utc);
+        Ok(Self { session, transcript, ids })
+    }
+
+    fn out(&mut self) -> &mut Output {
+        &mut self.transcript.out
+    }
+
+    /// What the program would go on with, and what that leaves out.
+    fn context(&mut self, count: Option<usize>) -> Result<()> {
+        self.turns()?;
+        let path = self.session.capture()?;
+        let entries: HashMap<&str, &CapturedEntry> =
+            path.entries.iter().map(|entry| (entry.entry.id.as_str(), entry)).collect();
+        let context = self.session.context()?;
+        let said: Vec<(Option<&CapturedEntry>, &Message)> = context
+            .iter()
+            .map(|message| (entries.get(message.entry_id.as_str()).copied(), message))
+            .collect();
+        for (entry, message) in last(said, count) {
+            self.message(entry, message)?;
         }
-        Part::ToolCall(call) => one_line(&call.label),
-        Part::Image { mime, path } => {
-            let mime = if mime.is_empty() { "image" } else { mime };
-            let colon = if path.is_empty() { "" } else { ": " };
-            one_line(&format!("[{mime}{colon}{path}]"))
+        self.say_what_is_left_out(&path, context.len(), count)
+    }
+
+    /// What the user asked, where the program counts turns.
+    fn turns(&mut self) -> Result<()> {
+        let turns = self.session.kimi().map_or(Ok(Vec::new()), sessile::Kimi::turns)?;
+        for turn in &turns {
+            let at = turn.created_at.map(|at| at.to_string()).unwrap_or_default();
+            writeln!(self.out(), "turn {:>3}  {at:24}  {}", turn.index, one_line(&turn.text))?;
         }
-        Part::Other(kind) => one_line(&format!("[{kind}]")),
-        _ => String::new(),
+        if !turns.is_empty() {
+            writeln!(self.out())?;
+        }
+        Ok(())
+    }
+
+    fn say_what_is_left_out(
+        &mut self,
+        path: &CapturedBranch,
+        shown: usize,
+        count: Option<usize>,
+    ) -> Result<()> {
+        self.out().flush()?;
+        let all = messages(&path.entries).len();
+        let last = count.unwrap_or(usize::MAX);
+        if last < shown {
+            note!("the last {last} of {shown} messages");
+        }
+        if shown < all {
+            note!("{shown} of {all} messages: the rest stands before a compaction; --all");
+        }
+        match self.session.abandoned()?.len() {
+            0 => {}
+            1 => note!("another branch is left out; --all, or --branch and its last entry"),
+            many => {
+                note!("{many} other branches are left out; --all, or --branch and its last entry");
+            }
+        }
+        Ok(())
+    }
+
+    /// The active branch, and what each other adds to what was shown.
+    fn all(&mut self) -> Result<()> {
+        self.turns()?;
+        let active = self.session.capture()?;
+        self.messages(&messages(&active.entries))?;
+        let mut seen: HashSet<String> = ids_of(&active).collect();
+        for end in self.session.abandoned()? {
+            let path = self.session.capture_path(&end.id)?;
+            let new: Vec<&CapturedEntry> =
+                path.entries.iter().filter(|entry| !seen.contains(&entry.entry.id)).collect();
+            let Some(first) = new.first() else { continue };
+            let left =
+                first.entry.parent_id.as_deref().map_or("the beginning", |id| self.ids.of(id));
+            let title = format!("# another branch, from {} to {}", left, self.ids.of(&end.id));
+            writeln!(self.out(), "\n{}", one_line(&title))?;
+            for entry in new {
+                for message in &entry.messages {
+                    self.message(Some(entry), message)?;
+                }
+            }
+            seen.extend(ids_of(&path));
+        }
+        Ok(())
+    }
+
+    /// An entry, and so many before and behind it on its branch.
+    fn around(&mut self, entry_id: &str, count: Option<usize>) -> Result<()> {
+        let Some(count) = count else {
+            let path = self.session.capture_path(entry_id)?;
+            let Some(entry) = path.entries.last() else { bail!("the entry is on no path") };
+            if entry.messages.is_empty() {
+                note!("this entry says nothing: {}", entry.entry.entry_type);
+            }
+            return self.messages(&messages(std::slice::from_ref(entry)));
+        };
+        let path = self.session.capture_path(&self.end_of_branch(entry_id)?)?;
+        let at = path.entries.iter().position(|entry| entry.entry.id == entry_id).unwrap_or(0);
+        let end = path.entries.len().min(at.saturating_add(count).saturating_add(1));
+        self.messages(&messages(&path.entries[at.saturating_sub(count)..end]))
+    }
+
+    /// The last entry of a branch that holds an entry: the active one, if it does.
+    fn end_of_branch(&self, entry_id: &str) -> Result<String> {
+        let is_on_path = self.session.is_on_path(entry_id)?;
+        if let Some(leaf) = self.session.info()?.leaf.filter(|_| is_on_path) {
+            return Ok(leaf);
+        }
+        let mut end = entry_id.to_owned();
+        let mut seen = HashSet::new();
+        // Of several children, the newest; a circle ends where it began.
+        while seen.insert(end.clone())
+            && let Some(child) = self.session.children(&end)?.pop()
+        {
+            end = child.id;
+        }
+        Ok(end)
+    }
+
+    fn messages(&mut self, said: &[Said<'_>]) -> Result<()> {
+        said.iter().try_for_each(|(entry, message)| self.message(Some(entry), message))
+    }
+
+    fn message(&mut self, entry: Option<&CapturedEntry>, message: &Message) -> Result<()> {
+        let heading = Heading {
+            id: self.ids.of(&message.entry_id),
+            at: entry.and_then(|entry| entry.entry.created_at),
+            model: entry.and_then(|entry| entry.model.as_deref()),
+            label: entry.and_then(|entry| entry.entry.label.as_deref()),
+        };
+        self.transcript.message(&heading, message)
+    }
+}
+
+fn ids_of(path: &CapturedBranch) -> impl Iterator<Item = String> {
+    path.entries.iter().map(|entry| entry.entry.id.clone())
+}
+
+/// How long to wait between two looks at the database.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Shows what is added to the active branch, until it is stopped.
+fn follow(
+    store: &Store,
+    session: &Session,
+    shown: &mut Shown<'_>,
+    mut seen: Option<String>,
+) -> Result<()> {
+    let mut watch = store.watch()?;
+    loop {
+        let leaf = session.info()?.leaf;
+        if leaf != seen
+            && let Some(leaf) = &leaf
+        {
+            let path = session.capture_path(leaf)?;
+            let known = |entry: &Entry| seen.as_deref() == Some(entry.id.as_str());
+            let from = path.entries.iter().rposition(|entry| known(&entry.entry));
+            shown.ids = ShortIds::new(session.tree()?.into_iter().map(|node| node.id));
+            shown.messages(&messages(&path.entries[from.map_or(0, |at| at + 1)..]))?;
+            shown.out().flush()?;
+        }
+        seen = leaf;
+        while !watch.changed()? {
+            std::thread::sleep(PAUSE);
+        }
     }
 }

@@ -5,20 +5,51 @@ use std::io::Write;
 use anyhow::Result;
 use sessile::{Store, TreeRow};
 
+use crate::ids::ShortIds;
 use crate::output::{self, one_line};
+use crate::render::Clock;
+use crate::text::{columns, cut, padded, terminal_width};
 
-pub(crate) fn run(store: &Store, session: &str) -> Result<bool> {
-    let rows = store.find(session)?.tree_rows()?;
+/// Columns for the text of a row at least, however deep it hangs.
+const ROOM: usize = 20;
+
+pub(crate) fn run(store: &Store, session: &str, is_utc: bool) -> Result<bool> {
+    let session = store.find(session)?;
+    let rows = session.tree_rows()?;
+    // Rows of others tell an id from it, too: what is drawn is not all there is.
+    let ids = ShortIds::new(session.tree()?.into_iter().map(|node| node.id));
+    let is_terminal = output::is_terminal();
+    let clock = if is_utc || !is_terminal { Clock::Utc } else { Clock::Local };
+    let width = if is_terminal { terminal_width() } else { usize::MAX };
+    let id_width =
+        rows.iter().map(|row| columns(ids.of(&row.entry_id))).max().unwrap_or_default().min(36);
     let mut out = output::report();
     for row in &rows {
-        writeln!(out, "{}", drawn(row))?;
+        let at = session.entry(&row.entry_id)?.and_then(|entry| entry.created_at);
+        let at = at.map(|at| clock.show(at)).unwrap_or_default();
+        let at = padded(&at, if width < 80 { 0 } else { clock.width() });
+        let id = padded(&one_line(ids.of(&row.entry_id)), id_width);
+        let head = if at.is_empty() { format!("{id}  ") } else { format!("{id}  {at}  ") };
+        writeln!(
+            out,
+            "{}",
+            cut(format!("{head}{}", drawn(row, width, columns(&head))).trim_end(), width)
+        )?;
     }
     out.flush()?;
     Ok(true)
 }
 
-fn drawn(row: &TreeRow) -> String {
-    let indent = if row.prefix.is_empty() { "" } else { "      " };
+/// The row itself, of which a deep indent is cut so that its text has room.
+fn drawn(row: &TreeRow, width: usize, head: usize) -> String {
+    let room = width.saturating_sub(head + ROOM);
+    let indent: String = match columns(&row.prefix).checked_sub(room) {
+        None | Some(0) => row.prefix.clone(),
+        Some(over) => {
+            let left: String = row.prefix.chars().skip(over + 1).collect();
+            format!("…{left}")
+        }
+    };
     let mark = if row.active_path { "• " } else { "" };
     let label = row.label.as_ref().map(|label| format!("[{label}] ")).unwrap_or_default();
     let said = match row.role.as_str() {
@@ -27,5 +58,5 @@ fn drawn(row: &TreeRow) -> String {
         "compaction" => "compactionSummary: ".to_owned(),
         role => format!("{role}: {}", row.text),
     };
-    format!("{indent}{}{}", row.prefix, one_line(&format!("{mark}{label}{said}")))
+    format!("{indent}{}", one_line(&format!("{mark}{label}{said}")))
 }

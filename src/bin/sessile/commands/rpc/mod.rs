@@ -4,6 +4,7 @@
 //! thin face of `Store` and `Session`, nothing more; a bad request is answered
 //! with an error and ends nothing. Values are handed on as they were spelt.
 
+mod find;
 mod methods;
 mod params;
 mod table;

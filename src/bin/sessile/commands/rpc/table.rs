@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sessile::Store;
 
 use super::params::Params;
-use super::{Refusal, UNKNOWN_METHOD, invalid, methods, whole};
+use super::{Refusal, UNKNOWN_METHOD, find as finding, invalid, methods, whole};
 
 /// The JSON of a result.
 pub(super) type Answer = Result<String, Refusal>;
@@ -22,18 +22,18 @@ pub(super) struct Method {
 }
 
 /// A named parameter; null counts as absent unless its text says otherwise.
-struct Param {
+pub(super) struct Param {
     name: &'static str,
     kind: &'static str,
     is_required: bool,
     about: &'static str,
 }
 
-const fn required(name: &'static str, kind: &'static str, about: &'static str) -> Param {
+pub(super) const fn required(name: &'static str, kind: &'static str, about: &'static str) -> Param {
     Param { name, kind, is_required: true, about }
 }
 
-const fn optional(name: &'static str, kind: &'static str, about: &'static str) -> Param {
+pub(super) const fn optional(name: &'static str, kind: &'static str, about: &'static str) -> Param {
     Param { name, kind, is_required: false, about }
 }
 
@@ -373,6 +373,13 @@ const METHODS: &[Method] = &[
         "rows as of `list --json`",
         "Lists sessions, newest first.",
         methods::list_sessions,
+    ),
+    method(
+        "search",
+        &[finding::PARAMS],
+        "hits as of `search --json`",
+        "Finds entries by what they say, newest first.",
+        finding::search,
     ),
     method(
         "roots",

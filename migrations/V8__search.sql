@@ -1,0 +1,32 @@
+-- The text of entries, to be searched.
+--
+-- The index keeps no text, only which words stand where. What it is given is
+-- prepared (src/search/prepare.rs): lower case, without accents, a blank between
+-- words. So a tokenizer that only knows ASCII splits it where it was meant to be
+-- split, whatever release of Unicode SQLite knows.
+--
+-- A search fills it; imports and appends write nothing here.
+
+PRAGMA user_version = 8;
+
+-- The row of an entry has the entry's key; an entry without text has none.
+CREATE VIRTUAL TABLE message_search USING fts5 (
+    prose, thinking, tools,
+    content = '', contentless_delete = 1, tokenize = 'ascii'
+);
+
+CREATE TRIGGER message_search_delete AFTER DELETE ON sessions
+BEGIN
+    DELETE FROM message_search
+    WHERE rowid BETWEEN OLD.session_key << 32 AND OLD.session_key << 32 | 0xFFFFFFFF;
+END;
+
+-- How far the index holds each session. One without a row is not in it.
+CREATE TABLE search_marks (
+    session_key INTEGER NOT NULL PRIMARY KEY REFERENCES sessions (session_key) ON DELETE CASCADE,
+    entry_count INTEGER NOT NULL, -- entries that were looked at, from ordinal 0
+    row_count   INTEGER NOT NULL, -- of them those with text: rows of the index
+    head_count  INTEGER,          -- sessions.entry_count when all were looked at; NULL before
+    newest_at   INTEGER,          -- the latest time among them
+    is_stale    INTEGER NOT NULL DEFAULT 0 -- 1: the session was folded anew since
+) STRICT;

@@ -1,0 +1,203 @@
+//! What was typed to list, to search and to read.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{format_parser, said};
+use crate::moment::Moment;
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Print one JSON object a session
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Sessions at most; 0 or less means 100
+    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true)]
+    pub(crate) limit: i64,
+    /// Sessions to skip; less than 0 means 0
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    pub(crate) offset: i64,
+    /// Only sessions whose title or work dir contains this text, in whatever case
+    #[arg(long, value_name = "Q", allow_hyphen_values = true)]
+    pub(crate) query: Option<String>,
+    /// Only archived sessions
+    #[arg(long, conflicts_with = "all")]
+    pub(crate) archived: bool,
+    /// Archived sessions, too
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only sessions in the trash
+    #[arg(long, conflicts_with_all = ["archived", "all"])]
+    pub(crate) trash: bool,
+    /// Only sessions of this working directory
+    #[arg(long, value_name = "P")]
+    pub(crate) work_dir: Option<String>,
+    /// Only sessions of this program
+    #[arg(long, value_parser = format_parser())]
+    pub(crate) format: Option<sessile::Format>,
+    /// Only sessions that went on since: a date, an RFC 3339 time, or how long ago, as in 2w, 3d or 12h
+    #[arg(long, value_name = "T", value_parser = Moment::since)]
+    pub(crate) since: Option<Moment>,
+    /// Only sessions that did not go on after; a date counts to its end
+    #[arg(long, value_name = "T", value_parser = Moment::until)]
+    pub(crate) until: Option<Moment>,
+    /// The order
+    #[arg(long, value_enum, default_value_t = Sort::Modified)]
+    pub(crate) sort: Sort,
+    /// Times in UTC
+    #[arg(long)]
+    pub(crate) utc: bool,
+    /// Only sessions filed under this tag; several times: under all of them
+    #[arg(long = "tag", value_name = "T")]
+    pub(crate) tags: Vec<String>,
+    /// Only sessions of which this was said by `set`; several times: all of it
+    #[arg(long = "where", value_name = "KEY=VALUE", value_parser = said)]
+    pub(crate) metadata: Vec<(String, String)>,
+}
+
+/// Orders of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Sort {
+    /// The newest first
+    Modified,
+    /// The oldest first
+    Oldest,
+    /// The one with the most messages first
+    Messages,
+    /// By title
+    Title,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    /// Print one JSON object a hit
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Hits at most; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: u64,
+    /// Go on behind a page: the place that its last line named
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) after: Option<sessile::SearchCursor>,
+    /// Only what is said in this role, such as user, assistant, tool or summary; several times: in any of them
+    #[arg(long = "role", value_name = "R")]
+    pub(crate) roles: Vec<String>,
+    /// Only messages that call this tool; several times: any of them
+    #[arg(long = "tool", value_name = "NAME")]
+    pub(crate) tool: Vec<String>,
+    /// Only what was said by this model, or to it, or one whose name holds this
+    #[arg(long, value_name = "M")]
+    pub(crate) model: Option<String>,
+    /// Only sessions of this working directory
+    #[arg(long, value_name = "P")]
+    pub(crate) work_dir: Option<String>,
+    /// Only sessions of this program
+    #[arg(long, value_parser = format_parser())]
+    pub(crate) format: Option<sessile::Format>,
+    /// Only sessions filed under this tag; several times: under all of them
+    #[arg(long = "tag", value_name = "T")]
+    pub(crate) tags: Vec<String>,
+    /// Only what was said since: a date, an RFC 3339 time, or how long ago, as in 2w, 3d or 12h
+    #[arg(long, value_name = "T", value_parser = Moment::since)]
+    pub(crate) since: Option<Moment>,
+    /// Only what was said until then; a date counts to its end
+    #[arg(long, value_name = "T", value_parser = Moment::until)]
+    pub(crate) until: Option<Moment>,
+    /// Only archived sessions
+    #[arg(long, conflicts_with = "not_archived")]
+    pub(crate) archived: bool,
+    /// No archived sessions
+    #[arg(long)]
+    pub(crate) not_archived: bool,
+    /// Only this session: its id, a prefix of it, or its file
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Option<String>,
+    /// Only the active branch; without it, every branch
+    #[arg(long, value_name = "active", value_parser = ["active"])]
+    pub(crate) branch: Option<String>,
+    /// Also what the model thought
+    #[arg(long)]
+    pub(crate) thinking: bool,
+    /// Also what tools were given and answered
+    #[arg(long)]
+    pub(crate) tools: bool,
+    /// TEXT is a regular expression; every text is read for it
+    #[arg(long, conflicts_with_all = ["fixed", "rank"])]
+    pub(crate) regex: bool,
+    /// TEXT is found as it is spelt, inside of words, too; every text is read for it
+    #[arg(long, short = 'F', conflicts_with = "rank")]
+    pub(crate) fixed: bool,
+    /// The most telling first
+    #[arg(long)]
+    pub(crate) rank: bool,
+    /// Words to find together in an entry; "…" is a phrase, word* a beginning; AND, OR, NOT and ( ) join them
+    #[arg(allow_hyphen_values = true, value_name = "TEXT")]
+    pub(crate) text: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Every branch, compacted parts included
+    #[arg(long, conflicts_with_all = ["entry", "branch", "last"])]
+    pub(crate) all: bool,
+    /// Only this entry: its id, or the beginning of it
+    #[arg(long, value_name = "E", conflicts_with_all = ["branch", "last"])]
+    pub(crate) entry: Option<String>,
+    /// Also so many entries before and behind it on its branch
+    #[arg(long, value_name = "N", requires = "entry")]
+    pub(crate) around: Option<usize>,
+    /// The branch that ends with this entry: its id, or the beginning of it
+    #[arg(long, value_name = "LEAF")]
+    pub(crate) branch: Option<String>,
+    /// Only so many messages, the last
+    #[arg(long, value_name = "N")]
+    pub(crate) last: Option<usize>,
+    /// What tools are given and answer, whole
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Go on with what is added, until it is stopped
+    #[arg(long, conflicts_with_all = ["entry", "branch", "generation"])]
+    pub(crate) follow: bool,
+    /// Times in UTC
+    #[arg(long)]
+    pub(crate) utc: bool,
+    /// As it was in this generation of its file; `import` and `problems` name them
+    #[arg(long, value_name = "N")]
+    pub(crate) generation: Option<i64>,
+    /// A session: its id, a prefix of it, or its file
+    pub(crate) session: String,
+}
+
+/// What usage is added up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum By {
+    /// The day, in UTC
+    Day,
+    Model,
+    Session,
+    WorkDir,
+    Program,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UsageArgs {
+    /// What to add up by
+    #[arg(long, value_enum, default_value_t = By::Model)]
+    pub(crate) by: By,
+    /// Only what was said since: a date, an RFC 3339 time, or how long ago, as in 2w, 3d or 12h
+    #[arg(long, value_name = "T", value_parser = Moment::since)]
+    pub(crate) since: Option<Moment>,
+    /// Only what was said until then; a date counts to its end
+    #[arg(long, value_name = "T", value_parser = Moment::until)]
+    pub(crate) until: Option<Moment>,
+    /// Prices in place of those that the program knows: JSON, as `--print-prices` prints it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prices: Option<PathBuf>,
+    /// Print the prices that the program knows, and nothing else
+    #[arg(long)]
+    pub(crate) print_prices: bool,
+    /// Print one JSON object a row
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,130 @@
+//! `search`.
+
+use sessile::{Archived, Format, Search, Store, Timestamp};
+
+use super::params::Params;
+use super::table::{Param, optional, required};
+use super::{Refusal, STORE_ERROR, invalid};
+use crate::commands::{search, work_dirs};
+use crate::moment::Moment;
+
+pub(super) const PARAMS: &[Param] = &[
+    required("text", "string", "words as of the command, a text or a pattern"),
+    optional("fixed", "boolean", "the text is found as it is spelt; every text is read for it"),
+    optional("regex", "boolean", "it is a regular expression; likewise"),
+    optional("limit", "integer", "20 when absent, 0 for all"),
+    optional("after", "string", "a place, as the command names it"),
+    optional("role", "string or array", "any of them"),
+    optional("tool", "string or array", "messages that call any of them"),
+    optional("model", "string", "a part of its name"),
+    optional("work_dir", "string", ""),
+    optional("format", "string", "as in `import`"),
+    optional("tag", "string or array", "all of them"),
+    optional("since", "string", "a date, a time, or how long ago, as in `2w`"),
+    optional("until", "string", "likewise; a date counts to its end"),
+    optional("session", "string", "its id, a beginning of it, or its file"),
+    optional("branch", "string", "`active`; every branch when absent"),
+    optional("archived", "boolean", "archived sessions only"),
+    optional("not_archived", "boolean", "no archived sessions"),
+    optional("thinking", "boolean", "also what the model thought"),
+    optional("tools", "boolean", "also what tools were given and answered"),
+    optional("rank", "boolean", "the most telling first"),
+];
+
+/// Hits, as the command gives them, by the command's filters.
+pub(super) fn search(store: &Store, params: &Params<'_>) -> Result<String, Refusal> {
+    let page = store.search(&read(store, params)?)?;
+    // A reply has no place to say that hits may be missing.
+    if let Some(message) = page.damaged.into_iter().next() {
+        return Err(Refusal { code: STORE_ERROR, message, kind: Some("Damaged") });
+    }
+    let hits: Vec<String> = page.hits.iter().map(search::hit_json).collect();
+    Ok(format!("[{}]", hits.join(",")))
+}
+
+fn read(store: &Store, params: &Params<'_>) -> Result<Search, Refusal> {
+    let is_set = |name: &str| Ok::<_, Refusal>(params.get::<bool>(name)?.unwrap_or(false));
+    let text = params.required_text("text")?;
+    let mut search = match (is_set("regex")?, is_set("fixed")?) {
+        (true, _) => Search::pattern(&text),
+        (_, true) => Search::literal(&text),
+        _ => Search::words(&text),
+    };
+    search = search.limit(params.get::<u64>("limit")?.unwrap_or(20));
+    for (name, set) in [
+        ("role", Search::role as fn(Search, &str) -> Search),
+        ("tool", Search::tool),
+        ("tag", Search::tag),
+    ] {
+        search = texts(params, name)?.iter().fold(search, |search, text| set(search, text));
+    }
+    if let Some(model) = params.text("model")? {
+        search = search.model(&model);
+    }
+    if let Some(work_dir) = params.text("work_dir")? {
+        let named = work_dirs::named(store, &work_dir)?;
+        search = named.iter().fold(search, |search, dir| search.work_dir(dir));
+    }
+    if let Some(name) = params.text("format")? {
+        let format = Format::from_name(&name);
+        search =
+            search.format(format.ok_or_else(|| invalid("format: there is none of this name"))?);
+    }
+    search = of_time_and_place(store, params, search)?;
+    for (name, set) in [
+        ("thinking", Search::thinking as fn(Search) -> Search),
+        ("tools", Search::tools),
+        ("rank", Search::ranked),
+    ] {
+        if is_set(name)? {
+            search = set(search);
+        }
+    }
+    search = match (is_set("archived")?, is_set("not_archived")?) {
+        (true, _) => search.archived(Archived::Only),
+        (_, true) => search.archived(Archived::Without),
+        _ => search,
+    };
+    Ok(match params.text("after")? {
+        Some(after) => search.after(after.parse()?),
+        None => search,
+    })
+}
+
+/// The search of a time, a session, a branch.
+fn of_time_and_place(
+    store: &Store,
+    params: &Params<'_>,
+    mut search: Search,
+) -> Result<Search, Refusal> {
+    let now = Timestamp::now();
+    let moment = |name: &str, read: fn(&str) -> Result<Moment, String>| {
+        let Some(text) = params.text(name)? else { return Ok(None) };
+        let moment = read(&text).map_err(|err| invalid(format!("{name}: {err}")))?;
+        Ok::<_, Refusal>(Some(moment.before(now)))
+    };
+    if let Some(since) = moment("since", Moment::since)? {
+        search = search.since(since);
+    }
+    if let Some(until) = moment("until", Moment::until)? {
+        search = search.until(until);
+    }
+    if let Some(session) = params.text("session")? {
+        search = search.session(store.find(&session)?.key());
+    }
+    match params.text("branch")?.as_deref() {
+        None => Ok(search),
+        Some("active") => Ok(search.active_branch()),
+        Some(_) => Err(invalid("branch: \"active\", or nothing for every branch")),
+    }
+}
+
+/// One text, or several.
+fn texts(params: &Params<'_>, name: &str) -> Result<Vec<String>, Refusal> {
+    match params.raw(name) {
+        Some(raw) if raw.trim_start().starts_with('[') => {
+            Ok(params.get::<Vec<String>>(name)?.unwrap_or_default())
+        }
+        _ => Ok(params.text(name)?.into_iter().collect()),
+    }
+}

@@ -1,0 +1,184 @@
+//! `sessile usage`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use anyhow::Result;
+use serde_json::json;
+use sessile::{Store, Timestamp, UsageRecord};
+
+use super::list;
+use crate::args::{By, UsageArgs};
+use crate::output::{self, note, one_line};
+use crate::prices::{self, Prices};
+use crate::text::{columns, cut_middle, padded, terminal_width};
+
+/// What was used, added up.
+#[derive(Clone, Debug, Default)]
+struct Sum {
+    messages: u64,
+    input: i64,
+    output: i64,
+    cache_read: i64,
+    cache_write: i64,
+    cost: f64,
+    /// Messages of models without a price, and whose log says no cost.
+    unpriced: u64,
+}
+
+pub(crate) fn run(store: &Store, args: &UsageArgs) -> Result<bool> {
+    let mut out = output::content();
+    if args.print_prices {
+        out.write_all(prices::KNOWN.as_bytes())?;
+        out.flush()?;
+        return Ok(true);
+    }
+    let prices = Prices::read(args.prices.as_deref())?;
+    let now = Timestamp::now();
+    let since = args.since.map(|since| since.before(now));
+    let until = args.until.map(|until| until.before(now));
+    let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
+    let mut unpriced: BTreeMap<String, u64> = BTreeMap::new();
+    store.each_usage(|record| {
+        let is_asked_for = since.is_none_or(|since| since <= record.at)
+            && until.is_none_or(|until| record.at <= until);
+        if is_asked_for {
+            let cost = record.usage.cost.or_else(|| prices.cost(&record.usage));
+            if cost.is_none() {
+                *unpriced.entry(model_of(&record)).or_default() += 1;
+            }
+            sums.entry(key_of(&record, args.by)).or_default().add(&record, cost);
+        }
+        Ok(())
+    })?;
+    if args.json {
+        for (key, sum) in &sums {
+            writeln!(out, "{}", sum_json(key, args.by, sum))?;
+        }
+        out.flush()?;
+    } else {
+        print(store, args.by, &sums)?;
+    }
+    for (model, messages) in unpriced {
+        note!("no price is known of {}: {messages} messages; --prices", one_line(&model));
+    }
+    if !args.json && !sums.is_empty() {
+        note!("costs that no log says: by prices of {}, in {}", prices.as_of, prices.currency);
+    }
+    Ok(true)
+}
+
+fn model_of(record: &UsageRecord) -> String {
+    record.usage.model.clone().unwrap_or_else(|| "no model".to_owned())
+}
+
+fn key_of(record: &UsageRecord, by: By) -> String {
+    match by {
+        By::Day => record.at.to_string().chars().take(10).collect(),
+        By::Model => model_of(record),
+        By::Session => record.session_id.clone().unwrap_or_else(|| "no id".to_owned()),
+        By::WorkDir => record.work_dir.clone().unwrap_or_else(|| "?".to_owned()),
+        By::Program => record.format.name().to_owned(),
+    }
+}
+
+impl Sum {
+    fn add(&mut self, record: &UsageRecord, cost: Option<f64>) {
+        let usage = &record.usage;
+        self.messages += 1;
+        for (sum, tokens) in [
+            (&mut self.input, usage.input),
+            (&mut self.output, usage.output),
+            (&mut self.cache_read, usage.cache_read),
+            (&mut self.cache_write, usage.cache_write),
+        ] {
+            *sum = sum.saturating_add(tokens.unwrap_or_default());
+        }
+        self.cost += cost.unwrap_or_default();
+        self.unpriced += u64::from(cost.is_none());
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.messages += other.messages;
+        self.input = self.input.saturating_add(other.input);
+        self.output = self.output.saturating_add(other.output);
+        self.cache_read = self.cache_read.saturating_add(other.cache_read);
+        self.cache_write = self.cache_write.saturating_add(other.cache_write);
+        self.cost += other.cost;
+        self.unpriced += other.unpriced;
+    }
+
+    fn fields(&self) -> [String; 6] {
+        [
+            self.messages.to_string(),
+            self.input.to_string(),
+            self.output.to_string(),
+            self.cache_read.to_string(),
+            self.cache_write.to_string(),
+            // A cost that is not all of it is marked.
+            format!("{:.4}{}", self.cost, if self.unpriced == 0 { "" } else { "+" }),
+        ]
+    }
+}
+
+fn sum_json(key: &str, by: By, sum: &Sum) -> serde_json::Value {
+    let name = match by {
+        By::Day => "day",
+        By::Model => "model",
+        By::Session => "session_id",
+        By::WorkDir => "work_dir",
+        By::Program => "format",
+    };
+    json!({
+        name: key,
+        "messages": sum.messages,
+        "input": sum.input,
+        "output": sum.output,
+        "cache_read": sum.cache_read,
+        "cache_write": sum.cache_write,
+        "cost": sum.cost,
+        "unpriced_messages": sum.unpriced,
+    })
+}
+
+const HEAD: [&str; 6] = ["messages", "input", "output", "read", "written", "cost"];
+
+/// Rows, and their sum below; of a pipe, tabs between and nothing else.
+fn print(store: &Store, by: By, sums: &BTreeMap<String, Sum>) -> Result<()> {
+    let mut out = output::report();
+    if !output::is_terminal() {
+        for (key, sum) in sums {
+            writeln!(out, "{}\t{}", one_line(key), sum.fields().join("\t"))?;
+        }
+        out.flush()?;
+        return Ok(());
+    }
+    let mut all = Sum::default();
+    let mut rows: Vec<(String, [String; 6])> = vec![(String::new(), HEAD.map(str::to_owned))];
+    for (key, sum) in sums {
+        let key = if by == By::Session { list::short_id(store, key)? } else { key.clone() };
+        rows.push((one_line(&key), sum.fields()));
+        all.join(sum);
+    }
+    rows.push(("all".to_owned(), all.fields()));
+    let width_of = |n: usize| rows.iter().map(|(_, fields)| columns(&fields[n])).max().unwrap_or(0);
+    let width = terminal_width();
+    let mut widths: Vec<(usize, usize)> = (0..HEAD.len()).map(|n| (n, width_of(n))).collect();
+    let taken =
+        |widths: &[(usize, usize)]| widths.iter().map(|(_, width)| width + 2).sum::<usize>();
+    // What a narrow terminal has no room for: the caches, then the number of messages.
+    for dropped in [4, 3, 0] {
+        if width < taken(&widths) + 12 {
+            widths.retain(|(n, _)| *n != dropped);
+        }
+    }
+    let longest = rows.iter().map(|(key, _)| columns(key)).max().unwrap_or(0);
+    let room = longest.min(width.saturating_sub(taken(&widths)));
+    for (key, fields) in &rows {
+        let numbers: String =
+            widths.iter().map(|(n, width)| format!("  {:>width$}", fields[*n])).collect();
+        writeln!(out, "{}{numbers}", padded(&cut_middle(key, room), room))?;
+    }
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! Times as they are typed: a date, a time, or how long ago.
+
+use sessile::Timestamp;
+
+const SECOND: i64 = 1_000_000_000;
+const DAY: i64 = 86_400 * SECOND;
+
+/// A time that was typed. How long ago is counted from when it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    At(Timestamp),
+    Ago(i64),
+}
+
+impl Moment {
+    /// A date is its beginning.
+    pub(crate) fn since(text: &str) -> Result<Self, String> {
+        Self::read(text, 0)
+    }
+
+    /// A date is its end.
+    pub(crate) fn until(text: &str) -> Result<Self, String> {
+        Self::read(text, DAY - 1)
+    }
+
+    fn read(text: &str, into_day: i64) -> Result<Self, String> {
+        let is_date = text.len() == 10 && text.bytes().filter(|byte| *byte == b'-').count() == 2;
+        let at = match is_date {
+            true => Timestamp::parse(&format!("{text}T00:00:00Z"))
+                .map(|at| Timestamp(at.0.saturating_add(into_day))),
+            false => Timestamp::parse(text),
+        };
+        at.map(Self::At).or_else(|| ago(text).map(Self::Ago)).ok_or_else(|| {
+            "a date, a time or how long ago was expected, as in 2026-01-02, \
+             2026-01-02T03:04:05Z, 2w, 3d or 12h"
+                .to_owned()
+        })
+    }
+
+    pub(crate) fn before(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(at) => at,
+            Self::Ago(ago) => Timestamp(now.0.saturating_sub(ago)),
+        }
+    }
+}
+
+fn ago(text: &str) -> Option<i64> {
+    let (at, unit) = text.char_indices().next_back()?;
+    let length = match unit {
+        'm' => 60 * SECOND,
+        'h' => 3_600 * SECOND,
+        'd' => DAY,
+        'w' => 7 * DAY,
+        'y' => 365 * DAY,
+        _ => return None,
+    };
+    let number: u32 = text[..at].parse().ok()?;
+    Some(i64::from(number).saturating_mul(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_dates_times_or_how_long_ago() {
+        let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+        let since = |text| Moment::since(text).map(|moment| moment.before(now).to_string());
+        let until = |text| Moment::until(text).map(|moment| moment.before(now).to_string());
+
+        assert_eq!(since("2026-01-02").unwrap(), "2026-01-02T00:00:00.000Z");
+        assert_eq!(until("2026-01-02").unwrap(), "2026-01-02T23:59:59.999999999Z");
+        assert_eq!(since("2026-01-02T03:04:05Z").unwrap(), "2026-01-02T03:04:05.000Z");
+        assert_eq!(since("2w").unwrap(), "2026-02-15T12:00:00.000Z");
+        assert_eq!(until("12h").unwrap(), "2026-03-01T00:00:00.000Z");
+        for wrong in ["", "w", "2", "-2d", "2x", "yesterday", "2026-13-01"] {
+            assert!(since(wrong).is_err(), "{wrong}");
+        }
+    }
+}

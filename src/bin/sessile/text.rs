@@ -1,0 +1,117 @@
+//! Text in the columns of a terminal: how wide it is, and how it is cut.
+
+use std::ops::Range;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Columns where the width of what is printed to is not known.
+const USUAL: usize = 80;
+
+/// Narrower than this, nothing can be told.
+const LEAST: usize = 20;
+
+/// Columns of the terminal.
+pub(crate) fn terminal_width() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout());
+    let columns = size.map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 { USUAL } else { columns.max(LEAST) }
+}
+
+pub(crate) fn columns(text: &str) -> usize {
+    text.width()
+}
+
+/// Text of at most so many columns; what is cut ends with dots.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    let dots = if width == 0 { "" } else { "…" };
+    format!("{}{dots}", beginning(text, width.saturating_sub(1)))
+}
+
+/// The same with the dots in the middle: both ends of a path tell something.
+pub(crate) fn cut_middle(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    let room = width.saturating_sub(1);
+    let start = beginning(text, room / 3);
+    format!("{start}…{}", end(text, room - columns(start)))
+}
+
+/// Text of just so many columns.
+pub(crate) fn padded(text: &str, width: usize) -> String {
+    let text = cut(text, width);
+    let blanks = width.saturating_sub(columns(&text));
+    text + &" ".repeat(blanks)
+}
+
+fn beginning(text: &str, width: usize) -> &str {
+    let mut left = width;
+    let end = text.char_indices().find(|(_, c)| {
+        let columns = c.width().unwrap_or(0);
+        let is_full = left < columns;
+        left = left.saturating_sub(columns);
+        is_full
+    });
+    &text[..end.map_or(text.len(), |(at, _)| at)]
+}
+
+fn end(text: &str, width: usize) -> &str {
+    let mut left = width;
+    let before = text.char_indices().rev().find(|(_, c)| {
+        let columns = c.width().unwrap_or(0);
+        let is_full = left < columns;
+        left = left.saturating_sub(columns);
+        is_full
+    });
+    &text[before.map_or(0, |(at, c)| at + c.len_utf8())..]
+}
+
+/// A text of at most so many columns that shows the first of its marks.
+pub(crate) fn fit(text: &str, marks: &[Range<usize>], width: usize) -> (String, Vec<Range<usize>>) {
+    let first = marks.first().map_or(0..0, Clone::clone);
+    let mut start = 0;
+    if width < columns(&text[..first.end]) + 1 {
+        start = first.start - end(&text[..first.start], width / 3).len();
+    }
+    let dots = if 0 < start { "…" } else { "" };
+    let fitted = cut(&format!("{dots}{}", &text[start..]), width);
+    // Where the dots of the end stand, nothing is marked.
+    let last = if fitted.ends_with('…') { fitted.len() - '…'.len_utf8() } else { fitted.len() };
+    let place = |byte: usize| (byte + dots.len() - start).min(last);
+    let shown = marks.iter().filter(|mark| start <= mark.start);
+    let mut shown: Vec<Range<usize>> =
+        shown.map(|mark| place(mark.start)..place(mark.end)).collect();
+    shown.retain(|mark| mark.start < mark.end);
+    (fitted, shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_has_the_width_that_was_asked_for() {
+        assert_eq!(cut("abcdef", 6), "abcdef");
+        assert_eq!(cut("abcdefg", 6), "abcde…");
+        assert_eq!(cut("漢字漢字", 6), "漢字…");
+        assert_eq!(cut_middle("/home/me/projects/one", 12), "/ho…ects/one");
+        assert_eq!(padded("漢", 4), "漢  ");
+        assert_eq!(cut("ab", 0), "");
+    }
+
+    #[test]
+    fn what_is_marked_is_shown() {
+        let marked = |text: &str, mark: &str, width| {
+            let at = text.find(mark).unwrap();
+            let (text, marks) = fit(text, std::slice::from_ref(&(at..at + mark.len())), width);
+            (marks.first().map(|mark| text[mark.clone()].to_owned()), text)
+        };
+        assert_eq!(marked("one two", "two", 20), (Some("two".into()), "one two".into()));
+        let (found, text) = marked(&format!("{}needle and more", "x ".repeat(50)), "needle", 20);
+        assert_eq!(found.as_deref(), Some("needle"));
+        assert!(text.starts_with('…') && columns(&text) <= 20, "{text}");
+    }
+}

@@ -1,0 +1,95 @@
+//! Messages as a person reads them: the one place where `show` and `markdown --full` spell them.
+
+use std::io::Write;
+
+use anyhow::Result;
+use sessile::{Message, Part, Timestamp};
+
+use crate::output::{self, Output, one_line};
+use crate::render::Clock;
+
+/// Lines of what a tool answered before it is cut.
+const TOOL_LINES: usize = 12;
+
+/// What is known of a message beside what it says.
+pub(crate) struct Heading<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) model: Option<&'a str>,
+    pub(crate) label: Option<&'a str>,
+}
+
+/// Messages, one after the other.
+pub(crate) struct Transcript {
+    pub(crate) out: Output,
+    /// Whether what tools are given and answer is shown whole.
+    is_full: bool,
+    clock: Clock,
+    is_begun: bool,
+}
+
+impl Transcript {
+    pub(crate) fn new(out: Output, is_full: bool, is_utc: bool) -> Self {
+        // Programs are told the same everywhere.
+        let clock = if is_utc || !output::is_terminal() { Clock::Utc } else { Clock::Local };
+        Self { out, is_full, clock, is_begun: false }
+    }
+
+    pub(crate) fn message(&mut self, heading: &Heading<'_>, message: &Message) -> Result<()> {
+        let (role, parts) = (message.role(), message.parts());
+        if std::mem::replace(&mut self.is_begun, true) {
+            writeln!(self.out)?;
+        }
+        writeln!(self.out, "## {}", one_line(&self.title(&role, heading)))?;
+        for part in &parts {
+            let said = self.said(part);
+            if !said.is_empty() {
+                writeln!(self.out, "\n{said}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn title(&self, role: &str, heading: &Heading<'_>) -> String {
+        let role = if role.is_empty() { "message" } else { role };
+        let label = heading.label.map(|label| format!("[{label}]"));
+        let at = heading.at.map(|at| self.clock.show(at));
+        let others = [Some(heading.id.to_owned()), at, heading.model.map(str::to_owned), label];
+        let all = [Some(role.to_owned())].into_iter().chain(others).flatten();
+        all.collect::<Vec<_>>().join("  ")
+    }
+
+    fn said(&self, part: &Part) -> String {
+        match part {
+            Part::ToolResult { text, .. } => self.answer(text),
+            Part::Text(text) => text.trim_end().to_owned(),
+            Part::Thinking(text) => {
+                let lines: Vec<String> =
+                    text.trim_end().lines().map(|line| format!("> {line}")).collect();
+                format!("(thinking)\n{}", lines.join("\n"))
+            }
+            Part::ToolCall(call) if self.is_full => {
+                format!("[{}]\n{}", one_line(&call.name), call.arguments)
+            }
+            Part::ToolCall(call) => one_line(&call.label),
+            Part::Image { mime, path } => {
+                let mime = if mime.is_empty() { "image" } else { mime };
+                let colon = if path.is_empty() { "" } else { ": " };
+                one_line(&format!("[{mime}{colon}{path}]"))
+            }
+            Part::Other(kind) => one_line(&format!("[{kind}]")),
+            _ => String::new(),
+        }
+    }
+
+    /// What a tool answered; of much, the beginning.
+    fn answer(&self, text: &str) -> String {
+        let text = text.trim_end();
+        let count = text.lines().count();
+        if self.is_full || count <= TOOL_LINES {
+            return text.to_owned();
+        }
+        let lines: Vec<&str> = text.lines().take(TOOL_LINES).collect();
+        format!("{}\n[{} more lines: --full]", lines.join("\n"), count - TOOL_LINES)
+    }
+}

@@ -1,0 +1,110 @@
+//! The index of texts against the log: every word of it, and where it stands.
+//!
+//! Both are summed up, a number a session: to build the index anew beside
+//! itself would take as much space again. What a search has not taken in yet is
+//! no finding; it reads that from the log.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use rusqlite::Connection;
+
+use super::Findings;
+use crate::error::Result;
+use crate::model::SessionKey;
+use crate::search::said::Said;
+use crate::store::texts::{self, Mark};
+use crate::store::{entries, log};
+
+/// What the index holds of a session, or should hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Sum {
+    words: u64,
+    hash: u64,
+}
+
+impl Sum {
+    fn add(&mut self, word: &[u8], entry_key: i64, column: usize, offset: i64) {
+        let mut hasher = DefaultHasher::new();
+        (word, entry_key, column, offset).hash(&mut hasher);
+        self.words += 1;
+        self.hash = self.hash.wrapping_add(hasher.finish());
+    }
+}
+
+pub(super) fn check_texts(conn: &Connection, findings: &mut Findings) -> Result<()> {
+    let place = "message_search";
+    let mut stored: BTreeMap<i64, Sum> = BTreeMap::new();
+    texts::each_word(conn, |word, entry_key, column, offset| {
+        let column = texts::COLUMNS.iter().position(|name| *name == column).unwrap_or_default();
+        stored.entry(entry_key >> 32).or_default().add(word, entry_key, column, offset);
+        Ok(())
+    })?;
+    let mut is_told = false;
+    for (session, mark) in texts::marks(conn)? {
+        let found = stored.remove(&session.0).unwrap_or_default();
+        if mark.is_stale {
+            continue;
+        }
+        let detail = match expected(conn, session, &mark)? {
+            // A line that cannot be read is a finding of its own.
+            None => continue,
+            Some((_, rows)) if rows != mark.rows => {
+                "it does not hold as many of its entries as it says"
+            }
+            Some((sum, _)) if sum != found => "it does not hold the words that the log gives",
+            Some(_) if !is_up_to_date(conn, session, &mark)? => {
+                "it holds more or less of it than it says"
+            }
+            Some(_) => continue,
+        };
+        is_told = true;
+        findings.add(place, format!("session {}: {detail}", session.0));
+    }
+    if !stored.is_empty() {
+        findings
+            .add(place, format!("it holds words of {} sessions that it should not", stored.len()));
+    } else if !is_told && !texts::is_whole(conn)? {
+        findings.add(place, "it does not hold as many entries as it says");
+    }
+    Ok(())
+}
+
+/// What the index should hold of a session, and how many entries of it say
+/// anything; `None` where a line cannot be read.
+fn expected(conn: &Connection, session: SessionKey, mark: &Mark) -> Result<Option<(Sum, u32)>> {
+    let Some(facts) = texts::session(conn, session)? else { return Ok(None) };
+    let meaning = facts.format.meaning();
+    let (mut sum, mut rows) = (Sum::default(), 0);
+    let mut is_readable = true;
+    texts::each_entry_from(conn, session, 0, |entry| {
+        if mark.entries <= entries::ordinal(entry.key) {
+            return Ok(false);
+        }
+        let record = match log::record(conn, entry.place) {
+            Err(err) if err.is_of_content() => {
+                is_readable = false;
+                return Ok(false);
+            }
+            record => record?,
+        };
+        let said = Said::of(meaning, &record);
+        let before = sum.words;
+        for column in 0..texts::COLUMNS.len() {
+            let prepared = said.prepared(column).text;
+            for (offset, word) in (0..).zip(prepared.split(' ').filter(|word| !word.is_empty())) {
+                sum.add(word.as_bytes(), entry.key, column, offset);
+            }
+        }
+        rows += u32::from(before < sum.words);
+        Ok(true)
+    })?;
+    Ok(is_readable.then_some((sum, rows)))
+}
+
+/// Whether a mark that says that all of a session is in the index is right.
+fn is_up_to_date(conn: &Connection, session: SessionKey, mark: &Mark) -> Result<bool> {
+    let count = entries::count(conn, session)?;
+    let is_all = mark.head_count == texts::head_count(conn, session)?;
+    Ok(if is_all { mark.entries == count } else { mark.entries <= count })
+}

@@ -1,0 +1,113 @@
+//! Bringing the index up to what the log says, when somebody searches.
+//!
+//! In short transactions, between which others write; where somebody writes
+//! just now, or the store is only read, what the index lacks is read from the
+//! log instead. So nothing here is an error: it only takes longer.
+
+use std::collections::VecDeque;
+
+use rusqlite::Connection;
+
+use super::said::Said;
+use crate::error::Result;
+use crate::model::SessionKey;
+use crate::store::texts::{self, Mark};
+use crate::store::{Store, entries, log};
+
+/// Bytes of prepared text that one transaction takes in.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Entries that one transaction looks at, whether they say anything or not.
+const BATCH_ENTRIES: usize = 10_000;
+
+/// Takes in what the index lacks; of one session, where only that is searched.
+pub(super) fn bring_up(store: &Store, only: Option<SessionKey>) {
+    let Ok(behind) = store.read(texts::behind) else { return };
+    let mut behind: VecDeque<SessionKey> =
+        behind.into_iter().filter(|session| only.is_none_or(|only| only == *session)).collect();
+    while !behind.is_empty() {
+        let filled = store.write_unless_busy(|tx| {
+            // What fails is begun anew from what was committed.
+            let mut left = behind.clone();
+            fill_some(tx, &mut left)?;
+            Ok(left)
+        });
+        match filled {
+            Ok(Some(left)) => behind = left,
+            Ok(None) | Err(_) => return,
+        }
+    }
+}
+
+/// What a transaction may still take in.
+struct Budget {
+    bytes: usize,
+    entries: usize,
+}
+
+fn fill_some(tx: &Connection, behind: &mut VecDeque<SessionKey>) -> Result<()> {
+    let mut budget = Budget { bytes: BATCH_BYTES, entries: BATCH_ENTRIES };
+    while let Some(session) = behind.front() {
+        fill(tx, *session, &mut budget)?;
+        if budget.bytes == 0 || budget.entries == 0 {
+            // It may have been the last of the session; then the next turn finds that out.
+            return Ok(());
+        }
+        behind.pop_front();
+    }
+    Ok(())
+}
+
+/// Takes in what the index lacks of a session, as far as the budget goes.
+fn fill(tx: &Connection, session: SessionKey, budget: &mut Budget) -> Result<()> {
+    let (Some(head_count), Some(facts)) =
+        (texts::head_count(tx, session)?, texts::session(tx, session)?)
+    else {
+        return Ok(());
+    };
+    let mark = texts::mark(tx, session)?;
+    let is_stale = mark.as_ref().is_some_and(|mark| mark.is_stale);
+    if is_stale {
+        texts::remove(tx, session)?;
+    }
+    let before = mark.filter(|_| !is_stale);
+    let mut mark = before.clone().unwrap_or_default();
+    if mark.head_count == Some(head_count) {
+        return Ok(());
+    }
+    mark.head_count = None;
+    let meaning = facts.format.meaning();
+    let mut is_cut = false;
+    texts::each_entry_from(tx, session, mark.entries, |entry| {
+        if budget.bytes == 0 || budget.entries == 0 {
+            is_cut = true;
+            return Ok(false);
+        }
+        let record = match log::record(tx, entry.place) {
+            Ok(record) => record,
+            // The session stays behind, and each search says what it cannot read.
+            Err(err) if err.is_of_content() => {
+                is_cut = true;
+                return Ok(false);
+            }
+            Err(err) => return Err(err),
+        };
+        let said = Said::of(meaning, &record);
+        let columns = [0, 1, 2].map(|column| said.prepared(column).text);
+        let bytes: usize = columns.iter().map(String::len).sum();
+        if 0 < bytes {
+            texts::insert(tx, entry.key, &columns)?;
+            mark.rows += 1;
+        }
+        mark.entries = entries::ordinal(entry.key).saturating_add(1);
+        mark.newest_at = mark.newest_at.max(entry.created_at);
+        budget.bytes = budget.bytes.saturating_sub(bytes);
+        budget.entries -= 1;
+        Ok(true)
+    })?;
+    mark.head_count = (!is_cut).then_some(head_count);
+    match before.as_ref() == Some(&mark) {
+        true => Ok(()),
+        false => texts::write_mark(tx, session, &Mark { is_stale: false, ..mark }),
+    }
+}

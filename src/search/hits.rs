@@ -1,0 +1,94 @@
+//! A candidate is a hit when its line says what is looked for.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use rusqlite::Connection;
+
+use super::said::Said;
+use super::{Hit, Matcher, Search, snippet};
+use crate::error::Result;
+use crate::model::{Format, SessionInfo, SessionKey};
+use crate::store::{entries, log, sessions, texts};
+
+/// Proves candidates.
+pub(super) struct Prover<'a> {
+    conn: &'a Connection,
+    search: &'a Search,
+    matcher: &'a Matcher,
+    columns: Vec<usize>,
+    sessions: HashMap<SessionKey, SessionInfo>,
+}
+
+impl<'a> Prover<'a> {
+    pub(super) fn new(conn: &'a Connection, search: &'a Search, matcher: &'a Matcher) -> Self {
+        let columns = search.columns();
+        Self { conn, search, matcher, columns, sessions: HashMap::new() }
+    }
+
+    /// The entry as a hit, if it is one.
+    pub(super) fn hit(
+        &mut self,
+        session: SessionKey,
+        format: Format,
+        key: i64,
+    ) -> Result<Option<Hit>> {
+        let (entry_id, place) = entries::id_and_place(self.conn, key)?;
+        let said = Said::of(format.meaning(), &log::record(self.conn, place)?);
+        let called = &self.search.tools_called;
+        if !called.is_empty() && !said.calls.iter().any(|call| called.contains(call)) {
+            return Ok(None);
+        }
+        let Some((column, found)) = self.find(&said) else { return Ok(None) };
+        let (snippet, marks) = snippet::cut(&said.texts[column], &found);
+        let Some(entry) = texts::entry(self.conn, key)? else { return Ok(None) };
+        let Some(info) = self.info(session)? else { return Ok(None) };
+        Ok(Some(Hit {
+            session,
+            format,
+            session_id: info.session_id.clone(),
+            file: info.file.to_string_lossy().into_owned(),
+            title: info.title.clone(),
+            work_dir: info.work_dir.clone(),
+            entry_id,
+            line: log::line_number(place.line_key),
+            role: entry.role,
+            at: entry.created_at,
+            snippet,
+            marks,
+        }))
+    }
+
+    /// The column in which what is looked for stands first, and where.
+    fn find(&self, said: &Said) -> Option<(usize, Vec<Range<usize>>)> {
+        let places = match self.matcher {
+            Matcher::Words(query) => {
+                let texts: Vec<_> =
+                    self.columns.iter().map(|column| (*column, said.prepared(*column))).collect();
+                let mut places = Vec::new();
+                query.is_met(&texts, &mut places).then_some(places)?
+            }
+            Matcher::Pattern(pattern) => {
+                let found = |column: &usize| {
+                    let places = pattern.find_iter(&said.texts[*column]).take(MARKS);
+                    places.map(|place| (*column, place.range())).collect::<Vec<_>>()
+                };
+                self.columns.iter().flat_map(found).collect()
+            }
+        };
+        let column = places.iter().map(|(column, _)| *column).min()?;
+        let of_column = places.into_iter().filter(|place| place.0 == column);
+        Some((column, of_column.map(|(_, place)| place).collect()))
+    }
+
+    fn info(&mut self, session: SessionKey) -> Result<Option<&SessionInfo>> {
+        if !self.sessions.contains_key(&session) {
+            let Some(info) = sessions::info(self.conn, session)? else { return Ok(None) };
+            self.sessions.insert(session, info);
+        }
+        Ok(self.sessions.get(&session))
+    }
+}
+
+/// Places of one text that are looked for: a snippet shows no more.
+const MARKS: usize = 200;

@@ -1,0 +1,332 @@
+//! What is asked for: words, phrases, and how they go together.
+//!
+//! One tree serves both ways: as a query of the index, and to prove a text.
+
+use std::ops::Range;
+
+use super::prepare::{Prepared, prepare};
+use crate::error::{Error, Result};
+use crate::store::texts::COLUMNS;
+
+/// A query of words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Query {
+    /// Words that follow one another, in one of these spellings.
+    Phrase(Vec<Phrase>),
+    And(Vec<Query>),
+    Or(Vec<Query>),
+    /// The first, without what the second finds.
+    Not(Box<Query>, Box<Query>),
+}
+
+/// Prepared words that follow one another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Phrase {
+    words: Vec<String>,
+    /// Whether the last is only the beginning of a word.
+    is_prefix: bool,
+}
+
+/// A place in a text: its column, and the bytes there.
+pub(crate) type Place = (usize, Range<usize>);
+
+impl Query {
+    /// Reads a query as it is typed. Nothing that is typed is an error, unless
+    /// nothing is left to look for.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let mut items = lex(text);
+        words_of_loose_operators(&mut items);
+        let mut rest = items.into_iter().peekable();
+        let mut found = Vec::new();
+        // A closing parenthesis too many ends nothing.
+        while rest.peek().is_some() {
+            found.extend(either(&mut rest)?);
+            rest.next_if_eq(&Item::Close);
+        }
+        all(found).ok_or_else(|| {
+            let message = format!(
+                "{text:?} holds no word to look for; signs alone are found by -F, \
+                 which reads every text"
+            );
+            Error::InvalidQuery(message)
+        })
+    }
+
+    /// The query in the index's own language, of these columns.
+    pub(crate) fn expression(&self, columns: &[usize]) -> String {
+        let names: Vec<&str> = columns.iter().map(|n| COLUMNS[*n]).collect();
+        format!("{{{}}} : ({})", names.join(" "), self.terms())
+    }
+
+    fn terms(&self) -> String {
+        let join = |queries: &[Self], operator: &str| {
+            let terms: Vec<String> = queries.iter().map(Self::terms).collect();
+            format!("({})", terms.join(operator))
+        };
+        match self {
+            Self::Phrase(spellings) => {
+                let terms: Vec<String> = spellings.iter().map(Phrase::term).collect();
+                format!("({})", terms.join(" OR "))
+            }
+            Self::And(queries) => join(queries, " AND "),
+            Self::Or(queries) => join(queries, " OR "),
+            Self::Not(query, other) => format!("({} NOT {})", query.terms(), other.terms()),
+        }
+    }
+
+    /// Whether texts, a column each, are what is asked for. `found` is given the
+    /// places of words that speak for it.
+    pub(crate) fn is_met(&self, texts: &[(usize, Prepared)], found: &mut Vec<Place>) -> bool {
+        match self {
+            Self::Phrase(spellings) => {
+                let before = found.len();
+                for (column, text) in texts {
+                    for phrase in spellings {
+                        let places = text.find(&phrase.words, phrase.is_prefix);
+                        found.extend(places.into_iter().map(|place| (*column, place)));
+                    }
+                }
+                before < found.len()
+            }
+            Self::And(queries) => queries.iter().all(|query| query.is_met(texts, found)),
+            // Each is looked at: a hit shows all that speaks for it.
+            Self::Or(queries) => {
+                0 < queries.iter().filter(|query| query.is_met(texts, found)).count()
+            }
+            Self::Not(query, other) => {
+                query.is_met(texts, found) && !other.is_met(texts, &mut Vec::new())
+            }
+        }
+    }
+}
+
+impl Phrase {
+    /// Prepared words hold no quotation mark.
+    fn term(&self) -> String {
+        format!("\"{}\"{}", self.words.join(" "), if self.is_prefix { " *" } else { "" })
+    }
+}
+
+/// What a query is written in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Item {
+    /// Text to be found as a phrase; whether it is the beginning of one; how it was typed.
+    Text(String, bool),
+    And,
+    Or,
+    Not,
+    Open,
+    Close,
+}
+
+/// Parentheses that open something; the index refuses what is much deeper.
+const DEEPEST: usize = 50;
+
+fn lex(text: &str) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        if first == '"' {
+            let inner = &rest[1..];
+            let end = inner.find('"').unwrap_or(inner.len());
+            let behind = inner.get(end + 1..).unwrap_or_default();
+            let is_prefix = behind.starts_with('*');
+            items.push(Item::Text(inner[..end].to_owned(), is_prefix));
+            rest = behind.strip_prefix('*').unwrap_or(behind).trim_start();
+            continue;
+        }
+        if first == '(' {
+            let is_deep = DEEPEST <= items.iter().filter(|item| **item == Item::Open).count();
+            items.extend((!is_deep).then_some(Item::Open));
+            rest = rest[1..].trim_start();
+            continue;
+        }
+        let end = rest.find(|c: char| c.is_whitespace() || c == '"').unwrap_or(rest.len());
+        lex_word(&rest[..end], &mut items);
+        rest = rest[end..].trim_start();
+    }
+    items
+}
+
+/// A word, and the parentheses behind it that none within it opens.
+fn lex_word(word: &str, items: &mut Vec<Item>) {
+    let mut word = word;
+    let mut closed = 0;
+    while let Some(shorter) = word.strip_suffix(')')
+        && word.matches('(').count() < word.matches(')').count()
+    {
+        word = shorter;
+        closed += 1;
+    }
+    match word {
+        "" => {}
+        "AND" => items.push(Item::And),
+        "OR" => items.push(Item::Or),
+        "NOT" => items.push(Item::Not),
+        _ => {
+            let is_prefix = word.len() > 1 && word.ends_with('*');
+            items.push(Item::Text(word.trim_end_matches('*').to_owned(), is_prefix));
+        }
+    }
+    items.extend((0..closed).map(|_| Item::Close));
+}
+
+/// Makes a word of each operator that has nothing to join: whoever types `OR`
+/// alone looks for it.
+fn words_of_loose_operators(items: &mut [Item]) {
+    for n in 0..items.len() {
+        let begins = |item: &Item| matches!(item, Item::Text(..) | Item::Open);
+        let is_behind =
+            n.checked_sub(1).is_some_and(|n| matches!(items[n], Item::Text(..) | Item::Close));
+        let is_before = items.get(n + 1).is_some_and(|next| begins(next) || *next == Item::Not);
+        let word = match items[n] {
+            Item::And if !is_behind || !is_before => "and",
+            Item::Or if !is_behind || !is_before => "or",
+            Item::Not if !items.get(n + 1).is_some_and(begins) => "not",
+            _ => continue,
+        };
+        items[n] = Item::Text(word.to_owned(), false);
+    }
+}
+
+type Items = std::iter::Peekable<std::vec::IntoIter<Item>>;
+
+/// Queries with OR between them.
+fn either(items: &mut Items) -> Result<Option<Query>> {
+    let mut found: Vec<Query> = both(items)?.into_iter().collect();
+    while items.next_if_eq(&Item::Or).is_some() {
+        found.extend(both(items)?);
+    }
+    Ok(match found.len() {
+        0 | 1 => found.pop(),
+        _ => Some(Query::Or(found)),
+    })
+}
+
+/// Queries with AND between them, or nothing; those with NOT take away.
+fn both(items: &mut Items) -> Result<Option<Query>> {
+    let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
+    let mut takes_away = false;
+    while let Some(item) = items.next_if(|item| !matches!(item, Item::Or | Item::Close)) {
+        let query = match item {
+            Item::And => continue,
+            Item::Not => {
+                takes_away = true;
+                continue;
+            }
+            Item::Open => {
+                let query = either(items)?;
+                items.next_if_eq(&Item::Close);
+                query
+            }
+            Item::Text(text, is_prefix) => phrase(&text, is_prefix),
+            Item::Or | Item::Close => None,
+        };
+        let list = if takes_away { &mut unwanted } else { &mut wanted };
+        list.extend(query);
+        takes_away = false;
+    }
+    match (all(wanted), unwanted.len()) {
+        (wanted, 0) => Ok(wanted),
+        (Some(wanted), 1) => {
+            Ok(unwanted.pop().map(|other| Query::Not(Box::new(wanted), Box::new(other))))
+        }
+        (Some(wanted), _) => Ok(Some(Query::Not(Box::new(wanted), Box::new(Query::Or(unwanted))))),
+        (None, _) => Err(Error::InvalidQuery(
+            "NOT takes away from what else is asked for, and nothing else is".to_owned(),
+        )),
+    }
+}
+
+fn all(mut found: Vec<Query>) -> Option<Query> {
+    match found.len() {
+        0 | 1 => found.pop(),
+        _ => Some(Query::And(found)),
+    }
+}
+
+/// A phrase of a text; `None` where there is no word in it.
+fn phrase(text: &str, is_prefix: bool) -> Option<Query> {
+    let prepared = prepare(text);
+    let spelling = |words: Vec<&str>| Phrase {
+        words: words.into_iter().map(str::to_owned).collect(),
+        is_prefix,
+    };
+    let words = prepared.words();
+    if words.is_empty() {
+        return None;
+    }
+    let in_parts = prepared.words_in_parts().map(spelling);
+    Some(Query::Phrase([spelling(words)].into_iter().chain(in_parts).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(query: &str, expected: &str) {
+        assert_eq!(Query::parse(query).unwrap().terms(), expected);
+    }
+
+    #[test]
+    fn words_go_together_as_they_are_typed() {
+        check("one Two", r#"(("one") AND ("two"))"#);
+        check("one AND two", r#"(("one") AND ("two"))"#);
+        check("one OR two three", r#"(("one") OR (("two") AND ("three")))"#);
+        check("(one OR two) three", r#"((("one") OR ("two")) AND ("three"))"#);
+        check("one NOT two", r#"(("one") NOT ("two"))"#);
+        check("one NOT two NOT three", r#"(("one") NOT (("two") OR ("three")))"#);
+        check("NOT two one", r#"(("one") NOT ("two"))"#);
+        check("one AND NOT two", r#"(("one") NOT ("two"))"#);
+    }
+
+    #[test]
+    fn phrases_and_beginnings() {
+        check(r#""one, two" three"#, r#"(("one two") AND ("three"))"#);
+        check("sess*", r#"("sess" *)"#);
+        check(r#""my sess"*"#, r#"("my sess" *)"#);
+        check("foo-bar", r#"("foo bar")"#);
+        check("使用", r#"("使 用")"#);
+        check("getSession", r#"("getsession" OR "get session")"#);
+        check("getSess*", r#"("getsess" * OR "get sess" *)"#);
+    }
+
+    #[test]
+    fn whatever_is_typed_is_looked_for() {
+        check(r#"a "b c"#, r#"(("a") AND ("b c"))"#);
+        check("getSession()", r#"("getsession" OR "get session")"#);
+        check("(one", r#"("one")"#);
+        check("one) two", r#"(("one") AND ("two"))"#);
+        check("f(x) y", r#"(("f x") AND ("y"))"#);
+        check("AND", r#"("and")"#);
+        check("OR OR", r#"(("or") AND ("or"))"#);
+        check("one OR", r#"(("one") AND ("or"))"#);
+        check("one -- two", r#"(("one") AND ("two"))"#);
+        check("() one", r#"("one")"#);
+        check("a\0b NEAR(c d)", r#"(("a b") AND ("near c") AND ("d"))"#);
+    }
+
+    #[test]
+    fn nothing_to_look_for_is_an_error() {
+        for query in ["", "  ", "-->", "\"\"", "()", "*", "NOT one", "one OR NOT two"] {
+            let parsed = Query::parse(query);
+
+            assert!(matches!(parsed, Err(Error::InvalidQuery(_))), "{query}: {parsed:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_proven_as_the_index_finds_it() {
+        let met = |query: &str, prose: &str, tools: &str| {
+            let texts = [(0, prepare(prose)), (2, prepare(tools))];
+            Query::parse(query).unwrap().is_met(&texts, &mut Vec::new())
+        };
+        assert!(met("one two", "one", "two"));
+        assert!(!met("\"one two\"", "one", "two"));
+        assert!(met("one NOT three", "one", "two"));
+        assert!(!met("one NOT two", "one", "two"));
+        assert!(met("session", "a getSession call", ""));
+        assert!(met("GETSESSION", "a getSession call", ""));
+    }
+}

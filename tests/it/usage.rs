@@ -1,0 +1,120 @@
+//! Usage: what was reported, each message once.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use sessile::{ImportOptions, Store};
+
+use crate::support::{TestStore, line};
+
+/// An answer that reports its tokens, and its cost where that is given.
+fn answer(id: &str, minute: u32, model: &str, input: u64, cost: Option<f64>) -> String {
+    let mut usage = json!({"input": input, "output": 10, "cacheRead": 5, "cacheWrite": 1});
+    if let Some(cost) = cost {
+        usage["cost"] = json!({"total": cost});
+    }
+    line(&json!({
+        "type": "message", "id": id, "parentId": null,
+        "timestamp": format!("2026-01-02T00:{minute:02}:00.000Z"),
+        "message": {"role": "assistant", "content": [], "provider": "p", "model": model, "usage": usage}
+    }))
+}
+
+fn header(id: &str, day: u32, cwd: &str) -> String {
+    line(&json!({"type": "session", "version": 3, "id": id, "cwd": cwd,
+                 "timestamp": format!("2026-01-{day:02}T00:00:00.000Z")}))
+}
+
+/// A session, and one that begins as it does: of its three messages, one is its own.
+fn store() -> TestStore {
+    let test = TestStore::new();
+    let shared = answer("a", 1, "gpt-5", 1_000_000, None) + &answer("b", 2, "mine", 7, Some(0.5));
+    let own = answer("c", 3, "mine", 9, None);
+    let root = test.folder().join("pi");
+    fs::create_dir_all(root.join("sessions")).unwrap();
+    // The copy comes first, by its name.
+    fs::write(root.join("sessions/1.jsonl"), header("copy", 3, "/two") + &shared + &own).unwrap();
+    fs::write(root.join("sessions/2.jsonl"), header("first", 2, "/one") + &shared).unwrap();
+    let options = ImportOptions::new().format(sessile::Format::Pi);
+    test.store.import(&root, &options).unwrap();
+    test
+}
+
+fn ids(store: &Store) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    store
+        .each_usage(|record| {
+            found.push((record.session_id.unwrap(), record.entry_id.to_string()));
+            Ok(())
+        })
+        .unwrap();
+    found
+}
+
+#[test]
+fn a_message_that_several_sessions_hold_counts_once_where_it_was_said_first() {
+    let test = store();
+    let pair = |session: &str, entry: &str| (session.to_owned(), entry.to_owned());
+    let expected = [pair("first", "a"), pair("first", "b"), pair("copy", "c")];
+    assert_eq!(ids(&test.store), expected);
+
+    test.store.find("copy").unwrap().clone_session().unwrap();
+
+    assert_eq!(ids(&test.store), expected);
+}
+
+#[test]
+fn two_messages_that_report_the_same_are_two() {
+    let test = TestStore::new();
+    let root = test.folder().join("pi");
+    fs::create_dir_all(root.join("sessions")).unwrap();
+    let said = answer("a", 1, "m", 7, None) + &answer("b", 1, "m", 7, None);
+    fs::write(root.join("sessions/1.jsonl"), header("one", 2, "/one") + &said).unwrap();
+    test.store.import(&root, &ImportOptions::new().format(sessile::Format::Pi)).unwrap();
+
+    assert_eq!(ids(&test.store).len(), 2);
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn usage_is_added_up_and_what_has_no_price_is_named() {
+    let test = store();
+    let run = |args: &[&str]| -> (Vec<Value>, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sessile"));
+        let command = command.arg("--db").arg(test.store.path()).args(["usage", "--json"]);
+        let output = command.args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let rows = String::from_utf8(output.stdout).unwrap();
+        let rows = rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+        (rows, String::from_utf8(output.stderr).unwrap())
+    };
+
+    let (rows, said) = run(&[]);
+    assert_eq!(
+        rows,
+        [
+            // A million tokens, ten that were written, five and one of a cache.
+            json!({"model": "gpt-5", "messages": 1, "input": 1_000_000, "output": 10, "cache_read": 5,
+                   "cache_write": 1, "cost": 1.250101875, "unpriced_messages": 0}),
+            json!({"model": "mine", "messages": 2, "input": 16, "output": 20, "cache_read": 10,
+                   "cache_write": 2, "cost": 0.5, "unpriced_messages": 1}),
+        ]
+    );
+    assert!(said.contains("no price is known of mine: 1 messages"), "{said}");
+
+    let prices = test.folder().join("prices.json");
+    let list = json!({"as_of": "2026-01-01", "currency": "EUR",
+                      "per_million_tokens": {"mine": {"input": 1_000_000, "output": 0}}});
+    fs::write(&prices, list.to_string()).unwrap();
+    let (rows, said) = run(&["--prices", prices.to_str().unwrap(), "--by", "session"]);
+    // Of a cache, tokens cost as others where the list does not say.
+    assert_eq!((&rows[0]["session_id"], &rows[0]["cost"]), (&json!("copy"), &json!(15.0)));
+    assert!(said.contains("no price is known of gpt-5"), "{said}");
+
+    assert_eq!(run(&["--by", "day"]).0.len(), 1);
+    assert_eq!(run(&["--by", "program"]).0[0]["messages"], 3);
+    assert_eq!(run(&["--by", "work-dir"]).0.len(), 2);
+    assert_eq!(run(&["--since", "2026-01-02T00:03:00Z", "--by", "program"]).0[0]["messages"], 1);
+    assert_eq!(run(&["--since", "1h"]).0.len(), 0);
+}
