@@ -9,6 +9,7 @@ mod reading;
 mod recorder;
 mod records;
 mod snapshot;
+mod whole;
 
 pub use copy::Fork;
 pub use create::NewSession;

@@ -1,0 +1,78 @@
+//! All of a session at once, in the shapes that leave the store.
+
+use std::io::Write;
+
+use super::Session;
+use crate::capture::{self, CapturedBranch};
+use crate::dump;
+use crate::error::Result;
+use crate::model::Timestamp;
+
+impl Session {
+    /// Returns the active branch with its messages, compacted parts included,
+    /// and the session's system prompts: what a converter or viewer asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
+    /// let branch = store.find("edge-97")?.capture()?;
+    ///
+    /// assert_eq!(branch.info.work_dir.as_deref(), Some("/edge"));
+    /// assert_eq!(branch.entries.len(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn capture(&self) -> Result<CapturedBranch> {
+        self.store.read(|conn| capture::branch(conn, self.key))
+    }
+
+    /// Returns the path to an entry with its messages, compacted parts included,
+    /// as [`capture`](Self::capture) returns that to the active one.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session has no such entry.
+    pub fn capture_path(&self, entry_id: &str) -> Result<CapturedBranch> {
+        self.store.read(|conn| capture::path_to(conn, self.key, entry_id))
+    }
+
+    /// Returns the conversation as Markdown: a heading for each message that
+    /// the program would go on with, as the program itself exports it. Kimi's
+    /// says when that was.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
+    /// let text = store.find("edge-97")?.markdown(sessile::Timestamp::now())?;
+    ///
+    /// assert!(text.starts_with("# Kward Session\n\n## User\n\nfirst\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn markdown(&self, exported_at: Timestamp) -> Result<String> {
+        self.store.read(|conn| capture::markdown(conn, self.key, exported_at))
+    }
+
+    /// Writes everything that is known of the session as one JSON object, as
+    /// [`Store::dump`](crate::Store::dump) does.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound); [`Io`](crate::Error::Io)
+    /// when `out` refuses; [`Damaged`](crate::Error::Damaged), and then nothing is written.
+    pub fn dump(&self, out: &mut dyn Write) -> Result<()> {
+        self.store.read(|conn| dump::dump_session(conn, self.key, out))
+    }
+}
