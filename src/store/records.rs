@@ -78,6 +78,32 @@ pub(crate) fn insert_tool_execution(
     Ok(())
 }
 
+/// Notes the line that answers the last call of an id which has no answer yet.
+pub(crate) fn set_tool_result(
+    conn: &Connection,
+    session: SessionKey,
+    tool_call_id: &str,
+    result_key: i64,
+    is_error: bool,
+) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE tool_executions
+         SET result_key = :result_key, is_error = :is_error
+         WHERE line_key = (SELECT max(line_key)
+                           FROM tool_executions
+                           WHERE session_key = :session_key
+                             AND tool_call_id = :tool_call_id
+                             AND result_key IS NULL)",
+    )?
+    .execute(named_params! {
+        ":session_key": session,
+        ":tool_call_id": tool_call_id,
+        ":result_key": result_key,
+        ":is_error": is_error,
+    })?;
+    Ok(())
+}
+
 pub(crate) fn insert_memory_state(
     conn: &Connection,
     session: SessionKey,

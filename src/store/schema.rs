@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "aa68cb918980b8f5c924cdb45c2dcc37d688e3b86e5f6dab3356f77014a88be7";
+const DIGEST: &str = "748348364b484e98890ce2adb81442c8544ae4e78dd87ddee93f24243b9b6481";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {
