@@ -5,7 +5,7 @@
 
 use super::Claude;
 use super::text::object;
-use crate::format::Layout;
+use crate::format::{Home, Layout};
 use crate::model::{HeaderRecord, Timestamp};
 
 /// Names of folders that stand for a work dir are no longer, but for a hash.
@@ -117,6 +117,10 @@ pub(super) fn described(path: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl Layout for Claude {
+    fn home(&self) -> Option<Home> {
+        Some(Home { variable: "CLAUDE_CONFIG_DIR", names_a_file: false, folder: ".claude" })
+    }
+
     fn covered(&self) -> &'static [&'static str] {
         &["projects", "todos", "history.jsonl"]
     }
