@@ -70,7 +70,7 @@ pub(crate) struct Fold<'a> {
     /// The number of the line that moved the leaf last.
     moved_at: Option<u32>,
     /// What the format makes of all records together, where it does.
-    whole: Option<Box<dyn Whole>>,
+    whole: Option<Box<dyn Whole + 'a>>,
 }
 
 /// Folds a log from its first line to its last, replacing what was there.
@@ -113,7 +113,8 @@ pub(crate) fn is_chain(
 pub(crate) enum Shape {
     /// As the fold assumed.
     Assumed,
-    /// One after another, which only a late record showed: fold again.
+    /// One after another, or otherwise than rows could tell, which only a late
+    /// record showed: fold again.
     Linear,
 }
 
@@ -159,7 +160,11 @@ impl<'a> Fold<'a> {
         session: SessionKey,
         head: Head,
     ) -> Result<Option<Self>> {
-        if head.header != Header::Stored || format.projection().whole(&file.path).is_some() {
+        if head.header != Header::Stored {
+            return Ok(None);
+        }
+        let whole = format.projection().whole_behind(conn, session, file, &head)?;
+        if whole.is_none() && format.projection().whole(&file.path).is_some() {
             return Ok(None);
         }
         let last = match head.last_entry_key {
@@ -188,6 +193,7 @@ impl<'a> Fold<'a> {
             previewed: Some(head.preview_line_key),
             before: Some(head.clone()),
             head,
+            whole,
             ..Self::begin(conn, file, format, session)
         }))
     }
@@ -201,7 +207,7 @@ impl<'a> Fold<'a> {
 
     fn apply_record(&mut self, line_key: i64, mut record: Record) -> Result<()> {
         if let Some(whole) = &mut self.whole {
-            whole.take(line_key, &mut record);
+            whole.take(line_key, &mut record)?;
         }
         for (kind, detail) in &record.problems {
             self.note(Some(line_key), *kind, detail)?;
@@ -280,7 +286,11 @@ impl<'a> Fold<'a> {
         self.note_shape()?;
         let is_moved = self.move_to_decided_leaf()?;
         match self.whole.take() {
-            Some(whole) => self.conclude(whole, is_moved)?,
+            Some(whole) => {
+                if !self.conclude(whole, is_moved)? {
+                    return Ok(Shape::Linear);
+                }
+            }
             None => self.settle_summary()?,
         }
         if self.before.is_none() {

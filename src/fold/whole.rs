@@ -8,8 +8,12 @@ use crate::format::rules::HeaderPlace;
 use crate::model::Header;
 
 impl Fold<'_> {
-    /// Lets the format settle the head.
-    pub(super) fn conclude(&mut self, whole: Box<dyn Whole>, is_moved: bool) -> Result<()> {
+    /// Lets the format settle the head; says whether it could.
+    pub(super) fn conclude(&mut self, whole: Box<dyn Whole + '_>, is_moved: bool) -> Result<bool> {
+        if self.before.is_some() && self.file.mtime.is_beyond() {
+            // Its problem is said once.
+            return Ok(false);
+        }
         self.head.modified_at = self.time_of_file()?;
         let folded = Folded {
             conn: self.conn,

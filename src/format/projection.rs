@@ -39,6 +39,18 @@ pub(crate) trait Projection: Sync {
         None
     }
 
+    /// The same behind the last record of a session, where its rows tell what a
+    /// further one changes; `None` where only all of its records do.
+    fn whole_behind<'a>(
+        &self,
+        _conn: &'a Connection,
+        _session: SessionKey,
+        _file: &FileRow,
+        _head: &Head,
+    ) -> Result<Option<Box<dyn Whole + 'a>>> {
+        Ok(None)
+    }
+
     /// Decides which of the sessions that share the id of this one lists show.
     fn settle_listed(&self, _conn: &Connection, _session: SessionKey) -> Result<()> {
         Ok(())
@@ -81,16 +93,14 @@ pub(crate) trait Projection: Sync {
 }
 
 /// What a session says as a whole, taken from its records one after the other.
-///
-/// Such a session is folded anew when its log grows: what a record changes
-/// follows from all of them.
 pub(crate) trait Whole {
     /// Takes in a record before it becomes rows.
-    fn take(&mut self, line_key: i64, record: &mut Record);
+    fn take(&mut self, line_key: i64, record: &mut Record) -> Result<()>;
 
     /// Settles the head, and the active branch where that is not the path to
-    /// the leaf.
-    fn conclude(self: Box<Self>, folded: &Folded<'_>, head: &mut Head) -> Result<()>;
+    /// the leaf. Returns whether it could: else the session is to be folded from
+    /// its first record on.
+    fn conclude(self: Box<Self>, folded: &Folded<'_>, head: &mut Head) -> Result<bool>;
 }
 
 /// A session whose records are all folded.

@@ -33,6 +33,22 @@ pub(crate) fn insert(conn: &Connection, session: SessionKey, ranges: &[Range]) -
     Ok(())
 }
 
+/// Lets an active branch go on with these entries, where it is none that follows from the leaf.
+pub(crate) fn extend(conn: &Connection, session: SessionKey, keys: &[i64]) -> Result<()> {
+    let mut ranges = of(conn, session)?;
+    if ranges.is_empty() {
+        return Ok(());
+    }
+    for &key in keys {
+        match ranges.last_mut() {
+            Some(Range { last, line_key: None, .. }) if *last + 1 == key => *last = key,
+            _ => ranges.push(Range { first: key, last: key, line_key: None }),
+        }
+    }
+    conn.prepare_cached("DELETE FROM active_ranges WHERE session_key = ?1")?.execute([session])?;
+    insert(conn, session, &ranges)
+}
+
 /// The active branch of a session, root first; nothing where it is the path to the leaf.
 pub(crate) fn of(conn: &Connection, session: SessionKey) -> Result<Vec<Range>> {
     let mut stmt = conn.prepare_cached(RANGES)?;

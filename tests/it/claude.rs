@@ -447,3 +447,56 @@ fn what_a_session_is_made_of_goes_with_it() {
     let rest = files("rest", &ExportOptions::new());
     assert!(one.keys().all(|path| !rest.contains_key(path)));
 }
+
+#[test]
+fn an_append_reads_nothing_of_what_stands_before_it() {
+    let part = |uuid: &str, parent: &str, id: &str, call: &str| {
+        let content = json!([{"type": "tool_use", "id": call, "name": "Read"}]);
+        node("assistant", uuid, Some(parent), json!({"id": id, "content": content}))
+    };
+    let answer = |uuid: &str, parent: &str, call: &str| {
+        let content = json!([{"type": "tool_result", "tool_use_id": call}]);
+        node("user", uuid, Some(parent), json!({"content": content}))
+    };
+    let beside = |kind: &str, uuid: &str, parent: &str| json!({"type": kind, "uuid": uuid, "parentUuid": parent});
+    // Two calls at once, of which the second answer went on.
+    let test = of_records(&[
+        said("a", None, "x"),
+        part("b", "a", "m", "t"),
+        part("c", "b", "m", "u"),
+        answer("d", "c", "u"),
+        answer("e", "b", "t"),
+    ]);
+    assert_eq!(test.row(ID)["branch"], json!(["a", "b", "c", "d", "e"]));
+    let session = test.store.find(ID).unwrap();
+    session.append_record(said("f", Some("e"), "first of a local chain")).unwrap();
+    // Seen in a fold from the first record on, and only there.
+    test.sqlite().execute("UPDATE entries SET created_at = 7 WHERE entry_id = 'a'", []).unwrap();
+
+    for record in [
+        said("g", Some("f"), "more"),
+        part("h", "g", "n", "v"),
+        part("i", "h", "n", "w"),
+        answer("j", "i", "w"),
+        beside("progress", "k", "j"),
+        beside("attachment", "l", "k"),
+        said("m", Some("l"), "and more"),
+        json!({"type": "mode", "mode": "plan"}),
+        beside("system", "n", "a"),
+    ] {
+        session.append_record(&record).unwrap();
+    }
+    let last = session.append_message(r#"{"role":"user","content":"typed"}"#).unwrap();
+
+    let branch = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", &last];
+    assert_eq!(test.row(ID)["branch"], json!(branch));
+    assert_eq!(test.row(ID)["message_count"], 12);
+    let touched: i64 = test
+        .sqlite()
+        .query_row("SELECT created_at FROM entries WHERE entry_id = 'a'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(touched, 7);
+    test.store.rebuild().unwrap();
+    assert_eq!(test.row(ID)["branch"], json!(branch));
+    assert_eq!(test.store.check().unwrap(), []);
+}

@@ -6,9 +6,9 @@ use std::fs;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use sessile::{ExportOptions, Format, ImportOptions, SessionKey, Timestamp};
+use sessile::{ExportOptions, Format, ImportOptions, NewSession, SessionKey, Timestamp};
 
-use crate::odd_claude::{PATHS, any_file, node};
+use crate::odd_claude::{PATHS, any_file, going_on, node};
 use crate::properties::cases;
 use crate::support::{THEN, TestStore, dump, set_mtime, snapshot, without_losses};
 
@@ -360,6 +360,29 @@ proptest! {
     #[test]
     fn a_conversation_is_that_also_among_odd_lines(file in any_file()) {
         check_conversation(&file)?;
+    }
+
+    #[test]
+    fn records_appended_one_by_one_lead_where_one_import_does(records in going_on()) {
+        let test = TestStore::quick();
+        let new = NewSession::new("/w").format(Format::Claude).at(Timestamp(0));
+        let session = test.store.create(&new).unwrap();
+        for record in &records {
+            session.append_record(record).unwrap();
+            prop_assert_eq!(test.store.check().unwrap(), [], "{}", record);
+        }
+        check_conversation(records.join("\n").as_bytes())?;
+    }
+
+    #[test]
+    fn a_file_that_grows_line_by_line_leads_where_one_import_does(records in going_on()) {
+        let test = TestStore::quick();
+        for (n, record) in records.iter().enumerate() {
+            let path = test.write(PATHS[0], records[..n].join("\n") + "\n" + record + "\n");
+            set_mtime(&path, THEN + i64::try_from(n).unwrap(), 0);
+            test.store.import(&test.root, &options()).unwrap();
+            prop_assert_eq!(test.store.check().unwrap(), [], "{}", record);
+        }
     }
 
     #[test]

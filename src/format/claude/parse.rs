@@ -187,7 +187,7 @@ fn entry(fields: &Fields<'_>, node: &Node, record_type: String) -> NewEntry {
         parent: node.parent.clone().map_or(Parent::None, Parent::Id),
         entry_type,
         role: role(node).filter(|_| node.is_main()).map(str::to_owned),
-        message_id: None,
+        message_id: node.message_id.clone().map(Stored::Text),
         first_kept: None,
         kept_position: None,
         runtime: None,

@@ -86,6 +86,7 @@ struct Said {
     /// Of the first record: whether it is an agent's.
     is_sidechain: First<bool>,
     prompt: Prompt,
+    prompt_line: Option<i64>,
     /// By type, the line that has the first of them, and their number.
     unknown: BTreeMap<String, (i64, u64)>,
 }
@@ -96,6 +97,8 @@ pub(super) struct Summary {
     pub(super) title: Option<Stored>,
     pub(super) custom_title: Option<Stored>,
     pub(super) first_prompt: Option<Stored>,
+    /// The line of the first prompt, where that is no command's name.
+    pub(super) prompt_line: Option<i64>,
     pub(super) git_branch: Option<Stored>,
     pub(super) tag: Option<Stored>,
     pub(super) work_dir: Option<String>,
@@ -109,6 +112,8 @@ pub(super) struct Summary {
     pub(super) is_hidden: bool,
     /// Types of records that were never seen, each with a line and a number.
     pub(super) unknown: Vec<(String, i64, u64)>,
+    /// Nodes that summaries are of, which are not in the file.
+    pub(super) strangers: Vec<String>,
 }
 
 impl Fold {
@@ -123,13 +128,14 @@ impl Fold {
 
     /// The summary, where `has` knows the nodes of the file.
     pub(super) fn finish(mut self, has: impl Fn(&str) -> bool) -> Summary {
+        let mut strangers = Vec::new();
         for (place, told) in std::mem::take(&mut self.summaries) {
-            let of = told.summary_of.clone().flatten();
-            if of.is_some_and(|uuid| has(&uuid)) {
-                self.said.take(place, 0, told);
+            match told.summary_of.clone().flatten() {
+                Some(uuid) if has(&uuid) => self.said.take(place, 0, told),
+                of => strangers.extend(of),
             }
         }
-        self.said.finish()
+        Summary { strangers, ..self.said.finish() }
     }
 }
 
@@ -150,6 +156,7 @@ impl Said {
         self.is_sidechain.take(place, Some(told.is_sidechain));
         // Summaries are no prompts, so these come in order.
         if self.prompt.text.is_none() {
+            self.prompt_line = told.prompt.text.as_ref().map(|_| line_key);
             self.prompt.text = told.prompt.text;
             self.prompt.command = self.prompt.command.take().or(told.prompt.command);
         }
@@ -170,6 +177,8 @@ impl Said {
             title,
             custom_title,
             first_prompt,
+            prompt_line: self.prompt_line,
+            strangers: Vec::new(),
             git_branch: said(self.git_branch),
             tag: self.tag.get().flatten(),
             work_dir: self.work_dir.get(),

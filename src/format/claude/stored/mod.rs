@@ -1,5 +1,6 @@
 //! From the records of a transcript to its session.
 
+mod append;
 mod dump;
 mod settle;
 
@@ -12,7 +13,7 @@ use super::Claude;
 use super::chain::Tree;
 use super::facts::{Facts, Node};
 use super::layout::{self, Place};
-use super::parse::role;
+use super::parse::{parse, role};
 use super::summary::{Fold, Summary};
 use crate::error::Result;
 use crate::format::json::{self, Kind};
@@ -27,6 +28,10 @@ use crate::store::{entries, log, metadata, ranges, records, sessions};
 /// Keys of what a transcript says that no column holds.
 const GIT_BRANCH: &str = "gitBranch";
 const TAG: &str = "tag";
+/// The nodes that summaries are of, which are not in the file: one may come yet.
+const STRANGERS: &str = "summaries";
+/// Of a session of which rows do not tell what a further record changes.
+const IS_ODD: &str = "odd";
 
 /// A transcript that is being read.
 struct Reading {
@@ -45,20 +50,20 @@ impl Reading {
 }
 
 impl Whole for Reading {
-    fn take(&mut self, line_key: i64, record: &mut Record) {
-        let own = record.own.take().and_then(|own| own.downcast::<Facts>().ok());
-        let Some(facts) = own.map(Arc::unwrap_or_clone) else { return };
+    fn take(&mut self, line_key: i64, record: &mut Record) -> Result<()> {
+        let Some(facts) = facts(record) else { return Ok(()) };
         self.fold.take(line_key, facts.told);
-        let Some(node) = facts.node else { return };
+        let Some(node) = facts.node else { return Ok(()) };
         if let Some(entry) = record.entry.as_mut().filter(|_| self.is_agent) {
             // To an agent, everything is its own conversation.
             entry.role = role(&node).map(str::to_owned);
         }
         self.nodes.push(node);
         self.lines.push(line_key);
+        Ok(())
     }
 
-    fn conclude(self: Box<Self>, folded: &Folded<'_>, head: &mut Head) -> Result<()> {
+    fn conclude(self: Box<Self>, folded: &Folded<'_>, head: &mut Head) -> Result<bool> {
         let Self { is_agent, nodes, lines, fold } = *self;
         let tree = Tree::new(&nodes);
         let summary = fold.finish(|uuid| tree.has(uuid));
@@ -70,8 +75,21 @@ impl Whole for Reading {
         if is_agent {
             note_sidecar(folded)?;
         }
-        settle_head(folded, is_agent, summary, head)
+        let is_odd = conversation.is_odd();
+        settle_head(folded, is_agent, is_odd, summary, head)?;
+        Ok(true)
     }
+}
+
+/// What the format keeps of a record.
+fn facts(record: &mut Record) -> Option<Facts> {
+    let own = record.own.take()?.downcast::<Facts>().ok()?;
+    Some(Arc::unwrap_or_clone(own))
+}
+
+/// The same of a line.
+fn facts_of_line(line: &[u8]) -> Option<Facts> {
+    facts(&mut parse(line))
 }
 
 /// The conversation of a transcript, on its way into rows.
@@ -100,7 +118,6 @@ impl Conversation<'_> {
             node.kind.is_message() && (self.is_agent || node.is_main())
         };
         head.message_count = branch.iter().filter(is_message).count() as i64;
-        head.preview_line_key = None;
         if branch.len() == length && branch.iter().all(|record| self.tree.counts(*record)) {
             return Ok(());
         }
@@ -131,6 +148,15 @@ impl Conversation<'_> {
         entries::key(self.folded.session, ordinal)
     }
 
+    /// Whether its rows do not tell what a further record changes.
+    fn is_odd(&self) -> bool {
+        let is_odd = |node: &Node| {
+            1 < node.calls.len() + node.answers.len()
+                || node.source.as_ref().is_some_and(|source| !self.tree.has(source))
+        };
+        self.counted().count() < self.nodes.len() || self.nodes.iter().any(is_odd)
+    }
+
     /// The records that count of their uuids.
     fn counted(&self) -> impl Iterator<Item = (usize, &Node)> {
         self.nodes.iter().enumerate().filter(|(record, _)| self.tree.counts(*record))
@@ -151,7 +177,7 @@ impl Conversation<'_> {
         for (record, node) in self.counted() {
             for answer in &node.answers {
                 let (line, is_error) = (self.lines[record], answer.is_error);
-                records::set_tool_result(conn, session, &answer.call_id, line, is_error)?;
+                records::set_tool_result(conn, session, &answer.call_id, line, is_error, node.at)?;
             }
         }
         Ok(())
@@ -185,10 +211,18 @@ impl Conversation<'_> {
 fn settle_head(
     folded: &Folded<'_>,
     is_agent: bool,
+    is_odd: bool,
     summary: Summary,
     head: &mut Head,
 ) -> Result<()> {
     let Folded { conn, session, .. } = *folded;
+    if is_odd {
+        sessions::insert_metadata(conn, session, IS_ODD, "true")?;
+    }
+    if !summary.strangers.is_empty() {
+        let strangers = serde_json::Value::from(summary.strangers).to_string();
+        sessions::insert_metadata(conn, session, STRANGERS, &strangers)?;
+    }
     for (key, value) in [(GIT_BRANCH, &summary.git_branch), (TAG, &summary.tag)] {
         if let Some(value) = value {
             sessions::insert_metadata(conn, session, key, &value.to_json())?;
@@ -207,6 +241,7 @@ fn settle_head(
     head.model = summary.model;
     head.name = summary.custom_title;
     head.title = summary.title;
+    head.preview_line_key = summary.prompt_line;
     head.first_message = summary.first_prompt.unwrap_or_else(|| Stored::Text(String::new()));
     head.is_listed = !summary.is_hidden && !is_agent;
     Ok(())

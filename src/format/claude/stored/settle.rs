@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use super::{Claude, Sidecar, agents, read_sidecar};
+use super::{Claude, Sidecar, agents, append, read_sidecar};
 use crate::error::Result;
 use crate::fold;
 use crate::format::Layout;
@@ -13,11 +13,22 @@ use crate::format::claude::layout::{self, Place, Split};
 use crate::format::projection::{Projection, Touched, Whole};
 use crate::model::{ProblemKind, SessionKey};
 use crate::store::files::{self, FileKind, FileRow, Source};
+use crate::store::heads::Head;
 use crate::store::{problems, sessions};
 
 impl Projection for Claude {
     fn whole(&self, path: &[u8]) -> Option<Box<dyn Whole>> {
         Some(Self::reading(path))
+    }
+
+    fn whole_behind<'a>(
+        &self,
+        conn: &'a Connection,
+        session: SessionKey,
+        file: &FileRow,
+        head: &Head,
+    ) -> Result<Option<Box<dyn Whole + 'a>>> {
+        append::behind(conn, session, file, head)
     }
 
     fn settle_listed(&self, conn: &Connection, session: SessionKey) -> Result<()> {
