@@ -157,7 +157,7 @@ fn what_belongs_to_no_session_is_said_until_it_does() {
         let mut found = Vec::new();
         test.store
             .each_problem(|_, problem| {
-                let file = String::from_utf8_lossy(&problem.file).into_owned();
+                let file = problem.file.display().to_string();
                 found.push((file, problem.kind));
                 Ok(())
             })

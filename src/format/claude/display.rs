@@ -4,7 +4,7 @@ use super::facts::Kind;
 use super::prompt::is_type;
 use super::text::{object, string, strip};
 use crate::format::json::{self, Raw};
-use crate::format::{Part, Shown};
+use crate::format::{Part, Shown, ToolCall};
 
 /// Characters of a preview, dots included.
 const PREVIEW_LENGTH: usize = 120;
@@ -36,8 +36,10 @@ pub(super) fn parts(message: &str) -> (String, Vec<Part>) {
         parts.push(match field("type").as_str() {
             "text" => Part::Text(field("text")),
             "thinking" => Part::Thinking(field("thinking")),
-            "tool_use" => Part::ToolCall(call_label(block)),
-            "tool_result" => Part::Text(text_of(block)),
+            "tool_use" => Part::ToolCall(call(block)),
+            "tool_result" => {
+                Part::ToolResult { call_id: field("tool_use_id"), text: text_of(block) }
+            }
             "image" => {
                 let mime = block.get("source").and_then(|source| string(source.get("media_type")));
                 Part::Image { mime: mime.unwrap_or_default(), path: String::new() }
@@ -88,6 +90,17 @@ fn shown_message(role: String, message: Raw<'_>) -> Shown {
         .map(|call| (string(call.get("id")).unwrap_or_default(), call_label(call)))
         .collect();
     Shown { only_calls: text.is_empty() && !calls.is_empty(), text, calls, role, call_id: None }
+}
+
+fn call(block: Raw<'_>) -> ToolCall {
+    let field = |key: &str| string(block.get(key)).unwrap_or_default();
+    let arguments = block.get("input").filter(|input| input.kind() != json::Kind::Null);
+    ToolCall {
+        id: field("id"),
+        name: field("name"),
+        arguments: arguments.map_or("{}".to_owned(), |input| json::clean(input, "null")),
+        label: call_label(block),
+    }
 }
 
 /// A tool call on one line, as in `[Read: {"path":"a"}]`.
@@ -158,7 +171,11 @@ mod tests {
     fn a_message_of_the_conversation_keeps_what_is_stored() {
         let message = message(ANSWER.as_bytes(), "0").unwrap();
         assert!(message.starts_with(r#"{"type":"user","uuid":"v","session_id":"s","message":{"#));
-        assert_eq!(parts(&message), ("user".to_owned(), vec![Part::Text("a\nb".to_owned())]));
+        let answer = Part::ToolResult { call_id: "c".to_owned(), text: "a\nb".to_owned() };
+        assert_eq!(parts(&message), ("user".to_owned(), vec![answer]));
+        let (_, called) = parts(&super::message(CALL.as_bytes(), "0").unwrap());
+        assert_eq!(called[0], Part::Thinking("hm".to_owned()));
+        assert!(matches!(&called[1], Part::ToolCall(call) if call.arguments == "{\"path\":\"x\"}"));
         let bare = super::message(br#"{"type":"user","uuid":"u","message":null}"#, "0");
         assert_eq!(
             bare.as_deref(),
