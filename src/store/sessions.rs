@@ -91,14 +91,21 @@ pub(crate) fn sessions_of_source(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The sessions between two paths of a root, with their paths and the ids of
-/// the sessions that they come from.
+/// A session by its place, and the session that it comes from.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) session: SessionKey,
+    pub(crate) path: Vec<u8>,
+    pub(crate) parent_id: Option<String>,
+}
+
+/// The sessions between two paths of a root, by path.
 pub(crate) fn sessions_between(
     conn: &Connection,
     source_id: i64,
     from: &[u8],
     to: &[u8],
-) -> Result<Vec<(SessionKey, Vec<u8>, Option<String>)>> {
+) -> Result<Vec<Placed>> {
     let mut stmt = conn.prepare_cached(
         "SELECT session_key, path, parent_session_id
          FROM sessions
@@ -106,7 +113,11 @@ pub(crate) fn sessions_between(
          ORDER BY path",
     )?;
     let rows = stmt.query_map((source_id, from, to), |row| {
-        Ok((row.get("session_key")?, row.get("path")?, row.get("parent_session_id")?))
+        Ok(Placed {
+            session: row.get("session_key")?,
+            path: row.get("path")?,
+            parent_id: row.get("parent_session_id")?,
+        })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -13,6 +13,7 @@ use crate::format::claude::parse::parse;
 use crate::format::claude::tags;
 use crate::format::claude::text::{object, string};
 use crate::format::claude::write::{self, Fork};
+use crate::format::json::Raw;
 use crate::model::{SessionInfo, SessionKey, Stored};
 use crate::store::{log, sessions};
 
@@ -47,7 +48,7 @@ pub(super) fn fork(writing: &Writing<'_>, up_to: Option<&str>) -> Result<Session
             let is_own = string(record.get("type")).as_deref() == Some("content-replacement")
                 && string(record.get("sessionId")).as_deref() == Some(&source_id);
             let all = record.get("replacements").filter(|_| is_own);
-            replaced.extend(all.into_iter().flat_map(|all| all.items()).map(write::spelt));
+            replaced.extend(all.into_iter().flat_map(Raw::items).map(write::spelt));
             return Ok(());
         };
         if !node.is_sidechain && number < nodes.end {

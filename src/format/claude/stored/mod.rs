@@ -351,12 +351,12 @@ fn agents(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<(Session
     let (from, to) = ([&folder[..], b"/"].concat(), [&folder[..], b"0"].concat());
     let own = sessions::sessions_between(conn, source_id, &from, &to)?;
     let old = sessions::sessions_between(conn, source_id, &beside(b"agent-"), &beside(b"agent."))?;
-    let old = old.into_iter().filter(|(_, path, parent)| {
-        parent.as_deref() == Some(session_id)
-            && matches!(layout::split(path).place, Place::OldAgent { .. })
+    let old = old.into_iter().filter(|agent| {
+        agent.parent_id.as_deref() == Some(session_id)
+            && matches!(layout::split(&agent.path).place, Place::OldAgent { .. })
     });
     let mut found: Vec<(SessionKey, Vec<u8>)> =
-        own.into_iter().chain(old).map(|(session, path, _)| (session, path)).collect();
+        own.into_iter().chain(old).map(|agent| (agent.session, agent.path)).collect();
     found.sort_by(|(_, one), (_, other)| one.cmp(other));
     Ok(found)
 }

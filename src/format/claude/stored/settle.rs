@@ -14,6 +14,7 @@ use crate::format::projection::{Projection, Touched, Whole};
 use crate::model::{ProblemKind, SessionKey};
 use crate::store::files::{self, FileKind, FileRow, Source};
 use crate::store::heads::Head;
+use crate::store::sessions::Placed;
 use crate::store::{problems, sessions};
 
 impl Projection for Claude {
@@ -100,11 +101,11 @@ fn settle_project(conn: &Connection, source_id: i64, project: &[u8]) -> Result<(
     let beside = |end: &[u8]| [project, end].concat();
     let found =
         sessions::sessions_between(conn, source_id, &beside(b"agent-"), &beside(b"agent."))?;
-    for (_, path, parent) in found {
+    for Placed { path, parent_id, .. } in found {
         if !matches!(layout::split(&path).place, Place::OldAgent { .. }) {
             continue;
         }
-        let detail = match &parent {
+        let detail = match &parent_id {
             Some(id) if has_session(conn, source_id, &beside(id.as_bytes()))? => None,
             Some(id) => Some(format!("an agent of session {id:.60}, which is not in this folder")),
             None => Some("an agent whose session nothing names".to_owned()),
