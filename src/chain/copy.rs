@@ -119,7 +119,7 @@ pub(crate) fn is_prompt(entry: &Entry) -> bool {
 /// The session that is copied from.
 pub(crate) struct Copied {
     pub(crate) info: SessionInfo,
-    file: FileRow,
+    pub(crate) file: FileRow,
     /// Whether its entries follow one another unless they say otherwise.
     is_chain: bool,
     /// Whether its entries are not in the form that its program writes today.
@@ -127,7 +127,7 @@ pub(crate) struct Copied {
 }
 
 impl Copied {
-    fn read(writing: &Writing<'_>) -> Result<Self> {
+    pub(crate) fn read(writing: &Writing<'_>) -> Result<Self> {
         let Writing { tx, session, .. } = *writing;
         let not_found = || Error::SessionNotFound(session.0.to_string());
         let info = sessions::info(tx, session)?.ok_or_else(not_found)?;
@@ -262,10 +262,16 @@ impl<'a> NewLog<'a> {
         Ok(())
     }
 
-    /// Folds the copied lines, and moves the leaf to that of the source.
-    pub(crate) fn finish(self, leaf: Option<&str>) -> Result<SessionKey> {
+    /// Folds the copied lines; the leaf is where these leave it.
+    pub(crate) fn end(&self) -> Result<SessionKey> {
         files::update_file(self.writing.tx, &self.file)?;
         fold::refold(self.writing.tx, &self.file, self.format, self.writing.session)?;
+        Ok(self.writing.session)
+    }
+
+    /// The same, and moves the leaf to that of the source.
+    pub(crate) fn finish(self, leaf: Option<&str>) -> Result<SessionKey> {
+        self.end()?;
         let found = heads::head(self.writing.tx, self.writing.session)?.leaf_id;
         if found.as_deref() == leaf {
             return Ok(self.writing.session);

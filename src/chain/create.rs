@@ -3,8 +3,12 @@
 use rusqlite::Connection;
 
 use super::append::{add_line, spelt};
+use super::decide::decide;
 use crate::error::{Error, Result};
+use crate::fold;
+use crate::format::rules::HeaderPlace;
 use crate::model::{Draft, DraftRuntime, Format, SessionKey, Timestamp};
+use crate::store::events::EventKind;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::sessions;
 
@@ -32,7 +36,12 @@ pub(crate) fn create(tx: &Connection, new: &NewHeader<'_>) -> Result<SessionKey>
     let path = new.path(&id)?;
     let source_id = files::own_source(tx, new.format)?;
     make_folders(tx, source_id, &path, new.at)?;
-    create_at(tx, source_id, path, new, &id)
+    let session = create_at(tx, source_id, path, new, &id)?;
+    if new.format.rules().header == HeaderPlace::FileName {
+        // Nothing in the file says it before the first record does.
+        decide(tx, session, EventKind::Relink, new.at, Some(new.work_dir))?;
+    }
+    Ok(session)
 }
 
 /// Makes a session below a root, beside the file of another.
@@ -55,6 +64,10 @@ impl NewHeader<'_> {
         let made = || self.format.layout().new_session_id();
         let id = self.session_id.map_or_else(made, str::to_owned);
         require_id(&id)?;
+        if !self.format.layout().is_session_id(&id) {
+            let reason = format!("{id:?} cannot be the id of a session of this format");
+            return Err(Error::InvalidRecord(reason));
+        }
         Ok(id)
     }
 
@@ -125,6 +138,10 @@ fn create_at(
         parent_id: new.parent_id,
         parent_path: new.parent_path,
     };
+    if new.format.rules().header == HeaderPlace::FileName {
+        fold::refold(tx, &file, new.format, session)?;
+        return Ok(session);
+    }
     let line = spelt(new.format, &draft, new.at)?;
     add_line(tx, session, new.format, file, &line, None)?;
     Ok(session)

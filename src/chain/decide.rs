@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::Writing;
 use super::append::writable_log;
 use crate::error::{Error, Result};
-use crate::fold::{self, Fold};
+use crate::fold::{self, Fold, Shape};
 use crate::model::{SessionKey, Timestamp};
 use crate::store::events::{self, EventKind};
 use crate::store::{heads, log, sessions};
@@ -34,14 +34,13 @@ pub(crate) fn move_leaf(writing: &Writing<'_>, leaf: Option<&str>) -> Result<()>
     let value = serde_json::json!([leaf, file.line_count, checksum]).to_string();
     events::insert_event(tx, session, EventKind::Branch, at, Some(&value))?;
     let head = heads::head(tx, session)?;
-    match Fold::resume(tx, &file, source.format, session, head)? {
-        Some(fold) => fold.finish().map(|_| ()),
-        None => {
-            fold::refold(tx, &file, source.format, session)?;
-            // A recovered header has the work dir of its neighbours, which no fold knows.
-            fold::settle_recovered(tx, source.source_id)
-        }
+    let fold = Fold::resume(tx, &file, source.format, session, head)?;
+    if fold.map(Fold::finish).transpose()? == Some(Shape::Assumed) {
+        return Ok(());
     }
+    fold::refold(tx, &file, source.format, session)?;
+    // A recovered header has the work dir of its neighbours, which no fold knows.
+    fold::settle_recovered(tx, source.source_id)
 }
 
 /// Sets or clears the label of an entry in a format that has no record for that.

@@ -12,7 +12,7 @@ pub(crate) use shape::{cycles, each_node, tree};
 use crate::error::{Error, Result};
 use crate::format::stored_text;
 use crate::model::{Entry, Format, Message, SessionInfo, SessionKey};
-use crate::store::{entries, heads, log, paths, runs};
+use crate::store::{entries, heads, log, paths, ranges, runs};
 
 /// The last entries of the path to an entry, root first.
 pub(crate) fn path_to(
@@ -58,15 +58,22 @@ pub(crate) fn children(conn: &Connection, session: SessionKey, id: &str) -> Resu
 pub(crate) fn is_on_path(conn: &Connection, session: SessionKey, id: &str) -> Result<bool> {
     let active = branch_key(conn, session)?;
     let key = key_of(conn, session, id)?;
+    let ranges = ranges::of(conn, session)?;
+    if !ranges.is_empty() {
+        return Ok(ranges.iter().any(|range| (range.first..=range.last).contains(&key)));
+    }
     active.map_or(Ok(false), |active| runs::is_on_path(conn, active, key))
 }
 
 /// The ends of the branches that are not active.
 pub(crate) fn abandoned(conn: &Connection, session: SessionKey) -> Result<Vec<Entry>> {
     let active = branch_key(conn, session)?;
-    // A path goes on from an entry to its child, so only its end has none.
+    // A path goes on from an entry to its child, so only its end has none; what
+    // is put back beside it may have none either.
+    let ranges = ranges::of(conn, session)?;
+    let is_active = |end: i64| ranges.iter().any(|range| (range.first..=range.last).contains(&end));
     let mut ends = runs::leaves(conn, session)?;
-    ends.retain(|end| Some(*end) != active);
+    ends.retain(|end| Some(*end) != active && !is_active(*end));
     entries::entries(conn, &ends)
 }
 
@@ -120,6 +127,10 @@ fn branch_key(conn: &Connection, session: SessionKey) -> Result<Option<i64>> {
 }
 
 pub(crate) fn branch(conn: &Connection, session: SessionKey) -> Result<Vec<Entry>> {
+    let ranges = ranges::of(conn, session)?;
+    if !ranges.is_empty() {
+        return ranges::entries(conn, &ranges);
+    }
     let Some(leaf_key) = branch_key(conn, session)? else { return Ok(Vec::new()) };
     paths::path(conn, session, leaf_key, usize::MAX)
 }
@@ -129,6 +140,11 @@ pub(crate) fn branch_with_messages(
     conn: &Connection,
     info: &SessionInfo,
 ) -> Result<Vec<(Entry, Vec<Message>)>> {
+    let ranges = ranges::of(conn, info.key)?;
+    if !ranges.is_empty() {
+        let entries = ranges.into_iter().map(|range| restore::entries_of_range(conn, info, range));
+        return Ok(entries.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect());
+    }
     let Some(leaf_key) = branch_key(conn, info.key)? else { return Ok(Vec::new()) };
     let path = paths::path(conn, info.key, leaf_key, usize::MAX)?;
     let messages = restore::messages_of_path(conn, info, leaf_key)?;
@@ -149,5 +165,9 @@ pub(crate) fn path_with_messages(
 
 /// The keys of the path to the active entry, root first: where a path may be too long for its entries.
 pub(crate) fn branch_keys(conn: &Connection, session: SessionKey) -> Result<Vec<i64>> {
+    let ranges = ranges::of(conn, session)?;
+    if !ranges.is_empty() {
+        return Ok(ranges::keys(&ranges).collect());
+    }
     branch_key(conn, session)?.map_or(Ok(Vec::new()), |leaf_key| paths::keys(conn, leaf_key))
 }

@@ -9,16 +9,21 @@ use crate::error::{Error, Result};
 use crate::format::Kept;
 use crate::format::rules::{Compactions, Sessions};
 use crate::model::{
-    Format, Message, RecordPlace, SessionInfo, SessionKey, Step, StepKind, Stored, bytes_of,
+    Entry, Format, Message, RecordPlace, SessionInfo, SessionKey, Step, StepKind, Stored, bytes_of,
 };
-use crate::store::{entries, files, log, paths, sessions};
+use crate::store::{entries, files, log, paths, ranges, sessions};
 
 /// The restored messages; each is read when it is asked for.
 pub(crate) fn messages(
     conn: &Connection,
     session: SessionKey,
 ) -> Result<impl Iterator<Item = Result<Message>>> {
-    messages_at(conn, session, leaf_key(conn, session)?)
+    let ranges = ranges::of(conn, session)?;
+    if ranges.is_empty() {
+        let messages = messages_at(conn, session, leaf_key(conn, session)?)?;
+        return Ok(Restored::Path(messages));
+    }
+    Ok(Restored::Ranges(messages_of_ranges(conn, info(conn, session)?, ranges)))
 }
 
 /// The messages that would be restored if this entry were the leaf.
@@ -34,10 +39,68 @@ pub(crate) fn messages_at(
     };
     let edits = edits(conn, info.format, &steps)?;
     let adds = steps.into_iter().filter(|step| step.kind != StepKind::Edit);
-    Ok(adds.flat_map(move |step| match messages_of(conn, &info, &edits, step.key) {
+    Ok(adds.flat_map(move |step| each_or_error(messages_of(conn, &info, &edits, step.key))))
+}
+
+/// Messages of a path, or of an active branch that is none.
+enum Restored<P, R> {
+    Path(P),
+    Ranges(R),
+}
+
+impl<T, P: Iterator<Item = T>, R: Iterator<Item = T>> Iterator for Restored<P, R> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        match self {
+            Self::Path(path) => path.next(),
+            Self::Ranges(ranges) => ranges.next(),
+        }
+    }
+}
+
+/// The messages of an active branch that is not simply a path.
+fn messages_of_ranges(
+    conn: &Connection,
+    info: SessionInfo,
+    ranges: Vec<ranges::Range>,
+) -> impl Iterator<Item = Result<Message>> {
+    ranges.into_iter().flat_map(move |range| {
+        let messages = entries_of_range(conn, &info, range);
+        each_or_error(messages.map(|entries| entries.into_iter().flat_map(|(_, it)| it).collect()))
+    })
+}
+
+fn each_or_error(messages: Result<Vec<Message>>) -> Vec<Result<Message>> {
+    match messages {
         Ok(messages) => messages.into_iter().map(Ok).collect(),
         Err(err) => vec![Err(err)],
-    }))
+    }
+}
+
+/// Entries that follow one another on such a branch, with the messages that each adds.
+pub(super) fn entries_of_range(
+    conn: &Connection,
+    info: &SessionInfo,
+    range: ranges::Range,
+) -> Result<Vec<(Entry, Vec<Message>)>> {
+    let meaning = info.format.meaning();
+    let entries = ranges::entries(conn, &[range])?.into_iter();
+    let with_messages = entries.map(|entry| {
+        let record = log::record(conn, entry.place)?;
+        // Another line than the entry's own says itself what it adds.
+        let other = range.line_key.and_then(|_| meaning.parse(&record).entry);
+        if entry.role.is_none() && other.is_none_or(|other| other.role.is_none()) {
+            return Ok((entry, Vec::new()));
+        }
+        let instead = raw_reference(bytes_of(&info.file), entry.line);
+        let messages = meaning.messages(info.version.as_ref(), &record, None, &instead);
+        let (id, format) = (&entry.id, info.format);
+        let message = |json| Message { entry_id: id.clone(), json, format };
+        let messages = messages.into_iter().map(message).collect();
+        Ok((entry, messages))
+    });
+    with_messages.collect()
 }
 
 /// By the id of an entry, where the edit stands that changes its message.

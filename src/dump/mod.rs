@@ -135,6 +135,9 @@ fn dump(conn: &Connection, out: &mut dyn Write) -> Result<()> {
                 continue;
             }
         };
+        if info.format.layout().is_part(bytes_of(&info.file)) {
+            continue;
+        }
         loose.write_before(out, Some((bytes_of(&info.root), bytes_of(&info.file))), &mut failed)?;
         match whole.write(out, |out| write_session(conn, out, &info)) {
             Ok(()) => done += 1,
@@ -243,15 +246,18 @@ fn write_tree(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Res
     })?;
     out.write_all(b"],\"problems\":[").map_err(refused)?;
     let mut comma = "";
-    problems::each_session_problem(conn, info.key, |problem| {
-        write!(out, "{comma}{}", problem_json(&problem)).map_err(refused)?;
-        comma = ",";
-        Ok(())
-    })?;
+    let within = info.format.extras().sessions_within(conn, info.key)?;
+    for session in std::iter::once(info.key).chain(within) {
+        problems::each_session_problem(conn, session, |problem| {
+            write!(out, "{comma}{}", problem_json(&problem)).map_err(refused)?;
+            comma = ",";
+            Ok(())
+        })?;
+    }
     out.write_all(b"]}\n").map_err(refused)
 }
 
-fn write_array(
+pub(crate) fn write_array(
     out: &mut dyn Write,
     name: &str,
     items: impl Iterator<Item = Result<String>>,

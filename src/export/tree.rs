@@ -161,6 +161,10 @@ impl Tree<'_> {
                     .and_then(|path| self.landing.folder(&path, file.mode & 0o777));
                 return self.unless_left_out(&file.path, made);
             }
+            // A log that was begun here is a file with its first line.
+            FileKind::Log if file.state == FileState::Local && file.line_count == 0 => {
+                return Ok(());
+            }
             FileKind::Log | FileKind::Document => {}
         }
         match self.write(&file) {

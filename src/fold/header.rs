@@ -37,7 +37,7 @@ impl Fold<'_> {
     /// Without a usable header, makes one from the file's name, if the records show
     /// that the program wrote the file.
     pub(super) fn make_header(&mut self) -> Result<()> {
-        if self.head.header == Header::Stored {
+        if self.head.header == Header::Stored || self.take_name()? {
             return Ok(());
         }
         let made = self.format.layout().header_from_name(&self.file.path).filter(|_| self.vouched);
@@ -53,7 +53,7 @@ impl Fold<'_> {
         self.note(None, ProblemKind::Header, detail)
     }
 
-    fn set_header(&mut self, header: HeaderRecord) -> Result<()> {
+    pub(super) fn set_header(&mut self, header: HeaderRecord) -> Result<()> {
         self.head.session_id = header.session_id;
         self.head.version = header.version;
         self.head.created_at = header.created_at;

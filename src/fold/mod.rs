@@ -14,6 +14,7 @@ mod losses;
 mod settle;
 mod summary;
 mod tree;
+mod whole;
 
 pub(crate) use losses::{note_losses, settle_losses};
 use rusqlite::Connection;
@@ -22,6 +23,7 @@ pub(crate) use settle::{
 };
 
 use crate::error::Result;
+use crate::format::projection::Whole;
 use crate::format::rules::{Labels, Leaf};
 use crate::model::{
     Change, Format, Header, ProblemKind, Record, Runtime, SessionKey, Span, Stored, Timestamp,
@@ -67,6 +69,8 @@ pub(crate) struct Fold<'a> {
     last: Option<(String, i64)>,
     /// The number of the line that moved the leaf last.
     moved_at: Option<u32>,
+    /// What the format makes of all records together, where it does.
+    whole: Option<Box<dyn Whole + 'a>>,
 }
 
 /// Folds a log from its first line to its last, replacing what was there.
@@ -109,7 +113,8 @@ pub(crate) fn is_chain(
 pub(crate) enum Shape {
     /// As the fold assumed.
     Assumed,
-    /// One after another, which only a late record showed: fold again.
+    /// One after another, or otherwise than rows could tell, which only a late
+    /// record showed: fold again.
     Linear,
 }
 
@@ -142,6 +147,7 @@ impl<'a> Fold<'a> {
             next_ordinal: 0,
             last: None,
             moved_at: None,
+            whole: format.projection().whole(&file.path),
         }
     }
 
@@ -155,6 +161,10 @@ impl<'a> Fold<'a> {
         head: Head,
     ) -> Result<Option<Self>> {
         if head.header != Header::Stored {
+            return Ok(None);
+        }
+        let whole = format.projection().whole_behind(conn, session, file, &head)?;
+        if whole.is_none() && format.projection().whole(&file.path).is_some() {
             return Ok(None);
         }
         let last = match head.last_entry_key {
@@ -183,6 +193,7 @@ impl<'a> Fold<'a> {
             previewed: Some(head.preview_line_key),
             before: Some(head.clone()),
             head,
+            whole,
             ..Self::begin(conn, file, format, session)
         }))
     }
@@ -194,7 +205,10 @@ impl<'a> Fold<'a> {
         more.into_iter().try_for_each(|record| self.apply_record(line_key, record))
     }
 
-    fn apply_record(&mut self, line_key: i64, record: Record) -> Result<()> {
+    fn apply_record(&mut self, line_key: i64, mut record: Record) -> Result<()> {
+        if let Some(whole) = &mut self.whole {
+            whole.take(line_key, &mut record)?;
+        }
         for (kind, detail) in &record.problems {
             self.note(Some(line_key), *kind, detail)?;
         }
@@ -270,11 +284,15 @@ impl<'a> Fold<'a> {
             return Ok(Shape::Linear);
         }
         self.note_shape()?;
-        self.move_to_decided_leaf()?;
-        if self.reshaped {
-            self.summarise()?;
+        let is_moved = self.move_to_decided_leaf()?;
+        match self.whole.take() {
+            Some(whole) => {
+                if !self.conclude(whole, is_moved)? {
+                    return Ok(Shape::Linear);
+                }
+            }
+            None => self.settle_summary()?,
         }
-        self.settle_title()?;
         if self.before.is_none() {
             if self.format.rules().labels == Labels::Event {
                 fold_labels(self.conn, self.session)?;
@@ -284,6 +302,7 @@ impl<'a> Fold<'a> {
         }
         self.head.search_text = search_text(self.conn, &self.head)?;
         heads::update_head(self.conn, self.session, &self.head, self.before.as_ref())?;
+        self.format.projection().settle_listed(self.conn, self.session)?;
         Ok(Shape::Assumed)
     }
 

@@ -90,7 +90,10 @@ pub(crate) fn settle_mtime(
 ) -> Result<()> {
     match time_told(format, &heads::head(conn, session)?) {
         Some(_) => Ok(()),
-        None => sessions::update_mtime(conn, session, mtime),
+        None => {
+            sessions::update_mtime(conn, session, mtime)?;
+            format.projection().settle_listed(conn, session)
+        }
     }
 }
 
@@ -99,7 +102,16 @@ pub(crate) fn settle_events(conn: &Connection, session: SessionKey) -> Result<()
     let mut head = heads::head(conn, session)?;
     events::apply(conn, session, &mut head)?;
     head.search_text = search_text(conn, &head)?;
-    heads::update_head(conn, session, &head, None)
+    heads::update_head(conn, session, &head, None)?;
+    settle_listed(conn, session)
+}
+
+/// Decides which of the sessions that share an id lists show, where only one of them is.
+pub(crate) fn settle_listed(conn: &Connection, session: SessionKey) -> Result<()> {
+    match sessions::place(conn, session)? {
+        Some((source, _)) => source.format.projection().settle_listed(conn, session),
+        None => Ok(()),
+    }
 }
 
 /// Sets the labels that are events, in order.

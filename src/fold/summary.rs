@@ -36,17 +36,21 @@ impl Fold<'_> {
     }
 
     /// Applies the last leaf move that is an event, in a format without leaf records,
-    /// unless a later entry moved the leaf or the file was rewritten.
-    pub(super) fn move_to_decided_leaf(&mut self) -> Result<()> {
+    /// unless a later entry moved the leaf or the file was rewritten. Says whether it did.
+    pub(super) fn move_to_decided_leaf(&mut self) -> Result<bool> {
         if self.format.rules().leaf != Leaf::Event {
-            return Ok(());
+            return Ok(false);
         }
-        let Some(moved) = events::moved_leaf(self.conn, self.session)? else { return Ok(()) };
+        let Some(moved) = events::moved_leaf(self.conn, self.session)? else { return Ok(false) };
         if self.moved_at.is_some_and(|moved_at| moved.lines < moved_at) {
-            return Ok(());
+            return Ok(false);
         }
         let last = log::checksum_without_end(self.conn, self.file, moved.lines)?;
-        if last == moved.checksum { self.move_leaf(moved.leaf_id) } else { Ok(()) }
+        if last != moved.checksum {
+            return Ok(false);
+        }
+        self.move_leaf(moved.leaf_id)?;
+        Ok(true)
     }
 
     /// Brings the summary from the parent's branch to that of its new child.
@@ -56,6 +60,9 @@ impl Fold<'_> {
         parent_key: Option<i64>,
         entry: &NewEntry,
     ) -> Result<()> {
+        if self.whole.is_some() {
+            return Ok(());
+        }
         if parent_key.is_none() {
             // A root begins a branch of its own.
             self.reshaped = self.knotted;
@@ -111,8 +118,16 @@ impl Fold<'_> {
         Ok(())
     }
 
+    /// Settles what the records say of the session, where each says its own.
+    pub(super) fn settle_summary(&mut self) -> Result<()> {
+        if self.reshaped {
+            self.summarise()?;
+        }
+        self.settle_title()
+    }
+
     /// Computes the summary anew, from the branch.
-    pub(super) fn summarise(&mut self) -> Result<()> {
+    fn summarise(&mut self) -> Result<()> {
         self.forget();
         let leaf_key = match &self.head.leaf_id {
             Some(leaf_id) => entries::entry_key(self.conn, self.session, leaf_id)?,
@@ -134,7 +149,7 @@ impl Fold<'_> {
     }
 
     /// Settles what a list shows: the first prompt, the title and the time.
-    pub(super) fn settle_title(&mut self) -> Result<()> {
+    fn settle_title(&mut self) -> Result<()> {
         if self.previewed != Some(self.head.preview_line_key) {
             self.head.first_message = match self.head.preview_line_key {
                 Some(line_key) => {
@@ -156,7 +171,7 @@ impl Fold<'_> {
     }
 
     /// The time of the file, where no record tells one.
-    fn time_of_file(&self) -> Result<Timestamp> {
+    pub(super) fn time_of_file(&self) -> Result<Timestamp> {
         if self.file.mtime.is_beyond() {
             self.note(None, ProblemKind::Time, file_time::BEYOND)?;
         }

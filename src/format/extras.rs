@@ -28,6 +28,11 @@ pub(crate) trait Extras: Sync {
         dump::write_conversation(conn, out, info, Some(&info.exact_first_message))
     }
 
+    /// The sessions that a dump shows within this one, with their problems.
+    fn sessions_within(&self, _conn: &Connection, _session: SessionKey) -> Result<Vec<SessionKey>> {
+        Ok(Vec::new())
+    }
+
     /// The log that lines of a session are read from where that is one of several files.
     fn main_log(&self, _conn: &Connection, _session: SessionKey) -> Result<Option<i64>> {
         Ok(None)

@@ -46,6 +46,12 @@ pub(crate) trait Layout: Sync {
         path
     }
 
+    /// Whether the log of this path is a session that belongs to another: a dump
+    /// shows it there, and nothing counts it.
+    fn is_part(&self, _path: &[u8]) -> bool {
+        false
+    }
+
     /// The document that two lead to which both come from a third; `None` where
     /// nothing is known of such a file but its bytes.
     fn union(&self, _path: &[u8], _versions: &Versions<'_>) -> Option<Vec<u8>> {
@@ -86,6 +92,11 @@ pub(crate) trait Layout: Sync {
     /// A new id for a session, as its program makes one.
     fn new_session_id(&self) -> String {
         uuid::Uuid::new_v4().to_string()
+    }
+
+    /// Whether a session can have this id.
+    fn is_session_id(&self, _id: &str) -> bool {
+        true
     }
 
     /// Where a new session's file lies below its root; `None` where a session

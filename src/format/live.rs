@@ -128,6 +128,23 @@ pub(crate) trait Live: Sync {
         writing.append_line(|tail| Ok((writing.line(tail, &Draft::Name(name))?, ())))
     }
 
+    /// The same of a name that may hold half a surrogate pair.
+    fn rename_exactly(&self, writing: &Writing<'_>, name: &Stored) -> Result<()> {
+        self.rename(writing, Some(&name.to_text()))
+    }
+
+    /// Sets or clears the one tag of a session whose files have a place for it;
+    /// `false` where they have none, and tags are events.
+    fn tag(&self, _writing: &Writing<'_>, _tag: Option<&Stored>) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// The number of the line that holds a record already, which is then not
+    /// written again; the record is a line without its end.
+    fn known_line(&self, _writing: &Writing<'_>, _record: &str) -> Result<Option<u32>> {
+        Ok(None)
+    }
+
     /// Records the model's settings. The record repeats the name, which would be lost otherwise.
     fn update_runtime(&self, writing: &Writing<'_>, runtime: DraftRuntime<'_>) -> Result<()> {
         writing.append_line(|tail| {

@@ -11,6 +11,7 @@
 //! database has defaults that serve a program with one log a session; one
 //! that needs more has it in a folder `stored`, beside its pure files.
 
+mod claude;
 pub(crate) mod extras;
 pub(crate) mod json;
 pub(crate) mod kimi;
@@ -104,6 +105,8 @@ registry! {
     Pi = pi,
     /// Kward, versions 1 and 2.
     Kward = kward,
+    /// Claude Code, to 2.1.
+    Claude = claude,
     /// What a format costs at least.
     #[cfg(test)]
     Toy = toy,

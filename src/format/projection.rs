@@ -11,8 +11,9 @@ use rusqlite::Connection;
 use super::Format;
 use crate::error::Result;
 use crate::fold;
-use crate::model::SessionKey;
+use crate::model::{Record, SessionKey};
 use crate::store::files::{self, FileKind, FileRow, Source};
+use crate::store::heads::Head;
 use crate::store::sessions;
 
 /// Folds sessions of one source, one after the other: each by its key and its
@@ -30,6 +31,29 @@ pub(crate) trait Projection: Sync {
             }
             None => Ok(false),
         }))
+    }
+
+    /// What a session with the log of this path says as a whole, where the
+    /// common fold cannot tell it record by record.
+    fn whole(&self, _path: &[u8]) -> Option<Box<dyn Whole>> {
+        None
+    }
+
+    /// The same behind the last record of a session, where its rows tell what a
+    /// further one changes; `None` where only all of its records do.
+    fn whole_behind<'a>(
+        &self,
+        _conn: &'a Connection,
+        _session: SessionKey,
+        _file: &FileRow,
+        _head: &Head,
+    ) -> Result<Option<Box<dyn Whole + 'a>>> {
+        Ok(None)
+    }
+
+    /// Decides which of the sessions that share the id of this one lists show.
+    fn settle_listed(&self, _conn: &Connection, _session: SessionKey) -> Result<()> {
+        Ok(())
     }
 
     /// Paths of the files, folders and links that a session is made of, beside its own.
@@ -66,6 +90,26 @@ pub(crate) trait Projection: Sync {
     ) -> Result<Vec<SessionKey>> {
         Ok(Vec::new())
     }
+}
+
+/// What a session says as a whole, taken from its records one after the other.
+pub(crate) trait Whole {
+    /// Takes in a record before it becomes rows.
+    fn take(&mut self, line_key: i64, record: &mut Record) -> Result<()>;
+
+    /// Settles the head, and the active branch where that is not the path to
+    /// the leaf. Returns whether it could: else the session is to be folded from
+    /// its first record on.
+    fn conclude(self: Box<Self>, folded: &Folded<'_>, head: &mut Head) -> Result<bool>;
+}
+
+/// A session whose records are all folded.
+pub(crate) struct Folded<'a> {
+    pub(crate) conn: &'a Connection,
+    pub(crate) session: SessionKey,
+    pub(crate) file: &'a FileRow,
+    /// Where the leaf was moved without a record since the last of them.
+    pub(crate) decided: Option<Option<i64>>,
 }
 
 /// The sessions of several files that a transaction changed. They are folded before it ends.

@@ -121,6 +121,8 @@ pub(crate) enum HeaderPlace {
     Anywhere,
     /// Before every other record: the program cannot open the file otherwise.
     First,
+    /// Nowhere in the file: its name says the id, and records the rest.
+    FileName,
 }
 
 /// Whether sessions of a version without ids are appended to.

@@ -52,7 +52,7 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
                 return Ok(Root { path, format: candidate, covered });
             }
         } else if candidate.rules().sessions == Sessions::File
-            && (is_sessions_folder(&path) || format.is_some() && holds_work_dirs(&path))
+            && (is_sessions_folder(&path, candidate) || format.is_some() && holds_work_dirs(&path))
             && (format.is_some() || holds(&path, &[PathBuf::new()], candidate))
         {
             return Ok(Root { path, format: candidate, covered: vec![PathBuf::new()] });
@@ -126,9 +126,12 @@ pub(crate) fn own_files(root: &Root, database: &Path) -> Vec<Vec<u8>> {
     ["", "-wal", "-shm", "-journal"].iter().map(|end| [below, end.as_bytes()].concat()).collect()
 }
 
-/// A folder `sessions`, one in it, or one with session files of its own.
-fn is_sessions_folder(path: &Path) -> bool {
-    let is_sessions = |path: &Path| path.file_name().is_some_and(|name| name == "sessions");
+/// The folder of all sessions, one in it, or one with session files of its own.
+fn is_sessions_folder(path: &Path, format: Format) -> bool {
+    let is_sessions = |path: &Path| {
+        let mut tops = format.layout().covered().iter();
+        path.file_name().is_some_and(|name| tops.any(|top| name == *top))
+    };
     is_sessions(path) || path.parent().is_some_and(is_sessions) || holds_logs(path)
 }
 

@@ -6,6 +6,7 @@ use super::read::{End, Item};
 use super::{Inbox, Job, Outcome, Progress, Sizes};
 use crate::format::projection::Touched;
 use crate::format::rules::Sessions;
+use crate::model::Format;
 use crate::store::files::{FileKind, FileRow};
 
 /// What an import did so far.
@@ -26,9 +27,10 @@ impl Tally {
         self.outcome.report.unchanged += files as u64;
     }
 
-    pub(super) fn file(&mut self, counted: Counted, end: &End) {
+    pub(super) fn file(&mut self, format: Format, counted: Counted, end: &End) {
         self.files += 1;
         let report = &mut self.outcome.report;
+        let is_part = format.layout().is_part(&end.file.path);
         match counted {
             Counted::New => report.new += 1,
             Counted::Grown => report.grown += 1,
@@ -36,7 +38,7 @@ impl Tally {
         }
         let is_log = end.file.kind == FileKind::Log;
         // Of sessions that are folders, the fold says how many there were.
-        report.sessions += u64::from(is_log);
+        report.sessions += u64::from(is_log && !is_part);
         report.lines += if is_log { end.lines } else { 0 };
         report.bytes += end.bytes;
     }
@@ -81,7 +83,7 @@ pub(super) fn count(
             Item::Whole { file, once, mut chunks, end } => {
                 chunks.iter_mut().for_each(|chunk| count_problems(&file, chunk));
                 touched.add(format, &end.file);
-                tally.file(once.counted(), &end);
+                tally.file(format, once.counted(), &end);
             }
             Item::Tail { file, once } => open = Some((file, once.counted())),
             Item::Large { file, large } => open = Some((file, large.counted())),
@@ -93,7 +95,7 @@ pub(super) fn count(
             Item::End(end) => {
                 if let Some((_, counted)) = open.take() {
                     touched.add(format, &end.file);
-                    tally.file(counted, &end);
+                    tally.file(format, counted, &end);
                 }
             }
             Item::Problem { kind, .. } => *kinds.entry(kind).or_insert(0) += 1,

@@ -230,13 +230,13 @@ impl Writer<'_> {
     /// Brings up to date what depends on more than one file, so that each transaction leaves a sound store.
     pub(super) fn settle(&mut self, tx: &Connection) -> Result<()> {
         let source_id = self.source_id();
+        let folded = self.touched.settle(tx, source_id)?;
         if self.job.root.format.rules().sessions == Sessions::Folder {
-            self.folded.extend(self.touched.settle(tx, source_id)?);
+            self.folded.extend(folded);
             self.tally.outcome.report.sessions = self.folded.len() as u64;
-        } else {
-            fold::settle_recovered(tx, source_id)?;
+            return Ok(());
         }
-        Ok(())
+        fold::settle_recovered(tx, source_id)
     }
 
     /// Notes a file that is complete.
@@ -256,7 +256,7 @@ impl Writer<'_> {
         }
         union::join(tx, format, file, before, &mut self.packer, &mut self.touched)?;
         self.note_losses(tx, file, before)?;
-        self.tally.file(counted, end);
+        self.tally.file(format, counted, end);
         Ok(())
     }
 
@@ -336,9 +336,7 @@ impl Writer<'_> {
             self.settle_losses(&tx, &file.path)?;
             self.lost.extend(losses::vanished(&file).map(|lost| (file.file_id, lost)));
         }
-        if self.job.root.format.rules().sessions == Sessions::Folder {
-            self.settle(&tx)?;
-        }
+        self.settle(&tx)?;
         if gone || changed {
             fold::settle_recovered(&tx, source_id)?;
         }

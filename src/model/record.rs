@@ -3,8 +3,10 @@
 //! A [`Record`] is the meeting point of the layers: a format makes one of each
 //! line, and the fold turns it into rows, without either knowing the other.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::{ProblemKind, Stored, Timestamp};
 
@@ -29,6 +31,8 @@ pub(crate) struct Record {
     pub(crate) span: Option<Span>,
     /// Further records of the same line, in their order.
     pub(crate) more: Vec<Record>,
+    /// What its format takes from it for the session as a whole.
+    pub(crate) own: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// Bytes of a line.

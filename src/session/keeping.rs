@@ -220,6 +220,11 @@ fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
         remember_purged(tx, &source, session, &path)?;
     }
     sessions::delete_session(tx, session)?;
+    for path in paths.iter().filter(|path| source.format.layout().is_part(path)) {
+        let Some(part) = sessions::session_at(tx, source.source_id, path)? else { continue };
+        remember_purged(tx, &source, part, path)?;
+        sessions::delete_session(tx, part)?;
+    }
     // What lay in the shadow of a session that is gone comes to light.
     let mut touched = Touched::default();
     for path in &paths {

@@ -3,7 +3,7 @@
 use super::Session;
 use crate::chain::strip;
 use crate::error::{Error, Result};
-use crate::model::{Json, Metadata};
+use crate::model::{Json, Metadata, Stored};
 use crate::store::events::{self, EventKind};
 use crate::store::metadata::{self, MAX_DEPTH};
 use crate::store::sessions;
@@ -88,18 +88,34 @@ impl Session {
     ///
     /// As [metadata](Self::set_metadata), tags belong to the session of this
     /// store. A session may have any number, and lists
-    /// [filter](crate::SessionFilter::tag) by them.
+    /// [filter](crate::SessionFilter::tag) by them. Where the session's program
+    /// has tags of its own, it is that program's record, of which the last counts.
     ///
     /// # Errors
     ///
     /// [`InvalidRecord`](Error::InvalidRecord) for a blank tag;
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn tag(&self, tag: &str) -> Result<bool> {
-        let tag = strip(tag);
-        if tag.is_empty() {
-            return Err(Error::InvalidRecord("a tag needs a name".to_owned()));
-        }
-        self.write_tag(EventKind::Tag, Some(tag), |tags| !tags.iter().any(|one| one == tag))
+        self.tag_as_given(&Stored::Text(tag.to_owned()))
+    }
+
+    pub(super) fn tag_as_given(&self, given: &Stored) -> Result<bool> {
+        self.store.write(|tx| {
+            self.require_in(tx)?;
+            if self.format.live().tag(&self.writing(tx), Some(given))? {
+                return Ok(true);
+            }
+            let text = given.to_text();
+            let tag = strip(&text);
+            if tag.is_empty() {
+                return Err(Error::InvalidRecord("a tag needs a name".to_owned()));
+            }
+            let is_new = !metadata::tags(tx, self.key)?.iter().any(|one| one == tag);
+            if is_new {
+                self.say(tx, EventKind::Tag, Some(tag))?;
+            }
+            Ok(is_new)
+        })
     }
 
     /// Takes a tag away. Returns whether the session had it.
@@ -109,7 +125,7 @@ impl Session {
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn untag(&self, tag: &str) -> Result<bool> {
         let tag = strip(tag);
-        self.write_tag(EventKind::Untag, Some(tag), |tags| tags.iter().any(|one| one == tag))
+        self.take_tags(Some(tag), |tags| tags.iter().any(|one| one == tag))
     }
 
     /// Takes all tags away. Returns whether the session had any.
@@ -118,7 +134,7 @@ impl Session {
     ///
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn clear_tags(&self) -> Result<bool> {
-        self.write_tag(EventKind::Untag, None, |tags| !tags.is_empty())
+        self.take_tags(None, |tags| !tags.is_empty())
     }
 
     /// Returns the session's tags, in the order of their bytes.
@@ -145,17 +161,16 @@ impl Session {
         })
     }
 
-    fn write_tag(
+    fn take_tags(
         &self,
-        kind: EventKind,
         tag: Option<&str>,
         changes: impl FnOnce(&[String]) -> bool,
     ) -> Result<bool> {
         self.store.write(|tx| {
             self.require_in(tx)?;
             let changes = changes(&metadata::tags(tx, self.key)?);
-            if changes {
-                self.say(tx, kind, tag)?;
+            if changes && !self.format.live().tag(&self.writing(tx), None)? {
+                self.say(tx, EventKind::Untag, tag)?;
             }
             Ok(changes)
         })

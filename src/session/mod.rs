@@ -4,6 +4,7 @@ mod copy;
 mod create;
 mod keeping;
 mod metadata;
+mod named;
 mod navigate;
 mod reading;
 mod recorder;
@@ -359,7 +360,9 @@ impl Session {
     }
 
     /// Appends any record of the session's format, a JSON object, as it is but
-    /// for white space and escapes. Returns the number of its line.
+    /// for white space and escapes. Returns the number of its line. Where records
+    /// have ids that no two may share, one that is there already, byte for byte,
+    /// is not written again: a call whose answer was lost can be repeated.
     ///
     /// # Errors
     ///
@@ -367,13 +370,17 @@ impl Session {
     pub fn append_record<'j>(&self, record: impl Into<Json<'j>>) -> Result<u32> {
         let record = record.into();
         let record = text_of(&record)?;
-        self.append_line(|_, tail| {
+        let mut number = 0;
+        self.append(|writing, tail| {
             let line = chain::compact(record, tail.depth_below(0))?;
             if !line.starts_with('{') {
                 return Err(Error::InvalidRecord("a record must be a JSON object".to_owned()));
             }
-            Ok((format!("{line}\n"), tail.line_count + 1))
-        })
+            let known = tail.format.live().known_line(writing, &line)?;
+            number = known.unwrap_or(tail.line_count + 1);
+            Ok(known.is_none().then(|| (format!("{line}\n"), ())))
+        })?;
+        Ok(number)
     }
 
     /// A handle on a session that is there.

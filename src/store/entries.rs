@@ -137,6 +137,13 @@ fn place_from_row(row: &Row<'_>) -> rusqlite::Result<RecordPlace> {
     Ok(RecordPlace { line_key: row.get("line_key")?, span: row.get("span")? })
 }
 
+/// The role of an entry; `None` where it adds nothing to the conversation.
+pub(crate) fn role(conn: &Connection, entry_key: i64) -> Result<Option<String>> {
+    Ok(conn
+        .prepare_cached("SELECT role FROM entries WHERE entry_key = ?1")?
+        .query_row([entry_key], |row| row.get("role"))?)
+}
+
 /// The line that an entry stands in.
 pub(crate) fn line_key(conn: &Connection, entry_key: i64) -> Result<i64> {
     Ok(conn

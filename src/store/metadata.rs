@@ -66,7 +66,7 @@ fn apply_metadata(conn: &Connection, session: SessionKey, value: &str) -> Result
     Ok(())
 }
 
-fn insert_tag(conn: &Connection, session: SessionKey, tag: &str) -> Result<()> {
+pub(crate) fn insert_tag(conn: &Connection, session: SessionKey, tag: &str) -> Result<()> {
     conn.prepare_cached("INSERT OR IGNORE INTO session_tags (session_key, tag) VALUES (?1, ?2)")?
         .execute((session, tag))?;
     Ok(())
@@ -95,6 +95,16 @@ pub(crate) fn own_value(
     Ok(conn
         .prepare_cached(
             "SELECT value FROM metadata WHERE session_key = ?1 AND is_own = 1 AND key = ?2",
+        )?
+        .query_row((session, key), |row| row.get("value"))
+        .optional()?)
+}
+
+/// What a session's own files say under a key.
+pub(crate) fn said(conn: &Connection, session: SessionKey, key: &str) -> Result<Option<String>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT value FROM metadata WHERE session_key = ?1 AND is_own = 0 AND key = ?2",
         )?
         .query_row((session, key), |row| row.get("value"))
         .optional()?)

@@ -27,6 +27,7 @@ mod pool;
 pub(crate) mod problems;
 pub(crate) mod projections;
 pub(crate) mod purged;
+pub(crate) mod ranges;
 pub(crate) mod readable;
 pub(crate) mod records;
 pub(crate) mod roots;

@@ -245,6 +245,37 @@ pub(crate) fn delete_path_problems(
         .execute((source_id, path))?)
 }
 
+/// Records the one problem of its kind that a path has which belongs to no
+/// session, or that it has none.
+pub(crate) fn settle_loose(
+    conn: &Connection,
+    source_id: i64,
+    path: &[u8],
+    kind: ProblemKind,
+    detail: Option<&str>,
+) -> Result<()> {
+    if let Some(detail) = detail
+        && is_recorded(conn, source_id, path, kind, detail)?
+    {
+        return Ok(());
+    }
+    conn.prepare_cached(
+        "DELETE FROM problems
+         WHERE source_id = ?1 AND path = ?2 AND session_key IS NULL AND kind = ?3",
+    )?
+    .execute((source_id, path, kind))?;
+    let Some(detail) = detail else { return Ok(()) };
+    let (file_id, session, line) = (None, None, None);
+    insert_problem(conn, &NewProblem { source_id, file_id, session, path, line, kind, detail })
+}
+
+/// Whether a session has a problem of a path that is not its log's.
+pub(crate) fn has_of_path(conn: &Connection, session: SessionKey, path: &[u8]) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT 1 FROM problems WHERE session_key = ?1 AND path = ?2")?
+        .exists((session, path))?)
+}
+
 /// Lets what was recorded of a path that belongs to no session be said of another.
 pub(crate) fn move_path(conn: &Connection, source_id: i64, from: &[u8], to: &[u8]) -> Result<()> {
     conn.prepare_cached(

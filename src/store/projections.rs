@@ -35,7 +35,7 @@ pub(crate) enum Owner {
 }
 
 /// The tables that all formats share. Rows of entries come before the entries.
-const COMMON: [Table; 13] = [
+const COMMON: [Table; 14] = [
     Table::new("metadata", Owner::Session, "is_own, key"),
     Table::new("session_tags", Owner::Session, "tag"),
     Table::new("labels", Owner::Session, "target_id"),
@@ -43,6 +43,7 @@ const COMMON: [Table; 13] = [
     Table::new("settings", Owner::Entry("entry_key"), "entry_key"),
     Table::new("usages", Owner::Entry("entry_key"), "entry_key"),
     Table::new("compactions", Owner::Entry("entry_key"), "entry_key"),
+    Table::new("active_ranges", Owner::Session, "position"),
     Table::new("runs", Owner::Entry("first_key"), "first_key"),
     Table::new("entries", Owner::Entry("entry_key"), "entry_key"),
     Table::new("entry_lines", Owner::File("line_key >> 32"), "line_key"),

@@ -78,6 +78,64 @@ pub(crate) fn insert_tool_execution(
     Ok(())
 }
 
+/// Notes the line that answers the last call of an id which has no answer yet;
+/// one without such a call stands alone, unless its line stands for another.
+pub(crate) fn set_tool_result(
+    conn: &Connection,
+    session: SessionKey,
+    tool_call_id: &str,
+    result_key: i64,
+    is_error: bool,
+    created_at: Option<Timestamp>,
+) -> Result<()> {
+    let updated = conn
+        .prepare_cached(
+            "UPDATE tool_executions
+         SET result_key = :result_key, is_error = :is_error
+         WHERE line_key = (SELECT max(line_key)
+                           FROM tool_executions
+                           WHERE session_key = :session_key
+                             AND tool_call_id = :tool_call_id
+                             AND result_key IS NULL)",
+        )?
+        .execute(named_params! {
+            ":session_key": session,
+            ":tool_call_id": tool_call_id,
+            ":result_key": result_key,
+            ":is_error": is_error,
+        })?;
+    if updated == 0 {
+        conn.prepare_cached(
+            "INSERT OR IGNORE INTO tool_executions (line_key, session_key, tool_call_id, is_error,
+                                                    result_key, created_at)
+             VALUES (:line_key, :session_key, :tool_call_id, :is_error, :line_key, :created_at)",
+        )?
+        .execute(named_params! {
+            ":line_key": result_key,
+            ":session_key": session,
+            ":tool_call_id": tool_call_id,
+            ":is_error": is_error,
+            ":created_at": created_at,
+        })?;
+    }
+    Ok(())
+}
+
+/// Of each call of an id, and of each answer without one: whether it is answered.
+pub(crate) fn tool_answers(
+    conn: &Connection,
+    session: SessionKey,
+    tool_call_id: &str,
+) -> Result<Vec<bool>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT result_key IS NOT NULL AS is_answered
+         FROM tool_executions
+         WHERE session_key = ?1 AND tool_call_id = ?2",
+    )?;
+    let rows = stmt.query_map((session, tool_call_id), |row| row.get("is_answered"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 pub(crate) fn insert_memory_state(
     conn: &Connection,
     session: SessionKey,
@@ -197,6 +255,12 @@ pub(crate) fn model(
         .query_row((session, entry_id), |row| row.get("model"))
         .optional()?
         .flatten())
+}
+
+/// Takes back what an entry reports.
+pub(crate) fn delete_usage(conn: &Connection, entry_key: i64) -> Result<()> {
+    conn.prepare_cached("DELETE FROM usages WHERE entry_key = ?1")?.execute([entry_key])?;
+    Ok(())
 }
 
 /// What a session's entries report, in sum; on whatever branch.

@@ -95,6 +95,13 @@ pub(crate) fn adopt_orphans(
         })?)
 }
 
+/// Whether an entry of the session names this id as its parent, which none has.
+pub(crate) fn is_awaited(conn: &Connection, session: SessionKey, id: &str) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT 1 FROM runs WHERE session_key = ?1 AND parent_id = ?2 LIMIT 1")?
+        .exists((session, id))?)
+}
+
 /// Whether any entry of the session names a parent that is not there.
 pub(crate) fn has_orphans(conn: &Connection, session: SessionKey) -> Result<bool> {
     Ok(conn

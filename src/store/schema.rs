@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "41a060a3cdece93c3f7cc1fb6d8740849fa9b2c13bc5519069afc0bd973daccf";
+const DIGEST: &str = "d104dfef18631d2e6882b28dcd7fd1cdcceaec3608a53742a055146f99e61175";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

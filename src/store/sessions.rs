@@ -91,6 +91,69 @@ pub(crate) fn sessions_of_source(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// A session by its place, and the session that it comes from.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) session: SessionKey,
+    pub(crate) path: Vec<u8>,
+    pub(crate) parent_id: Option<String>,
+}
+
+/// The sessions between two paths of a root, by path.
+pub(crate) fn sessions_between(
+    conn: &Connection,
+    source_id: i64,
+    from: &[u8],
+    to: &[u8],
+) -> Result<Vec<Placed>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT session_key, path, parent_session_id
+         FROM sessions
+         WHERE source_id = ?1 AND path >= ?2 AND path < ?3
+         ORDER BY path",
+    )?;
+    let rows = stmt.query_map((source_id, from, to), |row| {
+        Ok(Placed {
+            session: row.get("session_key")?,
+            path: row.get("path")?,
+            parent_id: row.get("parent_session_id")?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Lets lists show the newest session of an id below a root alone: of those that
+/// they show at all, and that are not in the trash.
+pub(crate) fn list_newest(conn: &Connection, source_id: i64, id: &str) -> Result<()> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT session_key, is_listed, trashed_at IS NOT NULL AS is_trashed
+         FROM sessions
+         WHERE session_id = ?2 AND source_id = ?1 AND is_listed <> 0
+         ORDER BY modified_at DESC, session_key DESC",
+    )?;
+    let rows = stmt.query_map((source_id, id), |row| {
+        Ok((row.get("session_key")?, row.get("is_listed")?, row.get("is_trashed")?))
+    })?;
+    let rows: Vec<(SessionKey, i64, bool)> = rows.collect::<Result<_, _>>()?;
+    let mut newest = None;
+    for (session, is_listed, is_trashed) in rows {
+        if newest.is_none() && !is_trashed {
+            newest = Some(session);
+        }
+        let shows = is_trashed || newest == Some(session);
+        let wanted = if shows { LISTED } else { BEHIND_NEWER };
+        if is_listed != wanted {
+            conn.prepare_cached("UPDATE sessions SET is_listed = ?2 WHERE session_key = ?1")?
+                .execute((session, wanted))?;
+        }
+    }
+    Ok(())
+}
+
+const LISTED: i64 = 1;
+/// Lists show a newer session of the same id instead.
+const BEHIND_NEWER: i64 = 2;
+
 /// Gives a session another place below its root.
 pub(crate) fn update_path(conn: &Connection, session: SessionKey, path: &[u8]) -> Result<()> {
     conn.prepare_cached("UPDATE sessions SET path = ?2 WHERE session_key = ?1")?

@@ -29,7 +29,7 @@ const READERS: &[&str] = &["dump", "list --json --all", "show edge-97", "log --r
 impl Sound {
     pub(crate) fn new() -> Self {
         let place = Place::new();
-        for name in ["kward/small", "pi/small", "kimi/small"] {
+        for name in ["kward/small", "pi/small", "kimi/small", "claude/small"] {
             let root = place.root.join(name);
             copy_fixture(name, &root);
             if name == "kward/small" {

@@ -6,15 +6,16 @@ use crate::garble;
 use crate::states::{Known, State, head, look};
 use crate::support::{Chance, Place, Run, Tally, copy_fixture, remove_tree, setting};
 
-const ROOTS: [&str; 3] = ["kward/small", "pi/small", "kimi/small"];
+const ROOTS: [&str; 4] = ["kward/small", "pi/small", "kimi/small", "claude/small"];
 const KWARD: &str = "edge-97";
 const PI: &str = "019d0000-0000-7000-8000-000000000001";
 const KIMI: &str = "11111111-1111-4111-8111-111111111111";
+const CLAUDE: &str = "00000051-0000-4000-8000-00000000e051";
 
 /// A sound request of every method, and of each in every format that may have it.
 fn requests() -> Vec<Value> {
     let mut all = of_one_format();
-    for session in [KWARD, PI, KIMI] {
+    for session in [KWARD, PI, KIMI, CLAUDE] {
         all.extend(of_session(session));
         for method in ["info", "context", "tree", "markdown", "rewind_points"] {
             all.push(json!({"method": method, "params": {"session": session}}));
@@ -27,6 +28,8 @@ fn of_one_format() -> Vec<Value> {
     vec![
         json!({"method": "create", "params": {"cwd": "/w", "provider": "p", "model": "m", "reasoning_effort": "high", "parent_id": "x", "parent_path": "/x", "id": "made"}}),
         json!({"method": "create", "params": {"cwd": "/w", "format": "pi", "at": "2026-01-03T00:00:00Z"}}),
+        json!({"method": "create", "params": {"cwd": "/w", "format": "claude", "at": "2026-01-03T00:00:00Z"}}),
+        json!({"method": "tag", "params": {"session": CLAUDE, "tag": "t\u{e9}"}}),
         json!({"method": "append_entry", "params": {"session": PI, "type": "model_change", "fields": {"provider": "p", "modelId": "m"}}}),
         json!({"method": "append_entry", "params": {"session": PI, "type": "compaction", "fields": {"summary": "s", "firstKeptEntryId": "a", "tokensBefore": 5}}}),
         json!({"method": "append_system_prompt_snapshot", "params": {"session": KWARD, "content": "be", "reason": "start"}}),

@@ -17,6 +17,7 @@ const ROOTS: &[(&str, &str)] = &[
     ("kward/tree", "kward"),
     ("pi/small", "pi"),
     ("kimi/small", "kimi"),
+    ("claude/small", "claude"),
 ];
 
 /// Files of a root that a mutation may take.

@@ -40,10 +40,10 @@ impl Random {
 
 /// A store with everything that recover copies: packed lines, chains with and
 /// without a base, earlier generations, documents, decisions, problems that
-/// belong to no session, roots of three formats.
+/// belong to no session, roots of four formats.
 pub(crate) fn full() -> TestStore {
     let test = TestStore::quick();
-    for name in ["kward/small", "kward/edge", "kimi/small", "pi/small"] {
+    for name in ["kward/small", "kward/edge", "kimi/small", "pi/small", "claude/small"] {
         test.store.import(&fixture(name), &ImportOptions::new()).unwrap();
     }
     for n in 0..12 {

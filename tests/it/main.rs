@@ -4,6 +4,8 @@
 mod apart;
 mod branches;
 mod check;
+mod claude;
+mod claude_properties;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
@@ -21,6 +23,8 @@ mod kward;
 mod layers;
 mod listing;
 mod migrations;
+#[path = "../odd/claude.rs"]
+mod odd_claude;
 #[path = "../odd/kimi.rs"]
 mod odd_kimi;
 #[path = "../odd/kward.rs"]

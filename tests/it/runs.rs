@@ -94,9 +94,12 @@ fn an_append_to_the_leaf_writes_no_run() {
 
 #[test]
 fn keys_count_the_entries_of_each_session_in_every_format() {
-    for (fixture, format) in
-        [("kward/small", Format::Kward), ("pi/small", Format::Pi), ("kimi/small", Format::Kimi)]
-    {
+    for (fixture, format) in [
+        ("kward/small", Format::Kward),
+        ("pi/small", Format::Pi),
+        ("kimi/small", Format::Kimi),
+        ("claude/small", Format::Claude),
+    ] {
         let test = TestStore::new();
         let root = crate::support::fixture(fixture);
         test.store.import(&root, &ImportOptions::new().format(format)).unwrap();

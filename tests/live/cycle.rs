@@ -18,10 +18,11 @@ use sessile::{
 };
 
 /// Where a session lies; of Kimi, its state lies beside it.
-const PATHS: [(Format, &str); 3] = [
+const PATHS: [(Format, &str); 4] = [
     (Format::Kward, "sessions/--w--/given.jsonl"),
     (Format::Pi, "sessions/--w--/2026-05-01T00-00-00-000Z_given.jsonl"),
     (Format::Kimi, "sessions/dd3464ad15e3938bd1128bd2347c29d6/given/context.jsonl"),
+    (Format::Claude, "projects/-w/0a000000-0000-4000-8000-00000000000a.jsonl"),
 ];
 
 const THEN: u64 = 1_767_225_600;
@@ -154,6 +155,9 @@ impl Sides {
         let message = format!("{{\"role\":\"user\",\"content\":\"{id}\",\"timestamp\":1}}");
         let line = match self.format {
             Format::Kimi => format!("{{\"role\":\"user\",\"content\":\"{id}\"}}\n"),
+            Format::Claude => format!(
+                "{{\"parentUuid\":{parent},\"type\":\"user\",\"message\":{message},\"uuid\":\"{id}\",\"cwd\":\"/w\"}}\n"
+            ),
             _ => format!(
                 "{{\"type\":\"message\",\"id\":\"{id}\",\"parentId\":{parent},\"timestamp\":\"2026-01-01T00:00:01.000Z\",\"message\":{message}}}\n"
             ),
@@ -189,7 +193,12 @@ impl Sides {
 
     fn session(&self) -> Session {
         let at = Timestamp(i64::try_from(THEN + self.step).unwrap() * 1_000_000_000);
-        self.store.find("given").unwrap().at(at)
+        self.store.find(self.name_of()).unwrap().at(at)
+    }
+
+    /// The id of the session, or its file.
+    fn name_of(&self) -> &'static str {
+        if self.format == Format::Claude { self.path } else { "given" }
     }
 
     fn here(&mut self) {
@@ -354,11 +363,11 @@ impl Sides {
         let fresh = Store::open(&self.folder.path().join("fresh.db")).unwrap();
         fresh.import(&self.root(), &ImportOptions::new().format(self.format)).unwrap();
         let ids = |store: &Store| -> BTreeSet<String> {
-            let session = store.find("given").unwrap();
+            let session = store.find(self.name_of()).unwrap();
             session.tree().unwrap().into_iter().map(|node| node.id).collect()
         };
         prop_assert_eq!(ids(&self.store), ids(&fresh));
-        let name = |store: &Store| store.find("given").unwrap().info().unwrap().title;
+        let name = |store: &Store| store.find(self.name_of()).unwrap().info().unwrap().title;
         prop_assert_eq!(name(&self.store), name(&fresh));
         Ok(())
     }
@@ -369,8 +378,8 @@ fn last_id(file: &[u8]) -> Option<String> {
     let lines = file.split_inclusive(|byte| *byte == b'\n').rev();
     let mut entries =
         lines.filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok());
-    let entry = entries.find(|line| line["type"] == "message")?;
-    entry["id"].as_str().map(str::to_owned)
+    let entry = entries.find(|line| line["type"] == "message" || !line["uuid"].is_null())?;
+    entry["id"].as_str().or(entry["uuid"].as_str()).map(str::to_owned)
 }
 
 fn cases() -> ProptestConfig {

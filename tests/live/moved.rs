@@ -99,6 +99,7 @@ fn a_file_that_moved_is_the_session_that_it_was() {
     for (fixture, format, id, file) in [
         ("kward/small", Format::Kward, "edge-97", "97-branch-summary.jsonl"),
         ("pi/small", Format::Pi, "", ""),
+        ("claude/small", Format::Claude, "00000051", ".jsonl"),
     ] {
         let pair = Pair::of(fixture, format);
         let session = match id {
@@ -114,7 +115,8 @@ fn a_file_that_moved_is_the_session_that_it_was() {
         session.at(at(0)).archive().unwrap();
         session.rename(Some("named")).unwrap();
         let name = from.rsplit('/').next().unwrap();
-        let to = format!("sessions/--new--/{name}");
+        let (top, _) = from.split_once('/').unwrap();
+        let to = format!("{top}/--new--/{name}");
 
         pair.mv(&from, &to);
         let report = pair.import();

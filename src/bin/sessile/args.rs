@@ -365,6 +365,9 @@ pub(crate) struct LogArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct NewArgs {
+    /// The program whose session it is; Kward by default
+    #[arg(long, value_parser = format_parser())]
+    pub(crate) format: Option<sessile::Format>,
     /// The directory that it works in
     #[arg(long, value_name = "P")]
     pub(crate) cwd: PathBuf,

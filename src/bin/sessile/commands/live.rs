@@ -12,7 +12,7 @@ use crate::output;
 pub(super) fn create(store: &Store, args: &NewArgs) -> Result<bool> {
     let cwd = std::path::absolute(&args.cwd).context("the working directory")?;
     let cwd = cwd.to_str().context("the working directory is not UTF-8")?;
-    let mut new = NewSession::new(cwd);
+    let mut new = NewSession::new(cwd).format(args.format.unwrap_or_default());
     if let Some(provider) = &args.provider {
         new = new.provider(provider);
     }

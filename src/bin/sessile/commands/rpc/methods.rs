@@ -142,21 +142,17 @@ pub(super) fn update_runtime(store: &Store, params: &Params<'_>) -> Answer {
 }
 
 pub(super) fn rename(store: &Store, params: &Params<'_>) -> Answer {
-    params.session(store)?.rename(params.text("name")?.as_deref())?;
+    params.session(store)?.rename_json(params.raw("name").unwrap_or("null"))?;
     nothing()
 }
 
 pub(super) fn set_title(store: &Store, params: &Params<'_>) -> Answer {
-    params.session(store)?.rename(Some(&params.required_text("title")?))?;
+    params.session(store)?.rename_json(params.required_raw("title")?)?;
     nothing()
 }
 
 pub(super) fn tag(store: &Store, params: &Params<'_>) -> Answer {
-    let session = params.session(store)?;
-    match params.text("tag")? {
-        Some(tag) => session.tag(&tag)?,
-        None => session.clear_tags()?,
-    };
+    params.session(store)?.tag_json(params.raw("tag").unwrap_or("null"))?;
     nothing()
 }
 

@@ -1,0 +1,185 @@
+//! How messages look to a person.
+
+use super::facts::Kind;
+use super::prompt::is_type;
+use super::text::{object, string, strip};
+use crate::format::json::{self, Raw};
+use crate::format::{Part, Shown, ToolCall};
+
+/// Characters of a preview, dots included.
+const PREVIEW_LENGTH: usize = 120;
+/// Characters of a tool's input before they are cut.
+const INPUT_LENGTH: usize = 40;
+
+/// A message as the conversation has it: its type, id, session, and itself.
+pub(super) fn message(line: &[u8], instead: &str) -> Option<String> {
+    let record = object(line)?;
+    let value = |key: &str| record.get(key).map(|value| json::clean(value, instead));
+    let session_id = value("sessionId").unwrap_or_else(|| "\"\"".to_owned());
+    Some(format!(
+        "{{\"type\":{},\"uuid\":{},\"session_id\":{session_id},\"message\":{}}}",
+        value("type")?,
+        value("uuid")?,
+        value("message").unwrap_or_else(|| "null".to_owned()),
+    ))
+}
+
+/// Who speaks in a message, and what it says.
+pub(super) fn parts(message: &str) -> (String, Vec<Part>) {
+    let Ok((record, _)) = json::scan(message.as_bytes()) else { return Default::default() };
+    let message = record.get("message").unwrap_or(Raw::NULL);
+    let role = string(message.get("role")).or_else(|| string(record.get("type")));
+    let content = message.get("content").unwrap_or(Raw::NULL);
+    let mut parts: Vec<Part> = string(Some(content)).map(Part::Text).into_iter().collect();
+    for block in content.items() {
+        let field = |key: &str| string(block.get(key)).unwrap_or_default();
+        parts.push(match field("type").as_str() {
+            "text" => Part::Text(field("text")),
+            "thinking" => Part::Thinking(field("thinking")),
+            "tool_use" => Part::ToolCall(call(block)),
+            "tool_result" => {
+                Part::ToolResult { call_id: field("tool_use_id"), text: text_of(block) }
+            }
+            "image" => {
+                let mime = block.get("source").and_then(|source| string(source.get("media_type")));
+                Part::Image { mime: mime.unwrap_or_default(), path: String::new() }
+            }
+            other => Part::Other(other.to_owned()),
+        });
+    }
+    (role.unwrap_or_default(), parts)
+}
+
+/// What a tree shows of an entry's line.
+pub(super) fn shown(line: &[u8]) -> Shown {
+    let Some(record) = object(line) else { return Shown::default() };
+    let field = |key: &str| string(record.get(key)).unwrap_or_default();
+    let of = |role: &str, text: String| Shown { role: role.to_owned(), text, ..Shown::default() };
+    let record_type = field("type");
+    match Kind::from_name(&record_type) {
+        Some(Kind::User | Kind::Assistant) => {
+            shown_message(record_type, record.get("message").unwrap_or(Raw::NULL))
+        }
+        Some(Kind::System) => {
+            of("system", cut(&format!("{} {}", field("subtype"), field("content"))))
+        }
+        Some(Kind::Progress) => of("progress", type_of(record.get("data"))),
+        Some(Kind::Attachment) => of("attachment", type_of(record.get("attachment"))),
+        None => of(&record_type, String::new()),
+    }
+}
+
+fn type_of(value: Option<Raw<'_>>) -> String {
+    value.and_then(|value| string(value.get("type"))).unwrap_or_default()
+}
+
+fn shown_message(role: String, message: Raw<'_>) -> Shown {
+    let content = message.get("content").unwrap_or(Raw::NULL);
+    if let Some(answer) = content.items().find(|block| is_type(*block, "tool_result")) {
+        return Shown {
+            role: "tool".to_owned(),
+            text: cut(&text_of(answer)),
+            call_id: string(answer.get("tool_use_id")),
+            ..Shown::default()
+        };
+    }
+    let text = cut(&text_of(message));
+    let calls: Vec<(String, String)> = content
+        .items()
+        .filter(|block| is_type(*block, "tool_use"))
+        .map(|call| (string(call.get("id")).unwrap_or_default(), call_label(call)))
+        .collect();
+    Shown { only_calls: text.is_empty() && !calls.is_empty(), text, calls, role, call_id: None }
+}
+
+fn call(block: Raw<'_>) -> ToolCall {
+    let field = |key: &str| string(block.get(key)).unwrap_or_default();
+    let arguments = block.get("input").filter(|input| input.kind() != json::Kind::Null);
+    ToolCall {
+        id: field("id"),
+        name: field("name"),
+        arguments: arguments.map_or("{}".to_owned(), |input| json::clean(input, "null")),
+        label: call_label(block),
+    }
+}
+
+/// A tool call on one line, as in `[Read: {"path":"a"}]`.
+fn call_label(call: Raw<'_>) -> String {
+    let input = call.get("input").map_or("{}".to_owned(), |input| json::clean(input, "null"));
+    let mut cut: String = input.chars().take(INPUT_LENGTH).collect();
+    if cut.len() < input.len() {
+        cut.push('…');
+    }
+    format!("[{}: {cut}]", string(call.get("name")).unwrap_or_default())
+}
+
+/// The first characters of what a line's message says, on one line.
+pub(super) fn preview(line: &[u8]) -> String {
+    cut(&full_text(line))
+}
+
+/// What a line's message says, whole.
+pub(super) fn full_text(line: &[u8]) -> String {
+    let message = object(line).and_then(|record| record.get("message"));
+    message.map(|message| strip(&text_of(message)).to_owned()).unwrap_or_default()
+}
+
+/// The text of what has content: a message, or an answer of a tool.
+fn text_of(value: Raw<'_>) -> String {
+    let content = value.get("content").unwrap_or(Raw::NULL);
+    if let Some(text) = content.string() {
+        return text.into_owned();
+    }
+    let texts = content.items().filter(|block| is_type(*block, "text"));
+    let texts = texts.filter_map(|block| string(block.get("text")));
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+fn cut(text: &str) -> String {
+    // Only so much of a long text is looked at.
+    let start: String = text.chars().take(4 * PREVIEW_LENGTH).collect();
+    let line = start.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= PREVIEW_LENGTH {
+        return line;
+    }
+    let mut cut: String = line.chars().take(PREVIEW_LENGTH - 1).collect();
+    cut.push('…');
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALL: &str = r#"{"type":"assistant","uuid":"u","message":{"role":"assistant","content":[{"type":"thinking","thinking":"hm"},{"type":"tool_use","id":"c","name":"Read","input":{"path":"x"}}]}}"#;
+    const ANSWER: &str = r#"{"type":"user","uuid":"v","sessionId":"s","message":{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":[{"type":"text","text":"a\nb"}]}]}}"#;
+
+    #[test]
+    fn an_entry_shows_what_it_says_calls_or_answers() {
+        let call = shown(CALL.as_bytes());
+        assert!(call.only_calls);
+        assert_eq!(call.calls, [("c".to_owned(), "[Read: {\"path\":\"x\"}]".to_owned())]);
+        let answer = shown(ANSWER.as_bytes());
+        assert_eq!((&answer.role[..], &answer.text[..]), ("tool", "a b"));
+        assert_eq!(answer.call_id.as_deref(), Some("c"));
+        let boundary =
+            br#"{"type":"system","subtype":"compact_boundary","content":"x","uuid":"w"}"#;
+        assert_eq!(shown(boundary).text, "compact_boundary x");
+    }
+
+    #[test]
+    fn a_message_of_the_conversation_keeps_what_is_stored() {
+        let message = message(ANSWER.as_bytes(), "0").unwrap();
+        assert!(message.starts_with(r#"{"type":"user","uuid":"v","session_id":"s","message":{"#));
+        let answer = Part::ToolResult { call_id: "c".to_owned(), text: "a\nb".to_owned() };
+        assert_eq!(parts(&message), ("user".to_owned(), vec![answer]));
+        let (_, called) = parts(&super::message(CALL.as_bytes(), "0").unwrap());
+        assert_eq!(called[0], Part::Thinking("hm".to_owned()));
+        assert!(matches!(&called[1], Part::ToolCall(call) if call.arguments == "{\"path\":\"x\"}"));
+        let bare = super::message(br#"{"type":"user","uuid":"u","message":null}"#, "0");
+        assert_eq!(
+            bare.as_deref(),
+            Some(r#"{"type":"user","uuid":"u","session_id":"","message":null}"#)
+        );
+    }
+}

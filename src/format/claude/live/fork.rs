@@ -1,0 +1,141 @@
+//! Forks: a new transcript beside the old one, with new ids for all nodes.
+//!
+//! The entries come in the order of the file, other branches too; what is
+//! beside the tree stays behind, but for what was replaced in tools' results.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::chain::{Copied, NewLog, Writing};
+use crate::error::{Error, Result};
+use crate::format::claude::facts::{Facts, Kind, Node};
+use crate::format::claude::layout::is_session_id;
+use crate::format::claude::parse::parse;
+use crate::format::claude::tags;
+use crate::format::claude::text::{object, string};
+use crate::format::claude::write::{self, Fork};
+use crate::format::json::Raw;
+use crate::model::{SessionInfo, SessionKey, Stored};
+use crate::store::{log, sessions};
+
+/// What a title is made of where there is none.
+const UNTITLED: &str = "Forked session";
+
+/// Makes a session of all entries, or of those up to and with one.
+pub(super) fn fork(writing: &Writing<'_>, up_to: Option<&str>) -> Result<SessionKey> {
+    if let Some(entry_id) = up_to.filter(|id| !is_session_id(id)) {
+        return Err(Error::InvalidRecord(format!(
+            "{entry_id:?} is no UUID; the fork ends with one"
+        )));
+    }
+    let source = Copied::read(writing)?;
+    let source_id = source.info.session_id.clone().unwrap_or_default();
+    let nodes = Nodes::read(writing, &source, up_to)?;
+    let mut copy = NewLog::begin(*writing, &source)?;
+    let session_id = sessions::session_id(writing.tx, copy.session())?.unwrap_or_default();
+    let fork = Fork {
+        source_id: &source_id,
+        session_id: &session_id,
+        at: writing.at,
+        uuids: &nodes.uuids,
+    };
+    let mut replaced = Vec::new();
+    let mut number = 0;
+    log::each_line(writing.tx, &source.file, |_, raw| {
+        let Some(record) = object(raw) else { return Ok(()) };
+        let parsed = parse(raw);
+        let own = parsed.own.as_ref().and_then(|own| own.downcast_ref::<Facts>());
+        let Some(node) = own.and_then(|facts| facts.node.as_ref()) else {
+            let is_own = string(record.get("type")).as_deref() == Some("content-replacement")
+                && string(record.get("sessionId")).as_deref() == Some(&source_id);
+            let all = record.get("replacements").filter(|_| is_own);
+            replaced.extend(all.into_iter().flat_map(Raw::items).map(write::spelt));
+            return Ok(());
+        };
+        if !node.is_sidechain && number < nodes.end {
+            number += 1;
+            if node.kind != Kind::Progress {
+                let is_last = nodes.last == Some(number);
+                let line = fork.node(record, nodes.parent(node), is_last);
+                let at = if is_last { Some(writing.at) } else { parsed.at };
+                copy.push(line.as_bytes(), at)?;
+            }
+        }
+        Ok(())
+    })?;
+    let new_uuid = || uuid::Uuid::new_v4().to_string();
+    let at = Some(writing.at);
+    if !replaced.is_empty() {
+        copy.push(fork.replacements(&replaced, &new_uuid()).as_bytes(), at)?;
+    }
+    copy.push(fork.title(&title(&source.info), &new_uuid()).as_bytes(), at)?;
+    copy.end()
+}
+
+/// The title of what it is made of, and that it is a fork.
+fn title(info: &SessionInfo) -> Stored {
+    let first = Some(&info.exact_first_message).filter(|_| !info.first_message.is_empty());
+    let untitled = Stored::Text(UNTITLED.to_owned());
+    tags::followed(info.name.as_ref().or(first).unwrap_or(&untitled), " (fork)")
+}
+
+/// The nodes that a fork takes along.
+struct Nodes {
+    /// How many there are, progress included.
+    end: usize,
+    /// The last that is written, counted from 1.
+    last: Option<usize>,
+    /// The new uuid of each old one.
+    uuids: HashMap<String, String>,
+    /// Of each uuid, by its last record: whether it is progress, and its parent.
+    above: HashMap<String, (bool, Option<String>)>,
+}
+
+impl Nodes {
+    fn read(writing: &Writing<'_>, source: &Copied, up_to: Option<&str>) -> Result<Self> {
+        let (uuids, above) = (HashMap::new(), HashMap::new());
+        let mut nodes = Self { end: 0, last: None, uuids, above };
+        let mut is_found = false;
+        log::each_line(writing.tx, &source.file, |_, raw| {
+            let own = parse(raw).own;
+            let node = own.as_ref().and_then(|own| own.downcast_ref::<Facts>()?.node.as_ref());
+            if let Some(node) = node.filter(|node| !node.is_sidechain && !is_found) {
+                nodes.take(node);
+                is_found = up_to == Some(&node.uuid);
+            }
+            Ok(())
+        })?;
+        match up_to {
+            Some(entry_id) if !is_found => {
+                Err(Error::EntryNotFound { entry_id: entry_id.to_owned() })
+            }
+            _ if nodes.last.is_none() => {
+                Err(Error::InvalidRecord("the session has no messages to fork".to_owned()))
+            }
+            _ => Ok(nodes),
+        }
+    }
+
+    fn take(&mut self, node: &Node) {
+        self.end += 1;
+        let is_progress = node.kind == Kind::Progress;
+        if !is_progress {
+            self.last = Some(self.end);
+        }
+        self.uuids.insert(node.uuid.clone(), uuid::Uuid::new_v4().to_string());
+        self.above.insert(node.uuid.clone(), (is_progress, node.parent.clone()));
+    }
+
+    /// The new uuid of the nearest ancestor that is no progress.
+    fn parent(&self, node: &Node) -> Option<&str> {
+        let mut seen = HashSet::new();
+        let mut next = node.parent.as_deref();
+        while let Some(uuid) = next.filter(|uuid| seen.insert(*uuid)) {
+            let (is_progress, parent) = self.above.get(uuid)?;
+            if !is_progress {
+                return self.uuids.get(uuid).map(String::as_str);
+            }
+            next = parent.as_deref();
+        }
+        None
+    }
+}

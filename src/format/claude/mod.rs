@@ -1,0 +1,77 @@
+//! Claude Code's transcripts, from its first releases to 2.1.
+//!
+//! A session is a log of records below `projects/<work dir>`, named by its id
+//! and without a header. Records with a uuid are the nodes of a tree; which of
+//! its branches is the conversation follows from the whole of it, as do title,
+//! tag and work dir. Its sub-agents have transcripts of their own, in the
+//! session's folder or beside it: sessions that lists leave out.
+//!
+//! The judge of what a transcript means is the program's own Agent SDK, but
+//! for its search of text by pieces of the file: here, all of it is parsed.
+
+mod chain;
+mod display;
+mod facts;
+mod layout;
+mod live;
+mod parse;
+mod prompt;
+mod stored;
+mod summary;
+mod tags;
+mod text;
+mod write;
+
+use super::meaning::{Meaning, Part, Shown};
+use super::rules::{HeaderPlace, Rules};
+use super::{Program, Spelling};
+use crate::model::{Record, Stored};
+
+/// Claude Code.
+pub(super) struct Claude;
+
+pub(super) static PROGRAM: Program = Program {
+    name: "claude",
+    rules: Rules { header: HeaderPlace::FileName, depth: 2_000, ..Rules::PLAIN },
+    layout: &Claude,
+    meaning: &Claude,
+    spelling: &Claude,
+    projection: &Claude,
+    live: &Claude,
+    extras: &Claude,
+};
+
+impl Meaning for Claude {
+    fn parse(&self, line: &[u8]) -> Record {
+        parse::parse(line)
+    }
+
+    fn messages(
+        &self,
+        _version: Option<&Stored>,
+        line: &[u8],
+        _edit: Option<&[u8]>,
+        instead: &str,
+    ) -> Vec<String> {
+        display::message(line, instead).into_iter().collect()
+    }
+
+    fn preview(&self, line: &[u8]) -> String {
+        display::preview(line)
+    }
+
+    fn full_text(&self, line: &[u8]) -> String {
+        display::full_text(line)
+    }
+
+    fn shown(&self, line: &[u8]) -> Shown {
+        display::shown(line)
+    }
+
+    fn parts(&self, message: &str) -> (String, Vec<Part>) {
+        display::parts(message)
+    }
+}
+
+/// What is written is made by `live`: a record of this program says more than a draft does.
+impl Spelling for Claude {}

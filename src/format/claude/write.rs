@@ -1,0 +1,270 @@
+//! Lines as the program itself would write them.
+
+use std::collections::HashMap;
+
+use super::text::{is_true, string};
+use crate::format::json::{self, Kind, Raw};
+use crate::model::{Stored, Timestamp};
+
+/// Containers inside one another that a value may have to be spelt anew; what
+/// nests deeper is copied as it stands.
+const MAX_DEPTH: usize = 2_000;
+
+/// What forks leave behind: it is of the session that they come from.
+const LEFT: [&str; 4] = ["teamName", "agentName", "slug", "sourceToolAssistantUUID"];
+
+/// A JSON object from its members, each a key and a JSON value, as a line.
+fn line<'a>(members: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let members = members.into_iter().map(|(key, value)| format!("{}:{value}", json::spelt(key)));
+    format!("{{{}}}\n", members.collect::<Vec<_>>().join(","))
+}
+
+/// The line that gives a session a title.
+pub(super) fn title(title: &Stored, session_id: &str) -> String {
+    line([
+        ("type", json::spelt("custom-title")),
+        ("customTitle", title.to_json()),
+        ("sessionId", json::spelt(session_id)),
+    ])
+}
+
+/// The line that gives a session its tag; an empty one takes it away.
+pub(super) fn tag(tag: &Stored, session_id: &str) -> String {
+    line([
+        ("type", json::spelt("tag")),
+        ("tag", tag.to_json()),
+        ("sessionId", json::spelt(session_id)),
+    ])
+}
+
+/// What the records of a session say of where it runs, each JSON.
+#[derive(Debug, Default)]
+pub(super) struct Surroundings {
+    user_type: Option<String>,
+    entrypoint: Option<String>,
+    cwd: Option<String>,
+    version: Option<String>,
+    git_branch: Option<String>,
+}
+
+impl Surroundings {
+    /// As this record has them.
+    pub(super) fn of(record: Raw<'_>) -> Self {
+        let text = |key: &str| {
+            let value = record.get(key).filter(|value| value.kind() == Kind::String)?;
+            Some(json::compact(value))
+        };
+        Self {
+            user_type: text("userType"),
+            entrypoint: text("entrypoint"),
+            cwd: text("cwd"),
+            version: text("version"),
+            git_branch: text("gitBranch"),
+        }
+    }
+
+    pub(super) fn in_work_dir(self, work_dir: Option<&str>) -> Self {
+        Self { cwd: self.cwd.or_else(|| work_dir.map(json::spelt)), ..self }
+    }
+}
+
+/// A message to be written; `message` is a JSON object.
+pub(super) struct NewMessage<'a> {
+    pub(super) role: &'a str,
+    pub(super) message: &'a str,
+    pub(super) uuid: &'a str,
+    pub(super) parent: Option<&'a str>,
+    pub(super) session_id: &'a str,
+    pub(super) at: Timestamp,
+    pub(super) around: &'a Surroundings,
+}
+
+/// The line of a message.
+pub(super) fn message(new: &NewMessage<'_>) -> String {
+    let around = new.around;
+    let record_type = ("type", json::spelt(new.role));
+    let message = ("message", new.message.to_owned());
+    let body = match new.role {
+        "user" => [record_type, message],
+        _ => [message, record_type],
+    };
+    let or = |value: &Option<String>, default: &str| {
+        value.clone().unwrap_or_else(|| json::spelt(default))
+    };
+    let mut members = vec![
+        ("parentUuid", new.parent.map_or("null".to_owned(), json::spelt)),
+        ("isSidechain", "false".to_owned()),
+    ];
+    members.extend(body);
+    members.extend([
+        ("uuid", json::spelt(new.uuid)),
+        ("timestamp", json::spelt(&millis(new.at))),
+        ("userType", or(&around.user_type, "external")),
+        ("entrypoint", or(&around.entrypoint, "sdk")),
+    ]);
+    let told = |key, value: &Option<String>| value.clone().map(|value| (key, value));
+    members.extend(told("cwd", &around.cwd));
+    members.push(("sessionId", json::spelt(new.session_id)));
+    members.extend(told("version", &around.version));
+    members.extend(told("gitBranch", &around.git_branch));
+    line(members)
+}
+
+/// Three decimals, cut off rather than rounded.
+fn millis(at: Timestamp) -> String {
+    Timestamp(at.0.div_euclid(1_000_000) * 1_000_000).to_string()
+}
+
+/// Six decimals, or none.
+pub(super) fn micros(at: Timestamp) -> String {
+    let time = chrono::DateTime::from_timestamp_nanos(at.0);
+    let format = match at.0.rem_euclid(1_000_000_000) / 1_000 {
+        0 => chrono::SecondsFormat::Secs,
+        _ => chrono::SecondsFormat::Micros,
+    };
+    time.to_rfc3339_opts(format, true)
+}
+
+/// A session that is made of another, record by record.
+pub(super) struct Fork<'a> {
+    /// The session that it is made of.
+    pub(super) source_id: &'a str,
+    pub(super) session_id: &'a str,
+    pub(super) at: Timestamp,
+    /// The new uuid of each old one.
+    pub(super) uuids: &'a HashMap<String, String>,
+}
+
+impl Fork<'_> {
+    fn renamed(&self, uuid: &str) -> Option<String> {
+        self.uuids.get(uuid).map(|uuid| json::spelt(uuid))
+    }
+
+    /// The line of a node below its new parent; `is_last` says that none follows.
+    pub(super) fn node(&self, record: Raw<'_>, parent: Option<&str>, is_last: bool) -> String {
+        let null = || "null".to_owned();
+        let uuid = string(record.get("uuid")).unwrap_or_default();
+        let logical = record.get("logicalParentUuid");
+        let logical = match logical.filter(|_| is_true(logical)) {
+            Some(logical) => string(Some(logical)).and_then(|uuid| self.renamed(&uuid)),
+            None => logical.map(spelt),
+        };
+        let own_time = record.get("timestamp").filter(|_| !is_last).map(spelt);
+        let mut new = vec![
+            ("uuid", self.renamed(&uuid).unwrap_or_else(null)),
+            ("parentUuid", parent.map_or_else(null, json::spelt)),
+            ("logicalParentUuid", logical.unwrap_or_else(null)),
+            ("sessionId", json::spelt(self.session_id)),
+            ("timestamp", own_time.unwrap_or_else(|| json::spelt(&micros(self.at)))),
+            ("isSidechain", "false".to_owned()),
+            ("forkedFrom", self.origin(&uuid)),
+        ];
+        let mut members: Vec<(String, String)> = Vec::new();
+        for (key, value) in json::distinct_members(record) {
+            let key = key.text().into_owned();
+            if LEFT.contains(&&key[..]) {
+                continue;
+            }
+            // A key that is there keeps its place.
+            let value = match new.iter().position(|(name, _)| *name == key) {
+                Some(at) => new.remove(at).1,
+                None => spelt(value),
+            };
+            members.push((key, value));
+        }
+        let new = new.into_iter().map(|(key, value)| (key.to_owned(), value));
+        let members: Vec<(String, String)> = members.into_iter().chain(new).collect();
+        line(members.iter().map(|(key, value)| (&key[..], value.clone())))
+    }
+
+    fn origin(&self, uuid: &str) -> String {
+        let (session, message) = (json::spelt(self.source_id), json::spelt(uuid));
+        format!("{{\"sessionId\":{session},\"messageUuid\":{message}}}")
+    }
+
+    /// The line of what was replaced in tools' results, each as JSON.
+    pub(super) fn replacements(&self, replacements: &[String], uuid: &str) -> String {
+        let all = format!("[{}]", replacements.join(","));
+        self.flat("content-replacement", ("replacements", all), uuid)
+    }
+
+    /// The line of the title.
+    pub(super) fn title(&self, title: &Stored, uuid: &str) -> String {
+        self.flat("custom-title", ("customTitle", title.to_json()), uuid)
+    }
+
+    fn flat(&self, record_type: &str, said: (&str, String), uuid: &str) -> String {
+        line([
+            ("type", json::spelt(record_type)),
+            ("sessionId", json::spelt(self.session_id)),
+            said,
+            ("uuid", json::spelt(uuid)),
+            ("timestamp", json::spelt(&micros(self.at))),
+        ])
+    }
+}
+
+/// A value in compact spelling.
+pub(super) fn spelt(value: Raw<'_>) -> String {
+    match json::scan(value.bytes()) {
+        Ok((value, features)) if features.depth <= MAX_DEPTH => json::compact(value),
+        _ => String::from_utf8_lossy(value.bytes()).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_has_the_keys_of_late_releases_in_their_order() {
+        let (record, _) =
+            json::scan(br#"{"cwd":"/w","version":"2.1.283","gitBranch":""}"#).unwrap();
+        let around = Surroundings::of(record);
+        let new = |role| NewMessage {
+            role,
+            message: "{}",
+            uuid: "u",
+            parent: Some("p"),
+            session_id: "s",
+            at: Timestamp(1_999_999),
+            around: &around,
+        };
+        assert_eq!(
+            message(&new("user")),
+            "{\"parentUuid\":\"p\",\"isSidechain\":false,\"type\":\"user\",\"message\":{},\
+             \"uuid\":\"u\",\"timestamp\":\"1970-01-01T00:00:00.001Z\",\"userType\":\"external\",\
+             \"entrypoint\":\"sdk\",\"cwd\":\"/w\",\"sessionId\":\"s\",\"version\":\"2.1.283\",\
+             \"gitBranch\":\"\"}\n"
+        );
+        let assistant = message(&new("assistant"));
+        assert!(assistant.contains("\"message\":{},\"type\":\"assistant\",\"uuid\""));
+    }
+
+    #[test]
+    fn a_fork_keeps_the_places_of_keys_and_adds_what_is_new_behind() {
+        let uuids: HashMap<String, String> =
+            [("a", "A"), ("b", "B")].map(|(old, new)| (old.to_owned(), new.to_owned())).into();
+        let at = Timestamp(1_000_000_000);
+        let fork = Fork { source_id: "s", session_id: "t", at, uuids: &uuids };
+        let line = |json: &str, parent, is_last| {
+            let (record, _) = json::scan(json.as_bytes()).unwrap();
+            fork.node(record, parent, is_last)
+        };
+        assert_eq!(
+            line(
+                r#"{"uuid":"b","slug":"x","isSidechain":0,"timestamp":"T","parentUuid":"a","n":1.0}"#,
+                Some("A"),
+                false
+            ),
+            "{\"uuid\":\"B\",\"isSidechain\":false,\"timestamp\":\"T\",\"parentUuid\":\"A\",\
+             \"n\":1.0,\"logicalParentUuid\":null,\"sessionId\":\"t\",\
+             \"forkedFrom\":{\"sessionId\":\"s\",\"messageUuid\":\"b\"}}\n"
+        );
+        let last = line(r#"{"uuid":"a","timestamp":"T","logicalParentUuid":"b"}"#, None, true);
+        assert!(last.contains("\"timestamp\":\"1970-01-01T00:00:01Z\""), "{last}");
+        assert!(last.contains("\"logicalParentUuid\":\"B\""), "{last}");
+        let gone = line(r#"{"uuid":"a","logicalParentUuid":"x"}"#, None, false);
+        assert!(gone.contains("\"logicalParentUuid\":null"), "{gone}");
+    }
+}

@@ -1,0 +1,155 @@
+//! Lines that a transcript of Claude Code may hold, sound and odd.
+
+use proptest::prelude::*;
+
+use crate::odd_kward;
+
+/// The folder of a project, and sessions in it and in another.
+pub(crate) const PATHS: [&str; 7] = [
+    "projects/-w/0a000000-0000-4000-8000-000000000001.jsonl",
+    "projects/-w/0a000000-0000-4000-8000-000000000002.jsonl",
+    "projects/-v/0a000000-0000-4000-8000-000000000001.jsonl",
+    "projects/-w/agent-0b0b.jsonl",
+    "projects/-w/0a000000-0000-4000-8000-000000000001/subagents/agent-c.jsonl",
+    "projects/-w/0a000000-0000-4000-8000-000000000001/subagents/agent-c.meta.json",
+    "projects/-w/0a000000-0000-4000-8000-000000000003/tool-results/t.txt",
+];
+
+fn of(words: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(words)
+}
+
+/// A text without half surrogate pairs, which the reader of these tests refuses.
+fn text() -> impl Strategy<Value = String> {
+    odd_kward::text().prop_map(|text| text.replace("\\ud", "\\u0").replace("\\uD", "\\u0"))
+}
+
+/// A uuid that other records are likely to name.
+fn uuid() -> impl Strategy<Value = &'static str> {
+    of(&["a", "b", "c", "d", "e", "f", "g", "h"])
+}
+
+/// What stands beside a node's body; JSON members, each with a comma before it.
+fn marks() -> impl Strategy<Value = String> {
+    let rarely = |mark: &'static str| prop_oneof![12 => Just(""), 1 => Just(mark)];
+    let agent = of(&["", "", "", ",\"agentId\":\"x\""]);
+    let time =
+        of(&["", "\"2026-01-01T00:00:01.000Z\"", "\"2026-01-01T00:00:02.000Z\"", "\"\"", "7"]);
+    (
+        rarely(",\"isSidechain\":true"),
+        rarely(",\"isMeta\":1"),
+        rarely(",\"teamName\":\"t\""),
+        agent,
+        time,
+    )
+        .prop_map(|(sidechain, meta, team, agent, time)| {
+            let time =
+                if time.is_empty() { String::new() } else { format!(",\"timestamp\":{time}") };
+            format!("{sidechain}{meta}{team}{agent}{time}")
+        })
+}
+
+/// The content of a message: calls of tools, answers to them, or text.
+fn content() -> impl Strategy<Value = String> {
+    let call = of(&["t", "u", "v"]);
+    let result = of(&["t", "u", "v"]);
+    let block = prop_oneof![
+        3 => call.prop_map(|id| format!("{{\"type\":\"tool_use\",\"id\":\"{id}\",\"name\":\"N\"}}")),
+        3 => result.prop_map(|id| format!("{{\"type\":\"tool_result\",\"tool_use_id\":\"{id}\"}}")),
+        1 => Just("{\"type\":\"text\",\"text\":\"x\"}".to_owned()),
+    ];
+    prop_oneof![
+        4 => proptest::collection::vec(block, 1..3).prop_map(|blocks| format!("[{}]", blocks.join(","))),
+        1 => text(),
+    ]
+}
+
+/// A record that is a node of the tree.
+pub(crate) fn node() -> impl Strategy<Value = String> {
+    let kind = of(&["user", "user", "assistant", "assistant", "assistant", "progress", "system"]);
+    let parent = prop_oneof![
+        8 => uuid().prop_map(|uuid| format!("\"{uuid}\"")),
+        2 => of(&["null", "\"\"", "5", "\"nowhere\""]).prop_map(str::to_owned),
+    ];
+    let message_id = of(&["", ",\"id\":\"m\"", ",\"id\":\"n\"", ",\"id\":\"\""]);
+    let source = prop_oneof![
+        4 => Just(String::new()),
+        1 => uuid().prop_map(|uuid| format!(",\"sourceToolAssistantUUID\":\"{uuid}\"")),
+    ];
+    (kind, uuid(), parent, marks(), content(), message_id, source).prop_map(
+        |(kind, uuid, parent, marks, content, message_id, source)| {
+            format!(
+                "{{\"parentUuid\":{parent},\"type\":\"{kind}\",\"uuid\":\"{uuid}\",\
+                 \"sessionId\":\"0a000000-0000-4000-8000-000000000001\",\
+                 \"message\":{{\"content\":{content}{message_id}}}{marks}{source}}}"
+            )
+        },
+    )
+}
+
+/// Records of a session that mostly goes on, each with a uuid of its own: the
+/// parent is one of those shortly before.
+pub(crate) fn going_on() -> impl Strategy<Value = Vec<String>> {
+    let kind = of(&["user", "user", "assistant", "assistant", "assistant", "progress", "system"]);
+    let back = prop_oneof![8 => Just(1_usize), 2 => 2..5_usize, 1 => Just(99)];
+    let message_id = prop_oneof![
+        2 => Just(String::new()),
+        3 => (0..9_u8).prop_map(|n| format!(",\"id\":\"m{n}\"")),
+    ];
+    let call = (of(&["tool_use", "tool_result"]), 0..9_u8);
+    let content = prop_oneof![
+        2 => Just("\"text\"".to_owned()),
+        3 => call.prop_map(|(kind, n)| match kind {
+            "tool_use" => format!("[{{\"type\":\"tool_use\",\"id\":\"t{n}\",\"name\":\"N\"}}]"),
+            _ => format!("[{{\"type\":\"tool_result\",\"tool_use_id\":\"t{n}\"}}]"),
+        }),
+    ];
+    let usage = of(&["", ",\"model\":\"o\",\"usage\":{\"input_tokens\":1,\"output_tokens\":2}"]);
+    let step = prop_oneof![
+        9 => (kind, back, message_id, content, marks(), usage).prop_map(Some),
+        1 => Just(None),
+    ];
+    proptest::collection::vec((step, flat()), 1..24).prop_map(|steps| {
+        let record = |(n, (step, flat)): (usize, &(Option<_>, String))| {
+            let Some((kind, back, message_id, content, marks, usage)) = step else {
+                return flat.clone();
+            };
+            let back: &usize = back;
+            let parent = match n.checked_sub(*back) {
+                Some(parent) => format!("\"n{parent}\""),
+                None => "null".to_owned(),
+            };
+            format!(
+                "{{\"parentUuid\":{parent},\"type\":\"{kind}\",\"uuid\":\"n{n}\",\"cwd\":\"/w\",\
+                 \"message\":{{\"content\":{content}{message_id}{usage}}}{marks}}}"
+            )
+        };
+        let records = steps.iter().enumerate().map(record);
+        records.filter(|record| record.starts_with('{') && !record.starts_with("{}")).collect()
+    })
+}
+
+/// A record beside the tree.
+fn flat() -> impl Strategy<Value = String> {
+    prop_oneof![
+        text().prop_map(|text| format!("{{\"type\":\"custom-title\",\"customTitle\":{text}}}")),
+        text().prop_map(|text| format!("{{\"type\":\"tag\",\"tag\":{text}}}")),
+        (text(), uuid()).prop_map(|(text, uuid)| {
+            format!("{{\"type\":\"summary\",\"summary\":{text},\"leafUuid\":\"{uuid}\"}}")
+        }),
+        Just("{\"type\":\"unheard-of\",\"uuid\":\"a\",\"cwd\":\"/w\"}".to_owned()),
+        Just("{\"type\":\"file-history-snapshot\",\"messageId\":\"a\",\"snapshot\":{}}".to_owned()),
+        Just("[]".to_owned()),
+        Just("{}{}".to_owned()),
+    ]
+}
+
+/// A file of such lines, now and then torn at its end.
+pub(crate) fn any_file() -> impl Strategy<Value = Vec<u8>> {
+    let line = prop_oneof![5 => node(), 1 => flat(), 1 => of(&["", "\0", "{\"type\":"]).prop_map(str::to_owned)];
+    let end = of(&["\n", "\n", "\n", ""]);
+    (proptest::collection::vec(line, 0..14), end).prop_map(|(lines, end)| {
+        let text = lines.join("\n");
+        format!("{text}{end}").into_bytes()
+    })
+}
