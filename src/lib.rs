@@ -46,6 +46,10 @@
 //!   have ids made of their content; sub-agents have trees of their own.
 //! - **pi** (versions 1 to 3): a file is a session, all of whose records are
 //!   entries, see [`Session::pi`] and [`Session::usage`].
+//! - **Claude Code** (1.0 to 2.1): a transcript is a session, whose sub-agents are
+//!   sessions that lists leave out. Which branch is the conversation follows from the
+//!   whole of it; what parallel calls leave beside the path is put back, so that
+//!   [`Session::path`] may hold more than [`Session::path_to`] its leaf.
 //!
 //! What Kimi's own session store does is here, too:
 //!
@@ -73,6 +77,8 @@
 //!   memory.
 //! - **pi**, where pi is to open them: a message has to be one that pi
 //!   reads, and what else there is to say is an [entry](Pi::append_entry).
+//! - **Claude Code**, where that or its Agent SDK is to open them: a message is of
+//!   a user or an assistant, and [`Session::append_record`] takes all else.
 //! - A **Kimi** session is made by Kimi, or as a fork of one of its own.
 //!
 //! What the files have no place for, an application keeps beside a session, in
@@ -96,6 +102,8 @@
 //! | what is added | `id`, where there is none | what pi reads without asking: `timestamp`, `usage`, `api`, `provider`, `model`, `stopReason`, `isError` | |
 //! | system prompt | [`Kward::append_system_prompt_snapshot`] | a message of role `system` | `_system_prompt` in its context |
 //!
+//! A message of Claude Code's has content as the Anthropic API has it: `tool_use` and
+//! `tool_result` blocks, thoughts in `thinking`; its entry's id is none of its keys.
 //! Nothing else is asked of a message of Kward's, and what it holds beyond this
 //! comes back as it was. [`Session::compact`] spells a [`Compaction`] in the keys
 //! of the format; [`Session::append_compaction`] takes these:

@@ -43,7 +43,7 @@ impl NewSession {
         }
     }
 
-    /// The program whose session it is: Kward or pi. Default: Kward.
+    /// The program whose session it is: Kward, pi or Claude Code. Default: Kward.
     pub fn format(mut self, format: Format) -> Self {
         self.format = format;
         self

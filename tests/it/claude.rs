@@ -32,7 +32,8 @@ fn lines(records: &[Value]) -> String {
     records.iter().map(|record| format!("{record}\n")).collect()
 }
 
-fn node(kind: &str, uuid: &str, parent: Option<&str>, message: Value) -> Value {
+fn node(kind: &str, uuid: &str, parent: Option<&str>, message: impl Into<Value>) -> Value {
+    let message = message.into();
     json!({
         "parentUuid": parent, "isSidechain": false, "type": kind, "message": message,
         "uuid": uuid, "timestamp": "2026-01-01T00:00:01.000Z", "cwd": "/w", "sessionId": ID
@@ -150,7 +151,7 @@ fn what_belongs_to_no_session_is_said_until_it_does() {
     let test = TestStore::new();
     let agent = said("a", None, "x");
     let folder = format!("projects/-w/{ID}");
-    test.write("projects/-w/agent-0b.jsonl", lines(&[agent.clone()]));
+    test.write("projects/-w/agent-0b.jsonl", lines(std::slice::from_ref(&agent)));
     test.write(format!("{folder}/subagents/agent-c.jsonl"), lines(&[agent]));
     test.store.import(&test.root, &options()).unwrap();
     let loose = || {
