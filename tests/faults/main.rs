@@ -15,6 +15,8 @@ mod jobs;
 mod kills;
 #[path = "../odd/losses.rs"]
 mod losses;
+#[path = "../odd/claude.rs"]
+mod odd_claude;
 #[path = "../odd/kimi.rs"]
 mod odd_kimi;
 #[path = "../odd/kward.rs"]

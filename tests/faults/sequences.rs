@@ -1,4 +1,4 @@
-//! Random programs over the roots of three formats and the one store that holds them.
+//! Random programs over the roots of four formats and the one store that holds them.
 //!
 //! After each step the store proves itself, is folded again beside, and is
 //! compared with a simple model: of each file the bytes, of each session what

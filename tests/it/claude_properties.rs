@@ -8,9 +8,20 @@ use proptest::prelude::*;
 use serde_json::Value;
 use sessile::{ExportOptions, Format, ImportOptions, NewSession, SessionKey, Timestamp};
 
-use crate::odd_claude::{PATHS, any_file, going_on, node};
+use crate::odd_claude::{any_file, flat, marks, node, of};
 use crate::properties::cases;
 use crate::support::{THEN, TestStore, dump, set_mtime, snapshot, without_losses};
+
+/// The folder of a project, and sessions in it and in another.
+const PATHS: [&str; 7] = [
+    "projects/-w/0a000000-0000-4000-8000-000000000001.jsonl",
+    "projects/-w/0a000000-0000-4000-8000-000000000002.jsonl",
+    "projects/-v/0a000000-0000-4000-8000-000000000001.jsonl",
+    "projects/-w/agent-0b0b.jsonl",
+    "projects/-w/0a000000-0000-4000-8000-000000000001/subagents/agent-c.jsonl",
+    "projects/-w/0a000000-0000-4000-8000-000000000001/subagents/agent-c.meta.json",
+    "projects/-w/0a000000-0000-4000-8000-000000000003/tool-results/t.txt",
+];
 
 fn options() -> ImportOptions {
     ImportOptions::new().format(Format::Claude)
@@ -345,6 +356,48 @@ fn take(test: &TestStore, n: usize, path: &str, step: &Step) -> bool {
     }
     set_mtime(&at, THEN + i64::try_from(n).unwrap(), 0);
     false
+}
+
+/// Records of a session that mostly goes on, each with a uuid of its own: the
+/// parent is one of those shortly before.
+fn going_on() -> impl Strategy<Value = Vec<String>> {
+    let kind = of(&["user", "user", "assistant", "assistant", "assistant", "progress", "system"]);
+    let back = prop_oneof![8 => Just(1_usize), 2 => 2..5_usize, 1 => Just(99)];
+    let message_id = prop_oneof![
+        2 => Just(String::new()),
+        3 => (0..9_u8).prop_map(|n| format!(",\"id\":\"m{n}\"")),
+    ];
+    let call = (of(&["tool_use", "tool_result"]), 0..9_u8);
+    let content = prop_oneof![
+        2 => Just("\"text\"".to_owned()),
+        3 => call.prop_map(|(kind, n)| match kind {
+            "tool_use" => format!("[{{\"type\":\"tool_use\",\"id\":\"t{n}\",\"name\":\"N\"}}]"),
+            _ => format!("[{{\"type\":\"tool_result\",\"tool_use_id\":\"t{n}\"}}]"),
+        }),
+    ];
+    let usage = of(&["", ",\"model\":\"o\",\"usage\":{\"input_tokens\":1,\"output_tokens\":2}"]);
+    let step = prop_oneof![
+        9 => (kind, back, message_id, content, marks(), usage).prop_map(Some),
+        1 => Just(None),
+    ];
+    proptest::collection::vec((step, flat()), 1..24).prop_map(|steps| {
+        let record = |(n, (step, flat)): (usize, &(Option<_>, String))| {
+            let Some((kind, back, message_id, content, marks, usage)) = step else {
+                return flat.clone();
+            };
+            let back: &usize = back;
+            let parent = match n.checked_sub(*back) {
+                Some(parent) => format!("\"n{parent}\""),
+                None => "null".to_owned(),
+            };
+            format!(
+                "{{\"parentUuid\":{parent},\"type\":\"{kind}\",\"uuid\":\"n{n}\",\"cwd\":\"/w\",\
+                 \"message\":{{\"content\":{content}{message_id}{usage}}}{marks}}}"
+            )
+        };
+        let records = steps.iter().enumerate().map(record);
+        records.filter(|record| record.starts_with('{') && !record.starts_with("{}")).collect()
+    })
 }
 
 proptest! {

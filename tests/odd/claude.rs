@@ -4,18 +4,7 @@ use proptest::prelude::*;
 
 use crate::odd_kward;
 
-/// The folder of a project, and sessions in it and in another.
-pub(crate) const PATHS: [&str; 7] = [
-    "projects/-w/0a000000-0000-4000-8000-000000000001.jsonl",
-    "projects/-w/0a000000-0000-4000-8000-000000000002.jsonl",
-    "projects/-v/0a000000-0000-4000-8000-000000000001.jsonl",
-    "projects/-w/agent-0b0b.jsonl",
-    "projects/-w/0a000000-0000-4000-8000-000000000001/subagents/agent-c.jsonl",
-    "projects/-w/0a000000-0000-4000-8000-000000000001/subagents/agent-c.meta.json",
-    "projects/-w/0a000000-0000-4000-8000-000000000003/tool-results/t.txt",
-];
-
-fn of(words: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
+pub(crate) fn of(words: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
     proptest::sample::select(words)
 }
 
@@ -30,7 +19,7 @@ fn uuid() -> impl Strategy<Value = &'static str> {
 }
 
 /// What stands beside a node's body; JSON members, each with a comma before it.
-fn marks() -> impl Strategy<Value = String> {
+pub(crate) fn marks() -> impl Strategy<Value = String> {
     let rarely = |mark: &'static str| prop_oneof![12 => Just(""), 1 => Just(mark)];
     let agent = of(&["", "", "", ",\"agentId\":\"x\""]);
     let time =
@@ -87,50 +76,8 @@ pub(crate) fn node() -> impl Strategy<Value = String> {
     )
 }
 
-/// Records of a session that mostly goes on, each with a uuid of its own: the
-/// parent is one of those shortly before.
-pub(crate) fn going_on() -> impl Strategy<Value = Vec<String>> {
-    let kind = of(&["user", "user", "assistant", "assistant", "assistant", "progress", "system"]);
-    let back = prop_oneof![8 => Just(1_usize), 2 => 2..5_usize, 1 => Just(99)];
-    let message_id = prop_oneof![
-        2 => Just(String::new()),
-        3 => (0..9_u8).prop_map(|n| format!(",\"id\":\"m{n}\"")),
-    ];
-    let call = (of(&["tool_use", "tool_result"]), 0..9_u8);
-    let content = prop_oneof![
-        2 => Just("\"text\"".to_owned()),
-        3 => call.prop_map(|(kind, n)| match kind {
-            "tool_use" => format!("[{{\"type\":\"tool_use\",\"id\":\"t{n}\",\"name\":\"N\"}}]"),
-            _ => format!("[{{\"type\":\"tool_result\",\"tool_use_id\":\"t{n}\"}}]"),
-        }),
-    ];
-    let usage = of(&["", ",\"model\":\"o\",\"usage\":{\"input_tokens\":1,\"output_tokens\":2}"]);
-    let step = prop_oneof![
-        9 => (kind, back, message_id, content, marks(), usage).prop_map(Some),
-        1 => Just(None),
-    ];
-    proptest::collection::vec((step, flat()), 1..24).prop_map(|steps| {
-        let record = |(n, (step, flat)): (usize, &(Option<_>, String))| {
-            let Some((kind, back, message_id, content, marks, usage)) = step else {
-                return flat.clone();
-            };
-            let back: &usize = back;
-            let parent = match n.checked_sub(*back) {
-                Some(parent) => format!("\"n{parent}\""),
-                None => "null".to_owned(),
-            };
-            format!(
-                "{{\"parentUuid\":{parent},\"type\":\"{kind}\",\"uuid\":\"n{n}\",\"cwd\":\"/w\",\
-                 \"message\":{{\"content\":{content}{message_id}{usage}}}{marks}}}"
-            )
-        };
-        let records = steps.iter().enumerate().map(record);
-        records.filter(|record| record.starts_with('{') && !record.starts_with("{}")).collect()
-    })
-}
-
 /// A record beside the tree.
-fn flat() -> impl Strategy<Value = String> {
+pub(crate) fn flat() -> impl Strategy<Value = String> {
     prop_oneof![
         text().prop_map(|text| format!("{{\"type\":\"custom-title\",\"customTitle\":{text}}}")),
         text().prop_map(|text| format!("{{\"type\":\"tag\",\"tag\":{text}}}")),
@@ -144,12 +91,18 @@ fn flat() -> impl Strategy<Value = String> {
     ]
 }
 
+/// A line of whatever sort, its end included.
+pub(crate) fn any_line() -> impl Strategy<Value = Vec<u8>> {
+    let line = prop_oneof![
+        6 => node(),
+        2 => flat(),
+        1 => of(&["", "\0", "{\"type\":"]).prop_map(str::to_owned),
+    ];
+    let end = of(&["\n", "\n", "\n", "\n", "\r\n", ""]);
+    (line, end).prop_map(|(line, end)| format!("{line}{end}").into_bytes())
+}
+
 /// A file of such lines, now and then torn at its end.
 pub(crate) fn any_file() -> impl Strategy<Value = Vec<u8>> {
-    let line = prop_oneof![5 => node(), 1 => flat(), 1 => of(&["", "\0", "{\"type\":"]).prop_map(str::to_owned)];
-    let end = of(&["\n", "\n", "\n", ""]);
-    (proptest::collection::vec(line, 0..14), end).prop_map(|(lines, end)| {
-        let text = lines.join("\n");
-        format!("{text}{end}").into_bytes()
-    })
+    proptest::collection::vec(any_line(), 0..14).prop_map(|lines| lines.concat())
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::roots::{KIMI, KWARD, PI};
-use crate::{odd_kimi, odd_kward, odd_pi};
+use super::roots::{CLAUDE, KIMI, KWARD, PI};
+use crate::{odd_claude, odd_kimi, odd_kward, odd_pi};
 
 /// A root, by its place among the roots, and a file below it.
 pub(crate) type Place = (usize, &'static str);
@@ -82,6 +82,7 @@ fn place() -> impl Strategy<Value = Place> {
         select(&KWARD[..]).prop_map(|path| (0, path)),
         select(&PI[..]).prop_map(|path| (1, path)),
         select(&KIMI[..]).prop_map(|path| (2, path)),
+        select(&CLAUDE[..]).prop_map(|path| (4, path)),
     ]
 }
 
@@ -91,6 +92,7 @@ fn file() -> impl Strategy<Value = (Place, Bytes)> {
         2 => (select(&KWARD[..]), odd_kward::any_file()).prop_map(|(path, b)| ((0, path), Bytes(b))),
         2 => (select(&PI[..]), odd_pi::any_file()).prop_map(|(path, b)| ((1, path), Bytes(b))),
         3 => (select(&KIMI[..]), odd_kimi::content()).prop_map(|(path, b)| ((2, path), Bytes(b))),
+        2 => (select(&CLAUDE[..]), odd_claude::any_file()).prop_map(|(path, b)| ((4, path), Bytes(b))),
     ]
 }
 
@@ -104,6 +106,7 @@ fn growth() -> impl Strategy<Value = (Place, Bytes)> {
         3 => (select(&KWARD[..]), lines(odd_kward::any_line().boxed())).prop_map(of(0)),
         3 => (select(&PI[..]), lines(odd_pi::any_line().boxed())).prop_map(of(1)),
         2 => (select(&KIMI[..]), lines(odd_kimi::content().boxed())).prop_map(of(2)),
+        3 => (select(&CLAUDE[..]), lines(odd_claude::any_line().boxed())).prop_map(of(4)),
     ]
 }
 

@@ -23,6 +23,12 @@ pub(crate) const PI: [&str; 3] = [
     "sessions/r.jsonl",
 ];
 
+pub(crate) const CLAUDE: [&str; 3] = [
+    "projects/-w/0a000000-0000-4000-8000-000000000001.jsonl",
+    "projects/-w/0A000000-0000-4000-8000-000000000002.jsonl",
+    "projects/-v/0a000000-0000-4000-8000-000000000003.jsonl",
+];
+
 pub(crate) use crate::odd_kimi::PATHS as KIMI;
 
 /// Time of the first step; seconds since the epoch.

@@ -12,7 +12,7 @@ use sessile::{
 use tempfile::TempDir;
 
 use super::program::Step;
-use super::roots::{Files, KIMI, KWARD, PI, Root, THEN};
+use super::roots::{CLAUDE, Files, KIMI, KWARD, PI, Root, THEN};
 
 /// A promise that was broken, in words.
 pub(super) type Outcome<T = ()> = Result<T, String>;
@@ -20,8 +20,8 @@ pub(super) type Outcome<T = ()> = Result<T, String>;
 pub(super) struct World {
     folder: TempDir,
     store: Store,
-    /// Of Kward, pi, Kimi; and the store's own, which lies nowhere.
-    roots: [Root; 4],
+    /// Of Kward, pi, Kimi; the store's own, which lies nowhere; and of Claude Code.
+    roots: [Root; 5],
     /// How many steps were taken; also counts the names of what is made on the way.
     step: u64,
     made: u64,
@@ -34,7 +34,7 @@ pub(super) struct World {
 }
 
 /// What stands at the roots when a program begins.
-const SOUND: [(usize, &str, &str); 6] = [
+const SOUND: [(usize, &str, &str); 7] = [
     (
         0,
         KWARD[0],
@@ -61,6 +61,12 @@ const SOUND: [(usize, &str, &str); 6] = [
         "{\"timestamp\": 1, \"message\": {\"type\": \"TurnBegin\", \"payload\": {\"user_input\": \"q\"}}}\n",
     ),
     (2, KIMI[10], "{\"custom_title\": \"t\"}"),
+    (
+        4,
+        CLAUDE[0],
+        "{\"type\":\"user\",\"uuid\":\"e1\",\"parentUuid\":null,\"cwd\":\"/w\",\"message\":{\"role\":\"user\",\"content\":\"q\"}}\n\
+         {\"type\":\"assistant\",\"uuid\":\"e2\",\"parentUuid\":\"e1\",\"message\":{\"role\":\"assistant\",\"content\":\"a\"}}\n",
+    ),
 ];
 
 /// What was decided of a session.
@@ -99,6 +105,7 @@ impl World {
             Root::new(at, "pi", Format::Pi, &PI),
             Root::new(at, "kimi", Format::Kimi, &KIMI),
             Root::new(at, "sessile", Format::Kward, &[]),
+            Root::new(at, "claude", Format::Claude, &CLAUDE),
         ];
         let mut world = Self {
             store: open(&at.join("sessions.db")),
@@ -259,7 +266,7 @@ impl World {
     }
 
     fn import_into(&self, store: &Store) {
-        for root in &self.roots[..3] {
+        for root in self.roots.iter().filter(|root| !root.paths.is_empty()) {
             let options = ImportOptions::new().again(true).format(root.format).now(self.now());
             store.import(&root.at, &options).unwrap();
         }
