@@ -9,9 +9,15 @@
 
 PRAGMA user_version = 8;
 
--- The row of an entry has the entry's key; an entry without text has none.
+-- The row of an entry has the entry's key; an entry that says nothing has none.
 CREATE VIRTUAL TABLE message_search USING fts5 (
-    prose, thinking, tools,
+    prose, thinking,
+    content = '', contentless_delete = 1, tokenize = 'ascii'
+);
+
+-- What tools were given and answered: four fifths of all words, and seldom asked for.
+CREATE VIRTUAL TABLE tool_search USING fts5 (
+    tools,
     content = '', contentless_delete = 1, tokenize = 'ascii'
 );
 
@@ -19,14 +25,19 @@ CREATE TRIGGER message_search_delete AFTER DELETE ON sessions
 BEGIN
     DELETE FROM message_search
     WHERE rowid BETWEEN OLD.session_key << 32 AND OLD.session_key << 32 | 0xFFFFFFFF;
+    DELETE FROM tool_search
+    WHERE rowid BETWEEN OLD.session_key << 32 AND OLD.session_key << 32 | 0xFFFFFFFF;
 END;
 
--- How far the index holds each session. One without a row is not in it.
+-- How far an index holds a session. One without a row is not in it.
 CREATE TABLE search_marks (
-    session_key INTEGER NOT NULL PRIMARY KEY REFERENCES sessions (session_key) ON DELETE CASCADE,
+    session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
+    is_of_tools INTEGER NOT NULL, -- 1: of tool_search
     entry_count INTEGER NOT NULL, -- entries that were looked at, from ordinal 0
     row_count   INTEGER NOT NULL, -- of them those with text: rows of the index
     head_count  INTEGER,          -- sessions.entry_count when all were looked at; NULL before
     newest_at   INTEGER,          -- the latest time among them
-    is_stale    INTEGER NOT NULL DEFAULT 0 -- 1: the session was folded anew since
-) STRICT;
+    is_stale    INTEGER NOT NULL DEFAULT 0, -- 1: the session was folded anew since
+
+    PRIMARY KEY (session_key, is_of_tools)
+) STRICT, WITHOUT ROWID;

@@ -1,4 +1,4 @@
-//! The index of texts against the log: every word of it, and where it stands.
+//! The indexes of texts against the log: every word of them, and where it stands.
 //!
 //! Both are summed up, a number a session: to build the index anew beside
 //! itself would take as much space again. What a search has not taken in yet is
@@ -13,7 +13,7 @@ use super::Findings;
 use crate::error::Result;
 use crate::model::SessionKey;
 use crate::search::said::Said;
-use crate::store::texts::{self, Mark};
+use crate::store::texts::{self, Index, Mark};
 use crate::store::{entries, log};
 
 /// What the index holds of a session, or should hold.
@@ -33,20 +33,24 @@ impl Sum {
 }
 
 pub(super) fn check_texts(conn: &Connection, findings: &mut Findings) -> Result<()> {
-    let place = "message_search";
+    Index::ALL.into_iter().try_for_each(|index| check_index(conn, index, findings))
+}
+
+fn check_index(conn: &Connection, index: Index, findings: &mut Findings) -> Result<()> {
+    let place = index.name();
     let mut stored: BTreeMap<i64, Sum> = BTreeMap::new();
-    texts::each_word(conn, |word, entry_key, column, offset| {
+    texts::each_word(conn, index, |word, entry_key, column, offset| {
         let column = texts::COLUMNS.iter().position(|name| *name == column).unwrap_or_default();
         stored.entry(entry_key >> 32).or_default().add(word, entry_key, column, offset);
         Ok(())
     })?;
     let mut is_told = false;
-    for (session, mark) in texts::marks(conn)? {
+    for (session, mark) in texts::marks(conn, index)? {
         let found = stored.remove(&session.0).unwrap_or_default();
         if mark.is_stale {
             continue;
         }
-        let detail = match expected(conn, session, &mark)? {
+        let detail = match expected(conn, index, session, &mark)? {
             // A line that cannot be read is a finding of its own.
             None => continue,
             Some((_, rows)) if rows != mark.rows => {
@@ -64,7 +68,7 @@ pub(super) fn check_texts(conn: &Connection, findings: &mut Findings) -> Result<
     if !stored.is_empty() {
         findings
             .add(place, format!("it holds words of {} sessions that it should not", stored.len()));
-    } else if !is_told && !texts::is_whole(conn)? {
+    } else if !is_told && !texts::is_whole(conn, index)? {
         findings.add(place, "it does not hold as many entries as it says");
     }
     Ok(())
@@ -72,7 +76,12 @@ pub(super) fn check_texts(conn: &Connection, findings: &mut Findings) -> Result<
 
 /// What the index should hold of a session, and how many entries of it say
 /// anything; `None` where a line cannot be read.
-fn expected(conn: &Connection, session: SessionKey, mark: &Mark) -> Result<Option<(Sum, u32)>> {
+fn expected(
+    conn: &Connection,
+    index: Index,
+    session: SessionKey,
+    mark: &Mark,
+) -> Result<Option<(Sum, u32)>> {
     let Some(facts) = texts::session(conn, session)? else { return Ok(None) };
     let meaning = facts.format.meaning();
     let (mut sum, mut rows) = (Sum::default(), 0);
@@ -90,7 +99,7 @@ fn expected(conn: &Connection, session: SessionKey, mark: &Mark) -> Result<Optio
         };
         let said = Said::of(meaning, &record);
         let before = sum.words;
-        for column in 0..texts::COLUMNS.len() {
+        for column in index.columns() {
             let prepared = said.prepared(column).text;
             for (offset, word) in (0..).zip(prepared.split(' ').filter(|word| !word.is_empty())) {
                 sum.add(word.as_bytes(), entry.key, column, offset);

@@ -1,4 +1,4 @@
-//! Bringing the index up to what the log says, when somebody searches.
+//! Bringing an index up to what the log says, when somebody searches.
 //!
 //! In short transactions, between which others write; where somebody writes
 //! just now, or the store is only read, what the index lacks is read from the
@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::said::Said;
 use crate::error::Result;
 use crate::model::SessionKey;
-use crate::store::texts::{self, Mark};
+use crate::store::texts::{self, Index, Mark};
 use crate::store::{Store, entries, log};
 
 /// Bytes of prepared text that one transaction takes in.
@@ -21,15 +21,15 @@ const BATCH_BYTES: usize = 4 << 20;
 const BATCH_ENTRIES: usize = 10_000;
 
 /// Takes in what the index lacks; of one session, where only that is searched.
-pub(super) fn bring_up(store: &Store, only: Option<SessionKey>) {
-    let Ok(behind) = store.read(texts::behind) else { return };
+pub(super) fn bring_up(store: &Store, index: Index, only: Option<SessionKey>) {
+    let Ok(behind) = store.read(|conn| texts::behind(conn, index)) else { return };
     let mut behind: VecDeque<SessionKey> =
         behind.into_iter().filter(|session| only.is_none_or(|only| only == *session)).collect();
     while !behind.is_empty() {
         let filled = store.write_unless_busy(|tx| {
             // What fails is begun anew from what was committed.
             let mut left = behind.clone();
-            fill_some(tx, &mut left)?;
+            fill_some(tx, index, &mut left)?;
             Ok(left)
         });
         match filled {
@@ -45,10 +45,10 @@ struct Budget {
     entries: usize,
 }
 
-fn fill_some(tx: &Connection, behind: &mut VecDeque<SessionKey>) -> Result<()> {
+fn fill_some(tx: &Connection, index: Index, behind: &mut VecDeque<SessionKey>) -> Result<()> {
     let mut budget = Budget { bytes: BATCH_BYTES, entries: BATCH_ENTRIES };
     while let Some(session) = behind.front() {
-        fill(tx, *session, &mut budget)?;
+        fill(tx, index, *session, &mut budget)?;
         if budget.bytes == 0 || budget.entries == 0 {
             // It may have been the last of the session; then the next turn finds that out.
             return Ok(());
@@ -59,16 +59,16 @@ fn fill_some(tx: &Connection, behind: &mut VecDeque<SessionKey>) -> Result<()> {
 }
 
 /// Takes in what the index lacks of a session, as far as the budget goes.
-fn fill(tx: &Connection, session: SessionKey, budget: &mut Budget) -> Result<()> {
+fn fill(tx: &Connection, index: Index, session: SessionKey, budget: &mut Budget) -> Result<()> {
     let (Some(head_count), Some(facts)) =
         (texts::head_count(tx, session)?, texts::session(tx, session)?)
     else {
         return Ok(());
     };
-    let mark = texts::mark(tx, session)?;
+    let mark = texts::mark(tx, index, session)?;
     let is_stale = mark.as_ref().is_some_and(|mark| mark.is_stale);
     if is_stale {
-        texts::remove(tx, session)?;
+        texts::remove(tx, index, session)?;
     }
     let before = mark.filter(|_| !is_stale);
     let mut mark = before.clone().unwrap_or_default();
@@ -93,10 +93,11 @@ fn fill(tx: &Connection, session: SessionKey, budget: &mut Budget) -> Result<()>
             Err(err) => return Err(err),
         };
         let said = Said::of(meaning, &record);
-        let columns = [0, 1, 2].map(|column| said.prepared(column).text);
+        let columns: Vec<String> =
+            index.columns().map(|column| said.prepared(column).text).collect();
         let bytes: usize = columns.iter().map(String::len).sum();
         if 0 < bytes {
-            texts::insert(tx, entry.key, &columns)?;
+            texts::insert(tx, index, entry.key, &columns)?;
             mark.rows += 1;
         }
         mark.entries = entries::ordinal(entry.key).saturating_add(1);
@@ -108,6 +109,6 @@ fn fill(tx: &Connection, session: SessionKey, budget: &mut Budget) -> Result<()>
     mark.head_count = (!is_cut).then_some(head_count);
     match before.as_ref() == Some(&mark) {
         true => Ok(()),
-        false => texts::write_mark(tx, session, &Mark { is_stale: false, ..mark }),
+        false => texts::write_mark(tx, index, session, &Mark { is_stale: false, ..mark }),
     }
 }

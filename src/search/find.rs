@@ -1,16 +1,17 @@
 //! Candidates, from the index and from what it lacks, in order.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
 
 use rusqlite::Connection;
 
 use super::hits::Prover;
+use super::query::Query;
 use super::{Hit, Matcher, Place, Search, SearchCursor, SearchPage};
 use crate::context;
 use crate::error::{Error, Result};
 use crate::model::{SessionKey, Timestamp};
-use crate::store::texts::{self, EntryFacts, SessionFacts};
+use crate::store::texts::{self, EntryFacts, Index, SessionFacts};
 use crate::store::{Archived, entries, metadata};
 
 /// A page of hits.
@@ -23,30 +24,25 @@ pub(super) fn page(conn: &Connection, search: &Search, matcher: &Matcher) -> Res
             true => None,
             false => Some(metadata::sessions_with(conn, &search.tags, &[])?),
         },
+        indexes: search.indexes(),
         page: SearchPage::default(),
     };
-    let ranked = match matcher {
-        Matcher::Words(query) if search.ranked => Some(query.expression(&search.columns())),
-        _ => None,
-    };
-    let (known, mut left) = finder.sources(matcher, ranked.is_some())?;
+    let (known, keys) = finder.named(matcher)?;
     let skipped = match search.after {
         Some(SearchCursor(Place::Rank(skipped))) => skipped,
         _ => 0,
     };
-    let none = || Hits { skipped, wanted: search.limit, found: Vec::new(), is_more: false };
-    let mut hits = none();
-    if let Some(expression) = ranked {
-        match finder.by_rank(&expression, &known, &mut hits) {
-            Err(err) if err.is_of_content() => {
-                finder.distrust(&err);
-                left = finder.all_of(BTreeMap::new(), &Known::Nothing)?;
-                hits = none();
-            }
-            taken => taken?,
+    let mut hits = Hits { skipped, wanted: search.limit, found: Vec::new(), is_more: false };
+    let mut indexed: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    if search.ranked {
+        finder.by_rank(&keys, &known, &mut hits)?;
+    } else {
+        for key in keys {
+            indexed.entry(key >> 32).or_default().push(key);
         }
     }
-    finder.by_time(left, &mut hits)?;
+    let sources = finder.sources(indexed, &known)?;
+    finder.by_time(sources, &mut hits)?;
     finder.finish(hits, search.ranked)
 }
 
@@ -97,44 +93,78 @@ struct Finder<'a> {
     prover: Prover<'a>,
     /// The sessions that carry the tags that are asked for.
     among: Option<BTreeSet<i64>>,
+    /// The indexes of what is searched.
+    indexes: Vec<Index>,
     page: SearchPage,
 }
 
 impl Finder<'_> {
-    /// The sessions that may hold hits, the latest last; in order of rank, only
-    /// what the index does not hold. With them, the sessions that it holds.
-    fn sources(&mut self, matcher: &Matcher, is_ranked: bool) -> Result<(Known, Vec<Source>)> {
-        let mut indexed: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
-        let known = match matcher {
-            Matcher::Pattern(_) => Known::Nothing,
-            Matcher::Words(query) => {
-                match self.ask_index(&query.expression(&self.search.columns()), is_ranked) {
-                    Ok((known, keys)) => {
-                        for key in keys {
-                            indexed.entry(key >> 32).or_default().push(key);
-                        }
-                        known
-                    }
-                    Err(err) if err.is_of_content() => {
-                        self.distrust(&err);
-                        Known::Nothing
-                    }
-                    Err(err) => return Err(err),
-                }
+    /// Which sessions the indexes hold, and the entries that they name: in the
+    /// order of keys, or of rank.
+    fn named(&mut self, matcher: &Matcher) -> Result<(Known, Vec<i64>)> {
+        let Matcher::Words(query) = matcher else { return Ok((Known::Nothing, Vec::new())) };
+        match self.ask_indexes(query) {
+            Err(err) if err.is_of_content() => {
+                let advice = "every text was read instead; rebuild the database to mend it";
+                self.page.damaged.push(format!("the search index: {err}; {advice}"));
+                Ok((Known::Nothing, Vec::new()))
+            }
+            named => named,
+        }
+    }
+
+    fn ask_indexes(&self, query: &Query) -> Result<(Known, Vec<i64>)> {
+        let mut behind = BTreeSet::new();
+        for index in &self.indexes {
+            if !texts::is_whole(self.conn, *index)? {
+                let detail = "it does not hold as many entries as it should".to_owned();
+                return Err(Error::Damaged(detail));
+            }
+            behind.extend(texts::behind(self.conn, *index)?.into_iter().map(|session| session.0));
+        }
+        let keys = match self.indexes[..] {
+            [index] => self.matching(index, query)?,
+            _ => {
+                let holding = |phrase: &Query| {
+                    let found = self.indexes.iter().map(|index| self.matching(*index, phrase));
+                    Ok(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+                };
+                query.entries(&holding)?.into_iter().collect()
             }
         };
-        let sources = self.all_of(indexed, &known)?;
-        Ok((known, sources))
+        let keys = if self.search.ranked { self.ranked(query, keys)? } else { keys };
+        Ok((Known::AllBut(behind), keys))
     }
 
-    /// Notes that the index cannot be believed.
-    fn distrust(&mut self, err: &Error) {
-        let advice = "every text was read instead; rebuild the database to mend it";
-        self.page.damaged.push(format!("the search index: {err}; {advice}"));
+    fn matching(&self, index: Index, query: &Query) -> Result<Vec<i64>> {
+        texts::matching(self.conn, index, &self.expression(index, query), self.search.session)
     }
 
-    /// The sessions that hold what the index names, and those that it lacks.
-    fn all_of(
+    fn expression(&self, index: Index, query: &Query) -> String {
+        let mut columns = self.search.columns();
+        columns.retain(|column| index.columns().contains(column));
+        query.expression(&columns)
+    }
+
+    /// Entries in the order of their rank; of several indexes, ranks add up.
+    fn ranked(&self, query: &Query, mut keys: Vec<i64>) -> Result<Vec<i64>> {
+        let any = query.any();
+        let mut ranks: HashMap<i64, f64> = HashMap::new();
+        for index in &self.indexes {
+            let expression = self.expression(*index, &any);
+            for (key, rank) in texts::ranks(self.conn, *index, &expression)? {
+                *ranks.entry(key).or_default() += rank;
+            }
+        }
+        let rank = |key: &i64| ranks.get(key).copied().unwrap_or_default();
+        // Of two that are alike, the later.
+        keys.sort_by(|one, other| rank(one).total_cmp(&rank(other)).then(other.cmp(one)));
+        Ok(keys)
+    }
+
+    /// The sessions that hold what the indexes name, and those that they lack,
+    /// the latest last.
+    fn sources(
         &mut self,
         mut indexed: BTreeMap<i64, Vec<i64>>,
         known: &Known,
@@ -156,21 +186,6 @@ impl Finder<'_> {
         Ok(sources)
     }
 
-    /// What the index does not hold, and what it finds.
-    fn ask_index(&self, expression: &str, is_ranked: bool) -> Result<(Known, Vec<i64>)> {
-        if !texts::is_whole(self.conn)? {
-            let detail = "it does not hold as many entries as it should".to_owned();
-            return Err(Error::Damaged(detail));
-        }
-        let behind = texts::behind(self.conn)?.into_iter().map(|session| session.0).collect();
-        let keys = if is_ranked {
-            Vec::new()
-        } else {
-            texts::matching(self.conn, expression, self.search.session)?
-        };
-        Ok((Known::AllBut(behind), keys))
-    }
-
     /// The candidates of a session; `None` where it is none of those asked for.
     fn source(
         &mut self,
@@ -183,13 +198,11 @@ impl Finder<'_> {
             return Ok(None);
         }
         let mut latest = facts.modified_at;
-        let mark = match known {
-            Known::AllBut(_) => texts::mark(self.conn, session)?.filter(|mark| !mark.is_stale),
-            Known::Nothing => None,
+        let held = match known {
+            Known::AllBut(_) => self.held(session, &mut latest)?,
+            Known::Nothing => 0,
         };
-        let held = mark.as_ref().map_or(0, |mark| mark.entries);
         indexed.retain(|key| entries::ordinal(*key) < held);
-        latest = mark.and_then(|mark| mark.newest_at).map_or(latest, |at| at.max(latest));
         let scan_from = known.lacks(session).then_some(held);
         if let Some(from) = scan_from {
             self.page.scanned += 1;
@@ -199,6 +212,18 @@ impl Finder<'_> {
             })?;
         }
         Ok(Some(Source { latest, session, facts, indexed, scan_from }))
+    }
+
+    /// How many entries of a session all the indexes hold; none of these is later than `latest`.
+    fn held(&self, session: SessionKey, latest: &mut Timestamp) -> Result<u32> {
+        let mut held = u32::MAX;
+        for index in &self.indexes {
+            let mark = texts::mark(self.conn, *index, session)?.filter(|mark| !mark.is_stale);
+            let mark = mark.unwrap_or_default();
+            held = held.min(mark.entries);
+            *latest = mark.newest_at.map_or(*latest, |at| at.max(*latest));
+        }
+        Ok(held)
     }
 
     fn is_asked_for(&self, session: SessionKey, facts: &SessionFacts) -> bool {
@@ -218,40 +243,43 @@ impl Finder<'_> {
             && self.among.as_ref().is_none_or(|among| among.contains(&session.0))
     }
 
-    /// Takes hits in the order of the index's rank.
-    fn by_rank(&mut self, expression: &str, known: &Known, hits: &mut Hits) -> Result<()> {
-        if matches!(known, Known::Nothing) {
-            return Ok(());
-        }
+    /// Takes hits in this order.
+    fn by_rank(&mut self, keys: &[i64], known: &Known, hits: &mut Hits) -> Result<()> {
         let mut sources: BTreeMap<i64, Option<(Source, Filter)>> = BTreeMap::new();
-        texts::each_ranked(self.conn, expression, |key| {
+        for key in keys {
             let session = SessionKey(key >> 32);
-            let known = match sources.entry(session.0) {
+            let source = match sources.entry(session.0) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => new.insert(self.source_of_rank(session)?),
+                Entry::Vacant(new) => new.insert(self.source_of_rank(session, known)?),
             };
-            let Some((source, filter)) = known else { return Ok(true) };
-            if source.scan_from.is_some_and(|from| from <= entries::ordinal(key)) {
-                return Ok(true);
+            let Some((source, filter)) = source else { continue };
+            if source.scan_from.is_some_and(|from| from <= entries::ordinal(*key)) {
+                continue;
             }
-            let Some(entry) = texts::entry(self.conn, key)? else { return Ok(true) };
-            let Some(candidate) = self.candidate(source, filter, &entry)? else { return Ok(true) };
-            self.prove(source, candidate, hits)
-        })
+            let Some(entry) = texts::entry(self.conn, *key)? else { continue };
+            let Some(candidate) = self.candidate(source, filter, &entry)? else { continue };
+            if !self.prove(source, candidate, hits)? {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
-    /// A session of which the index names an entry: what it holds of it.
-    fn source_of_rank(&self, session: SessionKey) -> Result<Option<(Source, Filter)>> {
+    /// A session of which the indexes name an entry.
+    fn source_of_rank(
+        &self,
+        session: SessionKey,
+        known: &Known,
+    ) -> Result<Option<(Source, Filter)>> {
         let Some(facts) = texts::session(self.conn, session)? else { return Ok(None) };
         if !self.is_asked_for(session, &facts) {
             return Ok(None);
         }
-        let mark = texts::mark(self.conn, session)?.filter(|mark| !mark.is_stale);
-        let held = mark.map_or(0, |mark| mark.entries);
-        let latest = facts.modified_at;
-        let source = Source { latest, session, facts, indexed: Vec::new(), scan_from: Some(held) };
-        let filter = self.filter(session)?;
-        Ok(Some((source, filter)))
+        let mut latest = facts.modified_at;
+        let held = self.held(session, &mut latest)?;
+        let scan_from = known.lacks(session).then_some(held);
+        let source = Source { latest, session, facts, indexed: Vec::new(), scan_from };
+        Ok(Some((source, self.filter(session)?)))
     }
 
     /// Takes hits from the latest to the earliest: a session is opened when no

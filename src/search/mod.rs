@@ -25,6 +25,7 @@ use regex::Regex;
 use self::query::Query;
 use crate::error::{Error, Result};
 use crate::model::{Format, SessionKey, Timestamp};
+use crate::store::texts::Index;
 use crate::store::{Archived, Store};
 
 /// What to search for, and where.
@@ -285,6 +286,13 @@ impl Search {
         [Some(said::PROSE), thinking, tools].into_iter().flatten().collect()
     }
 
+    /// The indexes that hold these columns.
+    fn indexes(&self) -> Vec<Index> {
+        let columns = self.columns();
+        let is_asked = |index: &Index| columns.iter().any(|n| index.columns().contains(n));
+        Index::ALL.into_iter().filter(is_asked).collect()
+    }
+
     fn matcher(&self) -> Result<Matcher> {
         let pattern = |text: &str| {
             Regex::new(text)
@@ -321,7 +329,9 @@ impl Store {
     pub fn search(&self, search: &Search) -> Result<SearchPage> {
         let matcher = search.matcher()?;
         if matches!(matcher, Matcher::Words(_)) {
-            fill::bring_up(self, search.session);
+            for index in search.indexes() {
+                fill::bring_up(self, index, search.session);
+            }
         }
         self.read(|conn| find::page(conn, search, &matcher))
     }

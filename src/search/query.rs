@@ -2,6 +2,7 @@
 //!
 //! One tree serves both ways: as a query of the index, and to prove a text.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::prepare::{Prepared, prepare};
@@ -56,6 +57,55 @@ impl Query {
     pub(crate) fn expression(&self, columns: &[usize]) -> String {
         let names: Vec<&str> = columns.iter().map(|n| COLUMNS[*n]).collect();
         format!("{{{}}} : ({})", names.join(" "), self.terms())
+    }
+
+    /// The entries, by key, that hold what is asked for, where `holding` finds
+    /// those that hold a phrase: of one index, its own language asks for all at
+    /// once; of several, an entry may hold one word in each.
+    pub(crate) fn entries(
+        &self,
+        holding: &dyn Fn(&Self) -> Result<BTreeSet<i64>>,
+    ) -> Result<BTreeSet<i64>> {
+        let of = |query: &Self| query.entries(holding);
+        match self {
+            Self::Phrase(_) => holding(self),
+            Self::And(queries) => {
+                let mut all = None;
+                for query in queries {
+                    let found = of(query)?;
+                    all = Some(match all {
+                        None => found,
+                        Some(all) => &all & &found,
+                    });
+                }
+                Ok(all.unwrap_or_default())
+            }
+            Self::Or(queries) => {
+                let mut any = BTreeSet::new();
+                for query in queries {
+                    any.append(&mut of(query)?);
+                }
+                Ok(any)
+            }
+            Self::Not(query, other) => Ok(&of(query)? - &of(other)?),
+        }
+    }
+
+    /// All that speaks for an entry, any of it: what its rank comes from.
+    pub(crate) fn any(&self) -> Self {
+        let mut phrases = Vec::new();
+        self.collect_phrases(&mut phrases);
+        Self::Or(phrases)
+    }
+
+    fn collect_phrases(&self, phrases: &mut Vec<Self>) {
+        match self {
+            Self::Phrase(_) => phrases.push(self.clone()),
+            Self::And(queries) | Self::Or(queries) => {
+                queries.iter().for_each(|query| query.collect_phrases(phrases));
+            }
+            Self::Not(query, _) => query.collect_phrases(phrases),
+        }
     }
 
     fn terms(&self) -> String {

@@ -48,7 +48,8 @@ use crate::store::{Store, sessions};
 ///   [`problems`](Self::problems).
 /// - What is said: [`context`](Self::context), [`context_at`](Self::context_at),
 ///   [`messages_of`](Self::messages_of), [`text_of`](Self::text_of),
-///   [`markdown`](Self::markdown), [`capture`](Self::capture).
+///   [`markdown`](Self::markdown), [`capture`](Self::capture),
+///   [`capture_path`](Self::capture_path), [`search`](Self::search).
 /// - Its tree: [`path`](Self::path), [`path_to`](Self::path_to),
 ///   [`last_of_path`](Self::last_of_path), [`entry`](Self::entry),
 ///   [`find_entry`](Self::find_entry), [`children`](Self::children),

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::filter::Archived;
+use super::texts::Index;
 use super::{
     Store, entries, files, listing, log, losses, metadata, paths, records, runs, sessions,
     statements, texts,
@@ -152,14 +153,16 @@ fn sessions_that_lost_lines_are_found_by_an_index_of_those() {
 fn a_search_reads_what_the_index_names_and_no_more() {
     check_store(|conn| {
         // What FTS5 takes from a query is in the number of its plan: M a MATCH, > and < a range of rows.
-        for (sql, taken) in [
-            (texts::MATCHING, "VIRTUAL TABLE INDEX 0:M"),
-            (texts::RANKED, "VIRTUAL TABLE INDEX 32:M"),
-            (texts::REMOVE, "VIRTUAL TABLE INDEX 0:"),
-        ] {
-            let steps = plan(conn, sql);
+        for index in Index::ALL {
+            for (sql, taken) in [
+                (texts::matches(index), "VIRTUAL TABLE INDEX 0:M"),
+                (texts::ranking(index), "VIRTUAL TABLE INDEX 0:M"),
+                (texts::removal(index), "VIRTUAL TABLE INDEX 0:"),
+            ] {
+                let steps = plan(conn, sql);
 
-            assert!(steps.len() == 1 && steps[0].contains(taken), "{steps:#?}");
+                assert!(steps.len() == 1 && steps[0].contains(taken), "{steps:#?}");
+            }
         }
     });
     check_plan(texts::ENTRY, "SEARCH entries USING INTEGER PRIMARY KEY (rowid=?)");
@@ -174,6 +177,9 @@ fn what_the_index_lacks_is_found_in_one_pass_over_sessions() {
 
         assert_eq!(steps.len(), 2, "{steps:#?}");
         assert!(steps[0].starts_with("SCAN session"), "{steps:#?}");
-        assert!(steps[1].starts_with("SEARCH mark USING INTEGER PRIMARY KEY"), "{steps:#?}");
+        assert!(
+            steps[1].starts_with("SEARCH mark USING PRIMARY KEY (session_key=? AND is_of_tools=?)"),
+            "{steps:#?}"
+        );
     });
 }

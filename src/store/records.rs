@@ -320,13 +320,13 @@ pub(crate) fn each_reported(
 ) -> Result<()> {
     let mut stmt = conn.prepare_cached(
         "SELECT session.session_key, session.session_id, session.format,
-                work_dir.path AS work_dir, session.modified_at, entry.entry_id, entry.id_made,
+                dir.path AS work_dir, session.modified_at, entry.entry_id, entry.id_made,
                 entry.created_at, usage.provider, usage.model, usage.input, usage.output,
                 usage.cache_read, usage.cache_write, usage.total_tokens, usage.cost
          FROM usages AS usage
          CROSS JOIN entries AS entry ON entry.entry_key = usage.entry_key
          CROSS JOIN sessions AS session ON session.session_key = usage.session_key
-         LEFT JOIN work_dirs AS work_dir ON work_dir.work_dir_id = session.work_dir_id
+         LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
          ORDER BY ifnull(session.created_at, session.modified_at), usage.entry_key",
     )?;
     let mut rows = stmt.query([])?;

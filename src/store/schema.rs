@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "d104dfef18631d2e6882b28dcd7fd1cdcceaec3608a53742a055146f99e61175";
+const DIGEST: &str = "9577cf66b93222629d2bdc126096d143b4c4e332908e4951ace51e4488f21e72";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

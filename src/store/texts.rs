@@ -1,10 +1,12 @@
-//! The index of what entries say, and how far it holds each session.
+//! The indexes of what entries say, and how far they hold each session.
 //!
-//! It is filled when somebody searches. Whatever changes an entry that is there
+//! They are filled when somebody searches. Whatever changes an entry that is there
 //! already marks its session stale, which is one look at a small table; what is
 //! appended shows in the session's own count of entries. So to find the sessions
-//! that the index lacks, the rows of sessions are read from end to end: about
+//! that an index lacks, the rows of sessions are read from end to end: about
 //! half a microsecond a session, and an append stays as quick as it was.
+
+use std::ops::Range;
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
@@ -13,7 +15,7 @@ use super::entries;
 use crate::error::Result;
 use crate::model::{Format, RecordPlace, SessionKey, Timestamp};
 
-/// How far the index holds a session.
+/// How far an index holds a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
     /// Entries that were looked at, from the first.
@@ -28,28 +30,63 @@ pub(crate) struct Mark {
     pub(crate) is_stale: bool,
 }
 
-/// Columns of the index: parts of what an entry says.
+/// Columns of the indexes: parts of what an entry says.
 pub(crate) const COLUMNS: [&str; 3] = ["prose", "thinking", "tools"];
 
-pub(crate) fn mark(conn: &Connection, session: SessionKey) -> Result<Option<Mark>> {
+/// An index of some of the columns. What few ask for is one of its own, which is
+/// filled when somebody does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Index {
+    Said,
+    Tools,
+}
+
+impl Index {
+    pub(crate) const ALL: [Self; 2] = [Self::Said, Self::Tools];
+
+    /// Its columns, by their place among all.
+    pub(crate) fn columns(self) -> Range<usize> {
+        match self {
+            Self::Said => 0..2,
+            Self::Tools => 2..3,
+        }
+    }
+
+    /// The table, as findings name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Said => "message_search",
+            Self::Tools => "tool_search",
+        }
+    }
+
+    fn is_of_tools(self) -> bool {
+        self == Self::Tools
+    }
+}
+
+pub(crate) fn mark(conn: &Connection, index: Index, session: SessionKey) -> Result<Option<Mark>> {
     Ok(conn
         .prepare_cached(
             "SELECT entry_count, row_count, head_count, newest_at, is_stale
              FROM search_marks
-             WHERE session_key = ?1",
+             WHERE session_key = ?1 AND is_of_tools = ?2",
         )?
-        .query_row([session], mark_from_row)
+        .query_row((session, index.is_of_tools()), mark_from_row)
         .optional()?)
 }
 
-/// Every mark, by session.
-pub(crate) fn marks(conn: &Connection) -> Result<Vec<(SessionKey, Mark)>> {
+/// Every mark of an index, by session.
+pub(crate) fn marks(conn: &Connection, index: Index) -> Result<Vec<(SessionKey, Mark)>> {
     let mut stmt = conn.prepare_cached(
         "SELECT session_key, entry_count, row_count, head_count, newest_at, is_stale
          FROM main.search_marks
+         WHERE is_of_tools = ?1
          ORDER BY session_key",
     )?;
-    let rows = stmt.query_map([], |row| Ok((row.get("session_key")?, mark_from_row(row)?)))?;
+    let rows = stmt.query_map([index.is_of_tools()], |row| {
+        Ok((row.get("session_key")?, mark_from_row(row)?))
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -63,14 +100,21 @@ fn mark_from_row(row: &Row<'_>) -> rusqlite::Result<Mark> {
     })
 }
 
-pub(crate) fn write_mark(conn: &Connection, session: SessionKey, mark: &Mark) -> Result<()> {
+pub(crate) fn write_mark(
+    conn: &Connection,
+    index: Index,
+    session: SessionKey,
+    mark: &Mark,
+) -> Result<()> {
     conn.prepare_cached(
-        "INSERT OR REPLACE INTO search_marks (session_key, entry_count, row_count, head_count,
-                                              newest_at, is_stale)
-         VALUES (:session_key, :entry_count, :row_count, :head_count, :newest_at, :is_stale)",
+        "INSERT OR REPLACE INTO search_marks (session_key, is_of_tools, entry_count, row_count,
+                                              head_count, newest_at, is_stale)
+         VALUES (:session_key, :is_of_tools, :entry_count, :row_count, :head_count, :newest_at,
+                 :is_stale)",
     )?
     .execute(named_params! {
         ":session_key": session,
+        ":is_of_tools": index.is_of_tools(),
         ":entry_count": mark.entries,
         ":row_count": mark.rows,
         ":head_count": mark.head_count,
@@ -89,10 +133,10 @@ pub(crate) fn mark_stale(conn: &Connection, session: SessionKey) -> Result<()> {
     Ok(())
 }
 
-/// The sessions that the index does not hold as they are.
-pub(crate) fn behind(conn: &Connection) -> Result<Vec<SessionKey>> {
+/// The sessions that an index does not hold as they are.
+pub(crate) fn behind(conn: &Connection, index: Index) -> Result<Vec<SessionKey>> {
     let mut stmt = conn.prepare_cached(BEHIND)?;
-    let rows = stmt.query_map([], |row| row.get("session_key"))?;
+    let rows = stmt.query_map([index.is_of_tools()], |row| row.get("session_key"))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -100,6 +144,7 @@ pub(crate) const BEHIND: &str = "
     SELECT session.session_key
     FROM sessions AS session
     LEFT JOIN search_marks AS mark ON mark.session_key = session.session_key
+                                  AND mark.is_of_tools = ?1
     WHERE mark.head_count IS NOT session.entry_count
        OR mark.is_stale <> 0";
 
@@ -111,96 +156,122 @@ pub(crate) fn head_count(conn: &Connection, session: SessionKey) -> Result<Optio
         .optional()?)
 }
 
-/// Takes in what an entry says, prepared, column by column.
-pub(crate) fn insert(conn: &Connection, entry_key: i64, columns: &[String; 3]) -> Result<()> {
-    let [prose, thinking, tools] = columns;
-    conn.prepare_cached(
-        "INSERT INTO message_search (rowid, prose, thinking, tools)
-         VALUES (:entry_key, :prose, :thinking, :tools)",
-    )?
-    .execute(named_params! {
-        ":entry_key": entry_key,
-        ":prose": prose,
-        ":thinking": thinking,
-        ":tools": tools,
+/// Takes in what an entry says, prepared: the columns of the index.
+pub(crate) fn insert(
+    conn: &Connection,
+    index: Index,
+    entry_key: i64,
+    columns: &[String],
+) -> Result<()> {
+    let mut stmt = conn.prepare_cached(match index {
+        Index::Said => "INSERT INTO message_search (rowid, prose, thinking) VALUES (?1, ?2, ?3)",
+        Index::Tools => "INSERT INTO tool_search (rowid, tools) VALUES (?1, ?2)",
     })?;
+    stmt.raw_bind_parameter(1, entry_key)?;
+    for (place, column) in (2..).zip(columns) {
+        stmt.raw_bind_parameter(place, column)?;
+    }
+    stmt.raw_execute()?;
     Ok(())
 }
 
-/// Takes a session out of the index.
-pub(crate) fn remove(conn: &Connection, session: SessionKey) -> Result<()> {
-    conn.prepare_cached(REMOVE)?.execute(entries::keys(session))?;
-    conn.prepare_cached("DELETE FROM search_marks WHERE session_key = ?1")?.execute([session])?;
+/// Takes a session out of an index.
+pub(crate) fn remove(conn: &Connection, index: Index, session: SessionKey) -> Result<()> {
+    conn.prepare_cached(removal(index))?.execute(entries::keys(session))?;
+    conn.prepare_cached("DELETE FROM search_marks WHERE session_key = ?1 AND is_of_tools = ?2")?
+        .execute((session, index.is_of_tools()))?;
     Ok(())
 }
 
-pub(crate) const REMOVE: &str = "DELETE FROM message_search WHERE rowid BETWEEN ?1 AND ?2";
+pub(crate) fn removal(index: Index) -> &'static str {
+    match index {
+        Index::Said => "DELETE FROM message_search WHERE rowid BETWEEN ?1 AND ?2",
+        Index::Tools => "DELETE FROM tool_search WHERE rowid BETWEEN ?1 AND ?2",
+    }
+}
 
-/// Empties the index; the next search fills it again.
+/// Empties the indexes; the next search fills them again.
 pub(crate) fn clear(conn: &Connection) -> Result<()> {
     conn.execute_batch(
         "INSERT INTO message_search (message_search) VALUES ('delete-all');
+         INSERT INTO tool_search (tool_search) VALUES ('delete-all');
          DELETE FROM search_marks;",
     )?;
     Ok(())
 }
 
-/// Leaves the index without words of entries that are gone.
+/// Leaves the indexes without words of entries that are gone.
 pub(crate) fn merge(conn: &Connection) -> Result<()> {
-    let mut stmt = conn.prepare("SELECT session_key FROM search_marks WHERE is_stale <> 0")?;
-    let stale: Vec<SessionKey> =
-        stmt.query_map([], |row| row.get("session_key"))?.collect::<Result<_, _>>()?;
-    stale.into_iter().try_for_each(|session| remove(conn, session))?;
-    conn.execute("INSERT INTO message_search (message_search) VALUES ('optimize')", [])?;
+    for index in Index::ALL {
+        let marks = marks(conn, index)?.into_iter();
+        let stale = marks.filter(|(_, mark)| mark.is_stale).map(|(session, _)| session);
+        stale.into_iter().try_for_each(|session| remove(conn, index, session))?;
+    }
+    conn.execute_batch(
+        "INSERT INTO message_search (message_search) VALUES ('optimize');
+         INSERT INTO tool_search (tool_search) VALUES ('optimize');",
+    )?;
     Ok(())
 }
 
-/// The entries that the index finds, by key; of one session, or of all.
+/// The entries that an index finds, by key; of one session, or of all.
 pub(crate) fn matching(
     conn: &Connection,
+    index: Index,
     query: &str,
     only: Option<SessionKey>,
 ) -> Result<Vec<i64>> {
     let [first, last] = only.map_or([0, i64::MAX], entries::keys);
-    let mut stmt = conn.prepare_cached(MATCHING)?;
+    let mut stmt = conn.prepare_cached(matches(index))?;
     let rows = stmt.query_map((query, first, last), |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(crate) const MATCHING: &str = "
-    SELECT rowid
-    FROM message_search
-    WHERE message_search MATCH ?1
-      AND rowid BETWEEN ?2 AND ?3";
-
-/// Hands the entries that the index finds to `each`, the most telling first,
-/// until it says to stop.
-pub(crate) fn each_ranked(
-    conn: &Connection,
-    query: &str,
-    mut each: impl FnMut(i64) -> Result<bool>,
-) -> Result<()> {
-    let mut stmt = conn.prepare_cached(RANKED)?;
-    let mut rows = stmt.query([query])?;
-    while let Some(row) = rows.next()? {
-        if !each(row.get(0)?)? {
-            break;
+pub(crate) fn matches(index: Index) -> &'static str {
+    match index {
+        Index::Said => {
+            "SELECT rowid
+             FROM message_search
+             WHERE message_search MATCH ?1
+               AND rowid BETWEEN ?2 AND ?3"
+        }
+        Index::Tools => {
+            "SELECT rowid
+             FROM tool_search
+             WHERE tool_search MATCH ?1
+               AND rowid BETWEEN ?2 AND ?3"
         }
     }
-    Ok(())
 }
 
-pub(crate) const RANKED: &str =
-    "SELECT rowid FROM message_search WHERE message_search MATCH ?1 ORDER BY rank";
+/// How telling each entry is that an index finds: the less, the more.
+pub(crate) fn ranks(conn: &Connection, index: Index, query: &str) -> Result<Vec<(i64, f64)>> {
+    let mut stmt = conn.prepare_cached(ranking(index))?;
+    let rows = stmt.query_map([query], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
 
-/// Whether the index has as many rows as its marks say. Rows that were taken
+pub(crate) fn ranking(index: Index) -> &'static str {
+    match index {
+        Index::Said => "SELECT rowid, rank FROM message_search WHERE message_search MATCH ?1",
+        Index::Tools => "SELECT rowid, rank FROM tool_search WHERE tool_search MATCH ?1",
+    }
+}
+
+/// Whether an index has as many rows as its marks say. Rows that were taken
 /// out behind our back would be missing from answers, and nothing else would tell.
-pub(crate) fn is_whole(conn: &Connection) -> Result<bool> {
+pub(crate) fn is_whole(conn: &Connection, index: Index) -> Result<bool> {
     Ok(conn
-        .prepare_cached(
-            "SELECT (SELECT ifnull(sum(row_count), 0) FROM main.search_marks)
-                  = (SELECT count(*) FROM message_search_docsize)",
-        )?
+        .prepare_cached(match index {
+            Index::Said => {
+                "SELECT (SELECT ifnull(sum(row_count), 0) FROM main.search_marks WHERE is_of_tools = 0)
+                      = (SELECT count(*) FROM message_search_docsize)"
+            }
+            Index::Tools => {
+                "SELECT (SELECT ifnull(sum(row_count), 0) FROM main.search_marks WHERE is_of_tools = 1)
+                      = (SELECT count(*) FROM tool_search_docsize)"
+            }
+        })?
         .query_row([], |row| row.get(0))?)
 }
 
@@ -218,9 +289,9 @@ pub(crate) fn session(conn: &Connection, session: SessionKey) -> Result<Option<S
     Ok(conn
         .prepare_cached(
             "SELECT session.format, session.modified_at, session.archived_at IS NOT NULL,
-                    session.trashed_at IS NOT NULL, work_dir.path
+                    session.trashed_at IS NOT NULL, dir.path
              FROM sessions AS session
-             LEFT JOIN work_dirs AS work_dir ON work_dir.work_dir_id = session.work_dir_id
+             LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
              WHERE session.session_key = ?1",
         )?
         .query_row([session], |row| {
@@ -310,21 +381,30 @@ pub(crate) fn model(conn: &Connection, entry_key: i64) -> Result<Option<String>>
         .flatten())
 }
 
-/// Hands every word of the index to `each`: the entry, the column, and the
+/// Hands every word of an index to `each`: the entry, the column, and the
 /// place among its words.
 pub(crate) fn each_word(
     conn: &Connection,
+    index: Index,
     mut each: impl FnMut(&[u8], i64, &str, i64) -> Result<()>,
 ) -> Result<()> {
-    conn.execute_batch(
-        "CREATE VIRTUAL TABLE temp.message_words USING fts5vocab (main, message_search, instance)",
-    )?;
-    let mut stmt = conn.prepare("SELECT term, doc, col, offset FROM temp.message_words")?;
-    let mut rows = stmt.query([])?;
-    while let Some(row) = rows.next()? {
-        let column = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
-        let word = row.get_ref(0)?.as_bytes().map_err(rusqlite::Error::from)?;
-        each(word, row.get(1)?, column, row.get(3)?)?;
+    conn.execute_batch(match index {
+        Index::Said => {
+            "CREATE VIRTUAL TABLE temp.words USING fts5vocab (main, message_search, instance)"
+        }
+        Index::Tools => {
+            "CREATE VIRTUAL TABLE temp.words USING fts5vocab (main, tool_search, instance)"
+        }
+    })?;
+    {
+        let mut stmt = conn.prepare("SELECT term, doc, col, offset FROM temp.words")?;
+        let mut rows = stmt.query([])?;
+        while let Some(row) = rows.next()? {
+            let column = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+            let word = row.get_ref(0)?.as_bytes().map_err(rusqlite::Error::from)?;
+            each(word, row.get(1)?, column, row.get(3)?)?;
+        }
     }
+    conn.execute_batch("DROP TABLE temp.words")?;
     Ok(())
 }

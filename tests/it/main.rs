@@ -40,6 +40,7 @@ mod roundtrip;
 mod runs;
 mod schema;
 mod search;
+mod search_filters;
 mod search_properties;
 mod support;
 mod surface;

@@ -5,27 +5,27 @@ use std::fs;
 
 use serde_json::json;
 use sessile::{
-    Archived, Error, ImportOptions, NewSession, Search, SearchPage, Store, StoreOptions, Timestamp,
+    Error, ImportOptions, NewSession, Search, SearchPage, Store, StoreOptions, Timestamp,
 };
 
-use crate::support::{TestStore, header, line, message};
+use crate::support::{TestStore, header, message};
 
 const FILE: &str = "sessions/--w--/one.jsonl";
 
 /// Ids of the entries that a search finds.
 #[track_caller]
-fn found(store: &Store, search: &Search) -> Vec<String> {
+pub(crate) fn found(store: &Store, search: &Search) -> Vec<String> {
     let page = store.search(search).unwrap();
     assert_eq!(page.damaged, [""; 0]);
     ids(page)
 }
 
-fn ids(page: SearchPage) -> Vec<String> {
+pub(crate) fn ids(page: SearchPage) -> Vec<String> {
     page.hits.into_iter().map(|hit| hit.entry_id).collect()
 }
 
 #[track_caller]
-fn check(store: &Store, query: &str, expected: &[&str]) {
+pub(crate) fn check(store: &Store, query: &str, expected: &[&str]) {
     assert_eq!(found(store, &Search::words(query).limit(0)), expected, "{query}");
 }
 
@@ -37,7 +37,8 @@ pub(crate) fn read_only(test: &TestStore) -> Store {
 /// What the index takes in the database, and how far it goes.
 fn index(test: &TestStore) -> (i64, i64, i64) {
     let sql = "SELECT (SELECT count(*) FROM message_search_data),
-                      (SELECT sum(length(block)) FROM message_search_data),
+                      (SELECT sum(length(block)) FROM message_search_data)
+                      + (SELECT sum(length(block)) FROM tool_search_data),
                       (SELECT count(*) FROM search_marks)";
     test.sqlite().query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap()
 }
@@ -87,7 +88,7 @@ fn entries_are_found_by_what_they_say_on_every_branch() {
 #[test]
 fn every_format_is_searched() {
     let test = TestStore::new();
-    for root in ["kward/small", "pi/small", "kimi/small"] {
+    for root in ["kward/small", "pi/small", "kimi/small", "claude/small"] {
         test.store.import(&crate::support::fixture(root), &ImportOptions::new()).unwrap();
     }
     let formats = |store: &Store| -> BTreeSet<&str> {
@@ -96,7 +97,7 @@ fn every_format_is_searched() {
     };
 
     assert_eq!(formats(&read_only(&test)), formats(&test.store));
-    assert_eq!(formats(&test.store), BTreeSet::from(["kimi", "kward", "pi"]));
+    assert_eq!(formats(&test.store), BTreeSet::from(["claude", "kimi", "kward", "pi"]));
     assert_eq!(test.store.check().unwrap(), []);
 }
 
@@ -331,122 +332,6 @@ fn a_line_that_cannot_be_read_is_told_and_keeps_nothing_else_back() {
         assert_eq!(page.damaged.len(), 1, "{:?}", page.damaged);
         assert_eq!(ids(page), ["d", "a"]);
     }
-}
-
-/// Two sessions, of two hours.
-fn filtered() -> TestStore {
-    let test = TestStore::new();
-    for (n, (id, cwd)) in [("one", "/one"), ("two", "/two")].into_iter().enumerate() {
-        let said = |minute: usize, id: &str, parent: &str, message: serde_json::Value| {
-            line(&json!({
-                "type": "message", "id": id, "parentId": parent, "message": message,
-                "timestamp": format!("2026-01-0{}T00:{minute:02}:00.000Z", n + 1)
-            }))
-        };
-        let log = [
-            line(&json!({"type": "session", "version": 2, "id": id, "cwd": cwd,
-                         "timestamp": "2026-01-01T00:00:00.000Z", "model": format!("model-{n}")})),
-            said(1, "q", "", json!({"role": "user", "content": "needle"})),
-            said(
-                2,
-                "a",
-                "q",
-                json!({"role": "assistant", "content": [
-                    {"type": "thinking", "thinking": "needle thought"},
-                    {"type": "text", "text": "needle"},
-                    {"type": "toolCall", "id": "c", "name": "grep", "arguments": {"q": "needle call"}}
-                ]}),
-            ),
-            said(
-                3,
-                "t",
-                "a",
-                json!({"role": "tool", "name": "grep", "content": "needle result",
-                                     "tool_call_id": "c"}),
-            ),
-            said(4, "s", "q", json!({"role": "user", "content": "needle aside"})),
-            line(
-                &json!({"type": "leaf", "targetId": "t", "timestamp": "2026-01-01T00:00:00.000Z"}),
-            ),
-        ];
-        test.write(format!("sessions/--w--/{id}.jsonl"), log.concat());
-    }
-    test.import();
-    test
-}
-
-#[test]
-fn what_is_asked_for_narrows_a_search() {
-    let test = filtered();
-    let needle = || Search::words("needle").limit(0);
-    let one = test.store.find("one").unwrap();
-    let check = |search: Search, expected: &[&str]| {
-        assert_eq!(found(&test.store, &search), expected, "{search:?}");
-        assert_eq!(ids(read_only(&test).search(&search).unwrap()), expected, "{search:?}");
-    };
-
-    check(needle(), &["s", "a", "q", "s", "a", "q"]);
-    check(needle().session(one.key()), &["s", "a", "q"]);
-    check(needle().session(one.key()).tools(), &["s", "t", "a", "q"]);
-    check(needle().work_dir("/two").active_branch(), &["a", "q"]);
-    check(needle().work_dir("/two").role("assistant"), &["a"]);
-    check(needle().work_dir("/two").role("TOOL").role("user"), &["s", "t", "q"]);
-    check(needle().work_dir("/none"), &[]);
-    check(needle().tool("grep").session(one.key()), &["a"]);
-    check(needle().tool("sed"), &[]);
-    check(needle().model("MODEL-1").role("assistant"), &["a"]);
-    check(Search::words("thought"), &[]);
-    check(Search::words("thought").thinking().session(one.key()), &["a"]);
-    check(needle().format(sessile::Format::Pi), &[]);
-    let at = |text| Timestamp::parse(text).unwrap();
-    check(needle().since(at("2026-01-02T00:02:00Z")), &["s", "a"]);
-    check(needle().until(at("2026-01-01T00:01:00Z")), &["q"]);
-    one.tag("kept").unwrap();
-    check(needle().tag("kept").role("assistant"), &["a"]);
-    one.archive().unwrap();
-    check(needle().archived(Archived::Only).role("assistant"), &["a"]);
-    check(needle().archived(Archived::Without), &["s", "a", "q"]);
-    one.trash().unwrap();
-    check(needle(), &["s", "a", "q"]);
-}
-
-#[test]
-fn pages_follow_one_another() {
-    let test = filtered();
-    for ranked in [false, true] {
-        let search = || {
-            let search = Search::words("needle").limit(2);
-            if ranked { search.ranked() } else { search }
-        };
-        let all = ids(test.store.search(&search().limit(0)).unwrap());
-        let mut paged = Vec::new();
-        let mut page = test.store.search(&search()).unwrap();
-        loop {
-            let next = page.next.clone();
-            paged.extend(ids(page));
-            let Some(next) = next else { break };
-            let next = next.to_string().parse().unwrap();
-            page = test.store.search(&search().after(next)).unwrap();
-        }
-
-        assert_eq!((paged.len(), paged), (6, all));
-    }
-    assert!("x1".parse::<sessile::SearchCursor>().is_err());
-}
-
-#[test]
-fn the_most_telling_come_first_when_asked_for() {
-    let (test, _) = TestStore::of_file(
-        [
-            header("one"),
-            message("a", None, "needle needle needle"),
-            message("b", Some("a"), &format!("needle {}", "hay ".repeat(200))),
-        ]
-        .concat(),
-    );
-
-    check(&test.store, "needle", &["b", "a"]);
-    assert_eq!(found(&test.store, &Search::words("needle").ranked()), ["a", "b"]);
 }
 
 #[test]
