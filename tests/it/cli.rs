@@ -383,6 +383,8 @@ fn a_session_is_read_by_branches_entries_and_in_part() {
     assert_eq!(said(&["--entry", "s", "--around", "1"]), active);
     assert_eq!(said(&["--branch", "s"]), active[..2]);
     assert!(said(&["--all"]).len() > active.len());
+    let markdown = case.lines(&["markdown", "--full", "edge-97"]);
+    assert_eq!(markdown[..3], ["# first", "", "## user  a  2026-01-01 00:00Z"]);
     let left = case.run(&["show", "edge-97"]).stderr;
     assert!(String::from_utf8(left).unwrap().contains("another branch is left out"));
     check_failure(&case.run(&["show", "edge-97", "--entry", "none"]), 1, "none");

@@ -135,6 +135,9 @@ pub(crate) enum Command {
     Fork(ForkArgs),
     /// Print the conversation as Markdown
     Markdown {
+        /// With what tools are given and answer, whole, and the id and time of each message; not as its program does
+        #[arg(long)]
+        full: bool,
         /// The session: its id, a prefix of it, or its file
         session: String,
     },

@@ -87,6 +87,7 @@ mod tests {
 
         assert_eq!(input("claude-opus-4-5-20251101"), Some(5.0));
         assert_eq!(input("claude-opus-4-1-20250805"), Some(15.0));
+        assert_eq!(input("claude-opus-4-9"), None);
         assert_eq!(input("anthropic/Claude-Sonnet-4.5"), None);
         assert_eq!(input("claude-sonnet-4-5-20250929"), Some(3.0));
         assert_eq!(input("openai/gpt-5-mini"), Some(0.25));

@@ -92,7 +92,8 @@ fn run_on(db: &Path, command: Command) -> Result<bool> {
         Command::Tags(command) => tags::run(db, &command),
         Command::Clone { session } => live::clone(&open_to_write(db)?, &session),
         Command::Fork(args) => live::fork(&open_to_write(db)?, &args),
-        Command::Markdown { session } => live::markdown(&open_to_read(db)?, &session),
+        Command::Markdown { session, full: true } => show::markdown(&open_to_read(db)?, &session),
+        Command::Markdown { session, full: false } => live::markdown(&open_to_read(db)?, &session),
         Command::Rpc { schema: true } => rpc::print_schema(),
         Command::Rpc { schema: false } => {
             let store = Store::open(db)?;

@@ -14,7 +14,8 @@ use crate::transcript::{Heading, Transcript};
 
 pub(crate) fn run(store: &Store, args: &ShowArgs) -> Result<bool> {
     let session = store.find(&args.session)?;
-    let mut shown = Shown::new(&session, args)?;
+    let transcript = Transcript::new(output::report(), args.full, args.utc);
+    let mut shown = Shown::new(&session, transcript)?;
     let seen = session.info()?.leaf;
     match (&args.entry, &args.branch) {
         (Some(entry), _) => shown.around(&session.find_entry(entry)?.id, args.around)?,
@@ -30,6 +31,17 @@ pub(crate) fn run(store: &Store, args: &ShowArgs) -> Result<bool> {
     if args.follow {
         follow(store, &session, &mut shown, seen)?;
     }
+    Ok(true)
+}
+
+/// `sessile markdown --full`: the conversation, with nothing cut.
+pub(crate) fn markdown(store: &Store, session: &str) -> Result<bool> {
+    let session = store.find(session)?;
+    let title = session.info()?.title.unwrap_or_else(|| "Untitled".to_owned());
+    let mut shown = Shown::new(&session, Transcript::new(output::content(), true, true))?;
+    writeln!(shown.out(), "# {}\n", one_line(&title))?;
+    shown.context(None)?;
+    shown.transcript.out.flush()?;
     Ok(true)
 }
 
@@ -53,9 +65,8 @@ fn last<T>(mut all: Vec<T>, last: Option<usize>) -> Vec<T> {
 }
 
 impl<'a> Shown<'a> {
-    fn new(session: &'a Session, args: &ShowArgs) -> Result<Self> {
+    fn new(session: &'a Session, transcript: Transcript) -> Result<Self> {
         let ids = ShortIds::new(session.tree()?.into_iter().map(|node| node.id));
-        let transcript = Transcript::new(output::report(), args.full, args.utc);
         Ok(Self { session, transcript, ids })
     }
 
