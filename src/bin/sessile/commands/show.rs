@@ -12,9 +12,8 @@ use crate::ids::ShortIds;
 use crate::output::{self, Output, note, one_line};
 use crate::transcript::{Heading, Transcript};
 
-pub(crate) fn run(store: &Store, args: &ShowArgs) -> Result<bool> {
-    let session = store.find(&args.session)?;
-    let mut shown = Shown::new(&session, args)?;
+pub(crate) fn run(store: &Store, session: &Session, args: &ShowArgs) -> Result<bool> {
+    let mut shown = Shown::new(session, args)?;
     let seen = session.info()?.leaf;
     match (&args.entry, &args.branch) {
         (Some(entry), _) => shown.around(&session.find_entry(entry)?.id, args.around)?,
