@@ -46,7 +46,8 @@ CREATE TABLE files (
     base_id     INTEGER REFERENCES files (file_id), -- of a local chain: the chain that it begins with,
     base_count  INTEGER NOT NULL DEFAULT 0,         -- and how many of its lines
     lost        INTEGER NOT NULL DEFAULT 0,         -- of an earlier generation: lines that the next one no longer had;
-                                                    -- of a local chain: lines of the root's that it does not hold
+                                                    -- of a local chain: lines of the root's that it does not hold;
+                                                    -- of a current one: 1 where another session has its path at the root
 
     UNIQUE (source_id, path, generation),
     CHECK ((kind = 'link') = (link_target IS NOT NULL)),

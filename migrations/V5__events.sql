@@ -33,6 +33,7 @@ CREATE TABLE purged (
     session_id TEXT,
     size       INTEGER, -- of its log as it was imported; NULL where it was a folder of files
     sha256     BLOB,
+    inode      INTEGER, -- of its log or folder: tells it from another session of its id
 
     CHECK ((size IS NULL) = (sha256 IS NULL))
 ) STRICT;

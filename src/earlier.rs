@@ -103,19 +103,23 @@ fn fold_earlier(conn: &Connection, session: SessionKey, generation: i64) -> Resu
     }
     make_shadows(conn)?;
     make_files(conn)?;
-    let mut then: Vec<FileRow> = Vec::new();
-    for file in rows.into_iter().filter(|file| file.generation <= generation) {
-        // Rows come by path, the earliest generation first.
-        then.retain(|earlier| earlier.path != file.path);
-        then.push(file);
-    }
-    for file in &mut then {
-        if file.state == FileState::Superseded {
-            file.state = FileState::Current;
-        }
+    let mut then = Vec::new();
+    let rows = rows.into_iter().filter(|file| file.generation <= generation).rev();
+    let mut later: Option<Vec<u8>> = None;
+    // Rows come by path, the last generation first: that is what was there, and
+    // what it took the place of says what it does not say itself.
+    for mut file in rows {
+        let is_last = later.as_ref() != Some(&file.path);
+        later = Some(file.path.clone());
         // What became of it later is not to be seen.
         (file.lost, file.missing_at) = (0, None);
-        files::restore_file(conn, file)?;
+        match (is_last, file.state) {
+            (true, FileState::Superseded) => file.state = FileState::Current,
+            (false, _) => supersede(&mut file),
+            _ => {}
+        }
+        files::restore_file(conn, &file)?;
+        then.extend(is_last.then_some(file));
     }
     let file_id = then.iter().find(|file| file.path == path && file.kind == FileKind::Log);
     let file_id = file_id
@@ -129,6 +133,14 @@ fn fold_earlier(conn: &Connection, session: SessionKey, generation: i64) -> Resu
     )?
     .execute((session, source.source_id, &path, file_id, source.format))?;
     source.format.projection().refolder(conn, &source)?(session, &path).map(drop)
+}
+
+/// Lets a chain be an earlier one, which needs a digest where it has content.
+fn supersede(file: &mut FileRow) {
+    file.state = FileState::Superseded;
+    if matches!(file.kind, FileKind::Log | FileKind::Document) && file.sha256.is_none() {
+        file.sha256 = Some(Vec::new());
+    }
 }
 
 /// Every chain of a session's files, by path, the earliest first.

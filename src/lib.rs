@@ -315,7 +315,7 @@ pub use check::{Finding, ForeignObject};
 pub use context::Node;
 pub use earlier::Generation;
 pub use error::{Error, Failure, Result};
-pub use export::{ExportOptions, ExportReport};
+pub use export::{Aside, ExportOptions, ExportReport};
 pub use format::handles::*;
 pub use format::{Part, ToolCall};
 pub use import::{ImportOptions, ImportReport, LossCause, LostLines, Progress};

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use rusqlite::Connection;
+
 use crate::error::Result;
-use crate::model::{bytes_of, path_of};
-use crate::store::files::FileKind;
-use crate::store::{Store, Traces, files, generations, log};
+use crate::fold;
+use crate::model::{Header, bytes_of, path_of};
+use crate::store::files::{FileKind, FileRow};
+use crate::store::{Store, Traces, files, generations, heads, log, sessions};
 
 /// Bytes of content that one transaction removes, or a file's, if that is more.
 const BATCH_BYTES: u64 = 16 << 20;
@@ -94,8 +97,10 @@ impl Store {
             let pruned = self.write(|tx| {
                 let mut pruned = PruneReport::default();
                 for (file_id, size) in generations::superseded(tx, BATCH_FILES)? {
+                    let file = files::file_by_id(tx, file_id)?;
                     log::delete_content(tx, file_id)?;
                     files::delete_file(tx, file_id)?;
+                    settle_header(tx, &file)?;
                     pruned.files += 1;
                     pruned.bytes = pruned.bytes.saturating_add(size);
                     if BATCH_BYTES <= pruned.bytes {
@@ -112,4 +117,19 @@ impl Store {
             report.bytes = report.bytes.saturating_add(pruned.bytes);
         }
     }
+}
+
+/// A session may have had its header from what was removed.
+fn settle_header(tx: &Connection, removed: &FileRow) -> Result<()> {
+    let Some(session) = sessions::session_at(tx, removed.source_id, &removed.path)? else {
+        return Ok(());
+    };
+    if heads::head(tx, session)?.header != Header::Recovered {
+        return Ok(());
+    }
+    if let Some((file, source)) = sessions::file_of(tx, session)? {
+        fold::refold(tx, &file, source.format, session)?;
+        fold::settle_recovered(tx, source.source_id)?;
+    }
+    Ok(())
 }

@@ -22,8 +22,8 @@ pub struct RootInfo {
     pub files: u64,
     /// Sessions, archived ones and the trash included.
     pub sessions: u64,
-    /// Sessions among them that went on here, or of which something was decided
-    /// here: that stands nowhere but in the store.
+    /// Sessions among them of which the store alone has something: they went on
+    /// here, something was decided of them here, or the root lost what they held.
     pub changed: u64,
     /// When an import last read something of it; `None` for what was made here.
     pub imported_at: Option<Timestamp>,
@@ -126,6 +126,9 @@ impl Store {
     ) -> Result<Vec<MovedRoot>> {
         let old = roots::kept_path(old.as_ref());
         let new = real_path(new.as_ref())?;
+        if !new.is_dir() {
+            return Err(Error::RootNotFound(new));
+        }
         self.write(|tx| {
             let (moving, staying): (Vec<Source>, Vec<Source>) = files::sources(tx)?
                 .into_iter()

@@ -130,11 +130,11 @@ impl Comparison<'_> {
     fn compare(&mut self, walk: &Walk, found: &Found) -> Result<()> {
         let source_id = self.source.source_id;
         let known = files::file(self.conn, source_id, &found.path, FileState::Current)?;
+        if !self.away.is_empty() && self.away.holds(walk, found, known.as_ref()) {
+            return Ok(());
+        }
         if let Some(known) = &known {
             seen::file(self.conn, known.file_id)?;
-        }
-        if known.is_none() && !self.away.is_empty() && self.away.holds(walk, found) {
-            return Ok(());
         }
         self.report.files += 1;
         let kind = match &found.kind {

@@ -134,14 +134,15 @@ impl Error {
                 shown(link),
                 shown(target)
             ),
-            Self::RootKnownAs { root, known, asked } => write!(
-                f,
-                "{} was imported as {}, not as {}; leave the format out, \
-                 or forget the root first, and import it anew",
-                shown(root),
-                known,
-                asked
-            ),
+            Self::RootKnownAs { root, known, asked, outer } => {
+                let (place, way) = ways_out(outer.as_deref());
+                write!(
+                    f,
+                    "{}{place} was imported as {known}, not as {asked}; {way}, \
+                     or forget the root first, and import it anew",
+                    shown(root)
+                )
+            }
             Self::RootKnown { root, known } if root == known => {
                 write!(f, "{} is a known root itself; forget one of the two first", shown(root))
             }
@@ -359,5 +360,15 @@ fn shown(path: &Path) -> Cow<'_, str> {
     match path.to_string_lossy() {
         path if path.is_empty() => Cow::Borrowed("\"\""),
         path => path,
+    }
+}
+
+/// Where a root of another format lies, and what helps beside forgetting it.
+fn ways_out(outer: Option<&Path>) -> (String, &'static str) {
+    match outer {
+        Some(outer) => {
+            (format!(" lies in {} and", shown(outer)), "import the roots in there one by one")
+        }
+        None => (String::new(), "leave the format out"),
     }
 }

@@ -93,6 +93,8 @@ pub enum Error {
         known: &'static str,
         /// What it was to be read as.
         asked: &'static str,
+        /// The root that was to be imported, where the known one lies inside it.
+        outer: Option<PathBuf>,
     },
     /// The path is that of a known root, or lies inside or around one.
     RootKnown {

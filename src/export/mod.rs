@@ -7,6 +7,7 @@
 //! holds.
 
 mod landing;
+mod place;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -68,13 +69,27 @@ impl ExportOptions {
 }
 
 /// What an export wrote.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExportReport {
     /// Files and links.
     pub files: u64,
     /// Bytes of files.
     pub bytes: u64,
+    /// What was written beside its place, which something else has at the root now.
+    pub aside: Vec<Aside>,
+}
+
+/// A file or folder that was written under another name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Aside {
+    /// The root that it was imported from; empty for the store's own.
+    pub root: PathBuf,
+    /// Below the root.
+    pub file: PathBuf,
+    /// Where it was written, likewise.
+    pub written_as: PathBuf,
 }
 
 impl Store {
@@ -88,8 +103,9 @@ impl Store {
     /// it is now, with mode 0600 and its last record's time. A Kimi session
     /// whose state was written here comes without its `metadata.json`: it is
     /// merged, and Kimi would merge it once more over what was decided since.
-    /// Files that vanished from their root since are written, too; sessions in
-    /// the trash are not, unless they are named.
+    /// Files that vanished from their root since are written, too, beside their
+    /// place where something else has that now; sessions in the trash are not,
+    /// unless they are named.
     ///
     /// `Ok` means that every file is there, has the bytes that were imported or
     /// written here, and is on the disk, names and folders included. A file has

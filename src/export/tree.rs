@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::landing::{Landing, Then};
-use super::{ExportOptions, Outcome};
+use super::place::{Beside, Places, Wanted};
+use super::{Aside, ExportOptions, Outcome};
 use crate::error::{Error, Failure, Result};
 use crate::format::projection;
 use crate::model::path_of;
@@ -30,22 +31,24 @@ pub(super) fn export_source(
     options: &ExportOptions,
     outcome: &mut Outcome,
 ) -> Result<()> {
+    let wanted = Wanted(wanted);
     let mut tree = Tree {
         conn,
         source,
         target,
+        places: Places::new(conn, source, wanted),
         source_only: options.source,
         landing: Landing::begin(target)?,
         links: Vec::new(),
         damaged: Vec::new(),
         outcome,
     };
-    let left_out = tree.left_out(wanted.is_none())?;
+    let left_out = tree.left_out(wanted.0.is_none())?;
     tree.each_file(|tree, file| {
-        if left_out.contains(&file.path) || !is_wanted(wanted, &file.path) {
+        if left_out.contains(&file.path) || !wanted.has(&file) {
             return Ok(());
         }
-        tree.take(file)
+        tree.take_to_its_place(file)
     })?;
     tree.settle()?;
     // When every name is known: a file may be called as a damaged one would be.
@@ -57,18 +60,11 @@ pub(super) fn export_source(
     tree.landing.finish()
 }
 
-/// A file comes with the folders that lead to it.
-fn is_wanted(wanted: Option<&BTreeSet<&[u8]>>, path: &[u8]) -> bool {
-    let Some(wanted) = wanted else { return true };
-    let below = [path, b"/"].concat();
-    wanted.contains(path)
-        || wanted.range(&below[..]..).next().is_some_and(|file| file.starts_with(&below))
-}
-
 struct Tree<'a> {
     conn: &'a Connection,
     source: &'a Source,
     target: &'a Path,
+    places: Places<'a>,
     /// Whether what was written here is left out.
     source_only: bool,
     landing: Landing,
@@ -147,6 +143,22 @@ impl Tree<'_> {
             }
         }
         Ok(paths)
+    }
+
+    fn take_to_its_place(&mut self, mut file: FileRow) -> Result<()> {
+        if let Some(Beside { path, there }) = self.places.of(&file)? {
+            if let Some(there) = there {
+                self.take(there)?;
+            }
+            let aside = Aside {
+                root: self.source.root_path(),
+                file: path_of(file.path),
+                written_as: path_of(path.clone()),
+            };
+            file.path = path;
+            self.outcome.report.aside.push(aside);
+        }
+        self.take(file)
     }
 
     fn take(&mut self, file: FileRow) -> Result<()> {

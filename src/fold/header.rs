@@ -1,10 +1,71 @@
 //! What the fold takes from headers, and from later records that change the same.
 
+use rusqlite::Connection;
+
 use super::Fold;
 use crate::error::Result;
 use crate::format::rules::HeaderPlace;
-use crate::model::{Header, HeaderRecord, ProblemKind, Runtime, Stored};
-use crate::store::sessions;
+use crate::model::{Change, Format, Header, HeaderRecord, ProblemKind, Record, Runtime, Stored};
+use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::{generations, log, sessions};
+
+/// The first header of a log; `None` where it is unusable, or there is none.
+pub(crate) fn header_of(
+    conn: &Connection,
+    format: Format,
+    file: &FileRow,
+) -> Result<Option<HeaderRecord>> {
+    for position in 0..file.line_count {
+        let record = match log::line(conn, log::key_of(file, position)) {
+            Err(err) if err.is_of_content() => continue,
+            line => format.meaning().parse(&line?),
+        };
+        if let Some(header) = header_in(record) {
+            return Ok(Some(header).filter(|header| header.session_id.is_some()));
+        }
+    }
+    Ok(None)
+}
+
+fn header_in(record: Record) -> Option<HeaderRecord> {
+    match record.change {
+        Some(Change::Header(header)) => Some(*header),
+        _ => record.more.into_iter().find_map(header_in),
+    }
+}
+
+/// The header that a log had before it was rewritten; `None` where it never had one.
+pub(crate) fn earlier_header(
+    conn: &Connection,
+    format: Format,
+    file: &FileRow,
+) -> Result<Option<HeaderRecord>> {
+    let Some(generation) = generation_at_root(conn, file)? else { return Ok(None) };
+    let earlier = generations::rows(conn, file.source_id, &file.path)?.into_iter().rev();
+    for earlier in earlier.filter(|file| file.generation < generation) {
+        if earlier.kind == FileKind::Log
+            && let Some(header) = header_of(conn, format, &earlier)?
+        {
+            return Ok(Some(header));
+        }
+    }
+    Ok(None)
+}
+
+/// Which generation of its path a log is, or what it begins with; `None` of the first.
+fn generation_at_root(conn: &Connection, file: &FileRow) -> Result<Option<i64>> {
+    let generation = match file.base_id.filter(|_| file.state == FileState::Local) {
+        None if file.state == FileState::Local => return Ok(None),
+        None => file.generation,
+        // A store as it was does not hold what came later.
+        Some(base_id) => match files::file_by_id(conn, base_id) {
+            Ok(base) if base.path == file.path => base.generation,
+            Err(err) if !err.is_of_content() => return Err(err),
+            _ => return Ok(None),
+        },
+    };
+    Ok(Some(generation).filter(|generation| 1 < *generation))
+}
 
 impl Fold<'_> {
     /// The first header counts, even if it is unusable.
@@ -34,13 +95,23 @@ impl Fold<'_> {
         Ok(())
     }
 
-    /// Without a usable header, makes one from the file's name, if the records show
-    /// that the program wrote the file.
+    /// Without a usable header, takes the one that the file had before it was
+    /// rewritten, or makes one from its name, if the records show that the
+    /// program wrote the file.
     pub(super) fn make_header(&mut self) -> Result<()> {
         if self.head.header == Header::Stored || self.take_name()? {
             return Ok(());
         }
-        let made = self.format.layout().header_from_name(&self.file.path).filter(|_| self.vouched);
+        if let Some(earlier) = earlier_header(self.conn, self.format, self.file)? {
+            self.set_header(earlier)?;
+            self.head.header = Header::Recovered;
+            let detail = "no usable header; id and time were taken from an earlier generation";
+            return self.note(None, ProblemKind::Header, detail);
+        }
+        // Of a file that was rewritten, the header may be pruned by now.
+        let is_vouched = self.vouched || generation_at_root(self.conn, self.file)?.is_some();
+        let path = generations::without_kept(&self.file.path);
+        let made = self.format.layout().header_from_name(&path).filter(|_| is_vouched);
         let (header, detail) = match (made, self.head.header) {
             (Some(made), _) => {
                 self.set_header(made)?;

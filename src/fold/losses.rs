@@ -44,7 +44,13 @@ pub(crate) fn note_losses(
     }
     if let Some(file) = file.filter(|file| file.kind == FileKind::Log && file.missing_at.is_some())
     {
-        note(file.file_id, ProblemKind::Vanished, "it is no longer at its root, and kept here")?;
+        let detail = match file.lost {
+            0 => "it is no longer at its root, and kept here",
+            _ => {
+                "another session has its file's place at the root; it is kept beside, under this name"
+            }
+        };
+        note(file.file_id, ProblemKind::Vanished, detail)?;
     }
     Ok(())
 }

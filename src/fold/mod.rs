@@ -16,6 +16,7 @@ mod summary;
 mod tree;
 mod whole;
 
+pub(crate) use header::{earlier_header, header_of};
 pub(crate) use losses::{note_losses, settle_losses};
 use rusqlite::Connection;
 pub(crate) use settle::{

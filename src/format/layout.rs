@@ -40,6 +40,12 @@ pub(crate) trait Layout: Sync {
         None
     }
 
+    /// The path that its program gives a log of this path when it puts it aside to
+    /// begin another, the `n`th; `None` where it rewrites none.
+    fn rotated_to(&self, _path: &[u8], _n: u32) -> Option<Vec<u8>> {
+        None
+    }
+
     /// The path of the session that a file is of: its own, or that of the folder
     /// that all files of the session lie in.
     fn session_of<'p>(&self, path: &'p [u8]) -> &'p [u8] {

@@ -41,7 +41,7 @@ pub(crate) fn covering(conn: &Connection, path: &Path) -> Result<Option<Source>>
 /// [`Error::RootKnownAs`] when it is asked for as another format's.
 pub(crate) fn examine(conn: &Connection, source: &Source, format: Option<Format>) -> Result<Root> {
     let path = source.root_path();
-    require_format(source, format)?;
+    require_format(source, format, None)?;
     fs::read_dir(&path).map_err(Error::io("read", &path))?;
     root::refuse_links(&path, source.format)?;
     let mut covered = covered_of(conn, source)?;
@@ -75,7 +75,7 @@ pub(super) fn inside(conn: &Connection, root: &Root) -> Result<Vec<(Source, Path
         if below.as_os_str().is_empty() || !covers(&root.covered, below) {
             continue;
         }
-        require_format(&source, Some(root.format))?;
+        require_format(&source, Some(root.format), Some(&root.path))?;
         let below = below.to_owned();
         inner.push((source, below));
     }
@@ -105,12 +105,13 @@ fn covers(covered: &[PathBuf], below: &Path) -> bool {
     covered.iter().any(|top| below.starts_with(top))
 }
 
-fn require_format(source: &Source, format: Option<Format>) -> Result<()> {
+fn require_format(source: &Source, format: Option<Format>, outer: Option<&Path>) -> Result<()> {
     match format {
         Some(asked) if asked != source.format => Err(Error::RootKnownAs {
             root: PathBuf::from(OsStr::from_bytes(&source.root)),
             known: source.format.name(),
             asked: asked.name(),
+            outer: outer.map(Path::to_owned),
         }),
         _ => Ok(()),
     }

@@ -176,7 +176,7 @@ impl Writer<'_> {
         generations::update_state(tx, file.file_id, FileState::Current)?;
         files::update_file(tx, file)?;
         let format = self.job.root.format;
-        if let Some(session) = session_for(tx, file, base.zip(session), format)? {
+        if let Some(session) = session_for(tx, file, base, session, format)? {
             fold::refold(tx, file, format, session)?;
         }
         self.written(tx, large.counted(), &complete, end, Before::Other(base))?;

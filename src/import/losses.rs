@@ -9,8 +9,8 @@ use rusqlite::Connection;
 
 use crate::error::Result;
 use crate::model::path_of;
-use crate::store::files::{FileKind, FileRow};
-use crate::store::log;
+use crate::store::files::{self, FileKind, FileRow};
+use crate::store::{generations, log};
 
 /// A log of which lines are no longer at its root. They stay readable as an
 /// earlier generation.
@@ -102,6 +102,21 @@ pub(super) fn between(
     }))
 }
 
+/// Forgets of each earlier generation as lost what the root has again. Returns
+/// whether there was any.
+pub(super) fn make_good(conn: &Connection, now: &FileRow) -> Result<bool> {
+    let mut is_any = false;
+    for (file_id, _, lost) in generations::with_losses(conn, now.source_id, &now.path)? {
+        let earlier = files::file_by_id(conn, file_id)?;
+        let left = between(conn, &earlier, now)?.map_or(0, |lost| lost.lines);
+        if left < lost {
+            generations::update_lost(conn, file_id, left)?;
+            is_any = true;
+        }
+    }
+    Ok(is_any)
+}
+
 /// All of a log that is no longer there.
 pub(super) fn vanished(file: &FileRow) -> Option<LostLines> {
     (file.kind == FileKind::Log && 0 < file.line_count).then(|| LostLines {
@@ -124,9 +139,13 @@ fn count_lines(conn: &Connection, file: &FileRow) -> Result<HashMap<u64, u32>> {
     Ok(lines)
 }
 
-/// What stands for a line here; nothing for a blank one. Whether it is terminated makes no difference.
+/// What stands for a line here; nothing for one that says nothing, blank or of
+/// zeros. Whether it is terminated makes no difference.
 fn digest(raw: &[u8]) -> Option<u64> {
-    let line = raw.trim_ascii();
+    let line = match raw.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace()) {
+        true => &[],
+        false => raw.trim_ascii(),
+    };
     let mut hasher = DefaultHasher::new();
     line.hash(&mut hasher);
     (!line.is_empty()).then(|| hasher.finish())

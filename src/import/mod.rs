@@ -18,6 +18,7 @@
 mod budget;
 mod chain;
 mod content;
+mod displaced;
 mod file;
 pub(crate) mod known;
 mod large;
@@ -49,7 +50,7 @@ use read::Item;
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
-use crate::model::{Format, ProblemKind, Timestamp};
+use crate::model::{Format, ProblemKind, Timestamp, bytes_of};
 use crate::store::files::Source;
 use crate::store::log::CHUNK_SIZE;
 use crate::store::transaction::Transaction;
@@ -104,8 +105,7 @@ impl ImportOptions {
         self
     }
 
-    /// Reads everything and reports, but writes nothing. Of a root around known
-    /// ones, all counts as new. Default: `false`.
+    /// Reads everything and reports, but writes nothing. Default: `false`.
     pub fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
         self
@@ -242,11 +242,17 @@ impl Store {
             }
             source = Some(self.write(|tx| known::claim(tx, &root))?);
         }
-        let away = self.purged_of(source.as_ref(), root.format, options)?;
+        let parts = match source {
+            Some(_) => Vec::new(),
+            // Those that an import takes in; a dry run looks at them where they are.
+            None => self.read(|conn| known::inside(conn, &root))?,
+        };
+        let away = self.purged_of(source.as_ref(), &parts, root.format, options)?;
         let job = Job {
             store: self,
             root,
             source,
+            parts,
             away,
             now,
             dry_run: options.dry_run,
@@ -294,19 +300,26 @@ impl Store {
         }
     }
 
-    /// What of a source stays away; nothing, where it is asked for again.
+    /// What of a source, or of its parts, stays away; nothing, where it is asked for again.
     fn purged_of(
         &self,
         source: Option<&Source>,
+        parts: &[(Source, PathBuf)],
         format: Format,
         options: &ImportOptions,
     ) -> Result<Away> {
-        let Some(source) = source else { return Ok(Away::nothing(format)) };
-        let away = self.read(|conn| Away::of_source(conn, source.source_id, format))?;
+        let away = self.read(|conn| {
+            let mut away = Away::nothing(format);
+            if let Some(source) = source {
+                away.add(conn, source.source_id, Path::new(""))?;
+            }
+            parts.iter().try_for_each(|(source, below)| away.add(conn, source.source_id, below))?;
+            Ok(away)
+        })?;
         if away.is_empty() || !options.again {
             return Ok(away);
         }
-        if !options.dry_run {
+        if let Some(source) = source.filter(|_| !options.dry_run) {
             self.write(|tx| crate::store::purged::delete_of_source(tx, source.source_id))?;
         }
         Ok(Away::nothing(format))
@@ -319,6 +332,8 @@ struct Job<'a> {
     root: root::Root,
     /// `None` for a dry run over a root that was never imported.
     source: Option<Source>,
+    /// Known roots inside such a one, and where they lie below it.
+    parts: Vec<(Source, PathBuf)>,
     away: Away,
     now: Timestamp,
     dry_run: bool,
@@ -338,6 +353,17 @@ struct Outcome {
 }
 
 impl Job<'_> {
+    /// The source that knows what lies at a path below the root, and the path below that.
+    fn place_of<'p>(&self, path: &'p [u8]) -> Option<(i64, &'p [u8])> {
+        if let Some(source) = &self.source {
+            return Some((source.source_id, path));
+        }
+        self.parts.iter().find_map(|(source, below)| {
+            let inside = path.strip_prefix(bytes_of(below))?.strip_prefix(b"/")?;
+            Some((source.source_id, inside))
+        })
+    }
+
     fn begin<'c>(&self, conn: &'c Connection) -> Result<Transaction<'c>> {
         #[cfg(test)]
         self.fuse.burn()?;

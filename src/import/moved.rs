@@ -4,9 +4,9 @@
 //! The same inode with the same beginning shows that they are one, and so does
 //! the same digest of a log. A document is too often like another: it has to
 //! have moved with its session, or to have its inode. A session that is a folder
-//! keeps its name, which is its id. Once all of the root was
-//! seen, the chain that was there takes the path of the new file, and what was
-//! decided of its session stays.
+//! keeps its name, which is its id. A log of another content goes on with the
+//! session of its id. Once all of the root was seen, the chain that was there takes
+//! the path of the new file, and what was decided of its session stays.
 //!
 //! A session of several files moves as a whole: what of it changed on the way,
 //! or was written here alone, goes along.
@@ -16,15 +16,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use rusqlite::Connection;
 
 use super::chain::torn_line;
+use super::losses::{self, LostLines};
 use super::union::{self, Before};
 use crate::error::{Error, Result};
 use crate::fold;
 use crate::format::projection::Touched;
 use crate::format::rules::Sessions;
-use crate::model::Format;
+use crate::model::{Format, SessionKey, path_of};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::packing::Packer;
-use crate::store::{events, generations, log, problems, sessions};
+use crate::store::{events, generations, log, problems, projections, sessions};
 
 /// What moving files needs.
 pub(super) struct Moves<'a> {
@@ -36,6 +37,7 @@ pub(super) struct Moves<'a> {
     pub(super) settled: i64,
     pub(super) packer: &'a mut Packer,
     pub(super) touched: &'a mut Touched,
+    pub(super) lost: Vec<(i64, LostLines)>,
 }
 
 /// How sure it is that two files are one; the surest first.
@@ -47,6 +49,8 @@ enum Likeness {
     DigestAndName,
     /// A log of the same bytes.
     Digest,
+    /// A log whose session has the same id.
+    Id,
     /// The same bytes and name, if their session moved.
     Weak,
 }
@@ -61,12 +65,21 @@ struct Candidate {
     new: FileRow,
 }
 
+/// What moved.
+#[derive(Debug, Default)]
+pub(super) struct Moved {
+    /// The rows that stood for the files at their new paths.
+    pub(super) adopted: Vec<i64>,
+    /// What of them is not at the root any more, and the row that holds it.
+    pub(super) lost: Vec<(i64, LostLines)>,
+}
+
 impl Moves<'_> {
-    /// Finds the files that moved; returns the rows that stood for them at their new paths.
-    pub(super) fn settle(mut self) -> Result<Vec<i64>> {
+    /// Finds the files that moved, and lets them be what they were.
+    pub(super) fn settle(mut self) -> Result<Moved> {
         let missing = generations::missing(self.tx, self.source_id)?;
         if missing.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Moved::default());
         }
         let (candidates, folders) = self.candidates(&missing)?;
         let (mut adopted, mut left) = (Vec::new(), HashSet::new());
@@ -79,7 +92,7 @@ impl Moves<'_> {
                 || taken.contains(&new.file_id)
                 || likeness == Likeness::Weak && !is_along
                 || !self.is_free(&new, &to)?
-                || !self.adopt(old_row, &new)?
+                || !self.take(old_row, &new)?
             {
                 continue;
             }
@@ -93,7 +106,7 @@ impl Moves<'_> {
         }
         let gone = left.iter().map(|old| &missing[*old].path[..]);
         self.remove_folders(&missing, &folders, gone)?;
-        Ok(adopted)
+        Ok(Moved { adopted, lost: self.lost })
     }
 
     fn unit(&self, path: &[u8]) -> Vec<u8> {
@@ -103,7 +116,13 @@ impl Moves<'_> {
     /// Files that are there and may be a missing one, and the inodes and names of folders that are there.
     fn candidates(&self, missing: &[FileRow]) -> Result<(Vec<Candidate>, Folders)> {
         let (mut by_digest, mut by_inode) = (HashMap::new(), HashMap::new());
+        let mut by_id = HashMap::new();
         for (n, old) in missing.iter().enumerate() {
+            if let Some(id) =
+                self.id_of(old, sessions::session_at(self.tx, self.source_id, &old.path)?)?
+            {
+                by_id.entry(id).or_insert_with(Vec::new).push(n);
+            }
             if let Some(sha256) = &old.sha256 {
                 by_digest.entry(&sha256[..]).or_insert_with(Vec::new).push(n);
             }
@@ -124,9 +143,11 @@ impl Moves<'_> {
             let none = Vec::new();
             let digest = new.sha256.as_deref().and_then(|sha256| by_digest.get(sha256));
             let inode = by_inode.get(&new.inode).filter(|_| new.inode != 0);
+            let id = self.id_of(&new, sessions::session_of_file(self.tx, new.file_id)?)?;
+            let id = id.and_then(|id| by_id.get(&id)).unwrap_or(&none);
             let both = digest.unwrap_or(&none).iter().chain(inode.unwrap_or(&none));
-            for old in both.copied().collect::<BTreeSet<usize>>() {
-                if let Some(likeness) = self.likeness(&missing[old], &new)? {
+            for old in both.chain(id).copied().collect::<BTreeSet<usize>>() {
+                if let Some(likeness) = self.likeness(&missing[old], &new, id.contains(&old))? {
                     found.push(Candidate { likeness, old, new: new.clone() });
                 }
             }
@@ -139,7 +160,17 @@ impl Moves<'_> {
         Ok((found, folders))
     }
 
-    fn likeness(&self, old: &FileRow, new: &FileRow) -> Result<Option<Likeness>> {
+    /// The id of a session that is one log, if this is it.
+    fn id_of(&self, log: &FileRow, session: Option<SessionKey>) -> Result<Option<String>> {
+        match session.filter(|_| log.kind == FileKind::Log) {
+            Some(session) if self.format.rules().sessions == Sessions::File => {
+                sessions::session_id(self.tx, session)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn likeness(&self, old: &FileRow, new: &FileRow, has_id: bool) -> Result<Option<Likeness>> {
         let has_content = matches!(new.kind, FileKind::Log | FileKind::Document);
         // Within its session a file has its place: what has another there is another.
         let layout = self.format.layout();
@@ -157,31 +188,15 @@ impl Moves<'_> {
         let is_same = old.sha256 == new.sha256;
         let has_name = name(&old.path) == name(&new.path);
         let is_log = new.kind == FileKind::Log;
-        Ok(if old.inode == new.inode && (is_same || is_log && self.begins(old, new)?) {
+        Ok(if old.inode == new.inode && (is_same || is_log && begins(self.tx, old, new)?) {
             Some(Likeness::Inode)
         } else if is_same && is_log && 0 < new.size {
             Some(if has_name { Likeness::DigestAndName } else { Likeness::Digest })
+        } else if has_id {
+            Some(Likeness::Id)
         } else {
             (is_same && has_name).then_some(Likeness::Weak)
         })
-    }
-
-    /// Whether a log begins with all of another, which is not empty.
-    fn begins(&self, old: &FileRow, new: &FileRow) -> Result<bool> {
-        if old.size == 0 || new.size < old.size || new.line_count < old.line_count {
-            return Ok(false);
-        }
-        for position in 0..old.line_count {
-            let [one, other] =
-                [old, new].map(|file| log::line(self.tx, log::key(file.file_id, position)));
-            let is_last = position + 1 == old.line_count;
-            match (one, other) {
-                (Ok(one), Ok(other)) if one == other || is_last && other.starts_with(&one) => {}
-                (Err(err), _) | (_, Err(err)) if !err.is_of_content() => return Err(err),
-                _ => return Ok(false),
-            }
-        }
-        Ok(true)
     }
 
     /// Whether the new path is new, and nothing was decided there.
@@ -192,6 +207,51 @@ impl Moves<'_> {
             None => false,
         };
         Ok(!is_decided && generations::rows(self.tx, self.source_id, &new.path)?.len() == 1)
+    }
+
+    /// Lets a missing file be the new one; `false` where it has to stay as it is.
+    fn take(&mut self, old: &FileRow, new: &FileRow) -> Result<bool> {
+        match old.sha256 == new.sha256 || begins(self.tx, old, new)? {
+            true => self.adopt(old, new),
+            false => self.succeed(old, new).map(|()| true),
+        }
+    }
+
+    /// Lets a new file be the next generation of a missing one.
+    fn succeed(&mut self, old: &FileRow, new: &FileRow) -> Result<()> {
+        let tx = self.tx;
+        if let Some(session) = sessions::session_of_file(tx, new.file_id)? {
+            sessions::delete_session(tx, session)?;
+        }
+        let shown = sessions::session_of_file(tx, old.file_id)?;
+        let lost = losses::between(tx, old, new)?;
+        files::update_file(tx, &FileRow { missing_at: None, ..old.clone() })?;
+        generations::update_state(tx, old.file_id, FileState::Superseded)?;
+        self.move_path(&old.path, &new.path)?;
+        // What is there now is the last of them.
+        generations::move_file(tx, new.file_id, &new.path)?;
+        let earlier = files::file_by_id(tx, old.file_id)?;
+        let lines = lost.as_ref().map_or(0, |lost| lost.lines);
+        generations::update_lost(tx, old.file_id, lines)?;
+        if let Some(lost) = lost {
+            let (file, generation) = (path_of(new.path.clone()), earlier.generation);
+            self.lost.push((old.file_id, LostLines { file, generation, ..lost }));
+        }
+        losses::make_good(tx, new)?;
+        match shown {
+            Some(session) => {
+                projections::delete_projection(tx, session)?;
+                sessions::update_session_file(tx, session, new.file_id)
+            }
+            None => self.join(new, Before::Other(Some(&earlier))),
+        }
+    }
+
+    /// Lets what moved join what went on here of it.
+    fn join(&mut self, theirs: &FileRow, before: Before<'_>) -> Result<()> {
+        let Some(ours) = union::ours(self.tx, theirs)? else { return Ok(()) };
+        let (packer, touched) = (&mut *self.packer, &mut *self.touched);
+        union::join(self.tx, self.format, theirs, ours, before, packer, touched)
     }
 
     /// Lets the chain of a missing file have the path of the new one, and what
@@ -224,9 +284,10 @@ impl Moves<'_> {
             ..new.clone()
         };
         files::update_file(tx, &moved)?;
+        generations::update_lost(tx, moved.file_id, 0)?;
         if old.sha256 != new.sha256 {
-            let before = Before::Shorter { file: old, torn: &torn };
-            union::join(tx, self.format, &moved, before, self.packer, self.touched)?;
+            losses::make_good(tx, &moved)?;
+            self.join(&moved, Before::Shorter { file: old, torn: &torn })?;
         }
         self.touched.add(self.format, old);
         self.touched.add(self.format, &moved);
@@ -306,8 +367,7 @@ impl Moves<'_> {
         self.touched.add(self.format, &FileRow { path: to.to_vec(), ..file.clone() });
         match there {
             Some(theirs) if file.state == FileState::Local => {
-                let (packer, touched) = (&mut *self.packer, &mut *self.touched);
-                union::join(tx, self.format, &theirs, Before::Other(None), packer, touched)
+                self.join(&theirs, Before::Other(None))
             }
             _ => Ok(()),
         }
@@ -344,4 +404,21 @@ impl Moves<'_> {
 
 fn name(path: &[u8]) -> &[u8] {
     path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
+}
+
+/// Whether a log begins with all of another, which is not empty.
+pub(super) fn begins(tx: &Connection, old: &FileRow, new: &FileRow) -> Result<bool> {
+    if old.size == 0 || new.size < old.size || new.line_count < old.line_count {
+        return Ok(false);
+    }
+    for position in 0..old.line_count {
+        let [one, other] = [old, new].map(|file| log::line(tx, log::key(file.file_id, position)));
+        let is_last = position + 1 == old.line_count;
+        match (one, other) {
+            (Ok(one), Ok(other)) if one == other || is_last && other.starts_with(&one) => {}
+            (Err(err), _) | (_, Err(err)) if !err.is_of_content() => return Err(err),
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
 }

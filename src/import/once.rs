@@ -169,7 +169,7 @@ impl Writer<'_> {
         let session = supersede(tx, base)?;
         file.file_id = files::insert_file(tx, &file)?;
         file.generation = files::file_by_id(tx, file.file_id)?.generation;
-        let session = session_for(tx, &file, base.zip(session), self.job.root.format)?;
+        let session = session_for(tx, &file, base, session, self.job.root.format)?;
         Ok((file, session))
     }
 }
@@ -182,17 +182,28 @@ pub(super) fn supersede(tx: &Connection, base: Option<&FileRow>) -> Result<Optio
 }
 
 /// Gives a log its session: the one that its earlier generation had, or a new one.
+///
+/// Of a log that a link, folder or document has the place of by now, nothing is
+/// in that: its session stays what it was.
 pub(super) fn session_for(
     tx: &Connection,
     file: &FileRow,
-    earlier: Option<(&FileRow, SessionKey)>,
+    base: Option<&FileRow>,
+    session: Option<SessionKey>,
     format: Format,
 ) -> Result<Option<SessionKey>> {
-    if format.rules().sessions == Sessions::Folder {
+    let is_folder = format.rules().sessions == Sessions::Folder;
+    if let Some(log) = base.filter(|base| base.kind == FileKind::Log && file.kind != base.kind)
+        && (is_folder || session.is_some())
+        && !sessions::went_on_here(tx, log.source_id, &log.path)?
+    {
+        union::keep(tx, log, session)?;
+    }
+    if is_folder {
         return Ok(None);
     }
-    match (file.kind, earlier) {
-        (FileKind::Log, Some((_, session))) => {
+    match (file.kind, session) {
+        (FileKind::Log, Some(session)) => {
             projections::delete_projection(tx, session)?;
             sessions::update_session_file(tx, session, file.file_id)?;
             Ok(Some(session))
@@ -201,15 +212,6 @@ pub(super) fn session_for(
             Ok(None)
         }
         (FileKind::Log, None) => Ok(Some(sessions::insert_session(tx, file, format)?)),
-        // Nothing of the session is in the link; it stays what it was.
-        (FileKind::Link, Some((earlier, session))) => {
-            union::keep(tx, earlier, session)?;
-            Ok(None)
-        }
-        (_, Some((_, session))) => {
-            sessions::delete_session(tx, session)?;
-            Ok(None)
-        }
-        (_, None) => Ok(None),
+        _ => Ok(None),
     }
 }

@@ -107,8 +107,9 @@ pub(super) fn decide(kind: FileKind, size: u64, known: Known, heads: Heads, whol
     let (current, partial) = (current.map(Box::new), partial.map(Box::new));
     match (current, partial) {
         (Some(current), _) if heads.current && current.size == size => Way::Same(current),
-        // A document has no tail: its pieces are of one size.
-        (Some(current), _) if heads.current && kind == FileKind::Log => {
+        // A document has no tail: its pieces are of one size. What was emptied may
+        // be of another session by now, and what it held stays its own.
+        (Some(current), _) if heads.current && kind == FileKind::Log && !is_emptied(&current) => {
             Way::Once(Once::Grown(current))
         }
         (base, Some(partial)) if heads.partial => {
@@ -120,4 +121,9 @@ pub(super) fn decide(kind: FileKind, size: u64, known: Known, heads: Heads, whol
         (Some(base), _) => Way::Once(Once::Rewritten(base)),
         (None, _) => Way::Once(Once::New),
     }
+}
+
+/// Whether a file lost all that it held before.
+fn is_emptied(file: &FileRow) -> bool {
+    file.size == 0 && 1 < file.generation
 }

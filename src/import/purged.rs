@@ -1,11 +1,14 @@
 //! Sessions that were purged here and are still at their root: they stay away.
 //!
-//! Only a path that the store does not know is asked, and only where something
-//! of the root was purged. A session is known again by its id, also when its
-//! file has grown or moved since; one without an id by its bytes.
+//! It is asked only where something of the root was purged, and of what is as it
+//! was nothing. A session is known again by its id, also when its
+//! file has grown or moved since; one without an id by its bytes. Where another
+//! session of the same id was kept, a copy, the inode tells the two apart, or that
+//! the file of the one that was kept is still in its place.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::Connection;
@@ -14,8 +17,9 @@ use sha2::{Digest, Sha256};
 use super::walk::{Found, FoundKind, Walk};
 use crate::error::Result;
 use crate::format::rules::Sessions;
-use crate::model::{Change, Format};
-use crate::store::purged;
+use crate::model::{Change, Format, bytes_of};
+use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::{generations, purged, sessions};
 
 /// Bytes of a file in which its header is looked for.
 const HEAD: u64 = 1 << 20;
@@ -27,47 +31,90 @@ pub(crate) struct Away {
     ids: HashSet<String>,
     /// By their size.
     digests: HashMap<u64, Vec<Vec<u8>>>,
+    /// Of the logs or folders that were purged.
+    inodes: HashSet<i64>,
+    /// Sessions of the same ids that were not.
+    kept: HashMap<String, Vec<Kept>>,
     passed: AtomicU64,
+}
+
+/// Where a session lies that was not purged.
+#[derive(Debug)]
+struct Kept {
+    path: Vec<u8>,
+    is_folder: bool,
+    inode: i64,
+}
+
+impl Kept {
+    fn below(self, folder: &Path) -> Self {
+        match bytes_of(folder) {
+            b"" => self,
+            folder => Self { path: [folder, b"/", &self.path].concat(), ..self },
+        }
+    }
 }
 
 impl Away {
     /// Nothing is away.
     pub(super) fn nothing(format: Format) -> Self {
-        let (ids, digests) = (HashSet::new(), HashMap::new());
-        Self { format, ids, digests, passed: AtomicU64::new(0) }
+        Self {
+            format,
+            ids: HashSet::new(),
+            digests: HashMap::new(),
+            inodes: HashSet::new(),
+            kept: HashMap::new(),
+            passed: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn of_source(conn: &Connection, source_id: i64, format: Format) -> Result<Self> {
         let mut away = Self::nothing(format);
+        away.add(conn, source_id, Path::new(""))?;
+        Ok(away)
+    }
+
+    /// Adds what was purged of a source, which lies below the root at this path.
+    pub(super) fn add(&mut self, conn: &Connection, source_id: i64, below: &Path) -> Result<()> {
+        let mut ids = HashSet::new();
         for purged in purged::of_source(conn, source_id)? {
+            self.inodes.extend(purged.inode.filter(|inode| *inode != 0));
             // The id tells more: a file that grew has another digest.
             match (purged.session_id, purged.content) {
-                (Some(id), _) => {
-                    away.ids.insert(id);
-                }
+                (Some(id), _) => drop(ids.insert(id)),
                 (None, Some((size, sha256))) => {
-                    away.digests.entry(size).or_default().push(sha256);
+                    self.digests.entry(size).or_default().push(sha256);
                 }
                 (None, None) => {}
             }
         }
-        Ok(away)
+        for id in ids {
+            let kept = kept(conn, source_id, &id)?;
+            if !kept.is_empty() {
+                let kept = kept.into_iter().map(|kept| kept.below(below));
+                self.kept.entry(id.clone()).or_default().extend(kept);
+            }
+            self.ids.insert(id);
+        }
+        Ok(())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.ids.is_empty() && self.digests.is_empty()
     }
 
-    /// Whether something at the root is of a session that was purged.
-    pub(crate) fn holds(&self, walk: &Walk, found: &Found) -> bool {
+    /// Whether something at the root is of a session that was purged. What the store
+    /// has of its path is not, whatever it is like, unless its id says so.
+    pub(crate) fn holds(&self, walk: &Walk, found: &Found, known: Option<&FileRow>) -> bool {
         let layout = self.format.layout();
         let is_file = found.kind == FoundKind::File;
         let by_path = layout.sessions_of_path(&found.path, found.kind == FoundKind::Folder);
-        let holds = by_path.iter().any(|id| self.ids.contains(id))
+        let holds = by_path.iter().any(|id| self.is_away(walk, found, id))
             || is_file
                 && self.format.rules().sessions == Sessions::File
                 && layout.is_log(&found.path)
-                && (self.holds_id(walk, found) || self.holds_digest(walk, found));
+                && (self.holds_id(walk, found)
+                    || known.is_none() && self.holds_digest(walk, found));
         if holds && is_file {
             self.passed.fetch_add(1, Ordering::Relaxed);
         }
@@ -91,12 +138,42 @@ impl Away {
             if let Some(Change::Header(header)) = self.format.meaning().parse(&line).change
                 && let Some(id) = header.session_id
             {
-                return self.ids.contains(&id);
+                return self.is_away(walk, found, &id);
             }
             line.clear();
         }
-        let header = self.format.layout().header_from_name(&found.path);
-        header.and_then(|header| header.session_id).is_some_and(|id| self.ids.contains(&id))
+        let path = generations::without_kept(&found.path);
+        let header = self.format.layout().header_from_name(&path);
+        let id = header.and_then(|header| header.session_id);
+        id.is_some_and(|id| self.is_away(walk, found, &id))
+    }
+
+    /// Whether something of a session of this id is of one that was purged.
+    fn is_away(&self, walk: &Walk, found: &Found, id: &str) -> bool {
+        if !self.ids.contains(id) {
+            return false;
+        }
+        let Some(kept) = self.kept.get(id) else { return true };
+        if kept.iter().any(|kept| kept.path == found.path) {
+            return false;
+        }
+        let layout = self.format.layout();
+        let units = layout.units(&found.path, found.kind == FoundKind::Folder);
+        let has_unit = |kept: &Kept| {
+            layout.units(&kept.path, kept.is_folder).iter().any(|unit| units.contains(unit))
+        };
+        if kept.iter().any(has_unit) {
+            return false;
+        }
+        let inode = match layout.session_of(&found.path) {
+            path if path == found.path => Some(found.stat.inode),
+            path => walk.inode_of(path),
+        };
+        let is_inode = |inode: i64| self.inodes.contains(&inode);
+        // A file that is gone from its place may be this one.
+        let is_this =
+            |kept: &Kept| Some(kept.inode) == inode || walk.inode_of(&kept.path).is_none();
+        inode.is_some_and(is_inode) || !kept.iter().any(is_this)
     }
 
     fn holds_digest(&self, walk: &Walk, found: &Found) -> bool {
@@ -106,4 +183,22 @@ impl Away {
         let hashed = std::io::copy(&mut file, &mut hasher);
         hashed.is_ok() && digests.contains(&hasher.finalize().to_vec())
     }
+}
+
+/// Sessions of this id that a source still has, and their places.
+fn kept(conn: &Connection, source_id: i64, id: &str) -> Result<Vec<Kept>> {
+    let mut kept = Vec::new();
+    for session in sessions::sessions_by_id(conn, id)? {
+        let place = sessions::place(conn, session)?;
+        let Some((_, path)) = place.filter(|(source, _)| source.source_id == source_id) else {
+            continue;
+        };
+        if sessions::session_id(conn, session)?.as_deref() != Some(id) {
+            continue;
+        }
+        let file = files::file(conn, source_id, &path, FileState::Current)?;
+        let is_folder = file.as_ref().is_none_or(|file| file.kind == FileKind::Folder);
+        kept.push(Kept { path, is_folder, inode: file.map_or(0, |file| file.inode) });
+    }
+    Ok(kept)
 }

@@ -142,8 +142,8 @@ impl Reader<'_> {
     }
 
     pub(super) fn known(&self, path: &[u8], state: FileState) -> Result<Option<FileRow>> {
-        match self.job.source.as_ref().filter(|_| self.knows_any) {
-            Some(source) => files::file(self.conn, source.source_id, path, state),
+        match self.job.place_of(path).filter(|_| self.knows_any) {
+            Some((source_id, path)) => files::file(self.conn, source_id, path, state),
             None => Ok(None),
         }
     }
@@ -172,7 +172,10 @@ impl Reader<'_> {
     }
 
     fn take(&mut self, walk: &Walk, found: Found) -> Result<bool> {
-        if self.stays_away(walk, &found)? {
+        let away = &self.job.away;
+        if !away.is_empty()
+            && away.holds(walk, &found, self.known(&found.path, FileState::Current)?.as_ref())
+        {
             return Ok(true);
         }
         let Found { path, kind, stat } = found;
@@ -203,14 +206,6 @@ impl Reader<'_> {
                 Ok(hidden && self.problem(path, ProblemKind::UnreadableFile, reason)?)
             }
         }
-    }
-
-    /// Whether something is of a session that was purged. What the store knows is not.
-    fn stays_away(&self, walk: &Walk, found: &Found) -> Result<bool> {
-        let away = &self.job.away;
-        Ok(!away.is_empty()
-            && self.known(&found.path, FileState::Current)?.is_none()
-            && away.holds(walk, found))
     }
 
     fn problem(&self, path: Vec<u8>, kind: ProblemKind, detail: String) -> Result<bool> {

@@ -17,25 +17,24 @@ const MANY: usize = 512;
 
 pub(super) struct Unchanged<'a> {
     conn: &'a Connection,
-    /// `None` when nothing of the root is known.
-    source_id: Option<i64>,
+    job: &'a Job<'a>,
+    knows_any: bool,
     found: Vec<i64>,
     snapshot: Option<Transaction<'a>>,
 }
 
 impl<'a> Unchanged<'a> {
-    pub(super) fn new(conn: &'a Connection, job: &Job<'_>) -> Result<Self> {
-        let mut source_id = job.source.as_ref().map(|source| source.source_id);
-        if let Some(id) = source_id
-            && !files::has_any(conn, id)?
-        {
-            source_id = None;
+    pub(super) fn new(conn: &'a Connection, job: &'a Job<'_>) -> Result<Self> {
+        let mut knows_any = !job.parts.is_empty();
+        if let Some(source) = &job.source {
+            knows_any = files::has_any(conn, source.source_id)?;
         }
-        Ok(Self { conn, source_id, found: Vec::new(), snapshot: None })
+        Ok(Self { conn, job, knows_any, found: Vec::new(), snapshot: None })
     }
 
+    /// Whether the store knows anything of the root.
     pub(super) fn knows_any(&self) -> bool {
-        self.source_id.is_some()
+        self.knows_any
     }
 
     /// Whether something is as it was; if so, that is all there is to say of it.
@@ -46,13 +45,14 @@ impl<'a> Unchanged<'a> {
             FoundKind::Folder => FileStat { mtime: FileTime::default(), size: 0, ..found.stat },
             _ => return Ok(false),
         };
-        let Some(source_id) = self.source_id else { return Ok(false) };
+        let place = self.job.place_of(&found.path).filter(|_| self.knows_any);
+        let Some((source_id, path)) = place else { return Ok(false) };
         if self.snapshot.is_none() {
             let deferred = TransactionBehavior::Deferred;
             self.snapshot = Some(Transaction::new_unchecked(self.conn, deferred)?);
         }
         let same = files::Same {
-            path: &found.path,
+            path,
             is_folder: found.kind == FoundKind::Folder,
             mode: stat.mode,
             mtime: stat.mtime,

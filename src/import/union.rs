@@ -26,7 +26,7 @@ use crate::fold::{self, Fold, Shape};
 use crate::format::Versions;
 use crate::format::projection::Touched;
 use crate::format::rules::Sessions;
-use crate::model::{Change, Format, SessionKey};
+use crate::model::{Format, SessionKey};
 use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::packing::Packer;
@@ -51,17 +51,21 @@ impl Before<'_> {
     }
 }
 
-/// Lets what was read of a file join what went on here, if anything did.
+/// What went on here of a path of the root, if anything did.
+pub(super) fn ours(tx: &Connection, theirs: &FileRow) -> Result<Option<FileRow>> {
+    files::file(tx, theirs.source_id, &theirs.path, FileState::Local)
+}
+
+/// Lets what was read of a file join what went on here.
 pub(super) fn join(
     tx: &Connection,
     format: Format,
     theirs: &FileRow,
+    ours: FileRow,
     before: Before<'_>,
     packer: &mut Packer,
     touched: &mut Touched,
 ) -> Result<()> {
-    let local = files::file(tx, theirs.source_id, &theirs.path, FileState::Local)?;
-    let Some(ours) = local else { return Ok(()) };
     touched.add(format, &ours);
     match (ours.kind, theirs.kind) {
         (FileKind::Log, FileKind::Log) => {
@@ -91,42 +95,34 @@ impl Join<'_> {
         if common == self.ours.line_count {
             return self.end();
         }
-        if self.is_of_another()? {
-            return set_unheld(self.tx, self.format, self.theirs, &self.ours);
+        if self.format.rules().sessions == Sessions::Folder {
+            return self.give_way();
         }
-        let first = match before {
-            _ if self.is_beginning(common)? => {
+        let new = match before {
+            _ if self.is_beginning(common)? => Some(self.theirs.line_count),
+            // Of what the root had lost and has again, ours may hold lines already.
+            Before::Shorter { file, .. } if 0 < file.line_count && !self.has_lost()? => None,
+            Before::Shorter { .. } | Before::Other(_) => self.first_new(common)?,
+        };
+        let first = match (new, before) {
+            (Some(first), _) => {
                 clear_unheld(self.tx, self.format, &self.ours)?;
-                self.theirs.line_count
+                first
             }
-            // Nothing was there to go on from.
-            Before::Shorter { file, torn } if 0 < file.line_count => {
+            (None, Before::Shorter { file, torn }) if 0 < file.line_count => {
                 self.behind(file.line_count, torn)?
             }
-            Before::Shorter { .. } | Before::Other(_) => match self.first_new(common)? {
-                Some(first) => {
-                    clear_unheld(self.tx, self.format, &self.ours)?;
-                    first
-                }
-                None => return set_unheld(self.tx, self.format, self.theirs, &self.ours),
-            },
+            // Nothing was there to go on from.
+            _ => return set_unheld(self.tx, self.format, self.theirs, &self.ours),
         };
         let is_moved = self.rest_upon_theirs(common)?;
         self.append(first.max(common), is_moved)
     }
 
-    /// Whether the root's file is the log of another session by now, as where two
-    /// files changed places: then nothing of it belongs behind ours.
-    fn is_of_another(&self) -> Result<bool> {
-        if self.theirs.line_count == 0 || self.ours.line_count == 0 {
-            return Ok(false);
-        }
-        let id = |line: Vec<u8>| match self.format.meaning().parse(&line).change {
-            Some(Change::Header(header)) => header.session_id,
-            _ => None,
-        };
-        let (our, their) = (id(self.our(0)?), id(self.their(0)?));
-        Ok(our.is_some() && their.is_some() && our != their)
+    /// Whether the root lost lines that ours may hold behind others.
+    fn has_lost(&self) -> Result<bool> {
+        let lost = generations::with_losses(self.tx, self.ours.source_id, &self.ours.path)?;
+        Ok(!lost.is_empty())
     }
 
     /// How many lines both chains begin with.
@@ -243,6 +239,48 @@ impl Join<'_> {
         files::delete_file(tx, ours.file_id)
     }
 
+    /// Where a program rewrites its logs, the root's is current. Ours is what its
+    /// program makes of a log that it puts aside, unless the root has it already.
+    fn give_way(self) -> Result<()> {
+        let (tx, ours) = (self.tx, &self.ours);
+        // What was only kept stands in an earlier generation.
+        let mut is_held = ours.base_id.is_some();
+        for n in 1.. {
+            let Some(path) = self.format.layout().rotated_to(&ours.path, n) else { break };
+            match files::newest(tx, ours.source_id, &path)?.filter(|_| !is_held) {
+                Some(there) => is_held = self.is_head_of(&there)?,
+                None if is_held => break,
+                None => return generations::move_file(tx, ours.file_id, &path),
+            }
+        }
+        if is_held {
+            log::delete_content(tx, ours.file_id)?;
+            return files::delete_file(tx, ours.file_id);
+        }
+        let mut all = Sha256::new();
+        log::each_line(tx, ours, |_, raw| {
+            all.update(raw);
+            Ok(())
+        })?;
+        generations::supersede_local(tx, ours.file_id, &all.finalize())?;
+        let lost = losses::between(tx, ours, self.theirs)?;
+        generations::update_lost(tx, ours.file_id, lost.map_or(0, |lost| lost.lines))
+    }
+
+    /// Whether a log begins with all lines of ours.
+    fn is_head_of(&self, file: &FileRow) -> Result<bool> {
+        if file.kind != FileKind::Log || file.line_count < self.ours.line_count {
+            return Ok(false);
+        }
+        for position in 0..self.ours.line_count {
+            let line = log::line(self.tx, log::key_of(file, position))?;
+            if *terminated(&line) != *terminated(&self.our(position)?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Digests of our lines from one on.
     fn our_lines(&self, first: u32) -> Result<HashSet<[u8; 32]>> {
         let lines = first..self.ours.line_count;
@@ -254,11 +292,7 @@ impl Join<'_> {
     }
 
     fn our_key(&self, position: u32) -> i64 {
-        let file_id = match self.ours.base_id {
-            Some(base_id) if position < self.ours.base_count => base_id,
-            _ => self.ours.file_id,
-        };
-        log::key(file_id, position)
+        log::key_of(&self.ours, position)
     }
 
     fn their(&self, position: u32) -> Result<Vec<u8>> {
@@ -336,8 +370,8 @@ fn settle_losses(tx: &Connection, format: Format, ours: &FileRow) -> Result<()> 
 }
 
 /// Lets a session go on here from an earlier generation of its log, of which
-/// nothing is at the root any more.
-pub(super) fn keep(tx: &Connection, earlier: &FileRow, session: SessionKey) -> Result<()> {
+/// nothing is at the root any more. One of several files is folded later.
+pub(super) fn keep(tx: &Connection, earlier: &FileRow, session: Option<SessionKey>) -> Result<()> {
     let torn = torn_line(tx, earlier)?;
     let base_count = earlier.line_count - u32::from(!torn.is_empty());
     let mut ours = FileRow {
@@ -358,6 +392,7 @@ pub(super) fn keep(tx: &Connection, earlier: &FileRow, session: SessionKey) -> R
         ours.line_count += 1;
         files::update_progress(tx, &ours)?;
     }
+    let Some(session) = session else { return Ok(()) };
     sessions::update_session_file(tx, session, ours.file_id)?;
     match torn.is_empty() {
         true => Ok(()),

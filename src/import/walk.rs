@@ -142,6 +142,12 @@ impl Walk {
         Ok((std::fs::File::from(fd), FileStat::new(&stat)))
     }
 
+    /// The inode of what lies at a path below the root; `None` where nothing does.
+    pub(crate) fn inode_of(&self, path: &[u8]) -> Option<i64> {
+        let stat = self.stat_below(path).ok()?;
+        Some(FileStat::new(&stat).inode)
+    }
+
     fn look(&mut self, path: Vec<u8>, stat: rustix::io::Result<Stat>) -> Found {
         let stat = match stat {
             Ok(stat) => stat,

@@ -5,19 +5,20 @@ use std::collections::HashSet;
 use rusqlite::Connection;
 
 use super::chain::Complete;
+use super::displaced::Exchanges;
 use super::losses::{self, LostLines};
-use super::moved::Moves;
+use super::moved::{Moved, Moves};
 use super::once::Piece;
 use super::plan::Counted;
 use super::read::{End, Item};
 use super::tally::Tally;
 use super::union::{self, Before};
-use super::{Inbox, Job, Outcome, Progress, renamed};
+use super::{Inbox, Job, Outcome, Progress, displaced, renamed};
 use crate::error::Result;
 use crate::fold;
 use crate::format::projection::Touched;
 use crate::format::rules::Sessions;
-use crate::model::{ProblemKind, SessionKey};
+use crate::model::{ProblemKind, SessionKey, bytes_of};
 use crate::store::files::{self, FileRow, FileState};
 use crate::store::packing::Packer;
 use crate::store::problems::{self, NewProblem};
@@ -33,17 +34,7 @@ pub(super) fn write(
 ) -> Result<Outcome> {
     let conn = job.store.connection()?;
     seen::begin(&conn)?;
-    let mut writer = Writer {
-        job,
-        packer: Packer::new(job.store.compression())?,
-        tally: Tally::new(job.sizes),
-        touched: Touched::default(),
-        saw_all: false,
-        folded: HashSet::new(),
-        may_be_renamed: Vec::new(),
-        lost: Vec::new(),
-        newest: files::newest_id(&conn)?,
-    };
+    let mut writer = Writer::new(job, &conn)?;
     let mut waiting = inbox.next();
     while let Some(item) = waiting.take() {
         let item = match item {
@@ -100,8 +91,27 @@ pub(super) struct Writer<'a> {
     may_be_renamed: Vec<i64>,
     /// What is lost at the root, and the row that holds it.
     lost: Vec<(i64, LostLines)>,
+    /// Files that may hold what others held.
+    exchanges: Exchanges,
     /// The last file that there was when this began: of later ones, another import knows.
     pub(super) newest: i64,
+}
+
+impl<'a> Writer<'a> {
+    fn new(job: &'a Job<'a>, conn: &Connection) -> Result<Self> {
+        Ok(Self {
+            job,
+            packer: Packer::new(job.store.compression())?,
+            tally: Tally::new(job.sizes),
+            touched: Touched::default(),
+            saw_all: false,
+            folded: HashSet::new(),
+            may_be_renamed: Vec::new(),
+            lost: Vec::new(),
+            exchanges: Exchanges::default(),
+            newest: files::newest_id(conn)?,
+        })
+    }
 }
 
 impl Writer<'_> {
@@ -190,6 +200,7 @@ impl Writer<'_> {
         let was_beyond = before.mtime.is_beyond();
         files::update_file(tx, file)?;
         if before.missing_at.is_some() {
+            generations::update_lost(tx, file.file_id, 0)?;
             self.settle_losses(tx, &file.path)?;
         }
         self.touched.add(self.job.root.format, file);
@@ -254,8 +265,23 @@ impl Writer<'_> {
         if counted == Counted::New && format.layout().renamed_from(&file.path).is_some() {
             self.may_be_renamed.push(file.file_id);
         }
-        union::join(tx, format, file, before, &mut self.packer, &mut self.touched)?;
+        let ours = union::ours(tx, file)?;
+        if let Before::Other(earlier) = before
+            && let Some(earlier) = ours.as_ref().or(earlier)
+            && displaced::is_of_another(tx, format, file, earlier)?
+        {
+            displaced::displace(tx, format, file, self.job.now)?;
+            self.tally.file(format, Counted::New, end);
+            return Ok(());
+        }
+        if let Some(ours) = ours {
+            let (packer, touched) = (&mut self.packer, &mut self.touched);
+            union::join(tx, format, file, ours, before, packer, touched)?;
+        }
         self.note_losses(tx, file, before)?;
+        if let (Counted::Rewritten, Some(base)) = (counted, before.file()) {
+            self.exchanges.add(base, file);
+        }
         self.tally.file(format, counted, end);
         Ok(())
     }
@@ -266,17 +292,21 @@ impl Writer<'_> {
             Before::Other(Some(earlier)) => losses::between(tx, earlier, file)?,
             _ => None,
         };
-        let has_lost = lost.is_some();
-        if let (Some(lost), Some(earlier)) = (lost, before.file()) {
-            generations::update_lost(tx, earlier.file_id, lost.lines)?;
-            self.lost.push((earlier.file_id, lost));
+        let Some(earlier) = before.file() else { return Ok(()) };
+        // What was lost before may stand there again.
+        let mut is_other = losses::make_good(tx, file)?;
+        if earlier.missing_at.is_some() {
+            generations::update_lost(tx, file.file_id, 0)?;
         }
-        match before.file() {
-            Some(earlier) if has_lost || earlier.missing_at.is_some() => {
-                self.settle_losses(tx, &file.path)
-            }
-            _ => Ok(()),
+        is_other |= lost.is_some() || earlier.missing_at.is_some();
+        if let Before::Other(Some(earlier)) = before
+            && (lost.is_some() || earlier.lost != 0)
+        {
+            let lines = lost.as_ref().map_or(0, |lost| lost.lines);
+            generations::update_lost(tx, earlier.file_id, lines)?;
         }
+        self.lost.extend(lost.map(|lost| (earlier.file_id, lost)));
+        if is_other { self.settle_losses(tx, &file.path) } else { Ok(()) }
     }
 
     /// Brings what is lost of a session that is one log up to date; others are folded anew.
@@ -299,8 +329,10 @@ impl Writer<'_> {
             settled: self.newest.min(generations::settled(tx, self.source_id())?),
             packer: &mut self.packer,
             touched: &mut self.touched,
+            lost: Vec::new(),
         };
-        let adopted = moves.settle()?;
+        let Moved { adopted, lost } = moves.settle()?;
+        self.lost.extend(lost);
         let newest = self.newest;
         let report = &mut self.tally.outcome.report;
         report.moved += adopted.len() as u64;
@@ -328,7 +360,17 @@ impl Writer<'_> {
             }
         }
         let gone = seen::mark_missing(&tx, source_id, self.newest, now)?;
-        if gone || 0 < self.tally.outcome.report.new {
+        let exchanges = std::mem::take(&mut self.exchanges);
+        let format = self.job.root.format;
+        for there in exchanges.found(&tx, (source_id, format), self.newest, now)? {
+            displaced::displace(&tx, format, &there, now)?;
+            self.lost.retain(|(_, lost)| bytes_of(&lost.file) != there.path);
+            self.tally.outcome.report.rewritten -= 1;
+            self.tally.outcome.report.new += 1;
+        }
+        // An import that did not come to its end may have displaced something.
+        let is_unsettled = generations::has_unsettled(&tx, source_id)?;
+        if gone || is_unsettled || 0 < self.tally.outcome.report.new {
             self.take_moved(&tx)?;
         }
         for file in generations::missing_since(&tx, source_id, now)? {

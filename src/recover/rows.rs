@@ -257,7 +257,8 @@ pub(super) fn purged(row: &Row<'_>) -> Option<(i64, Purged)> {
     let size = row.optional("size", Row::integer)?.map(i64::unsigned_abs);
     let sha256 = row.optional("sha256", Row::blob)?.map(<[u8]>::to_vec);
     let session_id = row.optional("session_id", Row::text)?.map(str::to_owned);
-    Some((row.integer("source_id")?, Purged { session_id, content: size.zip(sha256) }))
+    let inode = row.optional("inode", Row::integer)?;
+    Some((row.integer("source_id")?, Purged { session_id, content: size.zip(sha256), inode }))
 }
 
 /// A problem, which is folded unless it belongs to no session.

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use super::{Session, not_found};
 use crate::chain::{decide, strip};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fold;
 use crate::format::projection::{self, Touched};
 use crate::format::stored_text;
@@ -54,6 +54,8 @@ impl Store {
     ///
     /// [`SessionNotFound`](crate::Error::SessionNotFound).
     pub fn purge_all(&self, sessions: &[SessionKey]) -> Result<Traces> {
+        // One that is named twice is one.
+        let sessions: BTreeSet<SessionKey> = sessions.iter().copied().collect();
         self.write(|tx| sessions.iter().try_for_each(|session| purge(tx, *session)))?;
         Ok(self.remove_traces())
     }
@@ -64,8 +66,12 @@ impl Store {
     ///
     /// # Errors
     ///
+    /// [`InvalidRecord`](crate::Error::InvalidRecord) when `to` is empty;
     /// [`Busy`](crate::Error::Busy) when another process writes for too long.
     pub fn relink(&self, from: &str, to: &str, at: Timestamp) -> Result<u64> {
+        if to.is_empty() {
+            return Err(Error::InvalidRecord("a work dir needs a path".to_owned()));
+        }
         self.write(|tx| {
             let moved = events::sessions_of_work_dir(tx, from)?;
             let mut sources = BTreeSet::new();
@@ -255,8 +261,9 @@ fn remember_purged(
 ) -> Result<()> {
     let session_id = sessions::session_id(tx, session)?;
     let imported = files::file(tx, source.source_id, path, FileState::Current)?;
+    let inode = imported.as_ref().map(|file| file.inode);
     let content = imported.and_then(|file| Some((file.size, file.sha256?)));
-    purged::insert(tx, source.source_id, &Purged { session_id, content })
+    purged::insert(tx, source.source_id, &Purged { session_id, content, inode })
 }
 
 /// Removes the folders of a path that was made here, where nothing is in them any more.

@@ -1,5 +1,7 @@
 //! What an application says of a session: metadata and tags.
 
+use rusqlite::Connection;
+
 use super::Session;
 use crate::chain::strip;
 use crate::error::{Error, Result};
@@ -42,11 +44,34 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set_metadata<'j>(&self, key: &str, value: impl Into<Json<'j>>) -> Result<bool> {
-        if key.is_empty() {
-            return Err(Error::InvalidRecord("metadata needs a key".to_owned()));
+        self.set_all_metadata([(key, value)])
+    }
+
+    /// Keeps several values under their keys, all or none, as
+    /// [`set_metadata`](Self::set_metadata) does. Returns whether any is new.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_metadata`](Self::set_metadata).
+    pub fn set_all_metadata<'j, K: AsRef<str>, V: Into<Json<'j>>>(
+        &self,
+        values: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<bool> {
+        let mut all = Vec::new();
+        for (key, value) in values {
+            if key.as_ref().is_empty() {
+                return Err(Error::InvalidRecord("metadata needs a key".to_owned()));
+            }
+            let value = value.into().compact(MAX_DEPTH).map_err(Error::InvalidRecord)?;
+            all.push((key, value));
         }
-        let value = value.into().compact(MAX_DEPTH).map_err(Error::InvalidRecord)?;
-        self.write_metadata(key, Some(&value))
+        self.store.write(|tx| {
+            let mut is_any_new = false;
+            for (key, value) in &all {
+                is_any_new |= self.write_metadata(tx, key.as_ref(), Some(value))?;
+            }
+            Ok(is_any_new)
+        })
     }
 
     /// Removes what is kept under a key. Returns whether there was anything.
@@ -55,7 +80,7 @@ impl Session {
     ///
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn remove_metadata(&self, key: &str) -> Result<bool> {
-        self.write_metadata(key, None)
+        self.store.write(|tx| self.write_metadata(tx, key, None))
     }
 
     /// Returns the value under a key; `None` where nothing is.
@@ -99,23 +124,41 @@ impl Session {
         self.tag_as_given(&Stored::Text(tag.to_owned()))
     }
 
-    pub(super) fn tag_as_given(&self, given: &Stored) -> Result<bool> {
+    /// Files the session under several tags, all or none, as [`tag`](Self::tag)
+    /// does. Returns whether any is new.
+    ///
+    /// # Errors
+    ///
+    /// As [`tag`](Self::tag).
+    pub fn tag_all<T: AsRef<str>>(&self, tags: &[T]) -> Result<bool> {
         self.store.write(|tx| {
-            self.require_in(tx)?;
-            if self.format.live().tag(&self.writing(tx), Some(given))? {
-                return Ok(true);
+            let mut is_any_new = false;
+            for tag in tags {
+                is_any_new |= self.tag_in(tx, &Stored::Text(tag.as_ref().to_owned()))?;
             }
-            let text = given.to_text();
-            let tag = strip(&text);
-            if tag.is_empty() {
-                return Err(Error::InvalidRecord("a tag needs a name".to_owned()));
-            }
-            let is_new = !metadata::tags(tx, self.key)?.iter().any(|one| one == tag);
-            if is_new {
-                self.say(tx, EventKind::Tag, Some(tag))?;
-            }
-            Ok(is_new)
+            Ok(is_any_new)
         })
+    }
+
+    pub(super) fn tag_as_given(&self, given: &Stored) -> Result<bool> {
+        self.store.write(|tx| self.tag_in(tx, given))
+    }
+
+    fn tag_in(&self, tx: &Connection, given: &Stored) -> Result<bool> {
+        self.require_in(tx)?;
+        if self.format.live().tag(&self.writing(tx), Some(given))? {
+            return Ok(true);
+        }
+        let text = given.to_text();
+        let tag = strip(&text);
+        if tag.is_empty() {
+            return Err(Error::InvalidRecord("a tag needs a name".to_owned()));
+        }
+        let is_new = !metadata::tags(tx, self.key)?.iter().any(|one| one == tag);
+        if is_new {
+            self.say(tx, EventKind::Tag, Some(tag))?;
+        }
+        Ok(is_new)
     }
 
     /// Takes a tag away. Returns whether the session had it.
@@ -149,16 +192,14 @@ impl Session {
         })
     }
 
-    fn write_metadata(&self, key: &str, value: Option<&str>) -> Result<bool> {
-        self.store.write(|tx| {
-            self.require_in(tx)?;
-            let is_new = metadata::own_value(tx, self.key, key)?.as_deref() != value;
-            if is_new {
-                let event = metadata::event_value(key, value);
-                self.say(tx, EventKind::Metadata, Some(&event))?;
-            }
-            Ok(is_new)
-        })
+    fn write_metadata(&self, tx: &Connection, key: &str, value: Option<&str>) -> Result<bool> {
+        self.require_in(tx)?;
+        let is_new = metadata::own_value(tx, self.key, key)?.as_deref() != value;
+        if is_new {
+            let event = metadata::event_value(key, value);
+            self.say(tx, EventKind::Metadata, Some(&event))?;
+        }
+        Ok(is_new)
     }
 
     fn take_tags(
@@ -177,13 +218,13 @@ impl Session {
     }
 
     /// Writes an event, and lets it have its effect.
-    fn say(&self, tx: &rusqlite::Connection, kind: EventKind, value: Option<&str>) -> Result<()> {
+    fn say(&self, tx: &Connection, kind: EventKind, value: Option<&str>) -> Result<()> {
         events::insert_event(tx, self.key, kind, self.time(), value)?;
         metadata::apply(tx, self.key, kind, value)
     }
 
     /// Refuses a session that was purged.
-    fn require_in(&self, conn: &rusqlite::Connection) -> Result<()> {
+    fn require_in(&self, conn: &Connection) -> Result<()> {
         match sessions::place(conn, self.key)? {
             Some(_) => Ok(()),
             None => Err(Error::SessionNotFound(self.key.0.to_string())),

@@ -52,7 +52,8 @@ pub(crate) struct FileRow {
     /// How many lines of that chain it begins with.
     pub(crate) base_count: u32,
     /// Of an earlier generation: lines that the next one no longer had. Of a
-    /// local chain: lines of the root's that it does not hold.
+    /// local chain: lines of the root's that it does not hold. Of a current one:
+    /// 1 where another session has its path at the root.
     pub(crate) lost: u32,
 }
 

@@ -42,6 +42,31 @@ pub(crate) fn move_file(conn: &Connection, file_id: i64, path: &[u8]) -> Result<
     Ok(())
 }
 
+/// The name, the `n`th such, of what is kept beside the file that has its place now.
+pub(crate) fn kept_path(path: &[u8], n: u32) -> Vec<u8> {
+    let name = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let dot = path[name..].iter().rposition(|byte| *byte == b'.').filter(|dot| 0 < *dot);
+    let (stem, end) = path.split_at(dot.map_or(path.len(), |dot| name + dot));
+    let mark = if n < 2 { ".kept".to_owned() } else { format!(".kept-{n}") };
+    [stem, mark.as_bytes(), end].concat()
+}
+
+/// The name that a file had before it was kept under such a one; else its own.
+pub(crate) fn without_kept(path: &[u8]) -> Vec<u8> {
+    let name = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let dots: Vec<usize> = (name..path.len()).filter(|at| path[*at] == b'.').collect();
+    let [.., mark, end] = dots[..] else { return path.to_vec() };
+    let number = match path[mark..end].strip_prefix(b".kept") {
+        Some(b"") => return [&path[..mark], &path[end..]].concat(),
+        Some(number) => number.strip_prefix(b"-"),
+        None => None,
+    };
+    match number.filter(|number| !number.is_empty() && number.iter().all(u8::is_ascii_digit)) {
+        Some(_) => [&path[..mark], &path[end..]].concat(),
+        None => path.to_vec(),
+    }
+}
+
 /// Every chain of a path, the earliest first.
 pub(crate) fn rows(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<FileRow>> {
     let mut stmt = conn.prepare_cached(
@@ -110,6 +135,37 @@ pub(crate) fn settled(conn: &Connection, source_id: i64) -> Result<i64> {
     Ok(conn
         .prepare_cached("SELECT settled_file FROM sources WHERE source_id = ?1")?
         .query_row([source_id], |row| row.get("settled_file"))?)
+}
+
+/// Logs of a source that are newer than a file.
+pub(crate) fn logs_after(conn: &Connection, source_id: i64, newest: i64) -> Result<Vec<FileRow>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+                mtime_beyond, lost
+         FROM files
+         WHERE file_id > ?2
+           AND +source_id = ?1
+           AND state = 'current'
+           AND kind = 'log'
+         ORDER BY file_id",
+    )?;
+    let rows = stmt.query_map((source_id, newest), file_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whether files of a source are newer than the end of its last import.
+pub(crate) fn has_unsettled(conn: &Connection, source_id: i64) -> Result<bool> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT 1
+             FROM files
+             WHERE file_id > (SELECT settled_file FROM sources WHERE source_id = ?1)
+               AND +source_id = ?1
+               AND state = 'current'
+             LIMIT 1",
+        )?
+        .exists([source_id])?)
 }
 
 /// Notes that an import of a source came to its end; writes nothing where no file is newer.
@@ -202,4 +258,26 @@ pub(crate) fn update_state(conn: &Connection, file_id: i64, state: FileState) ->
     conn.prepare_cached("UPDATE files SET state = ?2 WHERE file_id = ?1")?
         .execute((file_id, state))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_name_leads_back_to_the_name_that_it_was() {
+        for path in ["a/b.jsonl", "a.b/c", "a/.hidden", "x", "a/b.c.jsonl", "a/2_id.jsonl"] {
+            for n in 1..4 {
+                let kept = kept_path(path.as_bytes(), n);
+                assert_ne!(kept, path.as_bytes());
+                let has_end = path.rsplit('/').next().unwrap()[1..].contains('.');
+                if has_end {
+                    assert_eq!(without_kept(&kept), path.as_bytes(), "{path} {n}");
+                }
+            }
+            assert_eq!(without_kept(path.as_bytes()), path.as_bytes());
+        }
+        assert_eq!(without_kept(b"a/b.kept-x.jsonl"), b"a/b.kept-x.jsonl");
+        assert_eq!(without_kept(b"a/b.kept-.jsonl"), b"a/b.kept-.jsonl");
+    }
 }

@@ -26,6 +26,14 @@ pub(crate) fn key(file_id: i64, position: u32) -> i64 {
     (file_id << 32) | i64::from(position)
 }
 
+/// The key of a line of a file, which may begin with lines of another.
+pub(crate) fn key_of(file: &FileRow, position: u32) -> i64 {
+    match file.base_id {
+        Some(base_id) if position < file.base_count => key(base_id, position),
+        _ => key(file.file_id, position),
+    }
+}
+
 /// The file that a line belongs to.
 pub(crate) fn file_of(key: i64) -> i64 {
     key >> 32
@@ -103,11 +111,7 @@ pub(crate) fn checksum_without_end(
     number: u32,
 ) -> Result<Option<u32>> {
     let Some(position) = number.checked_sub(1) else { return Ok(None) };
-    let file_id = match file.base_id {
-        Some(base_id) if position < file.base_count => base_id,
-        _ => file.file_id,
-    };
-    let key = key(file_id, position);
+    let key = key_of(file, position);
     if !conn.prepare_cached("SELECT 1 FROM lines WHERE line_key = ?1")?.exists([key])? {
         return Ok(None);
     }

@@ -10,25 +10,28 @@ pub(crate) struct Purged {
     pub(crate) session_id: Option<String>,
     /// Size and digest of its log, as it was imported.
     pub(crate) content: Option<(u64, Vec<u8>)>,
+    /// Of its log or folder.
+    pub(crate) inode: Option<i64>,
 }
 
 pub(crate) fn insert(conn: &Connection, source_id: i64, purged: &Purged) -> Result<()> {
     conn.prepare_cached(
-        "INSERT INTO purged (source_id, session_id, size, sha256)
-         VALUES (:source_id, :session_id, :size, :sha256)",
+        "INSERT INTO purged (source_id, session_id, size, sha256, inode)
+         VALUES (:source_id, :session_id, :size, :sha256, :inode)",
     )?
     .execute(named_params! {
         ":source_id": source_id,
         ":session_id": purged.session_id,
         ":size": purged.content.as_ref().map(|(size, _)| *size as i64),
         ":sha256": purged.content.as_ref().map(|(_, sha256)| sha256),
+        ":inode": purged.inode,
     })?;
     Ok(())
 }
 
 pub(crate) fn of_source(conn: &Connection, source_id: i64) -> Result<Vec<Purged>> {
     let mut stmt = conn.prepare_cached(
-        "SELECT session_id, size, sha256
+        "SELECT session_id, size, sha256, inode
          FROM purged
          WHERE source_id = ?1
          ORDER BY purged_id",
@@ -39,6 +42,7 @@ pub(crate) fn of_source(conn: &Connection, source_id: i64) -> Result<Vec<Purged>
         Ok(Purged {
             session_id: row.get("session_id")?,
             content: size.map(i64::unsigned_abs).zip(sha256),
+            inode: row.get("inode")?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -18,7 +18,7 @@ use crate::model::Timestamp;
 pub(crate) struct Holdings {
     pub(crate) files: u64,
     pub(crate) sessions: u64,
-    /// Sessions that went on here.
+    /// Sessions of which the store alone has something.
     pub(crate) changed: u64,
     pub(crate) imported_at: Option<Timestamp>,
 }
@@ -39,10 +39,21 @@ pub(crate) fn holdings(conn: &Connection, source_id: i64) -> Result<Holdings> {
                      WHERE session.source_id = ?1
                        AND (EXISTS (SELECT 1
                                     FROM files
-                                    WHERE file_id = session.file_id AND state = 'local')
+                                    WHERE source_id = session.source_id
+                                      AND state = 'local'
+                                      AND state <> 'superseded'
+                                      AND (path = session.path
+                                           -- '0' follows '/'.
+                                           OR path > CAST(session.path || x'2F' AS BLOB)
+                                          AND path < CAST(session.path || x'30' AS BLOB)))
                             OR EXISTS (SELECT 1
                                        FROM events
-                                       WHERE session_key = session.session_key))) AS changed,
+                                       WHERE session_key = session.session_key)
+                            OR EXISTS (SELECT 1
+                                       FROM problems
+                                       WHERE session_key = session.session_key
+                                         AND kind IN ('overwritten', 'vanished', 'diverged'))))
+                        AS changed,
                     (SELECT max(read_at)
                      FROM files
                      WHERE source_id = ?1 AND state <> 'local') AS imported_at",

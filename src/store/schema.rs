@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "9577cf66b93222629d2bdc126096d143b4c4e332908e4951ace51e4488f21e72";
+const DIGEST: &str = "8561bca7fab56394ffbb630fb61de4cbc036905bb7bbd6f3c1692781e510cec8";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

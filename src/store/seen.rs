@@ -127,13 +127,15 @@ pub(crate) fn leftovers(conn: &Connection, source_id: i64, newest: i64) -> Resul
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Paths of a source's current files that were not seen.
+/// Paths of a source's current files that were not seen. What is kept beside the
+/// file of another session was never there.
 pub(crate) fn unseen(conn: &Connection, source_id: i64) -> Result<Vec<Vec<u8>>> {
     let mut stmt = conn.prepare_cached(
         "SELECT path
          FROM files
          WHERE source_id = ?1
            AND state = 'current'
+           AND lost = 0
            AND file_id NOT IN (SELECT file_id FROM seen_files)
          ORDER BY path",
     )?;

@@ -55,9 +55,13 @@ fn what_is_forgotten_is_said_and_a_root_that_is_not_known_ends_with_1() {
     let (test, root) = one();
     done(&test, &["rename", "one", "named"]);
 
-    let text = done(&test, &["forget", &root]);
+    let refused = run(&test, &["forget", &root]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("give --yes"), "{said}");
+    let text = done(&test, &["forget", "--yes", &root]);
 
-    assert!(text.contains("1 session, 1 file; 1 of the sessions went on here"), "{text}");
+    assert!(text.contains("1 session, 1 file; 1 of the sessions have something"), "{text}");
     assert_eq!(done(&test, &["list", "--json"]), "");
     assert_eq!(run(&test, &["forget", &root]).status.code(), Some(1));
 }
@@ -176,4 +180,37 @@ fn a_work_dir_that_moved_is_linked_anew_by_command_and_rpc() {
     let reply: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(reply["result"]["sessions"], 1, "{reply}");
     assert!(done(&test, &["list", "--json", "--work-dir", "/third"]).contains("\"one\""));
+}
+
+#[test]
+fn what_is_all_at_its_root_is_forgotten_without_a_word() {
+    let (test, root) = one();
+    done(&test, &["forget", &root]);
+    assert_eq!(done(&test, &["roots"]), "");
+
+    // What the root lost stands nowhere else.
+    test.import();
+    std::fs::remove_file(test.root.join("sessions/--w--/one.jsonl")).unwrap();
+    test.import();
+    assert_eq!(run(&test, &["forget", &root]).status.code(), Some(2));
+    done(&test, &["forget", &root, "--yes"]);
+}
+
+#[test]
+fn a_root_around_two_formats_is_refused_with_a_way_that_helps() {
+    let test = TestStore::new();
+    let parts = [("kward", "sessions/--k--"), ("pi", "sessions/--p--")];
+    test.write("sessions/--k--/one.jsonl", header("one"));
+    let pi = "{\"type\":\"session\",\"version\":3,\"id\":\"p\",\"timestamp\":\"2026-01-01T00:00:00.000Z\",\"cwd\":\"/w\"}\n";
+    test.write("sessions/--p--/2026-05-01T00-00-00-000Z_p.jsonl", pi);
+    for (format, folder) in parts {
+        let folder = test.root.join(folder);
+        done(&test, &["import", "--format", format, folder.to_str().unwrap()]);
+    }
+
+    let refused = run(&test, &["import", test.root.to_str().unwrap()]);
+
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("one by one") && !said.contains("leave the format out"), "{said}");
 }

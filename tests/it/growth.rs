@@ -134,7 +134,10 @@ fn a_rewritten_file_keeps_its_earlier_generation() {
             "{n}"
         );
         test.assert_sound();
-        test.assert_like_fresh();
+        // One that was emptied keeps its id.
+        if !content.is_empty() {
+            test.assert_like_fresh();
+        }
     }
 }
 

@@ -85,6 +85,28 @@ fn known_roots_inside_a_new_one_become_part_of_it_with_all_that_was_done_here() 
 }
 
 #[test]
+fn a_dry_run_over_a_root_around_known_ones_says_what_an_import_does() {
+    let test = two();
+    import(&test, &test.root.join("sessions/--v--"));
+    import(&test, &test.root.join("sessions/--w--"));
+    test.store.find("two").unwrap().purge().unwrap();
+    test.write("sessions/--v--/three.jsonl", header("three"));
+    test.append("sessions/--v--/one.jsonl", &message("c", Some("a"), "3"));
+    let (before, known) = (test.dump(), roots(&test));
+    let options = ImportOptions::new().format(Format::Kward);
+
+    let dry = test.store.import(&test.root, &options.clone().dry_run(true)).unwrap();
+
+    assert_eq!((test.dump(), roots(&test)), (before, known));
+    let report = import(&test, &test.root);
+    let counts = |report: &ImportReport| {
+        (report.new, report.grown, report.rewritten, report.unchanged, report.purged)
+    };
+    assert_eq!(counts(&dry), counts(&report));
+    assert_eq!((dry.grown, dry.purged), (1, 1));
+}
+
+#[test]
 fn a_path_that_stands_twice_below_a_root_is_moved_once() {
     let test = TestStore::new();
     let sessions = test.root.join("sessions");

@@ -190,3 +190,79 @@ fn an_entry_is_named_by_its_id_or_the_beginning_of_it() {
     let labels = session.labels().unwrap();
     assert!(labels.iter().any(|label| label.target_id == "yet-to-come"));
 }
+
+#[test]
+fn a_bad_argument_leaves_nothing_half_done() {
+    let fixture = two();
+    let session = fixture.session("alpha-one");
+
+    check_refused(&fixture, &["tag", "alpha-one", "a", "b c", ""], 2, "a tag needs a name");
+    check_refused(&fixture, &["set", "alpha-one", "k=1", "=x"], 2, "metadata needs a key");
+    check_refused(&fixture, &["set", "alpha-one", "k=1", "w=1e400"], 2, "not finite");
+
+    assert_eq!(session.tags().unwrap(), [] as [&str; 0]);
+    assert_eq!(session.metadata().unwrap(), []);
+    done(&fixture, &["tag", "alpha-one", "a", "b c"]);
+    done(&fixture, &["set", "alpha-one", "k=1", "j=2"]);
+    assert_eq!(session.tags().unwrap(), ["a", "b c"]);
+    assert_eq!(session.metadata().unwrap().len(), 2);
+}
+
+#[test]
+fn a_session_that_is_named_twice_is_purged_once() {
+    let fixture = two();
+
+    let said = done(&fixture, &["purge", "--force", "alpha-one", "alpha-one"]);
+
+    assert_eq!(said.lines().count(), 1, "{said}");
+    check_refused(&fixture, &["show", "alpha-one"], 1, "no session");
+}
+
+#[test]
+fn a_work_dir_is_relinked_to_some_path_and_a_root_to_a_folder() {
+    let fixture = Fixture::small();
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/kward/small");
+    let work_dir = fixture.store.work_dirs().unwrap().remove(0);
+    let file = fixture.dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+
+    check_refused(&fixture, &["relink", &work_dir, ""], 2, "a work dir needs a path");
+    check_refused(&fixture, &["move", root, file.to_str().unwrap()], 1, "there is no folder");
+
+    assert!(fixture.store.work_dirs().unwrap().contains(&work_dir));
+    assert!(fixture.store.imported_roots().unwrap()[0].root.ends_with("fixtures/kward/small"));
+}
+
+/// A prompt is answered on a terminal by what is typed, by an end of it, or by an interrupt.
+#[test]
+fn only_yes_is_yes() {
+    const END: &str = "\u{4}";
+    let fixture = two();
+    done(&fixture, &["delete", "alpha-one"]);
+    let is_there = || fixture.store.find("alpha-one").is_ok();
+
+    for answer in ["n\n", "\n", "yess\n", "no\ny\n", END] {
+        let (said, status) = typed(&fixture, &["purge", "alpha-one"], answer);
+        assert_eq!(status, Some(1), "{answer:?}: {said}");
+        assert!(said.contains("nothing was purged") && is_there(), "{answer:?}: {said}");
+    }
+    let log = "{\"type\":\"session\",\"version\":2,\"id\":\"given\",\"cwd\":\"/w\"}\n{\"type\":\"leaf\"}\n";
+    let rewritten = Fixture::of_log(log);
+    let root = rewritten.dir.path().join("root");
+    std::fs::write(root.join("sessions/--w--/given.jsonl"), "").unwrap();
+    let options = sessile::ImportOptions::new().format(sessile::Format::Kward);
+    rewritten.store.import(&root, &options).unwrap();
+    for answer in ["n\n", "\n", END] {
+        let (said, status) = typed(&rewritten, &["prune"], answer);
+        assert_eq!(status, Some(1), "{answer:?}: {said}");
+        let (said, status) = typed(&rewritten, &["forget", root.to_str().unwrap()], answer);
+        assert_eq!(status, Some(1), "{answer:?}: {said}");
+        assert_eq!(rewritten.store.prunable().unwrap().len(), 1);
+    }
+    for answer in ["y\n", "YES\n"] {
+        let fixture = two();
+        done(&fixture, &["delete", "alpha-one"]);
+        let (said, status) = typed(&fixture, &["purge", "alpha-one"], answer);
+        assert_eq!(status, Some(0), "{answer:?}: {said}");
+    }
+}

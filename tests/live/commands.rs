@@ -212,3 +212,31 @@ fn rpc_purges_by_a_whole_id_only() {
     assert_eq!(purge("edge-97")["result"], Value::Null);
     assert!(fixture.store.find("edge-97").is_err());
 }
+
+#[test]
+fn rpc_reads_a_session_as_of_a_generation_and_writes_none() {
+    let log = "{\"type\":\"session\",\"version\":2,\"id\":\"given\",\"cwd\":\"/w\"}\n\
+        {\"type\":\"message\",\"id\":\"a\",\"message\":{\"role\":\"user\",\"content\":\"A\"}}\n";
+    let fixture = Fixture::of_log(log);
+    let root = fixture.dir.path().join("root");
+    std::fs::write(root.join("sessions/--w--/given.jsonl"), "").unwrap();
+    let options = sessile::ImportOptions::new().format(sessile::Format::Kward);
+    fixture.store.import(&root, &options).unwrap();
+    let reply = |method: &str, more: Value| {
+        let mut params = json!({"session": "given"});
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let output = done(fixture.store.path(), &["rpc"], &format!("{request}\n"));
+        serde_json::from_str::<Value>(&output).unwrap()
+    };
+
+    assert_eq!(reply("path", json!({}))["result"], json!([]));
+    assert_eq!(reply("path", json!({"generation": 1}))["result"][0]["id"], "a");
+    assert_eq!(reply("context", json!({"generation": 1}))["result"][0]["content"], "A");
+    assert_eq!(reply("tree", json!({"generation": 1}))["result"][0]["id"], "a");
+    assert_eq!(reply("info", json!({"generation": 1}))["result"]["branch"], json!(["a"]));
+    let unknown = reply("info", json!({"generation": 7}));
+    assert_eq!(unknown["error"]["data"]["kind"], "GenerationNotFound");
+    let written = reply("rename", json!({"generation": 1, "name": "x"}));
+    assert_eq!(written["error"]["code"], -32602);
+}

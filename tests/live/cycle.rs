@@ -1,9 +1,14 @@
 //! The whole cycle, any number of times: the program writes, the store imports
 //! and goes on, what it exports goes back, the program goes on.
 //!
-//! No line is lost, none is doubled, and in the end both sides hold the same
-//! entries. `SESSILE_CYCLES` histories are tried; a few by default, and 10,000
+//! On the way, files change places, are moved onto one another, lose lines and
+//! are restored, or a folder has their name for a time.
+//!
+//! No line is lost, none is doubled, in the end both sides hold the same
+//! entries, and what was decided of a session stays with it. `SESSILE_CYCLES` histories are tried; a few by default, and 10,000
 //! by `scripts/cycles`.
+
+mod exchanges;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,12 +22,19 @@ use sessile::{
     Timestamp,
 };
 
-/// Where a session lies; of Kimi, its state lies beside it.
-const PATHS: [(Format, &str); 4] = [
-    (Format::Kward, "sessions/--w--/given.jsonl"),
-    (Format::Pi, "sessions/--w--/2026-05-01T00-00-00-000Z_given.jsonl"),
-    (Format::Kimi, "sessions/dd3464ad15e3938bd1128bd2347c29d6/given/context.jsonl"),
-    (Format::Claude, "projects/-w/0a000000-0000-4000-8000-00000000000a.jsonl"),
+/// Where a session lies, and another; of Kimi, its state lies beside it. Where
+/// the name of a file or folder is the id, no other takes it.
+const PATHS: [(Format, [&str; 2]); 4] = [
+    (Format::Kward, ["sessions/--w--/given.jsonl", "sessions/--w--/other.jsonl"]),
+    (
+        Format::Pi,
+        [
+            "sessions/--w--/2026-05-01T00-00-00-000Z_given.jsonl",
+            "sessions/--w--/2026-05-02T00-00-00-000Z_other.jsonl",
+        ],
+    ),
+    (Format::Kimi, ["sessions/dd3464ad15e3938bd1128bd2347c29d6/given/context.jsonl", ""]),
+    (Format::Claude, ["projects/-w/0a000000-0000-4000-8000-00000000000a.jsonl", ""]),
 ];
 
 const THEN: u64 = 1_767_225_600;
@@ -49,6 +61,14 @@ enum Step {
     /// The root gets what an export has.
     CarryBack,
     Rebuild,
+    /// The file and the other one change places; the program adds so many lines to both.
+    Swap(u8),
+    /// The other one is moved onto the file, which is restored in its place later.
+    MoveOnto(u8),
+    /// A folder has the file's name for a time.
+    Folder,
+    /// The file has so many of its lines for a time.
+    Shorten(u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -65,6 +85,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::CarryOld),
         2 => Just(Step::CarryBack),
         1 => Just(Step::Rebuild),
+        2 => (0..3_u8).prop_map(Step::Swap),
+        1 => (0..3_u8).prop_map(Step::MoveOnto),
+        1 => Just(Step::Folder),
+        1 => (0..6_u8).prop_map(Step::Shorten),
     ]
 }
 
@@ -74,6 +98,8 @@ struct Sides {
     folder: tempfile::TempDir,
     format: Format,
     path: &'static str,
+    /// Where the other session lies; nowhere, where it is empty.
+    other: &'static str,
     /// Every whole line that either side wrote.
     lines: Vec<Vec<u8>>,
     /// What the program has not ended yet of a line.
@@ -90,7 +116,7 @@ struct Sides {
 }
 
 impl Sides {
-    fn new((format, path): (Format, &'static str)) -> Self {
+    fn new((format, [path, other]): (Format, [&'static str; 2])) -> Self {
         let folder = match Path::new("/dev/shm") {
             shm if shm.is_dir() => tempfile::tempdir_in(shm).unwrap(),
             _ => tempfile::tempdir().unwrap(),
@@ -102,6 +128,7 @@ impl Sides {
             folder,
             format,
             path,
+            other,
             lines: Vec::new(),
             rest: Vec::new(),
             broken: Vec::new(),
@@ -110,19 +137,18 @@ impl Sides {
             step: 0,
             made: 0,
         };
-        let header = match format {
-            Format::Kward => Some("\"version\":2,\"id\":\"given\",\"cwd\":\"/w\""),
-            Format::Pi => Some(
-                "\"version\":3,\"id\":\"given\",\"timestamp\":\"2026-01-01T00:00:00.000Z\",\"cwd\":\"/w\"",
-            ),
-            _ => None,
-        };
-        if let Some(header) = header {
-            sides.lines.push(format!("{{\"type\":\"session\",{header}}}\n").into_bytes());
-        }
+        sides.lines.extend(header(format, "given"));
         sides.put(sides.path, &sides.lines.concat());
         sides.program_adds(2);
+        if !other.is_empty() {
+            sides.put(other, &header(format, "other").unwrap());
+            sides.other_goes_on();
+        }
         sides.import();
+        sides.session().set_metadata("of", 1).unwrap();
+        if !other.is_empty() {
+            sides.store.find("other").unwrap().set_metadata("of", 2).unwrap();
+        }
         sides
     }
 
@@ -317,6 +343,10 @@ impl Sides {
                 self.carry(&bytes);
             }
             Step::Rebuild => drop(self.store.rebuild().unwrap()),
+            Step::Swap(count) => self.swap(count),
+            Step::MoveOnto(count) => self.move_onto(count),
+            Step::Folder => self.folder(),
+            Step::Shorten(count) => self.shorten(count),
         }
     }
 
@@ -331,6 +361,13 @@ impl Sides {
             })
             .unwrap();
         prop_assert!(!diverged, "it diverged");
+        let of = |session: &Session| session.metadata_of("of").unwrap().map(|said| said.json);
+        prop_assert_eq!(of(&self.session()).as_deref(), Some("1"));
+        if !self.other.is_empty() {
+            let other = self.store.find("other").unwrap();
+            prop_assert_eq!(of(&other).as_deref(), Some("2"));
+            prop_assert_eq!(other.info().unwrap().file, Path::new(self.other));
+        }
         Ok(())
     }
 
@@ -367,10 +404,22 @@ impl Sides {
             session.tree().unwrap().into_iter().map(|node| node.id).collect()
         };
         prop_assert_eq!(ids(&self.store), ids(&fresh));
+        let other = fs::read(self.root().join(self.other)).unwrap_or_default();
+        prop_assert_eq!(self.exported(self.other), other);
         let name = |store: &Store| store.find(self.name_of()).unwrap().info().unwrap().title;
         prop_assert_eq!(name(&self.store), name(&fresh));
         Ok(())
     }
+}
+
+/// The first line of a session's log, where it has one.
+fn header(format: Format, id: &str) -> Option<Vec<u8>> {
+    let rest = match format {
+        Format::Kward => "\"version\":2,\"cwd\":\"/w\"",
+        Format::Pi => "\"version\":3,\"timestamp\":\"2026-01-01T00:00:00.000Z\",\"cwd\":\"/w\"",
+        _ => return None,
+    };
+    Some(format!("{{\"type\":\"session\",\"id\":\"{id}\",{rest}}}\n").into_bytes())
 }
 
 /// The entry that the program found last in its file.

@@ -136,7 +136,7 @@ fn a_file_that_lost_lines_is_named_and_what_it_lost_is_readable() {
 }
 
 #[test]
-fn a_session_whose_file_is_a_link_now_is_what_it_was() {
+fn a_session_whose_file_is_a_link_or_folder_now_is_what_it_was() {
     check_loss(
         |file| {
             fs::remove_file(file).unwrap();
@@ -145,6 +145,132 @@ fn a_session_whose_file_is_a_link_now_is_what_it_was() {
         LossCause::Replaced,
         3,
     );
+    for below in [None, Some("x")] {
+        check_loss(
+            |file| {
+                fs::remove_file(file).unwrap();
+                fs::create_dir(file).unwrap();
+                below.into_iter().for_each(|name| fs::write(file.join(name), "x").unwrap());
+            },
+            LossCause::Replaced,
+            3,
+        );
+    }
+}
+
+#[test]
+fn a_folder_that_becomes_the_file_again_is_the_source_again() {
+    let pair = Pair::new();
+    let session = pair.session();
+    pair.store.session(session).unwrap().tag("kept").unwrap();
+    for more in ["", "{\"type\":\"leaf\",\"targetId\":\"a\"}\n"] {
+        let there = fs::read_to_string(pair.file()).unwrap();
+        fs::remove_file(pair.file()).unwrap();
+        fs::create_dir(pair.file()).unwrap();
+        pair.import();
+        assert_eq!(exported(&pair.store, session), there);
+        fs::remove_dir(pair.file()).unwrap();
+        fs::write(pair.file(), there + more).unwrap();
+        pair.import();
+
+        assert_eq!(pair.session(), session);
+        assert_eq!(pair.kinds(), []);
+        assert_eq!(exported(&pair.store, session), fs::read_to_string(pair.file()).unwrap());
+        assert_eq!(pair.store.session(session).unwrap().tags().unwrap(), ["kept"]);
+    }
+}
+
+#[test]
+fn what_stands_there_again_is_not_lost_any_more() {
+    let header = LOG.lines().next().unwrap().to_owned() + "\n";
+    let more = "{\"type\":\"leaf\",\"targetId\":\"a\"}\n";
+    let zeros = String::from_utf8(vec![0; 200]).unwrap();
+    for steps in [
+        // Written anew, and grown to what it was.
+        &[&header, LOG][..],
+        &[&header, &(LOG.to_owned() + more)],
+        &["", LOG],
+        &[&zeros, "", LOG],
+        &["{\"other\":1}\n", &header, LOG],
+    ] {
+        let pair = Pair::new();
+        let (last, before) = steps.split_last().unwrap();
+        for step in before {
+            fs::write(pair.file(), step).unwrap();
+            pair.import();
+            assert!(pair.kinds().contains(&ProblemKind::Overwritten), "{steps:?}");
+        }
+        fs::write(pair.file(), last).unwrap();
+        pair.import();
+
+        let lost: u32 = pair.store.prunable().unwrap().iter().map(|one| one.lost).sum();
+        let is_other = steps[0].contains("other");
+        assert_eq!((lost, pair.is_marked()), (u32::from(is_other), is_other), "{steps:?}");
+    }
+}
+
+#[test]
+fn what_is_lost_of_it_still_is_told() {
+    let pair = Pair::new();
+    fs::write(pair.file(), "").unwrap();
+    pair.import();
+    let most: Vec<&str> = LOG.split_inclusive('\n').take(2).collect();
+    fs::write(pair.file(), most.concat()).unwrap();
+
+    pair.import();
+
+    assert!(pair.is_marked());
+    let lost: Vec<u32> = pair.store.prunable().unwrap().iter().map(|one| one.lost).collect();
+    assert_eq!(lost, [1, 0]);
+}
+
+#[test]
+fn a_session_of_several_files_whose_context_is_a_folder_or_link_is_what_it_was() {
+    for is_link in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("sessions.db")).unwrap();
+        let root = dir.path().join("root");
+        let folder = root.join("sessions/dd3464ad15e3938bd1128bd2347c29d6/given");
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("context.jsonl");
+        let context =
+            "{\"role\":\"user\",\"content\":\"q\"}\n{\"role\":\"assistant\",\"content\":\"a\"}\n";
+        let import = || {
+            let options = ImportOptions::new().format(Format::Kimi);
+            let report = store.import(&root, &options).unwrap();
+            assert_eq!(store.check().unwrap(), []);
+            store.rebuild().unwrap();
+            assert_eq!(store.check().unwrap(), []);
+            report
+        };
+        fs::write(&file, context).unwrap();
+        import();
+        let session = store.find("given").unwrap();
+        fs::remove_file(&file).unwrap();
+        match is_link {
+            true => symlink("elsewhere", &file).unwrap(),
+            false => fs::create_dir(&file).unwrap(),
+        }
+
+        let report = import();
+
+        assert_eq!(report.lost.len(), 1);
+        let rows = store.sessions(&SessionFilter::new()).unwrap().rows;
+        assert!(rows.len() == 1 && rows[0].has_losses, "{rows:?}");
+        assert_eq!(context_texts(&store, session.key()), ["q", "a"]);
+        assert_eq!(store.verify(&root).unwrap().differences, []);
+
+        match is_link {
+            true => fs::remove_file(&file).unwrap(),
+            false => fs::remove_dir(&file).unwrap(),
+        }
+        fs::write(&file, "{\"role\":\"user\",\"content\":\"other\"}\n").unwrap();
+        import();
+        assert_eq!(context_texts(&store, session.key()), ["other"]);
+        fs::write(&file, context).unwrap();
+        import();
+        assert_eq!(context_texts(&store, session.key()), ["q", "a"]);
+    }
 }
 
 #[test]

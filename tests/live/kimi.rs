@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use sessile::{
-    Archived, Durability, Error, ExportOptions, ImportOptions, Session, SessionFilter, SessionKey,
-    Store, StoreOptions, Timestamp,
+    Archived, Durability, Error, ExportOptions, Format, ImportOptions, Session, SessionFilter,
+    SessionKey, Store, StoreOptions, Timestamp,
 };
 use tempfile::TempDir;
 
@@ -127,6 +127,54 @@ fn a_flat_session_is_forked_titled_and_deleted_like_any_other() {
     session.purge().unwrap();
     assert!(matches!(store.find("4444"), Err(Error::SessionNotFound(_))));
     assert!(store.check().unwrap().is_empty());
+}
+
+/// A fork that is written here, whose context its root has otherwise: the root's
+/// is current, ours what Kimi makes of a context that it puts aside.
+#[test]
+fn a_context_that_was_written_here_and_at_its_root_is_a_rotation_of_the_roots() {
+    let line = |text: &str| format!("{{\"role\":\"user\",\"content\":\"{text}\"}}\n");
+    for rotates in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder.path().join("sessions.db"));
+        let root = folder.path().join("root");
+        let beside = root.join("sessions/dd3464ad15e3938bd1128bd2347c29d6");
+        let write = |path: &str, text: &str| {
+            let path = beside.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let import = || {
+            store.import(&root, &ImportOptions::new().format(Format::Kimi)).unwrap();
+            assert_eq!(store.check().unwrap(), []);
+            assert_eq!(store.verify(&root).unwrap().differences, []);
+        };
+        let ours = [line("one"), line("two")].concat();
+        write("given/context.jsonl", &ours);
+        import();
+        let fork = store.find("given").unwrap().with_id("fork").fork_branch().unwrap();
+
+        // It went to the root, and Kimi compacted it there, and went on.
+        write("fork/context.jsonl", &line("compacted"));
+        if rotates {
+            write("fork/context_1.jsonl", &ours);
+        }
+        import();
+        write("fork/context.jsonl", &[line("compacted"), line("three")].concat());
+        import();
+
+        assert_eq!(contents(&store, fork.key()), ["compacted", "three"], "{rotates}");
+        let mut dumped = Vec::new();
+        fork.dump(&mut dumped).unwrap();
+        let dumped: serde_json::Value = serde_json::from_slice(&dumped).unwrap();
+        let rotations = dumped["rotations"].as_array().unwrap();
+        assert_eq!(rotations.len(), 1, "{rotations:?}");
+        assert!(rotations[0]["file"].as_str().unwrap().ends_with("fork/context_1.jsonl"));
+        assert_eq!(rotations[0]["context"]["history"].as_array().unwrap().len(), 2);
+        let kinds: Vec<_> =
+            fork.problems().unwrap().into_iter().map(|problem| problem.kind).collect();
+        assert!(!kinds.contains(&sessile::ProblemKind::Diverged), "{kinds:?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Live sessions: what the library promises of writing, beyond single records.
 
+mod aside;
 #[cfg(feature = "cli")]
 mod beside;
 mod capture;
@@ -11,9 +12,11 @@ mod commands;
 mod copies;
 mod creation;
 mod cycle;
+mod displaced;
 mod examples;
 mod folding;
 mod generations;
+mod headerless;
 mod keeping;
 mod kimi;
 mod lineage;
@@ -29,6 +32,8 @@ mod replaced;
 mod rpc;
 mod snapshots;
 mod support;
+#[cfg(feature = "cli")]
+mod together;
 mod told;
 mod traces;
 mod union;

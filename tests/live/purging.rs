@@ -185,3 +185,121 @@ fn what_went_on_here_is_purged_and_stays_away_like_the_rest() {
 
     case.assert_away("one");
 }
+
+const COPY: &str = "sessions/--w--/copy.jsonl";
+
+/// A session and a copy of it, which was purged.
+fn with_purged_copy() -> Case {
+    let case = Case::new(&[("sessions/--w--/one.jsonl", &log("one", "text"))]);
+    fs::copy(case.root.join("sessions/--w--/one.jsonl"), case.root.join(COPY)).unwrap();
+    case.import(false);
+    case.fixture.session("sessions/--w--/one.jsonl").tag("kept").unwrap();
+    case.purge(COPY);
+    case
+}
+
+#[test]
+fn the_one_that_was_kept_moves_and_grows_and_its_purged_copy_stays_away() {
+    let case = with_purged_copy();
+    assert_eq!(case.import(false).purged, 1);
+    let moved = "sessions/--w--/moved.jsonl";
+    fs::rename(case.root.join("sessions/--w--/one.jsonl"), case.root.join(moved)).unwrap();
+    let grown = log("one", "text") + "{\"type\":\"leaf\",\"targetId\":\"a\"}\n";
+    case.write(moved, &grown);
+
+    let report = case.import(false);
+
+    assert_eq!((report.purged, report.moved, report.missing), (1, 1, 0), "{report:?}");
+    let session = case.fixture.session("one");
+    assert_eq!(session.info().unwrap().file, std::path::Path::new(moved));
+    assert_eq!(session.tags().unwrap(), ["kept"]);
+    assert_eq!(case.fixture.store.verify(&case.root).unwrap().differences, []);
+    // The copy moves, and stays away.
+    fs::rename(case.root.join(COPY), case.root.join("sessions/--w--/other.jsonl")).unwrap();
+    assert_eq!(case.import(false).purged, 1);
+    assert!(case.fixture.store.find("one").is_ok());
+}
+
+#[test]
+fn the_one_that_was_kept_is_restored_and_its_purged_copy_stays_away() {
+    let case = with_purged_copy();
+    fs::remove_file(case.root.join("sessions/--w--/one.jsonl")).unwrap();
+    case.import(false);
+    // Another inode, at another place.
+    case.write("sessions/--v--/one.jsonl", &log("one", "text"));
+
+    let report = case.import(false);
+
+    assert_eq!((report.purged, report.moved), (1, 1), "{report:?}");
+    assert_eq!(case.fixture.session("one").tags().unwrap(), ["kept"]);
+}
+
+#[test]
+fn a_session_of_several_files_that_was_kept_grows_beside_its_purged_copy() {
+    let fixture = Fixture::new();
+    let root = fixture.dir.path().join("root");
+    let [kept, copy] = ["dd3464ad15e3938bd1128bd2347c29d6", "0123456789abcdef0123456789abcdef"]
+        .map(|folder| root.join("sessions").join(folder).join("given"));
+    for folder in [&kept, &copy] {
+        fs::create_dir_all(folder).unwrap();
+        fs::write(folder.join("context.jsonl"), "{\"role\":\"user\",\"content\":\"q\"}\n").unwrap();
+    }
+    let import = || {
+        let options = ImportOptions::new().format(Format::Kimi);
+        let report = fixture.store.import(&root, &options).unwrap();
+        fixture.check();
+        report
+    };
+    import();
+    let name = "sessions/0123456789abcdef0123456789abcdef/given";
+    fixture.store.find(name).unwrap().purge().unwrap();
+    fs::write(kept.join("context_1.jsonl"), "{\"role\":\"user\",\"content\":\"z\"}\n").unwrap();
+
+    let report = import();
+
+    assert_eq!((report.new, report.purged), (1, 1), "{report:?}");
+    assert_eq!(fixture.store.verify(&root).unwrap().differences, []);
+    fs::rename(kept.parent().unwrap(), root.join("sessions/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"))
+        .unwrap();
+    let report = import();
+    assert_eq!((report.purged, report.missing), (1, 0), "{report:?}");
+    assert!(fixture.store.find("given").is_ok());
+}
+
+#[test]
+fn a_purged_session_that_is_moved_onto_another_stays_away_and_the_other_is_kept() {
+    let (one, two) = ("sessions/--w--/one.jsonl", "sessions/--w--/two.jsonl");
+    let case = Case::new(&[(one, &log("one", "secret")), (two, &log("two", "text"))]);
+    case.fixture.session("two").tag("kept").unwrap();
+    case.purge("one");
+    fs::rename(case.root.join(one), case.root.join(two)).unwrap();
+
+    let report = case.import(false);
+
+    assert_eq!((report.purged, report.missing), (1, 1), "{report:?}");
+    assert!(matches!(case.fixture.store.find("one"), Err(Error::SessionNotFound(_))));
+    assert_eq!(case.fixture.session("two").tags().unwrap(), ["kept"]);
+    let verified = case.fixture.store.verify(&case.root).unwrap();
+    assert_eq!((verified.purged, verified.differences.len()), (1, 1));
+    case.write(two, &log("two", "text"));
+    assert_eq!(case.import(false).purged, 0);
+    assert_eq!(case.fixture.store.verify(&case.root).unwrap().differences, []);
+    assert_eq!(case.fixture.session("two").problems().unwrap(), []);
+}
+
+#[test]
+fn one_that_was_kept_stays_however_like_a_purged_one_it_is() {
+    let (one, two) = ("sessions/--w--/one.jsonl", "sessions/--w--/two.jsonl");
+    let nameless = "{\"type\":\"leaf\"}\n";
+    for content in [nameless, &log("same", "text")] {
+        let case = Case::new(&[(one, content), (two, content)]);
+        case.purge(one);
+        // Its time changes, then its content.
+        for content in [content.to_owned(), content.to_owned() + nameless] {
+            case.write(two, &content);
+            let report = case.import(false);
+            assert_eq!((report.purged, report.missing), (1, 0), "{report:?}");
+        }
+        assert!(case.fixture.store.find(two).is_ok());
+    }
+}

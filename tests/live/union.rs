@@ -320,13 +320,18 @@ fn a_session_made_here_is_one_with_its_file_at_the_root() {
 fn a_log_of_another_session_in_its_place_is_not_joined_however_it_grows() {
     let mut pair = Pair::new(&log());
     pair.say("l1");
-    let ours = pair.ours();
+    let (ours, session) = (pair.ours(), pair.session());
     let other = log().replacen("\"id\":\"", "\"id\":\"other-", 1);
     assert_ne!(other, log());
 
-    pair.write(other);
+    pair.write(&other);
     pair.grow(&line("p1", "s2"));
 
-    assert_eq!(pair.ours(), ours);
-    assert!(pair.is_diverged());
+    assert_eq!(pair.ours(), other + &line("p1", "s2"));
+    let file = session.info().unwrap().file.to_str().unwrap().to_owned();
+    assert_eq!(file, FILE.replace("given", "given.kept"));
+    let out = tempfile::tempdir().unwrap();
+    pair.store.export(out.path(), &ExportOptions::new()).unwrap();
+    assert_eq!(fs::read_to_string(out.path().join(file)).unwrap(), ours);
+    assert!(!pair.is_diverged());
 }

@@ -166,6 +166,8 @@ pub(crate) enum RootCommand {
         json: bool,
     },
     /// Remove a root from the database with all its sessions; touches nothing at the root
+    ///
+    /// On a terminal it asks. Elsewhere it goes ahead when all that goes is still at the root.
     Forget {
         /// An imported root, which may be gone
         root: PathBuf,

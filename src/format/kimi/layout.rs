@@ -114,6 +114,12 @@ pub(crate) fn renamed_from(path: &[u8]) -> Option<Vec<u8>> {
     Some([&path[..name], b"context.jsonl"].concat())
 }
 
+/// What a context is called when it is the `n`th to be rotated away.
+pub(crate) fn rotated_to(path: &[u8], n: u32) -> Option<Vec<u8>> {
+    let stem = flat_stem(path).filter(|_| matches!(part(path), Part::Context | Part::Flat))?;
+    Some([stem, format!("_{n}.jsonl").as_bytes()].concat())
+}
+
 /// The names, below their work dir's folder, whose sessions a path concerns.
 pub(crate) fn stems(path: &[u8], is_folder: bool) -> Vec<Vec<u8>> {
     let Some(place) = split(path) else { return Vec::new() };

@@ -81,6 +81,10 @@ impl Layout for Kimi {
         layout::renamed_from(path)
     }
 
+    fn rotated_to(&self, path: &[u8], n: u32) -> Option<Vec<u8>> {
+        layout::rotated_to(path, n)
+    }
+
     fn session_of<'p>(&self, path: &'p [u8]) -> &'p [u8] {
         layout::session_of(path)
     }

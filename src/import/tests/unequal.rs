@@ -24,6 +24,7 @@ fn written(place: &Place, store: &Store, items: Vec<Item>) -> Result<()> {
         store,
         root,
         source: Some(source),
+        parts: Vec::new(),
         now: Timestamp::now(),
         dry_run: false,
         rereads: false,

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use sessile::Format;
 
-use super::union::union;
+use super::union::{header_id_of, union};
 
 /// Names of files of Kward; one may lend its session an id.
 pub(crate) const KWARD: [&str; 4] = [
@@ -37,6 +37,19 @@ pub(crate) const THEN: u64 = 1_767_225_600;
 /// Bytes by path.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
+/// A path that holds something else since an import, and what the store had of it before.
+#[derive(Debug)]
+pub(crate) struct Displaced {
+    pub(crate) path: String,
+    /// The id of its session, as far as headers gave one.
+    pub(crate) id: Option<String>,
+    /// Whether another session has it now, as the headers say.
+    pub(crate) is_another: bool,
+    pub(crate) imported: Option<Vec<u8>>,
+    pub(crate) local: Option<Vec<u8>>,
+    pub(crate) base: Option<usize>,
+}
+
 /// A root, and what the store is to hold of it.
 pub(crate) struct Root {
     /// The name of its folder.
@@ -52,6 +65,8 @@ pub(crate) struct Root {
     pub(crate) local: Files,
     /// Of what was written in the store, how many lines it began with.
     pub(crate) bases: BTreeMap<String, usize>,
+    /// The ids that headers gave, by path.
+    pub(crate) ids: BTreeMap<String, String>,
     /// Whether a file of it vanished or moved.
     pub(crate) lacks: bool,
 }
@@ -67,7 +82,8 @@ impl Root {
         fs::create_dir_all(at.join("sessions")).unwrap();
         let (disk, imported, local) = (Files::new(), Files::new(), Files::new());
         let bases = BTreeMap::new();
-        Self { name, format, paths, at, disk, imported, local, bases, lacks: false }
+        let ids = BTreeMap::new();
+        Self { name, format, paths, at, disk, imported, local, bases, ids, lacks: false }
     }
 
     /// Writes a file with the time of a step.
@@ -99,11 +115,27 @@ impl Root {
         self.lacks = true;
     }
 
-    /// An import reads what stands there; returns what it changed of what was written here.
-    pub(crate) fn import(&mut self) -> Vec<String> {
-        let mut changed = Vec::new();
+    /// An import reads what stands there; returns what it changed of what was
+    /// written here, and what stood elsewhere than before.
+    pub(crate) fn import(&mut self) -> (Vec<String>, Vec<Displaced>) {
+        let (mut changed, mut displaced) = (Vec::new(), Vec::new());
         for (path, theirs) in &self.disk {
             let before = self.imported.insert(path.clone(), theirs.clone());
+            let id = header_id_of(theirs);
+            let known = self.ids.get(path).cloned();
+            if let Some(id) = &id {
+                self.ids.insert(path.clone(), id.clone());
+            }
+            if before.as_ref() != Some(theirs) && self.format != Format::Kimi {
+                displaced.push(Displaced {
+                    path: path.clone(),
+                    id: known.clone(),
+                    is_another: known.is_some() && id.is_some() && known != id,
+                    imported: before.clone(),
+                    local: self.local.get(path).cloned(),
+                    base: self.bases.get(path).copied(),
+                });
+            }
             let Some(ours) = self.local.get(path).filter(|_| before.as_ref() != Some(theirs))
             else {
                 continue;
@@ -123,7 +155,7 @@ impl Root {
                 }
             }
         }
-        changed
+        (changed, displaced)
     }
 
     /// What an export has: what was written in the store stands for what was imported.

@@ -20,12 +20,6 @@ pub(crate) fn union(
     if rest.is_empty() || rest.len() == 1 && our[common].starts_with(rest[0]) {
         return Some(ours.to_vec());
     }
-    if let (Some(our), Some(their)) = (header_id(our[0]), header_id(their[0]))
-        && our != their
-    {
-        // The log of another session.
-        return Some(ours.to_vec());
-    }
     let first = match before.filter(|before| !before.is_empty() && theirs.starts_with(before)) {
         Some(before) => {
             let held = lines(before);
@@ -62,14 +56,23 @@ fn new(our: &[&[u8]], their: &[&[u8]], common: usize) -> Option<usize> {
     (!their[first..].iter().any(is_ours)).then_some(first)
 }
 
-/// The session's id, where a line is a usable header.
-fn header_id(line: &[u8]) -> Option<String> {
+/// The id of the first header of a log; none where that is unusable.
+pub(crate) fn header_id_of(log: &[u8]) -> Option<String> {
+    lines(log).into_iter().find_map(header_id).flatten()
+}
+
+/// The session's id, where a line is a header; none of that where it is unusable.
+fn header_id(line: &[u8]) -> Option<Option<String>> {
     // What serde_json refuses of the lines that programs here are made of.
     let line = String::from_utf8_lossy(line).replace("1e400", "1");
     let line = line.replace("\\ud800", "\\ufffd").replace("\\udc00", "\\ufffd");
     let header: serde_json::Value = serde_json::from_str(&line).ok()?;
-    let id = header.get("id").filter(|_| header["type"] == "session")?;
-    id.as_str().filter(|id| !id.is_empty()).map(str::to_owned)
+    let id = header.get("id").filter(|_| header["type"] == "session");
+    (header["type"] == "session").then(|| {
+        let id = id?;
+        let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+        Some(id).filter(|id| !id.is_empty() && id != "null")
+    })
 }
 
 fn lines(bytes: &[u8]) -> Vec<&[u8]> {

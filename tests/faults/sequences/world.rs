@@ -12,7 +12,7 @@ use sessile::{
 use tempfile::TempDir;
 
 use super::program::Step;
-use super::roots::{CLAUDE, Files, KIMI, KWARD, PI, Root, THEN};
+use super::roots::{CLAUDE, Displaced, Files, KIMI, KWARD, PI, Root, THEN};
 
 /// A promise that was broken, in words.
 pub(super) type Outcome<T = ()> = Result<T, String>;
@@ -31,6 +31,8 @@ pub(super) struct World {
     decided: BTreeMap<SessionKey, Decided>,
     /// Sessions of which anything was decided here, by root and file.
     touched: BTreeSet<(usize, String)>,
+    /// What the last import may have displaced, by root.
+    displaced: Vec<(usize, Displaced)>,
 }
 
 /// What stands at the roots when a program begins.
@@ -117,6 +119,7 @@ impl World {
             gone: Vec::new(),
             decided: BTreeMap::new(),
             touched: BTreeSet::new(),
+            displaced: Vec::new(),
         };
         for (root, path, bytes) in SOUND {
             world.roots[root].write(path, bytes.into(), 0);
@@ -241,8 +244,11 @@ impl World {
     fn import(&mut self) {
         self.import_into(&self.store);
         let known = self.roots[2].imported.clone();
+        self.displaced.clear();
         for root in 0..self.roots.len() {
-            for path in self.roots[root].import() {
+            let (changed, displaced) = self.roots[root].import();
+            self.displaced.extend(displaced.into_iter().map(|one| (root, one)));
+            for path in changed {
                 // Its program may have given it another name or label since.
                 let decided = self.decided.entry(self.key(root, &path)).or_default();
                 decided.name = None;

@@ -58,6 +58,9 @@ fn purge(store: &Store, names: &[String], force: bool) -> Result<bool> {
     let mut what = Vec::new();
     for name in names {
         let session = store.find(name)?;
+        if sessions.contains(&session.key()) {
+            continue;
+        }
         let info = session.info()?;
         let id = info.session_id.as_deref().unwrap_or("no id");
         if !is_whole_name(&info, name) && !confirm::is_asked() {

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Result;
-use sessile::{Error, Store};
+use sessile::{Error, Session};
 
 use crate::args::LogArgs;
 use crate::output::{self, note, one_line};
 
-pub(crate) fn run(store: &Store, args: &LogArgs) -> Result<bool> {
-    let session = store.find(&args.session)?;
+pub(crate) fn run(session: &Session, args: &LogArgs) -> Result<bool> {
     let mut notes: BTreeMap<u32, Vec<String>> = BTreeMap::new();
     if !args.raw {
         for problem in session.problems()? {

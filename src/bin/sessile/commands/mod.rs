@@ -23,10 +23,9 @@ mod work_dirs;
 
 use std::io::Write;
 use std::path::Path;
-use std::slice::from_ref;
 
 use anyhow::{Result, bail};
-use sessile::{Error, ExportOptions, Store, StoreOptions};
+use sessile::{Error, ExportOptions, Session, Store, StoreOptions};
 
 use crate::args::{Cli, Command, ExportArgs};
 use crate::output::{self, note, one_line};
@@ -59,16 +58,23 @@ fn run_on(db: &Path, command: Command) -> Result<bool> {
         Command::Watch(args) => watch::run(db, &args),
         Command::Root(command) => roots::run(db, &command),
         Command::Verify { json, root } => verify(&open_to_read(db)?, &root, json),
-        Command::Export(args) => export(&as_of(db, &args.session, args.generation)?, &args),
-        Command::Dump(args) => dump(&as_of(db, &args.session, args.generation)?, &args.session),
+        Command::Export(args) => {
+            let (store, sessions) = as_of(db, &args.session, args.generation)?;
+            export(&store, &sessions, &args)
+        }
+        Command::Dump(args) => {
+            let (store, sessions) = as_of(db, &args.session, args.generation)?;
+            dump(&store, &sessions)
+        }
         Command::List(args) => list::run(&open_to_read(db)?, &args),
         Command::Search(args) => search::run(&open_to_search(db)?, &args),
         Command::Tree { session, utc } => tree::run(&open_to_read(db)?, &session, utc),
         Command::Show(args) => {
-            show::run(&as_of(db, from_ref(&args.session), args.generation)?, &args)
+            let (store, session) = one_as_of(db, &args.session, args.generation)?;
+            show::run(&store, &session, &args)
         }
         Command::Log(args) => {
-            log::run(&as_of(db, from_ref(&args.session), args.generation)?, &args)
+            log::run(&one_as_of(db, &args.session, args.generation)?.1, &args)
         }
         Command::Problems { json, session } => {
             problems::run(&open_to_read(db)?, session.as_deref(), json)
@@ -133,12 +139,26 @@ fn open_to_search(db: &Path) -> Result<Store> {
     }
 }
 
-/// The store, or one that holds a session as it was in a generation of its file.
-fn as_of(db: &Path, names: &[String], generation: Option<i64>) -> Result<Store> {
+/// The store and the sessions of these names; or a store that holds one session
+/// as it was in a generation of its file, whatever its id was then.
+fn as_of(db: &Path, names: &[String], generation: Option<i64>) -> Result<(Store, Vec<Session>)> {
     let store = open_to_read(db)?;
-    let Some(generation) = generation else { return Ok(store) };
+    let sessions: Vec<Session> =
+        names.iter().map(|name| store.find(name)).collect::<Result<_, _>>()?;
+    let Some(generation) = generation else { return Ok((store, sessions)) };
     let [name] = names else { bail!("a generation is one of one session: name one") };
-    Ok(store.earlier(store.find(name)?.key(), generation)?)
+    let (earlier, session) = one_as_of(db, name, Some(generation))?;
+    Ok((earlier, vec![session]))
+}
+
+/// A session, as it is or as it was in a generation of its file, and the store of that.
+fn one_as_of(db: &Path, name: &str, generation: Option<i64>) -> Result<(Store, Session)> {
+    let store = open_to_read(db)?;
+    let session = store.find(name)?;
+    let Some(generation) = generation else { return Ok((store, session)) };
+    let earlier = store.earlier(session.key(), generation)?;
+    let session = earlier.session(session.key())?;
+    Ok((earlier, session))
 }
 
 fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
@@ -183,24 +203,30 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
     Ok(same)
 }
 
-fn export(store: &Store, args: &ExportArgs) -> Result<bool> {
+fn export(store: &Store, sessions: &[Session], args: &ExportArgs) -> Result<bool> {
     let mut options = ExportOptions::new().source_only(args.source).damaged(args.damaged);
-    for name in &args.session {
-        options = options.session(store.find(name)?.key());
+    for session in sessions {
+        options = options.session(session.key());
     }
     if let Some(root) = &args.root {
         options = options.root(root);
     }
     let report = store.export(&args.out, &options)?;
+    for aside in &report.aside {
+        let shown = |path: &Path| one_line(&path.to_string_lossy());
+        note!(
+            "sessile: {} was written as {}: something else has its place at the root now",
+            shown(&aside.file),
+            shown(&aside.written_as)
+        );
+    }
     note!("{} files, {} bytes written to {}", report.files, report.bytes, args.out.display());
     Ok(true)
 }
 
-fn dump(store: &Store, names: &[String]) -> Result<bool> {
-    // All names first: an error leaves nothing on standard output.
-    let sessions: Vec<_> = names.iter().map(|name| store.find(name)).collect::<Result<_, _>>()?;
+fn dump(store: &Store, sessions: &[Session]) -> Result<bool> {
     let mut out = output::content();
-    if names.is_empty() {
+    if sessions.is_empty() {
         let dumped = store.dump(&mut out);
         out.flush()?;
         dumped?;

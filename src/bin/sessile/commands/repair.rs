@@ -46,8 +46,8 @@ pub(crate) fn prune(db: &Path, args: &PruneArgs) -> Result<bool> {
     let store = super::open_to_write(db)?;
     let is_empty = say_prunable(&store)?;
     if !is_empty && !args.yes && confirm("Remove these generations for ever?")? == Answer::No {
-        note!("nothing was removed");
-        return Ok(true);
+        note!("sessile: nothing was removed");
+        return Ok(false);
     }
     let report = store.prune()?;
     note!("{} files, {} bytes removed", report.files, report.bytes);

@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use sessile::{Error, MovedRoot, RootInfo, Store, Timestamp, Traces};
 
-use super::confirm::{Answer, confirm};
+use super::confirm::{Answer, confirm, is_asked};
 use super::{open_to_read, open_to_write, work_dirs};
 use crate::args::RootCommand;
 use crate::output::{self, note};
@@ -59,9 +59,12 @@ fn forget(store: &Store, root: &Path, yes: bool) -> Result<bool> {
     let mut what = format!("{}: {}", info.root.display(), held(&info));
     if 0 < info.changed {
         what.push_str(&format!(
-            "; {} of the sessions went on here or were changed here, which is nowhere else",
+            "; {} of the sessions have something that is nowhere but in the store",
             info.changed
         ));
+    }
+    if 0 < info.changed && !yes && !is_asked() {
+        bail!("{what}. Nothing was forgotten; to forget it all the same, give --yes");
     }
     if !yes && confirm(&format!("{what}. Forget all of it?"))? == Answer::No {
         note!("sessile: nothing was forgotten");

@@ -12,10 +12,9 @@ use crate::ids::ShortIds;
 use crate::output::{self, Output, note, one_line};
 use crate::transcript::{Heading, Transcript};
 
-pub(crate) fn run(store: &Store, args: &ShowArgs) -> Result<bool> {
-    let session = store.find(&args.session)?;
+pub(crate) fn run(store: &Store, session: &Session, args: &ShowArgs) -> Result<bool> {
     let transcript = Transcript::new(output::report(), args.full, args.utc);
-    let mut shown = Shown::new(&session, transcript)?;
+    let mut shown = Shown::new(session, transcript)?;
     let seen = session.info()?.leaf;
     match (&args.entry, &args.branch) {
         (Some(entry), _) => shown.around(&session.find_entry(entry)?.id, args.around)?,
@@ -29,7 +28,7 @@ pub(crate) fn run(store: &Store, args: &ShowArgs) -> Result<bool> {
     }
     shown.transcript.out.flush()?;
     if args.follow {
-        follow(store, &session, &mut shown, seen)?;
+        follow(store, session, &mut shown, seen)?;
     }
     Ok(true)
 }

@@ -24,10 +24,7 @@ pub(super) fn run(db: &Path, command: &TagCommand) -> Result<bool> {
 }
 
 fn tag(store: &Store, session: &str, tags: &[String]) -> Result<bool> {
-    let session = store.find(session)?;
-    for tag in tags {
-        session.tag(tag)?;
-    }
+    store.find(session)?.tag_all(tags)?;
     Ok(true)
 }
 
@@ -53,10 +50,8 @@ fn print_tags(store: &Store, session: &str) -> Result<bool> {
 }
 
 fn set(store: &Store, session: &str, metadata: &[(String, String)]) -> Result<bool> {
-    let session = store.find(session)?;
-    for (key, json) in metadata {
-        session.set_metadata(key, json)?;
-    }
+    let values = metadata.iter().map(|(key, json)| (key, json.as_str()));
+    store.find(session)?.set_all_metadata(values)?;
     Ok(true)
 }
 

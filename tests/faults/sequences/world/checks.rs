@@ -8,8 +8,8 @@ use sessile::{Archived, ExportOptions, Format, SessionFilter, SessionKey, Store}
 
 use super::{Change, Exported, Outcome, World, by_root, dump, failed, open, same};
 use crate::losses::without_losses;
-use crate::sequences::roots;
-use crate::sequences::union::union;
+use crate::sequences::roots::{self, Displaced};
+use crate::sequences::union::{header_id_of, union};
 
 impl World {
     /// Compares the store with itself and with the model, which follows the change.
@@ -65,6 +65,7 @@ impl World {
             Change::Nothing => {}
             Change::Lines(root, path, most) => self.follow_lines(root, path, most, found)?,
             Change::States => {
+                self.follow_displaced(found)?;
                 self.follow_moves(found)?;
                 for ((root, path), bytes) in found {
                     if path.ends_with("/state.json") && self.roots[*root].local.contains_key(path) {
@@ -144,6 +145,51 @@ impl World {
         }
     }
 
+    /// Lets the model follow sessions whose path is another's by now: each is
+    /// kept beside, or has moved, as the model then finds.
+    fn follow_displaced(&mut self, found: &Exported) -> Outcome {
+        for (n, one) in std::mem::take(&mut self.displaced) {
+            let Displaced { path, id, is_another, imported, local, base } = one;
+            let root = &mut self.roots[n];
+            let Some(had) = local.as_ref().or(imported.as_ref()) else { continue };
+            let stem = path.strip_suffix(".jsonl").unwrap_or(&path);
+            let kept = (1..9).map(|n| match n {
+                1 => format!("{stem}.kept.jsonl"),
+                n => format!("{stem}.kept-{n}.jsonl"),
+            });
+            let kept: Vec<String> = kept
+                .filter(|kept| !root.imported.contains_key(kept) && !root.local.contains_key(kept))
+                .collect();
+            let theirs = root.imported.get(&path).cloned();
+            let is_kept = found.get(&(n, kept[0].clone())) == Some(had);
+            let is_new =
+                found.get(&(n, path.clone())) == theirs.as_ref() && root.local.contains_key(&path);
+            if !is_kept && !is_new {
+                continue;
+            }
+            if is_kept
+                && !is_another
+                && id.is_some()
+                && header_id_of(&theirs.unwrap_or_default()) == id
+            {
+                return Err(format!("{path} is of the session that it was, and displaced"));
+            }
+            let kept = kept[0].clone();
+            // Whether it is there, or has moved, the next look tells.
+            root.local.remove(&path);
+            root.bases.remove(&path);
+            root.imported.extend(imported.map(|bytes| (kept.clone(), bytes)));
+            root.local.extend(local.map(|bytes| (kept.clone(), bytes)));
+            root.bases.extend(base.map(|base| (kept.clone(), base)));
+            root.ids.extend(id.map(|id| (kept.clone(), id)));
+            root.lacks = true;
+            if self.touched.contains(&(n, path)) {
+                self.touched.insert((n, kept));
+            }
+        }
+        Ok(())
+    }
+
     /// Lets the model follow files that moved: of each that is gone from an export,
     /// another has what it had.
     fn follow_moves(&mut self, found: &Exported) -> Outcome {
@@ -160,10 +206,12 @@ impl World {
             }
             let imported = root.imported.remove(&path).unwrap_or_default();
             let (local, base) = (root.local.remove(&path), root.bases.remove(&path));
+            let id = root.ids.remove(&path);
             let of_root = found.iter().filter(|((of, _), _)| *of == n);
             let to = of_root.map(|((_, to), bytes)| (to, bytes)).find(|(to, bytes)| {
                 let theirs = root.imported.get(*to);
-                let grew = theirs.is_none_or(|theirs| theirs.starts_with(&imported));
+                let has_id = id.is_some() && root.ids.get(*to) == id.as_ref();
+                let grew = has_id || theirs.is_none_or(|theirs| theirs.starts_with(&imported));
                 let same_name = to.rsplit('/').next() == path.rsplit('/').next();
                 match (&local, theirs) {
                     _ if n == 2 => grew || same_name,
@@ -271,7 +319,9 @@ impl World {
             let depends = is_recovered || self.roots[root].format == Format::Kimi;
             let is_alone =
                 !self.roots[root].lacks && !self.touched.iter().any(|(of, _)| *of == root);
-            if self.touched.contains(&(root, file.clone())) || depends && !is_alone {
+            // Of a log that lost its header, an earlier generation has it.
+            let lost_header = is_recovered && self.roots[root].ids.contains_key(&file);
+            if self.touched.contains(&(root, file.clone())) || depends && !is_alone || lost_header {
                 continue;
             }
             let found = grown.get(&(root, file)).map_or("", String::as_str);

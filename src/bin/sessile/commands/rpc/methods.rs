@@ -269,7 +269,7 @@ pub(super) fn relink(store: &Store, params: &Params<'_>) -> Answer {
 /// The object that `dump` prints of a session.
 pub(super) fn info(store: &Store, params: &Params<'_>) -> Answer {
     let mut out = Vec::new();
-    params.session(store)?.dump(&mut out)?;
+    params.read_session(store)?.dump(&mut out)?;
     Ok(String::from_utf8_lossy(&out).trim_end().to_owned())
 }
 
@@ -289,7 +289,7 @@ fn part(store: &Store, params: &Params<'_>, name: &str) -> Answer {
 }
 
 pub(super) fn path(store: &Store, params: &Params<'_>) -> Answer {
-    let session = params.session(store)?;
+    let session = params.read_session(store)?;
     let limit = params.get::<usize>("limit")?.unwrap_or(usize::MAX);
     let leaf = match params.text("entry_id")? {
         Some(leaf) => Some(leaf),
@@ -303,28 +303,28 @@ pub(super) fn path(store: &Store, params: &Params<'_>) -> Answer {
 }
 
 pub(super) fn entry(store: &Store, params: &Params<'_>) -> Answer {
-    let entry = params.session(store)?.entry(&params.required_text("entry_id")?)?;
+    let entry = params.read_session(store)?.entry(&params.required_text("entry_id")?)?;
     answer(entry.as_ref().map_or(Value::Null, entry_json))
 }
 
 pub(super) fn children(store: &Store, params: &Params<'_>) -> Answer {
-    entries(&params.session(store)?.children(&params.required_text("entry_id")?)?)
+    entries(&params.read_session(store)?.children(&params.required_text("entry_id")?)?)
 }
 
 pub(super) fn entries_after(store: &Store, params: &Params<'_>) -> Answer {
-    let session = params.session(store)?;
+    let session = params.read_session(store)?;
     let line = params.get("line")?.unwrap_or(0);
     let limit = params.get("limit")?.unwrap_or(100);
     entries(&session.entries_after(line, limit)?)
 }
 
 pub(super) fn rewind_points(store: &Store, params: &Params<'_>) -> Answer {
-    let points = params.session(store)?.rewind_points()?;
+    let points = params.read_session(store)?.rewind_points()?;
     answer(points.iter().map(point_json).collect::<Value>())
 }
 
 pub(super) fn markdown(store: &Store, params: &Params<'_>) -> Answer {
-    answer(params.session(store)?.markdown(params.now()?)?)
+    answer(params.read_session(store)?.markdown(params.now()?)?)
 }
 
 pub(super) fn list_sessions(store: &Store, params: &Params<'_>) -> Answer {

@@ -53,6 +53,17 @@ impl<'a> Params<'a> {
             .ok_or_else(|| invalid("at: an RFC 3339 time was expected"))
     }
 
+    /// The session's handle to read by: as it is, or as of the generation that the request gives.
+    pub(super) fn read_session(&self, store: &Store) -> Result<Session, Refusal> {
+        let session = store.find(&self.required_text("session")?)?;
+        match self.get("generation")? {
+            Some(generation) => {
+                Ok(store.earlier(session.key(), generation)?.session(session.key())?)
+            }
+            None => Ok(session),
+        }
+    }
+
     /// The session's handle, with the time, id and leaf that the request gives.
     pub(super) fn session(&self, store: &Store) -> Result<Session, Refusal> {
         let mut session = store.find(&self.required_text("session")?)?;

@@ -49,6 +49,11 @@ const fn method(
 
 const SESSION: &[Param] =
     &[required("session", "string", "its id, a beginning of it, or its file")];
+/// What a method takes that reads a session as of now, or as it was.
+const READ: &[Param] = &[
+    required("session", "string", "its id, a beginning of it, or its file"),
+    optional("generation", "integer", "as it was in this generation of its file"),
+];
 /// What every method that writes to a session takes.
 const WRITE: &[Param] = &[
     required("session", "string", "its id, a beginning of it, or its file"),
@@ -299,19 +304,19 @@ const METHODS: &[Method] = &[
         "Gives every session of a work dir a new one.",
         methods::relink,
     ),
-    method("info", &[SESSION], "as `dump` prints it", "Gives all of a session.", methods::info),
+    method("info", &[READ], "as `dump` prints it", "Gives all of a session.", methods::info),
     method(
         "context",
-        &[SESSION],
+        &[READ],
         "messages",
         "Gives the conversation to go on with.",
         methods::context,
     ),
-    method("tree", &[SESSION], "nodes, as in `dump`", "Gives the tree.", methods::tree),
+    method("tree", &[READ], "nodes, as in `dump`", "Gives the tree.", methods::tree),
     method(
         "path",
         &[
-            SESSION,
+            READ,
             &[
                 optional("entry_id", "string", "the active entry when absent"),
                 optional("limit", "integer", "the last N only"),
@@ -321,12 +326,12 @@ const METHODS: &[Method] = &[
         "Gives the entries from a root to one, root first.",
         methods::path,
     ),
-    method("entry", &[SESSION, ENTRY], "an entry, or null", "Gives an entry.", methods::entry),
-    method("children", &[SESSION, ENTRY], ENTRIES, "Gives an entry's children.", methods::children),
+    method("entry", &[READ, ENTRY], "an entry, or null", "Gives an entry.", methods::entry),
+    method("children", &[READ, ENTRY], ENTRIES, "Gives an entry's children.", methods::children),
     method(
         "entries_after",
         &[
-            SESSION,
+            READ,
             &[
                 optional("line", "integer", "0 when absent"),
                 optional("limit", "integer", "100 when absent"),
@@ -338,22 +343,22 @@ const METHODS: &[Method] = &[
     ),
     method(
         "labels",
-        &[SESSION],
+        &[READ],
         "array of `entry_id`, `label`, `labelled_at`",
         "Gives a session's labels.",
         whole::labels,
     ),
-    method("leaves", &[SESSION], ENTRIES, "Gives the ends of all branches.", whole::leaves),
+    method("leaves", &[READ], ENTRIES, "Gives the ends of all branches.", whole::leaves),
     method(
         "rewind_points",
-        &[SESSION],
+        &[READ],
         "array of `entry_id`, `preview`, `created_at`",
         "Gives the prompts of the user on the active branch, newest first.",
         methods::rewind_points,
     ),
     method(
         "markdown",
-        &[SESSION, &[optional("at", "time", "the time of the export; now when absent")]],
+        &[READ, &[optional("at", "time", "the time of the export; now when absent")]],
         "string",
         "Gives the conversation as Markdown.",
         methods::markdown,

@@ -10,7 +10,7 @@ use super::table::Answer;
 use crate::commands::{import, roots as root_rows};
 
 pub(super) fn labels(store: &Store, params: &Params<'_>) -> Answer {
-    let labels = params.session(store)?.labels()?;
+    let labels = params.read_session(store)?.labels()?;
     let rows = labels.iter().map(|label| {
         let at = label.labelled_at.as_ref().map(|at| RawValue::from_string(at.to_json()));
         json!({
@@ -23,7 +23,7 @@ pub(super) fn labels(store: &Store, params: &Params<'_>) -> Answer {
 }
 
 pub(super) fn leaves(store: &Store, params: &Params<'_>) -> Answer {
-    entries(&params.session(store)?.leaves()?)
+    entries(&params.read_session(store)?.leaves()?)
 }
 
 pub(super) fn roots(store: &Store, _: &Params<'_>) -> Answer {

@@ -1,0 +1,99 @@
+//! Where a file is written whose place something else has by now.
+//!
+//! What is at the root now has the place that it has there. What was there
+//! before and is kept (a log in whose place there is a folder, a file below a
+//! folder that is a file now) is written beside it, and said.
+
+use std::collections::{BTreeSet, HashMap};
+
+use rusqlite::Connection;
+
+use crate::error::Result;
+use crate::store::files::{self, FileKind, FileRow, FileState, Source};
+use crate::store::generations;
+
+/// The files that an export writes, all or those that are wanted.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a>(pub(super) Option<&'a BTreeSet<&'a [u8]>>);
+
+impl Wanted<'_> {
+    /// A file comes with the folders that lead to it.
+    pub(super) fn has(self, file: &FileRow) -> bool {
+        let Some(wanted) = self.0 else { return true };
+        wanted.contains(&file.path[..])
+            || file.kind == FileKind::Folder && self.is_above(&file.path)
+    }
+
+    /// Whether something below a folder is written.
+    fn is_above(self, folder: &[u8]) -> bool {
+        let Some(wanted) = self.0 else { return true };
+        let below = [folder, b"/"].concat();
+        wanted.range(&below[..]..).next().is_some_and(|file| file.starts_with(&below))
+    }
+}
+
+/// Who has which place.
+pub(super) struct Places<'a> {
+    pub(super) conn: &'a Connection,
+    pub(super) source: &'a Source,
+    pub(super) wanted: Wanted<'a>,
+    /// What is written beside something, by the path of that.
+    beside: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+/// Where a file goes whose place something else has.
+pub(super) struct Beside {
+    pub(super) path: Vec<u8>,
+    /// What has its place and would not be written otherwise.
+    pub(super) there: Option<FileRow>,
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn new(conn: &'a Connection, source: &'a Source, wanted: Wanted<'a>) -> Self {
+        Self { conn, source, wanted, beside: HashMap::new() }
+    }
+
+    /// Where a file is written; `None` for its own place.
+    pub(super) fn of(&mut self, file: &FileRow) -> Result<Option<Beside>> {
+        if file.state == FileState::Current && file.missing_at.is_none() {
+            return Ok(None);
+        }
+        let slashes = file.path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        for (slash, _) in slashes {
+            let above = &file.path[..slash];
+            let there = self.there(above)?.filter(|there| there.kind != FileKind::Folder);
+            if there.is_some_and(|there| self.wanted.has(&there)) {
+                let path = [&self.beside(above)?, &file.path[slash..]].concat();
+                return Ok(Some(Beside { path, there: None }));
+            }
+        }
+        let there = self.there(&file.path)?.filter(|there| match there.kind {
+            FileKind::Folder => self.wanted.is_above(&file.path),
+            FileKind::Document => file.kind == FileKind::Log && self.wanted.0.is_none(),
+            FileKind::Log | FileKind::Link => false,
+        });
+        let Some(there) = there else { return Ok(None) };
+        Ok(Some(Beside { path: self.beside(&file.path)?, there: Some(there) }))
+    }
+
+    /// What is at the root at a path.
+    fn there(&self, path: &[u8]) -> Result<Option<FileRow>> {
+        let file = files::file(self.conn, self.source.source_id, path, FileState::Current)?;
+        Ok(file.filter(|file| file.missing_at.is_none()))
+    }
+
+    /// The path of what is written beside something: one that nothing has.
+    fn beside(&mut self, path: &[u8]) -> Result<Vec<u8>> {
+        if let Some(beside) = self.beside.get(path) {
+            return Ok(beside.clone());
+        }
+        let mut n = 1;
+        let mut beside = generations::kept_path(path, n);
+        while files::newest(self.conn, self.source.source_id, &beside)?.is_some() {
+            n += 1;
+            beside = generations::kept_path(path, n);
+        }
+        self.beside.insert(path.to_vec(), beside.clone());
+        Ok(beside)
+    }
+}
