@@ -65,7 +65,7 @@ fn a_large_file_of_which_little_is_left_keeps_its_head() {
 fn a_large_file_that_was_rewritten_gets_in_whenever_its_import_is_interrupted() {
     for rest in [2 << 20, 6 << 20] {
         let test = TestStore::quick();
-        test.write(LARGE, session("before", 1_000));
+        test.write(LARGE, session("large", 1_000).replacen("what", "that", 1));
         test.import();
         test.write(LARGE, session("large", BATCH + rest));
         interrupt(&test.store, &test.root, Format::Kward);

@@ -362,10 +362,10 @@ impl Sides {
             .unwrap();
         prop_assert!(!diverged, "it diverged");
         let of = |session: &Session| session.metadata_of("of").unwrap().map(|said| said.json);
-        prop_assert_eq!(of(&self.session()).as_deref(), Some("1"));
+        prop_assert_eq!(of(&self.session()), Some("1".to_owned()));
         if !self.other.is_empty() {
             let other = self.store.find("other").unwrap();
-            prop_assert_eq!(of(&other).as_deref(), Some("2"));
+            prop_assert_eq!(of(&other), Some("2".to_owned()));
             prop_assert_eq!(other.info().unwrap().file, Path::new(self.other));
         }
         Ok(())
