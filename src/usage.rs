@@ -3,6 +3,8 @@
 //! A fork, a clone and a resumed copy begin with the messages of another
 //! session. A message is known by its program, its id, its time and what it
 //! reports; the session that began first counts it, as it was paid for there.
+//! Where the message has an id beside its entry's, a copy may have another entry
+//! and time, and be cut short: then its id and what it was made from tell it.
 //! An id that was made from a position tells no message from another's.
 
 use std::collections::HashSet;
@@ -73,6 +75,7 @@ impl Store {
 #[derive(PartialEq, Eq, Hash)]
 struct Identity {
     format: Format,
+    /// Of the entry, or as JSON of the message.
     entry_id: String,
     at: Option<Timestamp>,
     model: Option<String>,
@@ -83,6 +86,16 @@ struct Identity {
 
 fn identity(reported: &Reported) -> Identity {
     let usage = &reported.usage;
+    if let Some(message_id) = &reported.message_id {
+        return Identity {
+            format: reported.format,
+            entry_id: message_id.to_json(),
+            at: None,
+            model: usage.model.clone(),
+            tokens: [usage.input, None, usage.cache_read, usage.cache_write, None],
+            session: None,
+        };
+    }
     Identity {
         format: reported.format,
         entry_id: reported.entry_id.clone(),

@@ -308,6 +308,8 @@ pub(crate) struct Reported {
     pub(crate) modified_at: Timestamp,
     pub(crate) entry_id: String,
     pub(crate) id_made: bool,
+    /// The id of the message, where that is another than the entry's.
+    pub(crate) message_id: Option<Stored>,
     pub(crate) created_at: Option<Timestamp>,
     pub(crate) usage: Usage,
 }
@@ -321,7 +323,7 @@ pub(crate) fn each_reported(
     let mut stmt = conn.prepare_cached(
         "SELECT session.session_key, session.session_id, session.format,
                 dir.path AS work_dir, session.modified_at, entry.entry_id, entry.id_made,
-                entry.created_at, usage.provider, usage.model, usage.input, usage.output,
+                entry.message_id, entry.created_at, usage.provider, usage.model, usage.input, usage.output,
                 usage.cache_read, usage.cache_write, usage.total_tokens, usage.cost
          FROM usages AS usage
          CROSS JOIN entries AS entry ON entry.entry_key = usage.entry_key
@@ -339,6 +341,7 @@ pub(crate) fn each_reported(
             modified_at: row.get("modified_at")?,
             entry_id: row.get("entry_id")?,
             id_made: row.get("id_made")?,
+            message_id: row.get("message_id")?,
             created_at: row.get("created_at")?,
             usage: Usage {
                 provider: row.get("provider")?,

@@ -5,6 +5,7 @@ mod apart;
 mod branches;
 mod check;
 mod claude;
+mod claude_live;
 mod claude_properties;
 #[cfg(feature = "cli")]
 mod cli;

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use icu_normalizer::ComposingNormalizerBorrowed;
+use unicode_normalization::UnicodeNormalization;
 
 use super::text::strip_points;
 use crate::format::json;
@@ -59,13 +59,12 @@ pub(super) fn clean(tag: &Stored) -> Option<Stored> {
 
 /// Compatibility composition of what stands between half surrogate pairs.
 fn normalised(points: &[u32]) -> Vec<u32> {
-    let nfkc = ComposingNormalizerBorrowed::new_nfkc();
     let mut out = Vec::with_capacity(points.len());
     let is_half = |point: &u32| char::from_u32(*point).is_none();
     for run in points.chunk_by(|one, other| is_half(one) == is_half(other)) {
         let text: Option<String> = run.iter().map(|point| char::from_u32(*point)).collect();
         match text {
-            Some(text) => out.extend(nfkc.normalize(&text).chars().map(u32::from)),
+            Some(text) => out.extend(text.nfkc().map(u32::from)),
             None => out.extend_from_slice(run),
         }
     }
