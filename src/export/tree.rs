@@ -15,6 +15,7 @@ use super::place::{Beside, Places, Wanted};
 use super::{Aside, ExportOptions, Outcome};
 use crate::error::{Error, Failure, Result};
 use crate::format::projection;
+use crate::format::rules::HeaderPlace;
 use crate::model::path_of;
 use crate::store::files::{self, FileKind, FileRow, FileState, Source};
 use crate::store::{log, readable, sessions};
@@ -173,8 +174,13 @@ impl Tree<'_> {
                     .and_then(|path| self.landing.folder(&path, file.mode & 0o777));
                 return self.unless_left_out(&file.path, made);
             }
-            // A log that was begun here is a file with its first line.
-            FileKind::Log if file.state == FileState::Local && file.line_count == 0 => {
+            // Where nothing in a log says whose it is, one that was begun here is a
+            // file with its first line.
+            FileKind::Log
+                if self.source.format.rules().header == HeaderPlace::FileName
+                    && file.state == FileState::Local
+                    && file.line_count == 0 =>
+            {
                 return Ok(());
             }
             FileKind::Log | FileKind::Document => {}

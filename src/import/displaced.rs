@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use super::moved;
 use crate::error::Result;
 use crate::fold;
-use crate::format::rules::Sessions;
+use crate::format::rules::{HeaderPlace, Sessions};
 use crate::model::{Format, Timestamp};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::{generations, log, sessions};
@@ -162,8 +162,14 @@ impl Exchanges {
         newest: i64,
         now: Timestamp,
     ) -> Result<Vec<FileRow>> {
-        if source.1.rules().sessions != Sessions::File {
+        let rules = source.1.rules();
+        if rules.sessions != Sessions::File {
             return Ok(Vec::new());
+        }
+        // A session whose id is its name is the one that has the name.
+        let is_named = rules.header == HeaderPlace::FileName;
+        if is_named {
+            self.rewritten.clear();
         }
         let mut found = self.exchanged(tx, source, now)?;
         if self.replaced.is_empty() {
@@ -176,7 +182,7 @@ impl Exchanges {
                 let is_like = before.sha256 == log.sha256
                     || before.inode == log.inode && moved::begins(tx, &before, log)?
                     || id.is_some() && id == id_of_session(tx, log)?;
-                if is_like {
+                if is_like && (!is_named || moved::name(&before.path) == moved::name(&log.path)) {
                     found.push(now);
                     break;
                 }
