@@ -18,6 +18,8 @@ pub(crate) struct Said {
     tools: Vec<std::ops::Range<usize>>,
     /// The tools that are called.
     pub(crate) calls: Vec<String>,
+    /// Whether a tool answers in it, whoever is said to speak.
+    pub(crate) is_answer: bool,
 }
 
 /// The columns, by their place.
@@ -39,7 +41,10 @@ impl Said {
         match part {
             Part::Text(text) => self.add(PROSE, &text),
             Part::Thinking(text) => self.add(THINKING, &text),
-            Part::ToolResult { text, .. } => self.add_tool(&text),
+            Part::ToolResult { text, .. } => {
+                self.is_answer = true;
+                self.add_tool(&text);
+            }
             Part::ToolCall(call) => {
                 self.add_tool(&given(&call));
                 self.calls.push(call.name);
