@@ -34,7 +34,8 @@ impl<'a> Prover<'a> {
         key: i64,
     ) -> Result<Option<Hit>> {
         let (entry_id, place) = entries::id_and_place(self.conn, key)?;
-        let said = Said::of(format.meaning(), &log::record(self.conn, place)?);
+        let record = log::record(self.conn, place)?;
+        let said = Said::of(format.meaning(), &record, self.columns.iter().copied());
         let called = &self.search.tools_called;
         if !called.is_empty() && !said.calls.iter().any(|call| called.contains(call)) {
             return Ok(None);
