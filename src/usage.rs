@@ -50,7 +50,7 @@ impl Store {
     /// ```
     /// # let dir = tempfile::tempdir()?;
     /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-    /// # store.import("fixtures/pi/small".as_ref(), &sessile::ImportOptions::new())?;
+    /// # store.import("fixtures/pi/small", &sessile::ImportOptions::new())?;
     /// let mut output = 0;
     /// store.each_usage(|record| {
     ///     output += record.usage.output.unwrap_or_default();

@@ -97,7 +97,7 @@ fn expected(
             }
             record => record?,
         };
-        let said = Said::of(meaning, &record);
+        let said = Said::of(meaning, &record, index.columns());
         let before = sum.words;
         for column in index.columns() {
             let prepared = said.prepared(column).text;

@@ -92,7 +92,7 @@ fn fill(tx: &Connection, index: Index, session: SessionKey, budget: &mut Budget)
             }
             Err(err) => return Err(err),
         };
-        let said = Said::of(meaning, &record);
+        let said = Said::of(meaning, &record, index.columns());
         let columns: Vec<String> =
             index.columns().map(|column| said.prepared(column).text).collect();
         let bytes: usize = columns.iter().map(String::len).sum();

@@ -346,7 +346,7 @@ impl Finder<'_> {
         let is_asked_for = is_behind
             && search.since.is_none_or(|since| since <= at)
             && search.until.is_none_or(|until| at <= until)
-            && is_of_role(&search.roles, entry.role.as_deref())
+            && (search.is_of_role(entry.role.as_deref()) || search.asks_for_answers())
             && filter.is_on_branch.as_ref().is_none_or(|branch| branch.contains(&entry.key));
         if !is_asked_for {
             return Ok(None);
@@ -410,17 +410,4 @@ impl Known {
 /// What a session's entries are asked, beside what is asked of all.
 struct Filter {
     is_on_branch: Option<HashSet<i64>>,
-}
-
-/// Whether a role is among those asked for; formats name tools and summaries differently.
-fn is_of_role(roles: &[String], role: Option<&str>) -> bool {
-    if roles.is_empty() {
-        return true;
-    }
-    let role = role.unwrap_or_default().to_ascii_lowercase();
-    roles.iter().any(|asked| match asked.as_str() {
-        "tool" => matches!(role.as_str(), "tool" | "toolresult"),
-        "summary" => role.ends_with("summary"),
-        asked => asked == role,
-    })
 }

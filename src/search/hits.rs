@@ -34,14 +34,19 @@ impl<'a> Prover<'a> {
         key: i64,
     ) -> Result<Option<Hit>> {
         let (entry_id, place) = entries::id_and_place(self.conn, key)?;
-        let said = Said::of(format.meaning(), &log::record(self.conn, place)?);
+        let record = log::record(self.conn, place)?;
+        let said = Said::of(format.meaning(), &record, self.columns.iter().copied());
         let called = &self.search.tools_called;
         if !called.is_empty() && !said.calls.iter().any(|call| called.contains(call)) {
             return Ok(None);
         }
-        let Some((column, found)) = self.find(&said) else { return Ok(None) };
-        let (snippet, marks) = snippet::cut(&said.texts[column], &found);
         let Some(entry) = texts::entry(self.conn, key)? else { return Ok(None) };
+        let is_of_role = self.search.is_of_role(entry.role.as_deref())
+            || said.is_answer && self.search.asks_for_answers();
+        let Some((column, found)) = self.find(&said).filter(|_| is_of_role) else {
+            return Ok(None);
+        };
+        let (snippet, marks) = snippet::cut(&said.texts[column], &found);
         let Some(info) = self.info(session)? else { return Ok(None) };
         Ok(Some(Hit {
             session,

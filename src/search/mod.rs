@@ -35,7 +35,7 @@ use crate::store::{Archived, Store};
 /// ```
 /// # let dir = tempfile::tempdir()?;
 /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
-/// # store.import("fixtures/kward/small".as_ref(), &sessile::ImportOptions::new())?;
+/// # store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
 /// use sessile::Search;
 ///
 /// let search = Search::words("first OR second").role("user").limit(20);
@@ -284,6 +284,23 @@ impl Search {
         let thinking = self.thinking.then_some(said::THINKING);
         let tools = self.tools.then_some(said::TOOLS);
         [Some(said::PROSE), thinking, tools].into_iter().flatten().collect()
+    }
+
+    /// Whether a role is among those asked for; formats name tools and summaries differently.
+    fn is_of_role(&self, role: Option<&str>) -> bool {
+        let role = role.unwrap_or_default().to_ascii_lowercase();
+        let is_role = |asked: &String| match asked.as_str() {
+            "tool" => matches!(role.as_str(), "tool" | "toolresult"),
+            "summary" => role.ends_with("summary"),
+            asked => asked == role,
+        };
+        self.roles.is_empty() || self.roles.iter().any(is_role)
+    }
+
+    /// Whether what tools answered is asked for: in some programs, a message of
+    /// the user holds it, and only its line tells.
+    fn asks_for_answers(&self) -> bool {
+        self.roles.iter().any(|role| role == "tool")
     }
 
     /// The indexes that hold these columns.

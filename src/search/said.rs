@@ -18,6 +18,10 @@ pub(crate) struct Said {
     tools: Vec<std::ops::Range<usize>>,
     /// The tools that are called.
     pub(crate) calls: Vec<String>,
+    /// Whether a tool answers in it, whoever is said to speak.
+    pub(crate) is_answer: bool,
+    /// Of each column, whether it is asked for.
+    is_wanted: [bool; 3],
 }
 
 /// The columns, by their place.
@@ -26,9 +30,16 @@ pub(crate) const THINKING: usize = 1;
 pub(crate) const TOOLS: usize = 2;
 
 impl Said {
-    /// What the record of an entry says.
-    pub(crate) fn of(meaning: &dyn Meaning, record: &[u8]) -> Self {
+    /// What the record of an entry says in these columns; the others are empty.
+    pub(crate) fn of(
+        meaning: &dyn Meaning,
+        record: &[u8],
+        columns: impl IntoIterator<Item = usize>,
+    ) -> Self {
         let mut said = Self::default();
+        for column in columns {
+            said.is_wanted[column] = true;
+        }
         for message in meaning.messages(None, record, None, "null") {
             meaning.parts(&message).1.into_iter().for_each(|part| said.take(part));
         }
@@ -39,9 +50,14 @@ impl Said {
         match part {
             Part::Text(text) => self.add(PROSE, &text),
             Part::Thinking(text) => self.add(THINKING, &text),
-            Part::ToolResult { text, .. } => self.add_tool(&text),
+            Part::ToolResult { text, .. } => {
+                self.is_answer = true;
+                self.add_tool(&text);
+            }
             Part::ToolCall(call) => {
-                self.add_tool(&given(&call));
+                if self.is_wanted[TOOLS] {
+                    self.add_tool(&given(&call));
+                }
                 self.calls.push(call.name);
             }
             Part::Image { path, .. } => self.add(PROSE, &path),
@@ -50,6 +66,9 @@ impl Said {
     }
 
     fn add(&mut self, column: usize, text: &str) {
+        if !self.is_wanted[column] {
+            return;
+        }
         let column = &mut self.texts[column];
         if !column.is_empty() && !text.is_empty() {
             column.push('\n');
@@ -58,6 +77,9 @@ impl Said {
     }
 
     fn add_tool(&mut self, text: &str) {
+        if !self.is_wanted[TOOLS] {
+            return;
+        }
         self.add(TOOLS, text);
         let start = self.texts[TOOLS].len() - text.len();
         let end = start + text.floor_char_boundary(TOOL_BYTES);

@@ -1,6 +1,6 @@
 //! The command line: what it prints where, and how it ends.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -405,4 +405,23 @@ fn a_list_that_is_piped_has_a_line_a_session_and_tabs() {
     let some = case.run(&["list", "--limit", "2"]);
     let more = format!("{} more: --limit {}", lines.len() - 2, lines.len());
     assert!(String::from_utf8(some.stderr).unwrap().contains(&more));
+}
+
+#[test]
+fn who_follows_a_session_is_shown_what_is_added() {
+    let case = Case::new();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sessile"))
+        .args(["--db", case.db.to_str().unwrap(), "show", "--follow", "edge-97"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut shown = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(shown.any(|line| line == "after"));
+
+    let session = case.test.store.find("edge-97").unwrap();
+    session.append_message(r#"{"role":"user","content":"and now?"}"#).unwrap();
+
+    assert!(shown.any(|line| line == "and now?"));
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

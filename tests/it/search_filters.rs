@@ -147,3 +147,31 @@ fn the_most_telling_come_first_when_asked_for() {
     check(&test.store, "needle", &["b", "a"]);
     assert_eq!(found(&test.store, &Search::words("needle").ranked()), ["a", "b"]);
 }
+
+#[test]
+fn what_tools_answered_is_found_where_it_stands_in_a_message_of_the_user() {
+    let test = TestStore::new();
+    let record = |id: &str, parent: &str, role: &str, content: serde_json::Value| {
+        line(&json!({
+            "type": role, "uuid": id, "parentUuid": parent, "sessionId": "s", "cwd": "/w",
+            "timestamp": "2026-01-01T00:00:01.000Z", "message": {"role": role, "content": content}
+        }))
+    };
+    let call = json!([{"type": "tool_use", "id": "c", "name": "Grep", "input": {"q": "x"}}]);
+    let answer = json!([{"type": "tool_result", "tool_use_id": "c", "content": "needle result"}]);
+    let log = [
+        record("a", "", "user", json!("needle")),
+        record("b", "a", "assistant", call),
+        record("c", "b", "user", answer),
+    ];
+    let root = test.folder().join("claude");
+    let path = root.join("projects/-w/11111111-1111-4111-8111-111111111111.jsonl");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, log.concat()).unwrap();
+    let options = sessile::ImportOptions::new().format(sessile::Format::Claude);
+    test.store.import(&root, &options).unwrap();
+
+    assert_eq!(found(&test.store, &Search::words("needle").role("tool")), ["c"]);
+    assert_eq!(found(&test.store, &Search::words("needle").role("user")), ["a"]);
+    assert_eq!(found(&test.store, &Search::words("x").tool("Grep")), ["b"]);
+}
