@@ -12,6 +12,7 @@ mod cli;
 #[cfg(feature = "cli")]
 mod cli_place;
 mod cli_roots;
+mod codex;
 mod concurrency;
 mod crashes;
 mod growth;
