@@ -421,22 +421,6 @@ pub(crate) fn entry_id(conn: &Connection, entry_key: i64) -> Result<String> {
         .query_row([entry_key], |row| row.get("entry_id"))?)
 }
 
-/// Places and ids of a session's entries, in the order of keys.
-pub(crate) fn places_and_ids(
-    conn: &Connection,
-    session: SessionKey,
-) -> Result<Vec<(RecordPlace, String)>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT line_key, span, entry_id
-         FROM entries
-         WHERE entry_key BETWEEN ?1 AND ?2
-         ORDER BY entry_key",
-    )?;
-    let rows =
-        stmt.query_map(keys(session), |row| Ok((place_from_row(row)?, row.get("entry_id")?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
 fn entry_from_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let place = place_from_row(row)?;
     Ok(Entry {

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row};
 
 use super::runs::{self, Stretch};
 use super::{entries, labels, log, records};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Entry, RecordPlace, Runtime, SessionKey};
 
 /// Entries to pass by before the next range is sought instead: a seek costs about as much.
@@ -48,6 +48,18 @@ pub(crate) const STEPS_UP: &str = "
     WHERE entry_key BETWEEN ?1 AND ?2
     ORDER BY entry_key DESC";
 
+/// Hands the ids of the path to `leaf` to `each`, root first.
+pub(crate) fn each_id(
+    conn: &Connection,
+    leaf: i64,
+    mut each: impl FnMut(&str) -> Result<()>,
+) -> Result<()> {
+    let path = runs::stretches(conn, leaf, usize::MAX)?;
+    each_row(conn, PLACED, &path, |row| {
+        each(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)
+    })
+}
+
 /// The keys of the path to `leaf`, root first.
 pub(crate) fn keys(conn: &Connection, leaf: i64) -> Result<Vec<i64>> {
     let path = runs::stretches(conn, leaf, usize::MAX)?;
@@ -58,6 +70,69 @@ pub(crate) fn keys(conn: &Connection, leaf: i64) -> Result<Vec<i64>> {
     })?;
     Ok(keys)
 }
+
+/// An entry by its id, and where it stands.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) entry_key: i64,
+    pub(crate) entry_id: String,
+    pub(crate) place: RecordPlace,
+}
+
+/// Entries whose records are read together.
+const BATCH: usize = 256;
+
+/// Hands each of these entries and its record to `each`, in their order.
+///
+/// Entries and lines are read by ranges, a batch at a time: a statement a record
+/// would cost more than the record, and all of them may not fit into memory.
+pub(crate) fn each_record(
+    conn: &Connection,
+    keys: &[i64],
+    mut each: impl FnMut(Placed, &[u8]) -> Result<()>,
+) -> Result<()> {
+    for keys in keys.chunks(BATCH) {
+        let placed = placed(conn, keys)?;
+        // Entries that share a line mostly follow one another; it is read once.
+        let mut lines: Vec<i64> = placed.iter().map(|entry| entry.place.line_key).collect();
+        lines.dedup();
+        let mut placed = placed.into_iter().peekable();
+        log::each_of(conn, &lines, |line_key, raw| {
+            while let Some(entry) = placed.next_if(|entry| entry.place.line_key == line_key) {
+                let place = entry.place;
+                each(entry, place.of(raw))?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn placed(conn: &Connection, keys: &[i64]) -> Result<Vec<Placed>> {
+    let runs = keys.chunk_by(|one, next| one + 1 == *next);
+    let runs = runs.filter_map(|run| Some(Stretch { first: *run.first()?, last: *run.last()? }));
+    let runs: Vec<Stretch> = runs.collect();
+    let mut found = Vec::with_capacity(keys.len());
+    each_row(conn, PLACED, &runs, |row| {
+        found.push(Placed {
+            entry_key: row.get(0)?,
+            entry_id: row.get(1)?,
+            place: RecordPlace { line_key: row.get(2)?, span: row.get(3)? },
+        });
+        Ok(())
+    })?;
+    let mut rows = found.iter().map(|entry| entry.entry_key);
+    match keys.iter().find(|key| rows.next() != Some(**key)) {
+        None => Ok(found),
+        Some(key) => Err(Error::Damaged(format!("entry {key} is missing; rebuild the store"))),
+    }
+}
+
+pub(crate) const PLACED: &str = "
+    SELECT entry_key, entry_id, line_key, span
+    FROM entries
+    WHERE entry_key BETWEEN ?1 AND ?2
+    ORDER BY entry_key";
 
 /// Where the entries of the path to `leaf` stand, root first.
 pub(crate) fn places(conn: &Connection, leaf: i64) -> Result<Vec<RecordPlace>> {

@@ -69,7 +69,7 @@ fn a_step_of_a_path_is_two_searches_whatever_there_is() {
 
 #[test]
 fn the_rest_of_a_path_is_read_by_ranges_of_keys() {
-    for sql in [paths::STEPS_UP, paths::LINES, paths::ENTRIES] {
+    for sql in [paths::STEPS_UP, paths::PLACED, paths::LINES, paths::ENTRIES] {
         check_plan(sql, "SEARCH entries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)");
         check_unsorted(sql);
     }

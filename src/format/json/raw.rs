@@ -299,6 +299,9 @@ pub(crate) fn has_lone_surrogate(value: Raw<'_>) -> bool {
 /// The members of an object, each key once: the last value at the first key's place.
 pub(crate) fn distinct_members(value: Raw<'_>) -> Vec<(Key<'_>, Raw<'_>)> {
     let mut members: Vec<(Key<'_>, Raw<'_>)> = value.members().collect();
+    if are_distinct(&members) {
+        return members;
+    }
     let mut places: HashMap<Cow<'_, str>, usize> = HashMap::with_capacity(members.len());
     let mut kept = 0;
     for n in 0..members.len() {
@@ -314,4 +317,13 @@ pub(crate) fn distinct_members(value: Raw<'_>) -> Vec<(Key<'_>, Raw<'_>)> {
     }
     members.truncate(kept);
     members
+}
+
+/// Whether keys are surely distinct: few, and none that could be spelt otherwise.
+fn are_distinct(members: &[(Key<'_>, Raw<'_>)]) -> bool {
+    let is_plain = |key: Key<'_>| key.0.is_ascii() && memchr(b'\\', key.0).is_none();
+    members.len() <= 16
+        && members.iter().enumerate().all(|(n, (key, _))| {
+            is_plain(*key) && members[..n].iter().all(|(other, _)| other.0 != key.0)
+        })
 }

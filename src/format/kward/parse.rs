@@ -283,6 +283,12 @@ pub(super) fn message(line: &[u8], instead: &str) -> Option<String> {
     let message = fields.message.filter(|message| message.kind() == Kind::Object)?;
     let has_id = message.get("id").is_some_and(|id| !text(id).is_empty());
     let Some(id) = id.filter(|_| !has_id) else { return Some(json::clean(message, instead)) };
+    if message.get("id").is_none()
+        && let Some(members) = json::clean_slice(message).and_then(|text| text.strip_suffix('}'))
+    {
+        let comma = if members == "{" { "" } else { "," };
+        return Some(format!("{members}{comma}\"id\":{id}}}"));
+    }
     let mut members: Vec<String> = json::distinct_members(message)
         .into_iter()
         .map(|(key, value)| {
