@@ -100,7 +100,8 @@ impl Chain {
             log::insert_packed(tx, key, line, packer)?;
             self.count(line);
             if let Some(fold) = &mut fold {
-                fold.apply(key, records.next().unwrap_or_else(|| format.meaning().parse(line)))?;
+                let record = records.next().unwrap_or_else(|| format.meaning().parse(line));
+                fold.apply_line(key, line, record)?;
             }
         }
         Ok(())

@@ -129,7 +129,21 @@ pub(crate) fn update_head(
     if before.is_some_and(|before| head.goes_on(before)) {
         return update_progress(conn, session, head);
     }
-    search::write(conn, session, &head.search_text)?;
+    match before {
+        Some(before) if before.search_text == head.search_text => {}
+        Some(_) => search::insert(conn, session, &head.search_text)?,
+        None => search::write(conn, session, &head.search_text)?,
+    }
+    write(conn, session, head)
+}
+
+/// Writes the head of a session that had none.
+pub(crate) fn write_first(conn: &Connection, session: SessionKey, head: &Head) -> Result<()> {
+    search::insert(conn, session, &head.search_text)?;
+    write(conn, session, head)
+}
+
+fn write(conn: &Connection, session: SessionKey, head: &Head) -> Result<()> {
     conn.prepare_cached(
         "UPDATE sessions
          SET header = :header, session_id = :session_id, version = :version,

@@ -275,13 +275,16 @@ pub(crate) const LOCAL: &str = "local";
 
 /// The row of a work dir, made when it is new.
 pub(crate) fn work_dir_id(conn: &Connection, path: &str, host: &str) -> Result<i64> {
-    conn.prepare_cached(
-        "INSERT INTO work_dirs (path, host) VALUES (?1, ?2) ON CONFLICT (path, host) DO NOTHING",
-    )?
-    .execute([path, host])?;
-    Ok(conn
+    let known = conn
         .prepare_cached("SELECT work_dir_id FROM work_dirs WHERE path = ?1 AND host = ?2")?
-        .query_row([path, host], |row| row.get("work_dir_id"))?)
+        .query_row([path, host], |row| row.get(0))
+        .optional()?;
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    conn.prepare_cached("INSERT INTO work_dirs (path, host) VALUES (?1, ?2)")?
+        .execute([path, host])?;
+    Ok(conn.last_insert_rowid())
 }
 
 /// Removes work dirs that no session is in any more.
