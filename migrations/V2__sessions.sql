@@ -23,7 +23,8 @@ CREATE TABLE sessions (
     file_id             INTEGER UNIQUE REFERENCES files (file_id), -- its log; NULL where a session is a folder of files
     format              TEXT    NOT NULL,
 
-    header              TEXT    NOT NULL CHECK (header IN ('missing', 'unusable', 'recovered', 'stored')),
+    header              TEXT    NOT NULL
+                        CHECK (header = 'missing' OR header = 'unusable' OR header = 'recovered' OR header = 'stored'),
     session_id          TEXT,    -- NULL without a usable header
     version             ANY,     -- as stored
     work_dir_id         INTEGER, -- of work_dirs; to prove a key at each update took a tenth of an import, so the fold proves it

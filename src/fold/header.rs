@@ -109,7 +109,7 @@ impl Fold<'_> {
             return self.note(None, ProblemKind::Header, detail);
         }
         // Of a file that was rewritten, the header may be pruned by now.
-        let is_vouched = self.vouched || generation_at_root(self.conn, self.file)?.is_some();
+        let is_vouched = self.vouched || generation_at_root(self.conn, &self.file)?.is_some();
         let path = generations::without_kept(&self.file.path);
         let made = self.format.layout().header_from_name(&path).filter(|_| is_vouched);
         let (header, detail) = match (made, self.head.header) {

@@ -36,6 +36,7 @@ pub(crate) mod schema;
 pub(crate) mod search;
 pub(crate) mod seen;
 pub(crate) mod sessions;
+pub(crate) mod sharing;
 pub(crate) mod space;
 mod state;
 pub(crate) mod statements;

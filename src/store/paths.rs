@@ -91,21 +91,39 @@ pub(crate) fn each_record(
     keys: &[i64],
     mut each: impl FnMut(Placed, &[u8]) -> Result<()>,
 ) -> Result<()> {
-    for keys in keys.chunks(BATCH) {
-        let placed = placed(conn, keys)?;
-        // Entries that share a line mostly follow one another; it is read once.
-        let mut lines: Vec<i64> = placed.iter().map(|entry| entry.place.line_key).collect();
-        lines.dedup();
-        let mut placed = placed.into_iter().peekable();
-        log::each_of(conn, &lines, |line_key, raw| {
-            while let Some(entry) = placed.next_if(|entry| entry.place.line_key == line_key) {
-                let place = entry.place;
-                each(entry, place.of(raw))?;
-            }
-            Ok(())
-        })?;
-    }
-    Ok(())
+    keys.chunks(BATCH)
+        .try_for_each(|keys| each_at(conn, placed(conn, keys)?, |entry| entry.place, &mut each))
+}
+
+/// Hands each of these entries and its record to `each`, in their order.
+pub(crate) fn each_record_of<'e>(
+    conn: &Connection,
+    entries: impl Iterator<Item = &'e Entry>,
+    mut each: impl FnMut(&'e Entry, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let entries: Vec<&Entry> = entries.collect();
+    entries
+        .chunks(BATCH)
+        .try_for_each(|entries| each_at(conn, entries.to_vec(), |entry| entry.place, &mut each))
+}
+
+fn each_at<T>(
+    conn: &Connection,
+    entries: Vec<T>,
+    place: impl Fn(&T) -> RecordPlace,
+    mut each: impl FnMut(T, &[u8]) -> Result<()>,
+) -> Result<()> {
+    // Entries that share a line mostly follow one another; it is read once.
+    let mut lines: Vec<i64> = entries.iter().map(|entry| place(entry).line_key).collect();
+    lines.dedup();
+    let mut entries = entries.into_iter().peekable();
+    log::each_of(conn, &lines, |line_key, raw| {
+        while let Some(entry) = entries.next_if(|entry| place(entry).line_key == line_key) {
+            let place = place(&entry);
+            each(entry, place.of(raw))?;
+        }
+        Ok(())
+    })
 }
 
 fn placed(conn: &Connection, keys: &[i64]) -> Result<Vec<Placed>> {

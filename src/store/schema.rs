@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "8561bca7fab56394ffbb630fb61de4cbc036905bb7bbd6f3c1692781e510cec8";
+const DIGEST: &str = "a2ee5d1f4925a5502755ec13b1b3d87b393d425ef8b0774fb1cf10cbcc4338c5";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {
