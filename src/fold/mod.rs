@@ -20,7 +20,7 @@ use std::borrow::Cow;
 
 pub(crate) use header::{earlier_header, header_of};
 pub(crate) use losses::{note_losses, settle_losses};
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 use settle::text_to_search;
 pub(crate) use settle::{
     fold_labels, search_text, settle_events, settle_if_recovered, settle_mtime, settle_recovered,
@@ -70,6 +70,8 @@ pub(crate) struct Fold<'a> {
     preview_span: Option<Span>,
     /// What that prompt says, where its line was in hand.
     first_message: Option<(RecordPlace, Stored)>,
+    /// What inserts entries, from the first on.
+    inserter: Option<CachedStatement<'a>>,
     /// The work dir that the header names.
     work_dir: Option<(i64, String)>,
     /// Whether nothing was said or decided of the session before.
@@ -168,6 +170,7 @@ impl<'a> Fold<'a> {
             previewed: None,
             preview_span: None,
             first_message: None,
+            inserter: None,
             work_dir: None,
             is_new: false,
             next_ordinal: 0,

@@ -4,7 +4,7 @@
 //! writers met on one line, several entries have the same `line_key`, and
 //! `span` says which bytes of the line are whose; [`log::record`] reads them.
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, named_params};
 
 use super::files::FileRow;
 use super::log::{self, line_number};
@@ -73,26 +73,37 @@ pub(crate) struct EntryRow<'a> {
 
 /// Inserts an entry unless another of its id is there; says whether it did.
 pub(crate) fn insert_entry(conn: &Connection, entry: &EntryRow<'_>) -> Result<bool> {
-    let inserted = conn
-        .prepare_cached(
-            // By place: to look up names took 8 % of the time of an import.
-            "INSERT INTO entries (entry_key, line_key, session_key, entry_id, id_made, type, role,
-                                  message_id, created_at, span)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-             ON CONFLICT (session_key, entry_id) DO NOTHING",
-        )?
-        .execute((
-            entry.entry_key,
-            entry.place.line_key,
-            entry.session,
-            entry.entry_id,
-            entry.id_made,
-            entry.entry_type,
-            entry.role,
-            entry.message_id,
-            entry.created_at,
-            entry.place.span,
-        ))?;
+    insert_by(conn, &mut inserter(conn)?, entry)
+}
+
+/// What inserts many entries.
+pub(crate) fn inserter(conn: &Connection) -> Result<CachedStatement<'_>> {
+    Ok(conn.prepare_cached(
+        // By place: to look up names took 8 % of the time of an import.
+        "INSERT INTO entries (entry_key, line_key, session_key, entry_id, id_made, type, role,
+                              message_id, created_at, span)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (session_key, entry_id) DO NOTHING",
+    )?)
+}
+
+pub(crate) fn insert_by(
+    conn: &Connection,
+    inserter: &mut CachedStatement<'_>,
+    entry: &EntryRow<'_>,
+) -> Result<bool> {
+    let inserted = inserter.execute((
+        entry.entry_key,
+        entry.place.line_key,
+        entry.session,
+        entry.entry_id,
+        entry.id_made,
+        entry.entry_type,
+        entry.role,
+        entry.message_id,
+        entry.created_at,
+        entry.place.span,
+    ))?;
     if 0 < inserted {
         runs::insert_parent(conn, entry.session, entry.entry_key, entry.above)?;
     }

@@ -1,6 +1,7 @@
 //! Values as slices of their line.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -81,6 +82,11 @@ impl<'a> Raw<'a> {
         (self.kind() == Kind::String).then(|| unescape(self.content()))
     }
 
+    /// Whether both are the same text, spelt alike and without escapes.
+    pub(crate) fn is_plainly(self, other: Raw<'_>) -> bool {
+        self.kind() == Kind::String && self.0 == other.0 && memchr(b'\\', self.0).is_none()
+    }
+
     /// Whether this is `null` or `false`.
     pub(crate) fn is_falsy(self) -> bool {
         matches!(self.kind(), Kind::Null | Kind::False)
@@ -98,7 +104,17 @@ impl<'a> Key<'a> {
     }
 
     pub(crate) fn is(self, name: &str) -> bool {
-        self.0 == name.as_bytes() || (memchr(b'\\', self.0).is_some() && unescape(self.0) == name)
+        // Spelt with escapes, it is longer.
+        match self.0.len().cmp(&name.len()) {
+            Ordering::Less => false,
+            Ordering::Equal => self.0 == name.as_bytes(),
+            Ordering::Greater => memchr(b'\\', self.0).is_some() && unescape(self.0) == name,
+        }
+    }
+
+    /// The key as bytes of UTF-8, where it is spelt without escapes.
+    pub(crate) fn plain(self) -> Option<&'a [u8]> {
+        memchr(b'\\', self.0).is_none().then_some(self.0)
     }
 
     pub(crate) fn text(self) -> Cow<'a, str> {
