@@ -47,7 +47,7 @@ CREATE TABLE sessions (
     is_listed           INTEGER NOT NULL DEFAULT 1, -- 0: lists leave it out, as its program does; 2: they show a newer one of its id
 
     -- Where the fold goes on when the log grows.
-    leaf_id             TEXT,             -- the active entry; may name none
+    leaf_id             ANY,              -- the active entry; may name none
     entry_count         INTEGER NOT NULL, -- entries in file order, replaced ones included
     last_entry_key      INTEGER,          -- the last of them
     preview_line_key    INTEGER,          -- the line that first_message previews

@@ -12,6 +12,7 @@ pub(crate) mod free;
 pub(crate) mod generations;
 pub(crate) mod heads;
 mod identity;
+pub(crate) mod ids;
 pub(crate) mod labels;
 pub(crate) mod listing;
 pub(crate) mod log;

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, Row};
 
+use super::ids::{IdText, word, word_or_null};
 use super::runs::{self, Stretch};
 use super::{entries, labels, log, records};
 use crate::error::{Error, Result};
@@ -30,8 +31,8 @@ pub(crate) fn walk_up(
         while let Some(row) = rows.next()? {
             let step = Step {
                 entry_key: row.get(0)?,
-                entry_type: row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?,
-                role: row.get_ref(2)?.as_str_or_null().map_err(rusqlite::Error::from)?,
+                entry_type: word(row.get_ref(1)?).map_err(rusqlite::Error::from)?,
+                role: word_or_null(row.get_ref(2)?).map_err(rusqlite::Error::from)?,
             };
             if !each(step)? {
                 return Ok(false);
@@ -55,9 +56,7 @@ pub(crate) fn each_id(
     mut each: impl FnMut(&str) -> Result<()>,
 ) -> Result<()> {
     let path = runs::stretches(conn, leaf, usize::MAX)?;
-    each_row(conn, PLACED, &path, |row| {
-        each(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)
-    })
+    each_row(conn, PLACED, &path, |row| each(&row.get::<_, IdText>(1)?.0))
 }
 
 /// The keys of the path to `leaf`, root first.
@@ -134,7 +133,7 @@ fn placed(conn: &Connection, keys: &[i64]) -> Result<Vec<Placed>> {
     each_row(conn, PLACED, &runs, |row| {
         found.push(Placed {
             entry_key: row.get(0)?,
-            entry_id: row.get(1)?,
+            entry_id: row.get::<_, IdText>(1)?.0,
             place: RecordPlace { line_key: row.get(2)?, span: row.get(3)? },
         });
         Ok(())
@@ -186,13 +185,13 @@ pub(crate) fn path(
     .map(|parent| entries::entry_id(conn, parent))
     .transpose()?;
     each_row(conn, ENTRIES, &stretches, |row| {
-        let id: String = row.get(2)?;
+        let IdText(id) = row.get(2)?;
         let place = RecordPlace { line_key: row.get(1)?, span: row.get(6)? };
         path.push(Entry {
             parent_id: above.replace(id.clone()),
             id,
-            entry_type: row.get(3)?,
-            role: row.get(4)?,
+            entry_type: word(row.get_ref(3)?).map_err(rusqlite::Error::from)?.to_owned(),
+            role: word_or_null(row.get_ref(4)?).map_err(rusqlite::Error::from)?.map(str::to_owned),
             created_at: row.get(5)?,
             label: None,
             line: log::line_number(place.line_key),

@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "a2ee5d1f4925a5502755ec13b1b3d87b393d425ef8b0774fb1cf10cbcc4338c5";
+const DIGEST: &str = "57eaad01323fca719b7f53de1bebb2e669b484eb38e29387f4c5b49cc4a6f666";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::files::{self, FileRow, FileState, Source};
+use super::ids::IdText;
 use crate::error::Result;
 use crate::model::{Format, SessionInfo, SessionKey, Stored, Timestamp, path_of};
 
@@ -434,7 +435,7 @@ fn info_from_row(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
         reasoning_effort: row.get("reasoning_effort")?,
         parent_session_id: row.get("parent_session_id")?,
         parent_session_path: row.get("parent_session_path")?,
-        leaf: row.get("leaf_id")?,
+        leaf: row.get::<_, Option<IdText>>("leaf_id")?.map(|id| id.0),
         created_at: created_at.or(mtime).unwrap_or(modified_at),
         modified_at,
         first_message: first_message.to_text(),
