@@ -153,7 +153,7 @@ fn place_from_row(row: &Row<'_>) -> rusqlite::Result<RecordPlace> {
 pub(crate) fn role(conn: &Connection, entry_key: i64) -> Result<Option<String>> {
     Ok(conn
         .prepare_cached("SELECT role FROM entries WHERE entry_key = ?1")?
-        .query_row([entry_key], |row| row.get("role"))?)
+        .query_row([entry_key], |row| Ok(word_or_null(row.get_ref(0)?)?.map(str::to_owned)))?)
 }
 
 /// The line that an entry stands in.
