@@ -79,9 +79,8 @@ pub(crate) fn markdown(
     exported_at: Timestamp,
 ) -> Result<String> {
     let info = info(conn, session)?;
-    let messages: Vec<String> = context::messages(conn, session)?
-        .map(|message| message.map(|message| message.json))
-        .collect::<Result<_>>()?;
+    let messages: Vec<String> =
+        context::messages(conn, session)?.into_iter().map(|message| message.json).collect();
     let token_count = info.format.extras().token_count(conn, session)?;
     Ok(info.format.meaning().markdown(&Transcript {
         session_id: info.session_id.as_deref(),

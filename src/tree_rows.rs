@@ -8,7 +8,7 @@ use crate::context::{self, Node};
 use crate::error::{Error, Result};
 use crate::format::Shown;
 use crate::model::{SessionKey, Stored, as_object};
-use crate::store::{entries, heads, labels, log, sessions};
+use crate::store::{entries, heads, labels, paths, sessions};
 
 /// Levels that are drawn; what branches more often stays at the last one.
 ///
@@ -91,12 +91,14 @@ fn read_shown(conn: &Connection, session: SessionKey, nodes: &[Node]) -> Result<
         nodes.iter().enumerate().map(|(n, node)| (node.id.as_str(), n)).collect();
     let mut shown: Vec<Shown> = nodes.iter().map(|_| Shown::default()).collect();
     let mut calls = HashMap::new();
-    for (place_of_line, id) in entries::places_and_ids(conn, session)? {
-        if let Some(&n) = place.get(id.as_str()) {
-            shown[n] = source.format.meaning().shown(&log::record(conn, place_of_line)?);
+    let keys = (0..entries::count(conn, session)?).map(|n| entries::key(session, n));
+    paths::each_record(conn, &keys.collect::<Vec<i64>>(), |entry, record| {
+        if let Some(&n) = place.get(entry.entry_id.as_str()) {
+            shown[n] = source.format.meaning().shown(record);
             calls.extend(std::mem::take(&mut shown[n].calls));
         }
-    }
+        Ok(())
+    })?;
     for shown in &mut shown {
         if let Some(label) = shown.call_id.as_ref().and_then(|id| calls.get(id)) {
             shown.text.clone_from(label);

@@ -11,17 +11,20 @@
 mod compare;
 mod content;
 mod projections;
+mod readers;
 mod rebuild;
 pub(crate) mod shadows;
 mod sqlite;
 mod texts;
 
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::thread;
+
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
-use crate::store::Store;
-use crate::store::open::{self, Access};
-use crate::store::schema;
+use crate::store::{Store, schema};
 
 /// Something that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,12 +72,8 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn check(&self) -> Result<Vec<Finding>> {
-        // A connection of its own: the temporary tables must not meet anyone.
-        let mut conn = open::connection(self.path(), Access::Read)?;
-        conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA cache_size = -8192;")?;
-        let tx = conn.transaction()?;
         let mut findings = Findings::default();
-        match check_all(&tx, &mut findings) {
+        match check_all(self.path(), &mut findings) {
             // Later checks would read what is damaged; report what was found so far.
             Err(Error::Damaged(detail)) => findings.add("database", detail),
             checked => checked?,
@@ -110,18 +109,47 @@ impl Findings {
     }
 }
 
-fn check_all(conn: &Connection, findings: &mut Findings) -> Result<()> {
-    sqlite::check_schema(conn, findings)?;
-    if findings.found.is_empty() {
-        sqlite::check_version(conn, findings)?;
-        let before = findings.found.len();
-        sqlite::check_sqlite(conn, findings)?;
-        if findings.found.len() == before {
-            content::check_files(conn, findings)?;
-            // Before there are temporary tables, which would be read instead.
-            texts::check_texts(conn, findings)?;
-            projections::check_projections(conn, findings)?;
+fn check_all(path: &Path, findings: &mut Findings) -> Result<()> {
+    let (conn, other) = readers::of_one_state(path)?;
+    sqlite::check_schema(&conn, findings)?;
+    if !findings.found.is_empty() {
+        return Ok(());
+    }
+    sqlite::check_version(&conn, findings)?;
+    let Some(other) = other else {
+        if check_stored(&conn, findings)? {
+            projections::check_projections(&conn, findings)?;
         }
+        return Ok(());
+    };
+    // To prove what is stored takes about as long as to fold it again.
+    let (stored, folded, others) = thread::scope(|scope| {
+        let folding = scope.spawn(move || {
+            let mut findings = Findings::default();
+            let folded = projections::check_projections(&other, &mut findings);
+            (folded, findings)
+        });
+        let stored = check_stored(&conn, findings);
+        let (folded, others) = folding.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (stored, folded, others)
+    });
+    // What is folded from what is damaged says nothing.
+    if stored? {
+        findings.found.extend(others.found);
+        folded?;
     }
     Ok(())
+}
+
+/// Checks the file and its content; returns whether the file is sound.
+fn check_stored(conn: &Connection, findings: &mut Findings) -> Result<bool> {
+    let before = findings.found.len();
+    sqlite::check_sqlite(conn, findings)?;
+    if before < findings.found.len() {
+        return Ok(false);
+    }
+    content::check_files(conn, findings)?;
+    // Before there are temporary tables, which would be read instead.
+    texts::check_texts(conn, findings)?;
+    Ok(true)
 }

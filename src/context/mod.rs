@@ -1,11 +1,13 @@
 //! Branches: the path to an entry, the conversation it restores, the tree's shape.
 
+mod reference;
 mod restore;
 mod shape;
 
 use rusqlite::Connection;
 
-pub(crate) use restore::{messages, messages_at, messages_of_entry, raw_reference, restored};
+pub(crate) use reference::{References, raw_reference};
+pub(crate) use restore::{each_message, messages, messages_at, messages_of_entry, restored};
 pub use shape::Node;
 pub(crate) use shape::{cycles, each_node, tree};
 
@@ -170,4 +172,17 @@ pub(crate) fn branch_keys(conn: &Connection, session: SessionKey) -> Result<Vec<
         return Ok(ranges::keys(&ranges).collect());
     }
     branch_key(conn, session)?.map_or(Ok(Vec::new()), |leaf_key| paths::keys(conn, leaf_key))
+}
+
+/// Hands the ids of the active branch to `each`, root first.
+pub(crate) fn each_id_of_branch(
+    conn: &Connection,
+    session: SessionKey,
+    mut each: impl FnMut(&str) -> Result<()>,
+) -> Result<()> {
+    let ranges = ranges::of(conn, session)?;
+    if !ranges.is_empty() {
+        return ranges::keys(&ranges).try_for_each(|key| each(&entries::entry_id(conn, key)?));
+    }
+    branch_key(conn, session)?.map_or(Ok(()), |leaf_key| paths::each_id(conn, leaf_key, each))
 }

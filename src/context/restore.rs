@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::Connection;
 
 use super::leaf_key;
+use super::reference::{References, raw_reference};
 use crate::error::{Error, Result};
 use crate::format::Kept;
 use crate::format::rules::{Compactions, Sessions};
@@ -13,17 +14,14 @@ use crate::model::{
 };
 use crate::store::{entries, files, log, paths, ranges, sessions};
 
-/// The restored messages; each is read when it is asked for.
-pub(crate) fn messages(
-    conn: &Connection,
-    session: SessionKey,
-) -> Result<impl Iterator<Item = Result<Message>>> {
-    let ranges = ranges::of(conn, session)?;
-    if ranges.is_empty() {
-        let messages = messages_at(conn, session, leaf_key(conn, session)?)?;
-        return Ok(Restored::Path(messages));
-    }
-    Ok(Restored::Ranges(messages_of_ranges(conn, info(conn, session)?, ranges)))
+/// The restored messages.
+pub(crate) fn messages(conn: &Connection, session: SessionKey) -> Result<Vec<Message>> {
+    let mut messages = Vec::new();
+    each_message(conn, session, |message| {
+        messages.push(message);
+        Ok(())
+    })?;
+    Ok(messages)
 }
 
 /// The messages that would be restored if this entry were the leaf.
@@ -31,60 +29,53 @@ pub(crate) fn messages_at(
     conn: &Connection,
     session: SessionKey,
     leaf_key: Option<i64>,
-) -> Result<impl Iterator<Item = Result<Message>>> {
-    let info = info(conn, session)?;
-    let whole = match leaf_key {
-        Some(leaf_key) => info.format.extras().restored(conn, &info, leaf_key)?,
-        None => None,
-    };
-    let steps = match leaf_key {
-        Some(leaf_key) if whole.is_none() => restored(conn, info.format, session, leaf_key)?,
-        _ => Vec::new(),
-    };
-    let edits = edits(conn, info.format, &steps)?;
-    let adds = steps.into_iter().filter(|step| step.kind != StepKind::Edit);
-    let added =
-        adds.flat_map(move |step| each_or_error(messages_of(conn, &info, &edits, step.key)));
-    Ok(whole.unwrap_or_default().into_iter().map(Ok).chain(added))
+) -> Result<Vec<Message>> {
+    let mut messages = Vec::new();
+    each_message_at(conn, session, leaf_key, |message| {
+        messages.push(message);
+        Ok(())
+    })?;
+    Ok(messages)
 }
 
-/// Messages of a path, or of an active branch that is none.
-enum Restored<P, R> {
-    Path(P),
-    Ranges(R),
-}
-
-impl<T, P: Iterator<Item = T>, R: Iterator<Item = T>> Iterator for Restored<P, R> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        match self {
-            Self::Path(path) => path.next(),
-            Self::Ranges(ranges) => ranges.next(),
-        }
-    }
-}
-
-/// The messages of an active branch that is not simply a path.
-fn messages_of_ranges(
+/// Hands the restored messages to `each`, in order.
+pub(crate) fn each_message(
     conn: &Connection,
-    info: SessionInfo,
-    ranges: Vec<ranges::Range>,
-) -> impl Iterator<Item = Result<Message>> {
-    ranges.into_iter().flat_map(move |range| {
-        let messages = entries_of_range(conn, &info, range);
-        each_or_error(messages.map(|entries| entries.into_iter().flat_map(|(_, it)| it).collect()))
-    })
-}
-
-fn each_or_error(messages: Result<Vec<Message>>) -> Vec<Result<Message>> {
-    match messages {
-        Ok(messages) => messages.into_iter().map(Ok).collect(),
-        Err(err) => vec![Err(err)],
+    session: SessionKey,
+    mut each: impl FnMut(Message) -> Result<()>,
+) -> Result<()> {
+    let ranges = ranges::of(conn, session)?;
+    if ranges.is_empty() {
+        return each_message_at(conn, session, leaf_key(conn, session)?, each);
     }
+    let info = info(conn, session)?;
+    for range in ranges {
+        let entries = entries_of_range(conn, &info, range)?.into_iter();
+        entries.flat_map(|(_, messages)| messages).try_for_each(&mut each)?;
+    }
+    Ok(())
 }
 
-/// Entries that follow one another on such a branch, with the messages that each adds.
+fn each_message_at(
+    conn: &Connection,
+    session: SessionKey,
+    leaf_key: Option<i64>,
+    mut each: impl FnMut(Message) -> Result<()>,
+) -> Result<()> {
+    let info = info(conn, session)?;
+    let Some(leaf_key) = leaf_key else { return Ok(()) };
+    if let Some(whole) = info.format.extras().restored(conn, &info, leaf_key)? {
+        return whole.into_iter().try_for_each(each);
+    }
+    let steps = restored(conn, info.format, session, leaf_key)?;
+    let edits = edits(conn, info.format, &steps)?;
+    let adds = steps.iter().filter(|step| step.kind != StepKind::Edit);
+    let keys: Vec<i64> = adds.map(|step| step.key).collect();
+    each_of(conn, &info, &keys, |_| &edits, |messages| messages.into_iter().try_for_each(&mut each))
+}
+
+/// Entries that follow one another on an active branch that is not simply a path,
+/// with the messages that each adds.
 pub(super) fn entries_of_range(
     conn: &Connection,
     info: &SessionInfo,
@@ -141,12 +132,17 @@ pub(crate) fn messages_of_path(
     let in_context: HashSet<i64> = restored.iter().map(|step| step.key).collect();
     let edits_of_context = edits(conn, info.format, &restored)?;
     let edits_of_path = edits(conn, info.format, &steps)?;
-    let messages = steps.iter().map(|step| {
-        let is_restored = in_context.contains(&step.key);
-        let edits = if is_restored { &edits_of_context } else { &edits_of_path };
-        messages_of(conn, info, edits, step.key)
-    });
-    messages.collect()
+    let edits_at = |key| match in_context.contains(&key) {
+        true => &edits_of_context,
+        false => &edits_of_path,
+    };
+    let keys: Vec<i64> = steps.iter().map(|step| step.key).collect();
+    let mut found = Vec::with_capacity(keys.len());
+    each_of(conn, info, &keys, edits_at, |messages| {
+        found.push(messages);
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// The messages that an entry adds, as they were appended.
@@ -155,41 +151,53 @@ pub(crate) fn messages_of_entry(
     session: SessionKey,
     entry_key: i64,
 ) -> Result<Vec<Message>> {
-    messages_of(conn, &info(conn, session)?, &Edits::new(), entry_key)
+    let mut found = Vec::new();
+    let no_edits = Edits::new();
+    each_of(
+        conn,
+        &info(conn, session)?,
+        &[entry_key],
+        |_| &no_edits,
+        |messages| {
+            found = messages;
+            Ok(())
+        },
+    )?;
+    Ok(found)
 }
 
 fn info(conn: &Connection, session: SessionKey) -> Result<SessionInfo> {
     sessions::info(conn, session)?.ok_or_else(|| Error::SessionNotFound(session.0.to_string()))
 }
 
-/// The messages that an entry adds.
-fn messages_of(
+/// Hands what each of these entries adds to `each`, in their order.
+fn each_of<'e>(
     conn: &Connection,
     info: &SessionInfo,
-    edits: &Edits,
-    entry_key: i64,
-) -> Result<Vec<Message>> {
-    let (entry_id, place) = entries::id_and_place(conn, entry_key)?;
-    let line = log::line_number(place.line_key);
-    let instead = match info.format.rules().sessions {
-        Sessions::File => raw_reference(bytes_of(&info.file), line),
-        Sessions::Folder => {
-            raw_reference(&files::file_by_id(conn, log::file_of(place.line_key))?.path, line)
-        }
-    };
-    let edit = edits.get(&entry_id).map(|edit| log::record(conn, *edit)).transpose()?;
-    let line = log::record(conn, place)?;
-    let messages =
-        info.format.meaning().messages(info.version.as_ref(), &line, edit.as_deref(), &instead);
-    let format = info.format;
-    let message = |json| Message { entry_id: entry_id.clone(), json, format };
-    Ok(messages.into_iter().map(message).collect())
-}
-
-/// Replaces a value that common JSON readers cannot take by the file and line that hold it.
-pub(crate) fn raw_reference(file: &[u8], line: u32) -> String {
-    let file = serde_json::Value::from(String::from_utf8_lossy(file));
-    format!("{{\"$raw\":[{file},{line}]}}")
+    keys: &[i64],
+    edits_at: impl Fn(i64) -> &'e Edits,
+    mut each: impl FnMut(Vec<Message>) -> Result<()>,
+) -> Result<()> {
+    let mut references = References::default();
+    paths::each_record(conn, keys, |entry, record| {
+        let edit = edits_at(entry.entry_key).get(&entry.entry_id);
+        let edit = edit.map(|edit| log::record(conn, *edit)).transpose()?;
+        let line_key = entry.place.line_key;
+        let instead = references.at(line_key, || match info.format.rules().sessions {
+            Sessions::File => Ok(bytes_of(&info.file).to_vec()),
+            Sessions::Folder => Ok(files::file_by_id(conn, log::file_of(line_key))?.path),
+        })?;
+        let format = info.format;
+        let version = info.version.as_ref();
+        let mut found = format.meaning().messages(version, record, edit.as_deref(), &instead);
+        let message = |entry_id, json| Message { entry_id, json, format };
+        // Nearly always there is one, which takes the id.
+        let last = found.pop();
+        let others = found.into_iter().map(|json| message(entry.entry_id.clone(), json));
+        let mut messages: Vec<Message> = others.collect();
+        messages.extend(last.map(|json| message(entry.entry_id, json)));
+        each(messages)
+    })
 }
 
 /// The steps of the path to `leaf_key` that its restored conversation consists of.

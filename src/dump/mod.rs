@@ -15,7 +15,7 @@ use crate::context;
 use crate::error::{Error, Failure, Result};
 use crate::format::projection;
 use crate::model::{Problem, SessionInfo, SessionKey, Stored, bytes_of};
-use crate::store::{Store, entries, labels, log, problems, readable, sessions};
+use crate::store::{Store, labels, log, problems, readable, sessions};
 
 impl Store {
     /// Writes one JSON object a line for each session, by root and file, and
@@ -213,8 +213,9 @@ pub(crate) fn write_conversation(
     field(&mut row, "first_message", &stored(first_message));
     field(&mut row, "message_count", &info.message_count.to_string());
     out.write_all(row.as_bytes()).map_err(refused)?;
-    let messages = context::messages(conn, info.key)?;
-    write_array(out, "context", messages.into_iter().map(|message| Ok(message?.json)))
+    write_array(out, "context", |each| {
+        context::each_message(conn, info.key, |message| each(&message.json))
+    })
 }
 
 /// Writes labels, branch, tree and problems, without holding any of them whole.
@@ -234,9 +235,9 @@ fn write_tree(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Res
         Ok(())
     })?;
     out.write_all(if comma == "{" { b"{}" } else { b"}" }).map_err(refused)?;
-    let branch = context::branch_keys(conn, info.key)?;
-    let ids = branch.into_iter().map(|key| Ok(text(&entries::entry_id(conn, key)?)));
-    write_array(out, "branch", ids)?;
+    write_array(out, "branch", |each| {
+        context::each_id_of_branch(conn, info.key, |id| each(&text(id)))
+    })?;
     out.write_all(b",\"tree\":[").map_err(refused)?;
     let mut comma = "";
     context::each_node(conn, info.key, |node| {
@@ -257,16 +258,19 @@ fn write_tree(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Res
     out.write_all(b"]}\n").map_err(refused)
 }
 
+/// Writes an array whose items `items` hands over.
 pub(crate) fn write_array(
     out: &mut dyn Write,
     name: &str,
-    items: impl Iterator<Item = Result<String>>,
+    items: impl FnOnce(&mut dyn FnMut(&str) -> Result<()>) -> Result<()>,
 ) -> Result<()> {
     write!(out, ",{}:[", text(name)).map_err(refused)?;
-    for (n, item) in items.enumerate() {
-        let comma = if n == 0 { "" } else { "," };
-        write!(out, "{comma}{}", item?).map_err(refused)?;
-    }
+    let mut comma = "";
+    items(&mut |item| {
+        write!(out, "{comma}{item}").map_err(refused)?;
+        comma = ",";
+        Ok(())
+    })?;
     out.write_all(b"]").map_err(refused)
 }
 

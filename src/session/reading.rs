@@ -102,7 +102,7 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn context(&self) -> Result<Vec<Message>> {
-        self.store.read(|conn| context::messages(conn, self.key)?.collect())
+        self.store.read(|conn| context::messages(conn, self.key))
     }
 
     /// Returns the messages that the program would go on with if this entry were
@@ -136,7 +136,7 @@ impl Session {
     pub fn context_at(&self, entry_id: &str) -> Result<Vec<Message>> {
         self.store.read(|conn| {
             let leaf_key = context::key_of(conn, self.key, entry_id)?;
-            context::messages_at(conn, self.key, Some(leaf_key))?.collect()
+            context::messages_at(conn, self.key, Some(leaf_key))
         })
     }
 

@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "dd3dfc51c017056777fad91be47b4b9ac6dc1428daa5a741333a5629fe666f0b";
+const DIGEST: &str = "038856a3f1f4facde9da502762aecb7d962340815ef293d3b3e37518da7c4b8b";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

@@ -9,15 +9,18 @@
 //! line of 100,000 brackets costs a few kilobytes and no stack. Values are
 //! slices of the line: numbers keep their spelling, objects their key order.
 
+mod plain;
 mod raw;
 mod scan;
 mod value;
 mod write;
 
-pub(crate) use raw::{Kind, Raw, code_points, distinct_members, has_lone_surrogate};
+pub(crate) use raw::{Kind, Object, Raw, code_points, distinct_members, has_lone_surrogate};
 pub(crate) use scan::{Features, MAX_DIGITS, scan, scan_first};
 pub(crate) use value::value;
-pub(crate) use write::{clean, clean_doubles, compact, spelt, stored_points, write_text};
+pub(crate) use write::{
+    clean, clean_doubles, clean_slice, compact, spelt, stored_points, write_text,
+};
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use memchr::{memchr, memchr2, memmem};
 
 use super::Raw;
+use super::plain::has_control;
 
 /// Python reads no longer an integer.
 pub(crate) const MAX_DIGITS: usize = 4_300;
@@ -170,7 +171,7 @@ impl Scanner<'_> {
                 return Err(self.error("a string without an end"));
             };
             let plain = &rest[..length];
-            self.features.control_character |= plain.iter().any(|&byte| byte < 0x20);
+            self.features.control_character |= has_control(plain);
             self.at += length + 1;
             if rest[length] == b'"' {
                 break;

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
+
+use super::plain::{has_control, plain, plain_content};
 use super::raw::{Piece, pieces};
 use super::{Kind, MAX_DIGITS, Raw, distinct_members};
 use crate::model::Stored;
@@ -27,17 +30,29 @@ pub(crate) fn compact(value: Raw<'_>) -> String {
 /// deeper than 500, an integer of more than 4,300 digits, NaN, an infinity) is
 /// replaced by `instead`, itself JSON.
 pub(crate) fn clean(value: Raw<'_>, instead: &str) -> String {
-    clean_with(value, instead, |number| {
-        is_common_number(number).then(|| String::from_utf8_lossy(number))
-    })
+    match clean_slice(value) {
+        Some(text) => text.to_owned(),
+        None => respelt(value, instead, |number| {
+            is_common_number(number).then(|| String::from_utf8_lossy(number))
+        }),
+    }
+}
+
+/// A value that [`clean`] writes as it stands.
+pub(crate) fn clean_slice(value: Raw<'_>) -> Option<&str> {
+    plain(value, MAX_CLEAN_DEPTH, is_common_number)
 }
 
 /// The same with numbers as JavaScript has them: doubles, in its spelling.
 pub(crate) fn clean_doubles(value: Raw<'_>, instead: &str) -> String {
-    clean_with(value, instead, |number| double(number).map(Cow::Owned))
+    let is_plain = |number: &[u8]| double(number).is_some_and(|double| double.as_bytes() == number);
+    match plain(value, MAX_CLEAN_DEPTH, is_plain) {
+        Some(text) => text.to_owned(),
+        None => respelt(value, instead, double),
+    }
 }
 
-fn clean_with(
+fn respelt(
     value: Raw<'_>,
     instead: &str,
     number: impl Fn(&[u8]) -> Option<Cow<'_, str>>,
@@ -70,20 +85,24 @@ fn write_clean(
 }
 
 /// A number as JavaScript spells it; `None` for one beyond the range of a double.
-fn double(number: &[u8]) -> Option<String> {
+fn double(number: &[u8]) -> Option<Cow<'_, str>> {
     let text = std::str::from_utf8(number).ok()?;
+    // A double holds each integer of 15 digits.
+    if text.len() <= 15 && number.iter().all(u8::is_ascii_digit) {
+        return Some(Cow::Borrowed(text));
+    }
     let value: f64 = text.parse().ok()?;
     let size = value.abs();
-    if !size.is_finite() {
-        None
+    Some(Cow::Owned(if !size.is_finite() {
+        return None;
     } else if size == 0.0 {
-        Some("0".to_owned())
+        "0".to_owned()
     } else if (1e-6..1e21).contains(&size) {
-        Some(value.to_string())
+        value.to_string()
     } else {
         let text = format!("{value:e}");
-        Some(if size < 1.0 { text } else { text.replace('e', "e+") })
-    }
+        if size < 1.0 { text } else { text.replace('e', "e+") }
+    }))
 }
 
 fn write_compact(value: Raw<'_>, out: &mut Vec<u8>) {
@@ -135,6 +154,11 @@ fn is_common_number(number: &[u8]) -> bool {
 
 fn write_string(content: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
+    if let Some(content) = plain_content(content) {
+        out.extend_from_slice(content);
+        out.push(b'"');
+        return;
+    }
     pieces(content, |piece| match piece {
         Piece::Plain(plain) => write_characters(&String::from_utf8_lossy(plain), out),
         Piece::Character(character) => write_character(character, out),
@@ -181,16 +205,28 @@ pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Writes a text run by run: few characters need an escape.
-fn write_characters(mut text: &str, out: &mut Vec<u8>) {
-    let is_escaped = |character: char| matches!(character, '"' | '\\' | '\0'..'\u{20}');
-    while let Some(at) = text.find(is_escaped) {
-        let (run, rest) = text.split_at(at);
-        out.extend_from_slice(run.as_bytes());
-        let mut rest = rest.chars();
-        rest.by_ref().take(1).for_each(|character| write_character(character, out));
-        text = rest.as_str();
+fn write_characters(text: &str, out: &mut Vec<u8>) {
+    let mut rest = text.as_bytes();
+    loop {
+        let end = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+        let (run, behind) = rest.split_at(end);
+        write_run(run, out);
+        let Some((&escaped, behind)) = behind.split_first() else { return };
+        out.extend_from_slice(&[b'\\', escaped]);
+        rest = behind;
     }
-    out.extend_from_slice(text.as_bytes());
+}
+
+/// Writes text that needs no escapes but those of control characters.
+fn write_run(mut run: &[u8], out: &mut Vec<u8>) {
+    if has_control(run) {
+        while let Some(at) = run.iter().position(|&byte| byte < 0x20) {
+            out.extend_from_slice(&run[..at]);
+            write_character(char::from(run[at]), out);
+            run = &run[at + 1..];
+        }
+    }
+    out.extend_from_slice(run);
 }
 
 fn write_character(character: char, out: &mut Vec<u8>) {

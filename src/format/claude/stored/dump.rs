@@ -49,8 +49,9 @@ impl Extras for Claude {
 }
 
 fn write_context(conn: &Connection, out: &mut dyn Write, session: SessionKey) -> Result<()> {
-    let messages = context::messages(conn, session)?;
-    write_array(out, "context", messages.map(|message| Ok(message?.json)))
+    write_array(out, "context", |each| {
+        context::each_message(conn, session, |message| each(&message.json))
+    })
 }
 
 fn write_agents(conn: &Connection, out: &mut dyn Write, session: SessionKey) -> Result<()> {

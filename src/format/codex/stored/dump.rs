@@ -39,7 +39,7 @@ pub(super) fn write(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) 
     out.write_all(row.as_bytes()).map_err(refused)?;
     let mut comma = "";
     for message in context::messages(conn, info.key)? {
-        write!(out, "{comma}{}", message?.json).map_err(refused)?;
+        write!(out, "{comma}{}", message.json).map_err(refused)?;
         comma = ",";
     }
     out.write_all(b"]").map_err(refused)

@@ -5,7 +5,7 @@ use std::io::Write;
 use rusqlite::Connection;
 
 use super::{self as stored, tables};
-use crate::context;
+use crate::context::References;
 use crate::dump::{field, optional, refused, text};
 use crate::error::Result;
 use crate::format::kimi::context::{Restoring, message};
@@ -61,22 +61,24 @@ pub(super) fn write(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) 
 
 /// Writes what the path to an entry restores to.
 fn write_context(conn: &Connection, out: &mut dyn Write, leaf_key: Option<i64>) -> Result<()> {
-    let path = match leaf_key {
-        Some(leaf_key) => paths::places(conn, leaf_key)?,
+    let keys = match leaf_key {
+        Some(leaf_key) => paths::keys(conn, leaf_key)?,
         None => Vec::new(),
     };
     let mut restoring = Restoring::default();
+    let mut references = References::default();
     let mut comma = "{\"history\":[";
-    for place in path {
-        let line = log::record(conn, place)?;
-        restoring.take(&line);
-        let file = files::file_by_id(conn, log::file_of(place.line_key))?;
-        let instead = context::raw_reference(&file.path, log::line_number(place.line_key));
-        if let Some(message) = message(&line, &instead) {
+    paths::each_record(conn, &keys, |entry, line| {
+        restoring.take(line);
+        let line_key = entry.place.line_key;
+        let path = || Ok(files::file_by_id(conn, log::file_of(line_key))?.path);
+        let instead = references.at(line_key, path)?;
+        if let Some(message) = message(line, &instead) {
             write!(out, "{comma}{message}").map_err(refused)?;
             comma = ",";
         }
-    }
+        Ok(())
+    })?;
     let restored = restoring.finish();
     let open = if comma == "," { "" } else { comma };
     write!(
