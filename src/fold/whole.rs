@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::format::projection::{Folded, Whole};
 use crate::format::rules::HeaderPlace;
 use crate::model::Header;
+use crate::store::generations;
 
 impl Fold<'_> {
     /// Lets the format settle the head; says whether it could.
@@ -29,7 +30,8 @@ impl Fold<'_> {
         if self.format.rules().header != HeaderPlace::FileName {
             return Ok(false);
         }
-        let Some(header) = self.format.layout().header_from_name(&self.file.path) else {
+        let path = generations::without_kept(&self.file.path);
+        let Some(header) = self.format.layout().header_from_name(&path) else {
             return Ok(false);
         };
         self.set_header(header)?;

@@ -227,6 +227,8 @@ impl Moves<'_> {
         let lost = losses::between(tx, old, new)?;
         files::update_file(tx, &FileRow { missing_at: None, ..old.clone() })?;
         generations::update_state(tx, old.file_id, FileState::Superseded)?;
+        self.touched.add(self.format, old);
+        self.touched.add(self.format, new);
         self.move_path(&old.path, &new.path)?;
         // What is there now is the last of them.
         generations::move_file(tx, new.file_id, &new.path)?;

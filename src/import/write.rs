@@ -367,6 +367,7 @@ impl Writer<'_> {
         let format = self.job.root.format;
         for there in exchanges.found(&tx, (source_id, format), self.newest, now)? {
             displaced::displace(&tx, format, &there, now)?;
+            self.touched.add(format, &there);
             self.lost.retain(|(_, lost)| bytes_of(&lost.file) != there.path);
             self.tally.outcome.report.rewritten -= 1;
             self.tally.outcome.report.new += 1;

@@ -7,10 +7,9 @@
 
 use rusqlite::Connection;
 
-use super::{GIT_BRANCH, IS_ODD, STRANGERS, facts};
+use super::{GIT_BRANCH, IS_ODD, STRANGERS, facts, is_agent};
 use crate::error::Result;
 use crate::format::claude::facts::{Node, Told};
-use crate::format::claude::layout::{self, Place};
 use crate::format::claude::parse::{is_said, role};
 use crate::format::claude::stored::facts_of_line;
 use crate::format::projection::{Folded, Whole};
@@ -55,7 +54,7 @@ pub(super) fn behind<'a>(
     Ok(Some(Box::new(Behind {
         conn,
         session,
-        is_agent: !matches!(layout::split(&file.path).place, Place::Transcript { .. }),
+        is_agent: is_agent(&file.path),
         head: head.clone(),
         is_main: entries::role(conn, leaf)?.is_some(),
         was_moved: events::moved_leaf(conn, session)?.is_some(),

@@ -23,7 +23,7 @@ use crate::store::files::{self, FileKind, FileRow};
 use crate::store::heads::Head;
 use crate::store::problems::{self, NewProblem};
 use crate::store::ranges::Range;
-use crate::store::{entries, log, metadata, ranges, records, sessions};
+use crate::store::{entries, generations, log, metadata, ranges, records, sessions};
 
 /// Keys of what a transcript says that no column holds.
 const GIT_BRANCH: &str = "gitBranch";
@@ -44,7 +44,7 @@ struct Reading {
 
 impl Reading {
     fn of(path: &[u8]) -> Self {
-        let is_agent = !matches!(layout::split(path).place, Place::Transcript { .. });
+        let is_agent = is_agent(path);
         Self { is_agent, nodes: Vec::new(), lines: Vec::new(), fold: Fold::default() }
     }
 }
@@ -90,6 +90,12 @@ fn facts(record: &mut Record) -> Option<Facts> {
 /// The same of a line.
 fn facts_of_line(line: &[u8]) -> Option<Facts> {
     facts(&mut parse(line))
+}
+
+/// Whether a log is an agent's, also where it is kept under another name.
+fn is_agent(path: &[u8]) -> bool {
+    let path = generations::without_kept(path);
+    !matches!(layout::split(&path).place, Place::Transcript { .. })
 }
 
 /// The conversation of a transcript, on its way into rows.
