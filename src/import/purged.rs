@@ -1,12 +1,12 @@
 //! Sessions that were purged here and are still at their root: they stay away.
 //!
 //! It is asked only where something of the root was purged, and of what is as it
-//! was nothing. A session is known again by its id, also when its
-//! file has grown or moved since; one without an id by its bytes. Where another
-//! session of the same id was kept, a copy, the inode tells the two apart, or that
+//! was nothing. A session is known again by its id, also when its file has grown or
+//! moved since; one without an id by its bytes, with which a file that grew begins.
+//! Where another like it was kept, a copy, the inode tells the two apart, or that
 //! the file of the one that was kept is still in its place.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,11 +30,13 @@ pub(crate) struct Away {
     format: Format,
     ids: HashSet<String>,
     /// By their size.
-    digests: HashMap<u64, Vec<Vec<u8>>>,
+    digests: BTreeMap<u64, Vec<Vec<u8>>>,
     /// Of the logs or folders that were purged.
     inodes: HashSet<i64>,
     /// Sessions of the same ids that were not.
     kept: HashMap<String, Vec<Kept>>,
+    /// Of logs without an id that were not.
+    kept_inodes: HashSet<i64>,
     passed: AtomicU64,
 }
 
@@ -61,9 +63,10 @@ impl Away {
         Self {
             format,
             ids: HashSet::new(),
-            digests: HashMap::new(),
+            digests: BTreeMap::new(),
             inodes: HashSet::new(),
             kept: HashMap::new(),
+            kept_inodes: HashSet::new(),
             passed: AtomicU64::new(0),
         }
     }
@@ -87,6 +90,9 @@ impl Away {
                 }
                 (None, None) => {}
             }
+        }
+        if !self.digests.is_empty() {
+            self.kept_inodes.extend(purged::inodes_without_id(conn, source_id)?);
         }
         for id in ids {
             let kept = kept(conn, source_id, &id)?;
@@ -176,12 +182,27 @@ impl Away {
         inode.is_some_and(is_inode) || !kept.iter().any(is_this)
     }
 
+    /// Whether the file holds what was purged, or begins with it: a log grows.
     fn holds_digest(&self, walk: &Walk, found: &Found) -> bool {
-        let Some(digests) = self.digests.get(&found.stat.size) else { return false };
+        let size = found.stat.size;
+        // Every file begins with nothing.
+        let sizes = self.digests.range(u64::from(0 < size)..=size);
+        if sizes.clone().next().is_none() || self.kept_inodes.contains(&found.stat.inode) {
+            return false;
+        }
         let Ok((mut file, _)) = walk.open_file(&found.path) else { return false };
-        let mut hasher = Sha256::new();
-        let hashed = std::io::copy(&mut file, &mut hasher);
-        hashed.is_ok() && digests.contains(&hasher.finalize().to_vec())
+        let (mut hasher, mut read) = (Sha256::new(), 0);
+        for (size, digests) in sizes {
+            let mut part = file.by_ref().take(size - read);
+            if std::io::copy(&mut part, &mut hasher).is_err() {
+                return false;
+            }
+            read = *size;
+            if digests.contains(&hasher.clone().finalize().to_vec()) {
+                return true;
+            }
+        }
+        false
     }
 }
 

@@ -48,6 +48,23 @@ pub(crate) fn of_source(conn: &Connection, source_id: i64) -> Result<Vec<Purged>
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Inodes of the logs of a source that have no id.
+pub(crate) fn inodes_without_id(conn: &Connection, source_id: i64) -> Result<Vec<i64>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file.inode
+         FROM sessions AS session
+         JOIN files AS file ON file.source_id = session.source_id
+                           AND file.path = session.path
+                           AND file.state = 'current'
+                           AND file.state <> 'superseded'
+         WHERE session.source_id = ?1
+           AND session.session_id IS NULL
+           AND file.inode <> 0",
+    )?;
+    let rows = stmt.query_map([source_id], |row| row.get("inode"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Forgets them, so that an import takes them in again.
 pub(crate) fn delete_of_source(conn: &Connection, source_id: i64) -> Result<()> {
     conn.prepare_cached("DELETE FROM purged WHERE source_id = ?1")?.execute([source_id])?;

@@ -122,7 +122,13 @@ fn a_session_without_an_id_is_known_by_its_bytes() {
     let case = Case::new(&[(file, "{\"type\":\"leaf\"}\n")]);
     case.purge(file);
     case.assert_away(file);
+    case.write(file, "{\"type\":\"leaf\"}\n{\"type\":\"note\"}\n");
+    case.assert_away(file);
 
+    case.write(file, "{\"type\":\"lead\"}\n{\"type\":\"note\"}\n");
+    assert_eq!(case.import(false).purged, 0);
+    assert!(case.fixture.store.find(file).is_ok());
+    case.purge(file);
     case.write(file, "{\"type\":\"lead\"}\n");
     assert_eq!(case.import(false).purged, 0);
     assert!(case.fixture.store.find(file).is_ok());
@@ -302,4 +308,21 @@ fn one_that_was_kept_stays_however_like_a_purged_one_it_is() {
         }
         assert!(case.fixture.store.find(two).is_ok());
     }
+}
+
+#[test]
+fn a_log_without_an_id_that_was_kept_moves_and_grows_and_its_purged_copy_stays_away() {
+    let (one, copy) = ("sessions/--w--/one.jsonl", "sessions/--w--/copy.jsonl");
+    let nameless = "{\"type\":\"leaf\"}\n";
+    let case = Case::new(&[(one, nameless), (copy, nameless)]);
+    case.fixture.session(one).tag("kept").unwrap();
+    case.purge(copy);
+    let moved = "sessions/--w--/moved.jsonl";
+    fs::rename(case.root.join(one), case.root.join(moved)).unwrap();
+    case.write(moved, &nameless.repeat(2));
+
+    let report = case.import(false);
+
+    assert_eq!((report.purged, report.moved, report.missing), (1, 1, 0), "{report:?}");
+    assert_eq!(case.fixture.session(moved).tags().unwrap(), ["kept"]);
 }
