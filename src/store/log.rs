@@ -181,21 +181,6 @@ fn behind_gap(conn: &Connection, key: i64) -> Result<Option<i64>> {
         .map(|last| last.saturating_add(1)))
 }
 
-/// A file as the log that is read of it: of a document, the lines that it
-/// unpacks to, which stand beside its chunks where its format has put them.
-pub(crate) fn as_log(conn: &Connection, file: FileRow) -> Result<FileRow> {
-    if file.kind == FileKind::Log {
-        return Ok(file);
-    }
-    let last: Option<i64> = conn
-        .prepare_cached(
-            "SELECT max(line_key) AS last_key FROM lines WHERE line_key BETWEEN ?1 AND ?2",
-        )?
-        .query_row(keys(file.file_id), |row| row.get("last_key"))?;
-    let line_count = last.map_or(0, line_number);
-    Ok(FileRow { kind: FileKind::Log, line_count, base_id: None, base_count: 0, ..file })
-}
-
 /// Whether a recovered database is known to lack some of a file.
 pub(crate) fn has_gaps(conn: &Connection, file_id: i64) -> Result<bool> {
     Ok(conn

@@ -16,6 +16,7 @@ use crate::format::json::{self, Raw};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::log::{self, MAX_LINE};
 use crate::store::packing::Packer;
+use crate::store::unpacked;
 
 /// Bytes that a compressed rollout may unpack to.
 const MAX_UNPACKED: u64 = 4 << 30;
@@ -92,7 +93,7 @@ fn is_gone(file: &FileRow) -> bool {
 
 /// A file as the log that is read of it.
 pub(crate) fn readable(conn: &Connection, file: &FileRow) -> Result<FileRow> {
-    log::as_log(conn, file.clone())
+    unpacked::as_log(conn, file.clone())
 }
 
 /// The key of a line of a log, from 0.
@@ -138,7 +139,7 @@ fn content(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
 
 /// Lets the lines stand beside a document that it unpacks to; does nothing where they do.
 pub(crate) fn unpack(conn: &Connection, file: &FileRow) -> Result<()> {
-    if file.kind != FileKind::Document || log::as_log(conn, file.clone())?.line_count != 0 {
+    if file.kind != FileKind::Document || unpacked::as_log(conn, file.clone())?.line_count != 0 {
         return Ok(());
     }
     let content = content(conn, file)?;

@@ -21,7 +21,7 @@ use crate::format::projection::{Projection, Refolder, Touched};
 use crate::model::{Format, SessionKey, Stored};
 use crate::store::files::{self, FileKind, FileRow, FileState, Source};
 use crate::store::problems::{self, NewProblem};
-use crate::store::{events, generations, heads, log, projections, sessions};
+use crate::store::{events, generations, heads, log, projections, sessions, unpacked};
 
 impl Projection for Codex {
     fn refolder<'a>(&self, conn: &'a Connection, source: &'a Source) -> Result<Refolder<'a>> {
@@ -384,7 +384,7 @@ fn follow_base(conn: &Connection, rollout: &Rollout) -> Result<()> {
     let Some(base_id) = ours.base_id.filter(|_| ours.line_count == ours.base_count) else {
         return Ok(());
     };
-    let base = log::as_log(conn, files::file_by_id(conn, base_id)?)?;
+    let base = unpacked::as_log(conn, files::file_by_id(conn, base_id)?)?;
     if ours.line_count < base.line_count && base.path != ours.path {
         let torn = log::line(conn, line_key(&base, base.line_count - 1))?;
         let whole = base.line_count - u32::from(!torn.ends_with(b"\n"));
