@@ -44,6 +44,7 @@ CREATE TABLE sessions (
     archive_exempt      INTEGER NOT NULL DEFAULT 0, -- 1: taken out of the archive, which age does not undo
     trashed_at          INTEGER,
     is_listed           INTEGER NOT NULL DEFAULT 1, -- 0: lists leave it out, as its program does; 2: they show a newer one of its id
+    is_aside            INTEGER NOT NULL DEFAULT 0, -- 1: lists show it where all sources are asked for
 
     -- Where the fold goes on when the log grows.
     leaf_id             TEXT,             -- the active entry; may name none

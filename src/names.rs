@@ -11,7 +11,7 @@ pub(crate) fn name_of(conn: &Connection, session: SessionKey) -> Result<String> 
     let info = sessions::info(conn, session)?
         .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
     if let Some(id) = info.session_id
-        && sessions::sessions_by_id(conn, &id)?.len() == 1
+        && sessions::sessions_by_id(conn, &id)? == [session]
     {
         return Ok(id);
     }

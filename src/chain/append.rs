@@ -133,6 +133,20 @@ fn local_chain(
     if file.state == FileState::Local {
         return Ok((file, false));
     }
+    let path = file.path.clone();
+    let (local, is_torn) = begin_behind(tx, file, path, at)?;
+    sessions::update_session_file(tx, session, local.file_id)?;
+    Ok((local, is_torn))
+}
+
+/// Begins a local chain with all lines of another, and returns whether its last
+/// line, which had no terminator, has one now.
+pub(super) fn begin_behind(
+    tx: &Connection,
+    file: FileRow,
+    path: Vec<u8>,
+    at: Timestamp,
+) -> Result<(FileRow, bool)> {
     let last = match file.line_count.checked_sub(1) {
         Some(last) => log::line(tx, log::key(file.file_id, last))?,
         None => Vec::new(),
@@ -140,6 +154,7 @@ fn local_chain(
     let is_torn = !last.is_empty() && !last.ends_with(b"\n");
     let base_count = file.line_count - u32::from(is_torn);
     let local = FileRow {
+        path,
         state: FileState::Local,
         mode: 0o600,
         mtime: at.into(),
@@ -152,7 +167,6 @@ fn local_chain(
         ..file
     };
     let file_id = files::insert_file(tx, &local)?;
-    sessions::update_session_file(tx, session, file_id)?;
     let mut local = files::file_by_id(tx, file_id)?;
     if is_torn {
         push(tx, &mut local, &[&last[..], b"\n"].concat())?;

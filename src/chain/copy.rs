@@ -182,6 +182,7 @@ impl<'a> NewLog<'a> {
             },
             parent_id: info.session_id.as_deref(),
             parent_path: Some(&source.path()),
+            record: None,
         };
         let session = create_beside(tx, &source.file, &new)?;
         let (file, _) = sessions::file_of(tx, session)?

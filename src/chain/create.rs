@@ -24,6 +24,8 @@ pub(crate) struct NewHeader<'a> {
     pub(crate) runtime: DraftRuntime<'a>,
     pub(crate) parent_id: Option<&'a str>,
     pub(crate) parent_path: Option<&'a str>,
+    /// The first record, given whole, in the place of all else.
+    pub(crate) record: Option<&'a str>,
 }
 
 /// Makes a session of the store's own, in the folder that its program would have chosen.

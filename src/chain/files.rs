@@ -4,11 +4,12 @@
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
-use super::append::push;
+use super::append::{begin_behind, push};
 use super::create::blank;
 use crate::error::{Error, Result};
 use crate::format::projection::Touched;
 use crate::model::Timestamp;
+use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileKind, FileRow, FileState, Source};
 use crate::store::generations;
 use crate::store::log::{self, CHUNK_SIZE};
@@ -60,6 +61,70 @@ impl<'a> FileWriter<'a> {
 
     pub(crate) fn line(&self, file: &mut FileRow, line: &[u8]) -> Result<()> {
         push(self.tx, file, line).map(drop)
+    }
+
+    /// Adds a line to the log of a path, behind `known`: the log that is there, or
+    /// one that it goes on from; without any, to a new one. Returns its number.
+    pub(crate) fn append(
+        &mut self,
+        path: Vec<u8>,
+        known: Option<&FileRow>,
+        line: &[u8],
+    ) -> Result<u32> {
+        let mut file = match known {
+            Some(known) if known.state == FileState::Local && known.path == path => known.clone(),
+            Some(known) => {
+                self.folders(&path)?;
+                begin_behind(self.tx, known.clone(), path, self.at)?.0
+            }
+            None => self.log(path)?,
+        };
+        push(self.tx, &mut file, line)?;
+        file.mtime = self.at.into();
+        files::update_progress(self.tx, &file)?;
+        self.touched.add(self.source.format, &file);
+        Ok(file.line_count)
+    }
+
+    /// Lets a file lie elsewhere. What was imported stays where it was; the file
+    /// that is written begins with all of it.
+    pub(crate) fn relocate(&mut self, file: &FileRow, to: &[u8], mtime: FileTime) -> Result<()> {
+        let (tx, source_id) = (self.tx, self.source.source_id);
+        let is_taken = files::newest(tx, source_id, to)?
+            .is_some_and(|there| Some(there.file_id) != file.base_id);
+        if is_taken {
+            return Err(Error::TargetExists(String::from_utf8_lossy(to).into_owned().into()));
+        }
+        self.folders(to)?;
+        self.touched.add(self.source.format, file);
+        let mut moved = FileRow { path: to.to_vec(), mtime, ..file.clone() };
+        if file.state == FileState::Local {
+            generations::move_file(tx, file.file_id, to)?;
+            return self.end(&moved);
+        }
+        moved = FileRow {
+            state: FileState::Local,
+            size: 0,
+            line_count: 0,
+            sha256: None,
+            missing_at: None,
+            base_id: Some(file.file_id),
+            base_count: 0,
+            ..moved
+        };
+        if file.kind == FileKind::Log {
+            (moved.line_count, moved.base_count) = (file.line_count, file.line_count);
+        }
+        moved.file_id = files::insert_file(tx, &moved)?;
+        if file.kind == FileKind::Document {
+            log::each_chunk(tx, file, |_, raw| {
+                log::insert_chunk(tx, log::key(moved.file_id, moved.line_count), raw)?;
+                moved.line_count += 1;
+                moved.size += raw.len() as u64;
+                Ok(())
+            })?;
+        }
+        self.end(&moved)
     }
 
     pub(crate) fn end(&mut self, file: &FileRow) -> Result<()> {

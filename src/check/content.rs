@@ -20,11 +20,12 @@ pub(super) fn check_files(conn: &Connection, findings: &mut Findings) -> Result<
         }
     }
     for (table, key) in [("lines", "line_key"), ("chunks", "chunk_key")] {
-        let kind = if table == "lines" { "log" } else { "document" };
+        // A document may have lines, too: those that it unpacks to.
+        let kinds = if table == "lines" { "'log', 'document'" } else { "'document'" };
         let mut stmt = conn.prepare(&format!(
             "SELECT count(*) AS loose
              FROM {table}
-             WHERE {key} >> 32 NOT IN (SELECT file_id FROM files WHERE kind = '{kind}')"
+             WHERE {key} >> 32 NOT IN (SELECT file_id FROM files WHERE kind IN ({kinds}))"
         ))?;
         let loose: i64 = stmt.query_row([], |row| row.get("loose"))?;
         if 0 < loose {
@@ -55,6 +56,15 @@ fn check_content(conn: &Connection, file: &FileRow, findings: &mut Findings) -> 
         size += raw.len() as u64;
         Ok(())
     })?;
+    if file.kind == FileKind::Document {
+        log::each_unproven(conn, FileKind::Log, log::keys(file.file_id), |key, _, is_proven| {
+            if !is_proven {
+                let position = log::line_number(key);
+                broken.push(format!("unpacked line {position} does not match its checksum"));
+            }
+            Ok(())
+        })?;
+    }
     if size != file.size {
         broken.push(format!("it holds {size} bytes, imported were {}", file.size));
     }

@@ -33,13 +33,19 @@ pub(crate) fn messages_at(
     leaf_key: Option<i64>,
 ) -> Result<impl Iterator<Item = Result<Message>>> {
     let info = info(conn, session)?;
+    let whole = match leaf_key {
+        Some(leaf_key) => info.format.extras().restored(conn, &info, leaf_key)?,
+        None => None,
+    };
     let steps = match leaf_key {
-        Some(leaf_key) => restored(conn, info.format, session, leaf_key)?,
-        None => Vec::new(),
+        Some(leaf_key) if whole.is_none() => restored(conn, info.format, session, leaf_key)?,
+        _ => Vec::new(),
     };
     let edits = edits(conn, info.format, &steps)?;
     let adds = steps.into_iter().filter(|step| step.kind != StepKind::Edit);
-    Ok(adds.flat_map(move |step| each_or_error(messages_of(conn, &info, &edits, step.key))))
+    let added =
+        adds.flat_map(move |step| each_or_error(messages_of(conn, &info, &edits, step.key)));
+    Ok(whole.unwrap_or_default().into_iter().map(Ok).chain(added))
 }
 
 /// Messages of a path, or of an active branch that is none.

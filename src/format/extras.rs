@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::dump;
 use crate::error::Result;
-use crate::model::{SessionInfo, SessionKey, Timestamp, Turn};
+use crate::model::{Message, SessionInfo, SessionKey, Timestamp, Turn};
 use crate::store::projections::Table;
 
 /// What a program has beside the common tables; by default nothing.
@@ -31,6 +31,17 @@ pub(crate) trait Extras: Sync {
     /// The sessions that a dump shows within this one, with their problems.
     fn sessions_within(&self, _conn: &Connection, _session: SessionKey) -> Result<Vec<SessionKey>> {
         Ok(Vec::new())
+    }
+
+    /// The restored conversation, where it is made of more than the messages
+    /// that each entry adds.
+    fn restored(
+        &self,
+        _conn: &Connection,
+        _info: &SessionInfo,
+        _leaf_key: i64,
+    ) -> Result<Option<Vec<Message>>> {
+        Ok(None)
     }
 
     /// The log that lines of a session are read from where that is one of several files.

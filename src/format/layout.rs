@@ -17,6 +17,12 @@ pub(crate) trait Layout: Sync {
         None
     }
 
+    /// Whether the folder of sessions is a root, too, and one in it, where a
+    /// session is several files. Of a program with one log a session it is.
+    fn has_inner_roots(&self) -> bool {
+        false
+    }
+
     /// Whether a file of this name is a log of sessions.
     fn is_log(&self, path: &[u8]) -> bool;
 

@@ -7,7 +7,7 @@
 
 use rusqlite::Connection;
 
-use crate::chain::{self, Copied, GivenMessage, Tail, Writing, strip};
+use crate::chain::{self, Copied, GivenMessage, NewHeader, Tail, Writing, strip};
 use crate::error::{Error, Result};
 use crate::format::rules::{Labels, Leaf};
 use crate::format::stored_text;
@@ -30,6 +30,26 @@ pub(crate) struct BranchSummary<'a> {
 
 /// What changes become. Lines are made behind the [`Tail`] of the session.
 pub(crate) trait Live: Sync {
+    /// A new session of the store's own.
+    fn create(&self, tx: &Connection, new: &NewHeader<'_>) -> Result<SessionKey> {
+        chain::create(tx, new)
+    }
+
+    /// The number of the line of a record that is given whole.
+    fn record(&self, writing: &Writing<'_>, record: &str) -> Result<u32> {
+        let mut number = 0;
+        writing.append(|tail| {
+            let line = chain::compact(record, tail.depth_below(0))?;
+            if !line.starts_with('{') {
+                return Err(Error::InvalidRecord("a record must be a JSON object".to_owned()));
+            }
+            let known = self.known_line(writing, &line)?;
+            number = known.unwrap_or(tail.line_count + 1);
+            Ok(known.is_none().then(|| (format!("{line}\n"), ())))
+        })?;
+        Ok(number)
+    }
+
     /// The line of an entry that holds a message, and its id.
     fn message(
         &self,

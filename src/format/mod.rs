@@ -12,6 +12,7 @@
 //! that needs more has it in a folder `stored`, beside its pure files.
 
 mod claude;
+mod codex;
 pub(crate) mod extras;
 pub(crate) mod json;
 pub(crate) mod kimi;
@@ -101,6 +102,8 @@ macro_rules! registry {
 registry! {
     /// Kimi CLI, to 1.52.
     Kimi = kimi,
+    /// Codex, April 2025 to 0.171.
+    Codex = codex,
     /// pi, versions 1 to 3.
     Pi = pi,
     /// Kward, versions 1 and 2.

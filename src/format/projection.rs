@@ -14,7 +14,7 @@ use crate::fold;
 use crate::model::{Record, SessionKey};
 use crate::store::files::{self, FileKind, FileRow, Source};
 use crate::store::heads::Head;
-use crate::store::sessions;
+use crate::store::{sessions, unpacked};
 
 /// Folds sessions of one source, one after the other: each by its key and its
 /// path, replacing what was there. It returns whether the session's files are there.
@@ -155,7 +155,7 @@ pub(crate) fn log_of(conn: &Connection, session: SessionKey) -> Result<Option<Fi
     }
     let Some((source, _)) = sessions::place(conn, session)? else { return Ok(None) };
     match source.format.extras().main_log(conn, session)? {
-        Some(file_id) => Ok(Some(files::file_by_id(conn, file_id)?)),
+        Some(file_id) => Ok(Some(unpacked::as_log(conn, files::file_by_id(conn, file_id)?)?)),
         None => Ok(None),
     }
 }

@@ -7,6 +7,7 @@
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
     pub(crate) sessions: Sessions,
+    pub(crate) logs: Logs,
     pub(crate) counts: Counts,
     pub(crate) activity: Activity,
     pub(crate) settings: Settings,
@@ -27,6 +28,7 @@ impl Rules {
     /// says where it differs.
     pub(crate) const PLAIN: Self = Self {
         sessions: Sessions::File,
+        logs: Logs::Appended,
         counts: Counts::Branch,
         activity: Activity::Last,
         settings: Settings::Session,
@@ -48,6 +50,15 @@ pub(crate) enum Sessions {
     File,
     /// Several files, folded together.
     Folder,
+}
+
+/// What a program does with its logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Logs {
+    /// It adds to them: two who write one follow one another.
+    Appended,
+    /// It writes them anew, and puts the old ones aside.
+    Rewritten,
 }
 
 /// What the number of messages and the first prompt are taken from.

@@ -85,7 +85,8 @@ pub(super) fn inside(conn: &Connection, root: &Root) -> Result<Vec<(Source, Path
 /// What a source covers below its root; the empty path is all of it.
 fn covered_of(conn: &Connection, source: &Source) -> Result<Vec<PathBuf>> {
     let tops: Vec<PathBuf> = source.format.layout().covered().iter().map(PathBuf::from).collect();
-    if source.format.rules().sessions == Sessions::Folder {
+    let layout = source.format.layout();
+    if source.format.rules().sessions == Sessions::Folder && !layout.has_inner_roots() {
         return Ok(tops);
     }
     if !files::has_any(conn, source.source_id)? {

@@ -51,7 +51,8 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
             if format.is_some() || holds(&path, &covered, candidate) {
                 return Ok(Root { path, format: candidate, covered });
             }
-        } else if candidate.rules().sessions == Sessions::File
+        } else if (candidate.rules().sessions == Sessions::File
+            || candidate.layout().has_inner_roots())
             && (is_sessions_folder(&path, candidate) || format.is_some() && holds_work_dirs(&path))
             && (format.is_some() || holds(&path, &[PathBuf::new()], candidate))
         {

@@ -25,7 +25,7 @@ use crate::error::Result;
 use crate::fold::{self, Fold, Shape};
 use crate::format::Versions;
 use crate::format::projection::Touched;
-use crate::format::rules::Sessions;
+use crate::format::rules::{Logs, Sessions};
 use crate::model::{Format, SessionKey};
 use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileKind, FileRow, FileState};
@@ -95,7 +95,7 @@ impl Join<'_> {
         if common == self.ours.line_count {
             return self.end();
         }
-        if self.format.rules().sessions == Sessions::Folder {
+        if self.format.rules().logs == Logs::Rewritten {
             return self.give_way();
         }
         let new = match before {

@@ -85,6 +85,18 @@ impl Session {
         self.make_fork(|live, writing| live.fork(writing, entry_id))
     }
 
+    /// Makes a session of this one up to and with a turn, counted as its format
+    /// counts them: of Kimi from 0, of Codex from 1.
+    ///
+    /// # Errors
+    ///
+    /// [`TurnNotFound`](crate::Error::TurnNotFound) beyond the last turn;
+    /// [`Unsupported`](crate::Error::Unsupported) in a format without turns; as
+    /// [`clone_session`](Self::clone_session).
+    pub fn fork_at_turn(&self, turn: u32) -> Result<Fork> {
+        self.make_fork(|live, writing| live.fork_at_turn(writing, turn))
+    }
+
     /// Makes a session of the active branch, as [`fork`](Self::fork) does, up
     /// to and with its last entry, whatever that is.
     ///

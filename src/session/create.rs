@@ -25,6 +25,7 @@ pub struct NewSession {
     reasoning_effort: Option<String>,
     parent_id: Option<String>,
     parent_path: Option<String>,
+    record: Option<String>,
 }
 
 impl NewSession {
@@ -40,6 +41,7 @@ impl NewSession {
             reasoning_effort: None,
             parent_id: None,
             parent_path: None,
+            record: None,
         }
     }
 
@@ -91,6 +93,13 @@ impl NewSession {
         self
     }
 
+    /// Its first record, a JSON object as the program would write it, in the
+    /// place of all else: what a Codex session is made of. Default: none.
+    pub fn record(mut self, json: &str) -> Self {
+        self.record = Some(json.to_owned());
+        self
+    }
+
     fn header(&self, at: Timestamp) -> Result<NewHeader<'_>> {
         let work_dir = self.work_dir.to_str().ok_or_else(|| {
             Error::InvalidRecord(format!("the work dir {:?} is not UTF-8", self.work_dir))
@@ -107,6 +116,7 @@ impl NewSession {
             },
             parent_id: self.parent_id.as_deref(),
             parent_path: self.parent_path.as_deref(),
+            record: self.record.as_deref(),
         })
     }
 }
@@ -128,7 +138,7 @@ impl Store {
     /// 255 bytes. [`Unsupported`](crate::Error::Unsupported) for a Kimi session.
     pub fn create(&self, new: &NewSession) -> Result<Session> {
         let at = new.at.unwrap_or_else(Timestamp::now);
-        Ok(self.make(|tx| Ok((chain::create(tx, &new.header(at)?)?, ())))?.0)
+        Ok(self.make(|tx| Ok((new.format.live().create(tx, &new.header(at)?)?, ())))?.0)
     }
 
     /// Makes a session that holds these messages, each a JSON object and the
@@ -169,7 +179,7 @@ impl Store {
     ) -> Result<Session> {
         let made = self.make(|tx| {
             let at = new.at.unwrap_or_else(Timestamp::now);
-            let key = chain::create(tx, &new.header(at)?)?;
+            let key = new.format.live().create(tx, &new.header(at)?)?;
             let session = Session::of(self, key, new.format).at(at);
             for message in messages {
                 append_first(&session, tx, &message.into())?;

@@ -233,15 +233,21 @@ fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
     }
     // What lay in the shadow of a session that is gone comes to light.
     let mut touched = Touched::default();
+    let (mut behind, mut chains) = (Vec::new(), Vec::new());
     for path in &paths {
         if let Some(file) = files::newest(tx, source.source_id, path)? {
             touched.add(source.format, &file);
         }
         problems::delete_path_problems(tx, source.source_id, path)?;
         for file_id in generations::generations(tx, source.source_id, path)? {
-            log::delete_content(tx, file_id)?;
-            files::delete_file(tx, file_id)?;
+            let begins_with_another = files::file_by_id(tx, file_id)?.base_id.is_some();
+            if begins_with_another { behind.push(file_id) } else { chains.push(file_id) }
         }
+    }
+    // What begins with another goes first, wherever that lies.
+    for file_id in behind.into_iter().chain(chains) {
+        log::delete_content(tx, file_id)?;
+        files::delete_file(tx, file_id)?;
     }
     if source.root.is_empty() {
         for path in &paths {

@@ -22,7 +22,7 @@ pub use snapshot::Snapshot;
 
 use rusqlite::Connection;
 
-use crate::chain::{self, Expected, Tail, Writing};
+use crate::chain::{Expected, Tail, Writing};
 use crate::context;
 use crate::error::{Error, Result};
 use crate::format::live::{BranchSummary, Live};
@@ -69,7 +69,7 @@ use crate::store::{Store, sessions};
 /// - Where to go on: [`branch`](Self::branch), [`reset_leaf`](Self::reset_leaf),
 ///   [`rewind_points`](Self::rewind_points), [`navigate`](Self::navigate),
 ///   [`clone_session`](Self::clone_session), [`fork`](Self::fork),
-///   [`fork_branch`](Self::fork_branch).
+///   [`fork_at_turn`](Self::fork_at_turn), [`fork_branch`](Self::fork_branch).
 /// - How it is found again: [`rename`](Self::rename),
 ///   [`append_label_change`](Self::append_label_change), [`tag`](Self::tag),
 ///   [`untag`](Self::untag), [`tags`](Self::tags),
@@ -371,17 +371,7 @@ impl Session {
     pub fn append_record<'j>(&self, record: impl Into<Json<'j>>) -> Result<u32> {
         let record = record.into();
         let record = text_of(&record)?;
-        let mut number = 0;
-        self.append(|writing, tail| {
-            let line = chain::compact(record, tail.depth_below(0))?;
-            if !line.starts_with('{') {
-                return Err(Error::InvalidRecord("a record must be a JSON object".to_owned()));
-            }
-            let known = tail.format.live().known_line(writing, &line)?;
-            number = known.unwrap_or(tail.line_count + 1);
-            Ok(known.is_none().then(|| (format!("{line}\n"), ())))
-        })?;
-        Ok(number)
+        self.change(|live, writing| live.record(writing, record))
     }
 
     /// A handle on a session that is there.

@@ -7,7 +7,7 @@ use super::{Session, not_found};
 use crate::capture;
 use crate::context::{self, Node};
 use crate::error::{Error, Result};
-use crate::model::{Entry, Label, Message, Problem, SessionInfo, SessionKey, Usage};
+use crate::model::{Entry, Label, Message, Problem, SessionInfo, SessionKey, Turn, Usage};
 use crate::search::{Search, SearchPage};
 use crate::store::{Store, entries, labels, log, problems, records, runs, sessions};
 use crate::tree_rows::{self, TreeRow};
@@ -67,6 +67,16 @@ impl Session {
     /// [`SessionNotFound`](crate::Error::SessionNotFound) when it was purged since.
     pub fn unique_name(&self) -> Result<String> {
         self.store.read(|conn| names::name_of(conn, self.key))
+    }
+
+    /// Returns what the user asked, in order, as the format counts it; empty
+    /// where it tells no turns.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
+    pub fn turns(&self) -> Result<Vec<Turn>> {
+        self.store.read(|conn| self.format().extras().turns(conn, self.key))
     }
 
     /// Returns the messages that the program would go on with: those of the

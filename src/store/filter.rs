@@ -51,6 +51,7 @@ pub struct SessionFilter {
     /// Without a slash at its end.
     pub(super) work_dir: Option<String>,
     pub(super) archived: Archived,
+    pub(super) all_sources: bool,
     pub(super) tags: Vec<String>,
     pub(super) values: Vec<(String, std::result::Result<String, String>)>,
     pub(super) after: Option<Cursor>,
@@ -112,6 +113,13 @@ impl SessionFilter {
     /// Which archived sessions to show. Default: none.
     pub fn archived(mut self, archived: Archived) -> Self {
         self.archived = archived;
+        self
+    }
+
+    /// Also sessions that their program's own lists leave out unless they are
+    /// asked for, such as those of its sub-agents. Default: `false`.
+    pub fn all_sources(mut self, all_sources: bool) -> Self {
+        self.all_sources = all_sources;
         self
     }
 

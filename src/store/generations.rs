@@ -253,6 +253,13 @@ pub(crate) fn update_base(conn: &Connection, file_id: i64, base_id: i64) -> Resu
     Ok(())
 }
 
+/// Lets a chain that holds nothing of its own begin with more lines of its base.
+pub(crate) fn update_base_count(conn: &Connection, file_id: i64, count: u32) -> Result<()> {
+    conn.prepare_cached("UPDATE files SET base_count = ?2, line_count = ?2 WHERE file_id = ?1")?
+        .execute((file_id, count))?;
+    Ok(())
+}
+
 /// Lets a generation be current, or no longer.
 pub(crate) fn update_state(conn: &Connection, file_id: i64, state: FileState) -> Result<()> {
     conn.prepare_cached("UPDATE files SET state = ?2 WHERE file_id = ?1")?

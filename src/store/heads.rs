@@ -30,6 +30,8 @@ pub(crate) struct Head {
     pub(crate) archive_exempt: bool,
     pub(crate) trashed_at: Option<Timestamp>,
     pub(crate) is_listed: bool,
+    /// Whether lists show it only where all sources are asked for.
+    pub(crate) is_aside: bool,
     pub(crate) leaf_id: Option<String>,
     pub(crate) entry_count: i64,
     pub(crate) last_entry_key: Option<i64>,
@@ -60,6 +62,7 @@ impl Head {
             archive_exempt: false,
             trashed_at: None,
             is_listed: true,
+            is_aside: false,
             leaf_id: None,
             entry_count: 0,
             last_entry_key: None,
@@ -89,7 +92,8 @@ pub(crate) fn head(conn: &Connection, session: SessionKey) -> Result<Head> {
         "SELECT header, session_id, version, work_dir_id, created_at, activity_at, modified_at,
                 parent_session_id, parent_session_path, name, provider, model, reasoning_effort,
                 title, first_message, message_count, search_text, archived_at, archive_exempt,
-                trashed_at, is_listed, leaf_id, entry_count, last_entry_key, preview_line_key
+                trashed_at, is_listed, leaf_id, entry_count, last_entry_key, preview_line_key,
+                is_aside
          FROM sessions
          WHERE session_key = ?1",
     )?
@@ -141,7 +145,8 @@ pub(crate) fn update_head(
              search_text = :search_text, archived_at = :archived_at,
              archive_exempt = :archive_exempt, trashed_at = :trashed_at, is_listed = :is_listed,
              leaf_id = :leaf_id, entry_count = :entry_count,
-             last_entry_key = :last_entry_key, preview_line_key = :preview_line_key
+             last_entry_key = :last_entry_key, preview_line_key = :preview_line_key,
+             is_aside = :is_aside
          WHERE session_key = :session_key",
     )?
     .execute(named_params! {
@@ -167,6 +172,7 @@ pub(crate) fn update_head(
         ":archive_exempt": head.archive_exempt,
         ":trashed_at": head.trashed_at,
         ":is_listed": head.is_listed,
+        ":is_aside": head.is_aside,
         ":leaf_id": head.leaf_id,
         ":entry_count": head.entry_count,
         ":last_entry_key": head.last_entry_key,
@@ -203,5 +209,6 @@ fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
         entry_count: row.get(22)?,
         last_entry_key: row.get(23)?,
         preview_line_key: row.get(24)?,
+        is_aside: row.get(25)?,
     })
 }

@@ -247,6 +247,7 @@ impl List<'_> {
                 ":work_dir_id": self.work_dir_id,
                 ":work_dir": self.filter.work_dir,
                 ":query": self.filter.query,
+                ":all_sources": self.filter.all_sources,
                 ":narrowed": among.map(|keys| serde_json::Value::from(keys).to_string()),
                 ":modified_at": modified_at,
                 ":session_id": session_id,

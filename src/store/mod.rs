@@ -43,6 +43,7 @@ pub(crate) mod texts;
 mod traces;
 pub(crate) mod transaction;
 mod trash;
+pub(crate) mod unpacked;
 mod values;
 mod view;
 mod watch;

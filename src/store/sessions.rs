@@ -373,7 +373,16 @@ pub(crate) fn sessions_by_file(conn: &Connection) -> Result<Vec<SessionKey>> {
 /// Sessions of this id, or, if there is none, those whose id begins with it.
 pub(crate) fn sessions_by_id(conn: &Connection, id: &str) -> Result<Vec<SessionKey>> {
     let mut exact = conn.prepare_cached(
-        "SELECT session_key FROM sessions WHERE session_id = ?1 ORDER BY session_key LIMIT 20",
+        // One that lists show stands for others of its id that they leave out.
+        "SELECT session_key
+         FROM sessions
+         WHERE session_id = ?1
+           AND (is_listed <> 0
+                OR NOT EXISTS (SELECT 1
+                               FROM sessions AS listed
+                               WHERE listed.session_id = ?1 AND listed.is_listed <> 0))
+         ORDER BY session_key
+         LIMIT 20",
     )?;
     let found: Vec<SessionKey> =
         exact.query_map([id], |row| row.get("session_key"))?.collect::<Result<_, _>>()?;
@@ -391,6 +400,11 @@ pub(crate) const BY_PREFIX: &str = "
     FROM sessions
     WHERE session_id >= ?1
       AND session_id < ?1 || char(0x10FFFF)
+      AND (is_listed <> 0
+           OR NOT EXISTS (SELECT 1
+                          FROM sessions AS listed
+                          WHERE listed.session_id = sessions.session_id
+                            AND listed.is_listed <> 0))
     ORDER BY session_id
     LIMIT 20";
 

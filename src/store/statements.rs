@@ -50,6 +50,7 @@ const PAGE_LIVE: &str = "
     LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
+      AND (:all_sources OR session.is_aside = 0)
       AND session.archived_at IS NULL
       AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND :narrowed IS NULL
@@ -68,6 +69,7 @@ const PAGE_ARCHIVED: &str = "
     LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
+      AND (:all_sources OR session.is_aside = 0)
       AND session.archived_at IS NOT NULL
       AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND :narrowed IS NULL
@@ -86,6 +88,7 @@ const PAGE_ALL: &str = "
     LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
+      AND (:all_sources OR session.is_aside = 0)
       AND session.archived_at IS NULL
       AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND :narrowed IS NULL
@@ -103,6 +106,7 @@ const PAGE_ALL: &str = "
     LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
+      AND (:all_sources OR session.is_aside = 0)
       AND session.archived_at IS NOT NULL
       AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND :narrowed IS NULL
@@ -121,6 +125,7 @@ const OF_WORK_DIR_LIVE: &str = "
     LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
+      AND (:all_sources OR session.is_aside = 0)
       AND session.archived_at IS NULL
       AND session.work_dir_id = :work_dir_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
       AND session.modified_at <= :modified_at
@@ -138,6 +143,7 @@ const OF_WORK_DIR_ARCHIVED: &str = "
     LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
+      AND (:all_sources OR session.is_aside = 0)
       AND session.archived_at IS NOT NULL
       AND session.work_dir_id = :work_dir_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
       AND session.modified_at <= :modified_at
@@ -155,6 +161,7 @@ const OF_WORK_DIR_ALL: &str = "
     LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
+      AND (:all_sources OR session.is_aside = 0)
       AND session.work_dir_id = :work_dir_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
       AND session.modified_at <= :modified_at
       AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
@@ -172,6 +179,7 @@ const FOUND_LIVE: &str = "
     LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
+      AND (:all_sources OR session.is_aside = 0)
       AND session.archived_at IS NULL
       AND (:work_dir_id IS NULL OR session.work_dir_id = :work_dir_id)
       AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
@@ -191,6 +199,7 @@ const FOUND_ARCHIVED: &str = "
     LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
+      AND (:all_sources OR session.is_aside = 0)
       AND session.archived_at IS NOT NULL
       AND (:work_dir_id IS NULL OR session.work_dir_id = :work_dir_id)
       AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
@@ -210,6 +219,7 @@ const FOUND_ALL: &str = "
     LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
+      AND (:all_sources OR session.is_aside = 0)
       AND (:work_dir_id IS NULL OR session.work_dir_id = :work_dir_id)
       AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND session.modified_at <= :modified_at

@@ -11,6 +11,7 @@ mod cli;
 #[cfg(feature = "cli")]
 mod cli_place;
 mod cli_roots;
+mod codex;
 mod concurrency;
 mod crashes;
 mod growth;

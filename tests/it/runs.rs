@@ -99,6 +99,7 @@ fn keys_count_the_entries_of_each_session_in_every_format() {
         ("pi/small", Format::Pi),
         ("kimi/small", Format::Kimi),
         ("claude/small", Format::Claude),
+        ("codex/small", Format::Codex),
     ] {
         let test = TestStore::new();
         let root = crate::support::fixture(fixture);

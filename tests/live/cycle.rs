@@ -22,9 +22,10 @@ use sessile::{
     Timestamp,
 };
 
-/// Where a session lies, and another; of Kimi, its state lies beside it. Where
+/// Where a session lies, and another; of Kimi, its state lies beside it, of
+/// Codex its name. Where
 /// the name of a file or folder is the id, no other takes it.
-const PATHS: [(Format, [&str; 2]); 4] = [
+const PATHS: [(Format, [&str; 2]); 5] = [
     (Format::Kward, ["sessions/--w--/given.jsonl", "sessions/--w--/other.jsonl"]),
     (
         Format::Pi,
@@ -35,7 +36,21 @@ const PATHS: [(Format, [&str; 2]); 4] = [
     ),
     (Format::Kimi, ["sessions/dd3464ad15e3938bd1128bd2347c29d6/given/context.jsonl", ""]),
     (Format::Claude, ["projects/-w/0a000000-0000-4000-8000-00000000000a.jsonl", ""]),
+    (
+        Format::Codex,
+        [
+            "sessions/2026/01/01/rollout-2026-01-01T00-00-00-0199a000-0001-7000-8000-000000000001.jsonl",
+            "",
+        ],
+    ),
 ];
+
+/// A message of Codex, as a line.
+fn item(id: &str) -> String {
+    format!(
+        "{{\"timestamp\":\"2026-01-01T00:00:01.000Z\",\"type\":\"response_item\",\"payload\":{{\"type\":\"message\",\"role\":\"user\",\"content\":[{{\"type\":\"input_text\",\"text\":\"{id}\"}}]}}}}\n"
+    )
+}
 
 const THEN: u64 = 1_767_225_600;
 
@@ -168,8 +183,20 @@ impl Sides {
         fs::File::open(&at).unwrap().set_modified(time).unwrap();
     }
 
-    fn state(&self) -> String {
-        self.path.replace("context.jsonl", "state.json")
+    /// The file beside the log that holds what is decided.
+    fn state(&self) -> Option<String> {
+        match self.format {
+            Format::Kimi => Some(self.path.replace("context.jsonl", "state.json")),
+            Format::Codex => Some("session_index.jsonl".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn id(&self) -> &'static str {
+        match self.format {
+            Format::Codex => "0199a000-0001-7000-8000-000000000001",
+            _ => "given",
+        }
     }
 
     /// A line as the program writes it: behind the last entry of its file.
@@ -184,6 +211,7 @@ impl Sides {
             Format::Claude => format!(
                 "{{\"parentUuid\":{parent},\"type\":\"user\",\"message\":{message},\"uuid\":\"{id}\",\"cwd\":\"/w\"}}\n"
             ),
+            Format::Codex => item(&id),
             _ => format!(
                 "{{\"type\":\"message\",\"id\":\"{id}\",\"parentId\":{parent},\"timestamp\":\"2026-01-01T00:00:01.000Z\",\"message\":{message}}}\n"
             ),
@@ -224,7 +252,10 @@ impl Sides {
 
     /// The id of the session, or its file.
     fn name_of(&self) -> &'static str {
-        if self.format == Format::Claude { self.path } else { "given" }
+        match self.format {
+            Format::Claude => self.path,
+            _ => self.id(),
+        }
     }
 
     fn here(&mut self) {
@@ -234,7 +265,10 @@ impl Sides {
         let before = self.exported(self.path);
         let id = format!("h{:06}", self.step);
         let message = format!("{{\"role\":\"user\",\"content\":\"{id}\"}}");
-        self.session().with_id(&id).append_message(&message).unwrap();
+        match self.format {
+            Format::Codex => drop(self.session().append_record(item(&id).trim_end()).unwrap()),
+            _ => drop(self.session().with_id(&id).append_message(&message).unwrap()),
+        }
         self.note_written(&before);
     }
 
@@ -299,10 +333,10 @@ impl Sides {
             self.lines.retain(|line| *line != broken);
             self.begun.push(broken);
         }
-        if self.format == Format::Kimi {
-            let state = self.exported(&self.state());
+        if let Some(path) = self.state() {
+            let state = self.exported(&path);
             if !state.is_empty() {
-                self.put(&self.state(), &state);
+                self.put(&path, &state);
             }
         }
     }
@@ -313,12 +347,12 @@ impl Sides {
             Step::Program(count) => self.program_adds(count),
             Step::ProgramBreaksOff(at) => self.program_breaks_off(at),
             Step::ProgramSets => {
-                if self.format == Format::Kimi {
-                    let state = self.root().join(self.state());
+                if let Some(path) = self.state().filter(|_| self.format == Format::Kimi) {
+                    let state = self.root().join(&path);
                     let state = fs::read_to_string(state).unwrap_or_else(|_| "{}".to_owned());
                     let mut state: serde_json::Value = serde_json::from_str(&state).unwrap();
                     state["plan_mode"] = self.step.is_multiple_of(20).into();
-                    self.put(&self.state(), state.to_string().as_bytes());
+                    self.put(&path, state.to_string().as_bytes());
                 }
             }
             Step::Here => self.here(),
@@ -417,6 +451,13 @@ fn header(format: Format, id: &str) -> Option<Vec<u8>> {
     let rest = match format {
         Format::Kward => "\"version\":2,\"cwd\":\"/w\"",
         Format::Pi => "\"version\":3,\"timestamp\":\"2026-01-01T00:00:00.000Z\",\"cwd\":\"/w\"",
+        Format::Codex => {
+            let id = "0199a000-0001-7000-8000-000000000001";
+            let line = format!(
+                "{{\"timestamp\":\"2026-01-01T00:00:00.000Z\",\"type\":\"session_meta\",\"payload\":{{\"id\":\"{id}\"}}}}\n"
+            );
+            return Some(line.into_bytes());
+        }
         _ => return None,
     };
     Some(format!("{{\"type\":\"session\",\"id\":\"{id}\",{rest}}}\n").into_bytes())

@@ -7,6 +7,7 @@ mod capture;
 #[cfg(feature = "cli")]
 mod careful;
 mod chains;
+mod codex;
 #[cfg(feature = "cli")]
 mod commands;
 mod copies;

@@ -26,7 +26,7 @@ pub(crate) mod wire;
 use layout::Part as FilePart;
 
 use super::meaning::{Meaning, Part, Shown, Transcript};
-use super::rules::{Rules, Sessions};
+use super::rules::{Logs, Rules, Sessions};
 use super::{Home, Layout, Program, Spelling, Versions};
 use crate::model::{ProblemKind, Record, Stored, Timestamp};
 
@@ -35,7 +35,12 @@ pub(super) struct Kimi;
 
 pub(super) static PROGRAM: Program = Program {
     name: "kimi",
-    rules: Rules { sessions: Sessions::Folder, depth: usize::MAX, ..Rules::PLAIN },
+    rules: Rules {
+        sessions: Sessions::Folder,
+        logs: Logs::Rewritten,
+        depth: usize::MAX,
+        ..Rules::PLAIN
+    },
     layout: &Kimi,
     meaning: &Kimi,
     spelling: &Kimi,

@@ -27,6 +27,9 @@ pub(crate) struct ListArgs {
     /// Archived sessions, too
     #[arg(long)]
     pub(crate) all: bool,
+    /// Also those that their program's own lists leave out, such as sub-agents
+    #[arg(long, value_name = "WHICH", value_parser = ["shown", "all"], default_value = "shown")]
+    pub(crate) sources: String,
     /// Only sessions in the trash
     #[arg(long, conflicts_with_all = ["archived", "all"])]
     pub(crate) trash: bool,

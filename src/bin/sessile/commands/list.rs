@@ -130,7 +130,8 @@ fn filter(args: &ListArgs) -> SessionFilter {
             (true, _) => Archived::Only,
             (_, true) => Archived::Included,
             _ => Archived::Without,
-        });
+        })
+        .all_sources(args.sources == "all");
     for tag in &args.tags {
         filter = filter.tag(tag);
     }

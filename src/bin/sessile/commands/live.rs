@@ -93,10 +93,7 @@ pub(super) fn fork(store: &Store, args: &ForkArgs) -> Result<bool> {
     let fork = match (&args.entry, args.turn) {
         (None, None) => session.fork_branch()?,
         (Some(entry), _) => session.fork(&session.find_entry(entry)?.id)?.session,
-        (None, Some(turn)) => match session.kimi() {
-            Some(kimi) => kimi.fork_at_turn(turn)?.session,
-            None => anyhow::bail!("{} sessions have no turns", session.format().name()),
-        },
+        (None, Some(turn)) => session.fork_at_turn(turn)?.session,
     };
     print_id(&fork)
 }

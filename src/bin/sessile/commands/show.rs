@@ -92,7 +92,7 @@ impl<'a> Shown<'a> {
 
     /// What the user asked, where the program counts turns.
     fn turns(&mut self) -> Result<()> {
-        let turns = self.session.kimi().map_or(Ok(Vec::new()), sessile::Kimi::turns)?;
+        let turns = self.session.turns()?;
         for turn in &turns {
             let at = turn.created_at.map(|at| at.to_string()).unwrap_or_default();
             writeln!(self.out(), "turn {:>3}  {at:24}  {}", turn.index, one_line(&turn.text))?;

@@ -16,7 +16,6 @@ use crate::commands::{keeping, list, tags, work_dirs};
 
 const NO_RECORD: &str = "the session's format has no record for this";
 const NO_ENTRIES: &str = "entries of this format are not given by their own keys";
-const NO_TURNS: &str = "sessions of this format have no turns";
 
 /// The result of a method that has nothing to say.
 pub(super) fn nothing() -> Answer {
@@ -49,6 +48,9 @@ pub(super) fn create(store: &Store, params: &Params<'_>) -> Answer {
     }
     if let Some(time) = params.time()? {
         new = new.at(time);
+    }
+    if let Some(record) = params.raw("record") {
+        new = new.record(record);
     }
     for (name, set) in [
         ("provider", NewSession::provider as Setter),
@@ -213,8 +215,7 @@ pub(super) fn fork(store: &Store, params: &Params<'_>) -> Answer {
             (fork.session, fork.text)
         }
         (None, Some(turn)) => {
-            let kimi = session.kimi().ok_or(Error::Unsupported(NO_TURNS))?;
-            let fork = kimi.fork_at_turn(turn)?;
+            let fork = session.fork_at_turn(turn)?;
             (fork.session, fork.text)
         }
     };
@@ -345,6 +346,9 @@ pub(super) fn list_sessions(store: &Store, params: &Params<'_>) -> Answer {
         filter = filter.archived(Archived::Only);
     } else if params.get::<bool>("all")?.unwrap_or(false) {
         filter = filter.archived(Archived::Included);
+    }
+    if params.text("sources")?.as_deref() == Some("all") {
+        filter = filter.all_sources(true);
     }
     let slice = (offset, limit);
     let page =

@@ -1,0 +1,194 @@
+//! The conversation: what the model would be sent if the thread went on.
+//!
+//! Records of a path are taken in, root first. What was rolled back is on no
+//! such path, so that here only compactions take anything away.
+
+use super::item;
+use super::record::{Body, of_entry, owned, text};
+use crate::format::json::{self, Kind, Raw};
+
+/// What an earlier summary begins with, which is no prompt.
+const SUMMARY: &str = "Another language model started to solve this problem and produced a summary of its thinking process.";
+
+/// Bytes of the prompts that a compaction without a history keeps: 20,000 tokens of 4 bytes.
+const KEPT: usize = 80_000;
+
+/// An item, and what of it a compaction of the old kind would keep.
+#[derive(Debug)]
+struct Said<E> {
+    entry: E,
+    json: String,
+    /// The text of a prompt.
+    prompt: Option<String>,
+}
+
+/// A conversation on its way; `E` names the entry that an item comes from.
+#[derive(Debug)]
+pub(crate) struct Conversation<E> {
+    said: Vec<Said<E>>,
+}
+
+impl<E> Default for Conversation<E> {
+    fn default() -> Self {
+        Self { said: Vec::new() }
+    }
+}
+
+impl<E: Clone> Conversation<E> {
+    /// Takes in the record of an entry; `instead` stands for what JSON readers choke on.
+    pub(crate) fn take(&mut self, bytes: &[u8], entry: &E, instead: &str) {
+        let Some(record) = of_entry(bytes) else { return };
+        match record.body {
+            Body::Item(item) => self.said.push(said(item, entry.clone(), instead)),
+            Body::Compacted(payload) => self.compact(payload, entry, instead),
+            _ => {}
+        }
+    }
+
+    fn compact(&mut self, payload: Raw<'_>, entry: &E, instead: &str) {
+        let history = payload.get("replacement_history").filter(|list| list.kind() == Kind::Array);
+        if let Some(history) = history {
+            self.said = history.items().map(|item| said(item, entry.clone(), instead)).collect();
+            return;
+        }
+        let mut kept = Vec::new();
+        let mut room = KEPT;
+        for Said { entry, prompt, .. } in std::mem::take(&mut self.said).into_iter().rev() {
+            let Some(text) = prompt.filter(|text| !text.starts_with(SUMMARY)) else { continue };
+            if room == 0 {
+                break;
+            }
+            room = room.saturating_sub(text.len());
+            kept.push(Said { entry, json: user_message(&text), prompt: Some(text) });
+        }
+        kept.reverse();
+        let summary = text(payload, "message").filter(|text| !text.is_empty());
+        let summary = summary.as_deref().unwrap_or("(no summary available)");
+        let json = user_message(summary);
+        kept.push(Said { entry: entry.clone(), json, prompt: Some(summary.to_owned()) });
+        self.said = kept;
+    }
+
+    /// The items and the entries that they come from.
+    pub(crate) fn finish(self) -> Vec<(E, String)> {
+        self.said.into_iter().map(|said| (said.entry, said.json)).collect()
+    }
+}
+
+fn said<E>(item: Raw<'_>, entry: E, instead: &str) -> Said<E> {
+    let is_tag = |text: &str| {
+        let text = text.trim();
+        text == "</image>" || text.starts_with("<image") && text.ends_with('>')
+    };
+    let prompt = item::is_prompt(item)
+        .then(|| item::texts(item).filter(|text| !is_tag(text)).collect::<Vec<_>>().concat());
+    Said { entry, json: json::clean(item, instead), prompt }
+}
+
+fn user_message(text: &str) -> String {
+    let text = json::spelt(text);
+    format!(
+        "{{\"type\":\"message\",\"role\":\"user\",\"content\":[{{\"type\":\"input_text\",\"text\":{text}}}]}}"
+    )
+}
+
+/// What the record of one entry adds by itself: an item, or what a compaction leaves.
+pub(crate) fn messages(bytes: &[u8], instead: &str) -> Vec<String> {
+    let mut alone = Conversation::default();
+    alone.take(bytes, &(), instead);
+    alone.finish().into_iter().map(|(_, json)| json).collect()
+}
+
+/// What an entry says, for a person.
+pub(crate) fn said_by(bytes: &[u8]) -> String {
+    match of_entry(bytes).map(|record| record.body) {
+        Some(Body::Item(item)) => text_of(item),
+        Some(Body::Compacted(payload)) => owned(payload, "message").unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// What an item says: texts, a command, an output.
+pub(crate) fn text_of(item: Raw<'_>) -> String {
+    match text(item, "type").as_deref() {
+        Some("message") => item::texts(item).collect::<Vec<_>>().join("\n"),
+        Some("reasoning") => {
+            let parts = |key| item.get(key).unwrap_or(Raw::NULL);
+            let all = parts("summary").items().chain(parts("content").items());
+            all.filter_map(|part| owned(part, "text")).collect::<Vec<_>>().join("\n")
+        }
+        Some("function_call") => owned(item, "arguments").unwrap_or_default(),
+        Some("custom_tool_call") => owned(item, "input").unwrap_or_default(),
+        Some("web_search_call") => {
+            item.get("action").and_then(|action| owned(action, "query")).unwrap_or_default()
+        }
+        Some("local_shell_call") => {
+            let command = item.get("action").and_then(|action| action.get("command"));
+            let words = command.into_iter().flat_map(Raw::items).filter_map(Raw::string);
+            words.collect::<Vec<_>>().join(" ")
+        }
+        Some("function_call_output" | "custom_tool_call_output") => {
+            let output = item.get("output").unwrap_or(Raw::NULL);
+            match output.string() {
+                Some(text) => text.into_owned(),
+                None => {
+                    let texts = output.items().filter_map(|part| owned(part, "text"));
+                    texts.collect::<Vec<_>>().join("\n")
+                }
+            }
+        }
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(record_type: &str, payload: &str) -> String {
+        format!(r#"{{"timestamp":"t","type":"{record_type}","payload":{payload}}}"#)
+    }
+
+    fn message(role: &str, text: &str) -> String {
+        line(
+            "response_item",
+            &format!(
+                r#"{{"type":"message","role":"{role}","content":[{{"type":"input_text","text":"{text}"}}]}}"#
+            ),
+        )
+    }
+
+    fn texts(lines: &[String]) -> Vec<String> {
+        let mut conversation = Conversation::default();
+        for line in lines {
+            conversation.take(line.as_bytes(), &(), "0");
+        }
+        let text = |(_, json): ((), String)| {
+            text_of(crate::format::json::scan(json.as_bytes()).unwrap().0)
+        };
+        conversation.finish().into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn a_compaction_takes_the_place_of_what_was_before() {
+        let history = r#"{"message":"","replacement_history":[{"type":"message","role":"user","content":[{"type":"input_text","text":"kept"}]}]}"#;
+        let lines = [message("user", "a"), line("compacted", history), message("user", "b")];
+        assert_eq!(texts(&lines), ["kept", "b"]);
+    }
+
+    #[test]
+    fn one_without_a_history_keeps_the_prompts_and_its_summary() {
+        let compacted = line("compacted", r#"{"message":"sum"}"#);
+        let again = line("compacted", r#"{"message":""}"#);
+        let context = message("user", "<environment_context>x</environment_context>");
+        let lines = [context, message("user", "a"), message("assistant", "b"), compacted];
+        assert_eq!(texts(&lines), ["a", "sum"]);
+        assert_eq!(texts(&[&lines[..], &[again]].concat()), ["a", "sum", "(no summary available)"]);
+    }
+
+    #[test]
+    fn an_event_says_nothing_to_the_model() {
+        assert_eq!(messages(line("event_msg", r#"{"type":"error"}"#).as_bytes(), "0"), [""; 0]);
+        assert_eq!(messages(message("user", "a").as_bytes(), "0").len(), 1);
+    }
+}

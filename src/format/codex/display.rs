@@ -1,0 +1,154 @@
+//! How items look to a person.
+
+use super::context::{said_by, text_of};
+use super::item;
+use super::record::{Body, Record, of_entry, owned, text};
+use crate::format::json::{self, Raw};
+use crate::format::{Part, Shown, ToolCall};
+
+/// Characters of a preview.
+const PREVIEW_LENGTH: usize = 120;
+/// Characters of a tool's arguments before they are cut.
+const ARGUMENTS_LENGTH: usize = 40;
+
+/// Who speaks in an item, and what it says.
+pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
+    let Ok((item, _)) = json::scan(message.as_bytes()) else { return Default::default() };
+    let said =
+        match text(item, "type").as_deref() {
+            Some("message") => {
+                let content = item.get("content").unwrap_or(Raw::NULL);
+                content.items().map(part).collect()
+            }
+            Some("reasoning") => vec![Part::Thinking(text_of(item))],
+            Some(item_type) if item_type.ends_with("_output") => {
+                let call_id = owned(item, "call_id").unwrap_or_default();
+                vec![Part::ToolResult { call_id, text: text_of(item) }]
+            }
+            _ => vec![call(item).map_or_else(
+                || Part::Other(owned(item, "type").unwrap_or_default()),
+                Part::ToolCall,
+            )],
+        };
+    (item::role(item).into_owned(), said)
+}
+
+fn part(part: Raw<'_>) -> Part {
+    match text(part, "type").as_deref() {
+        Some("input_text" | "output_text") => Part::Text(owned(part, "text").unwrap_or_default()),
+        Some("input_image") => {
+            let url = owned(part, "image_url").unwrap_or_default();
+            let mime = url.strip_prefix("data:").and_then(|rest| rest.split_once(';'));
+            let mime = mime.map(|(mime, _)| mime.to_owned()).unwrap_or_default();
+            // A picture that lies in the message itself has no place.
+            let path = Some(url).filter(|url| !url.starts_with("data:")).unwrap_or_default();
+            Part::Image { mime, path }
+        }
+        other => Part::Other(other.unwrap_or_default().to_owned()),
+    }
+}
+
+/// The tool that an item calls.
+fn call(item: Raw<'_>) -> Option<ToolCall> {
+    let item_type = text(item, "type")?;
+    let (name, arguments) = match &*item_type {
+        // Arguments are a text of JSON as a rule, and the input of a custom tool a text.
+        "function_call" => {
+            let arguments = owned(item, "arguments").unwrap_or_default();
+            let is_json = json::scan(arguments.as_bytes()).is_ok();
+            (owned(item, "name")?, if is_json { arguments } else { json::spelt(&arguments) })
+        }
+        "custom_tool_call" => {
+            (owned(item, "name")?, json::spelt(&text(item, "input").unwrap_or_default()))
+        }
+        "local_shell_call" => ("shell".to_owned(), action(item)),
+        "web_search_call" => ("web_search".to_owned(), action(item)),
+        _ => return None,
+    };
+    let shown = shortened(&text_of(item), ARGUMENTS_LENGTH);
+    let id = owned(item, "call_id").unwrap_or_default();
+    Some(ToolCall { label: format!("[{name}: {shown}]"), id, name, arguments })
+}
+
+fn action(item: Raw<'_>) -> String {
+    item.get("action").map_or("null".to_owned(), |action| json::clean(action, "null"))
+}
+
+/// What a tree shows of an entry's bytes.
+pub(in crate::format) fn shown(bytes: &[u8]) -> Shown {
+    let Some(record) = of_entry(bytes) else { return Shown::default() };
+    let Body::Item(item) = record.body else {
+        return Shown { role: entry_type(&record), text: preview(bytes), ..Shown::default() };
+    };
+    let calls: Vec<(String, String)> =
+        call(item).into_iter().map(|call| (call.id, call.label)).collect();
+    Shown {
+        role: item::role(item).into_owned(),
+        text: if calls.is_empty() {
+            shortened(&text_of(item), PREVIEW_LENGTH)
+        } else {
+            String::new()
+        },
+        only_calls: !calls.is_empty(),
+        call_id: owned(item, "call_id").filter(|_| calls.is_empty()),
+        calls,
+    }
+}
+
+/// What an entry of a record is called.
+pub(crate) fn entry_type(record: &Record<'_>) -> String {
+    match &record.body {
+        Body::Meta(_) => "session_meta".to_owned(),
+        Body::TurnContext(_) => "turn_context".to_owned(),
+        Body::Item(item) => owned(*item, "type").unwrap_or_default(),
+        Body::Event(event) => event.name().into_owned(),
+        Body::Compacted(_) => "compaction".to_owned(),
+        Body::Other(name) => name.clone().into_owned(),
+    }
+}
+
+/// The first characters of what an entry says, on one line.
+pub(in crate::format) fn preview(bytes: &[u8]) -> String {
+    shortened(&said_by(bytes), PREVIEW_LENGTH)
+}
+
+fn shortened(text: &str, length: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(length) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(payload: &str) -> String {
+        format!(r#"{{"timestamp":"t","type":"response_item","payload":{payload}}}"#)
+    }
+
+    #[test]
+    fn a_tool_shows_its_call_and_its_result_names_it() {
+        let call = line(
+            r#"{"type":"function_call","name":"shell","arguments":"{\"a\": 1}","call_id":"c"}"#,
+        );
+        let shown_call = shown(call.as_bytes());
+        assert_eq!(shown_call.calls, [("c".to_owned(), "[shell: {\"a\": 1}]".to_owned())]);
+        assert!(shown_call.only_calls);
+        let output = line(r#"{"type":"function_call_output","call_id":"c","output":"a\nb"}"#);
+        let shown = shown(output.as_bytes());
+        assert_eq!((shown.role.as_str(), shown.text.as_str()), ("tool", "a b"));
+        assert_eq!(shown.call_id.as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn a_message_says_its_parts() {
+        let (role, parts) = parts(
+            r#"{"type":"message","role":"user","content":[{"type":"input_text","text":"a"},{"type":"input_image","image_url":"data:image/png;base64,xx"}]}"#,
+        );
+        assert_eq!(role, "user");
+        assert_eq!(parts[0], Part::Text("a".to_owned()));
+        assert_eq!(parts[1], Part::Image { mime: "image/png".to_owned(), path: String::new() });
+    }
+}

@@ -1,0 +1,150 @@
+//! Codex's home folder, as its command line wrote it from April 2025 to 0.171.
+//!
+//! A thread is a rollout: a log of records in envelopes, or after a revert
+//! several logs of which one is its head. A log may begin where another ends,
+//! at a byte of it, and may lie compressed or in the archive. Names stand in an
+//! index of their own. What the program needs a database for is found in the
+//! files here.
+
+mod context;
+mod display;
+mod item;
+mod layout;
+mod live;
+mod meta;
+mod names;
+mod record;
+mod stored;
+mod turns;
+mod write;
+
+use super::meaning::{Meaning, Part, Shown};
+use super::rules::{Rules, Sessions};
+use super::{Home, Layout, Program, Spelling};
+use crate::model::{Change, HeaderRecord, ProblemKind, Record, Role, Stored, Timestamp};
+
+/// Codex.
+pub(super) struct Codex;
+
+pub(super) static PROGRAM: Program = Program {
+    name: "codex",
+    rules: Rules { sessions: Sessions::Folder, depth: record::DEPTH, ..Rules::PLAIN },
+    layout: &Codex,
+    meaning: &Codex,
+    spelling: &Codex,
+    projection: &Codex,
+    live: &Codex,
+    extras: &Codex,
+};
+
+impl Layout for Codex {
+    fn home(&self) -> Option<Home> {
+        Some(Home { variable: "CODEX_HOME", names_a_file: false, folder: ".codex" })
+    }
+
+    fn covered(&self) -> &'static [&'static str] {
+        &[layout::SESSIONS, layout::ARCHIVE, layout::NAMES, layout::HISTORY]
+    }
+
+    fn has_inner_roots(&self) -> bool {
+        true
+    }
+
+    fn is_log(&self, path: &[u8]) -> bool {
+        layout::form(path) == Some(layout::Form::Plain) || path == layout::NAMES.as_bytes()
+    }
+
+    fn recognises(&self, path: &[u8], _first_line: &[u8]) -> bool {
+        layout::recognises(path)
+    }
+
+    fn units(&self, path: &[u8], _is_folder: bool) -> Vec<Vec<u8>> {
+        layout::form(path).map(|_| layout::place(path).to_vec()).into_iter().collect()
+    }
+
+    fn is_shared(&self, path: &[u8]) -> bool {
+        path == layout::NAMES.as_bytes()
+    }
+
+    fn sessions_of_path(&self, path: &[u8], is_folder: bool) -> Vec<String> {
+        match layout::form(path) {
+            Some(_) if !is_folder => layout::name(path).thread_id.into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn new_session_id(&self) -> String {
+        uuid::Uuid::now_v7().to_string()
+    }
+
+    fn path_of(&self, _cwd: &str, session_id: &str, at: Timestamp) -> Option<String> {
+        Some(layout::path_of(session_id, at))
+    }
+}
+
+impl Meaning for Codex {
+    /// What a line says without the others of its thread: when it was written, and whose thread it begins.
+    fn parse(&self, line: &[u8]) -> Record {
+        let parsed = record::parse(line);
+        let mut record = Record { problems: parsed.problems, ..Record::default() };
+        let Some(found) = parsed.record else { return record };
+        record.at = found.at();
+        if let record::Body::Meta(payload) = found.body {
+            let meta = meta::Meta::read(payload, &mut Vec::new());
+            record.change = Some(Change::Header(Box::new(HeaderRecord {
+                session_id: meta.thread_id,
+                created_at: meta.began_at,
+                work_dir: meta.cwd,
+                ..HeaderRecord::default()
+            })));
+        }
+        record
+    }
+
+    fn line_problems(&self, path: &[u8], line: &[u8]) -> Vec<(ProblemKind, String)> {
+        match path == layout::NAMES.as_bytes() {
+            true => names::Names::default().take(line).into_iter().collect(),
+            // A file of old has lines without an envelope.
+            false if record::parse_bare(line).record.is_some() => Vec::new(),
+            false => record::parse(line).problems,
+        }
+    }
+
+    fn role(&self, role: Option<&str>) -> Role {
+        match role {
+            Some("user") => Role::Prompt,
+            Some("assistant" | "tool") => Role::Counted,
+            Some("system" | "developer") => Role::System,
+            _ => Role::Other,
+        }
+    }
+
+    fn messages(
+        &self,
+        _version: Option<&Stored>,
+        line: &[u8],
+        _edit: Option<&[u8]>,
+        instead: &str,
+    ) -> Vec<String> {
+        context::messages(line, instead)
+    }
+
+    fn preview(&self, line: &[u8]) -> String {
+        display::preview(line)
+    }
+
+    fn full_text(&self, line: &[u8]) -> String {
+        context::said_by(line).trim().to_owned()
+    }
+
+    fn shown(&self, line: &[u8]) -> Shown {
+        display::shown(line)
+    }
+
+    fn parts(&self, message: &str) -> (String, Vec<Part>) {
+        display::parts(message)
+    }
+}
+
+/// Records are given whole; nothing else has one.
+impl Spelling for Codex {}

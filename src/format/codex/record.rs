@@ -1,0 +1,499 @@
+//! What a line of a rollout is.
+//!
+//! The program skips, without a word, every line that is no record as it
+//! understands one; such a line counts for nothing. Here it is kept, is a
+//! problem, and counts for nothing either. Where the program refuses a whole
+//! file (a byte that is no UTF-8, a byte order mark, a header that does not
+//! suit), this reader goes on.
+
+use std::borrow::Cow;
+
+use super::item;
+use crate::format::json::{self, Kind, Raw};
+use crate::model::{ProblemKind, Timestamp};
+
+/// Containers inside one another that the program reads in a line.
+pub(crate) const DEPTH: usize = 127;
+
+/// What is wrong with a line.
+pub(crate) type Problem = (ProblemKind, String);
+
+/// A line: nothing, a record, or something that is skipped.
+#[derive(Debug, Default)]
+pub(crate) struct Line<'a> {
+    pub(crate) record: Option<Record<'a>>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Record<'a> {
+    /// As it is spelt.
+    pub(crate) timestamp: Option<Cow<'a, str>>,
+    /// The place in a thread's whole history, where the thread counts.
+    pub(crate) ordinal: Option<u64>,
+    pub(crate) body: Body<'a>,
+}
+
+impl Record<'_> {
+    pub(crate) fn at(&self) -> Option<Timestamp> {
+        self.timestamp.as_deref().and_then(Timestamp::parse)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Body<'a> {
+    /// What the thread is.
+    Meta(Raw<'a>),
+    TurnContext(Raw<'a>),
+    /// Something that is said to the model, or by it.
+    Item(Raw<'a>),
+    Event(Event<'a>),
+    Compacted(Raw<'a>),
+    /// A record of which no rule speaks, by its type.
+    Other(Cow<'a, str>),
+}
+
+/// What the program tells its user.
+#[derive(Clone, Debug)]
+pub(crate) enum Event<'a> {
+    TaskStarted {
+        turn_id: Cow<'a, str>,
+    },
+    TaskComplete {
+        turn_id: Cow<'a, str>,
+        error: Option<Raw<'a>>,
+    },
+    TurnAborted {
+        turn_id: Option<Cow<'a, str>>,
+    },
+    UserMessage(Raw<'a>),
+    AgentMessage(Cow<'a, str>),
+    Reasoning(Cow<'a, str>),
+    RawReasoning(Cow<'a, str>),
+    WebSearchEnd {
+        call_id: Cow<'a, str>,
+        query: Cow<'a, str>,
+    },
+    ToolCallEnd {
+        call_id: Cow<'a, str>,
+    },
+    PatchEnd {
+        call_id: Cow<'a, str>,
+        turn_id: Option<Cow<'a, str>>,
+    },
+    Compacted,
+    EnteredReview(Raw<'a>),
+    ExitedReview(Raw<'a>),
+    ItemCompleted {
+        turn_id: Cow<'a, str>,
+        item: Raw<'a>,
+    },
+    RolledBack(u32),
+    TokenCount(Raw<'a>),
+    Settings(Raw<'a>),
+    /// One of which no rule speaks, by its type.
+    Other(Cow<'a, str>),
+}
+
+impl Event<'_> {
+    /// As the record spells it, less what later releases renamed.
+    pub(crate) fn name(&self) -> Cow<'_, str> {
+        Cow::Borrowed(match self {
+            Self::TaskStarted { .. } => "task_started",
+            Self::TaskComplete { .. } => "task_complete",
+            Self::TurnAborted { .. } => "turn_aborted",
+            Self::UserMessage(_) => "user_message",
+            Self::AgentMessage(_) => "agent_message",
+            Self::Reasoning(_) => "agent_reasoning",
+            Self::RawReasoning(_) => "agent_reasoning_raw_content",
+            Self::WebSearchEnd { .. } => "web_search_end",
+            Self::ToolCallEnd { .. } => "mcp_tool_call_end",
+            Self::PatchEnd { .. } => "patch_apply_end",
+            Self::Compacted => "context_compacted",
+            Self::EnteredReview(_) => "entered_review_mode",
+            Self::ExitedReview(_) => "exited_review_mode",
+            Self::ItemCompleted { .. } => "item_completed",
+            Self::RolledBack(_) => "thread_rolled_back",
+            Self::TokenCount(_) => "token_count",
+            Self::Settings(_) => "thread_settings_applied",
+            Self::Other(name) => return Cow::Borrowed(name),
+        })
+    }
+}
+
+/// Reads a line that has an envelope: `timestamp`, `type` and `payload`.
+pub(crate) fn parse(line: &[u8]) -> Line<'_> {
+    let mut parsed = Line::default();
+    let Some(value) = read(line, &mut parsed.problems) else { return parsed };
+    match understand(value) {
+        Ok(record) => parsed.record = Some(record),
+        Err(problem) => parsed.problems.push(problem),
+    }
+    parsed
+}
+
+/// Reads a line of the releases that wrote none.
+pub(crate) fn parse_bare(line: &[u8]) -> Line<'_> {
+    let mut parsed = Line::default();
+    let Some(value) = read(line, &mut parsed.problems) else { return parsed };
+    let other = if value.get("record_type").is_some() {
+        Some("state")
+    } else {
+        (text(value, "type").is_none() && text(value, "id").is_some()).then_some("session")
+    };
+    if let Some(other) = other {
+        parsed.record = Some(bare(Body::Other(Cow::Borrowed(other))));
+        return parsed;
+    }
+    match item::problem(value) {
+        None => parsed.record = Some(bare(Body::Item(value))),
+        Some(problem) => parsed.problems.push(problem),
+    }
+    parsed
+}
+
+fn bare(body: Body<'_>) -> Record<'_> {
+    Record { timestamp: None, ordinal: None, body }
+}
+
+/// The item or the compaction in the bytes of an entry, with an envelope or without.
+pub(crate) fn of_entry(bytes: &[u8]) -> Option<Record<'_>> {
+    parse(bytes).record.or_else(|| parse_bare(bytes).record)
+}
+
+/// The value of a line; of one that is blank or no JSON, none.
+pub(crate) fn read<'a>(line: &'a [u8], problems: &mut Vec<Problem>) -> Option<Raw<'a>> {
+    let mut bytes = line;
+    if let Some(rest) = line.strip_prefix(b"\xef\xbb\xbf") {
+        bytes = rest;
+        let detail = "a byte order mark; Codex cannot read the file".to_owned();
+        problems.push((ProblemKind::Unreadable, detail));
+    }
+    if bytes.trim_ascii().is_empty() || std::str::from_utf8(bytes).is_ok_and(is_blank) {
+        return None;
+    }
+    let (value, features) = match json::scan(bytes) {
+        Ok(read) => read,
+        Err(err) => {
+            let detail = format!("not JSON at byte {}: {}", err.offset + 1, err.reason);
+            problems.push((ProblemKind::Malformed, detail));
+            return None;
+        }
+    };
+    if features.invalid_utf8 {
+        let detail = "bytes that are no UTF-8; Codex cannot read the file".to_owned();
+        problems.push((ProblemKind::InvalidUtf8, detail));
+    }
+    let refused = if features.comment || features.odd_escape || features.control_character {
+        Some((
+            ProblemKind::Malformed,
+            "not JSON: a comment, an escape or a character that it does not have",
+        ))
+    } else if features.non_finite {
+        Some((ProblemKind::Number, "a number that Codex cannot read; it skips the line"))
+    } else if DEPTH < features.depth {
+        Some((ProblemKind::Unreadable, "nested deeper than Codex reads; it skips the line"))
+    } else if has_half_pair(bytes) {
+        Some((ProblemKind::Unreadable, "half a surrogate pair; Codex skips the line"))
+    } else {
+        None
+    };
+    if let Some((kind, detail)) = refused {
+        problems.push((kind, detail.to_owned()));
+        return None;
+    }
+    if value.kind() != Kind::Object {
+        let detail = "a JSON value that is no object; Codex skips it".to_owned();
+        problems.push((ProblemKind::NotARecord, detail));
+        return None;
+    }
+    Some(value)
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+/// Whether an escape stands for half a surrogate pair, in a line that is JSON.
+fn has_half_pair(line: &[u8]) -> bool {
+    let unit = |at: usize| {
+        let digits = line.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let mut at = 0;
+    while let Some(next) = memchr::memchr(b'\\', line.get(at..).unwrap_or_default()) {
+        at += next;
+        match unit(at) {
+            Some(0xD800..=0xDBFF) => {
+                if !matches!(unit(at + 6), Some(0xDC00..=0xDFFF)) {
+                    return true;
+                }
+                at += 12;
+            }
+            Some(0xDC00..=0xDFFF) => return true,
+            Some(_) => at += 6,
+            None => at += 2,
+        }
+    }
+    false
+}
+
+fn understand(value: Raw<'_>) -> Result<Record<'_>, Problem> {
+    let skipped = |detail: &str| (ProblemKind::NotARecord, format!("{detail}; Codex skips it"));
+    let timestamp = text(value, "timestamp").ok_or_else(|| skipped("no timestamp"))?;
+    let record_type = text(value, "type").ok_or_else(|| skipped("no type"))?;
+    let payload = value.get("payload").filter(|payload| payload.kind() == Kind::Object);
+    let payload = payload.ok_or_else(|| skipped("no payload"))?;
+    let body = match &*record_type {
+        "session_meta" if text(payload, "id").is_none() => {
+            return Err((ProblemKind::Header, "a session_meta without an id".to_owned()));
+        }
+        "session_meta" => Body::Meta(payload),
+        "turn_context" => turn_context(payload)?,
+        "response_item" => match item::problem(payload) {
+            None => Body::Item(payload),
+            Some(problem) => return Err(problem),
+        },
+        "event_msg" => Body::Event(event(payload)?),
+        "compacted" if text(payload, "message").is_none() => {
+            return Err(skipped("a compaction without a message"));
+        }
+        "compacted" => Body::Compacted(payload),
+        "world_state"
+        | "token_usage_record"
+        | "inter_agent_communication"
+        | "inter_agent_communication_metadata"
+        | "security_risk_score"
+        | "retained_context"
+        | "realtime_item" => Body::Other(record_type),
+        unknown => {
+            let detail = format!("a record of the type {unknown:.60}; Codex skips it");
+            return Err((ProblemKind::UnknownType, detail));
+        }
+    };
+    let ordinal = value.get("ordinal").and_then(number);
+    Ok(Record { timestamp: Some(timestamp), ordinal, body })
+}
+
+fn turn_context(payload: Raw<'_>) -> Result<Body<'_>, Problem> {
+    let policy = payload.get("sandbox_policy");
+    if policy.is_some_and(|policy| text(policy, "type").is_none()) {
+        let detail = "a turn_context of an older release; Codex skips it".to_owned();
+        return Err((ProblemKind::Unreadable, detail));
+    }
+    Ok(Body::TurnContext(payload))
+}
+
+/// The settings in a `turn_context`, of whatever release: also where the line is skipped.
+pub(crate) fn settings_of_turn(line: &[u8]) -> Option<Raw<'_>> {
+    let (value, _) = json::scan(line).ok()?;
+    let is_it = text(value, "type").is_some_and(|record_type| record_type == "turn_context");
+    value.get("payload").filter(|_| is_it)
+}
+
+fn event(payload: Raw<'_>) -> Result<Event<'_>, Problem> {
+    let name = text(payload, "type")
+        .ok_or_else(|| (ProblemKind::NotARecord, "an event without a type".to_owned()))?;
+    let lacks = |key: &str| {
+        let detail = format!("a {name} without {key}; Codex skips it");
+        (ProblemKind::Unreadable, detail)
+    };
+    let needed = |key: &str| text(payload, key).ok_or_else(|| lacks(key));
+    Ok(match &*name {
+        "task_started" | "turn_started" => Event::TaskStarted { turn_id: needed("turn_id")? },
+        "task_complete" | "turn_complete" => {
+            let error = payload.get("error").filter(|error| error.kind() != Kind::Null);
+            Event::TaskComplete { turn_id: needed("turn_id")?, error }
+        }
+        "turn_aborted" => Event::TurnAborted { turn_id: text(payload, "turn_id") },
+        "user_message" => {
+            needed("message")?;
+            Event::UserMessage(payload)
+        }
+        "agent_message" => Event::AgentMessage(needed("message")?),
+        "agent_reasoning" => Event::Reasoning(needed("text")?),
+        "agent_reasoning_raw_content" => Event::RawReasoning(needed("text")?),
+        "web_search_end" => Event::WebSearchEnd {
+            call_id: needed("call_id")?,
+            query: text(payload, "query").unwrap_or_default(),
+        },
+        "mcp_tool_call_end" => Event::ToolCallEnd { call_id: needed("call_id")? },
+        "patch_apply_end" => {
+            Event::PatchEnd { call_id: needed("call_id")?, turn_id: text(payload, "turn_id") }
+        }
+        "context_compacted" => Event::Compacted,
+        "entered_review_mode" => Event::EnteredReview(payload),
+        "exited_review_mode" => Event::ExitedReview(payload),
+        "item_completed" => {
+            let item = payload.get("item").ok_or_else(|| lacks("item"))?;
+            if let Some(problem) = item::problem_of_completed(item) {
+                return Err(problem);
+            }
+            Event::ItemCompleted { turn_id: needed("turn_id")?, item }
+        }
+        "thread_rolled_back" => {
+            let turns = payload.get("num_turns").and_then(number);
+            let turns = turns.and_then(|turns| u32::try_from(turns).ok());
+            Event::RolledBack(turns.ok_or_else(|| lacks("num_turns"))?)
+        }
+        "token_count" => Event::TokenCount(payload),
+        "thread_settings_applied" => Event::Settings(payload),
+        known if OTHER_EVENTS.binary_search(&known).is_ok() => Event::Other(name),
+        unknown => {
+            let detail = format!("an event of the type {unknown:.60}; Codex skips it");
+            return Err((ProblemKind::UnknownType, detail));
+        }
+    })
+}
+
+/// Events that the program knows and that change nothing here; by name.
+const OTHER_EVENTS: &[&str] = &[
+    "agent_message_content_delta",
+    "agent_message_delta",
+    "agent_reasoning_delta",
+    "agent_reasoning_raw_content_delta",
+    "agent_reasoning_section_break",
+    "apply_patch_approval_request",
+    "background_event",
+    "collab_agent_interaction_begin",
+    "collab_agent_interaction_end",
+    "collab_agent_spawn_begin",
+    "collab_agent_spawn_end",
+    "collab_close_begin",
+    "collab_close_end",
+    "collab_resume_begin",
+    "collab_resume_end",
+    "collab_waiting_begin",
+    "collab_waiting_end",
+    "deprecation_notice",
+    "dynamic_tool_call_request",
+    "dynamic_tool_call_response",
+    "elicitation_request",
+    "error",
+    "exec_approval_request",
+    "exec_command_begin",
+    "exec_command_end",
+    "exec_command_output_delta",
+    "get_history_entry_response",
+    "guardian_assessment",
+    "guardian_warning",
+    "hook_completed",
+    "hook_started",
+    "image_generation_begin",
+    "image_generation_end",
+    "item_started",
+    "list_custom_prompts_response",
+    "list_skills_response",
+    "mcp_list_tools_response",
+    "mcp_startup_complete",
+    "mcp_startup_update",
+    "mcp_tool_call_begin",
+    "model_reroute",
+    "patch_apply_begin",
+    "patch_apply_updated",
+    "plan_delta",
+    "plan_update",
+    "raw_response_item",
+    "reasoning_content_delta",
+    "reasoning_raw_content_delta",
+    "request_permissions",
+    "request_user_input",
+    "session_configured",
+    "shutdown_complete",
+    "skills_update_available",
+    "stream_error",
+    "terminal_interaction",
+    "turn_diff",
+    "undo_completed",
+    "undo_started",
+    "view_image_tool_call",
+    "warning",
+    "web_search_begin",
+];
+
+/// The text of a key.
+pub(crate) fn text<'a>(value: Raw<'a>, key: &str) -> Option<Cow<'a, str>> {
+    value.get(key).and_then(Raw::string)
+}
+
+/// The text of a key, its own.
+pub(crate) fn owned(value: Raw<'_>, key: &str) -> Option<String> {
+    text(value, key).map(Cow::into_owned)
+}
+
+/// A whole number that is not below zero.
+pub(crate) fn number(value: Raw<'_>) -> Option<u64> {
+    std::str::from_utf8(value.bytes()).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event_line(payload: &str) -> String {
+        format!(
+            r#"{{"timestamp":"2026-01-02T03:04:05.678Z","type":"event_msg","payload":{payload}}}"#
+        )
+    }
+
+    #[track_caller]
+    fn check_skipped(line: &str, kind: ProblemKind) {
+        let parsed = parse(line.as_bytes());
+        assert!(parsed.record.is_none(), "{line}");
+        assert_eq!(parsed.problems.len(), 1, "{line}");
+        assert_eq!(parsed.problems[0].0, kind, "{line}");
+    }
+
+    #[test]
+    fn what_is_no_record_is_a_problem_and_nothing_else() {
+        check_skipped("{\"a\":", ProblemKind::Malformed);
+        check_skipped("[1]", ProblemKind::NotARecord);
+        check_skipped(r#"{"type":"compacted","payload":{"message":""}}"#, ProblemKind::NotARecord);
+        check_skipped(r#"{"timestamp":"","payload":{}}"#, ProblemKind::NotARecord);
+        check_skipped(r#"{"timestamp":"","type":"x","payload":{}}"#, ProblemKind::UnknownType);
+        check_skipped(&event_line(r#"{"type":"thread_name_updated"}"#), ProblemKind::UnknownType);
+        check_skipped(&event_line(r#"{"type":"user_message"}"#), ProblemKind::Unreadable);
+        check_skipped(&event_line(r#"{"type":"error","a":1e400}"#), ProblemKind::Number);
+        check_skipped(&event_line(r#"{"type":"error","a":"\ud83d"}"#), ProblemKind::Unreadable);
+        let deep = format!("{}{}", "[".repeat(300), "]".repeat(300));
+        let deep = event_line(&format!(r#"{{"type":"error","a":{deep}}}"#));
+        check_skipped(&deep, ProblemKind::Unreadable);
+        assert!(parse(b" \t\r\n").problems.is_empty());
+    }
+
+    #[test]
+    fn a_record_is_read_whatever_its_timestamp_says() {
+        let line = r#"{"payload":{"type":"turn_started","turn_id":"a","turn_id":"b"},"ordinal":7,"type":"event_msg","timestamp":"yesterday","more":1}"#;
+        let record = parse(line.as_bytes()).record.unwrap();
+        assert_eq!((record.at(), record.ordinal), (None, Some(7)));
+        assert!(
+            matches!(record.body, Body::Event(Event::TaskStarted { turn_id }) if turn_id == "b")
+        );
+    }
+
+    #[test]
+    fn what_makes_the_program_refuse_a_file_is_read_here() {
+        let line = [b"\xef\xbb\xbf", event_line(r#"{"type":"error"}"#).as_bytes()].concat();
+        let parsed = parse(&line);
+        assert!(parsed.record.is_some());
+        assert_eq!(parsed.problems[0].0, ProblemKind::Unreadable);
+        let line = event_line(r#"{"type":"agent_message","message":"a?b"}"#).replace('?', "\u{1}");
+        let line: Vec<u8> = line.bytes().map(|b| if b == 1 { 0xFF } else { b }).collect();
+        let parsed = parse(&line);
+        assert_eq!(parsed.problems[0].0, ProblemKind::InvalidUtf8);
+        assert!(matches!(parsed.record.unwrap().body,
+            Body::Event(Event::AgentMessage(text)) if text == "a\u{FFFD}b"));
+    }
+
+    #[test]
+    fn the_known_events_are_in_order() {
+        assert!(OTHER_EVENTS.is_sorted());
+    }
+
+    #[test]
+    fn an_old_turn_context_is_skipped_but_its_settings_are_read() {
+        let line = r#"{"timestamp":"","type":"turn_context","payload":{"cwd":"/w","model":"m","sandbox_policy":{"mode":"read-only"}}}"#;
+        check_skipped(line, ProblemKind::Unreadable);
+        assert_eq!(owned(settings_of_turn(line.as_bytes()).unwrap(), "model").unwrap(), "m");
+    }
+}

@@ -1,0 +1,182 @@
+//! The history of a thread: the files that it begins with, and its own.
+//!
+//! A file may name another, and a byte of it, as its base; that one may have a
+//! base itself. Bases are found wherever they lie, compressed or not. One that
+//! is missing leaves the history with what there is.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+
+use super::own::Own;
+use super::place::{Rollout, readable};
+use super::tables::{self, Known};
+use crate::error::Result;
+use crate::format::codex::layout::{self, Form};
+use crate::format::codex::meta::{Base, Mode};
+use crate::format::codex::record::{self, Line, Problem};
+use crate::format::json::{self, Raw};
+use crate::model::{RecordPlace, SessionKey, Span};
+use crate::store::files::FileRow;
+use crate::store::log;
+
+/// A file of a history.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) known: Known,
+    pub(crate) log: FileRow,
+    /// Only the lines that end at or before this byte.
+    pub(crate) cut: Option<u64>,
+    is_document: bool,
+    /// Of a base: why its program refuses it, and with it what begins there.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// The files of a history, in its order; the last one is the rollout itself.
+#[derive(Debug)]
+pub(crate) struct History {
+    pub(crate) links: Vec<Link>,
+    /// Why it does not begin where it should.
+    pub(crate) problem: Option<String>,
+}
+
+impl History {
+    pub(crate) fn of(conn: &Connection, own: &Own) -> Result<Self> {
+        let link = Link {
+            known: own.known.clone(),
+            log: own.log.clone(),
+            cut: None,
+            is_document: own.is_document,
+            problems: Vec::new(),
+        };
+        Self::behind(conn, link)
+    }
+
+    /// The history of a file that is known.
+    pub(crate) fn of_known(conn: &Connection, known: &Known) -> Result<Option<Self>> {
+        match Link::of(conn, known, None)? {
+            Some(link) => Ok(Some(Self::behind(conn, link)?)),
+            None => Ok(None),
+        }
+    }
+
+    fn behind(conn: &Connection, link: Link) -> Result<Self> {
+        let mut seen = BTreeSet::from([link.known.session]);
+        let mut history = Self { links: vec![link], problem: None };
+        while let Some(first) = history.links.first()
+            && let Some(base) = first.known.base.clone()
+        {
+            match next(conn, &first.known, &base, &mut seen)? {
+                Ok(link) => history.links.insert(0, link),
+                Err(problem) => {
+                    history.problem = Some(problem);
+                    break;
+                }
+            }
+        }
+        Ok(history)
+    }
+
+    /// The file that the rollout itself names as its base.
+    pub(crate) fn base(&self) -> Option<&Link> {
+        self.links.len().checked_sub(2).and_then(|at| self.links.get(at))
+    }
+
+    /// Hands each line of it to `each`, with the byte that it ends at.
+    pub(crate) fn each_line(
+        &self,
+        conn: &Connection,
+        mut each: impl FnMut(&Link, i64, u64, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        self.links
+            .iter()
+            .try_for_each(|link| link.each_line(conn, |key, end, raw| each(link, key, end, raw)))
+    }
+}
+
+/// The file that a base names, or why there is none.
+fn next(
+    conn: &Connection,
+    of: &Known,
+    base: &Base,
+    seen: &mut BTreeSet<SessionKey>,
+) -> Result<Result<Link, String>> {
+    let id = &base.physical_id;
+    let mut found = tables::of_physical_id(conn, of.source_id, id)?;
+    found.sort_by(|one, other| {
+        let place = |known: &Known| (known.is_archived, std::cmp::Reverse(known.name.clone()));
+        place(one).cmp(&place(other))
+    });
+    let Some(known) = found.first() else {
+        return Ok(Err(format!("the file that the history begins with is missing: {id:.60}")));
+    };
+    if !seen.insert(known.session) {
+        return Ok(Err(format!("the history begins with itself, by way of {id:.60}")));
+    }
+    let link = Link::of(conn, known, base.offset)?;
+    Ok(link.ok_or_else(|| format!("the file that the history begins with is missing: {id:.60}")))
+}
+
+impl Link {
+    fn of(conn: &Connection, known: &Known, cut: Option<u64>) -> Result<Option<Self>> {
+        let Some(path) = tables::path(conn, known.session)? else { return Ok(None) };
+        let rollout = Rollout::at(conn, known.source_id, &path)?;
+        let Some(file) = rollout.main() else { return Ok(None) };
+        let log = readable(conn, file)?;
+        let is_document = layout::form(&rollout.place) == Some(Form::Document);
+        let own = Own::read(conn, known.session, &rollout)?;
+        let problems = own.map(|own| own.problems).unwrap_or_default();
+        let problems = problems.into_iter().map(|(_, problem)| problem).collect();
+        Ok(Some(Self { known: known.clone(), log, cut, is_document, problems }))
+    }
+
+    /// Hands its lines to `each`, as far as they belong to the history.
+    pub(crate) fn each_line(
+        &self,
+        conn: &Connection,
+        mut each: impl FnMut(i64, u64, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut end = 0;
+        log::each_line_left(conn, &self.log, |key, raw| {
+            end += raw.len() as u64;
+            match self.cut {
+                Some(cut) if cut < end => Ok(()),
+                _ => each(key, end, raw),
+            }
+        })
+    }
+
+    /// Whether the file has this byte.
+    pub(crate) fn reaches(&self, conn: &Connection, cut: u64) -> bool {
+        let mut size = 0;
+        let read = log::each_line_left(conn, &self.log, |_, raw| {
+            size += raw.len() as u64;
+            Ok(())
+        });
+        read.is_ok() && cut <= size
+    }
+
+    /// Hands each record in a line to `each`, with its place.
+    pub(crate) fn each_record(
+        &self,
+        key: i64,
+        raw: &[u8],
+        mut each: impl FnMut(RecordPlace, Line<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let place = |span| RecordPlace { line_key: key, span };
+        if !self.is_document {
+            let line = match self.known.mode {
+                Mode::Bare => record::parse_bare(raw),
+                _ => record::parse(raw),
+            };
+            return each(place(None), line);
+        }
+        let Ok((document, _)) = json::scan(raw) else { return Ok(()) };
+        for item in document.get("items").into_iter().flat_map(Raw::items) {
+            let start = item.bytes().as_ptr() as usize - raw.as_ptr() as usize;
+            let span = Span::new(&(start..start + item.bytes().len()));
+            each(place(span), record::parse_bare(item.bytes()))?;
+        }
+        Ok(())
+    }
+}

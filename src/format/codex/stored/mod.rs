@@ -1,0 +1,56 @@
+//! From rollouts to rows, and back to what is shown of them.
+
+mod dump;
+mod extras;
+mod fold;
+pub(super) mod history;
+pub(super) mod own;
+pub(super) mod place;
+mod settle;
+pub(super) mod tables;
+
+use rusqlite::Connection;
+
+use self::history::History;
+use self::own::{Own, telling};
+use self::place::Rollout;
+use super::turns::Turn;
+use crate::error::{Error, Result};
+use crate::model::SessionKey;
+use crate::store::files::Source;
+use crate::store::sessions;
+
+/// A session with its root and its files.
+pub(super) struct Place {
+    pub(super) source: Source,
+    pub(super) rollout: Rollout,
+    pub(super) own: Own,
+}
+
+impl Place {
+    pub(super) fn of(conn: &Connection, session: SessionKey) -> Result<Self> {
+        let not_found = || Error::SessionNotFound(session.0.to_string());
+        let (source, path) = sessions::place(conn, session)?.ok_or_else(not_found)?;
+        let rollout = Rollout::at(conn, source.source_id, &path)?;
+        let own = Own::read(conn, session, &rollout)?.ok_or_else(not_found)?;
+        Ok(Self { source, rollout, own })
+    }
+
+    pub(super) fn history(&self, conn: &Connection) -> Result<History> {
+        History::of(conn, &self.own)
+    }
+}
+
+/// The turns of a rollout, told again from its lines.
+pub(super) fn turns(conn: &Connection, place: &Place) -> Result<Vec<Turn>> {
+    let mut telling = telling(&place.own.meta);
+    place.history(conn)?.each_line(conn, |link, key, _, raw| {
+        link.each_record(key, raw, |_, line| {
+            if let Some(record) = &line.record {
+                telling.take(record);
+            }
+            Ok(())
+        })
+    })?;
+    Ok(telling.finish())
+}

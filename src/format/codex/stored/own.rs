@@ -1,0 +1,243 @@
+//! What a rollout says of itself, and its place among the files of its thread.
+
+use std::cmp::Reverse;
+
+use rusqlite::Connection;
+
+use super::place::{self, Rollout, line_key, meta_of_april, readable};
+use super::tables::{self, Known};
+use crate::error::Result;
+use crate::format::codex::layout;
+use crate::format::codex::meta::{Meta, Mode};
+use crate::format::codex::record::{self, Body, Problem};
+use crate::format::json;
+use crate::model::{ProblemKind, SessionKey, Timestamp};
+use crate::store::files::FileRow;
+use crate::store::log;
+
+/// A rollout with what its own lines say of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    pub(crate) known: Known,
+    pub(crate) meta: Meta,
+    /// Whether a line says what it is: else its name alone does.
+    pub(crate) has_header: bool,
+    /// Whether it is one document.
+    pub(crate) is_document: bool,
+    /// The lines that are read.
+    pub(crate) log: FileRow,
+    /// Of the header, and the position of the line that has it.
+    pub(crate) problems: Vec<(Option<u32>, Problem)>,
+}
+
+impl Own {
+    /// Reads a rollout; `None` where nothing of it is there.
+    pub(crate) fn read(
+        conn: &Connection,
+        session: SessionKey,
+        rollout: &Rollout,
+    ) -> Result<Option<Self>> {
+        let Some(file) = rollout.main() else { return Ok(None) };
+        let log = readable(conn, file)?;
+        let mut found = Found::default();
+        let is_document = layout::form(&rollout.place) == Some(layout::Form::Document);
+        if log.line_count == 0 && file.kind == crate::store::files::FileKind::Document {
+            let damage = place::damage(conn, file)?;
+            let damage = damage.map(|detail| (ProblemKind::UnreadableFile, detail));
+            found.problems.extend(damage.map(|problem| (None, problem)));
+        }
+        match is_document {
+            true => found.read_document(conn, &log)?,
+            false => found.read_header(conn, &log)?,
+        }
+        let name = layout::name(&rollout.place);
+        let has_header = found.meta.is_some();
+        if !has_header && !found.is_unreadable() {
+            let detail = "no session_meta; the id was taken from the file's name, and Codex cannot read the file";
+            found.problems.push((None, (ProblemKind::Header, detail.to_owned())));
+        }
+        if found.meta.as_ref().is_some_and(|meta| meta.mode == Mode::Bare) {
+            let detail = "written before 0.32; Codex of today does not read the file";
+            found.problems.push((None, (ProblemKind::Unreadable, detail.to_owned())));
+        }
+        let is_readable = !found.is_unreadable();
+        let meta = found.meta.unwrap_or_else(|| Meta { source: "vscode", ..Meta::default() });
+        let of_name = name.thread_id.clone().filter(|_| is_readable);
+        let thread_id = meta.thread_id.clone().or(of_name);
+        let physical_id = name.segment_id.clone().or_else(|| thread_id.clone());
+        let known = Known {
+            session,
+            source_id: file.source_id,
+            name: layout::name_of(&rollout.place).to_vec(),
+            file_id: log.file_id,
+            thread_id,
+            segment_id: name.segment_id,
+            physical_id,
+            meta_at: meta.began_at.or(name.at),
+            is_archived: layout::is_archived(&rollout.place),
+            mode: meta.mode,
+            base: meta.base.clone(),
+            base_file: None,
+            base_is_whole: true,
+        };
+        Ok(Some(Self { known, meta, has_header, is_document, log, problems: found.problems }))
+    }
+
+    /// Whether one of it and another file of its thread goes on from what the
+    /// other has: one of two that stand for the same does not.
+    pub(crate) fn is_continued_by(&self, other: &Known) -> bool {
+        let own = &self.known;
+        own.name != other.name && (own.segment_id.is_some() || other.segment_id.is_some())
+    }
+
+    /// The other files of its thread, and whether one of them is the head.
+    pub(crate) fn thread(&self, conn: &Connection) -> Result<Thread> {
+        let mut files = match &self.known.thread_id {
+            Some(thread_id) => tables::of_thread(conn, self.known.source_id, thread_id)?,
+            None => Vec::new(),
+        };
+        files.retain(|known| known.session != self.known.session);
+        files.push(self.known.clone());
+        let head = head(&files).map(|known| known.session);
+        let first_at = files.iter().filter_map(|known| known.meta_at).min();
+        let is_double = self.known.segment_id.is_none()
+            && files.iter().filter(|known| known.segment_id.is_none()).count() > 1;
+        files.pop();
+        let is_superseded = head.is_some_and(|head| head != self.known.session);
+        Ok(Thread { others: files, is_superseded, is_double, first_at })
+    }
+}
+
+/// The files of a thread, seen from one of them.
+pub(crate) struct Thread {
+    pub(crate) others: Vec<Known>,
+    pub(crate) is_superseded: bool,
+    /// Whether several files stand for what should be one.
+    pub(crate) is_double: bool,
+    /// When the first of them was begun.
+    pub(crate) first_at: Option<Timestamp>,
+}
+
+/// The file that a thread goes on in: an active one if any is; of those that
+/// were not made by a revert, the one with the latest name; of what is left,
+/// the one that was begun last.
+fn head(files: &[Known]) -> Option<&Known> {
+    let is_active = files.iter().any(|known| !known.is_archived);
+    let there = || files.iter().filter(move |known| known.is_archived != is_active);
+    let first = there()
+        .filter(|known| known.segment_id.is_none())
+        .max_by_key(|known| (&known.name, Reverse(known.session)));
+    let segments = there().filter(|known| known.segment_id.is_some());
+    segments.chain(first).max_by_key(|known| (known.meta_at, &known.name, Reverse(known.session)))
+}
+
+#[derive(Default)]
+struct Found {
+    meta: Option<Meta>,
+    problems: Vec<(Option<u32>, Problem)>,
+}
+
+impl Found {
+    fn is_unreadable(&self) -> bool {
+        self.problems.iter().any(|(_, (kind, _))| *kind == ProblemKind::UnreadableFile)
+    }
+
+    /// The first `session_meta`, wherever it stands; or, in the first line, the
+    /// header of the releases before it.
+    fn read_header(&mut self, conn: &Connection, log: &FileRow) -> Result<()> {
+        let mut is_first = true;
+        for position in 0..log.line_count {
+            let line = match log::line(conn, line_key(log, position)) {
+                Err(err) if err.is_of_content() => continue,
+                line => line?,
+            };
+            if is_first && let Some(meta) = bare_header(&line) {
+                self.meta = Some(meta);
+                return Ok(());
+            }
+            let parsed = record::parse(&line);
+            if let Some(Body::Meta(payload)) = parsed.record.map(|record| record.body) {
+                let mut problems = Vec::new();
+                self.meta = Some(Meta::read(payload, &mut problems));
+                let place = Some(position);
+                if !is_first {
+                    let detail = "other lines stand before it; Codex cannot read the file";
+                    problems.push((ProblemKind::Header, detail.to_owned()));
+                }
+                self.problems.extend(problems.into_iter().map(|problem| (place, problem)));
+                return Ok(());
+            }
+            is_first &= line.trim_ascii().is_empty();
+        }
+        Ok(())
+    }
+
+    fn read_document(&mut self, conn: &Connection, log: &FileRow) -> Result<()> {
+        if log.line_count == 0 {
+            return Ok(());
+        }
+        let document = log::line(conn, line_key(log, 0))?;
+        self.meta = json::scan(&document).ok().and_then(|(value, _)| meta_of_april(value));
+        Ok(())
+    }
+}
+
+/// What the first line of a file without an envelope says.
+fn bare_header(line: &[u8]) -> Option<Meta> {
+    let (value, _) = json::scan(line).ok()?;
+    if value.get("type").is_some() {
+        return None;
+    }
+    Meta::read_bare(value)
+}
+
+/// How the turns of a rollout are told.
+pub(crate) fn telling(meta: &Meta) -> crate::format::codex::turns::Telling {
+    use crate::format::codex::turns::{Bare, Legacy, Paginated, Telling};
+    match meta.mode {
+        Mode::Legacy => Telling::Legacy(Legacy::default()),
+        Mode::Paginated => Telling::Paginated(Paginated::new(meta.own_history)),
+        Mode::Bare => Telling::Bare(Bare::default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(session: i64, name: &str, segment: bool, at: i64, is_archived: bool) -> Known {
+        Known {
+            session: SessionKey(session),
+            source_id: 1,
+            name: name.as_bytes().to_vec(),
+            file_id: session,
+            thread_id: Some("t".to_owned()),
+            segment_id: segment.then(|| name.to_owned()),
+            physical_id: None,
+            meta_at: Some(Timestamp(at)),
+            is_archived,
+            mode: Mode::Legacy,
+            base: None,
+            base_file: None,
+            base_is_whole: true,
+        }
+    }
+
+    #[test]
+    fn a_thread_goes_on_in_its_head() {
+        let first = known(1, "a", false, 1, false);
+        let later = known(2, "b", false, 0, false);
+        let archived = known(3, "c", true, 9, true);
+        let segment = known(4, "d", true, 2, false);
+        let twin = known(5, "b", false, 0, false);
+        let head_of = |files: &[&Known]| {
+            let files: Vec<Known> = files.iter().map(|known| (*known).clone()).collect();
+            head(&files).unwrap().session.0
+        };
+        assert_eq!(head_of(&[&first, &later]), 2);
+        assert_eq!(head_of(&[&first, &archived]), 1);
+        assert_eq!(head_of(&[&archived]), 3);
+        assert_eq!(head_of(&[&first, &segment]), 4);
+        assert_eq!(head_of(&[&twin, &later]), 2);
+    }
+}

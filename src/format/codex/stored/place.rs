@@ -1,0 +1,229 @@
+//! A rollout where it lies, and the log that is read of it.
+//!
+//! A compressed rollout is a document: its bytes stay what they are. The lines
+//! that it unpacks to stand beside its chunks, under the same file, so that an
+//! entry's place is found as that of any other. A document of April 2025 is one
+//! such line, in which the items are spans.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use rusqlite::Connection;
+
+use crate::error::{Error, Result};
+use crate::format::codex::layout::{self, Form};
+use crate::format::codex::meta::Meta;
+use crate::format::json::{self, Raw};
+use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::log::{self, MAX_LINE};
+use crate::store::packing::Packer;
+use crate::store::unpacked;
+
+/// Bytes that a compressed rollout may unpack to.
+const MAX_UNPACKED: u64 = 4 << 30;
+
+/// Level at which unpacked lines are kept.
+const LEVEL: i32 = 3;
+
+/// The files of a rollout at one place.
+#[derive(Clone, Debug)]
+pub(crate) struct Rollout {
+    /// Its path without `.zst`.
+    pub(crate) place: Vec<u8>,
+    plain: Option<FileRow>,
+    packed: Option<FileRow>,
+}
+
+impl Rollout {
+    /// What lies at a place, of a path in either form.
+    pub(crate) fn at(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Self> {
+        let place = layout::place(path).to_vec();
+        let found = |path: &[u8]| -> Result<Option<FileRow>> {
+            let file = files::newest(conn, source_id, path)?;
+            Ok(file.filter(|file| matches!(file.kind, FileKind::Log | FileKind::Document)))
+        };
+        let mut plain = found(&place)?;
+        if let (Some(Form::Document), Some(file)) = (layout::form(&place), &plain)
+            && !is_of_april(&content(conn, file)?)
+        {
+            plain = None;
+        }
+        let packed = match layout::form(&place) {
+            Some(Form::Plain) => found(&layout::packed(&place))?,
+            _ => None,
+        };
+        Ok(Self { place, plain, packed })
+    }
+
+    /// The file that counts: the plain one, unless it gave way to the other.
+    pub(crate) fn main(&self) -> Option<&FileRow> {
+        match (&self.plain, &self.packed) {
+            (Some(plain), Some(packed)) if is_gone(plain) && !is_gone(packed) => Some(packed),
+            (plain, packed) => plain.as_ref().or(packed.as_ref()),
+        }
+    }
+
+    /// Whether nothing of it is at its root any more, nor was written here.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.main().is_none_or(is_gone)
+    }
+
+    /// Whether it was written here.
+    pub(crate) fn is_local(&self) -> bool {
+        self.main().is_some_and(|file| file.state == FileState::Local)
+    }
+
+    pub(crate) fn files(&self) -> impl Iterator<Item = &FileRow> {
+        self.plain.iter().chain(&self.packed)
+    }
+
+    /// The file that is at its root no more because the other took its place.
+    pub(crate) fn left_behind(&self) -> Option<(&FileRow, &FileRow)> {
+        match (&self.plain, &self.packed) {
+            (Some(plain), Some(packed)) if is_gone(plain) && !is_gone(packed) => {
+                Some((plain, packed))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn is_gone(file: &FileRow) -> bool {
+    file.missing_at.is_some() && file.state != FileState::Local
+}
+
+/// A file as the log that is read of it.
+pub(crate) fn readable(conn: &Connection, file: &FileRow) -> Result<FileRow> {
+    unpacked::as_log(conn, file.clone())
+}
+
+/// The key of a line of a log, from 0.
+pub(crate) fn line_key(log: &FileRow, position: u32) -> i64 {
+    let file_id = match log.base_id {
+        Some(base_id) if position < log.base_count => base_id,
+        _ => log.file_id,
+    };
+    log::key(file_id, position)
+}
+
+/// Whether one log holds another: its lines, in their places. The last line of
+/// the other may be the beginning of one.
+pub(crate) fn holds(conn: &Connection, whole: &FileRow, part: &FileRow) -> Result<bool> {
+    let (whole, part) = (readable(conn, whole)?, readable(conn, part)?);
+    if whole.line_count < part.line_count {
+        return Ok(false);
+    }
+    for position in 0..part.line_count {
+        let [one, other] = [&whole, &part].map(|log| log::line(conn, line_key(log, position)));
+        match (one, other) {
+            (Ok(one), Ok(other)) if one == other => {}
+            (Ok(one), Ok(other)) if position + 1 == part.line_count && one.starts_with(&other) => {}
+            (Err(err), _) | (_, Err(err)) if !err.is_of_content() => return Err(err),
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+/// The whole content of a document. Empty where a recovered database lacks a part of it.
+fn content(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    if file.kind != FileKind::Document || log::has_gaps(conn, file.file_id)? {
+        return Ok(content);
+    }
+    log::each_chunk(conn, file, |_, raw| {
+        content.extend_from_slice(raw);
+        Ok(())
+    })?;
+    Ok(content)
+}
+
+/// Lets the lines stand beside a document that it unpacks to; does nothing where they do.
+pub(crate) fn unpack(conn: &Connection, file: &FileRow) -> Result<()> {
+    if file.kind != FileKind::Document || unpacked::as_log(conn, file.clone())?.line_count != 0 {
+        return Ok(());
+    }
+    let content = content(conn, file)?;
+    let mut packer = Packer::new(Some(LEVEL))?;
+    let mut position = 0;
+    let mut insert = |line: &[u8]| -> Result<()> {
+        log::insert_packed(conn, log::key(file.file_id, position), line, &mut packer)?;
+        position += 1;
+        Ok(())
+    };
+    match layout::form(&file.path) {
+        Some(Form::Document) if content.len() <= MAX_LINE => insert(&content),
+        Some(Form::Packed) if damage_of(&content).is_none() => each_unpacked(&content, insert),
+        _ => Ok(()),
+    }
+}
+
+/// What is wrong with a document of which no lines stand here; `None` where it has none.
+pub(crate) fn damage(conn: &Connection, file: &FileRow) -> Result<Option<String>> {
+    match layout::form(&file.path) {
+        Some(Form::Packed) => Ok(damage_of(&content(conn, file)?)),
+        _ => Ok(Some("it is too long, or has a line that is".to_owned())),
+    }
+}
+
+fn damage_of(content: &[u8]) -> Option<String> {
+    let checked = zstd::stream::read::Decoder::new(content).and_then(|unpacked| {
+        let mut unpacked = BufReader::new(unpacked.take(MAX_UNPACKED + 1));
+        let (mut size, mut line) = (0, Vec::new());
+        loop {
+            line.clear();
+            let read = unpacked.read_until(b'\n', &mut line)?;
+            size += read as u64;
+            if MAX_UNPACKED < size || MAX_LINE < line.len() {
+                return Err(io::Error::other("it unpacks to more than is read"));
+            }
+            if read == 0 {
+                return Ok(());
+            }
+        }
+    });
+    checked.err().map(|err| format!("it cannot be unpacked: {err}"))
+}
+
+fn each_unpacked(content: &[u8], mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let cannot = |err: io::Error| Error::Damaged(format!("a rollout cannot be unpacked: {err}"));
+    let unpacked = zstd::stream::read::Decoder::new(content).map_err(cannot)?;
+    let (mut unpacked, mut line) = (BufReader::new(unpacked), Vec::new());
+    loop {
+        line.clear();
+        if unpacked.read_until(b'\n', &mut line).map_err(cannot)? == 0 {
+            return Ok(());
+        }
+        each(&line)?;
+    }
+}
+
+/// Whether a document is a session of April 2025.
+fn is_of_april(content: &[u8]) -> bool {
+    json::scan(content).is_ok_and(|(value, _)| meta_of_april(value).is_some())
+}
+
+/// What such a document says of its session.
+pub(crate) fn meta_of_april(document: Raw<'_>) -> Option<Meta> {
+    document.get("items")?;
+    Meta::read_bare(document.get("session")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_unpacked_to_its_lines_or_not_at_all() {
+        let packed = zstd::bulk::compress(b"a\nb\nc", 3).unwrap();
+        assert_eq!(damage_of(&packed), None);
+        let mut lines = Vec::new();
+        each_unpacked(&packed, |line| {
+            lines.push(line.to_vec());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(lines, [&b"a\n"[..], b"b\n", b"c"]);
+        assert!(damage_of(&packed[..packed.len() - 2]).is_some());
+        assert!(damage_of(b"no frame").is_some());
+    }
+}

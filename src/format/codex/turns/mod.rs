@@ -1,0 +1,224 @@
+//! Turns: what a user asked, and what came of it, as the program tells it again.
+//!
+//! Two kinds of threads tell it by other records: [`Legacy`] by events that
+//! follow one another, [`Paginated`] by items that name their turn. Files
+//! without an envelope have prompts alone.
+
+mod bare;
+mod legacy;
+mod paginated;
+
+pub(crate) use bare::Bare;
+pub(crate) use legacy::Legacy;
+pub(crate) use paginated::Paginated;
+
+use super::record::{Record, owned, text};
+use crate::format::json::{Kind, Raw};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    InProgress,
+    Completed,
+    Interrupted,
+    Failed,
+}
+
+impl Status {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            // What has no end was interrupted.
+            Self::InProgress | Self::Interrupted => "interrupted",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Turn {
+    pub(crate) id: String,
+    pub(crate) status: Status,
+    pub(crate) error: Option<String>,
+    pub(crate) items: Vec<Item>,
+    /// No record begins it: the program made it, and its id.
+    pub(crate) is_implicit: bool,
+    /// It stays, although it has no items.
+    is_kept: bool,
+    /// The record that it begins with, by its place in the history.
+    pub(crate) first: usize,
+}
+
+impl Turn {
+    fn new(id: String, status: Status, first: usize) -> Self {
+        Self {
+            id,
+            status,
+            error: None,
+            items: Vec::new(),
+            is_implicit: false,
+            is_kept: false,
+            first,
+        }
+    }
+
+    fn end(&mut self, error: Option<Raw<'_>>) {
+        if let Some(error) = error {
+            self.status = Status::Failed;
+            self.error = owned(error, "message").or_else(|| Some(error.string()?.into_owned()));
+        } else if matches!(self.status, Status::Completed | Status::InProgress) {
+            self.status = Status::Completed;
+        }
+    }
+
+    /// Adds an item; one of the same id and kind of thing gives way to it.
+    fn put(&mut self, item: Item) {
+        match self.items.iter_mut().find(|known| known.id == item.id) {
+            Some(known) => *known = item,
+            None => self.items.push(item),
+        }
+    }
+
+    /// The text of its first prompt.
+    pub(crate) fn prompt(&self) -> &str {
+        let prompt = self.items.iter().find(|item| item.kind == "userMessage");
+        prompt.and_then(|item| item.text.as_deref()).unwrap_or_default()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Item {
+    /// Such as `userMessage`.
+    pub(crate) kind: String,
+    pub(crate) id: String,
+    pub(crate) text: Option<String>,
+    /// Of a reasoning that may go on: how many of its lines are summaries.
+    summary: Vec<String>,
+    content: Vec<String>,
+}
+
+impl Item {
+    fn new(kind: &str, id: String, text: Option<String>) -> Self {
+        Self { kind: kind.to_owned(), id, text, summary: Vec::new(), content: Vec::new() }
+    }
+
+    fn reasoning(id: String, summary: Vec<String>, content: Vec<String>) -> Self {
+        let mut item = Self { summary, content, ..Self::new("reasoning", id, None) };
+        item.settle();
+        item
+    }
+
+    /// Of reasoning: its text is its summaries, then its contents.
+    fn settle(&mut self) {
+        let all: Vec<&str> = self.summary.iter().chain(&self.content).map(String::as_str).collect();
+        self.text = Some(all.join("\n"));
+    }
+}
+
+/// Messages of the user and of the agent.
+pub(crate) fn message_count(turns: &[Turn]) -> i64 {
+    let items = turns.iter().flat_map(|turn| &turn.items);
+    let is_message = |item: &&Item| matches!(&*item.kind, "userMessage" | "agentMessage");
+    i64::try_from(items.filter(is_message).count()).unwrap_or(i64::MAX)
+}
+
+/// The kinds of threads, by how their turns are told.
+pub(crate) enum Telling {
+    Legacy(Legacy),
+    Paginated(Paginated),
+    Bare(Bare),
+}
+
+impl Telling {
+    /// Takes in the next record of the history.
+    pub(crate) fn take(&mut self, record: &Record<'_>) {
+        match self {
+            Self::Legacy(turns) => turns.take(record),
+            Self::Paginated(turns) => turns.take(record),
+            Self::Bare(turns) => turns.take(record),
+        }
+    }
+
+    pub(crate) fn finish(self) -> Vec<Turn> {
+        match self {
+            Self::Legacy(turns) => turns.finish(),
+            Self::Paginated(turns) => turns.finish(),
+            Self::Bare(turns) => turns.finish(),
+        }
+    }
+}
+
+fn strings(value: Option<Raw<'_>>) -> Vec<String> {
+    let items = value.into_iter().flat_map(Raw::items);
+    items.filter_map(|item| Some(item.string()?.into_owned())).collect()
+}
+
+fn is_filled(value: Raw<'_>, key: &str) -> bool {
+    value.get(key).is_some_and(|list| list.kind() == Kind::Array && list.items().next().is_some())
+}
+
+/// What a review found, as it is told.
+fn review_text(output: Option<Raw<'_>>) -> String {
+    let explanation = output.and_then(|output| text(output, "overall_explanation"));
+    let explanation = explanation.map(|text| text.trim().to_owned());
+    explanation
+        .filter(|text| !text.is_empty())
+        .unwrap_or_else(|| "Reviewer failed to output a response.".to_owned())
+}
+
+fn review_hint(payload: Raw<'_>) -> String {
+    owned(payload, "user_facing_hint").unwrap_or_else(|| "Review requested.".to_owned())
+}
+
+/// Texts of the parts of an item's content.
+fn part_texts(item: Raw<'_>) -> Vec<String> {
+    let parts = item.get("content").unwrap_or(Raw::NULL);
+    parts.items().filter_map(|part| owned(part, "text")).collect()
+}
+
+/// What a list shows of a prompt; none where it gives no text.
+pub(crate) fn preview(message: &str, has_images: bool) -> Option<String> {
+    const MARK: &str = "## My request for Codex:";
+    let text = message.find(MARK).map_or(message, |at| &message[at + MARK.len()..]).trim();
+    match text.is_empty() {
+        false => Some(text.to_owned()),
+        true => has_images.then(|| "[Image]".to_owned()),
+    }
+}
+
+/// What a list shows of a record, if that is a prompt.
+pub(crate) fn preview_of(record: &Record<'_>) -> Option<String> {
+    use super::record::{Body, Event};
+    match &record.body {
+        Body::Event(Event::UserMessage(payload)) => {
+            let has_images = is_filled(*payload, "images") || is_filled(*payload, "local_images");
+            preview(&text(*payload, "message")?, has_images)
+        }
+        Body::Event(Event::ItemCompleted { item, .. })
+            if text(*item, "type").is_some_and(|kind| kind == "UserMessage") =>
+        {
+            let parts = item.get("content").unwrap_or(Raw::NULL);
+            let is_image = |part: Raw<'_>| {
+                text(part, "type").is_some_and(|kind| kind.to_lowercase().contains("image"))
+            };
+            preview(&part_texts(*item).join("\n"), parts.items().any(is_image))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preview_is_what_was_asked_for() {
+        for (message, has_images, expected) in [
+            (" hello \n", false, Some("hello")),
+            ("# Context\n## My request for Codex:\n fix it ", false, Some("fix it")),
+            ("## My request for Codex:", true, Some("[Image]")),
+            ("  ", false, None),
+        ] {
+            assert_eq!(preview(message, has_images).as_deref(), expected, "{message}");
+        }
+    }
+}
