@@ -350,11 +350,8 @@ pub(crate) const LINES_FROM: &str = "
     ORDER BY line_key";
 
 pub(crate) fn insert_chunk(conn: &Connection, key: i64, raw: &[u8]) -> Result<()> {
-    conn.prepare_cached(
-        "INSERT INTO chunks (chunk_key, raw, checksum)
-         VALUES (?1, ?2, ?3)",
-    )?
-    .execute((key, raw, checksum(key, raw)))?;
+    conn.prepare_cached("INSERT INTO chunks (chunk_key, raw, checksum) VALUES (?1, ?2, ?3)")?
+        .execute((key, raw, checksum(key, raw)))?;
     Ok(())
 }
 
