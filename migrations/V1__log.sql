@@ -28,11 +28,14 @@ CREATE TABLE files (
     source_id   INTEGER NOT NULL REFERENCES sources (source_id),
     path        BLOB    NOT NULL, -- below the root, separated by '/', in the bytes of the file system
     generation  INTEGER NOT NULL, -- from 1; a rewritten file starts the next one
-    kind        TEXT    NOT NULL CHECK (kind IN ('log', 'document', 'link', 'folder')),
+    -- Written as OR, here and below: IN opens a table of its own at each insert.
+    kind        TEXT    NOT NULL
+                CHECK (kind = 'log' OR kind = 'document' OR kind = 'link' OR kind = 'folder'),
     -- 'partial': a large file of which only some batches are in; nothing shows it yet.
     -- 'superseded': an earlier generation, kept until it is pruned.
     -- 'local': what was written here; it begins with lines of another chain.
-    state       TEXT    NOT NULL CHECK (state IN ('current', 'partial', 'superseded', 'local')),
+    state       TEXT    NOT NULL
+                CHECK (state = 'current' OR state = 'partial' OR state = 'superseded' OR state = 'local'),
     mode        INTEGER NOT NULL, -- permission bits
     mtime       INTEGER NOT NULL, -- of a time before 1677 or after 2262: the nearest that 64 bits hold,
     mtime_beyond INTEGER NOT NULL DEFAULT 0, -- and the whole seconds that lead on from there
@@ -52,7 +55,7 @@ CREATE TABLE files (
     UNIQUE (source_id, path, generation),
     CHECK ((kind = 'link') = (link_target IS NOT NULL)),
     -- A chain that is still written has checksums only: a digest would cost its length at each append.
-    CHECK ((kind IN ('log', 'document') AND state <> 'local') = (sha256 IS NOT NULL))
+    CHECK (((kind = 'log' OR kind = 'document') AND state <> 'local') = (sha256 IS NOT NULL))
 ) STRICT;
 
 -- Chains that begin with lines of another.
@@ -71,9 +74,15 @@ WHERE missing_at IS NOT NULL;
 CREATE TABLE lines (
     line_key INTEGER NOT NULL PRIMARY KEY, -- file_id << 32 | position from 0: a file's lines lie together
     raw      BLOB    NOT NULL,
-    enc      INTEGER NOT NULL CHECK (enc IN (0, 1)), -- 0: raw is the line; 1: it is packed by zstd
-    checksum INTEGER NOT NULL              -- CRC-32 of the line, xor that of line_key in 8 bytes, big end first
+    -- 0: raw is the line; 1: it is packed by zstd; 2: another row, never one of
+    -- these, holds its bytes, and raw is the key of that row in 8 bytes, big end first.
+    enc      INTEGER NOT NULL CHECK (enc = 0 OR enc = 1 OR enc = 2),
+    checksum INTEGER NOT NULL -- CRC-32 of the line, xor that of line_key in 8 bytes, big end first
 ) STRICT;
+
+-- The lines whose bytes a row holds for others, too.
+CREATE INDEX lines_by_holder ON lines (raw)
+WHERE enc = 2;
 
 -- The content of a document, 1 MiB a row.
 CREATE TABLE chunks (

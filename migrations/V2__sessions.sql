@@ -23,7 +23,8 @@ CREATE TABLE sessions (
     file_id             INTEGER UNIQUE REFERENCES files (file_id), -- its log; NULL where a session is a folder of files
     format              TEXT    NOT NULL,
 
-    header              TEXT    NOT NULL CHECK (header IN ('missing', 'unusable', 'recovered', 'stored')),
+    header              TEXT    NOT NULL
+                        CHECK (header = 'missing' OR header = 'unusable' OR header = 'recovered' OR header = 'stored'),
     session_id          TEXT,    -- NULL without a usable header
     version             ANY,     -- as stored
     work_dir_id         INTEGER, -- of work_dirs; to prove a key at each update took a tenth of an import, so the fold proves it
@@ -46,7 +47,7 @@ CREATE TABLE sessions (
     is_listed           INTEGER NOT NULL DEFAULT 1, -- 0: lists leave it out, as its program does; 2: they show a newer one of its id
 
     -- Where the fold goes on when the log grows.
-    leaf_id             TEXT,             -- the active entry; may name none
+    leaf_id             ANY,              -- the active entry; may name none
     entry_count         INTEGER NOT NULL, -- entries in file order, replaced ones included
     last_entry_key      INTEGER,          -- the last of them
     preview_line_key    INTEGER,          -- the line that first_message previews

@@ -12,10 +12,13 @@ CREATE TABLE entries (
     line_key    INTEGER NOT NULL, -- the line that it stands in
     span        INTEGER,          -- its bytes there, start << 32 | length; NULL for the whole line
     session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
-    entry_id    TEXT    NOT NULL, -- unique within the session
+    -- Unique within the session. An id of 8, 16 or 32 lower-case hex digits stands as
+    -- the bytes that these spell, a UUID with dashes as its bytes and x'01'; any
+    -- other is text. So do other columns that name entries.
+    entry_id    ANY     NOT NULL,
     id_made     INTEGER NOT NULL, -- 1 when the file gives no id and entry_id was made from the position
-    type        TEXT    NOT NULL,
-    role        TEXT,             -- NULL when the entry adds nothing to the conversation
+    type        ANY     NOT NULL, -- a word or its number, as the role; 0 is a message
+    role        ANY,              -- 1 user, 2 assistant, 3 tool; NULL when the entry adds nothing to the conversation
     message_id  ANY,              -- id of the message, as stored, where it is not the text of entry_id
     created_at  INTEGER
 ) STRICT;
@@ -30,7 +33,7 @@ CREATE TABLE runs (
     first_key   INTEGER NOT NULL PRIMARY KEY, -- the entry that it begins with
     session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
     parent_key  INTEGER,          -- what that entry follows; no foreign key: a parent may come later, and cycles are legal
-    parent_id   TEXT,             -- only while no entry has this id
+    parent_id   ANY,              -- only while no entry has this id
     ends_path   INTEGER NOT NULL  -- 1 when the parent's id is empty: the tree follows it, a path does not
 ) STRICT;
 
@@ -57,7 +60,7 @@ CREATE INDEX compactions_by_session ON compactions (session_key);
 -- The current label of an id, whether or not an entry has that id.
 CREATE TABLE labels (
     session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
-    target_id   TEXT    NOT NULL,
+    target_id   ANY     NOT NULL,
     label       ANY     NOT NULL, -- as stored
     labelled_at ANY,     -- as stored
     position    INTEGER NOT NULL, -- its place in the order of labels: that of the line (in pi: of the first for this id), or the event

@@ -11,7 +11,7 @@ CREATE TABLE contexts (
     file_id     INTEGER NOT NULL PRIMARY KEY,
     session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
     path        BLOB    NOT NULL, -- below the root
-    kind        TEXT    NOT NULL CHECK (kind IN ('current', 'rotation', 'subagent')),
+    kind        TEXT    NOT NULL CHECK (kind = 'current' OR kind = 'rotation' OR kind = 'subagent'),
     leaf_key    INTEGER -- its last entry; NULL when it has none
 ) STRICT;
 

@@ -1,8 +1,9 @@
 //! Sessions made from others: whole copies, and forks at an entry.
 //!
-//! A copy takes the source's lines as they are. Entries without an id or parent
-//! of their own, as in version 1, are identified by their position; the copy
-//! writes both down, because their position changes.
+//! A copy takes the source's lines as they are, and refers to them: their bytes
+//! are stored once. Entries without an id or parent of their own, as in version
+//! 1, are identified by their position; the copy writes both down, because their
+//! position changes.
 
 use std::collections::HashSet;
 
@@ -11,22 +12,24 @@ use super::create::{NewHeader, create_beside};
 use super::{Writing, decide, strip};
 use crate::context;
 use crate::error::{Error, Result};
-use crate::fold;
+use crate::fold::{self, Fold, Shape};
 use crate::format::rules::{ChainIds, Labels};
 use crate::format::stored_text;
 use crate::model::{
-    Change, Draft, DraftRuntime, Entry, Format, Header, NewEntry, Parent, ProblemKind, SessionInfo,
-    SessionKey, Stored, Timestamp,
+    Change, Draft, DraftRuntime, Entry, Format, Header, NewEntry, Parent, ProblemKind, Record,
+    RecordPlace, SessionInfo, SessionKey, Stored, Timestamp,
 };
 use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileRow};
-use crate::store::{entries, heads, labels, log, paths, sessions};
+use crate::store::{entries, heads, labels, log, paths, sessions, sharing};
 
 /// A copy of all of a session: every branch, every record.
 pub(crate) fn duplicate(writing: &Writing<'_>) -> Result<SessionKey> {
     let source = Copied::read(writing)?;
     let mut copy = NewLog::begin(*writing, &source)?;
-    log::each_line(writing.tx, &source.file, |_, raw| copy.take(&source, raw))?;
+    log::each_line(writing.tx, &source.file, |line_key, raw| {
+        copy.take(&source, RecordPlace { line_key, span: None }, raw)
+    })?;
     let copied = copy.finish(source.info.leaf.as_deref())?;
     copy_decided_labels(writing, source.info.format, copied, |_| true)?;
     Ok(copied)
@@ -68,22 +71,21 @@ pub(crate) fn copy_path(
         let line = spelt(format, &Draft::Name(Some(name)), at)?;
         copy.push(line.as_bytes(), None)?;
     }
-    for entry in path {
-        let raw = log::record(tx, entry.place)?;
-        let record = format.meaning().parse(&raw);
+    paths::each_record_of(tx, path.iter(), |entry, raw| {
+        let record = format.meaning().parse(raw);
         let leans = record.entry.as_ref().is_some_and(|new| match source.is_chain {
             true => leans(new),
             false => new.id.is_none(),
         });
         let identity = leans.then_some((&entry.id, entry.parent_id.as_deref()));
-        copy.push_entry(&raw, identity, record.at)?;
-    }
+        copy.push_entry(entry.place, raw, identity, record)
+    })?;
     let ids: HashSet<&str> = path.iter().map(|entry| entry.id.as_str()).collect();
     for (target_id, line_key) in labels::label_lines(tx, session)? {
         if ids.contains(target_id.as_str()) {
             let raw = log::line(tx, line_key)?;
-            let at = format.meaning().parse(&raw).at;
-            copy.push(&raw, at)?;
+            let record = format.meaning().parse(&raw);
+            copy.push_as_is(RecordPlace { line_key, span: None }, &raw, record)?;
         }
     }
     let copied = copy.finish(path.last().map(|entry| entry.id.as_str()))?;
@@ -155,6 +157,8 @@ pub(crate) struct NewLog<'a> {
     /// Of the entries copied so far.
     entry_count: usize,
     last_id: Option<String>,
+    /// Takes in each line as it is copied; `None` when only a fold of the whole can tell.
+    fold: Option<Fold<'a>>,
 }
 
 /// Whether an entry's id or parent follows from its position in the file.
@@ -187,7 +191,9 @@ impl<'a> NewLog<'a> {
         let (file, _) = sessions::file_of(tx, session)?
             .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
         let writing = Writing { session, ..writing };
-        Ok(Self { writing, format: info.format, file, entry_count: 0, last_id: None })
+        let head = heads::head(tx, session)?;
+        let fold = Fold::resume_owned(tx, file.clone(), info.format, session, head)?;
+        Ok(Self { writing, format: info.format, file, entry_count: 0, last_id: None, fold })
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -200,11 +206,13 @@ impl<'a> NewLog<'a> {
 
     /// Copies a line unless it is a header or no record. Of one that several
     /// records share, each becomes a line of its own.
-    fn take(&mut self, source: &Copied, raw: &[u8]) -> Result<()> {
+    fn take(&mut self, source: &Copied, place: RecordPlace, raw: &[u8]) -> Result<()> {
         let record = self.format.meaning().parse(raw);
         if record.span.is_some() {
             let spans = std::iter::once(&record).chain(&record.more).filter_map(|one| one.span);
-            return spans.map(|span| span.of(raw)).try_for_each(|raw| self.take(source, raw));
+            return spans.map(|span| (span, span.of(raw))).try_for_each(|(span, raw)| {
+                self.take(source, RecordPlace { span: Some(span), ..place }, raw)
+            });
         }
         let is_broken = |(kind, _): &(ProblemKind, String)| {
             matches!(kind, ProblemKind::Malformed | ProblemKind::NotARecord)
@@ -216,7 +224,7 @@ impl<'a> NewLog<'a> {
             return Ok(());
         }
         let Some(entry) = record.entry.as_ref().filter(|_| source.is_old) else {
-            return self.push(raw, record.at);
+            return self.push_as_is(place, raw, record);
         };
         let numbers = self.format.rules().chain_ids == ChainIds::Numbered;
         let is_numbered = source.is_chain && numbers;
@@ -231,7 +239,7 @@ impl<'a> NewLog<'a> {
         self.entry_count += 1;
         let leans = leans(entry) || numbers;
         let identity = leans.then_some((&id, parent_id.as_deref()));
-        self.push_entry(raw, identity, record.at)?;
+        self.push_entry(place, raw, identity, record)?;
         self.last_id = Some(id);
         Ok(())
     }
@@ -239,46 +247,76 @@ impl<'a> NewLog<'a> {
     /// Copies the line of an entry, saying its id and parent if these are given.
     fn push_entry(
         &mut self,
+        place: RecordPlace,
         raw: &[u8],
         identity: Option<(&String, Option<&str>)>,
-        at: Option<Timestamp>,
+        record: Record,
     ) -> Result<()> {
         match identity
             .and_then(|(id, parent_id)| self.format.spelling().identified(raw, id, parent_id))
         {
-            Some(line) => self.push(line.as_bytes(), at),
-            None => self.push(raw, at),
+            Some(line) => self.push(line.as_bytes(), record.at),
+            None => self.push_as_is(place, raw, record),
         }
     }
 
-    /// Adds a line to the log; the fold comes at the end.
+    /// Adds what stands at this place of another log.
+    pub(crate) fn push_as_is(
+        &mut self,
+        place: RecordPlace,
+        raw: &[u8],
+        record: Record,
+    ) -> Result<()> {
+        if place.span.is_some() || !raw.ends_with(b"\n") {
+            return self.push(raw, record.at);
+        }
+        let key = log::key(self.file.file_id, self.file.line_count);
+        sharing::insert(self.writing.tx, key, place.line_key, raw)?;
+        self.file.size += raw.len() as u64;
+        self.file.line_count += 1;
+        let at = record.at;
+        self.take_in(key, record, at)
+    }
+
+    /// Adds a line to the log, with the time that its file is of then.
     pub(crate) fn push(&mut self, raw: &[u8], at: Option<Timestamp>) -> Result<()> {
         let line = match raw.ends_with(b"\n") {
             true => raw.into(),
             false => std::borrow::Cow::Owned([raw, b"\n"].concat()),
         };
-        push(self.writing.tx, &mut self.file, &line)?;
-        self.file.mtime = at.map_or(self.file.mtime, FileTime::from);
-        Ok(())
+        let key = push(self.writing.tx, &mut self.file, &line)?;
+        self.take_in(key, self.format.meaning().parse(&line), at)
     }
 
-    /// Folds the copied lines; the leaf is where these leave it.
-    pub(crate) fn end(&self) -> Result<SessionKey> {
-        files::update_file(self.writing.tx, &self.file)?;
-        fold::refold(self.writing.tx, &self.file, self.format, self.writing.session)?;
-        Ok(self.writing.session)
+    fn take_in(&mut self, key: i64, record: Record, at: Option<Timestamp>) -> Result<()> {
+        self.file.mtime = at.map_or(self.file.mtime, FileTime::from);
+        self.fold.as_mut().map_or(Ok(()), |fold| fold.apply(key, record))
+    }
+
+    /// Writes what the copied lines amount to; the leaf is where these leave it.
+    pub(crate) fn end(&mut self) -> Result<SessionKey> {
+        let Writing { tx, session, .. } = self.writing;
+        files::update_file(tx, &self.file)?;
+        let shape = match self.fold.take() {
+            Some(fold) => fold.finish_as(self.file.clone())?,
+            None => Shape::Linear,
+        };
+        if shape == Shape::Linear {
+            fold::refold(tx, &self.file, self.format, session)?;
+        }
+        Ok(session)
     }
 
     /// The same, and moves the leaf to that of the source.
-    pub(crate) fn finish(self, leaf: Option<&str>) -> Result<SessionKey> {
+    pub(crate) fn finish(mut self, leaf: Option<&str>) -> Result<SessionKey> {
         self.end()?;
-        let found = heads::head(self.writing.tx, self.writing.session)?.leaf_id;
-        if found.as_deref() == leaf {
-            return Ok(self.writing.session);
-        }
         let Writing { tx, session, at, .. } = self.writing;
+        let head = heads::head(tx, session)?;
+        if head.leaf_id.as_deref() == leaf {
+            return Ok(session);
+        }
         match self.format.spelling().serialise(&Draft::Leaf(leaf), at) {
-            Some(line) => add_line(tx, session, self.format, self.file, &line, None)?,
+            Some(line) => add_line(tx, session, self.format, self.file, &line, Some(head))?,
             None => decide::move_leaf(&self.writing, leaf)?,
         }
         Ok(session)

@@ -102,14 +102,14 @@ impl Fold<'_> {
         if self.head.header == Header::Stored || self.take_name()? {
             return Ok(());
         }
-        if let Some(earlier) = earlier_header(self.conn, self.format, self.file)? {
+        if let Some(earlier) = earlier_header(self.conn, self.format, &self.file)? {
             self.set_header(earlier)?;
             self.head.header = Header::Recovered;
             let detail = "no usable header; id and time were taken from an earlier generation";
             return self.note(None, ProblemKind::Header, detail);
         }
         // Of a file that was rewritten, the header may be pruned by now.
-        let is_vouched = self.vouched || generation_at_root(self.conn, self.file)?.is_some();
+        let is_vouched = self.vouched || generation_at_root(self.conn, &self.file)?.is_some();
         let path = generations::without_kept(&self.file.path);
         let made = self.format.layout().header_from_name(&path).filter(|_| is_vouched);
         let (header, detail) = match (made, self.head.header) {
@@ -131,8 +131,9 @@ impl Fold<'_> {
         self.head.parent_session_id = header.parent_session_id;
         self.head.parent_session_path = header.parent_session_path;
         if let Some(work_dir) = header.work_dir {
-            self.head.work_dir_id =
-                Some(sessions::work_dir_id(self.conn, &work_dir, sessions::LOCAL)?);
+            let id = sessions::work_dir_id(self.conn, &work_dir, sessions::LOCAL)?;
+            self.head.work_dir_id = Some(id);
+            self.work_dir = Some((id, work_dir));
         }
         self.take_runtime(header.runtime);
         Ok(())

@@ -16,9 +16,12 @@ mod summary;
 mod tree;
 mod whole;
 
+use std::borrow::Cow;
+
 pub(crate) use header::{earlier_header, header_of};
 pub(crate) use losses::{note_losses, settle_losses};
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
+use settle::text_to_search;
 pub(crate) use settle::{
     fold_labels, search_text, settle_events, settle_if_recovered, settle_mtime, settle_recovered,
 };
@@ -27,7 +30,8 @@ use crate::error::Result;
 use crate::format::projection::Whole;
 use crate::format::rules::{Labels, Leaf};
 use crate::model::{
-    Change, Format, Header, ProblemKind, Record, Runtime, SessionKey, Span, Stored, Timestamp,
+    Change, Format, Header, ProblemKind, Record, RecordPlace, Runtime, SessionKey, Span, Stored,
+    Timestamp,
 };
 use crate::store::files::FileRow;
 use crate::store::heads::{self, Head};
@@ -38,7 +42,7 @@ use crate::store::{entries, events, log, projections, records, runs};
 /// A fold over one session's log.
 pub(crate) struct Fold<'a> {
     conn: &'a Connection,
-    file: &'a FileRow,
+    file: Cow<'a, FileRow>,
     format: Format,
     session: SessionKey,
     head: Head,
@@ -64,6 +68,14 @@ pub(crate) struct Fold<'a> {
     previewed: Option<Option<i64>>,
     /// Where in its line that prompt stands, if this fold has found it.
     preview_span: Option<Span>,
+    /// What that prompt says, where its line was in hand.
+    first_message: Option<(RecordPlace, Stored)>,
+    /// What inserts entries, from the first on.
+    inserter: Option<CachedStatement<'a>>,
+    /// The work dir that the header names.
+    work_dir: Option<(i64, String)>,
+    /// Whether nothing was said or decided of the session before.
+    is_new: bool,
     /// The ordinal of the next entry that is new.
     next_ordinal: u32,
     /// The entry seen last: the usual parent of the next.
@@ -85,7 +97,9 @@ pub(crate) fn refold(
         projections::delete_projection(conn, session)?;
         let mut fold = Fold::begin(conn, file, format, session);
         fold.linear = linear;
-        log::each_line_left(conn, file, |key, raw| fold.apply(key, format.meaning().parse(raw)))?;
+        log::each_line_left(conn, file, |key, raw| {
+            fold.apply_line(key, raw, format.meaning().parse(raw))
+        })?;
         fold.finish()
     };
     if fold_all(false)? == Shape::Linear {
@@ -127,6 +141,16 @@ impl<'a> Fold<'a> {
         format: Format,
         session: SessionKey,
     ) -> Self {
+        Self::begin_with(conn, Cow::Borrowed(file), format, session)
+    }
+
+    fn begin_with(
+        conn: &'a Connection,
+        file: Cow<'a, FileRow>,
+        format: Format,
+        session: SessionKey,
+    ) -> Self {
+        let whole = format.projection().whole(&file.path);
         Self {
             conn,
             file,
@@ -145,11 +169,25 @@ impl<'a> Fold<'a> {
             before: None,
             previewed: None,
             preview_span: None,
+            first_message: None,
+            inserter: None,
+            work_dir: None,
+            is_new: false,
             next_ordinal: 0,
             last: None,
             moved_at: None,
-            whole: format.projection().whole(&file.path),
+            whole,
         }
+    }
+
+    /// Starts at the first line of a log of which nothing was known before.
+    pub(crate) fn first(
+        conn: &'a Connection,
+        file: &'a FileRow,
+        format: Format,
+        session: SessionKey,
+    ) -> Self {
+        Self { is_new: true, ..Self::begin(conn, file, format, session) }
     }
 
     /// Goes on behind the last line, from the session's head as it is; `None`
@@ -161,10 +199,31 @@ impl<'a> Fold<'a> {
         session: SessionKey,
         head: Head,
     ) -> Result<Option<Self>> {
+        Self::resume_with(conn, Cow::Borrowed(file), format, session, head)
+    }
+
+    /// The same for a log that is written while the fold goes on.
+    pub(crate) fn resume_owned(
+        conn: &'a Connection,
+        file: FileRow,
+        format: Format,
+        session: SessionKey,
+        head: Head,
+    ) -> Result<Option<Self>> {
+        Self::resume_with(conn, Cow::Owned(file), format, session, head)
+    }
+
+    fn resume_with(
+        conn: &'a Connection,
+        file: Cow<'a, FileRow>,
+        format: Format,
+        session: SessionKey,
+        head: Head,
+    ) -> Result<Option<Self>> {
         if head.header != Header::Stored {
             return Ok(None);
         }
-        let whole = format.projection().whole_behind(conn, session, file, &head)?;
+        let whole = format.projection().whole_behind(conn, session, &file, &head)?;
         if whole.is_none() && format.projection().whole(&file.path).is_some() {
             return Ok(None);
         }
@@ -195,8 +254,20 @@ impl<'a> Fold<'a> {
             before: Some(head.clone()),
             head,
             whole,
-            ..Self::begin(conn, file, format, session)
+            ..Self::begin_with(conn, file, format, session)
         }))
+    }
+
+    /// As [`apply`](Self::apply), with the line in hand: what lists show of it is
+    /// not read again.
+    pub(crate) fn apply_line(&mut self, line_key: i64, raw: &[u8], record: Record) -> Result<()> {
+        let before = self.head.preview_line_key;
+        self.apply(line_key, record)?;
+        if before != Some(line_key) && self.head.preview_line_key == Some(line_key) {
+            let place = RecordPlace { line_key, span: self.preview_span };
+            self.first_message = Some((place, self.format.meaning().first_message(place.of(raw))));
+        }
+        Ok(())
     }
 
     /// Takes in the next line, of which `record` is the first record.
@@ -277,6 +348,12 @@ impl<'a> Fold<'a> {
         labels::set_label(self.conn, self.session, &row)
     }
 
+    /// As [`finish`](Self::finish), for a log that has become this one meanwhile.
+    pub(crate) fn finish_as(mut self, file: FileRow) -> Result<Shape> {
+        self.file = Cow::Owned(file);
+        self.finish()
+    }
+
     /// Writes the session's row.
     pub(crate) fn finish(mut self) -> Result<Shape> {
         self.make_header()?;
@@ -294,15 +371,25 @@ impl<'a> Fold<'a> {
             }
             None => self.settle_summary()?,
         }
-        if self.before.is_none() {
+        if self.before.is_none() && !self.is_new {
             if self.format.rules().labels == Labels::Event {
                 fold_labels(self.conn, self.session)?;
             }
             note_losses(self.conn, self.session, self.file.source_id, &self.file.path)?;
             events::apply(self.conn, self.session, &mut self.head)?;
         }
-        self.head.search_text = search_text(self.conn, &self.head)?;
-        heads::update_head(self.conn, self.session, &self.head, self.before.as_ref())?;
+        self.head.search_text = match &self.work_dir {
+            Some((id, path)) if self.head.work_dir_id == Some(*id) => {
+                text_to_search(&self.head, path)
+            }
+            _ => search_text(self.conn, &self.head)?,
+        };
+        match self.is_new {
+            true => heads::write_first(self.conn, self.session, &self.head)?,
+            false => {
+                heads::update_head(self.conn, self.session, &self.head, self.before.as_ref())?;
+            }
+        }
         self.format.projection().settle_listed(self.conn, self.session)?;
         Ok(Shape::Assumed)
     }

@@ -18,8 +18,13 @@ pub(crate) fn search_text(conn: &Connection, head: &Head) -> Result<String> {
         Some(work_dir_id) => sessions::work_dir_path(conn, work_dir_id)?,
         None => String::new(),
     };
+    Ok(text_to_search(head, &work_dir))
+}
+
+/// The same where the work dir is in hand.
+pub(super) fn text_to_search(head: &Head, work_dir: &str) -> String {
     let title = head.title.as_ref().map(Stored::to_text).unwrap_or_default();
-    Ok(format!("{}\u{1f}{}", title.to_lowercase(), work_dir.to_lowercase()))
+    format!("{}\u{1f}{}", title.to_lowercase(), work_dir.to_lowercase())
 }
 
 /// The work dir of each folder, so that a folder is searched once for all its sessions.

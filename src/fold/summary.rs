@@ -45,7 +45,7 @@ impl Fold<'_> {
         if self.moved_at.is_some_and(|moved_at| moved.lines < moved_at) {
             return Ok(false);
         }
-        let last = log::checksum_without_end(self.conn, self.file, moved.lines)?;
+        let last = log::checksum_without_end(self.conn, &self.file, moved.lines)?;
         if last != moved.checksum {
             return Ok(false);
         }
@@ -151,13 +151,7 @@ impl Fold<'_> {
     /// Settles what a list shows: the first prompt, the title and the time.
     fn settle_title(&mut self) -> Result<()> {
         if self.previewed != Some(self.head.preview_line_key) {
-            self.head.first_message = match self.head.preview_line_key {
-                Some(line_key) => {
-                    let place = RecordPlace { line_key, span: self.preview_span };
-                    self.format.meaning().first_message(&log::record(self.conn, place)?)
-                }
-                None => Stored::Text(String::new()),
-            };
+            self.head.first_message = self.read_first_message()?;
         }
         let name = self.head.name.as_ref().map(stored_text).filter(|name| !is_blank(name));
         let is_empty = matches!(&self.head.first_message, Stored::Text(text) if text.is_empty());
@@ -168,6 +162,17 @@ impl Fold<'_> {
             None => self.time_of_file()?,
         };
         Ok(())
+    }
+
+    fn read_first_message(&mut self) -> Result<Stored> {
+        let Some(line_key) = self.head.preview_line_key else {
+            return Ok(Stored::Text(String::new()));
+        };
+        let place = RecordPlace { line_key, span: self.preview_span };
+        match self.first_message.take() {
+            Some((known, text)) if known == place => Ok(text),
+            _ => Ok(self.format.meaning().first_message(&log::record(self.conn, place)?)),
+        }
     }
 
     /// The time of the file, where no record tells one.

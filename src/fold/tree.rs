@@ -37,7 +37,11 @@ impl Fold<'_> {
             message_id: entry.message_id.as_ref(),
             created_at: record.at,
         };
-        let key = if entries::insert_entry(self.conn, &row)? {
+        let inserter = match &mut self.inserter {
+            Some(inserter) => inserter,
+            None => self.inserter.insert(entries::inserter(self.conn)?),
+        };
+        let key = if entries::insert_by(self.conn, inserter, &row)? {
             self.next_ordinal = self.next_ordinal.saturating_add(1);
             row.entry_key
         } else {

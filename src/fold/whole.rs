@@ -18,7 +18,7 @@ impl Fold<'_> {
         let folded = Folded {
             conn: self.conn,
             session: self.session,
-            file: self.file,
+            file: &self.file,
             decided: is_moved.then_some(self.leaf_key),
         };
         whole.conclude(&folded, &mut self.head)

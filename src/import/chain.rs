@@ -95,12 +95,14 @@ impl Chain {
             return Ok(());
         }
         let mut records = std::mem::take(&mut chunk.records).into_iter();
+        let mut inserter = log::inserter(tx)?;
         for line in chunk.lines(format) {
             let key = log::key(self.file_id, self.rows);
-            log::insert_packed(tx, key, line, packer)?;
+            log::insert_by(&mut inserter, key, line, packer)?;
             self.count(line);
             if let Some(fold) = &mut fold {
-                fold.apply(key, records.next().unwrap_or_else(|| format.meaning().parse(line)))?;
+                let record = records.next().unwrap_or_else(|| format.meaning().parse(line));
+                fold.apply_line(key, line, record)?;
             }
         }
         Ok(())

@@ -16,6 +16,9 @@ use crate::model::{Format, SessionKey};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::{generations, heads, problems, projections, sessions};
 
+/// The generation of a path of which nothing was known.
+pub(super) const FIRST: i64 = 1;
+
 /// A part of a file's content, or what is known of it in the end.
 pub(super) enum Piece {
     Chunk(Chunk),
@@ -27,10 +30,11 @@ pub(super) type Next<'a> = &'a mut dyn FnMut() -> Option<Piece>;
 
 impl Writer<'_> {
     /// Writes one file; without an end, the caller takes back what was written.
+    /// `file` is the whole row where the end is in hand already, as `is_whole` says.
     pub(super) fn once(
         &mut self,
         tx: &Connection,
-        file: &FileRow,
+        (file, is_whole): (&FileRow, bool),
         once: &Once,
         next: Next<'_>,
     ) -> Result<()> {
@@ -45,7 +49,7 @@ impl Writer<'_> {
         problems::delete_path_problems(tx, self.source_id(), &file.path)?;
         match once {
             Once::Grown(base) => self.grow(tx, file, base, once, next),
-            Once::New | Once::Rewritten(_) => self.fill(tx, file, once, next),
+            Once::New | Once::Rewritten(_) => self.fill(tx, (file, is_whole), once, next),
         }
     }
 
@@ -59,7 +63,7 @@ impl Writer<'_> {
     ) -> Result<()> {
         tx.execute_batch("SAVEPOINT tail")?;
         let mut void = false;
-        self.once(tx, file, once, &mut || match inbox.next()? {
+        self.once(tx, (file, false), once, &mut || match inbox.next()? {
             Item::Chunk(chunk) => Some(Piece::Chunk(chunk)),
             Item::End(end) => Some(Piece::End(end)),
             _ => {
@@ -117,23 +121,31 @@ impl Writer<'_> {
     fn fill(
         &mut self,
         tx: &Connection,
-        start: &FileRow,
+        (start, is_whole): (&FileRow, bool),
         once: &Once,
         next: Next<'_>,
     ) -> Result<()> {
         let format = self.job.root.format;
-        // The digest comes last; until then an empty one stands for it.
+        // The digest comes last, as a rule; until then an empty one stands for it.
         let has_content = matches!(start.kind, FileKind::Log | FileKind::Document);
-        let blank = FileRow { sha256: has_content.then(Vec::new), ..start.clone() };
+        let blank = match is_whole {
+            true => start.clone(),
+            false => FileRow { sha256: has_content.then(Vec::new), ..start.clone() },
+        };
         let (row, session) = self.next_generation(tx, blank, once.base())?;
         let mut chain = Chain::new(&row);
-        let mut fold = session.map(|session| Fold::begin(tx, &row, format, session));
+        let mut fold = session.map(|session| match row.generation {
+            FIRST => Fold::first(tx, &row, format, session),
+            _ => Fold::begin(tx, &row, format, session),
+        });
         let Some(end) = self.take_pieces(tx, &mut chain, fold.as_mut(), next)? else {
             return Ok(());
         };
         let shape = fold.map(Fold::finish).transpose()?;
         let complete = chain.complete(&row, &end)?;
-        files::update_file(tx, complete.file())?;
+        if !is_whole {
+            files::update_file(tx, complete.file())?;
+        }
         if let (Some(Shape::Linear), Some(session)) = (shape, session) {
             fold::refold(tx, complete.file(), format, session)?;
         }
@@ -163,12 +175,11 @@ impl Writer<'_> {
     fn next_generation(
         &self,
         tx: &Connection,
-        mut file: FileRow,
+        file: FileRow,
         base: Option<&FileRow>,
     ) -> Result<(FileRow, Option<SessionKey>)> {
         let session = supersede(tx, base)?;
-        file.file_id = files::insert_file(tx, &file)?;
-        file.generation = files::file_by_id(tx, file.file_id)?.generation;
+        let file = files::insert_next(tx, file)?;
         let session = session_for(tx, &file, base, session, self.job.root.format)?;
         Ok((file, session))
     }
@@ -208,7 +219,10 @@ pub(super) fn session_for(
             sessions::update_session_file(tx, session, file.file_id)?;
             Ok(Some(session))
         }
-        (FileKind::Log, None) if sessions::went_on_here(tx, file.source_id, &file.path)? => {
+        (FileKind::Log, None)
+            if FIRST < file.generation
+                && sessions::went_on_here(tx, file.source_id, &file.path)? =>
+        {
             Ok(None)
         }
         (FileKind::Log, None) => Ok(Some(sessions::insert_session(tx, file, format)?)),

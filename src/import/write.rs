@@ -8,7 +8,7 @@ use super::chain::Complete;
 use super::displaced::Exchanges;
 use super::losses::{self, LostLines};
 use super::moved::{Moved, Moves};
-use super::once::Piece;
+use super::once::{FIRST, Piece};
 use super::plan::Counted;
 use super::read::{End, Item};
 use super::tally::Tally;
@@ -163,10 +163,11 @@ impl Writer<'_> {
         }
         match item {
             Item::Same { file, .. } => self.same(tx, &file),
-            Item::Whole { file, once, chunks, end } => {
+            Item::Whole { once, chunks, end, .. } => {
+                let file = end.file.clone();
                 let end = std::iter::once(Piece::End(end));
                 let mut pieces = chunks.into_iter().map(Piece::Chunk).chain(end);
-                self.once(tx, &file, &once, &mut || pieces.next())
+                self.once(tx, (&file, true), &once, &mut || pieces.next())
             }
             Item::Tail { file, once } => self.tail(tx, &file, &once, inbox),
             Item::Problem { path, kind, detail, file_id } => {
@@ -265,7 +266,9 @@ impl Writer<'_> {
         if counted == Counted::New && format.layout().renamed_from(&file.path).is_some() {
             self.may_be_renamed.push(file.file_id);
         }
-        let ours = union::ours(tx, file)?;
+        // Of a path of which nothing was known, nothing went on here.
+        let is_first = file.generation == FIRST && before.file().is_none();
+        let ours = if is_first { None } else { union::ours(tx, file)? };
         if let Before::Other(earlier) = before
             && let Some(earlier) = ours.as_ref().or(earlier)
             && displaced::is_of_another(tx, format, file, earlier)?

@@ -15,7 +15,7 @@ use super::survey::{Place, Survey};
 use super::trees::Rank;
 use crate::error::Result;
 use crate::store::files::{FileKind, FileRow, FileState};
-use crate::store::{Store, log};
+use crate::store::{Store, log, packing};
 
 /// Bytes that one transaction writes, or a row's, if that is more.
 const BATCH_BYTES: usize = 16 << 20;
@@ -137,7 +137,12 @@ impl Writer<'_> {
         held: &mut Held,
     ) -> Result<()> {
         let written = survey.stored(table, place, |stored| -> Result<Option<usize>> {
-            let Some(bytes) = stored.bytes(place.key) else { return Ok(None) };
+            let Some(bytes) = survey.bytes(stored, place.key) else { return Ok(None) };
+            // What another row held is a row of its own here.
+            let (raw, enc) = match stored.holder() {
+                Some(_) => (&bytes[..], packing::AS_IS),
+                None => (stored.raw, stored.enc),
+            };
             match table {
                 Table::Lines => self
                     .conn
@@ -145,13 +150,13 @@ impl Writer<'_> {
                         "INSERT INTO lines (line_key, raw, enc, checksum)
                          VALUES (?1, ?2, ?3, ?4)",
                     )?
-                    .execute((place.key, stored.raw, stored.enc, stored.checksum))?,
+                    .execute((place.key, raw, enc, stored.checksum))?,
                 _ => self
                     .conn
                     .prepare_cached(
                         "INSERT INTO chunks (chunk_key, raw, checksum) VALUES (?1, ?2, ?3)",
                     )?
-                    .execute((place.key, stored.raw, stored.checksum))?,
+                    .execute((place.key, raw, stored.checksum))?,
             };
             held.hasher.update(&bytes);
             Ok(Some(bytes.len()))

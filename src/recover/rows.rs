@@ -14,7 +14,7 @@ use crate::store::events::EventKind;
 use crate::store::file_time::FileTime;
 use crate::store::files::{FileKind, FileRow, FileState, Source};
 use crate::store::purged::Purged;
-use crate::store::{log, packing};
+use crate::store::{log, packing, sharing};
 
 /// Tables that hold what nothing can be folded from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,6 +158,11 @@ pub(super) struct Stored<'r> {
 }
 
 impl Stored<'_> {
+    /// The row that holds its bytes, where that is another.
+    pub(super) fn holder(&self) -> Option<i64> {
+        sharing::holder(self.enc, self.raw)
+    }
+
     /// The bytes that it stands for, if they match its checksum.
     pub(super) fn bytes(&self, key: i64) -> Option<std::borrow::Cow<'_, [u8]>> {
         let bytes = packing::unpack(self.enc, self.raw).ok()?;

@@ -1,5 +1,6 @@
 //! What the pages of a damaged database still prove.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::image::{Image, PageRef};
@@ -9,6 +10,7 @@ use super::rows::{self, Columns, EventRow, Name, ProblemRow, SessionRow, Stored,
 use super::trees::{ANY_PAGE, Leaf, Object, Of, Rank, Trees};
 use crate::model::Format;
 use crate::store::files::{FileRow, FileState, Source};
+use crate::store::log;
 use crate::store::purged::Purged;
 
 /// Where a line or chunk lies that matches its checksum.
@@ -72,6 +74,8 @@ pub(super) struct Survey<'i> {
     pub(super) purged: Ranked<(i64, Purged)>,
     pub(super) lines: Vec<Place>,
     pub(super) chunks: Vec<Place>,
+    /// Lines whose bytes other rows hold, by their keys, until these are known.
+    shared: Vec<(Place, i64)>,
     /// By file, from the indexes of files.
     pub(super) names: BTreeMap<i64, Name>,
     pub(super) states: BTreeMap<i64, FileState>,
@@ -99,6 +103,7 @@ impl<'i> Survey<'i> {
             purged: Ranked::default(),
             lines: Vec::new(),
             chunks: Vec::new(),
+            shared: Vec::new(),
             names: BTreeMap::new(),
             states: BTreeMap::new(),
             roots: BTreeMap::new(),
@@ -112,6 +117,10 @@ impl<'i> Survey<'i> {
         survey.walk_others(&mut trees, &objects);
         if !image.damaged_frames().is_empty() {
             survey.broken.extend(Table::ALL);
+        }
+        survey.lines.sort_by_key(|place| (place.key, place.rank));
+        if !survey.shared.iter().all(|(place, holder)| survey.holds(*holder, place)) {
+            survey.broken.insert(Table::Lines);
         }
         if !survey.broken.is_empty() {
             trees.mark_free();
@@ -284,9 +293,14 @@ impl<'i> Survey<'i> {
                     self.problems.add(key, rank, row, |_, _| false);
                 }
             }),
-            Table::Lines => rows::line(&row)
-                .filter(|line| line.bytes(key).is_some())
-                .map(|line| self.lines.push(Place { checksum: line.checksum, ..place })),
+            Table::Lines => rows::line(&row).and_then(|line| {
+                let place = Place { checksum: line.checksum, ..place };
+                match line.holder() {
+                    Some(holder) => self.shared.push((place, holder)),
+                    None => self.lines.push(line.bytes(key).map(|_| place)?),
+                }
+                Some(())
+            }),
             Table::Chunks => rows::chunk(&row)
                 .filter(|chunk| chunk.bytes(key).is_some())
                 .map(|chunk| self.chunks.push(Place { checksum: chunk.checksum, ..place })),
@@ -313,6 +327,32 @@ impl<'i> Survey<'i> {
         let (lines, chunks) = (is_broken(Table::Lines), is_broken(Table::Chunks));
         settle_places(&mut self.lines, lines);
         settle_places(&mut self.chunks, chunks);
+        let mut shared = std::mem::take(&mut self.shared);
+        shared.retain(|(place, holder)| self.holds(*holder, place));
+        self.lines.extend(shared.into_iter().map(|(place, _)| place));
+        settle_places(&mut self.lines, lines);
+    }
+
+    /// Whether a row holds the bytes of the line at this place.
+    fn holds(&self, holder: i64, place: &Place) -> bool {
+        self.held(holder, place.key, place.checksum).is_some()
+    }
+
+    /// The bytes that a row holds for a line of this key and checksum.
+    fn held(&self, holder: i64, key: i64, checksum: u32) -> Option<Vec<u8>> {
+        let first = self.lines.partition_point(|place| place.key < holder);
+        let place = self.lines.get(first).filter(|place| place.key == holder)?;
+        let raw =
+            self.stored(Table::Lines, place, |held| held.bytes(holder).map(Cow::into_owned))??;
+        (log::checksum(key, &raw) == checksum).then_some(raw)
+    }
+
+    /// The bytes that a row stands for, its own or another's.
+    pub(super) fn bytes<'r>(&self, stored: &'r Stored<'_>, key: i64) -> Option<Cow<'r, [u8]>> {
+        match stored.holder() {
+            Some(holder) => self.held(holder, key, stored.checksum).map(Cow::Owned),
+            None => stored.bytes(key),
+        }
     }
 
     /// Files, those that are believed most first.

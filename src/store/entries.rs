@@ -4,9 +4,10 @@
 //! writers met on one line, several entries have the same `line_key`, and
 //! `span` says which bytes of the line are whose; [`log::record`] reads them.
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Rows, named_params};
 
 use super::files::FileRow;
+use super::ids::{self, Id, IdText, Word, word, word_or_null};
 use super::log::{self, line_number};
 use super::runs::{self, Above};
 use super::texts;
@@ -73,26 +74,37 @@ pub(crate) struct EntryRow<'a> {
 
 /// Inserts an entry unless another of its id is there; says whether it did.
 pub(crate) fn insert_entry(conn: &Connection, entry: &EntryRow<'_>) -> Result<bool> {
-    let inserted = conn
-        .prepare_cached(
-            // By place: to look up names took 8 % of the time of an import.
-            "INSERT INTO entries (entry_key, line_key, session_key, entry_id, id_made, type, role,
-                                  message_id, created_at, span)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-             ON CONFLICT (session_key, entry_id) DO NOTHING",
-        )?
-        .execute((
-            entry.entry_key,
-            entry.place.line_key,
-            entry.session,
-            entry.entry_id,
-            entry.id_made,
-            entry.entry_type,
-            entry.role,
-            entry.message_id,
-            entry.created_at,
-            entry.place.span,
-        ))?;
+    insert_by(conn, &mut inserter(conn)?, entry)
+}
+
+/// What inserts many entries.
+pub(crate) fn inserter(conn: &Connection) -> Result<CachedStatement<'_>> {
+    Ok(conn.prepare_cached(
+        // By place: to look up names took 8 % of the time of an import.
+        "INSERT INTO entries (entry_key, line_key, session_key, entry_id, id_made, type, role,
+                              message_id, created_at, span)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (session_key, entry_id) DO NOTHING",
+    )?)
+}
+
+pub(crate) fn insert_by(
+    conn: &Connection,
+    inserter: &mut CachedStatement<'_>,
+    entry: &EntryRow<'_>,
+) -> Result<bool> {
+    let inserted = inserter.execute((
+        entry.entry_key,
+        entry.place.line_key,
+        entry.session,
+        Id::of(entry.entry_id),
+        entry.id_made,
+        Word(entry.entry_type),
+        entry.role.map(Word),
+        entry.message_id,
+        entry.created_at,
+        entry.place.span,
+    ))?;
     if 0 < inserted {
         runs::insert_parent(conn, entry.session, entry.entry_key, entry.above)?;
     }
@@ -112,8 +124,8 @@ pub(crate) fn replace_entry(conn: &Connection, key: i64, entry: &EntryRow<'_>) -
         ":line_key": entry.place.line_key,
         ":span": entry.place.span,
         ":id_made": entry.id_made,
-        ":type": entry.entry_type,
-        ":role": entry.role,
+        ":type": Word(entry.entry_type),
+        ":role": entry.role.map(Word),
         ":message_id": entry.message_id,
         ":created_at": entry.created_at,
     })?;
@@ -141,7 +153,7 @@ fn place_from_row(row: &Row<'_>) -> rusqlite::Result<RecordPlace> {
 pub(crate) fn role(conn: &Connection, entry_key: i64) -> Result<Option<String>> {
     Ok(conn
         .prepare_cached("SELECT role FROM entries WHERE entry_key = ?1")?
-        .query_row([entry_key], |row| row.get("role"))?)
+        .query_row([entry_key], |row| Ok(word_or_null(row.get_ref(0)?)?.map(str::to_owned)))?)
 }
 
 /// The line that an entry stands in.
@@ -155,7 +167,7 @@ pub(crate) fn line_key(conn: &Connection, entry_key: i64) -> Result<i64> {
 pub(crate) fn entry_key(conn: &Connection, session: SessionKey, id: &str) -> Result<Option<i64>> {
     Ok(conn
         .prepare_cached(ENTRY_KEY)?
-        .query_row((session, id), |row| row.get("entry_key"))
+        .query_row((session, Id::of(id)), |row| row.get("entry_key"))
         .optional()?)
 }
 
@@ -166,18 +178,33 @@ pub(crate) const ENTRY_KEY: &str = "
 
 /// Ids of a session's entries that begin with this; none for the empty text.
 pub(crate) fn ids_from(conn: &Connection, session: SessionKey, id: &str) -> Result<Vec<String>> {
+    const MOST: usize = 20;
+    let mut found = Vec::new();
+    if id.is_empty() {
+        return Ok(found);
+    }
     let mut stmt = conn.prepare_cached(
         "SELECT entry_id
          FROM entries
          WHERE session_key = ?1
-           AND entry_id >= ?2
-           AND entry_id < ?2 || char(0x10FFFF)
-           AND ?2 <> ''
-         ORDER BY entry_id
-         LIMIT 20",
+           AND entry_id BETWEEN ?2 AND ?3
+         ORDER BY entry_id",
     )?;
-    let rows = stmt.query_map((session, id), |row| row.get("entry_id"))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut take = |rows: &mut Rows<'_>| -> Result<()> {
+        while let Some(row) = rows.next()?
+            && found.len() < MOST
+        {
+            found.push(row.get::<_, IdText>("entry_id")?.0);
+            found.pop_if(|found| !found.starts_with(id));
+        }
+        Ok(())
+    };
+    take(&mut stmt.query((session, id, format!("{id}\u{10FFFF}")))?)?;
+    if let Some([low, high]) = ids::range(id) {
+        take(&mut stmt.query((session, low, high))?)?;
+    }
+    found.sort_unstable();
+    Ok(found)
 }
 
 pub(crate) fn insert_compaction(
@@ -205,8 +232,8 @@ pub(crate) fn has_conversation(conn: &Connection, session: SessionKey) -> Result
             "SELECT 1
              FROM entries
              WHERE entry_key BETWEEN ?1 AND ?2
-               AND type = 'message'
-               AND role IN ('user', 'assistant', 'tool')
+               AND type = 0
+               AND role BETWEEN 1 AND 3
              LIMIT 1",
         )?
         .exists(keys(session))?)
@@ -243,7 +270,7 @@ pub(crate) fn entries_by_message_id(
         "SELECT entry_key
          FROM entries
          WHERE session_key = :session_key
-           AND entry_id = :message_id
+           AND entry_id = :entry_id
            AND message_id IS NULL
            AND id_made = 0
 
@@ -254,10 +281,18 @@ pub(crate) fn entries_by_message_id(
          WHERE session_key = :session_key
            AND message_id = :message_id",
     )?;
-    let rows = stmt
-        .query_map(named_params! { ":session_key": session, ":message_id": message_id }, |row| {
-            row.get("entry_key")
-        })?;
+    let entry_id = match message_id {
+        Stored::Text(text) => Some(Id::of(text)),
+        Stored::Json(_) => None,
+    };
+    let rows = stmt.query_map(
+        named_params! {
+            ":session_key": session,
+            ":entry_id": entry_id,
+            ":message_id": message_id,
+        },
+        |row| row.get("entry_key"),
+    )?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -412,22 +447,25 @@ pub(crate) fn has_given_ids(conn: &Connection, session: SessionKey) -> Result<bo
 pub(crate) fn id_and_place(conn: &Connection, entry_key: i64) -> Result<(String, RecordPlace)> {
     Ok(conn
         .prepare_cached("SELECT entry_id, line_key, span FROM entries WHERE entry_key = ?1")?
-        .query_row([entry_key], |row| Ok((row.get("entry_id")?, place_from_row(row)?)))?)
+        .query_row([entry_key], |row| {
+            Ok((row.get::<_, IdText>("entry_id")?.0, place_from_row(row)?))
+        })?)
 }
 
 pub(crate) fn entry_id(conn: &Connection, entry_key: i64) -> Result<String> {
     Ok(conn
         .prepare_cached("SELECT entry_id FROM entries WHERE entry_key = ?1")?
-        .query_row([entry_key], |row| row.get("entry_id"))?)
+        .query_row([entry_key], |row| row.get::<_, IdText>("entry_id"))?
+        .0)
 }
 
 fn entry_from_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let place = place_from_row(row)?;
     Ok(Entry {
-        id: row.get("entry_id")?,
-        parent_id: row.get("parent_id")?,
-        entry_type: row.get("type")?,
-        role: row.get("role")?,
+        id: row.get::<_, IdText>("entry_id")?.0,
+        parent_id: row.get::<_, Option<IdText>>("parent_id")?.map(|id| id.0),
+        entry_type: word(row.get_ref("type")?)?.to_owned(),
+        role: word_or_null(row.get_ref("role")?)?.map(str::to_owned),
         created_at: row.get("created_at")?,
         label: row.get::<_, Option<Stored>>("label")?.map(|label| label.to_text()),
         line: line_number(place.line_key),

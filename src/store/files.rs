@@ -300,18 +300,6 @@ pub(crate) fn newest(conn: &Connection, source_id: i64, path: &[u8]) -> Result<O
     }
 }
 
-/// Paths of a source's documents that were written here.
-pub(crate) fn local_documents(conn: &Connection, source_id: i64) -> Result<Vec<Vec<u8>>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT path
-         FROM files
-         WHERE source_id = ?1 AND state = 'local' AND kind = 'document'
-         ORDER BY path",
-    )?;
-    let rows = stmt.query_map([source_id], |row| row.get("path"))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
 /// Files of a source behind a path, a page.
 pub(crate) type Select = fn(&Connection, i64, &[u8], usize) -> Result<Vec<FileRow>>;
 
@@ -336,36 +324,45 @@ pub(crate) fn each_file(
 
 /// Inserts a file as the next generation of its path; the row's own id and generation are ignored.
 pub(crate) fn insert_file(conn: &Connection, file: &FileRow) -> Result<i64> {
+    Ok(insert_next(conn, file.clone())?.file_id)
+}
+
+/// The same; returns the row as it stands then.
+pub(crate) fn insert_next(conn: &Connection, mut file: FileRow) -> Result<FileRow> {
+    file.generation = conn
+        .prepare_cached(
+            "SELECT 1 + ifnull(max(generation), 0) FROM files WHERE source_id = ?1 AND path = ?2",
+        )?
+        .query_row((file.source_id, &file.path), |row| row.get(0))?;
     conn.prepare_cached(
         "INSERT INTO files (source_id, path, generation, kind, state, mode, mtime, mtime_beyond,
                             inode, size, line_count, sha256, link_target, read_at, base_id,
                             base_count)
-         VALUES (:source_id, :path,
-                 1 + (SELECT ifnull(max(generation), 0)
-                      FROM files
-                      WHERE source_id = :source_id AND path = :path),
-                 :kind, :state, :mode, :mtime, :mtime_beyond,
-                 :inode, :size, :line_count, :sha256, :link_target, :read_at, :base_id,
-                 :base_count)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?
-    .execute(named_params! {
-        ":source_id": file.source_id,
-        ":path": file.path,
-        ":kind": file.kind,
-        ":state": file.state,
-        ":mode": file.mode,
-        ":mtime": file.mtime.nearest(),
-        ":mtime_beyond": file.mtime.beyond(),
-        ":inode": file.inode,
-        ":size": file.size as i64,
-        ":line_count": file.line_count,
-        ":sha256": file.sha256,
-        ":link_target": file.link_target,
-        ":read_at": file.read_at,
-        ":base_id": file.base_id,
-        ":base_count": file.base_count,
-    })?;
-    Ok(conn.last_insert_rowid())
+    .execute((
+        file.source_id,
+        &file.path,
+        file.generation,
+        file.kind,
+        file.state,
+        file.mode,
+        file.mtime.nearest(),
+        file.mtime.beyond(),
+        file.inode,
+        file.size as i64,
+        file.line_count,
+        &file.sha256,
+        &file.link_target,
+        file.read_at,
+        file.base_id,
+        file.base_count,
+    ))?;
+    file.file_id = conn.last_insert_rowid();
+    // What no column was given for.
+    file.missing_at = None;
+    file.lost = 0;
+    Ok(file)
 }
 
 /// Inserts a file as it was in another database, its id included.

@@ -130,6 +130,18 @@ pub(crate) fn missing(conn: &Connection, source_id: i64) -> Result<Vec<FileRow>>
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Paths of a source's documents that were written here.
+pub(crate) fn local_documents(conn: &Connection, source_id: i64) -> Result<Vec<Vec<u8>>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT path
+         FROM files
+         WHERE source_id = ?1 AND state = 'local' AND kind = 'document'
+         ORDER BY path",
+    )?;
+    let rows = stmt.query_map([source_id], |row| row.get("path"))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// The newest file of a source when an import of it last came to its end.
 pub(crate) fn settled(conn: &Connection, source_id: i64) -> Result<i64> {
     Ok(conn

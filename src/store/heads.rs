@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
+use super::ids::{Id, IdText};
 use super::search;
 use crate::error::{Error, Result};
 use crate::model::{Header, SessionKey, Stored, Timestamp};
@@ -112,7 +113,7 @@ fn update_progress(conn: &Connection, session: SessionKey, head: &Head) -> Resul
         ":activity_at": head.activity_at,
         ":modified_at": head.modified_at,
         ":message_count": head.message_count,
-        ":leaf_id": head.leaf_id,
+        ":leaf_id": head.leaf_id.as_deref().map(Id::of),
         ":entry_count": head.entry_count,
         ":last_entry_key": head.last_entry_key,
     })?;
@@ -129,7 +130,21 @@ pub(crate) fn update_head(
     if before.is_some_and(|before| head.goes_on(before)) {
         return update_progress(conn, session, head);
     }
-    search::write(conn, session, &head.search_text)?;
+    match before {
+        Some(before) if before.search_text == head.search_text => {}
+        Some(_) => search::insert(conn, session, &head.search_text)?,
+        None => search::write(conn, session, &head.search_text)?,
+    }
+    write(conn, session, head)
+}
+
+/// Writes the head of a session that had none.
+pub(crate) fn write_first(conn: &Connection, session: SessionKey, head: &Head) -> Result<()> {
+    search::insert(conn, session, &head.search_text)?;
+    write(conn, session, head)
+}
+
+fn write(conn: &Connection, session: SessionKey, head: &Head) -> Result<()> {
     conn.prepare_cached(
         "UPDATE sessions
          SET header = :header, session_id = :session_id, version = :version,
@@ -167,7 +182,7 @@ pub(crate) fn update_head(
         ":archive_exempt": head.archive_exempt,
         ":trashed_at": head.trashed_at,
         ":is_listed": head.is_listed,
-        ":leaf_id": head.leaf_id,
+        ":leaf_id": head.leaf_id.as_deref().map(Id::of),
         ":entry_count": head.entry_count,
         ":last_entry_key": head.last_entry_key,
         ":preview_line_key": head.preview_line_key,
@@ -199,7 +214,7 @@ fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
         archive_exempt: row.get(18)?,
         trashed_at: row.get(19)?,
         is_listed: row.get(20)?,
-        leaf_id: row.get(21)?,
+        leaf_id: row.get::<_, Option<IdText>>(21)?.map(|id| id.0),
         entry_count: row.get(22)?,
         last_entry_key: row.get(23)?,
         preview_line_key: row.get(24)?,

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
+use super::ids::{Id, IdText};
 use crate::error::Result;
 use crate::model::{Label, SessionKey, Stored};
 
@@ -34,7 +35,7 @@ pub(crate) fn set_label(
     )?
     .execute(named_params! {
         ":session_key": session,
-        ":target_id": label.target_id,
+        ":target_id": Id::of(label.target_id),
         ":label": label.label,
         ":labelled_at": label.labelled_at,
         ":position": label.position,
@@ -46,7 +47,7 @@ pub(crate) fn set_label(
 
 pub(crate) fn delete_label(conn: &Connection, session: SessionKey, target_id: &str) -> Result<()> {
     conn.prepare_cached("DELETE FROM labels WHERE session_key = ?1 AND target_id = ?2")?
-        .execute((session, target_id))?;
+        .execute((session, Id::of(target_id)))?;
     Ok(())
 }
 
@@ -65,7 +66,7 @@ pub(crate) fn label(
 ) -> Result<Option<String>> {
     Ok(conn
         .prepare_cached("SELECT label FROM labels WHERE session_key = ?1 AND target_id = ?2")?
-        .query_row((session, target_id), |row| row.get::<_, Stored>("label"))
+        .query_row((session, Id::of(target_id)), |row| row.get::<_, Stored>("label"))
         .optional()?
         .map(|label| label.to_text()))
 }
@@ -96,7 +97,7 @@ pub(crate) fn each_label(
     while let Some(row) = rows.next()? {
         let exact_label: Stored = row.get("label")?;
         each(Label {
-            target_id: row.get("target_id")?,
+            target_id: row.get::<_, IdText>("target_id")?.0,
             label: exact_label.to_text(),
             exact_label,
             labelled_at: row.get("labelled_at")?,
@@ -113,7 +114,8 @@ pub(crate) fn label_lines(conn: &Connection, session: SessionKey) -> Result<Vec<
          WHERE session_key = ?1 AND line_key IS NOT NULL
          ORDER BY position",
     )?;
-    let rows =
-        stmt.query_map([session], |row| Ok((row.get("target_id")?, row.get("line_key")?)))?;
+    let rows = stmt.query_map([session], |row| {
+        Ok((row.get::<_, IdText>("target_id")?.0, row.get("line_key")?))
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -15,7 +15,7 @@ const SHORTEST: usize = 512;
 const LONGEST: usize = 16 << 20;
 
 /// `enc` of a line that is as it is.
-pub(super) const AS_IS: i64 = 0;
+pub(crate) const AS_IS: i64 = 0;
 const ZSTD: i64 = 1;
 
 /// Packs lines, or leaves them as they are.
@@ -74,7 +74,7 @@ pub(crate) fn unpack(enc: i64, stored: &[u8]) -> Result<Cow<'_, [u8]>, String> {
                 None => Err("cannot be unpacked: it does not say a length of ours".to_owned()),
             }
         }),
-        _ => Err(format!("is stored in a way {enc} that is not known")),
+        _ => Err(format!("is stored in a way {enc} that cannot be read here")),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, Row};
 
+use super::ids::{IdText, word, word_or_null};
 use super::runs::{self, Stretch};
 use super::{entries, labels, log, records};
 use crate::error::{Error, Result};
@@ -30,8 +31,8 @@ pub(crate) fn walk_up(
         while let Some(row) = rows.next()? {
             let step = Step {
                 entry_key: row.get(0)?,
-                entry_type: row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?,
-                role: row.get_ref(2)?.as_str_or_null().map_err(rusqlite::Error::from)?,
+                entry_type: word(row.get_ref(1)?).map_err(rusqlite::Error::from)?,
+                role: word_or_null(row.get_ref(2)?).map_err(rusqlite::Error::from)?,
             };
             if !each(step)? {
                 return Ok(false);
@@ -55,9 +56,7 @@ pub(crate) fn each_id(
     mut each: impl FnMut(&str) -> Result<()>,
 ) -> Result<()> {
     let path = runs::stretches(conn, leaf, usize::MAX)?;
-    each_row(conn, PLACED, &path, |row| {
-        each(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)
-    })
+    each_row(conn, PLACED, &path, |row| each(&row.get::<_, IdText>(1)?.0))
 }
 
 /// The keys of the path to `leaf`, root first.
@@ -91,21 +90,39 @@ pub(crate) fn each_record(
     keys: &[i64],
     mut each: impl FnMut(Placed, &[u8]) -> Result<()>,
 ) -> Result<()> {
-    for keys in keys.chunks(BATCH) {
-        let placed = placed(conn, keys)?;
-        // Entries that share a line mostly follow one another; it is read once.
-        let mut lines: Vec<i64> = placed.iter().map(|entry| entry.place.line_key).collect();
-        lines.dedup();
-        let mut placed = placed.into_iter().peekable();
-        log::each_of(conn, &lines, |line_key, raw| {
-            while let Some(entry) = placed.next_if(|entry| entry.place.line_key == line_key) {
-                let place = entry.place;
-                each(entry, place.of(raw))?;
-            }
-            Ok(())
-        })?;
-    }
-    Ok(())
+    keys.chunks(BATCH)
+        .try_for_each(|keys| each_at(conn, placed(conn, keys)?, |entry| entry.place, &mut each))
+}
+
+/// Hands each of these entries and its record to `each`, in their order.
+pub(crate) fn each_record_of<'e>(
+    conn: &Connection,
+    entries: impl Iterator<Item = &'e Entry>,
+    mut each: impl FnMut(&'e Entry, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let entries: Vec<&Entry> = entries.collect();
+    entries
+        .chunks(BATCH)
+        .try_for_each(|entries| each_at(conn, entries.to_vec(), |entry| entry.place, &mut each))
+}
+
+fn each_at<T>(
+    conn: &Connection,
+    entries: Vec<T>,
+    place: impl Fn(&T) -> RecordPlace,
+    mut each: impl FnMut(T, &[u8]) -> Result<()>,
+) -> Result<()> {
+    // Entries that share a line mostly follow one another; it is read once.
+    let mut lines: Vec<i64> = entries.iter().map(|entry| place(entry).line_key).collect();
+    lines.dedup();
+    let mut entries = entries.into_iter().peekable();
+    log::each_of(conn, &lines, |line_key, raw| {
+        while let Some(entry) = entries.next_if(|entry| place(entry).line_key == line_key) {
+            let place = place(&entry);
+            each(entry, place.of(raw))?;
+        }
+        Ok(())
+    })
 }
 
 fn placed(conn: &Connection, keys: &[i64]) -> Result<Vec<Placed>> {
@@ -116,7 +133,7 @@ fn placed(conn: &Connection, keys: &[i64]) -> Result<Vec<Placed>> {
     each_row(conn, PLACED, &runs, |row| {
         found.push(Placed {
             entry_key: row.get(0)?,
-            entry_id: row.get(1)?,
+            entry_id: row.get::<_, IdText>(1)?.0,
             place: RecordPlace { line_key: row.get(2)?, span: row.get(3)? },
         });
         Ok(())
@@ -168,13 +185,13 @@ pub(crate) fn path(
     .map(|parent| entries::entry_id(conn, parent))
     .transpose()?;
     each_row(conn, ENTRIES, &stretches, |row| {
-        let id: String = row.get(2)?;
+        let IdText(id) = row.get(2)?;
         let place = RecordPlace { line_key: row.get(1)?, span: row.get(6)? };
         path.push(Entry {
             parent_id: above.replace(id.clone()),
             id,
-            entry_type: row.get(3)?,
-            role: row.get(4)?,
+            entry_type: word(row.get_ref(3)?).map_err(rusqlite::Error::from)?.to_owned(),
+            role: word_or_null(row.get_ref(4)?).map_err(rusqlite::Error::from)?.map(str::to_owned),
             created_at: row.get(5)?,
             label: None,
             line: log::line_number(place.line_key),

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::filter::Archived;
 use super::texts::Index;
 use super::{
-    Store, entries, files, listing, log, losses, metadata, paths, records, runs, sessions,
+    Store, entries, files, listing, log, losses, metadata, paths, records, runs, sessions, sharing,
     statements, texts,
 };
 
@@ -128,6 +128,7 @@ fn a_page_begins_where_the_last_one_ended() {
 fn single_rows_are_found_by_index() {
     for (sql, index) in [
         (entries::ENTRY_KEY, "entries_by_id (session_key=? AND entry_id=?)"),
+        (sharing::HEIRS, "lines_by_holder (raw>? AND raw<?)"),
         (log::LINES_FROM, "SEARCH lines USING INTEGER PRIMARY KEY (rowid>?)"),
         (files::FILE, "files_by_path (source_id=? AND path=? AND state=?)"),
         (files::SAME, "files_by_path (source_id=? AND path=? AND state=?)"),

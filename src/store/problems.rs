@@ -4,7 +4,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::readable;
+use super::ids::IdText;
+use super::{log, readable};
 use crate::error::Result;
 use crate::model::{Format, Problem, ProblemKind, SessionKey, bytes_of, path_of};
 
@@ -50,23 +51,35 @@ pub(crate) fn delete_problems(
 
 /// Records each entry whose parent is nowhere, and each that names itself.
 pub(crate) fn insert_orphans(conn: &Connection, session: SessionKey) -> Result<()> {
-    conn.prepare_cached(
-        "INSERT INTO problems (source_id, file_id, session_key, path, line, kind, detail)
-         SELECT file.source_id, file.file_id, entry.session_key, file.path,
-                1 + (entry.line_key & 0xFFFFFFFF), 'orphan',
-                CASE WHEN run.parent_id = entry.entry_id
-                     THEN 'the entry names itself as its parent; it stands as a root'
-                     ELSE 'no entry has the id ' || substr(run.parent_id, 1, 60)
-                          || '; the entry stands as a root'
-                END
+    let mut stmt = conn.prepare_cached(
+        "SELECT file.source_id, file.file_id, file.path, entry.line_key, run.parent_id,
+                run.parent_id = entry.entry_id
          FROM runs AS run
          JOIN entries AS entry ON entry.entry_key = run.first_key
          JOIN sessions AS session ON session.session_key = entry.session_key
          JOIN files AS file ON file.file_id = session.file_id
          WHERE run.session_key = ?1
            AND run.parent_id IS NOT NULL",
-    )?
-    .execute([session])?;
+    )?;
+    let mut rows = stmt.query([session])?;
+    while let Some(row) = rows.next()? {
+        let path: Vec<u8> = row.get(2)?;
+        let IdText(parent_id) = row.get(4)?;
+        let detail = match row.get(5)? {
+            true => "the entry names itself as its parent; it stands as a root".to_owned(),
+            false => format!("no entry has the id {parent_id:.60}; the entry stands as a root"),
+        };
+        let problem = NewProblem {
+            source_id: row.get(0)?,
+            file_id: row.get(1)?,
+            session: Some(session),
+            path: &path,
+            line: Some(log::line_number(row.get(3)?)),
+            kind: ProblemKind::Orphan,
+            detail: &detail,
+        };
+        insert_problem(conn, &problem)?;
+    }
     Ok(())
 }
 

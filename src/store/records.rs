@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
+use super::ids::{Id, IdText};
 use crate::error::Result;
 use crate::model::{Format, Runtime, SessionKey, Stored, Timestamp, Usage};
 
@@ -252,7 +253,7 @@ pub(crate) fn model(
              CROSS JOIN usages AS usage ON usage.entry_key = entry.entry_key
              WHERE entry.session_key = ?1 AND entry.entry_id = ?2",
         )?
-        .query_row((session, entry_id), |row| row.get("model"))
+        .query_row((session, Id::of(entry_id)), |row| row.get("model"))
         .optional()?
         .flatten())
 }
@@ -337,7 +338,7 @@ pub(crate) fn each_reported(
             format: row.get("format")?,
             work_dir: row.get("work_dir")?,
             modified_at: row.get("modified_at")?,
-            entry_id: row.get("entry_id")?,
+            entry_id: row.get::<_, IdText>("entry_id")?.0,
             id_made: row.get("id_made")?,
             created_at: row.get("created_at")?,
             usage: Usage {

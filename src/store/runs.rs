@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::entries::{self, ordinal};
+use super::ids::Id;
 use crate::error::{Error, Result};
 use crate::model::SessionKey;
 
@@ -55,7 +56,13 @@ pub(crate) fn insert_parent(
         "INSERT INTO runs (first_key, session_key, parent_key, parent_id, ends_path)
          VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute((entry_key, session, above.key, above.missing_id, above.ends_path))?;
+    .execute((
+        entry_key,
+        session,
+        above.key,
+        above.missing_id.map(Id::of),
+        above.ends_path,
+    ))?;
     Ok(())
 }
 
@@ -91,7 +98,7 @@ pub(crate) fn adopt_orphans(
         .execute(named_params! {
             ":entry_key": entry_key,
             ":session_key": session,
-            ":entry_id": entry_id,
+            ":entry_id": Id::of(entry_id),
         })?)
 }
 

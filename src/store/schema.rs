@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "8561bca7fab56394ffbb630fb61de4cbc036905bb7bbd6f3c1692781e510cec8";
+const DIGEST: &str = "e7b5d97334c25167ef32ef9b41c3bf110af15a418f4b5ac03313214b92941d3d";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

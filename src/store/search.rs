@@ -37,7 +37,8 @@ pub(crate) fn rebuild(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-fn insert(conn: &Connection, session: SessionKey, text: &str) -> Result<()> {
+/// Takes a session's text in, whatever it was before.
+pub(super) fn insert(conn: &Connection, session: SessionKey, text: &str) -> Result<()> {
     conn.prepare_cached("INSERT OR REPLACE INTO session_search (rowid, text) VALUES (?1, ?2)")?
         .execute((session, indexed(text)))?;
     Ok(())

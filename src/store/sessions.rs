@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::files::{self, FileRow, FileState, Source};
+use super::ids::IdText;
 use crate::error::Result;
 use crate::model::{Format, SessionInfo, SessionKey, Stored, Timestamp, path_of};
 
@@ -275,13 +276,16 @@ pub(crate) const LOCAL: &str = "local";
 
 /// The row of a work dir, made when it is new.
 pub(crate) fn work_dir_id(conn: &Connection, path: &str, host: &str) -> Result<i64> {
-    conn.prepare_cached(
-        "INSERT INTO work_dirs (path, host) VALUES (?1, ?2) ON CONFLICT (path, host) DO NOTHING",
-    )?
-    .execute([path, host])?;
-    Ok(conn
+    let known = conn
         .prepare_cached("SELECT work_dir_id FROM work_dirs WHERE path = ?1 AND host = ?2")?
-        .query_row([path, host], |row| row.get("work_dir_id"))?)
+        .query_row([path, host], |row| row.get(0))
+        .optional()?;
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    conn.prepare_cached("INSERT INTO work_dirs (path, host) VALUES (?1, ?2)")?
+        .execute([path, host])?;
+    Ok(conn.last_insert_rowid())
 }
 
 /// Removes work dirs that no session is in any more.
@@ -431,7 +435,7 @@ fn info_from_row(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
         reasoning_effort: row.get("reasoning_effort")?,
         parent_session_id: row.get("parent_session_id")?,
         parent_session_path: row.get("parent_session_path")?,
-        leaf: row.get("leaf_id")?,
+        leaf: row.get::<_, Option<IdText>>("leaf_id")?.map(|id| id.0),
         created_at: created_at.or(mtime).unwrap_or(modified_at),
         modified_at,
         first_message: first_message.to_text(),

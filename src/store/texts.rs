@@ -12,6 +12,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::entries;
+use super::ids::word_or_null;
 use crate::error::Result;
 use crate::model::{Format, RecordPlace, SessionKey, Timestamp};
 
@@ -357,7 +358,7 @@ pub(crate) const ENTRIES: &str = "
 fn facts_from_row(row: &Row<'_>) -> rusqlite::Result<EntryFacts> {
     Ok(EntryFacts {
         key: row.get(0)?,
-        role: row.get(1)?,
+        role: word_or_null(row.get_ref(1)?)?.map(str::to_owned),
         created_at: row.get(2)?,
         place: RecordPlace { line_key: row.get(3)?, span: row.get(4)? },
     })

@@ -30,6 +30,7 @@ mod recorder;
 mod replaced;
 #[cfg(feature = "cli")]
 mod rpc;
+mod sharing;
 mod snapshots;
 mod support;
 #[cfg(feature = "cli")]

@@ -15,7 +15,7 @@ mod scan;
 mod value;
 mod write;
 
-pub(crate) use raw::{Kind, Raw, code_points, distinct_members, has_lone_surrogate};
+pub(crate) use raw::{Kind, Object, Raw, code_points, distinct_members, has_lone_surrogate};
 pub(crate) use scan::{Features, MAX_DIGITS, scan, scan_first};
 pub(crate) use value::value;
 pub(crate) use write::{

@@ -1,6 +1,7 @@
 //! Values as slices of their line.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -71,6 +72,12 @@ impl<'a> Raw<'a> {
         self.members().filter(|(name, _)| name.is(key)).last().map(|(_, value)| value)
     }
 
+    /// The members of an object, of which several are asked for: each look into
+    /// the value itself reads all of it.
+    pub(crate) fn object(self) -> Object<'a> {
+        Object { value: self, members: self.members().collect() }
+    }
+
     /// What stands between the quotes of a string.
     pub(super) fn content(self) -> &'a [u8] {
         self.0.get(1..self.0.len() - 1).unwrap_or_default()
@@ -79,6 +86,16 @@ impl<'a> Raw<'a> {
     /// The text of a string, with U+FFFD for what is no character; of anything else, `None`.
     pub(crate) fn string(self) -> Option<Cow<'a, str>> {
         (self.kind() == Kind::String).then(|| unescape(self.content()))
+    }
+
+    /// Whether both are the same text, spelt alike and without escapes.
+    pub(crate) fn is_plainly(self, other: Raw<'_>) -> bool {
+        self.kind() == Kind::String && self.0 == other.0 && memchr(b'\\', self.0).is_none()
+    }
+
+    /// Whether this is the string without a character.
+    pub(crate) fn is_empty_string(self) -> bool {
+        self.0 == b"\"\""
     }
 
     /// Whether this is `null` or `false`.
@@ -98,11 +115,36 @@ impl<'a> Key<'a> {
     }
 
     pub(crate) fn is(self, name: &str) -> bool {
-        self.0 == name.as_bytes() || (memchr(b'\\', self.0).is_some() && unescape(self.0) == name)
+        // Spelt with escapes, it is longer.
+        match self.0.len().cmp(&name.len()) {
+            Ordering::Less => false,
+            Ordering::Equal => self.0 == name.as_bytes(),
+            Ordering::Greater => memchr(b'\\', self.0).is_some() && unescape(self.0) == name,
+        }
+    }
+
+    /// The key as bytes of UTF-8, where it is spelt without escapes.
+    pub(crate) fn plain(self) -> Option<&'a [u8]> {
+        memchr(b'\\', self.0).is_none().then_some(self.0)
     }
 
     pub(crate) fn text(self) -> Cow<'a, str> {
         unescape(self.0)
+    }
+}
+
+/// An object whose members are known.
+#[derive(Debug)]
+pub(crate) struct Object<'a> {
+    /// The value as it stands.
+    pub(crate) value: Raw<'a>,
+    members: Vec<(Key<'a>, Raw<'a>)>,
+}
+
+impl<'a> Object<'a> {
+    /// As [`Raw::get`].
+    pub(crate) fn get(&self, key: &str) -> Option<Raw<'a>> {
+        self.members.iter().rev().find(|(name, _)| name.is(key)).map(|(_, value)| *value)
     }
 }
 

@@ -90,22 +90,30 @@ impl<'a> Fields<'a> {
     pub(super) fn read(record: Raw<'a>) -> Self {
         let mut fields = Self::default();
         for (key, value) in record.members() {
-            let field = match key.text().as_ref() {
-                "type" => &mut fields.record_type,
-                "id" => &mut fields.id,
-                "parentId" => &mut fields.parent_id,
-                "timestamp" => &mut fields.timestamp,
-                "message" => &mut fields.message,
-                "summary" => &mut fields.summary,
-                "targetId" => &mut fields.target_id,
-                "label" => &mut fields.label,
-                "name" => &mut fields.name,
-                "hash" => &mut fields.hash,
-                "reason" => &mut fields.reason,
-                "toolCallId" => &mut fields.tool_call_id,
-                "toolName" => &mut fields.tool_name,
-                "isError" => &mut fields.is_error,
-                "result" => &mut fields.result,
+            let text;
+            let name = match key.plain() {
+                Some(name) => name,
+                None => {
+                    text = key.text();
+                    text.as_bytes()
+                }
+            };
+            let field = match name {
+                b"type" => &mut fields.record_type,
+                b"id" => &mut fields.id,
+                b"parentId" => &mut fields.parent_id,
+                b"timestamp" => &mut fields.timestamp,
+                b"message" => &mut fields.message,
+                b"summary" => &mut fields.summary,
+                b"targetId" => &mut fields.target_id,
+                b"label" => &mut fields.label,
+                b"name" => &mut fields.name,
+                b"hash" => &mut fields.hash,
+                b"reason" => &mut fields.reason,
+                b"toolCallId" => &mut fields.tool_call_id,
+                b"toolName" => &mut fields.tool_name,
+                b"isError" => &mut fields.is_error,
+                b"result" => &mut fields.result,
                 _ => continue,
             };
             *field = Some(value);
@@ -232,14 +240,26 @@ fn entry(entry_type: &'static str, fields: &Fields<'_>) -> NewEntry {
         },
     };
     let message = fields.message.filter(|message| message.kind() == Kind::Object);
+    let (mut role, mut message_id) = (None, None);
+    for (key, value) in message.iter().flat_map(|message| message.members()) {
+        if key.is("role") {
+            role = Some(value);
+        } else if key.is("id") {
+            message_id = Some(value);
+        }
+    }
     let role = match entry_type {
         "branch_summary" => Some("branchSummary".to_owned()),
-        _ => message.map(|message| optional_text(message.get("role"))),
+        _ => message.map(|_| optional_text(role)),
     };
-    let message_id = message
-        .and_then(|message| message.get("id"))
-        .filter(|id| !text(*id).is_empty())
+    // Nearly every message has the id of its entry, spelt alike.
+    let is_same = |message_id: &Raw<'_>| {
+        id.is_some() && fields.id.is_some_and(|own| own.is_plainly(*message_id))
+    };
+    let message_id = message_id
+        .filter(|id| !is_same(id) && !text(*id).is_empty())
         .or(fields.id)
+        .filter(|id| !is_same(id))
         .and_then(|id| stored(Some(id)))
         .filter(
             |message_id| !matches!(message_id, Stored::Text(text) if id.as_ref() == Some(text)),

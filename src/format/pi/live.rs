@@ -187,22 +187,29 @@ fn copy_entries<'p>(
     let (meaning, spelling) = (source.info.format.meaning(), source.info.format.spelling());
     let stands_for = stand_ins(path);
     let mut last = None;
-    for entry in path.iter().filter(|entry| entry.entry_type != "label") {
-        let raw = log::record(tx, entry.place)?;
-        let kept = entries::first_kept_of(tx, session, &entry.id)?;
+    let kept_of = |entry: &Entry| match entry.entry_type.as_str() {
+        "compaction" => entries::first_kept_of(tx, session, &entry.id),
+        _ => Ok(None),
+    };
+    let copied = path.iter().filter(|entry| entry.entry_type != "label");
+    paths::each_record_of(tx, copied, |entry, raw| {
+        let kept = kept_of(entry)?;
         let kept = kept.as_ref().map(stored_text);
         let kept = kept.as_deref().and_then(|kept| stands_for.get(kept).copied());
-        let record = meaning.parse(&raw);
+        let record = meaning.parse(raw);
         let line = match source.is_old {
-            true => spelling.identified(&raw, &entry.id, last),
+            true => spelling.identified(raw, &entry.id, last),
             false if !names_parent(&record, last) || kept.is_some() => {
-                spelling.relinked(&raw, last, kept)
+                spelling.relinked(raw, last, kept)
             }
             false => None,
         };
-        copy.push(line.as_ref().map_or(&raw[..], String::as_bytes), record.at)?;
         last = Some(&entry.id[..]);
-    }
+        match line {
+            Some(line) => copy.push(line.as_bytes(), record.at),
+            None => copy.push_as_is(entry.place, raw, record),
+        }
+    })?;
     Ok(last)
 }
 

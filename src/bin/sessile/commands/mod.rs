@@ -73,9 +73,7 @@ fn run_on(db: &Path, command: Command) -> Result<bool> {
             let (store, session) = one_as_of(db, &args.session, args.generation)?;
             show::run(&store, &session, &args)
         }
-        Command::Log(args) => {
-            log::run(&one_as_of(db, &args.session, args.generation)?.1, &args)
-        }
+        Command::Log(args) => log::run(&one_as_of(db, &args.session, args.generation)?.1, &args),
         Command::Problems { json, session } => {
             problems::run(&open_to_read(db)?, session.as_deref(), json)
         }

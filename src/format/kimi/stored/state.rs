@@ -14,6 +14,7 @@ use crate::format::kimi::subagents;
 use crate::format::kimi::wire::instant;
 use crate::model::{ProblemKind, Stored};
 use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::generations;
 
 /// A session's state, with the legacy metadata merged in as Kimi would.
 ///
@@ -41,7 +42,7 @@ pub(crate) fn load_state(conn: &Connection, unit: &Unit) -> Result<state::Loaded
 /// What cannot be read was not merged.
 pub(crate) fn merged(conn: &Connection, source_id: i64) -> Result<BTreeSet<Vec<u8>>> {
     let mut merged = BTreeSet::new();
-    for path in files::local_documents(conn, source_id)? {
+    for path in generations::local_documents(conn, source_id)? {
         let Some(folder) = path.strip_suffix(b"state.json") else { continue };
         let metadata = [folder, b"metadata.json"].concat();
         let file = files::newest(conn, source_id, &metadata)?;

@@ -1,0 +1,79 @@
+//! Lines that several chains have, and one row holds the bytes of.
+//!
+//! A copy of a session has nearly all of its lines as they are. Its rows in the
+//! log then say which row holds the bytes, and prove them by checksums of their
+//! own. A row that holds bytes never refers to a third. Where it goes, the first
+//! of those that refer to it takes the bytes over.
+
+use rusqlite::Connection;
+
+use super::{log, packing};
+use crate::error::Result;
+
+/// `enc` of a line whose bytes another row holds.
+const SHARED: i64 = 2;
+
+/// Shorter lines are copied: to refer to one takes about as many bytes.
+const SHORTEST: usize = 64;
+
+/// The row that holds a line's bytes, where that is another.
+pub(crate) fn holder(enc: i64, stored: &[u8]) -> Option<i64> {
+    (enc == SHARED).then(|| stored.try_into().ok().map(i64::from_be_bytes)).flatten()
+}
+
+/// Inserts a line that has the bytes of another row. One without an end may still
+/// be replaced where it stands, so that it is copied.
+pub(crate) fn insert(conn: &Connection, key: i64, of: i64, raw: &[u8]) -> Result<()> {
+    if raw.len() < SHORTEST || !raw.ends_with(b"\n") {
+        return log::insert_line(conn, key, raw);
+    }
+    let inserted = conn
+        .prepare_cached(
+            "INSERT INTO lines (line_key, raw, enc, checksum)
+             SELECT ?1, iif(enc = 2, raw, ?2), 2, ?3
+             FROM lines
+             WHERE line_key = ?4",
+        )?
+        .execute((key, of.to_be_bytes(), log::checksum(key, raw), of))?;
+    if inserted == 0 { log::insert_line(conn, key, raw) } else { Ok(()) }
+}
+
+/// The bytes that a row holds for another, or why there are none.
+pub(super) fn held(conn: &Connection, holder: i64) -> Result<Vec<u8>, String> {
+    let failed = |err: rusqlite::Error| format!("stands in a line that cannot be read: {err}");
+    let mut stmt =
+        conn.prepare_cached("SELECT raw, enc FROM lines WHERE line_key = ?1").map_err(failed)?;
+    let mut rows = stmt.query([holder]).map_err(failed)?;
+    let Some(row) = rows.next().map_err(failed)? else {
+        return Err("stands in a line that is missing".to_owned());
+    };
+    let stored = row.get_ref(0).map_err(failed)?.as_blob().map_err(|err| failed(err.into()))?;
+    packing::unpack(row.get(1).map_err(failed)?, stored).map(std::borrow::Cow::into_owned)
+}
+
+/// Before lines go: gives the bytes that they hold for others to the first of these.
+pub(super) fn hand_over(conn: &Connection, range: [i64; 2]) -> Result<()> {
+    let mut stmt = conn.prepare_cached(HEIRS)?;
+    let range = range.map(i64::to_be_bytes);
+    let heirs = stmt.query_map(range, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let heirs: Vec<([u8; 8], i64)> = heirs.collect::<Result<_, _>>()?;
+    for (holder, heir) in heirs {
+        conn.prepare_cached(
+            "UPDATE lines
+             SET (raw, enc) = (SELECT raw, enc FROM lines WHERE line_key = ?2)
+             WHERE line_key = ?1",
+        )?
+        .execute((heir, i64::from_be_bytes(holder)))?;
+        conn.prepare_cached("UPDATE lines SET raw = ?2 WHERE enc = 2 AND raw = ?1")?
+            .execute((holder, heir.to_be_bytes()))?;
+    }
+    Ok(())
+}
+
+/// A key is positive, so that its bytes come in its order.
+pub(super) const HEIRS: &str = "
+    SELECT raw, min(line_key)
+    FROM lines
+    WHERE enc = 2
+      AND raw BETWEEN ?1 AND ?2
+    GROUP BY raw";
