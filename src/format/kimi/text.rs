@@ -48,6 +48,10 @@ pub(crate) fn strip(text: &str) -> &str {
 }
 
 pub(crate) fn is_blank(line: &[u8]) -> bool {
+    // Nearly every line begins with a bracket, and is not read for this.
+    if line.first().is_some_and(u8::is_ascii_graphic) {
+        return false;
+    }
     strip(&String::from_utf8_lossy(line)).is_empty()
 }
 

@@ -7,7 +7,7 @@
 use super::date;
 use super::text::{string, text_of};
 use crate::format::Kept;
-use crate::format::json::{self, Kind, Raw};
+use crate::format::json::{self, Kind, Object, Raw};
 use crate::model::{Role, Step, StepKind, Stored};
 
 /// The steps that count, edits among them.
@@ -43,6 +43,7 @@ pub(in crate::format) fn messages(
     instead: &str,
 ) -> Vec<String> {
     let Ok((value, _)) = json::scan(line) else { return Vec::new() };
+    let value = value.object();
     let scanned = edit.and_then(|edit| json::scan(edit).ok());
     let replacement = scanned.map(|(edit, _)| edit.get("replacement").unwrap_or(Raw::NULL));
     if replacement.is_some_and(|replacement| replacement.kind() == Kind::Null) {
@@ -54,7 +55,8 @@ pub(in crate::format) fn messages(
     let object = |role: &str, members: Vec<Option<String>>| {
         let role = format!("\"role\":\"{role}\"");
         let members = members.into_iter().flatten();
-        let members: Vec<_> = [role].into_iter().chain(members).chain([timestamp(value)]).collect();
+        let members: Vec<_> =
+            [role].into_iter().chain(members).chain([timestamp(&value)]).collect();
         format!("{{{}}}", members.join(","))
     };
     match string(value.get("type")).as_deref() {
@@ -86,7 +88,7 @@ pub(in crate::format) fn messages(
 }
 
 /// The time of an entry as a message has it, in milliseconds.
-fn timestamp(value: Raw<'_>) -> String {
+fn timestamp(value: &Object<'_>) -> String {
     let millis = value.get("timestamp").and_then(date::millis);
     format!("\"timestamp\":{}", millis.map_or("null".to_owned(), |millis| millis.to_string()))
 }
@@ -94,12 +96,13 @@ fn timestamp(value: Raw<'_>) -> String {
 /// A message whose content is there, and is what an edit says. A hook's message
 /// of older versions has the role that pi gives it today.
 fn edited(message: Raw<'_>, is_old: bool, edit: Option<Raw<'_>>, instead: &str) -> String {
-    let mut role = string(message.get("role")).unwrap_or_default();
+    let members = message.object();
+    let mut role = string(members.get("role")).unwrap_or_default();
     let is_renamed = is_old && role == "hookMessage";
     if is_renamed {
         role = "custom".to_owned();
     }
-    let own = message.get("content").filter(|content| content.kind() != Kind::Null);
+    let own = members.get("content").filter(|content| content.kind() != Kind::Null);
     let missing = match role.as_str() {
         "system" => Some("\"\""),
         "user" | "assistant" | "toolResult" => Some("[]"),

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::text::{id_text, is_blank, is_falsy, stored, string, text_of, trim};
+use super::text::{has_text, id_text, is_blank, is_falsy, stored, string, trim};
 use super::{date, shared};
-use crate::format::json::{self, Kind, Raw};
+use crate::format::json::{self, Kind, Object, Raw};
 use crate::model::{
     Change, HeaderRecord, NewEntry, Parent, ProblemKind, Record, Runtime, Stored, Usage,
 };
@@ -34,7 +34,8 @@ pub(super) fn parse(line: &[u8]) -> Record {
         }
     };
     let is_strict = !features.comment && !features.odd_escape && !features.control_character;
-    if !is_strict || has_python_number(value) && features.non_finite {
+    // What reads byte by byte comes last: nearly no line needs it.
+    if !is_strict || features.non_finite && has_python_number(value) {
         let detail = "JSON that pi does not read; it drops the line".to_owned();
         record.problems.push((ProblemKind::Malformed, detail));
         return record;
@@ -88,6 +89,9 @@ fn has_python_number(value: Raw<'_>) -> bool {
 }
 
 fn read_record(value: Raw<'_>, record: &mut Record) {
+    let value = &value.object();
+    let message = value.get("message").filter(|message| message.kind() != Kind::Null);
+    let message = message.map(Raw::object);
     let record_type = string(value.get("type"));
     if let Some(millis) = value.get("timestamp").and_then(date::millis) {
         let (at, is_beyond) = date::timestamp(millis);
@@ -101,7 +105,32 @@ fn read_record(value: Raw<'_>, record: &mut Record) {
         record.change = Some(Change::Header(Box::new(header(value, record))));
         return;
     }
-    let entry_type: Cow<'static, str> = match record_type.as_deref() {
+    let entry_type = entry_type(record_type.as_deref(), record);
+    match entry_type.as_ref() {
+        "message" => read_message(value, message.as_ref(), record),
+        "label" => record.change = Some(label(value)),
+        "session_info" => {
+            let name = value.get("name").and_then(json::code_points);
+            if value.get("name").is_some_and(|name| !matches!(name.kind(), Kind::String)) {
+                let detail = "a name that is no text; pi hides the session for it".to_owned();
+                record.problems.push((ProblemKind::Unreadable, detail));
+            }
+            let name = name.as_deref().map(trim).filter(|name| !name.is_empty());
+            let runtime = Runtime::default();
+            record.change = Some(Change::Info { name: name.map(json::stored_points), runtime });
+        }
+        _ => {}
+    }
+    // A record of pi's own tells that the file is pi's, though its header is gone.
+    record.vouches = record.problems.iter().all(|(kind, _)| *kind != ProblemKind::UnknownType);
+    let source = if entry_type == "message" { message.as_ref() } else { Some(value) };
+    record.usage = source.and_then(usage);
+    record.entry = Some(entry(value, message.as_ref(), entry_type));
+}
+
+/// The type of an entry; what pi does not know is a problem.
+fn entry_type(record_type: Option<&str>, record: &mut Record) -> Cow<'static, str> {
+    match record_type {
         Some("message") => "message".into(),
         Some("compaction") => "compaction".into(),
         Some("branch_summary") => "branch_summary".into(),
@@ -123,31 +152,12 @@ fn read_record(value: Raw<'_>, record: &mut Record) {
             record.problems.push((ProblemKind::UnknownType, detail));
             "".into()
         }
-    };
-    match entry_type.as_ref() {
-        "message" => read_message(value, record),
-        "label" => record.change = Some(label(value)),
-        "session_info" => {
-            let name = value.get("name").and_then(json::code_points);
-            if value.get("name").is_some_and(|name| !matches!(name.kind(), Kind::String)) {
-                let detail = "a name that is no text; pi hides the session for it".to_owned();
-                record.problems.push((ProblemKind::Unreadable, detail));
-            }
-            let name = name.as_deref().map(trim).filter(|name| !name.is_empty());
-            let runtime = Runtime::default();
-            record.change = Some(Change::Info { name: name.map(json::stored_points), runtime });
-        }
-        _ => {}
     }
-    // A record of pi's own tells that the file is pi's, though its header is gone.
-    record.vouches = record.problems.iter().all(|(kind, _)| *kind != ProblemKind::UnknownType);
-    record.usage = usage(value, &entry_type);
-    record.entry = Some(entry(value, entry_type));
 }
 
 /// What a message says of the session as a whole.
-fn read_message(value: Raw<'_>, record: &mut Record) {
-    let Some(message) = value.get("message").filter(|message| message.kind() != Kind::Null) else {
+fn read_message(value: &Object<'_>, message: Option<&Object<'_>>, record: &mut Record) {
+    let Some(message) = message else {
         let detail = "a message entry without a message; pi cannot restore the session".to_owned();
         record.problems.push((ProblemKind::Unreadable, detail));
         record.in_file.is_message = true;
@@ -157,7 +167,7 @@ fn read_message(value: Raw<'_>, record: &mut Record) {
     let role = string(message.get("role")).unwrap_or_default();
     let content = message.get("content");
     if matches!(role.as_str(), "user" | "assistant") {
-        record.in_file.is_prompt = role == "user" && !text_of(message).is_empty();
+        record.in_file.is_prompt = role == "user" && has_text(content);
         match content.map(Raw::kind) {
             None => {}
             Some(Kind::Null) => {
@@ -177,20 +187,23 @@ fn read_message(value: Raw<'_>, record: &mut Record) {
     }
 }
 
-fn label(value: Raw<'_>) -> Change {
+fn label(value: &Object<'_>) -> Change {
     // A label of nothing stands under the name that JavaScript has for nothing.
     let target_id = value.get("targetId").map_or("undefined".to_owned(), id_text);
     let label = stored(value.get("label").filter(|label| !is_falsy(*label)));
     Change::Label { target_id, label, labelled_at: stored(value.get("timestamp")) }
 }
 
-fn entry(value: Raw<'_>, entry_type: Cow<'static, str>) -> NewEntry {
+fn entry(
+    value: &Object<'_>,
+    message: Option<&Object<'_>>,
+    entry_type: Cow<'static, str>,
+) -> NewEntry {
     let parent = match value.get("parentId") {
         None => Parent::Unsaid,
         Some(parent) if is_falsy(parent) && parent.kind() != Kind::String => Parent::None,
         Some(parent) => Parent::Id(id_text(parent)),
     };
-    let message = value.get("message").filter(|message| message.kind() != Kind::Null);
     let has_summary = value.get("summary").is_some_and(|summary| !is_falsy(summary));
     let role = match entry_type.as_ref() {
         "message" => message.map(|message| string(message.get("role")).unwrap_or_default()),
@@ -209,7 +222,7 @@ fn entry(value: Raw<'_>, entry_type: Cow<'static, str>) -> NewEntry {
         role,
         message_id: None,
         first_kept: first_kept.filter(|id| !id.is_empty()).map(Stored::Text),
-        kept_position: kept_index(value).filter(|_| is_compaction),
+        kept_position: kept_index(value.get("firstKeptEntryIndex")).filter(|_| is_compaction),
         runtime,
     }
 }
@@ -223,15 +236,15 @@ pub(super) fn kept_position(first_kept: &Stored) -> Option<usize> {
 }
 
 /// The entry that a compaction of version 1 keeps the path from; there, the header is 0.
-pub(super) fn kept_index(value: Raw<'_>) -> Option<usize> {
-    let index = value.get("firstKeptEntryIndex").and_then(date::number)?;
+pub(super) fn kept_index(index: Option<Raw<'_>>) -> Option<usize> {
+    let index = index.and_then(date::number)?;
     let is_place = 1.0 <= index && index.fract() == 0.0 && index < f64::from(u32::MAX);
     is_place.then(|| index as usize - 1)
 }
 
 /// The settings that hold from an entry on, on its branch.
-fn runtime(value: Raw<'_>, entry_type: &str, message: Option<Raw<'_>>) -> Option<Runtime> {
-    let model = |source: Raw<'_>, key: &str| Runtime {
+fn runtime(value: &Object<'_>, entry_type: &str, message: Option<&Object<'_>>) -> Option<Runtime> {
+    let model = |source: &Object<'_>, key: &str| Runtime {
         provider: Some(stored(source.get("provider"))),
         model: Some(stored(source.get(key))),
         reasoning_effort: None,
@@ -255,8 +268,7 @@ fn runtime(value: Raw<'_>, entry_type: &str, message: Option<Raw<'_>>) -> Option
 }
 
 /// The tokens and cost that an entry reports.
-fn usage(value: Raw<'_>, entry_type: &str) -> Option<Usage> {
-    let source = if entry_type == "message" { value.get("message")? } else { value };
+fn usage(source: &Object<'_>) -> Option<Usage> {
     let usage = source.get("usage").filter(|usage| usage.kind() == Kind::Object)?;
     let tokens = |key: &str| {
         let count = usage.get(key).and_then(date::number).filter(|count| count.is_finite());
@@ -278,7 +290,7 @@ fn usage(value: Raw<'_>, entry_type: &str) -> Option<Usage> {
     })
 }
 
-fn header(value: Raw<'_>, record: &mut Record) -> HeaderRecord {
+fn header(value: &Object<'_>, record: &mut Record) -> HeaderRecord {
     let known = ["type", "version", "id", "timestamp", "cwd", "parentSession"];
     let id = value.get("id");
     if id.is_some_and(|id| id.kind() != Kind::String) {
@@ -293,7 +305,7 @@ fn header(value: Raw<'_>, record: &mut Record) -> HeaderRecord {
         parent_session_id: None,
         parent_session_path: stored(value.get("parentSession")),
         runtime: Runtime::default(),
-        unknown: json::distinct_members(value)
+        unknown: json::distinct_members(value.value)
             .into_iter()
             .filter(|(key, _)| !known.iter().any(|name| key.is(name)))
             .map(|(key, value)| (key.text().into_owned(), json::clean(value, "null")))

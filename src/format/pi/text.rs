@@ -12,6 +12,10 @@ pub(super) fn is_space(c: char) -> bool {
 
 /// What JavaScript's `trim` leaves nothing of.
 pub(super) fn is_blank(line: &[u8]) -> bool {
+    // Nearly every line begins with a bracket, and is not read for this.
+    if line.first().is_some_and(u8::is_ascii_graphic) {
+        return false;
+    }
     String::from_utf8_lossy(line).chars().all(is_space)
 }
 
@@ -59,6 +63,23 @@ pub(super) fn text_of(message: Raw<'_>) -> String {
     json::stored_points(&points_of(message)).to_text()
 }
 
+/// Whether a message of this content has a text that is not empty, as [`text_of`] gives it.
+pub(super) fn has_text(content: Option<Raw<'_>>) -> bool {
+    let content = content.unwrap_or(Raw::NULL);
+    if content.kind() == Kind::String {
+        return !content.is_empty_string();
+    }
+    let is_text = |block: &Raw<'_>| string(block.get("type")).as_deref() == Some("text");
+    let mut texts = content.items().filter(is_text);
+    let Some(first) = texts.next() else { return false };
+    // A blank stands between two.
+    texts.next().is_some()
+        || first.get("text").is_some_and(|text| match text.kind() {
+            Kind::String => !text.is_empty_string(),
+            kind => matches!(kind, Kind::Number | Kind::True | Kind::False),
+        })
+}
+
 /// What JavaScript takes for false.
 pub(super) fn is_falsy(value: Raw<'_>) -> bool {
     match value.kind() {
@@ -99,5 +120,26 @@ mod tests {
             {"type":"text","text":null},{"type":"image","text":"i"},{"type":"text","text":"z"}]}"#;
         let (message, _) = json::scan(message).unwrap();
         assert_eq!(text_of(message), "5 true  z");
+    }
+
+    #[test]
+    fn whether_there_is_text_is_told_without_reading_it() {
+        for content in [
+            r#""""#,
+            r#""a""#,
+            "null",
+            "[]",
+            r#"[{"type":"text","text":""}]"#,
+            r#"[{"type":"text","text":0}]"#,
+            r#"[{"type":"text","text":null}]"#,
+            r#"[{"type":"text"},{"type":"text"}]"#,
+            r#"[{"type":"image","text":"a"}]"#,
+            r#"[{"type":"image"},{"type":"text","text":"a"}]"#,
+        ] {
+            let message = format!("{{\"content\":{content}}}");
+            let (message, _) = json::scan(message.as_bytes()).unwrap();
+            let text = text_of(message);
+            assert_eq!(has_text(message.get("content")), !text.is_empty(), "{content}");
+        }
     }
 }

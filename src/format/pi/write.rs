@@ -67,7 +67,8 @@ pub(in crate::format) fn identified(
     parent_id: Option<&str>,
 ) -> Option<String> {
     let (value, _) = json::scan(line).ok()?;
-    let by_position = super::parse::kept_index(value).map(|n| json::spelt(&format!("message:{n}")));
+    let by_position = super::parse::kept_index(value.get("firstKeptEntryIndex"))
+        .map(|n| json::spelt(&format!("message:{n}")));
     let mut said = vec![
         ("id", json::spelt(id)),
         ("parentId", parent_id.map_or("null".to_owned(), json::spelt)),
