@@ -377,12 +377,18 @@ impl Writer<'_> {
         if gone || is_unsettled || 0 < self.tally.outcome.report.new {
             self.take_moved(&tx)?;
         }
-        for file in generations::missing_since(&tx, source_id, now)? {
-            self.touched.add(self.job.root.format, &file);
+        let missing = generations::missing_since(&tx, source_id, now)?;
+        for file in &missing {
+            self.touched.add(self.job.root.format, file);
             self.settle_losses(&tx, &file.path)?;
-            self.lost.extend(losses::vanished(&file).map(|lost| (file.file_id, lost)));
         }
         self.settle(&tx)?;
+        for file in missing {
+            // One that the root has in another form or place has been settled as earlier.
+            if files::file_by_id(&tx, file.file_id)?.state == FileState::Current {
+                self.lost.extend(losses::vanished(&file).map(|lost| (file.file_id, lost)));
+            }
+        }
         if gone || changed {
             fold::settle_recovered(&tx, source_id)?;
         }

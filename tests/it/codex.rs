@@ -226,8 +226,9 @@ fn a_file_that_is_compressed_in_place_stays_its_session() {
     test.write(format!("{}.zst", below(&test, &plain)), packed);
     fs::remove_file(&plain).unwrap();
 
-    test.store.import(&test.root, &options()).unwrap();
+    let report = test.store.import(&test.root, &options()).unwrap();
 
+    assert_eq!(report.lost, []);
     let after = test.row(&id(1));
     assert_eq!(test.store.find(&id(1)).unwrap().key(), session.key());
     assert_eq!(session.tags().unwrap(), ["kept"]);
@@ -239,6 +240,56 @@ fn a_file_that_is_compressed_in_place_stays_its_session() {
     test.store.export(&out, &ExportOptions::new()).unwrap();
     assert_eq!(snapshot(&out), snapshot(&test.root));
     assert_eq!(test.store.check().unwrap(), []);
+}
+
+#[test]
+fn a_compressed_file_that_is_plain_again_and_grew_is_at_its_root_in_that_form_alone() {
+    let test = small();
+    let plain = rollout(&test.root, &format!("{}.jsonl", id(1)));
+    let bytes = fs::read(&plain).unwrap();
+    let packed = format!("{}.zst", below(&test, &plain));
+    test.write(&packed, zstd::bulk::compress(&bytes, 3).unwrap());
+    fs::remove_file(&plain).unwrap();
+    test.store.import(&test.root, &options()).unwrap();
+
+    fs::remove_file(test.root.join(&packed)).unwrap();
+    let asked = r#"{"timestamp":"2026-01-02T04:00:00.000Z","type":"event_msg","payload":{"type":"user_message","message":"Later"}}"#;
+    test.write(below(&test, &plain), [&bytes, asked.as_bytes(), b"\n"].concat());
+    let report = test.store.import(&test.root, &options()).unwrap();
+
+    assert_eq!((report.missing, report.lost), (0, Vec::new()));
+    assert_eq!(prompts(&test.row(&id(1))).last(), Some(&"Later"));
+    test.assert_sound();
+    let out = test.folder().join("out");
+    test.store.export(&out, &ExportOptions::new()).unwrap();
+    assert_eq!(snapshot(&out), snapshot(&test.root));
+}
+
+#[test]
+fn a_file_that_is_at_the_root_counts_before_one_of_its_thread_that_is_gone() {
+    let test = small();
+    let plain = rollout(&test.root, &format!("{}.jsonl", id(1)));
+    let name = plain.file_name().unwrap().to_string_lossy().into_owned();
+    let text = fs::read_to_string(&plain).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    // It went to the archive, and lost its end on the way.
+    let archived = format!("archived_sessions/{name}");
+    test.write(&archived, format!("{}\n", lines[..lines.len() - 1].join("\n")));
+    let gone = below(&test, &plain);
+    fs::remove_file(&plain).unwrap();
+    test.store.import(&test.root, &options()).unwrap();
+
+    assert_eq!(test.row(&archived)["superseded"], false);
+    assert_eq!(test.row(&gone)["superseded"], true);
+    test.store.rebuild().unwrap();
+    assert_eq!(test.row(&archived)["superseded"], false);
+
+    // Where it is back, it is the active one of the two.
+    test.write(&gone, text);
+    test.store.import(&test.root, &options()).unwrap();
+    assert_eq!(test.row(&gone)["superseded"], false);
+    assert_eq!(test.row(&archived)["superseded"], true);
+    test.assert_sound();
 }
 
 #[test]
@@ -260,8 +311,9 @@ fn a_file_that_goes_to_the_archive_stays_its_session_also_where_it_is_compressed
                 fs::remove_file(&plain).unwrap();
             }
         }
-        test.store.import(&test.root, &options()).unwrap();
+        let report = test.store.import(&test.root, &options()).unwrap();
 
+        assert_eq!(report.lost, [], "{is_packed}");
         assert_eq!(test.store.find(&id(1)).unwrap().key(), session.key(), "{is_packed}");
         assert_eq!(session.tags().unwrap(), ["kept"]);
         assert_eq!(test.row(&id(1))["archived"], true);

@@ -98,7 +98,7 @@ impl Own {
         };
         files.retain(|known| known.session != self.known.session);
         files.push(self.known.clone());
-        let head = head(&files).map(|known| known.session);
+        let head = head(&left(conn, &files)?).map(|known| known.session);
         let first_at = files.iter().filter_map(|known| known.meta_at).min();
         let is_double = self.known.segment_id.is_none()
             && files.iter().filter(|known| known.segment_id.is_none()).count() > 1;
@@ -116,6 +116,25 @@ pub(crate) struct Thread {
     pub(crate) is_double: bool,
     /// When the first of them was begun.
     pub(crate) first_at: Option<Timestamp>,
+}
+
+/// Without those that are no longer at their root where another that stands for
+/// the same is: what its program goes on with counts, not what is kept of before.
+fn left(conn: &Connection, files: &[Known]) -> Result<Vec<Known>> {
+    if files.len() < 2 {
+        return Ok(files.to_vec());
+    }
+    let (mut gone, mut there) = (Vec::new(), Vec::new());
+    for known in files {
+        let is_gone = match tables::path(conn, known.session)? {
+            Some(path) => Rollout::at(conn, known.source_id, &path)?.is_gone(),
+            None => false,
+        };
+        if is_gone { &mut gone } else { &mut there }.push(known.clone());
+    }
+    gone.retain(|one| there.iter().all(|other| one.segment_id != other.segment_id));
+    there.extend(gone);
+    Ok(there)
 }
 
 /// The file that a thread goes on in: an active one if any is; of those that

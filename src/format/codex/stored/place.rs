@@ -78,10 +78,10 @@ impl Rollout {
 
     /// The file that is at its root no more because the other took its place.
     pub(crate) fn left_behind(&self) -> Option<(&FileRow, &FileRow)> {
-        match (&self.plain, &self.packed) {
-            (Some(plain), Some(packed)) if is_gone(plain) && !is_gone(packed) => {
-                Some((plain, packed))
-            }
+        let (plain, packed) = (self.plain.as_ref()?, self.packed.as_ref()?);
+        match (is_gone(plain), is_gone(packed)) {
+            (true, false) => Some((plain, packed)),
+            (false, true) => Some((packed, plain)),
             _ => None,
         }
     }

@@ -204,7 +204,7 @@ impl<'a> Settling<'a> {
         rollouts.extend(beside(conn, source_id, place)?);
         for rollout in &mut rollouts {
             rollout.files().try_for_each(|file| place::unpack(conn, file))?;
-            self.replace_by_packed(rollout)?;
+            self.replace_by_other_form(rollout)?;
             self.seen.insert(rollout.place.clone());
         }
         let (mut there, mut rows) = (Vec::new(), Vec::new());
@@ -243,12 +243,13 @@ impl<'a> Settling<'a> {
         rows.into_iter().try_for_each(|row| self.delete(row))
     }
 
-    /// Lets a plain file that was compressed at its root be an earlier generation.
-    fn replace_by_packed(&self, rollout: &mut Rollout) -> Result<()> {
-        if let Some((plain, packed)) = rollout.left_behind()
-            && place::holds(self.conn, packed, plain)?
+    /// Lets a file that was compressed at its root be an earlier generation; also a
+    /// compressed one that is plain again.
+    fn replace_by_other_form(&self, rollout: &mut Rollout) -> Result<()> {
+        if let Some((gone, there)) = rollout.left_behind()
+            && place::holds(self.conn, there, gone)?
         {
-            supersede(self.conn, plain)?;
+            supersede(self.conn, gone)?;
             *rollout = Rollout::at(self.conn, self.source_id, &rollout.place)?;
         }
         Ok(())
