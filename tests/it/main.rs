@@ -32,6 +32,7 @@ mod odd_kimi;
 #[path = "../odd/kward.rs"]
 mod odd_kward;
 mod open;
+mod open_data;
 mod packing;
 #[cfg(feature = "cli")]
 mod paths;
