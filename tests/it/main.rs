@@ -42,6 +42,7 @@ mod properties;
 mod roundtrip;
 mod runs;
 mod schema;
+mod schema_words;
 mod search;
 mod search_filters;
 mod search_properties;

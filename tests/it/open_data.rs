@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 use sessile::{ImportOptions, StoreOptions};
 
+use crate::schema_words::{COLUMNS, TABLES};
 use crate::support::{TestStore, fixture};
 
 const ROOTS: [&str; 5] = ["kward/small", "pi/small", "claude/small", "codex/small", "kimi/small"];
@@ -120,21 +121,13 @@ fn columns(lines: &[&str], kind: &str) -> Vec<[String; 3]> {
     columns
 }
 
-/// What columns are that many tables have, where no comment says more.
-const COMMON: [(&str, &str); 12] = [
-    ("session_key", "The session: `sessions.session_key`."),
-    ("entry_key", "The entry: `entries.entry_key`."),
-    ("line_key", "The line: `lines.line_key`."),
-    ("file_id", "The file: `files.file_id`."),
-    ("source_id", "The source: `sources.source_id`."),
-    ("parent_key", "The entry that it follows."),
-    ("leaf_key", "The entry that the path or branch ends with."),
-    ("first_key", "The first entry of the range."),
-    ("last_key", "The last entry of the range."),
-    ("created_at", "When, in nanoseconds since 1970."),
-    ("position", "Its place in the order, from 0."),
-    ("turn_index", "The turn that it belongs to, from 0."),
-];
+/// What a comment says, or else what stands in a list under the name.
+fn told<'a>(comment: &'a str, list: &[(&str, &'a str)], name: &str) -> &'a str {
+    let listed = list.iter().find(|(listed, _)| *listed == name);
+    let told = if comment.is_empty() { listed.map_or("", |(_, said)| said) } else { comment };
+    assert!(!told.is_empty(), "nothing is said of {name}: write a comment in its migration");
+    told
+}
 
 /// The last definition of each table and view, by name.
 fn schema() -> BTreeMap<String, Made> {
@@ -153,14 +146,11 @@ fn schema() -> BTreeMap<String, Made> {
 fn rendered_tables() -> String {
     let mut text = String::new();
     for made in schema().values() {
-        writeln!(text, "\n### `{}` ({})\n\n{}\n", made.name, made.kind, made.about).unwrap();
+        let about = told(&made.about, &TABLES, &made.name);
+        writeln!(text, "\n### `{}` ({})\n\n{about}\n", made.name, made.kind).unwrap();
         writeln!(text, "| column | type | what |\n|---|---|---|").unwrap();
-        for [name, declared, about] in &made.columns {
-            let common = COMMON.iter().find(|(column, _)| column == name);
-            let about = match common {
-                Some((_, common)) if about.is_empty() => common,
-                _ => about.as_str(),
-            };
+        for [name, declared, comment] in &made.columns {
+            let about = told(comment, COLUMNS, name);
             writeln!(text, "| `{name}` | {declared} | {about} |").unwrap();
         }
     }
@@ -225,7 +215,6 @@ fn every_table_and_view_is_read_with_all_its_columns() {
         let found = answer(&conn, &format!("SELECT name FROM pragma_table_info('{name}')"));
         let columns: Vec<&String> = made.columns.iter().map(|[column, ..]| column).collect();
         assert_eq!(found.lines().collect::<Vec<_>>(), columns, "{name}");
-        assert!(made.kind != "view" || !made.about.is_empty(), "nothing is said of {name}");
     }
 }
 
