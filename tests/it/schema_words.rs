@@ -33,7 +33,7 @@ pub(crate) const COLUMNS: &[(&str, &str)] = &[
     ("cache_write", "Tokens written to a cache."),
     ("call_id", "The id by which calls and results name each other."),
     ("cli_version", "The version of the program that wrote it."),
-    ("created_at", "When, in nanoseconds since 1970."),
+    ("created_at", "When, in nanoseconds since 1970; in a column of type ANY, as stored."),
     ("description", "What it is, in words."),
     ("detail", "What was found, in words."),
     ("entry", "The id of the entry."),
