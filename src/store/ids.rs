@@ -226,4 +226,12 @@ mod tests {
         assert!(word(ValueRef::Integer(99)).is_err());
         assert!(word(ValueRef::Integer(-1)).is_err());
     }
+
+    #[test]
+    fn views_have_the_same_words() {
+        let views = include_str!("../../migrations/V11__views.sql");
+        let list = views.split('\'').find(|text| text.starts_with("[\"message\"")).unwrap();
+
+        assert_eq!(serde_json::from_str::<Vec<&str>>(list).unwrap(), WORDS);
+    }
 }

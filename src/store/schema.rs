@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "038856a3f1f4facde9da502762aecb7d962340815ef293d3b3e37518da7c4b8b";
+const DIGEST: &str = "5beb24ac0badeeb46d4ed3e580d12b636fd4cc5aafe8cb5c5f9f92585fe87945";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

@@ -298,6 +298,10 @@ fn own_tables(formats: &BTreeSet<String>) -> Vec<String> {
             let sql = fs::read_to_string(entry.path()).unwrap();
             tables.extend(sql.split("CREATE TABLE ").skip(1).map(first_name));
         }
+        if stem.strip_suffix("_views").is_some_and(|format| formats.contains(format)) {
+            let sql = fs::read_to_string(entry.path()).unwrap();
+            tables.extend(sql.split("CREATE VIEW ").skip(1).map(first_name));
+        }
     }
     tables
 }
@@ -317,6 +321,30 @@ fn generic_sql_reads_no_table_of_a_format() {
             }
         }
     }
+}
+
+/// Views are put together where formats are listed, as in the registry; each part names its own.
+#[test]
+fn a_part_of_a_view_names_its_format_alone() {
+    let formats = formats();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut parts = BTreeSet::new();
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+        let name = entry.file_name().into_string().unwrap();
+        let (_, stem) = name.strip_suffix(".sql").unwrap().split_once("__").unwrap();
+        let own = stem.strip_suffix("_views").unwrap_or_default();
+        if stem != "views" && own.is_empty() {
+            continue;
+        }
+        let mut named = formats_named(&fs::read_to_string(entry.path()).unwrap(), &formats);
+        named.retain(|named| named.to_lowercase() != own);
+        assert!(named.is_empty(), "{name} names {named:?}");
+        parts.insert(own.to_owned());
+    }
+    parts.remove("");
+    let mut expected = formats;
+    expected.remove("toy");
+    assert_eq!(parts, expected);
 }
 
 #[test]

@@ -32,6 +32,7 @@ mod odd_kimi;
 #[path = "../odd/kward.rs"]
 mod odd_kward;
 mod open;
+mod open_data;
 mod packing;
 #[cfg(feature = "cli")]
 mod paths;
@@ -41,6 +42,7 @@ mod properties;
 mod roundtrip;
 mod runs;
 mod schema;
+mod schema_words;
 mod search;
 mod search_filters;
 mod search_properties;

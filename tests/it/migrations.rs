@@ -98,7 +98,7 @@ fn a_wrong_version_in_the_header_locks_nobody_out_and_is_mended() {
 
         let reader = StoreOptions::new().read_only(true).open(&path).unwrap();
         assert_eq!(reader.sessions(&SessionFilter::new()).unwrap().rows.len(), rows);
-        if byte % 16 == known {
+        if byte % 16 == known % 16 {
             let found = reader.check().unwrap().iter().any(|finding| finding.place == "header");
             assert_eq!(found, !is_right, "{at}: {byte}");
         }
@@ -106,7 +106,7 @@ fn a_wrong_version_in_the_header_locks_nobody_out_and_is_mended() {
         assert_eq!(fs::read(&path).unwrap(), bytes, "reading writes nothing");
 
         let writer = sessile::Store::open(&path).unwrap();
-        if byte % 16 == known {
+        if byte % 16 == known % 16 {
             assert_eq!(writer.check().unwrap(), [], "{at}: {byte}");
         }
         drop(writer);
