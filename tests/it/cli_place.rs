@@ -172,6 +172,30 @@ fn where_no_program_keeps_anything_sync_says_so_and_makes_nothing() {
 }
 
 #[test]
+fn who_mistypes_a_name_is_told_what_is_like_it() {
+    let user = User::new();
+    copy(&fixture("demo/pi"), &user.home.path().join(".pi/agent"));
+    user.done(&["sync"]);
+    let check = |args: &[&str], expected: &str| {
+        let output = user.run(args);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("; did you mean ") && said.contains(expected), "{said}");
+    };
+    let in_home = |path: &str| user.home.path().join(path).to_str().unwrap().to_owned();
+
+    check(&["show", "7ad4149a"], "6ad4149a-1c58-4e0b-9a53-0f4f1a2b7c10\" (The lost last token)?");
+    check(&["show", "lost last"], "6ad4149a-1c58-4e0b-9a53-0f4f1a2b7c10");
+    check(&["show", "6ad4", "--entry", "5f2c91d1"], "\"5f2c91d0\"?");
+    check(&["label", "6ad4", "5f2c91d1", "x"], "\"5f2c91d0\"?");
+    check(&["verify", &in_home(".pi")], "/.pi/agent\"?");
+    check(&["import", &in_home(".ip")], "/.pi\"?");
+
+    let output = user.run(&["show", "nothing-like-it"]);
+    assert!(!String::from_utf8(output.stderr).unwrap().contains("did you mean"));
+}
+
+#[test]
 fn completions_know_the_commands_of_each_shell() {
     let user = User::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use rustix::pty::{self, OpenptFlags};
 use serde_json::json;
 
-use crate::support::{TestStore, line, message};
+use crate::support::{TestStore, header, line, message};
 
 /// What a terminal would obey: an escape, a bell, the introducer of 8-bit
 /// sequences, a return, and text turned around.
@@ -18,6 +18,11 @@ const HOSTILE: &str = "a\u{1b}[31mb\u{7}c\u{9b}1md\re\u{202e}f";
 
 /// Everything that a command prints when both its outputs are a terminal.
 fn printed_to_a_terminal(args: &[&OsStr]) -> Vec<u8> {
+    printed_with(args, &[("TERM", "xterm")])
+}
+
+/// The same where these variables, and no other of their kind, are set.
+fn printed_with(args: &[&OsStr], variables: &[(&str, &str)]) -> Vec<u8> {
     let main = pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     pty::grantpt(&main).unwrap();
     pty::unlockpt(&main).unwrap();
@@ -26,6 +31,9 @@ fn printed_to_a_terminal(args: &[&OsStr]) -> Vec<u8> {
     let terminal = || OpenOptions::new().read(true).write(true).open(&name).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_sessile"))
         .args(args)
+        .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR")
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(terminal())
         .stderr(terminal())
@@ -144,4 +152,25 @@ fn a_pipe_gets_the_exact_bytes() {
         .unwrap();
 
     assert_eq!(output.stdout, format!("{{\"type\":\"{HOSTILE}\"}}\n").as_bytes());
+}
+
+#[test]
+fn what_is_found_stands_out_unless_nothing_is_to() {
+    let test = TestStore::new();
+    let content = header("s") + &message("m", None, "a needle");
+    test.write("sessions/--w--/s.jsonl", content);
+    test.import();
+    let stands_out = |variables: &[(&str, &str)]| {
+        let db = test.store.path().as_os_str();
+        let args = [OsStr::new("--db"), db, OsStr::new("search"), OsStr::new("needle")];
+        let printed = String::from_utf8(printed_with(&args, variables)).unwrap();
+        assert!(printed.contains("needle"), "{printed}");
+        printed.contains("\u{1b}[1mneedle\u{1b}[0m")
+    };
+
+    assert!(stands_out(&[("TERM", "xterm")]));
+    assert!(stands_out(&[("TERM", "xterm"), ("NO_COLOR", "")]));
+    assert!(!stands_out(&[("TERM", "xterm"), ("NO_COLOR", "1")]));
+    assert!(!stands_out(&[("TERM", "xterm"), ("CLICOLOR", "0")]));
+    assert!(!stands_out(&[("TERM", "dumb")]));
 }

@@ -1,8 +1,6 @@
 //! Live sessions: what the library promises of writing, beyond single records.
 
 mod aside;
-#[cfg(feature = "cli")]
-mod beside;
 mod capture;
 #[cfg(feature = "cli")]
 mod careful;
@@ -25,6 +23,8 @@ mod metadata;
 mod moved;
 mod navigation;
 mod openable;
+#[cfg(feature = "cli")]
+mod pages;
 mod pi;
 mod purging;
 mod recorder;

@@ -17,10 +17,11 @@ mod transcript;
 use std::io;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let matches = args::command().get_matches();
+    let cli = args::Cli::from_arg_matches(&matches).unwrap_or_else(|err| err.exit());
     match commands::run(cli) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
@@ -41,6 +42,7 @@ fn is_broken_pipe(err: &anyhow::Error) -> bool {
 /// Whether the error is that a named session, root or database does not exist,
 /// or that what is damaged is left out.
 fn is_of_what_is_named(err: &anyhow::Error) -> bool {
+    let err = err.downcast_ref().map_or(err, commands::Meant::cause);
     matches!(
         err.downcast_ref::<sessile::Error>(),
         Some(

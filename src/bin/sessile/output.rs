@@ -37,10 +37,21 @@ pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Whether nobody wants text to stand out: `NO_COLOR` is set to something, or
+/// `CLICOLOR` to 0, or the terminal can do nothing of the kind.
+fn is_plain() -> bool {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    set("NO_COLOR").is_some()
+        || set("CLICOLOR").is_some_and(|value| value == "0")
+        || set("TERM").is_some_and(|value| value == "dumb")
+}
+
 /// Standard output, buffered; whoever writes to it flushes it in the end.
 pub(crate) struct Output {
     inner: BufWriter<StdoutLock<'static>>,
     is_filtered: bool,
+    /// Whether text may stand out.
+    is_plain: bool,
     /// The beginning of a character whose other bytes are still to come.
     pending: Vec<u8>,
 }
@@ -48,13 +59,16 @@ pub(crate) struct Output {
 impl Output {
     fn new(is_filtered: bool) -> Self {
         let inner = BufWriter::with_capacity(256 << 10, io::stdout().lock());
-        Self { inner, is_filtered, pending: Vec::new() }
+        Self { inner, is_filtered, is_plain: is_plain(), pending: Vec::new() }
     }
 }
 
 impl Output {
-    /// Writes text so that it stands out on a terminal.
+    /// Writes text so that it stands out on a terminal, unless nothing is to.
     pub(crate) fn emphasise(&mut self, text: &str) -> io::Result<()> {
+        if self.is_plain {
+            return self.write_all(text.as_bytes());
+        }
         let mut shown = Vec::new();
         visible(text.as_bytes(), &mut shown);
         let mut pending = Vec::new();

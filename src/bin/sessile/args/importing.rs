@@ -4,6 +4,39 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::format_parser;
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The program that wrote the roots; told from their files when absent
+    #[arg(long, value_parser = format_parser())]
+    pub(crate) format: Option<sessile::Format>,
+    /// Read and report, but write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Read every file, also one whose size and time are as they were
+    #[arg(long)]
+    pub(crate) reread: bool,
+    /// Take in again what was purged here and is still at the root
+    #[arg(long)]
+    pub(crate) again: bool,
+    /// Start even if the disk space seems too small
+    #[arg(long)]
+    pub(crate) ignore_space: bool,
+    /// Pack long lines by zstd, at a level from 1 to 19
+    #[arg(
+        long, value_name = "LEVEL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "3", value_parser = clap::value_parser!(i32).range(1..=19)
+    )]
+    pub(crate) compress: Option<i32>,
+    /// Print the report as one JSON object a root
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Session roots, such as ~/.kward
+    #[arg(required = true, value_name = "ROOT")]
+    pub(crate) roots: Vec<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct SyncArgs {
     /// Name the folders and what an import would do; write nothing

@@ -100,20 +100,22 @@ fn import_all(
 
 fn import(store: &Store, root: &Path, options: &ImportOptions) -> sessile::Result<ImportReport> {
     let bar = ProgressBar::new_spinner().with_style(
-        ProgressStyle::with_template("{spinner} {msg} {elapsed}")
-            .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        ProgressStyle::with_template(PROGRESS).unwrap_or_else(|_| ProgressStyle::default_spinner()),
     );
+    // The least of it, and so at the end: a narrow terminal cuts it off.
+    let bar = bar.with_message("^C stops; what is in stays, and the next import goes on");
     let report = store.import_with(root, options, |progress| {
-        bar.set_message(format!(
-            "{} files, {} read",
-            HumanCount(progress.files),
-            HumanBytes(progress.bytes)
-        ));
+        bar.set_prefix(format!("{} files", HumanCount(progress.files)));
+        bar.set_position(progress.bytes);
         bar.tick();
     });
     bar.finish_and_clear();
     report
 }
+
+/// How far an import is. A root is read as it is walked: no total is known before its end.
+const PROGRESS: &str =
+    "{spinner} {prefix}, {binary_bytes} read, {binary_bytes_per_sec}, {elapsed}  {wide_msg}";
 
 /// Files that lost lines, of which each is named.
 const LOST_SHOWN: usize = 20;
@@ -150,7 +152,8 @@ fn print(root: &Path, report: &ImportReport, telling: Telling) -> Result<()> {
         }
     }
     let (lines, bytes) = (HumanCount(report.lines), HumanBytes(report.bytes));
-    count(report.sessions, &format!("sessions in {lines} lines, {bytes}"))?;
+    let noun = if report.sessions == 1 { "session" } else { "sessions" };
+    count(report.sessions, &format!("{noun} in {lines} lines, {bytes}"))?;
     for lost in report.lost.iter().take(LOST_SHOWN) {
         let (generation, cause) = (lost.generation, lost.cause.name());
         let file = lost.file.to_string_lossy();

@@ -17,7 +17,7 @@ pub(super) fn run(store: &Store, command: &KeepCommand) -> Result<bool> {
         KeepCommand::Unarchive { sessions } => each(store, sessions, Session::unarchive),
         KeepCommand::Trash { sessions } => each(store, sessions, Session::trash),
         KeepCommand::Restore { sessions } => each(store, sessions, Session::restore),
-        KeepCommand::Purge { sessions, force } => purge(store, sessions, *force),
+        KeepCommand::Purge { sessions, force, json } => purge(store, sessions, *force, *json),
     }
 }
 
@@ -53,9 +53,9 @@ fn each(
 
 /// Removes what is in the trash, and says what that was. One name that is
 /// refused leaves all of them.
-fn purge(store: &Store, names: &[String], force: bool) -> Result<bool> {
+fn purge(store: &Store, names: &[String], force: bool, json: bool) -> Result<bool> {
     let mut sessions = Vec::new();
-    let mut what = Vec::new();
+    let (mut what, mut rows) = (Vec::new(), Vec::new());
     for name in names {
         let session = store.find(name)?;
         if sessions.contains(&session.key()) {
@@ -71,6 +71,12 @@ fn purge(store: &Store, names: &[String], force: bool) -> Result<bool> {
         }
         sessions.push(session.key());
         what.push(described(&info, id));
+        rows.push(serde_json::json!({
+            "session_id": info.session_id,
+            "file": info.file.to_string_lossy(),
+            "title": info.title,
+            "messages": info.message_count,
+        }));
     }
     let question = format!("{}\nPurge for ever?", what.join("\n"));
     if confirm::confirm(&question)? == Answer::No {
@@ -78,6 +84,10 @@ fn purge(store: &Store, names: &[String], force: bool) -> Result<bool> {
         return Ok(false);
     }
     let traces = store.purge_all(&sessions)?;
+    if json {
+        let traces = super::traces_json(&traces);
+        return super::print_json(&serde_json::json!({"sessions": rows, "traces": traces}));
+    }
     let mut out = output::report();
     for what in &what {
         writeln!(out, "purged: {what}")?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use sessile::{Error, NewSession, Session, Store};
 
+use super::suggest;
 use crate::args::{AppendArgs, ForkArgs, LabelArgs, NewArgs};
 use crate::output;
 
@@ -47,7 +48,7 @@ pub(super) fn append(store: &Store, args: &AppendArgs) -> Result<bool> {
 pub(super) fn branch(store: &Store, session: &str, entry: Option<&str>) -> Result<bool> {
     let session = store.find(session)?;
     match entry {
-        Some(entry) => session.branch(&session.find_entry(entry)?.id)?,
+        Some(entry) => session.branch(&suggest::find_entry(&session, entry)?.id)?,
         None => session.reset_leaf()?,
     }
     Ok(true)
@@ -58,7 +59,7 @@ pub(super) fn label(store: &Store, args: &LabelArgs) -> Result<bool> {
     require_text("label", args.label.as_deref())?;
     let entry = match session.find_entry(&args.entry) {
         Err(Error::EntryNotFound { .. }) if args.force => args.entry.clone(),
-        found => found?.id,
+        _ => suggest::find_entry(&session, &args.entry)?.id,
     };
     session.append_label_change(&entry, args.label.as_deref())?;
     Ok(true)
@@ -92,7 +93,7 @@ pub(super) fn fork(store: &Store, args: &ForkArgs) -> Result<bool> {
     };
     let fork = match (&args.entry, args.turn) {
         (None, None) => session.fork_branch()?,
-        (Some(entry), _) => session.fork(&session.find_entry(entry)?.id)?.session,
+        (Some(entry), _) => session.fork(&suggest::find_entry(&session, entry)?.id)?.session,
         (None, Some(turn)) => session.fork_at_turn(turn)?.session,
     };
     print_id(&fork)

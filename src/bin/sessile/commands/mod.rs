@@ -15,6 +15,7 @@ mod search;
 mod setup;
 mod show;
 mod stats;
+mod suggest;
 mod tags;
 mod tree;
 mod usage;
@@ -25,8 +26,11 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use sessile::{Error, ExportOptions, Session, Store, StoreOptions};
+use indicatif::{HumanBytes, HumanCount};
+use serde_json::json;
+use sessile::{Error, ExportOptions, Session, Store, StoreOptions, Traces};
 
+pub(crate) use self::suggest::Meant;
 use crate::args::{Cli, Command, ExportArgs};
 use crate::output::{self, note, one_line};
 
@@ -38,7 +42,8 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
     if makes_a_database(&cli.command) {
         database.make_folder()?;
     }
-    run_on(&database.path, cli.command).map_err(|err| database.how_to_begin(err))
+    run_on(&database.path, cli.command)
+        .map_err(|err| suggest::meant(&database.path, database.how_to_begin(err)))
 }
 
 /// An import, a new session and `rpc` make a database; nothing else does.
@@ -79,10 +84,10 @@ fn run_on(db: &Path, command: Command) -> Result<bool> {
         }
         Command::Stats { json } => stats::run(&open_to_read(db)?, json),
         Command::Usage(args) => usage::run(&open_to_read(db)?, &args),
-        Command::Check => check(&open_to_read(db)?),
-        Command::Rebuild => rebuild(&open_to_write(db)?),
+        Command::Check { json } => check(&open_to_read(db)?, json),
+        Command::Rebuild { json } => rebuild(&open_to_write(db)?, json),
         Command::Prune(args) => repair::prune(db, &args),
-        Command::Recover { new } => repair::recover(db, &new),
+        Command::Recover { json, new } => repair::recover(db, &new, json),
         Command::Keep(command) => keeping::run(&open_to_write(db)?, &command),
         Command::New(args) => live::create(&Store::open(db)?, &args),
         Command::Append(args) => live::append(&open_to_write(db)?, &args),
@@ -193,7 +198,8 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
         1 => "1 difference".to_owned(),
         many => format!("{many} differences"),
     };
-    writeln!(out, "{} files, {} bytes compared: {verdict}", report.files, report.bytes)?;
+    let (files, bytes) = (HumanCount(report.files), HumanBytes(report.bytes));
+    writeln!(out, "{files} files, {bytes} compared: {verdict}")?;
     if 0 < report.purged {
         writeln!(out, "not compared, as it was purged here: {} of its files", report.purged)?;
     }
@@ -210,7 +216,7 @@ fn export(store: &Store, sessions: &[Session], args: &ExportArgs) -> Result<bool
         options = options.root(root);
     }
     let report = store.export(&args.out, &options)?;
-    for aside in &report.aside {
+    for aside in report.aside.iter().filter(|_| !args.json) {
         let shown = |path: &Path| one_line(&path.to_string_lossy());
         note!(
             "sessile: {} was written as {}: something else has its place at the root now",
@@ -218,7 +224,22 @@ fn export(store: &Store, sessions: &[Session], args: &ExportArgs) -> Result<bool
             shown(&aside.written_as)
         );
     }
-    note!("{} files, {} bytes written to {}", report.files, report.bytes, args.out.display());
+    if args.json {
+        let aside = report.aside.iter().map(|aside| {
+            json!({
+                "root": aside.root.to_string_lossy(),
+                "file": aside.file.to_string_lossy(),
+                "written_as": aside.written_as.to_string_lossy(),
+            })
+        });
+        return print_json(&json!({
+            "files": report.files,
+            "bytes": report.bytes,
+            "aside": aside.collect::<Vec<_>>(),
+        }));
+    }
+    let (files, bytes) = (HumanCount(report.files), HumanBytes(report.bytes));
+    note!("{files} files, {bytes} written to {}", args.out.display());
     Ok(true)
 }
 
@@ -243,6 +264,22 @@ fn dump(store: &Store, sessions: &[Session]) -> Result<bool> {
     Ok(is_whole)
 }
 
+/// Prints a report as `--json` has it: one object, as docs/json.md lists it.
+fn print_json(report: &serde_json::Value) -> Result<bool> {
+    let mut out = output::content();
+    writeln!(out, "{report}")?;
+    out.flush()?;
+    Ok(true)
+}
+
+/// What `--json` says of traces that a removal left: null where there are none.
+fn traces_json(traces: &Traces) -> serde_json::Value {
+    match traces {
+        Traces::Gone => serde_json::Value::Null,
+        left => left.to_string().into(),
+    }
+}
+
 /// Says what a command could not read; returns whether that is nothing.
 fn is_undamaged(damaged: &[String]) -> bool {
     for detail in damaged {
@@ -251,9 +288,20 @@ fn is_undamaged(damaged: &[String]) -> bool {
     damaged.is_empty()
 }
 
-fn check(store: &Store) -> Result<bool> {
+fn check(store: &Store, json: bool) -> Result<bool> {
     let findings = store.check()?;
-    for object in store.foreign_objects()? {
+    let foreign = store.foreign_objects()?;
+    if json {
+        let findings_json = findings.iter().map(|f| json!({"place": f.place, "detail": f.detail}));
+        let foreign =
+            foreign.iter().map(|object| json!({"kind": object.kind, "name": object.name}));
+        print_json(&json!({
+            "findings": findings_json.collect::<Vec<_>>(),
+            "foreign": foreign.collect::<Vec<_>>(),
+        }))?;
+        return Ok(findings.is_empty());
+    }
+    for object in foreign {
         note!("the {} {:?} is not of this program, and is left alone", object.kind, object.name);
     }
     let mut out = output::report();
@@ -267,8 +315,11 @@ fn check(store: &Store) -> Result<bool> {
     Ok(findings.is_empty())
 }
 
-fn rebuild(store: &Store) -> Result<bool> {
+fn rebuild(store: &Store, json: bool) -> Result<bool> {
     let sessions = store.rebuild()?;
+    if json {
+        return print_json(&json!({"sessions": sessions}));
+    }
     note!("{sessions} sessions folded again");
     Ok(true)
 }

@@ -4,17 +4,19 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use sessile::{Incomplete, Store, Traces};
+use indicatif::{HumanBytes, HumanCount};
+use serde_json::json;
+use sessile::{Incomplete, Prunable, PruneReport, RecoverReport, Traces};
 
 use super::confirm::{Answer, confirm};
+use super::{print_json, traces_json};
 use crate::args::PruneArgs;
 use crate::output::{self, note, one_line};
 
-/// Says what a prune removes; returns whether that is nothing.
-fn say_prunable(store: &Store) -> Result<bool> {
+/// Says what a prune removes.
+fn say_prunable(all: &[Prunable]) -> Result<()> {
     let mut out = output::report();
-    let all = store.prunable()?;
-    for earlier in &all {
+    for earlier in all {
         let root = earlier.root.to_string_lossy().into_owned();
         let file = earlier.file.to_string_lossy().into_owned();
         let lines = match earlier.lines {
@@ -34,23 +36,55 @@ fn say_prunable(store: &Store) -> Result<bool> {
             earlier.bytes
         )?;
     }
-    out.flush()?;
-    Ok(all.is_empty())
+    Ok(out.flush()?)
+}
+
+/// The same as `--json` prints it, with what was removed, if anything was.
+fn prunable_json(all: &[Prunable], removed: Option<&PruneReport>) -> serde_json::Value {
+    let generations = all.iter().map(|earlier| {
+        json!({
+            "root": earlier.root.to_string_lossy(),
+            "file": earlier.file.to_string_lossy(),
+            "generation": earlier.generation,
+            "lines": earlier.lines,
+            "bytes": earlier.bytes,
+            "lost": earlier.lost,
+        })
+    });
+    json!({
+        "dry_run": removed.is_none(),
+        "generations": generations.collect::<Vec<_>>(),
+        "files": removed.map_or(0, |report| report.files),
+        "bytes": removed.map_or(0, |report| report.bytes),
+        "traces": removed.map(|report| traces_json(&report.traces)),
+    })
 }
 
 pub(crate) fn prune(db: &Path, args: &PruneArgs) -> Result<bool> {
     if args.dry_run {
-        say_prunable(&super::open_to_read(db)?)?;
+        let all = super::open_to_read(db)?.prunable()?;
+        if args.json {
+            return print_json(&prunable_json(&all, None));
+        }
+        say_prunable(&all)?;
         return Ok(true);
     }
     let store = super::open_to_write(db)?;
-    let is_empty = say_prunable(&store)?;
-    if !is_empty && !args.yes && confirm("Remove these generations for ever?")? == Answer::No {
+    let all = store.prunable()?;
+    if !args.json {
+        say_prunable(&all)?;
+    }
+    if !all.is_empty() && !args.yes && confirm("Remove these generations for ever?")? == Answer::No
+    {
         note!("sessile: nothing was removed");
         return Ok(false);
     }
     let report = store.prune()?;
-    note!("{} files, {} bytes removed", report.files, report.bytes);
+    if args.json {
+        return print_json(&prunable_json(&all, Some(&report)));
+    }
+    let (files, bytes) = (HumanCount(report.files), HumanBytes(report.bytes));
+    note!("{files} files, {bytes} removed");
     if report.traces != Traces::Gone {
         note!("sessile: pruned, but {}", report.traces);
     }
@@ -58,8 +92,12 @@ pub(crate) fn prune(db: &Path, args: &PruneArgs) -> Result<bool> {
 }
 
 /// Whether everything is there, and proven.
-pub(crate) fn recover(damaged: &Path, new: &Path) -> Result<bool> {
+pub(crate) fn recover(damaged: &Path, new: &Path, json: bool) -> Result<bool> {
     let report = sessile::recover(damaged, new)?;
+    if json {
+        print_json(&recovered_json(&report))?;
+        return Ok(report.is_whole());
+    }
     let mut out = output::report();
     for file in &report.incomplete {
         writeln!(out, "{}", described(file))?;
@@ -78,6 +116,25 @@ pub(crate) fn recover(damaged: &Path, new: &Path) -> Result<bool> {
     );
     out.flush()?;
     Ok(report.is_whole())
+}
+
+fn recovered_json(report: &RecoverReport) -> serde_json::Value {
+    let incomplete = report.incomplete.iter().map(|file| {
+        json!({
+            "root": file.root.to_string_lossy(),
+            "file": file.file.to_string_lossy(),
+            "session_id": file.session_id,
+            "detail": file.detail,
+        })
+    });
+    json!({
+        "files": report.files,
+        "lines": report.lines,
+        "chunks": report.chunks,
+        "events": report.events,
+        "incomplete": incomplete.collect::<Vec<_>>(),
+        "doubts": report.doubts,
+    })
 }
 
 /// A file, its session and what it lacks.

@@ -14,7 +14,7 @@ use crate::output::{self, note};
 pub(super) fn run(db: &Path, command: &RootCommand) -> Result<bool> {
     match command {
         RootCommand::Roots { json } => list(&open_to_read(db)?, *json),
-        RootCommand::Forget { root, yes } => forget(&open_to_write(db)?, root, *yes),
+        RootCommand::Forget { root, yes, json } => forget(&open_to_write(db)?, root, *yes, *json),
         RootCommand::Move { old, new } => relocate(&open_to_write(db)?, old, new),
         RootCommand::Relink { from, to } => relink(&open_to_write(db)?, from, to),
     }
@@ -52,7 +52,7 @@ pub(super) fn row_json(root: &RootInfo) -> serde_json::Value {
     })
 }
 
-fn forget(store: &Store, root: &Path, yes: bool) -> Result<bool> {
+fn forget(store: &Store, root: &Path, yes: bool, json: bool) -> Result<bool> {
     let Some(info) = store.imported_root(root)? else {
         return Err(Error::SourceNotFound(root.to_owned()).into());
     };
@@ -71,6 +71,10 @@ fn forget(store: &Store, root: &Path, yes: bool) -> Result<bool> {
         return Ok(false);
     }
     let traces = store.forget_root(root)?.traces;
+    if json {
+        let traces = super::traces_json(&traces);
+        return super::print_json(&serde_json::json!({"root": row_json(&info), "traces": traces}));
+    }
     let mut out = output::report();
     writeln!(out, "forgotten: {}", what.escape_debug())?;
     out.flush()?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use sessile::{CapturedBranch, CapturedEntry, Entry, Message, Session, Store};
 
+use super::suggest;
 use crate::args::ShowArgs;
 use crate::ids::ShortIds;
 use crate::output::{self, Output, note, one_line};
@@ -17,9 +18,9 @@ pub(crate) fn run(store: &Store, session: &Session, args: &ShowArgs) -> Result<b
     let mut shown = Shown::new(session, transcript)?;
     let seen = session.info()?.leaf;
     match (&args.entry, &args.branch) {
-        (Some(entry), _) => shown.around(&session.find_entry(entry)?.id, args.around)?,
+        (Some(entry), _) => shown.around(&suggest::find_entry(session, entry)?.id, args.around)?,
         (None, Some(leaf)) => {
-            let path = session.capture_path(&session.find_entry(leaf)?.id)?;
+            let path = session.capture_path(&suggest::find_entry(session, leaf)?.id)?;
             let messages = messages(&path.entries);
             shown.messages(&last(messages, args.last))?;
         }

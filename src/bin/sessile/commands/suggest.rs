@@ -1,0 +1,164 @@
+//! What someone may have meant by a name that nothing has.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use sessile::{Archived, Entry, Error, Session, SessionFilter, Store};
+
+use crate::output::one_line;
+
+/// Sessions that a name is compared with: the newest.
+const COMPARED: u64 = 10_000;
+
+/// Suggestions at most.
+const SHOWN: usize = 3;
+
+/// An error, and what may have been meant.
+#[derive(Debug)]
+pub(crate) struct Meant {
+    cause: anyhow::Error,
+    names: Vec<String>,
+}
+
+impl Meant {
+    pub(crate) fn cause(&self) -> &anyhow::Error {
+        &self.cause
+    }
+}
+
+impl fmt::Display for Meant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}; did you mean {}?", self.cause, self.names.join(" or "))
+    }
+}
+
+impl std::error::Error for Meant {}
+
+/// The error with what may have been meant, where something is like it.
+pub(super) fn meant(db: &Path, err: anyhow::Error) -> anyhow::Error {
+    let names = match err.downcast_ref::<Error>() {
+        Some(Error::SessionNotFound(name)) => sessions(db, name).unwrap_or_default(),
+        Some(Error::SourceNotFound(root)) => roots(db, root).unwrap_or_default(),
+        Some(Error::RootNotFound(root)) => folders(root),
+        _ => Vec::new(),
+    };
+    with_names(err, names)
+}
+
+/// The entry of this name; where there is none, the error says which are like it.
+pub(super) fn find_entry(session: &Session, name: &str) -> anyhow::Result<Entry> {
+    let err = match session.find_entry(name) {
+        Err(err @ Error::EntryNotFound { .. }) => err,
+        found => return Ok(found?),
+    };
+    let nodes = session.tree().unwrap_or_default();
+    let ids = nodes.into_iter().map(|node| (distance_of_id(name, &node.id), quoted(&node.id)));
+    Err(with_names(err.into(), closest(ids)))
+}
+
+fn with_names(cause: anyhow::Error, names: Vec<String>) -> anyhow::Error {
+    if names.is_empty() { cause } else { Meant { cause, names }.into() }
+}
+
+/// Sessions with an id like the name, else those whose title or work dir has it.
+fn sessions(db: &Path, name: &str) -> anyhow::Result<Vec<String>> {
+    let store = super::open_to_read(db)?;
+    let all = SessionFilter::new().archived(Archived::Included).all_sources(true);
+    let shown = |id: &str, title: Option<&str>| {
+        let title = title.map(|title| format!(" ({})", one_line(title))).unwrap_or_default();
+        format!("{}{title}", quoted(id))
+    };
+    let page = store.sessions(&all.clone().limit(COMPARED))?;
+    let by_id = page.rows.iter().filter_map(|row| {
+        let id = row.session_id.as_deref()?;
+        Some((distance_of_id(name, id), shown(id, row.title.as_deref())))
+    });
+    let by_id = closest(by_id);
+    if !by_id.is_empty() || name.trim().is_empty() {
+        return Ok(by_id);
+    }
+    let page = store.sessions(&all.query(name).limit(SHOWN as u64))?;
+    let by_title = page
+        .rows
+        .iter()
+        .filter_map(|row| Some(shown(row.session_id.as_deref()?, row.title.as_deref())));
+    Ok(by_title.collect())
+}
+
+/// Roots with a path like this one, or above it, or below it.
+fn roots(db: &Path, root: &Path) -> anyhow::Result<Vec<String>> {
+    let store: Store = super::open_to_read(db)?;
+    let root = std::path::absolute(root)?;
+    let roots = store.imported_roots()?.into_iter().map(|info| info.root);
+    let compared = roots.filter(|known| !known.as_os_str().is_empty()).map(|known| {
+        let is_related = known.starts_with(&root) || root.starts_with(&known);
+        let distance = if is_related { Some(0) } else { distance_of_path(&root, &known) };
+        (distance, quoted(&known.to_string_lossy()))
+    });
+    Ok(closest(compared))
+}
+
+/// Folders that lie where the one that is not there would, and have a name like it.
+fn folders(root: &Path) -> Vec<String> {
+    let Ok(root) = std::path::absolute(root) else { return Vec::new() };
+    let beside = root.parent().and_then(|folder| std::fs::read_dir(folder).ok());
+    let paths = beside.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let folders = paths.filter(|path: &PathBuf| path.is_dir());
+    closest(folders.map(|path| (distance_of_path(&root, &path), quoted(&path.to_string_lossy()))))
+}
+
+/// The names that are nearest, the nearest first.
+fn closest(names: impl Iterator<Item = (Option<usize>, String)>) -> Vec<String> {
+    let mut near: Vec<_> = names.filter_map(|(distance, name)| Some((distance?, name))).collect();
+    near.sort();
+    near.into_iter().map(|(_, name)| name).take(SHOWN).collect()
+}
+
+/// How far a name is from an id or as much of its beginning; none where it is not like it.
+fn distance_of_id(name: &str, id: &str) -> Option<usize> {
+    let typed = name.chars().count();
+    let beginning: String = id.chars().take(typed).collect();
+    // One slip in four characters: more would be like every id.
+    let most = typed / 4;
+    let distance = strsim::osa_distance(name, &beginning).min(strsim::osa_distance(name, id));
+    (distance <= most).then_some(distance)
+}
+
+fn distance_of_path(path: &Path, other: &Path) -> Option<usize> {
+    let (path, other) = (path.to_string_lossy(), other.to_string_lossy());
+    let name = Path::new(&*path).file_name().map_or(0, std::ffi::OsStr::len);
+    let distance = strsim::osa_distance(&path, &other);
+    (distance <= (name / 3).max(1)).then_some(distance)
+}
+
+fn quoted(name: &str) -> String {
+    format!("{name:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_like_a_name_of_a_slip_in_four_characters() {
+        let id = "6ad4149a-1c58-4e0b";
+        for (name, expected) in [
+            ("7ad4", Some(1)),
+            ("6da4149a", Some(1)),
+            ("6ad4149a-1c58-4e0", Some(0)),
+            ("7ad5", None),
+            ("6ae", None),
+            ("zzzzzzzz", None),
+        ] {
+            assert_eq!(distance_of_id(name, id), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_like_one_of_a_slip_in_its_last_name() {
+        let like = |path: &str, other: &str| distance_of_path(path.as_ref(), other.as_ref());
+
+        assert_eq!(like("/home/ada/.kwrad", "/home/ada/.kward"), Some(1));
+        assert_eq!(like("/home/ada/.pi", "/home/ada/.kimi"), None);
+    }
+}
