@@ -1,9 +1,12 @@
 //! Usage: what was reported, each message once.
 
 use std::fs;
+#[cfg(feature = "cli")]
 use std::process::Command;
 
-use serde_json::{Value, json};
+#[cfg(feature = "cli")]
+use serde_json::Value;
+use serde_json::json;
 use sessile::{ImportOptions, Store};
 
 use crate::support::{TestStore, line};
