@@ -24,15 +24,14 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
         (page, left)
     } else {
         let page = page_of(store, select, filter, args.work_dir.as_deref(), (offset, limit))?;
-        let left = page
-            .next
-            .clone()
-            .map_or(Ok(0), |next| count_from(store, select, filter().after(next)))?;
+        let next = page.next.clone().filter(|_| !args.json);
+        let left = next.map_or(Ok(0), |next| count_from(store, select, filter().after(next)))?;
         (page, left)
     };
     print(store, args, &page.rows)?;
     if 0 < left && !args.json {
-        note!("{left} more: --limit {}", page.rows.len() as u64 + left);
+        let at_least = if left == COUNTED { "at least " } else { "" };
+        note!("{at_least}{left} more: --limit {}", page.rows.len() as u64 + left);
     }
     Ok(super::is_undamaged(&page.damaged))
 }
@@ -94,20 +93,16 @@ fn slice(rows: &mut Vec<SessionRow>, offset: u64, limit: u64) -> u64 {
     left as u64
 }
 
-/// How many rows a list has.
+/// Rows behind a page that are counted at most: a page must not cost as much as the list.
+const COUNTED: u64 = 200;
+
+/// How many rows a list has, up to that many.
 fn count_from(
     store: &Store,
     select: impl Fn(&Store, &SessionFilter) -> sessile::Result<Page>,
     filter: SessionFilter,
 ) -> sessile::Result<u64> {
-    let mut filter = filter.limit(10_000);
-    let mut count = 0;
-    loop {
-        let page = select(store, &filter)?;
-        count += page.rows.len() as u64;
-        let Some(next) = page.next else { return Ok(count) };
-        filter = filter.after(next);
-    }
+    Ok(select(store, &filter.limit(COUNTED))?.rows.len() as u64)
 }
 
 /// The beginning of a session's id that no other's begins with.
