@@ -214,3 +214,24 @@ fn a_root_around_two_formats_is_refused_with_a_way_that_helps() {
     assert_eq!(refused.status.code(), Some(2), "{said}");
     assert!(said.contains("one by one") && !said.contains("leave the format out"), "{said}");
 }
+
+#[test]
+fn what_stands_behind_a_page_of_one_work_dir_is_counted_there_alone() {
+    let test = TestStore::new();
+    for n in 0..5 {
+        let cwd = if n < 2 { "/other" } else { "/work" };
+        let header = header(&format!("s{n}")).replace("/work", cwd);
+        test.write(format!("sessions/--w--/{n}.jsonl"), header);
+    }
+    test.store.import(&test.root, &ImportOptions::new().format(Format::Kward)).unwrap();
+    let noted = |args: &[&str]| {
+        let output = run(&test, args);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+
+    assert_eq!(noted(&["list", "--work-dir", "/work", "--limit", "1"]), "2 more: --limit 3\n");
+    assert_eq!(noted(&["list", "--limit", "2"]), "3 more: --limit 5\n");
+    assert_eq!(noted(&["list", "--limit", "5"]), "");
+    assert_eq!(noted(&["list", "--limit", "1", "--json"]), "");
+}

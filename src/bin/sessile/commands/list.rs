@@ -24,8 +24,13 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
         (page, left)
     } else {
         let page = page_of(store, select, filter, args.work_dir.as_deref(), (offset, limit))?;
-        let next = page.next.clone().filter(|_| !args.json);
-        let left = next.map_or(Ok(0), |next| count_from(store, select, filter().after(next)))?;
+        let limit = if limit == 0 { 100 } else { limit };
+        let left = if args.json || (page.rows.len() as u64) < limit {
+            0
+        } else {
+            let behind = (offset.saturating_add(limit), COUNTED);
+            page_of(store, select, filter, args.work_dir.as_deref(), behind)?.rows.len() as u64
+        };
         (page, left)
     };
     print(store, args, &page.rows)?;
@@ -95,15 +100,6 @@ fn slice(rows: &mut Vec<SessionRow>, offset: u64, limit: u64) -> u64 {
 
 /// Rows behind a page that are counted at most: a page must not cost as much as the list.
 const COUNTED: u64 = 200;
-
-/// How many rows a list has, up to that many.
-fn count_from(
-    store: &Store,
-    select: impl Fn(&Store, &SessionFilter) -> sessile::Result<Page>,
-    filter: SessionFilter,
-) -> sessile::Result<u64> {
-    Ok(select(store, &filter.limit(COUNTED))?.rows.len() as u64)
-}
 
 /// The beginning of a session's id that no other's begins with.
 pub(super) fn short_id(store: &Store, id: &str) -> sessile::Result<String> {
