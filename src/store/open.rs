@@ -117,6 +117,16 @@ fn companion(path: &Path, end: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// The folder that a database is made in; it goes when the database has its name, or when that failed.
+struct Room(PathBuf);
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        // What failed once may not fail again.
+        let _ = fs::remove_dir_all(&self.0).or_else(|_| fs::remove_dir_all(&self.0));
+    }
+}
+
 fn make(path: &Path) -> Result<()> {
     let folder = parent_folder(path);
     for end in ["-journal", "-wal"] {
@@ -137,9 +147,9 @@ fn make(path: &Path) -> Result<()> {
         .permissions(fs::Permissions::from_mode(0o700))
         .tempdir_in(&folder)
         .map_err(Error::io("write into", &folder))?;
-    let aside = tempfile::Builder::new()
-        .tempfile_in(room.path())
-        .map_err(Error::io("write into", room.path()))?;
+    let room = Room(room.keep());
+    let aside =
+        tempfile::Builder::new().tempfile_in(&room.0).map_err(Error::io("write into", &room.0))?;
     let mut conn = connection(aside.path(), Access::Write).map_err(unopenable(path))?;
     conn.execute_batch(PAGE_SIZE)?;
     schema::create(&mut conn)?;

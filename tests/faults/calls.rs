@@ -34,6 +34,30 @@ fn a_call_that_fails_leaves_the_state_before_or_after() {
     tally.finish();
 }
 
+/// Chance seldom meets these: a command removes one folder, at its end.
+#[test]
+fn a_folder_that_cannot_be_removed_at_once_is_not_left_behind() {
+    if !shim::is_there() {
+        return;
+    }
+    let mut tally = Tally::new("removals of folders");
+    for job in jobs::all() {
+        let place = job.place();
+        let expected = job.expect(&place);
+        let every = points(job, &place, usize::MAX, &mut Chance::new(1));
+        for (call, mode) in every {
+            if call.op != Op::Rmdir || mode != Mode::EioOnce {
+                continue;
+            }
+            tally.round();
+            if let Err(why) = try_point(job, &place, &expected, &call, mode, &mut tally) {
+                tally.find(format!("{} at {} ({}): {why}", job.name, call.number, call.name()));
+            }
+        }
+    }
+    tally.finish();
+}
+
 #[test]
 fn what_was_acknowledged_before_a_call_failed_is_there() {
     if !shim::is_there() {
