@@ -1,6 +1,6 @@
 //! The roots on disk, and what the store must hold of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -67,6 +67,8 @@ pub(crate) struct Root {
     pub(crate) bases: BTreeMap<String, usize>,
     /// The ids that headers gave, by path.
     pub(crate) ids: BTreeMap<String, String>,
+    /// What an import found with other bytes than before, and not only more of them.
+    pub(crate) rewritten: BTreeSet<String>,
     /// Whether a file of it vanished or moved.
     pub(crate) lacks: bool,
 }
@@ -82,8 +84,8 @@ impl Root {
         fs::create_dir_all(at.join("sessions")).unwrap();
         let (disk, imported, local) = (Files::new(), Files::new(), Files::new());
         let bases = BTreeMap::new();
-        let ids = BTreeMap::new();
-        Self { name, format, paths, at, disk, imported, local, bases, ids, lacks: false }
+        let (ids, rewritten) = (BTreeMap::new(), BTreeSet::new());
+        Self { name, format, paths, at, disk, imported, local, bases, ids, rewritten, lacks: false }
     }
 
     /// Writes a file with the time of a step.
@@ -121,6 +123,9 @@ impl Root {
         let (mut changed, mut displaced) = (Vec::new(), Vec::new());
         for (path, theirs) in &self.disk {
             let before = self.imported.insert(path.clone(), theirs.clone());
+            if before.as_ref().is_some_and(|before| !theirs.starts_with(before)) {
+                self.rewritten.insert(path.clone());
+            }
             let id = header_id_of(theirs);
             let known = self.ids.get(path).cloned();
             if let Some(id) = &id {

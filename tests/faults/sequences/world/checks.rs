@@ -319,8 +319,11 @@ impl World {
             let depends = is_recovered || self.roots[root].format == Format::Kimi;
             let is_alone =
                 !self.roots[root].lacks && !self.touched.iter().any(|(of, _)| *of == root);
-            // Of a log that lost its header, an earlier generation has it.
-            let lost_header = is_recovered && self.roots[root].ids.contains_key(&file);
+            // Of a log that lost its header, an earlier generation has it, or had records
+            // that vouched for the name that it keeps.
+            let of_root = &self.roots[root];
+            let lost_header = is_recovered
+                && (of_root.ids.contains_key(&file) || of_root.rewritten.contains(&file));
             if self.touched.contains(&(root, file.clone())) || depends && !is_alone || lost_header {
                 continue;
             }
