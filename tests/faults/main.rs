@@ -17,6 +17,8 @@ mod kills;
 mod losses;
 #[path = "../odd/claude.rs"]
 mod odd_claude;
+#[path = "../odd/codex.rs"]
+mod odd_codex;
 #[path = "../odd/kimi.rs"]
 mod odd_kimi;
 #[path = "../odd/kward.rs"]

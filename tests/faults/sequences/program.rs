@@ -5,8 +5,8 @@ use std::fmt;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::roots::{CLAUDE, KIMI, KWARD, PI};
-use crate::{odd_claude, odd_kimi, odd_kward, odd_pi};
+use super::roots::{CLAUDE, CODEX, KIMI, KWARD, PI};
+use crate::{odd_claude, odd_codex, odd_kimi, odd_kward, odd_pi};
 
 /// A root, by its place among the roots, and a file below it.
 pub(crate) type Place = (usize, &'static str);
@@ -42,8 +42,7 @@ pub(crate) enum Step {
 pub(crate) enum Decision {
     Message(String),
     Compact(Index),
-    /// A line of Kward, and one of pi.
-    Record(String, String),
+    Record(Box<Records>),
     Branch(Index),
     ResetLeaf,
     Navigate(Index),
@@ -67,6 +66,15 @@ pub(crate) enum Decision {
     ForkTurn(u32),
 }
 
+/// A record for a session of whatever format.
+#[derive(Clone, Debug)]
+pub(crate) struct Records {
+    pub(crate) kward: String,
+    pub(crate) pi: String,
+    pub(crate) claude: String,
+    pub(crate) codex: String,
+}
+
 /// Bytes, shown as text.
 #[derive(Clone)]
 pub(crate) struct Bytes(pub(crate) Vec<u8>);
@@ -83,7 +91,23 @@ fn place() -> impl Strategy<Value = Place> {
         select(&PI[..]).prop_map(|path| (1, path)),
         select(&KIMI[..]).prop_map(|path| (2, path)),
         select(&CLAUDE[..]).prop_map(|path| (4, path)),
+        select(&CODEX[..]).prop_map(|path| (5, path)),
     ]
+}
+
+/// What a file of Codex is to hold or grow by.
+fn of_codex<S: Strategy<Value = Vec<u8>>>(
+    content: impl Fn(&'static str) -> S,
+) -> impl Strategy<Value = (Place, Bytes)> {
+    select(&CODEX[..])
+        .prop_flat_map(move |path| content(path).prop_map(move |bytes| ((5, path), Bytes(bytes))))
+}
+
+fn records() -> impl Strategy<Value = Decision> {
+    let records = (odd_kward::record(), odd_pi::record(), odd_claude::node(), odd_codex::record());
+    records.prop_map(|(kward, pi, claude, codex)| {
+        Decision::Record(Box::new(Records { kward, pi, claude, codex }))
+    })
 }
 
 /// A file and what it may hold as a whole.
@@ -93,6 +117,7 @@ fn file() -> impl Strategy<Value = (Place, Bytes)> {
         2 => (select(&PI[..]), odd_pi::any_file()).prop_map(|(path, b)| ((1, path), Bytes(b))),
         3 => (select(&KIMI[..]), odd_kimi::content()).prop_map(|(path, b)| ((2, path), Bytes(b))),
         2 => (select(&CLAUDE[..]), odd_claude::any_file()).prop_map(|(path, b)| ((4, path), Bytes(b))),
+        3 => of_codex(odd_codex::file),
     ]
 }
 
@@ -107,6 +132,7 @@ fn growth() -> impl Strategy<Value = (Place, Bytes)> {
         3 => (select(&PI[..]), lines(odd_pi::any_line().boxed())).prop_map(of(1)),
         2 => (select(&KIMI[..]), lines(odd_kimi::content().boxed())).prop_map(of(2)),
         3 => (select(&CLAUDE[..]), lines(odd_claude::any_line().boxed())).prop_map(of(4)),
+        3 => of_codex(odd_codex::content),
     ]
 }
 
@@ -123,7 +149,7 @@ fn decision() -> impl Strategy<Value = Decision> {
     prop_oneof![
         8 => text().prop_map(Decision::Message),
         2 => index().prop_map(Decision::Compact),
-        6 => (odd_kward::record(), odd_pi::record()).prop_map(|(a, b)| Decision::Record(a, b)),
+        6 => records(),
         5 => index().prop_map(Decision::Branch),
         3 => Just(Decision::ResetLeaf),
         2 => index().prop_map(Decision::Navigate),

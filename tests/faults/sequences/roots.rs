@@ -29,6 +29,7 @@ pub(crate) const CLAUDE: [&str; 3] = [
     "projects/-v/0a000000-0000-4000-8000-000000000003.jsonl",
 ];
 
+pub(crate) use crate::odd_codex::PATHS as CODEX;
 pub(crate) use crate::odd_kimi::PATHS as KIMI;
 
 /// Time of the first step; seconds since the epoch.
@@ -88,6 +89,16 @@ impl Root {
         Self { name, format, paths, at, disk, imported, local, bases, ids, rewritten, lacks: false }
     }
 
+    /// Whether a session of it is several files.
+    pub(crate) fn has_folders(&self) -> bool {
+        matches!(self.format, Format::Kimi | Format::Codex)
+    }
+
+    /// Whether its files are known by their lines, wherever these are exported.
+    pub(crate) fn is_of_lines(&self) -> bool {
+        self.format == Format::Codex
+    }
+
     /// Writes a file with the time of a step.
     pub(crate) fn write(&mut self, path: &str, bytes: Vec<u8>, step: u64) {
         let at = self.at.join(path);
@@ -131,7 +142,7 @@ impl Root {
             if let Some(id) = &id {
                 self.ids.insert(path.clone(), id.clone());
             }
-            if before.as_ref() != Some(theirs) && self.format != Format::Kimi {
+            if before.as_ref() != Some(theirs) && !self.has_folders() {
                 displaced.push(Displaced {
                     path: path.clone(),
                     id: known.clone(),
@@ -145,7 +156,7 @@ impl Root {
             else {
                 continue;
             };
-            if self.format == Format::Kimi {
+            if self.has_folders() {
                 continue;
             }
             changed.push(path.clone());

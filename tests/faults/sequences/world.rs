@@ -2,6 +2,7 @@
 
 mod checks;
 mod decisions;
+mod threads;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,8 @@ use sessile::{
 use tempfile::TempDir;
 
 use super::program::Step;
-use super::roots::{CLAUDE, Displaced, Files, KIMI, KWARD, PI, Root, THEN};
+use super::roots::{CLAUDE, CODEX, Displaced, Files, KIMI, KWARD, PI, Root, THEN};
+use threads::Threads;
 
 /// A promise that was broken, in words.
 pub(super) type Outcome<T = ()> = Result<T, String>;
@@ -20,8 +22,8 @@ pub(super) type Outcome<T = ()> = Result<T, String>;
 pub(super) struct World {
     folder: TempDir,
     store: Store,
-    /// Of Kward, pi, Kimi; the store's own, which lies nowhere; and of Claude Code.
-    roots: [Root; 5],
+    /// Of Kward, pi, Kimi; the store's own, which lies nowhere; of Claude Code and Codex.
+    roots: [Root; 6],
     /// How many steps were taken; also counts the names of what is made on the way.
     step: u64,
     made: u64,
@@ -33,10 +35,11 @@ pub(super) struct World {
     touched: BTreeSet<(usize, String)>,
     /// What the last import may have displaced, by root.
     displaced: Vec<(usize, Displaced)>,
+    threads: Threads,
 }
 
 /// What stands at the roots when a program begins.
-const SOUND: [(usize, &str, &str); 7] = [
+const SOUND: [(usize, &str, &str); 8] = [
     (
         0,
         KWARD[0],
@@ -69,6 +72,12 @@ const SOUND: [(usize, &str, &str); 7] = [
         "{\"type\":\"user\",\"uuid\":\"e1\",\"parentUuid\":null,\"cwd\":\"/w\",\"message\":{\"role\":\"user\",\"content\":\"q\"}}\n\
          {\"type\":\"assistant\",\"uuid\":\"e2\",\"parentUuid\":\"e1\",\"message\":{\"role\":\"assistant\",\"content\":\"a\"}}\n",
     ),
+    (
+        5,
+        CODEX[0],
+        "{\"timestamp\":\"2026-01-02T03:04:05.000Z\",\"type\":\"session_meta\",\"payload\":{\"id\":\"019b8d4f-0000-7000-8000-00000000000a\",\"timestamp\":\"2026-01-02T03:04:05.000Z\",\"cwd\":\"/w\",\"originator\":\"o\",\"cli_version\":\"0\"}}\n\
+         {\"timestamp\":\"2026-01-02T03:04:06.000Z\",\"type\":\"event_msg\",\"payload\":{\"type\":\"user_message\",\"message\":\"q\"}}\n",
+    ),
 ];
 
 /// What was decided of a session.
@@ -89,6 +98,8 @@ enum Change {
     States,
     /// The state of a session below a folder of Kimi's.
     State(usize),
+    /// Lines of Codex were written, or its files moved.
+    Threads,
     /// Files that were not there before, below a root.
     NewFiles(usize),
     /// Files are gone.
@@ -108,6 +119,7 @@ impl World {
             Root::new(at, "kimi", Format::Kimi, &KIMI),
             Root::new(at, "sessile", Format::Kward, &[]),
             Root::new(at, "claude", Format::Claude, &CLAUDE),
+            Root::new(at, "codex", Format::Codex, &CODEX),
         ];
         let mut world = Self {
             store: open(&at.join("sessions.db")),
@@ -120,6 +132,7 @@ impl World {
             decided: BTreeMap::new(),
             touched: BTreeSet::new(),
             displaced: Vec::new(),
+            threads: Threads::default(),
         };
         for (root, path, bytes) in SOUND {
             world.roots[root].write(path, bytes.into(), 0);
@@ -245,6 +258,7 @@ impl World {
         self.import_into(&self.store);
         let known = self.roots[2].imported.clone();
         self.displaced.clear();
+        self.unname_threads();
         for root in 0..self.roots.len() {
             let (changed, displaced) = self.roots[root].import();
             self.displaced.extend(displaced.into_iter().map(|one| (root, one)));

@@ -39,12 +39,13 @@ pub(super) fn refold(
     projections::delete_projection(conn, session)?;
     let Some(mut own) = Own::read(conn, session, rollout)? else { return Ok(false) };
     let thread = own.thread(conn)?;
-    let history = History::of(conn, &own)?;
-    own.known.base_file = history.base().map(|link| link.log.file_id);
-    // What branches off may begin with this very file, which has to be known for that.
+    // It may name itself as its base, and what branches off may begin with it:
+    // for both it has to be known.
     let is_superseded = thread.is_superseded;
     let told = Told { meta: &own.meta, is_superseded, token_count: None };
     tables::insert(conn, &own.known, &told)?;
+    let history = History::of(conn, &own)?;
+    own.known.base_file = history.base().map(|link| link.log.file_id);
     let mut fold = Fold::new(conn, &own);
     for (position, (kind, detail)) in &own.problems {
         fold.note(position.map(|position| position + 1), *kind, detail)?;

@@ -49,7 +49,7 @@ impl Projection for Codex {
         }
         // What it was before it was moved here belongs to it, too.
         for other in beside(conn, source.source_id, path)? {
-            if is_moved(&other, &rollout) {
+            if is_moved(conn, &other, &rollout)? {
                 paths.extend(other.files().map(|file| file.path.clone()));
             }
         }
@@ -65,7 +65,7 @@ impl Projection for Codex {
                 let base = one.main().filter(|_| one.is_local()).and_then(|file| file.base_id);
                 let packed = one.files().find(|file| Some(file.file_id) == base);
                 merged.extend(packed.map(|file| file.path.clone()));
-                if rollouts.iter().any(|other| is_moved(one, other)) {
+                if is_moved_to_any(conn, one, rollouts)? {
                     merged.extend(one.files().map(|file| file.path.clone()));
                 }
             }
@@ -130,15 +130,32 @@ fn by_name(conn: &Connection, source_id: i64) -> Result<BTreeMap<Vec<u8>, Vec<Ro
 fn shown(conn: &Connection, source_id: i64) -> Result<Vec<Rollout>> {
     let mut all = Vec::new();
     for rollouts in by_name(conn, source_id)?.into_values() {
-        let is_shown = |one: &&Rollout| !rollouts.iter().any(|other| is_moved(one, other));
-        all.extend(rollouts.iter().filter(is_shown).cloned());
+        for one in &rollouts {
+            if !is_moved_to_any(conn, one, &rollouts)? {
+                all.push(one.clone());
+            }
+        }
     }
     Ok(all)
 }
 
-/// Whether a rollout is what another of its name was before that was moved here.
-fn is_moved(one: &Rollout, other: &Rollout) -> bool {
-    one.place != other.place && !one.is_local() && other.is_local()
+/// Whether a rollout is what another of its name was before that was moved here;
+/// two files of one name at a root are two.
+fn is_moved(conn: &Connection, one: &Rollout, other: &Rollout) -> Result<bool> {
+    let ours = other.main().filter(|_| other.is_local() && !one.is_local());
+    let Some(base_id) = ours.and_then(|file| file.base_id) else { return Ok(false) };
+    let base = files::file_by_id(conn, base_id)?;
+    Ok(one.place != other.place && layout::place(&base.path) == one.place)
+}
+
+/// Whether a rollout is what one of these was before that was moved here.
+fn is_moved_to_any(conn: &Connection, one: &Rollout, others: &[Rollout]) -> Result<bool> {
+    for other in others {
+        if is_moved(conn, one, other)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a rollout that is no longer at its root is there at another place, with all that it had.
@@ -220,7 +237,7 @@ impl<'a> Settling<'a> {
                     })?;
                     is_gone = true;
                 }
-                is_gone |= is_moved(rollout, other);
+                is_gone |= is_moved(conn, rollout, other)?;
             }
             match is_gone {
                 true => rows.extend(own),

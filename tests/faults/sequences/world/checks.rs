@@ -46,11 +46,14 @@ impl World {
                 }
             }
         }
+        self.look_at_threads(&change, &mut found)?;
         self.follow(change, &found)?;
         let mut expected: Exported = self.current();
         let roots = &self.roots;
         expected.retain(|(root, path), _| {
-            found.contains_key(&(*root, path.clone())) || !roots[*root].may_be_merged(path)
+            let is_merged = roots[*root].may_be_merged(path);
+            let is_there = !is_merged || found.contains_key(&(*root, path.clone()));
+            is_there && !roots[*root].is_of_lines()
         });
         compare("an export", &expected, &found)?;
         let sources = self.exported(&ExportOptions::new().source_only(true));
@@ -62,7 +65,7 @@ impl World {
     /// Lets the model follow what a step may have written, if that is all it wrote.
     fn follow(&mut self, change: Change, found: &Exported) -> Outcome {
         match change {
-            Change::Nothing => {}
+            Change::Nothing | Change::Threads => {}
             Change::Lines(root, path, most) => self.follow_lines(root, path, most, found)?,
             Change::States => {
                 self.follow_displaced(found)?;
@@ -198,6 +201,7 @@ impl World {
             .into_keys()
             .filter(|place| !found.contains_key(place))
             .filter(|(root, path)| !self.roots[*root].may_be_merged(path))
+            .filter(|(root, _)| !self.roots[*root].is_of_lines())
             .collect();
         for (n, path) in gone {
             let root = &mut self.roots[n];
@@ -251,7 +255,7 @@ impl World {
             keys.insert(key);
             self.look_at_session(key, self.roots[root].format, shown.contains(&key))
                 .map_err(|wrong| format!("{file}: {wrong}"))?;
-            if self.roots[root].format != Format::Kimi {
+            if !self.roots[root].has_folders() {
                 known.insert((root, file));
             }
         }
@@ -260,7 +264,7 @@ impl World {
         let expected: BTreeSet<(usize, String)> = self
             .current()
             .into_keys()
-            .filter(|(root, _)| self.roots[*root].format != Format::Kimi)
+            .filter(|(root, _)| !self.roots[*root].has_folders())
             .collect();
         match known == expected {
             true => Ok(()),
@@ -276,12 +280,13 @@ impl World {
             return Err(format!("in the trash: {:?}", info.trashed_at));
         }
         // Lists of some programs leave sessions out.
-        let may_hide = matches!(format, Format::Kimi | Format::Claude);
+        let may_hide = matches!(format, Format::Kimi | Format::Claude | Format::Codex);
         if is_shown && is_trashed || !is_shown && !is_trashed && !may_hide {
             return Err(format!("in the list: {is_shown}"));
         }
         let is_archived = decided.and_then(|decided| decided.is_archived);
-        let is_archived = is_archived.or((format != Format::Kimi).then_some(false));
+        let is_archived =
+            is_archived.or((!matches!(format, Format::Kimi | Format::Codex)).then_some(false));
         if is_archived.is_some_and(|is_archived| info.archived_at.is_some() != is_archived) {
             return Err(format!("archived: {:?}, expected {is_archived:?}", info.archived_at));
         }
@@ -316,7 +321,7 @@ impl World {
             // Its work dir is that of its neighbours, as they are here.
             let is_recovered =
                 row.contains("\"header_recovered\":true") || row.contains("\"kind\":\"header\"");
-            let depends = is_recovered || self.roots[root].format == Format::Kimi;
+            let depends = is_recovered || self.roots[root].has_folders();
             let is_alone =
                 !self.roots[root].lacks && !self.touched.iter().any(|(of, _)| *of == root);
             // Of a log that lost its header, an earlier generation has it, or had records
@@ -385,7 +390,7 @@ impl World {
         roots.flat_map(|(n, root)| by_root(n, root.current())).collect()
     }
 
-    fn exported(&self, options: &ExportOptions) -> Exported {
+    pub(super) fn exported(&self, options: &ExportOptions) -> Exported {
         let out = tempfile::tempdir_in(self.folder.path()).unwrap();
         self.store.export(out.path(), options).unwrap();
         let mut found = Exported::new();
@@ -399,7 +404,7 @@ impl World {
 }
 
 /// Root and file of each session of a dump.
-fn sessions_in(names: &[&str; 5], dumped: &str) -> Vec<(usize, String)> {
+fn sessions_in(names: &[&str; 6], dumped: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for row in dumped.lines() {
         // Halves of surrogate pairs stay the escapes they are, which this reader refuses.
@@ -424,6 +429,7 @@ fn named(format: Format, name: &str) -> String {
                 name.split(['\r', '\n']).filter(|line| !line.is_empty()).collect();
             lines.join(" ").trim().to_owned()
         }
+        Format::Codex => name.trim().to_owned(),
         Format::Claude => {
             let is_space = |c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c);
             name.trim_matches(is_space).to_owned()

@@ -65,11 +65,11 @@ impl World {
         match decision {
             Decision::Archive => {
                 self.store.session(key)?.at(at).archive()?;
-                decided.is_archived = Some(true);
+                self.put_away(chosen, true);
             }
             Decision::Unarchive => {
                 self.store.session(key)?.at(at).unarchive()?;
-                decided.is_archived = Some(false);
+                self.put_away(chosen, false);
             }
             Decision::Trash => {
                 self.store.session(key)?.at(at).trash()?;
@@ -82,6 +82,7 @@ impl World {
             Decision::TrashIfUnused => decided.is_trashed |= live.delete_if_unused()?,
             Decision::Purge => {
                 let paths = self.paths_of(key);
+                self.unname_threads();
                 self.store.session(key)?.purge()?;
                 self.decided.remove(&key);
                 return Ok(Ok(Change::Purged(paths)));
@@ -110,6 +111,7 @@ impl World {
         }
         Ok(Ok(match chosen.format {
             Format::Kimi => Change::State(chosen.root),
+            Format::Codex => Change::Threads,
             _ => Change::Nothing,
         }))
     }
@@ -133,6 +135,7 @@ impl World {
         let most = if matches!(decision, Decision::Runtime(_)) { 2 } else { 1 };
         Ok(Ok(match chosen.format {
             Format::Kimi => Change::State(chosen.root),
+            Format::Codex => Change::Threads,
             _ => Change::Lines(chosen.root, chosen.file.clone(), most),
         }))
     }
@@ -183,8 +186,13 @@ impl World {
         decision: &Decision,
     ) -> sessile::Result<()> {
         match decision {
-            Decision::Record(kward, pi) => {
-                live.append_record(if chosen.format == Format::Pi { pi } else { kward })?;
+            Decision::Record(records) => {
+                live.append_record(match chosen.format {
+                    Format::Pi => &records.pi,
+                    Format::Claude => &records.claude,
+                    Format::Codex => &records.codex,
+                    _ => &records.kward,
+                })?;
                 // Whatever it says of names and labels.
                 let decided = self.decided.entry(chosen.key).or_default();
                 decided.name = None;
@@ -202,6 +210,9 @@ impl World {
             }
             Decision::Rename(name) => {
                 own.rename(name.as_deref())?;
+                if chosen.format == Format::Codex {
+                    self.unname_threads();
+                }
                 self.decided.entry(chosen.key).or_default().name = Some(name.clone());
             }
             Decision::Runtime(model) => {
@@ -236,12 +247,22 @@ impl World {
         self.decided.entry(chosen.key).or_default().labels.insert(target, label);
     }
 
+    fn put_away(&mut self, chosen: &Chosen, is_archived: bool) {
+        if chosen.format == Format::Codex {
+            self.unname_threads();
+        }
+        self.decided.entry(chosen.key).or_default().is_archived = Some(is_archived);
+    }
+
     /// A session was made of another.
     fn made(&mut self, of: &Chosen, made: &Session) -> sessile::Result<Outcome<Change>> {
         let info = made.info()?;
         let file = info.file.display().to_string();
         self.touched.insert((of.root, file));
-        Ok(Ok(Change::NewFiles(of.root)))
+        Ok(Ok(match of.format {
+            Format::Codex => Change::Threads,
+            _ => Change::NewFiles(of.root),
+        }))
     }
 
     fn copy_id(&self) -> String {
