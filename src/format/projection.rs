@@ -81,6 +81,16 @@ pub(crate) trait Projection: Sync {
         Ok(Vec::new())
     }
 
+    /// Notes what says something else once a session is gone.
+    fn note_dependents(
+        &self,
+        _conn: &Connection,
+        _session: SessionKey,
+        _touched: &mut Touched,
+    ) -> Result<()> {
+        Ok(())
+    }
+
     /// Brings the sessions that a change concerns up to date, and says which they are.
     fn settle(
         &self,

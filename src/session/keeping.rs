@@ -225,6 +225,8 @@ fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
     if !source.root.is_empty() {
         remember_purged(tx, &source, session, &path)?;
     }
+    let mut touched = Touched::default();
+    source.format.projection().note_dependents(tx, session, &mut touched)?;
     sessions::delete_session(tx, session)?;
     for path in paths.iter().filter(|path| source.format.layout().is_part(path)) {
         let Some(part) = sessions::session_at(tx, source.source_id, path)? else { continue };
@@ -232,7 +234,6 @@ fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
         sessions::delete_session(tx, part)?;
     }
     // What lay in the shadow of a session that is gone comes to light.
-    let mut touched = Touched::default();
     let (mut behind, mut chains) = (Vec::new(), Vec::new());
     for path in &paths {
         if let Some(file) = files::newest(tx, source.source_id, path)? {

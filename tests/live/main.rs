@@ -6,6 +6,7 @@ mod capture;
 mod careful;
 mod chains;
 mod codex;
+mod codex_threads;
 #[cfg(feature = "cli")]
 mod commands;
 mod copies;

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use sessile::{
-    Durability, Format, ImportOptions, NewSession, SessionKey, Store, StoreOptions, Timestamp,
+    Durability, ExportOptions, Format, ImportOptions, NewSession, SessionKey, Store, StoreOptions,
+    Timestamp,
 };
 use tempfile::TempDir;
 
@@ -138,6 +139,8 @@ impl World {
             world.roots[root].write(path, bytes.into(), 0);
         }
         world.import();
+        let mut all = world.exported(&ExportOptions::new());
+        world.look_at_threads(&Change::States, &mut all).unwrap();
         world
     }
 
@@ -259,6 +262,7 @@ impl World {
         let known = self.roots[2].imported.clone();
         self.displaced.clear();
         self.unname_threads();
+        self.note_taken_places();
         for root in 0..self.roots.len() {
             let (changed, displaced) = self.roots[root].import();
             self.displaced.extend(displaced.into_iter().map(|one| (root, one)));

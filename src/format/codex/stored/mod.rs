@@ -1,5 +1,6 @@
 //! From rollouts to rows, and back to what is shown of them.
 
+mod dependents;
 mod dump;
 mod extras;
 mod fold;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rusqlite::Connection;
 
+use super::dependents;
 use super::fold::refold;
 use super::own::Own;
 use super::place::{self, Rollout, line_key};
@@ -86,6 +87,15 @@ impl Projection for Codex {
         let each = places.into_iter().map(|place| Touched { units: [place].into(), shared: false });
         // What begins with another may come before it: once all are known, all are resolved.
         Ok(each.chain([names]).collect())
+    }
+
+    fn note_dependents(
+        &self,
+        conn: &Connection,
+        session: SessionKey,
+        touched: &mut Touched,
+    ) -> Result<()> {
+        dependents::note(conn, session, touched)
     }
 
     fn settle(

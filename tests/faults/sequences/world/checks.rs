@@ -143,7 +143,10 @@ impl World {
                 self.roots[root].imported.remove(&path);
                 self.roots[root].local.remove(&path);
                 self.roots[root].bases.remove(&path);
-                self.touched.remove(&(root, path));
+                // The name of a thread outlives it.
+                if !self.roots[root].is_of_lines() {
+                    self.touched.remove(&(root, path));
+                }
             }
         }
     }

@@ -34,6 +34,19 @@ impl World {
         }
     }
 
+    /// Notes what an import is about to find where a file was moved to here, and is another.
+    pub(super) fn note_taken_places(&mut self) {
+        for (n, root) in self.roots.iter_mut().enumerate().filter(|(_, root)| root.is_of_lines()) {
+            for (path, theirs) in &root.disk {
+                let ours = self.threads.exported.get(&(n, path.clone()));
+                let is_other = ours.is_some_and(|ours| !theirs.starts_with(ours));
+                if is_other && !root.imported.contains_key(path) {
+                    root.rewritten.insert(path.clone());
+                }
+            }
+        }
+    }
+
     /// Looks at the files of Codex, and takes them out of what was exported.
     pub(super) fn look_at_threads(&mut self, change: &Change, all: &mut Exported) -> Outcome {
         let Some(root) = self.roots.iter().position(super::Root::is_of_lines) else {

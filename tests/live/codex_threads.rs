@@ -1,0 +1,118 @@
+//! Several files of one thread of Codex: what is done to one of them.
+
+use std::fs;
+use std::path::Path;
+
+use sessile::{Durability, ExportOptions, Format, ImportOptions, Store, StoreOptions};
+use tempfile::TempDir;
+
+const THREAD: &str = "0199b000-0000-7000-8000-000000000001";
+const OTHER: &str = "0199b000-0000-7000-8000-000000000002";
+const ASKED: &str = r#"{"timestamp":"2026-02-01T10:00:01.000Z","type":"event_msg","payload":{"type":"user_message","message":"q"}}"#;
+
+/// The first line of a rollout, with more members before its end.
+fn meta(id: &str, more: &str) -> String {
+    format!(
+        r#"{{"timestamp":"2026-02-01T10:00:00.000Z","type":"session_meta","payload":{{"id":"{id}","timestamp":"2026-02-01T10:00:00.000Z","cwd":"/w","originator":"o","cli_version":"1","source":"cli"{more}}}}}"#
+    )
+}
+
+fn name(id: &str) -> String {
+    format!("rollout-2026-02-01T10-00-00-{id}.jsonl")
+}
+
+/// A root with these files, and a store that has read it.
+fn imported(files: &[(&str, String)]) -> (TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("codex");
+    for (path, content) in files {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    let path = folder.path().join("sessions.db");
+    let store = StoreOptions::new().durability(Durability::Normal).open(&path).unwrap();
+    store.import(&root, &ImportOptions::new().format(Format::Codex)).unwrap();
+    (folder, store)
+}
+
+fn exported(store: &Store, folder: &Path) -> impl Fn(&str) -> Option<String> {
+    let out = folder.join("out");
+    store.export(&out, &ExportOptions::new()).unwrap();
+    move |path| fs::read_to_string(out.join(path)).ok()
+}
+
+#[test]
+fn two_files_of_one_name_are_two_when_one_of_them_goes_on_here() {
+    let active = format!("sessions/2026/02/01/{}", name(THREAD));
+    let archived = format!("archived_sessions/{}", name(THREAD));
+    let other = format!("{}\n", meta(OTHER, ""));
+    let (folder, store) = imported(&[
+        (&active, format!("{}\n{ASKED}\n", meta(THREAD, ""))),
+        (&archived, other.clone()),
+    ]);
+
+    store.find(THREAD).unwrap().append_record(ASKED).unwrap();
+
+    let at = exported(&store, folder.path());
+    assert_eq!(at(&archived).as_deref(), Some(&*other));
+    assert_eq!(at(&active).unwrap().lines().count(), 3);
+    assert!(store.find(OTHER).is_ok());
+    assert!(store.check().unwrap().is_empty());
+}
+
+#[test]
+fn a_thread_whose_head_is_purged_goes_on_in_its_other_file() {
+    // Their names say nothing of the thread.
+    let (_folder, store) = imported(&[
+        ("sessions/rollout-x.jsonl", format!("{}\n{ASKED}\n", meta(THREAD, ""))),
+        ("sessions/rollout-y.jsonl", format!("{}\n{ASKED}\n", meta(THREAD, ""))),
+    ]);
+    let head = store.find(THREAD).unwrap();
+    assert_eq!(head.info().unwrap().file, Path::new("sessions/rollout-y.jsonl"));
+
+    head.purge().unwrap();
+
+    let left = store.find(THREAD).unwrap();
+    assert_eq!(left.info().unwrap().file, Path::new("sessions/rollout-x.jsonl"));
+    assert!(store.check().unwrap().is_empty());
+}
+
+#[test]
+fn what_begins_with_a_purged_file_says_that_it_is_missing() {
+    let base = |id: &str| {
+        format!(
+            r#","history_mode":"paginated","history_base":{{"thread_id":"{id}","end_ordinal_exclusive":2,"end_byte_offset":9}}"#
+        )
+    };
+    const LAST: &str = "0199b000-0000-7000-8000-000000000003";
+    let (_folder, store) = imported(&[
+        ("sessions/rollout-x.jsonl", format!("{}\n{ASKED}\n", meta(THREAD, ""))),
+        ("sessions/rollout-y.jsonl", format!("{}\n", meta(OTHER, &base(THREAD)))),
+        ("sessions/rollout-z.jsonl", format!("{}\n", meta(LAST, &base(OTHER)))),
+    ]);
+
+    store.find(THREAD).unwrap().purge().unwrap();
+
+    for id in [OTHER, LAST] {
+        let problems = store.find(id).unwrap().problems().unwrap();
+        let missing = format!("the file that the history begins with is missing: {THREAD}");
+        assert!(problems.iter().any(|problem| problem.detail == missing), "{id}: {problems:?}");
+    }
+    assert!(store.check().unwrap().is_empty());
+}
+
+#[test]
+fn a_file_that_names_itself_as_its_base_begins_with_itself_in_whatever_order_files_come() {
+    let base = format!(
+        r#","history_base":{{"thread_id":"{THREAD}","end_ordinal_exclusive":2,"end_byte_offset":9}}"#
+    );
+    let (_folder, store) =
+        imported(&[("sessions/rollout-x.jsonl", format!("{}\n", meta(THREAD, &base)))]);
+
+    let problems = store.find(THREAD).unwrap().problems().unwrap();
+
+    let cyclic = format!("the history begins with itself, by way of {THREAD}");
+    assert!(problems.iter().any(|problem| problem.detail == cyclic), "{problems:?}");
+    assert!(store.check().unwrap().is_empty());
+}
