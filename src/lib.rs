@@ -112,6 +112,7 @@
 //! |---|---|---|
 //! | Kward | of the message: `role` (`compactionSummary`), `summary`, `first_kept_entry_id`, `tokens_before`, `from_hook`, `details` | the messages from `first_kept_entry_id` on; none without it |
 //! | pi | of the entry: `summary`, `firstKeptEntryId`, `tokensBefore`, `details` | the entries from `firstKeptEntryId` on, system messages apart; none without it |
+//! | Claude Code | `summary`, and of the boundary before it: `compactMetadata` (`trigger`, `preTokens`, …), which details are added to | nothing: its SDK begins at the boundary, and a compaction that is to keep something is refused |
 //!
 //! # Recipes
 //!
@@ -317,7 +318,7 @@ pub use earlier::Generation;
 pub use error::{Error, Failure, Result};
 pub use export::{Aside, ExportOptions, ExportReport};
 pub use format::handles::*;
-pub use format::{Part, ToolCall};
+pub use format::{Part, ResultFile, ToolCall};
 pub use import::{ImportOptions, ImportReport, LossCause, LostLines, Progress};
 pub use lineage::SessionNode;
 pub use model::{

@@ -10,6 +10,16 @@ use crate::error::Result;
 use crate::model::{Message, SessionInfo, SessionKey, Timestamp, Turn};
 use crate::store::projections::Table;
 
+/// What a tool answered that stands in a file of its own, beside the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResultFile {
+    /// The file, below the root; where the store has none, as the message names it.
+    pub path: String,
+    /// What the tool answered; `None` where the store has no such file, or not all of it.
+    pub text: Option<String>,
+}
+
 /// What a program has beside the common tables; by default nothing.
 pub(crate) trait Extras: Sync {
     /// Tables of its own that are folded from its files. A migration of its own makes them.
@@ -56,6 +66,18 @@ pub(crate) trait Extras: Sync {
 
     /// The state that a session has beside its log, as JSON.
     fn state(&self, _conn: &Connection, _session: SessionKey) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// The file that holds what a tool answered, where the answer in a message
+    /// only stands for it.
+    fn result_file(
+        &self,
+        _conn: &Connection,
+        _session: SessionKey,
+        _call_id: &str,
+        _answer: &str,
+    ) -> Result<Option<ResultFile>> {
         Ok(None)
     }
 

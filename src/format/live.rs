@@ -70,6 +70,11 @@ pub(crate) trait Live: Sync {
         Ok((writing.line(tail, &draft)?, message.id))
     }
 
+    /// Adds a compaction, given in the keys of the format, and returns its entry's id.
+    fn compact(&self, writing: &Writing<'_>, compaction: &str) -> Result<String> {
+        writing.append_line(|tail| self.message(writing, tail, "compaction", compaction))
+    }
+
     /// The line of an entry that is given by its own keys, and its id.
     fn entry(
         &self,

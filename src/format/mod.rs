@@ -41,6 +41,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use extras::Extras;
+pub use extras::ResultFile;
 pub(crate) use kward::stored_text;
 pub(crate) use layout::{Home, Layout, Versions};
 use live::Live;

@@ -12,7 +12,7 @@ pub(crate) trait Spelling: Sync {
         None
     }
 
-    /// What is handed to `Live::message` as a compaction: JSON; `None` for a
+    /// What is handed to `Live::compact`: JSON; `None` for a
     /// format without them.
     fn compaction(&self, _new: &Compaction) -> Option<String> {
         None

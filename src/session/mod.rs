@@ -261,10 +261,7 @@ impl Session {
         if let Some(reason) = self.format.spelling().refuse_compaction(compaction) {
             return Err(Error::InvalidRecord(reason));
         }
-        let writing = self.writing(tx);
-        writing.append_line(|tail| {
-            tail.format.live().message(&writing, tail, "compaction", compaction)
-        })
+        self.format.live().compact(&self.writing(tx), compaction)
     }
 
     /// Appends a summary of a branch that was left, under `parent_id`, and

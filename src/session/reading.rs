@@ -7,6 +7,7 @@ use super::{Session, not_found};
 use crate::capture;
 use crate::context::{self, Node};
 use crate::error::{Error, Result};
+use crate::format::ResultFile;
 use crate::model::{Entry, Label, Message, Problem, SessionInfo, SessionKey, Turn, Usage};
 use crate::search::{Search, SearchPage};
 use crate::store::{Store, entries, labels, log, problems, records, runs, sessions};
@@ -77,6 +78,36 @@ impl Session {
     /// [`SessionNotFound`](crate::Error::SessionNotFound).
     pub fn turns(&self) -> Result<Vec<Turn>> {
         self.store.read(|conn| self.format().extras().turns(conn, self.key))
+    }
+
+    /// Returns the file that holds what a tool answered, where the program put that
+    /// beside the log for its length, and the [result](crate::Part::ToolResult) in the
+    /// message only stands for it; `None` for all other results.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound);
+    /// [`Damaged`](crate::Error::Damaged) when the file cannot be read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/claude/small", &sessile::ImportOptions::new())?;
+    /// use sessile::Part;
+    ///
+    /// let session = store.find("00000001")?;
+    /// for part in session.context()?.iter().flat_map(|message| message.parts()) {
+    ///     if let Part::ToolResult { call_id, text } = part {
+    ///         let whole = session.result_file(&call_id, &text)?.and_then(|file| file.text);
+    ///         println!("{}", whole.unwrap_or(text));
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn result_file(&self, call_id: &str, answer: &str) -> Result<Option<ResultFile>> {
+        self.store.read(|conn| self.format().extras().result_file(conn, self.key, call_id, answer))
     }
 
     /// Returns the messages that the program would go on with: those of the

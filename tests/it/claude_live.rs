@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use sessile::{Error, ExportOptions, Format, NewSession, Timestamp};
+use sessile::{Compaction, Error, ExportOptions, Format, NewSession, Timestamp};
 
 use crate::claude::{ID, lines, node, of_records, options, said};
 use crate::support::{THEN, TestStore};
@@ -198,5 +198,46 @@ fn an_append_reads_nothing_of_what_stands_before_it() {
     assert_eq!(touched, 7);
     test.store.rebuild().unwrap();
     assert_eq!(test.row(ID)["branch"], json!(branch));
+    assert_eq!(test.store.check().unwrap(), []);
+}
+
+#[test]
+fn a_compaction_is_a_boundary_and_the_summary_below_it() {
+    let test = of_records(&[said("a", None, "x"), said("b", Some("a"), "y")]);
+    let session = test.store.find(ID).unwrap().at(Timestamp((THEN + 9) * 1_000_000_000));
+    let new = Compaction::new("x, then y").tokens_before(12);
+    let kept = session.compact(&new.clone().keep_from("b"));
+    assert!(matches!(kept, Err(Error::InvalidRecord(_))), "{kept:?}");
+
+    let summary = session.with_id("s").compact(&new).unwrap();
+    session.with_id("c").append_message(json!({"role": "user", "content": "z"})).unwrap();
+
+    assert_eq!(summary, "s");
+    let row = test.row(ID);
+    let texts: Vec<&Value> =
+        row["context"].as_array().unwrap().iter().map(|one| &one["message"]["content"]).collect();
+    assert_eq!(texts, ["x, then y", "z"]);
+    assert_eq!((&row["title"], &row["message_count"]), (&json!("x"), &json!(2)));
+    let mut written = Vec::new();
+    session
+        .each_line(|number, line| {
+            written.extend((number > 2).then(|| String::from_utf8(line.to_vec()).unwrap()));
+            Ok(())
+        })
+        .unwrap();
+    let boundary: Value = serde_json::from_str(&written[0]).unwrap();
+    let uuid = boundary["uuid"].as_str().unwrap();
+    let envelope = format!(
+        r#""timestamp":"2026-01-01T00:00:09.000Z","userType":"external","entrypoint":"sdk","cwd":"/w","sessionId":"{ID}"}}"#
+    );
+    let expected = [
+        format!(
+            r#"{{"parentUuid":null,"logicalParentUuid":"b","isSidechain":false,"type":"system","subtype":"compact_boundary","content":"Conversation compacted","level":"info","compactMetadata":{{"trigger":"manual","preTokens":12}},"uuid":"{uuid}",{envelope}"#
+        ),
+        format!(
+            r#"{{"parentUuid":"{uuid}","isSidechain":false,"type":"user","message":{{"role":"user","content":"x, then y"}},"isVisibleInTranscriptOnly":true,"isCompactSummary":true,"uuid":"s",{envelope}"#
+        ),
+    ];
+    assert_eq!(written[..2].iter().map(|line| line.trim_end()).collect::<Vec<_>>(), expected);
     assert_eq!(test.store.check().unwrap(), []);
 }

@@ -7,6 +7,7 @@ mod check;
 mod claude;
 mod claude_live;
 mod claude_properties;
+mod claude_results;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]

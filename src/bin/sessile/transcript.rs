@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::Result;
-use sessile::{Message, Part, Timestamp};
+use sessile::{Part, Timestamp};
 
 use crate::output::{self, Output, one_line};
 use crate::render::Clock;
@@ -23,7 +23,7 @@ pub(crate) struct Heading<'a> {
 pub(crate) struct Transcript {
     pub(crate) out: Output,
     /// Whether what tools are given and answer is shown whole.
-    is_full: bool,
+    pub(crate) is_full: bool,
     clock: Clock,
     is_begun: bool,
 }
@@ -35,13 +35,18 @@ impl Transcript {
         Self { out, is_full, clock, is_begun: false }
     }
 
-    pub(crate) fn message(&mut self, heading: &Heading<'_>, message: &Message) -> Result<()> {
-        let (role, parts) = (message.role(), message.parts());
+    /// A message, by who speaks and what it says.
+    pub(crate) fn message(
+        &mut self,
+        heading: &Heading<'_>,
+        role: &str,
+        parts: &[Part],
+    ) -> Result<()> {
         if std::mem::replace(&mut self.is_begun, true) {
             writeln!(self.out)?;
         }
-        writeln!(self.out, "## {}", one_line(&self.title(&role, heading)))?;
-        for part in &parts {
+        writeln!(self.out, "## {}", one_line(&self.title(role, heading)))?;
+        for part in parts {
             let said = self.said(part);
             if !said.is_empty() {
                 writeln!(self.out, "\n{said}")?;

@@ -10,12 +10,14 @@
 //! for its search of text by pieces of the file: here, all of it is parsed.
 
 mod chain;
+mod compaction;
 mod display;
 mod facts;
 mod layout;
 mod live;
 mod parse;
 mod prompt;
+mod results;
 mod stored;
 mod summary;
 mod tags;
@@ -25,7 +27,7 @@ mod write;
 use super::meaning::{Meaning, Part, Shown};
 use super::rules::{HeaderPlace, Rules};
 use super::{Program, Spelling};
-use crate::model::{Record, Stored};
+use crate::model::{Compaction, Record, Stored};
 
 /// Claude Code.
 pub(super) struct Claude;
@@ -74,4 +76,16 @@ impl Meaning for Claude {
 }
 
 /// What is written is made by `live`: a record of this program says more than a draft does.
-impl Spelling for Claude {}
+impl Spelling for Claude {
+    fn compaction(&self, new: &Compaction) -> Option<String> {
+        Some(compaction::spelt(new))
+    }
+
+    fn compaction_keys(&self) -> &'static str {
+        compaction::KEYS
+    }
+
+    fn refuse_compaction(&self, json: &str) -> Option<String> {
+        compaction::refused(json)
+    }
+}

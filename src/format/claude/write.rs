@@ -63,6 +63,25 @@ impl Surroundings {
         }
     }
 
+    /// What a node has behind its body.
+    fn envelope(&self, uuid: &str, at: Timestamp, session_id: &str) -> Vec<(&'static str, String)> {
+        let or = |value: &Option<String>, default: &str| {
+            value.clone().unwrap_or_else(|| json::spelt(default))
+        };
+        let told = |key, value: &Option<String>| value.clone().map(|value| (key, value));
+        let mut members = vec![
+            ("uuid", json::spelt(uuid)),
+            ("timestamp", json::spelt(&millis(at))),
+            ("userType", or(&self.user_type, "external")),
+            ("entrypoint", or(&self.entrypoint, "sdk")),
+        ];
+        members.extend(told("cwd", &self.cwd));
+        members.push(("sessionId", json::spelt(session_id)));
+        members.extend(told("version", &self.version));
+        members.extend(told("gitBranch", &self.git_branch));
+        members
+    }
+
     pub(super) fn in_work_dir(self, work_dir: Option<&str>) -> Self {
         Self { cwd: self.cwd.or_else(|| work_dir.map(json::spelt)), ..self }
     }
@@ -77,36 +96,56 @@ pub(super) struct NewMessage<'a> {
     pub(super) session_id: &'a str,
     pub(super) at: Timestamp,
     pub(super) around: &'a Surroundings,
+    /// Whether it stands for the conversation before.
+    pub(super) is_summary: bool,
+}
+
+/// Where a conversation was compacted.
+pub(super) struct NewBoundary<'a> {
+    /// A JSON object.
+    pub(super) metadata: &'a str,
+    pub(super) uuid: &'a str,
+    /// The node that the conversation before ends with.
+    pub(super) before: &'a str,
+    pub(super) session_id: &'a str,
+    pub(super) at: Timestamp,
+    pub(super) around: &'a Surroundings,
+}
+
+/// The line of a boundary: a root, which names what comes before it.
+pub(super) fn boundary(new: &NewBoundary<'_>) -> String {
+    let mut members = vec![
+        ("parentUuid", "null".to_owned()),
+        ("logicalParentUuid", json::spelt(new.before)),
+        ("isSidechain", "false".to_owned()),
+        ("type", json::spelt("system")),
+        ("subtype", json::spelt("compact_boundary")),
+        ("content", json::spelt("Conversation compacted")),
+        ("level", json::spelt("info")),
+        ("compactMetadata", new.metadata.to_owned()),
+    ];
+    members.extend(new.around.envelope(new.uuid, new.at, new.session_id));
+    line(members)
 }
 
 /// The line of a message.
 pub(super) fn message(new: &NewMessage<'_>) -> String {
-    let around = new.around;
     let record_type = ("type", json::spelt(new.role));
     let message = ("message", new.message.to_owned());
     let body = match new.role {
         "user" => [record_type, message],
         _ => [message, record_type],
     };
-    let or = |value: &Option<String>, default: &str| {
-        value.clone().unwrap_or_else(|| json::spelt(default))
-    };
     let mut members = vec![
         ("parentUuid", new.parent.map_or("null".to_owned(), json::spelt)),
         ("isSidechain", "false".to_owned()),
     ];
     members.extend(body);
-    members.extend([
-        ("uuid", json::spelt(new.uuid)),
-        ("timestamp", json::spelt(&millis(new.at))),
-        ("userType", or(&around.user_type, "external")),
-        ("entrypoint", or(&around.entrypoint, "sdk")),
-    ]);
-    let told = |key, value: &Option<String>| value.clone().map(|value| (key, value));
-    members.extend(told("cwd", &around.cwd));
-    members.push(("sessionId", json::spelt(new.session_id)));
-    members.extend(told("version", &around.version));
-    members.extend(told("gitBranch", &around.git_branch));
+    if new.is_summary {
+        let told = ["isVisibleInTranscriptOnly", "isCompactSummary"];
+        members.extend(told.map(|key| (key, "true".to_owned())));
+    }
+    members.extend(new.around.envelope(new.uuid, new.at, new.session_id));
     line(members)
 }
 
@@ -229,6 +268,7 @@ mod tests {
             session_id: "s",
             at: Timestamp(1_999_999),
             around: &around,
+            is_summary: false,
         };
         assert_eq!(
             message(&new("user")),

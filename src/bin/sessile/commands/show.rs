@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use sessile::{CapturedBranch, CapturedEntry, Entry, Message, Session, Store};
+use sessile::{CapturedBranch, CapturedEntry, Entry, Message, Part, Session, Store};
 
 use super::suggest;
 use crate::args::ShowArgs;
@@ -198,7 +198,21 @@ impl<'a> Shown<'a> {
             model: entry.and_then(|entry| entry.model.as_deref()),
             label: entry.and_then(|entry| entry.entry.label.as_deref()),
         };
-        self.transcript.message(&heading, message)
+        let parts = message.parts().into_iter().map(|part| self.whole(part));
+        let parts = parts.collect::<Result<Vec<Part>>>()?;
+        self.transcript.message(&heading, &message.role(), &parts)
+    }
+
+    /// A part, with what its program keeps in a file of its own where all is shown.
+    fn whole(&self, part: Part) -> Result<Part> {
+        let Part::ToolResult { call_id, text } = &part else { return Ok(part) };
+        let is_full = self.transcript.is_full;
+        let file = is_full.then(|| self.session.result_file(call_id, text)).transpose()?.flatten();
+        let Some(file) = file else { return Ok(part) };
+        let text = file.text.unwrap_or_else(|| {
+            format!("{}\n[the rest stood in {}, which is not here]", text.trim_end(), file.path)
+        });
+        Ok(Part::ToolResult { call_id: call_id.clone(), text })
     }
 }
 

@@ -8,8 +8,8 @@ use rusqlite::Connection;
 use super::Claude;
 use super::facts::Facts;
 use super::text::{object, string};
-use super::write::{self, NewMessage, Surroundings};
-use super::{parse, tags};
+use super::write::{self, NewBoundary, NewMessage, Surroundings};
+use super::{compaction, parse, tags};
 use crate::chain::{self, Tail, Writing};
 use crate::error::{Error, Result};
 use crate::format::live::Live;
@@ -26,7 +26,7 @@ impl Live for Claude {
         message: &str,
     ) -> Result<(String, String)> {
         if entry_type != "message" {
-            return Err(Error::Unsupported("a compaction of this format is its program's to make"));
+            return Err(Error::Unsupported("an entry of this format is a message, or given whole"));
         }
         let message = chain::object(message, tail.depth_below(1))?;
         let role = object(message.as_bytes()).and_then(|message| string(message.get("role")));
@@ -34,11 +34,7 @@ impl Live for Claude {
         let role = role.ok_or_else(|| {
             Error::InvalidRecord("a message is of the role user or assistant".to_owned())
         })?;
-        let uuid = writing.id.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
-        if uuid.is_empty() {
-            return Err(Error::InvalidRecord("an entry needs an id".to_owned()));
-        }
-        writing.refuse_known(&uuid)?;
+        let uuid = new_uuid(writing)?;
         let parent = writing.parent(tail.leaf_id.as_deref())?;
         let line = write::message(&NewMessage {
             role: &role,
@@ -48,8 +44,47 @@ impl Live for Claude {
             session_id: &session_id(writing)?,
             at: writing.at,
             around: &surroundings(writing.tx, writing.session)?,
+            is_summary: false,
         });
         Ok((line, uuid))
+    }
+
+    /// A boundary, which is a root, and the summary below it: from there on the
+    /// program reads the session.
+    fn compact(&self, writing: &Writing<'_>, compaction: &str) -> Result<String> {
+        let uuid = new_uuid(writing)?;
+        let (session_id, boundary) = (session_id(writing)?, uuid::Uuid::new_v4().to_string());
+        let around = surroundings(writing.tx, writing.session)?;
+        let new = |tail: &Tail| compaction::read(compaction, tail.depth_below(1));
+        let message = writing.append_line(|tail| {
+            let new = new(tail)?;
+            let before = writing.parent(tail.leaf_id.as_deref())?;
+            let before = before.ok_or_else(|| {
+                Error::InvalidRecord("the session has nothing to stand a summary for".to_owned())
+            })?;
+            let line = write::boundary(&NewBoundary {
+                metadata: &new.metadata,
+                uuid: &boundary,
+                before: &before,
+                session_id: &session_id,
+                at: writing.at,
+                around: &around,
+            });
+            Ok((line, new.message))
+        })?;
+        writing.append_line(|_| {
+            let line = write::message(&NewMessage {
+                role: "user",
+                message: &message,
+                uuid: &uuid,
+                parent: Some(&boundary),
+                session_id: &session_id,
+                at: writing.at,
+                around: &around,
+                is_summary: true,
+            });
+            Ok((line, uuid.clone()))
+        })
     }
 
     fn rename(&self, writing: &Writing<'_>, name: Option<&str>) -> Result<()> {
@@ -104,6 +139,16 @@ impl Live for Claude {
     fn fork(&self, writing: &Writing<'_>, entry_id: &str) -> Result<(SessionKey, String)> {
         Ok((fork::fork(writing, Some(entry_id))?, String::new()))
     }
+}
+
+/// The id of what is made, which is new to the session.
+fn new_uuid(writing: &Writing<'_>) -> Result<String> {
+    let uuid = writing.id.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
+    if uuid.is_empty() {
+        return Err(Error::InvalidRecord("an entry needs an id".to_owned()));
+    }
+    writing.refuse_known(&uuid)?;
+    Ok(uuid)
 }
 
 fn session_id(writing: &Writing<'_>) -> Result<String> {

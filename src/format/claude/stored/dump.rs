@@ -4,12 +4,12 @@ use std::io::Write;
 
 use rusqlite::Connection;
 
-use super::{Claude, GIT_BRANCH, Sidecar, TAG, agents, read_sidecar};
+use super::{Claude, GIT_BRANCH, Sidecar, TAG, agents, read_sidecar, results};
 use crate::context;
 use crate::dump::{field, optional, refused, stored, text, write_array};
 use crate::error::Result;
 use crate::format::claude::layout::{self, Place};
-use crate::format::extras::Extras;
+use crate::format::extras::{Extras, ResultFile};
 use crate::model::{SessionInfo, SessionKey, Timestamp};
 use crate::store::{heads, metadata, sessions};
 
@@ -23,6 +23,16 @@ impl Extras for Claude {
         let Some((source, path)) = sessions::place(conn, session)? else { return Ok(Vec::new()) };
         let agents = agents(conn, source.source_id, &path)?;
         Ok(agents.into_iter().map(|(session, _)| session).collect())
+    }
+
+    fn result_file(
+        &self,
+        conn: &Connection,
+        session: SessionKey,
+        call_id: &str,
+        answer: &str,
+    ) -> Result<Option<ResultFile>> {
+        results::find(conn, session, call_id, answer)
     }
 
     fn dump(&self, conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {

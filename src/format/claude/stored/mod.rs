@@ -2,6 +2,7 @@
 
 mod append;
 mod dump;
+mod results;
 mod settle;
 
 use std::collections::HashMap;

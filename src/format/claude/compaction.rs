@@ -1,0 +1,98 @@
+//! Compactions that are written here: what is said of one, and in which keys.
+//!
+//! Nothing of before is kept word by word. The program has a note for that in its
+//! metadata, which it alone follows: its SDK begins at the boundary whatever that
+//! says, and so does what is read here.
+
+use super::text::{object, string};
+use crate::chain;
+use crate::error::{Error, Result};
+use crate::format::json::{self, Raw};
+use crate::model::Compaction;
+
+/// The keys of a compaction that is given as JSON.
+pub(super) const KEYS: &str = "summary, compactMetadata";
+
+/// What is kept, which is nothing.
+const KEPT: &str = "keepFrom";
+
+/// A compaction in its keys.
+pub(super) fn spelt(new: &Compaction) -> String {
+    let details = new.details.as_ref().map(ToString::to_string);
+    let details = details.as_deref().and_then(|details| json::scan(details.as_bytes()).ok());
+    let details = details.map(|(details, _)| details).unwrap_or(Raw::NULL);
+    let mut metadata = vec![
+        ("trigger".to_owned(), json::spelt("manual")),
+        ("preTokens".to_owned(), new.tokens_before.unwrap_or_default().to_string()),
+    ];
+    for (key, value) in details.members() {
+        let (key, value) = (key.text().into_owned(), json::compact(value));
+        match metadata.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, known)) => *known = value,
+            None => metadata.push((key, value)),
+        }
+    }
+    let metadata = metadata.iter().map(|(key, value)| format!("{}:{value}", json::spelt(key)));
+    let metadata = metadata.collect::<Vec<_>>().join(",");
+    let kept = new.keep_from.as_ref().map(|id| format!("\"{KEPT}\":{},", json::spelt(id)));
+    let (summary, kept) = (json::spelt(&new.summary), kept.unwrap_or_default());
+    format!("{{{kept}\"summary\":{summary},\"compactMetadata\":{{{metadata}}}}}")
+}
+
+/// Why JSON is no compaction of this format.
+pub(super) fn refused(compaction: &str) -> Option<String> {
+    let compaction = object(compaction.as_bytes())?;
+    if compaction.get(KEPT).is_some() {
+        let reason =
+            "a compaction of this format keeps nothing: what is to go on belongs into its summary";
+        return Some(reason.to_owned());
+    }
+    let summary = string(compaction.get("summary"));
+    summary.is_none().then(|| "a compaction needs a summary, which is text".to_owned())
+}
+
+/// What a compaction becomes, each a JSON object.
+pub(super) struct Spelt {
+    /// The message that holds the summary.
+    pub(super) message: String,
+    pub(super) metadata: String,
+}
+
+/// Reads a compaction that is not [`refused`], in so many containers.
+pub(super) fn read(compaction: &str, depth: usize) -> Result<Spelt> {
+    let compaction = chain::object(compaction, depth)?;
+    let read = object(compaction.as_bytes());
+    let read = read.ok_or_else(|| Error::InvalidRecord("a compaction is an object".to_owned()))?;
+    let summary = read.get("summary").map_or("\"\"".to_owned(), json::compact);
+    let metadata = read.get("compactMetadata").filter(|told| told.kind() == json::Kind::Object);
+    Ok(Spelt {
+        message: format!("{{\"role\":\"user\",\"content\":{summary}}}"),
+        metadata: metadata.map_or("{\"trigger\":\"manual\"}".to_owned(), json::compact),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_a_compaction_stands_in_its_metadata() {
+        let new = Compaction::new("All.").tokens_before(7);
+        let new = new.details(serde_json::json!({"trigger": "auto", "postTokens": 2}));
+
+        let spelt = spelt(&new);
+
+        assert_eq!(refused(&spelt), None);
+        let read = read(&spelt, 10).unwrap();
+        assert_eq!(read.message, r#"{"role":"user","content":"All."}"#);
+        assert_eq!(read.metadata, r#"{"trigger":"auto","preTokens":7,"postTokens":2}"#);
+    }
+
+    #[test]
+    fn what_keeps_something_or_has_no_summary_is_refused() {
+        assert!(refused(&spelt(&Compaction::new("s").keep_from("a"))).is_some());
+        assert!(refused(r#"{"compactMetadata":{}}"#).is_some());
+        assert!(refused(r#"{"summary":1}"#).is_some());
+        assert_eq!(refused(r#"{"summary":""}"#), None);
+    }
+}
