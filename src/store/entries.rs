@@ -296,6 +296,15 @@ pub(crate) fn entries_by_message_id(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// How many of these entries have a role.
+pub(crate) fn count_with_role(conn: &Connection, first: i64, last: i64) -> Result<i64> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT count(role) AS entry_count FROM entries WHERE entry_key BETWEEN ?1 AND ?2",
+        )?
+        .query_row((first, last), |row| row.get("entry_count"))?)
+}
+
 /// The entry of a key.
 pub(crate) fn entry(conn: &Connection, entry_key: i64) -> Result<Option<Entry>> {
     Ok(conn.prepare_cached(ENTRY)?.query_row([entry_key], entry_from_row).optional()?)

@@ -1,9 +1,9 @@
 //! The active branch where it is not the path to the leaf, as ranges of entries.
 
-use rusqlite::{Connection, named_params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::{entries, log};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Entry, RecordPlace, SessionKey};
 
 /// Entries that follow one another on the active branch.
@@ -15,16 +15,37 @@ pub(crate) struct Range {
     pub(crate) line_key: Option<i64>,
 }
 
+/// Entries as ranges.
+pub(crate) fn joined(keys: impl IntoIterator<Item = i64>) -> Vec<Range> {
+    let mut ranges: Vec<Range> = Vec::new();
+    for key in keys {
+        match ranges.last_mut() {
+            Some(Range { last, line_key: None, .. }) if *last + 1 == key => *last = key,
+            _ => ranges.push(Range { first: key, last: key, line_key: None }),
+        }
+    }
+    ranges
+}
+
 /// Writes the active branch of a session that has none yet, root first.
 pub(crate) fn insert(conn: &Connection, session: SessionKey, ranges: &[Range]) -> Result<()> {
+    insert_from(conn, session, 0, ranges)
+}
+
+fn insert_from(
+    conn: &Connection,
+    session: SessionKey,
+    position: i64,
+    ranges: &[Range],
+) -> Result<()> {
     let mut stmt = conn.prepare_cached(
         "INSERT INTO active_ranges (session_key, position, first_key, last_key, line_key)
          VALUES (:session_key, :position, :first_key, :last_key, :line_key)",
     )?;
-    for (position, range) in ranges.iter().enumerate() {
+    for (range, position) in ranges.iter().zip(position..) {
         stmt.execute(named_params! {
             ":session_key": session,
-            ":position": position as i64,
+            ":position": position,
             ":first_key": range.first,
             ":last_key": range.last,
             ":line_key": range.line_key,
@@ -35,18 +56,83 @@ pub(crate) fn insert(conn: &Connection, session: SessionKey, ranges: &[Range]) -
 
 /// Lets an active branch go on with these entries, where it is none that follows from the leaf.
 pub(crate) fn extend(conn: &Connection, session: SessionKey, keys: &[i64]) -> Result<()> {
-    let mut ranges = of(conn, session)?;
-    if ranges.is_empty() {
-        return Ok(());
+    let Some((position, last)) = before(conn, session, i64::MAX)? else { return Ok(()) };
+    let mut ranges = joined(keys.iter().copied());
+    let goes_on = ranges.first().is_some_and(|range| last.last + 1 == range.first);
+    if goes_on && last.line_key.is_none() {
+        let range = ranges.remove(0);
+        conn.prepare_cached(
+            "UPDATE active_ranges SET last_key = ?3 WHERE session_key = ?1 AND position = ?2",
+        )?
+        .execute((session, position, range.last))?;
     }
-    for &key in keys {
-        match ranges.last_mut() {
-            Some(Range { last, line_key: None, .. }) if *last + 1 == key => *last = key,
-            _ => ranges.push(Range { first: key, last: key, line_key: None }),
+    insert_from(conn, session, position + 1, &ranges)
+}
+
+/// Takes an entry of an active branch off it, with all that stand behind; returns them.
+pub(crate) fn cut(conn: &Connection, session: SessionKey, from: i64) -> Result<Vec<Range>> {
+    let mut cut = Vec::new();
+    let mut position = i64::MAX;
+    while let Some((at, range)) = before(conn, session, position)? {
+        position = at;
+        if (range.first..=range.last).contains(&from) {
+            conn.prepare_cached(
+                "DELETE FROM active_ranges WHERE session_key = ?1 AND position >= ?2",
+            )?
+            .execute((session, position))?;
+            cut.push(Range { first: from, ..range });
+            if range.first < from {
+                let left = Range { last: from - 1, ..range };
+                insert_from(conn, session, position, &[left])?;
+            }
+            return Ok(cut);
         }
+        cut.push(range);
     }
+    Err(Error::Damaged(format!("entry {from} is not on the active branch; rebuild the store")))
+}
+
+/// Lets the path to the leaf be the branch.
+pub(crate) fn clear(conn: &Connection, session: SessionKey) -> Result<()> {
     conn.prepare_cached("DELETE FROM active_ranges WHERE session_key = ?1")?.execute([session])?;
-    insert(conn, session, &ranges)
+    Ok(())
+}
+
+/// The last range before a position, and its own.
+pub(crate) fn before(
+    conn: &Connection,
+    session: SessionKey,
+    position: i64,
+) -> Result<Option<(i64, Range)>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT position, first_key, last_key, line_key
+             FROM active_ranges
+             WHERE session_key = ?1 AND position < ?2
+             ORDER BY position DESC
+             LIMIT 1",
+        )?
+        .query_row((session, position), |row| {
+            let range = Range {
+                first: row.get("first_key")?,
+                last: row.get("last_key")?,
+                line_key: row.get("line_key")?,
+            };
+            Ok((row.get("position")?, range))
+        })
+        .optional()?)
+}
+
+/// Whether an entry stands on an active branch that is not the path to the leaf.
+pub(crate) fn holds(conn: &Connection, session: SessionKey, key: i64) -> Result<bool> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT 1
+             FROM active_ranges
+             WHERE session_key = ?1 AND ?2 BETWEEN first_key AND last_key
+             LIMIT 1",
+        )?
+        .exists((session, key))?)
 }
 
 /// The active branch of a session, root first; nothing where it is the path to the leaf.

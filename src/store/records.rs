@@ -122,18 +122,20 @@ pub(crate) fn set_tool_result(
     Ok(())
 }
 
-/// Of each call of an id, and of each answer without one: whether it is answered.
+/// Of each call of an id, and of each answer without one: its line, and whether it is answered.
 pub(crate) fn tool_answers(
     conn: &Connection,
     session: SessionKey,
     tool_call_id: &str,
-) -> Result<Vec<bool>> {
+) -> Result<Vec<(i64, bool)>> {
     let mut stmt = conn.prepare_cached(
-        "SELECT result_key IS NOT NULL AS is_answered
+        "SELECT line_key, result_key IS NOT NULL AS is_answered
          FROM tool_executions
          WHERE session_key = ?1 AND tool_call_id = ?2",
     )?;
-    let rows = stmt.query_map((session, tool_call_id), |row| row.get("is_answered"))?;
+    let rows = stmt.query_map((session, tool_call_id), |row| {
+        Ok((row.get("line_key")?, row.get("is_answered")?))
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

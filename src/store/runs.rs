@@ -126,7 +126,7 @@ pub(crate) struct Stretch {
 }
 
 impl Stretch {
-    fn len(self) -> usize {
+    pub(crate) fn len(self) -> usize {
         usize::try_from(self.last - self.first + 1).unwrap_or_default()
     }
 

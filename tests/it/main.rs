@@ -8,6 +8,7 @@ mod claude;
 mod claude_live;
 mod claude_properties;
 mod claude_results;
+mod claude_turns;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]

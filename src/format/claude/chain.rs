@@ -54,11 +54,11 @@ impl<'a> Tree<'a> {
         self.last[self.place[record]] == record
     }
 
-    fn find(&self, uuid: &str) -> Option<usize> {
+    pub(super) fn find(&self, uuid: &str) -> Option<usize> {
         self.by_uuid.get(uuid).map(|place| self.last[*place])
     }
 
-    fn parent(&self, record: usize) -> Option<usize> {
+    pub(super) fn parent(&self, record: usize) -> Option<usize> {
         self.find(self.records[record].parent.as_deref()?)
     }
 

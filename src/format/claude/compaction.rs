@@ -5,8 +5,6 @@
 //! says, and so does what is read here.
 
 use super::text::{object, string};
-use crate::chain;
-use crate::error::{Error, Result};
 use crate::format::json::{self, Raw};
 use crate::model::Compaction;
 
@@ -58,17 +56,15 @@ pub(super) struct Spelt {
     pub(super) metadata: String,
 }
 
-/// Reads a compaction that is not [`refused`], in so many containers.
-pub(super) fn read(compaction: &str, depth: usize) -> Result<Spelt> {
-    let compaction = chain::object(compaction, depth)?;
-    let read = object(compaction.as_bytes());
-    let read = read.ok_or_else(|| Error::InvalidRecord("a compaction is an object".to_owned()))?;
+/// Reads a compaction that is not [`refused`].
+pub(super) fn read(compaction: &str) -> Spelt {
+    let read = object(compaction.as_bytes()).unwrap_or(Raw::NULL);
     let summary = read.get("summary").map_or("\"\"".to_owned(), json::compact);
     let metadata = read.get("compactMetadata").filter(|told| told.kind() == json::Kind::Object);
-    Ok(Spelt {
+    Spelt {
         message: format!("{{\"role\":\"user\",\"content\":{summary}}}"),
         metadata: metadata.map_or("{\"trigger\":\"manual\"}".to_owned(), json::compact),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -83,7 +79,7 @@ mod tests {
         let spelt = spelt(&new);
 
         assert_eq!(refused(&spelt), None);
-        let read = read(&spelt, 10).unwrap();
+        let read = read(&spelt);
         assert_eq!(read.message, r#"{"role":"user","content":"All."}"#);
         assert_eq!(read.metadata, r#"{"trigger":"auto","preTokens":7,"postTokens":2}"#);
     }

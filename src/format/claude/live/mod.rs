@@ -12,6 +12,7 @@ use super::write::{self, NewBoundary, NewMessage, Surroundings};
 use super::{compaction, parse, tags};
 use crate::chain::{self, Tail, Writing};
 use crate::error::{Error, Result};
+use crate::format::Layout;
 use crate::format::live::Live;
 use crate::model::{SessionKey, Stored};
 use crate::store::{entries, heads, log, sessions};
@@ -55,9 +56,8 @@ impl Live for Claude {
         let uuid = new_uuid(writing)?;
         let (session_id, boundary) = (session_id(writing)?, uuid::Uuid::new_v4().to_string());
         let around = surroundings(writing.tx, writing.session)?;
-        let new = |tail: &Tail| compaction::read(compaction, tail.depth_below(1));
         let message = writing.append_line(|tail| {
-            let new = new(tail)?;
+            let new = compaction::read(&chain::object(compaction, tail.depth_below(1))?);
             let before = writing.parent(tail.leaf_id.as_deref())?;
             let before = before.ok_or_else(|| {
                 Error::InvalidRecord("the session has nothing to stand a summary for".to_owned())
@@ -151,12 +151,17 @@ fn new_uuid(writing: &Writing<'_>) -> Result<String> {
     Ok(uuid)
 }
 
+/// The id that records name as their session's: of an agent, that of the session it works for.
 fn session_id(writing: &Writing<'_>) -> Result<String> {
-    let not_found = || Error::SessionNotFound(writing.session.0.to_string());
-    if sessions::place(writing.tx, writing.session)?.is_none() {
-        return Err(not_found());
+    let Writing { tx, session, .. } = *writing;
+    let not_found = || Error::SessionNotFound(session.0.to_string());
+    let (_, path) = sessions::place(tx, session)?.ok_or_else(not_found)?;
+    if Claude.is_part(&path)
+        && let Some(id) = sessions::parent_session_id(tx, session)?
+    {
+        return Ok(id);
     }
-    sessions::session_id(writing.tx, writing.session)?.ok_or_else(not_found)
+    sessions::session_id(tx, session)?.ok_or_else(not_found)
 }
 
 /// A session has a file from its first record on, and a title from then on.

@@ -1,12 +1,14 @@
 //! What a further record changes of a session, told from its rows.
 //!
 //! Most records go on from the leaf, or stand beside the conversation: what
-//! they change is known without any other. Where that is not certain, as where
-//! a uuid comes again, a branch is left or an answer comes from elsewhere, the
-//! session is folded from its first record on.
+//! they change is known without any other. Where one leads the conversation to
+//! another branch, that is found again from where the two part. Where nothing of
+//! this is certain, as where a uuid comes again or an answer comes from elsewhere,
+//! the session is folded from its first record on.
 
 use rusqlite::Connection;
 
+use super::branch::{Branch, End, IS_KNOTTED, is_answer};
 use super::{GIT_BRANCH, IS_ODD, STRANGERS, facts, is_agent};
 use crate::error::Result;
 use crate::format::claude::facts::{Node, Told};
@@ -23,16 +25,19 @@ struct Behind<'a> {
     conn: &'a Connection,
     session: SessionKey,
     is_agent: bool,
+    /// Whether its responses do not hang together: then only what goes on is told.
+    is_knotted: bool,
     /// The head that it goes on from.
     head: Head,
     /// Whether the leaf is an entry of the conversation itself.
     is_main: bool,
-    /// Whether a leaf was ever moved without a record.
+    /// Whether the leaf was moved without a record since the last entry.
     was_moved: bool,
-    leaf: i64,
-    leaf_id: String,
+    leaf: Option<i64>,
+    leaf_id: Option<String>,
     /// What the branch goes on with.
     added: Vec<i64>,
+    /// Of the branch.
     messages: i64,
     /// Whether an entry came.
     has_entries: bool,
@@ -46,25 +51,36 @@ pub(super) fn behind<'a>(
     file: &FileRow,
     head: &Head,
 ) -> Result<Option<Box<dyn Whole + 'a>>> {
-    let Some(leaf_id) = head.leaf_id.clone() else { return Ok(None) };
-    let Some(leaf) = entries::entry_key(conn, session, &leaf_id)? else { return Ok(None) };
-    if metadata::said(conn, session, IS_ODD)?.is_some() {
+    let leaf = match &head.leaf_id {
+        Some(leaf_id) => entries::entry_key(conn, session, leaf_id)?,
+        None => None,
+    };
+    if leaf.is_some() != head.leaf_id.is_some() || metadata::said(conn, session, IS_ODD)?.is_some()
+    {
         return Ok(None);
     }
+    let role = leaf.map(|leaf| entries::role(conn, leaf)).transpose()?.flatten();
     Ok(Some(Box::new(Behind {
         conn,
         session,
         is_agent: is_agent(&file.path),
+        is_knotted: metadata::said(conn, session, IS_KNOTTED)?.is_some(),
         head: head.clone(),
-        is_main: entries::role(conn, leaf)?.is_some(),
-        was_moved: events::moved_leaf(conn, session)?.is_some(),
+        is_main: role.is_some(),
+        was_moved: was_moved(conn, session, head)?,
         leaf,
-        leaf_id,
+        leaf_id: head.leaf_id.clone(),
         added: Vec::new(),
-        messages: 0,
+        messages: head.message_count,
         has_entries: false,
         is_lost: false,
     })))
+}
+
+fn was_moved(conn: &Connection, session: SessionKey, head: &Head) -> Result<bool> {
+    let Some(moved) = events::moved_leaf(conn, session)? else { return Ok(false) };
+    let last = head.last_entry_key.map(|last| entries::line_key(conn, last)).transpose()?;
+    Ok(last.is_none_or(|last| log::line_number(last) <= moved.lines))
 }
 
 impl Whole for Behind<'_> {
@@ -76,7 +92,10 @@ impl Whole for Behind<'_> {
             entry.role = role(&node).map(str::to_owned);
         }
         self.has_entries = true;
-        self.is_lost = !self.goes_on(&node)?;
+        self.is_lost = match self.goes_on(&node) {
+            Err(err) if err.is_of_content() => true,
+            goes_on => !goes_on?,
+        };
         if self.is_lost {
             return Ok(());
         }
@@ -88,14 +107,18 @@ impl Whole for Behind<'_> {
         Ok(())
     }
 
-    fn conclude(self: Box<Self>, folded: &Folded<'_>, head: &mut Head) -> Result<bool> {
-        let is_here = |decided: Option<i64>| decided == Some(self.leaf) && !self.has_entries;
-        if self.is_lost || folded.decided.is_some_and(|decided| !is_here(decided)) {
+    fn conclude(mut self: Box<Self>, folded: &Folded<'_>, head: &mut Head) -> Result<bool> {
+        if self.is_lost {
             return Ok(false);
         }
-        ranges::extend(self.conn, self.session, &self.added)?;
-        head.leaf_id = Some(self.leaf_id);
-        head.message_count = self.head.message_count + self.messages;
+        self.flush()?;
+        if let Some(decided) = folded.decided
+            && !self.move_to(decided)?
+        {
+            return Ok(false);
+        }
+        head.leaf_id = self.leaf_id;
+        head.message_count = self.messages;
         head.version = self.head.version;
         head.model = self.head.model;
         Ok(true)
@@ -162,12 +185,22 @@ impl Behind<'_> {
             return Ok(false);
         }
         let above = self.above(parent)?;
+        if !self.is_knotted && !self.hangs_together(node, parent, &above)? {
+            return Ok(false);
+        }
         let is_counted = node.kind.is_message() && (self.is_agent || node.is_main());
         match is_counted {
-            true if above.message == Some(self.leaf) => self.extend(node, above.between),
-            true => Ok(false),
-            false => Ok(self.stands_aside(node, &above)),
+            true if above.message.is_some()
+                && above.message == self.leaf
+                && self.is_plain(node)? =>
+            {
+                self.extend(node, above.between)?;
+            }
+            true if !self.is_knotted => self.turn_to(node, parent)?,
+            true => return Ok(false),
+            false => return self.stands_aside(node, &above),
         }
+        Ok(true)
     }
 
     /// Whether a summary that was taken for a stranger's is of this node.
@@ -192,49 +225,205 @@ impl Behind<'_> {
         Ok(above)
     }
 
-    /// Whether a node that is no part of the conversation leaves it as it is.
-    fn stands_aside(&self, node: &Node, above: &Above) -> bool {
+    /// Whether a node keeps parts and answers of each response together, as
+    /// `is_knotted` says it of all nodes.
+    fn hangs_together(&self, node: &Node, parent: Option<i64>, above: &Above) -> Result<bool> {
         if self.is_agent {
-            return true;
+            return Ok(true);
         }
-        let takes_part = node.message_id.is_some() || node.is_answer || !node.calls.is_empty();
-        let is_behind_leaf = above.message == Some(self.leaf);
-        // What ends with another message is a candidate for the leaf only where
-        // that stands later.
-        let may_lead = above.message.is_some_and(|message| self.leaf < message);
-        let ends_leaf = node.kind.is_message() && is_behind_leaf;
-        self.is_main && !self.was_moved && !takes_part && !may_lead && !ends_leaf
-    }
-
-    /// Lets the branch go on with a message behind the leaf.
-    fn extend(&mut self, node: &Node, between: Vec<i64>) -> Result<bool> {
         let (conn, session) = (self.conn, self.session);
+        if let Some(source) = &node.source
+            && entries::entry_key(conn, session, source)? != above.message
+        {
+            return Ok(false);
+        }
         for (call, _) in &node.calls {
             if !records::tool_answers(conn, session, call)?.is_empty() {
                 return Ok(false);
             }
         }
         for answer in &node.answers {
-            // To be answered twice, or by two, may move what was put back.
-            let known = records::tool_answers(conn, session, &answer.call_id)?;
-            if !self.is_agent && !matches!(&known[..], [] | [false]) {
+            let hangs = match records::tool_answers(conn, session, &answer.call_id)?[..] {
+                [] => true,
+                [(call, false)] => match above.message {
+                    Some(message) => entries::line_key(conn, message)? == call,
+                    None => false,
+                },
+                _ => false,
+            };
+            if !hangs {
                 return Ok(false);
             }
         }
-        if let Some(message_id) = &node.message_id
-            && !self.is_agent
-            && !self.is_next_part(message_id)?
-        {
-            return Ok(false);
+        match &node.message_id {
+            Some(id) if !self.parts(id)?.is_empty() => {
+                let speech = self.speech(parent)?;
+                Ok(speech.and_then(|speech| speech.message_id).as_ref() == Some(id))
+            }
+            _ => Ok(true),
         }
-        let key = entries::key(session, entries::count(conn, session)?);
+    }
+
+    /// The parts of a response so far.
+    fn parts(&self, message_id: &str) -> Result<Vec<i64>> {
+        let id = Stored::Text(message_id.to_owned());
+        let mut parts = Vec::new();
+        for entry in entries::entries_by_message_id(self.conn, self.session, &id)? {
+            // An entry may have for its own id what is no response's.
+            if self.branch().node(entry)?.message_id.as_deref() == Some(message_id) {
+                parts.push(entry);
+            }
+        }
+        Ok(parts)
+    }
+
+    /// The nearest message at or above an entry that answers nothing.
+    fn speech(&self, entry: Option<i64>) -> Result<Option<Node>> {
+        let mut next = entry;
+        while let Some(entry) = next {
+            let Some(message) = self.above(Some(entry))?.message else { return Ok(None) };
+            let node = self.branch().node(message)?;
+            if !is_answer(&node) {
+                return Ok(Some(node));
+            }
+            next = runs::parent(self.conn, message)?;
+        }
+        Ok(None)
+    }
+
+    /// Whether a node that is no part of the conversation leaves it as it is.
+    fn stands_aside(&self, node: &Node, above: &Above) -> Result<bool> {
+        if self.is_agent {
+            return Ok(true);
+        }
+        let is_message = node.kind.is_message();
+        let is_behind_leaf = above.message.is_some() && above.message == self.leaf;
+        // What ends with another message is a candidate for the leaf only where
+        // that stands later.
+        let may_lead = !is_message && above.message.is_some() && self.leaf < above.message;
+        let ends_leaf = is_message && is_behind_leaf;
+        Ok(self.is_main
+            && !self.was_moved
+            && !may_lead
+            && !ends_leaf
+            && !self.takes_part(node, above)?)
+    }
+
+    /// Whether a node beside the conversation may be put back into it.
+    fn takes_part(&self, node: &Node, above: &Above) -> Result<bool> {
+        if self.is_knotted {
+            return Ok(node.message_id.is_some() || node.is_answer || !node.calls.is_empty());
+        }
+        let mut of = Vec::new();
+        if let Some(id) = &node.message_id {
+            of.extend(self.parts(id)?.first().copied());
+        }
+        of.extend(above.message.filter(|_| is_answer(node)));
+        for entry in of {
+            if self.added.contains(&entry) || self.is_active(entry)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether an entry is on the branch, but for what is added to it just now.
+    fn is_active(&self, entry: i64) -> Result<bool> {
+        match (ranges::before(self.conn, self.session, i64::MAX)?, self.leaf) {
+            (Some(_), _) => ranges::holds(self.conn, self.session, entry),
+            (None, Some(leaf)) => runs::is_on_path(self.conn, leaf, entry),
+            (None, None) => Ok(false),
+        }
+    }
+
+    /// Whether a message that is to go on behind the leaf moves nothing that was put back.
+    fn is_plain(&self, node: &Node) -> Result<bool> {
+        let (conn, session) = (self.conn, self.session);
+        if self.is_agent {
+            return Ok(true);
+        }
+        if self.is_knotted {
+            for (call, _) in &node.calls {
+                if !records::tool_answers(conn, session, call)?.is_empty() {
+                    return Ok(false);
+                }
+            }
+            for answer in &node.answers {
+                // To be answered twice, or by two, may move what was put back.
+                let known = records::tool_answers(conn, session, &answer.call_id)?;
+                if !matches!(known[..], [] | [(_, false)]) {
+                    return Ok(false);
+                }
+            }
+        }
+        match &node.message_id {
+            Some(message_id) => self.is_next_part(message_id),
+            None => Ok(true),
+        }
+    }
+
+    /// Lets the branch go on with a message behind the leaf.
+    fn extend(&mut self, node: &Node, between: Vec<i64>) -> Result<()> {
+        let key = self.next_key()?;
         self.added.extend(between);
         self.added.push(key);
-        self.leaf = key;
-        self.leaf_id.clone_from(&node.uuid);
-        self.is_main = true;
         self.messages += 1;
+        self.end_with(key, node);
+        Ok(())
+    }
+
+    /// Lets the branch end with a message that stands elsewhere.
+    fn turn_to(&mut self, node: &Node, parent: Option<i64>) -> Result<()> {
+        self.flush()?;
+        let key = self.next_key()?;
+        let end = End { above: parent, new: Some((key, node)) };
+        self.messages = self.branch().turn(self.leaf, end, self.messages)?;
+        self.end_with(key, node);
+        Ok(())
+    }
+
+    /// Lets the branch end as it was decided; says whether the rows tell what it is then.
+    fn move_to(&mut self, decided: Option<i64>) -> Result<bool> {
+        if decided == self.leaf {
+            return Ok(!self.has_entries);
+        }
+        if self.has_entries || self.is_knotted {
+            return Ok(false);
+        }
+        match decided {
+            Some(entry) => {
+                let end = End { above: decided, new: None };
+                self.messages = self.branch().turn(self.leaf, end, self.messages)?;
+                self.leaf_id = Some(entries::entry_id(self.conn, entry)?);
+            }
+            None => {
+                ranges::clear(self.conn, self.session)?;
+                (self.messages, self.leaf_id) = (0, None);
+            }
+        }
+        self.leaf = decided;
         Ok(true)
+    }
+
+    /// The key of the entry that comes next.
+    fn next_key(&self) -> Result<i64> {
+        Ok(entries::key(self.session, entries::count(self.conn, self.session)?))
+    }
+
+    fn end_with(&mut self, key: i64, node: &Node) {
+        self.leaf = Some(key);
+        self.leaf_id = Some(node.uuid.clone());
+        self.is_main = true;
+        self.was_moved = false;
+    }
+
+    fn branch(&self) -> Branch<'_> {
+        Branch { conn: self.conn, session: self.session, is_agent: self.is_agent }
+    }
+
+    /// Writes what the branch went on with.
+    fn flush(&mut self) -> Result<()> {
+        ranges::extend(self.conn, self.session, &std::mem::take(&mut self.added))
     }
 
     /// Whether a part of a response is its first, or follows the last right
@@ -245,14 +434,17 @@ impl Behind<'_> {
         if parts.is_empty() {
             return Ok(true);
         }
-        if !parts.contains(&self.leaf) {
+        if !self.leaf.is_some_and(|leaf| parts.contains(&leaf)) {
             return Ok(false);
         }
         let last = match self.added.last() {
             Some(added) => Some(*added),
-            None => ranges::of(self.conn, self.session)?.last().map(|range| range.last),
+            None => {
+                let last = ranges::before(self.conn, self.session, i64::MAX)?;
+                last.map(|(_, range)| range.last)
+            }
         };
-        Ok(last.is_none_or(|last| last == self.leaf))
+        Ok(last.is_none_or(|last| Some(last) == self.leaf))
     }
 
     fn take_tools(&self, node: &Node, line_key: i64) -> Result<()> {

@@ -1,6 +1,7 @@
 //! From the records of a transcript to its session.
 
 mod append;
+mod branch;
 mod dump;
 mod results;
 mod settle;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use self::branch::IS_KNOTTED;
 use super::Claude;
 use super::chain::Tree;
 use super::facts::{Facts, Node};
@@ -75,6 +77,9 @@ impl Whole for Reading {
         note_unknown(folded, &summary)?;
         if is_agent {
             note_sidecar(folded)?;
+        }
+        if branch::is_knotted(&nodes, &conversation.tree, is_agent) {
+            sessions::insert_metadata(folded.conn, folded.session, IS_KNOTTED, "true")?;
         }
         let is_odd = conversation.is_odd();
         settle_head(folded, is_agent, is_odd, summary, head)?;

@@ -33,7 +33,11 @@ impl Projection for Claude {
     }
 
     fn settle_listed(&self, conn: &Connection, session: SessionKey) -> Result<()> {
-        let Some((source, _)) = sessions::place(conn, session)? else { return Ok(()) };
+        let Some((source, path)) = sessions::place(conn, session)? else { return Ok(()) };
+        if matches!(layout::split(&path).place, Place::OldAgent { .. }) {
+            let parent_id = sessions::parent_session_id(conn, session)?;
+            return settle_old_agent(conn, source.source_id, &path, parent_id.as_deref());
+        }
         match sessions::session_id(conn, session)? {
             Some(id) => sessions::list_newest(conn, source.source_id, &id),
             None => Ok(()),
@@ -102,18 +106,27 @@ fn settle_project(conn: &Connection, source_id: i64, project: &[u8]) -> Result<(
     let found =
         sessions::sessions_between(conn, source_id, &beside(b"agent-"), &beside(b"agent."))?;
     for Placed { path, parent_id, .. } in found {
-        if !matches!(layout::split(&path).place, Place::OldAgent { .. }) {
-            continue;
+        if matches!(layout::split(&path).place, Place::OldAgent { .. }) {
+            settle_old_agent(conn, source_id, &path, parent_id.as_deref())?;
         }
-        let detail = match &parent_id {
-            Some(id) if has_session(conn, source_id, &beside(id.as_bytes()))? => None,
-            Some(id) => Some(format!("an agent of session {id:.60}, which is not in this folder")),
-            None => Some("an agent whose session nothing names".to_owned()),
-        };
-        let kind = ProblemKind::Orphan;
-        problems::settle_loose(conn, source_id, &path, kind, detail.as_deref())?;
     }
     Ok(())
+}
+
+/// Says of an agent in the folder of a project whether its session is not there.
+fn settle_old_agent(
+    conn: &Connection,
+    source_id: i64,
+    path: &[u8],
+    parent_id: Option<&str>,
+) -> Result<()> {
+    let Split { project, .. } = layout::split(path);
+    let detail = match parent_id {
+        Some(id) if has_session(conn, source_id, &[project, id.as_bytes()].concat())? => None,
+        Some(id) => Some(format!("an agent of session {id:.60}, which is not in this folder")),
+        None => Some("an agent whose session nothing names".to_owned()),
+    };
+    problems::settle_loose(conn, source_id, path, ProblemKind::Orphan, detail.as_deref())
 }
 
 /// Settles what lies in the folder of a session.
