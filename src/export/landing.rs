@@ -1,4 +1,4 @@
-//! Files on their way to the disk: written aside, then synced, then named.
+//! Files on their way to the disk: written aside by a thread of its own, then synced, then named.
 //!
 //! So what has its name is whole, after a power cut, too. A few files are synced
 //! one by one; more of them at once by their file system, where it can be asked:
@@ -9,9 +9,11 @@ use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 
+use super::writer::{Facts, Failure, Target, Writer};
 use crate::error::{Error, Result};
 
 /// Files and folders up to this number are synced one by one.
@@ -21,12 +23,13 @@ const FEW: usize = 32;
 const MANY: usize = 4_096;
 
 /// Whether a whole file system can be asked to sync.
-const SYNCS_AT_ONCE: bool = cfg!(target_os = "linux");
+pub(super) const SYNCS_AT_ONCE: bool = cfg!(target_os = "linux");
 
 /// The files of a folder that is being filled.
 pub(super) struct Landing {
     root: File,
     target: PathBuf,
+    writer: Writer,
     waiting: Vec<Waiting>,
     /// Folders with names that are not on the disk yet.
     changed: BTreeSet<PathBuf>,
@@ -35,11 +38,22 @@ pub(super) struct Landing {
     landed: usize,
 }
 
+/// A file that is being written beside the place that it is for.
+pub(super) struct Unnamed {
+    aside: TempPath,
+    target: Target,
+    /// What is not handed to the writer yet.
+    piece: Vec<u8>,
+    bytes: u64,
+    path: PathBuf,
+}
+
 /// A file that is complete but for its name.
 struct Waiting {
     aside: TempPath,
     /// Open as long as it may have to be synced by itself.
-    file: Option<File>,
+    file: Option<Arc<File>>,
+    failure: Failure,
     path: PathBuf,
     then: Then,
 }
@@ -56,9 +70,11 @@ impl Landing {
         let mut changed = BTreeSet::new();
         make_folder(target, &mut changed)?;
         let root = File::open(target).map_err(Error::io("read", target))?;
+        let writer = Writer::start().map_err(Error::io("write into", target))?;
         Ok(Self {
             root,
             target: target.to_owned(),
+            writer,
             waiting: Vec::new(),
             changed,
             modes: BTreeMap::new(),
@@ -83,31 +99,44 @@ impl Landing {
     }
 
     /// An empty file beside the place that it is for.
-    pub(super) fn aside(&mut self, path: &Path) -> Result<NamedTempFile> {
-        let folder = path.parent().unwrap_or(path);
+    pub(super) fn aside(&mut self, path: PathBuf) -> Result<Unnamed> {
+        let folder = path.parent().unwrap_or(&path);
         self.make_folder(folder)?;
-        tempfile::Builder::new()
+        let aside = tempfile::Builder::new()
             .prefix(".sessile-")
             .tempfile_in(folder)
-            .map_err(Error::io("write into", folder))
+            .map_err(Error::io("write into", folder))?;
+        let (file, aside) = aside.into_parts();
+        let target = Target { file: Arc::new(file), failure: Failure::default() };
+        Ok(Unnamed { aside, target, piece: Vec::new(), bytes: 0, path })
     }
 
-    /// Takes a file that is complete, to be named when it is on the disk.
-    pub(super) fn land(&mut self, aside: NamedTempFile, path: PathBuf, then: Then) -> Result<()> {
-        let (file, aside) = aside.into_parts();
-        if !SYNCS_AT_ONCE {
-            file.sync_all().map_err(Error::io("write", &path))?;
-        }
+    /// Adds to a file, which may be written later.
+    pub(super) fn write(&self, unnamed: &mut Unnamed, raw: &[u8]) -> Result<()> {
+        unnamed.bytes += raw.len() as u64;
+        self.writer
+            .write(&unnamed.target, &mut unnamed.piece, raw)
+            .map_err(Error::io("write", &unnamed.path))
+    }
+
+    /// Takes a file that is complete, to be named when it is on the disk; `name`
+    /// is what it is known by then.
+    pub(super) fn land(&mut self, unnamed: Unnamed, facts: Facts, name: Vec<u8>) -> Result<()> {
+        let Unnamed { aside, target, piece, bytes, path } = unnamed;
+        self.writer.finish(&target, piece, facts).map_err(Error::io("write", &path))?;
+        let Target { file, failure } = target;
         let file = (!self.are_many()).then_some(file);
-        self.waiting.push(Waiting { aside, file, path, then });
+        let then = Then { file: name, bytes };
+        self.waiting.push(Waiting { aside, file, failure, path, then });
         if self.are_many() {
             self.waiting.iter_mut().for_each(|waiting| waiting.file = None);
         }
         Ok(())
     }
 
+    /// Whether files that wait are to be settled, lest they become more, or for nothing.
     pub(super) fn is_full(&self) -> bool {
-        MANY <= self.waiting.len()
+        MANY <= self.waiting.len() || self.writer.has_failed()
     }
 
     fn are_many(&self) -> bool {
@@ -123,15 +152,24 @@ impl Landing {
         &mut self,
         mut named: impl FnMut(Then, Result<()>) -> Result<()>,
     ) -> Result<()> {
+        self.writer.settle().map_err(Error::io("write into", &self.target))?;
+        let mut written = Vec::with_capacity(self.waiting.len());
+        for waiting in std::mem::take(&mut self.waiting) {
+            match waiting.failure.take() {
+                Some(err) => named(waiting.then, Err(Error::io("write", &waiting.path)(err)))?,
+                None => written.push(waiting),
+            }
+        }
         if self.syncs_at_once() {
             self.sync_file_system()?;
         } else {
-            for waiting in &self.waiting {
-                let file = waiting.file.as_ref();
-                file.map_or(Ok(()), File::sync_all).map_err(Error::io("write", &waiting.path))?;
+            for Waiting { file, path, .. } in &written {
+                file.as_ref()
+                    .map_or(Ok(()), |file| file.sync_all())
+                    .map_err(Error::io("write", path))?;
             }
         }
-        for Waiting { aside, file: _, path, then } in std::mem::take(&mut self.waiting) {
+        for Waiting { aside, path, then, .. } in written {
             self.landed += 1;
             let done = aside.persist_noclobber(&path);
             named(then, done.map_err(|err| Error::io("write", &path)(err.error)))?;

@@ -9,6 +9,7 @@
 mod landing;
 mod place;
 mod tree;
+mod writer;
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
-use std::fs::{File, FileTimes, Permissions};
-use std::io::{self, BufWriter, Write};
+use std::fs::{FileTimes, Permissions};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use rusqlite::Connection;
 
 use super::landing::{Landing, Then};
 use super::place::{Beside, Places, Wanted};
+use super::writer::Facts;
 use super::{Aside, ExportOptions, Outcome};
 use crate::error::{Error, Failure, Result};
 use crate::format::projection;
@@ -198,17 +199,9 @@ impl Tree<'_> {
     /// Writes a file aside, if every byte of it is proven.
     fn write(&mut self, file: &FileRow) -> Result<()> {
         let path = self.place(&file.path)?;
-        let aside = self.landing.aside(&path)?;
-        let mut out = BufWriter::with_capacity(256 << 10, aside.as_file());
-        let mut bytes = 0;
-        log::each_piece_of_whole(self.conn, file, |raw| {
-            bytes += raw.len() as u64;
-            out.write_all(raw).map_err(Error::io("write", &path))
-        })?;
-        out.flush().map_err(Error::io("write", &path))?;
-        drop(out);
-        set_facts(aside.as_file(), file).map_err(Error::io("write", &path))?;
-        self.landing.land(aside, path, Then { file: file.path.clone(), bytes })
+        let mut out = self.landing.aside(path)?;
+        log::each_piece_of_whole(self.conn, file, |raw| self.landing.write(&mut out, raw))?;
+        self.landing.land(out, facts(file), file.path.clone())
     }
 
     /// Writes what there is of a file under a name that says so.
@@ -234,17 +227,9 @@ impl Tree<'_> {
 
     fn write_what_is_left(&mut self, file: &FileRow, name: &[u8]) -> Result<()> {
         let path = self.place(name)?;
-        let aside = self.landing.aside(&path)?;
-        let mut out = BufWriter::with_capacity(256 << 10, aside.as_file());
-        let mut bytes = 0;
-        log::each_piece_left(self.conn, file, |raw| {
-            bytes += raw.len() as u64;
-            out.write_all(raw).map_err(Error::io("write", &path))
-        })?;
-        out.flush().map_err(Error::io("write", &path))?;
-        drop(out);
-        set_facts(aside.as_file(), file).map_err(Error::io("write", &path))?;
-        self.landing.land(aside, path, Then { file: name.to_owned(), bytes })
+        let mut out = self.landing.aside(path)?;
+        log::each_piece_left(self.conn, file, |raw| self.landing.write(&mut out, raw))?;
+        self.landing.land(out, facts(file), name.to_owned())
     }
 
     /// Lets the files that are written have their names.
@@ -329,10 +314,12 @@ fn safe_path(path: &[u8]) -> Result<&Path> {
     if is_safe { Ok(path) } else { Err(Error::UnsafePath(path.to_owned())) }
 }
 
-fn set_facts(out: &File, file: &FileRow) -> io::Result<()> {
-    // Whatever the database holds, nothing here runs as another user.
-    out.set_permissions(Permissions::from_mode(file.mode & 0o777))?;
-    out.set_times(FileTimes::new().set_modified(file.mtime.system_time()))
+fn facts(file: &FileRow) -> Facts {
+    Facts {
+        // Whatever the database holds, nothing here runs as another user.
+        permissions: Permissions::from_mode(file.mode & 0o777),
+        times: FileTimes::new().set_modified(file.mtime.system_time()),
+    }
 }
 
 #[cfg(test)]
