@@ -335,8 +335,8 @@ pub use session::{
 };
 pub use stats::{FileCount, ObjectSize, Stats};
 pub use store::{
-    Archived, Cursor, Durability, Page, SessionFilter, SessionRow, Store, StoreOptions, Traces,
-    Watch,
+    Archived, Cursor, Durability, Page, SessionFile, SessionFilter, SessionRow, Store,
+    StoreOptions, Traces, Watch,
 };
 pub use tree_rows::TreeRow;
 pub use usage::UsageRecord;

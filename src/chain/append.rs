@@ -1,4 +1,4 @@
-//! Appends one line to a session.
+//! Appends lines to a session.
 
 use rusqlite::Connection;
 
@@ -29,32 +29,57 @@ impl Tail {
     }
 }
 
+/// A session that lines are added to.
+pub(super) struct Open {
+    file: FileRow,
+    pub(super) format: Format,
+    head: Head,
+    pub(super) tail: Tail,
+}
+
+impl Open {
+    pub(super) fn read(writing: &Writing<'_>) -> Result<Self> {
+        let Writing { tx, session, .. } = *writing;
+        let (file, source) = writable_log(tx, session)?;
+        let head = heads::head(tx, session)?;
+        if source.format.rules().old_versions == OldVersions::ReadOnly
+            && fold::is_chain(source.format, &head, || entries::has_given_ids(tx, session))?
+        {
+            return Err(Error::Unsupported(
+                "a session of version 1 is not written to; clone it, and go on with the copy",
+            ));
+        }
+        let tail = Tail {
+            format: source.format,
+            leaf_id: head.leaf_id.clone(),
+            name: head.name.clone(),
+            provider: head.provider.clone(),
+            model: head.model.clone(),
+            line_count: file.line_count,
+        };
+        Ok(Self { file, format: source.format, head, tail })
+    }
+
+    pub(super) fn file(&self) -> &FileRow {
+        &self.file
+    }
+
+    /// Adds lines, with their terminators.
+    pub(super) fn add<L: AsRef<[u8]>>(self, writing: &Writing<'_>, lines: &[L]) -> Result<()> {
+        let Writing { tx, session, at, .. } = *writing;
+        let (file, refold) = local_chain(tx, session, self.file, at)?;
+        add_lines(tx, session, self.format, file, lines, (!refold).then_some(self.head))
+    }
+}
+
 /// Lets `make` decide on a line, and adds it; see [`Writing::append`].
 pub(super) fn append<T>(
     writing: &Writing<'_>,
     make: impl FnOnce(&Tail) -> Result<Option<(String, T)>>,
 ) -> Result<Option<T>> {
-    let Writing { tx, session, at, .. } = *writing;
-    let (file, source) = writable_log(tx, session)?;
-    let head = heads::head(tx, session)?;
-    if source.format.rules().old_versions == OldVersions::ReadOnly
-        && fold::is_chain(source.format, &head, || entries::has_given_ids(tx, session))?
-    {
-        return Err(Error::Unsupported(
-            "a session of version 1 is not written to; clone it, and go on with the copy",
-        ));
-    }
-    let tail = Tail {
-        format: source.format,
-        leaf_id: head.leaf_id.clone(),
-        name: head.name.clone(),
-        provider: head.provider.clone(),
-        model: head.model.clone(),
-        line_count: file.line_count,
-    };
-    let Some((line, value)) = make(&tail)? else { return Ok(None) };
-    let (file, refold) = local_chain(tx, session, file, at)?;
-    add_line(tx, session, source.format, file, &line, (!refold).then_some(head))?;
+    let open = Open::read(writing)?;
+    let Some((line, value)) = make(&open.tail)? else { return Ok(None) };
+    open.add(writing, &[line])?;
     Ok(Some(value))
 }
 
@@ -77,19 +102,24 @@ pub(crate) fn spelt(format: Format, draft: &Draft<'_>, at: Timestamp) -> Result<
     line.ok_or(Error::Unsupported("the session's format has no record for this"))
 }
 
-/// Appends a line to a local chain and folds it: onto `head`, or without one by
+/// Appends lines to a local chain and folds them: onto `head`, or without one by
 /// folding the whole chain anew.
-pub(super) fn add_line(
+pub(super) fn add_lines<L: AsRef<[u8]>>(
     tx: &Connection,
     session: SessionKey,
     format: Format,
     mut file: FileRow,
-    line: &str,
+    lines: &[L],
     head: Option<Head>,
 ) -> Result<()> {
-    let key = push(tx, &mut file, line.as_bytes())?;
-    let record = format.meaning().parse(line.as_bytes());
-    file.mtime = record.at.map_or(file.mtime, FileTime::from);
+    let mut records = Vec::with_capacity(lines.len());
+    for line in lines {
+        let line = line.as_ref();
+        let key = push(tx, &mut file, line)?;
+        let record = format.meaning().parse(line);
+        file.mtime = record.at.map_or(file.mtime, FileTime::from);
+        records.push((key, record));
+    }
     files::update_progress(tx, &file)?;
     let fold = match head {
         Some(head) => Fold::resume(tx, &file, format, session, head)?,
@@ -97,7 +127,9 @@ pub(super) fn add_line(
     };
     let shape = match fold {
         Some(mut fold) => {
-            fold.apply(key, record)?;
+            for (key, record) in records {
+                fold.apply(key, record)?;
+            }
             fold.finish()?
         }
         None => Shape::Linear,

@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use super::append::{add_line, push, spelt};
+use super::append::{add_lines, push, spelt};
 use super::create::{NewHeader, create_beside};
 use super::{Writing, decide, strip};
 use crate::context;
@@ -187,6 +187,7 @@ impl<'a> NewLog<'a> {
             parent_id: info.session_id.as_deref(),
             parent_path: Some(&source.path()),
             record: None,
+            file: None,
         };
         let session = create_beside(tx, &source.file, &new)?;
         let (file, _) = sessions::file_of(tx, session)?
@@ -317,7 +318,7 @@ impl<'a> NewLog<'a> {
             return Ok(session);
         }
         match self.format.spelling().serialise(&Draft::Leaf(leaf), at) {
-            Some(line) => add_line(tx, session, self.format, self.file, &line, Some(head))?,
+            Some(line) => add_lines(tx, session, self.format, self.file, &[line], Some(head))?,
             None => decide::move_leaf(&self.writing, leaf)?,
         }
         Ok(session)

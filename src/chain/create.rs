@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::append::{add_line, spelt};
+use super::append::{add_lines, spelt};
 use super::decide::decide;
 use crate::error::{Error, Result};
 use crate::fold;
@@ -26,20 +26,33 @@ pub(crate) struct NewHeader<'a> {
     pub(crate) parent_path: Option<&'a str>,
     /// The first record, given whole, in the place of all else.
     pub(crate) record: Option<&'a str>,
+    /// Where its file lies below the store's own root, if the caller chose a place.
+    pub(crate) file: Option<&'a str>,
 }
 
-/// Makes a session of the store's own, in the folder that its program would have chosen.
+/// Makes a session of the store's own, in the folder that its program would
+/// have chosen, or in the file that was.
 pub(crate) fn create(tx: &Connection, new: &NewHeader<'_>) -> Result<SessionKey> {
-    if !new.work_dir.starts_with('/') || new.work_dir.contains('\0') {
+    let is_named_by_file = new.format.rules().header == HeaderPlace::FileName;
+    let may_lack_work_dir = is_named_by_file && new.file.is_some();
+    let is_absolute = new.work_dir.starts_with('/') && !new.work_dir.contains('\0');
+    if !(is_absolute || may_lack_work_dir && new.work_dir.is_empty()) {
         let reason = format!("{:?} is no absolute path of a work dir", new.work_dir);
         return Err(Error::InvalidRecord(reason));
     }
-    let id = new.id()?;
-    let path = new.path(&id)?;
+    let (id, path) = match new.file {
+        Some(file) => new.of_file(file)?,
+        None => {
+            let id = new.id()?;
+            let path = new.path(&id)?;
+            require_free_id(tx, &id)?;
+            (id, path)
+        }
+    };
     let source_id = files::own_source(tx, new.format)?;
     make_folders(tx, source_id, &path, new.at)?;
     let session = create_at(tx, source_id, path, new, &id)?;
-    if new.format.rules().header == HeaderPlace::FileName {
+    if is_named_by_file && !new.work_dir.is_empty() {
         // Nothing in the file says it before the first record does.
         decide(tx, session, EventKind::Relink, new.at, Some(new.work_dir))?;
     }
@@ -58,6 +71,7 @@ pub(super) fn create_beside(
         |path: &[u8]| path.iter().rposition(|byte| *byte == b'/').map_or(0, |n| n + 1);
     let folder = &sibling.path[..after_slash(&sibling.path)];
     let path = [folder, &path[after_slash(&path)..]].concat();
+    require_free_id(tx, &id)?;
     create_at(tx, sibling.source_id, path, new, &id)
 }
 
@@ -71,6 +85,25 @@ impl NewHeader<'_> {
             return Err(Error::InvalidRecord(reason));
         }
         Ok(id)
+    }
+
+    /// The id and the path of a session whose file was chosen. The file names it:
+    /// another of the same id may lie elsewhere, as among imported ones.
+    fn of_file(&self, file: &str) -> Result<(String, Vec<u8>)> {
+        let layout = self.format.layout();
+        let is_odd = |name: &str| {
+            name.is_empty() || name == "." || name == ".." || name.contains(char::is_control)
+        };
+        if file.split('/').any(is_odd) || !layout.is_log(file.as_bytes()) {
+            let reason = format!("{file:?} cannot be the file of a session of this format");
+            return Err(Error::InvalidRecord(reason));
+        }
+        let named = layout.header_from_name(file.as_bytes()).and_then(|header| header.session_id);
+        let id = match named {
+            Some(id) if self.format.rules().header == HeaderPlace::FileName => id,
+            _ => self.id()?,
+        };
+        Ok((id, file.as_bytes().to_vec()))
     }
 
     /// Where its file lies below its root.
@@ -121,7 +154,6 @@ fn create_at(
     id: &str,
 ) -> Result<SessionKey> {
     require_names(&path)?;
-    require_free_id(tx, id)?;
     let taken = [FileState::Current, FileState::Local];
     for state in taken {
         if files::file(tx, source_id, &path, state)?.is_some() {
@@ -145,7 +177,7 @@ fn create_at(
         return Ok(session);
     }
     let line = spelt(new.format, &draft, new.at)?;
-    add_line(tx, session, new.format, file, &line, None)?;
+    add_lines(tx, session, new.format, file, &[line], None)?;
     Ok(session)
 }
 

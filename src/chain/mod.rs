@@ -6,7 +6,8 @@
 //! (`Meaning`), and folded into rows, all in one transaction. The lines of a
 //! copied session and of an imported file take the same steps.
 //!
-//! - `append`: one more line of a session.
+//! - `append`: more lines of a session.
+//! - `lines`: lines that are given as they are, and messages, many at once.
 //! - `create`: a new session, with its header.
 //! - `copy`: a new session from the lines of another: clones and forks.
 //! - `files`: whole files, for sessions that consist of several.
@@ -19,6 +20,7 @@ mod create;
 mod decide;
 mod files;
 mod json;
+mod lines;
 
 pub(crate) use append::{Tail, spelt};
 pub(crate) use copy::{Copied, NewLog, copy_path, duplicate, fork, fork_branch, is_prompt};
@@ -26,11 +28,12 @@ pub(crate) use create::{NewHeader, create, require_free_id, require_id, require_
 pub(crate) use decide::{decide, label, move_leaf};
 pub(crate) use files::FileWriter;
 pub(crate) use json::{GivenMessage, compact, object, strip};
+pub(crate) use lines::{append_lines, append_messages, line_as_given};
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
 use crate::model::{Draft, Entry, Format, SessionKey, Timestamp};
-use crate::store::{entries, sessions};
+use crate::store::{entries, log, sessions};
 
 /// A change of a session, in its transaction.
 #[derive(Clone, Copy)]
@@ -119,6 +122,12 @@ impl Writing<'_> {
 
     pub(crate) fn is_known(&self, id: &str) -> Result<bool> {
         Ok(entries::entry_key(self.tx, self.session, id)?.is_some())
+    }
+
+    /// The number of the line that holds the entry of this id.
+    pub(crate) fn line_of_entry(&self, id: &str) -> Result<Option<u32>> {
+        let Some(key) = entries::entry_key(self.tx, self.session, id)? else { return Ok(None) };
+        Ok(Some(log::line_number(entries::line_key(self.tx, key)?)))
     }
 
     pub(crate) fn require(&self, id: &str) -> Result<()> {

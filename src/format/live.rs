@@ -170,6 +170,17 @@ pub(crate) trait Live: Sync {
         Ok(None)
     }
 
+    /// The id of a record that is kept once, whatever is said of it: a line with
+    /// it that is given again is not added again.
+    fn kept_once(&self, _line: &[u8]) -> Option<String> {
+        None
+    }
+
+    /// Adds lines that are given whole, byte for byte; returns the number of each.
+    fn lines(&self, writing: &Writing<'_>, lines: &[&[u8]]) -> Result<Vec<u32>> {
+        chain::append_lines(writing, lines)
+    }
+
     /// Records the model's settings. The record repeats the name, which would be lost otherwise.
     fn update_runtime(&self, writing: &Writing<'_>, runtime: DraftRuntime<'_>) -> Result<()> {
         writing.append_line(|tail| {

@@ -26,6 +26,7 @@ pub struct NewSession {
     parent_id: Option<String>,
     parent_path: Option<String>,
     record: Option<String>,
+    file: Option<String>,
 }
 
 impl NewSession {
@@ -42,7 +43,18 @@ impl NewSession {
             parent_id: None,
             parent_path: None,
             record: None,
+            file: None,
         }
+    }
+
+    /// A session whose file lies here below the store's own root, as in
+    /// `projects/-home-me-project/<id>.jsonl`: what an export writes, and a name
+    /// for [`Store::find`] with a colon before it. Its program must be one whose
+    /// files name their sessions, as those of Claude Code do; the file of a
+    /// sub-agent makes a sub-agent. Its id need not be free, and its work dir is
+    /// what its records say.
+    pub fn in_file(format: Format, path: &str) -> Self {
+        Self { file: Some(path.to_owned()), ..Self::new("").format(format) }
     }
 
     /// The program whose session it is: Kward, pi or Claude Code. Default: Kward.
@@ -117,6 +129,7 @@ impl NewSession {
             parent_id: self.parent_id.as_deref(),
             parent_path: self.parent_path.as_deref(),
             record: self.record.as_deref(),
+            file: self.file.as_deref(),
         })
     }
 }
@@ -184,6 +197,29 @@ impl Store {
             for message in messages {
                 append_first(&session, tx, &message.into())?;
             }
+            Ok((key, ()))
+        })?;
+        Ok(made.0)
+    }
+
+    /// Makes a session of these lines, as [`append_lines`](Session::append_lines)
+    /// adds them, and returns it. When one is refused, there is no session.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create) and [`append_lines`](Session::append_lines).
+    pub fn create_with_lines<L: AsRef<[u8]>>(
+        &self,
+        new: &NewSession,
+        lines: impl IntoIterator<Item = L>,
+    ) -> Result<Session> {
+        let lines: Vec<L> = lines.into_iter().collect();
+        let lines: Vec<&[u8]> = lines.iter().map(AsRef::as_ref).collect();
+        let made = self.make(|tx| {
+            let at = new.at.unwrap_or_else(Timestamp::now);
+            let key = new.format.live().create(tx, &new.header(at)?)?;
+            let session = Session::of(self, key, new.format).at(at);
+            session.change_in(tx, |live, writing| live.lines(writing, &lines))?;
             Ok((key, ()))
         })?;
         Ok(made.0)

@@ -3,6 +3,7 @@
 mod copy;
 mod create;
 mod keeping;
+mod lines;
 mod metadata;
 mod named;
 mod navigate;
@@ -57,17 +58,19 @@ use crate::store::{Store, sessions};
 ///   [`abandoned`](Self::abandoned), [`is_on_path`](Self::is_on_path),
 ///   [`common_ancestor`](Self::common_ancestor), [`tree`](Self::tree),
 ///   [`tree_rows`](Self::tree_rows), [`labels`](Self::labels).
-/// - Its lines: [`each_line`](Self::each_line),
+/// - Its lines: [`lines`](Self::lines), [`each_line`](Self::each_line),
 ///   [`each_line_of_path`](Self::each_line_of_path), [`line_of`](Self::line_of),
 ///   [`entries_after`](Self::entries_after), [`generations`](Self::generations),
 ///   [`dump`](Self::dump).
 /// - To go on: [`append_message`](Self::append_message),
+///   [`append_messages`](Self::append_messages), [`append_lines`](Self::append_lines),
 ///   [`compact`](Self::compact), [`append_compaction`](Self::append_compaction),
 ///   [`append_branch_summary`](Self::append_branch_summary),
 ///   [`append_record`](Self::append_record),
 ///   [`update_runtime`](Self::update_runtime), [`attach`](Self::attach).
 /// - Where to go on: [`branch`](Self::branch), [`reset_leaf`](Self::reset_leaf),
-///   [`rewind_points`](Self::rewind_points), [`navigate`](Self::navigate),
+///   [`pop_message`](Self::pop_message), [`rewind_points`](Self::rewind_points),
+///   [`navigate`](Self::navigate),
 ///   [`clone_session`](Self::clone_session), [`fork`](Self::fork),
 ///   [`fork_at_turn`](Self::fork_at_turn), [`fork_branch`](Self::fork_branch).
 /// - How it is found again: [`rename`](Self::rename),

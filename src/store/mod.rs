@@ -8,6 +8,7 @@ pub(crate) mod events;
 pub(crate) mod file_time;
 pub(crate) mod files;
 mod filter;
+pub(crate) mod folder;
 pub(crate) mod free;
 pub(crate) mod generations;
 pub(crate) mod heads;
@@ -57,6 +58,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use filter::{Archived, Cursor, SessionFilter};
+pub use folder::SessionFile;
 pub use listing::{Page, SessionRow};
 pub use options::{Durability, StoreOptions};
 pub use traces::Traces;
@@ -85,7 +87,8 @@ use crate::error::{Error, Result};
 /// - Over all sessions: [`search`](Self::search), [`each_usage`](Self::each_usage).
 /// - One session: [`find`](Self::find), [`session`](Self::session),
 ///   [`create`](Self::create), [`create_with_messages`](Self::create_with_messages),
-///   [`remembered`](Self::remembered). All else of it is on the
+///   [`create_with_lines`](Self::create_with_lines),
+///   [`session_files`](Self::session_files), [`remembered`](Self::remembered). All else of it is on the
 ///   [`Session`](crate::Session) that these give.
 /// - One state: [`snapshot`](Self::snapshot), an [`earlier`](Self::earlier) one,
 ///   and [`watch`](Self::watch) for the next.

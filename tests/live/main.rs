@@ -20,6 +20,7 @@ mod headerless;
 mod keeping;
 mod kimi;
 mod lineage;
+mod lines;
 mod metadata;
 mod moved;
 mod navigation;

@@ -164,3 +164,39 @@ fn labels_and_leaves_are_given_as_the_library_has_them() {
     assert_eq!((&last["entry_id"], &last["label"]), (&leaf.clone().into(), &"here".into()));
     assert_eq!(leaves["result"][0]["id"], leaf);
 }
+
+#[test]
+fn lines_are_given_and_taken_as_they_are() {
+    let fixture = Fixture::new();
+    let id = "0c000000-0000-4000-8000-00000000000c";
+    let line = r#"{"type":"user", "uuid":"a","message":{"role":"user","content":"x"}}"#;
+    let made = reply(&fixture, "create", &json!({ "format": "claude", "id": id, "cwd": "/w" }));
+    assert_eq!(made["result"]["session_id"], id);
+
+    let lines = json!({ "session": id, "lines": [line, line, "{}"] });
+    assert_eq!(reply(&fixture, "append_lines", &lines)["result"]["lines"], json!([1, 1, 2]));
+    let given = reply(&fixture, "lines", &json!({ "session": id }));
+    assert_eq!(given["result"], json!([format!("{line}\n"), "{}\n"]));
+    let rest = reply(&fixture, "lines", &json!({ "session": id, "after": 1 }));
+    assert_eq!(rest["result"], json!(["{}\n"]));
+    let refused = reply(&fixture, "append_lines", &json!({ "session": id, "lines": ["{}", "no"] }));
+    assert_eq!(refused["error"]["data"]["kind"], "InvalidRecord");
+    let said = refused["error"]["message"].as_str().unwrap();
+    assert!(said.contains("line 2"), "{said}");
+}
+
+#[test]
+fn messages_go_in_at_once_and_the_last_is_taken_back() {
+    let fixture = Fixture::new();
+    fixture.create("s");
+    let messages = [("user", "one"), ("assistant", "two")]
+        .map(|(role, text)| json!({ "role": role, "content": text, "id": text }));
+
+    let added =
+        reply(&fixture, "append_messages", &json!({ "session": "s", "messages": messages }));
+    let popped = reply(&fixture, "pop_message", &json!({ "session": "s" }));
+
+    assert_eq!(added["result"]["entry_ids"], json!(["one", "two"]));
+    assert_eq!(popped["result"]["message"], messages[1]);
+    assert_eq!(fixture.session("s").context().unwrap().len(), 1);
+}

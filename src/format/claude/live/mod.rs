@@ -126,6 +126,12 @@ impl Live for Claude {
         Ok(is_same.then(|| log::line_number(place.line_key)))
     }
 
+    /// Every record with a uuid, of whatever type.
+    fn kept_once(&self, line: &[u8]) -> Option<String> {
+        let uuid = string(object(line)?.get("uuid"))?;
+        (!uuid.is_empty()).then_some(uuid)
+    }
+
     /// As the SDK forks a session: all of it.
     fn duplicate(&self, writing: &Writing<'_>) -> Result<SessionKey> {
         fork::fork(writing, None)

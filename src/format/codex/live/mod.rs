@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::format::json;
 use crate::format::live::Live;
 use crate::format::meaning::Meaning;
-use crate::model::{SessionKey, Timestamp};
+use crate::model::{Format, SessionKey, Timestamp};
 use crate::store::files::{self, FileKind, Source};
 use crate::store::{log, sessions};
 
@@ -61,6 +61,22 @@ impl Live for Codex {
         let count = append(&mut writer, &place, format!("{line}\n").as_bytes())?;
         writer.finish()?;
         Ok(count)
+    }
+
+    fn lines(&self, writing: &Writing<'_>, lines: &[&[u8]]) -> Result<Vec<u32>> {
+        for (n, line) in lines.iter().enumerate() {
+            chain::line_as_given(Format::Codex, n + 1, line)?;
+        }
+        let mut numbers = Vec::with_capacity(lines.len());
+        for line in lines {
+            let place = Place::of(writing.tx, writing.session)?;
+            let at = record::parse(line).record.and_then(|record| record.at());
+            let mut writer = FileWriter::new(writing.tx, &place.source, at.unwrap_or(writing.at));
+            let end: &[u8] = if line.ends_with(b"\n") { b"" } else { b"\n" };
+            numbers.push(append(&mut writer, &place, &[line, end].concat())?);
+            writer.finish()?;
+        }
+        Ok(numbers)
     }
 
     fn rename(&self, writing: &Writing<'_>, name: Option<&str>) -> Result<()> {

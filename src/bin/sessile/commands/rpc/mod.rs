@@ -5,6 +5,7 @@
 //! with an error and ends nothing. Values are handed on as they were spelt.
 
 mod find;
+mod lines;
 mod methods;
 mod params;
 mod table;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sessile::Store;
 
 use super::params::Params;
-use super::{Refusal, UNKNOWN_METHOD, find as finding, invalid, methods, whole};
+use super::{Refusal, UNKNOWN_METHOD, find as finding, invalid, lines, methods, whole};
 
 /// The JSON of a result.
 pub(super) type Answer = Result<String, Refusal>;
@@ -172,6 +172,27 @@ const METHODS: &[Method] = &[
         "`line`, its number",
         "Adds a record.",
         methods::append_record,
+    ),
+    method(
+        "append_lines",
+        &[WRITE, &[required("lines", "array of strings", "each a whole line, kept byte for byte")]],
+        "`lines`, their numbers; of a record that is kept once and was there, that one's",
+        "Adds lines of the session's format as they are, all or none.",
+        lines::append_lines,
+    ),
+    method(
+        "append_messages",
+        &[WRITE, &[required("messages", "array", "as the session's format spells them")]],
+        "`entry_ids`",
+        "Adds messages, each behind the one before, all or none.",
+        lines::append_messages,
+    ),
+    method(
+        "pop_message",
+        &[WRITE],
+        "`message`, which stays in the tree; null where there is none",
+        "Goes back behind the last message of the active branch.",
+        lines::pop_message,
     ),
     method(
         "update_memory_state",
@@ -341,6 +362,14 @@ const METHODS: &[Method] = &[
         ENTRIES,
         "Gives the entries behind a line: what was added since.",
         methods::entries_after,
+    ),
+    method(
+        "lines",
+        &[READ, &[optional("after", "integer", "behind this line; 0 when absent")]],
+        "array of strings, each a line with its terminator; one that is no UTF-8 is an object \
+         with its bytes under `hex`",
+        "Gives the lines of a session's file.",
+        lines::lines,
     ),
     method(
         "labels",

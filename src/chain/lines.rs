@@ -1,0 +1,119 @@
+//! Many lines at once: whole ones, kept byte for byte, and messages.
+
+use std::collections::HashMap;
+
+use super::Writing;
+use super::append::Open;
+use super::json::object;
+use crate::error::{Error, Result};
+use crate::model::Format;
+use crate::store::log;
+
+/// Adds lines as they are, in one go; returns the number of each. One whose
+/// record is kept once and is there already is not added again.
+pub(crate) fn append_lines(writing: &Writing<'_>, given: &[&[u8]]) -> Result<Vec<u32>> {
+    let open = Open::read(writing)?;
+    let leaf = open.tail.leaf_id.as_deref();
+    writing.parent(leaf)?;
+    let known = Known::read(writing, &open, given)?;
+    let mut numbers = Vec::with_capacity(given.len());
+    let mut lines = Vec::with_capacity(given.len());
+    let mut added: HashMap<String, u32> = HashMap::new();
+    for (line, id) in given.iter().zip(known.ids) {
+        let there = id.as_ref().and_then(|id| known.numbers.get(id).or_else(|| added.get(id)));
+        if let Some(number) = there {
+            numbers.push(*number);
+            continue;
+        }
+        let end: &[u8] = if line.ends_with(b"\n") { b"" } else { b"\n" };
+        lines.push([line, end].concat());
+        let number = open.tail.line_count + lines.len() as u32;
+        added.extend(id.map(|id| (id, number)));
+        numbers.push(number);
+    }
+    if !lines.is_empty() {
+        open.add(writing, &lines)?;
+    }
+    Ok(numbers)
+}
+
+/// Refuses what is no line of a session of this format. `n` is its place among
+/// the lines that were given, from 1.
+pub(crate) fn line_as_given(format: Format, n: usize, line: &[u8]) -> Result<()> {
+    let refuse = |reason: &str| Err(Error::InvalidRecord(format!("line {n}: {reason}")));
+    let body = line.strip_suffix(b"\n").unwrap_or(line);
+    if format.layout().line_end(&[body, b"\n"].concat()) != Some(body.len() + 1) {
+        return refuse("a line feed inside; one record a line");
+    }
+    let Ok(text) = std::str::from_utf8(body) else { return refuse("not UTF-8") };
+    match object(text, format.rules().depth) {
+        Ok(_) => Ok(()),
+        Err(Error::InvalidRecord(reason)) => refuse(&reason),
+        Err(err) => Err(err),
+    }
+}
+
+/// Which of some lines hold a record that is kept once, and where it is.
+struct Known {
+    /// The id of each line's record, where it has one.
+    ids: Vec<Option<String>>,
+    numbers: HashMap<String, u32>,
+}
+
+impl Known {
+    fn read(writing: &Writing<'_>, open: &Open, given: &[&[u8]]) -> Result<Self> {
+        let live = open.format.live();
+        let mut known = Self { ids: Vec::with_capacity(given.len()), numbers: HashMap::new() };
+        // Of records that are no entries, nothing but their lines tells.
+        let mut is_beside_tree = false;
+        for (n, line) in given.iter().enumerate() {
+            line_as_given(open.format, n + 1, line)?;
+            let id = live.kept_once(line);
+            if let Some(id) = &id {
+                match writing.line_of_entry(id)? {
+                    Some(number) => drop(known.numbers.insert(id.clone(), number)),
+                    None => is_beside_tree |= open.format.meaning().parse(line).entry.is_none(),
+                }
+            }
+            known.ids.push(id);
+        }
+        if is_beside_tree {
+            log::each_line(writing.tx, open.file(), |key, line| {
+                let id = live.kept_once(line);
+                known.numbers.extend(id.map(|id| (id, log::line_number(key))));
+                Ok(())
+            })?;
+        }
+        Ok(known)
+    }
+}
+
+/// Appends messages, each behind the one before; returns the ids of their entries.
+pub(crate) fn append_messages(writing: &Writing<'_>, messages: &[&str]) -> Result<Vec<String>> {
+    let mut open = Open::read(writing)?;
+    let live = open.format.live();
+    let (mut ids, mut lines) = (Vec::<String>::new(), Vec::new());
+    let mut writing = *writing;
+    for (n, message) in messages.iter().enumerate() {
+        let made = live.message(&writing, &open.tail, "message", message);
+        let (line, id) = made.map_err(|err| match err {
+            Error::InvalidRecord(reason) => {
+                Error::InvalidRecord(format!("message {}: {reason}", n + 1))
+            }
+            err => err,
+        })?;
+        if ids.contains(&id) {
+            return Err(Error::EntryExists { entry_id: id });
+        }
+        // What the caller says of the first holds for it alone.
+        (writing.id, writing.expected) = (None, None);
+        open.tail.leaf_id = Some(id.clone());
+        open.tail.line_count += 1;
+        ids.push(id);
+        lines.push(line);
+    }
+    if !lines.is_empty() {
+        open.add(&writing, &lines)?;
+    }
+    Ok(ids)
+}

@@ -1,0 +1,239 @@
+//! Whole lines in and out, many messages at once, and the message that is taken back.
+
+use std::fs;
+
+use serde_json::json;
+use sessile::{Error, ExportOptions, Format, NewSession};
+
+use crate::support::{Fixture, message};
+
+const ID: &str = "0c000000-0000-4000-8000-00000000000c";
+
+fn claude(fixture: &Fixture) -> sessile::Session {
+    let new = NewSession::new("/w").format(Format::Claude).session_id(ID);
+    fixture.store.create(&new).unwrap()
+}
+
+fn said(uuid: &str, parent: &str, text: &str) -> String {
+    format!(
+        r#"{{ "type":"user", "uuid":"{uuid}","parentUuid":"{parent}", "n":1.50,"message":{{"role":"user","content":"{text}"}}}}"#
+    )
+}
+
+#[test]
+fn lines_are_kept_byte_for_byte_and_given_back() {
+    let fixture = Fixture::new();
+    let session = claude(&fixture);
+    let given = [said("a", "", "\\u00e9\\ud83d"), r#"{"type":"mode" }"#.to_owned()];
+
+    assert_eq!(session.append_lines(&given).unwrap(), [1, 2]);
+
+    let kept: Vec<_> = given.iter().map(|line| format!("{line}\n").into_bytes()).collect();
+    assert_eq!(session.lines(0).unwrap(), kept);
+    assert_eq!(session.lines(1).unwrap(), kept[1..]);
+    assert_eq!(fixture.lines(&session).concat().into_bytes(), kept.concat());
+    // What was given back can be given again.
+    assert_eq!(session.append_lines(&kept[..1]).unwrap(), [1]);
+    fixture.check();
+}
+
+#[test]
+fn a_uuid_is_kept_once_in_a_call_and_over_calls_whatever_its_record() {
+    let fixture = Fixture::new();
+    let session = claude(&fixture);
+    let flat = r#"{"type":"content-replacement","uuid":"f"}"#.to_owned();
+    let title = r#"{"type":"custom-title","customTitle":"t"}"#.to_owned();
+
+    let first = [said("a", "", "x"), flat.clone(), said("a", "", "y"), title.clone()];
+    assert_eq!(session.append_lines(&first).unwrap(), [1, 2, 1, 3]);
+    let again = [said("a", "", "z"), said("b", "a", "x"), flat, title];
+    assert_eq!(session.append_lines(&again).unwrap(), [1, 4, 2, 5]);
+
+    assert_eq!(session.lines(0).unwrap().len(), 5);
+    assert_eq!(session.context().unwrap()[0].text(), "x");
+    fixture.check();
+}
+
+#[test]
+fn a_line_that_is_refused_is_named_and_nothing_is_written() {
+    let fixture = Fixture::new();
+    let session = claude(&fixture);
+    for (bad, reason) in [
+        (&b"{\"a\":"[..], "not JSON"),
+        (b"[1]", "object"),
+        (b"{\"a\":\xff}", "not UTF-8"),
+        (b"{}\n{}", "a line feed inside"),
+        (b"{\"a\":NaN}", "not finite"),
+    ] {
+        let lines = [b"{\"type\":\"mode\"}", bad];
+
+        let refused = session.append_lines(lines).unwrap_err();
+
+        let Error::InvalidRecord(said) = &refused else { panic!("{refused:?}") };
+        assert!(said.starts_with("line 2: ") && said.contains(reason), "{said}");
+        assert_eq!(session.lines(0).unwrap().len(), 0);
+    }
+    let new = NewSession::new("/w").session_id("new");
+    assert!(fixture.store.create_with_lines(&new, ["{}", "1"]).is_err());
+    assert!(fixture.store.find("new").unwrap_err().is_not_found());
+}
+
+#[test]
+fn a_batch_of_lines_folds_as_the_same_lines_one_by_one() {
+    let fixture = Fixture::small();
+    let mut compared = 0;
+    for row in fixture.store.sessions(&sessile::SessionFilter::new()).unwrap().rows {
+        let session = fixture.store.session(row.key).unwrap();
+        if session.info().unwrap().version.is_none_or(|version| version.to_text() != "2") {
+            continue;
+        }
+        let lines = session.lines(0).unwrap();
+        let whole = fixture.dir.path().join("whole.db");
+        let _ = fs::remove_file(&whole);
+        let store = sessile::Store::open(&whole).unwrap();
+        let new = NewSession::new("/w").session_id("of-lines");
+        let batch = store.create_with_lines(&new, &lines[1..]);
+        let Ok(batch) = batch else { continue };
+        let single = store.create(&NewSession::new("/w").session_id("by-line")).unwrap();
+        for line in &lines[1..] {
+            single.append_lines([line]).unwrap();
+        }
+        assert_eq!(
+            format!("{:?}", batch.path().unwrap().iter().map(|e| &e.id).collect::<Vec<_>>()),
+            format!("{:?}", single.path().unwrap().iter().map(|e| &e.id).collect::<Vec<_>>()),
+        );
+        assert_eq!(batch.lines(1).unwrap(), single.lines(1).unwrap());
+        assert_eq!(store.check().unwrap(), []);
+        compared += 1;
+    }
+    assert!(3 < compared, "{compared}");
+}
+
+#[test]
+fn lines_for_a_leaf_that_moved_are_a_conflict() {
+    let fixture = Fixture::new();
+    let session = claude(&fixture);
+    session.append_lines([said("a", "", "x")]).unwrap();
+
+    let refused = session.expecting(None).append_lines([said("b", "a", "y")]).unwrap_err();
+
+    assert!(refused.is_conflict(), "{refused}");
+    assert_eq!(session.expecting(Some("a")).append_lines([said("b", "a", "y")]).unwrap(), [2]);
+}
+
+#[test]
+fn a_session_lies_in_the_file_that_was_chosen() {
+    let fixture = Fixture::new();
+    let store = &fixture.store;
+    let of = |project: &str| format!("projects/{project}/{ID}.jsonl");
+    let agent = format!("projects/tenant 1/{ID}/subagents/agent-x.jsonl");
+    let make = |file: &str, line: &str| {
+        store.create_with_lines(&NewSession::in_file(Format::Claude, file), [line]).unwrap()
+    };
+
+    let first = make(&of("tenant 1"), &said("a", "", "one"));
+    let other = make(&of("other"), &said("a", "", "two"));
+    make(
+        &agent,
+        r#"{"type":"user","uuid":"s","isSidechain":true,"message":{"role":"user","content":"side"}}"#,
+    );
+
+    let found = store.find(&format!(":{}", of("tenant 1"))).unwrap();
+    assert_eq!(found.key(), first.key());
+    assert_eq!(other.context().unwrap()[0].text(), "two");
+    let files = store.session_files(Format::Claude, "projects/tenant 1").unwrap();
+    let names: Vec<_> = files.iter().map(|row| (row.file.clone(), row.lines)).collect();
+    assert_eq!(names, [(of("tenant 1"), 1), (agent.clone(), 1)]);
+    // A list shows the newest file of an id, and no sub-agent.
+    let rows = store.sessions(&sessile::SessionFilter::new()).unwrap().rows;
+    assert_eq!(rows.len(), 1);
+    let mut dumped = Vec::new();
+    first.dump(&mut dumped).unwrap();
+    let dumped: serde_json::Value = serde_json::from_slice(&dumped).unwrap();
+    assert_eq!(dumped["subagents"][0]["file"], agent);
+    let again = NewSession::in_file(Format::Claude, &of("other"));
+    assert!(store.create(&again).unwrap_err().is_conflict());
+    fixture.check();
+
+    let out = fixture.dir.path().join("out");
+    store.export(&out, &ExportOptions::new()).unwrap();
+    assert_eq!(fs::read(out.join(of("other"))).unwrap(), other.lines(0).unwrap().concat());
+    assert!(out.join(agent).is_file());
+}
+
+#[test]
+fn a_file_that_leads_elsewhere_makes_no_session() {
+    let fixture = Fixture::new();
+    for file in [
+        format!("projects/../{ID}.jsonl"),
+        format!("projects//{ID}.jsonl"),
+        format!("/projects/a/{ID}.jsonl"),
+        "projects/a/b.jsonl".to_owned(),
+        format!("projects/a\n/{ID}.jsonl"),
+        format!("projects/{}/{ID}.jsonl", "x".repeat(256)),
+    ] {
+        let new = NewSession::in_file(Format::Claude, &file);
+        assert!(matches!(fixture.store.create(&new), Err(Error::InvalidRecord(_))), "{file}");
+    }
+    let new = NewSession::in_file(Format::Kward, "sessions/a/x.jsonl");
+    assert!(matches!(fixture.store.create(&new), Err(Error::InvalidRecord(_))));
+}
+
+#[test]
+fn messages_are_appended_all_or_none_in_order() {
+    let fixture = Fixture::new();
+    let session = fixture.create("s");
+
+    let ids = session
+        .append_messages([message("user", "one", "a"), message("assistant", "two", "b")])
+        .unwrap();
+
+    assert_eq!(ids, ["a", "b"]);
+    assert_eq!(fixture.path_ids(session.key()), ["a", "b"]);
+    let twice = [message("user", "x", "c"), message("user", "y", "c")];
+    assert!(matches!(session.append_messages(twice), Err(Error::EntryExists { .. })));
+    let refused = session.append_messages([message("user", "x", "c"), "1".to_owned()]);
+    assert!(matches!(refused, Err(Error::InvalidRecord(said)) if said.starts_with("message 2: ")));
+    let moved = session.expecting(Some("a")).append_messages([message("user", "x", "c")]);
+    assert!(moved.unwrap_err().is_conflict());
+    let beside = session.branching_from(Some("a"));
+    let ids = beside.append_messages([message("user", "x", "c"), message("user", "y", "d")]);
+    assert_eq!(ids.unwrap(), ["c", "d"]);
+    assert_eq!(fixture.path_ids(session.key()), ["a", "c", "d"]);
+    assert_eq!(session.append_messages(Vec::<&str>::new()).unwrap(), Vec::<String>::new());
+    fixture.check();
+}
+
+#[test]
+fn messages_of_pi_and_claude_follow_one_another_too() {
+    let fixture = Fixture::new();
+    for format in [Format::Pi, Format::Claude] {
+        let session = fixture.store.create(&NewSession::new("/w").format(format)).unwrap();
+        let ids = session
+            .append_messages([
+                json!({"role": "user", "content": "one"}),
+                json!({"role": "user", "content": "two"}),
+            ])
+            .unwrap();
+        assert_eq!(fixture.path_ids(session.key()), ids);
+    }
+    fixture.check();
+}
+
+#[test]
+fn a_message_that_is_popped_stays_in_the_tree() {
+    let fixture = Fixture::new();
+    let session = fixture.create("s");
+    session.append_messages([message("user", "one", "a"), message("user", "two", "b")]).unwrap();
+
+    assert_eq!(session.pop_message().unwrap().unwrap().text(), "two");
+    session.append_message(message("user", "three", "c")).unwrap();
+    assert_eq!(fixture.path_ids(session.key()), ["a", "c"]);
+    assert_eq!(session.pop_message().unwrap().unwrap().text(), "three");
+    assert_eq!(session.pop_message().unwrap().unwrap().text(), "one");
+    assert_eq!(session.pop_message().unwrap(), None);
+    assert_eq!(session.context().unwrap().len(), 0);
+
+    assert_eq!(session.leaves().unwrap().len(), 2);
+    fixture.check();
+}
