@@ -448,32 +448,29 @@ pub(crate) fn delete_file(conn: &Connection, file_id: i64) -> Result<()> {
 }
 
 fn source_from_row(row: &Row<'_>) -> rusqlite::Result<Source> {
-    Ok(Source {
-        source_id: row.get("source_id")?,
-        root: row.get("root")?,
-        format: row.get("format")?,
-    })
+    Ok(Source { source_id: row.get(0)?, root: row.get(1)?, format: row.get(2)? })
 }
 
+/// Columns by their place, as every statement here names them: by name, they took a twelfth of an append.
 pub(crate) fn file_from_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
     Ok(FileRow {
-        file_id: row.get("file_id")?,
-        source_id: row.get("source_id")?,
-        path: row.get("path")?,
-        generation: row.get("generation")?,
-        kind: row.get("kind")?,
-        state: row.get("state")?,
-        mode: row.get("mode")?,
-        mtime: FileTime::from_columns(row.get("mtime")?, row.get("mtime_beyond")?),
-        inode: row.get("inode")?,
-        size: row.get::<_, i64>("size")?.unsigned_abs(),
-        line_count: row.get("line_count")?,
-        sha256: row.get("sha256")?,
-        link_target: row.get("link_target")?,
-        read_at: row.get("read_at")?,
-        missing_at: row.get("missing_at")?,
-        base_id: row.get("base_id")?,
-        base_count: row.get("base_count")?,
-        lost: row.get("lost")?,
+        file_id: row.get(0)?,
+        source_id: row.get(1)?,
+        path: row.get(2)?,
+        generation: row.get(3)?,
+        kind: row.get(4)?,
+        state: row.get(5)?,
+        mode: row.get(6)?,
+        mtime: FileTime::from_columns(row.get(7)?, row.get(17)?),
+        inode: row.get(8)?,
+        size: row.get::<_, i64>(9)?.unsigned_abs(),
+        line_count: row.get(10)?,
+        sha256: row.get(11)?,
+        link_target: row.get(12)?,
+        read_at: row.get(13)?,
+        missing_at: row.get(14)?,
+        base_id: row.get(15)?,
+        base_count: row.get(16)?,
+        lost: row.get(18)?,
     })
 }

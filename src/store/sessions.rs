@@ -185,7 +185,7 @@ pub(crate) fn update_session_file(
 pub(crate) fn file_of(conn: &Connection, session: SessionKey) -> Result<Option<(FileRow, Source)>> {
     let file_id: Option<Option<i64>> = conn
         .prepare_cached("SELECT file_id FROM sessions WHERE session_key = ?1")?
-        .query_row([session], |row| row.get("file_id"))
+        .query_row([session], |row| row.get(0))
         .optional()?;
     let Some(file_id) = file_id.flatten() else { return Ok(None) };
     let file = files::file_by_id(conn, file_id)?;
