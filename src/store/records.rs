@@ -165,18 +165,22 @@ pub(crate) fn insert_settings(
     settings: &Runtime,
 ) -> Result<()> {
     conn.prepare_cached(
-        "INSERT OR REPLACE INTO settings (entry_key, session_key, sets_model, provider, model,
-                                          reasoning_effort)
-         VALUES (:entry_key, :session_key, :sets_model, :provider, :model, :reasoning_effort)",
+        // Not OR REPLACE: where there are foreign keys, that keeps a journal for each row.
+        "INSERT INTO settings (entry_key, session_key, sets_model, provider, model,
+                               reasoning_effort)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (entry_key) DO UPDATE
+         SET sets_model = excluded.sets_model, provider = excluded.provider,
+             model = excluded.model, reasoning_effort = excluded.reasoning_effort",
     )?
-    .execute(named_params! {
-        ":entry_key": entry_key,
-        ":session_key": session,
-        ":sets_model": settings.model.is_some(),
-        ":provider": settings.provider.as_ref().and_then(Option::as_ref),
-        ":model": settings.model.as_ref().and_then(Option::as_ref),
-        ":reasoning_effort": settings.reasoning_effort.as_ref().and_then(Option::as_ref),
-    })?;
+    .execute((
+        entry_key,
+        session,
+        settings.model.is_some(),
+        settings.provider.as_ref().and_then(Option::as_ref),
+        settings.model.as_ref().and_then(Option::as_ref),
+        settings.reasoning_effort.as_ref().and_then(Option::as_ref),
+    ))?;
     Ok(())
 }
 
@@ -222,23 +226,27 @@ pub(crate) fn insert_usage(
     usage: &Usage,
 ) -> Result<()> {
     conn.prepare_cached(
-        "INSERT OR REPLACE INTO usages (entry_key, session_key, provider, model, input, output,
-                                        cache_read, cache_write, total_tokens, cost)
-         VALUES (:entry_key, :session_key, :provider, :model, :input, :output, :cache_read,
-                 :cache_write, :total_tokens, :cost)",
+        "INSERT INTO usages (entry_key, session_key, provider, model, input, output,
+                             cache_read, cache_write, total_tokens, cost)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (entry_key) DO UPDATE
+         SET provider = excluded.provider, model = excluded.model, input = excluded.input,
+             output = excluded.output, cache_read = excluded.cache_read,
+             cache_write = excluded.cache_write, total_tokens = excluded.total_tokens,
+             cost = excluded.cost",
     )?
-    .execute(named_params! {
-        ":entry_key": entry_key,
-        ":session_key": session,
-        ":provider": usage.provider,
-        ":model": usage.model,
-        ":input": usage.input,
-        ":output": usage.output,
-        ":cache_read": usage.cache_read,
-        ":cache_write": usage.cache_write,
-        ":total_tokens": usage.total_tokens,
-        ":cost": usage.cost,
-    })?;
+    .execute((
+        entry_key,
+        session,
+        &usage.provider,
+        &usage.model,
+        usage.input,
+        usage.output,
+        usage.cache_read,
+        usage.cache_write,
+        usage.total_tokens,
+        usage.cost,
+    ))?;
     Ok(())
 }
 
