@@ -16,6 +16,7 @@ mod cli_place;
 mod cli_roots;
 mod codex;
 mod concurrency;
+mod counts;
 mod crashes;
 mod growth;
 mod kimi;
