@@ -15,6 +15,7 @@ mod cli;
 mod cli_place;
 mod cli_roots;
 mod codex;
+mod codex_appends;
 mod concurrency;
 mod counts;
 mod crashes;

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::meta::Mode;
 use super::record::{self, Body};
 use super::stored::place::line_key;
-use super::stored::{Place, tables};
+use super::stored::{self, Place, tables};
 use super::{Codex, layout, names, write};
 use crate::chain::{self, FileWriter, NewHeader, Writing};
 use crate::error::{Error, Result};
@@ -58,8 +58,11 @@ impl Live for Codex {
         let at = record::parse(line.as_bytes()).record.and_then(|record| record.at());
         let at = at.unwrap_or(writing.at);
         let mut writer = FileWriter::new(writing.tx, &place.source, at);
-        let count = append(&mut writer, &place, format!("{line}\n").as_bytes())?;
-        writer.finish()?;
+        let line = format!("{line}\n");
+        let count = append(&mut writer, &place, line.as_bytes())?;
+        if !stored::append::take(writing.tx, &place, line.as_bytes(), at)? {
+            writer.finish()?;
+        }
         Ok(count)
     }
 

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use rusqlite::Connection;
 
+use super::append::HAS_EARLY;
 use super::history::{History, Link};
 use super::own::{Own, Thread, telling};
 use super::place::Rollout;
@@ -92,20 +93,20 @@ impl Cursor {
 }
 
 /// What the records say of the thread beside its tree.
-struct Facts {
-    meta: Meta,
-    first_message: Option<String>,
-    model: Option<Stored>,
-    effort: Option<Stored>,
-    tokens: Option<i64>,
+pub(super) struct Facts {
+    pub(super) meta: Meta,
+    pub(super) first_message: Option<String>,
+    pub(super) model: Option<Stored>,
+    pub(super) effort: Option<Stored>,
+    pub(super) tokens: Option<i64>,
 }
 
-struct Fold<'a> {
+pub(super) struct Fold<'a> {
     conn: &'a Connection,
     own: &'a Own,
     cursors: HashMap<i64, Cursor>,
-    count: u32,
-    facts: Facts,
+    pub(super) count: u32,
+    pub(super) facts: Facts,
     telling: Telling,
     base_is_whole: bool,
 }
@@ -119,8 +120,20 @@ impl<'a> Fold<'a> {
             effort: None,
             tokens: None,
         };
+        Self::behind(conn, own, facts, 0)
+    }
+
+    /// Goes on behind so many entries, of which these facts are known.
+    pub(super) fn behind(conn: &'a Connection, own: &'a Own, facts: Facts, count: u32) -> Self {
         let (cursors, telling) = (HashMap::new(), telling(&own.meta));
-        Self { conn, own, cursors, count: 0, facts, telling, base_is_whole: true }
+        Self { conn, own, cursors, count, facts, telling, base_is_whole: true }
+    }
+
+    /// Adds one more line of the rollout itself behind `leaf`; returns what comes behind it.
+    pub(super) fn add(&mut self, leaf: Option<i64>, key: i64, line: &[u8]) -> Result<Option<i64>> {
+        let mut cursor = Cursor { leaf, ..Cursor::default() };
+        self.line(&Link::of_own(self.own), &mut cursor, (key, line), true)?;
+        Ok(cursor.leaf)
     }
 
     fn note(&self, line: Option<u32>, kind: ProblemKind, detail: &str) -> Result<()> {
@@ -268,6 +281,7 @@ impl<'a> Fold<'a> {
             Body::Compacted(_) => Some("compaction".to_owned()),
             _ => None,
         };
+        let named = self.name_of(record).map(Stored::Text);
         let entry_key = entries::key(session, self.count);
         let row = EntryRow {
             entry_key,
@@ -278,7 +292,7 @@ impl<'a> Fold<'a> {
             above: Above { key: cursor.leaf, ..Above::default() },
             entry_type: &display::entry_type(record),
             role: role.as_deref(),
-            message_id: None,
+            message_id: named.as_ref(),
             created_at: record.at(),
         };
         // Two files of one name give the same ids; the second is kept beside the tree.
@@ -288,6 +302,17 @@ impl<'a> Fold<'a> {
         self.count += 1;
         cursor.leaf = Some(entry_key);
         Ok(entry_key)
+    }
+
+    /// The turn or the item that a record tells of, where items name their turn.
+    fn name_of(&self, record: &Record<'_>) -> Option<String> {
+        match &record.body {
+            Body::Event(event) if self.own.meta.mode == Mode::Paginated => match event {
+                Event::ItemCompleted { item, .. } => owned(*item, "id"),
+                event => turns::named_by(event).map(str::to_owned),
+            },
+            _ => None,
+        }
     }
 
     /// Notes what a record reports of tokens, unless it repeats the one before.
@@ -324,6 +349,9 @@ impl<'a> Fold<'a> {
             note_losses(conn, session, file.source_id, &file.path)?;
         }
         let modified_at = self.modified_at()?;
+        if self.telling.has_early() {
+            sessions::insert_metadata(conn, session, HAS_EARLY, "true")?;
+        }
         let turns = self.telling.finish();
         let Facts { meta, first_message, model, effort, .. } = self.facts;
         let leaf_key = self.cursors.get(&own.log.file_id).and_then(|cursor| cursor.leaf);

@@ -42,14 +42,7 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) fn of(conn: &Connection, own: &Own) -> Result<Self> {
-        let link = Link {
-            known: own.known.clone(),
-            log: own.log.clone(),
-            cut: None,
-            is_document: own.is_document,
-            problems: Vec::new(),
-        };
-        Self::behind(conn, link)
+        Self::behind(conn, Link::of_own(own))
     }
 
     /// The history of a file that is known.
@@ -118,6 +111,17 @@ fn next(
 }
 
 impl Link {
+    /// The rollout itself.
+    pub(crate) fn of_own(own: &Own) -> Self {
+        Self {
+            known: own.known.clone(),
+            log: own.log.clone(),
+            cut: None,
+            is_document: own.is_document,
+            problems: Vec::new(),
+        }
+    }
+
     fn of(conn: &Connection, known: &Known, cut: Option<u64>) -> Result<Option<Self>> {
         let Some(path) = tables::path(conn, known.session)? else { return Ok(None) };
         let rollout = Rollout::at(conn, known.source_id, &path)?;

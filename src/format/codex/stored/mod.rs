@@ -1,5 +1,6 @@
 //! From rollouts to rows, and back to what is shown of them.
 
+pub(super) mod append;
 mod dependents;
 mod dump;
 mod extras;

@@ -92,6 +92,16 @@ pub(crate) fn delete(conn: &Connection, session: SessionKey) -> Result<()> {
     Ok(())
 }
 
+pub(crate) fn update_token_count(
+    conn: &Connection,
+    session: SessionKey,
+    token_count: i64,
+) -> Result<()> {
+    conn.prepare_cached("UPDATE rollouts SET token_count = ?2 WHERE session_key = ?1")?
+        .execute((session, token_count))?;
+    Ok(())
+}
+
 fn known_from_row(row: &Row<'_>) -> rusqlite::Result<Known> {
     let physical_id: Option<String> = row.get("base_id")?;
     let number = |n: Option<i64>| n.map(i64::unsigned_abs);

@@ -12,7 +12,7 @@ pub(crate) use bare::Bare;
 pub(crate) use legacy::Legacy;
 pub(crate) use paginated::Paginated;
 
-use super::record::{Record, owned, text};
+use super::record::{Event, Record, owned, text};
 use crate::format::json::{Kind, Raw};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,12 +138,26 @@ impl Telling {
         }
     }
 
+    /// Whether an item came before what begins its turn, or names none.
+    pub(crate) fn has_early(&self) -> bool {
+        matches!(self, Self::Paginated(turns) if turns.has_early())
+    }
+
     pub(crate) fn finish(self) -> Vec<Turn> {
         match self {
             Self::Legacy(turns) => turns.finish(),
             Self::Paginated(turns) => turns.finish(),
             Self::Bare(turns) => turns.finish(),
         }
+    }
+}
+
+/// The turn that an event begins or ends, where it says which.
+pub(crate) fn named_by<'e>(event: &'e Event<'_>) -> Option<&'e str> {
+    match event {
+        Event::TaskStarted { turn_id } | Event::TaskComplete { turn_id, .. } => Some(turn_id),
+        Event::TurnAborted { turn_id } => turn_id.as_deref(),
+        _ => None,
     }
 }
 
@@ -187,7 +201,7 @@ pub(crate) fn preview(message: &str, has_images: bool) -> Option<String> {
 
 /// What a list shows of a record, if that is a prompt.
 pub(crate) fn preview_of(record: &Record<'_>) -> Option<String> {
-    use super::record::{Body, Event};
+    use super::record::Body;
     match &record.body {
         Body::Event(Event::UserMessage(payload)) => {
             let has_images = is_filled(*payload, "images") || is_filled(*payload, "local_images");

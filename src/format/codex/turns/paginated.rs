@@ -14,11 +14,17 @@ pub(crate) struct Paginated {
     /// Records of a sub-agent's parent come before this one.
     start: Option<u64>,
     records: usize,
+    /// Whether an item came before what begins its turn, or names none.
+    has_early: bool,
 }
 
 impl Paginated {
     pub(crate) fn new(start: Option<u64>) -> Self {
         Self { start, ..Self::default() }
+    }
+
+    pub(super) fn has_early(&self) -> bool {
+        self.has_early
     }
 
     pub(super) fn take(&mut self, record: &Record<'_>) {
@@ -51,6 +57,7 @@ impl Paginated {
                 self.turn(turn_id).status = Status::Interrupted;
             }
             Event::ItemCompleted { turn_id, item } => {
+                self.has_early |= !self.turns.iter().rev().any(|turn| turn.id == *turn_id);
                 let items = self.items.entry(turn_id.to_string()).or_default();
                 let Some(item) = completed(*item) else { return };
                 match items.iter_mut().find(|known| known.id == item.id) {
