@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use crate::context;
 use crate::error::{Error, Result};
-use crate::format::{Transcript, projection};
+use crate::format::{Answering, Transcript, projection};
 use crate::model::{Entry, Message, SessionInfo, SessionKey, Timestamp};
 use crate::store::{entries, log, records, sessions};
 
@@ -31,7 +31,8 @@ pub struct CapturedEntry {
     /// The messages it adds to the conversation, as the context has them: one,
     /// none, or for a compaction of pi also the system message.
     pub messages: Vec<Message>,
-    /// The model that it reports the usage of; `None` where it reports none.
+    /// The model that answered in it, or whose usage it reports; `None` where nobody
+    /// answers, or no line says who.
     pub model: Option<String>,
 }
 
@@ -63,9 +64,15 @@ fn captured(
         .into_iter()
         .map(|key| log::line(conn, key))
         .collect::<Result<_>>()?;
+    let mut answering = Answering::default();
+    let meaning = info.format.meaning();
     let entries = branch.into_iter().map(|(entry, messages)| {
         let line = log::record(conn, entry.place)?;
-        let model = records::model(conn, session, &entry.id)?;
+        let answered = answering.next(meaning.model(&line), entry.role.as_deref());
+        let model = match records::model(conn, session, &entry.id)? {
+            None => answered,
+            reported => reported,
+        };
         Ok(CapturedEntry { entry, line, messages, model })
     });
     let entries = entries.collect::<Result<_>>()?;

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::context::{self, Node};
 use crate::error::{Error, Result};
-use crate::format::Shown;
+use crate::format::{Answering, NamedModel, Shown};
 use crate::model::{SessionKey, Stored, as_object};
 use crate::store::{entries, heads, labels, paths, sessions};
 
@@ -26,6 +26,8 @@ pub struct TreeRow {
     /// Who speaks: `tool` for every tool's result, `compaction`, `summary` for
     /// a branch summary, `message` where nobody is named, else the role as stored.
     pub role: String,
+    /// The model that answered in it; `None` where nobody does, or no line says who.
+    pub model: Option<String>,
     /// What it says: a preview, or of a tool's result the call that it answers.
     pub text: String,
     /// Whether it is the active entry.
@@ -47,16 +49,17 @@ pub struct TreeRow {
 }
 
 as_object! { TreeRow {
-    entry_id, parent_id, role, text, current, depth, is_last, ancestor_continues, active_path,
+    entry_id, parent_id, role, model, text, current, depth, is_last, ancestor_continues, active_path,
     label, labelled_at, prefix,
 } }
 
 /// The rows of a session's tree, from top to bottom.
 pub(crate) fn tree_rows(conn: &Connection, session: SessionKey) -> Result<Vec<TreeRow>> {
     let nodes = context::tree(conn, session)?;
-    let mut shown = read_shown(conn, session, &nodes)?;
+    let (mut shown, named) = read_shown(conn, session, &nodes)?;
     let leaf_id = heads::head(conn, session)?.leaf_id;
     let forest = Forest::new(&nodes, leaf_id.as_deref(), &shown);
+    let mut models = models(named, &forest.parents, &shown);
     let mut labels: HashMap<String, (String, Option<Stored>)> = labels::labels(conn, session)?
         .into_iter()
         .map(|label| (label.target_id, (label.label, label.labelled_at)))
@@ -69,6 +72,7 @@ pub(crate) fn tree_rows(conn: &Connection, session: SessionKey) -> Result<Vec<Tr
             entry_id: nodes[n].id.clone(),
             parent_id: forest.parents[n].map(|parent| nodes[parent].id.clone()),
             role: std::mem::take(&mut shown[n].role),
+            model: models[n].take(),
             text: std::mem::take(&mut shown[n].text),
             current: leaf_id.as_deref() == Some(&nodes[n].id),
             depth: place.depth,
@@ -84,17 +88,23 @@ pub(crate) fn tree_rows(conn: &Connection, session: SessionKey) -> Result<Vec<Tr
 }
 
 /// What is shown of each node; results of tools have the label of their call.
-fn read_shown(conn: &Connection, session: SessionKey, nodes: &[Node]) -> Result<Vec<Shown>> {
+fn read_shown(
+    conn: &Connection,
+    session: SessionKey,
+    nodes: &[Node],
+) -> Result<(Vec<Shown>, Vec<Option<NamedModel>>)> {
     let (source, _) = sessions::place(conn, session)?
         .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
     let place: HashMap<&str, usize> =
         nodes.iter().enumerate().map(|(n, node)| (node.id.as_str(), n)).collect();
     let mut shown: Vec<Shown> = nodes.iter().map(|_| Shown::default()).collect();
+    let mut named = vec![None; nodes.len()];
     let mut calls = HashMap::new();
     let keys = (0..entries::count(conn, session)?).map(|n| entries::key(session, n));
     paths::each_record(conn, &keys.collect::<Vec<i64>>(), |entry, record| {
         if let Some(&n) = place.get(entry.entry_id.as_str()) {
             shown[n] = source.format.meaning().shown(record);
+            named[n] = source.format.meaning().model(record);
             calls.extend(std::mem::take(&mut shown[n].calls));
         }
         Ok(())
@@ -104,7 +114,23 @@ fn read_shown(conn: &Connection, session: SessionKey, nodes: &[Node]) -> Result<
             shown.text.clone_from(label);
         }
     }
-    Ok(shown)
+    Ok((shown, named))
+}
+
+/// The model that answered in each node, whose parents stand before it.
+fn models(
+    named: Vec<Option<NamedModel>>,
+    parents: &[Option<usize>],
+    shown: &[Shown],
+) -> Vec<Option<String>> {
+    let mut paths: Vec<Answering> = Vec::with_capacity(named.len());
+    let mut models = Vec::with_capacity(named.len());
+    for (n, named) in named.into_iter().enumerate() {
+        let mut path = parents[n].map(|parent| paths[parent].clone()).unwrap_or_default();
+        models.push(path.next(named, Some(&shown[n].role)));
+        paths.push(path);
+    }
+    models
 }
 
 /// The visible part of a tree; nodes are numbered in depth-first order.

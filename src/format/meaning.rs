@@ -40,6 +40,34 @@ pub(crate) struct Shown {
     pub(crate) call_id: Option<String>,
 }
 
+/// A model that a line names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NamedModel {
+    /// It answered in this line.
+    Answered(String),
+    /// It answers from this line on, on its branch.
+    Chosen(String),
+}
+
+/// The models of a path, line by line, root first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answering {
+    chosen: Option<String>,
+}
+
+impl Answering {
+    /// The model that answered in the next line of the path; `None` where nobody
+    /// answers in it, or no line says who.
+    pub(crate) fn next(&mut self, named: Option<NamedModel>, role: Option<&str>) -> Option<String> {
+        match named {
+            Some(NamedModel::Answered(model)) => return Some(model),
+            Some(NamedModel::Chosen(model)) => self.chosen = Some(model),
+            None => {}
+        }
+        self.chosen.clone().filter(|_| role == Some("assistant"))
+    }
+}
+
 /// A part of what a message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -206,6 +234,11 @@ pub(crate) trait Meaning: Sync {
     /// What a tree shows of the entry in this line.
     fn shown(&self, line: &[u8]) -> Shown {
         Shown { text: self.preview(line), ..Shown::default() }
+    }
+
+    /// The model that a line names.
+    fn model(&self, _line: &[u8]) -> Option<NamedModel> {
+        None
     }
 
     /// Who speaks in a message, and what it says.

@@ -45,7 +45,7 @@ pub use extras::ResultFile;
 pub(crate) use kward::stored_text;
 pub(crate) use layout::{Home, Layout, Versions};
 use live::Live;
-pub(crate) use meaning::{Kept, Meaning, Shown, Transcript};
+pub(crate) use meaning::{Answering, Kept, Meaning, NamedModel, Shown, Transcript};
 pub use meaning::{Part, ToolCall};
 use projection::Projection;
 use rules::Rules;

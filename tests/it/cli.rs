@@ -381,6 +381,7 @@ fn a_session_is_read_by_branches_entries_and_in_part() {
     assert_eq!(said(&["--last", "1"]), active[2..]);
     assert_eq!(said(&["--entry", "a"]), ["a"]);
     assert_eq!(said(&["--entry", "s", "--around", "1"]), active);
+    assert_eq!(said(&["--entry", "a", "--around", "1"]), active[..2]);
     assert_eq!(said(&["--branch", "s"]), active[..2]);
     assert!(said(&["--all"]).len() > active.len());
     let markdown = case.lines(&["markdown", "--full", "edge-97"]);
@@ -422,6 +423,13 @@ fn who_follows_a_session_is_shown_what_is_added() {
     session.append_message(r#"{"role":"user","content":"and now?"}"#).unwrap();
 
     assert!(shown.any(|line| line == "and now?"));
+
+    session.branch("a").unwrap();
+    session.append_message(r#"{"role":"user","content":"or else?"}"#).unwrap();
+
+    assert_eq!(shown.find(|line| line.starts_with("# ")).unwrap(), "# another branch, from a");
+    let new: Vec<String> = shown.by_ref().take_while(|line| line != "or else?").collect();
+    assert_eq!(new.iter().filter(|line| line.starts_with("## ")).count(), 1, "{new:?}");
     child.kill().unwrap();
     child.wait().unwrap();
 }

@@ -43,6 +43,8 @@ mod paths;
 mod pi;
 mod pi_damaged;
 mod properties;
+#[cfg(feature = "cli")]
+mod reading;
 mod roundtrip;
 mod runs;
 mod schema;

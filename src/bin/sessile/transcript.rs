@@ -24,7 +24,7 @@ pub(crate) struct Transcript {
     pub(crate) out: Output,
     /// Whether what tools are given and answer is shown whole.
     pub(crate) is_full: bool,
-    clock: Clock,
+    pub(crate) clock: Clock,
     is_begun: bool,
 }
 

@@ -1,10 +1,11 @@
 //! How messages look to a person.
 
 use super::facts::Kind;
+use super::parse::SYNTHETIC;
 use super::prompt::is_type;
 use super::text::{object, string, strip};
 use crate::format::json::{self, Raw};
-use crate::format::{Part, Shown, ToolCall};
+use crate::format::{NamedModel, Part, Shown, ToolCall};
 
 /// Characters of a preview, dots included.
 const PREVIEW_LENGTH: usize = 120;
@@ -48,6 +49,13 @@ pub(super) fn parts(message: &str) -> (String, Vec<Part>) {
         });
     }
     (role.unwrap_or_default(), parts)
+}
+
+/// The model that answered in a line.
+pub(super) fn model(line: &[u8]) -> Option<NamedModel> {
+    let record = object(line).filter(|record| is_type(*record, "assistant"))?;
+    let model = string(record.get("message")?.get("model")).filter(|model| model != SYNTHETIC)?;
+    Some(NamedModel::Answered(model))
 }
 
 /// What a tree shows of an entry's line.

@@ -24,7 +24,7 @@ mod tags;
 mod text;
 mod write;
 
-use super::meaning::{Meaning, Part, Shown};
+use super::meaning::{Meaning, NamedModel, Part, Shown};
 use super::rules::{HeaderPlace, Rules};
 use super::{Program, Spelling};
 use crate::model::{Compaction, Record, Stored};
@@ -68,6 +68,10 @@ impl Meaning for Claude {
 
     fn shown(&self, line: &[u8]) -> Shown {
         display::shown(line)
+    }
+
+    fn model(&self, line: &[u8]) -> Option<NamedModel> {
+        display::model(line)
     }
 
     fn parts(&self, message: &str) -> (String, Vec<Part>) {

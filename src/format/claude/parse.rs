@@ -267,7 +267,7 @@ fn reported(fields: &Fields<'_>, message: Raw<'_>) -> Option<Reported> {
 }
 
 /// The model of what the program says itself.
-const SYNTHETIC: &str = "<synthetic>";
+pub(super) const SYNTHETIC: &str = "<synthetic>";
 
 fn told(
     fields: &Fields<'_>,

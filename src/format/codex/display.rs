@@ -2,9 +2,9 @@
 
 use super::context::{said_by, text_of};
 use super::item;
-use super::record::{Body, Record, of_entry, owned, text};
+use super::record::{Body, Event, Record, of_entry, owned, text};
 use crate::format::json::{self, Raw};
-use crate::format::{Part, Shown, ToolCall};
+use crate::format::{NamedModel, Part, Shown, ToolCall};
 
 /// Characters of a preview.
 const PREVIEW_LENGTH: usize = 120;
@@ -74,11 +74,25 @@ fn action(item: Raw<'_>) -> String {
     item.get("action").map_or("null".to_owned(), |action| json::clean(action, "null"))
 }
 
+/// The model that answers from a record on, where it names one.
+pub(in crate::format) fn model(bytes: &[u8]) -> Option<NamedModel> {
+    chosen(&of_entry(bytes)?).map(NamedModel::Chosen)
+}
+
+fn chosen(record: &Record<'_>) -> Option<String> {
+    match &record.body {
+        Body::TurnContext(payload) => owned(*payload, "model"),
+        Body::Event(Event::Settings(payload)) => owned(payload.get("thread_settings")?, "model"),
+        _ => None,
+    }
+}
+
 /// What a tree shows of an entry's bytes.
 pub(in crate::format) fn shown(bytes: &[u8]) -> Shown {
     let Some(record) = of_entry(bytes) else { return Shown::default() };
     let Body::Item(item) = record.body else {
-        return Shown { role: entry_type(&record), text: preview(bytes), ..Shown::default() };
+        let text = chosen(&record).unwrap_or_else(|| preview(bytes));
+        return Shown { role: entry_type(&record), text, ..Shown::default() };
     };
     let calls: Vec<(String, String)> =
         call(item).into_iter().map(|call| (call.id, call.label)).collect();

@@ -18,7 +18,7 @@ mod stored;
 mod turns;
 mod write;
 
-use super::meaning::{Meaning, Part, Shown};
+use super::meaning::{Meaning, NamedModel, Part, Shown};
 use super::rules::{Rules, Sessions};
 use super::{Home, Layout, Program, Spelling};
 use crate::model::{Change, HeaderRecord, ProblemKind, Record, Role, Stored, Timestamp};
@@ -139,6 +139,10 @@ impl Meaning for Codex {
 
     fn shown(&self, line: &[u8]) -> Shown {
         display::shown(line)
+    }
+
+    fn model(&self, line: &[u8]) -> Option<NamedModel> {
+        display::model(line)
     }
 
     fn parts(&self, message: &str) -> (String, Vec<Part>) {

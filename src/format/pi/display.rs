@@ -3,7 +3,7 @@
 use super::context::text_of_line;
 use super::text::{string, text_of};
 use crate::format::json::{self, Kind, Raw};
-use crate::format::{Part, Shown, ToolCall, Transcript};
+use crate::format::{NamedModel, Part, Shown, ToolCall, Transcript};
 
 /// Code points of a preview, dots included.
 const PREVIEW_LENGTH: usize = 120;
@@ -33,6 +33,17 @@ pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
         parts = Part::answering(string(message.get("toolCallId")).unwrap_or_default(), parts);
     }
     (role, parts)
+}
+
+/// The model that a line names.
+pub(in crate::format) fn model(line: &[u8]) -> Option<NamedModel> {
+    let (value, _) = json::scan(line).ok()?;
+    if string(value.get("type")).as_deref() == Some("model_change") {
+        return string(value.get("modelId")).map(NamedModel::Chosen);
+    }
+    let message = value.get("message")?;
+    let is_answer = string(message.get("role")).as_deref() == Some("assistant");
+    string(message.get("model")).filter(|_| is_answer).map(NamedModel::Answered)
 }
 
 /// A conversation as Markdown: a heading for each message. pi exports pages, of

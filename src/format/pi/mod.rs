@@ -24,7 +24,7 @@ mod text;
 mod version;
 mod write;
 
-use super::meaning::{Kept, Meaning, Part, Shown, Transcript};
+use super::meaning::{Kept, Meaning, NamedModel, Part, Shown, Transcript};
 use super::rules::{
     Activity, ChainIds, Compactions, Counts, HeaderPlace, Labels, OldVersions, Rules, Settings,
 };
@@ -115,6 +115,10 @@ impl Meaning for Pi {
 
     fn shown(&self, line: &[u8]) -> Shown {
         display::shown(line)
+    }
+
+    fn model(&self, line: &[u8]) -> Option<NamedModel> {
+        display::model(line)
     }
 
     fn parts(&self, message: &str) -> (String, Vec<Part>) {

@@ -147,7 +147,7 @@ pub(crate) struct ShowArgs {
     /// Only this entry: its id, or the beginning of it
     #[arg(long, value_name = "E", conflicts_with_all = ["branch", "last"])]
     pub(crate) entry: Option<String>,
-    /// Also so many entries before and behind it on its branch
+    /// Also so many messages before and behind it on its branch
     #[arg(long, value_name = "N", requires = "entry")]
     pub(crate) around: Option<usize>,
     /// The branch that ends with this entry: its id, or the beginning of it

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use sessile::{CapturedBranch, CapturedEntry, Entry, Message, Part, Session, Store};
+use sessile::{CapturedBranch, CapturedEntry, Message, Part, Session, Store};
 
 use super::suggest;
 use crate::args::ShowArgs;
@@ -94,9 +94,10 @@ impl<'a> Shown<'a> {
     /// What the user asked, where the program counts turns.
     fn turns(&mut self) -> Result<()> {
         let turns = self.session.turns()?;
+        let clock = self.transcript.clock;
         for turn in &turns {
-            let at = turn.created_at.map(|at| at.to_string()).unwrap_or_default();
-            writeln!(self.out(), "turn {:>3}  {at:24}  {}", turn.index, one_line(&turn.text))?;
+            let at = turn.created_at.map(|at| format!("{}  ", clock.show(at))).unwrap_or_default();
+            writeln!(self.out(), "turn {:>3}  {at}{}", turn.index, one_line(&turn.text))?;
         }
         if !turns.is_empty() {
             writeln!(self.out())?;
@@ -154,20 +155,47 @@ impl<'a> Shown<'a> {
         Ok(())
     }
 
-    /// An entry, and so many before and behind it on its branch.
+    /// An entry, and so many messages before and behind it on its branch.
     fn around(&mut self, entry_id: &str, count: Option<usize>) -> Result<()> {
         let Some(count) = count else {
             let path = self.session.capture_path(entry_id)?;
             let Some(entry) = path.entries.last() else { bail!("the entry is on no path") };
             if entry.messages.is_empty() {
-                note!("this entry says nothing: {}", entry.entry.entry_type);
+                self.say_that_nothing_is_said(Some(entry));
             }
             return self.messages(&messages(std::slice::from_ref(entry)));
         };
         let path = self.session.capture_path(&self.end_of_branch(entry_id)?)?;
         let at = path.entries.iter().position(|entry| entry.entry.id == entry_id).unwrap_or(0);
-        let end = path.entries.len().min(at.saturating_add(count).saturating_add(1));
-        self.messages(&messages(&path.entries[at.saturating_sub(count)..end]))
+        let (before, from) = path.entries.split_at(at);
+        let own = from.first().map_or(0, |entry| entry.messages.len());
+        if own == 0 {
+            self.say_that_nothing_is_said(from.first());
+        }
+        self.messages(&last(messages(before), Some(count)))?;
+        let mut behind = messages(from);
+        behind.truncate(count.saturating_add(own));
+        self.messages(&behind)
+    }
+
+    /// What a branch has from a place on that was not shown, behind what was last.
+    fn added(&mut self, path: &[CapturedEntry], from: usize, seen: Option<&str>) -> Result<()> {
+        self.ids = ShortIds::new(self.session.tree()?.into_iter().map(|node| node.id));
+        let left = path[..from].last().map(|entry| entry.entry.id.as_str());
+        if seen.is_some() && left != seen && from < path.len() {
+            let left = left.map_or("the beginning", |id| self.ids.of(id));
+            let title = one_line(&format!("# another branch, from {left}"));
+            writeln!(self.out(), "\n{title}")?;
+        }
+        self.messages(&messages(&path[from..]))?;
+        Ok(self.out().flush()?)
+    }
+
+    fn say_that_nothing_is_said(&self, entry: Option<&CapturedEntry>) {
+        if let Some(CapturedEntry { entry, .. }) = entry {
+            let (id, kind) = (self.ids.of(&entry.id), one_line(&entry.entry_type));
+            note!("{} is no message, but {kind}: line {} of the log", one_line(id), entry.line);
+        }
     }
 
     /// The last entry of a branch that holds an entry: the active one, if it does.
@@ -223,7 +251,8 @@ fn ids_of(path: &CapturedBranch) -> impl Iterator<Item = String> {
 /// How long to wait between two looks at the database.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Shows what is added to the active branch, until it is stopped.
+/// Shows what is added to the active branch, until it is stopped; where the
+/// session goes on from another entry, from there.
 fn follow(
     store: &Store,
     session: &Session,
@@ -231,17 +260,19 @@ fn follow(
     mut seen: Option<String>,
 ) -> Result<()> {
     let mut watch = store.watch()?;
+    let mut known: HashSet<String> = match &seen {
+        Some(leaf) => session.path_to(leaf)?.into_iter().map(|entry| entry.id).collect(),
+        None => HashSet::new(),
+    };
     loop {
         let leaf = session.info()?.leaf;
         if leaf != seen
             && let Some(leaf) = &leaf
         {
             let path = session.capture_path(leaf)?;
-            let known = |entry: &Entry| seen.as_deref() == Some(entry.id.as_str());
-            let from = path.entries.iter().rposition(|entry| known(&entry.entry));
-            shown.ids = ShortIds::new(session.tree()?.into_iter().map(|node| node.id));
-            shown.messages(&messages(&path.entries[from.map_or(0, |at| at + 1)..]))?;
-            shown.out().flush()?;
+            let from = path.entries.iter().take_while(|entry| known.contains(&entry.entry.id));
+            shown.added(&path.entries, from.count(), seen.as_deref())?;
+            known = ids_of(&path).collect();
         }
         seen = leaf;
         while !watch.changed()? {

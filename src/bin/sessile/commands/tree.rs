@@ -24,16 +24,20 @@ pub(crate) fn run(store: &Store, session: &str, is_utc: bool) -> Result<bool> {
     let id_width =
         rows.iter().map(|row| columns(ids.of(&row.entry_id))).max().unwrap_or_default().min(36);
     let mut out = output::report();
+    let mut last_model = None;
     for row in &rows {
         let at = session.entry(&row.entry_id)?.and_then(|entry| entry.created_at);
         let at = at.map(|at| clock.show(at)).unwrap_or_default();
         let at = padded(&at, if width < 80 { 0 } else { clock.width() });
         let id = padded(&one_line(ids.of(&row.entry_id)), id_width);
         let head = if at.is_empty() { format!("{id}  ") } else { format!("{id}  {at}  ") };
+        // Of one model after the other, where it changes.
+        let model = row.model.as_deref().filter(|model| last_model != Some(*model));
+        last_model = row.model.as_deref().or(last_model);
         writeln!(
             out,
             "{}",
-            cut(format!("{head}{}", drawn(row, width, columns(&head))).trim_end(), width)
+            cut(format!("{head}{}", drawn(row, model, width, columns(&head))).trim_end(), width)
         )?;
     }
     out.flush()?;
@@ -41,7 +45,7 @@ pub(crate) fn run(store: &Store, session: &str, is_utc: bool) -> Result<bool> {
 }
 
 /// The row itself, of which a deep indent is cut so that its text has room.
-fn drawn(row: &TreeRow, width: usize, head: usize) -> String {
+fn drawn(row: &TreeRow, model: Option<&str>, width: usize, head: usize) -> String {
     let room = width.saturating_sub(head + ROOM);
     let indent: String = match columns(&row.prefix).checked_sub(room) {
         None | Some(0) => row.prefix.clone(),
@@ -56,7 +60,10 @@ fn drawn(row: &TreeRow, width: usize, head: usize) -> String {
         "summary" => format!("[branch summary]: {}", row.text),
         // The program shows no text here.
         "compaction" => "compactionSummary: ".to_owned(),
-        role => format!("{role}: {}", row.text),
+        role => {
+            let model = model.map(|model| format!(" ({model})")).unwrap_or_default();
+            format!("{role}{model}: {}", row.text)
+        }
     };
     format!("{indent}{}", one_line(&format!("{mark}{label}{said}")))
 }
