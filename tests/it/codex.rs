@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use sessile::{Archived, ExportOptions, Format, ImportOptions, SessionFilter};
 
-use crate::support::{THEN, TestStore, fixture, set_mtime, snapshot};
+use crate::support::{THEN, TestStore, dump, fixture, set_mtime, snapshot};
 
 /// The id of a thread of the fixture, by its number.
 fn id(n: u32) -> String {
@@ -407,4 +407,32 @@ fn a_rebuilt_store_says_the_same() {
 
     assert_eq!(test.dump(), before);
     assert_eq!(test.store.check().unwrap(), []);
+}
+
+#[test]
+fn of_two_files_of_one_name_the_same_counts_in_whatever_order_they_came() {
+    let name = "rollout-2026-02-01T10-00-00-0199d000-0002-7000-8000-000000000002.jsonl";
+    let paths = ["sessions/2026/02/01", "sessions/2026/02/02", "sessions"];
+    let paths = paths.map(|folder| format!("{folder}/{name}"));
+    let text = |n: usize| {
+        let meta = r#"{"timestamp":"2026-02-01T10:00:00.100Z","type":"session_meta","payload":{"id":"0199d000-0002-7000-8000-000000000002","timestamp":"2026-02-01T10:00:00.000Z","cwd":"/w","originator":"o","cli_version":"1","source":"cli"}}"#;
+        format!(
+            "{meta}\n{{\"timestamp\":\"2026-02-01T10:00:01.000Z\",\"type\":\"event_msg\",\"payload\":{{\"type\":\"user_message\",\"message\":\"{n}\"}}}}\n"
+        )
+    };
+    let options = ImportOptions::new().format(Format::Codex);
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+        let test = TestStore::new();
+        for n in order {
+            let path = test.write(&paths[n], text(n));
+            set_mtime(&path, THEN, 0);
+            test.store.import(&test.root, &options).unwrap();
+        }
+        let fresh = test.another("fresh.db");
+        fresh.import(&test.root, &options).unwrap();
+
+        assert_eq!(test.dump(), dump(&fresh), "{order:?}");
+        assert_eq!(test.row(&paths[0])["superseded"], false, "{order:?}");
+        assert_eq!(test.store.check().unwrap(), []);
+    }
 }

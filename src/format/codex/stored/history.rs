@@ -97,7 +97,9 @@ fn next(
     let id = &base.physical_id;
     let mut found = tables::of_physical_id(conn, of.source_id, id)?;
     found.sort_by(|one, other| {
-        let place = |known: &Known| (known.is_archived, std::cmp::Reverse(known.name.clone()));
+        let place = |known: &Known| {
+            (known.is_archived, std::cmp::Reverse(known.name.clone()), known.place.clone())
+        };
         place(one).cmp(&place(other))
     });
     let Some(known) = found.first() else {

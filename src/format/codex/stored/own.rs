@@ -68,6 +68,7 @@ impl Own {
         let known = Known {
             session,
             source_id: file.source_id,
+            place: rollout.place.clone(),
             name: layout::name_of(&rollout.place).to_vec(),
             file_id: log.file_id,
             thread_id,
@@ -97,6 +98,8 @@ impl Own {
             None => Vec::new(),
         };
         files.retain(|known| known.session != self.known.session);
+        // By what the root says, never by the order in which the files came here.
+        files.sort_by(|one, other| order(one).cmp(&order(other)));
         files.push(self.known.clone());
         let head = head(&left(conn, &files)?).map(|known| known.session);
         let first_at = files.iter().filter_map(|known| known.meta_at).min();
@@ -145,9 +148,14 @@ fn head(files: &[Known]) -> Option<&Known> {
     let there = || files.iter().filter(move |known| known.is_archived != is_active);
     let first = there()
         .filter(|known| known.segment_id.is_none())
-        .max_by_key(|known| (&known.name, Reverse(known.session)));
+        .max_by_key(|known| (&known.name, Reverse(&known.place)));
     let segments = there().filter(|known| known.segment_id.is_some());
-    segments.chain(first).max_by_key(|known| (known.meta_at, &known.name, Reverse(known.session)))
+    segments.chain(first).max_by_key(|known| order(known))
+}
+
+/// When a file was begun; of two of one time and name, the first by place is the later.
+fn order(known: &Known) -> (Option<Timestamp>, &[u8], Reverse<&[u8]>) {
+    (known.meta_at, &known.name, Reverse(&known.place))
 }
 
 #[derive(Default)]
@@ -228,6 +236,7 @@ mod tests {
         Known {
             session: SessionKey(session),
             source_id: 1,
+            place: format!("sessions/{session}/{name}").into_bytes(),
             name: name.as_bytes().to_vec(),
             file_id: session,
             thread_id: Some("t".to_owned()),

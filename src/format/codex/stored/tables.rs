@@ -8,6 +8,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use crate::error::Result;
+use crate::format::codex::layout;
 use crate::format::codex::meta::{Base, Git, Meta, Mode};
 use crate::model::{SessionKey, Timestamp};
 use crate::store::projections::{Owner, Table};
@@ -20,6 +21,8 @@ pub(crate) const TABLES: [Table; 1] = [Table::new("rollouts", Owner::Session, "s
 pub(crate) struct Known {
     pub(crate) session: SessionKey,
     pub(crate) source_id: i64,
+    /// Where it lies, without `.zst`.
+    pub(crate) place: Vec<u8>,
     pub(crate) name: Vec<u8>,
     pub(crate) file_id: i64,
     pub(crate) thread_id: Option<String>,
@@ -105,6 +108,7 @@ pub(crate) fn update_token_count(
 fn known_from_row(row: &Row<'_>) -> rusqlite::Result<Known> {
     let physical_id: Option<String> = row.get("base_id")?;
     let number = |n: Option<i64>| n.map(i64::unsigned_abs);
+    let path: Vec<u8> = row.get("path")?;
     let mode: String = row.get("mode")?;
     let base = match physical_id {
         Some(physical_id) => Some(Base {
@@ -117,6 +121,7 @@ fn known_from_row(row: &Row<'_>) -> rusqlite::Result<Known> {
     Ok(Known {
         session: row.get("session_key")?,
         source_id: row.get("source_id")?,
+        place: layout::place(&path).to_vec(),
         name: row.get("name")?,
         file_id: row.get("file_id")?,
         thread_id: row.get("thread_id")?,
@@ -139,7 +144,7 @@ fn known_from_row(row: &Row<'_>) -> rusqlite::Result<Known> {
 pub(crate) fn of_session(conn: &Connection, session: SessionKey) -> Result<Option<Known>> {
     Ok(conn
         .prepare_cached(
-            "SELECT rollout.session_key, session.source_id, rollout.name, rollout.file_id, thread_id,
+            "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
                     segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
                     base_offset, base_file, base_is_whole
              FROM main.rollouts AS rollout
@@ -161,7 +166,7 @@ pub(crate) fn path(conn: &Connection, session: SessionKey) -> Result<Option<Vec<
 /// The rollouts of this name, in whatever folder.
 pub(crate) fn of_name(conn: &Connection, source_id: i64, name: &[u8]) -> Result<Vec<Known>> {
     let mut stmt = conn.prepare_cached(
-        "SELECT rollout.session_key, session.source_id, rollout.name, rollout.file_id, thread_id,
+        "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
                 segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
                 base_offset, base_file, base_is_whole
          FROM main.rollouts AS rollout
@@ -176,7 +181,7 @@ pub(crate) fn of_name(conn: &Connection, source_id: i64, name: &[u8]) -> Result<
 /// The rollouts of a thread.
 pub(crate) fn of_thread(conn: &Connection, source_id: i64, thread_id: &str) -> Result<Vec<Known>> {
     let mut stmt = conn.prepare_cached(
-        "SELECT rollout.session_key, session.source_id, rollout.name, rollout.file_id, thread_id,
+        "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
                 segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
                 base_offset, base_file, base_is_whole
          FROM main.rollouts AS rollout
@@ -191,7 +196,7 @@ pub(crate) fn of_thread(conn: &Connection, source_id: i64, thread_id: &str) -> R
 /// The rollouts that a physical id names.
 pub(crate) fn of_physical_id(conn: &Connection, source_id: i64, id: &str) -> Result<Vec<Known>> {
     let mut stmt = conn.prepare_cached(
-        "SELECT rollout.session_key, session.source_id, rollout.name, rollout.file_id, thread_id,
+        "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
                 segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
                 base_offset, base_file, base_is_whole
          FROM main.rollouts AS rollout
@@ -206,7 +211,7 @@ pub(crate) fn of_physical_id(conn: &Connection, source_id: i64, id: &str) -> Res
 /// The rollouts whose history begins with a file of this physical id.
 pub(crate) fn beginning_with(conn: &Connection, source_id: i64, id: &str) -> Result<Vec<Known>> {
     let mut stmt = conn.prepare_cached(
-        "SELECT rollout.session_key, session.source_id, rollout.name, rollout.file_id, thread_id,
+        "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
                 segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
                 base_offset, base_file, base_is_whole
          FROM main.rollouts AS rollout
