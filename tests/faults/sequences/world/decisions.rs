@@ -132,7 +132,8 @@ impl World {
         } else {
             self.record(chosen, live, own, decision)?;
         }
-        let most = if matches!(decision, Decision::Runtime(_)) { 2 } else { 1 };
+        let most =
+            if matches!(decision, Decision::Runtime(_) | Decision::Compact(_)) { 2 } else { 1 };
         Ok(Ok(match chosen.format {
             Format::Kimi => Change::State(chosen.root),
             Format::Codex => Change::Threads,
