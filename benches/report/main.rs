@@ -18,6 +18,7 @@
 //! entries of 1 KB with forks; lists of 100,000 sessions.
 
 mod appends;
+mod copies;
 mod corpus;
 mod imports;
 mod lists;
