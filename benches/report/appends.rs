@@ -15,7 +15,7 @@ pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcom
     let text = corpus::text(&mut corpus::Random::new(0xAB), 800);
     let message = format!("{{\"role\":\"user\",\"content\":{}}}", serde_json::Value::from(text));
     for (durability, synchronous, bound) in
-        [(Durability::Full, "FULL", 1.25), (Durability::Normal, "NORMAL", 5.0)]
+        [(Durability::Full, "FULL", 1.15), (Durability::Normal, "NORMAL", 2.5)]
     {
         let store = StoreOptions::new()
             .durability(durability)

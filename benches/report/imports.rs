@@ -18,7 +18,7 @@ pub(crate) const IN_A_PROCESS_OF_ITS_OWN: &str = "import-and-print-peak";
 pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcome<()> {
     let a = Workload::new("A", folder, |root| corpus::long_lines(root, scale.a.0, scale.a.1))?;
     let b = Workload::new("B", folder, |root| corpus::short_lines(root, scale.b))?;
-    for (workload, speed, size, packed) in [(&a, 0.60, 1.30, 0.45), (&b, 0.38, 1.50, 0.60)] {
+    for (workload, speed, size, packed) in [(&a, 0.70, 1.22, 0.45), (&b, 0.35, 1.45, 0.60)] {
         let per_byte = workload.first(scale, speed, size, table)?;
         workload.again(scale, table)?;
         workload.peak(table)?;

@@ -50,7 +50,7 @@ pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcom
         store.session(newest.key)?.info()?;
         Ok(())
     })?;
-    table.add("open a store and read one session's head", millis(open), "ms", Goal::AtMost(1.0));
+    table.add("open a store and read one session's head", millis(open), "ms", Goal::AtMost(0.35));
     let head = repeat(scale.rounds * 20, || Ok(store.session(newest.key)?.info()?))?;
     table.add("one session's head, of an open store", micros(head), "µs", Goal::Shown);
     Ok(())

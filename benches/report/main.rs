@@ -6,6 +6,7 @@
 //! $ cargo test  --bench report            # tiny, for the answers and not the times
 //! $ cargo bench --bench report -- paths   # one part of it
 //! $ cargo bench --bench report -- make B /tmp/root # a workload, for a profiler
+//! $ cargo bench --bench report -- peers /tmp/peers # beside what programs use today
 //! ```
 //!
 //! Every row is a ratio to something measured in the same run, in turns with it,
@@ -17,10 +18,13 @@
 //! entries of 1 KB with forks; lists of 100,000 sessions.
 
 mod appends;
+mod copies;
 mod corpus;
 mod imports;
 mod lists;
 mod paths;
+mod peer;
+mod peers;
 mod rivals;
 mod shares;
 mod table;
@@ -86,16 +90,43 @@ impl Scale {
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [command, store, root] = &arguments[..]
+    if is_other_work(&arguments)? { Ok(()) } else { report(&arguments) }
+}
+
+/// Does what is no part of the report, where that is asked for.
+fn is_other_work(arguments: &[String]) -> Outcome<bool> {
+    if let [command, store, root] = arguments
         && command == imports::IN_A_PROCESS_OF_ITS_OWN
     {
-        return imports::print_peak(Path::new(store), Path::new(root));
+        imports::print_peak(Path::new(store), Path::new(root))?;
+        return Ok(true);
     }
-    if let [make, workload, root, ..] = &arguments[..]
+    if let [make, workload, root, ..] = arguments
         && make == "make"
     {
-        return corpus::make(workload, Path::new(root));
+        corpus::make(workload, Path::new(root))?;
+        return Ok(true);
     }
+    if let [command, folder, rest @ ..] = arguments
+        && command == "peers"
+    {
+        // Cargo adds `--bench`.
+        let scale = rest.iter().find_map(|argument| argument.parse().ok());
+        peers::measure(Path::new(folder), scale.unwrap_or(0.25))?;
+        return Ok(true);
+    }
+    if let [command, durability, folder, sessions, long, listed] = arguments
+        && command == peers::PEER
+    {
+        let (sessions, long, listed) = (sessions.parse()?, long.parse()?, listed.parse()?);
+        let sizes = peers::Sizes { sessions, long, listed };
+        peer::measure(durability, Path::new(folder), sizes)?;
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+fn report(arguments: &[String]) -> Outcome<()> {
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
     // Cargo says `--bench` when it benches, and nothing when it tests.
     let scale = match (has("--bench"), has("--large")) {

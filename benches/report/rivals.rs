@@ -120,10 +120,16 @@ pub(crate) fn path_by_headers(file: &Path, leaf: &str) -> Outcome<usize> {
     Ok(path.len())
 }
 
-/// `cp -r`.
+/// `cp -r`, and a sync of the file system: what an export does besides proving what it writes.
 pub(crate) fn copy(from: &Path, to: &Path) -> Outcome<Duration> {
     let start = Instant::now();
     let status = std::process::Command::new("cp").arg("-r").arg(from).arg(to).status()?;
     assert!(status.success());
+    let mut sync = std::process::Command::new("sync");
+    // Elsewhere it knows nothing but everything.
+    if cfg!(target_os = "linux") {
+        sync.arg("-f").arg(to);
+    }
+    assert!(sync.status()?.success());
     Ok(start.elapsed())
 }

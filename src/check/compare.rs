@@ -1,7 +1,7 @@
 //! Stored rows against folded ones.
 
 use rusqlite::Connection;
-use rusqlite::types::Value;
+use rusqlite::types::ValueRef;
 
 use super::Findings;
 use crate::error::Result;
@@ -40,13 +40,13 @@ pub(super) fn compare(
             (None, None) => return Ok(()),
             (Some(stored), Some(folded)) => {
                 for (n, column) in columns.iter().enumerate() {
-                    let stored: Value = stored.get(n)?;
-                    let folded: Value = folded.get(n)?;
+                    // Where they stand: nearly all are equal.
+                    let (stored, folded) = (stored.get_ref(n)?, folded.get_ref(n)?);
                     if stored != folded {
                         let detail = format!(
                             "{table}.{column} is {}, the log says {}",
-                            show(&stored),
-                            show(&folded)
+                            show(stored),
+                            show(folded)
                         );
                         // What follows would differ for the same reason.
                         findings.add(place, detail);
@@ -66,13 +66,16 @@ pub(super) fn compare(
     }
 }
 
-fn show(value: &Value) -> String {
+fn show(value: ValueRef<'_>) -> String {
     match value {
-        Value::Null => "absent".to_owned(),
-        Value::Integer(number) => number.to_string(),
-        Value::Real(number) => number.to_string(),
-        Value::Text(text) => format!("{:?}", text.chars().take(80).collect::<String>()),
-        Value::Blob(bytes) => {
+        ValueRef::Null => "absent".to_owned(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(text) => {
+            let text = String::from_utf8_lossy(text);
+            format!("{:?}", text.chars().take(80).collect::<String>())
+        }
+        ValueRef::Blob(bytes) => {
             format!("{:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(80)]))
         }
     }
@@ -99,7 +102,7 @@ pub(super) fn compare_search(conn: &Connection, findings: &mut Findings) -> Resu
         };
         if stored.get_ref(0)? != folded.get_ref(0)? || stored.get_ref(1)? != folded.get_ref(1)? {
             let show = |row: &rusqlite::Row<'_>| -> rusqlite::Result<String> {
-                Ok(format!("session {} with {}", row.get::<_, i64>(1)?, show(&row.get(0)?)))
+                Ok(format!("session {} with {}", row.get::<_, i64>(1)?, show(row.get_ref(0)?)))
             };
             let detail = format!("it holds {}, the log gives {}", show(stored)?, show(folded)?);
             findings.add("session_search", detail);
