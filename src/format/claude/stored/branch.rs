@@ -80,8 +80,12 @@ impl Branch<'_> {
             let (one, other) = (one?, other?);
             let length = |path: &[Stretch]| path.iter().map(|part| part.len()).sum::<usize>();
             let shared = last_shared(&one, &other);
-            let is_whole = length(&one) < window && length(&other) < window;
-            if shared.is_some() || is_whole {
+            let low = |path: &[Stretch]| path.first().map(|part| part.first);
+            // What is left of a path comes before what is known of it.
+            let ends_above = |path: &[Stretch], other: &[Stretch]| {
+                length(path) < window && low(other) <= low(path)
+            };
+            if shared.is_some() || ends_above(&one, &other) || ends_above(&other, &one) {
                 return Ok(shared);
             }
             window = window.saturating_mul(8);
@@ -166,14 +170,13 @@ impl Branch<'_> {
 
     /// Adds the other parts of the responses among these nodes, and what answers them.
     fn add_responses(&self, nodes: &mut BTreeMap<i64, Node>) -> Result<()> {
-        let ids: HashSet<String> =
-            nodes.values().filter_map(|node| node.message_id.clone()).collect();
-        for id in ids {
-            let mut parts: Vec<i64> = nodes
-                .iter()
-                .filter(|(_, node)| node.message_id.as_ref() == Some(&id))
-                .map(|(key, _)| *key)
-                .collect();
+        let mut responses: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+        for (key, node) in &*nodes {
+            if let Some(id) = &node.message_id {
+                responses.entry(id.clone()).or_default().push(*key);
+            }
+        }
+        for (id, mut parts) in responses {
             let stored = Stored::Text(id.clone());
             for key in entries::entries_by_message_id(self.conn, self.session, &stored)? {
                 let node = self.node(key)?;
