@@ -10,6 +10,7 @@
 PRAGMA user_version = 8;
 
 -- The row of an entry has the entry's key; an entry that says nothing has none.
+-- The title of a session has the greatest key that an entry of it could have.
 CREATE VIRTUAL TABLE message_search USING fts5 (
     prose, thinking,
     content = '', contentless_delete = 1, tokenize = 'ascii'
@@ -34,10 +35,10 @@ CREATE TABLE search_marks (
     session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
     is_of_tools INTEGER NOT NULL, -- 1: of tool_search
     entry_count INTEGER NOT NULL, -- entries that were looked at, from ordinal 0
-    row_count   INTEGER NOT NULL, -- of them those with text: rows of the index
+    row_count   INTEGER NOT NULL, -- of them those with text, and the title: rows of the index
     head_count  INTEGER,          -- sessions.entry_count when all were looked at; NULL before
     newest_at   INTEGER,          -- the latest time among them
-    is_stale    INTEGER NOT NULL DEFAULT 0, -- 1: the session was folded anew since
+    is_stale    INTEGER NOT NULL DEFAULT 0, -- 1: the session was folded anew since; 2: only its title is another
 
     PRIMARY KEY (session_key, is_of_tools)
 ) STRICT, WITHOUT ROWID;

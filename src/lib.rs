@@ -328,7 +328,7 @@ pub use model::{
 pub use prune::{Prunable, PruneReport};
 pub use recover::{Incomplete, RecoverReport, recover};
 pub use roots::{ForgottenRoot, MovedRoot, RootInfo};
-pub use search::{Hit, Search, SearchCursor, SearchPage};
+pub use search::{Hit, Search, SearchCursor, SearchPage, TitleHit};
 pub use session::{
     Fork, LabelChange, NewSession, PromptSnapshot, Recorder, RewindPoint, RuntimeUpdate, Session,
     Snapshot,

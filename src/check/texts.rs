@@ -12,8 +12,9 @@ use rusqlite::Connection;
 use super::Findings;
 use crate::error::Result;
 use crate::model::SessionKey;
+use crate::search::prepare::prepare;
 use crate::search::said::Said;
-use crate::store::texts::{self, Index, Mark};
+use crate::store::texts::{self, Index, Mark, Stale};
 use crate::store::{entries, log};
 
 /// What the index holds of a session, or should hold.
@@ -24,6 +25,12 @@ struct Sum {
 }
 
 impl Sum {
+    fn add_text(&mut self, prepared: &str, entry_key: i64, column: usize) {
+        for (offset, word) in (0..).zip(prepared.split(' ').filter(|word| !word.is_empty())) {
+            self.add(word.as_bytes(), entry_key, column, offset);
+        }
+    }
+
     fn add(&mut self, word: &[u8], entry_key: i64, column: usize, offset: i64) {
         let mut hasher = DefaultHasher::new();
         (word, entry_key, column, offset).hash(&mut hasher);
@@ -47,7 +54,7 @@ fn check_index(conn: &Connection, index: Index, findings: &mut Findings) -> Resu
     let mut is_told = false;
     for (session, mark) in texts::marks(conn, index)? {
         let found = stored.remove(&session.0).unwrap_or_default();
-        if mark.is_stale {
+        if mark.stale != Stale::Nothing {
             continue;
         }
         let detail = match expected(conn, index, session, &mark)? {
@@ -86,6 +93,11 @@ fn expected(
     let meaning = facts.format.meaning();
     let (mut sum, mut rows) = (Sum::default(), 0);
     let mut is_readable = true;
+    if index == Index::Said {
+        let title = prepare(facts.title.as_deref().unwrap_or_default()).text;
+        sum.add_text(&title, texts::title_key(session), 0);
+        rows += u32::from(0 < sum.words);
+    }
     texts::each_entry_from(conn, session, 0, |entry| {
         if mark.entries <= entries::ordinal(entry.key) {
             return Ok(false);
@@ -100,10 +112,7 @@ fn expected(
         let said = Said::of(meaning, &record, index.columns());
         let before = sum.words;
         for column in index.columns() {
-            let prepared = said.prepared(column).text;
-            for (offset, word) in (0..).zip(prepared.split(' ').filter(|word| !word.is_empty())) {
-                sum.add(word.as_bytes(), entry.key, column, offset);
-            }
+            sum.add_text(&said.prepared(column).text, entry.key, column);
         }
         rows += u32::from(before < sum.words);
         Ok(true)

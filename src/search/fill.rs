@@ -8,10 +8,12 @@ use std::collections::VecDeque;
 
 use rusqlite::Connection;
 
+use super::prepare::prepare;
 use super::said::Said;
 use crate::error::Result;
+use crate::format::Meaning;
 use crate::model::SessionKey;
-use crate::store::texts::{self, Index, Mark};
+use crate::store::texts::{self, Index, Mark, Stale};
 use crate::store::{Store, entries, log};
 
 /// Bytes of prepared text that one transaction takes in.
@@ -66,17 +68,51 @@ fn fill(tx: &Connection, index: Index, session: SessionKey, budget: &mut Budget)
         return Ok(());
     };
     let mark = texts::mark(tx, index, session)?;
-    let is_stale = mark.as_ref().is_some_and(|mark| mark.is_stale);
+    let is_stale = mark.as_ref().is_some_and(|mark| mark.stale == Stale::All);
     if is_stale {
         texts::remove(tx, index, session)?;
     }
     let before = mark.filter(|_| !is_stale);
     let mut mark = before.clone().unwrap_or_default();
-    if mark.head_count == Some(head_count) {
-        return Ok(());
+    if index == Index::Said && (before.is_none() || mark.stale == Stale::Title) {
+        fill_title(tx, session, facts.title.as_deref(), &mut mark)?;
     }
-    mark.head_count = None;
-    let meaning = facts.format.meaning();
+    if mark.head_count != Some(head_count) {
+        let is_all = fill_entries(tx, (index, session), facts.format.meaning(), &mut mark, budget)?;
+        mark.head_count = is_all.then_some(head_count);
+    }
+    match before.as_ref() == Some(&mark) {
+        true => Ok(()),
+        false => texts::write_mark(tx, index, session, &mark),
+    }
+}
+
+/// Takes in a session's title in place of the one before.
+fn fill_title(
+    tx: &Connection,
+    session: SessionKey,
+    title: Option<&str>,
+    mark: &mut Mark,
+) -> Result<()> {
+    let key = texts::title_key(session);
+    mark.rows -= u32::from(texts::remove_row(tx, key)?);
+    let text = prepare(title.unwrap_or_default()).text;
+    if !text.is_empty() {
+        texts::insert(tx, Index::Said, key, &[text, String::new()])?;
+        mark.rows += 1;
+    }
+    mark.stale = Stale::Nothing;
+    Ok(())
+}
+
+/// Takes in the entries behind those that a mark says; whether there are no more.
+fn fill_entries(
+    tx: &Connection,
+    (index, session): (Index, SessionKey),
+    meaning: &dyn Meaning,
+    mark: &mut Mark,
+    budget: &mut Budget,
+) -> Result<bool> {
     let mut is_cut = false;
     texts::each_entry_from(tx, session, mark.entries, |entry| {
         if budget.bytes == 0 || budget.entries == 0 {
@@ -106,9 +142,5 @@ fn fill(tx: &Connection, index: Index, session: SessionKey, budget: &mut Budget)
         budget.entries -= 1;
         Ok(true)
     })?;
-    mark.head_count = (!is_cut).then_some(head_count);
-    match before.as_ref() == Some(&mark) {
-        true => Ok(()),
-        false => texts::write_mark(tx, index, session, &Mark { is_stale: false, ..mark }),
-    }
+    Ok(!is_cut)
 }

@@ -11,7 +11,7 @@ use super::{Hit, Matcher, Place, Search, SearchCursor, SearchPage};
 use crate::context;
 use crate::error::{Error, Result};
 use crate::model::{SessionKey, Timestamp};
-use crate::store::texts::{self, EntryFacts, Index, SessionFacts};
+use crate::store::texts::{self, EntryFacts, Index, SessionFacts, Stale};
 use crate::store::{Archived, entries, metadata};
 
 /// A page of hits.
@@ -28,6 +28,9 @@ pub(super) fn page(conn: &Connection, search: &Search, matcher: &Matcher) -> Res
         page: SearchPage::default(),
     };
     let (known, keys) = finder.named(matcher)?;
+    let (titles, keys): (Vec<i64>, Vec<i64>) =
+        keys.into_iter().partition(|key| entries::ordinal(*key) == u32::MAX);
+    finder.titles(titles, &known)?;
     let skipped = match search.after {
         Some(SearchCursor(Place::Rank(skipped))) => skipped,
         _ => 0,
@@ -162,6 +165,46 @@ impl Finder<'_> {
         Ok(keys)
     }
 
+    /// Takes the sessions whose title is a hit: of those that the index names,
+    /// and those that it lacks. A title is of no role, no tool and no model, and
+    /// stands on the first page; one that is the first message is found as that.
+    fn titles(&mut self, named: Vec<i64>, known: &Known) -> Result<()> {
+        let search = self.search;
+        let is_of_someone =
+            !search.roles.is_empty() || !search.tools_called.is_empty() || search.model.is_some();
+        if is_of_someone || search.after.is_some() {
+            return Ok(());
+        }
+        let mut sessions: BTreeSet<i64> = self.lacked(known)?;
+        sessions.extend(named.into_iter().map(|key| key >> 32));
+        for session in sessions.into_iter().map(SessionKey) {
+            let Some(facts) = texts::session(self.conn, session)? else { continue };
+            let at = facts.modified_at;
+            let is_of_time = search.since.is_none_or(|since| since <= at)
+                && search.until.is_none_or(|until| at <= until);
+            if is_of_time && !facts.is_of_message && self.is_asked_for(session, &facts) {
+                let title = self.prover.title(session, &facts)?;
+                self.page.titles.extend(title);
+            }
+        }
+        self.page.titles.sort_by_key(|title| std::cmp::Reverse((title.at, title.session)));
+        if search.limit != 0 {
+            self.page.titles.truncate(usize::try_from(search.limit).unwrap_or(usize::MAX));
+        }
+        Ok(())
+    }
+
+    /// The sessions that the indexes lack, as far as they are asked for.
+    fn lacked(&self, known: &Known) -> Result<BTreeSet<i64>> {
+        Ok(match (self.search.session, known) {
+            (Some(session), _) => BTreeSet::from([session.0]),
+            (None, Known::AllBut(behind)) => behind.clone(),
+            (None, Known::Nothing) => {
+                texts::all_sessions(self.conn)?.into_iter().map(|session| session.0).collect()
+            }
+        })
+    }
+
     /// The sessions that hold what the indexes name, and those that they lack,
     /// the latest last.
     fn sources(
@@ -169,14 +212,7 @@ impl Finder<'_> {
         mut indexed: BTreeMap<i64, Vec<i64>>,
         known: &Known,
     ) -> Result<Vec<Source>> {
-        let behind = match (self.search.session, known) {
-            (Some(session), _) => BTreeSet::from([session.0]),
-            (None, Known::AllBut(behind)) => behind.clone(),
-            (None, Known::Nothing) => {
-                texts::all_sessions(self.conn)?.into_iter().map(|session| session.0).collect()
-            }
-        };
-        let all: BTreeSet<i64> = indexed.keys().copied().chain(behind).collect();
+        let all: BTreeSet<i64> = indexed.keys().copied().chain(self.lacked(known)?).collect();
         let mut sources = Vec::new();
         for session in all {
             let keys = indexed.remove(&session).unwrap_or_default();
@@ -218,7 +254,8 @@ impl Finder<'_> {
     fn held(&self, session: SessionKey, latest: &mut Timestamp) -> Result<u32> {
         let mut held = u32::MAX;
         for index in &self.indexes {
-            let mark = texts::mark(self.conn, *index, session)?.filter(|mark| !mark.is_stale);
+            let mark = texts::mark(self.conn, *index, session)?;
+            let mark = mark.filter(|mark| mark.stale != Stale::All);
             let mark = mark.unwrap_or_default();
             held = held.min(mark.entries);
             *latest = mark.newest_at.map_or(*latest, |at| at.max(*latest));

@@ -6,10 +6,11 @@ use std::ops::Range;
 use rusqlite::Connection;
 
 use super::said::Said;
-use super::{Hit, Matcher, Search, snippet};
+use super::{Hit, Matcher, Search, TitleHit, snippet};
 use crate::error::Result;
 use crate::model::{Format, SessionInfo, SessionKey};
-use crate::store::{entries, log, sessions, texts};
+use crate::store::texts::SessionFacts;
+use crate::store::{entries, log, paths, sessions, texts};
 
 /// Proves candidates.
 pub(super) struct Prover<'a> {
@@ -36,16 +37,15 @@ impl<'a> Prover<'a> {
         let (entry_id, place) = entries::id_and_place(self.conn, key)?;
         let record = log::record(self.conn, place)?;
         let said = Said::of(format.meaning(), &record, self.columns.iter().copied());
-        let called = &self.search.tools_called;
-        if !called.is_empty() && !said.calls.iter().any(|call| called.contains(call)) {
-            return Ok(None);
-        }
         let Some(entry) = texts::entry(self.conn, key)? else { return Ok(None) };
         let is_of_role = self.search.is_of_role(entry.role.as_deref())
-            || said.is_answer && self.search.asks_for_answers();
+            || !said.answers.is_empty() && self.search.asks_for_answers();
         let Some((column, found)) = self.find(&said).filter(|_| is_of_role) else {
             return Ok(None);
         };
+        if !self.is_of_tool(session, format, key, &said)? {
+            return Ok(None);
+        }
         let (snippet, marks) = snippet::cut(&said.texts[column], &found);
         let Some(info) = self.info(session)? else { return Ok(None) };
         Ok(Some(Hit {
@@ -62,6 +62,62 @@ impl<'a> Prover<'a> {
             snippet,
             marks,
         }))
+    }
+
+    /// The title of a session as a hit, if it is one.
+    pub(super) fn title(
+        &mut self,
+        session: SessionKey,
+        facts: &SessionFacts,
+    ) -> Result<Option<TitleHit>> {
+        let text = facts.title.clone().unwrap_or_default();
+        let said = Said::of_title(text);
+        let Some((column, found)) = self.find(&said) else { return Ok(None) };
+        let (snippet, marks) = snippet::cut(&said.texts[column], &found);
+        let Some(info) = self.info(session)? else { return Ok(None) };
+        Ok(Some(TitleHit {
+            session,
+            format: facts.format,
+            session_id: info.session_id.clone(),
+            file: info.file.to_string_lossy().into_owned(),
+            work_dir: info.work_dir.clone(),
+            at: facts.modified_at,
+            snippet,
+            marks,
+        }))
+    }
+
+    /// Whether an entry calls a tool that is asked for, or has its answer.
+    fn is_of_tool(
+        &self,
+        session: SessionKey,
+        format: Format,
+        key: i64,
+        said: &Said,
+    ) -> Result<bool> {
+        let asked = &self.search.tools_called;
+        let is_asked_for = |name: &str| asked.iter().any(|asked| asked.eq_ignore_ascii_case(name));
+        if asked.is_empty() || said.calls.iter().any(|(_, name)| is_asked_for(name)) {
+            return Ok(true);
+        }
+        if said.answers.is_empty() {
+            return Ok(false);
+        }
+        // The call stands a few entries above its answer.
+        let mut is_answer = false;
+        let mut left: Vec<&String> = said.answers.iter().filter(|id| !id.is_empty()).collect();
+        for entry in paths::path(self.conn, session, key, CALLS_ABOVE)?.iter().rev() {
+            if left.is_empty() || is_answer {
+                break;
+            }
+            let record = log::record(self.conn, entry.place)?;
+            for (id, name) in Said::of(format.meaning(), &record, []).calls {
+                let before = left.len();
+                left.retain(|answered| **answered != id);
+                is_answer |= left.len() < before && is_asked_for(&name);
+            }
+        }
+        Ok(is_answer)
     }
 
     /// The column in which what is looked for stands first, and where.
@@ -97,3 +153,7 @@ impl<'a> Prover<'a> {
 
 /// Places of one text that are looked for: a snippet shows no more.
 const MARKS: usize = 200;
+
+/// Entries above an answer among which its call is looked for: many calls at
+/// once, and what their program notes of them, stand between.
+const CALLS_ABOVE: usize = 200;

@@ -104,12 +104,39 @@ pub struct Hit {
     pub marks: Vec<Range<usize>>,
 }
 
+/// A session whose title was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TitleHit {
+    /// Names the session in calls to the store.
+    pub session: SessionKey,
+    /// The program whose session it is.
+    pub format: Format,
+    /// The id of the session; `None` without a usable header.
+    pub session_id: Option<String>,
+    /// The session's file, or its folder, below its root; what is no UTF-8 is U+FFFD.
+    pub file: String,
+    /// The directory that the session worked in.
+    pub work_dir: Option<String>,
+    /// Its last activity.
+    pub at: Timestamp,
+    /// A piece of the title around what was found, as one line.
+    pub snippet: String,
+    /// The bytes of the snippet that were looked for.
+    pub marks: Vec<Range<usize>>,
+}
+
 /// Some of what was found.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SearchPage {
     /// The newest first, or the most telling.
     pub hits: Vec<Hit>,
+    /// Sessions whose title holds what is looked for, the newest first; on the
+    /// first page only, as many as a page has hits. None where a role, a tool or
+    /// a model is asked for: a title is of nobody. A title that is the beginning
+    /// of the first message is found as that message.
+    pub titles: Vec<TitleHit>,
     /// Where the next page begins; `None` at the end.
     pub next: Option<SearchCursor>,
     /// Sessions whose text was read because the index does not hold it.
@@ -184,7 +211,8 @@ impl Search {
         self
     }
 
-    /// Only messages that call this tool; given again, any of them. Tools are
+    /// Only messages that call this tool, and its answers; given again, any of
+    /// them. Names are compared without regard to case. Tools are
     /// [searched](Self::tools).
     pub fn tool(mut self, name: &str) -> Self {
         self.tools = true;

@@ -16,10 +16,10 @@ pub(crate) struct Said {
     pub(crate) texts: [String; 3],
     /// How much of each tool text there is for the index, in the last of them.
     tools: Vec<std::ops::Range<usize>>,
-    /// The tools that are called.
-    pub(crate) calls: Vec<String>,
-    /// Whether a tool answers in it, whoever is said to speak.
-    pub(crate) is_answer: bool,
+    /// The tools that are called: the id of the call, and the name.
+    pub(crate) calls: Vec<(String, String)>,
+    /// The calls that tools answer in it, whoever is said to speak.
+    pub(crate) answers: Vec<String>,
     /// Of each column, whether it is asked for.
     is_wanted: [bool; 3],
 }
@@ -46,19 +46,24 @@ impl Said {
         said
     }
 
+    /// A title, as the index has it.
+    pub(super) fn of_title(title: String) -> Self {
+        Self { texts: [title, String::new(), String::new()], ..Self::default() }
+    }
+
     fn take(&mut self, part: Part) {
         match part {
             Part::Text(text) => self.add(PROSE, &text),
             Part::Thinking(text) => self.add(THINKING, &text),
-            Part::ToolResult { text, .. } => {
-                self.is_answer = true;
+            Part::ToolResult { call_id, text } => {
+                self.answers.push(call_id);
                 self.add_tool(&text);
             }
             Part::ToolCall(call) => {
                 if self.is_wanted[TOOLS] {
                     self.add_tool(&given(&call));
                 }
-                self.calls.push(call.name);
+                self.calls.push((call.id, call.name));
             }
             Part::Image { path, .. } => self.add(PROSE, &path),
             _ => {}

@@ -136,7 +136,7 @@ pub(crate) fn update_head(
     }
     match before {
         Some(before) if before.search_text == head.search_text => {}
-        Some(_) => search::insert(conn, session, &head.search_text)?,
+        Some(_) => search::replace(conn, session, &head.search_text)?,
         None => search::write(conn, session, &head.search_text)?,
     }
     write(conn, session, head)

@@ -38,11 +38,17 @@ pub struct SessionRow {
     pub message_count: u64,
     /// Whether its root lost or changed something that is kept here; its problems say what.
     pub has_losses: bool,
+    /// Whether it came from a root and went on here since.
+    pub is_continued_here: bool,
+    /// Whether its file is no longer at its root.
+    pub is_absent: bool,
+    /// Whether another session has its path at its root by now.
+    pub is_shadowed: bool,
 }
 
 as_object! { SessionRow {
     key, format, session_id, title, work_dir, tags, archived_at, modified_at, message_count,
-    has_losses,
+    has_losses, is_continued_here, is_absent, is_shadowed,
 } }
 
 impl SessionRow {
@@ -294,8 +300,11 @@ pub(super) fn row_from_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         archived_at: row.get("archived_at")?,
         modified_at: row.get("modified_at")?,
         message_count: row.get::<_, i64>("message_count")?.unsigned_abs(),
-        // Both are asked for once for all rows of a page.
+        // These are asked for once for all rows of a page.
         tags: Vec::new(),
         has_losses: false,
+        is_continued_here: false,
+        is_absent: false,
+        is_shadowed: false,
     })
 }

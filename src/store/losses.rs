@@ -1,6 +1,7 @@
-//! Sessions whose root lost or changed something of them, in lists.
+//! How sessions and their roots differ, in lists: what a root lost or changed,
+//! and what went on here.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::Connection;
 
@@ -11,15 +12,58 @@ use crate::model::SessionKey;
 /// Marks the rows of a list; returns what of the database could not be read.
 pub(super) fn mark(conn: &Connection, rows: &mut [SessionRow]) -> Result<Option<String>> {
     let keys: Vec<i64> = rows.iter().map(|row| row.key.0).collect();
-    match with_losses(conn, &keys) {
+    let found = with_losses(conn, &keys).and_then(|losses| Ok((losses, standings(conn, &keys)?)));
+    match found {
         Err(err) if err.is_of_content() => return Ok(Some(err.to_string())),
         found => {
-            let found = found?;
-            rows.iter_mut().for_each(|row| row.has_losses = found.contains(&row.key));
+            let (losses, standings) = found?;
+            for row in rows {
+                row.has_losses = losses.contains(&row.key);
+                if let Some(standing) = standings.get(&row.key) {
+                    row.is_continued_here = standing.is_continued_here;
+                    row.is_absent = standing.is_absent;
+                    row.is_shadowed = standing.is_shadowed;
+                }
+            }
         }
     }
     Ok(None)
 }
+
+/// How a session stands to its file at the root.
+struct Standing {
+    is_continued_here: bool,
+    is_absent: bool,
+    is_shadowed: bool,
+}
+
+/// How sessions stand whose log is one file, where that differs from its root.
+fn standings(conn: &Connection, keys: &[i64]) -> Result<HashMap<SessionKey, Standing>> {
+    let mut stmt = conn.prepare_cached(STANDINGS)?;
+    let keys = serde_json::Value::from(keys).to_string();
+    let rows = stmt.query_map([keys], |row| {
+        let standing = Standing {
+            is_continued_here: row.get("is_continued_here")?,
+            is_absent: row.get("is_absent")?,
+            is_shadowed: row.get("is_shadowed")?,
+        };
+        Ok((row.get("session_key")?, standing))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) const STANDINGS: &str = "
+    SELECT session.session_key,
+           file.state = 'local' AS is_continued_here,
+           imported.missing_at IS NOT NULL AS is_absent,
+           imported.state = 'current' AND imported.lost <> 0 AS is_shadowed
+    FROM json_each(?1) AS asked
+    CROSS JOIN sessions AS session ON session.session_key = asked.value
+    CROSS JOIN files AS file ON file.file_id = session.file_id
+    CROSS JOIN files AS imported ON imported.file_id = ifnull(file.base_id, file.file_id)
+    WHERE file.base_id IS NOT NULL
+       OR file.missing_at IS NOT NULL
+       OR file.lost <> 0";
 
 fn with_losses(conn: &Connection, keys: &[i64]) -> Result<HashSet<SessionKey>> {
     let mut stmt = conn.prepare_cached(WITH_LOSSES)?;

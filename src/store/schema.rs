@@ -32,7 +32,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "5beb24ac0badeeb46d4ed3e580d12b636fd4cc5aafe8cb5c5f9f92585fe87945";
+const DIGEST: &str = "ebc4b12310ec06989bde2113096c138d49d760dc02ea53c1c7113adabf01e0c1";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

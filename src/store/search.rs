@@ -5,6 +5,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::texts;
 use crate::error::Result;
 use crate::model::SessionKey;
 
@@ -18,10 +19,13 @@ pub(crate) fn write(conn: &Connection, session: SessionKey, text: &str) -> Resul
         .prepare_cached("SELECT search_text FROM sessions WHERE session_key = ?1")?
         .query_row([session], |row| row.get("search_text"))
         .optional()?;
-    if before.as_deref() != Some(text) {
-        insert(conn, session, text)?;
-    }
-    Ok(())
+    if before.as_deref() == Some(text) { Ok(()) } else { replace(conn, session, text) }
+}
+
+/// Takes another text of a session in.
+pub(super) fn replace(conn: &Connection, session: SessionKey, text: &str) -> Result<()> {
+    texts::mark_retitled(conn, session)?;
+    insert(conn, session, text)
 }
 
 /// Makes the index anew from the sessions' rows.

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use super::entries;
 use super::ids::word_or_null;
 use crate::error::Result;
-use crate::model::{Format, RecordPlace, SessionKey, Timestamp};
+use crate::model::{Format, RecordPlace, SessionKey, Stored, Timestamp};
 
 /// How far an index holds a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,8 +27,24 @@ pub(crate) struct Mark {
     pub(crate) head_count: Option<i64>,
     /// The latest time among them.
     pub(crate) newest_at: Option<Timestamp>,
-    /// Whether the session was folded anew since: nothing that the index says of it holds.
-    pub(crate) is_stale: bool,
+    /// What of it no longer holds.
+    pub(crate) stale: Stale,
+}
+
+/// What an index says of a session that no longer holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stale {
+    #[default]
+    Nothing,
+    /// The session was folded anew since.
+    All,
+    /// It has another title.
+    Title,
+}
+
+/// The key of the row that holds a session's title: no entry has it.
+pub(crate) fn title_key(session: SessionKey) -> i64 {
+    entries::key(session, u32::MAX)
 }
 
 /// Columns of the indexes: parts of what an entry says.
@@ -97,7 +113,11 @@ fn mark_from_row(row: &Row<'_>) -> rusqlite::Result<Mark> {
         rows: row.get("row_count")?,
         head_count: row.get("head_count")?,
         newest_at: row.get("newest_at")?,
-        is_stale: row.get("is_stale")?,
+        stale: match row.get("is_stale")? {
+            0 => Stale::Nothing,
+            2 => Stale::Title,
+            _ => Stale::All,
+        },
     })
 }
 
@@ -120,7 +140,11 @@ pub(crate) fn write_mark(
         ":row_count": mark.rows,
         ":head_count": mark.head_count,
         ":newest_at": mark.newest_at,
-        ":is_stale": mark.is_stale,
+        ":is_stale": match mark.stale {
+            Stale::Nothing => 0,
+            Stale::All => 1,
+            Stale::Title => 2,
+        },
     })?;
     Ok(())
 }
@@ -128,7 +152,17 @@ pub(crate) fn write_mark(
 /// Lets the next search take in a session anew: entries that were there changed.
 pub(crate) fn mark_stale(conn: &Connection, session: SessionKey) -> Result<()> {
     conn.prepare_cached(
-        "UPDATE search_marks SET is_stale = 1 WHERE session_key = ?1 AND is_stale = 0",
+        "UPDATE search_marks SET is_stale = 1 WHERE session_key = ?1 AND is_stale <> 1",
+    )?
+    .execute([session])?;
+    Ok(())
+}
+
+/// Lets the next search take in a session's title anew.
+pub(super) fn mark_retitled(conn: &Connection, session: SessionKey) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE search_marks SET is_stale = 2
+         WHERE session_key = ?1 AND is_of_tools = 0 AND is_stale = 0",
     )?
     .execute([session])?;
     Ok(())
@@ -176,6 +210,12 @@ pub(crate) fn insert(
     Ok(())
 }
 
+/// Takes a row out of the index of what is said; whether there was one.
+pub(crate) fn remove_row(conn: &Connection, key: i64) -> Result<bool> {
+    let mut stmt = conn.prepare_cached("DELETE FROM message_search WHERE rowid = ?1")?;
+    Ok(0 < stmt.execute([key])?)
+}
+
 /// Takes a session out of an index.
 pub(crate) fn remove(conn: &Connection, index: Index, session: SessionKey) -> Result<()> {
     conn.prepare_cached(removal(index))?.execute(entries::keys(session))?;
@@ -205,7 +245,8 @@ pub(crate) fn clear(conn: &Connection) -> Result<()> {
 pub(crate) fn merge(conn: &Connection) -> Result<()> {
     for index in Index::ALL {
         let marks = marks(conn, index)?.into_iter();
-        let stale = marks.filter(|(_, mark)| mark.is_stale).map(|(session, _)| session);
+        let stale = marks.filter(|(_, mark)| mark.stale != Stale::Nothing);
+        let stale = stale.map(|(session, _)| session);
         stale.into_iter().try_for_each(|session| remove(conn, index, session))?;
     }
     conn.execute_batch(
@@ -284,27 +325,51 @@ pub(crate) struct SessionFacts {
     pub(crate) is_archived: bool,
     pub(crate) is_trashed: bool,
     pub(crate) work_dir: Option<String>,
+    pub(crate) title: Option<String>,
+    /// Whether the title is the beginning of the first message, which is found itself.
+    pub(crate) is_of_message: bool,
 }
 
 pub(crate) fn session(conn: &Connection, session: SessionKey) -> Result<Option<SessionFacts>> {
     Ok(conn
         .prepare_cached(
             "SELECT session.format, session.modified_at, session.archived_at IS NOT NULL,
-                    session.trashed_at IS NOT NULL, dir.path
+                    session.trashed_at IS NOT NULL, dir.path, session.title,
+                    session.first_message
              FROM sessions AS session
              LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
              WHERE session.session_key = ?1",
         )?
         .query_row([session], |row| {
+            let title: Option<Stored> = row.get(5)?;
+            let title = title.as_ref().map(Stored::to_text);
+            let first: Stored = row.get(6)?;
             Ok(SessionFacts {
+                is_of_message: title.as_ref().is_some_and(|title| begins(&first.to_text(), title)),
                 format: row.get(0)?,
                 modified_at: row.get(1)?,
                 is_archived: row.get(2)?,
                 is_trashed: row.get(3)?,
                 work_dir: row.get(4)?,
+                title,
             })
         })
         .optional()?)
+}
+
+/// Whether a text begins with a title, cut and with whatever white space.
+fn begins(text: &str, title: &str) -> bool {
+    let title = title.trim_end_matches(['.', '…', ' ']);
+    let mut words = text.split_whitespace();
+    let mut title = title.split_whitespace().peekable();
+    while let Some(word) = title.next() {
+        let is_last = title.peek().is_none();
+        let is_same = |own: &str| own == word || is_last && own.starts_with(word);
+        if !words.next().is_some_and(is_same) {
+            return false;
+        }
+    }
+    true
 }
 
 /// Every session, in no order that means anything.

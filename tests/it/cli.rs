@@ -360,6 +360,11 @@ fn a_search_prints_hits_and_ends_with_0() {
     assert_eq!(tabbed.len(), hits.len());
     assert!(tabbed.iter().all(|line| line.matches('\t').count() == 4), "{tabbed:?}");
 
+    // What is typed without quotes is one text; options may stand among it.
+    let apart = case.lines(&["search", "first", "--json", "root"]);
+    assert_eq!(apart, case.lines(&["search", "--json", "first root"]));
+    check_failure(&case.run(&["search", "first", "--jso"]), 2, "--json");
+
     check_failure(&case.run(&["search", "-->"]), 2, "no word");
     check_failure(&case.run(&["search", "--regex", "("]), 2, "unclosed");
     check_failure(&case.run(&["search", "--since", "then", "x"]), 2, "how long ago");

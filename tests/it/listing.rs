@@ -365,3 +365,35 @@ fn a_query_follows_the_title() {
     assert_eq!(found("first words"), 0);
     assert_eq!(test.store.check().unwrap(), []);
 }
+
+#[test]
+fn a_list_says_how_a_session_stands_to_its_root() {
+    let (test, session) = TestStore::of_file([header("one"), message("a", None, "x")].concat());
+    let standing = || -> Vec<(String, [bool; 3])> {
+        let rows = test.store.sessions(&SessionFilter::new()).unwrap().rows;
+        let standing = rows.into_iter().map(|row| {
+            let marks = [row.is_continued_here, row.is_absent, row.is_shadowed];
+            (row.session_id.unwrap(), marks)
+        });
+        standing.collect()
+    };
+    let one = |marks| ("one".to_owned(), marks);
+    assert_eq!(standing(), [one([false, false, false])]);
+
+    let handle = test.store.session(session).unwrap();
+    handle.append_message(r#"{"role":"user","content":"here"}"#).unwrap();
+    assert_eq!(standing(), [one([true, false, false])]);
+
+    let path = test.root.join("sessions/--w--/one.jsonl");
+    std::fs::remove_file(&path).unwrap();
+    test.import();
+    assert_eq!(standing(), [one([true, true, false])]);
+    handle.purge().unwrap();
+
+    test.write("sessions/--w--/two.jsonl", [header("two"), message("a", None, "x")].concat());
+    test.import();
+    test.write("sessions/--w--/two.jsonl", [header("three"), message("b", None, "y")].concat());
+    test.import();
+    let shadowed: Vec<bool> = standing().iter().map(|(_, marks)| marks[2]).collect();
+    assert_eq!(shadowed.iter().filter(|is_shadowed| **is_shadowed).count(), 1, "{:?}", standing());
+}

@@ -118,6 +118,47 @@ fn a_hit_says_where_it_stands() {
 }
 
 #[test]
+fn a_session_is_found_by_its_title_whatever_it_is_now() {
+    let (test, session) = TestStore::of_file(talk());
+    let session = test.store.session(session).unwrap();
+    let titled = |search: &Search| -> Vec<String> {
+        let page = test.store.search(search).unwrap();
+        let read = read_only(&test).search(search).unwrap();
+        assert_eq!(page.titles, read.titles, "{search:?}");
+        let shown = page.titles.iter().map(|title| {
+            let marked = title.marks.iter().map(|mark| &title.snippet[mark.clone()]);
+            format!("{}: {}", title.session_id.as_deref().unwrap(), marked.collect::<String>())
+        });
+        shown.collect()
+    };
+    let plans = || Search::words("plans");
+    assert_eq!(titled(&plans()), [""; 0]);
+
+    session.rename(Some("Café plans, 使用 getSession")).unwrap();
+
+    for query in ["plans", "cafe", "用", "session", "plans NOT frobnicator", "\"cafe plans\""] {
+        assert_eq!(titled(&Search::words(query)).len(), 1, "{query}");
+    }
+    assert_eq!(titled(&plans()), ["one: plans"]);
+    assert_eq!(titled(&Search::literal("fé pl")), ["one: fé pl"]);
+    assert_eq!(titled(&Search::pattern("pl.n")), ["one: plan"]);
+    assert_eq!(found(&test.store, &plans()), [""; 0]);
+    for other in [plans().role("user"), plans().tool("grep"), plans().model("x"), plans().tag("t")]
+    {
+        assert_eq!(titled(&other), [""; 0], "{other:?}");
+    }
+    assert_eq!(titled(&plans().since(Timestamp::parse("2099-01-01T00:00:00Z").unwrap())), [""; 0]);
+    test.assert_sound();
+
+    session.rename(Some("ideas")).unwrap();
+    assert_eq!(titled(&plans()), [""; 0]);
+    assert_eq!(titled(&Search::words("IDEAS").tools().ranked()), ["one: ideas"]);
+    test.assert_sound();
+    session.trash().unwrap();
+    assert_eq!(titled(&Search::words("ideas")), [""; 0]);
+}
+
+#[test]
 fn imports_and_appends_write_nothing_for_the_index() {
     let (test, session) = TestStore::of_file(talk());
     assert_eq!(index(&test).2, 0);

@@ -65,7 +65,7 @@ fn what_is_asked_for_narrows_a_search() {
     check(needle().work_dir("/two").role("assistant"), &["a"]);
     check(needle().work_dir("/two").role("TOOL").role("user"), &["s", "t", "q"]);
     check(needle().work_dir("/none"), &[]);
-    check(needle().tool("grep").session(one.key()), &["a"]);
+    check(needle().tool("Grep").session(one.key()), &["t", "a"]);
     check(needle().tool("sed"), &[]);
     check(needle().model("MODEL-1").role("assistant"), &["a"]);
     check(Search::words("thought"), &[]);
@@ -91,12 +91,12 @@ fn what_tools_say_is_an_index_of_its_own_for_those_who_ask() {
         test.sqlite().query_row(&sql, [], |row| row.get(0)).unwrap()
     };
     check(&test.store, "needle NOT aside", &["a", "q", "a", "q"]);
-    assert_eq!((rows("message_search"), rows("tool_search")), (6, 0));
+    assert_eq!((rows("message_search"), rows("tool_search")), (8, 0));
 
     // A word in what is said and one in what is called, of one message.
     let both = Search::words("needle call").tools().limit(0);
     assert_eq!(found(&test.store, &both), ["a", "a"]);
-    assert_eq!((rows("message_search"), rows("tool_search")), (6, 4));
+    assert_eq!((rows("message_search"), rows("tool_search")), (8, 4));
     let without = Search::words("needle NOT grep").tools().limit(0);
     assert_eq!(found(&test.store, &without), ["s", "t", "q", "s", "t", "q"]);
     assert_eq!(found(&test.store, &both.clone().ranked()).len(), 2);
@@ -173,5 +173,7 @@ fn what_tools_answered_is_found_where_it_stands_in_a_message_of_the_user() {
 
     assert_eq!(found(&test.store, &Search::words("needle").role("tool")), ["c"]);
     assert_eq!(found(&test.store, &Search::words("needle").role("user")), ["a"]);
+    assert_eq!(found(&test.store, &Search::words("needle").tool("Grep")), ["c"]);
+    assert_eq!(found(&test.store, &Search::words("needle").tool("Read")), [""; 0]);
     assert_eq!(found(&test.store, &Search::words("x").tool("Grep")), ["b"]);
 }

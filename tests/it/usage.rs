@@ -104,7 +104,7 @@ fn usage_is_added_up_and_what_has_no_price_is_named() {
                    "cache_write": 2, "cost": 0.5, "unpriced_messages": 1}),
         ]
     );
-    assert!(said.contains("no price is known of mine: 1 messages"), "{said}");
+    assert!(said.contains("no price is known of mine: 1 message;"), "{said}");
 
     let prices = test.folder().join("prices.json");
     let list = json!({"as_of": "2026-01-01", "currency": "EUR",

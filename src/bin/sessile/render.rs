@@ -98,7 +98,7 @@ pub(crate) fn print_tabbed(out: &mut Output, rows: &[Row<'_>]) -> std::io::Resul
             &session.message_count.to_string(),
             session.title.as_deref().unwrap_or_default(),
             session.work_dir.as_deref().unwrap_or_default(),
-            if session.has_losses { "lost or changed at its root" } else { "" },
+            &marks(session).map(|(_, told)| told).collect::<Vec<_>>().join(", "),
         ];
         writeln!(out, "{}", fields.map(one_line).join("\t"))?;
     }
@@ -109,15 +109,39 @@ fn work_dir<'a>(row: &'a Row<'_>) -> &'a str {
     row.session.work_dir.as_deref().unwrap_or("?")
 }
 
-/// The title; marked where the root lost something of the session, and where
-/// its id is that of another.
+/// The title; marked where the session differs from its root, and where its id
+/// is that of another.
 fn titled(row: &Row<'_>) -> String {
     let title = row.session.title.as_deref().unwrap_or("Untitled");
-    let losses = if row.session.has_losses { "! " } else { "" };
+    let signs: String = marks(row.session).map(|(sign, _)| sign).collect();
+    let blank = if signs.is_empty() { "" } else { " " };
     match &row.name {
-        Some(name) => format!("{losses}{title} ({name})"),
-        None => format!("{losses}{title}"),
+        Some(name) => format!("{signs}{blank}{title} ({name})"),
+        None => format!("{signs}{blank}{title}"),
     }
+}
+
+/// How a session differs from what its root holds: as a sign, and as it is told.
+fn marks(session: &SessionRow) -> impl Iterator<Item = (char, &'static str)> {
+    // What is gone was lost, too.
+    let is_lost = session.has_losses && !session.is_absent;
+    [
+        (is_lost, '!', "lost or changed at its root"),
+        (session.is_absent, '-', "absent from its root"),
+        (session.is_shadowed, '~', "shadowed by another at its root"),
+        (session.is_continued_here, '+', "continued here"),
+    ]
+    .into_iter()
+    .filter_map(|(is_so, sign, told)| is_so.then_some((sign, told)))
+}
+
+/// What the signs in a list mean, of those that stand in it.
+pub(crate) fn legend(rows: &[Row<'_>]) -> Option<String> {
+    let mut all: Vec<(char, &str)> = rows.iter().flat_map(|row| marks(row.session)).collect();
+    all.sort_unstable();
+    all.dedup();
+    let all: Vec<String> = all.iter().map(|(sign, told)| format!("{sign} {told}")).collect();
+    (!all.is_empty()).then(|| all.join(" · "))
 }
 
 /// A time as the clock here shows it, to the minute.

@@ -86,7 +86,7 @@ pub(crate) struct SearchArgs {
     /// Only what is said in this role, such as user, assistant, tool or summary; several times: in any of them
     #[arg(long = "role", value_name = "R")]
     pub(crate) roles: Vec<String>,
-    /// Only messages that call this tool; several times: any of them
+    /// Only messages that call this tool, and its answers; several times: any of them
     #[arg(long = "tool", value_name = "NAME")]
     pub(crate) tool: Vec<String>,
     /// Only what was said by this model, or to it, or one whose name holds this
@@ -134,9 +134,23 @@ pub(crate) struct SearchArgs {
     /// The most telling first
     #[arg(long)]
     pub(crate) rank: bool,
+    /// Times in UTC
+    #[arg(long)]
+    pub(crate) utc: bool,
     /// Words to find together in an entry; "…" is a phrase, word* a beginning; AND, OR, NOT and ( ) join them
     #[arg(allow_hyphen_values = true, value_name = "TEXT")]
-    pub(crate) text: String,
+    first: String,
+    /// More words: what is typed without quotes is one text
+    #[arg(value_name = "TEXT", num_args = 0..)]
+    rest: Vec<String>,
+}
+
+impl SearchArgs {
+    /// What to look for.
+    pub(crate) fn text(&self) -> String {
+        let words = [&self.first].into_iter().chain(&self.rest);
+        words.map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
 }
 
 #[derive(Debug, Args)]

@@ -64,6 +64,10 @@ fn print(store: &Store, args: &ListArgs, rows: &[SessionRow]) -> Result<()> {
     if output::is_terminal() {
         let clock = if args.utc { Clock::Utc } else { Clock::Near { now: Timestamp::now() } };
         render::print_sessions(&mut out, &rows, clock, text::terminal_width())?;
+        out.flush()?;
+        if let Some(legend) = render::legend(&rows) {
+            note!("{legend}");
+        }
     } else {
         render::print_tabbed(&mut out, &rows)?;
     }
@@ -192,8 +196,15 @@ pub(super) fn row_json(row: &SessionRow, name: Option<&str>) -> String {
     if let Some(name) = name {
         rest["name"] = name.into();
     }
-    if row.has_losses {
-        rest["has_losses"] = true.into();
+    for (key, is_so) in [
+        ("has_losses", row.has_losses),
+        ("continued_here", row.is_continued_here),
+        ("absent", row.is_absent),
+        ("shadowed", row.is_shadowed),
+    ] {
+        if is_so {
+            rest[key] = true.into();
+        }
     }
     if !row.tags.is_empty() {
         rest["tags"] = serde_json::json!(row.tags);

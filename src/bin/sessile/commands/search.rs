@@ -1,17 +1,25 @@
 //! `sessile search`.
 
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
+use std::ops::Range;
 
 use anyhow::Result;
-use sessile::{Archived, Hit, Search, SearchPage, Store, Timestamp};
+use serde_json::{Value, json};
+use sessile::{Archived, Hit, Search, SearchPage, SessionKey, Store, Timestamp, TitleHit};
 
 use super::{list, work_dirs};
 use crate::args::SearchArgs;
 use crate::output::{self, Output, note, one_line};
-use crate::{render, text};
+use crate::render::Clock;
+use crate::text;
 
 pub(crate) fn run(store: &Store, args: &SearchArgs) -> Result<bool> {
-    let page = store.search(&search(store, args)?)?;
+    let mut page = store.search(&search(store, args)?)?;
+    let shown: HashSet<SessionKey> = page.hits.iter().map(|hit| hit.session).collect();
+    let titles = page.titles.iter().cloned().map(|title| (title.session, title)).collect();
+    // Whose entries are shown, is shown with its title.
+    page.titles.retain(|title| !shown.contains(&title.session));
     if args.regex || args.fixed {
         note!("read every text of {} sessions", page.scanned);
     } else if 0 < page.scanned {
@@ -19,12 +27,14 @@ pub(crate) fn run(store: &Store, args: &SearchArgs) -> Result<bool> {
     }
     if args.json {
         let mut out = output::content();
-        for hit in &page.hits {
-            writeln!(out, "{}", hit_json(hit))?;
+        for found in page_json(&page, args.limit) {
+            writeln!(out, "{found}")?;
         }
         out.flush()?;
+    } else if output::is_terminal() {
+        print_page(store, &page, &titles, args.utc)?;
     } else {
-        print_page(store, &page)?;
+        print_tabbed(&page)?;
     }
     if let Some(next) = &page.next {
         note!("there are more: --limit {}, or --after {next}", args.limit.saturating_mul(5));
@@ -34,10 +44,11 @@ pub(crate) fn run(store: &Store, args: &SearchArgs) -> Result<bool> {
 
 fn search(store: &Store, args: &SearchArgs) -> Result<Search> {
     let now = Timestamp::now();
+    let text = args.text();
     let mut search = match (args.regex, args.fixed) {
-        (true, _) => Search::pattern(&args.text),
-        (_, true) => Search::literal(&args.text),
-        _ => Search::words(&args.text),
+        (true, _) => Search::pattern(&text),
+        (_, true) => Search::literal(&text),
+        _ => Search::words(&text),
     }
     .limit(args.limit)
     .archived(match (args.archived, args.not_archived) {
@@ -85,90 +96,147 @@ fn search(store: &Store, args: &SearchArgs) -> Result<Search> {
     })
 }
 
-/// A hit as JSON, as `rpc` gives it, too.
-pub(super) fn hit_json(hit: &Hit) -> String {
-    let mut object = String::from("{");
-    for (n, (key, value)) in [
-        ("session_id", serde_json::json!(hit.session_id)),
-        ("file", serde_json::json!(hit.file)),
-        ("entry_id", serde_json::json!(hit.entry_id)),
-        ("line", serde_json::json!(hit.line)),
-        ("role", serde_json::json!(hit.role)),
-        ("at", serde_json::json!(hit.at.map(|at| at.to_string()))),
-        ("snippet", serde_json::json!(hit.snippet)),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let comma = if n == 0 { "" } else { "," };
-        object.push_str(&format!("{comma}\"{key}\":{value}"));
-    }
-    object.push('}');
-    object
+/// What was found as JSON, as `rpc` gives it, too: hits, and where these do not
+/// fill the page, sessions of which only the title is one.
+pub(super) fn page_json(page: &SearchPage, limit: u64) -> Vec<String> {
+    let most = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
+    let titles = page.titles.iter().filter(|title| {
+        let is_of_it = |hit: &Hit| hit.session == title.session;
+        !page.hits.iter().any(is_of_it)
+    });
+    page.hits.iter().map(hit_json).chain(titles.map(title_json)).take(most).collect()
 }
 
-/// Hits under their sessions, in the order of the first of each; of a pipe, a
-/// line each, tabs between.
-fn print_page(store: &Store, page: &SearchPage) -> Result<()> {
+fn hit_json(hit: &Hit) -> String {
+    object([
+        ("session_id", json!(hit.session_id)),
+        ("file", json!(hit.file)),
+        ("entry_id", json!(hit.entry_id)),
+        ("line", json!(hit.line)),
+        ("role", json!(hit.role)),
+        ("at", json!(hit.at.map(|at| at.to_string()))),
+        ("snippet", json!(hit.snippet)),
+    ])
+}
+
+fn title_json(title: &TitleHit) -> String {
+    object([
+        ("session_id", json!(title.session_id)),
+        ("file", json!(title.file)),
+        ("entry_id", Value::Null),
+        ("line", Value::Null),
+        ("role", json!(TITLE)),
+        ("at", json!(title.at.to_string())),
+        ("snippet", json!(title.snippet)),
+    ])
+}
+
+/// What stands in place of a role where a title was found.
+const TITLE: &str = "title";
+
+/// An object whose keys stand in this order.
+fn object(members: [(&str, Value); 7]) -> String {
+    let members = members.map(|(key, value)| format!("\"{key}\":{value}"));
+    format!("{{{}}}", members.join(","))
+}
+
+/// A line each, tabs between.
+fn print_tabbed(page: &SearchPage) -> Result<()> {
     let mut out = output::report();
-    if !output::is_terminal() {
-        for hit in &page.hits {
-            writeln!(out, "{}", tabbed(hit))?;
-        }
-        out.flush()?;
-        return Ok(());
+    for title in &page.titles {
+        let name = title.session_id.as_deref().unwrap_or(&title.file);
+        let fields = [name, "", TITLE, &title.at.to_string(), &title.snippet];
+        writeln!(out, "{}", fields.map(one_line).join("\t"))?;
     }
+    for hit in &page.hits {
+        writeln!(out, "{}", tabbed(hit))?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Sessions that only their title tells, then hits under their sessions, in the
+/// order of the first of each.
+fn print_page(
+    store: &Store,
+    page: &SearchPage,
+    titles: &HashMap<SessionKey, TitleHit>,
+    is_utc: bool,
+) -> Result<()> {
+    let mut out = output::report();
     let width = text::terminal_width();
+    let clock = if is_utc { Clock::Utc } else { Clock::Local };
+    for title in &page.titles {
+        let name = name(store, title.session_id.as_deref(), &title.file)?;
+        let head = format!("{name}  {}  {}  ", title.format.name(), clock.show(title.at));
+        print_marked(&mut out, &one_line(&head), (&title.snippet, &title.marks), width)?;
+    }
     let mut left: Vec<&Hit> = page.hits.iter().collect();
-    let mut is_first = true;
+    let mut is_first = page.titles.is_empty();
     while let Some(first) = left.first().copied() {
         if !std::mem::take(&mut is_first) {
             writeln!(out)?;
         }
-        writeln!(out, "{}", text::cut(&heading(store, first)?, width))?;
+        let name = name(store, first.session_id.as_deref(), &first.file)?;
+        let head = one_line(&format!("{name}  {}  ", first.format.name()));
+        let title = titles.get(&first.session).map(|title| (&title.snippet[..], &title.marks[..]));
+        let untouched = (first.title.as_deref().unwrap_or("Untitled"), &[][..]);
+        print_marked(&mut out, &head, title.unwrap_or(untouched), width)?;
         let (own, others): (Vec<_>, Vec<_>) =
             left.into_iter().partition(|hit| hit.session == first.session);
         for hit in own {
-            print_hit(store, &mut out, hit, width)?;
+            print_hit(store, &mut out, hit, (clock, width))?;
         }
         left = others;
     }
     out.flush()?;
+    if let Some(hit) = page.hits.first() {
+        let name = name(store, hit.session_id.as_deref(), &hit.file)?;
+        note!("to read on: sessile show {name} --entry {} --around 3", short_entry(store, hit)?);
+    }
     Ok(())
 }
 
-/// The session of a hit, by a name that `show` takes.
-fn heading(store: &Store, hit: &Hit) -> Result<String> {
-    let name = match &hit.session_id {
-        Some(id) => list::short_id(store, id)?,
-        None => hit.file.clone(),
-    };
-    let title = hit.title.as_deref().unwrap_or("Untitled");
-    Ok(one_line(&format!("{name}  {}  {title}", hit.format.name())))
+/// How a session is named so that `show` finds it.
+fn name(store: &Store, session_id: Option<&str>, file: &str) -> sessile::Result<String> {
+    session_id.map_or_else(|| Ok(file.to_owned()), |id| list::short_id(store, id))
 }
 
-fn print_hit(store: &Store, out: &mut Output, hit: &Hit, width: usize) -> Result<()> {
-    let at = hit.at.map(render::local_time).unwrap_or_default();
+fn print_hit(
+    store: &Store,
+    out: &mut Output,
+    hit: &Hit,
+    (clock, width): (Clock, usize),
+) -> Result<()> {
+    let at = text::padded(&hit.at.map(|at| clock.show(at)).unwrap_or_default(), clock.width());
     let role = one_line(hit.role.as_deref().unwrap_or("-"));
     let id = text::padded(&one_line(&short_entry(store, hit)?), 8);
-    let head = format!("  {id}  {at:16}  {}  ", text::padded(&role, 9));
-    let mut room = width.saturating_sub(text::columns(&head));
+    let head = format!("  {id}  {at}  {}  ", text::padded(&role, 9));
+    let said = (&hit.snippet[..], &hit.marks[..]);
     // Where little room is left beside it, the text stands below.
-    if room < 40 {
+    if width.saturating_sub(text::columns(&head)) < 40 {
         writeln!(out, "{}", text::cut(head.trim_end(), width))?;
-        write!(out, "      ")?;
-        room = width.saturating_sub(6);
-    } else {
-        write!(out, "{head}")?;
+        return print_marked(out, "      ", said, width);
     }
-    let (snippet, marks) = text::fit(&hit.snippet, &hit.marks, room);
+    print_marked(out, &head, said, width)
+}
+
+/// A line of what stands before, and of a text whose marks stand out.
+fn print_marked(
+    out: &mut Output,
+    head: &str,
+    (text, marks): (&str, &[Range<usize>]),
+    width: usize,
+) -> Result<()> {
+    let head = text::cut(head, width);
+    let (text, marks) = text::fit(text, marks, width.saturating_sub(text::columns(&head)));
+    write!(out, "{head}")?;
     let mut from = 0;
     for mark in marks {
-        write!(out, "{}", one_line(&snippet[from..mark.start]))?;
-        out.emphasise(&one_line(&snippet[mark.clone()]))?;
+        write!(out, "{}", one_line(&text[from..mark.start]))?;
+        out.emphasise(&one_line(&text[mark.clone()]))?;
         from = mark.end;
     }
-    writeln!(out, "{}", one_line(&snippet[from..]))?;
+    writeln!(out, "{}", one_line(&text[from..]))?;
     Ok(())
 }
 

@@ -60,10 +60,17 @@ pub(crate) fn run(store: &Store, args: &UsageArgs) -> Result<bool> {
         print(store, args.by, &sums)?;
     }
     for (model, messages) in unpriced {
-        note!("no price is known of {}: {messages} messages; --prices", one_line(&model));
+        let plural = if messages == 1 { "" } else { "s" };
+        note!("no price is known of {}: {messages} message{plural}; --prices", one_line(&model));
     }
     if !args.json && !sums.is_empty() {
-        note!("costs that no log says: by prices of {}, in {}", prices.as_of, prices.currency);
+        let source = prices.source.map(|source| format!(" ({source})")).unwrap_or_default();
+        note!(
+            "costs that no log says: by prices of {}{}, in {}",
+            one_line(&prices.as_of),
+            one_line(&source),
+            one_line(&prices.currency)
+        );
     }
     Ok(true)
 }

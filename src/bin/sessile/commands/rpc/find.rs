@@ -15,7 +15,7 @@ pub(super) const PARAMS: &[Param] = &[
     optional("limit", "integer", "20 when absent, 0 for all"),
     optional("after", "string", "a place, as the command names it"),
     optional("role", "string or array", "any of them"),
-    optional("tool", "string or array", "messages that call any of them"),
+    optional("tool", "string or array", "messages that call any of them, and their answers"),
     optional("model", "string", "a part of its name"),
     optional("work_dir", "string", ""),
     optional("format", "string", "as in `import`"),
@@ -33,13 +33,13 @@ pub(super) const PARAMS: &[Param] = &[
 
 /// Hits, as the command gives them, by the command's filters.
 pub(super) fn search(store: &Store, params: &Params<'_>) -> Result<String, Refusal> {
-    let page = store.search(&read(store, params)?)?;
+    let limit = params.get::<u64>("limit")?.unwrap_or(20);
+    let page = store.search(&read(store, params)?.limit(limit))?;
     // A reply has no place to say that hits may be missing.
-    if let Some(message) = page.damaged.into_iter().next() {
+    if let Some(message) = page.damaged.first().cloned() {
         return Err(Refusal { code: STORE_ERROR, message, kind: Some("Damaged") });
     }
-    let hits: Vec<String> = page.hits.iter().map(search::hit_json).collect();
-    Ok(format!("[{}]", hits.join(",")))
+    Ok(format!("[{}]", search::page_json(&page, limit).join(",")))
 }
 
 fn read(store: &Store, params: &Params<'_>) -> Result<Search, Refusal> {
@@ -50,7 +50,6 @@ fn read(store: &Store, params: &Params<'_>) -> Result<Search, Refusal> {
         (_, true) => Search::literal(&text),
         _ => Search::words(&text),
     };
-    search = search.limit(params.get::<u64>("limit")?.unwrap_or(20));
     for (name, set) in [
         ("role", Search::role as fn(Search, &str) -> Search),
         ("tool", Search::tool),
