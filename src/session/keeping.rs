@@ -56,7 +56,21 @@ impl Store {
     pub fn purge_all(&self, sessions: &[SessionKey]) -> Result<Traces> {
         // One that is named twice is one.
         let sessions: BTreeSet<SessionKey> = sessions.iter().copied().collect();
-        self.write(|tx| sessions.iter().try_for_each(|session| purge(tx, *session)))?;
+        self.write(|tx| {
+            let is_there = |session| Ok::<_, Error>(sessions::place(tx, session)?.is_some());
+            for session in &sessions {
+                if !is_there(*session)? {
+                    return Err(not_found(*session));
+                }
+            }
+            for session in &sessions {
+                // A part may have gone with its whole.
+                if is_there(*session)? {
+                    purge(tx, *session)?;
+                }
+            }
+            Ok(())
+        })?;
         Ok(self.remove_traces())
     }
 

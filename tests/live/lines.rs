@@ -237,3 +237,24 @@ fn a_message_that_is_popped_stays_in_the_tree() {
     assert_eq!(session.leaves().unwrap().len(), 2);
     fixture.check();
 }
+
+#[test]
+fn a_session_is_purged_with_its_sub_agents_and_its_file_may_be_made_again() {
+    let fixture = Fixture::new();
+    let store = &fixture.store;
+    let file = format!("projects/p/{ID}.jsonl");
+    let agent = format!("projects/p/{ID}/subagents/agent-x.jsonl");
+    let make = |file: &str| {
+        let new = NewSession::in_file(Format::Claude, file);
+        store.create_with_lines(&new, [said("a", "", "x")]).unwrap().key()
+    };
+    let (whole, part) = (make(&file), make(&agent));
+
+    store.purge_all(&[part, whole]).unwrap();
+
+    assert_eq!(store.session_files(Format::Claude, "projects").unwrap(), []);
+    assert!(store.purge_all(&[whole]).unwrap_err().is_not_found());
+    make(&agent);
+    make(&file);
+    fixture.check();
+}

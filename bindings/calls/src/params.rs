@@ -1,0 +1,75 @@
+//! What a call gives, each value as it was spelt.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sessile::{Format, SessionKey, Timestamp};
+
+use crate::Failure;
+
+/// Named parameters; null counts as absent unless a method says otherwise.
+pub(crate) struct Params<'a>(BTreeMap<String, &'a RawValue>);
+
+impl<'a> Params<'a> {
+    pub(crate) fn read(text: &'a str) -> Result<Self, Failure> {
+        let read = serde_json::from_str(text).map(Self);
+        read.map_err(|err| Failure::argument(format!("no object of parameters: {err}")))
+    }
+
+    /// The JSON of a parameter, be it null.
+    pub(crate) fn value(&self, name: &str) -> Result<&'a str, Failure> {
+        let found = self.0.get(name).map(|raw| raw.get());
+        found.ok_or_else(|| Failure::argument(format!("{name} is missing")))
+    }
+
+    pub(crate) fn raw(&self, name: &str) -> Option<&'a str> {
+        self.0.get(name).map(|raw| raw.get()).filter(|raw| *raw != "null")
+    }
+
+    pub(crate) fn get<T: Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, Failure> {
+        let refuse = |err| Failure::argument(format!("{name}: {err}"));
+        self.raw(name).map(|raw| serde_json::from_str(raw).map_err(refuse)).transpose()
+    }
+
+    pub(crate) fn required<T: Deserialize<'a>>(&self, name: &str) -> Result<T, Failure> {
+        self.get(name)?.ok_or_else(|| Failure::argument(format!("{name} is missing")))
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, Failure> {
+        self.get(name)
+    }
+
+    pub(crate) fn is_set(&self, name: &str) -> Result<bool, Failure> {
+        Ok(self.get(name)?.unwrap_or(false))
+    }
+
+    /// One text, or several.
+    pub(crate) fn texts(&self, name: &str) -> Result<Vec<String>, Failure> {
+        match self.raw(name) {
+            Some(raw) if raw.starts_with('[') => self.required(name),
+            _ => Ok(self.text(name)?.into_iter().collect()),
+        }
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    pub(crate) fn format(&self) -> Result<Option<Format>, Failure> {
+        let Some(name) = self.text("format")? else { return Ok(None) };
+        let names: Vec<_> = Format::ALL.iter().map(|format| format.name()).collect();
+        let refuse = || Failure::argument(format!("format: {name:?}; it is one of {names:?}"));
+        Format::from_name(&name).map(Some).ok_or_else(refuse)
+    }
+
+    /// The time that a call gives, else now.
+    pub(crate) fn now(&self) -> Result<Timestamp, Failure> {
+        Ok(self.get("at")?.unwrap_or_else(Timestamp::now))
+    }
+}
+
+/// The session of a number, as lists give it.
+pub(crate) fn key(number: i64) -> Result<SessionKey, Failure> {
+    serde_json::from_value(number.into()).map_err(|err| Failure::argument(err.to_string()))
+}

@@ -1,0 +1,143 @@
+//! What is asked of one session.
+
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use sessile::{Message, Session};
+
+use crate::params::Params;
+use crate::store::{answer, session_json};
+use crate::{Answer, Failure, Handle, Method, Place};
+
+pub(crate) const METHODS: &[Method] = &[
+    ("session", |handle, params| session_json(&handle.session(params)?)),
+    ("info", |handle, params| answer(&handle.session(params)?.info()?)),
+    ("dump", dump),
+    ("context", context),
+    ("last_messages", last_messages),
+    ("messages_of", messages_of),
+    ("text_of", |handle, params| answer(&of_entry(handle, params, Session::text_of)?)),
+    ("markdown", |handle, params| answer(&handle.session(params)?.markdown(params.now()?)?)),
+    ("path", path),
+    ("entry", |handle, params| answer(&of_entry(handle, params, Session::entry)?)),
+    ("children", |handle, params| answer(&of_entry(handle, params, Session::children)?)),
+    ("entries_after", entries_after),
+    ("roots", |handle, params| answer(&handle.session(params)?.roots()?)),
+    ("leaves", |handle, params| answer(&handle.session(params)?.leaves()?)),
+    ("tree", |handle, params| answer(&handle.session(params)?.tree()?)),
+    ("labels", |handle, params| answer(&handle.session(params)?.labels()?)),
+    ("turns", |handle, params| answer(&handle.session(params)?.turns()?)),
+    ("tags", |handle, params| answer(&handle.session(params)?.tags()?)),
+    ("metadata", metadata),
+    ("usage", |handle, params| answer(&handle.session(params)?.usage()?)),
+    ("problems", |handle, params| answer(&handle.session(params)?.problems()?)),
+    ("rewind_points", rewind_points),
+    ("records", records),
+];
+
+fn of_entry<T>(
+    handle: &Handle,
+    params: &Params<'_>,
+    ask: fn(&Session, &str) -> sessile::Result<T>,
+) -> Result<T, Failure> {
+    Ok(ask(&handle.session(params)?, &params.required::<String>("entry_id")?)?)
+}
+
+/// Everything that is known of it, as `dump` prints it.
+fn dump(handle: &Handle, params: &Params<'_>) -> Answer {
+    let mut out = Vec::new();
+    handle.session(params)?.dump(&mut out)?;
+    Ok(String::from_utf8_lossy(&out).trim_end().to_owned())
+}
+
+/// Messages as they are spelt.
+pub(crate) fn message_list(messages: &[Message]) -> String {
+    let spelt: Vec<&str> = messages.iter().map(Message::json).collect();
+    format!("[{}]", spelt.join(","))
+}
+
+fn context(handle: &Handle, params: &Params<'_>) -> Answer {
+    let session = handle.session(params)?;
+    Ok(message_list(&match params.text("entry_id")? {
+        Some(entry_id) => session.context_at(&entry_id)?,
+        None => session.context()?,
+    }))
+}
+
+/// The messages of the last entries of the active branch, at a cost that does not
+/// depend on what lies before them.
+fn last_messages(handle: &Handle, params: &Params<'_>) -> Answer {
+    let state = handle.snapshot()?;
+    let session = state.session(params)?;
+    let Some(leaf) = session.info()?.leaf else { return Ok("[]".to_owned()) };
+    let mut messages = Vec::new();
+    for entry in session.last_of_path(&leaf, params.required("limit")?)? {
+        messages.extend(session.messages_of(&entry.id)?);
+    }
+    Ok(message_list(&messages))
+}
+
+fn messages_of(handle: &Handle, params: &Params<'_>) -> Answer {
+    Ok(message_list(&of_entry(handle, params, Session::messages_of)?))
+}
+
+fn path(handle: &Handle, params: &Params<'_>) -> Answer {
+    // The leaf and the path to it are of one state.
+    let state = match &handle.place {
+        Place::Store(_) if params.raw("entry_id").is_none() => &handle.snapshot()?,
+        _ => handle,
+    };
+    let session = state.session(params)?;
+    let limit = params.get("limit")?.unwrap_or(usize::MAX);
+    let leaf = match params.text("entry_id")? {
+        Some(leaf) => Some(leaf),
+        None => session.info()?.leaf,
+    };
+    match leaf {
+        Some(leaf) => answer(&session.last_of_path(&leaf, limit)?),
+        None => Ok("[]".to_owned()),
+    }
+}
+
+fn entries_after(handle: &Handle, params: &Params<'_>) -> Answer {
+    let line = params.get("line")?.unwrap_or(0);
+    answer(&handle.session(params)?.entries_after(line, params.get("limit")?.unwrap_or(100))?)
+}
+
+fn metadata(handle: &Handle, params: &Params<'_>) -> Answer {
+    let all = handle.session(params)?.metadata()?;
+    let all = all.into_iter().map(|one| (one.key.clone(), one.value()));
+    answer(&all.collect::<serde_json::Map<String, Value>>())
+}
+
+fn rewind_points(handle: &Handle, params: &Params<'_>) -> Answer {
+    let points = handle.session(params)?.rewind_points()?;
+    let rows = points.iter().map(|point| {
+        let preview = &point.preview;
+        json!({ "entry_id": point.entry_id, "preview": preview, "created_at": point.created_at })
+    });
+    answer(&rows.collect::<Value>())
+}
+
+/// The lines of the session's file behind the first `after`, as one array; what is
+/// no JSON is left out.
+fn records(handle: &Handle, params: &Params<'_>) -> Answer {
+    let lines = handle.session(params)?.lines(params.get("after")?.unwrap_or(0))?;
+    let mut records = String::from("[");
+    for line in &lines {
+        let Ok(text) = std::str::from_utf8(line) else { continue };
+        if serde_json::from_str::<IgnoredAny>(text).is_ok() {
+            if 1 < records.len() {
+                records.push(',');
+            }
+            records.push_str(text.trim_end());
+        }
+    }
+    records.push(']');
+    Ok(records)
+}
+
+/// The values of an array, each as it is spelt.
+pub(crate) fn spelt<'a>(params: &Params<'a>, name: &str) -> Result<Vec<&'a str>, Failure> {
+    Ok(params.required::<Vec<&RawValue>>(name)?.into_iter().map(RawValue::get).collect())
+}

@@ -1,0 +1,318 @@
+// A store of sessions, its snapshots and sessions: what index.d.ts describes.
+import { createRequire } from "node:module";
+
+const { Native } = createRequire(import.meta.url)("./sessile.node");
+
+const NOT_FOUND = new Set([
+  "SessionNotFound", "EntryNotFound", "TurnNotFound", "GenerationNotFound", "RootNotFound", "SourceNotFound",
+  "DatabaseMissing",
+]);
+const CONFLICT = new Set(["LeafMoved", "EntryExists", "SessionExists", "TargetExists", "TargetNotEmpty"]);
+const TIMES = ["created_at", "modified_at", "archived_at", "trashed_at", "labelled_at", "at", "last_import"];
+
+export class SessileError extends Error {
+  constructor(code, message) {
+    super(message);
+    this.name = "SessileError";
+    this.code = code;
+  }
+  get isNotFound() {
+    return NOT_FOUND.has(this.code);
+  }
+  get isConflict() {
+    return CONFLICT.has(this.code);
+  }
+  get isBusy() {
+    return this.code === "Busy";
+  }
+}
+
+const camel = (key) => key.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
+const snake = (key) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** A row of the library as an object of JavaScript: keys in its spelling, times as `Date`. */
+function row(given) {
+  const made = {};
+  for (const [key, value] of Object.entries(given)) {
+    const isTime = typeof value === "string" && TIMES.includes(key);
+    const time = isTime ? new Date(value) : undefined;
+    made[camel(key)] = time && !Number.isNaN(time.getTime()) ? time : value;
+  }
+  return made;
+}
+const rows = (given) => given.map(row);
+
+/** Options in the library's spelling; what is undefined is not said. */
+function spelt(options) {
+  const made = {};
+  for (const [key, value] of Object.entries(options)) {
+    if (value !== undefined) made[snake(key)] = value;
+  }
+  return made;
+}
+
+async function call(native, method, params) {
+  const text = JSON.stringify(params);
+  const reply = JSON.parse(await native.call(method, text));
+  if ("ok" in reply) return reply.ok;
+  throw new SessileError(reply.kind, reply.message);
+}
+
+async function opened(promise) {
+  const made = await promise;
+  if (made.failure !== null) {
+    const { kind, message } = JSON.parse(made.failure);
+    throw new SessileError(kind, message);
+  }
+  return made.native;
+}
+
+const keyOf = (session) => (session instanceof Session ? session.key : session);
+const sessionOf = (native, { key, format, session_id: id }) => new Session(native, key, format, id);
+
+class Reader {
+  constructor(native) {
+    this._native = native;
+  }
+  _call(method, params = {}) {
+    return call(this._native, method, params);
+  }
+  close() {
+    this._native.close();
+  }
+  [Symbol.dispose ?? Symbol.for("dispose")]() {
+    this.close();
+  }
+  async find(name) {
+    return sessionOf(this._native, await this._call("find", { name }));
+  }
+  async get(sessionId) {
+    const found = await this._call("find", { name: sessionId, exact: true });
+    return found && sessionOf(this._native, found);
+  }
+  async session(key) {
+    return sessionOf(this._native, await this._call("session", { session: key }));
+  }
+  sessions(options = {}) {
+    return this._pages("sessions", options);
+  }
+  trash(options = {}) {
+    return this._pages("trash", { archived: "included", ...options });
+  }
+  search(text, { session, ...options } = {}) {
+    return this._pages("search", { text, session: keyOf(session), ...options });
+  }
+  async *_pages(method, { limit = Infinity, ...options }) {
+    const params = spelt(options);
+    for (let left = limit; 0 < left; ) {
+      const page = await this._call(method, { ...params, limit: Math.min(left, 100) });
+      yield* rows(page.rows);
+      left -= page.rows.length;
+      if (page.next === null) return;
+      params.after = page.next;
+    }
+  }
+  workDirs() {
+    return this._call("work_dirs");
+  }
+  async stats() {
+    return row(await this._call("stats"));
+  }
+}
+
+export class Snapshot extends Reader {}
+
+export class Store extends Reader {
+  static async open(path, options = {}) {
+    return new Store(await opened(Native.open(JSON.stringify(spelt({ path, ...options })))));
+  }
+  async snapshot() {
+    return new Snapshot(await opened(this._native.snapshot()));
+  }
+  async create(workDir, options = {}) {
+    const params = spelt({ workDir: workDir ?? undefined, ...options });
+    return sessionOf(this._native, await this._call("create", params));
+  }
+  async sessionFiles(folder, { format = "claude" } = {}) {
+    const found = await this._call("session_files", { folder, format });
+    return found.map((one) => ({ ...row(one), session: sessionOf(this._native, { ...one, format }) }));
+  }
+  async import(root, options = {}) {
+    return row(await this._call("import", spelt({ root, ...options })));
+  }
+  async export(target, { session, ...options } = {}) {
+    return row(await this._call("export", spelt({ target, session: keyOf(session), ...options })));
+  }
+  async verify(root) {
+    return row(await this._call("verify", { root }));
+  }
+  async importedRoots() {
+    return rows(await this._call("imported_roots"));
+  }
+  check() {
+    return this._call("check");
+  }
+  async backup(target) {
+    await this._call("backup", { target });
+  }
+  relink(from, to, options = {}) {
+    return this._call("relink", spelt({ old: from, new: to, ...options }));
+  }
+  archiveOlderThan(days, options = {}) {
+    return this._call("archive_older_than", spelt({ days, ...options }));
+  }
+  purge(sessions) {
+    return this._call("purge_all", { sessions: sessions.map(keyOf) });
+  }
+}
+
+export class Session {
+  constructor(native, key, format, id) {
+    this._native = native;
+    this.key = key;
+    this.format = format;
+    this.id = id;
+  }
+  _call(method, params = {}) {
+    return call(this._native, method, { session: this.key, ...spelt(params) });
+  }
+  async _made(method, params) {
+    return sessionOf(this._native, await this._call(method, params));
+  }
+  async info() {
+    return row(await this._call("info"));
+  }
+  dump() {
+    return this._call("dump");
+  }
+  async usage() {
+    return row(await this._call("usage"));
+  }
+  problems() {
+    return this._call("problems");
+  }
+  context(entryId) {
+    return this._call("context", { entryId });
+  }
+  lastMessages(limit) {
+    return this._call("last_messages", { limit });
+  }
+  messagesOf(entryId) {
+    return this._call("messages_of", { entryId });
+  }
+  textOf(entryId) {
+    return this._call("text_of", { entryId });
+  }
+  markdown(options = {}) {
+    return this._call("markdown", options);
+  }
+  async path(entryId, options = {}) {
+    return rows(await this._call("path", { entryId, ...options }));
+  }
+  async entry(entryId) {
+    const found = await this._call("entry", { entryId });
+    return found && row(found);
+  }
+  async children(entryId) {
+    return rows(await this._call("children", { entryId }));
+  }
+  async roots() {
+    return rows(await this._call("roots"));
+  }
+  async leaves() {
+    return rows(await this._call("leaves"));
+  }
+  tree() {
+    return this._call("tree");
+  }
+  async entriesAfter(line = 0, { limit = 100 } = {}) {
+    return rows(await this._call("entries_after", { line, limit }));
+  }
+  async rewindPoints() {
+    return rows(await this._call("rewind_points"));
+  }
+  async labels() {
+    return rows(await this._call("labels"));
+  }
+  async turns() {
+    return rows(await this._call("turns"));
+  }
+  records(after = 0) {
+    return this._call("records", { after });
+  }
+  appendRecords(records) {
+    return this._call("append_records", { records });
+  }
+  append(message, options = {}) {
+    return this._call("append_message", { message, ...options });
+  }
+  appendAll(messages, options = {}) {
+    return this._call("append_messages", { messages, ...options });
+  }
+  pop() {
+    return this._call("pop_message");
+  }
+  appendRecord(record, options = {}) {
+    return this._call("append_record", { record, ...options });
+  }
+  compact(summary, options = {}) {
+    return this._call("compact", { summary, ...options });
+  }
+  appendBranchSummary(summary, options = {}) {
+    return this._call("append_branch_summary", { summary, ...options });
+  }
+  async updateRuntime(options) {
+    await this._call("update_runtime", options);
+  }
+  async branch(entryId, options = {}) {
+    await this._call("branch", { entryId, ...options });
+  }
+  navigate(entryId, options = {}) {
+    return this._call("navigate", { entryId, ...options });
+  }
+  clone(options = {}) {
+    return this._made("clone", options);
+  }
+  fork(options = {}) {
+    return this._made("fork", options);
+  }
+  async rename(name, options = {}) {
+    await this._call("rename", { name, ...options });
+  }
+  async label(entryId, label, options = {}) {
+    return (await this._call("append_label_change", { entryId, label, ...options })).is_known;
+  }
+  async tag(tag) {
+    await this._call("tag", { tag });
+  }
+  async untag(tag) {
+    await this._call("untag", { tag });
+  }
+  tags() {
+    return this._call("tags");
+  }
+  metadata() {
+    return this._call("metadata");
+  }
+  setMetadata(values) {
+    return this._call("set_metadata", { values });
+  }
+  removeMetadata(key) {
+    return this._call("remove_metadata", { key });
+  }
+  async archive(options = {}) {
+    await this._call("archive", options);
+  }
+  async unarchive(options = {}) {
+    await this._call("unarchive", options);
+  }
+  async delete(options = {}) {
+    await this._call("delete", options);
+  }
+  async restore(options = {}) {
+    await this._call("restore", options);
+  }
+  purge() {
+    return this._call("purge");
+  }
+}
