@@ -10,12 +10,38 @@ use super::query::Query;
 use super::{Hit, Matcher, Place, Search, SearchCursor, SearchPage};
 use crate::context;
 use crate::error::{Error, Result};
-use crate::model::{SessionKey, Timestamp};
-use crate::store::texts::{self, EntryFacts, Index, SessionFacts, Stale};
+use crate::model::{Format, SessionKey, Timestamp};
+use crate::store::standings::{self, Standing};
+use crate::store::texts::{self, EntryFacts, Index, SessionFacts};
 use crate::store::{Archived, entries, metadata};
+
+/// A page of hits, unless an index is to be brought up first.
+pub(super) fn page_if_whole(
+    conn: &Connection,
+    search: &Search,
+    matcher: &Matcher,
+) -> Result<Option<SearchPage>> {
+    if !matches!(matcher, Matcher::Words(_)) {
+        return page(conn, search, matcher).map(Some);
+    }
+    let Ok(standings) = standings::of(conn, &search.indexes()) else { return Ok(None) };
+    if standings.iter().any(|standing| standing.is_behind) {
+        return Ok(None);
+    }
+    page_of(conn, search, matcher, Ok(standings)).map(Some)
+}
 
 /// A page of hits.
 pub(super) fn page(conn: &Connection, search: &Search, matcher: &Matcher) -> Result<SearchPage> {
+    page_of(conn, search, matcher, standings::of(conn, &search.indexes()))
+}
+
+fn page_of(
+    conn: &Connection,
+    search: &Search,
+    matcher: &Matcher,
+    standings: Result<Vec<Standing>>,
+) -> Result<SearchPage> {
     let mut finder = Finder {
         conn,
         search,
@@ -27,7 +53,7 @@ pub(super) fn page(conn: &Connection, search: &Search, matcher: &Matcher) -> Res
         indexes: search.indexes(),
         page: SearchPage::default(),
     };
-    let (known, keys) = finder.named(matcher)?;
+    let (known, keys) = finder.named(matcher, standings)?;
     let (titles, keys): (Vec<i64>, Vec<i64>) =
         keys.into_iter().partition(|key| entries::ordinal(*key) == u32::MAX);
     finder.titles(titles, &known)?;
@@ -83,7 +109,8 @@ struct Source {
     /// No candidate of it is later.
     latest: Timestamp,
     session: SessionKey,
-    facts: SessionFacts,
+    /// Where they were read already: then it is one of those asked for.
+    facts: Option<SessionFacts>,
     /// Entries that the index names.
     indexed: Vec<i64>,
     /// The ordinal of the first entry that it does not hold, where there are any.
@@ -104,9 +131,13 @@ struct Finder<'a> {
 impl Finder<'_> {
     /// Which sessions the indexes hold, and the entries that they name: in the
     /// order of keys, or of rank.
-    fn named(&mut self, matcher: &Matcher) -> Result<(Known, Vec<i64>)> {
+    fn named(
+        &mut self,
+        matcher: &Matcher,
+        standings: Result<Vec<Standing>>,
+    ) -> Result<(Known, Vec<i64>)> {
         let Matcher::Words(query) = matcher else { return Ok((Known::Nothing, Vec::new())) };
-        match self.ask_indexes(query) {
+        match standings.and_then(|standings| self.ask_indexes(query, standings)) {
             Err(err) if err.is_of_content() => {
                 let advice = "every text was read instead; rebuild the database to mend it";
                 self.page.damaged.push(format!("the search index: {err}; {advice}"));
@@ -116,14 +147,12 @@ impl Finder<'_> {
         }
     }
 
-    fn ask_indexes(&self, query: &Query) -> Result<(Known, Vec<i64>)> {
-        let mut behind = BTreeSet::new();
+    fn ask_indexes(&self, query: &Query, standings: Vec<Standing>) -> Result<(Known, Vec<i64>)> {
         for index in &self.indexes {
             if !texts::is_whole(self.conn, *index)? {
                 let detail = "it does not hold as many entries as it should".to_owned();
                 return Err(Error::Damaged(detail));
             }
-            behind.extend(texts::behind(self.conn, *index)?.into_iter().map(|session| session.0));
         }
         let keys = match self.indexes[..] {
             [index] => self.matching(index, query)?,
@@ -136,7 +165,7 @@ impl Finder<'_> {
             }
         };
         let keys = if self.search.ranked { self.ranked(query, keys)? } else { keys };
-        Ok((Known::AllBut(behind), keys))
+        Ok((Known::As(standings), keys))
     }
 
     fn matching(&self, index: Index, query: &Query) -> Result<Vec<i64>> {
@@ -198,7 +227,10 @@ impl Finder<'_> {
     fn lacked(&self, known: &Known) -> Result<BTreeSet<i64>> {
         Ok(match (self.search.session, known) {
             (Some(session), _) => BTreeSet::from([session.0]),
-            (None, Known::AllBut(behind)) => behind.clone(),
+            (None, Known::As(standings)) => {
+                let behind = standings.iter().filter(|standing| standing.is_behind);
+                behind.map(|standing| standing.session.0).collect()
+            }
             (None, Known::Nothing) => {
                 texts::all_sessions(self.conn)?.into_iter().map(|session| session.0).collect()
             }
@@ -223,44 +255,31 @@ impl Finder<'_> {
     }
 
     /// The candidates of a session; `None` where it is none of those asked for.
+    /// What is asked of it is left to its opening where the indexes hold it whole.
     fn source(
         &mut self,
         session: SessionKey,
         mut indexed: Vec<i64>,
         known: &Known,
     ) -> Result<Option<Source>> {
+        let standing = known.standing(session);
+        let held = standing.map_or(0, |standing| standing.held);
+        indexed.retain(|key| entries::ordinal(*key) < held);
+        if let Some(standing) = standing.filter(|standing| !standing.is_behind) {
+            let latest = standing.latest;
+            return Ok(Some(Source { latest, session, facts: None, indexed, scan_from: None }));
+        }
         let Some(facts) = texts::session(self.conn, session)? else { return Ok(None) };
         if !self.is_asked_for(session, &facts) {
             return Ok(None);
         }
-        let mut latest = facts.modified_at;
-        let held = match known {
-            Known::AllBut(_) => self.held(session, &mut latest)?,
-            Known::Nothing => 0,
-        };
-        indexed.retain(|key| entries::ordinal(*key) < held);
-        let scan_from = known.lacks(session).then_some(held);
-        if let Some(from) = scan_from {
-            self.page.scanned += 1;
-            texts::each_entry_from(self.conn, session, from, |entry| {
-                latest = entry.created_at.map_or(latest, |at| at.max(latest));
-                Ok(true)
-            })?;
-        }
-        Ok(Some(Source { latest, session, facts, indexed, scan_from }))
-    }
-
-    /// How many entries of a session all the indexes hold; none of these is later than `latest`.
-    fn held(&self, session: SessionKey, latest: &mut Timestamp) -> Result<u32> {
-        let mut held = u32::MAX;
-        for index in &self.indexes {
-            let mark = texts::mark(self.conn, *index, session)?;
-            let mark = mark.filter(|mark| mark.stale != Stale::All);
-            let mark = mark.unwrap_or_default();
-            held = held.min(mark.entries);
-            *latest = mark.newest_at.map_or(*latest, |at| at.max(*latest));
-        }
-        Ok(held)
+        let mut latest = standing.map_or(facts.modified_at, |standing| standing.latest);
+        self.page.scanned += 1;
+        texts::each_entry_from(self.conn, session, held, |entry| {
+            latest = entry.created_at.map_or(latest, |at| at.max(latest));
+            Ok(true)
+        })?;
+        Ok(Some(Source { latest, session, facts: Some(facts), indexed, scan_from: Some(held) }))
     }
 
     fn is_asked_for(&self, session: SessionKey, facts: &SessionFacts) -> bool {
@@ -282,20 +301,20 @@ impl Finder<'_> {
 
     /// Takes hits in this order.
     fn by_rank(&mut self, keys: &[i64], known: &Known, hits: &mut Hits) -> Result<()> {
-        let mut sources: BTreeMap<i64, Option<(Source, Filter)>> = BTreeMap::new();
+        let mut sources: BTreeMap<i64, Option<(Source, SessionFacts, Filter)>> = BTreeMap::new();
         for key in keys {
             let session = SessionKey(key >> 32);
             let source = match sources.entry(session.0) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => new.insert(self.source_of_rank(session, known)?),
             };
-            let Some((source, filter)) = source else { continue };
+            let Some((source, facts, filter)) = source else { continue };
             if source.scan_from.is_some_and(|from| from <= entries::ordinal(*key)) {
                 continue;
             }
             let Some(entry) = texts::entry(self.conn, *key)? else { continue };
-            let Some(candidate) = self.candidate(source, filter, &entry)? else { continue };
-            if !self.prove(source, candidate, hits)? {
+            let Some(candidate) = self.candidate(facts, filter, &entry)? else { continue };
+            if !self.prove((source.session, facts.format), candidate, hits)? {
                 return Ok(());
             }
         }
@@ -307,55 +326,75 @@ impl Finder<'_> {
         &self,
         session: SessionKey,
         known: &Known,
-    ) -> Result<Option<(Source, Filter)>> {
+    ) -> Result<Option<(Source, SessionFacts, Filter)>> {
         let Some(facts) = texts::session(self.conn, session)? else { return Ok(None) };
         if !self.is_asked_for(session, &facts) {
             return Ok(None);
         }
-        let mut latest = facts.modified_at;
-        let held = self.held(session, &mut latest)?;
-        let scan_from = known.lacks(session).then_some(held);
-        let source = Source { latest, session, facts, indexed: Vec::new(), scan_from };
-        Ok(Some((source, self.filter(session)?)))
+        let standing = known.standing(session);
+        let latest = standing.map_or(facts.modified_at, |standing| standing.latest);
+        let held = standing.map_or(0, |standing| standing.held);
+        let is_whole = standing.is_some_and(|standing| !standing.is_behind);
+        let scan_from = (!is_whole).then_some(held);
+        let source = Source { latest, session, facts: None, indexed: Vec::new(), scan_from };
+        Ok(Some((source, facts, self.filter(session)?)))
     }
 
     /// Takes hits from the latest to the earliest: a session is opened when no
     /// candidate of those that are open is later than all of its own.
     fn by_time(&mut self, mut sources: Vec<Source>, hits: &mut Hits) -> Result<()> {
         let mut heap: BinaryHeap<Candidate> = BinaryHeap::new();
-        let mut open: BTreeMap<i64, Source> = BTreeMap::new();
+        let mut open: BTreeMap<i64, Format> = BTreeMap::new();
         while !hits.is_more {
             while let Some(source) = sources
                 .pop_if(|source| heap.peek().is_none_or(|candidate| candidate.at <= source.latest))
             {
-                self.open(&source, &mut heap)?;
-                open.insert(source.session.0, source);
+                if let Some(format) = self.open(&source, &mut heap)? {
+                    open.insert(source.session.0, format);
+                }
             }
             let Some(candidate) = heap.pop() else { return Ok(()) };
-            if let Some(source) = open.get(&(candidate.key >> 32)) {
-                self.prove(source, candidate, hits)?;
+            let session = candidate.key >> 32;
+            if let Some(format) = open.get(&session) {
+                self.prove((SessionKey(session), *format), candidate, hits)?;
             }
         }
         Ok(())
     }
 
-    fn open(&mut self, source: &Source, heap: &mut BinaryHeap<Candidate>) -> Result<()> {
+    /// Takes in the candidates of a session; its format, if it is one of those asked for.
+    fn open(
+        &mut self,
+        source: &Source,
+        heap: &mut BinaryHeap<Candidate>,
+    ) -> Result<Option<Format>> {
         if self.search.since.is_some_and(|since| source.latest < since) {
-            return Ok(());
+            return Ok(None);
         }
+        let read;
+        let facts = match &source.facts {
+            Some(facts) => facts,
+            None => match texts::session(self.conn, source.session)? {
+                Some(facts) if self.is_asked_for(source.session, &facts) => {
+                    read = facts;
+                    &read
+                }
+                _ => return Ok(None),
+            },
+        };
         let filter = self.filter(source.session)?;
         for key in &source.indexed {
             if let Some(entry) = texts::entry(self.conn, *key)? {
-                heap.extend(self.candidate(source, &filter, &entry)?);
+                heap.extend(self.candidate(facts, &filter, &entry)?);
             }
         }
         if let Some(from) = source.scan_from {
             texts::each_entry_from(self.conn, source.session, from, |entry| {
-                heap.extend(self.candidate(source, &filter, &entry)?);
+                heap.extend(self.candidate(facts, &filter, &entry)?);
                 Ok(true)
             })?;
         }
-        Ok(())
+        Ok(Some(facts.format))
     }
 
     fn filter(&self, session: SessionKey) -> Result<Filter> {
@@ -369,12 +408,12 @@ impl Finder<'_> {
     /// The entry as a candidate, if it is one of those asked for.
     fn candidate(
         &self,
-        source: &Source,
+        facts: &SessionFacts,
         filter: &Filter,
         entry: &EntryFacts,
     ) -> Result<Option<Candidate>> {
         let search = self.search;
-        let at = entry.created_at.unwrap_or(source.facts.modified_at);
+        let at = entry.created_at.unwrap_or(facts.modified_at);
         let candidate = Candidate { at, key: entry.key };
         let is_behind = match search.after {
             Some(SearchCursor(Place::Time(at, key))) => candidate < Candidate { at, key },
@@ -398,8 +437,13 @@ impl Finder<'_> {
     }
 
     /// Takes a candidate if its line bears it out; says whether another is wanted.
-    fn prove(&mut self, source: &Source, candidate: Candidate, hits: &mut Hits) -> Result<bool> {
-        match self.prover.hit(source.session, source.facts.format, candidate.key) {
+    fn prove(
+        &mut self,
+        (session, format): (SessionKey, Format),
+        candidate: Candidate,
+        hits: &mut Hits,
+    ) -> Result<bool> {
+        match self.prover.hit(session, format, candidate.key) {
             Ok(Some(hit)) => Ok(hits.take(hit, candidate)),
             Ok(None) => Ok(true),
             Err(err) if err.is_of_content() => {
@@ -431,15 +475,18 @@ impl Finder<'_> {
 /// Which sessions the index holds.
 enum Known {
     Nothing,
-    /// But for these, of which it holds some or nothing.
-    AllBut(BTreeSet<i64>),
+    /// How far each, by key.
+    As(Vec<Standing>),
 }
 
 impl Known {
-    fn lacks(&self, session: SessionKey) -> bool {
+    fn standing(&self, session: SessionKey) -> Option<&Standing> {
         match self {
-            Self::Nothing => true,
-            Self::AllBut(behind) => behind.contains(&session.0),
+            Self::Nothing => None,
+            Self::As(standings) => {
+                let n = standings.binary_search_by_key(&session, |standing| standing.session);
+                n.ok().map(|n| &standings[n])
+            }
         }
     }
 }

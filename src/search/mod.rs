@@ -373,10 +373,11 @@ impl Store {
     /// [`InvalidQuery`](Error::InvalidQuery) when there is nothing to look for.
     pub fn search(&self, search: &Search) -> Result<SearchPage> {
         let matcher = search.matcher()?;
-        if matches!(matcher, Matcher::Words(_)) {
-            for index in search.indexes() {
-                fill::bring_up(self, index, search.session);
-            }
+        if let Some(page) = self.read(|conn| find::page_if_whole(conn, search, &matcher))? {
+            return Ok(page);
+        }
+        for index in search.indexes() {
+            fill::bring_up(self, index, search.session);
         }
         self.read(|conn| find::page(conn, search, &matcher))
     }

@@ -40,6 +40,7 @@ pub(crate) mod seen;
 pub(crate) mod sessions;
 pub(crate) mod sharing;
 pub(crate) mod space;
+pub(crate) mod standings;
 mod state;
 pub(crate) mod statements;
 pub(crate) mod texts;

@@ -68,19 +68,21 @@ impl Prices {
     fn of(&self, model: &str) -> Option<Price> {
         let model = own_name(model);
         let names = self.per_million_tokens.iter();
-        let known = names.filter(|(name, _)| is_named(&model, name));
+        let known = names.filter(|(name, _)| is_named(&model, &name.replace('.', "-")));
         known.max_by_key(|(name, _)| name.len()).map(|(_, price)| *price)
     }
 }
 
-/// A model's name as its maker spells it: `anthropic/claude-sonnet-4.5` and
-/// `us.anthropic.claude-sonnet-4-5` are a `claude-sonnet-4-5`.
+/// A model's name without those who provide it, in one spelling: `x/m-4.5` and
+/// `us.x.m-4-5` are an `m-4-5`.
 fn own_name(model: &str) -> String {
-    let model = model.rsplit('/').next().unwrap_or(model).to_lowercase();
-    match model.find("claude-") {
-        Some(at) => model[at..].replace('.', "-"),
-        None => model,
+    let mut name = model.rsplit('/').next().unwrap_or(model);
+    while let Some((provider, rest)) = name.split_once('.')
+        && provider.chars().all(|c| c.is_ascii_alphabetic())
+    {
+        name = rest;
     }
+    name.to_lowercase().replace('.', "-")
 }
 
 /// Settings that a name may end with and that cost nothing.
@@ -126,6 +128,7 @@ mod tests {
         assert_eq!(input("gpt-5-2025-08-07"), Some(1.25));
         assert_eq!(input("gpt-5-high"), Some(1.25));
         assert_eq!(input("gpt-5-giant"), None);
+        assert_eq!(input("gpt-5.9"), None);
         assert_eq!(input("gpt-50"), None);
         assert_eq!(input("gpt-5.1-codex"), Some(1.25));
         assert_eq!(input("o3"), Some(2.0));
