@@ -378,12 +378,7 @@ impl<'a> Fold<'a> {
             note_losses(self.conn, self.session, self.file.source_id, &self.file.path)?;
             events::apply(self.conn, self.session, &mut self.head)?;
         }
-        self.head.search_text = match &self.work_dir {
-            Some((id, path)) if self.head.work_dir_id == Some(*id) => {
-                text_to_search(&self.head, path)
-            }
-            _ => search_text(self.conn, &self.head)?,
-        };
+        self.settle_search_text()?;
         match self.is_new {
             true => heads::write_first(self.conn, self.session, &self.head)?,
             false => {
@@ -392,6 +387,22 @@ impl<'a> Fold<'a> {
         }
         self.format.projection().settle_listed(self.conn, self.session)?;
         Ok(Shape::Assumed)
+    }
+
+    /// A session that only went on has the text that it had.
+    fn settle_search_text(&mut self) -> Result<()> {
+        let is_as_before = self.before.as_ref().is_some_and(|before| {
+            before.title == self.head.title && before.work_dir_id == self.head.work_dir_id
+        });
+        if !is_as_before {
+            self.head.search_text = match &self.work_dir {
+                Some((id, path)) if self.head.work_dir_id == Some(*id) => {
+                    text_to_search(&self.head, path)
+                }
+                _ => search_text(self.conn, &self.head)?,
+            };
+        }
+        Ok(())
     }
 
     fn note(&self, line_key: Option<i64>, kind: ProblemKind, detail: &str) -> Result<()> {

@@ -183,14 +183,40 @@ pub(crate) fn update_session_file(
 /// The file that a session's log stands in, and its source; `None` where the
 /// session is several files.
 pub(crate) fn file_of(conn: &Connection, session: SessionKey) -> Result<Option<(FileRow, Source)>> {
+    if let Some(found) = log_of(conn, session)? {
+        return Ok(Some(found));
+    }
     let file_id: Option<Option<i64>> = conn
         .prepare_cached("SELECT file_id FROM sessions WHERE session_key = ?1")?
         .query_row([session], |row| row.get(0))
         .optional()?;
     let Some(file_id) = file_id.flatten() else { return Ok(None) };
+    // Says what is missing.
     let file = files::file_by_id(conn, file_id)?;
     let source = files::source_by_id(conn, file.source_id)?;
     Ok(Some((file, source)))
+}
+
+/// The log of a session and its source, in one step.
+fn log_of(conn: &Connection, session: SessionKey) -> Result<Option<(FileRow, Source)>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT file.file_id, file.source_id, file.path, file.generation, file.kind, file.state,
+                    file.mode, file.mtime, file.inode, file.size, file.line_count, file.sha256,
+                    file.link_target, file.read_at, file.missing_at, file.base_id, file.base_count,
+                    file.mtime_beyond, file.lost, source.root, source.format
+             FROM sessions AS session
+             CROSS JOIN files AS file ON file.file_id = session.file_id
+             CROSS JOIN sources AS source ON source.source_id = file.source_id
+             WHERE session.session_key = ?1",
+        )?
+        .query_row([session], |row| {
+            let file = files::file_from_row(row)?;
+            let (root, format) = (row.get(19)?, row.get(20)?);
+            Ok((Source { source_id: file.source_id, root, format }, file))
+        })
+        .optional()?
+        .map(|(source, file)| (file, source)))
 }
 
 /// Where the work dir of a session is; `None` without one.

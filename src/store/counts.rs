@@ -1,0 +1,123 @@
+//! How many statements what is done most takes: counts, which no load of a machine moves.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+
+use super::Store;
+use crate::import::ImportOptions;
+use crate::session::NewSession;
+
+/// Has the connections of a store counted by `count`: as many as an import takes.
+fn trace(store: &Store, count: fn(TraceEvent<'_>)) {
+    let conns = [store.connection().unwrap(), store.connection().unwrap()];
+    for conn in &conns {
+        conn.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(count));
+    }
+}
+
+fn add(counter: &AtomicU64, event: &TraceEvent<'_>) {
+    // What a trigger runs is a comment.
+    if let TraceEvent::Stmt(_, sql) = event
+        && !sql.starts_with("--")
+    {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Statements that `work` takes.
+fn count(counter: &AtomicU64, work: impl FnOnce()) -> u64 {
+    let before = counter.load(Ordering::Relaxed);
+    work();
+    counter.load(Ordering::Relaxed) - before
+}
+
+fn message(text: &str) -> String {
+    format!(r#"{{"role":"user","content":"{text}"}}"#)
+}
+
+#[test]
+fn an_append_takes_so_many_statements() {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path().join("sessions.db")).unwrap();
+    let session = store.create(&NewSession::new("/w")).unwrap();
+    session.append_message(message("first")).unwrap();
+    trace(&store, |event| add(&COUNTER, &event));
+
+    let statements = count(&COUNTER, || {
+        session.append_message(message("second")).unwrap();
+    });
+
+    assert_eq!(statements, 12);
+}
+
+/// Sessions of 20 messages each.
+fn write_sessions(root: &Path, sessions: usize) {
+    for session in 0..sessions {
+        let mut content = format!(
+            r#"{{"type":"session","version":2,"id":"s-{session}","timestamp":"2026-01-01T00:00:00.000Z","cwd":"/w"}}"#
+        );
+        content.push('\n');
+        let mut parent = "null".to_owned();
+        for n in 0..20 {
+            let id = format!("\"{:08x}\"", (session * 20 + n) * 2_654_435_761 % 4_294_967_291);
+            content += &format!(
+                r#"{{"type":"message","id":{id},"parentId":{parent},"timestamp":"2026-01-01T00:00:01.000Z","message":{{"role":"user","content":"text"}}}}"#
+            );
+            content.push('\n');
+            parent = id;
+        }
+        let path = root.join(format!("sessions/--w--/{session}.jsonl"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+}
+
+#[test]
+fn a_new_file_of_20_messages_takes_so_many_statements() {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let of = |sessions: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        write_sessions(&root, sessions);
+        let store = Store::open(folder.path().join("sessions.db")).unwrap();
+        trace(&store, |event| add(&COUNTER, &event));
+        count(&COUNTER, || {
+            store.import(&root, &ImportOptions::new()).unwrap();
+        })
+    };
+
+    let statements = (of(30) - of(10)) / 20;
+
+    assert_eq!(statements, 51);
+}
+
+#[test]
+fn a_line_of_a_copy_takes_so_many_statements() {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path().join("sessions.db")).unwrap();
+    let session = store.create(&NewSession::new("/w")).unwrap();
+    let append = |number: usize| {
+        for _ in 0..number {
+            session.append_message(message(&"long ".repeat(40))).unwrap();
+        }
+    };
+    append(10);
+    trace(&store, |event| add(&COUNTER, &event));
+    let copy = || {
+        count(&COUNTER, || {
+            session.clone_session().unwrap();
+        })
+    };
+
+    copy();
+    let of_10 = copy();
+    append(20);
+    let statements = (copy() - of_10) / 20;
+
+    assert_eq!(statements, 3);
+}
