@@ -302,6 +302,7 @@ mod merge;
 mod model;
 mod names;
 mod prune;
+mod query;
 mod recover;
 mod roots;
 mod search;
@@ -328,6 +329,7 @@ pub use model::{
     Problem, ProblemKind, SessionInfo, SessionKey, Stored, Timestamp, Turn, Usage,
 };
 pub use prune::{Prunable, PruneReport};
+pub use query::Cell;
 pub use recover::{Incomplete, RecoverReport, recover};
 pub use roots::{ForgottenRoot, MovedRoot, RootInfo};
 pub use search::{Hit, Search, SearchCursor, SearchPage, TitleHit};

@@ -18,7 +18,6 @@ mod sqlite;
 mod texts;
 
 use std::panic::resume_unwind;
-use std::path::Path;
 use std::thread;
 
 use rusqlite::Connection;
@@ -73,7 +72,7 @@ impl Store {
     /// ```
     pub fn check(&self) -> Result<Vec<Finding>> {
         let mut findings = Findings::default();
-        match check_all(self.path(), &mut findings) {
+        match check_all(self, &mut findings) {
             // Later checks would read what is damaged; report what was found so far.
             Err(Error::Damaged(detail)) => findings.add("database", detail),
             checked => checked?,
@@ -109,8 +108,8 @@ impl Findings {
     }
 }
 
-fn check_all(path: &Path, findings: &mut Findings) -> Result<()> {
-    let (conn, other) = readers::of_one_state(path)?;
+fn check_all(store: &Store, findings: &mut Findings) -> Result<()> {
+    let (conn, other) = readers::of_one_state(store.path(), store.reading())?;
     sqlite::check_schema(&conn, findings)?;
     if !findings.found.is_empty() {
         return Ok(());

@@ -15,8 +15,12 @@ const TRIES: usize = 20;
 /// SQLite hands no state over. So both begin, and where nothing was written
 /// between, they see the same. The connections are nobody else's: the temporary
 /// tables must not meet anyone.
-pub(super) fn of_one_state(path: &Path) -> Result<(Connection, Option<Connection>)> {
-    let (one, other, witness) = (reader(path)?, reader(path)?, reader(path)?);
+pub(super) fn of_one_state(
+    path: &Path,
+    reading: Access,
+) -> Result<(Connection, Option<Connection>)> {
+    let (one, other, witness) =
+        (reader(path, reading)?, reader(path, reading)?, reader(path, reading)?);
     for _ in 0..TRIES {
         let before = data_version(&witness)?;
         begin(&one)?;
@@ -31,8 +35,8 @@ pub(super) fn of_one_state(path: &Path) -> Result<(Connection, Option<Connection
     Ok((one, None))
 }
 
-fn reader(path: &Path) -> Result<Connection> {
-    let conn = open::connection(path, Access::Read)?;
+fn reader(path: &Path, reading: Access) -> Result<Connection> {
+    let conn = open::connection(path, reading)?;
     conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA cache_size = -8192;")?;
     Ok(conn)
 }

@@ -129,12 +129,21 @@ fn branch_key(conn: &Connection, session: SessionKey) -> Result<Option<i64>> {
 }
 
 pub(crate) fn branch(conn: &Connection, session: SessionKey) -> Result<Vec<Entry>> {
+    branch_end(conn, session, usize::MAX)
+}
+
+/// The last entries of the active branch, root first.
+pub(crate) fn branch_end(
+    conn: &Connection,
+    session: SessionKey,
+    limit: usize,
+) -> Result<Vec<Entry>> {
     let ranges = ranges::of(conn, session)?;
     if !ranges.is_empty() {
-        return ranges::entries(conn, &ranges);
+        return ranges::entries(conn, &ranges::last(&ranges, limit));
     }
     let Some(leaf_key) = branch_key(conn, session)? else { return Ok(Vec::new()) };
-    paths::path(conn, session, leaf_key, usize::MAX)
+    paths::path(conn, session, leaf_key, limit)
 }
 
 /// The path to the active entry, with the messages that each of its entries adds.

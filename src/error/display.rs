@@ -19,6 +19,7 @@ impl fmt::Display for Error {
             | Self::SessionExists(_)
             | Self::InvalidRecord(_)
             | Self::InvalidQuery(_)
+            | Self::InvalidSql(_)
             | Self::LeafMoved { .. }
             | Self::TurnNotFound { .. }
             | Self::GenerationNotFound { .. }
@@ -91,6 +92,9 @@ impl Error {
                 write!(f, "this is refused: {reason}")
             }
             Self::InvalidQuery(reason) => write!(f, "this cannot be searched for: {reason}"),
+            Self::InvalidSql(reason) => {
+                write!(f, "this is no query that can be answered: {reason}")
+            }
             Self::LeafMoved { expected, found } => {
                 let name = |leaf: &Option<String>| match leaf {
                     Some(leaf) => format!("{leaf:?}"),

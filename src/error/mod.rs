@@ -68,6 +68,8 @@ pub enum Error {
     InvalidRecord(String),
     /// There is nothing in it that could be searched for.
     InvalidQuery(String),
+    /// SQL that is no query, or not one that only reads.
+    InvalidSql(String),
     /// Another writer has moved the leaf.
     LeafMoved {
         /// Where it was expected.
@@ -278,7 +280,7 @@ impl Error {
     /// The name of the variant, for callers who are told of it in text.
     pub fn kind(&self) -> &'static str {
         kinds!(self; SessionNotFound AmbiguousSession EntryNotFound AmbiguousEntry EntryExists SessionExists
-            InvalidRecord InvalidQuery LeafMoved TurnNotFound GenerationNotFound Unsupported RootNotFound SourceNotFound RootIsLink RootKnownAs RootKnown RootBelow NoSessions UnknownFormat TargetNotEmpty
+            InvalidRecord InvalidQuery InvalidSql LeafMoved TurnNotFound GenerationNotFound Unsupported RootNotFound SourceNotFound RootIsLink RootKnownAs RootKnown RootBelow NoSessions UnknownFormat TargetNotEmpty
             TargetExists UnsafePath Incomplete DiskFull DatabaseMissing DatabaseIsFolder NotAFile
             JournalAlone NotADatabase ForeignDatabase SchemaTooNew SchemaTooOld SchemaDiffers
             ChangeInterrupted Unopenable DatabaseReplaced CommitUnknown Busy Io SqliteTooOld Sqlite
@@ -354,6 +356,7 @@ impl error::Error for Error {
             | Self::SessionExists(_)
             | Self::InvalidRecord(_)
             | Self::InvalidQuery(_)
+            | Self::InvalidSql(_)
             | Self::LeafMoved { .. }
             | Self::TurnNotFound { .. }
             | Self::GenerationNotFound { .. }

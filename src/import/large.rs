@@ -83,7 +83,7 @@ impl Writer<'_> {
             files::update_file(&tx, &aside.row)?;
             tx.commit()?;
             self.tally.outcome.report.bytes += aside.row.size.saturating_sub(file.size);
-            self.tally.show(progress);
+            self.tally.show(self.job, progress);
             self.tally.outcome.report.bytes = before;
             known = Some(aside);
         }

@@ -40,6 +40,7 @@ pub(crate) mod walk;
 mod write;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -65,6 +66,7 @@ pub struct ImportOptions {
     rereads: bool,
     again: bool,
     ignore_space: bool,
+    adds_up: bool,
     now: Option<Timestamp>,
     sizes: Sizes,
     #[cfg(test)]
@@ -131,6 +133,13 @@ impl ImportOptions {
         self
     }
 
+    /// Adds up the sizes of all files before it reads the first, for a
+    /// [total](Progress::total). Default: `false`.
+    pub fn add_up(mut self, adds_up: bool) -> Self {
+        self.adds_up = adds_up;
+        self
+    }
+
     /// The time of the import. Default: the system's clock.
     ///
     /// It decides which files are too young to be trusted by their time alone.
@@ -181,6 +190,11 @@ pub struct Progress {
     pub files: u64,
     /// Bytes read so far.
     pub bytes: u64,
+    /// Bytes of the files that were looked at so far, unchanged ones included.
+    pub passed: u64,
+    /// Bytes of all files of the root, where they were
+    /// [added up](ImportOptions::add_up).
+    pub total: Option<u64>,
 }
 
 impl Store {
@@ -248,8 +262,11 @@ impl Store {
             None => self.read(|conn| known::inside(conn, &root))?,
         };
         let away = self.purged_of(source.as_ref(), &parts, root.format, options)?;
+        let total = options.adds_up.then(|| space::total(self.path(), &root)).transpose()?;
         let job = Job {
             store: self,
+            passed: AtomicU64::new(0),
+            total,
             root,
             source,
             parts,
@@ -329,6 +346,9 @@ impl Store {
 /// One pass over a root.
 struct Job<'a> {
     store: &'a Store,
+    /// Bytes of the files that the reader is done with.
+    passed: AtomicU64,
+    total: Option<u64>,
     root: root::Root,
     /// `None` for a dry run over a root that was never imported.
     source: Option<Source>,
@@ -372,6 +392,7 @@ impl Job<'_> {
 
     fn run(&self, progress: &mut impl FnMut(Progress)) -> Result<Outcome> {
         // Of several looks at the root, the last counts.
+        self.passed.store(0, Ordering::Relaxed);
         self.away.take_passed();
         let budget = Budget::new();
         std::thread::scope(|scope| {

@@ -1,5 +1,6 @@
 //! The reading side of an import: compares, reads, hashes, splits and parses.
 
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 
 use rusqlite::Connection;
@@ -105,10 +106,12 @@ pub(super) fn read(job: &Job<'_>, budget: &Budget, sender: &SyncSender<Item>) ->
     let knows_any = unchanged.knows_any();
     let mut reader =
         Reader { job, conn: &conn, budget, sender, knows_any, asks_space: job.asks_space };
+    let mut passed = 0_u64;
     while let Some(found) = walk.next() {
         if own.contains(&found.path) {
             continue;
         }
+        let size = if found.kind == FoundKind::File { found.stat.size } else { 0 };
         let holds = !job.rereads && unchanged.holds(&found)?;
         if let Some(item) = unchanged.take_if(!holds) {
             reader.send(item);
@@ -116,6 +119,8 @@ pub(super) fn read(job: &Job<'_>, budget: &Budget, sender: &SyncSender<Item>) ->
         if !holds && !reader.take(&walk, found)? {
             return Ok(());
         }
+        passed = passed.saturating_add(size);
+        job.passed.store(passed, Ordering::Relaxed);
     }
     if let Some(item) = unchanged.take_if(true) {
         reader.send(item);
@@ -137,6 +142,10 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     /// Returns whether the writer still listens.
     pub(super) fn send(&self, item: Item) -> bool {
+        if let Item::Chunk(chunk) = &item {
+            // The loop over the root knows better when the file has ended.
+            self.job.passed.fetch_add(chunk.raw.len() as u64, Ordering::Relaxed);
+        }
         self.budget.take(item.cost());
         self.sender.send(item).is_ok()
     }

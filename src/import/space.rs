@@ -21,7 +21,7 @@ pub(super) fn require(
     source: Option<&Source>,
 ) -> Result<()> {
     let Some(available) = free::available(database) else { return Ok(()) };
-    if needed(each_size(database, root, |_, size| Ok(size))?) <= available {
+    if needed(total(database, root)?) <= available {
         return Ok(());
     }
     let new = each_size(database, root, |path, size| {
@@ -39,6 +39,11 @@ pub(super) fn require(
         return Ok(());
     }
     Err(Error::DiskFull { needed, available, path: database.to_owned() })
+}
+
+/// Bytes of all files below the root.
+pub(super) fn total(database: &Path, root: &Root) -> Result<u64> {
+    each_size(database, root, |_, size| Ok(size))
 }
 
 /// Bytes on disk for so many bytes of files: indexes, and the journal while it is written.

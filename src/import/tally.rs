@@ -1,5 +1,7 @@
 //! What an import did, or would do, in numbers.
 
+use std::sync::atomic::Ordering;
+
 use super::content::Chunk;
 use super::plan::Counted;
 use super::read::{End, Item};
@@ -43,12 +45,17 @@ impl Tally {
         report.bytes += end.bytes;
     }
 
-    pub(super) fn show(&mut self, progress: &mut impl FnMut(Progress)) {
+    pub(super) fn show(&mut self, job: &Job<'_>, progress: &mut impl FnMut(Progress)) {
         // Often enough for an eye, seldom enough to cost nothing.
         let now = self.files / 64 + self.outcome.report.bytes / self.step;
         if self.shown != now {
             self.shown = now;
-            progress(Progress { files: self.files, bytes: self.outcome.report.bytes });
+            progress(Progress {
+                files: self.files,
+                bytes: self.outcome.report.bytes,
+                passed: job.passed.load(Ordering::Relaxed),
+                total: job.total,
+            });
         }
     }
 }
@@ -101,7 +108,7 @@ pub(super) fn count(
             Item::Problem { kind, .. } => *kinds.entry(kind).or_insert(0) += 1,
             Item::Void | Item::Hidden { .. } | Item::Seen => {}
         }
-        tally.show(progress);
+        tally.show(job, progress);
     }
     let mut outcome = tally.outcome;
     if format.rules().sessions == Sessions::Folder {

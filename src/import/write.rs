@@ -46,7 +46,7 @@ pub(super) fn write(
             item => item,
         };
         if !writer.changes(&conn, &item)? {
-            writer.tally.show(progress);
+            writer.tally.show(job, progress);
             waiting = inbox.next();
             continue;
         }
@@ -55,7 +55,7 @@ pub(super) fn write(
         let mut next = Some(item);
         while let Some(item) = next.take() {
             writer.take(&tx, item, inbox)?;
-            writer.tally.show(progress);
+            writer.tally.show(job, progress);
             let full = bytes + job.sizes.batch <= writer.tally.outcome.report.bytes
                 || files + BATCH_FILES <= writer.tally.files;
             // Others may write while the reader takes its time.

@@ -207,6 +207,16 @@ impl Session {
         self.store.read(|conn| context::branch(conn, self.key))
     }
 
+    /// Returns the last `limit` entries of the active branch, root first, at a cost
+    /// that does not depend on what lies before them.
+    ///
+    /// # Errors
+    ///
+    /// As [`path`](Self::path).
+    pub fn last_of_branch(&self, limit: usize) -> Result<Vec<Entry>> {
+        self.store.read(|conn| context::branch_end(conn, self.key, limit))
+    }
+
     /// Returns the entries from the root down to this one, root first.
     ///
     /// This is one branch of the conversation, compacted parts included:

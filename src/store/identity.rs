@@ -23,6 +23,24 @@ pub(super) struct Identity {
     database: Named,
     /// The journal and its index; none where the database has no such journal.
     companions: Vec<Named>,
+    /// Of a database that is read without locks: its files as they were.
+    alone: Option<Vec<Still>>,
+}
+
+/// A file as it was, or that there was none.
+#[derive(Debug, PartialEq, Eq)]
+struct Still {
+    path: PathBuf,
+    /// Size, and seconds and nanoseconds of the last change.
+    state: Option<(u64, i64, i64)>,
+}
+
+impl Still {
+    fn of(path: PathBuf) -> Self {
+        let state = fs::metadata(&path).ok();
+        let state = state.map(|of| (of.size(), of.mtime(), of.mtime_nsec()));
+        Self { path, state }
+    }
 }
 
 #[derive(Debug)]
@@ -41,12 +59,29 @@ impl Identity {
         };
         let companions = ["-wal", "-shm"].map(companion).into_iter().flatten().collect();
         let database = Named::at(path.to_owned()).map_err(Error::io("open", path))?;
-        Ok(Self { database, companions })
+        Ok(Self { database, companions, alone: None })
+    }
+
+    /// The same of one that is read without locks: it must stay as it is.
+    pub(super) fn of_alone(path: &Path) -> Result<Self> {
+        let of = Self::of(path)?;
+        let files = ["", "-wal", "-shm"].map(|end| {
+            let mut name = OsString::from(path);
+            name.push(end);
+            Still::of(PathBuf::from(name))
+        });
+        Ok(Self { alone: Some(files.into()), ..of })
     }
 
     /// Fails where the database is another one now.
     pub(super) fn check(&self) -> Result<()> {
-        self.database.check()
+        self.database.check()?;
+        let is_still = |file: &Still| Still::of(file.path.clone()) == *file;
+        match self.alone.iter().flatten().all(is_still) {
+            true => Ok(()),
+            // Somebody who may write there has it open now.
+            false => Err(Error::Busy),
+        }
     }
 
     /// Fails where the database, its journal or the journal's index is another one now.

@@ -88,7 +88,8 @@ use crate::error::{Error, Result};
 ///   [`trash`](Self::trash), [`work_dirs`](Self::work_dirs),
 ///   [`imported_roots`](Self::imported_roots), [`each_problem`](Self::each_problem),
 ///   [`stats`](Self::stats), [`dump`](Self::dump).
-/// - Over all sessions: [`search`](Self::search), [`each_usage`](Self::each_usage).
+/// - Over all sessions: [`search`](Self::search), [`each_usage`](Self::each_usage),
+///   [`query`](Self::query).
 /// - One session: [`find`](Self::find), [`session`](Self::session),
 ///   [`create`](Self::create), [`create_with_messages`](Self::create_with_messages),
 ///   [`create_with_lines`](Self::create_with_lines),
@@ -122,6 +123,8 @@ pub struct Store {
     identity: Arc<identity::Identity>,
     busy_timeout: Duration,
     compression: Option<i32>,
+    /// How another connection may read the database.
+    reading: open::Access,
     /// Of a store that is one state of the database.
     state: Option<Arc<state::State>>,
 }
@@ -140,6 +143,18 @@ impl Store {
     /// As [`StoreOptions::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         StoreOptions::new().open(path)
+    }
+
+    /// Whether the database is read without SQLite's locks, since nothing can be
+    /// written beside it: nobody had it open when it was opened. Where somebody
+    /// begins to write it, every call fails with [`Busy`](Error::Busy).
+    pub fn is_read_alone(&self) -> bool {
+        self.reading != open::Access::Read
+    }
+
+    /// How another connection may read the database.
+    pub(crate) fn reading(&self) -> open::Access {
+        self.reading
     }
 
     /// Where the database lies.

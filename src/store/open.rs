@@ -194,16 +194,26 @@ fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {
     let full = std::path::absolute(path).map_err(Error::io("open", path))?;
     // Not through the pool, which would retry for the whole timeout before it
     // reports a database that cannot be opened.
-    let first = opened(&full, options).map_err(|err| explain(path, &full, err))?;
+    let (first, options) = match opened(&full, options) {
+        Ok(first) => (first, options.clone()),
+        Err(err) => {
+            let alone = opened_alone(&full, options, &err);
+            alone.map_err(|_| explain(path, &full, err))?
+        }
+    };
     // Whoever has read a database has its journal open, where there is one.
-    let identity = Identity::of(&full)?;
-    let pool = pool::pool(first, &full, options)?;
+    let identity = match options.reading {
+        Access::Read | Access::Write => Identity::of(&full)?,
+        Access::Alone | Access::AloneWithJournal => Identity::of_alone(&full)?,
+    };
+    let pool = pool::pool(first, &full, &options)?;
     Ok(Store {
         pool,
         identity: Arc::new(identity),
         path: Arc::from(full),
         busy_timeout: options.busy_timeout,
         compression: options.compression,
+        reading: options.reading,
         state: None,
     })
 }
@@ -213,6 +223,10 @@ fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {
 pub(crate) enum Access {
     Read,
     Write,
+    /// To read what nobody changes, without locks and companions.
+    Alone,
+    /// The same where a journal lies beside it.
+    AloneWithJournal,
 }
 
 /// A connection on which nothing that the database says is done yet: nothing of
@@ -221,9 +235,21 @@ pub(crate) fn connection(path: &Path, access: Access) -> rusqlite::Result<Connec
     let flags = match access {
         Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
         Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Access::Alone | Access::AloneWithJournal => {
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI
+        }
     };
-    let path = literal(path);
+    let path = match access {
+        Access::Read | Access::Write => literal(path),
+        Access::Alone => uri(path, "immutable=1"),
+        Access::AloneWithJournal => uri(path, "vfs=unix-none"),
+    };
     let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    if access == Access::AloneWithJournal {
+        // Who is alone keeps the index of the journal in memory, and leaves the journal.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        conn.execute_batch("PRAGMA locking_mode = EXCLUSIVE;")?;
+    }
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     // A damaged page is found when it is read, not when it has done harm.
@@ -238,9 +264,47 @@ fn literal(path: &Path) -> PathBuf {
     Path::new("./").join(path)
 }
 
+/// An absolute path as a URI of SQLite's.
+fn uri(path: &Path, query: &str) -> PathBuf {
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                uri.push(char::from(*byte));
+            }
+            _ => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    PathBuf::from(format!("{uri}?{query}"))
+}
+
+/// Opens a database to be read where not even a reader's companions can be made
+/// beside it, if nobody else has it open: with companions there are no locks.
+/// `err` is why it cannot be opened as others are.
+fn opened_alone(
+    path: &Path,
+    options: &StoreOptions,
+    err: &Error,
+) -> Result<(Connection, StoreOptions)> {
+    let is_for_companions = matches!(err, Error::Sqlite(cause) if needs_companion(cause));
+    if !options.read_only || !is_for_companions || may_write_beside(path) {
+        return Err(Error::Busy);
+    }
+    // Companions lie beside what a link leads to.
+    let real = fs::canonicalize(path).map_err(Error::io("open", path))?;
+    // Whoever has a database open in WAL mode has this open; a crash can leave it, too.
+    if companion(&real, "-shm").symlink_metadata().is_ok() {
+        return Err(Error::Busy);
+    }
+    let has_journal = companion(&real, "-wal").metadata().is_ok_and(|wal| 0 < wal.len());
+    let reading = if has_journal { Access::AloneWithJournal } else { Access::Alone };
+    let options = StoreOptions { reading, ..options.clone() };
+    Ok((opened(path, &options)?, options))
+}
+
 /// A connection to a database whose schema is ours, ready for use.
 pub(super) fn opened(path: &Path, options: &StoreOptions) -> Result<Connection> {
-    let access = if options.read_only { Access::Read } else { Access::Write };
+    let access = if options.read_only { options.reading } else { Access::Write };
     let mut conn = connection(path, access)?;
     conn.busy_timeout(options.busy_timeout)?;
     let proven = schema::prove(path, &conn)?;

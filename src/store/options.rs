@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Store, open};
+use super::Store;
+use super::open::{self, Access};
 use crate::error::Result;
 
 /// What survives a power cut.
@@ -39,6 +40,8 @@ pub struct StoreOptions {
     pub(super) read_only: bool,
     pub(super) create: bool,
     pub(super) compression: Option<i32>,
+    /// How it is read; found out when it is opened.
+    pub(super) reading: Access,
 }
 
 impl Default for StoreOptions {
@@ -57,6 +60,7 @@ impl StoreOptions {
             read_only: false,
             create: true,
             compression: None,
+            reading: Access::Read,
         }
     }
 
@@ -86,6 +90,9 @@ impl StoreOptions {
     }
 
     /// Refuses every write. Default: `false`.
+    ///
+    /// A database in a folder where nothing can be written is read, too, as long
+    /// as nobody has it open: [`Store::is_read_alone`] tells.
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
         self

@@ -159,6 +159,22 @@ pub(crate) fn keys(ranges: &[Range]) -> impl Iterator<Item = i64> {
     ranges.iter().flat_map(|range| range.first..=range.last)
 }
 
+/// The last of them, with so many entries at most.
+pub(crate) fn last(ranges: &[Range], limit: usize) -> Vec<Range> {
+    let mut left = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut kept = Vec::new();
+    for range in ranges.iter().rev().copied() {
+        if left == 0 {
+            break;
+        }
+        let first = range.first.max(range.last.saturating_sub(left - 1));
+        left -= range.last - first + 1;
+        kept.push(Range { first, ..range });
+    }
+    kept.reverse();
+    kept
+}
+
 /// Their entries, in order, each at the line that counts.
 pub(crate) fn entries(conn: &Connection, ranges: &[Range]) -> Result<Vec<Entry>> {
     let mut found = Vec::new();

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rusqlite::{Connection, TransactionBehavior, ffi};
 
 use super::state::State;
-use super::{Store, pool};
+use super::{Store, open, pool};
 use crate::error::{Error, Result};
 
 /// A transaction that holds the write lock from its start.
@@ -42,12 +42,19 @@ impl Store {
     /// Never call it from inside another `read` or `write`: each holds a
     /// connection, and the pool is small.
     pub(crate) fn read<T>(&self, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        if let Some(state) = &self.state {
-            return state.read(body);
+        let value = match &self.state {
+            Some(state) => state.read(body)?,
+            None => {
+                let mut conn = self.connection()?;
+                let tx = conn.transaction()?;
+                body(&tx)?
+            }
+        };
+        if self.is_read_alone() {
+            // No lock has kept others from writing meanwhile.
+            self.identity.check()?;
         }
-        let mut conn = self.connection()?;
-        let tx = conn.transaction()?;
-        body(&tx)
+        Ok(value)
     }
 
     /// Runs `body` in a transaction, committed if it returns `Ok`.
@@ -110,6 +117,15 @@ impl Store {
         self.refuse_state()?;
         self.identity.check()?;
         Ok(self.pool.get()?)
+    }
+
+    /// A connection that only reads and is in no pool: what is added to it goes with it.
+    pub(crate) fn connection_of_its_own(&self) -> Result<Connection> {
+        self.refuse_state()?;
+        self.identity.check()?;
+        let conn = open::connection(&self.path, self.reading)?;
+        conn.busy_timeout(self.busy_timeout)?;
+        Ok(conn)
     }
 
     fn refuse_state(&self) -> Result<()> {

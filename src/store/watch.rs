@@ -42,13 +42,13 @@ impl Store {
     ///
     /// [`Sqlite`](crate::Error::Sqlite) when the database cannot be opened again.
     pub fn watch(&self) -> Result<Watch> {
-        Watch::begin(self.path())
+        Watch::begin(self.path(), self.reading)
     }
 }
 
 impl Watch {
-    fn begin(path: &Path) -> Result<Self> {
-        let conn = open::connection(path, Access::Read)?;
+    fn begin(path: &Path, reading: Access) -> Result<Self> {
+        let conn = open::connection(path, reading)?;
         let seen = data_version(&conn)?;
         Ok(Self { conn, seen })
     }

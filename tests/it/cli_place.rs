@@ -256,3 +256,70 @@ fn where_there_is_nothing_to_watch_that_is_said() {
     let output = User::new().run(&["watch"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
 }
+
+#[test]
+fn a_root_that_is_removed_and_made_again_is_watched_at_once() {
+    let user = User::new();
+    user.session("root", "one");
+    let root = user.home.path().join("root");
+    let later = user.home.path().join("later/deep");
+    let mut command = user.command(&["watch", root.to_str().unwrap(), later.to_str().unwrap()]);
+    let mut watch = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let told = lines_of(watch.stdout.take().unwrap());
+    let _noted = lines_of(watch.stderr.take().unwrap());
+    let soon = Duration::from_secs(60);
+    let added = "1 line of 1 session";
+    assert!(told.recv_timeout(soon).unwrap().ends_with(added));
+
+    fs::remove_dir_all(&root).unwrap();
+    user.session("root", "two");
+    let again = told.recv_timeout(soon);
+    user.session("root", "three");
+    let third = told.recv_timeout(soon);
+    user.session("later/deep", "four");
+    let fourth = told.recv_timeout(soon);
+
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    for line in [again, third, fourth] {
+        assert!(line.unwrap().ends_with(added));
+    }
+}
+
+/// Waits until a process does something of its own at ^C.
+fn catches_interrupts(process: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    caught.is_some_and(|mask| mask & 2 != 0)
+}
+
+#[test]
+fn an_import_that_is_interrupted_says_what_stands_and_how_to_go_on() {
+    if !Path::new("/proc/self/status").exists() {
+        return eprintln!("skipped: this system does not say what a process waits for");
+    }
+    let user = User::new();
+    copy(&fixture("demo/pi"), &user.home.path().join(".pi/agent"));
+    user.done(&["sync"]);
+    user.session(".kward", "one");
+    let lock = rusqlite::Connection::open(user.database()).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+    let mut command = user.command(&["sync"]);
+    let sync = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    while !catches_interrupts(sync.id()) {
+        std::thread::yield_now();
+    }
+    let sent = Command::new("kill").args(["-INT", &sync.id().to_string()]).status().unwrap();
+    let output = sync.wait_with_output().unwrap();
+
+    assert!(sent.success());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("1 file and 1 session are in "), "{said}");
+    assert!(said.contains("the same command goes on behind them"), "{said}");
+    drop(lock);
+    user.done(&["sync"]);
+    assert_eq!(ids(&user.done(&["list", "--json"])).len(), 2);
+}

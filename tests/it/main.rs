@@ -14,6 +14,8 @@ mod cli;
 #[cfg(feature = "cli")]
 mod cli_place;
 mod cli_roots;
+#[cfg(feature = "cli")]
+mod cli_sql;
 mod codex;
 mod codex_appends;
 mod concurrency;

@@ -1,5 +1,6 @@
 //! `sessile rpc` by its table of methods.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -199,4 +200,234 @@ fn messages_go_in_at_once_and_the_last_is_taken_back() {
     assert_eq!(added["result"]["entry_ids"], json!(["one", "two"]));
     assert_eq!(popped["result"]["message"], messages[1]);
     assert_eq!(fixture.session("s").context().unwrap().len(), 1);
+}
+
+#[test]
+fn an_entry_comes_with_the_message_that_it_adds_as_it_was_spelt() {
+    let fixture = Fixture::new();
+    let session = fixture.create("s");
+    let asked = r#"{"role":"user","content":"one","n":1.50,"id":"a"}"#;
+    session.append_message(asked).unwrap();
+    session.append_message(r#"{"role":"assistant","content":"two","id":"b"}"#).unwrap();
+    session.append_label_change("a", Some("here")).unwrap();
+    let of = |method: &str, params: Value| {
+        let mut params = params;
+        params["session"] = "s".into();
+        reply(&fixture, method, &params)["result"].clone()
+    };
+
+    let entry = of("entry", json!({ "entry_id": "a" }));
+    assert_eq!(entry["message"]["content"], "one");
+    assert_eq!((&entry["type"], &entry["label"]), (&"message".into(), &"here".into()));
+    let path = of("path", json!({}));
+    let said = |rows: &Value| -> Vec<String> {
+        let rows = rows.as_array().unwrap().iter();
+        rows.map(|row| row["message"]["content"].as_str().unwrap_or("-").to_owned()).collect()
+    };
+    assert_eq!(said(&path), ["one", "two"]);
+    assert_eq!(said(&of("path", json!({ "limit": 1 }))), ["two"]);
+    assert_eq!(said(&of("children", json!({ "entry_id": "a" }))), ["two"]);
+    assert_eq!(said(&of("entries_after", json!({ "line": 2 }))), ["two"]);
+    assert_eq!(said(&of("leaves", json!({}))), ["two"]);
+    let bare = of("path", json!({ "bodies": false }));
+    assert!(bare[0].get("message").is_none() && bare[0]["id"] == "a", "{bare}");
+    assert_eq!(of("entry", json!({ "entry_id": "nothing" })), Value::Null);
+    let raw = raw_reply(&fixture, "entry", &json!({ "session": "s", "entry_id": "a" }));
+    assert!(raw.contains(&format!("\"message\":{asked}")), "{raw}");
+}
+
+/// The reply to one request, as it was printed.
+fn raw_reply(fixture: &Fixture, method: &str, params: &Value) -> String {
+    let db = fixture.store.path();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sessile"))
+        .args([OsStr::new("rpc"), OsStr::new("--db"), db.as_os_str()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(request(method, params).as_bytes()).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn an_entry_that_adds_several_messages_has_all_of_them() {
+    let fixture = Fixture::new();
+    fixture.store.import("fixtures/pi/small", &sessile::ImportOptions::new()).unwrap();
+    let all = fixture.store.sessions(&sessile::SessionFilter::new()).unwrap().rows;
+    for row in all {
+        let session = fixture.store.session(row.key).unwrap();
+        let name = session.unique_name().unwrap();
+        let rows = reply(&fixture, "entries_after", &json!({ "session": name, "limit": 1000 }));
+        for row in rows["result"].as_array().unwrap() {
+            let messages = session.messages_of(row["id"].as_str().unwrap()).unwrap();
+            let last = messages.last().map_or(Value::Null, sessile::Message::value);
+            assert_eq!(row["message"], last, "{row}");
+            let several = row.get("messages").map(|all| all.as_array().unwrap().len());
+            assert_eq!(several, Some(messages.len()).filter(|count| 1 < *count), "{row}");
+        }
+    }
+}
+
+#[test]
+fn what_a_request_puts_behind_an_entry_stands_there_wherever_the_leaf_is() {
+    let fixture = Fixture::new();
+    let message = |id: &str| json!({ "role": "user", "content": id, "id": id });
+    let given = json!({ "cwd": "/w", "id": "s", "messages": [message("a"), message("b")] });
+    let made = reply(&fixture, "create", &given);
+    assert_eq!(made["result"]["session_id"], "s");
+
+    let params = json!({ "session": "s", "message": message("c"), "behind": "a" });
+    reply(&fixture, "append_message", &params);
+
+    assert_eq!(fixture.path_ids(fixture.session("s").key()), ["a", "c"]);
+}
+
+#[test]
+fn a_store_is_kept_by_requests() {
+    let fixture = Fixture::small();
+    let out = fixture.dir.path().join("out");
+    let copy = fixture.dir.path().join("copy.db");
+    let done = |method: &str, params: Value| {
+        let reply = reply(&fixture, method, &params);
+        assert!(reply.get("error").is_none(), "{method}: {reply}");
+        reply["result"].clone()
+    };
+
+    assert_eq!(done("verify", json!({ "root": SMALL }))["differences"], json!([]));
+    assert_eq!(done("check", json!({})), json!({ "findings": [], "foreign": [] }));
+    assert!(
+        0 < done("export", json!({ "out": out, "sessions": ["edge-97"] }))["files"]
+            .as_u64()
+            .unwrap()
+    );
+    assert!(out.join("sessions").is_dir());
+    done("backup", json!({ "path": copy }));
+    assert!(copy.is_file());
+    assert_eq!(done("stats", json!({}))["sessions"], 9);
+    done("remember", json!({ "session": "edge-97" }));
+    let work_dir = fixture.session("edge-97").info().unwrap().work_dir.unwrap();
+    assert_eq!(done("remembered", json!({ "work_dir": work_dir }))["session_id"], "edge-97");
+    done("delete", json!({ "session": "edge-97" }));
+    assert_eq!(done("list_trash", json!({}))[0]["session_id"], "edge-97");
+    done("purge_all", json!({ "sessions": ["edge-97"] }));
+    assert_eq!(done("list_trash", json!({})), json!([]));
+    assert_eq!(done("forget_root", json!({ "root": SMALL }))["root"]["format"], "kward");
+    assert_eq!(done("list", json!({ "all": true })), json!([]));
+}
+
+/// Where the library's own name is not the method's, or a parameter gives the same.
+const OTHERWISE: &[(&str, &str)] = &[
+    ("append_compaction", "compact"),
+    ("archive_older_than", "archive_older_than"),
+    ("at", "`at` of each method that writes"),
+    ("branching_from", "`behind`"),
+    ("clear_tags", "`tag` with null"),
+    ("clone_session", "clone"),
+    ("context_at", "`messages` with `entry_id`"),
+    ("create_with_lines", "create, append_lines"),
+    ("create_with_messages", "`create` with `messages`"),
+    ("each_line", "lines"),
+    ("each_line_of_path", "lines, path"),
+    ("each_problem", "problems"),
+    ("each_usage", "usage"),
+    ("earlier", "`generation` of each method that reads"),
+    ("expecting", "`expect_leaf`"),
+    ("fork_at_turn", "`fork` with `turn`"),
+    ("fork_branch", "fork"),
+    ("import_with", "import"),
+    ("imported_root", "roots"),
+    ("imported_roots", "roots"),
+    ("info", "head"),
+    ("last_of_branch", "path"),
+    ("last_of_path", "path"),
+    ("line_of", "lines"),
+    ("messages_of", "entry"),
+    ("metadata_of", "metadata"),
+    ("path_to", "path"),
+    ("prunable", "`prune` with `dry_run`"),
+    ("rename_json", "rename"),
+    ("roots", "root_entries"),
+    ("session_files", "list"),
+    ("session_id", "head"),
+    ("sessions", "list"),
+    ("tag_json", "tag"),
+    ("text_of", "text"),
+    ("trash", "delete, list_trash"),
+    ("unique_name", "head"),
+    ("update_runtime", "update_runtime"),
+    ("with_id", "`id` of each method that writes"),
+];
+
+/// What a program in another language has no use for, or the command line is for.
+const NOT_THERE: &[(&str, &str)] = &[
+    ("attach", "a Recorder is a value of the process that holds it"),
+    ("capture", "messages and path say it"),
+    ("capture_path", "likewise"),
+    ("dump", "of a session, `info`; of all, `sessile dump` writes it line by line"),
+    ("find", "each method that takes `session` does it"),
+    ("foreign_objects", "`check` has them"),
+    ("format", "`head` has it"),
+    ("is_read_alone", "rpc opens no database that it cannot write"),
+    ("key", "a key is of the process that has the store open"),
+    ("kimi", "state, turns, undo_to_turn"),
+    ("kward", "system_prompts, memory and what writes them"),
+    ("on_network_file_system", "rpc says so itself"),
+    ("open", "--db"),
+    ("path", "of a store, --db; of a session, `path`"),
+    ("pi", "append_entry"),
+    ("query", "`sessile sql --json`"),
+    ("session", "find"),
+    ("snapshot", "each request reads one state"),
+    ("watch", "entries_after, asked again, costs little"),
+];
+
+/// The public functions of the library's handles.
+fn public_functions() -> Vec<String> {
+    let mut found = Vec::new();
+    let mut todo = vec![std::path::PathBuf::from("src")];
+    while let Some(at) = todo.pop() {
+        if at.is_dir() && !at.ends_with("src/bin") {
+            todo.extend(std::fs::read_dir(at).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        if at.extension().is_none_or(|end| end != "rs") {
+            continue;
+        }
+        let source = std::fs::read_to_string(&at).unwrap();
+        let mut is_handle = false;
+        for line in source.lines() {
+            if line.starts_with("impl ") || line.starts_with("impl<") {
+                is_handle = ["impl Store {", "impl Session {"].contains(&line)
+                    || ["Kimi<", "Kward<", "Pi<"]
+                        .iter()
+                        .any(|name| line.starts_with(&format!("impl {name}")));
+            }
+            let name = line.strip_prefix("    pub fn ").filter(|_| is_handle);
+            found.extend(name.map(|name| name.split(['(', '<']).next().unwrap().to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn whatever_the_library_can_do_can_be_requested() {
+    let functions = public_functions();
+    assert!(100 < functions.len(), "{functions:?}");
+    let schema = schema();
+    let methods: Vec<&str> =
+        schema.iter().map(|method| method["method"].as_str().unwrap()).collect();
+    let is_known = |name: &str| {
+        methods.contains(&name)
+            || OTHERWISE.iter().chain(NOT_THERE).any(|(function, _)| *function == name)
+    };
+
+    let missing: Vec<&String> = functions.iter().filter(|name| !is_known(name)).collect();
+
+    assert!(missing.is_empty(), "neither a method nor a reason why not: {missing:?}");
+    for (name, _) in OTHERWISE.iter().chain(NOT_THERE) {
+        assert!(
+            functions.iter().any(|function| function == name),
+            "{name} is no function any more"
+        );
+    }
 }

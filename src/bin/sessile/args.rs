@@ -8,6 +8,7 @@ mod keeping;
 mod live;
 mod roots;
 mod setup;
+mod sql;
 mod tags;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub(crate) use self::keeping::{KeepCommand, PruneArgs};
 pub(crate) use self::live::{AppendArgs, ForkArgs, LabelArgs, NewArgs};
 pub(crate) use self::roots::RootCommand;
 pub(crate) use self::setup::SetupCommand;
+pub(crate) use self::sql::SqlArgs;
 pub(crate) use self::tags::TagCommand;
 
 /// Every session of your AI agents in one SQLite file, and the JSONL files they came from back byte for byte.
@@ -85,6 +87,8 @@ pub(crate) enum Command {
         /// Only this session: its id, a prefix of it, or its file
         session: Option<String>,
     },
+    /// Answer a query in SQL; nothing can be written by it
+    Sql(SqlArgs),
     /// Say what is in the database, and what takes the space
     Stats {
         /// Print the result as one JSON object

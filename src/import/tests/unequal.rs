@@ -30,6 +30,8 @@ fn written(place: &Place, store: &Store, items: Vec<Item>) -> Result<()> {
         rereads: false,
         away: crate::import::purged::Away::nothing(place.subject.format),
         asks_space: false,
+        passed: std::sync::atomic::AtomicU64::new(0),
+        total: None,
         sizes: SIZES,
         fuse: &fuse,
     };

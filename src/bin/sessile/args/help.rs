@@ -10,7 +10,10 @@ use crate::text;
 /// The commands by what they are for, in the order in which a newcomer needs them.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Take in", &["sync", "import", "watch", "merge"]),
-    ("Find and read", &["list", "search", "show", "tree", "usage", "stats", "markdown", "log"]),
+    (
+        "Find and read",
+        &["list", "search", "show", "tree", "usage", "stats", "sql", "markdown", "log"],
+    ),
     ("Give back", &["export", "verify", "dump", "backup"]),
     (
         "Sort",
@@ -70,6 +73,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("log", &["sessile log 6ad4149a", "sessile log --raw --line 3 6ad4149a"]),
     ("problems", &["sessile problems", "sessile problems 6ad4149a"]),
     ("stats", &["sessile stats"]),
+    (
+        "sql",
+        &[
+            "sessile sql 'SELECT session, title, messages FROM session_list'",
+            "sessile sql --json 'SELECT message_text(entry_key) AS text FROM entry_list LIMIT 3'",
+        ],
+    ),
     ("usage", &["sessile usage --by day --since 2w", "sessile usage --json --by session"]),
     ("check", &["sessile check", "sessile check --json"]),
     ("rebuild", &["sessile rebuild"]),

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount};
 use sessile::{Error, Format, ImportOptions, ImportReport, Store, StoreOptions};
 use tempfile::TempDir;
 
-use super::place;
+use super::{interrupt, place, progress};
 use crate::args::{ImportArgs, SyncArgs};
 use crate::output::{self, note, one_line};
 
@@ -20,7 +20,7 @@ pub(super) const NO_HOMES: &str = "no program whose sessions can be read keeps a
 
 /// The folders of programs that are there.
 pub(super) fn homes() -> Result<Vec<Root>> {
-    Ok(place::homes()?.into_iter().map(|(format, home)| (Some(format), home)).collect())
+    place::homes()
 }
 
 /// How the reports are told.
@@ -43,7 +43,8 @@ pub(super) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
         .again(args.again)
         .ignore_space(args.ignore_space);
     let roots: Vec<Root> = args.roots.iter().map(|root| (args.format, root.clone())).collect();
-    let (store, _elsewhere) = open(db, args.dry_run, args.compress)?;
+    let (store, elsewhere) = open(db, args.dry_run, args.compress)?;
+    let _waiting = interrupt::of_import(&store, args.dry_run, elsewhere.as_ref())?;
     import_all(&store, &roots, &options, Telling { json: args.json, dry_run: args.dry_run })
 }
 
@@ -53,7 +54,8 @@ pub(super) fn sync(db: &Path, args: &SyncArgs) -> Result<bool> {
         note!("sessile: {}", NO_HOMES);
         return Ok(false);
     }
-    let (store, _elsewhere) = open(db, args.dry_run, None)?;
+    let (store, elsewhere) = open(db, args.dry_run, None)?;
+    let _waiting = interrupt::of_import(&store, args.dry_run, elsewhere.as_ref())?;
     let options = ImportOptions::new().dry_run(args.dry_run);
     import_all(&store, &roots, &options, Telling { json: args.json, dry_run: args.dry_run })
 }
@@ -84,7 +86,7 @@ fn import_all(
             Some(format) => options.clone().format(*format),
             None => options.clone(),
         };
-        match import(store, root, &options) {
+        match progress::import(store, root, &options) {
             Ok(report) => print(root, &report, telling)?,
             Err(err) => failed.push(err),
         }
@@ -97,25 +99,6 @@ fn import_all(
     }
     Err(last.into())
 }
-
-fn import(store: &Store, root: &Path, options: &ImportOptions) -> sessile::Result<ImportReport> {
-    let bar = ProgressBar::new_spinner().with_style(
-        ProgressStyle::with_template(PROGRESS).unwrap_or_else(|_| ProgressStyle::default_spinner()),
-    );
-    // The least of it, and so at the end: a narrow terminal cuts it off.
-    let bar = bar.with_message("^C stops; what is in stays, and the next import goes on");
-    let report = store.import_with(root, options, |progress| {
-        bar.set_prefix(format!("{} files", HumanCount(progress.files)));
-        bar.set_position(progress.bytes);
-        bar.tick();
-    });
-    bar.finish_and_clear();
-    report
-}
-
-/// How far an import is. A root is read as it is walked: no total is known before its end.
-const PROGRESS: &str =
-    "{spinner} {prefix}, {binary_bytes} read, {binary_bytes_per_sec}, {elapsed}  {wide_msg}";
 
 /// Files that lost lines, of which each is named.
 const LOST_SHOWN: usize = 20;

@@ -2,6 +2,7 @@
 
 mod confirm;
 mod import;
+mod interrupt;
 mod keeping;
 mod list;
 mod live;
@@ -9,12 +10,14 @@ mod log;
 mod merge;
 mod place;
 mod problems;
+mod progress;
 mod repair;
 mod roots;
 mod rpc;
 mod search;
 mod setup;
 mod show;
+mod sql;
 mod stats;
 mod suggest;
 mod tags;
@@ -29,7 +32,10 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
-use sessile::{Error, ExportOptions, Session, Store, StoreOptions, Traces};
+use sessile::{
+    Error, ExportOptions, ExportReport, Finding, ForeignObject, Session, Store, StoreOptions,
+    Traces, VerifyReport,
+};
 
 pub(crate) use self::suggest::Meant;
 use crate::args::{Cli, Command, ExportArgs};
@@ -87,6 +93,7 @@ fn run_on(db: &Path, command: Command) -> Result<bool> {
         Command::Problems { json, session } => {
             problems::run(&open_to_read(db)?, session.as_deref(), json)
         }
+        Command::Sql(args) => sql::run(&open_to_read(db)?, &args),
         Command::Stats { json } => stats::run(&open_to_read(db)?, json),
         Command::Usage(args) => usage::run(&open_to_read(db)?, &args),
         Command::Check { json } => check(&open_to_read(db)?, json),
@@ -136,7 +143,14 @@ fn open_to_write(db: &Path) -> Result<Store> {
 
 /// Reading leaves even the schema as it is.
 fn open_to_read(db: &Path) -> Result<Store> {
-    Ok(StoreOptions::new().create(false).read_only(true).open(db)?)
+    let store = StoreOptions::new().create(false).read_only(true).open(db)?;
+    if store.is_read_alone() {
+        note!(
+            "sessile: nothing can be written beside {}; nobody has it open, so it is read as it lies there",
+            db.display()
+        );
+    }
+    Ok(store)
 }
 
 /// A search brings its index up, where the database may be written.
@@ -174,23 +188,7 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
     let mut out = if json { output::content() } else { output::report() };
     let same = report.differences.is_empty();
     if json {
-        let differences: Vec<_> = report
-            .differences
-            .iter()
-            .map(|difference| {
-                serde_json::json!({
-                    "file": difference.file.to_string_lossy(),
-                    "detail": difference.detail,
-                })
-            })
-            .collect();
-        let object = serde_json::json!({
-            "files": report.files,
-            "bytes": report.bytes,
-            "purged": report.purged,
-            "differences": differences,
-        });
-        writeln!(out, "{object}")?;
+        writeln!(out, "{}", verify_json(&report))?;
         out.flush()?;
         return Ok(same);
     }
@@ -212,6 +210,35 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
     Ok(same)
 }
 
+/// A report as `verify --json` prints it.
+fn verify_json(report: &VerifyReport) -> serde_json::Value {
+    let differences = report.differences.iter().map(|difference| {
+        json!({ "file": difference.file.to_string_lossy(), "detail": difference.detail })
+    });
+    json!({
+        "files": report.files,
+        "bytes": report.bytes,
+        "purged": report.purged,
+        "differences": differences.collect::<Vec<_>>(),
+    })
+}
+
+/// A report as `export --json` prints it.
+fn export_json(report: &ExportReport) -> serde_json::Value {
+    let aside = report.aside.iter().map(|aside| {
+        json!({
+            "root": aside.root.to_string_lossy(),
+            "file": aside.file.to_string_lossy(),
+            "written_as": aside.written_as.to_string_lossy(),
+        })
+    });
+    json!({
+        "files": report.files,
+        "bytes": report.bytes,
+        "aside": aside.collect::<Vec<_>>(),
+    })
+}
+
 fn export(store: &Store, sessions: &[Session], args: &ExportArgs) -> Result<bool> {
     let mut options = ExportOptions::new().source_only(args.source).damaged(args.damaged);
     for session in sessions {
@@ -230,18 +257,7 @@ fn export(store: &Store, sessions: &[Session], args: &ExportArgs) -> Result<bool
         );
     }
     if args.json {
-        let aside = report.aside.iter().map(|aside| {
-            json!({
-                "root": aside.root.to_string_lossy(),
-                "file": aside.file.to_string_lossy(),
-                "written_as": aside.written_as.to_string_lossy(),
-            })
-        });
-        return print_json(&json!({
-            "files": report.files,
-            "bytes": report.bytes,
-            "aside": aside.collect::<Vec<_>>(),
-        }));
+        return print_json(&export_json(&report));
     }
     let (files, bytes) = (HumanCount(report.files), HumanBytes(report.bytes));
     note!("{files} files, {bytes} written to {}", args.out.display());
@@ -293,17 +309,21 @@ fn is_undamaged(damaged: &[String]) -> bool {
     damaged.is_empty()
 }
 
+/// Findings as `check --json` prints them.
+fn check_json(findings: &[Finding], foreign: &[ForeignObject]) -> serde_json::Value {
+    let findings = findings.iter().map(|f| json!({"place": f.place, "detail": f.detail}));
+    let foreign = foreign.iter().map(|object| json!({"kind": object.kind, "name": object.name}));
+    json!({
+        "findings": findings.collect::<Vec<_>>(),
+        "foreign": foreign.collect::<Vec<_>>(),
+    })
+}
+
 fn check(store: &Store, json: bool) -> Result<bool> {
     let findings = store.check()?;
     let foreign = store.foreign_objects()?;
     if json {
-        let findings_json = findings.iter().map(|f| json!({"place": f.place, "detail": f.detail}));
-        let foreign =
-            foreign.iter().map(|object| json!({"kind": object.kind, "name": object.name}));
-        print_json(&json!({
-            "findings": findings_json.collect::<Vec<_>>(),
-            "foreign": foreign.collect::<Vec<_>>(),
-        }))?;
+        print_json(&check_json(&findings, &foreign))?;
         return Ok(findings.is_empty());
     }
     for object in foreign {

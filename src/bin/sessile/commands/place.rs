@@ -56,13 +56,19 @@ impl Database {
 }
 
 /// The folders of programs whose sessions are on this machine.
-pub(super) fn homes() -> Result<Vec<(Format, PathBuf)>> {
-    let user = etcetera::home_dir().context("there is no home folder to look in")?;
-    let mut homes: Vec<(Format, PathBuf)> = Vec::new();
-    for format in Format::ALL {
-        homes.extend(format.home(&user, variable).map(|home| (*format, home)));
-    }
+pub(super) fn homes() -> Result<Vec<(Option<Format>, PathBuf)>> {
+    let mut homes = all_homes()?;
     homes.retain(|(_, home)| Path::is_dir(home));
+    Ok(homes)
+}
+
+/// The folders of all programs that are known, whether they are there or not.
+pub(super) fn all_homes() -> Result<Vec<(Option<Format>, PathBuf)>> {
+    let user = etcetera::home_dir().context("there is no home folder to look in")?;
+    let mut homes = Vec::new();
+    for format in Format::ALL {
+        homes.extend(format.home(&user, variable).map(|home| (Some(*format), home)));
+    }
     Ok(homes)
 }
 

@@ -12,20 +12,11 @@ pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bo
     let session = session.map(|name| store.find(name)).transpose()?;
     let mut out = if json { output::content() } else { output::report() };
     let each = |root: &Path, problem: &Problem| {
-        let root = root.to_string_lossy();
-        let file = problem.file.to_string_lossy();
         let written = if json {
-            let object = serde_json::json!({
-                "root": root,
-                "file": file,
-                "session_id": problem.session_id,
-                "line": problem.line,
-                "kind": problem.kind.name(),
-                "detail": problem.detail,
-            });
-            writeln!(out, "{object}")
+            writeln!(out, "{}", row_json(root, problem))
         } else {
             let line = problem.line.map(|line| format!(":{line}")).unwrap_or_default();
+            let (root, file) = (root.to_string_lossy(), problem.file.to_string_lossy());
             let place = format!("{} {}{line}", root.escape_debug(), file.escape_debug());
             let of = problem.session_id.as_deref().map(|id| format!(" ({})", one_line(id)));
             let of = of.unwrap_or_default();
@@ -44,4 +35,16 @@ pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bo
     out.flush()?;
     read?;
     Ok(true)
+}
+
+/// A problem as `problems --json` prints it.
+pub(super) fn row_json(root: &Path, problem: &Problem) -> serde_json::Value {
+    serde_json::json!({
+        "root": root.to_string_lossy(),
+        "file": problem.file.to_string_lossy(),
+        "session_id": problem.session_id,
+        "line": problem.line,
+        "kind": problem.kind.name(),
+        "detail": problem.detail,
+    })
 }

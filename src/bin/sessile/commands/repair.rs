@@ -40,7 +40,7 @@ fn say_prunable(all: &[Prunable]) -> Result<()> {
 }
 
 /// The same as `--json` prints it, with what was removed, if anything was.
-fn prunable_json(all: &[Prunable], removed: Option<&PruneReport>) -> serde_json::Value {
+pub(super) fn prunable_json(all: &[Prunable], removed: Option<&PruneReport>) -> serde_json::Value {
     let generations = all.iter().map(|earlier| {
         json!({
             "root": earlier.root.to_string_lossy(),

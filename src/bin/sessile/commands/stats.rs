@@ -50,7 +50,8 @@ pub(crate) fn run(store: &Store, json: bool) -> Result<bool> {
     Ok(super::is_undamaged(&stats.damaged))
 }
 
-fn stats_json(stats: &Stats) -> serde_json::Value {
+/// A report as `stats --json` prints it.
+pub(super) fn stats_json(stats: &Stats) -> serde_json::Value {
     let files: Vec<_> = stats
         .files
         .iter()

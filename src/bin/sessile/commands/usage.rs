@@ -9,6 +9,7 @@ use sessile::{Store, Timestamp, UsageRecord};
 
 use super::list;
 use crate::args::{By, UsageArgs};
+use crate::moment::Moment;
 use crate::output::{self, note, one_line};
 use crate::prices::{self, Prices};
 use crate::text::{columns, cut_middle, padded, terminal_width};
@@ -34,23 +35,7 @@ pub(crate) fn run(store: &Store, args: &UsageArgs) -> Result<bool> {
         return Ok(true);
     }
     let prices = Prices::read(args.prices.as_deref())?;
-    let now = Timestamp::now();
-    let since = args.since.map(|since| since.before(now));
-    let until = args.until.map(|until| until.before(now));
-    let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
-    let mut unpriced: BTreeMap<String, u64> = BTreeMap::new();
-    store.each_usage(|record| {
-        let is_asked_for = since.is_none_or(|since| since <= record.at)
-            && until.is_none_or(|until| record.at <= until);
-        if is_asked_for {
-            let cost = record.usage.cost.or_else(|| prices.cost(&record.usage));
-            if cost.is_none() {
-                *unpriced.entry(model_of(&record)).or_default() += 1;
-            }
-            sums.entry(key_of(&record, args.by)).or_default().add(&record, cost);
-        }
-        Ok(())
-    })?;
+    let (sums, unpriced) = add_up(store, args.by, (args.since, args.until), &prices)?;
     if args.json {
         for (key, sum) in &sums {
             writeln!(out, "{}", sum_json(key, args.by, sum))?;
@@ -73,6 +58,46 @@ pub(crate) fn run(store: &Store, args: &UsageArgs) -> Result<bool> {
         );
     }
     Ok(true)
+}
+
+type Span = (Option<Moment>, Option<Moment>);
+
+/// What was used in a span of time, and the messages of models without a price.
+fn add_up(
+    store: &Store,
+    by: By,
+    (since, until): Span,
+    prices: &Prices,
+) -> sessile::Result<(BTreeMap<String, Sum>, BTreeMap<String, u64>)> {
+    let now = Timestamp::now();
+    let since = since.map(|since| since.before(now));
+    let until = until.map(|until| until.before(now));
+    let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
+    let mut unpriced: BTreeMap<String, u64> = BTreeMap::new();
+    store.each_usage(|record| {
+        let is_asked_for = since.is_none_or(|since| since <= record.at)
+            && until.is_none_or(|until| record.at <= until);
+        if is_asked_for {
+            let cost = record.usage.cost.or_else(|| prices.cost(&record.usage));
+            if cost.is_none() {
+                *unpriced.entry(model_of(&record)).or_default() += 1;
+            }
+            sums.entry(key_of(&record, by)).or_default().add(&record, cost);
+        }
+        Ok(())
+    })?;
+    Ok((sums, unpriced))
+}
+
+/// The rows of `usage --json`.
+pub(super) fn rows_json(
+    store: &Store,
+    by: By,
+    span: Span,
+    prices: &Prices,
+) -> sessile::Result<Vec<serde_json::Value>> {
+    let (sums, _) = add_up(store, by, span, prices)?;
+    Ok(sums.iter().map(|(key, sum)| sum_json(key, by, sum)).collect())
 }
 
 fn model_of(record: &UsageRecord) -> String {

@@ -2,9 +2,9 @@
 //!
 //! The system says when something below a root changes. Changes come in
 //! bursts, so the import waits a moment for what follows, and longer where
-//! imports take long: it is never at work for more than a fifth of the time. Now
-//! and then everything is looked at, in case that the system lost something, a
-//! root came back, or a program was installed.
+//! imports take long: it is never at work for more than a fifth of the time.
+//! A root that goes, or is not there yet, is waited for in the folder that holds
+//! it. Now and then everything is looked at, in case that the system lost something.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,12 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use sessile::{ImportOptions, ImportReport, Store, Timestamp};
 
 use super::import::{self, Root};
+use super::{interrupt, place};
 use crate::args::WatchArgs;
 use crate::output::{self, note};
 
@@ -29,76 +30,164 @@ const SCAN: Duration = Duration::from_secs(600);
 
 pub(super) fn run(db: &Path, args: &WatchArgs) -> Result<bool> {
     let named: Vec<Root> = args.roots.iter().map(|root| (None, root.clone())).collect();
-    let roots = || if named.is_empty() { import::homes() } else { Ok(named.clone()) };
-    if roots()?.is_empty() {
+    let roots = || if named.is_empty() { place::all_homes() } else { Ok(named.clone()) };
+    if named.is_empty() && import::homes()?.is_empty() {
         note!("sessile: {}", import::NO_HOMES);
         return Ok(false);
     }
     let store = Store::open(db)?;
     super::warn_of_network(&store);
+    let _waiting =
+        interrupt::on_interrupt(|| note!("sessile: no longer watching; what was written is in"))?;
     let (changes, changed) = mpsc::channel();
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-        // What cannot be told counts as a change of everything.
-        let paths = match event {
-            Ok(event) if is_of_content(event.kind) => event.paths,
-            Ok(_) => return,
-            Err(_) => Vec::new(),
-        };
-        let _ = changes.send(paths);
+    let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        if let Some(change) = Change::of(event) {
+            let _ = changes.send(change);
+        }
     })
     .context("this system cannot say when files change")?;
-    let mut watched = Vec::new();
-    let mut due = Due::All;
+    let mut watched = Watched { watcher, roots: Vec::new(), folders: Vec::new() };
+    let mut due = Due { all: true, paths: Vec::new() };
+    let mut missing: Vec<PathBuf> = Vec::new();
     loop {
         let roots = roots()?;
-        watch_new(&mut watcher, &mut watched, &roots);
+        let came = watched.bring_up_to_date(&roots);
         let started = Instant::now();
-        for root in roots.iter().filter(|(_, root)| due.has(root)) {
-            bring_up_to_date(&store, root)?;
+        for (format, root) in roots.iter().filter(|(_, root)| due.has(root) || came.contains(root))
+        {
+            let is_there = root.exists();
+            // Of a program that is not there, nothing is said; of a root that is named, once.
+            if !is_there && (named.is_empty() || missing.contains(root)) {
+                continue;
+            }
+            missing.retain(|other| other != root);
+            if !is_there {
+                missing.push(root.clone());
+            }
+            bring_up_to_date(&store, &(*format, root.clone()))?;
         }
-        due = next_changes(&changed, started.elapsed());
+        due = next_changes(&changed, started.elapsed(), &roots);
+        watched.forget(&due);
     }
 }
 
-/// Opening a file to read it, as an import does, is no change.
-fn is_of_content(kind: EventKind) -> bool {
-    match kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
-        EventKind::Access(_) => false,
-        _ => true,
+/// What the system says of some files.
+struct Change {
+    /// None: of everything.
+    paths: Vec<PathBuf>,
+    /// Whether something may stand elsewhere now, or nowhere.
+    may_be_gone: bool,
+}
+
+impl Change {
+    /// Opening a file to read it, as an import does, is no change. What cannot be
+    /// told counts as a change of everything.
+    fn of(event: notify::Result<Event>) -> Option<Self> {
+        let Ok(event) = event else { return Some(Self { paths: Vec::new(), may_be_gone: true }) };
+        let (is_change, may_be_gone) = match event.kind {
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => (true, false),
+            EventKind::Access(_) => (false, false),
+            EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => (true, true),
+            _ => (true, false),
+        };
+        is_change.then_some(Self { paths: event.paths, may_be_gone })
     }
 }
 
 /// What is to be looked at.
-enum Due {
-    All,
-    Changed(Vec<PathBuf>),
+#[derive(Default)]
+struct Due {
+    all: bool,
+    paths: Vec<(PathBuf, bool)>,
 }
 
 impl Due {
+    fn add(&mut self, change: Change) {
+        self.all |= change.paths.is_empty();
+        self.paths.extend(change.paths.into_iter().map(|path| (path, change.may_be_gone)));
+    }
+
     fn has(&self, root: &Path) -> bool {
-        let Self::Changed(paths) = self else { return true };
+        if self.all {
+            return true;
+        }
         // The system names paths without links.
-        let root = std::fs::canonicalize(root);
-        root.is_ok_and(|root| paths.iter().any(|path| path.starts_with(&root)))
+        let root = real(root);
+        self.paths.iter().any(|(path, _)| path.starts_with(&root) || root.starts_with(path))
     }
 }
 
-fn watch_new(watcher: &mut RecommendedWatcher, watched: &mut Vec<PathBuf>, roots: &[Root]) {
-    for (_, root) in roots {
-        let Ok(real) = std::fs::canonicalize(root) else { continue };
-        if watched.contains(&real) {
-            continue;
+/// A path without links, as far as there is any.
+fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path)
+        .or_else(|_| {
+            let absolute = std::path::absolute(path)?;
+            let (Some(folder), Some(name)) = (absolute.parent(), absolute.file_name()) else {
+                return Ok(absolute);
+            };
+            Ok::<_, std::io::Error>(real(folder).join(name))
+        })
+        .unwrap_or_else(|_| path.to_owned())
+}
+
+/// What the system is asked to tell of.
+struct Watched {
+    watcher: RecommendedWatcher,
+    /// Roots, with all that is below them.
+    roots: Vec<PathBuf>,
+    /// Folders in which a root may appear, without what is below them.
+    folders: Vec<PathBuf>,
+}
+
+impl Watched {
+    /// Watches what is not watched yet; returns the roots among it.
+    fn bring_up_to_date(&mut self, roots: &[Root]) -> Vec<PathBuf> {
+        let mut came = Vec::new();
+        for (_, root) in roots {
+            let real = real(root);
+            self.watch_folder_of(&real);
+            if !real.is_dir() || self.roots.contains(&real) {
+                continue;
+            }
+            match self.watcher.watch(&real, RecursiveMode::Recursive) {
+                Ok(()) => note!("watching {}", real.display()),
+                Err(err) => note!(
+                    "sessile: {} is only looked at every {} minutes, since the system does not watch it: {err}",
+                    real.display(),
+                    SCAN.as_secs() / 60
+                ),
+            }
+            self.roots.push(real);
+            came.push(root.clone());
         }
-        match watcher.watch(&real, RecursiveMode::Recursive) {
-            Ok(()) => note!("watching {}", real.display()),
-            Err(err) => note!(
-                "sessile: {} is only looked at every {} minutes, since the system does not watch it: {err}",
-                real.display(),
-                SCAN.as_secs() / 60
-            ),
+        came
+    }
+
+    /// Watches the nearest folder above a root that is there.
+    fn watch_folder_of(&mut self, root: &Path) {
+        let Some(folder) = root.ancestors().skip(1).find(|folder| folder.is_dir()) else { return };
+        let is_watched = self.roots.iter().any(|root| folder.starts_with(root));
+        if is_watched || self.folders.iter().any(|other| other == folder) {
+            return;
         }
-        watched.push(real);
+        // Where this fails, everything is looked at now and then all the same.
+        let _ = self.watcher.watch(folder, RecursiveMode::NonRecursive);
+        self.folders.push(folder.to_owned());
+    }
+
+    /// What is gone is no longer watched: what has its name later is another.
+    fn forget(&mut self, due: &Due) {
+        for (path, _) in due.paths.iter().filter(|(_, may_be_gone)| *may_be_gone) {
+            for all in [&mut self.roots, &mut self.folders] {
+                all.retain(|watched| {
+                    let is_gone = watched.starts_with(path);
+                    if is_gone {
+                        let _ = self.watcher.unwatch(watched);
+                    }
+                    !is_gone
+                });
+            }
+        }
     }
 }
 
@@ -132,20 +221,24 @@ fn tell(root: &Path, report: &ImportReport) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// Waits for a change and for what follows it, or until everything is due.
-fn next_changes(changed: &Receiver<Vec<PathBuf>>, import_took: Duration) -> Due {
-    let mut paths = match changed.recv_timeout(SCAN) {
-        Ok(paths) if paths.is_empty() => return Due::All,
-        Ok(paths) => paths,
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Due::All,
-    };
+/// Waits for a change of a root and for what follows it, or until everything is due.
+fn next_changes(changed: &Receiver<Change>, import_took: Duration, roots: &[Root]) -> Due {
+    let scan = Instant::now() + SCAN;
+    let mut due = Due::default();
+    while roots.iter().all(|(_, root)| !due.has(root)) {
+        // Of a folder that holds roots, changes of anything else in it are told, too.
+        due.paths.clear();
+        match changed.recv_timeout(scan.saturating_duration_since(Instant::now())) {
+            Ok(change) => due.add(change),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => due.all = true,
+        }
+    }
     let until = Instant::now() + PAUSE.max(import_took * (SHARE - 1));
     while let Some(left) = until.checked_duration_since(Instant::now()) {
         match changed.recv_timeout(left) {
-            Ok(more) if more.is_empty() => return Due::All,
-            Ok(more) => paths.extend(more),
+            Ok(change) => due.add(change),
             Err(_) => break,
         }
     }
-    Due::Changed(paths)
+    due
 }

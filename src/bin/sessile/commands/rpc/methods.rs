@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sessile::{
-    Archived, Entry, Error, Format, Kward, NewSession, RewindPoint, RuntimeUpdate, Session,
-    SessionFilter, Store, Traces,
+    Archived, Compaction, Error, Format, Kward, NewSession, Page, RewindPoint, RuntimeUpdate,
+    Session, SessionFilter, Store, Traces,
 };
 
 use super::params::Params;
@@ -63,7 +63,10 @@ pub(super) fn create(store: &Store, params: &Params<'_>) -> Answer {
             new = set(new, &text);
         }
     }
-    answer(json!({ "session_id": store.create(&new)?.session_id()? }))
+    let messages = params.get::<Vec<&RawValue>>("messages")?.unwrap_or_default();
+    let messages = messages.into_iter().map(RawValue::get);
+    let session = store.create_with_messages(&new, messages)?;
+    answer(json!({ "session_id": session.session_id()? }))
 }
 
 pub(super) fn append_message(store: &Store, params: &Params<'_>) -> Answer {
@@ -73,7 +76,20 @@ pub(super) fn append_message(store: &Store, params: &Params<'_>) -> Answer {
 
 pub(super) fn compact(store: &Store, params: &Params<'_>) -> Answer {
     let session = params.session(store)?;
-    entry_id(&session.append_compaction(params.required_raw("message")?)?)
+    if let Some(message) = params.raw("message") {
+        return entry_id(&session.append_compaction(message)?);
+    }
+    let mut compaction = Compaction::new(&params.required_text("summary")?);
+    if let Some(from) = params.text("keep_from")? {
+        compaction = compaction.keep_from(&from);
+    }
+    if let Some(tokens) = params.get("tokens_before")? {
+        compaction = compaction.tokens_before(tokens);
+    }
+    if let Some(details) = params.get("details")? {
+        compaction = compaction.details(details);
+    }
+    entry_id(&session.compact(&compaction)?)
 }
 
 pub(super) fn append_entry(store: &Store, params: &Params<'_>) -> Answer {
@@ -116,7 +132,7 @@ pub(super) fn append_tool_execution(store: &Store, params: &Params<'_>) -> Answe
 }
 
 /// A session whose format has records beside the tree.
-fn with_records(session: &Session) -> Result<Kward<'_>, Refusal> {
+pub(super) fn with_records(session: &Session) -> Result<Kward<'_>, Refusal> {
     Ok(session.kward().ok_or(Error::Unsupported(NO_RECORD))?)
 }
 
@@ -252,7 +268,12 @@ pub(super) fn purge(store: &Store, params: &Params<'_>) -> Answer {
     if !keeping::is_whole_name(&session.info()?, &name) {
         return Err(invalid(format!("session: {name:?} is only the beginning of an id")));
     }
-    match session.purge()? {
+    traces(&session.purge()?)
+}
+
+/// What a removal left.
+pub(super) fn traces(left: &Traces) -> Answer {
+    match left {
         Traces::Gone => nothing(),
         left => answer(json!({ "traces": left.to_string() })),
     }
@@ -289,36 +310,6 @@ fn part(store: &Store, params: &Params<'_>, name: &str) -> Answer {
     Ok(parts.get(name).map_or("null", |part| part.get()).to_owned())
 }
 
-pub(super) fn path(store: &Store, params: &Params<'_>) -> Answer {
-    let session = params.read_session(store)?;
-    let limit = params.get::<usize>("limit")?.unwrap_or(usize::MAX);
-    let leaf = match params.text("entry_id")? {
-        Some(leaf) => Some(leaf),
-        None => session.info()?.leaf,
-    };
-    let path = match leaf {
-        Some(leaf) => session.last_of_path(&leaf, limit)?,
-        None => Vec::new(),
-    };
-    entries(&path)
-}
-
-pub(super) fn entry(store: &Store, params: &Params<'_>) -> Answer {
-    let entry = params.read_session(store)?.entry(&params.required_text("entry_id")?)?;
-    answer(entry.as_ref().map_or(Value::Null, entry_json))
-}
-
-pub(super) fn children(store: &Store, params: &Params<'_>) -> Answer {
-    entries(&params.read_session(store)?.children(&params.required_text("entry_id")?)?)
-}
-
-pub(super) fn entries_after(store: &Store, params: &Params<'_>) -> Answer {
-    let session = params.read_session(store)?;
-    let line = params.get("line")?.unwrap_or(0);
-    let limit = params.get("limit")?.unwrap_or(100);
-    entries(&session.entries_after(line, limit)?)
-}
-
 pub(super) fn rewind_points(store: &Store, params: &Params<'_>) -> Answer {
     let points = params.read_session(store)?.rewind_points()?;
     answer(points.iter().map(point_json).collect::<Value>())
@@ -329,13 +320,42 @@ pub(super) fn markdown(store: &Store, params: &Params<'_>) -> Answer {
 }
 
 pub(super) fn list_sessions(store: &Store, params: &Params<'_>) -> Answer {
+    rows(store, params, Store::sessions)
+}
+
+pub(super) fn list_trash(store: &Store, params: &Params<'_>) -> Answer {
+    rows(store, params, Store::trash)
+}
+
+fn rows(
+    store: &Store,
+    params: &Params<'_>,
+    select: fn(&Store, &SessionFilter) -> sessile::Result<Page>,
+) -> Answer {
+    let filter = filter(params)?;
+    let work_dir = params.text("work_dir")?;
+    let limit = params.get::<i64>("limit")?.unwrap_or(100).max(0).unsigned_abs();
+    let offset = params.get::<i64>("offset")?.unwrap_or(0).max(0).unsigned_abs();
+    let slice = (offset, limit);
+    let page = list::page_of(store, select, || filter.clone(), work_dir.as_deref(), slice)?;
+    // A reply has no place to say that rows may be missing.
+    if let Some(message) = page.damaged.into_iter().next() {
+        return Err(Refusal { code: STORE_ERROR, message, kind: Some("Damaged") });
+    }
+    let rows = page.rows.iter().map(|row| {
+        let name = list::shared_name(store, row)?;
+        Ok(list::row_json(row, name.as_deref()))
+    });
+    let rows = rows.collect::<Result<Vec<String>, Refusal>>()?;
+    Ok(format!("[{}]", rows.join(",")))
+}
+
+/// What a list is narrowed to, but for its work dir and its slice.
+pub(super) fn filter(params: &Params<'_>) -> Result<SessionFilter, Refusal> {
     let mut filter = SessionFilter::new();
     if let Some(query) = params.text("query")? {
         filter = filter.query(&query);
     }
-    let work_dir = params.text("work_dir")?;
-    let limit = params.get::<i64>("limit")?.unwrap_or(100).max(0).unsigned_abs();
-    let offset = params.get::<i64>("offset")?.unwrap_or(0).max(0).unsigned_abs();
     for tag in params.get::<Vec<String>>("tags")?.unwrap_or_default() {
         filter = filter.tag(&tag);
     }
@@ -350,23 +370,7 @@ pub(super) fn list_sessions(store: &Store, params: &Params<'_>) -> Answer {
     if params.text("sources")?.as_deref() == Some("all") {
         filter = filter.all_sources(true);
     }
-    let slice = (offset, limit);
-    let page =
-        list::page_of(store, Store::sessions, || filter.clone(), work_dir.as_deref(), slice)?;
-    // A reply has no place to say that rows may be missing.
-    if let Some(message) = page.damaged.into_iter().next() {
-        return Err(Refusal { code: STORE_ERROR, message, kind: Some("Damaged") });
-    }
-    let rows = page.rows.iter().map(|row| {
-        let name = list::shared_name(store, row)?;
-        Ok(list::row_json(row, name.as_deref()))
-    });
-    let rows = rows.collect::<Result<Vec<String>, Refusal>>()?;
-    Ok(format!("[{}]", rows.join(",")))
-}
-
-pub(super) fn entries(entries: &[Entry]) -> Answer {
-    answer(entries.iter().map(entry_json).collect::<Value>())
+    Ok(filter)
 }
 
 fn point_json(point: &RewindPoint) -> Value {
@@ -374,17 +378,5 @@ fn point_json(point: &RewindPoint) -> Value {
         "entry_id": point.entry_id,
         "preview": point.preview,
         "created_at": point.created_at.map(|time| time.to_string()),
-    })
-}
-
-fn entry_json(entry: &Entry) -> Value {
-    json!({
-        "id": entry.id,
-        "parent_id": entry.parent_id,
-        "type": entry.entry_type,
-        "role": entry.role,
-        "created_at": entry.created_at.map(|time| time.to_string()),
-        "label": entry.label,
-        "line": entry.line,
     })
 }

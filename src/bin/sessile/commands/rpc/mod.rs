@@ -4,10 +4,13 @@
 //! thin face of `Store` and `Session`, nothing more; a bad request is answered
 //! with an error and ends nothing. Values are handed on as they were spelt.
 
+mod entries;
 mod find;
+mod house;
 mod lines;
 mod methods;
 mod params;
+mod parts;
 mod table;
 mod whole;
 
@@ -26,6 +29,7 @@ const PARSE_ERROR: i64 = -32_700;
 const INVALID_REQUEST: i64 = -32_600;
 const UNKNOWN_METHOD: i64 = -32_601;
 const INVALID_PARAMS: i64 = -32_602;
+const INTERNAL_ERROR: i64 = -32_603;
 /// An error of the store; `data.kind` has its name.
 const STORE_ERROR: i64 = -32_000;
 
@@ -77,6 +81,13 @@ impl From<Error> for Refusal {
         let kind = Some(err.kind());
         let message = format!("{:#}", anyhow::Error::from(err));
         Self { code: STORE_ERROR, message, kind }
+    }
+}
+
+impl Refusal {
+    /// A result that cannot be spelt.
+    fn internal(err: &dyn std::fmt::Display) -> Self {
+        Self { code: INTERNAL_ERROR, message: format!("{err:#}"), kind: None }
     }
 }
 

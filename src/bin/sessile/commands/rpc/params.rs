@@ -46,6 +46,17 @@ impl<'a> Params<'a> {
         self.text(name)?.ok_or_else(|| invalid(format!("{name} is missing")))
     }
 
+    /// A value that must be there, of whatever type.
+    pub(super) fn required<T: Deserialize<'a>>(&self, name: &str) -> Result<T, Refusal> {
+        self.get(name)?.ok_or_else(|| invalid(format!("{name} is missing")))
+    }
+
+    /// The values of an object by key, each as it was spelt.
+    pub(super) fn raw_values(&self, name: &str) -> Result<BTreeMap<String, &'a str>, Refusal> {
+        let values: BTreeMap<String, &'a RawValue> = self.required(name)?;
+        Ok(values.into_iter().map(|(key, value)| (key, value.get())).collect())
+    }
+
     pub(super) fn time(&self) -> Result<Option<Timestamp>, Refusal> {
         let Some(text) = self.text("at")? else { return Ok(None) };
         Timestamp::parse(&text)
@@ -54,8 +65,9 @@ impl<'a> Params<'a> {
     }
 
     /// The session's handle to read by: as it is, or as of the generation that the request gives.
+    /// Whatever it is asked, it answers from one state.
     pub(super) fn read_session(&self, store: &Store) -> Result<Session, Refusal> {
-        let session = store.find(&self.required_text("session")?)?;
+        let session = store.snapshot()?.find(&self.required_text("session")?)?;
         match self.get("generation")? {
             Some(generation) => {
                 Ok(store.earlier(session.key(), generation)?.session(session.key())?)
@@ -78,6 +90,10 @@ impl<'a> Params<'a> {
             let leaf: Option<String> = serde_json::from_str(raw.get())
                 .map_err(|err| invalid(format!("expect_leaf: {err}")))?;
             session = session.expecting(leaf.as_deref());
+        } else if let Some(raw) = self.0.get("behind") {
+            let leaf: Option<String> =
+                serde_json::from_str(raw.get()).map_err(|err| invalid(format!("behind: {err}")))?;
+            session = session.branching_from(leaf.as_deref());
         }
         Ok(session)
     }

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use sessile::Store;
 
 use super::params::Params;
-use super::{Refusal, UNKNOWN_METHOD, find as finding, invalid, lines, methods, whole};
+use super::{
+    Refusal, UNKNOWN_METHOD, entries, find as finding, house, invalid, lines, methods, parts, whole,
+};
 
 /// The JSON of a result.
 pub(super) type Answer = Result<String, Refusal>;
@@ -37,7 +39,7 @@ pub(super) const fn optional(name: &'static str, kind: &'static str, about: &'st
     Param { name, kind, is_required: false, about }
 }
 
-const fn method(
+pub(super) const fn method(
     name: &'static str,
     takes: &'static [&'static [Param]],
     result: &'static str,
@@ -47,15 +49,15 @@ const fn method(
     Method { name, about, takes, result, call }
 }
 
-const SESSION: &[Param] =
+pub(super) const SESSION: &[Param] =
     &[required("session", "string", "its id, a beginning of it, or its file")];
 /// What a method takes that reads a session as of now, or as it was.
-const READ: &[Param] = &[
+pub(super) const READ: &[Param] = &[
     required("session", "string", "its id, a beginning of it, or its file"),
     optional("generation", "integer", "as it was in this generation of its file"),
 ];
 /// What every method that writes to a session takes.
-const WRITE: &[Param] = &[
+pub(super) const WRITE: &[Param] = &[
     required("session", "string", "its id, a beginning of it, or its file"),
     optional("at", "time", "the time of what is written; now when absent"),
     optional("id", "string", "the id of what is made; one as the program makes it when absent"),
@@ -64,13 +66,29 @@ const WRITE: &[Param] = &[
         "string or null",
         "the active entry, null for none; with another one nothing is written (LeafMoved)",
     ),
+    optional(
+        "behind",
+        "string or null",
+        "what is added stands behind this entry, null for none, wherever the active one is",
+    ),
 ];
 const MESSAGE: &[Param] = &[required("message", "object", "as the session's format spells it")];
 const TAG: &[Param] = &[required("tag", "string", "")];
 const KEY: &[Param] = &[required("key", "string", "")];
-const ENTRY: &[Param] = &[required("entry_id", "string", "an entry of the session")];
-const NOTHING: &str = "null";
-const ENTRIES: &str = "entries: `id`, `parent_id`, `type`, `role`, `created_at`, `label`, `line`";
+pub(super) const ENTRY: &[Param] = &[required("entry_id", "string", "an entry of the session")];
+/// What a list takes.
+pub(super) const LIST: &[Param] = &[
+    optional("query", "string", "a part of title or work dir, in whatever case"),
+    optional("tags", "array of strings", "all of them"),
+    optional("metadata", "object", "all of it"),
+    optional("archived", "boolean", "archived sessions only"),
+    optional("all", "boolean", "archived sessions, too"),
+    optional("sources", "string", "`all`: also those that their program's lists leave out"),
+    optional("limit", "integer", "100 when absent"),
+    optional("offset", "integer", ""),
+];
+pub(super) const WORK_DIR: &[Param] = &[optional("work_dir", "string", "")];
+pub(super) const NOTHING: &str = "null";
 
 const METHODS: &[Method] = &[
     method(
@@ -86,6 +104,11 @@ const METHODS: &[Method] = &[
             optional("parent_id", "string", "the session that it comes from"),
             optional("parent_path", "string", "the file of that"),
             optional("record", "object", "its first record, in the place of all else"),
+            optional(
+                "messages",
+                "array of objects",
+                "its first messages: all are written, or nothing",
+            ),
         ]],
         "`session_id`",
         "Makes a session.",
@@ -100,9 +123,18 @@ const METHODS: &[Method] = &[
     ),
     method(
         "compact",
-        &[WRITE, MESSAGE],
+        &[
+            WRITE,
+            &[
+                optional("summary", "string", "what stands for the messages before"),
+                optional("keep_from", "string", "the entry from which on messages are kept"),
+                optional("tokens_before", "integer", ""),
+                optional("details", "object", ""),
+                optional("message", "object", "the record's own keys, in the place of these"),
+            ],
+        ],
         "`entry_id`",
-        "Adds a compaction behind the active entry.",
+        "Adds a compaction behind the active entry: a `summary`, or a `message` as the format spells it.",
         methods::compact,
     ),
     method(
@@ -336,34 +368,6 @@ const METHODS: &[Method] = &[
     ),
     method("tree", &[READ], "nodes, as in `dump`", "Gives the tree.", methods::tree),
     method(
-        "path",
-        &[
-            READ,
-            &[
-                optional("entry_id", "string", "the active entry when absent"),
-                optional("limit", "integer", "the last N only"),
-            ],
-        ],
-        ENTRIES,
-        "Gives the entries from a root to one, root first.",
-        methods::path,
-    ),
-    method("entry", &[READ, ENTRY], "an entry, or null", "Gives an entry.", methods::entry),
-    method("children", &[READ, ENTRY], ENTRIES, "Gives an entry's children.", methods::children),
-    method(
-        "entries_after",
-        &[
-            READ,
-            &[
-                optional("line", "integer", "0 when absent"),
-                optional("limit", "integer", "100 when absent"),
-            ],
-        ],
-        ENTRIES,
-        "Gives the entries behind a line: what was added since.",
-        methods::entries_after,
-    ),
-    method(
         "lines",
         &[READ, &[optional("after", "integer", "behind this line; 0 when absent")]],
         "array of strings, each a line with its terminator; one that is no UTF-8 is an object \
@@ -378,7 +382,6 @@ const METHODS: &[Method] = &[
         "Gives a session's labels.",
         whole::labels,
     ),
-    method("leaves", &[READ], ENTRIES, "Gives the ends of all branches.", whole::leaves),
     method(
         "rewind_points",
         &[READ],
@@ -395,17 +398,7 @@ const METHODS: &[Method] = &[
     ),
     method(
         "list",
-        &[&[
-            optional("query", "string", "a part of title or work dir, in whatever case"),
-            optional("work_dir", "string", ""),
-            optional("tags", "array of strings", "all of them"),
-            optional("metadata", "object", "all of it"),
-            optional("archived", "boolean", "archived sessions only"),
-            optional("all", "boolean", "archived sessions, too"),
-            optional("sources", "string", "`all`: also those that their program's lists leave out"),
-            optional("limit", "integer", "100 when absent"),
-            optional("offset", "integer", ""),
-        ]],
+        &[LIST, WORK_DIR],
         "rows as of `list --json`",
         "Lists sessions, newest first.",
         methods::list_sessions,
@@ -430,6 +423,9 @@ const METHODS: &[Method] = &[
             required("root", "string", "a path"),
             optional("format", "string", "told from the files when absent"),
             optional("dry_run", "boolean", "read and report, but write nothing"),
+            optional("reread", "boolean", "also files whose size and time are as they were"),
+            optional("again", "boolean", "also what was purged here"),
+            optional("ignore_space", "boolean", "even if the disk seems too small"),
         ]],
         "the report, as of `import --json`",
         "Reads a root into the store.",
@@ -445,9 +441,14 @@ const METHODS: &[Method] = &[
     method("version", &[], "`version` of the program", "Says who answers.", whole::version),
 ];
 
+/// Every method there is.
+fn all() -> impl Iterator<Item = &'static Method> {
+    [METHODS, entries::METHODS, parts::METHODS, house::METHODS].into_iter().flatten()
+}
+
 /// The method of a request.
 pub(super) fn find(name: &str) -> Result<&'static Method, Refusal> {
-    METHODS.iter().find(|method| method.name == name).ok_or_else(|| {
+    all().find(|method| method.name == name).ok_or_else(|| {
         let message = format!("there is no method {name:?}");
         Refusal { code: UNKNOWN_METHOD, message, kind: None }
     })
@@ -473,8 +474,7 @@ impl Method {
 
 /// The table, as JSON.
 pub(super) fn schema() -> Value {
-    METHODS
-        .iter()
+    all()
         .map(|method| {
             let params: Value = method
                 .params()

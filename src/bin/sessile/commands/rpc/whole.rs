@@ -4,7 +4,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sessile::{ImportOptions, Store};
 
-use super::methods::{answer, entries, format};
+use super::Refusal;
+use super::methods::{answer, format};
 use super::params::Params;
 use super::table::Answer;
 use crate::commands::{import, merge, roots as root_rows};
@@ -22,10 +23,6 @@ pub(super) fn labels(store: &Store, params: &Params<'_>) -> Answer {
     answer(rows.collect::<Value>())
 }
 
-pub(super) fn leaves(store: &Store, params: &Params<'_>) -> Answer {
-    entries(&params.read_session(store)?.leaves()?)
-}
-
 pub(super) fn roots(store: &Store, _: &Params<'_>) -> Answer {
     answer(store.imported_roots()?.iter().map(root_rows::row_json).collect::<Value>())
 }
@@ -33,7 +30,12 @@ pub(super) fn roots(store: &Store, _: &Params<'_>) -> Answer {
 pub(super) fn import(store: &Store, params: &Params<'_>) -> Answer {
     let root = std::path::PathBuf::from(params.required_text("root")?);
     let dry_run = params.get("dry_run")?.unwrap_or(false);
-    let mut options = ImportOptions::new().dry_run(dry_run);
+    let is_set = |name: &str| Ok::<_, Refusal>(params.get::<bool>(name)?.unwrap_or(false));
+    let mut options = ImportOptions::new()
+        .dry_run(dry_run)
+        .reread(is_set("reread")?)
+        .again(is_set("again")?)
+        .ignore_space(is_set("ignore_space")?);
     if let Some(format) = format(params)? {
         options = options.format(format);
     }

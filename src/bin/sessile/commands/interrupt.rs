@@ -1,0 +1,100 @@
+//! What ^C does while an import runs: it says what stands and how to go on.
+//!
+//! Whatever was committed is whole, so the process simply ends; nothing has to be
+//! brought to an end first.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context, Result};
+use sessile::Store;
+use signal_hook::consts::SIGINT;
+use signal_hook::iterator::{Handle, Signals};
+use signal_hook::low_level;
+use tempfile::TempDir;
+
+use crate::output::note;
+
+/// What a shell takes for the end by ^C.
+const INTERRUPTED: i32 = 130;
+
+/// Waits for ^C on a thread of its own, which holds the store until this goes.
+pub(super) fn of_import(
+    store: &Store,
+    dry_run: bool,
+    elsewhere: Option<&TempDir>,
+) -> Result<Waiting> {
+    let store = store.clone();
+    let elsewhere = elsewhere.map(|folder| folder.path().to_owned());
+    on_interrupt(move || match dry_run {
+        true => {
+            remove(elsewhere.as_ref());
+            note!("sessile: interrupted; a dry run writes nothing");
+        }
+        false => note!("sessile: interrupted; {}", what_stands(&store)),
+    })
+}
+
+/// A thread that waits for ^C, as long as this is held.
+pub(super) struct Waiting {
+    signals: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.signals.close();
+        if let Some(thread) = self.thread.take() {
+            // A panic of it has been told, and ends nothing.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Ends the process at ^C, after something was said.
+pub(super) fn on_interrupt(say: impl FnOnce() + Send + 'static) -> Result<Waiting> {
+    let mut signals = Signals::new([SIGINT]).context("cannot wait for ^C")?;
+    let handle = signals.handle();
+    let thread = thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            clear_line();
+            say();
+            // Not `exit`, which would wait for what others hold.
+            low_level::exit(INTERRUPTED);
+        }
+    });
+    Ok(Waiting { signals: handle, thread: Some(thread) })
+}
+
+/// A dry run without a database has one in a folder for a while.
+fn remove(elsewhere: Option<&PathBuf>) {
+    if let Some(folder) = elsewhere {
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
+fn what_stands(store: &Store) -> String {
+    let roots = store.imported_roots().unwrap_or_default();
+    let (files, sessions) = roots
+        .iter()
+        .fold((0, 0), |(files, sessions), root| (files + root.files, sessions + root.sessions));
+    let many = |count: u64, noun: &str| match count {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
+    };
+    format!(
+        "{} and {} are in {}, whole; the same command goes on behind them",
+        many(files, "file"),
+        many(sessions, "session"),
+        store.path().display()
+    )
+}
+
+/// Progress may stand where the next line goes; a shell echoes `^C` there, too.
+fn clear_line() {
+    let mut err = io::stderr().lock();
+    if err.is_terminal() {
+        let _ = err.write_all(b"\r\x1b[K");
+    }
+}

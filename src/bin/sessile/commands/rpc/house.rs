@@ -1,0 +1,253 @@
+//! The whole store: what is in it, what goes out of it, and keeping house.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use sessile::{ExportOptions, Prunable, Store};
+
+use super::methods::{self, answer};
+use super::params::Params;
+use super::table::{Answer, LIST, Method, NOTHING, WORK_DIR, method, optional, required};
+use super::{Refusal, invalid};
+use crate::args::By;
+use crate::commands::{self, keeping, list, repair, roots, stats, usage};
+use crate::moment::Moment;
+use crate::prices::Prices;
+
+const REPORTED: &str = "the report, as the command's `--json` prints it";
+
+pub(super) const METHODS: &[Method] = &[
+    method("stats", &[], REPORTED, "Says what is in the store, and what takes the space.", stats),
+    method(
+        "work_dirs",
+        &[],
+        "array of paths, as sessions spell them",
+        "Lists the directories that sessions worked in.",
+        work_dirs,
+    ),
+    method(
+        "usage",
+        &[&[
+            optional(
+                "by",
+                "string",
+                "`day` (when absent), `model`, `session`, `work-dir` or `program`",
+            ),
+            optional("since", "string", "a date, a time, or how long ago, as in `2w`"),
+            optional("until", "string", "likewise; a date counts to its end"),
+        ]],
+        "rows as of `usage --json`",
+        "Adds up the tokens and the cost of all sessions, each message once.",
+        usage,
+    ),
+    method(
+        "recent_tree",
+        &[LIST, &[optional("work_dir", "string", "as sessions spell it")]],
+        "rows as of `list --json`, with `depth`",
+        "Lists sessions, each under the one that it comes from.",
+        recent_tree,
+    ),
+    method(
+        "list_trash",
+        &[LIST, WORK_DIR],
+        "rows as of `list --json`",
+        "Lists the sessions in the trash.",
+        methods::list_trash,
+    ),
+    method(
+        "remembered",
+        &[&[required("work_dir", "string", "as sessions spell it")]],
+        "`session_id`, or null",
+        "Gives the session to go on with in a work dir.",
+        remembered,
+    ),
+    method(
+        "export",
+        &[&[
+            required("out", "string", "a folder that is absent or empty"),
+            optional("sessions", "array of strings", "only these"),
+            optional("root", "string", "only this root"),
+            optional("source", "boolean", "without what was changed here"),
+            optional("damaged", "boolean", "also what there is of damaged files"),
+        ]],
+        REPORTED,
+        "Writes the imported files again, byte for byte.",
+        export,
+    ),
+    method(
+        "verify",
+        &[&[required("root", "string", "an imported root")]],
+        REPORTED,
+        "Compares every byte below a root with what was imported.",
+        verify,
+    ),
+    method("check", &[], REPORTED, "Proves the store.", check),
+    method("rebuild", &[], REPORTED, "Folds every table again from the log.", rebuild),
+    method(
+        "prune",
+        &[&[optional("dry_run", "boolean", "say what would go, and remove nothing")]],
+        REPORTED,
+        "Removes what files held before they were rewritten at their root.",
+        prune,
+    ),
+    method(
+        "purge_all",
+        &[&[required("sessions", "array of strings", "whole ids")]],
+        "null, or `traces`, as of `purge`",
+        "Removes sessions for ever, all or none.",
+        purge_all,
+    ),
+    method(
+        "archive_older_than",
+        &[&[
+            required("days", "integer", "whole days without activity"),
+            optional("at", "time", "now when absent"),
+        ]],
+        "`sessions`, how many",
+        "Archives what was not touched for long.",
+        archive_older_than,
+    ),
+    method(
+        "forget_root",
+        &[&[required("root", "string", "an imported root")]],
+        REPORTED,
+        "Removes a root with all its sessions from the store.",
+        forget_root,
+    ),
+    method(
+        "move_root",
+        &[&[
+            required("from", "string", "a root, or a folder of roots"),
+            required("to", "string", ""),
+        ]],
+        "array of `from`, `to`",
+        "Says that a root lies elsewhere now.",
+        move_root,
+    ),
+    method(
+        "backup",
+        &[&[required("path", "string", "a file that does not exist")]],
+        NOTHING,
+        "Writes a consistent copy of the database.",
+        backup,
+    ),
+];
+
+fn stats(store: &Store, _: &Params<'_>) -> Answer {
+    answer(stats::stats_json(&store.stats()?))
+}
+
+fn work_dirs(store: &Store, _: &Params<'_>) -> Answer {
+    answer(store.work_dirs()?)
+}
+
+fn usage(store: &Store, params: &Params<'_>) -> Answer {
+    let by = match params.text("by")? {
+        None => By::Day,
+        Some(name) => <By as clap::ValueEnum>::from_str(&name, false)
+            .map_err(|_| invalid("by: one of day, model, session, work-dir, program"))?,
+    };
+    let moment = |name: &str, read: fn(&str) -> Result<Moment, String>| {
+        let Some(text) = params.text(name)? else { return Ok(None) };
+        read(&text).map(Some).map_err(|err| invalid(format!("{name}: {err}")))
+    };
+    let (since, until) = (moment("since", Moment::since)?, moment("until", Moment::until)?);
+    let prices = Prices::read(None).map_err(|err| Refusal::internal(&err))?;
+    answer(usage::rows_json(store, by, (since, until), &prices)?)
+}
+
+fn recent_tree(store: &Store, params: &Params<'_>) -> Answer {
+    let mut filter = methods::filter(params)?;
+    if let Some(work_dir) = params.text("work_dir")? {
+        filter = filter.work_dir(work_dir);
+    }
+    let unsigned = |name: &str| Ok::<_, Refusal>(params.get::<u64>(name)?.unwrap_or(0));
+    filter = filter.limit(unsigned("limit")?).offset(unsigned("offset")?);
+    let nodes = store.recent_tree(&filter)?;
+    let rows = nodes.iter().map(|node| {
+        let name = list::shared_name(store, &node.session)?;
+        let row = list::row_json(&node.session, name.as_deref());
+        let row = row.strip_suffix('}').unwrap_or(&row);
+        Ok(format!("{row},\"depth\":{}}}", node.depth))
+    });
+    Ok(format!("[{}]", rows.collect::<Result<Vec<String>, Refusal>>()?.join(",")))
+}
+
+fn remembered(store: &Store, params: &Params<'_>) -> Answer {
+    let session = store.remembered(params.required_text("work_dir")?)?;
+    match session {
+        Some(session) => answer(json!({ "session_id": session.session_id()? })),
+        None => methods::nothing(),
+    }
+}
+
+fn export(store: &Store, params: &Params<'_>) -> Answer {
+    let is_set = |name: &str| Ok::<_, Refusal>(params.get::<bool>(name)?.unwrap_or(false));
+    let mut options =
+        ExportOptions::new().source_only(is_set("source")?).damaged(is_set("damaged")?);
+    for name in params.get::<Vec<String>>("sessions")?.unwrap_or_default() {
+        options = options.session(store.find(&name)?.key());
+    }
+    if let Some(root) = params.text("root")? {
+        options = options.root(root);
+    }
+    let report = store.export(PathBuf::from(params.required_text("out")?), &options)?;
+    answer(commands::export_json(&report))
+}
+
+fn verify(store: &Store, params: &Params<'_>) -> Answer {
+    let report = store.verify(PathBuf::from(params.required_text("root")?))?;
+    answer(commands::verify_json(&report))
+}
+
+fn check(store: &Store, _: &Params<'_>) -> Answer {
+    answer(commands::check_json(&store.check()?, &store.foreign_objects()?))
+}
+
+fn rebuild(store: &Store, _: &Params<'_>) -> Answer {
+    answer(json!({ "sessions": store.rebuild()? }))
+}
+
+fn prune(store: &Store, params: &Params<'_>) -> Answer {
+    let all: Vec<Prunable> = store.prunable()?;
+    let is_dry = params.get("dry_run")?.unwrap_or(false);
+    let report = if is_dry { None } else { Some(store.prune()?) };
+    answer(repair::prunable_json(&all, report.as_ref()))
+}
+
+fn purge_all(store: &Store, params: &Params<'_>) -> Answer {
+    let mut keys = Vec::new();
+    for name in params.required::<Vec<String>>("sessions")? {
+        let session = store.find(&name)?;
+        if !keeping::is_whole_name(&session.info()?, &name) {
+            return Err(invalid(format!("sessions: {name:?} is only the beginning of an id")));
+        }
+        keys.push(session.key());
+    }
+    methods::traces(&store.purge_all(&keys)?)
+}
+
+fn archive_older_than(store: &Store, params: &Params<'_>) -> Answer {
+    let days = params.required("days")?;
+    answer(json!({ "sessions": store.archive_older_than(days, params.now()?)? }))
+}
+
+fn forget_root(store: &Store, params: &Params<'_>) -> Answer {
+    let forgotten = store.forget_root(params.required_text("root")?)?;
+    let root = roots::row_json(&forgotten.info);
+    answer(json!({ "root": root, "traces": commands::traces_json(&forgotten.traces) }))
+}
+
+fn move_root(store: &Store, params: &Params<'_>) -> Answer {
+    let (from, to) = (params.required_text("from")?, params.required_text("to")?);
+    let moved = store.move_root(from, to)?;
+    let rows = moved.iter().map(
+        |moved| json!({ "from": moved.from.to_string_lossy(), "to": moved.to.to_string_lossy() }),
+    );
+    answer(rows.collect::<serde_json::Value>())
+}
+
+fn backup(store: &Store, params: &Params<'_>) -> Answer {
+    store.backup(params.required_text("path")?)?;
+    methods::nothing()
+}

@@ -1,0 +1,229 @@
+//! What else can be asked of a session, and what one format alone has.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use sessile::{Error, Kimi, Problem, Session, Store};
+
+use super::methods::answer;
+use super::params::Params;
+use super::table::{Answer, Method, NOTHING, READ, SESSION, WRITE, method, optional, required};
+use super::{Refusal, entries, methods};
+use crate::commands::problems;
+
+const NO_STATE: &str = "the session's format has no state beside its messages";
+
+pub(super) const METHODS: &[Method] = &[
+    method(
+        "head",
+        &[READ],
+        "`session_id`, `name`, `title`, `work_dir`, `leaf`, `message_count` … and `unique_name`, by \
+         which no other session is found",
+        "Gives what is known of a session without reading its lines.",
+        head,
+    ),
+    method(
+        "messages",
+        &[READ, &[optional("entry_id", "string", "as if this entry were the active one")]],
+        "array of `entry_id`, `role`, `text`, `message`",
+        "Gives the conversation to go on with, the same for every format.",
+        entries::messages,
+    ),
+    method(
+        "result_file",
+        &[
+            READ,
+            &[
+                required("call_id", "string", "the tool's call"),
+                required("answer", "string", "the text of its result in the conversation"),
+            ],
+        ],
+        "`path` and `text`, null where the store has not all of it; or null",
+        "Gives the file of its own in which a program kept what a tool answered.",
+        result_file,
+    ),
+    method("turns", &[READ], "array of `index`, `text`, `created_at`", "Gives the turns.", turns),
+    method(
+        "tree_rows",
+        &[READ],
+        "array of `entry_id`, `parent_id`, `role`, `text`, `prefix`, `depth`, `current`, `active_path` …",
+        "Gives the tree as rows to draw.",
+        tree_rows,
+    ),
+    method(
+        "session_usage",
+        &[READ],
+        "`input`, `output`, `cache_read`, `cache_write`, `total_tokens`, `cost`, `model` …",
+        "Adds up what the messages of a session report.",
+        session_usage,
+    ),
+    method(
+        "generations",
+        &[SESSION],
+        "array of `number`, `file`, `lines`, `lost`, `read_at`",
+        "Lists what the session's files held before they were rewritten.",
+        generations,
+    ),
+    method(
+        "problems",
+        &[&[optional("session", "string", "of this one; of all when absent")]],
+        "array of `root`, `file`, `session_id`, `line`, `kind`, `detail`",
+        "Lists what could not be understood.",
+        problems,
+    ),
+    method(
+        "set_all_metadata",
+        &[WRITE, &[required("values", "object", "each value under its key")]],
+        NOTHING,
+        "Says several things of a session, all or none.",
+        set_all_metadata,
+    ),
+    method(
+        "tag_all",
+        &[WRITE, &[required("tags", "array of strings", "")]],
+        NOTHING,
+        "Files a session under several tags, all or none.",
+        tag_all,
+    ),
+    method(
+        "remember",
+        &[WRITE],
+        NOTHING,
+        "Makes a session the one to go on with in its work dir.",
+        remember,
+    ),
+    method(
+        "undo_to_turn",
+        &[WRITE, &[required("turn", "integer", "from 0")]],
+        "`session_id`, `text` of the turn",
+        "Makes a session of what came before a turn, where the format has turns.",
+        undo_to_turn,
+    ),
+    method(
+        "state",
+        &[READ],
+        "object",
+        "Gives the state that a session keeps beside its messages, where its format has one.",
+        state,
+    ),
+    method(
+        "system_prompts",
+        &[READ],
+        "array of `content`, `reason`, `hash`, `created_at`; the last one holds",
+        "Gives the system prompts that were kept, where the format has records of them.",
+        system_prompts,
+    ),
+    method(
+        "memory",
+        &[READ],
+        "`session_memories`, `last_retrieval`",
+        "Gives the state of a memory, where the format has one.",
+        memory,
+    ),
+];
+
+fn head(store: &Store, params: &Params<'_>) -> Answer {
+    let session = params.read_session(store)?;
+    let mut head = value(&session.info()?)?;
+    head["unique_name"] = session.unique_name()?.into();
+    answer(head)
+}
+
+fn result_file(store: &Store, params: &Params<'_>) -> Answer {
+    let session = params.read_session(store)?;
+    let (call_id, said) = (params.required_text("call_id")?, params.required_text("answer")?);
+    match session.result_file(&call_id, &said)? {
+        Some(file) => answer(json!({ "path": file.path, "text": file.text })),
+        None => methods::nothing(),
+    }
+}
+
+fn turns(store: &Store, params: &Params<'_>) -> Answer {
+    answer(value(&params.read_session(store)?.turns()?)?)
+}
+
+fn tree_rows(store: &Store, params: &Params<'_>) -> Answer {
+    answer(value(&params.read_session(store)?.tree_rows()?)?)
+}
+
+fn session_usage(store: &Store, params: &Params<'_>) -> Answer {
+    answer(value(&params.read_session(store)?.usage()?)?)
+}
+
+fn generations(store: &Store, params: &Params<'_>) -> Answer {
+    answer(value(&store.find(&params.required_text("session")?)?.generations()?)?)
+}
+
+/// What the library's own `Serialize` makes of a value.
+pub(super) fn value<T: serde::Serialize>(of: &T) -> Result<Value, Refusal> {
+    serde_json::to_value(of).map_err(|err| Refusal::internal(&err))
+}
+
+fn problems(store: &Store, params: &Params<'_>) -> Answer {
+    let mut rows: Vec<Value> = Vec::new();
+    let each = |root: &Path, problem: &Problem| {
+        rows.push(problems::row_json(root, problem));
+        Ok(())
+    };
+    match params.text("session")? {
+        Some(session) => store.find(&session)?.each_problem(each)?,
+        None => store.each_problem(each)?,
+    }
+    answer(rows)
+}
+
+fn set_all_metadata(store: &Store, params: &Params<'_>) -> Answer {
+    params.session(store)?.set_all_metadata(params.raw_values("values")?)?;
+    methods::nothing()
+}
+
+fn tag_all(store: &Store, params: &Params<'_>) -> Answer {
+    let tags: Vec<String> = params.required("tags")?;
+    params.session(store)?.tag_all(&tags)?;
+    methods::nothing()
+}
+
+fn remember(store: &Store, params: &Params<'_>) -> Answer {
+    params.session(store)?.remember()?;
+    methods::nothing()
+}
+
+fn undo_to_turn(store: &Store, params: &Params<'_>) -> Answer {
+    let turn = params.required("turn")?;
+    let session = params.session(store)?;
+    let fork = with_state(&session)?.undo_to_turn(turn)?;
+    answer(json!({ "session_id": fork.session.session_id()?, "text": fork.text }))
+}
+
+fn state(store: &Store, params: &Params<'_>) -> Answer {
+    let session = params.read_session(store)?;
+    Ok(with_state(&session)?.state()?)
+}
+
+/// A session whose format keeps a state and turns beside its messages.
+fn with_state(session: &Session) -> Result<Kimi<'_>, Refusal> {
+    Ok(session.kimi().ok_or(Error::Unsupported(NO_STATE))?)
+}
+
+fn system_prompts(store: &Store, params: &Params<'_>) -> Answer {
+    let session: Session = params.read_session(store)?;
+    let prompts = methods::with_records(&session)?.system_prompts()?;
+    let rows = prompts.iter().map(|prompt| {
+        json!({
+            "content": prompt.content,
+            "reason": prompt.reason,
+            "hash": prompt.hash,
+            "created_at": prompt.created_at.map(|time| time.to_string()),
+        })
+    });
+    answer(rows.collect::<Value>())
+}
+
+fn memory(store: &Store, params: &Params<'_>) -> Answer {
+    let session = params.read_session(store)?;
+    let memory = methods::with_records(&session)?.memory()?;
+    Ok(format!(
+        "{{\"session_memories\":{},\"last_retrieval\":{}}}",
+        memory.memories, memory.last_retrieval
+    ))
+}

@@ -1,0 +1,145 @@
+//! Queries of the caller's own, in SQL.
+//!
+//! They run on a connection that only reads, with functions for what no view can
+//! give: a line that is packed or that another row holds, and what it says. These
+//! look things up on a second connection, since a function of SQLite must not
+//! use the one that runs it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::functions::{Context, FunctionFlags};
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, Error as SqlError};
+
+use crate::context;
+use crate::error::{Error, Result};
+use crate::model::{Message, SessionKey};
+use crate::store::{Store, log};
+
+/// A value of a row, as SQLite has it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// Nothing.
+    Null,
+    /// A whole number.
+    Integer(i64),
+    /// A number with a fraction.
+    Real(f64),
+    /// Text; what is no UTF-8 in it stands as U+FFFD.
+    Text(String),
+    /// Bytes.
+    Blob(Vec<u8>),
+}
+
+impl Store {
+    /// Answers a query in SQL: hands each row to `each`, with the names of the
+    /// columns. `docs/schema.md` tells of the tables and views.
+    ///
+    /// Nothing can be written by it. Two functions read what stands in lines:
+    /// `line(line_key)` gives a line byte for byte, also one that is packed or
+    /// whose bytes another row holds, as text where it is UTF-8;
+    /// `message_text(entry_key)` gives what an entry says, whatever its format.
+    /// Both are NULL where there is no such thing, or its bytes are damaged.
+    ///
+    /// `each` must not use the store.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSql`](Error::InvalidSql) for what is no query of SQLite's, is
+    /// several, or would write; and what `each` returns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
+    /// let sql = "SELECT entry, message_text(entry_key) AS text
+    ///            FROM entry_list WHERE session = 'edge-97' AND entry = 'a'";
+    /// store.query(sql, |columns, cells| {
+    ///     assert_eq!(columns, ["entry", "text"]);
+    ///     assert_eq!(cells[1], sessile::Cell::Text("first".to_owned()));
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn query(
+        &self,
+        sql: &str,
+        mut each: impl FnMut(&[String], &[Cell]) -> Result<()>,
+    ) -> Result<()> {
+        let conn = self.connection_of_its_own()?;
+        add_functions(&conn, self.connection_of_its_own()?)?;
+        let invalid = |err: SqlError| Error::InvalidSql(err.to_string());
+        let mut stmt = conn.prepare(sql).map_err(invalid)?;
+        if !stmt.readonly() {
+            return Err(Error::InvalidSql("it would write; a query only reads".to_owned()));
+        }
+        let columns: Vec<String> = stmt.column_names().into_iter().map(str::to_owned).collect();
+        let mut rows = stmt.query([]).map_err(invalid)?;
+        let mut cells = Vec::with_capacity(columns.len());
+        while let Some(row) = rows.next().map_err(failed)? {
+            cells.clear();
+            for column in 0..columns.len() {
+                cells.push(cell(row.get_ref(column)?));
+            }
+            each(&columns, &cells)?;
+        }
+        Ok(())
+    }
+}
+
+/// What failed while rows came: the query, as a rule, unless SQLite says otherwise.
+fn failed(err: SqlError) -> Error {
+    match err.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::Unknown) | None => Error::InvalidSql(err.to_string()),
+        Some(_) => err.into(),
+    }
+}
+
+fn cell(value: ValueRef<'_>) -> Cell {
+    match value {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(number) => Cell::Integer(number),
+        ValueRef::Real(number) => Cell::Real(number),
+        ValueRef::Text(text) => Cell::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Cell::Blob(bytes.to_vec()),
+    }
+}
+
+fn add_functions(conn: &Connection, lookups: Connection) -> Result<()> {
+    let lookups = Arc::new(Mutex::new(lookups));
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
+    for (name, give) in
+        [("line", line as fn(&Connection, i64) -> Result<Value>), ("message_text", message_text)]
+    {
+        let lookups = Arc::clone(&lookups);
+        conn.create_scalar_function(name, 1, flags, move |context: &Context<'_>| {
+            let Some(key) = context.get::<Option<i64>>(0)? else { return Ok(Value::Null) };
+            let lookups = lookups.lock().unwrap_or_else(PoisonError::into_inner);
+            match give(&lookups, key) {
+                Ok(value) => Ok(value),
+                Err(err) if err.is_not_found() || err.is_of_content() => Ok(Value::Null),
+                Err(err) => Err(SqlError::UserFunctionError(Box::new(err))),
+            }
+        })?;
+    }
+    Ok(())
+}
+
+fn line(conn: &Connection, key: i64) -> Result<Value> {
+    Ok(match String::from_utf8(log::line(conn, key)?) {
+        Ok(text) => Value::Text(text),
+        Err(err) => Value::Blob(err.into_bytes()),
+    })
+}
+
+/// The high half of an entry's key is its session's.
+fn message_text(conn: &Connection, key: i64) -> Result<Value> {
+    let messages = context::messages_of_entry(conn, SessionKey(key >> 32), key)?;
+    if messages.is_empty() {
+        return Ok(Value::Null);
+    }
+    let texts: Vec<String> = messages.iter().map(Message::text).collect();
+    Ok(Value::Text(texts.join("\n")))
+}
