@@ -111,6 +111,23 @@ pub(crate) fn each_line(
     log::each_line(conn, &file, |key, raw| each(log::line_number(key), raw))
 }
 
+/// The lines of a session's file behind the first `after`, at a cost that does not
+/// depend on those.
+pub(crate) fn lines(conn: &Connection, session: SessionKey, after: u32) -> Result<Vec<Vec<u8>>> {
+    let file = projection::log_of(conn, session)?
+        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    if 0 < after {
+        let positions = after..file.line_count;
+        return positions.map(|position| log::line(conn, log::key_of(&file, position))).collect();
+    }
+    let mut lines = Vec::new();
+    log::each_line(conn, &file, |_, raw| {
+        lines.push(raw.to_vec());
+        Ok(())
+    })?;
+    Ok(lines)
+}
+
 pub(crate) fn refused(err: io::Error) -> Error {
     Error::io("write to", Path::new("the output"))(err)
 }

@@ -22,7 +22,7 @@ impl Store {
 
 impl Session {
     /// Returns the lines of the session's file behind the first `after`, each byte
-    /// for byte, terminator included.
+    /// for byte, terminator included. What lies before them costs nothing.
     ///
     /// # Errors
     ///
@@ -45,16 +45,7 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn lines(&self, after: u32) -> Result<Vec<Vec<u8>>> {
-        let mut lines = Vec::new();
-        self.store.read(|conn| {
-            dump::each_line(conn, self.key, &mut |number, line| {
-                if after < number {
-                    lines.push(line.to_vec());
-                }
-                Ok(())
-            })
-        })?;
-        Ok(lines)
+        self.store.read(|conn| dump::lines(conn, self.key, after))
     }
 
     /// Appends lines of the session's format as they are, byte for byte, all or

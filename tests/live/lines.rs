@@ -38,6 +38,24 @@ fn lines_are_kept_byte_for_byte_and_given_back() {
 }
 
 #[test]
+fn the_lines_behind_one_are_the_rest_of_all_of_them() {
+    let fixture = Fixture::small();
+    let session = fixture.session("edge-97");
+    let compare = || {
+        let all = session.lines(0).unwrap();
+        for after in 0..=all.len() + 1 {
+            let rest = all.get(after..).unwrap_or_default();
+            assert_eq!(session.lines(after as u32).unwrap(), rest, "{after}");
+        }
+        all.len()
+    };
+    let imported = compare();
+    // From here on, the imported lines are referred to.
+    session.append_messages([message("user", "x", "1"), message("user", "y", "2")]).unwrap();
+    assert_eq!(compare(), imported + 2);
+}
+
+#[test]
 fn a_uuid_is_kept_once_in_a_call_and_over_calls_whatever_its_record() {
     let fixture = Fixture::new();
     let session = claude(&fixture);
