@@ -78,6 +78,48 @@ pub(crate) fn apply(conn: &Connection, session: SessionKey, head: &mut Head) -> 
     Ok(())
 }
 
+/// Something that was decided of a session.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub(crate) kind: EventKind,
+    pub(crate) at: Timestamp,
+    pub(crate) value: Option<String>,
+}
+
+/// All that was decided of a session, in order.
+pub(crate) fn all(conn: &Connection, session: SessionKey) -> Result<Vec<Event>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT kind, at, value
+         FROM events
+         WHERE session_key = ?1
+         ORDER BY event_id",
+    )?;
+    let rows = stmt.query_map([session], |row| {
+        Ok(Event { kind: row.get("kind")?, at: row.get("at")?, value: row.get("value")? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Puts other events in the place of all that were decided of a session.
+pub(crate) fn replace(conn: &Connection, session: SessionKey, events: &[Event]) -> Result<()> {
+    conn.prepare_cached("DELETE FROM events WHERE session_key = ?1")?.execute([session])?;
+    events.iter().try_for_each(|event| {
+        insert_event(conn, session, event.kind, event.at, event.value.as_deref())
+    })
+}
+
+/// Sessions of which something was decided: their sources and paths.
+pub(crate) fn decided(conn: &Connection) -> Result<Vec<(i64, Vec<u8>)>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT session.source_id, session.path
+         FROM sessions AS session
+         WHERE EXISTS (SELECT 1 FROM events WHERE events.session_key = session.session_key)
+         ORDER BY session.session_key",
+    )?;
+    let rows = stmt.query_map([], |row| Ok((row.get("source_id")?, row.get("path")?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// What was decided of a session's labels, in order: the event, its time and value.
 pub(crate) fn labels(
     conn: &Connection,
@@ -165,7 +207,7 @@ pub(crate) fn remembered(conn: &Connection, work_dir: &str) -> Result<Option<Ses
              WHERE event.kind = 'remember'
                AND rtrim(dir.path, '/') = rtrim(?1, '/')
                AND session.trashed_at IS NULL
-             ORDER BY event.event_id DESC
+             ORDER BY event.at DESC, event.event_id DESC
              LIMIT 1",
         )?
         .query_row([work_dir], |row| row.get("session_key"))

@@ -81,6 +81,37 @@ pub(crate) fn rows(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Chains of a source that are not shown, behind a row: earlier generations, and what
+/// its root held where a session went on here. A page.
+pub(crate) fn unshown_after(
+    conn: &Connection,
+    source_id: i64,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<FileRow>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
+                line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
+                mtime_beyond, lost
+         FROM files
+         WHERE file_id > :after
+           AND source_id = :source_id
+           AND (state = 'superseded'
+                OR state = 'current'
+                   AND EXISTS (SELECT 1
+                               FROM files AS local
+                               WHERE local.source_id = files.source_id
+                                 AND local.path = files.path
+                                 AND local.state = 'local'
+                                 AND local.state <> 'superseded'))
+         ORDER BY file_id
+         LIMIT :limit",
+    )?;
+    let page = named_params! { ":source_id": source_id, ":after": after, ":limit": limit as i64 };
+    let rows = stmt.query_map(page, file_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Every chain below a folder, whose path ends with `/`; by path, the earliest first.
 pub(crate) fn rows_below(conn: &Connection, source_id: i64, folder: &[u8]) -> Result<Vec<FileRow>> {
     let mut stmt = conn.prepare_cached(

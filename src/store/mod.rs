@@ -79,7 +79,8 @@ use crate::error::{Error, Result};
 /// # Contents
 ///
 /// - Files in and out: [`import`](Self::import), [`import_with`](Self::import_with),
-///   [`verify`](Self::verify), [`export`](Self::export).
+///   [`verify`](Self::verify), [`export`](Self::export); another store:
+///   [`merge`](Self::merge).
 /// - Lists: [`sessions`](Self::sessions), [`recent_tree`](Self::recent_tree),
 ///   [`trash`](Self::trash), [`work_dirs`](Self::work_dirs),
 ///   [`imported_roots`](Self::imported_roots), [`each_problem`](Self::each_problem),

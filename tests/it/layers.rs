@@ -193,6 +193,7 @@ fn what_moves_files_and_what_reads_back_do_not_lean_on_each_other() {
     // They look at a root as the import does.
     check_names_only("src/verify.rs", &[&below[..], &["import"]].concat());
     check_names_only("src/roots.rs", &[&below[..], &["import"]].concat());
+    check_names_only("src/merge", &[&below[..], &["import"]].concat());
 }
 
 #[test]

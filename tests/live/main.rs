@@ -21,6 +21,8 @@ mod keeping;
 mod kimi;
 mod lineage;
 mod lines;
+mod merging;
+mod merging_histories;
 mod metadata;
 mod moved;
 mod navigation;

@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use self::export::{DumpArgs, ExportArgs, LogArgs};
 pub(crate) use self::find::{By, ListArgs, SearchArgs, ShowArgs, Sort, UsageArgs};
 pub(crate) use self::help::command;
-pub(crate) use self::importing::{ImportArgs, SyncArgs, WatchArgs};
+pub(crate) use self::importing::{ImportArgs, MergeArgs, SyncArgs, WatchArgs};
 pub(crate) use self::keeping::{KeepCommand, PruneArgs};
 pub(crate) use self::live::{AppendArgs, ForkArgs, LabelArgs, NewArgs};
 pub(crate) use self::roots::RootCommand;
@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Sync(SyncArgs),
     /// Import what programs write, as they write it, until it is interrupted
     Watch(WatchArgs),
+    /// Take in what other databases have, such as those of other machines; never writes to them
+    Merge(MergeArgs),
     #[command(flatten)]
     Root(RootCommand),
     /// Compare every byte below a root with what was imported

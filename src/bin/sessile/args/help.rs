@@ -9,7 +9,7 @@ use crate::text;
 
 /// The commands by what they are for, in the order in which a newcomer needs them.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Take in", &["sync", "import", "watch"]),
+    ("Take in", &["sync", "import", "watch", "merge"]),
     ("Find and read", &["list", "search", "show", "tree", "usage", "stats", "markdown", "log"]),
     ("Give back", &["export", "verify", "dump", "backup"]),
     (
@@ -46,6 +46,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("sync", &["sessile sync --dry-run", "sessile sync"]),
     ("watch", &["sessile watch", "sessile watch ~/backup/laptop"]),
+    ("merge", &["sessile merge laptop.db desk.db", "sessile merge --json ~/backup/laptop"]),
     ("roots", &["sessile roots", "sessile roots --json"]),
     ("forget", &["sessile forget ~/backup/laptop"]),
     ("move", &["sessile move ~/backup /mnt/backup"]),

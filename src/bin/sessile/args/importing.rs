@@ -38,6 +38,16 @@ pub(crate) struct ImportArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct MergeArgs {
+    /// Print the report as one JSON object each
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Databases, or folders of session files
+    #[arg(required = true, value_name = "OTHER")]
+    pub(crate) others: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct SyncArgs {
     /// Name the folders and what an import would do; write nothing
     #[arg(long)]

@@ -6,6 +6,7 @@ mod keeping;
 mod list;
 mod live;
 mod log;
+mod merge;
 mod place;
 mod problems;
 mod repair;
@@ -51,7 +52,10 @@ fn makes_a_database(command: &Command) -> bool {
     match command {
         Command::Import(args) => !args.dry_run,
         Command::Sync(args) => !args.dry_run,
-        Command::New(_) | Command::Watch(_) | Command::Rpc { schema: false } => true,
+        Command::New(_)
+        | Command::Watch(_)
+        | Command::Merge(_)
+        | Command::Rpc { schema: false } => true,
         _ => false,
     }
 }
@@ -61,6 +65,7 @@ fn run_on(db: &Path, command: Command) -> Result<bool> {
         Command::Import(args) => import::run(db, &args),
         Command::Sync(args) => import::sync(db, &args),
         Command::Watch(args) => watch::run(db, &args),
+        Command::Merge(args) => merge::run(&Store::open(db)?, &args),
         Command::Root(command) => roots::run(db, &command),
         Command::Verify { json, root } => verify(&open_to_read(db)?, &root, json),
         Command::Export(args) => {

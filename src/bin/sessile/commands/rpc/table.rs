@@ -435,6 +435,17 @@ const METHODS: &[Method] = &[
         "Reads a root into the store.",
         whole::import,
     ),
+    method(
+        "merge",
+        &[&[required(
+            "other",
+            "string",
+            "the path of a database, or of a folder of session files",
+        )]],
+        "the report, as of `merge --json`",
+        "Unites another store with this one.",
+        whole::merge,
+    ),
     method("version", &[], "`version` of the program", "Says who answers.", whole::version),
 ];
 

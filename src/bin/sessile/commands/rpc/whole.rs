@@ -7,7 +7,7 @@ use sessile::{ImportOptions, Store};
 use super::methods::{answer, entries, format};
 use super::params::Params;
 use super::table::Answer;
-use crate::commands::{import, roots as root_rows};
+use crate::commands::{import, merge, roots as root_rows};
 
 pub(super) fn labels(store: &Store, params: &Params<'_>) -> Answer {
     let labels = params.read_session(store)?.labels()?;
@@ -39,6 +39,11 @@ pub(super) fn import(store: &Store, params: &Params<'_>) -> Answer {
     }
     let report = store.import(&root, &options)?;
     answer(import::report_json(&root, &report, dry_run))
+}
+
+pub(super) fn merge(store: &Store, params: &Params<'_>) -> Answer {
+    let other = std::path::PathBuf::from(params.required_text("other")?);
+    answer(merge::report_json(&other, &store.merge(&other)?))
 }
 
 pub(super) fn version(_: &Store, _: &Params<'_>) -> Answer {

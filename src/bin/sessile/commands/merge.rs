@@ -1,0 +1,91 @@
+//! What other stores have, into this one.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Result;
+use indicatif::HumanCount;
+use serde_json::json;
+use sessile::{MergeReport, Store};
+
+use crate::args::MergeArgs;
+use crate::output::{self, note, one_line};
+
+/// Merges one after the other; whether all of each was taken over.
+pub(super) fn run(store: &Store, args: &MergeArgs) -> Result<bool> {
+    let mut is_whole = true;
+    for other in &args.others {
+        let report = store.merge(other)?;
+        is_whole &= report.refused.is_empty();
+        print(other, &report, args.json)?;
+    }
+    Ok(is_whole)
+}
+
+fn print(other: &Path, report: &MergeReport, json: bool) -> Result<()> {
+    if json {
+        let mut out = output::content();
+        writeln!(out, "{}", report_json(other, report))?;
+        return Ok(out.flush()?);
+    }
+    let mut out = output::report();
+    writeln!(out, "{}: merged", other.display())?;
+    for (what, number) in [
+        ("new", report.new),
+        ("went on there", report.longer),
+        ("went on in both", report.united),
+        ("known already", report.unchanged),
+        ("purged here, passed by", report.purged),
+        ("lines that were not here", report.lines),
+        ("decisions that were not known here", report.events),
+    ] {
+        if 0 < number || what == "new" {
+            writeln!(out, "  {:>11} {what}", HumanCount(number).to_string())?;
+        }
+    }
+    for kept in &report.kept {
+        let file = one_line(&kept.file.to_string_lossy());
+        match kept.generation {
+            Some(generation) => {
+                writeln!(out, "  {file} is another there, kept as generation {generation}")?;
+            }
+            None => {
+                let kept_as = one_line(&kept.kept_as.to_string_lossy());
+                writeln!(out, "  {file} is another session there, kept as {kept_as}")?;
+            }
+        }
+    }
+    out.flush()?;
+    for refused in &report.refused {
+        let file = one_line(&refused.file.to_string_lossy());
+        note!("sessile: {file} was not taken over: {}", one_line(&refused.reason));
+    }
+    Ok(())
+}
+
+/// A report as `merge --json` prints it.
+pub(super) fn report_json(other: &Path, report: &MergeReport) -> serde_json::Value {
+    let kept = report.kept.iter().map(|kept| {
+        json!({
+            "file": kept.file.to_string_lossy(),
+            "kept_as": kept.kept_as.to_string_lossy(),
+            "generation": kept.generation,
+        })
+    });
+    let refused = report
+        .refused
+        .iter()
+        .map(|refused| json!({ "file": refused.file.to_string_lossy(), "reason": refused.reason }));
+    json!({
+        "other": other.to_string_lossy(),
+        "new": report.new,
+        "longer": report.longer,
+        "united": report.united,
+        "unchanged": report.unchanged,
+        "kept": kept.collect::<Vec<_>>(),
+        "refused": refused.collect::<Vec<_>>(),
+        "purged": report.purged,
+        "lines": report.lines,
+        "events": report.events,
+    })
+}

@@ -1,0 +1,308 @@
+//! Merge: what another store has, into this one.
+//!
+//! A store is a set of logs, and two of them become their union. A log is known by
+//! its format, its path below its root and its first line. Where one is the
+//! beginning of the other, the longer goes on; where both went on, what lies behind
+//! what they have in common is put in an order that does not depend on who merges
+//! (`unite`). What is decided of a session is united in the same way (`events`).
+//!
+//! What a root held when it was imported stays as it is, so that `verify` and the
+//! next import find what they left: what comes from another store is part of the
+//! local chain, as what is written here.
+//!
+//! The other store is read only, in one state, and is input: its schema is compared
+//! with ours, its lines with their checksums and its files with their digests; none
+//! of its tables but the log and the events is believed, and its paths have to be
+//! such as an import could have found.
+//!
+//! - `unite`: the order, from plain data.
+//! - `place`: where something of the other store belongs here.
+//! - `logs`, `documents`, `generations`: files by their kind.
+//! - `events`: what was decided.
+
+mod documents;
+mod events;
+mod generations;
+mod logs;
+mod place;
+mod report;
+mod unite;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::Path;
+
+pub use report::{KeptAside, MergeReport, Refused};
+use rusqlite::Connection;
+
+use self::place::Partner;
+use crate::error::{Error, Result};
+use crate::fold;
+use crate::format::projection::Touched;
+use crate::import::ImportOptions;
+use crate::model::{Format, Timestamp, path_of};
+use crate::store::files::{self, FileKind, FileRow, Source};
+use crate::store::packing::Packer;
+use crate::store::{Store, StoreOptions, purged};
+
+/// Bytes of a transaction.
+const BATCH: u64 = 16 << 20;
+/// Files that are looked at in one go.
+const PAGE: usize = 500;
+
+impl Store {
+    /// Unites another store with this one; never writes to it.
+    ///
+    /// `other` is a database, or a folder of session files: a root, or what
+    /// [`export`](Self::export) wrote. Afterwards this store has every line of both.
+    /// Equal logs are left alone; of two of which one begins with the other, the
+    /// longer counts; where both went on, their lines stand behind one another by
+    /// time. To merge the same again changes nothing, and two stores that merge
+    /// each other show the same. When this fails, what was merged stays, and to
+    /// repeat it does the rest.
+    ///
+    /// What cannot be taken over, because it is damaged or has a place that no import
+    /// could give it, is [refused](MergeReport::refused), and keeps nothing else back.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`StoreOptions::open`], of the other store; of a folder those of
+    /// [`import`](Self::import); [`Busy`](Error::Busy) when another process writes
+    /// for too long.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// use sessile::{ImportOptions, SessionFilter, Store};
+    ///
+    /// let laptop = Store::open(dir.path().join("laptop.db"))?;
+    /// laptop.import("fixtures/kward/small", &ImportOptions::new())?;
+    /// let store = Store::open(dir.path().join("sessions.db"))?;
+    ///
+    /// let report = store.merge(laptop.path())?;
+    ///
+    /// assert!(report.new > 0 && report.refused.is_empty());
+    /// assert!(!store.merge(laptop.path())?.is_change());
+    /// let all = SessionFilter::new();
+    /// assert_eq!(store.sessions(&all)?.rows.len(), laptop.sessions(&all)?.rows.len());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn merge(&self, other: impl AsRef<Path>) -> Result<MergeReport> {
+        let other = other.as_ref();
+        if !other.is_dir() {
+            let theirs = StoreOptions::new().create(false).read_only(true).open(other)?;
+            return self.merge_store(&theirs);
+        }
+        let (_room, theirs) = self.import_aside(other)?;
+        self.merge_store(&theirs)
+    }
+
+    fn merge_store(&self, theirs: &Store) -> Result<MergeReport> {
+        let conn = self.connection()?;
+        let state = theirs.at_this_state()?;
+        state.read(|theirs| Merge::new(self, theirs)?.run(&conn))
+    }
+
+    /// Imports a folder into a store of its own, beside this one, which goes with the room.
+    fn import_aside(&self, folder: &Path) -> Result<(tempfile::TempDir, Store)> {
+        let beside = self.path().parent().unwrap_or(Path::new("."));
+        let room = tempfile::Builder::new()
+            .prefix(".sessile-merge-")
+            .tempdir_in(beside)
+            .map_err(Error::io("write into", beside))?;
+        let store = Store::open(room.path().join("folder.db"))?;
+        match store.import(folder, &ImportOptions::new()) {
+            Ok(_) => {}
+            // An export of several roots has a folder for each.
+            Err(Error::RootBelow { below, .. }) => {
+                for root in below {
+                    store.import(root, &ImportOptions::new())?;
+                }
+            }
+            Err(err) => return Err(err),
+        }
+        Ok((room, store))
+    }
+}
+
+/// A place in a store: a source, and a path below it.
+type Place = (i64, Vec<u8>);
+
+/// One merge.
+struct Merge<'a> {
+    store: &'a Store,
+    /// One state of the other store.
+    theirs: &'a Connection,
+    report: MergeReport,
+    packer: Packer,
+    now: Timestamp,
+    /// Sessions of the other store of which something was decided.
+    decided: HashSet<Place>,
+    /// Where those are here.
+    places: HashMap<Place, Place>,
+    /// Sessions here whose log is another now.
+    changed: BTreeSet<Place>,
+    /// Ids of sessions that were purged here, and stay away.
+    purged: HashSet<(Format, String)>,
+}
+
+/// What of a source is merged into what.
+struct Pair<'a> {
+    source: &'a Source,
+    format: Format,
+    partner: Partner,
+}
+
+impl<'a> Merge<'a> {
+    fn new(store: &'a Store, theirs: &'a Connection) -> Result<Self> {
+        Ok(Self {
+            store,
+            theirs,
+            report: MergeReport::default(),
+            packer: Packer::new(store.compression())?,
+            now: Timestamp::now(),
+            decided: events::decided(theirs)?,
+            places: HashMap::new(),
+            changed: BTreeSet::new(),
+            purged: HashSet::new(),
+        })
+    }
+
+    fn run(mut self, conn: &Connection) -> Result<MergeReport> {
+        for source in files::sources(conn)? {
+            for purged in purged::of_source(conn, source.source_id)? {
+                self.purged.extend(purged.session_id.map(|id| (source.format, id)));
+            }
+        }
+        let sources = files::sources(self.theirs)?;
+        for source in &sources {
+            if !files::has_any(self.theirs, source.source_id)? {
+                continue;
+            }
+            let tx = self.store.begin(conn)?;
+            let partner = place::partner(&tx, self.theirs, source)?;
+            tx.commit()?;
+            let pair = Pair { source, format: source.format, partner };
+            self.shown(conn, &pair)?;
+            self.kept(conn, &pair)?;
+            let tx = self.store.begin(conn)?;
+            pair.partner.end(&tx)?;
+            tx.commit()?;
+        }
+        self.events(conn)?;
+        Ok(self.report)
+    }
+
+    /// The files of a source as they are shown.
+    fn shown(&mut self, conn: &Connection, pair: &Pair<'_>) -> Result<()> {
+        let mut after = Vec::new();
+        loop {
+            let page = files::newest_after(self.theirs, pair.source.source_id, &after, PAGE)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            if last.path <= after {
+                return Err(Error::Damaged("the index of files is in no order".to_owned()));
+            }
+            after.clone_from(&last.path);
+            self.batches(conn, pair, page, Self::file)?;
+        }
+    }
+
+    /// Takes files over in transactions, each of which leaves a sound store.
+    fn batches(
+        &mut self,
+        conn: &Connection,
+        pair: &Pair<'_>,
+        page: Vec<FileRow>,
+        take: fn(&mut Self, &Connection, &Pair<'_>, &FileRow, &mut Writing) -> Result<()>,
+    ) -> Result<()> {
+        let mut queue = page.into_iter().peekable();
+        while queue.peek().is_some() {
+            let tx = self.store.begin(conn)?;
+            let mut writing = Writing::default();
+            let mut bytes = 0;
+            for file in queue.by_ref() {
+                bytes += file.size;
+                self.attempt(&tx, pair, &file, take, &mut writing)?;
+                if BATCH <= bytes {
+                    break;
+                }
+            }
+            writing.settle(&tx)?;
+            tx.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Takes over one file; one that is not as it should be is left out, whole.
+    fn attempt(
+        &mut self,
+        tx: &Connection,
+        pair: &Pair<'_>,
+        file: &FileRow,
+        take: fn(&mut Self, &Connection, &Pair<'_>, &FileRow, &mut Writing) -> Result<()>,
+        writing: &mut Writing,
+    ) -> Result<()> {
+        let before = self.report.clone();
+        tx.execute_batch("SAVEPOINT merged_file")?;
+        let taken = match place::refusal(pair, file) {
+            Some(reason) => Err(Error::Damaged(reason.to_owned())),
+            None => take(self, tx, pair, file, writing),
+        };
+        match taken {
+            Ok(()) => {}
+            Err(err) if err.is_of_content() => {
+                tx.execute_batch("ROLLBACK TO merged_file")?;
+                self.report = before;
+                self.report
+                    .refused
+                    .push(Refused { file: path_of(file.path.clone()), reason: err.to_string() });
+            }
+            Err(err) => return Err(err),
+        }
+        Ok(tx.execute_batch("RELEASE merged_file")?)
+    }
+
+    fn file(
+        &mut self,
+        tx: &Connection,
+        pair: &Pair<'_>,
+        file: &FileRow,
+        writing: &mut Writing,
+    ) -> Result<()> {
+        match file.kind {
+            FileKind::Log => self.log(tx, pair, file, writing),
+            FileKind::Document => self.document(tx, pair, file, writing),
+            // They say where something lies on another machine, and nothing of a session.
+            FileKind::Link | FileKind::Folder => Ok(()),
+        }
+    }
+
+    /// Remembers where a session is here of which something was decided there.
+    fn place_session(&mut self, pair: &Pair<'_>, theirs: &FileRow, source_id: i64, path: &[u8]) {
+        let layout = pair.format.layout();
+        let there = (theirs.source_id, layout.session_of(&theirs.path).to_vec());
+        if self.decided.contains(&there) {
+            self.places.insert(there, (source_id, layout.session_of(path).to_vec()));
+        }
+    }
+}
+
+/// What a transaction changed, by source.
+#[derive(Default)]
+struct Writing {
+    touched: HashMap<i64, Touched>,
+}
+
+impl Writing {
+    fn add(&mut self, format: Format, file: &FileRow) {
+        self.touched.entry(file.source_id).or_default().add(format, file);
+    }
+
+    fn settle(self, tx: &Connection) -> Result<()> {
+        for (source_id, mut touched) in self.touched {
+            touched.settle(tx, source_id)?;
+            fold::settle_recovered(tx, source_id)?;
+        }
+        Ok(())
+    }
+}

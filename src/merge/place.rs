@@ -1,0 +1,263 @@
+//! Where something of another store belongs here.
+
+use rusqlite::Connection;
+
+use super::Pair;
+use super::logs::first_line;
+use crate::error::{Error, Result};
+use crate::format::rules::Sessions;
+use crate::model::{Format, Timestamp};
+use crate::store::files::{self, FileKind, FileRow, FileState, Source};
+use crate::store::{generations, roots, sessions};
+
+/// The sources here that a source of another store may share files with.
+pub(super) struct Partner {
+    /// Where goes what is nowhere yet.
+    first: Source,
+    others: Vec<Source>,
+}
+
+/// The source here that stands for the same root: of the same path, or one that has
+/// a log of it, or one of the same name; else the store's own.
+pub(super) fn partner(conn: &Connection, theirs: &Connection, source: &Source) -> Result<Partner> {
+    let mut here = files::sources(conn)?;
+    here.retain(|one| one.format == source.format);
+    let same = here.iter().position(|one| one.root == source.root);
+    let found = match same {
+        Some(n) if !here[n].root.is_empty() => Some(n),
+        same => sharing(conn, theirs, source, &here)?.or(same),
+    };
+    let first = match found {
+        Some(n) => here.remove(n),
+        // No program of this machine is known to keep what only the other store has.
+        None => files::source_by_id(conn, files::own_source(conn, source.format)?)?,
+    };
+    Ok(Partner { first, others: here })
+}
+
+fn sharing(
+    conn: &Connection,
+    theirs: &Connection,
+    source: &Source,
+    here: &[Source],
+) -> Result<Option<usize>> {
+    if here.is_empty() {
+        return Ok(None);
+    }
+    let (mut after, mut by_path) = (Vec::new(), None);
+    loop {
+        let page = files::newest_after(theirs, source.source_id, &after, super::PAGE)?;
+        let Some(last) = page.last().filter(|last| after < last.path) else { return Ok(by_path) };
+        after.clone_from(&last.path);
+        for file in page.iter().filter(|file| file.kind == FileKind::Log && 0 < file.line_count) {
+            for (n, one) in here.iter().enumerate() {
+                let Some(ours) = files::newest(conn, one.source_id, &file.path)? else { continue };
+                if is_same_log((conn, &ours), (theirs, file)).unwrap_or(false) {
+                    return Ok(Some(n));
+                }
+                by_path = by_path.or(Some(n).filter(|_| ours.kind == FileKind::Log));
+            }
+        }
+    }
+}
+
+/// Whether two logs are of one session: their first lines say so.
+fn is_same_log(ours: (&Connection, &FileRow), theirs: (&Connection, &FileRow)) -> Result<bool> {
+    if ours.1.kind != FileKind::Log {
+        return Ok(false);
+    }
+    let (ours, theirs) = (first_line(ours.0, ours.1)?, first_line(theirs.0, theirs.1)?);
+    // A log without a line is the beginning of any.
+    Ok(ours.is_none() || theirs.is_none() || ours == theirs)
+}
+
+/// Where a log belongs.
+pub(super) enum There {
+    /// It is this one, at this path.
+    Here(FileRow),
+    /// Something else is there. Its path may hold it as a generation.
+    Other(FileRow),
+    /// Nothing is at this path.
+    Free(i64, Vec<u8>),
+}
+
+impl Partner {
+    /// Takes the source away again, where nothing was put below it.
+    pub(super) fn end(&self, tx: &Connection) -> Result<()> {
+        match self.first.root.is_empty() && !files::has_any(tx, self.first.source_id)? {
+            true => roots::delete(tx, &self.first),
+            false => Ok(()),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Source> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// The place of a log.
+    pub(super) fn log(
+        &self,
+        tx: &Connection,
+        pair: &Pair<'_>,
+        file: &FileRow,
+        theirs: &Connection,
+    ) -> Result<There> {
+        // Whoever is displaced by another session has such a name beside it.
+        let path = match pair.format.rules().sessions {
+            Sessions::File => generations::without_kept(&file.path),
+            Sessions::Folder => file.path.clone(),
+        };
+        for source in self.all() {
+            if let Some(ours) = same_at(tx, pair, source, &path, file, theirs)? {
+                return Ok(There::Here(ours));
+            }
+        }
+        let source_id = self.owner(tx, pair.format, &path)?;
+        Ok(match files::newest(tx, source_id, &path)? {
+            Some(there) => There::Other(there),
+            None => There::Free(source_id, path),
+        })
+    }
+
+    /// The source that something belongs to which is no log that is here already:
+    /// that of its session, where that is several files.
+    pub(super) fn owner(&self, tx: &Connection, format: Format, path: &[u8]) -> Result<i64> {
+        let session = format.layout().session_of(path);
+        if session != path {
+            for source in self.all() {
+                if sessions::session_at(tx, source.source_id, session)?.is_some() {
+                    return Ok(source.source_id);
+                }
+            }
+        }
+        Ok(self.first.source_id)
+    }
+}
+
+/// The log of a source that is the same session, at its path or kept beside it.
+fn same_at(
+    tx: &Connection,
+    pair: &Pair<'_>,
+    source: &Source,
+    path: &[u8],
+    file: &FileRow,
+    theirs: &Connection,
+) -> Result<Option<FileRow>> {
+    let mut n = 0;
+    loop {
+        let at = if n == 0 { path.to_vec() } else { generations::kept_path(path, n) };
+        match files::newest(tx, source.source_id, &at)? {
+            Some(ours) if is_same_log((tx, &ours), (theirs, file))? => return Ok(Some(ours)),
+            Some(_) => {}
+            None if n == 0 => {}
+            None => return Ok(None),
+        }
+        if pair.format.rules().sessions == Sessions::Folder {
+            return Ok(None);
+        }
+        n += 1;
+    }
+}
+
+/// The path beside one that another session has, and that nothing is known of.
+pub(super) fn beside(tx: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<u8>> {
+    let mut n = 1;
+    loop {
+        let kept = generations::kept_path(path, n);
+        if generations::rows(tx, source_id, &kept)?.is_empty()
+            && sessions::session_at(tx, source_id, &kept)?.is_none()
+        {
+            return Ok(kept);
+        }
+        n += 1;
+    }
+}
+
+/// Why a file has no place here; `None` where an import could have found it.
+pub(super) fn refusal(pair: &Pair<'_>, file: &FileRow) -> Option<&'static str> {
+    let is_name = |name: &[u8]| !matches!(name, b"" | b"." | b"..") && name.len() <= MAX_NAME;
+    if file.path.contains(&0) || !file.path.split(|byte| *byte == b'/').all(is_name) {
+        return Some("its path leads out of its root, or cannot be written");
+    }
+    let layout = pair.format.layout();
+    let top = file.path.split(|byte| *byte == b'/').next().unwrap_or_default();
+    let is_covered = layout.covered().iter().any(|covered| covered.as_bytes() == top);
+    let is_log = layout.is_log(&generations::without_kept(&file.path));
+    match file.kind {
+        FileKind::Log if !is_log => Some("no program of its format keeps a log there"),
+        FileKind::Document if !is_covered && !is_log && !is_inner(pair, layout.covered()) => {
+            Some("no import takes a file from there")
+        }
+        _ => None,
+    }
+}
+
+/// Whether a root may be a folder of sessions itself, so that its paths begin below that.
+fn is_inner(pair: &Pair<'_>, covered: &[&str]) -> bool {
+    let root = pair.source.root.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let is_in = |top: &&str| {
+        let folder = [b"/", top.as_bytes(), b"/"].concat();
+        pair.source.root.windows(folder.len()).any(|part| part == folder)
+    };
+    covered.iter().any(|top| top.as_bytes() == root) || covered.iter().any(is_in)
+}
+
+/// Bytes of a file's name.
+const MAX_NAME: usize = 255;
+
+/// Makes the folders that lead to a path.
+pub(super) fn folders(
+    tx: &Connection,
+    format: Format,
+    source_id: i64,
+    path: &[u8],
+    now: Timestamp,
+    writing: &mut super::Writing,
+) -> Result<()> {
+    let source = files::source_by_id(tx, source_id)?;
+    for (slash, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
+        let folder = &path[..slash];
+        match files::newest(tx, source_id, folder)? {
+            Some(there) if there.kind == FileKind::Folder => continue,
+            Some(_) => {
+                return Err(Error::Damaged("something that is no folder leads to it".to_owned()));
+            }
+            None => {}
+        }
+        let row = FileRow {
+            kind: FileKind::Folder,
+            // No import compares the store's own source with a disk.
+            state: if source.root.is_empty() { FileState::Current } else { FileState::Local },
+            mode: 0o700,
+            mtime: Timestamp(0).into(),
+            ..blank(source_id, folder.to_vec(), now)
+        };
+        files::insert_file(tx, &row)?;
+        writing.add(format, &row);
+    }
+    Ok(())
+}
+
+/// A log that is written here, with nothing in it.
+pub(super) fn blank(source_id: i64, path: Vec<u8>, now: Timestamp) -> FileRow {
+    FileRow {
+        file_id: 0,
+        source_id,
+        path,
+        generation: 0,
+        kind: FileKind::Log,
+        state: FileState::Local,
+        mode: 0o600,
+        mtime: now.into(),
+        inode: 0,
+        size: 0,
+        line_count: 0,
+        sha256: None,
+        link_target: None,
+        read_at: now,
+        missing_at: None,
+        base_id: None,
+        base_count: 0,
+        lost: 0,
+    }
+}

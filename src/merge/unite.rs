@@ -1,0 +1,225 @@
+//! Two sequences that went on from one beginning, made one.
+//!
+//! The order depends on what the two hold, not on which of them is ours: by time,
+//! each side in its own order, a child behind its parent, ties by the digest.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::model::Timestamp;
+
+/// One of a sequence: a line, or an event.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Item {
+    /// The digest of what it says.
+    pub(super) digest: [u8; 32],
+    /// When; one without a time belongs to what stands before it.
+    pub(super) at: Option<Timestamp>,
+    /// The entries that it makes, and those that it hangs them under.
+    pub(super) ids: Vec<String>,
+    pub(super) parents: Vec<String>,
+}
+
+/// Where one of the union is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    Ours(usize),
+    Theirs(usize),
+}
+
+/// The union of two sequences; `None` where ours holds all of theirs.
+///
+/// Of what stands several times in one, the second is another than the first.
+pub(super) fn unite(ours: &[Item], theirs: &[Item]) -> Option<Vec<Piece>> {
+    let (ours, theirs) = (Side::new(ours), Side::new(theirs));
+    if theirs.keys.iter().all(|key| ours.at.contains_key(key)) {
+        return None;
+    }
+    if ours.keys.iter().all(|key| theirs.at.contains_key(key)) {
+        let pieces = theirs.keys.iter().enumerate();
+        return Some(pieces.map(|(n, key)| here_or_there(&ours, key, n)).collect());
+    }
+    Some(interleave(ours, theirs))
+}
+
+/// Ours where both have it: its bytes are there already.
+fn here_or_there(ours: &Side<'_>, key: &Key, theirs: usize) -> Piece {
+    ours.at.get(key).map_or(Piece::Theirs(theirs), |n| Piece::Ours(*n))
+}
+
+/// What something says, and how often that was said before on its side.
+type Key = ([u8; 32], u32);
+
+struct Side<'a> {
+    items: &'a [Item],
+    keys: Vec<Key>,
+    at: HashMap<Key, usize>,
+    /// The first that is not in the union yet.
+    next: usize,
+    /// The time of the last that had one.
+    time: Option<Timestamp>,
+    /// How many of what is left make each entry.
+    pending: HashMap<&'a str, u32>,
+}
+
+impl<'a> Side<'a> {
+    fn new(items: &'a [Item]) -> Self {
+        let mut said = HashMap::new();
+        let mut keys = Vec::with_capacity(items.len());
+        let mut pending = HashMap::new();
+        for item in items {
+            let nth = said.entry(item.digest).or_insert(0_u32);
+            keys.push((item.digest, *nth));
+            *nth += 1;
+            item.ids.iter().for_each(|id| *pending.entry(id.as_str()).or_insert(0) += 1);
+        }
+        let at = keys.iter().enumerate().map(|(n, key)| (*key, n)).collect();
+        Self { items, keys, at, next: 0, time: None, pending }
+    }
+
+    /// Passes over what is in the union, and returns what comes next.
+    fn head(&mut self, taken: &HashSet<Key>) -> Option<usize> {
+        while self.keys.get(self.next).is_some_and(|key| taken.contains(key)) {
+            self.pass();
+        }
+        (self.next < self.items.len()).then_some(self.next)
+    }
+
+    fn pass(&mut self) {
+        let item = &self.items[self.next];
+        self.time = item.at.or(self.time);
+        for id in &item.ids {
+            if let Some(left) = self.pending.get_mut(id.as_str()) {
+                *left = left.saturating_sub(1);
+            }
+        }
+        self.next += 1;
+    }
+
+    fn makes(&self, id: &str) -> bool {
+        self.pending.get(id).is_some_and(|left| 0 < *left)
+    }
+
+    /// Whether what comes next hangs under something that the other side has yet to give.
+    fn waits_for(&self, other: &Side<'_>) -> bool {
+        let item = &self.items[self.next];
+        item.parents.iter().any(|id| other.makes(id) && !self.makes(id))
+    }
+
+    fn is_timeless(&self) -> bool {
+        self.items[self.next].at.is_none()
+    }
+
+    fn rank(&self) -> (Option<Timestamp>, Key) {
+        (self.items[self.next].at.or(self.time), self.keys[self.next])
+    }
+}
+
+fn interleave(mut ours: Side<'_>, mut theirs: Side<'_>) -> Vec<Piece> {
+    let mut pieces = Vec::with_capacity(ours.items.len() + theirs.items.len());
+    let mut taken = HashSet::new();
+    // The sides that gave what was taken last.
+    let mut last = (false, false);
+    loop {
+        let (here, there) = (ours.head(&taken), theirs.head(&taken));
+        let (is_here, is_there) = match (here, there) {
+            (None, None) => return pieces,
+            (Some(_), None) => (true, false),
+            (None, Some(_)) => (false, true),
+            (Some(here), Some(there)) if ours.keys[here] == theirs.keys[there] => (true, true),
+            (Some(_), Some(_)) => {
+                let is_here = comes_first(&ours, &theirs, last);
+                (is_here, !is_here)
+            }
+        };
+        last = (is_here, is_there);
+        let (side, n) = if is_here { (&ours, ours.next) } else { (&theirs, theirs.next) };
+        let key = side.keys[n];
+        pieces.push(if is_here { Piece::Ours(n) } else { here_or_there(&ours, &key, n) });
+        taken.insert(key);
+    }
+}
+
+/// Whether our next comes before theirs.
+fn comes_first(ours: &Side<'_>, theirs: &Side<'_>, last: (bool, bool)) -> bool {
+    match (ours.waits_for(theirs), theirs.waits_for(ours)) {
+        (true, false) => return false,
+        (false, true) => return true,
+        _ => {}
+    }
+    match (last.0 && ours.is_timeless(), last.1 && theirs.is_timeless()) {
+        (true, false) => true,
+        (false, true) => false,
+        _ => ours.rank() < theirs.rank(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(digest: u8, at: i64) -> Item {
+        Item { digest: [digest; 32], at: Some(Timestamp(at)), ..Item::default() }
+    }
+
+    fn digests(ours: &[Item], theirs: &[Item]) -> Option<Vec<u8>> {
+        let of = |piece| match piece {
+            Piece::Ours(n) => &ours[n],
+            Piece::Theirs(n) => &theirs[n],
+        };
+        Some(unite(ours, theirs)?.into_iter().map(|piece| of(piece).digest[0]).collect())
+    }
+
+    /// The union from either side, which is one.
+    #[track_caller]
+    fn check_union(ours: &[Item], theirs: &[Item], expected: &[u8]) {
+        assert_eq!(digests(ours, theirs).as_deref(), Some(expected));
+        assert_eq!(digests(theirs, ours).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn time_decides_then_the_digest() {
+        check_union(&[item(1, 1), item(4, 4)], &[item(2, 2), item(3, 3)], &[1, 2, 3, 4]);
+        check_union(&[item(9, 1)], &[item(2, 1)], &[2, 9]);
+    }
+
+    #[test]
+    fn each_side_keeps_its_order() {
+        check_union(&[item(1, 9), item(2, 1)], &[item(3, 5)], &[3, 1, 2]);
+    }
+
+    #[test]
+    fn what_both_have_is_there_once_and_what_one_has_twice_is_twice() {
+        check_union(&[item(1, 1), item(2, 2)], &[item(2, 2), item(3, 3)], &[1, 2, 3]);
+        check_union(
+            &[item(1, 1), item(1, 1), item(2, 2)],
+            &[item(1, 1), item(3, 3)],
+            &[1, 1, 2, 3],
+        );
+    }
+
+    #[test]
+    fn what_is_held_changes_nothing() {
+        assert_eq!(unite(&[item(1, 1), item(2, 2)], &[item(2, 2)]), None);
+        assert_eq!(digests(&[item(2, 2)], &[item(1, 1), item(2, 2)]), Some(vec![1, 2]));
+    }
+
+    #[test]
+    fn a_child_comes_behind_its_parent() {
+        let parent = Item { ids: vec!["p".to_owned()], ..item(1, 9) };
+        let child = Item { parents: vec!["p".to_owned()], ..item(2, 1) };
+
+        check_union(&[child.clone(), item(3, 3)], &[parent, item(4, 9)], &[1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn what_has_no_time_stays_with_what_is_before_it() {
+        let timeless = |digest| Item { at: None, ..item(digest, 0) };
+
+        check_union(
+            &[item(1, 1), timeless(9), item(5, 5)],
+            &[item(2, 2), timeless(8), timeless(7)],
+            &[1, 9, 2, 8, 7, 5],
+        );
+        check_union(&[timeless(1), timeless(9)], &[timeless(2), timeless(3)], &[1, 9, 2, 3]);
+    }
+}
