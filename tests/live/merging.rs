@@ -256,6 +256,21 @@ fn what_was_decided_is_united_by_what_it_says() {
 }
 
 #[test]
+fn a_leaf_that_was_moved_without_a_record_stays_there_among_other_lines() {
+    let start = HEADER.to_owned() + &line("s1", "", 1);
+    let desk = Machine::new(&(start.clone() + &line("d1", "s1", 5)));
+    let laptop = Machine::new(&(start + &line("l1", "s1", 3)));
+    desk.session().at(at(40)).branch("s1").unwrap();
+
+    desk.merge(&laptop);
+    laptop.merge(&desk);
+
+    for machine in [&desk, &laptop] {
+        assert_eq!(machine.session().info().unwrap().leaf.as_deref(), Some("s1"));
+    }
+}
+
+#[test]
 fn what_was_purged_here_stays_away() {
     let log = HEADER.to_owned() + &line("s1", "", 1);
     let (desk, laptop) = (Machine::new(&log), Machine::new(&log));
@@ -405,4 +420,70 @@ fn count(machine: &Machine) -> (i64, i64) {
         conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
     };
     (count("sessions"), count("entries"))
+}
+
+/// The logs of a fixture, each with lines of its own behind it.
+fn went_on(fixture: &Path, mark: &str) -> Machine {
+    let machine = Machine::empty();
+    for (path, mut content) in tree(fixture) {
+        if path.extension().is_some_and(|end| end == "jsonl") {
+            if !content.ends_with(b"\n") {
+                content.push(b'\n');
+            }
+            content.extend((1..4).flat_map(|n| {
+                let at = if mark == "a" { n } else { n + 1 };
+                format!(
+                    "{{\"timestamp\":\"2027-01-01T00:00:0{at}.000Z\",\"said\":\"{mark}{n}\"}}\n"
+                )
+                .into_bytes()
+            }));
+        }
+        let to = machine.root().join(&path);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::write(to, content).unwrap();
+    }
+    machine.store.import(machine.root(), &ImportOptions::new()).unwrap();
+    machine
+}
+
+#[test]
+fn logs_of_every_format_that_both_went_on_with_are_one_and_the_root_goes_on() {
+    for format in ["kward", "kimi", "pi", "claude", "codex"] {
+        let fixture = Path::new("fixtures").join(format).join("small");
+        let (one, two) = (went_on(&fixture, "a"), went_on(&fixture, "b"));
+
+        let report = one.merge(&two);
+        two.merge(&one);
+
+        assert!(0 < report.united, "{format}: {report:?}");
+        let logs = |machine: &Machine| {
+            let mut files = tree(&machine.exports());
+            files.retain(|path, _| path.extension().is_some_and(|end| end == "jsonl"));
+            files
+        };
+        let (ours, theirs) = (logs(&one), logs(&two));
+        assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>(), "{format}");
+        let is_log = |path: &Path| {
+            !matches!(
+                path.file_name().unwrap().to_str(),
+                Some("history.jsonl" | "session_index.jsonl")
+            )
+        };
+        for (path, content) in ours.iter().filter(|(path, _)| is_log(path)) {
+            assert_eq!(content.len(), theirs[path].len(), "{format}: {}", path.display());
+            assert!(*content == theirs[path], "{format}: {}", path.display());
+        }
+        // What the root's program writes next comes, too.
+        for (path, content) in tree(&one.root()) {
+            if path.extension().is_some_and(|end| end == "jsonl") {
+                let more = [&content[..], b"{\"said\":\"later\"}\n"].concat();
+                fs::write(one.root().join(path), more).unwrap();
+            }
+        }
+        one.store.import(one.root(), &ImportOptions::new().reread(true)).unwrap();
+        one.prove();
+        // What Kimi rewrites counts as the root has it, until it is merged again.
+        let again = one.merge(&two);
+        assert!(format == "kimi" || !again.is_change(), "{format}: {again:?}");
+    }
 }

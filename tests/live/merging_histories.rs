@@ -43,8 +43,14 @@ impl World {
     fn new(seed: u64) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        let mut world =
-            Self { dir, random, clock: 0, said: 0, skewed: seed % 3 == 0, roots: ["root"; 3] };
+        let mut world = Self {
+            dir,
+            random,
+            clock: 0,
+            said: 0,
+            skewed: seed.is_multiple_of(3),
+            roots: ["root"; 3],
+        };
         fs::create_dir_all(world.root(0).join(FILE).parent().unwrap()).unwrap();
         let header = "{\"type\":\"session\",\"version\":3,\"id\":\"first\",\"timestamp\":\"2026-01-01T00:00:00.000Z\",\"cwd\":\"/w\"}\n";
         fs::write(world.root(0).join(FILE), header).unwrap();

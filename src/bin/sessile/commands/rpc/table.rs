@@ -437,11 +437,7 @@ const METHODS: &[Method] = &[
     ),
     method(
         "merge",
-        &[&[required(
-            "other",
-            "string",
-            "the path of a database, or of a folder of session files",
-        )]],
+        &[&[required("other", "string", "a database, or a folder of session files")]],
         "the report, as of `merge --json`",
         "Unites another store with this one.",
         whole::merge,
