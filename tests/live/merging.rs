@@ -302,9 +302,10 @@ fn a_folder_is_merged_as_a_store_of_its_own() {
 fn nothing_is_stored_twice() {
     let mut start = HEADER.to_owned();
     (0..200).for_each(|n| start += &line(&format!("s{n}"), "", 1));
-    let desk = Machine::new(&(start.clone() + &line("d1", "s1", 2)));
+    let desk = Machine::new(&(start.clone() + &line("d1", "s1", 9)));
     let laptop = Machine::new(&(start + &line("l1", "s1", 3)));
 
+    // Our last line comes behind theirs now, and its bytes are where they were.
     desk.merge(&laptop);
 
     let conn = Connection::open(desk.store.path()).unwrap();

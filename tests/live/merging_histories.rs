@@ -143,6 +143,8 @@ impl World {
         match self.random.below(11) {
             0..=3 => {
                 let message = serde_json::json!({"role": "user", "content": id});
+                // Now and then at the time of what another store did last.
+                let session = session.at(at(second - value as i64 % 2));
                 session.with_id(&id).append_message(message).map(drop)
             }
             4 => session.rename(Some(&format!("name {value}"))),
