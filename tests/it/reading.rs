@@ -4,7 +4,7 @@ use std::process::Command;
 
 use sessile::{Format, ImportOptions, SessionFilter};
 
-use crate::support::{TestStore, fixture};
+use crate::support::{TestStore, fixture, header};
 
 /// What a command prints of the small sessions of a format.
 fn printed(format: Format, args: &[&str]) -> Vec<String> {
@@ -42,4 +42,48 @@ fn each_answer_is_shown_with_the_model_where_a_log_says_it() {
         let named = format!("assistant ({model}):");
         assert!(printed(format, &["tree"]).iter().any(|line| line.contains(&named)), "{format:?}");
     }
+}
+
+#[test]
+fn the_end_of_the_active_branch_is_that_of_the_whole_of_it() {
+    for root in ["kward/small", "pi/small", "claude/small", "codex/small", "kimi/small"] {
+        let test = TestStore::of_fixture(root);
+        for row in test.store.sessions(&SessionFilter::new().all_sources(true)).unwrap().rows {
+            let session = test.store.session(row.key).unwrap();
+            let whole = session.path().unwrap();
+            for limit in [0, 1, 2, 3, 5, whole.len(), whole.len() + 1] {
+                let end = &whole[whole.len().saturating_sub(limit)..];
+                assert_eq!(session.last_of_branch(limit).unwrap(), end, "{root} {limit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn progress_has_the_bytes_of_all_files_where_they_are_to_be_added_up() {
+    let test = TestStore::new();
+    let mut bytes = 0;
+    for n in 0..200 {
+        let log = header(&format!("s{n}"));
+        bytes += log.len() as u64;
+        test.write(format!("sessions/--w--/{n}.jsonl"), log);
+    }
+    let mut told = Vec::new();
+    let options = ImportOptions::new().add_up(true);
+
+    // What is unchanged is passed, too.
+    for _ in 0..2 {
+        told.clear();
+        test.store.import_with(&test.root, &options, |progress| told.push(progress)).unwrap();
+        assert!(!told.is_empty());
+        assert!(told.iter().all(|progress| progress.total == Some(bytes)), "{told:?}");
+        assert!(told.iter().all(|progress| progress.passed <= bytes), "{told:?}");
+        assert!(told.windows(2).all(|two| two[0].passed <= two[1].passed), "{told:?}");
+        assert!(0 < told.last().unwrap().passed);
+    }
+    let mut without = None;
+    test.store
+        .import_with(&test.root, &ImportOptions::new(), |progress| without = progress.total)
+        .unwrap();
+    assert_eq!(without, None);
 }

@@ -252,20 +252,25 @@ fn raw_reply(fixture: &Fixture, method: &str, params: &Value) -> String {
 #[test]
 fn an_entry_that_adds_several_messages_has_all_of_them() {
     let fixture = Fixture::new();
-    fixture.store.import("fixtures/pi/small", &sessile::ImportOptions::new()).unwrap();
-    let all = fixture.store.sessions(&sessile::SessionFilter::new()).unwrap().rows;
-    for row in all {
-        let session = fixture.store.session(row.key).unwrap();
-        let name = session.unique_name().unwrap();
-        let rows = reply(&fixture, "entries_after", &json!({ "session": name, "limit": 1000 }));
-        for row in rows["result"].as_array().unwrap() {
-            let messages = session.messages_of(row["id"].as_str().unwrap()).unwrap();
-            let last = messages.last().map_or(Value::Null, sessile::Message::value);
-            assert_eq!(row["message"], last, "{row}");
-            let several = row.get("messages").map(|all| all.as_array().unwrap().len());
-            assert_eq!(several, Some(messages.len()).filter(|count| 1 < *count), "{row}");
-        }
-    }
+    let folder = fixture.dir.path().join("root/sessions/--w--");
+    std::fs::create_dir_all(&folder).unwrap();
+    let log = concat!(
+        r#"{"type":"session","version":3,"id":"s","cwd":"/w"}"#,
+        "\n",
+        r#"{"type":"compaction","id":"c","parentId":null,"summary":"All.","systemMessage":{"role":"system","content":"Be brief."}}"#,
+        "\n",
+    );
+    std::fs::write(folder.join("s.jsonl"), log).unwrap();
+    let options = sessile::ImportOptions::new().format(sessile::Format::Pi);
+    fixture.store.import(fixture.dir.path().join("root"), &options).unwrap();
+
+    let entry = reply(&fixture, "entry", &json!({ "session": "s", "entry_id": "c" }));
+
+    let entry = &entry["result"];
+    let roles: Vec<&Value> =
+        entry["messages"].as_array().unwrap().iter().map(|message| &message["role"]).collect();
+    assert_eq!(roles, ["system", "compactionSummary"]);
+    assert_eq!(entry["message"]["summary"], "All.");
 }
 
 #[test]

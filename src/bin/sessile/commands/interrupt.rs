@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result};
+use indicatif::HumanCount;
 use sessile::Store;
 use signal_hook::consts::SIGINT;
 use signal_hook::iterator::{Handle, Signals};
@@ -58,6 +59,7 @@ pub(super) fn on_interrupt(say: impl FnOnce() + Send + 'static) -> Result<Waitin
     let handle = signals.handle();
     let thread = thread::spawn(move || {
         if signals.forever().next().is_some() {
+            super::progress::clear();
             clear_line();
             say();
             // Not `exit`, which would wait for what others hold.
@@ -81,8 +83,12 @@ fn what_stands(store: &Store) -> String {
         .fold((0, 0), |(files, sessions), root| (files + root.files, sessions + root.sessions));
     let many = |count: u64, noun: &str| match count {
         1 => format!("1 {noun}"),
-        count => format!("{count} {noun}s"),
+        count => format!("{} {noun}s", HumanCount(count)),
     };
+    if files == 0 {
+        let path = store.path().display();
+        return format!("nothing is in {path} yet; the same command begins again");
+    }
     format!(
         "{} and {} are in {}, whole; the same command goes on behind them",
         many(files, "file"),
@@ -91,7 +97,7 @@ fn what_stands(store: &Store) -> String {
     )
 }
 
-/// Progress may stand where the next line goes; a shell echoes `^C` there, too.
+/// A terminal echoes `^C` where the next line goes.
 fn clear_line() {
     let mut err = io::stderr().lock();
     if err.is_terminal() {

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
@@ -36,19 +37,29 @@ pub(super) fn import(
         bar.set_position(progress.passed);
         bar.set_prefix(format!("{} files", HumanCount(progress.files)));
     });
-    if let Some(bar) = shown {
+    clear();
+    report
+}
+
+/// What is shown now.
+static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Takes away what is shown: what is said next begins a line.
+pub(super) fn clear() {
+    let bar = SHOWN.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(bar) = bar {
         bar.finish_and_clear();
     }
-    report
 }
 
 fn bar(total: Option<u64>, started: Instant) -> ProgressBar {
     let style = ProgressStyle::with_template(PROGRESS);
     let bar = ProgressBar::no_length()
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
-        .with_message("^C stops it; what is in stays")
+        .with_message("^C keeps what is in")
         .with_elapsed(started.elapsed());
     bar.set_length(total.unwrap_or_default());
     bar.enable_steady_tick(TICK);
+    *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
     bar
 }
