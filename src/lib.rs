@@ -290,6 +290,8 @@ mod capture;
 mod chain;
 mod check;
 mod context;
+#[cfg(test)]
+mod counts;
 mod dump;
 mod earlier;
 mod error;

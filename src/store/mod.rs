@@ -3,8 +3,6 @@
 //! [`Store`] is a thin handle. Everything below it is functions over a
 //! `&Connection`, so that the same function serves in any transaction.
 
-#[cfg(test)]
-mod counts;
 pub(crate) mod entries;
 pub(crate) mod events;
 pub(crate) mod file_time;

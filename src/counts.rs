@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
-use super::Store;
-use crate::import::ImportOptions;
-use crate::session::NewSession;
+use crate::{ImportOptions, NewSession, Store};
 
 /// Has the connections of a store counted by `count`: as many as an import takes.
 fn trace(store: &Store, count: fn(TraceEvent<'_>)) {
