@@ -95,17 +95,9 @@ impl World {
                 }
             }
             Decision::Remember => self.store.session(key)?.at(at).remember()?,
-            Decision::Clone => {
-                return self.made(chosen, &live.with_id(&self.copy_id()).clone_session()?);
-            }
-            Decision::Fork(entry) => {
-                let entry = self.entry(chosen, *entry);
-                return self.made(chosen, &live.with_id(&self.copy_id()).fork(&entry)?.session);
-            }
-            Decision::ForkTurn(turn) => {
-                let live = live.with_id(&self.copy_id());
-                let kimi = live.kimi().ok_or(Error::Unsupported("no turns"))?;
-                return self.made(chosen, &kimi.fork_at_turn(*turn)?.session);
+            Decision::Clone | Decision::Fork(_) | Decision::ForkTurn(_) => {
+                let made = self.copy(chosen, &live.with_id(&self.copy_id()), decision)?;
+                return self.made(chosen, &made);
             }
             _ => return self.write(chosen, &live, &own, decision),
         }
@@ -114,6 +106,22 @@ impl World {
             Format::Codex => Change::Threads,
             _ => Change::Nothing,
         }))
+    }
+
+    fn copy(
+        &self,
+        chosen: &Chosen,
+        live: &Session,
+        decision: &Decision,
+    ) -> sessile::Result<Session> {
+        match decision {
+            Decision::Fork(entry) => Ok(live.fork(&self.entry(chosen, *entry))?.session),
+            Decision::ForkTurn(turn) => {
+                let kimi = live.kimi().ok_or(Error::Unsupported("no turns"))?;
+                Ok(kimi.fork_at_turn(*turn)?.session)
+            }
+            _ => live.clone_session(),
+        }
     }
 
     /// What a session's own program would write.
