@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
 use rusqlite::Connection;
 
 use super::hits::Prover;
+use super::known::Known;
 use super::query::Query;
 use super::{Hit, Matcher, Place, Search, SearchCursor, SearchPage};
 use crate::context;
@@ -206,19 +207,23 @@ impl Finder<'_> {
         }
         let mut sessions: BTreeSet<i64> = self.lacked(known)?;
         sessions.extend(named.into_iter().map(|key| key >> 32));
+        let mut asked_for = Vec::new();
         for session in sessions.into_iter().map(SessionKey) {
             let Some(facts) = texts::session(self.conn, session)? else { continue };
             let at = facts.modified_at;
             let is_of_time = search.since.is_none_or(|since| since <= at)
                 && search.until.is_none_or(|until| at <= until);
             if is_of_time && !facts.is_of_message && self.is_asked_for(session, &facts) {
-                let title = self.prover.title(session, &facts)?;
-                self.page.titles.extend(title);
+                asked_for.push((at, session, facts));
             }
         }
-        self.page.titles.sort_by_key(|title| std::cmp::Reverse((title.at, title.session)));
-        if search.limit != 0 {
-            self.page.titles.truncate(usize::try_from(search.limit).unwrap_or(usize::MAX));
+        asked_for.sort_by_key(|(at, session, _)| std::cmp::Reverse((*at, *session)));
+        for (_, session, facts) in asked_for {
+            let title = self.prover.title(session, &facts)?;
+            self.page.titles.extend(title);
+            if self.page.titles.len() as u64 == search.limit {
+                break;
+            }
         }
         Ok(())
     }
@@ -469,25 +474,6 @@ impl Finder<'_> {
         page.next = next;
         page.hits = hits.found.into_iter().map(|(hit, _)| hit).collect();
         Ok(page)
-    }
-}
-
-/// Which sessions the index holds.
-enum Known {
-    Nothing,
-    /// How far each, by key.
-    As(Vec<Standing>),
-}
-
-impl Known {
-    fn standing(&self, session: SessionKey) -> Option<&Standing> {
-        match self {
-            Self::Nothing => None,
-            Self::As(standings) => {
-                let n = standings.binary_search_by_key(&session, |standing| standing.session);
-                n.ok().map(|n| &standings[n])
-            }
-        }
     }
 }
 

@@ -11,6 +11,7 @@
 mod fill;
 mod find;
 mod hits;
+mod known;
 pub(crate) mod prepare;
 mod query;
 pub(crate) mod said;

@@ -360,6 +360,9 @@ pub(crate) fn session(conn: &Connection, session: SessionKey) -> Result<Option<S
 /// Whether a text begins with a title, cut and with whatever white space.
 fn begins(text: &str, title: &str) -> bool {
     let title = title.trim_end_matches(['.', '…', ' ']);
+    if text.starts_with(title) {
+        return true;
+    }
     let mut words = text.split_whitespace();
     let mut title = title.split_whitespace().peekable();
     while let Some(word) = title.next() {

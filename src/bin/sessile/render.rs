@@ -63,7 +63,9 @@ pub(crate) fn print_sessions(
     let id = longest(|row| columns(&row.short)).min(width / 4);
     let format = longest(|row| row.session.format.name().len());
     let count = longest(|row| row.session.message_count.to_string().len());
-    let fixed = id + format + clock.width() + count + 4 * GAP.len();
+    let at = rows.iter().map(|row| columns(&clock.show(row.session.modified_at))).max();
+    let at = at.unwrap_or_default();
+    let fixed = id + format + at + count + 4 * GAP.len();
     let left = width.saturating_sub(fixed);
     // Where there is no room for both, the title is told.
     let dir = if left < 36 { 0 } else { (left / 2).min(longest(|row| columns(work_dir(row)))) };
@@ -73,7 +75,7 @@ pub(crate) fn print_sessions(
         let mut line = [
             padded(&one_line(&row.short), id),
             padded(session.format.name(), format),
-            padded(&clock.show(session.modified_at), clock.width()),
+            padded(&clock.show(session.modified_at), at),
             format!("{:>count$}", session.message_count),
             padded(&one_line(&titled(row)), title),
         ]

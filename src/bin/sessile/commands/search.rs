@@ -167,7 +167,8 @@ fn print_page(
     let clock = if is_utc { Clock::Utc } else { Clock::Local };
     for title in &page.titles {
         let name = name(store, title.session_id.as_deref(), &title.file)?;
-        let head = format!("{name}  {}  {}  ", title.format.name(), clock.show(title.at));
+        let at = clock.show(title.at);
+        let head = format!("{name}  {}  {at}  {TITLE}  ", title.format.name());
         print_marked(&mut out, &one_line(&head), (&title.snippet, &title.marks), width)?;
     }
     let mut left: Vec<&Hit> = page.hits.iter().collect();
@@ -189,9 +190,15 @@ fn print_page(
         left = others;
     }
     out.flush()?;
+    if let (None, Some(title)) = (page.hits.first(), page.titles.first()) {
+        let name = self::name(store, title.session_id.as_deref(), &title.file)?;
+        note!("to read on: sessile show {}", one_line(&name));
+    }
     if let Some(hit) = page.hits.first() {
         let name = name(store, hit.session_id.as_deref(), &hit.file)?;
-        note!("to read on: sessile show {name} --entry {} --around 3", short_entry(store, hit)?);
+        let entry = short_entry(store, hit)?;
+        let (name, entry) = (one_line(&name), one_line(&entry));
+        note!("to read on: sessile show {name} --entry {entry} --around 3");
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Result;
+use indicatif::HumanCount;
 use serde_json::json;
 use sessile::{Store, Timestamp, UsageRecord};
 
@@ -140,6 +141,19 @@ impl Sum {
         self.unpriced += other.unpriced;
     }
 
+    /// As a person reads it: thousands apart, and a cost to the cent.
+    fn shown(&self) -> [String; 6] {
+        let count = |tokens: i64| HumanCount(tokens.max(0).unsigned_abs()).to_string();
+        [
+            HumanCount(self.messages).to_string(),
+            count(self.input),
+            count(self.output),
+            count(self.cache_read),
+            count(self.cache_write),
+            format!("{:.2}{}", self.cost, if self.unpriced == 0 { "" } else { "+" }),
+        ]
+    }
+
     fn fields(&self) -> [String; 6] {
         [
             self.messages.to_string(),
@@ -189,10 +203,10 @@ fn print(store: &Store, by: By, sums: &BTreeMap<String, Sum>) -> Result<()> {
     let mut rows: Vec<(String, [String; 6])> = vec![(String::new(), HEAD.map(str::to_owned))];
     for (key, sum) in sums {
         let key = if by == By::Session { list::short_id(store, key)? } else { key.clone() };
-        rows.push((one_line(&key), sum.fields()));
+        rows.push((one_line(&key), sum.shown()));
         all.join(sum);
     }
-    rows.push(("all".to_owned(), all.fields()));
+    rows.push(("all".to_owned(), all.shown()));
     let width_of = |n: usize| rows.iter().map(|(_, fields)| columns(&fields[n])).max().unwrap_or(0);
     let width = terminal_width();
     let mut widths: Vec<(usize, usize)> = (0..HEAD.len()).map(|n| (n, width_of(n))).collect();
