@@ -142,7 +142,7 @@ impl Drop for SmallDisk<'_> {
 }
 
 #[test]
-fn a_reader_that_may_not_write_beside_the_database_is_told_what_to_do() {
+fn a_reader_that_may_not_write_beside_the_database_reads_alone_or_is_told_what_to_do() {
     let test = TestStore::new();
     let at = test.folder().join("small");
     fs::create_dir(&at).unwrap();
@@ -152,11 +152,22 @@ fn a_reader_that_may_not_write_beside_the_database_is_told_what_to_do() {
     };
     let db = at.join("sessions.db");
     drop(Store::open(&db).unwrap());
-    let mut remount = Command::new("mount");
-    assert!(remount.args(["-o", "remount,ro"]).arg(&at).status().unwrap().success());
+    let remount = |how: &str| {
+        let mut remount = Command::new("mount");
+        assert!(remount.args(["-o", how]).arg(&at).status().unwrap().success());
+    };
 
+    remount("remount,ro");
+    let alone = StoreOptions::new().read_only(true).open(&db).unwrap();
+    assert!(alone.is_read_alone());
+    assert_eq!(alone.check().unwrap(), []);
+    drop(alone);
+
+    // Somebody may have it open.
+    remount("remount,rw");
+    fs::write(at.join("sessions.db-shm"), "").unwrap();
+    remount("remount,ro");
     let err = StoreOptions::new().read_only(true).open(&db).unwrap_err();
-
     assert!(matches!(err, Error::Io { .. }), "{err:?}");
     let cause = std::error::Error::source(&err).unwrap().to_string();
     assert!(cause.contains("copy the database"), "{cause}");
