@@ -97,7 +97,7 @@ impl Session {
     /// # store.import("fixtures/claude/small", &sessile::ImportOptions::new())?;
     /// use sessile::Part;
     ///
-    /// let session = store.find("00000001")?;
+    /// let session = store.find("00000051")?;
     /// for part in session.context()?.iter().flat_map(|message| message.parts()) {
     ///     if let Part::ToolResult { call_id, text } = part {
     ///         let whole = session.result_file(&call_id, &text)?.and_then(|file| file.text);
