@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use sessile::{Durability, ExportOptions, Format, ImportOptions, Store, StoreOptions};
+use sessile::{Durability, Error, ExportOptions, Format, ImportOptions, Store, StoreOptions};
 use tempfile::TempDir;
 
 const THREAD: &str = "0199b000-0000-7000-8000-000000000001";
@@ -114,5 +114,34 @@ fn a_file_that_names_itself_as_its_base_begins_with_itself_in_whatever_order_fil
 
     let cyclic = format!("the history begins with itself, by way of {THREAD}");
     assert!(problems.iter().any(|problem| problem.detail == cyclic), "{problems:?}");
+    assert!(store.check().unwrap().is_empty());
+}
+
+#[test]
+fn a_compressed_file_that_cannot_be_unpacked_is_not_written_to() {
+    let path = format!("sessions/2026/02/01/{}.zst", name(THREAD));
+    let (folder, store) = imported(&[(&path, "no frame".to_owned())]);
+    let file = format!("{}:{path}", folder.path().join("codex").display());
+
+    let refused = store.find(&file).unwrap().append_record(ASKED);
+
+    assert!(matches!(refused, Err(Error::Unsupported(_))), "{refused:?}");
+    assert_eq!(exported(&store, folder.path())(&path).as_deref(), Some("no frame"));
+}
+
+#[test]
+fn what_its_root_has_where_a_file_was_moved_away_here_is_exported() {
+    let active = format!("sessions/2026/02/01/{}", name(THREAD));
+    let (folder, store) = imported(&[(&active, format!("{}\n{ASKED}\n", meta(THREAD, "")))]);
+    store.find(THREAD).unwrap().archive().unwrap();
+    let root = folder.path().join("codex");
+    let other = format!("{}\n{ASKED}\n{ASKED}\n", meta(THREAD, ",\"account_scoped\":true"));
+    fs::write(root.join(&active), &other).unwrap();
+
+    store.import(&root, &ImportOptions::new().again(true)).unwrap();
+
+    let at = exported(&store, folder.path());
+    assert_eq!(at(&active).as_deref(), Some(&*other));
+    assert!(at(&format!("archived_sessions/{}", name(THREAD))).is_some());
     assert!(store.check().unwrap().is_empty());
 }

@@ -192,7 +192,8 @@ impl Behind<'_> {
         match is_counted {
             true if above.message.is_some()
                 && above.message == self.leaf
-                && self.is_plain(node)? =>
+                && self.is_plain(node)?
+                && self.answer_nothing(&above.between)? =>
             {
                 self.extend(node, above.between)?;
             }
@@ -360,6 +361,17 @@ impl Behind<'_> {
             Some(message_id) => self.is_next_part(message_id),
             None => Ok(true),
         }
+    }
+
+    /// Whether what comes onto the branch between two messages answers nothing:
+    /// what was put back for the same call would leave it.
+    fn answer_nothing(&self, between: &[i64]) -> Result<bool> {
+        for entry in between.iter().filter(|_| self.is_knotted) {
+            if !self.branch().node(*entry)?.answers.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Lets the branch go on with a message behind the leaf.

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::format::json;
 use crate::format::live::Live;
 use crate::format::meaning::Meaning;
-use crate::model::{Format, SessionKey, Timestamp};
+use crate::model::{Format, ProblemKind, SessionKey, Timestamp};
 use crate::store::files::{self, FileKind, Source};
 use crate::store::{log, sessions};
 
@@ -153,6 +153,13 @@ fn append(writer: &mut FileWriter<'_>, place: &Place, line: &[u8]) -> Result<u32
     if place.own.is_document {
         return Err(Error::Unsupported(
             "a session of one document is not written to; fork it, and go on with the copy",
+        ));
+    }
+    let is_damaged =
+        |(_, (kind, _)): &(_, (ProblemKind, String))| *kind == ProblemKind::UnreadableFile;
+    if place.own.problems.iter().any(is_damaged) {
+        return Err(Error::Unsupported(
+            "a compressed session that cannot be unpacked is not written to: its bytes would go",
         ));
     }
     writer.append(place.rollout.place.clone(), Some(&place.own.log), line)

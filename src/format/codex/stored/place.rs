@@ -124,6 +124,26 @@ pub(crate) fn holds(conn: &Connection, whole: &FileRow, part: &FileRow) -> Resul
     Ok(true)
 }
 
+/// The files of a rollout that went elsewhere here, as far as they are held there:
+/// its root may have others in the old place since.
+pub(crate) fn held_elsewhere(
+    conn: &Connection,
+    one: &Rollout,
+    other: &Rollout,
+) -> Result<Vec<Vec<u8>>> {
+    let Some(whole) = other.main().filter(|_| other.place != one.place) else {
+        return Ok(Vec::new());
+    };
+    let mut held = Vec::new();
+    for file in one.files() {
+        let is_readable = 0 < readable(conn, file)?.line_count;
+        if whole.size == file.size || is_readable && holds(conn, whole, file)? {
+            held.push(file.path.clone());
+        }
+    }
+    Ok(held)
+}
+
 /// The whole content of a document. Empty where a recovered database lacks a part of it.
 fn content(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
     let mut content = Vec::new();

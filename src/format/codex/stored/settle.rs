@@ -66,8 +66,10 @@ impl Projection for Codex {
                 let base = one.main().filter(|_| one.is_local()).and_then(|file| file.base_id);
                 let packed = one.files().find(|file| Some(file.file_id) == base);
                 merged.extend(packed.map(|file| file.path.clone()));
-                if is_moved_to_any(conn, one, rollouts)? {
-                    merged.extend(one.files().map(|file| file.path.clone()));
+                for other in rollouts {
+                    if is_moved(conn, one, other)? {
+                        merged.extend(place::held_elsewhere(conn, one, other)?);
+                    }
                 }
             }
         }
