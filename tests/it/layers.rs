@@ -209,8 +209,18 @@ fn the_pool_and_the_migrations_stay_where_they_are() {
 
 #[test]
 fn the_command_line_sees_only_what_everybody_sees() {
-    let own =
-        ["args", "commands", "ids", "moment", "output", "prices", "render", "text", "transcript"];
+    let own = [
+        "args",
+        "commands",
+        "html",
+        "ids",
+        "moment",
+        "output",
+        "prices",
+        "render",
+        "text",
+        "transcript",
+    ];
     check_names_only("src/bin/sessile", &own);
     for (path, code) in sources("src/bin") {
         for name in ["rusqlite", "r2d2", "refinery"] {

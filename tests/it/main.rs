@@ -22,6 +22,7 @@ mod concurrency;
 mod counts;
 mod crashes;
 mod growth;
+mod html;
 mod kimi;
 mod kimi_changes;
 mod kimi_odd;

@@ -112,6 +112,7 @@ fn no_command_sends_a_terminal_what_it_would_obey() {
         &["log", &session],
         &["log", "--raw", &session],
         &["markdown", &session],
+        &["html", &session],
     ] {
         check_harmless(db, args, "b");
     }

@@ -170,6 +170,14 @@ pub(crate) enum Command {
         /// The session: its id, a prefix of it, or its file
         session: String,
     },
+    /// Write the conversation, with all branches, as one page for a browser
+    Html {
+        /// Write the page to a file that does not exist, rather than to standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// The session: its id, a prefix of it, or its file
+        session: String,
+    },
     /// Serve the live API to other programs: JSON-RPC 2.0, one object a line
     Rpc {
         /// Print the methods and what they take, as JSON, and serve nothing

@@ -6,6 +6,7 @@
 
 mod args;
 mod commands;
+mod html;
 mod ids;
 mod moment;
 mod output;

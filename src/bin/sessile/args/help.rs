@@ -12,7 +12,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Take in", &["sync", "import", "watch", "merge"]),
     (
         "Find and read",
-        &["list", "search", "show", "tree", "usage", "stats", "sql", "markdown", "log"],
+        &["list", "search", "show", "tree", "usage", "stats", "sql", "markdown", "html", "log"],
     ),
     ("Give back", &["export", "verify", "dump", "backup"]),
     (
@@ -111,6 +111,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("metadata", &["sessile metadata 6ad4149a"]),
     ("clone", &["sessile clone 6ad4149a"]),
     ("fork", &["sessile fork 6ad4149a --entry 5f2c91d0", "sessile fork 3c6da6fd --turn 2"]),
+    ("html", &["sessile html 6ad4149a --out session.html"]),
     ("markdown", &["sessile markdown 6ad4149a", "sessile markdown --full 6ad4149a"]),
     ("rpc", &["sessile rpc", "sessile rpc --schema"]),
     ("backup", &["sessile backup copy.db"]),

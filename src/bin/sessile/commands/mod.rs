@@ -39,6 +39,7 @@ use sessile::{
 
 pub(crate) use self::suggest::Meant;
 use crate::args::{Cli, Command, ExportArgs};
+use crate::html;
 use crate::output::{self, note, one_line};
 
 pub(crate) fn run(cli: Cli) -> Result<bool> {
@@ -115,6 +116,7 @@ fn run_on(db: &Path, command: Command) -> Result<bool> {
         Command::Fork(args) => live::fork(&open_to_write(db)?, &args),
         Command::Markdown { session, full: true } => show::markdown(&open_to_read(db)?, &session),
         Command::Markdown { session, full: false } => live::markdown(&open_to_read(db)?, &session),
+        Command::Html { session, out } => html::run(&open_to_read(db)?, &session, out.as_deref()),
         Command::Rpc { schema: true } => rpc::print_schema(),
         Command::Rpc { schema: false } => {
             let store = Store::open(db)?;
