@@ -260,6 +260,8 @@ fn follow(
     mut seen: Option<String>,
 ) -> Result<()> {
     let mut watch = store.watch()?;
+    // The leaf when something was shown last: a branch may be left before it goes on.
+    let mut last = seen.clone();
     let mut known: HashSet<String> = match &seen {
         Some(leaf) => session.path_to(leaf)?.into_iter().map(|entry| entry.id).collect(),
         None => HashSet::new(),
@@ -271,7 +273,11 @@ fn follow(
         {
             let path = session.capture_path(leaf)?;
             let from = path.entries.iter().take_while(|entry| known.contains(&entry.entry.id));
-            shown.added(&path.entries, from.count(), seen.as_deref())?;
+            let from = from.count();
+            shown.added(&path.entries, from, last.as_deref())?;
+            if from < path.entries.len() {
+                last = Some(leaf.clone());
+            }
             known = ids_of(&path).collect();
         }
         seen = leaf;
