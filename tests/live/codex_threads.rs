@@ -145,3 +145,12 @@ fn what_its_root_has_where_a_file_was_moved_away_here_is_exported() {
     assert!(at(&format!("archived_sessions/{}", name(THREAD))).is_some());
     assert!(store.check().unwrap().is_empty());
 }
+
+#[test]
+fn a_thread_that_the_index_of_names_cannot_hold_is_not_named() {
+    let path = format!("sessions/2026/02/01/{}", name(THREAD));
+    let (_folder, store) = imported(&[(&path, format!("{}\n{ASKED}\n", meta("nobody", "")))]);
+    let session = store.find("nobody").unwrap();
+    assert!(matches!(session.rename(Some("Named")), Err(Error::Unsupported(_))));
+    assert_eq!(session.info().unwrap().name, None);
+}

@@ -89,7 +89,9 @@ impl Live for Codex {
         })?;
         let place = Place::of(writing.tx, writing.session)?;
         let id = place.own.known.thread_id.as_deref();
-        let id = id.ok_or(Error::Unsupported("a session without an id cannot be named"))?;
+        // The index of names takes no other id.
+        let id = id.filter(|id| layout::is_uuid(id));
+        let id = id.ok_or(Error::Unsupported("a thread whose id is no UUID cannot be named"))?;
         write_name(writing.tx, &place.source, id, name, writing.at)
     }
 
