@@ -39,14 +39,15 @@ impl Store {
     /// `line(line_key)` gives a line byte for byte, also one that is packed or
     /// whose bytes another row holds, as text where it is UTF-8;
     /// `message_text(entry_key)` gives what an entry says, whatever its format.
-    /// Both are NULL where there is no such thing, or its bytes are damaged.
+    /// Both are NULL where there is no such thing.
     ///
     /// `each` must not use the store.
     ///
     /// # Errors
     ///
     /// [`InvalidSql`](Error::InvalidSql) for what is no query of SQLite's, is
-    /// several, or would write; and what `each` returns.
+    /// several, or would write; [`Damaged`](Error::Damaged) where a function meets
+    /// bytes that are not what they were; and what `each` returns.
     ///
     /// # Examples
     ///
@@ -69,7 +70,8 @@ impl Store {
         mut each: impl FnMut(&[String], &[Cell]) -> Result<()>,
     ) -> Result<()> {
         let conn = self.connection_of_its_own()?;
-        add_functions(&conn, self.connection_of_its_own()?)?;
+        let refused = Refused::default();
+        add_functions(&conn, self.connection_of_its_own()?, &refused)?;
         let invalid = |err: SqlError| Error::InvalidSql(err.to_string());
         let mut stmt = conn.prepare(sql).map_err(invalid)?;
         if !stmt.readonly() {
@@ -78,7 +80,7 @@ impl Store {
         let columns: Vec<String> = stmt.column_names().into_iter().map(str::to_owned).collect();
         let mut rows = stmt.query([]).map_err(invalid)?;
         let mut cells = Vec::with_capacity(columns.len());
-        while let Some(row) = rows.next().map_err(failed)? {
+        while let Some(row) = rows.next().map_err(|err| refused.or(err))? {
             cells.clear();
             for column in 0..columns.len() {
                 cells.push(cell(row.get_ref(column)?));
@@ -89,11 +91,27 @@ impl Store {
     }
 }
 
-/// What failed while rows came: the query, as a rule, unless SQLite says otherwise.
-fn failed(err: SqlError) -> Error {
-    match err.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::Unknown) | None => Error::InvalidSql(err.to_string()),
-        Some(_) => err.into(),
+/// The error that ended a function: SQLite keeps no more of it than its text.
+#[derive(Clone, Default)]
+struct Refused(Arc<Mutex<Option<Error>>>);
+
+impl Refused {
+    fn note(&self, err: Error) -> SqlError {
+        let text = err.to_string();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(err);
+        SqlError::UserFunctionError(text.into())
+    }
+
+    /// What failed while rows came: a function, or the query, unless SQLite says
+    /// otherwise.
+    fn or(&self, err: SqlError) -> Error {
+        if let Some(refused) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return refused;
+        }
+        match err.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::Unknown) | None => Error::InvalidSql(err.to_string()),
+            Some(_) => err.into(),
+        }
     }
 }
 
@@ -107,20 +125,20 @@ fn cell(value: ValueRef<'_>) -> Cell {
     }
 }
 
-fn add_functions(conn: &Connection, lookups: Connection) -> Result<()> {
+fn add_functions(conn: &Connection, lookups: Connection, refused: &Refused) -> Result<()> {
     let lookups = Arc::new(Mutex::new(lookups));
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
     for (name, give) in
         [("line", line as fn(&Connection, i64) -> Result<Value>), ("message_text", message_text)]
     {
-        let lookups = Arc::clone(&lookups);
+        let (lookups, refused) = (Arc::clone(&lookups), refused.clone());
         conn.create_scalar_function(name, 1, flags, move |context: &Context<'_>| {
             let Some(key) = context.get::<Option<i64>>(0)? else { return Ok(Value::Null) };
             let lookups = lookups.lock().unwrap_or_else(PoisonError::into_inner);
             match give(&lookups, key) {
                 Ok(value) => Ok(value),
-                Err(err) if err.is_not_found() || err.is_of_content() => Ok(Value::Null),
-                Err(err) => Err(SqlError::UserFunctionError(Box::new(err))),
+                Err(err) if err.is_not_found() => Ok(Value::Null),
+                Err(err) => Err(refused.note(err)),
             }
         })?;
     }
@@ -128,6 +146,10 @@ fn add_functions(conn: &Connection, lookups: Connection) -> Result<()> {
 }
 
 fn line(conn: &Connection, key: i64) -> Result<Value> {
+    let mut known = conn.prepare_cached("SELECT 1 FROM lines WHERE line_key = ?1")?;
+    if !known.exists([key])? {
+        return Ok(Value::Null);
+    }
     Ok(match String::from_utf8(log::line(conn, key)?) {
         Ok(text) => Value::Text(text),
         Err(err) => Value::Blob(err.into_bytes()),

@@ -86,6 +86,26 @@ fn lines_that_are_packed_or_held_by_another_row_are_read_by_functions() {
     assert_eq!(answer(store.path(), &[none]), "\t\t\t\n");
 }
 
+#[test]
+fn a_damaged_line_is_named_and_not_passed_on() {
+    let test = TestStore::new();
+    test.write(
+        "sessions/--w--/s.jsonl",
+        "{\"type\":\"session\",\"version\":3,\"id\":\"s\",\"cwd\":\"/w\"}\n",
+    );
+    test.store.import(&test.root, &ImportOptions::new().format(sessile::Format::Pi)).unwrap();
+    test.sqlite()
+        .execute("UPDATE lines SET raw = CAST(replace(raw, '/w', '/x') AS BLOB)", [])
+        .unwrap();
+
+    let refused = sql(test.store.path(), &["SELECT line(line_key) FROM lines"]);
+    assert_eq!((refused.status.code(), refused.stdout.len()), (Some(2), 0));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("s.jsonl") && said.contains("line 1"), "{said}");
+    let caught = test.store.query("SELECT line(line_key) FROM lines", |_, _| Ok(()));
+    assert!(matches!(caught, Err(Error::Damaged(_))));
+}
+
 /// What nobody but root may write to.
 fn close(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
