@@ -1,12 +1,14 @@
 //! The log against its checksums, sizes and digests.
 
+use std::collections::BTreeMap;
+
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
 use super::Findings;
 use crate::error::Result;
 use crate::store::files::{self, FileKind, FileRow, FileState};
-use crate::store::log;
+use crate::store::{log, unpacked};
 
 /// Each line's checksum, each file's digest, size and number of lines.
 pub(super) fn check_files(conn: &Connection, findings: &mut Findings) -> Result<()> {
@@ -35,6 +37,40 @@ pub(super) fn check_files(conn: &Connection, findings: &mut Findings) -> Result<
     Ok(())
 }
 
+/// The lines beside a document against what it unpacks to, where it is whole.
+fn check_unpacked(
+    conn: &Connection,
+    file: &FileRow,
+    is_whole: bool,
+    broken: &mut Vec<String>,
+) -> Result<()> {
+    let mut found = BTreeMap::new();
+    log::each_unproven(conn, FileKind::Log, log::keys(file.file_id), |key, raw, is_proven| {
+        let position = log::line_number(key);
+        if !is_proven {
+            broken.push(format!("unpacked line {position} does not match its checksum"));
+        }
+        found.insert(position, log::checksum(0, raw));
+        Ok(())
+    })?;
+    if found.is_empty() || !is_whole {
+        return Ok(());
+    }
+    let format = files::source_by_id(conn, file.source_id)?.format;
+    let Some(unpacker) = format.layout().unpacker(&file.path) else { return Ok(()) };
+    let mut count = 0;
+    unpacker(&unpacked::content(conn, file)?, &mut |line| {
+        count += 1;
+        if found.remove(&count) != Some(log::checksum(0, line)) {
+            broken.push(format!("unpacked line {count} is not what the file unpacks to"));
+        }
+        Ok(())
+    })?;
+    let more = found.into_keys();
+    broken.extend(more.map(|n| format!("unpacked line {n} is beyond what the file unpacks to")));
+    Ok(())
+}
+
 fn check_content(conn: &Connection, file: &FileRow, findings: &mut Findings) -> Result<()> {
     let place = format!("file {}", String::from_utf8_lossy(&file.path));
     let mut hasher = Sha256::new();
@@ -57,13 +93,7 @@ fn check_content(conn: &Connection, file: &FileRow, findings: &mut Findings) -> 
         Ok(())
     })?;
     if file.kind == FileKind::Document {
-        log::each_unproven(conn, FileKind::Log, log::keys(file.file_id), |key, _, is_proven| {
-            if !is_proven {
-                let position = log::line_number(key);
-                broken.push(format!("unpacked line {position} does not match its checksum"));
-            }
-            Ok(())
-        })?;
+        check_unpacked(conn, file, broken.is_empty(), &mut broken)?;
     }
     if size != file.size {
         broken.push(format!("it holds {size} bytes, imported were {}", file.size));

@@ -1,6 +1,11 @@
 //! The facet of paths and bytes: where a program keeps its files, and how they are cut into lines.
 
+use crate::error::Result;
 use crate::model::{HeaderRecord, Timestamp};
+
+/// Hands each line that a whole document unpacks to on, end included; none of
+/// one that cannot be unpacked to its end.
+pub(crate) type Unpacker = fn(&[u8], &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
 
 /// Where a program's files lie, and what each of them is.
 ///
@@ -62,6 +67,12 @@ pub(crate) trait Layout: Sync {
     /// shows it there, and nothing counts it.
     fn is_part(&self, _path: &[u8]) -> bool {
         false
+    }
+
+    /// What unpacks the document of this path to lines, where the program
+    /// compresses its logs.
+    fn unpacker(&self, _path: &[u8]) -> Option<Unpacker> {
+        None
     }
 
     /// The document that two lead to which both come from a third; `None` where

@@ -43,7 +43,7 @@ use std::time::SystemTime;
 use extras::Extras;
 pub use extras::ResultFile;
 pub(crate) use kward::stored_text;
-pub(crate) use layout::{Home, Layout, Versions};
+pub(crate) use layout::{Home, Layout, Unpacker, Versions};
 use live::Live;
 pub(crate) use meaning::{Answering, Kept, Meaning, NamedModel, Shown, Transcript};
 pub use meaning::{Part, ToolCall};

@@ -6,6 +6,8 @@
 //! `check` and `export` find what is missing; its size is of what is left, so
 //! that an import compares the file at its root and takes it anew.
 
+use std::collections::BTreeMap;
+
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
@@ -14,8 +16,9 @@ use super::rows::Table;
 use super::survey::{Place, Survey};
 use super::trees::Rank;
 use crate::error::Result;
-use crate::store::files::{FileKind, FileRow, FileState};
-use crate::store::{Store, log, packing};
+use crate::model::Format;
+use crate::store::files::{FileKind, FileRow, FileState, Source};
+use crate::store::{Store, log, packing, unpacked};
 
 /// Bytes that one transaction writes, or a row's, if that is more.
 const BATCH_BYTES: usize = 16 << 20;
@@ -40,9 +43,17 @@ pub(super) struct Copied {
     pub(super) losses: Vec<Loss>,
 }
 
+/// The number of lines that stand beside each document, and what of them is missing.
+type Unpacked = BTreeMap<i64, (u32, Vec<Gap>)>;
+
 /// Copies the content of every file, and brings their rows up to date.
-pub(super) fn copy(survey: &Survey<'_>, store: &Store, files: &mut Files) -> Result<Copied> {
-    let mut copied = Copied::default();
+pub(super) fn copy(
+    survey: &Survey<'_>,
+    store: &Store,
+    files: &mut Files,
+    sources: &BTreeMap<i64, Source>,
+) -> Result<Copied> {
+    let (mut copied, mut unpacked) = (Copied::default(), Unpacked::new());
     let conn = store.connection()?;
     let mut writer = Writer { conn: &conn, batch: 0 };
     writer.conn.execute_batch("BEGIN IMMEDIATE")?;
@@ -62,10 +73,16 @@ pub(super) fn copy(survey: &Survey<'_>, store: &Store, files: &mut Files) -> Res
             Table::Lines => copied.lines += held.positions,
             _ => copied.chunks += held.positions,
         }
-        copied.losses.extend(settle(file, is_known, held));
+        let loss = settle(file, is_known, held);
+        if file.kind == FileKind::Document {
+            let format = sources.get(&file.source_id).map(|source| source.format);
+            let format = format.filter(|_| loss.is_none());
+            unpacked.insert(file.file_id, writer.lines_beside(survey, file, format)?);
+        }
+        copied.losses.extend(loss);
     }
     writer.conn.execute_batch("COMMIT")?;
-    let of_bases = losses_of_bases(files, &copied.losses);
+    let of_bases = losses_of_bases(files, &copied.losses, &unpacked);
     copied.losses.extend(of_bases);
     Ok(copied)
 }
@@ -129,6 +146,36 @@ struct Writer<'c> {
 }
 
 impl Writer<'_> {
+    /// The lines that a document unpacks to: of its format, where the document is whole; else
+    /// those that are left.
+    fn lines_beside(
+        &mut self,
+        survey: &Survey<'_>,
+        file: &FileRow,
+        format: Option<Format>,
+    ) -> Result<(u32, Vec<Gap>)> {
+        let mut held = Held::default();
+        match format.map(|format| format.layout().unpacker(&file.path)) {
+            Some(Some(unpacker)) => unpacked::unpack(self.conn, file, unpacker)?,
+            Some(None) => {}
+            None => {
+                let choice = Choice::of(file, false, &survey.lines);
+                for place in choice.places().filter(|place| place.rank <= Rank::Stale) {
+                    self.copy(survey, Table::Lines, place, &mut held)?;
+                }
+                if let Some(first) = held.first.filter(|first| 0 < *first) {
+                    held.gaps.insert(0, (0, first - 1));
+                }
+                for (first, last) in &held.gaps {
+                    let key = |position| log::key(file.file_id, position);
+                    log::insert_gap(self.conn, key(*first), key(*last))?;
+                }
+            }
+        }
+        let line_count = unpacked::as_log(self.conn, file.clone())?.line_count;
+        Ok((line_count, held.gaps))
+    }
+
     fn copy(
         &mut self,
         survey: &Survey<'_>,
@@ -219,24 +266,26 @@ fn settle(file: &mut FileRow, is_known: bool, held: Held) -> Option<Loss> {
 }
 
 /// What chains lack of the lines of another that they begin with.
-fn losses_of_bases(files: &Files, losses: &[Loss]) -> Vec<Loss> {
+fn losses_of_bases(files: &Files, losses: &[Loss], unpacked: &Unpacked) -> Vec<Loss> {
     let mut found = Vec::new();
     for file in files.rows.values().filter(|file| 0 < file.base_count) {
-        let of_base = |loss: &&Loss| Some(loss.file_id) == file.base_id;
-        let mut gaps = Vec::new();
-        let mut is_doubtful = false;
-        if let Some(loss) = losses.iter().find(of_base) {
-            let last = file.base_count - 1;
-            gaps.extend(
-                loss.gaps.iter().filter(|gap| gap.0 <= last).map(|gap| (gap.0, gap.1.min(last))),
-            );
+        let Some(base_id) = file.base_id else { continue };
+        let loss = losses.iter().find(|loss| loss.file_id == base_id);
+        let line_count = files.rows.get(&base_id).map_or(0, |base| base.line_count);
+        let (held, of_base, is_doubtful) = match (unpacked.get(&base_id), loss) {
+            (Some((held, gaps)), _) => (*held, gaps.as_slice(), false),
             // Of a nameless one, each line that is there is proven all the same.
-            is_doubtful = loss.gaps.is_empty() && !files.nameless.contains(&loss.file_id);
-        }
-        let held =
-            file.base_id.and_then(|base| files.rows.get(&base)).map_or(0, |base| base.line_count);
+            (None, Some(loss)) => {
+                let is_doubtful = loss.gaps.is_empty() && !files.nameless.contains(&base_id);
+                (line_count, loss.gaps.as_slice(), is_doubtful)
+            }
+            (None, None) => (line_count, &[][..], false),
+        };
+        let last = file.base_count - 1;
+        let within = of_base.iter().filter(|gap| gap.0 <= last);
+        let mut gaps: Vec<Gap> = within.map(|gap| (gap.0, gap.1.min(last))).collect();
         if held < file.base_count {
-            gaps.push((held, file.base_count - 1));
+            gaps.push((held, last));
         }
         if !gaps.is_empty() || is_doubtful {
             let detail = "of the lines that it begins with, which another chain holds".to_owned();

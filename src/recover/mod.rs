@@ -137,7 +137,7 @@ fn write(mut survey: Survey<'_>, image: &Image, store: &Store) -> Result<Recover
     let mut sources: BTreeMap<i64, Source> =
         survey.sources.iter().map(|(id, source)| (id, source.clone())).collect();
     files.settle_sources(&mut sources, &survey);
-    let copied = content::copy(&survey, store, &mut files)?;
+    let copied = content::copy(&survey, store, &mut files, &sources)?;
     let (lost_roots, (events, lost_events)) = store.write(|tx| {
         let lost_roots = write::sources(tx, &mut sources)?;
         write::files(tx, &files)?;

@@ -68,7 +68,8 @@ impl Files {
             .iter()
             .filter_map(|(_, row)| Some((row.file_id?, (row.source_id, row.path.as_slice()))))
             .collect();
-        for (places, kind) in [(&survey.lines, FileKind::Log), (&survey.chunks, FileKind::Document)]
+        // What has chunks and lines is a document, beside which stands what it unpacks to.
+        for (places, kind) in [(&survey.chunks, FileKind::Document), (&survey.lines, FileKind::Log)]
         {
             for file_id in ids(survey, places) {
                 if self.rows.contains_key(&file_id) {

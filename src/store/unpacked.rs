@@ -2,13 +2,18 @@
 //!
 //! Where a program compresses its logs, the bytes of the file are a document,
 //! and stay one. The lines that it unpacks to stand beside its chunks, under the
-//! same file, where its format has put them: so that an entry stands in a line.
+//! same file, where its format says how: so that an entry stands in a line.
 
 use rusqlite::Connection;
 
 use super::files::{FileKind, FileRow};
 use super::log;
+use super::packing::Packer;
 use crate::error::Result;
+use crate::format::Unpacker;
+
+/// Level at which unpacked lines are kept.
+const LEVEL: i32 = 3;
 
 /// A file as the log that is read of it. A document without such lines is an empty one.
 pub(crate) fn as_log(conn: &Connection, file: FileRow) -> Result<FileRow> {
@@ -22,4 +27,31 @@ pub(crate) fn as_log(conn: &Connection, file: FileRow) -> Result<FileRow> {
         .query_row(log::keys(file.file_id), |row| row.get("last_key"))?;
     let line_count = last.map_or(0, log::line_number);
     Ok(FileRow { kind: FileKind::Log, line_count, base_id: None, base_count: 0, ..file })
+}
+
+/// The whole content of a document. Empty where a recovered database lacks a part of it.
+pub(crate) fn content(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    if file.kind != FileKind::Document || log::has_gaps(conn, file.file_id)? {
+        return Ok(content);
+    }
+    log::each_chunk(conn, file, |_, raw| {
+        content.extend_from_slice(raw);
+        Ok(())
+    })?;
+    Ok(content)
+}
+
+/// Lets the lines stand beside a document that it unpacks to; does nothing where they do.
+pub(crate) fn unpack(conn: &Connection, file: &FileRow, unpacker: Unpacker) -> Result<()> {
+    if file.kind != FileKind::Document || as_log(conn, file.clone())?.line_count != 0 {
+        return Ok(());
+    }
+    let mut packer = Packer::new(Some(LEVEL))?;
+    let mut position = 0;
+    unpacker(&content(conn, file)?, &mut |line| {
+        log::insert_packed(conn, log::key(file.file_id, position), line, &mut packer)?;
+        position += 1;
+        Ok(())
+    })
 }

@@ -146,6 +146,74 @@ fn what_its_root_has_where_a_file_was_moved_away_here_is_exported() {
     assert!(store.check().unwrap().is_empty());
 }
 
+/// A root with one compressed rollout in the archive, and a store that has read it.
+fn compressed() -> (TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(format!("codex/archived_sessions/{}.zst", name(THREAD)));
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let plain = format!("{}\n{ASKED}\n", meta(THREAD, ""));
+    fs::write(path, zstd::bulk::compress(plain.as_bytes(), 3).unwrap()).unwrap();
+    let store = Store::open(folder.path().join("sessions.db")).unwrap();
+    let options = ImportOptions::new().format(Format::Codex);
+    store.import(&folder.path().join("codex"), &options).unwrap();
+    (folder, store)
+}
+
+fn dump(store: &Store) -> String {
+    let mut dump = Vec::new();
+    store.dump(&mut dump).unwrap();
+    String::from_utf8(dump).unwrap()
+}
+
+#[test]
+fn a_compressed_thread_that_goes_on_here_is_recovered() {
+    let (folder, store) = compressed();
+    store.find(THREAD).unwrap().append_record(ASKED).unwrap();
+    let target = folder.path().join("new.db");
+
+    let report = sessile::recover(store.path(), &target).unwrap();
+
+    assert!(report.is_whole(), "{report:?}");
+    let recovered = Store::open(&target).unwrap();
+    assert!(recovered.check().unwrap().is_empty());
+    assert_eq!(dump(&recovered), dump(&store));
+}
+
+#[test]
+fn a_compressed_thread_that_goes_on_here_is_recovered_from_its_lines_too() {
+    let (folder, store) = compressed();
+    store.find(THREAD).unwrap().append_record(ASKED).unwrap();
+    let target = folder.path().join("new.db");
+    let conn = rusqlite::Connection::open(store.path()).unwrap();
+    conn.execute("UPDATE chunks SET raw = zeroblob(length(raw))", []).unwrap();
+
+    let report = sessile::recover(store.path(), &target).unwrap();
+
+    let incomplete: Vec<_> = report.incomplete.iter().map(|one| one.file.clone()).collect();
+    assert_eq!(incomplete, [Path::new(&format!("archived_sessions/{}.zst", name(THREAD)))]);
+    let recovered = Store::open(&target).unwrap();
+    let lines = |store: &Store| store.find(THREAD).unwrap().lines(0).unwrap();
+    assert_eq!(lines(&recovered), lines(&store));
+}
+
+#[test]
+fn lines_beside_a_compressed_file_are_checked_against_it() {
+    for change in [
+        "DELETE FROM lines WHERE line_key = (SELECT max(line_key) FROM lines)",
+        "DELETE FROM lines WHERE line_key = (SELECT min(line_key) FROM lines)",
+    ] {
+        let (_folder, store) = compressed();
+        assert!(store.check().unwrap().is_empty());
+        let conn = rusqlite::Connection::open(store.path()).unwrap();
+        conn.execute(change, []).unwrap();
+
+        let found = store.check().unwrap();
+
+        let unpacked = found.iter().any(|finding| finding.detail.contains("unpacked line"));
+        assert!(unpacked, "{change}: {found:?}");
+    }
+}
+
 #[test]
 fn a_thread_that_the_index_of_names_cannot_hold_is_not_named() {
     let path = format!("sessions/2026/02/01/{}", name(THREAD));

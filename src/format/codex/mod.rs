@@ -13,6 +13,7 @@ mod layout;
 mod live;
 mod meta;
 mod names;
+mod packed;
 mod record;
 mod stored;
 mod turns;
@@ -20,7 +21,7 @@ mod write;
 
 use super::meaning::{Meaning, NamedModel, Part, Shown};
 use super::rules::{Rules, Sessions};
-use super::{Home, Layout, Program, Spelling};
+use super::{Home, Layout, Program, Spelling, Unpacker};
 use crate::model::{Change, HeaderRecord, ProblemKind, Record, Role, Stored, Timestamp};
 
 /// Codex.
@@ -60,6 +61,10 @@ impl Layout for Codex {
 
     fn units(&self, path: &[u8], _is_folder: bool) -> Vec<Vec<u8>> {
         layout::form(path).map(|_| layout::place(path).to_vec()).into_iter().collect()
+    }
+
+    fn unpacker(&self, path: &[u8]) -> Option<Unpacker> {
+        packed::unpacker(path)
     }
 
     fn is_shared(&self, path: &[u8]) -> bool {

@@ -4,12 +4,12 @@ use std::cmp::Reverse;
 
 use rusqlite::Connection;
 
-use super::place::{self, Rollout, line_key, meta_of_april, readable};
+use super::place::{self, Rollout, line_key, readable};
 use super::tables::{self, Known};
 use crate::error::Result;
-use crate::format::codex::layout;
 use crate::format::codex::meta::{Meta, Mode};
 use crate::format::codex::record::{self, Body, Problem};
+use crate::format::codex::{layout, packed};
 use crate::format::json;
 use crate::model::{ProblemKind, SessionKey, Timestamp};
 use crate::store::files::FileRow;
@@ -204,7 +204,7 @@ impl Found {
             return Ok(());
         }
         let document = log::line(conn, line_key(log, 0))?;
-        self.meta = json::scan(&document).ok().and_then(|(value, _)| meta_of_april(value));
+        self.meta = json::scan(&document).ok().and_then(|(value, _)| packed::meta_of_april(value));
         Ok(())
     }
 }

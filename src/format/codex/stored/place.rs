@@ -5,24 +5,14 @@
 //! entry's place is found as that of any other. A document of April 2025 is one
 //! such line, in which the items are spans.
 
-use std::io::{self, BufRead, BufReader, Read};
-
 use rusqlite::Connection;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::codex::layout::{self, Form};
-use crate::format::codex::meta::Meta;
-use crate::format::json::{self, Raw};
+use crate::format::codex::packed;
 use crate::store::files::{self, FileKind, FileRow, FileState};
-use crate::store::log::{self, MAX_LINE};
-use crate::store::packing::Packer;
-use crate::store::unpacked;
-
-/// Bytes that a compressed rollout may unpack to.
-const MAX_UNPACKED: u64 = 4 << 30;
-
-/// Level at which unpacked lines are kept.
-const LEVEL: i32 = 3;
+use crate::store::log;
+use crate::store::unpacked::{self, content};
 
 /// The files of a rollout at one place.
 #[derive(Clone, Debug)]
@@ -43,7 +33,7 @@ impl Rollout {
         };
         let mut plain = found(&place)?;
         if let (Some(Form::Document), Some(file)) = (layout::form(&place), &plain)
-            && !is_of_april(&content(conn, file)?)
+            && !packed::is_of_april(&content(conn, file)?)
         {
             plain = None;
         }
@@ -144,106 +134,15 @@ pub(crate) fn held_elsewhere(
     Ok(held)
 }
 
-/// The whole content of a document. Empty where a recovered database lacks a part of it.
-fn content(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
-    let mut content = Vec::new();
-    if file.kind != FileKind::Document || log::has_gaps(conn, file.file_id)? {
-        return Ok(content);
-    }
-    log::each_chunk(conn, file, |_, raw| {
-        content.extend_from_slice(raw);
-        Ok(())
-    })?;
-    Ok(content)
-}
-
 /// Lets the lines stand beside a document that it unpacks to; does nothing where they do.
 pub(crate) fn unpack(conn: &Connection, file: &FileRow) -> Result<()> {
-    if file.kind != FileKind::Document || unpacked::as_log(conn, file.clone())?.line_count != 0 {
-        return Ok(());
-    }
-    let content = content(conn, file)?;
-    let mut packer = Packer::new(Some(LEVEL))?;
-    let mut position = 0;
-    let mut insert = |line: &[u8]| -> Result<()> {
-        log::insert_packed(conn, log::key(file.file_id, position), line, &mut packer)?;
-        position += 1;
-        Ok(())
-    };
-    match layout::form(&file.path) {
-        Some(Form::Document) if content.len() <= MAX_LINE => insert(&content),
-        Some(Form::Packed) if damage_of(&content).is_none() => each_unpacked(&content, insert),
-        _ => Ok(()),
-    }
+    packed::unpacker(&file.path).map_or(Ok(()), |unpacker| unpacked::unpack(conn, file, unpacker))
 }
 
 /// What is wrong with a document of which no lines stand here; `None` where it has none.
 pub(crate) fn damage(conn: &Connection, file: &FileRow) -> Result<Option<String>> {
     match layout::form(&file.path) {
-        Some(Form::Packed) => Ok(damage_of(&content(conn, file)?)),
+        Some(Form::Packed) => Ok(packed::damage_of(&content(conn, file)?)),
         _ => Ok(Some("it is too long, or has a line that is".to_owned())),
-    }
-}
-
-fn damage_of(content: &[u8]) -> Option<String> {
-    let checked = zstd::stream::read::Decoder::new(content).and_then(|unpacked| {
-        let mut unpacked = BufReader::new(unpacked.take(MAX_UNPACKED + 1));
-        let (mut size, mut line) = (0, Vec::new());
-        loop {
-            line.clear();
-            let read = unpacked.read_until(b'\n', &mut line)?;
-            size += read as u64;
-            if MAX_UNPACKED < size || MAX_LINE < line.len() {
-                return Err(io::Error::other("it unpacks to more than is read"));
-            }
-            if read == 0 {
-                return Ok(());
-            }
-        }
-    });
-    checked.err().map(|err| format!("it cannot be unpacked: {err}"))
-}
-
-fn each_unpacked(content: &[u8], mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let cannot = |err: io::Error| Error::Damaged(format!("a rollout cannot be unpacked: {err}"));
-    let unpacked = zstd::stream::read::Decoder::new(content).map_err(cannot)?;
-    let (mut unpacked, mut line) = (BufReader::new(unpacked), Vec::new());
-    loop {
-        line.clear();
-        if unpacked.read_until(b'\n', &mut line).map_err(cannot)? == 0 {
-            return Ok(());
-        }
-        each(&line)?;
-    }
-}
-
-/// Whether a document is a session of April 2025.
-fn is_of_april(content: &[u8]) -> bool {
-    json::scan(content).is_ok_and(|(value, _)| meta_of_april(value).is_some())
-}
-
-/// What such a document says of its session.
-pub(crate) fn meta_of_april(document: Raw<'_>) -> Option<Meta> {
-    document.get("items")?;
-    Meta::read_bare(document.get("session")?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_frame_is_unpacked_to_its_lines_or_not_at_all() {
-        let packed = zstd::bulk::compress(b"a\nb\nc", 3).unwrap();
-        assert_eq!(damage_of(&packed), None);
-        let mut lines = Vec::new();
-        each_unpacked(&packed, |line| {
-            lines.push(line.to_vec());
-            Ok(())
-        })
-        .unwrap();
-        assert_eq!(lines, [&b"a\n"[..], b"b\n", b"c"]);
-        assert!(damage_of(&packed[..packed.len() - 2]).is_some());
-        assert!(damage_of(b"no frame").is_some());
     }
 }
