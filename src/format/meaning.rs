@@ -136,6 +136,11 @@ impl ToolCall {
         Self { id: text(call.get("id")), name: text(function.get("name")), arguments, label }
     }
 
+    /// A call of which only this is asked for.
+    pub(crate) fn named(id: String, name: String) -> Self {
+        Self { id, name, arguments: String::new(), label: String::new() }
+    }
+
     /// The arguments; null where they are nested deeper than `serde_json` reads.
     pub fn arguments_value(&self) -> serde_json::Value {
         serde_json::from_str(&self.arguments).unwrap_or_default()
@@ -243,6 +248,14 @@ pub(crate) trait Meaning: Sync {
 
     /// Who speaks in a message, and what it says.
     fn parts(&self, message: &str) -> (String, Vec<Part>);
+
+    /// What the messages say that the line of an entry adds. Without tools, what
+    /// they are given and what they answer may be left empty. A search reads every
+    /// line by this, so a format reads the message where it stands.
+    fn said(&self, line: &[u8], _tools: bool) -> Vec<Part> {
+        let messages = self.messages(None, line, None, "null");
+        messages.iter().flat_map(|message| self.parts(message).1).collect()
+    }
 
     /// A conversation as Markdown, as the program exports it where it does.
     fn markdown(&self, transcript: &Transcript<'_>) -> String {

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 
 use rusqlite::Connection;
 
+use super::ahead::{Ahead, Job, Ready};
 use super::prepare::prepare;
-use super::said::Said;
 use crate::error::Result;
 use crate::format::Meaning;
 use crate::model::SessionKey;
@@ -41,49 +41,151 @@ pub(super) fn bring_up(store: &Store, index: Index, only: Option<SessionKey>) {
     }
 }
 
-/// What a transaction may still take in.
-struct Budget {
+fn fill_some(tx: &Connection, index: Index, behind: &mut VecDeque<SessionKey>) -> Result<()> {
+    std::thread::scope(|scope| {
+        let mut filling = Filling {
+            tx,
+            index,
+            ahead: Ahead::new(scope, index),
+            opened: VecDeque::new(),
+            bytes: BATCH_BYTES,
+            entries: BATCH_ENTRIES,
+        };
+        while let Some(session) = behind.front() {
+            filling.take_session(*session)?;
+            if filling.is_full() {
+                // It may have been the last of the session; then the next turn finds that out.
+                break;
+            }
+            behind.pop_front();
+        }
+        filling.finish()
+    })
+}
+
+/// A transaction that fills an index.
+struct Filling<'a, 'scope, 'env> {
+    tx: &'a Connection,
+    index: Index,
+    ahead: Ahead<'scope, 'env>,
+    /// Sessions whose entries are on their way into the index, in order.
+    opened: VecDeque<Opened>,
+    /// What the transaction may still take in.
     bytes: usize,
     entries: usize,
 }
 
-fn fill_some(tx: &Connection, index: Index, behind: &mut VecDeque<SessionKey>) -> Result<()> {
-    let mut budget = Budget { bytes: BATCH_BYTES, entries: BATCH_ENTRIES };
-    while let Some(session) = behind.front() {
-        fill(tx, index, *session, &mut budget)?;
-        if budget.bytes == 0 || budget.entries == 0 {
-            // It may have been the last of the session; then the next turn finds that out.
-            return Ok(());
-        }
-        behind.pop_front();
-    }
-    Ok(())
+struct Opened {
+    session: SessionKey,
+    before: Option<Mark>,
+    mark: Mark,
+    /// The session's count of entries, once all that the index lacks were read.
+    head_count: Option<i64>,
 }
 
-/// Takes in what the index lacks of a session, as far as the budget goes.
-fn fill(tx: &Connection, index: Index, session: SessionKey, budget: &mut Budget) -> Result<()> {
-    let (Some(head_count), Some(facts)) =
-        (texts::head_count(tx, session)?, texts::session(tx, session)?)
-    else {
-        return Ok(());
-    };
-    let mark = texts::mark(tx, index, session)?;
-    let is_stale = mark.as_ref().is_some_and(|mark| mark.stale == Stale::All);
-    if is_stale {
-        texts::remove(tx, index, session)?;
+impl Filling<'_, '_, '_> {
+    fn is_full(&self) -> bool {
+        self.bytes == 0 || self.entries == 0
     }
-    let before = mark.filter(|_| !is_stale);
-    let mut mark = before.clone().unwrap_or_default();
-    if index == Index::Said && (before.is_none() || mark.stale == Stale::Title) {
-        fill_title(tx, session, facts.title.as_deref(), &mut mark)?;
+
+    /// Takes in what the index lacks of a session, as far as there is room.
+    fn take_session(&mut self, session: SessionKey) -> Result<()> {
+        let (tx, index) = (self.tx, self.index);
+        let (Some(head_count), Some(facts)) =
+            (texts::head_count(tx, session)?, texts::session(tx, session)?)
+        else {
+            return Ok(());
+        };
+        let mark = texts::mark(tx, index, session)?;
+        let is_stale = mark.as_ref().is_some_and(|mark| mark.stale == Stale::All);
+        if is_stale {
+            texts::remove(tx, index, session)?;
+        }
+        let before = mark.filter(|_| !is_stale);
+        let mut mark = before.clone().unwrap_or_default();
+        if index == Index::Said && (before.is_none() || mark.stale == Stale::Title) {
+            fill_title(tx, session, facts.title.as_deref(), &mut mark)?;
+        }
+        let is_behind = mark.head_count != Some(head_count);
+        let from = mark.entries;
+        self.opened.push_back(Opened { session, before, mark, head_count: None });
+        let is_all = !is_behind || self.take_entries(session, facts.format.meaning(), from)?;
+        if let Some(opened) = self.opened.back_mut() {
+            opened.head_count = is_all.then_some(head_count);
+        }
+        Ok(())
     }
-    if mark.head_count != Some(head_count) {
-        let is_all = fill_entries(tx, (index, session), facts.format.meaning(), &mut mark, budget)?;
-        mark.head_count = is_all.then_some(head_count);
+
+    /// Takes the entries of a session from an ordinal on; whether there are no more.
+    fn take_entries(
+        &mut self,
+        session: SessionKey,
+        meaning: &'static dyn Meaning,
+        from: u32,
+    ) -> Result<bool> {
+        let mut is_cut = false;
+        texts::each_entry_from(self.tx, session, from, |entry| {
+            is_cut = self.is_full();
+            if is_cut {
+                return Ok(false);
+            }
+            let record = match log::record(self.tx, entry.place) {
+                Ok(record) => record,
+                // The session stays behind, and each search says what it cannot read.
+                Err(err) if err.is_of_content() => {
+                    is_cut = true;
+                    return Ok(false);
+                }
+                Err(err) => return Err(err),
+            };
+            self.entries -= 1;
+            let (entry_key, created_at) = (entry.key, entry.created_at);
+            let ready = self.ahead.push(Job { entry_key, created_at, meaning, record });
+            self.insert(ready)?;
+            Ok(true)
+        })?;
+        Ok(!is_cut)
     }
-    match before.as_ref() == Some(&mark) {
-        true => Ok(()),
-        false => texts::write_mark(tx, index, session, &mark),
+
+    fn insert(&mut self, ready: Vec<Ready>) -> Result<()> {
+        for Ready { entry_key, created_at, columns } in ready {
+            let session = SessionKey(entry_key >> 32);
+            while self.opened.front().is_some_and(|opened| opened.session != session) {
+                self.close()?;
+            }
+            let Some(Opened { mark, .. }) = self.opened.front_mut() else { continue };
+            let bytes: usize = columns.iter().map(String::len).sum();
+            if 0 < bytes {
+                texts::insert(self.tx, self.index, entry_key, &columns)?;
+                mark.rows += 1;
+            }
+            mark.entries = entries::ordinal(entry_key).saturating_add(1);
+            mark.newest_at = mark.newest_at.max(created_at);
+            self.bytes = self.bytes.saturating_sub(bytes);
+        }
+        Ok(())
+    }
+
+    /// Writes the mark of the session whose entries are all in the index.
+    fn close(&mut self) -> Result<()> {
+        let Some(Opened { session, before, mut mark, head_count }) = self.opened.pop_front() else {
+            return Ok(());
+        };
+        mark.head_count = head_count;
+        match before.as_ref() == Some(&mark) {
+            true => Ok(()),
+            false => texts::write_mark(self.tx, self.index, session, &mark),
+        }
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        while let Some(ready) = self.ahead.rest() {
+            self.insert(ready)?;
+        }
+        while !self.opened.is_empty() {
+            self.close()?;
+        }
+        Ok(())
     }
 }
 
@@ -103,44 +205,4 @@ fn fill_title(
     }
     mark.stale = Stale::Nothing;
     Ok(())
-}
-
-/// Takes in the entries behind those that a mark says; whether there are no more.
-fn fill_entries(
-    tx: &Connection,
-    (index, session): (Index, SessionKey),
-    meaning: &dyn Meaning,
-    mark: &mut Mark,
-    budget: &mut Budget,
-) -> Result<bool> {
-    let mut is_cut = false;
-    texts::each_entry_from(tx, session, mark.entries, |entry| {
-        if budget.bytes == 0 || budget.entries == 0 {
-            is_cut = true;
-            return Ok(false);
-        }
-        let record = match log::record(tx, entry.place) {
-            Ok(record) => record,
-            // The session stays behind, and each search says what it cannot read.
-            Err(err) if err.is_of_content() => {
-                is_cut = true;
-                return Ok(false);
-            }
-            Err(err) => return Err(err),
-        };
-        let said = Said::of(meaning, &record, index.columns());
-        let columns: Vec<String> =
-            index.columns().map(|column| said.prepared(column).text).collect();
-        let bytes: usize = columns.iter().map(String::len).sum();
-        if 0 < bytes {
-            texts::insert(tx, index, entry.key, &columns)?;
-            mark.rows += 1;
-        }
-        mark.entries = entries::ordinal(entry.key).saturating_add(1);
-        mark.newest_at = mark.newest_at.max(entry.created_at);
-        budget.bytes = budget.bytes.saturating_sub(bytes);
-        budget.entries -= 1;
-        Ok(true)
-    })?;
-    Ok(!is_cut)
 }

@@ -8,6 +8,7 @@
 //! Newest first needs no order in the index: sessions that hold candidates are
 //! opened in the order of their latest time, and only as far as a page needs.
 
+mod ahead;
 mod fill;
 mod find;
 mod hits;

@@ -56,27 +56,40 @@ struct Compound {
 /// Prepares a text.
 pub(crate) fn prepare(text: &str) -> Prepared {
     let mut prepared = Prepared::default();
-    let mut chars = text.char_indices().peekable();
-    while let Some(&(start, first)) = chars.peek() {
+    let mut at = 0;
+    while let Some(&byte) = text.as_bytes().get(at) {
+        // Most texts are mostly ASCII, of which there is nothing to look up.
+        if byte.is_ascii() {
+            at = match byte.is_ascii_alphanumeric() {
+                true => prepared.take_word(text, at),
+                false => at + 1,
+            };
+            continue;
+        }
+        let Some(first) = char_at(text, at) else { break };
         if is_ideograph(first) {
-            chars.next();
+            let start = at;
+            at += first.len_utf8();
             let mut c = whole_width(first);
             // A voiced mark may stand by itself.
-            if let Some(mark) = chars.peek().and_then(|(_, mark)| voiced(*mark)) {
+            if let Some((next, mark)) = char_at(text, at).and_then(|c| Some((c, voiced(c)?))) {
                 c = compose(c, mark).unwrap_or(c);
-                chars.next();
+                at += next.len_utf8();
             }
-            let end = chars.peek().map_or(text.len(), |(at, _)| *at);
-            prepared.push(c.encode_utf8(&mut [0; 4]), start..end);
+            prepared.push(c.encode_utf8(&mut [0; 4]), start..at);
         } else if is_of_word(first) {
-            prepared.take_word(text, &mut chars);
+            at = prepared.take_word(text, at);
         } else {
-            chars.next();
+            at += first.len_utf8();
         }
     }
     prepared.words = prepared.tokens.len();
     prepared.add_parts();
     prepared
+}
+
+fn char_at(text: &str, at: usize) -> Option<char> {
+    text.get(at..)?.chars().next()
 }
 
 impl Prepared {
@@ -126,33 +139,36 @@ impl Prepared {
         self.tokens.push(Token { at: start..self.text.len(), of });
     }
 
-    /// Takes in the word that begins here.
-    fn take_word(
-        &mut self,
-        text: &str,
-        chars: &mut std::iter::Peekable<std::str::CharIndices<'_>>,
-    ) {
-        let start = chars.peek().map_or(text.len(), |(at, _)| *at);
-        let mut word = String::new();
+    /// Takes in the word that begins here; where it ends.
+    fn take_word(&mut self, text: &str, start: usize) -> usize {
+        let before = self.text.len();
+        if before != 0 {
+            self.text.push(' ');
+        }
+        let word = self.text.len();
         let mut borders = Vec::new();
         let mut was_lower = false;
-        while let Some((at, c)) = chars.next_if(|(_, c)| is_of_word(*c) && !is_ideograph(*c)) {
-            if word.len() < LONGEST {
+        let mut at = start;
+        while let Some(c) = char_at(text, at).filter(|c| is_of_word(*c) && !is_ideograph(*c)) {
+            let length = self.text.len() - word;
+            if length < LONGEST {
                 if was_lower && c.is_uppercase() {
-                    borders.push((word.len(), at));
+                    borders.push((length, at));
                 }
-                fold(c, &mut word);
+                fold(c, &mut self.text);
             }
             was_lower = c.is_lowercase();
+            at += c.len_utf8();
         }
-        let end = chars.peek().map_or(text.len(), |(at, _)| *at);
-        if word.is_empty() {
-            return;
+        if self.text.len() == word {
+            self.text.truncate(before);
+            return at;
         }
-        self.push(&word, start..end);
+        self.tokens.push(Token { at: word..self.text.len(), of: start..at });
         if !borders.is_empty() {
             self.compounds.push(Compound { word: self.tokens.len() - 1, borders });
         }
+        at
     }
 
     /// The parts of a word: in the prepared text, and in the text that was given.

@@ -40,9 +40,8 @@ impl Said {
         for column in columns {
             said.is_wanted[column] = true;
         }
-        for message in meaning.messages(None, record, None, "null") {
-            meaning.parts(&message).1.into_iter().for_each(|part| said.take(part));
-        }
+        let parts = meaning.said(record, said.is_wanted[TOOLS]);
+        parts.into_iter().for_each(|part| said.take(part));
         said
     }
 
@@ -128,6 +127,74 @@ fn add_value(text: &mut String, value: &Value) {
             for (key, value) in members {
                 text.push_str(&format!("\n{key}:"));
                 add_value(text, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Format;
+    use std::path::{Path, PathBuf};
+
+    /// The lines of every log below a folder.
+    fn lines(folder: &Path, lines: &mut Vec<Vec<u8>>) {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        for path in paths {
+            if path.is_dir() {
+                self::lines(&path, lines);
+            } else if path.extension().is_some_and(|extension| extension == "jsonl") {
+                let bytes = std::fs::read(&path).unwrap();
+                lines.extend(bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec));
+            }
+        }
+    }
+
+    /// Lines that no fixture has: what stands twice, nowhere, or as another type.
+    const ODD: [&str; 14] = [
+        r#"{"type":"user","uuid":"u","message":{"role":"user","content":"a","content":[{"type":"text","text":"b","text":"c"}]}}"#,
+        r#"{"type":"user","message":{"role":"user","content":"without an id"}}"#,
+        r#"{"type":"user","uuid":null,"message":"no object"}"#,
+        r#"{"type":"assistant","uuid":"u","message":{"content":[{"type":"tool_use","id":"c","name":"N","input":null},{"type":"tool_result","tool_use_id":"c","content":"t"},{"type":"image"},5,"x"]}}"#,
+        r#"{"type":"message","id":"m","message":{"role":"toolResult","toolCallId":"c","content":[{"type":"text","text":5},{"type":"thinking","thinking":"t"},{"type":"image","mimeType":"m"}]}}"#,
+        r#"{"type":"message","id":"m","message":{"role":"bashExecution","command":"c","output":"o"}}"#,
+        r#"{"type":"message","id":"m","message":{"role":"assistant","summary":"s","content":null}}"#,
+        r#"{"type":"custom_message","id":"m","content":"own"}"#,
+        r#"{"type":"branch_summary","id":"m","summary":" "}"#,
+        r#"{"type":"compaction","id":"m","summary":"s","systemMessage":{"role":"system","content":"y"}}"#,
+        r#"{"type":"message","id":"m","message":{"role":"tool","tool_call_id":"c","reasoning_summary":"r","content":["p",{"type":"image","path":"q"},{"text":"t"}]}}"#,
+        r#"{"type":"response_item","payload":{"type":"function_call_output","call_id":"c","output":"o"}}"#,
+        r#"{"type":"response_item","payload":{"type":"odd"}}"#,
+        r#"{"type":"compacted","payload":{"message":"m","replacement_history":[{"type":"message","role":"user","content":[{"type":"input_text","text":"h"}]}]}}"#,
+    ];
+
+    #[test]
+    fn a_line_says_what_its_messages_say() {
+        let mut all: Vec<Vec<u8>> = ODD.iter().map(|line| line.as_bytes().to_vec()).collect();
+        let odd = all.len();
+        lines(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"), &mut all);
+        assert!(odd + 200 < all.len());
+        for line in all {
+            for format in Format::ALL {
+                let meaning = format.meaning();
+                let messages = meaning.messages(None, &line, None, "null");
+                let expected: Vec<Part> =
+                    messages.iter().flat_map(|message| meaning.parts(message).1).collect();
+                let spelt = String::from_utf8_lossy(&line);
+
+                // An empty text is as good as none.
+                for is_wanted in [[true, true, true], [true, true, false]] {
+                    let said_in = |parts: Vec<Part>| {
+                        let mut said = Said { is_wanted, ..Said::default() };
+                        parts.into_iter().for_each(|part| said.take(part));
+                        (said.texts, said.tools, said.calls, said.answers)
+                    };
+                    let found = said_in(meaning.said(&line, is_wanted[TOOLS]));
+                    assert_eq!(found, said_in(expected.clone()), "{format:?}: {spelt}");
+                }
             }
         }
     }

@@ -54,6 +54,7 @@ mod schema;
 mod schema_words;
 mod search;
 mod search_filters;
+mod search_logs;
 mod search_properties;
 mod support;
 mod surface;

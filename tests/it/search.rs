@@ -88,7 +88,7 @@ fn entries_are_found_by_what_they_say_on_every_branch() {
 #[test]
 fn every_format_is_searched() {
     let test = TestStore::new();
-    for root in ["kward/small", "pi/small", "kimi/small", "claude/small"] {
+    for root in ["kward/small", "pi/small", "kimi/small", "claude/small", "codex/small"] {
         test.store.import(&crate::support::fixture(root), &ImportOptions::new()).unwrap();
     }
     let formats = |store: &Store| -> BTreeSet<&str> {
@@ -97,8 +97,35 @@ fn every_format_is_searched() {
     };
 
     assert_eq!(formats(&read_only(&test)), formats(&test.store));
-    assert_eq!(formats(&test.store), BTreeSet::from(["claude", "kimi", "kward", "pi"]));
+    assert_eq!(formats(&test.store), BTreeSet::from(["claude", "codex", "kimi", "kward", "pi"]));
     assert_eq!(test.store.check().unwrap(), []);
+}
+
+#[test]
+fn a_long_history_is_found_as_a_scan_finds_it() {
+    let test = TestStore::quick();
+    // Several pieces, which a thread of its own makes ready, with short sessions between.
+    for (file, messages) in [("a", 400), ("b", 1), ("c", 0), ("d", 600), ("e", 2)] {
+        let mut log = header(file);
+        for n in 0..messages {
+            let text = format!("{} frobnicator{n} {}", n % 7, "words between them ".repeat(100));
+            log += &message(&format!("{file}{n}"), None, &text);
+        }
+        test.write(format!("sessions/--w--/{file}.jsonl"), log);
+    }
+    test.import();
+
+    let searches = ["frobnicator0", "frobnicator399", "frobnicator5* NOT 3", "\"6 frobnicator\"*"]
+        .map(|query| Search::words(query).limit(0));
+    let scanned = searches.each_ref().map(|search| found(&read_only(&test), search));
+    assert_eq!(index(&test).2, 0);
+
+    for (search, scanned) in searches.iter().zip(scanned) {
+        let page = test.store.search(search).unwrap();
+
+        assert_eq!((page.scanned, ids(page)), (0, scanned), "{search:?}");
+    }
+    test.assert_sound();
 }
 
 #[test]

@@ -3,12 +3,12 @@
 use std::fs;
 
 use proptest::prelude::*;
-use serde_json::json;
 use sessile::{ImportOptions, Search, Store};
 
 use crate::properties::cases;
 use crate::search::read_only;
-use crate::support::{TestStore, header, line, message};
+use crate::search_logs::{Log, Saying, Way, logs, put_aside};
+use crate::support::TestStore;
 
 /// Pieces of texts and queries.
 const PIECES: [&str; 14] = [
@@ -82,10 +82,61 @@ fn any_text() -> impl Strategy<Value = String> {
         .prop_map(|pieces| pieces.concat())
 }
 
-fn any_query() -> impl Strategy<Value = String> {
-    proptest::collection::vec(prop::sample::select(&PIECES[..]), 1..4)
+fn any_saying() -> impl Strategy<Value = Saying> {
+    let way = prop::sample::select(&[Way::Prose, Way::Prose, Way::Thinking, Way::Tools][..]);
+    (any_text(), way, 0..8_usize).prop_map(|(text, way, parent)| Saying { text, way, parent })
+}
+
+/// One to four words, and where they are looked for beside prose.
+fn any_query() -> impl Strategy<Value = (String, bool, bool)> {
+    let text = proptest::collection::vec(prop::sample::select(&PIECES[..]), 1..5)
         .prop_map(|pieces| pieces.concat())
-        .prop_filter("words", |query| !words(query).is_empty())
+        .prop_filter("words", |query| !words(query).is_empty());
+    (text, any::<bool>(), any::<bool>())
+}
+
+/// What Kimi puts aside ends with.
+const ASIDE: &str = "alpha 会话 put aside";
+
+/// The lines that hold a query, by their format.
+fn expected(
+    logs: &[Log],
+    sayings: &[Saying],
+    query: &(String, bool, bool),
+) -> Vec<(&'static str, u32)> {
+    let (query, thinking, tools) = query;
+    let is_asked_for = |way| match way {
+        Way::Prose => true,
+        Way::Thinking => *thinking,
+        Way::Tools => *tools,
+    };
+    let mut expected = Vec::new();
+    for log in logs {
+        let said = sayings.iter().zip(&log.lines);
+        let found =
+            said.filter(|(saying, _)| is_asked_for(saying.way) && holds(&saying.text, query));
+        expected.extend(found.map(|(_, line)| (log.format.name(), *line)));
+    }
+    expected
+}
+
+fn hits(store: &Store, search: &Search) -> Vec<(&'static str, u32)> {
+    let page = store.search(search).unwrap();
+    let mut hits: Vec<_> = page.hits.into_iter().map(|hit| (hit.format.name(), hit.line)).collect();
+    hits.sort_unstable();
+    hits
+}
+
+/// Imports the logs, each from the root of its program.
+fn import(test: &TestStore, logs: &[Log]) {
+    for log in logs {
+        let root = test.folder().join(log.format.name());
+        let path = root.join(log.path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, &log.bytes).unwrap();
+        let options = ImportOptions::new().format(log.format).reread(true);
+        test.store.import(&root, &options).unwrap();
+    }
 }
 
 proptest! {
@@ -93,59 +144,32 @@ proptest! {
 
     #[test]
     fn hits_are_what_a_scan_finds_in_every_format_and_on_every_branch(
-        texts in proptest::collection::vec((any_text(), 0..8_usize), 1..12),
+        sayings in proptest::collection::vec(any_saying(), 1..12),
         queries in proptest::collection::vec(any_query(), 1..6),
         cut in any::<prop::sample::Index>(),
+        is_aside in any::<bool>(),
     ) {
         let test = TestStore::quick();
-        let cut = cut.index(texts.len() + 1);
-        let logs = |texts: &[(String, usize)]| {
-            let mut kward = header("k");
-            let mut pi = line(&json!({"type": "session", "version": 3, "id": "p", "cwd": "/w",
-                                      "timestamp": "2026-01-01T00:00:00.000Z"}));
-            for (n, (text, parent)) in texts.iter().enumerate() {
-                let parent = n.checked_sub(1).map(|last| format!("e{}", last.min(*parent)));
-                kward += &message(&format!("e{n}"), parent.as_deref(), text);
-                pi += &line(&json!({
-                    "type": "message", "id": format!("e{n}"), "parentId": parent,
-                    "timestamp": "2026-01-01T00:00:01.000Z",
-                    "message": {"role": "user", "content": [{"type": "text", "text": text}]}
-                }));
-            }
-            (kward, pi)
-        };
-        let import = |texts: &[(String, usize)]| {
-            let (kward, pi) = logs(texts);
-            test.write("sessions/--w--/one.jsonl", kward);
-            test.import();
-            let root = test.folder().join("pi");
-            fs::create_dir_all(root.join("sessions")).unwrap();
-            fs::write(root.join("sessions/p.jsonl"), pi).unwrap();
-            let options = ImportOptions::new().format(sessile::Format::Pi).reread(true);
-            test.store.import(&root, &options).unwrap();
-        };
-        import(&texts[..cut]);
-        test.store.search(&Search::words("alpha")).unwrap();
-        import(&texts);
+        let cut = cut.index(sayings.len() + 1);
+        import(&test, &logs(&sayings[..cut]));
+        test.store.search(&Search::words("alpha").thinking().tools()).unwrap();
+        let logs = logs(&sayings);
+        import(&test, &logs);
+        let aside = is_aside.then(|| put_aside(&sayings, ASIDE));
+        import(&test, aside.as_slice());
 
         for query in queries {
-            let quoted = format!("\"{query}\"");
-            let search = Search::words(&quoted).limit(0);
-            let hits = |store: &Store| -> Vec<(String, String)> {
-                let page = store.search(&search).unwrap();
-                let name = |hit: sessile::Hit| (hit.session_id.unwrap(), hit.entry_id);
-                let mut hits: Vec<_> = page.hits.into_iter().map(name).collect();
-                hits.sort();
-                hits
-            };
-            let mut expected: Vec<(String, String)> = Vec::new();
-            for (n, _) in texts.iter().enumerate().filter(|(_, (text, _))| holds(text, &query)) {
-                expected.extend(["k", "p"].map(|id| (id.to_owned(), format!("e{n}"))));
-            }
-            expected.sort();
+            let mut expected = expected(&logs, &sayings, &query);
+            let (text, thinking, tools) = query;
+            let line = aside.iter().filter(|_| holds(ASIDE, &text)).map(|log| log.lines[sayings.len() / 2]);
+            expected.extend(line.map(|line| ("kimi", line)));
+            expected.sort_unstable();
+            let mut search = Search::words(&format!("\"{text}\"")).limit(0);
+            search = if thinking { search.thinking() } else { search };
+            search = if tools { search.tools() } else { search };
 
-            prop_assert_eq!(hits(&read_only(&test)), expected.clone(), "read, {:?}", &query);
-            prop_assert_eq!(hits(&test.store), expected, "by the index, {:?}", &query);
+            prop_assert_eq!(hits(&read_only(&test), &search), expected.clone(), "read, {:?}", &text);
+            prop_assert_eq!(hits(&test.store, &search), expected, "by the index, {:?}", &text);
         }
         prop_assert_eq!(test.store.check().unwrap(), []);
     }

@@ -4,7 +4,7 @@ use super::facts::Kind;
 use super::parse::SYNTHETIC;
 use super::prompt::is_type;
 use super::text::{object, string, strip};
-use crate::format::json::{self, Raw};
+use crate::format::json::{self, Object, Raw};
 use crate::format::{NamedModel, Part, Shown, ToolCall};
 
 /// Characters of a preview, dots included.
@@ -28,18 +28,35 @@ pub(super) fn message(line: &[u8], instead: &str) -> Option<String> {
 /// Who speaks in a message, and what it says.
 pub(super) fn parts(message: &str) -> (String, Vec<Part>) {
     let Ok((record, _)) = json::scan(message.as_bytes()) else { return Default::default() };
-    let message = record.get("message").unwrap_or(Raw::NULL);
+    let record = record.object();
+    let message = record.get("message").unwrap_or(Raw::NULL).object();
     let role = string(message.get("role")).or_else(|| string(record.get("type")));
-    let content = message.get("content").unwrap_or(Raw::NULL);
+    (role.unwrap_or_default(), parts_of(message.get("content"), true))
+}
+
+/// What the message in a line says.
+pub(super) fn said(line: &[u8], tools: bool) -> Vec<Part> {
+    let Some(record) = object(line) else { return Vec::new() };
+    let record = record.object();
+    let is_message = record.get("type").is_some() && record.get("uuid").is_some();
+    let message = record.get("message").filter(|_| is_message).unwrap_or(Raw::NULL);
+    parts_of(message.get("content"), tools)
+}
+
+fn parts_of(content: Option<Raw<'_>>, tools: bool) -> Vec<Part> {
+    let content = content.unwrap_or(Raw::NULL);
     let mut parts: Vec<Part> = string(Some(content)).map(Part::Text).into_iter().collect();
     for block in content.items() {
+        let block = block.object();
         let field = |key: &str| string(block.get(key)).unwrap_or_default();
-        parts.push(match field("type").as_str() {
+        let block_type = block.get("type").and_then(Raw::string).unwrap_or_default();
+        parts.push(match &*block_type {
             "text" => Part::Text(field("text")),
             "thinking" => Part::Thinking(field("thinking")),
-            "tool_use" => Part::ToolCall(call(block)),
+            "tool_use" => Part::ToolCall(call(&block, tools)),
             "tool_result" => {
-                Part::ToolResult { call_id: field("tool_use_id"), text: text_of(block) }
+                let text = block.get("content").filter(|_| tools).map(text_of).unwrap_or_default();
+                Part::ToolResult { call_id: field("tool_use_id"), text }
             }
             "image" => {
                 let mime = block.get("source").and_then(|source| string(source.get("media_type")));
@@ -48,7 +65,7 @@ pub(super) fn parts(message: &str) -> (String, Vec<Part>) {
             other => Part::Other(other.to_owned()),
         });
     }
-    (role.unwrap_or_default(), parts)
+    parts
 }
 
 /// The model that answered in a line.
@@ -86,33 +103,36 @@ fn shown_message(role: String, message: Raw<'_>) -> Shown {
     if let Some(answer) = content.items().find(|block| is_type(*block, "tool_result")) {
         return Shown {
             role: "tool".to_owned(),
-            text: cut(&text_of(answer)),
+            text: cut(&text_of_message(answer)),
             call_id: string(answer.get("tool_use_id")),
             ..Shown::default()
         };
     }
-    let text = cut(&text_of(message));
+    let text = cut(&text_of_message(message));
     let calls: Vec<(String, String)> = content
         .items()
         .filter(|block| is_type(*block, "tool_use"))
-        .map(|call| (string(call.get("id")).unwrap_or_default(), call_label(call)))
+        .map(Raw::object)
+        .map(|call| (string(call.get("id")).unwrap_or_default(), call_label(&call)))
         .collect();
     Shown { only_calls: text.is_empty() && !calls.is_empty(), text, calls, role, call_id: None }
 }
 
-fn call(block: Raw<'_>) -> ToolCall {
+/// The tool that a block calls; with what it is given, if that is asked for.
+fn call(block: &Object<'_>, tools: bool) -> ToolCall {
     let field = |key: &str| string(block.get(key)).unwrap_or_default();
-    let arguments = block.get("input").filter(|input| input.kind() != json::Kind::Null);
-    ToolCall {
-        id: field("id"),
-        name: field("name"),
-        arguments: arguments.map_or("{}".to_owned(), |input| json::clean(input, "null")),
-        label: call_label(block),
+    let (id, name) = (field("id"), field("name"));
+    if !tools {
+        return ToolCall::named(id, name);
     }
+    let label = call_label(block);
+    let arguments = block.get("input").filter(|input| input.kind() != json::Kind::Null);
+    let arguments = arguments.map_or("{}".to_owned(), |input| json::clean(input, "null"));
+    ToolCall { id, name, arguments, label }
 }
 
 /// A tool call on one line, as in `[Read: {"path":"a"}]`.
-fn call_label(call: Raw<'_>) -> String {
+fn call_label(call: &Object<'_>) -> String {
     let input = call.get("input").map_or("{}".to_owned(), |input| json::clean(input, "null"));
     let mut cut: String = input.chars().take(INPUT_LENGTH).collect();
     if cut.len() < input.len() {
@@ -129,12 +149,16 @@ pub(super) fn preview(line: &[u8]) -> String {
 /// What a line's message says, whole.
 pub(super) fn full_text(line: &[u8]) -> String {
     let message = object(line).and_then(|record| record.get("message"));
-    message.map(|message| strip(&text_of(message)).to_owned()).unwrap_or_default()
+    message.map(|message| strip(&text_of_message(message)).to_owned()).unwrap_or_default()
 }
 
 /// The text of what has content: a message, or an answer of a tool.
-fn text_of(value: Raw<'_>) -> String {
-    let content = value.get("content").unwrap_or(Raw::NULL);
+fn text_of_message(value: Raw<'_>) -> String {
+    value.get("content").map(text_of).unwrap_or_default()
+}
+
+/// The text of such content.
+fn text_of(content: Raw<'_>) -> String {
     if let Some(text) = content.string() {
         return text.into_owned();
     }

@@ -77,6 +77,10 @@ impl Meaning for Claude {
     fn parts(&self, message: &str) -> (String, Vec<Part>) {
         display::parts(message)
     }
+
+    fn said(&self, line: &[u8], tools: bool) -> Vec<Part> {
+        display::said(line, tools)
+    }
 }
 
 /// What is written is made by `live`: a record of this program says more than a draft does.

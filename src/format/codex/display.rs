@@ -1,6 +1,6 @@
 //! How items look to a person.
 
-use super::context::{said_by, text_of};
+use super::context::{self, said_by, text_of};
 use super::item;
 use super::record::{Body, Event, Record, of_entry, owned, text};
 use crate::format::json::{self, Raw};
@@ -14,23 +14,40 @@ const ARGUMENTS_LENGTH: usize = 40;
 /// Who speaks in an item, and what it says.
 pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
     let Ok((item, _)) = json::scan(message.as_bytes()) else { return Default::default() };
-    let said =
-        match text(item, "type").as_deref() {
-            Some("message") => {
-                let content = item.get("content").unwrap_or(Raw::NULL);
-                content.items().map(part).collect()
-            }
-            Some("reasoning") => vec![Part::Thinking(text_of(item))],
-            Some(item_type) if item_type.ends_with("_output") => {
-                let call_id = owned(item, "call_id").unwrap_or_default();
-                vec![Part::ToolResult { call_id, text: text_of(item) }]
-            }
-            _ => vec![call(item).map_or_else(
+    (item::role(item).into_owned(), parts_of(item, true))
+}
+
+/// What the item in a record says, or what a compaction leaves.
+pub(in crate::format) fn said(bytes: &[u8], tools: bool) -> Vec<Part> {
+    match of_entry(bytes).map(|record| record.body) {
+        Some(Body::Item(item)) => parts_of(item, tools),
+        Some(Body::Compacted(_)) => {
+            let messages = context::messages(bytes, "null");
+            messages.iter().flat_map(|message| parts(message).1).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn parts_of(item: Raw<'_>, tools: bool) -> Vec<Part> {
+    match text(item, "type").as_deref() {
+        Some("message") => {
+            let content = item.get("content").unwrap_or(Raw::NULL);
+            content.items().map(part).collect()
+        }
+        Some("reasoning") => vec![Part::Thinking(text_of(item))],
+        Some(item_type) if item_type.ends_with("_output") => {
+            let call_id = owned(item, "call_id").unwrap_or_default();
+            let text = if tools { text_of(item) } else { String::new() };
+            vec![Part::ToolResult { call_id, text }]
+        }
+        _ => {
+            vec![call(item).map_or_else(
                 || Part::Other(owned(item, "type").unwrap_or_default()),
                 Part::ToolCall,
-            )],
-        };
-    (item::role(item).into_owned(), said)
+            )]
+        }
+    }
 }
 
 fn part(part: Raw<'_>) -> Part {

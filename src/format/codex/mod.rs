@@ -153,6 +153,10 @@ impl Meaning for Codex {
     fn parts(&self, message: &str) -> (String, Vec<Part>) {
         display::parts(message)
     }
+
+    fn said(&self, line: &[u8], tools: bool) -> Vec<Part> {
+        display::said(line, tools)
+    }
 }
 
 /// Records are given whole; nothing else has one.

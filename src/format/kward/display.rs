@@ -155,13 +155,32 @@ fn cut(text: &str, length: usize) -> String {
 pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
     let Ok((message, _)) = json::scan(message.as_bytes()) else { return Default::default() };
     let role = optional_text(message.get("role"));
+    let parts = parts_of(&role, message);
+    (role, parts)
+}
+
+/// What the message in a line says.
+pub(in crate::format) fn said(line: &[u8]) -> Vec<Part> {
+    let Ok((value, _)) = json::scan(line) else { return Vec::new() };
+    let fields = Fields::read(value);
+    if is_text(fields.record_type, "branch_summary") {
+        let text = optional_text(fields.summary);
+        return if strip(&text).is_empty() { Vec::new() } else { vec![Part::Text(text)] };
+    }
+    match fields.message.filter(|message| message.kind() == Kind::Object) {
+        Some(message) => parts_of(&optional_text(message.get("role")), message),
+        None => Vec::new(),
+    }
+}
+
+fn parts_of(role: &str, message: Raw<'_>) -> Vec<Part> {
     let mut parts = Vec::new();
     if let Some(thought) = message.get("reasoning_summary").and_then(Raw::string) {
         parts.push(Part::Thinking(thought.into_owned()));
     }
     if role == "compactionSummary" {
         parts.push(Part::Text(optional_text(message.get("summary"))));
-        return (role, parts);
+        return parts;
     }
     match message.get("content") {
         Some(content) if content.kind() == Kind::Array => {
@@ -174,10 +193,10 @@ pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
     parts.retain(
         |part| !matches!(part, Part::Text(text) | Part::Thinking(text) if strip(text).is_empty()),
     );
-    if matches!(role.as_str(), "tool" | "toolResult") {
-        parts = Part::answering(answered(message), parts);
+    match role {
+        "tool" | "toolResult" => Part::answering(answered(message), parts),
+        _ => parts,
     }
-    (role, parts)
 }
 
 fn part(part: Raw<'_>) -> Part {

@@ -96,6 +96,10 @@ impl Meaning for Kward {
         display::parts(message)
     }
 
+    fn said(&self, line: &[u8], _tools: bool) -> Vec<Part> {
+        display::said(line)
+    }
+
     fn markdown(&self, transcript: &Transcript<'_>) -> String {
         markdown::markdown(transcript.messages.iter().map(String::as_str))
     }

@@ -1,8 +1,8 @@
 //! How entries look to a person.
 
-use super::context::text_of_line;
+use super::context::{self, text_of_line};
 use super::text::{string, text_of};
-use crate::format::json::{self, Kind, Raw};
+use crate::format::json::{self, Kind, Object, Raw};
 use crate::format::{NamedModel, Part, Shown, ToolCall, Transcript};
 
 /// Code points of a preview, dots included.
@@ -13,26 +13,60 @@ const ARGUMENTS_LENGTH: usize = 40;
 /// Who speaks in a message, and what it says.
 pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
     let Ok((message, _)) = json::scan(message.as_bytes()) else { return Default::default() };
+    let message = message.object();
     let role = string(message.get("role")).unwrap_or_default();
-    let text = |key: &str| string(message.get(key)).map(Part::Text);
-    let mut parts: Vec<Part> = match role.as_str() {
-        "bashExecution" => [text("command"), text("output")].into_iter().flatten().collect(),
-        _ => text("content").or_else(|| text("summary")).into_iter().collect(),
+    let parts = parts_of(&role, &message, true);
+    (role, parts)
+}
+
+/// What the messages say that a line adds.
+pub(in crate::format) fn said(line: &[u8], tools: bool) -> Vec<Part> {
+    let Ok((value, _)) = json::scan(line) else { return Vec::new() };
+    let value = value.object();
+    if string(value.get("type")).as_deref() == Some("message") {
+        let message = value.get("message").unwrap_or(Raw::NULL).object();
+        return parts_of(&string(message.get("role")).unwrap_or_default(), &message, tools);
+    }
+    let messages = context::messages(None, line, None, "null");
+    messages.iter().flat_map(|message| parts(message).1).collect()
+}
+
+fn parts_of(role: &str, message: &Object<'_>, tools: bool) -> Vec<Part> {
+    let is_answer = role == "toolResult";
+    let text = |value: Option<Raw<'_>>| {
+        let is_text = |value: &Raw<'_>| value.kind() == Kind::String;
+        match is_answer && !tools {
+            true => value.filter(is_text).map(|_| Part::Text(String::new())),
+            false => string(value).map(Part::Text),
+        }
+    };
+    let mut parts: Vec<Part> = match role {
+        "bashExecution" => {
+            let keys = ["command", "output"];
+            keys.iter().filter_map(|key| text(message.get(key))).collect()
+        }
+        _ => text(message.get("content"))
+            .or_else(|| text(message.get("summary")))
+            .into_iter()
+            .collect(),
     };
     for block in message.get("content").unwrap_or(Raw::NULL).items() {
+        let block = block.object();
         let field = |key: &str| string(block.get(key)).unwrap_or_default();
-        parts.push(match field("type").as_str() {
-            "text" => Part::Text(field("text")),
+        let block_type = block.get("type").and_then(Raw::string).unwrap_or_default();
+        parts.push(match &*block_type {
+            "text" => text(block.get("text")).unwrap_or(Part::Text(String::new())),
             "thinking" => Part::Thinking(field("thinking")),
-            "toolCall" => Part::ToolCall(ToolCall::read(block, call_label(block))),
+            "toolCall" if tools => Part::ToolCall(ToolCall::read(block.value, call_label(&block))),
+            "toolCall" => Part::ToolCall(ToolCall::named(field("id"), field("name"))),
             "image" => Part::Image { mime: field("mimeType"), path: String::new() },
             other => Part::Other(other.to_owned()),
         });
     }
-    if role == "toolResult" {
-        parts = Part::answering(string(message.get("toolCallId")).unwrap_or_default(), parts);
+    match is_answer {
+        true => Part::answering(string(message.get("toolCallId")).unwrap_or_default(), parts),
+        false => parts,
     }
-    (role, parts)
 }
 
 /// The model that a line names.
@@ -112,7 +146,8 @@ fn shown_message(message: Raw<'_>) -> Shown {
             let calls: Vec<(String, String)> = blocks
                 .items()
                 .filter(is_call)
-                .map(|call| (string(call.get("id")).unwrap_or_default(), call_label(call)))
+                .map(Raw::object)
+                .map(|call| (string(call.get("id")).unwrap_or_default(), call_label(&call)))
                 .collect();
             Shown {
                 only_calls: text.is_empty() && !calls.is_empty(),
@@ -126,7 +161,7 @@ fn shown_message(message: Raw<'_>) -> Shown {
 }
 
 /// A tool call on one line, as in `[read: {"path":"a"}]`.
-fn call_label(call: Raw<'_>) -> String {
+fn call_label(call: &Object<'_>) -> String {
     let arguments = call.get("arguments").filter(|arguments| arguments.kind() != Kind::Null);
     let arguments = arguments.map_or("{}".to_owned(), |arguments| json::clean(arguments, "null"));
     let mut cut: String = arguments.chars().take(ARGUMENTS_LENGTH).collect();

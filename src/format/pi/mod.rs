@@ -125,6 +125,10 @@ impl Meaning for Pi {
         display::parts(message)
     }
 
+    fn said(&self, line: &[u8], tools: bool) -> Vec<Part> {
+        display::said(line, tools)
+    }
+
     fn markdown(&self, transcript: &Transcript<'_>) -> String {
         display::markdown(transcript)
     }
