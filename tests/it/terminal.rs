@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::pty::{self, OpenptFlags};
+use rustix::termios::Winsize;
 use serde_json::json;
 
 use crate::support::{TestStore, header, line, message};
@@ -23,16 +24,26 @@ fn printed_to_a_terminal(args: &[&OsStr]) -> Vec<u8> {
 
 /// The same where these variables, and no other of their kind, are set.
 fn printed_with(args: &[&OsStr], variables: &[(&str, &str)]) -> Vec<u8> {
+    printed_in(0, args, variables)
+}
+
+/// The same on a terminal of so many rows of 80 columns; of 0, nobody knows its size.
+fn printed_in(rows: u16, args: &[&OsStr], variables: &[(&str, &str)]) -> Vec<u8> {
     let main = pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     pty::grantpt(&main).unwrap();
     pty::unlockpt(&main).unwrap();
     let name = pty::ptsname(&main, Vec::new()).unwrap();
     let name = OsStr::from_bytes(name.as_bytes()).to_owned();
+    if 0 < rows {
+        let size = Winsize { ws_row: rows, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        rustix::termios::tcsetwinsize(&main, size).unwrap();
+    }
     let terminal = || OpenOptions::new().read(true).write(true).open(&name).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_sessile"))
         .args(args)
         .env_remove("NO_COLOR")
         .env_remove("CLICOLOR")
+        .env_remove("PAGER")
         .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(terminal())
@@ -175,3 +186,39 @@ fn what_is_found_stands_out_unless_nothing_is_to() {
     assert!(!stands_out(&[("TERM", "xterm"), ("CLICOLOR", "0")]));
     assert!(!stands_out(&[("TERM", "dumb")]));
 }
+
+#[test]
+fn what_is_longer_than_the_terminal_is_paged() {
+    let test = TestStore::new();
+    for n in 0..9 {
+        let content = header(&format!("s{n}")) + &message("m", None, &format!("needle {n}"));
+        test.write(format!("sessions/--w--/{n}.jsonl"), content);
+    }
+    test.import();
+    let paged = |rows, pager: &str, args: &[&str]| {
+        let db = [OsStr::new("--db"), test.store.path().as_os_str()];
+        let args: Vec<&OsStr> = db.into_iter().chain(args.iter().map(OsStr::new)).collect();
+        let printed = printed_in(rows, &args, &[("TERM", "xterm"), ("PAGER", pager)]);
+        let printed = String::from_utf8(printed).unwrap();
+        assert!(printed.contains("needle"), "{args:?} {printed}");
+        printed.lines().filter(|line| line.starts_with("paged ")).count()
+    };
+
+    assert_eq!(paged(9, PAGER, &["list"]), 9);
+    assert_eq!(paged(10, PAGER, &["list"]), 0);
+    assert_eq!(paged(0, PAGER, &["list"]), 0);
+    // What is said beside the results stands among them.
+    assert_eq!(paged(9, PAGER, &["search", "--limit", "4", "needle"]), 17);
+    for (pager, args) in [
+        (PAGER, &["list", "--no-pager"][..]),
+        (PAGER, &["--no-pager", "list"]),
+        ("cat", &["list"]),
+        ("", &["list"]),
+        ("/no/such/pager", &["list"]),
+    ] {
+        assert_eq!(paged(9, pager, args), 0, "{pager} {args:?}");
+    }
+}
+
+/// A pager that shows its work.
+const PAGER: &str = "sed s/^/paged\\x20/";

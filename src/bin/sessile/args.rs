@@ -35,6 +35,10 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) db: Option<PathBuf>,
 
+    /// Print what is longer than the terminal as it is, not through $PAGER or less
+    #[arg(long, global = true, display_order = 1_000)]
+    pub(crate) no_pager: bool,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }

@@ -10,6 +10,7 @@ mod html;
 mod ids;
 mod moment;
 mod output;
+mod pager;
 mod prices;
 mod render;
 mod text;
@@ -23,7 +24,9 @@ use clap::FromArgMatches;
 fn main() -> ExitCode {
     let matches = args::command().get_matches();
     let cli = args::Cli::from_arg_matches(&matches).unwrap_or_else(|err| err.exit());
-    match commands::run(cli) {
+    let outcome = commands::run(cli);
+    pager::finish();
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(err) if is_broken_pipe(&err) => ExitCode::SUCCESS,

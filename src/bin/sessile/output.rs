@@ -8,18 +8,25 @@
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
+use crate::pager;
+use crate::text::{terminal_height, terminal_width};
+
 /// Says something on standard error.
 macro_rules! note {
     ($($arg:tt)*) => { $crate::output::print_note(&format!($($arg)*)) };
 }
 pub(crate) use note;
 
-/// Writes a line to standard error; nobody is told if that fails.
+/// Writes a line to standard error; nobody is told if that fails. Where a pager
+/// has the terminal, it stands there.
 pub(crate) fn print_note(text: &str) {
     let mut line = Vec::new();
     visible(text.as_bytes(), &mut line);
     line.push(b'\n');
-    let _ = io::stderr().lock().write_all(&line);
+    let _ = match pager::is_running() && io::stderr().is_terminal() {
+        true => pager::write(&line),
+        false => io::stderr().lock().write_all(&line),
+    };
 }
 
 /// A report for people.
@@ -48,7 +55,7 @@ fn is_plain() -> bool {
 
 /// Standard output, buffered; whoever writes to it flushes it in the end.
 pub(crate) struct Output {
-    inner: BufWriter<StdoutLock<'static>>,
+    inner: BufWriter<Sink>,
     is_filtered: bool,
     /// Whether text may stand out.
     is_plain: bool,
@@ -58,7 +65,7 @@ pub(crate) struct Output {
 
 impl Output {
     fn new(is_filtered: bool) -> Self {
-        let inner = BufWriter::with_capacity(256 << 10, io::stdout().lock());
+        let inner = BufWriter::with_capacity(256 << 10, Sink::new());
         Self { inner, is_filtered, is_plain: is_plain(), pending: Vec::new() }
     }
 }
@@ -100,6 +107,74 @@ impl Write for Output {
         visible(&std::mem::take(&mut self.pending), &mut shown);
         self.inner.write_all(&shown)?;
         self.inner.flush()
+    }
+}
+
+/// Where results go in the end.
+struct Sink {
+    stdout: StdoutLock<'static>,
+    way: Way,
+}
+
+enum Way {
+    Direct,
+    /// Held back until it is known whether it fits a terminal of so many rows.
+    Held {
+        text: Vec<u8>,
+        height: usize,
+    },
+    Paged,
+}
+
+impl Sink {
+    fn new() -> Self {
+        let is_paged = is_terminal() && pager::is_allowed();
+        let way = match terminal_height().filter(|_| is_paged) {
+            Some(_) if pager::is_running() => Way::Paged,
+            Some(height) => Way::Held { text: Vec::new(), height },
+            None => Way::Direct,
+        };
+        Self { stdout: io::stdout().lock(), way }
+    }
+
+    /// Prints what was held back; from now on, it is too late for a pager.
+    fn release(&mut self) -> io::Result<()> {
+        match std::mem::replace(&mut self.way, Way::Direct) {
+            Way::Held { text, .. } => self.stdout.write_all(&text),
+            way => {
+                self.way = way;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.way {
+            Way::Direct => self.stdout.write_all(bytes)?,
+            Way::Paged => pager::write(bytes)?,
+            Way::Held { text, height } => {
+                text.extend_from_slice(bytes);
+                if pager::fills(text, *height, terminal_width()) {
+                    let text = std::mem::take(text);
+                    self.way = if pager::start() { Way::Paged } else { Way::Direct };
+                    self.write_all(&text)?;
+                }
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.release()?;
+        self.stdout.flush()
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        let _ = self.release();
     }
 }
 

@@ -68,7 +68,8 @@ pub(crate) fn print_sessions(
     let fixed = id + format + at + count + 4 * GAP.len();
     let left = width.saturating_sub(fixed);
     // Where there is no room for both, the title is told.
-    let dir = if left < 36 { 0 } else { (left / 2).min(longest(|row| columns(work_dir(row)))) };
+    let dir = if left < 30 { 0 } else { (2 * left / 5).max(left.saturating_sub(60)) };
+    let dir = dir.min(longest(|row| columns(work_dir(row))));
     let title = left.saturating_sub(if dir == 0 { 0 } else { dir + GAP.len() });
     for row in rows {
         let session = row.session;

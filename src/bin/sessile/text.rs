@@ -17,6 +17,12 @@ pub(crate) fn terminal_width() -> usize {
     if columns == 0 { USUAL } else { columns.max(LEAST) }
 }
 
+/// Rows of the terminal, where they are known.
+pub(crate) fn terminal_height() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_row)).filter(|rows| 0 < *rows)
+}
+
 pub(crate) fn columns(text: &str) -> usize {
     text.width()
 }

@@ -41,8 +41,12 @@ pub(crate) use self::suggest::Meant;
 use crate::args::{Cli, Command, ExportArgs};
 use crate::html;
 use crate::output::{self, note, one_line};
+use crate::pager;
 
 pub(crate) fn run(cli: Cli) -> Result<bool> {
+    if !cli.no_pager && is_to_be_read(&cli.command) {
+        pager::allow();
+    }
     if let Command::Setup(command) = &cli.command {
         return setup::run(command);
     }
@@ -52,6 +56,26 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
     }
     run_on(&database.path, cli.command)
         .map_err(|err| suggest::meant(&database.path, database.how_to_begin(err)))
+}
+
+/// Whether a command prints something to read and ends.
+fn is_to_be_read(command: &Command) -> bool {
+    match command {
+        Command::Show(args) => !args.follow,
+        Command::List(_)
+        | Command::Search(_)
+        | Command::Tree { .. }
+        | Command::Markdown { .. }
+        | Command::Log(_)
+        | Command::Dump(_)
+        | Command::Problems { .. }
+        | Command::Sql(_)
+        | Command::Stats { .. }
+        | Command::Usage(_)
+        | Command::Verify { .. }
+        | Command::Check { .. } => true,
+        _ => false,
+    }
 }
 
 /// An import, a new session and `rpc` make a database; nothing else does.

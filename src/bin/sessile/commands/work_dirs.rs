@@ -4,7 +4,7 @@
 //! with a slash at the end. Whoever asks may spell it otherwise: `.`, another
 //! link, a relative path. Both are compared as paths, and as where they lead.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use sessile::{Result, Store};
 
@@ -12,14 +12,10 @@ use sessile::{Result, Store};
 /// where there is none.
 pub(super) fn named(store: &Store, name: &str) -> Result<Vec<String>> {
     let asked = lexical(Path::new(name));
-    let real = std::fs::canonicalize(name).ok();
+    let real = leads_to(&asked);
     let is_asked = |dir: &String| {
-        let path = Path::new(dir);
-        // Where the one leads nowhere, the other does not lead there either.
-        let leads_there = |real: &PathBuf| {
-            path == real || std::fs::canonicalize(path).is_ok_and(|path| path == *real)
-        };
-        lexical(path) == asked || real.as_ref().is_some_and(leads_there)
+        let path = lexical(Path::new(dir));
+        path == asked || path == real || leads_to(&path) == real
     };
     let mut found = store.work_dirs()?;
     found.retain(is_asked);
@@ -33,6 +29,20 @@ pub(super) fn named(store: &Store, name: &str) -> Result<Vec<String>> {
 pub(super) fn absolute(name: &str) -> String {
     let absolute = lexical(Path::new(name)).into_os_string();
     absolute.into_string().unwrap_or_else(|_| name.to_owned())
+}
+
+/// Where an absolute path leads. What is gone by now is where it would be.
+fn leads_to(path: &Path) -> PathBuf {
+    let there = |at: &Path| Some((std::fs::canonicalize(at).ok()?, path.strip_prefix(at).ok()?));
+    let Some((mut real, rest)) = path.ancestors().find_map(there) else { return path.to_owned() };
+    for part in rest.components() {
+        if part == Component::ParentDir {
+            real.pop();
+        } else {
+            real.push(part);
+        }
+    }
+    real
 }
 
 fn lexical(path: &Path) -> PathBuf {
