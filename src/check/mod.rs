@@ -23,7 +23,7 @@ use std::thread;
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
-use crate::store::{Store, schema};
+use crate::store::{Store, replicator, schema};
 
 /// Something that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +81,8 @@ impl Store {
     }
 
     /// What others put into the database: their tables, and the views, indexes
-    /// and triggers on them. It is left alone.
+    /// and triggers on them. It is left alone. The tables of
+    /// [Litestream](crate::StoreOptions::replicated) are known, and not among it.
     ///
     /// # Errors
     ///
@@ -89,7 +90,7 @@ impl Store {
     pub fn foreign_objects(&self) -> Result<Vec<ForeignObject>> {
         let mut objects = self.read(schema::foreign)?;
         // SQLite makes indexes without a statement for the tables that need them.
-        objects.retain(|object| object.sql.is_some());
+        objects.retain(|object| object.sql.is_some() && !replicator::is_table_of(object));
         Ok(objects
             .into_iter()
             .map(|object| ForeignObject { kind: object.kind, name: object.name })

@@ -32,6 +32,7 @@ pub(crate) mod purged;
 pub(crate) mod ranges;
 pub(crate) mod readable;
 pub(crate) mod records;
+pub(crate) mod replicator;
 pub(crate) mod roots;
 pub(crate) mod runs;
 pub(crate) mod schema;
@@ -121,6 +122,8 @@ pub struct Store {
     identity: Arc<identity::Identity>,
     busy_timeout: Duration,
     compression: Option<i32>,
+    /// Whether a replicator follows it, where the caller says so.
+    replicated: Option<bool>,
     /// How another connection may read the database.
     reading: open::Access,
     /// Of a store that is one state of the database.

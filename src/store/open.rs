@@ -28,7 +28,7 @@ use rustix::fs::OFlags;
 use super::identity::Identity;
 use super::options::{Durability, StoreOptions};
 use super::schema::Proven;
-use super::{Store, parent_folder, pool, schema};
+use super::{Store, parent_folder, pool, replicator, schema};
 use crate::error::{Cause, Error, Result, sqlite_code};
 
 /// The first release of SQLite without the bug that can corrupt a database in WAL mode.
@@ -213,6 +213,7 @@ fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {
         path: Arc::from(full),
         busy_timeout: options.busy_timeout,
         compression: options.compression,
+        replicated: options.replicated,
         reading: options.reading,
         state: None,
     })
@@ -313,6 +314,9 @@ pub(super) fn opened(path: &Path, options: &StoreOptions) -> Result<Connection> 
     }
     prepare(&conn, options)?;
     if !options.read_only {
+        if replicator::follows(&conn, options.replicated)? {
+            replicator::leave_journal(&conn)?;
+        }
         match proven {
             Proven::Current { is_marked: true } => {}
             Proven::Current { is_marked: false } => schema::mark(&conn)?,

@@ -40,6 +40,7 @@ pub struct StoreOptions {
     pub(super) read_only: bool,
     pub(super) create: bool,
     pub(super) compression: Option<i32>,
+    pub(super) replicated: Option<bool>,
     /// How it is read; found out when it is opened.
     pub(super) reading: Access,
 }
@@ -60,6 +61,7 @@ impl StoreOptions {
             read_only: false,
             create: true,
             compression: None,
+            replicated: None,
             reading: Access::Read,
         }
     }
@@ -113,6 +115,21 @@ impl StoreOptions {
     /// can take turns, and everything is read, checked and exported alike.
     pub fn compression(mut self, level: i32) -> Self {
         self.compression = Some(level.clamp(1, 19));
+        self
+    }
+
+    /// Whether a program replicates the database by its journal, as Litestream does.
+    /// Default: found out at each opening, by the tables that Litestream keeps in it.
+    ///
+    /// Then the journal (the file `-wal`) is left to that program: nothing here empties
+    /// it, not even the last connection that closes, so that what is written while the
+    /// program is down costs no new copy of the whole database. Where none is at work, the
+    /// journal is copied into the database once it is longer than 128 MiB.
+    ///
+    /// Say `true` where the database is to be replicated from its first write on, and
+    /// `false` for one that was restored and is replicated no more.
+    pub fn replicated(mut self, replicated: bool) -> Self {
+        self.replicated = Some(replicated);
         self
     }
 

@@ -22,6 +22,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use sha2::{Digest, Sha256};
 
+use super::replicator;
 use crate::error::{Error, Result};
 
 mod embedded {
@@ -131,10 +132,16 @@ pub(crate) fn first_difference(
     conn: &Connection,
     objects: &[Object],
 ) -> Result<Option<(String, &'static str)>> {
-    if digest(objects) == DIGEST {
+    if is_digest_of_ours(objects) {
         return Ok(shared_page(objects));
     }
     difference_from(conn, objects, ours()?)
+}
+
+/// Whether these are the objects that this release makes, beside the tables of a
+/// replicator, which are in every database that it follows.
+pub(super) fn is_digest_of_ours(objects: &[Object]) -> bool {
+    digest(objects.iter().filter(|object| !replicator::is_table_of(object))) == DIGEST
 }
 
 /// The first difference from what a version makes. Tables and views of others
@@ -256,7 +263,7 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
     })
 }
 
-fn digest(objects: &[Object]) -> String {
+fn digest<'a>(objects: impl IntoIterator<Item = &'a Object>) -> String {
     let mut hasher = Sha256::new();
     for object in objects {
         let sql = object.sql.as_deref();

@@ -13,9 +13,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
-use super::{Store, search, sessions, texts};
+use super::{Store, replicator, search, sessions, texts};
 use crate::error::{Error, Result};
 
 /// Whether what was removed is gone from the database's files, too.
@@ -32,6 +32,9 @@ pub enum Traces {
     /// It goes when they are done and the journal is emptied: by the next purge
     /// or [`prune`](Store::prune), or when the last program closes the database.
     KeptForReader,
+    /// A replicator follows the database, and its journal is left to it. It goes when the
+    /// replicator empties the journal, and with the last earlier state that it keeps.
+    KeptForReplica,
     /// Its rows were overwritten, but copies may stand in unused parts of the
     /// file; a [`prune`](Store::prune) tries again.
     Left {
@@ -47,6 +50,10 @@ impl fmt::Display for Traces {
             Self::KeptForReader => f.write_str(
                 "it still stands in the database's files, since another program reads them; \
                  prune when that is done, or close every program that uses the database",
+            ),
+            Self::KeptForReplica => f.write_str(
+                "the database is replicated: it still stands in the journal until the replicator \
+                 empties that, and in the replica as long as that keeps earlier states",
             ),
             Self::Left { reason } => write!(
                 f,
@@ -70,23 +77,26 @@ impl Store {
             conn.execute_batch("VACUUM")?;
             // A reader, or a writer, is not waited for.
             conn.busy_timeout(Duration::ZERO)?;
-            let emptied = empty_journal(&conn);
+            let removed = self.empty_journal(&conn);
             conn.busy_timeout(self.busy_timeout)?;
-            emptied
+            removed
         });
-        match removed {
-            Ok(true) => Traces::Gone,
-            Ok(false) => Traces::KeptForReader,
-            Err(err) => Traces::Left { reason: with_causes(&err) },
-        }
+        removed.unwrap_or_else(|err| Traces::Left { reason: with_causes(&err) })
     }
-}
 
-/// Copies the journal into the database and cuts it off; `false` when somebody uses it.
-fn empty_journal(conn: &Connection) -> Result<bool> {
-    let blocked: i64 =
-        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get("busy"))?;
-    Ok(blocked == 0)
+    /// Copies the journal into the database and cuts it off, unless somebody else uses it.
+    fn empty_journal(&self, conn: &Connection) -> Result<Traces> {
+        let blocked = |row: &Row<'_>| row.get::<_, i64>("busy");
+        if replicator::follows(conn, self.replicated)? {
+            // To cut it off is the replicator's.
+            conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], blocked)?;
+            return Ok(Traces::KeptForReplica);
+        }
+        Ok(match conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], blocked)? {
+            0 => Traces::Gone,
+            _ => Traces::KeptForReader,
+        })
+    }
 }
 
 fn with_causes(err: &Error) -> String {

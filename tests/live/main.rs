@@ -33,6 +33,7 @@ mod pi;
 mod purging;
 mod recorder;
 mod replaced;
+mod replicated;
 #[cfg(feature = "cli")]
 mod rpc;
 mod sharing;

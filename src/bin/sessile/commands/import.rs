@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use indicatif::{HumanBytes, HumanCount};
-use sessile::{Error, Format, ImportOptions, ImportReport, Store, StoreOptions};
+use sessile::{Error, Format, ImportOptions, ImportReport, Store};
 use tempfile::TempDir;
 
 use super::{interrupt, place, progress};
@@ -65,9 +65,9 @@ fn open(db: &Path, dry_run: bool, level: Option<i32>) -> Result<(Store, Option<T
     let elsewhere = if dry_run && !db.exists() { Some(tempfile::tempdir()?) } else { None };
     let store = match (&elsewhere, level) {
         (Some(elsewhere), _) => Store::open(&elsewhere.path().join("dry.db"))?,
-        (None, _) if dry_run => StoreOptions::new().read_only(true).open(db)?,
-        (None, Some(level)) => StoreOptions::new().compression(level).open(db)?,
-        (None, None) => Store::open(db)?,
+        (None, _) if dry_run => place::options()?.read_only(true).open(db)?,
+        (None, Some(level)) => place::options()?.compression(level).open(db)?,
+        (None, None) => place::options()?.open(db)?,
     };
     super::warn_of_network(&store);
     Ok((store, elsewhere))

@@ -33,8 +33,8 @@ use anyhow::{Result, bail};
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 use sessile::{
-    Error, ExportOptions, ExportReport, Finding, ForeignObject, Session, Store, StoreOptions,
-    Traces, VerifyReport,
+    Error, ExportOptions, ExportReport, Finding, ForeignObject, Session, Store, Traces,
+    VerifyReport,
 };
 
 pub(crate) use self::suggest::Meant;
@@ -96,7 +96,7 @@ fn run_on(db: &Path, command: Command) -> Result<bool> {
         Command::Import(args) => import::run(db, &args),
         Command::Sync(args) => import::sync(db, &args),
         Command::Watch(args) => watch::run(db, &args),
-        Command::Merge(args) => merge::run(&Store::open(db)?, &args),
+        Command::Merge(args) => merge::run(&place::options()?.open(db)?, &args),
         Command::Root(command) => roots::run(db, &command),
         Command::Verify { json, root } => verify(&open_to_read(db)?, &root, json),
         Command::Export(args) => {
@@ -126,7 +126,7 @@ fn run_on(db: &Path, command: Command) -> Result<bool> {
         Command::Prune(args) => repair::prune(db, &args),
         Command::Recover { json, new } => repair::recover(db, &new, json),
         Command::Keep(command) => keeping::run(&open_to_write(db)?, &command),
-        Command::New(args) => live::create(&Store::open(db)?, &args),
+        Command::New(args) => live::create(&place::options()?.open(db)?, &args),
         Command::Append(args) => live::append(&open_to_write(db)?, &args),
         Command::Branch { session, entry, root: _ } => {
             live::branch(&open_to_write(db)?, &session, entry.as_deref())
@@ -143,7 +143,7 @@ fn run_on(db: &Path, command: Command) -> Result<bool> {
         Command::Html { session, out } => html::run(&open_to_read(db)?, &session, out.as_deref()),
         Command::Rpc { schema: true } => rpc::print_schema(),
         Command::Rpc { schema: false } => {
-            let store = Store::open(db)?;
+            let store = place::options()?.open(db)?;
             warn_of_network(&store);
             rpc::run(&store)
         }
@@ -164,12 +164,12 @@ fn warn_of_network(store: &Store) {
 }
 
 fn open_to_write(db: &Path) -> Result<Store> {
-    Ok(StoreOptions::new().create(false).open(db)?)
+    Ok(place::options()?.create(false).open(db)?)
 }
 
 /// Reading leaves even the schema as it is.
 fn open_to_read(db: &Path) -> Result<Store> {
-    let store = StoreOptions::new().create(false).read_only(true).open(db)?;
+    let store = place::options()?.create(false).read_only(true).open(db)?;
     if store.is_read_alone() {
         note!(
             "sessile: nothing can be written beside {}; nobody has it open, so it is read as it lies there",
@@ -181,7 +181,7 @@ fn open_to_read(db: &Path) -> Result<Store> {
 
 /// A search brings its index up, where the database may be written.
 fn open_to_search(db: &Path) -> Result<Store> {
-    match StoreOptions::new().create(false).open(db) {
+    match place::options()?.create(false).open(db) {
         Err(Error::Io { .. } | Error::Unopenable { .. }) => open_to_read(db),
         opened => Ok(opened?),
     }

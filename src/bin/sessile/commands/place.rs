@@ -3,12 +3,14 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use etcetera::BaseStrategy;
-use sessile::Format;
+use sessile::{Format, StoreOptions};
 
 /// The variable that names the database.
 const VARIABLE: &str = "SESSILE_DB";
+/// The variable that says whether a replicator follows the database.
+const REPLICATED: &str = "SESSILE_REPLICATED";
 
 /// A database, and whether the platform's place for it was taken because nobody named another.
 pub(super) struct Database {
@@ -70,6 +72,17 @@ pub(super) fn all_homes() -> Result<Vec<(Option<Format>, PathBuf)>> {
         homes.extend(format.home(&user, variable).map(|home| (Some(*format), home)));
     }
     Ok(homes)
+}
+
+/// How a database is opened; `SESSILE_REPLICATED` says whether a replicator follows it.
+pub(super) fn options() -> Result<StoreOptions> {
+    let options = StoreOptions::new();
+    match variable(REPLICATED) {
+        None => Ok(options),
+        Some(value) if value == "1" => Ok(options.replicated(true)),
+        Some(value) if value == "0" => Ok(options.replicated(false)),
+        Some(value) => bail!("{REPLICATED} is {value:?}; it is 1 or 0"),
+    }
 }
 
 /// A variable that is set to something.

@@ -35,7 +35,7 @@ pub(super) fn run(db: &Path, args: &WatchArgs) -> Result<bool> {
         note!("sessile: {}", import::NO_HOMES);
         return Ok(false);
     }
-    let store = Store::open(db)?;
+    let store = place::options()?.open(db)?;
     super::warn_of_network(&store);
     let _waiting =
         interrupt::on_interrupt(|| note!("sessile: no longer watching; what was written is in"))?;
