@@ -81,6 +81,11 @@ pub(crate) trait Extras: Sync {
         Ok(None)
     }
 
+    /// The JSON object of the document beside a session's log that describes it.
+    fn description(&self, _conn: &Connection, _session: SessionKey) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// The tokens of a session's context, in digits, as the program counts them.
     fn token_count(&self, _conn: &Connection, _session: SessionKey) -> Result<Option<String>> {
         Ok(None)

@@ -10,13 +10,27 @@ use crate::store::folder::{self, SessionFile};
 use crate::store::{Store, heads};
 
 impl Store {
-    /// Returns the sessions of the store's own, of one format, whose files lie
-    /// below a folder, in whatever depth, by path. Those in the trash are left out.
+    /// Returns the sessions of one format whose file is at this path of the program's
+    /// folder, or below it, in whatever root: the store's own first, then by path. Those
+    /// in the trash are among them; sessions that are folders of files are not.
     ///
-    /// The folder is spelt as [`NewSession::in_file`](crate::NewSession::in_file) spells a file, as in
-    /// `projects/-home-me-project`.
-    pub fn session_files(&self, format: Format, folder: &str) -> Result<Vec<SessionFile>> {
-        self.read(|conn| folder::session_files(conn, format, folder))
+    /// The path is spelt as [`NewSession::in_file`](crate::NewSession::in_file) spells a
+    /// file, as in `projects/-home-me-project`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// store.import("fixtures/claude/small", &sessile::ImportOptions::new())?;
+    ///
+    /// let files = store.session_files(sessile::Format::Claude, "projects")?;
+    /// assert!(files.iter().all(|row| row.root.ends_with("fixtures/claude/small")));
+    /// assert_eq!(store.session_files(sessile::Format::Claude, &files[0].file)?[0], files[0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn session_files(&self, format: Format, path: &str) -> Result<Vec<SessionFile>> {
+        self.read(|conn| folder::session_files(conn, format, path))
     }
 }
 
@@ -46,6 +60,16 @@ impl Session {
     /// ```
     pub fn lines(&self, after: u32) -> Result<Vec<Vec<u8>>> {
         self.store.read(|conn| dump::lines(conn, self.key, after))
+    }
+
+    /// Returns the document beside the session's file that describes it, as JSON: of a
+    /// sub-agent of Claude Code, what called it. `None` where there is none that can be read.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
+    pub fn description(&self) -> Result<Option<String>> {
+        self.store.read(|conn| self.format().extras().description(conn, self.key))
     }
 
     /// Appends lines of the session's format as they are, byte for byte, all or

@@ -1,59 +1,119 @@
-//! The store's own sessions by where their files lie.
+//! Sessions by where their files lie in their program's folder.
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, named_params};
 
 use crate::error::Result;
 use crate::model::{Format, SessionKey, Timestamp, as_object};
 
-/// A session of the store's own, by its file.
+/// A session by its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionFile {
     /// Names the session in calls to the store.
     pub key: SessionKey,
-    /// Below the store's own root; what is no UTF-8 is U+FFFD.
+    /// The root that it was imported from; empty for the store's own. What is no UTF-8 is
+    /// U+FFFD, here and in `file`.
+    pub root: String,
+    /// Its path below the program's folder, also where the root is a folder of that.
     pub file: String,
     /// The session's id; `None` without a usable header.
     pub session_id: Option<String>,
     /// Its last activity.
     pub modified_at: Timestamp,
+    /// When it was put into the trash.
+    pub trashed_at: Option<Timestamp>,
+    /// Counts the chains of the file: lines that were read of it stand for as long as this does.
+    pub generation: i64,
     /// Lines of the file.
     pub lines: u32,
 }
 
-as_object! { SessionFile { key, file, session_id, modified_at, lines, } }
+as_object! { SessionFile {
+    key, root, file, session_id, modified_at, trashed_at, generation, lines,
+} }
 
-/// The sessions of one format whose files lie below a folder, by path.
+/// The sessions of one format whose file is this path of the program's folder, or
+/// lies below it: by root, the store's own first, then by path.
 pub(crate) fn session_files(
     conn: &Connection,
     format: Format,
-    folder: &str,
+    path: &str,
 ) -> Result<Vec<SessionFile>> {
-    // Behind a slash comes a zero.
-    let folder = folder.trim_end_matches('/');
-    let (from, to) = (format!("{folder}/"), format!("{folder}0"));
-    let mut stmt = conn.prepare_cached(SESSION_FILES)?;
-    let rows = stmt.query_map((format, from.as_bytes(), to.as_bytes()), file_from_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let path = path.trim_end_matches('/');
+    let mut sources =
+        conn.prepare_cached("SELECT source_id, root FROM sources WHERE format = ?1 ORDER BY root")?;
+    let sources = sources.query_map([format], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut found = Vec::new();
+    for source in sources.collect::<Result<Vec<(i64, Vec<u8>)>, _>>()? {
+        let (source_id, root) = source;
+        for (above, below) in places(&root, path) {
+            below_source(conn, source_id, below, |row| {
+                found.push(file_from_row(row, &root, above)?);
+                Ok(())
+            })?;
+        }
+    }
+    Ok(found)
 }
 
-const SESSION_FILES: &str = "
-    SELECT session.session_key, session.path, session.session_id, session.modified_at,
-           file.line_count
-    FROM sources AS source
-    CROSS JOIN sessions AS session ON session.source_id = source.source_id
-                                  AND session.path >= ?2 AND session.path < ?3
-    JOIN files AS file ON file.file_id = session.file_id
-    WHERE source.root = x'' AND source.format = ?1 AND session.trashed_at IS NULL
-    ORDER BY session.path";
+/// How a path of the program's folder may be divided into what the root ends with, and
+/// what is left below that: a root is the folder, or one in it.
+fn places<'p>(root: &[u8], path: &'p str) -> Vec<(&'p str, &'p str)> {
+    let ends = path.match_indices('/').map(|(slash, _)| slash).chain([path.len()]);
+    let within = ends.filter(|&end| {
+        let root = root.strip_suffix(&path.as_bytes()[..end]);
+        0 < end && root.is_some_and(|root| root.ends_with(b"/"))
+    });
+    let within = within.map(|end| (&path[..end], path[end..].trim_start_matches('/')));
+    [("", path)].into_iter().chain(within).collect()
+}
 
-fn file_from_row(row: &Row<'_>) -> rusqlite::Result<SessionFile> {
+fn below_source(
+    conn: &Connection,
+    source_id: i64,
+    path: &str,
+    mut each: impl FnMut(&Row<'_>) -> Result<()>,
+) -> Result<()> {
+    // Behind a slash comes a zero; and no name is as long as these bytes, which come last.
+    let (from, to) = match path {
+        "" => (Vec::new(), vec![0xff; 256]),
+        path => (format!("{path}/").into_bytes(), format!("{path}0").into_bytes()),
+    };
+    let mut stmt = conn.prepare_cached(BELOW_SOURCE)?;
+    let mut rows = stmt.query(named_params! {
+        ":source_id": source_id, ":path": path.as_bytes(), ":from": from, ":to": to,
+    })?;
+    while let Some(row) = rows.next()? {
+        each(row)?;
+    }
+    Ok(())
+}
+
+pub(crate) const BELOW_SOURCE: &str = "
+    SELECT session.session_key, session.path AS path, session.session_id, session.modified_at,
+           session.trashed_at, file.generation, file.line_count
+    FROM sessions AS session
+    JOIN files AS file ON file.file_id = session.file_id
+    WHERE session.source_id = :source_id AND session.path = :path
+    UNION ALL
+    SELECT session.session_key, session.path AS path, session.session_id, session.modified_at,
+           session.trashed_at, file.generation, file.line_count
+    FROM sessions AS session
+    JOIN files AS file ON file.file_id = session.file_id
+    WHERE session.source_id = :source_id AND session.path >= :from AND session.path < :to
+    ORDER BY path";
+
+fn file_from_row(row: &Row<'_>, root: &[u8], above: &str) -> Result<SessionFile> {
     let path: Vec<u8> = row.get("path")?;
+    let path = String::from_utf8_lossy(&path);
     Ok(SessionFile {
         key: row.get("session_key")?,
-        file: String::from_utf8_lossy(&path).into_owned(),
+        root: String::from_utf8_lossy(root).into_owned(),
+        file: if above.is_empty() { path.into_owned() } else { format!("{above}/{path}") },
         session_id: row.get("session_id")?,
         modified_at: row.get("modified_at")?,
+        trashed_at: row.get("trashed_at")?,
+        generation: row.get("generation")?,
         lines: row.get("line_count")?,
     })
 }

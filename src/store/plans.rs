@@ -5,8 +5,8 @@ use rusqlite::Connection;
 use super::filter::Archived;
 use super::texts::Index;
 use super::{
-    Store, entries, files, listing, log, losses, metadata, paths, records, runs, sessions, sharing,
-    statements, texts,
+    Store, entries, files, folder, listing, log, losses, metadata, paths, records, runs, sessions,
+    sharing, statements, texts,
 };
 
 /// Hands over a connection to a new store: the plans do not depend on what it holds.
@@ -136,6 +136,8 @@ fn single_rows_are_found_by_index() {
         (files::FILES_AFTER, "(source_id=? AND path>?)"),
         (sessions::BY_PREFIX, "sessions_by_id (session_id>? AND session_id<?)"),
         (sessions::BY_PATH, "(source_id=? AND path=?"),
+        (folder::BELOW_SOURCE, "(source_id=? AND path=?)"),
+        (folder::BELOW_SOURCE, "(source_id=? AND path>? AND path<?)"),
         (metadata::BY_TAG, "session_tags_by_tag (tag=?)"),
         (metadata::BY_VALUE, "metadata_by_value (key=? AND value=?)"),
         (metadata::CONTAINERS, "metadata_by_value (key=?)"),

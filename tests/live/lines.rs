@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::json;
-use sessile::{Error, ExportOptions, Format, NewSession};
+use sessile::{Error, ExportOptions, Format, ImportOptions, NewSession};
 
 use crate::support::{Fixture, message};
 
@@ -177,6 +177,94 @@ fn a_session_lies_in_the_file_that_was_chosen() {
     store.export(&out, &ExportOptions::new()).unwrap();
     assert_eq!(fs::read(out.join(of("other"))).unwrap(), other.lines(0).unwrap().concat());
     assert!(out.join(agent).is_file());
+}
+
+/// Where the sessions of a Claude Code folder lie, in a root that is the folder or one in it.
+fn files_in(root: &std::path::Path, imported: &std::path::Path, path: &str) -> Vec<(String, u32)> {
+    let fixture = Fixture::new();
+    fs::create_dir_all(root).unwrap();
+    for (file, uuid) in [
+        (format!("projects/-a/{ID}.jsonl"), "a"),
+        (format!("projects/-a/{ID}/subagents/agent-x.jsonl"), "b"),
+        (format!("projects/-a-b/{ID}.jsonl"), "c"),
+    ] {
+        let file = root.join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, said(uuid, "", "x") + "\n").unwrap();
+    }
+    fixture.store.import(imported, &ImportOptions::new().format(Format::Claude)).unwrap();
+    let rows = fixture.store.session_files(Format::Claude, path).unwrap();
+    let imported = imported.canonicalize().unwrap();
+    assert!(rows.iter().all(|row| row.root == imported.to_str().unwrap()));
+    rows.into_iter().map(|row| (row.file, row.lines)).collect()
+}
+
+#[test]
+fn files_are_found_by_their_place_in_the_programs_folder_whatever_part_of_it_is_the_root() {
+    let dir = tempfile::tempdir().unwrap();
+    // The name of the last one is that of a folder in it.
+    for name in ["config", "projects"] {
+        let root = dir.path().join(name);
+        let (main, agent) = (
+            format!("projects/-a/{ID}.jsonl"),
+            format!("projects/-a/{ID}/subagents/agent-x.jsonl"),
+        );
+        for imported in [root.clone(), root.join("projects"), root.join("projects/-a")] {
+            let find = |path: &str| files_in(&root, &imported, path);
+            assert_eq!(
+                find("projects/-a"),
+                [(main.clone(), 1), (agent.clone(), 1)],
+                "{imported:?}"
+            );
+            assert_eq!(find(&main), [(main.clone(), 1)]);
+            assert_eq!(find(&format!("projects/-a/{ID}")), [(agent.clone(), 1)]);
+            assert_eq!(find("projects/-b"), []);
+        }
+    }
+}
+
+#[test]
+fn files_of_every_root_are_found_the_stores_own_first_and_those_in_the_trash_say_so() {
+    let fixture = Fixture::new();
+    let root = fixture.dir.path().join("root");
+    let file = format!("projects/a/{ID}.jsonl");
+    fs::create_dir_all(root.join("projects/a")).unwrap();
+    fs::write(root.join(&file), said("a", "", "x") + "\n").unwrap();
+    fixture.store.import(&root, &ImportOptions::new()).unwrap();
+    let imported = fixture.session(ID);
+    imported.append_lines([said("b", "a", "y")]).unwrap();
+    let own = fixture.store.create(&NewSession::in_file(Format::Claude, &file)).unwrap();
+    imported.trash().unwrap();
+
+    let rows = fixture.store.session_files(Format::Claude, &file).unwrap();
+
+    let keys: Vec<_> = rows.iter().map(|row| (row.key, row.trashed_at.is_some())).collect();
+    assert_eq!(keys, [(own.key(), false), (imported.key(), true)]);
+    assert_eq!((rows[0].lines, rows[1].lines), (0, 2));
+    assert_eq!(rows[0].root, "");
+}
+
+#[test]
+fn what_describes_a_sub_agent_is_given_as_it_stands_beside_its_file() {
+    let fixture = Fixture::new();
+    let root = fixture.dir.path().join("root");
+    let folder = root.join(format!("projects/a/{ID}/subagents"));
+    fs::create_dir_all(&folder).unwrap();
+    let told = r#"{ "agentType":"Explore", "toolUseId":"toolu_1"}"#;
+    for (agent, meta) in
+        [("good", Some(format!(" {told}\n"))), ("bad", Some("[1]".into())), ("x", None)]
+    {
+        fs::write(folder.join(format!("agent-{agent}.jsonl")), said("a", "", "x") + "\n").unwrap();
+        meta.map(|meta| fs::write(folder.join(format!("agent-{agent}.meta.json")), meta).unwrap());
+    }
+    fixture.store.import(&root, &ImportOptions::new().format(Format::Claude)).unwrap();
+    let of = |agent: &str| {
+        let file = format!("projects/a/{ID}/subagents/agent-{agent}.jsonl");
+        fixture.store.find(&file).unwrap().description().unwrap()
+    };
+
+    assert_eq!(of("good").as_deref(), Some(told));
+    assert_eq!((of("bad"), of("x")), (None, None));
 }
 
 #[test]

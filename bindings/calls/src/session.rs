@@ -33,6 +33,7 @@ pub(crate) const METHODS: &[Method] = &[
     ("problems", |handle, params| answer(&handle.session(params)?.problems()?)),
     ("rewind_points", rewind_points),
     ("records", records),
+    ("description", description),
 ];
 
 fn of_entry<T>(
@@ -119,12 +120,13 @@ fn rewind_points(handle: &Handle, params: &Params<'_>) -> Answer {
     answer(&rows.collect::<Value>())
 }
 
-/// The lines of the session's file behind the first `after`, as one array; what is
-/// no JSON is left out.
+/// The lines of the session's file behind the first `after`, at most `limit`, as one
+/// array; what is no JSON is left out.
 fn records(handle: &Handle, params: &Params<'_>) -> Answer {
     let lines = handle.session(params)?.lines(params.get("after")?.unwrap_or(0))?;
+    let limit = params.get("limit")?.unwrap_or(usize::MAX);
     let mut records = String::from("[");
-    for line in &lines {
+    for line in lines.iter().take(limit) {
         let Ok(text) = std::str::from_utf8(line) else { continue };
         if serde_json::from_str::<IgnoredAny>(text).is_ok() {
             if 1 < records.len() {
@@ -135,6 +137,13 @@ fn records(handle: &Handle, params: &Params<'_>) -> Answer {
     }
     records.push(']');
     Ok(records)
+}
+
+/// What is no JSON to every reader counts as none.
+fn description(handle: &Handle, params: &Params<'_>) -> Answer {
+    let found = handle.session(params)?.description()?;
+    let found = found.filter(|json| serde_json::from_str::<IgnoredAny>(json).is_ok());
+    Ok(found.unwrap_or_else(|| "null".to_owned()))
 }
 
 /// The values of an array, each as it is spelt.

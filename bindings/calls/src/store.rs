@@ -257,7 +257,7 @@ fn stats(handle: &Handle, _: &Params<'_>) -> Answer {
 
 fn session_files(handle: &Handle, params: &Params<'_>) -> Answer {
     let format = params.format()?.unwrap_or_default();
-    answer(&handle.store()?.session_files(format, &params.required::<String>("folder")?)?)
+    answer(&handle.store()?.session_files(format, &params.required::<String>("path")?)?)
 }
 
 fn import(handle: &Handle, params: &Params<'_>) -> Answer {

@@ -9,48 +9,28 @@ are those of sub-agents: ``sessile search`` finds it, and an export is a folder 
 from __future__ import annotations
 
 import asyncio
-import re
-import uuid
-from typing import Any, cast
+from contextlib import suppress
+from typing import Any
 
 from claude_agent_sdk import SessionStore, fold_session_summary, types as sdk
 
+from ._claude_places import NAMES, folder_of, is_made, name_of, objects, place_of, rank
 from ._inorder import InOrder
-from .errors import Conflict, NotFound
-from .session import Session
+from .errors import Conflict, NotFound, SessileError
 from .store import Path, Store
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_AGENT = re.compile(r"subagents/([^/]+/)*agent-[^/]+")
-# Ends the file of what has a name that no file of Claude Code has.
-_MADE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$")
-_NAME = re.compile(r"(?!\.\.?$)[ -.0-~]{1,240}")
-_NAMES = "claude_agent_sdk.names"
 _SUMMARY = "claude_agent_sdk.summary.python"
 
 
-def _made(name: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
-
-
-def _folder(project_key: str) -> str:
-    return f"projects/{project_key if _NAME.fullmatch(project_key) else _made(project_key)}"
-
-
-def _place(key: sdk.SessionKey | sdk.SessionListSubkeysKey) -> str:
-    """Where the transcript of a key lies, without the end of its name."""
-    name, subpath = key["session_id"], cast("str | None", key.get("subpath"))
-    place = f"{_folder(key['project_key'])}/{name if _UUID.fullmatch(name) else _made(name)}"
-    if subpath is None:
-        return place
-    fits = _AGENT.fullmatch(subpath) and all(map(_NAME.fullmatch, subpath.split("/")))
-    return f"{place}/{subpath if fits else 'subagents/agent-' + _made(subpath)}"
+def _mtime(row: dict[str, Any]) -> int:
+    return int(row["modified_at"].timestamp() * 1000)
 
 
 class SessileSessionStore(SessionStore):
     """Keeps transcripts in the database at ``path``; ``options`` are those of :class:`sessile.Store`.
 
-    An append is one transaction, which passes by an entry whose ``uuid`` is there already.
+    What was imported of a Claude Code folder is there, too, and is gone on with in its place.
+    An append is one transaction, which skips an entry whose ``uuid`` is there already.
     Deleting is for good. A process that was forked makes one of its own.
     """
 
@@ -69,77 +49,97 @@ class SessileSessionStore(SessionStore):
             await self._in_order.run(self._append, key, entries)
 
     async def load(self, key: sdk.SessionKey) -> list[sdk.SessionStoreEntry] | None:
-        session = await asyncio.to_thread(self._find, _place(key))
-        return (await asyncio.to_thread(session.records) or None) if session else None
+        with suppress(NotFound):  # of one that somebody deletes meanwhile
+            return await asyncio.to_thread(self._load, place_of(key), "subpath" in key) or None
+        return None
 
     async def list_sessions(self, project_key: str) -> list[sdk.SessionStoreListEntry]:
-        rows = await asyncio.to_thread(self._rows, _folder(project_key))
-        return [{"session_id": name, "mtime": time} for name, time, _ in rows]
+        return await asyncio.to_thread(self._list, folder_of(project_key))
 
     async def list_session_summaries(self, project_key: str) -> list[sdk.SessionSummaryEntry]:
-        return await self._in_order.run(self._list_summaries, _folder(project_key))
+        return await self._in_order.run(self._list_summaries, folder_of(project_key))
 
     async def delete(self, key: sdk.SessionKey) -> None:
-        await self._in_order.run(self._delete, _place(key))
+        await self._in_order.run(self._delete, place_of(key))
 
     async def list_subkeys(self, key: sdk.SessionListSubkeysKey) -> list[str]:
-        return [name for name, _, _ in await asyncio.to_thread(self._rows, _place(key), "subpath")]
+        rows = await asyncio.to_thread(self._transcripts, place_of(key), "subpath")
+        return [name for name, _ in rows]
 
-    def _find(self, place: str) -> Session | None:
-        try:
-            return self.store.find(f":{place}.jsonl")  # of no root: the store's own
-        except NotFound:
-            return None
+    def _find(self, place: str) -> dict[str, Any] | None:
+        return min(self.store.session_files(f"{place}.jsonl"), key=rank, default=None)
+
+    def _load(self, place: str, is_agent: bool) -> list[Any]:
+        if (row := self._find(place)) is None:
+            return []
+        entries = objects(row["session"].records())
+        if is_agent and all(entry.get("type") != "agent_metadata" for entry in entries):
+            # Claude Code keeps it beside the file, and the SDK among the entries.
+            described = row["session"].description()
+            entries += [{**described, "type": "agent_metadata"}] if described else []
+        return entries
 
     def _append(self, key: sdk.SessionKey, entries: list[sdk.SessionStoreEntry]) -> None:
-        place = _place(key)
-        session, is_made = self._find(place), _MADE.search(place)
-        if session is None:
+        place = place_of(key)
+        row, made = self._find(place), is_made(place)
+        if row is None:
             try:  # Of a made name, what it stands for comes first: it is listed by that.
-                records = [] if is_made else entries
+                records = [] if made else entries
                 session = self.store.create(file=f"{place}.jsonl", format="claude", records=records)
-                entries = entries if is_made else []
+                entries = entries if made else []
             except Conflict:  # another process was quicker
                 session = self.store.find(f":{place}.jsonl")
-        if is_made:
-            session.set_metadata({_NAMES: dict(key)})
+        else:
+            session = row["session"]
+        if made:
+            session.set_metadata({NAMES: dict(key)})
         if entries:
             session.append_records(entries)
-        if "subpath" not in key:
-            self._summary(session)
+        if "subpath" not in key and (row := self._find(place)):
+            self._summary(row)
 
-    def _summary(self, session: Session) -> Any:
+    def _summary(self, row: dict[str, Any]) -> Any:
         """The SDK's own fold of all lines, of which those that are new to it are read.
 
         Kept when it changes, and every 100 lines: a race of two can only keep an older one.
         """
-        kept = self._summaries.get(session.key) or session.metadata().get(_SUMMARY) or {"lines": 0}
-        if records := session.records(kept["lines"]):
-            before = sdk.SessionSummaryEntry(session_id="", mtime=0, data=kept.get("data", {}))
+        session, lines, of_file = row["session"], row["lines"], {"generation": row["generation"]}
+        kept = self._summaries.get(session.key) or session.metadata().get(_SUMMARY, {})
+        if kept.get("generation") != row["generation"]:
+            kept = {**of_file, "lines": 0, "data": {}}
+        if kept["lines"] < lines:
+            records = objects(session.records(kept["lines"], limit=lines - kept["lines"]))
+            before = sdk.SessionSummaryEntry(session_id="", mtime=0, data=kept["data"])
             data = fold_session_summary(before, {"project_key": "", "session_id": ""}, records)["data"]
-            now = {"lines": kept["lines"] + len(records), "data": data}
-            if data != kept.get("data") or now["lines"] // 100 != kept["lines"] // 100:
-                session.set_metadata({_SUMMARY: now})
+            now = {**of_file, "lines": lines, "data": data}
+            if data != kept["data"] or lines // 100 != kept["lines"] // 100:
+                with suppress(SessileError):  # else it is folded again when it is asked for
+                    session.set_metadata({_SUMMARY: now})
             kept = now
         self._summaries[session.key] = kept
-        return kept.get("data", {})
+        return kept["data"]
 
-    def _rows(self, folder: str, field: str = "session_id") -> list[tuple[str, int, Session]]:
-        """Name, time in milliseconds and session of each transcript below a folder."""
+    def _transcripts(self, folder: str, field: str = "session_id") -> list[tuple[str, dict[str, Any]]]:
+        """The name and the row of each transcript below a folder."""
+        rows = {row["file"]: row for row in sorted(self.store.session_files(folder), key=rank, reverse=True)}
+        there = [row for _, row in sorted(rows.items()) if row["lines"] and not row["trashed_at"]]
         found = []
-        for row in self.store.session_files(folder):
-            name, session = row["file"][len(folder) + 1 : -len(".jsonl")], row["session"]
-            if row["lines"] and (field == "subpath" or "/" not in name):
-                name = session.metadata()[_NAMES][field] if _MADE.search(name) else name
-                found.append((name, int(row["modified_at"].timestamp() * 1000), session))
+        for row in there:
+            with suppress(NotFound):  # of one that somebody deletes meanwhile
+                if (name := name_of(row, folder, field)) is not None:
+                    found.append((name, row))
         return found
 
+    def _list(self, folder: str) -> list[sdk.SessionStoreListEntry]:
+        return [{"session_id": name, "mtime": _mtime(row)} for name, row in self._transcripts(folder)]
+
     def _list_summaries(self, folder: str) -> list[sdk.SessionSummaryEntry]:
-        return [
-            {"session_id": name, "mtime": time, "data": self._summary(session)}
-            for name, time, session in self._rows(folder)
-        ]
+        found: list[sdk.SessionSummaryEntry] = []
+        for name, row in self._transcripts(folder):
+            with suppress(NotFound):
+                found.append({"session_id": name, "mtime": _mtime(row), "data": self._summary(row)})
+        return found
 
     def _delete(self, place: str) -> None:
-        found = [self._find(place), *(row["session"] for row in self.store.session_files(place))]
-        self.store.purge([session for session in found if session is not None])
+        rows = self.store.session_files(f"{place}.jsonl") + self.store.session_files(place)
+        self.store.purge([row["session"] for row in rows])

@@ -153,9 +153,16 @@ class Session:
         spelt = [line.encode() if isinstance(line, str) else line for line in lines]
         return self._native.append_lines(self.key, spelt)
 
-    def records(self, after: int = 0) -> list[Any]:
-        """The lines of its file as JSON; what is none is left out."""
-        return self._call("records", after=after)
+    def records(self, after: int = 0, *, limit: int | None = None) -> list[Any]:
+        """The lines of its file as JSON, behind the first ``after``, of at most ``limit`` of them.
+
+        What is no JSON is left out.
+        """
+        return self._call("records", after=after, limit=limit)
+
+    def description(self) -> dict[str, Any] | None:
+        """The document beside its file that describes it, as of a sub-agent; None where there is none."""
+        return self._call("description")
 
     def append_records(self, records: Iterable[Message]) -> list[int]:
         """As :meth:`append_lines`, of records in compact JSON."""

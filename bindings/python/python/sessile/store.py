@@ -233,12 +233,14 @@ class Store(_Reader):
         )  # fmt: skip
         return self._session(self._call("create", params))
 
-    def session_files(self, folder: str, *, format: Format = "claude") -> list[dict[str, Any]]:
-        """The store's own sessions whose files lie below a folder, by path.
+    def session_files(self, path: str, *, format: Format = "claude") -> list[dict[str, Any]]:
+        """The sessions whose file is at this path of the program's folder, or below it, of every root.
 
-        A row has ``session``, ``key``, ``file``, ``session_id``, ``modified_at`` and ``lines``.
+        The store's own come first. A row has ``session``, ``key``, ``root`` (empty: the store's
+        own), ``file``, ``session_id``, ``modified_at``, ``trashed_at``, ``generation`` (where it
+        changes, other lines may be in the file) and ``lines``.
         """
-        rows = all_timed(self._call("session_files", {"folder": folder, "format": format}))
+        rows = all_timed(self._call("session_files", {"path": path, "format": format}))
         for row in rows:
             row["session"] = self._session({"format": format, **row})
         return rows

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::{Claude, GIT_BRANCH, Sidecar, TAG, agents, read_sidecar, results};
 use crate::context;
 use crate::dump::{field, optional, refused, stored, text, write_array};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::claude::layout::{self, Place};
 use crate::format::extras::{Extras, ResultFile};
 use crate::model::{SessionInfo, SessionKey, Timestamp};
@@ -33,6 +33,16 @@ impl Extras for Claude {
         answer: &str,
     ) -> Result<Option<ResultFile>> {
         results::find(conn, session, call_id, answer)
+    }
+
+    fn description(&self, conn: &Connection, session: SessionKey) -> Result<Option<String>> {
+        let Some((source, path)) = sessions::place(conn, session)? else {
+            return Err(Error::SessionNotFound(session.0.to_string()));
+        };
+        Ok(match read_sidecar(conn, source.source_id, &layout::sidecar(&path))? {
+            Sidecar::Told { json, .. } => Some(json),
+            Sidecar::None | Sidecar::Broken => None,
+        })
     }
 
     fn dump(&self, conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
@@ -70,7 +80,7 @@ fn write_agents(conn: &Connection, out: &mut dyn Write, session: SessionKey) -> 
     for (agent, path) in agents(conn, source.source_id, &path)? {
         let sidecar = read_sidecar(conn, source.source_id, &layout::sidecar(&path))?;
         let (tool_use_id, parent_agent_id) = match sidecar {
-            Sidecar::Told { tool_use_id, parent_agent_id } => (tool_use_id, parent_agent_id),
+            Sidecar::Told { tool_use_id, parent_agent_id, .. } => (tool_use_id, parent_agent_id),
             Sidecar::None | Sidecar::Broken => (None, None),
         };
         let json = |value: Option<String>| value.unwrap_or_else(|| "null".to_owned());

@@ -310,8 +310,9 @@ fn note(
 enum Sidecar {
     None,
     Broken,
-    /// JSON of who called it, where that is said.
+    /// The whole of it, and JSON of who called the agent, where that is said.
     Told {
+        json: String,
         tool_use_id: Option<String>,
         parent_agent_id: Option<String>,
     },
@@ -323,15 +324,20 @@ fn read_sidecar(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Sideca
         return Ok(Sidecar::None);
     };
     let content = document(conn, &file)?;
-    let found = std::str::from_utf8(&content).ok().and_then(|_| json::scan(&content).ok());
-    let Some((meta, _)) = found.filter(|(meta, _)| meta.kind() == Kind::Object) else {
+    let found = std::str::from_utf8(&content).ok();
+    let found = found.and_then(|text| Some((text.trim(), json::scan(&content).ok()?.0)));
+    let Some((whole, meta)) = found.filter(|(_, meta)| meta.kind() == Kind::Object) else {
         return Ok(Sidecar::Broken);
     };
     let text = |key: &str| {
         let value = meta.get(key).filter(|value| value.kind() == Kind::String)?;
         Some(json::clean(value, "null"))
     };
-    Ok(Sidecar::Told { tool_use_id: text("toolUseId"), parent_agent_id: text("parentAgentId") })
+    Ok(Sidecar::Told {
+        json: whole.to_owned(),
+        tool_use_id: text("toolUseId"),
+        parent_agent_id: text("parentAgentId"),
+    })
 }
 
 /// Longest document that is read as one that describes an agent; all are far shorter.

@@ -42,6 +42,13 @@ pub(super) const METHODS: &[Method] = &[
         "Gives the file of its own in which a program kept what a tool answered.",
         result_file,
     ),
+    method(
+        "description",
+        &[READ],
+        "object or null",
+        "Gives the document beside a session's file that describes it, as of a sub-agent.",
+        description,
+    ),
     method("turns", &[READ], "array of `index`, `text`, `created_at`", "Gives the turns.", turns),
     method(
         "tree_rows",
@@ -136,6 +143,10 @@ fn result_file(store: &Store, params: &Params<'_>) -> Answer {
         Some(file) => answer(json!({ "path": file.path, "text": file.text })),
         None => methods::nothing(),
     }
+}
+
+fn description(store: &Store, params: &Params<'_>) -> Answer {
+    Ok(params.read_session(store)?.description()?.unwrap_or_else(|| "null".to_owned()))
 }
 
 fn turns(store: &Store, params: &Params<'_>) -> Answer {
