@@ -4,7 +4,8 @@ import type { OpenOptions, Store } from "./index.js";
 /**
  * A store behind the Claude Agent SDK: `query({ prompt, options: { sessionStore } })`.
  *
- * An append is one transaction, which passes by an entry whose `uuid` is there already.
+ * What was imported of a Claude Code folder is there, too, and is gone on with in its place.
+ * An append is one transaction, which skips an entry whose `uuid` is there already.
  * Deleting is for good.
  */
 export declare class SessileSessionStore implements SessionStore {

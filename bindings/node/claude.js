@@ -3,36 +3,23 @@
 // A transcript is a Claude Code session of the store, in the file that Claude Code gives it:
 // projects/<projectKey>/<sessionId>.jsonl, those of sub-agents in its folder. So
 // `sessile search` and `list` find it, and an export is a config folder to go on with.
-import { createHash } from "node:crypto";
 import { foldSessionSummary } from "@anthropic-ai/claude-agent-sdk";
-import { Store } from "./index.js";
+import { byRank, folderOf, isMade, NAMES, nameOf, objects, placeOf } from "./claude-places.js";
+import { SessileError, Store } from "./index.js";
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const AGENT = /^subagents\/([^/]+\/)*agent-[^/]+$/;
-// Ends the file of what has a name that no file of Claude Code has.
-const MADE = /[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-const NAME = /^(?!\.\.?$)[ -.0-~]{1,240}$/;
-const NAMES = "claude_agent_sdk.names";
 const SUMMARY = "claude_agent_sdk.summary.typescript";
 
-/** A UUID of version 5, of the namespace of object identifiers: as Python makes it. */
-function made(name) {
-  const hash = createHash("sha1").update(Buffer.from("6ba7b8129dad11d180b400c04fd430c8", "hex")).update(name);
-  const bytes = hash.digest().subarray(0, 16);
-  bytes[6] = (bytes[6] & 0x0f) | 0x50;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-}
+/** Lets errors of the store pass. */
+const unlessOurs = (error) => {
+  if (!(error instanceof SessileError)) throw error;
+};
 
-const folderOf = (projectKey) => `projects/${NAME.test(projectKey) ? projectKey : made(projectKey)}`;
-
-/** Where the transcript of a key lies, without the end of its name. */
-function placeOf({ projectKey, sessionId, subpath }) {
-  const place = `${folderOf(projectKey)}/${UUID.test(sessionId) ? sessionId : made(sessionId)}`;
-  if (subpath === undefined) return place;
-  const fits = AGENT.test(subpath) && subpath.split("/").every((name) => NAME.test(name));
-  return `${place}/${fits ? subpath : `subagents/agent-${made(subpath)}`}`;
-}
+/** What is awaited, or `instead` of a session that somebody deletes meanwhile. */
+const orGone = (promise, instead) =>
+  promise.catch((error) => {
+    if (error.isNotFound) return instead;
+    throw error;
+  });
 
 export class SessileSessionStore {
   #path;
@@ -48,7 +35,10 @@ export class SessileSessionStore {
 
   /** The store, which is opened when it is first used. */
   store() {
-    this.#opened ??= Store.open(this.#path, this.#options);
+    this.#opened ??= Store.open(this.#path, this.#options).catch((error) => {
+      this.#opened = undefined; // it may be tried again
+      throw error;
+    });
     return this.#opened;
   }
 
@@ -69,19 +59,20 @@ export class SessileSessionStore {
   }
 
   async load(key) {
-    const records = await (await this.#find(placeOf(key)))?.records();
-    return records?.length ? records : null;
+    const entries = await orGone(this.#load(placeOf(key), key.subpath !== undefined), []);
+    return entries.length ? entries : null;
   }
 
   async listSessions(projectKey) {
-    const rows = await this.#rows(folderOf(projectKey));
-    return rows.map(({ name, mtime }) => ({ sessionId: name, mtime }));
+    const found = await this.#transcripts(folderOf(projectKey));
+    return found.map(({ name, row }) => ({ sessionId: name, mtime: row.modifiedAt.getTime() }));
   }
 
   async listSessionSummaries(projectKey) {
     const summaries = [];
-    for (const { name, mtime, session } of await this.#rows(folderOf(projectKey))) {
-      summaries.push({ sessionId: name, mtime, data: await this.#inOrder(() => this.#summary(session, name)) });
+    for (const { name, row } of await this.#transcripts(folderOf(projectKey))) {
+      const data = await orGone(this.#inOrder(() => this.#summary(row, name)), null);
+      if (data) summaries.push({ sessionId: name, mtime: row.modifiedAt.getTime(), data });
     }
     return summaries;
   }
@@ -89,69 +80,82 @@ export class SessileSessionStore {
   async delete(key) {
     await this.#inOrder(async () => {
       const [store, place] = [await this.store(), placeOf(key)];
-      const below = (await store.sessionFiles(place)).map(({ session }) => session);
-      await store.purge([await this.#find(place), ...below].filter(Boolean));
+      const rows = [...(await store.sessionFiles(`${place}.jsonl`)), ...(await store.sessionFiles(place))];
+      await store.purge(rows.map(({ session }) => session));
     });
   }
 
   async listSubkeys(key) {
-    return (await this.#rows(placeOf(key), "subpath")).map(({ name }) => name);
+    return (await this.#transcripts(placeOf(key), "subpath")).map(({ name }) => name);
   }
 
   async #find(place) {
-    try {
-      // Of no root: the store's own.
-      return await (await this.store()).find(`:${place}.jsonl`);
-    } catch (error) {
-      if (error.isNotFound) return null;
-      throw error;
+    return (await (await this.store()).sessionFiles(`${place}.jsonl`)).sort(byRank)[0] ?? null;
+  }
+
+  async #load(place, isAgent) {
+    const row = await this.#find(place);
+    if (row === null) return [];
+    const entries = objects(await row.session.records());
+    if (isAgent && entries.every(({ type }) => type !== "agent_metadata")) {
+      // Claude Code keeps it beside the file, and the SDK among the entries.
+      const described = await row.session.description();
+      if (described) entries.push({ ...described, type: "agent_metadata" });
     }
+    return entries;
   }
 
   async #append(key, entries) {
     const [store, place] = [await this.store(), placeOf(key)];
-    const isMade = MADE.test(place);
-    let session = await this.#find(place);
-    if (session === null) {
+    const made = isMade(place);
+    let session = (await this.#find(place))?.session;
+    if (session === undefined) {
       try {
         // Of a made name, what it stands for comes first: it is listed by that.
-        const records = isMade ? [] : entries;
+        const records = made ? [] : entries;
         session = await store.create(null, { file: `${place}.jsonl`, format: "claude", records });
-        if (!isMade) entries = [];
+        if (!made) entries = [];
       } catch (error) {
         if (!error.isConflict) throw error; // else another process was quicker
         session = await store.find(`:${place}.jsonl`);
       }
     }
-    if (isMade) await session.setMetadata({ [NAMES]: { session_id: key.sessionId, subpath: key.subpath } });
+    if (made) await session.setMetadata({ [NAMES]: { session_id: key.sessionId, subpath: key.subpath } });
     if (0 < entries.length) await session.appendRecords(entries);
-    if (key.subpath === undefined) await this.#summary(session, key.sessionId);
+    const row = key.subpath === undefined ? await this.#find(place) : null;
+    if (row) await orGone(this.#summary(row, key.sessionId), null);
   }
 
-  /** The SDK's own fold of all lines, of which those that are new to it are read. */
-  async #summary(session, sessionId) {
-    const held = this.#summaries.get(session.key) ?? (await session.metadata())[SUMMARY];
-    const { lines, data } = held ?? { lines: 0, data: undefined };
-    const records = await session.records(lines);
-    if (records.length === 0) return data ?? {};
-    const before = data && { sessionId, mtime: 0, data };
-    const folded = foldSessionSummary(before, { projectKey: "", sessionId }, records).data;
-    const now = { lines: lines + records.length, data: folded };
-    // Kept when it changes, and every 100 lines: a race of two can only keep an older one.
-    const isOld = Math.floor(now.lines / 100) !== Math.floor(lines / 100);
-    if (isOld || JSON.stringify(folded) !== JSON.stringify(data)) await session.setMetadata({ [SUMMARY]: now });
-    this.#summaries.set(session.key, now);
-    return folded;
+  /**
+   * The SDK's own fold of all lines, of which those that are new to it are read.
+   * Kept when it changes, and every 100 lines: a race of two can only keep an older one.
+   */
+  async #summary({ session, lines, generation }, sessionId) {
+    let kept = this.#summaries.get(session.key) ?? (await session.metadata())[SUMMARY];
+    if (kept?.generation !== generation) kept = { generation, lines: 0 };
+    if (kept.lines < lines) {
+      const records = objects(await session.records(kept.lines, { limit: lines - kept.lines }));
+      const before = kept.data && { sessionId, mtime: 0, data: kept.data };
+      const { data } = foldSessionSummary(before, { projectKey: "", sessionId }, records);
+      const isOld = Math.floor(lines / 100) !== Math.floor(kept.lines / 100);
+      const isNew = JSON.stringify(data) !== JSON.stringify(kept.data);
+      kept = { generation, lines, data };
+      // What cannot be kept is folded again when it is asked for.
+      if (isNew || isOld) await session.setMetadata({ [SUMMARY]: kept }).catch(unlessOurs);
+    }
+    this.#summaries.set(session.key, kept);
+    return kept.data ?? {};
   }
 
-  /** Name, time and session of each transcript below a folder. */
-  async #rows(folder, field = "session_id") {
+  /** The name and the row of each transcript below a folder. */
+  async #transcripts(folder, field = "session_id") {
+    const rows = new Map();
+    for (const row of (await (await this.store()).sessionFiles(folder)).sort(byRank).reverse()) rows.set(row.file, row);
     const found = [];
-    for (const { file, lines, modifiedAt, session } of await (await this.store()).sessionFiles(folder)) {
-      let name = file.slice(folder.length + 1, -".jsonl".length);
-      if (lines === 0 || (field === "session_id" && name.includes("/"))) continue;
-      if (MADE.test(name)) name = (await session.metadata())[NAMES][field];
-      found.push({ name, mtime: modifiedAt.getTime(), session });
+    for (const [, row] of [...rows].sort(([one], [other]) => (one < other ? -1 : 1))) {
+      if (row.lines === 0 || row.trashedAt !== null) continue;
+      const name = await orGone(nameOf(row, folder, field), null);
+      if (name !== null) found.push({ name, row });
     }
     return found;
   }

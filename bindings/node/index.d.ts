@@ -85,9 +85,15 @@ export interface Hit {
 export interface SessionFile {
   key: number;
   session: Session;
+  /** The root that it was imported from; empty for the store's own. */
+  root: string;
+  /** Its path below the program's folder. */
   file: string;
   sessionId: string | null;
   modifiedAt: Date;
+  trashedAt: Date | null;
+  /** Where it changes, other lines may be in the file. */
+  generation: number;
   lines: number;
 }
 
@@ -198,8 +204,11 @@ export declare class Store extends Reader {
   snapshot(): Promise<Snapshot>;
   /** Makes a session in this absolute work dir, with these messages or records if any. */
   create(workDir?: string | null, options?: CreateOptions): Promise<Session>;
-  /** The store's own sessions whose files lie below a folder, by path. */
-  sessionFiles(folder: string, options?: { format?: Format }): Promise<SessionFile[]>;
+  /**
+   * The sessions whose file is at this path of the program's folder, or below it, of every
+   * root; the store's own come first.
+   */
+  sessionFiles(path: string, options?: { format?: Format }): Promise<SessionFile[]>;
   /** Reads a root of session files, which is never written to; repeat it at any time. */
   import(root: string, options?: { format?: Format; dryRun?: boolean }): Promise<ImportReport>;
   /** Writes every file, byte for byte, into a folder that is empty or not there. */
@@ -260,8 +269,10 @@ export declare class Session {
   labels(): Promise<Array<{ targetId: string; label: Json; labelledAt: Json | Date }>>;
   turns(): Promise<Array<{ index: number; text: string; createdAt: Date | null }>>;
 
-  /** The lines of its file as JSON, behind the first `after`. */
-  records(after?: number): Promise<Array<{ [key: string]: unknown }>>;
+  /** The document beside its file that describes it, as of a sub-agent. */
+  description(): Promise<{ [key: string]: unknown } | null>;
+  /** The lines of its file as JSON, behind the first `after`, of at most `limit`; what is none is left out. */
+  records(after?: number, options?: { limit?: number }): Promise<Array<{ [key: string]: unknown }>>;
   /** Adds whole lines, in the order of their keys, all or none; the number of each. */
   appendRecords(records: object[]): Promise<number[]>;
   /** Appends a message; the id of its entry. */

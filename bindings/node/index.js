@@ -133,8 +133,8 @@ export class Store extends Reader {
     const params = spelt({ workDir: workDir ?? undefined, ...options });
     return sessionOf(this._native, await this._call("create", params));
   }
-  async sessionFiles(folder, { format = "claude" } = {}) {
-    const found = await this._call("session_files", { folder, format });
+  async sessionFiles(path, { format = "claude" } = {}) {
+    const found = await this._call("session_files", { path, format });
     return found.map((one) => ({ ...row(one), session: sessionOf(this._native, { ...one, format }) }));
   }
   async import(root, options = {}) {
@@ -237,8 +237,11 @@ export class Session {
   async turns() {
     return rows(await this._call("turns"));
   }
-  records(after = 0) {
-    return this._call("records", { after });
+  records(after = 0, options = {}) {
+    return this._call("records", { after, ...options });
+  }
+  description() {
+    return this._call("description");
   }
   appendRecords(records) {
     return this._call("append_records", { records });

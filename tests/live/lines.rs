@@ -255,7 +255,9 @@ fn what_describes_a_sub_agent_is_given_as_it_stands_beside_its_file() {
         [("good", Some(format!(" {told}\n"))), ("bad", Some("[1]".into())), ("x", None)]
     {
         fs::write(folder.join(format!("agent-{agent}.jsonl")), said("a", "", "x") + "\n").unwrap();
-        meta.map(|meta| fs::write(folder.join(format!("agent-{agent}.meta.json")), meta).unwrap());
+        if let Some(meta) = meta {
+            fs::write(folder.join(format!("agent-{agent}.meta.json")), meta).unwrap();
+        }
     }
     fixture.store.import(&root, &ImportOptions::new().format(Format::Claude)).unwrap();
     let of = |agent: &str| {

@@ -153,6 +153,16 @@ def test_any_key_is_a_key(adapter, project, session_id):
     asyncio.run(main())
 
 
+def test_sub_agents_go_with_a_session_that_has_no_transcript_of_its_own(adapter):
+    async def main():
+        await adapter.append(AGENT, [said("s", "side", isSidechain=True, agentId="a1")])
+        assert await adapter.list_subkeys(KEY) == ["subagents/agent-a1"]
+        await adapter.delete(KEY)
+        assert await adapter.load(AGENT) is None and await adapter.list_subkeys(KEY) == []
+
+    asyncio.run(main())
+
+
 def test_appends_are_in_the_order_of_their_calls(adapter):
     async def main():
         await asyncio.gather(*(adapter.append(KEY, [said(str(n), "x")]) for n in range(100)))

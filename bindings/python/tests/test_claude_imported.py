@@ -74,8 +74,13 @@ def test_it_gives_what_the_sdk_itself_takes_from_the_files(adapter):
         for key in (KEY, AGENT, DEEP):
             assert await adapter.load(key) == await theirs.load(key)
         assert (await adapter.load(AGENT))[-1]["agentType"] == "Explore"
-        expected = {summary["session_id"]: summary["data"] for summary in await theirs.list_session_summaries(PROJECT)}
-        ours = {summary["session_id"]: summary["data"] for summary in await adapter.list_session_summaries(PROJECT)}
+        expected = {
+            summary["session_id"]: summary["data"] for summary in await theirs.list_session_summaries(PROJECT)
+        }
+        ours = {
+            summary["session_id"]: summary["data"]
+            for summary in await adapter.list_session_summaries(PROJECT)
+        }
         assert ours[ID] == expected[ID]
         # Lines that are no entries stay in the file.
         assert [entry["uuid"] for entry in await adapter.load({**KEY, "session_id": OTHER})] == ["c"]
@@ -114,7 +119,10 @@ def test_what_the_sdk_mirrors_and_claude_code_writes_is_there_once(adapter, conf
     async def main():
         for n, parent in enumerate(["b", "n0", "n1", "n2"]):
             entry = said(f"n{n}", f"text {n}", parent)
-            steps = [lambda: adapter.append(KEY, [entry]), lambda: asyncio.to_thread(adapter.store.import_, root)]
+            steps = [
+                lambda: adapter.append(KEY, [entry]),
+                lambda: asyncio.to_thread(adapter.store.import_, root),
+            ]
             with file.open("a", encoding="utf-8") as out:
                 out.write(spelt(entry))
             for step in steps if n % 2 else reversed(steps):
@@ -134,7 +142,9 @@ def test_a_file_that_was_written_anew_is_summed_up_anew(adapter, config):
         file.write_text(spelt(*(said(f"x{n}", f"another {n}") for n in range(9))))
         adapter.store.import_(root)
         for reader in (adapter, SessileSessionStore(adapter.store.path)):
-            (data,) = [s["data"] for s in await reader.list_session_summaries(PROJECT) if s["session_id"] == ID]
+            (data,) = [
+                s["data"] for s in await reader.list_session_summaries(PROJECT) if s["session_id"] == ID
+            ]
             assert data == sdk.fold_session_summary(None, KEY, await reader.load(KEY))["data"]
             assert data["first_prompt"] == "another 0"
 
@@ -145,7 +155,9 @@ def test_what_is_deleted_is_gone_from_every_root_and_no_import_brings_it_back(ad
     root = adapter.store.imported_roots()[0]["root"]
 
     async def main():
-        adapter.store.create(file=f"projects/{PROJECT}/{ID}.jsonl", format="claude", records=[said("z", "own")])
+        adapter.store.create(
+            file=f"projects/{PROJECT}/{ID}.jsonl", format="claude", records=[said("z", "own")]
+        )
         await adapter.delete(KEY)
         adapter.store.import_(root)
         assert await adapter.load(KEY) is None and await adapter.load(AGENT) is None

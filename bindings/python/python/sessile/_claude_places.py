@@ -18,7 +18,8 @@ NAMES = "claude_agent_sdk.names"
 
 
 def _made(name: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
+    # Half a surrogate pair has no UTF-8.
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, name.encode(errors="backslashreplace").decode()))
 
 
 def is_made(place: str) -> bool:
