@@ -29,11 +29,11 @@ fn page(test: &TestStore, session: &str) -> String {
 /// The elements of the template, each with its attributes.
 const TEMPLATE: &[(&str, &[&str])] = &[
     ("a", &["class", "href"]),
-    ("article", &["class", "id"]),
+    ("article", &["class", "data-answers", "id"]),
     ("b", &[]),
     ("body", &["data-after", "data-events", "data-leaf"]),
     ("button", &["id", "title"]),
-    ("details", &["class", "open"]),
+    ("details", &["class", "data-call", "open"]),
     ("div", &["class", "id"]),
     ("form", &["action", "method"]),
     ("h1", &[]),

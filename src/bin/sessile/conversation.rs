@@ -1,7 +1,7 @@
 //! A session as it is shown: who said what, on which branch. `show`, `markdown --full` and the
 //! pages spell it, each in its own way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use anyhow::Result;
 use sessile::{CapturedEntry, Message, Part, Session, SessionInfo};
@@ -99,15 +99,16 @@ impl Shape {
         Self { parents, children, active }
     }
 
-    /// Each entry in one run. Entries that go in a circle begin with the first of them.
+    /// Each entry in one run; of several branches, those that left first come first.
+    /// Entries that go in a circle begin with the first of them.
     fn runs(&self) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         let mut seen = vec![false; self.parents.len()];
         let roots = (0..self.parents.len()).filter(|n| self.parents[*n].is_none());
         let first_of_circles = 0..self.parents.len();
         for root in roots.chain(first_of_circles) {
-            let mut todo = vec![(root, None)];
-            while let Some((first, parent)) = todo.pop() {
+            let mut todo = VecDeque::from([(root, None)]);
+            while let Some((first, parent)) = todo.pop_front() {
                 if seen[first] {
                     continue;
                 }
@@ -123,7 +124,11 @@ impl Shape {
                     children: Vec::new(),
                     is_active: first < self.active,
                 });
-                todo.extend(next.into_iter().rev().map(|next| (next, Some(run))));
+                let mut next = next.into_iter().map(|next| (next, Some(run)));
+                if let Some(first) = next.next() {
+                    todo.push_front(first);
+                }
+                todo.extend(next);
             }
         }
         runs
@@ -202,18 +207,20 @@ mod tests {
 
     #[test]
     fn a_run_ends_at_a_fork_and_the_active_one_goes_on_first() {
-        // 0-1-2 is active; 3 and 4 go on from 0, and 5 and 6 from 4.
-        let parents = [None, Some(0), Some(1), Some(0), Some(0), Some(4), Some(4)];
+        // 0-1-2 is active; 3 and 4 go on from 0, 5 and 6 from 4, and 7 from 1.
+        let parents = [None, Some(0), Some(1), Some(0), Some(0), Some(4), Some(4), Some(1)];
 
         assert_eq!(
             runs(&parents, 3),
             [
                 (vec![0], None, true),
-                (vec![1, 2], Some(0), true),
+                (vec![1], Some(0), true),
+                (vec![2], Some(1), true),
                 (vec![3], Some(0), false),
                 (vec![4], Some(0), false),
-                (vec![5], Some(3), false),
-                (vec![6], Some(3), false),
+                (vec![5], Some(4), false),
+                (vec![7], Some(1), false),
+                (vec![6], Some(4), false),
             ]
         );
     }

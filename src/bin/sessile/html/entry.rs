@@ -15,6 +15,9 @@ use crate::text::cut;
 /// Columns of an id, which is shown by its beginning; the anchor has the whole.
 const ID: usize = 12;
 
+/// The attributes of what a tool is given and answers.
+const TOOL: &str = "class=\"tool\"";
+
 /// Bytes of a text that is shown in a box of its own, to be scrolled.
 const LONG: usize = 12_000;
 
@@ -52,7 +55,12 @@ impl Entries<'_> {
             "assistant" => "assistant",
             _ => "other",
         };
-        out.push_str(&format!("<article class=\"{class}\" id=\"{id}\">\n"));
+        let answers_call = answered(said).map(|call_id| {
+            // Its call may be on the page that this is added to.
+            format!(" data-answers=\"{}\"", anchor(call_id))
+        });
+        let answers_call = answers_call.unwrap_or_default();
+        out.push_str(&format!("<article class=\"{class}\" id=\"{id}\"{answers_call}>\n"));
         for (m, said) in said.iter().enumerate() {
             let facts = if m == 0 { self.facts(entry) } else { String::new() };
             let speaker = text(&said.speaker);
@@ -91,7 +99,7 @@ impl Entries<'_> {
             label.map(|label| format!("<mark>{}</mark>", text(label))),
             entry.entry.created_at.map(|at| Clock::Utc.show(at)),
             entry.model.as_deref().map(text),
-            entry.usage.as_ref().and_then(|usage| used(usage, cost(usage, self.prices))),
+            entry.usage.as_ref().and_then(|usage| used(usage, cost(usage, self.prices), "in")),
             Some(link(&entry.entry.id)),
         ];
         facts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
@@ -101,11 +109,11 @@ impl Entries<'_> {
         match part {
             Part::Text(said) => out.push_str(&said_text(said)),
             Part::Thinking(said) => {
-                out.push_str(&folded("thinking", "thinking", &pre(said)));
+                out.push_str(&folded("class=\"thinking\"", "thinking", &pre(said)));
             }
             Part::ToolCall(call) => self.call(out, answers, (place, call)),
             Part::ToolResult { text, .. } => {
-                out.push_str(&folded("tool", &format!("result, {}", lines(text)), &pre(text)));
+                out.push_str(&folded(TOOL, &format!("result, {}", lines(text)), &pre(text)));
             }
             Part::Image { mime, path, data } => out.push_str(&picture(mime, path, data)),
             Part::Other(kind) => out.push_str(&named(kind)),
@@ -124,7 +132,12 @@ impl Entries<'_> {
             }
             inside.push_str(&self.answer(answers, (e, m, p)));
         }
-        out.push_str(&folded("tool", &summary, &inside));
+        // Where the result comes later, this tells to which call.
+        let attributes = match answers.of_call(place).is_none() && !call.id.is_empty() {
+            true => format!("{TOOL} data-call=\"{}\"", anchor(&call.id)),
+            false => TOOL.to_owned(),
+        };
+        out.push_str(&folded(&attributes, &summary, &inside));
     }
 
     fn answer(&self, answers: &Answers, (e, m, p): Place) -> String {
@@ -151,6 +164,14 @@ impl Entries<'_> {
     }
 }
 
+/// The call that an entry answers which says nothing else.
+fn answered(said: &[Said]) -> Option<&str> {
+    let [Said { parts, .. }] = said else { return None };
+    let is_picture = |part: &Part| matches!(part, Part::Image { .. });
+    let (Part::ToolResult { call_id, .. }, others) = parts.split_first()? else { return None };
+    (!call_id.is_empty() && others.iter().all(is_picture)).then_some(call_id)
+}
+
 pub(super) fn link(id: &str) -> String {
     format!("<a href=\"#{}\">{}</a>", anchor(id), text(&cut(id, ID)))
 }
@@ -162,7 +183,7 @@ pub(super) fn cost(usage: &Usage, prices: &Prices) -> Option<(f64, bool)> {
 }
 
 /// Tokens and cost; `None` where there are none. A cost that no log says is marked.
-pub(super) fn used(usage: &Usage, cost: Option<(f64, bool)>) -> Option<String> {
+pub(super) fn used(usage: &Usage, cost: Option<(f64, bool)>, read: &str) -> Option<String> {
     let count = |tokens: Option<i64>| tokens.and_then(|n| u64::try_from(n).ok()).filter(|n| 0 < *n);
     let told = |tokens, what| count(tokens).map(|n| format!("{} {what}", HumanCount(n)));
     let cost = cost.filter(|(cost, _)| 0.0 < *cost).map(|(cost, is_told)| match is_told {
@@ -170,10 +191,10 @@ pub(super) fn used(usage: &Usage, cost: Option<(f64, bool)>) -> Option<String> {
         false => format!("cost about {cost:.4}"),
     });
     let parts = [
-        told(usage.input, "tokens in"),
+        told(usage.input, read),
         told(usage.output, "out"),
-        told(usage.cache_read, "from the cache"),
-        told(usage.cache_write, "into it"),
+        told(usage.cache_read, "cached"),
+        told(usage.cache_write, "into the cache"),
         cost,
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -184,7 +205,7 @@ fn said_text(said: &str) -> String {
     let pieces = fences::pieces(said).into_iter().map(|piece| match piece {
         Piece::Text(said) => {
             let class = if said.len() < LONG { "said" } else { "said long" };
-            format!("<div class=\"{class}\">{}</div>\n", text(said.trim_end()))
+            format!("<div class=\"{class}\">{}</div>\n", text(said))
         }
         Piece::Code(code) => pre(code),
     });
@@ -216,7 +237,7 @@ fn pre(said: &str) -> String {
     format!("<pre>\n{}</pre>\n", text(said.trim_end()))
 }
 
-fn folded(class: &str, summary: &str, inside: &str) -> String {
+fn folded(attributes: &str, summary: &str, inside: &str) -> String {
     let summary = text(summary);
-    format!("<details class=\"{class}\"><summary>{summary}</summary>\n{inside}</details>\n")
+    format!("<details {attributes}><summary>{summary}</summary>\n{inside}</details>\n")
 }

@@ -29,6 +29,12 @@ pub(super) fn pieces(said: &str) -> Vec<Piece<'_>> {
     let rest = &said[from..];
     pieces.push(if open.is_some() { Piece::Code(rest) } else { Piece::Text(rest) });
     pieces.retain(|piece| !matches!(piece, Piece::Text(text) if text.trim().is_empty()));
+    // Blank lines beside code are no more than its distance.
+    for piece in &mut pieces {
+        if let Piece::Text(text) = piece {
+            *text = text.trim_start_matches(['\r', '\n']).trim_end();
+        }
+    }
     pieces
 }
 
@@ -51,9 +57,9 @@ mod tests {
 
     #[test]
     fn what_stands_between_fences_is_code() {
-        assert_eq!(pieces("a\n```rust\nb\n```\nc"), [Text("a\n"), Code("b\n"), Text("c")]);
+        assert_eq!(pieces("a\n\n```rust\nb\n```\n\nc"), [Text("a"), Code("b\n"), Text("c")]);
         assert_eq!(pieces("````\n```\nb\n````"), [Code("```\nb\n")]);
-        assert_eq!(pieces("a\n```\nb"), [Text("a\n"), Code("b")]);
+        assert_eq!(pieces("a\n```\nb"), [Text("a"), Code("b")]);
         assert_eq!(pieces("a ``` b\n    ```\n```x```"), [Text("a ``` b\n    ```\n```x```")]);
         assert_eq!(pieces(""), []);
     }

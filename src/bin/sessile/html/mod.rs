@@ -109,7 +109,7 @@ pub(crate) fn page(session: &Session, around: &Around) -> Result<String> {
         used(session, &conversation, &prices)?,
     ];
     let facts = facts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
-    page.push_str(&format!("<p class=\"facts\">{facts}</p>\n{TOOLS}</header>\n"));
+    page.push_str(&format!("<p class=\"facts\">{facts}</p>\n</header>\n{TOOLS}"));
     page.push_str("<nav id=\"tree\"><details open><summary>Prompts and branches</summary>\n<ol>\n");
     outline::write(&mut page, &conversation, &said);
     page.push_str("</ol>\n</details></nav>\n<main>\n");
@@ -165,7 +165,7 @@ fn used(session: &Session, conversation: &Conversation, prices: &Prices) -> Resu
     let reported = conversation.entries.iter().filter_map(|entry| entry.usage.as_ref());
     let costs = reported.filter_map(|usage| entry::cost(usage, prices));
     let cost = costs.reduce(|(sum, all), (cost, is_told)| (sum + cost, all && is_told));
-    Ok(entry::used(&usage, cost))
+    Ok(entry::used(&usage, cost, "tokens in"))
 }
 
 /// Entries between two forks; above them, where they branched off and what else did.

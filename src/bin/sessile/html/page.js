@@ -75,7 +75,7 @@ const find = () => {
   words = document.getElementById('find').value.trim().toLowerCase();
   hits = []; at = -1;
   if (!words) { clear(); say(''); return; }
-  texts = texts || all(document, 'main article, main .event').map(one => [one, one.textContent.toLowerCase()]);
+  texts = texts || all(document, 'main section > article, main .event').map(one => [one, one.textContent.toLowerCase()]);
   hits = texts.filter(([, text]) => text.includes(words)).map(([one]) => one);
   if (hits.length) go(0); else { clear(); say('nothing'); }
 };
@@ -91,7 +91,7 @@ const add = async () => {
       const {after, leaf} = document.body.dataset;
       const answer = await fetch(`${location.pathname}/after?line=${after}&leaf=${encodeURIComponent(leaf)}`);
       if (answer.status === 204) continue;
-      if (!answer.ok) { location.reload(); return; }
+      if (answer.status !== 200) { location.reload(); return; }
       append(new DOMParser().parseFromString(await answer.text(), 'text/html'));
     } while (again);
   } catch { /* The server is gone, or the page is left. */ }
@@ -106,6 +106,14 @@ const append = page => {
     list.classList.toggle('on', active.classList.contains('on'));
     document.querySelector('#tree ol').append(list);
     items.push(list);
+  }
+  for (const article of all(page, 'article[data-answers]')) {
+    const call = all(active, `details[data-call="${article.dataset.answers}"]`).pop();
+    if (!call) continue;
+    delete call.dataset.call;
+    article.className = 'answer';
+    for (const one of all(article, 'details')) one.open = true;
+    call.append(article);
   }
   active.append(...page.querySelector('section').childNodes);
   Object.assign(document.body.dataset, page.body.dataset);

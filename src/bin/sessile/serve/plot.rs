@@ -13,6 +13,7 @@ pub(super) fn days(values: &[(String, f64, String)]) -> String {
     let all = filled(values);
     let largest = all.iter().map(|(_, value, _)| *value).fold(0.0, f64::max);
     let (Some(first), Some(last)) = (all.first(), all.last()) else { return String::new() };
+    let last = if first.0 == last.0 { "" } else { &last.0 };
     let bars = all.iter().enumerate().map(|(n, (day, value, told))| {
         let height = share(*value, largest);
         let told = if told.is_empty() { String::new() } else { format!(": {told}") };
@@ -29,7 +30,7 @@ pub(super) fn days(values: &[(String, f64, String)]) -> String {
         all.len().max(14),
         bars.collect::<String>(),
         text(&first.0),
-        text(&last.0),
+        text(last),
     )
 }
 

@@ -28,8 +28,8 @@ impl Response {
     }
 
     /// What is asked for has another shape by now: the whole has to be asked for.
-    pub(super) fn conflict() -> Self {
-        Self { status: "409 Conflict", ..Self::refused(Refusal::Unknown) }
+    pub(super) fn reset() -> Self {
+        Self { status: "205 Reset Content", ..Self::nothing() }
     }
 
     pub(super) fn refused(refusal: Refusal) -> Self {

@@ -12,7 +12,7 @@ pub(super) fn page(site: &Site<'_>) -> Result<Response> {
     let mut out = html::head("Roots", &site.around("roots", true), "");
     out.push_str(
         "</header>\n<main>\n<table>\n<tr><th>Root</th><th>Program</th><th class=\"n\">Sessions</th>\
-         <th class=\"n\">Files</th><th class=\"n\">Changed here or lost there</th><th>Last import</th><th>Now</th></tr>\n",
+         <th class=\"n\">Files</th><th class=\"n\">Only here</th><th>Last import</th><th>Now</th></tr>\n",
     );
     for root in site.store.imported_roots()? {
         out.push_str(&row(&root));

@@ -17,7 +17,8 @@ pub(super) fn page(site: &Site<'_>, key: &str) -> Result<Response> {
 }
 
 /// What follows the entry that a page ends with; nothing where it is still the
-/// last, and a conflict where the session went on elsewhere.
+/// last, and another answer where the session went on elsewhere: then the page
+/// is loaded anew.
 pub(super) fn after(site: &Site<'_>, key: &str, request: &Request) -> Result<Response> {
     let (line, leaf) = (request.get("line").map(str::parse), request.get("leaf"));
     let (Some(session), Some(Ok(line)), Some(leaf)) = (session(site, key)?, line, leaf) else {
@@ -32,7 +33,7 @@ pub(super) fn after(site: &Site<'_>, key: &str, request: &Request) -> Result<Res
     let new = session.capture_after(line, MOST)?;
     match last_of_row(&new, leaf) {
         Some(last) if is_at(&last)? => Ok(Response::page(html::addition(&session, &new)?)),
-        _ => Ok(Response::conflict()),
+        _ => Ok(Response::reset()),
     }
 }
 

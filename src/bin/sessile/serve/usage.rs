@@ -102,17 +102,17 @@ fn table(out: &mut String, name: &str, sums: &BTreeMap<String, Sum>, measure: fn
     let mut rows: Vec<(&String, &Sum)> = sums.iter().collect();
     rows.sort_by(|(_, one), (_, other)| measure(other).total_cmp(&measure(one)));
     let largest = rows.first().map_or(0.0, |(_, sum)| measure(sum));
-    let heads = ["Messages", "In", "Out", "From caches", "Into caches", "Cost"];
+    let heads = ["Cost", "Messages", "In", "Out", "From caches", "Into caches"];
     let heads = heads.map(|head| format!("<th class=\"n\">{head}</th>")).concat();
     out.push_str(&format!("<table>\n<tr><th>{name}</th><th></th>{heads}</tr>\n"));
     for (key, sum) in rows.iter().take(ROWS) {
         let cells = [
+            shown_cost(sum),
             HumanCount(sum.messages).to_string(),
             count(sum.input),
             count(sum.output),
             count(sum.cache_read),
             count(sum.cache_write),
-            shown_cost(sum),
         ];
         let cells = cells.map(|cell| format!("<td class=\"n\">{cell}</td>")).concat();
         let bar = plot::bar(measure(sum), largest);
