@@ -1,11 +1,13 @@
 //! A branch for those who show or convert it: what it says, whole, at one moment.
 
+use std::collections::{HashMap, HashSet};
+
 use rusqlite::Connection;
 
 use crate::context;
 use crate::error::{Error, Result};
 use crate::format::{Answering, Transcript, projection};
-use crate::model::{Entry, Message, SessionInfo, SessionKey, Timestamp};
+use crate::model::{Entry, Message, SessionInfo, SessionKey, Timestamp, Usage};
 use crate::store::{entries, log, records, sessions};
 
 /// The active branch of a session, at one moment.
@@ -34,6 +36,18 @@ pub struct CapturedEntry {
     /// The model that answered in it, or whose usage it reports; `None` where nobody
     /// answers, or no line says who.
     pub model: Option<String>,
+    /// The tokens and the cost that it reports.
+    pub usage: Option<Usage>,
+}
+
+/// All entries of a session, at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CapturedTree {
+    /// The active branch.
+    pub active: CapturedBranch,
+    /// The entries that are not on it, in file order, their messages as they were appended.
+    pub others: Vec<CapturedEntry>,
 }
 
 /// The active branch with its messages, and the session's system prompts.
@@ -59,24 +73,67 @@ fn captured(
     info: SessionInfo,
     branch: Vec<(Entry, Vec<Message>)>,
 ) -> Result<CapturedBranch> {
+    captured_with(conn, info, branch, &mut Answers::default())
+}
+
+/// By the id of an entry, who answers behind it.
+type Answers = HashMap<String, Answering>;
+
+/// Every entry, each once: the active branch, then what is not on it.
+pub(crate) fn tree(conn: &Connection, session: SessionKey) -> Result<CapturedTree> {
+    let info = info(conn, session)?;
+    let branch = context::branch_with_messages(conn, &info)?;
+    let mut answers = Answers::default();
+    let active = captured_with(conn, info, branch, &mut answers)?;
+    let on_branch: HashSet<i64> = context::branch_keys(conn, session)?.into_iter().collect();
+    let keys = (0..entries::count(conn, session)?).map(|n| entries::key(session, n));
+    let keys: Vec<i64> = keys.filter(|key| !on_branch.contains(key)).collect();
+    let messages = context::messages_of_entries(conn, &active.info, &keys)?;
+    let others = entries::entries(conn, &keys)?.into_iter().zip(messages);
+    let others = others.map(|(entry, messages)| {
+        let parent = entry.parent_id.as_ref().and_then(|id| answers.get(id));
+        let mut answering = parent.cloned().unwrap_or_default();
+        let entry = captured_entry(conn, &active.info, (entry, messages), &mut answering)?;
+        answers.insert(entry.entry.id.clone(), answering);
+        Ok(entry)
+    });
+    let others = others.collect::<Result<_>>()?;
+    Ok(CapturedTree { active, others })
+}
+
+fn captured_with(
+    conn: &Connection,
+    info: SessionInfo,
+    branch: Vec<(Entry, Vec<Message>)>,
+    answers: &mut Answers,
+) -> Result<CapturedBranch> {
     let session = info.key;
     let system_prompts = records::system_prompt_lines(conn, session)?
         .into_iter()
         .map(|key| log::line(conn, key))
         .collect::<Result<_>>()?;
     let mut answering = Answering::default();
-    let meaning = info.format.meaning();
     let entries = branch.into_iter().map(|(entry, messages)| {
-        let line = log::record(conn, entry.place)?;
-        let answered = answering.next(meaning.model(&line), entry.role.as_deref());
-        let model = match records::model(conn, session, &entry.id)? {
-            None => answered,
-            reported => reported,
-        };
-        Ok(CapturedEntry { entry, line, messages, model })
+        let entry = captured_entry(conn, &info, (entry, messages), &mut answering)?;
+        answers.insert(entry.entry.id.clone(), answering.clone());
+        Ok(entry)
     });
     let entries = entries.collect::<Result<_>>()?;
     Ok(CapturedBranch { info, system_prompts, entries })
+}
+
+/// An entry, behind those of its path.
+fn captured_entry(
+    conn: &Connection,
+    info: &SessionInfo,
+    (entry, messages): (Entry, Vec<Message>),
+    answering: &mut Answering,
+) -> Result<CapturedEntry> {
+    let line = log::record(conn, entry.place)?;
+    let answered = answering.next(info.format.meaning().model(&line), entry.role.as_deref());
+    let usage = records::usage_of(conn, info.key, &entry.id)?;
+    let reported = usage.as_ref().and_then(|usage| usage.model.clone());
+    Ok(CapturedEntry { entry, line, messages, model: reported.or(answered), usage })
 }
 
 /// The conversation as Markdown, as the session's program exports it.
@@ -96,6 +153,23 @@ pub(crate) fn markdown(
         token_count: token_count.as_deref(),
         messages: &messages,
     }))
+}
+
+/// The entries behind a line of the session's file, with what they add.
+pub(crate) fn after(
+    conn: &Connection,
+    session: SessionKey,
+    line: u32,
+    limit: usize,
+) -> Result<Vec<CapturedEntry>> {
+    let info = info(conn, session)?;
+    let entries = entries_after(conn, session, line, limit)?.into_iter();
+    let captured = entries.map(|entry| {
+        let key = context::key_of(conn, session, &entry.id)?;
+        let messages = context::messages_of_entry(conn, session, key)?;
+        captured_entry(conn, &info, (entry, messages), &mut Answering::default())
+    });
+    captured.collect()
 }
 
 /// The entries behind a line of the session's file.

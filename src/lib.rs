@@ -315,7 +315,7 @@ mod tree_rows;
 mod usage;
 mod verify;
 
-pub use capture::{CapturedBranch, CapturedEntry};
+pub use capture::{CapturedBranch, CapturedEntry, CapturedTree};
 pub use check::{Finding, ForeignObject};
 pub use context::Node;
 pub use earlier::Generation;

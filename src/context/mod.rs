@@ -7,7 +7,9 @@ mod shape;
 use rusqlite::Connection;
 
 pub(crate) use reference::{References, raw_reference};
-pub(crate) use restore::{each_message, messages, messages_at, messages_of_entry, restored};
+pub(crate) use restore::{
+    each_message, messages, messages_at, messages_of_entries, messages_of_entry, restored,
+};
 pub use shape::Node;
 pub(crate) use shape::{cycles, each_node, tree};
 

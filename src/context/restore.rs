@@ -166,6 +166,27 @@ pub(crate) fn messages_of_entry(
     Ok(found)
 }
 
+/// What each of these entries adds, as it was appended.
+pub(crate) fn messages_of_entries(
+    conn: &Connection,
+    info: &SessionInfo,
+    keys: &[i64],
+) -> Result<Vec<Vec<Message>>> {
+    let mut found = Vec::with_capacity(keys.len());
+    let no_edits = Edits::new();
+    each_of(
+        conn,
+        info,
+        keys,
+        |_| &no_edits,
+        |messages| {
+            found.push(messages);
+            Ok(())
+        },
+    )?;
+    Ok(found)
+}
+
 fn info(conn: &Connection, session: SessionKey) -> Result<SessionInfo> {
     sessions::info(conn, session)?.ok_or_else(|| Error::SessionNotFound(session.0.to_string()))
 }

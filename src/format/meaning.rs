@@ -85,12 +85,14 @@ pub enum Part {
         /// The text of the answer; empty where there is none.
         text: String,
     },
-    /// A picture; either may be empty.
+    /// A picture; each of its fields may be empty.
     Image {
-        /// Its type, such as `image/png`.
+        /// Its type, such as `image/png`, as the message says it.
         mime: String,
-        /// The file that it was read from.
+        /// The file that it was read from, or where it lies.
         path: String,
+        /// Its bytes in base64, where the message holds them; nothing has checked them.
+        data: String,
     },
     /// A part of another type.
     Other(String),
@@ -154,6 +156,17 @@ impl Part {
             Self::Text(text) | Self::ToolResult { text, .. } => Some(text),
             _ => None,
         }
+    }
+
+    /// The picture at an address, which may be the picture itself.
+    pub(crate) fn image_at(url: String) -> Self {
+        let Some(rest) = url.strip_prefix("data:") else {
+            return Self::Image { mime: String::new(), path: url, data: String::new() };
+        };
+        let (head, data) = rest.split_once(',').unwrap_or((rest, ""));
+        let mime = head.split_once(';').map_or(head, |(mime, _)| mime).to_owned();
+        let data = if head.ends_with(";base64") { data.to_owned() } else { String::new() };
+        Self::Image { mime, path: String::new(), data }
     }
 
     /// The parts of a message that answers a call: its texts are one result.

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::Session;
-use crate::capture::{self, CapturedBranch};
+use crate::capture::{self, CapturedBranch, CapturedEntry, CapturedTree};
 use crate::dump;
 use crate::error::Result;
 use crate::model::Timestamp;
@@ -30,6 +30,41 @@ impl Session {
     /// ```
     pub fn capture(&self) -> Result<CapturedBranch> {
         self.store.read(|conn| capture::branch(conn, self.key))
+    }
+
+    /// Returns every entry of the session, each once: the active branch as
+    /// [`capture`](Self::capture) returns it, then those on no part of it.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
+    /// # store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
+    /// let session = store.find("edge-97")?;
+    /// let tree = session.capture_tree()?;
+    ///
+    /// assert_eq!(tree.active.entries.len(), 3);
+    /// assert_eq!(tree.active.entries.len() + tree.others.len(), session.tree()?.len());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn capture_tree(&self) -> Result<CapturedTree> {
+        self.store.read(|conn| capture::tree(conn, self.key))
+    }
+
+    /// Returns the entries behind a line, as [`entries_after`](Self::entries_after)
+    /// does, with their messages as they were appended. Who answered is said
+    /// where an entry's own line tells it.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
+    pub fn capture_after(&self, line: u32, limit: usize) -> Result<Vec<CapturedEntry>> {
+        self.store.read(|conn| capture::after(conn, self.key, line, limit))
     }
 
     /// Returns the path to an entry with its messages, compacted parts included,

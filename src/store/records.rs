@@ -1,6 +1,6 @@
 //! What records say beside the tree: system prompts, tool executions, memory, settings, usage.
 
-use rusqlite::{Connection, OptionalExtension, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::ids::{Id, IdText};
 use crate::error::Result;
@@ -250,22 +250,35 @@ pub(crate) fn insert_usage(
     Ok(())
 }
 
-/// The model that an entry reports the usage of.
-pub(crate) fn model(
+/// What an entry reports.
+pub(crate) fn usage_of(
     conn: &Connection,
     session: SessionKey,
     entry_id: &str,
-) -> Result<Option<String>> {
+) -> Result<Option<Usage>> {
     Ok(conn
         .prepare_cached(
-            "SELECT usage.model
+            "SELECT usage.provider, usage.model, usage.input, usage.output, usage.cache_read,
+                    usage.cache_write, usage.total_tokens, usage.cost
              FROM entries AS entry
              CROSS JOIN usages AS usage ON usage.entry_key = entry.entry_key
              WHERE entry.session_key = ?1 AND entry.entry_id = ?2",
         )?
-        .query_row((session, Id::of(entry_id)), |row| row.get("model"))
-        .optional()?
-        .flatten())
+        .query_row((session, Id::of(entry_id)), usage_from_row)
+        .optional()?)
+}
+
+fn usage_from_row(row: &Row<'_>) -> rusqlite::Result<Usage> {
+    Ok(Usage {
+        provider: row.get("provider")?,
+        model: row.get("model")?,
+        input: row.get("input")?,
+        output: row.get("output")?,
+        cache_read: row.get("cache_read")?,
+        cache_write: row.get("cache_write")?,
+        total_tokens: row.get("total_tokens")?,
+        cost: row.get("cost")?,
+    })
 }
 
 /// Takes back what an entry reports.
@@ -354,16 +367,7 @@ pub(crate) fn each_reported(
             id_made: row.get("id_made")?,
             message_id: row.get("message_id")?,
             created_at: row.get("created_at")?,
-            usage: Usage {
-                provider: row.get("provider")?,
-                model: row.get("model")?,
-                input: row.get("input")?,
-                output: row.get("output")?,
-                cache_read: row.get("cache_read")?,
-                cache_write: row.get("cache_write")?,
-                total_tokens: row.get("total_tokens")?,
-                cost: row.get("cost")?,
-            },
+            usage: usage_from_row(row)?,
         })?;
     }
     Ok(())

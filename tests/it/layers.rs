@@ -212,12 +212,14 @@ fn the_command_line_sees_only_what_everybody_sees() {
     let own = [
         "args",
         "commands",
+        "conversation",
         "html",
         "ids",
         "moment",
         "output",
         "prices",
         "render",
+        "serve",
         "text",
         "transcript",
     ];

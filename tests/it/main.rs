@@ -56,6 +56,7 @@ mod search;
 mod search_filters;
 mod search_logs;
 mod search_properties;
+mod serve;
 mod support;
 mod surface;
 #[cfg(feature = "cli")]

@@ -7,6 +7,7 @@ mod importing;
 mod keeping;
 mod live;
 mod roots;
+mod serve;
 mod setup;
 mod sql;
 mod tags;
@@ -23,6 +24,7 @@ pub(crate) use self::importing::{ImportArgs, MergeArgs, SyncArgs, WatchArgs};
 pub(crate) use self::keeping::{KeepCommand, PruneArgs};
 pub(crate) use self::live::{AppendArgs, ForkArgs, LabelArgs, NewArgs};
 pub(crate) use self::roots::RootCommand;
+pub(crate) use self::serve::ServeArgs;
 pub(crate) use self::setup::SetupCommand;
 pub(crate) use self::sql::SqlArgs;
 pub(crate) use self::tags::TagCommand;
@@ -182,6 +184,8 @@ pub(crate) enum Command {
         /// The session: its id, a prefix of it, or its file
         session: String,
     },
+    /// Show everything in a browser of this machine, to read, until it is interrupted
+    Serve(ServeArgs),
     /// Serve the live API to other programs: JSON-RPC 2.0, one object a line
     Rpc {
         /// Print the methods and what they take, as JSON, and serve nothing

@@ -6,6 +6,7 @@
 
 mod args;
 mod commands;
+mod conversation;
 mod html;
 mod ids;
 mod moment;
@@ -13,6 +14,7 @@ mod output;
 mod pager;
 mod prices;
 mod render;
+mod serve;
 mod text;
 mod transcript;
 

@@ -212,8 +212,7 @@ pub(crate) fn visible(bytes: &[u8], out: &mut Vec<u8>) {
 /// Whether a terminal does something at a character other than to draw it:
 /// controls but line feed and tab, and what turns the direction of text.
 fn is_obeyed(c: char) -> bool {
-    let turns =
-        matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+    let turns = matches!(c, '\u{61c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
     turns || c.is_control() && !matches!(c, '\n' | '\t')
 }
 

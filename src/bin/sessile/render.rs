@@ -125,7 +125,7 @@ fn titled(row: &Row<'_>) -> String {
 }
 
 /// How a session differs from what its root holds: as a sign, and as it is told.
-fn marks(session: &SessionRow) -> impl Iterator<Item = (char, &'static str)> {
+pub(crate) fn marks(session: &SessionRow) -> impl Iterator<Item = (char, &'static str)> {
     // What is gone was lost, too.
     let is_lost = session.has_losses && !session.is_absent;
     [

@@ -1,10 +1,12 @@
-//! Messages as a person reads them: the one place where `show` and `markdown --full` spell them.
+//! Messages as a person reads them in a terminal: the one place where `show` and
+//! `markdown --full` spell them.
 
 use std::io::Write;
 
 use anyhow::Result;
 use sessile::{Part, Timestamp};
 
+use crate::conversation::Said;
 use crate::output::{self, Output, one_line};
 use crate::render::Clock;
 
@@ -36,17 +38,12 @@ impl Transcript {
     }
 
     /// A message, by who speaks and what it says.
-    pub(crate) fn message(
-        &mut self,
-        heading: &Heading<'_>,
-        role: &str,
-        parts: &[Part],
-    ) -> Result<()> {
+    pub(crate) fn message(&mut self, heading: &Heading<'_>, said: &Said) -> Result<()> {
         if std::mem::replace(&mut self.is_begun, true) {
             writeln!(self.out)?;
         }
-        writeln!(self.out, "## {}", one_line(&self.title(role, heading)))?;
-        for part in parts {
+        writeln!(self.out, "## {}", one_line(&self.title(&said.speaker, heading)))?;
+        for part in &said.parts {
             let said = self.said(part);
             if !said.is_empty() {
                 writeln!(self.out, "\n{said}")?;
@@ -56,7 +53,6 @@ impl Transcript {
     }
 
     fn title(&self, role: &str, heading: &Heading<'_>) -> String {
-        let role = if role.is_empty() { "message" } else { role };
         let label = heading.label.map(|label| format!("[{label}]"));
         let at = heading.at.map(|at| self.clock.show(at));
         let others = [Some(heading.id.to_owned()), at, heading.model.map(str::to_owned), label];
@@ -77,7 +73,7 @@ impl Transcript {
                 format!("[{}]\n{}", one_line(&call.name), call.arguments)
             }
             Part::ToolCall(call) => one_line(&call.label),
-            Part::Image { mime, path } => {
+            Part::Image { mime, path, .. } => {
                 let mime = if mime.is_empty() { "image" } else { mime };
                 let colon = if path.is_empty() { "" } else { ": " };
                 one_line(&format!("[{mime}{colon}{path}]"))

@@ -56,16 +56,25 @@ fn parts_of(content: Option<Raw<'_>>, tools: bool) -> Vec<Part> {
             "tool_use" => Part::ToolCall(call(&block, tools)),
             "tool_result" => {
                 let text = block.get("content").filter(|_| tools).map(text_of).unwrap_or_default();
-                Part::ToolResult { call_id: field("tool_use_id"), text }
+                parts.push(Part::ToolResult { call_id: field("tool_use_id"), text });
+                let shown = block.get("content").unwrap_or(Raw::NULL).items();
+                parts.extend(shown.filter(|block| is_type(*block, "image")).map(image));
+                continue;
             }
-            "image" => {
-                let mime = block.get("source").and_then(|source| string(source.get("media_type")));
-                Part::Image { mime: mime.unwrap_or_default(), path: String::new() }
-            }
+            "image" => image(block.value),
             other => Part::Other(other.to_owned()),
         });
     }
     parts
+}
+
+fn image(block: Raw<'_>) -> Part {
+    let field = |key| block.get("source").and_then(|source| string(source.get(key)));
+    Part::Image {
+        mime: field("media_type").unwrap_or_default(),
+        path: field("url").unwrap_or_default(),
+        data: field("data").unwrap_or_default(),
+    }
 }
 
 /// The model that answered in a line.

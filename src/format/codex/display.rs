@@ -53,14 +53,7 @@ fn parts_of(item: Raw<'_>, tools: bool) -> Vec<Part> {
 fn part(part: Raw<'_>) -> Part {
     match text(part, "type").as_deref() {
         Some("input_text" | "output_text") => Part::Text(owned(part, "text").unwrap_or_default()),
-        Some("input_image") => {
-            let url = owned(part, "image_url").unwrap_or_default();
-            let mime = url.strip_prefix("data:").and_then(|rest| rest.split_once(';'));
-            let mime = mime.map(|(mime, _)| mime.to_owned()).unwrap_or_default();
-            // A picture that lies in the message itself has no place.
-            let path = Some(url).filter(|url| !url.starts_with("data:")).unwrap_or_default();
-            Part::Image { mime, path }
-        }
+        Some("input_image") => Part::image_at(owned(part, "image_url").unwrap_or_default()),
         other => Part::Other(other.unwrap_or_default().to_owned()),
     }
 }
@@ -180,6 +173,7 @@ mod tests {
         );
         assert_eq!(role, "user");
         assert_eq!(parts[0], Part::Text("a".to_owned()));
-        assert_eq!(parts[1], Part::Image { mime: "image/png".to_owned(), path: String::new() });
+        let (mime, data) = ("image/png".to_owned(), "xx".to_owned());
+        assert_eq!(parts[1], Part::Image { mime, path: String::new(), data });
     }
 }

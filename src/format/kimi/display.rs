@@ -23,7 +23,10 @@ pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
         parts.push(match part_type.as_str() {
             "text" => Part::Text(string(part.get("text"))),
             "think" => Part::Thinking(string(part.get("think"))),
-            "image_url" => Part::Image { mime: String::new(), path: url(part) },
+            "image_url" => {
+                let url = part.get("image_url").and_then(|image| image.get("url"));
+                Part::image_at(string(url))
+            }
             _ => Part::Other(part_type),
         });
     }
@@ -33,12 +36,6 @@ pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
         parts = Part::answering(string(message.get("tool_call_id")), parts);
     }
     (role, parts)
-}
-
-/// Where a picture lies; one that lies in the message itself has no place.
-fn url(part: Raw<'_>) -> String {
-    let url = part.get("image_url").and_then(|image| image.get("url"));
-    Some(string(url)).filter(|url| !url.starts_with("data:")).unwrap_or_default()
 }
 
 /// What a tree shows of an entry's line.

@@ -206,6 +206,7 @@ fn part(part: Raw<'_>) -> Part {
         "image" => Part::Image {
             mime: optional_text(part.get("mimeType").or_else(|| part.get("media_type"))),
             path: optional_text(part.get("path")),
+            data: optional_text(part.get("data")),
         },
         "thinking" | "reasoning" => Part::Thinking(optional_text(
             ["thinking", "reasoning", "text"].iter().find_map(|key| part.get(key)),

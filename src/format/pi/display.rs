@@ -59,7 +59,9 @@ fn parts_of(role: &str, message: &Object<'_>, tools: bool) -> Vec<Part> {
             "thinking" => Part::Thinking(field("thinking")),
             "toolCall" if tools => Part::ToolCall(ToolCall::read(block.value, call_label(&block))),
             "toolCall" => Part::ToolCall(ToolCall::named(field("id"), field("name"))),
-            "image" => Part::Image { mime: field("mimeType"), path: String::new() },
+            "image" => {
+                Part::Image { mime: field("mimeType"), path: String::new(), data: field("data") }
+            }
             other => Part::Other(other.to_owned()),
         });
     }

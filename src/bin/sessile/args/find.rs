@@ -7,7 +7,7 @@ use clap::Args;
 use super::{format_parser, said};
 use crate::moment::Moment;
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct ListArgs {
     /// Print one JSON object a session
     #[arg(long)]
@@ -60,9 +60,10 @@ pub(crate) struct ListArgs {
 }
 
 /// Orders of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Sort {
     /// The newest first
+    #[default]
     Modified,
     /// The oldest first
     Oldest,

@@ -12,7 +12,10 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Take in", &["sync", "import", "watch", "merge"]),
     (
         "Find and read",
-        &["list", "search", "show", "tree", "usage", "stats", "sql", "markdown", "html", "log"],
+        &[
+            "list", "search", "show", "tree", "usage", "stats", "sql", "markdown", "html", "serve",
+            "log",
+        ],
     ),
     ("Give back", &["export", "verify", "dump", "backup"]),
     (
@@ -112,6 +115,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("clone", &["sessile clone 6ad4149a"]),
     ("fork", &["sessile fork 6ad4149a --entry 5f2c91d0", "sessile fork 3c6da6fd --turn 2"]),
     ("html", &["sessile html 6ad4149a --out session.html"]),
+    ("serve", &["sessile serve --open", "sessile serve --port 8080"]),
     ("markdown", &["sessile markdown 6ad4149a", "sessile markdown --full 6ad4149a"]),
     ("rpc", &["sessile rpc", "sessile rpc --schema"]),
     ("backup", &["sessile backup copy.db"]),

@@ -38,7 +38,7 @@ pub(super) fn of_import(
 }
 
 /// A thread that waits for ^C, as long as this is held.
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     signals: Handle,
     thread: Option<JoinHandle<()>>,
 }
@@ -54,7 +54,7 @@ impl Drop for Waiting {
 }
 
 /// Ends the process at ^C, after something was said.
-pub(super) fn on_interrupt(say: impl FnOnce() + Send + 'static) -> Result<Waiting> {
+pub(crate) fn on_interrupt(say: impl FnOnce() + Send + 'static) -> Result<Waiting> {
     let mut signals = Signals::new([SIGINT]).context("cannot wait for ^C")?;
     let handle = signals.handle();
     let thread = thread::spawn(move || {

@@ -12,6 +12,17 @@ use crate::render::{self, Clock, Row};
 use crate::text;
 
 pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
+    let (page, left) = find(store, args)?;
+    print(store, args, &page.rows)?;
+    if 0 < left && !args.json {
+        let at_least = if left == COUNTED { "at least " } else { "" };
+        note!("{at_least}{left} more: --limit {}", page.rows.len() as u64 + left);
+    }
+    Ok(super::is_undamaged(&page.damaged))
+}
+
+/// What is asked for, and how many stand behind it; of many, not all are counted.
+pub(crate) fn find(store: &Store, args: &ListArgs) -> Result<(Page, u64)> {
     let filter = || filter(args);
     let (offset, limit) = (args.offset.max(0).unsigned_abs(), args.limit.max(0).unsigned_abs());
     let select = if args.trash { Store::trash } else { Store::sessions };
@@ -33,12 +44,7 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
         };
         (page, left)
     };
-    print(store, args, &page.rows)?;
-    if 0 < left && !args.json {
-        let at_least = if left == COUNTED { "at least " } else { "" };
-        note!("{at_least}{left} more: --limit {}", page.rows.len() as u64 + left);
-    }
-    Ok(super::is_undamaged(&page.damaged))
+    Ok((page, left))
 }
 
 fn print(store: &Store, args: &ListArgs, rows: &[SessionRow]) -> Result<()> {

@@ -2,9 +2,9 @@
 
 mod confirm;
 mod import;
-mod interrupt;
+pub(crate) mod interrupt;
 mod keeping;
-mod list;
+pub(crate) mod list;
 mod live;
 mod log;
 mod merge;
@@ -22,7 +22,7 @@ mod stats;
 mod suggest;
 mod tags;
 mod tree;
-mod usage;
+pub(crate) mod usage;
 mod watch;
 mod work_dirs;
 
@@ -39,9 +39,8 @@ use sessile::{
 
 pub(crate) use self::suggest::Meant;
 use crate::args::{Cli, Command, ExportArgs};
-use crate::html;
 use crate::output::{self, note, one_line};
-use crate::pager;
+use crate::{html, pager, serve};
 
 pub(crate) fn run(cli: Cli) -> Result<bool> {
     if !cli.no_pager && is_to_be_read(&cli.command) {
@@ -141,15 +140,18 @@ fn run_on(db: &Path, command: Command) -> Result<bool> {
         Command::Markdown { session, full: true } => show::markdown(&open_to_read(db)?, &session),
         Command::Markdown { session, full: false } => live::markdown(&open_to_read(db)?, &session),
         Command::Html { session, out } => html::run(&open_to_read(db)?, &session, out.as_deref()),
+        Command::Serve(args) => serve::run(&open_to_read(db)?, &args),
         Command::Rpc { schema: true } => rpc::print_schema(),
-        Command::Rpc { schema: false } => {
-            let store = place::options()?.open(db)?;
-            warn_of_network(&store);
-            rpc::run(&store)
-        }
+        Command::Rpc { schema: false } => serve_programs(db),
         Command::Setup(command) => setup::run(&command),
         Command::Backup { path } => Ok(open_to_read(db)?.backup(&path).map(|()| true)?),
     }
+}
+
+fn serve_programs(db: &Path) -> Result<bool> {
+    let store = place::options()?.open(db)?;
+    warn_of_network(&store);
+    rpc::run(&store)
 }
 
 /// Journals in WAL mode share memory, which other machines do not see.

@@ -5,10 +5,11 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use sessile::{CapturedBranch, CapturedEntry, Message, Part, Session, Store};
+use sessile::{CapturedBranch, CapturedEntry, Message, Session, Store};
 
 use super::suggest;
 use crate::args::ShowArgs;
+use crate::conversation::{Conversation, Said};
 use crate::ids::ShortIds;
 use crate::output::{self, Output, note, one_line};
 use crate::transcript::{Heading, Transcript};
@@ -52,10 +53,10 @@ struct Shown<'a> {
     ids: ShortIds,
 }
 
-type Said<'e> = (&'e CapturedEntry, &'e Message);
+type Placed<'e> = (&'e CapturedEntry, &'e Message);
 
 /// The messages of a path, each with its entry.
-fn messages(entries: &[CapturedEntry]) -> Vec<Said<'_>> {
+fn messages(entries: &[CapturedEntry]) -> Vec<Placed<'_>> {
     entries.iter().flat_map(|entry| entry.messages.iter().map(move |said| (entry, said))).collect()
 }
 
@@ -133,24 +134,22 @@ impl<'a> Shown<'a> {
     /// The active branch, and what each other adds to what was shown.
     fn all(&mut self) -> Result<()> {
         self.turns()?;
-        let active = self.session.capture()?;
-        self.messages(&messages(&active.entries))?;
-        let mut seen: HashSet<String> = ids_of(&active).collect();
-        for end in self.session.abandoned()? {
-            let path = self.session.capture_path(&end.id)?;
-            let new: Vec<&CapturedEntry> =
-                path.entries.iter().filter(|entry| !seen.contains(&entry.entry.id)).collect();
-            let Some(first) = new.first() else { continue };
-            let left =
-                first.entry.parent_id.as_deref().map_or("the beginning", |id| self.ids.of(id));
-            let title = format!("# another branch, from {} to {}", left, self.ids.of(&end.id));
-            writeln!(self.out(), "\n{}", one_line(&title))?;
-            for entry in new {
-                for message in &entry.messages {
-                    self.message(Some(entry), message)?;
-                }
+        let conversation = Conversation::read(self.session)?;
+        let last_of = |run: usize| {
+            let last = conversation.runs[run].entries.last();
+            last.map_or("the beginning", |entry| &conversation.entries[*entry].entry.id)
+        };
+        for (n, run) in conversation.runs.iter().enumerate() {
+            // What goes on from what was shown last needs no word.
+            if run.parent != n.checked_sub(1) {
+                let left = self.ids.of(run.parent.map_or("the beginning", last_of));
+                let end = self.ids.of(last_of(conversation.end_of(n)));
+                let title = format!("# another branch, from {left} to {end}");
+                writeln!(self.out(), "\n{}", one_line(&title))?;
             }
-            seen.extend(ids_of(&path));
+            for entry in &run.entries {
+                self.messages(&messages(std::slice::from_ref(&conversation.entries[*entry])))?;
+            }
         }
         Ok(())
     }
@@ -215,7 +214,7 @@ impl<'a> Shown<'a> {
         Ok(end)
     }
 
-    fn messages(&mut self, said: &[Said<'_>]) -> Result<()> {
+    fn messages(&mut self, said: &[Placed<'_>]) -> Result<()> {
         said.iter().try_for_each(|(entry, message)| self.message(Some(entry), message))
     }
 
@@ -226,21 +225,12 @@ impl<'a> Shown<'a> {
             model: entry.and_then(|entry| entry.model.as_deref()),
             label: entry.and_then(|entry| entry.entry.label.as_deref()),
         };
-        let parts = message.parts().into_iter().map(|part| self.whole(part));
-        let parts = parts.collect::<Result<Vec<Part>>>()?;
-        self.transcript.message(&heading, &message.role(), &parts)
-    }
-
-    /// A part, with what its program keeps in a file of its own where all is shown.
-    fn whole(&self, part: Part) -> Result<Part> {
-        let Part::ToolResult { call_id, text } = &part else { return Ok(part) };
-        let is_full = self.transcript.is_full;
-        let file = is_full.then(|| self.session.result_file(call_id, text)).transpose()?.flatten();
-        let Some(file) = file else { return Ok(part) };
-        let text = file.text.unwrap_or_else(|| {
-            format!("{}\n[the rest stood in {}, which is not here]", text.trim_end(), file.path)
-        });
-        Ok(Part::ToolResult { call_id: call_id.clone(), text })
+        // What a program keeps in a file of its own is told where all is shown.
+        let said = match self.transcript.is_full {
+            true => Said::whole(message, self.session)?,
+            false => Said::of(message),
+        };
+        self.transcript.message(&heading, &said)
     }
 }
 

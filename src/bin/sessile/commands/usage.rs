@@ -17,15 +17,15 @@ use crate::text::{columns, cut_middle, padded, terminal_width};
 
 /// What was used, added up.
 #[derive(Clone, Debug, Default)]
-struct Sum {
-    messages: u64,
-    input: i64,
-    output: i64,
-    cache_read: i64,
-    cache_write: i64,
-    cost: f64,
+pub(crate) struct Sum {
+    pub(crate) messages: u64,
+    pub(crate) input: i64,
+    pub(crate) output: i64,
+    pub(crate) cache_read: i64,
+    pub(crate) cache_write: i64,
+    pub(crate) cost: f64,
     /// Messages of models without a price, and whose log says no cost.
-    unpriced: u64,
+    pub(crate) unpriced: u64,
 }
 
 pub(crate) fn run(store: &Store, args: &UsageArgs) -> Result<bool> {
@@ -105,7 +105,7 @@ fn model_of(record: &UsageRecord) -> String {
     record.usage.model.clone().unwrap_or_else(|| "no model".to_owned())
 }
 
-fn key_of(record: &UsageRecord, by: By) -> String {
+pub(crate) fn key_of(record: &UsageRecord, by: By) -> String {
     match by {
         By::Day => record.at.to_string().chars().take(10).collect(),
         By::Model => model_of(record),
@@ -116,7 +116,7 @@ fn key_of(record: &UsageRecord, by: By) -> String {
 }
 
 impl Sum {
-    fn add(&mut self, record: &UsageRecord, cost: Option<f64>) {
+    pub(crate) fn add(&mut self, record: &UsageRecord, cost: Option<f64>) {
         let usage = &record.usage;
         self.messages += 1;
         for (sum, tokens) in [

@@ -3,7 +3,7 @@
 use crate::output;
 
 /// The text between tags, or between the quotes of an attribute.
-pub(super) fn text(said: &str) -> String {
+pub(crate) fn text(said: &str) -> String {
     let mut shown = Vec::with_capacity(said.len());
     output::visible(said.replace("\r\n", "\n").as_bytes(), &mut shown);
     let shown = String::from_utf8_lossy(&shown);
@@ -23,7 +23,7 @@ pub(super) fn text(said: &str) -> String {
 
 /// The anchor of an entry: its id, with all but letters, digits and `-` in hex,
 /// so that two ids never share one.
-pub(super) fn anchor(id: &str) -> String {
+pub(crate) fn anchor(id: &str) -> String {
     let spelled = id.bytes().map(|byte| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => char::from(byte).to_string(),
         byte => format!("_{byte:02x}"),
@@ -31,15 +31,18 @@ pub(super) fn anchor(id: &str) -> String {
     "e-".to_owned() + &spelled.collect::<String>()
 }
 
+/// The digits of base64.
+pub(super) const DIGITS: &[u8; 64] =
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 /// Bytes as base64, in the alphabet of a policy's hashes.
 pub(super) fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for chunk in bytes.chunks(3) {
         let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
         let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
         for at in 0..4 {
-            let digit = ALPHABET[(bits >> (18 - 6 * at) & 63) as usize];
+            let digit = DIGITS[(bits >> (18 - 6 * at) & 63) as usize];
             out.push(if at <= chunk.len() { char::from(digit) } else { '=' });
         }
     }

@@ -1,32 +1,35 @@
-//! `sessile html`: a session as one file that a browser shows.
+//! A session as one page that a browser shows: `sessile html`, and a page of `sessile serve`.
 //!
 //! A log is hostile input. Whatever stands in it goes through [`escape`], and the
-//! page forbids itself scripts, requests and forms.
+//! page forbids itself every script and style but its own, requests and forms.
+//! What it shows is there without scripts; with them, one path of the tree at a time.
 
-mod escape;
+mod answers;
+mod entry;
+pub(crate) mod escape;
+mod fences;
+mod image;
+mod outline;
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use indicatif::HumanCount;
-use sessile::{CapturedEntry, Message, Part, Session, SessionInfo, Store, Usage};
+use sessile::{CapturedEntry, Session, Store, Usage};
 use sha2::{Digest, Sha256};
 
+use self::entry::Entries;
 use self::escape::{anchor, base64, text};
+use crate::conversation::{Conversation, Said};
 use crate::output;
-use crate::render::Clock;
-use crate::text::cut;
+use crate::prices::Prices;
 
-/// Columns of an id, which is shown by its beginning; the anchor has the whole.
-const ID: usize = 17;
-
-const STYLE: &str = include_str!("page.css");
+pub(crate) const STYLE: &str = include_str!("page.css");
+pub(crate) const SCRIPT: &str = include_str!("page.js");
 
 pub(crate) fn run(store: &Store, session: &str, out: Option<&Path>) -> Result<bool> {
-    let page = page(&store.find(session)?)?;
+    let page = page(&store.find(session)?, &Around::alone())?;
     let Some(path) = out else {
         let mut out = output::content();
         out.write_all(page.as_bytes())?;
@@ -40,148 +43,173 @@ pub(crate) fn run(store: &Store, session: &str, out: Option<&Path>) -> Result<bo
     Ok(true)
 }
 
-/// The active branch, and what each other adds.
-fn page(session: &Session) -> Result<String> {
-    let active = session.capture()?;
-    let mut page = head(&active.info, &session.usage()?);
-    let mut seen = HashSet::new();
-    for entry in &active.entries {
-        article(&mut page, session, entry)?;
-        seen.insert(entry.entry.id.clone());
-    }
-    for end in session.abandoned()? {
-        let path = session.capture_path(&end.id)?;
-        let new = path.entries.iter().filter(|entry| !seen.contains(&entry.entry.id));
-        let new: Vec<&CapturedEntry> = new.collect();
-        let Some(first) = new.first() else { continue };
-        let from = first.entry.parent_id.as_deref().map_or("the beginning".to_owned(), link);
-        page.push_str(&format!("<h2>Another branch, from {from}</h2>\n"));
-        for entry in &new {
-            article(&mut page, session, entry)?;
+/// What stands around a session: nothing, or the links of a server.
+pub(crate) struct Around {
+    /// Elements of the head: a policy, where no header says it.
+    pub(crate) head: String,
+    /// Elements above the title.
+    pub(crate) above: String,
+    /// Where it is told that something was written.
+    pub(crate) events: Option<String>,
+}
+
+impl Around {
+    fn alone() -> Self {
+        let policy = policy("'none'", "");
+        Self {
+            head: format!("<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n"),
+            above: String::new(),
+            events: None,
         }
-        seen.extend(new.iter().map(|entry| entry.entry.id.clone()));
+    }
+}
+
+/// What a page may do: what its own style and script do, and nothing from
+/// elsewhere, but for where forms lead and what more directives allow.
+pub(crate) fn policy(forms: &str, directives: &str) -> String {
+    let hash = |of: &str| base64(&Sha256::digest(of.as_bytes()));
+    let (style, script) = (hash(STYLE), hash(SCRIPT));
+    format!(
+        "default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; \
+         img-src data:; base-uri 'none'; form-action {forms}{directives}"
+    )
+}
+
+/// The beginning of a page, up to what its body holds.
+pub(crate) fn head(title: &str, around: &Around, body: &str) -> String {
+    let Around { head, above, events } = around;
+    let events = events.as_ref().map(|url| format!(" data-events=\"{url}\"")).unwrap_or_default();
+    let title = text(title);
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n{head}\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"referrer\" content=\"no-referrer\">\n\
+         <title>{title}</title>\n<style>{STYLE}</style>\n<script>{SCRIPT}</script>\n</head>\n\
+         <body{events}{body}>\n<header>\n{above}<h1>{title}</h1>\n"
+    )
+}
+
+/// The session with all its branches.
+pub(crate) fn page(session: &Session, around: &Around) -> Result<String> {
+    let conversation = Conversation::read(session)?;
+    let said = conversation.entries.iter().map(|entry| said(session, entry));
+    let said: Vec<Vec<Said>> = said.collect::<Result<_>>()?;
+    let prices = Prices::read(None)?;
+    let info = &conversation.info;
+    let body = around.events.as_ref().and_then(|_| {
+        let is_leaf = |entry: &&CapturedEntry| Some(&entry.entry.id) == info.leaf.as_ref();
+        conversation.entries.iter().find(is_leaf).map(end)
+    });
+    let title = info.title.as_deref().unwrap_or("Untitled");
+    let mut page = head(title, around, &body.unwrap_or_default());
+    let facts = [
+        Some(info.format.name().to_owned()),
+        info.session_id.as_deref().map(text),
+        info.work_dir.as_deref().map(text),
+        used(session, &conversation, &prices)?,
+    ];
+    let facts = facts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
+    page.push_str(&format!("<p class=\"facts\">{facts}</p>\n</header>\n{TOOLS}"));
+    page.push_str("<nav id=\"tree\"><details open><summary>Prompts and branches</summary>\n<ol>\n");
+    outline::write(&mut page, &conversation, &said);
+    page.push_str("</ol>\n</details></nav>\n<main>\n");
+    for run in 0..conversation.runs.len() {
+        section(&mut page, &conversation, (run, &said), &prices);
     }
     page.push_str("</main>\n</body>\n</html>\n");
     Ok(page)
 }
 
-/// What the page may do: look as this style says, and show nothing from elsewhere.
-fn policy(style: &str) -> String {
-    let hash = base64(&Sha256::digest(style.as_bytes()));
-    format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'")
+/// The last entry that a page has, by its line and its anchor.
+fn end(leaf: &CapturedEntry) -> String {
+    let leaf = &leaf.entry;
+    format!(" data-after=\"{}\" data-leaf=\"{}\"", leaf.line, anchor(&leaf.id))
 }
 
-fn head(info: &SessionInfo, usage: &Usage) -> String {
-    let policy = policy(STYLE);
-    let title = text(info.title.as_deref().unwrap_or("Untitled"));
-    let facts = [
-        Some(info.format.name().to_owned()),
-        info.session_id.as_deref().map(text),
-        info.work_dir.as_deref().map(text),
-        used(usage),
-    ];
-    let facts = facts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
-         <h1>{title}</h1>\n<p class=\"facts\">{facts}</p>\n<main>\n"
-    )
-}
-
-/// The tokens and the cost that the log reports; `None` where it reports none.
-fn used(usage: &Usage) -> Option<String> {
-    let count = |tokens: Option<i64>| tokens.and_then(|n| u64::try_from(n).ok()).filter(|n| 0 < *n);
-    let told = |tokens, what| count(tokens).map(|n| format!("{} {what}", HumanCount(n)));
-    let cost = usage.cost.filter(|cost| 0.0 < *cost).map(|cost| format!("cost {cost:.4}"));
-    let parts = [
-        told(usage.input, "tokens in"),
-        told(usage.output, "out"),
-        told(usage.cache_read, "from the cache"),
-        cost,
-    ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| parts.join(", "))
-}
-
-fn link(id: &str) -> String {
-    format!("<a href=\"#{}\">{}</a>", anchor(id), text(&cut(id, ID)))
-}
-
-/// An entry with what it says; of one that says nothing, a line.
-fn article(page: &mut String, session: &Session, entry: &CapturedEntry) -> Result<()> {
-    let Some(first) = entry.messages.first() else {
-        let facts = facts(entry);
-        let (id, kind) = (anchor(&entry.entry.id), text(&entry.entry.entry_type));
-        page.push_str(&format!("<p class=\"event\" id=\"{id}\">{kind} · {facts}</p>\n"));
-        return Ok(());
+/// What the session page of a browser is to add: entries that follow one another.
+pub(crate) fn addition(session: &Session, entries: &[CapturedEntry]) -> Result<String> {
+    let said = entries.iter().map(|entry| said(session, entry));
+    let said: Vec<Vec<Said>> = said.collect::<Result<_>>()?;
+    let prices = Prices::read(None)?;
+    let mut rows = String::new();
+    for (entry, said) in entries.iter().zip(&said) {
+        outline::write_row(&mut rows, (entry, said), &outline::Row::default());
+    }
+    let shown = Entries {
+        entries: entries.iter().collect(),
+        said: said.iter().map(Vec::as_slice).collect(),
+        prices: &prices,
     };
-    let class = if speaker(first) == "user" { " class=\"user\"" } else { "" };
-    page.push_str(&format!("<article{class} id=\"{}\">\n", anchor(&entry.entry.id)));
-    for message in &entry.messages {
-        page.push_str(&heading(entry, message));
-        for part in message.parts() {
-            page.push_str(&shown(session, &part)?);
-        }
+    let mut section = String::new();
+    shown.write(&mut section);
+    let body = entries.last().map(end).unwrap_or_default();
+    Ok(format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>added</title>\n</head>\n\
+         <body{body}>\n<ol>\n{rows}</ol>\n<section>\n{section}</section>\n</body>\n</html>\n"
+    ))
+}
+
+/// What only a script can do is shown only where it runs.
+const TOOLS: &str = "<div class=\"tools\"><input id=\"find\" type=\"search\" placeholder=\"Search this session\" \
+     aria-label=\"Search this session\"><output id=\"found\"></output>\
+     <button id=\"prev\" title=\"The hit before\">↑</button><button id=\"next\" title=\"The next hit\">↓</button>\
+     <button id=\"fold\">Unfold all</button></div>\n";
+
+fn said(session: &Session, entry: &CapturedEntry) -> Result<Vec<Said>> {
+    entry.messages.iter().map(|message| Said::whole(message, session)).collect()
+}
+
+/// The tokens that the log reports, and what they cost.
+fn used(session: &Session, conversation: &Conversation, prices: &Prices) -> Result<Option<String>> {
+    let usage: Usage = session.usage()?;
+    let reported = conversation.entries.iter().filter_map(|entry| entry.usage.as_ref());
+    let costs = reported.filter_map(|usage| entry::cost(usage, prices));
+    let cost = costs.reduce(|(sum, all), (cost, is_told)| (sum + cost, all && is_told));
+    Ok(entry::used(&usage, cost, "tokens in"))
+}
+
+/// Entries between two forks; above them, where they branched off and what else did.
+fn section(
+    page: &mut String,
+    conversation: &Conversation,
+    (number, said): (usize, &[Vec<Said>]),
+    prices: &Prices,
+) {
+    let run = &conversation.runs[number];
+    let last = run.entries.last().map(|entry| &conversation.entries[*entry].entry.id);
+    let on = match (run.is_active, last == conversation.info.leaf.as_ref()) {
+        (_, true) => " on live",
+        (true, false) => " on",
+        (false, false) => "",
+    };
+    let parent = run.parent.map(|parent| format!(" data-parent=\"{parent}\"")).unwrap_or_default();
+    page.push_str(&format!("<section class=\"run{on}\" data-run=\"{number}\"{parent}>\n"));
+    let first = |run: usize| {
+        let entry = conversation.runs[run].entries.first()?;
+        Some(anchor(&conversation.entries[*entry].entry.id))
+    };
+    let (siblings, place) = conversation.siblings(number);
+    if 1 < siblings.len() {
+        let last = run.parent.and_then(|parent| conversation.runs[parent].entries.last());
+        let from = last.map_or("the beginning".to_owned(), |entry| {
+            entry::link(&conversation.entries[*entry].entry.id)
+        });
+        let to = |place: Option<usize>, what: &str| {
+            let id = first(*siblings.get(place?)?)?;
+            Some(format!(" <a class=\"switch\" href=\"#{id}\">{what}</a>"))
+        };
+        let (count, nth) = (siblings.len(), place + 1);
+        let prev = to(place.checked_sub(1), "← the one before").unwrap_or_default();
+        let next = to(Some(place + 1), "the next →").unwrap_or_default();
+        page.push_str(&format!(
+            "<h2 class=\"fork\">Branch {nth} of {count}, from {from}{prev}{next}</h2>\n"
+        ));
     }
-    page.push_str("</article>\n");
-    Ok(())
-}
-
-fn heading(entry: &CapturedEntry, message: &Message) -> String {
-    format!("<div class=\"head\"><b>{}</b>{}</div>\n", text(&speaker(message)), facts(entry))
-}
-
-/// Who speaks. Some logs give the results of tools as messages of the user.
-fn speaker(message: &Message) -> String {
-    let parts = message.parts();
-    let is_result = |part: &Part| matches!(part, Part::ToolResult { .. });
-    if !parts.is_empty() && parts.iter().all(is_result) {
-        return "tool".to_owned();
-    }
-    let role = message.role();
-    if role.is_empty() { "message".to_owned() } else { role.to_string() }
-}
-
-/// Its id, when it was, who answered, and its label.
-fn facts(entry: &CapturedEntry) -> String {
-    let label = entry.entry.label.as_deref();
-    let facts = [
-        Some(link(&entry.entry.id)),
-        entry.entry.created_at.map(|at| Clock::Utc.show(at)),
-        entry.model.as_deref().map(text),
-        label.map(|label| format!("<mark>{}</mark>", text(label))),
-    ];
-    facts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
-}
-
-fn shown(session: &Session, part: &Part) -> Result<String> {
-    Ok(match part {
-        Part::Text(said) if said.trim().is_empty() => String::new(),
-        Part::Text(said) => format!("<div class=\"said\">{}</div>\n", text(said.trim_end())),
-        Part::Thinking(said) => folded(" class=\"thinking\"", "thinking", said),
-        Part::ToolCall(call) => {
-            folded("", &call.label, &format!("{}\n{}", call.name, call.arguments))
-        }
-        Part::ToolResult { call_id, text: said } => {
-            let file = session.result_file(call_id, said)?;
-            let whole = file.and_then(|file| file.text);
-            let whole = whole.as_deref().unwrap_or(said);
-            let count = whole.lines().count();
-            let plural = if count == 1 { "" } else { "s" };
-            folded("", &format!("result, {count} line{plural}"), whole)
-        }
-        Part::Image { mime, path } => {
-            format!("<div class=\"said\">[{}]</div>\n", text(format!("image {mime} {path}").trim()))
-        }
-        Part::Other(kind) => format!("<div class=\"said\">[{}]</div>\n", text(kind)),
-        _ => String::new(),
-    })
-}
-
-fn folded(class: &str, summary: &str, said: &str) -> String {
-    let (summary, said) = (text(summary), text(said.trim_end()));
-    // A browser drops the first line feed of a `pre`.
-    format!("<details{class}><summary>{summary}</summary><pre>\n{said}</pre></details>\n")
+    let entries = Entries {
+        entries: run.entries.iter().map(|entry| &conversation.entries[*entry]).collect(),
+        said: run.entries.iter().map(|entry| &said[*entry][..]).collect(),
+        prices,
+    };
+    entries.write(page);
+    page.push_str("</section>\n");
 }

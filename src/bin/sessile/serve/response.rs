@@ -1,0 +1,81 @@
+//! What a server answers, and what a browser may do with it.
+
+use std::io::{self, Write};
+
+use super::request::Refusal;
+use crate::html;
+
+/// What is answered.
+pub(super) struct Response {
+    status: &'static str,
+    /// A field of its own.
+    field: &'static str,
+    content: &'static str,
+    body: String,
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+impl Response {
+    pub(super) fn page(body: String) -> Self {
+        Self { status: "200 OK", field: "", content: HTML, body }
+    }
+
+    /// Nothing changed.
+    pub(super) fn nothing() -> Self {
+        Self { status: "204 No Content", field: "", content: TEXT, body: String::new() }
+    }
+
+    /// What is asked for has another shape by now: the whole has to be asked for.
+    pub(super) fn reset() -> Self {
+        Self { status: "205 Reset Content", ..Self::nothing() }
+    }
+
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        let status = refusal.status();
+        let field = if refusal == Refusal::Method { "Allow: GET\r\n" } else { "" };
+        Self { status, field, content: TEXT, body: format!("{status}\n") }
+    }
+
+    pub(super) fn busy() -> Self {
+        let status = "503 Service Unavailable";
+        Self { status, field: "", content: TEXT, body: format!("{status}: too many at a time\n") }
+    }
+
+    /// What went wrong is told to who asks: it is the one who started the server.
+    pub(super) fn failed(told: &str) -> Self {
+        let status = "500 Internal Server Error";
+        Self { status, field: "", content: TEXT, body: format!("{told}\n") }
+    }
+
+    pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let Self { status, field, content, body } = self;
+        let head = head(status, content);
+        write!(out, "{head}{field}Content-Length: {}\r\n\r\n", body.len())?;
+        out.write_all(body.as_bytes())?;
+        out.flush()
+    }
+}
+
+/// The head of a stream of events.
+pub(super) fn stream_head() -> String {
+    head("200 OK", "text/event-stream") + "\r\n"
+}
+
+/// No other page reads this, frames it, keeps it, or is told its address.
+fn head(status: &str, content: &str) -> String {
+    let policy = html::policy("'self'", "; connect-src 'self'; frame-ancestors 'none'");
+    format!(
+        "HTTP/1.1 {status}\r\n\
+         Content-Type: {content}\r\n\
+         Content-Security-Policy: {policy}\r\n\
+         Cache-Control: no-store\r\n\
+         Referrer-Policy: no-referrer\r\n\
+         X-Content-Type-Options: nosniff\r\n\
+         X-Frame-Options: DENY\r\n\
+         Cross-Origin-Opener-Policy: same-origin\r\n\
+         Cross-Origin-Resource-Policy: same-origin\r\n\
+         Connection: close\r\n"
+    )
+}

@@ -1,0 +1,57 @@
+//! The page of a session, and what is added to one.
+
+use anyhow::Result;
+use sessile::{CapturedEntry, Session, SessionKey};
+
+use super::Site;
+use super::request::{Refusal, Request};
+use super::response::Response;
+use crate::html::{self, escape::anchor};
+
+/// Entries that are added at a time; of more, the page is loaded anew.
+const MOST: usize = 500;
+
+pub(super) fn page(site: &Site<'_>, key: &str) -> Result<Response> {
+    let Some(session) = session(site, key)? else { return Ok(Response::refused(Refusal::Unknown)) };
+    Ok(Response::page(html::page(&session, &site.around("session", true))?))
+}
+
+/// What follows the entry that a page ends with; nothing where it is still the
+/// last, and another answer where the session went on elsewhere: then the page
+/// is loaded anew.
+pub(super) fn after(site: &Site<'_>, key: &str, request: &Request) -> Result<Response> {
+    let (line, leaf) = (request.get("line").map(str::parse), request.get("leaf"));
+    let (Some(session), Some(Ok(line)), Some(leaf)) = (session(site, key)?, line, leaf) else {
+        return Ok(Response::refused(Refusal::Unknown));
+    };
+    let is_at = |at: &str| {
+        Ok::<_, sessile::Error>(session.info()?.leaf.is_some_and(|leaf| anchor(&leaf) == at))
+    };
+    if is_at(leaf)? {
+        return Ok(Response::nothing());
+    }
+    let new = session.capture_after(line, MOST)?;
+    match last_of_row(&new, leaf) {
+        Some(last) if is_at(&last)? => Ok(Response::page(html::addition(&session, &new)?)),
+        _ => Ok(Response::reset()),
+    }
+}
+
+/// The anchor of the last of entries that follow one another, the first of them
+/// the one of this anchor; `None` where they do not.
+fn last_of_row(entries: &[CapturedEntry], behind: &str) -> Option<String> {
+    let mut at = behind.to_owned();
+    for entry in entries {
+        let parent = entry.entry.parent_id.as_deref().map(anchor);
+        if parent.as_ref() != Some(&at) {
+            return None;
+        }
+        at = anchor(&entry.entry.id);
+    }
+    (!entries.is_empty()).then_some(at)
+}
+
+fn session(site: &Site<'_>, key: &str) -> Result<Option<Session>> {
+    let Ok(key) = serde_json::from_str::<SessionKey>(key) else { return Ok(None) };
+    Ok(Some(site.store.session(key)?))
+}
