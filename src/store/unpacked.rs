@@ -10,7 +10,6 @@ use super::files::{FileKind, FileRow};
 use super::log;
 use super::packing::Packer;
 use crate::error::Result;
-use crate::format::Unpacker;
 
 /// Level at which unpacked lines are kept.
 const LEVEL: i32 = 3;
@@ -43,7 +42,11 @@ pub(crate) fn content(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
 }
 
 /// Lets the lines stand beside a document that it unpacks to; does nothing where they do.
-pub(crate) fn unpack(conn: &Connection, file: &FileRow, unpacker: Unpacker) -> Result<()> {
+pub(crate) fn unpack(
+    conn: &Connection,
+    file: &FileRow,
+    unpacker: impl FnOnce(&[u8], &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
+) -> Result<()> {
     if file.kind != FileKind::Document || as_log(conn, file.clone())?.line_count != 0 {
         return Ok(());
     }

@@ -217,6 +217,7 @@ fn the_command_line_sees_only_what_everybody_sees() {
         "ids",
         "moment",
         "output",
+        "pager",
         "prices",
         "render",
         "serve",

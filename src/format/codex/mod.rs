@@ -13,7 +13,6 @@ mod layout;
 mod live;
 mod meta;
 mod names;
-mod packed;
 mod record;
 mod stored;
 mod turns;
@@ -64,7 +63,7 @@ impl Layout for Codex {
     }
 
     fn unpacker(&self, path: &[u8]) -> Option<Unpacker> {
-        packed::unpacker(path)
+        stored::packed::unpacker(path)
     }
 
     fn is_shared(&self, path: &[u8]) -> bool {

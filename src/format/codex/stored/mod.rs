@@ -7,6 +7,7 @@ mod extras;
 mod fold;
 pub(super) mod history;
 pub(super) mod own;
+pub(super) mod packed;
 pub(super) mod place;
 mod settle;
 pub(super) mod tables;

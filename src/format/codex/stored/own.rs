@@ -4,12 +4,13 @@ use std::cmp::Reverse;
 
 use rusqlite::Connection;
 
+use super::packed;
 use super::place::{self, Rollout, line_key, readable};
 use super::tables::{self, Known};
 use crate::error::Result;
+use crate::format::codex::layout;
 use crate::format::codex::meta::{Meta, Mode};
 use crate::format::codex::record::{self, Body, Problem};
-use crate::format::codex::{layout, packed};
 use crate::format::json;
 use crate::model::{ProblemKind, SessionKey, Timestamp};
 use crate::store::files::FileRow;

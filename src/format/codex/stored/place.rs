@@ -7,9 +7,9 @@
 
 use rusqlite::Connection;
 
+use super::packed;
 use crate::error::Result;
 use crate::format::codex::layout::{self, Form};
-use crate::format::codex::packed;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::log;
 use crate::store::unpacked::{self, content};

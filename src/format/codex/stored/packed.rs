@@ -2,10 +2,10 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use super::layout::{self, Form};
-use super::meta::Meta;
 use crate::error::{Error, Result};
 use crate::format::Unpacker;
+use crate::format::codex::layout::{self, Form};
+use crate::format::codex::meta::Meta;
 use crate::format::json::{self, Raw};
 use crate::store::log::MAX_LINE;
 
