@@ -18,12 +18,16 @@ pub(crate) fn name_of(conn: &Connection, session: SessionKey) -> Result<String> 
     Ok(format!("{}:{}", info.root.display(), info.file.display()))
 }
 
-/// The whole id of an entry that is named by it, or by its beginning.
+/// The whole id of an entry that is named by it, by its beginning, or by its end
+/// from a colon on: ids of a session of several files begin alike.
 pub(crate) fn find_entry(conn: &Connection, session: SessionKey, name: &str) -> Result<String> {
     if entries::entry_key(conn, session, name)?.is_some() {
         return Ok(name.to_owned());
     }
     let mut found = entries::ids_from(conn, session, name)?;
+    if found.is_empty() && name.starts_with(':') {
+        found = entries::ids_to(conn, session, name)?;
+    }
     match found.len() {
         1 => Ok(found.remove(0)),
         0 => Err(Error::EntryNotFound { entry_id: name.to_owned() }),

@@ -207,6 +207,23 @@ pub(crate) fn ids_from(conn: &Connection, session: SessionKey, id: &str) -> Resu
     Ok(found)
 }
 
+/// Ids of a session's entries that end with this behind a beginning that is too
+/// long to be typed; each is looked at.
+pub(crate) fn ids_to(conn: &Connection, session: SessionKey, end: &str) -> Result<Vec<String>> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT entry_id
+         FROM entries
+         WHERE session_key = ?1
+           AND typeof(entry_id) = 'text'
+           AND substr(entry_id, -length(?2)) = ?2
+           AND 16 < length(entry_id) - length(?2)
+         ORDER BY entry_id
+         LIMIT 20",
+    )?;
+    let rows = stmt.query_map((session, end), |row| Ok(row.get::<_, IdText>("entry_id")?.0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 pub(crate) fn insert_compaction(
     conn: &Connection,
     session: SessionKey,

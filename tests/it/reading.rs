@@ -45,6 +45,64 @@ fn each_answer_is_shown_with_the_model_where_a_log_says_it() {
 }
 
 #[test]
+fn each_id_that_a_tree_shows_names_its_entry() {
+    let mut ends = 0;
+    for format in Format::ALL {
+        let test = TestStore::new();
+        let root = fixture(&format!("{}/small", format.name()));
+        test.store.import(&root, &ImportOptions::new().format(*format)).unwrap();
+        for row in test.store.sessions(&SessionFilter::new()).unwrap().rows {
+            let session = test.store.session(row.key).unwrap();
+            let output = Command::new(env!("CARGO_BIN_EXE_sessile"))
+                .arg("--db")
+                .arg(test.store.path())
+                .args(["tree", &session.unique_name().unwrap()])
+                .output()
+                .unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            let shown = text.lines().map(|line| line.split("  ").next().unwrap());
+            let drawn = session.tree_rows().unwrap();
+            assert_eq!(text.lines().count(), drawn.len());
+            for (shown, drawn) in shown.zip(drawn) {
+                assert_eq!(session.find_entry(shown).unwrap().id, drawn.entry_id, "{format:?}");
+                ends += usize::from(shown.starts_with(':'));
+            }
+        }
+    }
+    // Of ids that begin alike.
+    assert!(0 < ends);
+}
+
+#[test]
+fn what_stands_around_an_entry_is_shown_with_it() {
+    for root in ["claude/small", "codex/small", "kimi/small", "pi/small", "kward/small"] {
+        let test = TestStore::of_fixture(root);
+        for row in test.store.sessions(&SessionFilter::new()).unwrap().rows {
+            let session = test.store.session(row.key).unwrap();
+            let name = session.unique_name().unwrap();
+            // Of the program whose branch is not each path to its leaf, more.
+            let step = if root == "claude/small" { 3 } else { 11 };
+            for drawn in session.tree_rows().unwrap().into_iter().step_by(step) {
+                let output = Command::new(env!("CARGO_BIN_EXE_sessile"))
+                    .arg("--db")
+                    .arg(test.store.path())
+                    .args(["show", &name, "--around", "1", "--entry", &drawn.entry_id])
+                    .output()
+                    .unwrap();
+                let text = String::from_utf8(output.stdout).unwrap();
+                let headings = text.lines().filter_map(|line| line.strip_prefix("## "));
+                let ids = headings.filter_map(|heading| heading.split("  ").nth(1));
+                let is_shown = |id: &str| session.find_entry(id).unwrap().id == drawn.entry_id;
+                // What is no message is told.
+                let told = String::from_utf8(output.stderr).unwrap();
+                let is_told = told.contains(" is no message, but ");
+                assert_ne!(ids.into_iter().any(is_shown), is_told, "{root} {}", drawn.entry_id);
+            }
+        }
+    }
+}
+
+#[test]
 fn the_end_of_the_active_branch_is_that_of_the_whole_of_it() {
     for root in ["kward/small", "pi/small", "claude/small", "codex/small", "kimi/small"] {
         let test = TestStore::of_fixture(root);

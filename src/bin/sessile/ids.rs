@@ -1,13 +1,18 @@
 //! Ids as short as they can be: a name that is typed finds an entry by the
-//! beginning of its id.
+//! beginning of its id, or by its end from a colon on.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Columns of an id at least: shorter ones are hard to tell from words.
 const LEAST: usize = 6;
 
-/// Short forms of ids that no other of them begins with.
-pub(crate) struct ShortIds(HashMap<String, usize>);
+/// Characters before the last colon of an id that nobody wants to type.
+const LONG: usize = 16;
+
+/// Short forms of ids: the beginning that no other of them begins with, or where
+/// that is long, the end from the last colon on, if no other long one ends like it.
+pub(crate) struct ShortIds(HashMap<String, Range<usize>>);
 
 impl ShortIds {
     pub(crate) fn new(ids: impl IntoIterator<Item = String>) -> Self {
@@ -15,20 +20,41 @@ impl ShortIds {
         ids.sort_unstable();
         ids.dedup();
         let mut lengths = vec![0; ids.len()];
+        let mut ends: HashMap<&str, usize> = HashMap::new();
+        for end in ids.iter().filter_map(|id| end_of(id)) {
+            *ends.entry(end).or_default() += 1;
+        }
         // In order, the one most like another stands beside it.
         for n in 1..ids.len() {
             let shared = shared(&ids[n - 1], &ids[n]);
             lengths[n - 1] = lengths[n - 1].max(shared + 1);
             lengths[n] = shared + 1;
         }
-        Self(ids.into_iter().zip(lengths).collect())
+        let short = |(id, length): (&String, usize)| {
+            let end = end_of(id).filter(|end| LONG < length && ends.get(end) == Some(&1));
+            match end {
+                Some(end) => id.len() - end.len()..id.len(),
+                None => 0..byte_at(id, LEAST.max(length)),
+            }
+        };
+        let short: Vec<Range<usize>> = ids.iter().zip(lengths).map(short).collect();
+        Self(ids.into_iter().zip(short).collect())
     }
 
     /// The short form of an id; the whole of one that is not among them.
     pub(crate) fn of<'i>(&self, id: &'i str) -> &'i str {
-        let length = self.0.get(id).map_or(usize::MAX, |length| LEAST.max(*length));
-        &id[..id.char_indices().nth(length).map_or(id.len(), |(at, _)| at)]
+        self.0.get(id).map_or(id, |short| &id[short.clone()])
     }
+}
+
+fn byte_at(id: &str, length: usize) -> usize {
+    id.char_indices().nth(length).map_or(id.len(), |(at, _)| at)
+}
+
+/// The end of an id from its last colon on, where much stands before that.
+fn end_of(id: &str) -> Option<&str> {
+    let at = id.rfind(':').filter(|at| LONG < id[..*at].chars().count())?;
+    Some(&id[at..])
 }
 
 /// Characters that two ids begin with alike.
@@ -49,5 +75,20 @@ mod tests {
 
         assert_eq!(found, ["012345678", "012345670", "a", "abcdef", "漢字漢字漢字"]);
         assert_eq!(short.of("another"), "another");
+    }
+
+    #[test]
+    fn of_ids_that_begin_alike_the_end_is_the_short_form() {
+        let long = "01a21786-bdeb-79a1-8095-9f68af52813c";
+        let other = "01a21786-bdeb-79a1-8095-9f68af52813d";
+        let ids = [&format!("{long}:1"), &format!("{long}:12"), "line:1", &format!("{other}:1")];
+        let of = |ids: &[&str]| -> Vec<String> {
+            let short = ShortIds::new(ids.iter().map(|id| (*id).to_owned()));
+            ids.iter().map(|id| short.of(id).to_owned()).collect()
+        };
+
+        assert_eq!(of(&ids[..3]), [":1", ":12", "line:1"]);
+        // Where the end is that of another, too, it is no name.
+        assert_eq!(of(&ids), [ids[0], ":12", "line:1", other]);
     }
 }

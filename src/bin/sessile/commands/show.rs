@@ -77,7 +77,10 @@ impl<'a> Shown<'a> {
 
     /// What the program would go on with, and what that leaves out.
     fn context(&mut self, count: Option<usize>) -> Result<()> {
-        self.turns()?;
+        // Whoever asks for the last few looks at where it goes on.
+        if count.is_none() {
+            self.turns()?;
+        }
         let path = self.session.capture()?;
         let entries: HashMap<&str, &CapturedEntry> =
             path.entries.iter().map(|entry| (entry.entry.id.as_str(), entry)).collect();
@@ -164,8 +167,8 @@ impl<'a> Shown<'a> {
             }
             return self.messages(&messages(std::slice::from_ref(entry)));
         };
-        let path = self.session.capture_path(&self.end_of_branch(entry_id)?)?;
-        let at = path.entries.iter().position(|entry| entry.entry.id == entry_id).unwrap_or(0);
+        let path = self.branch_with(entry_id)?;
+        let at = place_of(&path, entry_id).unwrap_or(0);
         let (before, from) = path.entries.split_at(at);
         let own = from.first().map_or(0, |entry| entry.messages.len());
         if own == 0 {
@@ -197,12 +200,21 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// The last entry of a branch that holds an entry: the active one, if it does.
-    fn end_of_branch(&self, entry_id: &str) -> Result<String> {
-        let is_on_path = self.session.is_on_path(entry_id)?;
-        if let Some(leaf) = self.session.info()?.leaf.filter(|_| is_on_path) {
-            return Ok(leaf);
+    /// A branch that holds an entry: the active one, if it does. Where a program
+    /// leaves out some of a path, the entry may end its own.
+    fn branch_with(&self, entry_id: &str) -> Result<CapturedBranch> {
+        let branch = match self.session.is_on_path(entry_id)? {
+            true => self.session.capture()?,
+            false => self.session.capture_path(&self.end_of_branch(entry_id)?)?,
+        };
+        match place_of(&branch, entry_id) {
+            Some(_) => Ok(branch),
+            None => Ok(self.session.capture_path(entry_id)?),
         }
+    }
+
+    /// The last entry of a branch behind an entry.
+    fn end_of_branch(&self, entry_id: &str) -> Result<String> {
         let mut end = entry_id.to_owned();
         let mut seen = HashSet::new();
         // Of several children, the newest; a circle ends where it began.
@@ -232,6 +244,10 @@ impl<'a> Shown<'a> {
         };
         self.transcript.message(&heading, &said)
     }
+}
+
+fn place_of(path: &CapturedBranch, entry_id: &str) -> Option<usize> {
+    path.entries.iter().position(|entry| entry.entry.id == entry_id)
 }
 
 fn ids_of(path: &CapturedBranch) -> impl Iterator<Item = String> {

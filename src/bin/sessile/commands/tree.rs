@@ -8,7 +8,7 @@ use sessile::{Store, TreeRow};
 use crate::ids::ShortIds;
 use crate::output::{self, one_line};
 use crate::render::Clock;
-use crate::text::{columns, cut, padded, terminal_width};
+use crate::text::{columns, cut, cut_middle, padded, terminal_width};
 
 /// Columns for the text of a row at least, however deep it hangs.
 const ROOM: usize = 20;
@@ -21,15 +21,15 @@ pub(crate) fn run(store: &Store, session: &str, is_utc: bool) -> Result<bool> {
     let is_terminal = output::is_terminal();
     let clock = if is_utc || !is_terminal { Clock::Utc } else { Clock::Local };
     let width = if is_terminal { terminal_width() } else { usize::MAX };
-    let id_width =
-        rows.iter().map(|row| columns(ids.of(&row.entry_id))).max().unwrap_or_default().min(36);
+    let longest = rows.iter().map(|row| columns(ids.of(&row.entry_id))).max();
+    let id_width = longest.unwrap_or_default().min(width / 2);
     let mut out = output::report();
     let mut last_model = None;
     for row in &rows {
         let at = session.entry(&row.entry_id)?.and_then(|entry| entry.created_at);
         let at = at.map(|at| clock.show(at)).unwrap_or_default();
         let at = padded(&at, if width < 80 { 0 } else { clock.width() });
-        let id = padded(&one_line(ids.of(&row.entry_id)), id_width);
+        let id = padded(&cut_middle(&one_line(ids.of(&row.entry_id)), id_width), id_width);
         let head = if at.is_empty() { format!("{id}  ") } else { format!("{id}  {at}  ") };
         // Of one model after the other, where it changes.
         let model = row.model.as_deref().filter(|model| last_model != Some(*model));
