@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rusqlite::Connection;
 use sessile::{ExportOptions, Format, ImportOptions, NewSession, Session, SessionFilter, Store};
@@ -29,6 +29,8 @@ const FILE: &str = "sessions/--w--/2026-05-01T00-00-00-000Z_first.jsonl";
 
 /// Three stores with a common past, and the roots that they go on importing.
 struct World {
+    /// Open as long as the world is: to open one takes longer than a step.
+    stores: Vec<Store>,
     dir: tempfile::TempDir,
     random: Random,
     clock: i64,
@@ -44,6 +46,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let mut world = Self {
+            stores: vec![Store::open(dir.path().join("0.db")).unwrap()],
             dir,
             random,
             clock: 0,
@@ -64,10 +67,11 @@ impl World {
         for other in 1..3 {
             // Some stores have a past in common, some only the root's.
             if world.random.below(4) != 0 {
-                Store::open(world.db(0)).unwrap().backup(world.db(other)).unwrap();
+                world.stores[0].backup(world.db(other)).unwrap();
             } else {
                 world.roots[other] = ["", "desk", "laptop"][other];
             }
+            world.stores.push(Store::open(world.db(other)).unwrap());
             let to = world.root(other).join(FILE);
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             fs::copy(world.root(0).join(FILE), to).unwrap();
@@ -85,7 +89,7 @@ impl World {
     }
 
     fn import(&self, n: usize) {
-        self.import_into(&Store::open(self.db(n)).unwrap(), n);
+        self.import_into(&self.stores[n], n);
     }
 
     /// Imports the root of a store, at its path on that machine.
@@ -130,7 +134,7 @@ impl World {
             self.grow(n, second);
             return self.import(n);
         }
-        let store = Store::open(self.db(n)).unwrap();
+        let store = self.stores[n].clone();
         let session = self.some_session(&store).at(at(second));
         self.said += 1;
         let id = format!("m{}", self.said);
@@ -167,17 +171,17 @@ impl World {
     }
 
     /// A copy of a store that merges others, one after the other; with each that it merges twice.
-    fn merged(&self, name: &str, order: &[PathBuf]) -> PathBuf {
+    fn merged(&self, name: &str, order: &[usize]) -> Store {
         let target = self.dir.path().join(name);
-        Store::open(&order[0]).unwrap().backup(&target).unwrap();
+        self.stores[order[0]].backup(&target).unwrap();
         let store = Store::open(&target).unwrap();
         for other in &order[1..] {
-            let report = store.merge(other).unwrap();
+            let report = store.merge(self.db(*other)).unwrap();
             assert!(report.refused.is_empty() && report.kept.is_empty(), "{report:?}");
-            assert!(!store.merge(other).unwrap().is_change());
+            assert!(!store.merge(self.db(*other)).unwrap().is_change());
         }
         assert_eq!(store.check().unwrap(), []);
-        target
+        store
     }
 }
 
@@ -203,15 +207,12 @@ fn files(folder: PathBuf) -> Vec<(String, String)> {
     files
 }
 
-fn facts(db: &Path) -> Facts {
-    let out = tempfile::tempdir().unwrap();
-    let folder = out.path().join("out");
-    Store::open(db).unwrap().export(&folder, &ExportOptions::new()).unwrap();
+fn facts(store: &Store) -> Facts {
     let mut lines = BTreeSet::new();
-    for (name, content) in files(folder) {
+    for (name, content) in bytes(store) {
         lines.extend(content.lines().map(|line| (name.clone(), line.to_owned())));
     }
-    let conn = Connection::open(db).unwrap();
+    let conn = Connection::open(store.path()).unwrap();
     let mut rows = BTreeSet::new();
     for sql in [
         "SELECT json_array('entry', session_id, quote(entry_id)) FROM entries JOIN sessions USING (session_key)",
@@ -229,10 +230,10 @@ fn facts(db: &Path) -> Facts {
 }
 
 /// The content of each file, by its name: the bytes that an export has.
-fn bytes(db: &Path) -> Vec<(String, String)> {
+fn bytes(store: &Store) -> Vec<(String, String)> {
     let out = tempfile::tempdir().unwrap();
     let folder = out.path().join("out");
-    Store::open(db).unwrap().export(&folder, &ExportOptions::new()).unwrap();
+    store.export(&folder, &ExportOptions::new()).unwrap();
     files(folder)
 }
 
@@ -243,30 +244,27 @@ fn check_history(seed: u64) {
         world.step(n);
         if world.random.below(12) == 0 {
             let other = (n + 1 + world.random.below(2)) % 3;
-            Store::open(world.db(n)).unwrap().merge(world.db(other)).unwrap();
+            world.stores[n].merge(world.db(other)).unwrap();
         }
     }
-    let dbs = [world.db(0), world.db(1), world.db(2)];
-    let mut expected = None;
-    for (n, order) in
-        [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]].iter().enumerate()
-    {
-        let order: Vec<PathBuf> = order.iter().map(|n| dbs[*n].clone()).collect();
-        let merged = world.merged(&format!("merged{n}.db"), &order);
-        let found = facts(&merged);
-        let expected = expected.get_or_insert_with(|| facts(&merged));
-        assert_eq!(found, *expected, "history {seed}, order {n}");
+    let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    let merged: Vec<Store> = orders
+        .iter()
+        .enumerate()
+        .map(|(n, order)| world.merged(&format!("merged{n}.db"), order))
+        .collect();
+    let expected = facts(&merged[0]);
+    for (store, order) in merged.iter().zip(orders).skip(1) {
+        assert_eq!(facts(store), expected, "history {seed}, order {order:?}");
     }
     // Two that merge each other show the same bytes.
-    let (one, two) = ([dbs[0].clone(), dbs[1].clone()], [dbs[1].clone(), dbs[0].clone()]);
-    let (one, two) = (world.merged("one.db", &one), world.merged("two.db", &two));
+    let (one, two) = (world.merged("one.db", &[0, 1]), world.merged("two.db", &[1, 0]));
     assert_eq!(bytes(&one), bytes(&two), "history {seed}");
     // The root that a store imports next finds what it left.
-    let store = Store::open(world.dir.path().join("merged0.db")).unwrap();
     world.grow(0, 900);
-    world.import_into(&store, 0);
-    assert_eq!(store.check().unwrap(), []);
-    assert!(!store.merge(&dbs[1]).unwrap().is_change(), "history {seed}");
+    world.import_into(&merged[0], 0);
+    assert_eq!(merged[0].check().unwrap(), []);
+    assert!(!merged[0].merge(world.db(1)).unwrap().is_change(), "history {seed}");
 }
 
 #[test]
