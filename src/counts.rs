@@ -90,7 +90,7 @@ fn a_new_file_of_20_messages_takes_so_many_statements() {
 
     let statements = (of(30) - of(10)) / 20;
 
-    assert_eq!(statements, 51);
+    assert_eq!(statements, 33);
 }
 
 #[test]

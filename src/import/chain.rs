@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::fold::Fold;
 use crate::model::Format;
 use crate::store::files::{FileKind, FileRow};
+use crate::store::inserter::{LineInserter, SEVERAL};
 use crate::store::log;
 use crate::store::packing::Packer;
 
@@ -95,17 +96,23 @@ impl Chain {
             return Ok(());
         }
         let mut records = std::mem::take(&mut chunk.records).into_iter();
-        let mut inserter = log::inserter(tx)?;
-        for line in chunk.lines(format) {
-            let key = log::key(self.file_id, self.rows);
-            log::insert_by(&mut inserter, key, line, packer)?;
-            self.count(line);
-            if let Some(fold) = &mut fold {
-                let record = records.next().unwrap_or_else(|| format.meaning().parse(line));
-                fold.apply_line(key, line, record)?;
+        let mut inserter = LineInserter::new(tx)?;
+        let mut lines = chunk.lines(format);
+        loop {
+            let some: Vec<&[u8]> = lines.by_ref().take(SEVERAL).collect();
+            if some.is_empty() {
+                return Ok(());
+            }
+            inserter.insert(log::key(self.file_id, self.rows), &some, packer)?;
+            for line in some {
+                let key = log::key(self.file_id, self.rows);
+                self.count(line);
+                if let Some(fold) = &mut fold {
+                    let record = records.next().unwrap_or_else(|| format.meaning().parse(line));
+                    fold.apply_line(key, line, record)?;
+                }
             }
         }
-        Ok(())
     }
 
     /// The row of a file that is not complete yet, as far as it goes.

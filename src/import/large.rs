@@ -57,7 +57,7 @@ impl Writer<'_> {
         };
         let mut waiting = None;
         loop {
-            let tx = self.job.begin(conn)?;
+            let tx = self.begin()?;
             let Some(mut aside) = self.open(&tx, known.take(), file, large)? else {
                 // Another import of the same file has begun it anew, or gone on with it.
                 inbox.skip();
@@ -82,6 +82,7 @@ impl Writer<'_> {
             aside.row = aside.chain.so_far(&aside.row);
             files::update_file(&tx, &aside.row)?;
             tx.commit()?;
+            self.committed(true)?;
             self.tally.outcome.report.bytes += aside.row.size.saturating_sub(file.size);
             self.tally.show(self.job, progress);
             self.tally.outcome.report.bytes = before;
@@ -122,6 +123,7 @@ impl Writer<'_> {
             ..file.clone()
         };
         let row = files::file_by_id(tx, files::insert_file(tx, &blank)?)?;
+        self.last = row.file_id;
         Ok(Some(Aside { chain: Chain::new(&row), row }))
     }
 

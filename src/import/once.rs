@@ -40,13 +40,15 @@ impl Writer<'_> {
     ) -> Result<()> {
         let fits = match once.base() {
             Some(base) => self.is_as_compared(tx, base)?,
-            None => self.is_unknown(tx, file, FileState::Current)?,
+            None => self.is_first || self.is_unknown(tx, file, FileState::Current)?,
         };
         if !fits {
             while let Some(Piece::Chunk(_)) = next() {}
             return Ok(());
         }
-        problems::delete_path_problems(tx, self.source_id(), &file.path)?;
+        if !self.is_first {
+            problems::delete_path_problems(tx, self.source_id(), &file.path)?;
+        }
         match once {
             Once::Grown(base) => self.grow(tx, file, base, once, next),
             Once::New | Once::Rewritten(_) => self.fill(tx, (file, is_whole), once, next),
@@ -132,7 +134,12 @@ impl Writer<'_> {
             true => start.clone(),
             false => FileRow { sha256: has_content.then(Vec::new), ..start.clone() },
         };
-        let (row, session) = self.next_generation(tx, blank, once.base())?;
+        let Some((row, session)) = self.next_generation(tx, blank, once.base())? else {
+            // It was found twice. The next look knows it.
+            self.tally.outcome.conflicts += 1;
+            while let Some(Piece::Chunk(_)) = next() {}
+            return Ok(());
+        };
         let mut chain = Chain::new(&row);
         let mut fold = session.map(|session| match row.generation {
             FIRST => Fold::first(tx, &row, format, session),
@@ -172,16 +179,22 @@ impl Writer<'_> {
     }
 
     /// Inserts a row in the place of its earlier generation, and gives a log its session.
+    /// `None` where a path that was not known is there all the same.
     fn next_generation(
-        &self,
+        &mut self,
         tx: &Connection,
         file: FileRow,
         base: Option<&FileRow>,
-    ) -> Result<(FileRow, Option<SessionKey>)> {
+    ) -> Result<Option<(FileRow, Option<SessionKey>)>> {
         let session = supersede(tx, base)?;
-        let file = files::insert_next(tx, file)?;
+        let file = match self.is_first {
+            true => files::insert_first(tx, file)?,
+            false => Some(files::insert_next(tx, file)?),
+        };
+        let Some(file) = file else { return Ok(None) };
+        self.last = file.file_id;
         let session = session_for(tx, &file, base, session, self.job.root.format)?;
-        Ok((file, session))
+        Ok(Some((file, session)))
     }
 }
 

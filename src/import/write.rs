@@ -19,9 +19,11 @@ use crate::fold;
 use crate::format::projection::Touched;
 use crate::format::rules::Sessions;
 use crate::model::{ProblemKind, SessionKey, bytes_of};
+use crate::store::bulk::Bulk;
 use crate::store::files::{self, FileRow, FileState};
 use crate::store::packing::Packer;
 use crate::store::problems::{self, NewProblem};
+use crate::store::transaction::Transaction;
 use crate::store::{generations, seen, sessions};
 
 const BATCH_FILES: u64 = 2_000;
@@ -50,13 +52,14 @@ pub(super) fn write(
             waiting = inbox.next();
             continue;
         }
-        let tx = job.begin(&conn)?;
+        let tx = writer.begin()?;
         let (bytes, files) = (writer.tally.outcome.report.bytes, writer.tally.files);
         let mut next = Some(item);
+        let mut full = false;
         while let Some(item) = next.take() {
             writer.take(&tx, item, inbox)?;
             writer.tally.show(job, progress);
-            let full = bytes + job.sizes.batch <= writer.tally.outcome.report.bytes
+            full = bytes + job.sizes.batch <= writer.tally.outcome.report.bytes
                 || files + BATCH_FILES <= writer.tally.files;
             // Others may write while the reader takes its time.
             match inbox.next_soon() {
@@ -66,12 +69,14 @@ pub(super) fn write(
         }
         writer.settle(&tx)?;
         tx.commit()?;
+        writer.committed(full)?;
         if waiting.is_none() {
             waiting = inbox.next();
         }
     }
     // Where the reader gave up, what it did not see is not missing; nor is what
     // another import took first, which a second look finds.
+    writer.bulk.take().map_or(Ok(()), Bulk::end)?;
     if writer.saw_all && writer.tally.outcome.conflicts == 0 {
         writer.finish(&conn)?;
     }
@@ -95,10 +100,19 @@ pub(super) struct Writer<'a> {
     exchanges: Exchanges,
     /// The last file that there was when this began: of later ones, another import knows.
     pub(super) newest: i64,
+    /// The last file that there is, as far as this import knows.
+    pub(super) last: i64,
+    /// Whether all that is known of the root came in by this import: no path has a row yet.
+    pub(super) is_first: bool,
+    conn: &'a Connection,
+    /// Where there is more than one transaction of full size.
+    bulk: Option<Bulk<'a>>,
 }
 
 impl<'a> Writer<'a> {
-    fn new(job: &'a Job<'a>, conn: &Connection) -> Result<Self> {
+    fn new(job: &'a Job<'a>, conn: &'a Connection) -> Result<Self> {
+        let source_id = job.source.as_ref().map_or(0, |source| source.source_id);
+        let newest = files::newest_id(conn)?;
         Ok(Self {
             job,
             packer: Packer::new(job.store.compression())?,
@@ -109,8 +123,21 @@ impl<'a> Writer<'a> {
             may_be_renamed: Vec::new(),
             lost: Vec::new(),
             exchanges: Exchanges::default(),
-            newest: files::newest_id(conn)?,
+            newest,
+            last: newest,
+            is_first: !files::has_any(conn, source_id)?,
+            conn,
+            bulk: None,
         })
+    }
+
+    /// Begins a transaction, and sees whether another import has added files since the last.
+    pub(super) fn begin(&mut self) -> Result<Transaction<'a>> {
+        let tx = self.job.begin(self.conn)?;
+        if self.is_first {
+            self.is_first = files::newest_id(&tx)? == self.last;
+        }
+        Ok(tx)
     }
 }
 
@@ -151,6 +178,16 @@ impl Writer<'_> {
             Item::Void | Item::End(_) | Item::Chunk(_) => Ok(false),
             Item::Whole { .. } | Item::Tail { .. } | Item::Large { .. } => Ok(true),
         }
+    }
+
+    /// After each transaction; `is_full` where it ended because it was large.
+    pub(super) fn committed(&mut self, is_full: bool) -> Result<()> {
+        match &mut self.bulk {
+            Some(bulk) => bulk.committed(),
+            None if is_full => self.bulk = Some(Bulk::begin(self.job.store, self.conn)?),
+            None => {}
+        }
+        Ok(())
     }
 
     pub(super) fn source_id(&self) -> i64 {
@@ -261,7 +298,10 @@ impl Writer<'_> {
         before: Before<'_>,
     ) -> Result<()> {
         let (file, format) = (complete.file(), self.job.root.format);
-        seen::file(tx, file.file_id)?;
+        // A newer one is not looked for.
+        if file.file_id <= self.newest {
+            seen::file(tx, file.file_id)?;
+        }
         self.touched.add(format, file);
         if counted == Counted::New && format.layout().renamed_from(&file.path).is_some() {
             self.may_be_renamed.push(file.file_id);
@@ -349,7 +389,7 @@ impl Writer<'_> {
         let source_id = self.source_id();
         let now = self.job.now;
         self.remove_leftovers(conn)?;
-        let tx = self.job.begin(conn)?;
+        let tx = self.begin()?;
         let changed = {
             let report = &self.tally.outcome.report;
             0 < report.new + report.grown + report.rewritten

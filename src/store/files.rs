@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, named_params};
 
 use super::file_time::FileTime;
 use crate::error::{Error, Result};
@@ -334,13 +334,32 @@ pub(crate) fn insert_next(conn: &Connection, mut file: FileRow) -> Result<FileRo
             "SELECT 1 + ifnull(max(generation), 0) FROM files WHERE source_id = ?1 AND path = ?2",
         )?
         .query_row((file.source_id, &file.path), |row| row.get(0))?;
-    conn.prepare_cached(
+    let mut stmt = conn.prepare_cached(
         "INSERT INTO files (source_id, path, generation, kind, state, mode, mtime, mtime_beyond,
                             inode, size, line_count, sha256, link_target, read_at, base_id,
                             base_count)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
-    )?
-    .execute((
+    )?;
+    insert_by(&mut stmt, &file)?;
+    Ok(inserted(conn, file))
+}
+
+/// Inserts a file of a path of which nothing is known; `None` where something is.
+pub(crate) fn insert_first(conn: &Connection, mut file: FileRow) -> Result<Option<FileRow>> {
+    file.generation = 1;
+    let mut stmt = conn.prepare_cached(
+        "INSERT INTO files (source_id, path, generation, kind, state, mode, mtime, mtime_beyond,
+                            inode, size, line_count, sha256, link_target, read_at, base_id,
+                            base_count)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+         ON CONFLICT DO NOTHING",
+    )?;
+    let rows = insert_by(&mut stmt, &file)?;
+    Ok((0 < rows).then(|| inserted(conn, file)))
+}
+
+fn insert_by(stmt: &mut CachedStatement<'_>, file: &FileRow) -> Result<usize> {
+    Ok(stmt.execute((
         file.source_id,
         &file.path,
         file.generation,
@@ -357,12 +376,12 @@ pub(crate) fn insert_next(conn: &Connection, mut file: FileRow) -> Result<FileRo
         file.read_at,
         file.base_id,
         file.base_count,
-    ))?;
-    file.file_id = conn.last_insert_rowid();
-    // What no column was given for.
-    file.missing_at = None;
-    file.lost = 0;
-    Ok(file)
+    ))?)
+}
+
+/// A file as the row says that was inserted last; what no column was given for is as the table has it.
+fn inserted(conn: &Connection, file: FileRow) -> FileRow {
+    FileRow { file_id: conn.last_insert_rowid(), missing_at: None, lost: 0, ..file }
 }
 
 /// Inserts a file as it was in another database, its id included.

@@ -1,6 +1,6 @@
 //! What the fold computes of a session, and goes on from when its log grows.
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use super::ids::{Id, IdText};
 use super::search;
@@ -150,49 +150,50 @@ pub(crate) fn write_first(conn: &Connection, session: SessionKey, head: &Head) -
 
 fn write(conn: &Connection, session: SessionKey, head: &Head) -> Result<()> {
     conn.prepare_cached(
+        // By place: names are looked up.
         "UPDATE sessions
-         SET header = :header, session_id = :session_id, version = :version,
-             work_dir_id = :work_dir_id, created_at = :created_at, activity_at = :activity_at,
-             modified_at = :modified_at, parent_session_id = :parent_session_id,
-             parent_session_path = :parent_session_path, name = :name, provider = :provider,
-             model = :model, reasoning_effort = :reasoning_effort, title = :title,
-             first_message = :first_message, message_count = :message_count,
-             search_text = :search_text, archived_at = :archived_at,
-             archive_exempt = :archive_exempt, trashed_at = :trashed_at, is_listed = :is_listed,
-             leaf_id = :leaf_id, entry_count = :entry_count,
-             last_entry_key = :last_entry_key, preview_line_key = :preview_line_key,
-             is_aside = :is_aside
-         WHERE session_key = :session_key",
+         SET header = ?1, session_id = ?2, version = ?3,
+             work_dir_id = ?4, created_at = ?5, activity_at = ?6,
+             modified_at = ?7, parent_session_id = ?8,
+             parent_session_path = ?9, name = ?10, provider = ?11,
+             model = ?12, reasoning_effort = ?13, title = ?14,
+             first_message = ?15, message_count = ?16,
+             search_text = ?17, archived_at = ?18,
+             archive_exempt = ?19, trashed_at = ?20, is_listed = ?21,
+             leaf_id = ?22, entry_count = ?23,
+             last_entry_key = ?24, preview_line_key = ?25,
+             is_aside = ?26
+         WHERE session_key = ?27",
     )?
-    .execute(named_params! {
-        ":session_key": session,
-        ":header": head.header,
-        ":session_id": head.session_id,
-        ":version": head.version,
-        ":work_dir_id": head.work_dir_id,
-        ":created_at": head.created_at,
-        ":activity_at": head.activity_at,
-        ":modified_at": head.modified_at,
-        ":parent_session_id": head.parent_session_id,
-        ":parent_session_path": head.parent_session_path,
-        ":name": head.name,
-        ":provider": head.provider,
-        ":model": head.model,
-        ":reasoning_effort": head.reasoning_effort,
-        ":title": head.title,
-        ":first_message": head.first_message,
-        ":message_count": head.message_count,
-        ":search_text": head.search_text,
-        ":archived_at": head.archived_at,
-        ":archive_exempt": head.archive_exempt,
-        ":trashed_at": head.trashed_at,
-        ":is_listed": head.is_listed,
-        ":is_aside": head.is_aside,
-        ":leaf_id": head.leaf_id.as_deref().map(Id::of),
-        ":entry_count": head.entry_count,
-        ":last_entry_key": head.last_entry_key,
-        ":preview_line_key": head.preview_line_key,
-    })?;
+    .execute(params![
+        head.header,
+        head.session_id,
+        head.version,
+        head.work_dir_id,
+        head.created_at,
+        head.activity_at,
+        head.modified_at,
+        head.parent_session_id,
+        head.parent_session_path,
+        head.name,
+        head.provider,
+        head.model,
+        head.reasoning_effort,
+        head.title,
+        head.first_message,
+        head.message_count,
+        head.search_text,
+        head.archived_at,
+        head.archive_exempt,
+        head.trashed_at,
+        head.is_listed,
+        head.leaf_id.as_deref().map(Id::of),
+        head.entry_count,
+        head.last_entry_key,
+        head.preview_line_key,
+        head.is_aside,
+        session,
+    ])?;
     Ok(())
 }
 

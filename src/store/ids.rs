@@ -46,17 +46,27 @@ impl<'a> Id<'a> {
 
 /// Reads lower-case digits; `false` where others are among them.
 fn unhex(digits: &[u8], bytes: &mut [u8]) -> bool {
-    let value = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
-    digits.chunks_exact(2).zip(bytes).all(|(pair, byte)| {
-        let both = value(pair[0]).zip(value(pair[1]));
-        *byte = both.map_or(0, |(high, low)| high << 4 | low);
-        both.is_some()
-    })
+    // Each digit of each id passes here: looked up, all of them, and asked once.
+    let mut all = 0;
+    for (pair, byte) in digits.chunks_exact(2).zip(bytes) {
+        let (high, low) = (VALUES[usize::from(pair[0])], VALUES[usize::from(pair[1])]);
+        all |= high | low;
+        *byte = high << 4 | low & 0xF;
+    }
+    all < 16
 }
+
+/// What a byte is worth as a lower-case digit; of no digit, 16 or more.
+const VALUES: [u8; 256] = {
+    let mut values = [0xFF; 256];
+    let digits = b"0123456789abcdef";
+    let mut n = 0;
+    while n < digits.len() {
+        values[digits[n] as usize] = n as u8;
+        n += 1;
+    }
+    values
+};
 
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -71,14 +71,14 @@ pub(crate) fn insert_packed(
 }
 
 /// What inserts many lines: to look the statement up takes a tenth of its time.
-pub(crate) fn inserter(conn: &Connection) -> Result<CachedStatement<'_>> {
+pub(super) fn inserter(conn: &Connection) -> Result<CachedStatement<'_>> {
     Ok(conn.prepare_cached(
         // By place: to look up names took 8 % of the time of an import.
         "INSERT INTO lines (line_key, raw, enc, checksum) VALUES (?1, ?2, ?3, ?4)",
     )?)
 }
 
-pub(crate) fn insert_by(
+pub(super) fn insert_by(
     inserter: &mut CachedStatement<'_>,
     key: i64,
     raw: &[u8],

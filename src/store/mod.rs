@@ -3,6 +3,7 @@
 //! [`Store`] is a thin handle. Everything below it is functions over a
 //! `&Connection`, so that the same function serves in any transaction.
 
+pub(crate) mod bulk;
 pub(crate) mod entries;
 pub(crate) mod events;
 pub(crate) mod file_time;
@@ -14,6 +15,7 @@ pub(crate) mod generations;
 pub(crate) mod heads;
 mod identity;
 pub(crate) mod ids;
+pub(crate) mod inserter;
 pub(crate) mod labels;
 pub(crate) mod listing;
 pub(crate) mod log;

@@ -30,15 +30,9 @@ pub(crate) fn insert_session(
     conn.prepare_cached(
         "INSERT INTO sessions (source_id, path, file_id, format, header, modified_at,
                                first_message, message_count, search_text, trashed_at, entry_count)
-         VALUES (:source_id, :path, :file_id, :format, 'missing', :modified_at, '', 0, '', 0, 0)",
+         VALUES (?1, ?2, ?3, ?4, 'missing', ?5, '', 0, '', 0, 0)",
     )?
-    .execute(named_params! {
-        ":source_id": file.source_id,
-        ":path": file.path,
-        ":file_id": file.file_id,
-        ":format": format,
-        ":modified_at": file.mtime.nearest(),
-    })?;
+    .execute((file.source_id, &file.path, file.file_id, format, file.mtime.nearest()))?;
     Ok(SessionKey(conn.last_insert_rowid()))
 }
 

@@ -176,7 +176,7 @@ fn may_be_complete(err: &rusqlite::Error) -> bool {
 }
 
 /// Commits a transaction that writes one page as it is.
-fn write_over(conn: &Connection) -> rusqlite::Result<()> {
+pub(super) fn write_over(conn: &Connection) -> rusqlite::Result<()> {
     let tx = rusqlite::Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
     tx.pragma_update(None, "user_version", version)?;

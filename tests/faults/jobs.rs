@@ -217,6 +217,19 @@ const fn makes(name: &'static str, prepare: fn(&Place), args: &'static str, kind
 pub(crate) const RPC: &Job =
     &Job { name: "rpc", prepare: kward, args: "rpc", input: REQUESTS, kind: Kind::Once };
 
+/// An import of more than one transaction of full size: their commits do not wait
+/// for the disk, but the end of the import does.
+pub(crate) const MANY: &Job = &again("import, many", many_files, "import {root}");
+
+fn many_files(place: &Place) {
+    for n in 0..2_050 {
+        let header = format!(
+            r#"{{"type":"session","version":2,"id":"s{n}","timestamp":"2026-01-01T00:00:00.000Z","cwd":"/w"}}"#
+        );
+        write(&place.root.join(format!("sessions/--w--/{n}.jsonl")), &(header + "\n"));
+    }
+}
+
 /// Every command that writes, or those that `SESSILE_FAULTS_JOB` begins the name of.
 pub(crate) fn all() -> Vec<&'static Job> {
     let begin = std::env::var("SESSILE_FAULTS_JOB").unwrap_or_default();

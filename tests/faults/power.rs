@@ -98,6 +98,33 @@ fn a_power_cut_loses_nothing_acknowledged() {
     tally.finish();
 }
 
+/// An import of many transactions: each is there as a whole or not at all, and
+/// all are when it is done.
+#[test]
+fn a_power_cut_takes_whole_transactions_of_an_import_back() {
+    if !shim::is_there() {
+        return;
+    }
+    let mut tally = Tally::new("power cuts of an import of many files");
+    let mut chance = Chance::new(5);
+    let trace = Trace::of(jobs::MANY);
+    for n in 0..setting("SESSILE_FAULTS_CUTS", 60).div_ceil(10) {
+        if tally.is_over() {
+            break;
+        }
+        tally.round();
+        // What is printed last is that it is done; then the database is closed, which syncs it.
+        let all = trace.calls.iter().rposition(|call| call.op == Op::Out).unwrap() + 1;
+        // The last transactions lie in the last third.
+        let at = if n % 2 == 0 { all } else { all - 1 - chance.below(all / 3) };
+        let (how, printed) = trace.cut(at, &mut chance, None);
+        if let Err(why) = trace.judge(at == all, &printed) {
+            tally.find(format!("cut at {at} of {all}, {how}: {why}"));
+        }
+    }
+    tally.finish();
+}
+
 /// The control: the same cuts, where one sync is ignored, must be seen to lose.
 #[test]
 fn without_the_sync_of_the_wal_a_power_cut_is_seen_to_lose() {

@@ -138,18 +138,31 @@ pub(super) fn preview(message: Raw<'_>) -> String {
     } else {
         full_text(message)
     };
+    let line = one_line(strip(&full));
+    let line = strip(&line);
+    // Where the dots would begin, and where what is too much does.
+    let mut ends = line.char_indices().map(|(at, _)| at).skip(PREVIEW_LENGTH - 3);
+    match (ends.next(), ends.nth(2)) {
+        (Some(end), Some(_)) => format!("{}...", &line[..end]),
+        _ => line.to_owned(),
+    }
+}
+
+/// The words of a text with a space between; of a long one, as many as a preview shows.
+fn one_line(text: &str) -> String {
     let mut line = String::new();
-    for word in strip(&full).split(|c| is_blank(c) && c != '\0').filter(|word| !word.is_empty()) {
+    let blank = |c: char| c != '\0' && is_blank(c);
+    for word in text.split(blank).filter(|word| !word.is_empty()) {
         if !line.is_empty() {
             line.push(' ');
         }
         line.push_str(word);
+        // What ends in NULs may end before them.
+        if PREVIEW_LENGTH * 4 < line.trim_matches('\0').len() {
+            break;
+        }
     }
-    let line = strip(&line);
-    match line.char_indices().nth(PREVIEW_LENGTH) {
-        None => line.to_owned(),
-        Some(_) => line.chars().take(PREVIEW_LENGTH - 3).chain("...".chars()).collect(),
-    }
+    line
 }
 
 /// What the user typed where that is kept, else the content: its text parts, one a line.
