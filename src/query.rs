@@ -77,6 +77,9 @@ impl Store {
         if !stmt.readonly() {
             return Err(Error::InvalidSql("it would write; a query only reads".to_owned()));
         }
+        if stmt.column_count() == 0 {
+            return Err(Error::InvalidSql("it asks for nothing".to_owned()));
+        }
         let columns: Vec<String> = stmt.column_names().into_iter().map(str::to_owned).collect();
         let mut rows = stmt.query([]).map_err(invalid)?;
         let mut cells = Vec::with_capacity(columns.len());

@@ -8,7 +8,9 @@ const NOT_FOUND = new Set([
   "DatabaseMissing",
 ]);
 const CONFLICT = new Set(["LeafMoved", "EntryExists", "SessionExists", "TargetExists", "TargetNotEmpty"]);
-const TIMES = ["created_at", "modified_at", "archived_at", "trashed_at", "labelled_at", "at", "last_import"];
+const TIMES = [
+  "created_at", "modified_at", "archived_at", "trashed_at", "labelled_at", "read_at", "at", "imported_at",
+];
 
 export class SessileError extends Error {
   constructor(code, message) {
@@ -51,23 +53,23 @@ function spelt(options) {
   return made;
 }
 
-async function call(native, method, params) {
-  const text = JSON.stringify(params);
-  const reply = JSON.parse(await native.call(method, text));
+async function answered(promise) {
+  const reply = JSON.parse(await promise);
   if ("ok" in reply) return reply.ok;
   throw new SessileError(reply.kind, reply.message);
 }
+const call = (native, method, params) => answered(native.call(method, JSON.stringify(params)));
 
-async function opened(promise) {
-  const made = await promise;
-  if (made.failure !== null) {
-    const { kind, message } = JSON.parse(made.failure);
-    throw new SessileError(kind, message);
-  }
-  return made.native;
+/** What is made by the library, or what failed. */
+async function made(promise) {
+  const found = await promise;
+  if (found.failure === null) return found;
+  const { kind, message } = JSON.parse(found.failure);
+  throw new SessileError(kind, message);
 }
 
 const keyOf = (session) => (session instanceof Session ? session.key : session);
+const bytesOf = (value) => (value !== null && typeof value === "object" ? Buffer.from(value.hex, "hex") : value);
 const sessionOf = (native, { key, format, session_id: id }) => new Session(native, key, format, id);
 
 class Reader {
@@ -112,6 +114,19 @@ class Reader {
       params.after = page.next;
     }
   }
+  recentTree(options = {}) {
+    return this._rows("recent_tree", spelt(options));
+  }
+  async remembered(workDir) {
+    const found = await this._call("remembered", { work_dir: workDir });
+    return found && sessionOf(this._native, found);
+  }
+  problems() {
+    return this._rows("all_problems");
+  }
+  async _rows(method, params) {
+    return rows(await this._call(method, params));
+  }
   workDirs() {
     return this._call("work_dirs");
   }
@@ -122,12 +137,33 @@ class Reader {
 
 export class Snapshot extends Reader {}
 
+export class Watch {
+  constructor(native) {
+    this._native = native;
+  }
+  changed() {
+    return answered(this._native.changed());
+  }
+  close() {
+    this._native.close();
+  }
+  [Symbol.dispose ?? Symbol.for("dispose")]() {
+    this.close();
+  }
+}
+
 export class Store extends Reader {
   static async open(path, options = {}) {
-    return new Store(await opened(Native.open(JSON.stringify(spelt({ path, ...options })))));
+    return new Store((await made(Native.open(JSON.stringify(spelt({ path, ...options }))))).native);
   }
   async snapshot() {
-    return new Snapshot(await opened(this._native.snapshot()));
+    return new Snapshot((await made(this._native.snapshot())).native);
+  }
+  async earlier(session, generation) {
+    return new Snapshot((await made(this._native.earlier(keyOf(session), generation))).native);
+  }
+  async watch() {
+    return new Watch(await made(this._native.watch()));
   }
   async create(workDir, options = {}) {
     const params = spelt({ workDir: workDir ?? undefined, ...options });
@@ -140,17 +176,48 @@ export class Store extends Reader {
   async import(root, options = {}) {
     return row(await this._call("import", spelt({ root, ...options })));
   }
+  async merge(other) {
+    const { kept, ...report } = row(await this._call("merge", { other }));
+    return { ...report, kept: rows(kept) };
+  }
   async export(target, { session, ...options } = {}) {
-    return row(await this._call("export", spelt({ target, session: keyOf(session), ...options })));
+    const sessions = session === undefined ? undefined : [session].flat().map(keyOf);
+    const { aside, ...report } = await this._call("export", spelt({ target, sessions, ...options }));
+    return { ...report, aside: rows(aside) };
+  }
+  async query(sql, options = {}) {
+    const { columns, rows } = await this._call("query", { sql, ...options });
+    return rows.map((cells) => Object.fromEntries(cells.map((cell, n) => [columns[n], bytesOf(cell)])));
+  }
+  usage(options = {}) {
+    return this._rows("usage_records", spelt(options));
   }
   async verify(root) {
     return row(await this._call("verify", { root }));
   }
-  async importedRoots() {
-    return rows(await this._call("imported_roots"));
+  importedRoots() {
+    return this._rows("imported_roots");
+  }
+  moveRoot(from, to) {
+    return this._call("move_root", { old: from, new: to });
+  }
+  forgetRoot(root) {
+    return this._call("forget_root", { root });
   }
   check() {
     return this._call("check");
+  }
+  foreignObjects() {
+    return this._call("foreign_objects");
+  }
+  rebuild() {
+    return this._call("rebuild");
+  }
+  prunable() {
+    return this._call("prunable");
+  }
+  prune() {
+    return this._call("prune");
   }
   async backup(target) {
     await this._call("backup", { target });
@@ -189,10 +256,26 @@ export class Session {
     return row(await this._call("usage"));
   }
   problems() {
-    return this._call("problems");
+    return this._rows("problems");
+  }
+  async _rows(method, params) {
+    return rows(await this._call(method, params));
+  }
+  uniqueName() {
+    return this._call("unique_name");
+  }
+  generations() {
+    return this._rows("generations");
   }
   context(entryId) {
     return this._call("context", { entryId });
+  }
+  async conversation(entryId) {
+    const found = await this._rows("conversation", { entryId });
+    return found.map(({ parts, ...said }) => ({ ...said, parts: rows(parts) }));
+  }
+  resultFile(callId, answer) {
+    return this._call("result_file", { callId, answer });
   }
   lastMessages(limit) {
     return this._call("last_messages", { limit });
@@ -215,6 +298,22 @@ export class Session {
   }
   async children(entryId) {
     return rows(await this._call("children", { entryId }));
+  }
+  async findEntry(name) {
+    return row(await this._call("find_entry", { name }));
+  }
+  abandoned() {
+    return this._rows("abandoned");
+  }
+  isOnPath(entryId) {
+    return this._call("is_on_path", { entryId });
+  }
+  async commonAncestor(one, other) {
+    const found = await this._call("common_ancestor", { one, other });
+    return found && row(found);
+  }
+  treeRows() {
+    return this._rows("tree_rows");
   }
   async roots() {
     return rows(await this._call("roots"));
@@ -240,6 +339,12 @@ export class Session {
   records(after = 0, options = {}) {
     return this._call("records", { after, ...options });
   }
+  async lines(after = 0) {
+    return (await made(this._native.lines(this.key, after))).take();
+  }
+  async appendLines(lines) {
+    return answered(this._native.appendLines(this.key, lines.map((line) => Buffer.from(line))));
+  }
   description() {
     return this._call("description");
   }
@@ -259,7 +364,7 @@ export class Session {
     return this._call("append_record", { record, ...options });
   }
   compact(summary, options = {}) {
-    return this._call("compact", { summary, ...options });
+    return this._call("compact", { summary: summary ?? undefined, ...options });
   }
   appendBranchSummary(summary, options = {}) {
     return this._call("append_branch_summary", { summary, ...options });
@@ -285,11 +390,17 @@ export class Session {
   async label(entryId, label, options = {}) {
     return (await this._call("append_label_change", { entryId, label, ...options })).is_known;
   }
-  async tag(tag) {
-    await this._call("tag", { tag });
+  tag(...tags) {
+    return this._call("tag_all", { tags });
   }
-  async untag(tag) {
-    await this._call("untag", { tag });
+  untag(tag) {
+    return this._call("untag", { tag });
+  }
+  clearTags() {
+    return this._call("clear_tags");
+  }
+  async remember() {
+    await this._call("remember");
   }
   tags() {
     return this._call("tags");
@@ -315,7 +426,38 @@ export class Session {
   async restore(options = {}) {
     await this._call("restore", options);
   }
+  deleteIfUnused() {
+    return this._call("delete_if_unused");
+  }
   purge() {
     return this._call("purge");
+  }
+
+  // What one format alone has.
+
+  state() {
+    return this._call("state");
+  }
+  async undoToTurn(turn, options = {}) {
+    const { text, ...found } = await this._call("undo_to_turn", { turn, ...options });
+    return { session: sessionOf(this._native, found), text };
+  }
+  appendEntry(type, fields = {}, options = {}) {
+    return this._call("append_entry", { type, fields, ...options });
+  }
+  async appendSystemPromptSnapshot(content, options = {}) {
+    return row(await this._call("append_system_prompt_snapshot", { content, ...options }));
+  }
+  systemPrompts() {
+    return this._rows("system_prompts");
+  }
+  appendToolExecution(toolCall, content, options = {}) {
+    return this._call("append_tool_execution", { toolCall, content, ...options });
+  }
+  async updateMemoryState(memories = [], options = {}) {
+    await this._call("update_memory_state", { memories, ...options });
+  }
+  async memory() {
+    return row(await this._call("memory"));
   }
 }

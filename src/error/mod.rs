@@ -287,14 +287,15 @@ impl Error {
             Migration Pool Damaged)
     }
 
-    /// Whether what was named is not there: no session, entry, turn, root or
-    /// database of this name. Another name may help.
+    /// Whether what was named is not there: no session, entry, turn, generation, root
+    /// or database of this name. Another name may help.
     pub fn is_not_found(&self) -> bool {
         matches!(
             self,
             Self::SessionNotFound(_)
                 | Self::EntryNotFound { .. }
                 | Self::TurnNotFound { .. }
+                | Self::GenerationNotFound { .. }
                 | Self::RootNotFound(_)
                 | Self::SourceNotFound(_)
                 | Self::DatabaseMissing(_)

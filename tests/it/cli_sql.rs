@@ -200,7 +200,9 @@ fn a_database_that_another_has_open_is_not_read_without_its_locks() {
 fn the_library_tells_what_is_no_query() {
     let test = TestStore::of_fixture("kward/small");
 
-    let err = test.store.query("SELECT", |_, _| Ok(())).unwrap_err();
+    for sql in ["SELECT", "", " -- what?", "BEGIN", "DELETE FROM sessions"] {
+        let err = test.store.query(sql, |_, _| Ok(())).unwrap_err();
 
-    assert!(matches!(err, Error::InvalidSql(_)), "{err:?}");
+        assert!(matches!(err, Error::InvalidSql(_)), "{sql:?}: {err:?}");
+    }
 }

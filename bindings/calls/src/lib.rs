@@ -8,14 +8,19 @@
 //! A handle is bound to the process that opened it: SQLite's locks and
 //! connections do not survive a fork.
 
+mod format;
+mod house;
 mod params;
 mod session;
 mod store;
+mod watch;
 mod write;
 
 use std::time::Duration;
 
 use params::Params;
+pub use watch::Watcher;
+
 use sessile::{Durability, Error, Session, SessionKey, Snapshot, Store, StoreOptions};
 
 /// The JSON of a result, or why there is none.
@@ -59,7 +64,20 @@ pub struct Handle {
 enum Place {
     Store(Store),
     Snapshot(Snapshot),
+    /// The store as a session once was, which is only read.
+    Earlier(Store),
 }
+
+/// Asks a store, or one state of it, the same.
+macro_rules! ask {
+    ($handle:expr, $place:ident => $asked:expr) => {
+        match &$handle.place {
+            $crate::Place::Store($place) | $crate::Place::Earlier($place) => $asked,
+            $crate::Place::Snapshot($place) => $asked,
+        }
+    };
+}
+pub(crate) use ask;
 
 /// A method by its name.
 type Method = (&'static str, fn(&Handle, &Params<'_>) -> Answer);
@@ -113,8 +131,29 @@ impl Handle {
         self.require_process()?;
         match &self.place {
             Place::Store(store) => Ok(Self::of(Place::Snapshot(store.snapshot()?))),
-            Place::Snapshot(_) => Ok(self.clone()),
+            Place::Snapshot(_) | Place::Earlier(_) => Ok(self.clone()),
         }
+    }
+
+    /// The state that one session was in as of a generation of its file.
+    ///
+    /// # Errors
+    ///
+    /// The library's.
+    pub fn earlier(&self, session: i64, generation: i64) -> Result<Self, Failure> {
+        self.require_process()?;
+        let earlier = self.store()?.earlier(params::key(session)?, generation)?;
+        Ok(Self::of(Place::Earlier(earlier)))
+    }
+
+    /// Begins to watch the database for what anybody writes.
+    ///
+    /// # Errors
+    ///
+    /// The library's.
+    pub fn watch(&self) -> Result<Watcher, Failure> {
+        self.require_process()?;
+        Watcher::begin(self.store()?)
     }
 
     /// Calls a method of the store or of one of its sessions, which `session` names
@@ -126,7 +165,8 @@ impl Handle {
     pub fn call(&self, method: &str, params: &str) -> Answer {
         self.require_process()?;
         let params = Params::read(params)?;
-        let methods = [store::METHODS, session::METHODS, write::METHODS];
+        let methods =
+            [store::METHODS, house::METHODS, session::METHODS, write::METHODS, format::METHODS];
         let found = methods.into_iter().flatten().find(|(name, _)| *name == method);
         let (_, call) =
             found.ok_or_else(|| Failure::argument(format!("there is no method {method:?}")))?;
@@ -154,34 +194,36 @@ impl Handle {
         lines: &[L],
     ) -> Result<Vec<u32>, Failure> {
         self.require_process()?;
-        Ok(self.session_of(params::key(session)?)?.append_lines(lines)?)
+        Ok(self.store()?.session(params::key(session)?)?.append_lines(lines)?)
     }
 
     fn require_process(&self) -> Result<(), Failure> {
-        if self.process == std::process::id() {
-            return Ok(());
-        }
-        let message = "the store was opened in another process; open it again in this one";
-        Err(Failure { kind: "Forked", message: message.to_owned() })
+        require_process(self.process)
     }
 
     fn store(&self) -> Result<&Store, Failure> {
         match &self.place {
             Place::Store(store) => Ok(store),
-            Place::Snapshot(_) => {
+            Place::Snapshot(_) | Place::Earlier(_) => {
                 Err(Error::Unsupported("a snapshot is read, nothing else").into())
             }
         }
     }
 
     fn session_of(&self, key: SessionKey) -> Result<Session, Failure> {
-        Ok(match &self.place {
-            Place::Store(store) => store.session(key)?,
-            Place::Snapshot(snapshot) => snapshot.session(key)?,
-        })
+        Ok(ask!(self, place => place.session(key)?))
     }
 
     fn session(&self, params: &Params<'_>) -> Result<Session, Failure> {
         self.session_of(params.required("session")?)
     }
+}
+
+/// SQLite's locks and connections do not survive a fork.
+fn require_process(opened_by: u32) -> Result<(), Failure> {
+    if opened_by == std::process::id() {
+        return Ok(());
+    }
+    let message = "the store was opened in another process; open it again in this one";
+    Err(Failure { kind: "Forked", message: message.to_owned() })
 }

@@ -1,9 +1,11 @@
 //! What is asked of one session.
 
+use std::path::Path;
+
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use sessile::{Message, Session};
+use sessile::{Message, Part, Problem, Session};
 
 use crate::params::Params;
 use crate::store::{answer, session_json};
@@ -14,6 +16,7 @@ pub(crate) const METHODS: &[Method] = &[
     ("info", |handle, params| answer(&handle.session(params)?.info()?)),
     ("dump", dump),
     ("context", context),
+    ("conversation", conversation),
     ("last_messages", last_messages),
     ("messages_of", messages_of),
     ("text_of", |handle, params| answer(&of_entry(handle, params, Session::text_of)?)),
@@ -24,13 +27,21 @@ pub(crate) const METHODS: &[Method] = &[
     ("entries_after", entries_after),
     ("roots", |handle, params| answer(&handle.session(params)?.roots()?)),
     ("leaves", |handle, params| answer(&handle.session(params)?.leaves()?)),
+    ("abandoned", |handle, params| answer(&handle.session(params)?.abandoned()?)),
+    ("find_entry", find_entry),
+    ("is_on_path", |handle, params| answer(&of_entry(handle, params, Session::is_on_path)?)),
+    ("common_ancestor", common_ancestor),
+    ("tree_rows", |handle, params| answer(&handle.session(params)?.tree_rows()?)),
     ("tree", |handle, params| answer(&handle.session(params)?.tree()?)),
     ("labels", |handle, params| answer(&handle.session(params)?.labels()?)),
     ("turns", |handle, params| answer(&handle.session(params)?.turns()?)),
     ("tags", |handle, params| answer(&handle.session(params)?.tags()?)),
     ("metadata", metadata),
     ("usage", |handle, params| answer(&handle.session(params)?.usage()?)),
-    ("problems", |handle, params| answer(&handle.session(params)?.problems()?)),
+    ("problems", problems),
+    ("generations", |handle, params| answer(&handle.session(params)?.generations()?)),
+    ("unique_name", |handle, params| answer(&handle.session(params)?.unique_name()?)),
+    ("result_file", result_file),
     ("rewind_points", rewind_points),
     ("records", records),
     ("description", description),
@@ -58,11 +69,46 @@ pub(crate) fn message_list(messages: &[Message]) -> String {
 }
 
 fn context(handle: &Handle, params: &Params<'_>) -> Answer {
+    Ok(message_list(&messages(handle, params)?))
+}
+
+fn messages(handle: &Handle, params: &Params<'_>) -> Result<Vec<Message>, Failure> {
     let session = handle.session(params)?;
-    Ok(message_list(&match params.text("entry_id")? {
+    Ok(match params.text("entry_id")? {
         Some(entry_id) => session.context_at(&entry_id)?,
         None => session.context()?,
-    }))
+    })
+}
+
+/// Each message with what it says, the same for every format.
+fn conversation(handle: &Handle, params: &Params<'_>) -> Answer {
+    let messages = messages(handle, params)?;
+    let rows = messages.iter().map(|message| {
+        let (entry_id, role, text) = (&message.entry_id, message.role(), message.text());
+        let parts: Value = message.parts().iter().map(part_json).collect();
+        let said = json!({ "entry_id": entry_id, "role": role, "text": text, "parts": parts });
+        let said = said.to_string();
+        let said = said.strip_suffix('}').unwrap_or(&said);
+        format!("{said},\"message\":{}}}", message.json())
+    });
+    Ok(format!("[{}]", rows.collect::<Vec<_>>().join(",")))
+}
+
+fn part_json(part: &Part) -> Value {
+    match part {
+        Part::Text(text) => json!({ "kind": "text", "text": text }),
+        Part::Thinking(text) => json!({ "kind": "thinking", "text": text }),
+        Part::ToolCall(call) => json!({
+            "kind": "tool_call", "id": call.id, "name": call.name,
+            "arguments": call.arguments_value(), "label": call.label,
+        }),
+        Part::ToolResult { call_id, text } => {
+            json!({ "kind": "tool_result", "call_id": call_id, "text": text })
+        }
+        Part::Image { mime, path } => json!({ "kind": "image", "mime": mime, "path": path }),
+        Part::Other(name) => json!({ "kind": "other", "type": name }),
+        _ => Value::Null,
+    }
 }
 
 /// The messages of the last entries of the active branch, at a cost that does not
@@ -98,6 +144,38 @@ fn path(handle: &Handle, params: &Params<'_>) -> Answer {
         Some(leaf) => answer(&session.last_of_path(&leaf, limit)?),
         None => Ok("[]".to_owned()),
     }
+}
+
+fn find_entry(handle: &Handle, params: &Params<'_>) -> Answer {
+    answer(&handle.session(params)?.find_entry(&params.required::<String>("name")?)?)
+}
+
+fn common_ancestor(handle: &Handle, params: &Params<'_>) -> Answer {
+    let (one, other) = (params.required::<String>("one")?, params.required::<String>("other")?);
+    answer(&handle.session(params)?.common_ancestor(&one, &other)?)
+}
+
+/// What could not be understood of its files, and where these lie.
+fn problems(handle: &Handle, params: &Params<'_>) -> Answer {
+    let mut rows: Vec<Value> = Vec::new();
+    handle.session(params)?.each_problem(|root, problem| {
+        rows.push(problem_json(root, problem));
+        Ok(())
+    })?;
+    answer(&rows)
+}
+
+pub(crate) fn problem_json(root: &Path, problem: &Problem) -> Value {
+    let mut row = json!(problem);
+    row["root"] = root.to_string_lossy().into();
+    row
+}
+
+fn result_file(handle: &Handle, params: &Params<'_>) -> Answer {
+    let (call_id, said) =
+        (params.required::<String>("call_id")?, params.required::<String>("answer")?);
+    let found = handle.session(params)?.result_file(&call_id, &said)?;
+    answer(&found.map(|file| json!({ "path": file.path, "text": file.text })))
 }
 
 fn entries_after(handle: &Handle, params: &Params<'_>) -> Answer {

@@ -1,17 +1,13 @@
 //! What is asked of a whole store.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use sessile::{
-    Archived, ExportOptions, ImportOptions, NewSession, Page, Search, Session, SessionFilter,
-    Traces,
-};
+use sessile::{Archived, NewSession, Page, Search, Session, SessionFilter, Traces};
 
 use crate::params::Params;
-use crate::{Answer, Failure, Handle, Method, Place};
+use crate::{Answer, Failure, Handle, Method, ask};
 
 pub(crate) const METHODS: &[Method] = &[
     ("find", find),
@@ -22,15 +18,8 @@ pub(crate) const METHODS: &[Method] = &[
     ("work_dirs", work_dirs),
     ("stats", stats),
     ("session_files", session_files),
-    ("import", import),
-    ("export", export),
-    ("verify", verify),
-    ("imported_roots", imported_roots),
-    ("check", check),
-    ("backup", backup),
-    ("relink", relink),
-    ("archive_older_than", archive_older_than),
-    ("purge_all", purge_all),
+    ("recent_tree", recent_tree),
+    ("remembered", remembered),
 ];
 
 pub(crate) fn answer(value: &impl serde::Serialize) -> Answer {
@@ -39,17 +28,18 @@ pub(crate) fn answer(value: &impl serde::Serialize) -> Answer {
 
 /// A session's handle: what names it for good.
 pub(crate) fn session_json(session: &Session) -> Answer {
+    answer(&named_session(session)?)
+}
+
+pub(crate) fn named_session(session: &Session) -> Result<Value, Failure> {
     let (key, format) = (session.key(), session.format());
-    answer(&json!({ "key": key, "format": format, "session_id": session.session_id()? }))
+    Ok(json!({ "key": key, "format": format, "session_id": session.session_id()? }))
 }
 
 /// By a name; with `exact`, by a whole id and nothing else, or null.
 fn find(handle: &Handle, params: &Params<'_>) -> Answer {
     let name: String = params.required("name")?;
-    let found = match &handle.place {
-        Place::Store(store) => store.find(&name),
-        Place::Snapshot(snapshot) => snapshot.find(&name),
-    };
+    let found = ask!(handle, place => place.find(&name));
     if !params.is_set("exact")? {
         return session_json(&found?);
     }
@@ -147,18 +137,12 @@ fn archived(params: &Params<'_>) -> Result<Option<Archived>, Failure> {
 
 fn sessions(handle: &Handle, params: &Params<'_>) -> Answer {
     let filter = filter(params)?;
-    page(&match &handle.place {
-        Place::Store(store) => store.sessions(&filter)?,
-        Place::Snapshot(snapshot) => snapshot.sessions(&filter)?,
-    })
+    page(&ask!(handle, place => place.sessions(&filter)?))
 }
 
 fn trash(handle: &Handle, params: &Params<'_>) -> Answer {
     let filter = filter(params)?;
-    page(&match &handle.place {
-        Place::Store(store) => store.trash(&filter)?,
-        Place::Snapshot(snapshot) => snapshot.trash(&filter)?,
-    })
+    page(&ask!(handle, place => place.trash(&filter)?))
 }
 
 fn page(page: &Page) -> Answer {
@@ -176,10 +160,7 @@ fn require_whole(damaged: &[String]) -> Result<(), Failure> {
 
 fn search(handle: &Handle, params: &Params<'_>) -> Answer {
     let search = search_of(params)?;
-    let page = match &handle.place {
-        Place::Store(store) => store.search(&search)?,
-        Place::Snapshot(snapshot) => snapshot.search(&search)?,
-    };
+    let page = ask!(handle, place => place.search(&search)?);
     require_whole(&page.damaged)?;
     let hits = page.hits.iter().map(|hit| {
         json!({
@@ -241,107 +222,40 @@ fn search_of(params: &Params<'_>) -> Result<Search, Failure> {
     })
 }
 
+/// The rows of a list, each with its depth under the session that it comes from.
+fn recent_tree(handle: &Handle, params: &Params<'_>) -> Answer {
+    let filter = filter(params)?;
+    let nodes = ask!(handle, place => place.recent_tree(&filter)?);
+    let rows = nodes.iter().map(|node| {
+        let mut row = json!(node.session);
+        row["depth"] = node.depth.into();
+        row["is_last"] = node.is_last.into();
+        row["ancestor_continues"] = json!(node.ancestor_continues);
+        row
+    });
+    answer(&rows.collect::<Value>())
+}
+
+/// The session to go on with in a work dir, or null.
+fn remembered(handle: &Handle, params: &Params<'_>) -> Answer {
+    let work_dir = params.required::<String>("work_dir")?;
+    match ask!(handle, place => place.remembered(work_dir)?) {
+        Some(session) => session_json(&session),
+        None => Ok("null".to_owned()),
+    }
+}
+
 fn work_dirs(handle: &Handle, _: &Params<'_>) -> Answer {
-    answer(&match &handle.place {
-        Place::Store(store) => store.work_dirs()?,
-        Place::Snapshot(snapshot) => snapshot.work_dirs()?,
-    })
+    answer(&ask!(handle, place => place.work_dirs()?))
 }
 
 fn stats(handle: &Handle, _: &Params<'_>) -> Answer {
-    answer(&match &handle.place {
-        Place::Store(store) => store.stats()?,
-        Place::Snapshot(snapshot) => snapshot.stats()?,
-    })
+    answer(&ask!(handle, place => place.stats()?))
 }
 
 fn session_files(handle: &Handle, params: &Params<'_>) -> Answer {
     let format = params.format()?.unwrap_or_default();
     answer(&handle.store()?.session_files(format, &params.required::<String>("path")?)?)
-}
-
-fn import(handle: &Handle, params: &Params<'_>) -> Answer {
-    let mut options = ImportOptions::new().dry_run(params.is_set("dry_run")?);
-    if let Some(format) = params.format()? {
-        options = options.format(format);
-    }
-    let root: PathBuf = params.required("root")?;
-    let report = handle.store()?.import(root, &options)?;
-    let problems = report.problems.iter().map(|(kind, count)| (kind.name(), *count));
-    let lost = report
-        .lost
-        .iter()
-        .map(|lost| json!({ "file": lost.file.to_string_lossy(), "lines": lost.lines }));
-    answer(&json!({
-        "root": report.root.to_string_lossy(), "new": report.new, "grown": report.grown,
-        "rewritten": report.rewritten, "moved": report.moved, "unchanged": report.unchanged,
-        "missing": report.missing, "purged": report.purged, "sessions": report.sessions,
-        "lines": report.lines, "bytes": report.bytes, "lost": lost.collect::<Value>(),
-        "problems": problems.collect::<BTreeMap<_, _>>(),
-    }))
-}
-
-fn export(handle: &Handle, params: &Params<'_>) -> Answer {
-    let mut options = ExportOptions::new().source_only(params.is_set("source_only")?);
-    options = options.damaged(params.is_set("damaged")?);
-    if let Some(session) = params.get("session")? {
-        options = options.session(session);
-    }
-    if let Some(root) = params.get::<PathBuf>("root")? {
-        options = options.root(root);
-    }
-    let target: PathBuf = params.required("target")?;
-    let report = handle.store()?.export(&target, &options)?;
-    let aside = report.aside.iter().map(|aside| {
-        json!({
-            "root": aside.root.to_string_lossy(), "file": aside.file.to_string_lossy(),
-            "written_as": aside.written_as.to_string_lossy(),
-        })
-    });
-    let aside: Value = aside.collect();
-    answer(&json!({ "files": report.files, "bytes": report.bytes, "aside": aside }))
-}
-
-fn verify(handle: &Handle, params: &Params<'_>) -> Answer {
-    let report = handle.store()?.verify(params.required::<PathBuf>("root")?)?;
-    let differences = report
-        .differences
-        .iter()
-        .map(|found| json!({ "file": found.file.to_string_lossy(), "detail": found.detail }));
-    answer(&json!({
-        "files": report.files, "bytes": report.bytes, "purged": report.purged,
-        "differences": differences.collect::<Value>(),
-    }))
-}
-
-fn imported_roots(handle: &Handle, _: &Params<'_>) -> Answer {
-    answer(&handle.store()?.imported_roots()?)
-}
-
-fn check(handle: &Handle, _: &Params<'_>) -> Answer {
-    let findings = handle.store()?.check()?;
-    let rows = findings.iter().map(|found| json!({ "place": found.place, "detail": found.detail }));
-    answer(&rows.collect::<Value>())
-}
-
-fn backup(handle: &Handle, params: &Params<'_>) -> Answer {
-    handle.store()?.backup(params.required::<PathBuf>("target")?)?;
-    Ok("null".to_owned())
-}
-
-fn relink(handle: &Handle, params: &Params<'_>) -> Answer {
-    let (old, new) = (params.required::<String>("old")?, params.required::<String>("new")?);
-    answer(&handle.store()?.relink(&old, &new, params.now()?)?)
-}
-
-fn archive_older_than(handle: &Handle, params: &Params<'_>) -> Answer {
-    answer(&handle.store()?.archive_older_than(params.required("days")?, params.now()?)?)
-}
-
-/// Null, or what may be left of their text in the database's files.
-fn purge_all(handle: &Handle, params: &Params<'_>) -> Answer {
-    let sessions: Vec<sessile::SessionKey> = params.required("sessions")?;
-    traces(&handle.store()?.purge_all(&sessions)?)
 }
 
 pub(crate) fn traces(traces: &Traces) -> Answer {

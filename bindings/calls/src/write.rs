@@ -26,8 +26,12 @@ pub(crate) const METHODS: &[Method] = &[
     ("clone", |handle, params| session_json(&writing(handle, params)?.clone_session()?)),
     ("fork", fork),
     ("rename", rename),
-    ("tag", |handle, params| answer(&writing(handle, params)?.tag(&text(params, "tag")?)?)),
+    ("tag_all", |handle, params| {
+        answer(&writing(handle, params)?.tag_all(&params.texts("tags")?)?)
+    }),
     ("untag", |handle, params| answer(&writing(handle, params)?.untag(&text(params, "tag")?)?)),
+    ("clear_tags", |handle, params| answer(&writing(handle, params)?.clear_tags()?)),
+    ("remember", |handle, params| done(writing(handle, params)?.remember())),
     ("set_metadata", set_metadata),
     ("remove_metadata", remove_metadata),
     ("archive", |handle, params| done(writing(handle, params)?.archive())),
@@ -39,8 +43,8 @@ pub(crate) const METHODS: &[Method] = &[
 ];
 
 /// The session's handle, with the time, id and leaf that a call gives.
-fn writing(handle: &Handle, params: &Params<'_>) -> Result<Session, Failure> {
-    let mut session = handle.session(params)?;
+pub(crate) fn writing(handle: &Handle, params: &Params<'_>) -> Result<Session, Failure> {
+    let mut session = handle.store()?.session(params.required("session")?)?;
     if let Some(time) = params.get("at")? {
         session = session.at(time);
     }
@@ -100,12 +104,18 @@ fn append_label_change(handle: &Handle, params: &Params<'_>) -> Answer {
 }
 
 fn compact(handle: &Handle, params: &Params<'_>) -> Answer {
+    if let Some(record) = params.raw("record") {
+        return answer(&writing(handle, params)?.append_compaction(record)?);
+    }
     let mut compaction = Compaction::new(&text(params, "summary")?);
     if let Some(entry_id) = params.text("keep_from")? {
         compaction = compaction.keep_from(&entry_id);
     }
     if let Some(tokens) = params.get("tokens_before")? {
         compaction = compaction.tokens_before(tokens);
+    }
+    if let Some(details) = params.get("details")? {
+        compaction = compaction.details(details);
     }
     answer(&writing(handle, params)?.compact(&compaction)?)
 }

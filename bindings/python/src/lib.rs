@@ -4,15 +4,19 @@
 // The macros of pyo3 write code that this lint would refuse.
 #![allow(unsafe_code)]
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use sessile_calls::{Failure, Handle};
+use sessile_calls::{Failure, Handle, Watcher};
 
 /// An open store, or one state of it.
 #[pyclass(frozen, module = "sessile._native")]
 struct Native(Mutex<Option<Handle>>);
+
+/// A watch over the database of a store.
+#[pyclass(frozen, module = "sessile._native")]
+struct NativeWatch(Mutex<Option<Arc<Watcher>>>);
 
 /// The exception of a failure.
 fn raised(py: Python<'_>, failure: &Failure) -> PyErr {
@@ -20,6 +24,10 @@ fn raised(py: Python<'_>, failure: &Failure) -> PyErr {
         .import("sessile.errors")
         .and_then(|errors| errors.call_method1("of", (failure.kind, &failure.message)));
     made.map_or_else(|err| err, PyErr::from_value)
+}
+
+fn closed() -> Failure {
+    Failure { kind: "Closed", message: "the store is closed".to_owned() }
 }
 
 impl Native {
@@ -37,7 +45,7 @@ impl Native {
         let handle = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let done = py.detach(|| match handle {
             Some(handle) => body(&handle),
-            None => Err(Failure { kind: "Closed", message: "the store is closed".to_owned() }),
+            None => Err(closed()),
         });
         done.map_err(|failure| raised(py, &failure))
     }
@@ -53,6 +61,15 @@ impl Native {
 
     fn snapshot(&self, py: Python<'_>) -> PyResult<Self> {
         self.run(py, Handle::snapshot).map(Self::of)
+    }
+
+    fn earlier(&self, py: Python<'_>, session: i64, generation: i64) -> PyResult<Self> {
+        self.run(py, |handle| handle.earlier(session, generation)).map(Self::of)
+    }
+
+    fn watch(&self, py: Python<'_>) -> PyResult<NativeWatch> {
+        let watch = self.run(py, Handle::watch)?;
+        Ok(NativeWatch(Mutex::new(Some(Arc::new(watch)))))
     }
 
     fn close(&self, py: Python<'_>) {
@@ -86,8 +103,23 @@ impl Native {
     }
 }
 
+#[pymethods]
+impl NativeWatch {
+    fn changed(&self, py: Python<'_>) -> PyResult<bool> {
+        let watch = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let changed = py.detach(|| watch.map_or_else(|| Err(closed()), |watch| watch.changed()));
+        changed.map_err(|failure| raised(py, &failure))
+    }
+
+    fn close(&self, py: Python<'_>) {
+        let watch = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        py.detach(|| drop(watch));
+    }
+}
+
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<NativeWatch>()?;
     module.add_class::<Native>()
 }

@@ -36,7 +36,12 @@ def test_calls_are_awaited_and_lists_iterated(tmp_path):
 
 
 def test_every_method_has_its_twin():
-    pairs = [(sessile.Store, aio.Store), (sessile.Session, aio.Session), (sessile.Snapshot, aio.Snapshot)]
+    pairs = [
+        (sessile.Store, aio.Store),
+        (sessile.Session, aio.Session),
+        (sessile.Snapshot, aio.Snapshot),
+        (sessile.Watch, aio.Watch),
+    ]
     for blocking, twin in pairs:
         for name in dir(blocking):
             method = getattr(blocking, name)
@@ -62,6 +67,7 @@ def stub():
     for blocking, name in (
         (sessile.Session, "Session"),
         (sessile.Snapshot, "Snapshot"),
+        (sessile.Watch, "Watch"),
         (sessile.Store, "Store"),
     ):
         out.append(f"class {name}:")

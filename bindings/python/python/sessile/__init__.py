@@ -31,7 +31,7 @@ from .errors import (
     Unsupported,
 )
 from .session import Session
-from .store import Snapshot, Store
+from .store import Snapshot, Store, Watch
 
 __all__ = [
     "Busy",
@@ -46,5 +46,6 @@ __all__ = [
     "Snapshot",
     "Store",
     "Unsupported",
+    "Watch",
     "__version__",
 ]

@@ -17,7 +17,7 @@ _TIMES = (
     "labelled_at",
     "read_at",
     "at",
-    "last_import",
+    "imported_at",
 )
 
 
@@ -67,3 +67,8 @@ def timed(row: dict[str, Any]) -> dict[str, Any]:
 
 def all_timed(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [timed(row) for row in rows]
+
+
+def with_bytes(value: Any) -> Any:
+    """A value of a query: JSON has no bytes, which come as an object with their digits."""
+    return bytes.fromhex(value["hex"]) if isinstance(value, dict) else value

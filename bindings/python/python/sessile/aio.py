@@ -48,7 +48,13 @@ class _Twin:
 def _twin(value: Any) -> Any:
     if isinstance(value, _session.Session):
         return Session(value)
-    return Snapshot(value) if isinstance(value, _store.Snapshot) else value
+    if isinstance(value, _store.Snapshot):
+        return Snapshot(value)
+    if isinstance(value, _store.Watch):
+        return Watch(value)
+    if isinstance(value, dict) and isinstance(value.get("session"), _session.Session):
+        return {**value, "session": Session(value["session"])}
+    return type(value)(map(_twin, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _bare(value: Any) -> Any:
@@ -72,8 +78,6 @@ def _method(name: str, blocking: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(blocking)
     async def awaited(self: _Twin, *args: Any, **kwargs: Any) -> Any:
-        if name == "purge" and args:
-            args = ([_bare(one) for one in args[0]],)
         named = {key: _bare(value) for key, value in kwargs.items()}
         return _twin(await asyncio.to_thread(getattr(self.blocking, name), *map(_bare, args), **named))
 
@@ -110,6 +114,11 @@ class Session(_Twin):
 @_methods_of(_store.Snapshot)
 class Snapshot(_Twin):
     """:class:`sessile.Snapshot`, awaited."""
+
+
+@_methods_of(_store.Watch)
+class Watch(_Twin):
+    """:class:`sessile.Watch`, awaited."""
 
 
 @_methods_of(_store.Store)

@@ -64,10 +64,36 @@ _OF_KIND: dict[str, type[SessileError]] = {
         NotFound,
     ),
     **dict.fromkeys(
-        ["LeafMoved", "EntryExists", "SessionExists", "TargetExists", "TargetNotEmpty"], Conflict
+        [
+            "LeafMoved",
+            "EntryExists",
+            "SessionExists",
+            "TargetExists",
+            "TargetNotEmpty",
+        ],
+        Conflict,
     ),
     **dict.fromkeys(
-        ["InvalidRecord", "InvalidQuery", "Argument", "AmbiguousSession", "AmbiguousEntry"], Invalid
+        [
+            "Argument",
+            "AmbiguousSession",
+            "AmbiguousEntry",
+            "InvalidRecord",
+            "InvalidQuery",
+            "InvalidSql",
+            "UnknownFormat",
+            "NoSessions",
+            "RootIsLink",
+            "RootKnownAs",
+            "RootKnown",
+            "RootBelow",
+            "UnsafePath",
+            "DatabaseIsFolder",
+            "NotAFile",
+            "NotADatabase",
+            "ForeignDatabase",
+        ],
+        Invalid,
     ),
     "Busy": Busy,
     "CommitUnknown": CommitUnknown,

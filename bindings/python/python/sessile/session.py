@@ -68,8 +68,16 @@ class Session:
         return self._call("usage")
 
     def problems(self) -> list[dict[str, Any]]:
-        """What could not be understood of its files."""
+        """What could not be understood of its files: ``root``, ``file``, ``line``, ``kind``, ``detail``."""
         return self._call("problems")
+
+    def unique_name(self) -> str:
+        """A name by which :meth:`Store.find` finds this session and no other."""
+        return self._call("unique_name")
+
+    def generations(self) -> list[dict[str, Any]]:
+        """What its files held before they were rewritten: ``number``, ``file``, ``lines``, ``lost``, ``read_at``."""
+        return all_timed(self._call("generations"))
 
     # What is said.
 
@@ -79,6 +87,15 @@ class Session:
         A compaction stands for what it summarises.
         """
         return self._call("context", entry_id=entry_id)
+
+    def conversation(self, entry_id: str | None = None) -> list[dict[str, Any]]:
+        """The messages of :meth:`context` with what they say, the same for every format.
+
+        A row has ``entry_id``, ``role``, ``text``, ``parts`` and ``message``. A part has a
+        ``kind``: ``text``, ``thinking``, ``tool_call`` (``id``, ``name``, ``arguments``, ``label``),
+        ``tool_result`` (``call_id``, ``text``), ``image`` or ``other``.
+        """
+        return self._call("conversation", entry_id=entry_id)
 
     def last_messages(self, limit: int) -> list[dict[str, Any]]:
         """The messages of the last entries of the active branch, compactions aside."""
@@ -91,6 +108,10 @@ class Session:
     def text_of(self, entry_id: str) -> str:
         """The text of an entry."""
         return self._call("text_of", entry_id=entry_id)
+
+    def result_file(self, call_id: str, answer: str) -> dict[str, Any] | None:
+        """The file of its own in which a program kept what a tool answered: ``path`` and ``text``."""
+        return self._call("result_file", call_id=call_id, answer=answer)
 
     def markdown(self, *, at: datetime | None = None) -> str:
         """The conversation as Markdown."""
@@ -107,6 +128,10 @@ class Session:
         found = self._call("entry", entry_id=entry_id)
         return None if found is None else timed(found)
 
+    def find_entry(self, name: str) -> dict[str, Any]:
+        """The entry of this id, or of the one that begins so."""
+        return timed(self._call("find_entry", name=name))
+
     def children(self, entry_id: str) -> list[dict[str, Any]]:
         """The children of an entry."""
         return all_timed(self._call("children", entry_id=entry_id))
@@ -118,6 +143,23 @@ class Session:
     def leaves(self) -> list[dict[str, Any]]:
         """The entries without children: the end of each branch."""
         return all_timed(self._call("leaves"))
+
+    def abandoned(self) -> list[dict[str, Any]]:
+        """The ends of the branches that are not active."""
+        return all_timed(self._call("abandoned"))
+
+    def is_on_path(self, entry_id: str) -> bool:
+        """Whether an entry lies on the active branch."""
+        return self._call("is_on_path", entry_id=entry_id)
+
+    def common_ancestor(self, one: str, other: str) -> dict[str, Any] | None:
+        """The last entry that the paths to two have in common."""
+        found = self._call("common_ancestor", one=one, other=other)
+        return None if found is None else timed(found)
+
+    def tree_rows(self) -> list[dict[str, Any]]:
+        """The tree as rows to draw: ``prefix``, ``role``, ``text``, ``current``, ``active_path`` …"""
+        return all_timed(self._call("tree_rows"))
 
     def tree(self) -> list[dict[str, Any]]:
         """The whole tree, depth first: ``id``, ``depth`` and ``children`` of each entry."""
@@ -203,14 +245,20 @@ class Session:
 
     def compact(
         self,
-        summary: str,
+        summary: str | None = None,
         *,
         keep_from: str | None = None,
         tokens_before: int | None = None,
+        details: Mapping[str, Any] | None = None,
+        record: Message | None = None,
+        id: str | None = None,
         at: datetime | None = None,
     ) -> str:
-        """Lets a summary, and what is kept, stand for everything before; returns its id."""
-        return self._call("compact", summary=summary, keep_from=keep_from, tokens_before=tokens_before, at=at)  # fmt: skip
+        """Lets a summary, and what is kept, stand for everything before; returns its id.
+
+        With ``record`` in the place of all this, in the keys of the session's format.
+        """
+        return self._call("compact", summary=summary, keep_from=keep_from, tokens_before=tokens_before, details=details, record=record, id=id, at=at)  # fmt: skip
 
     def append_branch_summary(
         self,
@@ -272,13 +320,17 @@ class Session:
         """Labels an entry, or clears its label; returns whether there is such an entry."""
         return self._call("append_label_change", entry_id=entry_id, label=label, at=at)["is_known"]
 
-    def tag(self, tag: str) -> None:
-        """Files it under a tag."""
-        self._call("tag", tag=tag)
+    def tag(self, *tags: str) -> bool:
+        """Files it under tags, all or none; returns whether any is new."""
+        return self._call("tag_all", tags=list(tags))
 
-    def untag(self, tag: str) -> None:
-        """Takes a tag away."""
-        self._call("untag", tag=tag)
+    def untag(self, tag: str) -> bool:
+        """Takes a tag away; returns whether it had it."""
+        return self._call("untag", tag=tag)
+
+    def clear_tags(self) -> bool:
+        """Takes all tags away; returns whether it had any."""
+        return self._call("clear_tags")
 
     def tags(self) -> list[str]:
         """The tags that it is filed under."""
@@ -295,6 +347,10 @@ class Session:
     def remove_metadata(self, key: str) -> bool:
         """Removes what is kept under a key; returns whether there was anything."""
         return self._call("remove_metadata", key=key)
+
+    def remember(self) -> None:
+        """Makes it the one to go on with in its work dir: :meth:`Store.remembered`."""
+        self._call("remember")
 
     # Whether it is kept.
 
@@ -314,6 +370,49 @@ class Session:
         """Takes it out of the trash."""
         self._call("restore", at=at)
 
+    def delete_if_unused(self) -> bool:
+        """Puts it into the trash where it has no messages; returns whether it did."""
+        return self._call("delete_if_unused")
+
     def purge(self) -> str | None:
         """Removes it for ever. Returns None, or what may be left of its text in the files."""
         return self._call("purge")
+
+    # What one format alone has; of another one, these raise :class:`~sessile.Unsupported`.
+
+    def state(self) -> dict[str, Any]:
+        """Of Kimi: the state that it keeps beside its messages."""
+        return self._call("state")
+
+    def undo_to_turn(
+        self, turn: int, *, id: str | None = None, at: datetime | None = None
+    ) -> tuple[Session, str]:
+        """Of Kimi: makes a session of what came before a turn; returns it, and the turn's text."""
+        row = self._call("undo_to_turn", turn=turn, id=id, at=at)
+        return Session(self._native, row["key"], row["format"], row["session_id"]), row["text"]
+
+    def append_entry(self, type: str, fields: Mapping[str, Any] | None = None, *, id: str | None = None, at: datetime | None = None) -> str:  # fmt: skip
+        """Of pi: adds an entry of any type by its own keys; returns its id."""
+        return self._call("append_entry", type=type, fields=fields, id=id, at=at)
+
+    def append_system_prompt_snapshot(self, content: str, *, reason: str = "changed", at: datetime | None = None) -> dict[str, Any]:  # fmt: skip
+        """Of Kward: keeps a system prompt: its ``hash``, and ``is_written``, false when it is as it was."""
+        return self._call("append_system_prompt_snapshot", content=content, reason=reason, at=at)
+
+    def system_prompts(self) -> list[dict[str, Any]]:
+        """Of Kward: the system prompts that were kept; the last one holds."""
+        return all_timed(self._call("system_prompts"))
+
+    def append_tool_execution(
+        self, tool_call: Message, content: str, *, at: datetime | None = None
+    ) -> dict[str, Any]:
+        """Of Kward: keeps what a tool call gave; returns the record as written."""
+        return self._call("append_tool_execution", tool_call=tool_call, content=content, at=at)
+
+    def update_memory_state(self, memories: Iterable[Any] = (), *, last_retrieval: Any = None, at: datetime | None = None) -> None:  # fmt: skip
+        """Of Kward: keeps the state of a memory."""
+        self._call("update_memory_state", memories=list(memories), last_retrieval=last_retrieval, at=at)
+
+    def memory(self) -> dict[str, Any]:
+        """Of Kward: the state of a memory, ``memories`` and ``last_retrieval``."""
+        return self._call("memory")

@@ -9,8 +9,8 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
-from ._native import Native
-from ._values import all_timed, dumps, timed
+from ._native import Native, NativeWatch
+from ._values import all_timed, dumps, timed, with_bytes
 from .session import Session
 
 Format = Literal["kward", "pi", "kimi", "claude", "codex"]
@@ -26,6 +26,14 @@ _Self = TypeVar("_Self", bound="_Reader")
 def given(**values: Any) -> dict[str, Any]:
     """The parameters that a caller gave."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def path_of(path: Path | None) -> str | None:
+    return None if path is None else os.fspath(path)
+
+
+def key_of(session: Session | int) -> int:
+    return session if isinstance(session, int) else session.key
 
 
 class _Reader:
@@ -86,18 +94,34 @@ class _Reader:
         A row has ``key``, ``format``, ``session_id``, ``title``, ``work_dir``, ``tags``,
         ``archived_at``, ``modified_at``, ``message_count`` and ``has_losses``.
         """
-        return self._pages(
-            "sessions",
-            limit,
-            given(
-                query=query,
-                work_dir=None if work_dir is None else os.fspath(work_dir),
-                tags=list(tags),
-                metadata=dict(metadata or {}),
-                archived=archived,
-                all_sources=all_sources,
-            ),
-        )
+        params = given(
+            query=query, work_dir=path_of(work_dir), tags=list(tags), metadata=dict(metadata or {}),
+            archived=archived, all_sources=all_sources,
+        )  # fmt: skip
+        return self._pages("sessions", limit, params)
+
+    def recent_tree(
+        self,
+        query: str | None = None,
+        *,
+        work_dir: Path | None = None,
+        tags: Iterable[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        archived: Archived = "without",
+        all_sources: bool = False,
+        limit: int = 100,
+    ) -> list[dict[str, Any]]:
+        """As :meth:`sessions`, each under the one that it comes from: a row has its ``depth``, too."""
+        params = given(
+            query=query, work_dir=path_of(work_dir), tags=list(tags), metadata=dict(metadata or {}),
+            archived=archived, all_sources=all_sources, limit=limit,
+        )  # fmt: skip
+        return all_timed(self._call("recent_tree", params))
+
+    def remembered(self, work_dir: Path) -> Session | None:
+        """The session to go on with in a work dir, as :meth:`Session.remember` says."""
+        row = self._call("remembered", {"work_dir": os.fspath(work_dir)})
+        return None if row is None else self._session(row)
 
     def trash(self, *, limit: int | None = None) -> Iterator[dict[str, Any]]:
         """The sessions in the trash, the newest first."""
@@ -132,10 +156,9 @@ class _Reader:
         key), ``session_id``, ``title``, ``work_dir``, ``format``, ``file``, ``entry_id``,
         ``line``, ``role``, ``at`` and ``snippet``.
         """
-        key = session.key if isinstance(session, Session) else session
-        where = None if work_dir is None else os.fspath(work_dir)
+        key = None if session is None else key_of(session)
         params = given(
-            text=text, regex=regex, fixed=fixed, role=role, tool=tool, model=model, work_dir=where,
+            text=text, regex=regex, fixed=fixed, role=role, tool=tool, model=model, work_dir=path_of(work_dir),
             format=format, tag=tag, since=since, until=until, session=key, archived=archived,
             active_branch=active_branch, thinking=thinking, tools=tools, rank=rank,
         )  # fmt: skip
@@ -160,6 +183,10 @@ class _Reader:
         """How much of what the database holds."""
         return self._call("stats")
 
+    def problems(self) -> list[dict[str, Any]]:
+        """What could not be understood: ``root``, ``file``, ``session_id``, ``line``, ``kind``, ``detail``."""
+        return self._call("all_problems")
+
 
 class Snapshot(_Reader):
     """The store at one moment: everything is answered from the same state.
@@ -169,6 +196,30 @@ class Snapshot(_Reader):
 
     def __init__(self, native: Native) -> None:
         self._native = native
+
+
+class Watch:
+    """Tells whether anything was written, by whomever: :meth:`Store.watch`.
+
+    It holds a connection of its own.
+    """
+
+    def __init__(self, native: NativeWatch) -> None:
+        self._native = native
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def changed(self) -> bool:
+        """Whether anything was committed since the last call, or since the watch began."""
+        return self._native.changed()
+
+    def close(self) -> None:
+        """Lets go of the connection."""
+        self._native.close()
 
 
 class Store(_Reader):
@@ -202,6 +253,17 @@ class Store(_Reader):
         """Takes hold of the state that the database is in now."""
         return Snapshot(self._native.snapshot())
 
+    def earlier(self, session: Session | int, generation: int) -> Snapshot:
+        """The state that a session was in before its file was rewritten at its root.
+
+        :meth:`Session.generations` has the numbers; :meth:`Snapshot.session` gives the session.
+        """
+        return Snapshot(self._native.earlier(key_of(session), generation))
+
+    def watch(self) -> Watch:
+        """Begins to watch the database; :meth:`Session.entries_after` then says what is new."""
+        return Watch(self._native.watch())
+
     def create(
         self,
         work_dir: Path | None = None,
@@ -225,7 +287,7 @@ class Store(_Reader):
         place of work dir and id. Raises :class:`~sessile.Conflict` when there is such a session.
         """
         params = given(
-            work_dir=None if work_dir is None else os.fspath(work_dir), format=format, id=id,
+            work_dir=path_of(work_dir), format=format, id=id,
             at=at, provider=provider, model=model, reasoning_effort=reasoning_effort,
             parent_id=parent_id, parent_path=parent_path, record=record, file=file,
             messages=None if messages is None else list(messages),
@@ -245,27 +307,64 @@ class Store(_Reader):
             row["session"] = self._session({"format": format, **row})
         return rows
 
-    def import_(self, root: Path, *, format: Format | None = None, dry_run: bool = False) -> dict[str, Any]:
-        """Reads a root of session files, which is never written to; repeat it at any time."""
-        params = given(root=os.fspath(root), format=format, dry_run=dry_run)
+    def import_(
+        self,
+        root: Path,
+        *,
+        format: Format | None = None,
+        dry_run: bool = False,
+        reread: bool = False,
+        again: bool = False,
+        ignore_space: bool = False,
+    ) -> dict[str, Any]:
+        """Reads a root of session files, which is never written to; repeat it at any time.
+
+        With ``reread`` also files whose size and time are as they were, with ``again`` what was
+        purged here, with ``ignore_space`` even if the disk seems too small.
+        """
+        params = given(
+            root=os.fspath(root), format=format, dry_run=dry_run, reread=reread, again=again,
+            ignore_space=ignore_space,
+        )  # fmt: skip
         return self._call("import", params)
+
+    def merge(self, other: Path) -> dict[str, Any]:
+        """Takes in what another database has, or a folder of session files; never writes to it."""
+        return self._call("merge", {"other": os.fspath(other)})
 
     def export(
         self,
         target: Path,
         *,
-        session: Session | int | None = None,
+        session: Session | int | Iterable[Session | int] | None = None,
         root: Path | None = None,
         source_only: bool = False,
         damaged: bool = False,
     ) -> dict[str, Any]:
-        """Writes every file, byte for byte, into a folder that is empty or not there."""
-        key = session.key if isinstance(session, Session) else session
+        """Writes every file, byte for byte, into a folder that is empty or not there.
+
+        Of one session or several, if they are given.
+        """
+        if isinstance(session, (Session, int)):
+            session = [session]
+        sessions = None if session is None else [key_of(one) for one in session]
         params = given(
-            target=os.fspath(target), session=key, source_only=source_only, damaged=damaged,
-            root=None if root is None else os.fspath(root),
+            target=os.fspath(target), sessions=sessions, source_only=source_only, damaged=damaged,
+            root=path_of(root),
         )  # fmt: skip
         return self._call("export", params)
+
+    def query(self, sql: str, *, limit: int | None = None) -> list[dict[str, Any]]:
+        """The rows that a query in SQL gives, which only reads.
+
+        ``line(line_key)`` and ``message_text(entry_key)`` give what no view can.
+        """
+        found = self._call("query", given(sql=sql, limit=limit))
+        return [dict(zip(found["columns"], map(with_bytes, row))) for row in found["rows"]]
+
+    def usage(self, *, since: datetime | None = None, until: datetime | None = None) -> list[dict[str, Any]]:
+        """What each message reports of tokens and cost, once, whatever sessions hold it."""
+        return all_timed(self._call("usage_records", given(since=since, until=until)))
 
     def verify(self, root: Path) -> dict[str, Any]:
         """Compares a root with what was imported from it; ``differences`` is empty when all is there."""
@@ -275,9 +374,36 @@ class Store(_Reader):
         """The roots that were imported."""
         return all_timed(self._call("imported_roots"))
 
+    def move_root(self, old: Path, new: Path) -> list[dict[str, str]]:
+        """Says that a root, or all below a folder, lie elsewhere now; each has ``from`` and ``to``."""
+        return self._call("move_root", {"old": os.fspath(old), "new": os.fspath(new)})
+
+    def forget_root(self, root: Path) -> str | None:
+        """Removes a root with all its sessions from the database; nothing at the root is touched.
+
+        Returns None, or what may be left of their text in the database's files.
+        """
+        return self._call("forget_root", {"root": os.fspath(root)})
+
     def check(self) -> list[dict[str, str]]:
         """Proves the database; each finding has ``place`` and ``detail``. Empty: it is sound."""
         return self._call("check")
+
+    def foreign_objects(self) -> list[dict[str, str]]:
+        """What others put into the database: the ``kind`` and ``name`` of each table and index."""
+        return self._call("foreign_objects")
+
+    def rebuild(self) -> int:
+        """Folds every table again from the lines that are kept; returns how many sessions."""
+        return self._call("rebuild")
+
+    def prunable(self) -> list[dict[str, Any]]:
+        """What :meth:`prune` would remove."""
+        return self._call("prunable")
+
+    def prune(self) -> dict[str, Any]:
+        """Removes what files held before they were rewritten at their root."""
+        return self._call("prune")
 
     def backup(self, target: Path) -> None:
         """Writes a consistent copy while others use the database; overwrites nothing."""
@@ -296,8 +422,7 @@ class Store(_Reader):
 
         Returns None, or what may be left of their text in the database's files.
         """
-        keys = [one.key if isinstance(one, Session) else one for one in sessions]
-        return self._call("purge_all", {"sessions": keys})
+        return self._call("purge_all", {"sessions": [key_of(one) for one in sessions]})
 
 
-__all__ = ["Archived", "Format", "Snapshot", "Store", "timed"]
+__all__ = ["Archived", "Format", "Snapshot", "Store", "Watch", "timed"]
