@@ -184,7 +184,7 @@ impl Writer<'_> {
     pub(super) fn committed(&mut self, is_full: bool) -> Result<()> {
         match &mut self.bulk {
             Some(bulk) => bulk.committed(),
-            None if is_full => self.bulk = Some(Bulk::begin(self.job.store, self.conn)?),
+            None if is_full => self.bulk = Bulk::begin(self.job.store, self.conn)?,
             None => {}
         }
         Ok(())

@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 
 use super::open::{self, Access};
-use super::{Store, transaction};
+use super::{Store, replicator, transaction};
 use crate::error::Result;
 
 /// Commits from one wait to the next: they bound the length of the journal.
@@ -32,8 +32,12 @@ pub(crate) struct Bulk<'c> {
 }
 
 impl<'c> Bulk<'c> {
-    /// Begins between two transactions.
-    pub(crate) fn begin(store: &Store, conn: &'c Connection) -> Result<Self> {
+    /// Begins between two transactions; `None` where a replicator follows the
+    /// database, to which the journal is left.
+    pub(crate) fn begin(store: &Store, conn: &'c Connection) -> Result<Option<Self>> {
+        if replicator::follows(conn, store.replicated)? {
+            return Ok(None);
+        }
         let synchronous = conn.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
         let beside = open::connection(&store.path, Access::Write)?;
         let bulk = Self { conn, synchronous, commits: 0, copier: Some(Copier::start(beside)) };
@@ -42,7 +46,7 @@ impl<'c> Bulk<'c> {
              PRAGMA synchronous = NORMAL;
              PRAGMA wal_autocheckpoint = 0;",
         )?;
-        Ok(bulk)
+        Ok(Some(bulk))
     }
 
     /// Has what was committed copied.

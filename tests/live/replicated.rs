@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
-use sessile::{NewSession, Store, StoreOptions, Traces};
+use sessile::{Format, ImportOptions, NewSession, Store, StoreOptions, Traces};
 
 use crate::support::{Fixture, at, message};
 
@@ -50,6 +50,31 @@ fn what_is_written_while_the_replicator_is_down_stays_in_the_journal() {
     assert_eq!(store.find("one").unwrap().entries_after(0, 100).unwrap().len(), 20);
     assert_eq!(store.check().unwrap(), []);
     assert_eq!(store.foreign_objects().unwrap().len(), 0);
+}
+
+#[test]
+fn an_import_of_many_transactions_leaves_the_journal_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = followed(folder.path());
+    let before = fs::read(&database).unwrap();
+    let root = folder.path().join("root");
+    let sessions = root.join("sessions/--w--");
+    fs::create_dir_all(&sessions).unwrap();
+    for n in 0..2_100 {
+        let header = format!(r#"{{"type":"session","version":2,"id":"s{n}","cwd":"/w"}}"#);
+        fs::write(sessions.join(format!("{n}.jsonl")), header + "\n").unwrap();
+    }
+
+    let store = Store::open(&database).unwrap();
+    store.import(&root, &ImportOptions::new().format(Format::Kward)).unwrap();
+    store.find("one").unwrap().append_message(message("user", "m", "m")).unwrap();
+    drop(store);
+
+    assert_eq!(fs::read(&database).unwrap(), before);
+    assert_eq!(
+        Store::open(&database).unwrap().find("s2099").unwrap().info().unwrap().entry_count,
+        0
+    );
 }
 
 #[test]
