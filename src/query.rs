@@ -73,6 +73,10 @@ impl Store {
         let refused = Refused::default();
         add_functions(&conn, self.connection_of_its_own()?, &refused)?;
         let invalid = |err: SqlError| Error::InvalidSql(err.to_string());
+        // SQLite would not read on behind one.
+        if sql.contains('\0') {
+            return Err(Error::InvalidSql("it holds a NUL".to_owned()));
+        }
         let mut stmt = conn.prepare(sql).map_err(invalid)?;
         if !stmt.readonly() {
             return Err(Error::InvalidSql("it would write; a query only reads".to_owned()));

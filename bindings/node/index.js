@@ -58,7 +58,32 @@ async function answered(promise) {
   if ("ok" in reply) return reply.ok;
   throw new SessileError(reply.kind, reply.message);
 }
-const call = (native, method, params) => answered(native.call(method, JSON.stringify(params)));
+const call = (native, method, params) => checked(() => answered(native.call(method, JSON.stringify(params))));
+
+/** What goes over the border, or the error of the store for what does not fit there. */
+async function checked(work) {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof SessileError) throw error;
+    const refused = new SessileError("Argument", error.message);
+    refused.cause = error;
+    throw refused;
+  }
+}
+
+/** A whole number that the other side can hold. */
+function whole(value, most = Number.MAX_SAFE_INTEGER) {
+  if (Number.isInteger(value) && 0 <= value && value <= most) return value;
+  throw new SessileError("Argument", `${String(value)} is no whole number from 0 to ${most}`);
+}
+
+function lineOf(line) {
+  if (typeof line !== "string") return Buffer.from(line);
+  // A buffer would hold another character in the place of half a pair.
+  if (!line.isWellFormed()) throw new SessileError("Argument", "a line holds half a surrogate pair");
+  return Buffer.from(line);
+}
 
 /** What is made by the library, or what failed. */
 async function made(promise) {
@@ -106,6 +131,7 @@ class Reader {
   }
   async *_pages(method, { limit = Infinity, ...options }) {
     const params = spelt(options);
+    if (typeof limit !== "number" || Number.isNaN(limit)) throw new SessileError("Argument", `limit: ${limit}`);
     for (let left = limit; 0 < left; ) {
       const page = await this._call(method, { ...params, limit: Math.min(left, 100) });
       yield* rows(page.rows);
@@ -154,13 +180,15 @@ export class Watch {
 
 export class Store extends Reader {
   static async open(path, options = {}) {
-    return new Store((await made(Native.open(JSON.stringify(spelt({ path, ...options }))))).native);
+    const opened = checked(() => made(Native.open(JSON.stringify(spelt({ path, ...options })))));
+    return new Store((await opened).native);
   }
   async snapshot() {
     return new Snapshot((await made(this._native.snapshot())).native);
   }
   async earlier(session, generation) {
-    return new Snapshot((await made(this._native.earlier(keyOf(session), generation))).native);
+    const earlier = this._native.earlier(whole(keyOf(session)), whole(generation));
+    return new Snapshot((await made(earlier)).native);
   }
   async watch() {
     return new Watch(await made(this._native.watch()));
@@ -340,10 +368,10 @@ export class Session {
     return this._call("records", { after, ...options });
   }
   async lines(after = 0) {
-    return (await made(this._native.lines(this.key, after))).take();
+    return (await made(this._native.lines(this.key, whole(after, 2 ** 32 - 1)))).take();
   }
   async appendLines(lines) {
-    return answered(this._native.appendLines(this.key, lines.map((line) => Buffer.from(line))));
+    return checked(() => answered(this._native.appendLines(this.key, Array.from(lines, lineOf))));
   }
   description() {
     return this._call("description");

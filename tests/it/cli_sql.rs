@@ -200,7 +200,7 @@ fn a_database_that_another_has_open_is_not_read_without_its_locks() {
 fn the_library_tells_what_is_no_query() {
     let test = TestStore::of_fixture("kward/small");
 
-    for sql in ["SELECT", "", " -- what?", "BEGIN", "DELETE FROM sessions"] {
+    for sql in ["SELECT", "", " -- what?", "BEGIN", "SELECT 1\0", "DELETE FROM sessions"] {
         let err = test.store.query(sql, |_, _| Ok(())).unwrap_err();
 
         assert!(matches!(err, Error::InvalidSql(_)), "{sql:?}: {err:?}");

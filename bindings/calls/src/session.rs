@@ -9,7 +9,7 @@ use sessile::{Message, Part, Problem, Session};
 
 use crate::params::Params;
 use crate::store::{answer, session_json};
-use crate::{Answer, Failure, Handle, Method, Place};
+use crate::{Answer, Failure, Handle, Method};
 
 pub(crate) const METHODS: &[Method] = &[
     ("session", |handle, params| session_json(&handle.session(params)?)),
@@ -114,11 +114,10 @@ fn part_json(part: &Part) -> Value {
 /// The messages of the last entries of the active branch, at a cost that does not
 /// depend on what lies before them.
 fn last_messages(handle: &Handle, params: &Params<'_>) -> Answer {
-    let state = handle.snapshot()?;
-    let session = state.session(params)?;
-    let Some(leaf) = session.info()?.leaf else { return Ok("[]".to_owned()) };
+    let limit = params.required("limit")?;
+    let session = handle.snapshot()?.session(params)?;
     let mut messages = Vec::new();
-    for entry in session.last_of_path(&leaf, params.required("limit")?)? {
+    for entry in session.last_of_branch(limit)? {
         messages.extend(session.messages_of(&entry.id)?);
     }
     Ok(message_list(&messages))
@@ -129,21 +128,13 @@ fn messages_of(handle: &Handle, params: &Params<'_>) -> Answer {
 }
 
 fn path(handle: &Handle, params: &Params<'_>) -> Answer {
-    // The leaf and the path to it are of one state.
-    let state = match &handle.place {
-        Place::Store(_) if params.raw("entry_id").is_none() => &handle.snapshot()?,
-        _ => handle,
-    };
-    let session = state.session(params)?;
-    let limit = params.get("limit")?.unwrap_or(usize::MAX);
-    let leaf = match params.text("entry_id")? {
-        Some(leaf) => Some(leaf),
-        None => session.info()?.leaf,
-    };
-    match leaf {
-        Some(leaf) => answer(&session.last_of_path(&leaf, limit)?),
-        None => Ok("[]".to_owned()),
-    }
+    let session = handle.session(params)?;
+    let limit = params.get("limit")?;
+    answer(&match (params.text("entry_id")?, limit) {
+        (Some(entry_id), limit) => session.last_of_path(&entry_id, limit.unwrap_or(usize::MAX))?,
+        (None, Some(limit)) => session.last_of_branch(limit)?,
+        (None, None) => session.path()?,
+    })
 }
 
 fn find_entry(handle: &Handle, params: &Params<'_>) -> Answer {

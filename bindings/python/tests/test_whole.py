@@ -245,3 +245,15 @@ def test_kimi_has_a_state_and_takes_a_turn_back(store):
     undone, text = session.undo_to_turn(1)
     assert undone.key != session.key and text == session.turns()[1]["text"]
     assert len(undone.turns()) == 1
+
+
+def test_the_active_branch_has_what_parallel_calls_left_beside_it(store):
+    store.import_(FIXTURES / "claude" / "small")
+    sessions = [store.session(row["key"]) for row in store.sessions(all_sources=True)]
+    beside = 0
+    for session in sessions:
+        path = [entry["id"] for entry in session.path()]
+        assert {said["entry_id"] for said in session.conversation()} <= set(path)
+        assert [entry["id"] for entry in session.path(limit=3)] == path[-3:]
+        beside += bool(path) and len(path) != len(session.path(session.info()["leaf"]))
+    assert beside

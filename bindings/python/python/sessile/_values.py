@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from typing import Any
 
@@ -23,14 +24,30 @@ _TIMES = (
 
 def dumps(value: Any) -> str:
     """Compact JSON; half a surrogate pair, which no UTF-8 can hold, as an escape."""
+    text = _spelt_json(value, ensure_ascii=False)
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_default)
         text.encode()
     except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":"), default=_default)
-    except (TypeError, ValueError) as err:
-        raise Invalid("Argument", f"this is no JSON: {err}") from err
+        return _spelt_json(value, ensure_ascii=True)
     return text
+
+
+def _spelt_json(value: Any, *, ensure_ascii: bool) -> str:
+    try:
+        return json.dumps(
+            value, ensure_ascii=ensure_ascii, allow_nan=False, separators=(",", ":"), default=_default
+        )
+    except (TypeError, ValueError, RecursionError) as err:
+        raise Invalid("Argument", f"this is no JSON: {err}") from err
+
+
+@contextlib.contextmanager
+def arguments() -> Iterator[None]:
+    """Of what goes over the border as it is, not as JSON, that does not fit there."""
+    try:
+        yield
+    except (OverflowError, TypeError, UnicodeEncodeError) as err:
+        raise Invalid("Argument", str(err)) from err
 
 
 def _default(value: Any) -> Any:

@@ -7,7 +7,8 @@
             print(hit["snippet"])
 
 Every method is that of :class:`sessile.Store` or :class:`sessile.Session`, awaited;
-what gives an iterator there gives an asynchronous one here.
+what gives an iterator there gives an asynchronous one here. A call that is cancelled goes on
+in its thread: what it was to write may be there.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 from . import session as _session
 from . import store as _store
+from .errors import Closed
 
 _END: Any = object()
 
@@ -42,7 +44,11 @@ class _Twin:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.to_thread(self.blocking.close)
+        if self.blocking is not None:
+            await asyncio.to_thread(self.blocking.close)
+
+    def _half(self) -> Any:
+        return self.blocking
 
 
 def _twin(value: Any) -> Any:
@@ -72,14 +78,14 @@ def _method(name: str, blocking: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(blocking)
         def each(self: _Twin, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
             named = {key: _bare(value) for key, value in kwargs.items()}
-            return _each(getattr(self.blocking, name)(*map(_bare, args), **named))
+            return _each(getattr(self._half(), name)(*map(_bare, args), **named))
 
         return each
 
     @functools.wraps(blocking)
     async def awaited(self: _Twin, *args: Any, **kwargs: Any) -> Any:
         named = {key: _bare(value) for key, value in kwargs.items()}
-        return _twin(await asyncio.to_thread(getattr(self.blocking, name), *map(_bare, args), **named))
+        return _twin(await asyncio.to_thread(getattr(self._half(), name), *map(_bare, args), **named))
 
     return awaited
 
@@ -128,11 +134,22 @@ class Store(_Twin):
     def __init__(self, path: _store.Path, **options: Any) -> None:
         super().__init__(None)
         self._open = functools.partial(_store.Store, path, **options)
+        self._opening: asyncio.Future[_store.Store] | None = None
+
+    def _half(self) -> _store.Store:
+        if self.blocking is None:
+            raise Closed("Closed", "the store is not open: use `async with`, or await its `open()`")
+        return self.blocking
 
     async def open(self) -> Store:
-        """Opens the database on a thread."""
+        """Opens the database on a thread, once, whoever else waits for it."""
         if self.blocking is None:
-            self.blocking = await asyncio.to_thread(self._open)
+            self._opening = self._opening or asyncio.ensure_future(asyncio.to_thread(self._open))
+            try:
+                self.blocking = await asyncio.shield(self._opening)
+            finally:
+                if self._opening is not None and self._opening.done():
+                    self._opening = None  # of one that failed, another attempt may not
         return self
 
     async def __aenter__(self) -> Store:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from ._native import Native
-from ._values import all_timed, dumps, timed
+from ._values import all_timed, arguments, dumps, timed
 
 Message = Mapping[str, Any]
 
@@ -185,15 +185,17 @@ class Session:
 
     def lines(self, after: int = 0) -> list[bytes]:
         """The lines of its file behind the first ``after``, byte for byte, with their ends."""
-        return self._native.lines(self.key, after)
+        with arguments():
+            return self._native.lines(self.key, after)
 
     def append_lines(self, lines: Iterable[bytes | str]) -> list[int]:
         """Adds lines as they are, all or none; returns the number of each.
 
         Of Claude Code, one whose ``uuid`` is there already has that line's number.
         """
-        spelt = [line.encode() if isinstance(line, str) else line for line in lines]
-        return self._native.append_lines(self.key, spelt)
+        with arguments():
+            spelt = [line.encode() if isinstance(line, str) else bytes(memoryview(line)) for line in lines]
+            return self._native.append_lines(self.key, spelt)
 
     def records(self, after: int = 0, *, limit: int | None = None) -> list[Any]:
         """The lines of its file as JSON, behind the first ``after``, of at most ``limit`` of them.

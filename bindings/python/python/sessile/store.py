@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from ._native import Native, NativeWatch
-from ._values import all_timed, dumps, timed, with_bytes
+from ._values import all_timed, arguments, dumps, timed, with_bytes
 from .session import Session
 
 Format = Literal["kward", "pi", "kimi", "claude", "codex"]
@@ -258,7 +258,8 @@ class Store(_Reader):
 
         :meth:`Session.generations` has the numbers; :meth:`Snapshot.session` gives the session.
         """
-        return Snapshot(self._native.earlier(key_of(session), generation))
+        with arguments():
+            return Snapshot(self._native.earlier(key_of(session), generation))
 
     def watch(self) -> Watch:
         """Begins to watch the database; :meth:`Session.entries_after` then says what is new."""
