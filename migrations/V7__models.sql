@@ -24,7 +24,8 @@ CREATE TABLE usages (
     cache_read   INTEGER,
     cache_write  INTEGER,
     total_tokens INTEGER,
-    cost         REAL     -- in the currency that the program reckons in
+    cost         REAL,    -- in the currency that the program reckons in
+    copied_from  TEXT     -- the id of the session that reports it, where this is a copy of that; NULL where it is none
 ) STRICT;
 
 CREATE INDEX usages_by_session ON usages (session_key, input, output, cache_read, cache_write, total_tokens, cost);

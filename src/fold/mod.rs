@@ -293,7 +293,7 @@ impl<'a> Fold<'a> {
         if let Some(entry) = &record.entry {
             let key = self.add_entry(line_key, entry, &record)?;
             if let Some(usage) = &record.usage {
-                records::insert_usage(self.conn, self.session, key, usage)?;
+                records::insert_usage(self.conn, self.session, key, usage, None)?;
             }
         }
         match record.change {

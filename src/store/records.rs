@@ -219,21 +219,23 @@ pub(crate) const SETTINGS: &str = "
     WHERE entry_key BETWEEN ?1 AND ?2
     ORDER BY entry_key DESC";
 
+/// Notes what an entry reports; a copy, with the id of the session that it is a copy of.
 pub(crate) fn insert_usage(
     conn: &Connection,
     session: SessionKey,
     entry_key: i64,
     usage: &Usage,
+    copied_from: Option<&str>,
 ) -> Result<()> {
     conn.prepare_cached(
         "INSERT INTO usages (entry_key, session_key, provider, model, input, output,
-                             cache_read, cache_write, total_tokens, cost)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                             cache_read, cache_write, total_tokens, cost, copied_from)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
          ON CONFLICT (entry_key) DO UPDATE
          SET provider = excluded.provider, model = excluded.model, input = excluded.input,
              output = excluded.output, cache_read = excluded.cache_read,
              cache_write = excluded.cache_write, total_tokens = excluded.total_tokens,
-             cost = excluded.cost",
+             cost = excluded.cost, copied_from = excluded.copied_from",
     )?
     .execute((
         entry_key,
@@ -246,6 +248,7 @@ pub(crate) fn insert_usage(
         usage.cache_write,
         usage.total_tokens,
         usage.cost,
+        copied_from,
     ))?;
     Ok(())
 }
@@ -353,6 +356,13 @@ pub(crate) fn each_reported(
          CROSS JOIN entries AS entry ON entry.entry_key = usage.entry_key
          CROSS JOIN sessions AS session ON session.session_key = usage.session_key
          LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
+         -- What is a copy counts where its own is not here.
+         WHERE usage.copied_from IS NULL
+            OR NOT EXISTS (SELECT 1
+                           FROM sessions AS source
+                           WHERE source.session_id = usage.copied_from
+                             AND source.format = session.format
+                             AND source.session_key <> session.session_key)
          ORDER BY ifnull(session.created_at, session.modified_at), usage.entry_key",
     )?;
     let mut rows = stmt.query([])?;

@@ -33,7 +33,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "ebc4b12310ec06989bde2113096c138d49d760dc02ea53c1c7113adabf01e0c1";
+const DIGEST: &str = "87481585912ba7162fd53de121f16b3acb892f7ce9002b8ef1ab5eab2484bf50";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

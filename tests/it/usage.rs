@@ -68,6 +68,62 @@ fn a_message_that_several_sessions_hold_counts_once_where_it_was_said_first() {
 }
 
 #[test]
+fn what_codex_copies_into_a_fork_counts_once_and_in_the_fork_where_its_source_is_not_here() {
+    let id = |n: u32| format!("0199a000-000{n}-7000-8000-00000000000{n}");
+    let rollout = |n: u32, records: &[(&str, serde_json::Value)]| {
+        let mut lines = String::new();
+        for (at, record) in records {
+            let (record_type, payload) = match record.get("cwd") {
+                Some(_) => ("session_meta", record),
+                None => ("event_msg", record),
+            };
+            lines += &line(&json!({"timestamp": format!("2026-01-0{n}T00:00:{at}Z"),
+                                   "type": record_type, "payload": payload}));
+        }
+        (format!("sessions/2026/01/0{n}/rollout-2026-01-0{n}T00-00-00-{}.jsonl", id(n)), lines)
+    };
+    let meta = |n: u32, from: Option<u32>| {
+        json!({"id": id(n), "timestamp": format!("2026-01-0{n}T00:00:00.000Z"), "cwd": "/w",
+               "originator": "o", "cli_version": "1", "source": "cli", "forked_from_id": from.map(id)})
+    };
+    // What a model is asked next costs the same in both.
+    let told = |total: u32| {
+        let of = |tokens: u32| json!({"input_tokens": tokens, "total_tokens": tokens});
+        json!({"type": "token_count",
+               "info": {"total_token_usage": of(total), "last_token_usage": of(100)}})
+    };
+    let source = [
+        ("00.100", meta(1, None)),
+        ("01.000", told(100)),
+        ("02.000", told(200)),
+        ("03.000", told(300)),
+    ];
+    let fork = [
+        ("00.500", meta(2, Some(1))),
+        ("00.500", meta(1, None)),
+        ("00.501", told(100)),
+        ("00.501", told(100)),
+        ("00.502", told(200)),
+        ("02.000", told(300)),
+    ];
+    let counted = |files: &[(String, String)]| {
+        let test = TestStore::new();
+        for (path, lines) in files {
+            test.write(path, lines);
+        }
+        test.store.import(&test.root, &ImportOptions::new()).unwrap();
+        test.assert_sound();
+        let mut counted: Vec<String> = ids(&test.store).into_iter().map(|(id, _)| id).collect();
+        counted.sort();
+        counted
+    };
+    let (source, fork) = (rollout(1, &source), rollout(2, &fork));
+
+    assert_eq!(counted(&[source, fork.clone()]), [id(1), id(1), id(1), id(2)]);
+    assert_eq!(counted(&[fork]), [id(2), id(2), id(2)]);
+}
+
+#[test]
 fn two_messages_that_report_the_same_are_two() {
     let test = TestStore::new();
     let root = test.folder().join("pi");

@@ -212,7 +212,7 @@ impl Conversation<'_> {
         counted.sort_unstable();
         for record in counted {
             if let Some(reported) = &self.nodes[record].usage {
-                records::insert_usage(conn, session, self.key(record), &reported.usage)?;
+                records::insert_usage(conn, session, self.key(record), &reported.usage, None)?;
             }
         }
         Ok(())

@@ -111,6 +111,7 @@ fn facts(conn: &Connection, place: &Place, head: &Head) -> Result<Facts> {
         model: head.model.clone(),
         effort: head.reasoning_effort.clone(),
         tokens: shown.and_then(|shown| shown.token_count),
+        copied_at: place.own.copied_at(conn)?,
     })
 }
 

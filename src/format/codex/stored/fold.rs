@@ -48,6 +48,7 @@ pub(super) fn refold(
     let history = History::of(conn, &own)?;
     own.known.base_file = history.base().map(|link| link.log.file_id);
     let mut fold = Fold::new(conn, &own);
+    fold.facts.copied_at = own.copied_at(conn)?;
     for (position, (kind, detail)) in &own.problems {
         fold.note(position.map(|position| position + 1), *kind, detail)?;
     }
@@ -99,6 +100,8 @@ pub(super) struct Facts {
     pub(super) model: Option<Stored>,
     pub(super) effort: Option<Stored>,
     pub(super) tokens: Option<i64>,
+    /// When copying from the thread that this was forked from began.
+    pub(super) copied_at: Option<Timestamp>,
 }
 
 pub(super) struct Fold<'a> {
@@ -119,6 +122,7 @@ impl<'a> Fold<'a> {
             model: None,
             effort: None,
             tokens: None,
+            copied_at: None,
         };
         Self::behind(conn, own, facts, 0)
     }
@@ -336,7 +340,9 @@ impl<'a> Fold<'a> {
             total_tokens: number("total_tokens"),
             cost: None,
         };
-        records::insert_usage(self.conn, self.own.known.session, entry_key, &usage)
+        let source = self.facts.meta.forked_from.as_deref();
+        let source = source.filter(|_| self.facts.is_copy(entry_key, record));
+        records::insert_usage(self.conn, self.own.known.session, entry_key, &usage, source)
     }
 
     fn finish(self, thread: &Thread, rollout: &Rollout, names: &Names) -> Result<()> {
@@ -438,6 +444,17 @@ impl Facts {
             }
             _ => {}
         }
+    }
+
+    /// Whether a record was copied from the thread that this was forked from. They
+    /// are written in one go, some forty in a millisecond, each with the time of then;
+    /// whatever is asked of a model afterwards takes longer to be answered.
+    fn is_copy(&self, entry_key: i64, record: &Record<'_>) -> bool {
+        let millis = 60 + i64::from(entries::ordinal(entry_key)) / 4;
+        let is_within = |(began, at): (Timestamp, Timestamp)| {
+            at.0.saturating_sub(began.0) <= millis * 1_000_000
+        };
+        self.copied_at.zip(record.at()).is_some_and(is_within)
     }
 
     fn take_turn_context(&mut self, payload: Raw<'_>, is_own: bool) {

@@ -32,6 +32,24 @@ pub(crate) struct Own {
 }
 
 impl Own {
+    /// When copying from the thread that this was forked from began: its own first
+    /// record stands behind ours. `None` where nothing was copied.
+    pub(crate) fn copied_at(&self, conn: &Connection) -> Result<Option<Timestamp>> {
+        if self.meta.forked_from.is_none() || self.log.line_count < 2 {
+            return Ok(None);
+        }
+        let line = match log::line(conn, line_key(&self.log, 1)) {
+            Err(err) if err.is_of_content() => return Ok(None),
+            line => line?,
+        };
+        let record = record::parse(&line).record;
+        let record = record.filter(|record| match record.body {
+            Body::Meta(payload) => record::owned(payload, "id") != self.meta.thread_id,
+            _ => false,
+        });
+        Ok(record.and_then(|record| record.at()))
+    }
+
     /// Reads a rollout; `None` where nothing of it is there.
     pub(crate) fn read(
         conn: &Connection,
