@@ -127,6 +127,27 @@ impl Merge<'_> {
     }
 }
 
+impl Merge<'_> {
+    /// Whether a document that speaks of many sessions says nothing that ours does not.
+    pub(super) fn is_all_in(
+        &self,
+        tx: &Connection,
+        pair: &Pair<'_>,
+        ours: &FileRow,
+        theirs: &FileRow,
+    ) -> Result<bool> {
+        let layout = pair.format.layout();
+        let is_document =
+            |file: &FileRow| file.kind == FileKind::Document && file.size <= MAX_DOCUMENT;
+        if !layout.is_shared(&ours.path) || !is_document(ours) || !is_document(theirs) {
+            return Ok(false);
+        }
+        let (our, their) = (content(tx, ours)?, content(self.theirs, theirs)?);
+        let versions = Versions { base: None, ours: &our, theirs: &their, later: false };
+        Ok(layout.union(&ours.path, &versions).is_some_and(|union| union == our))
+    }
+}
+
 fn push(tx: &Connection, file: &mut FileRow, raw: &[u8]) -> Result<()> {
     for raw in raw.chunks(CHUNK_SIZE) {
         log::insert_chunk(tx, log::key(file.file_id, file.line_count), raw)?;

@@ -47,6 +47,7 @@ impl Merge<'_> {
             },
         };
         match ours.filter(|ours| matches!(ours.kind, FileKind::Log | FileKind::Document)) {
+            Some(ours) if self.is_all_in(tx, pair, &ours, theirs)? => Ok(()),
             Some(ours) => self.generation(tx, &ours, theirs),
             // Of what was purged or refused, nothing is taken.
             None => Ok(()),

@@ -113,7 +113,10 @@ impl Partner {
             }
         }
         let source_id = self.owner(tx, pair.format, &path)?;
+        let is_shared = pair.format.layout().is_shared(&path);
         Ok(match files::newest(tx, source_id, &path)? {
+            // It speaks of many sessions, whichever its first line is of.
+            Some(ours) if is_shared && ours.kind == FileKind::Log => There::Here(ours),
             Some(there) => There::Other(there),
             None => There::Free(source_id, path),
         })

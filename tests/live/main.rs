@@ -24,6 +24,7 @@ mod lineage;
 mod lines;
 mod merging;
 mod merging_histories;
+mod merging_shared;
 mod metadata;
 mod moved;
 mod navigation;

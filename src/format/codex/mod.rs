@@ -91,7 +91,10 @@ impl Meaning for Codex {
     fn parse(&self, line: &[u8]) -> Record {
         let parsed = record::parse(line);
         let mut record = Record { problems: parsed.problems, ..Record::default() };
-        let Some(found) = parsed.record else { return record };
+        let Some(found) = parsed.record else {
+            record.at = names::at(line);
+            return record;
+        };
         record.at = found.at();
         if let record::Body::Meta(payload) = found.body {
             let meta = meta::Meta::read(payload, &mut Vec::new());

@@ -32,6 +32,13 @@ impl Names {
     }
 }
 
+/// When a thread got a name; `None` for a line that names none.
+pub(crate) fn at(line: &[u8]) -> Option<Timestamp> {
+    let (value, _) = json::scan(line).ok()?;
+    read(line).ok()?;
+    Timestamp::parse(&text(value, "updated_at")?)
+}
+
 fn read(line: &[u8]) -> Result<(String, String), Problem> {
     let malformed = |detail: String| (ProblemKind::Malformed, detail);
     if std::str::from_utf8(line).is_err() {

@@ -97,6 +97,7 @@ impl Layout for Kimi {
     fn union(&self, path: &[u8], versions: &Versions<'_>) -> Option<Vec<u8>> {
         match layout::part(path) {
             FilePart::State => union::states(versions),
+            _ if path == layout::REGISTRY.as_bytes() => union::registries(versions),
             _ => None,
         }
     }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::{layout, state, text};
-use crate::format::json::{Kind, Raw};
+use crate::format::json::{Kind, Raw, distinct_members};
 use crate::model::{ProblemKind, Stored};
 
 #[derive(Debug, Default)]
@@ -74,6 +74,36 @@ pub(crate) fn parse(content: &[u8]) -> (Registry, Vec<(ProblemKind, String)>) {
     (registry, problems)
 }
 
+/// One with the work dirs of both, as the first spells what it has; `None` where Kimi
+/// cannot read one of them.
+pub(super) fn union(first: &[u8], second: &[u8]) -> Option<Vec<u8>> {
+    let ((known, problems), (_, others)) = (parse(first), parse(second));
+    let sound = problems.is_empty() && others.is_empty();
+    let (first_object, second) = (state::object(first).ok()?, state::object(second).ok()?);
+    let is_new = |work_dir: &Raw<'_>| {
+        read(*work_dir, &mut |_| ())
+            .is_ok_and(|(folder, _)| known.find(folder.as_bytes()).is_none())
+    };
+    let more: Vec<&[u8]> = items(second).filter(is_new).map(Raw::bytes).collect();
+    if !sound || more.is_empty() {
+        return sound.then(|| first.to_owned());
+    }
+    let work_dirs = items(first_object).map(Raw::bytes).chain(more).collect::<Vec<_>>();
+    // As Kimi writes it: two spaces for each level.
+    let work_dirs = [b"[\n    ", &work_dirs.join(&b",\n    "[..])[..], b"\n  ]"].concat();
+    let mut members = vec![[b"\"work_dirs\": ", &work_dirs[..]].concat()];
+    for (key, value) in distinct_members(first_object) {
+        if !key.is("work_dirs") {
+            members.push([b"\"", key.plain()?, b"\": ", value.bytes()].concat());
+        }
+    }
+    Some([b"{\n  ", &members.join(&b",\n  "[..])[..], b"\n}"].concat())
+}
+
+fn items(registry: Raw<'_>) -> impl Iterator<Item = Raw<'_>> {
+    registry.get("work_dirs").into_iter().flat_map(Raw::items)
+}
+
 fn read(
     work_dir: Raw<'_>,
     note: &mut impl FnMut(&'static str),
@@ -126,5 +156,32 @@ mod tests {
             assert_eq!(problems.len(), 1, "{content:?}");
         }
         assert!(parse(b"\xef\xbb\xbf{\"work_dirs\":[{\"path\":\"/w\"}]}").0.local("/w").is_some());
+    }
+
+    #[test]
+    fn a_union_has_the_work_dirs_of_both_once() {
+        let one = r#"{
+  "work_dirs": [
+    {
+      "path": "/a",
+      "last_session_id": "1"
+    }
+  ],
+  "z": 1.50
+}"#;
+        let two = r#"{"work_dirs":[{"path":"/b"},{"path":"/a","last_session_id":"2"}]}"#;
+
+        let united = union(one.as_bytes(), two.as_bytes()).unwrap();
+
+        let expected = one.replace("    }\n  ]", "    },\n    {\"path\":\"/b\"}\n  ]");
+        assert_eq!(String::from_utf8(united.clone()).unwrap(), expected);
+        assert_eq!(union(&united, two.as_bytes()).unwrap(), united);
+        assert_eq!(union(two.as_bytes(), b"{}").unwrap(), two.as_bytes());
+        assert_eq!(
+            union(b"{}", two.as_bytes()).map(|united| parse(&united).0.work_dirs.len()),
+            Some(2)
+        );
+        assert_eq!(union(two.as_bytes(), b"{"), None);
+        assert_eq!(union(b"[]", two.as_bytes()), None);
     }
 }

@@ -1,8 +1,10 @@
-//! Two states that both come from a third.
+//! Two states, or registries, that both come from a third.
 //!
-//! A field that was changed on one side has that value; one that was changed on
+//! A registry has the work dirs of both; of one that is in both, the later says which
+//! session was the last. Of a state, a field that was changed on one side has that value; one that was changed on
 //! both has the later. Fields that say one thing together go together.
 
+use super::registry;
 use super::state::{self, State};
 use crate::format::Versions;
 
@@ -24,6 +26,14 @@ pub(super) fn states(versions: &Versions<'_>) -> Option<Vec<u8>> {
     } else {
         union.write().into_bytes()
     })
+}
+
+/// The registry that has what either side has; `None` where Kimi cannot read one of them.
+pub(super) fn registries(versions: &Versions<'_>) -> Option<Vec<u8>> {
+    match versions.later {
+        true => registry::union(versions.theirs, versions.ours),
+        false => registry::union(versions.ours, versions.theirs),
+    }
 }
 
 #[derive(Clone, Copy)]
