@@ -1,7 +1,9 @@
 //! The pages that are served: who is answered, and what they lead to.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -26,10 +28,15 @@ impl Drop for Server {
 
 impl Server {
     fn of(test: &TestStore) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sessile"))
+        Self::started(test, &mut Command::new(env!("CARGO_BIN_EXE_sessile")), &[])
+    }
+
+    fn started(test: &TestStore, command: &mut Command, options: &[&str]) -> Self {
+        let mut child = command
             .arg("--db")
             .arg(test.store.path())
             .arg("serve")
+            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -61,7 +68,11 @@ impl Server {
     fn get(&self, path: &str) -> (String, String) {
         let answer = self.answer(&format!("GET {}{path}", self.base), &self.host);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.to_owned(), body.to_owned())
+        let body = match head.contains("Transfer-Encoding: chunked") {
+            true => whole(body),
+            false => body.to_owned(),
+        };
+        (head.to_owned(), body)
     }
 
     /// A page that is there.
@@ -70,6 +81,21 @@ impl Server {
         let (head, body) = self.get(path);
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{path}: {head}");
         body
+    }
+}
+
+/// What the pieces of an answer are together.
+fn whole(mut pieces: &str) -> String {
+    let mut all = String::new();
+    loop {
+        let (length, rest) = pieces.split_once("\r\n").unwrap();
+        let length = usize::from_str_radix(length, 16).unwrap();
+        if length == 0 {
+            assert_eq!(rest, "\r\n");
+            return all;
+        }
+        all.push_str(&rest[..length]);
+        pieces = rest[length..].strip_prefix("\r\n").unwrap();
     }
 }
 
@@ -230,4 +256,31 @@ fn no_page_has_an_element_that_the_template_does_not_have() {
         let key = serde_json::to_string(&row.key).unwrap();
         check_template(&server.page(&format!("session/{key}")), Some(&server.base));
     }
+}
+
+#[test]
+fn a_browser_is_given_the_address_where_others_cannot_read_it() {
+    let test = TestStore::of_fixture("demo/pi");
+    let programs = test.folder().join("programs");
+    fs::create_dir(&programs).unwrap();
+    let told = test.folder().join("told");
+    assert!(Command::new("mkfifo").arg(&told).status().unwrap().success());
+    let opener = programs.join(if cfg!(target_os = "macos") { "open" } else { "xdg-open" });
+    let script =
+        format!("#!/bin/sh\n{{ echo \"$@\"; ls -l \"$1\"; cat \"$1\"; }} > '{}'\n", told.display());
+    fs::write(&opener, script).unwrap();
+    fs::set_permissions(&opener, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sessile"));
+
+    let server = Server::started(&test, command.env("PATH", path), &["--open"]);
+
+    let told = fs::read_to_string(&told).unwrap();
+    let [arguments, listed, page] = told.splitn(3, '\n').collect::<Vec<_>>()[..] else {
+        panic!("{told}")
+    };
+    let url = format!("http://{}{}", server.host, server.base);
+    assert!(!arguments.contains(server.base.trim_matches('/')), "{arguments}");
+    assert!(listed.starts_with("-rw-------"), "{listed}");
+    assert!(page.contains(&format!("content=\"0;url={url}\"")), "{page}");
 }

@@ -16,7 +16,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use sessile::{CapturedEntry, Session, Store, Usage};
+use sessile::{CapturedEntry, Entry, Session, Store, Usage};
 use sha2::{Digest, Sha256};
 
 use self::entry::Entries;
@@ -29,16 +29,17 @@ pub(crate) const STYLE: &str = include_str!("page.css");
 pub(crate) const SCRIPT: &str = include_str!("page.js");
 
 pub(crate) fn run(store: &Store, session: &str, out: Option<&Path>) -> Result<bool> {
-    let page = page(&store.find(session)?, &Around::alone())?;
+    let mut page = Vec::new();
+    write(&store.snapshot()?.find(session)?, &Around::alone(), &mut page)?;
     let Some(path) = out else {
         let mut out = output::content();
-        out.write_all(page.as_bytes())?;
+        out.write_all(&page)?;
         out.flush()?;
         return Ok(true);
     };
     let mut file = File::create_new(path)
         .with_context(|| format!("{}: the page could not be made here", path.display()))?;
-    file.write_all(page.as_bytes())
+    file.write_all(&page)
         .with_context(|| format!("{}: the page could not be written", path.display()))?;
     Ok(true)
 }
@@ -89,19 +90,20 @@ pub(crate) fn head(title: &str, around: &Around, body: &str) -> String {
     )
 }
 
-/// The session with all its branches.
-pub(crate) fn page(session: &Session, around: &Around) -> Result<String> {
+/// Writes a session with all its branches, as one state has them: the session
+/// of a snapshot. What it is called is written before anything else is read.
+pub(crate) fn write(session: &Session, around: &Around, out: &mut dyn Write) -> Result<()> {
+    let info = session.info()?;
+    let leaf = info.leaf.as_ref().filter(|_| around.events.is_some());
+    let leaf = leaf.map(|leaf| session.entry(leaf)).transpose()?.flatten();
+    let title = info.title.as_deref().unwrap_or("Untitled");
+    let body = leaf.as_ref().map(end).unwrap_or_default();
+    out.write_all(head(title, around, &body).as_bytes())?;
+    out.flush()?;
     let conversation = Conversation::read(session)?;
     let said = conversation.entries.iter().map(|entry| said(session, entry));
     let said: Vec<Vec<Said>> = said.collect::<Result<_>>()?;
     let prices = Prices::read(None)?;
-    let info = &conversation.info;
-    let body = around.events.as_ref().and_then(|_| {
-        let is_leaf = |entry: &&CapturedEntry| Some(&entry.entry.id) == info.leaf.as_ref();
-        conversation.entries.iter().find(is_leaf).map(end)
-    });
-    let title = info.title.as_deref().unwrap_or("Untitled");
-    let mut page = head(title, around, &body.unwrap_or_default());
     let facts = [
         Some(info.format.name().to_owned()),
         info.session_id.as_deref().map(text),
@@ -109,20 +111,21 @@ pub(crate) fn page(session: &Session, around: &Around) -> Result<String> {
         used(session, &conversation, &prices)?,
     ];
     let facts = facts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
-    page.push_str(&format!("<p class=\"facts\">{facts}</p>\n</header>\n{TOOLS}"));
+    let mut page = format!("<p class=\"facts\">{facts}</p>\n</header>\n{TOOLS}");
     page.push_str("<nav id=\"tree\"><details open><summary>Prompts and branches</summary>\n<ol>\n");
     outline::write(&mut page, &conversation, &said);
     page.push_str("</ol>\n</details></nav>\n<main>\n");
     for run in 0..conversation.runs.len() {
         section(&mut page, &conversation, (run, &said), &prices);
+        out.write_all(page.as_bytes())?;
+        page.clear();
     }
-    page.push_str("</main>\n</body>\n</html>\n");
-    Ok(page)
+    out.write_all(page.as_bytes())?;
+    Ok(out.write_all(b"</main>\n</body>\n</html>\n")?)
 }
 
 /// The last entry that a page has, by its line and its anchor.
-fn end(leaf: &CapturedEntry) -> String {
-    let leaf = &leaf.entry;
+fn end(leaf: &Entry) -> String {
     format!(" data-after=\"{}\" data-leaf=\"{}\"", leaf.line, anchor(&leaf.id))
 }
 
@@ -142,7 +145,7 @@ pub(crate) fn addition(session: &Session, entries: &[CapturedEntry]) -> Result<S
     };
     let mut section = String::new();
     shown.write(&mut section);
-    let body = entries.last().map(end).unwrap_or_default();
+    let body = entries.last().map(|last| end(&last.entry)).unwrap_or_default();
     Ok(format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>added</title>\n</head>\n\
          <body{body}>\n<ol>\n{rows}</ol>\n<section>\n{section}</section>\n</body>\n</html>\n"

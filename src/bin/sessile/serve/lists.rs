@@ -110,11 +110,17 @@ fn session(site: &Site<'_>, row: &SessionRow, now: Timestamp) -> Result<String> 
     });
     let marks = render::marks(row).map(|(_, told)| told.to_owned());
     let plural = if row.message_count == 1 { "" } else { "s" };
+    // By the beginning of its id, the command line finds it.
+    let id = row
+        .session_id
+        .as_deref()
+        .map(|id| text(&id.chars().take(render::SHORT).collect::<String>()));
     let facts = [
         Some(Clock::Near { now }.show(row.modified_at)),
         Some(row.format.name().to_owned()),
         Some(format!("{} message{plural}", HumanCount(row.message_count))),
         dir,
+        id,
         row.archived_at.map(|_| "archived".to_owned()),
     ];
     let facts: Vec<String> = facts.into_iter().flatten().chain(marks).chain(tags).collect();

@@ -107,31 +107,38 @@ fn answer(store: &Store, gate: &Gate, stream: &mut TcpStream) -> io::Result<()> 
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;
     let request = request::read_head(stream).and_then(|head| gate.admit(&head));
-    if let Ok(request) = &request
-        && request.path == ["events"]
-    {
-        return events::write(store, stream);
-    }
-    let response = match request {
-        Ok(request) => found(store, gate, &request).unwrap_or_else(|err| failed(&err)),
-        Err(refusal) => Response::refused(refusal),
-    };
+    let site = Site { store, base: gate.base() };
+    let path = request.as_ref().map(|request| request.path.iter().map(String::as_str));
+    let path: Vec<&str> = path.map(Iterator::collect).unwrap_or_default();
     let mut out = io::BufWriter::with_capacity(64 << 10, &mut *stream);
-    response.write(&mut out)?;
+    match (&path[..], &request) {
+        (_, Err(refusal)) => Response::refused(*refusal).write(&mut out)?,
+        (["events"], _) => events::write(store, &mut out)?,
+        (["session", key], _) => match sessions::session(&site, key) {
+            Ok(Some(session)) => {
+                if let Err(err) = sessions::write(&site, &session, &mut out) {
+                    note!("sessile: a page was cut off: {err:#}");
+                }
+            }
+            Ok(None) => Response::refused(Refusal::Unknown).write(&mut out)?,
+            Err(err) => failed(&err).write(&mut out)?,
+        },
+        (path, Ok(request)) => {
+            found(&site, path, request).unwrap_or_else(|err| failed(&err)).write(&mut out)?;
+        }
+    }
+    out.flush()?;
     drop(out);
     stream.shutdown(Shutdown::Write)
 }
 
-fn found(store: &Store, gate: &Gate, request: &Request) -> Result<Response> {
-    let site = Site { store, base: gate.base() };
-    let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
-    match path[..] {
-        [] => lists::page(&site, request),
-        ["search"] => search::page(&site, request),
-        ["usage"] => usage::page(&site, request),
-        ["roots"] => roots::page(&site),
-        ["session", key] => sessions::page(&site, key),
-        ["session", key, "after"] => sessions::after(&site, key, request),
+fn found(site: &Site<'_>, path: &[&str], request: &Request) -> Result<Response> {
+    match path {
+        [] => lists::page(site, request),
+        ["search"] => search::page(site, request),
+        ["usage"] => usage::page(site, request),
+        ["roots"] => roots::page(site),
+        ["session", key, "after"] => sessions::after(site, key, request),
         _ => Ok(Response::refused(Refusal::Unknown)),
     }
 }

@@ -58,6 +58,38 @@ impl Response {
     }
 }
 
+/// A page that is written as it is made. One that ends before its end was
+/// written is told from a whole one.
+pub(super) struct Pieces<'a, W: Write>(&'a mut W);
+
+impl<'a, W: Write> Pieces<'a, W> {
+    pub(super) fn begin(out: &'a mut W) -> io::Result<Self> {
+        write!(out, "{}Transfer-Encoding: chunked\r\n\r\n", head("200 OK", HTML))?;
+        Ok(Self(out))
+    }
+
+    pub(super) fn end(self) -> io::Result<()> {
+        self.0.write_all(b"0\r\n\r\n")?;
+        self.0.flush()
+    }
+}
+
+impl<W: Write> Write for Pieces<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // An empty piece would be the end.
+        if !bytes.is_empty() {
+            write!(self.0, "{:x}\r\n", bytes.len())?;
+            self.0.write_all(bytes)?;
+            self.0.write_all(b"\r\n")?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// The head of a stream of events.
 pub(super) fn stream_head() -> String {
     head("200 OK", "text/event-stream") + "\r\n"

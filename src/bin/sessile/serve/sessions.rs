@@ -1,19 +1,24 @@
 //! The page of a session, and what is added to one.
 
+use std::io::Write;
+
 use anyhow::Result;
 use sessile::{CapturedEntry, Session, SessionKey};
 
 use super::Site;
 use super::request::{Refusal, Request};
-use super::response::Response;
+use super::response::{Pieces, Response};
 use crate::html::{self, escape::anchor};
 
 /// Entries that are added at a time; of more, the page is loaded anew.
 const MOST: usize = 500;
 
-pub(super) fn page(site: &Site<'_>, key: &str) -> Result<Response> {
-    let Some(session) = session(site, key)? else { return Ok(Response::refused(Refusal::Unknown)) };
-    Ok(Response::page(html::page(&session, &site.around("session", true))?))
+/// Writes the page as it is made: a session may be large. What fails on the way
+/// cuts the page off, which the browser is shown.
+pub(super) fn write(site: &Site<'_>, session: &Session, stream: &mut impl Write) -> Result<()> {
+    let mut out = Pieces::begin(stream)?;
+    html::write(session, &site.around("session", true), &mut out)?;
+    Ok(out.end()?)
 }
 
 /// What follows the entry that a page ends with; nothing where it is still the
@@ -51,7 +56,8 @@ fn last_of_row(entries: &[CapturedEntry], behind: &str) -> Option<String> {
     (!entries.is_empty()).then_some(at)
 }
 
-fn session(site: &Site<'_>, key: &str) -> Result<Option<Session>> {
+/// A session as it is now, however often it is asked.
+pub(super) fn session(site: &Site<'_>, key: &str) -> Result<Option<Session>> {
     let Ok(key) = serde_json::from_str::<SessionKey>(key) else { return Ok(None) };
-    Ok(Some(site.store.session(key)?))
+    Ok(Some(site.store.snapshot()?.session(key)?))
 }
