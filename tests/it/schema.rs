@@ -25,6 +25,11 @@ impl Template {
     /// A copy that somebody changed who may change everything.
     fn changed(&self, change: &str) -> PathBuf {
         let path = self.test.folder().join("changed.db");
+        // What a replicator follows leaves its journal.
+        let journal = path.with_extension("db-wal");
+        if journal.exists() {
+            fs::remove_file(journal).unwrap();
+        }
         fs::write(&path, &self.whole).unwrap();
         let conn = Connection::open(&path).unwrap();
         conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA writable_schema = ON;").unwrap();
