@@ -11,6 +11,8 @@ use crate::model::SessionKey;
 pub(super) struct Table<'a> {
     pub(super) name: &'a str,
     pub(super) columns: &'a [String],
+    /// Which of its rows are those of the session `?1`.
+    pub(super) is_of_session: &'a str,
     /// What its rows of one session are ordered by.
     pub(super) order: &'a str,
 }
@@ -23,11 +25,11 @@ pub(super) fn compare(
     place: &str,
     findings: &mut Findings,
 ) -> Result<()> {
-    let Table { name: table, columns, order } = table;
+    let Table { name: table, columns, is_of_session, order } = table;
     // Table and column names come from the schema and from constants.
     let select = |schema: &str| {
         format!(
-            "SELECT {} FROM {schema}.{table} WHERE session_key = ?1 ORDER BY {order}",
+            "SELECT {} FROM {schema}.{table} WHERE {is_of_session} ORDER BY {order}",
             columns.join(", ")
         )
     };

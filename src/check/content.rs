@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::Findings;
 use crate::error::Result;
 use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::projections::{self, Owner};
 use crate::store::{log, unpacked};
 
 /// Each line's checksum, each file's digest, size and number of lines.
@@ -21,17 +22,51 @@ pub(super) fn check_files(conn: &Connection, findings: &mut Findings) -> Result<
             check_content(conn, &file, findings)?;
         }
     }
-    for (table, key) in [("lines", "line_key"), ("chunks", "chunk_key")] {
-        // A document may have lines, too: those that it unpacks to.
-        let kinds = if table == "lines" { "'log', 'document'" } else { "'document'" };
-        let mut stmt = conn.prepare(&format!(
-            "SELECT count(*) AS loose
-             FROM {table}
-             WHERE {key} >> 32 NOT IN (SELECT file_id FROM files WHERE kind IN ({kinds}))"
-        ))?;
-        let loose: i64 = stmt.query_row([], |row| row.get("loose"))?;
-        if 0 < loose {
-            findings.add(table, format!("{loose} rows belong to no file"));
+    // A document may have lines, too: those that it unpacks to.
+    find_loose(conn, ("lines", "line_key"), "'log', 'document'", findings)?;
+    find_loose(conn, ("chunks", "chunk_key"), "'document'", findings)?;
+    find_strays(conn, findings)
+}
+
+/// Lines or chunks of no file, by one look a file: to read each key takes as long as to read the rows.
+fn find_loose(
+    conn: &Connection,
+    (table, key): (&str, &str),
+    kinds: &str,
+    findings: &mut Findings,
+) -> Result<()> {
+    let mut owners =
+        conn.prepare(&format!("SELECT 1 FROM files WHERE file_id = ?1 AND kind IN ({kinds})"))?;
+    let mut next = conn.prepare(&format!("SELECT min({key}) FROM {table} WHERE {key} >= ?1"))?;
+    let mut rows =
+        conn.prepare(&format!("SELECT count(*) FROM {table} WHERE {key} BETWEEN ?1 AND ?2"))?;
+    let (mut loose, mut from) = (0, i64::MIN);
+    while let Some(first) = next.query_row([from], |row| row.get::<_, Option<i64>>(0))? {
+        let [first, last] = log::keys(log::file_of(first));
+        if !owners.exists([log::file_of(first)])? {
+            loose += rows.query_row([first, last], |row| row.get::<_, i64>(0))?;
+        }
+        match last.checked_add(1) {
+            Some(behind) => from = behind,
+            None => break,
+        }
+    }
+    if 0 < loose {
+        findings.add(table, format!("{loose} rows belong to no file"));
+    }
+    Ok(())
+}
+
+/// Rows whose key is not of the session that they name: no session is asked for them.
+fn find_strays(conn: &Connection, findings: &mut Findings) -> Result<()> {
+    for table in projections::tables() {
+        let Owner::Entry(key) = table.owner else { continue };
+        let name = table.name;
+        let strays: i64 = conn
+            .prepare(&format!("SELECT count(*) FROM {name} WHERE {key} >> 32 <> session_key"))?
+            .query_row([], |row| row.get(0))?;
+        if 0 < strays {
+            findings.add(name, format!("{strays} rows stand where those of another session do"));
         }
     }
     Ok(())

@@ -43,8 +43,9 @@ pub(super) fn check_projections(conn: &Connection, findings: &mut Findings) -> R
             Err(err) => return Err(err),
         };
         let place = format!("session in {}", String::from_utf8_lossy(&path));
-        for projections::Table { name, order, .. } in projections::tables() {
-            let table = Table { name, columns: &columns[name], order };
+        for table in projections::tables() {
+            let (name, order, is_of_session) = (table.name, table.order, &table.is_of_session());
+            let table = Table { name, columns: &columns[name], is_of_session, order };
             compare(conn, &table, *session, &place, findings)?;
         }
         projections::delete_projection(conn, *session)?;
@@ -53,7 +54,8 @@ pub(super) fn check_projections(conn: &Connection, findings: &mut Findings) -> R
         fold::settle_recovered(conn, source.source_id)?;
     }
     let name = "sessions";
-    let table = Table { name, columns: &columns[name], order: "session_key" };
+    let is_of_session = "session_key = ?1";
+    let table = Table { name, columns: &columns[name], is_of_session, order: "session_key" };
     for session in all.into_iter().filter(|session| !unreadable.contains(session)) {
         compare(conn, &table, session, &format!("session {}", session.0), findings)?;
     }

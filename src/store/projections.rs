@@ -20,6 +20,15 @@ impl Table {
     pub(crate) const fn new(name: &'static str, owner: Owner, order: &'static str) -> Self {
         Self { name, owner, order }
     }
+
+    /// Which of its rows are those of the session `?1`.
+    pub(crate) fn is_of_session(&self) -> String {
+        match self.owner {
+            // A range of keys is read as it lies; by the index of ids, row by row would be sought.
+            Owner::Entry(key) => format!("{key} BETWEEN ?1 << 32 AND ?1 << 32 | 0xFFFFFFFF"),
+            Owner::Session | Owner::File(_) => "session_key = ?1".to_owned(),
+        }
+    }
 }
 
 /// What tells whose a row is, beside its session: it would stand in the way of
@@ -63,8 +72,8 @@ pub(crate) fn tables() -> impl Iterator<Item = &'static Table> {
 pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Result<()> {
     texts::mark_stale(conn, session)?;
     for table in tables() {
-        let name = table.name;
-        conn.prepare_cached(&format!("DELETE FROM {name} WHERE session_key = ?1"))?
+        let (name, is_of_session) = (table.name, table.is_of_session());
+        conn.prepare_cached(&format!("DELETE FROM {name} WHERE {is_of_session}"))?
             .execute([session])?;
     }
     Ok(())

@@ -230,6 +230,20 @@ fn no_row_of_a_projection_comes_unseen() {
 }
 
 #[test]
+fn a_row_that_stands_where_no_session_does_is_found() {
+    let template = Template::new();
+    template.check_mended("an entry of no session's range", |conn| {
+        conn.execute_batch(
+            "INSERT INTO entries (entry_key, line_key, session_key, entry_id, id_made, type)
+             SELECT entry_key + (1000 << 32), line_key, session_key, 'elsewhere', id_made, type
+             FROM entries
+             LIMIT 1",
+        )
+        .unwrap();
+    });
+}
+
+#[test]
 fn an_index_of_queries_that_is_not_of_the_titles_is_found_and_mended() {
     for damage in [
         "INSERT OR REPLACE INTO session_search (rowid, text) VALUES (2, 'else')",
