@@ -3,7 +3,8 @@
 //! One thread walks, reads, hashes and parses; the caller's thread writes, in
 //! transactions of 16 MB or 2,000 files, whichever comes first: a transaction a
 //! file would cost more than twice as much, one for everything two to four
-//! times. What waits between the two is bounded in bytes.
+//! times. What waits between the two is bounded in bytes. Where there are several,
+//! they wait for the disk together, at the end.
 //!
 //! A file larger than a batch goes into the log batch by batch, in a state that
 //! nothing shows; the last batch folds it and makes it visible. An import that

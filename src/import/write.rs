@@ -449,6 +449,20 @@ mod tests {
     use crate::store::Store;
 
     #[test]
+    fn a_path_that_is_known_all_the_same_gets_no_second_row() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().join("sessions.db")).unwrap();
+        store.import("fixtures/kward/small", &ImportOptions::new()).unwrap();
+        let conn = store.connection().unwrap();
+        let source_id = files::sources(&conn).unwrap()[0].source_id;
+        let known = files::imported_after(&conn, source_id, b"", 1).unwrap().remove(0);
+        let other = files::FileRow { path: b"other".to_vec(), ..known.clone() };
+
+        assert!(files::insert_first(&conn, known).unwrap().is_none());
+        assert!(files::insert_first(&conn, other).unwrap().is_some());
+    }
+
+    #[test]
     fn what_lies_below_a_hidden_folder_is_not_missing() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path().join("sessions.db")).unwrap();

@@ -129,3 +129,33 @@ fn run(conn: &Connection, asked: &Receiver<Ask>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(conn: &Connection) -> [i64; 2] {
+        ["synchronous", "wal_autocheckpoint"]
+            .map(|name| conn.pragma_query_value(None, name, |row| row.get(0)).unwrap())
+    }
+
+    #[test]
+    fn a_connection_is_afterwards_as_it_was_whichever_way_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("sessions.db")).unwrap();
+        let conn = store.connection().unwrap();
+        let before = settings(&conn);
+
+        let mut bulk = Bulk::begin(&store, &conn).unwrap().unwrap();
+        assert_eq!(settings(&conn), [1, 0]);
+        for _ in 0..2 * COMMITS {
+            transaction::write_over(&conn).unwrap();
+            bulk.committed();
+        }
+        bulk.end().unwrap();
+        assert_eq!(settings(&conn), before);
+
+        drop(Bulk::begin(&store, &conn).unwrap());
+        assert_eq!(settings(&conn), before);
+    }
+}

@@ -108,7 +108,7 @@ fn a_power_cut_takes_whole_transactions_of_an_import_back() {
     let mut tally = Tally::new("power cuts of an import of many files");
     let mut chance = Chance::new(5);
     let trace = Trace::of(jobs::MANY);
-    for n in 0..setting("SESSILE_FAULTS_CUTS", 60).div_ceil(10) {
+    for n in 0..setting("SESSILE_FAULTS_CUTS", 60).div_ceil(15) {
         if tally.is_over() {
             break;
         }
