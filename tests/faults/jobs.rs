@@ -24,7 +24,7 @@ pub(crate) struct Job {
     pub(crate) name: &'static str,
     /// Makes the root and the store to begin with.
     pub(crate) prepare: fn(&Place),
-    /// The command; `{root}` and `{out}` stand for paths.
+    /// The command; `{root}`, `{out}` and `{other}` stand for paths.
     args: &'static str,
     input: &'static str,
     pub(crate) kind: Kind,
@@ -55,6 +55,7 @@ impl Job {
         let args = self.args.split(' ').map(|arg| match arg {
             "{root}" => place.root.clone().into_os_string(),
             "{out}" => self.out(place).into_os_string(),
+            "{other}" => other(place).into_os_string(),
             "{text}" => "said here ".repeat(2_000).into(),
             arg => arg.into(),
         });
@@ -180,6 +181,30 @@ fn lived(place: &Place) {
     place.done(["delete", "edge-19"]);
 }
 
+/// Another store, to be merged.
+fn other(place: &Place) -> PathBuf {
+    place.work.join("other.db")
+}
+
+/// Two stores that both went on: with one session, and each with others. No session
+/// has lines and decisions to come: those come in transactions of their own.
+fn went_on_in_two(place: &Place) {
+    lived(place);
+    let other = other(place);
+    place.done(["backup", other.to_str().unwrap()]);
+    place.done(["append", "edge-97", "--user", "said here"]);
+    for args in [
+        &["append", "edge-97", "--user", "said there"][..],
+        &["append", "edge-21", "--user", "only there"],
+        &["unarchive", "edge-17"],
+        &["archive", "edge-25"],
+        &["fork", "edge-97", "--entry", "s"],
+    ] {
+        let outcome = Run::on(place, &other, args).outcome();
+        assert_eq!(outcome.code(), Some(0), "{outcome}");
+    }
+}
+
 pub(crate) const REQUESTS: &str = r#"{"jsonrpc":"2.0","id":1,"method":"append_message","params":{"session":"edge-01","id":"ack1","at":"2026-01-03T00:00:00Z","message":{"role":"user","content":"one"}}}
 {"jsonrpc":"2.0","id":2,"method":"append_message","params":{"session":"edge-97","id":"ack2","at":"2026-01-03T00:00:01Z","message":{"role":"user","content":"two"}}}
 {"jsonrpc":"2.0","id":3,"method":"create","params":{"cwd":"/made","id":"ack3","at":"2026-01-03T00:00:02Z"}}
@@ -266,6 +291,7 @@ const JOBS: &[Job] = &[
     again("rebuild", lived, "rebuild"),
     once("clone", lived, "clone edge-01"),
     once("fork", kward, "fork edge-97 --entry s"),
+    again("merge", went_on_in_two, "merge {other}"),
     makes("export", lived, "export {out}", Kind::Files),
     makes("export, Kimi", kimi, "export {out}", Kind::Files),
     makes("backup", lived, "backup {out}", Kind::Store),

@@ -23,6 +23,7 @@ mod kimi;
 mod lineage;
 mod lines;
 mod merging;
+mod merging_attacked;
 mod merging_histories;
 mod merging_shared;
 mod metadata;
