@@ -1,30 +1,14 @@
 // What a program does that it should not: nothing is lost by it, and it is told so.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { SessileError, Store } from "../index.js";
+import { of } from "./support.js";
 
 const INDEX = new URL("../index.js", import.meta.url).href;
 const said = (content, more) => ({ role: "user", content, ...more });
 const ours = (error) => error instanceof SessileError || assert.fail(`${error}`);
-
-/** A test with a store of its own. */
-function of(name, body) {
-  test(name, async () => {
-    const folder = mkdtempSync(join(tmpdir(), "sessile-"));
-    const store = await Store.open(join(folder, "a.db"));
-    try {
-      await body(store, folder);
-    } finally {
-      store.close();
-      rmSync(folder, { recursive: true });
-    }
-  });
-}
 
 of("what is no argument is told as such, and writes nothing", async (store) => {
   const session = await store.create("/w", { format: "kward" });

@@ -1,37 +1,19 @@
 // A store and its sessions, as a program uses them.
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { SessileError, Session, Store } from "../index.js";
+import { Session, Store } from "../index.js";
+import { failed, of, said } from "./support.js";
 
 const SMALL = fileURLToPath(new URL("../../../fixtures/kward/small", import.meta.url));
 const AT = new Date("2026-01-02T03:04:05.678Z");
 
-/** A test with a store of its own. */
-function of(name, body) {
-  test(name, async () => {
-    const folder = mkdtempSync(join(tmpdir(), "sessile-"));
-    const store = await Store.open(join(folder, "a.db"));
-    try {
-      await body(store, folder);
-      assert.deepEqual(await store.check(), []);
-    } finally {
-      store.close();
-      rmSync(folder, { recursive: true });
-    }
-  });
-}
-
-const said = (role, content, more) => ({ role, content, ...more });
 async function all(rows) {
   const found = [];
   for await (const row of rows) found.push(row);
   return found;
 }
-const failed = (code) => (error) => error instanceof SessileError && error.code === code;
 
 of("what is appended comes back as it was", async (store) => {
   const session = await store.create("/w", { id: "s", at: AT, model: "m" });

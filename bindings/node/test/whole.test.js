@@ -1,31 +1,12 @@
 // The rest of the library: house-keeping, queries, lines, what one format alone has.
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { SessileError, Store } from "../index.js";
+import { Store } from "../index.js";
+import { failed, of, said } from "./support.js";
 
 const FIXTURES = fileURLToPath(new URL("../../../fixtures/", import.meta.url));
-
-/** A test with a store of its own. */
-function of(name, body) {
-  test(name, async () => {
-    const folder = mkdtempSync(join(tmpdir(), "sessile-"));
-    const store = await Store.open(join(folder, "a.db"));
-    try {
-      await body(store, folder);
-      assert.deepEqual(await store.check(), []);
-    } finally {
-      store.close();
-      rmSync(folder, { recursive: true });
-    }
-  });
-}
-
-const said = (role, content, more) => ({ role, content, ...more });
-const failed = (code) => (error) => error instanceof SessileError && error.code === code;
 
 of("lines go in and out byte for byte", async (store) => {
   const session = await store.create("/w", { format: "claude" });
