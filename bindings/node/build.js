@@ -1,10 +1,12 @@
 // Builds the addon with cargo, and puts it beside this file: node build.js [PROFILE]
+// A package that was packed has it, and nothing to build it from.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, renameSync } from "node:fs";
+import { copyFileSync, existsSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
+if (!existsSync(join(here, "Cargo.toml")) && existsSync(join(here, "sessile.node"))) process.exit();
 const cargo = (...args) =>
   execFileSync("cargo", args, { cwd: here, stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1 << 28 });
 

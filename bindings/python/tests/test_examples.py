@@ -34,3 +34,13 @@ def test_an_example_keeps_what_is_said_where_it_is_found(tmp_path, name, needs, 
         (row,) = store.sessions()
         assert row["message_count"] == 4
         assert store.check() == []
+
+
+def test_the_readmes_lines_work(tmp_path):
+    text = (EXAMPLES.parent / "README.md").read_text()
+    lines = text.split("```python\n", 1)[1].split("```", 1)[0]
+    done = subprocess.run(
+        [sys.executable, "-c", lines], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "The active entry." in done.stdout and (tmp_path / "out").is_dir()
