@@ -105,7 +105,7 @@ fn part_json(part: &Part) -> Value {
         Part::ToolResult { call_id, text } => {
             json!({ "kind": "tool_result", "call_id": call_id, "text": text })
         }
-        Part::Image { mime, path } => json!({ "kind": "image", "mime": mime, "path": path }),
+        Part::Image { mime, path, .. } => json!({ "kind": "image", "mime": mime, "path": path }),
         Part::Other(name) => json!({ "kind": "other", "type": name }),
         _ => Value::Null,
     }
