@@ -51,7 +51,9 @@ OTHERWISE = {
 NOT_THERE = {
     "attach": "a Recorder is a value of Rust",
     "capture": "conversation and path say it",
+    "capture_after": "likewise",
     "capture_path": "likewise",
+    "capture_tree": "likewise",
     "each_line_of_path": "path and lines say it",
     "dump": "of a session it is there; of all, `sessile dump` writes it line by line",
     "format": "an attribute of a session",
