@@ -1,4 +1,4 @@
-// Drives `sessile rpc`: node examples/client.mjs target/debug/sessile sessions.db
+// Drives `sessile rpc`: node examples/client.mjs [PROGRAM [DATABASE]]
 
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 class Sessile {
   #waiting = [];
 
-  constructor(program, db) {
+  constructor(program = "sessile", db = "sessions.db") {
     this.process = spawn(program, ["rpc", "--db", db], { stdio: ["pipe", "pipe", "inherit"] });
     createInterface({ input: this.process.stdout }).on("line", (line) => {
       const { result, error } = JSON.parse(line);

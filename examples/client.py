@@ -1,4 +1,4 @@
-"""Drives `sessile rpc`: python3 examples/client.py target/debug/sessile sessions.db"""
+"""Drives `sessile rpc`: python3 examples/client.py [PROGRAM [DATABASE]]"""
 
 import itertools
 import json
@@ -7,7 +7,7 @@ import sys
 
 
 class Sessile:
-    def __init__(self, program, db):
+    def __init__(self, program="sessile", db="sessions.db"):
         self.process = subprocess.Popen(
             [program, "rpc", "--db", db], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

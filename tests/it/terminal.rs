@@ -222,3 +222,21 @@ fn what_is_longer_than_the_terminal_is_paged() {
 
 /// A pager that shows its work.
 const PAGER: &str = "sed s/^/paged\\x20/";
+
+#[test]
+fn help_is_paged_and_what_is_said_breaks_between_words() {
+    let printed = |args: &[&str]| {
+        let args: Vec<&OsStr> = args.iter().map(OsStr::new).collect();
+        let printed = printed_in(9, &args, &[("TERM", "xterm"), ("PAGER", PAGER)]);
+        String::from_utf8(printed).unwrap()
+    };
+    let is_paged = |line: &str| line.starts_with("paged ");
+
+    assert!(printed(&["help"]).lines().all(is_paged));
+    assert!(printed(&["list", "--help"]).lines().all(is_paged));
+    assert!(!printed(&["--no-pager", "--help"]).lines().any(is_paged));
+    let path = format!("/no/{}x.db", "long/".repeat(8));
+    let said = printed(&["--db", &path, "list"]);
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines.len() == 2 && lines[1].starts_with("import something"), "{said:?}");
+}

@@ -22,9 +22,10 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
+use clap::error::ErrorKind;
 
 fn main() -> ExitCode {
-    let matches = args::command().get_matches();
+    let matches = args::command().try_get_matches().unwrap_or_else(|err| say_and_exit(&err));
     let cli = args::Cli::from_arg_matches(&matches).unwrap_or_else(|err| err.exit());
     let outcome = commands::run(cli);
     pager::finish();
@@ -37,6 +38,20 @@ fn main() -> ExitCode {
             ExitCode::from(if is_of_what_is_named(&err) { 1 } else { 2 })
         }
     }
+}
+
+/// Says what is wrong with what was typed, or how to type it.
+fn say_and_exit(err: &clap::Error) -> ! {
+    if err.kind() == ErrorKind::DisplayHelp && output::is_terminal() {
+        if std::env::args_os().all(|arg| arg != "--no-pager") {
+            pager::allow();
+        }
+        // A pager that was left early has shown enough.
+        let _ = output::print_help(&err.render());
+        pager::finish();
+        std::process::exit(err.exit_code());
+    }
+    err.exit()
 }
 
 fn is_broken_pipe(err: &anyhow::Error) -> bool {

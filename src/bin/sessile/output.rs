@@ -8,8 +8,10 @@
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
+use clap::builder::StyledStr;
+
 use crate::pager;
-use crate::text::{terminal_height, terminal_width};
+use crate::text::{columns, note_width, terminal_height, terminal_width, wrapped};
 
 /// Says something on standard error.
 macro_rules! note {
@@ -20,13 +22,34 @@ pub(crate) use note;
 /// Writes a line to standard error; nobody is told if that fails. Where a pager
 /// has the terminal, it stands there.
 pub(crate) fn print_note(text: &str) {
+    let text = match note_width() {
+        Some(width) => text.split('\n').map(|line| within(line, width)).collect(),
+        None => text.to_owned(),
+    };
     let mut line = Vec::new();
-    visible(text.as_bytes(), &mut line);
+    visible(text.trim_end().as_bytes(), &mut line);
     line.push(b'\n');
     let _ = match pager::is_running() && io::stderr().is_terminal() {
         true => pager::write(&line),
         false => io::stderr().lock().write_all(&line),
     };
+}
+
+/// A line that ends between words, not within one, where it is too long.
+fn within(line: &str, width: usize) -> String {
+    match columns(line) <= width {
+        true => format!("{line}\n"),
+        false => wrapped(line, width).join("\n") + "\n",
+    }
+}
+
+/// Prints help, which is longer than many a terminal, and stands out as the
+/// library that wrote it means it to.
+pub(crate) fn print_help(help: &StyledStr) -> io::Result<()> {
+    let text = if is_plain() { help.to_string() } else { help.ansi().to_string() };
+    let mut sink = Sink::new();
+    sink.write_all(text.as_bytes())?;
+    sink.flush()
 }
 
 /// A report for people.

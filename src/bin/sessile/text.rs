@@ -17,6 +17,12 @@ pub(crate) fn terminal_width() -> usize {
     if columns == 0 { USUAL } else { columns.max(LEAST) }
 }
 
+/// Columns of the terminal that gets what is said beside the results.
+pub(crate) fn note_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| LEAST <= *columns)
+}
+
 /// Rows of the terminal, where they are known.
 pub(crate) fn terminal_height() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
@@ -51,6 +57,21 @@ pub(crate) fn padded(text: &str, width: usize) -> String {
     let text = cut(text, width);
     let blanks = width.saturating_sub(columns(&text));
     text + &" ".repeat(blanks)
+}
+
+/// The words in lines of so many columns, where no word is longer.
+pub(crate) fn wrapped(words: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if columns(line) + 1 + columns(word) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn beginning(text: &str, width: usize) -> &str {

@@ -156,27 +156,12 @@ fn listed(command: &Command, width: usize) -> String {
         for name in *names {
             let about = command.find_subcommand(name).and_then(Command::get_about);
             let about = about.map(ToString::to_string).unwrap_or_default();
-            let lines = wrapped(&about, width.saturating_sub(INDENT));
+            let lines = text::wrapped(&about, width.saturating_sub(INDENT));
             text.push_str(&format!("  {name:<13}{}\n", lines.join(&format!("\n{:INDENT$}", ""))));
         }
         text.push('\n');
     }
     text
-}
-
-/// The words in lines of so many columns, where no word is longer.
-fn wrapped(words: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in words.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if text::columns(line) + 1 + text::columns(word) <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 #[cfg(test)]
