@@ -72,7 +72,8 @@ impl Reader {
             .args(["-euc", script])
             .env_clear()
             .envs([("HOME", self.home.path().to_str().unwrap()), ("PATH", &self.path)])
-            .envs([("TZ", "UTC"), ("NO_COLOR", "1"), ("LANG", "C.UTF-8")])
+            // Nobody is at the terminal to leave a pager.
+            .envs([("TZ", "UTC"), ("NO_COLOR", "1"), ("LANG", "C.UTF-8"), ("PAGER", "cat")])
             .current_dir(self.home.path().join("clone"))
             .stdin(Stdio::null());
         command
