@@ -22,6 +22,7 @@ mod concurrency;
 mod counts;
 mod crashes;
 mod growth;
+#[cfg(feature = "cli")]
 mod html;
 mod kimi;
 mod kimi_changes;
@@ -56,6 +57,7 @@ mod search;
 mod search_filters;
 mod search_logs;
 mod search_properties;
+#[cfg(feature = "cli")]
 mod serve;
 mod support;
 mod surface;

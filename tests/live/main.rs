@@ -1,6 +1,7 @@
 //! Live sessions: what the library promises of writing, beyond single records.
 
 mod aside;
+#[cfg(feature = "cli")]
 mod browser;
 mod capture;
 #[cfg(feature = "cli")]
