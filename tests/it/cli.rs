@@ -50,13 +50,13 @@ fn check_failure(output: &Output, status: i32, message: &str) {
 #[test]
 fn check_names_what_is_not_ours_and_ends_with_0() {
     let case = Case::new();
-    case.test.sqlite().execute_batch("CREATE TABLE _litestream_seq (id INTEGER)").unwrap();
+    case.test.sqlite().execute_batch("CREATE TABLE notes (id INTEGER)").unwrap();
 
     let output = case.run(&["check"]);
 
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("table \"_litestream_seq\" is not of this program"), "{said}");
+    assert!(said.contains("table \"notes\" is not of this program"), "{said}");
 }
 
 #[test]
