@@ -367,7 +367,9 @@ const OTHERWISE: &[(&str, &str)] = &[
 const NOT_THERE: &[(&str, &str)] = &[
     ("attach", "a Recorder is a value of the process that holds it"),
     ("capture", "messages and path say it"),
-    ("capture_path", "likewise"),
+    ("capture_after", "entries_after says it"),
+    ("capture_path", "messages and path say it"),
+    ("capture_tree", "tree_rows and path say it"),
     ("dump", "of a session, `info`; of all, `sessile dump` writes it line by line"),
     ("find", "each method that takes `session` does it"),
     ("foreign_objects", "`check` has them"),
