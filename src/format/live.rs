@@ -14,7 +14,7 @@ use crate::format::stored_text;
 use crate::model::{Draft, DraftRuntime, Entry, SessionKey, Stored, bytes_of};
 use crate::store::events::EventKind;
 use crate::store::files::{self, FileState, Source};
-use crate::store::{log, sessions};
+use crate::store::{documents, sessions};
 
 /// A summary of a branch that was left.
 #[derive(Clone, Copy)]
@@ -221,11 +221,7 @@ pub(crate) trait Live: Sync {
         let Some(pointer) = files::file(conn, source.source_id, &path, FileState::Current)? else {
             return Ok(None);
         };
-        let mut content = Vec::new();
-        log::each_chunk(conn, &pointer, |_, raw| {
-            content.extend_from_slice(raw);
-            Ok(())
-        })?;
+        let content = documents::content(conn, &pointer)?;
         let Some(name) = layout.pointed_file(&content) else { return Ok(None) };
         let path = [folder, name.as_bytes()].concat();
         for session in sessions::sessions_by_path(conn, &path)? {

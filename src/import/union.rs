@@ -30,7 +30,7 @@ use crate::model::{Format, SessionKey};
 use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::packing::Packer;
-use crate::store::{generations, heads, log, sessions};
+use crate::store::{documents, generations, heads, log, sessions};
 
 /// What the root's file was before.
 #[derive(Clone, Copy)]
@@ -308,8 +308,8 @@ fn documents(tx: &Connection, format: Format, theirs: &FileRow, ours: &FileRow) 
     if is_long(ours) || is_long(theirs) || base.as_ref().is_some_and(is_long) {
         return set_unheld(tx, format, theirs, ours);
     }
-    let base = base.map(|base| content(tx, &base)).transpose()?;
-    let (our, their) = (content(tx, ours)?, content(tx, theirs)?);
+    let base = base.map(|base| documents::content(tx, &base)).transpose()?;
+    let (our, their) = (documents::content(tx, ours)?, documents::content(tx, theirs)?);
     if our == their {
         log::delete_content(tx, ours.file_id)?;
         return files::delete_file(tx, ours.file_id);
@@ -402,15 +402,6 @@ pub(super) fn keep(tx: &Connection, earlier: &FileRow, session: Option<SessionKe
 
 /// Longest document that is looked into.
 const MAX_DOCUMENT: u64 = 64 << 20;
-
-fn content(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
-    let mut content = Vec::new();
-    log::each_chunk(conn, file, |_, raw| {
-        content.extend_from_slice(raw);
-        Ok(())
-    })?;
-    Ok(content)
-}
 
 fn terminated(line: &[u8]) -> Cow<'_, [u8]> {
     match line.ends_with(b"\n") {

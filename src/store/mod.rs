@@ -4,6 +4,7 @@
 //! `&Connection`, so that the same function serves in any transaction.
 
 pub(crate) mod bulk;
+pub(crate) mod documents;
 pub(crate) mod entries;
 pub(crate) mod events;
 pub(crate) mod file_time;

@@ -7,8 +7,8 @@
 use rusqlite::Connection;
 
 use super::files::{FileKind, FileRow};
-use super::log;
 use super::packing::Packer;
+use super::{documents, log};
 use crate::error::Result;
 
 /// Level at which unpacked lines are kept.
@@ -28,19 +28,6 @@ pub(crate) fn as_log(conn: &Connection, file: FileRow) -> Result<FileRow> {
     Ok(FileRow { kind: FileKind::Log, line_count, base_id: None, base_count: 0, ..file })
 }
 
-/// The whole content of a document. Empty where a recovered database lacks a part of it.
-pub(crate) fn content(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
-    let mut content = Vec::new();
-    if file.kind != FileKind::Document || log::has_gaps(conn, file.file_id)? {
-        return Ok(content);
-    }
-    log::each_chunk(conn, file, |_, raw| {
-        content.extend_from_slice(raw);
-        Ok(())
-    })?;
-    Ok(content)
-}
-
 /// Lets the lines stand beside a document that it unpacks to; does nothing where they do.
 pub(crate) fn unpack(
     conn: &Connection,
@@ -52,7 +39,8 @@ pub(crate) fn unpack(
     }
     let mut packer = Packer::new(Some(LEVEL))?;
     let mut position = 0;
-    unpacker(&content(conn, file)?, &mut |line| {
+    let Some(content) = documents::readable(conn, file, u64::MAX)? else { return Ok(()) };
+    unpacker(&content, &mut |line| {
         log::insert_packed(conn, log::key(file.file_id, position), line, &mut packer)?;
         position += 1;
         Ok(())

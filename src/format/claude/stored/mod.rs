@@ -22,11 +22,11 @@ use crate::error::Result;
 use crate::format::json::{self, Kind};
 use crate::format::projection::{Folded, Whole};
 use crate::model::{ProblemKind, Record, SessionKey, Stored};
-use crate::store::files::{self, FileKind, FileRow};
+use crate::store::files::{self, FileKind};
 use crate::store::heads::Head;
 use crate::store::problems::{self, NewProblem};
 use crate::store::ranges::Range;
-use crate::store::{entries, generations, log, metadata, ranges, records, sessions};
+use crate::store::{documents, entries, generations, log, metadata, ranges, records, sessions};
 
 /// Keys of what a transcript says that no column holds.
 const GIT_BRANCH: &str = "gitBranch";
@@ -323,7 +323,7 @@ fn read_sidecar(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Sideca
     let Some(file) = file.filter(|file| file.kind == FileKind::Document) else {
         return Ok(Sidecar::None);
     };
-    let content = document(conn, &file)?;
+    let content = documents::readable(conn, &file, MAX_DOCUMENT)?.unwrap_or_default();
     let found = std::str::from_utf8(&content).ok();
     let found = found.and_then(|text| Some((text.trim(), json::scan(&content).ok()?.0)));
     let Some((whole, meta)) = found.filter(|(_, meta)| meta.kind() == Kind::Object) else {
@@ -342,20 +342,6 @@ fn read_sidecar(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Sideca
 
 /// Longest document that is read as one that describes an agent; all are far shorter.
 const MAX_DOCUMENT: u64 = 1 << 20;
-
-/// The content of a document; empty, which is no JSON, where it is too long or
-/// a recovered database lacks a part of it.
-fn document(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
-    let mut content = Vec::new();
-    if MAX_DOCUMENT < file.size || log::has_gaps(conn, file.file_id)? {
-        return Ok(content);
-    }
-    log::each_chunk(conn, file, |_, raw| {
-        content.extend_from_slice(raw);
-        Ok(())
-    })?;
-    Ok(content)
-}
 
 /// The sessions of the agents of a session, by path.
 fn agents(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<(SessionKey, Vec<u8>)>> {

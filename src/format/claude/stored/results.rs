@@ -7,8 +7,8 @@ use crate::format::claude::layout::{self, Place, Split};
 use crate::format::claude::results::{FOLDER, Note, text_of};
 use crate::format::extras::ResultFile;
 use crate::model::SessionKey;
-use crate::store::files::{self, FileKind, FileRow};
-use crate::store::{log, sessions};
+use crate::store::files::{self, FileKind};
+use crate::store::{documents, sessions};
 
 /// The file that holds what an answer stands for, where the answer is such a note.
 pub(super) fn find(
@@ -22,7 +22,7 @@ pub(super) fn find(
     for candidate in candidates(&path, &session_id(conn, session, &path)?, call_id, &note) {
         let file = files::newest(conn, source.source_id, candidate.as_bytes())?;
         let Some(file) = file.filter(|file| file.kind == FileKind::Document) else { continue };
-        let content = content(conn, &file)?;
+        let content = documents::readable(conn, &file, u64::MAX)?;
         let text = content.map(|content| text_of(&candidate, &content));
         return Ok(Some(ResultFile { path: candidate, text }));
     }
@@ -64,19 +64,6 @@ fn candidates(path: &[u8], session_id: &str, call_id: &str, note: &Note<'_>) -> 
         );
     }
     candidates
-}
-
-/// The content of a document; none where a recovered database lacks a part of it.
-fn content(conn: &Connection, file: &FileRow) -> Result<Option<Vec<u8>>> {
-    if log::has_gaps(conn, file.file_id)? {
-        return Ok(None);
-    }
-    let mut content = Vec::new();
-    log::each_chunk(conn, file, |_, raw| {
-        content.extend_from_slice(raw);
-        Ok(())
-    })?;
-    Ok(Some(content))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::format::codex::layout::{self, Form};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::log;
-use crate::store::unpacked::{self, content};
+use crate::store::{documents, unpacked};
 
 /// The files of a rollout at one place.
 #[derive(Clone, Debug)]
@@ -93,6 +93,14 @@ pub(crate) fn line_key(log: &FileRow, position: u32) -> i64 {
         _ => log.file_id,
     };
     log::key(file_id, position)
+}
+
+/// The content of a document. Empty where a recovered database lacks a part of it.
+fn content(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
+    match file.kind {
+        FileKind::Document => Ok(documents::readable(conn, file, u64::MAX)?.unwrap_or_default()),
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// Whether one log holds another: its lines, in their places. The last line of

@@ -15,7 +15,7 @@ use crate::format::projection::{Projection, Refolder, Touched};
 use crate::model::{Format, ProblemKind, SessionKey};
 use crate::store::files::{self, FileKind, FileRow, Source};
 use crate::store::problems::{self, NewProblem};
-use crate::store::{events, heads, log, projections, sessions};
+use crate::store::{documents, events, heads, projections, sessions};
 
 impl Projection for Kimi {
     fn refolder<'a>(&self, conn: &'a Connection, source: &'a Source) -> Result<Refolder<'a>> {
@@ -106,15 +106,7 @@ const MAX_DOCUMENT: u64 = 64 << 20;
 /// The whole content of a document. Empty, which is not JSON, if it is too long
 /// or a recovered database lacks a part of it.
 pub(crate) fn document(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
-    let mut content = Vec::new();
-    if MAX_DOCUMENT < file.size || log::has_gaps(conn, file.file_id)? {
-        return Ok(content);
-    }
-    log::each_chunk(conn, file, |_, raw| {
-        content.extend_from_slice(raw);
-        Ok(())
-    })?;
-    Ok(content)
+    Ok(documents::readable(conn, file, MAX_DOCUMENT)?.unwrap_or_default())
 }
 
 /// Records what is wrong with kimi.json, which belongs to no session.
