@@ -6,11 +6,11 @@ use std::process::Command;
 
 use html5gum::{DefaultEmitter, Token, Tokenizer};
 use proptest::prelude::*;
-use serde_json::json;
-use sessile::{Archived, SessionFilter};
+use serde_json::{Value, json};
+use sessile::{Archived, Format, ImportOptions, SessionFilter};
 use sha2::{Digest, Sha256};
 
-use crate::support::{TestStore, header, line, message};
+use crate::support::{TestStore, fixture, header, line, message, snapshot};
 
 /// What would do something in a page if it were not escaped.
 pub(crate) const HOSTILE: &str = "</pre></script><script>alert(1)</script><img src=x onerror='a()'>\"' onclick=\"b()\u{0}\u{202e}&lt;";
@@ -19,7 +19,7 @@ fn page(test: &TestStore, session: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_sessile"))
         .arg("--db")
         .arg(test.store.path())
-        .args(["html", session])
+        .args(["html", "--", session])
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
@@ -200,6 +200,102 @@ proptest! {
     }
 }
 
+/// Puts texts in the place of what a log says, its ids and types kept for the most part.
+fn garble(value: &mut Value, key: &str, texts: &mut dyn FnMut() -> String, kept: &mut u32) {
+    const STRUCTURE: [&str; 16] = [
+        "type",
+        "role",
+        "id",
+        "uuid",
+        "parentUuid",
+        "parentId",
+        "sessionId",
+        "session_id",
+        "version",
+        "timestamp",
+        "call_id",
+        "tool_use_id",
+        "turn_id",
+        "kind",
+        "targetId",
+        "history_mode",
+    ];
+    match value {
+        Value::String(said) => {
+            *kept += u32::from(STRUCTURE.contains(&key));
+            if !STRUCTURE.contains(&key) || kept.is_multiple_of(9) {
+                *said = texts();
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| garble(value, key, texts, kept)),
+        Value::Object(members) => {
+            members.iter_mut().for_each(|(key, value)| garble(value, key, texts, kept));
+        }
+        _ => {}
+    }
+}
+
+/// A root like that of a fixture, whose logs say other things.
+fn garbled(fixture_name: &str, texts: &[String]) -> TestStore {
+    let test = TestStore::new();
+    let (mut next, mut kept) = (texts.iter().cycle().cloned(), 0);
+    let root = fixture(fixture_name);
+    for (path, (_, _, bytes)) in snapshot(&root) {
+        let name = path.to_string_lossy().into_owned();
+        if root.join(&path).is_dir() || ![".jsonl", ".json"].iter().any(|end| name.ends_with(end)) {
+            continue;
+        }
+        let mut content = Vec::new();
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            match serde_json::from_slice::<Value>(line) {
+                Ok(mut value) => {
+                    garble(&mut value, "", &mut || next.next().unwrap_or_default(), &mut kept);
+                    content.extend_from_slice(format!("{value}\n").as_bytes());
+                }
+                Err(_) => content.extend_from_slice(line),
+            }
+        }
+        test.write(&path, content);
+    }
+    test
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 3, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_of_any_format_becomes_an_element_or_an_attribute(
+        texts in prop::collection::vec("([<>&\"'/ =a-z`\\x00]|<script>|</pre>|javascript:|\\PC){1,30}", 1..40)
+    ) {
+        for (name, format) in [
+            ("kward/small", Format::Kward),
+            ("pi/small", Format::Pi),
+            ("kimi/small", Format::Kimi),
+            ("claude/small", Format::Claude),
+            ("codex/small", Format::Codex),
+        ] {
+            let test = garbled(name, &[&texts[..], &[HOSTILE.to_owned()]].concat());
+            test.store.import(&test.root, &ImportOptions::new().format(format)).unwrap();
+            prop_assert!(0 < check_pages(&test), "{name}");
+        }
+    }
+}
+
+/// Checks the page of each session; returns how many there are.
+fn check_pages(test: &TestStore) -> usize {
+    let all = SessionFilter::new().archived(Archived::Included).all_sources(true).limit(1000);
+    let rows = test.store.sessions(&all).unwrap().rows;
+    for row in &rows {
+        let session = test.store.session(row.key).unwrap();
+        // An argument holds no NUL.
+        let name = session.unique_name().unwrap();
+        let file = session.info().unwrap().file.to_string_lossy().into_owned();
+        let name = if name.contains('\0') { file } else { name };
+        check_template(&page(test, &name), None);
+    }
+    rows.len()
+}
+
 #[test]
 fn the_pages_of_all_fixtures_have_what_the_template_has() {
     for fixture in [
@@ -213,12 +309,7 @@ fn the_pages_of_all_fixtures_have_what_the_template_has() {
         "claude/small",
         "codex/small",
     ] {
-        let test = TestStore::of_fixture(fixture);
-        let all = SessionFilter::new().archived(Archived::Included).all_sources(true).limit(1000);
-        for row in test.store.sessions(&all).unwrap().rows {
-            let name = test.store.session(row.key).unwrap().unique_name().unwrap();
-            check_template(&page(&test, &name), None);
-        }
+        check_pages(&TestStore::of_fixture(fixture));
     }
 }
 
