@@ -5,8 +5,8 @@ use rusqlite::Connection;
 use super::filter::Archived;
 use super::texts::Index;
 use super::{
-    Store, entries, files, folder, listing, log, losses, metadata, paths, records, runs, sessions,
-    sharing, statements, texts,
+    Store, entries, files, folder, listing, log, losses, metadata, paths, records, roots, runs,
+    sessions, sharing, statements, texts,
 };
 
 /// Hands over a connection to a new store: the plans do not depend on what it holds.
@@ -186,4 +186,16 @@ fn what_the_index_lacks_is_found_in_one_pass_over_sessions() {
             "{steps:#?}"
         );
     });
+}
+
+#[test]
+fn what_a_root_holds_is_found_by_one_search_of_files_for_each_session() {
+    check_plan(
+        roots::HOLDINGS,
+        "SEARCH files USING COVERING INDEX files_by_path (source_id=? AND path=? AND state=?)",
+    );
+    check_plan(
+        roots::HOLDINGS,
+        "SEARCH files USING COVERING INDEX files_by_path (source_id=? AND path>? AND path<?)",
+    );
 }

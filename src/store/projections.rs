@@ -163,6 +163,15 @@ fn restore_sessions(conn: &Connection) -> Result<()> {
 fn list_owners(conn: &Connection) -> Result<()> {
     conn.execute_batch(
         "CREATE TEMP TABLE owners AS
+         WITH wholes AS (
+             SELECT session_key, source_id, path,
+                    CASE WHEN substr(path, -6) = CAST('.jsonl' AS BLOB)
+                         THEN substr(path, 1, length(path) - 6)
+                         ELSE path
+                    END AS stem
+             FROM sessions
+             WHERE file_id IS NULL
+         )
          SELECT session.session_key, logs.file_id
          FROM sessions AS session
          JOIN logs ON logs.file_id = session.file_id
@@ -174,20 +183,25 @@ fn list_owners(conn: &Connection) -> Result<()> {
          UNION ALL
          -- All that a session of many files could call its own: below its path, and
          -- for a flat file also what shares its stem. (What || gives is text, which
-         -- no path equals.)
+         -- no path equals.) One search each: joined by OR, all files would be read for
+         -- each session.
          SELECT session.session_key, file.file_id
-         FROM (SELECT session_key, source_id, path,
-                      CASE WHEN substr(path, -6) = CAST('.jsonl' AS BLOB)
-                           THEN substr(path, 1, length(path) - 6)
-                           ELSE path
-                      END AS stem
-               FROM sessions
-               WHERE file_id IS NULL) AS session
-         JOIN files AS file
+         FROM wholes AS session
+         CROSS JOIN files AS file
            ON file.source_id = session.source_id
-              AND (file.path = session.path
-                   OR file.path BETWEEN CAST(stem || '/' AS BLOB) AND CAST(stem || '0' AS BLOB)
-                   OR file.path BETWEEN CAST(stem || '_' AS BLOB) AND CAST(stem || '`' AS BLOB));",
+              AND file.path = session.path
+         UNION ALL
+         SELECT session.session_key, file.file_id
+         FROM wholes AS session
+         CROSS JOIN files AS file
+           ON file.source_id = session.source_id
+              AND file.path BETWEEN CAST(stem || '/' AS BLOB) AND CAST(stem || '0' AS BLOB)
+         UNION ALL
+         SELECT session.session_key, file.file_id
+         FROM wholes AS session
+         CROSS JOIN files AS file
+           ON file.source_id = session.source_id
+              AND file.path BETWEEN CAST(stem || '_' AS BLOB) AND CAST(stem || '`' AS BLOB);",
     )?;
     Ok(())
 }

@@ -23,49 +23,55 @@ pub(crate) struct Holdings {
     pub(crate) imported_at: Option<Timestamp>,
 }
 
+/// What a source holds. Each look at the files is an index read of its own: as
+/// one condition with OR, it would read all files of the source for each session.
+pub(crate) const HOLDINGS: &str = "
+    SELECT (SELECT count(DISTINCT path)
+            FROM files
+            WHERE source_id = ?1
+              AND state IN ('current', 'local')
+              AND kind <> 'folder') AS files,
+           (SELECT count(*) FROM sessions WHERE source_id = ?1) AS sessions,
+           (SELECT count(*)
+            FROM sessions AS session
+            WHERE session.source_id = ?1
+              AND (EXISTS (SELECT 1
+                           FROM files
+                           WHERE source_id = session.source_id
+                             AND path = session.path
+                             AND state = 'local'
+                             AND state <> 'superseded')
+                   OR EXISTS (SELECT 1
+                              FROM files
+                              WHERE source_id = session.source_id
+                                -- '0' follows '/'.
+                                AND path > CAST(session.path || x'2F' AS BLOB)
+                                AND path < CAST(session.path || x'30' AS BLOB)
+                                AND state = 'local'
+                                AND state <> 'superseded')
+                   OR EXISTS (SELECT 1
+                              FROM events
+                              WHERE session_key = session.session_key)
+                   OR EXISTS (SELECT 1
+                              FROM problems
+                              WHERE session_key = session.session_key
+                                AND kind IN ('overwritten', 'vanished', 'diverged'))))
+               AS changed,
+           (SELECT max(read_at)
+            FROM files
+            WHERE source_id = ?1 AND state <> 'local') AS imported_at";
+
 /// Counts what a source holds.
 pub(crate) fn holdings(conn: &Connection, source_id: i64) -> Result<Holdings> {
     let count = |found: i64| found.unsigned_abs();
-    Ok(conn
-        .prepare_cached(
-            "SELECT (SELECT count(DISTINCT path)
-                     FROM files
-                     WHERE source_id = ?1
-                       AND state IN ('current', 'local')
-                       AND kind <> 'folder') AS files,
-                    (SELECT count(*) FROM sessions WHERE source_id = ?1) AS sessions,
-                    (SELECT count(*)
-                     FROM sessions AS session
-                     WHERE session.source_id = ?1
-                       AND (EXISTS (SELECT 1
-                                    FROM files
-                                    WHERE source_id = session.source_id
-                                      AND state = 'local'
-                                      AND state <> 'superseded'
-                                      AND (path = session.path
-                                           -- '0' follows '/'.
-                                           OR path > CAST(session.path || x'2F' AS BLOB)
-                                          AND path < CAST(session.path || x'30' AS BLOB)))
-                            OR EXISTS (SELECT 1
-                                       FROM events
-                                       WHERE session_key = session.session_key)
-                            OR EXISTS (SELECT 1
-                                       FROM problems
-                                       WHERE session_key = session.session_key
-                                         AND kind IN ('overwritten', 'vanished', 'diverged'))))
-                        AS changed,
-                    (SELECT max(read_at)
-                     FROM files
-                     WHERE source_id = ?1 AND state <> 'local') AS imported_at",
-        )?
-        .query_row([source_id], |row| {
-            Ok(Holdings {
-                files: count(row.get("files")?),
-                sessions: count(row.get("sessions")?),
-                changed: count(row.get("changed")?),
-                imported_at: row.get("imported_at")?,
-            })
-        })?)
+    Ok(conn.prepare_cached(HOLDINGS)?.query_row([source_id], |row| {
+        Ok(Holdings {
+            files: count(row.get("files")?),
+            sessions: count(row.get("sessions")?),
+            changed: count(row.get("changed")?),
+            imported_at: row.get("imported_at")?,
+        })
+    })?)
 }
 
 /// Work dirs that sessions are in, by path.
