@@ -23,7 +23,8 @@ CREATE VIEW session_list (
     archived_at,
     trashed_at,
     parent,        -- the id of the session that it was forked from
-    root,          -- the folder that it was imported from; empty: made here
+    root,          -- the folder that it was imported from; empty: none
+    origin,        -- the machine or person that it is of; NULL where nothing said so
     path,          -- its file or folder below the root
     is_listed,     -- 1: lists show it, if it is not in the trash
     session_key    -- by which other tables name it
@@ -37,7 +38,7 @@ SELECT coalesce(session.session_id, CAST(session.path AS TEXT)), session.format,
        strftime('%Y-%m-%dT%H:%M:%fZ', session.modified_at / 1000000 / 1000.0, 'unixepoch'),
        strftime('%Y-%m-%dT%H:%M:%fZ', session.archived_at / 1000000 / 1000.0, 'unixepoch'),
        strftime('%Y-%m-%dT%H:%M:%fZ', session.trashed_at / 1000000 / 1000.0, 'unixepoch'),
-       session.parent_session_id, CAST(source.root AS TEXT), CAST(session.path AS TEXT), session.is_listed,
+       session.parent_session_id, CAST(source.root AS TEXT), nullif(source.origin, ''), CAST(session.path AS TEXT), session.is_listed,
        session.session_key
 FROM sessions AS session
 CROSS JOIN sources AS source ON source.source_id = session.source_id

@@ -6,16 +6,17 @@
 PRAGMA application_id = 0x5345534C; -- "SESL"
 PRAGMA user_version = 1;
 
--- An imported root, or the store's own: one for each format, since a file is
--- read and written as its source says.
+-- An imported root, or the store's own: one for each format and origin, since a
+-- file is read and written as its source says.
 CREATE TABLE sources (
     source_id INTEGER NOT NULL PRIMARY KEY,
     root      BLOB    NOT NULL, -- absolute path, in the bytes of the file system; empty: the store's own
     format    TEXT    NOT NULL,
+    origin    TEXT    NOT NULL DEFAULT '', -- the machine or person that its sessions are of; empty: not said
     -- The newest file when an import of it last came to its end: what is newer may be a file that moved.
     settled_file INTEGER NOT NULL DEFAULT 0,
 
-    UNIQUE (root, format)
+    UNIQUE (root, format, origin)
 ) STRICT;
 
 -- A root is imported in one format.

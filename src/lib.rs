@@ -325,7 +325,7 @@ pub use format::handles::*;
 pub use format::{Part, ResultFile, ToolCall};
 pub use import::{ImportOptions, ImportReport, LossCause, LostLines, Progress};
 pub use lineage::SessionNode;
-pub use merge::{KeptAside, MergeReport, Refused};
+pub use merge::{KeptAside, MergeOptions, MergeReport, Refused};
 pub use model::{
     Compaction, Entry, FileKind, FileState, Format, Header, Json, Label, Message, Metadata,
     Problem, ProblemKind, SessionInfo, SessionKey, Stored, Timestamp, Turn, Usage,

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::fold;
 use crate::model::{Header, bytes_of, path_of};
 use crate::store::files::{FileKind, FileRow};
-use crate::store::{Store, Traces, files, generations, heads, log, sessions};
+use crate::store::{Store, Traces, files, generations, heads, log, sessions, sources};
 
 /// Bytes of content that one transaction removes, or a file's, if that is more.
 const BATCH_BYTES: u64 = 16 << 20;
@@ -54,7 +54,7 @@ impl Store {
             for (file_id, _) in generations::superseded(conn, usize::MAX)? {
                 let file = files::file_by_id(conn, file_id)?;
                 all.push(Prunable {
-                    root: path_of(files::source_by_id(conn, file.source_id)?.root),
+                    root: path_of(sources::by_id(conn, file.source_id)?.root),
                     file: path_of(file.path),
                     generation: file.generation,
                     lines: if file.kind == FileKind::Log { file.line_count } else { 0 },

@@ -7,17 +7,20 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::import::root::real_path;
 use crate::model::{Format, Timestamp, as_object, shown_path};
-use crate::store::files::{self, Source};
-use crate::store::{Store, Traces, roots};
+use crate::store::sources::{self, Source};
+use crate::store::{Store, Traces, roots, sessions};
 
 /// A root that sessions were imported from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RootInfo {
-    /// Its path, absolute and without links; empty for what was made here.
+    /// Its path, absolute and without links; empty for what is in no root: it was
+    /// made here, or taken over from another store.
     pub root: PathBuf,
     /// The program that wrote it.
     pub format: Format,
+    /// The machine or person that its sessions are of; `None` when nothing said so.
+    pub origin: Option<String>,
     /// Files and links below it, those included that are no longer there.
     pub files: u64,
     /// Sessions, archived ones and the trash included.
@@ -30,7 +33,7 @@ pub struct RootInfo {
 }
 
 as_object! { RootInfo {
-    root by shown_path, format, files, sessions, changed, imported_at,
+    root by shown_path, format, origin, files, sessions, changed, imported_at,
 } }
 
 /// A root that is no longer in the store.
@@ -54,7 +57,8 @@ pub struct MovedRoot {
 }
 
 impl Store {
-    /// Returns every root, by path; sessions that were made here come first.
+    /// Returns every root, by path; sessions that were made here come first, then
+    /// those that were taken over from other stores and are in no root here, by origin.
     ///
     /// # Examples
     ///
@@ -69,16 +73,14 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn imported_roots(&self) -> Result<Vec<RootInfo>> {
-        self.read(|conn| {
-            files::sources(conn)?.iter().map(|source| root_info(conn, source)).collect()
-        })
+        self.read(|conn| sources::all(conn)?.iter().map(|source| root_info(conn, source)).collect())
     }
 
     /// Returns what is known of a root, however its path is spelt; `None` when
     /// nothing was imported from it.
     pub fn imported_root(&self, root: impl AsRef<Path>) -> Result<Option<RootInfo>> {
         let path = roots::kept_path(root.as_ref());
-        self.read(|conn| match files::source(conn, &path)? {
+        self.read(|conn| match sources::of_root(conn, &path)? {
             Some(source) => root_info(conn, &source).map(Some),
             None => Ok(None),
         })
@@ -101,7 +103,7 @@ impl Store {
         let path = roots::kept_path(root.as_ref());
         let info = self.write(|tx| {
             let source =
-                files::source(tx, &path)?.ok_or_else(|| Error::SourceNotFound(path.clone()))?;
+                sources::of_root(tx, &path)?.ok_or_else(|| Error::SourceNotFound(path.clone()))?;
             let info = root_info(tx, &source)?;
             roots::delete(tx, &source)?;
             Ok(info)
@@ -130,7 +132,7 @@ impl Store {
             return Err(Error::RootNotFound(new));
         }
         self.write(|tx| {
-            let (moving, staying): (Vec<Source>, Vec<Source>) = files::sources(tx)?
+            let (moving, staying): (Vec<Source>, Vec<Source>) = sources::all(tx)?
                 .into_iter()
                 .filter(|source| !source.root.is_empty())
                 .partition(|source| source.root_path().starts_with(&old));
@@ -161,6 +163,7 @@ fn root_info(conn: &rusqlite::Connection, source: &Source) -> Result<RootInfo> {
     Ok(RootInfo {
         root: PathBuf::from(OsStr::from_bytes(&source.root)),
         format: source.format,
+        origin: sessions::said(source.origin.clone()),
         files: holdings.files,
         sessions: holdings.sessions,
         changed: holdings.changed,

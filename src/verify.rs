@@ -13,7 +13,8 @@ use crate::import::purged::Away;
 use crate::import::walk::{Found, FoundKind, Walk};
 use crate::import::{known, root};
 use crate::model::path_of;
-use crate::store::files::{self, FileKind, FileRow, FileState, Source};
+use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::sources::Source;
 use crate::store::{Store, log, seen};
 
 /// What a comparison of a root with the store found.

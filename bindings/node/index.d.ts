@@ -32,6 +32,8 @@ export declare class SessileError extends Error {
 export interface SessionRow {
   key: number;
   format: Format;
+  /** The machine or person that it is of, where an import or a merge said so. */
+  origin: string | null;
   sessionId: string | null;
   title: string | null;
   workDir: string | null;
@@ -100,6 +102,8 @@ export interface SessionFile {
 export interface ListOptions {
   query?: string;
   workDir?: string;
+  /** The machine or person that they are of. */
+  origin?: string;
   tags?: string[];
   metadata?: { [key: string]: unknown };
   archived?: Archived;
@@ -244,8 +248,15 @@ export interface MergeReport {
   isChange: boolean;
 }
 
+export interface MergeOptions {
+  /** The machine or person that sessions are of whose origin the other store does not say. */
+  origin?: string;
+}
+
 export interface ImportOptions {
   format?: Format;
+  /** The machine or person that the sessions are of, from now on. */
+  origin?: string;
   dryRun?: boolean;
   /** Also files whose size and time are as they were. */
   reread?: boolean;
@@ -342,7 +353,7 @@ export declare class Store extends Reader {
   /** Reads a root of session files, which is never written to; repeat it at any time. */
   import(root: string, options?: ImportOptions): Promise<ImportReport>;
   /** Takes in what another database has, or a folder of session files; never writes to it. */
-  merge(other: string): Promise<MergeReport>;
+  merge(other: string, options?: MergeOptions): Promise<MergeReport>;
   /** Writes every file, byte for byte, into a folder that is empty or not there. */
   export(
     target: string,

@@ -204,8 +204,8 @@ export class Store extends Reader {
   async import(root, options = {}) {
     return row(await this._call("import", spelt({ root, ...options })));
   }
-  async merge(other) {
-    const { kept, ...report } = row(await this._call("merge", { other }));
+  async merge(other, options = {}) {
+    const { kept, ...report } = row(await this._call("merge", spelt({ other, ...options })));
     return { ...report, kept: rows(kept) };
   }
   async export(target, { session, ...options } = {}) {

@@ -8,8 +8,9 @@ use crate::fold::{self, Fold, Shape};
 use crate::format::rules::OldVersions;
 use crate::model::{Draft, Format, SessionKey, Stored, Timestamp};
 use crate::store::file_time::FileTime;
-use crate::store::files::{self, FileRow, FileState, Source};
+use crate::store::files::{self, FileRow, FileState};
 use crate::store::heads::Head;
+use crate::store::sources::Source;
 use crate::store::{entries, heads, log, sessions};
 
 /// The state of a session at the end of its log, which the next line builds on.

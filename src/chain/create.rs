@@ -10,7 +10,7 @@ use crate::format::rules::HeaderPlace;
 use crate::model::{Draft, DraftRuntime, Format, SessionKey, Timestamp};
 use crate::store::events::EventKind;
 use crate::store::files::{self, FileKind, FileRow, FileState};
-use crate::store::sessions;
+use crate::store::{sessions, sources};
 
 /// What the header of a new session says.
 #[derive(Clone, Copy)]
@@ -49,7 +49,7 @@ pub(crate) fn create(tx: &Connection, new: &NewHeader<'_>) -> Result<SessionKey>
             (id, path)
         }
     };
-    let source_id = files::own_source(tx, new.format)?;
+    let source_id = sources::own(tx, new.format)?;
     make_folders(tx, source_id, &path, new.at)?;
     let session = create_at(tx, source_id, path, new, &id)?;
     if is_named_by_file && !new.work_dir.is_empty() {

@@ -10,9 +10,10 @@ use crate::error::{Error, Result};
 use crate::format::projection::Touched;
 use crate::model::Timestamp;
 use crate::store::file_time::FileTime;
-use crate::store::files::{self, FileKind, FileRow, FileState, Source};
+use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::generations;
 use crate::store::log::{self, CHUNK_SIZE};
+use crate::store::sources::Source;
 
 /// Writes files of one root; `finish` folds the sessions that they belong to.
 pub(crate) struct FileWriter<'a> {

@@ -9,7 +9,7 @@ use super::Findings;
 use crate::error::Result;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::projections::{self, Owner};
-use crate::store::{documents, log};
+use crate::store::{documents, log, sources};
 
 /// Each line's checksum, each file's digest, size and number of lines.
 pub(super) fn check_files(conn: &Connection, findings: &mut Findings) -> Result<()> {
@@ -91,7 +91,7 @@ fn check_unpacked(
     if found.is_empty() || !is_whole {
         return Ok(());
     }
-    let format = files::source_by_id(conn, file.source_id)?.format;
+    let format = sources::by_id(conn, file.source_id)?.format;
     let Some(unpacker) = format.layout().unpacker(&file.path) else { return Ok(()) };
     let mut count = 0;
     let Some(content) = documents::readable(conn, file, u64::MAX)? else { return Ok(()) };

@@ -11,12 +11,13 @@ use crate::error::Result;
 use crate::fold;
 use crate::format::rules::Sessions;
 use crate::model::SessionKey;
-use crate::store::files::{self, Source};
+use crate::store::files;
 use crate::store::projections;
+use crate::store::sources::{self, Source};
 
 pub(super) fn check_projections(conn: &Connection, findings: &mut Findings) -> Result<()> {
     let columns = make_shadows(conn)?;
-    let sources = files::sources(conn)?;
+    let sources = sources::all(conn)?;
     let mut refolders = BTreeMap::new();
     for source in &sources {
         find_without_session(conn, source, findings)?;

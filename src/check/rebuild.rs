@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::fold;
 use crate::format::rules::Sessions;
-use crate::store::files::{self, Source};
+use crate::store::sources::{self, Source};
 use crate::store::{Store, projections, search, sessions, texts};
 
 impl Store {
@@ -21,7 +21,7 @@ impl Store {
             search::rebuild(tx)?;
             // The next search fills it again.
             texts::clear(tx)?;
-            let sources = files::sources(tx)?;
+            let sources = sources::all(tx)?;
             let is_file = |source: &&Source| source.format.rules().sessions == Sessions::File;
             projections::restore_rows(tx, sources.iter().filter(is_file))
         })?;
@@ -35,14 +35,14 @@ impl Store {
                 _ => Ok(()),
             })?;
         }
-        for source in self.read(files::sources)? {
+        for source in self.read(sources::all)? {
             let projection = source.format.projection();
             for mut touched in self.read(|conn| projection.everything(conn, &source))? {
                 self.write(|tx| touched.settle(tx, source.source_id))?;
             }
         }
         self.write(|tx| {
-            files::sources(tx)?
+            sources::all(tx)?
                 .iter()
                 .try_for_each(|source| fold::settle_recovered(tx, source.source_id))
         })?;

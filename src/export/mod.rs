@@ -23,7 +23,7 @@ use rusqlite::Connection;
 use crate::error::{Error, Failure, Result};
 use crate::format::projection;
 use crate::model::SessionKey;
-use crate::store::files::{self, Source};
+use crate::store::sources::{self, Source};
 use crate::store::{Store, readable, roots, sessions};
 
 /// What to export.
@@ -192,7 +192,7 @@ fn export(conn: &Connection, target: &Path, options: &ExportOptions) -> Result<O
 }
 
 fn chosen_sources(conn: &Connection, options: &ExportOptions) -> Result<Vec<Source>> {
-    let mut sources = files::sources(conn)?;
+    let mut sources = sources::all(conn)?;
     if let Some(root) = &options.root {
         let root = roots::kept_path(root);
         sources.retain(|source| source.root == root.as_os_str().as_bytes());
@@ -220,8 +220,12 @@ fn chosen_files(conn: &Connection, options: &ExportOptions) -> Result<Option<Vec
 fn numbered_name(number: usize, source: &Source) -> PathBuf {
     let root = source.root_path();
     let mut name = OsString::from(format!("{number:02}-"));
-    // Sessions that were made here have no root.
-    name.push(root.file_name().unwrap_or_else(|| OsStr::new("sessile")));
+    // Sessions that were made here have no root, nor have those of another machine.
+    let of = match source.origin.as_str() {
+        "" => "sessile".to_owned(),
+        origin => origin.replace('/', "-"),
+    };
+    name.push(root.file_name().unwrap_or_else(|| OsStr::new(&of)));
     PathBuf::from(name)
 }
 

@@ -9,8 +9,9 @@ use std::collections::{BTreeSet, HashMap};
 use rusqlite::Connection;
 
 use crate::error::Result;
-use crate::store::files::{self, FileKind, FileRow, FileState, Source};
+use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::generations;
+use crate::store::sources::Source;
 
 /// The files that an export writes, all or those that are wanted.
 #[derive(Clone, Copy)]

@@ -18,7 +18,8 @@ use crate::error::{Error, Failure, Result};
 use crate::format::projection;
 use crate::format::rules::HeaderPlace;
 use crate::model::path_of;
-use crate::store::files::{self, FileKind, FileRow, FileState, Source};
+use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::sources::Source;
 use crate::store::{log, readable, sessions};
 
 /// What a file of which only a part is left is called, behind its name.

@@ -13,7 +13,8 @@ use crate::format::rules::{Labels, Leaf};
 use crate::format::stored_text;
 use crate::model::{Draft, DraftRuntime, Entry, SessionKey, Stored, bytes_of};
 use crate::store::events::EventKind;
-use crate::store::files::{self, FileState, Source};
+use crate::store::files::{self, FileState};
+use crate::store::sources::Source;
 use crate::store::{documents, sessions};
 
 /// A summary of a branch that was left.

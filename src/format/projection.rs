@@ -12,8 +12,9 @@ use super::Format;
 use crate::error::Result;
 use crate::fold;
 use crate::model::{Record, SessionKey};
-use crate::store::files::{self, FileKind, FileRow, Source};
+use crate::store::files::{self, FileKind, FileRow};
 use crate::store::heads::Head;
+use crate::store::sources::{self, Source};
 use crate::store::{sessions, unpacked};
 
 /// Folds sessions of one source, one after the other: each by its key and its
@@ -145,7 +146,7 @@ impl Touched {
         if touched.units.is_empty() && !touched.shared {
             return Ok(Vec::new());
         }
-        let source = files::source_by_id(conn, source_id)?;
+        let source = sources::by_id(conn, source_id)?;
         source.format.projection().settle(conn, &source, touched)
     }
 }

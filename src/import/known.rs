@@ -16,12 +16,13 @@ use super::root::{self, Root};
 use crate::error::{Error, Result};
 use crate::format::rules::Sessions;
 use crate::model::Format;
-use crate::store::files::{self, Source};
+use crate::store::files;
 use crate::store::roots;
+use crate::store::sources::{self, Source};
 
 /// The source that covers a folder, an absolute path without links.
 pub(crate) fn covering(conn: &Connection, path: &Path) -> Result<Option<Source>> {
-    for source in files::sources(conn)? {
+    for source in sources::all(conn)? {
         if source.root.is_empty() {
             continue;
         }
@@ -53,7 +54,7 @@ pub(crate) fn examine(conn: &Connection, source: &Source, format: Option<Format>
 pub(super) fn claim(conn: &Connection, root: &Root) -> Result<Source> {
     let inner = inside(conn, root)?;
     let Some((first, _)) = inner.first() else {
-        return files::insert_source(conn, &root.path, root.format);
+        return sources::insert(conn, &root.path, root.format);
     };
     let target = first.source_id;
     for (source, below) in &inner {
@@ -63,13 +64,13 @@ pub(super) fn claim(conn: &Connection, root: &Root) -> Result<Source> {
         }
     }
     roots::update_root(conn, target, root.path.as_os_str().as_bytes())?;
-    files::source_by_id(conn, target)
+    sources::by_id(conn, target)
 }
 
 /// Known roots inside a root that is not known, and where they lie below it.
 pub(super) fn inside(conn: &Connection, root: &Root) -> Result<Vec<(Source, PathBuf)>> {
     let mut inner = Vec::new();
-    for source in files::sources(conn)? {
+    for source in sources::all(conn)? {
         let known = source.root_path();
         let Ok(below) = known.strip_prefix(&root.path) else { continue };
         if below.as_os_str().is_empty() || !covers(&root.covered, below) {

@@ -53,16 +53,17 @@ use rusqlite::Connection;
 
 use crate::error::{Error, Result};
 use crate::model::{Format, ProblemKind, Timestamp, bytes_of};
-use crate::store::files::Source;
 use crate::store::log::CHUNK_SIZE;
+use crate::store::sources::Source;
 use crate::store::transaction::Transaction;
-use crate::store::{Store, problems};
+use crate::store::{Store, problems, sources};
 
 /// How to import.
 #[derive(Clone, Debug, Default)]
 #[must_use = "options do nothing until `import`"]
 pub struct ImportOptions {
     format: Option<Format>,
+    origin: Option<String>,
     dry_run: bool,
     rereads: bool,
     again: bool,
@@ -108,6 +109,13 @@ impl ImportOptions {
         self
     }
 
+    /// The machine or person that the sessions of the root are of, from now on.
+    /// Default: what an earlier import said.
+    pub fn origin(mut self, origin: &str) -> Self {
+        self.origin = Some(origin.to_owned());
+        self
+    }
+
     /// Reads everything and reports, but writes nothing. Default: `false`.
     pub fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
@@ -147,6 +155,10 @@ impl ImportOptions {
     pub fn now(mut self, now: Timestamp) -> Self {
         self.now = Some(now);
         self
+    }
+
+    fn origin_name(&self) -> Result<Option<&str>> {
+        self.origin.as_deref().map(sources::origin_name).transpose()
     }
 }
 
@@ -249,6 +261,7 @@ impl Store {
         mut progress: impl FnMut(Progress),
     ) -> Result<ImportReport> {
         let now = options.now.unwrap_or_else(Timestamp::now);
+        options.origin_name()?;
         let (root, mut source) = self.recognise(root.as_ref(), options.format)?;
         let mut asks_space = !options.dry_run && !options.ignore_space;
         if !options.dry_run && source.is_none() {
@@ -257,6 +270,7 @@ impl Store {
             }
             source = Some(self.write(|tx| known::claim(tx, &root))?);
         }
+        self.say_origin(options, source.as_ref())?;
         let parts = match source {
             Some(_) => Vec::new(),
             // Those that an import takes in; a dry run looks at them where they are.
@@ -299,6 +313,15 @@ impl Store {
         outcome.report.root.clone_from(&job.root.path);
         outcome.report.purged = job.away.take_passed();
         Ok(outcome.report)
+    }
+
+    /// Lets the root be of the origin that is asked for.
+    fn say_origin(&self, options: &ImportOptions, source: Option<&Source>) -> Result<()> {
+        let (Some(origin), Some(source)) = (options.origin_name()?, source) else { return Ok(()) };
+        if options.dry_run || source.origin == origin {
+            return Ok(());
+        }
+        self.write(|tx| sources::update_origin(tx, source.source_id, origin))
     }
 
     /// The root to import, and its source if one covers it.

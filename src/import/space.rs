@@ -7,8 +7,9 @@ use rusqlite::Connection;
 use super::root::{self, Root};
 use super::walk::{FoundKind, Walk};
 use crate::error::{Error, Result};
-use crate::store::files::{self, FileState, Source};
+use crate::store::files::{self, FileState};
 use crate::store::free;
+use crate::store::sources::Source;
 
 /// Fails when what is new below the root will not fit beside the database.
 ///

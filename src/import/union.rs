@@ -30,7 +30,7 @@ use crate::model::{Format, SessionKey};
 use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::packing::Packer;
-use crate::store::{documents, generations, heads, log, sessions};
+use crate::store::{documents, generations, heads, log, sessions, sources};
 
 /// What the root's file was before.
 #[derive(Clone, Copy)]
@@ -396,7 +396,7 @@ pub(super) fn keep(tx: &Connection, earlier: &FileRow, session: Option<SessionKe
     sessions::update_session_file(tx, session, ours.file_id)?;
     match torn.is_empty() {
         true => Ok(()),
-        false => fold::refold(tx, &ours, files::source_by_id(tx, ours.source_id)?.format, session),
+        false => fold::refold(tx, &ours, sources::by_id(tx, ours.source_id)?.format, session),
     }
 }
 

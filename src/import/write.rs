@@ -446,7 +446,7 @@ mod tests {
     use super::{files, seen};
     use crate::import::ImportOptions;
     use crate::model::Timestamp;
-    use crate::store::Store;
+    use crate::store::{Store, sources};
 
     #[test]
     fn a_path_that_is_known_all_the_same_gets_no_second_row() {
@@ -454,7 +454,7 @@ mod tests {
         let store = Store::open(dir.path().join("sessions.db")).unwrap();
         store.import("fixtures/kward/small", &ImportOptions::new()).unwrap();
         let conn = store.connection().unwrap();
-        let source_id = files::sources(&conn).unwrap()[0].source_id;
+        let source_id = sources::all(&conn).unwrap()[0].source_id;
         let known = files::imported_after(&conn, source_id, b"", 1).unwrap().remove(0);
         let other = files::FileRow { path: b"other".to_vec(), ..known.clone() };
 
@@ -468,7 +468,7 @@ mod tests {
         let store = Store::open(dir.path().join("sessions.db")).unwrap();
         store.import("fixtures/kward/small", &ImportOptions::new()).unwrap();
         let conn = store.connection().unwrap();
-        let source_id = files::sources(&conn).unwrap()[0].source_id;
+        let source_id = sources::all(&conn).unwrap()[0].source_id;
         let missing = || seen::count_missing(&conn, source_id).unwrap();
 
         seen::begin(&conn).unwrap();

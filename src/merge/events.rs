@@ -14,7 +14,7 @@ use crate::format::projection;
 use crate::format::rules::Leaf;
 use crate::model::{SessionKey, path_of};
 use crate::store::events::{self, Event, EventKind};
-use crate::store::{files, log, sessions};
+use crate::store::{log, sessions, sources};
 
 /// Sessions of which something was decided.
 pub(super) fn decided(conn: &Connection) -> Result<HashSet<Place>> {
@@ -94,7 +94,7 @@ impl Merge<'_> {
 /// Writes the events of a session, and folds it.
 fn replace(tx: &Connection, session: SessionKey, here: &Place, events: &[Event]) -> Result<()> {
     events::replace(tx, session, events)?;
-    let source = files::source_by_id(tx, here.0)?;
+    let source = sources::by_id(tx, here.0)?;
     let mut refold = source.format.projection().refolder(tx, &source)?;
     refold(session, &here.1).map(drop)
 }

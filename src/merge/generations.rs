@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::model::path_of;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::log::{self, CHUNK_SIZE};
-use crate::store::{generations, sharing};
+use crate::store::{generations, sharing, sources};
 
 impl Merge<'_> {
     /// Earlier generations of a source, and what its root held where a session went on.
@@ -147,7 +147,7 @@ impl Merge<'_> {
             files::update_file(tx, &file)?;
             return Ok(file);
         }
-        let mut cut = Cut::new(files::source_by_id(tx, file.source_id)?.format);
+        let mut cut = Cut::new(sources::by_id(tx, file.source_id)?.format);
         log::each_line(self.theirs, theirs, |_, raw| {
             cut.take(raw)?;
             let key = log::key(file.file_id, file.line_count);

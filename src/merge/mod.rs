@@ -24,6 +24,7 @@ mod documents;
 mod events;
 mod generations;
 mod logs;
+mod options;
 mod place;
 mod report;
 mod unite;
@@ -31,6 +32,7 @@ mod unite;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
+pub use options::MergeOptions;
 pub use report::{KeptAside, MergeReport, Refused};
 use rusqlite::Connection;
 
@@ -40,8 +42,9 @@ use crate::fold;
 use crate::format::projection::Touched;
 use crate::import::ImportOptions;
 use crate::model::{Format, Timestamp, path_of};
-use crate::store::files::{self, FileKind, FileRow, Source};
+use crate::store::files::{self, FileKind, FileRow};
 use crate::store::packing::Packer;
+use crate::store::sources::{self, Source};
 use crate::store::{Store, StoreOptions, purged};
 
 /// Bytes of a transaction.
@@ -73,34 +76,37 @@ impl Store {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// use sessile::{ImportOptions, SessionFilter, Store};
+    /// use sessile::{ImportOptions, MergeOptions, SessionFilter, Store};
     ///
     /// let laptop = Store::open(dir.path().join("laptop.db"))?;
     /// laptop.import("fixtures/kward/small", &ImportOptions::new())?;
     /// let store = Store::open(dir.path().join("sessions.db"))?;
     ///
-    /// let report = store.merge(laptop.path())?;
+    /// let options = MergeOptions::new().origin("laptop");
+    /// let report = store.merge(laptop.path(), &options)?;
     ///
     /// assert!(report.new > 0 && report.refused.is_empty());
-    /// assert!(!store.merge(laptop.path())?.is_change());
+    /// assert!(!store.merge(laptop.path(), &options)?.is_change());
     /// let all = SessionFilter::new();
-    /// assert_eq!(store.sessions(&all)?.rows.len(), laptop.sessions(&all)?.rows.len());
+    /// let of_laptop = SessionFilter::new().origin("laptop");
+    /// assert_eq!(store.sessions(&of_laptop)?.rows.len(), laptop.sessions(&all)?.rows.len());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn merge(&self, other: impl AsRef<Path>) -> Result<MergeReport> {
+    pub fn merge(&self, other: impl AsRef<Path>, options: &MergeOptions) -> Result<MergeReport> {
         let other = other.as_ref();
+        let unsaid = options.unsaid()?;
         if !other.is_dir() {
             let theirs = StoreOptions::new().create(false).read_only(true).open(other)?;
-            return self.merge_store(&theirs);
+            return self.merge_store(&theirs, unsaid);
         }
         let (_room, theirs) = self.import_aside(other)?;
-        self.merge_store(&theirs)
+        self.merge_store(&theirs, unsaid)
     }
 
-    fn merge_store(&self, theirs: &Store) -> Result<MergeReport> {
+    fn merge_store(&self, theirs: &Store, unsaid: &str) -> Result<MergeReport> {
         let conn = self.connection()?;
         let state = theirs.at_this_state()?;
-        state.read(|theirs| Merge::new(self, theirs)?.run(&conn))
+        state.read(|theirs| Merge::new(self, theirs)?.run(&conn, unsaid))
     }
 
     /// Imports a folder into a store of its own, beside this one, which goes with the room.
@@ -168,14 +174,18 @@ impl<'a> Merge<'a> {
         })
     }
 
-    fn run(mut self, conn: &Connection) -> Result<MergeReport> {
-        for source in files::sources(conn)? {
+    fn run(mut self, conn: &Connection, unsaid: &str) -> Result<MergeReport> {
+        for source in sources::all(conn)? {
             for purged in purged::of_source(conn, source.source_id)? {
                 self.purged.extend(purged.session_id.map(|id| (source.format, id)));
             }
         }
-        let sources = files::sources(self.theirs)?;
-        for source in &sources {
+        let mut sources = sources::all(self.theirs)?;
+        for source in &mut sources {
+            // A name that could not be given here is none.
+            if sources::origin_name(&source.origin).ok() != Some(source.origin.as_str()) {
+                unsaid.clone_into(&mut source.origin);
+            }
             if !files::has_any(self.theirs, source.source_id)? {
                 continue;
             }

@@ -7,7 +7,8 @@ use super::logs::first_line;
 use crate::error::{Error, Result};
 use crate::format::rules::Sessions;
 use crate::model::{Format, Timestamp};
-use crate::store::files::{self, FileKind, FileRow, FileState, Source};
+use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::sources::{self, Source};
 use crate::store::{generations, roots, sessions};
 
 /// The sources here that a source of another store may share files with.
@@ -18,10 +19,16 @@ pub(super) struct Partner {
 }
 
 /// The source here that stands for the same root: of the same path, or one that has
-/// a log of it, or one of the same name; else the store's own.
+/// a log of it; else the store's own. Where the other store says whose the sessions
+/// are, it is one of theirs.
 pub(super) fn partner(conn: &Connection, theirs: &Connection, source: &Source) -> Result<Partner> {
-    let mut here = files::sources(conn)?;
-    here.retain(|one| one.format == source.format);
+    let mut sources = sources::all(conn)?;
+    sources.retain(|one| one.format == source.format);
+    let (mut here, mut others): (Vec<Source>, Vec<Source>) =
+        sources.into_iter().partition(|one| match source.origin.as_str() {
+            "" => !one.root.is_empty() || one.origin.is_empty(),
+            origin => one.origin == origin,
+        });
     let same = here.iter().position(|one| one.root == source.root);
     let found = match same {
         Some(n) if !here[n].root.is_empty() => Some(n),
@@ -30,8 +37,12 @@ pub(super) fn partner(conn: &Connection, theirs: &Connection, source: &Source) -
     let first = match found {
         Some(n) => here.remove(n),
         // No program of this machine is known to keep what only the other store has.
-        None => files::source_by_id(conn, files::own_source(conn, source.format)?)?,
+        None => {
+            let source_id = sources::of_origin(conn, source.format, &source.origin)?;
+            sources::by_id(conn, source_id)?
+        }
     };
+    here.append(&mut others);
     Ok(Partner { first, others: here })
 }
 
@@ -217,7 +228,7 @@ pub(super) fn folders(
     now: Timestamp,
     writing: &mut super::Writing,
 ) -> Result<()> {
-    let source = files::source_by_id(tx, source_id)?;
+    let source = sources::by_id(tx, source_id)?;
     for (slash, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
         let folder = &path[..slash];
         match files::newest(tx, source_id, folder)? {

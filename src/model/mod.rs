@@ -136,6 +136,9 @@ pub struct SessionInfo {
     pub format: Format,
     /// The imported root; empty for the store's own.
     pub root: PathBuf,
+    /// The machine or person that it is of, as an [import](crate::ImportOptions::origin)
+    /// or a [merge](crate::MergeOptions::origin) said; `None` when none did.
+    pub origin: Option<String>,
     /// The session's file, or its folder, below the root.
     pub file: PathBuf,
     /// The id in its header; `None` without a usable header.

@@ -48,7 +48,7 @@ pub(crate) fn shown_path(path: &Path) -> Cow<'_, str> {
 }
 
 as_object! { SessionInfo {
-    key, format, root by shown_path, file by shown_path, session_id, header, version, work_dir,
+    key, format, root by shown_path, origin, file by shown_path, session_id, header, version, work_dir,
     title, name, provider, model, reasoning_effort, parent_session_id, parent_session_path, leaf,
     created_at, modified_at, first_message, message_count, entry_count, archived_at, trashed_at,
 } }

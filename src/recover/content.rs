@@ -17,7 +17,8 @@ use super::survey::{Place, Survey};
 use super::trees::Rank;
 use crate::error::Result;
 use crate::model::Format;
-use crate::store::files::{FileKind, FileRow, FileState, Source};
+use crate::store::files::{FileKind, FileRow, FileState};
+use crate::store::sources::Source;
 use crate::store::{Store, log, packing, unpacked};
 
 /// Bytes that one transaction writes, or a row's, if that is more.

@@ -33,7 +33,8 @@ use survey::Survey;
 
 use crate::error::{Error, Result};
 use crate::model::path_of;
-use crate::store::files::{FileKind, Source};
+use crate::store::files::FileKind;
+use crate::store::sources::Source;
 use crate::store::{Durability, Store, StoreOptions};
 
 /// What was read from a damaged database.

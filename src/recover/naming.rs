@@ -6,8 +6,9 @@ use super::rows::{MAX_ID, Name, Table};
 use super::survey::{Place, Survey};
 use super::trees::Rank;
 use crate::model::{Format, Timestamp};
-use crate::store::files::{FileKind, FileRow, FileState, Source};
+use crate::store::files::{FileKind, FileRow, FileState};
 use crate::store::log;
+use crate::store::sources::Source;
 
 /// A digest that nothing has: a file whose own is lost is never proven.
 const UNKNOWN_DIGEST: [u8; 32] = [0; 32];
@@ -139,7 +140,8 @@ impl Files {
     ) {
         let formats: BTreeMap<i64, Format> =
             survey.sessions.iter().map(|(_, row)| (row.source_id, row.format)).collect();
-        let own = sources.values().find(|source| source.root.is_empty());
+        let own =
+            sources.values().find(|source| source.root.is_empty() && source.origin.is_empty());
         let known = sources.keys().copied();
         let last = known.chain(self.rows.values().map(|file| file.source_id)).max();
         let own_id = own.map_or(1 + last.unwrap_or_default(), |own| own.source_id);
@@ -157,7 +159,7 @@ impl Files {
                 };
                 let format = format.or(formats.get(&source_id).copied());
                 let format = format.unwrap_or_default();
-                Source { source_id, root, format }
+                Source { source_id, root, format, origin: String::new() }
             });
         }
     }

@@ -12,8 +12,9 @@ use crate::error::Result;
 use crate::model::{Format, ProblemKind, Timestamp};
 use crate::store::events::EventKind;
 use crate::store::file_time::FileTime;
-use crate::store::files::{FileKind, FileRow, FileState, Source};
+use crate::store::files::{FileKind, FileRow, FileState};
 use crate::store::purged::Purged;
+use crate::store::sources::Source;
 use crate::store::{log, packing, sharing};
 
 /// Tables that hold what nothing can be folded from.
@@ -181,7 +182,9 @@ pub(super) fn chunk<'r>(row: &Row<'r>) -> Option<Stored<'r>> {
 
 pub(super) fn source(row: &Row<'_>) -> Option<Source> {
     let format = Format::from_name(row.text("format")?)?;
-    Some(Source { source_id: row.key, root: row.blob("root")?.to_vec(), format })
+    let (root, origin) =
+        (row.blob("root")?.to_vec(), row.text("origin").unwrap_or_default().to_owned());
+    Some(Source { source_id: row.key, root, format, origin })
 }
 
 pub(super) fn file(row: &Row<'_>) -> Option<FileRow> {

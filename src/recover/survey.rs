@@ -9,9 +9,10 @@ use super::record::{self, Value};
 use super::rows::{self, Columns, EventRow, Name, ProblemRow, SessionRow, Stored, Table};
 use super::trees::{ANY_PAGE, Leaf, Object, Of, Rank, Trees};
 use crate::model::Format;
-use crate::store::files::{FileRow, FileState, Source};
+use crate::store::files::{FileRow, FileState};
 use crate::store::log;
 use crate::store::purged::Purged;
+use crate::store::sources::Source;
 
 /// Where a line or chunk lies that matches its checksum.
 #[derive(Clone, Copy, Debug)]

@@ -11,8 +11,9 @@ use super::survey::Survey;
 use crate::error::Result;
 use crate::format::rules::Sessions;
 use crate::model::ProblemKind;
-use crate::store::files::{self, FileKind, Source};
+use crate::store::files::{self, FileKind};
 use crate::store::problems::{self, NewProblem};
+use crate::store::sources::Source;
 use crate::store::{log, purged};
 
 /// One that another has the path of gets a path that says so. Returns those whose path is lost.
@@ -20,13 +21,14 @@ pub(super) fn sources(conn: &Connection, sources: &mut BTreeMap<i64, Source>) ->
     let mut lost = Vec::new();
     for source in sources.values_mut() {
         let mut stmt = conn.prepare_cached(
-            "INSERT INTO sources (source_id, root, format)
-             VALUES (?1, ?2, ?3)
+            "INSERT INTO sources (source_id, root, format, origin)
+             VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO NOTHING",
         )?;
-        if stmt.execute((source.source_id, &source.root, source.format))? == 0 {
-            source.root = made_root(source.source_id);
-            stmt.execute((source.source_id, &source.root, source.format))?;
+        let Source { source_id, format, .. } = *source;
+        if stmt.execute((source_id, &source.root, format, &source.origin))? == 0 {
+            source.root = made_root(source_id);
+            stmt.execute((source_id, &source.root, format, &source.origin))?;
         }
         if source.root == made_root(source.source_id) {
             lost.push(source.source_id);

@@ -16,8 +16,9 @@ use crate::format::projection::{self, Touched};
 use crate::format::stored_text;
 use crate::model::{Header, ProblemKind, SessionKey, Timestamp};
 use crate::store::events::{self, EventKind};
-use crate::store::files::{FileState, Source};
+use crate::store::files::FileState;
 use crate::store::purged::Purged;
+use crate::store::sources::{self, Source};
 use crate::store::{
     Store, Traces, entries, files, generations, heads, log, problems, purged, sessions,
 };
@@ -311,7 +312,7 @@ fn is_unused(conn: &Connection, session: SessionKey) -> Result<bool> {
         return Ok(false);
     }
     let Some(file) = projection::log_of(conn, session)? else { return Ok(false) };
-    let source = files::source_by_id(conn, file.source_id)?;
+    let source = sources::by_id(conn, file.source_id)?;
     let mut understood = true;
     log::each_line(conn, &file, |_, raw| {
         let is_lost = |kind| matches!(kind, ProblemKind::Malformed | ProblemKind::NotARecord);

@@ -1,29 +1,11 @@
-//! Imported roots, and the paths below them.
-
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+//! The paths below roots, and their generations.
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, named_params};
 
 use super::file_time::FileTime;
 use crate::error::{Error, Result};
+use crate::model::Timestamp;
 pub(crate) use crate::model::{FileKind, FileState};
-use crate::model::{Format, Timestamp};
-
-/// An imported root.
-#[derive(Clone, Debug)]
-pub(crate) struct Source {
-    pub(crate) source_id: i64,
-    pub(crate) root: Vec<u8>,
-    pub(crate) format: Format,
-}
-
-impl Source {
-    pub(crate) fn root_path(&self) -> PathBuf {
-        PathBuf::from(OsStr::from_bytes(&self.root))
-    }
-}
 
 /// One generation of a path below a root.
 #[derive(Clone, Debug)]
@@ -56,49 +38,6 @@ pub(crate) struct FileRow {
     /// 1 where another session has its path at the root.
     pub(crate) lost: u32,
 }
-
-/// The source that was imported from a root.
-pub(crate) fn source(conn: &Connection, root: &Path) -> Result<Option<Source>> {
-    Ok(conn
-        .prepare_cached(
-            "SELECT source_id, root, format FROM sources WHERE root = ?1 AND root <> x''",
-        )?
-        .query_row([root.as_os_str().as_bytes()], source_from_row)
-        .optional()?)
-}
-
-pub(crate) fn source_by_id(conn: &Connection, source_id: i64) -> Result<Source> {
-    conn.prepare_cached("SELECT source_id, root, format FROM sources WHERE source_id = ?1")?
-        .query_row([source_id], source_from_row)
-        .optional()?
-        .ok_or_else(|| Error::Damaged(format!("source {source_id} is missing")))
-}
-
-/// All roots, by path; the store's own first.
-pub(crate) fn sources(conn: &Connection) -> Result<Vec<Source>> {
-    let mut stmt =
-        conn.prepare_cached("SELECT source_id, root, format FROM sources ORDER BY root, format")?;
-    let rows = stmt.query_map([], source_from_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-pub(crate) fn insert_source(conn: &Connection, root: &Path, format: Format) -> Result<Source> {
-    conn.prepare_cached(INSERT_SOURCE)?.execute((root.as_os_str().as_bytes(), format))?;
-    source(conn, root)?.ok_or_else(|| Error::SourceNotFound(root.to_owned()))
-}
-
-/// The source of what is made here in a format.
-pub(crate) fn own_source(conn: &Connection, format: Format) -> Result<i64> {
-    conn.prepare_cached(INSERT_SOURCE)?.execute((b"", format))?;
-    Ok(conn
-        .prepare_cached("SELECT source_id FROM sources WHERE root = x'' AND format = ?1")?
-        .query_row([format], |row| row.get("source_id"))?)
-}
-
-const INSERT_SOURCE: &str = "
-    INSERT INTO sources (root, format)
-    VALUES (?1, ?2)
-    ON CONFLICT DO NOTHING";
 
 /// The row that the disk is compared with: the current one, or a large file's unfinished one.
 pub(crate) fn file(
@@ -464,10 +403,6 @@ pub(crate) fn delete_file(conn: &Connection, file_id: i64) -> Result<()> {
     conn.prepare_cached("DELETE FROM problems WHERE file_id = ?1")?.execute([file_id])?;
     conn.prepare_cached("DELETE FROM files WHERE file_id = ?1")?.execute([file_id])?;
     Ok(())
-}
-
-fn source_from_row(row: &Row<'_>) -> rusqlite::Result<Source> {
-    Ok(Source { source_id: row.get(0)?, root: row.get(1)?, format: row.get(2)? })
 }
 
 /// Columns by their place, as every statement here names them: by name, they took a twelfth of an append.

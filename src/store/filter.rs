@@ -50,6 +50,7 @@ pub struct SessionFilter {
     pub(super) query: Option<String>,
     /// Without a slash at its end.
     pub(super) work_dir: Option<String>,
+    pub(super) origin: Option<String>,
     pub(super) archived: Archived,
     pub(super) all_sources: bool,
     pub(super) tags: Vec<String>,
@@ -107,6 +108,14 @@ impl SessionFilter {
     pub fn work_dir(mut self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref().to_string_lossy();
         self.work_dir = Some(path.trim_end_matches('/').to_owned());
+        self
+    }
+
+    /// Only sessions of this machine or person, as an [import](crate::ImportOptions::origin)
+    /// or a [merge](crate::MergeOptions::origin) named it; empty: only those of which
+    /// none is said.
+    pub fn origin(mut self, origin: &str) -> Self {
+        self.origin = Some(origin.to_owned());
         self
     }
 

@@ -40,8 +40,12 @@ pub(crate) fn session_files(
     path: &str,
 ) -> Result<Vec<SessionFile>> {
     let path = path.trim_end_matches('/');
-    let mut sources =
-        conn.prepare_cached("SELECT source_id, root FROM sources WHERE format = ?1 ORDER BY root")?;
+    let mut sources = conn.prepare_cached(
+        "SELECT source_id, root
+         FROM sources
+         WHERE format = ?1
+         ORDER BY root, origin",
+    )?;
     let sources = sources.query_map([format], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut found = Vec::new();
     for source in sources.collect::<Result<Vec<(i64, Vec<u8>)>, _>>()? {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, named_params};
 use super::filter::{Cursor, SessionFilter};
 use super::search::{self, Found};
 use super::statements::{found_statement, keys_statement, page_statement, work_dir_statement};
-use super::{Store, losses, metadata, readable};
+use super::{Store, losses, metadata, readable, sources};
 use crate::error::{Error, Result};
 use crate::model::{Format, SessionKey, Stored, Timestamp, as_object};
 
@@ -19,6 +19,8 @@ pub struct SessionRow {
     pub key: SessionKey,
     /// The program whose session it is.
     pub format: Format,
+    /// The machine or person that it is of; `None` when nothing said so.
+    pub origin: Option<String>,
     /// The id in its header; `None` without a usable header.
     pub session_id: Option<String>,
     /// The name if it is not blank, else the first message, else `None`.
@@ -47,7 +49,7 @@ pub struct SessionRow {
 }
 
 as_object! { SessionRow {
-    key, format, session_id, title, work_dir, tags, archived_at, modified_at, message_count,
+    key, format, origin, session_id, title, work_dir, tags, archived_at, modified_at, message_count,
     has_losses, is_continued_here, is_absent, is_shadowed,
 } }
 
@@ -113,6 +115,7 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
     };
     damaged.extend(losses::mark(conn, &mut rows)?);
     damaged.extend(metadata::add_tags(conn, &mut rows)?);
+    damaged.extend(sources::add_origins(conn, &mut rows)?);
     let more = limit < rows.len() as i64;
     if more {
         rows.pop();
@@ -267,14 +270,23 @@ impl List<'_> {
     }
 }
 
-/// The sessions that carry the tags and metadata that a filter asks for; `None` when it asks for none.
+/// The sessions of the origin that a filter asks for, with its tags and metadata; `None`
+/// when it asks for none.
 pub(super) fn among(conn: &Connection, filter: &SessionFilter) -> Result<Option<BTreeSet<i64>>> {
+    let mut narrowed = None;
+    if let Some(origin) = &filter.origin {
+        narrowed = Some(sources::sessions_of_origin(conn, origin)?);
+    }
     if filter.tags.is_empty() && filter.values.is_empty() {
-        return Ok(None);
+        return Ok(narrowed);
     }
     let values = filter.values.iter().cloned().map(|(key, value)| Ok((key, value?)));
     let values = values.collect::<Result<Vec<_>, _>>().map_err(Error::InvalidRecord)?;
-    Ok(Some(metadata::sessions_with(conn, &filter.tags, &values)?))
+    let mut found = metadata::sessions_with(conn, &filter.tags, &values)?;
+    if let Some(narrowed) = narrowed {
+        found.retain(|key| narrowed.contains(key));
+    }
+    Ok(Some(found))
 }
 
 /// A work dir is the same with a slash behind it.
@@ -301,6 +313,7 @@ pub(super) fn row_from_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         modified_at: row.get("modified_at")?,
         message_count: row.get::<_, i64>("message_count")?.unsigned_abs(),
         // These are asked for once for all rows of a page.
+        origin: None,
         tags: Vec::new(),
         has_losses: false,
         is_continued_here: false,

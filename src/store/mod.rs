@@ -43,6 +43,7 @@ pub(crate) mod search;
 pub(crate) mod seen;
 pub(crate) mod sessions;
 pub(crate) mod sharing;
+pub(crate) mod sources;
 pub(crate) mod space;
 pub(crate) mod standings;
 mod state;

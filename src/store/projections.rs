@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use crate::error::Result;
 use crate::model::{Format, SessionKey};
-use crate::store::files::Source;
+use crate::store::sources::Source;
 use crate::store::texts;
 
 /// A table that is folded from the log.

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::files::{self, Source};
+use super::files;
+use super::sources::Source;
 use super::{log, purged};
 use crate::error::Result;
 use crate::model::Timestamp;

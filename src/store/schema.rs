@@ -33,7 +33,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "87481585912ba7162fd53de121f16b3acb892f7ce9002b8ef1ab5eab2484bf50";
+const DIGEST: &str = "f8e9f91f80e2e9f431600c8f55531e3beb38283db429657bb76a59267744264e";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::files::{self, FileRow, FileState, Source};
+use super::files::{self, FileRow, FileState};
 use super::ids::IdText;
+use super::sources::{self, Source};
 use crate::error::Result;
 use crate::model::{Format, SessionInfo, SessionKey, Stored, Timestamp, path_of};
 
@@ -71,7 +72,7 @@ pub(crate) fn place(conn: &Connection, session: SessionKey) -> Result<Option<(So
         .query_row([session], |row| Ok((row.get("source_id")?, row.get("path")?)))
         .optional()?;
     let Some((source_id, path)) = found else { return Ok(None) };
-    Ok(Some((files::source_by_id(conn, source_id)?, path)))
+    Ok(Some((sources::by_id(conn, source_id)?, path)))
 }
 
 /// The sessions of a root and their paths.
@@ -187,7 +188,7 @@ pub(crate) fn file_of(conn: &Connection, session: SessionKey) -> Result<Option<(
     let Some(file_id) = file_id.flatten() else { return Ok(None) };
     // Says what is missing.
     let file = files::file_by_id(conn, file_id)?;
-    let source = files::source_by_id(conn, file.source_id)?;
+    let source = sources::by_id(conn, file.source_id)?;
     Ok(Some((file, source)))
 }
 
@@ -198,7 +199,8 @@ fn log_of(conn: &Connection, session: SessionKey) -> Result<Option<(FileRow, Sou
             "SELECT file.file_id, file.source_id, file.path, file.generation, file.kind, file.state,
                     file.mode, file.mtime, file.inode, file.size, file.line_count, file.sha256,
                     file.link_target, file.read_at, file.missing_at, file.base_id, file.base_count,
-                    file.mtime_beyond, file.lost, source.root, source.format
+                    file.mtime_beyond, file.lost, source.root, source.format,
+                    source.origin
              FROM sessions AS session
              CROSS JOIN files AS file ON file.file_id = session.file_id
              CROSS JOIN sources AS source ON source.source_id = file.source_id
@@ -206,8 +208,8 @@ fn log_of(conn: &Connection, session: SessionKey) -> Result<Option<(FileRow, Sou
         )?
         .query_row([session], |row| {
             let file = files::file_from_row(row)?;
-            let (root, format) = (row.get(19)?, row.get(20)?);
-            Ok((Source { source_id: file.source_id, root, format }, file))
+            let (root, format, origin) = (row.get(19)?, row.get(20)?, row.get(21)?);
+            Ok((Source { source_id: file.source_id, root, format, origin }, file))
         })
         .optional()?
         .map(|(source, file)| (file, source)))
@@ -358,7 +360,8 @@ pub(crate) fn insert_metadata(
 pub(crate) fn info(conn: &Connection, session: SessionKey) -> Result<Option<SessionInfo>> {
     Ok(conn
         .prepare_cached(
-            "SELECT session.session_key, session.format, source.root, session.path, file.mtime,
+            "SELECT session.session_key, session.format, source.root, source.origin,
+                    session.path, file.mtime,
                     session.session_id, session.header, session.version,
                     dir.path AS work_dir, session.title, session.name, session.provider,
                     session.model, session.reasoning_effort, session.parent_session_id,
@@ -388,7 +391,7 @@ pub(crate) fn sessions_by_file(conn: &Connection) -> Result<Vec<SessionKey>> {
         "SELECT session.session_key
          FROM sessions AS session
          JOIN sources AS source ON source.source_id = session.source_id
-         ORDER BY source.root, session.path",
+         ORDER BY source.root, source.origin, session.path",
     )?;
     let rows = stmt.query_map([], |row| row.get("session_key"))?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -446,6 +449,11 @@ pub(crate) const BY_PATH: &str = "
     CROSS JOIN sessions AS session ON session.source_id = source.source_id
                                   AND session.path = ?1";
 
+/// An origin that is said.
+pub(crate) fn said(origin: String) -> Option<String> {
+    Some(origin).filter(|origin| !origin.is_empty())
+}
+
 fn info_from_row(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
     let created_at: Option<Timestamp> = row.get("created_at")?;
     let mtime: Option<Timestamp> = row.get("mtime")?;
@@ -456,6 +464,7 @@ fn info_from_row(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
         key: row.get("session_key")?,
         format: row.get("format")?,
         root: path_of(row.get("root")?),
+        origin: said(row.get("origin")?),
         file: path_of(row.get("path")?),
         session_id: row.get("session_id")?,
         header: row.get("header")?,

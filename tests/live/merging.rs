@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use rusqlite::Connection;
-use sessile::{ExportOptions, Format, ImportOptions, MergeReport, Session, SessionFilter, Store};
+use sessile::{
+    ExportOptions, Format, ImportOptions, MergeOptions, MergeReport, Session, SessionFilter, Store,
+};
 
 use crate::support::at;
 
@@ -66,9 +68,9 @@ impl Machine {
 
     #[track_caller]
     fn merge(&self, other: &Self) -> MergeReport {
-        let report = self.store.merge(other.store.path()).unwrap();
+        let report = self.store.merge(other.store.path(), &MergeOptions::new()).unwrap();
         self.prove();
-        let again = self.store.merge(other.store.path()).unwrap();
+        let again = self.store.merge(other.store.path(), &MergeOptions::new()).unwrap();
         assert!(!again.is_change(), "{again:?}");
         assert!(report.refused.is_empty(), "{report:?}");
         report
@@ -155,7 +157,7 @@ fn the_root_goes_on_after_a_merge() {
     desk.write(FILE, &expected);
     desk.import();
     assert_eq!(desk.exported(FILE), expected);
-    assert!(!desk.store.merge(laptop.store.path()).unwrap().is_change());
+    assert!(!desk.store.merge(laptop.store.path(), &MergeOptions::new()).unwrap().is_change());
 }
 
 #[test]
@@ -169,7 +171,7 @@ fn a_root_that_gets_what_was_merged_before_says_nothing_twice() {
     let own = desk.store.sessions(&SessionFilter::new()).unwrap().rows.len();
     assert_eq!(own, 2);
     laptop.merge(&desk);
-    assert!(!desk.store.merge(laptop.store.path()).unwrap().is_change());
+    assert!(!desk.store.merge(laptop.store.path(), &MergeOptions::new()).unwrap().is_change());
 }
 
 #[test]
@@ -201,7 +203,7 @@ fn a_log_of_another_session_is_kept_beside() {
     assert_eq!(desk.store.find("other").unwrap().tree().unwrap().len(), 1);
     laptop.merge(&desk);
     assert_eq!(laptop.store.find("given").unwrap().tree().unwrap().len(), 1);
-    assert!(!desk.store.merge(laptop.store.path()).unwrap().is_change());
+    assert!(!desk.store.merge(laptop.store.path(), &MergeOptions::new()).unwrap().is_change());
 }
 
 #[test]
@@ -276,7 +278,7 @@ fn what_was_purged_here_stays_away() {
     let (desk, laptop) = (Machine::new(&log), Machine::new(&log));
     desk.session().purge().unwrap();
 
-    let report = desk.store.merge(laptop.store.path()).unwrap();
+    let report = desk.store.merge(laptop.store.path(), &MergeOptions::new()).unwrap();
 
     assert_eq!(report.purged, 1);
     assert!(desk.store.find("given").is_err());
@@ -287,7 +289,7 @@ fn a_folder_is_merged_as_a_store_of_its_own() {
     let log = HEADER.to_owned() + &line("s1", "", 1);
     let (desk, laptop) = (Machine::empty(), Machine::new(&log));
 
-    let report = desk.store.merge(laptop.root()).unwrap();
+    let report = desk.store.merge(laptop.root(), &MergeOptions::new()).unwrap();
 
     assert_eq!(report.new, 1);
     desk.prove();
@@ -325,7 +327,7 @@ fn check_refused(sql: &str, reason: &str) {
     laptop.session().at(at(9)).tag("a").unwrap();
     Connection::open(laptop.store.path()).unwrap().execute_batch(sql).unwrap();
 
-    let report = desk.store.merge(laptop.store.path()).unwrap();
+    let report = desk.store.merge(laptop.store.path(), &MergeOptions::new()).unwrap();
 
     assert!(report.refused.iter().any(|one| one.reason.contains(reason)), "{sql}: {report:?}");
     desk.prove();
@@ -356,13 +358,13 @@ fn what_is_no_store_is_refused_whole() {
     let note = desk.dir.path().join("note.txt");
     fs::write(&note, "no database").unwrap();
 
-    assert!(desk.store.merge(&note).is_err());
-    assert!(desk.store.merge(desk.dir.path().join("nowhere.db")).is_err());
+    assert!(desk.store.merge(&note, &MergeOptions::new()).is_err());
+    assert!(desk.store.merge(desk.dir.path().join("nowhere.db"), &MergeOptions::new()).is_err());
     let log = HEADER.to_owned() + &line("s1", "", 1);
     let laptop = Machine::new(&log);
     let sql = "CREATE TRIGGER t AFTER INSERT ON files BEGIN SELECT 1; END";
     Connection::open(laptop.store.path()).unwrap().execute_batch(sql).unwrap();
-    assert!(desk.store.merge(laptop.store.path()).is_err());
+    assert!(desk.store.merge(laptop.store.path(), &MergeOptions::new()).is_err());
     desk.prove();
 }
 

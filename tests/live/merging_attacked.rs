@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
-use sessile::{Error, ExportOptions, ImportOptions, Store};
+use sessile::{Error, ExportOptions, ImportOptions, MergeOptions, Store};
 
 /// A store of the small sessions of some formats, and more of its own.
 fn store(folder: &Path, name: &str, formats: &[&str]) -> PathBuf {
@@ -52,11 +52,11 @@ fn check_damaged(
     fs::write(&damaged, &bytes).unwrap();
     let store = Store::open(&target).unwrap();
 
-    let merged = store.merge(&damaged);
+    let merged = store.merge(&damaged, &MergeOptions::new());
 
     assert_eq!(store.check().unwrap(), [], "{what}: {merged:?}");
     assert!(fs::read(&damaged).unwrap() == bytes, "{what}: the other store was written");
-    let report = store.merge(other).unwrap();
+    let report = store.merge(other, &MergeOptions::new()).unwrap();
     assert!(report.refused.is_empty(), "{what}: {report:?}");
     let found = exported(&target);
     let is_known = |file: &(PathBuf, Vec<u8>)| expected.contains(file);
@@ -70,7 +70,7 @@ fn what_a_damaged_store_has_comes_over_sound_or_not_at_all() {
     let other = store(folder.path(), "other.db", &["pi", "claude"]);
     let good = folder.path().join("good.db");
     fs::copy(&ours, &good).unwrap();
-    Store::open(&good).unwrap().merge(&other).unwrap();
+    Store::open(&good).unwrap().merge(&other, &MergeOptions::new()).unwrap();
     let expected = exported(&good);
     let pages = fs::metadata(&other).unwrap().len() as usize / 8_192;
     let mut random = 0x9E37_79B9_u64;
@@ -106,13 +106,13 @@ fn two_merges_into_one_store_at_once_end_as_one_after_the_other() {
     let target = store(folder.path(), "target.db", &["kward"]);
     let after = store(folder.path(), "after.db", &["kward"]);
     let one_after_the_other = Store::open(&after).unwrap();
-    one_after_the_other.merge(&pi).unwrap();
-    one_after_the_other.merge(&claude).unwrap();
+    one_after_the_other.merge(&pi, &MergeOptions::new()).unwrap();
+    one_after_the_other.merge(&claude, &MergeOptions::new()).unwrap();
 
     std::thread::scope(|scope| {
         for other in [&pi, &claude] {
             let store = Store::open(&target).unwrap();
-            scope.spawn(move || store.merge(other).unwrap());
+            scope.spawn(move || store.merge(other, &MergeOptions::new()).unwrap());
         }
     });
 
@@ -130,7 +130,7 @@ fn a_store_that_is_merged_into_itself_stays_as_it_is() {
     let store = Store::open(&db).unwrap();
 
     for other in [&db, &link] {
-        assert!(!store.merge(other).unwrap().is_change());
+        assert!(!store.merge(other, &MergeOptions::new()).unwrap().is_change());
     }
 
     assert_eq!(store.check().unwrap(), []);
@@ -153,7 +153,7 @@ fn a_store_of_a_newer_release_is_refused_whole() {
     drop(conn);
     let store = Store::open(&ours).unwrap();
 
-    assert!(matches!(store.merge(&newer), Err(Error::SchemaTooNew { .. })));
+    assert!(matches!(store.merge(&newer, &MergeOptions::new()), Err(Error::SchemaTooNew { .. })));
 
     assert_eq!(store.stats().unwrap().sessions, 0);
 }

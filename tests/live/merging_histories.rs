@@ -5,7 +5,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use rusqlite::Connection;
-use sessile::{ExportOptions, Format, ImportOptions, NewSession, Session, SessionFilter, Store};
+use sessile::{
+    ExportOptions, Format, ImportOptions, MergeOptions, NewSession, Session, SessionFilter, Store,
+};
 
 use crate::support::at;
 
@@ -39,6 +41,8 @@ struct World {
     skewed: bool,
     /// What the root of each store is called on its machine.
     roots: [&'static str; 3],
+    /// Whether each store says whose its root is.
+    named: bool,
 }
 
 impl World {
@@ -53,6 +57,7 @@ impl World {
             said: 0,
             skewed: seed.is_multiple_of(3),
             roots: ["root"; 3],
+            named: seed.is_multiple_of(2),
         };
         fs::create_dir_all(world.root(0).join(FILE).parent().unwrap()).unwrap();
         let header = "{\"type\":\"session\",\"version\":3,\"id\":\"first\",\"timestamp\":\"2026-01-01T00:00:00.000Z\",\"cwd\":\"/w\"}\n";
@@ -94,7 +99,10 @@ impl World {
 
     /// Imports the root of a store, at its path on that machine.
     fn import_into(&self, store: &Store, n: usize) {
-        let options = ImportOptions::new().format(Format::Pi).reread(true);
+        let mut options = ImportOptions::new().format(Format::Pi).reread(true);
+        if self.named {
+            options = options.origin(["home", "desk", "laptop"][n]);
+        }
         let there = self.dir.path().join(self.roots[n]);
         fs::rename(self.root(n), &there).unwrap();
         store.import(&there, &options).unwrap();
@@ -176,9 +184,9 @@ impl World {
         self.stores[order[0]].backup(&target).unwrap();
         let store = Store::open(&target).unwrap();
         for other in &order[1..] {
-            let report = store.merge(self.db(*other)).unwrap();
+            let report = store.merge(self.db(*other), &MergeOptions::new()).unwrap();
             assert!(report.refused.is_empty() && report.kept.is_empty(), "{report:?}");
-            assert!(!store.merge(self.db(*other)).unwrap().is_change());
+            assert!(!store.merge(self.db(*other), &MergeOptions::new()).unwrap().is_change());
         }
         assert_eq!(store.check().unwrap(), []);
         store
@@ -244,7 +252,7 @@ fn check_history(seed: u64) {
         world.step(n);
         if world.random.below(12) == 0 {
             let other = (n + 1 + world.random.below(2)) % 3;
-            world.stores[n].merge(world.db(other)).unwrap();
+            world.stores[n].merge(world.db(other), &MergeOptions::new()).unwrap();
         }
     }
     let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
@@ -264,7 +272,10 @@ fn check_history(seed: u64) {
     world.grow(0, 900);
     world.import_into(&merged[0], 0);
     assert_eq!(merged[0].check().unwrap(), []);
-    assert!(!merged[0].merge(world.db(1)).unwrap().is_change(), "history {seed}");
+    assert!(
+        !merged[0].merge(world.db(1), &MergeOptions::new()).unwrap().is_change(),
+        "history {seed}"
+    );
 }
 
 #[test]

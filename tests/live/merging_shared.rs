@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use sessile::{ExportOptions, Format, ImportOptions, MergeReport, SessionFilter, Store};
+use sessile::{
+    ExportOptions, Format, ImportOptions, MergeOptions, MergeReport, SessionFilter, Store,
+};
 
 /// A machine: its root, and its store.
 struct Machine {
@@ -42,10 +44,10 @@ impl Machine {
 
     #[track_caller]
     fn merge(&self, other: &Self) -> MergeReport {
-        let report = self.store.merge(other.store.path()).unwrap();
+        let report = self.store.merge(other.store.path(), &MergeOptions::new()).unwrap();
         self.prove();
         assert!(report.refused.is_empty() && report.kept.is_empty(), "{report:?}");
-        let again = self.store.merge(other.store.path()).unwrap();
+        let again = self.store.merge(other.store.path(), &MergeOptions::new()).unwrap();
         assert!(!again.is_change(), "{again:?}");
         report
     }
@@ -134,7 +136,7 @@ fn names_that_codex_threads_got_on_two_machines_are_in_one_index_by_time() {
     desk.goes_on(&[("session_index.jsonl", &(here + &name(TWO, "at last", 9)))]);
     assert_eq!(desk.sessions()[1].1, "at last");
     assert_eq!(desk.exported("session_index.jsonl").lines().count(), 7);
-    assert!(!desk.store.merge(laptop.store.path()).unwrap().is_change());
+    assert!(!desk.store.merge(laptop.store.path(), &MergeOptions::new()).unwrap().is_change());
 }
 
 const FIRST: &str = "11111111-1111-4111-8111-111111111111";

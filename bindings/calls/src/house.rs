@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use sessile::{Cell, Error, ExportOptions, ImportOptions};
+use sessile::{Cell, Error, ExportOptions, ImportOptions, MergeOptions};
 
 use crate::params::Params;
 use crate::session::problem_json;
@@ -42,6 +42,9 @@ fn import(handle: &Handle, params: &Params<'_>) -> Answer {
         .ignore_space(params.is_set("ignore_space")?);
     if let Some(format) = params.format()? {
         options = options.format(format);
+    }
+    if let Some(origin) = params.text("origin")? {
+        options = options.origin(&origin);
     }
     let root: PathBuf = params.required("root")?;
     let report = handle.store()?.import(root, &options)?;
@@ -93,7 +96,11 @@ fn verify(handle: &Handle, params: &Params<'_>) -> Answer {
 }
 
 fn merge(handle: &Handle, params: &Params<'_>) -> Answer {
-    let report = handle.store()?.merge(params.required::<PathBuf>("other")?)?;
+    let mut options = MergeOptions::new();
+    if let Some(origin) = params.text("origin")? {
+        options = options.origin(&origin);
+    }
+    let report = handle.store()?.merge(params.required::<PathBuf>("other")?, &options)?;
     let kept = report.kept.iter().map(|kept| {
         let (file, kept_as) = (kept.file.to_string_lossy(), kept.kept_as.to_string_lossy());
         json!({ "file": file, "kept_as": kept_as, "generation": kept.generation })

@@ -106,6 +106,9 @@ fn filter(params: &Params<'_>) -> Result<SessionFilter, Failure> {
     if let Some(work_dir) = params.text("work_dir")? {
         filter = filter.work_dir(work_dir);
     }
+    if let Some(origin) = params.text("origin")? {
+        filter = filter.origin(&origin);
+    }
     for tag in params.texts("tags")? {
         filter = filter.tag(&tag);
     }

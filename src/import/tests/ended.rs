@@ -4,7 +4,7 @@ use std::fs;
 
 use super::losses::without_losses;
 use super::{Place, SUBJECTS, Subject, There, befores, content, count, dump, partials};
-use crate::store::{files, seen};
+use crate::store::{seen, sources};
 
 /// What may become of a file until the next import.
 fn afters(subject: Subject, before: &There, during: &str) -> Vec<(&'static str, There)> {
@@ -183,7 +183,7 @@ fn a_beginning_stays_while_its_file_cannot_be_looked_at() {
     let store = place.store("one.db", false);
     place.import(&store, 3).unwrap_err();
     let conn = store.connection().unwrap();
-    let source_id = files::sources(&conn).unwrap()[0].source_id;
+    let source_id = sources::all(&conn).unwrap()[0].source_id;
     seen::begin(&conn).unwrap();
     let leftovers = || seen::leftovers(&conn, source_id, i64::MAX).unwrap().len();
     assert_eq!(leftovers(), 1);

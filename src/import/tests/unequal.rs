@@ -13,12 +13,13 @@ use crate::import::read::{End, Item};
 use crate::import::{Inbox, Job, root, write};
 use crate::model::Timestamp;
 use crate::store::Store;
-use crate::store::files::{self, FileKind, FileRow, FileState};
+use crate::store::files::{FileKind, FileRow, FileState};
+use crate::store::sources;
 
 /// What a writer makes of these items.
 fn written(place: &Place, store: &Store, items: Vec<Item>) -> Result<()> {
     let root = root::examine(&place.root, Some(place.subject.format))?;
-    let source = store.write(|tx| files::insert_source(tx, &root.path, root.format))?;
+    let source = store.write(|tx| sources::insert(tx, &root.path, root.format))?;
     let fuse = Fuse::default();
     let job = Job {
         store,

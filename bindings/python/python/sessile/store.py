@@ -83,6 +83,7 @@ class _Reader:
         query: str | None = None,
         *,
         work_dir: Path | None = None,
+        origin: str | None = None,
         tags: Iterable[str] = (),
         metadata: Mapping[str, Any] | None = None,
         archived: Archived = "without",
@@ -91,12 +92,13 @@ class _Reader:
     ) -> Iterator[dict[str, Any]]:
         """Sessions, the newest first, a page at a time as they are asked for.
 
-        A row has ``key``, ``format``, ``session_id``, ``title``, ``work_dir``, ``tags``,
+        A row has ``key``, ``format``, ``origin`` (the machine or person that it is of, where an
+        import or a merge said so), ``session_id``, ``title``, ``work_dir``, ``tags``,
         ``archived_at``, ``modified_at``, ``message_count`` and ``has_losses``.
         """
         params = given(
-            query=query, work_dir=path_of(work_dir), tags=list(tags), metadata=dict(metadata or {}),
-            archived=archived, all_sources=all_sources,
+            query=query, work_dir=path_of(work_dir), origin=origin, tags=list(tags),
+            metadata=dict(metadata or {}), archived=archived, all_sources=all_sources,
         )  # fmt: skip
         return self._pages("sessions", limit, params)
 
@@ -105,6 +107,7 @@ class _Reader:
         query: str | None = None,
         *,
         work_dir: Path | None = None,
+        origin: str | None = None,
         tags: Iterable[str] = (),
         metadata: Mapping[str, Any] | None = None,
         archived: Archived = "without",
@@ -113,8 +116,8 @@ class _Reader:
     ) -> list[dict[str, Any]]:
         """As :meth:`sessions`, each under the one that it comes from: a row has its ``depth``, too."""
         params = given(
-            query=query, work_dir=path_of(work_dir), tags=list(tags), metadata=dict(metadata or {}),
-            archived=archived, all_sources=all_sources, limit=limit,
+            query=query, work_dir=path_of(work_dir), origin=origin, tags=list(tags),
+            metadata=dict(metadata or {}), archived=archived, all_sources=all_sources, limit=limit,
         )  # fmt: skip
         return all_timed(self._call("recent_tree", params))
 
@@ -313,6 +316,7 @@ class Store(_Reader):
         root: Path,
         *,
         format: Format | None = None,
+        origin: str | None = None,
         dry_run: bool = False,
         reread: bool = False,
         again: bool = False,
@@ -320,18 +324,21 @@ class Store(_Reader):
     ) -> dict[str, Any]:
         """Reads a root of session files, which is never written to; repeat it at any time.
 
-        With ``reread`` also files whose size and time are as they were, with ``again`` what was
+        With ``origin`` the sessions are of this machine or person from now on. With ``reread`` also files whose size and time are as they were, with ``again`` what was
         purged here, with ``ignore_space`` even if the disk seems too small.
         """
         params = given(
-            root=os.fspath(root), format=format, dry_run=dry_run, reread=reread, again=again,
-            ignore_space=ignore_space,
+            root=os.fspath(root), format=format, origin=origin, dry_run=dry_run, reread=reread,
+            again=again, ignore_space=ignore_space,
         )  # fmt: skip
         return self._call("import", params)
 
-    def merge(self, other: Path) -> dict[str, Any]:
-        """Takes in what another database has, or a folder of session files; never writes to it."""
-        return self._call("merge", {"other": os.fspath(other)})
+    def merge(self, other: Path, *, origin: str | None = None) -> dict[str, Any]:
+        """Takes in what another database has, or a folder of session files; never writes to it.
+
+        Sessions of which it says no origin are of this one, if it is given.
+        """
+        return self._call("merge", given(other=os.fspath(other), origin=origin))
 
     def export(
         self,

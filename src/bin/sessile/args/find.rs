@@ -51,6 +51,9 @@ pub(crate) struct ListArgs {
     /// Times in UTC
     #[arg(long)]
     pub(crate) utc: bool,
+    /// Only sessions of this machine or person, as `import` or `merge` named it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) origin: Option<String>,
     /// Only sessions filed under this tag; several times: under all of them
     #[arg(long = "tag", value_name = "T")]
     pub(crate) tags: Vec<String>,

@@ -11,6 +11,9 @@ pub(crate) struct ImportArgs {
     /// The program that wrote the roots; told from their files when absent
     #[arg(long, value_parser = format_parser())]
     pub(crate) format: Option<sessile::Format>,
+    /// The machine or person that the sessions are of, from now on
+    #[arg(long, value_name = "NAME")]
+    pub(crate) origin: Option<String>,
     /// Read and report, but write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -39,6 +42,9 @@ pub(crate) struct ImportArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct MergeArgs {
+    /// The machine or person that the sessions are of whose origin the other store does not say
+    #[arg(long, value_name = "NAME")]
+    pub(crate) origin: Option<String>,
     /// Print the report as one JSON object each
     #[arg(long)]
     pub(crate) json: bool,
@@ -49,6 +55,9 @@ pub(crate) struct MergeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SyncArgs {
+    /// The machine or person that the sessions are of, from now on
+    #[arg(long, value_name = "NAME")]
+    pub(crate) origin: Option<String>,
     /// Name the folders and what an import would do; write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -37,7 +37,7 @@ pub(super) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
     {
         return Err(Error::RootNotFound(root.clone()).into());
     }
-    let options = ImportOptions::new()
+    let options = options_of(args.origin.as_deref())
         .dry_run(args.dry_run)
         .reread(args.reread)
         .again(args.again)
@@ -56,8 +56,16 @@ pub(super) fn sync(db: &Path, args: &SyncArgs) -> Result<bool> {
     }
     let (store, elsewhere) = open(db, args.dry_run, None)?;
     let _waiting = interrupt::of_import(&store, args.dry_run, elsewhere.as_ref())?;
-    let options = ImportOptions::new().dry_run(args.dry_run);
+    let options = options_of(args.origin.as_deref()).dry_run(args.dry_run);
     import_all(&store, &roots, &options, Telling { json: args.json, dry_run: args.dry_run })
+}
+
+fn options_of(origin: Option<&str>) -> ImportOptions {
+    let options = ImportOptions::new();
+    match origin {
+        Some(origin) => options.origin(origin),
+        None => options,
+    }
 }
 
 /// A dry run must not make a database; an empty one elsewhere serves.

@@ -133,6 +133,9 @@ fn filter(args: &ListArgs) -> SessionFilter {
             _ => Archived::Without,
         })
         .all_sources(args.sources == "all");
+    if let Some(origin) = &args.origin {
+        filter = filter.origin(origin);
+    }
     for tag in &args.tags {
         filter = filter.tag(tag);
     }
@@ -211,6 +214,9 @@ pub(super) fn row_json(row: &SessionRow, name: Option<&str>) -> String {
         if is_so {
             rest[key] = true.into();
         }
+    }
+    if let Some(origin) = &row.origin {
+        rest["origin"] = origin.as_str().into();
     }
     if !row.tags.is_empty() {
         rest["tags"] = serde_json::json!(row.tags);

@@ -6,16 +6,20 @@ use std::path::Path;
 use anyhow::Result;
 use indicatif::HumanCount;
 use serde_json::json;
-use sessile::{MergeReport, Store};
+use sessile::{MergeOptions, MergeReport, Store};
 
 use crate::args::MergeArgs;
 use crate::output::{self, note, one_line};
 
 /// Merges one after the other; whether all of each was taken over.
 pub(super) fn run(store: &Store, args: &MergeArgs) -> Result<bool> {
+    let mut options = MergeOptions::new();
+    if let Some(origin) = &args.origin {
+        options = options.origin(origin);
+    }
     let mut is_whole = true;
     for other in &args.others {
-        let report = store.merge(other)?;
+        let report = store.merge(other, &options)?;
         is_whole &= report.refused.is_empty();
         print(other, &report, args.json)?;
     }

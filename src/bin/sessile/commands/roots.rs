@@ -29,12 +29,15 @@ fn list(store: &Store, json: bool) -> Result<bool> {
             continue;
         }
         let name = match root.root.as_os_str().is_empty() {
+            true if root.origin.is_some() => "(taken over)".into(),
             true => "(made here)".into(),
             false => root.root.to_string_lossy(),
         };
         let format = root.format.name();
         let last = root.imported_at.map(|at| format!(", last import {at}")).unwrap_or_default();
-        writeln!(out, "{}  {format}  {}{last}", name.escape_debug(), held(root))?;
+        let origin = root.origin.as_ref().map(|origin| format!(" of {}", origin.escape_debug()));
+        let (name, origin) = (name.escape_debug(), origin.unwrap_or_default());
+        writeln!(out, "{name}{origin}  {format}  {}{last}", held(root))?;
     }
     out.flush()?;
     Ok(true)
@@ -45,6 +48,7 @@ pub(super) fn row_json(root: &RootInfo) -> serde_json::Value {
     serde_json::json!({
         "root": root.root.to_string_lossy(),
         "format": root.format.name(),
+        "origin": root.origin,
         "files": root.files,
         "sessions": root.sessions,
         "changed": root.changed,

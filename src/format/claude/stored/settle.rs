@@ -12,9 +12,10 @@ use crate::format::Layout;
 use crate::format::claude::layout::{self, Place, Split};
 use crate::format::projection::{Projection, Touched, Whole};
 use crate::model::{ProblemKind, SessionKey};
-use crate::store::files::{self, FileKind, FileRow, Source};
+use crate::store::files::{self, FileKind, FileRow};
 use crate::store::heads::Head;
 use crate::store::sessions::Placed;
+use crate::store::sources::Source;
 use crate::store::{problems, sessions};
 
 impl Projection for Claude {

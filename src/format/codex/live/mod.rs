@@ -19,7 +19,8 @@ use crate::format::json;
 use crate::format::live::Live;
 use crate::format::meaning::Meaning;
 use crate::model::{Format, ProblemKind, SessionKey, Timestamp};
-use crate::store::files::{self, FileKind, Source};
+use crate::store::files::{self, FileKind};
+use crate::store::sources::{self, Source};
 use crate::store::{log, sessions};
 
 impl Live for Codex {
@@ -41,8 +42,8 @@ impl Live for Codex {
         let id = id.ok_or_else(refused)?;
         chain::require_id(&id)?;
         chain::require_free_id(tx, &id)?;
-        let source_id = files::own_source(tx, new.format)?;
-        let source = files::source_by_id(tx, source_id)?;
+        let source_id = sources::own(tx, new.format)?;
+        let source = sources::by_id(tx, source_id)?;
         let path = layout::path_of(&id, at.unwrap_or(new.at)).into_bytes();
         begin(tx, &source, &path, at.unwrap_or(new.at), &[format!("{line}\n")])
     }

@@ -20,8 +20,8 @@ use self::place::Rollout;
 use super::turns::Turn;
 use crate::error::{Error, Result};
 use crate::model::SessionKey;
-use crate::store::files::Source;
 use crate::store::sessions;
+use crate::store::sources::Source;
 
 /// A session with its root and its files.
 pub(super) struct Place {

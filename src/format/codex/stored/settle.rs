@@ -20,8 +20,9 @@ use crate::format::codex::layout;
 use crate::format::codex::names::Names;
 use crate::format::projection::{Projection, Refolder, Touched};
 use crate::model::{Format, SessionKey, Stored};
-use crate::store::files::{self, FileKind, FileRow, FileState, Source};
+use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::problems::{self, NewProblem};
+use crate::store::sources::Source;
 use crate::store::{events, generations, heads, log, projections, sessions, unpacked};
 
 impl Projection for Codex {

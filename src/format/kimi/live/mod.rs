@@ -17,8 +17,8 @@ use crate::chain::{FileWriter, Writing, strip};
 use crate::error::{Error, Result};
 use crate::format::live::Live;
 use crate::model::{SessionKey, Stored, Timestamp};
-use crate::store::files::Source;
 use crate::store::sessions;
+use crate::store::sources::Source;
 
 impl Live for Kimi {
     /// The name is the title, cut to 200 code points as Kimi does.

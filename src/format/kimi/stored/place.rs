@@ -6,8 +6,8 @@ use super::{Unit, unit_of};
 use crate::error::{Error, Result};
 use crate::format::kimi::layout;
 use crate::model::SessionKey;
-use crate::store::files::Source;
 use crate::store::sessions;
+use crate::store::sources::Source;
 
 /// A session's root and files.
 pub(crate) struct Place {

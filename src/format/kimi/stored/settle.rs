@@ -13,8 +13,9 @@ use crate::format::kimi::layout::{self, REGISTRY};
 use crate::format::kimi::registry::{self, Registry};
 use crate::format::projection::{Projection, Refolder, Touched};
 use crate::model::{Format, ProblemKind, SessionKey};
-use crate::store::files::{self, FileKind, FileRow, Source};
+use crate::store::files::{self, FileKind, FileRow};
 use crate::store::problems::{self, NewProblem};
+use crate::store::sources::Source;
 use crate::store::{documents, events, heads, projections, sessions};
 
 impl Projection for Kimi {

@@ -356,6 +356,9 @@ pub(super) fn filter(params: &Params<'_>) -> Result<SessionFilter, Refusal> {
     if let Some(query) = params.text("query")? {
         filter = filter.query(&query);
     }
+    if let Some(origin) = params.text("origin")? {
+        filter = filter.origin(&origin);
+    }
     for tag in params.get::<Vec<String>>("tags")?.unwrap_or_default() {
         filter = filter.tag(&tag);
     }

@@ -79,6 +79,7 @@ pub(super) const ENTRY: &[Param] = &[required("entry_id", "string", "an entry of
 /// What a list takes.
 pub(super) const LIST: &[Param] = &[
     optional("query", "string", "a part of title or work dir, in whatever case"),
+    optional("origin", "string", "of this machine or person"),
     optional("tags", "array of strings", "all of them"),
     optional("metadata", "object", "all of it"),
     optional("archived", "boolean", "archived sessions only"),
@@ -410,40 +411,13 @@ const METHODS: &[Method] = &[
         "Finds entries by what they say, newest first.",
         finding::search,
     ),
-    method(
-        "roots",
-        &[],
-        "array of `root`, `format`, `files`, `sessions`, `changed`, `last_import`",
-        "Lists what was imported from.",
-        whole::roots,
-    ),
-    method(
-        "import",
-        &[&[
-            required("root", "string", "a path"),
-            optional("format", "string", "told from the files when absent"),
-            optional("dry_run", "boolean", "read and report, but write nothing"),
-            optional("reread", "boolean", "also files whose size and time are as they were"),
-            optional("again", "boolean", "also what was purged here"),
-            optional("ignore_space", "boolean", "even if the disk seems too small"),
-        ]],
-        "the report, as of `import --json`",
-        "Reads a root into the store.",
-        whole::import,
-    ),
-    method(
-        "merge",
-        &[&[required("other", "string", "a database, or a folder of session files")]],
-        "the report, as of `merge --json`",
-        "Unites another store with this one.",
-        whole::merge,
-    ),
-    method("version", &[], "`version` of the program", "Says who answers.", whole::version),
 ];
 
 /// Every method there is.
 fn all() -> impl Iterator<Item = &'static Method> {
-    [METHODS, entries::METHODS, parts::METHODS, house::METHODS].into_iter().flatten()
+    [METHODS, whole::METHODS, entries::METHODS, parts::METHODS, house::METHODS]
+        .into_iter()
+        .flatten()
 }
 
 /// The method of a request.

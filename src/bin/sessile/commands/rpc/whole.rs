@@ -1,14 +1,58 @@
-//! What concerns the whole store, and lists of a session's parts.
+//! What comes into the store, and lists of a session's parts.
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use sessile::{ImportOptions, Store};
+use sessile::{ImportOptions, MergeOptions, Store};
 
 use super::Refusal;
 use super::methods::{answer, format};
 use super::params::Params;
-use super::table::Answer;
+use super::table::{Answer, Method, method, optional, required};
 use crate::commands::{import, merge, roots as root_rows};
+
+pub(super) const METHODS: &[Method] = &[
+    method(
+        "roots",
+        &[],
+        "array of `root`, `format`, `origin`, `files`, `sessions`, `changed`, `last_import`",
+        "Lists what was imported from.",
+        roots,
+    ),
+    method(
+        "import",
+        &[&[
+            required("root", "string", "a path"),
+            optional("format", "string", "told from the files when absent"),
+            optional(
+                "origin",
+                "string",
+                "the machine or person that the sessions are of, from now on",
+            ),
+            optional("dry_run", "boolean", "read and report, but write nothing"),
+            optional("reread", "boolean", "also files whose size and time are as they were"),
+            optional("again", "boolean", "also what was purged here"),
+            optional("ignore_space", "boolean", "even if the disk seems too small"),
+        ]],
+        "the report, as of `import --json`",
+        "Reads a root into the store.",
+        import,
+    ),
+    method(
+        "merge",
+        &[&[
+            required("other", "string", "a database, or a folder of session files"),
+            optional(
+                "origin",
+                "string",
+                "that of sessions whose origin the other store does not say",
+            ),
+        ]],
+        "the report, as of `merge --json`",
+        "Unites another store with this one.",
+        merge,
+    ),
+    method("version", &[], "`version` of the program", "Says who answers.", version),
+];
 
 pub(super) fn labels(store: &Store, params: &Params<'_>) -> Answer {
     let labels = params.read_session(store)?.labels()?;
@@ -23,11 +67,11 @@ pub(super) fn labels(store: &Store, params: &Params<'_>) -> Answer {
     answer(rows.collect::<Value>())
 }
 
-pub(super) fn roots(store: &Store, _: &Params<'_>) -> Answer {
+fn roots(store: &Store, _: &Params<'_>) -> Answer {
     answer(store.imported_roots()?.iter().map(root_rows::row_json).collect::<Value>())
 }
 
-pub(super) fn import(store: &Store, params: &Params<'_>) -> Answer {
+fn import(store: &Store, params: &Params<'_>) -> Answer {
     let root = std::path::PathBuf::from(params.required_text("root")?);
     let dry_run = params.get("dry_run")?.unwrap_or(false);
     let is_set = |name: &str| Ok::<_, Refusal>(params.get::<bool>(name)?.unwrap_or(false));
@@ -39,15 +83,22 @@ pub(super) fn import(store: &Store, params: &Params<'_>) -> Answer {
     if let Some(format) = format(params)? {
         options = options.format(format);
     }
+    if let Some(origin) = params.text("origin")? {
+        options = options.origin(&origin);
+    }
     let report = store.import(&root, &options)?;
     answer(import::report_json(&root, &report, dry_run))
 }
 
-pub(super) fn merge(store: &Store, params: &Params<'_>) -> Answer {
+fn merge(store: &Store, params: &Params<'_>) -> Answer {
     let other = std::path::PathBuf::from(params.required_text("other")?);
-    answer(merge::report_json(&other, &store.merge(&other)?))
+    let mut options = MergeOptions::new();
+    if let Some(origin) = params.text("origin")? {
+        options = options.origin(&origin);
+    }
+    answer(merge::report_json(&other, &store.merge(&other, &options)?))
 }
 
-pub(super) fn version(_: &Store, _: &Params<'_>) -> Answer {
+fn version(_: &Store, _: &Params<'_>) -> Answer {
     answer(json!({ "version": env!("CARGO_PKG_VERSION") }))
 }

@@ -1,0 +1,203 @@
+//! A store says of which machine or person each session is, also after a merge.
+
+use std::fs;
+use std::path::Path;
+
+use sessile::{ExportOptions, Format, ImportOptions, MergeOptions, SessionFilter, Store};
+
+use crate::support::at;
+
+/// A file of pi, which its program would write for a session of this id.
+fn log(id: &str, entries: &[&str]) -> String {
+    let header = format!(
+        "{{\"type\":\"session\",\"version\":3,\"id\":\"{id}\",\"timestamp\":\"2026-01-01T00:00:00.000Z\",\"cwd\":\"/w\"}}\n"
+    );
+    let line = |id: &&str| {
+        format!(
+            "{{\"type\":\"message\",\"id\":\"{id}\",\"parentId\":null,\"timestamp\":\"2026-01-01T00:00:01.000Z\",\"message\":{{\"role\":\"user\",\"content\":\"{id}\",\"timestamp\":1}}}}\n"
+        )
+    };
+    header + &entries.iter().map(line).collect::<String>()
+}
+
+/// A store with one root, which is at the same path for each of them.
+struct Machine<'a> {
+    store: Store,
+    root: &'a Path,
+    origin: Option<&'a str>,
+}
+
+impl<'a> Machine<'a> {
+    fn new(dir: &Path, name: &str, root: &'a Path, origin: Option<&'a str>) -> Self {
+        Self { store: Store::open(dir.join(name).with_extension("db")).unwrap(), root, origin }
+    }
+
+    /// Imports these sessions as all that the root holds.
+    fn import(&self, sessions: &[(&str, &[&str])]) {
+        let folder = self.root.join("sessions/--w--");
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        for (id, entries) in sessions {
+            fs::write(
+                folder.join(format!("2026-05-01T00-00-00-000Z_{id}.jsonl")),
+                log(id, entries),
+            )
+            .unwrap();
+        }
+        let mut options = ImportOptions::new().format(Format::Pi);
+        if let Some(origin) = self.origin {
+            options = options.origin(origin);
+        }
+        self.store.import(self.root, &options).unwrap();
+        assert_eq!(self.store.verify(self.root).unwrap().differences, []);
+    }
+
+    #[track_caller]
+    fn merge(&self, other: &Self, options: &MergeOptions) {
+        let report = self.store.merge(other.store.path(), options).unwrap();
+        assert!(report.refused.is_empty() && report.kept.is_empty(), "{report:?}");
+        assert_eq!(self.store.check().unwrap(), []);
+        assert!(!self.store.merge(other.store.path(), options).unwrap().is_change());
+    }
+
+    fn origin_of(&self, id: &str) -> Option<String> {
+        self.store.find(id).unwrap().info().unwrap().origin
+    }
+
+    fn ids_of(&self, origin: &str) -> Vec<String> {
+        let rows = self.store.sessions(&SessionFilter::new().origin(origin)).unwrap().rows;
+        let mut ids: Vec<String> = rows.into_iter().filter_map(|row| row.session_id).collect();
+        ids.sort();
+        ids
+    }
+}
+
+#[test]
+fn sessions_of_two_machines_keep_their_origins_though_their_roots_have_one_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("root");
+    let laptop = Machine::new(dir.path(), "laptop", &root, Some("laptop"));
+    let desk = Machine::new(dir.path(), "desk", &root, Some("desk"));
+    laptop.import(&[("one", &["a"])]);
+    desk.import(&[("two", &["b"])]);
+
+    laptop.merge(&desk, &MergeOptions::new());
+    desk.merge(&laptop, &MergeOptions::new());
+
+    for store in [&laptop, &desk] {
+        assert_eq!(store.origin_of("one").as_deref(), Some("laptop"));
+        assert_eq!(store.origin_of("two").as_deref(), Some("desk"));
+        assert_eq!(store.ids_of("desk"), ["two"]);
+        assert_eq!(store.ids_of("laptop"), ["one"]);
+        assert_eq!(store.ids_of(""), [""; 0]);
+    }
+    let roots = laptop.store.imported_roots().unwrap();
+    let origins: Vec<_> =
+        roots.iter().map(|root| (root.origin.as_deref(), root.sessions)).collect();
+    assert_eq!(origins, [(Some("desk"), 1), (Some("laptop"), 1)]);
+}
+
+#[test]
+fn a_merge_names_what_the_other_store_leaves_unnamed_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("root");
+    let here = Machine::new(dir.path(), "here", &root, None);
+    let third = Machine::new(dir.path(), "third", &root, Some("third"));
+    let desk = Machine::new(dir.path(), "desk", &root, None);
+    third.import(&[("three", &["c"])]);
+    desk.import(&[("two", &["b"])]);
+    desk.merge(&third, &MergeOptions::new());
+    here.import(&[("one", &["a"])]);
+
+    here.merge(&desk, &MergeOptions::new().origin(" desk "));
+
+    assert_eq!(here.origin_of("one"), None);
+    assert_eq!(here.origin_of("two").as_deref(), Some("desk"));
+    assert_eq!(here.origin_of("three").as_deref(), Some("third"));
+    assert_eq!(here.ids_of(""), ["one"]);
+}
+
+#[test]
+fn a_session_that_both_have_stays_one_and_of_its_root() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("root");
+    let laptop = Machine::new(dir.path(), "laptop", &root, Some("laptop"));
+    let desk = Machine::new(dir.path(), "desk", &root, Some("desk"));
+    laptop.import(&[("both", &["a"]), ("one", &["x"])]);
+    desk.import(&[("both", &["a", "b"]), ("two", &["y"])]);
+
+    laptop.merge(&desk, &MergeOptions::new());
+
+    let session = laptop.store.find("both").unwrap();
+    assert_eq!(session.info().unwrap().origin.as_deref(), Some("laptop"));
+    assert_eq!(session.entries_after(0, 10).unwrap().len(), 2);
+    assert_eq!(laptop.ids_of("desk"), ["two"]);
+}
+
+#[test]
+fn an_import_says_whose_a_root_is_from_then_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("root");
+    let unnamed = Machine::new(dir.path(), "store", &root, None);
+    unnamed.import(&[("one", &["a"])]);
+    assert_eq!(unnamed.origin_of("one"), None);
+    assert_eq!(unnamed.store.sessions(&SessionFilter::new()).unwrap().rows[0].origin, None);
+
+    let named = Machine { origin: Some("laptop"), ..unnamed };
+    named.import(&[("one", &["a"])]);
+    assert_eq!(named.origin_of("one").as_deref(), Some("laptop"));
+    // One that says nothing leaves it.
+    let unnamed = Machine { origin: None, ..named };
+    unnamed.import(&[("one", &["a", "b"])]);
+    let rows = unnamed.store.sessions(&SessionFilter::new()).unwrap().rows;
+    assert_eq!(rows[0].origin.as_deref(), Some("laptop"));
+
+    for name in ["", " ", "a\nb", &"x".repeat(201)] {
+        let options = ImportOptions::new().origin(name);
+        let err = unnamed.store.import(&root, &options).unwrap_err();
+        assert!(err.to_string().contains("origin"), "{err}");
+    }
+}
+
+#[test]
+fn what_came_from_another_machine_is_exported_beside_what_is_here() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("root");
+    let laptop = Machine::new(dir.path(), "laptop", &root, Some("laptop"));
+    let desk = Machine::new(dir.path(), "desk", &root, Some("desk"));
+    laptop.import(&[("one", &["a"])]);
+    desk.import(&[("two", &["b"])]);
+    laptop.merge(&desk, &MergeOptions::new());
+    laptop.store.find("two").unwrap().at(at(5)).rename(Some("renamed here")).unwrap();
+
+    let out = dir.path().join("out");
+    laptop.store.export(&out, &ExportOptions::new()).unwrap();
+
+    let folders: Vec<_> = fs::read_dir(&out).unwrap().map(|one| one.unwrap().file_name()).collect();
+    assert_eq!(folders.len(), 2, "{folders:?}");
+    let text = |folder: &str, id: &str| {
+        let file = format!("{folder}/sessions/--w--/2026-05-01T00-00-00-000Z_{id}.jsonl");
+        fs::read_to_string(out.join(file)).unwrap()
+    };
+    assert!(text("01-desk", "two").starts_with(&log("two", &["b"])));
+    assert_eq!(text("02-root", "one"), log("one", &["a"]));
+}
+
+#[test]
+fn a_recovered_store_still_knows_whose_sessions_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("root");
+    let laptop = Machine::new(dir.path(), "laptop", &root, Some("laptop"));
+    let desk = Machine::new(dir.path(), "desk", &root, Some("desk"));
+    laptop.import(&[("one", &["a"])]);
+    desk.import(&[("two", &["b"])]);
+    laptop.merge(&desk, &MergeOptions::new());
+
+    let copy = dir.path().join("recovered.db");
+    sessile::recover(laptop.store.path(), &copy).unwrap();
+
+    let recovered = Machine { store: Store::open(&copy).unwrap(), ..laptop };
+    assert_eq!(recovered.origin_of("one").as_deref(), Some("laptop"));
+    assert_eq!(recovered.origin_of("two").as_deref(), Some("desk"));
+    assert_eq!(recovered.store.check().unwrap(), []);
+}
