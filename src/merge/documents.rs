@@ -31,6 +31,10 @@ impl Merge<'_> {
         let source_id = pair.partner.owner(tx, pair.format, &theirs.path)?;
         self.place_session(pair, theirs, source_id, &theirs.path);
         match files::newest(tx, source_id, &theirs.path)? {
+            None if pair.partner.has_document(tx, pair.format, theirs, self.theirs)? => {
+                self.report.unchanged += 1;
+                Ok(())
+            }
             None => {
                 self.report.new += 1;
                 self.new_document(tx, pair, source_id, theirs, writing)
@@ -157,7 +161,7 @@ fn push(tx: &Connection, file: &mut FileRow, raw: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn digest(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
+pub(super) fn digest(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
     let mut digest = Sha256::new();
     log::each_piece_of_whole(conn, file, |raw| {
         digest.update(raw);

@@ -28,6 +28,9 @@ impl Merge<'_> {
             self.report.purged += 1;
             return Ok(());
         }
+        for ours in pair.partner.elsewhere(tx, pair.format, &theirs.path)? {
+            self.both(tx, pair.format, &ours, theirs, writing)?;
+        }
         match pair.partner.log(tx, pair, theirs, self.theirs)? {
             There::Here(ours) => {
                 self.place_session(pair, theirs, ours.source_id, &ours.path);
@@ -54,12 +57,9 @@ impl Merge<'_> {
         if matches!(ours.kind, FileKind::Folder | FileKind::Link) {
             return Err(Error::Damaged("a folder or link has its place here".to_owned()));
         }
-        let id = |conn, file| -> Result<Option<String>> {
-            Ok(fold::header_of(conn, pair.format, file)?.and_then(|header| header.session_id))
-        };
         let is_same = ours.kind == FileKind::Document
             || pair.format.rules().sessions == Sessions::Folder
-            || matches!((id(tx, ours)?, id(self.theirs, theirs)?), (Some(a), Some(b)) if a == b);
+            || pair.has_same_id((tx, ours), (self.theirs, theirs))?;
         if is_same {
             self.place_session(pair, theirs, ours.source_id, &ours.path);
             return self.generation(tx, ours, theirs);
@@ -222,6 +222,20 @@ impl Merge<'_> {
         let session_path = format.layout().session_of(&file.path).to_vec();
         self.changed.insert((file.source_id, session_path));
         Ok(())
+    }
+}
+
+impl Pair<'_> {
+    /// Whether the headers of two logs have one id.
+    pub(super) fn has_same_id(
+        &self,
+        ours: (&Connection, &FileRow),
+        theirs: (&Connection, &FileRow),
+    ) -> Result<bool> {
+        let id = |(conn, file): (&Connection, &FileRow)| -> Result<Option<String>> {
+            Ok(fold::header_of(conn, self.format, file)?.and_then(|header| header.session_id))
+        };
+        Ok(matches!((id(ours)?, id(theirs)?), (Some(a), Some(b)) if a == b))
     }
 }
 

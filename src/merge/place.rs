@@ -2,8 +2,8 @@
 
 use rusqlite::Connection;
 
-use super::Pair;
 use super::logs::first_line;
+use super::{Pair, documents};
 use crate::error::{Error, Result};
 use crate::format::rules::Sessions;
 use crate::model::{Format, Timestamp};
@@ -32,7 +32,10 @@ pub(super) fn partner(conn: &Connection, theirs: &Connection, source: &Source) -
     let same = here.iter().position(|one| one.root == source.root);
     let found = match same {
         Some(n) if !here[n].root.is_empty() => Some(n),
-        same => sharing(conn, theirs, source, &here)?.or(same),
+        same => sharing(conn, theirs, source, &here)?
+            .or(same)
+            // What is in no root there may have come from one here.
+            .or_else(|| (source.root.is_empty() && !here.is_empty()).then_some(0)),
     };
     let first = match found {
         Some(n) => here.remove(n),
@@ -105,6 +108,29 @@ impl Partner {
         std::iter::once(&self.first).chain(&self.others)
     }
 
+    fn is_first(&self, source: &Source) -> bool {
+        source.source_id == self.first.source_id
+    }
+
+    /// Logs that speak of many sessions, of other origins: of theirs and ours that are
+    /// one session, what is said there holds here.
+    pub(super) fn elsewhere(
+        &self,
+        tx: &Connection,
+        format: Format,
+        path: &[u8],
+    ) -> Result<Vec<FileRow>> {
+        if self.first.origin.is_empty() || !format.layout().is_shared(path) {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        for source in &self.others {
+            found.extend(files::newest(tx, source.source_id, path)?);
+        }
+        found.retain(|ours| ours.kind == FileKind::Log);
+        Ok(found)
+    }
+
     /// The place of a log.
     pub(super) fn log(
         &self,
@@ -118,13 +144,21 @@ impl Partner {
             Sessions::File => generations::without_kept(&file.path),
             Sessions::Folder => file.path.clone(),
         };
-        for source in self.all() {
+        let is_shared = pair.format.layout().is_shared(&path);
+        for source in self.all().filter(|source| !is_shared || self.is_first(source)) {
             if let Some(ours) = same_at(tx, pair, source, &path, file, theirs)? {
                 return Ok(There::Here(ours));
             }
         }
+        for source in self.all().filter(|_| !is_shared) {
+            if let Some(ours) = files::newest(tx, source.source_id, &path)?
+                && ours.kind == FileKind::Log
+                && pair.has_same_id((tx, &ours), (theirs, file))?
+            {
+                return Ok(There::Other(ours));
+            }
+        }
         let source_id = self.owner(tx, pair.format, &path)?;
-        let is_shared = pair.format.layout().is_shared(&path);
         Ok(match files::newest(tx, source_id, &path)? {
             // It speaks of many sessions, whichever its first line is of.
             Some(ours) if is_shared && ours.kind == FileKind::Log => There::Here(ours),
@@ -134,17 +168,50 @@ impl Partner {
     }
 
     /// The source that something belongs to which is no log that is here already:
-    /// that of its session, where that is several files.
+    /// that of its session, where one is known.
     pub(super) fn owner(&self, tx: &Connection, format: Format, path: &[u8]) -> Result<i64> {
-        let session = format.layout().session_of(path);
-        if session != path {
+        let layout = format.layout();
+        let folder = layout.session_of(path);
+        if folder != path {
             for source in self.all() {
-                if sessions::session_at(tx, source.source_id, session)?.is_some() {
+                if sessions::session_at(tx, source.source_id, folder)?.is_some() {
+                    return Ok(source.source_id);
+                }
+            }
+        }
+        for id in layout.sessions_of_path(path, false) {
+            for session in sessions::sessions_by_id(tx, &id)? {
+                let place = sessions::place(tx, session)?.map(|(source, _)| source.source_id);
+                if let Some(source) = self.all().find(|one| Some(one.source_id) == place) {
                     return Ok(source.source_id);
                 }
             }
         }
         Ok(self.first.source_id)
+    }
+
+    /// Whether a document of no session in particular is in another source as it is there.
+    pub(super) fn has_document(
+        &self,
+        tx: &Connection,
+        format: Format,
+        file: &FileRow,
+        theirs: &Connection,
+    ) -> Result<bool> {
+        // One that speaks of sessions belongs beside them.
+        if format.layout().is_shared(&file.path) {
+            return Ok(false);
+        }
+        for source in &self.others {
+            if let Some(ours) = files::newest(tx, source.source_id, &file.path)?
+                && ours.kind == FileKind::Document
+                && ours.size == file.size
+                && documents::digest(tx, &ours)? == documents::digest(theirs, file)?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -201,3 +201,64 @@ fn a_recovered_store_still_knows_whose_sessions_are() {
     assert_eq!(recovered.origin_of("two").as_deref(), Some("desk"));
     assert_eq!(recovered.store.check().unwrap(), []);
 }
+
+#[test]
+fn a_session_with_another_first_line_is_a_generation_and_no_second_session() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("root");
+    let laptop = Machine::new(dir.path(), "laptop", &root, Some("laptop"));
+    let desk = Machine::new(dir.path(), "desk", &root, Some("desk"));
+    desk.import(&[("one", &["a"])]);
+    let file = root.join("sessions/--w--/2026-05-01T00-00-00-000Z_one.jsonl");
+    let changed = log("one", &["a"]).replacen("\"cwd\":\"/w\"", "\"cwd\":\"/elsewhere\"", 1);
+    fs::write(&file, changed).unwrap();
+    laptop.store.import(&root, &ImportOptions::new().origin("laptop")).unwrap();
+
+    let report = laptop.store.merge(desk.store.path(), &MergeOptions::new()).unwrap();
+
+    assert_eq!(report.kept.len(), 1);
+    assert_eq!(report.kept[0].generation, Some(2));
+    assert_eq!(laptop.origin_of("one").as_deref(), Some("laptop"));
+    assert_eq!(laptop.ids_of("desk"), [""; 0]);
+    assert!(!laptop.store.merge(desk.store.path(), &MergeOptions::new()).unwrap().is_change());
+}
+
+#[test]
+fn two_that_have_the_same_files_take_nothing_over_whatever_their_format() {
+    for fixture in [
+        "fixtures/claude/small",
+        "fixtures/kimi/small",
+        "fixtures/kward/small",
+        "fixtures/codex/small",
+        "fixtures/pi/small",
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Path::new(fixture);
+        let [laptop, desk] = ["laptop", "desk"].map(|name| {
+            let machine = Machine::new(dir.path(), name, root, Some(name));
+            machine.store.import(root, &ImportOptions::new().origin(name)).unwrap();
+            machine
+        });
+        let sessions = laptop.store.imported_root(root).unwrap().unwrap().sessions;
+
+        laptop.merge(&desk, &MergeOptions::new());
+        desk.merge(&laptop, &MergeOptions::new());
+        let report = laptop.store.merge(desk.store.path(), &MergeOptions::new()).unwrap();
+
+        assert!(!report.is_change(), "{fixture}: {report:?}");
+        for (store, other) in [(&laptop, "desk"), (&desk, "laptop")] {
+            assert_eq!(store.ids_of(other), [""; 0], "{fixture}");
+            assert_eq!(store.store.imported_root(root).unwrap().unwrap().sessions, sessions);
+            // Of what speaks of many sessions, each keeps its own beside them.
+            let files: u64 = store
+                .store
+                .imported_roots()
+                .unwrap()
+                .iter()
+                .filter(|one| one.root.as_os_str().is_empty())
+                .map(|one| one.files)
+                .sum();
+            assert!(files <= 1, "{fixture}: {files}");
+        }
+    }
+}

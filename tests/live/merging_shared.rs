@@ -187,3 +187,21 @@ fn work_dirs_that_kimi_registered_on_two_machines_are_all_known() {
     let registry = desk.exported("kimi.json");
     assert!(registry.contains("/w/c") && registry.contains("/w/d"), "{registry}");
 }
+
+#[test]
+fn a_name_of_a_thread_that_two_origins_have_counts_in_both() {
+    let (desk, laptop) =
+        (codex(&[ONE, TWO], &name(ONE, "one", 1)), codex(&[ONE], &name(ONE, "one, later", 5)));
+    for (machine, origin) in [(&desk, "desk"), (&laptop, "laptop")] {
+        let options = ImportOptions::new().origin(origin);
+        machine.store.import(machine.dir.path().join("root"), &options).unwrap();
+    }
+
+    desk.merge(&laptop);
+    laptop.merge(&desk);
+
+    for machine in [&desk, &laptop] {
+        assert_eq!(machine.sessions()[0].1, "one, later");
+        assert_eq!(machine.sessions().len(), 2);
+    }
+}
