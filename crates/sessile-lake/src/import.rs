@@ -92,7 +92,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     let (from, mut to) = (Connection::open(from)?, Connection::open(to)?);
     to.busy_timeout(std::time::Duration::from_secs(10))?;
     let backup = rusqlite::backup::Backup::new(&from, &mut to)?;
-    Ok(backup.run_to_completion(-1, std::time::Duration::ZERO, None)?)
+    Ok(backup.run_to_completion(i32::MAX, std::time::Duration::ZERO, None)?)
 }
 
 fn fill(db: &Path, lake: &Path, manifest: &Manifest, state: &State) -> Result<ImportReport> {

@@ -137,7 +137,7 @@ fn escaped(value: &str) -> String {
     for byte in value.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'@' => {
-                text.push(char::from(byte))
+                text.push(char::from(byte));
             }
             _ => text += &format!("%{byte:02X}"),
         }

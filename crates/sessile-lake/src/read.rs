@@ -72,10 +72,10 @@ pub(crate) fn each_row(
     if groups.iter().any(|group| !(0..MAX_GROUP).contains(&group.total_byte_size())) {
         return Err(damaged("a part of it is larger than any that is written".to_owned()));
     }
-    for n in 0..groups.len() {
+    for (n, group) in groups.iter().enumerate() {
+        let mut left = usize::try_from(group.num_rows()).unwrap_or(0);
         let group = reader.get_row_group(n).map_err(|err| damaged(err.to_string()))?;
         let mut columns = Columns::open(entry.table, &*group).map_err(damaged)?;
-        let mut left = usize::try_from(groups[n].num_rows()).unwrap_or(0);
         while 0 < left {
             let read = columns.read(left.min(BATCH)).map_err(damaged)?;
             for row in 0..read {

@@ -4,11 +4,13 @@
 //! is held is too much; the fullest then goes first. Files lie in a folder aside until all
 //! are whole and synced; what a killed export leaves there, the next one removes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
 
 use parquet::file::writer::SerializedFileWriter;
 use sha2::{Digest, Sha256};
@@ -27,24 +29,23 @@ const HELD: usize = 40 << 20;
 /// Bytes of a file, about: one that is much longer takes long to be looked into.
 const FILE: u64 = 128 << 20;
 
+/// What the rows of a file have in common.
+type Key = (Table, Partition);
+
 /// The files of one export.
 pub(crate) struct Writer {
     aside: PathBuf,
-    open: BTreeMap<(Table, Partition), Out>,
-    done: Vec<Done>,
+    rows: BTreeMap<Key, Buffer>,
     held: usize,
-    made: u32,
+    /// Compresses and writes, while more rows come.
+    thread: JoinHandle<Result<Vec<Done>>>,
+    full: SyncSender<(Key, Buffer)>,
 }
 
 /// A file that is whole but for its name.
 struct Done {
     path: PathBuf,
     entry: Entry,
-}
-
-struct Out {
-    rows: Buffer,
-    file: Option<Open>,
 }
 
 struct Open {
@@ -81,7 +82,13 @@ impl Writer {
             Err(err) => return Err(Error::io("remove", &aside)(err)),
         }
         make_folder(&aside)?;
-        Ok(Self { aside, open: BTreeMap::new(), done: Vec::new(), held: 0, made: 0 })
+        let (full, received) = sync_channel(0);
+        let folder = aside.clone();
+        let thread = thread::Builder::new()
+            .name("sessile-lake".to_owned())
+            .spawn(move || write_all(&folder, &received))
+            .map_err(Error::io("write into", &aside))?;
+        Ok(Self { aside, rows: BTreeMap::new(), held: 0, thread, full })
     }
 
     /// Adds a row, a value for each column of the table.
@@ -92,79 +99,93 @@ impl Writer {
         row: &[Value<'_>],
     ) -> Result<()> {
         let key = (table, partition.clone());
-        let out = self
-            .open
-            .entry(key.clone())
-            .or_insert_with(|| Out { rows: Buffer::new(table), file: None });
-        let before = out.rows.bytes();
-        out.rows.push(row);
-        self.held += out.rows.bytes() - before;
-        if GROUP <= out.rows.bytes() {
-            self.flush(&key)?;
+        let rows = self.rows.entry(key.clone()).or_insert_with(|| Buffer::new(table));
+        let before = rows.bytes();
+        rows.push(row);
+        self.held += rows.bytes() - before;
+        if GROUP <= rows.bytes() {
+            self.hand_over(&key)?;
         }
         while HELD <= self.held {
-            let fullest = self.open.iter().max_by_key(|(_, out)| out.rows.bytes());
+            let fullest = self.rows.iter().max_by_key(|(_, rows)| rows.bytes());
             let Some((key, _)) = fullest else { break };
             let key = key.clone();
-            self.flush(&key)?;
+            self.hand_over(&key)?;
         }
         Ok(())
     }
 
-    fn flush(&mut self, key: &(Table, Partition)) -> Result<()> {
-        let Some(out) = self.open.get_mut(key) else { return Ok(()) };
-        if out.rows.rows() == 0 {
+    /// Gives rows to the thread that writes; waits while it has others.
+    fn hand_over(&mut self, key: &Key) -> Result<()> {
+        let Some(rows) = self.rows.get_mut(key).filter(|rows| 0 < rows.rows()) else {
             return Ok(());
-        }
-        self.held -= out.rows.bytes();
-        let file = match &mut out.file {
-            Some(file) => file,
-            none => {
-                self.made += 1;
-                none.insert(Open::new(key.0, self.aside.join(format!("{:06}", self.made)))?)
-            }
         };
-        file.rows += out.rows.rows() as u64;
-        out.rows.flush(&mut file.out)?;
-        if FILE <= file.out.bytes_written() as u64
-            && let Some(file) = out.file.take()
-        {
-            self.done.push(file.close(key)?);
-        }
-        Ok(())
+        self.held -= rows.bytes();
+        let rows = std::mem::replace(rows, Buffer::new(key.0));
+        // Where it has ended, it says why when it is joined.
+        let gone = io::Error::other("the thread that writes has ended");
+        self.full.send((key.clone(), rows)).map_err(|_| Error::io("write into", &self.aside)(gone))
     }
 
     /// Whether there is nothing to write.
     pub(crate) fn is_empty(&self) -> bool {
-        self.open.is_empty() && self.done.is_empty()
+        self.rows.is_empty()
     }
 
     /// Gives each file its place in the lake, and says which they are, in the order in which their rows came.
     pub(crate) fn finish(mut self, lake: &Path) -> Result<Vec<Entry>> {
-        let keys: Vec<(Table, Partition)> = self.open.keys().cloned().collect();
-        for key in keys {
-            self.flush(&key)?;
-            if let Some(file) = self.open.get_mut(&key).and_then(|out| out.file.take()) {
-                self.done.push(file.close(&key)?);
-            }
-        }
-        let mut entries = Vec::with_capacity(self.done.len());
+        let keys: Vec<Key> = self.rows.keys().cloned().collect();
+        let handed_over = keys.iter().try_for_each(|key| self.hand_over(key));
+        drop(self.full);
+        let ended = self.thread.join().unwrap_or_else(|_| {
+            Err(Error::io("write into", &self.aside)(io::Error::other(
+                "the thread that writes has failed",
+            )))
+        });
+        let done = ended?;
+        handed_over?;
+        let mut entries = Vec::with_capacity(done.len());
         let mut folders = BTreeSet::new();
-        for Done { path, entry } in self.done {
+        for Done { path, entry } in done {
             let target = lake.join(entry.path());
             let folder = target.parent().unwrap_or(lake);
             make_folder(folder)?;
             // One of this name has this content.
             fs::rename(&path, &target).map_err(Error::io("write", &target))?;
-            folders.extend(
-                folder.ancestors().take_while(|above| above.starts_with(lake)).map(Path::to_owned),
-            );
+            let above = folder.ancestors().take_while(|above| above.starts_with(lake));
+            folders.extend(above.map(Path::to_owned));
             entries.push(entry);
         }
         folders.iter().try_for_each(|folder| sync_folder(folder))?;
         fs::remove_dir_all(&self.aside).map_err(Error::io("remove", &self.aside))?;
         Ok(entries)
     }
+}
+
+/// Writes what comes as row groups, and ends the files when no more does.
+fn write_all(aside: &Path, received: &Receiver<(Key, Buffer)>) -> Result<Vec<Done>> {
+    let mut open: BTreeMap<Key, Open> = BTreeMap::new();
+    let (mut done, mut made) = (Vec::new(), 0);
+    for (key, mut rows) in received {
+        let file = match open.entry(key.clone()) {
+            btree_map::Entry::Occupied(file) => file.into_mut(),
+            btree_map::Entry::Vacant(none) => {
+                made += 1;
+                none.insert(Open::new(key.0, aside.join(format!("{made:06}")))?)
+            }
+        };
+        file.rows += rows.rows() as u64;
+        rows.flush(&mut file.out)?;
+        if FILE <= file.out.bytes_written() as u64
+            && let Some(file) = open.remove(&key)
+        {
+            done.push(file.close(&key)?);
+        }
+    }
+    for (key, file) in open {
+        done.push(file.close(&key)?);
+    }
+    Ok(done)
 }
 
 impl Open {
@@ -180,7 +201,7 @@ impl Open {
         Ok(Self { path, out, rows: 0 })
     }
 
-    fn close(self, (table, partition): &(Table, Partition)) -> Result<Done> {
+    fn close(self, (table, partition): &Key) -> Result<Done> {
         let hashed = self.out.into_inner();
         let hashed = hashed.map_err(|err| Error::parquet("write the table", table.name(), err))?;
         let Hashed { out, digest, bytes } = hashed;

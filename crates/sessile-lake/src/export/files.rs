@@ -1,9 +1,11 @@
 //! Files: their rows, and what of their content is new.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+
+use sessile::Timestamp;
 
 use super::{LOCAL, Run, content, month};
 use crate::error::Result;
@@ -18,7 +20,12 @@ impl Run<'_> {
     /// Writes what is new of each file, and says what the lake has of all.
     pub(super) fn files(&mut self) -> Result<Files> {
         let mut files = Files::new();
-        for (mut row, format) in self.rows_of_files()? {
+        let mut rows = self.rows_of_files()?;
+        if let Some(since) = self.since {
+            let wanted = self.wanted(&rows, since)?;
+            rows.retain(|(row, _)| wanted.contains(&row.file_id));
+        }
+        for (mut row, format) in rows {
             let known = self.state.files.get(&row.file_id).filter(|known| !known.is_gone);
             let partition = Partition { format, origin: LOCAL.to_owned(), month: month(row.mtime) };
             if row.has_content() {
@@ -65,6 +72,38 @@ impl Run<'_> {
             self.writer.push(Table::Files, &partition, &row.to_lake())?;
         }
         Ok(())
+    }
+
+    /// Files that were written since, or whose session was; those that the lake has; and those
+    /// that one of these begins with.
+    fn wanted(&self, rows: &[(FileRow, String)], since: Timestamp) -> Result<HashSet<i64>> {
+        let mut stmt = self.conn.prepare(
+            "SELECT source_id, path
+             FROM sessions
+             WHERE modified_at >= ?1",
+        )?;
+        let active = stmt.query_map([since.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let active: HashSet<(i64, Vec<u8>)> = active.collect::<rusqlite::Result<_>>()?;
+        let is_active = |row: &FileRow| {
+            let ends =
+                row.path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+            let mut paths = ends.chain([row.path.len()]).map(|end| row.path[..end].to_vec());
+            paths.any(|path| active.contains(&(row.source_id, path)))
+        };
+        let is_known =
+            |row: &FileRow| self.state.files.get(&row.file_id).is_some_and(|known| !known.is_gone);
+        let bases: HashMap<i64, Option<i64>> =
+            rows.iter().map(|(row, _)| (row.file_id, row.base_id)).collect();
+        let mut wanted = HashSet::new();
+        for (row, _) in rows {
+            if since.0 <= row.mtime || is_known(row) || is_active(row) {
+                let mut id = Some(row.file_id);
+                while let Some(there) = id.filter(|id| wanted.insert(*id)) {
+                    id = bases.get(&there).copied().flatten();
+                }
+            }
+        }
+        Ok(wanted)
     }
 
     /// All files, in the order in which their content lies. A large one that is read in

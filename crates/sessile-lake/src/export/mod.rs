@@ -89,7 +89,10 @@ pub fn export(
     let (db, lake) = (db.as_ref(), lake.as_ref());
     // It proves that the schema is ours, and keeps the journal's index there.
     let store = StoreOptions::new().create(false).read_only(true).open(db)?;
-    let conn = Connection::open_with_flags(store.path(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let conn = Connection::open_with_flags(
+        store.path(),
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
     conn.busy_timeout(std::time::Duration::from_secs(10))?;
     conn.set_prepared_statement_cache_capacity(64);
     conn.execute_batch("BEGIN")?;
@@ -246,12 +249,20 @@ fn lock(lake: &Path) -> Result<File> {
 
 /// A folder that is empty, but for what a killed first export left.
 fn new_lake(lake: &Path) -> Result<Manifest> {
-    let is_ours = |name: &str| {
-        matches!(name, LOCK | ASIDE | ".manifest.json.new") || Table::named(name).is_some()
+    let names = |folder: &Path| -> Result<Vec<String>> {
+        let listed = fs::read_dir(folder).map_err(Error::io("read", folder))?;
+        let name = |item: io::Result<fs::DirEntry>| {
+            Ok(item.map_err(Error::io("read", folder))?.file_name().to_string_lossy().into_owned())
+        };
+        listed.map(name).collect()
     };
-    for item in fs::read_dir(lake).map_err(Error::io("read", lake))? {
-        let name = item.map_err(Error::io("read", lake))?.file_name();
-        if !name.to_str().is_some_and(is_ours) {
+    for name in names(lake)? {
+        let is_ours = match Table::named(&name) {
+            // A program may have a folder of such a name.
+            Some(_) => names(&lake.join(&name))?.iter().all(|below| below.starts_with("format=")),
+            None => matches!(name.as_str(), LOCK | ASIDE | ".manifest.json.new"),
+        };
+        if !is_ours {
             return Err(Error::NotEmpty(lake.to_owned()));
         }
     }

@@ -37,10 +37,7 @@ impl Run<'_> {
             let session = Session::read(row)?;
             there.insert(session.key);
             // Of one whose log is damaged, the lake keeps what it has.
-            if session.file_id.is_some_and(|id| !files.contains_key(&id)) {
-                continue;
-            }
-            let stamp = stamp(self.conn, row, &session, &places, files)?;
+            let Some(stamp) = stamp(self.conn, row, &session, &places, files)? else { continue };
             let known = self.state.sessions.get(&session.key).filter(|known| !known.is_gone);
             if known.is_none_or(|known| known.stamp != stamp) {
                 self.session(&session, stamp, known, files)?;
@@ -161,15 +158,17 @@ impl Rows {
     }
 }
 
-/// What makes a session: its own row, its files and what was decided of it.
+/// What makes a session: its own row, its files and what was decided of it; `None` where the
+/// lake has none of its files.
 fn stamp(
     conn: &Connection,
     row: &Row<'_>,
     session: &Session,
     places: &BTreeMap<(i64, &[u8]), i64>,
     files: &Files,
-) -> Result<Vec<u8>> {
+) -> Result<Option<Vec<u8>>> {
     let mut digest = Sha256::new();
+    let mut is_there = session.file_id.is_some_and(|id| files.contains_key(&id));
     for n in 0..row.as_ref().column_count() {
         absorb(
             &mut digest,
@@ -188,6 +187,7 @@ fn stamp(
         }
         if at.len() == path.len() || at[path.len()] == b'/' {
             let file = &files[id];
+            is_there |= session.file_id.is_none();
             absorb(
                 &mut digest,
                 &[file.chain.into(), Value::from(&file.state), file.rows_sha256.as_ref().into()],
@@ -198,7 +198,7 @@ fn stamp(
         .prepare_cached("SELECT count(*), max(event_id) FROM events WHERE session_key = ?1")?
         .query_row([session.key], |row| Ok((row.get(0)?, row.get(1)?)))?;
     absorb(&mut digest, &[events.into(), last.into()]);
-    Ok(digest.finalize().to_vec())
+    Ok(is_there.then(|| digest.finalize().to_vec()))
 }
 
 const SESSIONS: &str = "

@@ -131,3 +131,62 @@ fn mark_path(nodes: &mut [Node], leaf: Option<u32>) {
         at = node.parent.filter(|_| !node.ends_path);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use rusqlite::Connection;
+    use sessile::{ImportOptions, Store};
+
+    use super::{Node, ordinal, read, reckon_depths};
+
+    #[test]
+    fn the_columns_say_what_the_views_of_the_store_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("sessions.db")).unwrap();
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+        for name in
+            ["claude/small", "codex/small", "kimi/small", "kward/tree", "kward/edge", "pi/small"]
+        {
+            store.import(fixtures.join(name), &ImportOptions::new()).unwrap();
+        }
+        let conn = Connection::open(store.path()).unwrap();
+        let pairs = |sql: &str| -> BTreeMap<i64, Option<i64>> {
+            let mut stmt = conn.prepare(sql).unwrap();
+            let rows = stmt.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+            rows.map(Result::unwrap).collect()
+        };
+        let parents = pairs("SELECT entry_key, parent_key FROM parents");
+        let active = pairs("SELECT entry_key, 1 FROM active_branches");
+        let (mut count, mut deepest) = (0, 0);
+        for session in pairs("SELECT session_key, 1 FROM sessions").into_keys() {
+            for (n, node) in (0..).zip(read(&conn, session).unwrap().nodes) {
+                let key = session << 32 | n;
+                let parent = parents[&key].map(|key| ordinal(key) as u32);
+                assert_eq!(node.parent, parent, "{session} {n}");
+                assert_eq!(node.is_active, active.contains_key(&key), "{session} {n}");
+                count += 1;
+                deepest = deepest.max(node.depth);
+            }
+        }
+        assert_eq!(count, parents.len());
+        assert!(10 < active.len() && 5 < deepest);
+    }
+
+    #[test]
+    fn depths_count_what_is_above_and_end_in_a_circle() {
+        let depths = |parents: &[Option<u32>]| -> Vec<u32> {
+            let node = |parent: &Option<u32>| Node { parent: *parent, ..Node::default() };
+            let mut nodes: Vec<Node> = parents.iter().map(node).collect();
+            reckon_depths(&mut nodes);
+            nodes.iter().map(|node| node.depth).collect()
+        };
+
+        assert_eq!(depths(&[None, Some(0), Some(0), Some(2)]), [0, 1, 1, 2]);
+        assert_eq!(depths(&[Some(1), None]), [1, 0]);
+        assert_eq!(depths(&[Some(1), Some(0), Some(0)]), [1, 0, 2]);
+        assert_eq!(depths(&[Some(0)]), [0]);
+    }
+}
