@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, named_params, params};
 use serde::Deserialize;
-use sessile::{Durability, MergeReport, Store, StoreOptions};
+use sessile::{Durability, MergeOptions, MergeReport, Store, StoreOptions};
 
 use crate::content::Proof;
 use crate::error::{Error, Result};
@@ -71,7 +71,7 @@ pub fn import(lake: impl AsRef<Path>, db: impl AsRef<Path>) -> Result<ImportRepo
     if is_new(db)? {
         copy(&path, db)?;
     } else {
-        report.merged = Some(ours.merge(&path)?);
+        report.merged = Some(ours.merge(&path, &MergeOptions::new())?);
     }
     Ok(report)
 }
@@ -301,6 +301,7 @@ struct Source {
     source_id: i64,
     root: Hex,
     format: String,
+    origin: String,
     settled_file: i64,
 }
 
@@ -349,9 +350,9 @@ fn sources(conn: &Connection, lake: &Path, state: &State) -> Result<()> {
     each(lake, state, "source", |source: Source| {
         let root = source.root.bytes()?;
         let inserted = conn.execute(
-            "INSERT INTO sources (source_id, root, format, settled_file)
-             VALUES (?1, ?2, ?3, ?4)",
-            params![source.source_id, root, source.format, source.settled_file],
+            "INSERT INTO sources (source_id, root, format, origin, settled_file)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![source.source_id, root, source.format, source.origin, source.settled_file],
         );
         Some(inserted.map(drop).map_err(Error::from))
     })

@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sessile::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
@@ -66,6 +67,18 @@ struct Written {
     path: String,
     bytes: u64,
     rows: u64,
+}
+
+/// The origin of what is not said to be of a machine or person.
+const LOCAL: &str = "local";
+
+impl Partition {
+    /// Of what has a time, in nanoseconds since 1970.
+    pub(crate) fn new(format: &str, origin: &str, at: i64) -> Self {
+        let origin = if origin.is_empty() { LOCAL } else { origin };
+        let month = Timestamp(at).to_string().get(..7).unwrap_or("1970-01").to_owned();
+        Self { format: format.to_owned(), origin: origin.to_owned(), month }
+    }
 }
 
 impl Entry {

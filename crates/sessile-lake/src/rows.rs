@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::columns::Value;
 use crate::error::Result;
+use crate::manifest::Partition;
 
 /// A file of a store: what its row says, and where its content is in the lake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,9 @@ pub(crate) struct FileRow {
     /// By which lines and chunks name it: never that of another content.
     pub(crate) chain: i64,
     pub(crate) source_id: i64,
+    /// That of the partition, as is the origin.
+    pub(crate) format: String,
+    pub(crate) origin: String,
     pub(crate) root: Vec<u8>,
     pub(crate) path: Vec<u8>,
     pub(crate) generation: i64,
@@ -46,6 +50,8 @@ impl FileRow {
         Ok(Self {
             file_id: row.get("file_id")?,
             source_id: row.get("source_id")?,
+            format: row.get("format")?,
+            origin: row.get("origin")?,
             root: row.get("root")?,
             path: row.get("path")?,
             generation: row.get("generation")?,
@@ -68,9 +74,11 @@ impl FileRow {
         })
     }
 
-    pub(crate) fn from_lake(row: &[Value<'_>]) -> Option<Self> {
+    pub(crate) fn from_lake(of: &Partition, row: &[Value<'_>]) -> Option<Self> {
         let mut row = Fields(row.iter());
         Some(Self {
+            format: of.format.clone(),
+            origin: of.origin.clone(),
             export: row.int()?,
             is_gone: row.bool()?,
             file_id: row.int()?,
@@ -140,6 +148,11 @@ impl FileRow {
         matches!(self.kind.as_str(), "log" | "document")
     }
 
+    /// The partition of what is written of it.
+    pub(crate) fn partition(&self) -> Partition {
+        Partition::new(&self.format, &self.origin, self.mtime)
+    }
+
     /// The place of the first row of its own.
     pub(crate) fn first(&self) -> i64 {
         if self.kind == "log" { self.base_count } else { 0 }
@@ -153,6 +166,9 @@ pub(crate) struct SessionRow {
     pub(crate) session_key: i64,
     /// Rows of another version count no more.
     pub(crate) version: i64,
+    /// That of the partition, as is the origin.
+    pub(crate) format: String,
+    pub(crate) origin: String,
     pub(crate) source_id: i64,
     pub(crate) path: Vec<u8>,
     pub(crate) file_id: Option<i64>,
@@ -168,7 +184,7 @@ pub(crate) struct SessionRow {
 const SHOWN: usize = 18;
 
 impl SessionRow {
-    pub(crate) fn from_lake(row: &[Value<'_>]) -> Option<Self> {
+    pub(crate) fn from_lake(of: &Partition, row: &[Value<'_>]) -> Option<Self> {
         let mut fields = Fields(row.iter());
         let _export = fields.int()?;
         let (is_gone, session_key, version) = (fields.bool()?, fields.int()?, fields.int()?);
@@ -177,6 +193,8 @@ impl SessionRow {
             is_gone,
             session_key,
             version,
+            format: of.format.clone(),
+            origin: of.origin.clone(),
             source_id: rest.int()?,
             path: rest.bytes()?,
             file_id: rest.optional_int()?,

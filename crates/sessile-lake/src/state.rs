@@ -34,7 +34,8 @@ impl State {
         let mut state = Self::default();
         for entry in manifest.files_of(Table::Files) {
             read::each_row(lake, entry, |row| {
-                let file = FileRow::from_lake(row).ok_or_else(|| odd(lake, entry.path()))?;
+                let file = FileRow::from_lake(&entry.partition, row)
+                    .ok_or_else(|| odd(lake, entry.path()))?;
                 if let Some(sha256) = &file.rows_sha256 {
                     let (kind, rows) = (file.kind.clone(), (file.first(), file.line_count));
                     let chain = Chain { kind, rows, sha256: sha256.clone() };
@@ -46,7 +47,8 @@ impl State {
         }
         for entry in manifest.files_of(Table::Sessions) {
             read::each_row(lake, entry, |row| {
-                let session = SessionRow::from_lake(row).ok_or_else(|| odd(lake, entry.path()))?;
+                let session = SessionRow::from_lake(&entry.partition, row)
+                    .ok_or_else(|| odd(lake, entry.path()))?;
                 state.sessions.insert(session.session_key, session);
                 Ok(())
             })?;

@@ -7,9 +7,8 @@ use std::path::PathBuf;
 
 use sessile::Timestamp;
 
-use super::{LOCAL, Run, content, month};
+use super::{Run, content};
 use crate::error::Result;
-use crate::manifest::Partition;
 use crate::rows::FileRow;
 use crate::table::Table;
 
@@ -23,11 +22,11 @@ impl Run<'_> {
         let mut rows = self.rows_of_files()?;
         if let Some(since) = self.since {
             let wanted = self.wanted(&rows, since)?;
-            rows.retain(|(row, _)| wanted.contains(&row.file_id));
+            rows.retain(|row| wanted.contains(&row.file_id));
         }
-        for (mut row, format) in rows {
+        for mut row in rows {
             let known = self.state.files.get(&row.file_id).filter(|known| !known.is_gone);
-            let partition = Partition { format, origin: LOCAL.to_owned(), month: month(row.mtime) };
+            let partition = row.partition();
             if row.has_content() {
                 match content::add(self, &mut row, known, &partition) {
                     Ok(()) => {}
@@ -64,19 +63,14 @@ impl Run<'_> {
                 continue;
             }
             let row = FileRow { export: self.number, is_gone: true, ..known.clone() };
-            let partition = Partition {
-                format: super::ANY.to_owned(),
-                origin: LOCAL.to_owned(),
-                month: month(row.mtime),
-            };
-            self.writer.push(Table::Files, &partition, &row.to_lake())?;
+            self.writer.push(Table::Files, &row.partition(), &row.to_lake())?;
         }
         Ok(())
     }
 
     /// Files that were written since, or whose session was; those that the lake has; and those
     /// that one of these begins with.
-    fn wanted(&self, rows: &[(FileRow, String)], since: Timestamp) -> Result<HashSet<i64>> {
+    fn wanted(&self, rows: &[FileRow], since: Timestamp) -> Result<HashSet<i64>> {
         let mut stmt = self.conn.prepare(
             "SELECT source_id, path
              FROM sessions
@@ -93,9 +87,9 @@ impl Run<'_> {
         let is_known =
             |row: &FileRow| self.state.files.get(&row.file_id).is_some_and(|known| !known.is_gone);
         let bases: HashMap<i64, Option<i64>> =
-            rows.iter().map(|(row, _)| (row.file_id, row.base_id)).collect();
+            rows.iter().map(|row| (row.file_id, row.base_id)).collect();
         let mut wanted = HashSet::new();
-        for (row, _) in rows {
+        for row in rows {
             if since.0 <= row.mtime || is_known(row) || is_active(row) {
                 let mut id = Some(row.file_id);
                 while let Some(there) = id.filter(|id| wanted.insert(*id)) {
@@ -108,18 +102,19 @@ impl Run<'_> {
 
     /// All files, in the order in which their content lies. A large one that is read in
     /// parts is none until all of it is there.
-    fn rows_of_files(&self) -> Result<Vec<(FileRow, String)>> {
+    fn rows_of_files(&self) -> Result<Vec<FileRow>> {
         let mut stmt = self.conn.prepare(
             "SELECT file.file_id, file.source_id, source.root, file.path, file.generation, file.kind,
                     file.state, file.mode, file.mtime, file.mtime_beyond, file.inode, file.size,
                     file.line_count, file.sha256, file.link_target, file.read_at, file.missing_at,
-                    file.base_id, file.base_count, file.lost, source.format
+                    file.base_id, file.base_count, file.lost, source.format,
+                    iif(source.origin = '', 'local', source.origin) AS origin
              FROM files AS file
              CROSS JOIN sources AS source ON source.source_id = file.source_id
              WHERE file.state <> 'partial'
              ORDER BY file.file_id",
         )?;
-        let rows = stmt.query_map([], |row| Ok((FileRow::from_store(row)?, row.get("format")?)))?;
+        let rows = stmt.query_map([], FileRow::from_store)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 }

@@ -163,8 +163,7 @@ impl Run<'_> {
         if rows == self.state.store {
             return Ok(());
         }
-        let partition =
-            Partition { format: ANY.to_owned(), origin: ANY.to_owned(), month: month(now.0) };
+        let partition = Partition::new(ANY, ANY, now.0);
         for (kind, json) in &rows {
             let row = [self.number.into(), Value::from(kind), Value::from(json)];
             self.writer.push(Table::Store, &partition, &row)?;
@@ -176,20 +175,12 @@ impl Run<'_> {
 /// The format and origin of what is of all.
 const ANY: &str = "any";
 
-/// The origin of what came from no other machine or person.
-const LOCAL: &str = "local";
-
-/// As in 2026-05.
-fn month(nanoseconds: i64) -> String {
-    Timestamp(nanoseconds).to_string().get(..7).unwrap_or("1970-01").to_owned()
-}
-
 fn store_rows(conn: &Connection) -> Result<Vec<(String, String)>> {
     let mut found = Vec::new();
     for (kind, sql) in [
         (
             "source",
-            "SELECT source_id, root, format, settled_file
+            "SELECT source_id, root, format, origin, settled_file
              FROM sources
              ORDER BY source_id",
         ),

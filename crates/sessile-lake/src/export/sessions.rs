@@ -10,9 +10,9 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use sha2::{Digest, Sha256};
 
+use super::Run;
 use super::files::Files;
 use super::tree::{self, Tree};
-use super::{LOCAL, Run, month};
 use crate::columns::Value;
 use crate::error::Result;
 use crate::manifest::Partition;
@@ -67,11 +67,7 @@ impl Run<'_> {
             empty, null, null, null, null, null, null, null, zero, null, zero, null, null, null,
             empty, empty, zero, null,
         ];
-        let partition = Partition {
-            format: super::ANY.to_owned(),
-            origin: LOCAL.to_owned(),
-            month: month(sessile::Timestamp::now().0),
-        };
+        let partition = Partition::new(&row.format, &row.origin, sessile::Timestamp::now().0);
         self.writer.push(Table::Sessions, &partition, &row.to_lake(self.number, &shown))
     }
 
@@ -90,17 +86,18 @@ impl Run<'_> {
                 rows.take(part, row);
                 Ok(())
             })?;
-            goes_on = rows.counts == known.counts && rows.finish() == known.rows_sha256;
+            goes_on = known.origin == session.origin
+                && rows.counts == known.counts
+                && rows.finish() == known.rows_sha256;
         }
         let (version, held) = match known {
             Some(known) if goes_on => (known.version, known.counts),
             Some(known) => (known.version + 1, [0; 4]),
             None => (1, [0; 4]),
         };
-        let partition = |at: Option<i64>| Partition {
-            format: session.format.clone(),
-            origin: LOCAL.to_owned(),
-            month: month(at.or(session.created_at).unwrap_or(session.modified_at)),
+        let partition = |at: Option<i64>| {
+            let at = at.or(session.created_at).unwrap_or(session.modified_at);
+            Partition::new(&session.format, &session.origin, at)
         };
         let mut rows = Rows::until([i64::MAX; 4]);
         let writer = &mut self.writer;
@@ -117,6 +114,8 @@ impl Run<'_> {
             is_gone: false,
             session_key: session.key,
             version,
+            format: session.format.clone(),
+            origin: session.origin.clone(),
             source_id: session.source_id,
             path: session.path.clone(),
             file_id: session.file_id,
@@ -205,7 +204,7 @@ const SESSIONS: &str = "
     SELECT list.session_key, list.session, list.format, list.name, list.title, list.first_message,
            list.work_dir, list.host, list.provider, list.model, list.messages, session.created_at,
            session.modified_at, session.archived_at, session.trashed_at, list.parent, list.root,
-           list.path, list.is_listed, session.source_id, session.path AS path_bytes,
+           coalesce(list.origin, 'local') AS origin, list.path, list.is_listed, session.source_id, session.path AS path_bytes,
            session.file_id, session.leaf_id, session.entry_count, session.last_entry_key
     FROM sessions AS session
     CROSS JOIN session_list AS list ON list.session_key = session.session_key
@@ -216,6 +215,7 @@ struct Session {
     key: i64,
     id: String,
     format: String,
+    origin: String,
     texts: [Option<String>; 7],
     messages: i64,
     created_at: Option<i64>,
@@ -238,6 +238,7 @@ impl Session {
             key: row.get("session_key")?,
             id: text("session")?.unwrap_or_default(),
             format: text("format")?.unwrap_or_default(),
+            origin: text("origin")?.unwrap_or_default(),
             texts: [
                 text("name")?,
                 text("title")?,

@@ -172,3 +172,20 @@ fn what_was_active_before_is_left_out_where_that_is_asked_for() {
     assert_eq!(place.verify().findings, []);
     place.check_back();
 }
+
+#[test]
+fn each_origin_has_its_partition_and_comes_back() {
+    let place = Place::new();
+    let desk = ImportOptions::new().origin("me@desk");
+    place.store.import(crate::support::fixture("pi/small"), &desk).unwrap();
+    place.import_fixture("kward/small");
+    place.export();
+    let of = |origin: &str| {
+        let folder = format!("origin={origin}");
+        let files = crate::support::parquet(&place.lake()).into_keys();
+        files.filter(|path| path.iter().any(|part| part == &*folder)).count()
+    };
+
+    assert!(0 < of("me@desk") && 0 < of("local"));
+    place.check_back();
+}

@@ -119,7 +119,7 @@ pub(crate) fn dump(store: &Store) -> String {
 fn log(store: &Store) -> Vec<String> {
     let mut rows = Vec::new();
     for sql in [
-        "SELECT source_id, hex(root), format, settled_file FROM sources ORDER BY source_id",
+        "SELECT source_id, hex(root), format, origin, settled_file FROM sources ORDER BY source_id",
         "SELECT file_id, source_id, hex(path), generation, kind, state, mode, mtime, mtime_beyond, inode, size,
                 line_count, hex(sha256), hex(link_target), missing_at, base_id, base_count, lost
          FROM files ORDER BY file_id",
