@@ -43,6 +43,8 @@ pub(crate) struct FileRow {
     pub(crate) lost: i64,
     /// Of the rows that are its own.
     pub(crate) rows_sha256: Option<Vec<u8>>,
+    /// Of the last of them.
+    pub(crate) last_crc: Option<i64>,
 }
 
 impl FileRow {
@@ -103,6 +105,7 @@ impl FileRow {
             base_count: row.int()?,
             lost: row.int()?,
             rows_sha256: row.optional_bytes()?,
+            last_crc: row.optional_int()?,
         })
     }
 
@@ -134,6 +137,7 @@ impl FileRow {
             self.base_count.into(),
             self.lost.into(),
             self.rows_sha256.as_ref().into(),
+            self.last_crc.into(),
         ]);
         row
     }

@@ -89,6 +89,7 @@ const FILES: &[Column] = &[
     col("base_count", Int),
     col("lost", Int),
     opt("rows_sha256", Bytes),
+    opt("last_crc", Int),
 ];
 
 const SESSIONS: &[Column] = &[

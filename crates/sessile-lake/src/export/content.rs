@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use sha2::{Digest, Sha256};
 
 use super::Run;
@@ -40,22 +40,46 @@ pub(super) fn add(
     known: Option<&FileRow>,
     partition: &Partition,
 ) -> Result<(), Failed> {
+    file.last_crc = last_crc(run.conn, file)?;
     if let Some(known) = known.filter(|known| is_unchanged(known, file)) {
         (file.chain, file.rows_sha256) = (known.chain, known.rows_sha256.clone());
         return Ok(());
     }
     let known = known.filter(|known| may_go_on(known, file));
-    let (digest, goes_on) = prove(run.conn, file, known)?;
-    file.rows_sha256 = Some(digest);
+    let proven = prove(run.conn, file, known)?;
     let mut from = file.first();
-    match known.filter(|_| goes_on) {
+    match known.filter(|_| proven.goes_on) {
         Some(known) => (file.chain, from) = (known.chain, known.line_count),
         None => {
             file.chain = run.next_chain;
             run.next_chain += 1;
         }
     }
-    write(run, file, from, partition)
+    file.rows_sha256 = Some(proven.digest);
+    let is_log = file.kind == "log";
+    match proven.rows {
+        Some(rows) => rows
+            .behind((from - file.first()) as usize)
+            .try_for_each(|(n, raw, crc)| push(run, file, partition, file.first() + n, raw, crc)),
+        None => each(run.conn, is_log, file.file_id, (from, file.line_count), |place, raw, crc| {
+            push(run, file, partition, place, raw, crc)
+        }),
+    }
+}
+
+/// The CRC-32 of the last row that a content has of its own, as the store notes it.
+fn last_crc(conn: &Connection, file: &FileRow) -> Result<Option<i64>, Error> {
+    let key = file.file_id << 32 | (file.line_count - 1);
+    let mut stmt = conn.prepare_cached(if file.kind == "log" {
+        "SELECT checksum FROM lines WHERE line_key = ?1"
+    } else {
+        "SELECT checksum FROM chunks WHERE chunk_key = ?1"
+    })?;
+    if file.line_count <= file.first() {
+        return Ok(None);
+    }
+    let checksum: Option<i64> = stmt.query_row([key], |row| row.get(0)).optional()?;
+    Ok(checksum.map(|checksum| checksum ^ i64::from(of_key(key))))
 }
 
 /// Whether a content is that which the lake has, as far as can be told without reading it.
@@ -65,8 +89,11 @@ fn is_unchanged(known: &FileRow, file: &FileRow) -> bool {
         && shape(known) == shape(file)
         && match (&known.sha256, &file.sha256) {
             (Some(known), Some(now)) => known == now,
-            // A chain that is written here has no digest; what is appended is later, and longer.
-            (None, None) => (known.mtime, known.mtime_beyond) == (file.mtime, file.mtime_beyond),
+            // A chain that is written here has no digest; it is written at its end.
+            (None, None) => {
+                (known.mtime, known.mtime_beyond, known.last_crc)
+                    == (file.mtime, file.mtime_beyond, file.last_crc)
+            }
             _ => false,
         }
 }
@@ -83,14 +110,46 @@ fn may_go_on(known: &FileRow, file: &FileRow) -> bool {
         && known.rows_sha256.is_some()
 }
 
-/// The digest of the rows of a content, and whether it begins with those that the lake has.
-fn prove(
-    conn: &Connection,
-    file: &FileRow,
-    known: Option<&FileRow>,
-) -> Result<(Vec<u8>, bool), Failed> {
+/// Bytes of a content that is kept when it is proven, to be written. A longer one is read twice.
+const KEPT: i64 = 8 << 20;
+
+/// A content that is as it should be.
+struct Proven {
+    /// Of its rows.
+    digest: Vec<u8>,
+    /// Whether it begins with the rows that the lake has.
+    goes_on: bool,
+    /// The rows, if they are not too long.
+    rows: Option<Kept>,
+}
+
+/// Rows, one behind the other.
+#[derive(Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    /// Where each ends, and its CRC-32.
+    ends: Vec<(usize, u32)>,
+}
+
+impl Kept {
+    fn push(&mut self, raw: &[u8], crc: u32) {
+        self.bytes.extend_from_slice(raw);
+        self.ends.push((self.bytes.len(), crc));
+    }
+
+    /// The rows from one on, with their numbers.
+    fn behind(&self, from: usize) -> impl Iterator<Item = (i64, &[u8], u32)> {
+        let start = |n: usize| n.checked_sub(1).map_or(0, |before| self.ends[before].0);
+        (from..self.ends.len()).map(move |n| {
+            let (end, crc) = self.ends[n];
+            (n as i64, &self.bytes[start(n)..end], crc)
+        })
+    }
+}
+
+fn prove(conn: &Connection, file: &FileRow, known: Option<&FileRow>) -> Result<Proven, Failed> {
     let is_log = file.kind == "log";
-    let mut rows = Sha256::new();
+    let mut digest = Sha256::new();
     // That of the whole, where the content begins with another's.
     let mut whole =
         file.sha256.as_ref().filter(|_| is_log && 0 < file.base_count).map(|_| Sha256::new());
@@ -101,52 +160,58 @@ fn prove(
         })?;
     }
     let (mut size, mut goes_on) = (0, false);
-    let is_known = |rows: &Sha256, place: i64| {
+    let mut rows = (file.size <= KEPT).then(Kept::default);
+    let is_known = |digest: &Sha256, place: i64| {
         known.is_some_and(|known| {
             known.line_count == place
-                && known.rows_sha256.as_deref() == Some(&rows.clone().finalize()[..])
+                && known.rows_sha256.as_deref() == Some(&digest.clone().finalize()[..])
         })
     };
-    each(conn, is_log, file.file_id, (file.first(), file.line_count), |place, raw, _| {
-        goes_on |= is_known(&rows, place);
+    each(conn, is_log, file.file_id, (file.first(), file.line_count), |place, raw, crc| {
+        goes_on |= is_known(&digest, place);
         size += raw.len() as i64;
-        rows.update(raw);
-        if let Some(digest) = &mut whole {
-            digest.update(raw);
+        if file.size < size {
+            return Err(Failed::Damaged(format!("it holds more than {} bytes", file.size)));
+        }
+        digest.update(raw);
+        if let Some(whole) = &mut whole {
+            whole.update(raw);
+        }
+        if let Some(rows) = &mut rows {
+            rows.push(raw, crc);
         }
         Ok(())
     })?;
-    goes_on |= is_known(&rows, file.line_count);
+    goes_on |= is_known(&digest, file.line_count);
     if size != file.size {
         return Err(Failed::Damaged(format!("it holds {size} bytes, of {}", file.size)));
     }
-    let digest = rows.finalize().to_vec();
+    let digest = digest.finalize().to_vec();
     let whole = whole.map(|whole| whole.finalize().to_vec());
     match file.sha256.as_ref().is_none_or(|sha256| sha256 == whole.as_ref().unwrap_or(&digest)) {
-        true => Ok((digest, goes_on)),
+        true => Ok(Proven { digest, goes_on, rows }),
         false => Err(Failed::Damaged("it does not match its digest".to_owned())),
     }
 }
 
-/// Writes the rows of a content from one on.
-fn write(
+/// Writes a row of a content.
+fn push(
     run: &mut Run<'_>,
     file: &FileRow,
-    from: i64,
     partition: &Partition,
+    place: i64,
+    raw: &[u8],
+    crc: u32,
 ) -> Result<(), Failed> {
-    let is_log = file.kind == "log";
-    each(run.conn, is_log, file.file_id, (from, file.line_count), |place, raw, crc| {
-        run.report.lines += 1;
-        run.report.raw_bytes += raw.len() as u64;
-        if !is_log {
-            let row = [file.chain.into(), place.into(), raw.into(), crc.into()];
-            return Ok(run.writer.push(Table::Chunks, partition, &row)?);
-        }
-        let [text, bytes]: [Value<'_>; 2] = either(raw);
-        let row = [file.chain.into(), place.into(), text, bytes, crc.into()];
-        Ok(run.writer.push(Table::Lines, partition, &row)?)
-    })
+    run.report.lines += 1;
+    run.report.raw_bytes += raw.len() as u64;
+    if file.kind != "log" {
+        let row = [file.chain.into(), place.into(), raw.into(), crc.into()];
+        return Ok(run.writer.push(Table::Chunks, partition, &row)?);
+    }
+    let [text, bytes]: [Value<'_>; 2] = either(raw);
+    let row = [file.chain.into(), place.into(), text, bytes, crc.into()];
+    Ok(run.writer.push(Table::Lines, partition, &row)?)
 }
 
 /// Hands the rows of a content from one place up to another to `each`, proven, with the CRC-32

@@ -146,3 +146,27 @@ fn a_folder_of_something_else_is_left_alone() {
 
     assert!(matches!(place.try_export(), Err(Error::NotEmpty(_))));
 }
+
+#[test]
+fn a_last_line_that_was_replaced_by_one_as_long_comes_back() {
+    let place = Place::new();
+    let session = place.store.create(&NewSession::new("/w")).unwrap();
+    session.append_message(r#"{"role":"user","content":"one"}"#).unwrap();
+    place.export();
+    let conn = rusqlite::Connection::open(place.store.path()).unwrap();
+    let last = "SELECT line_key, raw FROM lines ORDER BY line_key DESC LIMIT 1";
+    let (key, raw): (i64, Vec<u8>) =
+        conn.query_row(last, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let raw = String::from_utf8(raw).unwrap().replace("one", "six");
+    let checksum = crc32fast::hash(raw.as_bytes()) ^ crc32fast::hash(&key.to_be_bytes());
+    conn.execute(
+        "UPDATE lines SET raw = ?2, checksum = ?3 WHERE line_key = ?1",
+        (key, raw.as_bytes(), checksum),
+    )
+    .unwrap();
+
+    assert_eq!(place.export().lines, 2);
+
+    assert_eq!(place.verify().findings, []);
+    place.check_back();
+}
