@@ -20,7 +20,7 @@ pub(crate) enum Kind {
     Crc,
     Real,
     Bool,
-    /// Microseconds since 1970, UTC: finer ones are not read everywhere.
+    /// Microseconds since 1970, in UTC and without a zone: finer ones, and zones, are not read everywhere alike.
     Time,
     Text,
     Bytes,
@@ -136,7 +136,7 @@ const ENTRIES: &[Column] = &[
     col("id", Text),
     col("type", Text),
     opt("role", Text),
-    opt("at", Time),
+    opt("created_at", Time),
     opt("chain", Int),
     opt("line", Int),
     opt("start", Int),
@@ -147,7 +147,7 @@ const USAGE: &[Column] = &[
     col("session_key", Int),
     col("version", Int),
     col("entry", Int),
-    opt("at", Time),
+    opt("created_at", Time),
     opt("provider", Text),
     opt("model", Text),
     opt("input", Int),
@@ -173,7 +173,7 @@ const EVENTS: &[Column] = &[
     col("version", Int),
     col("event_id", Int),
     col("kind", Text),
-    col("at", Int),
+    col("at_ns", Int),
     opt("value", Text),
 ];
 
@@ -282,7 +282,7 @@ impl Column {
             Kind::Int | Kind::Real | Kind::Bool | Kind::Bytes => field,
             Kind::Crc => field.with_logical_type(Some(LogicalType::integer(32, false))),
             Kind::Time => {
-                field.with_logical_type(Some(LogicalType::timestamp(true, TimeUnit::MICROS)))
+                field.with_logical_type(Some(LogicalType::timestamp(false, TimeUnit::MICROS)))
             }
             Kind::Text => field
                 .with_logical_type(Some(LogicalType::String))

@@ -165,6 +165,7 @@ fn a_last_line_that_was_replaced_by_one_as_long_comes_back() {
     )
     .unwrap();
 
+    place.store.rebuild().unwrap();
     assert_eq!(place.export().lines, 2);
 
     assert_eq!(place.verify().findings, []);
