@@ -1,0 +1,172 @@
+//! What can go wrong, sorted by what a caller can do about it.
+
+use std::error;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use parquet::errors::ParquetError;
+
+/// Everything that can go wrong.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The folder is no lake: there is no manifest in it.
+    NotALake(PathBuf),
+    /// The folder has a manifest of a later release.
+    TooNew {
+        /// The lake.
+        lake: PathBuf,
+        /// The version that its manifest has.
+        version: u64,
+    },
+    /// The folder holds something that no lake does.
+    NotEmpty(PathBuf),
+    /// Another process exports into the lake.
+    Busy(PathBuf),
+    /// The lake holds another store: nothing of this one is in it.
+    OtherStore(PathBuf),
+    /// A file of the lake is not what it was when it was written.
+    Damaged {
+        /// The file, or the lake.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Files of the store are damaged and were left out; all others are in the lake.
+    Incomplete {
+        /// Each file, and what is wrong with it.
+        failed: Vec<(PathBuf, String)>,
+    },
+    /// The database that came of the lake is not sound; nothing was written.
+    Unsound {
+        /// What `check` found first.
+        finding: String,
+    },
+    /// The store failed.
+    Store(Box<sessile::Error>),
+    /// The database of the store could not be read or written.
+    Sqlite(rusqlite::Error),
+    /// A file or folder could not be read or written.
+    Io {
+        /// What was to be done.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A table could not be written as Parquet.
+    Parquet {
+        /// What was to be done.
+        action: &'static str,
+        /// Which table or column.
+        name: String,
+        /// Why not.
+        source: ParquetError,
+    },
+}
+
+/// The result of this crate's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl AsRef<Path>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+
+    pub(crate) fn parquet(action: &'static str, name: &str, source: ParquetError) -> Self {
+        Self::Parquet { action, name: name.to_owned(), source }
+    }
+
+    pub(crate) fn damaged(file: impl AsRef<Path>, reason: impl Into<String>) -> Self {
+        Self::Damaged { file: file.as_ref().to_owned(), reason: reason.into() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotALake(path) => {
+                write!(
+                    f,
+                    "{} is no lake: it has no manifest.json; `export` makes one",
+                    path.display()
+                )
+            }
+            Self::TooNew { lake, version } => write!(
+                f,
+                "{} was written by a newer release (version {version}); upgrade to read it",
+                lake.display()
+            ),
+            Self::NotEmpty(path) => {
+                write!(f, "{} is not empty, and no lake; name a folder of its own", path.display())
+            }
+            Self::Busy(path) => {
+                write!(f, "another process exports into {}; try again later", path.display())
+            }
+            Self::OtherStore(path) => write!(
+                f,
+                "{} holds another store: nothing of this one is in it; a lake has one store, export into a \
+                 folder of its own",
+                path.display()
+            ),
+            Self::Damaged { file, reason } => write!(f, "{} is damaged: {reason}", file.display()),
+            Self::Incomplete { failed } => {
+                write!(
+                    f,
+                    "{} files of the store are damaged and not in the lake; all others are",
+                    failed.len()
+                )?;
+                failed
+                    .iter()
+                    .try_for_each(|(file, reason)| write!(f, "\n  {}: {reason}", file.display()))
+            }
+            Self::Unsound { finding } => {
+                write!(
+                    f,
+                    "the store that the lake gives is not sound, and nothing was written: {finding}"
+                )
+            }
+            Self::Store(_) => write!(f, "the store failed"),
+            Self::Sqlite(_) => write!(f, "the database of the store failed"),
+            Self::Io { action, path, .. } => write!(f, "cannot {action} {}", path.display()),
+            Self::Parquet { action, name, .. } => write!(f, "cannot {action} {name}"),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Store(err) => Some(err),
+            Self::Sqlite(err) => Some(err),
+            Self::Io { source, .. } => Some(source),
+            Self::Parquet { source, .. } => Some(source),
+            Self::NotALake(_)
+            | Self::TooNew { .. }
+            | Self::NotEmpty(_)
+            | Self::Busy(_)
+            | Self::OtherStore(_)
+            | Self::Damaged { .. }
+            | Self::Incomplete { .. }
+            | Self::Unsound { .. } => None,
+        }
+    }
+}
+
+impl From<sessile::Error> for Error {
+    fn from(err: sessile::Error) -> Self {
+        Self::Store(Box::new(err))
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(err: rusqlite::Error) -> Self {
+        Self::Sqlite(err)
+    }
+}

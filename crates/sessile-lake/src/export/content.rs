@@ -1,0 +1,299 @@
+//! The content of a file: lines of a log, chunks of a document.
+//!
+//! Each is compared with its checksum, and the whole with its size and digest, as the
+//! store does before it gives anything away.
+
+use std::borrow::Cow;
+
+use rusqlite::{Connection, OptionalExtension, Row};
+use sha2::{Digest, Sha256};
+
+use super::Run;
+use crate::columns::Value;
+use crate::error::Error;
+use crate::manifest::Partition;
+use crate::rows::{FileRow, either, of_key};
+use crate::table::Table;
+
+/// Longest line that is ever packed.
+const MAX_PACKED: usize = 16 << 20;
+
+/// Why a content is not in the lake.
+pub(super) enum Failed {
+    /// The store does not hold it any more.
+    Damaged(String),
+    Other(Error),
+}
+
+impl<E: Into<Error>> From<E> for Failed {
+    fn from(err: E) -> Self {
+        Self::Other(err.into())
+    }
+}
+
+/// Adds what the lake does not hold of a content, and notes in the row where it is.
+///
+/// All of it is proven before any of it is written: what is damaged leaves no rows behind.
+pub(super) fn add(
+    run: &mut Run<'_>,
+    file: &mut FileRow,
+    known: Option<&FileRow>,
+    partition: &Partition,
+) -> Result<(), Failed> {
+    file.last_crc = last_crc(run.conn, file)?;
+    if let Some(known) = known.filter(|known| is_unchanged(known, file)) {
+        (file.chain, file.rows_sha256) = (known.chain, known.rows_sha256.clone());
+        return Ok(());
+    }
+    let known = known.filter(|known| may_go_on(known, file));
+    let proven = prove(run.conn, file, known)?;
+    let mut from = file.first();
+    match known.filter(|_| proven.goes_on) {
+        Some(known) => (file.chain, from) = (known.chain, known.line_count),
+        None => {
+            file.chain = run.next_chain;
+            run.next_chain += 1;
+        }
+    }
+    file.rows_sha256 = Some(proven.digest);
+    let is_log = file.kind == "log";
+    match proven.rows {
+        Some(rows) => rows
+            .behind((from - file.first()) as usize)
+            .try_for_each(|(n, raw, crc)| push(run, file, partition, file.first() + n, raw, crc)),
+        None => each(run.conn, is_log, file.file_id, (from, file.line_count), |place, raw, crc| {
+            push(run, file, partition, place, raw, crc)
+        }),
+    }
+}
+
+/// The CRC-32 of the last row that a content has of its own, as the store notes it.
+fn last_crc(conn: &Connection, file: &FileRow) -> Result<Option<i64>, Error> {
+    let key = file.file_id << 32 | (file.line_count - 1);
+    let mut stmt = conn.prepare_cached(if file.kind == "log" {
+        "SELECT checksum FROM lines WHERE line_key = ?1"
+    } else {
+        "SELECT checksum FROM chunks WHERE chunk_key = ?1"
+    })?;
+    if file.line_count <= file.first() {
+        return Ok(None);
+    }
+    let checksum: Option<i64> = stmt.query_row([key], |row| row.get(0)).optional()?;
+    Ok(checksum.map(|checksum| checksum ^ i64::from(of_key(key))))
+}
+
+/// Whether a content is that which the lake has, as far as can be told without reading it.
+fn is_unchanged(known: &FileRow, file: &FileRow) -> bool {
+    let shape = |row: &FileRow| (row.base_id, row.base_count, row.line_count, row.size);
+    is_same_place(known, file)
+        && shape(known) == shape(file)
+        && match (&known.sha256, &file.sha256) {
+            (Some(known), Some(now)) => known == now,
+            // A chain that is written here has no digest; it is written at its end.
+            (None, None) => {
+                (known.mtime, known.mtime_beyond, known.last_crc)
+                    == (file.mtime, file.mtime_beyond, file.last_crc)
+            }
+            _ => false,
+        }
+}
+
+fn is_same_place(known: &FileRow, file: &FileRow) -> bool {
+    (known.source_id, known.generation, &known.kind, &known.root, &known.path)
+        == (file.source_id, file.generation, &file.kind, &file.root, &file.path)
+}
+
+fn may_go_on(known: &FileRow, file: &FileRow) -> bool {
+    known.kind == file.kind
+        && (known.base_id, known.base_count) == (file.base_id, file.base_count)
+        && known.line_count <= file.line_count
+        && known.rows_sha256.is_some()
+}
+
+/// Bytes of a content that is kept when it is proven, to be written. A longer one is read twice.
+const KEPT: i64 = 8 << 20;
+
+/// A content that is as it should be.
+struct Proven {
+    /// Of its rows.
+    digest: Vec<u8>,
+    /// Whether it begins with the rows that the lake has.
+    goes_on: bool,
+    /// The rows, if they are not too long.
+    rows: Option<Kept>,
+}
+
+/// Rows, one behind the other.
+#[derive(Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    /// Where each ends, and its CRC-32.
+    ends: Vec<(usize, u32)>,
+}
+
+impl Kept {
+    fn push(&mut self, raw: &[u8], crc: u32) {
+        self.bytes.extend_from_slice(raw);
+        self.ends.push((self.bytes.len(), crc));
+    }
+
+    /// The rows from one on, with their numbers.
+    fn behind(&self, from: usize) -> impl Iterator<Item = (i64, &[u8], u32)> {
+        let start = |n: usize| n.checked_sub(1).map_or(0, |before| self.ends[before].0);
+        (from..self.ends.len()).map(move |n| {
+            let (end, crc) = self.ends[n];
+            (n as i64, &self.bytes[start(n)..end], crc)
+        })
+    }
+}
+
+fn prove(conn: &Connection, file: &FileRow, known: Option<&FileRow>) -> Result<Proven, Failed> {
+    let is_log = file.kind == "log";
+    let mut digest = Sha256::new();
+    // That of the whole, where the content begins with another's.
+    let mut whole =
+        file.sha256.as_ref().filter(|_| is_log && 0 < file.base_count).map(|_| Sha256::new());
+    if let (Some(digest), Some(base)) = (&mut whole, file.base_id) {
+        each(conn, is_log, base, (0, file.base_count), |_, raw, _| {
+            digest.update(raw);
+            Ok(())
+        })?;
+    }
+    let (mut size, mut goes_on) = (0, false);
+    let mut rows = (file.size <= KEPT).then(Kept::default);
+    let is_known = |digest: &Sha256, place: i64| {
+        known.is_some_and(|known| {
+            known.line_count == place
+                && known.rows_sha256.as_deref() == Some(&digest.clone().finalize()[..])
+        })
+    };
+    each(conn, is_log, file.file_id, (file.first(), file.line_count), |place, raw, crc| {
+        goes_on |= is_known(&digest, place);
+        size += raw.len() as i64;
+        if file.size < size {
+            return Err(Failed::Damaged(format!("it holds more than {} bytes", file.size)));
+        }
+        digest.update(raw);
+        if let Some(whole) = &mut whole {
+            whole.update(raw);
+        }
+        if let Some(rows) = &mut rows {
+            rows.push(raw, crc);
+        }
+        Ok(())
+    })?;
+    goes_on |= is_known(&digest, file.line_count);
+    if size != file.size {
+        return Err(Failed::Damaged(format!("it holds {size} bytes, of {}", file.size)));
+    }
+    let digest = digest.finalize().to_vec();
+    let whole = whole.map(|whole| whole.finalize().to_vec());
+    match file.sha256.as_ref().is_none_or(|sha256| sha256 == whole.as_ref().unwrap_or(&digest)) {
+        true => Ok(Proven { digest, goes_on, rows }),
+        false => Err(Failed::Damaged("it does not match its digest".to_owned())),
+    }
+}
+
+/// Writes a row of a content.
+fn push(
+    run: &mut Run<'_>,
+    file: &FileRow,
+    partition: &Partition,
+    place: i64,
+    raw: &[u8],
+    crc: u32,
+) -> Result<(), Failed> {
+    run.report.lines += 1;
+    run.report.raw_bytes += raw.len() as u64;
+    if file.kind != "log" {
+        let row = [file.chain.into(), place.into(), raw.into(), crc.into()];
+        return Ok(run.writer.push(Table::Chunks, partition, &row)?);
+    }
+    let [text, bytes]: [Value<'_>; 2] = either(raw);
+    let row = [file.chain.into(), place.into(), text, bytes, crc.into()];
+    Ok(run.writer.push(Table::Lines, partition, &row)?)
+}
+
+/// Hands the rows of a content from one place up to another to `each`, proven, with the CRC-32
+/// of each. None may be missing.
+fn each(
+    conn: &Connection,
+    is_log: bool,
+    file_id: i64,
+    (from, end): (i64, i64),
+    mut each: impl FnMut(i64, &[u8], u32) -> Result<(), Failed>,
+) -> Result<(), Failed> {
+    let mut stmt = conn.prepare_cached(if is_log {
+        "SELECT line_key, raw, enc, checksum
+         FROM lines
+         WHERE line_key BETWEEN ?1 AND ?2
+         ORDER BY line_key"
+    } else {
+        "SELECT chunk_key, raw, 0 AS enc, checksum
+         FROM chunks
+         WHERE chunk_key BETWEEN ?1 AND ?2
+         ORDER BY chunk_key"
+    })?;
+    let noun = if is_log { "line" } else { "chunk" };
+    let key = |place: i64| file_id << 32 | place;
+    let mut place = from;
+    let mut rows = stmt.query([key(from), key(end) - 1])?;
+    while let Some(row) = rows.next()? {
+        let damaged = |reason: &str| Failed::Damaged(format!("{noun} {} {reason}", place + 1));
+        if row.get::<_, i64>(0)? != key(place) {
+            return Err(damaged("is missing"));
+        }
+        let raw = raw(conn, row).map_err(|reason| damaged(&reason))?;
+        let crc = crc32fast::hash(&raw);
+        if row.get::<_, i64>(3)? != i64::from(crc ^ of_key(key(place))) {
+            return Err(damaged("does not match its checksum"));
+        }
+        each(place, &raw, crc)?;
+        place += 1;
+    }
+    match place == end {
+        true => Ok(()),
+        false => Err(Failed::Damaged(format!("{noun} {} is missing", place + 1))),
+    }
+}
+
+/// The bytes of a row of key, bytes and how they are stored.
+fn raw<'r>(conn: &Connection, row: &'r Row<'_>) -> Result<Cow<'r, [u8]>, String> {
+    let cannot =
+        |err: rusqlite::types::FromSqlError| format!("is not stored as it should be: {err}");
+    let stored = row.get_ref(1).map_err(|err| err.to_string())?.as_blob().map_err(cannot)?;
+    let enc: i64 = row.get(2).map_err(|err| err.to_string())?;
+    match enc {
+        2 => held(conn, stored).map(Cow::Owned),
+        _ => unpacked(enc, stored),
+    }
+}
+
+/// The bytes that another row holds, whose key is given.
+fn held(conn: &Connection, key: &[u8]) -> Result<Vec<u8>, String> {
+    let failed = |err: rusqlite::Error| format!("stands in a line that cannot be read: {err}");
+    let key: [u8; 8] = key.try_into().map_err(|_| "stands in no line".to_owned())?;
+    let mut stmt =
+        conn.prepare_cached("SELECT raw, enc FROM lines WHERE line_key = ?1").map_err(failed)?;
+    let (stored, enc): (Vec<u8>, i64) = stmt
+        .query_row([i64::from_be_bytes(key)], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(failed)?;
+    unpacked(enc, &stored).map(Cow::into_owned)
+}
+
+fn unpacked(enc: i64, stored: &[u8]) -> Result<Cow<'_, [u8]>, String> {
+    match enc {
+        0 => Ok(Cow::Borrowed(stored)),
+        1 => {
+            // The frame says how long the line is; what was never packed is not believed.
+            let length = zstd::zstd_safe::get_frame_content_size(stored).ok().flatten();
+            let length = length.and_then(|length| usize::try_from(length).ok());
+            let length = length.filter(|length| *length <= MAX_PACKED);
+            let length = length.ok_or("cannot be unpacked: it does not say a length of ours")?;
+            zstd::bulk::decompress(stored, length)
+                .map(Cow::Owned)
+                .map_err(|err| format!("cannot be unpacked: {err}"))
+        }
+        _ => Err(format!("is stored in a way {enc} that cannot be read here")),
+    }
+}

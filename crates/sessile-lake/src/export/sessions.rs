@@ -1,0 +1,478 @@
+//! Sessions: their rows, and those of their entries, usage, labels and events.
+//!
+//! A session whose rows go on from those that the lake has gets the new ones. One whose rows
+//! are others, because its tree changed, gets all of them under a new version: who reads
+//! joins by session and version.
+
+use std::collections::{BTreeMap, HashSet};
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
+use sha2::{Digest, Sha256};
+
+use super::Run;
+use super::files::Files;
+use super::tree::{self, Tree};
+use crate::columns::Value;
+use crate::error::Result;
+use crate::manifest::Partition;
+use crate::rows::{SessionRow, absorb, sql_text};
+use crate::table::Table;
+
+/// The tables of a session's rows, in the order of their counts.
+const PARTS: [Table; 4] = [Table::Entries, Table::Usage, Table::Labels, Table::Events];
+
+/// The place of the version in each of them.
+const VERSION: usize = 1;
+
+impl Run<'_> {
+    /// Writes the sessions that are new or another, with what is new of their rows.
+    pub(super) fn sessions(&mut self, files: &Files) -> Result<()> {
+        let places: BTreeMap<(i64, &[u8]), i64> =
+            files.iter().map(|(id, file)| ((file.source_id, &file.path[..]), *id)).collect();
+        let mut there = HashSet::new();
+        let mut stmt = self.conn.prepare(SESSIONS)?;
+        let mut rows = stmt.query([])?;
+        while let Some(row) = rows.next()? {
+            let session = Session::read(row)?;
+            there.insert(session.key);
+            // Of one whose log is damaged, the lake keeps what it has.
+            let Some(stamp) = stamp(self.conn, row, &session, &places, files)? else { continue };
+            let known = self.state.sessions.get(&session.key).filter(|known| !known.is_gone);
+            if known.is_none_or(|known| known.stamp != stamp) {
+                self.session(&session, stamp, known, files)?;
+            }
+        }
+        let mut gone: Vec<&SessionRow> = self
+            .state
+            .sessions
+            .values()
+            .filter(|known| !known.is_gone && !there.contains(&known.session_key))
+            .collect();
+        gone.sort_by_key(|known| known.session_key);
+        for known in gone {
+            self.report.gone += 1;
+            self.gone_session(known)?;
+        }
+        Ok(())
+    }
+
+    /// Says of a session that the store no longer has it, and nothing else of it.
+    fn gone_session(&mut self, known: &SessionRow) -> Result<()> {
+        let row = SessionRow { is_gone: true, ..known.clone() };
+        let null = Value::Null;
+        let empty = Value::Text("");
+        let zero = Value::Int(0);
+        let shown = [
+            empty, null, null, null, null, null, null, null, zero, null, zero, null, null, null,
+            empty, empty, zero, null,
+        ];
+        let partition = Partition::new(&row.format, &row.origin, sessile::Timestamp::now().0);
+        self.writer.push(Table::Sessions, &partition, &row.to_lake(self.number, &shown))
+    }
+
+    fn session(
+        &mut self,
+        session: &Session,
+        stamp: Vec<u8>,
+        known: Option<&SessionRow>,
+        files: &Files,
+    ) -> Result<()> {
+        let tree = tree::read(self.conn, session.key)?;
+        let mut goes_on = false;
+        if let Some(known) = known {
+            let mut rows = Rows::until(known.counts);
+            each_part(self.conn, session, &tree, files, |part, _, row| {
+                rows.take(part, row);
+                Ok(())
+            })?;
+            goes_on = known.origin == session.origin
+                && rows.counts == known.counts
+                && rows.finish() == known.rows_sha256;
+        }
+        let (version, held) = match known {
+            Some(known) if goes_on => (known.version, known.counts),
+            Some(known) => (known.version + 1, [0; 4]),
+            None => (1, [0; 4]),
+        };
+        let partition = |at: Option<i64>| {
+            let at = at.or(session.created_at).unwrap_or(session.modified_at);
+            Partition::new(&session.format, &session.origin, at)
+        };
+        let mut rows = Rows::until([i64::MAX; 4]);
+        let writer = &mut self.writer;
+        each_part(self.conn, session, &tree, files, |part, at, row| {
+            let place = rows.counts[part];
+            rows.take(part, row);
+            if held[part] <= place {
+                row[VERSION] = version.into();
+                writer.push(PARTS[part], &partition(at), row)?;
+            }
+            Ok(())
+        })?;
+        let row = SessionRow {
+            is_gone: false,
+            session_key: session.key,
+            version,
+            format: session.format.clone(),
+            origin: session.origin.clone(),
+            source_id: session.source_id,
+            path: session.path.clone(),
+            file_id: session.file_id,
+            stamp,
+            counts: rows.counts,
+            rows_sha256: rows.finish(),
+        };
+        let row = row.to_lake(self.number, &session.shown(&tree)).to_vec();
+        self.writer.push(Table::Sessions, &partition(None), &row)?;
+        self.report.sessions += 1;
+        Ok(())
+    }
+}
+
+/// Counts rows, and reckons the digest of as many of each part as are asked for.
+struct Rows {
+    most: [i64; 4],
+    counts: [i64; 4],
+    digests: [Sha256; 4],
+}
+
+impl Rows {
+    fn until(most: [i64; 4]) -> Self {
+        Self { most, counts: [0; 4], digests: Default::default() }
+    }
+
+    /// The version is none of what a row says; it is not set yet.
+    fn take(&mut self, part: usize, row: &[Value<'_>]) {
+        if self.counts[part] < self.most[part] {
+            self.counts[part] += 1;
+            absorb(&mut self.digests[part], row);
+        }
+    }
+
+    fn finish(self) -> Vec<u8> {
+        let mut all = Sha256::new();
+        self.digests.into_iter().for_each(|digest| all.update(digest.finalize()));
+        all.finalize().to_vec()
+    }
+}
+
+/// What makes a session: its own row, its files and what was decided of it; `None` where the
+/// lake has none of its files.
+fn stamp(
+    conn: &Connection,
+    row: &Row<'_>,
+    session: &Session,
+    places: &BTreeMap<(i64, &[u8]), i64>,
+    files: &Files,
+) -> Result<Option<Vec<u8>>> {
+    let mut digest = Sha256::new();
+    let mut is_there = session.file_id.is_some_and(|id| files.contains_key(&id));
+    for n in 0..row.as_ref().column_count() {
+        absorb(
+            &mut digest,
+            &[match row.get_ref(n)? {
+                ValueRef::Null => Value::Null,
+                ValueRef::Integer(number) => number.into(),
+                ValueRef::Real(number) => number.into(),
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.into(),
+            }],
+        );
+    }
+    let path = &session.path[..];
+    for ((source_id, at), id) in places.range((session.source_id, path)..) {
+        if *source_id != session.source_id || !at.starts_with(path) {
+            break;
+        }
+        if at.len() == path.len() || at[path.len()] == b'/' {
+            let file = &files[id];
+            is_there |= session.file_id.is_none();
+            absorb(
+                &mut digest,
+                &[file.chain.into(), Value::from(&file.state), file.rows_sha256.as_ref().into()],
+            );
+        }
+    }
+    let (events, last): (i64, Option<i64>) = conn
+        .prepare_cached("SELECT count(*), max(event_id) FROM events WHERE session_key = ?1")?
+        .query_row([session.key], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    absorb(&mut digest, &[events.into(), last.into()]);
+    Ok(is_there.then(|| digest.finalize().to_vec()))
+}
+
+const SESSIONS: &str = "
+    SELECT list.session_key, list.session, list.format, list.name, list.title, list.first_message,
+           list.work_dir, list.host, list.provider, list.model, list.messages, session.created_at,
+           session.modified_at, session.archived_at, session.trashed_at, list.parent, list.root,
+           coalesce(list.origin, 'local') AS origin, list.path, list.is_listed, session.source_id, session.path AS path_bytes,
+           session.file_id, session.leaf_id, session.entry_count, session.last_entry_key
+    FROM sessions AS session
+    CROSS JOIN session_list AS list ON list.session_key = session.session_key
+    ORDER BY session.session_key";
+
+/// A session of the store.
+struct Session {
+    key: i64,
+    id: String,
+    format: String,
+    origin: String,
+    texts: [Option<String>; 7],
+    messages: i64,
+    created_at: Option<i64>,
+    modified_at: i64,
+    archived_at: Option<i64>,
+    trashed_at: Option<i64>,
+    parent: Option<String>,
+    root: String,
+    path_text: String,
+    is_listed: i64,
+    source_id: i64,
+    path: Vec<u8>,
+    file_id: Option<i64>,
+}
+
+impl Session {
+    fn read(row: &Row<'_>) -> Result<Self> {
+        let text = |column: &str| -> Result<Option<String>> { sql_text(row.get_ref(column)?) };
+        Ok(Self {
+            key: row.get("session_key")?,
+            id: text("session")?.unwrap_or_default(),
+            format: text("format")?.unwrap_or_default(),
+            origin: text("origin")?.unwrap_or_default(),
+            texts: [
+                text("name")?,
+                text("title")?,
+                text("first_message")?,
+                text("work_dir")?,
+                text("host")?,
+                text("provider")?,
+                text("model")?,
+            ],
+            messages: row.get("messages")?,
+            created_at: row.get("created_at")?,
+            modified_at: row.get("modified_at")?,
+            archived_at: row.get("archived_at")?,
+            trashed_at: row.get("trashed_at")?,
+            parent: text("parent")?,
+            root: text("root")?.unwrap_or_default(),
+            path_text: text("path")?.unwrap_or_default(),
+            is_listed: row.get("is_listed")?,
+            source_id: row.get("source_id")?,
+            path: row.get("path_bytes")?,
+            file_id: row.get("file_id")?,
+        })
+    }
+
+    /// The columns that are for readers.
+    fn shown(&self, tree: &Tree) -> [Value<'_>; 18] {
+        let [name, title, first_message, work_dir, host, provider, model] =
+            self.texts.each_ref().map(|text| Value::from(text.as_ref()));
+        [
+            Value::from(&self.id),
+            name,
+            title,
+            first_message,
+            work_dir,
+            host,
+            provider,
+            model,
+            self.messages.into(),
+            micros(self.created_at).into(),
+            micros(Some(self.modified_at)).into(),
+            micros(self.archived_at).into(),
+            micros(self.trashed_at).into(),
+            self.parent.as_ref().into(),
+            Value::from(&self.root),
+            Value::from(&self.path_text),
+            self.is_listed.into(),
+            tree.leaf.into(),
+        ]
+    }
+}
+
+fn micros(nanoseconds: Option<i64>) -> Option<i64> {
+    nanoseconds.map(|nanoseconds| nanoseconds.div_euclid(1_000))
+}
+
+/// Hands each row of a session's parts to `each`, with its part and its time.
+fn each_part(
+    conn: &Connection,
+    session: &Session,
+    tree: &Tree,
+    files: &Files,
+    mut each: impl FnMut(usize, Option<i64>, &mut [Value<'_>]) -> Result<()>,
+) -> Result<()> {
+    entries(conn, session, tree, files, &mut each)?;
+    usage(conn, session, &mut each)?;
+    labels(conn, session, &mut each)?;
+    events(conn, session, &mut each)
+}
+
+fn entries(
+    conn: &Connection,
+    session: &Session,
+    tree: &Tree,
+    files: &Files,
+    each: &mut impl FnMut(usize, Option<i64>, &mut [Value<'_>]) -> Result<()>,
+) -> Result<()> {
+    // Columns by their place: by name, they took a tenth of it.
+    let mut stmt = conn.prepare_cached(
+        "SELECT stored.entry_key, entry.entry, entry.type, entry.role, stored.created_at,
+                stored.line_key, stored.span
+         FROM entries AS stored
+         CROSS JOIN entry_list AS entry ON entry.entry_key = stored.entry_key
+         WHERE stored.entry_key BETWEEN ?1 AND ?2
+         ORDER BY stored.entry_key",
+    )?;
+    let mut rows = stmt.query(tree::keys(session.key))?;
+    while let Some(row) = rows.next()? {
+        let ordinal = tree::ordinal(row.get(0)?);
+        let Some(node) = tree.nodes.get(ordinal) else { continue };
+        let at: Option<i64> = row.get(4)?;
+        let line_key: i64 = row.get(5)?;
+        let span: Option<i64> = row.get(6)?;
+        let (id, kind) = (sql_text(row.get_ref(1)?)?, sql_text(row.get_ref(2)?)?);
+        let role = sql_text(row.get_ref(3)?)?;
+        let chain = files.get(&(line_key >> 32)).map(|file| file.chain);
+        each(
+            0,
+            at,
+            &mut [
+                session.key.into(),
+                Value::Null,
+                (ordinal as i64).into(),
+                node.parent.into(),
+                node.depth.into(),
+                node.is_active.into(),
+                Value::from(id.as_deref().unwrap_or_default()),
+                Value::from(kind.as_deref().unwrap_or_default()),
+                role.as_ref().into(),
+                micros(at).into(),
+                chain.into(),
+                chain.map(|_| line_key & 0xFFFF_FFFF).into(),
+                span.map(|span| span >> 32).into(),
+                span.map(|span| span & 0xFFFF_FFFF).into(),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+fn usage(
+    conn: &Connection,
+    session: &Session,
+    each: &mut impl FnMut(usize, Option<i64>, &mut [Value<'_>]) -> Result<()>,
+) -> Result<()> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT usage.entry_key, entry.created_at, usage.provider, usage.model, usage.input,
+                usage.output, usage.cache_read, usage.cache_write, usage.total_tokens, usage.cost,
+                usage.copied_from
+         FROM usages AS usage
+         CROSS JOIN entries AS entry ON entry.entry_key = usage.entry_key
+         WHERE usage.entry_key BETWEEN ?1 AND ?2
+         ORDER BY usage.entry_key",
+    )?;
+    let mut rows = stmt.query(tree::keys(session.key))?;
+    while let Some(row) = rows.next()? {
+        let at: Option<i64> = row.get("created_at")?;
+        let (provider, model) =
+            (sql_text(row.get_ref("provider")?)?, sql_text(row.get_ref("model")?)?);
+        let copied_from = sql_text(row.get_ref("copied_from")?)?;
+        let count = |column: &str| row.get::<_, Option<i64>>(column).map(Value::from);
+        each(
+            1,
+            at,
+            &mut [
+                session.key.into(),
+                Value::Null,
+                (tree::ordinal(row.get("entry_key")?) as i64).into(),
+                micros(at).into(),
+                provider.as_ref().into(),
+                model.as_ref().into(),
+                count("input")?,
+                count("output")?,
+                count("cache_read")?,
+                count("cache_write")?,
+                count("total_tokens")?,
+                row.get::<_, Option<f64>>("cost")?.into(),
+                copied_from.as_ref().into(),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+fn labels(
+    conn: &Connection,
+    session: &Session,
+    each: &mut impl FnMut(usize, Option<i64>, &mut [Value<'_>]) -> Result<()>,
+) -> Result<()> {
+    // Ids as text, as in the view entry_list.
+    let mut stmt = conn.prepare_cached(
+        "SELECT entry.entry_key,
+                CASE
+                    WHEN typeof(label.target_id) <> 'blob' THEN label.target_id
+                    WHEN length(label.target_id) <> 17 THEN lower(hex(label.target_id))
+                    ELSE lower(hex(substr(label.target_id, 1, 4)) || '-' || hex(substr(label.target_id, 5, 2)) || '-'
+                               || hex(substr(label.target_id, 7, 2)) || '-' || hex(substr(label.target_id, 9, 2)) || '-'
+                               || hex(substr(label.target_id, 11, 6)))
+                END AS target,
+                label.label, label.labelled_at
+         FROM labels AS label
+         LEFT JOIN entries AS entry ON entry.session_key = label.session_key
+                                   AND entry.entry_id = label.target_id
+         WHERE label.session_key = ?1
+         ORDER BY label.position, label.target_id",
+    )?;
+    let mut rows = stmt.query([session.key])?;
+    while let Some(row) = rows.next()? {
+        let key: Option<i64> = row.get("entry_key")?;
+        let (target, label) = (sql_text(row.get_ref("target")?)?, sql_text(row.get_ref("label")?)?);
+        let labelled_at = sql_text(row.get_ref("labelled_at")?)?;
+        each(
+            2,
+            None,
+            &mut [
+                session.key.into(),
+                Value::Null,
+                key.map(|key| tree::ordinal(key) as i64).into(),
+                Value::from(target.as_deref().unwrap_or_default()),
+                label.as_ref().into(),
+                labelled_at.as_ref().into(),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+fn events(
+    conn: &Connection,
+    session: &Session,
+    each: &mut impl FnMut(usize, Option<i64>, &mut [Value<'_>]) -> Result<()>,
+) -> Result<()> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT event_id, kind, at, value
+         FROM events
+         WHERE session_key = ?1
+         ORDER BY event_id",
+    )?;
+    let mut rows = stmt.query([session.key])?;
+    while let Some(row) = rows.next()? {
+        let kind: String = row.get("kind")?;
+        let value: Option<String> = row.get("value")?;
+        let at: i64 = row.get("at")?;
+        each(
+            3,
+            Some(at),
+            &mut [
+                session.key.into(),
+                Value::Null,
+                row.get::<_, i64>("event_id")?.into(),
+                Value::from(&kind),
+                at.into(),
+                value.as_ref().into(),
+            ],
+        )?;
+    }
+    Ok(())
+}

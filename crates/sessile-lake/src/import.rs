@@ -1,0 +1,412 @@
+//! Import: a store from a lake.
+//!
+//! A database is made aside from what the lake holds of the log and of what was decided;
+//! all else is folded, and `check` proves it. So a damaged lake changes nothing. Where there is no store
+//! yet, this is the store: whatever an export of the other gave, an export of it gives.
+//! Where there is one, they are merged.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use rusqlite::{Connection, named_params, params};
+use serde::Deserialize;
+use sessile::{Durability, MergeOptions, MergeReport, Store, StoreOptions};
+
+use crate::content::Proof;
+use crate::error::{Error, Result};
+use crate::manifest::Manifest;
+use crate::read;
+use crate::rows::{Fields, FileRow, SessionRow, of_key};
+use crate::state::State;
+use crate::table::Table;
+
+/// Bytes of a transaction.
+const BATCH: usize = 32 << 20;
+
+/// Files and sessions have no greater id: the keys of lines and entries leave no room.
+const MAX_ID: i64 = i32::MAX as i64;
+
+/// What came of a lake.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ImportReport {
+    /// Files, folders and links.
+    pub files: u64,
+    /// Lines of logs, and chunks of documents.
+    pub lines: u64,
+    /// Sessions.
+    pub sessions: u64,
+    /// What the store took over, where there was one.
+    pub merged: Option<MergeReport>,
+}
+
+/// Makes a store of what a lake holds as of its last export, or unites it with one that is there.
+///
+/// # Errors
+///
+/// [`NotALake`](Error::NotALake), [`TooNew`](Error::TooNew) and [`Damaged`](Error::Damaged) before
+/// anything is changed; [`Unsound`](Error::Unsound) likewise; those of [`Store::merge`].
+pub fn import(lake: impl AsRef<Path>, db: impl AsRef<Path>) -> Result<ImportReport> {
+    let (lake, db) = (lake.as_ref(), db.as_ref());
+    let manifest = Manifest::open(lake)?;
+    let state = State::read(lake, &manifest)?;
+    let beside = db.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let room = tempfile::Builder::new()
+        .prefix(".sessile-lake-")
+        .tempdir_in(beside)
+        .map_err(Error::io("write into", beside))?;
+    let path = room.path().join("lake.db");
+    // All of it is synced at the end.
+    let store = StoreOptions::new().durability(Durability::Normal).open(&path)?;
+    let mut report = fill(store.path(), lake, &manifest, &state)?;
+    report.sessions = store.rebuild()?;
+    if let Some(finding) = store.check()?.first() {
+        return Err(Error::Unsound { finding: format!("{}: {}", finding.place, finding.detail) });
+    }
+    if db.symlink_metadata().is_err() {
+        store.backup(db)?;
+        return Ok(report);
+    }
+    let ours = Store::open(db)?;
+    if is_new(db)? {
+        copy(&path, db)?;
+    } else {
+        report.merged = Some(ours.merge(&path, &MergeOptions::new())?);
+    }
+    Ok(report)
+}
+
+/// Whether nothing was ever put into a store.
+fn is_new(db: &Path) -> Result<bool> {
+    let conn = Connection::open(db)?;
+    Ok(conn.query_row(
+        "SELECT NOT EXISTS (SELECT 1 FROM sources)
+            AND NOT EXISTS (SELECT 1 FROM sqlite_sequence)",
+        [],
+        |row| row.get(0),
+    )?)
+}
+
+/// Puts one database in the place of another, in one transaction.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let (from, mut to) = (Connection::open(from)?, Connection::open(to)?);
+    to.busy_timeout(std::time::Duration::from_secs(10))?;
+    let backup = rusqlite::backup::Backup::new(&from, &mut to)?;
+    Ok(backup.run_to_completion(i32::MAX, std::time::Duration::ZERO, None)?)
+}
+
+fn fill(db: &Path, lake: &Path, manifest: &Manifest, state: &State) -> Result<ImportReport> {
+    let mut conn = Connection::open(db)?;
+    conn.execute_batch("PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON")?;
+    let damaged = |err: Error| match err {
+        // A row that the schema does not take.
+        Error::Sqlite(err)
+            if err.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) =>
+        {
+            Error::damaged(lake, err.to_string())
+        }
+        err => err,
+    };
+    let mut report = ImportReport::default();
+    let files: Vec<&FileRow> = {
+        let mut files: Vec<&FileRow> = state.files.values().filter(|file| !file.is_gone).collect();
+        files.sort_by_key(|file| file.file_id);
+        files
+    };
+    report.files = files.len() as u64;
+    report.lines = content(&mut conn, lake, manifest, state, &files)?;
+    let tx = conn.transaction()?;
+    // A chain may begin with one that stands behind it.
+    tx.execute_batch("PRAGMA defer_foreign_keys = ON")?;
+    sources(&tx, lake, state).map_err(damaged)?;
+    files.iter().try_for_each(|file| insert_file(&tx, lake, file)).map_err(damaged)?;
+    let sessions = sessions(&tx, lake, state, &files).map_err(damaged)?;
+    events(&tx, lake, manifest, &sessions).map_err(damaged)?;
+    rest(&tx, lake, state).map_err(damaged)?;
+    tx.commit().map_err(|err| damaged(err.into()))?;
+    Ok(report)
+}
+
+/// Lines and chunks, each at its place.
+fn content(
+    conn: &mut Connection,
+    lake: &Path,
+    manifest: &Manifest,
+    state: &State,
+    files: &[&FileRow],
+) -> Result<u64> {
+    let file_of: HashMap<i64, i64> = files.iter().map(|file| (file.chain, file.file_id)).collect();
+    if let Some(file) = files.iter().find(|file| !(1..=MAX_ID).contains(&file.file_id)) {
+        return Err(Error::damaged(lake, format!("a file has the number {}", file.file_id)));
+    }
+    let mut proof = Proof::new(&state.chains);
+    let (mut written, mut bytes) = (0, 0);
+    let mut tx = conn.unchecked_transaction()?;
+    for entry in
+        manifest.files().filter(|entry| matches!(entry.table, Table::Lines | Table::Chunks))
+    {
+        proof.each_piece(lake, entry, |piece| {
+            // What the store no longer had at the last export.
+            let Some(file_id) = file_of.get(&piece.chain) else { return Ok(()) };
+            if u32::try_from(piece.place).is_err() {
+                return Err(Error::damaged(lake, format!("a line has the number {}", piece.place)));
+            }
+            let key = file_id << 32 | piece.place;
+            let checksum = piece.crc ^ of_key(key);
+            let mut insert = conn.prepare_cached(match entry.table {
+                Table::Lines => {
+                    "INSERT INTO lines (line_key, raw, enc, checksum) VALUES (?1, ?2, 0, ?3)"
+                }
+                _ => "INSERT INTO chunks (chunk_key, raw, checksum) VALUES (?1, ?2, ?3)",
+            })?;
+            insert.execute(params![key, piece.raw, checksum])?;
+            written += 1;
+            bytes += piece.raw.len();
+            if BATCH <= bytes {
+                bytes = 0;
+                std::mem::replace(&mut tx, conn.unchecked_transaction()?).commit()?;
+            }
+            Ok(())
+        })?;
+    }
+    tx.commit()?;
+    proof.finish().map_err(|reason| Error::damaged(lake, reason))?;
+    Ok(written)
+}
+
+fn insert_file(conn: &Connection, lake: &Path, file: &FileRow) -> Result<()> {
+    let is_name = |name: &[u8]| !matches!(name, b"" | b"." | b"..");
+    if file.path.contains(&0) || !file.path.split(|byte| *byte == b'/').all(is_name) {
+        let path = String::from_utf8_lossy(&file.path).escape_debug().to_string();
+        return Err(Error::damaged(lake, format!("the path {path} leads out of its root")));
+    }
+    conn.prepare_cached(
+        "INSERT INTO files (file_id, source_id, path, generation, kind, state, mode, mtime, mtime_beyond,
+                            inode, size, line_count, sha256, link_target, read_at, missing_at, base_id,
+                            base_count, lost)
+         VALUES (:file_id, :source_id, :path, :generation, :kind, :state, :mode, :mtime, :mtime_beyond,
+                 :inode, :size, :line_count, :sha256, :link_target, :read_at, :missing_at, :base_id,
+                 :base_count, :lost)",
+    )?
+    .execute(named_params! {
+        ":file_id": file.file_id,
+        ":source_id": file.source_id,
+        ":path": file.path,
+        ":generation": file.generation,
+        ":kind": file.kind,
+        ":state": file.state,
+        ":mode": file.mode,
+        ":mtime": file.mtime,
+        ":mtime_beyond": file.mtime_beyond,
+        ":inode": file.inode,
+        ":size": file.size,
+        ":line_count": file.line_count,
+        ":sha256": file.sha256,
+        ":link_target": file.link_target,
+        ":read_at": file.read_at,
+        ":missing_at": file.missing_at,
+        ":base_id": file.base_id,
+        ":base_count": file.base_count,
+        ":lost": file.lost,
+    })?;
+    Ok(())
+}
+
+/// Gives sessions the keys that they had. All else of them is folded.
+fn sessions(
+    conn: &Connection,
+    lake: &Path,
+    state: &State,
+    files: &[&FileRow],
+) -> Result<HashMap<i64, i64>> {
+    let files: HashSet<i64> = files.iter().map(|file| file.file_id).collect();
+    let mut written = HashMap::new();
+    let there = |session: &&SessionRow| {
+        !session.is_gone && session.file_id.is_none_or(|file_id| files.contains(&file_id))
+    };
+    for session in state.sessions.values().filter(there) {
+        if !(1..=MAX_ID).contains(&session.session_key) {
+            return Err(Error::damaged(
+                lake,
+                format!("a session has the number {}", session.session_key),
+            ));
+        }
+        conn.prepare_cached(
+            "INSERT INTO sessions (session_key, source_id, path, file_id, format, header, modified_at,
+                                   first_message, message_count, search_text, entry_count)
+             SELECT :session_key, source_id, :path, :file_id, format, 'missing', 0, '', 0, '', 0
+             FROM sources
+             WHERE source_id = :source_id",
+        )?
+        .execute(named_params! {
+            ":session_key": session.session_key,
+            ":path": session.path,
+            ":file_id": session.file_id,
+            ":source_id": session.source_id,
+        })?;
+        written.insert(session.session_key, session.version);
+    }
+    Ok(written)
+}
+
+/// What was decided of sessions, by their newest version.
+fn events(
+    conn: &Connection,
+    lake: &Path,
+    manifest: &Manifest,
+    sessions: &HashMap<i64, i64>,
+) -> Result<()> {
+    for entry in manifest.files_of(Table::Events) {
+        read::each_row(lake, entry, |row| {
+            let odd =
+                || Error::damaged(lake.join(entry.path()), "it holds a row that no export writes");
+            let mut row = Fields(row.iter());
+            let (session, version) = (row.int().ok_or_else(odd)?, row.int().ok_or_else(odd)?);
+            if sessions.get(&session) != Some(&version) {
+                return Ok(());
+            }
+            conn.prepare_cached(
+                "INSERT INTO events (session_key, event_id, kind, at, value)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![
+                session,
+                row.int().ok_or_else(odd)?,
+                row.text().ok_or_else(odd)?,
+                row.int().ok_or_else(odd)?,
+                row.optional_text().ok_or_else(odd)?,
+            ])?;
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Bytes as they stand in JSON.
+#[derive(Deserialize)]
+struct Hex {
+    hex: String,
+}
+
+impl Hex {
+    fn bytes(&self) -> Option<Vec<u8>> {
+        let digits = self.hex.as_bytes();
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(byte).collect())?
+    }
+}
+
+#[derive(Deserialize)]
+struct Source {
+    source_id: i64,
+    root: Hex,
+    format: String,
+    origin: String,
+    settled_file: i64,
+}
+
+#[derive(Deserialize)]
+struct Purged {
+    purged_id: i64,
+    source_id: i64,
+    session_id: Option<String>,
+    size: Option<i64>,
+    sha256: Option<Hex>,
+    inode: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    problem_id: i64,
+    source_id: i64,
+    file_id: Option<i64>,
+    path: Hex,
+    line: Option<i64>,
+    kind: String,
+    detail: String,
+}
+
+#[derive(Deserialize)]
+struct LastSession {
+    seq: i64,
+}
+
+fn each<T: serde::de::DeserializeOwned>(
+    lake: &Path,
+    state: &State,
+    kind: &str,
+    mut each: impl FnMut(T) -> Option<Result<()>>,
+) -> Result<()> {
+    for (_, json) in state.store.iter().filter(|(of, _)| of == kind) {
+        let odd = || {
+            Error::damaged(lake, format!("what it says of a {kind} is not as an export writes it"))
+        };
+        each(serde_json::from_str(json).map_err(|_| odd())?).ok_or_else(odd)??;
+    }
+    Ok(())
+}
+
+fn sources(conn: &Connection, lake: &Path, state: &State) -> Result<()> {
+    each(lake, state, "source", |source: Source| {
+        let root = source.root.bytes()?;
+        let inserted = conn.execute(
+            "INSERT INTO sources (source_id, root, format, origin, settled_file)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![source.source_id, root, source.format, source.origin, source.settled_file],
+        );
+        Some(inserted.map(drop).map_err(Error::from))
+    })
+}
+
+/// What is remembered of purged sessions, problems that belong to none, and the last key of a session.
+fn rest(conn: &Connection, lake: &Path, state: &State) -> Result<()> {
+    each(lake, state, "purged", |purged: Purged| {
+        let sha256 = match &purged.sha256 {
+            Some(hex) => Some(hex.bytes()?),
+            None => None,
+        };
+        let inserted = conn.execute(
+            "INSERT INTO purged (purged_id, source_id, session_id, size, sha256, inode)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                purged.purged_id,
+                purged.source_id,
+                purged.session_id,
+                purged.size,
+                sha256,
+                purged.inode
+            ],
+        );
+        Some(inserted.map(drop).map_err(Error::from))
+    })?;
+    each(lake, state, "problem", |problem: Problem| {
+        let path = problem.path.bytes()?;
+        let inserted = conn.execute(
+            "INSERT INTO problems (problem_id, source_id, file_id, path, line, kind, detail)
+             SELECT ?1, ?2, (SELECT file_id FROM files WHERE file_id = ?3), ?4, ?5, ?6, ?7",
+            params![
+                problem.problem_id,
+                problem.source_id,
+                problem.file_id,
+                path,
+                problem.line,
+                problem.kind,
+                problem.detail,
+            ],
+        );
+        Some(inserted.map(drop).map_err(Error::from))
+    })?;
+    each(lake, state, "last_session", |last: LastSession| {
+        let updated = conn
+            .execute("DELETE FROM sqlite_sequence WHERE name = 'sessions' AND seq < ?1", [last.seq])
+            .and_then(|_| {
+                conn.execute(
+                    "INSERT INTO sqlite_sequence (name, seq)
+                     SELECT 'sessions', ?1
+                     WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'sessions')",
+                    [last.seq],
+                )
+            });
+        Some(updated.map(drop).map_err(Error::from))
+    })
+}

@@ -1,0 +1,133 @@
+//! The command line: a thin face of the library.
+//!
+//! Exit status: 0 done, 1 a check failed, 2 usage or error.
+
+use std::error::Error as _;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use sessile::Timestamp;
+use sessile_lake::{Error, ExportOptions, export, import, verify};
+
+/// The sessions of a sessile store as Parquet files, and back byte for byte.
+#[derive(Parser)]
+#[command(name = "sessile-lake", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Add to a lake what it does not hold of a store yet
+    Export {
+        /// The database of the store
+        #[arg(long, env = "SESSILE_DB")]
+        db: PathBuf,
+        /// Leave out what was last active before that: 2026-01-02, or a time in RFC 3339
+        #[arg(long, value_parser = moment)]
+        since: Option<Timestamp>,
+        /// The folder of the lake; it is made, if there is none
+        dir: PathBuf,
+    },
+    /// Make a store of a lake, or unite it with one that is there
+    Import {
+        /// The folder of the lake
+        dir: PathBuf,
+        /// The database of the store
+        #[arg(long, env = "SESSILE_DB")]
+        db: PathBuf,
+    },
+    /// Compare a lake with its digests
+    Verify {
+        /// The folder of the lake
+        dir: PathBuf,
+    },
+}
+
+/// A date is its beginning.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    Timestamp::parse(&whole).ok_or_else(|| {
+        "a date or a time was expected, as in 2026-01-02 or 2026-01-02T03:04:05Z".to_owned()
+    })
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        // Whoever closed a pipe has seen enough.
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(err) => {
+            let mut text = format!("sessile-lake: {err}");
+            let mut cause = err.source();
+            while let Some(err) = cause {
+                text += &format!(": {err}");
+                cause = err.source();
+            }
+            // Nobody is there to read it where this fails.
+            let _ = writeln!(io::stderr(), "{text}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether all is as it should be.
+fn run(command: Command) -> Result<bool, Error> {
+    let mut out = io::stdout().lock();
+    let mut say = |text: String| {
+        writeln!(out, "{text}").map_err(|source| Error::Io {
+            action: "write to",
+            path: "standard output".into(),
+            source,
+        })
+    };
+    match command {
+        Command::Export { db, since, dir } => {
+            let report = export(db, dir, &ExportOptions::new().since(since))?;
+            say(format!(
+                "{} files, {} bytes: {} lines of {} bytes, {} sessions",
+                report.files, report.bytes, report.lines, report.raw_bytes, report.sessions
+            ))?;
+            if 0 < report.gone {
+                say(format!(
+                    "{} sessions are no longer in the store; the lake keeps them",
+                    report.gone
+                ))?;
+            }
+            Ok(true)
+        }
+        Command::Import { dir, db } => {
+            let report = import(dir, db)?;
+            say(format!(
+                "{} sessions, {} files, {} lines",
+                report.sessions, report.files, report.lines
+            ))?;
+            let Some(merged) = report.merged else { return Ok(true) };
+            say(format!(
+                "merged: {} new, {} longer, {} united, {} known already",
+                merged.new, merged.longer, merged.united, merged.unchanged
+            ))?;
+            for refused in &merged.refused {
+                say(format!("{} was not taken over: {}", refused.file.display(), refused.reason))?;
+            }
+            Ok(merged.refused.is_empty())
+        }
+        Command::Verify { dir } => {
+            let report = verify(dir)?;
+            for finding in &report.findings {
+                say(format!("{}: {}", finding.file.display(), finding.reason))?;
+            }
+            say(format!(
+                "{} exports, {} files, {} lines",
+                report.exports, report.files, report.lines
+            ))?;
+            Ok(report.findings.is_empty())
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The manifest: which files a lake consists of, export by export, with their digests.
+//!
+//! It is the only file that is ever replaced, by a rename: whoever is killed before that
+//! leaves the lake as it was.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sessile::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::table::Table;
+use crate::write::{create, sync_folder};
+
+const NAME: &str = "manifest.json";
+const VERSION: u64 = 1;
+
+/// Bytes of a manifest that is read: 200,000 files have one of 60 MB.
+const MAX_MANIFEST: u64 = 256 << 20;
+
+/// What a lake consists of.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Manifest {
+    pub(crate) exports: Vec<Export>,
+}
+
+/// What one export added.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Export {
+    /// From 1.
+    pub(crate) number: i64,
+    /// RFC 3339.
+    pub(crate) at: String,
+    /// The first number that names no content yet.
+    pub(crate) next_chain: i64,
+    pub(crate) files: Vec<Entry>,
+}
+
+/// A file of a lake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub(crate) struct Entry {
+    pub(crate) table: Table,
+    pub(crate) partition: Partition,
+    pub(crate) sha256: String,
+    pub(crate) bytes: u64,
+    pub(crate) rows: u64,
+}
+
+/// What the rows of a file have in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Partition {
+    pub(crate) format: String,
+    pub(crate) origin: String,
+    /// As in 2026-05.
+    pub(crate) month: String,
+}
+
+/// A file as the manifest spells it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    path: String,
+    bytes: u64,
+    rows: u64,
+}
+
+/// The origin of what is not said to be of a machine or person.
+const LOCAL: &str = "local";
+
+impl Partition {
+    /// Of what has a time, in nanoseconds since 1970.
+    pub(crate) fn new(format: &str, origin: &str, at: i64) -> Self {
+        let origin = if origin.is_empty() { LOCAL } else { origin };
+        let month = Timestamp(at).to_string().get(..7).unwrap_or("1970-01").to_owned();
+        Self { format: format.to_owned(), origin: origin.to_owned(), month }
+    }
+}
+
+impl Entry {
+    /// Below the lake.
+    pub(crate) fn path(&self) -> String {
+        let Partition { format, origin, month } = &self.partition;
+        let (table, sha256) = (self.table.name(), &self.sha256);
+        format!(
+            "{table}/format={}/origin={}/month={month}/{sha256}.parquet",
+            escaped(format),
+            escaped(origin)
+        )
+    }
+}
+
+impl From<Entry> for Written {
+    fn from(entry: Entry) -> Self {
+        Self { path: entry.path(), bytes: entry.bytes, rows: entry.rows }
+    }
+}
+
+impl TryFrom<Written> for Entry {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let refused = || format!("{:?} is no path of a lake", written.path);
+        let mut parts = written.path.split('/');
+        let mut part = |before: &str| {
+            parts.next().and_then(|part| part.strip_prefix(before)).map(str::to_owned)
+        };
+        let (table, format, origin) = (part(""), part("format="), part("origin="));
+        let (month, name) = (part("month="), part(""));
+        let entry = (|| {
+            Some(Self {
+                table: Table::named(&table?)?,
+                partition: Partition {
+                    format: unescaped(&format?)?,
+                    origin: unescaped(&origin?)?,
+                    month: month.filter(|month| is_month(month))?,
+                },
+                sha256: name?
+                    .strip_suffix(".parquet")
+                    .filter(|digest| is_digest(digest))?
+                    .to_owned(),
+                bytes: written.bytes,
+                rows: written.rows,
+            })
+        })();
+        // What is spelt otherwise, or goes on, is another path.
+        entry.filter(|entry| entry.path() == written.path).ok_or_else(refused)
+    }
+}
+
+fn is_month(text: &str) -> bool {
+    text.len() == 7
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(n, byte)| if n == 4 { byte == b'-' } else { byte.is_ascii_digit() })
+}
+
+pub(crate) fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// A value in the name of a folder, as Hive spells it.
+fn escaped(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'@' => {
+                text.push(char::from(byte));
+            }
+            _ => text += &format!("%{byte:02X}"),
+        }
+    }
+    text
+}
+
+fn unescaped(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        rest = behind;
+        bytes.push(match first {
+            b'%' => {
+                let (digits, behind) = rest.split_at_checked(2)?;
+                rest = behind;
+                u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?
+            }
+            byte => *byte,
+        });
+    }
+    String::from_utf8(bytes).ok().filter(|value| !value.is_empty())
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whole {
+    sessile_lake: u64,
+    /// Of the exports, as compact JSON.
+    sha256: String,
+    exports: Vec<Export>,
+}
+
+fn digest(exports: &[Export]) -> Result<String, serde_json::Error> {
+    Ok(hex(&Sha256::digest(serde_json::to_vec(exports)?)))
+}
+
+impl Manifest {
+    /// The manifest of a lake; `None` where there is none.
+    pub(crate) fn read(lake: &Path) -> Result<Option<Self>> {
+        let path = lake.join(NAME);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(err) => return Err(Error::io("read", &path)(err)),
+        };
+        let mut text = Vec::new();
+        file.take(MAX_MANIFEST + 1).read_to_end(&mut text).map_err(Error::io("read", &path))?;
+        if MAX_MANIFEST < text.len() as u64 {
+            return Err(Error::damaged(&path, "it is longer than any that is written"));
+        }
+        let damaged = |err: serde_json::Error| Error::damaged(&path, err.to_string());
+        let version = |whole: &serde_json::Value| {
+            whole.get("sessile_lake").and_then(serde_json::Value::as_u64)
+        };
+        let whole: Whole = match serde_json::from_slice(&text) {
+            Ok(whole) => whole,
+            Err(err) => match serde_json::from_slice(&text).ok().as_ref().and_then(version) {
+                Some(version) if VERSION < version => {
+                    return Err(Error::TooNew { lake: lake.to_owned(), version });
+                }
+                _ => return Err(damaged(err)),
+            },
+        };
+        if whole.sessile_lake != VERSION {
+            return Err(Error::TooNew { lake: lake.to_owned(), version: whole.sessile_lake });
+        }
+        if digest(&whole.exports).map_err(damaged)? != whole.sha256 {
+            return Err(Error::damaged(&path, "it does not match its digest"));
+        }
+        let is_in_order = (1..).zip(&whole.exports).all(|(number, export)| export.number == number);
+        if !is_in_order {
+            return Err(Error::damaged(&path, "its exports are in no order"));
+        }
+        Ok(Some(Self { exports: whole.exports }))
+    }
+
+    /// As [`read`](Self::read), of what has to be a lake.
+    pub(crate) fn open(lake: &Path) -> Result<Self> {
+        Self::read(lake)?.ok_or_else(|| Error::NotALake(lake.to_owned()))
+    }
+
+    /// Puts it in the place of the one before.
+    pub(crate) fn write(&self, lake: &Path) -> Result<()> {
+        let (aside, path) = (lake.join(format!(".{NAME}.new")), lake.join(NAME));
+        let failed = |err: serde_json::Error| Error::io("write", &path)(err.into());
+        let whole = Whole {
+            sessile_lake: VERSION,
+            sha256: digest(&self.exports).map_err(failed)?,
+            exports: self.exports.clone(),
+        };
+        let text = serde_json::to_vec_pretty(&whole).map_err(failed)?;
+        match fs::remove_file(&aside) {
+            Err(err) if err.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &aside)(err));
+            }
+            _ => {}
+        }
+        let mut file = create(&aside).map_err(Error::io("write", &aside))?;
+        file.write_all(&text).and_then(|()| file.sync_all()).map_err(Error::io("write", &aside))?;
+        fs::rename(&aside, &path).map_err(Error::io("write", &path))?;
+        sync_folder(lake)
+    }
+
+    /// All files, in the order in which their rows came.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Entry> {
+        self.exports.iter().flat_map(|export| &export.files)
+    }
+
+    /// The first number that names no content yet.
+    pub(crate) fn next_chain(&self) -> i64 {
+        self.exports.last().map_or(1, |export| export.next_chain)
+    }
+
+    pub(crate) fn files_of(&self, table: Table) -> impl Iterator<Item = &Entry> {
+        self.files().filter(move |file| file.table == table)
+    }
+}
+
+/// Parquet files below the folders of the tables, whether the manifest names them or not.
+pub(crate) fn found(lake: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> =
+        Table::ALL.iter().map(|table| lake.join(table.name())).collect();
+    while let Some(folder) = folders.pop() {
+        let listed = match fs::read_dir(&folder) {
+            Ok(listed) => listed,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
+            Err(err) => return Err(Error::io("read", &folder)(err)),
+        };
+        for item in listed {
+            let item = item.map_err(Error::io("read", &folder))?;
+            let (path, kind) = (item.path(), item.file_type().map_err(Error::io("read", &folder))?);
+            if kind.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "parquet") {
+                found.push(path);
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,214 @@
+//! Files of a lake, read: proven by their digest first, then row by row.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::{
+    BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type,
+};
+use parquet::file::reader::{FileReader, RowGroupReader};
+use parquet::file::serialized_reader::SerializedFileReader;
+use sha2::{Digest, Sha256};
+
+use crate::columns::Value;
+use crate::error::{Error, Result};
+use crate::manifest::{Entry, hex};
+use crate::table::{Column, Kind, Table};
+
+/// Rows that are read at once.
+const BATCH: usize = 1024;
+
+/// Bytes of a row group or a page that are unpacked: a line has up to 1 GB.
+const MAX_GROUP: i64 = 4 << 30;
+
+/// Proves that a file is the one that was written.
+pub(crate) fn prove(lake: &Path, entry: &Entry) -> Result<File> {
+    let path = lake.join(entry.path());
+    let damaged = |reason: &str| Error::damaged(&path, reason);
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Err(damaged("it is missing")),
+        Err(err) => return Err(Error::io("read", &path)(err)),
+    };
+    let metadata = file.metadata().map_err(Error::io("read", &path))?;
+    if !metadata.is_file() || metadata.len() != entry.bytes {
+        return Err(damaged("it does not have the size that the manifest says"));
+    }
+    let mut digest = Sha256::new();
+    let mut piece = vec![0; 1 << 18];
+    loop {
+        match file.read(&mut piece).map_err(Error::io("read", &path))? {
+            0 => break,
+            length => digest.update(&piece[..length]),
+        }
+    }
+    match hex(&digest.finalize()) == entry.sha256 {
+        true => Ok(file),
+        false => Err(damaged("it does not match its digest")),
+    }
+}
+
+/// Hands each row of a file, which is proven first, to `each`.
+pub(crate) fn each_row(
+    lake: &Path,
+    entry: &Entry,
+    mut each: impl FnMut(&[Value<'_>]) -> Result<()>,
+) -> Result<()> {
+    let file = prove(lake, entry)?;
+    let path = lake.join(entry.path());
+    let damaged = |reason: String| Error::damaged(&path, reason);
+    let reader = SerializedFileReader::new(file).map_err(|err| damaged(err.to_string()))?;
+    let metadata = reader.metadata();
+    if !is_schema_of(entry.table, metadata.file_metadata().schema_descr()) {
+        return Err(damaged(format!("it has other columns than the table {}", entry.table.name())));
+    }
+    let groups = metadata.row_groups();
+    let rows: i64 = groups.iter().map(|group| group.num_rows().max(0)).fold(0, i64::saturating_add);
+    if u64::try_from(rows) != Ok(entry.rows) {
+        return Err(damaged("it does not have as many rows as the manifest says".to_owned()));
+    }
+    if groups.iter().any(|group| !(0..MAX_GROUP).contains(&group.total_byte_size())) {
+        return Err(damaged("a part of it is larger than any that is written".to_owned()));
+    }
+    for (n, group) in groups.iter().enumerate() {
+        let mut left = usize::try_from(group.num_rows()).unwrap_or(0);
+        let group = reader.get_row_group(n).map_err(|err| damaged(err.to_string()))?;
+        let mut columns = Columns::open(entry.table, &*group).map_err(damaged)?;
+        while 0 < left {
+            let read = columns.read(left.min(BATCH)).map_err(damaged)?;
+            for row in 0..read {
+                each(&columns.row(row).map_err(damaged)?)?;
+            }
+            left -= read;
+        }
+    }
+    Ok(())
+}
+
+fn is_schema_of(table: Table, schema: &parquet::schema::types::SchemaDescriptor) -> bool {
+    let Ok(ours) = table.schema() else { return false };
+    schema.root_schema().get_fields() == ours.get_fields()
+}
+
+/// The next rows of each column of a row group.
+struct Columns(Vec<Slot>);
+
+/// A column, and what was read of it.
+struct Slot {
+    column: &'static Column,
+    reader: Reader,
+    /// Of a column that may lack values: 1 for each row that has one.
+    levels: Vec<i16>,
+    /// Likewise: where the value of each row is among those that are there.
+    places: Vec<usize>,
+}
+
+enum Reader {
+    Int(ColumnReaderImpl<Int64Type>, Vec<i64>),
+    Crc(ColumnReaderImpl<Int32Type>, Vec<i32>),
+    Real(ColumnReaderImpl<DoubleType>, Vec<f64>),
+    Bool(ColumnReaderImpl<BoolType>, Vec<bool>),
+    Bytes(ColumnReaderImpl<ByteArrayType>, Vec<ByteArray>),
+}
+
+impl Columns {
+    fn open(table: Table, group: &dyn RowGroupReader) -> Result<Self, String> {
+        let mut slots = Vec::new();
+        for (n, column) in table.columns().iter().enumerate() {
+            let reader = match group.get_column_reader(n).map_err(|err| err.to_string())? {
+                ColumnReader::Int64ColumnReader(reader) => Reader::Int(reader, Vec::new()),
+                ColumnReader::Int32ColumnReader(reader) => Reader::Crc(reader, Vec::new()),
+                ColumnReader::DoubleColumnReader(reader) => Reader::Real(reader, Vec::new()),
+                ColumnReader::BoolColumnReader(reader) => Reader::Bool(reader, Vec::new()),
+                ColumnReader::ByteArrayColumnReader(reader) => Reader::Bytes(reader, Vec::new()),
+                _ => return Err(format!("its column {} has another type", column.name)),
+            };
+            slots.push(Slot { column, reader, levels: Vec::new(), places: Vec::new() });
+        }
+        Ok(Self(slots))
+    }
+
+    /// Reads up to so many rows, as many of each column.
+    fn read(&mut self, most: usize) -> Result<usize, String> {
+        let mut rows = None;
+        for slot in &mut self.0 {
+            let read = slot.read(most)?;
+            if read == 0 || *rows.get_or_insert(read) != read {
+                return Err(format!("its column {} has fewer rows than others", slot.column.name));
+            }
+        }
+        Ok(rows.unwrap_or(0))
+    }
+
+    fn row(&self, row: usize) -> Result<Vec<Value<'_>>, String> {
+        self.0.iter().map(|slot| slot.value(row)).collect()
+    }
+}
+
+impl Slot {
+    fn read(&mut self, most: usize) -> Result<usize, String> {
+        let levels = &mut self.levels;
+        levels.clear();
+        let rows = match &mut self.reader {
+            Reader::Int(reader, values) => fill(reader, values, levels, most),
+            Reader::Crc(reader, values) => fill(reader, values, levels, most),
+            Reader::Real(reader, values) => fill(reader, values, levels, most),
+            Reader::Bool(reader, values) => fill(reader, values, levels, most),
+            Reader::Bytes(reader, values) => fill(reader, values, levels, most),
+        }?;
+        self.places.clear();
+        let mut next = 0;
+        for level in &self.levels {
+            self.places.push(next);
+            next += usize::from(*level == 1);
+        }
+        Ok(rows)
+    }
+
+    fn value(&self, row: usize) -> Result<Value<'_>, String> {
+        let mut place = row;
+        if self.column.is_optional() {
+            if self.levels.get(row) != Some(&1) {
+                return Ok(Value::Null);
+            }
+            place = self.places[row];
+        }
+        let value = match &self.reader {
+            Reader::Int(_, values) => values.get(place).copied().map(Value::Int),
+            Reader::Crc(_, values) => {
+                values.get(place).map(|bits| Value::Int(i64::from(*bits as u32)))
+            }
+            Reader::Real(_, values) => values.get(place).copied().map(Value::Real),
+            Reader::Bool(_, values) => values.get(place).copied().map(Value::Bool),
+            Reader::Bytes(_, values) => {
+                match (self.column.kind, values.get(place).map(ByteArray::data)) {
+                    (Kind::Text, Some(bytes)) => std::str::from_utf8(bytes).ok().map(Value::Text),
+                    (_, bytes) => bytes.map(Value::Bytes),
+                }
+            }
+        };
+        value.ok_or_else(|| {
+            format!("its column {} lacks a value, or holds none of its kind", self.column.name)
+        })
+    }
+}
+
+fn fill<T: DataType>(
+    reader: &mut ColumnReaderImpl<T>,
+    values: &mut Vec<T::T>,
+    levels: &mut Vec<i16>,
+    most: usize,
+) -> Result<usize, String> {
+    values.clear();
+    let (mut rows, mut stalled) = (0, 0);
+    // A page may end before that.
+    while rows < most && stalled < 2 {
+        let read = reader.read_records(most - rows, Some(levels), None, values);
+        let (records, _, _) = read.map_err(|err| err.to_string())?;
+        stalled = if records == 0 { stalled + 1 } else { 0 };
+        rows += records;
+    }
+    Ok(rows)
+}

@@ -1,0 +1,326 @@
+//! Rows that are looked into again: by the next export, by import, and by verify.
+
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
+use sha2::{Digest, Sha256};
+
+use crate::columns::Value;
+use crate::error::Result;
+use crate::manifest::Partition;
+
+/// A file of a store: what its row says, and where its content is in the lake.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FileRow {
+    /// The export that wrote it.
+    pub(crate) export: i64,
+    /// Whether the store no longer has it.
+    pub(crate) is_gone: bool,
+    pub(crate) file_id: i64,
+    /// By which lines and chunks name it: never that of another content.
+    pub(crate) chain: i64,
+    pub(crate) source_id: i64,
+    /// That of the partition, as is the origin.
+    pub(crate) format: String,
+    pub(crate) origin: String,
+    pub(crate) root: Vec<u8>,
+    pub(crate) path: Vec<u8>,
+    pub(crate) generation: i64,
+    pub(crate) kind: String,
+    pub(crate) state: String,
+    pub(crate) mode: i64,
+    pub(crate) mtime: i64,
+    pub(crate) mtime_beyond: i64,
+    pub(crate) inode: i64,
+    pub(crate) size: i64,
+    /// Lines of a log, those that it begins with included; chunks of a document.
+    pub(crate) line_count: i64,
+    pub(crate) sha256: Option<Vec<u8>>,
+    pub(crate) link_target: Option<Vec<u8>>,
+    pub(crate) read_at: i64,
+    pub(crate) missing_at: Option<i64>,
+    pub(crate) base_id: Option<i64>,
+    pub(crate) base_count: i64,
+    pub(crate) lost: i64,
+    /// Of the rows that are its own.
+    pub(crate) rows_sha256: Option<Vec<u8>>,
+    /// Of the last of them.
+    pub(crate) last_crc: Option<i64>,
+}
+
+impl FileRow {
+    pub(crate) fn from_store(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            file_id: row.get("file_id")?,
+            source_id: row.get("source_id")?,
+            format: row.get("format")?,
+            origin: row.get("origin")?,
+            root: row.get("root")?,
+            path: row.get("path")?,
+            generation: row.get("generation")?,
+            kind: row.get("kind")?,
+            state: row.get("state")?,
+            mode: row.get("mode")?,
+            mtime: row.get("mtime")?,
+            mtime_beyond: row.get("mtime_beyond")?,
+            inode: row.get("inode")?,
+            size: row.get("size")?,
+            line_count: row.get("line_count")?,
+            sha256: row.get("sha256")?,
+            link_target: row.get("link_target")?,
+            read_at: row.get("read_at")?,
+            missing_at: row.get("missing_at")?,
+            base_id: row.get("base_id")?,
+            base_count: row.get("base_count")?,
+            lost: row.get("lost")?,
+            ..Self::default()
+        })
+    }
+
+    pub(crate) fn from_lake(of: &Partition, row: &[Value<'_>]) -> Option<Self> {
+        let mut row = Fields(row.iter());
+        Some(Self {
+            format: of.format.clone(),
+            origin: of.origin.clone(),
+            export: row.int()?,
+            is_gone: row.bool()?,
+            file_id: row.int()?,
+            chain: row.int()?,
+            source_id: row.int()?,
+            root: row.either()?,
+            path: row.either()?,
+            generation: row.int()?,
+            kind: row.text()?,
+            state: row.text()?,
+            mode: row.int()?,
+            mtime: row.int()?,
+            mtime_beyond: row.int()?,
+            inode: row.int()?,
+            size: row.int()?,
+            line_count: row.int()?,
+            sha256: row.optional_bytes()?,
+            link_target: row.optional_bytes()?,
+            read_at: row.int()?,
+            missing_at: row.optional_int()?,
+            base_id: row.optional_int()?,
+            base_count: row.int()?,
+            lost: row.int()?,
+            rows_sha256: row.optional_bytes()?,
+            last_crc: row.optional_int()?,
+        })
+    }
+
+    pub(crate) fn to_lake(&self) -> Vec<Value<'_>> {
+        let mut row = vec![
+            self.export.into(),
+            self.is_gone.into(),
+            self.file_id.into(),
+            self.chain.into(),
+            self.source_id.into(),
+        ];
+        row.extend(either(&self.root));
+        row.extend(either(&self.path));
+        row.extend([
+            self.generation.into(),
+            Value::from(&self.kind),
+            Value::from(&self.state),
+            self.mode.into(),
+            self.mtime.into(),
+            self.mtime_beyond.into(),
+            self.inode.into(),
+            self.size.into(),
+            self.line_count.into(),
+            self.sha256.as_ref().into(),
+            self.link_target.as_ref().into(),
+            self.read_at.into(),
+            self.missing_at.into(),
+            self.base_id.into(),
+            self.base_count.into(),
+            self.lost.into(),
+            self.rows_sha256.as_ref().into(),
+            self.last_crc.into(),
+        ]);
+        row
+    }
+
+    /// Whether the lake says the same of it. When it was last looked at is not worth a row.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        let of = |row: &Self| Self { export: 0, read_at: 0, ..row.clone() };
+        of(self) == of(other)
+    }
+
+    pub(crate) fn has_content(&self) -> bool {
+        matches!(self.kind.as_str(), "log" | "document")
+    }
+
+    /// The partition of what is written of it.
+    pub(crate) fn partition(&self) -> Partition {
+        Partition::new(&self.format, &self.origin, self.mtime)
+    }
+
+    /// The place of the first row of its own.
+    pub(crate) fn first(&self) -> i64 {
+        if self.kind == "log" { self.base_count } else { 0 }
+    }
+}
+
+/// What an export has to know of a session that the lake holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SessionRow {
+    pub(crate) is_gone: bool,
+    pub(crate) session_key: i64,
+    /// Rows of another version count no more.
+    pub(crate) version: i64,
+    /// That of the partition, as is the origin.
+    pub(crate) format: String,
+    pub(crate) origin: String,
+    pub(crate) source_id: i64,
+    pub(crate) path: Vec<u8>,
+    pub(crate) file_id: Option<i64>,
+    /// Of all that it is made from.
+    pub(crate) stamp: Vec<u8>,
+    /// Rows of entries, usage, labels and events.
+    pub(crate) counts: [i64; 4],
+    /// Of these rows.
+    pub(crate) rows_sha256: Vec<u8>,
+}
+
+/// Columns of a session that are for readers, and come before those of [`SessionRow`].
+const SHOWN: usize = 18;
+
+impl SessionRow {
+    pub(crate) fn from_lake(of: &Partition, row: &[Value<'_>]) -> Option<Self> {
+        let mut fields = Fields(row.iter());
+        let _export = fields.int()?;
+        let (is_gone, session_key, version) = (fields.bool()?, fields.int()?, fields.int()?);
+        let mut rest = Fields(row.get(4 + SHOWN..)?.iter());
+        Some(Self {
+            is_gone,
+            session_key,
+            version,
+            format: of.format.clone(),
+            origin: of.origin.clone(),
+            source_id: rest.int()?,
+            path: rest.bytes()?,
+            file_id: rest.optional_int()?,
+            stamp: rest.bytes()?,
+            counts: [rest.int()?, rest.int()?, rest.int()?, rest.int()?],
+            rows_sha256: rest.bytes()?,
+        })
+    }
+
+    pub(crate) fn to_lake<'a>(&'a self, export: i64, shown: &[Value<'a>; SHOWN]) -> Vec<Value<'a>> {
+        let mut row =
+            vec![export.into(), self.is_gone.into(), self.session_key.into(), self.version.into()];
+        row.extend(shown);
+        row.extend([
+            self.source_id.into(),
+            Value::from(&self.path),
+            self.file_id.into(),
+            Value::from(&self.stamp),
+        ]);
+        row.extend(self.counts.map(Value::from));
+        row.push(Value::from(&self.rows_sha256));
+        row
+    }
+}
+
+/// The values of a row, one behind the other; `None` where one is of another kind.
+pub(crate) struct Fields<'a, 'v>(pub(crate) std::slice::Iter<'v, Value<'a>>);
+
+impl Fields<'_, '_> {
+    pub(crate) fn int(&mut self) -> Option<i64> {
+        self.optional_int()?
+    }
+
+    pub(crate) fn optional_int(&mut self) -> Option<Option<i64>> {
+        match self.0.next()? {
+            Value::Int(number) => Some(Some(*number)),
+            Value::Null => Some(None),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn bool(&mut self) -> Option<bool> {
+        match self.0.next()? {
+            Value::Bool(is) => Some(*is),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn text(&mut self) -> Option<String> {
+        self.optional_text()?
+    }
+
+    pub(crate) fn optional_text(&mut self) -> Option<Option<String>> {
+        match self.0.next()? {
+            Value::Text(text) => Some(Some((*text).to_owned())),
+            Value::Null => Some(None),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn bytes(&mut self) -> Option<Vec<u8>> {
+        self.optional_bytes()?
+    }
+
+    pub(crate) fn optional_bytes(&mut self) -> Option<Option<Vec<u8>>> {
+        match self.0.next()? {
+            Value::Bytes(bytes) => Some(Some(bytes.to_vec())),
+            Value::Null => Some(None),
+            _ => None,
+        }
+    }
+
+    /// Bytes from the two columns that [`either`] fills.
+    fn either(&mut self) -> Option<Vec<u8>> {
+        match (self.0.next()?, self.0.next()?) {
+            (Value::Text(text), Value::Null) => Some(text.as_bytes().to_vec()),
+            (Value::Null, Value::Bytes(bytes)) => Some(bytes.to_vec()),
+            _ => None,
+        }
+    }
+}
+
+/// Bytes as text, which every engine can read, or where they are none, as they are.
+pub(crate) fn either(bytes: &[u8]) -> [Value<'_>; 2] {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => [Value::Text(text), Value::Null],
+        Err(_) => [Value::Null, Value::Bytes(bytes)],
+    }
+}
+
+/// Adds a row to a digest, each value with its kind and length.
+pub(crate) fn absorb(digest: &mut Sha256, row: &[Value<'_>]) {
+    let mut add = |kind: u8, bytes: &[u8]| {
+        digest.update([kind]);
+        digest.update((bytes.len() as u64).to_le_bytes());
+        digest.update(bytes);
+    };
+    for value in row {
+        match value {
+            Value::Null => add(0, &[]),
+            Value::Int(number) => add(1, &number.to_le_bytes()),
+            Value::Real(number) => add(2, &number.to_le_bytes()),
+            Value::Bool(is) => add(3, &[u8::from(*is)]),
+            Value::Text(text) => add(4, text.as_bytes()),
+            Value::Bytes(bytes) => add(5, bytes),
+        }
+    }
+}
+
+/// The value of a column of SQLite's; what is no UTF-8 in a text stands as U+FFFD.
+pub(crate) fn sql_text(value: ValueRef<'_>) -> Result<Option<String>> {
+    Ok(match value {
+        ValueRef::Null => None,
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            Some(String::from_utf8_lossy(bytes).into_owned())
+        }
+        ValueRef::Integer(number) => Some(number.to_string()),
+        ValueRef::Real(number) => Some(number.to_string()),
+    })
+}
+
+/// What makes the checksum of a row of the store that of its place.
+pub(crate) fn of_key(key: i64) -> u32 {
+    crc32fast::hash(&key.to_be_bytes())
+}

@@ -1,0 +1,78 @@
+//! What a lake says of its store: the newest row of each file and session.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::manifest::Manifest;
+use crate::read;
+use crate::rows::{Fields, FileRow, SessionRow};
+use crate::table::Table;
+
+/// What a store was at the last export.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) files: HashMap<i64, FileRow>,
+    pub(crate) sessions: HashMap<i64, SessionRow>,
+    /// What else there is of the store: a kind, and JSON.
+    pub(crate) store: Vec<(String, String)>,
+    /// Of all chains that there ever were, what is known last: the rows, and their digest.
+    pub(crate) chains: HashMap<i64, Chain>,
+}
+
+/// What the lake holds of a content.
+#[derive(Clone, Debug)]
+pub(crate) struct Chain {
+    pub(crate) kind: String,
+    /// The place of its first row, and that behind its last.
+    pub(crate) rows: (i64, i64),
+    pub(crate) sha256: Vec<u8>,
+}
+
+impl State {
+    pub(crate) fn read(lake: &Path, manifest: &Manifest) -> Result<Self> {
+        let mut state = Self::default();
+        for entry in manifest.files_of(Table::Files) {
+            read::each_row(lake, entry, |row| {
+                let file = FileRow::from_lake(&entry.partition, row)
+                    .ok_or_else(|| odd(lake, entry.path()))?;
+                if let Some(sha256) = &file.rows_sha256 {
+                    let (kind, rows) = (file.kind.clone(), (file.first(), file.line_count));
+                    let chain = Chain { kind, rows, sha256: sha256.clone() };
+                    state.chains.insert(file.chain, chain);
+                }
+                state.files.insert(file.file_id, file);
+                Ok(())
+            })?;
+        }
+        for entry in manifest.files_of(Table::Sessions) {
+            read::each_row(lake, entry, |row| {
+                let session = SessionRow::from_lake(&entry.partition, row)
+                    .ok_or_else(|| odd(lake, entry.path()))?;
+                state.sessions.insert(session.session_key, session);
+                Ok(())
+            })?;
+        }
+        let mut newest = 0;
+        for entry in manifest.files_of(Table::Store) {
+            read::each_row(lake, entry, |row| {
+                let mut row = Fields(row.iter());
+                let (Some(export), Some(kind), Some(json)) = (row.int(), row.text(), row.text())
+                else {
+                    return Err(odd(lake, entry.path()));
+                };
+                if newest < export {
+                    newest = export;
+                    state.store.clear();
+                }
+                state.store.push((kind, json));
+                Ok(())
+            })?;
+        }
+        Ok(state)
+    }
+}
+
+fn odd(lake: &Path, path: String) -> Error {
+    Error::damaged(lake.join(path), "it holds a row that no export writes")
+}

@@ -1,0 +1,114 @@
+//! Verify: is a lake still what was written?
+
+use std::path::{Path, PathBuf};
+
+use crate::content::Proof;
+use crate::error::{Error, Result};
+use crate::manifest::{self, Manifest};
+use crate::read;
+use crate::state::State;
+use crate::table::Table;
+
+/// What was found in a lake.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// Exports that it consists of.
+    pub exports: u64,
+    /// Its files.
+    pub files: u64,
+    /// Lines of logs, and chunks of documents.
+    pub lines: u64,
+    /// What is not as it should be.
+    pub findings: Vec<Finding>,
+}
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The file.
+    pub file: PathBuf,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Compares a lake with its digests: the manifest, each file, and the lines and chunks of each log and document.
+///
+/// # Errors
+///
+/// [`NotALake`](Error::NotALake) and [`TooNew`](Error::TooNew); [`Io`](Error::Io) when it cannot be
+/// read. What is damaged is in the report.
+pub fn verify(lake: impl AsRef<Path>) -> Result<VerifyReport> {
+    let lake = lake.as_ref();
+    let mut report = VerifyReport::default();
+    let manifest = match Manifest::open(lake) {
+        Err(Error::Damaged { file, reason }) => {
+            report.findings.push(Finding { file, reason });
+            return Ok(report);
+        }
+        manifest => manifest?,
+    };
+    report.exports = manifest.exports.len() as u64;
+    // Lines and chunks are proven when they are read.
+    for entry in manifest.files() {
+        report.files += 1;
+        let is_content = matches!(entry.table, Table::Lines | Table::Chunks);
+        report.note(if is_content { Ok(()) } else { read::each_row(lake, entry, |_| Ok(())) })?;
+    }
+    let state = match State::read(lake, &manifest) {
+        Ok(state) => state,
+        Err(Error::Damaged { .. }) if !report.findings.is_empty() => State::default(),
+        Err(err) => {
+            report.note(Err(err))?;
+            State::default()
+        }
+    };
+    let is_known = report.findings.is_empty();
+    let mut proof = Proof::new(&state.chains);
+    for entry in
+        manifest.files().filter(|entry| matches!(entry.table, Table::Lines | Table::Chunks))
+    {
+        let lines = &mut report.lines;
+        let read = match is_known {
+            true => proof.each_piece(lake, entry, |_| {
+                *lines += 1;
+                Ok(())
+            }),
+            false => read::prove(lake, entry).map(drop),
+        };
+        report.note(read)?;
+    }
+    if report.findings.is_empty()
+        && let Err(reason) = proof.finish()
+    {
+        report.note(Err(Error::damaged(lake, reason)))?;
+    }
+    report.strays(lake, &manifest)?;
+    Ok(report)
+}
+
+impl VerifyReport {
+    fn note(&mut self, read: Result<()>) -> Result<()> {
+        match read {
+            Err(Error::Damaged { file, reason }) => self.findings.push(Finding { file, reason }),
+            read => read?,
+        }
+        Ok(())
+    }
+
+    /// Names files that are in no manifest: who reads all files reads them.
+    fn strays(&mut self, lake: &Path, manifest: &Manifest) -> Result<()> {
+        let known: std::collections::HashSet<PathBuf> =
+            manifest.files().map(|entry| lake.join(entry.path())).collect();
+        let mut strays = manifest::found(lake)?;
+        strays.retain(|path| !known.contains(path));
+        strays.sort();
+        for file in strays {
+            let reason = "it is in no manifest; an export was killed, and the next one removes it"
+                .to_owned();
+            self.findings.push(Finding { file, reason });
+        }
+        Ok(())
+    }
+}
