@@ -46,6 +46,8 @@ CREATE TABLE sessions (
     trashed_at          INTEGER,
     is_listed           INTEGER NOT NULL DEFAULT 1, -- 0: lists leave it out, as its program does; 2: they show a newer one of its id
     is_aside            INTEGER NOT NULL DEFAULT 0, -- 1: lists show it where all sources are asked for
+    is_recent           INTEGER NOT NULL DEFAULT 0
+                        CHECK (is_recent = 0 OR is_recent = 1), -- 1: it went on lately, and stands in sessions_recent, in no list by age
 
     -- Where the fold goes on when the log grows.
     leaf_id             ANY,              -- the active entry; may name none
@@ -65,13 +67,17 @@ WHERE header = 'recovered';
 
 -- Listings, newest first, by keyset: of the archive and of what is not in it; both together are merged.
 CREATE INDEX sessions_live_by_age ON sessions (modified_at DESC, session_id DESC, session_key DESC)
-WHERE trashed_at IS NULL AND is_listed = 1 AND archived_at IS NULL;
+WHERE trashed_at IS NULL AND is_listed = 1 AND is_recent = 0 AND archived_at IS NULL;
 CREATE INDEX sessions_archived_by_age ON sessions (modified_at DESC, session_id DESC, session_key DESC)
-WHERE trashed_at IS NULL AND is_listed = 1 AND archived_at IS NOT NULL;
+WHERE trashed_at IS NULL AND is_listed = 1 AND is_recent = 0 AND archived_at IS NOT NULL;
 
 -- The sessions of a working directory, newest first.
 CREATE INDEX sessions_by_work_dir ON sessions (work_dir_id, modified_at DESC, session_id DESC, session_key DESC)
-WHERE trashed_at IS NULL AND is_listed = 1;
+WHERE trashed_at IS NULL AND is_listed = 1 AND is_recent = 0;
+
+-- The few that go on, so that an append moves them in no list: whoever lists puts them in.
+CREATE INDEX sessions_recent ON sessions (is_recent)
+WHERE is_recent = 1;
 
 -- Which sessions hold three characters in a row of their search_text: what a
 -- query of three or more is narrowed by. Case is folded before, by Unicode.

@@ -21,6 +21,8 @@ pub(crate) fn object(text: &str, most: usize) -> Result<String> {
 /// A message that has its id.
 pub(crate) struct GivenMessage {
     pub(crate) id: String,
+    /// Whether nothing else can have this id, as it was made here by chance.
+    pub(crate) is_made: bool,
     pub(crate) json: String,
 }
 
@@ -28,34 +30,42 @@ impl GivenMessage {
     /// Reads a message that nests no more than `most` containers; its own id
     /// counts, else `id`, else a new one.
     pub(crate) fn read(text: &str, id: Option<&str>, most: usize) -> Result<Self> {
-        let json = compact(text, most)?;
-        let (value, _) = json::scan(json.as_bytes())
-            .map_err(|err| Error::InvalidRecord(err.reason.to_owned()))?;
+        let mut json = compact(text, most)?;
+        let value = json::of_compact(&json);
         if value.kind() != json::Kind::Object {
             return Err(Error::InvalidRecord("a message must be a JSON object".to_owned()));
         }
-        let own = value.get("id").filter(|id| !id.is_falsy());
-        let own = own.map(|id| match id.string() {
+        let own = value.get("id");
+        let given = own.filter(|id| !id.is_falsy()).map(|id| match id.string() {
             Some(text) => text.into_owned(),
             None => String::from_utf8_lossy(id.bytes()).into_owned(),
         });
-        if let Some(id) = own.filter(|id| !id.is_empty()) {
-            return Ok(Self { id, json });
+        if let Some(id) = given.filter(|id| !id.is_empty()) {
+            return Ok(Self { id, is_made: false, json });
         }
-        let id = match id {
-            Some("") => return Err(Error::InvalidRecord("an entry needs an id".to_owned())),
-            Some(id) => id.to_owned(),
-            None => uuid::Uuid::new_v4().simple().to_string(),
-        };
         // A null or empty id gives way to the new one, at the end.
-        let mut members: Vec<String> = json::distinct_members(value)
-            .into_iter()
-            .filter(|(key, _)| !key.is("id"))
-            .map(|(key, value)| format!("{}:{}", json::spelt(&key.text()), json::compact(value)))
-            .collect();
-        members.push(format!("\"id\":{}", json::spelt(&id)));
-        Ok(Self { id, json: format!("{{{}}}", members.join(",")) })
+        if own.is_some() {
+            json = without_id(value);
+        }
+        let (id, is_made) = match id {
+            Some("") => return Err(Error::InvalidRecord("an entry needs an id".to_owned())),
+            Some(id) => (id.to_owned(), false),
+            None => (uuid::Uuid::new_v4().simple().to_string(), true),
+        };
+        let comma = if json == "{}" { "" } else { "," };
+        json.truncate(json.len() - 1);
+        json += &format!("{comma}\"id\":{}}}", json::spelt(&id));
+        Ok(Self { id, is_made, json })
     }
+}
+
+fn without_id(object: json::Raw<'_>) -> String {
+    let members: Vec<String> = json::distinct_members(object)
+        .into_iter()
+        .filter(|(key, _)| !key.is("id"))
+        .map(|(key, value)| format!("{}:{}", json::spelt(&key.text()), json::compact(value)))
+        .collect();
+    format!("{{{}}}", members.join(","))
 }
 
 /// Without the white space around it.

@@ -29,8 +29,11 @@ pub(crate) fn make_shadows(conn: &Connection) -> Result<BTreeMap<&'static str, V
             conn.execute_batch(&sql)?;
         }
         let mut stmt = conn.prepare(
-            // Problems are numbered as they come; the number means nothing.
-            "SELECT name FROM pragma_table_info(?1, 'temp') WHERE name <> 'problem_id'",
+            // Problems are numbered as they come; the number means nothing. That a
+            // session went on lately is no matter of its log.
+            "SELECT name
+             FROM pragma_table_info(?1, 'temp')
+             WHERE name <> 'problem_id' AND name <> 'is_recent'",
         )?;
         let names = stmt.query_map([table], |row| row.get("name"))?;
         columns.insert(table, names.collect::<rusqlite::Result<_>>()?);

@@ -37,7 +37,7 @@ use crate::store::files::FileRow;
 use crate::store::heads::{self, Head};
 use crate::store::labels::{self, LabelRow};
 use crate::store::problems::{self, NewProblem};
-use crate::store::{entries, events, log, projections, records, runs};
+use crate::store::{ends, entries, events, log, projections, records};
 
 /// A fold over one session's log.
 pub(crate) struct Fold<'a> {
@@ -227,10 +227,8 @@ impl<'a> Fold<'a> {
         if whole.is_none() && format.projection().whole(&file.path).is_some() {
             return Ok(None);
         }
-        let last = match head.last_entry_key {
-            Some(key) => Some((entries::entry_id(conn, key)?, key)),
-            None => None,
-        };
+        let end = ends::end(conn, session, head.last_entry_key)?;
+        let last = end.last_id.zip(head.last_entry_key);
         let leaf_key = match (&head.leaf_id, &last) {
             (Some(leaf_id), Some((id, key))) if leaf_id == id => Some(*key),
             (Some(leaf_id), _) => entries::entry_key(conn, session, leaf_id)?,
@@ -247,9 +245,9 @@ impl<'a> Fold<'a> {
             moved_at,
             linear: format.meaning().is_linear(head.version.as_ref()),
             leaf_key,
-            has_orphans: runs::has_orphans(conn, session)?,
+            has_orphans: end.has_orphans,
             has_ids: true,
-            next_ordinal: entries::count(conn, session)?,
+            next_ordinal: end.next_ordinal,
             previewed: Some(head.preview_line_key),
             before: Some(head.clone()),
             head,

@@ -60,7 +60,9 @@ pub(crate) trait Live: Sync {
         message: &str,
     ) -> Result<(String, String)> {
         let message = GivenMessage::read(message, writing.id, tail.depth_below(1))?;
-        writing.refuse_known(&message.id)?;
+        if !message.is_made {
+            writing.refuse_known(&message.id)?;
+        }
         let parent = writing.parent(tail.leaf_id.as_deref())?;
         let draft = Draft::Entry {
             entry_type,

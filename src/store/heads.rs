@@ -3,11 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use super::ids::{Id, IdText};
-use super::search;
+use super::{recent, search};
 use crate::error::{Error, Result};
 use crate::model::{Header, SessionKey, Stored, Timestamp};
 
-/// The columns of a session that the fold computes.
+/// The columns of a session that the fold computes, and how lists find it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Head {
     pub(crate) header: Header,
@@ -37,6 +37,8 @@ pub(crate) struct Head {
     pub(crate) entry_count: i64,
     pub(crate) last_entry_key: Option<i64>,
     pub(crate) preview_line_key: Option<i64>,
+    /// Whether the lists by age leave it out; see `recent`.
+    pub(crate) is_recent: bool,
 }
 
 impl Head {
@@ -68,6 +70,7 @@ impl Head {
             entry_count: 0,
             last_entry_key: None,
             preview_line_key: None,
+            is_recent: false,
         }
     }
 }
@@ -94,7 +97,7 @@ pub(crate) fn head(conn: &Connection, session: SessionKey) -> Result<Head> {
                 parent_session_id, parent_session_path, name, provider, model, reasoning_effort,
                 title, first_message, message_count, search_text, archived_at, archive_exempt,
                 trashed_at, is_listed, leaf_id, entry_count, last_entry_key, preview_line_key,
-                is_aside
+                is_aside, is_recent
          FROM sessions
          WHERE session_key = ?1",
     )?
@@ -103,8 +106,11 @@ pub(crate) fn head(conn: &Connection, session: SessionKey) -> Result<Head> {
     .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))
 }
 
-/// Writes the head of a session that went on: what an append moves, and no index but those of age.
+/// Writes the head of a session that went on: what an append moves, and no index.
 fn update_progress(conn: &Connection, session: SessionKey, head: &Head) -> Result<()> {
+    if !head.is_recent {
+        recent::add(conn, session)?;
+    }
     conn.prepare_cached(
         "UPDATE sessions
          SET activity_at = :activity_at, modified_at = :modified_at,
@@ -162,8 +168,8 @@ fn write(conn: &Connection, session: SessionKey, head: &Head) -> Result<()> {
              archive_exempt = ?19, trashed_at = ?20, is_listed = ?21,
              leaf_id = ?22, entry_count = ?23,
              last_entry_key = ?24, preview_line_key = ?25,
-             is_aside = ?26
-         WHERE session_key = ?27",
+             is_aside = ?26, is_recent = ?27
+         WHERE session_key = ?28",
     )?
     .execute(params![
         head.header,
@@ -192,6 +198,7 @@ fn write(conn: &Connection, session: SessionKey, head: &Head) -> Result<()> {
         head.last_entry_key,
         head.preview_line_key,
         head.is_aside,
+        head.is_recent,
         session,
     ])?;
     Ok(())
@@ -226,5 +233,6 @@ fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
         last_entry_key: row.get(23)?,
         preview_line_key: row.get(24)?,
         is_aside: row.get(25)?,
+        is_recent: row.get(26)?,
     })
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, named_params};
 use super::filter::{Cursor, SessionFilter};
 use super::search::{self, Found};
 use super::statements::{found_statement, keys_statement, page_statement, work_dir_statement};
-use super::{Store, losses, metadata, readable, sources};
+use super::{Store, losses, metadata, readable, recent, sources};
 use crate::error::{Error, Result};
 use crate::model::{Format, SessionKey, Stored, Timestamp, as_object};
 
@@ -57,6 +57,11 @@ impl SessionRow {
     /// The title as JSON: a string, in which half surrogate pairs are escapes, or `null`.
     pub fn title_json(&self) -> String {
         self.exact_title.as_ref().map_or("null".to_owned(), Stored::to_json)
+    }
+
+    /// What lists are ordered by, from the last to the first.
+    fn place(&self) -> (Timestamp, Option<&str>, i64) {
+        (self.modified_at, self.session_id.as_deref(), self.key.0)
     }
 }
 
@@ -162,8 +167,7 @@ impl List<'_> {
                     && !found.is_few
                     && let Some(rows) = self.first_of(&found, end)?
                 {
-                    let offset = usize::try_from(self.offset).unwrap_or(usize::MAX);
-                    return Ok(rows.into_iter().skip(offset).take(self.wanted as usize).collect());
+                    return Ok(self.part(rows, self.recent()?, self.offset));
                 }
                 let sql = found_statement(archived);
                 self.select(sql, Some(&found.keys), self.wanted, self.offset)
@@ -173,9 +177,42 @@ impl List<'_> {
                     Some(_) => work_dir_statement(archived),
                     None => page_statement(archived),
                 };
-                self.select(sql, None, self.wanted, self.offset)
+                self.by_age(sql)
             }
         }
+    }
+
+    /// The rows by a list by age, those put in that it leaves out.
+    fn by_age(&self, sql: &str) -> Result<Vec<SessionRow>> {
+        let recent = self.recent()?;
+        // All of these may come before the first row that is wanted.
+        let offset = self.offset.saturating_sub(recent.len() as i64).max(0);
+        let before = self.offset - offset;
+        let rows = self.select(sql, None, self.wanted.saturating_add(before), offset)?;
+        Ok(self.part(rows, recent, before))
+    }
+
+    /// The sessions asked for that the lists by age leave out.
+    fn recent(&self) -> Result<Vec<SessionRow>> {
+        let keys = recent::keys(self.conn)?;
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.select(found_statement(self.filter.archived), Some(&keys), i64::MAX, 0)
+    }
+
+    /// The wanted rows of all these in order, behind `before` others.
+    fn part(
+        &self,
+        mut rows: Vec<SessionRow>,
+        beside: Vec<SessionRow>,
+        before: i64,
+    ) -> Vec<SessionRow> {
+        rows.extend(beside);
+        rows.sort_by(|one, other| other.place().cmp(&one.place()));
+        let before = usize::try_from(before).unwrap_or(usize::MAX);
+        let wanted = usize::try_from(self.wanted).unwrap_or(usize::MAX);
+        rows.into_iter().skip(before).take(wanted).collect()
     }
 
     /// The rows where an index or a page of the table cannot be read: session by session.
@@ -188,16 +225,10 @@ impl List<'_> {
                 found => rows.extend(found?),
             }
         }
-        rows.sort_by(|one, other| {
-            let place = |row: &SessionRow| (row.modified_at, row.session_id.clone(), row.key.0);
-            place(other).cmp(&place(one))
-        });
-        let offset = usize::try_from(self.offset).unwrap_or(usize::MAX);
-        let wanted = usize::try_from(self.wanted).unwrap_or(usize::MAX);
-        Ok(rows.into_iter().skip(offset).take(wanted).collect())
+        Ok(self.part(rows, Vec::new(), self.offset))
     }
 
-    /// At least the first `end` rows in order, of sessions that may hold the
+    /// At least the first `end` rows of the lists by age, of sessions that may hold the
     /// query; `None` when they are so far apart that to sort all of them is quicker.
     fn first_of(&self, found: &Found, end: i64) -> Result<Option<Vec<SessionRow>>> {
         let most = if found.is_complete() { 4 * found.keys.len() } else { usize::MAX };

@@ -5,6 +5,7 @@
 
 pub(crate) mod bulk;
 pub(crate) mod documents;
+pub(crate) mod ends;
 pub(crate) mod entries;
 pub(crate) mod events;
 pub(crate) mod file_time;
@@ -34,6 +35,7 @@ pub(crate) mod projections;
 pub(crate) mod purged;
 pub(crate) mod ranges;
 pub(crate) mod readable;
+pub(crate) mod recent;
 pub(crate) mod records;
 pub(crate) mod replicator;
 pub(crate) mod roots;

@@ -5,8 +5,8 @@ use rusqlite::Connection;
 use super::filter::Archived;
 use super::texts::Index;
 use super::{
-    Store, entries, files, folder, listing, log, losses, metadata, paths, records, roots, runs,
-    sessions, sharing, statements, texts,
+    Store, ends, entries, files, folder, listing, log, losses, metadata, paths, recent, records,
+    roots, runs, sessions, sharing, statements, texts,
 };
 
 /// Hands over a connection to a new store: the plans do not depend on what it holds.
@@ -129,6 +129,7 @@ fn a_page_begins_where_the_last_one_ended() {
 fn single_rows_are_found_by_index() {
     for (sql, index) in [
         (entries::ENTRY_KEY, "entries_by_id (session_key=? AND entry_id=?)"),
+        (ends::END, "runs_by_missing_parent (session_key=? AND parent_id>?)"),
         (sharing::HEIRS, "lines_by_holder (raw>? AND raw<?)"),
         (log::LINES_FROM, "SEARCH lines USING INTEGER PRIMARY KEY (rowid>?)"),
         (files::FILE, "files_by_path (source_id=? AND path=? AND state=?)"),
@@ -138,6 +139,7 @@ fn single_rows_are_found_by_index() {
         (sessions::BY_PATH, "(source_id=? AND path=?"),
         (folder::BELOW_SOURCE, "(source_id=? AND path=?)"),
         (folder::BELOW_SOURCE, "(source_id=? AND path>? AND path<?)"),
+        (recent::KEYS, "sessions_recent (is_recent=?)"),
         (metadata::BY_TAG, "session_tags_by_tag (tag=?)"),
         (metadata::BY_VALUE, "metadata_by_value (key=? AND value=?)"),
         (metadata::CONTAINERS, "metadata_by_value (key=?)"),

@@ -109,15 +109,6 @@ pub(crate) fn is_awaited(conn: &Connection, session: SessionKey, id: &str) -> Re
         .exists((session, id))?)
 }
 
-/// Whether any entry of the session names a parent that is not there.
-pub(crate) fn has_orphans(conn: &Connection, session: SessionKey) -> Result<bool> {
-    Ok(conn
-        .prepare_cached(
-            "SELECT 1 FROM runs WHERE session_key = ?1 AND parent_id IS NOT NULL LIMIT 1",
-        )?
-        .exists([session])?)
-}
-
 /// Entries that follow one another, by their keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stretch {

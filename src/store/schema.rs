@@ -33,7 +33,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "f8e9f91f80e2e9f431600c8f55531e3beb38283db429657bb76a59267744264e";
+const DIGEST: &str = "e14fc94994ea50117c50a37997a43db0d17dc767a62a3b796b65842dcd66a1dc";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

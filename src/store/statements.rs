@@ -3,6 +3,8 @@
 //!
 //! They differ in the index that is walked and in what an archived session is to
 //! the list. The planner cannot tell which index skips least, so that is said.
+//! The indexes leave out sessions that went on lately (see `recent`), and so do
+//! the statements that walk one.
 
 use super::filter::Archived;
 
@@ -50,6 +52,7 @@ const PAGE_LIVE: &str = "
     LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
+      AND session.is_recent = 0
       AND (:all_sources OR session.is_aside = 0)
       AND session.archived_at IS NULL
       AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
@@ -69,6 +72,7 @@ const PAGE_ARCHIVED: &str = "
     LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
+      AND session.is_recent = 0
       AND (:all_sources OR session.is_aside = 0)
       AND session.archived_at IS NOT NULL
       AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
@@ -88,6 +92,7 @@ const PAGE_ALL: &str = "
     LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
+      AND session.is_recent = 0
       AND (:all_sources OR session.is_aside = 0)
       AND session.archived_at IS NULL
       AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
@@ -106,6 +111,7 @@ const PAGE_ALL: &str = "
     LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
+      AND session.is_recent = 0
       AND (:all_sources OR session.is_aside = 0)
       AND session.archived_at IS NOT NULL
       AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
@@ -125,6 +131,7 @@ const OF_WORK_DIR_LIVE: &str = "
     LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
+      AND session.is_recent = 0
       AND (:all_sources OR session.is_aside = 0)
       AND session.archived_at IS NULL
       AND session.work_dir_id = :work_dir_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
@@ -143,6 +150,7 @@ const OF_WORK_DIR_ARCHIVED: &str = "
     LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
+      AND session.is_recent = 0
       AND (:all_sources OR session.is_aside = 0)
       AND session.archived_at IS NOT NULL
       AND session.work_dir_id = :work_dir_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
@@ -161,6 +169,7 @@ const OF_WORK_DIR_ALL: &str = "
     LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
     WHERE session.trashed_at IS NULL
       AND session.is_listed = 1
+      AND session.is_recent = 0
       AND (:all_sources OR session.is_aside = 0)
       AND session.work_dir_id = :work_dir_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
       AND session.modified_at <= :modified_at
@@ -234,6 +243,7 @@ const KEYS_LIVE: &str = "
     FROM sessions INDEXED BY sessions_live_by_age
     WHERE trashed_at IS NULL
       AND is_listed = 1
+      AND is_recent = 0
       AND archived_at IS NULL
       AND modified_at <= :modified_at
       AND (modified_at, ifnull(session_id, ''), session_key)
@@ -245,6 +255,7 @@ const KEYS_ARCHIVED: &str = "
     FROM sessions INDEXED BY sessions_archived_by_age
     WHERE trashed_at IS NULL
       AND is_listed = 1
+      AND is_recent = 0
       AND archived_at IS NOT NULL
       AND modified_at <= :modified_at
       AND (modified_at, ifnull(session_id, ''), session_key)
@@ -256,6 +267,7 @@ const KEYS_ALL: &str = "
     FROM sessions INDEXED BY sessions_live_by_age
     WHERE trashed_at IS NULL
       AND is_listed = 1
+      AND is_recent = 0
       AND archived_at IS NULL
       AND modified_at <= :modified_at
       AND (modified_at, ifnull(session_id, ''), session_key)
@@ -267,6 +279,7 @@ const KEYS_ALL: &str = "
     FROM sessions INDEXED BY sessions_archived_by_age
     WHERE trashed_at IS NULL
       AND is_listed = 1
+      AND is_recent = 0
       AND archived_at IS NOT NULL
       AND modified_at <= :modified_at
       AND (modified_at, ifnull(session_id, ''), session_key)

@@ -1,6 +1,9 @@
 //! Lists: their order, their pages, their filters.
 
-use sessile::{Archived, Cursor, Page, SessionFilter, SessionKey, SessionRow, Timestamp};
+use sessile::{
+    Archived, Cursor, NewSession, Page, Session, SessionFilter, SessionInfo, SessionKey,
+    SessionRow, Timestamp,
+};
 
 use crate::support::{TestStore, header, line, message};
 
@@ -311,6 +314,12 @@ fn the_pages_of_a_query_are_those_of_the_list_without_the_others() {
         let session = test.store.find(&format!("s{n:03}")).unwrap();
         session.at(Timestamp(1)).archive().unwrap();
     }
+    // Some went on lately.
+    for n in (3..400).step_by(17) {
+        let session = test.store.find(&format!("s{n:03}")).unwrap();
+        let at = Timestamp(1_767_225_600_000_000_000 + n * 60_000_000_000);
+        session.at(at).append_message(r#"{"role":"user","content":"more"}"#).unwrap();
+    }
     for archived in [Archived::Without, Archived::Only, Archived::Included] {
         for work_dir in [None, Some("/work1")] {
             let mut list = filter().archived(archived);
@@ -396,4 +405,69 @@ fn a_list_says_how_a_session_stands_to_its_root() {
     test.import();
     let shadowed: Vec<bool> = standing().iter().map(|(_, marks)| marks[2]).collect();
     assert_eq!(shadowed.iter().filter(|is_shadowed| **is_shadowed).count(), 1, "{:?}", standing());
+}
+
+/// Checks each page of the sessions that a filter lets through, which are these, against their own times.
+#[track_caller]
+fn check_pages(test: &TestStore, base: &SessionFilter, mut expected: Vec<SessionInfo>) {
+    let place = |info: &SessionInfo| (info.modified_at, info.session_id.clone(), info.key);
+    expected.sort_by_key(|info| std::cmp::Reverse(place(info)));
+    let expected: Vec<_> = expected.iter().map(|info| info.key).collect();
+
+    assert_eq!(all_pages(test, base.clone().limit(7)), expected);
+    for offset in [0, 1, 5, 31, 32, 33, 40, 66, 99] {
+        let page = test.store.sessions(&base.clone().offset(offset).limit(9)).unwrap();
+        let found: Vec<_> = page.rows.iter().map(|row| row.key).collect();
+        let wanted: Vec<_> = expected.iter().copied().skip(offset as usize).take(9).collect();
+        assert_eq!(found, wanted, "{offset}");
+    }
+}
+
+#[test]
+fn sessions_that_go_on_stand_in_every_list_by_their_time() {
+    let test = many();
+    let mut sessions: Vec<Session> = (0..48)
+        .map(|n| test.store.create(&NewSession::new(["/work", "/other", "/a"][n % 3])).unwrap())
+        .collect();
+    let imported = test.store.sessions(&filter()).unwrap().rows;
+    sessions.extend(imported.iter().step_by(3).map(|row| test.store.session(row.key).unwrap()));
+    for session in sessions.iter().step_by(11) {
+        session.archive().unwrap();
+    }
+    let infos = || -> Vec<SessionInfo> {
+        let filter = filter().archived(Archived::Included).limit(0);
+        all_pages(&test, filter)
+            .into_iter()
+            .map(|key| test.store.session(key).unwrap().info().unwrap())
+            .collect()
+    };
+
+    // More sessions go on than are kept beside the lists; times go forth and back.
+    for step in 0..240 {
+        let at = Timestamp(1_767_225_600_000_000_000 + (step * 37 % 240) * 20_000_000);
+        let session = &sessions[(step * 31 % 64) as usize % sessions.len()];
+        session
+            .at(at)
+            .append_message(format!(r#"{{"role":"user","content":"number {step}"}}"#))
+            .unwrap();
+        if step % 16 != 0 {
+            continue;
+        }
+        let infos = infos();
+        assert_eq!(infos.len(), 75);
+        let of = |keep: &dyn Fn(&SessionInfo) -> bool| -> Vec<SessionInfo> {
+            infos.iter().filter(|info| keep(info)).cloned().collect()
+        };
+        let is_live = |info: &SessionInfo| info.archived_at.is_none();
+        check_pages(&test, &filter().archived(Archived::Included), infos.clone());
+        check_pages(&test, &filter(), of(&is_live));
+        check_pages(&test, &filter().archived(Archived::Only), of(&|info| !is_live(info)));
+        let is_work = |info: &SessionInfo| info.work_dir.as_deref() == Some("/work");
+        check_pages(&test, &filter().work_dir("/work"), of(&|info| is_live(info) && is_work(info)));
+        let is_found =
+            |info: &SessionInfo| info.title.as_ref().is_some_and(|t| t.contains("number"));
+        check_pages(&test, &filter().query("number"), of(&|info| is_live(info) && is_found(info)));
+    }
+
+    assert_eq!(test.store.check().unwrap(), []);
 }

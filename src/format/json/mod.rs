@@ -22,6 +22,11 @@ pub(crate) use write::{
     clean, clean_doubles, clean_slice, compact, spelt, stored_points, write_text,
 };
 
+/// The value of a text that [`compact`] made.
+pub(crate) fn of_compact(text: &str) -> Raw<'_> {
+    Raw::new(text.as_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
