@@ -262,3 +262,30 @@ fn two_that_have_the_same_files_take_nothing_over_whatever_their_format() {
         }
     }
 }
+
+#[test]
+fn a_file_beside_a_session_goes_where_the_session_is() {
+    const ID: &str = "00000001-0000-4000-8000-000000000001";
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("root");
+    let project = root.join("projects/-w");
+    fs::create_dir_all(project.join(ID).join("tool-results")).unwrap();
+    let line = format!(
+        "{{\"type\":\"user\",\"uuid\":\"u1\",\"parentUuid\":null,\"sessionId\":\"{ID}\",\"cwd\":\"/w\",\"timestamp\":\"2026-01-01T00:00:00.000Z\",\"message\":{{\"role\":\"user\",\"content\":\"said\"}}}}\n"
+    );
+    fs::write(project.join(format!("{ID}.jsonl")), line).unwrap();
+    let laptop = Machine::new(dir.path(), "laptop", &root, Some("laptop"));
+    laptop.store.import(&root, &ImportOptions::new().origin("laptop")).unwrap();
+    fs::write(project.join(ID).join("tool-results/t1.txt"), "answered").unwrap();
+    let desk = Machine::new(dir.path(), "desk", &root, Some("desk"));
+    desk.store.import(&root, &ImportOptions::new().origin("desk")).unwrap();
+
+    laptop.merge(&desk, &MergeOptions::new());
+
+    let roots = laptop.store.imported_roots().unwrap();
+    assert_eq!(roots.len(), 1, "{roots:?}");
+    let out = dir.path().join("out");
+    laptop.store.export(&out, &ExportOptions::new()).unwrap();
+    let file = out.join("projects/-w").join(ID).join("tool-results/t1.txt");
+    assert_eq!(fs::read_to_string(file).unwrap(), "answered");
+}
