@@ -130,7 +130,7 @@ impl Reader {
         let blocks = blocks(&text);
         let mut run = 0;
         for (n, (kind, block)) in blocks.iter().enumerate() {
-            match kind.as_str() {
+            match kind.split(' ').next().unwrap_or_default() {
                 "sh" => {
                     let next = blocks.get(n + 1).filter(|(kind, _)| kind == "text");
                     self.script(block, next.map(|(_, lines)| lines.as_str()));
@@ -143,7 +143,8 @@ impl Reader {
                     }
                 }
                 // The README's program is run by the tests of the documentation; what is
-                // in another language, by the tests of its binding.
+                // in another language, by the tests of its binding; what other engines are
+                // asked, by `scripts/lake`.
                 "python" | "js" | "text" | "toml" | "rust" | "json" | "sql" => continue,
                 kind => panic!("{}: a block of {kind:?} is not known", page.display()),
             }
