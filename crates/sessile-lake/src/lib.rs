@@ -1,4 +1,37 @@
 //! The sessions of a [`sessile`] store as Parquet files, and back byte for byte.
+//!
+//! [`export`] adds to a folder, the lake, what it does not hold of a store yet; [`import`] makes
+//! a store of it again; [`verify`] compares it with its digests. `docs/lake.md` tells of the
+//! tables, and what DuckDB, ClickHouse and Spark are asked of them.
+//!
+//! - `table`, `columns`, `write`, `read`: Parquet, and no meaning.
+//! - `manifest`: which files there are.
+//! - `rows`, `state`, `content`: what the lake says, for whoever reads it here.
+//! - `export`, `import`, `verify`.
+//!
+//! The store is read and made by SQL, as `docs/schema.md` has it: the log and what was
+//! decided, from which [`rebuild`](sessile::Store::rebuild) folds all else.
+//!
+//! # Examples
+//!
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! # let db = dir.path().join("sessions.db");
+//! use sessile::{ImportOptions, Store};
+//! use sessile_lake::{ExportOptions, export, import, verify};
+//!
+//! let store = Store::open(&db)?;
+//! store.import("../../fixtures/kward/small", &ImportOptions::new())?;
+//! let lake = dir.path().join("lake");
+//! assert!(0 < export(&db, &lake, &ExportOptions::new())?.lines);
+//! assert_eq!(export(&db, &lake, &ExportOptions::new())?.files, 0);
+//! assert!(verify(&lake)?.findings.is_empty());
+//!
+//! import(&lake, dir.path().join("back.db"))?;
+//! let back = Store::open(dir.path().join("back.db"))?;
+//! assert!(back.verify("../../fixtures/kward/small")?.differences.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![warn(missing_docs)]
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::exit)]

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -59,7 +60,8 @@ pub(crate) fn each_row(
     let file = prove(lake, entry)?;
     let path = lake.join(entry.path());
     let damaged = |reason: String| Error::damaged(&path, reason);
-    let reader = SerializedFileReader::new(file).map_err(|err| damaged(err.to_string()))?;
+    let open = || SerializedFileReader::new(file).map_err(|err| err.to_string());
+    let reader = guarded(open).map_err(damaged)?;
     let metadata = reader.metadata();
     if !is_schema_of(entry.table, metadata.file_metadata().schema_descr()) {
         return Err(damaged(format!("it has other columns than the table {}", entry.table.name())));
@@ -74,10 +76,13 @@ pub(crate) fn each_row(
     }
     for (n, group) in groups.iter().enumerate() {
         let mut left = usize::try_from(group.num_rows()).unwrap_or(0);
-        let group = reader.get_row_group(n).map_err(|err| damaged(err.to_string()))?;
-        let mut columns = Columns::open(entry.table, &*group).map_err(damaged)?;
+        let open = || {
+            let group = reader.get_row_group(n).map_err(|err| err.to_string())?;
+            Columns::open(entry.table, &*group)
+        };
+        let mut columns = guarded(open).map_err(damaged)?;
         while 0 < left {
-            let read = columns.read(left.min(BATCH)).map_err(damaged)?;
+            let read = guarded(|| columns.read(left.min(BATCH))).map_err(damaged)?;
             for row in 0..read {
                 each(&columns.row(row).map_err(damaged)?)?;
             }
@@ -85,6 +90,13 @@ pub(crate) fn each_row(
         }
     }
     Ok(())
+}
+
+/// Runs what reads Parquet. The library panics at some files that were made to harm, which
+/// is no reason for a program to end.
+fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err("it is no Parquet that can be read".to_owned()))
 }
 
 fn is_schema_of(table: Table, schema: &parquet::schema::types::SchemaDescriptor) -> bool {
@@ -211,4 +223,62 @@ fn fill<T: DataType>(
         rows += records;
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use sha2::{Digest, Sha256};
+
+    use super::each_row;
+    use crate::columns::Value;
+    use crate::error::Error;
+    use crate::manifest::{Entry, Partition, hex};
+    use crate::table::Table;
+    use crate::write::Writer;
+
+    #[test]
+    fn a_file_that_was_made_to_harm_is_damaged_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = folder.path();
+        let partition = Partition::new("pi", "local", 0);
+        let mut writer = Writer::begin(lake.join("aside")).unwrap();
+        for n in 0..500 {
+            let text = format!("line {n} of many");
+            let row =
+                [Value::Int(1), Value::Int(n), Value::from(&text), Value::Null, Value::Int(7)];
+            writer.push(Table::Lines, &partition, &row).unwrap();
+        }
+        let written = writer.finish(lake).unwrap().remove(0);
+        let bytes = fs::read(lake.join(written.path())).unwrap();
+        let mut random = 1_u32;
+        let mut next = |below: usize| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (random >> 8) as usize % below
+        };
+        let mut refused = 0;
+        for _ in 0..1_000 {
+            let mut changed = bytes.clone();
+            for _ in 0..=next(3) {
+                // Most of a file is lines; what is said of them stands at its end.
+                let near_end = changed.len() - 1 - next(changed.len().min(900));
+                let at = if next(2) == 0 { near_end } else { next(changed.len()) };
+                changed[at] = [0, 0x7F, 0x80, 0xFF, next(256) as u8][next(5)];
+            }
+            let entry = Entry {
+                sha256: hex(&Sha256::digest(&changed)),
+                bytes: changed.len() as u64,
+                ..written.clone()
+            };
+            fs::write(lake.join(entry.path()), &changed).unwrap();
+            match each_row(lake, &entry, |_| Ok(())) {
+                Ok(()) => {}
+                Err(Error::Damaged { .. }) => refused += 1,
+                Err(err) => panic!("{err}"),
+            }
+            fs::remove_file(lake.join(entry.path())).unwrap();
+        }
+        assert!(200 < refused, "{refused}");
+    }
 }

@@ -21,10 +21,10 @@ use crate::manifest::{Entry, Partition, hex};
 use crate::table::Table;
 
 /// Bytes of a row group, before they are compressed.
-const GROUP: usize = 16 << 20;
+const GROUP: usize = 8 << 20;
 
 /// Bytes of all rows that are held.
-const HELD: usize = 40 << 20;
+const HELD: usize = 24 << 20;
 
 /// Bytes of a file, about: one that is much longer takes long to be looked into.
 const FILE: u64 = 128 << 20;
