@@ -410,3 +410,73 @@ fn rest(conn: &Connection, lake: &Path, state: &State) -> Result<()> {
         Some(updated.map(drop).map_err(Error::from))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use sessile::{ImportOptions, Store};
+
+    use super::import;
+    use crate::export::{ExportOptions, export};
+    use crate::manifest::{Export, Manifest};
+    use crate::rows::FileRow;
+    use crate::state::State;
+    use crate::table::Table;
+    use crate::write::Writer;
+
+    /// A lake whose second export says this of a log.
+    fn lake_that_says(folder: &Path, change: fn(&mut FileRow)) -> std::path::PathBuf {
+        let (db, lake) = (folder.join("sessions.db"), folder.join("lake"));
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/pi/small");
+        Store::open(&db).unwrap().import(fixture, &ImportOptions::new()).unwrap();
+        export(&db, &lake, &ExportOptions::new()).unwrap();
+        let mut manifest = Manifest::open(&lake).unwrap();
+        let state = State::read(&lake, &manifest).unwrap();
+        let log = state.files.values().filter(|file| file.kind == "log");
+        let mut row = log.min_by_key(|file| file.file_id).unwrap().clone();
+        let partition = row.partition();
+        change(&mut row);
+        row.export = 2;
+        let mut writer = Writer::begin(lake.join("aside")).unwrap();
+        writer.push(Table::Files, &partition, &row.to_lake()).unwrap();
+        let files = writer.finish(&lake).unwrap();
+        let next_chain = manifest.next_chain();
+        manifest.exports.push(Export { number: 2, at: String::new(), next_chain, files });
+        manifest.write(&lake).unwrap();
+        lake
+    }
+
+    #[test]
+    fn a_lake_that_says_what_no_store_does_makes_no_store() {
+        let changes: [fn(&mut FileRow); 16] = [
+            |row| row.path = b"../evil.jsonl".to_vec(),
+            |row| row.path = b"/evil.jsonl".to_vec(),
+            |row| row.path = b"sessions/\0".to_vec(),
+            |row| row.path = Vec::new(),
+            |row| row.file_id = i64::MAX,
+            |row| row.file_id = -1,
+            |row| row.chain += 1,
+            |row| row.line_count = i64::MAX,
+            |row| row.line_count -= 1,
+            |row| row.base_count = -1,
+            |row| (row.base_id, row.base_count) = (Some(row.file_id), 1),
+            |row| row.kind = "other".to_owned(),
+            |row| row.kind = "document".to_owned(),
+            |row| row.size = -1,
+            |row| row.source_id = 99,
+            |row| row.sha256 = Some(vec![0; 32]),
+        ];
+        for (n, change) in changes.into_iter().enumerate() {
+            let folder = tempfile::tempdir().unwrap();
+            let lake = lake_that_says(folder.path(), change);
+
+            assert!(import(&lake, folder.path().join("back.db")).is_err(), "change {n}");
+
+            assert!(!folder.path().join("back.db").exists(), "change {n}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let lake = lake_that_says(folder.path(), |row| row.mode = 0o600);
+        import(&lake, folder.path().join("back.db")).unwrap();
+    }
+}

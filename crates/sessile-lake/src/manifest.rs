@@ -18,6 +18,9 @@ use crate::write::{create, sync_folder};
 const NAME: &str = "manifest.json";
 const VERSION: u64 = 1;
 
+/// Beyond what any lake counts to: a number below it can be added to.
+pub(crate) const MAX_NUMBER: i64 = 1 << 53;
+
 /// Bytes of a manifest that is read: 200,000 files have one of 60 MB.
 const MAX_MANIFEST: u64 = 256 << 20;
 
@@ -225,7 +228,9 @@ impl Manifest {
         if digest(&whole.exports).map_err(damaged)? != whole.sha256 {
             return Err(Error::damaged(&path, "it does not match its digest"));
         }
-        let is_in_order = (1..).zip(&whole.exports).all(|(number, export)| export.number == number);
+        let is_in_order = (1..).zip(&whole.exports).all(|(number, export)| {
+            export.number == number && (1..MAX_NUMBER).contains(&export.next_chain)
+        });
         if !is_in_order {
             return Err(Error::damaged(&path, "its exports are in no order"));
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::manifest::Manifest;
+use crate::manifest::{MAX_NUMBER, Manifest};
 use crate::read;
 use crate::rows::{Fields, FileRow, SessionRow};
 use crate::table::Table;
@@ -49,6 +49,9 @@ impl State {
             read::each_row(lake, entry, |row| {
                 let session = SessionRow::from_lake(&entry.partition, row)
                     .ok_or_else(|| odd(lake, entry.path()))?;
+                if !(1..MAX_NUMBER).contains(&session.version) {
+                    return Err(odd(lake, entry.path()));
+                }
                 state.sessions.insert(session.session_key, session);
                 Ok(())
             })?;
