@@ -7,6 +7,8 @@
 mod content;
 mod files;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::collections::HashSet;

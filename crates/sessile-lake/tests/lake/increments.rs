@@ -171,3 +171,27 @@ fn a_last_line_that_was_replaced_by_one_as_long_comes_back() {
     assert_eq!(place.verify().findings, []);
     place.check_back();
 }
+
+#[test]
+fn a_number_that_another_file_has_now_is_another_content() {
+    let place = Place::new();
+    place.import_fixture("pi/small");
+    let say = |messages: usize| {
+        let session = place.store.create(&NewSession::new("/w")).unwrap();
+        for n in 0..messages {
+            session
+                .append_message(format!(r#"{{"role":"user","content":"{n} of {messages}"}}"#))
+                .unwrap();
+        }
+        session
+    };
+    let first = say(2);
+    place.export();
+    first.purge().unwrap();
+    say(4);
+
+    assert_eq!(place.export().lines, 5);
+
+    assert_eq!(place.verify().findings, []);
+    place.check_back();
+}
