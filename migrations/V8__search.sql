@@ -10,7 +10,6 @@
 PRAGMA user_version = 8;
 
 -- The row of an entry has the entry's key; an entry that says nothing has none.
--- The title of a session has the greatest key that an entry of it could have.
 CREATE VIRTUAL TABLE message_search USING fts5 (
     prose, thinking,
     content = '', contentless_delete = 1, tokenize = 'ascii'
@@ -22,10 +21,25 @@ CREATE VIRTUAL TABLE tool_search USING fts5 (
     content = '', contentless_delete = 1, tokenize = 'ascii'
 );
 
+-- Titles, by the key of their session; one that is the beginning of the first
+-- message is found as that. They are few, and asked for on their own: among
+-- entries, each would be written out of turn, and found behind all of them.
+CREATE VIRTUAL TABLE title_search USING fts5 (
+    title,
+    content = '', contentless_delete = 1, tokenize = 'ascii'
+);
+
+-- What a search takes in at once is written at once: in parts, they would be
+-- merged again and again, and each search would look into every one.
+INSERT INTO message_search (message_search, rank) VALUES ('hashsize', 33554432);
+INSERT INTO title_search (title_search, rank) VALUES ('hashsize', 33554432);
+INSERT INTO tool_search (tool_search, rank) VALUES ('hashsize', 33554432);
+
 CREATE TRIGGER message_search_delete AFTER DELETE ON sessions
 BEGIN
     DELETE FROM message_search
     WHERE rowid BETWEEN OLD.session_key << 32 AND OLD.session_key << 32 | 0xFFFFFFFF;
+    DELETE FROM title_search WHERE rowid = OLD.session_key;
     DELETE FROM tool_search
     WHERE rowid BETWEEN OLD.session_key << 32 AND OLD.session_key << 32 | 0xFFFFFFFF;
 END;
@@ -36,6 +50,7 @@ CREATE TABLE search_marks (
     is_of_tools INTEGER NOT NULL, -- 1: of tool_search
     entry_count INTEGER NOT NULL, -- entries that were looked at, from ordinal 0
     row_count   INTEGER NOT NULL, -- of them those with text, and the title: rows of the index
+    step_back   INTEGER,          -- by how much one is older, at most, than one before it; NULL: some have no time, others do
     head_count  INTEGER,          -- sessions.entry_count when all were looked at; NULL before
     newest_at   INTEGER,          -- the latest time among them
     is_stale    INTEGER NOT NULL DEFAULT 0, -- 1: the session was folded anew since; 2: only its title is another

@@ -11,10 +11,11 @@ use rusqlite::Connection;
 
 use super::Findings;
 use crate::error::Result;
-use crate::model::SessionKey;
+use crate::model::{SessionKey, Timestamp};
 use crate::search::prepare::prepare;
 use crate::search::said::Said;
-use crate::store::texts::{self, Index, Mark, Stale};
+use crate::store::marks::{self, Mark, Stale};
+use crate::store::texts::{self, Index};
 use crate::store::{entries, log};
 
 /// What the index holds of a session, or should hold.
@@ -46,13 +47,13 @@ pub(super) fn check_texts(conn: &Connection, findings: &mut Findings) -> Result<
 fn check_index(conn: &Connection, index: Index, findings: &mut Findings) -> Result<()> {
     let place = index.name();
     let mut stored: BTreeMap<i64, Sum> = BTreeMap::new();
-    texts::each_word(conn, index, |word, entry_key, column, offset| {
-        let column = texts::COLUMNS.iter().position(|name| *name == column).unwrap_or_default();
-        stored.entry(entry_key >> 32).or_default().add(word, entry_key, column, offset);
+    texts::each_word(conn, index, |word| {
+        let sum = stored.entry(word.session).or_default();
+        sum.add(word.text, word.key, word.column, word.offset);
         Ok(())
     })?;
     let mut is_told = false;
-    for (session, mark) in texts::marks(conn, index)? {
+    for (session, mark) in marks::marks(conn, index)? {
         let found = stored.remove(&session.0).unwrap_or_default();
         if mark.stale != Stale::Nothing {
             continue;
@@ -60,10 +61,13 @@ fn check_index(conn: &Connection, index: Index, findings: &mut Findings) -> Resu
         let detail = match expected(conn, index, session, &mark)? {
             // A line that cannot be read is a finding of its own.
             None => continue,
-            Some((_, rows)) if rows != mark.rows => {
+            Some((_, own)) if own.rows != mark.rows => {
                 "it does not hold as many of its entries as it says"
             }
             Some((sum, _)) if sum != found => "it does not hold the words that the log gives",
+            Some((_, own)) if times(&own) != times(&mark) => {
+                "it does not say of what times its entries are"
+            }
             Some(_) if !is_up_to_date(conn, session, &mark)? => {
                 "it holds more or less of it than it says"
             }
@@ -81,22 +85,27 @@ fn check_index(conn: &Connection, index: Index, findings: &mut Findings) -> Resu
     Ok(())
 }
 
-/// What the index should hold of a session, and how many entries of it say
-/// anything; `None` where a line cannot be read.
+/// What a mark says of the times of entries.
+fn times(mark: &Mark) -> (u32, Option<Timestamp>, Option<i64>) {
+    (mark.entries, mark.newest_at, mark.step_back)
+}
+
+/// What the index should hold of a session, and what should be marked of that;
+/// `None` where a line cannot be read.
 fn expected(
     conn: &Connection,
     index: Index,
     session: SessionKey,
     mark: &Mark,
-) -> Result<Option<(Sum, u32)>> {
+) -> Result<Option<(Sum, Mark)>> {
     let Some(facts) = texts::session(conn, session)? else { return Ok(None) };
     let meaning = facts.format.meaning();
-    let (mut sum, mut rows) = (Sum::default(), 0);
+    let (mut sum, mut own) = (Sum::default(), Mark::default());
     let mut is_readable = true;
     if index == Index::Said {
-        let title = prepare(facts.title.as_deref().unwrap_or_default()).text;
-        sum.add_text(&title, texts::title_key(session), 0);
-        rows += u32::from(0 < sum.words);
+        let title = prepare(facts.own_title().unwrap_or_default()).text;
+        sum.add_text(&title, session.0, texts::TITLE);
+        own.rows += u32::from(0 < sum.words);
     }
     texts::each_entry_from(conn, session, 0, |entry| {
         if mark.entries <= entries::ordinal(entry.key) {
@@ -114,15 +123,16 @@ fn expected(
         for column in index.columns() {
             sum.add_text(&said.prepared(column).text, entry.key, column);
         }
-        rows += u32::from(before < sum.words);
+        own.rows += u32::from(before < sum.words);
+        own.look_at(entries::ordinal(entry.key), entry.created_at);
         Ok(true)
     })?;
-    Ok(is_readable.then_some((sum, rows)))
+    Ok(is_readable.then_some((sum, own)))
 }
 
 /// Whether a mark that says that all of a session is in the index is right.
 fn is_up_to_date(conn: &Connection, session: SessionKey, mark: &Mark) -> Result<bool> {
     let count = entries::count(conn, session)?;
-    let is_all = mark.head_count == texts::head_count(conn, session)?;
+    let is_all = mark.head_count == marks::head_count(conn, session)?;
     Ok(if is_all { mark.entries == count } else { mark.entries <= count })
 }

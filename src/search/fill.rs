@@ -13,18 +13,19 @@ use super::prepare::prepare;
 use crate::error::Result;
 use crate::format::Meaning;
 use crate::model::SessionKey;
-use crate::store::texts::{self, Index, Mark, Stale};
-use crate::store::{Store, entries, log};
+use crate::store::marks::{self, Mark, Stale};
+use crate::store::texts::{self, Index};
+use crate::store::{Store, entries, log, titles};
 
 /// Bytes of prepared text that one transaction takes in.
-const BATCH_BYTES: usize = 4 << 20;
+const BATCH_BYTES: usize = 8 << 20;
 
 /// Entries that one transaction looks at, whether they say anything or not.
-const BATCH_ENTRIES: usize = 10_000;
+const BATCH_ENTRIES: usize = 50_000;
 
 /// Takes in what the index lacks; of one session, where only that is searched.
 pub(super) fn bring_up(store: &Store, index: Index, only: Option<SessionKey>) {
-    let Ok(behind) = store.read(|conn| texts::behind(conn, index)) else { return };
+    let Ok(behind) = store.read(|conn| marks::behind(conn, index)) else { return };
     let mut behind: VecDeque<SessionKey> =
         behind.into_iter().filter(|session| only.is_none_or(|only| only == *session)).collect();
     while !behind.is_empty() {
@@ -92,11 +93,11 @@ impl Filling<'_, '_, '_> {
     fn take_session(&mut self, session: SessionKey) -> Result<()> {
         let (tx, index) = (self.tx, self.index);
         let (Some(head_count), Some(facts)) =
-            (texts::head_count(tx, session)?, texts::session(tx, session)?)
+            (marks::head_count(tx, session)?, texts::session(tx, session)?)
         else {
             return Ok(());
         };
-        let mark = texts::mark(tx, index, session)?;
+        let mark = marks::mark(tx, index, session)?;
         let is_stale = mark.as_ref().is_some_and(|mark| mark.stale == Stale::All);
         if is_stale {
             texts::remove(tx, index, session)?;
@@ -104,7 +105,10 @@ impl Filling<'_, '_, '_> {
         let before = mark.filter(|_| !is_stale);
         let mut mark = before.clone().unwrap_or_default();
         if index == Index::Said && (before.is_none() || mark.stale == Stale::Title) {
-            fill_title(tx, session, facts.title.as_deref(), &mut mark)?;
+            if before.is_some() {
+                mark.rows -= u32::from(titles::remove(tx, session)?);
+            }
+            fill_title(tx, session, facts.own_title(), &mut mark)?;
         }
         let is_behind = mark.head_count != Some(head_count);
         let from = mark.entries;
@@ -159,8 +163,7 @@ impl Filling<'_, '_, '_> {
                 texts::insert(self.tx, self.index, entry_key, &columns)?;
                 mark.rows += 1;
             }
-            mark.entries = entries::ordinal(entry_key).saturating_add(1);
-            mark.newest_at = mark.newest_at.max(created_at);
+            mark.look_at(entries::ordinal(entry_key), created_at);
             self.bytes = self.bytes.saturating_sub(bytes);
         }
         Ok(())
@@ -174,7 +177,7 @@ impl Filling<'_, '_, '_> {
         mark.head_count = head_count;
         match before.as_ref() == Some(&mark) {
             true => Ok(()),
-            false => texts::write_mark(self.tx, self.index, session, &mark),
+            false => marks::write_mark(self.tx, self.index, session, &mark, before.is_none()),
         }
     }
 
@@ -189,18 +192,16 @@ impl Filling<'_, '_, '_> {
     }
 }
 
-/// Takes in a session's title in place of the one before.
+/// Takes in a session's title.
 fn fill_title(
     tx: &Connection,
     session: SessionKey,
     title: Option<&str>,
     mark: &mut Mark,
 ) -> Result<()> {
-    let key = texts::title_key(session);
-    mark.rows -= u32::from(texts::remove_row(tx, key)?);
     let text = prepare(title.unwrap_or_default()).text;
     if !text.is_empty() {
-        texts::insert(tx, Index::Said, key, &[text, String::new()])?;
+        titles::insert(tx, session, &text)?;
         mark.rows += 1;
     }
     mark.stale = Stale::Nothing;

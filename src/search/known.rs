@@ -1,23 +1,22 @@
 //! What is known of the index when a search begins.
 
+use std::sync::Arc;
+
 use crate::model::SessionKey;
-use crate::store::standings::Standing;
+use crate::store::standings::{Standing, Standings};
 
 /// Which sessions the index holds.
 pub(super) enum Known {
     Nothing,
-    /// How far each, by key.
-    As(Vec<Standing>),
+    /// How far each.
+    As(Arc<Standings>),
 }
 
 impl Known {
     pub(super) fn standing(&self, session: SessionKey) -> Option<&Standing> {
         match self {
             Self::Nothing => None,
-            Self::As(standings) => {
-                let n = standings.binary_search_by_key(&session, |standing| standing.session);
-                n.ok().map(|n| &standings[n])
-            }
+            Self::As(standings) => standings.standing(session),
         }
     }
 }

@@ -13,10 +13,13 @@ mod fill;
 mod find;
 mod hits;
 mod known;
+mod newest;
 pub(crate) mod prepare;
 mod query;
+mod ranked;
 pub(crate) mod said;
 mod snippet;
+mod titled;
 
 use std::fmt;
 use std::ops::Range;
@@ -375,13 +378,15 @@ impl Store {
     /// [`InvalidQuery`](Error::InvalidQuery) when there is nothing to look for.
     pub fn search(&self, search: &Search) -> Result<SearchPage> {
         let matcher = search.matcher()?;
-        if let Some(page) = self.read(|conn| find::page_if_whole(conn, search, &matcher))? {
+        if let Some(page) = self
+            .read_remembering(|conn, memory| find::page_if_whole(conn, memory, search, &matcher))?
+        {
             return Ok(page);
         }
         for index in search.indexes() {
             fill::bring_up(self, index, search.session);
         }
-        self.read(|conn| find::page(conn, search, &matcher))
+        self.read_remembering(|conn, memory| find::page(conn, memory, search, &matcher))
     }
 }
 

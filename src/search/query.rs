@@ -95,7 +95,10 @@ impl Query {
     pub(crate) fn any(&self) -> Self {
         let mut phrases = Vec::new();
         self.collect_phrases(&mut phrases);
-        Self::Or(phrases)
+        match phrases.len() {
+            1 => phrases.remove(0),
+            _ => Self::Or(phrases),
+        }
     }
 
     fn collect_phrases(&self, phrases: &mut Vec<Self>) {
@@ -108,7 +111,8 @@ impl Query {
         }
     }
 
-    fn terms(&self) -> String {
+    /// The query in the language of an index of one column.
+    pub(crate) fn terms(&self) -> String {
         let join = |queries: &[Self], operator: &str| {
             let terms: Vec<String> = queries.iter().map(Self::terms).collect();
             format!("({})", terms.join(operator))
@@ -121,6 +125,15 @@ impl Query {
             Self::And(queries) => join(queries, " AND "),
             Self::Or(queries) => join(queries, " OR "),
             Self::Not(query, other) => format!("({} NOT {})", query.terms(), other.terms()),
+        }
+    }
+
+    /// Whether it asks for beginnings of words.
+    pub(crate) fn has_beginnings(&self) -> bool {
+        match self {
+            Self::Phrase(spellings) => spellings.iter().any(|phrase| phrase.is_prefix),
+            Self::And(queries) | Self::Or(queries) => queries.iter().any(Self::has_beginnings),
+            Self::Not(query, other) => query.has_beginnings() || other.has_beginnings(),
         }
     }
 

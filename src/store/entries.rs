@@ -9,8 +9,8 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Rows, named_
 use super::files::FileRow;
 use super::ids::{self, Id, IdText, Word, word, word_or_null};
 use super::log::{self, line_number};
+use super::marks;
 use super::runs::{self, Above};
-use super::texts;
 use crate::error::{Error, Result};
 use crate::model::{Entry, RecordPlace, SessionKey, Stored, Timestamp};
 
@@ -130,7 +130,7 @@ pub(crate) fn replace_entry(conn: &Connection, key: i64, entry: &EntryRow<'_>) -
         ":created_at": entry.created_at,
     })?;
     runs::replace_parent(conn, entry.session, key, entry.above)?;
-    texts::mark_stale(conn, entry.session)?;
+    marks::mark_stale(conn, entry.session)?;
     // What the line before said goes with it.
     conn.prepare_cached("DELETE FROM compactions WHERE entry_key = ?1")?.execute([key])?;
     conn.prepare_cached("DELETE FROM settings WHERE entry_key = ?1")?.execute([key])?;

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use super::ids::{Id, IdText};
-use super::{recent, search};
+use super::{marks, recent, search};
 use crate::error::{Error, Result};
 use crate::model::{Header, SessionKey, Stored, Timestamp};
 
@@ -89,6 +89,10 @@ impl Head {
         };
         moved == *self
     }
+
+    fn texts(&self) -> Texts<'_> {
+        (&self.search_text, self.title.as_ref(), &self.first_message)
+    }
 }
 
 pub(crate) fn head(conn: &Connection, session: SessionKey) -> Result<Head> {
@@ -141,11 +145,41 @@ pub(crate) fn update_head(
         return update_progress(conn, session, head);
     }
     match before {
-        Some(before) if before.search_text == head.search_text => {}
-        Some(_) => search::replace(conn, session, &head.search_text)?,
-        None => search::write(conn, session, &head.search_text)?,
+        Some(before) => take_in(conn, session, head, &before.texts())?,
+        None => {
+            let read = texts_in_row(conn, session)?;
+            if let Some((text, title, first)) = &read {
+                take_in(conn, session, head, &(text, title.as_ref(), first))?;
+            }
+        }
     }
     write(conn, session, head)
+}
+
+/// What is looked for in a session: its row's text, its title, and the message
+/// that the title may begin.
+type Texts<'a> = (&'a str, Option<&'a Stored>, &'a Stored);
+
+/// Lets searches find a head by its texts, where they are others than `before`.
+fn take_in(conn: &Connection, session: SessionKey, head: &Head, before: &Texts<'_>) -> Result<()> {
+    if head.texts() != *before {
+        marks::mark_retitled(conn, session)?;
+    }
+    if head.search_text != before.0 {
+        search::insert(conn, session, &head.search_text)?;
+    }
+    Ok(())
+}
+
+type OwnTexts = (String, Option<Stored>, Stored);
+
+fn texts_in_row(conn: &Connection, session: SessionKey) -> Result<Option<OwnTexts>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT search_text, title, first_message FROM sessions WHERE session_key = ?1",
+        )?
+        .query_row([session], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?)
 }
 
 /// Writes the head of a session that had none.

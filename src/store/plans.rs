@@ -5,8 +5,8 @@ use rusqlite::Connection;
 use super::filter::Archived;
 use super::texts::Index;
 use super::{
-    Store, ends, entries, files, folder, listing, log, losses, metadata, paths, recent, records,
-    roots, runs, sessions, sharing, statements, texts,
+    Store, ends, entries, files, folder, listing, log, losses, marks, metadata, paths, recent,
+    records, roots, runs, sessions, sharing, statements, texts,
 };
 
 /// Hands over a connection to a new store: the plans do not depend on what it holds.
@@ -179,7 +179,7 @@ fn a_search_reads_what_the_index_names_and_no_more() {
 #[test]
 fn what_the_index_lacks_is_found_in_one_pass_over_sessions() {
     check_store(|conn| {
-        let steps = plan(conn, texts::BEHIND);
+        let steps = plan(conn, marks::BEHIND);
 
         assert_eq!(steps.len(), 2, "{steps:#?}");
         assert!(steps[0].starts_with("SCAN session"), "{steps:#?}");

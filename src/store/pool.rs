@@ -5,12 +5,14 @@
 //! other process has the database open, SQLite would empty and remove the WAL in
 //! between. Each later one looks at the schema, too.
 
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use r2d2::ManageConnection;
 use rusqlite::Connection;
 
+use super::memory::Memory;
 use super::open::opened;
 use super::options::StoreOptions;
 use crate::error::{Error, Result};
@@ -20,6 +22,33 @@ pub(crate) struct Manager {
     first: Mutex<Option<Connection>>,
     path: PathBuf,
     options: StoreOptions,
+}
+
+/// A connection, and what it remembers.
+#[derive(Debug)]
+pub(crate) struct Pooled {
+    pub(super) conn: Connection,
+    pub(super) memory: Memory,
+}
+
+impl Pooled {
+    fn new(conn: Connection) -> Self {
+        Self { conn, memory: Memory::default() }
+    }
+}
+
+impl Deref for Pooled {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.conn
+    }
+}
+
+impl DerefMut for Pooled {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.conn
+    }
 }
 
 pub(super) type Pool = r2d2::Pool<Manager>;
@@ -43,19 +72,19 @@ pub(super) fn pool(first: Connection, path: &Path, options: &StoreOptions) -> Re
 }
 
 impl ManageConnection for Manager {
-    type Connection = Connection;
+    type Connection = Pooled;
     type Error = Error;
 
-    fn connect(&self) -> Result<Connection> {
+    fn connect(&self) -> Result<Pooled> {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
-        first.map_or_else(|| opened(&self.path, &self.options), Ok)
+        first.map_or_else(|| opened(&self.path, &self.options), Ok).map(Pooled::new)
     }
 
-    fn is_valid(&self, conn: &mut Connection) -> Result<()> {
+    fn is_valid(&self, conn: &mut Pooled) -> Result<()> {
         Ok(conn.execute_batch("")?)
     }
 
-    fn has_broken(&self, conn: &mut Connection) -> bool {
+    fn has_broken(&self, conn: &mut Pooled) -> bool {
         // In a transaction that could not be ended, it is of use to nobody.
         !conn.is_autocommit()
     }

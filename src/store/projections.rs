@@ -5,8 +5,8 @@ use rusqlite::Connection;
 
 use crate::error::Result;
 use crate::model::{Format, SessionKey};
+use crate::store::marks;
 use crate::store::sources::Source;
-use crate::store::texts;
 
 /// A table that is folded from the log.
 pub(crate) struct Table {
@@ -70,7 +70,7 @@ pub(crate) fn tables() -> impl Iterator<Item = &'static Table> {
 
 /// Removes everything that the fold made of a session but its row.
 pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Result<()> {
-    texts::mark_stale(conn, session)?;
+    marks::mark_stale(conn, session)?;
     for table in tables() {
         let (name, is_of_session) = (table.name, table.is_of_session());
         conn.prepare_cached(&format!("DELETE FROM {name} WHERE {is_of_session}"))?

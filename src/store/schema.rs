@@ -33,7 +33,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "e14fc94994ea50117c50a37997a43db0d17dc767a62a3b796b65842dcd66a1dc";
+const DIGEST: &str = "bcf3ba21151e764129055e0ab16cdd97eef5eba101fac6cefa73dcb0b9b43de1";
 
 /// The newest schema that this release knows.
 pub(crate) fn known_version() -> u32 {

@@ -3,30 +3,14 @@
 //! It only narrows; whether a session holds the whole query, its row says. So
 //! the index needs no positions, and takes about 100 bytes a session.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
-use super::texts;
 use crate::error::Result;
 use crate::model::SessionKey;
 
 /// Trigrams of a query that are looked up at most, from all over it: each takes
 /// time by the sessions that hold it, and more of them hardly narrow any more.
 const MANY: usize = 6;
-
-/// Takes a session's text in, if it is not the one that its row has.
-pub(crate) fn write(conn: &Connection, session: SessionKey, text: &str) -> Result<()> {
-    let before: Option<String> = conn
-        .prepare_cached("SELECT search_text FROM sessions WHERE session_key = ?1")?
-        .query_row([session], |row| row.get("search_text"))
-        .optional()?;
-    if before.as_deref() == Some(text) { Ok(()) } else { replace(conn, session, text) }
-}
-
-/// Takes another text of a session in.
-pub(super) fn replace(conn: &Connection, session: SessionKey, text: &str) -> Result<()> {
-    texts::mark_retitled(conn, session)?;
-    insert(conn, session, text)
-}
 
 /// Makes the index anew from the sessions' rows.
 pub(crate) fn rebuild(conn: &Connection) -> Result<()> {
@@ -100,10 +84,11 @@ pub(crate) fn find(conn: &Connection, query: &str, wanted: i64) -> Result<Option
     let come_by = wanted.saturating_mul(all.unwrap_or_default());
     let most = come_by.saturating_mul(4).isqrt().max(1);
     let mut stmt = conn.prepare_cached(
-        "SELECT rowid FROM session_search WHERE session_search MATCH ?1 ORDER BY rowid LIMIT ?2",
+        "SELECT rowid FROM session_search WHERE session_search MATCH ?1 ORDER BY rowid",
     )?;
-    let keys = stmt.query_map((trigrams.join(" AND "), most), |row| row.get(0))?;
-    let keys: Vec<i64> = keys.collect::<Result<_, _>>()?;
+    let keys = stmt.query_map([trigrams.join(" AND ")], |row| row.get(0))?;
+    // No LIMIT ?: SQLite prepares a statement anew for each that a virtual table is asked for.
+    let keys: Vec<i64> = keys.take(most as usize).collect::<Result<_, _>>()?;
     let found = keys.len() as i64;
     let is_cut = most <= found;
     let is_few = found.saturating_mul(found).saturating_mul(5) <= come_by;

@@ -6,6 +6,7 @@ use std::thread::{self, ThreadId};
 use r2d2::PooledConnection;
 use rusqlite::Connection;
 
+use super::memory::Memory;
 use super::pool;
 use crate::error::{Error, Result};
 
@@ -25,7 +26,10 @@ impl State {
     }
 
     /// Runs `body` on the state that is held; another thread waits its turn.
-    pub(super) fn read<T>(&self, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    pub(super) fn read<T>(
+        &self,
+        body: impl FnOnce(&Connection, &Memory) -> Result<T>,
+    ) -> Result<T> {
         let me = thread::current().id();
         // From inside a read of its own, a thread would wait for itself.
         if *held(&self.reader) == Some(me) {
@@ -34,7 +38,7 @@ impl State {
         let conn = held(&self.conn);
         *held(&self.reader) = Some(me);
         let _done = Done(&self.reader);
-        body(&conn)
+        body(&conn.conn, &conn.memory)
     }
 }
 

@@ -1,54 +1,21 @@
-//! The indexes of what entries say, and how far they hold each session.
-//!
-//! They are filled when somebody searches. Whatever changes an entry that is there
-//! already marks its session stale, which is one look at a small table; what is
-//! appended shows in the session's own count of entries. So to find the sessions
-//! that an index lacks, the rows of sessions are read from end to end: about
-//! half a microsecond a session, and an append stays as quick as it was.
+//! The indexes of what entries say, and of titles.
 
 use std::ops::Range;
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::entries;
 use super::ids::word_or_null;
+use super::marks::{self, Stale};
+use super::{entries, titles};
 use crate::error::Result;
 use crate::model::{Format, RecordPlace, SessionKey, Stored, Timestamp};
 
-/// How far an index holds a session.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Mark {
-    /// Entries that were looked at, from the first.
-    pub(crate) entries: u32,
-    /// Of them those with text.
-    pub(crate) rows: u32,
-    /// The session's count of entries when all were looked at.
-    pub(crate) head_count: Option<i64>,
-    /// The latest time among them.
-    pub(crate) newest_at: Option<Timestamp>,
-    /// What of it no longer holds.
-    pub(crate) stale: Stale,
-}
+/// Columns of the indexes: parts of what an entry says, and what a session is called.
+pub(crate) const COLUMNS: [&str; 4] = ["prose", "thinking", "tools", "title"];
 
-/// What an index says of a session that no longer holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Stale {
-    #[default]
-    Nothing,
-    /// The session was folded anew since.
-    All,
-    /// It has another title.
-    Title,
-}
-
-/// The key of the row that holds a session's title: no entry has it.
-pub(crate) fn title_key(session: SessionKey) -> i64 {
-    entries::key(session, u32::MAX)
-}
-
-/// Columns of the indexes: parts of what an entry says.
-pub(crate) const COLUMNS: [&str; 3] = ["prose", "thinking", "tools"];
+/// The column of titles, by its place among all.
+pub(crate) const TITLE: usize = 3;
 
 /// An index of some of the columns. What few ask for is one of its own, which is
 /// filled when somebody does.
@@ -77,118 +44,9 @@ impl Index {
         }
     }
 
-    fn is_of_tools(self) -> bool {
+    pub(super) fn is_of_tools(self) -> bool {
         self == Self::Tools
     }
-}
-
-pub(crate) fn mark(conn: &Connection, index: Index, session: SessionKey) -> Result<Option<Mark>> {
-    Ok(conn
-        .prepare_cached(
-            "SELECT entry_count, row_count, head_count, newest_at, is_stale
-             FROM search_marks
-             WHERE session_key = ?1 AND is_of_tools = ?2",
-        )?
-        .query_row((session, index.is_of_tools()), mark_from_row)
-        .optional()?)
-}
-
-/// Every mark of an index, by session.
-pub(crate) fn marks(conn: &Connection, index: Index) -> Result<Vec<(SessionKey, Mark)>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT session_key, entry_count, row_count, head_count, newest_at, is_stale
-         FROM main.search_marks
-         WHERE is_of_tools = ?1
-         ORDER BY session_key",
-    )?;
-    let rows = stmt.query_map([index.is_of_tools()], |row| {
-        Ok((row.get("session_key")?, mark_from_row(row)?))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-fn mark_from_row(row: &Row<'_>) -> rusqlite::Result<Mark> {
-    Ok(Mark {
-        entries: row.get("entry_count")?,
-        rows: row.get("row_count")?,
-        head_count: row.get("head_count")?,
-        newest_at: row.get("newest_at")?,
-        stale: match row.get("is_stale")? {
-            0 => Stale::Nothing,
-            2 => Stale::Title,
-            _ => Stale::All,
-        },
-    })
-}
-
-pub(crate) fn write_mark(
-    conn: &Connection,
-    index: Index,
-    session: SessionKey,
-    mark: &Mark,
-) -> Result<()> {
-    conn.prepare_cached(
-        "INSERT OR REPLACE INTO search_marks (session_key, is_of_tools, entry_count, row_count,
-                                              head_count, newest_at, is_stale)
-         VALUES (:session_key, :is_of_tools, :entry_count, :row_count, :head_count, :newest_at,
-                 :is_stale)",
-    )?
-    .execute(named_params! {
-        ":session_key": session,
-        ":is_of_tools": index.is_of_tools(),
-        ":entry_count": mark.entries,
-        ":row_count": mark.rows,
-        ":head_count": mark.head_count,
-        ":newest_at": mark.newest_at,
-        ":is_stale": match mark.stale {
-            Stale::Nothing => 0,
-            Stale::All => 1,
-            Stale::Title => 2,
-        },
-    })?;
-    Ok(())
-}
-
-/// Lets the next search take in a session anew: entries that were there changed.
-pub(crate) fn mark_stale(conn: &Connection, session: SessionKey) -> Result<()> {
-    conn.prepare_cached(
-        "UPDATE search_marks SET is_stale = 1 WHERE session_key = ?1 AND is_stale <> 1",
-    )?
-    .execute([session])?;
-    Ok(())
-}
-
-/// Lets the next search take in a session's title anew.
-pub(super) fn mark_retitled(conn: &Connection, session: SessionKey) -> Result<()> {
-    conn.prepare_cached(
-        "UPDATE search_marks SET is_stale = 2
-         WHERE session_key = ?1 AND is_of_tools = 0 AND is_stale = 0",
-    )?
-    .execute([session])?;
-    Ok(())
-}
-
-/// The sessions that an index does not hold as they are.
-pub(crate) fn behind(conn: &Connection, index: Index) -> Result<Vec<SessionKey>> {
-    let mut stmt = conn.prepare_cached(BEHIND)?;
-    let rows = stmt.query_map([index.is_of_tools()], |row| row.get("session_key"))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-pub(crate) const BEHIND: &str = "
-    SELECT session.session_key
-    FROM sessions AS session
-    LEFT JOIN search_marks AS mark ON mark.session_key = session.session_key
-                                  AND mark.is_of_tools = ?1
-    WHERE mark.head_count IS NOT session.entry_count
-       OR mark.is_stale <> 0";
-
-/// Entries of a session by its own count, which is what an append moves.
-pub(crate) fn head_count(conn: &Connection, session: SessionKey) -> Result<Option<i64>> {
-    Ok(conn
-        .prepare_cached("SELECT entry_count FROM sessions WHERE session_key = ?1")?
-        .query_row([session], |row| row.get("entry_count"))
-        .optional()?)
 }
 
 /// Takes in what an entry says, prepared: the columns of the index.
@@ -210,15 +68,12 @@ pub(crate) fn insert(
     Ok(())
 }
 
-/// Takes a row out of the index of what is said; whether there was one.
-pub(crate) fn remove_row(conn: &Connection, key: i64) -> Result<bool> {
-    let mut stmt = conn.prepare_cached("DELETE FROM message_search WHERE rowid = ?1")?;
-    Ok(0 < stmt.execute([key])?)
-}
-
 /// Takes a session out of an index.
 pub(crate) fn remove(conn: &Connection, index: Index, session: SessionKey) -> Result<()> {
     conn.prepare_cached(removal(index))?.execute(entries::keys(session))?;
+    if index == Index::Said {
+        titles::remove(conn, session)?;
+    }
     conn.prepare_cached("DELETE FROM search_marks WHERE session_key = ?1 AND is_of_tools = ?2")?
         .execute((session, index.is_of_tools()))?;
     Ok(())
@@ -235,6 +90,7 @@ pub(crate) fn removal(index: Index) -> &'static str {
 pub(crate) fn clear(conn: &Connection) -> Result<()> {
     conn.execute_batch(
         "INSERT INTO message_search (message_search) VALUES ('delete-all');
+         INSERT INTO title_search (title_search) VALUES ('delete-all');
          INSERT INTO tool_search (tool_search) VALUES ('delete-all');
          DELETE FROM search_marks;",
     )?;
@@ -244,7 +100,7 @@ pub(crate) fn clear(conn: &Connection) -> Result<()> {
 /// Leaves the indexes without words of entries that are gone.
 pub(crate) fn merge(conn: &Connection) -> Result<()> {
     for index in Index::ALL {
-        let marks = marks(conn, index)?.into_iter();
+        let marks = marks::marks(conn, index)?.into_iter();
         let stale = marks.filter(|(_, mark)| mark.stale != Stale::Nothing);
         let stale = stale.map(|(session, _)| session);
         stale.into_iter().try_for_each(|session| remove(conn, index, session))?;
@@ -256,17 +112,19 @@ pub(crate) fn merge(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// The entries that an index finds, by key; of one session, or of all.
+/// The entries that an index finds, by key, as far as the limit; of one session, or of all.
 pub(crate) fn matching(
     conn: &Connection,
     index: Index,
     query: &str,
     only: Option<SessionKey>,
+    limit: Option<usize>,
 ) -> Result<Vec<i64>> {
     let [first, last] = only.map_or([0, i64::MAX], entries::keys);
     let mut stmt = conn.prepare_cached(matches(index))?;
     let rows = stmt.query_map((query, first, last), |row| row.get(0))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    // No LIMIT ?: SQLite prepares a statement anew for each that a virtual table is asked for.
+    Ok(rows.take(limit.unwrap_or(usize::MAX)).collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn matches(index: Index) -> &'static str {
@@ -307,7 +165,8 @@ pub(crate) fn is_whole(conn: &Connection, index: Index) -> Result<bool> {
         .prepare_cached(match index {
             Index::Said => {
                 "SELECT (SELECT ifnull(sum(row_count), 0) FROM main.search_marks WHERE is_of_tools = 0)
-                      = (SELECT count(*) FROM message_search_docsize)"
+                      = (SELECT count(*) FROM message_search_docsize)
+                      + (SELECT count(*) FROM title_search_docsize)"
             }
             Index::Tools => {
                 "SELECT (SELECT ifnull(sum(row_count), 0) FROM main.search_marks WHERE is_of_tools = 1)
@@ -328,6 +187,13 @@ pub(crate) struct SessionFacts {
     pub(crate) title: Option<String>,
     /// Whether the title is the beginning of the first message, which is found itself.
     pub(crate) is_of_message: bool,
+}
+
+impl SessionFacts {
+    /// The title, unless it is found as the first message.
+    pub(crate) fn own_title(&self) -> Option<&str> {
+        self.title.as_deref().filter(|_| !self.is_of_message)
+    }
 }
 
 pub(crate) fn session(conn: &Connection, session: SessionKey) -> Result<Option<SessionFacts>> {
@@ -450,30 +316,52 @@ pub(crate) fn model(conn: &Connection, entry_key: i64) -> Result<Option<String>>
         .flatten())
 }
 
-/// Hands every word of an index to `each`: the entry, the column, and the
-/// place among its words.
+/// A word of an index, and where it stands.
+pub(crate) struct Word<'a> {
+    pub(crate) session: i64,
+    pub(crate) text: &'a [u8],
+    /// The row: an entry, or a session of which it is the title.
+    pub(crate) key: i64,
+    /// Of [`COLUMNS`].
+    pub(crate) column: usize,
+    /// Among the words of its column.
+    pub(crate) offset: i64,
+}
+
+/// Hands every word of an index to `each`; of what is said, those of titles, too.
 pub(crate) fn each_word(
     conn: &Connection,
     index: Index,
-    mut each: impl FnMut(&[u8], i64, &str, i64) -> Result<()>,
+    mut each: impl FnMut(Word<'_>) -> Result<()>,
 ) -> Result<()> {
-    conn.execute_batch(match index {
-        Index::Said => {
-            "CREATE VIRTUAL TABLE temp.words USING fts5vocab (main, message_search, instance)"
-        }
+    let tables: &[&str] = match index {
+        Index::Said => &[
+            "CREATE VIRTUAL TABLE temp.words USING fts5vocab (main, message_search, instance)",
+            "CREATE VIRTUAL TABLE temp.words USING fts5vocab (main, title_search, instance)",
+        ],
         Index::Tools => {
-            "CREATE VIRTUAL TABLE temp.words USING fts5vocab (main, tool_search, instance)"
+            &["CREATE VIRTUAL TABLE temp.words USING fts5vocab (main, tool_search, instance)"]
         }
-    })?;
-    {
-        let mut stmt = conn.prepare("SELECT term, doc, col, offset FROM temp.words")?;
-        let mut rows = stmt.query([])?;
-        while let Some(row) = rows.next()? {
-            let column = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
-            let word = row.get_ref(0)?.as_bytes().map_err(rusqlite::Error::from)?;
-            each(word, row.get(1)?, column, row.get(3)?)?;
+    };
+    for table in tables {
+        conn.execute_batch(table)?;
+        {
+            let mut stmt = conn.prepare("SELECT term, doc, col, offset FROM temp.words")?;
+            let mut rows = stmt.query([])?;
+            while let Some(row) = rows.next()? {
+                let name = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+                let column = COLUMNS.iter().position(|column| *column == name).unwrap_or_default();
+                let key: i64 = row.get(1)?;
+                each(Word {
+                    session: if column == TITLE { key } else { key >> 32 },
+                    text: row.get_ref(0)?.as_bytes().map_err(rusqlite::Error::from)?,
+                    key,
+                    column,
+                    offset: row.get(3)?,
+                })?;
+            }
         }
+        conn.execute_batch("DROP TABLE temp.words")?;
     }
-    conn.execute_batch("DROP TABLE temp.words")?;
     Ok(())
 }

@@ -18,6 +18,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::{Connection, TransactionBehavior, ffi};
 
+use super::memory::Memory;
+use super::pool::Pooled;
 use super::state::State;
 use super::{Store, open, pool};
 use crate::error::{Error, Result};
@@ -42,12 +44,21 @@ impl Store {
     /// Never call it from inside another `read` or `write`: each holds a
     /// connection, and the pool is small.
     pub(crate) fn read<T>(&self, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.read_remembering(|conn, _| body(conn))
+    }
+
+    /// As [`read`](Self::read), with what the connection remembers of earlier ones.
+    pub(crate) fn read_remembering<T>(
+        &self,
+        body: impl FnOnce(&Connection, &Memory) -> Result<T>,
+    ) -> Result<T> {
         let value = match &self.state {
             Some(state) => state.read(body)?,
             None => {
-                let mut conn = self.connection()?;
+                let mut pooled = self.connection()?;
+                let Pooled { conn, memory } = &mut *pooled;
                 let tx = conn.transaction()?;
-                body(&tx)?
+                body(&tx, memory)?
             }
         };
         if self.is_read_alone() {

@@ -56,6 +56,7 @@ mod schema_words;
 mod search;
 mod search_filters;
 mod search_logs;
+mod search_newest;
 mod search_properties;
 #[cfg(feature = "cli")]
 mod serve;

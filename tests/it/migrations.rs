@@ -35,7 +35,7 @@ fn every_table_is_strict() {
              FROM pragma_table_list
              WHERE schema = 'main' AND type <> 'view' AND strict = 0
                AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'refinery_%'
-               AND name NOT LIKE 'session_search%' AND name NOT LIKE 'message_search%' AND name NOT LIKE 'tool_search%'", // SQLite's own indexes of texts
+               AND name NOT LIKE 'session_search%' AND name NOT LIKE 'message_search%' AND name NOT LIKE 'tool_search%' AND name NOT LIKE 'title_search%'", // SQLite's own indexes of texts
         )
         .unwrap();
 

@@ -1,0 +1,125 @@
+//! Hits in the order of how telling they are.
+
+use std::cmp::Ordering;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use super::find::{Filter, Finder, Hits};
+use super::known::Known;
+use super::query::Query;
+use crate::error::Result;
+use crate::model::SessionKey;
+use crate::store::texts::{self, SessionFacts};
+use crate::store::{entries, standings};
+
+/// Entries, the most telling on top.
+pub(super) type Ranked = BinaryHeap<OfRank>;
+
+/// An entry and its rank: the less, the more telling. The most telling is the
+/// greatest; of two that are alike, the later.
+pub(super) struct OfRank {
+    rank: f64,
+    key: i64,
+}
+
+impl Ord for OfRank {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.rank.total_cmp(&self.rank).then(self.key.cmp(&other.key))
+    }
+}
+
+impl PartialOrd for OfRank {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for OfRank {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for OfRank {}
+
+/// A session of which the indexes name an entry.
+struct Opened {
+    /// The first ordinal that they do not hold.
+    held: u32,
+    facts: SessionFacts,
+    filter: Filter,
+}
+
+impl Finder<'_> {
+    /// The entries that the indexes name, by their rank; of several indexes, ranks add up.
+    pub(super) fn ranked(&self, query: &Query) -> Result<Ranked> {
+        let any = query.any();
+        let mut ranks: Vec<(i64, f64)> = Vec::new();
+        for index in &self.indexes {
+            ranks.extend(texts::ranks(self.conn, *index, &self.expression(*index, &any))?);
+        }
+        if 1 < self.indexes.len() {
+            ranks.sort_by_key(|(key, _)| *key);
+            ranks.dedup_by(|(key, rank), (kept, sum)| {
+                let is_same = key == kept;
+                if is_same {
+                    *sum += *rank;
+                }
+                is_same
+            });
+        }
+        let only = self.search.session;
+        let is_all = any == *query && only.is_none();
+        let keys = if is_all { None } else { Some(self.matching(query, only, None)?.keys) };
+        Ok(match keys {
+            None => ranks.into_iter().map(|(key, rank)| OfRank { rank, key }).collect(),
+            Some(keys) => {
+                let rank = |key: &i64| {
+                    let n = ranks.binary_search_by_key(key, |(key, _)| *key);
+                    n.map_or(0.0, |n| ranks[n].1)
+                };
+                keys.into_iter().map(|key| OfRank { rank: rank(&key), key }).collect()
+            }
+        })
+    }
+
+    /// Takes hits in this order.
+    pub(super) fn by_rank(
+        &mut self,
+        mut keys: Ranked,
+        known: &Known,
+        hits: &mut Hits,
+    ) -> Result<()> {
+        let mut sessions: BTreeMap<i64, Option<Opened>> = BTreeMap::new();
+        while let Some(OfRank { key, .. }) = keys.pop() {
+            let session = SessionKey(key >> 32);
+            let opened = match sessions.entry(session.0) {
+                Entry::Occupied(opened) => opened.into_mut(),
+                Entry::Vacant(new) => new.insert(self.opened(session, known.standing(session))?),
+            };
+            let Some(Opened { held, facts, filter }) = opened else { continue };
+            if *held <= entries::ordinal(key) {
+                continue;
+            }
+            let Some(entry) = texts::entry(self.conn, key)? else { continue };
+            let Some(candidate) = self.candidate(facts, filter, &entry)? else { continue };
+            if !self.prove((session, facts.format), candidate, hits)? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn opened(
+        &self,
+        session: SessionKey,
+        standing: Option<&standings::Standing>,
+    ) -> Result<Option<Opened>> {
+        let Some(facts) = texts::session(self.conn, session)? else { return Ok(None) };
+        if !self.is_asked_for(session, &facts) {
+            return Ok(None);
+        }
+        let held = standing.map_or(0, |standing| standing.held);
+        Ok(Some(Opened { held, facts, filter: self.filter(session)? }))
+    }
+}

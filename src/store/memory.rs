@@ -1,0 +1,89 @@
+//! What a connection remembers of the database between two reads.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use super::standings::Standings;
+use super::texts::Index;
+use crate::error::Result;
+
+/// What was read in one state of the database, and holds until somebody writes:
+/// then it is forgotten.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(RefCell<Remembered>);
+
+#[derive(Debug, Default)]
+struct Remembered {
+    state: Option<State>,
+    standings: Vec<(Vec<Index>, Arc<Standings>)>,
+}
+
+/// Two reads of a connection that see the same are of the same state.
+#[derive(Debug, PartialEq, Eq)]
+struct State {
+    /// What SQLite counts of the commits of others.
+    data_version: i64,
+    /// Rows that the connection itself has changed.
+    own_changes: u64,
+}
+
+impl State {
+    fn of(conn: &Connection) -> Result<Self> {
+        let data_version =
+            conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        Ok(Self { data_version, own_changes: conn.total_changes() })
+    }
+}
+
+impl Memory {
+    /// How far these indexes hold each session, read anew only where somebody
+    /// has written since. The connection is the one whose memory this is, in a
+    /// transaction that only reads.
+    pub(crate) fn standings(&self, conn: &Connection, indexes: &[Index]) -> Result<Arc<Standings>> {
+        let state = State::of(conn)?;
+        let mut remembered = self.0.borrow_mut();
+        if remembered.state.as_ref() != Some(&state) {
+            *remembered = Remembered { state: Some(state), standings: Vec::new() };
+        }
+        let known = remembered.standings.iter().find(|(of, _)| of == indexes);
+        if let Some((_, standings)) = known {
+            return Ok(Arc::clone(standings));
+        }
+        let standings = Arc::new(Standings::of(conn, indexes)?);
+        remembered.standings.push((indexes.to_vec(), Arc::clone(&standings)));
+        Ok(standings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NewSession;
+    use crate::store::Store;
+
+    #[test]
+    fn standings_are_read_again_only_when_somebody_wrote() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sessions.db");
+        let [store, other] = [(); 2].map(|()| Store::open(&path).unwrap());
+        let standings = || {
+            let read = |conn: &Connection, memory: &Memory| memory.standings(conn, &[Index::Said]);
+            store.read_remembering(read).unwrap()
+        };
+
+        let first = standings();
+        assert!(Arc::ptr_eq(&first, &standings()));
+
+        for writer in [&store, &other] {
+            let before = standings();
+            writer.create(&NewSession::new("/w")).unwrap();
+
+            let after = standings();
+            assert!(!Arc::ptr_eq(&before, &after));
+            assert_eq!(after.behind().count(), before.behind().count() + 1);
+            assert!(Arc::ptr_eq(&after, &standings()));
+        }
+    }
+}
