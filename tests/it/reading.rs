@@ -145,3 +145,35 @@ fn progress_has_the_bytes_of_all_files_where_they_are_to_be_added_up() {
         .unwrap();
     assert_eq!(without, None);
 }
+
+#[test]
+fn what_says_nothing_is_no_heading_alone() {
+    let test = TestStore::new();
+    test.store.import(fixture("claude/small"), &ImportOptions::new()).unwrap();
+    let show = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_sessile"))
+            .arg("--db")
+            .arg(test.store.path())
+            .args(["show", "--all", "00000033-0000-4000-8000-00000000e033"])
+            .args(args)
+            .output()
+            .unwrap();
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let bare = |shown: &str| {
+        let lines: Vec<&str> = shown.lines().filter(|line| !line.is_empty()).collect();
+        let is_heading = |line: Option<&&str>| line.is_none_or(|line| line.starts_with("## "));
+        (0..lines.len())
+            .filter(|n| is_heading(lines.get(*n)) && is_heading(lines.get(n + 1)))
+            .count()
+    };
+
+    let (shown, said) = show(&[]);
+    assert_eq!(bare(&shown), 0, "{shown}");
+    assert!(shown.contains("chain") && !shown.contains("progress"), "{shown}");
+    assert!(said.contains("messages without text are left out; --full"), "{said}");
+
+    let (shown, said) = show(&["--full"]);
+    assert_eq!((bare(&shown), said.as_str()), (0, ""), "{shown}");
+    assert!(shown.contains("bash_progress"), "{shown}");
+}

@@ -240,3 +240,31 @@ fn help_is_paged_and_what_is_said_breaks_between_words() {
     let lines: Vec<&str> = said.lines().collect();
     assert!(lines.len() == 2 && lines[1].starts_with("import something"), "{said:?}");
 }
+
+#[test]
+fn a_terminal_gets_roots_within_its_columns_and_prose_in_whole_words() {
+    let test = TestStore::new();
+    let text = "word and ".repeat(30) + "end";
+    test.write("sessions/--w--/one.jsonl", [header("one"), message("a", None, &text)].concat());
+    test.import();
+    let printed = |args: &[&str]| {
+        let db = [OsStr::new("--db"), test.store.path().as_os_str()];
+        let args: Vec<&OsStr> = db.into_iter().chain(args.iter().map(OsStr::new)).collect();
+        let printed = printed_in(50, &args, &[("TERM", "xterm")]);
+        String::from_utf8(printed).unwrap().replace("\r\n", "\n")
+    };
+
+    let roots = printed(&["roots"]);
+    assert!(roots.contains("1 session, 1 file, last import just now"), "{roots}");
+    assert!(roots.lines().all(|line| line.chars().count() <= 80), "{roots}");
+
+    let shown = printed(&["show", "one"]);
+    let prose: Vec<&str> = shown.lines().filter(|line| line.contains("word")).collect();
+    assert!(3 < prose.len() && prose.iter().all(|line| line.len() <= 80), "{shown}");
+    assert!(
+        prose
+            .iter()
+            .all(|line| line.ends_with("word") || line.ends_with("and") || line.ends_with("end")),
+        "{shown}"
+    );
+}

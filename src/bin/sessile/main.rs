@@ -64,6 +64,9 @@ fn is_broken_pipe(err: &anyhow::Error) -> bool {
 /// or that what is damaged is left out.
 fn is_of_what_is_named(err: &anyhow::Error) -> bool {
     let err = err.downcast_ref().map_or(err, commands::Meant::cause);
+    if err.is::<commands::NotBegun>() {
+        return true;
+    }
     matches!(
         err.downcast_ref::<sessile::Error>(),
         Some(

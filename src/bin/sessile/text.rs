@@ -74,6 +74,27 @@ pub(crate) fn wrapped(words: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Prose whose lines end between words where they are too long; what is set as it
+/// stands (code, a table) stays.
+pub(crate) fn wrapped_prose(text: &str, width: usize) -> String {
+    let mut is_code = false;
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.split('\n') {
+        let words = line.trim_start();
+        let indent = &line[..line.len() - words.len()];
+        let is_fence = words.starts_with("```") || words.starts_with("~~~");
+        is_code ^= is_fence;
+        let is_set = is_code || is_fence || words.starts_with('|') || 4 <= columns(indent);
+        if is_set || columns(line) <= width {
+            lines.push(line.to_owned());
+            continue;
+        }
+        let broken = wrapped(words, width.saturating_sub(columns(indent)).max(1));
+        lines.extend(broken.into_iter().map(|words| format!("{indent}{words}")));
+    }
+    lines.join("\n")
+}
+
 fn beginning(text: &str, width: usize) -> &str {
     let mut left = width;
     let end = text.char_indices().find(|(_, c)| {
@@ -127,6 +148,18 @@ mod tests {
         assert_eq!(cut_middle("/home/me/projects/one", 12), "/ho…ects/one");
         assert_eq!(padded("漢", 4), "漢  ");
         assert_eq!(cut("ab", 0), "");
+    }
+
+    #[test]
+    fn prose_is_broken_between_words_and_code_is_not() {
+        let check = |text: &str, expected: &str| assert_eq!(wrapped_prose(text, 10), expected);
+        check("one two three", "one two\nthree");
+        check("one two\nthree\n\nfour", "one two\nthree\n\nfour");
+        check("  - one two three", "  - one\n  two\n  three");
+        check("    one two three", "    one two three");
+        check("| one | two | three |", "| one | two | three |");
+        check("```\none two three\n```\none two three", "```\none two three\n```\none two\nthree");
+        check("漢字漢字漢字 漢字", "漢字漢字漢字\n漢字");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use sessile::{Part, Timestamp};
 use crate::conversation::Said;
 use crate::output::{self, Output, one_line};
 use crate::render::Clock;
+use crate::text::{terminal_width, wrapped_prose};
 
 /// Lines of what a tool answered before it is cut.
 const TOOL_LINES: usize = 12;
@@ -27,27 +28,34 @@ pub(crate) struct Transcript {
     /// Whether what tools are given and answer is shown whole.
     pub(crate) is_full: bool,
     pub(crate) clock: Clock,
+    /// Columns of the terminal, where prose is read in one.
+    width: Option<usize>,
     is_begun: bool,
+    /// Messages that were left out, since nothing is said in them.
+    pub(crate) silent: usize,
 }
 
 impl Transcript {
     pub(crate) fn new(out: Output, is_full: bool, is_utc: bool) -> Self {
         // Programs are told the same everywhere.
-        let clock = if is_utc || !output::is_terminal() { Clock::Utc } else { Clock::Local };
-        Self { out, is_full, clock, is_begun: false }
+        let width = output::is_terminal().then(terminal_width);
+        let clock = if is_utc || width.is_none() { Clock::Utc } else { Clock::Local };
+        Self { out, is_full, clock, width, is_begun: false, silent: 0 }
     }
 
     /// A message, by who speaks and what it says.
     pub(crate) fn message(&mut self, heading: &Heading<'_>, said: &Said) -> Result<()> {
+        let parts: Vec<String> = said.parts.iter().map(|part| self.said(part)).collect();
+        if !self.is_full && parts.iter().all(String::is_empty) {
+            self.silent += 1;
+            return Ok(());
+        }
         if std::mem::replace(&mut self.is_begun, true) {
             writeln!(self.out)?;
         }
         writeln!(self.out, "## {}", one_line(&self.title(&said.speaker, heading)))?;
-        for part in &said.parts {
-            let said = self.said(part);
-            if !said.is_empty() {
-                writeln!(self.out, "\n{said}")?;
-            }
+        for said in parts.into_iter().filter(|said| !said.is_empty()) {
+            writeln!(self.out, "\n{said}")?;
         }
         Ok(())
     }
@@ -63,10 +71,10 @@ impl Transcript {
     fn said(&self, part: &Part) -> String {
         match part {
             Part::ToolResult { text, .. } => self.answer(text),
-            Part::Text(text) => text.trim_end().to_owned(),
+            Part::Text(text) => self.prose(text, 0),
             Part::Thinking(text) => {
-                let lines: Vec<String> =
-                    text.trim_end().lines().map(|line| format!("> {line}")).collect();
+                let text = self.prose(text, "> ".len());
+                let lines: Vec<String> = text.lines().map(|line| format!("> {line}")).collect();
                 format!("(thinking)\n{}", lines.join("\n"))
             }
             Part::ToolCall(call) if self.is_full => {
@@ -80,6 +88,15 @@ impl Transcript {
             }
             Part::Other(kind) => one_line(&format!("[{kind}]")),
             _ => String::new(),
+        }
+    }
+
+    /// What somebody says, in the columns of the terminal behind so many.
+    fn prose(&self, text: &str, used: usize) -> String {
+        let text = text.trim_end();
+        match self.width {
+            Some(width) => wrapped_prose(text, width.saturating_sub(used)),
+            None => text.to_owned(),
         }
     }
 

@@ -37,6 +37,7 @@ use sessile::{
     VerifyReport,
 };
 
+pub(crate) use self::place::NotBegun;
 pub(crate) use self::suggest::Meant;
 use crate::args::{Cli, Command, ExportArgs};
 use crate::output::{self, note, one_line};

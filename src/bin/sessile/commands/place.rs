@@ -1,6 +1,7 @@
 //! Where things lie when nobody says so: the database, the user's folder, the homes of programs.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -29,6 +30,24 @@ pub(super) fn database(named: Option<PathBuf>) -> Result<Database> {
     Ok(Database { path, is_default: true })
 }
 
+/// There is no database in the user's data folder, and none was named.
+#[derive(Debug)]
+pub(crate) struct NotBegun(PathBuf);
+
+impl fmt::Display for NotBegun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "there is no database yet: `sessile sync` makes one of the sessions on this machine, \
+             `sessile import ROOT` of one folder; it will be {}, unless --db or SESSILE_DB \
+             names another",
+            self.0.display()
+        )
+    }
+}
+
+impl std::error::Error for NotBegun {}
+
 impl Database {
     /// Says how to begin to someone who named no database and has none yet.
     pub(super) fn how_to_begin(&self, err: anyhow::Error) -> anyhow::Error {
@@ -39,10 +58,7 @@ impl Database {
         if !is_missing || !self.is_default {
             return err;
         }
-        err.context(
-            "there is no database yet: `sessile sync` makes one of the sessions on this machine, \
-             `sessile import ROOT` of one folder; --db and SESSILE_DB name another",
-        )
+        NotBegun(self.path.clone()).into()
     }
 
     /// Makes the folder of the database in the user's data folder, for its owner alone.

@@ -10,6 +10,8 @@ use super::confirm::{Answer, confirm, is_asked};
 use super::{open_to_read, open_to_write, work_dirs};
 use crate::args::RootCommand;
 use crate::output::{self, note};
+use crate::render::Clock;
+use crate::text::{columns, cut_middle, terminal_width};
 
 pub(super) fn run(db: &Path, command: &RootCommand) -> Result<bool> {
     match command {
@@ -20,9 +22,15 @@ pub(super) fn run(db: &Path, command: &RootCommand) -> Result<bool> {
     }
 }
 
+/// Columns of a root's name that are shown, however little room there is.
+const LEAST_OF_NAME: usize = 16;
+
 fn list(store: &Store, json: bool) -> Result<bool> {
     let roots = store.imported_roots()?;
     let mut out = if json { output::content() } else { output::report() };
+    // Programs are told the same everywhere, and all of it.
+    let width = output::is_terminal().then(terminal_width);
+    let clock = Clock::Near { now: Timestamp::now() };
     for root in &roots {
         if json {
             writeln!(out, "{}", row_json(root))?;
@@ -34,10 +42,16 @@ fn list(store: &Store, json: bool) -> Result<bool> {
             false => root.root.to_string_lossy(),
         };
         let format = root.format.name();
-        let last = root.imported_at.map(|at| format!(", last import {at}")).unwrap_or_default();
+        let shown = |at| if width.is_some() { clock.show(at) } else { at.to_string() };
+        let last = root.imported_at.map(|at| format!(", last import {}", shown(at)));
+        let last = last.unwrap_or_default();
         let origin = root.origin.as_ref().map(|origin| format!(" of {}", origin.escape_debug()));
         let (name, origin) = (name.escape_debug(), origin.unwrap_or_default());
-        writeln!(out, "{name}{origin}  {format}  {}{last}", held(root))?;
+        let told = format!("  {format}  {}{last}", held(root));
+        let name = format!("{name}{origin}");
+        let room = width.map(|width| width.saturating_sub(columns(&told)));
+        let name = room.map_or(name.clone(), |room| cut_middle(&name, room.max(LEAST_OF_NAME)));
+        writeln!(out, "{name}{told}")?;
     }
     out.flush()?;
     Ok(true)

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use sessile::{CapturedBranch, CapturedEntry, Message, Session, Store};
+use sessile::{CapturedBranch, CapturedEntry, Message, Part, Session, Store};
 
 use super::suggest;
 use crate::args::ShowArgs;
@@ -28,7 +28,7 @@ pub(crate) fn run(store: &Store, session: &Session, args: &ShowArgs) -> Result<b
         (None, None) if args.all => shown.all()?,
         (None, None) => shown.context(args.last)?,
     }
-    shown.transcript.out.flush()?;
+    shown.say_what_is_silent()?;
     if args.follow {
         follow(store, session, &mut shown, seen)?;
     }
@@ -51,6 +51,8 @@ struct Shown<'a> {
     session: &'a Session,
     transcript: Transcript,
     ids: ShortIds,
+    /// The entry that is asked for by its id: it is shown, whatever it says.
+    asked_for: Option<String>,
 }
 
 type Placed<'e> = (&'e CapturedEntry, &'e Message);
@@ -68,7 +70,7 @@ fn last<T>(mut all: Vec<T>, last: Option<usize>) -> Vec<T> {
 impl<'a> Shown<'a> {
     fn new(session: &'a Session, transcript: Transcript) -> Result<Self> {
         let ids = ShortIds::new(session.tree()?.into_iter().map(|node| node.id));
-        Ok(Self { session, transcript, ids })
+        Ok(Self { session, transcript, ids, asked_for: None })
     }
 
     fn out(&mut self) -> &mut Output {
@@ -157,8 +159,20 @@ impl<'a> Shown<'a> {
         Ok(())
     }
 
+    /// Notes of a program that hold no text would be headings alone.
+    fn say_what_is_silent(&mut self) -> Result<()> {
+        self.out().flush()?;
+        match std::mem::take(&mut self.transcript.silent) {
+            0 => {}
+            1 => note!("a message without text is left out; --full"),
+            many => note!("{many} messages without text are left out; --full"),
+        }
+        Ok(())
+    }
+
     /// An entry, and so many messages before and behind it on its branch.
     fn around(&mut self, entry_id: &str, count: Option<usize>) -> Result<()> {
+        self.asked_for = Some(entry_id.to_owned());
         let Some(count) = count else {
             let path = self.session.capture_path(entry_id)?;
             let Some(entry) = path.entries.last() else { bail!("the entry is on no path") };
@@ -238,10 +252,18 @@ impl<'a> Shown<'a> {
             label: entry.and_then(|entry| entry.entry.label.as_deref()),
         };
         // What a program keeps in a file of its own is told where all is shown.
-        let said = match self.transcript.is_full {
+        let mut said = match self.transcript.is_full {
             true => Said::whole(message, self.session)?,
             false => Said::of(message),
         };
+        let is_asked_for = self.asked_for.as_ref() == Some(&message.entry_id);
+        if said.parts.is_empty()
+            && (self.transcript.is_full || is_asked_for)
+            && let Some(entry) = entry
+        {
+            let line = self.session.line_of(&entry.entry)?;
+            said.parts.push(Part::Text(String::from_utf8_lossy(&line).into_owned()));
+        }
         self.transcript.message(&heading, &said)
     }
 }
