@@ -2,10 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rusqlite::Connection;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
+use crate::store::memory::Memory;
+use crate::store::texts::Index;
 use crate::{ImportOptions, NewSession, Store};
 
 /// Has the connections of a store counted by `count`: as many as an import takes.
@@ -124,4 +128,28 @@ fn a_line_of_a_copy_takes_so_many_statements() {
     let statements = (copy() - of_10) / 20;
 
     assert_eq!(statements, 3);
+}
+
+#[test]
+fn standings_are_read_again_only_when_somebody_wrote() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sessions.db");
+    let [store, other] = [(); 2].map(|()| Store::open(&path).unwrap());
+    let standings = || {
+        let read = |conn: &Connection, memory: &Memory| memory.standings(conn, &[Index::Said]);
+        store.read_remembering(read).unwrap()
+    };
+
+    let first = standings();
+    assert!(Arc::ptr_eq(&first, &standings()));
+
+    for writer in [&store, &other] {
+        let before = standings();
+        writer.create(&NewSession::new("/w")).unwrap();
+
+        let after = standings();
+        assert!(!Arc::ptr_eq(&before, &after));
+        assert_eq!(after.behind().count(), before.behind().count() + 1);
+        assert!(Arc::ptr_eq(&after, &standings()));
+    }
 }

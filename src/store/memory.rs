@@ -56,34 +56,3 @@ impl Memory {
         Ok(standings)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::NewSession;
-    use crate::store::Store;
-
-    #[test]
-    fn standings_are_read_again_only_when_somebody_wrote() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("sessions.db");
-        let [store, other] = [(); 2].map(|()| Store::open(&path).unwrap());
-        let standings = || {
-            let read = |conn: &Connection, memory: &Memory| memory.standings(conn, &[Index::Said]);
-            store.read_remembering(read).unwrap()
-        };
-
-        let first = standings();
-        assert!(Arc::ptr_eq(&first, &standings()));
-
-        for writer in [&store, &other] {
-            let before = standings();
-            writer.create(&NewSession::new("/w")).unwrap();
-
-            let after = standings();
-            assert!(!Arc::ptr_eq(&before, &after));
-            assert_eq!(after.behind().count(), before.behind().count() + 1);
-            assert!(Arc::ptr_eq(&after, &standings()));
-        }
-    }
-}
