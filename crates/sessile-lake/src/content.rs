@@ -57,7 +57,7 @@ impl<'a> Proof<'a> {
         let chain =
             self.chains.get(&piece.chain).ok_or_else(|| format!("{} is of no file", place()))?;
         let (first, end) = chain.rows;
-        let is_of_kind = (table == Table::Lines) == (chain.kind == "log");
+        let is_of_kind = (table == Table::Lines) == chain.is_log;
         let (next, digest) =
             self.begun.entry(piece.chain).or_insert_with(|| (first, Sha256::new()));
         if piece.place != *next || end <= piece.place || !is_of_kind {

@@ -193,8 +193,8 @@ fn insert_file(conn: &Connection, lake: &Path, file: &FileRow) -> Result<()> {
         ":source_id": file.source_id,
         ":path": file.path,
         ":generation": file.generation,
-        ":kind": file.kind,
-        ":state": file.state,
+        ":kind": &*file.kind,
+        ":state": &*file.state,
         ":mode": file.mode,
         ":mtime": file.mtime,
         ":mtime_beyond": file.mtime_beyond,
@@ -433,7 +433,7 @@ mod tests {
         export(&db, &lake, &ExportOptions::new()).unwrap();
         let mut manifest = Manifest::open(&lake).unwrap();
         let state = State::read(&lake, &manifest).unwrap();
-        let log = state.files.values().filter(|file| file.kind == "log");
+        let log = state.files.values().filter(|file| &*file.kind == "log");
         let mut row = log.min_by_key(|file| file.file_id).unwrap().clone();
         let partition = row.partition();
         change(&mut row);
@@ -461,11 +461,11 @@ mod tests {
             |row| row.line_count -= 1,
             |row| row.base_count = -1,
             |row| (row.base_id, row.base_count) = (Some(row.file_id), 1),
-            |row| row.kind = "other".to_owned(),
-            |row| row.kind = "document".to_owned(),
+            |row| row.kind = "other".into(),
+            |row| row.kind = "document".into(),
             |row| row.size = -1,
             |row| row.source_id = 99,
-            |row| row.sha256 = Some(vec![0; 32]),
+            |row| row.sha256 = Some([0; 32]),
         ];
         for (n, change) in changes.into_iter().enumerate() {
             let folder = tempfile::tempdir().unwrap();

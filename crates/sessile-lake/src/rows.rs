@@ -1,5 +1,8 @@
 //! Rows that are looked into again: by the next export, by import, and by verify.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use sha2::{Digest, Sha256};
@@ -7,6 +10,36 @@ use sha2::{Digest, Sha256};
 use crate::columns::Value;
 use crate::error::Result;
 use crate::manifest::Partition;
+
+/// A digest.
+pub(crate) type Sha = [u8; 32];
+
+/// Words of which there are few, each held once: rows of files are many.
+#[derive(Default)]
+pub(crate) struct Words {
+    texts: HashSet<Arc<str>>,
+    bytes: HashSet<Arc<[u8]>>,
+}
+
+impl Words {
+    fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        self.texts.insert(Arc::clone(&new));
+        new
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Arc<[u8]> {
+        if let Some(known) = self.bytes.get(bytes) {
+            return Arc::clone(known);
+        }
+        let new: Arc<[u8]> = bytes.into();
+        self.bytes.insert(Arc::clone(&new));
+        new
+    }
+}
 
 /// A file of a store: what its row says, and where its content is in the lake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,13 +53,13 @@ pub(crate) struct FileRow {
     pub(crate) chain: i64,
     pub(crate) source_id: i64,
     /// That of the partition, as is the origin.
-    pub(crate) format: String,
-    pub(crate) origin: String,
-    pub(crate) root: Vec<u8>,
+    pub(crate) format: Arc<str>,
+    pub(crate) origin: Arc<str>,
+    pub(crate) root: Arc<[u8]>,
     pub(crate) path: Vec<u8>,
     pub(crate) generation: i64,
-    pub(crate) kind: String,
-    pub(crate) state: String,
+    pub(crate) kind: Arc<str>,
+    pub(crate) state: Arc<str>,
     pub(crate) mode: i64,
     pub(crate) mtime: i64,
     pub(crate) mtime_beyond: i64,
@@ -34,7 +67,7 @@ pub(crate) struct FileRow {
     pub(crate) size: i64,
     /// Lines of a log, those that it begins with included; chunks of a document.
     pub(crate) line_count: i64,
-    pub(crate) sha256: Option<Vec<u8>>,
+    pub(crate) sha256: Option<Sha>,
     pub(crate) link_target: Option<Vec<u8>>,
     pub(crate) read_at: i64,
     pub(crate) missing_at: Option<i64>,
@@ -42,7 +75,7 @@ pub(crate) struct FileRow {
     pub(crate) base_count: i64,
     pub(crate) lost: i64,
     /// Of the rows that are its own.
-    pub(crate) rows_sha256: Option<Vec<u8>>,
+    pub(crate) rows_sha256: Option<Sha>,
     /// Of the last of them.
     pub(crate) last_crc: Option<i64>,
 }
@@ -52,13 +85,13 @@ impl FileRow {
         Ok(Self {
             file_id: row.get("file_id")?,
             source_id: row.get("source_id")?,
-            format: row.get("format")?,
-            origin: row.get("origin")?,
-            root: row.get("root")?,
+            format: row.get::<_, String>("format")?.into(),
+            origin: row.get::<_, String>("origin")?.into(),
+            root: row.get::<_, Vec<u8>>("root")?.into(),
             path: row.get("path")?,
             generation: row.get("generation")?,
-            kind: row.get("kind")?,
-            state: row.get("state")?,
+            kind: row.get::<_, String>("kind")?.into(),
+            state: row.get::<_, String>("state")?.into(),
             mode: row.get("mode")?,
             mtime: row.get("mtime")?,
             mtime_beyond: row.get("mtime_beyond")?,
@@ -76,35 +109,35 @@ impl FileRow {
         })
     }
 
-    pub(crate) fn from_lake(of: &Partition, row: &[Value<'_>]) -> Option<Self> {
+    pub(crate) fn from_lake(words: &mut Words, of: &Partition, row: &[Value<'_>]) -> Option<Self> {
         let mut row = Fields(row.iter());
         Some(Self {
-            format: of.format.clone(),
-            origin: of.origin.clone(),
+            format: words.text(&of.format),
+            origin: words.text(&of.origin),
             export: row.int()?,
             is_gone: row.bool()?,
             file_id: row.int()?,
             chain: row.int()?,
             source_id: row.int()?,
-            root: row.either()?,
+            root: words.bytes(&row.either()?),
             path: row.either()?,
             generation: row.int()?,
-            kind: row.text()?,
-            state: row.text()?,
+            kind: words.text(&row.text()?),
+            state: words.text(&row.text()?),
             mode: row.int()?,
             mtime: row.int()?,
             mtime_beyond: row.int()?,
             inode: row.int()?,
             size: row.int()?,
             line_count: row.int()?,
-            sha256: row.optional_bytes()?,
+            sha256: row.sha()?,
             link_target: row.optional_bytes()?,
             read_at: row.int()?,
             missing_at: row.optional_int()?,
             base_id: row.optional_int()?,
             base_count: row.int()?,
             lost: row.int()?,
-            rows_sha256: row.optional_bytes()?,
+            rows_sha256: row.sha()?,
             last_crc: row.optional_int()?,
         })
     }
@@ -121,22 +154,22 @@ impl FileRow {
         row.extend(either(&self.path));
         row.extend([
             self.generation.into(),
-            Value::from(&self.kind),
-            Value::from(&self.state),
+            Value::from(&*self.kind),
+            Value::from(&*self.state),
             self.mode.into(),
             self.mtime.into(),
             self.mtime_beyond.into(),
             self.inode.into(),
             self.size.into(),
             self.line_count.into(),
-            self.sha256.as_ref().into(),
+            self.sha256.as_ref().map(|sha| &sha[..]).into(),
             self.link_target.as_ref().into(),
             self.read_at.into(),
             self.missing_at.into(),
             self.base_id.into(),
             self.base_count.into(),
             self.lost.into(),
-            self.rows_sha256.as_ref().into(),
+            self.rows_sha256.as_ref().map(|sha| &sha[..]).into(),
             self.last_crc.into(),
         ]);
         row
@@ -149,7 +182,7 @@ impl FileRow {
     }
 
     pub(crate) fn has_content(&self) -> bool {
-        matches!(self.kind.as_str(), "log" | "document")
+        matches!(&*self.kind, "log" | "document")
     }
 
     /// The partition of what is written of it.
@@ -159,7 +192,7 @@ impl FileRow {
 
     /// The place of the first row of its own.
     pub(crate) fn first(&self) -> i64 {
-        if self.kind == "log" { self.base_count } else { 0 }
+        if &*self.kind == "log" { self.base_count } else { 0 }
     }
 }
 
@@ -266,6 +299,14 @@ impl Fields<'_, '_> {
     pub(crate) fn optional_bytes(&mut self) -> Option<Option<Vec<u8>>> {
         match self.0.next()? {
             Value::Bytes(bytes) => Some(Some(bytes.to_vec())),
+            Value::Null => Some(None),
+            _ => None,
+        }
+    }
+
+    fn sha(&mut self) -> Option<Option<Sha>> {
+        match self.0.next()? {
+            Value::Bytes(bytes) => Some(Some((*bytes).try_into().ok()?)),
             Value::Null => Some(None),
             _ => None,
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::manifest::{MAX_NUMBER, Manifest};
 use crate::read;
-use crate::rows::{Fields, FileRow, SessionRow};
+use crate::rows::{Fields, FileRow, SessionRow, Sha, Words};
 use crate::table::Table;
 
 /// What a store was at the last export.
@@ -23,22 +23,23 @@ pub(crate) struct State {
 /// What the lake holds of a content.
 #[derive(Clone, Debug)]
 pub(crate) struct Chain {
-    pub(crate) kind: String,
+    pub(crate) is_log: bool,
     /// The place of its first row, and that behind its last.
     pub(crate) rows: (i64, i64),
-    pub(crate) sha256: Vec<u8>,
+    pub(crate) sha256: Sha,
 }
 
 impl State {
     pub(crate) fn read(lake: &Path, manifest: &Manifest) -> Result<Self> {
         let mut state = Self::default();
+        let mut words = Words::default();
         for entry in manifest.files_of(Table::Files) {
             read::each_row(lake, entry, |row| {
-                let file = FileRow::from_lake(&entry.partition, row)
+                let file = FileRow::from_lake(&mut words, &entry.partition, row)
                     .ok_or_else(|| odd(lake, entry.path()))?;
                 if let Some(sha256) = &file.rows_sha256 {
-                    let (kind, rows) = (file.kind.clone(), (file.first(), file.line_count));
-                    let chain = Chain { kind, rows, sha256: sha256.clone() };
+                    let (is_log, rows) = (&*file.kind == "log", (file.first(), file.line_count));
+                    let chain = Chain { is_log, rows, sha256: *sha256 };
                     state.chains.insert(file.chain, chain);
                 }
                 state.files.insert(file.file_id, file);

@@ -24,7 +24,7 @@ use crate::table::Table;
 const GROUP: usize = 8 << 20;
 
 /// Bytes of all rows that are held.
-const HELD: usize = 24 << 20;
+const HELD: usize = 20 << 20;
 
 /// Bytes of a file, about: one that is much longer takes long to be looked into.
 const FILE: u64 = 128 << 20;

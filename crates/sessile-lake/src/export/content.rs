@@ -12,7 +12,7 @@ use super::Run;
 use crate::columns::Value;
 use crate::error::Error;
 use crate::manifest::Partition;
-use crate::rows::{FileRow, either, of_key};
+use crate::rows::{FileRow, Sha, either, of_key};
 use crate::table::Table;
 
 /// Longest line that is ever packed.
@@ -42,7 +42,7 @@ pub(super) fn add(
 ) -> Result<(), Failed> {
     file.last_crc = last_crc(run.conn, file)?;
     if let Some(known) = known.filter(|known| is_unchanged(known, file)) {
-        (file.chain, file.rows_sha256) = (known.chain, known.rows_sha256.clone());
+        (file.chain, file.rows_sha256) = (known.chain, known.rows_sha256);
         return Ok(());
     }
     let known = known.filter(|known| may_go_on(known, file));
@@ -56,7 +56,7 @@ pub(super) fn add(
         }
     }
     file.rows_sha256 = Some(proven.digest);
-    let is_log = file.kind == "log";
+    let is_log = &*file.kind == "log";
     match proven.rows {
         Some(rows) => rows
             .behind((from - file.first()) as usize)
@@ -70,7 +70,7 @@ pub(super) fn add(
 /// The CRC-32 of the last row that a content has of its own, as the store notes it.
 fn last_crc(conn: &Connection, file: &FileRow) -> Result<Option<i64>, Error> {
     let key = file.file_id << 32 | (file.line_count - 1);
-    let mut stmt = conn.prepare_cached(if file.kind == "log" {
+    let mut stmt = conn.prepare_cached(if &*file.kind == "log" {
         "SELECT checksum FROM lines WHERE line_key = ?1"
     } else {
         "SELECT checksum FROM chunks WHERE chunk_key = ?1"
@@ -116,7 +116,7 @@ const KEPT: i64 = 8 << 20;
 /// A content that is as it should be.
 struct Proven {
     /// Of its rows.
-    digest: Vec<u8>,
+    digest: Sha,
     /// Whether it begins with the rows that the lake has.
     goes_on: bool,
     /// The rows, if they are not too long.
@@ -148,7 +148,7 @@ impl Kept {
 }
 
 fn prove(conn: &Connection, file: &FileRow, known: Option<&FileRow>) -> Result<Proven, Failed> {
-    let is_log = file.kind == "log";
+    let is_log = &*file.kind == "log";
     let mut digest = Sha256::new();
     // That of the whole, where the content begins with another's.
     let mut whole =
@@ -163,8 +163,7 @@ fn prove(conn: &Connection, file: &FileRow, known: Option<&FileRow>) -> Result<P
     let mut rows = (file.size <= KEPT).then(Kept::default);
     let is_known = |digest: &Sha256, place: i64| {
         known.is_some_and(|known| {
-            known.line_count == place
-                && known.rows_sha256.as_deref() == Some(&digest.clone().finalize()[..])
+            known.line_count == place && known.rows_sha256 == Some(digest.clone().finalize().into())
         })
     };
     each(conn, is_log, file.file_id, (file.first(), file.line_count), |place, raw, crc| {
@@ -186,8 +185,8 @@ fn prove(conn: &Connection, file: &FileRow, known: Option<&FileRow>) -> Result<P
     if size != file.size {
         return Err(Failed::Damaged(format!("it holds {size} bytes, of {}", file.size)));
     }
-    let digest = digest.finalize().to_vec();
-    let whole = whole.map(|whole| whole.finalize().to_vec());
+    let digest: Sha = digest.finalize().into();
+    let whole: Option<Sha> = whole.map(|whole| whole.finalize().into());
     match file.sha256.as_ref().is_none_or(|sha256| sha256 == whole.as_ref().unwrap_or(&digest)) {
         true => Ok(Proven { digest, goes_on, rows }),
         false => Err(Failed::Damaged("it does not match its digest".to_owned())),
@@ -205,7 +204,7 @@ fn push(
 ) -> Result<(), Failed> {
     run.report.lines += 1;
     run.report.raw_bytes += raw.len() as u64;
-    if file.kind != "log" {
+    if &*file.kind != "log" {
         let row = [file.chain.into(), place.into(), raw.into(), crc.into()];
         return Ok(run.writer.push(Table::Chunks, partition, &row)?);
     }

@@ -6,25 +6,51 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use sessile::Timestamp;
+use sha2::{Digest, Sha256};
 
 use super::{Run, content};
+use crate::columns::Value;
 use crate::error::Result;
-use crate::rows::FileRow;
+use crate::rows::{FileRow, Sha, absorb};
 use crate::table::Table;
 
+/// What is asked of a file when sessions are written.
+pub(super) struct Filed {
+    pub(super) source_id: i64,
+    pub(super) path: Vec<u8>,
+    pub(super) chain: i64,
+    /// What its session is folded from.
+    pub(super) digest: Sha,
+}
+
 /// Files as the lake has them afterwards, by their ids.
-pub(super) type Files = BTreeMap<i64, FileRow>;
+pub(super) type Files = BTreeMap<i64, Filed>;
 
 impl Run<'_> {
     /// Writes what is new of each file, and says what the lake has of all.
     pub(super) fn files(&mut self) -> Result<Files> {
         let mut files = Files::new();
-        let mut rows = self.rows_of_files()?;
-        if let Some(since) = self.since {
-            let wanted = self.wanted(&rows, since)?;
-            rows.retain(|row| wanted.contains(&row.file_id));
-        }
-        for mut row in rows {
+        let wanted = self.since.map(|since| self.wanted(since)).transpose()?;
+        let conn = self.conn;
+        // In the order in which their content lies. A large one that is read in parts is none
+        // until all of it is there.
+        let mut stmt = conn.prepare(
+            "SELECT file.file_id, file.source_id, source.root, file.path, file.generation, file.kind,
+                    file.state, file.mode, file.mtime, file.mtime_beyond, file.inode, file.size,
+                    file.line_count, file.sha256, file.link_target, file.read_at, file.missing_at,
+                    file.base_id, file.base_count, file.lost, source.format,
+                    iif(source.origin = '', 'local', source.origin) AS origin
+             FROM files AS file
+             CROSS JOIN sources AS source ON source.source_id = file.source_id
+             WHERE file.state <> 'partial'
+             ORDER BY file.file_id",
+        )?;
+        let mut rows = stmt.query([])?;
+        while let Some(row) = rows.next()? {
+            let mut row = FileRow::from_store(row)?;
+            if wanted.as_ref().is_some_and(|wanted| !wanted.contains(&row.file_id)) {
+                continue;
+            }
             let known = self.state.files.get(&row.file_id).filter(|known| !known.is_gone);
             let partition = row.partition();
             if row.has_content() {
@@ -41,7 +67,12 @@ impl Run<'_> {
             if !known.is_some_and(|known| known.says_the_same(&row)) {
                 self.writer.push(Table::Files, &partition, &row.to_lake())?;
             }
-            files.insert(row.file_id, row);
+            let mut digest = Sha256::new();
+            absorb(&mut digest, &[row.chain.into(), Value::from(&*row.state)]);
+            row.rows_sha256.iter().for_each(|rows| digest.update(rows));
+            let digest = digest.finalize().into();
+            let FileRow { file_id, source_id, path, chain, .. } = row;
+            files.insert(file_id, Filed { source_id, path, chain, digest });
         }
         self.gone(&files)?;
         Ok(files)
@@ -70,7 +101,7 @@ impl Run<'_> {
 
     /// Files that were written since, or whose session was; those that the lake has; and those
     /// that one of these begins with.
-    fn wanted(&self, rows: &[FileRow], since: Timestamp) -> Result<HashSet<i64>> {
+    fn wanted(&self, since: Timestamp) -> Result<HashSet<i64>> {
         let mut stmt = self.conn.prepare(
             "SELECT source_id, path
              FROM sessions
@@ -78,43 +109,37 @@ impl Run<'_> {
         )?;
         let active = stmt.query_map([since.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let active: HashSet<(i64, Vec<u8>)> = active.collect::<rusqlite::Result<_>>()?;
-        let is_active = |row: &FileRow| {
-            let ends =
-                row.path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-            let mut paths = ends.chain([row.path.len()]).map(|end| row.path[..end].to_vec());
-            paths.any(|path| active.contains(&(row.source_id, path)))
+        let is_active = |source_id: i64, path: &[u8]| {
+            let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+            let mut above = ends.chain([path.len()]).map(|end| path[..end].to_vec());
+            above.any(|path| active.contains(&(source_id, path)))
         };
         let is_known =
-            |row: &FileRow| self.state.files.get(&row.file_id).is_some_and(|known| !known.is_gone);
-        let bases: HashMap<i64, Option<i64>> =
-            rows.iter().map(|row| (row.file_id, row.base_id)).collect();
+            |file_id: &i64| self.state.files.get(file_id).is_some_and(|known| !known.is_gone);
+        let mut stmt =
+            self.conn.prepare("SELECT file_id, source_id, path, mtime, base_id FROM files")?;
+        let (mut first, mut bases) = (Vec::new(), HashMap::new());
+        let mut rows = stmt.query([])?;
+        while let Some(row) = rows.next()? {
+            let file_id: i64 = row.get("file_id")?;
+            let path: Vec<u8> = row.get("path")?;
+            if since.0 <= row.get("mtime")?
+                || is_known(&file_id)
+                || is_active(row.get("source_id")?, &path)
+            {
+                first.push(file_id);
+            }
+            if let Some(base) = row.get::<_, Option<i64>>("base_id")? {
+                bases.insert(file_id, base);
+            }
+        }
         let mut wanted = HashSet::new();
-        for row in rows {
-            if since.0 <= row.mtime || is_known(row) || is_active(row) {
-                let mut id = Some(row.file_id);
-                while let Some(there) = id.filter(|id| wanted.insert(*id)) {
-                    id = bases.get(&there).copied().flatten();
-                }
+        for file_id in first {
+            let mut id = Some(file_id);
+            while let Some(there) = id.filter(|id| wanted.insert(*id)) {
+                id = bases.get(&there).copied();
             }
         }
         Ok(wanted)
-    }
-
-    /// All files, in the order in which their content lies. A large one that is read in
-    /// parts is none until all of it is there.
-    fn rows_of_files(&self) -> Result<Vec<FileRow>> {
-        let mut stmt = self.conn.prepare(
-            "SELECT file.file_id, file.source_id, source.root, file.path, file.generation, file.kind,
-                    file.state, file.mode, file.mtime, file.mtime_beyond, file.inode, file.size,
-                    file.line_count, file.sha256, file.link_target, file.read_at, file.missing_at,
-                    file.base_id, file.base_count, file.lost, source.format,
-                    iif(source.origin = '', 'local', source.origin) AS origin
-             FROM files AS file
-             CROSS JOIN sources AS source ON source.source_id = file.source_id
-             WHERE file.state <> 'partial'
-             ORDER BY file.file_id",
-        )?;
-        let rows = stmt.query_map([], FileRow::from_store)?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 }

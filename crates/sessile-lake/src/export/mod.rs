@@ -24,7 +24,6 @@ use sessile::{StoreOptions, Timestamp};
 use crate::columns::Value;
 use crate::error::{Error, Result};
 use crate::manifest::{self, Export, Manifest, Partition, hex, is_digest};
-use crate::rows::FileRow;
 use crate::state::State;
 use crate::table::Table;
 use crate::write::{self, Writer};
@@ -134,9 +133,9 @@ impl Run<'_> {
     fn finish(mut self, lake: &Path, mut manifest: Manifest) -> Result<ExportReport> {
         let now = Timestamp::now();
         let files = self.files()?;
-        let is_known = |(id, file): (&i64, &FileRow)| {
+        let is_known = |(id, file): (&i64, &files::Filed)| {
             let known = self.state.files.get(id);
-            known.is_some_and(|known| (&known.path, &known.kind) == (&file.path, &file.kind))
+            known.is_some_and(|known| known.path == file.path)
         };
         if !self.state.files.is_empty() && !files.iter().any(is_known) {
             return Err(Error::OtherStore(lake.to_owned()));

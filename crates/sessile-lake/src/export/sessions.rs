@@ -4,7 +4,7 @@
 //! are others, because its tree changed, gets all of them under a new version: who reads
 //! joins by session and version.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
@@ -28,8 +28,8 @@ const VERSION: usize = 1;
 impl Run<'_> {
     /// Writes the sessions that are new or another, with what is new of their rows.
     pub(super) fn sessions(&mut self, files: &Files) -> Result<()> {
-        let places: BTreeMap<(i64, &[u8]), i64> =
-            files.iter().map(|(id, file)| ((file.source_id, &file.path[..]), *id)).collect();
+        let places: BTreeSet<(i64, &[u8], i64)> =
+            files.iter().map(|(id, file)| (file.source_id, &file.path[..], *id)).collect();
         let mut there = HashSet::new();
         let mut stmt = self.conn.prepare(SESSIONS)?;
         let mut rows = stmt.query([])?;
@@ -163,7 +163,7 @@ fn stamp(
     conn: &Connection,
     row: &Row<'_>,
     session: &Session,
-    places: &BTreeMap<(i64, &[u8]), i64>,
+    places: &BTreeSet<(i64, &[u8], i64)>,
     files: &Files,
 ) -> Result<Option<Vec<u8>>> {
     let mut digest = Sha256::new();
@@ -180,17 +180,13 @@ fn stamp(
         );
     }
     let path = &session.path[..];
-    for ((source_id, at), id) in places.range((session.source_id, path)..) {
+    for (source_id, at, id) in places.range((session.source_id, path, 0)..) {
         if *source_id != session.source_id || !at.starts_with(path) {
             break;
         }
         if at.len() == path.len() || at[path.len()] == b'/' {
-            let file = &files[id];
+            digest.update(files[id].digest);
             is_there |= session.file_id.is_none();
-            absorb(
-                &mut digest,
-                &[file.chain.into(), Value::from(&file.state), file.rows_sha256.as_ref().into()],
-            );
         }
     }
     let (events, last): (i64, Option<i64>) = conn
