@@ -32,7 +32,11 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        // In memory, where the machine has a folder that is.
+        let folder = match Path::new("/dev/shm") {
+            shm if shm.is_dir() => tempfile::tempdir_in(shm).unwrap(),
+            _ => tempfile::tempdir().unwrap(),
+        };
         Self { store: Store::open(folder.path().join("sessions.db")).unwrap(), folder }
     }
 
