@@ -114,7 +114,7 @@ fn fill(db: &Path, lake: &Path, manifest: &Manifest, state: &State) -> Result<Im
         files
     };
     report.files = files.len() as u64;
-    report.lines = content(&mut conn, lake, manifest, state, &files)?;
+    report.lines = content(&conn, lake, manifest, state, &files)?;
     let tx = conn.transaction()?;
     // A chain may begin with one that stands behind it.
     tx.execute_batch("PRAGMA defer_foreign_keys = ON")?;
@@ -129,7 +129,7 @@ fn fill(db: &Path, lake: &Path, manifest: &Manifest, state: &State) -> Result<Im
 
 /// Lines and chunks, each at its place.
 fn content(
-    conn: &mut Connection,
+    conn: &Connection,
     lake: &Path,
     manifest: &Manifest,
     state: &State,
@@ -141,7 +141,8 @@ fn content(
     }
     let mut proof = Proof::new(&state.chains);
     let (mut written, mut bytes) = (0, 0);
-    let mut tx = conn.unchecked_transaction()?;
+    // Who leaves early drops the connection, and so what is not committed.
+    conn.execute_batch("BEGIN IMMEDIATE")?;
     for entry in
         manifest.files().filter(|entry| matches!(entry.table, Table::Lines | Table::Chunks))
     {
@@ -164,12 +165,12 @@ fn content(
             bytes += piece.raw.len();
             if BATCH <= bytes {
                 bytes = 0;
-                std::mem::replace(&mut tx, conn.unchecked_transaction()?).commit()?;
+                conn.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
             }
             Ok(())
         })?;
     }
-    tx.commit()?;
+    conn.execute_batch("COMMIT")?;
     proof.finish().map_err(|reason| Error::damaged(lake, reason))?;
     Ok(written)
 }

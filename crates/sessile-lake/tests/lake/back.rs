@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use sessile::{ImportOptions, SessionFilter, Store, StoreOptions};
+use sessile::{ExportOptions, ImportOptions, NewSession, SessionFilter, Store, StoreOptions};
 
 use crate::support::{FIXTURES, Place, dump, tree};
 
@@ -188,4 +188,21 @@ fn each_origin_has_its_partition_and_comes_back() {
 
     assert!(0 < of("me@desk") && 0 < of("local"));
     place.check_back();
+}
+
+#[test]
+fn more_than_is_held_at_once_comes_back() {
+    let place = Place::new();
+    let session = place.store.create(&NewSession::new("/w")).unwrap();
+    for n in 0..14 {
+        let text = format!("{n} ").repeat(1 << 20);
+        session.append_message(format!(r#"{{"role":"user","content":"{text}"}}"#)).unwrap();
+    }
+    assert!(32 << 20 < place.export().raw_bytes);
+    place.import("back.db");
+    let back = Store::open(place.path("back.db")).unwrap();
+    back.export(place.path("back"), &ExportOptions::new()).unwrap();
+    place.store.export(place.path("out"), &ExportOptions::new()).unwrap();
+
+    assert_eq!(tree(&place.path("back")), tree(&place.path("out")));
 }
