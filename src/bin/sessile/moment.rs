@@ -11,7 +11,10 @@ pub(crate) enum Moment {
     At(Timestamp),
     Ago(i64),
     /// So many days before today, and so far into that day, in UTC as dates are.
-    Day { ago: i64, into: i64 },
+    Day {
+        ago: i64,
+        into: i64,
+    },
 }
 
 impl Moment {
