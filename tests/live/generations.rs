@@ -441,11 +441,11 @@ fn commands_read_a_generation_and_name_those_that_there_are() {
         (&["log", "--raw", FILE, "--generation", "1"][..], LOG),
         (&["show", FILE, "--generation", "1"], "## user"),
         (&["dump", "--session", FILE, "--generation", "1"], "\"branch\":[\"a\",\"b\"]"),
-        (&["export", "--session", FILE, "--generation", "1", out.to_str().unwrap()], "1 files"),
+        (&["export", "--session", FILE, "--generation", "1", out.to_str().unwrap()], "1 file, "),
         (&["list"], "lost or changed at its root"),
         (&["list", "--json"], "\"has_losses\":true"),
         (&["prune", "--dry-run"], "generation 1: 3 lines"),
-        (&["prune"], "1 files,"),
+        (&["prune"], "1 file,"),
     ] {
         let (status, text) = run(args);
         assert_eq!(status, Some(0), "{args:?}: {text}");

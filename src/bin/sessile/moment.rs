@@ -10,6 +10,11 @@ const DAY: i64 = 86_400 * SECOND;
 pub(crate) enum Moment {
     At(Timestamp),
     Ago(i64),
+    /// So many days before today, and so far into that day, in UTC as dates are.
+    Day {
+        ago: i64,
+        into: i64,
+    },
 }
 
 impl Moment {
@@ -24,6 +29,11 @@ impl Moment {
     }
 
     fn read(text: &str, into_day: i64) -> Result<Self, String> {
+        match text {
+            "today" => return Ok(Self::Day { ago: 0, into: into_day }),
+            "yesterday" => return Ok(Self::Day { ago: 1, into: into_day }),
+            _ => {}
+        }
         let is_date = text.len() == 10 && text.bytes().filter(|byte| *byte == b'-').count() == 2;
         let at = match is_date {
             true => Timestamp::parse(&format!("{text}T00:00:00Z"))
@@ -32,7 +42,7 @@ impl Moment {
         };
         at.map(Self::At).or_else(|| ago(text).map(Self::Ago)).ok_or_else(|| {
             "a date, a time or how long ago was expected, as in 2026-01-02, \
-             2026-01-02T03:04:05Z, 2w, 3d or 12h"
+             2026-01-02T03:04:05Z, 2w, 3d, 12h, today or yesterday"
                 .to_owned()
         })
     }
@@ -41,6 +51,10 @@ impl Moment {
         match self {
             Self::At(at) => at,
             Self::Ago(ago) => Timestamp(now.0.saturating_sub(ago)),
+            Self::Day { ago, into } => {
+                let begun = now.0.saturating_sub(now.0.rem_euclid(DAY));
+                Timestamp(begun.saturating_sub(ago * DAY).saturating_add(into))
+            }
         }
     }
 }
@@ -74,7 +88,10 @@ mod tests {
         assert_eq!(since("2026-01-02T03:04:05Z").unwrap(), "2026-01-02T03:04:05.000Z");
         assert_eq!(since("2w").unwrap(), "2026-02-15T12:00:00.000Z");
         assert_eq!(until("12h").unwrap(), "2026-03-01T00:00:00.000Z");
-        for wrong in ["", "w", "2", "-2d", "2x", "yesterday", "2026-13-01"] {
+        assert_eq!(since("today").unwrap(), "2026-03-01T00:00:00.000Z");
+        assert_eq!(since("yesterday").unwrap(), "2026-02-28T00:00:00.000Z");
+        assert_eq!(until("yesterday").unwrap(), "2026-02-28T23:59:59.999999999Z");
+        for wrong in ["", "w", "2", "-2d", "2x", "tomorrow", "2026-13-01"] {
             assert!(since(wrong).is_err(), "{wrong}");
         }
     }

@@ -230,8 +230,8 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
         1 => "1 difference".to_owned(),
         many => format!("{many} differences"),
     };
-    let (files, bytes) = (HumanCount(report.files), HumanBytes(report.bytes));
-    writeln!(out, "{files} files, {bytes} compared: {verdict}")?;
+    let (files, bytes) = (counted(report.files), HumanBytes(report.bytes));
+    writeln!(out, "{files}, {bytes} compared: {verdict}")?;
     if 0 < report.purged {
         writeln!(out, "not compared, as it was purged here: {} of its files", report.purged)?;
     }
@@ -288,9 +288,17 @@ fn export(store: &Store, sessions: &[Session], args: &ExportArgs) -> Result<bool
     if args.json {
         return print_json(&export_json(&report));
     }
-    let (files, bytes) = (HumanCount(report.files), HumanBytes(report.bytes));
-    note!("{files} files, {bytes} written to {}", args.out.display());
+    let (files, bytes) = (counted(report.files), HumanBytes(report.bytes));
+    note!("{files}, {bytes} written to {}", args.out.display());
     Ok(true)
+}
+
+/// So many files, as they are told.
+fn counted(files: u64) -> String {
+    match files {
+        1 => "1 file".to_owned(),
+        files => format!("{} files", HumanCount(files)),
+    }
 }
 
 fn dump(store: &Store, sessions: &[Session]) -> Result<bool> {

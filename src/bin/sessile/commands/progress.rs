@@ -1,22 +1,23 @@
 //! How far an import is, on a terminal.
 
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use sessile::{ImportOptions, ImportReport, Store};
+use indicatif::{BinaryBytes, HumanCount, ProgressBar, ProgressStyle};
+use sessile::{ImportOptions, ImportReport, Progress, Store};
 
-/// With the total, the rate and the time that is left. What matters least stands
-/// at the end: a narrow terminal cuts it off.
-const PROGRESS: &str = "{spinner} {binary_bytes} of {binary_total_bytes}, \
-     {binary_bytes_per_sec}, {eta} left  {prefix}  {wide_msg}";
+use crate::text::{columns, note_width};
 
 /// What is over sooner needs no word on how far it is.
 const QUIET: Duration = Duration::from_millis(500);
 
 const TICK: Duration = Duration::from_millis(120);
+
+/// The rate is that of this time.
+const WINDOW: Duration = Duration::from_secs(4);
 
 /// Imports a root; where a person looks on, they see how far it is.
 pub(super) fn import(
@@ -29,16 +30,73 @@ pub(super) fn import(
     }
     let started = Instant::now();
     let mut shown: Option<ProgressBar> = None;
+    let mut rate = Rate::default();
     let report = store.import_with(root, &options.clone().add_up(true), |progress| {
-        if started.elapsed() < QUIET {
+        let now = started.elapsed();
+        rate.add(now, progress.bytes);
+        if now < QUIET {
             return;
         }
-        let bar = shown.get_or_insert_with(|| bar(progress.total, started));
-        bar.set_position(progress.passed);
-        bar.set_prefix(format!("{} files", HumanCount(progress.files)));
+        let width = note_width().unwrap_or(80).saturating_sub("⠋ ".len());
+        let bar = shown.get_or_insert_with(bar);
+        bar.set_message(fitted(&told(&progress, rate.a_second()), width));
     });
     clear();
     report
+}
+
+/// How fast it goes lately.
+#[derive(Default)]
+struct Rate(VecDeque<(Duration, u64)>);
+
+impl Rate {
+    fn add(&mut self, now: Duration, bytes: u64) {
+        // A look a tick is enough.
+        if self.0.back().is_none_or(|(last, _)| *last + TICK <= now) {
+            self.0.push_back((now, bytes));
+        }
+        while 2 < self.0.len() && self.0[1].0 + WINDOW < now {
+            self.0.pop_front();
+        }
+    }
+
+    fn a_second(&self) -> Option<u64> {
+        let ((from, before), (to, bytes)) = (self.0.front()?, self.0.back()?);
+        let milliseconds = u64::try_from((*to - *from).as_millis()).ok()?;
+        bytes.checked_sub(*before)?.checked_mul(1_000)?.checked_div(milliseconds)
+    }
+}
+
+/// How far it is, what matters most first.
+fn told(progress: &Progress, rate: Option<u64>) -> Vec<String> {
+    let mut told = vec![match progress.total {
+        Some(total) => format!("{} of {}", BinaryBytes(progress.passed), BinaryBytes(total)),
+        None => BinaryBytes(progress.passed).to_string(),
+    }];
+    if let Some(rate) = rate.filter(|rate| 0 < *rate) {
+        told.push(format!("{}/s", BinaryBytes(rate)));
+        let left = progress.total.map(|total| total.saturating_sub(progress.passed) / rate);
+        told.extend(left.map(|seconds: u64| match seconds {
+            0..120 => format!("{} s left", seconds.max(1)),
+            _ => format!("{} min left", seconds.div_ceil(60)),
+        }));
+    }
+    told.push(format!("{} files", HumanCount(progress.files)));
+    told.push("^C keeps them".to_owned());
+    told
+}
+
+/// As much as there is room for, and nothing by halves.
+fn fitted(told: &[String], width: usize) -> String {
+    let mut line = String::new();
+    for told in told {
+        let comma = if line.is_empty() { "" } else { ", " };
+        if width < columns(&line) + comma.len() + columns(told) {
+            break;
+        }
+        line = line + comma + told;
+    }
+    line
 }
 
 /// What is shown now.
@@ -52,14 +110,40 @@ pub(super) fn clear() {
     }
 }
 
-fn bar(total: Option<u64>, started: Instant) -> ProgressBar {
-    let style = ProgressStyle::with_template(PROGRESS);
+fn bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg}");
     let bar = ProgressBar::no_length()
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
-        .with_message("^C keeps what is in")
-        .with_elapsed(started.elapsed());
-    bar.set_length(total.unwrap_or_default());
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
     bar.enable_steady_tick(TICK);
     *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_narrow_terminal_is_told_what_matters_most_and_nothing_by_halves() {
+        let told = ["1 of 9".to_owned(), "2/s".to_owned(), "4 s left".to_owned()];
+
+        assert_eq!(fitted(&told, 80), "1 of 9, 2/s, 4 s left");
+        assert_eq!(fitted(&told, 20), "1 of 9, 2/s");
+        assert_eq!(fitted(&told, 11), "1 of 9, 2/s");
+        assert_eq!(fitted(&told, 10), "1 of 9");
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_last_seconds() {
+        let mut rate = Rate::default();
+        let at = Duration::from_secs;
+        assert_eq!(rate.a_second(), None);
+        rate.add(at(0), 0);
+        rate.add(at(1), 1_000);
+        assert_eq!(rate.a_second(), Some(1_000));
+        for second in 2..10 {
+            rate.add(at(second), 1_000 + (second - 1) * 10);
+        }
+        assert_eq!(rate.a_second(), Some(10));
+    }
 }

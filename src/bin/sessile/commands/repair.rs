@@ -4,12 +4,12 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use indicatif::{HumanBytes, HumanCount};
+use indicatif::HumanBytes;
 use serde_json::json;
 use sessile::{Incomplete, Prunable, PruneReport, RecoverReport, Traces};
 
 use super::confirm::{Answer, confirm};
-use super::{print_json, traces_json};
+use super::{counted, print_json, traces_json};
 use crate::args::PruneArgs;
 use crate::output::{self, note, one_line};
 
@@ -83,8 +83,8 @@ pub(crate) fn prune(db: &Path, args: &PruneArgs) -> Result<bool> {
     if args.json {
         return print_json(&prunable_json(&all, Some(&report)));
     }
-    let (files, bytes) = (HumanCount(report.files), HumanBytes(report.bytes));
-    note!("{files} files, {bytes} removed");
+    let (files, bytes) = (counted(report.files), HumanBytes(report.bytes));
+    note!("{files}, {bytes} removed");
     if report.traces != Traces::Gone {
         note!("sessile: pruned, but {}", report.traces);
     }
