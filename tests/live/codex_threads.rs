@@ -146,6 +146,49 @@ fn what_its_root_has_where_a_file_was_moved_away_here_is_exported() {
     assert!(store.check().unwrap().is_empty());
 }
 
+#[test]
+fn what_a_root_no_longer_has_is_kept_in_its_place_though_its_thread_was_archived_here() {
+    let active = format!("sessions/2026/02/01/{}", name(THREAD));
+    let log = format!("{}\n{ASKED}\n", meta(THREAD, ""));
+    let (folder, store) = imported(&[(&active, log.clone())]);
+    store.find(THREAD).unwrap().archive().unwrap();
+    let root = folder.path().join("codex");
+    fs::remove_file(root.join(&active)).unwrap();
+
+    let report = store.import(&root, &ImportOptions::new()).unwrap();
+
+    assert_eq!(report.lost.len(), 1);
+    let out = folder.path().join("sources");
+    store.export(&out, &ExportOptions::new().source_only(true)).unwrap();
+    assert_eq!(fs::read_to_string(out.join(&active)).unwrap(), log);
+    let at = exported(&store, folder.path());
+    assert_eq!(at(&format!("archived_sessions/{}", name(THREAD))), Some(log));
+    assert_eq!(at(&active), None);
+    assert!(store.check().unwrap().is_empty());
+}
+
+#[test]
+fn a_thread_that_was_archived_here_and_then_at_its_root_has_lost_nothing() {
+    let active = format!("sessions/2026/02/01/{}", name(THREAD));
+    let archived = format!("archived_sessions/{}", name(THREAD));
+    let log = format!("{}\n{ASKED}\n", meta(THREAD, ""));
+    let (folder, store) = imported(&[(&active, log.clone())]);
+    store.find(THREAD).unwrap().archive().unwrap();
+    let root = folder.path().join("codex");
+    fs::create_dir_all(root.join("archived_sessions")).unwrap();
+    fs::rename(root.join(&active), root.join(&archived)).unwrap();
+
+    let report = store.import(&root, &ImportOptions::new()).unwrap();
+
+    assert_eq!(report.lost, []);
+    assert_eq!(store.verify(&root).unwrap().differences, []);
+    let out = folder.path().join("sources");
+    store.export(&out, &ExportOptions::new().source_only(true)).unwrap();
+    assert_eq!(fs::read_to_string(out.join(&archived)).unwrap(), log);
+    assert!(!out.join(&active).exists());
+    assert!(store.check().unwrap().is_empty());
+}
+
 /// A root with one compressed rollout in the archive, and a store that has read it.
 fn compressed() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();

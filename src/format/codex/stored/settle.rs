@@ -172,12 +172,19 @@ fn is_moved_to_any(conn: &Connection, one: &Rollout, others: &[Rollout]) -> Resu
 }
 
 /// Whether a rollout that is no longer at its root is there at another place, with all that it had.
+/// One that was moved here is at no place there: what the root had stays where it was.
 fn is_elsewhere(conn: &Connection, one: &Rollout, other: &Rollout) -> Result<bool> {
     let (Some(old), Some(new)) = (one.main(), other.main()) else { return Ok(false) };
     Ok(one.place != other.place
         && one.is_gone()
-        && !other.is_gone()
+        && is_at_root(conn, new)?
         && place::holds(conn, new, old)?)
+}
+
+/// Whether the root has something at the place of a file.
+fn is_at_root(conn: &Connection, file: &FileRow) -> Result<bool> {
+    let there = files::file(conn, file.source_id, &file.path, FileState::Current)?;
+    Ok(there.is_some_and(|there| there.missing_at.is_none()))
 }
 
 /// Rollouts of the same name in other folders, as far as they are known.
