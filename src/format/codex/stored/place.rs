@@ -81,6 +81,12 @@ fn is_gone(file: &FileRow) -> bool {
     file.missing_at.is_some() && file.state != FileState::Local
 }
 
+/// Whether the root has something at the place of a file.
+pub(crate) fn is_at_root(conn: &Connection, file: &FileRow) -> Result<bool> {
+    let there = files::file(conn, file.source_id, &file.path, FileState::Current)?;
+    Ok(there.is_some_and(|there| there.missing_at.is_none()))
+}
+
 /// A file as the log that is read of it.
 pub(crate) fn readable(conn: &Connection, file: &FileRow) -> Result<FileRow> {
     unpacked::as_log(conn, file.clone())

@@ -177,14 +177,8 @@ fn is_elsewhere(conn: &Connection, one: &Rollout, other: &Rollout) -> Result<boo
     let (Some(old), Some(new)) = (one.main(), other.main()) else { return Ok(false) };
     Ok(one.place != other.place
         && one.is_gone()
-        && is_at_root(conn, new)?
+        && place::is_at_root(conn, new)?
         && place::holds(conn, new, old)?)
-}
-
-/// Whether the root has something at the place of a file.
-fn is_at_root(conn: &Connection, file: &FileRow) -> Result<bool> {
-    let there = files::file(conn, file.source_id, &file.path, FileState::Current)?;
-    Ok(there.is_some_and(|there| there.missing_at.is_none()))
 }
 
 /// Rollouts of the same name in other folders, as far as they are known.
