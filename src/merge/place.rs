@@ -108,10 +108,6 @@ impl Partner {
         std::iter::once(&self.first).chain(&self.others)
     }
 
-    fn is_first(&self, source: &Source) -> bool {
-        source.source_id == self.first.source_id
-    }
-
     /// Logs that speak of many sessions, of other origins: of theirs and ours that are
     /// one session, what is said there holds here.
     pub(super) fn elsewhere(
@@ -144,13 +140,21 @@ impl Partner {
             Sessions::File => generations::without_kept(&file.path),
             Sessions::Folder => file.path.clone(),
         };
-        let is_shared = pair.format.layout().is_shared(&path);
-        for source in self.all().filter(|source| !is_shared || self.is_first(source)) {
+        if pair.format.layout().is_shared(&path) {
+            let source_id = self.first.source_id;
+            return Ok(match files::newest(tx, source_id, &path)? {
+                // It speaks of many sessions, whichever its first line is of.
+                Some(ours) if ours.kind == FileKind::Log => There::Here(ours),
+                Some(there) => There::Other(there),
+                None => There::Free(source_id, path),
+            });
+        }
+        for source in self.all() {
             if let Some(ours) = same_at(tx, pair, source, &path, file, theirs)? {
                 return Ok(There::Here(ours));
             }
         }
-        for source in self.all().filter(|_| !is_shared) {
+        for source in self.all() {
             if let Some(ours) = files::newest(tx, source.source_id, &path)?
                 && ours.kind == FileKind::Log
                 && pair.has_same_id((tx, &ours), (theirs, file))?
@@ -160,8 +164,6 @@ impl Partner {
         }
         let source_id = self.owner(tx, pair.format, &path)?;
         Ok(match files::newest(tx, source_id, &path)? {
-            // It speaks of many sessions, whichever its first line is of.
-            Some(ours) if is_shared && ours.kind == FileKind::Log => There::Here(ours),
             Some(there) => There::Other(there),
             None => There::Free(source_id, path),
         })

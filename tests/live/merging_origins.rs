@@ -1,9 +1,10 @@
 //! A store says of which machine or person each session is, also after a merge.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use sessile::{ExportOptions, Format, ImportOptions, MergeOptions, SessionFilter, Store};
+use rusqlite::Connection;
+use sessile::{ExportOptions, ImportOptions, MergeOptions, SessionFilter, Store};
 
 use crate::support::at;
 
@@ -21,15 +22,31 @@ fn log(id: &str, entries: &[&str]) -> String {
 }
 
 /// A store with one root, which is at the same path for each of them.
-struct Machine<'a> {
+struct Machine {
     store: Store,
-    root: &'a Path,
-    origin: Option<&'a str>,
+    root: PathBuf,
+    origin: Option<&'static str>,
 }
 
-impl<'a> Machine<'a> {
-    fn new(dir: &Path, name: &str, root: &'a Path, origin: Option<&'a str>) -> Self {
-        Self { store: Store::open(dir.join(name).with_extension("db")).unwrap(), root, origin }
+impl Machine {
+    fn new(dir: &Path, name: &str, origin: Option<&'static str>) -> Self {
+        let store = Store::open(dir.join(name).with_extension("db")).unwrap();
+        Self { store, root: dir.join("root"), origin }
+    }
+
+    /// Two that say whose their sessions are.
+    fn laptop_and_desk(dir: &Path) -> [Self; 2] {
+        ["laptop", "desk"].map(|name| Self::new(dir, name, Some(name)))
+    }
+
+    /// Imports what the root holds.
+    fn import_root(&self) {
+        let mut options = ImportOptions::new();
+        if let Some(origin) = self.origin {
+            options = options.origin(origin);
+        }
+        self.store.import(&self.root, &options).unwrap();
+        assert_eq!(self.store.verify(&self.root).unwrap().differences, []);
     }
 
     /// Imports these sessions as all that the root holds.
@@ -44,12 +61,7 @@ impl<'a> Machine<'a> {
             )
             .unwrap();
         }
-        let mut options = ImportOptions::new().format(Format::Pi);
-        if let Some(origin) = self.origin {
-            options = options.origin(origin);
-        }
-        self.store.import(self.root, &options).unwrap();
-        assert_eq!(self.store.verify(self.root).unwrap().differences, []);
+        self.import_root();
     }
 
     #[track_caller]
@@ -75,9 +87,7 @@ impl<'a> Machine<'a> {
 #[test]
 fn sessions_of_two_machines_keep_their_origins_though_their_roots_have_one_path() {
     let dir = tempfile::tempdir().unwrap();
-    let root = dir.path().join("root");
-    let laptop = Machine::new(dir.path(), "laptop", &root, Some("laptop"));
-    let desk = Machine::new(dir.path(), "desk", &root, Some("desk"));
+    let [laptop, desk] = Machine::laptop_and_desk(dir.path());
     laptop.import(&[("one", &["a"])]);
     desk.import(&[("two", &["b"])]);
 
@@ -100,10 +110,9 @@ fn sessions_of_two_machines_keep_their_origins_though_their_roots_have_one_path(
 #[test]
 fn a_merge_names_what_the_other_store_leaves_unnamed_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
-    let root = dir.path().join("root");
-    let here = Machine::new(dir.path(), "here", &root, None);
-    let third = Machine::new(dir.path(), "third", &root, Some("third"));
-    let desk = Machine::new(dir.path(), "desk", &root, None);
+    let here = Machine::new(dir.path(), "here", None);
+    let third = Machine::new(dir.path(), "third", Some("third"));
+    let desk = Machine::new(dir.path(), "desk", None);
     third.import(&[("three", &["c"])]);
     desk.import(&[("two", &["b"])]);
     desk.merge(&third, &MergeOptions::new());
@@ -120,9 +129,7 @@ fn a_merge_names_what_the_other_store_leaves_unnamed_and_nothing_else() {
 #[test]
 fn a_session_that_both_have_stays_one_and_of_its_root() {
     let dir = tempfile::tempdir().unwrap();
-    let root = dir.path().join("root");
-    let laptop = Machine::new(dir.path(), "laptop", &root, Some("laptop"));
-    let desk = Machine::new(dir.path(), "desk", &root, Some("desk"));
+    let [laptop, desk] = Machine::laptop_and_desk(dir.path());
     laptop.import(&[("both", &["a"]), ("one", &["x"])]);
     desk.import(&[("both", &["a", "b"]), ("two", &["y"])]);
 
@@ -137,8 +144,7 @@ fn a_session_that_both_have_stays_one_and_of_its_root() {
 #[test]
 fn an_import_says_whose_a_root_is_from_then_on() {
     let dir = tempfile::tempdir().unwrap();
-    let root = dir.path().join("root");
-    let unnamed = Machine::new(dir.path(), "store", &root, None);
+    let unnamed = Machine::new(dir.path(), "store", None);
     unnamed.import(&[("one", &["a"])]);
     assert_eq!(unnamed.origin_of("one"), None);
     assert_eq!(unnamed.store.sessions(&SessionFilter::new()).unwrap().rows[0].origin, None);
@@ -154,7 +160,7 @@ fn an_import_says_whose_a_root_is_from_then_on() {
 
     for name in ["", " ", "a\nb", &"x".repeat(201)] {
         let options = ImportOptions::new().origin(name);
-        let err = unnamed.store.import(&root, &options).unwrap_err();
+        let err = unnamed.store.import(&unnamed.root, &options).unwrap_err();
         assert!(err.to_string().contains("origin"), "{err}");
     }
 }
@@ -162,9 +168,7 @@ fn an_import_says_whose_a_root_is_from_then_on() {
 #[test]
 fn what_came_from_another_machine_is_exported_beside_what_is_here() {
     let dir = tempfile::tempdir().unwrap();
-    let root = dir.path().join("root");
-    let laptop = Machine::new(dir.path(), "laptop", &root, Some("laptop"));
-    let desk = Machine::new(dir.path(), "desk", &root, Some("desk"));
+    let [laptop, desk] = Machine::laptop_and_desk(dir.path());
     laptop.import(&[("one", &["a"])]);
     desk.import(&[("two", &["b"])]);
     laptop.merge(&desk, &MergeOptions::new());
@@ -186,9 +190,7 @@ fn what_came_from_another_machine_is_exported_beside_what_is_here() {
 #[test]
 fn a_recovered_store_still_knows_whose_sessions_are() {
     let dir = tempfile::tempdir().unwrap();
-    let root = dir.path().join("root");
-    let laptop = Machine::new(dir.path(), "laptop", &root, Some("laptop"));
-    let desk = Machine::new(dir.path(), "desk", &root, Some("desk"));
+    let [laptop, desk] = Machine::laptop_and_desk(dir.path());
     laptop.import(&[("one", &["a"])]);
     desk.import(&[("two", &["b"])]);
     laptop.merge(&desk, &MergeOptions::new());
@@ -205,14 +207,12 @@ fn a_recovered_store_still_knows_whose_sessions_are() {
 #[test]
 fn a_session_with_another_first_line_is_a_generation_and_no_second_session() {
     let dir = tempfile::tempdir().unwrap();
-    let root = dir.path().join("root");
-    let laptop = Machine::new(dir.path(), "laptop", &root, Some("laptop"));
-    let desk = Machine::new(dir.path(), "desk", &root, Some("desk"));
+    let [laptop, desk] = Machine::laptop_and_desk(dir.path());
     desk.import(&[("one", &["a"])]);
-    let file = root.join("sessions/--w--/2026-05-01T00-00-00-000Z_one.jsonl");
+    let file = laptop.root.join("sessions/--w--/2026-05-01T00-00-00-000Z_one.jsonl");
     let changed = log("one", &["a"]).replacen("\"cwd\":\"/w\"", "\"cwd\":\"/elsewhere\"", 1);
     fs::write(&file, changed).unwrap();
-    laptop.store.import(&root, &ImportOptions::new().origin("laptop")).unwrap();
+    laptop.import_root();
 
     let report = laptop.store.merge(desk.store.path(), &MergeOptions::new()).unwrap();
 
@@ -233,13 +233,11 @@ fn two_that_have_the_same_files_take_nothing_over_whatever_their_format() {
         "fixtures/pi/small",
     ] {
         let dir = tempfile::tempdir().unwrap();
-        let root = Path::new(fixture);
-        let [laptop, desk] = ["laptop", "desk"].map(|name| {
-            let machine = Machine::new(dir.path(), name, root, Some(name));
-            machine.store.import(root, &ImportOptions::new().origin(name)).unwrap();
-            machine
-        });
-        let sessions = laptop.store.imported_root(root).unwrap().unwrap().sessions;
+        let [laptop, desk] = Machine::laptop_and_desk(dir.path())
+            .map(|machine| Machine { root: fixture.into(), ..machine });
+        laptop.import_root();
+        desk.import_root();
+        let sessions = laptop.store.imported_root(fixture).unwrap().unwrap().sessions;
 
         laptop.merge(&desk, &MergeOptions::new());
         desk.merge(&laptop, &MergeOptions::new());
@@ -248,7 +246,7 @@ fn two_that_have_the_same_files_take_nothing_over_whatever_their_format() {
         assert!(!report.is_change(), "{fixture}: {report:?}");
         for (store, other) in [(&laptop, "desk"), (&desk, "laptop")] {
             assert_eq!(store.ids_of(other), [""; 0], "{fixture}");
-            assert_eq!(store.store.imported_root(root).unwrap().unwrap().sessions, sessions);
+            assert_eq!(store.store.imported_root(fixture).unwrap().unwrap().sessions, sessions);
             // Of what speaks of many sessions, each keeps its own beside them.
             let files: u64 = store
                 .store
@@ -267,18 +265,16 @@ fn two_that_have_the_same_files_take_nothing_over_whatever_their_format() {
 fn a_file_beside_a_session_goes_where_the_session_is() {
     const ID: &str = "00000001-0000-4000-8000-000000000001";
     let dir = tempfile::tempdir().unwrap();
-    let root = dir.path().join("root");
-    let project = root.join("projects/-w");
+    let [laptop, desk] = Machine::laptop_and_desk(dir.path());
+    let project = laptop.root.join("projects/-w");
     fs::create_dir_all(project.join(ID).join("tool-results")).unwrap();
     let line = format!(
         "{{\"type\":\"user\",\"uuid\":\"u1\",\"parentUuid\":null,\"sessionId\":\"{ID}\",\"cwd\":\"/w\",\"timestamp\":\"2026-01-01T00:00:00.000Z\",\"message\":{{\"role\":\"user\",\"content\":\"said\"}}}}\n"
     );
     fs::write(project.join(format!("{ID}.jsonl")), line).unwrap();
-    let laptop = Machine::new(dir.path(), "laptop", &root, Some("laptop"));
-    laptop.store.import(&root, &ImportOptions::new().origin("laptop")).unwrap();
+    laptop.import_root();
     fs::write(project.join(ID).join("tool-results/t1.txt"), "answered").unwrap();
-    let desk = Machine::new(dir.path(), "desk", &root, Some("desk"));
-    desk.store.import(&root, &ImportOptions::new().origin("desk")).unwrap();
+    desk.import_root();
 
     laptop.merge(&desk, &MergeOptions::new());
 
@@ -288,4 +284,18 @@ fn a_file_beside_a_session_goes_where_the_session_is() {
     laptop.store.export(&out, &ExportOptions::new()).unwrap();
     let file = out.join("projects/-w").join(ID).join("tool-results/t1.txt");
     assert_eq!(fs::read_to_string(file).unwrap(), "answered");
+}
+
+#[test]
+fn an_origin_that_nobody_could_give_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let [laptop, desk] = Machine::laptop_and_desk(dir.path());
+    laptop.import(&[("one", &["a"])]);
+    desk.import(&[("two", &["b"])]);
+    let conn = Connection::open(desk.store.path()).unwrap();
+    conn.execute("UPDATE sources SET origin = ?1", ["\u{1b}[31m".repeat(100)]).unwrap();
+
+    laptop.merge(&desk, &MergeOptions::new().origin("elsewhere"));
+
+    assert_eq!(laptop.origin_of("two").as_deref(), Some("elsewhere"));
 }
