@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::import::root::real_path;
 use crate::model::{Format, Timestamp, as_object, shown_path};
 use crate::store::sources::{self, Source};
-use crate::store::{Store, Traces, roots, sessions};
+use crate::store::{Store, Traces, roots};
 
 /// A root that sessions were imported from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,7 +163,7 @@ fn root_info(conn: &rusqlite::Connection, source: &Source) -> Result<RootInfo> {
     Ok(RootInfo {
         root: PathBuf::from(OsStr::from_bytes(&source.root)),
         format: source.format,
-        origin: sessions::said(source.origin.clone()),
+        origin: Some(source.origin.clone()).filter(|origin| !origin.is_empty()),
         files: holdings.files,
         sessions: holdings.sessions,
         changed: holdings.changed,

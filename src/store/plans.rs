@@ -6,7 +6,7 @@ use super::filter::Archived;
 use super::texts::Index;
 use super::{
     Store, ends, entries, files, folder, listing, log, losses, marks, metadata, paths, recent,
-    records, roots, runs, sessions, sharing, statements, texts,
+    records, roots, runs, sessions, sharing, sources, statements, texts,
 };
 
 /// Hands over a connection to a new store: the plans do not depend on what it holds.
@@ -139,6 +139,11 @@ fn single_rows_are_found_by_index() {
         (sessions::BY_PATH, "(source_id=? AND path=?"),
         (folder::BELOW_SOURCE, "(source_id=? AND path=?)"),
         (folder::BELOW_SOURCE, "(source_id=? AND path>? AND path<?)"),
+        (
+            sources::BY_ORIGIN,
+            "SEARCH session USING COVERING INDEX sqlite_autoindex_sessions_2 (source_id=?)",
+        ),
+        (sources::ORIGINS, "SEARCH session USING INTEGER PRIMARY KEY (rowid=?)"),
         (recent::KEYS, "sessions_recent (is_recent=?)"),
         (metadata::BY_TAG, "session_tags_by_tag (tag=?)"),
         (metadata::BY_VALUE, "metadata_by_value (key=? AND value=?)"),

@@ -360,8 +360,8 @@ pub(crate) fn insert_metadata(
 pub(crate) fn info(conn: &Connection, session: SessionKey) -> Result<Option<SessionInfo>> {
     Ok(conn
         .prepare_cached(
-            "SELECT session.session_key, session.format, source.root, source.origin,
-                    session.path, file.mtime,
+            "SELECT session.session_key, session.format, source.root,
+                    nullif(source.origin, '') AS origin, session.path, file.mtime,
                     session.session_id, session.header, session.version,
                     dir.path AS work_dir, session.title, session.name, session.provider,
                     session.model, session.reasoning_effort, session.parent_session_id,
@@ -449,11 +449,6 @@ pub(crate) const BY_PATH: &str = "
     CROSS JOIN sessions AS session ON session.source_id = source.source_id
                                   AND session.path = ?1";
 
-/// An origin that is said.
-pub(crate) fn said(origin: String) -> Option<String> {
-    Some(origin).filter(|origin| !origin.is_empty())
-}
-
 fn info_from_row(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
     let created_at: Option<Timestamp> = row.get("created_at")?;
     let mtime: Option<Timestamp> = row.get("mtime")?;
@@ -464,7 +459,7 @@ fn info_from_row(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
         key: row.get("session_key")?,
         format: row.get("format")?,
         root: path_of(row.get("root")?),
-        origin: said(row.get("origin")?),
+        origin: row.get("origin")?,
         file: path_of(row.get("path")?),
         session_id: row.get("session_id")?,
         header: row.get("header")?,

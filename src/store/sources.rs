@@ -118,13 +118,13 @@ pub(crate) fn update_origin(conn: &Connection, source_id: i64, origin: &str) -> 
 
 /// The sessions of an origin.
 pub(super) fn sessions_of_origin(conn: &Connection, origin: &str) -> Result<BTreeSet<i64>> {
-    let mut stmt = conn.prepare_cached(SESSIONS_OF)?;
+    let mut stmt = conn.prepare_cached(BY_ORIGIN)?;
     let keys = stmt.query_map([origin], |row| row.get("session_key"))?;
     Ok(keys.collect::<Result<_, _>>()?)
 }
 
 /// There are few sources.
-pub(crate) const SESSIONS_OF: &str = "
+pub(crate) const BY_ORIGIN: &str = "
     SELECT session.session_key
     FROM sources AS source
     CROSS JOIN sessions AS session ON session.source_id = source.source_id
@@ -151,14 +151,14 @@ fn of_sessions(conn: &Connection, keys: &[i64]) -> Result<HashMap<i64, String>> 
     if is_any.is_none() {
         return Ok(HashMap::new());
     }
-    let mut stmt = conn.prepare_cached(OF_SESSIONS)?;
+    let mut stmt = conn.prepare_cached(ORIGINS)?;
     let rows = stmt.query_map([serde_json::Value::from(keys).to_string()], |row| {
         Ok((row.get("session_key")?, row.get("origin")?))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(crate) const OF_SESSIONS: &str = "
+pub(crate) const ORIGINS: &str = "
     SELECT session.session_key, source.origin
     FROM json_each(?1) AS asked
     CROSS JOIN sessions AS session ON session.session_key = asked.value
