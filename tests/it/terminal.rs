@@ -243,7 +243,8 @@ fn help_is_paged_and_what_is_said_breaks_between_words() {
 
 #[test]
 fn a_terminal_gets_roots_within_its_columns_and_prose_in_whole_words() {
-    let test = TestStore::new();
+    let mut test = TestStore::new();
+    test.root = test.folder().join("a long name ".repeat(8));
     let text = "word and ".repeat(30) + "end";
     test.write("sessions/--w--/one.jsonl", [header("one"), message("a", None, &text)].concat());
     test.import();
