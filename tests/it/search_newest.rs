@@ -125,3 +125,21 @@ fn a_title_that_differs_in_capitals_alone_is_found_by_its_own_words() {
     assert_eq!((titles("session"), titles("getsession")), (0, 1));
     test.assert_sound();
 }
+
+#[test]
+fn a_search_without_a_limit_finds_titles_behind_others() {
+    let test = TestStore::quick();
+    for (n, name) in [(1, "other"), (2, "word"), (3, "other")] {
+        let named = json!({
+            "type": "session_info", "id": "n", "parentId": null, "timestamp": format!("2026-01-0{n}T00:00:00.000Z"),
+            "name": name,
+        });
+        let log = [header(&format!("s{n}")), line(&named)].concat();
+        test.write(format!("sessions/--w{n}--/{n}.jsonl"), log);
+    }
+    test.import();
+
+    let found = read_only(&test).search(&Search::words("word").limit(0)).unwrap();
+
+    assert_eq!(found.titles.len(), 1);
+}
