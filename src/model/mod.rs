@@ -175,7 +175,8 @@ pub struct SessionInfo {
     /// Preview of the first prompt on the active branch; empty when there is none.
     pub first_message: String,
     pub(crate) exact_first_message: Stored,
-    /// Messages of the conversation on the active branch.
+    /// Messages of the conversation, as its program's own lists count them: those of
+    /// the active branch, or, where its program does, of every branch.
     pub message_count: u64,
     /// Entries in the file, on whatever branch.
     pub entry_count: u64,

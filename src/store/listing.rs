@@ -36,7 +36,8 @@ pub struct SessionRow {
     pub archived_at: Option<Timestamp>,
     /// Its last activity.
     pub modified_at: Timestamp,
-    /// Messages of the conversation on the active branch.
+    /// Messages of the conversation, as its program's own lists count them: those of
+    /// the active branch, or, where its program does, of every branch.
     pub message_count: u64,
     /// Whether its root lost or changed something that is kept here; its problems say what.
     pub has_losses: bool,
