@@ -1,15 +1,26 @@
 //! Lines made smaller: one by one, so that each can be read by itself, by zstd.
+//!
+//! Most of a short line is its envelope: the keys and the words that every record of
+//! its program has. zstd finds these in a dictionary, which holds an envelope a line and
+//! nothing of anybody's. It is a part of the format: what was packed with it can be
+//! read with nothing else, so that not one byte of it may change once it is released.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 
+use rusqlite::Connection;
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe;
 
+use super::log;
 use crate::error::{Error, Result};
 
-/// Shorter lines gain too little for the time: of most, half is ids.
-const SHORTEST: usize = 512;
+/// Envelopes of the records of every program; the most frequent stand last, where zstd finds
+/// them by the shortest distances.
+const DICTIONARY: &[u8] = include_bytes!("envelopes.jsonl");
+
+/// Shorter lines are ids and little else.
+const SHORTEST: usize = 64;
 
 /// Longer lines are kept as they are: what a few bytes can unpack to has a bound.
 const LONGEST: usize = 16 << 20;
@@ -28,7 +39,7 @@ pub(crate) struct Packer {
 impl Packer {
     /// Packs at a level of zstd; `None` leaves everything as it is.
     pub(crate) fn new(level: Option<i32>) -> Result<Self> {
-        let zstd = level.map(Compressor::new).transpose();
+        let zstd = level.map(|level| Compressor::with_dictionary(level, DICTIONARY)).transpose();
         let zstd = zstd.map_err(|err| Error::Damaged(format!("nothing can be packed: {err}")))?;
         Ok(Self { zstd, packed: Vec::new() })
     }
@@ -51,9 +62,71 @@ impl Packer {
     }
 }
 
+/// What became of lines that stood as they were.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Packed {
+    pub(crate) lines: u64,
+    /// Bytes of these lines,
+    pub(crate) bytes: u64,
+    /// and those that they take now.
+    pub(crate) stored: u64,
+}
+
+/// Packs lines of a range of keys where they stand, until so many bytes were read. Returns
+/// the key to go on from, unless the range is at its end. What does not match its checksum
+/// stays as it is: that is for `check` to tell.
+pub(crate) fn pack_lines(
+    conn: &Connection,
+    [first, last]: [i64; 2],
+    room: &mut usize,
+    packer: &mut Packer,
+) -> Result<(Packed, Option<i64>)> {
+    let (mut packed, mut next, mut rows) = (Packed::default(), None, Vec::new());
+    let mut stmt = conn.prepare_cached(
+        "SELECT line_key, raw, checksum
+         FROM lines
+         WHERE line_key BETWEEN ?1 AND ?2
+           AND enc = 0
+         ORDER BY line_key",
+    )?;
+    let mut found = stmt.query((first, last))?;
+    while let Some(row) = found.next()? {
+        let key: i64 = row.get(0)?;
+        if *room == 0 {
+            next = Some(key);
+            break;
+        }
+        let Ok(raw) = row.get_ref(1)?.as_blob() else { continue };
+        *room = room.saturating_sub(raw.len().max(1));
+        let (enc, stored) = packer.pack(raw);
+        if enc == ZSTD && row.get::<_, i64>(2)? == i64::from(log::checksum(key, raw)) {
+            packed.lines += 1;
+            packed.bytes += raw.len() as u64;
+            packed.stored += stored.len() as u64;
+            rows.push((key, stored.to_vec()));
+        }
+    }
+    let mut update =
+        conn.prepare_cached("UPDATE lines SET raw = ?2, enc = 1 WHERE line_key = ?1")?;
+    for row in rows {
+        update.execute(row)?;
+    }
+    Ok((packed, next))
+}
+
 thread_local! {
     /// Making one takes longer than to unpack a line.
     static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// Returns the bytes of a row of `lines` that holds them, for who reads that table by SQL:
+/// `enc` and `raw` are the row's. One whose `enc` is 2 names the row that holds its bytes.
+///
+/// # Errors
+///
+/// [`Damaged`](crate::Error::Damaged) when the row holds no line.
+pub fn unpack_line(enc: i64, raw: &[u8]) -> Result<Cow<'_, [u8]>> {
+    unpack(enc, raw).map_err(|reason| Error::Damaged(format!("a line {reason}")))
 }
 
 /// The bytes of a line from what is stored of it, or why there are none.
@@ -64,7 +137,7 @@ pub(crate) fn unpack(enc: i64, stored: &[u8]) -> Result<Cow<'_, [u8]>, String> {
             let cannot = |err: std::io::Error| format!("cannot be unpacked: {err}");
             let zstd = match unpacker {
                 Some(zstd) => zstd,
-                None => unpacker.insert(Decompressor::new().map_err(cannot)?),
+                None => unpacker.insert(Decompressor::with_dictionary(DICTIONARY).map_err(cannot)?),
             };
             // The frame says how long the line is; what was never packed is not believed.
             let length = zstd_safe::get_frame_content_size(stored).ok().flatten();
@@ -80,7 +153,33 @@ pub(crate) fn unpack(enc: i64, stored: &[u8]) -> Result<Cow<'_, [u8]>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AS_IS, LONGEST, Packer, ZSTD, unpack};
+    use sha2::{Digest, Sha256};
+
+    use super::{AS_IS, DICTIONARY, LONGEST, Packer, ZSTD, unpack};
+
+    #[test]
+    fn the_dictionary_is_the_one_that_lines_were_packed_with() {
+        let digest = Sha256::digest(DICTIONARY);
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+
+        assert_eq!(digest, "2be9c20a488f44755fae5f5260ec9a22ba5791eb4cecb8a70dfa37c10d62e970");
+    }
+
+    #[test]
+    fn a_short_line_is_packed_by_what_it_has_in_common_with_others() {
+        let line = concat!(
+            r#"{"type":"message","id":"6ad4149a","parentId":"5f2c91d0","#,
+            r#""timestamp":"2026-05-04T09:00:00.000Z","message":{"role":"user","#,
+            r#""content":[{"type":"text","text":"And now?"}],"timestamp":1777885200000}}"#,
+            "\n"
+        );
+        let mut packer = Packer::new(Some(3)).unwrap();
+        let (enc, stored) = packer.pack(line.as_bytes());
+
+        assert_eq!(enc, ZSTD);
+        assert!(stored.len() * 5 < line.len() * 3, "{} of {} bytes", stored.len(), line.len());
+        assert_eq!(unpack(enc, stored).unwrap(), line.as_bytes());
+    }
 
     #[test]
     fn what_is_packed_is_unpacked() {

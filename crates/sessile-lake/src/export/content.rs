@@ -15,9 +15,6 @@ use crate::manifest::Partition;
 use crate::rows::{FileRow, Sha, either, of_key};
 use crate::table::Table;
 
-/// Longest line that is ever packed.
-const MAX_PACKED: usize = 16 << 20;
-
 /// Why a content is not in the lake.
 pub(super) enum Failed {
     /// The store does not hold it any more.
@@ -281,18 +278,5 @@ fn held(conn: &Connection, key: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 fn unpacked(enc: i64, stored: &[u8]) -> Result<Cow<'_, [u8]>, String> {
-    match enc {
-        0 => Ok(Cow::Borrowed(stored)),
-        1 => {
-            // The frame says how long the line is; what was never packed is not believed.
-            let length = zstd::zstd_safe::get_frame_content_size(stored).ok().flatten();
-            let length = length.and_then(|length| usize::try_from(length).ok());
-            let length = length.filter(|length| *length <= MAX_PACKED);
-            let length = length.ok_or("cannot be unpacked: it does not say a length of ours")?;
-            zstd::bulk::decompress(stored, length)
-                .map(Cow::Owned)
-                .map_err(|err| format!("cannot be unpacked: {err}"))
-        }
-        _ => Err(format!("is stored in a way {enc} that cannot be read here")),
-    }
+    sessile::unpack_line(enc, stored).map_err(|err| format!("cannot be read: {err}"))
 }

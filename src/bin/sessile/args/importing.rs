@@ -26,7 +26,7 @@ pub(crate) struct ImportArgs {
     /// Start even if the disk space seems too small
     #[arg(long)]
     pub(crate) ignore_space: bool,
-    /// Pack long lines by zstd, at a level from 1 to 19
+    /// Pack lines by zstd, at a level from 1 to 19
     #[arg(
         long, value_name = "LEVEL", num_args = 0..=1, require_equals = true,
         default_missing_value = "3", value_parser = clap::value_parser!(i32).range(1..=19)
