@@ -307,6 +307,7 @@ mod prune;
 mod query;
 mod recover;
 mod roots;
+mod seal;
 mod search;
 mod session;
 mod stats;
@@ -334,6 +335,7 @@ pub use prune::{Prunable, PruneReport};
 pub use query::Cell;
 pub use recover::{Incomplete, RecoverReport, recover};
 pub use roots::{ForgottenRoot, MovedRoot, RootInfo};
+pub use seal::{SealOptions, SealReport};
 pub use search::{Hit, Search, SearchCursor, SearchPage, TitleHit};
 pub use session::{
     Fork, LabelChange, NewSession, PromptSnapshot, Recorder, RewindPoint, RuntimeUpdate, Session,
@@ -342,7 +344,7 @@ pub use session::{
 pub use stats::{FileCount, ObjectSize, Stats};
 pub use store::{
     Archived, Cursor, Durability, Page, SessionFile, SessionFilter, SessionRow, Store,
-    StoreOptions, Traces, Watch,
+    StoreOptions, Traces, Watch, unpack_line,
 };
 pub use tree_rows::TreeRow;
 pub use usage::UsageRecord;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use sessile::{ImportOptions, ImportReport, Store, StoreOptions};
+use sessile::{ImportOptions, ImportReport, SealOptions, Store, StoreOptions, Timestamp};
 
 use crate::table::{Goal, Table};
 use crate::timing::{in_turns, millis, repeat, time};
@@ -18,11 +18,14 @@ pub(crate) const IN_A_PROCESS_OF_ITS_OWN: &str = "import-and-print-peak";
 pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcome<()> {
     let a = Workload::new("A", folder, |root| corpus::long_lines(root, scale.a.0, scale.a.1))?;
     let b = Workload::new("B", folder, |root| corpus::short_lines(root, scale.b))?;
-    for (workload, speed, size, packed) in [(&a, 0.70, 1.22, 0.45), (&b, 0.35, 1.45, 0.60)] {
+    for (workload, speed, size, packed, sealed) in
+        [(&a, 0.70, 1.22, 0.45, 0.35), (&b, 0.35, 1.45, 0.60, 0.75)]
+    {
         let per_byte = workload.first(scale, speed, size, table)?;
         workload.again(scale, table)?;
         workload.peak(table)?;
         workload.packed(packed, table)?;
+        workload.sealed(sealed, table)?;
         let tenth = match workload.name {
             "A" => Workload::new("A/10", folder, |root| {
                 corpus::long_lines(root, scale.a.0 / 10, scale.a.1 / 10)
@@ -162,7 +165,7 @@ impl Workload {
         Ok(())
     }
 
-    /// With long lines packed.
+    /// With lines packed as they come.
     fn packed(&self, size: f64, table: &mut Table) -> Outcome<()> {
         remove_database(&self.database)?;
         let (time, store) = time(|| {
@@ -178,7 +181,7 @@ impl Workload {
             let ratio = self.packed_lines()?;
             table.add("packed lines of A / as they were", ratio, "", Goal::AtMost(0.45));
         }
-        let what = format!("database {name} / JSONL, lines of 512 bytes or more packed");
+        let what = format!("database {name} / JSONL, packed by its import");
         table.add(what, bytes / self.bytes as f64, "", Goal::AtMost(size));
         let per_second = self.bytes as f64 / 1e6 / time.as_secs_f64();
         table.add(format!("import {name}, packed"), per_second, "MB/s", Goal::Shown);
@@ -188,23 +191,31 @@ impl Workload {
     /// What is stored of the lines that were packed, of their length.
     fn packed_lines(&self) -> Outcome<f64> {
         let conn = rusqlite::Connection::open(&self.database)?;
-        let (count, stored): (u32, f64) = conn.query_row(
-            "SELECT count(*), sum(CAST (length(raw) AS REAL)) FROM lines WHERE enc = 1",
+        let (packed, as_is): (f64, f64) = conn.query_row(
+            "SELECT sum(iif(enc = 1, CAST (length(raw) AS REAL), 0.0)),
+                    sum(iif(enc = 0, CAST (length(raw) AS REAL), 0.0))
+             FROM lines",
             [],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        let (mut long, mut bytes) = (0, 0);
-        for file in rivals::files(&self.root)? {
-            let content = fs::read(file)?;
-            for line in content.split_inclusive(|byte| *byte == b'\n') {
-                if 512 <= line.len() {
-                    long += 1;
-                    bytes += line.len();
-                }
-            }
-        }
-        assert_eq!(count, long);
-        Ok(stored / bytes as f64)
+        Ok(packed / (self.bytes as f64 - as_is))
+    }
+
+    /// Sealed after an import that packed nothing.
+    fn sealed(&self, size: f64, table: &mut Table) -> Outcome<()> {
+        self.import_new()?;
+        let store = Store::open(&self.database)?;
+        let all = SealOptions::new().idle_since(Timestamp(i64::MAX));
+        let (time, report) = time(|| Ok(store.seal(&all)?))?;
+        assert!(store.verify(&self.root)?.differences.is_empty());
+        drop(store);
+        let name = self.name;
+        let bytes = fs::metadata(&self.database)?.len() as f64;
+        let what = format!("database {name} / JSONL, sealed");
+        table.add(what, bytes / self.bytes as f64, "", Goal::AtMost(size));
+        let per_second = report.bytes as f64 / 1e6 / time.as_secs_f64();
+        table.add(format!("seal {name}"), per_second, "MB/s", Goal::Shown);
+        Ok(())
     }
 
     fn peak(&self, table: &mut Table) -> Outcome<()> {

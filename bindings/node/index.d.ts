@@ -395,6 +395,24 @@ export declare class Store extends Reader {
   prunable(): Promise<Prunable[]>;
   /** Removes what files held before they were rewritten at their root. */
   prune(): Promise<{ files: number; bytes: number; traces: string | null }>;
+  /**
+   * Packs the lines of these sessions, of those in the archive, and of those that were not used at a
+   * time and since; every byte is given back as before.
+   */
+  seal(options?: {
+    sessions?: Array<Session | number>;
+    archived?: boolean;
+    idleSince?: Date;
+  }): Promise<{
+    sessions: number;
+    lines: number;
+    /** Of these lines, */
+    bytes: number;
+    /** and what they take now. */
+    packed: number;
+    /** Null, or why the space is not given back yet. */
+    traces: string | null;
+  }>;
   /** Writes a consistent copy while others use the database; overwrites nothing. */
   backup(target: string): Promise<void>;
   /** Gives every session of a work dir a new one; how many. */

@@ -247,6 +247,9 @@ export class Store extends Reader {
   prune() {
     return this._call("prune");
   }
+  seal({ sessions = [], ...options } = {}) {
+    return this._call("seal", spelt({ sessions: sessions.map(keyOf), ...options }));
+  }
   async backup(target) {
     await this._call("backup", { target });
   }

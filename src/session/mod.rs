@@ -460,7 +460,7 @@ impl Session {
     }
 }
 
-fn not_found(session: SessionKey) -> Error {
+pub(crate) fn not_found(session: SessionKey) -> Error {
     Error::SessionNotFound(session.0.to_string())
 }
 

@@ -72,6 +72,7 @@ pub use filter::{Archived, Cursor, SessionFilter};
 pub use folder::SessionFile;
 pub use listing::{Page, SessionRow};
 pub use options::{Durability, StoreOptions};
+pub use packing::unpack_line;
 pub use traces::Traces;
 pub use watch::Watch;
 
@@ -109,7 +110,7 @@ use crate::error::{Error, Result};
 ///   [`forget_root`](Self::forget_root), [`relink`](Self::relink).
 /// - Keeping house: [`archive_older_than`](Self::archive_older_than),
 ///   [`purge_all`](Self::purge_all), [`prunable`](Self::prunable),
-///   [`prune`](Self::prune), [`backup`](Self::backup).
+///   [`prune`](Self::prune), [`seal`](Self::seal), [`backup`](Self::backup).
 /// - The proof: [`check`](Self::check), [`rebuild`](Self::rebuild),
 ///   [`foreign_objects`](Self::foreign_objects); [`recover`](fn@crate::recover) where
 ///   a database cannot be opened.
@@ -209,7 +210,7 @@ impl Store {
         }
     }
 
-    /// The level of zstd at which imports pack long lines.
+    /// The level of zstd at which imports pack lines.
     pub(crate) fn compression(&self) -> Option<i32> {
         self.compression
     }

@@ -41,6 +41,7 @@ fn of_one_format() -> Vec<Value> {
         json!({"method": "list", "params": {"query": "first", "limit": 5, "offset": 1, "all": true, "work_dir": "/edge"}}),
         json!({"method": "delete_if_unused", "params": {"session": "made"}}),
         json!({"method": "purge", "params": {"session": "edge-63"}}),
+        json!({"method": "seal", "params": {"older_than": 0}}),
     ]
 }
 

@@ -53,6 +53,7 @@ mod roundtrip;
 mod runs;
 mod schema;
 mod schema_words;
+mod sealing;
 mod search;
 mod search_filters;
 mod search_logs;

@@ -266,3 +266,20 @@ fn only_yes_is_yes() {
         assert_eq!(status, Some(0), "{answer:?}: {said}");
     }
 }
+
+#[test]
+fn sealing_says_what_it_packed_and_needs_to_be_told_what() {
+    let fixture = Fixture::small();
+    check_refused(&fixture, &["seal"], 2, "<ID>");
+    check_refused(&fixture, &["seal", "edge-97", "never"], 1, "never");
+
+    let output = run(&fixture, &["seal", "edge-97", "--older-than", "0d"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("9 sessions: "), "{said}");
+    assert!(said.contains(" lines of ") && said.contains(" take "), "{said}");
+    assert_eq!(output.stdout, b"");
+    let long_ago = ["seal", "--older-than", "1d", "--now", "1999-01-01T00:00:00Z", "--json"];
+    let report: Value = serde_json::from_str(&done(&fixture, &long_ago)).unwrap();
+    assert_eq!(report["sessions"], 0);
+    fixture.check();
+}

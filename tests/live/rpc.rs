@@ -312,6 +312,16 @@ fn a_store_is_kept_by_requests() {
     done("remember", json!({ "session": "edge-97" }));
     let work_dir = fixture.session("edge-97").info().unwrap().work_dir.unwrap();
     assert_eq!(done("remembered", json!({ "work_dir": work_dir }))["session_id"], "edge-97");
+    done("archive", json!({ "session": "edge-97" }));
+    for (which, sessions) in [
+        (json!({ "sessions": ["edge-01"] }), 1),
+        (json!({ "archived": true }), 1),
+        (json!({ "older_than": 1, "at": "1999-01-01T00:00:00Z" }), 0),
+        (json!({}), 0),
+    ] {
+        assert_eq!(done("seal", which.clone())["sessions"], sessions, "{which}");
+    }
+    assert_eq!(done("check", json!({}))["findings"], json!([]));
     done("delete", json!({ "session": "edge-97" }));
     assert_eq!(done("list_trash", json!({}))[0]["session_id"], "edge-97");
     done("purge_all", json!({ "sessions": ["edge-97"] }));

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use sessile::{Cell, Error, ExportOptions, ImportOptions, MergeOptions};
+use sessile::{Cell, Error, ExportOptions, ImportOptions, MergeOptions, SealOptions};
 
 use crate::params::Params;
 use crate::session::problem_json;
@@ -30,6 +30,7 @@ pub(crate) const METHODS: &[Method] = &[
     ("backup", backup),
     ("prunable", prunable),
     ("prune", prune),
+    ("seal", seal),
     ("archive_older_than", archive_older_than),
     ("purge_all", purge_all),
 ];
@@ -255,6 +256,21 @@ fn prune(handle: &Handle, _: &Params<'_>) -> Answer {
     let report = handle.store()?.prune()?;
     let left = traces(&report.traces)?;
     Ok(format!("{{\"files\":{},\"bytes\":{},\"traces\":{left}}}", report.files, report.bytes))
+}
+
+fn seal(handle: &Handle, params: &Params<'_>) -> Answer {
+    let mut options = SealOptions::new().archived(params.is_set("archived")?);
+    for session in params.required::<Vec<sessile::SessionKey>>("sessions")? {
+        options = options.session(session);
+    }
+    if let Some(time) = params.get("idle_since")? {
+        options = options.idle_since(time);
+    }
+    let report = handle.store()?.seal(&options)?;
+    answer(&json!({
+        "sessions": report.sessions, "lines": report.lines, "bytes": report.bytes,
+        "packed": report.packed, "traces": serde_json::from_str::<Value>(&traces(&report.traces)?).ok(),
+    }))
 }
 
 fn archive_older_than(handle: &Handle, params: &Params<'_>) -> Answer {

@@ -58,6 +58,9 @@ of("a session is read as it was before its file was rewritten", async (store, fo
   earlier.close();
   await assert.rejects(store.earlier(session, 9), (error) => error.isNotFound);
   assert.equal((await store.prune()).files, 1);
+  const sealed = await store.seal({ archived: true, idleSince: new Date("2200-01-01") });
+  assert.ok(0 < sealed.packed && sealed.packed < sealed.bytes && sealed.traces === null);
+  assert.equal((await store.seal({ sessions: [session] })).lines, 0);
 });
 
 of("a watch tells what anybody wrote", async (store) => {

@@ -3,6 +3,7 @@
 import json
 import math
 import threading
+from datetime import datetime, timezone
 
 import pytest
 
@@ -109,6 +110,9 @@ def test_a_session_is_read_as_it_was_before_its_file_was_rewritten(store, tmp_pa
         store.earlier(found, 9)
     assert [row["generation"] for row in store.prunable()] == [1]
     assert store.prune()["files"] == 1 and store.prunable() == []
+    sealed = store.seal(archived=True, idle_since=datetime(2200, 1, 1, tzinfo=timezone.utc))
+    assert 0 < sealed["packed"] < sealed["bytes"] and sealed["traces"] is None
+    assert store.seal([found])["lines"] == 0
 
 
 def test_a_watch_tells_what_anybody_wrote(store):

@@ -21,7 +21,7 @@ pub(crate) use self::export::{DumpArgs, ExportArgs, LogArgs};
 pub(crate) use self::find::{By, ListArgs, SearchArgs, ShowArgs, Sort, UsageArgs};
 pub(crate) use self::help::command;
 pub(crate) use self::importing::{ImportArgs, MergeArgs, SyncArgs, WatchArgs};
-pub(crate) use self::keeping::{KeepCommand, PruneArgs};
+pub(crate) use self::keeping::{KeepCommand, PruneArgs, SealArgs};
 pub(crate) use self::live::{AppendArgs, ForkArgs, LabelArgs, NewArgs};
 pub(crate) use self::roots::RootCommand;
 pub(crate) use self::serve::ServeArgs;
@@ -117,6 +117,8 @@ pub(crate) enum Command {
     },
     /// Remove what files held before they were rewritten at their root; asks on a terminal
     Prune(PruneArgs),
+    /// Pack the lines of sessions that are not in daily use; every byte is given back as before
+    Seal(SealArgs),
     /// Read what a damaged database still holds into a new one; never writes to the damaged one
     Recover {
         /// Print the report as one JSON object

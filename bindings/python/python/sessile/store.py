@@ -413,6 +413,22 @@ class Store(_Reader):
         """Removes what files held before they were rewritten at their root."""
         return self._call("prune")
 
+    def seal(
+        self,
+        sessions: Iterable[Session | int] = (),
+        *,
+        archived: bool = False,
+        idle_since: datetime | None = None,
+    ) -> dict[str, Any]:
+        """Packs the lines of these sessions, of those in the archive, and of those that were not
+        used at a time and since; every byte is given back as before.
+
+        Returns ``sessions``, ``lines``, their ``bytes``, those that they take now (``packed``), and
+        ``traces``: None, or why the space is not given back yet.
+        """
+        keys = [key_of(one) for one in sessions]
+        return self._call("seal", given(sessions=keys, archived=archived, idle_since=idle_since))
+
     def backup(self, target: Path) -> None:
         """Writes a consistent copy while others use the database; overwrites nothing."""
         self._call("backup", {"target": os.fspath(target)})

@@ -37,7 +37,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ),
     ("Go on", &["new", "append", "branch", "fork", "clone", "rpc"]),
     ("Roots", &["roots", "move", "relink", "forget"]),
-    ("Care", &["check", "problems", "rebuild", "prune", "recover"]),
+    ("Care", &["check", "problems", "rebuild", "prune", "seal", "recover"]),
     ("Set up", &["completions", "man"]),
 ];
 
@@ -87,6 +87,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("check", &["sessile check", "sessile check --json"]),
     ("rebuild", &["sessile rebuild"]),
     ("prune", &["sessile prune --dry-run", "sessile prune --yes"]),
+    (
+        "seal",
+        &["sessile seal --older-than 90d", "sessile seal --archived", "sessile seal 6ad4149a"],
+    ),
     ("recover", &["sessile --db damaged.db recover new.db"]),
     ("archive", &["sessile archive 6ad4149a", "sessile archive --older-than 15d"]),
     ("unarchive", &["sessile unarchive 6ad4149a"]),

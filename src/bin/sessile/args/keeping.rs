@@ -63,6 +63,25 @@ pub(crate) struct PruneArgs {
     pub(crate) yes: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct SealArgs {
+    /// Sessions: ids, prefixes or files
+    #[arg(value_name = "ID", required_unless_present_any = ["archived", "older_than"])]
+    pub(crate) sessions: Vec<String>,
+    /// Also those in the archive
+    #[arg(long)]
+    pub(crate) archived: bool,
+    /// Also every session without activity for this many days, as in 90d
+    #[arg(long, value_name = "DAYS", value_parser = days)]
+    pub(crate) older_than: Option<u32>,
+    /// The time to count as now, for scripts and tests
+    #[arg(long, value_name = "RFC3339", value_parser = time)]
+    pub(crate) now: Option<sessile::Timestamp>,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 fn days(text: &str) -> Result<u32, String> {
     text.strip_suffix('d')
         .and_then(|days| days.parse().ok())

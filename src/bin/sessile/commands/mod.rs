@@ -14,6 +14,7 @@ mod progress;
 mod repair;
 mod roots;
 mod rpc;
+mod seal;
 mod search;
 mod setup;
 mod show;
@@ -124,6 +125,7 @@ fn run_on(db: &Path, command: Command) -> Result<bool> {
         Command::Check { json } => check(&open_to_read(db)?, json),
         Command::Rebuild { json } => rebuild(&open_to_write(db)?, json),
         Command::Prune(args) => repair::prune(db, &args),
+        Command::Seal(args) => seal::run(&open_to_write(db)?, &args),
         Command::Recover { json, new } => repair::recover(db, &new, json),
         Command::Keep(command) => keeping::run(&open_to_write(db)?, &command),
         Command::New(args) => live::create(&place::options()?.open(db)?, &args),

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use sessile::{ExportOptions, Prunable, Store};
+use sessile::{ExportOptions, Prunable, SealOptions, Store};
 
 use super::methods::{self, answer};
 use super::params::Params;
 use super::table::{Answer, LIST, Method, NOTHING, WORK_DIR, method, optional, required};
 use super::{Refusal, invalid};
 use crate::args::By;
-use crate::commands::{self, keeping, list, repair, roots, stats, usage};
+use crate::commands::{self, keeping, list, repair, roots, seal, stats, usage};
 use crate::moment::Moment;
 use crate::prices::Prices;
 
@@ -89,6 +89,18 @@ pub(super) const METHODS: &[Method] = &[
         REPORTED,
         "Removes what files held before they were rewritten at their root.",
         prune,
+    ),
+    method(
+        "seal",
+        &[&[
+            optional("sessions", "array of strings", "ids, prefixes or files"),
+            optional("archived", "boolean", "also those in the archive"),
+            optional("older_than", "integer", "also those without activity for so many days"),
+            optional("at", "time", "now when absent"),
+        ]],
+        REPORTED,
+        "Packs the lines of sessions that are not in daily use.",
+        seal,
     ),
     method(
         "purge_all",
@@ -213,6 +225,17 @@ fn prune(store: &Store, params: &Params<'_>) -> Answer {
     let is_dry = params.get("dry_run")?.unwrap_or(false);
     let report = if is_dry { None } else { Some(store.prune()?) };
     answer(repair::prunable_json(&all, report.as_ref()))
+}
+
+fn seal(store: &Store, params: &Params<'_>) -> Answer {
+    let mut options = SealOptions::new().archived(params.get("archived")?.unwrap_or(false));
+    for name in params.get::<Vec<String>>("sessions")?.unwrap_or_default() {
+        options = options.session(store.find(&name)?.key());
+    }
+    if let Some(days) = params.get("older_than")? {
+        options = options.idle_since(seal::days_before(params.now()?, days));
+    }
+    answer(seal::report_json(&store.seal(&options)?))
 }
 
 fn purge_all(store: &Store, params: &Params<'_>) -> Answer {

@@ -1,0 +1,52 @@
+//! `sessile seal`.
+
+use anyhow::Result;
+use indicatif::HumanBytes;
+use serde_json::json;
+use sessile::{SealOptions, SealReport, Store, Timestamp, Traces};
+
+use super::{print_json, traces_json};
+use crate::args::SealArgs;
+use crate::output::note;
+
+const DAY: i64 = 86_400_000_000_000;
+
+pub(super) fn run(store: &Store, args: &SealArgs) -> Result<bool> {
+    let mut options = SealOptions::new().archived(args.archived);
+    for name in &args.sessions {
+        options = options.session(store.find(name)?.key());
+    }
+    if let Some(days) = args.older_than {
+        options = options.idle_since(days_before(args.now.unwrap_or_else(Timestamp::now), days));
+    }
+    let report = store.seal(&options)?;
+    if args.json {
+        return print_json(&report_json(&report));
+    }
+    let SealReport { sessions, lines, bytes, packed, .. } = report;
+    let (bytes, packed) = (HumanBytes(bytes), HumanBytes(packed));
+    match lines {
+        0 => note!("{sessions} sessions: nothing to pack"),
+        _ => note!("{sessions} sessions: {lines} lines of {bytes} take {packed} now"),
+    }
+    if report.traces != Traces::Gone {
+        note!("sessile: sealed, but the space is not given back yet; `sessile prune` tries again");
+    }
+    Ok(true)
+}
+
+/// A time so many days of 24 hours before another.
+pub(super) fn days_before(now: Timestamp, days: u32) -> Timestamp {
+    Timestamp(now.0.saturating_sub(i64::from(days).saturating_mul(DAY)))
+}
+
+/// The report as `--json` prints it.
+pub(super) fn report_json(report: &SealReport) -> serde_json::Value {
+    json!({
+        "sessions": report.sessions,
+        "lines": report.lines,
+        "bytes": report.bytes,
+        "packed": report.packed,
+        "traces": traces_json(&report.traces),
+    })
+}
