@@ -347,7 +347,7 @@ pub use store::{
     StoreOptions, Traces, Watch, unpack_line,
 };
 pub use tree_rows::TreeRow;
-pub use usage::UsageRecord;
+pub use usage::{UsageFilter, UsageRecord};
 pub use verify::{Difference, VerifyReport};
 
 /// The README's example runs.

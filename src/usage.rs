@@ -10,8 +10,9 @@
 use std::collections::HashSet;
 
 use crate::error::Result;
-use crate::model::{Format, SessionKey, Timestamp, Usage};
+use crate::model::{Format, Json, SessionKey, Timestamp, Usage};
 use crate::store::Store;
+use crate::store::narrowing::Narrowing;
 use crate::store::records::{self, Reported};
 
 /// What one message reports.
@@ -34,10 +35,96 @@ pub struct UsageRecord {
     pub usage: Usage,
 }
 
+/// Whose usage to take, and of when.
+///
+/// # Examples
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
+/// # store.import("fixtures/pi/small", &sessile::ImportOptions::new())?;
+/// use sessile::UsageFilter;
+///
+/// let mut output = 0;
+/// store.each_usage(&UsageFilter::new().work_dir("/home/ada/parser"), |record| {
+///     output += record.usage.output.unwrap_or_default();
+///     Ok(())
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a filter does nothing until it is used"]
+pub struct UsageFilter {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    work_dirs: Vec<String>,
+    format: Option<Format>,
+    narrowing: Narrowing,
+}
+
+impl UsageFilter {
+    /// That of all messages.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only of what was said at this time or later.
+    pub fn since(mut self, time: Timestamp) -> Self {
+        self.since = Some(time);
+        self
+    }
+
+    /// Only of what was said at this time or before.
+    pub fn until(mut self, time: Timestamp) -> Self {
+        self.until = Some(time);
+        self
+    }
+
+    /// Only of sessions of this working directory; given again, of any of them.
+    pub fn work_dir(mut self, path: &str) -> Self {
+        self.work_dirs.push(path.to_owned());
+        self
+    }
+
+    /// Only of sessions of this program.
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = Some(format);
+        self
+    }
+
+    /// Only of sessions of this machine or person, as [of a list](crate::SessionFilter::origin).
+    pub fn origin(mut self, origin: &str) -> Self {
+        self.narrowing.origin = Some(origin.to_owned());
+        self
+    }
+
+    /// Only of sessions that carry this [tag](crate::Session::tag); given again, all of them.
+    pub fn tag(mut self, tag: &str) -> Self {
+        self.narrowing.tags.push(tag.to_owned());
+        self
+    }
+
+    /// Only of sessions whose metadata has this value under this key, as
+    /// [of a list](crate::SessionFilter::metadata); given again, all of them.
+    pub fn metadata<'v>(mut self, key: &str, value: impl Into<Json<'v>>) -> Self {
+        self.narrowing.metadata(key, value);
+        self
+    }
+
+    fn lets_through(&self, record: &UsageRecord) -> bool {
+        let is_of_work_dir = self.work_dirs.is_empty()
+            || record.work_dir.as_ref().is_some_and(|dir| self.work_dirs.contains(dir));
+        is_of_work_dir
+            && self.format.is_none_or(|format| format == record.format)
+            && self.since.is_none_or(|since| since <= record.at)
+            && self.until.is_none_or(|until| record.at <= until)
+    }
+}
+
 impl Store {
-    /// Hands what each message of every session reports to `each`, once for each
-    /// message, whatever sessions hold it; sessions of the archive and the trash
-    /// are among them.
+    /// Hands what each message of the sessions asked for reports to `each`, once for
+    /// each message, whatever sessions hold it: it is of the session that began first,
+    /// and of no other. Sessions of the archive and the trash are among them.
     ///
     /// `each` must not use the store.
     ///
@@ -52,20 +139,31 @@ impl Store {
     /// # let store = sessile::Store::open(&dir.path().join("sessions.db"))?;
     /// # store.import("fixtures/pi/small", &sessile::ImportOptions::new())?;
     /// let mut output = 0;
-    /// store.each_usage(|record| {
+    /// store.each_usage(&sessile::UsageFilter::new(), |record| {
     ///     output += record.usage.output.unwrap_or_default();
     ///     Ok(())
     /// })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn each_usage(&self, mut each: impl FnMut(UsageRecord) -> Result<()>) -> Result<()> {
+    pub fn each_usage(
+        &self,
+        filter: &UsageFilter,
+        mut each: impl FnMut(UsageRecord) -> Result<()>,
+    ) -> Result<()> {
         self.read(|conn| {
+            let among = filter.narrowing.sessions(conn)?;
             let mut seen = HashSet::new();
             records::each_reported(conn, |reported| {
-                if seen.insert(identity(&reported)) {
-                    each(record(reported))?;
+                // What another session counts is not counted again, asked for or not.
+                if !seen.insert(identity(&reported)) {
+                    return Ok(());
                 }
-                Ok(())
+                let record = record(reported);
+                let is_among = among.as_ref().is_none_or(|keys| keys.contains(&record.session.0));
+                match is_among && filter.lets_through(&record) {
+                    true => each(record),
+                    false => Ok(()),
+                }
             })
         })
     }

@@ -99,19 +99,25 @@ export interface SessionFile {
   lines: number;
 }
 
-export interface ListOptions {
-  query?: string;
-  workDir?: string;
+/** Which sessions, by what is said of them. */
+export interface OfSessions {
   /** The machine or person that they are of. */
   origin?: string;
-  tags?: string[];
+  /** All of them. */
+  tags?: string | string[];
+  /** All of it. */
   metadata?: { [key: string]: unknown };
+}
+
+export interface ListOptions extends OfSessions {
+  query?: string;
+  workDir?: string;
   archived?: Archived;
   allSources?: boolean;
   limit?: number;
 }
 
-export interface SearchOptions {
+export interface SearchOptions extends OfSessions {
   regex?: boolean;
   fixed?: boolean;
   role?: string | string[];
@@ -119,7 +125,6 @@ export interface SearchOptions {
   model?: string;
   workDir?: string;
   format?: Format;
-  tag?: string | string[];
   since?: Date;
   until?: Date;
   session?: Session | number;
@@ -129,6 +134,13 @@ export interface SearchOptions {
   tools?: boolean;
   rank?: boolean;
   limit?: number;
+}
+
+export interface UsageOptions extends OfSessions {
+  since?: Date;
+  until?: Date;
+  workDir?: string;
+  format?: Format;
 }
 
 export interface CreateOptions {
@@ -370,7 +382,7 @@ export declare class Store extends Reader {
     options?: { limit?: number },
   ): Promise<Array<{ [column: string]: null | number | string | Buffer }>>;
   /** What each message reports of tokens and cost, once, whatever sessions hold it. */
-  usage(options?: { since?: Date; until?: Date }): Promise<UsageRecord[]>;
+  usage(options?: UsageOptions): Promise<UsageRecord[]>;
   /** Compares a root with what was imported from it. */
   verify(root: string): Promise<{
     files: number;

@@ -16,7 +16,7 @@ use crate::model::{Format, SessionKey, Timestamp};
 use crate::store::memory::Memory;
 use crate::store::standings::Standings;
 use crate::store::texts::{self, EntryFacts, Index, SessionFacts};
-use crate::store::{Archived, metadata, titles};
+use crate::store::{Archived, titles};
 
 /// A page of hits, unless an index is to be brought up first.
 pub(super) fn page_if_whole(
@@ -60,10 +60,7 @@ fn page_of(
             Matcher::Pattern(_) => None,
         },
         prover: Prover::new(conn, search, matcher),
-        among: match search.tags.is_empty() {
-            true => None,
-            false => Some(metadata::sessions_with(conn, &search.tags, &[])?),
-        },
+        among: search.narrowing.sessions(conn)?,
         indexes: search.indexes(),
         asks: 0,
         named: None,
@@ -169,7 +166,7 @@ pub(super) struct Finder<'a> {
     /// What is asked of the indexes, where they are of use.
     pub(super) query: Option<&'a Query>,
     pub(super) prover: Prover<'a>,
-    /// The sessions that carry the tags that are asked for.
+    /// The sessions of the origin, tags and metadata that are asked for.
     among: Option<BTreeSet<i64>>,
     /// The indexes of what is searched.
     pub(super) indexes: Vec<Index>,

@@ -29,7 +29,8 @@ use regex::Regex;
 
 use self::query::Query;
 use crate::error::{Error, Result};
-use crate::model::{Format, SessionKey, Timestamp};
+use crate::model::{Format, Json, SessionKey, Timestamp};
+use crate::store::narrowing::Narrowing;
 use crate::store::texts::Index;
 use crate::store::{Archived, Store};
 
@@ -59,7 +60,7 @@ pub struct Search {
     model: Option<String>,
     work_dirs: Vec<String>,
     format: Option<Format>,
-    tags: Vec<String>,
+    narrowing: Narrowing,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
     archived: Archived,
@@ -192,7 +193,7 @@ impl Search {
             model: None,
             work_dirs: Vec::new(),
             format: None,
-            tags: Vec::new(),
+            narrowing: Narrowing::default(),
             since: None,
             until: None,
             archived: Archived::Included,
@@ -245,7 +246,20 @@ impl Search {
 
     /// Only sessions that carry this [tag](crate::Session::tag); given again, all of them.
     pub fn tag(mut self, tag: &str) -> Self {
-        self.tags.push(tag.to_owned());
+        self.narrowing.tags.push(tag.to_owned());
+        self
+    }
+
+    /// Only sessions of this machine or person, as [of a list](crate::SessionFilter::origin).
+    pub fn origin(mut self, origin: &str) -> Self {
+        self.narrowing.origin = Some(origin.to_owned());
+        self
+    }
+
+    /// Only sessions whose metadata has this value under this key, as
+    /// [of a list](crate::SessionFilter::metadata); given again, all of them.
+    pub fn metadata<'v>(mut self, key: &str, value: impl Into<Json<'v>>) -> Self {
+        self.narrowing.metadata(key, value);
         self
     }
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, Serializer};
 
-use super::metadata;
+use super::narrowing::Narrowing;
 use crate::error::{Error, Result};
 use crate::model::{Json, SessionKey, Timestamp};
 
@@ -50,11 +50,9 @@ pub struct SessionFilter {
     pub(super) query: Option<String>,
     /// Without a slash at its end.
     pub(super) work_dir: Option<String>,
-    pub(super) origin: Option<String>,
+    pub(super) narrowing: Narrowing,
     pub(super) archived: Archived,
     pub(super) all_sources: bool,
-    pub(super) tags: Vec<String>,
-    pub(super) values: Vec<(String, std::result::Result<String, String>)>,
     pub(super) after: Option<Cursor>,
     pub(super) offset: u64,
     pub(super) limit: u64,
@@ -115,7 +113,7 @@ impl SessionFilter {
     /// or a [merge](crate::MergeOptions::origin) named it; empty: only those of which
     /// none is said.
     pub fn origin(mut self, origin: &str) -> Self {
-        self.origin = Some(origin.to_owned());
+        self.narrowing.origin = Some(origin.to_owned());
         self
     }
 
@@ -134,7 +132,7 @@ impl SessionFilter {
 
     /// Only sessions that carry this [tag](crate::Session::tag); given again, all of them.
     pub fn tag(mut self, tag: &str) -> Self {
-        self.tags.push(tag.to_owned());
+        self.narrowing.tags.push(tag.to_owned());
         self
     }
 
@@ -144,8 +142,7 @@ impl SessionFilter {
     /// White space, escapes and the order of keys make no difference; how a
     /// number is spelt does: 1 is not 1.0.
     pub fn metadata<'v>(mut self, key: &str, value: impl Into<Json<'v>>) -> Self {
-        let value = value.into().compact(metadata::MAX_DEPTH);
-        self.values.push((key.to_owned(), value));
+        self.narrowing.metadata(key, value);
         self
     }
 

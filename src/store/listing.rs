@@ -8,7 +8,7 @@ use super::filter::{Cursor, SessionFilter};
 use super::search::{self, Found};
 use super::statements::{found_statement, keys_statement, page_statement, work_dir_statement};
 use super::{Store, losses, metadata, readable, recent, sources};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{Format, SessionKey, Stored, Timestamp, as_object};
 
 /// A session in a list.
@@ -100,7 +100,7 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
     if filter.work_dir.is_some() && work_dirs.is_empty() {
         return Ok(Page { rows: Vec::new(), next: None, damaged: Vec::new() });
     }
-    let among = among(conn, filter)?;
+    let among = filter.narrowing.sessions(conn)?;
     let list = List {
         conn,
         filter,
@@ -300,25 +300,6 @@ impl List<'_> {
         )?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
-}
-
-/// The sessions of the origin that a filter asks for, with its tags and metadata; `None`
-/// when it asks for none.
-pub(super) fn among(conn: &Connection, filter: &SessionFilter) -> Result<Option<BTreeSet<i64>>> {
-    let mut narrowed = None;
-    if let Some(origin) = &filter.origin {
-        narrowed = Some(sources::sessions_of_origin(conn, origin)?);
-    }
-    if filter.tags.is_empty() && filter.values.is_empty() {
-        return Ok(narrowed);
-    }
-    let values = filter.values.iter().cloned().map(|(key, value)| Ok((key, value?)));
-    let values = values.collect::<Result<Vec<_>, _>>().map_err(Error::InvalidRecord)?;
-    let mut found = metadata::sessions_with(conn, &filter.tags, &values)?;
-    if let Some(narrowed) = narrowed {
-        found.retain(|key| narrowed.contains(key));
-    }
-    Ok(Some(found))
 }
 
 /// A work dir is the same with a slash behind it.

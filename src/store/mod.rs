@@ -25,6 +25,7 @@ mod losses;
 pub(crate) mod marks;
 pub(crate) mod memory;
 pub(crate) mod metadata;
+pub(crate) mod narrowing;
 pub(crate) mod open;
 mod options;
 pub(crate) mod packing;

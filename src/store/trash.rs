@@ -29,7 +29,7 @@ impl Store {
 }
 
 fn select_trash(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
-    let among = listing::among(conn, filter)?;
+    let among = filter.narrowing.sessions(conn)?;
     let among = among.map(|keys| serde_json::Value::from_iter(keys).to_string());
     let mut stmt = conn.prepare_cached(
         // The trash is small and seldom looked at: an index of it would cost each import.

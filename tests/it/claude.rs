@@ -283,7 +283,7 @@ fn a_response_is_counted_once_though_it_stands_on_several_lines() {
     test.store.import(&test.root, &options()).unwrap();
     let mut outputs = Vec::new();
     test.store
-        .each_usage(|record| {
+        .each_usage(&sessile::UsageFilter::new(), |record| {
             outputs.push(record.usage.output);
             Ok(())
         })

@@ -33,6 +33,7 @@ mod kward;
 mod layers;
 mod listing;
 mod migrations;
+mod narrowing;
 #[path = "../odd/claude.rs"]
 mod odd_claude;
 #[path = "../odd/kimi.rs"]

@@ -47,7 +47,7 @@ fn store() -> TestStore {
 fn ids(store: &Store) -> Vec<(String, String)> {
     let mut found = Vec::new();
     store
-        .each_usage(|record| {
+        .each_usage(&sessile::UsageFilter::new(), |record| {
             found.push((record.session_id.unwrap(), record.entry_id.to_string()));
             Ok(())
         })

@@ -5,12 +5,14 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use sessile::{Cell, Error, ExportOptions, ImportOptions, MergeOptions, SealOptions};
+use sessile::{
+    Cell, Error, ExportOptions, ImportOptions, MergeOptions, SealOptions, UsageFilter,
+};
 
 use crate::params::Params;
 use crate::session::problem_json;
 use crate::store::{answer, traces};
-use crate::{Answer, Handle, Method, ask};
+use crate::{Answer, Failure, Handle, Method, ask};
 
 pub(crate) const METHODS: &[Method] = &[
     ("import", import),
@@ -169,16 +171,11 @@ fn push_cell(out: &mut String, cell: &Cell) {
     written.unwrap_or_default(); // a text takes whatever is written
 }
 
-/// What each message reports, once, whatever sessions hold it; of a time if that is said.
+/// What each message reports, once, whatever sessions hold it; of those asked for.
 fn usage_records(handle: &Handle, params: &Params<'_>) -> Answer {
-    let since: Option<sessile::Timestamp> = params.get("since")?;
-    let until: Option<sessile::Timestamp> = params.get("until")?;
+    let filter = usage_filter(params)?;
     let mut rows: Vec<Value> = Vec::new();
-    handle.store()?.each_usage(|record| {
-        let is_late = until.is_some_and(|until| until <= record.at);
-        if is_late || since.is_some_and(|since| record.at < since) {
-            return Ok(());
-        }
+    handle.store()?.each_usage(&filter, |record| {
         let mut row = json!({
             "session": record.session, "session_id": record.session_id, "format": record.format,
             "work_dir": record.work_dir, "entry_id": record.entry_id, "at": record.at,
@@ -190,6 +187,28 @@ fn usage_records(handle: &Handle, params: &Params<'_>) -> Answer {
         Ok(())
     })?;
     answer(&rows)
+}
+
+fn usage_filter(params: &Params<'_>) -> Result<UsageFilter, Failure> {
+    let mut filter = UsageFilter::new();
+    if let Some(since) = params.get("since")? {
+        filter = filter.since(since);
+    }
+    if let Some(until) = params.get("until")? {
+        filter = filter.until(until);
+    }
+    if let Some(format) = params.format()? {
+        filter = filter.format(format);
+    }
+    for (name, set) in [
+        ("work_dir", UsageFilter::work_dir as fn(UsageFilter, &str) -> UsageFilter),
+        ("origin", UsageFilter::origin),
+        ("tags", UsageFilter::tag),
+    ] {
+        filter = params.texts(name)?.iter().fold(filter, |filter, text| set(filter, text));
+    }
+    let metadata = params.metadata()?;
+    Ok(metadata.iter().fold(filter, |filter, (key, value)| filter.metadata(key, value.get())))
 }
 
 fn all_problems(handle: &Handle, _: &Params<'_>) -> Answer {

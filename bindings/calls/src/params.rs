@@ -52,6 +52,11 @@ impl<'a> Params<'a> {
         }
     }
 
+    /// What sessions are asked to be said of, each value as it was spelt.
+    pub(crate) fn metadata(&self) -> Result<BTreeMap<String, &'a RawValue>, Failure> {
+        Ok(self.get("metadata")?.unwrap_or_default())
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }

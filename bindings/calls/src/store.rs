@@ -1,7 +1,5 @@
 //! What is asked of a whole store.
 
-use std::collections::BTreeMap;
-
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sessile::{Archived, NewSession, Page, Search, Session, SessionFilter, Traces};
@@ -112,8 +110,7 @@ fn filter(params: &Params<'_>) -> Result<SessionFilter, Failure> {
     for tag in params.texts("tags")? {
         filter = filter.tag(&tag);
     }
-    let metadata = params.get::<BTreeMap<String, &RawValue>>("metadata")?.unwrap_or_default();
-    for (key, value) in metadata {
+    for (key, value) in params.metadata()? {
         filter = filter.metadata(&key, value.get());
     }
     filter = filter.archived(archived(params)?.unwrap_or(Archived::Without));
@@ -190,12 +187,18 @@ fn search_of(params: &Params<'_>) -> Result<Search, Failure> {
         ("tool", Search::tool),
         ("model", Search::model),
         ("work_dir", Search::work_dir),
-        ("tag", Search::tag),
+        ("tags", Search::tag),
     ] {
         search = params.texts(name)?.iter().fold(search, |search, text| set(search, text));
     }
     if let Some(format) = params.format()? {
         search = search.format(format);
+    }
+    if let Some(origin) = params.text("origin")? {
+        search = search.origin(&origin);
+    }
+    for (key, value) in params.metadata()? {
+        search = search.metadata(&key, value.get());
     }
     if let Some(since) = params.get("since")? {
         search = search.since(since);

@@ -47,7 +47,11 @@ def test_usage_is_counted_once_and_by_time(store):
     one = records[0]
     assert store.session(one["session"]).entry(one["entry_id"]) is not None
     last = max(record["at"] for record in records)
-    assert len(store.usage(until=last)) < len(records) and store.usage(since=last)
+    assert store.usage(until=last) == records and 0 < len(store.usage(since=last)) < len(records)
+    store.session(one["session"]).tag("counted")
+    assert {record["session"] for record in store.usage(tags="counted")} == {one["session"]}
+    assert {hit["session"] for hit in store.search("a* OR t*", tags=["counted"])} == {one["session"]}
+    assert store.usage(origin="desk") == [] == list(store.search("a* OR t*", origin="desk"))
     assert store.session(one["session"]).usage()["model"] is None or one["model"]
 
 

@@ -18,7 +18,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::export::{DumpArgs, ExportArgs, LogArgs};
-pub(crate) use self::find::{By, ListArgs, SearchArgs, ShowArgs, Sort, UsageArgs};
+pub(crate) use self::find::{By, ListArgs, SearchArgs, SessionArgs, ShowArgs, Sort, UsageArgs};
 pub(crate) use self::help::command;
 pub(crate) use self::importing::{ImportArgs, MergeArgs, SyncArgs, WatchArgs};
 pub(crate) use self::keeping::{KeepCommand, PruneArgs, SealArgs};

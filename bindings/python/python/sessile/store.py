@@ -32,6 +32,10 @@ def path_of(path: Path | None) -> str | None:
     return None if path is None else os.fspath(path)
 
 
+def texts_of(texts: str | Iterable[str]) -> list[str]:
+    return [texts] if isinstance(texts, str) else list(texts)
+
+
 def key_of(session: Session | int) -> int:
     return session if isinstance(session, int) else session.key
 
@@ -84,7 +88,7 @@ class _Reader:
         *,
         work_dir: Path | None = None,
         origin: str | None = None,
-        tags: Iterable[str] = (),
+        tags: str | Iterable[str] = (),
         metadata: Mapping[str, Any] | None = None,
         archived: Archived = "without",
         all_sources: bool = False,
@@ -97,7 +101,7 @@ class _Reader:
         ``archived_at``, ``modified_at``, ``message_count`` and ``has_losses``.
         """
         params = given(
-            query=query, work_dir=path_of(work_dir), origin=origin, tags=list(tags),
+            query=query, work_dir=path_of(work_dir), origin=origin, tags=texts_of(tags),
             metadata=dict(metadata or {}), archived=archived, all_sources=all_sources,
         )  # fmt: skip
         return self._pages("sessions", limit, params)
@@ -108,7 +112,7 @@ class _Reader:
         *,
         work_dir: Path | None = None,
         origin: str | None = None,
-        tags: Iterable[str] = (),
+        tags: str | Iterable[str] = (),
         metadata: Mapping[str, Any] | None = None,
         archived: Archived = "without",
         all_sources: bool = False,
@@ -116,7 +120,7 @@ class _Reader:
     ) -> list[dict[str, Any]]:
         """As :meth:`sessions`, each under the one that it comes from: a row has its ``depth``, too."""
         params = given(
-            query=query, work_dir=path_of(work_dir), origin=origin, tags=list(tags),
+            query=query, work_dir=path_of(work_dir), origin=origin, tags=texts_of(tags),
             metadata=dict(metadata or {}), archived=archived, all_sources=all_sources, limit=limit,
         )  # fmt: skip
         return all_timed(self._call("recent_tree", params))
@@ -141,7 +145,9 @@ class _Reader:
         model: str | None = None,
         work_dir: Path | None = None,
         format: Format | None = None,
-        tag: str | list[str] | None = None,
+        origin: str | None = None,
+        tags: str | Iterable[str] = (),
+        metadata: Mapping[str, Any] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         session: Session | int | None = None,
@@ -162,7 +168,8 @@ class _Reader:
         key = None if session is None else key_of(session)
         params = given(
             text=text, regex=regex, fixed=fixed, role=role, tool=tool, model=model, work_dir=path_of(work_dir),
-            format=format, tag=tag, since=since, until=until, session=key, archived=archived,
+            format=format, origin=origin, tags=texts_of(tags), metadata=dict(metadata or {}),
+            since=since, until=until, session=key, archived=archived,
             active_branch=active_branch, thinking=thinking, tools=tools, rank=rank,
         )  # fmt: skip
         return self._pages("search", limit, params)
@@ -370,9 +377,23 @@ class Store(_Reader):
         found = self._call("query", given(sql=sql, limit=limit))
         return [dict(zip(found["columns"], map(with_bytes, row))) for row in found["rows"]]
 
-    def usage(self, *, since: datetime | None = None, until: datetime | None = None) -> list[dict[str, Any]]:
+    def usage(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        work_dir: Path | None = None,
+        format: Format | None = None,
+        origin: str | None = None,
+        tags: str | Iterable[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+    ) -> list[dict[str, Any]]:
         """What each message reports of tokens and cost, once, whatever sessions hold it."""
-        return all_timed(self._call("usage_records", given(since=since, until=until)))
+        params = given(
+            since=since, until=until, work_dir=path_of(work_dir), format=format, origin=origin,
+            tags=texts_of(tags), metadata=dict(metadata or {}),
+        )  # fmt: skip
+        return all_timed(self._call("usage_records", params))
 
     def verify(self, root: Path) -> dict[str, Any]:
         """Compares a root with what was imported from it; ``differences`` is empty when all is there."""

@@ -7,6 +7,26 @@ use clap::Args;
 use super::{format_parser, said};
 use crate::moment::Moment;
 
+/// Which sessions are asked for: the same in lists, searches and sums.
+#[derive(Debug, Default, Args)]
+pub(crate) struct SessionArgs {
+    /// Only sessions of this working directory
+    #[arg(long, value_name = "P")]
+    pub(crate) work_dir: Option<String>,
+    /// Only sessions of this program
+    #[arg(long, value_parser = format_parser())]
+    pub(crate) format: Option<sessile::Format>,
+    /// Only sessions of this machine or person, as `import` or `merge` named it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) origin: Option<String>,
+    /// Only sessions filed under this tag; several times: under all of them
+    #[arg(long = "tag", value_name = "T")]
+    pub(crate) tags: Vec<String>,
+    /// Only sessions of which this was said by `set`; several times: all of it
+    #[arg(long = "where", value_name = "KEY=VALUE", value_parser = said)]
+    pub(crate) metadata: Vec<(String, String)>,
+}
+
 #[derive(Debug, Default, Args)]
 pub(crate) struct ListArgs {
     /// Print one JSON object a session
@@ -33,12 +53,8 @@ pub(crate) struct ListArgs {
     /// Only sessions in the trash
     #[arg(long, conflicts_with_all = ["archived", "all"])]
     pub(crate) trash: bool,
-    /// Only sessions of this working directory
-    #[arg(long, value_name = "P")]
-    pub(crate) work_dir: Option<String>,
-    /// Only sessions of this program
-    #[arg(long, value_parser = format_parser())]
-    pub(crate) format: Option<sessile::Format>,
+    #[command(flatten)]
+    pub(crate) sessions: SessionArgs,
     /// Only sessions that went on since: a date, an RFC 3339 time, or how long ago, as in 2w, 3d or 12h
     #[arg(long, value_name = "T", value_parser = Moment::since)]
     pub(crate) since: Option<Moment>,
@@ -51,15 +67,6 @@ pub(crate) struct ListArgs {
     /// Times in UTC
     #[arg(long)]
     pub(crate) utc: bool,
-    /// Only sessions of this machine or person, as `import` or `merge` named it
-    #[arg(long, value_name = "NAME")]
-    pub(crate) origin: Option<String>,
-    /// Only sessions filed under this tag; several times: under all of them
-    #[arg(long = "tag", value_name = "T")]
-    pub(crate) tags: Vec<String>,
-    /// Only sessions of which this was said by `set`; several times: all of it
-    #[arg(long = "where", value_name = "KEY=VALUE", value_parser = said)]
-    pub(crate) metadata: Vec<(String, String)>,
 }
 
 /// Orders of a list.
@@ -96,15 +103,8 @@ pub(crate) struct SearchArgs {
     /// Only what was said by this model, or to it, or one whose name holds this
     #[arg(long, value_name = "M")]
     pub(crate) model: Option<String>,
-    /// Only sessions of this working directory
-    #[arg(long, value_name = "P")]
-    pub(crate) work_dir: Option<String>,
-    /// Only sessions of this program
-    #[arg(long, value_parser = format_parser())]
-    pub(crate) format: Option<sessile::Format>,
-    /// Only sessions filed under this tag; several times: under all of them
-    #[arg(long = "tag", value_name = "T")]
-    pub(crate) tags: Vec<String>,
+    #[command(flatten)]
+    pub(crate) sessions: SessionArgs,
     /// Only what was said since: a date, an RFC 3339 time, or how long ago, as in 2w, 3d or 12h
     #[arg(long, value_name = "T", value_parser = Moment::since)]
     pub(crate) since: Option<Moment>,
@@ -206,6 +206,8 @@ pub(crate) struct UsageArgs {
     /// What to add up by
     #[arg(long, value_enum, default_value_t = By::Model)]
     pub(crate) by: By,
+    #[command(flatten)]
+    pub(crate) sessions: SessionArgs,
     /// Only what was said since: a date, an RFC 3339 time, or how long ago, as in 2w, 3d or 12h
     #[arg(long, value_name = "T", value_parser = Moment::since)]
     pub(crate) since: Option<Moment>,

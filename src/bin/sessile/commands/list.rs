@@ -22,25 +22,28 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
 }
 
 /// What is asked for, and how many stand behind it; of many, not all are counted.
-pub(crate) fn find(store: &Store, args: &ListArgs) -> Result<(Page, u64)> {
+pub(crate) fn find(store: &Store, args: &ListArgs) -> sessile::Result<(Page, u64)> {
     let filter = || filter(args);
     let (offset, limit) = (args.offset.max(0).unsigned_abs(), args.limit.max(0).unsigned_abs());
     let select = if args.trash { Store::trash } else { Store::sessions };
-    let narrows = args.format.is_some() || args.since.is_some() || args.until.is_some();
+    let narrows = args.sessions.format.is_some() || args.since.is_some() || args.until.is_some();
     let (page, left) = if narrows || args.sort != Sort::Modified {
         // What no index of a list knows is asked of each of its rows.
-        let mut page = page_of(store, select, filter, args.work_dir.as_deref(), (0, u64::MAX))?;
+        let mut page =
+            page_of(store, select, filter, args.sessions.work_dir.as_deref(), (0, u64::MAX))?;
         narrow(&mut page.rows, args);
         let left = slice(&mut page.rows, offset, limit);
         (page, left)
     } else {
-        let page = page_of(store, select, filter, args.work_dir.as_deref(), (offset, limit))?;
+        let page =
+            page_of(store, select, filter, args.sessions.work_dir.as_deref(), (offset, limit))?;
         let limit = if limit == 0 { 100 } else { limit };
         let left = if args.json || (page.rows.len() as u64) < limit {
             0
         } else {
             let behind = (offset.saturating_add(limit), COUNTED);
-            page_of(store, select, filter, args.work_dir.as_deref(), behind)?.rows.len() as u64
+            page_of(store, select, filter, args.sessions.work_dir.as_deref(), behind)?.rows.len()
+                as u64
         };
         (page, left)
     };
@@ -86,7 +89,7 @@ fn narrow(rows: &mut Vec<SessionRow>, args: &ListArgs) {
     let since = args.since.map(|since| since.before(now));
     let until = args.until.map(|until| until.before(now));
     rows.retain(|row| {
-        args.format.is_none_or(|format| format == row.format)
+        args.sessions.format.is_none_or(|format| format == row.format)
             && since.is_none_or(|since| since <= row.modified_at)
             && until.is_none_or(|until| row.modified_at <= until)
     });
@@ -124,7 +127,7 @@ pub(super) fn short_id(store: &Store, id: &str) -> sessile::Result<String> {
     Ok(id.to_owned())
 }
 
-fn filter(args: &ListArgs) -> SessionFilter {
+pub(super) fn filter(args: &ListArgs) -> SessionFilter {
     let mut filter = SessionFilter::new()
         .query(args.query.as_deref().unwrap_or_default())
         .archived(match (args.archived, args.all) {
@@ -133,13 +136,13 @@ fn filter(args: &ListArgs) -> SessionFilter {
             _ => Archived::Without,
         })
         .all_sources(args.sources == "all");
-    if let Some(origin) = &args.origin {
+    if let Some(origin) = &args.sessions.origin {
         filter = filter.origin(origin);
     }
-    for tag in &args.tags {
+    for tag in &args.sessions.tags {
         filter = filter.tag(tag);
     }
-    for (key, json) in &args.metadata {
+    for (key, json) in &args.sessions.metadata {
         filter = filter.metadata(key, json);
     }
     filter

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sessile::{Archived, Hit, Search, SearchPage, SessionKey, Store, Timestamp, TitleHit};
 
 use super::{list, work_dirs};
-use crate::args::SearchArgs;
+use crate::args::{SearchArgs, SessionArgs};
 use crate::output::{self, Output, note, one_line};
 use crate::render::Clock;
 use crate::text;
@@ -58,17 +58,10 @@ fn search(store: &Store, args: &SearchArgs) -> Result<Search> {
     });
     search = args.roles.iter().fold(search, |search, role| search.role(role));
     search = args.tool.iter().fold(search, |search, tool| search.tool(tool));
-    search = args.tags.iter().fold(search, |search, tag| search.tag(tag));
     if let Some(model) = &args.model {
         search = search.model(model);
     }
-    if let Some(work_dir) = &args.work_dir {
-        let named = work_dirs::named(store, work_dir)?;
-        search = named.iter().fold(search, |search, dir| search.work_dir(dir));
-    }
-    if let Some(format) = args.format {
-        search = search.format(format);
-    }
+    search = of_sessions(store, search, &args.sessions)?;
     if let Some(since) = args.since {
         search = search.since(since.before(now));
     }
@@ -94,6 +87,27 @@ fn search(store: &Store, args: &SearchArgs) -> Result<Search> {
         Some(after) => search.after(after),
         None => search,
     })
+}
+
+/// The search of these sessions.
+pub(super) fn of_sessions(
+    store: &Store,
+    mut search: Search,
+    sessions: &SessionArgs,
+) -> sessile::Result<Search> {
+    if let Some(work_dir) = &sessions.work_dir {
+        let named = work_dirs::named(store, work_dir)?;
+        search = named.iter().fold(search, |search, dir| search.work_dir(dir));
+    }
+    if let Some(format) = sessions.format {
+        search = search.format(format);
+    }
+    if let Some(origin) = &sessions.origin {
+        search = search.origin(origin);
+    }
+    search = sessions.tags.iter().fold(search, |search, tag| search.tag(tag));
+    let metadata = sessions.metadata.iter();
+    Ok(metadata.fold(search, |search, (key, json)| search.metadata(key, json)))
 }
 
 /// What was found as JSON, as `rpc` gives it, too: hits, and where these do not

@@ -6,10 +6,10 @@ use std::io::Write;
 use anyhow::Result;
 use indicatif::HumanCount;
 use serde_json::json;
-use sessile::{Store, Timestamp, UsageRecord};
+use sessile::{Store, Timestamp, UsageFilter, UsageRecord};
 
-use super::list;
-use crate::args::{By, UsageArgs};
+use super::{list, work_dirs};
+use crate::args::{By, SessionArgs, UsageArgs};
 use crate::moment::Moment;
 use crate::output::{self, note, one_line};
 use crate::prices::{self, Prices};
@@ -36,7 +36,8 @@ pub(crate) fn run(store: &Store, args: &UsageArgs) -> Result<bool> {
         return Ok(true);
     }
     let prices = Prices::read(args.prices.as_deref())?;
-    let (sums, unpriced) = add_up(store, args.by, (args.since, args.until), &prices)?;
+    let filter = filter(store, &args.sessions, (args.since, args.until))?;
+    let (sums, unpriced) = add_up(store, args.by, &filter, &prices)?;
     if args.json {
         for (key, sum) in &sums {
             writeln!(out, "{}", sum_json(key, args.by, sum))?;
@@ -61,30 +62,50 @@ pub(crate) fn run(store: &Store, args: &UsageArgs) -> Result<bool> {
     Ok(true)
 }
 
-type Span = (Option<Moment>, Option<Moment>);
+/// What is of these sessions, and of a span of time.
+pub(super) fn filter(
+    store: &Store,
+    sessions: &SessionArgs,
+    (since, until): (Option<Moment>, Option<Moment>),
+) -> sessile::Result<UsageFilter> {
+    let now = Timestamp::now();
+    let mut filter = UsageFilter::new();
+    if let Some(since) = since {
+        filter = filter.since(since.before(now));
+    }
+    if let Some(until) = until {
+        filter = filter.until(until.before(now));
+    }
+    if let Some(work_dir) = &sessions.work_dir {
+        let named = work_dirs::named(store, work_dir)?;
+        filter = named.iter().fold(filter, |filter, dir| filter.work_dir(dir));
+    }
+    if let Some(format) = sessions.format {
+        filter = filter.format(format);
+    }
+    if let Some(origin) = &sessions.origin {
+        filter = filter.origin(origin);
+    }
+    filter = sessions.tags.iter().fold(filter, |filter, tag| filter.tag(tag));
+    let metadata = sessions.metadata.iter();
+    Ok(metadata.fold(filter, |filter, (key, json)| filter.metadata(key, json)))
+}
 
-/// What was used in a span of time, and the messages of models without a price.
+/// What was used, and the messages of models without a price.
 fn add_up(
     store: &Store,
     by: By,
-    (since, until): Span,
+    filter: &UsageFilter,
     prices: &Prices,
 ) -> sessile::Result<(BTreeMap<String, Sum>, BTreeMap<String, u64>)> {
-    let now = Timestamp::now();
-    let since = since.map(|since| since.before(now));
-    let until = until.map(|until| until.before(now));
     let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
     let mut unpriced: BTreeMap<String, u64> = BTreeMap::new();
-    store.each_usage(|record| {
-        let is_asked_for = since.is_none_or(|since| since <= record.at)
-            && until.is_none_or(|until| record.at <= until);
-        if is_asked_for {
-            let cost = record.usage.cost.or_else(|| prices.cost(&record.usage));
-            if cost.is_none() {
-                *unpriced.entry(model_of(&record)).or_default() += 1;
-            }
-            sums.entry(key_of(&record, by)).or_default().add(&record, cost);
+    store.each_usage(filter, |record| {
+        let cost = record.usage.cost.or_else(|| prices.cost(&record.usage));
+        if cost.is_none() {
+            *unpriced.entry(model_of(&record)).or_default() += 1;
         }
+        sums.entry(key_of(&record, by)).or_default().add(&record, cost);
         Ok(())
     })?;
     Ok((sums, unpriced))
@@ -94,10 +115,10 @@ fn add_up(
 pub(super) fn rows_json(
     store: &Store,
     by: By,
-    span: Span,
+    filter: &UsageFilter,
     prices: &Prices,
 ) -> sessile::Result<Vec<serde_json::Value>> {
-    let (sums, _) = add_up(store, by, span, prices)?;
+    let (sums, _) = add_up(store, by, filter, prices)?;
     Ok(sums.iter().map(|(key, sum)| sum_json(key, by, sum)).collect())
 }
 

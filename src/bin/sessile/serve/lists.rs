@@ -7,7 +7,7 @@ use sessile::{Archived, SessionRow, Timestamp};
 use super::request::{Request, encoded};
 use super::response::Response;
 use super::{Site, form};
-use crate::args::{ListArgs, Sort};
+use crate::args::{ListArgs, SessionArgs, Sort};
 use crate::commands::list;
 use crate::html::{self, escape::text};
 use crate::moment::Moment;
@@ -56,8 +56,12 @@ fn asked(request: &Request) -> ListArgs {
         archived: archived == Archived::Only,
         all: archived == Archived::Included,
         sources: request.get("sources").unwrap_or_default().to_owned(),
-        work_dir: request.get("dir").map(str::to_owned),
-        format: form::format(request),
+        sessions: SessionArgs {
+            work_dir: request.get("dir").map(str::to_owned),
+            format: form::format(request),
+            tags: request.get("tag").map(str::to_owned).into_iter().collect(),
+            ..SessionArgs::default()
+        },
         since: request.get("since").and_then(|since| Moment::since(since).ok()),
         sort: match request.get("sort") {
             Some("oldest") => Sort::Oldest,
@@ -65,7 +69,6 @@ fn asked(request: &Request) -> ListArgs {
             Some("title") => Sort::Title,
             _ => Sort::Modified,
         },
-        tags: request.get("tag").map(str::to_owned).into_iter().collect(),
         ..ListArgs::default()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use indicatif::HumanCount;
-use sessile::Timestamp;
+use sessile::{Timestamp, UsageFilter};
 
 use super::request::Request;
 use super::response::Response;
@@ -62,14 +62,14 @@ fn add_up(
 ) -> Result<Vec<BTreeMap<String, Sum>>> {
     let since = request.get("since").and_then(|since| Moment::since(since).ok());
     let since = since.map(|since| since.before(Timestamp::now()));
+    let all = UsageFilter::new();
+    let filter = since.map_or(all.clone(), |since| all.since(since));
     let mut sums = vec![BTreeMap::new(); BY.len()];
-    site.store.each_usage(|record| {
-        if since.is_none_or(|since| since <= record.at) {
-            let cost = record.usage.cost.or_else(|| prices.cost(&record.usage));
-            for ((by, _), sums) in BY.iter().zip(&mut sums) {
-                let sum: &mut Sum = sums.entry(key_of(&record, *by)).or_default();
-                sum.add(&record, cost);
-            }
+    site.store.each_usage(&filter, |record| {
+        let cost = record.usage.cost.or_else(|| prices.cost(&record.usage));
+        for ((by, _), sums) in BY.iter().zip(&mut sums) {
+            let sum: &mut Sum = sums.entry(key_of(&record, *by)).or_default();
+            sum.add(&record, cost);
         }
         Ok(())
     })?;

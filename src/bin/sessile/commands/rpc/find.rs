@@ -1,12 +1,11 @@
 //! `search`.
 
-use sessile::{Archived, Format, Search, Store, Timestamp};
+use sessile::{Archived, Search, Store, Timestamp};
 
 use super::params::Params;
 use super::table::{Param, optional, required};
 use super::{Refusal, STORE_ERROR, invalid};
-use crate::commands::{search, work_dirs};
-use crate::moment::Moment;
+use crate::commands::search;
 
 pub(super) const PARAMS: &[Param] = &[
     required("text", "string", "words as of the command, a text or a pattern"),
@@ -17,11 +16,6 @@ pub(super) const PARAMS: &[Param] = &[
     optional("role", "string or array", "any of them"),
     optional("tool", "string or array", "messages that call any of them, and their answers"),
     optional("model", "string", "a part of its name"),
-    optional("work_dir", "string", ""),
-    optional("format", "string", "as in `import`"),
-    optional("tag", "string or array", "all of them"),
-    optional("since", "string", "a date, a time, or how long ago, as in `2w`"),
-    optional("until", "string", "likewise; a date counts to its end"),
     optional("session", "string", "its id, a beginning of it, or its file"),
     optional("branch", "string", "`active`; every branch when absent"),
     optional("archived", "boolean", "archived sessions only"),
@@ -50,25 +44,15 @@ fn read(store: &Store, params: &Params<'_>) -> Result<Search, Refusal> {
         (_, true) => Search::literal(&text),
         _ => Search::words(&text),
     };
-    for (name, set) in [
-        ("role", Search::role as fn(Search, &str) -> Search),
-        ("tool", Search::tool),
-        ("tag", Search::tag),
-    ] {
-        search = texts(params, name)?.iter().fold(search, |search, text| set(search, text));
+    for (name, set) in
+        [("role", Search::role as fn(Search, &str) -> Search), ("tool", Search::tool)]
+    {
+        search = params.texts(name)?.iter().fold(search, |search, text| set(search, text));
     }
     if let Some(model) = params.text("model")? {
         search = search.model(&model);
     }
-    if let Some(work_dir) = params.text("work_dir")? {
-        let named = work_dirs::named(store, &work_dir)?;
-        search = named.iter().fold(search, |search, dir| search.work_dir(dir));
-    }
-    if let Some(name) = params.text("format")? {
-        let format = Format::from_name(&name);
-        search =
-            search.format(format.ok_or_else(|| invalid("format: there is none of this name"))?);
-    }
+    search = search::of_sessions(store, search, &params.sessions()?)?;
     search = of_time_and_place(store, params, search)?;
     for (name, set) in [
         ("thinking", Search::thinking as fn(Search) -> Search),
@@ -97,16 +81,12 @@ fn of_time_and_place(
     mut search: Search,
 ) -> Result<Search, Refusal> {
     let now = Timestamp::now();
-    let moment = |name: &str, read: fn(&str) -> Result<Moment, String>| {
-        let Some(text) = params.text(name)? else { return Ok(None) };
-        let moment = read(&text).map_err(|err| invalid(format!("{name}: {err}")))?;
-        Ok::<_, Refusal>(Some(moment.before(now)))
-    };
-    if let Some(since) = moment("since", Moment::since)? {
-        search = search.since(since);
+    let (since, until) = params.span()?;
+    if let Some(since) = since {
+        search = search.since(since.before(now));
     }
-    if let Some(until) = moment("until", Moment::until)? {
-        search = search.until(until);
+    if let Some(until) = until {
+        search = search.until(until.before(now));
     }
     if let Some(session) = params.text("session")? {
         search = search.session(store.find(&session)?.key());
@@ -115,15 +95,5 @@ fn of_time_and_place(
         None => Ok(search),
         Some("active") => Ok(search.active_branch()),
         Some(_) => Err(invalid("branch: \"active\", or nothing for every branch")),
-    }
-}
-
-/// One text, or several.
-fn texts(params: &Params<'_>, name: &str) -> Result<Vec<String>, Refusal> {
-    match params.raw(name) {
-        Some(raw) if raw.trim_start().starts_with('[') => {
-            Ok(params.get::<Vec<String>>(name)?.unwrap_or_default())
-        }
-        _ => Ok(params.text(name)?.into_iter().collect()),
     }
 }

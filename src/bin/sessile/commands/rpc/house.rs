@@ -7,11 +7,13 @@ use sessile::{ExportOptions, Prunable, SealOptions, Store};
 
 use super::methods::{self, answer};
 use super::params::Params;
-use super::table::{Answer, LIST, Method, NOTHING, WORK_DIR, method, optional, required};
+use super::table::{
+    Answer, FORMAT, LIST, Method, NOTHING, OF_SESSIONS, SORT, SPAN, WORK_DIR, method, optional,
+    required,
+};
 use super::{Refusal, invalid};
 use crate::args::By;
 use crate::commands::{self, keeping, list, repair, roots, seal, stats, usage};
-use crate::moment::Moment;
 use crate::prices::Prices;
 
 const REPORTED: &str = "the report, as the command's `--json` prints it";
@@ -27,29 +29,31 @@ pub(super) const METHODS: &[Method] = &[
     ),
     method(
         "usage",
-        &[&[
-            optional(
+        &[
+            &[optional(
                 "by",
                 "string",
                 "`day` (when absent), `model`, `session`, `work-dir` or `program`",
-            ),
-            optional("since", "string", "a date, a time, or how long ago, as in `2w`"),
-            optional("until", "string", "likewise; a date counts to its end"),
-        ]],
+            )],
+            SPAN,
+            WORK_DIR,
+            FORMAT,
+            OF_SESSIONS,
+        ],
         "rows as of `usage --json`",
         "Adds up the tokens and the cost of all sessions, each message once.",
         usage,
     ),
     method(
         "recent_tree",
-        &[LIST, &[optional("work_dir", "string", "as sessions spell it")]],
+        &[LIST, OF_SESSIONS, &[optional("work_dir", "string", "as sessions spell it")]],
         "rows as of `list --json`, with `depth`",
         "Lists sessions, each under the one that it comes from.",
         recent_tree,
     ),
     method(
         "list_trash",
-        &[LIST, WORK_DIR],
+        &[LIST, OF_SESSIONS, WORK_DIR, FORMAT, SPAN, SORT],
         "rows as of `list --json`",
         "Lists the sessions in the trash.",
         methods::list_trash,
@@ -159,17 +163,13 @@ fn usage(store: &Store, params: &Params<'_>) -> Answer {
         Some(name) => <By as clap::ValueEnum>::from_str(&name, false)
             .map_err(|_| invalid("by: one of day, model, session, work-dir, program"))?,
     };
-    let moment = |name: &str, read: fn(&str) -> Result<Moment, String>| {
-        let Some(text) = params.text(name)? else { return Ok(None) };
-        read(&text).map(Some).map_err(|err| invalid(format!("{name}: {err}")))
-    };
-    let (since, until) = (moment("since", Moment::since)?, moment("until", Moment::until)?);
+    let filter = usage::filter(store, &params.sessions()?, params.span()?)?;
     let prices = Prices::read(None).map_err(|err| Refusal::internal(&err))?;
-    answer(usage::rows_json(store, by, (since, until), &prices)?)
+    answer(usage::rows_json(store, by, &filter, &prices)?)
 }
 
 fn recent_tree(store: &Store, params: &Params<'_>) -> Answer {
-    let mut filter = methods::filter(params)?;
+    let mut filter = list::filter(&methods::list_args(params)?);
     if let Some(work_dir) = params.text("work_dir")? {
         filter = filter.work_dir(work_dir);
     }

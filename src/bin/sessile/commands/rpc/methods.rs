@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sessile::{
-    Archived, Compaction, Error, Format, Kward, NewSession, Page, RewindPoint, RuntimeUpdate,
-    Session, SessionFilter, Store, Traces,
+    Compaction, Error, Format, Kward, NewSession, RewindPoint, RuntimeUpdate, Session, Store,
+    Traces,
 };
 
 use super::params::Params;
 use super::table::Answer;
 use super::{Refusal, STORE_ERROR, invalid};
+use crate::args::{ListArgs, Sort};
 use crate::commands::{keeping, list, tags, work_dirs};
 
 const NO_RECORD: &str = "the session's format has no record for this";
@@ -320,24 +321,15 @@ pub(super) fn markdown(store: &Store, params: &Params<'_>) -> Answer {
 }
 
 pub(super) fn list_sessions(store: &Store, params: &Params<'_>) -> Answer {
-    rows(store, params, Store::sessions)
+    rows(store, &list_args(params)?)
 }
 
 pub(super) fn list_trash(store: &Store, params: &Params<'_>) -> Answer {
-    rows(store, params, Store::trash)
+    rows(store, &ListArgs { trash: true, ..list_args(params)? })
 }
 
-fn rows(
-    store: &Store,
-    params: &Params<'_>,
-    select: fn(&Store, &SessionFilter) -> sessile::Result<Page>,
-) -> Answer {
-    let filter = filter(params)?;
-    let work_dir = params.text("work_dir")?;
-    let limit = params.get::<i64>("limit")?.unwrap_or(100).max(0).unsigned_abs();
-    let offset = params.get::<i64>("offset")?.unwrap_or(0).max(0).unsigned_abs();
-    let slice = (offset, limit);
-    let page = list::page_of(store, select, || filter.clone(), work_dir.as_deref(), slice)?;
+fn rows(store: &Store, args: &ListArgs) -> Answer {
+    let (page, _) = list::find(store, args)?;
     // A reply has no place to say that rows may be missing.
     if let Some(message) = page.damaged.into_iter().next() {
         return Err(Refusal { code: STORE_ERROR, message, kind: Some("Damaged") });
@@ -350,30 +342,30 @@ fn rows(
     Ok(format!("[{}]", rows.join(",")))
 }
 
-/// What a list is narrowed to, but for its work dir and its slice.
-pub(super) fn filter(params: &Params<'_>) -> Result<SessionFilter, Refusal> {
-    let mut filter = SessionFilter::new();
-    if let Some(query) = params.text("query")? {
-        filter = filter.query(&query);
-    }
-    if let Some(origin) = params.text("origin")? {
-        filter = filter.origin(&origin);
-    }
-    for tag in params.get::<Vec<String>>("tags")?.unwrap_or_default() {
-        filter = filter.tag(&tag);
-    }
-    for (key, value) in params.get::<BTreeMap<String, &RawValue>>("metadata")?.unwrap_or_default() {
-        filter = filter.metadata(&key, value.get());
-    }
-    if params.get::<bool>("archived")?.unwrap_or(false) {
-        filter = filter.archived(Archived::Only);
-    } else if params.get::<bool>("all")?.unwrap_or(false) {
-        filter = filter.archived(Archived::Included);
-    }
-    if params.text("sources")?.as_deref() == Some("all") {
-        filter = filter.all_sources(true);
-    }
-    Ok(filter)
+/// What a list is narrowed to, as the command line asks.
+pub(super) fn list_args(params: &Params<'_>) -> Result<ListArgs, Refusal> {
+    let is_set = |name: &str| Ok::<_, Refusal>(params.get::<bool>(name)?.unwrap_or(false));
+    let (since, until) = params.span()?;
+    let archived = is_set("archived")?;
+    let sort = match params.text("sort")? {
+        None => Sort::default(),
+        Some(name) => <Sort as clap::ValueEnum>::from_str(&name, false)
+            .map_err(|_| invalid("sort: one of modified, oldest, messages, title"))?,
+    };
+    Ok(ListArgs {
+        json: true,
+        limit: params.get("limit")?.unwrap_or(100),
+        offset: params.get("offset")?.unwrap_or(0),
+        query: params.text("query")?,
+        archived,
+        all: !archived && is_set("all")?,
+        sources: params.text("sources")?.unwrap_or_default(),
+        since,
+        until,
+        sort,
+        sessions: params.sessions()?,
+        ..ListArgs::default()
+    })
 }
 
 fn point_json(point: &RewindPoint) -> Value {

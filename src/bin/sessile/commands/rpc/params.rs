@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use sessile::{Session, Store, Timestamp};
+use sessile::{Format, Session, Store, Timestamp};
 
 use super::{Refusal, invalid};
+use crate::args::SessionArgs;
+use crate::moment::Moment;
 
 /// Named parameters, each as it was spelt.
 pub(super) struct Params<'a>(BTreeMap<String, &'a RawValue>);
@@ -40,6 +42,42 @@ impl<'a> Params<'a> {
 
     pub(super) fn text(&self, name: &str) -> Result<Option<String>, Refusal> {
         self.get(name)
+    }
+
+    /// One text, or several.
+    pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, Refusal> {
+        match self.raw(name) {
+            Some(raw) if raw.starts_with('[') => self.required(name),
+            _ => Ok(self.text(name)?.into_iter().collect()),
+        }
+    }
+
+    /// The sessions that are asked for, as the command line asks.
+    pub(super) fn sessions(&self) -> Result<SessionArgs, Refusal> {
+        let format = match self.text("format")? {
+            None => None,
+            Some(name) => Some(
+                Format::from_name(&name)
+                    .ok_or_else(|| invalid("format: there is none of this name"))?,
+            ),
+        };
+        let metadata = self.get::<BTreeMap<String, &RawValue>>("metadata")?.unwrap_or_default();
+        Ok(SessionArgs {
+            work_dir: self.text("work_dir")?,
+            format,
+            origin: self.text("origin")?,
+            tags: self.texts("tags")?,
+            metadata: metadata.into_iter().map(|(key, json)| (key, json.to_string())).collect(),
+        })
+    }
+
+    /// From when, and until when.
+    pub(super) fn span(&self) -> Result<(Option<Moment>, Option<Moment>), Refusal> {
+        let moment = |name: &str, read: fn(&str) -> Result<Moment, String>| {
+            let Some(text) = self.text(name)? else { return Ok(None) };
+            read(&text).map(Some).map_err(|err| invalid(format!("{name}: {err}")))
+        };
+        Ok((moment("since", Moment::since)?, moment("until", Moment::until)?))
     }
 
     pub(super) fn required_text(&self, name: &str) -> Result<String, Refusal> {

@@ -79,9 +79,6 @@ pub(super) const ENTRY: &[Param] = &[required("entry_id", "string", "an entry of
 /// What a list takes.
 pub(super) const LIST: &[Param] = &[
     optional("query", "string", "a part of title or work dir, in whatever case"),
-    optional("origin", "string", "of this machine or person"),
-    optional("tags", "array of strings", "all of them"),
-    optional("metadata", "object", "all of it"),
     optional("archived", "boolean", "archived sessions only"),
     optional("all", "boolean", "archived sessions, too"),
     optional("sources", "string", "`all`: also those that their program's lists leave out"),
@@ -89,6 +86,21 @@ pub(super) const LIST: &[Param] = &[
     optional("offset", "integer", ""),
 ];
 pub(super) const WORK_DIR: &[Param] = &[optional("work_dir", "string", "")];
+pub(super) const FORMAT: &[Param] = &[optional("format", "string", "as in `import`")];
+/// A span of time.
+pub(super) const SPAN: &[Param] = &[
+    optional("since", "string", "a date, a time, or how long ago, as in `2w`"),
+    optional("until", "string", "likewise; a date counts to its end"),
+];
+/// Which sessions, by what is said of them.
+pub(super) const OF_SESSIONS: &[Param] = &[
+    optional("origin", "string", "of this machine or person"),
+    optional("tags", "string or array", "all of them"),
+    optional("metadata", "object", "all of it"),
+];
+/// What else a list by the command takes.
+pub(super) const SORT: &[Param] =
+    &[optional("sort", "string", "`modified` (when absent), `oldest`, `messages` or `title`")];
 pub(super) const NOTHING: &str = "null";
 
 const METHODS: &[Method] = &[
@@ -399,14 +411,14 @@ const METHODS: &[Method] = &[
     ),
     method(
         "list",
-        &[LIST, WORK_DIR],
+        &[LIST, OF_SESSIONS, WORK_DIR, FORMAT, SPAN, SORT],
         "rows as of `list --json`",
         "Lists sessions, newest first.",
         methods::list_sessions,
     ),
     method(
         "search",
-        &[finding::PARAMS],
+        &[finding::PARAMS, OF_SESSIONS, WORK_DIR, FORMAT, SPAN],
         "hits as of `search --json`",
         "Finds entries by what they say, newest first.",
         finding::search,

@@ -1,0 +1,49 @@
+//! Which sessions are asked for by what is said of them beside their files: whose
+//! they are, their tags, their metadata. Lists, searches and sums all ask this way.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+
+use super::{metadata, sources};
+use crate::error::{Error, Result};
+use crate::model::Json;
+
+/// What is asked for; nothing lets every session through.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Narrowing {
+    pub(crate) origin: Option<String>,
+    pub(crate) tags: Vec<String>,
+    /// Keys with their values as JSON; an error where one is none.
+    values: Vec<(String, std::result::Result<String, String>)>,
+}
+
+impl Narrowing {
+    /// Also asks for this value under this key.
+    pub(crate) fn metadata<'v>(&mut self, key: &str, value: impl Into<Json<'v>>) {
+        let value = value.into().compact(metadata::MAX_DEPTH);
+        self.values.push((key.to_owned(), value));
+    }
+
+    /// The sessions that are let through; `None` when nothing is asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRecord`](Error::InvalidRecord) for a value that is no JSON.
+    pub(crate) fn sessions(&self, conn: &Connection) -> Result<Option<BTreeSet<i64>>> {
+        let of_origin = match &self.origin {
+            Some(origin) => Some(sources::sessions_of_origin(conn, origin)?),
+            None => None,
+        };
+        if self.tags.is_empty() && self.values.is_empty() {
+            return Ok(of_origin);
+        }
+        let values = self.values.iter().cloned().map(|(key, value)| Ok((key, value?)));
+        let values = values.collect::<Result<Vec<_>, _>>().map_err(Error::InvalidRecord)?;
+        let mut found = metadata::sessions_with(conn, &self.tags, &values)?;
+        if let Some(of_origin) = of_origin {
+            found.retain(|key| of_origin.contains(key));
+        }
+        Ok(Some(found))
+    }
+}
