@@ -71,9 +71,14 @@ fn parents(rows: &[SessionRow], parent_ids: &[Option<String>]) -> Vec<Option<usi
         }
     }
     let mut parents: Vec<Option<usize>> =
-        parent_ids.iter().map(|id| place.get(id.as_deref()?).copied()).collect();
+        parent_ids.iter().map(|id| place.get(named(id)?).copied()).collect();
     cut_circles(&mut parents);
     parents
+}
+
+/// The id of a parent, if it names one.
+fn named(id: &Option<String>) -> Option<&str> {
+    id.as_deref().filter(|id| !id.is_empty())
 }
 
 /// Takes their parent from all rows that descend from themselves.

@@ -93,7 +93,8 @@ fn zone(rest: &mut &[u8]) -> Option<i128> {
     if take(rest, b":") || !rest.is_empty() {
         offset += two_digits(rest)? * 60;
     }
-    Some(offset * sign)
+    // Minutes may be any two digits, but a day is too far.
+    (offset < 86_400).then_some(offset * sign)
 }
 
 /// Days from the epoch to the first of a month, in the Gregorian calendar.
@@ -144,6 +145,8 @@ mod tests {
         check("2026-03-01T10:00:00+0200", "2026-03-01T08:00:00.000Z");
         check("2026-03-01T10:00:00-02:30", "2026-03-01T12:30:00.000Z");
         check("2026-03-01T10:00:00+02", "2026-03-01T08:00:00.000Z");
+        check("2026-03-01T10:00:00+02:60", "2026-03-01T07:00:00.000Z");
+        check("2026-03-01T10:00:00-23:59", "2026-03-02T09:59:00.000Z");
         check("2026-03-01T10:00:00.1234567891Z", "2026-03-01T10:00:00.123456789Z");
         check("1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59.500Z");
         check("2024-02-29T00:00:00Z", "2024-02-29T00:00:00.000Z");
@@ -170,6 +173,8 @@ mod tests {
             "2026-03-01T10:60:00Z",
             "2026-03-01T10:00:00.Z",
             "2026-03-01T10:00:00Zx",
+            "2026-03-01T10:00:00+24:00",
+            "2026-03-01T10:00:00-23:60",
             "é",
         ] {
             assert_eq!(parse(text), None, "{text}");

@@ -1,9 +1,9 @@
 //! Kward's rules: as Kward itself answers, and better where it fails.
 
 use serde_json::{Value, json};
-use sessile::ImportOptions;
+use sessile::{Format, ImportOptions};
 
-use crate::support::{TestStore, fixture, header, line, message};
+use crate::support::{THEN, TestStore, fixture, header, line, message, set_mtime};
 
 /// A store that knows both folders of odd sessions.
 fn odd_sessions() -> TestStore {
@@ -53,6 +53,31 @@ fn check_problems(name: &str, expected: &Value) {
         .map(|problem| json!([problem["line"], problem["kind"]]))
         .collect();
     assert_eq!(Value::from(problems), *expected);
+}
+
+#[test]
+fn what_is_no_text_stands_as_ruby_gives_it() {
+    let test = TestStore::new();
+    let lines = [
+        json!({
+            "type": "session", "version": 2, "id": "one", "timestamp": "2026-03-01T10:00:00+24:00",
+            "cwd": "/w", "parentId": ""
+        }),
+        json!({"type": "system_prompt", "timestamp": "2026-03-01T10:00:01Z", "hash": 5}),
+        json!({
+            "type": "message", "id": "a", "timestamp": "2026-03-01T10:00:02Z",
+            "message": {"role": "user", "content": "sent", "display_content": [{"text": "typed"}]}
+        }),
+    ];
+    test.write("sessions/--w--/one.jsonl", lines.iter().map(line).collect::<String>());
+    set_mtime(&test.root.join("sessions/--w--/one.jsonl"), THEN, 7);
+    test.store.import(&test.root, &ImportOptions::new().format(Format::Kward)).unwrap();
+
+    let row = test.row("one");
+    assert_eq!(row["parent_session_id"], "");
+    assert_eq!(row["system_prompt_hash"], "5");
+    assert_eq!(row["first_message"], r#"[{"text"=>"typed"}]"#);
+    assert!(row["created_at"].as_str().unwrap().ends_with(".000000007Z"), "{}", row["created_at"]);
 }
 
 #[test]

@@ -151,8 +151,7 @@ fn read_record(value: Raw<'_>, record: &mut Record) {
                 Some(Change::Info { name: stored(fields.name), runtime: runtime(value) });
         }
         "system_prompt" => {
-            let hash = fields.hash.filter(|hash| !text(*hash).is_empty());
-            let hash = hash.and_then(|hash| stored(Some(hash)));
+            let hash = fields.hash.map(text).filter(|hash| !hash.is_empty()).map(Stored::Text);
             record.change = Some(Change::SystemPrompt { hash, reason: fields.reason.map(text) });
         }
         "tool_execution_end" => {
@@ -206,7 +205,7 @@ fn header(value: Raw<'_>, created_at: Option<crate::model::Timestamp>) -> Header
         version: stored(value.get("version")),
         created_at,
         work_dir: some_text("cwd"),
-        parent_session_id: some_text("parentId"),
+        parent_session_id: value.get("parentId").filter(|id| id.kind() != Kind::Null).map(text),
         parent_session_path: stored(value.get("parentPath")),
         runtime: runtime(value),
         unknown: json::distinct_members(value)

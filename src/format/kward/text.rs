@@ -1,12 +1,13 @@
 //! The text of a JSON value as Ruby gives it, and previews of messages.
 
-use std::borrow::Cow;
-
 use crate::format::json::{self, Kind, Raw};
 use crate::model::Stored;
 
 /// Code points of a preview, dots included.
 const PREVIEW_LENGTH: usize = 120;
+
+/// How many containers, one inside another, a text shows.
+const MAX_TEXT_DEPTH: usize = 500;
 
 /// Ruby's `to_s`: nothing for null, a number as Ruby prints it, collections inspected.
 pub(super) fn text(value: Raw<'_>) -> String {
@@ -33,7 +34,7 @@ pub(crate) fn stored_text(value: &Stored) -> String {
 
 fn inspect(value: Raw<'_>, depth: usize, out: &mut String) {
     // The bound keeps deep nesting from overflowing the stack.
-    if 500 < depth {
+    if MAX_TEXT_DEPTH < depth {
         out.push('…');
         return;
     }
@@ -84,13 +85,29 @@ fn inspect_string(text: &str, out: &mut String) {
             '\u{7}' => out.push_str("\\a"),
             '\u{1b}' => out.push_str("\\e"),
             '#' if matches!(characters.peek(), Some('{' | '$' | '@')) => out.push_str("\\#"),
-            _ if character.is_control() => {
-                out.push_str(&format!("\\u{:04X}", u32::from(character)));
+            _ if !is_printable(character) => {
+                let code = u32::from(character);
+                let escape = if code < 0x1_0000 {
+                    format!("\\u{code:04X}")
+                } else {
+                    format!("\\u{{{code:X}}}")
+                };
+                out.push_str(&escape);
             }
             _ => out.push(character),
         }
     }
     out.push('"');
+}
+
+/// Whether Ruby shows a character as it is: no control but U+0085, no separator of
+/// lines, nothing that is no character.
+fn is_printable(character: char) -> bool {
+    match character {
+        '\u{85}' => true,
+        '\u{2028}' | '\u{2029}' | '\u{fdd0}'..='\u{fdef}' => false,
+        _ => !character.is_control() && u32::from(character) & 0xfffe != 0xfffe,
+    }
 }
 
 /// A number as Ruby prints it: integers exactly, floats in the shortest form with a point.
@@ -107,7 +124,9 @@ fn number(bytes: &[u8]) -> String {
         return if value < 0.0 { "-Infinity" } else { "Infinity" }.to_owned();
     }
     let size = value.abs();
-    if value == 0.0 || (1e-4..1e16).contains(&size) {
+    // A whole number of 16 digits is scientific to Ruby, one with a fraction is not.
+    let is_long = 1e15 <= size && value.fract() == 0.0;
+    if value == 0.0 || (1e-4..1e16).contains(&size) && !is_long {
         return format!("{value:?}");
     }
     // Rust prints 1e16 where Ruby prints 1.0e+16, and 1.5e-5 where Ruby prints 1.5e-05.
@@ -171,7 +190,7 @@ pub(super) fn full_text(message: Raw<'_>) -> String {
         .iter()
         .find_map(|key| message.get(key).filter(|value| !value.is_falsy()));
     if let Some(typed) = typed {
-        return content_text(typed);
+        return text(typed);
     }
     message.get("content").map(content_text).unwrap_or_default()
 }
@@ -180,13 +199,20 @@ fn content_text(content: Raw<'_>) -> String {
     if content.kind() != Kind::Array {
         return text(content);
     }
-    let parts: Vec<Cow<'_, str>> = content
-        .items()
-        .filter_map(|part| part.get("text"))
-        .filter(|part| !part.is_falsy())
-        .map(|part| Cow::Owned(text(part)))
-        .collect();
+    let parts = content.items().filter_map(|part| part.get("text"));
+    let parts: Vec<String> =
+        parts.filter(|part| !part.is_falsy()).map(|part| joined(part, 0)).collect();
     parts.join("\n")
+}
+
+/// What Ruby's `join` makes of a value: of a list, its own values, one a line.
+fn joined(value: Raw<'_>, depth: usize) -> String {
+    // The bound keeps deep nesting from overflowing the stack.
+    if value.kind() != Kind::Array || MAX_TEXT_DEPTH < depth {
+        return text(value);
+    }
+    let values: Vec<String> = value.items().map(|item| joined(item, depth + 1)).collect();
+    values.join("\n")
 }
 
 #[cfg(test)]
@@ -207,10 +233,19 @@ mod tests {
             ("1.50", "1.5"),
             ("-0.0", "-0.0"),
             ("1e3", "1000.0"),
+            ("100000000000000.0", "100000000000000.0"),
+            ("1000000000000000.0", "1.0e+15"),
+            ("1000000000000000.5", "1000000000000000.5"),
+            ("9007199254740992.0", "9.007199254740992e+15"),
             ("1e16", "1.0e+16"),
             ("1.5e-5", "1.5e-05"),
             ("5e-324", "5.0e-324"),
             ("[1,null,\"a\\n#{b}\"]", "[1, nil, \"a\\n\\#{b}\"]"),
+            (
+                r#"["\u007f\u0085\u2028\u00a0\ufeff\uffff"]"#,
+                "[\"\\u007F\u{85}\\u2028\u{a0}\u{feff}\\uFFFF\"]",
+            ),
+            (r#"["\ud83f\udfff"]"#, r#"["\u{1FFFF}"]"#),
             ("{\"x\":1,\"y\":[]}", "{\"x\"=>1, \"y\"=>[]}"),
         ] {
             assert_eq!(text(raw(json)), expected, "{json}");
@@ -227,6 +262,8 @@ mod tests {
         check_preview(r#"{"content":" a\t\nb\u00a0c "}"#, "a b\u{a0}c");
         check_preview(r#"{"content":"expanded","display_content":"typed"}"#, "typed");
         check_preview(r#"{"content":[{"text":"one"},{"data":1},"x",{"text":2}]}"#, "one 2");
+        check_preview(r#"{"content":[{"text":["a",["b",null]]},{"text":[]}]}"#, "a b");
+        check_preview(r#"{"content":"x","display_content":["a"]}"#, r#"["a"]"#);
         check_preview(r#"{"role":"compactionSummary","summary":"S","content":"C"}"#, "S");
     }
 

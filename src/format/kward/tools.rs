@@ -15,7 +15,8 @@ pub(super) struct Execution {
 /// Reads a tool call. Its name and arguments count only where they stand in `function`.
 pub(super) fn normalise(tool_call: Raw<'_>, content: &str) -> Execution {
     let function = tool_call.get("function");
-    let name = function.and_then(|function| function.get("name")).and_then(Raw::string);
+    let named = function.and_then(|function| function.get("name"));
+    let name = named.and_then(Raw::string);
     let name = name.as_deref().map(short_name);
     let decoded;
     let arguments = match function.and_then(|function| function.get("arguments")) {
@@ -41,7 +42,10 @@ pub(super) fn normalise(tool_call: Raw<'_>, content: &str) -> Execution {
     let path = given(arguments, "path").filter(|path| path != "\"\"");
     Execution {
         tool_call_id: tool_call.get("id").map_or("null".to_owned(), json::compact),
-        tool_name: name.map_or("null".to_owned(), json::spelt),
+        tool_name: match name {
+            Some(name) => json::spelt(name),
+            None => named.map_or("null".to_owned(), json::compact),
+        },
         args,
         is_error,
         diff: diff(content).filter(|_| changes).map(str::to_owned),
@@ -86,9 +90,10 @@ fn members<const N: usize>(members: [(&str, Option<String>); N]) -> String {
 }
 
 fn edit_args(arguments: Option<Raw<'_>>) -> String {
+    // False gives way to the other spelling, and stands where that one has it.
     let text = |edit: Raw<'_>, camel, snake| {
-        let present = |key| edit.get(key).filter(|value| value.kind() != Kind::Null);
-        present(camel).or_else(|| present(snake)).map(json::compact)
+        let other = || edit.get(snake).filter(|value| value.kind() != Kind::Null);
+        edit.get(camel).filter(|value| !value.is_falsy()).or_else(other).map(json::compact)
     };
     let edits: Vec<String> = arguments
         .and_then(|arguments| arguments.get("edits"))
@@ -188,11 +193,29 @@ mod tests {
             r#"{"path":"a","edits":[{"oldText":"x"}]}"#,
         );
         check_args(
+            "edit",
+            r#"{"edits":[{"oldText":false},{"oldText":false,"old_text":"x"},{"old_text":false}]}"#,
+            r#"{"edits":[{},{"oldText":"x"},{"oldText":false}]}"#,
+        );
+        check_args(
             "other",
             r#"{"a_b":[{"_c":1.50}],"two__d":2,"e_":3,"f_1":4}"#,
             r#"{"aB":[{"C":1.50}],"two_D":2,"e_":3,"f_1":4}"#,
         );
         check_args("other", "[1]", "{}");
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_stays_as_it_is() {
+        for name in ["5", "true", "[\"edit\"]", "null"] {
+            let call = format!(r#"{{"function":{{"name":{name},"arguments":{{"a_b":1}}}}}}"#);
+            let execution = normalise(json::scan(call.as_bytes()).unwrap().0, "done");
+
+            assert_eq!(
+                (execution.tool_name, execution.args),
+                (name.to_owned(), r#"{"aB":1}"#.to_owned())
+            );
+        }
     }
 
     #[test]
