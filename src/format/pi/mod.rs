@@ -16,6 +16,7 @@ mod date;
 mod display;
 pub(super) mod handle;
 mod layout;
+mod legacy;
 mod live;
 mod parse;
 mod shared;

@@ -6,6 +6,9 @@ use super::date;
 use crate::format::json::{self, Kind, Raw};
 use crate::model::Stored;
 
+/// How many lists, one inside another, are joined.
+const MAX_JOINED_DEPTH: usize = 500;
+
 pub(super) fn is_space(c: char) -> bool {
     c == '\u{feff}' || c != '\u{85}' && c.is_whitespace()
 }
@@ -43,19 +46,30 @@ pub(super) fn points_of(message: Raw<'_>) -> Vec<u32> {
     let texts: Vec<Vec<u32>> = content
         .items()
         .filter(is_text)
-        .map(|block| block.get("text").map(joined).unwrap_or_default())
+        .map(|block| block.get("text").map(|text| joined(text, 0)).unwrap_or_default())
         .collect();
     texts.join(&u32::from(' '))
 }
 
-/// What JavaScript's `join` makes of a value that is no list.
-fn joined(value: Raw<'_>) -> Vec<u32> {
+/// What JavaScript's `join` makes of a value: of a list, its own values with commas between.
+fn joined(value: Raw<'_>, depth: usize) -> Vec<u32> {
+    let points = |text: &str| text.chars().map(u32::from).collect();
     match value.kind() {
-        Kind::Number | Kind::True | Kind::False => {
-            json::clean_doubles(value, "Infinity").chars().map(u32::from).collect()
+        Kind::Number | Kind::True | Kind::False => points(&json::clean_doubles(value, "Infinity")),
+        Kind::Object => points("[object Object]"),
+        // The bound keeps deep nesting from overflowing the stack.
+        Kind::Array if MAX_JOINED_DEPTH < depth => Vec::new(),
+        Kind::Array => {
+            let values: Vec<_> = value.items().map(|item| joined(item, depth + 1)).collect();
+            values.join(&u32::from(','))
         }
-        _ => json::code_points(value).unwrap_or_default(),
+        Kind::Null | Kind::String => json::code_points(value).unwrap_or_default(),
     }
+}
+
+/// The same as text.
+pub(super) fn joined_text(value: Raw<'_>) -> String {
+    json::stored_points(&joined(value, 0)).to_text()
 }
 
 /// The same as text.
@@ -76,7 +90,7 @@ pub(super) fn has_text(content: Option<Raw<'_>>) -> bool {
     texts.next().is_some()
         || first.get("text").is_some_and(|text| match text.kind() {
             Kind::String => !text.is_empty_string(),
-            kind => matches!(kind, Kind::Number | Kind::True | Kind::False),
+            _ => !joined(text, 0).is_empty(),
         })
 }
 
@@ -117,9 +131,10 @@ mod tests {
     #[test]
     fn texts_that_are_no_text_are_joined_as_javascript_joins_them() {
         let message = br#"{"content":[{"type":"text","text":5.0},{"type":"text","text":true},
-            {"type":"text","text":null},{"type":"image","text":"i"},{"type":"text","text":"z"}]}"#;
+            {"type":"text","text":null},{"type":"image","text":"i"},{"type":"text","text":"z"},
+            {"type":"text","text":["a",[1,null],{}]},{"type":"text","text":{"a":1}}]}"#;
         let (message, _) = json::scan(message).unwrap();
-        assert_eq!(text_of(message), "5 true  z");
+        assert_eq!(text_of(message), "5 true  z a,1,,[object Object] [object Object]");
     }
 
     #[test]
@@ -132,6 +147,10 @@ mod tests {
             r#"[{"type":"text","text":""}]"#,
             r#"[{"type":"text","text":0}]"#,
             r#"[{"type":"text","text":null}]"#,
+            r#"[{"type":"text","text":{}}]"#,
+            r#"[{"type":"text","text":[]}]"#,
+            r#"[{"type":"text","text":[null,""]}]"#,
+            r#"[{"type":"text","text":[[null]]}]"#,
             r#"[{"type":"text"},{"type":"text"}]"#,
             r#"[{"type":"image","text":"a"}]"#,
             r#"[{"type":"image"},{"type":"text","text":"a"}]"#,

@@ -1,6 +1,7 @@
 //! What pi makes of a header's version.
 
-use super::text::is_space;
+use super::text;
+use crate::format::json;
 use crate::model::Stored;
 
 /// Whether entries stand as pi writes them today.
@@ -17,17 +18,35 @@ pub(super) fn is_linear(version: Option<&Stored>) -> bool {
 fn is_below(version: Option<&Stored>, limit: f64) -> bool {
     let number = match version {
         None => Some(1.0),
-        Some(Stored::Text(text)) => match text.trim_matches(is_space) {
-            "" => Some(0.0),
-            text => text.parse::<f64>().ok(),
-        },
+        Some(Stored::Text(text)) => number(text),
         Some(Stored::Json(json)) => match json.as_str() {
             "true" => Some(1.0),
             "false" => Some(0.0),
+            list if list.starts_with('[') => json::scan(list.as_bytes())
+                .ok()
+                .and_then(|(list, _)| number(&text::joined_text(list))),
             json => json.parse().ok(),
         },
     };
     number.is_some_and(|number| number < limit)
+}
+
+/// The number that JavaScript sees in a text.
+fn number(text: &str) -> Option<f64> {
+    let text = text.trim_matches(text::is_space);
+    let whole = |digits: &str, radix| {
+        let is_bare = digits.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        u64::from_str_radix(digits, radix).ok().filter(|_| is_bare).map(|whole| whole as f64)
+    };
+    match text.as_bytes() {
+        [] => Some(0.0),
+        [b'0', b'x' | b'X', ..] => whole(&text[2..], 16),
+        [b'0', b'o' | b'O', ..] => whole(&text[2..], 8),
+        [b'0', b'b' | b'B', ..] => whole(&text[2..], 2),
+        // Rust would read `inf` and `nan`, too.
+        _ if text.ends_with("Infinity") || !text.contains(['n', 'N']) => text.parse().ok(),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -43,10 +62,20 @@ mod tests {
             (json("0"), true),
             (json("2"), false),
             (json("2.5"), false),
-            (json("[]"), false),
+            (json("[]"), true),
+            (json("[1]"), true),
+            (json("[[\"1\"]]"), true),
+            (json("[2]"), false),
+            (json("[1,1]"), false),
+            (json("{}"), false),
             (Some(Stored::Text("1".to_owned())), true),
             (Some(Stored::Text("\u{feff}1 ".to_owned())), true),
+            (Some(Stored::Text("0x1".to_owned())), true),
+            (Some(Stored::Text("-Infinity".to_owned())), true),
             (Some(Stored::Text("2".to_owned())), false),
+            (Some(Stored::Text("0b10".to_owned())), false),
+            (Some(Stored::Text("0x-1".to_owned())), false),
+            (Some(Stored::Text("-inf".to_owned())), false),
             (Some(Stored::Text("new".to_owned())), false),
         ] {
             assert_eq!(is_linear(version.as_ref()), expected, "{version:?}");
