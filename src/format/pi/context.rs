@@ -49,7 +49,7 @@ pub(in crate::format) fn messages(
     if replacement.is_some_and(|replacement| replacement.kind() == Kind::Null) {
         return Vec::new();
     }
-    let content = replacement.and_then(|replacement| replacement.get("content"));
+    let edit = replacement.map(|replacement| replacement.get("content"));
     let clean = |value: Raw<'_>| json::clean_doubles(value, instead);
     let member = |key: &str| value.get(key).map(|value| format!("\"{key}\":{}", clean(value)));
     let object = |role: &str, members: Vec<Option<String>>| {
@@ -63,13 +63,16 @@ pub(in crate::format) fn messages(
         Some("message") => {
             let message = value.get("message").filter(|message| message.kind() != Kind::Null);
             let is_old = !super::version::is_current(version);
-            let edited = |message| edited(message, is_old, content, instead);
+            let edited = |message| edited(message, is_old, edit, instead);
             message.map(edited).into_iter().collect()
         }
         Some("custom_message") => {
             let own = value.get("content").filter(|content| content.kind() != Kind::Null);
-            let content = content.or(own).map_or("[]".to_owned(), clean);
-            let content = Some(format!("\"content\":{content}"));
+            let content = match edit {
+                Some(content) => content.map(clean),
+                None => Some(own.map_or("[]".to_owned(), clean)),
+            };
+            let content = content.map(|content| format!("\"content\":{content}"));
             let members = vec![member("customType"), content, member("display"), member("details")];
             vec![object("custom", members)]
         }
@@ -93,34 +96,26 @@ fn timestamp(value: &Object<'_>) -> String {
     format!("\"timestamp\":{}", millis.map_or("null".to_owned(), |millis| millis.to_string()))
 }
 
-/// A message whose content is there, and is what an edit says. A hook's message
+/// What becomes of the content of a message.
+enum Content {
+    AsItIs,
+    Set(String),
+    /// An edit names none: pi leaves the message without.
+    TakenAway,
+}
+
+/// A message whose content is there, or is what an edit says. A hook's message
 /// of older versions has the role that pi gives it today.
-fn edited(message: Raw<'_>, is_old: bool, edit: Option<Raw<'_>>, instead: &str) -> String {
+fn edited(message: Raw<'_>, is_old: bool, edit: Option<Option<Raw<'_>>>, instead: &str) -> String {
     let members = message.object();
     let mut role = string(members.get("role")).unwrap_or_default();
     let is_renamed = is_old && role == "hookMessage";
     if is_renamed {
         role = "custom".to_owned();
     }
-    let own = members.get("content").filter(|content| content.kind() != Kind::Null);
-    let missing = match role.as_str() {
-        "system" => Some("\"\""),
-        "user" | "assistant" | "toolResult" => Some("[]"),
-        _ => None,
-    };
-    let is_edited = matches!(role.as_str(), "user" | "assistant" | "toolResult" | "custom");
-    let content = match edit.filter(|_| is_edited) {
-        Some(text)
-            if text.kind() == Kind::String
-                && matches!(role.as_str(), "assistant" | "toolResult") =>
-        {
-            Some(format!("[{{\"type\":\"text\",\"text\":{}}}]", json::clean_doubles(text, instead)))
-        }
-        Some(content) => Some(json::clean_doubles(content, instead)),
-        None if own.is_none() => missing.map(str::to_owned),
-        None => None,
-    };
-    if content.is_none() && !is_renamed {
+    let has_own = members.get("content").is_some_and(|content| content.kind() != Kind::Null);
+    let content = content_of(&role, has_own, edit, instead);
+    if matches!(content, Content::AsItIs) && !is_renamed {
         return json::clean_doubles(message, instead);
     }
     let mut members = Vec::new();
@@ -129,16 +124,35 @@ fn edited(message: Raw<'_>, is_old: bool, edit: Option<Raw<'_>>, instead: &str) 
         let is_content = key.is("content");
         is_placed |= is_content;
         let value = match &content {
-            Some(content) if is_content => content.clone(),
+            Content::Set(content) if is_content => content.clone(),
+            Content::TakenAway if is_content => continue,
             _ if is_renamed && key.is("role") => "\"custom\"".to_owned(),
             _ => json::clean_doubles(value, instead),
         };
         members.push(format!("{}:{value}", json::spelt(&key.text())));
     }
-    if let Some(content) = content.filter(|_| !is_placed) {
+    if let Content::Set(content) = content
+        && !is_placed
+    {
         members.push(format!("\"content\":{content}"));
     }
     format!("{{{}}}", members.join(","))
+}
+
+/// The content of a message of a role: an edit's, or what pi makes up for one that is missing.
+fn content_of(role: &str, has_own: bool, edit: Option<Option<Raw<'_>>>, instead: &str) -> Content {
+    let is_edited = matches!(role, "user" | "assistant" | "toolResult" | "custom");
+    match (edit.filter(|_| is_edited), role) {
+        (Some(None), _) => Content::TakenAway,
+        (Some(Some(text)), "assistant" | "toolResult") if text.kind() == Kind::String => {
+            let text = json::clean_doubles(text, instead);
+            Content::Set(format!("[{{\"type\":\"text\",\"text\":{text}}}]"))
+        }
+        (Some(Some(content)), _) => Content::Set(json::clean_doubles(content, instead)),
+        (None, "system") if !has_own => Content::Set("\"\"".to_owned()),
+        (None, "user" | "assistant" | "toolResult") if !has_own => Content::Set("[]".to_owned()),
+        (None, _) => Content::AsItIs,
+    }
 }
 
 /// What a list shows of the first prompt: all of it.
@@ -202,7 +216,15 @@ mod tests {
             edit(r#"{"content":"t"}"#),
             [r#"{"role":"assistant","content":[{"type":"text","text":"t"}],"x":1}"#]
         );
-        assert_eq!(edit("{}"), [r#"{"role":"assistant","content":[],"x":1}"#]);
+        assert_eq!(edit("{}"), [r#"{"role":"assistant","x":1}"#]);
+        assert_eq!(edit("5"), [r#"{"role":"assistant","x":1}"#]);
+
+        let own = br#"{"type":"custom_message","customType":"c","content":"own","timestamp":0}"#;
+        let edit = br#"{"type":"context_edit","replacement":{}}"#;
+        assert_eq!(
+            messages(None, own, Some(edit), "0"),
+            [r#"{"role":"custom","customType":"c","timestamp":0}"#]
+        );
     }
 
     #[test]
