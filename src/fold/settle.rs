@@ -96,7 +96,7 @@ pub(crate) fn settle_mtime(
     match time_told(format, &heads::head(conn, session)?) {
         Some(_) => Ok(()),
         None => {
-            sessions::update_mtime(conn, session, mtime)?;
+            sessions::update_mtime(conn, session, format.rules().file_times.told(mtime))?;
             format.projection().settle_listed(conn, session)
         }
     }

@@ -180,7 +180,7 @@ impl Fold<'_> {
         if self.file.mtime.is_beyond() {
             self.note(None, ProblemKind::Time, file_time::BEYOND)?;
         }
-        Ok(self.file.mtime.nearest())
+        Ok(self.format.rules().file_times.told(self.file.mtime.nearest()))
     }
 }
 

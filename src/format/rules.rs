@@ -3,6 +3,11 @@
 //! The fold, the import and the live session ask for a rule by its name. None
 //! of them asks which program it is.
 
+use crate::model::Timestamp;
+
+/// Nanoseconds.
+const MILLI: i128 = 1_000_000;
+
 /// What holds for every session of a format.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
@@ -10,6 +15,7 @@ pub(crate) struct Rules {
     pub(crate) logs: Logs,
     pub(crate) counts: Counts,
     pub(crate) activity: Activity,
+    pub(crate) file_times: FileTimes,
     pub(crate) settings: Settings,
     pub(crate) leaf: Leaf,
     pub(crate) chain_ids: ChainIds,
@@ -31,6 +37,7 @@ impl Rules {
         logs: Logs::Appended,
         counts: Counts::Branch,
         activity: Activity::Last,
+        file_times: FileTimes::Exact,
         settings: Settings::Session,
         leaf: Leaf::Event,
         chain_ids: ChainIds::Given,
@@ -77,6 +84,26 @@ pub(crate) enum Activity {
     Last,
     /// The one with the latest time; without any, the header's time counts.
     Latest,
+}
+
+/// How finely the program tells the time of a file, where that counts for a session's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileTimes {
+    Exact,
+    /// To the nearest millisecond.
+    Millis,
+}
+
+impl FileTimes {
+    pub(crate) fn told(self, at: Timestamp) -> Timestamp {
+        match self {
+            Self::Exact => at,
+            Self::Millis => {
+                let millis = (i128::from(at.0) + MILLI / 2).div_euclid(MILLI);
+                Timestamp(i64::try_from(millis * MILLI).unwrap_or(at.0))
+            }
+        }
+    }
 }
 
 /// How long provider, model and effort hold once they are set.

@@ -260,6 +260,24 @@ fn a_session_without_messages_is_as_old_as_its_header_however_its_file_is_touche
 }
 
 #[test]
+fn without_a_time_of_its_own_a_session_is_as_old_as_its_file_to_the_millisecond() {
+    let test = TestStore::new();
+    let header = json!({"type": "session", "version": 3, "id": "one", "cwd": "/w"});
+    let path = test.write("sessions/--w--/one.jsonl", line(&header));
+    set_mtime(&path, THEN, 499_500_000);
+    test.store.import(&test.root, &ImportOptions::new().format(Format::Pi)).unwrap();
+    let told = |test: &TestStore| test.row("one")["modified_at"].as_str().unwrap().to_owned();
+
+    assert!(told(&test).ends_with(".500Z"), "{}", told(&test));
+
+    set_mtime(&path, THEN, 499_499_999);
+    test.store.import(&test.root, &ImportOptions::new()).unwrap();
+
+    assert!(told(&test).ends_with(".499Z"), "{}", told(&test));
+    assert_eq!(test.store.check().unwrap(), []);
+}
+
+#[test]
 fn times_are_read_as_javascript_reads_them() {
     let note = |id: &str, at: Value| {
         json!({
@@ -272,6 +290,7 @@ fn times_are_read_as_javascript_reads_them() {
         (json!(1.5), json!(1)),
         (Value::Null, json!(0)),
         (json!("soon"), Value::Null),
+        (json!("Mon, 05 Jan 2026 10:00:00 GMT"), json!(1_767_607_200_000_i64)),
     ] {
         let test = of_entries(&[note("a", at)]);
         assert_eq!(test.row("one")["context"][0]["timestamp"], millis);

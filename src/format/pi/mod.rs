@@ -27,7 +27,8 @@ mod write;
 
 use super::meaning::{Kept, Meaning, NamedModel, Part, Shown, Transcript};
 use super::rules::{
-    Activity, ChainIds, Compactions, Counts, HeaderPlace, Labels, OldVersions, Rules, Settings,
+    Activity, ChainIds, Compactions, Counts, FileTimes, HeaderPlace, Labels, OldVersions, Rules,
+    Settings,
 };
 use super::{Chains, Program, Spelling};
 use crate::model::{Compaction, Draft, Record, Role, Step, Stored, Timestamp};
@@ -40,6 +41,7 @@ pub(super) static PROGRAM: Program = Program {
     rules: Rules {
         counts: Counts::File,
         activity: Activity::Latest,
+        file_times: FileTimes::Millis,
         settings: Settings::Branch,
         chain_ids: ChainIds::Numbered,
         labels: Labels::First,
