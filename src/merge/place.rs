@@ -76,7 +76,10 @@ fn sharing(
 }
 
 /// Whether two logs are of one session: their first lines say so.
-fn is_same_log(ours: (&Connection, &FileRow), theirs: (&Connection, &FileRow)) -> Result<bool> {
+pub(super) fn is_same_log(
+    ours: (&Connection, &FileRow),
+    theirs: (&Connection, &FileRow),
+) -> Result<bool> {
     if ours.1.kind != FileKind::Log {
         return Ok(false);
     }
@@ -104,7 +107,7 @@ impl Partner {
         }
     }
 
-    fn all(&self) -> impl Iterator<Item = &Source> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Source> {
         std::iter::once(&self.first).chain(&self.others)
     }
 

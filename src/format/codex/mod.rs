@@ -62,6 +62,10 @@ impl Layout for Codex {
         layout::form(path).map(|_| layout::place(path).to_vec()).into_iter().collect()
     }
 
+    fn other_places(&self, path: &[u8]) -> Vec<Vec<u8>> {
+        layout::other_places(path)
+    }
+
     fn unpacker(&self, path: &[u8]) -> Option<Unpacker> {
         stored::packed::unpacker(path)
     }
