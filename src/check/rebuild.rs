@@ -83,13 +83,15 @@ mod tests {
         let folder = dir.path().join("root/sessions/--w--");
         std::fs::create_dir_all(&folder).unwrap();
         for (name, blank) in [("1", 1), ("2", LINES as usize), ("3", 1), ("4", 1)] {
-            let header = format!("{{\"type\":\"session\",\"version\":3,\"id\":\"{name}\"}}\n");
+            let time = "2026-01-01T00:00:00.000Z";
+            let header = format!(
+                "{{\"type\":\"session\",\"version\":3,\"id\":\"{name}\",\"timestamp\":\"{time}\",\"cwd\":\"/w\"}}\n"
+            );
             let log = header + &"\n".repeat(blank);
-            std::fs::write(folder.join(format!("{name}.jsonl")), log).unwrap();
+            std::fs::write(folder.join(format!("2026-01-01T00-00-00-000Z_{name}.jsonl")), log)
+                .unwrap();
         }
-        store
-            .import(dir.path().join("root"), &crate::ImportOptions::new().format(crate::Format::Pi))
-            .unwrap();
+        store.import(dir.path().join("root"), &Default::default()).unwrap();
         let all = store.read(sessions::sessions_by_file).unwrap();
 
         let left = store.write(|tx| refold_some(tx, &all)).unwrap();

@@ -46,6 +46,11 @@ pub(crate) trait Layout: Sync {
         false
     }
 
+    /// Whether a line of such a file is about this session, and about no other.
+    fn speaks_of(&self, _line: &[u8], _session_id: &str) -> bool {
+        false
+    }
+
     /// Other paths below a root at which a file of this path may lie: its program moves
     /// a session that it puts away, say.
     fn other_places(&self, _path: &[u8]) -> Vec<Vec<u8>> {

@@ -6,14 +6,12 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use super::place::is_same_log;
+use super::place::{self, is_same_log};
 use super::{Merge, Pair, Writing};
-use crate::chain::FileWriter;
 use crate::error::Result;
 use crate::store::files::{self, FileKind, FileRow, FileState};
-use crate::store::generations;
-use crate::store::sessions;
-use crate::store::sources::{self, Source};
+use crate::store::sources::Source;
+use crate::store::{generations, sessions};
 
 /// Paths of a source of which everything stands in a file that was written there.
 pub(super) fn held_elsewhere(theirs: &Connection, source: &Source) -> Result<BTreeSet<Vec<u8>>> {
@@ -39,13 +37,14 @@ impl Merge<'_> {
         let is_theirs = place_of(ours) < place_of(theirs);
         let path = if is_theirs { &theirs.path } else { &ours.path };
         if is_theirs && let Some(now) = files::newest(tx, ours.source_id, &ours.path)? {
-            let source = sources::by_id(tx, now.source_id)?;
-            let mut writer = FileWriter::new(tx, &source, self.now);
-            writer.relocate(&now, path, now.mtime.max(theirs.mtime))?;
+            place::folders(tx, pair.format, now.source_id, path, self.now, writing)?;
+            let mtime = now.mtime.max(theirs.mtime);
+            let moved = generations::relocate(tx, &now, path, mtime)?;
             if let Some(session) = sessions::session_at(tx, now.source_id, &now.path)? {
                 sessions::update_path(tx, session, path)?;
             }
-            writer.finish()?;
+            writing.add(pair.format, &now);
+            writing.add(pair.format, &moved);
             self.report.events += 1;
         }
         self.place_session(pair, theirs, ours.source_id, path);
@@ -59,7 +58,7 @@ fn place_of(file: &FileRow) -> impl Ord + '_ {
     (file.state == FileState::Local, file.mtime, Reverse(&file.path))
 }
 
-impl super::place::Partner {
+impl place::Partner {
     /// The file here that one of the other store is, where it lies at another place.
     pub(super) fn moved(
         &self,

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{Session, not_found};
+use super::{Session, not_found, unnamed};
 use crate::chain::{decide, strip};
 use crate::error::{Error, Result};
 use crate::fold;
@@ -242,6 +242,7 @@ fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
     }
     let mut touched = Touched::default();
     source.format.projection().note_dependents(tx, session, &mut touched)?;
+    let session_id = sessions::session_id(tx, session)?;
     sessions::delete_session(tx, session)?;
     for path in paths.iter().filter(|path| source.format.layout().is_part(path)) {
         let Some(part) = sessions::session_at(tx, source.source_id, path)? else { continue };
@@ -264,6 +265,11 @@ fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
     for file_id in behind.into_iter().chain(chains) {
         log::delete_content(tx, file_id)?;
         files::delete_file(tx, file_id)?;
+    }
+    if let Some(session_id) = session_id
+        && sessions::sessions_by_id(tx, &session_id)?.is_empty()
+    {
+        unnamed::forget(tx, &source, &session_id, &mut touched)?;
     }
     if source.root.is_empty() {
         for path in &paths {

@@ -301,26 +301,6 @@ fn a_folder_is_merged_as_a_store_of_its_own() {
 }
 
 #[test]
-fn a_folder_that_has_the_name_of_an_earlier_log_is_taken_over_with_it() {
-    let there = Machine::new(&(HEADER.to_owned() + &line("m1", "", 1)));
-    fs::remove_file(there.root().join(FILE)).unwrap();
-    let inner = FILE.to_owned() + "/inner.jsonl";
-    let other = HEADER.replace("given", "inner") + &line("n1", "", 2);
-    there.write(&inner, &other);
-    there.import();
-    let here = Machine::empty();
-
-    here.merge(&there);
-
-    let sessions = here.store.sessions(&SessionFilter::new()).unwrap().rows;
-    assert_eq!(sessions.len(), 2);
-    let exported = tree(&here.exports());
-    let contents: Vec<&[u8]> = exported.values().map(|bytes| &bytes[..]).collect();
-    assert!(contents.contains(&other.as_bytes()), "{exported:?}");
-    assert!(contents.contains(&(HEADER.to_owned() + &line("m1", "", 1)).as_bytes()));
-}
-
-#[test]
 fn nothing_is_stored_twice() {
     let mut start = HEADER.to_owned();
     (0..200).for_each(|n| start += &line(&format!("s{n}"), "", 1));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sessile::{Archived, Format, ImportOptions, MergeOptions, SessionFilter, Store};
+use sessile::{Archived, ExportOptions, Format, ImportOptions, MergeOptions, SessionFilter, Store};
 
 const THREAD: &str = "0199b000-0000-7000-8000-000000000001";
 const NAME: &str = "rollout-2026-02-01T10-00-00-0199b000-0000-7000-8000-000000000001.jsonl";
@@ -17,39 +17,46 @@ fn archive() -> PathBuf {
     Path::new("archived_sessions").join(NAME)
 }
 
-/// A machine with one thread of Codex.
+/// A machine: its root, and its store.
 struct Machine {
     store: Store,
     dir: tempfile::TempDir,
+    format: Format,
 }
 
 impl Machine {
+    /// With one thread of Codex.
     fn new(path: &Path) -> Self {
-        let machine = Self::empty();
+        let machine = Self::empty(Format::Codex);
         let meta = format!(
             r#"{{"timestamp":"2026-02-01T10:00:00.000Z","type":"session_meta","payload":{{"id":"{THREAD}","timestamp":"2026-02-01T10:00:00.000Z","cwd":"/w","originator":"o","cli_version":"1","source":"cli"}}}}"#
         );
-        let path = machine.root().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, format!("{meta}\n{ASKED}\n")).unwrap();
+        let path = machine.write(path, &format!("{meta}\n{ASKED}\n"));
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
         fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
         machine.import();
         machine
     }
 
-    fn empty() -> Self {
+    fn empty(format: Format) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path().join("sessions.db")).unwrap();
-        Self { store, dir }
+        Self { store, dir, format }
     }
 
     fn root(&self) -> PathBuf {
-        self.dir.path().join("codex")
+        self.dir.path().join("root")
+    }
+
+    fn write(&self, path: impl AsRef<Path>, content: &str) -> PathBuf {
+        let path = self.root().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
     }
 
     fn import(&self) {
-        self.store.import(self.root(), &ImportOptions::new().format(Format::Codex)).unwrap();
+        self.store.import(self.root(), &ImportOptions::new().format(self.format)).unwrap();
     }
 
     fn merge(&self, other: &Self) {
@@ -77,7 +84,7 @@ impl Machine {
 #[test]
 fn a_thread_that_was_archived_in_one_store_is_one_archived_thread_in_every_other() {
     let (laptop, desk, third) =
-        (Machine::new(&active()), Machine::new(&active()), Machine::empty());
+        (Machine::new(&active()), Machine::new(&active()), Machine::empty(Format::Codex));
     laptop.store.find(THREAD).unwrap().archive().unwrap();
 
     third.merge(&laptop);
@@ -125,4 +132,29 @@ fn a_thread_that_its_program_archived_on_one_machine_is_one_thread() {
     for machine in [&laptop, &desk] {
         assert_eq!(machine.shown(), [(archive(), true)]);
     }
+}
+
+#[test]
+fn a_folder_that_has_the_name_of_an_earlier_log_is_taken_over_with_it() {
+    let header = |id: &str| {
+        format!(
+            r#"{{"type":"session","version":3,"id":"{id}","timestamp":"2026-01-01T00:00:00.000Z","cwd":"/w"}}"#
+        ) + "\n"
+    };
+    let (there, here) = (Machine::empty(Format::Pi), Machine::empty(Format::Pi));
+    let path = there.write("sessions/--w--/one.jsonl", &header("one"));
+    there.import();
+    fs::remove_file(&path).unwrap();
+    there.write("sessions/--w--/one.jsonl/inner.jsonl", &header("inner"));
+    there.import();
+
+    here.merge(&there);
+
+    assert_eq!(here.shown().len(), 2);
+    let out = here.dir.path().join("out");
+    here.store.export(&out, &ExportOptions::new()).unwrap();
+    let folder = out.join("sessions/--w--");
+    assert_eq!(fs::read_to_string(folder.join("one.jsonl")).unwrap(), header("one"));
+    let inner = fs::read_to_string(folder.join("one.kept.jsonl/inner.jsonl"));
+    assert_eq!(inner.unwrap(), header("inner"));
 }

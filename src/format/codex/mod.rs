@@ -74,6 +74,10 @@ impl Layout for Codex {
         path == layout::NAMES.as_bytes()
     }
 
+    fn speaks_of(&self, line: &[u8], session_id: &str) -> bool {
+        names::thread(line).is_some_and(|id| id == session_id.to_lowercase())
+    }
+
     fn sessions_of_path(&self, path: &[u8], is_folder: bool) -> Vec<String> {
         match layout::form(path) {
             Some(_) if !is_folder => layout::name(path).thread_id.into_iter().collect(),
