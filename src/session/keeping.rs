@@ -237,9 +237,7 @@ fn imported_pointer(conn: &Connection, work_dir: &str) -> Result<Option<SessionK
 fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
     let paths = projection::paths_of(tx, session)?;
     let (source, path) = sessions::place(tx, session)?.ok_or_else(|| not_found(session))?;
-    if !source.root.is_empty() {
-        remember_purged(tx, &source, session, &path)?;
-    }
+    remember_purged(tx, &source, session, &path)?;
     let mut touched = Touched::default();
     source.format.projection().note_dependents(tx, session, &mut touched)?;
     let session_id = sessions::session_id(tx, session)?;
@@ -280,7 +278,7 @@ fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
     fold::settle_recovered(tx, source.source_id)
 }
 
-/// Remembers a session that its root may still hold.
+/// Remembers a session that its root or another store may still hold.
 fn remember_purged(
     tx: &Connection,
     source: &Source,
@@ -291,6 +289,9 @@ fn remember_purged(
     let imported = files::file(tx, source.source_id, path, FileState::Current)?;
     let inode = imported.as_ref().map(|file| file.inode);
     let content = imported.and_then(|file| Some((file.size, file.sha256?)));
+    if session_id.is_none() && content.is_none() {
+        return Ok(());
+    }
     purged::insert(tx, source.source_id, &Purged { session_id, content, inode })
 }
 
