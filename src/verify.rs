@@ -141,10 +141,14 @@ impl Comparison<'_> {
         let kind = match &found.kind {
             FoundKind::Unreadable(reason) => {
                 self.differ(&found.path, format!("cannot be read: {reason}"));
-                return Ok(());
+                // What lies below it may well be there.
+                return seen::hidden(self.conn, source_id, &found.path);
             }
-            // Nothing of it could be imported; the import reported it.
-            FoundKind::Special => return Ok(()),
+            FoundKind::Special => match &known {
+                Some(known) if known.missing_at.is_none() => "a pipe, socket or device",
+                // Nothing of it could be imported; the import reported it.
+                _ => return Ok(()),
+            },
             FoundKind::File => "a file",
             FoundKind::Folder => "a folder",
             FoundKind::Link(_) => "a link",

@@ -98,34 +98,9 @@ impl<'a> FileWriter<'a> {
         }
         self.folders(to)?;
         self.touched.add(self.source.format, file);
-        let mut moved = FileRow { path: to.to_vec(), mtime, ..file.clone() };
-        if file.state == FileState::Local {
-            generations::move_file(tx, file.file_id, to)?;
-            return self.end(&moved);
-        }
-        moved = FileRow {
-            state: FileState::Local,
-            size: 0,
-            line_count: 0,
-            sha256: None,
-            missing_at: None,
-            base_id: Some(file.file_id),
-            base_count: 0,
-            ..moved
-        };
-        if file.kind == FileKind::Log {
-            (moved.line_count, moved.base_count) = (file.line_count, file.line_count);
-        }
-        moved.file_id = files::insert_file(tx, &moved)?;
-        if file.kind == FileKind::Document {
-            log::each_chunk(tx, file, |_, raw| {
-                log::insert_chunk(tx, log::key(moved.file_id, moved.line_count), raw)?;
-                moved.line_count += 1;
-                moved.size += raw.len() as u64;
-                Ok(())
-            })?;
-        }
-        self.end(&moved)
+        let moved = generations::relocate(tx, file, to, mtime)?;
+        self.touched.add(self.source.format, &moved);
+        Ok(())
     }
 
     pub(crate) fn end(&mut self, file: &FileRow) -> Result<()> {

@@ -1,13 +1,20 @@
 //! Rebuild: every projection is folded again.
 
+use rusqlite::Connection;
+
 use crate::error::Result;
 use crate::fold;
 use crate::format::rules::Sessions;
+use crate::model::SessionKey;
 use crate::store::sources::{self, Source};
 use crate::store::{Store, projections, search, sessions, texts};
 
+/// Lines in a transaction: many small sessions wait for the disk once, and a long one
+/// does not wait for others.
+const LINES: u32 = 4096;
+
 impl Store {
-    /// Drops every projection and folds it again from the log, a session at a time.
+    /// Drops every projection and folds it again from the log, some sessions at a time.
     ///
     /// Lines are not touched. Interrupted, it leaves each session either as it
     /// was or rebuilt. Returns how many sessions there are.
@@ -26,14 +33,9 @@ impl Store {
             projections::restore_rows(tx, sources.iter().filter(is_file))
         })?;
         let all = self.read(sessions::sessions_by_file)?;
-        for session in &all {
-            self.write(|tx| match sessions::file_of(tx, *session)? {
-                Some((file, source)) if source.format.rules().sessions == Sessions::File => {
-                    fold::refold(tx, &file, source.format, *session)?;
-                    fold::settle_if_recovered(tx, source.source_id, *session, &file.path)
-                }
-                _ => Ok(()),
-            })?;
+        let mut left = &all[..];
+        while !left.is_empty() {
+            left = self.write(|tx| refold_some(tx, left))?;
         }
         for source in self.read(sources::all)? {
             let projection = source.format.projection();
@@ -47,5 +49,54 @@ impl Store {
                 .try_for_each(|source| fold::settle_recovered(tx, source.source_id))
         })?;
         Ok(self.read(sessions::sessions_by_file)?.len() as u64)
+    }
+}
+
+/// Folds the first of some sessions again; returns those that are left.
+fn refold_some<'a>(tx: &Connection, all: &'a [SessionKey]) -> Result<&'a [SessionKey]> {
+    let (mut left, mut lines) = (all, 0_u32);
+    while lines < LINES
+        && let Some((session, rest)) = left.split_first()
+    {
+        if let Some((file, source)) = sessions::file_of(tx, *session)?
+            && source.format.rules().sessions == Sessions::File
+        {
+            fold::refold(tx, &file, source.format, *session)?;
+            fold::settle_if_recovered(tx, source.source_id, *session, &file.path)?;
+            lines = lines.saturating_add(file.line_count);
+        }
+        // What has no line is work, too.
+        lines = lines.saturating_add(1);
+        left = rest;
+    }
+    Ok(left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_sessions_share_a_transaction_and_a_long_one_ends_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().join("sessions.db")).unwrap();
+        let folder = dir.path().join("root/sessions/--w--");
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, blank) in [("1", 1), ("2", LINES as usize), ("3", 1), ("4", 1)] {
+            let time = "2026-01-01T00:00:00.000Z";
+            let header = format!(
+                "{{\"type\":\"session\",\"version\":3,\"id\":\"{name}\",\"timestamp\":\"{time}\",\"cwd\":\"/w\"}}\n"
+            );
+            let log = header + &"\n".repeat(blank);
+            std::fs::write(folder.join(format!("2026-01-01T00-00-00-000Z_{name}.jsonl")), log)
+                .unwrap();
+        }
+        store.import(dir.path().join("root"), &Default::default()).unwrap();
+        let all = store.read(sessions::sessions_by_file).unwrap();
+
+        let left = store.write(|tx| refold_some(tx, &all)).unwrap();
+
+        assert_eq!((all.len(), left.len()), (4, 2));
+        assert!(store.write(|tx| refold_some(tx, left)).unwrap().is_empty());
     }
 }

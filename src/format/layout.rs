@@ -46,6 +46,17 @@ pub(crate) trait Layout: Sync {
         false
     }
 
+    /// Whether a line of such a file is about this session, and about no other.
+    fn speaks_of(&self, _line: &[u8], _session_id: &str) -> bool {
+        false
+    }
+
+    /// Other paths below a root at which a file of this path may lie: its program moves
+    /// a session that it puts away, say.
+    fn other_places(&self, _path: &[u8]) -> Vec<Vec<u8>> {
+        Vec::new()
+    }
+
     /// The path that a file may have had before its program renamed it.
     fn renamed_from(&self, _path: &[u8]) -> Option<Vec<u8>> {
         None

@@ -207,8 +207,10 @@ impl Reader<'_> {
                 Ok(self.take_bare(row)? && self.problem(path, ProblemKind::Link, detail)?)
             }
             FoundKind::Special => {
+                let (kind, file_id) = (ProblemKind::SpecialFile, None);
                 let detail = "a pipe, socket or device, not opened".to_owned();
-                self.problem(path, ProblemKind::SpecialFile, detail)
+                // Whatever was known of the path is not there any more.
+                Ok(self.send(Item::Problem { path, kind, detail, file_id }))
             }
             FoundKind::Unreadable(reason) => {
                 let hidden = self.send(Item::Hidden { folder: path.clone() });
@@ -310,8 +312,9 @@ impl Reader<'_> {
 }
 
 /// Whether a file is as it was, by size and time, and old enough for its time to be believed.
+/// Another inode is another file, which was put into its place: it is read.
 fn is_surely_same(known: &FileRow, stat: &FileStat) -> bool {
     matches!(known.kind, FileKind::Log | FileKind::Document)
-        && (known.size, known.mtime) == (stat.size, stat.mtime)
+        && (known.size, known.mtime, known.inode) == (stat.size, stat.mtime, stat.inode)
         && known.mtime.nearest().0 < known.read_at.0.saturating_sub(RACY)
 }

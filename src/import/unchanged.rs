@@ -57,6 +57,7 @@ impl<'a> Unchanged<'a> {
             mode: stat.mode,
             mtime: stat.mtime,
             size: stat.size,
+            inode: stat.inode,
             racy: RACY,
         };
         let file_id = files::same(self.conn, source_id, &same)?;

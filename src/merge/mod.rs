@@ -24,6 +24,7 @@ mod documents;
 mod events;
 mod generations;
 mod logs;
+mod moved;
 mod options;
 mod place;
 mod report;
@@ -205,14 +206,16 @@ impl<'a> Merge<'a> {
 
     /// The files of a source as they are shown.
     fn shown(&mut self, conn: &Connection, pair: &Pair<'_>) -> Result<()> {
+        let held = moved::held_elsewhere(self.theirs, pair.source)?;
         let mut after = Vec::new();
         loop {
-            let page = files::newest_after(self.theirs, pair.source.source_id, &after, PAGE)?;
+            let mut page = files::newest_after(self.theirs, pair.source.source_id, &after, PAGE)?;
             let Some(last) = page.last() else { return Ok(()) };
             if last.path <= after {
                 return Err(Error::Damaged("the index of files is in no order".to_owned()));
             }
             after.clone_from(&last.path);
+            page.retain(|file| !held.contains(&file.path));
             self.batches(conn, pair, page, Self::file)?;
         }
     }
@@ -273,6 +276,27 @@ impl<'a> Merge<'a> {
     }
 
     fn file(
+        &mut self,
+        tx: &Connection,
+        pair: &Pair<'_>,
+        file: &FileRow,
+        writing: &mut Writing,
+    ) -> Result<()> {
+        match pair.partner.moved(tx, pair, (self.theirs, file))? {
+            Some(ours) => self.moved(tx, pair, (&ours, file), writing),
+            None => match pair.partner.beside_log(tx, pair, (self.theirs, file))? {
+                Some((source_id, path)) => {
+                    let in_place = FileRow { path, ..file.clone() };
+                    self.content(tx, pair, &in_place, writing)?;
+                    self.place_session(pair, file, source_id, &in_place.path);
+                    Ok(())
+                }
+                None => self.content(tx, pair, file, writing),
+            },
+        }
+    }
+
+    fn content(
         &mut self,
         tx: &Connection,
         pair: &Pair<'_>,

@@ -9,7 +9,7 @@ use crate::format::rules::Sessions;
 use crate::model::{Format, Timestamp};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::sources::{self, Source};
-use crate::store::{generations, roots, sessions};
+use crate::store::{generations, purged, roots, sessions};
 
 /// The sources here that a source of another store may share files with.
 pub(super) struct Partner {
@@ -76,7 +76,10 @@ fn sharing(
 }
 
 /// Whether two logs are of one session: their first lines say so.
-fn is_same_log(ours: (&Connection, &FileRow), theirs: (&Connection, &FileRow)) -> Result<bool> {
+pub(super) fn is_same_log(
+    ours: (&Connection, &FileRow),
+    theirs: (&Connection, &FileRow),
+) -> Result<bool> {
     if ours.1.kind != FileKind::Log {
         return Ok(false);
     }
@@ -98,13 +101,14 @@ pub(super) enum There {
 impl Partner {
     /// Takes the source away again, where nothing was put below it.
     pub(super) fn end(&self, tx: &Connection) -> Result<()> {
-        match self.first.root.is_empty() && !files::has_any(tx, self.first.source_id)? {
-            true => roots::delete(tx, &self.first),
-            false => Ok(()),
-        }
+        let Source { source_id, root, .. } = &self.first;
+        // What was purged of it stays away by being remembered.
+        let is_used =
+            files::has_any(tx, *source_id)? || !purged::of_source(tx, *source_id)?.is_empty();
+        if root.is_empty() && !is_used { roots::delete(tx, &self.first) } else { Ok(()) }
     }
 
-    fn all(&self) -> impl Iterator<Item = &Source> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Source> {
         std::iter::once(&self.first).chain(&self.others)
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{Session, not_found};
+use super::{Session, not_found, unnamed};
 use crate::chain::{decide, strip};
 use crate::error::{Error, Result};
 use crate::fold;
@@ -237,11 +237,10 @@ fn imported_pointer(conn: &Connection, work_dir: &str) -> Result<Option<SessionK
 fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
     let paths = projection::paths_of(tx, session)?;
     let (source, path) = sessions::place(tx, session)?.ok_or_else(|| not_found(session))?;
-    if !source.root.is_empty() {
-        remember_purged(tx, &source, session, &path)?;
-    }
+    remember_purged(tx, &source, session, &path)?;
     let mut touched = Touched::default();
     source.format.projection().note_dependents(tx, session, &mut touched)?;
+    let session_id = sessions::session_id(tx, session)?;
     sessions::delete_session(tx, session)?;
     for path in paths.iter().filter(|path| source.format.layout().is_part(path)) {
         let Some(part) = sessions::session_at(tx, source.source_id, path)? else { continue };
@@ -265,6 +264,11 @@ fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
         log::delete_content(tx, file_id)?;
         files::delete_file(tx, file_id)?;
     }
+    if let Some(session_id) = session_id
+        && sessions::sessions_by_id(tx, &session_id)?.is_empty()
+    {
+        unnamed::forget(tx, &source, &session_id, &mut touched)?;
+    }
     if source.root.is_empty() {
         for path in &paths {
             delete_empty_folders(tx, source.source_id, path)?;
@@ -274,7 +278,7 @@ fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
     fold::settle_recovered(tx, source.source_id)
 }
 
-/// Remembers a session that its root may still hold.
+/// Remembers a session that its root or another store may still hold.
 fn remember_purged(
     tx: &Connection,
     source: &Source,
@@ -285,6 +289,9 @@ fn remember_purged(
     let imported = files::file(tx, source.source_id, path, FileState::Current)?;
     let inode = imported.as_ref().map(|file| file.inode);
     let content = imported.and_then(|file| Some((file.size, file.sha256?)));
+    if session_id.is_none() && content.is_none() {
+        return Ok(());
+    }
     purged::insert(tx, source.source_id, &Purged { session_id, content, inode })
 }
 

@@ -11,6 +11,7 @@ mod reading;
 mod recorder;
 mod records;
 mod snapshot;
+mod unnamed;
 mod whole;
 
 pub use copy::Fork;

@@ -87,6 +87,7 @@ pub(crate) struct Same<'a> {
     pub(crate) mode: u32,
     pub(crate) mtime: FileTime,
     pub(crate) size: u64,
+    pub(crate) inode: i64,
     /// A time this close to the last import may hide a change.
     pub(crate) racy: i64,
 }
@@ -104,6 +105,7 @@ pub(crate) fn same(conn: &Connection, source_id: i64, same: &Same<'_>) -> Result
                 ":mtime": same.mtime.nearest(),
                 ":mtime_beyond": same.mtime.beyond(),
                 ":size": same.size as i64,
+                ":inode": same.inode,
                 ":racy": same.racy,
             },
             |row| row.get(0),
@@ -124,6 +126,7 @@ pub(crate) const SAME: &str = "
       AND mtime = :mtime
       AND mtime_beyond = :mtime_beyond
       AND size = :size
+      AND (kind = 'folder' OR inode = :inode)
       AND missing_at IS NULL
       AND mtime < read_at - :racy";
 

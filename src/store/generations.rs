@@ -3,7 +3,9 @@
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::files::{FileRow, FileState, file_from_row};
+use super::file_time::FileTime;
+use super::files::{self, FileKind, FileRow, FileState, file_from_row};
+use super::log;
 use crate::error::Result;
 use crate::model::Timestamp;
 
@@ -330,4 +332,44 @@ mod tests {
         assert_eq!(without_kept(b"a/b.kept-x.jsonl"), b"a/b.kept-x.jsonl");
         assert_eq!(without_kept(b"a/b.kept-.jsonl"), b"a/b.kept-.jsonl");
     }
+}
+
+/// Lets a file lie elsewhere. What was imported stays where it was; the file that is
+/// written begins with all of it.
+pub(crate) fn relocate(
+    conn: &Connection,
+    file: &FileRow,
+    to: &[u8],
+    mtime: FileTime,
+) -> Result<FileRow> {
+    let mut moved = FileRow { path: to.to_vec(), mtime, ..file.clone() };
+    if file.state == FileState::Local {
+        move_file(conn, file.file_id, to)?;
+        files::update_file(conn, &moved)?;
+        return Ok(moved);
+    }
+    moved = FileRow {
+        state: FileState::Local,
+        size: 0,
+        line_count: 0,
+        sha256: None,
+        missing_at: None,
+        base_id: Some(file.file_id),
+        base_count: 0,
+        ..moved
+    };
+    if file.kind == FileKind::Log {
+        (moved.line_count, moved.base_count) = (file.line_count, file.line_count);
+    }
+    moved.file_id = files::insert_file(conn, &moved)?;
+    if file.kind == FileKind::Document {
+        log::each_chunk(conn, file, |_, raw| {
+            log::insert_chunk(conn, log::key(moved.file_id, moved.line_count), raw)?;
+            moved.line_count += 1;
+            moved.size += raw.len() as u64;
+            Ok(())
+        })?;
+    }
+    files::update_file(conn, &moved)?;
+    Ok(moved)
 }

@@ -6,7 +6,8 @@ use std::os::unix::fs::symlink;
 use sessile::ExportOptions;
 
 use crate::support::{
-    THEN, TestStore, header, line, message, set_mode, set_mtime, snapshot, without_losses,
+    THEN, TestStore, header, line, make_pipe, message, set_mode, set_mtime, snapshot,
+    without_losses,
 };
 
 const FILE: &str = "sessions/--w--/one.jsonl";
@@ -46,6 +47,82 @@ fn a_file_that_grew_at_a_line_end_has_its_tail_read() {
     assert_eq!(generations(&test), [(1, "current".to_owned())]);
     test.assert_sound();
     test.assert_like_fresh();
+}
+
+#[test]
+fn a_file_that_took_the_place_of_another_is_read_also_with_its_size_and_time() {
+    let test = TestStore::new();
+    let path = test.write(FILE, start());
+    set_mtime(&path, 1_600_000_000, 0);
+    test.import();
+
+    let other = test.write("other", start().replace("second", "SECOND"));
+    set_mtime(&other, 1_600_000_000, 0);
+    fs::rename(&other, &path).unwrap();
+    let report = test.import();
+
+    assert_eq!((report.rewritten, report.lost.len()), (1, 1));
+    assert_eq!(test.row("one")["context"][1]["content"], "SECOND");
+    test.assert_sound();
+}
+
+#[test]
+fn a_copy_that_took_the_place_of_a_file_is_read_once_and_is_as_it_was() {
+    let test = TestStore::new();
+    let path = test.write(FILE, start());
+    set_mtime(&path, 1_600_000_000, 0);
+    test.import();
+
+    let copy = test.write("copy", start());
+    set_mtime(&copy, 1_600_000_000, 0);
+    fs::rename(&copy, &path).unwrap();
+
+    for _ in 0..2 {
+        let report = test.import();
+        assert_eq!((report.rewritten, report.bytes, report.unchanged), (0, 0, 3));
+        test.assert_sound();
+    }
+}
+
+#[test]
+fn a_file_whose_place_a_pipe_has_is_gone_and_comes_back() {
+    let test = imported();
+    let path = test.root.join(FILE);
+    fs::remove_file(&path).unwrap();
+    make_pipe(&path);
+
+    let differences = test.store.verify(&test.root).unwrap().differences;
+    let details: Vec<&str> = differences.iter().map(|one| &one.detail[..]).collect();
+    assert_eq!(details, ["is a pipe, socket or device now"]);
+    let report = test.import();
+    assert_eq!((report.missing, report.lost.len()), (1, 1));
+    assert_eq!(test.row("one")["branch"], serde_json::json!(["a", "b"]));
+    test.assert_sound();
+
+    fs::remove_file(&path).unwrap();
+    test.write(FILE, start());
+    test.import();
+    assert_eq!(test.row("one")["problems"], serde_json::json!([]));
+    test.assert_sound();
+    test.assert_like_fresh();
+}
+
+#[test]
+fn what_lies_below_a_folder_that_cannot_be_read_is_not_said_to_be_gone() {
+    let test = imported();
+    let folder = test.root.join("sessions/--w--");
+    set_mode(&folder, 0);
+    if fs::read_dir(&folder).is_ok() {
+        eprintln!("skipped: whoever runs this test reads every folder");
+        set_mode(&folder, 0o755);
+        return;
+    }
+
+    let differences = test.store.verify(&test.root).unwrap().differences;
+    set_mode(&folder, 0o755);
+
+    assert_eq!(differences.len(), 1, "{differences:?}");
+    assert!(differences[0].detail.starts_with("cannot be read"), "{differences:?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::Path;
 use sessile::{Error, ExportOptions, Failure, ProblemKind};
 
 use crate::support::{
-    THEN, TestStore, fixture, header, message, options, set_mode, set_mtime, snapshot,
+    THEN, TestStore, fixture, header, make_pipe, message, options, set_mode, set_mtime, snapshot,
 };
 
 /// Everything odd that a root may hold.
@@ -129,14 +129,7 @@ fn a_pipe_is_a_problem_and_is_not_opened() {
     let test = TestStore::new();
     test.write("sessions/--w--/one.jsonl", header("one"));
     let pipe = test.root.join("sessions/--w--/pipe.jsonl");
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        &pipe,
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::from_raw_mode(0o600),
-        0,
-    )
-    .unwrap();
+    make_pipe(&pipe);
 
     let report = test.import();
 

@@ -79,6 +79,42 @@ fn a_thread_whose_head_is_purged_goes_on_in_its_other_file() {
 }
 
 #[test]
+fn a_purge_takes_the_names_with_it_that_a_thread_got_here() {
+    let log = |id| format!("{}\n{ASKED}\n", meta(id, ""));
+    let at_root =
+        format!(r#"{{"id":"{OTHER}","thread_name":"Rooted","updated_at":"2026-02-01T10:00:00Z"}}"#);
+    let (folder, store) = imported(&[
+        (&format!("sessions/2026/02/01/{}", name(THREAD)), log(THREAD)),
+        (&format!("sessions/2026/02/01/{}", name(OTHER)), log(OTHER)),
+        ("session_index.jsonl", at_root + "\n"),
+    ]);
+    for (id, name) in [(THREAD, "secret one"), (OTHER, "Otherwise"), (THREAD, "secret two")] {
+        store.find(id).unwrap().rename(Some(name)).unwrap();
+    }
+    let held = |text: &str| {
+        let bytes = fs::read(store.path()).unwrap();
+        bytes.windows(text.len()).any(|part| part == text.as_bytes())
+    };
+
+    store.find(THREAD).unwrap().purge().unwrap();
+
+    assert!(!held("secret"), "the name of a purged thread is in the database");
+    assert!(held("Otherwise"));
+    assert_eq!(store.find(OTHER).unwrap().info().unwrap().title.as_deref(), Some("Otherwise"));
+    assert!(store.check().unwrap().is_empty());
+    let root = folder.path().join("codex");
+    store.import(&root, &ImportOptions::new()).unwrap();
+    assert!(store.verify(&root).unwrap().differences.is_empty());
+    let index = exported(&store, folder.path())("session_index.jsonl").unwrap();
+    assert_eq!(index.lines().count(), 2, "{index}");
+
+    store.find(OTHER).unwrap().purge().unwrap();
+
+    assert!(!held("Otherwise") && held("Rooted"), "what its root says of it stays");
+    assert!(store.check().unwrap().is_empty());
+}
+
+#[test]
 fn what_begins_with_a_purged_file_says_that_it_is_missing() {
     let base = |id: &str| {
         format!(

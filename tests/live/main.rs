@@ -26,6 +26,7 @@ mod lines;
 mod merging;
 mod merging_attacked;
 mod merging_histories;
+mod merging_moved;
 mod merging_origins;
 mod merging_shared;
 mod metadata;

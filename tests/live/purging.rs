@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use sessile::{Error, Format, ImportOptions, ImportReport};
+use sessile::{Error, Format, ImportOptions, ImportReport, MergeOptions, NewSession, Store};
 
 use crate::support::{Fixture, at, message};
 
@@ -325,4 +325,28 @@ fn a_log_without_an_id_that_was_kept_moves_and_grows_and_its_purged_copy_stays_a
 
     assert_eq!((report.purged, report.moved, report.missing), (1, 1, 0), "{report:?}");
     assert_eq!(case.fixture.session(moved).tags().unwrap(), ["kept"]);
+}
+
+#[test]
+fn a_session_that_was_made_here_stays_away_when_another_store_still_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |name: &str| Store::open(folder.path().join(name)).unwrap();
+    let (here, there) = (open("here.db"), open("there.db"));
+    let new = NewSession::new("/w").format(Format::Pi).session_id("made");
+    let session = here.create(&new).unwrap();
+    session.append_message(r#"{"role":"user","content":"x","timestamp":1}"#).unwrap();
+    there.merge(here.path(), &MergeOptions::new()).unwrap();
+
+    here.find("made").unwrap().purge().unwrap();
+
+    for _ in 0..2 {
+        let report = here.merge(there.path(), &MergeOptions::new()).unwrap();
+        assert_eq!((report.new, report.purged), (0, 1));
+        assert!(here.find("made").is_err());
+        assert!(here.check().unwrap().is_empty());
+    }
+    let recovered = folder.path().join("recovered.db");
+    sessile::recover(here.path(), &recovered).unwrap();
+    let recovered = Store::open(&recovered).unwrap();
+    assert_eq!(recovered.merge(there.path(), &MergeOptions::new()).unwrap().purged, 1);
 }

@@ -125,6 +125,14 @@ pub(crate) fn archived(path: &[u8]) -> Vec<u8> {
     [ARCHIVE.as_bytes(), b"/", name_of(path)].concat()
 }
 
+/// Where a rollout lies when it is in the archive, and when it is not: the other of the two.
+pub(crate) fn other_places(path: &[u8]) -> Vec<Vec<u8>> {
+    let places = [archived(path), unarchived(path)];
+    // One that lies in neither may be in each.
+    let others = places.into_iter().filter(|place| form(path).is_some() && place != path);
+    others.collect()
+}
+
 /// Where a rollout goes that is taken out of the archive: the folder of its
 /// name's day; one whose name has none goes right below `sessions`.
 pub(crate) fn unarchived(path: &[u8]) -> Vec<u8> {

@@ -62,12 +62,20 @@ impl Layout for Codex {
         layout::form(path).map(|_| layout::place(path).to_vec()).into_iter().collect()
     }
 
+    fn other_places(&self, path: &[u8]) -> Vec<Vec<u8>> {
+        layout::other_places(path)
+    }
+
     fn unpacker(&self, path: &[u8]) -> Option<Unpacker> {
         stored::packed::unpacker(path)
     }
 
     fn is_shared(&self, path: &[u8]) -> bool {
         path == layout::NAMES.as_bytes()
+    }
+
+    fn speaks_of(&self, line: &[u8], session_id: &str) -> bool {
+        names::thread(line).is_some_and(|id| id == session_id.to_lowercase())
     }
 
     fn sessions_of_path(&self, path: &[u8], is_folder: bool) -> Vec<String> {

@@ -32,6 +32,11 @@ impl Names {
     }
 }
 
+/// The thread that a line names.
+pub(crate) fn thread(line: &[u8]) -> Option<String> {
+    read(line).ok().map(|(id, _)| id)
+}
+
 /// When a thread got a name; `None` for a line that names none.
 pub(crate) fn at(line: &[u8]) -> Option<Timestamp> {
     let (value, _) = json::scan(line).ok()?;

@@ -1,7 +1,7 @@
 //! Live sessions of pi: entries by their own keys, leaves moved without a
 //! record, and branches as sessions of their own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::Connection;
 
@@ -117,10 +117,10 @@ impl Live for Pi {
         let mut copy = NewLog::begin(*writing, source)?;
         let last = copy_entries(writing, source, path, &mut copy)?;
         let mut last = last.map(str::to_owned);
+        let copied = path.iter().filter(|entry| entry.entry_type != "label");
+        let targets: HashSet<&str> = copied.map(|entry| &entry.id[..]).collect();
         for label in labels::labels(writing.tx, writing.session)? {
-            let is_target =
-                |entry: &Entry| entry.id == label.target_id && entry.entry_type != "label";
-            if path.iter().any(is_target) {
+            if targets.contains(&label.target_id[..]) {
                 last = Some(copy_label(writing, &label, last.as_deref(), &mut copy)?);
             }
         }
