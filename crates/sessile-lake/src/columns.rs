@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, Int64Type};
 use parquet::errors::Result as ParquetResult;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 
@@ -90,7 +90,6 @@ struct Data {
 
 enum Values {
     Int(Vec<i64>),
-    Crc(Vec<i32>),
     Real(Vec<f64>),
     Bool(Vec<bool>),
     /// The bytes of all, one behind the other, and where each ends.
@@ -101,7 +100,6 @@ impl Values {
     fn of(kind: Kind) -> Self {
         match kind {
             Kind::Int | Kind::Time => Self::Int(Vec::new()),
-            Kind::Crc => Self::Crc(Vec::new()),
             Kind::Real => Self::Real(Vec::new()),
             Kind::Bool => Self::Bool(Vec::new()),
             Kind::Text | Kind::Bytes => Self::Bytes(Vec::new(), Vec::new()),
@@ -112,8 +110,6 @@ impl Values {
     fn push(&mut self, value: Value<'_>) -> bool {
         match (self, value) {
             (Self::Int(values), Value::Int(number)) => values.push(number),
-            // Its bits; the schema says that they are a number without a sign.
-            (Self::Crc(values), Value::Int(number)) => values.push(number as u32 as i32),
             (Self::Real(values), Value::Real(number)) => values.push(number),
             (Self::Bool(values), Value::Bool(is)) => values.push(is),
             (Self::Bytes(bytes, ends), Value::Text(text)) => {
@@ -190,7 +186,6 @@ impl Data {
         let levels = (!self.levels.is_empty()).then_some(&self.levels[..]);
         match self.values {
             Values::Int(values) => column.typed::<Int64Type>().write_batch(&values, levels, None),
-            Values::Crc(values) => column.typed::<Int32Type>().write_batch(&values, levels, None),
             Values::Real(values) => column.typed::<DoubleType>().write_batch(&values, levels, None),
             Values::Bool(values) => column.typed::<BoolType>().write_batch(&values, levels, None),
             Values::Bytes(bytes, ends) => {

@@ -1,14 +1,13 @@
-//! The content of a lake: lines and chunks, each proven by its checksum, and all of a
-//! chain by their digest.
+//! The content of a lake: lines and chunks, all of a chain proven by their digest.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use crate::columns::Value;
 use crate::error::{Error, Result};
 use crate::manifest::Entry;
+use crate::place::Place;
 use crate::read;
 use crate::state::Chain;
 use crate::table::Table;
@@ -19,7 +18,6 @@ pub(crate) struct Piece<'a> {
     /// From 0.
     pub(crate) place: i64,
     pub(crate) raw: &'a [u8],
-    pub(crate) crc: u32,
 }
 
 /// How far the chains of a lake are proven. Files have to come in the order of the manifest.
@@ -38,22 +36,19 @@ impl<'a> Proof<'a> {
     /// Hands each line or chunk of a file to `each`.
     pub(crate) fn each_piece(
         &mut self,
-        lake: &Path,
+        lake: &dyn Place,
         entry: &Entry,
         mut each: impl FnMut(&Piece<'_>) -> Result<()>,
     ) -> Result<()> {
         read::each_row(lake, entry, |row| {
             let piece = piece(row).ok_or_else(|| "it holds a row that no export writes".to_owned());
             let piece = piece.and_then(|piece| self.take(&piece, entry.table).map(|()| piece));
-            each(&piece.map_err(|reason| Error::damaged(lake.join(entry.path()), reason))?)
+            each(&piece.map_err(|reason| Error::damaged(lake.named(&entry.path()), reason))?)
         })
     }
 
     fn take(&mut self, piece: &Piece<'_>, table: Table) -> Result<(), String> {
         let place = || format!("{} {} of chain {}", table.name(), piece.place + 1, piece.chain);
-        if crc32fast::hash(piece.raw) != piece.crc {
-            return Err(format!("{} does not match its checksum", place()));
-        }
         let chain =
             self.chains.get(&piece.chain).ok_or_else(|| format!("{} is of no file", place()))?;
         let (first, end) = chain.rows;
@@ -94,15 +89,13 @@ impl<'a> Proof<'a> {
 }
 
 fn piece<'a>(row: &[Value<'a>]) -> Option<Piece<'a>> {
-    let (chain, place, raw, crc) = match *row {
-        [chain, place, Value::Text(text), Value::Null, crc] => (chain, place, text.as_bytes(), crc),
-        [chain, place, Value::Null, Value::Bytes(bytes), crc] => (chain, place, bytes, crc),
-        [chain, place, Value::Bytes(bytes), crc] => (chain, place, bytes, crc),
-        _ => return None,
-    };
-    match (chain, place, crc) {
-        (Value::Int(chain), Value::Int(place), Value::Int(crc)) => {
-            Some(Piece { chain, place, raw, crc: u32::try_from(crc).ok()? })
+    match *row {
+        [Value::Int(chain), Value::Int(place), Value::Text(text), Value::Null] => {
+            Some(Piece { chain, place, raw: text.as_bytes() })
+        }
+        [Value::Int(chain), Value::Int(place), Value::Null, Value::Bytes(raw)]
+        | [Value::Int(chain), Value::Int(place), Value::Bytes(raw)] => {
+            Some(Piece { chain, place, raw })
         }
         _ => None,
     }

@@ -22,8 +22,11 @@ pub enum Error {
     },
     /// The folder holds something that no lake does.
     NotEmpty(PathBuf),
-    /// Another process exports into the lake.
+    /// Another process exports into the lake, or did so meanwhile; nothing was added.
     Busy(PathBuf),
+    /// The bucket's server writes whatever the condition is, so two exports at once could lose one
+    /// another; nothing was added.
+    NoConditions(PathBuf),
     /// The lake holds another store: nothing of this one is in it.
     OtherStore(PathBuf),
     /// A file of the lake is not what it was when it was written.
@@ -109,6 +112,12 @@ impl fmt::Display for Error {
             Self::Busy(path) => {
                 write!(f, "another process exports into {}; try again later", path.display())
             }
+            Self::NoConditions(path) => write!(
+                f,
+                "the server of {} knows no conditional writes (If-Match, If-None-Match), without which two exports \
+                 at once lose one another; use one that does, or a folder",
+                path.display()
+            ),
             Self::OtherStore(path) => write!(
                 f,
                 "{} holds another store: nothing of this one is in it; a lake has one store, export into a \
@@ -151,6 +160,7 @@ impl error::Error for Error {
             | Self::TooNew { .. }
             | Self::NotEmpty(_)
             | Self::Busy(_)
+            | Self::NoConditions(_)
             | Self::OtherStore(_)
             | Self::Damaged { .. }
             | Self::Incomplete { .. }

@@ -15,6 +15,7 @@ use sessile::{Durability, MergeOptions, MergeReport, Store, StoreOptions};
 use crate::content::Proof;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
+use crate::place::{Lake, Place};
 use crate::read;
 use crate::rows::{Fields, FileRow, SessionRow, of_key};
 use crate::state::State;
@@ -46,8 +47,9 @@ pub struct ImportReport {
 ///
 /// [`NotALake`](Error::NotALake), [`TooNew`](Error::TooNew) and [`Damaged`](Error::Damaged) before
 /// anything is changed; [`Unsound`](Error::Unsound) likewise; those of [`Store::merge`].
-pub fn import(lake: impl AsRef<Path>, db: impl AsRef<Path>) -> Result<ImportReport> {
-    let (lake, db) = (lake.as_ref(), db.as_ref());
+pub fn import(lake: impl Into<Lake>, db: impl AsRef<Path>) -> Result<ImportReport> {
+    let (lake, db) = (lake.into(), db.as_ref());
+    let lake = &*lake.0;
     let manifest = Manifest::open(lake)?;
     let state = State::read(lake, &manifest)?;
     let beside = db.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
@@ -95,7 +97,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(backup.run_to_completion(i32::MAX, std::time::Duration::ZERO, None)?)
 }
 
-fn fill(db: &Path, lake: &Path, manifest: &Manifest, state: &State) -> Result<ImportReport> {
+fn fill(db: &Path, lake: &dyn Place, manifest: &Manifest, state: &State) -> Result<ImportReport> {
     let mut conn = Connection::open(db)?;
     conn.execute_batch("PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON")?;
     let damaged = |err: Error| match err {
@@ -103,7 +105,7 @@ fn fill(db: &Path, lake: &Path, manifest: &Manifest, state: &State) -> Result<Im
         Error::Sqlite(err)
             if err.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) =>
         {
-            Error::damaged(lake, err.to_string())
+            Error::damaged(lake.name(), err.to_string())
         }
         err => err,
     };
@@ -130,14 +132,14 @@ fn fill(db: &Path, lake: &Path, manifest: &Manifest, state: &State) -> Result<Im
 /// Lines and chunks, each at its place.
 fn content(
     conn: &Connection,
-    lake: &Path,
+    lake: &dyn Place,
     manifest: &Manifest,
     state: &State,
     files: &[&FileRow],
 ) -> Result<u64> {
     let file_of: HashMap<i64, i64> = files.iter().map(|file| (file.chain, file.file_id)).collect();
     if let Some(file) = files.iter().find(|file| !(1..=MAX_ID).contains(&file.file_id)) {
-        return Err(Error::damaged(lake, format!("a file has the number {}", file.file_id)));
+        return Err(Error::damaged(lake.name(), format!("a file has the number {}", file.file_id)));
     }
     let mut proof = Proof::new(&state.chains);
     let (mut written, mut bytes) = (0, 0);
@@ -150,10 +152,13 @@ fn content(
             // What the store no longer had at the last export.
             let Some(file_id) = file_of.get(&piece.chain) else { return Ok(()) };
             if u32::try_from(piece.place).is_err() {
-                return Err(Error::damaged(lake, format!("a line has the number {}", piece.place)));
+                return Err(Error::damaged(
+                    lake.name(),
+                    format!("a line has the number {}", piece.place),
+                ));
             }
             let key = file_id << 32 | piece.place;
-            let checksum = piece.crc ^ of_key(key);
+            let checksum = crc32fast::hash(piece.raw) ^ of_key(key);
             let mut insert = conn.prepare_cached(match entry.table {
                 Table::Lines => {
                     "INSERT INTO lines (line_key, raw, enc, checksum) VALUES (?1, ?2, 0, ?3)"
@@ -171,15 +176,15 @@ fn content(
         })?;
     }
     conn.execute_batch("COMMIT")?;
-    proof.finish().map_err(|reason| Error::damaged(lake, reason))?;
+    proof.finish().map_err(|reason| Error::damaged(lake.name(), reason))?;
     Ok(written)
 }
 
-fn insert_file(conn: &Connection, lake: &Path, file: &FileRow) -> Result<()> {
+fn insert_file(conn: &Connection, lake: &dyn Place, file: &FileRow) -> Result<()> {
     let is_name = |name: &[u8]| !matches!(name, b"" | b"." | b"..");
     if file.path.contains(&0) || !file.path.split(|byte| *byte == b'/').all(is_name) {
         let path = String::from_utf8_lossy(&file.path).escape_debug().to_string();
-        return Err(Error::damaged(lake, format!("the path {path} leads out of its root")));
+        return Err(Error::damaged(lake.name(), format!("the path {path} leads out of its root")));
     }
     conn.prepare_cached(
         "INSERT INTO files (file_id, source_id, path, generation, kind, state, mode, mtime, mtime_beyond,
@@ -216,7 +221,7 @@ fn insert_file(conn: &Connection, lake: &Path, file: &FileRow) -> Result<()> {
 /// Gives sessions the keys that they had. All else of them is folded.
 fn sessions(
     conn: &Connection,
-    lake: &Path,
+    lake: &dyn Place,
     state: &State,
     files: &[&FileRow],
 ) -> Result<HashMap<i64, i64>> {
@@ -228,7 +233,7 @@ fn sessions(
     for session in state.sessions.values().filter(there) {
         if !(1..=MAX_ID).contains(&session.session_key) {
             return Err(Error::damaged(
-                lake,
+                lake.name(),
                 format!("a session has the number {}", session.session_key),
             ));
         }
@@ -253,14 +258,15 @@ fn sessions(
 /// What was decided of sessions, by their newest version.
 fn events(
     conn: &Connection,
-    lake: &Path,
+    lake: &dyn Place,
     manifest: &Manifest,
     sessions: &HashMap<i64, i64>,
 ) -> Result<()> {
     for entry in manifest.files_of(Table::Events) {
         read::each_row(lake, entry, |row| {
-            let odd =
-                || Error::damaged(lake.join(entry.path()), "it holds a row that no export writes");
+            let odd = || {
+                Error::damaged(lake.named(&entry.path()), "it holds a row that no export writes")
+            };
             let mut row = Fields(row.iter());
             let (session, version) = (row.int().ok_or_else(odd)?, row.int().ok_or_else(odd)?);
             if sessions.get(&session) != Some(&version) {
@@ -333,21 +339,24 @@ struct LastSession {
 }
 
 fn each<T: serde::de::DeserializeOwned>(
-    lake: &Path,
+    lake: &dyn Place,
     state: &State,
     kind: &str,
     mut each: impl FnMut(T) -> Option<Result<()>>,
 ) -> Result<()> {
     for (_, json) in state.store.iter().filter(|(of, _)| of == kind) {
         let odd = || {
-            Error::damaged(lake, format!("what it says of a {kind} is not as an export writes it"))
+            Error::damaged(
+                lake.name(),
+                format!("what it says of a {kind} is not as an export writes it"),
+            )
         };
         each(serde_json::from_str(json).map_err(|_| odd())?).ok_or_else(odd)??;
     }
     Ok(())
 }
 
-fn sources(conn: &Connection, lake: &Path, state: &State) -> Result<()> {
+fn sources(conn: &Connection, lake: &dyn Place, state: &State) -> Result<()> {
     each(lake, state, "source", |source: Source| {
         let root = source.root.bytes()?;
         let inserted = conn.execute(
@@ -360,7 +369,7 @@ fn sources(conn: &Connection, lake: &Path, state: &State) -> Result<()> {
 }
 
 /// What is remembered of purged sessions, problems that belong to none, and the last key of a session.
-fn rest(conn: &Connection, lake: &Path, state: &State) -> Result<()> {
+fn rest(conn: &Connection, lake: &dyn Place, state: &State) -> Result<()> {
     each(lake, state, "purged", |purged: Purged| {
         let sha256 = match &purged.sha256 {
             Some(hex) => Some(hex.bytes()?),
@@ -420,7 +429,9 @@ mod tests {
 
     use super::import;
     use crate::export::{ExportOptions, export};
+    use crate::folder::Folder;
     use crate::manifest::{Export, Manifest};
+    use crate::place::Place;
     use crate::rows::FileRow;
     use crate::state::State;
     use crate::table::Table;
@@ -432,19 +443,23 @@ mod tests {
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/pi/small");
         Store::open(&db).unwrap().import(fixture, &ImportOptions::new()).unwrap();
         export(&db, &lake, &ExportOptions::new()).unwrap();
-        let mut manifest = Manifest::open(&lake).unwrap();
-        let state = State::read(&lake, &manifest).unwrap();
+        let there = Folder::new(&lake);
+        let mut turn = there.begin().unwrap();
+        let mut manifest = Manifest::open(&there).unwrap();
+        let state = State::read(&there, &manifest).unwrap();
         let log = state.files.values().filter(|file| &*file.kind == "log");
         let mut row = log.min_by_key(|file| file.file_id).unwrap().clone();
         let partition = row.partition();
         change(&mut row);
         row.export = 2;
-        let mut writer = Writer::begin(lake.join("aside")).unwrap();
+        let mut writer = Writer::begin(turn.aside(), None).unwrap();
         writer.push(Table::Files, &partition, &row.to_lake()).unwrap();
-        let files = writer.finish(&lake).unwrap();
+        let written = writer.finish().unwrap();
+        let files = written.iter().map(|file| file.entry.clone()).collect();
         let next_chain = manifest.next_chain();
         manifest.exports.push(Export { number: 2, at: String::new(), next_chain, files });
-        manifest.write(&lake).unwrap();
+        turn.add(&written, &manifest.to_json().unwrap()).unwrap();
+        drop(turn);
         lake
     }
 

@@ -36,12 +36,16 @@
 #![warn(missing_docs)]
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::exit)]
 
+#[cfg(feature = "s3")]
+mod bucket;
 mod columns;
 mod content;
 mod error;
 mod export;
+mod folder;
 mod import;
 mod manifest;
+mod place;
 mod read;
 mod rows;
 mod state;
@@ -49,7 +53,12 @@ mod table;
 mod verify;
 mod write;
 
+#[cfg(feature = "s3")]
+pub use bucket::Bucket;
 pub use error::{Error, Result};
 pub use export::{ExportOptions, ExportReport, export};
 pub use import::{ImportReport, import};
+#[cfg(feature = "s3")]
+pub use object_store;
+pub use place::Lake;
 pub use verify::{Finding, VerifyReport, verify};

@@ -4,12 +4,15 @@
 
 use std::error::Error as _;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use sessile::Timestamp;
-use sessile_lake::{Error, ExportOptions, export, import, verify};
+use sessile_lake::{Error, ExportOptions, Lake, export, import, verify};
+
+#[cfg(feature = "s3")]
+mod s3;
 
 /// The sessions of a sessile store as Parquet files, and back byte for byte.
 #[derive(Parser)]
@@ -29,21 +32,21 @@ enum Command {
         /// Leave out what was last active before that: 2026-01-02, or a time in RFC 3339
         #[arg(long, value_parser = moment)]
         since: Option<Timestamp>,
-        /// The folder of the lake; it is made, if there is none
-        dir: PathBuf,
+        /// The folder of the lake, which is made if there is none, or s3://BUCKET/PREFIX
+        lake: PathBuf,
     },
     /// Make a store of a lake, or unite it with one that is there
     Import {
-        /// The folder of the lake
-        dir: PathBuf,
+        /// The folder of the lake, or s3://BUCKET/PREFIX
+        lake: PathBuf,
         /// The database of the store
         #[arg(long, env = "SESSILE_DB")]
         db: PathBuf,
     },
     /// Compare a lake with its digests
     Verify {
-        /// The folder of the lake
-        dir: PathBuf,
+        /// The folder of the lake, or s3://BUCKET/PREFIX
+        lake: PathBuf,
     },
 }
 
@@ -77,6 +80,24 @@ fn main() -> ExitCode {
     }
 }
 
+/// Where a lake stands that was named on the command line.
+fn place(lake: &Path) -> Result<Lake, Error> {
+    match lake.to_str().and_then(|lake| lake.strip_prefix("s3://")) {
+        None => Ok(lake.into()),
+        #[cfg(feature = "s3")]
+        Some(rest) => s3::bucket(lake, rest).map(Lake::from),
+        #[cfg(not(feature = "s3"))]
+        Some(_) => Err(Error::Io {
+            action: "connect to",
+            path: lake.to_owned(),
+            source: io::Error::new(
+                io::ErrorKind::Unsupported,
+                "this build knows folders only; install it with `--features s3`",
+            ),
+        }),
+    }
+}
+
 /// Whether all is as it should be.
 fn run(command: Command) -> Result<bool, Error> {
     let mut out = io::stdout().lock();
@@ -88,8 +109,8 @@ fn run(command: Command) -> Result<bool, Error> {
         })
     };
     match command {
-        Command::Export { db, since, dir } => {
-            let report = export(db, dir, &ExportOptions::new().since(since))?;
+        Command::Export { db, since, lake } => {
+            let report = export(db, place(&lake)?, &ExportOptions::new().since(since))?;
             say(format!(
                 "{} files, {} bytes: {} lines of {} bytes, {} sessions",
                 report.files, report.bytes, report.lines, report.raw_bytes, report.sessions
@@ -102,8 +123,8 @@ fn run(command: Command) -> Result<bool, Error> {
             }
             Ok(true)
         }
-        Command::Import { dir, db } => {
-            let report = import(dir, db)?;
+        Command::Import { lake, db } => {
+            let report = import(place(&lake)?, db)?;
             say(format!(
                 "{} sessions, {} files, {} lines",
                 report.sessions, report.files, report.lines
@@ -118,8 +139,8 @@ fn run(command: Command) -> Result<bool, Error> {
             }
             Ok(merged.refused.is_empty())
         }
-        Command::Verify { dir } => {
-            let report = verify(dir)?;
+        Command::Verify { lake } => {
+            let report = verify(place(&lake)?)?;
             for finding in &report.findings {
                 say(format!("{}: {}", finding.file.display(), finding.reason))?;
             }

@@ -1,28 +1,23 @@
 //! The manifest: which files a lake consists of, export by export, with their digests.
 //!
-//! It is the only file that is ever replaced, by a rename: whoever is killed before that
+//! It is the only file that is ever replaced, and as a whole: whoever is killed before that
 //! leaves the lake as it was.
-
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sessile::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::place::{MANIFEST, Place};
 use crate::table::Table;
-use crate::write::{create, sync_folder};
 
-const NAME: &str = "manifest.json";
 const VERSION: u64 = 1;
 
 /// Beyond what any lake counts to: a number below it can be added to.
 pub(crate) const MAX_NUMBER: i64 = 1 << 53;
 
 /// Bytes of a manifest that is read: 200,000 files have one of 60 MB.
-const MAX_MANIFEST: u64 = 256 << 20;
+pub(crate) const MAX_MANIFEST: u64 = 256 << 20;
 
 /// What a lake consists of.
 #[derive(Clone, Debug, Default)]
@@ -196,34 +191,27 @@ fn digest(exports: &[Export]) -> Result<String, serde_json::Error> {
 }
 
 impl Manifest {
-    /// The manifest of a lake; `None` where there is none.
-    pub(crate) fn read(lake: &Path) -> Result<Option<Self>> {
-        let path = lake.join(NAME);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(err) => return Err(Error::io("read", &path)(err)),
-        };
-        let mut text = Vec::new();
-        file.take(MAX_MANIFEST + 1).read_to_end(&mut text).map_err(Error::io("read", &path))?;
-        if MAX_MANIFEST < text.len() as u64 {
-            return Err(Error::damaged(&path, "it is longer than any that is written"));
-        }
+    /// What the manifest of a lake says.
+    pub(crate) fn parse(lake: &dyn Place, text: &[u8]) -> Result<Self> {
+        let path = lake.named(MANIFEST);
         let damaged = |err: serde_json::Error| Error::damaged(&path, err.to_string());
         let version = |whole: &serde_json::Value| {
             whole.get("sessile_lake").and_then(serde_json::Value::as_u64)
         };
-        let whole: Whole = match serde_json::from_slice(&text) {
+        let whole: Whole = match serde_json::from_slice(text) {
             Ok(whole) => whole,
-            Err(err) => match serde_json::from_slice(&text).ok().as_ref().and_then(version) {
+            Err(err) => match serde_json::from_slice(text).ok().as_ref().and_then(version) {
                 Some(version) if VERSION < version => {
-                    return Err(Error::TooNew { lake: lake.to_owned(), version });
+                    return Err(Error::TooNew { lake: lake.name().to_owned(), version });
                 }
                 _ => return Err(damaged(err)),
             },
         };
         if whole.sessile_lake != VERSION {
-            return Err(Error::TooNew { lake: lake.to_owned(), version: whole.sessile_lake });
+            return Err(Error::TooNew {
+                lake: lake.name().to_owned(),
+                version: whole.sessile_lake,
+            });
         }
         if digest(&whole.exports).map_err(damaged)? != whole.sha256 {
             return Err(Error::damaged(&path, "it does not match its digest"));
@@ -234,34 +222,24 @@ impl Manifest {
         if !is_in_order {
             return Err(Error::damaged(&path, "its exports are in no order"));
         }
-        Ok(Some(Self { exports: whole.exports }))
+        Ok(Self { exports: whole.exports })
     }
 
-    /// As [`read`](Self::read), of what has to be a lake.
-    pub(crate) fn open(lake: &Path) -> Result<Self> {
-        Self::read(lake)?.ok_or_else(|| Error::NotALake(lake.to_owned()))
-    }
-
-    /// Puts it in the place of the one before.
-    pub(crate) fn write(&self, lake: &Path) -> Result<()> {
-        let (aside, path) = (lake.join(format!(".{NAME}.new")), lake.join(NAME));
-        let failed = |err: serde_json::Error| Error::io("write", &path)(err.into());
-        let whole = Whole {
-            sessile_lake: VERSION,
-            sha256: digest(&self.exports).map_err(failed)?,
-            exports: self.exports.clone(),
-        };
-        let text = serde_json::to_vec_pretty(&whole).map_err(failed)?;
-        match fs::remove_file(&aside) {
-            Err(err) if err.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", &aside)(err));
-            }
-            _ => {}
+    /// The manifest of what has to be a lake.
+    pub(crate) fn open(lake: &dyn Place) -> Result<Self> {
+        match lake.manifest()? {
+            Some(text) => Self::parse(lake, &text),
+            None => Err(Error::NotALake(lake.name().to_owned())),
         }
-        let mut file = create(&aside).map_err(Error::io("write", &aside))?;
-        file.write_all(&text).and_then(|()| file.sync_all()).map_err(Error::io("write", &aside))?;
-        fs::rename(&aside, &path).map_err(Error::io("write", &path))?;
-        sync_folder(lake)
+    }
+
+    /// As it stands in a lake.
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec_pretty(&Whole {
+            sessile_lake: VERSION,
+            sha256: digest(&self.exports)?,
+            exports: self.exports.clone(),
+        })
     }
 
     /// All files, in the order in which their rows came.
@@ -277,28 +255,4 @@ impl Manifest {
     pub(crate) fn files_of(&self, table: Table) -> impl Iterator<Item = &Entry> {
         self.files().filter(move |file| file.table == table)
     }
-}
-
-/// Parquet files below the folders of the tables, whether the manifest names them or not.
-pub(crate) fn found(lake: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> =
-        Table::ALL.iter().map(|table| lake.join(table.name())).collect();
-    while let Some(folder) = folders.pop() {
-        let listed = match fs::read_dir(&folder) {
-            Ok(listed) => listed,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
-            Err(err) => return Err(Error::io("read", &folder)(err)),
-        };
-        for item in listed {
-            let item = item.map_err(Error::io("read", &folder))?;
-            let (path, kind) = (item.path(), item.file_type().map_err(Error::io("read", &folder))?);
-            if kind.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "parquet") {
-                found.push(path);
-            }
-        }
-    }
-    Ok(found)
 }

@@ -1,14 +1,11 @@
 //! Files of a lake, read: proven by their digest first, then row by row.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::{
-    BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type,
-};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::file::reader::{FileReader, RowGroupReader};
 use parquet::file::serialized_reader::SerializedFileReader;
 use sha2::{Digest, Sha256};
@@ -16,6 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::columns::Value;
 use crate::error::{Error, Result};
 use crate::manifest::{Entry, hex};
+use crate::place::Place;
 use crate::table::{Column, Kind, Table};
 
 /// Rows that are read at once.
@@ -25,14 +23,11 @@ const BATCH: usize = 1024;
 const MAX_GROUP: i64 = 4 << 30;
 
 /// Proves that a file is the one that was written.
-pub(crate) fn prove(lake: &Path, entry: &Entry) -> Result<File> {
-    let path = lake.join(entry.path());
+pub(crate) fn prove(lake: &dyn Place, entry: &Entry) -> Result<File> {
+    let path = lake.named(&entry.path());
     let damaged = |reason: &str| Error::damaged(&path, reason);
-    let mut file = match File::open(&path) {
-        Ok(file) => file,
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Err(damaged("it is missing")),
-        Err(err) => return Err(Error::io("read", &path)(err)),
-    };
+    let file = lake.open(&entry.path(), entry.bytes)?;
+    let mut file = file.ok_or_else(|| damaged("it is missing"))?;
     let metadata = file.metadata().map_err(Error::io("read", &path))?;
     if !metadata.is_file() || metadata.len() != entry.bytes {
         return Err(damaged("it does not have the size that the manifest says"));
@@ -53,12 +48,12 @@ pub(crate) fn prove(lake: &Path, entry: &Entry) -> Result<File> {
 
 /// Hands each row of a file, which is proven first, to `each`.
 pub(crate) fn each_row(
-    lake: &Path,
+    lake: &dyn Place,
     entry: &Entry,
     mut each: impl FnMut(&[Value<'_>]) -> Result<()>,
 ) -> Result<()> {
     let file = prove(lake, entry)?;
-    let path = lake.join(entry.path());
+    let path = lake.named(&entry.path());
     let damaged = |reason: String| Error::damaged(&path, reason);
     let open = || SerializedFileReader::new(file).map_err(|err| err.to_string());
     let reader = guarded(open).map_err(damaged)?;
@@ -119,7 +114,6 @@ struct Slot {
 
 enum Reader {
     Int(ColumnReaderImpl<Int64Type>, Vec<i64>),
-    Crc(ColumnReaderImpl<Int32Type>, Vec<i32>),
     Real(ColumnReaderImpl<DoubleType>, Vec<f64>),
     Bool(ColumnReaderImpl<BoolType>, Vec<bool>),
     Bytes(ColumnReaderImpl<ByteArrayType>, Vec<ByteArray>),
@@ -131,7 +125,6 @@ impl Columns {
         for (n, column) in table.columns().iter().enumerate() {
             let reader = match group.get_column_reader(n).map_err(|err| err.to_string())? {
                 ColumnReader::Int64ColumnReader(reader) => Reader::Int(reader, Vec::new()),
-                ColumnReader::Int32ColumnReader(reader) => Reader::Crc(reader, Vec::new()),
                 ColumnReader::DoubleColumnReader(reader) => Reader::Real(reader, Vec::new()),
                 ColumnReader::BoolColumnReader(reader) => Reader::Bool(reader, Vec::new()),
                 ColumnReader::ByteArrayColumnReader(reader) => Reader::Bytes(reader, Vec::new()),
@@ -165,7 +158,6 @@ impl Slot {
         levels.clear();
         let rows = match &mut self.reader {
             Reader::Int(reader, values) => fill(reader, values, levels, most),
-            Reader::Crc(reader, values) => fill(reader, values, levels, most),
             Reader::Real(reader, values) => fill(reader, values, levels, most),
             Reader::Bool(reader, values) => fill(reader, values, levels, most),
             Reader::Bytes(reader, values) => fill(reader, values, levels, most),
@@ -189,9 +181,6 @@ impl Slot {
         }
         let value = match &self.reader {
             Reader::Int(_, values) => values.get(place).copied().map(Value::Int),
-            Reader::Crc(_, values) => {
-                values.get(place).map(|bits| Value::Int(i64::from(*bits as u32)))
-            }
             Reader::Real(_, values) => values.get(place).copied().map(Value::Real),
             Reader::Bool(_, values) => values.get(place).copied().map(Value::Bool),
             Reader::Bytes(_, values) => {
@@ -234,24 +223,29 @@ mod tests {
     use super::each_row;
     use crate::columns::Value;
     use crate::error::Error;
+    use crate::folder::Folder;
     use crate::manifest::{Entry, Partition, hex};
+    use crate::place::Place;
     use crate::table::Table;
     use crate::write::Writer;
 
     #[test]
     fn a_file_that_was_made_to_harm_is_damaged_and_no_more() {
         let folder = tempfile::tempdir().unwrap();
-        let lake = folder.path();
+        let lake = Folder::new(folder.path());
+        let mut turn = lake.begin().unwrap();
         let partition = Partition::new("pi", "local", 0);
-        let mut writer = Writer::begin(lake.join("aside")).unwrap();
+        let mut writer = Writer::begin(turn.aside(), None).unwrap();
         for n in 0..500 {
             let text = format!("line {n} of many");
-            let row =
-                [Value::Int(1), Value::Int(n), Value::from(&text), Value::Null, Value::Int(7)];
+            let row = [Value::Int(1), Value::Int(n), Value::from(&text), Value::Null];
             writer.push(Table::Lines, &partition, &row).unwrap();
         }
-        let written = writer.finish(lake).unwrap().remove(0);
-        let bytes = fs::read(lake.join(written.path())).unwrap();
+        let files = writer.finish().unwrap();
+        turn.add(&files, b"").unwrap();
+        let written = &files[0].entry;
+        let at = |entry: &Entry| folder.path().join(entry.path());
+        let bytes = fs::read(at(written)).unwrap();
         let mut random = 1_u32;
         let mut next = |below: usize| {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -271,13 +265,13 @@ mod tests {
                 bytes: changed.len() as u64,
                 ..written.clone()
             };
-            fs::write(lake.join(entry.path()), &changed).unwrap();
-            match each_row(lake, &entry, |_| Ok(())) {
+            fs::write(at(&entry), &changed).unwrap();
+            match each_row(&lake, &entry, |_| Ok(())) {
                 Ok(()) => {}
                 Err(Error::Damaged { .. }) => refused += 1,
                 Err(err) => panic!("{err}"),
             }
-            fs::remove_file(lake.join(entry.path())).unwrap();
+            fs::remove_file(at(&entry)).unwrap();
         }
         assert!(200 < refused, "{refused}");
     }

@@ -209,16 +209,52 @@ pub(crate) struct SessionRow {
     pub(crate) source_id: i64,
     pub(crate) path: Vec<u8>,
     pub(crate) file_id: Option<i64>,
-    /// Of all that it is made from.
-    pub(crate) stamp: Vec<u8>,
+    /// By which the next export tells what is new.
+    pub(crate) held: Held,
+}
+
+/// What the lake holds of a session: by that the next export tells what is new.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// The digest of all that it is made from.
+    pub(crate) stamp: Sha,
     /// Rows of entries, usage, labels and events.
     pub(crate) counts: [i64; 4],
-    /// Of these rows.
-    pub(crate) rows_sha256: Vec<u8>,
+    /// The digest of these rows.
+    pub(crate) rows_sha256: Sha,
+}
+
+/// Bytes of a digest, or of four counts.
+const THIRD: usize = size_of::<Sha>();
+
+impl Held {
+    /// One column: each costs a small file more than what is in it.
+    pub(crate) fn to_bytes(&self) -> [u8; 3 * THIRD] {
+        let mut bytes = [0; 3 * THIRD];
+        bytes[..THIRD].copy_from_slice(&self.stamp);
+        bytes[THIRD..2 * THIRD].copy_from_slice(&self.rows_sha256);
+        for (place, count) in bytes[2 * THIRD..].chunks_exact_mut(8).zip(self.counts) {
+            place.copy_from_slice(&count.to_le_bytes());
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: [u8; 3 * THIRD]) -> Self {
+        let mut held = Self::default();
+        held.stamp.copy_from_slice(&bytes[..THIRD]);
+        held.rows_sha256.copy_from_slice(&bytes[THIRD..2 * THIRD]);
+        for (count, place) in held.counts.iter_mut().zip(bytes[2 * THIRD..].chunks_exact(8)) {
+            *count = place.iter().rev().fold(0, |count, byte| count << 8 | i64::from(*byte));
+        }
+        held
+    }
 }
 
 /// Columns of a session that are for readers, and come before those of [`SessionRow`].
 const SHOWN: usize = 18;
+
+/// The place of the path that is shown. It is not there again as bytes where these are the same.
+const SHOWN_PATH: usize = 4 + 15;
 
 impl SessionRow {
     pub(crate) fn from_lake(of: &Partition, row: &[Value<'_>]) -> Option<Self> {
@@ -233,26 +269,33 @@ impl SessionRow {
             format: of.format.clone(),
             origin: of.origin.clone(),
             source_id: rest.int()?,
-            path: rest.bytes()?,
+            path: match (rest.optional_bytes()?, row.get(SHOWN_PATH)?) {
+                (Some(bytes), _) => bytes,
+                (None, Value::Text(path)) => path.as_bytes().to_vec(),
+                (None, _) => return None,
+            },
             file_id: rest.optional_int()?,
-            stamp: rest.bytes()?,
-            counts: [rest.int()?, rest.int()?, rest.int()?, rest.int()?],
-            rows_sha256: rest.bytes()?,
+            held: Held::from_bytes(rest.bytes()?.try_into().ok()?),
         })
     }
 
-    pub(crate) fn to_lake<'a>(&'a self, export: i64, shown: &[Value<'a>; SHOWN]) -> Vec<Value<'a>> {
+    /// With `held` as bytes.
+    pub(crate) fn to_lake<'a>(
+        &'a self,
+        export: i64,
+        shown: &[Value<'a>; SHOWN],
+        held: &'a [u8],
+    ) -> Vec<Value<'a>> {
         let mut row =
             vec![export.into(), self.is_gone.into(), self.session_key.into(), self.version.into()];
         row.extend(shown);
+        let is_shown = either(&self.path)[0] == row[SHOWN_PATH];
         row.extend([
             self.source_id.into(),
-            Value::from(&self.path),
+            Some(&self.path).filter(|_| !is_shown).into(),
             self.file_id.into(),
-            Value::from(&self.stamp),
+            Value::from(held),
         ]);
-        row.extend(self.counts.map(Value::from));
-        row.push(Value::from(&self.rows_sha256));
         row
     }
 }

@@ -1,10 +1,10 @@
 //! What a lake says of its store: the newest row of each file and session.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::manifest::{MAX_NUMBER, Manifest};
+use crate::place::Place;
 use crate::read;
 use crate::rows::{Fields, FileRow, SessionRow, Sha, Words};
 use crate::table::Table;
@@ -30,13 +30,13 @@ pub(crate) struct Chain {
 }
 
 impl State {
-    pub(crate) fn read(lake: &Path, manifest: &Manifest) -> Result<Self> {
+    pub(crate) fn read(lake: &dyn Place, manifest: &Manifest) -> Result<Self> {
         let mut state = Self::default();
         let mut words = Words::default();
         for entry in manifest.files_of(Table::Files) {
             read::each_row(lake, entry, |row| {
                 let file = FileRow::from_lake(&mut words, &entry.partition, row)
-                    .ok_or_else(|| odd(lake, entry.path()))?;
+                    .ok_or_else(|| odd(lake, &entry.path()))?;
                 if let Some(sha256) = &file.rows_sha256 {
                     let (is_log, rows) = (&*file.kind == "log", (file.first(), file.line_count));
                     let chain = Chain { is_log, rows, sha256: *sha256 };
@@ -49,9 +49,9 @@ impl State {
         for entry in manifest.files_of(Table::Sessions) {
             read::each_row(lake, entry, |row| {
                 let session = SessionRow::from_lake(&entry.partition, row)
-                    .ok_or_else(|| odd(lake, entry.path()))?;
+                    .ok_or_else(|| odd(lake, &entry.path()))?;
                 if !(1..MAX_NUMBER).contains(&session.version) {
-                    return Err(odd(lake, entry.path()));
+                    return Err(odd(lake, &entry.path()));
                 }
                 state.sessions.insert(session.session_key, session);
                 Ok(())
@@ -63,7 +63,7 @@ impl State {
                 let mut row = Fields(row.iter());
                 let (Some(export), Some(kind), Some(json)) = (row.int(), row.text(), row.text())
                 else {
-                    return Err(odd(lake, entry.path()));
+                    return Err(odd(lake, &entry.path()));
                 };
                 if newest < export {
                     newest = export;
@@ -77,6 +77,6 @@ impl State {
     }
 }
 
-fn odd(lake: &Path, path: String) -> Error {
-    Error::damaged(lake.join(path), "it holds a row that no export writes")
+fn odd(lake: &dyn Place, path: &str) -> Error {
+    Error::damaged(lake.named(path), "it holds a row that no export writes")
 }

@@ -6,6 +6,7 @@ use parquet::basic::{
     Compression, ConvertedType, Encoding, LogicalType, Repetition, TimeUnit, Type as Physical,
     ZstdLevel,
 };
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::{ColumnPath, Type, TypePtr};
 
@@ -16,8 +17,6 @@ use crate::error::{Error, Result};
 pub(crate) enum Kind {
     /// A whole number; neighbours are near one another.
     Int,
-    /// CRC-32 of a line or chunk.
-    Crc,
     Real,
     Bool,
     /// Microseconds since 1970, in UTC and without a zone: finer ones, and zones, are not read everywhere alike.
@@ -54,13 +53,12 @@ pub(crate) enum Table {
     Store,
 }
 
-use Kind::{Bool, Bytes, Crc, Int, Real, Text, Time};
+use Kind::{Bool, Bytes, Int, Real, Text, Time};
 
 const LINES: &[Column] =
-    &[col("chain", Int), col("line", Int), opt("text", Text), opt("bytes", Bytes), col("crc", Crc)];
+    &[col("chain", Int), col("line", Int), opt("text", Text), opt("bytes", Bytes)];
 
-const CHUNKS: &[Column] =
-    &[col("chain", Int), col("chunk", Int), col("bytes", Bytes), col("crc", Crc)];
+const CHUNKS: &[Column] = &[col("chain", Int), col("chunk", Int), col("bytes", Bytes)];
 
 const FILES: &[Column] = &[
     col("export", Int),
@@ -116,14 +114,9 @@ const SESSIONS: &[Column] = &[
     col("is_listed", Int),
     opt("leaf", Int),
     col("source_id", Int),
-    col("path_bytes", Bytes),
+    opt("path_bytes", Bytes),
     opt("file_id", Int),
-    col("stamp", Bytes),
-    col("entries", Int),
-    col("usages", Int),
-    col("labels", Int),
-    col("events", Int),
-    col("rows_sha256", Bytes),
+    col("held", Bytes),
 ];
 
 const ENTRIES: &[Column] = &[
@@ -234,41 +227,55 @@ impl Table {
         Ok(Arc::new(schema.map_err(|err| Error::parquet("make the schema of", self.name(), err))?))
     }
 
-    pub(crate) fn properties(self) -> Result<WriterProperties> {
-        let level =
-            ZstdLevel::try_new(LEVEL).map_err(|err| Error::parquet("write", self.name(), err))?;
+    /// How it is written: with what marks the files of an export as its own, and with more
+    /// time for one of few rows.
+    pub(crate) fn properties(self, mark: Option<&str>, is_small: bool) -> Result<WriterProperties> {
+        let zstd = |level: i32| match ZstdLevel::try_new(level) {
+            Ok(level) => Ok(Compression::ZSTD(level)),
+            Err(err) => Err(Error::parquet("write", self.name(), err)),
+        };
+        // What says where pages and values are would be a fifth of a small lake: it is left out
+        // where no engine has a use for it.
         let mut properties = WriterProperties::builder()
             .set_created_by("sessile-lake".to_owned())
-            .set_compression(Compression::ZSTD(level))
+            .set_key_value_metadata(
+                mark.map(|mark| vec![KeyValue::new("export".to_owned(), mark.to_owned())]),
+            )
+            .set_compression(zstd(if is_small { LEVEL_OF_SMALL } else { LEVEL })?)
             .set_data_page_size_limit(PAGE)
-            .set_statistics_enabled(EnabledStatistics::Chunk)
-            .set_statistics_truncate_length(Some(64));
+            .set_offset_index_disabled(true)
+            .set_statistics_enabled(EnabledStatistics::None);
         for column in self.columns() {
             let path = || ColumnPath::from(column.name);
-            match column.kind {
-                Kind::Int | Kind::Time => {
-                    properties = properties
-                        .set_column_dictionary_enabled(path(), false)
-                        .set_column_encoding(path(), Encoding::DELTA_BINARY_PACKED);
-                }
-                Kind::Crc | Kind::Bytes => {
-                    properties = properties.set_column_dictionary_enabled(path(), false);
-                }
-                // Every line is another.
-                Kind::Text if self == Self::Lines => {
-                    properties = properties
-                        .set_column_dictionary_enabled(path(), false)
-                        .set_column_statistics_enabled(path(), EnabledStatistics::None);
-                }
-                Kind::Real | Kind::Bool | Kind::Text => {}
+            if column.is_filtered() {
+                properties =
+                    properties.set_column_statistics_enabled(path(), EnabledStatistics::Chunk);
             }
+            let encoding = match column.kind {
+                Kind::Int | Kind::Time => Encoding::DELTA_BINARY_PACKED,
+                Kind::Bytes => Encoding::DELTA_LENGTH_BYTE_ARRAY,
+                Kind::Text if self.is_unlike(column) => Encoding::DELTA_LENGTH_BYTE_ARRAY,
+                Kind::Real | Kind::Bool | Kind::Text => continue,
+            };
+            properties = properties
+                .set_column_dictionary_enabled(path(), false)
+                .set_column_encoding(path(), encoding);
         }
         Ok(properties.build())
     }
+
+    /// Whether rows are few, or each has another text, so that a dictionary only adds to it.
+    fn is_unlike(self, column: &Column) -> bool {
+        matches!(self, Self::Lines | Self::Files | Self::Sessions | Self::Store)
+            || column.name == "id"
+    }
 }
 
-/// Of zstd: higher ones take twice the time and more for a few percent.
-const LEVEL: i32 = 3;
+/// Of zstd: with higher ones it takes longer to write the rows than to read them from the store.
+const LEVEL: i32 = 6;
+
+/// Of zstd, for files of which the last rows are at hand when the first are written.
+const LEVEL_OF_SMALL: i32 = 12;
 
 /// What is compressed at once. What repeats is found within it only.
 const PAGE: usize = 4 << 20;
@@ -280,7 +287,6 @@ impl Column {
             Type::primitive_type_builder(self.name, self.physical()).with_repetition(repetition);
         let field = match self.kind {
             Kind::Int | Kind::Real | Kind::Bool | Kind::Bytes => field,
-            Kind::Crc => field.with_logical_type(Some(LogicalType::integer(32, false))),
             Kind::Time => {
                 field.with_logical_type(Some(LogicalType::timestamp(false, TimeUnit::MICROS)))
             }
@@ -294,7 +300,6 @@ impl Column {
     fn physical(&self) -> Physical {
         match self.kind {
             Kind::Int | Kind::Time => Physical::INT64,
-            Kind::Crc => Physical::INT32,
             Kind::Real => Physical::DOUBLE,
             Kind::Bool => Physical::BOOLEAN,
             Kind::Text | Kind::Bytes => Physical::BYTE_ARRAY,
@@ -303,5 +308,13 @@ impl Column {
 
     pub(crate) fn is_optional(&self) -> bool {
         self.is_optional
+    }
+
+    /// Whether queries leave out parts of a file by its least and greatest value.
+    fn is_filtered(&self) -> bool {
+        matches!(
+            self.name,
+            "session_key" | "version" | "entry" | "chain" | "line" | "chunk" | "created_at"
+        )
     }
 }

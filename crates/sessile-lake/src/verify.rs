@@ -1,10 +1,12 @@
 //! Verify: is a lake still what was written?
 
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::path::PathBuf;
 
 use crate::content::Proof;
 use crate::error::{Error, Result};
-use crate::manifest::{self, Manifest};
+use crate::manifest::{Entry, Manifest};
+use crate::place::{Lake, Place};
 use crate::read;
 use crate::state::State;
 use crate::table::Table;
@@ -39,8 +41,9 @@ pub struct Finding {
 ///
 /// [`NotALake`](Error::NotALake) and [`TooNew`](Error::TooNew); [`Io`](Error::Io) when it cannot be
 /// read. What is damaged is in the report.
-pub fn verify(lake: impl AsRef<Path>) -> Result<VerifyReport> {
-    let lake = lake.as_ref();
+pub fn verify(lake: impl Into<Lake>) -> Result<VerifyReport> {
+    let lake = lake.into();
+    let lake = &*lake.0;
     let mut report = VerifyReport::default();
     let manifest = match Manifest::open(lake) {
         Err(Error::Damaged { file, reason }) => {
@@ -82,7 +85,7 @@ pub fn verify(lake: impl AsRef<Path>) -> Result<VerifyReport> {
     if report.findings.is_empty()
         && let Err(reason) = proof.finish()
     {
-        report.note(Err(Error::damaged(lake, reason)))?;
+        report.note(Err(Error::damaged(lake.name(), reason)))?;
     }
     report.strays(lake, &manifest)?;
     Ok(report)
@@ -98,16 +101,15 @@ impl VerifyReport {
     }
 
     /// Names files that are in no manifest: who reads all files reads them.
-    fn strays(&mut self, lake: &Path, manifest: &Manifest) -> Result<()> {
-        let known: std::collections::HashSet<PathBuf> =
-            manifest.files().map(|entry| lake.join(entry.path())).collect();
-        let mut strays = manifest::found(lake)?;
+    fn strays(&mut self, lake: &dyn Place, manifest: &Manifest) -> Result<()> {
+        let known: HashSet<String> = manifest.files().map(Entry::path).collect();
+        let mut strays = lake.parquet()?;
         strays.retain(|path| !known.contains(path));
         strays.sort();
         for file in strays {
-            let reason = "it is in no manifest; an export was killed, and the next one removes it"
+            let reason = "it is in no manifest: an export goes on, or was killed, and the next one removes it"
                 .to_owned();
-            self.findings.push(Finding { file, reason });
+            self.findings.push(Finding { file: lake.named(&file), reason });
         }
         Ok(())
     }

@@ -1,11 +1,11 @@
-//! Files of a lake on their way to the disk: one for each table and partition, named by its content.
+//! Files of a lake on their way: one for each table and partition, named by its content.
 //!
 //! Rows are held in memory until there are enough of them for a row group, or until all that
 //! is held is too much; the fullest then goes first. Files lie in a folder aside until all
-//! are whole and synced; what a killed export leaves there, the next one removes.
+//! are whole and synced.
 
-use std::collections::{BTreeMap, BTreeSet, btree_map};
-use std::fs::{self, File, OpenOptions};
+use std::collections::{BTreeMap, btree_map};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,9 @@ use sha2::{Digest, Sha256};
 
 use crate::columns::{Buffer, Value};
 use crate::error::{Error, Result};
+use crate::folder::create;
 use crate::manifest::{Entry, Partition, hex};
+use crate::place::Whole;
 use crate::table::Table;
 
 /// Bytes of a row group, before they are compressed.
@@ -32,20 +34,22 @@ const FILE: u64 = 128 << 20;
 /// What the rows of a file have in common.
 type Key = (Table, Partition);
 
+/// Rows for the thread that writes.
+struct Rows {
+    key: Key,
+    rows: Buffer,
+    /// Whether no more will come of the key.
+    are_last: bool,
+}
+
 /// The files of one export.
 pub(crate) struct Writer {
     aside: PathBuf,
     rows: BTreeMap<Key, Buffer>,
     held: usize,
     /// Compresses and writes, while more rows come.
-    thread: JoinHandle<Result<Vec<Done>>>,
-    full: SyncSender<(Key, Buffer)>,
-}
-
-/// A file that is whole but for its name.
-struct Done {
-    path: PathBuf,
-    entry: Entry,
+    thread: JoinHandle<Result<Vec<Whole>>>,
+    full: SyncSender<Rows>,
 }
 
 struct Open {
@@ -75,19 +79,15 @@ impl Write for Hashed {
 }
 
 impl Writer {
-    pub(crate) fn begin(aside: PathBuf) -> Result<Self> {
-        match fs::remove_dir_all(&aside) {
-            Ok(()) => {}
-            Err(err) if err.kind() == io::ErrorKind::NotFound => {}
-            Err(err) => return Err(Error::io("remove", &aside)(err)),
-        }
-        make_folder(&aside)?;
+    /// Writes into a folder that is there, with what marks the files as those of one export.
+    pub(crate) fn begin(aside: &Path, mark: Option<&str>) -> Result<Self> {
         let (full, received) = sync_channel(0);
-        let folder = aside.clone();
+        let (folder, mark) = (aside.to_owned(), mark.map(str::to_owned));
         let thread = thread::Builder::new()
             .name("sessile-lake".to_owned())
-            .spawn(move || write_all(&folder, &received))
-            .map_err(Error::io("write into", &aside))?;
+            .spawn(move || write_all(&folder, mark.as_deref(), &received))
+            .map_err(Error::io("write into", aside))?;
+        let aside = aside.to_owned();
         Ok(Self { aside, rows: BTreeMap::new(), held: 0, thread, full })
     }
 
@@ -104,19 +104,19 @@ impl Writer {
         rows.push(row);
         self.held += rows.bytes() - before;
         if GROUP <= rows.bytes() {
-            self.hand_over(&key)?;
+            self.hand_over(&key, false)?;
         }
         while HELD <= self.held {
             let fullest = self.rows.iter().max_by_key(|(_, rows)| rows.bytes());
             let Some((key, _)) = fullest else { break };
             let key = key.clone();
-            self.hand_over(&key)?;
+            self.hand_over(&key, false)?;
         }
         Ok(())
     }
 
     /// Gives rows to the thread that writes; waits while it has others.
-    fn hand_over(&mut self, key: &Key) -> Result<()> {
+    fn hand_over(&mut self, key: &Key, are_last: bool) -> Result<()> {
         let Some(rows) = self.rows.get_mut(key).filter(|rows| 0 < rows.rows()) else {
             return Ok(());
         };
@@ -124,7 +124,8 @@ impl Writer {
         let rows = std::mem::replace(rows, Buffer::new(key.0));
         // Where it has ended, it says why when it is joined.
         let gone = io::Error::other("the thread that writes has ended");
-        self.full.send((key.clone(), rows)).map_err(|_| Error::io("write into", &self.aside)(gone))
+        let rows = Rows { key: key.clone(), rows, are_last };
+        self.full.send(rows).map_err(|_| Error::io("write into", &self.aside)(gone))
     }
 
     /// Whether there is nothing to write.
@@ -132,10 +133,10 @@ impl Writer {
         self.rows.is_empty()
     }
 
-    /// Gives each file its place in the lake, and says which they are, in the order in which their rows came.
-    pub(crate) fn finish(mut self, lake: &Path) -> Result<Vec<Entry>> {
+    /// The files, whole and synced, in the order in which their rows came.
+    pub(crate) fn finish(mut self) -> Result<Vec<Whole>> {
         let keys: Vec<Key> = self.rows.keys().cloned().collect();
-        let handed_over = keys.iter().try_for_each(|key| self.hand_over(key));
+        let handed_over = keys.iter().try_for_each(|key| self.hand_over(key, true));
         drop(self.full);
         let ended = self.thread.join().unwrap_or_else(|_| {
             Err(Error::io("write into", &self.aside)(io::Error::other(
@@ -144,34 +145,20 @@ impl Writer {
         });
         let done = ended?;
         handed_over?;
-        let mut entries = Vec::with_capacity(done.len());
-        let mut folders = BTreeSet::new();
-        for Done { path, entry } in done {
-            let target = lake.join(entry.path());
-            let folder = target.parent().unwrap_or(lake);
-            make_folder(folder)?;
-            // One of this name has this content.
-            fs::rename(&path, &target).map_err(Error::io("write", &target))?;
-            let above = folder.ancestors().take_while(|above| above.starts_with(lake));
-            folders.extend(above.map(Path::to_owned));
-            entries.push(entry);
-        }
-        folders.iter().try_for_each(|folder| sync_folder(folder))?;
-        fs::remove_dir_all(&self.aside).map_err(Error::io("remove", &self.aside))?;
-        Ok(entries)
+        Ok(done)
     }
 }
 
 /// Writes what comes as row groups, and ends the files when no more does.
-fn write_all(aside: &Path, received: &Receiver<(Key, Buffer)>) -> Result<Vec<Done>> {
+fn write_all(aside: &Path, mark: Option<&str>, received: &Receiver<Rows>) -> Result<Vec<Whole>> {
     let mut open: BTreeMap<Key, Open> = BTreeMap::new();
     let (mut done, mut made) = (Vec::new(), 0);
-    for (key, mut rows) in received {
+    for Rows { key, mut rows, are_last } in received {
         let file = match open.entry(key.clone()) {
             btree_map::Entry::Occupied(file) => file.into_mut(),
             btree_map::Entry::Vacant(none) => {
                 made += 1;
-                none.insert(Open::new(key.0, aside.join(format!("{made:06}")))?)
+                none.insert(Open::new(key.0, aside.join(format!("{made:06}")), mark, are_last)?)
             }
         };
         file.rows += rows.rows() as u64;
@@ -189,19 +176,23 @@ fn write_all(aside: &Path, received: &Receiver<(Key, Buffer)>) -> Result<Vec<Don
 }
 
 impl Open {
-    fn new(table: Table, path: PathBuf) -> Result<Self> {
+    fn new(table: Table, path: PathBuf, mark: Option<&str>, is_small: bool) -> Result<Self> {
         let file = create(&path).map_err(Error::io("write", &path))?;
         let hashed = Hashed {
             out: BufWriter::with_capacity(1 << 16, file),
             digest: Sha256::new(),
             bytes: 0,
         };
-        let out = SerializedFileWriter::new(hashed, table.schema()?, Arc::new(table.properties()?))
-            .map_err(|err| Error::parquet("write the table", table.name(), err))?;
+        let out = SerializedFileWriter::new(
+            hashed,
+            table.schema()?,
+            Arc::new(table.properties(mark, is_small)?),
+        )
+        .map_err(|err| Error::parquet("write the table", table.name(), err))?;
         Ok(Self { path, out, rows: 0 })
     }
 
-    fn close(self, (table, partition): &Key) -> Result<Done> {
+    fn close(self, (table, partition): &Key) -> Result<Whole> {
         let hashed = self.out.into_inner();
         let hashed = hashed.map_err(|err| Error::parquet("write the table", table.name(), err))?;
         let Hashed { out, digest, bytes } = hashed;
@@ -215,28 +206,6 @@ impl Open {
             bytes,
             rows: self.rows,
         };
-        Ok(Done { path: self.path, entry })
+        Ok(Whole { path: self.path, entry })
     }
-}
-
-/// A new file, for its owner alone, as a store is.
-pub(crate) fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// Makes a folder with those that lead to it, for its owner alone, as a store is.
-pub(crate) fn make_folder(path: &Path) -> Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(Error::io("make the folder", path))
-}
-
-pub(crate) fn sync_folder(path: &Path) -> Result<()> {
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(Error::io("write into", path))
 }

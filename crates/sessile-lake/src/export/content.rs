@@ -57,9 +57,9 @@ pub(super) fn add(
     match proven.rows {
         Some(rows) => rows
             .behind((from - file.first()) as usize)
-            .try_for_each(|(n, raw, crc)| push(run, file, partition, file.first() + n, raw, crc)),
-        None => each(run.conn, is_log, file.file_id, (from, file.line_count), |place, raw, crc| {
-            push(run, file, partition, place, raw, crc)
+            .try_for_each(|(n, raw)| push(run, file, partition, file.first() + n, raw)),
+        None => each(run.conn, is_log, file.file_id, (from, file.line_count), |place, raw| {
+            push(run, file, partition, place, raw)
         }),
     }
 }
@@ -124,23 +124,20 @@ struct Proven {
 #[derive(Default)]
 struct Kept {
     bytes: Vec<u8>,
-    /// Where each ends, and its CRC-32.
-    ends: Vec<(usize, u32)>,
+    /// Where each ends.
+    ends: Vec<usize>,
 }
 
 impl Kept {
-    fn push(&mut self, raw: &[u8], crc: u32) {
+    fn push(&mut self, raw: &[u8]) {
         self.bytes.extend_from_slice(raw);
-        self.ends.push((self.bytes.len(), crc));
+        self.ends.push(self.bytes.len());
     }
 
     /// The rows from one on, with their numbers.
-    fn behind(&self, from: usize) -> impl Iterator<Item = (i64, &[u8], u32)> {
-        let start = |n: usize| n.checked_sub(1).map_or(0, |before| self.ends[before].0);
-        (from..self.ends.len()).map(move |n| {
-            let (end, crc) = self.ends[n];
-            (n as i64, &self.bytes[start(n)..end], crc)
-        })
+    fn behind(&self, from: usize) -> impl Iterator<Item = (i64, &[u8])> {
+        let start = |n: usize| n.checked_sub(1).map_or(0, |before| self.ends[before]);
+        (from..self.ends.len()).map(move |n| (n as i64, &self.bytes[start(n)..self.ends[n]]))
     }
 }
 
@@ -151,7 +148,7 @@ fn prove(conn: &Connection, file: &FileRow, known: Option<&FileRow>) -> Result<P
     let mut whole =
         file.sha256.as_ref().filter(|_| is_log && 0 < file.base_count).map(|_| Sha256::new());
     if let (Some(digest), Some(base)) = (&mut whole, file.base_id) {
-        each(conn, is_log, base, (0, file.base_count), |_, raw, _| {
+        each(conn, is_log, base, (0, file.base_count), |_, raw| {
             digest.update(raw);
             Ok(())
         })?;
@@ -163,7 +160,7 @@ fn prove(conn: &Connection, file: &FileRow, known: Option<&FileRow>) -> Result<P
             known.line_count == place && known.rows_sha256 == Some(digest.clone().finalize().into())
         })
     };
-    each(conn, is_log, file.file_id, (file.first(), file.line_count), |place, raw, crc| {
+    each(conn, is_log, file.file_id, (file.first(), file.line_count), |place, raw| {
         goes_on |= is_known(&digest, place);
         size += raw.len() as i64;
         if file.size < size {
@@ -174,7 +171,7 @@ fn prove(conn: &Connection, file: &FileRow, known: Option<&FileRow>) -> Result<P
             whole.update(raw);
         }
         if let Some(rows) = &mut rows {
-            rows.push(raw, crc);
+            rows.push(raw);
         }
         Ok(())
     })?;
@@ -197,27 +194,26 @@ fn push(
     partition: &Partition,
     place: i64,
     raw: &[u8],
-    crc: u32,
 ) -> Result<(), Failed> {
     run.report.lines += 1;
     run.report.raw_bytes += raw.len() as u64;
     if &*file.kind != "log" {
-        let row = [file.chain.into(), place.into(), raw.into(), crc.into()];
+        let row = [file.chain.into(), place.into(), raw.into()];
         return Ok(run.writer.push(Table::Chunks, partition, &row)?);
     }
     let [text, bytes]: [Value<'_>; 2] = either(raw);
-    let row = [file.chain.into(), place.into(), text, bytes, crc.into()];
+    let row = [file.chain.into(), place.into(), text, bytes];
     Ok(run.writer.push(Table::Lines, partition, &row)?)
 }
 
-/// Hands the rows of a content from one place up to another to `each`, proven, with the CRC-32
-/// of each. None may be missing.
+/// Hands the rows of a content from one place up to another to `each`, proven. None may be
+/// missing.
 fn each(
     conn: &Connection,
     is_log: bool,
     file_id: i64,
     (from, end): (i64, i64),
-    mut each: impl FnMut(i64, &[u8], u32) -> Result<(), Failed>,
+    mut each: impl FnMut(i64, &[u8]) -> Result<(), Failed>,
 ) -> Result<(), Failed> {
     let mut stmt = conn.prepare_cached(if is_log {
         "SELECT line_key, raw, enc, checksum
@@ -240,11 +236,10 @@ fn each(
             return Err(damaged("is missing"));
         }
         let raw = raw(conn, row).map_err(|reason| damaged(&reason))?;
-        let crc = crc32fast::hash(&raw);
-        if row.get::<_, i64>(3)? != i64::from(crc ^ of_key(key(place))) {
+        if row.get::<_, i64>(3)? != i64::from(crc32fast::hash(&raw) ^ of_key(key(place))) {
             return Err(damaged("does not match its checksum"));
         }
-        each(place, &raw, crc)?;
+        each(place, &raw)?;
         place += 1;
     }
     match place == end {

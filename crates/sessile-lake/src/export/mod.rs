@@ -12,8 +12,6 @@ mod tests;
 mod tree;
 
 use std::collections::HashSet;
-use std::fs::{self, File, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::ValueRef;
@@ -23,14 +21,11 @@ use sessile::{StoreOptions, Timestamp};
 
 use crate::columns::Value;
 use crate::error::{Error, Result};
-use crate::manifest::{self, Export, Manifest, Partition, hex, is_digest};
+use crate::manifest::{Entry, Export, Manifest, Partition, hex};
+use crate::place::{Lake, MANIFEST, Place, Turn};
 use crate::state::State;
 use crate::table::Table;
-use crate::write::{self, Writer};
-
-/// Where files are until they are whole.
-const ASIDE: &str = ".export";
-const LOCK: &str = "lock";
+use crate::write::Writer;
 
 /// What to export.
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,10 +79,11 @@ pub struct ExportReport {
 /// [`Incomplete`](Error::Incomplete) where files of the store are damaged: all others are in the lake.
 pub fn export(
     db: impl AsRef<Path>,
-    lake: impl AsRef<Path>,
+    lake: impl Into<Lake>,
     options: &ExportOptions,
 ) -> Result<ExportReport> {
-    let (db, lake) = (db.as_ref(), lake.as_ref());
+    let (db, lake) = (db.as_ref(), lake.into());
+    let lake = &*lake.0;
     // It proves that the schema is ours, and keeps the journal's index there.
     let store = StoreOptions::new().create(false).read_only(true).open(db)?;
     let conn = Connection::open_with_flags(
@@ -97,24 +93,28 @@ pub fn export(
     conn.busy_timeout(std::time::Duration::from_secs(10))?;
     conn.set_prepared_statement_cache_capacity(64);
     conn.execute_batch("BEGIN")?;
-    let _lock = lock(lake)?;
-    let manifest = match Manifest::read(lake)? {
-        Some(manifest) => manifest,
-        None => new_lake(lake)?,
+    let mut turn = lake.begin()?;
+    let there = turn.manifest()?;
+    let is_new = there.is_none();
+    let manifest = match there {
+        Some(text) => Manifest::parse(lake, &text)?,
+        None if turn.is_empty()? => Manifest::default(),
+        None => return Err(Error::NotEmpty(lake.name().to_owned())),
     };
-    remove_strays(lake, &manifest)?;
+    turn.remove_strays(&manifest.files().map(Entry::path).collect())?;
     let state = State::read(lake, &manifest)?;
     let run = Run {
         conn: &conn,
         state: &state,
-        writer: Writer::begin(lake.join(ASIDE))?,
+        writer: Writer::begin(turn.aside(), turn.mark())?,
+        is_new,
         number: manifest.exports.len() as i64 + 1,
         next_chain: manifest.next_chain(),
         since: options.since,
         report: ExportReport::default(),
         failed: Vec::new(),
     };
-    run.finish(lake, manifest)
+    run.finish(lake, &mut *turn, manifest)
 }
 
 /// One export.
@@ -122,6 +122,8 @@ struct Run<'a> {
     conn: &'a Connection,
     state: &'a State,
     writer: Writer,
+    /// Whether there is no manifest yet.
+    is_new: bool,
     number: i64,
     next_chain: i64,
     since: Option<Timestamp>,
@@ -130,32 +132,58 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn finish(mut self, lake: &Path, mut manifest: Manifest) -> Result<ExportReport> {
+    fn finish(
+        mut self,
+        lake: &dyn Place,
+        turn: &mut dyn Turn,
+        mut manifest: Manifest,
+    ) -> Result<ExportReport> {
         let now = Timestamp::now();
         let files = self.files()?;
-        let is_known = |(id, file): (&i64, &files::Filed)| {
-            let known = self.state.files.get(id);
-            known.is_some_and(|known| known.path == file.path)
-        };
-        if !self.state.files.is_empty() && !files.iter().any(is_known) {
-            return Err(Error::OtherStore(lake.to_owned()));
+        if self.is_other_store(&files)? {
+            return Err(Error::OtherStore(lake.name().to_owned()));
         }
         self.sessions(&files)?;
         self.store(now)?;
-        if self.writer.is_empty() {
-            fs::remove_dir_all(lake.join(ASIDE)).map_err(Error::io("write into", lake))?;
-        } else {
-            let files = self.writer.finish(lake)?;
+        if !self.writer.is_empty() || self.is_new {
+            let files = self.writer.finish()?;
             self.report.files = files.len() as u64;
-            self.report.bytes = files.iter().map(|file| file.bytes).sum();
+            self.report.bytes = files.iter().map(|file| file.entry.bytes).sum();
             let (number, next_chain) = (self.number, self.next_chain);
-            manifest.exports.push(Export { number, at: now.to_string(), next_chain, files });
-            manifest.write(lake)?;
+            let entries: Vec<Entry> = files.iter().map(|file| file.entry.clone()).collect();
+            if !entries.is_empty() {
+                let at = now.to_string();
+                manifest.exports.push(Export { number, at, next_chain, files: entries });
+            }
+            let text = manifest.to_json().map_err(std::io::Error::from);
+            turn.add(&files, &text.map_err(Error::io("write", lake.named(MANIFEST)))?)?;
         }
         match self.failed.is_empty() {
             true => Ok(self.report),
             false => Err(Error::Incomplete { failed: self.failed }),
         }
+    }
+
+    /// Whether the lake is of another store: nothing that it holds is in this one, nor was
+    /// purged of it since. Numbers of sessions are never given again, so that all that are here
+    /// then have later ones than the lake knows.
+    fn is_other_store(&self, files: &files::Files) -> Result<bool> {
+        let is_known = |(id, file): (&i64, &files::Filed)| {
+            let known = self.state.files.get(id).filter(|known| known.has_content());
+            known.is_some_and(|known| known.path == file.path)
+        };
+        if self.state.files.is_empty() || files.iter().any(is_known) {
+            return Ok(false);
+        }
+        let here = store_rows(self.conn)?;
+        let (known, now) = (Origins::of(&self.state.store), Origins::of(&here));
+        let has_older: bool = self.conn.query_row(
+            "SELECT EXISTS (SELECT 1 FROM sessions WHERE session_key <= ?1)",
+            [known.last_session],
+            |row| row.get(0),
+        )?;
+        let is_later = known.last_session <= now.last_session && !has_older;
+        Ok(!is_later || known.roots.is_disjoint(&now.roots))
     }
 
     /// What no other table holds and nothing can be folded from; all of it, where it is another.
@@ -170,6 +198,30 @@ impl Run<'_> {
             self.writer.push(Table::Store, &partition, &row)?;
         }
         Ok(())
+    }
+}
+
+/// By what a store is known when all of its files are others.
+#[derive(Default)]
+struct Origins {
+    /// The number and path of each.
+    roots: HashSet<(i64, String)>,
+    last_session: i64,
+}
+
+impl Origins {
+    fn of(rows: &[(String, String)]) -> Self {
+        let mut found = Self::default();
+        for (kind, json) in rows {
+            let row: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+            let int = |name: &str| row[name].as_i64().unwrap_or_default();
+            match kind.as_str() {
+                "source" => drop(found.roots.insert((int("source_id"), row["root"].to_string()))),
+                "last_session" => found.last_session = int("seq"),
+                _ => {}
+            }
+        }
+        found
     }
 }
 
@@ -224,56 +276,4 @@ fn store_rows(conn: &Connection) -> Result<Vec<(String, String)>> {
         }
     }
     Ok(found)
-}
-
-/// Holds the lake, so that nobody else exports into it.
-fn lock(lake: &Path) -> Result<File> {
-    write::make_folder(lake)?;
-    let path = lake.join(LOCK);
-    let file =
-        File::options().create(true).append(true).open(&path).map_err(Error::io("write", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Busy(lake.to_owned())),
-        Err(TryLockError::Error(err)) => Err(Error::io("lock", &path)(err)),
-    }
-}
-
-/// A folder that is empty, but for what a killed first export left.
-fn new_lake(lake: &Path) -> Result<Manifest> {
-    let names = |folder: &Path| -> Result<Vec<String>> {
-        let listed = fs::read_dir(folder).map_err(Error::io("read", folder))?;
-        let name = |item: io::Result<fs::DirEntry>| {
-            Ok(item.map_err(Error::io("read", folder))?.file_name().to_string_lossy().into_owned())
-        };
-        listed.map(name).collect()
-    };
-    for name in names(lake)? {
-        let is_ours = match Table::named(&name) {
-            // A program may have a folder of such a name.
-            Some(_) => names(&lake.join(&name))?.iter().all(|below| below.starts_with("format=")),
-            None => matches!(name.as_str(), LOCK | ASIDE | ".manifest.json.new"),
-        };
-        if !is_ours {
-            return Err(Error::NotEmpty(lake.to_owned()));
-        }
-    }
-    Ok(Manifest::default())
-}
-
-/// Removes files that a killed export named and no manifest does: who reads all files would read them.
-fn remove_strays(lake: &Path, manifest: &Manifest) -> Result<()> {
-    let known: HashSet<PathBuf> = manifest.files().map(|file| lake.join(file.path())).collect();
-    for path in manifest::found(lake)? {
-        let is_named_ours = path.file_stem().and_then(|stem| stem.to_str()).is_some_and(is_digest);
-        if is_named_ours && !known.contains(&path) {
-            match fs::remove_file(&path) {
-                Err(err) if err.kind() != io::ErrorKind::NotFound => {
-                    return Err(Error::io("remove", &path)(err));
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(())
 }

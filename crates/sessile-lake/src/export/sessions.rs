@@ -16,7 +16,7 @@ use super::tree::{self, Tree};
 use crate::columns::Value;
 use crate::error::Result;
 use crate::manifest::Partition;
-use crate::rows::{SessionRow, absorb, sql_text};
+use crate::rows::{Held, SessionRow, Sha, absorb, sql_text};
 use crate::table::Table;
 
 /// The tables of a session's rows, in the order of their counts.
@@ -39,7 +39,7 @@ impl Run<'_> {
             // Of one whose log is damaged, the lake keeps what it has.
             let Some(stamp) = stamp(self.conn, row, &session, &places, files)? else { continue };
             let known = self.state.sessions.get(&session.key).filter(|known| !known.is_gone);
-            if known.is_none_or(|known| known.stamp != stamp) {
+            if known.is_none_or(|known| known.held.stamp != stamp) {
                 self.session(&session, stamp, known, files)?;
             }
         }
@@ -68,30 +68,31 @@ impl Run<'_> {
             empty, empty, zero, null,
         ];
         let partition = Partition::new(&row.format, &row.origin, sessile::Timestamp::now().0);
-        self.writer.push(Table::Sessions, &partition, &row.to_lake(self.number, &shown))
+        let held = row.held.to_bytes();
+        self.writer.push(Table::Sessions, &partition, &row.to_lake(self.number, &shown, &held))
     }
 
     fn session(
         &mut self,
         session: &Session,
-        stamp: Vec<u8>,
+        stamp: Sha,
         known: Option<&SessionRow>,
         files: &Files,
     ) -> Result<()> {
         let tree = tree::read(self.conn, session.key)?;
         let mut goes_on = false;
         if let Some(known) = known {
-            let mut rows = Rows::until(known.counts);
+            let mut rows = Rows::until(known.held.counts);
             each_part(self.conn, session, &tree, files, |part, _, row| {
                 rows.take(part, row);
                 Ok(())
             })?;
             goes_on = known.origin == session.origin
-                && rows.counts == known.counts
-                && rows.finish() == known.rows_sha256;
+                && rows.counts == known.held.counts
+                && rows.finish() == known.held.rows_sha256;
         }
         let (version, held) = match known {
-            Some(known) if goes_on => (known.version, known.counts),
+            Some(known) if goes_on => (known.version, known.held.counts),
             Some(known) => (known.version + 1, [0; 4]),
             None => (1, [0; 4]),
         };
@@ -119,11 +120,10 @@ impl Run<'_> {
             source_id: session.source_id,
             path: session.path.clone(),
             file_id: session.file_id,
-            stamp,
-            counts: rows.counts,
-            rows_sha256: rows.finish(),
+            held: Held { stamp, counts: rows.counts, rows_sha256: rows.finish() },
         };
-        let row = row.to_lake(self.number, &session.shown(&tree)).to_vec();
+        let held = row.held.to_bytes();
+        let row = row.to_lake(self.number, &session.shown(&tree), &held);
         self.writer.push(Table::Sessions, &partition(None), &row)?;
         self.report.sessions += 1;
         Ok(())
@@ -150,10 +150,10 @@ impl Rows {
         }
     }
 
-    fn finish(self) -> Vec<u8> {
+    fn finish(self) -> Sha {
         let mut all = Sha256::new();
         self.digests.into_iter().for_each(|digest| all.update(digest.finalize()));
-        all.finalize().to_vec()
+        all.finalize().into()
     }
 }
 
@@ -165,7 +165,7 @@ fn stamp(
     session: &Session,
     places: &BTreeSet<(i64, &[u8], i64)>,
     files: &Files,
-) -> Result<Option<Vec<u8>>> {
+) -> Result<Option<Sha>> {
     let mut digest = Sha256::new();
     let mut is_there = session.file_id.is_some_and(|id| files.contains_key(&id));
     for n in 0..row.as_ref().column_count() {
@@ -193,7 +193,7 @@ fn stamp(
         .prepare_cached("SELECT count(*), max(event_id) FROM events WHERE session_key = ?1")?
         .query_row([session.key], |row| Ok((row.get(0)?, row.get(1)?)))?;
     absorb(&mut digest, &[events.into(), last.into()]);
-    Ok(is_there.then(|| digest.finalize().to_vec()))
+    Ok(is_there.then(|| digest.finalize().into()))
 }
 
 const SESSIONS: &str = "

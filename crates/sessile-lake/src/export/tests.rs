@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::{ExportOptions, export};
 use crate::columns::Value;
+use crate::folder::Folder;
 use crate::manifest::Manifest;
 use crate::read;
 use crate::state::State;
@@ -51,8 +52,9 @@ impl Place {
 
 /// The rows that count of a table, without their version.
 fn current(lake: &Path, table: Table) -> Vec<String> {
-    let manifest = Manifest::open(lake).unwrap();
-    let state = State::read(lake, &manifest).unwrap();
+    let lake = Folder::new(lake);
+    let manifest = Manifest::open(&lake).unwrap();
+    let state = State::read(&lake, &manifest).unwrap();
     let mut rows = Vec::new();
     for entry in manifest.files_of(table) {
         let each = |row: &[Value<'_>]| {
@@ -67,7 +69,7 @@ fn current(lake: &Path, table: Table) -> Vec<String> {
             }
             Ok(())
         };
-        read::each_row(lake, entry, each).unwrap();
+        read::each_row(&lake, entry, each).unwrap();
     }
     rows.sort();
     rows

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use sessile::{ExportOptions, NewSession, SessionFilter, Store};
+use sessile::{ExportOptions, ImportOptions, NewSession, SessionFilter, Store};
 use sessile_lake::Error;
 
-use crate::support::{Place, copy, parquet};
+use crate::support::{Place, copy, dump, fixture, parquet, tree};
 
 /// Files that were there are there, as they were.
 #[track_caller]
@@ -69,7 +69,7 @@ fn what_goes_on_writes_what_is_new_of_it() {
 fn a_tree_that_changed_and_a_log_that_was_rewritten_come_back() {
     let place = Place::new();
     let root = place.copy_of("pi/small");
-    place.store.import(&root, &sessile::ImportOptions::new()).unwrap();
+    place.store.import(&root, &ImportOptions::new()).unwrap();
     let session = place.store.create(&NewSession::new("/w")).unwrap();
     let first = session.append_message(r#"{"role":"user","content":"a"}"#).unwrap();
     session.append_message(r#"{"role":"user","content":"b"}"#).unwrap();
@@ -85,7 +85,7 @@ fn a_tree_that_changed_and_a_log_that_was_rewritten_come_back() {
             fs::write(root.join(path), &bytes[bytes.len() / 2..]).unwrap();
         }
     }
-    place.store.import(&root, &sessile::ImportOptions::new()).unwrap();
+    place.store.import(&root, &ImportOptions::new()).unwrap();
     place.export();
 
     check_nothing_is_rewritten(&place, &before);
@@ -134,6 +134,58 @@ fn another_store_is_refused() {
     let refused = sessile_lake::export(other.path(), place.lake(), &options);
 
     assert!(matches!(refused, Err(Error::OtherStore(_))));
+    assert_eq!(place.verify().exports, 1);
+    place.check_back();
+}
+
+#[test]
+fn a_store_of_which_all_was_purged_is_the_same_one() {
+    let place = Place::new();
+    let first = place.store.create(&NewSession::new("/w")).unwrap();
+    first.append_message(r#"{"role":"user","content":"gone"}"#).unwrap();
+    place.export();
+    first.purge().unwrap();
+
+    assert_eq!(place.export().gone, 1);
+    place.check_back();
+    place.store.create(&NewSession::new("/w")).unwrap();
+    assert_eq!(place.export().sessions, 1);
+
+    assert_eq!(place.verify().findings, []);
+    place.check_back();
+}
+
+#[test]
+fn another_store_of_the_same_root_is_another_also_when_it_is_younger() {
+    let place = Place::new();
+    let root = place.copy_of("kward/small");
+    place.store.import(&root, &ImportOptions::new()).unwrap();
+    place.export();
+    let other = Store::open(place.path("other.db")).unwrap();
+    let (folder, log) = (root.join("sessions/--other--"), fixture("kward/tree"));
+    let log = tree(&log).into_iter().find(|(path, _)| path.extension().is_some()).unwrap();
+    fs::remove_dir_all(&root).unwrap();
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("1_other.jsonl"), log.1.2).unwrap();
+    other.import(&root, &ImportOptions::new()).unwrap();
+    let options = sessile_lake::ExportOptions::new();
+
+    let refused = sessile_lake::export(other.path(), place.lake(), &options);
+
+    assert!(matches!(refused, Err(Error::OtherStore(_))));
+}
+
+#[test]
+fn an_empty_store_is_an_empty_lake() {
+    let place = Place::new();
+
+    assert_eq!(place.export(), sessile_lake::ExportReport::default());
+
+    assert_eq!(place.verify().findings, []);
+    place.import("back.db");
+    assert_eq!(dump(&Store::open(place.path("back.db")).unwrap()), dump(&place.store));
+    place.import_fixture("pi/small");
+    assert!(0 < place.export().sessions);
     assert_eq!(place.verify().exports, 1);
     place.check_back();
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use sessile::{Cell, ExportOptions, ImportOptions, Store};
-use sessile_lake::{ExportReport, ImportReport, VerifyReport};
+use sessile_lake::{ExportReport, ImportReport, Lake, VerifyReport};
 use tempfile::TempDir;
 
 pub(crate) const FIXTURES: [&str; 9] = [
@@ -86,9 +86,14 @@ impl Place {
     /// The lake gives what the store has.
     #[track_caller]
     pub(crate) fn check_back(&self) {
+        self.check_back_from(self.lake());
+    }
+
+    #[track_caller]
+    pub(crate) fn check_back_from(&self, lake: impl Into<Lake>) {
         let folder = tempfile::tempdir_in(self.folder.path()).unwrap();
         let db = folder.path().join("back.db");
-        sessile_lake::import(self.lake(), &db).unwrap();
+        sessile_lake::import(lake, &db).unwrap();
         let back = Store::open(&db).unwrap();
         assert_eq!(log(&back), log(&self.store));
         assert_eq!(dump(&back), dump(&self.store));

@@ -1,0 +1,34 @@
+//! A bucket that keys and endpoint of the environment lead to.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sessile_lake::object_store::RetryConfig;
+use sessile_lake::object_store::aws::AmazonS3Builder;
+use sessile_lake::{Bucket, Error};
+
+/// How long a server may take to answer again.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The bucket of `s3://BUCKET/PREFIX`, by what the variables `AWS_…` say.
+pub(crate) fn bucket(url: &Path, rest: &str) -> Result<Bucket, Error> {
+    let failed =
+        |source: io::Error| Error::Io { action: "connect to", path: url.to_owned(), source };
+    // One that is installed already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    if bucket.is_empty() {
+        let text = "it names no bucket; write s3://BUCKET/PREFIX";
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, text)));
+    }
+    let retry = RetryConfig { max_retries: 5, retry_timeout: PATIENCE, ..RetryConfig::default() };
+    let store = AmazonS3Builder::from_env()
+        .with_bucket_name(bucket)
+        .with_retry(retry)
+        .build()
+        .map_err(|err| failed(err.into()))?;
+    // As errors name it: a file of the lake stands below it.
+    Ok(Bucket::new(Arc::new(store), prefix)?.named(url))
+}
