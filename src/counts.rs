@@ -127,7 +127,7 @@ fn a_line_of_a_copy_takes_so_many_statements() {
     append(20);
     let statements = (copy() - of_10) / 20;
 
-    assert_eq!(statements, 3);
+    assert_eq!(statements, 2);
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn read_shown(
     let mut calls = HashMap::new();
     let keys = (0..entries::count(conn, session)?).map(|n| entries::key(session, n));
     paths::each_record(conn, &keys.collect::<Vec<i64>>(), |entry, record| {
-        if let Some(&n) = place.get(entry.entry_id.as_str()) {
+        if let Some(&n) = place.get(entry.entry_id()?.as_str()) {
             shown[n] = source.format.meaning().shown(record);
             named[n] = source.format.meaning().model(record);
             calls.extend(std::mem::take(&mut shown[n].calls));

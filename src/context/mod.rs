@@ -35,16 +35,8 @@ pub(crate) fn each_line_of_path(
     id: &str,
     each: &mut dyn FnMut(u32, &[u8]) -> Result<()>,
 ) -> Result<()> {
-    let places = paths::places(conn, key_of(conn, session, id)?)?;
-    // Entries that share a line mostly follow one another; it is read once.
-    let mut lines: Vec<i64> = places.iter().map(|place| place.line_key).collect();
-    lines.dedup();
-    let mut places = places.into_iter().peekable();
-    log::each_of(conn, &lines, |key, raw| {
-        while let Some(place) = places.next_if(|place| place.line_key == key) {
-            each(log::line_number(key), place.of(raw))?;
-        }
-        Ok(())
+    paths::each_record_to(conn, key_of(conn, session, id)?, |entry, record| {
+        each(log::line_number(entry.line_key), record)
     })
 }
 

@@ -201,9 +201,9 @@ fn each_of<'e>(
 ) -> Result<()> {
     let mut references = References::default();
     paths::each_record(conn, keys, |entry, record| {
-        let edit = edits_at(entry.entry_key).get(&entry.entry_id);
+        let (line_key, entry_id) = (entry.line_key, entry.entry_id()?);
+        let edit = edits_at(entry.entry_key).get(&entry_id);
         let edit = edit.map(|edit| log::record(conn, *edit)).transpose()?;
-        let line_key = entry.place.line_key;
         let instead = references.at(line_key, || match info.format.rules().sessions {
             Sessions::File => Ok(bytes_of(&info.file).to_vec()),
             Sessions::Folder => Ok(files::file_by_id(conn, log::file_of(line_key))?.path),
@@ -214,9 +214,9 @@ fn each_of<'e>(
         let message = |entry_id, json| Message { entry_id, json, format };
         // Nearly always there is one, which takes the id.
         let last = found.pop();
-        let others = found.into_iter().map(|json| message(entry.entry_id.clone(), json));
+        let others = found.into_iter().map(|json| message(entry_id.clone(), json));
         let mut messages: Vec<Message> = others.collect();
-        messages.extend(last.map(|json| message(entry.entry_id, json)));
+        messages.extend(last.map(|json| message(entry_id, json)));
         each(messages)
     })
 }

@@ -3,7 +3,7 @@
 //! One lookup that reads no more than it compares; a transaction and a message
 //! for many, since one a file would take longer than the comparison.
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior};
 
 use super::Job;
 use super::read::{Item, RACY};
@@ -17,6 +17,7 @@ const MANY: usize = 512;
 
 pub(super) struct Unchanged<'a> {
     conn: &'a Connection,
+    comparer: CachedStatement<'a>,
     job: &'a Job<'a>,
     knows_any: bool,
     found: Vec<i64>,
@@ -29,7 +30,8 @@ impl<'a> Unchanged<'a> {
         if let Some(source) = &job.source {
             knows_any = files::has_any(conn, source.source_id)?;
         }
-        Ok(Self { conn, job, knows_any, found: Vec::new(), snapshot: None })
+        let comparer = files::comparer(conn)?;
+        Ok(Self { conn, comparer, job, knows_any, found: Vec::new(), snapshot: None })
     }
 
     /// Whether the store knows anything of the root.
@@ -60,7 +62,7 @@ impl<'a> Unchanged<'a> {
             inode: stat.inode,
             racy: RACY,
         };
-        let file_id = files::same(self.conn, source_id, &same)?;
+        let file_id = files::same(&mut self.comparer, source_id, &same)?;
         self.found.extend(file_id);
         Ok(file_id.is_some())
     }

@@ -1,6 +1,6 @@
 //! What the fold computes of a session, and goes on from when its log grows.
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::ids::{Id, IdText};
 use super::{marks, recent, search};
@@ -116,21 +116,21 @@ fn update_progress(conn: &Connection, session: SessionKey, head: &Head) -> Resul
         recent::add(conn, session)?;
     }
     conn.prepare_cached(
+        // By place: names are looked up.
         "UPDATE sessions
-         SET activity_at = :activity_at, modified_at = :modified_at,
-             message_count = :message_count, leaf_id = :leaf_id, entry_count = :entry_count,
-             last_entry_key = :last_entry_key
-         WHERE session_key = :session_key",
+         SET activity_at = ?1, modified_at = ?2, message_count = ?3, leaf_id = ?4,
+             entry_count = ?5, last_entry_key = ?6
+         WHERE session_key = ?7",
     )?
-    .execute(named_params! {
-        ":session_key": session,
-        ":activity_at": head.activity_at,
-        ":modified_at": head.modified_at,
-        ":message_count": head.message_count,
-        ":leaf_id": head.leaf_id.as_deref().map(Id::of),
-        ":entry_count": head.entry_count,
-        ":last_entry_key": head.last_entry_key,
-    })?;
+    .execute((
+        head.activity_at,
+        head.modified_at,
+        head.message_count,
+        head.leaf_id.as_deref().map(Id::of),
+        head.entry_count,
+        head.last_entry_key,
+        session,
+    ))?;
     Ok(())
 }
 

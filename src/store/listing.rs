@@ -313,18 +313,19 @@ fn work_dir_ids(conn: &Connection, path: &str) -> Result<Vec<i64>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Columns by their place in the statements of lists: to look up names took a part of each page.
 pub(super) fn row_from_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
-    let title: Option<Stored> = row.get("title")?;
+    let title: Option<Stored> = row.get(3)?;
     Ok(SessionRow {
-        key: row.get("session_key")?,
-        format: row.get("format")?,
-        session_id: row.get("session_id")?,
+        key: row.get(0)?,
+        format: row.get(1)?,
+        session_id: row.get(2)?,
         title: title.as_ref().map(Stored::to_text),
         exact_title: title,
-        work_dir: row.get("work_dir")?,
-        archived_at: row.get("archived_at")?,
-        modified_at: row.get("modified_at")?,
-        message_count: row.get::<_, i64>("message_count")?.unsigned_abs(),
+        work_dir: row.get(4)?,
+        archived_at: row.get(5)?,
+        modified_at: row.get(6)?,
+        message_count: row.get::<_, i64>(7)?.unsigned_abs(),
         // These are asked for once for all rows of a page.
         origin: None,
         tags: Vec::new(),

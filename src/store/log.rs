@@ -103,7 +103,7 @@ pub(crate) fn line(conn: &Connection, key: i64) -> Result<Vec<u8>> {
     )?;
     let mut rows = stmt.query([key])?;
     match rows.next().map_err(|err| Piece::Line.unreadable(conn, key, err))? {
-        Some(row) => Ok(proven(conn, Piece::Line, row)?.1.into_owned()),
+        Some(row) => Ok(proven(conn, Piece::Line, key, row)?.into_owned()),
         None => Err(Piece::Line.missing(conn, key)),
     }
 }
@@ -275,7 +275,8 @@ fn each_in(
     let mut expected = range[0];
     let mut rows = stmt.query(range)?;
     while let Some(row) = rows.next().map_err(|err| piece.unreadable(conn, expected, err))? {
-        let (key, raw) = proven(conn, piece, row)?;
+        let key = row.get(0)?;
+        let raw = proven(conn, piece, key, row)?;
         while expected < key {
             expected = pass_gap(conn, piece, gaps, expected)?;
         }
@@ -303,8 +304,7 @@ fn pass_gap(conn: &Connection, piece: Piece, gaps: Gaps, missing: i64) -> Result
 
 /// Hands each of these lines to `each`, in their order, which is best that of the file.
 ///
-/// Lines of a path mostly follow one another, so rows are read on; a line that
-/// is not among the next few is sought.
+/// Rows are read on; a line that is not among the next few is sought.
 pub(crate) fn each_of(
     conn: &Connection,
     keys: &[i64],
@@ -321,7 +321,7 @@ pub(crate) fn each_of(
                 Some(row) => {
                     let key: i64 = row.get(0)?;
                     if key == wanted {
-                        each(key, &proven(conn, Piece::Line, row)?.1)?;
+                        each(key, &proven(conn, Piece::Line, key, row)?)?;
                         left.next();
                         passed = 0;
                         continue;
@@ -428,7 +428,7 @@ pub(crate) fn delete_content(conn: &Connection, file_id: i64) -> Result<()> {
 
 /// What a file's content is kept in.
 #[derive(Clone, Copy, Debug)]
-enum Piece {
+pub(super) enum Piece {
     Line,
     Chunk,
 }
@@ -439,7 +439,7 @@ impl Piece {
     }
 
     /// Names the piece that was sought, where it is the database that fails.
-    fn unreadable(self, conn: &Connection, key: i64, err: rusqlite::Error) -> Error {
+    pub(super) fn unreadable(self, conn: &Connection, key: i64, err: rusqlite::Error) -> Error {
         match Error::from(err) {
             Error::Damaged(detail) => self.damaged(conn, key, &format!("cannot be read: {detail}")),
             err => err,
@@ -455,13 +455,14 @@ impl Piece {
     }
 }
 
-/// The key and the bytes of a row of key, bytes, their encoding and checksum.
-fn proven<'r>(conn: &Connection, piece: Piece, row: &'r Row<'_>) -> Result<(i64, Cow<'r, [u8]>)> {
-    let key = row.get(0)?;
-    match content(conn, key, row) {
-        Ok(raw) => Ok((key, raw)),
-        Err(detail) => Err(piece.damaged(conn, key, &detail)),
-    }
+/// The bytes of a row with them, their encoding and checksum in its second column and on.
+pub(super) fn proven<'r>(
+    conn: &Connection,
+    piece: Piece,
+    key: i64,
+    row: &'r Row<'_>,
+) -> Result<Cow<'r, [u8]>> {
+    content(conn, key, row).map_err(|detail| piece.damaged(conn, key, &detail))
 }
 
 /// The bytes of such a row, or what is wrong with them.

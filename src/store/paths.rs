@@ -1,12 +1,13 @@
 //! What stands on the path to an entry, range by range of keys.
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::ids::{IdText, word, word_or_null};
+use super::log::{self, Piece};
 use super::runs::{self, Stretch};
-use super::{entries, labels, log, records};
+use super::{entries, labels, records};
 use crate::error::{Error, Result};
-use crate::model::{Entry, RecordPlace, Runtime, SessionKey};
+use crate::model::{Entry, RecordPlace, Runtime, SessionKey, Span};
 
 /// Entries to pass by before the next range is sought instead: a seek costs about as much.
 const NEAR: i64 = 16;
@@ -56,43 +57,141 @@ pub(crate) fn each_id(
     mut each: impl FnMut(&str) -> Result<()>,
 ) -> Result<()> {
     let path = runs::stretches(conn, leaf, usize::MAX)?;
-    each_row(conn, PLACED, &path, |row| each(&row.get::<_, IdText>(1)?.0))
+    each_row(conn, IDS, &path, |_, row| each(&row.get::<_, IdText>(1)?.0))
 }
+
+pub(crate) const IDS: &str = "
+    SELECT entry_key, entry_id
+    FROM entries
+    WHERE entry_key BETWEEN ?1 AND ?2
+    ORDER BY entry_key";
 
 /// The keys of the path to `leaf`, root first.
 pub(crate) fn keys(conn: &Connection, leaf: i64) -> Result<Vec<i64>> {
     let path = runs::stretches(conn, leaf, usize::MAX)?;
     let mut keys = Vec::new();
-    each_row(conn, LINES, &path, |row| {
-        keys.push(row.get(0)?);
+    each_row(conn, KEYS, &path, |key, _| {
+        keys.push(key);
         Ok(())
     })?;
     Ok(keys)
 }
 
-/// An entry by its id, and where it stands.
-#[derive(Debug)]
-pub(crate) struct Placed {
+pub(crate) const KEYS: &str = "
+    SELECT entry_key
+    FROM entries
+    WHERE entry_key BETWEEN ?1 AND ?2
+    ORDER BY entry_key";
+
+/// An entry whose record is read.
+pub(crate) struct Placed<'a> {
     pub(crate) entry_key: i64,
-    pub(crate) entry_id: String,
-    pub(crate) place: RecordPlace,
+    pub(crate) line_key: i64,
+    id: PlacedId<'a>,
 }
 
-/// Entries whose records are read together.
-const BATCH: usize = 256;
+/// Most who read records do not ask for the id.
+enum PlacedId<'a> {
+    In(&'a Row<'a>),
+    Text(String),
+}
+
+impl Placed<'_> {
+    pub(crate) fn entry_id(&self) -> Result<String> {
+        Ok(match &self.id {
+            PlacedId::In(row) => row.get::<_, IdText>(5)?.0,
+            PlacedId::Text(id) => id.clone(),
+        })
+    }
+}
 
 /// Hands each of these entries and its record to `each`, in their order.
-///
-/// Entries and lines are read by ranges, a batch at a time: a statement a record
-/// would cost more than the record, and all of them may not fit into memory.
 pub(crate) fn each_record(
     conn: &Connection,
     keys: &[i64],
-    mut each: impl FnMut(Placed, &[u8]) -> Result<()>,
+    each: impl FnMut(&Placed<'_>, &[u8]) -> Result<()>,
 ) -> Result<()> {
-    keys.chunks(BATCH)
-        .try_for_each(|keys| each_at(conn, placed(conn, keys)?, |entry| entry.place, &mut each))
+    let runs = keys.chunk_by(|one, next| one + 1 == *next);
+    let runs = runs.filter_map(|run| Some(Stretch { first: *run.first()?, last: *run.last()? }));
+    each_record_in(conn, &runs.collect::<Vec<_>>(), each)
 }
+
+/// Hands each entry of the path to `leaf` and its record to `each`, root first.
+pub(crate) fn each_record_to(
+    conn: &Connection,
+    leaf: i64,
+    each: impl FnMut(&Placed<'_>, &[u8]) -> Result<()>,
+) -> Result<()> {
+    each_record_in(conn, &runs::stretches(conn, leaf, usize::MAX)?, each)
+}
+
+/// Entries and lines are read in one pass over both: entries that follow one
+/// another mostly stand in lines that do.
+fn each_record_in(
+    conn: &Connection,
+    path: &[Stretch],
+    mut each: impl FnMut(&Placed<'_>, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut keys = path.iter().flat_map(|stretch| stretch.first..=stretch.last);
+    let mut apart = Apart::default();
+    let unreadable = |key, err| match entries::line_key(conn, key) {
+        Ok(line_key) => Piece::Line.unreadable(conn, line_key, err),
+        Err(_) => err.into(),
+    };
+    each_row_or(conn, RECORDS, path, unreadable, |entry_key, row| {
+        while let Some(passed) = keys.next().filter(|key| *key != entry_key) {
+            apart.hand(conn, passed, &mut each)?;
+        }
+        let line_key = row.get(4)?;
+        let raw = log::proven(conn, Piece::Line, line_key, row)?;
+        each(&Placed { entry_key, line_key, id: PlacedId::In(row) }, &raw)
+    })?;
+    keys.try_for_each(|passed| apart.hand(conn, passed, &mut each))
+}
+
+/// What is a part of a line is not among these: the line would be read and
+/// proven again for each of its parts.
+pub(crate) const RECORDS: &str = "
+    SELECT entry.entry_key, line.raw, line.enc, line.checksum, entry.line_key, entry.entry_id
+    FROM entries AS entry
+    CROSS JOIN lines AS line ON line.line_key = entry.line_key
+    WHERE entry.entry_key BETWEEN ?1 AND ?2
+      AND entry.span IS NULL
+    ORDER BY entry.entry_key";
+
+/// Records that are read one by one, and the line of the last.
+#[derive(Default)]
+struct Apart {
+    line: Option<(i64, Vec<u8>)>,
+}
+
+impl Apart {
+    fn hand(
+        &mut self,
+        conn: &Connection,
+        entry_key: i64,
+        each: &mut impl FnMut(&Placed<'_>, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let found: Option<(IdText, i64, Option<Span>)> = conn
+            .prepare_cached("SELECT entry_id, line_key, span FROM entries WHERE entry_key = ?1")?
+            .query_row([entry_key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        let missing = || Error::Damaged(format!("entry {entry_key} is missing; rebuild the store"));
+        let (IdText(id), line_key, span) = found.ok_or_else(missing)?;
+        let line = match self.line.take().filter(|line| line.0 == line_key) {
+            Some(line) => line,
+            None => (line_key, log::line(conn, line_key)?),
+        };
+        let (_, line) = self.line.insert(line);
+        each(
+            &Placed { entry_key, line_key, id: PlacedId::Text(id) },
+            RecordPlace { line_key, span }.of(line),
+        )
+    }
+}
+
+/// Entries whose lines are read together: all of them may not fit into memory.
+const BATCH: usize = 256;
 
 /// Hands each of these entries and its record to `each`, in their order.
 pub(crate) fn each_record_of<'e>(
@@ -101,72 +200,20 @@ pub(crate) fn each_record_of<'e>(
     mut each: impl FnMut(&'e Entry, &[u8]) -> Result<()>,
 ) -> Result<()> {
     let entries: Vec<&Entry> = entries.collect();
-    entries
-        .chunks(BATCH)
-        .try_for_each(|entries| each_at(conn, entries.to_vec(), |entry| entry.place, &mut each))
-}
-
-fn each_at<T>(
-    conn: &Connection,
-    entries: Vec<T>,
-    place: impl Fn(&T) -> RecordPlace,
-    mut each: impl FnMut(T, &[u8]) -> Result<()>,
-) -> Result<()> {
-    // Entries that share a line mostly follow one another; it is read once.
-    let mut lines: Vec<i64> = entries.iter().map(|entry| place(entry).line_key).collect();
-    lines.dedup();
-    let mut entries = entries.into_iter().peekable();
-    log::each_of(conn, &lines, |line_key, raw| {
-        while let Some(entry) = entries.next_if(|entry| place(entry).line_key == line_key) {
-            let place = place(&entry);
-            each(entry, place.of(raw))?;
-        }
-        Ok(())
-    })
-}
-
-fn placed(conn: &Connection, keys: &[i64]) -> Result<Vec<Placed>> {
-    let runs = keys.chunk_by(|one, next| one + 1 == *next);
-    let runs = runs.filter_map(|run| Some(Stretch { first: *run.first()?, last: *run.last()? }));
-    let runs: Vec<Stretch> = runs.collect();
-    let mut found = Vec::with_capacity(keys.len());
-    each_row(conn, PLACED, &runs, |row| {
-        found.push(Placed {
-            entry_key: row.get(0)?,
-            entry_id: row.get::<_, IdText>(1)?.0,
-            place: RecordPlace { line_key: row.get(2)?, span: row.get(3)? },
-        });
-        Ok(())
-    })?;
-    let mut rows = found.iter().map(|entry| entry.entry_key);
-    match keys.iter().find(|key| rows.next() != Some(**key)) {
-        None => Ok(found),
-        Some(key) => Err(Error::Damaged(format!("entry {key} is missing; rebuild the store"))),
+    for entries in entries.chunks(BATCH) {
+        // Entries that share a line mostly follow one another; it is read once.
+        let mut lines: Vec<i64> = entries.iter().map(|entry| entry.place.line_key).collect();
+        lines.dedup();
+        let mut entries = entries.iter().copied().peekable();
+        log::each_of(conn, &lines, |line_key, raw| {
+            while let Some(entry) = entries.next_if(|entry| entry.place.line_key == line_key) {
+                each(entry, entry.place.of(raw))?;
+            }
+            Ok(())
+        })?;
     }
+    Ok(())
 }
-
-pub(crate) const PLACED: &str = "
-    SELECT entry_key, entry_id, line_key, span
-    FROM entries
-    WHERE entry_key BETWEEN ?1 AND ?2
-    ORDER BY entry_key";
-
-/// Where the entries of the path to `leaf` stand, root first.
-pub(crate) fn places(conn: &Connection, leaf: i64) -> Result<Vec<RecordPlace>> {
-    let path = runs::stretches(conn, leaf, usize::MAX)?;
-    let mut places = Vec::new();
-    each_row(conn, LINES, &path, |row| {
-        places.push(RecordPlace { line_key: row.get(1)?, span: row.get(2)? });
-        Ok(())
-    })?;
-    Ok(places)
-}
-
-pub(crate) const LINES: &str = "
-    SELECT entry_key, line_key, span
-    FROM entries
-    WHERE entry_key BETWEEN ?1 AND ?2
-    ORDER BY entry_key";
 
 /// The last `limit` entries of the path to `leaf`, root first.
 pub(crate) fn path(
@@ -184,7 +231,7 @@ pub(crate) fn path(
     }
     .map(|parent| entries::entry_id(conn, parent))
     .transpose()?;
-    each_row(conn, ENTRIES, &stretches, |row| {
+    each_row(conn, ENTRIES, &stretches, |_, row| {
         let IdText(id) = row.get(2)?;
         let place = RecordPlace { line_key: row.get(1)?, span: row.get(6)? };
         path.push(Entry {
@@ -236,7 +283,18 @@ fn each_row(
     conn: &Connection,
     sql: &str,
     path: &[Stretch],
-    mut each: impl FnMut(&Row<'_>) -> Result<()>,
+    each: impl FnMut(i64, &Row<'_>) -> Result<()>,
+) -> Result<()> {
+    each_row_or(conn, sql, path, |_, err| err.into(), each)
+}
+
+/// The same, where `unreadable` names the row, by the key that is next, in an error of reading it.
+fn each_row_or(
+    conn: &Connection,
+    sql: &str,
+    path: &[Stretch],
+    unreadable: impl Fn(i64, rusqlite::Error) -> Error,
+    mut each: impl FnMut(i64, &Row<'_>) -> Result<()>,
 ) -> Result<()> {
     let mut stmt = conn.prepare_cached(sql)?;
     let is_near = |one: &Stretch, next: &Stretch| (1..=NEAR).contains(&(next.first - one.last));
@@ -245,15 +303,17 @@ fn each_row(
         let mut wanted = near.iter();
         let mut stretch = *first;
         let mut rows = stmt.query([first.first, last.last])?;
-        while let Some(row) = rows.next()? {
+        let mut next = first.first;
+        while let Some(row) = rows.next().map_err(|err| unreadable(next, err))? {
             let key: i64 = row.get(0)?;
+            next = key + 1;
             while stretch.last < key
-                && let Some(next) = wanted.next()
+                && let Some(further) = wanted.next()
             {
-                stretch = *next;
+                stretch = *further;
             }
             if stretch.first <= key {
-                each(row)?;
+                each(key, row)?;
             }
         }
     }

@@ -70,10 +70,13 @@ fn a_step_of_a_path_is_two_searches_whatever_there_is() {
 
 #[test]
 fn the_rest_of_a_path_is_read_by_ranges_of_keys() {
-    for sql in [paths::STEPS_UP, paths::PLACED, paths::LINES, paths::ENTRIES] {
+    for sql in [paths::STEPS_UP, paths::IDS, paths::KEYS, paths::ENTRIES] {
         check_plan(sql, "SEARCH entries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)");
         check_unsorted(sql);
     }
+    check_plan(paths::RECORDS, "SEARCH entry USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)");
+    check_plan(paths::RECORDS, "SEARCH line USING INTEGER PRIMARY KEY (rowid=?)");
+    check_unsorted(paths::RECORDS);
     check_plan(
         records::SETTINGS,
         "SEARCH settings USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",

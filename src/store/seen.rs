@@ -14,9 +14,7 @@ pub(crate) fn begin(conn: &Connection) -> Result<()> {
 }
 
 pub(crate) fn file(conn: &Connection, file_id: i64) -> Result<()> {
-    conn.prepare_cached("INSERT OR IGNORE INTO seen_files (file_id) VALUES (?1)")?
-        .execute([file_id])?;
-    Ok(())
+    files(conn, &[file_id])
 }
 
 pub(crate) fn files(conn: &Connection, file_ids: &[i64]) -> Result<()> {
@@ -25,7 +23,11 @@ pub(crate) fn files(conn: &Connection, file_ids: &[i64]) -> Result<()> {
         true => Some(conn.unchecked_transaction()?),
         false => None,
     };
-    file_ids.iter().try_for_each(|file_id| file(conn, *file_id))?;
+    let mut stmt = conn.prepare_cached("INSERT OR IGNORE INTO seen_files (file_id) VALUES (?1)")?;
+    for file_id in file_ids {
+        stmt.execute([file_id])?;
+    }
+    drop(stmt);
     Ok(tx.map_or(Ok(()), rusqlite::Transaction::commit)?)
 }
 
@@ -119,6 +121,7 @@ pub(crate) fn leftovers(conn: &Connection, source_id: i64, newest: i64) -> Resul
          FROM files
          WHERE source_id = :source_id
            AND state = 'partial'
+           AND state <> 'superseded'
            AND file_id <= :newest
            AND file_id NOT IN (SELECT file_id FROM seen_files)",
     )?;

@@ -5,7 +5,7 @@
 //! own. A row that holds bytes never refers to a third. Where it goes, the first
 //! of those that refer to it takes the bytes over.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::{log, packing};
 use crate::error::Result;
@@ -27,21 +27,15 @@ pub(crate) fn insert(conn: &Connection, key: i64, of: i64, raw: &[u8]) -> Result
     if raw.len() < SHORTEST || !raw.ends_with(b"\n") {
         return log::insert_line(conn, key, raw);
     }
-    let Some(holder) = holder_of(conn, of)? else { return log::insert_line(conn, key, raw) };
     // Not INSERT … SELECT: from the table itself, that makes a table of its own at each line.
-    conn.prepare_cached(
-        "INSERT INTO lines (line_key, raw, enc, checksum)
-         VALUES (?1, ?2, 2, ?3)",
-    )?
-    .execute((key, holder, log::checksum(key, raw)))?;
-    Ok(())
-}
-
-/// The row that holds the bytes of one, itself or another, as the key in 8 bytes.
-fn holder_of(conn: &Connection, key: i64) -> Result<Option<Vec<u8>>> {
-    let mut stmt =
-        conn.prepare_cached("SELECT iif(enc = 2, raw, ?2) FROM lines WHERE line_key = ?1")?;
-    Ok(stmt.query_row((key, key.to_be_bytes()), |row| row.get(0)).optional()?)
+    let inserted = conn
+        .prepare_cached(
+            "INSERT OR IGNORE INTO lines (line_key, raw, enc, checksum)
+             VALUES (?1, (SELECT iif(enc = 2, raw, ?3) FROM lines WHERE line_key = ?2), 2, ?4)",
+        )?
+        .execute((key, of, of.to_be_bytes(), log::checksum(key, raw)))?;
+    // Without a row that holds them, the bytes are copied.
+    if inserted == 0 { log::insert_line(conn, key, raw) } else { Ok(()) }
 }
 
 /// The bytes that a row holds for another, or why there are none.

@@ -186,39 +186,42 @@ fn a_session_that_cannot_be_read_keeps_no_other_out_of_a_dump() {
 }
 
 #[test]
-fn no_read_of_a_damaged_line_gives_it_away() {
-    let whole = Whole::new(None);
-    let store = whole.changed(
-        "UPDATE lines SET raw = CAST(replace(CAST(raw AS TEXT), 'one', 'two') AS BLOB)
-         WHERE line_key IN (SELECT line_key FROM lines
-                            WHERE line_key >> 32 = (SELECT file_id FROM sessions
-                                                    WHERE session_id = 'one')
-                            ORDER BY line_key LIMIT 1 OFFSET 3)",
-    );
-    let one = store.find("one").unwrap();
-    let entry = one.entry("c").unwrap().unwrap();
-    let nothing = |_: u32, _: &[u8]| Ok(());
-    for (name, result) in [
-        ("context", one.context().map(drop)),
-        ("line", one.line_of(&entry).map(drop)),
-        ("each_line", one.each_line(nothing)),
-        ("each_line_of_path", one.each_line_of_path("c", nothing)),
-        ("capture_branch", one.capture().map(drop)),
-        ("markdown", one.markdown(Timestamp(0)).map(drop)),
-        ("tree_rows", one.tree_rows().map(drop)),
-        ("dump_session", one.dump(&mut Vec::new())),
+fn no_read_of_a_damaged_or_missing_line_gives_anything_for_it() {
+    let line = "(SELECT line_key FROM lines
+                 WHERE line_key >> 32 = (SELECT file_id FROM sessions WHERE session_id = 'one')
+                 ORDER BY line_key LIMIT 1 OFFSET 3)";
+    for (damage, detail) in [
+        (
+            "UPDATE lines SET raw = CAST(replace(CAST(raw AS TEXT), 'one', 'two') AS BLOB)",
+            "does not match its checksum",
+        ),
+        ("DELETE FROM lines", "is missing"),
     ] {
-        match result {
-            Err(Error::Damaged(detail)) => {
-                assert_eq!(
-                    detail, "line 4 of sessions/--w--/one.jsonl does not match its checksum",
-                    "{name}"
-                );
+        let whole = Whole::new(None);
+        let store = whole.changed(&format!("{damage} WHERE line_key = {line}"));
+        let one = store.find("one").unwrap();
+        let entry = one.entry("c").unwrap().unwrap();
+        let nothing = |_: u32, _: &[u8]| Ok(());
+        for (name, result) in [
+            ("context", one.context().map(drop)),
+            ("line", one.line_of(&entry).map(drop)),
+            ("each_line", one.each_line(nothing)),
+            ("each_line_of_path", one.each_line_of_path("c", nothing)),
+            ("capture_branch", one.capture().map(drop)),
+            ("markdown", one.markdown(Timestamp(0)).map(drop)),
+            ("tree_rows", one.tree_rows().map(drop)),
+            ("dump_session", one.dump(&mut Vec::new())),
+        ] {
+            match result {
+                Err(Error::Damaged(found)) => {
+                    let expected = format!("line 4 of sessions/--w--/one.jsonl {detail}");
+                    assert_eq!(found, expected, "{name}");
+                }
+                other => panic!("{name}: {other:?}"),
             }
-            other => panic!("{name}: {other:?}"),
         }
+        assert_eq!(store.find("two").unwrap().context().unwrap().len(), 4);
     }
-    assert_eq!(store.find("two").unwrap().context().unwrap().len(), 4);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn write_context(conn: &Connection, out: &mut dyn Write, leaf_key: Option<i64>) 
     let mut comma = "{\"history\":[";
     paths::each_record(conn, &keys, |entry, line| {
         restoring.take(line);
-        let line_key = entry.place.line_key;
+        let line_key = entry.line_key;
         let path = || Ok(files::file_by_id(conn, log::file_of(line_key))?.path);
         let instead = references.at(line_key, path)?;
         if let Some(message) = message(line, &instead) {

@@ -11,8 +11,8 @@ use crate::format::extras::Extras;
 use crate::format::kimi::Kimi;
 use crate::format::kimi::context::Restoring;
 use crate::model::{SessionInfo, SessionKey, Timestamp, Turn};
+use crate::store::paths;
 use crate::store::projections::Table;
-use crate::store::{log, paths};
 
 impl Extras for Kimi {
     fn tables(&self) -> &'static [Table] {
@@ -44,9 +44,10 @@ impl Extras for Kimi {
     fn token_count(&self, conn: &Connection, session: SessionKey) -> Result<Option<String>> {
         let mut restoring = Restoring::default();
         if let Some(leaf_key) = context::leaf_key(conn, session)? {
-            for place in paths::places(conn, leaf_key)? {
-                restoring.take(&log::record(conn, place)?);
-            }
+            paths::each_record_to(conn, leaf_key, |_, record| {
+                restoring.take(record);
+                Ok(())
+            })?;
         }
         Ok(Some(restoring.finish().token_count_with_pending))
     }
