@@ -243,6 +243,24 @@ fn of_two_files_of_one_id_lists_show_the_newer() {
 }
 
 #[test]
+fn an_empty_uuid_is_one_like_any_other() {
+    let first = said("a", None, "first");
+    let last = node("assistant", "", Some("a"), json!({"role": "assistant", "content": "last"}));
+    let path = format!("projects/-w/{ID}.jsonl");
+    let check = |test: &TestStore| {
+        let row = test.row(&path);
+        assert_eq!((&row["leaf"], &row["message_count"]), (&json!(""), &json!(2)));
+        assert_eq!((&row["branch"], uuids(&row["context"])), (&json!(["a", ""]), json!(["a", ""])));
+        test.assert_sound();
+    };
+    check(&of_records(&[first.clone(), last.clone()]));
+    let grown = of_records(std::slice::from_ref(&first));
+    grown.write(&path, lines(&[first, last]));
+    grown.store.import(&grown.root, &options()).unwrap();
+    check(&grown);
+}
+
+#[test]
 fn unknown_records_are_kept_and_said_once_a_type() {
     let odd = json!({"type": "unheard-of", "n": 1});
     let test = of_records(&[said("a", None, "x"), odd.clone(), json!({"type": "mode"}), odd]);

@@ -168,6 +168,7 @@ impl Behind<'_> {
         if entries::entry_key(conn, session, &node.uuid)?.is_some()
             || runs::is_awaited(conn, session, &node.uuid)?
             || 1 < node.calls.len() + node.answers.len()
+            || node.uuid.is_empty()
             || self.is_strangers(&node.uuid)?
         {
             return Ok(false);

@@ -130,7 +130,12 @@ impl Conversation<'_> {
             node.kind.is_message() && (self.is_agent || node.is_main())
         };
         head.message_count = branch.iter().filter(is_message).count() as i64;
-        if branch.len() == length && branch.iter().all(|record| self.tree.counts(*record)) {
+        // No branch is found by an empty id, which is one all the same.
+        let is_found = head.leaf_id.as_deref() != Some("");
+        if branch.len() == length
+            && is_found
+            && branch.iter().all(|record| self.tree.counts(*record))
+        {
             return Ok(());
         }
         ranges::insert(self.folded.conn, self.folded.session, &self.ranges(&branch))
@@ -164,6 +169,7 @@ impl Conversation<'_> {
     fn is_odd(&self) -> bool {
         let is_odd = |node: &Node| {
             1 < node.calls.len() + node.answers.len()
+                || node.uuid.is_empty()
                 || node.source.as_ref().is_some_and(|source| !self.tree.has(source))
         };
         self.counted().count() < self.nodes.len() || self.nodes.iter().any(is_odd)
