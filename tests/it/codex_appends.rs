@@ -37,17 +37,19 @@ fn event(op: u8, n: u8) -> Value {
         6 => "item-1".to_owned(),
         id => format!("i{id}"),
     };
-    let item = |kind: &str| json!({"type": "item_completed", "turn_id": turn, "item": {"type": kind, "id": id, "content": [{"type": "text", "text": "x"}]}});
+    let item = |kind: &str, part: &str| json!({"type": "item_completed", "turn_id": turn, "item": {"type": kind, "id": id, "text": "x", "content": [{"type": part, "text": "x"}]}});
     match op {
         0 => json!({"type": "task_started", "turn_id": turn}),
         1 => json!({"type": "task_complete", "turn_id": turn}),
-        2 => json!({"type": "turn_aborted", "reason": "x"}),
+        2 => json!({"type": "turn_aborted", "reason": "interrupted"}),
         3 | 4 => json!({"type": "user_message", "message": if n < 32 { "" } else { "ask" }}),
         5 | 6 => json!({"type": "agent_message", "message": "say"}),
-        7 => item("UserMessage"),
-        8 => item("AgentMessage"),
-        9 => item("Plan"),
-        10 => json!({"type": "web_search_end", "call_id": id, "query": "q"}),
+        7 => item("UserMessage", "text"),
+        8 => item("AgentMessage", "Text"),
+        9 => item("Plan", "text"),
+        10 => {
+            json!({"type": "web_search_end", "call_id": id, "query": "q", "action": {"type": "other"}})
+        }
         11 => json!({"type": "exited_review_mode", "turn_id": turn, "item_id": id}),
         12 => json!({"type": "agent_reasoning", "text": "r"}),
         13 => {
@@ -73,7 +75,11 @@ fn step(op: u8, n: u8) -> Value {
         ),
         20 => record("turn_context", &json!({"model": "old", "sandbox_policy": {"mode": "x"}})),
         21 => record("compacted", &json!({"message": "all"})),
-        22 => record("session_meta", &json!({"id": THREAD, "cwd": "/u", "model_provider": "p"})),
+        22 => record(
+            "session_meta",
+            &json!({"id": THREAD, "timestamp": "t", "cwd": "/u", "originator": "o",
+                    "cli_version": "1", "model_provider": "p"}),
+        ),
         op => record("event_msg", &event(op, n)),
     };
     if n.is_multiple_of(11) {

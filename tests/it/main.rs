@@ -18,6 +18,7 @@ mod cli_roots;
 mod cli_sql;
 mod codex;
 mod codex_appends;
+mod codex_odd;
 mod concurrency;
 mod counts;
 mod crashes;

@@ -68,7 +68,9 @@ fn meta() -> impl Strategy<Value = String> {
 fn event() -> impl Strategy<Value = String> {
     let of_turn = of(&["task_started", "task_started", "task_complete", "turn_aborted"]);
     prop_oneof![
-        4 => (of_turn, turn()).prop_map(|(kind, turn)| format!("\"type\":\"{kind}\",\"turn_id\":\"{turn}\"")),
+        4 => (of_turn, turn()).prop_map(|(kind, turn)| format!(
+            "\"type\":\"{kind}\",\"turn_id\":\"{turn}\",\"reason\":\"interrupted\""
+        )),
         3 => text().prop_map(|text| format!("\"type\":\"user_message\",\"message\":{text}")),
         2 => text().prop_map(|text| format!("\"type\":\"agent_message\",\"message\":{text}")),
         1 => of(&["0", "1", "2", "9"]).prop_map(|n| format!("\"type\":\"thread_rolled_back\",\"num_turns\":{n}")),

@@ -18,8 +18,8 @@ const KEPT: usize = 80_000;
 struct Said<E> {
     entry: E,
     json: String,
-    /// The text of a prompt.
-    prompt: Option<String>,
+    /// The texts of a prompt.
+    prompt: Option<Vec<String>>,
 }
 
 /// A conversation on its way; `E` names the entry that an item comes from.
@@ -46,26 +46,27 @@ impl<E: Clone> Conversation<E> {
     }
 
     fn compact(&mut self, payload: Raw<'_>, entry: &E, instead: &str) {
-        let history = payload.get("replacement_history").filter(|list| list.kind() == Kind::Array);
-        if let Some(history) = history {
+        if let Some(history) = history(payload) {
             self.said = history.items().map(|item| said(item, entry.clone(), instead)).collect();
             return;
         }
         let mut kept = Vec::new();
         let mut room = KEPT;
         for Said { entry, prompt, .. } in std::mem::take(&mut self.said).into_iter().rev() {
-            let Some(text) = prompt.filter(|text| !text.starts_with(SUMMARY)) else { continue };
+            let is_summary =
+                |texts: &[String]| texts.first().is_some_and(|text| text.starts_with(SUMMARY));
+            let Some(texts) = prompt.filter(|texts| !is_summary(texts)) else { continue };
             if room == 0 {
                 break;
             }
-            room = room.saturating_sub(text.len());
-            kept.push(Said { entry, json: user_message(&text), prompt: Some(text) });
+            room = room.saturating_sub(texts.iter().map(String::len).sum());
+            kept.push(Said { entry, json: user_message(&texts), prompt: Some(texts) });
         }
         kept.reverse();
-        let summary = text(payload, "message").filter(|text| !text.is_empty());
-        let summary = summary.as_deref().unwrap_or("(no summary available)");
-        let json = user_message(summary);
-        kept.push(Said { entry: entry.clone(), json, prompt: Some(summary.to_owned()) });
+        let summary = owned(payload, "message").filter(|text| !text.is_empty());
+        let summary = vec![summary.unwrap_or_else(|| "(no summary available)".to_owned())];
+        let json = user_message(&summary);
+        kept.push(Said { entry: entry.clone(), json, prompt: Some(summary) });
         self.said = kept;
     }
 
@@ -76,20 +77,44 @@ impl<E: Clone> Conversation<E> {
 }
 
 fn said<E>(item: Raw<'_>, entry: E, instead: &str) -> Said<E> {
-    let is_tag = |text: &str| {
-        let text = text.trim();
-        text == "</image>" || text.starts_with("<image") && text.ends_with('>')
-    };
-    let prompt = item::is_prompt(item)
-        .then(|| item::texts(item).filter(|text| !is_tag(text)).collect::<Vec<_>>().concat());
+    let prompt = item::is_prompt(item).then(|| texts_beside_images(item));
     Said { entry, json: json::clean(item, instead), prompt }
 }
 
-fn user_message(text: &str) -> String {
-    let text = json::spelt(text);
-    format!(
-        "{{\"type\":\"message\",\"role\":\"user\",\"content\":[{{\"type\":\"input_text\",\"text\":{text}}}]}}"
-    )
+/// The texts of a message, less the tags around its images.
+fn texts_beside_images(message: Raw<'_>) -> Vec<String> {
+    let parts: Vec<Raw<'_>> = message.get("content").into_iter().flat_map(Raw::items).collect();
+    let is_image = |part: Option<&Raw<'_>>| {
+        part.is_some_and(|part| text(*part, "type").is_some_and(|kind| kind == "input_image"))
+    };
+    let texts = parts.iter().enumerate().filter_map(|(at, part)| {
+        let text = owned(*part, "text")?;
+        let tag = text.trim();
+        let opens = tag.starts_with("<image") && tag.ends_with('>') && is_image(parts.get(at + 1));
+        let closes = tag == "</image>" && is_image(at.checked_sub(1).and_then(|at| parts.get(at)));
+        (!opens && !closes).then_some(text)
+    });
+    texts.collect()
+}
+
+fn user_message(texts: &[String]) -> String {
+    let part = |text: &String| format!(r#"{{"type":"input_text","text":{}}}"#, json::spelt(text));
+    let parts: Vec<String> = texts.iter().map(part).collect();
+    format!(r#"{{"type":"message","role":"user","content":[{}]}}"#, parts.join(","))
+}
+
+/// Whether a record adds a prompt: a summary that stands for what was before is
+/// one, unless it comes with a history.
+pub(crate) fn adds_prompt(body: &Body<'_>) -> bool {
+    match body {
+        Body::Item(item) => item::is_prompt(*item),
+        Body::Compacted(payload) => history(*payload).is_none(),
+        _ => false,
+    }
+}
+
+fn history(compacted: Raw<'_>) -> Option<Raw<'_>> {
+    compacted.get("replacement_history").filter(|list| list.kind() == Kind::Array)
 }
 
 /// What the record of one entry adds by itself: an item, or what a compaction leaves.
@@ -184,6 +209,22 @@ mod tests {
         let lines = [context, message("user", "a"), message("assistant", "b"), compacted];
         assert_eq!(texts(&lines), ["a", "sum"]);
         assert_eq!(texts(&[&lines[..], &[again]].concat()), ["a", "sum", "(no summary available)"]);
+    }
+
+    #[test]
+    fn what_a_compaction_keeps_of_a_prompt_are_its_texts() {
+        let prompt = line(
+            "response_item",
+            r#"{"type":"message","role":"user","content":[{"type":"input_text","text":"<image>"},{"type":"input_image","image_url":"u"},{"type":"input_text","text":"</image>"},{"type":"input_text","text":"look"},{"type":"input_text","text":"<image>"}]}"#,
+        );
+        let mut conversation = Conversation::default();
+        for line in [prompt, line("compacted", r#"{"message":"sum"}"#)] {
+            conversation.take(line.as_bytes(), &(), "0");
+        }
+        assert_eq!(
+            conversation.finish()[0].1,
+            r#"{"type":"message","role":"user","content":[{"type":"input_text","text":"look"},{"type":"input_text","text":"<image>"}]}"#
+        );
     }
 
     #[test]

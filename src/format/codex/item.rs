@@ -3,103 +3,39 @@
 use std::borrow::Cow;
 
 use super::record::{Problem, text};
-use crate::format::json::{Kind, Raw};
+use super::shape::{self, Field};
+use super::shapes;
+use crate::format::json::Raw;
 use crate::model::ProblemKind;
 
 /// Why the program leaves an item out of the conversation; `None` where it does not.
 pub(crate) fn problem(item: Raw<'_>) -> Option<Problem> {
-    let skipped =
-        |detail: String| Some((ProblemKind::Unreadable, format!("{detail}; Codex skips it")));
     let Some(item_type) = text(item, "type") else {
         return Some((ProblemKind::NotARecord, "an item without a type".to_owned()));
     };
-    let lacking =
-        |keys: &[&'static str]| keys.iter().copied().find(|key| text(item, key).is_none());
-    let lacks = match &*item_type {
-        "message" => lacking(&["role"]).or_else(|| problem_of_content(item)),
-        "reasoning" => {
-            let is_list = item.get("summary").is_some_and(|value| value.kind() == Kind::Array);
-            (!is_list).then_some("summary")
-        }
-        "function_call" => lacking(&["name", "arguments", "call_id"]),
-        "custom_tool_call" => lacking(&["name", "input", "call_id"]),
-        "function_call_output" | "custom_tool_call_output" => {
-            let output = item.get("output").map(Raw::kind);
-            let is_fine = matches!(output, Some(Kind::String | Kind::Array));
-            lacking(&["call_id"]).or((!is_fine).then_some("output"))
-        }
-        "local_shell_call"
-        | "web_search_call"
-        | "tool_search_call"
-        | "tool_search_output"
-        | "tool_search_call_output"
-        | "image_generation_call"
-        | "compaction"
-        | "compaction_summary"
-        | "context_compaction"
-        | "agent_message"
-        | "additional_tools" => None,
-        "ghost_snapshot" => {
-            return skipped("a snapshot of the work dir, which older releases made".to_owned());
-        }
-        unknown => {
-            let detail = format!("an item of the type {unknown:.60}; Codex skips it");
-            return Some((ProblemKind::UnknownType, detail));
-        }
-    };
-    lacks.and_then(|key| skipped(format!("an item of the type {item_type} without a fit {key}")))
-}
-
-/// A message whose content is no list of parts that the program knows.
-fn problem_of_content(message: Raw<'_>) -> Option<&'static str> {
-    let content = message.get("content").filter(|content| content.kind() == Kind::Array);
-    let is_known = |part: Raw<'_>| match text(part, "type").as_deref() {
-        Some("input_text" | "output_text") => text(part, "text").is_some(),
-        Some("input_image") => text(part, "image_url").is_some(),
-        Some("input_audio") => true,
-        _ => false,
-    };
-    match content {
-        Some(content) if content.items().all(is_known) => None,
-        _ => Some("content"),
+    if item_type == "ghost_snapshot" {
+        let detail = "a snapshot of the work dir, which older releases made; Codex skips it";
+        return Some((ProblemKind::Unreadable, detail.to_owned()));
     }
+    misfit(item, &item_type, shapes::of_item(&item_type))
 }
-
-/// Kinds of items that a turn is told to consist of.
-const COMPLETED: &[&str] = &[
-    "AgentMessage",
-    "CollabAgentToolCall",
-    "CommandExecution",
-    "ContextCompaction",
-    "DynamicToolCall",
-    "EnteredReviewMode",
-    "ExitedReviewMode",
-    "FileChange",
-    "HookPrompt",
-    "ImageGeneration",
-    "ImageView",
-    "McpToolCall",
-    "Plan",
-    "Reasoning",
-    "Sleep",
-    "SubAgentActivity",
-    "UserMessage",
-    "WebSearch",
-];
 
 /// Why the program skips an item that is said to be completed.
 pub(super) fn problem_of_completed(item: Raw<'_>) -> Option<Problem> {
     let Some(item_type) = text(item, "type") else {
         return Some((ProblemKind::NotARecord, "an item without a type".to_owned()));
     };
-    if COMPLETED.binary_search(&&*item_type).is_err() {
+    misfit(item, &item_type, shapes::of_completed(&item_type))
+}
+
+fn misfit(item: Raw<'_>, item_type: &str, fields: Option<&'static [Field]>) -> Option<Problem> {
+    let Some(fields) = fields else {
         let detail = format!("an item of the type {item_type:.60}; Codex skips it");
         return Some((ProblemKind::UnknownType, detail));
-    }
-    if text(item, "id").is_none() {
-        return Some((ProblemKind::Unreadable, "an item without an id".to_owned()));
-    }
-    None
+    };
+    let key = shape::misfit(item, fields)?;
+    let detail = format!("an item of the type {item_type} without a fit {key}; Codex skips it");
+    Some((ProblemKind::Unreadable, detail))
 }
 
 /// Who speaks in an item.
@@ -125,16 +61,48 @@ pub(crate) fn is_prompt(item: Raw<'_>) -> bool {
         && !texts(item).any(|text| is_context(&text))
 }
 
+/// Whether the program tells the model in an item what changed before a prompt.
+pub(crate) fn is_update(item: Raw<'_>) -> bool {
+    let begins = |text: Cow<'_, str>| {
+        let text = text.trim_start();
+        let head = |tag| text.get(..str::len(tag)).is_some_and(|s| s.eq_ignore_ascii_case(tag));
+        UPDATES.into_iter().any(head)
+    };
+    text(item, "type").is_some_and(|item_type| item_type == "message")
+        && match &*role(item) {
+            "user" => !is_prompt(item),
+            "developer" => texts(item).any(begins),
+            _ => false,
+        }
+}
+
+/// What a part of a message to the model begins with that says what changed.
+const UPDATES: [&str; 12] = [
+    "<apps_instructions>",
+    "<collaboration_mode>",
+    "<context_window>",
+    "<model_switch>",
+    "<multi_agent_mode>",
+    "<permissions instructions>",
+    "<personality_spec>",
+    "<plugins_instructions>",
+    "<realtime_conversation>",
+    "<rollout_budget>",
+    "<skills_instructions>",
+    "<token_budget>",
+];
+
 /// What a part of the program's own begins and ends with.
-const CONTEXTS: [(&str, &str); 8] = [
+const CONTEXTS: [(&str, &str); 9] = [
     ("<environment_context>", "</environment_context>"),
     ("<user_instructions>", "</user_instructions>"),
     ("<user_shell_command>", "</user_shell_command>"),
     ("<turn_aborted>", "</turn_aborted>"),
     ("<subagent_notification>", "</subagent_notification>"),
     ("<skill>", "</skill>"),
-    ("<codex_internal_context", "</codex_internal_context>"),
-    ("# agents.md instructions for ", "</instructions>"),
+    ("<goal_context>", "</goal_context>"),
+    ("<recommended_plugins>", "</recommended_plugins>"),
+    ("# agents.md instructions", "</instructions>"),
 ];
 
 const WARNINGS: [&str; 2] = [
@@ -151,7 +119,15 @@ fn is_context(text: &str) -> bool {
         at.and_then(|at| text.get(at..)).is_some_and(|tail| tail.eq_ignore_ascii_case(with))
     };
     CONTEXTS.iter().any(|(open, close)| begins(open) && ends(close))
+        || is_internal(text)
         || WARNINGS.iter().any(|warning| begins(warning))
+}
+
+/// Whether a text is a context that says by an attribute where it comes from.
+fn is_internal(text: &str) -> bool {
+    let source = text.strip_prefix("<codex_internal_context source=\"");
+    let rest = source.and_then(|source| source.split_once('"')).map(|(_, rest)| rest);
+    rest.is_some_and(|rest| rest.starts_with('>') && rest.ends_with("</codex_internal_context>"))
 }
 
 #[cfg(test)]
@@ -174,7 +150,9 @@ mod tests {
             (&["# AGENTS.md instructions for /w\n<INSTRUCTIONS>x</INSTRUCTIONS>"], false),
             (&["<user_action>x</user_action>"], true),
             (&["hello", "<skill>x</skill>"], false),
-            (&["<codex_internal_context a=\"b\">x</codex_internal_context>"], false),
+            (&["<codex_internal_context source=\"b\">x</codex_internal_context>"], false),
+            (&["<codex_internal_context>x</codex_internal_context>"], true),
+            (&["<goal_context>x</goal_context>"], false),
             (&["Warning: apply_patch was requested via shell"], false),
             (&[], true),
         ] {
@@ -204,10 +182,5 @@ mod tests {
             let (value, _) = json::scan(item.as_bytes()).unwrap();
             assert_eq!(problem(value).map(|(kind, _)| kind), expected, "{item}");
         }
-    }
-
-    #[test]
-    fn the_known_kinds_are_in_order() {
-        assert!(COMPLETED.is_sorted());
     }
 }

@@ -1,7 +1,7 @@
 //! What a thread says of itself: its `session_meta`, and the header of the releases before it.
 
 use super::record::{Problem, number, owned, text};
-use super::{item, layout};
+use super::{item, layout, shape, shapes};
 use crate::format::json::{Kind, Raw};
 use crate::model::{ProblemKind, Stored, Timestamp};
 
@@ -113,6 +113,9 @@ impl Meta {
     /// Takes what a later `session_meta` of the same thread changes.
     pub(crate) fn update(&mut self, payload: Raw<'_>) {
         let id = owned(payload, "id").map(|id| id.to_lowercase());
+        if shape::misfit(payload, shapes::SESSION_META).is_some() {
+            return;
+        }
         if id.is_none() || id != self.thread_id.as_ref().map(|id| id.to_lowercase()) {
             return;
         }
@@ -216,10 +219,15 @@ mod tests {
     #[test]
     fn a_later_header_of_the_same_thread_changes_what_it_says() {
         let (mut first, _) = meta(r#"{"id":"a","cwd":"/v","model_provider":"p"}"#);
-        first.update(json::scan(br#"{"id":"b","cwd":"/x"}"#).unwrap().0);
-        assert_eq!(first.cwd.as_deref(), Some("/v"));
-        first.update(json::scan(br#"{"id":"a","cwd":"/w"}"#).unwrap().0);
-        assert_eq!(first.cwd.as_deref(), Some("/w"));
+        let mut update = |id: &str, cwd: &str, more: &str| {
+            let payload = format!(r#"{{"id":"{id}","cwd":"{cwd}","timestamp":"t"{more}}}"#);
+            first.update(json::scan(payload.as_bytes()).unwrap().0);
+            first.cwd.clone().unwrap()
+        };
+        let whole = r#","originator":"o","cli_version":"1""#;
+        assert_eq!(update("b", "/x", whole), "/v");
+        assert_eq!(update("a", "/x", ""), "/v");
+        assert_eq!(update("a", "/w", whole), "/w");
         assert_eq!(first.provider, Some(Stored::Text("p".to_owned())));
     }
 

@@ -14,6 +14,8 @@ mod live;
 mod meta;
 mod names;
 mod record;
+mod shape;
+mod shapes;
 mod stored;
 mod turns;
 mod write;

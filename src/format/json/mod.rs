@@ -114,6 +114,17 @@ mod tests {
         assert!(features(b"[\"\xff\"]").invalid_utf8);
         assert!(features(b"[\"a\tb\"]").control_character);
         assert!(features(b"[1e400]").non_finite);
+        for (integer, is_wide) in [
+            ("18446744073709551615", false),
+            ("18446744073709551616", true),
+            ("-9223372036854775808", false),
+            ("-9223372036854775809", true),
+            ("340282366920938463463374607431768211455", true),
+            ("340282366920938463463374607431768211456", false),
+            ("18446744073709551616.0", false),
+        ] {
+            assert_eq!(features(integer.as_bytes()).wide_integer, is_wide, "{integer}");
+        }
         assert!(!features(format!("[-{}]", "9".repeat(4_300)).as_bytes()).long_integer);
         assert!(features(format!("[-{}]", "9".repeat(4_301)).as_bytes()).long_integer);
         assert!(features(b"[1] //x").comment);

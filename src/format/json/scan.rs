@@ -18,6 +18,8 @@ pub(crate) struct Features {
     pub(crate) non_finite: bool,
     /// An integer of more digits than Python reads.
     pub(crate) long_integer: bool,
+    /// An integer beyond 64 bits that 128 bits hold.
+    pub(crate) wide_integer: bool,
     /// A raw character below U+0020 inside a string.
     pub(crate) control_character: bool,
     /// A backslash before a character that needs none.
@@ -232,6 +234,7 @@ impl Scanner<'_> {
         if whole {
             let digits = number.strip_prefix(b"-").unwrap_or(number);
             self.features.long_integer |= MAX_DIGITS < digits.len();
+            self.features.wide_integer |= 19 <= digits.len() && is_wide(number);
         } else {
             let text = std::str::from_utf8(number).unwrap_or_default();
             self.features.non_finite |= !text.parse::<f64>().is_ok_and(f64::is_finite);
@@ -272,4 +275,10 @@ pub(super) fn comment_end(line: &[u8], at: usize) -> Option<usize> {
         b'/' => Some(memchr(b'\n', &line[at..]).map_or(line.len(), |length| at + length)),
         _ => None,
     }
+}
+
+fn is_wide(integer: &[u8]) -> bool {
+    let text = std::str::from_utf8(integer).unwrap_or_default();
+    let is_held = text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok();
+    !is_held && (text.parse::<i128>().is_ok() || text.parse::<u128>().is_ok())
 }

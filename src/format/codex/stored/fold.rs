@@ -20,7 +20,7 @@ use crate::format::codex::meta::{Meta, Mode, cwd_of_item};
 use crate::format::codex::names::Names;
 use crate::format::codex::record::{Body, Event, Line, Record, owned, settings_of_turn};
 use crate::format::codex::turns::{self, Telling};
-use crate::format::codex::{display, item};
+use crate::format::codex::{context, display, item};
 use crate::format::json::Raw;
 use crate::model::{Header, ProblemKind, RecordPlace, SessionKey, Stored, Timestamp, Usage};
 use crate::store::entries::{self, EntryRow};
@@ -78,13 +78,45 @@ pub(super) fn refold(
 struct Cursor {
     lines: u32,
     leaf: Option<i64>,
-    /// Of each prompt that stands, what it follows.
+    /// Of each prompt that stands, what it follows, less what was told before it.
     prompts: Vec<Option<i64>>,
+    /// What the last item follows, and others directly above it, where these
+    /// tell the model what changed.
+    before_updates: Option<Option<i64>>,
     /// The byte that each line ends at, and the entry that what begins there follows.
     ends: Vec<(u64, Option<i64>)>,
 }
 
 impl Cursor {
+    /// Notes what a record says that is to follow the leaf.
+    fn note(&mut self, body: &Body<'_>) {
+        match body {
+            Body::Event(Event::RolledBack(turns)) => self.roll_back(*turns),
+            Body::Item(item) if item::is_update(*item) => {
+                self.before_updates.get_or_insert(self.leaf);
+            }
+            Body::Item(_) | Body::Compacted(_) => {
+                if context::adds_prompt(body) {
+                    let before = self.before_updates.filter(|_| !self.prompts.is_empty());
+                    self.prompts.push(before.unwrap_or(self.leaf));
+                }
+                self.before_updates = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Goes back to before the prompt that is so many prompts from the end, and
+    /// before what the model was told for it; before the first, that stays.
+    fn roll_back(&mut self, turns: u32) {
+        let left = self.prompts.len().saturating_sub(turns as usize);
+        if let Some(leaf) = self.prompts.get(left) {
+            self.leaf = *leaf;
+            self.before_updates = None;
+        }
+        self.prompts.truncate(left);
+    }
+
     /// What a file follows that begins at this byte.
     fn leaf_at(&self, cut: Option<u64>) -> Option<i64> {
         let Some(cut) = cut else { return self.leaf };
@@ -271,17 +303,10 @@ impl<'a> Fold<'a> {
         entry_id: &str,
         record: &Record<'_>,
     ) -> Result<i64> {
-        if let Body::Event(Event::RolledBack(turns)) = record.body {
-            roll_back(cursor, turns);
-        }
         let session = self.own.known.session;
+        cursor.note(&record.body);
         let role = match &record.body {
-            Body::Item(item) => {
-                if item::is_prompt(*item) {
-                    cursor.prompts.push(cursor.leaf);
-                }
-                Some(item::role(*item).into_owned())
-            }
+            Body::Item(item) => Some(item::role(*item).into_owned()),
             Body::Compacted(_) => Some("compaction".to_owned()),
             _ => None,
         };
@@ -408,15 +433,6 @@ impl<'a> Fold<'a> {
         let at = mtime.nearest().0;
         Ok(Timestamp(at.saturating_sub(at.rem_euclid(1_000_000))))
     }
-}
-
-/// Goes back to before the prompt that is so many prompts from the end.
-fn roll_back(cursor: &mut Cursor, turns: u32) {
-    let left = cursor.prompts.len().saturating_sub(turns as usize);
-    if let Some(leaf) = cursor.prompts.get(left) {
-        cursor.leaf = *leaf;
-    }
-    cursor.prompts.truncate(left);
 }
 
 impl Facts {

@@ -140,10 +140,15 @@ impl Legacy {
         self.current().items.push(item);
     }
 
+    /// Adds an item to the current turn, or to the one that it names; where
+    /// there is no such turn, to none.
     fn put(&mut self, turn_id: Option<&str>, item: Item) {
-        match turn_id.and_then(|id| self.known(id)) {
-            Some(turn) => turn.put(item),
-            None => self.current().put(item),
+        let turn = match turn_id {
+            Some(id) => self.known(id),
+            None => Some(self.current()),
+        };
+        if let Some(turn) = turn {
+            turn.put(item);
         }
     }
 
@@ -186,9 +191,9 @@ impl Legacy {
 
     fn plan(&mut self, turn_id: &str, item: Raw<'_>) {
         if text(item, "type").is_some_and(|kind| kind == "Plan")
-            && let (Some(id), Some(turn)) = (owned(item, "id"), self.known(turn_id))
+            && let Some(id) = owned(item, "id")
         {
-            turn.put(Item::new("plan", id, owned(item, "text")));
+            self.put(Some(turn_id), Item::new("plan", id, owned(item, "text")));
         }
     }
 
@@ -242,7 +247,7 @@ mod tests {
         let start = |id| format!(r#"{{"type":"task_started","turn_id":"{id}"}}"#);
         let end = r#"{"type":"task_complete","turn_id":"a"}"#;
         let failed = r#"{"type":"task_complete","turn_id":"b","error":{"message":"no"}}"#;
-        let abort = r#"{"type":"turn_aborted","reason":"x"}"#;
+        let abort = r#"{"type":"turn_aborted","reason":"replaced"}"#;
         let found =
             turns(&[&start("a"), ASK, end, &start("b"), failed, &start("c"), abort, &start("d")]);
         assert_eq!(
@@ -250,6 +255,26 @@ mod tests {
             ["a completed item-1=ask", "b failed ", "c interrupted ", "d interrupted "]
         );
         assert_eq!(found[1].error.as_deref(), Some("no"));
+    }
+
+    #[test]
+    fn a_patch_goes_to_the_turn_that_it_names_or_nowhere() {
+        let patch = |id, turn| {
+            format!(
+                r#"{{"type":"patch_apply_end","call_id":"{id}"{turn},"stdout":"","stderr":"","success":true,"changes":{{}},"status":"completed"}}"#
+            )
+        };
+        let start = |id| format!(r#"{{"type":"task_started","turn_id":"{id}"}}"#);
+        let found = turns(&[
+            &start("a"),
+            &start("b"),
+            &patch("1", r#","turn_id":"a""#),
+            &patch("2", r#","turn_id":"unknown""#),
+            &patch("3", r#","turn_id":"""#),
+            &patch("4", ""),
+        ]);
+        assert_eq!(told(&found), ["a interrupted 1=-", "b interrupted 3=- 4=-"]);
+        assert_eq!(told(&turns(&[&patch("1", r#","turn_id":"unknown""#)])), [""; 0]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub(crate) use bare::Bare;
 pub(crate) use legacy::Legacy;
 pub(crate) use paginated::Paginated;
 
-use super::record::{Event, Record, owned, text};
+use super::record::{Event, Record, number, owned, text};
 use crate::format::json::{Kind, Raw};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,13 +170,40 @@ fn is_filled(value: Raw<'_>, key: &str) -> bool {
     value.get(key).is_some_and(|list| list.kind() == Kind::Array && list.items().next().is_some())
 }
 
-/// What a review found, as it is told.
+/// What a review found, as it is told: the explanation, then each finding.
 fn review_text(output: Option<Raw<'_>>) -> String {
-    let explanation = output.and_then(|output| text(output, "overall_explanation"));
-    let explanation = explanation.map(|text| text.trim().to_owned());
-    explanation
-        .filter(|text| !text.is_empty())
-        .unwrap_or_else(|| "Reviewer failed to output a response.".to_owned())
+    let output = output.unwrap_or(Raw::NULL);
+    let explanation = text(output, "overall_explanation").unwrap_or_default();
+    let findings: Vec<Raw<'_>> = output.get("findings").into_iter().flat_map(Raw::items).collect();
+    let mut parts = vec![explanation.trim().to_owned()];
+    if let Some(more) = findings.len().checked_sub(1) {
+        let title = if more == 0 { "Review comment:" } else { "Full review comments:" };
+        parts.push(title.to_owned());
+    }
+    let mut told = parts.join("\n\n");
+    for finding in findings {
+        told.push_str(&told_finding(finding));
+    }
+    match told.trim() {
+        "" => "Reviewer failed to output a response.".to_owned(),
+        told => told.to_owned(),
+    }
+}
+
+/// One finding: its title and place, and its body below, indented.
+fn told_finding(finding: Raw<'_>) -> String {
+    let said = |key| text(finding, key).unwrap_or_default();
+    let place = finding.get("code_location").unwrap_or(Raw::NULL);
+    let path = text(place, "absolute_file_path").unwrap_or_default();
+    let lines = place.get("line_range").unwrap_or(Raw::NULL);
+    let line = |key| lines.get(key).and_then(number).unwrap_or_default();
+    let (first, last) = (line("start"), line("end"));
+    let mut told = format!("\n\n- {} — {path}:{first}-{last}", said("title"));
+    for line in said("body").lines() {
+        told.push_str("\n  ");
+        told.push_str(line);
+    }
+    told
 }
 
 fn review_hint(payload: Raw<'_>) -> String {
@@ -223,6 +250,24 @@ pub(crate) fn preview_of(record: &Record<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::json;
+
+    #[test]
+    fn a_review_tells_its_explanation_and_its_findings() {
+        let finding = r#"{"title":"T","body":"B\nC","code_location":{"absolute_file_path":"/a","line_range":{"start":1,"end":2}}}"#;
+        let told = |explanation: &str, findings: &str| {
+            let output =
+                format!(r#"{{"overall_explanation":"{explanation}","findings":[{findings}]}}"#);
+            review_text(Some(json::scan(output.as_bytes()).unwrap().0))
+        };
+        assert_eq!(told(" fine ", ""), "fine");
+        assert_eq!(told(" ", ""), "Reviewer failed to output a response.");
+        assert_eq!(told("e", finding), "e\n\nReview comment:\n\n- T — /a:1-2\n  B\n  C");
+        let two = format!("{finding},{finding}");
+        let each = "- T — /a:1-2\n  B\n  C";
+        assert_eq!(told("", &two), format!("Full review comments:\n\n{each}\n\n{each}"));
+        assert_eq!(review_text(None), "Reviewer failed to output a response.");
+    }
 
     #[test]
     fn a_preview_is_what_was_asked_for() {

@@ -115,8 +115,8 @@ mod tests {
             r#"{"type":"item_completed","turn_id":"a","item":{"type":"UserMessage","id":"1","content":[{"type":"text","text":"x"},{"type":"text","text":"y"}]}}"#,
             r#"{"type":"item_completed","turn_id":"nobody","item":{"type":"Plan","id":"2","text":"p"}}"#,
             r#"{"type":"task_started","turn_id":"a"}"#,
-            r#"{"type":"item_completed","turn_id":"a","item":{"type":"WebSearch","id":"3","query":"q"}}"#,
-            r#"{"type":"item_completed","turn_id":"a","item":{"type":"WebSearch","id":"3","query":"r"}}"#,
+            r#"{"type":"item_completed","turn_id":"a","item":{"type":"WebSearch","id":"3","query":"q","action":{"type":"other"}}}"#,
+            r#"{"type":"item_completed","turn_id":"a","item":{"type":"WebSearch","id":"3","query":"r","action":{"type":"other"}}}"#,
             r#"{"type":"user_message","message":"counts for nothing"}"#,
         ]
         .iter()
