@@ -71,10 +71,15 @@ impl Meta {
         if !thread_id.as_deref().is_some_and(layout::is_uuid) {
             note(format!("the id is no UUID{refused}"));
         }
-        for key in ["timestamp", "cwd", "originator", "cli_version"] {
+        const TOLD: [&str; 4] = ["timestamp", "cwd", "originator", "cli_version"];
+        for key in TOLD {
             if text(payload, key).is_none() {
                 note(format!("no {key}{refused}"));
             }
+        }
+        let unfit = shape::misfit(payload, shapes::SESSION_META);
+        if let Some(key) = unfit.filter(|key| *key != "id" && !TOLD.contains(key)) {
+            note(format!("no fit {key}{refused}"));
         }
         let mode = match text(payload, "history_mode").as_deref() {
             Some("paginated") => Mode::Paginated,
@@ -156,11 +161,12 @@ fn source(value: Option<Raw<'_>>) -> &'static str {
 
 fn git(payload: Raw<'_>) -> Option<Git> {
     let git = payload.get("git").filter(|git| git.kind() == Kind::Object)?;
-    Some(Git {
+    let git = Git {
         commit: owned(git, "commit_hash"),
         branch: owned(git, "branch"),
         repository: owned(git, "repository_url"),
-    })
+    };
+    (git != Git::default()).then_some(git)
 }
 
 fn base(value: Raw<'_>) -> Option<Base> {
@@ -212,6 +218,23 @@ mod tests {
         let (read, problems) = meta(fine);
         assert_eq!(problems, 0);
         assert_eq!(read.thread_id.as_deref(), Some("019b8d4f-004f-7000-8000-00000000004f"));
+        for odd in [
+            r#""source":null"#,
+            r#""source":{"subagent":"new"}"#,
+            r#""git":"x""#,
+            r#""forked_from_id":"x""#,
+            r#""history_mode":null"#,
+        ] {
+            let odd = fine.replace("\"originator\"", &format!("{odd},\"originator\""));
+            let (read, problems) = meta(&odd);
+            assert_eq!((read.cwd.as_deref(), problems), (Some("/w"), 1), "{odd}");
+        }
+        for odd in [r#""source":{"subagent":{"other":"x"}}"#, r#""git":{},"source":{"custom":"x"}"#]
+        {
+            let odd = fine.replace("\"originator\"", &format!("{odd},\"originator\""));
+            let (read, problems) = meta(&odd);
+            assert_eq!((read.git, problems), (None, 0), "{odd}");
+        }
         let (read, problems) = meta(r#"{"id":"x","history_mode":"z"}"#);
         assert_eq!((read.thread_id.as_deref(), read.mode, problems), (Some("x"), Mode::Legacy, 6));
     }

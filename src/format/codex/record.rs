@@ -125,7 +125,10 @@ impl Event<'_> {
 pub(crate) fn parse(line: &[u8]) -> Line<'_> {
     let mut parsed = Line::default();
     let Some(value) = read(line, &mut parsed.problems) else { return parsed };
+    let has_mark = parsed.problems.iter().any(|(kind, _)| *kind == ProblemKind::Unreadable);
     match understand(value) {
+        // Behind a byte order mark, only what begins a file is a record.
+        Ok(Record { body, .. }) if has_mark && !matches!(body, Body::Meta(_)) => {}
         Ok(record) => parsed.record = Some(record),
         Err(problem) => parsed.problems.push(problem),
     }
@@ -166,7 +169,8 @@ pub(crate) fn read<'a>(line: &'a [u8], problems: &mut Vec<Problem>) -> Option<Ra
     let mut bytes = line;
     if let Some(rest) = line.strip_prefix(b"\xef\xbb\xbf") {
         bytes = rest;
-        let detail = "a byte order mark; Codex cannot read the file".to_owned();
+        let detail = "a byte order mark; Codex cannot read the line, nor the file that it begins";
+        let detail = detail.to_owned();
         problems.push((ProblemKind::Unreadable, detail));
     }
     if bytes.trim_ascii().is_empty() || std::str::from_utf8(bytes).is_ok_and(is_blank) {
@@ -417,10 +421,14 @@ mod tests {
 
     #[test]
     fn what_makes_the_program_refuse_a_file_is_read_here() {
-        let line = [b"\xef\xbb\xbf", event_line(r#"{"type":"error"}"#).as_bytes()].concat();
-        let parsed = parse(&line);
-        assert!(parsed.record.is_some());
-        assert_eq!(parsed.problems[0].0, ProblemKind::Unreadable);
+        let marked = |line: &str| {
+            let line = [b"\xef\xbb\xbf", line.as_bytes()].concat();
+            let parsed = parse(&line);
+            assert_eq!(parsed.problems[0].0, ProblemKind::Unreadable);
+            parsed.record.is_some()
+        };
+        assert!(marked(r#"{"timestamp":"t","type":"session_meta","payload":{"id":"a"}}"#));
+        assert!(!marked(&event_line(r#"{"type":"error"}"#)));
         let line = event_line(r#"{"type":"agent_message","message":"a?b"}"#).replace('?', "\u{1}");
         let line: Vec<u8> = line.bytes().map(|b| if b == 1 { 0xFF } else { b }).collect();
         let parsed = parse(&line);

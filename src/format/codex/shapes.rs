@@ -383,23 +383,45 @@ const COMMAND: &[Field] = &[
     must("cwd", Text),
     must("parsed_cmd", List(&OBJECT)),
     must("status", Text),
-    may("aggregated_output", Text),
-    may("exit_code", Integer),
 ];
 
-/// A header that is not the first, which changes nothing unless it is whole.
+/// A header. The first is read whatever it is; a later one changes nothing unless
+/// it is as it has to be.
 pub(super) const SESSION_META: &[Field] = &[
     must("id", Text),
     must("timestamp", Text),
     must("cwd", Text),
     must("originator", Text),
     must("cli_version", Text),
+    lacks("session_id", Id),
+    may("forked_from_id", Id),
+    may("parent_thread_id", Id),
+    lacks("source", SOURCE),
+    may("agent_nickname", Text),
+    may("agent_role", Text),
     may("model_provider", Text),
+    may("base_instructions", Struct(TEXT)),
+    lacks("history_mode", Text),
+    may("subagent_history_start_ordinal", U64),
     may(
         "git",
         Struct(&[may("commit_hash", Text), may("branch", Text), may("repository_url", Text)]),
     ),
 ];
+
+const SOURCE: Shape = Either(&[
+    Text,
+    Variant(&[
+        must("custom", Text),
+        must(
+            "subagent",
+            Either(&[
+                Word(&["review", "compact", "memory_consolidation"]),
+                Variant(&[must("thread_spawn", OBJECT), must("other", Text)]),
+            ]),
+        ),
+    ]),
+]);
 
 /// Events that the program knows and that change nothing here; by name.
 pub(super) const OTHER_EVENTS: &[&str] = &[

@@ -454,7 +454,7 @@ impl Facts {
             Body::Item(item) if self.meta.mode == Mode::Bare => {
                 if self.first_message.is_none() && item::is_prompt(*item) {
                     let text = item::texts(*item).collect::<Vec<_>>().join("\n");
-                    self.first_message = turns::preview(&text, false);
+                    self.first_message = turns::preview(&text, None);
                 }
                 self.meta.cwd = self.meta.cwd.take().or_else(|| cwd_of_item(*item));
             }

@@ -217,13 +217,19 @@ fn part_texts(item: Raw<'_>) -> Vec<String> {
 }
 
 /// What a list shows of a prompt; none where it gives no text.
-pub(crate) fn preview(message: &str, has_images: bool) -> Option<String> {
+pub(crate) fn preview(message: &str, attached: Option<&str>) -> Option<String> {
     const MARK: &str = "## My request for Codex:";
     let text = message.find(MARK).map_or(message, |at| &message[at + MARK.len()..]).trim();
     match text.is_empty() {
         false => Some(text.to_owned()),
-        true => has_images.then(|| "[Image]".to_owned()),
+        true => attached.map(str::to_owned),
     }
+}
+
+/// What stands for a prompt of no text.
+fn attached(has_images: bool, has_audio: bool) -> Option<&'static str> {
+    let image = has_images.then_some("[Image]");
+    image.or_else(|| has_audio.then_some("[Audio]"))
 }
 
 /// What a list shows of a record, if that is a prompt.
@@ -231,17 +237,20 @@ pub(crate) fn preview_of(record: &Record<'_>) -> Option<String> {
     use super::record::Body;
     match &record.body {
         Body::Event(Event::UserMessage(payload)) => {
-            let has_images = is_filled(*payload, "images") || is_filled(*payload, "local_images");
-            preview(&text(*payload, "message")?, has_images)
+            let has = |key| is_filled(*payload, key);
+            let attached =
+                attached(has("images") || has("local_images"), has("audio") || has("local_audio"));
+            preview(&text(*payload, "message")?, attached)
         }
         Body::Event(Event::ItemCompleted { item, .. })
             if text(*item, "type").is_some_and(|kind| kind == "UserMessage") =>
         {
             let parts = item.get("content").unwrap_or(Raw::NULL);
-            let is_image = |part: Raw<'_>| {
-                text(part, "type").is_some_and(|kind| kind.to_lowercase().contains("image"))
+            let has = |name: &str| {
+                let is_it = |part| text(part, "type").is_some_and(|kind| kind.contains(name));
+                parts.items().any(is_it)
             };
-            preview(&part_texts(*item).join("\n"), parts.items().any(is_image))
+            preview(&part_texts(*item).join("\n"), attached(has("image"), has("audio")))
         }
         _ => None,
     }
@@ -271,13 +280,14 @@ mod tests {
 
     #[test]
     fn a_preview_is_what_was_asked_for() {
-        for (message, has_images, expected) in [
-            (" hello \n", false, Some("hello")),
-            ("# Context\n## My request for Codex:\n fix it ", false, Some("fix it")),
-            ("## My request for Codex:", true, Some("[Image]")),
-            ("  ", false, None),
+        for (message, attached, expected) in [
+            (" hello \n", None, Some("hello")),
+            ("# Context\n## My request for Codex:\n fix it ", None, Some("fix it")),
+            ("## My request for Codex:", attached(true, true), Some("[Image]")),
+            (" ", attached(false, true), Some("[Audio]")),
+            ("  ", attached(false, false), None),
         ] {
-            assert_eq!(preview(message, has_images).as_deref(), expected, "{message}");
+            assert_eq!(preview(message, attached).as_deref(), expected, "{message}");
         }
     }
 }
