@@ -88,10 +88,7 @@ fn time_of_day(mut rest: &[u8]) -> Option<i128> {
         if digits == 0 {
             return None;
         }
-        for place in 0..3 {
-            let digit = rest[..digits].get(place).map_or(0, |byte| byte - b'0');
-            fraction = fraction * 10 + i128::from(digit);
-        }
+        fraction = legacy::fraction(std::str::from_utf8(&rest[..digits]).ok()?);
         rest = &rest[digits..];
     }
     let mut offset = 0;
@@ -126,6 +123,7 @@ mod tests {
             ("\"2026-01-05T10:00:00+01:00\"", Some(1_767_603_600_000)),
             ("\"2026-01-05 10:00 Z\"", Some(1_767_607_200_000)),
             ("\"Jan 5, 2026\"", Some(1_767_571_200_000)),
+            ("\"2026-01-05T10:00:00.01234567890Z\"", Some(1_767_607_200_123)),
             ("\"20260105\"", None),
             ("[\"2026-01-05\"]", Some(1_767_571_200_000)),
             ("\"2026-01-05T10:00:00 Z\"", None),
