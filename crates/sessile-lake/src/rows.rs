@@ -111,7 +111,7 @@ impl FileRow {
 
     pub(crate) fn from_lake(words: &mut Words, of: &Partition, row: &[Value<'_>]) -> Option<Self> {
         let mut row = Fields(row.iter());
-        Some(Self {
+        let mut file = Self {
             format: words.text(&of.format),
             origin: words.text(&of.origin),
             export: row.int()?,
@@ -139,10 +139,14 @@ impl FileRow {
             lost: row.int()?,
             rows_sha256: row.sha()?,
             last_crc: row.optional_int()?,
-        })
+        };
+        // Most have no other's rows, and the digest once.
+        file.rows_sha256 = file.rows_sha256.or(file.sha256);
+        Some(file)
     }
 
     pub(crate) fn to_lake(&self) -> Vec<Value<'_>> {
+        let rows_sha256 = self.rows_sha256.as_ref().filter(|_| self.rows_sha256 != self.sha256);
         let mut row = vec![
             self.export.into(),
             self.is_gone.into(),
@@ -169,7 +173,7 @@ impl FileRow {
             self.base_id.into(),
             self.base_count.into(),
             self.lost.into(),
-            self.rows_sha256.as_ref().map(|sha| &sha[..]).into(),
+            rows_sha256.map(|sha| &sha[..]).into(),
             self.last_crc.into(),
         ]);
         row

@@ -28,6 +28,9 @@ const GROUP: usize = 8 << 20;
 /// Bytes of all rows that are held.
 const HELD: usize = 20 << 20;
 
+/// Bytes of all rows of an export that has time: half a second more.
+const FEW: usize = 8 << 20;
+
 /// Bytes of a file, about: one that is much longer takes long to be looked into.
 const FILE: u64 = 128 << 20;
 
@@ -38,8 +41,8 @@ type Key = (Table, Partition);
 struct Rows {
     key: Key,
     rows: Buffer,
-    /// Whether no more will come of the key.
-    are_last: bool,
+    /// Whether there is time to press them harder.
+    are_few: bool,
 }
 
 /// The files of one export.
@@ -116,7 +119,7 @@ impl Writer {
     }
 
     /// Gives rows to the thread that writes; waits while it has others.
-    fn hand_over(&mut self, key: &Key, are_last: bool) -> Result<()> {
+    fn hand_over(&mut self, key: &Key, are_few: bool) -> Result<()> {
         let Some(rows) = self.rows.get_mut(key).filter(|rows| 0 < rows.rows()) else {
             return Ok(());
         };
@@ -124,7 +127,7 @@ impl Writer {
         let rows = std::mem::replace(rows, Buffer::new(key.0));
         // Where it has ended, it says why when it is joined.
         let gone = io::Error::other("the thread that writes has ended");
-        let rows = Rows { key: key.clone(), rows, are_last };
+        let rows = Rows { key: key.clone(), rows, are_few };
         self.full.send(rows).map_err(|_| Error::io("write into", &self.aside)(gone))
     }
 
@@ -135,8 +138,9 @@ impl Writer {
 
     /// The files, whole and synced, in the order in which their rows came.
     pub(crate) fn finish(mut self) -> Result<Vec<Whole>> {
+        let are_few = self.held <= FEW;
         let keys: Vec<Key> = self.rows.keys().cloned().collect();
-        let handed_over = keys.iter().try_for_each(|key| self.hand_over(key, true));
+        let handed_over = keys.iter().try_for_each(|key| self.hand_over(key, are_few));
         drop(self.full);
         let ended = self.thread.join().unwrap_or_else(|_| {
             Err(Error::io("write into", &self.aside)(io::Error::other(
@@ -153,12 +157,12 @@ impl Writer {
 fn write_all(aside: &Path, mark: Option<&str>, received: &Receiver<Rows>) -> Result<Vec<Whole>> {
     let mut open: BTreeMap<Key, Open> = BTreeMap::new();
     let (mut done, mut made) = (Vec::new(), 0);
-    for Rows { key, mut rows, are_last } in received {
+    for Rows { key, mut rows, are_few } in received {
         let file = match open.entry(key.clone()) {
             btree_map::Entry::Occupied(file) => file.into_mut(),
             btree_map::Entry::Vacant(none) => {
                 made += 1;
-                none.insert(Open::new(key.0, aside.join(format!("{made:06}")), mark, are_last)?)
+                none.insert(Open::new(key.0, aside.join(format!("{made:06}")), mark, are_few)?)
             }
         };
         file.rows += rows.rows() as u64;
