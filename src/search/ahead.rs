@@ -1,6 +1,9 @@
 //! Texts are made ready in a thread of their own, while the one that holds the
-//! transaction reads lines and fills the index: the two take about as long.
+//! transaction reads lines and fills the index. To make them ready takes the
+//! longer, as a rule: where the other thread has enough to do, a piece is made
+//! ready where it was read.
 
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Scope;
@@ -14,8 +17,12 @@ use crate::store::texts::Index;
 /// it is made ready where it was read.
 const PIECE: usize = 256 << 10;
 
-/// Pieces that are handed over before one is taken back.
-const AHEAD: usize = 2;
+/// Pieces that the other thread has at most: enough to do while a piece is made
+/// ready here and others go into the index.
+const AHEAD: usize = 3;
+
+/// Pieces that are on their way at most; each is some of a megabyte.
+const PIECES: usize = 8;
 
 /// An entry whose text the index is to take in.
 pub(super) struct Job {
@@ -47,7 +54,8 @@ pub(super) struct Ahead<'scope, 'env> {
     jobs: Vec<Job>,
     bytes: usize,
     worker: Option<Worker>,
-    /// Pieces that the worker has.
+    /// Those that were not given back yet, in order; of those that the worker has, `None`.
+    pieces: VecDeque<Option<Vec<Ready>>>,
     handed_over: usize,
 }
 
@@ -58,7 +66,8 @@ struct Worker {
 
 impl<'scope, 'env> Ahead<'scope, 'env> {
     pub(super) fn new(scope: &'scope Scope<'scope, 'env>, index: Index) -> Self {
-        Self { scope, index, jobs: Vec::new(), bytes: 0, worker: None, handed_over: 0 }
+        let (jobs, pieces) = (Vec::new(), VecDeque::new());
+        Self { scope, index, jobs, bytes: 0, worker: None, pieces, handed_over: 0 }
     }
 
     /// Takes a job; gives those that are to go into the index first.
@@ -68,45 +77,67 @@ impl<'scope, 'env> Ahead<'scope, 'env> {
         if self.bytes < PIECE {
             return Vec::new();
         }
-        let ready = if self.handed_over == AHEAD { self.take_back() } else { Vec::new() };
-        self.hand_over();
+        self.bytes = 0;
+        let piece = mem::take(&mut self.jobs);
+        if self.handed_over < AHEAD {
+            self.hand_over(piece);
+        } else {
+            self.pieces.push_back(Some(done(piece, self.index)));
+        }
+        let mut ready = Vec::new();
+        while let Some(piece) = self.first(PIECES < self.pieces.len()) {
+            ready.extend(piece);
+        }
         ready
     }
 
     /// Gives what is left, piece by piece.
     pub(super) fn rest(&mut self) -> Option<Vec<Ready>> {
-        if 0 < self.handed_over {
-            return Some(self.take_back());
+        if let Some(piece) = self.first(true) {
+            return Some(piece);
         }
         let jobs = mem::take(&mut self.jobs);
-        let index = self.index;
-        (!jobs.is_empty()).then(|| jobs.into_iter().map(|job| job.done(index)).collect())
+        (!jobs.is_empty()).then(|| done(jobs, self.index))
     }
 
-    fn hand_over(&mut self) {
+    /// The first of the pieces, if it is ready, or else waits for it.
+    fn first(&mut self, waits: bool) -> Option<Vec<Ready>> {
+        if self.pieces.front()?.is_some() {
+            return self.pieces.pop_front().flatten();
+        }
+        let worker = self.worker.as_ref()?;
+        // The worker ends before us only if it panics, and the scope passes that on.
+        let piece = match waits {
+            true => worker.from.recv().unwrap_or_default(),
+            false => worker.from.try_recv().ok()?,
+        };
+        self.pieces.pop_front();
+        self.handed_over -= 1;
+        Some(piece)
+    }
+
+    fn hand_over(&mut self, piece: Vec<Job>) {
         let (scope, index) = (self.scope, self.index);
         let worker = self.worker.get_or_insert_with(|| {
             let (to, jobs) = sync_channel::<Vec<Job>>(AHEAD);
-            let (done, from) = sync_channel(AHEAD);
+            let (given, from) = sync_channel(AHEAD);
             scope.spawn(move || {
                 for piece in jobs {
                     // Nobody takes it any more where the transaction has failed.
-                    if done.send(piece.into_iter().map(|job| job.done(index)).collect()).is_err() {
+                    if given.send(done(piece, index)).is_err() {
                         break;
                     }
                 }
             });
             Worker { to, from }
         });
-        self.bytes = 0;
-        // The worker ends before us only if it panics, and the scope passes that on.
-        if worker.to.send(mem::take(&mut self.jobs)).is_ok() {
+        if worker.to.send(piece).is_ok() {
+            self.pieces.push_back(None);
             self.handed_over += 1;
         }
     }
+}
 
-    fn take_back(&mut self) -> Vec<Ready> {
-        self.handed_over -= 1;
-        self.worker.as_ref().and_then(|worker| worker.from.recv().ok()).unwrap_or_default()
-    }
+fn done(jobs: Vec<Job>, index: Index) -> Vec<Ready> {
+    jobs.into_iter().map(|job| job.done(index)).collect()
 }

@@ -127,14 +127,17 @@ impl Filling<'_, '_, '_> {
         meaning: &'static dyn Meaning,
         from: u32,
     ) -> Result<bool> {
+        let index = self.index;
         let mut is_cut = false;
         texts::each_entry_from(self.tx, session, from, |entry| {
             is_cut = self.is_full();
             if is_cut {
                 return Ok(false);
             }
-            let record = match log::record(self.tx, entry.place) {
-                Ok(record) => record,
+            let is_read = index == Index::Tools || !meaning.is_answer(entry.role.as_deref());
+            let record = is_read.then(|| log::record(self.tx, entry.place)).transpose();
+            let record = match record {
+                Ok(record) => record.unwrap_or_default(),
                 // The session stays behind, and each search says what it cannot read.
                 Err(err) if err.is_of_content() => {
                     is_cut = true;

@@ -12,7 +12,7 @@ use super::query::Query;
 use super::{Hit, Matcher, Place, Search, SearchCursor, SearchPage};
 use crate::context;
 use crate::error::{Error, Result};
-use crate::model::{Format, SessionKey, Timestamp};
+use crate::model::{SessionKey, Timestamp};
 use crate::store::memory::Memory;
 use crate::store::standings::Standings;
 use crate::store::texts::{self, EntryFacts, Index, SessionFacts};
@@ -335,11 +335,11 @@ impl Finder<'_> {
     /// Takes a candidate if its line bears it out; says whether another is wanted.
     pub(super) fn prove(
         &mut self,
-        (session, format): (SessionKey, Format),
+        (session, facts): (SessionKey, &SessionFacts),
         candidate: Candidate,
         hits: &mut Hits,
     ) -> Result<bool> {
-        match self.prover.hit(session, format, candidate.key) {
+        match self.prover.hit(session, facts, candidate.key) {
             Ok(Some(hit)) => Ok(hits.take(hit, candidate)),
             Ok(None) => Ok(true),
             Err(err) if err.is_of_content() => {

@@ -1,6 +1,5 @@
 //! A candidate is a hit when its line says what is looked for.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use rusqlite::Connection;
@@ -8,9 +7,9 @@ use rusqlite::Connection;
 use super::said::Said;
 use super::{Hit, Matcher, Search, TitleHit, snippet};
 use crate::error::Result;
-use crate::model::{Format, SessionInfo, SessionKey};
+use crate::model::{Format, SessionKey};
 use crate::store::texts::SessionFacts;
-use crate::store::{entries, log, paths, sessions, texts};
+use crate::store::{entries, log, paths, texts};
 
 /// Proves candidates.
 pub(super) struct Prover<'a> {
@@ -18,22 +17,21 @@ pub(super) struct Prover<'a> {
     search: &'a Search,
     matcher: &'a Matcher,
     columns: Vec<usize>,
-    sessions: HashMap<SessionKey, SessionInfo>,
 }
 
 impl<'a> Prover<'a> {
     pub(super) fn new(conn: &'a Connection, search: &'a Search, matcher: &'a Matcher) -> Self {
-        let columns = search.columns();
-        Self { conn, search, matcher, columns, sessions: HashMap::new() }
+        Self { conn, search, matcher, columns: search.columns() }
     }
 
     /// The entry as a hit, if it is one.
     pub(super) fn hit(
-        &mut self,
+        &self,
         session: SessionKey,
-        format: Format,
+        facts: &SessionFacts,
         key: i64,
     ) -> Result<Option<Hit>> {
+        let format = facts.format;
         let (entry_id, place) = entries::id_and_place(self.conn, key)?;
         let record = log::record(self.conn, place)?;
         let said = Said::of(format.meaning(), &record, self.columns.iter().copied());
@@ -47,14 +45,13 @@ impl<'a> Prover<'a> {
             return Ok(None);
         }
         let (snippet, marks) = snippet::cut(&said.texts[column], &found);
-        let Some(info) = self.info(session)? else { return Ok(None) };
         Ok(Some(Hit {
             session,
             format,
-            session_id: info.session_id.clone(),
-            file: info.file.to_string_lossy().into_owned(),
-            title: info.title.clone(),
-            work_dir: info.work_dir.clone(),
+            session_id: facts.session_id.clone(),
+            file: facts.file.clone(),
+            title: facts.title.clone(),
+            work_dir: facts.work_dir.clone(),
             entry_id,
             line: log::line_number(place.line_key),
             role: entry.role,
@@ -65,26 +62,21 @@ impl<'a> Prover<'a> {
     }
 
     /// The title of a session as a hit, if it is one.
-    pub(super) fn title(
-        &mut self,
-        session: SessionKey,
-        facts: &SessionFacts,
-    ) -> Result<Option<TitleHit>> {
+    pub(super) fn title(&self, session: SessionKey, facts: &SessionFacts) -> Option<TitleHit> {
         let text = facts.title.clone().unwrap_or_default();
         let said = Said::of_title(text);
-        let Some((column, found)) = self.find(&said) else { return Ok(None) };
+        let (column, found) = self.find(&said)?;
         let (snippet, marks) = snippet::cut(&said.texts[column], &found);
-        let Some(info) = self.info(session)? else { return Ok(None) };
-        Ok(Some(TitleHit {
+        Some(TitleHit {
             session,
             format: facts.format,
-            session_id: info.session_id.clone(),
-            file: info.file.to_string_lossy().into_owned(),
-            work_dir: info.work_dir.clone(),
+            session_id: facts.session_id.clone(),
+            file: facts.file.clone(),
+            work_dir: facts.work_dir.clone(),
             at: facts.modified_at,
             snippet,
             marks,
-        }))
+        })
     }
 
     /// Whether an entry calls a tool that is asked for, or has its answer.
@@ -140,14 +132,6 @@ impl<'a> Prover<'a> {
         let column = places.iter().map(|(column, _)| *column).min()?;
         let of_column = places.into_iter().filter(|place| place.0 == column);
         Some((column, of_column.map(|(_, place)| place).collect()))
-    }
-
-    fn info(&mut self, session: SessionKey) -> Result<Option<&SessionInfo>> {
-        if !self.sessions.contains_key(&session) {
-            let Some(info) = sessions::info(self.conn, session)? else { return Ok(None) };
-            self.sessions.insert(session, info);
-        }
-        Ok(self.sessions.get(&session))
     }
 }
 

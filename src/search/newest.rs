@@ -143,8 +143,8 @@ impl Finder<'_> {
                 Some((candidate, None)) => {
                     let session = candidate.key >> 32;
                     if let Some(place) = places.get(&session) {
-                        let format = open[*place].facts.format;
-                        self.prove((SessionKey(session), format), candidate, hits)?;
+                        let facts = &open[*place].facts;
+                        self.prove((SessionKey(session), facts), candidate, hits)?;
                     }
                 }
             }

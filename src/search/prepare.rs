@@ -25,6 +25,12 @@ const BREAK: char = '\u{E000}';
 /// Bytes of a word that count. What is longer is data, not language.
 const LONGEST: usize = 128;
 
+/// Bytes of a text for each of its words, as a rule, and what stands between.
+const BYTES_A_WORD: usize = 6;
+
+/// Bytes of a text for which there is room at once; a longer one may be no language.
+const FORESEEN: usize = 16 << 10;
+
 /// A text as it is searched.
 #[derive(Debug, Default)]
 pub(crate) struct Prepared {
@@ -55,7 +61,11 @@ struct Compound {
 
 /// Prepares a text.
 pub(crate) fn prepare(text: &str) -> Prepared {
-    let mut prepared = Prepared::default();
+    let mut prepared = Prepared {
+        text: String::with_capacity(text.len().min(FORESEEN)),
+        tokens: Vec::with_capacity(text.len().min(FORESEEN) / BYTES_A_WORD),
+        ..Prepared::default()
+    };
     let mut at = 0;
     while let Some(&byte) = text.as_bytes().get(at) {
         // Most texts are mostly ASCII, of which there is nothing to look up.
@@ -86,6 +96,11 @@ pub(crate) fn prepare(text: &str) -> Prepared {
     prepared.words = prepared.tokens.len();
     prepared.add_parts();
     prepared
+}
+
+/// How many letters and digits of ASCII these bytes begin with.
+fn ascii_length(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(bytes.len())
 }
 
 fn char_at(text: &str, at: usize) -> Option<char> {
@@ -149,7 +164,26 @@ impl Prepared {
         let mut borders = Vec::new();
         let mut was_lower = false;
         let mut at = start;
-        while let Some(c) = char_at(text, at).filter(|c| is_of_word(*c) && !is_ideograph(*c)) {
+        loop {
+            // Most words are ASCII: then a piece of one is copied at once.
+            let run = ascii_length(&text.as_bytes()[at..]);
+            if 0 < run {
+                let length = self.text.len() - word;
+                let kept = &text[at..at + run.min(LONGEST.saturating_sub(length))];
+                for (n, byte) in kept.bytes().enumerate() {
+                    if was_lower && byte.is_ascii_uppercase() {
+                        borders.push((length + n, at + n));
+                    }
+                    was_lower = byte.is_ascii_lowercase();
+                }
+                self.text.push_str(kept);
+                self.text[word + length..].make_ascii_lowercase();
+                at += run;
+                was_lower = text.as_bytes()[at - 1].is_ascii_lowercase();
+                continue;
+            }
+            let next = char_at(text, at).filter(|c| is_of_word(*c) && !is_ideograph(*c));
+            let Some(c) = next else { break };
             let length = self.text.len() - word;
             if length < LONGEST {
                 if was_lower && c.is_uppercase() {
@@ -307,6 +341,7 @@ mod tests {
         check("getSession fooBar", "getsession foobar | get session | foo bar");
         check("getSession getSession", "getsession getsession | get session");
         check("HTTPServer aB1C", "httpserver ab1c | a b1c");
+        check("éAb aÉb ｅA", "eab aeb ea | e ab | a eb | e a");
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Finder<'_> {
             }
             let Some(entry) = texts::entry(self.conn, key)? else { continue };
             let Some(candidate) = self.candidate(facts, filter, &entry)? else { continue };
-            if !self.prove((session, facts.format), candidate, hits)? {
+            if !self.prove((session, facts), candidate, hits)? {
                 return Ok(());
             }
         }

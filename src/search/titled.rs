@@ -34,8 +34,7 @@ impl Finder<'_> {
             if facts.is_of_message || !self.is_asked_for(session, &facts) {
                 continue;
             }
-            let title = self.prover.title(session, &facts)?;
-            self.page.titles.extend(title);
+            self.page.titles.extend(self.prover.title(session, &facts));
             if limit != 0 && self.page.titles.len() as u64 == limit {
                 break;
             }

@@ -180,6 +180,9 @@ pub(crate) fn is_whole(conn: &Connection, index: Index) -> Result<bool> {
 #[derive(Debug)]
 pub(crate) struct SessionFacts {
     pub(crate) format: Format,
+    pub(crate) session_id: Option<String>,
+    /// Its file, or its folder, below its root; what is no UTF-8 is U+FFFD.
+    pub(crate) file: String,
     pub(crate) modified_at: Timestamp,
     pub(crate) is_archived: bool,
     pub(crate) is_trashed: bool,
@@ -201,7 +204,7 @@ pub(crate) fn session(conn: &Connection, session: SessionKey) -> Result<Option<S
         .prepare_cached(
             "SELECT session.format, session.modified_at, session.archived_at IS NOT NULL,
                     session.trashed_at IS NOT NULL, dir.path, session.title,
-                    session.first_message
+                    session.first_message, session.session_id, session.path
              FROM sessions AS session
              LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id
              WHERE session.session_key = ?1",
@@ -213,6 +216,8 @@ pub(crate) fn session(conn: &Connection, session: SessionKey) -> Result<Option<S
             Ok(SessionFacts {
                 is_of_message: title.as_ref().is_some_and(|title| begins(&first.to_text(), title)),
                 format: row.get(0)?,
+                session_id: row.get(7)?,
+                file: String::from_utf8_lossy(row.get_ref(8)?.as_bytes()?).into_owned(),
                 modified_at: row.get(1)?,
                 is_archived: row.get(2)?,
                 is_trashed: row.get(3)?,

@@ -1,7 +1,7 @@
 //! Search: what narrows it, its order and its pages.
 
 use serde_json::json;
-use sessile::{Archived, Search, Timestamp};
+use sessile::{Archived, ImportOptions, Search, Timestamp};
 
 use crate::search::{check, found, ids, read_only};
 use crate::support::{TestStore, header, line, message};
@@ -176,4 +176,43 @@ fn what_tools_answered_is_found_where_it_stands_in_a_message_of_the_user() {
     assert_eq!(found(&test.store, &Search::words("needle").tool("Grep")), ["c"]);
     assert_eq!(found(&test.store, &Search::words("needle").tool("Read")), [""; 0]);
     assert_eq!(found(&test.store, &Search::words("x").tool("Grep")), ["b"]);
+}
+
+#[test]
+fn what_a_tool_answered_is_passed_over_where_tools_are_not_asked_for() {
+    let mut test = TestStore::new();
+    let said = |id: &str, message: serde_json::Value| {
+        line(&json!({"type": "message", "id": id, "parentId": null, "message": message,
+                     "timestamp": "2026-01-01T00:00:00.000Z"}))
+    };
+    let answer =
+        json!([{"type": "text", "text": "needle"}, {"type": "thinking", "thinking": "hay"}]);
+    let log = [
+        line(&json!({"type": "session", "version": 3, "id": "one", "cwd": "/one",
+                     "timestamp": "2026-01-01T00:00:00.000Z"})),
+        said("u", json!({"role": "user", "content": "needle"})),
+        said("t", json!({"role": "toolResult", "toolCallId": "c", "content": answer})),
+    ];
+    test.root = test.folder().join("pi");
+    test.write("sessions/--w--/one.jsonl", log.concat());
+    test.store.import(&test.root, &ImportOptions::new()).unwrap();
+    let check = |search: Search, expected: &[&str]| {
+        assert_eq!(ids(read_only(&test).search(&search).unwrap()), expected, "{search:?}");
+        assert_eq!(found(&test.store, &search), expected, "{search:?}");
+        assert_eq!(ids(read_only(&test).search(&search).unwrap()), expected, "{search:?}");
+    };
+
+    // Whatever kind of block it stands in, a tool's answer is no thought of the model.
+    check(Search::words("hay").thinking(), &[]);
+    check(Search::words("hay").thinking().tools(), &["t"]);
+    check(Search::words("needle"), &["u"]);
+    check(Search::words("needle").tools(), &["t", "u"]);
+    test.assert_sound();
+
+    // Its line is not even read.
+    test.store.rebuild().unwrap();
+    let damage = "UPDATE lines SET checksum = checksum + 1 WHERE line_key = (SELECT max(line_key) FROM lines)";
+    test.sqlite().execute(damage, []).unwrap();
+    check(Search::words("needle"), &["u"]);
+    assert_eq!(test.store.search(&Search::words("needle").tools()).unwrap().damaged.len(), 1);
 }

@@ -246,7 +246,8 @@ fn a_terminal_gets_roots_within_its_columns_and_prose_in_whole_words() {
     let mut test = TestStore::new();
     test.root = test.folder().join("a long name ".repeat(8));
     let text = "word and ".repeat(30) + "end";
-    test.write("sessions/--w--/one.jsonl", [header("one"), message("a", None, &text)].concat());
+    let log = [header("one"), message("a", None, &text), "no JSON at all\n".to_owned()];
+    test.write("sessions/--w--/one.jsonl", log.concat());
     test.import();
     let printed = |args: &[&str]| {
         let db = [OsStr::new("--db"), test.store.path().as_os_str()];
@@ -258,6 +259,12 @@ fn a_terminal_gets_roots_within_its_columns_and_prose_in_whole_words() {
     let roots = printed(&["roots"]);
     assert!(roots.contains("1 session, 1 file, last import just now"), "{roots}");
     assert!(roots.lines().all(|line| line.chars().count() <= 80), "{roots}");
+
+    let problems = printed(&["problems"]);
+    let lines: Vec<&str> = problems.lines().collect();
+    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{problems}");
+    assert_eq!(lines[1], "  sessions/--w--/one.jsonl");
+    assert!(lines[2].starts_with("       3  malformed: "), "{problems}");
 
     let shown = printed(&["show", "one"]);
     let prose: Vec<&str> = shown.lines().filter(|line| line.contains("word")).collect();

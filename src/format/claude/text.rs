@@ -47,7 +47,10 @@ pub(super) fn read(line: &[u8]) -> Option<Result<(Raw<'_>, Features), Malformed>
 
 /// The object in a line that was understood.
 pub(super) fn object(line: &[u8]) -> Option<Raw<'_>> {
-    let (value, _) = read(line)?.ok()?;
+    let value = match json::well_formed(line) {
+        Some(value) => value,
+        None => read(line)?.ok()?.0,
+    };
     (value.kind() == Kind::Object).then_some(value)
 }
 

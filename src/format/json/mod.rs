@@ -16,7 +16,7 @@ mod value;
 mod write;
 
 pub(crate) use raw::{Kind, Object, Raw, code_points, distinct_members, has_lone_surrogate};
-pub(crate) use scan::{Features, MAX_DIGITS, scan, scan_first};
+pub(crate) use scan::{Features, MAX_DIGITS, scan, scan_first, well_formed};
 pub(crate) use value::value;
 pub(crate) use write::{
     clean, clean_doubles, clean_slice, compact, spelt, stored_points, write_text,

@@ -36,16 +36,20 @@ pub(crate) struct Malformed {
 
 /// Checks a line and returns the one value in it.
 pub(crate) fn scan(line: &[u8]) -> Result<(Raw<'_>, Features), Malformed> {
-    let mut scanner = Scanner { line, at: 0, features: Features::default() };
-    let start = scanner.document()?;
-    let end = scanner.at;
-    scanner.end()?;
-    Ok((Raw::new(&line[start..end]), scanner.features))
+    let mut scanner = Scanner::new(line);
+    let value = scanner.whole()?;
+    Ok((value, scanner.features))
+}
+
+/// The one value in a line, if it is well formed, whatever it uses: the features of
+/// strings and numbers take a third of the time of a [`scan`].
+pub(crate) fn well_formed(line: &[u8]) -> Option<Raw<'_>> {
+    Scanner { is_told: false, ..Scanner::new(line) }.whole().ok()
 }
 
 /// Reads the value that a line begins with, and where it ends; anything may follow.
 pub(crate) fn scan_first(line: &[u8]) -> Result<(Raw<'_>, Features, usize), Malformed> {
-    let mut scanner = Scanner { line, at: 0, features: Features::default() };
+    let mut scanner = Scanner::new(line);
     let start = scanner.document()?;
     Ok((Raw::new(&line[start..scanner.at]), scanner.features, scanner.at))
 }
@@ -53,10 +57,24 @@ pub(crate) fn scan_first(line: &[u8]) -> Result<(Raw<'_>, Features, usize), Malf
 struct Scanner<'a> {
     line: &'a [u8],
     at: usize,
+    /// Whether the features of strings and numbers are asked for.
+    is_told: bool,
     features: Features,
 }
 
-impl Scanner<'_> {
+impl<'a> Scanner<'a> {
+    fn new(line: &'a [u8]) -> Self {
+        Self { line, at: 0, is_told: true, features: Features::default() }
+    }
+
+    /// Reads the value that is all of the line.
+    fn whole(&mut self) -> Result<Raw<'a>, Malformed> {
+        let start = self.document()?;
+        let value = Raw::new(&self.line[start..self.at]);
+        self.end()?;
+        Ok(value)
+    }
+
     /// Reads one value and leaves the position behind it; returns where it starts.
     fn document(&mut self) -> Result<usize, Malformed> {
         self.blank()?;
@@ -173,7 +191,7 @@ impl Scanner<'_> {
                 return Err(self.error("a string without an end"));
             };
             let plain = &rest[..length];
-            self.features.control_character |= has_control(plain);
+            self.features.control_character |= self.is_told && has_control(plain);
             self.at += length + 1;
             if rest[length] == b'"' {
                 break;
@@ -195,7 +213,8 @@ impl Scanner<'_> {
             }
             self.at += 1;
         }
-        self.features.invalid_utf8 |= std::str::from_utf8(&self.line[start..self.at]).is_err();
+        self.features.invalid_utf8 |=
+            self.is_told && std::str::from_utf8(&self.line[start..self.at]).is_err();
         Ok(())
     }
 

@@ -21,7 +21,7 @@ pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
 
 /// What the messages say that a line adds.
 pub(in crate::format) fn said(line: &[u8], tools: bool) -> Vec<Part> {
-    let Ok((value, _)) = json::scan(line) else { return Vec::new() };
+    let Some(value) = json::well_formed(line) else { return Vec::new() };
     let value = value.object();
     if string(value.get("type")).as_deref() == Some("message") {
         let message = value.get("message").unwrap_or(Raw::NULL).object();
@@ -56,6 +56,10 @@ fn parts_of(role: &str, message: &Object<'_>, tools: bool) -> Vec<Part> {
         let block_type = block.get("type").and_then(Raw::string).unwrap_or_default();
         parts.push(match &*block_type {
             "text" => text(block.get("text")).unwrap_or(Part::Text(String::new())),
+            // A tool thinks nothing: whatever it answers is its answer.
+            "thinking" if is_answer => {
+                text(block.get("thinking")).unwrap_or(Part::Text(String::new()))
+            }
             "thinking" => Part::Thinking(field("thinking")),
             "toolCall" if tools => Part::ToolCall(ToolCall::read(block.value, call_label(&block))),
             "toolCall" => Part::ToolCall(ToolCall::named(field("id"), field("name"))),

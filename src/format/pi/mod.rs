@@ -82,6 +82,10 @@ impl Meaning for Pi {
         }
     }
 
+    fn is_answer(&self, role: Option<&str>) -> bool {
+        role == Some("toolResult")
+    }
+
     fn restore(&self, path: &[Step], kept: &[(i64, Option<Kept>)]) -> Vec<Step> {
         context::restore(path, kept)
     }

@@ -1,26 +1,22 @@
 //! `sessile problems`.
 
-use std::io::Write;
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use sessile::{Error, Problem, Store};
 
-use crate::output::{self, one_line};
+use crate::output::{self, Output, one_line};
+use crate::text::{cut_middle, terminal_width, wrapped};
 
 pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bool> {
     let session = session.map(|name| store.find(name)).transpose()?;
     let mut out = if json { output::content() } else { output::report() };
+    let mut shown = Shown { width: output::is_terminal().then(terminal_width), place: None };
     let each = |root: &Path, problem: &Problem| {
-        let written = if json {
-            writeln!(out, "{}", row_json(root, problem))
-        } else {
-            let line = problem.line.map(|line| format!(":{line}")).unwrap_or_default();
-            let (root, file) = (root.to_string_lossy(), problem.file.to_string_lossy());
-            let place = format!("{} {}{line}", root.escape_debug(), file.escape_debug());
-            let of = problem.session_id.as_deref().map(|id| format!(" ({})", one_line(id)));
-            let of = of.unwrap_or_default();
-            writeln!(out, "{place}{of} {} {}", problem.kind.name(), one_line(&problem.detail))
+        let written = match json {
+            true => writeln!(out, "{}", row_json(root, problem)),
+            false => shown.write(&mut out, root, problem),
         };
         written.map_err(|source| Error::Io {
             action: "write to",
@@ -36,6 +32,57 @@ pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bo
     read?;
     Ok(true)
 }
+
+/// How problems look: to a program a line each, at a terminal below their files.
+struct Shown {
+    /// Columns of the terminal.
+    width: Option<usize>,
+    /// The root and the file of the last.
+    place: Option<(PathBuf, PathBuf)>,
+}
+
+impl Shown {
+    fn write(&mut self, out: &mut Output, root: &Path, problem: &Problem) -> io::Result<()> {
+        let (root_name, file) = (root.to_string_lossy(), problem.file.to_string_lossy());
+        let (root_name, file) = (root_name.escape_debug(), file.escape_debug());
+        let of = problem.session_id.as_deref().map(|id| format!(" ({})", one_line(id)));
+        let of = of.unwrap_or_default();
+        let (kind, detail) = (problem.kind.name(), one_line(&problem.detail));
+        let Some(width) = self.width else {
+            let line = problem.line.map(|line| format!(":{line}")).unwrap_or_default();
+            return writeln!(out, "{root_name} {file}{line}{of} {kind} {detail}");
+        };
+        let place = (root.to_owned(), problem.file.clone());
+        let is_of_root = self.place.as_ref().is_some_and(|(last, _)| last == root);
+        if !is_of_root {
+            writeln!(out, "{}", cut_middle(&root_name.to_string(), width))?;
+        }
+        if self.place.as_ref() != Some(&place) {
+            // Most files are called as their session is.
+            let is_told = problem
+                .session_id
+                .as_ref()
+                .is_some_and(|id| problem.file.to_string_lossy().contains(id.as_str()));
+            let file = if is_told { file.to_string() } else { format!("{file}{of}") };
+            let file = cut_middle(&file, width.saturating_sub(INDENT));
+            writeln!(out, "{:INDENT$}{file}", "")?;
+        }
+        self.place = Some(place);
+        let line = problem.line.map(|line| line.to_string()).unwrap_or_default();
+        let told = wrapped(&format!("{kind}: {detail}"), width.saturating_sub(BEHIND_LINE));
+        for (n, told) in told.iter().enumerate() {
+            let line = if n == 0 { line.as_str() } else { "" };
+            writeln!(out, "{line:>0$}  {told}", BEHIND_LINE - 2)?;
+        }
+        Ok(())
+    }
+}
+
+/// Columns before a file below its root.
+const INDENT: usize = 2;
+
+/// Columns before what is said of a line: its number, and what stands around that.
+const BEHIND_LINE: usize = 10;
 
 /// A problem as `problems --json` prints it.
 pub(super) fn row_json(root: &Path, problem: &Problem) -> serde_json::Value {

@@ -11,7 +11,7 @@ use super::{open_to_read, open_to_write, work_dirs};
 use crate::args::RootCommand;
 use crate::output::{self, note};
 use crate::render::Clock;
-use crate::text::{columns, cut_middle, terminal_width};
+use crate::text::{columns, cut_middle, padded, terminal_width};
 
 pub(super) fn run(db: &Path, command: &RootCommand) -> Result<bool> {
     match command {
@@ -23,38 +23,69 @@ pub(super) fn run(db: &Path, command: &RootCommand) -> Result<bool> {
 }
 
 /// Columns of a root's name that are shown, however little room there is.
-const LEAST_OF_NAME: usize = 16;
+const LEAST_OF_NAME: usize = 24;
 
 fn list(store: &Store, json: bool) -> Result<bool> {
     let roots = store.imported_roots()?;
-    let mut out = if json { output::content() } else { output::report() };
+    if json {
+        let mut out = output::content();
+        for root in &roots {
+            writeln!(out, "{}", row_json(root))?;
+        }
+        out.flush()?;
+        return Ok(true);
+    }
+    let mut out = output::report();
     // Programs are told the same everywhere, and all of it.
     let width = output::is_terminal().then(terminal_width);
     let clock = Clock::Near { now: Timestamp::now() };
-    for root in &roots {
-        if json {
-            writeln!(out, "{}", row_json(root))?;
-            continue;
-        }
-        let name = match root.root.as_os_str().is_empty() {
-            true if root.origin.is_some() => "(taken over)".into(),
-            true => "(made here)".into(),
-            false => root.root.to_string_lossy(),
-        };
-        let format = root.format.name();
-        let shown = |at| if width.is_some() { clock.show(at) } else { at.to_string() };
-        let last = root.imported_at.map(|at| format!(", last import {}", shown(at)));
-        let last = last.unwrap_or_default();
-        let origin = root.origin.as_ref().map(|origin| format!(" of {}", origin.escape_debug()));
-        let (name, origin) = (name.escape_debug(), origin.unwrap_or_default());
-        let told = format!("  {format}  {}{last}", held(root));
-        let name = format!("{name}{origin}");
-        let room = width.map(|width| width.saturating_sub(columns(&told)));
-        let name = room.map_or(name.clone(), |room| cut_middle(&name, room.max(LEAST_OF_NAME)));
-        writeln!(out, "{name}{told}")?;
+    let shown = |at: Timestamp| if width.is_some() { clock.show(at) } else { at.to_string() };
+    let mut rows: Vec<[String; 4]> = roots
+        .iter()
+        .map(|root| {
+            let last = root.imported_at.map(|at| format!(", last import {}", shown(at)));
+            [name(root), root.format.name().to_owned(), held(root), last.unwrap_or_default()]
+        })
+        .collect();
+    if let Some(width) = width {
+        align(&mut rows, width);
+    }
+    for [name, format, held, last] in &rows {
+        writeln!(out, "{name}  {format}  {held}{last}")?;
     }
     out.flush()?;
     Ok(true)
+}
+
+/// What a root is called, and whose it is.
+fn name(root: &RootInfo) -> String {
+    let name = match root.root.as_os_str().is_empty() {
+        true if root.origin.is_some() => "(taken over)".into(),
+        true => "(made here)".into(),
+        false => root.root.to_string_lossy(),
+    };
+    let origin = root.origin.as_ref().map(|origin| format!(" of {}", origin.escape_debug()));
+    format!("{}{}", name.escape_debug(), origin.unwrap_or_default())
+}
+
+/// Lets rows stand in columns within a width: names are cut, and where little would
+/// be left of them, the last import goes.
+fn align(rows: &mut [[String; 4]], width: usize) {
+    let longest = |rows: &[[String; 4]], n: usize| rows.iter().map(|row| columns(&row[n])).max();
+    let formats = longest(rows, 1).unwrap_or_default();
+    let behind = |row: &[String; 4]| formats + 4 + columns(&row[2]) + columns(&row[3]);
+    let room = |rows: &[[String; 4]]| {
+        width.saturating_sub(rows.iter().map(behind).max().unwrap_or_default())
+    };
+    let names = longest(rows, 0).unwrap_or_default();
+    if room(rows) < names.min(LEAST_OF_NAME) {
+        rows.iter_mut().for_each(|row| row[3].clear());
+    }
+    let names = names.min(room(rows).max(LEAST_OF_NAME));
+    for [name, format, ..] in rows {
+        *name = padded(&cut_middle(name, names), names);
+        *format = padded(format, formats);
+    }
 }
 
 /// A root as `roots --json` prints it.

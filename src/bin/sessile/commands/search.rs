@@ -204,6 +204,9 @@ fn print_page(
         left = others;
     }
     out.flush()?;
+    if page.hits.is_empty() && page.titles.is_empty() {
+        note!("nothing was found; word* finds words by their beginning, --tools what tools say");
+    }
     if let (None, Some(title)) = (page.hits.first(), page.titles.first()) {
         let name = self::name(store, title.session_id.as_deref(), &title.file)?;
         note!("to read on: sessile show {}", one_line(&name));

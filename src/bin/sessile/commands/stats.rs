@@ -6,7 +6,7 @@ use anyhow::Result;
 use indicatif::{HumanBytes, HumanCount};
 use sessile::{Stats, Store};
 
-use crate::output::{self, one_line};
+use crate::output::{self, note, one_line};
 
 pub(crate) fn run(store: &Store, json: bool) -> Result<bool> {
     let stats = store.stats()?;
@@ -17,18 +17,19 @@ pub(crate) fn run(store: &Store, json: bool) -> Result<bool> {
         return Ok(super::is_undamaged(&stats.damaged));
     }
     for (name, count) in [
-        ("roots", stats.sources),
-        ("sessions", stats.sessions),
-        ("entries", stats.entries),
-        ("lines", stats.lines),
+        ("root", stats.sources),
+        ("session", stats.sessions),
+        ("entry", stats.entries),
+        ("line", stats.lines),
     ] {
-        writeln!(out, "{:>13} {name}", HumanCount(count).to_string())?;
+        writeln!(out, "{:>13} {}", HumanCount(count).to_string(), plural(name, count))?;
     }
     writeln!(out, "\nfiles")?;
     for count in &stats.files {
         let bytes = HumanBytes(count.bytes);
         let files = HumanCount(count.files).to_string();
-        writeln!(out, "{files:>13} {} {}, {bytes}", count.state.name(), count.kind.name())?;
+        let kind = plural(count.kind.name(), count.files);
+        writeln!(out, "{files:>13} {} {kind}, {bytes}", count.state.name())?;
     }
     writeln!(out, "\nspace")?;
     for (name, bytes) in [
@@ -43,11 +44,27 @@ pub(crate) fn run(store: &Store, json: bool) -> Result<bool> {
     if !stats.objects.is_empty() {
         writeln!(out, "\ntables and indexes")?;
     }
-    for object in &stats.objects {
+    // At a terminal, those that tell something: most of the rest are a page each.
+    let most = if output::is_terminal() { LARGEST } else { usize::MAX };
+    for object in stats.objects.iter().take(most) {
         writeln!(out, "{:>13} {}", HumanBytes(object.bytes).to_string(), one_line(&object.name))?;
     }
     out.flush()?;
+    if most < stats.objects.len() {
+        note!("{} smaller: --json has all", stats.objects.len() - most);
+    }
     Ok(super::is_undamaged(&stats.damaged))
+}
+
+/// Tables and indexes that a terminal gets.
+const LARGEST: usize = 15;
+
+fn plural(name: &str, count: u64) -> String {
+    match name.strip_suffix('y') {
+        _ if count == 1 => name.to_owned(),
+        Some(stem) => format!("{stem}ies"),
+        None => format!("{name}s"),
+    }
 }
 
 /// A report as `stats --json` prints it.

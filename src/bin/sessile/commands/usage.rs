@@ -171,7 +171,7 @@ impl Sum {
             count(self.output),
             count(self.cache_read),
             count(self.cache_write),
-            format!("{:.2}{}", self.cost, if self.unpriced == 0 { "" } else { "+" }),
+            format!("{}{}", cents(self.cost), if self.unpriced == 0 { "" } else { "+" }),
         ]
     }
 
@@ -185,6 +185,14 @@ impl Sum {
             // A cost that is not all of it is marked.
             format!("{:.4}{}", self.cost, if self.unpriced == 0 { "" } else { "+" }),
         ]
+    }
+}
+
+/// A cost to the cent; what is less than half of one is not nothing.
+fn cents(cost: f64) -> String {
+    match cost {
+        little if 0.0 < little && little < 0.005 => "<0.01".to_owned(),
+        cost => format!("{cost:.2}"),
     }
 }
 
