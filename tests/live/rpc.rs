@@ -134,6 +134,22 @@ fn the_requests_of_a_batch_are_answered_in_order_and_each_by_itself() {
 }
 
 #[test]
+fn an_id_of_null_is_answered_none_is_not_and_an_array_is_no_request() {
+    let fixture = Fixture::new();
+    let lines = [
+        r#"{"jsonrpc":"2.0","id":null,"method":"list"}"#,
+        r#"{"jsonrpc":"2.0","method":"list"}"#,
+        r#"[[7,"list"]]"#,
+    ];
+
+    let replies = replies(&fixture, &lines.map(str::to_owned));
+
+    assert_eq!(replies.len(), 2, "{replies:?}");
+    assert_eq!((&replies[0]["id"], &replies[0]["result"]), (&Value::Null, &json!([])));
+    assert_eq!(replies[1][0]["error"]["code"], -32600);
+}
+
+#[test]
 fn a_root_is_imported_and_listed_by_requests() {
     let fixture = Fixture::new();
     let root = json!({ "root": SMALL });

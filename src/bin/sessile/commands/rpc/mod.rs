@@ -17,7 +17,7 @@ mod whole;
 use std::io::{self, BufRead, Write};
 
 use anyhow::Result;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use serde_json::value::RawValue;
 use sessile::{Error, Store};
@@ -63,11 +63,16 @@ pub(crate) fn run(store: &Store) -> Result<bool> {
 
 #[derive(Deserialize)]
 struct Request<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "given")]
     id: Option<&'a RawValue>,
     method: String,
     #[serde(borrow, default)]
     params: Option<&'a RawValue>,
+}
+
+/// An id that is null is one: whoever sends it waits for the reply.
+fn given<'de: 'a, 'a, D: Deserializer<'de>>(id: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(id).map(Some)
 }
 
 struct Refusal {
@@ -116,6 +121,11 @@ fn answer(store: &Store, line: &[u8]) -> Option<String> {
 }
 
 fn answer_one(store: &Store, request: &[u8]) -> Option<String> {
+    // An array would be taken for the fields in their order.
+    if request.trim_ascii_start().first() == Some(&b'[') {
+        let message = "no request: an array within a batch".to_owned();
+        return Some(refused("null", &Refusal { code: INVALID_REQUEST, message, kind: None }));
+    }
     let request: Request<'_> = match serde_json::from_slice(request) {
         Ok(request) => request,
         Err(err) => return Some(refused("null", &no_request(&err))),
