@@ -312,28 +312,6 @@ pub(crate) fn update_state(conn: &Connection, file_id: i64, state: FileState) ->
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_kept_name_leads_back_to_the_name_that_it_was() {
-        for path in ["a/b.jsonl", "a.b/c", "a/.hidden", "x", "a/b.c.jsonl", "a/2_id.jsonl"] {
-            for n in 1..4 {
-                let kept = kept_path(path.as_bytes(), n);
-                assert_ne!(kept, path.as_bytes());
-                let has_end = path.rsplit('/').next().unwrap()[1..].contains('.');
-                if has_end {
-                    assert_eq!(without_kept(&kept), path.as_bytes(), "{path} {n}");
-                }
-            }
-            assert_eq!(without_kept(path.as_bytes()), path.as_bytes());
-        }
-        assert_eq!(without_kept(b"a/b.kept-x.jsonl"), b"a/b.kept-x.jsonl");
-        assert_eq!(without_kept(b"a/b.kept-.jsonl"), b"a/b.kept-.jsonl");
-    }
-}
-
 /// Lets a file lie elsewhere. What was imported stays where it was; the file that is
 /// written begins with all of it.
 pub(crate) fn relocate(
@@ -372,4 +350,26 @@ pub(crate) fn relocate(
     }
     files::update_file(conn, &moved)?;
     Ok(moved)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_name_leads_back_to_the_name_that_it_was() {
+        for path in ["a/b.jsonl", "a.b/c", "a/.hidden", "x", "a/b.c.jsonl", "a/2_id.jsonl"] {
+            for n in 1..4 {
+                let kept = kept_path(path.as_bytes(), n);
+                assert_ne!(kept, path.as_bytes());
+                let has_end = path.rsplit('/').next().unwrap()[1..].contains('.');
+                if has_end {
+                    assert_eq!(without_kept(&kept), path.as_bytes(), "{path} {n}");
+                }
+            }
+            assert_eq!(without_kept(path.as_bytes()), path.as_bytes());
+        }
+        assert_eq!(without_kept(b"a/b.kept-x.jsonl"), b"a/b.kept-x.jsonl");
+        assert_eq!(without_kept(b"a/b.kept-.jsonl"), b"a/b.kept-.jsonl");
+    }
 }
