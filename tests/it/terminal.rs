@@ -246,7 +246,8 @@ fn a_terminal_gets_roots_within_its_columns_and_prose_in_whole_words() {
     let mut test = TestStore::new();
     test.root = test.folder().join("a long name ".repeat(8));
     let text = "word and ".repeat(30) + "end";
-    let log = [header("one"), message("a", None, &text), "no JSON at all\n".to_owned()];
+    let orphan = message("b", Some("an-id-of-more-than-thirty-characters"), &text);
+    let log = [header("one"), message("a", None, &text), "no JSON at all\n".to_owned(), orphan];
     test.write("sessions/--w--/one.jsonl", log.concat());
     test.import();
     let printed = |args: &[&str]| {
@@ -265,6 +266,8 @@ fn a_terminal_gets_roots_within_its_columns_and_prose_in_whole_words() {
     assert!(lines.iter().all(|line| line.chars().count() <= 80), "{problems}");
     assert_eq!(lines[1], "  sessions/--w--/one.jsonl");
     assert!(lines[2].starts_with("       3  malformed: "), "{problems}");
+    assert!(lines[3].starts_with("       4  orphan: "), "{problems}");
+    assert!(lines[4].starts_with("          "), "{problems}");
 
     let shown = printed(&["show", "one"]);
     let prose: Vec<&str> = shown.lines().filter(|line| line.contains("word")).collect();
