@@ -106,8 +106,7 @@ impl Contents {
         let mut stmt = conn.prepare("SELECT line_key, raw, enc FROM lines").unwrap();
         let rows = stmt.query_map([], |row| {
             let (raw, enc): (Vec<u8>, i64) = (row.get(1)?, row.get(2)?);
-            let raw = if enc == 0 { raw } else { zstd::decode_all(&raw[..]).unwrap() };
-            Ok((row.get(0)?, raw))
+            Ok((row.get(0)?, sessile::unpack_line(enc, &raw).unwrap().into_owned()))
         });
         let lines = rows.unwrap().map(Result::unwrap).collect();
         let mut stmt = conn
