@@ -5,9 +5,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use sessile::{
-    Cell, Error, ExportOptions, ImportOptions, MergeOptions, SealOptions, UsageFilter,
-};
+use sessile::{Cell, Error, ExportOptions, ImportOptions, MergeOptions, SealOptions, UsageFilter};
 
 use crate::params::Params;
 use crate::session::problem_json;
