@@ -83,7 +83,8 @@ impl Store {
     ///
     /// Each 16 MiB of lines are a transaction: interrupted, it leaves every line whole, packed
     /// or not. Then it writes the database anew, as [`prune`](Self::prune) does, if it packed
-    /// anything.
+    /// anything. Where that was interrupted, the space is given back by a prune, or by the
+    /// next call that packs something.
     ///
     /// # Errors
     ///
