@@ -4,11 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use rusqlite::Row;
-use rusqlite::types::ValueRef;
 use sha2::{Digest, Sha256};
 
 use crate::columns::Value;
-use crate::error::Result;
 use crate::manifest::Partition;
 
 /// A digest.
@@ -379,10 +377,12 @@ pub(crate) fn either(bytes: &[u8]) -> [Value<'_>; 2] {
 
 /// Adds a row to a digest, each value with its kind and length.
 pub(crate) fn absorb(digest: &mut Sha256, row: &[Value<'_>]) {
-    let mut add = |kind: u8, bytes: &[u8]| {
-        digest.update([kind]);
-        digest.update((bytes.len() as u64).to_le_bytes());
-        digest.update(bytes);
+    // Hashed at once: each call of `update` costs as much as a few dozen bytes.
+    let mut bytes = Vec::with_capacity(256);
+    let mut add = |kind: u8, value: &[u8]| {
+        bytes.push(kind);
+        bytes.extend_from_slice(&(value.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(value);
     };
     for value in row {
         match value {
@@ -394,18 +394,7 @@ pub(crate) fn absorb(digest: &mut Sha256, row: &[Value<'_>]) {
             Value::Bytes(bytes) => add(5, bytes),
         }
     }
-}
-
-/// The value of a column of SQLite's; what is no UTF-8 in a text stands as U+FFFD.
-pub(crate) fn sql_text(value: ValueRef<'_>) -> Result<Option<String>> {
-    Ok(match value {
-        ValueRef::Null => None,
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
-            Some(String::from_utf8_lossy(bytes).into_owned())
-        }
-        ValueRef::Integer(number) => Some(number.to_string()),
-        ValueRef::Real(number) => Some(number.to_string()),
-    })
+    digest.update(&bytes);
 }
 
 /// What makes the checksum of a row of the store that of its place.

@@ -48,7 +48,7 @@ struct Rows {
 /// The files of one export.
 pub(crate) struct Writer {
     aside: PathBuf,
-    rows: BTreeMap<Key, Buffer>,
+    rows: BTreeMap<Partition, BTreeMap<Table, Buffer>>,
     held: usize,
     /// Compresses and writes, while more rows come.
     thread: JoinHandle<Result<Vec<Whole>>>,
@@ -101,28 +101,38 @@ impl Writer {
         partition: &Partition,
         row: &[Value<'_>],
     ) -> Result<()> {
-        let key = (table, partition.clone());
-        let rows = self.rows.entry(key.clone()).or_insert_with(|| Buffer::new(table));
+        if !self.rows.contains_key(partition) {
+            self.rows.insert(partition.clone(), BTreeMap::new());
+        }
+        let Some(tables) = self.rows.get_mut(partition) else { return Ok(()) };
+        let rows = tables.entry(table).or_insert_with(|| Buffer::new(table));
         let before = rows.bytes();
         rows.push(row);
         self.held += rows.bytes() - before;
         if GROUP <= rows.bytes() {
-            self.hand_over(&key, false)?;
+            self.hand_over(&(table, partition.clone()), false)?;
         }
         while HELD <= self.held {
-            let fullest = self.rows.iter().max_by_key(|(_, rows)| rows.bytes());
-            let Some((key, _)) = fullest else { break };
-            let key = key.clone();
+            let Some(key) = self.fullest() else { break };
             self.hand_over(&key, false)?;
         }
         Ok(())
     }
 
+    /// The table and partition of which the most bytes are held.
+    fn fullest(&self) -> Option<Key> {
+        let all = self.rows.iter().flat_map(|(partition, tables)| {
+            tables.iter().map(move |(table, rows)| (rows.bytes(), *table, partition))
+        });
+        let (_, table, partition) = all.max_by_key(|(bytes, ..)| *bytes)?;
+        Some((table, partition.clone()))
+    }
+
     /// Gives rows to the thread that writes; waits while it has others.
     fn hand_over(&mut self, key: &Key, are_few: bool) -> Result<()> {
-        let Some(rows) = self.rows.get_mut(key).filter(|rows| 0 < rows.rows()) else {
-            return Ok(());
-        };
+        let (table, partition) = key;
+        let rows = self.rows.get_mut(partition).and_then(|tables| tables.get_mut(table));
+        let Some(rows) = rows.filter(|rows| 0 < rows.rows()) else { return Ok(()) };
         self.held -= rows.bytes();
         let rows = std::mem::replace(rows, Buffer::new(key.0));
         // Where it has ended, it says why when it is joined.
@@ -139,7 +149,11 @@ impl Writer {
     /// The files, whole and synced, in the order in which their rows came.
     pub(crate) fn finish(mut self) -> Result<Vec<Whole>> {
         let are_few = self.held <= FEW;
-        let keys: Vec<Key> = self.rows.keys().cloned().collect();
+        let mut keys: Vec<Key> = Vec::new();
+        for (partition, tables) in &self.rows {
+            keys.extend(tables.keys().map(|table| (*table, partition.clone())));
+        }
+        keys.sort();
         let handed_over = keys.iter().try_for_each(|key| self.hand_over(key, are_few));
         drop(self.full);
         let ended = self.thread.join().unwrap_or_else(|_| {

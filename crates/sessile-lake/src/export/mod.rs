@@ -6,9 +6,11 @@
 
 mod content;
 mod files;
+mod parts;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod text;
 mod tree;
 
 use std::collections::HashSet;
@@ -19,6 +21,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 use sessile::{StoreOptions, Timestamp};
 
+use self::text::Words;
 use crate::columns::Value;
 use crate::error::{Error, Result};
 use crate::manifest::{Entry, Export, Manifest, Partition, hex};
@@ -111,6 +114,7 @@ pub fn export(
         number: manifest.exports.len() as i64 + 1,
         next_chain: manifest.next_chain(),
         since: options.since,
+        words: Words::default(),
         report: ExportReport::default(),
         failed: Vec::new(),
     };
@@ -127,6 +131,7 @@ struct Run<'a> {
     number: i64,
     next_chain: i64,
     since: Option<Timestamp>,
+    words: Words,
     report: ExportReport,
     failed: Vec<(PathBuf, String)>,
 }

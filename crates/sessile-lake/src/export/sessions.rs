@@ -4,6 +4,7 @@
 //! are others, because its tree changed, gets all of them under a new version: who reads
 //! joins by session and version.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 
 use rusqlite::types::ValueRef;
@@ -12,18 +13,14 @@ use sha2::{Digest, Sha256};
 
 use super::Run;
 use super::files::Files;
+use super::parts::{PARTS, Parts, VERSION};
+use super::text::sql_text;
 use super::tree::{self, Tree};
 use crate::columns::Value;
 use crate::error::Result;
 use crate::manifest::Partition;
-use crate::rows::{Held, SessionRow, Sha, absorb, sql_text};
+use crate::rows::{Held, SessionRow, Sha, absorb};
 use crate::table::Table;
-
-/// The tables of a session's rows, in the order of their counts.
-const PARTS: [Table; 4] = [Table::Entries, Table::Usage, Table::Labels, Table::Events];
-
-/// The place of the version in each of them.
-const VERSION: usize = 1;
 
 impl Run<'_> {
     /// Writes the sessions that are new or another, with what is new of their rows.
@@ -80,10 +77,11 @@ impl Run<'_> {
         files: &Files,
     ) -> Result<()> {
         let tree = tree::read(self.conn, session.key)?;
+        let parts = Parts { conn: self.conn, session, tree: &tree, files };
         let mut goes_on = false;
         if let Some(known) = known {
             let mut rows = Rows::until(known.held.counts);
-            each_part(self.conn, session, &tree, files, |part, _, row| {
+            parts.each(&mut self.words, |part, _, row| {
                 rows.take(part, row);
                 Ok(())
             })?;
@@ -96,18 +94,15 @@ impl Run<'_> {
             Some(known) => (known.version + 1, [0; 4]),
             None => (1, [0; 4]),
         };
-        let partition = |at: Option<i64>| {
-            let at = at.or(session.created_at).unwrap_or(session.modified_at);
-            Partition::new(&session.format, &session.origin, at)
-        };
+        let mut partitions = Partitions { session, last: None };
         let mut rows = Rows::until([i64::MAX; 4]);
         let writer = &mut self.writer;
-        each_part(self.conn, session, &tree, files, |part, at, row| {
+        parts.each(&mut self.words, |part, at, row| {
             let place = rows.counts[part];
             rows.take(part, row);
             if held[part] <= place {
                 row[VERSION] = version.into();
-                writer.push(PARTS[part], &partition(at), row)?;
+                writer.push(PARTS[part], partitions.of(at), row)?;
             }
             Ok(())
         })?;
@@ -124,9 +119,29 @@ impl Run<'_> {
         };
         let held = row.held.to_bytes();
         let row = row.to_lake(self.number, &session.shown(&tree), &held);
-        self.writer.push(Table::Sessions, &partition(None), &row)?;
+        self.writer.push(Table::Sessions, partitions.of(None), &row)?;
         self.report.sessions += 1;
         Ok(())
+    }
+}
+
+/// The partitions of a session's rows.
+struct Partitions<'a> {
+    session: &'a Session,
+    /// The last day that was asked for, with its partition: most rows follow one of the same day,
+    /// and to spell a month takes longer than to hash the row.
+    last: Option<(i64, Partition)>,
+}
+
+impl Partitions<'_> {
+    /// The partition of a row of that time, in nanoseconds since 1970.
+    fn of(&mut self, at: Option<i64>) -> &Partition {
+        const DAY: i64 = 24 * 60 * 60 * 1_000_000_000;
+        let Session { format, origin, created_at, modified_at, .. } = self.session;
+        let at = at.or(*created_at).unwrap_or(*modified_at);
+        let day = at.div_euclid(DAY);
+        let last = self.last.take().filter(|(last, _)| *last == day);
+        &self.last.insert(last.unwrap_or_else(|| (day, Partition::new(format, origin, at)))).1
     }
 }
 
@@ -207,8 +222,8 @@ const SESSIONS: &str = "
     ORDER BY session.session_key";
 
 /// A session of the store.
-struct Session {
-    key: i64,
+pub(super) struct Session {
+    pub(super) key: i64,
     id: String,
     format: String,
     origin: String,
@@ -229,7 +244,9 @@ struct Session {
 
 impl Session {
     fn read(row: &Row<'_>) -> Result<Self> {
-        let text = |column: &str| -> Result<Option<String>> { sql_text(row.get_ref(column)?) };
+        let text = |column: &str| -> Result<Option<String>> {
+            Ok(sql_text(row.get_ref(column)?).map(Cow::into_owned))
+        };
         Ok(Self {
             key: row.get("session_key")?,
             id: text("session")?.unwrap_or_default(),
@@ -286,189 +303,6 @@ impl Session {
     }
 }
 
-fn micros(nanoseconds: Option<i64>) -> Option<i64> {
+pub(super) fn micros(nanoseconds: Option<i64>) -> Option<i64> {
     nanoseconds.map(|nanoseconds| nanoseconds.div_euclid(1_000))
-}
-
-/// Hands each row of a session's parts to `each`, with its part and its time.
-fn each_part(
-    conn: &Connection,
-    session: &Session,
-    tree: &Tree,
-    files: &Files,
-    mut each: impl FnMut(usize, Option<i64>, &mut [Value<'_>]) -> Result<()>,
-) -> Result<()> {
-    entries(conn, session, tree, files, &mut each)?;
-    usage(conn, session, &mut each)?;
-    labels(conn, session, &mut each)?;
-    events(conn, session, &mut each)
-}
-
-fn entries(
-    conn: &Connection,
-    session: &Session,
-    tree: &Tree,
-    files: &Files,
-    each: &mut impl FnMut(usize, Option<i64>, &mut [Value<'_>]) -> Result<()>,
-) -> Result<()> {
-    // Columns by their place: by name, they took a tenth of it.
-    let mut stmt = conn.prepare_cached(
-        "SELECT stored.entry_key, entry.entry, entry.type, entry.role, stored.created_at,
-                stored.line_key, stored.span
-         FROM entries AS stored
-         CROSS JOIN entry_list AS entry ON entry.entry_key = stored.entry_key
-         WHERE stored.entry_key BETWEEN ?1 AND ?2
-         ORDER BY stored.entry_key",
-    )?;
-    let mut rows = stmt.query(tree::keys(session.key))?;
-    while let Some(row) = rows.next()? {
-        let ordinal = tree::ordinal(row.get(0)?);
-        let Some(node) = tree.nodes.get(ordinal) else { continue };
-        let at: Option<i64> = row.get(4)?;
-        let line_key: i64 = row.get(5)?;
-        let span: Option<i64> = row.get(6)?;
-        let (id, kind) = (sql_text(row.get_ref(1)?)?, sql_text(row.get_ref(2)?)?);
-        let role = sql_text(row.get_ref(3)?)?;
-        let chain = files.get(&(line_key >> 32)).map(|file| file.chain);
-        each(
-            0,
-            at,
-            &mut [
-                session.key.into(),
-                Value::Null,
-                (ordinal as i64).into(),
-                node.parent.into(),
-                node.depth.into(),
-                node.is_active.into(),
-                Value::from(id.as_deref().unwrap_or_default()),
-                Value::from(kind.as_deref().unwrap_or_default()),
-                role.as_ref().into(),
-                micros(at).into(),
-                chain.into(),
-                chain.map(|_| line_key & 0xFFFF_FFFF).into(),
-                span.map(|span| span >> 32).into(),
-                span.map(|span| span & 0xFFFF_FFFF).into(),
-            ],
-        )?;
-    }
-    Ok(())
-}
-
-fn usage(
-    conn: &Connection,
-    session: &Session,
-    each: &mut impl FnMut(usize, Option<i64>, &mut [Value<'_>]) -> Result<()>,
-) -> Result<()> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT usage.entry_key, entry.created_at, usage.provider, usage.model, usage.input,
-                usage.output, usage.cache_read, usage.cache_write, usage.total_tokens, usage.cost,
-                usage.copied_from
-         FROM usages AS usage
-         CROSS JOIN entries AS entry ON entry.entry_key = usage.entry_key
-         WHERE usage.entry_key BETWEEN ?1 AND ?2
-         ORDER BY usage.entry_key",
-    )?;
-    let mut rows = stmt.query(tree::keys(session.key))?;
-    while let Some(row) = rows.next()? {
-        let at: Option<i64> = row.get("created_at")?;
-        let (provider, model) =
-            (sql_text(row.get_ref("provider")?)?, sql_text(row.get_ref("model")?)?);
-        let copied_from = sql_text(row.get_ref("copied_from")?)?;
-        let count = |column: &str| row.get::<_, Option<i64>>(column).map(Value::from);
-        each(
-            1,
-            at,
-            &mut [
-                session.key.into(),
-                Value::Null,
-                (tree::ordinal(row.get("entry_key")?) as i64).into(),
-                micros(at).into(),
-                provider.as_ref().into(),
-                model.as_ref().into(),
-                count("input")?,
-                count("output")?,
-                count("cache_read")?,
-                count("cache_write")?,
-                count("total_tokens")?,
-                row.get::<_, Option<f64>>("cost")?.into(),
-                copied_from.as_ref().into(),
-            ],
-        )?;
-    }
-    Ok(())
-}
-
-fn labels(
-    conn: &Connection,
-    session: &Session,
-    each: &mut impl FnMut(usize, Option<i64>, &mut [Value<'_>]) -> Result<()>,
-) -> Result<()> {
-    // Ids as text, as in the view entry_list.
-    let mut stmt = conn.prepare_cached(
-        "SELECT entry.entry_key,
-                CASE
-                    WHEN typeof(label.target_id) <> 'blob' THEN label.target_id
-                    WHEN length(label.target_id) <> 17 THEN lower(hex(label.target_id))
-                    ELSE lower(hex(substr(label.target_id, 1, 4)) || '-' || hex(substr(label.target_id, 5, 2)) || '-'
-                               || hex(substr(label.target_id, 7, 2)) || '-' || hex(substr(label.target_id, 9, 2)) || '-'
-                               || hex(substr(label.target_id, 11, 6)))
-                END AS target,
-                label.label, label.labelled_at
-         FROM labels AS label
-         LEFT JOIN entries AS entry ON entry.session_key = label.session_key
-                                   AND entry.entry_id = label.target_id
-         WHERE label.session_key = ?1
-         ORDER BY label.position, label.target_id",
-    )?;
-    let mut rows = stmt.query([session.key])?;
-    while let Some(row) = rows.next()? {
-        let key: Option<i64> = row.get("entry_key")?;
-        let (target, label) = (sql_text(row.get_ref("target")?)?, sql_text(row.get_ref("label")?)?);
-        let labelled_at = sql_text(row.get_ref("labelled_at")?)?;
-        each(
-            2,
-            None,
-            &mut [
-                session.key.into(),
-                Value::Null,
-                key.map(|key| tree::ordinal(key) as i64).into(),
-                Value::from(target.as_deref().unwrap_or_default()),
-                label.as_ref().into(),
-                labelled_at.as_ref().into(),
-            ],
-        )?;
-    }
-    Ok(())
-}
-
-fn events(
-    conn: &Connection,
-    session: &Session,
-    each: &mut impl FnMut(usize, Option<i64>, &mut [Value<'_>]) -> Result<()>,
-) -> Result<()> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT event_id, kind, at, value
-         FROM events
-         WHERE session_key = ?1
-         ORDER BY event_id",
-    )?;
-    let mut rows = stmt.query([session.key])?;
-    while let Some(row) = rows.next()? {
-        let kind: String = row.get("kind")?;
-        let value: Option<String> = row.get("value")?;
-        let at: i64 = row.get("at")?;
-        each(
-            3,
-            Some(at),
-            &mut [
-                session.key.into(),
-                Value::Null,
-                row.get::<_, i64>("event_id")?.into(),
-                Value::from(&kind),
-                at.into(),
-                value.as_ref().into(),
-            ],
-        )?;
-    }
-    Ok(())
 }

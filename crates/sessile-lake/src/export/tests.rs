@@ -1,7 +1,9 @@
 //! What a reader of a lake finds in it after several exports.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use rusqlite::Connection;
 use sessile::{ImportOptions, NewSession, Session, SessionFilter, Store};
 use tempfile::TempDir;
 
@@ -10,6 +12,7 @@ use crate::columns::Value;
 use crate::folder::Folder;
 use crate::manifest::Manifest;
 use crate::read;
+use crate::rows::Fields;
 use crate::state::State;
 use crate::table::Table;
 
@@ -121,4 +124,41 @@ fn so_are_those_of_every_program() {
         }
     }
     place.check();
+}
+
+#[test]
+fn ids_types_and_roles_are_spelt_as_the_views_of_the_store_spell_them() {
+    let place = Place::new();
+    for name in ["claude/small", "codex/small", "kimi/small", "kward/tree", "pi/small"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name);
+        place.store.import(root, &ImportOptions::new()).unwrap();
+    }
+    place.export();
+
+    let conn = Connection::open(place.store.path()).unwrap();
+    let sql = "SELECT session_key, entry_key & 0xFFFFFFFF, entry, type, role FROM entry_list";
+    let mut stmt = conn.prepare(sql).unwrap();
+    let shown = stmt.query_map([], |row| {
+        let entry: (i64, i64) = (row.get(0)?, row.get(1)?);
+        Ok((entry, [row.get(2)?, row.get(3)?, row.get(4)?]))
+    });
+    let shown: BTreeMap<(i64, i64), [Option<String>; 3]> =
+        shown.unwrap().collect::<Result<_, _>>().unwrap();
+    let lake = Folder::new(&place.lake());
+    let manifest = Manifest::open(&lake).unwrap();
+    let mut held = BTreeMap::new();
+    for file in manifest.files_of(Table::Entries) {
+        let each = |row: &[Value<'_>]| {
+            let mut row = Fields(row.iter());
+            let (session, _version, entry) = (row.int(), row.int(), row.int());
+            let (_parent, _depth, _is_active) = (row.optional_int(), row.int(), row.bool());
+            let key = (session.unwrap(), entry.unwrap());
+            held.insert(key, [row.text(), row.text(), row.optional_text().unwrap()]);
+            Ok(())
+        };
+        read::each_row(&lake, file, each).unwrap();
+    }
+    let kinds: BTreeSet<_> = held.values().map(|[_, kind, role]| (kind, role)).collect();
+    assert!(10 < kinds.len(), "{kinds:?}");
+    assert_eq!(held, shown);
 }
