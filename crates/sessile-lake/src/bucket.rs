@@ -10,7 +10,7 @@ use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path as Key;
@@ -20,6 +20,7 @@ use object_store::{
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::ahead::Ahead;
 use crate::error::{Error, Result};
 use crate::manifest::MAX_MANIFEST;
 use crate::place::{LOCK, Lake, MANIFEST, Place, Turn, Whole, is_named_ours, too_long};
@@ -36,11 +37,19 @@ const AT_ONCE: usize = 4;
 /// Its calls block, and wait for the object store on a runtime of their own: they must not be made
 /// from an asynchronous task.
 pub struct Bucket {
+    objects: Objects,
+    ahead: Mutex<Ahead>,
+    runtime: Runtime,
+}
+
+/// The objects of a lake.
+#[derive(Clone)]
+struct Objects {
     store: Arc<dyn ObjectStore>,
     prefix: Key,
+    /// What errors call the lake.
     name: PathBuf,
     scratch: PathBuf,
-    runtime: Runtime,
 }
 
 impl Bucket {
@@ -58,22 +67,25 @@ impl Bucket {
             .enable_all()
             .build()
             .map_err(Error::io("connect to", &name))?;
-        Ok(Self { store, prefix, name, scratch: std::env::temp_dir(), runtime })
+        let objects = Objects { store, prefix, name, scratch: std::env::temp_dir() };
+        Ok(Self { objects, ahead: Mutex::default(), runtime })
     }
 
     /// What errors call the lake. Default: what the object store calls itself, and the prefix.
     pub fn named(mut self, name: impl Into<PathBuf>) -> Self {
-        self.name = name.into();
+        self.objects.name = name.into();
         self
     }
 
     /// A folder of this machine for files on their way: as much room as an export adds to the
     /// lake. Default: the folder of the system for temporary files.
     pub fn scratch(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.scratch = folder.into();
+        self.objects.scratch = folder.into();
         self
     }
+}
 
+impl Objects {
     fn key(&self, path: &str) -> Key {
         let whole = match self.prefix.as_ref() {
             "" => path.to_owned(),
@@ -191,6 +203,13 @@ impl Bucket {
     }
 }
 
+impl Bucket {
+    /// What is expected; whoever panicked while it held that left it whole.
+    fn lock(&self) -> MutexGuard<'_, Ahead> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl From<Bucket> for Lake {
     fn from(bucket: Bucket) -> Self {
         Self(Box::new(bucket))
@@ -199,20 +218,36 @@ impl From<Bucket> for Lake {
 
 impl Place for Bucket {
     fn name(&self) -> &Path {
-        &self.name
+        &self.objects.name
     }
 
     fn manifest(&self) -> Result<Option<Vec<u8>>> {
-        let read = self.runtime.block_on(self.read_manifest())?;
+        let read = self.runtime.block_on(self.objects.read_manifest())?;
         Ok(read.map(|(text, _)| text))
     }
 
     fn open(&self, path: &str, bytes: u64) -> Result<Option<File>> {
-        self.runtime.block_on(self.download(path, bytes))
+        let start = |path: String, bytes| {
+            let objects = self.objects.clone();
+            self.runtime.spawn(async move { objects.download(&path, bytes).await })
+        };
+        let expected = self.lock().take(path, start);
+        self.runtime.block_on(async {
+            match expected {
+                Some(download) => download.await.map_err(|err| {
+                    Error::io("read", self.objects.name.join(path))(io::Error::other(err))
+                })?,
+                None => self.objects.download(path, bytes).await,
+            }
+        })
+    }
+
+    fn expect(&self, files: Vec<(String, u64)>) {
+        self.lock().expect(files);
     }
 
     fn parquet(&self) -> Result<Vec<String>> {
-        let mut names = self.runtime.block_on(self.names())?;
+        let mut names = self.runtime.block_on(self.objects.names())?;
         names.retain(|name| name.ends_with(".parquet") && is_of_table(name));
         Ok(names)
     }
@@ -220,8 +255,8 @@ impl Place for Bucket {
     fn begin(&self) -> Result<Box<dyn Turn + '_>> {
         let aside = tempfile::Builder::new()
             .prefix(".sessile-lake-")
-            .tempdir_in(&self.scratch)
-            .map_err(Error::io("write into", &self.scratch))?;
+            .tempdir_in(&self.objects.scratch)
+            .map_err(Error::io("write into", &self.objects.scratch))?;
         let random = || RandomState::new().hash_one(0);
         let mark = format!("{:016x}{:016x}", random(), random());
         Ok(Box::new(BucketTurn { bucket: self, aside, mark, version: None, strays: Vec::new() }))
@@ -253,7 +288,8 @@ impl Turn for BucketTurn<'_> {
     }
 
     fn manifest(&mut self) -> Result<Option<Vec<u8>>> {
-        let Some((text, version)) = self.bucket.runtime.block_on(self.bucket.read_manifest())?
+        let Some((text, version)) =
+            self.bucket.runtime.block_on(self.bucket.objects.read_manifest())?
         else {
             return Ok(None);
         };
@@ -262,7 +298,7 @@ impl Turn for BucketTurn<'_> {
     }
 
     fn is_empty(&self) -> Result<bool> {
-        let names = self.bucket.runtime.block_on(self.bucket.names())?;
+        let names = self.bucket.runtime.block_on(self.bucket.objects.names())?;
         Ok(names.iter().all(|name| name == LOCK || is_of_table(name)))
     }
 
@@ -279,16 +315,16 @@ impl Turn for BucketTurn<'_> {
 
 impl BucketTurn<'_> {
     async fn upload_all(&mut self, files: &[Whole], manifest: &[u8]) -> Result<()> {
-        let bucket = self.bucket;
-        if !bucket.keeps_conditions().await? {
-            return Err(Error::NoConditions(bucket.name.clone()));
+        let objects = &self.bucket.objects;
+        if !objects.keeps_conditions().await? {
+            return Err(Error::NoConditions(objects.name.clone()));
         }
-        let uploads = stream::iter(files).map(|file| bucket.upload(file));
+        let uploads = stream::iter(files).map(|file| objects.upload(file));
         let done = match uploads.buffer_unordered(AT_ONCE).try_collect().await {
             Ok(()) => self.swap(manifest).await,
             Err(err) => Err(err),
         };
-        bucket
+        objects
             .delete(match &done {
                 Ok(()) => std::mem::take(&mut self.strays),
                 // In doubt the manifest names them.
@@ -300,19 +336,19 @@ impl BucketTurn<'_> {
     }
 
     async fn swap(&mut self, manifest: &[u8]) -> Result<()> {
-        let bucket = self.bucket;
+        let objects = &self.bucket.objects;
         let mode = self.version.clone().map_or(PutMode::Create, PutMode::Update);
         let payload = PutPayload::from(manifest.to_vec());
-        match bucket.store.put_opts(&bucket.key(MANIFEST), payload, mode.into()).await {
+        match objects.store.put_opts(&objects.key(MANIFEST), payload, mode.into()).await {
             Ok(_) => Ok(()),
             Err(ObjectError::AlreadyExists { .. } | ObjectError::Precondition { .. }) => {
                 // An answer may have been lost on its way, and this be one to the second try.
-                match bucket.read_manifest().await? {
+                match objects.read_manifest().await? {
                     Some((text, _)) if text == manifest => Ok(()),
-                    _ => Err(Error::Busy(bucket.name.clone())),
+                    _ => Err(Error::Busy(objects.name.clone())),
                 }
             }
-            Err(err) => Err(bucket.failed("write", MANIFEST)(err)),
+            Err(err) => Err(objects.failed("write", MANIFEST)(err)),
         }
     }
 }

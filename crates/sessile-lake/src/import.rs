@@ -145,9 +145,8 @@ fn content(
     let (mut written, mut bytes) = (0, 0);
     // Who leaves early drops the connection, and so what is not committed.
     conn.execute_batch("BEGIN IMMEDIATE")?;
-    for entry in
-        manifest.files().filter(|entry| matches!(entry.table, Table::Lines | Table::Chunks))
-    {
+    lake.will_read(manifest.files_of_content());
+    for entry in manifest.files_of_content() {
         proof.each_piece(lake, entry, |piece| {
             // What the store no longer had at the last export.
             let Some(file_id) = file_of.get(&piece.chain) else { return Ok(()) };
@@ -262,6 +261,7 @@ fn events(
     manifest: &Manifest,
     sessions: &HashMap<i64, i64>,
 ) -> Result<()> {
+    lake.will_read(manifest.files_of(Table::Events));
     for entry in manifest.files_of(Table::Events) {
         read::each_row(lake, entry, |row| {
             let odd = || {

@@ -37,6 +37,8 @@
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::exit)]
 
 #[cfg(feature = "s3")]
+mod ahead;
+#[cfg(feature = "s3")]
 mod bucket;
 mod columns;
 mod content;

@@ -256,4 +256,9 @@ impl Manifest {
     pub(crate) fn files_of(&self, table: Table) -> impl Iterator<Item = &Entry> {
         self.files().filter(move |file| file.table == table)
     }
+
+    /// Those that hold lines and chunks.
+    pub(crate) fn files_of_content(&self) -> impl Iterator<Item = &Entry> {
+        self.files().filter(|file| file.table.is_content())
+    }
 }

@@ -38,6 +38,10 @@ pub(crate) trait Place: Send + Sync {
     /// longer one there may be less, but more than so many bytes.
     fn open(&self, path: &str, bytes: u64) -> Result<Option<File>>;
 
+    /// Says which files are opened next, and in which order: where an answer takes long, several
+    /// are asked for at once.
+    fn expect(&self, _files: Vec<(String, u64)>) {}
+
     /// Parquet files below the folders of the tables, whether the manifest names them or not.
     fn parquet(&self) -> Result<Vec<String>>;
 
@@ -49,6 +53,11 @@ impl dyn Place + '_ {
     /// What errors call a file of the lake.
     pub(crate) fn named(&self, path: &str) -> PathBuf {
         self.name().join(path)
+    }
+
+    /// Says which files are read next, all of them and in this order.
+    pub(crate) fn will_read<'e>(&self, files: impl Iterator<Item = &'e Entry>) {
+        self.expect(files.map(|entry| (entry.path(), entry.bytes)).collect());
     }
 }
 

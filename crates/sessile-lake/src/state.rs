@@ -33,6 +33,8 @@ impl State {
     pub(crate) fn read(lake: &dyn Place, manifest: &Manifest) -> Result<Self> {
         let mut state = Self::default();
         let mut words = Words::default();
+        let tables = [Table::Files, Table::Sessions, Table::Store];
+        lake.will_read(tables.iter().flat_map(|table| manifest.files_of(*table)));
         for entry in manifest.files_of(Table::Files) {
             read::each_row(lake, entry, |row| {
                 let file = FileRow::from_lake(&mut words, &entry.partition, row)

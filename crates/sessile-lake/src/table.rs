@@ -203,6 +203,11 @@ impl Table {
         Self::ALL.into_iter().find(|table| table.name() == name)
     }
 
+    /// Whether it holds what files consist of, and not what is said of them.
+    pub(crate) fn is_content(self) -> bool {
+        matches!(self, Self::Lines | Self::Chunks)
+    }
+
     pub(crate) fn columns(self) -> &'static [Column] {
         match self {
             Self::Lines => LINES,

@@ -9,7 +9,6 @@ use crate::manifest::{Entry, Manifest};
 use crate::place::{Lake, Place};
 use crate::read;
 use crate::state::State;
-use crate::table::Table;
 
 /// What was found in a lake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,11 +52,12 @@ pub fn verify(lake: impl Into<Lake>) -> Result<VerifyReport> {
         manifest => manifest?,
     };
     report.exports = manifest.exports.len() as u64;
+    report.files = manifest.files().count() as u64;
     // Lines and chunks are proven when they are read.
-    for entry in manifest.files() {
-        report.files += 1;
-        let is_content = matches!(entry.table, Table::Lines | Table::Chunks);
-        report.note(if is_content { Ok(()) } else { read::each_row(lake, entry, |_| Ok(())) })?;
+    let others = || manifest.files().filter(|entry| !entry.table.is_content());
+    lake.will_read(others());
+    for entry in others() {
+        report.note(read::each_row(lake, entry, |_| Ok(())))?;
     }
     let state = match State::read(lake, &manifest) {
         Ok(state) => state,
@@ -69,9 +69,8 @@ pub fn verify(lake: impl Into<Lake>) -> Result<VerifyReport> {
     };
     let is_known = report.findings.is_empty();
     let mut proof = Proof::new(&state.chains);
-    for entry in
-        manifest.files().filter(|entry| matches!(entry.table, Table::Lines | Table::Chunks))
-    {
+    lake.will_read(manifest.files_of_content());
+    for entry in manifest.files_of_content() {
         let lines = &mut report.lines;
         let read = match is_known {
             true => proof.each_piece(lake, entry, |_| {

@@ -290,6 +290,30 @@ fn what_is_no_lake_in_a_bucket_is_left_alone() {
 }
 
 #[test]
+fn files_are_asked_for_before_the_one_before_them_is_there() {
+    let (place, objects) = (Place::new(), Arc::new(InMemory::new()));
+    for _ in 0..20 {
+        one_more(&place.store);
+        export(&place, &objects).unwrap();
+    }
+    let reading = || Objects::new(&objects, |_| Then::Write);
+
+    let by_export = reading();
+    one_more(&place.store);
+    export(&place, &by_export).unwrap();
+    let by_import = reading();
+    sessile_lake::import(lake(&by_import), place.path("back.db")).unwrap();
+    let by_verify = reading();
+    let report = sessile_lake::verify(lake(&by_verify)).unwrap();
+
+    assert_eq!(report.findings, []);
+    for reads in [by_export, by_import, by_verify].map(|objects| objects.most_reads_at_once()) {
+        assert!((10..=17).contains(&reads), "{reads}");
+    }
+    assert_eq!(dump(&Store::open(place.path("back.db")).unwrap()), dump(&place.store));
+}
+
+#[test]
 fn more_than_is_uploaded_at_once_comes_back() {
     let (place, objects) = (Place::new(), Arc::new(InMemory::new()));
     let session = place.store.create(&NewSession::new("/w")).unwrap();

@@ -27,6 +27,14 @@ type Before = Box<dyn FnMut(&str) -> Then + Send>;
 pub(crate) struct Objects {
     inner: Arc<InMemory>,
     before: Mutex<Before>,
+    reads: Mutex<Reads>,
+}
+
+/// Reads that were asked for and are not answered yet.
+#[derive(Default)]
+struct Reads {
+    now: usize,
+    most: usize,
 }
 
 impl Objects {
@@ -34,7 +42,13 @@ impl Objects {
         inner: &Arc<InMemory>,
         before: impl FnMut(&str) -> Then + Send + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self { inner: Arc::clone(inner), before: Mutex::new(Box::new(before)) })
+        let before: Mutex<Before> = Mutex::new(Box::new(before));
+        Arc::new(Self { inner: Arc::clone(inner), before, reads: Mutex::default() })
+    }
+
+    /// How many reads waited for an answer at once, at most.
+    pub(crate) fn most_reads_at_once(&self) -> usize {
+        self.reads.lock().unwrap().most
     }
 }
 
@@ -85,6 +99,14 @@ impl ObjectStore for Objects {
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        {
+            let mut reads = self.reads.lock().unwrap();
+            reads.now += 1;
+            reads.most = reads.most.max(reads.now);
+        }
+        // An answer takes until all else that can be asked has been asked.
+        tokio::task::yield_now().await;
+        self.reads.lock().unwrap().now -= 1;
         self.inner.get_opts(path, options).await
     }
 
