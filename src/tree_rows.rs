@@ -178,28 +178,25 @@ impl Forest {
         for (n, parent) in parents.iter().enumerate() {
             parent.map_or(&mut roots, |parent| &mut children[parent]).push(n);
         }
-        // From the last to the first, a node's children are done before it.
         let hidden: Vec<bool> =
             (0..nodes.len()).map(|n| shown[n].only_calls && leaf != Some(n)).collect();
-        let visible = |siblings: Vec<usize>, children: &mut [Vec<usize>]| {
-            let mut list = Vec::with_capacity(siblings.len());
-            for n in siblings {
-                if hidden[n] {
-                    list.append(&mut children[n]);
-                } else {
-                    list.push(n);
+        // Each hidden node is passed once: its row is below one that is shown, or a root.
+        let visible = |siblings: &[usize]| {
+            let mut list = Vec::new();
+            let mut todo: Vec<usize> = siblings.iter().rev().copied().collect();
+            while let Some(n) = todo.pop() {
+                match hidden[n] {
+                    true => todo.extend(children[n].iter().rev()),
+                    false => list.push(n),
                 }
             }
-            // The active one first, the others in file order. Not before the
-            // hidden are gone: what takes their place has no claim to the front.
+            // The active one first, the others in file order.
             list.sort_by_key(|&n| !active[n]);
             list
         };
-        for n in (0..nodes.len()).rev() {
-            let siblings = std::mem::take(&mut children[n]);
-            children[n] = visible(siblings, &mut children);
-        }
-        let roots = visible(roots, &mut children);
+        let roots = visible(&roots);
+        let of_shown = |n: usize| if hidden[n] { Vec::new() } else { visible(&children[n]) };
+        let children = (0..nodes.len()).map(of_shown).collect();
         Self { parents, active, children, roots }
     }
 
@@ -265,5 +262,30 @@ impl Place {
             });
         }
         prefix
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_below_calls_that_follow_one_another_are_held_once() {
+        // Each call has the next one and its own result as children, in this order.
+        let calls = 1_000;
+        let called = (0..calls).map(|n| (format!("call {n}"), n));
+        let answered = (0..calls).rev().map(|n| (format!("result {n}"), n + 1));
+        let nodes: Vec<Node> = called
+            .chain(answered)
+            .map(|(id, depth)| Node { id, depth, children: Vec::new() })
+            .collect();
+        let shown: Vec<Shown> =
+            (0..nodes.len()).map(|n| Shown { only_calls: n < calls, ..Shown::default() }).collect();
+
+        let forest = Forest::new(&nodes, None, &shown);
+
+        assert_eq!(forest.roots, (calls..2 * calls).collect::<Vec<_>>());
+        let held: usize = forest.children.iter().map(Vec::capacity).sum();
+        assert!(held <= nodes.len(), "{held}");
     }
 }

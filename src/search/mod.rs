@@ -320,7 +320,8 @@ impl Search {
         self
     }
 
-    /// Goes on behind a page.
+    /// Goes on behind a page of the same search. A place of a [ranked](Self::ranked)
+    /// search is none of another, and the other way round.
     pub fn after(mut self, cursor: SearchCursor) -> Self {
         self.after = Some(cursor);
         self
@@ -358,6 +359,12 @@ impl Search {
     }
 
     fn matcher(&self) -> Result<Matcher> {
+        let is_of_rank = |cursor: &SearchCursor| matches!(cursor.0, Place::Rank(_));
+        if self.after.as_ref().is_some_and(|after| is_of_rank(after) != self.ranked) {
+            return Err(Error::InvalidQuery(
+                "the place to go on behind is one of a list in another order".to_owned(),
+            ));
+        }
         let pattern = |text: &str| {
             Regex::new(text)
                 .map(Matcher::Pattern)
@@ -389,7 +396,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`InvalidQuery`](Error::InvalidQuery) when there is nothing to look for.
+    /// [`InvalidQuery`](Error::InvalidQuery) when there is nothing to look for, or it is
+    /// to go on behind a place of a list in another order.
     pub fn search(&self, search: &Search) -> Result<SearchPage> {
         let matcher = search.matcher()?;
         if let Some(page) = self

@@ -263,14 +263,11 @@ impl List<'_> {
     }
 
     /// The place behind which the page begins.
-    fn start(&self) -> (Timestamp, &str, SessionKey) {
+    fn start(&self) -> (Timestamp, Option<&str>, SessionKey) {
         match &self.filter.after {
-            // NULL sorts below every id; a row value cannot hold it, so it stands as the empty text.
-            Some(after) => {
-                (after.modified_at, after.session_id.as_deref().unwrap_or(""), after.key)
-            }
+            Some(after) => (after.modified_at, after.session_id.as_deref(), after.key),
             // The first page begins behind the end of time.
-            None => (Timestamp(i64::MAX), "\u{10FFFF}", SessionKey(i64::MAX)),
+            None => (Timestamp(i64::MAX), Some("\u{10FFFF}"), SessionKey(i64::MAX)),
         }
     }
 

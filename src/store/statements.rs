@@ -5,6 +5,9 @@
 //! the list. The planner cannot tell which index skips least, so that is said.
 //! The indexes leave out sessions that went on lately (see `recent`), and so do
 //! the statements that walk one.
+//!
+//! NULL sorts below every id, the empty one too. A row value cannot hold NULL, so a
+//! number stands in its place, which SQLite sorts below every text.
 
 use super::filter::Archived;
 
@@ -58,8 +61,8 @@ const PAGE_LIVE: &str = "
       AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND :narrowed IS NULL
       AND session.modified_at <= :modified_at
-      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-        < (:modified_at, :session_id, :session_key)
+      AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
+        < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
     ORDER BY modified_at DESC, session_id DESC, session_key DESC
     LIMIT :limit OFFSET :offset";
@@ -78,8 +81,8 @@ const PAGE_ARCHIVED: &str = "
       AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND :narrowed IS NULL
       AND session.modified_at <= :modified_at
-      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-        < (:modified_at, :session_id, :session_key)
+      AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
+        < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
     ORDER BY modified_at DESC, session_id DESC, session_key DESC
     LIMIT :limit OFFSET :offset";
@@ -98,8 +101,8 @@ const PAGE_ALL: &str = "
       AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND :narrowed IS NULL
       AND session.modified_at <= :modified_at
-      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-        < (:modified_at, :session_id, :session_key)
+      AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
+        < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
 
     UNION ALL
@@ -117,8 +120,8 @@ const PAGE_ALL: &str = "
       AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND :narrowed IS NULL
       AND session.modified_at <= :modified_at
-      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-        < (:modified_at, :session_id, :session_key)
+      AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
+        < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
     ORDER BY modified_at DESC, session_id DESC, session_key DESC
     LIMIT :limit OFFSET :offset";
@@ -136,8 +139,8 @@ const OF_WORK_DIR_LIVE: &str = "
       AND session.archived_at IS NULL
       AND session.work_dir_id = :work_dir_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
       AND session.modified_at <= :modified_at
-      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-        < (:modified_at, :session_id, :session_key)
+      AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
+        < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
     ORDER BY modified_at DESC, session_id DESC, session_key DESC
     LIMIT :limit OFFSET :offset";
@@ -155,8 +158,8 @@ const OF_WORK_DIR_ARCHIVED: &str = "
       AND session.archived_at IS NOT NULL
       AND session.work_dir_id = :work_dir_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
       AND session.modified_at <= :modified_at
-      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-        < (:modified_at, :session_id, :session_key)
+      AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
+        < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
     ORDER BY modified_at DESC, session_id DESC, session_key DESC
     LIMIT :limit OFFSET :offset";
@@ -173,8 +176,8 @@ const OF_WORK_DIR_ALL: &str = "
       AND (:all_sources OR session.is_aside = 0)
       AND session.work_dir_id = :work_dir_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
       AND session.modified_at <= :modified_at
-      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-        < (:modified_at, :session_id, :session_key)
+      AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
+        < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
     ORDER BY modified_at DESC, session_id DESC, session_key DESC
     LIMIT :limit OFFSET :offset";
@@ -193,8 +196,8 @@ const FOUND_LIVE: &str = "
       AND (:work_dir_id IS NULL OR session.work_dir_id = :work_dir_id)
       AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND session.modified_at <= :modified_at
-      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-        < (:modified_at, :session_id, :session_key)
+      AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
+        < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
     ORDER BY modified_at DESC, session_id DESC, session_key DESC
     LIMIT :limit OFFSET :offset";
@@ -213,8 +216,8 @@ const FOUND_ARCHIVED: &str = "
       AND (:work_dir_id IS NULL OR session.work_dir_id = :work_dir_id)
       AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND session.modified_at <= :modified_at
-      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-        < (:modified_at, :session_id, :session_key)
+      AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
+        < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
     ORDER BY modified_at DESC, session_id DESC, session_key DESC
     LIMIT :limit OFFSET :offset";
@@ -232,8 +235,8 @@ const FOUND_ALL: &str = "
       AND (:work_dir_id IS NULL OR session.work_dir_id = :work_dir_id)
       AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND session.modified_at <= :modified_at
-      AND (session.modified_at, ifnull(session.session_id, ''), session.session_key)
-        < (:modified_at, :session_id, :session_key)
+      AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
+        < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
     ORDER BY modified_at DESC, session_id DESC, session_key DESC
     LIMIT :limit OFFSET :offset";
@@ -246,8 +249,8 @@ const KEYS_LIVE: &str = "
       AND is_recent = 0
       AND archived_at IS NULL
       AND modified_at <= :modified_at
-      AND (modified_at, ifnull(session_id, ''), session_key)
-        < (:modified_at, :session_id, :session_key)
+      AND (modified_at, ifnull(session_id, 0), session_key)
+        < (:modified_at, ifnull(:session_id, 0), :session_key)
     ORDER BY modified_at DESC, session_id DESC, session_key DESC";
 
 const KEYS_ARCHIVED: &str = "
@@ -258,8 +261,8 @@ const KEYS_ARCHIVED: &str = "
       AND is_recent = 0
       AND archived_at IS NOT NULL
       AND modified_at <= :modified_at
-      AND (modified_at, ifnull(session_id, ''), session_key)
-        < (:modified_at, :session_id, :session_key)
+      AND (modified_at, ifnull(session_id, 0), session_key)
+        < (:modified_at, ifnull(:session_id, 0), :session_key)
     ORDER BY modified_at DESC, session_id DESC, session_key DESC";
 
 const KEYS_ALL: &str = "
@@ -270,8 +273,8 @@ const KEYS_ALL: &str = "
       AND is_recent = 0
       AND archived_at IS NULL
       AND modified_at <= :modified_at
-      AND (modified_at, ifnull(session_id, ''), session_key)
-        < (:modified_at, :session_id, :session_key)
+      AND (modified_at, ifnull(session_id, 0), session_key)
+        < (:modified_at, ifnull(:session_id, 0), :session_key)
 
     UNION ALL
 
@@ -282,6 +285,6 @@ const KEYS_ALL: &str = "
       AND is_recent = 0
       AND archived_at IS NOT NULL
       AND modified_at <= :modified_at
-      AND (modified_at, ifnull(session_id, ''), session_key)
-        < (:modified_at, :session_id, :session_key)
+      AND (modified_at, ifnull(session_id, 0), session_key)
+        < (:modified_at, ifnull(:session_id, 0), :session_key)
     ORDER BY modified_at DESC, session_id DESC, session_key DESC";

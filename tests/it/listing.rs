@@ -1,8 +1,8 @@
 //! Lists: their order, their pages, their filters.
 
 use sessile::{
-    Archived, Cursor, NewSession, Page, Session, SessionFilter, SessionInfo, SessionKey,
-    SessionRow, Timestamp,
+    Archived, Cursor, Format, ImportOptions, NewSession, Page, Session, SessionFilter, SessionInfo,
+    SessionKey, SessionRow, Timestamp,
 };
 
 use crate::support::{TestStore, header, line, message};
@@ -74,6 +74,27 @@ fn pages_show_every_session_exactly_once() {
         }
     }
     assert_eq!(all.len(), 27);
+}
+
+#[test]
+fn pages_tell_a_session_without_an_id_from_one_whose_id_is_empty() {
+    let test = TestStore::new();
+    for (n, head) in [header(""), String::new(), header(""), String::new()].iter().enumerate() {
+        test.write(format!("sessions/--w--/{n}.jsonl"), head.to_owned() + &message("a", None, "x"));
+    }
+    // To pi, an empty id is one.
+    test.store.import(&test.root, &ImportOptions::new().format(Format::Pi)).unwrap();
+
+    let mut found = Vec::new();
+    let mut next = filter().limit(1);
+    while let Page { rows, next: Some(cursor), .. } = test.store.sessions(&next).unwrap() {
+        found.extend(rows.into_iter().map(|row| row.session_id));
+        next = next.after(cursor.to_string().parse().unwrap());
+    }
+
+    let empty = || Some(String::new());
+    // The last page has no next one.
+    assert_eq!(found, [empty(), empty(), None]);
 }
 
 #[test]

@@ -44,6 +44,7 @@ mod odd_kward;
 mod open;
 mod open_data;
 mod packing;
+mod pages;
 #[cfg(feature = "cli")]
 mod paths;
 mod pi;

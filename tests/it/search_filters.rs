@@ -134,6 +134,23 @@ fn pages_follow_one_another() {
 }
 
 #[test]
+fn a_place_of_a_list_in_another_order_is_refused() {
+    let test = filtered();
+    let by_time = || Search::words("needle").limit(2);
+    let by_rank = || by_time().ranked();
+    let next = |search: &Search| test.store.search(search).unwrap().next.unwrap();
+
+    let refused = [
+        test.store.search(&by_time().after(next(&by_rank()))),
+        test.store.search(&by_rank().after(next(&by_time()))),
+    ];
+
+    for answer in refused {
+        assert!(matches!(answer, Err(sessile::Error::InvalidQuery(_))), "{answer:?}");
+    }
+}
+
+#[test]
 fn the_most_telling_come_first_when_asked_for() {
     let (test, _) = TestStore::of_file(
         [
