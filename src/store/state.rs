@@ -1,4 +1,4 @@
-//! One state of the database, held open for several reads.
+//! One state of the database, held for several reads.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
@@ -10,28 +10,29 @@ use super::memory::Memory;
 use super::pool;
 use crate::error::{Error, Result};
 
-/// A connection of the pool in a transaction that only reads.
+/// A pooled connection in a read transaction.
 #[derive(Debug)]
 pub(super) struct State {
     conn: Mutex<PooledConnection<pool::Manager>>,
-    /// The thread that reads now.
+    /// The thread that is reading now.
     reader: Mutex<Option<ThreadId>>,
 }
 
 impl State {
     pub(super) fn begin(conn: PooledConnection<pool::Manager>) -> Result<Self> {
-        // The state is that of the first read, so one is done at once.
+        // A read transaction sees the state of its first read, so this reads
+        // something at once.
         conn.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;")?;
         Ok(Self { conn: Mutex::new(conn), reader: Mutex::new(None) })
     }
 
-    /// Runs `body` on the state that is held; another thread waits its turn.
+    /// Runs `body` on the held state; other threads wait their turn.
     pub(super) fn read<T>(
         &self,
         body: impl FnOnce(&Connection, &Memory) -> Result<T>,
     ) -> Result<T> {
         let me = thread::current().id();
-        // From inside a read of its own, a thread would wait for itself.
+        // A nested read of the same thread would wait for itself.
         if *held(&self.reader) == Some(me) {
             return Err(Error::Busy);
         }
@@ -44,12 +45,12 @@ impl State {
 
 impl Drop for State {
     fn drop(&mut self) {
-        // Where this fails, the pool closes the connection.
+        // If this fails, the pool closes the connection.
         let _ = held(&self.conn).execute_batch("ROLLBACK");
     }
 }
 
-/// Says that nobody reads any more, also when a reader panicked.
+/// Clears the reading thread when dropped, even if the reader panicked.
 struct Done<'a>(&'a Mutex<Option<ThreadId>>);
 
 impl Drop for Done<'_> {
@@ -58,7 +59,8 @@ impl Drop for Done<'_> {
     }
 }
 
-/// What a reader that panicked left is as good as ever: nothing is written here.
+/// A panic of a reader cannot leave anything inconsistent, since nothing is written
+/// here.
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
