@@ -1,4 +1,4 @@
-//! What is said of each error: what happened, where, and what to do.
+//! The messages of errors: what happened, where, and what to do.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -61,7 +61,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// What is shown of the variants, a part of the enum each: only `fmt` calls them.
+/// The messages of the variants, one method per part of the enum. Only `fmt` calls
+/// them.
 impl Error {
     fn fmt_of_sessions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -318,7 +319,8 @@ impl Error {
     }
 }
 
-/// What a failure of SQLite means, and what to do; its own words are the cause.
+/// The meaning of an SQLite failure, and what to do about it. SQLite's own message is
+/// the cause.
 fn meaning(cause: &Cause) -> &'static str {
     match sqlite_code(cause) {
         Some(ErrorCode::DiskFull) => "the disk is full; make room and try again",
@@ -359,7 +361,7 @@ fn meaning(cause: &Cause) -> &'static str {
     }
 }
 
-/// A path as text; an empty one as something that can be seen.
+/// A path for a message; an empty path becomes visible.
 fn shown(path: &Path) -> Cow<'_, str> {
     match path.to_string_lossy() {
         path if path.is_empty() => Cow::Borrowed("\"\""),
@@ -367,7 +369,8 @@ fn shown(path: &Path) -> Cow<'_, str> {
     }
 }
 
-/// Where a root of another format lies, and what helps beside forgetting it.
+/// Where a root that is known as another format's is, and an alternative to
+/// forgetting it.
 fn ways_out(outer: Option<&Path>) -> (String, &'static str) {
     match outer {
         Some(outer) => {
