@@ -1,4 +1,5 @@
-//! One attempt at one file: compared with what is known of it, read to its end, and handed over.
+//! Reads one file once: compares it with what is known of it, and passes on what is
+//! new.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -23,7 +24,7 @@ const BLOCK: usize = 256 << 10;
 /// How reading a file ended.
 pub(super) enum Ended {
     Done,
-    /// It changed under the reader.
+    /// It changed while it was read.
     Changed,
     /// A line is too long for the database.
     TooLong,
@@ -35,9 +36,10 @@ pub(super) struct FileReader<'a> {
     reader: &'a Reader<'a>,
     path: &'a [u8],
     kind: FileKind,
-    /// The last attempt takes the file as it is, even if it changes.
+    /// Whether this is the last attempt, which takes the file as it is, even if it
+    /// changes.
     is_last: bool,
-    /// Whether the writer has been told of a file that comes chunk by chunk.
+    /// Whether the writer was told that chunks of this file follow.
     streaming: bool,
 }
 
@@ -82,13 +84,14 @@ impl<'a> FileReader<'a> {
         Error::io("read", &shown)(err)
     }
 
-    /// The last line of a log that the file begins with, where that line may go on.
+    /// The last line of a log that the file begins with, if that line may have been
+    /// continued.
     fn torn(&self, known: &Known, heads: &mut HashedHeads) -> Result<Vec<u8>> {
         let Some(current) = known.current.as_ref().filter(|_| heads.found.current) else {
             return Ok(Vec::new());
         };
         match torn_line(self.reader.conn, current) {
-            // Nothing goes on from a chain that is damaged; the root has all of it.
+            // A damaged chain cannot be continued. The root has all of the file.
             Err(Error::Damaged(_)) => {
                 heads.found.current = false;
                 Ok(Vec::new())
@@ -97,7 +100,7 @@ impl<'a> FileReader<'a> {
         }
     }
 
-    /// Goes to the first byte that is to be handed over.
+    /// Seeks the first byte to pass on.
     fn begin(
         &self,
         mut file: File,
@@ -132,7 +135,8 @@ impl<'a> FileReader<'a> {
             row,
             all,
             tail,
-            // The beginning of a line that went on is in the digest of all already.
+            // The beginning of a line that was continued is already in the digest
+            // of the whole file.
             hashed: pending.len(),
             content: Content {
                 pending,
@@ -140,7 +144,8 @@ impl<'a> FileReader<'a> {
                 kind: self.kind,
                 format,
                 chunk: reader.job.sizes.chunk,
-                // What the writer folds as it writes; a large file is folded from the log.
+                // Only if the writer folds as it writes. A large file is folded
+                // from the log.
                 parses: self.kind == FileKind::Log
                     && format.rules().sessions == Sessions::File
                     && matches!(way, Way::Once(_)),
@@ -202,21 +207,22 @@ impl<'a> FileReader<'a> {
 /// A file that is being read.
 struct Reading {
     file: File,
-    /// As it was when it was opened.
+    /// Its state when it was opened.
     stat: FileStat,
     is_last: bool,
-    /// Bytes by which it may grow meanwhile; one that grows faster than it is read would never end.
+    /// Bytes by which it may grow meanwhile. Without a bound, a file that grows
+    /// faster than it is read would never end.
     slack: u64,
     at_end: bool,
-    /// Bytes and lines that are not read anew.
+    /// Bytes and lines that are not read again.
     begun_at: (u64, u32),
-    /// As far as it was read.
+    /// The row so far.
     row: FileRow,
-    /// Over all of the file.
+    /// Digest of the whole file.
     all: Sha256,
-    /// Over what is handed over, where that is a tail.
+    /// Digest of what is passed on, if that is a tail.
     tail: Option<Sha256>,
-    /// Bytes at the head of the next chunk that `all` holds already.
+    /// Bytes at the start of the next chunk that are in `all` already.
     hashed: usize,
     content: Content,
 }
@@ -264,7 +270,7 @@ impl Reading {
     fn end(&mut self) -> io::Result<Step> {
         let now = self.file.metadata()?;
         let modified_at = FileTime::new(now.mtime(), now.mtime_nsec());
-        // Longer is an append, of which the next import takes the rest.
+        // A longer file was appended to; the next import reads the rest.
         let changed = now.len() < self.row.size
             || now.len() == self.stat.size && modified_at != self.stat.mtime;
         if changed && !self.is_last {
@@ -281,14 +287,14 @@ impl Reading {
     }
 }
 
-/// What of the known chains the file begins with, and the digests that go on from there.
+/// Which known chains the file begins with, and digests to continue from there.
 struct HashedHeads {
     found: Heads,
     at: Vec<(i64, Sha256)>,
 }
 
 impl HashedHeads {
-    /// Reads no more than the longest of them, once.
+    /// Reads the longest of these beginnings once, and no more.
     fn read(file: &mut File, kind: FileKind, size: u64, known: &Known) -> io::Result<Self> {
         let mut heads = Self { found: Heads::default(), at: Vec::new() };
         let both = [(&known.current, false), (&known.partial, true)];

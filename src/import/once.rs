@@ -1,4 +1,4 @@
-//! Files that are written in one transaction: new, grown, or in the place of another content.
+//! Imports files in one transaction: new ones, grown ones, and rewritten ones.
 
 use rusqlite::Connection;
 
@@ -16,21 +16,21 @@ use crate::model::{Format, SessionKey};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::{generations, heads, problems, projections, sessions};
 
-/// The generation of a path of which nothing was known.
+/// The first generation of a path.
 pub(super) const FIRST: i64 = 1;
 
-/// A part of a file's content, or what is known of it in the end.
+/// Part of a file's content, or its final row.
 pub(super) enum Piece {
     Chunk(Chunk),
     End(Box<End>),
 }
 
-/// Where the pieces of a file come from; `None` when there will be no end.
+/// Returns the pieces of a file; `None` if the end will not come.
 pub(super) type Next<'a> = &'a mut dyn FnMut() -> Option<Piece>;
 
 impl Writer<'_> {
-    /// Writes one file; without an end, the caller takes back what was written.
-    /// `file` is the whole row where the end is in hand already, as `is_whole` says.
+    /// Writes one file. If its end does not come, the caller rolls back. `file` is
+    /// the final row if the end is already known, which `is_whole` says.
     pub(super) fn once(
         &mut self,
         tx: &Connection,
@@ -55,7 +55,8 @@ impl Writer<'_> {
         }
     }
 
-    /// The tail of a file that grew by much: one transaction, so that readers see all of it or none.
+    /// Writes the long tail of a file that grew, in one transaction, so that readers
+    /// see all of it or none.
     pub(super) fn tail(
         &mut self,
         tx: &Connection,
@@ -119,7 +120,7 @@ impl Writer<'_> {
         self.written(tx, once.counted(), &complete, &end, before)
     }
 
-    /// A new file, or a new generation of one.
+    /// Writes a new file, or a new generation of one.
     fn fill(
         &mut self,
         tx: &Connection,
@@ -128,14 +129,14 @@ impl Writer<'_> {
         next: Next<'_>,
     ) -> Result<()> {
         let format = self.job.root.format;
-        // The digest comes last, as a rule; until then an empty one stands for it.
+        // The digest usually comes last; until then the row has an empty one.
         let has_content = matches!(start.kind, FileKind::Log | FileKind::Document);
         let blank = match is_whole {
             true => start.clone(),
             false => FileRow { sha256: has_content.then(Vec::new), ..start.clone() },
         };
         let Some((row, session)) = self.next_generation(tx, blank, once.base())? else {
-            // It was found twice. The next look knows it.
+            // The path was found twice. The next pass knows it.
             self.tally.outcome.conflicts += 1;
             while let Some(Piece::Chunk(_)) = next() {}
             return Ok(());
@@ -178,8 +179,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Inserts a row in the place of its earlier generation, and gives a log its session.
-    /// `None` where a path that was not known is there all the same.
+    /// Inserts a row that replaces its earlier generation, and gives a log its
+    /// session. `None` if the path was unknown and has a row all the same.
     fn next_generation(
         &mut self,
         tx: &Connection,
@@ -198,17 +199,16 @@ impl Writer<'_> {
     }
 }
 
-/// Lets a generation be an earlier one; returns the session that it had.
+/// Turns a generation into an earlier one; returns its session.
 pub(super) fn supersede(tx: &Connection, base: Option<&FileRow>) -> Result<Option<SessionKey>> {
     let Some(base) = base else { return Ok(None) };
     generations::update_state(tx, base.file_id, FileState::Superseded)?;
     sessions::session_of_file(tx, base.file_id)
 }
 
-/// Gives a log its session: the one that its earlier generation had, or a new one.
+/// Gives a log its session: that of its earlier generation, or a new one.
 ///
-/// Of a log that a link, folder or document has the place of by now, nothing is
-/// in that: its session stays what it was.
+/// If a link, folder or document has the log's path now, its session stays as it was.
 pub(super) fn session_for(
     tx: &Connection,
     file: &FileRow,

@@ -1,4 +1,4 @@
-//! What the other store keeps of a file beside what it shows.
+//! The generations of a file that the other store keeps apart from the current one.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,8 @@ use crate::store::log::{self, CHUNK_SIZE};
 use crate::store::{generations, sharing, sources};
 
 impl Merge<'_> {
-    /// Earlier generations of a source, and what its root held where a session went on.
+    /// Merges the earlier generations of a source, and the root's files of sessions
+    /// that continued there.
     pub(super) fn kept(&mut self, conn: &Connection, pair: &Pair<'_>) -> Result<()> {
         let mut after = 0;
         loop {
@@ -49,12 +50,12 @@ impl Merge<'_> {
         match ours.filter(|ours| matches!(ours.kind, FileKind::Log | FileKind::Document)) {
             Some(ours) if self.is_all_in(tx, pair, &ours, theirs)? => Ok(()),
             Some(ours) => self.generation(tx, &ours, theirs),
-            // Of what was purged or refused, nothing is taken.
+            // Nothing is taken of what was purged or refused.
             None => Ok(()),
         }
     }
 
-    /// Keeps what is not what we show, unless all of it is here.
+    /// Keeps a generation that differs from ours, unless we have all of it.
     pub(super) fn generation(
         &mut self,
         tx: &Connection,
@@ -167,7 +168,7 @@ impl Merge<'_> {
     }
 }
 
-/// A line of ours, and how often it stands there.
+/// A line of ours, and how often it occurs.
 struct Held {
     key: i64,
     count: u32,
@@ -181,7 +182,8 @@ fn held(conn: &Connection, file: &FileRow) -> Result<HashMap<[u8; 32], Held>> {
         let held = lines.entry(digest).or_insert(Held { key, count: 0 });
         held.count += 1;
         if !raw.ends_with(b"\n") {
-            // It may go on where it stands, and holds bytes for no other.
+            // A line without terminator may be continued in place, so no other line
+            // may refer to it.
             held.key = 0;
         }
         Ok(())

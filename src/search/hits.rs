@@ -1,4 +1,4 @@
-//! A candidate is a hit when its line says what is looked for.
+//! Proves hits: a candidate is a hit if its line matches.
 
 use std::ops::Range;
 
@@ -79,7 +79,8 @@ impl<'a> Prover<'a> {
         })
     }
 
-    /// Whether an entry calls a tool that is asked for, or has its answer.
+    /// Whether an entry calls one of the tools that are asked for, or has an answer
+    /// of one.
     fn is_of_tool(
         &self,
         session: SessionKey,
@@ -95,7 +96,7 @@ impl<'a> Prover<'a> {
         if said.answers.is_empty() {
             return Ok(false);
         }
-        // The call stands a few entries above its answer.
+        // The call is a few entries above its answer.
         let mut is_answer = false;
         let mut left: Vec<&String> = said.answers.iter().filter(|id| !id.is_empty()).collect();
         for entry in paths::path(self.conn, session, key, CALLS_ABOVE)?.iter().rev() {
@@ -112,7 +113,7 @@ impl<'a> Prover<'a> {
         Ok(is_answer)
     }
 
-    /// The column in which what is looked for stands first, and where.
+    /// The first column that matches, and the places of the matches in it.
     fn find(&self, said: &Said) -> Option<(usize, Vec<Range<usize>>)> {
         let places = match self.matcher {
             Matcher::Words(query) => {
@@ -135,9 +136,9 @@ impl<'a> Prover<'a> {
     }
 }
 
-/// Places of one text that are looked for: a snippet shows no more.
+/// Matches in one text that are collected; a snippet does not show more.
 const MARKS: usize = 200;
 
-/// Entries above an answer among which its call is looked for: many calls at
-/// once, and what their program notes of them, stand between.
+/// Entries above an answer in which its call is searched: many parallel calls, and
+/// their program's notes about them, may be in between.
 const CALLS_ABOVE: usize = 200;

@@ -8,7 +8,7 @@ use crate::store::standings::{Standing, Standings};
 /// Which sessions the index holds.
 pub(super) enum Known {
     Nothing,
-    /// How far each.
+    /// How far it holds each session.
     As(Arc<Standings>),
 }
 

@@ -1,4 +1,4 @@
-//! Sessions by their titles.
+//! Finds sessions by their titles.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -10,9 +10,9 @@ use crate::model::{SessionKey, Timestamp};
 use crate::store::texts::{self, SessionFacts};
 
 impl Finder<'_> {
-    /// Takes the sessions whose title is a hit: of those that the index names,
-    /// and those that it lacks. A title is of no role, no tool and no model, and
-    /// stands on the first page; one that is the first message is found as that.
+    /// Finds the sessions whose title matches: among those that the index found, and
+    /// those that it lacks. Only for the first page, and not if a role, tool or model
+    /// is asked for. A title that is the first message is found as that message.
     pub(super) fn titles(&mut self, named: Vec<SessionKey>, known: &Known) -> Result<()> {
         let limit = self.search.limit;
         if self.is_of_someone() || self.search.after.is_some() {
@@ -42,8 +42,8 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// When a session was last at work, if that is a time asked for; and what
-    /// had to be read for that.
+    /// When a session was last active, if that is within the range asked for; and the
+    /// facts that had to be read for it.
     fn titled(
         &self,
         session: SessionKey,
