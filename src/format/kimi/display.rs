@@ -1,4 +1,4 @@
-//! How messages look to a person.
+//! How messages are shown.
 
 use super::context::read;
 use super::text;
@@ -7,10 +7,10 @@ use crate::format::{Part, Shown, ToolCall};
 
 /// Code points of a preview.
 const PREVIEW_LENGTH: usize = 120;
-/// Code points of a tool's arguments before they are cut.
+/// Code points of a tool's arguments before they are truncated.
 const ARGUMENTS_LENGTH: usize = 40;
 
-/// Who speaks in a message, and what it says.
+/// The role of a message, and its parts.
 pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
     let Ok((message, _)) = read(message) else { return Default::default() };
     let mut parts = Vec::new();
@@ -70,12 +70,12 @@ pub(in crate::format) fn shown(line: &[u8]) -> Shown {
     }
 }
 
-/// The first characters of what a line's message says, on one line.
+/// The first characters of the message in a line, on one line.
 pub(in crate::format) fn preview(line: &[u8]) -> String {
     read(&String::from_utf8_lossy(line)).map(|(record, _)| preview_of(record)).unwrap_or_default()
 }
 
-/// What a line's message says, whole.
+/// The full text of the message in a line.
 pub(in crate::format) fn full_text(line: &[u8]) -> String {
     let line = String::from_utf8_lossy(line);
     let Ok((record, _)) = read(&line) else { return String::new() };
@@ -87,7 +87,7 @@ fn preview_of(record: Raw<'_>) -> String {
     text::stored(&text::shorten(&points, PREVIEW_LENGTH)).to_text()
 }
 
-/// The text parts of a message, a blank between them.
+/// The text parts of a message, joined by spaces.
 fn said(record: Raw<'_>) -> String {
     let content = record.get("content").unwrap_or(Raw::NULL);
     if let Some(text) = content.string() {
@@ -99,13 +99,13 @@ fn said(record: Raw<'_>) -> String {
     texts.join(" ")
 }
 
-/// The tools that a message calls.
+/// A message's tool calls.
 fn calls(message: Raw<'_>) -> impl Iterator<Item = Raw<'_>> {
     let calls = message.get("tool_calls").filter(|calls| calls.kind() == Kind::Array);
     calls.into_iter().flat_map(Raw::items)
 }
 
-/// A tool call on one line, as in `[ReadFile: {"path":"a"}]`.
+/// A tool call on one line, for example `[ReadFile: {"path":"a"}]`.
 fn label_of(call: Raw<'_>) -> String {
     let function = call.get("function").unwrap_or(Raw::NULL);
     let arguments = string(function.get("arguments"));

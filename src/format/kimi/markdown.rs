@@ -1,5 +1,5 @@
-//! A conversation as Markdown, laid out as Kimi's `/export`: what is known of
-//! the session first, an overview, then turn by turn.
+//! A conversation as Markdown, in the form of Kimi's `/export`: metadata of the
+//! session, an overview, then the turns.
 
 use super::display::parts;
 use crate::format::{Part, Transcript};

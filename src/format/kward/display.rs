@@ -1,4 +1,4 @@
-//! How entries look to a person: rows of a tree, and messages as a transcript.
+//! How entries are shown: rows of a tree, and messages as a transcript.
 
 use super::parse::{Fields, is_text, optional_text};
 use super::text::{self, full_text, strip, text};
@@ -6,9 +6,9 @@ use super::tools::short_name;
 use crate::format::json::{self, Kind, Raw};
 use crate::format::{Part, Shown, ToolCall};
 
-/// Code points of a command before it is cut.
+/// Code points of a command before it is truncated.
 const COMMAND_LENGTH: usize = 50;
-/// Code points of other tools' arguments before they are cut.
+/// Code points of other tools' arguments before they are truncated.
 const ARGUMENTS_LENGTH: usize = 40;
 
 /// What a tree shows of an entry's line.
@@ -51,18 +51,18 @@ pub(in crate::format) fn shown(line: &[u8]) -> Shown {
     }
 }
 
-/// The first of these that a message says anything under; empty when it does not.
+/// The value of the first of these keys that a message has; empty if it has none.
 fn given(message: Raw<'_>, keys: [&str; 2]) -> String {
     let texts = keys.iter().map(|key| optional_text(message.get(key)));
     texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
 }
 
-/// The call that a tool's result answers; empty when it does not say.
+/// The call that a tool result answers; empty if it does not say.
 fn answered(message: Raw<'_>) -> String {
     given(message, ["tool_call_id", "toolCallId"])
 }
 
-/// Whether a message calls tools and says nothing.
+/// Whether a message only calls tools and has no text.
 fn only_calls(message: Raw<'_>) -> bool {
     let parts = content_parts(message);
     let has_call_part = parts.clone().any(|part| is_text(part.get("type"), "toolCall"));
@@ -87,7 +87,7 @@ fn tool_calls(message: Raw<'_>) -> impl Iterator<Item = Raw<'_>> {
         .flat_map(Raw::items)
 }
 
-/// Ids and labels of the tools that a message calls.
+/// Ids and labels of a message's tool calls.
 fn calls(message: Raw<'_>) -> Vec<(String, String)> {
     let parts = content_parts(message).filter(|part| is_text(part.get("type"), "toolCall"));
     parts
@@ -97,7 +97,7 @@ fn calls(message: Raw<'_>) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A tool call on one line, as in `[read: path]`; `None` when it names no tool.
+/// A tool call on one line, for example `[read: path]`; `None` if it names no tool.
 fn call_label(call: Raw<'_>) -> Option<String> {
     let function = call.get("function").unwrap_or(call);
     let name = optional_text(function.get("name"));
@@ -128,7 +128,7 @@ fn call_label(call: Raw<'_>) -> Option<String> {
     })
 }
 
-/// The lines that a read asks for: `:start-end`, `:start`, or nothing.
+/// The lines that a `read` asks for: `:start-end`, `:start`, or nothing.
 fn range(offset: Option<Raw<'_>>, limit: Option<Raw<'_>>) -> String {
     let number = |value: Option<Raw<'_>>| {
         value.filter(|value| !value.is_falsy()).and_then(|value| text(value).parse::<i64>().ok())
@@ -151,7 +151,7 @@ fn cut(text: &str, length: usize) -> String {
     }
 }
 
-/// What a message says, part by part.
+/// The parts of a message.
 pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
     let Ok((message, _)) = json::scan(message.as_bytes()) else { return Default::default() };
     let role = optional_text(message.get("role"));
@@ -159,7 +159,7 @@ pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
     (role, parts)
 }
 
-/// What the message in a line says.
+/// The parts of the message in a line.
 pub(in crate::format) fn said(line: &[u8]) -> Vec<Part> {
     let Ok((value, _)) = json::scan(line) else { return Vec::new() };
     let fields = Fields::read(value);

@@ -1,4 +1,4 @@
-//! Which entries of a path the restored conversation consists of.
+//! Determines which entries of a path make up the restored conversation.
 
 use crate::format::Kept;
 use crate::model::{Role, Step, StepKind};
@@ -17,17 +17,17 @@ pub(in crate::format) fn role(role: Option<&str>) -> Role {
 pub(in crate::format) fn kept_position(first_kept: &str) -> Option<usize> {
     let digits = first_kept.strip_prefix("message:")?;
     let position = digits.parse::<usize>().ok()?;
-    // Only the plain spelling: no sign, no leading zero.
+    // Only in plain spelling: no sign, no leading zeros.
     (position.to_string() == digits).then_some(position)
 }
 
-/// Goes through a path in order with a list of what is remembered.
+/// Goes through a path in order, keeping a list of the restored steps.
 ///
-/// A message joins the list. A compaction replaces it by itself and what it
-/// keeps: it looks for its first kept message in the part that begins with the
-/// last compaction summary, then in the whole list, system messages apart, and
-/// keeps everything from there; a compaction that names none, or one that is
-/// not there, keeps nothing.
+/// A message is appended to the list. A compaction replaces the list by itself and
+/// what it keeps: it searches for the first message to keep in the part that begins
+/// with the last compaction summary, then in the whole list, ignoring system
+/// messages, and keeps everything from there. A compaction that names no message, or
+/// one that is not there, keeps nothing.
 ///
 /// `kept` has, for each compaction of the path in order, its key and what it names.
 pub(in crate::format) fn restore(path: &[Step], kept: &[(i64, Option<Kept>)]) -> Vec<Step> {

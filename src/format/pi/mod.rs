@@ -1,14 +1,13 @@
 //! pi's session files, versions 1 to 3.
 //!
-//! A file is a log of records, one JSON object a line, ended by LF; the first
-//! is the header. All others are entries of a tree, labels and names too, and
-//! the last of them is the leaf. Version 1 had no ids: entries follow one
-//! another. Opening such a file with pi gives its entries random ids and drops
-//! what it cannot parse; here they have ids by position, and nothing is
-//! rewritten.
+//! A file is a log of records, one JSON object per line, ended by LF; the first is
+//! the header. All others are entries of a tree, including labels and names, and
+//! the last of them is the leaf. Version 1 has no ids: its entries form a chain.
+//! When pi opens such a file, it gives the entries random ids and drops what it
+//! cannot parse; here they have ids by position, and nothing is rewritten.
 //!
-//! Where pi drops a line, gives up on a file or never ends, this reader goes on
-//! and reports.
+//! Where pi drops a line, gives up on a file or does not terminate, this reader
+//! continues and reports it.
 
 mod complete;
 mod context;
