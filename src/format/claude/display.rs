@@ -1,4 +1,4 @@
-//! How messages look to a person.
+//! How messages are shown.
 
 use super::facts::Kind;
 use super::parse::SYNTHETIC;
@@ -7,12 +7,13 @@ use super::text::{object, string, strip};
 use crate::format::json::{self, Object, Raw};
 use crate::format::{NamedModel, Part, Shown, ToolCall};
 
-/// Characters of a preview, dots included.
+/// Characters of a preview, including dots.
 const PREVIEW_LENGTH: usize = 120;
-/// Characters of a tool's input before they are cut.
+/// Characters of a tool's input before it is truncated.
 const INPUT_LENGTH: usize = 40;
 
-/// A message as the conversation has it: its type, id, session, and itself.
+/// A message in the form of the conversation: type, id, session, and the message
+/// itself.
 pub(super) fn message(line: &[u8], instead: &str) -> Option<String> {
     let record = object(line)?;
     let value = |key: &str| record.get(key).map(|value| json::clean(value, instead));
@@ -25,7 +26,7 @@ pub(super) fn message(line: &[u8], instead: &str) -> Option<String> {
     ))
 }
 
-/// Who speaks in a message, and what it says.
+/// The role of a message, and its parts.
 pub(super) fn parts(message: &str) -> (String, Vec<Part>) {
     let Ok((record, _)) = json::scan(message.as_bytes()) else { return Default::default() };
     let record = record.object();
@@ -34,7 +35,7 @@ pub(super) fn parts(message: &str) -> (String, Vec<Part>) {
     (role.unwrap_or_default(), parts_of(message.get("content"), true))
 }
 
-/// What the message in a line says.
+/// The content of the message in a line.
 pub(super) fn said(line: &[u8], tools: bool) -> Vec<Part> {
     let Some(record) = object(line) else { return Vec::new() };
     let record = record.object();
@@ -77,7 +78,7 @@ fn image(block: Raw<'_>) -> Part {
     }
 }
 
-/// The model that answered in a line.
+/// The model of the answer in a line.
 pub(super) fn model(line: &[u8]) -> Option<NamedModel> {
     let record = object(line).filter(|record| is_type(*record, "assistant"))?;
     let model = string(record.get("message")?.get("model")).filter(|model| model != SYNTHETIC)?;
@@ -127,7 +128,7 @@ fn shown_message(role: String, message: Raw<'_>) -> Shown {
     Shown { only_calls: text.is_empty() && !calls.is_empty(), text, calls, role, call_id: None }
 }
 
-/// The tool that a block calls; with what it is given, if that is asked for.
+/// The tool call in a block; with its arguments if `tools` is set.
 fn call(block: &Object<'_>, tools: bool) -> ToolCall {
     let field = |key: &str| string(block.get(key)).unwrap_or_default();
     let (id, name) = (field("id"), field("name"));
@@ -140,7 +141,7 @@ fn call(block: &Object<'_>, tools: bool) -> ToolCall {
     ToolCall { id, name, arguments, label }
 }
 
-/// A tool call on one line, as in `[Read: {"path":"a"}]`.
+/// A tool call on one line, for example `[Read: {"path":"a"}]`.
 fn call_label(call: &Object<'_>) -> String {
     let input = call.get("input").map_or("{}".to_owned(), |input| json::clean(input, "null"));
     let mut cut: String = input.chars().take(INPUT_LENGTH).collect();
@@ -150,23 +151,23 @@ fn call_label(call: &Object<'_>) -> String {
     format!("[{}: {cut}]", string(call.get("name")).unwrap_or_default())
 }
 
-/// The first characters of what a line's message says, on one line.
+/// The first characters of the message in a line, on one line.
 pub(super) fn preview(line: &[u8]) -> String {
     cut(&full_text(line))
 }
 
-/// What a line's message says, whole.
+/// The full text of the message in a line.
 pub(super) fn full_text(line: &[u8]) -> String {
     let message = object(line).and_then(|record| record.get("message"));
     message.map(|message| strip(&text_of_message(message)).to_owned()).unwrap_or_default()
 }
 
-/// The text of what has content: a message, or an answer of a tool.
+/// The text of a message, or of a tool's answer.
 fn text_of_message(value: Raw<'_>) -> String {
     value.get("content").map(text_of).unwrap_or_default()
 }
 
-/// The text of such content.
+/// The text of content.
 fn text_of(content: Raw<'_>) -> String {
     if let Some(text) = content.string() {
         return text.into_owned();
@@ -177,7 +178,7 @@ fn text_of(content: Raw<'_>) -> String {
 }
 
 fn cut(text: &str) -> String {
-    // Only so much of a long text is looked at.
+    // Only the beginning of a long text is processed.
     let start: String = text.chars().take(4 * PREVIEW_LENGTH).collect();
     let line = start.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= PREVIEW_LENGTH {

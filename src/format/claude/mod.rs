@@ -1,13 +1,14 @@
 //! Claude Code's transcripts, from its first releases to 2.1.
 //!
-//! A session is a log of records below `projects/<work dir>`, named by its id
-//! and without a header. Records with a uuid are the nodes of a tree; which of
-//! its branches is the conversation follows from the whole of it, as do title,
-//! tag and work dir. Its sub-agents have transcripts of their own, in the
-//! session's folder or beside it: sessions that lists leave out.
+//! A session is a log of records below `projects/<work dir>`, named by its id and
+//! without a header. Records with a uuid are the nodes of a tree. Which branch is
+//! the conversation follows from the whole transcript, and so do title, tag and
+//! work dir. Its sub-agents have transcripts of their own, in the session's folder
+//! or beside it; they are sessions that lists leave out.
 //!
-//! The judge of what a transcript means is the program's own Agent SDK, but
-//! for its search of text by pieces of the file: here, all of it is parsed.
+//! The reference for the meaning of a transcript is the program's own Agent SDK,
+//! except that the SDK searches parts of the file as text, and here all of it is
+//! parsed.
 
 mod chain;
 mod compaction;
@@ -83,7 +84,8 @@ impl Meaning for Claude {
     }
 }
 
-/// What is written is made by `live`: a record of this program says more than a draft does.
+/// `live` makes the lines, because records of this program need more than a draft
+/// contains.
 impl Spelling for Claude {
     fn compaction(&self, new: &Compaction) -> Option<String> {
         Some(compaction::spelt(new))

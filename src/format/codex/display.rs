@@ -1,4 +1,4 @@
-//! How items look to a person.
+//! How items are shown.
 
 use super::context::{self, said_by, text_of};
 use super::item;
@@ -8,16 +8,16 @@ use crate::format::{NamedModel, Part, Shown, ToolCall};
 
 /// Characters of a preview.
 const PREVIEW_LENGTH: usize = 120;
-/// Characters of a tool's arguments before they are cut.
+/// Characters of a tool's arguments before they are truncated.
 const ARGUMENTS_LENGTH: usize = 40;
 
-/// Who speaks in an item, and what it says.
+/// The role of an item, and its parts.
 pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
     let Ok((item, _)) = json::scan(message.as_bytes()) else { return Default::default() };
     (item::role(item).into_owned(), parts_of(item, true))
 }
 
-/// What the item in a record says, or what a compaction leaves.
+/// The content of the item in a record, or what a compaction leaves.
 pub(in crate::format) fn said(bytes: &[u8], tools: bool) -> Vec<Part> {
     match of_entry(bytes).map(|record| record.body) {
         Some(Body::Item(item)) => parts_of(item, tools),
@@ -58,11 +58,12 @@ fn part(part: Raw<'_>) -> Part {
     }
 }
 
-/// The tool that an item calls.
+/// The tool call in an item.
 fn call(item: Raw<'_>) -> Option<ToolCall> {
     let item_type = text(item, "type")?;
     let (name, arguments) = match &*item_type {
-        // Arguments are a text of JSON as a rule, and the input of a custom tool a text.
+        // Arguments are usually JSON as a string; the input of a custom tool is a
+        // string.
         "function_call" => {
             let arguments = owned(item, "arguments").unwrap_or_default();
             let is_json = json::scan(arguments.as_bytes()).is_ok();
@@ -84,7 +85,7 @@ fn action(item: Raw<'_>) -> String {
     item.get("action").map_or("null".to_owned(), |action| json::clean(action, "null"))
 }
 
-/// The model that answers from a record on, where it names one.
+/// The model from a record on, if it names one.
 pub(in crate::format) fn model(bytes: &[u8]) -> Option<NamedModel> {
     chosen(&of_entry(bytes)?).map(NamedModel::Chosen)
 }
@@ -119,7 +120,7 @@ pub(in crate::format) fn shown(bytes: &[u8]) -> Shown {
     }
 }
 
-/// What an entry of a record is called.
+/// The entry type of a record.
 pub(crate) fn entry_type(record: &Record<'_>) -> String {
     match &record.body {
         Body::Meta(_) => "session_meta".to_owned(),
@@ -131,7 +132,7 @@ pub(crate) fn entry_type(record: &Record<'_>) -> String {
     }
 }
 
-/// The first characters of what an entry says, on one line.
+/// The first characters of an entry's text, on one line.
 pub(in crate::format) fn preview(bytes: &[u8]) -> String {
     shortened(&said_by(bytes), PREVIEW_LENGTH)
 }

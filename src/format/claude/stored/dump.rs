@@ -1,4 +1,5 @@
-//! What a dump says of a session: what its lists show, and its agents.
+//! The fields of a dump that only Claude Code sessions have: the summary for lists,
+//! and agents.
 
 use std::io::Write;
 
@@ -14,7 +15,7 @@ use crate::model::{SessionInfo, SessionKey, Timestamp};
 use crate::store::{heads, metadata, sessions};
 
 impl Extras for Claude {
-    /// Only a record says so.
+    /// Only records say when a session began.
     fn began_at(&self, conn: &Connection, info: &SessionInfo) -> Result<Option<Timestamp>> {
         Ok(heads::head(conn, info.key)?.created_at)
     }
@@ -96,7 +97,7 @@ fn write_agents(conn: &Connection, out: &mut dyn Write, session: SessionKey) -> 
     out.write_all(if comma == "," { b"]" } else { b",\"subagents\":[]" }).map_err(refused)
 }
 
-/// The id of an agent, by the name of its log.
+/// The id of an agent, from the name of its log.
 fn agent_id(path: &[u8]) -> &str {
     match layout::split(path).place {
         Place::OldAgent { agent_id } | Place::Agent { agent_id, .. } => agent_id,

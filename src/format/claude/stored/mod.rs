@@ -1,4 +1,4 @@
-//! From the records of a transcript to its session.
+//! Folds the records of a transcript into a session.
 
 mod append;
 mod branch;
@@ -28,19 +28,19 @@ use crate::store::problems::{self, NewProblem};
 use crate::store::ranges::Range;
 use crate::store::{documents, entries, generations, log, metadata, ranges, records, sessions};
 
-/// Keys of what a transcript says that no column holds.
+/// Metadata keys for what a transcript says and no column holds.
 const GIT_BRANCH: &str = "gitBranch";
 const TAG: &str = "tag";
-/// The nodes that summaries are of, which are not in the file: one may come yet.
+/// The nodes that summaries name and the file lacks so far.
 const STRANGERS: &str = "summaries";
-/// Of a session of which rows do not tell what a further record changes.
+/// Marks a session whose rows do not tell what a further record changes.
 const IS_ODD: &str = "odd";
 
 /// A transcript that is being read.
 struct Reading {
     is_agent: bool,
     nodes: Vec<Node>,
-    /// Where each of them stands.
+    /// The line of each of them.
     lines: Vec<i64>,
     fold: Fold,
 }
@@ -58,7 +58,7 @@ impl Whole for Reading {
         self.fold.take(line_key, facts.told);
         let Some(node) = facts.node else { return Ok(()) };
         if let Some(entry) = record.entry.as_mut().filter(|_| self.is_agent) {
-            // To an agent, everything is its own conversation.
+            // An agent's transcript is all its own conversation.
             entry.role = role(&node).map(str::to_owned);
         }
         self.nodes.push(node);
@@ -87,24 +87,24 @@ impl Whole for Reading {
     }
 }
 
-/// What the format keeps of a record.
+/// The facts that the format's parser attached to a record.
 fn facts(record: &mut Record) -> Option<Facts> {
     let own = record.own.take()?.downcast::<Facts>().ok()?;
     Some(Arc::unwrap_or_clone(own))
 }
 
-/// The same of a line.
+/// The facts of a line.
 fn facts_of_line(line: &[u8]) -> Option<Facts> {
     facts(&mut parse(line))
 }
 
-/// Whether a log is an agent's, also where it is kept under another name.
+/// Whether a log is an agent's, even if it is kept under another name.
 fn is_agent(path: &[u8]) -> bool {
     let path = generations::without_kept(path);
     !matches!(layout::split(&path).place, Place::Transcript { .. })
 }
 
-/// The conversation of a transcript, on its way into rows.
+/// The conversation of a transcript, to be written as rows.
 struct Conversation<'a> {
     folded: &'a Folded<'a>,
     is_agent: bool,
@@ -114,7 +114,7 @@ struct Conversation<'a> {
 }
 
 impl Conversation<'_> {
-    /// Settles the leaf, the branch that leads to it, and its number of messages.
+    /// Determines the leaf, the branch to it, and its number of messages.
     fn settle_branch(&self, head: &mut Head) -> Result<()> {
         let leaf = match self.folded.decided {
             Some(decided) => decided.and_then(|key| self.tree.last(entries::ordinal(key) as usize)),
@@ -130,7 +130,7 @@ impl Conversation<'_> {
             node.kind.is_message() && (self.is_agent || node.is_main())
         };
         head.message_count = branch.iter().filter(is_message).count() as i64;
-        // No branch is found by an empty id, which is one all the same.
+        // An empty id finds no branch, although it is an id.
         let is_found = head.leaf_id.as_deref() != Some("");
         if branch.len() == length
             && is_found
@@ -175,16 +175,16 @@ impl Conversation<'_> {
         self.counted().count() < self.nodes.len() || self.nodes.iter().any(is_odd)
     }
 
-    /// The records that count of their uuids.
+    /// The records that count for their uuids.
     fn counted(&self) -> impl Iterator<Item = (usize, &Node)> {
         self.nodes.iter().enumerate().filter(|(record, _)| self.tree.counts(*record))
     }
 
-    /// Writes the tools that were called, with their results.
+    /// Writes the tool calls, with their results.
     fn insert_tools(&self) -> Result<()> {
         let Folded { conn, session, .. } = *self.folded;
         for (record, node) in self.counted() {
-            // A line stands for one call; nearly none holds more.
+            // A line represents one call; hardly any contains more.
             if let Some((id, name)) = node.calls.first() {
                 let (line, call) = (self.lines[record], (Some(&id[..]), Some(&name[..])));
                 records::insert_tool_execution(
@@ -201,7 +201,7 @@ impl Conversation<'_> {
         Ok(())
     }
 
-    /// Writes what responses used: each once, by the last of its parts.
+    /// Writes the usage of each response once, from its last node.
     fn insert_usage(&self) -> Result<()> {
         let Folded { conn, session, .. } = *self.folded;
         let mut last = HashMap::new();
@@ -209,7 +209,7 @@ impl Conversation<'_> {
             let Some(reported) = &node.usage else { continue };
             let response = match &node.message_id {
                 Some(id) => (Some(id), reported.request_id.as_ref()),
-                // Without an id, it is a response of its own.
+                // Without an id, it is a response by itself.
                 None => (Some(&node.uuid), None),
             };
             last.insert(response, record);
@@ -225,7 +225,7 @@ impl Conversation<'_> {
     }
 }
 
-/// Settles what lists show.
+/// Determines what lists show.
 fn settle_head(
     folded: &Folded<'_>,
     is_agent: bool,
@@ -265,7 +265,8 @@ fn settle_head(
     Ok(())
 }
 
-/// Says which records the program was never seen to write, once for each type.
+/// Records which types of records the program was never seen to write, once for each
+/// type.
 fn note_unknown(folded: &Folded<'_>, summary: &Summary) -> Result<()> {
     for (name, line_key, count) in &summary.unknown {
         let records = if *count == 1 { "record" } else { "records" };
@@ -279,7 +280,7 @@ fn note_unknown(folded: &Folded<'_>, summary: &Summary) -> Result<()> {
     Ok(())
 }
 
-/// Says what is wrong with the document that describes an agent.
+/// Records what is wrong with the document that describes an agent.
 fn note_sidecar(folded: &Folded<'_>) -> Result<()> {
     let path = layout::sidecar(&folded.file.path);
     match read_sidecar(folded.conn, folded.file.source_id, &path)? {
@@ -312,11 +313,11 @@ fn note(
     )
 }
 
-/// What describes an agent.
+/// The document that describes an agent.
 enum Sidecar {
     None,
     Broken,
-    /// The whole of it, and JSON of who called the agent, where that is said.
+    /// The whole document, and the caller of the agent as JSON, if it is named.
     Told {
         json: String,
         tool_use_id: Option<String>,
@@ -346,10 +347,11 @@ fn read_sidecar(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Sideca
     })
 }
 
-/// Longest document that is read as one that describes an agent; all are far shorter.
+/// The longest document that is read as the description of an agent. All are far
+/// shorter.
 const MAX_DOCUMENT: u64 = 1 << 20;
 
-/// The sessions of the agents of a session, by path.
+/// The sessions of a session's agents, by path.
 fn agents(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<(SessionKey, Vec<u8>)>> {
     let layout::Split { project, place: Place::Transcript { session_id } } = layout::split(path)
     else {
@@ -357,7 +359,7 @@ fn agents(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<(Session
     };
     let folder = [project, session_id.as_bytes()].concat();
     let beside = |end: &[u8]| [project, end].concat();
-    // '0' follows '/', and '.' follows '-'.
+    // '0' is the byte after '/', and '.' the one after '-'.
     let (from, to) = ([&folder[..], b"/"].concat(), [&folder[..], b"0"].concat());
     let own = sessions::sessions_between(conn, source_id, &from, &to)?;
     let old = sessions::sessions_between(conn, source_id, &beside(b"agent-"), &beside(b"agent."))?;

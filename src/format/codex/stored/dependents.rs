@@ -1,4 +1,4 @@
-//! Which rollouts say something else once another one is gone.
+//! Finds the rollouts that change when another one is deleted.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use crate::format::codex::layout;
 use crate::format::projection::Touched;
 use crate::model::SessionKey;
 
-/// Notes the other files of a session's thread, and what begins with its file,
-/// or with one that does.
+/// Marks the other files of a session's thread, and what begins with its file,
+/// directly or not.
 pub(super) fn note(conn: &Connection, session: SessionKey, touched: &mut Touched) -> Result<()> {
     let Some(gone) = tables::of_session(conn, session)? else { return Ok(()) };
     let mut seen = BTreeSet::from([session]);

@@ -1,4 +1,4 @@
-//! What a dump says of a rollout.
+//! The fields of a dump that only rollouts have.
 
 use std::io::Write;
 
@@ -14,7 +14,7 @@ use crate::format::codex::turns::{Item, Turn};
 use crate::model::{SessionInfo, Stored};
 use crate::store::files;
 
-/// Writes the fields that only a rollout has, behind others.
+/// Writes the fields of a rollout after the common ones.
 pub(super) fn write(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
     let mut row = String::new();
     let shown = tables::shown(conn, info.key)?;

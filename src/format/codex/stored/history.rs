@@ -1,8 +1,8 @@
 //! The history of a thread: the files that it begins with, and its own.
 //!
-//! A file may name another, and a byte of it, as its base; that one may have a
-//! base itself. Bases are found wherever they lie, compressed or not. One that
-//! is missing leaves the history with what there is.
+//! A file may name another file, and a byte in it, as its base, which may have a
+//! base itself. Bases are found wherever they are, compressed or not. If one is
+//! missing, the history consists of what exists.
 
 use std::collections::BTreeSet;
 
@@ -25,14 +25,14 @@ use crate::store::log;
 pub(crate) struct Link {
     pub(crate) known: Known,
     pub(crate) log: FileRow,
-    /// Only the lines that end at or before this byte.
+    /// If set, only the lines that end at or before this byte count.
     pub(crate) cut: Option<u64>,
     is_document: bool,
-    /// Of a base: why its program refuses it, and with it what begins there.
+    /// For a base: why its program rejects it, and with it what begins there.
     pub(crate) problems: Vec<Problem>,
 }
 
-/// The files of a history, in its order; the last one is the rollout itself.
+/// The files of a history in order; the last one is the rollout itself.
 #[derive(Debug)]
 pub(crate) struct History {
     pub(crate) links: Vec<Link>,
@@ -45,7 +45,7 @@ impl History {
         Self::behind(conn, Link::of_own(own))
     }
 
-    /// The history of a file that is known.
+    /// The history of a known file.
     pub(crate) fn of_known(conn: &Connection, known: &Known) -> Result<Option<Self>> {
         match Link::of(conn, known, None)? {
             Some(link) => Ok(Some(Self::behind(conn, link)?)),
@@ -75,7 +75,7 @@ impl History {
         self.links.len().checked_sub(2).and_then(|at| self.links.get(at))
     }
 
-    /// Hands each line of it to `each`, with the byte that it ends at.
+    /// Calls `each` for every line, with the byte at which it ends.
     pub(crate) fn each_line(
         &self,
         conn: &Connection,
@@ -136,7 +136,7 @@ impl Link {
         Ok(Some(Self { known: known.clone(), log, cut, is_document, problems }))
     }
 
-    /// Hands its lines to `each`, as far as they belong to the history.
+    /// Calls `each` for its lines, as far as they belong to the history.
     pub(crate) fn each_line(
         &self,
         conn: &Connection,
@@ -152,7 +152,7 @@ impl Link {
         })
     }
 
-    /// Whether the file has this byte.
+    /// Whether the file is at least this long.
     pub(crate) fn reaches(&self, conn: &Connection, cut: u64) -> bool {
         let mut size = 0;
         let read = log::each_line_left(conn, &self.log, |_, raw| {
@@ -162,7 +162,7 @@ impl Link {
         read.is_ok() && cut <= size
     }
 
-    /// Hands each record in a line to `each`, with its place.
+    /// Calls `each` for every record in a line, with its place.
     pub(crate) fn each_record(
         &self,
         key: i64,

@@ -1,4 +1,4 @@
-//! From rollouts to rows, and back to what is shown of them.
+//! Folds rollouts into rows, and reads what is shown of them.
 
 pub(super) mod append;
 mod dependents;
@@ -44,7 +44,7 @@ impl Place {
     }
 }
 
-/// The turns of a rollout, told again from its lines.
+/// The turns of a rollout, reconstructed from its lines.
 pub(super) fn turns(conn: &Connection, place: &Place) -> Result<Vec<Turn>> {
     let mut telling = telling(&place.own.meta);
     place.history(conn)?.each_line(conn, |link, key, _, raw| {

@@ -1,9 +1,9 @@
-//! What is kept of a rollout beside its session and tree.
+//! Codex's table: what is stored of a rollout besides its session and tree.
 //!
-//! A rollout is found by what others say of it: its name, its thread, the id by
-//! which it is a base. These questions are always put to the database itself,
-//! never to the tables that a check folds into: there, a rollout that is not
-//! folded yet would be missing.
+//! Rollouts are looked up by what refers to them: the name, the thread, the
+//! physical id. These lookups always read the database's own table, never the
+//! shadow table of a check, which does not contain rollouts that are not folded
+//! yet.
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
@@ -13,7 +13,7 @@ use crate::format::codex::meta::{Base, Git, Meta, Mode};
 use crate::model::{SessionKey, Timestamp};
 use crate::store::projections::{Owner, Table};
 
-/// The table, as `migrations/V10__codex.sql` makes it.
+/// The table that `migrations/V10__codex.sql` creates.
 pub(crate) const TABLES: [Table; 1] = [Table::new("rollouts", Owner::Session, "session_key")];
 
 /// A rollout among those of its root.
@@ -21,7 +21,7 @@ pub(crate) const TABLES: [Table; 1] = [Table::new("rollouts", Owner::Session, "s
 pub(crate) struct Known {
     pub(crate) session: SessionKey,
     pub(crate) source_id: i64,
-    /// Where it lies, without `.zst`.
+    /// Its path without `.zst`.
     pub(crate) place: Vec<u8>,
     pub(crate) name: Vec<u8>,
     pub(crate) file_id: i64,
@@ -36,7 +36,7 @@ pub(crate) struct Known {
     pub(crate) base_is_whole: bool,
 }
 
-/// What the fold finds out of a rollout.
+/// What the fold determined of a rollout.
 pub(crate) struct Told<'a> {
     pub(crate) meta: &'a Meta,
     pub(crate) is_superseded: bool,
@@ -155,7 +155,7 @@ pub(crate) fn of_session(conn: &Connection, session: SessionKey) -> Result<Optio
         .optional()?)
 }
 
-/// Where a session lies.
+/// The path of a session.
 pub(crate) fn path(conn: &Connection, session: SessionKey) -> Result<Option<Vec<u8>>> {
     Ok(conn
         .prepare_cached("SELECT path FROM main.sessions WHERE session_key = ?1")?
@@ -163,7 +163,7 @@ pub(crate) fn path(conn: &Connection, session: SessionKey) -> Result<Option<Vec<
         .optional()?)
 }
 
-/// The rollouts of this name, in whatever folder.
+/// The rollouts with this name, in any folder.
 pub(crate) fn of_name(conn: &Connection, source_id: i64, name: &[u8]) -> Result<Vec<Known>> {
     let mut stmt = conn.prepare_cached(
         "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
@@ -193,7 +193,7 @@ pub(crate) fn of_thread(conn: &Connection, source_id: i64, thread_id: &str) -> R
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The rollouts that a physical id names.
+/// The rollouts with a physical id.
 pub(crate) fn of_physical_id(conn: &Connection, source_id: i64, id: &str) -> Result<Vec<Known>> {
     let mut stmt = conn.prepare_cached(
         "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
@@ -208,7 +208,7 @@ pub(crate) fn of_physical_id(conn: &Connection, source_id: i64, id: &str) -> Res
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The rollouts whose history begins with a file of this physical id.
+/// The rollouts whose history begins with a file with this physical id.
 pub(crate) fn beginning_with(conn: &Connection, source_id: i64, id: &str) -> Result<Vec<Known>> {
     let mut stmt = conn.prepare_cached(
         "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
@@ -223,7 +223,7 @@ pub(crate) fn beginning_with(conn: &Connection, source_id: i64, id: &str) -> Res
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// What a dump shows of a rollout beside its session's row.
+/// What a dump shows of a rollout besides its session's row.
 pub(crate) struct Shown {
     pub(crate) mode: Mode,
     pub(crate) segment_id: Option<String>,
@@ -276,7 +276,8 @@ pub(crate) fn shown(conn: &Connection, session: SessionKey) -> Result<Option<Sho
         .optional()?)
 }
 
-/// Whether another file is the head of a rollout's thread; `None` for what is no rollout.
+/// Whether another file is the head of a rollout's thread; `None` if it is not a
+/// rollout.
 pub(crate) fn is_superseded(conn: &Connection, session: SessionKey) -> Result<Option<bool>> {
     Ok(shown(conn, session)?.map(|shown| shown.is_superseded))
 }
