@@ -33,11 +33,11 @@ pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bo
     Ok(true)
 }
 
-/// How problems look: to a program a line each, at a terminal below their files.
+/// Prints problems: for programs one per line, on a terminal grouped by file.
 struct Shown {
-    /// Columns of the terminal.
+    /// The width of the terminal.
     width: Option<usize>,
-    /// The root and the file of the last.
+    /// The root and the file of the last problem.
     place: Option<(PathBuf, PathBuf)>,
 }
 
@@ -58,7 +58,7 @@ impl Shown {
             writeln!(out, "{}", cut_middle(&root_name.to_string(), width))?;
         }
         if self.place.as_ref() != Some(&place) {
-            // Most files are called as their session is.
+            // Most files are named after their session.
             let is_told = problem
                 .session_id
                 .as_ref()
@@ -78,13 +78,13 @@ impl Shown {
     }
 }
 
-/// Columns before a file below its root.
+/// Indentation of a file below its root.
 const INDENT: usize = 2;
 
-/// Columns before what is said of a line: its number, and what stands around that.
+/// Columns before the description: the line number, and what surrounds it.
 const BEHIND_LINE: usize = 10;
 
-/// A problem as `problems --json` prints it.
+/// A problem in the form of `problems --json`.
 pub(super) fn row_json(root: &Path, problem: &Problem) -> serde_json::Value {
     serde_json::json!({
         "root": root.to_string_lossy(),

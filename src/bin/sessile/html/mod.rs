@@ -1,8 +1,9 @@
-//! A session as one page that a browser shows: `sessile html`, and a page of `sessile serve`.
+//! A session as an HTML page: for `sessile html`, and in `sessile serve`.
 //!
-//! A log is hostile input. Whatever stands in it goes through [`escape`], and the
-//! page forbids itself every script and style but its own, requests and forms.
-//! What it shows is there without scripts; with them, one path of the tree at a time.
+//! A log is hostile input. Everything from it goes through [`escape`], and the
+//! page's content security policy forbids scripts and styles other than its own,
+//! requests and forms. The content is complete without scripts; with scripts, one
+//! path of the tree is shown at a time.
 
 mod answers;
 mod entry;
@@ -44,13 +45,13 @@ pub(crate) fn run(store: &Store, session: &str, out: Option<&Path>) -> Result<bo
     Ok(true)
 }
 
-/// What stands around a session: nothing, or the links of a server.
+/// What surrounds a session: nothing, or the links of a server.
 pub(crate) struct Around {
-    /// Elements of the head: a policy, where no header says it.
+    /// Elements of the head, including the policy if no HTTP header has it.
     pub(crate) head: String,
     /// Elements above the title.
     pub(crate) above: String,
-    /// Where it is told that something was written.
+    /// The URL of the stream that reports writes.
     pub(crate) events: Option<String>,
 }
 
@@ -65,8 +66,8 @@ impl Around {
     }
 }
 
-/// What a page may do: what its own style and script do, and nothing from
-/// elsewhere, but for where forms lead and what more directives allow.
+/// The content security policy: the page's own style and script, nothing from
+/// elsewhere, except the targets of forms and further directives.
 pub(crate) fn policy(forms: &str, directives: &str) -> String {
     let hash = |of: &str| base64(&Sha256::digest(of.as_bytes()));
     let (style, script) = (hash(STYLE), hash(SCRIPT));
@@ -76,7 +77,7 @@ pub(crate) fn policy(forms: &str, directives: &str) -> String {
     )
 }
 
-/// The beginning of a page, up to what its body holds.
+/// The beginning of a page, up to the content of its body.
 pub(crate) fn head(title: &str, around: &Around, body: &str) -> String {
     let Around { head, above, events } = around;
     let events = events.as_ref().map(|url| format!(" data-events=\"{url}\"")).unwrap_or_default();
@@ -90,8 +91,8 @@ pub(crate) fn head(title: &str, around: &Around, body: &str) -> String {
     )
 }
 
-/// Writes a session with all its branches, as one state has them: the session
-/// of a snapshot. What it is called is written before anything else is read.
+/// Writes a session with all its branches, which should be that of a snapshot. The
+/// title is written before anything else is read.
 pub(crate) fn write(session: &Session, around: &Around, out: &mut dyn Write) -> Result<()> {
     let info = session.info()?;
     let leaf = info.leaf.as_ref().filter(|_| around.events.is_some());
@@ -124,12 +125,12 @@ pub(crate) fn write(session: &Session, around: &Around, out: &mut dyn Write) -> 
     Ok(out.write_all(b"</main>\n</body>\n</html>\n")?)
 }
 
-/// The last entry that a page has, by its line and its anchor.
+/// The last entry of a page, by its line and its anchor.
 fn end(leaf: &Entry) -> String {
     format!(" data-after=\"{}\" data-leaf=\"{}\"", leaf.line, anchor(&leaf.id))
 }
 
-/// What the session page of a browser is to add: entries that follow one another.
+/// What the script adds to a session's page: consecutive entries.
 pub(crate) fn addition(session: &Session, entries: &[CapturedEntry]) -> Result<String> {
     let said = entries.iter().map(|entry| said(session, entry));
     let said: Vec<Vec<Said>> = said.collect::<Result<_>>()?;
@@ -152,7 +153,7 @@ pub(crate) fn addition(session: &Session, entries: &[CapturedEntry]) -> Result<S
     ))
 }
 
-/// What only a script can do is shown only where it runs.
+/// Controls that need the script are only shown if it runs.
 const TOOLS: &str = "<div class=\"tools\"><input id=\"find\" type=\"search\" placeholder=\"Search this session\" \
      aria-label=\"Search this session\"><output id=\"found\"></output>\
      <button id=\"prev\" title=\"The hit before\">↑</button><button id=\"next\" title=\"The next hit\">↓</button>\
@@ -162,7 +163,7 @@ fn said(session: &Session, entry: &CapturedEntry) -> Result<Vec<Said>> {
     entry.messages.iter().map(|message| Said::whole(message, session)).collect()
 }
 
-/// The tokens that the log reports, and what they cost.
+/// The tokens that the log reports, and their cost.
 fn used(session: &Session, conversation: &Conversation, prices: &Prices) -> Result<Option<String>> {
     let usage: Usage = session.usage()?;
     let reported = conversation.entries.iter().filter_map(|entry| entry.usage.as_ref());
@@ -171,7 +172,8 @@ fn used(session: &Session, conversation: &Conversation, prices: &Prices) -> Resu
     Ok(entry::used(&usage, cost, "tokens in"))
 }
 
-/// Entries between two forks; above them, where they branched off and what else did.
+/// Writes the entries between two forks; above them, the entry where they forked off,
+/// and links to the other branches.
 fn section(
     page: &mut String,
     conversation: &Conversation,

@@ -1,4 +1,4 @@
-//! Entries, with the messages that they add.
+//! Methods that return entries, with the messages that they add.
 
 use serde_json::{Value, json};
 use sessile::{Entry, Message, Session, Store};
@@ -179,7 +179,7 @@ fn with_bodies(params: &Params<'_>) -> Result<bool, Refusal> {
     Ok(params.get("bodies")?.unwrap_or(true))
 }
 
-/// An entry as JSON: text, since its messages are given as they are spelt.
+/// An entry as JSON text, because its messages are passed on as they are spelt.
 fn entry_json(session: &Session, entry: &Entry, with_bodies: bool) -> Answer {
     let head = json!({
         "id": entry.id,
@@ -207,7 +207,7 @@ fn entry_json(session: &Session, entry: &Entry, with_bodies: bool) -> Answer {
     Ok(format!("{head},\"message\":{message}{all}}}"))
 }
 
-/// The conversation to go on with, each message with what it says, whatever its format.
+/// The context, each message with its role, text and parts in the common form.
 pub(super) fn messages(store: &Store, params: &Params<'_>) -> Answer {
     let session = params.read_session(store)?;
     let messages = match params.text("entry_id")? {

@@ -25,11 +25,11 @@ pub(super) const PARAMS: &[Param] = &[
     optional("rank", "boolean", "the most telling first"),
 ];
 
-/// Hits, as the command gives them, by the command's filters.
+/// Hits in the form of the command, with the command's filters.
 pub(super) fn search(store: &Store, params: &Params<'_>) -> Result<String, Refusal> {
     let limit = params.get::<u64>("limit")?.unwrap_or(20);
     let page = store.search(&read(store, params)?.limit(limit))?;
-    // A reply has no place to say that hits may be missing.
+    // A reply cannot report that hits may be missing, so this is an error.
     if let Some(message) = page.damaged.first().cloned() {
         return Err(Refusal { code: STORE_ERROR, message, kind: Some("Damaged") });
     }
@@ -74,7 +74,7 @@ fn read(store: &Store, params: &Params<'_>) -> Result<Search, Refusal> {
     })
 }
 
-/// The search of a time, a session, a branch.
+/// The search restricted to a time, a session and a branch.
 fn of_time_and_place(
     store: &Store,
     params: &Params<'_>,

@@ -1,4 +1,4 @@
-//! The whole store: what is in it, what goes out of it, and keeping house.
+//! Methods of the whole store: content, export and maintenance.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What else can be asked of a session, and what one format alone has.
+//! Further methods of sessions, and methods of single formats.
 
 use std::path::Path;
 
@@ -165,7 +165,7 @@ fn generations(store: &Store, params: &Params<'_>) -> Answer {
     answer(value(&store.find(&params.required_text("session")?)?.generations()?)?)
 }
 
-/// What the library's own `Serialize` makes of a value.
+/// A value as the library serialises it.
 pub(super) fn value<T: serde::Serialize>(of: &T) -> Result<Value, Refusal> {
     serde_json::to_value(of).map_err(|err| Refusal::internal(&err))
 }
@@ -211,7 +211,7 @@ fn state(store: &Store, params: &Params<'_>) -> Answer {
     Ok(with_state(&session)?.state()?)
 }
 
-/// A session whose format keeps a state and turns beside its messages.
+/// A session whose format has a state and turns.
 fn with_state(session: &Session) -> Result<Kimi<'_>, Refusal> {
     Ok(session.kimi().ok_or(Error::Unsupported(NO_STATE))?)
 }

@@ -1,7 +1,7 @@
-//! The methods by name: what each is for, takes and answers.
+//! The table of methods: name, purpose, parameters and result.
 //!
-//! Requests are held against this table, and `rpc --schema` prints it: what it
-//! does not list, nobody can call or pass.
+//! Requests are validated against this table, and `rpc --schema` prints it: methods
+//! and parameters that it does not list do not exist.
 
 use serde_json::{Value, json};
 use sessile::Store;
@@ -11,19 +11,19 @@ use super::{
     Refusal, UNKNOWN_METHOD, entries, find as finding, house, invalid, lines, methods, parts, whole,
 };
 
-/// The JSON of a result.
+/// A result as JSON.
 pub(super) type Answer = Result<String, Refusal>;
 
 pub(super) struct Method {
     name: &'static str,
     about: &'static str,
     takes: &'static [&'static [Param]],
-    /// What it answers with.
+    /// A description of its result.
     result: &'static str,
     pub(super) call: fn(&Store, &Params<'_>) -> Answer,
 }
 
-/// A named parameter; null counts as absent unless its text says otherwise.
+/// A named parameter; null counts as absent unless its description says otherwise.
 pub(super) struct Param {
     name: &'static str,
     kind: &'static str,
@@ -51,12 +51,12 @@ pub(super) const fn method(
 
 pub(super) const SESSION: &[Param] =
     &[required("session", "string", "its id, a beginning of it, or its file")];
-/// What a method takes that reads a session as of now, or as it was.
+/// Parameters of methods that read a session, now or as it was.
 pub(super) const READ: &[Param] = &[
     required("session", "string", "its id, a beginning of it, or its file"),
     optional("generation", "integer", "as it was in this generation of its file"),
 ];
-/// What every method that writes to a session takes.
+/// Parameters of methods that write to a session.
 pub(super) const WRITE: &[Param] = &[
     required("session", "string", "its id, a beginning of it, or its file"),
     optional("at", "time", "the time of what is written; now when absent"),
@@ -76,7 +76,7 @@ const MESSAGE: &[Param] = &[required("message", "object", "as the session's form
 const TAG: &[Param] = &[required("tag", "string", "")];
 const KEY: &[Param] = &[required("key", "string", "")];
 pub(super) const ENTRY: &[Param] = &[required("entry_id", "string", "an entry of the session")];
-/// What a list takes.
+/// Parameters of lists.
 pub(super) const LIST: &[Param] = &[
     optional("query", "string", "a part of title or work dir, in whatever case"),
     optional("archived", "boolean", "archived sessions only"),
@@ -87,18 +87,18 @@ pub(super) const LIST: &[Param] = &[
 ];
 pub(super) const WORK_DIR: &[Param] = &[optional("work_dir", "string", "")];
 pub(super) const FORMAT: &[Param] = &[optional("format", "string", "as in `import`")];
-/// A span of time.
+/// Parameters for a span of time.
 pub(super) const SPAN: &[Param] = &[
     optional("since", "string", "a date, a time, or how long ago, as in `2w`"),
     optional("until", "string", "likewise; a date counts to its end"),
 ];
-/// Which sessions, by what is said of them.
+/// Parameters that select sessions.
 pub(super) const OF_SESSIONS: &[Param] = &[
     optional("origin", "string", "of this machine or person"),
     optional("tags", "string or array", "all of them"),
     optional("metadata", "object", "all of it"),
 ];
-/// What else a list by the command takes.
+/// Further parameters of lists in the form of the command.
 pub(super) const SORT: &[Param] =
     &[optional("sort", "string", "`modified` (when absent), `oldest`, `messages` or `title`")];
 pub(super) const NOTHING: &str = "null";
@@ -425,14 +425,14 @@ const METHODS: &[Method] = &[
     ),
 ];
 
-/// Every method there is.
+/// All methods.
 fn all() -> impl Iterator<Item = &'static Method> {
     [METHODS, whole::METHODS, entries::METHODS, parts::METHODS, house::METHODS]
         .into_iter()
         .flatten()
 }
 
-/// The method of a request.
+/// The method with a name.
 pub(super) fn find(name: &str) -> Result<&'static Method, Refusal> {
     all().find(|method| method.name == name).ok_or_else(|| {
         let message = format!("there is no method {name:?}");
@@ -441,8 +441,8 @@ pub(super) fn find(name: &str) -> Result<&'static Method, Refusal> {
 }
 
 impl Method {
-    /// Refuses parameters that it does not know: one that is mistyped would
-    /// otherwise count for nothing, and a guard would not guard.
+    /// Rejects unknown parameters: a mistyped one would otherwise be ignored, and a
+    /// mistyped guard would not guard.
     pub(super) fn accept(&self, params: &Params<'_>) -> Result<(), Refusal> {
         let Some(unknown) = params.names().find(|name| self.params().all(|of| of.name != *name))
         else {
@@ -458,7 +458,7 @@ impl Method {
     }
 }
 
-/// The table, as JSON.
+/// The table as JSON.
 pub(super) fn schema() -> Value {
     all()
         .map(|method| {

@@ -1,4 +1,4 @@
-//! What comes into the store, and lists of a session's parts.
+//! Methods that import, and that list a session's parts.
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
