@@ -8,7 +8,7 @@ use crate::text;
 
 /// The commands by purpose, in the order in which a newcomer needs them.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Take in", &["sync", "import", "watch", "merge"]),
+    ("Import", &["sync", "import", "watch", "merge"]),
     (
         "Find and read",
         &[
@@ -16,9 +16,9 @@ const GROUPS: &[(&str, &[&str])] = &[
             "log",
         ],
     ),
-    ("Give back", &["export", "verify", "dump", "backup"]),
+    ("Export", &["export", "verify", "dump", "backup"]),
     (
-        "Sort",
+        "Organise",
         &[
             "archive",
             "unarchive",
@@ -34,9 +34,9 @@ const GROUPS: &[(&str, &[&str])] = &[
             "purge",
         ],
     ),
-    ("Go on", &["new", "append", "branch", "fork", "clone", "rpc"]),
+    ("Write", &["new", "append", "branch", "fork", "clone", "rpc"]),
     ("Roots", &["roots", "move", "relink", "forget"]),
-    ("Care", &["check", "problems", "rebuild", "prune", "seal", "recover"]),
+    ("Maintain", &["check", "problems", "rebuild", "prune", "seal", "recover"]),
     ("Set up", &["completions", "man"]),
 ];
 
