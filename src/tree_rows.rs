@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::context::{self, Node};
 use crate::error::{Error, Result};
-use crate::format::{Answering, NamedModel, Shown};
+use crate::format::{Answering, NamedModel, TreeText};
 use crate::model::{SessionKey, Stored, as_object};
 use crate::store::{entries, heads, labels, paths, sessions};
 
@@ -94,18 +94,18 @@ fn read_shown(
     conn: &Connection,
     session: SessionKey,
     nodes: &[Node],
-) -> Result<(Vec<Shown>, Vec<Option<NamedModel>>)> {
+) -> Result<(Vec<TreeText>, Vec<Option<NamedModel>>)> {
     let (source, _) = sessions::place(conn, session)?
         .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
     let place: HashMap<&str, usize> =
         nodes.iter().enumerate().map(|(n, node)| (node.id.as_str(), n)).collect();
-    let mut shown: Vec<Shown> = nodes.iter().map(|_| Shown::default()).collect();
+    let mut shown: Vec<TreeText> = nodes.iter().map(|_| TreeText::default()).collect();
     let mut named = vec![None; nodes.len()];
     let mut calls = HashMap::new();
     let keys = (0..entries::count(conn, session)?).map(|n| entries::key(session, n));
     paths::each_record(conn, &keys.collect::<Vec<i64>>(), |entry, record| {
         if let Some(&n) = place.get(entry.entry_id()?.as_str()) {
-            shown[n] = source.format.meaning().shown(record);
+            shown[n] = source.format.meaning().tree_text(record);
             named[n] = source.format.meaning().model(record);
             calls.extend(std::mem::take(&mut shown[n].calls));
         }
@@ -123,7 +123,7 @@ fn read_shown(
 fn models(
     named: Vec<Option<NamedModel>>,
     parents: &[Option<usize>],
-    shown: &[Shown],
+    shown: &[TreeText],
 ) -> Vec<Option<String>> {
     let mut paths: Vec<Answering> = Vec::with_capacity(named.len());
     let mut models = Vec::with_capacity(named.len());
@@ -160,7 +160,7 @@ struct Place {
 }
 
 impl Forest {
-    fn new(nodes: &[Node], leaf_id: Option<&str>, shown: &[Shown]) -> Self {
+    fn new(nodes: &[Node], leaf_id: Option<&str>, shown: &[TreeText]) -> Self {
         let mut parents = vec![None; nodes.len()];
         let mut above: Vec<usize> = Vec::new();
         for (n, node) in nodes.iter().enumerate() {

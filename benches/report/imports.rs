@@ -151,7 +151,10 @@ impl Workload {
             times.push(time);
         }
         table.add(
-            format!("import {} repeated after one file grew by a line, relative to the first", self.name),
+            format!(
+                "import {} repeated after one file grew by a line, relative to the first",
+                self.name
+            ),
             percent(crate::timing::median(&times), first),
             "%",
             Goal::AtMost(5.0),

@@ -35,7 +35,9 @@ pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcom
         )?;
         per_entry.push(by_values.one().as_secs_f64() / tree.on_path as f64);
         table.add(
-            format!("path of {entries} with bodies, speed-up over parsing the JSONL with serde_json"),
+            format!(
+                "path of {entries} with bodies, speed-up over parsing the JSONL with serde_json"
+            ),
             1.0 / by_values.ratio(),
             "times",
             Goal::AtLeast([20.0, 14.0, 16.0][n]),

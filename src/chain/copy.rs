@@ -25,7 +25,7 @@ use crate::store::{entries, heads, labels, log, paths, sessions, sharing};
 
 /// Clones a session: every branch, every record.
 pub(crate) fn duplicate(writing: &Writing<'_>) -> Result<SessionKey> {
-    let source = Copied::read(writing)?;
+    let source = CopySource::read(writing)?;
     let mut copy = NewLog::begin(*writing, &source)?;
     log::each_line(writing.tx, &source.file, |line_key, raw| {
         copy.take(&source, RecordPlace { line_key, span: None }, raw)
@@ -39,7 +39,7 @@ pub(crate) fn duplicate(writing: &Writing<'_>) -> Result<SessionKey> {
 /// it, and its text is returned.
 pub(crate) fn fork(writing: &Writing<'_>, entry_id: &str) -> Result<(SessionKey, String)> {
     let Writing { tx, session, .. } = *writing;
-    let source = Copied::read(writing)?;
+    let source = CopySource::read(writing)?;
     let entry_key = entries::entry_key(tx, session, entry_id)?
         .ok_or_else(|| Error::EntryNotFound { entry_id: entry_id.to_owned() })?;
     let mut path = paths::path(tx, session, entry_key, usize::MAX)?;
@@ -52,7 +52,7 @@ pub(crate) fn fork(writing: &Writing<'_>, entry_id: &str) -> Result<(SessionKey,
 
 /// Forks the active branch.
 pub(crate) fn fork_branch(writing: &Writing<'_>) -> Result<SessionKey> {
-    let source = Copied::read(writing)?;
+    let source = CopySource::read(writing)?;
     let path = context::branch(writing.tx, writing.session)?;
     source.info.format.live().copy_path(writing, &source, &path)
 }
@@ -60,7 +60,7 @@ pub(crate) fn fork_branch(writing: &Writing<'_>) -> Result<SessionKey> {
 /// Copies a path into a new session: its name, its entries, and their labels.
 pub(crate) fn copy_path(
     writing: &Writing<'_>,
-    source: &Copied,
+    source: &CopySource,
     path: &[Entry],
 ) -> Result<SessionKey> {
     let Writing { tx, session, at, .. } = *writing;
@@ -119,7 +119,7 @@ pub(crate) fn is_prompt(entry: &Entry) -> bool {
 }
 
 /// The session to copy from.
-pub(crate) struct Copied {
+pub(crate) struct CopySource {
     pub(crate) info: SessionInfo,
     pub(crate) file: FileRow,
     /// Whether each entry follows the one before it unless it says otherwise.
@@ -128,7 +128,7 @@ pub(crate) struct Copied {
     pub(crate) is_old: bool,
 }
 
-impl Copied {
+impl CopySource {
     pub(crate) fn read(writing: &Writing<'_>) -> Result<Self> {
         let Writing { tx, session, .. } = *writing;
         let not_found = || Error::SessionNotFound(session.0.to_string());
@@ -169,7 +169,7 @@ fn leans(entry: &NewEntry) -> bool {
 
 impl<'a> NewLog<'a> {
     /// Creates the session to copy to, with its header.
-    pub(crate) fn begin(writing: Writing<'a>, source: &Copied) -> Result<Self> {
+    pub(crate) fn begin(writing: Writing<'a>, source: &CopySource) -> Result<Self> {
         let Writing { tx, at, id, .. } = writing;
         let info = &source.info;
         let text = |value: &Option<Stored>| value.as_ref().map(stored_text);
@@ -209,7 +209,7 @@ impl<'a> NewLog<'a> {
 
     /// Copies a line, unless it is a header or no record. If several records share
     /// it, each gets a line of its own.
-    fn take(&mut self, source: &Copied, place: RecordPlace, raw: &[u8]) -> Result<()> {
+    fn take(&mut self, source: &CopySource, place: RecordPlace, raw: &[u8]) -> Result<()> {
         let record = self.format.meaning().parse(raw);
         if record.span.is_some() {
             let spans = std::iter::once(&record).chain(&record.more).filter_map(|one| one.span);

@@ -15,7 +15,7 @@ pub(crate) fn append_lines(writing: &Writing<'_>, given: &[&[u8]]) -> Result<Vec
     let open = Open::read(writing)?;
     let leaf = open.tail.leaf_id.as_deref();
     writing.parent(leaf)?;
-    let known = Known::read(writing, &open, given)?;
+    let known = ExistingRecords::read(writing, &open, given)?;
     let mut numbers = Vec::with_capacity(given.len());
     let mut lines = Vec::with_capacity(given.len());
     let mut added: HashMap<String, u32> = HashMap::new();
@@ -54,13 +54,13 @@ pub(crate) fn line_as_given(format: Format, n: usize, line: &[u8]) -> Result<()>
 }
 
 /// Which of the given lines hold records that are there already, and where.
-struct Known {
+struct ExistingRecords {
     /// The id of each line's record, if it has one.
     ids: Vec<Option<String>>,
     numbers: HashMap<String, u32>,
 }
 
-impl Known {
+impl ExistingRecords {
     fn read(writing: &Writing<'_>, open: &Open, given: &[&[u8]]) -> Result<Self> {
         let live = open.format.live();
         let mut known = Self { ids: Vec::with_capacity(given.len()), numbers: HashMap::new() };

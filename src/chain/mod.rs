@@ -23,7 +23,7 @@ mod json;
 mod lines;
 
 pub(crate) use append::{Tail, spelt};
-pub(crate) use copy::{Copied, NewLog, copy_path, duplicate, fork, fork_branch, is_prompt};
+pub(crate) use copy::{CopySource, NewLog, copy_path, duplicate, fork, fork_branch, is_prompt};
 pub(crate) use create::{NewHeader, create, require_free_id, require_id, require_names};
 pub(crate) use decide::{decide, label, move_leaf};
 pub(crate) use files::FileWriter;

@@ -12,8 +12,8 @@ use rusqlite::Connection;
 use super::Findings;
 use crate::error::Result;
 use crate::model::{SessionKey, Timestamp};
+use crate::search::entry_text::EntryText;
 use crate::search::prepare::prepare;
-use crate::search::said::Said;
 use crate::store::marks::{self, Mark, Stale};
 use crate::store::texts::{self, Index};
 use crate::store::{entries, log};
@@ -118,7 +118,7 @@ fn expected(
             }
             record => record?,
         };
-        let said = Said::of(meaning, &record, index.columns());
+        let said = EntryText::of(meaning, &record, index.columns());
         let before = sum.words;
         for column in index.columns() {
             sum.add_text(&said.prepared(column).text, entry.key, column);

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::leaf_key;
 use super::reference::{References, raw_reference};
 use crate::error::{Error, Result};
-use crate::format::Kept;
+use crate::format::KeptMessages;
 use crate::format::rules::{Compactions, Sessions};
 use crate::model::{
     Entry, Format, Message, RecordPlace, SessionInfo, SessionKey, Step, StepKind, Stored, bytes_of,
@@ -232,7 +232,7 @@ pub(crate) fn restored(
     leaf_key: i64,
 ) -> Result<Vec<Step>> {
     let mut path = Vec::new();
-    let mut kept: Vec<(i64, Option<Kept>)> = Vec::new();
+    let mut kept: Vec<(i64, Option<KeptMessages>)> = Vec::new();
     paths::walk_up(conn, leaf_key, |row| {
         let step = step(format, &row);
         path.push(step);
@@ -269,7 +269,7 @@ fn find_kept(
     format: Format,
     session: SessionKey,
     first_kept: &Stored,
-) -> Result<Kept> {
+) -> Result<KeptMessages> {
     let keys = entries::entries_by_message_id(conn, session, first_kept)?.into_iter().collect();
-    Ok(Kept { keys, position: format.meaning().kept_position(first_kept) })
+    Ok(KeptMessages { keys, position: format.meaning().kept_position(first_kept) })
 }

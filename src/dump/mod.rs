@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use self::loose::Loose;
-use self::whole::Whole;
+use self::whole::AtomicObject;
 use crate::context;
 use crate::error::{Error, Failure, Result};
 use crate::format::projection;
@@ -97,7 +97,7 @@ pub(crate) fn dump_session(
 ) -> Result<()> {
     let info = sessions::info(conn, session)?
         .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
-    Whole::default().write(out, |out| write_session(conn, out, &info))
+    AtomicObject::default().write(out, |out| write_session(conn, out, &info))
 }
 
 /// Calls `each` for every line of a session's file, in order.
@@ -135,7 +135,7 @@ pub(crate) fn refused(err: io::Error) -> Error {
 fn dump(conn: &Connection, out: &mut dyn Write) -> Result<()> {
     let mut done = 0;
     let mut failed = Vec::new();
-    let mut whole = Whole::default();
+    let mut whole = AtomicObject::default();
     let mut loose = Loose::new(conn);
     for session in all_sessions(conn, &mut failed)? {
         let info = match sessions::info(conn, session) {

@@ -11,13 +11,13 @@ const HELD: usize = 16 << 20;
 
 /// The buffer, reused for each object.
 #[derive(Default)]
-pub(super) struct Whole {
+pub(super) struct AtomicObject {
     bytes: Vec<u8>,
     /// Whether the object did not fit into the buffer.
     is_over: bool,
 }
 
-impl Whole {
+impl AtomicObject {
     /// Runs `write`, and passes its output to `out` only if it succeeds.
     pub(super) fn write(
         &mut self,
@@ -41,7 +41,7 @@ impl Whole {
     }
 }
 
-impl Write for Whole {
+impl Write for AtomicObject {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.is_over || HELD < self.bytes.len() + bytes.len() {
             self.is_over = true;

@@ -40,7 +40,7 @@ pub(super) struct Landing {
 }
 
 /// A file that is being written beside its place.
-pub(super) struct Unnamed {
+pub(super) struct TempFile {
     aside: TempPath,
     target: Target,
     /// Bytes that were not handed to the writer thread yet.
@@ -56,11 +56,11 @@ struct Waiting {
     file: Option<Arc<File>>,
     failure: Failure,
     path: PathBuf,
-    then: Then,
+    then: LandedFile,
 }
 
 /// What identifies a waiting file to the caller, and its length.
-pub(super) struct Then {
+pub(super) struct LandedFile {
     pub(super) file: Vec<u8>,
     pub(super) bytes: u64,
 }
@@ -101,7 +101,7 @@ impl Landing {
     }
 
     /// Creates an empty file beside its place.
-    pub(super) fn aside(&mut self, path: PathBuf) -> Result<Unnamed> {
+    pub(super) fn aside(&mut self, path: PathBuf) -> Result<TempFile> {
         let folder = path.parent().unwrap_or(&path);
         self.make_folder(folder)?;
         let aside = tempfile::Builder::new()
@@ -110,11 +110,11 @@ impl Landing {
             .map_err(Error::io("write into", folder))?;
         let (file, aside) = aside.into_parts();
         let target = Target { file: Arc::new(file), failure: Failure::default() };
-        Ok(Unnamed { aside, target, piece: Vec::new(), bytes: 0, path })
+        Ok(TempFile { aside, target, piece: Vec::new(), bytes: 0, path })
     }
 
     /// Appends to a file. The bytes may be written later.
-    pub(super) fn write(&self, unnamed: &mut Unnamed, raw: &[u8]) -> Result<()> {
+    pub(super) fn write(&self, unnamed: &mut TempFile, raw: &[u8]) -> Result<()> {
         unnamed.bytes += raw.len() as u64;
         self.writer
             .write(&unnamed.target, &mut unnamed.piece, raw)
@@ -123,12 +123,12 @@ impl Landing {
 
     /// Accepts a complete file, which is renamed once it is on the disk; `name` is
     /// what identifies it to the caller then.
-    pub(super) fn land(&mut self, unnamed: Unnamed, facts: Facts, name: Vec<u8>) -> Result<()> {
-        let Unnamed { aside, target, piece, bytes, path } = unnamed;
+    pub(super) fn land(&mut self, unnamed: TempFile, facts: Facts, name: Vec<u8>) -> Result<()> {
+        let TempFile { aside, target, piece, bytes, path } = unnamed;
         self.writer.finish(&target, piece, facts).map_err(Error::io("write", &path))?;
         let Target { file, failure } = target;
         let file = (!self.are_many()).then_some(file);
-        let then = Then { file: name, bytes };
+        let then = LandedFile { file: name, bytes };
         self.waiting.push(Waiting { aside, file, failure, path, then });
         if self.are_many() {
             self.waiting.iter_mut().for_each(|waiting| waiting.file = None);
@@ -153,7 +153,7 @@ impl Landing {
     /// Renames the waiting files, and calls `named` for each with the result.
     pub(super) fn settle(
         &mut self,
-        mut named: impl FnMut(Then, Result<()>) -> Result<()>,
+        mut named: impl FnMut(LandedFile, Result<()>) -> Result<()>,
     ) -> Result<()> {
         self.writer.settle().map_err(Error::io("write into", &self.target))?;
         let mut written = Vec::with_capacity(self.waiting.len());

@@ -43,7 +43,7 @@ pub(super) struct Places<'a> {
 }
 
 /// Where a file goes whose path something else has.
-pub(super) struct Beside {
+pub(super) struct OtherPath {
     pub(super) path: Vec<u8>,
     /// What has the path, if it would not be written otherwise.
     pub(super) there: Option<FileRow>,
@@ -55,30 +55,30 @@ impl<'a> Places<'a> {
     }
 
     /// Where a file is written; `None` for its own path.
-    pub(super) fn of(&mut self, file: &FileRow) -> Result<Option<Beside>> {
+    pub(super) fn of(&mut self, file: &FileRow) -> Result<Option<OtherPath>> {
         if file.state == FileState::Current && file.missing_at.is_none() {
             return Ok(None);
         }
         let slashes = file.path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
         for (slash, _) in slashes {
             let above = &file.path[..slash];
-            let there = self.there(above)?.filter(|there| there.kind != FileKind::Folder);
+            let there = self.at_root(above)?.filter(|there| there.kind != FileKind::Folder);
             if there.is_some_and(|there| self.wanted.has(&there)) {
                 let path = [&self.beside(above)?, &file.path[slash..]].concat();
-                return Ok(Some(Beside { path, there: None }));
+                return Ok(Some(OtherPath { path, there: None }));
             }
         }
-        let there = self.there(&file.path)?.filter(|there| match there.kind {
+        let there = self.at_root(&file.path)?.filter(|there| match there.kind {
             FileKind::Folder => self.wanted.is_above(&file.path),
             FileKind::Document => file.kind == FileKind::Log && self.wanted.0.is_none(),
             FileKind::Log | FileKind::Link => false,
         });
         let Some(there) = there else { return Ok(None) };
-        Ok(Some(Beside { path: self.beside(&file.path)?, there: Some(there) }))
+        Ok(Some(OtherPath { path: self.beside(&file.path)?, there: Some(there) }))
     }
 
     /// What the root has at a path.
-    fn there(&self, path: &[u8]) -> Result<Option<FileRow>> {
+    fn at_root(&self, path: &[u8]) -> Result<Option<FileRow>> {
         let file = files::file(self.conn, self.source.source_id, path, FileState::Current)?;
         Ok(file.filter(|file| file.missing_at.is_none()))
     }

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::landing::{Landing, Then};
-use super::place::{Beside, Places, Wanted};
+use super::landing::{LandedFile, Landing};
+use super::place::{OtherPath, Places, Wanted};
 use super::writer::Facts;
 use super::{Aside, ExportOptions, Outcome};
 use crate::error::{Error, Failure, Result};
@@ -152,7 +152,7 @@ impl Tree<'_> {
     }
 
     fn take_to_its_place(&mut self, mut file: FileRow) -> Result<()> {
-        if let Some(Beside { path, there }) = self.places.of(&file)? {
+        if let Some(OtherPath { path, there }) = self.places.of(&file)? {
             if let Some(there) = there {
                 self.take(there)?;
             }
@@ -239,7 +239,7 @@ impl Tree<'_> {
     /// Renames the files that are complete.
     fn settle(&mut self) -> Result<()> {
         let (outcome, source) = (&mut *self.outcome, self.source);
-        self.landing.settle(|Then { file, bytes }, named| match named {
+        self.landing.settle(|LandedFile { file, bytes }, named| match named {
             Ok(()) => {
                 outcome.report.files += 1;
                 outcome.report.bytes += bytes;

@@ -11,10 +11,10 @@
 
 mod header;
 mod losses;
+mod session_fold;
 mod settle;
 mod summary;
 mod tree;
-mod whole;
 
 use std::borrow::Cow;
 
@@ -27,7 +27,7 @@ pub(crate) use settle::{
 };
 
 use crate::error::Result;
-use crate::format::projection::Whole;
+use crate::format::projection::SessionFold;
 use crate::format::rules::{Labels, Leaf};
 use crate::model::{
     Change, Format, Header, ProblemKind, Record, RecordPlace, Runtime, SessionKey, Span, Stored,
@@ -85,7 +85,7 @@ pub(crate) struct Fold<'a> {
     /// The number of the line that moved the leaf last.
     moved_at: Option<u32>,
     /// The format's own fold of the whole session, if it has one.
-    whole: Option<Box<dyn Whole + 'a>>,
+    whole: Option<Box<dyn SessionFold + 'a>>,
 }
 
 /// Folds a log from its first line to its last, replacing the session's rows.
@@ -153,7 +153,7 @@ impl<'a> Fold<'a> {
         format: Format,
         session: SessionKey,
     ) -> Self {
-        let whole = format.projection().whole(&file.path);
+        let whole = format.projection().session_fold(&file.path);
         Self {
             conn,
             file,
@@ -226,8 +226,8 @@ impl<'a> Fold<'a> {
         if head.header != Header::Stored {
             return Ok(None);
         }
-        let whole = format.projection().whole_behind(conn, session, &file, &head)?;
-        if whole.is_none() && format.projection().whole(&file.path).is_some() {
+        let whole = format.projection().session_fold_after(conn, session, &file, &head)?;
+        if whole.is_none() && format.projection().session_fold(&file.path).is_some() {
             return Ok(None);
         }
         let end = ends::end(conn, session, head.last_entry_key)?;

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::format::rules::{ChainIds, Counts};
 use crate::model::{NewEntry, Parent, ProblemKind, Record, RecordPlace, Stored};
 use crate::store::entries::{self, EntryRow};
-use crate::store::runs::{self, Above};
+use crate::store::runs::{self, ParentLink};
 use crate::store::{log, problems, records};
 
 impl Fold<'_> {
@@ -103,7 +103,7 @@ impl Fold<'_> {
     }
 
     /// The parent of an entry.
-    fn find_parent<'e>(&self, entry: &'e NewEntry, id: &str) -> Result<Above<'e>> {
+    fn find_parent<'e>(&self, entry: &'e NewEntry, id: &str) -> Result<ParentLink<'e>> {
         match &entry.parent {
             // pi chains entries that are older than ids, whatever their parent
             // says.
@@ -114,20 +114,20 @@ impl Fold<'_> {
                     Some((last, key)) if last == parent => Some(*key),
                     _ => entries::entry_key(self.conn, self.session, parent)?,
                 };
-                Ok(Above {
+                Ok(ParentLink {
                     key: known,
                     missing_id: known.is_none().then_some(parent),
                     ends_path: parent.is_empty(),
                 })
             }
             Parent::Unsaid if self.linear || entry.id.is_none() => Ok(self.behind_last()),
-            Parent::Unsaid | Parent::None => Ok(Above::default()),
+            Parent::Unsaid | Parent::None => Ok(ParentLink::default()),
         }
     }
 
-    fn behind_last(&self) -> Above<'static> {
+    fn behind_last(&self) -> ParentLink<'static> {
         let ends_path = self.last.as_ref().is_some_and(|(id, _)| id.is_empty());
-        Above { key: self.last.as_ref().map(|(_, key)| *key), missing_id: None, ends_path }
+        ParentLink { key: self.last.as_ref().map(|(_, key)| *key), missing_id: None, ends_path }
     }
 
     /// If several lines have the same id, the last one counts; returns the entry's

@@ -7,7 +7,7 @@
 
 use rusqlite::Connection;
 
-use crate::chain::{self, Copied, GivenMessage, NewHeader, Tail, Writing, strip};
+use crate::chain::{self, CopySource, GivenMessage, NewHeader, Tail, Writing, strip};
 use crate::error::{Error, Result};
 use crate::format::rules::{Labels, Leaf};
 use crate::format::stored_text;
@@ -263,7 +263,7 @@ pub(crate) trait Live: Sync {
     fn copy_path(
         &self,
         writing: &Writing<'_>,
-        source: &Copied,
+        source: &CopySource,
         path: &[Entry],
     ) -> Result<SessionKey> {
         chain::copy_path(writing, source, path)

@@ -8,7 +8,7 @@ use crate::model::{ProblemKind, Record, Role, Step, StepKind, Stored, Timestamp}
 
 /// What a compaction keeps of the steps before it.
 #[derive(Debug, Default)]
-pub(crate) struct Kept {
+pub(crate) struct KeptMessages {
     /// Steps whose message has the id that the compaction names.
     pub(crate) keys: HashSet<i64>,
     /// The position that the compaction names instead.
@@ -29,7 +29,7 @@ pub(crate) struct Transcript<'a> {
 
 /// What a tree shows of an entry.
 #[derive(Debug, Default)]
-pub(crate) struct Shown {
+pub(crate) struct TreeText {
     pub(crate) role: String,
     /// One line of text. For a tool result: the text to show if its call is not
     /// found.
@@ -220,7 +220,7 @@ pub(crate) trait Meaning: Sync {
 
     /// The steps of a path, root first, that make up the restored conversation.
     /// `kept` says what each compaction keeps.
-    fn restore(&self, path: &[Step], _kept: &[(i64, Option<Kept>)]) -> Vec<Step> {
+    fn restore(&self, path: &[Step], _kept: &[(i64, Option<KeptMessages>)]) -> Vec<Step> {
         path.iter().filter(|step| step.kind == StepKind::Message).copied().collect()
     }
 
@@ -257,8 +257,8 @@ pub(crate) trait Meaning: Sync {
     fn full_text(&self, line: &[u8]) -> String;
 
     /// What a tree shows of the entry in this line.
-    fn shown(&self, line: &[u8]) -> Shown {
-        Shown { text: self.preview(line), ..Shown::default() }
+    fn tree_text(&self, line: &[u8]) -> TreeText {
+        TreeText { text: self.preview(line), ..TreeText::default() }
     }
 
     /// The model that a line names.
@@ -278,7 +278,7 @@ pub(crate) trait Meaning: Sync {
     /// The content of the messages that an entry's line adds. Without `tools`, the
     /// arguments and answers of tools may be left empty. A search calls this for
     /// every line, so formats read the message in place.
-    fn said(&self, line: &[u8], _tools: bool) -> Vec<Part> {
+    fn content_parts(&self, line: &[u8], _tools: bool) -> Vec<Part> {
         let messages = self.messages(None, line, None, "null");
         messages.iter().flat_map(|message| self.parts(message).1).collect()
     }

@@ -44,7 +44,7 @@ pub use extras::ResultFile;
 pub(crate) use kward::stored_text;
 pub(crate) use layout::{Home, Layout, Unpacker, Versions};
 use live::Live;
-pub(crate) use meaning::{Answering, Kept, Meaning, NamedModel, Shown, Transcript};
+pub(crate) use meaning::{Answering, KeptMessages, Meaning, NamedModel, Transcript, TreeText};
 pub use meaning::{Part, ToolCall};
 use projection::Projection;
 use rules::Rules;

@@ -37,19 +37,19 @@ pub(crate) trait Projection: Sync {
 
     /// The format's own fold of the session whose log has this path, for what the
     /// common fold cannot tell record by record.
-    fn whole(&self, _path: &[u8]) -> Option<Box<dyn Whole>> {
+    fn session_fold(&self, _path: &[u8]) -> Option<Box<dyn SessionFold>> {
         None
     }
 
-    /// As [`whole`](Self::whole), continuing after the last record of a session, if
+    /// As [`session_fold`](Self::session_fold), continuing after the last record of a session, if
     /// the rows tell what a further record changes; `None` if only all records do.
-    fn whole_behind<'a>(
+    fn session_fold_after<'a>(
         &self,
         _conn: &'a Connection,
         _session: SessionKey,
         _file: &FileRow,
         _head: &Head,
-    ) -> Result<Option<Box<dyn Whole + 'a>>> {
+    ) -> Result<Option<Box<dyn SessionFold + 'a>>> {
         Ok(None)
     }
 
@@ -105,7 +105,7 @@ pub(crate) trait Projection: Sync {
 }
 
 /// A fold of a session as a whole, given its records one after another.
-pub(crate) trait Whole {
+pub(crate) trait SessionFold {
     /// Takes a record before it becomes rows.
     fn take(&mut self, line_key: i64, record: &mut Record) -> Result<()>;
 

@@ -30,7 +30,7 @@ impl Budget {
         state.used += bytes;
     }
 
-    pub(super) fn give(&self, bytes: usize) {
+    pub(super) fn release(&self, bytes: usize) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).used -= bytes;
         self.changed.notify_one();
     }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
 use super::content::Chunk;
-use super::read::End;
+use super::read::FileEnd;
 use crate::error::{Error, Result};
 use crate::fold::Fold;
 use crate::model::Format;
@@ -137,7 +137,7 @@ impl Chain {
     ///
     /// They differ. That is a fault of this program or of the machine, and the
     /// transaction must not be committed.
-    pub(super) fn complete(self, row: &FileRow, end: &End) -> Result<Complete> {
+    pub(super) fn complete(self, row: &FileRow, end: &FileEnd) -> Result<Complete> {
         let written = (self.size, self.rows, self.digest());
         let digest = match end.tail.as_ref().or(end.file.sha256.as_ref()) {
             Some(digest) => digest.clone(),

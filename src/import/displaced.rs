@@ -135,7 +135,7 @@ struct Rewritten {
 /// What a rewritten log holds: the former content of a missing file, or of a
 /// rewritten one at this position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Held {
+enum FormerContent {
     Missing,
     Before(usize),
 }
@@ -215,12 +215,12 @@ impl Exchanges {
         }
         let mut missing = generations::missing_since(tx, source_id, now)?;
         missing.retain(|file| file.kind == FileKind::Log && 0 < file.size);
-        let held = self.held(tx, &missing)?;
+        let held = self.former_content(tx, &missing)?;
         let mut found = BTreeSet::new();
         for (n, held) in held.iter().enumerate() {
             match held {
-                Some(Held::Missing) => drop(found.insert(n)),
-                Some(Held::Before(other)) => found.extend([n, *other]),
+                Some(FormerContent::Missing) => drop(found.insert(n)),
+                Some(FormerContent::Before(other)) => found.extend([n, *other]),
                 None => {}
             }
         }
@@ -229,10 +229,14 @@ impl Exchanges {
 
     /// For each log, the file with whose former content it begins, if that is
     /// another's.
-    fn held(&self, tx: &Connection, missing: &[FileRow]) -> Result<Vec<Option<Held>>> {
+    fn former_content(
+        &self,
+        tx: &Connection,
+        missing: &[FileRow],
+    ) -> Result<Vec<Option<FormerContent>>> {
         let befores = self.rewritten.iter().enumerate();
-        let befores = befores.map(|(n, one)| (Held::Before(n), &one.before));
-        let missing = missing.iter().map(|file| (Held::Missing, file));
+        let befores = befores.map(|(n, one)| (FormerContent::Before(n), &one.before));
+        let missing = missing.iter().map(|file| (FormerContent::Missing, file));
         let (mut by_digest, mut by_inode) = (HashMap::new(), HashMap::new());
         for (held, file) in befores.chain(missing) {
             by_digest.entry(file.sha256.as_deref()).or_insert_with(Vec::new).push(held);
@@ -242,10 +246,10 @@ impl Exchanges {
         let mut found = Vec::with_capacity(self.rewritten.len());
         for (n, one) in self.rewritten.iter().enumerate() {
             let same = by_digest.get(&one.now.sha256.as_deref()).into_iter().flatten();
-            let mut of = same.copied().find(|held| *held != Held::Before(n));
+            let mut of = same.copied().find(|held| *held != FormerContent::Before(n));
             let inode = by_inode.get(&one.now.inode).filter(|_| one.now.inode != 0);
             for (held, file) in inode.into_iter().flatten() {
-                let is_another = of.is_none() && *held != Held::Before(n);
+                let is_another = of.is_none() && *held != FormerContent::Before(n);
                 if is_another && moved::begins(tx, file, &one.now)? {
                     of = Some(*held);
                 }

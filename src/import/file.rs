@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::chain::torn_line;
 use super::content::{Chunk, Content};
-use super::plan::{self, Heads, Known, Once, Way};
-use super::read::{End, Item, Reader};
+use super::plan::{self, Continuation, Heads, KnownFile, SingleTransaction};
+use super::read::{FileEnd, Item, Reader};
 use super::walk::{FileStat, Walk};
 use crate::error::{Error, Result};
 use crate::format::rules::Sessions;
@@ -57,7 +57,7 @@ impl<'a> FileReader<'a> {
         self.streaming
     }
 
-    pub(super) fn run(&mut self, walk: &Walk, known: Known) -> Result<Ended> {
+    pub(super) fn run(&mut self, walk: &Walk, known: KnownFile) -> Result<Ended> {
         let (mut file, stat) = walk.open_file(self.path).map_err(|err| self.failed(err))?;
         let mut heads = HashedHeads::read(&mut file, self.kind, stat.size, &known)
             .map_err(|err| self.failed(err))?;
@@ -65,17 +65,21 @@ impl<'a> FileReader<'a> {
         let whole = self.reader.job.sizes.whole;
         let way = plan::decide(self.kind, stat.size, known, heads.found, whole);
         let reading = match &way {
-            Way::Same(known) => return Ok(self.same(known, stat)),
+            Continuation::Same(known) => return Ok(self.same(known, stat)),
             way => self.begin(file, stat, way, &heads, torn)?,
         };
         let file = Box::new(reading.row.clone());
         match way {
-            Way::Once(once) if stat.size.saturating_sub(file.size) <= whole => {
+            Continuation::SingleTransaction(once)
+                if stat.size.saturating_sub(file.size) <= whole =>
+            {
                 self.hand_over_whole(reading, file, once)
             }
-            Way::Once(once) => self.stream(reading, Item::Tail { file, once }),
-            Way::Large(large) => self.stream(reading, Item::Large { file, large }),
-            Way::Same(_) => Ok(Ended::Done),
+            Continuation::SingleTransaction(once) => {
+                self.stream(reading, Item::Tail { file, once })
+            }
+            Continuation::Large(large) => self.stream(reading, Item::Large { file, large }),
+            Continuation::Same(_) => Ok(Ended::Done),
         }
     }
 
@@ -86,7 +90,7 @@ impl<'a> FileReader<'a> {
 
     /// The last line of a log that the file begins with, if that line may have been
     /// continued.
-    fn torn(&self, known: &Known, heads: &mut HashedHeads) -> Result<Vec<u8>> {
+    fn torn(&self, known: &KnownFile, heads: &mut HashedHeads) -> Result<Vec<u8>> {
         let Some(current) = known.current.as_ref().filter(|_| heads.found.current) else {
             return Ok(Vec::new());
         };
@@ -105,19 +109,19 @@ impl<'a> FileReader<'a> {
         &self,
         mut file: File,
         stat: FileStat,
-        way: &Way,
+        way: &Continuation,
         heads: &HashedHeads,
         torn: Vec<u8>,
     ) -> Result<Reading> {
         let reader = self.reader;
         let mut row = reader.row(self.path.to_vec(), self.kind, stat);
         let (mut all, mut tail, mut pending) = (Sha256::new(), None, Vec::new());
-        if let Some(known) = way.goes_on() {
+        if let Some(known) = way.continues() {
             row.size = known.size;
             row.line_count = known.line_count;
             all = heads.hasher_at(known);
         }
-        if let Way::Once(Once::Grown(_)) = way {
+        if let Continuation::SingleTransaction(SingleTransaction::Grown(_)) = way {
             tail = Some(Sha256::new());
             row.line_count -= u32::from(!torn.is_empty());
             pending = torn;
@@ -148,7 +152,7 @@ impl<'a> FileReader<'a> {
                 // from the log.
                 parses: self.kind == FileKind::Log
                     && format.rules().sessions == Sessions::File
-                    && matches!(way, Way::Once(_)),
+                    && matches!(way, Continuation::SingleTransaction(_)),
                 scanned: 0,
             },
         })
@@ -158,7 +162,7 @@ impl<'a> FileReader<'a> {
         &self,
         mut reading: Reading,
         file: Box<FileRow>,
-        once: Once,
+        once: SingleTransaction,
     ) -> Result<Ended> {
         let mut chunks = Vec::new();
         loop {
@@ -229,7 +233,7 @@ struct Reading {
 
 enum Step {
     Chunk(Chunk),
-    End(Box<End>),
+    End(Box<FileEnd>),
     GivenUp(Ended),
 }
 
@@ -278,7 +282,7 @@ impl Reading {
         }
         let digest = |hasher: &Sha256| hasher.clone().finalize().to_vec();
         let (bytes, lines) = self.begun_at;
-        Ok(Step::End(Box::new(End {
+        Ok(Step::End(Box::new(FileEnd {
             tail: self.tail.as_ref().map(digest),
             bytes: self.row.size - bytes,
             lines: u64::from(self.row.line_count - lines),
@@ -295,7 +299,7 @@ struct HashedHeads {
 
 impl HashedHeads {
     /// Reads the longest of these beginnings once, and no more.
-    fn read(file: &mut File, kind: FileKind, size: u64, known: &Known) -> io::Result<Self> {
+    fn read(file: &mut File, kind: FileKind, size: u64, known: &KnownFile) -> io::Result<Self> {
         let mut heads = Self { found: Heads::default(), at: Vec::new() };
         let both = [(&known.current, false), (&known.partial, true)];
         let mut both: Vec<(&FileRow, bool)> = both

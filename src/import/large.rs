@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use super::chain::Chain;
 use super::content::Chunk;
 use super::once::{session_for, supersede};
-use super::plan::{Large, Left};
-use super::read::{End, Item};
+use super::plan::{Large, Leftover};
+use super::read::{FileEnd, Item};
 use super::union::Before;
 use super::write::Writer;
 use super::{Inbox, Progress};
@@ -22,7 +22,7 @@ use crate::store::files::{self, FileRow, FileState};
 use crate::store::{generations, log, problems, seen};
 
 /// A large file that is being written.
-struct Aside {
+struct LargeWrite {
     /// Its row in the database.
     row: FileRow,
     chain: Chain,
@@ -32,7 +32,7 @@ struct Aside {
 enum Batch {
     /// It is full; the chunk belongs to the next.
     Full(Chunk),
-    End(Box<End>),
+    End(Box<FileEnd>),
     /// The file changed while it was read.
     Void,
     /// The reader gave up; the next import continues.
@@ -50,11 +50,11 @@ impl Writer<'_> {
         progress: &mut impl FnMut(Progress),
     ) -> Result<()> {
         let mut known = match &large.left {
-            Left::Beginning(partial) => match Chain::resume(conn, partial)? {
-                Some(chain) => Some(Aside { row: (**partial).clone(), chain }),
+            Leftover::Beginning(partial) => match Chain::resume(conn, partial)? {
+                Some(chain) => Some(LargeWrite { row: (**partial).clone(), chain }),
                 None => return self.start_anew(conn, partial, inbox),
             },
-            Left::Nothing | Left::Other(_) => None,
+            Leftover::Nothing | Leftover::Other(_) => None,
         };
         let mut waiting = None;
         loop {
@@ -96,22 +96,24 @@ impl Writer<'_> {
     fn open(
         &mut self,
         tx: &Connection,
-        known: Option<Aside>,
+        known: Option<LargeWrite>,
         file: &FileRow,
         large: &Large,
-    ) -> Result<Option<Aside>> {
+    ) -> Result<Option<LargeWrite>> {
         if let Some(aside) = known {
             return Ok(self.is_as_compared(tx, &aside.row)?.then_some(aside));
         }
         let fits = match &large.left {
-            Left::Other(other) => {
+            Leftover::Other(other) => {
                 let fits = self.is_as_compared(tx, other)?;
                 if fits {
                     remove(tx, other.file_id)?;
                 }
                 fits
             }
-            Left::Beginning(_) | Left::Nothing => self.is_unknown(tx, file, FileState::Partial)?,
+            Leftover::Beginning(_) | Leftover::Nothing => {
+                self.is_unknown(tx, file, FileState::Partial)?
+            }
         };
         if !fits {
             return Ok(None);
@@ -126,13 +128,13 @@ impl Writer<'_> {
         };
         let row = files::file_by_id(tx, files::insert_file(tx, &blank)?)?;
         self.last = row.file_id;
-        Ok(Some(Aside { chain: Chain::new(&row), row }))
+        Ok(Some(LargeWrite { chain: Chain::new(&row), row }))
     }
 
     fn batch(
         &mut self,
         tx: &Connection,
-        aside: &mut Aside,
+        aside: &mut LargeWrite,
         mut waiting: Option<Chunk>,
         inbox: &Inbox<'_>,
     ) -> Result<Batch> {
@@ -160,11 +162,11 @@ impl Writer<'_> {
     fn complete(
         &mut self,
         tx: &Connection,
-        aside: Aside,
+        aside: LargeWrite,
         large: &Large,
-        end: &End,
+        end: &FileEnd,
     ) -> Result<bool> {
-        let Aside { row, chain } = aside;
+        let LargeWrite { row, chain } = aside;
         let complete = chain.complete(&row, end)?;
         let file = complete.file();
         let base = large.base.as_deref();
@@ -211,8 +213,8 @@ impl Writer<'_> {
         let tx = self.job.begin(conn)?;
         if let Some(found) = files::file(&tx, row.source_id, &row.path, FileState::Partial)? {
             let other = match &large.left {
-                Left::Other(other) => Some(other.file_id),
-                Left::Beginning(_) | Left::Nothing => None,
+                Leftover::Other(other) => Some(other.file_id),
+                Leftover::Beginning(_) | Leftover::Nothing => None,
             };
             if found.file_id == row.file_id || Some(found.file_id) == other {
                 remove(&tx, found.file_id)?;

@@ -459,7 +459,7 @@ impl Inbox<'_> {
     /// The next item; `None` when the reader has ended.
     fn next(&self) -> Option<Item> {
         let item = self.receiver.recv().ok()?;
-        self.budget.give(item.cost());
+        self.budget.release(item.cost());
         Some(item)
     }
 
@@ -471,7 +471,7 @@ impl Inbox<'_> {
     /// The next item, unless the reader keeps the writer waiting.
     fn next_soon(&self) -> Option<Item> {
         let item = self.receiver.recv_timeout(Duration::from_millis(20)).ok()?;
-        self.budget.give(item.cost());
+        self.budget.release(item.cost());
         Some(item)
     }
 }

@@ -5,8 +5,8 @@ use rusqlite::Connection;
 use super::Inbox;
 use super::chain::Chain;
 use super::content::Chunk;
-use super::plan::Once;
-use super::read::{End, Item};
+use super::plan::SingleTransaction;
+use super::read::{FileEnd, Item};
 use super::union::{self, Before};
 use super::write::Writer;
 use crate::error::Result;
@@ -22,7 +22,7 @@ pub(super) const FIRST: i64 = 1;
 /// Part of a file's content, or its final row.
 pub(super) enum Piece {
     Chunk(Chunk),
-    End(Box<End>),
+    End(Box<FileEnd>),
 }
 
 /// Returns the pieces of a file; `None` if the end will not come.
@@ -35,7 +35,7 @@ impl Writer<'_> {
         &mut self,
         tx: &Connection,
         (file, is_whole): (&FileRow, bool),
-        once: &Once,
+        once: &SingleTransaction,
         next: Next<'_>,
     ) -> Result<()> {
         let fits = match once.base() {
@@ -50,8 +50,10 @@ impl Writer<'_> {
             problems::delete_path_problems(tx, self.source_id(), &file.path)?;
         }
         match once {
-            Once::Grown(base) => self.grow(tx, file, base, once, next),
-            Once::New | Once::Rewritten(_) => self.fill(tx, (file, is_whole), once, next),
+            SingleTransaction::Grown(base) => self.grow(tx, file, base, once, next),
+            SingleTransaction::New | SingleTransaction::Rewritten(_) => {
+                self.fill(tx, (file, is_whole), once, next)
+            }
         }
     }
 
@@ -61,7 +63,7 @@ impl Writer<'_> {
         &mut self,
         tx: &Connection,
         file: &FileRow,
-        once: &Once,
+        once: &SingleTransaction,
         inbox: &Inbox<'_>,
     ) -> Result<()> {
         tx.execute_batch("SAVEPOINT tail")?;
@@ -85,7 +87,7 @@ impl Writer<'_> {
         tx: &Connection,
         start: &FileRow,
         base: &FileRow,
-        once: &Once,
+        once: &SingleTransaction,
         next: Next<'_>,
     ) -> Result<()> {
         let format = self.job.root.format;
@@ -125,7 +127,7 @@ impl Writer<'_> {
         &mut self,
         tx: &Connection,
         (start, is_whole): (&FileRow, bool),
-        once: &Once,
+        once: &SingleTransaction,
         next: Next<'_>,
     ) -> Result<()> {
         let format = self.job.root.format;
@@ -166,7 +168,7 @@ impl Writer<'_> {
         chain: &mut Chain,
         mut fold: Option<&mut Fold<'_>>,
         next: Next<'_>,
-    ) -> Result<Option<Box<End>>> {
+    ) -> Result<Option<Box<FileEnd>>> {
         let format = self.job.root.format;
         loop {
             match next() {

@@ -7,7 +7,7 @@ use crate::store::files::{FileKind, FileRow};
 
 /// What the store holds of a path.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct KnownFile {
     /// The current file, of any kind.
     pub(super) current: Option<FileRow>,
     /// The partial chain of a large file, from an interrupted import.
@@ -23,16 +23,16 @@ pub(super) struct Heads {
 
 /// How a file continues.
 #[derive(Clone, Debug)]
-pub(super) enum Way {
+pub(super) enum Continuation {
     /// It did not change.
     Same(Box<FileRow>),
-    Once(Once),
+    SingleTransaction(SingleTransaction),
     Large(Large),
 }
 
 /// A file that is written in one transaction.
 #[derive(Clone, Debug)]
-pub(super) enum Once {
+pub(super) enum SingleTransaction {
     New,
     /// Only the tail follows.
     Grown(Box<FileRow>),
@@ -46,12 +46,12 @@ pub(super) enum Once {
 pub(super) struct Large {
     /// The file that it replaces.
     pub(super) base: Option<Box<FileRow>>,
-    pub(super) left: Left,
+    pub(super) left: Leftover,
 }
 
 /// The partial chain of a large file.
 #[derive(Clone, Debug)]
-pub(super) enum Left {
+pub(super) enum Leftover {
     Nothing,
     /// It is the beginning of the file; the rest follows.
     Beginning(Box<FileRow>),
@@ -67,7 +67,7 @@ pub(super) enum Counted {
     Rewritten,
 }
 
-impl Once {
+impl SingleTransaction {
     pub(super) fn base(&self) -> Option<&FileRow> {
         match self {
             Self::New => None,
@@ -90,38 +90,45 @@ impl Large {
     }
 }
 
-impl Way {
+impl Continuation {
     /// The chain that the new content continues.
-    pub(super) fn goes_on(&self) -> Option<&FileRow> {
+    pub(super) fn continues(&self) -> Option<&FileRow> {
         match self {
-            Self::Once(Once::Grown(base)) => Some(base),
-            Self::Large(Large { left: Left::Beginning(partial), .. }) => Some(partial),
-            Self::Same(_) | Self::Once(_) | Self::Large(_) => None,
+            Self::SingleTransaction(SingleTransaction::Grown(base)) => Some(base),
+            Self::Large(Large { left: Leftover::Beginning(partial), .. }) => Some(partial),
+            Self::Same(_) | Self::SingleTransaction(_) | Self::Large(_) => None,
         }
     }
 }
 
 /// Decides how a file of this kind and size continues; files up to `whole` bytes are
 /// written in one transaction.
-pub(super) fn decide(kind: FileKind, size: u64, known: Known, heads: Heads, whole: u64) -> Way {
-    let Known { current, partial } = known;
+pub(super) fn decide(
+    kind: FileKind,
+    size: u64,
+    known: KnownFile,
+    heads: Heads,
+    whole: u64,
+) -> Continuation {
+    let KnownFile { current, partial } = known;
     let (current, partial) = (current.map(Box::new), partial.map(Box::new));
     match (current, partial) {
-        (Some(current), _) if heads.current && current.size == size => Way::Same(current),
+        (Some(current), _) if heads.current && current.size == size => Continuation::Same(current),
         // A document has no tail: its chunks have a fixed size. An emptied file may
         // belong to another session by now, so it does not continue its former
         // content.
         (Some(current), _) if heads.current && kind == FileKind::Log && !is_emptied(&current) => {
-            Way::Once(Once::Grown(current))
+            Continuation::SingleTransaction(SingleTransaction::Grown(current))
         }
         (base, Some(partial)) if heads.partial => {
-            Way::Large(Large { base, left: Left::Beginning(partial) })
+            Continuation::Large(Large { base, left: Leftover::Beginning(partial) })
         }
-        (base, left) if whole < size => {
-            Way::Large(Large { base, left: left.map_or(Left::Nothing, Left::Other) })
-        }
-        (Some(base), _) => Way::Once(Once::Rewritten(base)),
-        (None, _) => Way::Once(Once::New),
+        (base, left) if whole < size => Continuation::Large(Large {
+            base,
+            left: left.map_or(Leftover::Nothing, Leftover::Other),
+        }),
+        (Some(base), _) => Continuation::SingleTransaction(SingleTransaction::Rewritten(base)),
+        (None, _) => Continuation::SingleTransaction(SingleTransaction::New),
     }
 }
 

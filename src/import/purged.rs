@@ -35,7 +35,7 @@ pub(crate) struct Away {
     /// Inodes of purged logs and folders.
     inodes: HashSet<i64>,
     /// Sessions with the id of a purged one that were kept.
-    kept: HashMap<String, Vec<Kept>>,
+    kept: HashMap<String, Vec<KeptSession>>,
     /// Inodes of logs without an id that were kept.
     kept_inodes: HashSet<i64>,
     passed: AtomicU64,
@@ -43,13 +43,13 @@ pub(crate) struct Away {
 
 /// The place of a session that was kept.
 #[derive(Debug)]
-struct Kept {
+struct KeptSession {
     path: Vec<u8>,
     is_folder: bool,
     inode: i64,
 }
 
-impl Kept {
+impl KeptSession {
     fn below(self, folder: &Path) -> Self {
         match bytes_of(folder) {
             b"" => self,
@@ -96,7 +96,7 @@ impl Away {
             self.kept_inodes.extend(purged::inodes_without_id(conn, source_id)?);
         }
         for id in ids {
-            let kept = kept(conn, source_id, &id)?;
+            let kept = kept_sessions(conn, source_id, &id)?;
             if !kept.is_empty() {
                 let kept = kept.into_iter().map(|kept| kept.below(below));
                 self.kept.entry(id.clone()).or_default().extend(kept);
@@ -167,7 +167,7 @@ impl Away {
         }
         let layout = self.format.layout();
         let units = layout.units(&found.path, found.kind == FoundKind::Folder);
-        let has_unit = |kept: &Kept| {
+        let has_unit = |kept: &KeptSession| {
             layout.units(&kept.path, kept.is_folder).iter().any(|unit| units.contains(unit))
         };
         if kept.iter().any(has_unit) {
@@ -180,7 +180,7 @@ impl Away {
         let is_inode = |inode: i64| self.inodes.contains(&inode);
         // A kept session's file that is gone from its place may be this one.
         let is_this =
-            |kept: &Kept| Some(kept.inode) == inode || walk.inode_of(&kept.path).is_none();
+            |kept: &KeptSession| Some(kept.inode) == inode || walk.inode_of(&kept.path).is_none();
         inode.is_some_and(is_inode) || !kept.iter().any(is_this)
     }
 
@@ -209,7 +209,7 @@ impl Away {
 }
 
 /// Sessions with this id that a source still has, and their places.
-fn kept(conn: &Connection, source_id: i64, id: &str) -> Result<Vec<Kept>> {
+fn kept_sessions(conn: &Connection, source_id: i64, id: &str) -> Result<Vec<KeptSession>> {
     let mut kept = Vec::new();
     for session in sessions::sessions_by_id(conn, id)? {
         let place = sessions::place(conn, session)?;
@@ -221,7 +221,7 @@ fn kept(conn: &Connection, source_id: i64, id: &str) -> Result<Vec<Kept>> {
         }
         let file = files::file(conn, source_id, &path, FileState::Current)?;
         let is_folder = file.as_ref().is_none_or(|file| file.kind == FileKind::Folder);
-        kept.push(Kept { path, is_folder, inode: file.map_or(0, |file| file.inode) });
+        kept.push(KeptSession { path, is_folder, inode: file.map_or(0, |file| file.inode) });
     }
     Ok(kept)
 }

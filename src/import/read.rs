@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::budget::Budget;
 use super::content::Chunk;
 use super::file::{Ended, FileReader};
-use super::plan::{Known, Large, Once};
+use super::plan::{KnownFile, Large, SingleTransaction};
 use super::unchanged::Unchanged;
 use super::walk::{FileStat, Found, FoundKind, Walk};
 use super::{Job, root, space};
@@ -37,14 +37,14 @@ pub(super) enum Item {
     /// A file, folder or link to write, with its content.
     Whole {
         file: Box<FileRow>,
-        once: Once,
+        once: SingleTransaction,
         chunks: Vec<Chunk>,
-        end: Box<End>,
+        end: Box<FileEnd>,
     },
     /// A file with a long new tail. Chunks follow, then an end.
     Tail {
         file: Box<FileRow>,
-        once: Once,
+        once: SingleTransaction,
     },
     /// A large file. Chunks follow, then an end.
     Large {
@@ -52,7 +52,7 @@ pub(super) enum Item {
         large: Large,
     },
     Chunk(Chunk),
-    End(Box<End>),
+    End(Box<FileEnd>),
     /// The file changed while it was read, so what was sent of it is void.
     Void,
     /// Something that cannot be read. A known row keeps its content.
@@ -71,7 +71,7 @@ pub(super) enum Item {
 }
 
 /// What the reader knows of a file at its end.
-pub(super) struct End {
+pub(super) struct FileEnd {
     /// The final row; the writer knows its id.
     pub(super) file: FileRow,
     /// For a file that grew: the digest of the tail.
@@ -81,7 +81,7 @@ pub(super) struct End {
     pub(super) lines: u64,
 }
 
-impl End {
+impl FileEnd {
     /// The end of something without content.
     fn bare(file: FileRow) -> Self {
         Self { file, tail: None, bytes: 0, lines: 0 }
@@ -231,16 +231,16 @@ impl Reader<'_> {
     /// Sends a folder or link, whose row is all there is.
     fn take_bare(&self, row: FileRow) -> Result<bool> {
         let once = match self.known(&row.path, FileState::Current)? {
-            None => Once::New,
+            None => SingleTransaction::New,
             Some(base) if base.kind == row.kind && base.link_target == row.link_target => {
                 let changed = base.mode != row.mode || base.missing_at.is_some();
                 let file = FileRow { mode: row.mode, missing_at: None, ..base };
                 return Ok(self.send(Item::Same { file: Box::new(file), changed }));
             }
-            Some(base) => Once::Rewritten(Box::new(base)),
+            Some(base) => SingleTransaction::Rewritten(Box::new(base)),
         };
         let file = Box::new(row.clone());
-        let end = Box::new(End::bare(row));
+        let end = Box::new(FileEnd::bare(row));
         Ok(self.send(Item::Whole { file, once, chunks: Vec::new(), end }))
     }
 
@@ -261,7 +261,7 @@ impl Reader<'_> {
         let is_log = self.job.root.format.layout().is_log(path);
         let kind = if is_log { FileKind::Log } else { FileKind::Document };
         let partial = self.known(path, FileState::Partial)?;
-        self.read_file(walk, path, kind, Known { current, partial })
+        self.read_file(walk, path, kind, KnownFile { current, partial })
     }
 
     /// Reads a file, repeatedly if it changes meanwhile.
@@ -270,7 +270,7 @@ impl Reader<'_> {
         walk: &Walk,
         path: &[u8],
         mut kind: FileKind,
-        mut known: Known,
+        mut known: KnownFile,
     ) -> Result<bool> {
         let mut note = None;
         for attempt in 1.. {

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::content::Chunk;
 use super::plan::Counted;
-use super::read::{End, Item};
+use super::read::{FileEnd, Item};
 use super::{Inbox, Job, Outcome, Progress, Sizes};
 use crate::format::projection::Touched;
 use crate::format::rules::Sessions;
@@ -29,7 +29,7 @@ impl Tally {
         self.outcome.report.unchanged += files as u64;
     }
 
-    pub(super) fn file(&mut self, format: Format, counted: Counted, end: &End) {
+    pub(super) fn file(&mut self, format: Format, counted: Counted, end: &FileEnd) {
         self.files += 1;
         let report = &mut self.outcome.report;
         let is_part = format.layout().is_part(&end.file.path);

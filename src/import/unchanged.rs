@@ -54,7 +54,7 @@ impl<'a> Unchanged<'a> {
             let deferred = TransactionBehavior::Deferred;
             self.snapshot = Some(Transaction::new_unchecked(self.conn, deferred)?);
         }
-        let same = files::Same {
+        let same = files::ExpectedFile {
             path,
             is_folder: found.kind == FoundKind::Folder,
             mode: stat.mode,
@@ -63,7 +63,7 @@ impl<'a> Unchanged<'a> {
             inode: stat.inode,
             racy: RACY,
         };
-        let file_id = files::same(&mut self.comparer, source_id, &same)?;
+        let file_id = files::unchanged(&mut self.comparer, source_id, &same)?;
         self.found.extend(file_id);
         Ok(file_id.is_some())
     }

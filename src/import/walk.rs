@@ -97,7 +97,7 @@ impl Walk {
                     continue;
                 }
                 let stat = self.stat_below(&top);
-                return Some(self.look(top, stat));
+                return Some(self.examine(top, stat));
             };
             let next = match names {
                 Names::Collected(names) => names.next().map(|name| Ok((join(folder, &name), None))),
@@ -123,7 +123,7 @@ impl Walk {
                 }
                 Some(Ok((path, stat))) => {
                     let stat = stat.unwrap_or_else(|| self.stat_below(&path));
-                    return Some(self.look(path, stat));
+                    return Some(self.examine(path, stat));
                 }
                 Some(Err(err)) => {
                     let (folder, _) = self.open.pop()?;
@@ -151,7 +151,7 @@ impl Walk {
         Some(FileStat::new(&stat).inode)
     }
 
-    fn look(&mut self, path: Vec<u8>, stat: rustix::io::Result<Stat>) -> Found {
+    fn examine(&mut self, path: Vec<u8>, stat: rustix::io::Result<Stat>) -> Found {
         let stat = match stat {
             Ok(stat) => stat,
             Err(err) => return unreadable(path, err),

@@ -11,7 +11,7 @@ use super::losses::{self, LostLines};
 use super::moved::{Moved, Moves};
 use super::once::{FIRST, Piece};
 use super::plan::Counted;
-use super::read::{End, Item};
+use super::read::{FileEnd, Item};
 use super::tally::Tally;
 use super::union::{self, Before};
 use super::{Inbox, Job, Outcome, Progress, displaced, renamed};
@@ -301,7 +301,7 @@ impl Writer<'_> {
         tx: &Connection,
         counted: Counted,
         complete: &Complete,
-        end: &End,
+        end: &FileEnd,
         before: Before<'_>,
     ) -> Result<()> {
         let (file, format) = (complete.file(), self.job.root.format);

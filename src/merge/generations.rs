@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
 use super::logs::{Cut, terminated};
-use super::place::There;
+use super::place::LogPlace;
 use super::report::KeptAside;
 use super::{Merge, Pair, Writing};
 use crate::error::Result;
@@ -43,8 +43,8 @@ impl Merge<'_> {
                 files::newest(tx, source_id, &theirs.path)?
             }
             FileKind::Log => match pair.partner.log(tx, pair, theirs, self.theirs)? {
-                There::Here(ours) | There::Other(ours) => Some(ours),
-                There::Free(..) => None,
+                LogPlace::Here(ours) | LogPlace::Other(ours) => Some(ours),
+                LogPlace::Free(..) => None,
             },
         };
         match ours.filter(|ours| matches!(ours.kind, FileKind::Log | FileKind::Document)) {
@@ -69,7 +69,7 @@ impl Merge<'_> {
         })?;
         let digest = digest.finalize().to_vec();
         let lines = match (ours.kind, theirs.kind) {
-            (FileKind::Log, FileKind::Log) => held(tx, ours)?,
+            (FileKind::Log, FileKind::Log) => our_lines(tx, ours)?,
             _ => HashMap::new(),
         };
         if self.is_known(tx, ours, theirs, &digest, &lines)? {
@@ -108,7 +108,7 @@ impl Merge<'_> {
         ours: &FileRow,
         theirs: &FileRow,
         digest: &[u8],
-        lines: &HashMap<[u8; 32], Held>,
+        lines: &HashMap<[u8; 32], OurLine>,
     ) -> Result<bool> {
         let rows = generations::rows(tx, ours.source_id, &ours.path)?;
         if rows.iter().any(|row| row.sha256.as_deref() == Some(digest)) {
@@ -134,7 +134,7 @@ impl Merge<'_> {
         tx: &Connection,
         mut file: FileRow,
         theirs: &FileRow,
-        lines: &HashMap<[u8; 32], Held>,
+        lines: &HashMap<[u8; 32], OurLine>,
     ) -> Result<FileRow> {
         if theirs.kind == FileKind::Document {
             log::each_chunk(self.theirs, theirs, |_, raw| {
@@ -169,17 +169,17 @@ impl Merge<'_> {
 }
 
 /// A line of ours, and how often it occurs.
-struct Held {
+struct OurLine {
     key: i64,
     count: u32,
 }
 
 /// The lines of a log by their digests.
-fn held(conn: &Connection, file: &FileRow) -> Result<HashMap<[u8; 32], Held>> {
+fn our_lines(conn: &Connection, file: &FileRow) -> Result<HashMap<[u8; 32], OurLine>> {
     let mut lines = HashMap::new();
     log::each_line(conn, file, |key, raw| {
         let digest = digest_of(raw);
-        let held = lines.entry(digest).or_insert(Held { key, count: 0 });
+        let held = lines.entry(digest).or_insert(OurLine { key, count: 0 });
         held.count += 1;
         if !raw.ends_with(b"\n") {
             // A line without terminator may be continued in place, so no other line

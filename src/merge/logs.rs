@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
-use super::place::{self, There};
+use super::place::{self, LogPlace};
 use super::report::KeptAside;
 use super::unite::{Item, Piece, unite};
 use super::{Merge, Pair, Writing};
@@ -32,16 +32,16 @@ impl Merge<'_> {
             self.both(tx, pair.format, &ours, theirs, writing)?;
         }
         match pair.partner.log(tx, pair, theirs, self.theirs)? {
-            There::Here(ours) => {
+            LogPlace::Here(ours) => {
                 self.place_session(pair, theirs, ours.source_id, &ours.path);
                 self.both(tx, pair.format, &ours, theirs, writing)
             }
-            There::Free(source_id, path) => {
+            LogPlace::Free(source_id, path) => {
                 self.place_session(pair, theirs, source_id, &path);
                 self.report.new += 1;
                 self.new_log(tx, pair.format, (source_id, path), theirs, writing)
             }
-            There::Other(ours) => self.other(tx, pair, &ours, theirs, writing),
+            LogPlace::Other(ours) => self.other(tx, pair, &ours, theirs, writing),
         }
     }
 
@@ -116,7 +116,7 @@ impl Merge<'_> {
         let mut cut = Cut::new(format);
         log::each_piece_of_whole(self.theirs, theirs, |raw| {
             cut.take(raw)?;
-            let line = whole(format, raw);
+            let line = with_terminator(format, raw);
             log::insert_packed(tx, log::key_of(&file, file.line_count), &line, &mut self.packer)?;
             file.size += line.len() as u64;
             file.line_count += 1;
@@ -193,16 +193,16 @@ impl Merge<'_> {
                 Piece::Ours(n) => {
                     let of = log::key_of(ours, position(n));
                     let raw = log::line(tx, of)?;
-                    match whole(format, &raw) {
+                    match with_terminator(format, &raw) {
                         Cow::Borrowed(raw) => sharing::insert(tx, key, of, raw)?,
                         Cow::Owned(line) => log::insert_line(tx, key, &line)?,
                     }
-                    whole(format, &raw).len()
+                    with_terminator(format, &raw).len()
                 }
                 Piece::Theirs(n) => {
                     let raw = log::line(self.theirs, log::key_of(theirs, position(n)))?;
                     cut.line(&raw)?;
-                    let line = whole(format, &raw);
+                    let line = with_terminator(format, &raw);
                     log::insert_packed(tx, key, &line, &mut self.packer)?;
                     line.len()
                 }
@@ -383,7 +383,7 @@ pub(super) fn terminated(line: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// A line with a terminator, as the format writes it, so that another can follow.
-fn whole(format: Format, line: &[u8]) -> Cow<'_, [u8]> {
+fn with_terminator(format: Format, line: &[u8]) -> Cow<'_, [u8]> {
     if line.ends_with(b"\n") || ends_alone(format, line) { line.into() } else { terminated(line) }
 }
 

@@ -90,7 +90,7 @@ pub(super) fn is_same_log(
 }
 
 /// Where a log belongs.
-pub(super) enum There {
+pub(super) enum LogPlace {
     /// To this log, at this path.
     Here(FileRow),
     /// Something else has the path, which may have the log as a generation.
@@ -139,7 +139,7 @@ impl Partner {
         pair: &Pair<'_>,
         file: &FileRow,
         theirs: &Connection,
-    ) -> Result<There> {
+    ) -> Result<LogPlace> {
         // A session that was displaced by another has such a path.
         let path = match pair.format.rules().sessions {
             Sessions::File => generations::without_kept(&file.path),
@@ -149,14 +149,14 @@ impl Partner {
             let source_id = self.first.source_id;
             return Ok(match files::newest(tx, source_id, &path)? {
                 // It is about many sessions, so its first line does not matter.
-                Some(ours) if ours.kind == FileKind::Log => There::Here(ours),
-                Some(there) => There::Other(there),
-                None => There::Free(source_id, path),
+                Some(ours) if ours.kind == FileKind::Log => LogPlace::Here(ours),
+                Some(there) => LogPlace::Other(there),
+                None => LogPlace::Free(source_id, path),
             });
         }
         for source in self.all() {
             if let Some(ours) = same_at(tx, pair, source, &path, file, theirs)? {
-                return Ok(There::Here(ours));
+                return Ok(LogPlace::Here(ours));
             }
         }
         for source in self.all() {
@@ -164,13 +164,13 @@ impl Partner {
                 && ours.kind == FileKind::Log
                 && pair.has_same_id((tx, &ours), (theirs, file))?
             {
-                return Ok(There::Other(ours));
+                return Ok(LogPlace::Other(ours));
             }
         }
         let source_id = self.owner(tx, pair.format, &path)?;
         Ok(match files::newest(tx, source_id, &path)? {
-            Some(there) => There::Other(there),
-            None => There::Free(source_id, path),
+            Some(there) => LogPlace::Other(there),
+            None => LogPlace::Free(source_id, path),
         })
     }
 

@@ -21,14 +21,14 @@ use crate::error::{Error, Result};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Removed with its content when dropped.
-pub(super) struct Aside {
+pub(super) struct TempDatabase {
     folder: PathBuf,
     parent: PathBuf,
     /// Holds the lock.
     _lock: File,
 }
 
-impl Aside {
+impl TempDatabase {
     pub(super) fn make(target: &Path) -> Result<Self> {
         // SQLite could take a relative path for a URI.
         let target = std::path::absolute(target).map_err(Error::io("write into", target))?;
@@ -147,7 +147,7 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
     Ok(is_there.then_some(file))
 }
 
-impl Drop for Aside {
+impl Drop for TempDatabase {
     fn drop(&mut self) {
         // The second attempt is for an entry that appeared during the first. What
         // is left is removed by the next run.

@@ -39,7 +39,7 @@ pub(super) struct Loss {
 
 /// What was copied, and what is missing.
 #[derive(Debug, Default)]
-pub(super) struct Copied {
+pub(super) struct CopyResult {
     pub(super) lines: u64,
     pub(super) chunks: u64,
     pub(super) losses: Vec<Loss>,
@@ -54,8 +54,8 @@ pub(super) fn copy(
     store: &Store,
     files: &mut Files,
     sources: &BTreeMap<i64, Source>,
-) -> Result<Copied> {
-    let (mut copied, mut unpacked) = (Copied::default(), Unpacked::new());
+) -> Result<CopyResult> {
+    let (mut copied, mut unpacked) = (CopyResult::default(), Unpacked::new());
     let conn = store.connection()?;
     let mut writer = Writer { conn: &conn, batch: 0 };
     writer.conn.execute_batch("BEGIN IMMEDIATE")?;
@@ -67,7 +67,7 @@ pub(super) fn copy(
         };
         let is_known = !files.nameless.contains(&file.file_id);
         let choice = Choice::of(file, is_known, places);
-        let mut held = Held::default();
+        let mut held = CopiedRows::default();
         for place in choice.places() {
             writer.copy(survey, table, place, &mut held)?;
         }
@@ -133,7 +133,7 @@ impl<'p> Choice<'p> {
 
 /// What was copied of a file.
 #[derive(Default)]
-struct Held {
+struct CopiedRows {
     hasher: Sha256,
     size: u64,
     positions: u64,
@@ -157,7 +157,7 @@ impl Writer<'_> {
         file: &FileRow,
         format: Option<Format>,
     ) -> Result<(u32, Vec<Gap>)> {
-        let mut held = Held::default();
+        let mut held = CopiedRows::default();
         match format.map(|format| format.layout().unpacker(&file.path)) {
             Some(Some(unpacker)) => unpacked::unpack(self.conn, file, unpacker)?,
             Some(None) => {}
@@ -184,7 +184,7 @@ impl Writer<'_> {
         survey: &Survey<'_>,
         table: Table,
         place: &Place,
-        held: &mut Held,
+        held: &mut CopiedRows,
     ) -> Result<()> {
         let written = survey.stored(table, place, |stored| -> Result<Option<usize>> {
             let Some(bytes) = survey.bytes(stored, place.key) else { return Ok(None) };
@@ -231,8 +231,8 @@ impl Writer<'_> {
 }
 
 /// Updates a file's row; returns what the file lacks.
-fn settle(file: &mut FileRow, is_known: bool, held: Held) -> Option<Loss> {
-    let Held { hasher, size, mut gaps, first, last, .. } = held;
+fn settle(file: &mut FileRow, is_known: bool, held: CopiedRows) -> Option<Loss> {
+    let CopiedRows { hasher, size, mut gaps, first, last, .. } = held;
     let end = last.map_or(file.base_count, |last| last + 1);
     let first = first.unwrap_or(end);
     if file.base_count < first {

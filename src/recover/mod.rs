@@ -24,8 +24,8 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use aside::Aside;
-use content::{Copied, Loss};
+use aside::TempDatabase;
+use content::{CopyResult, Loss};
 use image::Image;
 use naming::Files;
 use rows::{Columns, Table};
@@ -114,7 +114,7 @@ pub fn recover(damaged: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<Re
         return Err(Error::TargetExists(target.to_owned()));
     }
     let image = Image::open(damaged)?;
-    let aside = Aside::make(target)?;
+    let aside = TempDatabase::make(target)?;
     // All of it is synced at the end.
     let options = StoreOptions::new().durability(Durability::Normal);
     let store = options.open(&aside.database())?;
@@ -171,7 +171,7 @@ fn write(mut survey: Survey<'_>, image: &Image, store: &Store) -> Result<Recover
 }
 
 /// A message about one file.
-struct Told {
+struct FileReport {
     source_id: i64,
     file_id: Option<i64>,
     path: Vec<u8>,
@@ -180,7 +180,7 @@ struct Told {
     loss: Loss,
 }
 
-impl Told {
+impl FileReport {
     /// Records a problem, and adds it to the report.
     fn incomplete(
         self,
@@ -233,7 +233,7 @@ fn missing(unit: &str, lines: &[RangeInclusive<u32>]) -> String {
 }
 
 /// All losses, one per file.
-fn losses(copied: Copied, files: &Files) -> Vec<Told> {
+fn losses(copied: CopyResult, files: &Files) -> Vec<FileReport> {
     let mut by_file: BTreeMap<i64, Loss> = BTreeMap::new();
     let mut add = |loss: Loss| {
         let place = by_file.entry(loss.file_id).or_default();
@@ -254,16 +254,16 @@ fn losses(copied: Copied, files: &Files) -> Vec<Told> {
         );
         add(Loss { file_id: *file_id, gaps: Vec::new(), detail });
     }
-    let mut told: Vec<Told> = by_file
+    let mut told: Vec<FileReport> = by_file
         .into_iter()
         .filter_map(|(file_id, loss)| {
             let file = files.rows.get(&file_id)?;
             let (source_id, path) = (file.source_id, file.path.clone());
             let unit = if file.kind == FileKind::Document { "chunks" } else { "lines" };
-            Some(Told { source_id, file_id: Some(file_id), path, unit, loss })
+            Some(FileReport { source_id, file_id: Some(file_id), path, unit, loss })
         })
         .collect();
-    told.extend(files.gone.iter().map(|name| Told {
+    told.extend(files.gone.iter().map(|name| FileReport {
         source_id: name.source_id,
         file_id: None,
         path: name.path.clone(),

@@ -339,11 +339,11 @@ impl<'i> Survey<'i> {
 
     /// Whether a row holds the bytes of the line at this place.
     fn holds(&self, holder: i64, place: &Place) -> bool {
-        self.held(holder, place.key, place.checksum).is_some()
+        self.shared_bytes(holder, place.key, place.checksum).is_some()
     }
 
     /// The bytes that a row holds for a line with this key and checksum.
-    fn held(&self, holder: i64, key: i64, checksum: u32) -> Option<Vec<u8>> {
+    fn shared_bytes(&self, holder: i64, key: i64, checksum: u32) -> Option<Vec<u8>> {
         let first = self.lines.partition_point(|place| place.key < holder);
         let place = self.lines.get(first).filter(|place| place.key == holder)?;
         let raw =
@@ -354,7 +354,7 @@ impl<'i> Survey<'i> {
     /// The bytes of a line, whether its own row holds them or another.
     pub(super) fn bytes<'r>(&self, stored: &'r Stored<'_>, key: i64) -> Option<Cow<'r, [u8]>> {
         match stored.holder() {
-            Some(holder) => self.held(holder, key, stored.checksum).map(Cow::Owned),
+            Some(holder) => self.shared_bytes(holder, key, stored.checksum).map(Cow::Owned),
             None => stored.bytes(key),
         }
     }

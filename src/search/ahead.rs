@@ -7,7 +7,7 @@ use std::mem;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Scope;
 
-use super::said::Said;
+use super::entry_text::EntryText;
 use crate::format::Meaning;
 use crate::model::Timestamp;
 use crate::store::texts::Index;
@@ -40,7 +40,7 @@ pub(super) struct Ready {
 
 impl Job {
     fn done(self, index: Index) -> Ready {
-        let said = Said::of(self.meaning, &self.record, index.columns());
+        let said = EntryText::of(self.meaning, &self.record, index.columns());
         let columns = index.columns().map(|column| said.prepared(column).text).collect();
         Ready { entry_key: self.entry_key, created_at: self.created_at, columns }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::hits::Prover;
-use super::known::Known;
+use super::known::IndexState;
 use super::query::Query;
 use super::{Hit, Matcher, Place, Search, SearchCursor, SearchPage};
 use crate::context;
@@ -183,17 +183,17 @@ pub(super) struct Finder<'a> {
 
 impl Finder<'_> {
     /// Which sessions the indexes hold, and what they found.
-    fn named(&mut self, standings: Result<Arc<Standings>>) -> Result<(Known, Named)> {
-        let Some(query) = self.query else { return Ok((Known::Nothing, Named::default())) };
+    fn named(&mut self, standings: Result<Arc<Standings>>) -> Result<(IndexState, Named)> {
+        let Some(query) = self.query else { return Ok((IndexState::Nothing, Named::default())) };
         let named = standings.and_then(|standings| {
             let named = self.ask_indexes(query, &standings)?;
-            Ok((Known::As(standings), named))
+            Ok((IndexState::As(standings), named))
         });
         match named {
             Err(err) if err.is_of_content() => {
                 let advice = "every text was read instead; rebuild the database to mend it";
                 self.page.damaged.push(format!("the search index: {err}; {advice}"));
-                Ok((Known::Nothing, Named::default()))
+                Ok((IndexState::Nothing, Named::default()))
             }
             named => named,
         }
@@ -269,12 +269,14 @@ impl Finder<'_> {
     }
 
     /// The sessions that the indexes lack, among those that are searched.
-    pub(super) fn lacked(&self, known: &Known) -> Result<BTreeSet<i64>> {
+    pub(super) fn lacked(&self, known: &IndexState) -> Result<BTreeSet<i64>> {
         let is_asked_for =
             |session: &SessionKey| self.search.session.is_none_or(|only| only == *session);
         let lacked: Vec<SessionKey> = match known {
-            Known::As(standings) => standings.behind().map(|standing| standing.session).collect(),
-            Known::Nothing => texts::all_sessions(self.conn)?,
+            IndexState::As(standings) => {
+                standings.behind().map(|standing| standing.session).collect()
+            }
+            IndexState::Nothing => texts::all_sessions(self.conn)?,
         };
         Ok(lacked.into_iter().filter(is_asked_for).map(|session| session.0).collect())
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rusqlite::Connection;
 
-use super::said::Said;
+use super::entry_text::EntryText;
 use super::{Hit, Matcher, Search, TitleHit, snippet};
 use crate::error::Result;
 use crate::model::{Format, SessionKey};
@@ -34,7 +34,7 @@ impl<'a> Prover<'a> {
         let format = facts.format;
         let (entry_id, place) = entries::id_and_place(self.conn, key)?;
         let record = log::record(self.conn, place)?;
-        let said = Said::of(format.meaning(), &record, self.columns.iter().copied());
+        let said = EntryText::of(format.meaning(), &record, self.columns.iter().copied());
         let Some(entry) = texts::entry(self.conn, key)? else { return Ok(None) };
         let is_of_role = self.search.is_of_role(entry.role.as_deref())
             || !said.answers.is_empty() && self.search.asks_for_answers();
@@ -64,7 +64,7 @@ impl<'a> Prover<'a> {
     /// The title of a session as a hit, if it is one.
     pub(super) fn title(&self, session: SessionKey, facts: &SessionFacts) -> Option<TitleHit> {
         let text = facts.title.clone().unwrap_or_default();
-        let said = Said::of_title(text);
+        let said = EntryText::of_title(text);
         let (column, found) = self.find(&said)?;
         let (snippet, marks) = snippet::cut(&said.texts[column], &found);
         Some(TitleHit {
@@ -86,7 +86,7 @@ impl<'a> Prover<'a> {
         session: SessionKey,
         format: Format,
         key: i64,
-        said: &Said,
+        said: &EntryText,
     ) -> Result<bool> {
         let asked = &self.search.tools_called;
         let is_asked_for = |name: &str| asked.iter().any(|asked| asked.eq_ignore_ascii_case(name));
@@ -104,7 +104,7 @@ impl<'a> Prover<'a> {
                 break;
             }
             let record = log::record(self.conn, entry.place)?;
-            for (id, name) in Said::of(format.meaning(), &record, []).calls {
+            for (id, name) in EntryText::of(format.meaning(), &record, []).calls {
                 let before = left.len();
                 left.retain(|answered| **answered != id);
                 is_answer |= left.len() < before && is_asked_for(&name);
@@ -114,7 +114,7 @@ impl<'a> Prover<'a> {
     }
 
     /// The first column that matches, and the places of the matches in it.
-    fn find(&self, said: &Said) -> Option<(usize, Vec<Range<usize>>)> {
+    fn find(&self, said: &EntryText) -> Option<(usize, Vec<Range<usize>>)> {
         let places = match self.matcher {
             Matcher::Words(query) => {
                 let texts: Vec<_> =

@@ -9,6 +9,7 @@
 //! the order of their latest time, and only as many as a page needs.
 
 mod ahead;
+pub(crate) mod entry_text;
 mod fill;
 mod find;
 mod hits;
@@ -17,7 +18,6 @@ mod newest;
 pub(crate) mod prepare;
 mod query;
 mod ranked;
-pub(crate) mod said;
 mod snippet;
 mod titled;
 
@@ -335,9 +335,9 @@ impl Search {
 
     /// The columns of the index to search.
     fn columns(&self) -> Vec<usize> {
-        let thinking = self.thinking.then_some(said::THINKING);
-        let tools = self.tools.then_some(said::TOOLS);
-        [Some(said::PROSE), thinking, tools].into_iter().flatten().collect()
+        let thinking = self.thinking.then_some(entry_text::THINKING);
+        let tools = self.tools.then_some(entry_text::TOOLS);
+        [Some(entry_text::PROSE), thinking, tools].into_iter().flatten().collect()
     }
 
     /// Whether a role is among those asked for; formats name tools and summaries

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 use super::find::{Candidate, Filter, Finder, Hits};
-use super::known::Known;
+use super::known::IndexState;
 use crate::error::Result;
 use crate::model::{SessionKey, Timestamp};
 use crate::store::entries;
@@ -61,11 +61,11 @@ impl Finder<'_> {
     pub(super) fn sources(
         &mut self,
         indexed: Option<Vec<i64>>,
-        known: &Known,
+        known: &IndexState,
     ) -> Result<Vec<Source>> {
         let mut named: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
         let mut sources: Vec<Source> = match (indexed, known) {
-            (None, Known::As(standings)) => {
+            (None, IndexState::As(standings)) => {
                 standings.latest_first().map(|standing| Source::of(standing, None)).collect()
             }
             (keys, _) => {
@@ -94,7 +94,7 @@ impl Finder<'_> {
         &mut self,
         session: SessionKey,
         mut indexed: Vec<i64>,
-        known: &Known,
+        known: &IndexState,
     ) -> Result<Option<Source>> {
         let standing = known.standing(session);
         let held = standing.map_or(0, |standing| standing.held);

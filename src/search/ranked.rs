@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use super::find::{Filter, Finder, Hits};
-use super::known::Known;
+use super::known::IndexState;
 use super::query::Query;
 use crate::error::Result;
 use crate::model::SessionKey;
@@ -87,7 +87,7 @@ impl Finder<'_> {
     pub(super) fn by_rank(
         &mut self,
         mut keys: Ranked,
-        known: &Known,
+        known: &IndexState,
         hits: &mut Hits,
     ) -> Result<()> {
         let mut sessions: BTreeMap<i64, Option<Opened>> = BTreeMap::new();

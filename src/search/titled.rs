@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::find::Finder;
-use super::known::Known;
+use super::known::IndexState;
 use crate::error::Result;
 use crate::model::{SessionKey, Timestamp};
 use crate::store::texts::{self, SessionFacts};
@@ -13,7 +13,7 @@ impl Finder<'_> {
     /// Finds the sessions whose title matches: among those that the index found, and
     /// those that it lacks. Only for the first page, and not if a role, tool or model
     /// is asked for. A title that is the first message is found as that message.
-    pub(super) fn titles(&mut self, named: Vec<SessionKey>, known: &Known) -> Result<()> {
+    pub(super) fn titles(&mut self, named: Vec<SessionKey>, known: &IndexState) -> Result<()> {
         let limit = self.search.limit;
         if self.is_of_someone() || self.search.after.is_some() {
             return Ok(());
@@ -47,7 +47,7 @@ impl Finder<'_> {
     fn titled(
         &self,
         session: SessionKey,
-        known: &Known,
+        known: &IndexState,
     ) -> Result<Option<(Timestamp, SessionKey, Option<SessionFacts>)>> {
         let (at, facts) = match known.standing(session) {
             Some(standing) => (standing.modified_at, None),

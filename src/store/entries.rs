@@ -10,7 +10,7 @@ use super::files::FileRow;
 use super::ids::{self, Id, IdText, Word, word, word_or_null};
 use super::log::{self, line_number};
 use super::marks;
-use super::runs::{self, Above};
+use super::runs::{self, ParentLink};
 use crate::error::{Error, Result};
 use crate::model::{Entry, RecordPlace, SessionKey, Stored, Timestamp};
 
@@ -66,7 +66,7 @@ pub(crate) struct EntryRow<'a> {
     pub(crate) session: SessionKey,
     pub(crate) entry_id: &'a str,
     pub(crate) id_made: bool,
-    pub(crate) above: Above<'a>,
+    pub(crate) above: ParentLink<'a>,
     pub(crate) entry_type: &'a str,
     pub(crate) role: Option<&'a str>,
     pub(crate) message_id: Option<&'a Stored>,

@@ -82,7 +82,7 @@ pub(crate) fn newest_id(conn: &Connection) -> Result<i64> {
 
 /// What the file system says about a file or folder.
 #[derive(Debug)]
-pub(crate) struct Same<'a> {
+pub(crate) struct ExpectedFile<'a> {
     pub(crate) path: &'a [u8],
     pub(crate) is_folder: bool,
     pub(crate) mode: u32,
@@ -101,10 +101,10 @@ pub(crate) fn comparer(conn: &Connection) -> Result<CachedStatement<'_>> {
 
 /// The current file of a path, if everything in `same` still matches. Reads only the
 /// columns that this takes.
-pub(crate) fn same(
+pub(crate) fn unchanged(
     comparer: &mut CachedStatement<'_>,
     source_id: i64,
-    same: &Same<'_>,
+    same: &ExpectedFile<'_>,
 ) -> Result<Option<i64>> {
     let row = (
         source_id,

@@ -79,7 +79,7 @@ impl Head {
 
 impl Head {
     /// Whether it differs from an earlier head only in what an append changes.
-    fn goes_on(&self, before: &Self) -> bool {
+    fn is_append_to(&self, before: &Self) -> bool {
         let moved = Self {
             activity_at: self.activity_at,
             modified_at: self.modified_at,
@@ -144,7 +144,7 @@ pub(crate) fn update_head(
     head: &Head,
     before: Option<&Head>,
 ) -> Result<()> {
-    if before.is_some_and(|before| head.goes_on(before)) {
+    if before.is_some_and(|before| head.is_append_to(before)) {
         return update_progress(conn, session, head);
     }
     match before {

@@ -25,18 +25,18 @@ pub(super) struct Identity {
     /// The WAL and its index; empty if the database is not in WAL mode.
     companions: Vec<Named>,
     /// For a database that is read without locks: the state that its files must keep.
-    alone: Option<Vec<Still>>,
+    alone: Option<Vec<FileSnapshot>>,
 }
 
 /// The state of a file, or that it did not exist.
 #[derive(Debug, PartialEq, Eq)]
-struct Still {
+struct FileSnapshot {
     path: PathBuf,
     /// Size, and seconds and nanoseconds of the last change.
     state: Option<(u64, i64, i64)>,
 }
 
-impl Still {
+impl FileSnapshot {
     fn of(path: PathBuf) -> Self {
         let state = fs::metadata(&path).ok();
         let state = state.map(|of| (of.size(), of.mtime(), of.mtime_nsec()));
@@ -70,7 +70,7 @@ impl Identity {
         let files = ["", "-wal", "-shm"].map(|end| {
             let mut name = OsString::from(path);
             name.push(end);
-            Still::of(PathBuf::from(name))
+            FileSnapshot::of(PathBuf::from(name))
         });
         Ok(Self { alone: Some(files.into()), ..of })
     }
@@ -78,7 +78,7 @@ impl Identity {
     /// Fails if another file has taken the database's place.
     pub(super) fn check(&self) -> Result<()> {
         self.database.check()?;
-        let is_still = |file: &Still| Still::of(file.path.clone()) == *file;
+        let is_still = |file: &FileSnapshot| FileSnapshot::of(file.path.clone()) == *file;
         match self.alone.iter().flatten().all(is_still) {
             true => Ok(()),
             // Another process can write and has the database open now.

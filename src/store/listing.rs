@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, Row, named_params};
 
 use super::filter::{Cursor, SessionFilter};
-use super::search::{self, Found};
+use super::search::{self, Candidates};
 use super::statements::{found_statement, keys_statement, page_statement, work_dir_statement};
 use super::{Store, losses, metadata, readable, recent, sources};
 use crate::error::Result;
@@ -237,7 +237,7 @@ impl List<'_> {
 
     /// At least the first `end` rows of the candidates, read in age order; `None` if
     /// they are so sparse that sorting all candidates is faster.
-    fn first_of(&self, found: &Found, end: i64) -> Result<Option<Vec<SessionRow>>> {
+    fn first_of(&self, found: &Candidates, end: i64) -> Result<Option<Vec<SessionRow>>> {
         let most = if found.is_complete() { 4 * found.keys.len() } else { usize::MAX };
         let (modified_at, session_id, session_key) = self.start();
         let mut stmt = self.conn.prepare_cached(keys_statement(self.filter.archived))?;

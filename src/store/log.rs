@@ -489,7 +489,7 @@ fn unproven<'r>(conn: &Connection, row: &'r Row<'_>) -> Result<Cow<'r, [u8]>, St
     let stored = column(1)?.as_blob().map_err(not_ours)?;
     let enc = column(2)?.as_i64().map_err(not_ours)?;
     match sharing::holder(enc, stored) {
-        Some(holder) => sharing::held(conn, holder).map(Cow::Owned),
+        Some(holder) => sharing::shared_bytes(conn, holder).map(Cow::Owned),
         None => packing::unpack(enc, stored),
     }
 }

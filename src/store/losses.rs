@@ -31,7 +31,7 @@ pub(super) fn mark(conn: &Connection, rows: &mut [SessionRow]) -> Result<Option<
 }
 
 /// How a session differs from its file at the root.
-struct Standing {
+struct RootDifference {
     is_continued_here: bool,
     is_absent: bool,
     is_shadowed: bool,
@@ -39,11 +39,11 @@ struct Standing {
 
 /// How these sessions differ from their root, if their log is one file. Sessions that
 /// do not differ are left out.
-fn standings(conn: &Connection, keys: &[i64]) -> Result<HashMap<SessionKey, Standing>> {
+fn standings(conn: &Connection, keys: &[i64]) -> Result<HashMap<SessionKey, RootDifference>> {
     let mut stmt = conn.prepare_cached(STANDINGS)?;
     let keys = serde_json::Value::from(keys).to_string();
     let rows = stmt.query_map([keys], |row| {
-        let standing = Standing {
+        let standing = RootDifference {
             is_continued_here: row.get("is_continued_here")?,
             is_absent: row.get("is_absent")?,
             is_shadowed: row.get("is_shadowed")?,

@@ -85,7 +85,7 @@ pub(crate) const KEYS: &str = "
     ORDER BY entry_key";
 
 /// An entry, its place in the log and its id.
-pub(crate) struct Placed<'a> {
+pub(crate) struct PlacedEntry<'a> {
     pub(crate) entry_key: i64,
     pub(crate) line_key: i64,
     id: PlacedId<'a>,
@@ -97,7 +97,7 @@ enum PlacedId<'a> {
     Text(String),
 }
 
-impl Placed<'_> {
+impl PlacedEntry<'_> {
     pub(crate) fn entry_id(&self) -> Result<String> {
         Ok(match &self.id {
             PlacedId::In(row) => row.get::<_, IdText>(5)?.0,
@@ -110,7 +110,7 @@ impl Placed<'_> {
 pub(crate) fn each_record(
     conn: &Connection,
     keys: &[i64],
-    each: impl FnMut(&Placed<'_>, &[u8]) -> Result<()>,
+    each: impl FnMut(&PlacedEntry<'_>, &[u8]) -> Result<()>,
 ) -> Result<()> {
     let runs = keys.chunk_by(|one, next| one + 1 == *next);
     let runs = runs.filter_map(|run| Some(Stretch { first: *run.first()?, last: *run.last()? }));
@@ -121,7 +121,7 @@ pub(crate) fn each_record(
 pub(crate) fn each_record_to(
     conn: &Connection,
     leaf: i64,
-    each: impl FnMut(&Placed<'_>, &[u8]) -> Result<()>,
+    each: impl FnMut(&PlacedEntry<'_>, &[u8]) -> Result<()>,
 ) -> Result<()> {
     each_record_in(conn, &runs::stretches(conn, leaf, usize::MAX)?, each)
 }
@@ -131,10 +131,10 @@ pub(crate) fn each_record_to(
 fn each_record_in(
     conn: &Connection,
     path: &[Stretch],
-    mut each: impl FnMut(&Placed<'_>, &[u8]) -> Result<()>,
+    mut each: impl FnMut(&PlacedEntry<'_>, &[u8]) -> Result<()>,
 ) -> Result<()> {
     let mut keys = path.iter().flat_map(|stretch| stretch.first..=stretch.last);
-    let mut apart = Apart::default();
+    let mut apart = SingleReader::default();
     let unreadable = |key, err| match entries::line_key(conn, key) {
         Ok(line_key) => Piece::Line.unreadable(conn, line_key, err),
         Err(_) => err.into(),
@@ -145,7 +145,7 @@ fn each_record_in(
         }
         let line_key = row.get(4)?;
         let raw = log::proven(conn, Piece::Line, line_key, row)?;
-        each(&Placed { entry_key, line_key, id: PlacedId::In(row) }, &raw)
+        each(&PlacedEntry { entry_key, line_key, id: PlacedId::In(row) }, &raw)
     })?;
     keys.try_for_each(|passed| apart.hand(conn, passed, &mut each))
 }
@@ -162,16 +162,16 @@ pub(crate) const RECORDS: &str = "
 
 /// Reads records one by one, and keeps the line of the last.
 #[derive(Default)]
-struct Apart {
+struct SingleReader {
     line: Option<(i64, Vec<u8>)>,
 }
 
-impl Apart {
+impl SingleReader {
     fn hand(
         &mut self,
         conn: &Connection,
         entry_key: i64,
-        each: &mut impl FnMut(&Placed<'_>, &[u8]) -> Result<()>,
+        each: &mut impl FnMut(&PlacedEntry<'_>, &[u8]) -> Result<()>,
     ) -> Result<()> {
         let found: Option<(IdText, i64, Option<Span>)> = conn
             .prepare_cached("SELECT entry_id, line_key, span FROM entries WHERE entry_key = ?1")?
@@ -185,7 +185,7 @@ impl Apart {
         };
         let (_, line) = self.line.insert(line);
         each(
-            &Placed { entry_key, line_key, id: PlacedId::Text(id) },
+            &PlacedEntry { entry_key, line_key, id: PlacedId::Text(id) },
             RecordPlace { line_key, span }.of(line),
         )
     }

@@ -25,7 +25,7 @@ use crate::model::SessionKey;
 
 /// What an entry follows. If all fields are empty, it is a root.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Above<'a> {
+pub(crate) struct ParentLink<'a> {
     /// Its parent.
     pub(crate) key: Option<i64>,
     /// The id of its parent, as long as no entry has it.
@@ -35,7 +35,7 @@ pub(crate) struct Above<'a> {
     pub(crate) ends_path: bool,
 }
 
-impl Above<'_> {
+impl ParentLink<'_> {
     /// Whether the entry `key` continues the run of the entry before it.
     fn continues(self, key: i64) -> bool {
         ordinal(key) != 0 && self.key == Some(key - 1) && !self.ends_path
@@ -47,7 +47,7 @@ pub(crate) fn insert_parent(
     conn: &Connection,
     session: SessionKey,
     entry_key: i64,
-    above: Above<'_>,
+    above: ParentLink<'_>,
 ) -> Result<()> {
     if above.continues(entry_key) {
         return Ok(());
@@ -72,7 +72,7 @@ pub(crate) fn replace_parent(
     conn: &Connection,
     session: SessionKey,
     entry_key: i64,
-    above: Above<'_>,
+    above: ParentLink<'_>,
 ) -> Result<()> {
     conn.prepare_cached("DELETE FROM runs WHERE first_key = ?1")?.execute([entry_key])?;
     insert_parent(conn, session, entry_key, above)
@@ -144,7 +144,7 @@ pub(crate) fn each_stretch(
 ) -> Result<()> {
     let mut stmt = conn.prepare_cached(STRETCHES)?;
     let mut rows = stmt.query([leaf])?;
-    let mut taken = Taken::default();
+    let mut taken = VisitedRuns::default();
     while let Some(row) = rows.next()? {
         let (first, last): (Option<i64>, i64) = (row.get(0)?, row.get(1)?);
         let Some(first) = first.filter(|first| first >> 32 == last >> 32) else {
@@ -161,7 +161,7 @@ pub(crate) fn each_stretch(
 
 /// The runs that a path has visited.
 #[derive(Default)]
-struct Taken {
+struct VisitedRuns {
     /// The runs so far, as long as each is before the previous one.
     down: Vec<Stretch>,
     /// From the first exception on: by a run's first key, the last key that was
@@ -169,7 +169,7 @@ struct Taken {
     all: HashMap<i64, i64>,
 }
 
-impl Taken {
+impl VisitedRuns {
     /// Adds a run; returns the last key that was taken of it before, if it was
     /// visited.
     fn take(&mut self, run: Stretch) -> Option<i64> {

@@ -41,7 +41,7 @@ pub(crate) fn merge(conn: &Connection) -> Result<()> {
 }
 
 /// The candidates that the index found for a query.
-pub(crate) struct Found {
+pub(crate) struct Candidates {
     /// Sessions that may match, by key.
     pub(crate) keys: Vec<i64>,
     /// Whether there may be more after the last of them.
@@ -51,7 +51,7 @@ pub(crate) struct Found {
     pub(crate) is_few: bool,
 }
 
-impl Found {
+impl Candidates {
     /// Whether `keys` has all candidates.
     pub(crate) fn is_complete(&self) -> bool {
         !self.is_cut
@@ -70,7 +70,7 @@ impl Found {
 /// read its row, 0.1 µs to pass it in list order, and 2.5 µs if its text must be read
 /// there. These figures determine how many candidates are looked up at most, and how
 /// many count as few.
-pub(crate) fn find(conn: &Connection, query: &str, wanted: i64) -> Result<Option<Found>> {
+pub(crate) fn find(conn: &Connection, query: &str, wanted: i64) -> Result<Option<Candidates>> {
     let characters: Vec<char> = indexed(query).chars().collect();
     let trigrams: Vec<String> = characters
         .windows(3)
@@ -95,7 +95,7 @@ pub(crate) fn find(conn: &Connection, query: &str, wanted: i64) -> Result<Option
     let found = keys.len() as i64;
     let is_cut = most <= found;
     let is_few = found.saturating_mul(found).saturating_mul(5) <= come_by;
-    Ok(Some(Found { keys, is_cut, is_few: is_few && !is_cut }))
+    Ok(Some(Candidates { keys, is_cut, is_few: is_few && !is_cut }))
 }
 
 /// A text as it is given to the index, whose tokenizer stops at a NUL.

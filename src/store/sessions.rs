@@ -90,7 +90,7 @@ pub(crate) fn sessions_of_source(
 
 /// A session, its place, and the session that it comes from.
 #[derive(Debug)]
-pub(crate) struct Placed {
+pub(crate) struct SessionPlace {
     pub(crate) session: SessionKey,
     pub(crate) path: Vec<u8>,
     pub(crate) parent_id: Option<String>,
@@ -102,7 +102,7 @@ pub(crate) fn sessions_between(
     source_id: i64,
     from: &[u8],
     to: &[u8],
-) -> Result<Vec<Placed>> {
+) -> Result<Vec<SessionPlace>> {
     let mut stmt = conn.prepare_cached(
         "SELECT session_key, path, parent_session_id
          FROM sessions
@@ -110,7 +110,7 @@ pub(crate) fn sessions_between(
          ORDER BY path",
     )?;
     let rows = stmt.query_map((source_id, from, to), |row| {
-        Ok(Placed {
+        Ok(SessionPlace {
             session: row.get("session_key")?,
             path: row.get("path")?,
             parent_id: row.get("parent_session_id")?,

@@ -40,7 +40,7 @@ pub(crate) fn insert(conn: &Connection, key: i64, of: i64, raw: &[u8]) -> Result
 }
 
 /// The bytes that a row holds for another, or why there are none.
-pub(super) fn held(conn: &Connection, holder: i64) -> Result<Vec<u8>, String> {
+pub(super) fn shared_bytes(conn: &Connection, holder: i64) -> Result<Vec<u8>, String> {
     let failed = |err: rusqlite::Error| format!("stands in a line that cannot be read: {err}");
     let mut stmt =
         conn.prepare_cached("SELECT raw, enc FROM lines WHERE line_key = ?1").map_err(failed)?;

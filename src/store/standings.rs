@@ -135,7 +135,7 @@ fn sessions(conn: &Connection) -> Result<Vec<(Standing, i64)>> {
 }
 
 /// What a session's marks say, over all indexes.
-struct Told {
+struct SessionMarks {
     session: SessionKey,
     held: u32,
     /// `None` if anything is stale.
@@ -145,7 +145,7 @@ struct Told {
     has_texts: bool,
 }
 
-fn marks(conn: &Connection, index: Index) -> Result<Vec<Told>> {
+fn marks(conn: &Connection, index: Index) -> Result<Vec<SessionMarks>> {
     let mut stmt = conn.prepare_cached(
         "SELECT session_key,
                 CASE is_stale WHEN 1 THEN 0 ELSE entry_count END,
@@ -159,7 +159,7 @@ fn marks(conn: &Connection, index: Index) -> Result<Vec<Told>> {
     )?;
     // Read by position: there is a row for each session.
     let rows = stmt.query_map([index == Index::Tools], |row| {
-        Ok(Told {
+        Ok(SessionMarks {
             session: row.get(0)?,
             held: row.get(1)?,
             head_count: row.get(2)?,

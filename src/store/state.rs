@@ -33,11 +33,11 @@ impl State {
     ) -> Result<T> {
         let me = thread::current().id();
         // A nested read of the same thread would wait for itself.
-        if *held(&self.reader) == Some(me) {
+        if *lock(&self.reader) == Some(me) {
             return Err(Error::Busy);
         }
-        let conn = held(&self.conn);
-        *held(&self.reader) = Some(me);
+        let conn = lock(&self.conn);
+        *lock(&self.reader) = Some(me);
         let _done = Done(&self.reader);
         body(&conn.conn, &conn.memory)
     }
@@ -46,7 +46,7 @@ impl State {
 impl Drop for State {
     fn drop(&mut self) {
         // If this fails, the pool closes the connection.
-        let _ = held(&self.conn).execute_batch("ROLLBACK");
+        let _ = lock(&self.conn).execute_batch("ROLLBACK");
     }
 }
 
@@ -55,12 +55,12 @@ struct Done<'a>(&'a Mutex<Option<ThreadId>>);
 
 impl Drop for Done<'_> {
     fn drop(&mut self) {
-        *held(self.0) = None;
+        *lock(self.0) = None;
     }
 }
 
 /// A panic of a reader cannot leave anything inconsistent, since nothing is written
 /// here.
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -156,14 +156,14 @@ impl Shape {
 }
 
 /// The parts of a message, and who speaks.
-pub(crate) struct Said {
+pub(crate) struct MessageContent {
     /// The role. Some formats have results of tools in messages of the user; these
     /// get the role `tool`.
     pub(crate) speaker: String,
     pub(crate) parts: Vec<Part>,
 }
 
-impl Said {
+impl MessageContent {
     pub(crate) fn of(message: &Message) -> Self {
         let parts = message.parts();
         let is_result = |part: &Part| matches!(part, Part::ToolResult { .. });

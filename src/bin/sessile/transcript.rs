@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use sessile::{Part, Timestamp};
 
-use crate::conversation::Said;
+use crate::conversation::MessageContent;
 use crate::output::{self, Output, one_line};
 use crate::render::Clock;
 use crate::text::{terminal_width, wrapped_prose};
@@ -43,7 +43,7 @@ impl Transcript {
     }
 
     /// Prints a message.
-    pub(crate) fn message(&mut self, heading: &Heading<'_>, said: &Said) -> Result<()> {
+    pub(crate) fn message(&mut self, heading: &Heading<'_>, said: &MessageContent) -> Result<()> {
         let parts: Vec<String> = said.parts.iter().map(|part| self.said(part)).collect();
         if !self.is_full && parts.iter().all(String::is_empty) {
             self.silent += 1;

@@ -5,7 +5,7 @@ use super::parse::SYNTHETIC;
 use super::prompt::is_type;
 use super::text::{object, string, strip};
 use crate::format::json::{self, Object, Raw};
-use crate::format::{NamedModel, Part, Shown, ToolCall};
+use crate::format::{NamedModel, Part, ToolCall, TreeText};
 
 /// Characters of a preview, including dots.
 const PREVIEW_LENGTH: usize = 120;
@@ -36,7 +36,7 @@ pub(super) fn parts(message: &str) -> (String, Vec<Part>) {
 }
 
 /// The content of the message in a line.
-pub(super) fn said(line: &[u8], tools: bool) -> Vec<Part> {
+pub(super) fn content_parts(line: &[u8], tools: bool) -> Vec<Part> {
     let Some(record) = object(line) else { return Vec::new() };
     let record = record.object();
     let is_message = record.get("type").is_some() && record.get("uuid").is_some();
@@ -86,10 +86,11 @@ pub(super) fn model(line: &[u8]) -> Option<NamedModel> {
 }
 
 /// What a tree shows of an entry's line.
-pub(super) fn shown(line: &[u8]) -> Shown {
-    let Some(record) = object(line) else { return Shown::default() };
+pub(super) fn tree_text(line: &[u8]) -> TreeText {
+    let Some(record) = object(line) else { return TreeText::default() };
     let field = |key: &str| string(record.get(key)).unwrap_or_default();
-    let of = |role: &str, text: String| Shown { role: role.to_owned(), text, ..Shown::default() };
+    let of =
+        |role: &str, text: String| TreeText { role: role.to_owned(), text, ..TreeText::default() };
     let record_type = field("type");
     match Kind::from_name(&record_type) {
         Some(Kind::User | Kind::Assistant) => {
@@ -108,14 +109,14 @@ fn type_of(value: Option<Raw<'_>>) -> String {
     value.and_then(|value| string(value.get("type"))).unwrap_or_default()
 }
 
-fn shown_message(role: String, message: Raw<'_>) -> Shown {
+fn shown_message(role: String, message: Raw<'_>) -> TreeText {
     let content = message.get("content").unwrap_or(Raw::NULL);
     if let Some(answer) = content.items().find(|block| is_type(*block, "tool_result")) {
-        return Shown {
+        return TreeText {
             role: "tool".to_owned(),
             text: cut(&text_of_message(answer)),
             call_id: string(answer.get("tool_use_id")),
-            ..Shown::default()
+            ..TreeText::default()
         };
     }
     let text = cut(&text_of_message(message));
@@ -125,7 +126,7 @@ fn shown_message(role: String, message: Raw<'_>) -> Shown {
         .map(Raw::object)
         .map(|call| (string(call.get("id")).unwrap_or_default(), call_label(&call)))
         .collect();
-    Shown { only_calls: text.is_empty() && !calls.is_empty(), text, calls, role, call_id: None }
+    TreeText { only_calls: text.is_empty() && !calls.is_empty(), text, calls, role, call_id: None }
 }
 
 /// The tool call in a block; with its arguments if `tools` is set.
@@ -198,15 +199,15 @@ mod tests {
 
     #[test]
     fn an_entry_shows_what_it_says_calls_or_answers() {
-        let call = shown(CALL.as_bytes());
+        let call = tree_text(CALL.as_bytes());
         assert!(call.only_calls);
         assert_eq!(call.calls, [("c".to_owned(), "[Read: {\"path\":\"x\"}]".to_owned())]);
-        let answer = shown(ANSWER.as_bytes());
+        let answer = tree_text(ANSWER.as_bytes());
         assert_eq!((&answer.role[..], &answer.text[..]), ("tool", "a b"));
         assert_eq!(answer.call_id.as_deref(), Some("c"));
         let boundary =
             br#"{"type":"system","subtype":"compact_boundary","content":"x","uuid":"w"}"#;
-        assert_eq!(shown(boundary).text, "compact_boundary x");
+        assert_eq!(tree_text(boundary).text, "compact_boundary x");
     }
 
     #[test]

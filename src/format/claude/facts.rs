@@ -7,7 +7,7 @@ use super::prompt::Prompt;
 /// The facts of a record.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
-    pub(super) told: Told,
+    pub(super) told: SessionFacts,
     /// Set for a record that is a node of the tree.
     pub(super) node: Option<Node>,
 }
@@ -88,7 +88,7 @@ impl Node {
 
 /// What a record says of its session.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Told {
+pub(super) struct SessionFacts {
     /// For a summary, which may be of another session: the last node that it covers.
     pub(super) summary_of: Option<Option<String>>,
     /// A record type that the program was never seen to write.

@@ -25,7 +25,7 @@ mod tags;
 mod text;
 mod write;
 
-use super::meaning::{Meaning, NamedModel, Part, Shown};
+use super::meaning::{Meaning, NamedModel, Part, TreeText};
 use super::rules::{HeaderPlace, Rules};
 use super::{Program, Spelling};
 use crate::model::{Compaction, Record, Stored};
@@ -67,8 +67,8 @@ impl Meaning for Claude {
         display::full_text(line)
     }
 
-    fn shown(&self, line: &[u8]) -> Shown {
-        display::shown(line)
+    fn tree_text(&self, line: &[u8]) -> TreeText {
+        display::tree_text(line)
     }
 
     fn model(&self, line: &[u8]) -> Option<NamedModel> {
@@ -79,8 +79,8 @@ impl Meaning for Claude {
         display::parts(message)
     }
 
-    fn said(&self, line: &[u8], tools: bool) -> Vec<Part> {
-        display::said(line, tools)
+    fn content_parts(&self, line: &[u8], tools: bool) -> Vec<Part> {
+        display::content_parts(line, tools)
     }
 }
 

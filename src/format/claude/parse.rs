@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::facts::{Answer, Facts, Kind, Node, Reported, Told};
+use super::facts::{Answer, Facts, Kind, Node, Reported, SessionFacts};
 use super::prompt::{self, Prompt};
 use super::text::{self, is_true, stored, string};
 use crate::format::json::{self, Features, Raw};
@@ -275,7 +275,7 @@ fn told(
     kind: Option<Kind>,
     record_type: Option<&str>,
     at: Option<Timestamp>,
-) -> Told {
+) -> SessionFacts {
     let is = |value: Option<Raw<'_>>| value.is_some_and(|value| value.kind() == json::Kind::True);
     let is_prompt =
         kind == Some(Kind::User) && !is(fields.is_meta) && !is(fields.is_compact_summary);
@@ -283,7 +283,7 @@ fn told(
     let is_known = kind.is_some() || record_type.is_some_and(is_flat);
     let model = fields.message.filter(|_| kind == Some(Kind::Assistant));
     let model = stored(model.and_then(|message| message.get("model")));
-    Told {
+    SessionFacts {
         summary_of: (record_type == Some("summary")).then(|| string(fields.leaf_uuid)),
         unknown: (!is_known).then(|| record_type.unwrap_or_default().chars().take(60).collect()),
         custom_title: stored(fields.custom_title),
@@ -312,7 +312,7 @@ pub(super) fn is_said(text: &Stored) -> bool {
 }
 
 /// Bytes of texts that rows or memory hold until the session is folded.
-fn weight(told: &Told, node: Option<&Node>) -> usize {
+fn weight(told: &SessionFacts, node: Option<&Node>) -> usize {
     let stored = |text: &Option<Stored>| match text {
         Some(Stored::Text(text) | Stored::Json(text)) => text.len(),
         None => 0,

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::Told;
+use super::facts::SessionFacts;
 use super::parse::is_said;
 use super::prompt::Prompt;
 use crate::model::{Stored, Timestamp};
@@ -66,7 +66,7 @@ pub(super) struct Fold {
     records: usize,
     /// Summaries with their positions, until it is known which session they belong
     /// to.
-    summaries: Vec<(usize, Told)>,
+    summaries: Vec<(usize, SessionFacts)>,
     said: Said,
 }
 
@@ -118,7 +118,7 @@ pub(super) struct Summary {
 }
 
 impl Fold {
-    pub(super) fn take(&mut self, line_key: i64, told: Told) {
+    pub(super) fn take(&mut self, line_key: i64, told: SessionFacts) {
         let place = self.records;
         self.records += 1;
         match told.summary_of {
@@ -141,7 +141,7 @@ impl Fold {
 }
 
 impl Said {
-    fn take(&mut self, place: usize, line_key: i64, told: Told) {
+    fn take(&mut self, place: usize, line_key: i64, told: SessionFacts) {
         self.custom_title.take(place, told.custom_title);
         self.ai_title.take(place, told.ai_title);
         self.last_prompt.take(place, told.last_prompt);

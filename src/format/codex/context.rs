@@ -16,7 +16,7 @@ const KEPT: usize = 80_000;
 
 /// An item, and the part of it that a compaction of the old kind would keep.
 #[derive(Debug)]
-struct Said<E> {
+struct ContextItem<E> {
     entry: E,
     json: String,
     /// The texts, if it is a prompt.
@@ -26,7 +26,7 @@ struct Said<E> {
 /// Builds a conversation; `E` identifies the entry of an item.
 #[derive(Debug)]
 pub(crate) struct Conversation<E> {
-    said: Vec<Said<E>>,
+    said: Vec<ContextItem<E>>,
 }
 
 impl<E> Default for Conversation<E> {
@@ -54,7 +54,7 @@ impl<E: Clone> Conversation<E> {
         }
         let mut kept = Vec::new();
         let mut room = KEPT;
-        for Said { entry, prompt, .. } in std::mem::take(&mut self.said).into_iter().rev() {
+        for ContextItem { entry, prompt, .. } in std::mem::take(&mut self.said).into_iter().rev() {
             let is_summary =
                 |texts: &[String]| texts.first().is_some_and(|text| text.starts_with(SUMMARY));
             let Some(texts) = prompt.filter(|texts| !is_summary(texts)) else { continue };
@@ -62,13 +62,13 @@ impl<E: Clone> Conversation<E> {
                 break;
             }
             room = room.saturating_sub(texts.iter().map(String::len).sum());
-            kept.push(Said { entry, json: user_message(&texts), prompt: Some(texts) });
+            kept.push(ContextItem { entry, json: user_message(&texts), prompt: Some(texts) });
         }
         kept.reverse();
         let summary = owned(payload, "message").filter(|text| !text.is_empty());
         let summary = vec![summary.unwrap_or_else(|| "(no summary available)".to_owned())];
         let json = user_message(&summary);
-        kept.push(Said { entry: entry.clone(), json, prompt: Some(summary) });
+        kept.push(ContextItem { entry: entry.clone(), json, prompt: Some(summary) });
         self.said = kept;
     }
 
@@ -78,9 +78,9 @@ impl<E: Clone> Conversation<E> {
     }
 }
 
-fn said<E>(item: Raw<'_>, entry: E, instead: &str) -> Said<E> {
+fn said<E>(item: Raw<'_>, entry: E, instead: &str) -> ContextItem<E> {
     let prompt = item::is_prompt(item).then(|| texts_beside_images(item));
-    Said { entry, json: json::clean(item, instead), prompt }
+    ContextItem { entry, json: json::clean(item, instead), prompt }
 }
 
 /// The texts of a message, without the tags around its images.

@@ -4,7 +4,7 @@ use super::context::{self, said_by, text_of};
 use super::item;
 use super::record::{Body, Event, Record, of_entry, owned, text};
 use crate::format::json::{self, Raw};
-use crate::format::{NamedModel, Part, Shown, ToolCall};
+use crate::format::{NamedModel, Part, ToolCall, TreeText};
 
 /// Characters of a preview.
 const PREVIEW_LENGTH: usize = 120;
@@ -18,7 +18,7 @@ pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
 }
 
 /// The content of the item in a record, or what a compaction leaves.
-pub(in crate::format) fn said(bytes: &[u8], tools: bool) -> Vec<Part> {
+pub(in crate::format) fn content_parts(bytes: &[u8], tools: bool) -> Vec<Part> {
     match of_entry(bytes).map(|record| record.body) {
         Some(Body::Item(item)) => parts_of(item, tools),
         Some(Body::Compacted(_)) => {
@@ -99,15 +99,15 @@ fn chosen(record: &Record<'_>) -> Option<String> {
 }
 
 /// What a tree shows of an entry's bytes.
-pub(in crate::format) fn shown(bytes: &[u8]) -> Shown {
-    let Some(record) = of_entry(bytes) else { return Shown::default() };
+pub(in crate::format) fn tree_text(bytes: &[u8]) -> TreeText {
+    let Some(record) = of_entry(bytes) else { return TreeText::default() };
     let Body::Item(item) = record.body else {
         let text = chosen(&record).unwrap_or_else(|| preview(bytes));
-        return Shown { role: entry_type(&record), text, ..Shown::default() };
+        return TreeText { role: entry_type(&record), text, ..TreeText::default() };
     };
     let calls: Vec<(String, String)> =
         call(item).into_iter().map(|call| (call.id, call.label)).collect();
-    Shown {
+    TreeText {
         role: item::role(item).into_owned(),
         text: if calls.is_empty() {
             shortened(&text_of(item), PREVIEW_LENGTH)
@@ -158,11 +158,11 @@ mod tests {
         let call = line(
             r#"{"type":"function_call","name":"shell","arguments":"{\"a\": 1}","call_id":"c"}"#,
         );
-        let shown_call = shown(call.as_bytes());
+        let shown_call = tree_text(call.as_bytes());
         assert_eq!(shown_call.calls, [("c".to_owned(), "[shell: {\"a\": 1}]".to_owned())]);
         assert!(shown_call.only_calls);
         let output = line(r#"{"type":"function_call_output","call_id":"c","output":"a\nb"}"#);
-        let shown = shown(output.as_bytes());
+        let shown = tree_text(output.as_bytes());
         assert_eq!((shown.role.as_str(), shown.text.as_str()), ("tool", "a b"));
         assert_eq!(shown.call_id.as_deref(), Some("c"));
     }

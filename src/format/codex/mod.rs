@@ -19,7 +19,7 @@ mod stored;
 mod turns;
 mod write;
 
-use super::meaning::{Meaning, NamedModel, Part, Shown};
+use super::meaning::{Meaning, NamedModel, Part, TreeText};
 use super::rules::{Rules, Sessions};
 use super::{Home, Layout, Program, Spelling, Unpacker};
 use crate::model::{Change, HeaderRecord, ProblemKind, Record, Role, Stored, Timestamp};
@@ -153,8 +153,8 @@ impl Meaning for Codex {
         context::said_by(line).trim().to_owned()
     }
 
-    fn shown(&self, line: &[u8]) -> Shown {
-        display::shown(line)
+    fn tree_text(&self, line: &[u8]) -> TreeText {
+        display::tree_text(line)
     }
 
     fn model(&self, line: &[u8]) -> Option<NamedModel> {
@@ -165,8 +165,8 @@ impl Meaning for Codex {
         display::parts(message)
     }
 
-    fn said(&self, line: &[u8], tools: bool) -> Vec<Part> {
-        display::said(line, tools)
+    fn content_parts(&self, line: &[u8], tools: bool) -> Vec<Part> {
+        display::content_parts(line, tools)
     }
 }
 

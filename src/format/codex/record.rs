@@ -342,7 +342,7 @@ fn event(payload: Raw<'_>) -> Result<Event<'_>, Problem> {
             Event::ItemCompleted { turn_id: needed("turn_id")?, item }
         }
         "thread_rolled_back" => {
-            let turns = payload.get("num_turns").and_then(shape::whole::<u32>);
+            let turns = payload.get("num_turns").and_then(shape::integer::<u32>);
             Event::RolledBack(turns.ok_or_else(|| unfit(&name, "num_turns"))?)
         }
         "token_count" => Event::TokenCount(payload),

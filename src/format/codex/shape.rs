@@ -90,8 +90,8 @@ pub(super) fn fits(value: Raw<'_>, shape: Shape) -> bool {
         Shape::Word(words) => value.string().is_some_and(|text| words.contains(&&*text)),
         Shape::Id => value.string().is_some_and(|text| is_id(&text)),
         Shape::Flag => matches!(kind, Kind::True | Kind::False),
-        Shape::Integer => whole::<i64>(value).is_some(),
-        Shape::UpTo(most) => whole::<u64>(value).is_some_and(|number| number <= most),
+        Shape::Integer => integer::<i64>(value).is_some(),
+        Shape::UpTo(most) => integer::<u64>(value).is_some_and(|number| number <= most),
         Shape::Number => kind == Kind::Number,
         Shape::List(each) => kind == Kind::Array && value.items().all(|item| fits(item, *each)),
         Shape::Map(each) => {
@@ -122,7 +122,7 @@ fn is_variant(value: Raw<'_>, fields: &'static [Field]) -> bool {
 }
 
 /// An integer that fits into a type.
-pub(super) fn whole<N: std::str::FromStr>(value: Raw<'_>) -> Option<N> {
+pub(super) fn integer<N: std::str::FromStr>(value: Raw<'_>) -> Option<N> {
     std::str::from_utf8(value.bytes()).ok()?.parse().ok()
 }
 

@@ -26,7 +26,7 @@ pub(crate) mod wire;
 
 use layout::Part as FilePart;
 
-use super::meaning::{Meaning, Part, Shown, Transcript};
+use super::meaning::{Meaning, Part, Transcript, TreeText};
 use super::rules::{Logs, Rules, Sessions};
 use super::{Home, Layout, Program, Spelling, Versions};
 use crate::model::{ProblemKind, Record, Stored, Timestamp};
@@ -147,8 +147,8 @@ impl Meaning for Kimi {
         display::full_text(line)
     }
 
-    fn shown(&self, line: &[u8]) -> Shown {
-        display::shown(line)
+    fn tree_text(&self, line: &[u8]) -> TreeText {
+        display::tree_text(line)
     }
 
     fn parts(&self, message: &str) -> (String, Vec<Part>) {

@@ -23,7 +23,7 @@ mod write;
 
 pub(crate) use text::stored_text;
 
-use super::meaning::{Kept, Meaning, Part, Shown, Transcript};
+use super::meaning::{KeptMessages, Meaning, Part, Transcript, TreeText};
 use super::rules::{Labels, Leaf, Rules, SystemPrompt};
 use super::{Chains, Program, Spelling};
 use crate::model::{Compaction, Draft, Record, Role, Step, Stored, Timestamp};
@@ -62,7 +62,7 @@ impl Meaning for Kward {
         restore::role(role)
     }
 
-    fn restore(&self, path: &[Step], kept: &[(i64, Option<Kept>)]) -> Vec<Step> {
+    fn restore(&self, path: &[Step], kept: &[(i64, Option<KeptMessages>)]) -> Vec<Step> {
         restore::restore(path, kept)
     }
 
@@ -88,16 +88,16 @@ impl Meaning for Kward {
         parse::full_text(line)
     }
 
-    fn shown(&self, line: &[u8]) -> Shown {
-        display::shown(line)
+    fn tree_text(&self, line: &[u8]) -> TreeText {
+        display::tree_text(line)
     }
 
     fn parts(&self, message: &str) -> (String, Vec<Part>) {
         display::parts(message)
     }
 
-    fn said(&self, line: &[u8], _tools: bool) -> Vec<Part> {
-        display::said(line)
+    fn content_parts(&self, line: &[u8], _tools: bool) -> Vec<Part> {
+        display::content_parts(line)
     }
 
     fn markdown(&self, transcript: &Transcript<'_>) -> String {

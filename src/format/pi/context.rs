@@ -6,12 +6,12 @@
 
 use super::date;
 use super::text::{string, text_of};
-use crate::format::Kept;
+use crate::format::KeptMessages;
 use crate::format::json::{self, Kind, Object, Raw};
 use crate::model::{Role, Step, StepKind, Stored};
 
 /// The steps that count, including edits.
-pub(in crate::format) fn restore(path: &[Step], kept: &[(i64, Option<Kept>)]) -> Vec<Step> {
+pub(in crate::format) fn restore(path: &[Step], kept: &[(i64, Option<KeptMessages>)]) -> Vec<Step> {
     let adds = |step: &&Step| matches!(step.kind, StepKind::Message | StepKind::Edit);
     let Some(last) = path.iter().rposition(|step| step.kind == StepKind::Compaction) else {
         return path.iter().filter(adds).copied().collect();
@@ -193,10 +193,10 @@ mod tests {
             step(7, StepKind::Silent, Role::Other),
             message(8),
         ];
-        let keys = |kept: Option<Kept>| -> Vec<i64> {
+        let keys = |kept: Option<KeptMessages>| -> Vec<i64> {
             restore(&path, &[(2, None), (6, kept)]).iter().map(|step| step.key).collect()
         };
-        let named = |key| Some(Kept { keys: [key].into(), position: None });
+        let named = |key| Some(KeptMessages { keys: [key].into(), position: None });
 
         assert_eq!(keys(named(1)), [6, 1, 4, 5, 8]);
         assert_eq!(keys(named(4)), [6, 4, 5, 8]);

@@ -3,7 +3,7 @@
 use super::context::{self, text_of_line};
 use super::text::{string, text_of};
 use crate::format::json::{self, Kind, Object, Raw};
-use crate::format::{NamedModel, Part, Shown, ToolCall, Transcript};
+use crate::format::{NamedModel, Part, ToolCall, Transcript, TreeText};
 
 /// Code points of a preview, including dots.
 const PREVIEW_LENGTH: usize = 120;
@@ -20,7 +20,7 @@ pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
 }
 
 /// The content of the messages that a line adds.
-pub(in crate::format) fn said(line: &[u8], tools: bool) -> Vec<Part> {
+pub(in crate::format) fn content_parts(line: &[u8], tools: bool) -> Vec<Part> {
     let Some(value) = json::well_formed(line) else { return Vec::new() };
     let value = value.object();
     if string(value.get("type")).as_deref() == Some("message") {
@@ -112,10 +112,11 @@ pub(in crate::format) fn markdown(transcript: &Transcript<'_>) -> String {
 }
 
 /// What a tree shows of an entry's line.
-pub(in crate::format) fn shown(line: &[u8]) -> Shown {
-    let Ok((value, _)) = json::scan(line) else { return Shown::default() };
+pub(in crate::format) fn tree_text(line: &[u8]) -> TreeText {
+    let Ok((value, _)) = json::scan(line) else { return TreeText::default() };
     let field = |key: &str| string(value.get(key)).unwrap_or_default();
-    let of = |role: &str, text: String| Shown { role: role.to_owned(), text, ..Shown::default() };
+    let of =
+        |role: &str, text: String| TreeText { role: role.to_owned(), text, ..TreeText::default() };
     let entry_type = field("type");
     match entry_type.as_str() {
         "message" => shown_message(value.get("message").unwrap_or(Raw::NULL)),
@@ -131,19 +132,21 @@ pub(in crate::format) fn shown(line: &[u8]) -> Shown {
     }
 }
 
-fn shown_message(message: Raw<'_>) -> Shown {
+fn shown_message(message: Raw<'_>) -> TreeText {
     let field = |key: &str| string(message.get(key)).unwrap_or_default();
     let role = field("role");
     match role.as_str() {
-        "toolResult" => Shown {
+        "toolResult" => TreeText {
             role: "tool".to_owned(),
             text: format!("[{}]", field("toolName")),
             call_id: Some(field("toolCallId")).filter(|id| !id.is_empty()),
-            ..Shown::default()
+            ..TreeText::default()
         },
-        "bashExecution" => {
-            Shown { text: cut(&field("command")), role: "bash".to_owned(), ..Shown::default() }
-        }
+        "bashExecution" => TreeText {
+            text: cut(&field("command")),
+            role: "bash".to_owned(),
+            ..TreeText::default()
+        },
         _ => {
             let text = cut(&text_of(message));
             let blocks = message.get("content").unwrap_or(Raw::NULL);
@@ -155,7 +158,7 @@ fn shown_message(message: Raw<'_>) -> Shown {
                 .map(Raw::object)
                 .map(|call| (string(call.get("id")).unwrap_or_default(), call_label(&call)))
                 .collect();
-            Shown {
+            TreeText {
                 only_calls: text.is_empty() && !calls.is_empty(),
                 text,
                 calls,
@@ -210,7 +213,7 @@ mod tests {
     #[test]
     fn an_entry_shows_what_it_says_or_does() {
         let text = |line: &str| {
-            let shown = shown(line.as_bytes());
+            let shown = tree_text(line.as_bytes());
             format!("{} {}", shown.role, shown.text)
         };
         assert_eq!(text(r#"{"type":"model_change","provider":"p","modelId":"m"}"#), "model p/m");

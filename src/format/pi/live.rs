@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::Pi;
 use super::complete::{self, Surroundings};
 use super::text::written_name;
-use crate::chain::{self, Copied, NewLog, Tail, Writing, spelt};
+use crate::chain::{self, CopySource, NewLog, Tail, Writing, spelt};
 use crate::error::{Error, Result};
 use crate::format::live::{BranchSummary, Live};
 use crate::format::{json, stored_text};
@@ -112,7 +112,7 @@ impl Live for Pi {
     fn copy_path(
         &self,
         writing: &Writing<'_>,
-        source: &Copied,
+        source: &CopySource,
         path: &[Entry],
     ) -> Result<SessionKey> {
         let mut copy = NewLog::begin(*writing, source)?;
@@ -180,7 +180,7 @@ fn fields_of_label(target_id: &str, label: Option<String>) -> String {
 /// Copies the entries of a path except labels; returns the id of the last.
 fn copy_entries<'p>(
     writing: &Writing<'_>,
-    source: &Copied,
+    source: &CopySource,
     path: &'p [Entry],
     copy: &mut NewLog<'_>,
 ) -> Result<Option<&'p str>> {

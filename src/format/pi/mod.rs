@@ -24,7 +24,7 @@ mod text;
 mod version;
 mod write;
 
-use super::meaning::{Kept, Meaning, NamedModel, Part, Shown, Transcript};
+use super::meaning::{KeptMessages, Meaning, NamedModel, Part, Transcript, TreeText};
 use super::rules::{
     Activity, ChainIds, Compactions, Counts, FileTimes, HeaderPlace, Labels, OldVersions, Rules,
     Settings,
@@ -85,7 +85,7 @@ impl Meaning for Pi {
         role == Some("toolResult")
     }
 
-    fn restore(&self, path: &[Step], kept: &[(i64, Option<Kept>)]) -> Vec<Step> {
+    fn restore(&self, path: &[Step], kept: &[(i64, Option<KeptMessages>)]) -> Vec<Step> {
         context::restore(path, kept)
     }
 
@@ -119,8 +119,8 @@ impl Meaning for Pi {
         display::full_text(line)
     }
 
-    fn shown(&self, line: &[u8]) -> Shown {
-        display::shown(line)
+    fn tree_text(&self, line: &[u8]) -> TreeText {
+        display::tree_text(line)
     }
 
     fn model(&self, line: &[u8]) -> Option<NamedModel> {
@@ -131,8 +131,8 @@ impl Meaning for Pi {
         display::parts(message)
     }
 
-    fn said(&self, line: &[u8], tools: bool) -> Vec<Part> {
-        display::said(line, tools)
+    fn content_parts(&self, line: &[u8], tools: bool) -> Vec<Part> {
+        display::content_parts(line, tools)
     }
 
     fn markdown(&self, transcript: &Transcript<'_>) -> String {

@@ -12,7 +12,8 @@ use crate::text::{cut_middle, terminal_width, wrapped};
 pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bool> {
     let session = session.map(|name| store.find(name)).transpose()?;
     let mut out = if json { output::content() } else { output::report() };
-    let mut shown = Shown { width: output::is_terminal().then(terminal_width), place: None };
+    let mut shown =
+        ProblemPrinter { width: output::is_terminal().then(terminal_width), place: None };
     let each = |root: &Path, problem: &Problem| {
         let written = match json {
             true => writeln!(out, "{}", row_json(root, problem)),
@@ -34,14 +35,14 @@ pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bo
 }
 
 /// Prints problems: for programs one per line, on a terminal grouped by file.
-struct Shown {
+struct ProblemPrinter {
     /// The width of the terminal.
     width: Option<usize>,
     /// The root and the file of the last problem.
     place: Option<(PathBuf, PathBuf)>,
 }
 
-impl Shown {
+impl ProblemPrinter {
     fn write(&mut self, out: &mut Output, root: &Path, problem: &Problem) -> io::Result<()> {
         let (root_name, file) = (root.to_string_lossy(), problem.file.to_string_lossy());
         let (root_name, file) = (root_name.escape_debug(), file.escape_debug());

@@ -9,14 +9,14 @@ use sessile::{CapturedBranch, CapturedEntry, Message, Part, Session, Store};
 
 use super::suggest;
 use crate::args::ShowArgs;
-use crate::conversation::{Conversation, Said};
+use crate::conversation::{Conversation, MessageContent};
 use crate::ids::ShortIds;
 use crate::output::{self, Output, note, one_line};
 use crate::transcript::{Heading, Transcript};
 
 pub(crate) fn run(store: &Store, session: &Session, args: &ShowArgs) -> Result<bool> {
     let transcript = Transcript::new(output::report(), args.full, args.utc);
-    let mut shown = Shown::new(session, transcript)?;
+    let mut shown = Viewer::new(session, transcript)?;
     let seen = session.info()?.leaf;
     match (&args.entry, &args.branch) {
         (Some(entry), _) => shown.around(&suggest::find_entry(session, entry)?.id, args.around)?,
@@ -39,7 +39,7 @@ pub(crate) fn run(store: &Store, session: &Session, args: &ShowArgs) -> Result<b
 pub(crate) fn markdown(store: &Store, session: &str) -> Result<bool> {
     let session = store.find(session)?;
     let title = session.info()?.title.unwrap_or_else(|| "Untitled".to_owned());
-    let mut shown = Shown::new(&session, Transcript::new(output::content(), true, true))?;
+    let mut shown = Viewer::new(&session, Transcript::new(output::content(), true, true))?;
     writeln!(shown.out(), "# {}\n", one_line(&title))?;
     shown.context(None)?;
     shown.transcript.out.flush()?;
@@ -47,7 +47,7 @@ pub(crate) fn markdown(store: &Store, session: &str) -> Result<bool> {
 }
 
 /// A session that is being shown.
-struct Shown<'a> {
+struct Viewer<'a> {
     session: &'a Session,
     transcript: Transcript,
     ids: ShortIds,
@@ -68,7 +68,7 @@ fn last<T>(mut all: Vec<T>, last: Option<usize>) -> Vec<T> {
     all.split_off(first)
 }
 
-impl<'a> Shown<'a> {
+impl<'a> Viewer<'a> {
     fn new(session: &'a Session, transcript: Transcript) -> Result<Self> {
         let ids = ShortIds::new(session.tree()?.into_iter().map(|node| node.id));
         Ok(Self { session, transcript, ids, asked_for: None })
@@ -255,8 +255,8 @@ impl<'a> Shown<'a> {
         };
         // Results in files of their own are only included with `--full`.
         let mut said = match self.transcript.is_full {
-            true => Said::whole(message, self.session)?,
-            false => Said::of(message),
+            true => MessageContent::whole(message, self.session)?,
+            false => MessageContent::of(message),
         };
         let is_asked_for = self.asked_for.as_ref() == Some(&message.entry_id);
         if said.parts.is_empty()
@@ -286,7 +286,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 fn follow(
     store: &Store,
     session: &Session,
-    shown: &mut Shown<'_>,
+    shown: &mut Viewer<'_>,
     mut seen: Option<String>,
 ) -> Result<()> {
     let mut watch = store.watch()?;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use sessile::Part;
 
-use crate::conversation::Said;
+use crate::conversation::MessageContent;
 
 /// The position of a part: the index of the entry in a run, of the message, and of
 /// the part.
@@ -21,7 +21,7 @@ pub(super) struct Answers {
 impl Answers {
     /// Matches the messages of a run's entries. A result answers the last unanswered
     /// call with its id before it.
-    pub(super) fn of(run: &[&[Said]]) -> Self {
+    pub(super) fn of(run: &[&[MessageContent]]) -> Self {
         let mut answers = Self::default();
         let mut open: HashMap<&str, Vec<Place>> = HashMap::new();
         for (e, said) in run.iter().enumerate() {
@@ -68,8 +68,8 @@ mod tests {
         Part::ToolResult { call_id: id.to_owned(), text: String::new() }
     }
 
-    fn said(parts: Vec<Part>) -> Vec<Said> {
-        vec![Said { speaker: "tool".to_owned(), parts }]
+    fn said(parts: Vec<Part>) -> Vec<MessageContent> {
+        vec![MessageContent { speaker: "tool".to_owned(), parts }]
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::answers::{Answers, Place};
 use super::escape::{anchor, text};
 use super::fences::{self, Piece};
 use super::image;
-use crate::conversation::{Said, is_summary};
+use crate::conversation::{MessageContent, is_summary};
 use crate::prices::Prices;
 use crate::render::Clock;
 use crate::text::cut;
@@ -24,7 +24,7 @@ const LONG: usize = 12_000;
 /// Consecutive entries with their messages.
 pub(super) struct Entries<'a> {
     pub(super) entries: Vec<&'a CapturedEntry>,
-    pub(super) said: Vec<&'a [Said]>,
+    pub(super) said: Vec<&'a [MessageContent]>,
     pub(super) prices: &'a Prices,
 }
 
@@ -166,8 +166,8 @@ impl Entries<'_> {
 }
 
 /// The id of the call that an entry answers, if it contains nothing else.
-fn answered(said: &[Said]) -> Option<&str> {
-    let [Said { parts, .. }] = said else { return None };
+fn answered(said: &[MessageContent]) -> Option<&str> {
+    let [MessageContent { parts, .. }] = said else { return None };
     let is_picture = |part: &Part| matches!(part, Part::Image { .. });
     let (Part::ToolResult { call_id, .. }, others) = parts.split_first()? else { return None };
     (!call_id.is_empty() && others.iter().all(is_picture)).then_some(call_id)

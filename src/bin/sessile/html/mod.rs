@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 
 use self::entry::Entries;
 use self::escape::{anchor, base64, text};
-use crate::conversation::{Conversation, Said};
+use crate::conversation::{Conversation, MessageContent};
 use crate::output;
 use crate::prices::Prices;
 
@@ -31,7 +31,7 @@ pub(crate) const SCRIPT: &str = include_str!("page.js");
 
 pub(crate) fn run(store: &Store, session: &str, out: Option<&Path>) -> Result<bool> {
     let mut page = Vec::new();
-    write(&store.snapshot()?.find(session)?, &Around::alone(), &mut page)?;
+    write(&store.snapshot()?.find(session)?, &PageFrame::alone(), &mut page)?;
     let Some(path) = out else {
         let mut out = output::content();
         out.write_all(&page)?;
@@ -46,7 +46,7 @@ pub(crate) fn run(store: &Store, session: &str, out: Option<&Path>) -> Result<bo
 }
 
 /// What surrounds a session: nothing, or the links of a server.
-pub(crate) struct Around {
+pub(crate) struct PageFrame {
     /// Elements of the head, including the policy if no HTTP header has it.
     pub(crate) head: String,
     /// Elements above the title.
@@ -55,7 +55,7 @@ pub(crate) struct Around {
     pub(crate) events: Option<String>,
 }
 
-impl Around {
+impl PageFrame {
     fn alone() -> Self {
         let policy = policy("'none'", "");
         Self {
@@ -78,8 +78,8 @@ pub(crate) fn policy(forms: &str, directives: &str) -> String {
 }
 
 /// The beginning of a page, up to the content of its body.
-pub(crate) fn head(title: &str, around: &Around, body: &str) -> String {
-    let Around { head, above, events } = around;
+pub(crate) fn head(title: &str, around: &PageFrame, body: &str) -> String {
+    let PageFrame { head, above, events } = around;
     let events = events.as_ref().map(|url| format!(" data-events=\"{url}\"")).unwrap_or_default();
     let title = text(title);
     format!(
@@ -93,7 +93,7 @@ pub(crate) fn head(title: &str, around: &Around, body: &str) -> String {
 
 /// Writes a session with all its branches, which should be that of a snapshot. The
 /// title is written before anything else is read.
-pub(crate) fn write(session: &Session, around: &Around, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn write(session: &Session, around: &PageFrame, out: &mut dyn Write) -> Result<()> {
     let info = session.info()?;
     let leaf = info.leaf.as_ref().filter(|_| around.events.is_some());
     let leaf = leaf.map(|leaf| session.entry(leaf)).transpose()?.flatten();
@@ -103,7 +103,7 @@ pub(crate) fn write(session: &Session, around: &Around, out: &mut dyn Write) -> 
     out.flush()?;
     let conversation = Conversation::read(session)?;
     let said = conversation.entries.iter().map(|entry| said(session, entry));
-    let said: Vec<Vec<Said>> = said.collect::<Result<_>>()?;
+    let said: Vec<Vec<MessageContent>> = said.collect::<Result<_>>()?;
     let prices = Prices::read(None)?;
     let facts = [
         Some(info.format.name().to_owned()),
@@ -133,7 +133,7 @@ fn end(leaf: &Entry) -> String {
 /// What the script adds to a session's page: consecutive entries.
 pub(crate) fn addition(session: &Session, entries: &[CapturedEntry]) -> Result<String> {
     let said = entries.iter().map(|entry| said(session, entry));
-    let said: Vec<Vec<Said>> = said.collect::<Result<_>>()?;
+    let said: Vec<Vec<MessageContent>> = said.collect::<Result<_>>()?;
     let prices = Prices::read(None)?;
     let mut rows = String::new();
     for (entry, said) in entries.iter().zip(&said) {
@@ -159,8 +159,8 @@ const TOOLS: &str = "<div class=\"tools\"><input id=\"find\" type=\"search\" pla
      <button id=\"prev\" title=\"The hit before\">↑</button><button id=\"next\" title=\"The next hit\">↓</button>\
      <button id=\"fold\">Unfold all</button></div>\n";
 
-fn said(session: &Session, entry: &CapturedEntry) -> Result<Vec<Said>> {
-    entry.messages.iter().map(|message| Said::whole(message, session)).collect()
+fn said(session: &Session, entry: &CapturedEntry) -> Result<Vec<MessageContent>> {
+    entry.messages.iter().map(|message| MessageContent::whole(message, session)).collect()
 }
 
 /// The tokens that the log reports, and their cost.
@@ -177,7 +177,7 @@ fn used(session: &Session, conversation: &Conversation, prices: &Prices) -> Resu
 fn section(
     page: &mut String,
     conversation: &Conversation,
-    (number, said): (usize, &[Vec<Said>]),
+    (number, said): (usize, &[Vec<MessageContent>]),
     prices: &Prices,
 ) {
     let run = &conversation.runs[number];

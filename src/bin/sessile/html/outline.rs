@@ -3,7 +3,7 @@
 use sessile::{CapturedEntry, Part};
 
 use super::escape::{anchor, text};
-use crate::conversation::{Conversation, Said, is_summary};
+use crate::conversation::{Conversation, MessageContent, is_summary};
 use crate::text::cut;
 
 /// The most levels of indentation; deeper branches stay at the last one.
@@ -14,7 +14,7 @@ const WIDTH: usize = 100;
 
 /// Writes the rows of a conversation's outline. At a fork, the other branches are
 /// listed below, indented one level; then the branch continues.
-pub(super) fn write(out: &mut String, conversation: &Conversation, said: &[Vec<Said>]) {
+pub(super) fn write(out: &mut String, conversation: &Conversation, said: &[Vec<MessageContent>]) {
     let mut todo: Vec<(usize, usize)> = in_order(&conversation.roots, 0).collect();
     while let Some((run, depth)) = todo.pop() {
         rows(out, conversation, said, (run, depth));
@@ -33,7 +33,7 @@ fn in_order(branches: &[usize], depth: usize) -> impl Iterator<Item = (usize, us
 fn rows(
     out: &mut String,
     conversation: &Conversation,
-    said: &[Vec<Said>],
+    said: &[Vec<MessageContent>],
     (run, depth): (usize, usize),
 ) {
     let is_branch = 1 < conversation.siblings(run).0.len();
@@ -63,7 +63,11 @@ pub(super) struct Row {
 }
 
 /// Writes the row of an entry, if it gets one.
-pub(super) fn write_row(out: &mut String, (entry, said): (&CapturedEntry, &[Said]), row: &Row) {
+pub(super) fn write_row(
+    out: &mut String,
+    (entry, said): (&CapturedEntry, &[MessageContent]),
+    row: &Row,
+) {
     let speaker = said.first().map(|said| said.speaker.as_str());
     let label = entry.entry.label.as_deref();
     let tells = speaker == Some("user") || label.is_some() || is_summary(entry);
@@ -84,7 +88,7 @@ pub(super) fn write_row(out: &mut String, (entry, said): (&CapturedEntry, &[Said
 }
 
 /// The beginning of an entry's text, on one line.
-fn preview(said: &[Said]) -> Option<String> {
+fn preview(said: &[MessageContent]) -> Option<String> {
     let part = said.iter().flat_map(|said| &said.parts).find_map(|part| match part {
         Part::Text(said) if !said.trim().is_empty() => Some(said.as_str()),
         Part::ToolCall(call) => Some(&call.label),

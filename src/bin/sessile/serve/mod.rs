@@ -28,7 +28,7 @@ use self::request::{Gate, Refusal, Request};
 use self::response::Response;
 use crate::args::ServeArgs;
 use crate::commands::interrupt;
-use crate::html::Around;
+use crate::html::PageFrame;
 use crate::output::{self, note};
 
 /// The most requests at a time: a browser makes a few, plus a stream for each visible
@@ -160,7 +160,7 @@ struct Site<'a> {
 
 impl Site<'_> {
     /// The links above each page, and the URL of the stream of writes.
-    fn around(&self, here: &str, is_live: bool) -> Around {
+    fn around(&self, here: &str, is_live: bool) -> PageFrame {
         let pages =
             [("", "Sessions"), ("search", "Search"), ("usage", "Usage"), ("roots", "Roots")];
         let links = pages.map(|(path, name)| {
@@ -169,7 +169,7 @@ impl Site<'_> {
         });
         let above = format!("<p class=\"site\">{}</p>\n", links.join(" "));
         let events = is_live.then(|| format!("{}events", self.base));
-        Around { head: String::new(), above, events }
+        PageFrame { head: String::new(), above, events }
     }
 
     /// The URL of a session.

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::chain::{Copied, NewLog, Writing};
+use crate::chain::{CopySource, NewLog, Writing};
 use crate::error::{Error, Result};
 use crate::format::claude::facts::{Facts, Kind, Node};
 use crate::format::claude::layout::is_session_id;
@@ -27,7 +27,7 @@ pub(super) fn fork(writing: &Writing<'_>, up_to: Option<&str>) -> Result<Session
             "{entry_id:?} is no UUID; the fork ends with one"
         )));
     }
-    let source = Copied::read(writing)?;
+    let source = CopySource::read(writing)?;
     let source_id = source.info.session_id.clone().unwrap_or_default();
     let nodes = Nodes::read(writing, &source, up_to)?;
     let mut copy = NewLog::begin(*writing, &source)?;
@@ -92,7 +92,7 @@ struct Nodes {
 }
 
 impl Nodes {
-    fn read(writing: &Writing<'_>, source: &Copied, up_to: Option<&str>) -> Result<Self> {
+    fn read(writing: &Writing<'_>, source: &CopySource, up_to: Option<&str>) -> Result<Self> {
         let (uuids, above) = (HashMap::new(), HashMap::new());
         let mut nodes = Self { end: 0, last: None, uuids, above };
         let mut is_found = false;

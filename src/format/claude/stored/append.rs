@@ -8,20 +8,20 @@
 
 use rusqlite::Connection;
 
-use super::branch::{Branch, End, IS_KNOTTED, is_answer};
+use super::branch::{Branch, BranchEnd, IS_KNOTTED, is_answer};
 use super::{GIT_BRANCH, IS_ODD, STRANGERS, facts, is_agent};
 use crate::error::Result;
-use crate::format::claude::facts::{Node, Told};
+use crate::format::claude::facts::{Node, SessionFacts};
 use crate::format::claude::parse::{is_said, role};
 use crate::format::claude::stored::facts_of_line;
-use crate::format::projection::{Folded, Whole};
+use crate::format::projection::{Folded, SessionFold};
 use crate::model::{Record, SessionKey, Stored};
 use crate::store::files::FileRow;
 use crate::store::heads::Head;
 use crate::store::{entries, events, log, metadata, paths, ranges, records, runs};
 
 /// The state of a session after its last record.
-struct Behind<'a> {
+struct Appending<'a> {
     conn: &'a Connection,
     session: SessionKey,
     is_agent: bool,
@@ -51,7 +51,7 @@ pub(super) fn behind<'a>(
     session: SessionKey,
     file: &FileRow,
     head: &Head,
-) -> Result<Option<Box<dyn Whole + 'a>>> {
+) -> Result<Option<Box<dyn SessionFold + 'a>>> {
     let leaf = match &head.leaf_id {
         Some(leaf_id) => entries::entry_key(conn, session, leaf_id)?,
         None => None,
@@ -61,7 +61,7 @@ pub(super) fn behind<'a>(
         return Ok(None);
     }
     let role = leaf.map(|leaf| entries::role(conn, leaf)).transpose()?.flatten();
-    Ok(Some(Box::new(Behind {
+    Ok(Some(Box::new(Appending {
         conn,
         session,
         is_agent: is_agent(&file.path),
@@ -84,7 +84,7 @@ fn was_moved(conn: &Connection, session: SessionKey, head: &Head) -> Result<bool
     Ok(last.is_none_or(|last| log::line_number(last) <= moved.lines))
 }
 
-impl Whole for Behind<'_> {
+impl SessionFold for Appending<'_> {
     fn take(&mut self, line_key: i64, record: &mut Record) -> Result<()> {
         let Some(facts) = facts(record).filter(|_| !self.is_lost) else { return Ok(()) };
         self.is_lost = !self.says_nothing_new(&facts.told)?;
@@ -126,9 +126,9 @@ impl Whole for Behind<'_> {
     }
 }
 
-impl Behind<'_> {
+impl Appending<'_> {
     /// Whether a record leaves the summary as it is, except for version and model.
-    fn says_nothing_new(&mut self, told: &Told) -> Result<bool> {
+    fn says_nothing_new(&mut self, told: &SessionFacts) -> Result<bool> {
         let head = &mut self.head;
         let has_prompt = head.preview_line_key.is_some();
         let has_first = is_said(&head.first_message);
@@ -214,8 +214,8 @@ impl Behind<'_> {
     }
 
     /// The nearest message at or above an entry, and what is in between, root first.
-    fn above(&self, parent: Option<i64>) -> Result<Above> {
-        let mut above = Above::default();
+    fn above(&self, parent: Option<i64>) -> Result<MessageAbove> {
+        let mut above = MessageAbove::default();
         let Some(parent) = parent else { return Ok(above) };
         paths::walk_up(self.conn, parent, |step| {
             match step.entry_type == "message" {
@@ -230,7 +230,12 @@ impl Behind<'_> {
 
     /// Whether a node keeps the nodes and answers of each response contiguous, in the
     /// sense of `is_knotted`.
-    fn hangs_together(&self, node: &Node, parent: Option<i64>, above: &Above) -> Result<bool> {
+    fn hangs_together(
+        &self,
+        node: &Node,
+        parent: Option<i64>,
+        above: &MessageAbove,
+    ) -> Result<bool> {
         if self.is_agent {
             return Ok(true);
         }
@@ -295,7 +300,7 @@ impl Behind<'_> {
     }
 
     /// Whether a node outside the conversation leaves it as it is.
-    fn stands_aside(&self, node: &Node, above: &Above) -> Result<bool> {
+    fn stands_aside(&self, node: &Node, above: &MessageAbove) -> Result<bool> {
         if self.is_agent {
             return Ok(true);
         }
@@ -313,7 +318,7 @@ impl Behind<'_> {
     }
 
     /// Whether a node outside the conversation may have to be put back into it.
-    fn takes_part(&self, node: &Node, above: &Above) -> Result<bool> {
+    fn takes_part(&self, node: &Node, above: &MessageAbove) -> Result<bool> {
         if self.is_knotted {
             return Ok(node.message_id.is_some() || node.is_answer || !node.calls.is_empty());
         }
@@ -391,7 +396,7 @@ impl Behind<'_> {
     fn turn_to(&mut self, node: &Node, parent: Option<i64>) -> Result<()> {
         self.flush()?;
         let key = self.next_key()?;
-        let end = End { above: parent, new: Some((key, node)) };
+        let end = BranchEnd { above: parent, new: Some((key, node)) };
         self.messages = self.branch().turn(self.leaf, end, self.messages)?;
         self.end_with(key, node);
         Ok(())
@@ -408,7 +413,7 @@ impl Behind<'_> {
         }
         match decided {
             Some(entry) => {
-                let end = End { above: decided, new: None };
+                let end = BranchEnd { above: decided, new: None };
                 self.messages = self.branch().turn(self.leaf, end, self.messages)?;
                 self.leaf_id = Some(entries::entry_id(self.conn, entry)?);
             }
@@ -493,7 +498,7 @@ impl Behind<'_> {
 
 /// The message above an entry.
 #[derive(Default)]
-struct Above {
+struct MessageAbove {
     message: Option<i64>,
     between: Vec<i64>,
 }

@@ -29,7 +29,7 @@ const WINDOW: usize = 256;
 
 /// Where the conversation is to end.
 #[derive(Clone, Copy)]
-pub(super) struct End<'n> {
+pub(super) struct BranchEnd<'n> {
     /// The last existing entry on the path.
     pub(super) above: Option<i64>,
     /// A node after it that is no entry yet, and the key that it will get.
@@ -46,7 +46,7 @@ pub(super) struct Branch<'a> {
 }
 
 /// The new part of the path to an end.
-struct Behind {
+struct NewPart {
     /// The last entry before it.
     kept: Option<i64>,
     /// The entries, in the order of the branch.
@@ -59,7 +59,7 @@ struct Behind {
 impl Branch<'_> {
     /// Changes the end of the branch from `leaf`; returns its number of messages,
     /// given the former number, `messages`.
-    pub(super) fn turn(&self, leaf: Option<i64>, end: End<'_>, messages: i64) -> Result<i64> {
+    pub(super) fn turn(&self, leaf: Option<i64>, end: BranchEnd<'_>, messages: i64) -> Result<i64> {
         let shared = match (leaf, end.above) {
             (Some(leaf), Some(above)) => self.shared(leaf, above)?,
             _ => None,
@@ -125,9 +125,9 @@ impl Branch<'_> {
     }
 
     /// What follows an entry on the path to an end, including what is put back.
-    fn behind(&self, kept: Option<i64>, end: End<'_>) -> Result<Behind> {
+    fn behind(&self, kept: Option<i64>, end: BranchEnd<'_>) -> Result<NewPart> {
         let mut path = match end.above {
-            Some(above) if end.above != kept => self.way(kept, above)?,
+            Some(above) if end.above != kept => self.path_between(kept, above)?,
             _ => Vec::new(),
         };
         let mut nodes = BTreeMap::new();
@@ -152,7 +152,7 @@ impl Branch<'_> {
             let node = &nodes[**at];
             node.kind.is_message() && (self.is_agent || node.is_main())
         };
-        Ok(Behind {
+        Ok(NewPart {
             kept,
             messages: branch.iter().filter(is_message).count() as i64,
             is_aside: length < branch.len(),
@@ -161,7 +161,7 @@ impl Branch<'_> {
     }
 
     /// The entries after one on the path to another, root first.
-    fn way(&self, kept: Option<i64>, to: i64) -> Result<Vec<i64>> {
+    fn path_between(&self, kept: Option<i64>, to: i64) -> Result<Vec<i64>> {
         let mut stretches = Vec::new();
         runs::each_stretch(self.conn, to, |stretch| {
             let is_last = kept.is_some_and(|kept| stretch.first <= kept);
@@ -220,7 +220,7 @@ impl Branch<'_> {
             return Ok(0);
         };
         let Some(leaf) = leaf.filter(|leaf| *leaf != kept) else { return Ok(messages) };
-        let way = self.way(Some(kept), leaf)?;
+        let way = self.path_between(Some(kept), leaf)?;
         let cut = match (ranges::before(conn, session, i64::MAX)?, way.first()) {
             (Some(_), Some(first)) => ranges::cut(conn, session, *first)?,
             _ => ranges::joined(way),
@@ -233,7 +233,7 @@ impl Branch<'_> {
     }
 
     /// Extends a branch that ends with what was kept.
-    fn go_on(&self, behind: &Behind) -> Result<()> {
+    fn go_on(&self, behind: &NewPart) -> Result<()> {
         let (conn, session) = (self.conn, self.session);
         let is_stored = ranges::before(conn, session, i64::MAX)?.is_some();
         if is_stored && !behind.is_aside && self.is_path(behind.kept)? {

@@ -41,7 +41,7 @@ impl Extras for Claude {
             return Err(Error::SessionNotFound(session.0.to_string()));
         };
         Ok(match read_sidecar(conn, source.source_id, &layout::sidecar(&path))? {
-            Sidecar::Told { json, .. } => Some(json),
+            Sidecar::Described { json, .. } => Some(json),
             Sidecar::None | Sidecar::Broken => None,
         })
     }
@@ -81,7 +81,9 @@ fn write_agents(conn: &Connection, out: &mut dyn Write, session: SessionKey) -> 
     for (agent, path) in agents(conn, source.source_id, &path)? {
         let sidecar = read_sidecar(conn, source.source_id, &layout::sidecar(&path))?;
         let (tool_use_id, parent_agent_id) = match sidecar {
-            Sidecar::Told { tool_use_id, parent_agent_id, .. } => (tool_use_id, parent_agent_id),
+            Sidecar::Described { tool_use_id, parent_agent_id, .. } => {
+                (tool_use_id, parent_agent_id)
+            }
             Sidecar::None | Sidecar::Broken => (None, None),
         };
         let json = |value: Option<String>| value.unwrap_or_else(|| "null".to_owned());

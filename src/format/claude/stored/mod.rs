@@ -20,7 +20,7 @@ use super::parse::{parse, role};
 use super::summary::{Fold, Summary};
 use crate::error::Result;
 use crate::format::json::{self, Kind};
-use crate::format::projection::{Folded, Whole};
+use crate::format::projection::{Folded, SessionFold};
 use crate::model::{ProblemKind, Record, SessionKey, Stored};
 use crate::store::files::{self, FileKind};
 use crate::store::heads::Head;
@@ -52,7 +52,7 @@ impl Reading {
     }
 }
 
-impl Whole for Reading {
+impl SessionFold for Reading {
     fn take(&mut self, line_key: i64, record: &mut Record) -> Result<()> {
         let Some(facts) = facts(record) else { return Ok(()) };
         self.fold.take(line_key, facts.told);
@@ -288,7 +288,7 @@ fn note_sidecar(folded: &Folded<'_>) -> Result<()> {
             let detail = "no JSON object; nothing describes the agent";
             note(folded, &path, None, ProblemKind::Unreadable, detail)
         }
-        Sidecar::None | Sidecar::Told { .. } => Ok(()),
+        Sidecar::None | Sidecar::Described { .. } => Ok(()),
     }
 }
 
@@ -318,7 +318,7 @@ enum Sidecar {
     None,
     Broken,
     /// The whole document, and the caller of the agent as JSON, if it is named.
-    Told {
+    Described {
         json: String,
         tool_use_id: Option<String>,
         parent_agent_id: Option<String>,
@@ -340,7 +340,7 @@ fn read_sidecar(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Sideca
         let value = meta.get(key).filter(|value| value.kind() == Kind::String)?;
         Some(json::clean(value, "null"))
     };
-    Ok(Sidecar::Told {
+    Ok(Sidecar::Described {
         json: whole.to_owned(),
         tool_use_id: text("toolUseId"),
         parent_agent_id: text("parentAgentId"),
@@ -374,7 +374,7 @@ fn agents(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<(Session
 }
 
 impl Claude {
-    fn reading(path: &[u8]) -> Box<dyn Whole> {
+    fn reading(path: &[u8]) -> Box<dyn SessionFold> {
         Box::new(Reading::of(path))
     }
 }

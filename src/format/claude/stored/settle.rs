@@ -10,26 +10,26 @@ use crate::error::Result;
 use crate::fold;
 use crate::format::Layout;
 use crate::format::claude::layout::{self, Place, Split};
-use crate::format::projection::{Projection, Touched, Whole};
+use crate::format::projection::{Projection, SessionFold, Touched};
 use crate::model::{ProblemKind, SessionKey};
 use crate::store::files::{self, FileKind, FileRow};
 use crate::store::heads::Head;
-use crate::store::sessions::Placed;
+use crate::store::sessions::SessionPlace;
 use crate::store::sources::Source;
 use crate::store::{problems, sessions};
 
 impl Projection for Claude {
-    fn whole(&self, path: &[u8]) -> Option<Box<dyn Whole>> {
+    fn session_fold(&self, path: &[u8]) -> Option<Box<dyn SessionFold>> {
         Some(Self::reading(path))
     }
 
-    fn whole_behind<'a>(
+    fn session_fold_after<'a>(
         &self,
         conn: &'a Connection,
         session: SessionKey,
         file: &FileRow,
         head: &Head,
-    ) -> Result<Option<Box<dyn Whole + 'a>>> {
+    ) -> Result<Option<Box<dyn SessionFold + 'a>>> {
         append::behind(conn, session, file, head)
     }
 
@@ -106,7 +106,7 @@ fn settle_project(conn: &Connection, source_id: i64, project: &[u8]) -> Result<(
     let beside = |end: &[u8]| [project, end].concat();
     let found =
         sessions::sessions_between(conn, source_id, &beside(b"agent-"), &beside(b"agent."))?;
-    for Placed { path, parent_id, .. } in found {
+    for SessionPlace { path, parent_id, .. } in found {
         if matches!(layout::split(&path).place, Place::OldAgent { .. }) {
             settle_old_agent(conn, source_id, &path, parent_id.as_deref())?;
         }

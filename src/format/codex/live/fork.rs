@@ -78,7 +78,7 @@ fn at_turn(turns: &[Turn], turn: u32) -> Result<(Cut, String)> {
 }
 
 /// A line at the beginning of a fork.
-struct Kept {
+struct KeptLine {
     raw: Vec<u8>,
     /// The file that contains it.
     file_id: i64,
@@ -99,7 +99,7 @@ fn make(writing: &Writing<'_>, place: &Place, cut: Cut) -> Result<SessionKey> {
     chain::require_id(&id)?;
     chain::require_free_id(tx, &id)?;
     let history = place.history(tx)?;
-    let mut kept = kept(tx, &history, cut)?;
+    let mut kept = kept_lines(tx, &history, cut)?;
     let own = own_meta(tx, place)?;
     let window_id = new_id();
     let mut fork = Fork { id: &id, window_id: &window_id, at, source_id, base: None };
@@ -132,7 +132,7 @@ fn make(writing: &Writing<'_>, place: &Place, cut: Cut) -> Result<SessionKey> {
 }
 
 /// The lines of a history before a cut.
-fn kept(tx: &Connection, history: &History, cut: Cut) -> Result<Vec<Kept>> {
+fn kept_lines(tx: &Connection, history: &History, cut: Cut) -> Result<Vec<KeptLine>> {
     let mut kept = Vec::new();
     let (mut records, mut is_over, mut turn) = (0, false, 0);
     history.each_line(tx, |link, key, end, raw| {
@@ -157,7 +157,7 @@ fn kept(tx: &Connection, history: &History, cut: Cut) -> Result<Vec<Kept>> {
             kept.truncate(turn.max(1));
             return Ok(());
         }
-        kept.push(Kept {
+        kept.push(KeptLine {
             raw: raw.to_vec(),
             file_id: link.log.file_id,
             end,
@@ -185,7 +185,7 @@ fn own_meta(tx: &Connection, place: &Place) -> Result<Vec<u8>> {
 
 /// The file that contains the cut, by its physical id, with the ordinal and the byte
 /// of the cut.
-fn base_of(history: &History, kept: &[Kept]) -> Result<Option<(String, u64, u64)>> {
+fn base_of(history: &History, kept: &[KeptLine]) -> Result<Option<(String, u64, u64)>> {
     let Some(last) = kept.last() else { return Ok(None) };
     let link = history.links.iter().find(|link| link.log.file_id == last.file_id);
     let name = link.and_then(|link| link.known.physical_id.clone());

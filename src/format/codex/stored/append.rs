@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::Place;
 use super::fold::{Facts, Fold};
-use super::tables::{self, Known};
+use super::tables::{self, KnownRollout};
 use crate::error::Result;
 use crate::fold::search_text;
 use crate::format::codex::meta::{Meta, Mode};
@@ -74,7 +74,7 @@ pub(in crate::format::codex) fn take(
 }
 
 /// Whether a rollout is written here, in today's form.
-fn is_plain(place: &Place, known: &Known) -> bool {
+fn is_plain(place: &Place, known: &KnownRollout) -> bool {
     let own = &place.own;
     own.log.state == FileState::Local
         && own.log.path == place.rollout.place
@@ -88,9 +88,9 @@ fn is_plain(place: &Place, known: &Known) -> bool {
 
 /// Whether nothing else at the root depends on how a rollout continues: there is no
 /// other file of its thread or name, and none that begins with more than it has.
-fn is_alone(conn: &Connection, known: &Known) -> Result<bool> {
+fn is_alone(conn: &Connection, known: &KnownRollout) -> Result<bool> {
     let (source_id, session) = (known.source_id, known.session);
-    let is_own = |found: &Known| found.session == session;
+    let is_own = |found: &KnownRollout| found.session == session;
     let Some(thread_id) = &known.thread_id else { return Ok(false) };
     if !tables::of_name(conn, source_id, &known.name)?.iter().all(is_own)
         || !tables::of_thread(conn, source_id, thread_id)?.iter().all(is_own)
@@ -98,7 +98,8 @@ fn is_alone(conn: &Connection, known: &Known) -> Result<bool> {
         return Ok(false);
     }
     let Some(id) = &known.physical_id else { return Ok(false) };
-    let is_whole = |found: &Known| found.base_is_whole && found.base_file == Some(known.file_id);
+    let is_whole =
+        |found: &KnownRollout| found.base_is_whole && found.base_file == Some(known.file_id);
     Ok(tables::beginning_with(conn, source_id, id)?.iter().all(is_whole))
 }
 

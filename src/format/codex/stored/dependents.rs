@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use super::tables::{self, Known};
+use super::tables::{self, KnownRollout};
 use crate::error::Result;
 use crate::format::codex::layout;
 use crate::format::projection::Touched;
@@ -26,7 +26,7 @@ pub(super) fn note(conn: &Connection, session: SessionKey, touched: &mut Touched
     Ok(())
 }
 
-fn behind(conn: &Connection, known: &Known) -> Result<Vec<Known>> {
+fn behind(conn: &Connection, known: &KnownRollout) -> Result<Vec<KnownRollout>> {
     let mut found = Vec::new();
     if let Some(thread_id) = &known.thread_id {
         found.extend(tables::of_thread(conn, known.source_id, thread_id)?);

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use rusqlite::Connection;
 
-use super::tables::{self, Shown};
+use super::tables::{self, DumpFields};
 use super::{Place, turns};
 use crate::context;
 use crate::dump::{field, optional, refused, stored, text};
@@ -45,7 +45,7 @@ pub(super) fn write(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) 
     out.write_all(b"]").map_err(refused)
 }
 
-fn write_thread(conn: &Connection, row: &mut String, shown: &Shown) -> Result<()> {
+fn write_thread(conn: &Connection, row: &mut String, shown: &DumpFields) -> Result<()> {
     field(row, "history_mode", &optional(shown.mode.name()));
     field(row, "cli_version", &optional(shown.cli_version.as_deref()));
     field(row, "originator", &optional(shown.originator.as_deref()));

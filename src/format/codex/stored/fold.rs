@@ -11,9 +11,9 @@ use rusqlite::Connection;
 
 use super::append::HAS_EARLY;
 use super::history::{History, Link};
-use super::own::{Own, Thread, telling};
+use super::own::{ParsedRollout, Thread, telling};
 use super::place::Rollout;
-use super::tables::{self, Known, Told};
+use super::tables::{self, FoldedRollout, KnownRollout};
 use crate::error::Result;
 use crate::fold::{fold_labels, note_losses, search_text};
 use crate::format::codex::meta::{Meta, Mode, cwd_of_item};
@@ -27,7 +27,7 @@ use crate::store::entries::{self, EntryRow};
 use crate::store::file_time;
 use crate::store::heads::{self, Head};
 use crate::store::problems::{self, NewProblem};
-use crate::store::runs::Above;
+use crate::store::runs::ParentLink;
 use crate::store::{events, log, projections, records, sessions};
 
 /// Folds a rollout, replacing its rows; returns whether it exists.
@@ -38,12 +38,12 @@ pub(super) fn refold(
     names: &Names,
 ) -> Result<bool> {
     projections::delete_projection(conn, session)?;
-    let Some(mut own) = Own::read(conn, session, rollout)? else { return Ok(false) };
+    let Some(mut own) = ParsedRollout::read(conn, session, rollout)? else { return Ok(false) };
     let thread = own.thread(conn)?;
     // It must be known first, because it may name itself as its base, and branches
     // may begin with it.
     let is_superseded = thread.is_superseded;
-    let told = Told { meta: &own.meta, is_superseded, token_count: None };
+    let told = FoldedRollout { meta: &own.meta, is_superseded, token_count: None };
     tables::insert(conn, &own.known, &told)?;
     let history = History::of(conn, &own)?;
     own.known.base_file = history.base().map(|link| link.log.file_id);
@@ -64,9 +64,9 @@ pub(super) fn refold(
             }
         }
     }
-    let known = Known { base_is_whole: is_whole, ..own.known.clone() };
+    let known = KnownRollout { base_is_whole: is_whole, ..own.known.clone() };
     let Facts { meta, tokens: token_count, .. } = &fold.facts;
-    let told = Told { meta, is_superseded, token_count: *token_count };
+    let told = FoldedRollout { meta, is_superseded, token_count: *token_count };
     tables::delete(conn, session)?;
     tables::insert(conn, &known, &told)?;
     fold.finish(&thread, rollout, names)?;
@@ -140,7 +140,7 @@ pub(super) struct Facts {
 
 pub(super) struct Fold<'a> {
     conn: &'a Connection,
-    own: &'a Own,
+    own: &'a ParsedRollout,
     cursors: HashMap<i64, Cursor>,
     pub(super) count: u32,
     pub(super) facts: Facts,
@@ -149,7 +149,7 @@ pub(super) struct Fold<'a> {
 }
 
 impl<'a> Fold<'a> {
-    fn new(conn: &'a Connection, own: &'a Own) -> Self {
+    fn new(conn: &'a Connection, own: &'a ParsedRollout) -> Self {
         let facts = Facts {
             meta: own.meta.clone(),
             first_message: None,
@@ -162,7 +162,12 @@ impl<'a> Fold<'a> {
     }
 
     /// Continues after existing entries, given the facts so far.
-    pub(super) fn behind(conn: &'a Connection, own: &'a Own, facts: Facts, count: u32) -> Self {
+    pub(super) fn behind(
+        conn: &'a Connection,
+        own: &'a ParsedRollout,
+        facts: Facts,
+        count: u32,
+    ) -> Self {
         let (cursors, telling) = (HashMap::new(), telling(&own.meta));
         Self { conn, own, cursors, count, facts, telling, base_is_whole: true }
     }
@@ -321,7 +326,7 @@ impl<'a> Fold<'a> {
             session,
             entry_id,
             id_made: true,
-            above: Above { key: cursor.leaf, ..Above::default() },
+            above: ParentLink { key: cursor.leaf, ..ParentLink::default() },
             entry_type: &display::entry_type(record),
             role: role.as_deref(),
             message_id: named.as_ref(),

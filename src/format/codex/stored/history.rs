@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use super::own::Own;
+use super::own::ParsedRollout;
 use super::place::{Rollout, readable};
-use super::tables::{self, Known};
+use super::tables::{self, KnownRollout};
 use crate::error::Result;
 use crate::format::codex::layout::{self, Form};
 use crate::format::codex::meta::{Base, Mode};
@@ -23,7 +23,7 @@ use crate::store::log;
 /// A file of a history.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
-    pub(crate) known: Known,
+    pub(crate) known: KnownRollout,
     pub(crate) log: FileRow,
     /// If set, only the lines that end at or before this byte count.
     pub(crate) cut: Option<u64>,
@@ -41,12 +41,12 @@ pub(crate) struct History {
 }
 
 impl History {
-    pub(crate) fn of(conn: &Connection, own: &Own) -> Result<Self> {
+    pub(crate) fn of(conn: &Connection, own: &ParsedRollout) -> Result<Self> {
         Self::behind(conn, Link::of_own(own))
     }
 
     /// The history of a known file.
-    pub(crate) fn of_known(conn: &Connection, known: &Known) -> Result<Option<Self>> {
+    pub(crate) fn of_known(conn: &Connection, known: &KnownRollout) -> Result<Option<Self>> {
         match Link::of(conn, known, None)? {
             Some(link) => Ok(Some(Self::behind(conn, link)?)),
             None => Ok(None),
@@ -90,14 +90,14 @@ impl History {
 /// The file that a base names, or why there is none.
 fn next(
     conn: &Connection,
-    of: &Known,
+    of: &KnownRollout,
     base: &Base,
     seen: &mut BTreeSet<SessionKey>,
 ) -> Result<Result<Link, String>> {
     let id = &base.physical_id;
     let mut found = tables::of_physical_id(conn, of.source_id, id)?;
     found.sort_by(|one, other| {
-        let place = |known: &Known| {
+        let place = |known: &KnownRollout| {
             (known.is_archived, std::cmp::Reverse(known.name.clone()), known.place.clone())
         };
         place(one).cmp(&place(other))
@@ -114,7 +114,7 @@ fn next(
 
 impl Link {
     /// The rollout itself.
-    pub(crate) fn of_own(own: &Own) -> Self {
+    pub(crate) fn of_own(own: &ParsedRollout) -> Self {
         Self {
             known: own.known.clone(),
             log: own.log.clone(),
@@ -124,13 +124,13 @@ impl Link {
         }
     }
 
-    fn of(conn: &Connection, known: &Known, cut: Option<u64>) -> Result<Option<Self>> {
+    fn of(conn: &Connection, known: &KnownRollout, cut: Option<u64>) -> Result<Option<Self>> {
         let Some(path) = tables::path(conn, known.session)? else { return Ok(None) };
         let rollout = Rollout::at(conn, known.source_id, &path)?;
         let Some(file) = rollout.main() else { return Ok(None) };
         let log = readable(conn, file)?;
         let is_document = layout::form(&rollout.place) == Some(Form::Document);
-        let own = Own::read(conn, known.session, &rollout)?;
+        let own = ParsedRollout::read(conn, known.session, &rollout)?;
         let problems = own.map(|own| own.problems).unwrap_or_default();
         let problems = problems.into_iter().map(|(_, problem)| problem).collect();
         Ok(Some(Self { known: known.clone(), log, cut, is_document, problems }))

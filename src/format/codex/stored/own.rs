@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::packed;
 use super::place::{self, Rollout, line_key, readable};
-use super::tables::{self, Known};
+use super::tables::{self, KnownRollout};
 use crate::error::Result;
 use crate::format::codex::layout;
 use crate::format::codex::meta::{Meta, Mode};
@@ -18,8 +18,8 @@ use crate::store::log;
 
 /// A rollout with its metadata.
 #[derive(Clone, Debug)]
-pub(crate) struct Own {
-    pub(crate) known: Known,
+pub(crate) struct ParsedRollout {
+    pub(crate) known: KnownRollout,
     pub(crate) meta: Meta,
     /// Whether a line contains the metadata; otherwise only the name does.
     pub(crate) has_header: bool,
@@ -31,7 +31,7 @@ pub(crate) struct Own {
     pub(crate) problems: Vec<(Option<u32>, Problem)>,
 }
 
-impl Own {
+impl ParsedRollout {
     /// When copying from the forked thread began: that thread's first record follows
     /// ours. `None` if nothing was copied.
     pub(crate) fn copied_at(&self, conn: &Connection) -> Result<Option<Timestamp>> {
@@ -84,7 +84,7 @@ impl Own {
         let of_name = name.thread_id.clone().filter(|_| is_readable);
         let thread_id = meta.thread_id.clone().or(of_name);
         let physical_id = name.segment_id.clone().or_else(|| thread_id.clone());
-        let known = Known {
+        let known = KnownRollout {
             session,
             source_id: file.source_id,
             place: rollout.place.clone(),
@@ -105,7 +105,7 @@ impl Own {
 
     /// Whether one of it and another file of its thread continues the other. That is
     /// not so for two that represent the same file.
-    pub(crate) fn is_continued_by(&self, other: &Known) -> bool {
+    pub(crate) fn is_continued_by(&self, other: &KnownRollout) -> bool {
         let own = &self.known;
         own.name != other.name && (own.segment_id.is_some() || other.segment_id.is_some())
     }
@@ -121,7 +121,7 @@ impl Own {
         // imported.
         files.sort_by(|one, other| order(one).cmp(&order(other)));
         files.push(self.known.clone());
-        let head = head(&left(conn, &files)?).map(|known| known.session);
+        let head = head(&without_gone_copies(conn, &files)?).map(|known| known.session);
         let first_at = files.iter().filter_map(|known| known.meta_at).min();
         let is_double = self.known.segment_id.is_none()
             && files.iter().filter(|known| known.segment_id.is_none()).count() > 1;
@@ -133,7 +133,7 @@ impl Own {
 
 /// The files of a thread, seen from one of them.
 pub(crate) struct Thread {
-    pub(crate) others: Vec<Known>,
+    pub(crate) others: Vec<KnownRollout>,
     pub(crate) is_superseded: bool,
     /// Whether several files represent what should be one.
     pub(crate) is_double: bool,
@@ -143,7 +143,7 @@ pub(crate) struct Thread {
 
 /// The files without those that are gone from their root and have an equivalent
 /// there: what the program continues counts, not what is kept from before.
-fn left(conn: &Connection, files: &[Known]) -> Result<Vec<Known>> {
+fn without_gone_copies(conn: &Connection, files: &[KnownRollout]) -> Result<Vec<KnownRollout>> {
     if files.len() < 2 {
         return Ok(files.to_vec());
     }
@@ -163,7 +163,7 @@ fn left(conn: &Connection, files: &[Known]) -> Result<Vec<Known>> {
 /// The head of a thread: an active file if there is one; among those that were not
 /// made by a revert, the one with the latest name; among the rest, the one that was
 /// begun last.
-fn head(files: &[Known]) -> Option<&Known> {
+fn head(files: &[KnownRollout]) -> Option<&KnownRollout> {
     let is_active = files.iter().any(|known| !known.is_archived);
     let there = || files.iter().filter(move |known| known.is_archived != is_active);
     let first = there()
@@ -175,7 +175,7 @@ fn head(files: &[Known]) -> Option<&Known> {
 
 /// The order in which files were begun. For the same time and name, the first by
 /// place counts as the later.
-fn order(known: &Known) -> (Option<Timestamp>, &[u8], Reverse<&[u8]>) {
+fn order(known: &KnownRollout) -> (Option<Timestamp>, &[u8], Reverse<&[u8]>) {
     (known.meta_at, &known.name, Reverse(&known.place))
 }
 
@@ -253,8 +253,8 @@ pub(crate) fn telling(meta: &Meta) -> crate::format::codex::turns::Telling {
 mod tests {
     use super::*;
 
-    fn known(session: i64, name: &str, segment: bool, at: i64, is_archived: bool) -> Known {
-        Known {
+    fn known(session: i64, name: &str, segment: bool, at: i64, is_archived: bool) -> KnownRollout {
+        KnownRollout {
             session: SessionKey(session),
             source_id: 1,
             place: format!("sessions/{session}/{name}").into_bytes(),
@@ -279,8 +279,8 @@ mod tests {
         let archived = known(3, "c", true, 9, true);
         let segment = known(4, "d", true, 2, false);
         let twin = known(5, "b", false, 0, false);
-        let head_of = |files: &[&Known]| {
-            let files: Vec<Known> = files.iter().map(|known| (*known).clone()).collect();
+        let head_of = |files: &[&KnownRollout]| {
+            let files: Vec<KnownRollout> = files.iter().map(|known| (*known).clone()).collect();
             head(&files).unwrap().session.0
         };
         assert_eq!(head_of(&[&first, &later]), 2);

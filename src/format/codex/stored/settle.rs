@@ -10,9 +10,9 @@ use rusqlite::Connection;
 
 use super::dependents;
 use super::fold::refold;
-use super::own::Own;
+use super::own::ParsedRollout;
 use super::place::{self, Rollout, line_key};
-use super::tables::{self, Known, Told};
+use super::tables::{self, FoldedRollout, KnownRollout};
 use crate::error::Result;
 use crate::fold::search_text;
 use crate::format::codex::Codex;
@@ -36,7 +36,7 @@ impl Projection for Codex {
 
     fn sessions(&self, conn: &Connection, source: &Source) -> Result<BTreeSet<Vec<u8>>> {
         let mut paths = BTreeSet::new();
-        for rollout in shown(conn, source.source_id)? {
+        for rollout in visible_rollouts(conn, source.source_id)? {
             paths.extend(rollout.main().map(|file| file.path.clone()));
         }
         Ok(paths)
@@ -142,7 +142,7 @@ fn by_name(conn: &Connection, source_id: i64) -> Result<BTreeMap<Vec<u8>, Vec<Ro
 
 /// The rollouts that are sessions: without former places of those that were moved
 /// here.
-fn shown(conn: &Connection, source_id: i64) -> Result<Vec<Rollout>> {
+fn visible_rollouts(conn: &Connection, source_id: i64) -> Result<Vec<Rollout>> {
     let mut all = Vec::new();
     for rollouts in by_name(conn, source_id)?.into_values() {
         for one in &rollouts {
@@ -331,7 +331,7 @@ impl<'a> Settling<'a> {
         Ok(())
     }
 
-    fn note_known(&mut self, known: &Known) {
+    fn note_known(&mut self, known: &KnownRollout) {
         self.threads.extend(known.thread_id.clone());
         self.ids.extend(known.physical_id.clone());
     }
@@ -342,9 +342,10 @@ impl<'a> Settling<'a> {
         for (session, rollout) in self.changed.clone() {
             follow_base(conn, &rollout)?;
             let rollout = Rollout::at(conn, self.source_id, &rollout.place)?;
-            if let Some(own) = Own::read(conn, session, &rollout)? {
+            if let Some(own) = ParsedRollout::read(conn, session, &rollout)? {
                 tables::delete(conn, session)?;
-                let told = Told { meta: &own.meta, is_superseded: false, token_count: None };
+                let told =
+                    FoldedRollout { meta: &own.meta, is_superseded: false, token_count: None };
                 tables::insert(conn, &own.known, &told)?;
                 self.note_known(&own.known);
             }
@@ -406,7 +407,7 @@ fn supersede(conn: &Connection, file: &FileRow) -> Result<()> {
 }
 
 /// Whether a history begins as before: its base has only grown, after the cut.
-fn begins_as_before(conn: &Connection, known: &Known, id: &str) -> Result<bool> {
+fn begins_as_before(conn: &Connection, known: &KnownRollout, id: &str) -> Result<bool> {
     let bases = tables::of_physical_id(conn, known.source_id, id)?;
     let is_same = bases.len() == 1 && Some(bases[0].file_id) == known.base_file;
     Ok(is_same && known.base_is_whole)

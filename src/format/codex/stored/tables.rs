@@ -18,7 +18,7 @@ pub(crate) const TABLES: [Table; 1] = [Table::new("rollouts", Owner::Session, "s
 
 /// A rollout among those of its root.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct KnownRollout {
     pub(crate) session: SessionKey,
     pub(crate) source_id: i64,
     /// Its path without `.zst`.
@@ -37,14 +37,18 @@ pub(crate) struct Known {
 }
 
 /// What the fold determined of a rollout.
-pub(crate) struct Told<'a> {
+pub(crate) struct FoldedRollout<'a> {
     pub(crate) meta: &'a Meta,
     pub(crate) is_superseded: bool,
     pub(crate) token_count: Option<i64>,
 }
 
-pub(crate) fn insert(conn: &Connection, known: &Known, told: &Told<'_>) -> Result<()> {
-    let Told { meta, is_superseded, token_count } = told;
+pub(crate) fn insert(
+    conn: &Connection,
+    known: &KnownRollout,
+    told: &FoldedRollout<'_>,
+) -> Result<()> {
+    let FoldedRollout { meta, is_superseded, token_count } = told;
     let git = meta.git.clone().unwrap_or_default();
     let whole = |number: Option<u64>| number.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
     conn.prepare_cached(
@@ -105,7 +109,7 @@ pub(crate) fn update_token_count(
     Ok(())
 }
 
-fn known_from_row(row: &Row<'_>) -> rusqlite::Result<Known> {
+fn known_from_row(row: &Row<'_>) -> rusqlite::Result<KnownRollout> {
     let physical_id: Option<String> = row.get("base_id")?;
     let number = |n: Option<i64>| n.map(i64::unsigned_abs);
     let path: Vec<u8> = row.get("path")?;
@@ -118,7 +122,7 @@ fn known_from_row(row: &Row<'_>) -> rusqlite::Result<Known> {
         }),
         None => None,
     };
-    Ok(Known {
+    Ok(KnownRollout {
         session: row.get("session_key")?,
         source_id: row.get("source_id")?,
         place: layout::place(&path).to_vec(),
@@ -141,7 +145,7 @@ fn known_from_row(row: &Row<'_>) -> rusqlite::Result<Known> {
 }
 
 /// The rollout of a session.
-pub(crate) fn of_session(conn: &Connection, session: SessionKey) -> Result<Option<Known>> {
+pub(crate) fn of_session(conn: &Connection, session: SessionKey) -> Result<Option<KnownRollout>> {
     Ok(conn
         .prepare_cached(
             "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
@@ -164,7 +168,7 @@ pub(crate) fn path(conn: &Connection, session: SessionKey) -> Result<Option<Vec<
 }
 
 /// The rollouts with this name, in any folder.
-pub(crate) fn of_name(conn: &Connection, source_id: i64, name: &[u8]) -> Result<Vec<Known>> {
+pub(crate) fn of_name(conn: &Connection, source_id: i64, name: &[u8]) -> Result<Vec<KnownRollout>> {
     let mut stmt = conn.prepare_cached(
         "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
                 segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
@@ -179,7 +183,11 @@ pub(crate) fn of_name(conn: &Connection, source_id: i64, name: &[u8]) -> Result<
 }
 
 /// The rollouts of a thread.
-pub(crate) fn of_thread(conn: &Connection, source_id: i64, thread_id: &str) -> Result<Vec<Known>> {
+pub(crate) fn of_thread(
+    conn: &Connection,
+    source_id: i64,
+    thread_id: &str,
+) -> Result<Vec<KnownRollout>> {
     let mut stmt = conn.prepare_cached(
         "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
                 segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
@@ -194,7 +202,11 @@ pub(crate) fn of_thread(conn: &Connection, source_id: i64, thread_id: &str) -> R
 }
 
 /// The rollouts with a physical id.
-pub(crate) fn of_physical_id(conn: &Connection, source_id: i64, id: &str) -> Result<Vec<Known>> {
+pub(crate) fn of_physical_id(
+    conn: &Connection,
+    source_id: i64,
+    id: &str,
+) -> Result<Vec<KnownRollout>> {
     let mut stmt = conn.prepare_cached(
         "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
                 segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
@@ -209,7 +221,11 @@ pub(crate) fn of_physical_id(conn: &Connection, source_id: i64, id: &str) -> Res
 }
 
 /// The rollouts whose history begins with a file with this physical id.
-pub(crate) fn beginning_with(conn: &Connection, source_id: i64, id: &str) -> Result<Vec<Known>> {
+pub(crate) fn beginning_with(
+    conn: &Connection,
+    source_id: i64,
+    id: &str,
+) -> Result<Vec<KnownRollout>> {
     let mut stmt = conn.prepare_cached(
         "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
                 segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
@@ -224,7 +240,7 @@ pub(crate) fn beginning_with(conn: &Connection, source_id: i64, id: &str) -> Res
 }
 
 /// What a dump shows of a rollout besides its session's row.
-pub(crate) struct Shown {
+pub(crate) struct DumpFields {
     pub(crate) mode: Mode,
     pub(crate) segment_id: Option<String>,
     pub(crate) is_superseded: bool,
@@ -240,9 +256,9 @@ pub(crate) struct Shown {
     pub(crate) base_file: Option<i64>,
 }
 
-pub(crate) fn shown(conn: &Connection, session: SessionKey) -> Result<Option<Shown>> {
+pub(crate) fn shown(conn: &Connection, session: SessionKey) -> Result<Option<DumpFields>> {
     let Some(known) = of_session(conn, session)? else { return Ok(None) };
-    let Known { mode, segment_id, base, base_file, .. } = known;
+    let KnownRollout { mode, segment_id, base, base_file, .. } = known;
     Ok(conn
         .prepare_cached(
             "SELECT is_superseded, originator, cli_version, origin, forked_from, agent_nickname,
@@ -257,7 +273,7 @@ pub(crate) fn shown(conn: &Connection, session: SessionKey) -> Result<Option<Sho
                 repository: row.get("git_repository")?,
             };
             let has_git: bool = row.get("has_git")?;
-            Ok(Shown {
+            Ok(DumpFields {
                 mode,
                 segment_id,
                 is_superseded: row.get("is_superseded")?,

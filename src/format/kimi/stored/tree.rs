@@ -9,7 +9,7 @@ use crate::model::RecordPlace;
 use crate::store::entries::{self, EntryRow};
 use crate::store::files::FileRow;
 use crate::store::log;
-use crate::store::runs::Above;
+use crate::store::runs::ParentLink;
 
 /// What the contexts say of the session as a whole.
 #[derive(Debug, Default)]
@@ -89,7 +89,7 @@ fn follow(fold: &Fold<'_>, file: &FileRow, salt: &[u8], tree: &mut Tree) -> Resu
                     session: fold.session,
                     entry_id: &id,
                     id_made: true,
-                    above: Above { key: parent.map(|(_, key)| key), ..Above::default() },
+                    above: ParentLink { key: parent.map(|(_, key)| key), ..ParentLink::default() },
                     entry_type: entry.entry_type,
                     role: entry.role.as_deref(),
                     message_id: None,

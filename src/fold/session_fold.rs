@@ -3,14 +3,18 @@
 
 use super::Fold;
 use crate::error::Result;
-use crate::format::projection::{Folded, Whole};
+use crate::format::projection::{Folded, SessionFold};
 use crate::format::rules::HeaderPlace;
 use crate::model::Header;
 use crate::store::generations;
 
 impl Fold<'_> {
     /// Lets the format determine the head; returns whether it could.
-    pub(super) fn conclude(&mut self, whole: Box<dyn Whole + '_>, is_moved: bool) -> Result<bool> {
+    pub(super) fn conclude(
+        &mut self,
+        whole: Box<dyn SessionFold + '_>,
+        is_moved: bool,
+    ) -> Result<bool> {
         if self.before.is_some() && self.file.mtime.is_beyond() {
             // The problem is already recorded.
             return Ok(false);

@@ -11,7 +11,7 @@ const TOOL_BYTES: usize = 4 << 10;
 
 /// The text of an entry, for each column of the index.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Said {
+pub(crate) struct EntryText {
     /// Prose, thinking, and the arguments and answers of tools.
     pub(crate) texts: [String; 3],
     /// The indexed part of each tool text, as ranges in the last of `texts`.
@@ -29,7 +29,7 @@ pub(crate) const PROSE: usize = 0;
 pub(crate) const THINKING: usize = 1;
 pub(crate) const TOOLS: usize = 2;
 
-impl Said {
+impl EntryText {
     /// The text that an entry's record has in these columns; the others are empty.
     pub(crate) fn of(
         meaning: &dyn Meaning,
@@ -40,7 +40,7 @@ impl Said {
         for column in columns {
             said.is_wanted[column] = true;
         }
-        let parts = meaning.said(record, said.is_wanted[TOOLS]);
+        let parts = meaning.content_parts(record, said.is_wanted[TOOLS]);
         parts.into_iter().for_each(|part| said.take(part));
         said
     }
@@ -189,11 +189,11 @@ mod tests {
                 // An empty text is equivalent to none.
                 for is_wanted in [[true, true, true], [true, true, false]] {
                     let said_in = |parts: Vec<Part>| {
-                        let mut said = Said { is_wanted, ..Said::default() };
+                        let mut said = EntryText { is_wanted, ..EntryText::default() };
                         parts.into_iter().for_each(|part| said.take(part));
                         (said.texts, said.tools, said.calls, said.answers)
                     };
-                    let found = said_in(meaning.said(&line, is_wanted[TOOLS]));
+                    let found = said_in(meaning.content_parts(&line, is_wanted[TOOLS]));
                     assert_eq!(found, said_in(expected.clone()), "{format:?}: {spelt}");
                 }
             }
