@@ -1,8 +1,8 @@
 //! Entries: the nodes of session trees.
 //!
-//! An entry is stored in a line, and is usually all of it. If two writers wrote
-//! into the same line, several entries have the same `line_key`, and `span` says
-//! which bytes of the line belong to which; [`log::record`] reads them.
+//! An entry is stored in a line, and is usually all of it. If two writers wrote into the same
+//! line, several entries have the same `line_key`, and `span` says which bytes of the line belong
+//! to which; [`log::record`] reads them.
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Rows, named_params};
 
@@ -14,8 +14,8 @@ use super::runs::{self, ParentLink};
 use crate::error::{Error, Result};
 use crate::model::{Entry, RecordPlace, SessionKey, Stored, Timestamp};
 
-/// The key of an entry. The entries of a session have consecutive keys, in the order
-/// in which they came.
+/// The key of an entry. The entries of a session have consecutive keys, in the order in which they
+/// came.
 pub(crate) fn key(session: SessionKey, ordinal: u32) -> i64 {
     (session.0 << 32) | i64::from(ordinal)
 }
@@ -40,8 +40,8 @@ pub(crate) fn count(conn: &Connection, session: SessionKey) -> Result<u32> {
         .map_or(0, |last| ordinal(last).saturating_add(1)))
 }
 
-/// As [`count`], but counted row by row. Whoever reserves memory for each entry must
-/// not trust a forged key that lies far off.
+/// As [`count`], but counted row by row. Whoever reserves memory for each entry must not trust a
+/// forged key that lies far off.
 pub(crate) fn count_all(conn: &Connection, session: SessionKey) -> Result<u32> {
     let found: i64 = conn
         .prepare_cached(
@@ -81,8 +81,7 @@ pub(crate) fn insert_entry(conn: &Connection, entry: &EntryRow<'_>) -> Result<bo
 /// The prepared statement that inserts entries.
 pub(crate) fn inserter(conn: &Connection) -> Result<CachedStatement<'_>> {
     Ok(conn.prepare_cached(
-        // Bound by position: looking up parameter names took 8 % of an import's
-        // time.
+        // Bound by position: looking up parameter names took 8 % of an import's time.
         "INSERT INTO entries (entry_key, line_key, session_key, entry_id, id_made, type, role,
                               message_id, created_at, span)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
@@ -209,8 +208,8 @@ pub(crate) fn ids_from(conn: &Connection, session: SessionKey, id: &str) -> Resu
     Ok(found)
 }
 
-/// Ids of a session's entries that end with this suffix, after a prefix that is too
-/// long to type. This scans all ids.
+/// Ids of a session's entries that end with this suffix, after a prefix that is too long to type.
+/// This scans all ids.
 pub(crate) fn ids_to(conn: &Connection, session: SessionKey, end: &str) -> Result<Vec<String>> {
     let mut stmt = conn.prepare_cached(
         "SELECT entry_id
@@ -350,9 +349,8 @@ pub(crate) const ENTRY: &str = "
                              AND label.target_id = entry.entry_id
     WHERE entry.entry_key = ?1";
 
-/// Entries after the first `line` lines of a chain, in file order, each at its last
-/// line. Either all entries of a line are returned or none, so there can be more than
-/// the limit.
+/// Entries after the first `line` lines of a chain, in file order, each at its last line. Either
+/// all entries of a line are returned or none, so there can be more than the limit.
 pub(crate) fn after(
     conn: &Connection,
     session: SessionKey,
@@ -363,8 +361,7 @@ pub(crate) fn after(
     if !ascends(conn, session)? {
         return after_by_line(conn, session, chain, line, limit);
     }
-    // Lines and entries ascend together, so the first one is found by binary
-    // search.
+    // Lines and entries ascend together, so the first one is found by binary search.
     let count = count(conn, session)?;
     let (mut start, mut end) = (0, count);
     while start < end {
@@ -425,8 +422,7 @@ fn after_by_line(
             break;
         }
         let entry = entry(conn, entry_key)?;
-        // Of an entry that is repeated in several lines, the line that was asked
-        // for.
+        // Of an entry that is repeated in several lines, the line that was asked for.
         found.extend(entry.map(|entry| match entry.place.line_key == line_key {
             true => entry,
             false => {
@@ -452,8 +448,8 @@ pub(crate) fn insert_entry_line(
     Ok(())
 }
 
-/// Whether line keys and entry keys ascend together: the session has one log, and
-/// none of its lines repeats the id of another.
+/// Whether line keys and entry keys ascend together: the session has one log, and none of its
+/// lines repeats the id of another.
 fn ascends(conn: &Connection, session: SessionKey) -> Result<bool> {
     let is_mixed = conn
         .prepare_cached(

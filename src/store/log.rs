@@ -1,7 +1,7 @@
 //! The log: the lines of session files, and the content of documents.
 //!
-//! Every read of a line or chunk goes through [`proven`]: it returns the bytes that
-//! were written at that key, or an error that names the file and the position.
+//! Every read of a line or chunk goes through [`proven`]: it returns the bytes that were written
+//! at that key, or an error that names the file and the position.
 
 use std::borrow::Cow;
 
@@ -39,8 +39,7 @@ pub(crate) fn file_of(key: i64) -> i64 {
     key >> 32
 }
 
-/// The position of a line in its file, from 0. A local chain continues the numbers of
-/// its base.
+/// The position of a line in its file, from 0. A local chain continues the numbers of its base.
 pub(crate) fn position(key: i64) -> u32 {
     (key & 0xFFFF_FFFF) as u32
 }
@@ -50,8 +49,8 @@ pub(crate) fn line_number(key: i64) -> u32 {
     position(key).saturating_add(1)
 }
 
-/// The checksum of a line or chunk. It covers the key, so that a row that was moved
-/// to another key does not match.
+/// The checksum of a line or chunk. It covers the key, so that a row that was moved to another key
+/// does not match.
 pub(crate) fn checksum(key: i64, raw: &[u8]) -> u32 {
     crc32fast::hash(raw) ^ crc32fast::hash(&key.to_be_bytes())
 }
@@ -71,12 +70,10 @@ pub(crate) fn insert_packed(
     insert_by(&mut inserter(conn)?, key, raw, packer)
 }
 
-/// The prepared statement that inserts lines: looking it up takes a tenth of its
-/// time.
+/// The prepared statement that inserts lines: looking it up takes a tenth of its time.
 pub(super) fn inserter(conn: &Connection) -> Result<CachedStatement<'_>> {
     Ok(conn.prepare_cached(
-        // Bound by position: looking up parameter names took 8 % of an import's
-        // time.
+        // Bound by position: looking up parameter names took 8 % of an import's time.
         "INSERT INTO lines (line_key, raw, enc, checksum) VALUES (?1, ?2, ?3, ?4)",
     )?)
 }
@@ -120,8 +117,7 @@ pub(crate) fn record(conn: &Connection, place: RecordPlace) -> Result<Vec<u8>> {
     }
 }
 
-/// The checksum of a line by its number, without its terminator; `None` if there is
-/// no such line.
+/// The checksum of a line by its number, without its terminator; `None` if there is no such line.
 pub(crate) fn checksum_without_end(
     conn: &Connection,
     file: &FileRow,
@@ -136,8 +132,8 @@ pub(crate) fn checksum_without_end(
     Ok(Some(crc32fast::hash(raw.strip_suffix(b"\n").unwrap_or(&raw))))
 }
 
-/// Calls `each` for every line of a file in order, including the lines that it takes
-/// from its base.
+/// Calls `each` for every line of a file in order, including the lines that it takes from its
+/// base.
 pub(crate) fn each_line(
     conn: &Connection,
     file: &FileRow,
@@ -146,8 +142,8 @@ pub(crate) fn each_line(
     each_line_by(conn, file, Gaps::Refused, &mut each)
 }
 
-/// As [`each_line`], but skips lines that are known to be missing: for readers of
-/// what lines mean, not for exports.
+/// As [`each_line`], but skips lines that are known to be missing: for readers of what lines mean,
+/// not for exports.
 pub(crate) fn each_line_left(
     conn: &Connection,
     file: &FileRow,
@@ -226,9 +222,8 @@ pub(crate) fn each_piece(
     }
 }
 
-/// As [`each_piece`], and then proves the file as a whole by size and digest. A local
-/// chain has no digest: each of its lines is proven at its key, and their number is
-/// compared.
+/// As [`each_piece`], and then proves the file as a whole by size and digest. A local chain has no
+/// digest: each of its lines is proven at its key, and their number is compared.
 pub(crate) fn each_piece_of_whole(
     conn: &Connection,
     file: &FileRow,
@@ -255,8 +250,8 @@ pub(crate) fn each_piece_of_whole(
     Ok(())
 }
 
-/// Calls `each` for every row in a range of keys. It is an error if a key between the
-/// first row and `end` is missing.
+/// Calls `each` for every row in a range of keys. It is an error if a key between the first row
+/// and `end` is missing.
 fn each_in(
     conn: &Connection,
     (piece, gaps): (Piece, Gaps),
@@ -361,8 +356,8 @@ pub(crate) fn insert_chunk(conn: &Connection, key: i64, raw: &[u8]) -> Result<()
     Ok(())
 }
 
-/// Calls `each` for what is left of a file, including rows that fail their checksum,
-/// and without those that are missing or unreadable.
+/// Calls `each` for what is left of a file, including rows that fail their checksum, and without
+/// those that are missing or unreadable.
 pub(crate) fn each_piece_left(
     conn: &Connection,
     file: &FileRow,
@@ -389,9 +384,8 @@ pub(crate) fn keys(file_id: i64) -> [i64; 2] {
     [key(file_id, 0), key(file_id, u32::MAX)]
 }
 
-/// Calls `each` for the lines or chunks in a range of keys, in order, with whether
-/// each matches its checksum: for readers that look for damage, or recover what is
-/// left.
+/// Calls `each` for the lines or chunks in a range of keys, in order, with whether each matches
+/// its checksum: for readers that look for damage, or recover what is left.
 pub(crate) fn each_unproven(
     conn: &Connection,
     kind: FileKind,
@@ -462,8 +456,8 @@ impl Piece {
     }
 }
 
-/// The bytes of a row that selects them first and their encoding and checksum from
-/// the second column on.
+/// The bytes of a row that selects them first and their encoding and checksum from the second
+/// column on.
 pub(super) fn proven<'r>(
     conn: &Connection,
     piece: Piece,

@@ -1,10 +1,9 @@
 //! Determines from the rows what a further record changes.
 //!
-//! Most records continue from the leaf, or are outside the conversation: what they
-//! change is known without any other. If one moves the conversation to another
-//! branch, that branch is determined from the fork on. If the result is not
-//! certain, for example because a uuid is repeated or an answer comes from
-//! elsewhere, the session is refolded from its first record.
+//! Most records continue from the leaf, or are outside the conversation: what they change is known
+//! without any other. If one moves the conversation to another branch, that branch is determined
+//! from the fork on. If the result is not certain, for example because a uuid is repeated or an
+//! answer comes from elsewhere, the session is refolded from its first record.
 
 use rusqlite::Connection;
 
@@ -25,8 +24,7 @@ struct Appending<'a> {
     conn: &'a Connection,
     session: SessionKey,
     is_agent: bool,
-    /// Whether its responses are not contiguous: then only continuations can be
-    /// handled.
+    /// Whether its responses are not contiguous: then only continuations can be handled.
     is_knotted: bool,
     /// The head that it continues from.
     head: Head,
@@ -228,8 +226,8 @@ impl Appending<'_> {
         Ok(above)
     }
 
-    /// Whether a node keeps the nodes and answers of each response contiguous, in the
-    /// sense of `is_knotted`.
+    /// Whether a node keeps the nodes and answers of each response contiguous, in the sense of
+    /// `is_knotted`.
     fn hangs_together(
         &self,
         node: &Node,
@@ -306,8 +304,8 @@ impl Appending<'_> {
         }
         let is_message = node.kind.is_message();
         let is_behind_leaf = above.message.is_some() && above.message == self.leaf;
-        // A node that ends with another message is a candidate for the leaf only if
-        // that message comes later.
+        // A node that ends with another message is a candidate for the leaf only if that message
+        // comes later.
         let may_lead = !is_message && above.message.is_some() && self.leaf < above.message;
         let ends_leaf = is_message && is_behind_leaf;
         Ok(self.is_main
@@ -357,8 +355,8 @@ impl Appending<'_> {
                 }
             }
             for answer in &node.answers {
-                // A second answer to a call, or calls with the same id, may move
-                // what was put back.
+                // A second answer to a call, or calls with the same id, may move what was put
+                // back.
                 let known = records::tool_answers(conn, session, &answer.call_id)?;
                 if !matches!(known[..], [] | [(_, false)]) {
                     return Ok(false);
@@ -371,8 +369,8 @@ impl Appending<'_> {
         }
     }
 
-    /// Whether nothing between two messages of the branch answers a call: else the
-    /// answer that was put back for that call would leave the branch.
+    /// Whether nothing between two messages of the branch answers a call: else the answer that was
+    /// put back for that call would leave the branch.
     fn answer_nothing(&self, between: &[i64]) -> Result<bool> {
         for entry in between.iter().filter(|_| self.is_knotted) {
             if !self.branch().node(*entry)?.answers.is_empty() {
@@ -402,8 +400,7 @@ impl Appending<'_> {
         Ok(())
     }
 
-    /// Makes the branch end as an event decided; returns whether the rows tell what
-    /// it is then.
+    /// Makes the branch end as an event decided; returns whether the rows tell what it is then.
     fn move_to(&mut self, decided: Option<i64>) -> Result<bool> {
         if decided == self.leaf {
             return Ok(!self.has_entries);
@@ -447,8 +444,8 @@ impl Appending<'_> {
         ranges::extend(self.conn, self.session, &std::mem::take(&mut self.added))
     }
 
-    /// Whether a node of a response is its first, or follows the last one directly,
-    /// with nothing put back in between.
+    /// Whether a node of a response is its first, or follows the last one directly, with nothing
+    /// put back in between.
     fn is_next_part(&self, message_id: &str) -> Result<bool> {
         let id = Stored::Text(message_id.to_owned());
         let parts = entries::entries_by_message_id(self.conn, self.session, &id)?;

@@ -1,9 +1,8 @@
 //! Folds the files of a thread into the rows of one of its rollouts.
 //!
-//! The tree of a head contains every file of its thread: its history, and beside it
-//! what reverts and rollbacks left. A superseded file only has its own history. An
-//! entry's id is the number of its line, after the id of the file if that is
-//! another file.
+//! The tree of a head contains every file of its thread: its history, and beside it what reverts
+//! and rollbacks left. A superseded file only has its own history. An entry's id is the number of
+//! its line, after the id of the file if that is another file.
 
 use std::collections::HashMap;
 
@@ -40,8 +39,8 @@ pub(super) fn refold(
     projections::delete_projection(conn, session)?;
     let Some(mut own) = ParsedRollout::read(conn, session, rollout)? else { return Ok(false) };
     let thread = own.thread(conn)?;
-    // It must be known first, because it may name itself as its base, and branches
-    // may begin with it.
+    // It must be known first, because it may name itself as its base, and branches may begin with
+    // it.
     let is_superseded = thread.is_superseded;
     let told = FoldedRollout { meta: &own.meta, is_superseded, token_count: None };
     tables::insert(conn, &own.known, &told)?;
@@ -78,14 +77,13 @@ pub(super) fn refold(
 struct Cursor {
     lines: u32,
     leaf: Option<i64>,
-    /// For each prompt in effect, the entry that it follows, without updates to the
-    /// model before it.
+    /// For each prompt in effect, the entry that it follows, without updates to the model before
+    /// it.
     prompts: Vec<Option<i64>>,
-    /// What the last item follows, if that item and others directly above it are
-    /// updates to the model.
+    /// What the last item follows, if that item and others directly above it are updates to the
+    /// model.
     before_updates: Option<Option<i64>>,
-    /// The byte at which each line ends, and the entry that a file beginning there
-    /// follows.
+    /// The byte at which each line ends, and the entry that a file beginning there follows.
     ends: Vec<(u64, Option<i64>)>,
 }
 
@@ -108,8 +106,8 @@ impl Cursor {
         }
     }
 
-    /// Goes back to before the last `turns` prompts, and before the updates to the
-    /// model that precede them; what is before the first prompt is kept.
+    /// Goes back to before the last `turns` prompts, and before the updates to the model that
+    /// precede them; what is before the first prompt is kept.
     fn roll_back(&mut self, turns: u32) {
         let left = self.prompts.len().saturating_sub(turns as usize);
         if let Some(leaf) = self.prompts.get(left) {
@@ -228,8 +226,8 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
-    /// Adds the lines of a file that are new, the first of them after `leaf`; returns
-    /// the new leaf.
+    /// Adds the lines of a file that are new, the first of them after `leaf`; returns the new
+    /// leaf.
     fn follow(&mut self, link: &Link, leaf: Option<i64>, is_main: bool) -> Result<Option<i64>> {
         let file_id = link.log.file_id;
         let mut cursor =
@@ -269,8 +267,7 @@ impl<'a> Fold<'a> {
                 }
             }
             let Some(record) = record else {
-                // Releases of 2025 wrote it differently; its settings apply all the
-                // same.
+                // Releases of 2025 wrote it differently; its settings apply all the same.
                 if is_main && let Some(payload) = settings_of_turn(raw) {
                     self.facts.take_turn_context(payload, is_own);
                 }
@@ -332,8 +329,7 @@ impl<'a> Fold<'a> {
             message_id: named.as_ref(),
             created_at: record.at(),
         };
-        // Two files with the same name give the same ids; the second is kept
-        // outside the tree.
+        // Two files with the same name give the same ids; the second is kept outside the tree.
         if !entries::insert_entry(self.conn, &row)? {
             return Ok(entry_key);
         }
@@ -342,8 +338,7 @@ impl<'a> Fold<'a> {
         Ok(entry_key)
     }
 
-    /// The turn or item that a record concerns, in threads whose items name their
-    /// turn.
+    /// The turn or item that a record concerns, in threads whose items name their turn.
     fn name_of(&self, record: &Record<'_>) -> Option<String> {
         match &record.body {
             Body::Event(event) if self.own.meta.mode == Mode::Paginated => match event {
@@ -472,9 +467,8 @@ impl Facts {
         }
     }
 
-    /// Whether a record was copied from the forked thread. Copies are written in one
-    /// go, some forty in a millisecond, each with the current time; an answer of a
-    /// model takes longer.
+    /// Whether a record was copied from the forked thread. Copies are written in one go, some
+    /// forty in a millisecond, each with the current time; an answer of a model takes longer.
     fn is_copy(&self, entry_key: i64, record: &Record<'_>) -> bool {
         let millis = 60 + i64::from(entries::ordinal(entry_key)) / 4;
         let is_within = |(began, at): (Timestamp, Timestamp)| {

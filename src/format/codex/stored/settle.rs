@@ -1,8 +1,7 @@
 //! Determines which rollouts a root has, and which have to be refolded.
 //!
-//! A rollout is identified by its place, which is its path without `.zst`.
-//! Compressing keeps the place; archiving keeps the file name. In both cases the
-//! session stays the same.
+//! A rollout is identified by its place, which is its path without `.zst`. Compressing keeps the
+//! place; archiving keeps the file name. In both cases the session stays the same.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -58,8 +57,8 @@ impl Projection for Codex {
         Ok(paths)
     }
 
-    /// A rollout that was moved here, or was compressed and is written plain here, is
-    /// no longer at its former path.
+    /// A rollout that was moved here, or was compressed and is written plain here, is no longer at
+    /// its former path.
     fn merged(&self, conn: &Connection, source: &Source) -> Result<BTreeSet<Vec<u8>>> {
         let mut merged = BTreeSet::new();
         for rollouts in by_name(conn, source.source_id)?.values() {
@@ -88,8 +87,7 @@ impl Projection for Codex {
         }
         let names = Touched { shared: true, ..Touched::default() };
         let each = places.into_iter().map(|place| Touched { units: [place].into(), shared: false });
-        // A rollout may come before its base, so all are resolved once all are
-        // known.
+        // A rollout may come before its base, so all are resolved once all are known.
         Ok(each.chain([names]).collect())
     }
 
@@ -140,8 +138,7 @@ fn by_name(conn: &Connection, source_id: i64) -> Result<BTreeMap<Vec<u8>, Vec<Ro
     Ok(found)
 }
 
-/// The rollouts that are sessions: without former places of those that were moved
-/// here.
+/// The rollouts that are sessions: without former places of those that were moved here.
 fn visible_rollouts(conn: &Connection, source_id: i64) -> Result<Vec<Rollout>> {
     let mut all = Vec::new();
     for rollouts in by_name(conn, source_id)?.into_values() {
@@ -154,8 +151,8 @@ fn visible_rollouts(conn: &Connection, source_id: i64) -> Result<Vec<Rollout>> {
     Ok(all)
 }
 
-/// Whether a rollout is the former place of another with the same name that was moved
-/// here. Two files with the same name at a root are two rollouts.
+/// Whether a rollout is the former place of another with the same name that was moved here. Two
+/// files with the same name at a root are two rollouts.
 fn is_moved(conn: &Connection, one: &Rollout, other: &Rollout) -> Result<bool> {
     let ours = other.main().filter(|_| other.is_local() && !one.is_local());
     let Some(base_id) = ours.and_then(|file| file.base_id) else { return Ok(false) };
@@ -173,9 +170,8 @@ fn is_moved_to_any(conn: &Connection, one: &Rollout, others: &[Rollout]) -> Resu
     Ok(false)
 }
 
-/// Whether a rollout that is no longer at its root is there at another place, with
-/// everything it had. This is not so for one that was moved here: the root's file
-/// stays where it was.
+/// Whether a rollout that is no longer at its root is there at another place, with everything it
+/// had. This is not so for one that was moved here: the root's file stays where it was.
 fn is_elsewhere(conn: &Connection, one: &Rollout, other: &Rollout) -> Result<bool> {
     let (Some(old), Some(new)) = (one.main(), other.main()) else { return Ok(false) };
     Ok(one.place != other.place
@@ -277,8 +273,8 @@ impl<'a> Settling<'a> {
         rows.into_iter().try_for_each(|row| self.delete(row))
     }
 
-    /// Turns a file that was compressed at its root into an earlier generation;
-    /// likewise a compressed one that is plain again.
+    /// Turns a file that was compressed at its root into an earlier generation; likewise a
+    /// compressed one that is plain again.
     fn replace_by_other_form(&self, rollout: &mut Rollout) -> Result<()> {
         if let Some((gone, there)) = rollout.left_behind()
             && place::holds(self.conn, there, gone)?
@@ -354,8 +350,8 @@ impl<'a> Settling<'a> {
         Ok(())
     }
 
-    /// Folds what changed, the other files of its threads, and everything that begins
-    /// with any of them.
+    /// Folds what changed, the other files of its threads, and everything that begins with any of
+    /// them.
     fn fold(self) -> Result<Vec<SessionKey>> {
         let (conn, source_id) = (self.conn, self.source_id);
         let mut todo: BTreeSet<SessionKey> = self.changed.keys().copied().collect();
@@ -413,8 +409,7 @@ fn begins_as_before(conn: &Connection, known: &KnownRollout, id: &str) -> Result
     Ok(is_same && known.base_is_whole)
 }
 
-/// Makes a rollout that was moved here, and not written to, continue like its file at
-/// the root.
+/// Makes a rollout that was moved here, and not written to, continue like its file at the root.
 fn follow_base(conn: &Connection, rollout: &Rollout) -> Result<()> {
     let Some(ours) = rollout.main().filter(|file| file.state == FileState::Local) else {
         return Ok(());
