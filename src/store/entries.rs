@@ -14,8 +14,7 @@ use super::runs::{self, ParentLink};
 use crate::error::{Error, Result};
 use crate::model::{Entry, RecordPlace, SessionKey, Stored, Timestamp};
 
-/// The key of an entry. The entries of a session have consecutive keys, in the order in which they
-/// came.
+/// The key of an entry. The entries of a session have consecutive keys, in order of arrival.
 pub(crate) fn key(session: SessionKey, ordinal: u32) -> i64 {
     (session.0 << 32) | i64::from(ordinal)
 }

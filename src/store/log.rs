@@ -49,8 +49,7 @@ pub(crate) fn line_number(key: i64) -> u32 {
     position(key).saturating_add(1)
 }
 
-/// The checksum of a line or chunk. It covers the key, so that a row that was moved to another key
-/// does not match.
+/// The checksum of a line or chunk. It covers the key, so a row at another key does not match.
 pub(crate) fn checksum(key: i64, raw: &[u8]) -> u32 {
     crc32fast::hash(raw) ^ crc32fast::hash(&key.to_be_bytes())
 }
@@ -132,8 +131,7 @@ pub(crate) fn checksum_without_end(
     Ok(Some(crc32fast::hash(raw.strip_suffix(b"\n").unwrap_or(&raw))))
 }
 
-/// Calls `each` for every line of a file in order, including the lines that it takes from its
-/// base.
+/// Calls `each` for every line of a file in order, including the lines of its base.
 pub(crate) fn each_line(
     conn: &Connection,
     file: &FileRow,
@@ -250,8 +248,7 @@ pub(crate) fn each_piece_of_whole(
     Ok(())
 }
 
-/// Calls `each` for every row in a range of keys. It is an error if a key between the first row
-/// and `end` is missing.
+/// Calls `each` for every row in a range of keys. A missing key before `end` is an error.
 fn each_in(
     conn: &Connection,
     (piece, gaps): (Piece, Gaps),

@@ -1,9 +1,9 @@
 //! Import: makes a store from a lake.
 //!
-//! A temporary database is made from the log and the events in the lake; everything
-//! else is folded, and `check` proves it. So a damaged lake changes nothing. If
-//! there is no store yet, this becomes the store, and exporting it gives the same
-//! as exporting the original. If there is one, the two are merged.
+//! A temporary database is made from the log and the events in the lake; everything else is
+//! folded, and `check` proves it. So a damaged lake changes nothing. If there is no store yet,
+//! this becomes the store, and exporting it gives the same as exporting the original. If there is
+//! one, the two are merged.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -24,8 +24,7 @@ use crate::table::Table;
 /// Bytes per transaction.
 const BATCH: usize = 32 << 20;
 
-/// The largest id of a file or session, since line and entry keys have no more bits
-/// for it.
+/// The largest id of a file or session, since line and entry keys have no more bits for it.
 const MAX_ID: i64 = i32::MAX as i64;
 
 /// The result of an import.
@@ -42,14 +41,12 @@ pub struct ImportReport {
     pub merged: Option<MergeReport>,
 }
 
-/// Makes a store from what a lake holds as of its last export, or merges it into an
-/// existing one.
+/// Makes a store from what a lake holds as of its last export, or merges it into an existing one.
 ///
 /// # Errors
 ///
-/// [`NotALake`](Error::NotALake), [`TooNew`](Error::TooNew),
-/// [`Damaged`](Error::Damaged) and [`Unsound`](Error::Unsound), before anything is
-/// changed; those of [`Store::merge`].
+/// [`NotALake`](Error::NotALake), [`TooNew`](Error::TooNew), [`Damaged`](Error::Damaged) and
+/// [`Unsound`](Error::Unsound), before anything is changed; those of [`Store::merge`].
 pub fn import(lake: impl Into<Lake>, db: impl AsRef<Path>) -> Result<ImportReport> {
     let (lake, db) = (lake.into(), db.as_ref());
     let lake = &*lake.0;
@@ -371,8 +368,7 @@ fn sources(conn: &Connection, lake: &dyn Place, state: &State) -> Result<()> {
     })
 }
 
-/// Inserts purged sessions, problems that belong to no session, and the last session
-/// key.
+/// Inserts purged sessions, problems that belong to no session, and the last session key.
 fn rest(conn: &Connection, lake: &dyn Place, state: &State) -> Result<()> {
     each(lake, state, "purged", |purged: Purged| {
         let sha256 = match &purged.sha256 {

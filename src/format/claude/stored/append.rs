@@ -444,8 +444,7 @@ impl Appending<'_> {
         ranges::extend(self.conn, self.session, &std::mem::take(&mut self.added))
     }
 
-    /// Whether a node of a response is its first, or follows the last one directly, with nothing
-    /// put back in between.
+    /// Whether a node of a response is its first, or directly follows the last on the branch.
     fn is_next_part(&self, message_id: &str) -> Result<bool> {
         let id = Stored::Text(message_id.to_owned());
         let parts = entries::entries_by_message_id(self.conn, self.session, &id)?;
