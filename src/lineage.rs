@@ -31,6 +31,10 @@ impl Store {
     /// at the top level, and so is one that is its own ancestor. If several sessions
     /// have the same id, the first gets the children.
     ///
+    /// # Errors
+    ///
+    /// Those of [`sessions`](Self::sessions).
+    ///
     /// # Examples
     ///
     /// ```

@@ -136,7 +136,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Any error that `each` returns.
+    /// [`InvalidRecord`](crate::Error::InvalidRecord) if a metadata value of the filter is not
+    /// JSON; any error that `each` returns.
     ///
     /// # Examples
     ///

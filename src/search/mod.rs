@@ -398,7 +398,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`InvalidQuery`](Error::InvalidQuery) if there is nothing to search for.
+    /// [`InvalidQuery`](Error::InvalidQuery) if there is nothing to search for;
+    /// [`InvalidRecord`](Error::InvalidRecord) if a metadata value is not JSON.
     pub fn search(&self, search: &Search) -> Result<SearchPage> {
         let matcher = search.matcher()?;
         if let Some(page) = self

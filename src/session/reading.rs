@@ -347,6 +347,10 @@ impl Session {
     }
 
     /// Returns the entry with this id; `None` if the session has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Damaged`](crate::Error::Damaged) if its row cannot be read.
     pub fn entry(&self, id: &str) -> Result<Option<Entry>> {
         self.store.read(|conn| context::entry(conn, self.key, id))
     }

@@ -90,6 +90,10 @@ impl Store {
     /// unnamed ones, and those without a usable header, which come last among equal
     /// times. In a damaged database, the list has the sessions that can be read; see
     /// [`Page::damaged`].
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRecord`](crate::Error::InvalidRecord) if a metadata value of the filter is not JSON.
     pub fn sessions(&self, filter: &SessionFilter) -> Result<Page> {
         self.read(|conn| select_page(conn, filter))
     }

@@ -12,6 +12,10 @@ impl Store {
     /// [`sessions`](Self::sessions). Returns one page, starting at the filter's
     /// offset.
     ///
+    /// # Errors
+    ///
+    /// [`InvalidRecord`](crate::Error::InvalidRecord) if a metadata value of the filter is not JSON.
+    ///
     /// # Examples
     ///
     /// ```
