@@ -5,7 +5,7 @@
 //! shadow table of a check, which does not contain rollouts that are not folded
 //! yet.
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params};
 
 use crate::error::Result;
 use crate::format::codex::layout;
@@ -167,19 +167,37 @@ pub(crate) fn path(conn: &Connection, session: SessionKey) -> Result<Option<Vec<
         .optional()?)
 }
 
+/// Selects the rollouts of the source `?1` by one column.
+macro_rules! rollouts_by {
+    ($column:literal) => {
+        concat!(
+            "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
+                    segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
+                    base_offset, base_file, base_is_whole
+             FROM main.rollouts AS rollout
+             CROSS JOIN main.sessions AS session ON session.session_key = rollout.session_key
+             WHERE rollout.",
+            $column,
+            " = ?2 AND session.source_id = ?1
+             ORDER BY rollout.session_key"
+        )
+    };
+}
+
+fn select(
+    conn: &Connection,
+    sql: &str,
+    source_id: i64,
+    value: impl ToSql,
+) -> Result<Vec<KnownRollout>> {
+    let mut stmt = conn.prepare_cached(sql)?;
+    let rows = stmt.query_map((source_id, value), known_from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// The rollouts with this name, in any folder.
 pub(crate) fn of_name(conn: &Connection, source_id: i64, name: &[u8]) -> Result<Vec<KnownRollout>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
-                segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
-                base_offset, base_file, base_is_whole
-         FROM main.rollouts AS rollout
-         CROSS JOIN main.sessions AS session ON session.session_key = rollout.session_key
-         WHERE rollout.name = ?2 AND session.source_id = ?1
-         ORDER BY rollout.session_key",
-    )?;
-    let rows = stmt.query_map((source_id, name), known_from_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    select(conn, rollouts_by!("name"), source_id, name)
 }
 
 /// The rollouts of a thread.
@@ -188,17 +206,7 @@ pub(crate) fn of_thread(
     source_id: i64,
     thread_id: &str,
 ) -> Result<Vec<KnownRollout>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
-                segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
-                base_offset, base_file, base_is_whole
-         FROM main.rollouts AS rollout
-         CROSS JOIN main.sessions AS session ON session.session_key = rollout.session_key
-         WHERE rollout.thread_id = ?2 AND session.source_id = ?1
-         ORDER BY rollout.session_key",
-    )?;
-    let rows = stmt.query_map((source_id, thread_id), known_from_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    select(conn, rollouts_by!("thread_id"), source_id, thread_id)
 }
 
 /// The rollouts with a physical id.
@@ -207,17 +215,7 @@ pub(crate) fn of_physical_id(
     source_id: i64,
     id: &str,
 ) -> Result<Vec<KnownRollout>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
-                segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
-                base_offset, base_file, base_is_whole
-         FROM main.rollouts AS rollout
-         CROSS JOIN main.sessions AS session ON session.session_key = rollout.session_key
-         WHERE rollout.physical_id = ?2 AND session.source_id = ?1
-         ORDER BY rollout.session_key",
-    )?;
-    let rows = stmt.query_map((source_id, id), known_from_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    select(conn, rollouts_by!("physical_id"), source_id, id)
 }
 
 /// The rollouts whose history begins with a file with this physical id.
@@ -226,17 +224,7 @@ pub(crate) fn beginning_with(
     source_id: i64,
     id: &str,
 ) -> Result<Vec<KnownRollout>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
-                segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
-                base_offset, base_file, base_is_whole
-         FROM main.rollouts AS rollout
-         CROSS JOIN main.sessions AS session ON session.session_key = rollout.session_key
-         WHERE rollout.base_id = ?2 AND session.source_id = ?1
-         ORDER BY rollout.session_key",
-    )?;
-    let rows = stmt.query_map((source_id, id), known_from_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    select(conn, rollouts_by!("base_id"), source_id, id)
 }
 
 /// What a dump shows of a rollout besides its session's row.
