@@ -53,6 +53,10 @@
 //!   from the whole transcript. The results of parallel tool calls, which are
 //!   beside the path, are put back, so [`Session::path`] may hold more entries than
 //!   [`Session::path_to`] its leaf.
+//! - **Codex** (April 2025 to 0.171): a rollout is a session; those that another
+//!   file of their thread has superseded are sessions that lists leave out.
+//!   Rollbacks and reverts are branches. Names, the archive and compressed files are
+//!   understood; a compressed file that is written to becomes a plain one.
 //!
 //! The operations of Kimi's own session store, and their equivalents here:
 //!
