@@ -1,9 +1,9 @@
-//! A chat that is kept: lines from standard input, answered by an echo.
+//! A chat that is stored: lines from standard input, answered by an echo.
 //!
-//! `cargo run --example chat -- --db chat.db`, again to go on where it was left.
+//! `cargo run --example chat -- --db chat.db`; run it again to continue.
 //!
-//! `/back` asks the last question again, `/branch ID` goes on at an entry,
-//! `/tree` shows the entries, `/fork` goes on in a session of its own.
+//! `/back` asks the last question again, `/branch ID` continues at an entry,
+//! `/tree` shows the entries, `/fork` continues in a new session.
 
 use std::error::Error;
 use std::io::{self, BufRead};
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let work_dir = std::env::current_dir()?;
     let store = Store::open(db)?;
 
-    // The newest session of this directory goes on; the first time, there is none.
+    // Continue the newest session of this directory, if there is one.
     let newest = store.sessions(&SessionFilter::new().work_dir(&work_dir).limit(1))?.rows;
     let mut session = match newest.first() {
         Some(row) => store.session(row.key)?,
@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Both messages are kept before the answer is shown.
+/// Stores both messages before the answer is shown.
 fn answer(session: &Session, line: &str) -> Result<(), Box<dyn Error>> {
     session.append_message(json!({"role": "user", "content": line}))?;
     session.append_message(json!({"role": "assistant", "content": line}))?;

@@ -1,4 +1,5 @@
-//! A branch for those who show or convert it: what it says, whole, at one moment.
+//! A branch or a whole tree with its messages and lines, read in one snapshot, for
+//! converters and viewers.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,11 +11,11 @@ use crate::format::{Answering, Transcript, projection};
 use crate::model::{Entry, Message, SessionInfo, SessionKey, Timestamp, Usage};
 use crate::store::{entries, log, records, sessions};
 
-/// The active branch of a session, at one moment.
+/// The active branch of a session, read in one snapshot.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CapturedBranch {
-    /// What the header and the records since say of the session.
+    /// What the header and later records say about the session.
     pub info: SessionInfo,
     /// The lines of its system prompts in file order, byte for byte.
     pub system_prompts: Vec<Vec<u8>>,
@@ -26,27 +27,29 @@ pub struct CapturedBranch {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CapturedEntry {
-    /// Its place in the tree.
+    /// Its position in the tree.
     pub entry: Entry,
     /// Its line, byte for byte, terminator included.
     pub line: Vec<u8>,
-    /// The messages it adds to the conversation, as the context has them: one,
-    /// none, or for a compaction of pi also the system message.
+    /// The messages that it adds to the conversation, in the form that the context
+    /// has them. Usually one; none for an entry that is no message; for a compaction
+    /// of pi also the system message.
     pub messages: Vec<Message>,
-    /// The model that answered in it, or whose usage it reports; `None` where nobody
-    /// answers, or no line says who.
+    /// The model that produced the answer, or whose usage the entry reports; `None`
+    /// for entries that are no answer, and where no line names the model.
     pub model: Option<String>,
-    /// The tokens and the cost that it reports.
+    /// The tokens and the cost that the entry reports.
     pub usage: Option<Usage>,
 }
 
-/// All entries of a session, at one moment.
+/// All entries of a session, read in one snapshot.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CapturedTree {
     /// The active branch.
     pub active: CapturedBranch,
-    /// The entries that are not on it, in file order, their messages as they were appended.
+    /// The entries off the active branch, in file order. Their messages are as they
+    /// were appended.
     pub others: Vec<CapturedEntry>,
 }
 
@@ -57,7 +60,7 @@ pub(crate) fn branch(conn: &Connection, session: SessionKey) -> Result<CapturedB
     captured(conn, info, branch)
 }
 
-/// The path to an entry, likewise.
+/// The path to an entry, in the same form.
 pub(crate) fn path_to(
     conn: &Connection,
     session: SessionKey,
@@ -76,10 +79,10 @@ fn captured(
     captured_with(conn, info, branch, &mut Answers::default())
 }
 
-/// By the id of an entry, who answers behind it.
+/// Which model answered, by entry id.
 type Answers = HashMap<String, Answering>;
 
-/// Every entry, each once: the active branch, then what is not on it.
+/// Every entry, each once: the active branch, then the rest.
 pub(crate) fn tree(conn: &Connection, session: SessionKey) -> Result<CapturedTree> {
     let info = info(conn, session)?;
     let branch = context::branch_with_messages(conn, &info)?;
@@ -122,7 +125,8 @@ fn captured_with(
     Ok(CapturedBranch { info, system_prompts, entries })
 }
 
-/// An entry, behind those of its path.
+/// Reads one entry; `answers` holds what the entries before it on the path
+/// established.
 fn captured_entry(
     conn: &Connection,
     info: &SessionInfo,
@@ -155,7 +159,7 @@ pub(crate) fn markdown(
     }))
 }
 
-/// The entries behind a line of the session's file, with what they add.
+/// The entries after a line of the session's file, with the messages that they add.
 pub(crate) fn after(
     conn: &Connection,
     session: SessionKey,
@@ -172,7 +176,7 @@ pub(crate) fn after(
     captured.collect()
 }
 
-/// The entries behind a line of the session's file.
+/// The entries after a line of the session's file.
 pub(crate) fn entries_after(
     conn: &Connection,
     session: SessionKey,

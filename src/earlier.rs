@@ -1,8 +1,9 @@
-//! Earlier generations: what a session was before its files were rewritten,
+//! Earlier generations: the state of a session before its files were rewritten,
 //! shortened or replaced at their root.
 //!
-//! A generation is folded as any log is, into tables of one connection. So
-//! everything that reads a session reads an earlier one, and none of it knows.
+//! A generation is folded like any other log, into temporary tables of one
+//! connection. Everything that reads a session therefore reads an earlier
+//! generation without knowing it.
 
 use std::path::PathBuf;
 
@@ -17,30 +18,32 @@ use crate::session::Session;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::{Store, generations, schema, sessions};
 
-/// What a session's log was for a time.
+/// One generation of a session's log: its content between two rewrites.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Generation {
-    /// Counts the chains of a file, from 1; pruned ones are counted, too.
+    /// Counts the generations of the file from 1. Pruned generations are counted,
+    /// too.
     pub number: i64,
     /// Its file below the root.
     pub file: PathBuf,
     /// How many lines it has.
     pub lines: u32,
-    /// How many of them the next one no longer had.
+    /// How many of these lines the next generation no longer has.
     pub lost: u32,
-    /// When it was last compared with its root.
+    /// When an import last compared it with the root.
     pub read_at: Timestamp,
 }
 
 as_object! { Generation { number, file by shown_path, lines, lost, read_at, } }
 
 impl Store {
-    /// Returns the store as if a session were what it was as of a generation of
-    /// its file, and nothing else were there. It is only read.
+    /// Returns a read-only store that holds one session only, as it was in the given
+    /// generation of its file.
     ///
-    /// [`Session::generations`] has the numbers. Of a session of several files, each is as of the generation, or the last
-    /// one before it.
+    /// [`Session::generations`] lists the numbers. If the session consists of several
+    /// files, each is taken as of that generation, or as of its last generation
+    /// before it.
     ///
     /// # Errors
     ///
@@ -66,9 +69,9 @@ impl Store {
 }
 
 impl Session {
-    /// Returns the generations of a session's logs that are kept, by file, the
-    /// earliest first. The last one of a file, or what was written here, is what
-    /// is shown. [`Store::earlier`] gives the session as it was in one.
+    /// Returns the generations of a session's logs that are kept: by file, the
+    /// earliest first. The last one of a file, or what was written here, is what the
+    /// session shows now. [`Store::earlier`] opens an earlier one.
     ///
     /// # Errors
     ///
@@ -106,12 +109,12 @@ fn fold_earlier(conn: &Connection, session: SessionKey, generation: i64) -> Resu
     let mut then = Vec::new();
     let rows = rows.into_iter().filter(|file| file.generation <= generation).rev();
     let mut later: Option<Vec<u8>> = None;
-    // Rows come by path, the last generation first: that is what was there, and
-    // what it took the place of says what it does not say itself.
+    // Rows come by path, the last generation first. The first row seen of a path is
+    // the state at that time. A row that it replaced only supplies what it lacks.
     for mut file in rows {
         let is_last = later.as_ref() != Some(&file.path);
         later = Some(file.path.clone());
-        // What became of it later is not to be seen.
+        // What happened to the file later must not show.
         (file.lost, file.missing_at) = (0, None);
         match (is_last, file.state) {
             (true, FileState::Superseded) => file.state = FileState::Current,
@@ -135,7 +138,7 @@ fn fold_earlier(conn: &Connection, session: SessionKey, generation: i64) -> Resu
     source.format.projection().refolder(conn, &source)?(session, &path).map(drop)
 }
 
-/// Lets a chain be an earlier one, which needs a digest where it has content.
+/// Turns a chain into an earlier generation, which needs a digest if it has content.
 fn supersede(file: &mut FileRow) {
     file.state = FileState::Superseded;
     if matches!(file.kind, FileKind::Log | FileKind::Document) && file.sha256.is_none() {
@@ -143,7 +146,7 @@ fn supersede(file: &mut FileRow) {
     }
 }
 
-/// Every chain of a session's files, by path, the earliest first.
+/// Every chain of a session's files: by path, the earliest first.
 fn rows_of(conn: &Connection, session: SessionKey) -> Result<Vec<FileRow>> {
     let not_found = || Error::SessionNotFound(session.0.to_string());
     let (source, path) = sessions::place(conn, session)?.ok_or_else(not_found)?;
@@ -157,7 +160,8 @@ fn rows_of(conn: &Connection, session: SessionKey) -> Result<Vec<FileRow>> {
     Ok(rows)
 }
 
-/// A table of files before the database's own, by our schema.
+/// Makes a temporary table `files`, from our own schema, that hides the database's
+/// table.
 fn make_files(conn: &Connection) -> Result<()> {
     let objects = schema::ours()?.iter().filter(|object| object.table == "files");
     for sql in

@@ -9,9 +9,9 @@
 //!   out/     ◀── export ──  log          concatenated again
 //! ```
 //!
-//! The log is the truth: a line of a session file is a row with its bytes,
-//! whatever they are. Everything that can be asked is a fold over it, written in
-//! the same transaction, and can be folded again to prove it.
+//! The log is the truth: every line of a session file is a row with its exact
+//! bytes. All other tables are a fold over the log, written in the same
+//! transaction, and can be folded again to check them.
 //!
 //! # Examples
 //!
@@ -37,21 +37,28 @@
 //!
 //! # Formats
 //!
-//! A [`Format`] is a pure module that says what lines mean, and a projection.
+//! A [`Format`] is a pure module that says what the lines of a program mean, and a
+//! projection.
 //!
-//! - **Kward** (versions 1 and 2): a file is a session; everything can be
-//!   written, in Kward's bytes, see [`Session::kward`].
-//! - **Kimi** (to 1.52): a folder of files is a session, see [`Session::kimi`]. Contexts that were
-//!   cleared, compacted or reverted are branches of one tree, whose entries
-//!   have ids made of their content; sub-agents have trees of their own.
-//! - **pi** (versions 1 to 3): a file is a session, all of whose records are
-//!   entries, see [`Session::pi`] and [`Session::usage`].
-//! - **Claude Code** (1.0 to 2.1): a transcript is a session, whose sub-agents are
-//!   sessions that lists leave out. Which branch is the conversation follows from the
-//!   whole of it; what parallel calls leave beside the path is put back, so that
-//!   [`Session::path`] may hold more than [`Session::path_to`] its leaf.
+//! - **Kward** (versions 1 and 2): a file is a session; everything can be written,
+//!   in Kward's bytes, see [`Session::kward`].
+//! - **Kimi** (to 1.52): a folder of files is a session, see [`Session::kimi`].
+//!   Contexts that were cleared, compacted or reverted are branches of one tree,
+//!   whose entry ids are made from their content; sub-agents have trees of their
+//!   own.
+//! - **pi** (versions 1 to 3): a file is a session, and each of its records is an
+//!   entry, see [`Session::pi`] and [`Session::usage`].
+//! - **Claude Code** (1.0 to 2.1): a transcript is a session; its sub-agents are
+//!   sessions that lists leave out. Which branch is the conversation is determined
+//!   from the whole transcript. The results of parallel tool calls, which are
+//!   beside the path, are put back, so [`Session::path`] may hold more entries than
+//!   [`Session::path_to`] its leaf.
+//! - **Codex** (April 2025 to 0.171): a rollout is a session; those that another
+//!   file of their thread has superseded are sessions that lists leave out.
+//!   Rollbacks and reverts are branches. Names, the archive and compressed files are
+//!   understood; a compressed file that is written to becomes a plain one.
 //!
-//! What Kimi's own session store does is here, too:
+//! The operations of Kimi's own session store, and their equivalents here:
 //!
 //! | there | here |
 //! |---|---|
@@ -68,30 +75,31 @@
 //!
 //! # Which format for my own program?
 //!
-//! A program of your own keeps its sessions in the format of one of these
-//! programs, which can then open an [export](Store::export) of them.
+//! A program of your own keeps its sessions in the format of one of these programs,
+//! which can then open an [export](Store::export) of them.
 //!
-//! - **Kward** is the [default](Format::default()): messages are any JSON
-//!   objects, ids are given or made, and there is a record for labels, names, a
-//!   moved leaf and, by [`Session::kward`], the system prompt, tool executions and
-//!   memory.
-//! - **pi**, where pi is to open them: a message has to be one that pi
-//!   reads, and what else there is to say is an [entry](Pi::append_entry).
-//! - **Claude Code**, where that or its Agent SDK is to open them: a message is of
-//!   a user or an assistant, and [`Session::append_record`] takes all else.
-//! - A **Kimi** session is made by Kimi, or as a fork of one of its own.
+//! - **Kward** is the [default](Format::default()). Messages are any JSON objects,
+//!   and their ids are given or generated. There are records for labels, names, a
+//!   moved leaf and, through [`Session::kward`], the system prompt, tool executions
+//!   and memory.
+//! - **pi**, if pi is to open the sessions. A message must be one that pi reads;
+//!   anything else is an [entry](Pi::append_entry).
+//! - **Claude Code**, if that program or its Agent SDK is to open the sessions. A
+//!   message is of a user or an assistant; [`Session::append_record`] takes any
+//!   other record.
+//! - A **Kimi** session can only be made by Kimi, or by forking an existing one.
 //!
-//! What the files have no place for, an application keeps beside a session, in
-//! whatever format: [metadata](Session::set_metadata) and [tags](Session::tag).
+//! What the files have no place for, an application keeps beside the session, in
+//! any format: [metadata](Session::set_metadata) and [tags](Session::tag).
 //!
 //! # Messages
 //!
 //! A message is a JSON object, and [`Session::append_message`] takes it in the
-//! shape of the session's format. What comes back is a [`Message`]: the object as
-//! [`json`](Message::json) or [`value`](Message::value), and what it says,
-//! whatever the format, as [`role`](Message::role), [`text`](Message::text) and
-//! [`parts`](Message::parts): text, thoughts, pictures, [tool calls](ToolCall) with
-//! id, name and arguments, and results with the id of the call they answer.
+//! shape of the session's format. Reading returns a [`Message`]: the object as
+//! [`json`](Message::json) or [`value`](Message::value), and its content in a form
+//! common to all formats, as [`role`](Message::role), [`text`](Message::text) and
+//! [`parts`](Message::parts): text, thinking, images, [tool calls](ToolCall) with
+//! id, name and arguments, and tool results with the id of the call they answer.
 //!
 //! | | Kward | pi | Kimi (read only) |
 //! |---|---|---|---|
@@ -102,11 +110,11 @@
 //! | what is added | `id`, where there is none | what pi reads without asking: `timestamp`, `usage`, `api`, `provider`, `model`, `stopReason`, `isError` | |
 //! | system prompt | [`Kward::append_system_prompt_snapshot`] | a message of role `system` | `_system_prompt` in its context |
 //!
-//! A message of Claude Code's has content as the Anthropic API has it: `tool_use` and
-//! `tool_result` blocks, thoughts in `thinking`; its entry's id is none of its keys.
-//! Nothing else is asked of a message of Kward's, and what it holds beyond this
-//! comes back as it was. [`Session::compact`] spells a [`Compaction`] in the keys
-//! of the format; [`Session::append_compaction`] takes these:
+//! A message of Claude Code has content as in the Anthropic API: `tool_use` and
+//! `tool_result` blocks, thinking in `thinking`. The id of its entry is not one of
+//! its keys. A message of Kward needs none of these keys, and any other keys are
+//! kept as they are. [`Session::compact`] writes a [`Compaction`] in the keys of
+//! the format; [`Session::append_compaction`] takes these keys:
 //!
 //! | format | keys | what is kept |
 //! |---|---|---|
@@ -116,7 +124,7 @@
 //!
 //! # Recipes
 //!
-//! Go on with the newest session of a work dir, or begin one:
+//! Continue the newest session of a work dir, or create one:
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -136,8 +144,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Keep a tool's call and its answer, and find the calls that nothing answered, as
-//! after a crash:
+//! Record a tool call and its result, and find the calls without a result, as after
+//! a crash:
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -168,11 +176,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Read one branch of several: [`Session::leaves`] has their ends,
-//! [`Session::context_at`] what is said on one, [`Session::path_to`] its entries.
+//! Read one branch of several: [`Session::leaves`] returns the ends of all
+//! branches, [`Session::context_at`] the messages of one branch,
+//! [`Session::path_to`] its entries.
 //!
-//! Follow a session live, whoever writes it: [`Store::watch`] says that something
-//! was written, at next to no cost, and [`Session::entries_after`] what.
+//! Follow a session live, whoever writes it: [`Store::watch`] detects at next to no
+//! cost that something was written, and [`Session::entries_after`] returns what.
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -194,17 +203,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Tell errors apart by what there is to do:
+//! Tell errors apart by what to do about them:
 //!
-//! - [`is_busy`](Error::is_busy): nothing happened; the same call may succeed later.
-//!   The store has waited already, for the
-//!   [busy timeout](StoreOptions::busy_timeout).
-//! - [`is_conflict`](Error::is_conflict): somebody was there first. Read again,
-//!   [`context`](Session::context) for a leaf that moved, and decide anew.
-//! - [`is_not_found`](Error::is_not_found): another name may help.
-//! - [`CommitUnknown`](Error::CommitUnknown): look whether it is there before you
-//!   repeat it. With an id of your own ([`Session::with_id`]), a repeated append
-//!   that was written already is a conflict, and never a second entry.
+//! - [`is_busy`](Error::is_busy): nothing happened, and the same call may succeed
+//!   later. The store has already waited for the [busy
+//!   timeout](StoreOptions::busy_timeout).
+//! - [`is_conflict`](Error::is_conflict): another writer came first. Read again
+//!   ([`context`](Session::context), if the leaf moved) and decide anew.
+//! - [`is_not_found`](Error::is_not_found): there is nothing of this name.
+//! - [`CommitUnknown`](Error::CommitUnknown): check whether the change is there
+//!   before you repeat it. If you choose the id ([`Session::with_id`]), repeating
+//!   an append that was written is a conflict, never a second entry.
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -227,61 +236,64 @@
 //!
 //! # What always holds
 //!
-//! - Nothing is printed again: numbers keep their spelling, keys their order,
-//!   torn lines their tear. An export is a concatenation.
-//! - What cannot be understood is a [`Problem`] with its position; what stands
-//!   after it is read all the same, and no file affects another's session.
-//! - A root is read, never written, and no link is followed.
-//! - One public method is one transaction. `Ok` means durable, an error means
-//!   that nothing happened. Only [`Store::import`], [`Store::rebuild`] and
-//!   [`Store::prune`], which can take long, are several, each of which leaves a
-//!   whole store.
-//! - Nothing damaged is passed on: a line is compared with its checksum wherever
-//!   it is read, an exported file with its digest, too. What does not match is
-//!   [`Error::Damaged`], and keeps nothing else back.
-//! - Reading writes nothing. There is no cache: a list is an index read.
-//! - Nothing expires. Nothing is deleted because somebody looked.
-//! - The library prints nothing and reads no environment; the clock only where
-//!   a caller could have given the time.
+//! - Nothing is reformatted: numbers keep their spelling, keys their order, and
+//!   torn lines stay torn. An export is a concatenation of lines.
+//! - What cannot be understood is a [`Problem`] with its position. What follows it
+//!   is read all the same, and no file affects another's session.
+//! - A root is read, never written, and symbolic links are not followed.
+//! - One public method is one transaction. `Ok` means durable; an error means that
+//!   nothing happened. Only the methods that can take long, [`Store::import`],
+//!   [`Store::merge`], [`Store::rebuild`], [`Store::prune`] and [`Store::seal`], use several
+//!   transactions, each of which leaves a consistent store.
+//! - Damaged data is never returned: a line is compared with its checksum whenever
+//!   it is read, and an exported file with its digest, too. A mismatch is
+//!   [`Error::Damaged`], and does not affect anything else.
+//! - Reading writes nothing, except that a search brings its index up to date.
+//!   There is no cache to go stale: a list is an index read.
+//! - Nothing expires, and nothing is deleted unless a call asks for it.
+//! - The library prints nothing and reads no environment. It reads the clock only
+//!   where a caller can pass the time instead.
 //!
 //! # Words
 //!
 //! Of sessions:
 //!
-//! - *session*: one conversation; *entry*: a node of its tree, of which a
-//!   message is one kind.
-//! - *line*: bytes in a file; *record*: what a line means.
-//! - *leaf*: the active entry, behind which the next is appended; *to branch*:
-//!   to make another entry the leaf. [`Session::leaves`] are all entries without
-//!   children, of which the leaf is mostly one.
-//! - *path*: the entries from a root of the tree to one; the *active branch* is
-//!   the path to the leaf.
-//! - *context*: the messages that a program would go on with, where a
-//!   *compaction* stands for what it summarises.
-//! - *turn*: what lies between one prompt and the next.
-//! - *label*: a name that a user gave an entry; *tag*: one that a session is
-//!   filed under; *metadata*: what an application says of a session.
-//! - *clone*: a session with all that another has; *fork*: one with the path to
-//!   an entry of another.
-//! - *archive*: lists leave it out; *trash*: exports do, too; *purge*: it is gone.
+//! - *session*: one conversation; *entry*: a node of its tree (a message is one
+//!   kind of entry).
+//! - *line*: the bytes of a line in a file; *record*: what a line means.
+//! - *leaf*: the active entry, to which the next append adds a child; *to branch*:
+//!   to make another entry the leaf. [`Session::leaves`] returns all entries
+//!   without children, usually including the leaf.
+//! - *path*: the entries from a root of the tree to an entry; *active branch*: the
+//!   path to the leaf.
+//! - *context*: the messages that a program would continue with, in which a
+//!   *compaction* replaces what it summarises.
+//! - *turn*: a prompt and everything up to the next prompt.
+//! - *label*: a name that a user gave to an entry; *tag*: a keyword of a session;
+//!   *metadata*: values that an application keeps for a session.
+//! - *clone*: a new session with everything that another has; *fork*: a new session
+//!   with the path to an entry of another.
+//! - *archive*: lists leave the session out; *trash*: exports do, too; *purge*: it
+//!   is deleted for good.
 //! - *work dir*: the directory that a session worked in.
 //!
 //! Of the store:
 //!
 //! - *root* or *source*: a folder that session files were imported from.
-//! - *log*: the lines of a file, as rows; *chain*: the lines of one file in
-//!   their order, of which a session that went on here has one of its own.
-//! - *generation*: what a file held between two times that it was rewritten.
-//! - *unit*: the files that one session is made of.
-//! - *fold*: the function from lines to tables; a table that it makes is a
-//!   *projection*, and the row of a session's summary its *head*.
-//! - *run*: entries that follow one another in a chain, each the parent of the next.
-//! - *event*: what was decided here and stands in no session file.
-//! - *problem*: something that could not be understood, with its place.
+//! - *log*: a session file as rows, one per line; *chain*: a sequence of lines that
+//!   make up one version of a file. A session that continued here has a local
+//!   chain.
+//! - *generation*: the content of a file between two rewrites.
+//! - *unit*: the files that make up one session.
+//! - *fold*: the function from lines to tables; *projection*: a table that it
+//!   makes; *head*: the row with a session's summary.
+//! - *run*: consecutive entries, each the parent of the next.
+//! - *event*: a decision made here that no session file holds.
+//! - *problem*: something that could not be understood, with its position.
 //!
-//! Times are UTC; sizes are bytes. What is read from a store serialises by
-//! `serde`: times as RFC 3339, names as the command line spells them, paths as
-//! text, a [`Message`] with its object under `message`.
+//! Times are UTC; sizes are bytes. Types that are read from a store implement
+//! `serde::Serialize`: times as RFC 3339, names as the command line spells them,
+//! paths as text, and a [`Message`] as an object with the key `message`.
 
 #![warn(missing_docs)]
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::exit)]

@@ -1,4 +1,4 @@
-//! Sessions under the sessions that they were copied or forked from.
+//! Sessions listed under the sessions that they were cloned or forked from.
 
 use std::collections::HashMap;
 
@@ -12,24 +12,28 @@ use crate::store::{SessionFilter, SessionRow, Store, listing, sessions};
 pub struct SessionNode {
     /// What the list shows of it.
     pub session: SessionRow,
-    /// 0 for one without a parent in the list.
+    /// 0 for a session without a parent in the list.
     pub depth: usize,
-    /// Whether it has no later siblings.
+    /// Whether it is the last of its siblings.
     pub is_last: bool,
-    /// Of each ancestor below the top, top first: whether it has later
-    /// siblings, so that its line goes on to the left of this row.
+    /// For each ancestor below the top level, topmost first: whether it has later
+    /// siblings, so that its vertical line continues to the left of this row.
     pub ancestor_continues: Vec<bool>,
 }
 
 as_object! { SessionNode { session, depth, is_last, ancestor_continues, } }
 
 impl Store {
-    /// Lists sessions as [`sessions`](Self::sessions) does, each under the one
-    /// it comes from.
+    /// Lists sessions as [`sessions`](Self::sessions) does, each under its parent
+    /// session.
     ///
-    /// Siblings keep the list's order. A session whose parent is not in the
-    /// page stands at the top, and so does one that descends from itself. Of
-    /// sessions with the same id, the first has the children.
+    /// Siblings keep the list's order. A session whose parent is not in the page is
+    /// at the top level, and so is one that is its own ancestor. If several sessions
+    /// have the same id, the first gets the children.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`sessions`](Self::sessions).
     ///
     /// # Examples
     ///
@@ -62,7 +66,7 @@ impl Store {
     }
 }
 
-/// The place of each row's parent in the list.
+/// The index of each row's parent in the list.
 fn parents(rows: &[SessionRow], parent_ids: &[Option<String>]) -> Vec<Option<usize>> {
     let mut place: HashMap<&str, usize> = HashMap::new();
     for (n, row) in rows.iter().enumerate() {
@@ -76,14 +80,14 @@ fn parents(rows: &[SessionRow], parent_ids: &[Option<String>]) -> Vec<Option<usi
     parents
 }
 
-/// The id of a parent, if it names one.
+/// The parent's id, unless it is absent or empty.
 fn named(id: &Option<String>) -> Option<&str> {
     id.as_deref().filter(|id| !id.is_empty())
 }
 
-/// Takes their parent from all rows that descend from themselves.
+/// Removes the parent of every row that is its own ancestor.
 fn cut_circles(parents: &mut [Option<usize>]) {
-    // The walk in which a row was met first.
+    // The walk in which each row was first visited.
     let mut met = vec![usize::MAX; parents.len()];
     for walk in 0..parents.len() {
         let mut at = walk;
@@ -92,7 +96,8 @@ fn cut_circles(parents: &mut [Option<usize>]) {
             let Some(parent) = parents[at] else { break };
             at = parent;
         }
-        // A walk that ended where it had been is on a circle; a cut one has no parents.
+        // A walk that returned to itself has found a cycle. Rows that were cut have
+        // no parent.
         if met[at] == walk {
             while let Some(parent) = parents[at].take() {
                 at = parent;
@@ -112,7 +117,8 @@ fn arrange(rows: Vec<SessionRow>, parents: &[Option<usize>]) -> Vec<SessionNode>
     }
     let mut rows: Vec<Option<SessionRow>> = rows.into_iter().map(Some).collect();
     let mut tree = Vec::with_capacity(rows.len());
-    // Row, depth, whether it is the last of its siblings, and the same of its ancestors.
+    // Row, depth, whether it is the last of its siblings, and the same for each
+    // ancestor.
     let mut todo: Vec<(usize, usize, bool, Vec<bool>)> = Vec::new();
     let push = |todo: &mut Vec<_>, siblings: &[usize], depth, continues: &[bool]| {
         for (n, &row) in siblings.iter().enumerate().rev() {

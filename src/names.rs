@@ -1,4 +1,5 @@
-//! How a session is named: by its id, a prefix of it, or its file; and an entry likewise.
+//! Resolves the names of sessions (an id, a prefix of one, or a file) and of
+//! entries.
 
 use rusqlite::Connection;
 
@@ -6,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::model::{SessionKey, bytes_of};
 use crate::store::{entries, sessions};
 
-/// A name by which [`find`] finds this session and no other.
+/// A name for which [`find`] returns this session and no other.
 pub(crate) fn name_of(conn: &Connection, session: SessionKey) -> Result<String> {
     let info = sessions::info(conn, session)?
         .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
@@ -18,8 +19,9 @@ pub(crate) fn name_of(conn: &Connection, session: SessionKey) -> Result<String> 
     Ok(format!("{}:{}", info.root.display(), info.file.display()))
 }
 
-/// The whole id of an entry that is named by it, by its beginning, or by its end
-/// from a colon on: ids of a session of several files begin alike.
+/// The full id of an entry, given the id, a prefix of it, or a suffix that follows a
+/// colon. Suffixes are accepted because the ids of a session of several files share
+/// long prefixes.
 pub(crate) fn find_entry(conn: &Connection, session: SessionKey, name: &str) -> Result<String> {
     if entries::entry_key(conn, session, name)?.is_some() {
         return Ok(name.to_owned());
@@ -59,7 +61,7 @@ pub(crate) fn find(conn: &Connection, name: &str) -> Result<SessionKey> {
     }
 }
 
-/// Both parts may hold colons, so each colon may be the one between them.
+/// Root and path may both contain colons, so every colon is tried as the separator.
 fn by_root_and_path(conn: &Connection, name: &str) -> Result<Vec<SessionKey>> {
     let mut found = Vec::new();
     for (colon, _) in name.match_indices(':') {

@@ -1,4 +1,4 @@
-//! Prune: earlier generations of files, which nothing needs any more.
+//! Prune: removes earlier generations of files that nothing refers to.
 
 use std::path::PathBuf;
 
@@ -10,10 +10,11 @@ use crate::model::{Header, bytes_of, path_of};
 use crate::store::files::{FileKind, FileRow};
 use crate::store::{Store, Traces, files, generations, heads, log, sessions, sources};
 
-/// Bytes of content that one transaction removes, or a file's, if that is more.
+/// Bytes of content that one transaction removes. A larger file is a transaction of
+/// its own.
 const BATCH_BYTES: u64 = 16 << 20;
 
-/// Files that one transaction removes at most.
+/// The most files that one transaction removes.
 const BATCH_FILES: usize = 500;
 
 /// What was removed.
@@ -24,30 +25,30 @@ pub struct PruneReport {
     pub files: u64,
     /// Bytes of their content.
     pub bytes: u64,
-    /// Whether it is gone from the database's files, too.
+    /// Whether the content is gone from the database's files, too.
     pub traces: Traces,
 }
 
-/// An earlier generation of a file that a prune removes.
+/// An earlier generation that [`Store::prune`] would remove.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Prunable {
-    /// The root that it was imported from; empty for the store's own.
+    /// The root that it was imported from; empty for the store's own root.
     pub root: PathBuf,
-    /// Below the root.
+    /// Its path below the root.
     pub file: PathBuf,
-    /// Counts the chains of the file, from 1.
+    /// Counts the generations of the file from 1.
     pub generation: i64,
-    /// Lines of a log; a document has none.
+    /// Lines of a log; 0 for a document.
     pub lines: u32,
     /// Bytes of its content.
     pub bytes: u64,
-    /// Lines that the next generation no longer had.
+    /// Lines that the next generation no longer has.
     pub lost: u32,
 }
 
 impl Store {
-    /// Returns what [`prune`](Self::prune) would remove, by root and file.
+    /// Returns what [`prune`](Self::prune) would remove, ordered by root and file.
     pub fn prunable(&self) -> Result<Vec<Prunable>> {
         self.read(|conn| {
             let mut all = Vec::new();
@@ -71,13 +72,15 @@ impl Store {
         })
     }
 
-    /// Removes what files held before they were rewritten at their root.
+    /// Removes earlier generations: the content that files had before they were
+    /// rewritten at their root.
     ///
-    /// A generation that a session went on from here is kept. Interrupted, it
-    /// leaves each generation whole or gone.
+    /// A generation that a session continued here begins with is kept. If it is
+    /// interrupted, each generation is either complete or gone.
     ///
-    /// Then it writes the database anew, as [`purge`](crate::Session::purge) does, whether
-    /// or not there was anything to remove: the space is the file system's again.
+    /// Afterwards it rewrites the database, as [`purge`](crate::Session::purge) does,
+    /// even if there was nothing to remove, so that the space returns to the file
+    /// system.
     ///
     /// # Errors
     ///
@@ -119,7 +122,7 @@ impl Store {
     }
 }
 
-/// A session may have had its header from what was removed.
+/// The session's header may have come from what was removed.
 fn settle_header(tx: &Connection, removed: &FileRow) -> Result<()> {
     let Some(session) = sessions::session_at(tx, removed.source_id, &removed.path)? else {
         return Ok(());

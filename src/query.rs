@@ -1,9 +1,9 @@
-//! Queries of the caller's own, in SQL.
+//! SQL queries of the caller's own.
 //!
-//! They run on a connection that only reads, with functions for what no view can
-//! give: a line that is packed or that another row holds, and what it says. These
-//! look things up on a second connection, since a function of SQLite must not
-//! use the one that runs it.
+//! They run on a read-only connection that has functions for what no view can give:
+//! lines that are packed or stored in another row, and the text of entries. The
+//! functions use a second connection, because an SQLite function must not use the
+//! connection that runs it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,38 +16,38 @@ use crate::error::{Error, Result};
 use crate::model::{Message, SessionKey};
 use crate::store::{Store, log};
 
-/// A value of a row, as SQLite has it.
+/// A value of a row, with SQLite's type.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
-    /// Nothing.
+    /// NULL.
     Null,
-    /// A whole number.
+    /// An integer.
     Integer(i64),
-    /// A number with a fraction.
+    /// A floating-point number.
     Real(f64),
-    /// Text; what is no UTF-8 in it stands as U+FFFD.
+    /// Text; invalid UTF-8 is replaced by U+FFFD.
     Text(String),
-    /// Bytes.
+    /// A blob.
     Blob(Vec<u8>),
 }
 
 impl Store {
-    /// Answers a query in SQL: hands each row to `each`, with the names of the
-    /// columns. `docs/schema.md` tells of the tables and views.
+    /// Runs a read-only SQL query and calls `each` for every row, with the column
+    /// names. `docs/schema.md` describes the tables and views.
     ///
-    /// Nothing can be written by it. Two functions read what stands in lines:
-    /// `line(line_key)` gives a line byte for byte, also one that is packed or
-    /// whose bytes another row holds, as text where it is UTF-8;
-    /// `message_text(entry_key)` gives what an entry says, whatever its format.
-    /// Both are NULL where there is no such thing.
+    /// The query cannot write. Two functions read the content of lines.
+    /// `line(line_key)` returns a line byte for byte, even if it is packed or stored
+    /// in another row; its type is text if it is valid UTF-8, else blob.
+    /// `message_text(entry_key)` returns the text of an entry in any format. Both
+    /// return NULL if there is no such line or entry.
     ///
     /// `each` must not use the store.
     ///
     /// # Errors
     ///
-    /// [`InvalidSql`](Error::InvalidSql) for what is no query of SQLite's, is
-    /// several, or would write; [`Damaged`](Error::Damaged) where a function meets
-    /// bytes that are not what they were; and what `each` returns.
+    /// [`InvalidSql`](Error::InvalidSql) if the SQL is not a query, is several
+    /// statements, or would write; [`Damaged`](Error::Damaged) if a function reads
+    /// bytes that do not match their checksum; any error that `each` returns.
     ///
     /// # Examples
     ///
@@ -73,7 +73,7 @@ impl Store {
         let refused = Refused::default();
         add_functions(&conn, self.connection_of_its_own()?, &refused)?;
         let invalid = |err: SqlError| Error::InvalidSql(err.to_string());
-        // SQLite would not read on behind one.
+        // SQLite would ignore everything after a NUL.
         if sql.contains('\0') {
             return Err(Error::InvalidSql("it holds a NUL".to_owned()));
         }
@@ -98,7 +98,8 @@ impl Store {
     }
 }
 
-/// The error that ended a function: SQLite keeps no more of it than its text.
+/// The error that ended a function. SQLite keeps only its text, so the error itself
+/// is kept here.
 #[derive(Clone, Default)]
 struct Refused(Arc<Mutex<Option<Error>>>);
 
@@ -109,8 +110,7 @@ impl Refused {
         SqlError::UserFunctionError(text.into())
     }
 
-    /// What failed while rows came: a function, or the query, unless SQLite says
-    /// otherwise.
+    /// The error of a function that failed while rows were read, else SQLite's own.
     fn or(&self, err: SqlError) -> Error {
         if let Some(refused) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return refused;
@@ -163,7 +163,7 @@ fn line(conn: &Connection, key: i64) -> Result<Value> {
     })
 }
 
-/// The high half of an entry's key is its session's.
+/// The high half of an entry key is the session key.
 fn message_text(conn: &Connection, key: i64) -> Result<Value> {
     let messages = context::messages_of_entry(conn, SessionKey(key >> 32), key)?;
     if messages.is_empty() {

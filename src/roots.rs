@@ -1,4 +1,4 @@
-//! The roots that sessions were imported from: what each holds, forgetting one, one that moved.
+//! The roots that sessions were imported from: listing, forgetting and moving them.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -14,21 +14,22 @@ use crate::store::{Store, Traces, roots};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RootInfo {
-    /// Its path, absolute and without links; empty for what is in no root: it was
-    /// made here, or taken over from another store.
+    /// Its path, absolute and with links resolved. Empty for the store's own root,
+    /// and for sessions merged from another store that are in no root here.
     pub root: PathBuf,
     /// The program that wrote it.
     pub format: Format,
-    /// The machine or person that its sessions are of; `None` when nothing said so.
+    /// The machine or person that its sessions come from; `None` if it was never
+    /// named.
     pub origin: Option<String>,
-    /// Files and links below it, those included that are no longer there.
+    /// Files and links below it, including those that are no longer there.
     pub files: u64,
-    /// Sessions, archived ones and the trash included.
+    /// Sessions, including archived ones and the trash.
     pub sessions: u64,
-    /// Sessions among them of which the store alone has something: they went on
-    /// here, something was decided of them here, or the root lost what they held.
+    /// How many of them hold something that only the store has: they continued here,
+    /// something was decided about them here, or the root lost part of them.
     pub changed: u64,
-    /// When an import last read something of it; `None` for what was made here.
+    /// When an import last read it; `None` for the store's own root.
     pub imported_at: Option<Timestamp>,
 }
 
@@ -36,29 +37,29 @@ as_object! { RootInfo {
     root by shown_path, format, origin, files, sessions, changed, imported_at,
 } }
 
-/// A root that is no longer in the store.
+/// A root that was removed from the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ForgottenRoot {
-    /// What was known of it.
+    /// What was known of the root.
     pub info: RootInfo,
     /// Whether its content is gone from the database's files, too.
     pub traces: Traces,
 }
 
-/// A root that is at another path now.
+/// A root whose path was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MovedRoot {
-    /// Where it was.
+    /// The old path.
     pub from: PathBuf,
-    /// Where it is.
+    /// The new path.
     pub to: PathBuf,
 }
 
 impl Store {
-    /// Returns every root, by path; sessions that were made here come first, then
-    /// those that were taken over from other stores and are in no root here, by origin.
+    /// Returns every root, ordered by path. The store's own root comes first, then
+    /// roots merged from other stores that are in no root here, by origin.
     ///
     /// # Examples
     ///
@@ -76,8 +77,8 @@ impl Store {
         self.read(|conn| sources::all(conn)?.iter().map(|source| root_info(conn, source)).collect())
     }
 
-    /// Returns what is known of a root, however its path is spelt; `None` when
-    /// nothing was imported from it.
+    /// Returns what is known of a root, in whatever spelling its path is given;
+    /// `None` if nothing was imported from it.
     pub fn imported_root(&self, root: impl AsRef<Path>) -> Result<Option<RootInfo>> {
         let path = roots::kept_path(root.as_ref());
         self.read(|conn| match sources::of_root(conn, &path)? {
@@ -86,15 +87,17 @@ impl Store {
         })
     }
 
-    /// Returns the directories that sessions worked in, as they spell them, by name.
+    /// Returns the directories that sessions worked in, as the sessions spell them,
+    /// in byte order.
     pub fn work_dirs(&self) -> Result<Vec<String>> {
         self.read(roots::work_dirs)
     }
 
-    /// Removes a root from the store, with every session of it, whatever was
-    /// written or decided here of them included. Nothing at the root is touched.
-    /// Returns what went, and whether it is gone from the database's files, too:
-    /// as [`purge`](crate::Session::purge) does, this writes the database anew.
+    /// Removes a root and all of its sessions from the store, including everything
+    /// that was written or decided here about them. Files at the root are not
+    /// touched. Returns what was removed, and whether it is gone from the database's
+    /// files, too: this rewrites the database, as [`purge`](crate::Session::purge)
+    /// does.
     ///
     /// # Errors
     ///
@@ -111,16 +114,16 @@ impl Store {
         Ok(ForgottenRoot { info, traces: self.remove_traces() })
     }
 
-    /// Lets a root, or every root below a folder, be the one at another path:
-    /// a home that moved. Sessions keep their keys and what was written here.
-    /// Returns each that moved.
+    /// Changes the path of a root, or of every root below a folder, for example after
+    /// a home directory was moved. Sessions keep their keys and what was written
+    /// here. Returns each root that was moved.
     ///
     /// # Errors
     ///
-    /// [`SourceNotFound`](Error::SourceNotFound) when no root is at or below
-    /// `old`, [`RootNotFound`](Error::RootNotFound) when there is no folder
-    /// `new`; [`RootKnown`](Error::RootKnown) when a new path is that of another
-    /// root, or lies inside or around one.
+    /// [`SourceNotFound`](Error::SourceNotFound) if there is no root at or below
+    /// `old`; [`RootNotFound`](Error::RootNotFound) if there is no folder `new`;
+    /// [`RootKnown`](Error::RootKnown) if a new path is that of another root, or lies
+    /// inside or around one.
     pub fn move_root(
         &self,
         old: impl AsRef<Path>,

@@ -1,9 +1,9 @@
-//! Seal: the lines of sessions that are not in daily use, packed where they stand.
+//! Seal: compresses the lines of sessions that are not in daily use, in place.
 //!
-//! A line stays a row, so that whatever reads lines reads packed ones at the same one
-//! place, and an append to a sealed session adds its line as it is: there is nothing to
-//! undo. Blocks of many lines would be a third smaller again, but each would stand for
-//! what copies refer to, a purge removes and a recovery saves: a line.
+//! A line stays a row of its own. So all readers handle packed lines in the one
+//! place that reads lines, and an append to a sealed session adds an unpacked line
+//! without undoing anything. Blocks of many lines would be a third smaller again,
+//! but copies, purges and recovery all work line by line.
 
 use std::collections::BTreeSet;
 
@@ -16,13 +16,13 @@ use crate::session::not_found;
 use crate::store::packing::{self, Packer};
 use crate::store::{Store, Traces, generations, log, sessions};
 
-/// Of zstd: 19 takes seven times as long for another 2 percent.
+/// The zstd level. Level 19 takes seven times as long for another 2 percent.
 const LEVEL: i32 = 6;
 
 /// Bytes of lines that one transaction packs.
 const BATCH_BYTES: usize = 16 << 20;
 
-/// Which sessions to seal: each that any of these names. Default: none.
+/// Which sessions to seal: the union of all that are selected. Default: none.
 #[derive(Clone, Debug, Default)]
 #[must_use = "options do nothing until `seal`"]
 pub struct SealOptions {
@@ -32,24 +32,24 @@ pub struct SealOptions {
 }
 
 impl SealOptions {
-    /// Names no session yet.
+    /// Selects no session.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// This one.
+    /// Adds this session.
     pub fn session(mut self, session: SessionKey) -> Self {
         self.sessions.push(session);
         self
     }
 
-    /// Those in the archive.
+    /// Adds the archived sessions.
     pub fn archived(mut self, archived: bool) -> Self {
         self.archived = archived;
         self
     }
 
-    /// Those without activity at this time and since, in the archive or not.
+    /// Adds the sessions without activity at or after this time, archived or not.
     pub fn idle_since(mut self, time: Timestamp) -> Self {
         self.idle_since = Some(time);
         self
@@ -60,36 +60,37 @@ impl SealOptions {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SealReport {
-    /// Sessions that were looked at.
+    /// Sessions that were examined.
     pub sessions: u64,
-    /// Lines that are packed now and were not before.
+    /// Lines that this call packed.
     pub lines: u64,
-    /// Bytes of these lines.
+    /// Bytes of these lines, unpacked.
     pub bytes: u64,
     /// Bytes that they take in the database now.
     pub packed: u64,
-    /// Whether the space that they took is the file system's again.
+    /// Whether the space that was saved has returned to the file system.
     pub traces: Traces,
 }
 
 impl Store {
-    /// Packs the lines of sessions by zstd, with their parts and the earlier generations
-    /// of their files.
+    /// Compresses the lines of sessions with zstd: those of all of a session's files,
+    /// including earlier generations.
     ///
-    /// Every byte is given back as before, by whatever reads it; to read a line takes some
-    /// microseconds longer, and SQL reads its text by `line()` alone. A session that goes
-    /// on gets its new lines as they are. What is packed already, too short to gain by
-    /// it, or damaged stays as it is; so do documents.
+    /// Every reader still gets the same bytes. Reading a line takes some microseconds
+    /// longer, and SQL reads its text only through `line()`. Lines that are appended
+    /// later are stored unpacked. Lines that are packed already, too short to gain,
+    /// or damaged stay as they are, and so do documents.
     ///
-    /// Each 16 MiB of lines are a transaction: interrupted, it leaves every line whole, packed
-    /// or not. Then it writes the database anew, as [`prune`](Self::prune) does, if it packed
-    /// anything. Where that was interrupted, the space is given back by a prune, or by the
-    /// next call that packs something.
+    /// Each 16 MiB of lines is one transaction: if it is interrupted, every line is
+    /// complete, packed or not. If it packed anything, it then rewrites the database,
+    /// as [`prune`](Self::prune) does. If that step was interrupted, a prune, or the
+    /// next call that packs something, returns the space.
     ///
     /// # Errors
     ///
     /// [`SessionNotFound`](crate::Error::SessionNotFound), before anything is packed;
-    /// [`Busy`](crate::Error::Busy) when another process writes for too long.
+    /// [`Busy`](crate::Error::Busy) if another process writes for longer than the
+    /// busy timeout.
     ///
     /// # Examples
     ///
@@ -144,7 +145,7 @@ fn archived_or_idle(conn: &Connection, options: &SealOptions) -> Result<BTreeSet
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The files whose lines a session has, also those that are not its newest.
+/// All logs of a session, earlier generations included.
 fn logs_of(conn: &Connection, session: SessionKey) -> Result<BTreeSet<i64>> {
     let (source, _) = sessions::place(conn, session)?.ok_or_else(|| not_found(session))?;
     let mut logs = BTreeSet::new();
@@ -154,7 +155,7 @@ fn logs_of(conn: &Connection, session: SessionKey) -> Result<BTreeSet<i64>> {
     Ok(logs)
 }
 
-/// Packs as much of the ranges of keys as one transaction does, and takes that from them.
+/// Packs one transaction's share of the key ranges, and removes it from them.
 fn pack(
     tx: &Connection,
     left: &mut Vec<[i64; 2]>,

@@ -1,4 +1,4 @@
-//! What is in the database, and what takes the space.
+//! Counts and sizes of what a database holds.
 
 use rusqlite::Connection;
 
@@ -7,33 +7,34 @@ use crate::model::as_object;
 use crate::store::files::{FileKind, FileState};
 use crate::store::{Store, space};
 
-/// What is in a database, in rows and bytes.
+/// What a database holds, in rows and bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
     /// Roots that something was imported from.
     pub sources: u64,
-    /// Sessions, archived ones and the trash included.
+    /// Sessions, including archived ones and the trash.
     pub sessions: u64,
-    /// Entries of their trees.
+    /// Entries of all sessions.
     pub entries: u64,
-    /// Lines of their files, earlier generations included.
+    /// Lines of all logs, including earlier generations.
     pub lines: u64,
     /// Files, by kind and state.
     pub files: Vec<FileCount>,
-    /// Bytes of all lines, as they are stored.
+    /// Bytes of all lines, as stored.
     pub line_bytes: u64,
-    /// Bytes of all files that are no session files.
+    /// Bytes of all documents: files that are not logs.
     pub document_bytes: u64,
-    /// Bytes of generations that were rewritten at their root since; pruning frees them.
+    /// Bytes of earlier generations; [`Store::prune`] frees them.
     pub superseded_bytes: u64,
-    /// Bytes of the database, without its journal.
+    /// Size of the database file in bytes, without its WAL.
     pub database_bytes: u64,
-    /// Bytes in it that are free to be used again.
+    /// Bytes in it that are free for reuse.
     pub free_bytes: u64,
-    /// Tables and indexes, the largest first; empty where SQLite cannot tell.
+    /// Tables and indexes, the largest first; empty if SQLite was built without
+    /// `dbstat`.
     pub objects: Vec<ObjectSize>,
-    /// What could not be read, and therefore counts as nothing. Empty as a rule.
+    /// What could not be read, and is therefore not counted. Usually empty.
     pub damaged: Vec<String>,
 }
 
@@ -41,9 +42,9 @@ pub struct Stats {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileCount {
-    /// What they are.
+    /// What kind of file they are.
     pub kind: FileKind,
-    /// Which of a file's chains they are.
+    /// Which generation of their path they are.
     pub state: FileState,
     /// How many.
     pub files: u64,
@@ -71,9 +72,9 @@ as_object! { FileCount { kind, state, files, bytes, } }
 as_object! { ObjectSize { name, bytes, } }
 
 impl Store {
-    /// Says what is in the database, and what takes the space.
+    /// Counts what is in the database, and what takes the space.
     ///
-    /// This reads the whole database. Where it is damaged, the rest is counted;
+    /// This reads the whole database. If part of it is damaged, the rest is counted;
     /// see [`Stats::damaged`].
     ///
     /// # Examples
@@ -120,7 +121,7 @@ fn stats(conn: &Connection) -> Result<Stats> {
     })
 }
 
-/// What can be counted; of what cannot be read, nothing.
+/// The result, or the default and a note in `damaged` if it cannot be read.
 fn readable<T: Default>(counted: Result<T>, damaged: &mut Vec<String>) -> Result<T> {
     match counted {
         Err(err) if err.is_of_content() => {

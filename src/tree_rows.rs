@@ -1,4 +1,4 @@
-//! A session's tree as rows to draw, the way its program draws it.
+//! A session's tree as rows to draw, in the way its program draws it.
 
 use std::collections::HashMap;
 
@@ -6,13 +6,13 @@ use rusqlite::Connection;
 
 use crate::context::{self, Node};
 use crate::error::{Error, Result};
-use crate::format::{Answering, NamedModel, Shown};
+use crate::format::{Answering, NamedModel, TreeText};
 use crate::model::{SessionKey, Stored, as_object};
 use crate::store::{entries, heads, labels, paths, sessions};
 
-/// Levels that are drawn; what branches more often stays at the last one.
+/// The most levels that are drawn; deeper branches stay at the last level.
 ///
-/// Lines to the left of a row cost memory for each row and level.
+/// The prefix of a row takes memory for each level.
 const MAX_DEPTH: usize = 200;
 
 /// An entry as a row of a drawn tree.
@@ -21,30 +21,32 @@ const MAX_DEPTH: usize = 200;
 pub struct TreeRow {
     /// The entry's id.
     pub entry_id: String,
-    /// Its parent in the tree, whether that is shown or not; `None` for a root.
+    /// Its parent in the tree, even if that is not shown; `None` for a root.
     pub parent_id: Option<String>,
-    /// Who speaks: `tool` for every tool's result, `compaction`, `summary` for
-    /// a branch summary, `message` where nobody is named, else the role as stored.
+    /// Who speaks: `tool` for a tool result, `compaction`, `summary` for a branch
+    /// summary, `message` if no role is named, else the role as stored.
     pub role: String,
-    /// The model that answered in it; `None` where nobody does, or no line says who.
+    /// The model that produced the answer; `None` for entries that are no answer, and
+    /// where no line names the model.
     pub model: Option<String>,
-    /// What it says: a preview, or of a tool's result the call that it answers.
+    /// A preview of its text. For a tool result, the call that it answers.
     pub text: String,
-    /// Whether it is the active entry.
+    /// Whether it is the leaf.
     pub current: bool,
-    /// Levels of indentation, 200 at most. Turns that follow one another stay at one level.
+    /// Level of indentation, at most 200. Consecutive turns are on the same level.
     pub depth: usize,
-    /// Whether no row of the same parent follows.
+    /// Whether it is the last row of its parent.
     pub is_last: bool,
-    /// For each level of the prefix, whether an ancestor's line goes on there.
+    /// For each level of the prefix, whether an ancestor's vertical line continues
+    /// there.
     pub ancestor_continues: Vec<bool>,
-    /// Whether it lies on the way from a root to the active entry.
+    /// Whether it is on the active branch.
     pub active_path: bool,
-    /// The label it carries.
+    /// Its label.
     pub label: Option<String>,
     /// When the label was set, as stored.
     pub labelled_at: Option<Stored>,
-    /// The lines to the left of it, three characters a level.
+    /// The lines to draw to the left of it, three characters per level.
     pub prefix: String,
 }
 
@@ -87,23 +89,23 @@ pub(crate) fn tree_rows(conn: &Connection, session: SessionKey) -> Result<Vec<Tr
     Ok(rows.collect())
 }
 
-/// What is shown of each node; results of tools have the label of their call.
+/// Reads what is shown of each node. A tool result shows its call.
 fn read_shown(
     conn: &Connection,
     session: SessionKey,
     nodes: &[Node],
-) -> Result<(Vec<Shown>, Vec<Option<NamedModel>>)> {
+) -> Result<(Vec<TreeText>, Vec<Option<NamedModel>>)> {
     let (source, _) = sessions::place(conn, session)?
         .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
     let place: HashMap<&str, usize> =
         nodes.iter().enumerate().map(|(n, node)| (node.id.as_str(), n)).collect();
-    let mut shown: Vec<Shown> = nodes.iter().map(|_| Shown::default()).collect();
+    let mut shown: Vec<TreeText> = nodes.iter().map(|_| TreeText::default()).collect();
     let mut named = vec![None; nodes.len()];
     let mut calls = HashMap::new();
     let keys = (0..entries::count(conn, session)?).map(|n| entries::key(session, n));
     paths::each_record(conn, &keys.collect::<Vec<i64>>(), |entry, record| {
         if let Some(&n) = place.get(entry.entry_id()?.as_str()) {
-            shown[n] = source.format.meaning().shown(record);
+            shown[n] = source.format.meaning().tree_text(record);
             named[n] = source.format.meaning().model(record);
             calls.extend(std::mem::take(&mut shown[n].calls));
         }
@@ -117,11 +119,11 @@ fn read_shown(
     Ok((shown, named))
 }
 
-/// The model that answered in each node, whose parents stand before it.
+/// The model of each node; parents come before their children.
 fn models(
     named: Vec<Option<NamedModel>>,
     parents: &[Option<usize>],
-    shown: &[Shown],
+    shown: &[TreeText],
 ) -> Vec<Option<String>> {
     let mut paths: Vec<Answering> = Vec::with_capacity(named.len());
     let mut models = Vec::with_capacity(named.len());
@@ -133,24 +135,24 @@ fn models(
     models
 }
 
-/// The visible part of a tree; nodes are numbered in depth-first order.
+/// The visible part of a tree, with nodes numbered depth first.
 struct Forest {
     /// The parent in the tree.
     parents: Vec<Option<usize>>,
     active: Vec<bool>,
-    /// Visible children, in the order in which they are drawn.
+    /// Visible children, in drawing order.
     children: Vec<Vec<usize>>,
     roots: Vec<usize>,
 }
 
-/// Where a row stands.
+/// The position of a row in the drawing.
 #[derive(Clone)]
 struct Place {
     node: usize,
     depth: usize,
-    /// Whether it hangs from a connector of its own.
+    /// Whether a connector is drawn to it.
     connected: bool,
-    /// Whether it is one of several.
+    /// Whether it has siblings.
     grouped: bool,
     is_last: bool,
     has_children: bool,
@@ -158,7 +160,7 @@ struct Place {
 }
 
 impl Forest {
-    fn new(nodes: &[Node], leaf_id: Option<&str>, shown: &[Shown]) -> Self {
+    fn new(nodes: &[Node], leaf_id: Option<&str>, shown: &[TreeText]) -> Self {
         let mut parents = vec![None; nodes.len()];
         let mut above: Vec<usize> = Vec::new();
         for (n, node) in nodes.iter().enumerate() {
@@ -190,7 +192,7 @@ impl Forest {
                     false => list.push(n),
                 }
             }
-            // The active one first, the others in file order.
+            // The active child first, the others in file order.
             list.sort_by_key(|&n| !active[n]);
             list
         };
@@ -233,7 +235,7 @@ impl Forest {
         drawn
     }
 
-    /// Puts siblings on a stack, the first on top.
+    /// Pushes siblings onto a stack, the first on top.
     fn push(&self, siblings: &[usize], like: &Place, todo: &mut Vec<Place>) {
         let last = siblings.last().copied();
         todo.extend(siblings.iter().rev().map(|&node| Place {
@@ -279,8 +281,9 @@ mod tests {
             .chain(answered)
             .map(|(id, depth)| Node { id, depth, children: Vec::new() })
             .collect();
-        let shown: Vec<Shown> =
-            (0..nodes.len()).map(|n| Shown { only_calls: n < calls, ..Shown::default() }).collect();
+        let shown: Vec<TreeText> = (0..nodes.len())
+            .map(|n| TreeText { only_calls: n < calls, ..TreeText::default() })
+            .collect();
 
         let forest = Forest::new(&nodes, None, &shown);
 

@@ -1,11 +1,12 @@
-//! What was used: the tokens and cost that messages report, each message once.
+//! Usage: the tokens and cost that messages report, each message once.
 //!
-//! A fork, a clone and a resumed copy begin with the messages of another
-//! session. A message is known by its program, its id, its time and what it
-//! reports; the session that began first counts it, as it was paid for there.
-//! Where the message has an id beside its entry's, a copy may have another entry
-//! and time, and be cut short: then its id and what it was made from tell it.
-//! An id that was made from a position tells no message from another's.
+//! Forks, clones and resumed copies begin with the messages of another session. A
+//! message is identified by its program, its id, its time and the usage that it
+//! reports, and counted in the session that began first, where it was paid for. If
+//! the message has an id besides its entry's id, a copy may have another entry id
+//! and time, and may be truncated; then the message's id and its inputs identify
+//! it. An id that was made from a position identifies a message only within its
+//! session.
 
 use std::collections::HashSet;
 
@@ -15,11 +16,11 @@ use crate::store::Store;
 use crate::store::narrowing::Narrowing;
 use crate::store::records::{self, Reported};
 
-/// What one message reports.
+/// The usage that one message reports.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct UsageRecord {
-    /// The session that counts it.
+    /// The session that the message is counted in.
     pub session: SessionKey,
     /// The id of that session; `None` without a usable header.
     pub session_id: Option<String>,
@@ -29,13 +30,14 @@ pub struct UsageRecord {
     pub work_dir: Option<String>,
     /// The message's entry.
     pub entry_id: String,
-    /// When it was said; where it does not say, when its session was last active.
+    /// When the message was made; if it has no time, when its session was last
+    /// active.
     pub at: Timestamp,
-    /// The tokens, the cost, and whose they are.
+    /// Tokens, cost, provider and model.
     pub usage: Usage,
 }
 
-/// Whose usage to take, and of when.
+/// Which messages' usage to return.
 ///
 /// # Examples
 ///
@@ -63,24 +65,25 @@ pub struct UsageFilter {
 }
 
 impl UsageFilter {
-    /// That of all messages.
+    /// The usage of all messages.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only of what was said at this time or later.
+    /// Only messages at this time or later.
     pub fn since(mut self, time: Timestamp) -> Self {
         self.since = Some(time);
         self
     }
 
-    /// Only of what was said at this time or before.
+    /// Only messages at this time or earlier.
     pub fn until(mut self, time: Timestamp) -> Self {
         self.until = Some(time);
         self
     }
 
-    /// Only of sessions of this working directory; given again, of any of them.
+    /// Only sessions of this work dir. If given several times, sessions of any of
+    /// them.
     pub fn work_dir(mut self, path: &str) -> Self {
         self.work_dirs.push(path.to_owned());
         self
@@ -92,20 +95,23 @@ impl UsageFilter {
         self
     }
 
-    /// Only of sessions of this machine or person, as [of a list](crate::SessionFilter::origin).
+    /// Only sessions of this origin, see
+    /// [`SessionFilter::origin`](crate::SessionFilter::origin).
     pub fn origin(mut self, origin: &str) -> Self {
         self.narrowing.origin = Some(origin.to_owned());
         self
     }
 
-    /// Only of sessions that carry this [tag](crate::Session::tag); given again, all of them.
+    /// Only sessions with this [tag](crate::Session::tag). If given several times,
+    /// sessions must have all of them.
     pub fn tag(mut self, tag: &str) -> Self {
         self.narrowing.tags.push(tag.to_owned());
         self
     }
 
-    /// Only of sessions whose metadata has this value under this key, as
-    /// [of a list](crate::SessionFilter::metadata); given again, all of them.
+    /// Only sessions whose metadata has this value under this key, see
+    /// [`SessionFilter::metadata`](crate::SessionFilter::metadata). If given several
+    /// times, all must match.
     pub fn metadata<'v>(mut self, key: &str, value: impl Into<Json<'v>>) -> Self {
         self.narrowing.metadata(key, value);
         self
@@ -122,15 +128,16 @@ impl UsageFilter {
 }
 
 impl Store {
-    /// Hands what each message of the sessions asked for reports to `each`, once for
-    /// each message, whatever sessions hold it: it is of the session that began first,
-    /// and of no other. Sessions of the archive and the trash are among them.
+    /// Calls `each` for the usage of every message of the matching sessions. A
+    /// message that several sessions hold is counted once, in the session that began
+    /// first. Archived sessions and the trash are included.
     ///
     /// `each` must not use the store.
     ///
     /// # Errors
     ///
-    /// What `each` returns.
+    /// [`InvalidRecord`](crate::Error::InvalidRecord) if a metadata value of the filter is not
+    /// JSON; any error that `each` returns.
     ///
     /// # Examples
     ///
@@ -154,7 +161,8 @@ impl Store {
             let among = filter.narrowing.sessions(conn)?;
             let mut seen = HashSet::new();
             records::each_reported(conn, |reported| {
-                // What another session counts is not counted again, asked for or not.
+                // A message that belongs to another session is not counted here,
+                // whether or not that session matches.
                 if !seen.insert(identity(&reported)) {
                     return Ok(());
                 }
@@ -169,16 +177,16 @@ impl Store {
     }
 }
 
-/// What tells a message from others.
+/// What identifies a message.
 #[derive(PartialEq, Eq, Hash)]
 struct Identity {
     format: Format,
-    /// Of the entry, or as JSON of the message.
+    /// The entry's id, or the message's id as JSON.
     entry_id: String,
     at: Option<Timestamp>,
     model: Option<String>,
     tokens: [Option<i64>; 5],
-    /// The session, where the id was made from a position in it.
+    /// The session, if the id was made from a position in it.
     session: Option<SessionKey>,
 }
 

@@ -1,4 +1,4 @@
-//! Verify: is a root still, byte for byte, what was imported from it?
+//! Verify: compares a root, byte for byte, with what was imported from it.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -17,7 +17,7 @@ use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::sources::Source;
 use crate::store::{Store, log, seen};
 
-/// What a comparison of a root with the store found.
+/// The result of comparing a root with the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifyReport {
@@ -27,15 +27,15 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// Files of sessions that were purged here, which are not compared.
     pub purged: u64,
-    /// What is not the same. Empty: the store holds just what the root holds.
+    /// What differs. If it is empty, the store holds exactly what the root holds.
     pub differences: Vec<Difference>,
 }
 
-/// One thing that is not the same at the root and in the store.
+/// A difference between the root and the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {
-    /// Below the root.
+    /// Its path below the root.
     pub file: PathBuf,
     /// What differs, for a person.
     pub detail: String,
@@ -45,15 +45,15 @@ impl Store {
     /// Compares every covered file below a root with what was imported: bytes,
     /// permissions, modification times, link targets and empty folders.
     ///
-    /// Nothing is compared by count or digest: every byte is read on both
-    /// sides. Changes made here since the import do not matter, nor do those
-    /// that others make meanwhile: it reads one state of the store.
+    /// Every byte is read on both sides; sizes and digests are not relied on. Changes
+    /// that were made here since the import do not matter. It reads one state of the
+    /// store, so writes during the comparison do not matter either.
     ///
     /// # Errors
     ///
-    /// [`RootNotFound`](Error::RootNotFound),
-    /// [`SourceNotFound`](Error::SourceNotFound) when it was never imported;
-    /// [`Io`](Error::Io) when it cannot be listed.
+    /// [`RootNotFound`](Error::RootNotFound);
+    /// [`SourceNotFound`](Error::SourceNotFound) if the root was never imported;
+    /// [`Io`](Error::Io) if it cannot be listed.
     ///
     /// # Examples
     ///
@@ -73,7 +73,7 @@ impl Store {
                 known::covering(conn, &path)?.ok_or_else(|| Error::SourceNotFound(path.clone()))?;
             let root = known::examine(conn, &source, None)?;
             let own = root::own_files(&root, self.path());
-            // Of a part of a known root, that part is compared.
+            // If the path is inside a known root, only that part is compared.
             let below = path.strip_prefix(&root.path).unwrap_or(Path::new("")).to_owned();
             let covered = match below.as_os_str().is_empty() {
                 true => root.covered,
@@ -94,7 +94,7 @@ impl Store {
 struct Comparison<'a> {
     conn: &'a Connection,
     source: Source,
-    /// What is compared below the root; empty for all of it.
+    /// The part of the root to compare; empty for all of it.
     below: PathBuf,
     away: Away,
     report: VerifyReport,
@@ -106,7 +106,8 @@ impl Comparison<'_> {
         while let Some(found) = walk.next() {
             if !found.path.is_empty() && !own.contains(&found.path) {
                 match self.compare(&walk, &found) {
-                    // One that the store cannot read keeps no other from being compared.
+                    // A file that the store cannot read does not prevent the
+                    // comparison of others.
                     Err(err) if err.is_of_content() => {
                         self.differ(&found.path, err.to_string());
                     }
@@ -141,12 +142,12 @@ impl Comparison<'_> {
         let kind = match &found.kind {
             FoundKind::Unreadable(reason) => {
                 self.differ(&found.path, format!("cannot be read: {reason}"));
-                // What lies below it may well be there.
+                // What is below it may well exist.
                 return seen::hidden(self.conn, source_id, &found.path);
             }
             FoundKind::Special => match &known {
                 Some(known) if known.missing_at.is_none() => "a pipe, socket or device",
-                // Nothing of it could be imported; the import reported it.
+                // Nothing of it could be imported, and the import reported that.
                 _ => return Ok(()),
             },
             FoundKind::File => "a file",
@@ -186,7 +187,7 @@ impl Comparison<'_> {
             let detail = format!("the modification time is {time}, imported was {imported}");
             self.differ(&found.path, detail);
         }
-        // A size is not believed here: the bytes are compared.
+        // Does not rely on the size: the bytes are compared.
         self.report.bytes = self.report.bytes.saturating_add(known.size);
         match walk.open_file(&found.path) {
             Ok((file, _)) => {
@@ -200,7 +201,7 @@ impl Comparison<'_> {
     }
 }
 
-/// Reads both sides to the end; returns where they part.
+/// Reads both sides to the end; returns where they differ first.
 fn compare_bytes(conn: &Connection, known: &FileRow, file: File) -> Result<Option<String>> {
     let mut disk = BufReader::with_capacity(256 << 10, file);
     let mut offset = 0_u64;

@@ -35,7 +35,7 @@ pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcom
         )?;
         assert_eq!(session.path()?.len(), scale.appends);
         table.add(
-            format!("append ({synchronous}), times a bare insert of a row"),
+            format!("append ({synchronous}), time relative to a bare insert of a row"),
             turns.ratio(),
             "times",
             Goal::AtMost(bound),

@@ -34,7 +34,7 @@ pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcom
         };
         let small = repeat(scale.rounds, || tenth.import_new().map(|(_, _)| ()))?;
         table.add(
-            format!("import {}: time a byte, against a tenth of the data", workload.name),
+            format!("import {}: time per byte, relative to a tenth of the data", workload.name),
             per_byte / (small.as_secs_f64() / tenth.bytes as f64),
             "times",
             Goal::AtMost(1.3),
@@ -95,7 +95,7 @@ impl Workload {
         let name = self.name;
         table.add(format!("import {name}"), per_second, "MB/s", Goal::Shown);
         table.add(
-            format!("import {name}, of the speed of a bare blob insert"),
+            format!("import {name}, speed relative to a bare blob insert"),
             1.0 / turns.ratio(),
             "",
             Goal::AtLeast(speed),
@@ -130,7 +130,7 @@ impl Workload {
         fs::write(one, content)?;
         fs::File::options().write(true).open(one)?.set_modified(modified)?;
         table.add(
-            format!("import {} again, unchanged, of the first", self.name),
+            format!("import {} repeated without changes, relative to the first", self.name),
             percent(again, first),
             "%",
             Goal::AtMost(3.0),
@@ -151,7 +151,10 @@ impl Workload {
             times.push(time);
         }
         table.add(
-            format!("import {} after one file grew by a line, of the first", self.name),
+            format!(
+                "import {} repeated after one file grew by a line, relative to the first",
+                self.name
+            ),
             percent(crate::timing::median(&times), first),
             "%",
             Goal::AtMost(5.0),
@@ -179,9 +182,9 @@ impl Workload {
         let name = self.name;
         if name == "A" {
             let ratio = self.packed_lines()?;
-            table.add("packed lines of A / as they were", ratio, "", Goal::AtMost(0.45));
+            table.add("packed lines of A / unpacked", ratio, "", Goal::AtMost(0.45));
         }
-        let what = format!("database {name} / JSONL, packed by its import");
+        let what = format!("database {name} / JSONL, packed during import");
         table.add(what, bytes / self.bytes as f64, "", Goal::AtMost(size));
         let per_second = self.bytes as f64 / 1e6 / time.as_secs_f64();
         table.add(format!("import {name}, packed"), per_second, "MB/s", Goal::Shown);

@@ -14,7 +14,7 @@ pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcom
     let pages = pages(&store, scale)?;
     let slowest = pages.iter().copied().max().unwrap_or_default();
     table.add(
-        format!("page of 100 of {}, the slowest of every tenth of the depth", scale.listed),
+        format!("page of 100 of {}, slowest of ten depths", scale.listed),
         millis(slowest),
         "ms",
         Goal::AtMost(0.2),
@@ -22,7 +22,7 @@ pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcom
     let small = made(folder, "tenth", scale.listed / 10)?;
     let (all, tenth) = (first_page(&store, scale, "")?, first_page(&small, scale, "")?);
     table.add(
-        format!("page of 100 of {}, against a tenth of the sessions", scale.listed),
+        format!("page of 100 of {}, relative to a tenth of the sessions", scale.listed),
         all.as_secs_f64() / tenth.as_secs_f64(),
         "times",
         Goal::AtMost(1.3),

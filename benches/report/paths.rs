@@ -35,19 +35,21 @@ pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcom
         )?;
         per_entry.push(by_values.one().as_secs_f64() / tree.on_path as f64);
         table.add(
-            format!("path with bodies of {entries}, JSONL into values takes"),
+            format!(
+                "path of {entries} with bodies, speed-up over parsing the JSONL with serde_json"
+            ),
             1.0 / by_values.ratio(),
             "times",
             Goal::AtLeast([20.0, 14.0, 16.0][n]),
         );
         table.add(
-            format!("path with bodies of {entries}, a header-only JSONL reader takes"),
+            format!("path of {entries} with bodies, speed-up over a header-only JSONL reader"),
             1.0 / by_headers.ratio(),
             "times",
             Goal::AtLeast([4.0, 2.5, 3.0][n]),
         );
         table.add(
-            format!("path with bodies of {entries}"),
+            format!("path of {entries} with bodies"),
             micros(by_values.one()),
             "µs",
             Goal::Shown,
@@ -67,14 +69,14 @@ pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcom
         ends.push(micros(end));
     }
     table.add(
-        format!("path: time an entry, of {} against {}", scale.c[2], scale.c[1]),
+        format!("path: time per entry, of {} relative to {}", scale.c[2], scale.c[1]),
         per_entry[2] / per_entry[1],
         "times",
         Goal::AtMost(1.3),
     );
     table.add(format!("last 50 of a path of {}", scale.c[2]), ends[2], "µs", Goal::AtMost(25.0));
     table.add(
-        format!("last 50: of {} against {}", scale.c[2], scale.c[0]),
+        format!("last 50: of {} relative to {}", scale.c[2], scale.c[0]),
         ends[2] / ends[0],
         "times",
         Goal::AtMost(1.3),
@@ -98,7 +100,7 @@ fn context(scale: &Scale, store: &Store, tree: &corpus::Tree, table: &mut Table)
         || Ok(time(|| Ok(alone.context()?))?.0),
     )?;
     table.add(
-        format!("context behind a compaction in {}, of its messages alone", scale.c[2]),
+        format!("context after a compaction in {}, relative to its messages alone", scale.c[2]),
         turns.ratio(),
         "times",
         Goal::AtMost(2.0),

@@ -25,7 +25,7 @@ pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcom
         Ok(())
     })?;
     table.add(
-        "import D again, unchanged, of the first",
+        "import D repeated without changes, relative to the first",
         100.0 * again.as_secs_f64() / first.as_secs_f64(),
         "%",
         Goal::AtMost(3.0),

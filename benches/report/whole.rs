@@ -35,7 +35,7 @@ pub(crate) fn measure(scale: &Scale, folder: &Path, table: &mut Table) -> Outcom
     for file in rivals::files(&root)? {
         assert!(same(&file)?, "{}", file.display());
     }
-    let what = "export A, of the speed of cp -r and a sync";
+    let what = "export A, speed relative to cp -r and a sync";
     table.add(what, 1.0 / turns.ratio(), "", Goal::AtLeast(0.8));
     let check = repeat(scale.rounds.min(3), || {
         assert!(store.check()?.is_empty());

@@ -3,17 +3,17 @@ export type Format = "kward" | "pi" | "kimi" | "claude" | "codex";
 /** Which archived sessions a list or a search shows. */
 export type Archived = "without" | "only" | "included";
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
-/** A message as the session's format spells it; a JSON object. */
+/** A message in the session's format; a JSON object. */
 export type Message = { [key: string]: unknown };
 
 export interface OpenOptions {
-  /** Whether to make the database where there is none. Default: true. */
+  /** Whether to create the database if there is none. Default: true. */
   create?: boolean;
   readOnly?: boolean;
   /** How many seconds a call waits for other writers. Default: 10. */
   busyTimeout?: number;
   poolSize?: number;
-  /** With "normal" a power cut may cost the last moments, and appends are quicker. */
+  /** With "normal" a power cut may lose the last transactions, and appends are faster. */
   durability?: "full" | "normal";
 }
 
@@ -21,18 +21,18 @@ export interface OpenOptions {
 export declare class SessileError extends Error {
   /** The name of the library's error, such as `LeafMoved`. */
   readonly code: string;
-  /** What was named is not there. */
+  /** There is nothing of the given name. */
   readonly isNotFound: boolean;
-  /** Somebody was there first: read again, and decide anew. */
+  /** Another writer came first: read again, and decide anew. */
   readonly isConflict: boolean;
-  /** Others were in the way: the same call may succeed later. */
+  /** Others held the database: the same call may succeed later. */
   readonly isBusy: boolean;
 }
 
 export interface SessionRow {
   key: number;
   format: Format;
-  /** The machine or person that it is of, where an import or a merge said so. */
+  /** The machine or person that it comes from, if an import or a merge named one. */
   origin: string | null;
   sessionId: string | null;
   title: string | null;
@@ -94,18 +94,18 @@ export interface SessionFile {
   sessionId: string | null;
   modifiedAt: Date;
   trashedAt: Date | null;
-  /** Where it changes, other lines may be in the file. */
+  /** If it changes, the lines of the file may be others. */
   generation: number;
   lines: number;
 }
 
-/** Which sessions, by what is said of them. */
+/** Filters for sessions. */
 export interface OfSessions {
-  /** The machine or person that they are of. */
+  /** Only sessions of this machine or person. */
   origin?: string;
-  /** All of them. */
+  /** Only sessions with all of these. */
   tags?: string | string[];
-  /** All of it. */
+  /** Only sessions with all of these values. */
   metadata?: { [key: string]: unknown };
 }
 
@@ -153,7 +153,7 @@ export interface CreateOptions {
   parentId?: string;
   parentPath?: string;
   record?: Message;
-  /** Of Claude Code: where its file lies below the store's own root, in the place of work dir and id. */
+  /** Claude Code: the path of its file below the store's own root, instead of work dir and id. */
   file?: string;
   messages?: Message[];
   records?: object[];
@@ -199,12 +199,12 @@ export interface Generation {
   number: number;
   file: string;
   lines: number;
-  /** How many of them the next one no longer had. */
+  /** How many of these the next generation no longer has. */
   lost: number;
   readAt: Date;
 }
 
-/** What a message says, the same for every format. */
+/** The content of a message, in a form common to all formats. */
 export type Part =
   | { kind: "text" | "thinking"; text: string }
   | { kind: "tool_call"; id: string; name: string; arguments: Json; label: string }
@@ -217,7 +217,7 @@ export interface Said {
   role: string;
   text: string;
   parts: Part[];
-  /** As the session's format spells it. */
+  /** In the session's format. */
   message: Message;
 }
 
@@ -256,25 +256,25 @@ export interface MergeReport {
   purged: number;
   lines: number;
   events: number;
-  /** Whether the store is another than before. */
+  /** Whether the merge changed the store. */
   isChange: boolean;
 }
 
 export interface MergeOptions {
-  /** The machine or person that sessions are of whose origin the other store does not say. */
+  /** The machine or person for sessions without an origin in the other store. */
   origin?: string;
 }
 
 export interface ImportOptions {
   format?: Format;
-  /** The machine or person that the sessions are of, from now on. */
+  /** The machine or person that the sessions come from, from now on. */
   origin?: string;
   dryRun?: boolean;
-  /** Also files whose size and time are as they were. */
+  /** Also read files whose size and time are unchanged. */
   reread?: boolean;
-  /** Also what was purged here. */
+  /** Also import what was purged here. */
   again?: boolean;
-  /** Even if the disk seems too small. */
+  /** Start even if the disk seems too small. */
   ignoreSpace?: boolean;
 }
 
@@ -285,9 +285,9 @@ export interface WriteOptions {
 
 export interface AppendOptions extends WriteOptions {
   id?: string;
-  /** With another active entry nothing is written (`LeafMoved`); null: there is none. */
+  /** The expected active entry, null for none; if it is another, nothing is written (`LeafMoved`). */
   expectLeaf?: string | null;
-  /** Goes behind this entry, as a branch beside what came meanwhile. */
+  /** Append to this entry, as a branch if others have appended meanwhile. */
   parent?: string | null;
 }
 
@@ -307,26 +307,26 @@ export interface ImportReport {
   problems: { [kind: string]: number };
 }
 
-/** What a store and one state of it both answer. */
+/** The reading methods of a store and of a snapshot. */
 declare class Reader {
   private constructor();
-  /** Lets go of the database; what is called afterwards fails with `Closed`. */
+  /** Closes the database; later calls fail with `Closed`. */
   close(): void;
-  /** The session of this id, of an id that begins so, or of this file. */
+  /** Finds a session by its id, a prefix of it, or its file. */
   find(name: string): Promise<Session>;
-  /** The session of this whole id; null where there is none. */
+  /** The session with this full id; null if there is none. */
   get(sessionId: string): Promise<Session | null>;
-  /** The session of this key, as lists and hits give it. */
+  /** The session with this key, as in lists and hits. */
   session(key: number): Promise<Session>;
-  /** Sessions, the newest first, a page at a time as they are asked for. */
+  /** Sessions, newest first, read page by page on demand. */
   sessions(options?: ListOptions): AsyncGenerator<SessionRow, void, void>;
-  /** The sessions in the trash, the newest first. */
+  /** The sessions in the trash, newest first. */
   trash(options?: { limit?: number }): AsyncGenerator<SessionRow, void, void>;
-  /** Entries by what they say: words, `"a phrase"`, `begin*`, `OR` and `NOT`. */
+  /** Finds entries by their text: words, `"a phrase"`, `begin*`, `OR` and `NOT`. */
   search(text: string, options?: SearchOptions): AsyncGenerator<Hit, void, void>;
-  /** As `sessions`, each under the one that it comes from. */
+  /** As `sessions`, each under its parent. */
   recentTree(options?: ListOptions): Promise<TreeNode[]>;
-  /** The session to go on with in a work dir, as `Session.remember` says. */
+  /** The session used last in a work dir, see `Session.remember`. */
   remembered(workDir: string): Promise<Session | null>;
   /** What could not be understood. */
   problems(): Promise<Problem[]>;
@@ -334,10 +334,10 @@ declare class Reader {
   stats(): Promise<{ [key: string]: unknown }>;
 }
 
-/** The store at one moment. It holds a connection of the store: close it soon. */
+/** The store at one moment. It holds one of the store's connections, so close it soon. */
 export declare class Snapshot extends Reader {}
 
-/** Tells whether anything was written, by whomever. It holds a connection of its own. */
+/** Detects that anything was written, by anyone. It holds a connection of its own. */
 export declare class Watch {
   private constructor();
   /** Whether anything was committed since the last call, or since the watch began. */
@@ -347,26 +347,26 @@ export declare class Watch {
 
 /** A database of sessions. A call is one transaction, on a thread of the pool. */
 export declare class Store extends Reader {
-  /** Opens a database, which is made where there is none. */
+  /** Opens a database, which is created if there is none. */
   static open(path: string, options?: OpenOptions): Promise<Store>;
-  /** Takes hold of the state that the database is in now. */
+  /** A snapshot of the present state. */
   snapshot(): Promise<Snapshot>;
   /** The state that a session was in before its file was rewritten at its root. */
   earlier(session: Session | number, generation: number): Promise<Snapshot>;
-  /** Begins to watch the database; `Session.entriesAfter` then says what is new. */
+  /** Begins to watch the database; `Session.entriesAfter` returns what is new. */
   watch(): Promise<Watch>;
-  /** Makes a session in this absolute work dir, with these messages or records if any. */
+  /** Creates a session in this absolute work dir, with messages or records if given. */
   create(workDir?: string | null, options?: CreateOptions): Promise<Session>;
   /**
-   * The sessions whose file is at this path of the program's folder, or below it, of every
+   * The sessions whose file has this path in the program's folder, or is below it, in every
    * root; the store's own come first.
    */
   sessionFiles(path: string, options?: { format?: Format }): Promise<SessionFile[]>;
-  /** Reads a root of session files, which is never written to; repeat it at any time. */
+  /** Imports a root of session files, which is never written to; repeat it at any time. */
   import(root: string, options?: ImportOptions): Promise<ImportReport>;
-  /** Takes in what another database has, or a folder of session files; never writes to it. */
+  /** Merges another database, or a folder of session files; never writes to it. */
   merge(other: string, options?: MergeOptions): Promise<MergeReport>;
-  /** Writes every file, byte for byte, into a folder that is empty or not there. */
+  /** Writes every file, byte for byte, into a folder that is empty or does not exist. */
   export(
     target: string,
     options?: {
@@ -376,12 +376,12 @@ export declare class Store extends Reader {
       damaged?: boolean;
     },
   ): Promise<{ files: number; bytes: number; aside: Array<{ root: string; file: string; writtenAs: string }> }>;
-  /** The rows that a query in SQL gives, which only reads. */
+  /** The rows of a read-only SQL query. */
   query(
     sql: string,
     options?: { limit?: number },
   ): Promise<Array<{ [column: string]: null | number | string | Buffer }>>;
-  /** What each message reports of tokens and cost, once, whatever sessions hold it. */
+  /** The tokens and cost that messages report, each message once. */
   usage(options?: UsageOptions): Promise<UsageRecord[]>;
   /** Compares a root with what was imported from it. */
   verify(root: string): Promise<{
@@ -393,19 +393,19 @@ export declare class Store extends Reader {
   importedRoots(): Promise<
     Array<{ root: string; format: Format; files: number; sessions: number; changed: number; importedAt: Date | null }>
   >;
-  /** Says that a root, or all below a folder, lie elsewhere now. */
+  /** Changes the path of a root, or of all roots below a folder. */
   moveRoot(from: string, to: string): Promise<Array<{ from: string; to: string }>>;
-  /** Removes a root with all its sessions. Null, or what may be left of their text in the files. */
+  /** Removes a root with all its sessions. Returns null, or what may be left of their text in the files. */
   forgetRoot(root: string): Promise<string | null>;
-  /** Proves the database; empty: it is sound. */
+  /** Checks the database; empty if nothing is wrong. */
   check(): Promise<Array<{ place: string; detail: string }>>;
   /** What others put into the database. */
   foreignObjects(): Promise<Array<{ kind: string; name: string }>>;
-  /** Folds every table again from the lines that are kept; how many sessions. */
+  /** Folds every table again from the log; returns the number of sessions. */
   rebuild(): Promise<number>;
   /** What `prune` would remove. */
   prunable(): Promise<Prunable[]>;
-  /** Removes what files held before they were rewritten at their root. */
+  /** Removes earlier generations of files. */
   prune(): Promise<{ files: number; bytes: number; traces: string | null }>;
   /**
    * Packs the lines of these sessions, of those in the archive, and of those that were not used at a
@@ -418,23 +418,23 @@ export declare class Store extends Reader {
   }): Promise<{
     sessions: number;
     lines: number;
-    /** Of these lines, */
+    /** Bytes of these lines. */
     bytes: number;
-    /** and what they take now. */
+    /** Bytes that they take now. */
     packed: number;
-    /** Null, or why the space is not given back yet. */
+    /** Null, or why the space was not returned yet. */
     traces: string | null;
   }>;
   /** Writes a consistent copy while others use the database; overwrites nothing. */
   backup(target: string): Promise<void>;
-  /** Gives every session of a work dir a new one; how many. */
+  /** Changes the work dir of every session in it; returns how many. */
   relink(from: string, to: string, options?: WriteOptions): Promise<number>;
   archiveOlderThan(days: number, options?: WriteOptions): Promise<number>;
-  /** Removes sessions for ever. Null, or what may be left of their text in the files. */
+  /** Deletes sessions for good. Returns null, or what may be left of their text in the files. */
   purge(sessions: Array<Session | number>): Promise<string | null>;
 }
 
-/** A session, by its key: cheap to have, and good for as long as its store is open. */
+/** A handle to a session: cheap, and valid as long as its store is open. */
 export declare class Session {
   private constructor();
   readonly key: number;
@@ -448,62 +448,62 @@ export declare class Session {
   problems(): Promise<Problem[]>;
   /** A name by which `Store.find` finds this session and no other. */
   uniqueName(): Promise<string>;
-  /** What its files held before they were rewritten. */
+  /** Earlier generations of its files. */
   generations(): Promise<Generation[]>;
 
-  /** The messages to go on with, on the active branch or on that of an entry. */
+  /** The messages that the program would continue with, on the active branch or on that of an entry. */
   context(entryId?: string): Promise<Message[]>;
-  /** The messages of `context` with what they say, the same for every format. */
+  /** The messages of `context` with their content, in a form common to all formats. */
   conversation(entryId?: string): Promise<Said[]>;
   /** The messages of the last entries of the active branch. */
   lastMessages(limit: number): Promise<Message[]>;
   messagesOf(entryId: string): Promise<Message[]>;
   textOf(entryId: string): Promise<string>;
-  /** The file of its own in which a program kept what a tool answered. */
+  /** The file in which a program stored a long answer of a tool. */
   resultFile(callId: string, answer: string): Promise<{ path: string; text: string | null } | null>;
   markdown(options?: WriteOptions): Promise<string>;
 
-  /** The entries from a root to one, or to the active one; with `limit` the last of them. */
+  /** The entries from a root to an entry, by default the active one; with `limit`, the last of them. */
   path(entryId?: string, options?: { limit?: number }): Promise<Entry[]>;
   entry(entryId: string): Promise<Entry | null>;
-  /** The entry of this id, or of the one that begins so. */
+  /** Finds an entry by its id, or a prefix of it. */
   findEntry(name: string): Promise<Entry>;
   children(entryId: string): Promise<Entry[]>;
   roots(): Promise<Entry[]>;
   leaves(): Promise<Entry[]>;
   /** The ends of the branches that are not active. */
   abandoned(): Promise<Entry[]>;
-  /** Whether an entry lies on the active branch. */
+  /** Whether an entry is on the active branch. */
   isOnPath(entryId: string): Promise<boolean>;
-  /** The last entry that the paths to two have in common. */
+  /** The last entry that the paths to two entries have in common. */
   commonAncestor(one: string, other: string): Promise<Entry | null>;
   /** The tree as rows to draw. */
   treeRows(): Promise<TreeRow[]>;
   tree(): Promise<Array<{ id: string; depth: number; children: string[] }>>;
-  /** The entries behind a line: what was added since. */
+  /** The entries after a line: what was added since. */
   entriesAfter(line?: number, options?: { limit?: number }): Promise<Entry[]>;
   rewindPoints(): Promise<Array<{ entryId: string; preview: string; createdAt: Date | null }>>;
   labels(): Promise<Array<{ targetId: string; label: Json; labelledAt: Json | Date }>>;
   turns(): Promise<Array<{ index: number; text: string; createdAt: Date | null }>>;
 
-  /** The lines of its file behind the first `after`, byte for byte, with their ends. */
+  /** The lines of its file after the first `after`, byte for byte, with their terminators. */
   lines(after?: number): Promise<Buffer[]>;
-  /** Adds lines as they are, all or none; of Claude Code, one whose `uuid` is there has that line's number. */
+  /** Appends raw lines, all or none; for Claude Code, a line whose `uuid` exists is not appended again. */
   appendLines(lines: Array<string | Uint8Array>): Promise<number[]>;
-  /** The document beside its file that describes it, as of a sub-agent. */
+  /** The document beside its file that describes it, for example for a sub-agent. */
   description(): Promise<{ [key: string]: unknown } | null>;
-  /** The lines of its file as JSON, behind the first `after`, of at most `limit`; what is none is left out. */
+  /** The lines of its file as JSON, after the first `after`, at most `limit`; lines that are not JSON are left out. */
   records(after?: number, options?: { limit?: number }): Promise<Array<{ [key: string]: unknown }>>;
-  /** Adds whole lines, in the order of their keys, all or none; the number of each. */
+  /** Appends records as lines, keeping the order of keys, all or none; returns the number of each. */
   appendRecords(records: object[]): Promise<number[]>;
-  /** Appends a message; the id of its entry. */
+  /** Appends a message; returns the id of its entry. */
   append(message: Message, options?: AppendOptions): Promise<string>;
-  /** Appends messages, each behind the one before, all or none. */
+  /** Appends messages, each after the one before, all or none. */
   appendAll(messages: Message[], options?: Omit<AppendOptions, "id">): Promise<string[]>;
-  /** Goes back behind the last message and returns it; it stays in the tree. */
+  /** Makes the entry before the last message active, and returns the message, which stays in the tree. */
   pop(): Promise<Message | null>;
   appendRecord(record: Message, options?: WriteOptions): Promise<number>;
-  /** Lets a summary, and what is kept, stand for everything before; or `record`, as the format spells it. */
+  /** Appends a compaction: a summary, and what is kept, replace everything before; or `record`, in the format's own keys. */
   compact(
     summary: string | null,
     options?: WriteOptions & {
@@ -523,19 +523,19 @@ export declare class Session {
   ): Promise<void>;
   /** Makes an entry the active one; null leaves every branch. */
   branch(entryId: string | null, options?: WriteOptions): Promise<void>;
-  /** Goes to an entry, before it where it is a prompt, whose text is returned. */
+  /** Makes an entry active; for a prompt, the entry before it, and returns the prompt's text. */
   navigate(entryId: string, options?: WriteOptions): Promise<string>;
   clone(options?: WriteOptions & { id?: string }): Promise<Session>;
   fork(options?: WriteOptions & { entryId?: string; turn?: number; id?: string }): Promise<Session>;
 
   rename(name: string | null, options?: WriteOptions): Promise<void>;
-  /** Labels an entry, or clears its label; whether there is such an entry. */
+  /** Labels an entry, or clears its label; returns whether there is such an entry. */
   label(entryId: string, label: string | null, options?: WriteOptions): Promise<boolean>;
-  /** Files it under tags, all or none; whether any is new. */
+  /** Adds tags, all or none; returns whether any is new. */
   tag(...tags: string[]): Promise<boolean>;
   untag(tag: string): Promise<boolean>;
   clearTags(): Promise<boolean>;
-  /** Makes it the one to go on with in its work dir. */
+  /** Remembers it as the one used last in its work dir. */
   remember(): Promise<void>;
   tags(): Promise<string[]>;
   metadata(): Promise<{ [key: string]: Json }>;
@@ -546,27 +546,27 @@ export declare class Session {
   unarchive(options?: WriteOptions): Promise<void>;
   delete(options?: WriteOptions): Promise<void>;
   restore(options?: WriteOptions): Promise<void>;
-  /** Puts it into the trash where it has no messages; whether it did. */
+  /** Moves it to the trash if it was never used; returns whether it did. */
   deleteIfUnused(): Promise<boolean>;
-  /** Removes it for ever. Null, or what may be left of its text in the files. */
+  /** Deletes it for good. Returns null, or what may be left of its text in the files. */
   purge(): Promise<string | null>;
 
-  /** Of Kimi: the state that it keeps beside its messages. Of other formats, `Unsupported`; so below. */
+  /** Kimi only (`Unsupported` for other formats, as below): the state of the session. */
   state(): Promise<{ [key: string]: unknown }>;
-  /** Of Kimi: makes a session of what came before a turn; with the turn's text. */
+  /** Kimi only: creates a session from what came before a turn; returns it with the turn's text. */
   undoToTurn(turn: number, options?: WriteOptions & { id?: string }): Promise<{ session: Session; text: string }>;
-  /** Of pi: adds an entry of any type by its own keys; its id. */
+  /** pi only: appends an entry of any type with its own keys; returns its id. */
   appendEntry(type: string, fields?: Message, options?: WriteOptions & { id?: string }): Promise<string>;
-  /** Of Kward: keeps a system prompt. */
+  /** Kward only: records the system prompt. */
   appendSystemPromptSnapshot(
     content: string,
     options?: WriteOptions & { reason?: string },
   ): Promise<{ hash: string; isWritten: boolean }>;
-  /** Of Kward: the system prompts that were kept; the last one holds. */
+  /** Kward only: the recorded system prompts; the last one is in effect. */
   systemPrompts(): Promise<Array<{ content: string; reason: string; hash: string; createdAt: Date | null }>>;
-  /** Of Kward: keeps what a tool call gave; the record as written. */
+  /** Kward only: records a tool call and its result; returns the record. */
   appendToolExecution(toolCall: Message, content: string, options?: WriteOptions): Promise<Message>;
-  /** Of Kward: keeps the state of a memory. */
+  /** Kward only: records the state of the memory. */
   updateMemoryState(memories?: Json[], options?: WriteOptions & { lastRetrieval?: Json }): Promise<void>;
   memory(): Promise<{ memories: Json[]; lastRetrieval: Json }>;
 }

@@ -13,7 +13,7 @@ use crate::store::heads::Head;
 use crate::store::sources::Source;
 use crate::store::{entries, heads, log, sessions};
 
-/// The state of a session at the end of its log, which the next line builds on.
+/// The state at the end of a session's log, which the next line builds on.
 pub(crate) struct Tail {
     pub(crate) format: Format,
     pub(crate) leaf_id: Option<String>,
@@ -24,13 +24,13 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    /// How many containers a value may nest that stands in a line `below` others.
+    /// How deep a value may be nested that is inside `below` containers of its line.
     pub(crate) fn depth_below(&self, below: usize) -> usize {
         self.format.rules().depth.saturating_sub(below)
     }
 }
 
-/// A session that lines are added to.
+/// A session that is open for appending.
 pub(super) struct Open {
     file: FileRow,
     pub(super) format: Format,
@@ -65,7 +65,7 @@ impl Open {
         &self.file
     }
 
-    /// Adds lines, with their terminators.
+    /// Appends lines, which include their terminators.
     pub(super) fn add<L: AsRef<[u8]>>(self, writing: &Writing<'_>, lines: &[L]) -> Result<()> {
         let Writing { tx, session, at, .. } = *writing;
         let (file, refold) = local_chain(tx, session, self.file, at)?;
@@ -73,7 +73,7 @@ impl Open {
     }
 }
 
-/// Lets `make` decide on a line, and adds it; see [`Writing::append`].
+/// Appends the line that `make` returns; see [`Writing::append`].
 pub(super) fn append<T>(
     writing: &Writing<'_>,
     make: impl FnOnce(&Tail) -> Result<Option<(String, T)>>,
@@ -84,7 +84,7 @@ pub(super) fn append<T>(
     Ok(Some(value))
 }
 
-/// The log that a session is written to.
+/// The log that appends to a session go to.
 pub(super) fn writable_log(tx: &Connection, session: SessionKey) -> Result<(FileRow, Source)> {
     if let Some(found) = sessions::file_of(tx, session)? {
         return Ok(found);
@@ -97,14 +97,14 @@ pub(super) fn writable_log(tx: &Connection, session: SessionKey) -> Result<(File
     })
 }
 
-/// The line of a record, if the format has one for it.
+/// Spells a record as a line, if the format has one for it.
 pub(crate) fn spelt(format: Format, draft: &Draft<'_>, at: Timestamp) -> Result<String> {
     let line = format.spelling().serialise(draft, at);
     line.ok_or(Error::Unsupported("the session's format has no record for this"))
 }
 
-/// Appends lines to a local chain and folds them: onto `head`, or without one by
-/// folding the whole chain anew.
+/// Appends lines to a local chain and folds them: onto `head`, or by folding the
+/// whole chain if there is none.
 pub(super) fn add_lines<L: AsRef<[u8]>>(
     tx: &Connection,
     session: SessionKey,
@@ -142,8 +142,8 @@ pub(super) fn add_lines<L: AsRef<[u8]>>(
     Ok(())
 }
 
-/// Adds a line to the end of a chain in the log, and returns its key. The
-/// chain's row counts it, and is the caller's to write.
+/// Appends a line to a chain in the log, and returns its key. The chain's row is
+/// updated in `file` only; the caller writes it.
 pub(super) fn push(tx: &Connection, file: &mut FileRow, line: &[u8]) -> Result<i64> {
     let key = log::key(file.file_id, file.line_count);
     log::insert_line(tx, key, line)?;
@@ -152,11 +152,12 @@ pub(super) fn push(tx: &Connection, file: &mut FileRow, line: &[u8]) -> Result<i
     Ok(key)
 }
 
-/// Returns the chain that a session is written to, and whether the session has to be folded anew.
+/// The chain that a session is written to, and whether the session has to be
+/// refolded.
 ///
-/// An imported session gets its local chain here. It begins with all imported
-/// lines. If the last one has no terminator, the chain holds a copy that has:
-/// otherwise the next line would continue it.
+/// The first append to an imported session makes its local chain, which begins with
+/// all imported lines. If the last of them has no terminator, the chain has a
+/// terminated copy instead; otherwise the next line would continue it.
 fn local_chain(
     tx: &Connection,
     session: SessionKey,
@@ -172,8 +173,8 @@ fn local_chain(
     Ok((local, is_torn))
 }
 
-/// Begins a local chain with all lines of another, and returns whether its last
-/// line, which had no terminator, has one now.
+/// Starts a local chain with all lines of another; returns whether its last line had
+/// to be terminated.
 pub(super) fn begin_behind(
     tx: &Connection,
     file: FileRow,

@@ -1,9 +1,9 @@
-//! Sessions made from others: whole copies, and forks at an entry.
+//! New sessions from others: clones and forks.
 //!
-//! A copy takes the source's lines as they are, and refers to them: their bytes
-//! are stored once. Entries without an id or parent of their own, as in version
-//! 1, are identified by their position; the copy writes both down, because their
-//! position changes.
+//! A copy takes the source's lines unchanged, and refers to them: their bytes are
+//! stored once. Entries without an id or parent of their own, as in version 1, are
+//! identified by their position. The position changes, so the copy writes id and
+//! parent down.
 
 use std::collections::HashSet;
 
@@ -23,9 +23,9 @@ use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileRow};
 use crate::store::{entries, heads, labels, log, paths, sessions, sharing};
 
-/// A copy of all of a session: every branch, every record.
+/// Clones a session: every branch, every record.
 pub(crate) fn duplicate(writing: &Writing<'_>) -> Result<SessionKey> {
-    let source = Copied::read(writing)?;
+    let source = CopySource::read(writing)?;
     let mut copy = NewLog::begin(*writing, &source)?;
     log::each_line(writing.tx, &source.file, |line_key, raw| {
         copy.take(&source, RecordPlace { line_key, span: None }, raw)
@@ -35,11 +35,11 @@ pub(crate) fn duplicate(writing: &Writing<'_>) -> Result<SessionKey> {
     Ok(copied)
 }
 
-/// A session of the path to an entry. Of a user's prompt, the path ends before
+/// Forks the path to an entry. If the entry is a user's prompt, the path ends before
 /// it, and its text is returned.
 pub(crate) fn fork(writing: &Writing<'_>, entry_id: &str) -> Result<(SessionKey, String)> {
     let Writing { tx, session, .. } = *writing;
-    let source = Copied::read(writing)?;
+    let source = CopySource::read(writing)?;
     let entry_key = entries::entry_key(tx, session, entry_id)?
         .ok_or_else(|| Error::EntryNotFound { entry_id: entry_id.to_owned() })?;
     let mut path = paths::path(tx, session, entry_key, usize::MAX)?;
@@ -50,17 +50,17 @@ pub(crate) fn fork(writing: &Writing<'_>, entry_id: &str) -> Result<(SessionKey,
     Ok((source.info.format.live().copy_path(writing, &source, &path)?, text))
 }
 
-/// A session of the active branch.
+/// Forks the active branch.
 pub(crate) fn fork_branch(writing: &Writing<'_>) -> Result<SessionKey> {
-    let source = Copied::read(writing)?;
+    let source = CopySource::read(writing)?;
     let path = context::branch(writing.tx, writing.session)?;
     source.info.format.live().copy_path(writing, &source, &path)
 }
 
-/// A session of a path: its name, entries, and the labels that they carry.
+/// Copies a path into a new session: its name, its entries, and their labels.
 pub(crate) fn copy_path(
     writing: &Writing<'_>,
-    source: &Copied,
+    source: &CopySource,
     path: &[Entry],
 ) -> Result<SessionKey> {
     let Writing { tx, session, at, .. } = *writing;
@@ -93,7 +93,7 @@ pub(crate) fn copy_path(
     Ok(copied)
 }
 
-/// Sets labels that are events on a copy, too, with the time that they were set at.
+/// Copies labels that are events, with the times at which they were set.
 fn copy_decided_labels(
     writing: &Writing<'_>,
     format: Format,
@@ -113,22 +113,22 @@ fn copy_decided_labels(
     Ok(())
 }
 
-/// Whether an entry is what a user asked.
+/// Whether an entry is a user's prompt.
 pub(crate) fn is_prompt(entry: &Entry) -> bool {
     entry.entry_type == "message" && entry.role.as_deref() == Some("user")
 }
 
-/// The session that is copied from.
-pub(crate) struct Copied {
+/// The session to copy from.
+pub(crate) struct CopySource {
     pub(crate) info: SessionInfo,
     pub(crate) file: FileRow,
-    /// Whether its entries follow one another unless they say otherwise.
+    /// Whether each entry follows the one before it unless it says otherwise.
     is_chain: bool,
-    /// Whether its entries are not in the form that its program writes today.
+    /// Whether its entries are in an older form than its program writes today.
     pub(crate) is_old: bool,
 }
 
-impl Copied {
+impl CopySource {
     pub(crate) fn read(writing: &Writing<'_>) -> Result<Self> {
         let Writing { tx, session, .. } = *writing;
         let not_found = || Error::SessionNotFound(session.0.to_string());
@@ -142,33 +142,34 @@ impl Copied {
         Ok(Self { info, file, is_chain, is_old })
     }
 
-    /// Its file; below the store's own root, as it is named there.
+    /// Its file; for the store's own root, as that root names it.
     fn path(&self) -> String {
         self.info.root.join(&self.info.file).to_string_lossy().into_owned()
     }
 }
 
-/// The log of a session that is being made.
+/// The log of a session that is being created.
 pub(crate) struct NewLog<'a> {
-    /// Of the session that is made.
+    /// The context of the change that creates it.
     writing: Writing<'a>,
     format: Format,
     file: FileRow,
-    /// Of the entries copied so far.
+    /// How many entries were copied so far.
     entry_count: usize,
     last_id: Option<String>,
-    /// Takes in each line as it is copied; `None` when only a fold of the whole can tell.
+    /// Folds each line as it is copied; `None` if only a fold of the whole log can
+    /// tell.
     fold: Option<Fold<'a>>,
 }
 
-/// Whether an entry's id or parent follows from its position in the file.
+/// Whether an entry's id or parent depends on its position in the file.
 fn leans(entry: &NewEntry) -> bool {
     entry.id.is_none() || entry.parent == Parent::Unsaid
 }
 
 impl<'a> NewLog<'a> {
-    /// Makes the session that lines are to be copied to; it has its header.
-    pub(crate) fn begin(writing: Writing<'a>, source: &Copied) -> Result<Self> {
+    /// Creates the session to copy to, with its header.
+    pub(crate) fn begin(writing: Writing<'a>, source: &CopySource) -> Result<Self> {
         let Writing { tx, at, id, .. } = writing;
         let info = &source.info;
         let text = |value: &Option<Stored>| value.as_ref().map(stored_text);
@@ -206,9 +207,9 @@ impl<'a> NewLog<'a> {
         self.writing.session
     }
 
-    /// Copies a line unless it is a header or no record. Of one that several
-    /// records share, each becomes a line of its own.
-    fn take(&mut self, source: &Copied, place: RecordPlace, raw: &[u8]) -> Result<()> {
+    /// Copies a line, unless it is a header or no record. If several records share
+    /// it, each gets a line of its own.
+    fn take(&mut self, source: &CopySource, place: RecordPlace, raw: &[u8]) -> Result<()> {
         let record = self.format.meaning().parse(raw);
         if record.span.is_some() {
             let spans = std::iter::once(&record).chain(&record.more).filter_map(|one| one.span);
@@ -246,7 +247,7 @@ impl<'a> NewLog<'a> {
         Ok(())
     }
 
-    /// Copies the line of an entry, saying its id and parent if these are given.
+    /// Copies the line of an entry, with its id and parent if these are given.
     fn push_entry(
         &mut self,
         place: RecordPlace,
@@ -262,7 +263,7 @@ impl<'a> NewLog<'a> {
         }
     }
 
-    /// Adds what stands at this place of another log.
+    /// Copies a record of another log unchanged.
     pub(crate) fn push_as_is(
         &mut self,
         place: RecordPlace,
@@ -280,7 +281,7 @@ impl<'a> NewLog<'a> {
         self.take_in(key, record, at)
     }
 
-    /// Adds a line to the log, with the time that its file is of then.
+    /// Appends a line to the log; `at` becomes the time of its file.
     pub(crate) fn push(&mut self, raw: &[u8], at: Option<Timestamp>) -> Result<()> {
         let line = match raw.ends_with(b"\n") {
             true => raw.into(),
@@ -295,7 +296,7 @@ impl<'a> NewLog<'a> {
         self.fold.as_mut().map_or(Ok(()), |fold| fold.apply(key, record))
     }
 
-    /// Writes what the copied lines amount to; the leaf is where these leave it.
+    /// Writes the session's row. The leaf is where the copied lines leave it.
     pub(crate) fn end(&mut self) -> Result<SessionKey> {
         let Writing { tx, session, .. } = self.writing;
         files::update_file(tx, &self.file)?;
@@ -309,7 +310,7 @@ impl<'a> NewLog<'a> {
         Ok(session)
     }
 
-    /// The same, and moves the leaf to that of the source.
+    /// As [`end`](Self::end), and then moves the leaf to that of the source.
     pub(crate) fn finish(mut self, leaf: Option<&str>) -> Result<SessionKey> {
         self.end()?;
         let Writing { tx, session, at, .. } = self.writing;

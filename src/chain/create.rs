@@ -1,4 +1,4 @@
-//! A new log, with its header.
+//! Creates logs with headers.
 
 use rusqlite::Connection;
 
@@ -18,20 +18,20 @@ pub(crate) struct NewHeader<'a> {
     pub(crate) format: Format,
     /// An absolute path.
     pub(crate) work_dir: &'a str,
-    /// Made where it is not given.
+    /// A new one is made if it is `None`.
     pub(crate) session_id: Option<&'a str>,
     pub(crate) at: Timestamp,
     pub(crate) runtime: DraftRuntime<'a>,
     pub(crate) parent_id: Option<&'a str>,
     pub(crate) parent_path: Option<&'a str>,
-    /// The first record, given whole, in the place of all else.
+    /// The whole first record, which replaces everything else.
     pub(crate) record: Option<&'a str>,
-    /// Where its file lies below the store's own root, if the caller chose a place.
+    /// The file below the store's own root, if the caller chose one.
     pub(crate) file: Option<&'a str>,
 }
 
-/// Makes a session of the store's own, in the folder that its program would
-/// have chosen, or in the file that was.
+/// Creates a session below the store's own root, in the folder that its program would
+/// have chosen, or in the file that the caller chose.
 pub(crate) fn create(tx: &Connection, new: &NewHeader<'_>) -> Result<SessionKey> {
     let is_named_by_file = new.format.rules().header == HeaderPlace::FileName;
     let may_lack_work_dir = is_named_by_file && new.file.is_some();
@@ -53,13 +53,13 @@ pub(crate) fn create(tx: &Connection, new: &NewHeader<'_>) -> Result<SessionKey>
     make_folders(tx, source_id, &path, new.at)?;
     let session = create_at(tx, source_id, path, new, &id)?;
     if is_named_by_file && !new.work_dir.is_empty() {
-        // Nothing in the file says it before the first record does.
+        // Until the first record names a work dir, nothing in the file does.
         decide(tx, session, EventKind::Relink, new.at, Some(new.work_dir))?;
     }
     Ok(session)
 }
 
-/// Makes a session below a root, beside the file of another.
+/// Creates a session below a root, beside the file of another.
 pub(super) fn create_beside(
     tx: &Connection,
     sibling: &FileRow,
@@ -87,8 +87,8 @@ impl NewHeader<'_> {
         Ok(id)
     }
 
-    /// The id and the path of a session whose file was chosen. The file names it:
-    /// another of the same id may lie elsewhere, as among imported ones.
+    /// The id and path of a session whose file the caller chose. The id is that of
+    /// the file's name, and other sessions may have it, as with imported files.
     fn of_file(&self, file: &str) -> Result<(String, Vec<u8>)> {
         let layout = self.format.layout();
         let is_odd = |name: &str| {
@@ -106,7 +106,7 @@ impl NewHeader<'_> {
         Ok((id, file.as_bytes().to_vec()))
     }
 
-    /// Where its file lies below its root.
+    /// The path of its file below its root.
     fn path(&self, id: &str) -> Result<Vec<u8>> {
         let path = self.format.layout().path_of(self.work_dir, id, self.at);
         let reason = "a session of this format is made by its program, or by a fork";
@@ -114,7 +114,7 @@ impl NewHeader<'_> {
     }
 }
 
-/// Refuses an id that no file could be named by.
+/// Rejects ids that cannot be file names.
 pub(crate) fn require_id(id: &str) -> Result<()> {
     if id.is_empty() || id.contains(|c: char| c == '/' || c.is_control()) {
         return Err(Error::InvalidRecord(format!("{id:?} cannot be the id of a session")));
@@ -122,7 +122,8 @@ pub(crate) fn require_id(id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses an id that any session of the store has: commands name sessions by id.
+/// Rejects an id that any session of the store has, because commands name sessions by
+/// id.
 pub(crate) fn require_free_id(tx: &Connection, id: &str) -> Result<()> {
     match sessions::session_of_id(tx, id)? {
         Some(_) => Err(Error::SessionExists(format!("{id:?}"))),
@@ -130,8 +131,8 @@ pub(crate) fn require_free_id(tx: &Connection, id: &str) -> Result<()> {
     }
 }
 
-/// Refuses file and folder names longer than usual file systems allow. The
-/// original programs fail on them, too.
+/// Rejects file and folder names that are too long for usual file systems, on which
+/// the original programs fail, too.
 pub(crate) fn require_names(path: &[u8]) -> Result<()> {
     match path.split(|byte| *byte == b'/').find(|name| MAX_NAME < name.len()) {
         Some(name) => Err(Error::InvalidRecord(format!(
@@ -143,7 +144,7 @@ pub(crate) fn require_names(path: &[u8]) -> Result<()> {
     }
 }
 
-/// Bytes of a file's name.
+/// The longest file name, in bytes.
 const MAX_NAME: usize = 255;
 
 fn create_at(
@@ -192,7 +193,7 @@ fn make_folders(tx: &Connection, source_id: i64, path: &[u8], at: Timestamp) -> 
     Ok(())
 }
 
-/// The row of a file that is written here.
+/// The row of an empty file that is written here.
 pub(super) fn blank(
     source_id: i64,
     path: Vec<u8>,

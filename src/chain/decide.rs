@@ -10,7 +10,7 @@ use crate::model::{SessionKey, Timestamp};
 use crate::store::events::{self, EventKind};
 use crate::store::{heads, log, sessions};
 
-/// Records a decision and lets it have its effect on the session's row.
+/// Records an event, and applies it to the session's row.
 pub(crate) fn decide(
     tx: &Connection,
     session: SessionKey,
@@ -29,7 +29,8 @@ pub(crate) fn decide(
 pub(crate) fn move_leaf(writing: &Writing<'_>, leaf: Option<&str>) -> Result<()> {
     let Writing { tx, session, at, .. } = *writing;
     let (file, source) = writable_log(tx, session)?;
-    // The checksum tells whether the file was rewritten since: a line count alone does not.
+    // The checksum detects that the file was rewritten since, which the number of
+    // lines alone does not.
     let checksum = log::checksum_without_end(tx, &file, file.line_count)?;
     let value = serde_json::json!([leaf, file.line_count, checksum]).to_string();
     events::insert_event(tx, session, EventKind::Branch, at, Some(&value))?;
@@ -39,7 +40,8 @@ pub(crate) fn move_leaf(writing: &Writing<'_>, leaf: Option<&str>) -> Result<()>
         return Ok(());
     }
     fold::refold(tx, &file, source.format, session)?;
-    // A recovered header has the work dir of its neighbours, which no fold knows.
+    // A recovered header takes the work dir of its neighbours, which the session's
+    // fold does not know.
     fold::settle_recovered(tx, source.source_id)
 }
 

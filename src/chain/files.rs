@@ -1,5 +1,4 @@
-//! Whole files that are written here, below an imported root: those of a session
-//! that is several files.
+//! Writes whole files below an imported root, for sessions that consist of several.
 
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
@@ -28,12 +27,12 @@ impl<'a> FileWriter<'a> {
         Self { tx, source, at, touched: Touched::default() }
     }
 
-    /// Writes a document, replacing what was there.
+    /// Writes a document, replacing an existing one.
     pub(crate) fn document(&mut self, path: Vec<u8>, content: &[u8]) -> Result<()> {
         self.begin_document(path, |each| content.chunks(CHUNK_SIZE).try_for_each(each))
     }
 
-    /// Copies a document, piece by piece.
+    /// Copies a document, chunk by chunk.
     pub(crate) fn copy(&mut self, path: Vec<u8>, file: &FileRow) -> Result<()> {
         let tx = self.tx;
         self.begin_document(path, |each| log::each_chunk(tx, file, |_, raw| each(raw)))
@@ -55,7 +54,7 @@ impl<'a> FileWriter<'a> {
         self.end(&file)
     }
 
-    /// Begins a log; it is complete with [`end`](Self::end).
+    /// Starts a log, which [`end`](Self::end) completes.
     pub(crate) fn log(&mut self, path: Vec<u8>) -> Result<FileRow> {
         self.begin(path, FileKind::Log)
     }
@@ -64,8 +63,8 @@ impl<'a> FileWriter<'a> {
         push(self.tx, file, line).map(drop)
     }
 
-    /// Adds a line to the log of a path, behind `known`: the log that is there, or
-    /// one that it goes on from; without any, to a new one. Returns its number.
+    /// Appends a line to the log of a path: to `known`, which is that log or one that
+    /// it continues, or else to a new log. Returns the line's number.
     pub(crate) fn append(
         &mut self,
         path: Vec<u8>,
@@ -87,8 +86,8 @@ impl<'a> FileWriter<'a> {
         Ok(file.line_count)
     }
 
-    /// Lets a file lie elsewhere. What was imported stays where it was; the file
-    /// that is written begins with all of it.
+    /// Moves a file. The imported file stays where it was; the local chain at the new
+    /// path begins with all of its lines.
     pub(crate) fn relocate(&mut self, file: &FileRow, to: &[u8], mtime: FileTime) -> Result<()> {
         let (tx, source_id) = (self.tx, self.source.source_id);
         let is_taken = files::newest(tx, source_id, to)?
@@ -127,7 +126,7 @@ impl<'a> FileWriter<'a> {
         files::file_by_id(self.tx, file_id)
     }
 
-    /// Makes the folders that lead to a path.
+    /// Creates the folders that lead to a path.
     fn folders(&mut self, path: &[u8]) -> Result<()> {
         let source_id = self.source.source_id;
         for (slash, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
@@ -145,13 +144,13 @@ impl<'a> FileWriter<'a> {
         Ok(())
     }
 
-    /// Brings the sessions up to date.
+    /// Folds the sessions that changed.
     pub(crate) fn finish(mut self) -> Result<()> {
         self.touched.settle(self.tx, self.source.source_id).map(drop)
     }
 }
 
-/// Turns a file written here into an earlier generation, which `prune` removes.
+/// Turns a local chain into an earlier generation, which `prune` removes.
 fn supersede(tx: &Connection, file: &FileRow) -> Result<()> {
     let mut digest = Sha256::new();
     match file.kind {

@@ -1,10 +1,10 @@
-//! JSON from callers, checked and made compact, so that it fits into a line.
+//! Validates JSON from callers and makes it compact, so that it fits into a line.
 
 use crate::error::{Error, Result};
 use crate::format::json;
 use crate::model::Json;
 
-/// A JSON value in compact spelling, if it nests no more than `most` containers.
+/// A JSON value in compact form, if it is nested no deeper than `most`.
 pub(crate) fn compact(text: &str, most: usize) -> Result<String> {
     Json::from(text).compact(most).map_err(Error::InvalidRecord)
 }
@@ -18,17 +18,17 @@ pub(crate) fn object(text: &str, most: usize) -> Result<String> {
     Ok(object)
 }
 
-/// A message that has its id.
+/// A message with its id.
 pub(crate) struct GivenMessage {
     pub(crate) id: String,
-    /// Whether nothing else can have this id, as it was made here by chance.
+    /// Whether the id was generated here, so that no other entry can have it.
     pub(crate) is_made: bool,
     pub(crate) json: String,
 }
 
 impl GivenMessage {
-    /// Reads a message that nests no more than `most` containers; its own id
-    /// counts, else `id`, else a new one.
+    /// Reads a message that is nested no deeper than `most`. Its id is its own, else
+    /// `id`, else a new one.
     pub(crate) fn read(text: &str, id: Option<&str>, most: usize) -> Result<Self> {
         let mut json = compact(text, most)?;
         let value = json::of_compact(&json);
@@ -43,7 +43,7 @@ impl GivenMessage {
         if let Some(id) = given.filter(|id| !id.is_empty()) {
             return Ok(Self { id, is_made: false, json });
         }
-        // A null or empty id gives way to the new one, at the end.
+        // A null or empty id is replaced by the new one, which is the last key.
         if own.is_some() {
             json = without_id(value);
         }
@@ -68,7 +68,7 @@ fn without_id(object: json::Raw<'_>) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// Without the white space around it.
+/// Removes surrounding white space.
 pub(crate) fn strip(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_ascii_whitespace() || matches!(c, '\0' | '\u{b}'))
 }

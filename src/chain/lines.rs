@@ -1,4 +1,4 @@
-//! Many lines at once: whole ones, kept byte for byte, and messages.
+//! Appends many lines at once: raw lines, kept byte for byte, and messages.
 
 use std::collections::HashMap;
 
@@ -9,13 +9,13 @@ use crate::error::{Error, Result};
 use crate::model::Format;
 use crate::store::log;
 
-/// Adds lines as they are, in one go; returns the number of each. One whose
-/// record is kept once and is there already is not added again.
+/// Appends raw lines; returns the number of each. If a record has a unique id and is
+/// there already, it is not appended again.
 pub(crate) fn append_lines(writing: &Writing<'_>, given: &[&[u8]]) -> Result<Vec<u32>> {
     let open = Open::read(writing)?;
     let leaf = open.tail.leaf_id.as_deref();
     writing.parent(leaf)?;
-    let known = Known::read(writing, &open, given)?;
+    let known = ExistingRecords::read(writing, &open, given)?;
     let mut numbers = Vec::with_capacity(given.len());
     let mut lines = Vec::with_capacity(given.len());
     let mut added: HashMap<String, u32> = HashMap::new();
@@ -37,8 +37,8 @@ pub(crate) fn append_lines(writing: &Writing<'_>, given: &[&[u8]]) -> Result<Vec
     Ok(numbers)
 }
 
-/// Refuses what is no line of a session of this format. `n` is its place among
-/// the lines that were given, from 1.
+/// Rejects what is not a line of a session of this format. `n` is its position among
+/// the given lines, from 1.
 pub(crate) fn line_as_given(format: Format, n: usize, line: &[u8]) -> Result<()> {
     let refuse = |reason: &str| Err(Error::InvalidRecord(format!("line {n}: {reason}")));
     let body = line.strip_suffix(b"\n").unwrap_or(line);
@@ -53,18 +53,18 @@ pub(crate) fn line_as_given(format: Format, n: usize, line: &[u8]) -> Result<()>
     }
 }
 
-/// Which of some lines hold a record that is kept once, and where it is.
-struct Known {
-    /// The id of each line's record, where it has one.
+/// Which of the given lines hold records that are there already, and where.
+struct ExistingRecords {
+    /// The id of each line's record, if it has one.
     ids: Vec<Option<String>>,
     numbers: HashMap<String, u32>,
 }
 
-impl Known {
+impl ExistingRecords {
     fn read(writing: &Writing<'_>, open: &Open, given: &[&[u8]]) -> Result<Self> {
         let live = open.format.live();
         let mut known = Self { ids: Vec::with_capacity(given.len()), numbers: HashMap::new() };
-        // Of records that are no entries, nothing but their lines tells.
+        // Records outside the tree can only be found by reading their lines.
         let mut is_beside_tree = false;
         for (n, line) in given.iter().enumerate() {
             line_as_given(open.format, n + 1, line)?;
@@ -88,7 +88,8 @@ impl Known {
     }
 }
 
-/// Appends messages, each behind the one before; returns the ids of their entries.
+/// Appends messages, each as a child of the one before; returns the ids of their
+/// entries.
 pub(crate) fn append_messages(writing: &Writing<'_>, messages: &[&str]) -> Result<Vec<String>> {
     let mut open = Open::read(writing)?;
     let live = open.format.live();
@@ -105,7 +106,7 @@ pub(crate) fn append_messages(writing: &Writing<'_>, messages: &[&str]) -> Resul
         if ids.contains(&id) {
             return Err(Error::EntryExists { entry_id: id });
         }
-        // What the caller says of the first holds for it alone.
+        // The id and leaf that the caller gave apply to the first message only.
         (writing.id, writing.expected) = (None, None);
         open.tail.leaf_id = Some(id.clone());
         open.tail.line_count += 1;

@@ -1,18 +1,18 @@
-//! How a line that is written here gets into the store: one way for all of them.
+//! How lines that are written here get into the store: one way for all of them.
 //!
-//! A change is a [`Draft`], which the session's format turns into a line as its
-//! own program would write it (`Spelling`). From there on it is a line like any
-//! other: it is added to the session's chain in the log, parsed by the format
-//! (`Meaning`), and folded into rows, all in one transaction. The lines of a
-//! copied session and of an imported file take the same steps.
+//! A change is a [`Draft`], which the session's format spells as a line, as its own
+//! program would (`Spelling`). From there on it is a line like any other: it is
+//! appended to the session's chain in the log, parsed by the format (`Meaning`),
+//! and folded into rows, all in one transaction. The lines of a copied session and
+//! of an imported file take the same steps.
 //!
-//! - `append`: more lines of a session.
-//! - `lines`: lines that are given as they are, and messages, many at once.
-//! - `create`: a new session, with its header.
-//! - `copy`: a new session from the lines of another: clones and forks.
+//! - `append`: lines of an existing session.
+//! - `lines`: raw lines and messages, many at once.
+//! - `create`: a new session with its header.
+//! - `copy`: a new session from another's lines: clones and forks.
 //! - `files`: whole files, for sessions that consist of several.
-//! - `decide`: decisions that a format has no record for, as events.
-//! - `json`: JSON from callers, checked and made compact.
+//! - `decide`: events, for decisions that a format has no record for.
+//! - `json`: validation of JSON from callers.
 
 mod append;
 mod copy;
@@ -23,7 +23,7 @@ mod json;
 mod lines;
 
 pub(crate) use append::{Tail, spelt};
-pub(crate) use copy::{Copied, NewLog, copy_path, duplicate, fork, fork_branch, is_prompt};
+pub(crate) use copy::{CopySource, NewLog, copy_path, duplicate, fork, fork_branch, is_prompt};
 pub(crate) use create::{NewHeader, create, require_free_id, require_id, require_names};
 pub(crate) use decide::{decide, label, move_leaf};
 pub(crate) use files::FileWriter;
@@ -40,24 +40,24 @@ use crate::store::{entries, log, sessions};
 pub(crate) struct Writing<'a> {
     pub(crate) tx: &'a Connection,
     pub(crate) session: SessionKey,
-    /// The time that records of it carry.
+    /// The time of the records that it makes.
     pub(crate) at: Timestamp,
-    /// The id of what is made, if the caller chose one.
+    /// The id of what it creates, if the caller chose one.
     pub(crate) id: Option<&'a str>,
     pub(crate) expected: Option<&'a Expected>,
 }
 
-/// The leaf that a caller expects to append behind.
+/// The leaf that the caller expects.
 #[derive(Clone, Debug)]
 pub(crate) struct Expected {
     pub(crate) leaf: Option<String>,
-    /// Whether to become a sibling instead of failing.
+    /// Whether to append a sibling branch if the leaf has moved, instead of failing.
     pub(crate) branches: bool,
 }
 
 impl Writing<'_> {
     /// Appends the line that `make` returns, given the session's state in this
-    /// transaction. When `make` fails or returns `None`, nothing is written.
+    /// transaction. If `make` fails or returns `None`, nothing is written.
     pub(crate) fn append<T>(
         &self,
         make: impl FnOnce(&Tail) -> Result<Option<(String, T)>>,
@@ -65,7 +65,7 @@ impl Writing<'_> {
         append::append(self, make)
     }
 
-    /// As [`append`](Self::append), where there always is a line.
+    /// As [`append`](Self::append), for a `make` that always returns a line.
     pub(crate) fn append_line<T>(
         &self,
         make: impl FnOnce(&Tail) -> Result<(String, T)>,
@@ -74,9 +74,9 @@ impl Writing<'_> {
             .ok_or_else(|| Error::InvalidRecord("nothing was written".to_owned()))
     }
 
-    /// The parent of the next entry, behind this leaf.
+    /// The parent of the next entry, given the current leaf.
     pub(crate) fn parent(&self, leaf: Option<&str>) -> Result<Option<String>> {
-        // An empty leaf names no entry: no parent is written then.
+        // An empty leaf names no entry, so no parent is written.
         let found = leaf.filter(|leaf| !leaf.is_empty()).map(str::to_owned);
         match self.expected {
             None => Ok(found),
@@ -93,12 +93,12 @@ impl Writing<'_> {
         }
     }
 
-    /// The id that was chosen, or a new one.
+    /// The id that the caller chose, or a new one.
     pub(crate) fn new_id(&self) -> String {
         self.id.map_or_else(|| uuid::Uuid::new_v4().simple().to_string(), str::to_owned)
     }
 
-    /// The line of a record, if the format has one for it.
+    /// Spells a record as a line, if the format has one for it.
     pub(crate) fn line(&self, tail: &Tail, draft: &Draft<'_>) -> Result<String> {
         spelt(tail.format, draft, self.at)
     }
@@ -111,7 +111,7 @@ impl Writing<'_> {
         Ok(source.format)
     }
 
-    /// The entry of this id.
+    /// The entry with this id.
     pub(crate) fn entry(&self, id: &str) -> Result<Entry> {
         let entry = match entries::entry_key(self.tx, self.session, id)? {
             Some(key) => entries::entry(self.tx, key)?,
@@ -124,7 +124,7 @@ impl Writing<'_> {
         Ok(entries::entry_key(self.tx, self.session, id)?.is_some())
     }
 
-    /// The number of the line that holds the entry of this id.
+    /// The number of the line that holds the entry with this id.
     pub(crate) fn line_of_entry(&self, id: &str) -> Result<Option<u32>> {
         let Some(key) = entries::entry_key(self.tx, self.session, id)? else { return Ok(None) };
         Ok(Some(log::line_number(entries::line_key(self.tx, key)?)))

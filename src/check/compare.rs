@@ -1,4 +1,4 @@
-//! Stored rows against folded ones.
+//! Compares stored rows with folded ones.
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
@@ -7,17 +7,17 @@ use super::Findings;
 use crate::error::Result;
 use crate::model::SessionKey;
 
-/// A table to compare, and how.
+/// A table to compare.
 pub(super) struct Table<'a> {
     pub(super) name: &'a str,
     pub(super) columns: &'a [String],
-    /// Which of its rows are those of the session `?1`.
+    /// The condition that selects the rows of the session `?1`.
     pub(super) is_of_session: &'a str,
-    /// What its rows of one session are ordered by.
+    /// The order in which the rows of a session are compared.
     pub(super) order: &'a str,
 }
 
-/// Adds a finding where the rows of a session differ.
+/// Adds a finding if the rows of a session differ.
 pub(super) fn compare(
     conn: &Connection,
     table: &Table<'_>,
@@ -26,7 +26,8 @@ pub(super) fn compare(
     findings: &mut Findings,
 ) -> Result<()> {
     let Table { name: table, columns, is_of_session, order } = table;
-    // Table and column names come from the schema and from constants.
+    // Table and column names come from the schema and from constants, never from
+    // data.
     let select = |schema: &str| {
         format!(
             "SELECT {} FROM {schema}.{table} WHERE {is_of_session} ORDER BY {order}",
@@ -42,7 +43,8 @@ pub(super) fn compare(
             (None, None) => return Ok(()),
             (Some(stored), Some(folded)) => {
                 for (n, column) in columns.iter().enumerate() {
-                    // Where they stand: nearly all are equal.
+                    // Compared in place, without copying: nearly all values are
+                    // equal.
                     let (stored, folded) = (stored.get_ref(n)?, folded.get_ref(n)?);
                     if stored != folded {
                         let detail = format!(
@@ -50,7 +52,7 @@ pub(super) fn compare(
                             show(stored),
                             show(folded)
                         );
-                        // What follows would differ for the same reason.
+                        // The rows that follow would differ for the same reason.
                         findings.add(place, detail);
                         return Ok(());
                     }
@@ -83,8 +85,8 @@ fn show(value: ValueRef<'_>) -> String {
     }
 }
 
-/// Compares the search index with one built from the folded sessions: every term,
-/// and the sessions that hold it.
+/// Compares the trigram index with one that is built from the folded sessions: every
+/// term, and the sessions that contain it.
 pub(super) fn compare_search(conn: &Connection, findings: &mut Findings) -> Result<()> {
     conn.execute_batch(
         "CREATE VIRTUAL TABLE temp.stored_terms USING fts5vocab (main, session_search, instance);

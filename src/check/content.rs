@@ -1,4 +1,4 @@
-//! The log against its checksums, sizes and digests.
+//! Checks the log against its checksums, sizes and digests.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::projections::{self, Owner};
 use crate::store::{documents, log, sources};
 
-/// Each line's checksum, each file's digest, size and number of lines.
+/// Checks each line's checksum, and each file's digest, size and number of lines.
 pub(super) fn check_files(conn: &Connection, findings: &mut Findings) -> Result<()> {
     let mut stmt = conn.prepare("SELECT file_id FROM files ORDER BY file_id")?;
     let ids: Vec<i64> =
@@ -22,13 +22,14 @@ pub(super) fn check_files(conn: &Connection, findings: &mut Findings) -> Result<
             check_content(conn, &file, findings)?;
         }
     }
-    // A document may have lines, too: those that it unpacks to.
+    // A document may have lines, too, if it was decompressed.
     find_loose(conn, ("lines", "line_key"), "'log', 'document'", findings)?;
     find_loose(conn, ("chunks", "chunk_key"), "'document'", findings)?;
     find_strays(conn, findings)
 }
 
-/// Lines or chunks of no file, by one look a file: to read each key takes as long as to read the rows.
+/// Finds lines or chunks of unknown files, with one lookup per file: reading every
+/// key takes as long as reading the rows.
 fn find_loose(
     conn: &Connection,
     (table, key): (&str, &str),
@@ -57,7 +58,8 @@ fn find_loose(
     Ok(())
 }
 
-/// Rows whose key is not of the session that they name: no session is asked for them.
+/// Finds rows whose key belongs to another session than they name: no query by
+/// session finds them.
 fn find_strays(conn: &Connection, findings: &mut Findings) -> Result<()> {
     for table in projections::tables() {
         let Owner::Entry(key) = table.owner else { continue };
@@ -72,7 +74,8 @@ fn find_strays(conn: &Connection, findings: &mut Findings) -> Result<()> {
     Ok(())
 }
 
-/// The lines beside a document against what it unpacks to, where it is whole.
+/// Compares the lines beside a document with what it decompresses to, if it is
+/// complete.
 fn check_unpacked(
     conn: &Connection,
     file: &FileRow,
@@ -111,7 +114,7 @@ fn check_content(conn: &Connection, file: &FileRow, findings: &mut Findings) -> 
     let place = format!("file {}", String::from_utf8_lossy(&file.path));
     let mut hasher = Sha256::new();
     let mut size = 0;
-    // A local chain counts on from the last line of the chain it begins with.
+    // A local chain continues the count of its base.
     let mut count = file.base_count;
     let mut broken = Vec::new();
     log::each_unproven(conn, file.kind, log::keys(file.file_id), |key, raw, is_proven| {

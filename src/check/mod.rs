@@ -1,12 +1,12 @@
-//! Check: is the database still what the log says it is? And rebuild, if not.
+//! Check: compares the database with what its log says; rebuild repairs it.
 //!
-//! Every projection is folded again, by the same fold that wrote it, into
-//! temporary tables of the same names: an unqualified name finds the temporary
-//! table first, so that the fold needs no second form, and the database itself
-//! is only read. Then the two are compared row by row.
+//! Every projection is folded again, by the fold that wrote it, into temporary
+//! tables of the same names. An unqualified name finds the temporary table first,
+//! so the fold needs no second implementation, and the database itself is only
+//! read. Then the two are compared row by row.
 //!
-//! Nothing that the database says is run: the temporary tables are made from
-//! our own schema, and what others put beside our tables is not looked into.
+//! Nothing from the database is executed: the temporary tables are made from our
+//! own schema, and foreign objects are not examined.
 
 mod compare;
 mod content;
@@ -25,7 +25,7 @@ use rusqlite::Connection;
 use crate::error::{Error, Result};
 use crate::store::{Store, replicator, schema};
 
-/// Something that is not as it must be.
+/// Something wrong that a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
@@ -35,7 +35,7 @@ pub struct Finding {
     pub detail: String,
 }
 
-/// A table, an index, a trigger or a view that is not of this program.
+/// A table, index, trigger or view that this program did not make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ForeignObject {
@@ -46,21 +46,19 @@ pub struct ForeignObject {
 }
 
 impl Store {
-    /// Proves the store: its schema, SQLite's integrity and foreign keys, the
-    /// checksum of every line, the digest of every file, and that every
-    /// projection equals the fold of the log. No finding means that all of it
-    /// holds.
+    /// Checks the store: its schema, SQLite's integrity check and foreign keys, the
+    /// checksum of every line, the digest of every file, and whether every projection
+    /// equals the fold of the log. An empty result means that all of it is correct.
     ///
-    /// It only reads, on one snapshot; others may read and write meanwhile. It
-    /// takes as long as reading everything does. What it finds in projections,
-    /// [`rebuild`](Self::rebuild) mends; a damaged line cannot be mended.
-    /// [Objects of others](Self::foreign_objects) are no findings, and are not
-    /// looked into.
+    /// It only reads, in one snapshot; others may read and write meanwhile. It takes
+    /// as long as reading everything. [`rebuild`](Self::rebuild) repairs what it
+    /// finds in projections; a damaged line cannot be repaired. [Foreign
+    /// objects](Self::foreign_objects) are neither findings nor examined.
     ///
     /// # Errors
     ///
-    /// [`Sqlite`](crate::Error::Sqlite) when SQLite fails for a reason other than
-    /// damage, which is a finding.
+    /// [`Sqlite`](crate::Error::Sqlite) if SQLite fails for a reason other than
+    /// damage. Damage is a finding.
     ///
     /// # Examples
     ///
@@ -73,23 +71,24 @@ impl Store {
     pub fn check(&self) -> Result<Vec<Finding>> {
         let mut findings = Findings::default();
         match check_all(self, &mut findings) {
-            // Later checks would read what is damaged; report what was found so far.
+            // Later checks would read what is damaged, so this reports what was
+            // found so far.
             Err(Error::Damaged(detail)) => findings.add("database", detail),
             checked => checked?,
         }
         Ok(findings.found)
     }
 
-    /// What others put into the database: their tables, and the views, indexes
-    /// and triggers on them. It is left alone. The tables of
-    /// [Litestream](crate::StoreOptions::replicated) are known, and not among it.
+    /// Returns what others put into the database: tables, and the views, indexes and
+    /// triggers on them. It is left alone. The tables of
+    /// [Litestream](crate::StoreOptions::replicated) are known, and not returned.
     ///
     /// # Errors
     ///
-    /// [`Damaged`](crate::Error::Damaged) when the schema cannot be read.
+    /// [`Damaged`](crate::Error::Damaged) if the schema cannot be read.
     pub fn foreign_objects(&self) -> Result<Vec<ForeignObject>> {
         let mut objects = self.read(schema::foreign)?;
-        // SQLite makes indexes without a statement for the tables that need them.
+        // Indexes that SQLite makes for constraints have no statement.
         objects.retain(|object| object.sql.is_some() && !replicator::is_table_of(object));
         Ok(objects
             .into_iter()
@@ -122,7 +121,8 @@ fn check_all(store: &Store, findings: &mut Findings) -> Result<()> {
         }
         return Ok(());
     };
-    // To prove what is stored takes about as long as to fold it again.
+    // Checking what is stored takes about as long as folding it again, so both run
+    // in parallel.
     let (stored, folded, others) = thread::scope(|scope| {
         let folding = scope.spawn(move || {
             let mut findings = Findings::default();
@@ -133,7 +133,7 @@ fn check_all(store: &Store, findings: &mut Findings) -> Result<()> {
         let (folded, others) = folding.join().unwrap_or_else(|panic| resume_unwind(panic));
         (stored, folded, others)
     });
-    // What is folded from what is damaged says nothing.
+    // What is folded from a damaged log proves nothing.
     if stored? {
         findings.found.extend(others.found);
         folded?;
@@ -141,7 +141,7 @@ fn check_all(store: &Store, findings: &mut Findings) -> Result<()> {
     Ok(())
 }
 
-/// Checks the file and its content; returns whether the file is sound.
+/// Checks the file and its content; returns whether projections can be compared.
 fn check_stored(conn: &Connection, findings: &mut Findings) -> Result<bool> {
     let before = findings.found.len();
     sqlite::check_sqlite(conn, findings)?;
@@ -149,7 +149,7 @@ fn check_stored(conn: &Connection, findings: &mut Findings) -> Result<bool> {
         return Ok(false);
     }
     content::check_files(conn, findings)?;
-    // Before there are temporary tables, which would be read instead.
+    // This must run before there are temporary tables, which it would read instead.
     texts::check_texts(conn, findings)?;
     Ok(true)
 }

@@ -1,4 +1,4 @@
-//! Every projection against the fold of the log.
+//! Checks every projection against the fold of the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,8 @@ pub(super) fn check_projections(conn: &Connection, findings: &mut Findings) -> R
                 findings.add(format!("session {}", session.0), "its files are missing");
                 continue;
             }
-            // A damaged line makes this session's projection unknown; go on with the others.
+            // Because of a damaged line, this session's projection is unknown. The
+            // others are checked.
             Err(err) if err.is_of_content() => {
                 findings.add(format!("session {}", session.0), err.to_string());
                 projections::delete_projection(conn, *session)?;
@@ -63,7 +64,8 @@ pub(super) fn check_projections(conn: &Connection, findings: &mut Findings) -> R
     compare_search(conn, findings)
 }
 
-/// Adds a finding for each file of a source that should have a session row and has none.
+/// Adds a finding for each file of a source that should have a session row and has
+/// none.
 fn find_without_session(conn: &Connection, source: &Source, findings: &mut Findings) -> Result<()> {
     if source.format.rules().sessions == Sessions::File {
         return find_logs_without_session(conn, source.source_id, findings);

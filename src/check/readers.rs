@@ -1,4 +1,4 @@
-//! Connections that see the same state of a database.
+//! Two connections that see the same state of a database.
 
 use std::path::Path;
 
@@ -7,14 +7,15 @@ use rusqlite::Connection;
 use crate::error::Result;
 use crate::store::open::{self, Access};
 
-/// Where others write all the time, one connection has to do.
+/// Attempts. If others write all the time, one connection has to do.
 const TRIES: usize = 20;
 
-/// A connection in a transaction, and if possible another that sees the same.
+/// A connection in a read transaction, and if possible a second one that sees the
+/// same state.
 ///
-/// SQLite hands no state over. So both begin, and where nothing was written
-/// between, they see the same. The connections are nobody else's: the temporary
-/// tables must not meet anyone.
+/// SQLite cannot share a snapshot between connections. So both begin, and if nothing
+/// was written in between, they see the same. The connections are private, because
+/// temporary tables must not be visible to anyone else.
 pub(super) fn of_one_state(
     path: &Path,
     reading: Access,
@@ -41,14 +42,14 @@ fn reader(path: &Path, reading: Access) -> Result<Connection> {
     Ok(conn)
 }
 
-/// Begins to read: a state is seen from the first page on.
+/// Begins a read transaction; the first read fixes its state.
 fn begin(conn: &Connection) -> Result<()> {
     conn.execute_batch("BEGIN")?;
     data_version(conn)?;
     Ok(())
 }
 
-/// Changes whenever another connection has written.
+/// SQLite's counter of other connections' commits.
 fn data_version(conn: &Connection) -> Result<i64> {
     Ok(conn.pragma_query_value(None, "data_version", |row| row.get(0))?)
 }

@@ -1,4 +1,4 @@
-//! Rebuild: every projection is folded again.
+//! Rebuild: folds every projection again.
 
 use rusqlite::Connection;
 
@@ -9,20 +9,21 @@ use crate::model::SessionKey;
 use crate::store::sources::{self, Source};
 use crate::store::{Store, projections, search, sessions, texts};
 
-/// Lines in a transaction: many small sessions wait for the disk once, and a long one
-/// does not wait for others.
+/// Lines that one transaction folds: many small sessions share one wait for the disk,
+/// and a long session is not delayed by others.
 const LINES: u32 = 4096;
 
 impl Store {
-    /// Drops every projection and folds it again from the log, some sessions at a time.
+    /// Deletes every projection and folds it again from the log, some sessions per
+    /// transaction.
     ///
-    /// Lines are not touched. Interrupted, it leaves each session either as it
-    /// was or rebuilt. Returns how many sessions there are.
+    /// Lines are not changed. If it is interrupted, each session is either as it was
+    /// or rebuilt. Returns the number of sessions.
     ///
     /// # Errors
     ///
-    /// [`Busy`](crate::Error::Busy) when another process writes for too long;
-    /// [`Damaged`](crate::Error::Damaged) when a line cannot be read.
+    /// [`Busy`](crate::Error::Busy) if another process writes for longer than the
+    /// busy timeout; [`Damaged`](crate::Error::Damaged) if a line cannot be read.
     pub fn rebuild(&self) -> Result<u64> {
         self.write(|tx| {
             search::rebuild(tx)?;
@@ -52,7 +53,7 @@ impl Store {
     }
 }
 
-/// Folds the first of some sessions again; returns those that are left.
+/// Folds the first of these sessions again; returns the rest.
 fn refold_some<'a>(tx: &Connection, all: &'a [SessionKey]) -> Result<&'a [SessionKey]> {
     let (mut left, mut lines) = (all, 0_u32);
     while lines < LINES
@@ -65,7 +66,7 @@ fn refold_some<'a>(tx: &Connection, all: &'a [SessionKey]) -> Result<&'a [Sessio
             fold::settle_if_recovered(tx, source.source_id, *session, &file.path)?;
             lines = lines.saturating_add(file.line_count);
         }
-        // What has no line is work, too.
+        // A session without lines counts, too.
         lines = lines.saturating_add(1);
         left = rest;
     }

@@ -1,4 +1,5 @@
-//! Temporary tables, private to the connection, into which sessions are folded again.
+//! Shadow tables: temporary tables, private to the connection, into which sessions
+//! are folded again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +10,8 @@ use crate::format::projection::Refolder;
 use crate::model::SessionKey;
 use crate::store::{projections, schema, sessions};
 
-/// Makes temporary tables and indexes like the projections'; returns each table's
-/// columns to compare. By our schema, not by what the database says that it is.
+/// Makes temporary tables and indexes like those of the projections, from our schema
+/// rather than the database's; returns the columns of each table to compare.
 pub(crate) fn make_shadows(conn: &Connection) -> Result<BTreeMap<&'static str, Vec<String>>> {
     let mut columns = BTreeMap::new();
     let others = ["sessions", "work_dirs", "session_search", "search_marks"];
@@ -29,8 +30,8 @@ pub(crate) fn make_shadows(conn: &Connection) -> Result<BTreeMap<&'static str, V
             conn.execute_batch(&sql)?;
         }
         let mut stmt = conn.prepare(
-            // Problems are numbered as they come; the number means nothing. That a
-            // session went on lately is no matter of its log.
+            // The numbers of problems have no meaning, and whether a session is
+            // recent does not depend on its log.
             "SELECT name
              FROM pragma_table_info(?1, 'temp')
              WHERE name <> 'problem_id' AND name <> 'is_recent'",
@@ -45,14 +46,15 @@ pub(crate) fn make_shadows(conn: &Connection) -> Result<BTreeMap<&'static str, V
     Ok(columns)
 }
 
-/// Paths of a source's sessions, by the database itself.
+/// Paths of a source's sessions, from the database's own table.
 pub(super) fn main_paths(conn: &Connection, source_id: i64) -> Result<BTreeSet<Vec<u8>>> {
     let mut stmt = conn.prepare("SELECT path FROM main.sessions WHERE source_id = ?1")?;
     let rows = stmt.query_map([source_id], |row| row.get("path"))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Folds a session into the shadow tables; returns its path, `None` when its files are gone.
+/// Folds a session into the shadow tables; returns its path, or `None` if its files
+/// are gone.
 pub(super) fn refold_shadow(
     conn: &Connection,
     session: SessionKey,
@@ -64,7 +66,7 @@ pub(super) fn refold_shadow(
     Ok(refold(session, &path)?.then_some(path))
 }
 
-/// Adds the session's row to the temporary table, with nothing folded yet.
+/// Adds an empty row for the session to the shadow table.
 fn shadow_session(conn: &Connection, session: SessionKey) -> Result<()> {
     let mut stmt = conn.prepare_cached(
         "INSERT INTO temp.sessions (session_key, source_id, path, file_id, format, header,

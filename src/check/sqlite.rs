@@ -1,4 +1,4 @@
-//! The schema against ours, and the file against what SQLite asks of it.
+//! Checks the schema, and runs SQLite's own checks.
 
 use rusqlite::Connection;
 
@@ -6,7 +6,7 @@ use super::Findings;
 use crate::error::{Error, Result};
 use crate::store::schema::{self, Object};
 
-/// Compares the schema with ours. If it differs, no other check can be trusted to run.
+/// Compares the schema with ours. If it differs, no other check can be relied on.
 pub(super) fn check_schema(conn: &Connection, findings: &mut Findings) -> Result<()> {
     let objects = schema::objects(conn)?;
     if let Some((object, difference)) = schema::first_difference(conn, &objects)? {
@@ -15,7 +15,7 @@ pub(super) fn check_schema(conn: &Connection, findings: &mut Findings) -> Result
     Ok(())
 }
 
-/// Checks that the file header and the migration history name the current schema version.
+/// Checks that the header and the migration history have the current schema version.
 pub(super) fn check_version(conn: &Connection, findings: &mut Findings) -> Result<()> {
     let (version, known) = (schema::user_version(conn)?, schema::known_version());
     if version != known {
@@ -43,7 +43,7 @@ pub(super) fn check_sqlite(conn: &Connection, findings: &mut Findings) -> Result
     if foreign.iter().all(evaluates_nothing) {
         conn.pragma_query(None, "integrity_check", &mut add)?;
     } else {
-        // Checked table by table, pages that belong to no table go unnoticed.
+        // Checking table by table would not notice pages that belong to no table.
         for name in tables()?.map(|table| table.name.as_str()).chain(["sqlite_schema"]) {
             conn.pragma(None, "integrity_check", name, &mut add)?;
         }
@@ -63,9 +63,9 @@ pub(super) fn check_sqlite(conn: &Connection, findings: &mut Findings) -> Result
     Ok(())
 }
 
-/// Whether SQLite evaluates nothing of an object of others when it checks the
-/// whole file: no column or index made by an expression, no module. (Rules of
-/// tables it does not evaluate on a connection that only reads.)
+/// Whether SQLite's check of the whole file evaluates nothing from a foreign object:
+/// it has no column or index by expression, and no module. (CHECK constraints are not
+/// evaluated on a read-only connection.)
 fn evaluates_nothing(object: &Object) -> bool {
     let Some(sql) = &object.sql else { return true };
     let sql = sql.to_ascii_uppercase();

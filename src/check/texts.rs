@@ -1,8 +1,8 @@
-//! The indexes of texts against the log: every word of them, and where it stands.
+//! Checks the full-text indexes against the log: every word, and its position.
 //!
-//! Both are summed up, a number a session: to build the index anew beside
-//! itself would take as much space again. What a search has not taken in yet is
-//! no finding; it reads that from the log.
+//! Both sides are reduced to one hash per session, because building a second index
+//! would take as much space again. What no search has indexed yet is no finding:
+//! searches read it from the log.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,13 +12,13 @@ use rusqlite::Connection;
 use super::Findings;
 use crate::error::Result;
 use crate::model::{SessionKey, Timestamp};
+use crate::search::entry_text::EntryText;
 use crate::search::prepare::prepare;
-use crate::search::said::Said;
 use crate::store::marks::{self, Mark, Stale};
 use crate::store::texts::{self, Index};
 use crate::store::{entries, log};
 
-/// What the index holds of a session, or should hold.
+/// A hash of what the index holds of a session, or should hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Sum {
     words: u64,
@@ -59,7 +59,7 @@ fn check_index(conn: &Connection, index: Index, findings: &mut Findings) -> Resu
             continue;
         }
         let detail = match expected(conn, index, session, &mark)? {
-            // A line that cannot be read is a finding of its own.
+            // An unreadable line is a finding of its own.
             None => continue,
             Some((_, own)) if own.rows != mark.rows => {
                 "it does not hold as many of its entries as it says"
@@ -85,13 +85,13 @@ fn check_index(conn: &Connection, index: Index, findings: &mut Findings) -> Resu
     Ok(())
 }
 
-/// What a mark says of the times of entries.
+/// What a mark says about the times of entries.
 fn times(mark: &Mark) -> (u32, Option<Timestamp>, Option<i64>) {
     (mark.entries, mark.newest_at, mark.step_back)
 }
 
-/// What the index should hold of a session, and what should be marked of that;
-/// `None` where a line cannot be read.
+/// What the index should hold of a session, and the mark that it should have; `None`
+/// if a line cannot be read.
 fn expected(
     conn: &Connection,
     index: Index,
@@ -118,7 +118,7 @@ fn expected(
             }
             record => record?,
         };
-        let said = Said::of(meaning, &record, index.columns());
+        let said = EntryText::of(meaning, &record, index.columns());
         let before = sum.words;
         for column in index.columns() {
             sum.add_text(&said.prepared(column).text, entry.key, column);
@@ -130,7 +130,7 @@ fn expected(
     Ok(is_readable.then_some((sum, own)))
 }
 
-/// Whether a mark that says that all of a session is in the index is right.
+/// Whether it is true, if a mark says that a session is completely indexed.
 fn is_up_to_date(conn: &Connection, session: SessionKey, mark: &Mark) -> Result<bool> {
     let count = entries::count(conn, session)?;
     let is_all = mark.head_count == marks::head_count(conn, session)?;

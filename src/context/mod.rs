@@ -1,4 +1,5 @@
-//! Branches: the path to an entry, the conversation it restores, the tree's shape.
+//! Branches: paths, the conversation that a path restores to, and the shape of the
+//! tree.
 
 mod reference;
 mod restore;
@@ -28,7 +29,7 @@ pub(crate) fn path_to(
     paths::path(conn, session, key_of(conn, session, id)?, limit)
 }
 
-/// Hands the lines of the path to an entry to `each`, root first.
+/// Calls `each` for the lines of the path to an entry, root first.
 pub(crate) fn each_line_of_path(
     conn: &Connection,
     session: SessionKey,
@@ -61,11 +62,11 @@ pub(crate) fn is_on_path(conn: &Connection, session: SessionKey, id: &str) -> Re
     active.map_or(Ok(false), |active| runs::is_on_path(conn, active, key))
 }
 
-/// The ends of the branches that are not active.
+/// The ends of the branches other than the active one.
 pub(crate) fn abandoned(conn: &Connection, session: SessionKey) -> Result<Vec<Entry>> {
     let active = branch_key(conn, session)?;
-    // A path goes on from an entry to its child, so only its end has none; what
-    // is put back beside it may have none either.
+    // On a path, only the last entry can be without children on it; but entries
+    // that were put back beside a path may have none either.
     let ranges = ranges::of(conn, session)?;
     let is_active = |end: i64| ranges.iter().any(|range| (range.first..=range.last).contains(&end));
     let mut ends = runs::leaves(conn, session)?;
@@ -86,8 +87,8 @@ pub(crate) fn common_ancestor(
     }
 }
 
-/// What the compaction of this id names to be kept, if nothing is kept by it.
-/// One that names itself means to keep nothing.
+/// The entry that the compaction with this id names to keep from, if nothing is kept
+/// because of it. A compaction that names itself keeps nothing on purpose.
 pub(crate) fn named_in_vain(
     conn: &Connection,
     format: Format,
@@ -113,8 +114,8 @@ pub(crate) fn leaf_key(conn: &Connection, session: SessionKey) -> Result<Option<
     }
 }
 
-/// The entry that the active branch ends with. An empty id names none; the
-/// messages are those up to its entry all the same, as pi has it.
+/// The last entry of the active branch. An empty leaf id names no entry; messages are
+/// restored up to the entry with that id all the same, as pi does.
 fn branch_key(conn: &Connection, session: SessionKey) -> Result<Option<i64>> {
     match heads::head(conn, session)?.leaf_id.as_deref() {
         None | Some("") => Ok(None),
@@ -140,7 +141,7 @@ pub(crate) fn branch_end(
     paths::path(conn, session, leaf_key, limit)
 }
 
-/// The path to the active entry, with the messages that each of its entries adds.
+/// The active branch, with the messages that each entry adds.
 pub(crate) fn branch_with_messages(
     conn: &Connection,
     info: &SessionInfo,
@@ -156,7 +157,7 @@ pub(crate) fn branch_with_messages(
     Ok(path.into_iter().zip(messages).collect())
 }
 
-/// The path to an entry, likewise.
+/// The path to an entry, in the same form.
 pub(crate) fn path_with_messages(
     conn: &Connection,
     info: &SessionInfo,
@@ -168,7 +169,8 @@ pub(crate) fn path_with_messages(
     Ok(path.into_iter().zip(messages).collect())
 }
 
-/// The keys of the path to the active entry, root first: where a path may be too long for its entries.
+/// The keys of the active branch, root first, for callers that cannot hold all of its
+/// entries in memory.
 pub(crate) fn branch_keys(conn: &Connection, session: SessionKey) -> Result<Vec<i64>> {
     let ranges = ranges::of(conn, session)?;
     if !ranges.is_empty() {
@@ -177,7 +179,7 @@ pub(crate) fn branch_keys(conn: &Connection, session: SessionKey) -> Result<Vec<
     branch_key(conn, session)?.map_or(Ok(Vec::new()), |leaf_key| paths::keys(conn, leaf_key))
 }
 
-/// Hands the ids of the active branch to `each`, root first.
+/// Calls `each` for the ids of the active branch, root first.
 pub(crate) fn each_id_of_branch(
     conn: &Connection,
     session: SessionKey,

@@ -1,17 +1,19 @@
-//! What stands for a value that common JSON readers cannot take: the file and line that hold it.
+//! References: placeholders for values that common JSON readers cannot read, naming
+//! the file and line that contain them.
 
 use crate::error::Result;
 use crate::store::log;
 
-/// References to lines that mostly are of one file, whose name is spelt once.
+/// Makes references. Consecutive ones are usually to the same file, whose name is
+/// then spelt once.
 #[derive(Debug, Default)]
 pub(crate) struct References {
-    /// A file, and a reference to it up to the number of the line.
+    /// A file, and the beginning of a reference to it, up to the line number.
     begun: Option<(i64, String)>,
 }
 
 impl References {
-    /// The reference to a line, in the file of this path.
+    /// A reference to a line in the file with this path.
     pub(crate) fn at(
         &mut self,
         line_key: i64,

@@ -1,4 +1,4 @@
-//! The conversation that a path restores to.
+//! Restores the conversation of a path.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,14 +7,14 @@ use rusqlite::Connection;
 use super::leaf_key;
 use super::reference::{References, raw_reference};
 use crate::error::{Error, Result};
-use crate::format::Kept;
+use crate::format::KeptMessages;
 use crate::format::rules::{Compactions, Sessions};
 use crate::model::{
     Entry, Format, Message, RecordPlace, SessionInfo, SessionKey, Step, StepKind, Stored, bytes_of,
 };
 use crate::store::{entries, files, log, paths, ranges, sessions};
 
-/// The restored messages.
+/// The messages of the active branch.
 pub(crate) fn messages(conn: &Connection, session: SessionKey) -> Result<Vec<Message>> {
     let mut messages = Vec::new();
     each_message(conn, session, |message| {
@@ -38,7 +38,7 @@ pub(crate) fn messages_at(
     Ok(messages)
 }
 
-/// Hands the restored messages to `each`, in order.
+/// Calls `each` for the restored messages, in order.
 pub(crate) fn each_message(
     conn: &Connection,
     session: SessionKey,
@@ -74,8 +74,8 @@ fn each_message_at(
     each_of(conn, &info, &keys, |_| &edits, |messages| messages.into_iter().try_for_each(&mut each))
 }
 
-/// Entries that follow one another on an active branch that is not simply a path,
-/// with the messages that each adds.
+/// The entries of a range of an active branch that is stored as ranges, with the
+/// messages that each adds.
 pub(super) fn entries_of_range(
     conn: &Connection,
     info: &SessionInfo,
@@ -85,7 +85,8 @@ pub(super) fn entries_of_range(
     let entries = ranges::entries(conn, &[range])?.into_iter();
     let with_messages = entries.map(|entry| {
         let record = log::record(conn, entry.place)?;
-        // Another line than the entry's own says itself what it adds.
+        // If another line than the entry's own counts, that line says what the
+        // entry adds.
         let other = range.line_key.and_then(|_| meaning.parse(&record).entry);
         if entry.role.is_none() && other.is_none_or(|other| other.role.is_none()) {
             return Ok((entry, Vec::new()));
@@ -100,10 +101,10 @@ pub(super) fn entries_of_range(
     with_messages.collect()
 }
 
-/// By the id of an entry, where the edit stands that changes its message.
+/// By entry id, the record that edits the entry's message.
 type Edits = HashMap<String, RecordPlace>;
 
-/// What the edits among these steps change.
+/// The edits among these steps.
 fn edits(conn: &Connection, format: Format, steps: &[Step]) -> Result<Edits> {
     let mut edits = Edits::new();
     for step in steps.iter().filter(|step| step.kind == StepKind::Edit) {
@@ -115,8 +116,8 @@ fn edits(conn: &Connection, format: Format, steps: &[Step]) -> Result<Edits> {
     Ok(edits)
 }
 
-/// What the entries of a path add, compacted parts included, each as the context
-/// has it: of each entry, its messages.
+/// The messages that each entry of a path adds in the context's form, including
+/// entries that were compacted.
 pub(crate) fn messages_of_path(
     conn: &Connection,
     info: &SessionInfo,
@@ -166,7 +167,7 @@ pub(crate) fn messages_of_entry(
     Ok(found)
 }
 
-/// What each of these entries adds, as it was appended.
+/// The messages that each of these entries adds, as they were appended.
 pub(crate) fn messages_of_entries(
     conn: &Connection,
     info: &SessionInfo,
@@ -191,7 +192,7 @@ fn info(conn: &Connection, session: SessionKey) -> Result<SessionInfo> {
     sessions::info(conn, session)?.ok_or_else(|| Error::SessionNotFound(session.0.to_string()))
 }
 
-/// Hands what each of these entries adds to `each`, in their order.
+/// Calls `each` for these entries with the messages that they add, in order.
 fn each_of<'e>(
     conn: &Connection,
     info: &SessionInfo,
@@ -212,7 +213,7 @@ fn each_of<'e>(
         let version = info.version.as_ref();
         let mut found = format.meaning().messages(version, record, edit.as_deref(), &instead);
         let message = |entry_id, json| Message { entry_id, json, format };
-        // Nearly always there is one, which takes the id.
+        // Usually there is one message, which takes the id without a copy.
         let last = found.pop();
         let others = found.into_iter().map(|json| message(entry_id.clone(), json));
         let mut messages: Vec<Message> = others.collect();
@@ -221,7 +222,7 @@ fn each_of<'e>(
     })
 }
 
-/// The steps of the path to `leaf_key` that its restored conversation consists of.
+/// The steps of the path to `leaf_key` that make up its restored conversation.
 ///
 /// Nothing above a compaction that keeps nothing is read.
 pub(crate) fn restored(
@@ -231,7 +232,7 @@ pub(crate) fn restored(
     leaf_key: i64,
 ) -> Result<Vec<Step>> {
     let mut path = Vec::new();
-    let mut kept: Vec<(i64, Option<Kept>)> = Vec::new();
+    let mut kept: Vec<(i64, Option<KeptMessages>)> = Vec::new();
     paths::walk_up(conn, leaf_key, |row| {
         let step = step(format, &row);
         path.push(step);
@@ -268,7 +269,7 @@ fn find_kept(
     format: Format,
     session: SessionKey,
     first_kept: &Stored,
-) -> Result<Kept> {
+) -> Result<KeptMessages> {
     let keys = entries::entries_by_message_id(conn, session, first_kept)?.into_iter().collect();
-    Ok(Kept { keys, position: format.meaning().kept_position(first_kept) })
+    Ok(KeptMessages { keys, position: format.meaning().kept_position(first_kept) })
 }

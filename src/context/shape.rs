@@ -1,4 +1,4 @@
-//! The shape of a tree: who stands below whom, and what goes in circles.
+//! The shape of a tree: parents, children and cycles.
 
 use rusqlite::Connection;
 
@@ -30,24 +30,24 @@ pub(crate) fn tree(conn: &Connection, session: SessionKey) -> Result<Vec<Node>> 
     Ok(nodes)
 }
 
-/// Hands each node of a tree to `each`, depth first.
+/// Calls `each` for every node of a tree, depth first.
 ///
-/// The shape is a few numbers an entry; ids are read as they are needed, since
-/// a session may have more entries than memory has room for.
+/// The shape takes a few numbers per entry. Ids are read when they are needed,
+/// because they might not all fit into memory.
 pub(crate) fn each_node(
     conn: &Connection,
     session: SessionKey,
     mut each: impl FnMut(Node) -> Result<()>,
 ) -> Result<()> {
     let mut parents = runs::parents(conn, session)?;
-    // Cutting each circle at its first entry leaves a forest.
+    // Cutting each cycle at its first entry leaves a forest.
     for ordinal in cycles(&parents) {
         parents[ordinal as usize] = NO_PARENT;
     }
     let shape = Shape::of(&parents);
     drop(parents);
     let id = |ordinal: u32| entries::entry_id(conn, entries::key(session, ordinal));
-    // The next node to show, and its depth; behind it come its later siblings.
+    // The next node to visit, and its depth; its later siblings follow it.
     let mut todo: Vec<(u32, u32)> = shape.first_root.map(|root| (root, 0)).into_iter().collect();
     while let Some((at, depth)) = todo.pop() {
         let first_child = shape.first_child[at as usize];
@@ -69,7 +69,7 @@ pub(crate) fn each_node(
     Ok(())
 }
 
-/// A tree by the ordinals of its entries; [`NO_PARENT`] stands for none.
+/// A tree by the ordinals of its entries; [`NO_PARENT`] means none.
 struct Shape {
     first_root: Option<u32>,
     first_child: Vec<u32>,
@@ -81,7 +81,7 @@ impl Shape {
         let mut first_root = None;
         let mut first_child = vec![NO_PARENT; parents.len()];
         let mut next_sibling = vec![NO_PARENT; parents.len()];
-        // Last first: each goes in front of the siblings that follow it.
+        // In reverse order: each is put in front of the siblings that follow it.
         for (n, parent) in parents.iter().enumerate().rev() {
             let ordinal = n as u32;
             let next = match first_child.get_mut(*parent as usize) {
@@ -94,12 +94,12 @@ impl Shape {
     }
 }
 
-/// The first entry of each circle, where each entry names its parent, or [`NO_PARENT`].
+/// The first entry of each cycle, given each entry's parent or [`NO_PARENT`].
 ///
-/// By ordinal, four bytes an entry: a log of gigabytes has millions.
+/// Uses ordinals, four bytes per entry: a log of gigabytes has millions.
 pub(crate) fn cycles(parent_of: &[u32]) -> Vec<u32> {
     let parent = |at: u32| parent_of.get(at as usize).copied().filter(|&at| at != NO_PARENT);
-    // The walk in which an entry was met first.
+    // The walk in which each entry was first visited.
     let mut met = vec![NO_PARENT; parent_of.len()];
     let mut first = Vec::new();
     for walk in 0..u32::try_from(parent_of.len()).unwrap_or(u32::MAX) {
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn each_circle_is_found_once_at_its_first_entry() {
-        // 1 -> 3 -> 2 -> 1, with 4 hanging from it; 5 -> 6 -> 5; 7 -> 8, a plain chain.
+        // 1 -> 3 -> 2 -> 1, with 4 below it; 5 -> 6 -> 5; 7 -> 8, a chain.
         let parents = [NO_PARENT, 3, 1, 2, 3, 6, 5, 8, NO_PARENT];
 
         assert_eq!(cycles(&parents), [1, 5]);

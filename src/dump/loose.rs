@@ -1,4 +1,4 @@
-//! The problems that belong to no session, each on a row of its own.
+//! Dumps the problems that belong to no session, each file on a line of its own.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -12,7 +12,8 @@ use crate::model::{Format, Problem, bytes_of};
 use crate::store::problems::LooseCursor;
 use crate::store::{problems, readable};
 
-/// The problems that belong to no session, by root and file as sessions are, read a page at a time.
+/// The problems that belong to no session, in the same order as sessions (by root and
+/// file), read a page at a time.
 pub(super) struct Loose<'a> {
     conn: &'a Connection,
     page: VecDeque<(LooseCursor, Format, Problem)>,
@@ -56,7 +57,8 @@ impl<'a> Loose<'a> {
         }
     }
 
-    /// The remaining problems, row by row, after a page of the table could not be read.
+    /// Reads the remaining problems row by row, after a page of the table could not
+    /// be read.
     fn readable(&self) -> Result<Vec<(LooseCursor, Format, Problem)>> {
         let mut found = Vec::new();
         for problem_id in readable::problems(self.conn)? {

@@ -1,4 +1,4 @@
-//! Dump: everything the store knows of its sessions, one JSON object a line.
+//! Dump: everything the store knows of its sessions, one JSON object per line.
 
 mod loose;
 mod whole;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use self::loose::Loose;
-use self::whole::Whole;
+use self::whole::AtomicObject;
 use crate::context;
 use crate::error::{Error, Failure, Result};
 use crate::format::projection;
@@ -18,48 +18,48 @@ use crate::model::{Problem, SessionInfo, SessionKey, Stored, bytes_of};
 use crate::store::{Store, labels, log, problems, readable, sessions};
 
 impl Store {
-    /// Writes one JSON object a line for each session, by root and file, and
-    /// one for each file with problems that belongs to no session.
+    /// Writes one JSON object per line for each session, by root and file, and one
+    /// for each file that has problems and belongs to no session.
     ///
-    /// Each object has `format`, `root`, `file`, `session_id`, `work_dir`,
-    /// `title`, `created_at`, `modified_at` (RFC 3339, UTC), `archived` and
-    /// `problems` (an array of `{line, file, kind, detail}`); `file_hex` where
-    /// the name of the file is no UTF-8, and `trashed_at` in the trash. A session adds `version`, `name`,
-    /// `provider`, `model`, `reasoning_effort`, `parent_session_id`,
-    /// `parent_session_path`, `header_recovered`, `leaf`, `branch` (ids, root
-    /// first), `context` (messages), `labels` (`{id: {label, timestamp}}`),
-    /// `tree` (`{id, depth, children}`, depth first), `first_message`,
+    /// Each object has `format`, `root`, `file`, `session_id`, `work_dir`, `title`,
+    /// `created_at`, `modified_at` (RFC 3339, UTC), `archived` and `problems` (an
+    /// array of `{line, file, kind, detail}`); `file_hex` if the name of the file is
+    /// not valid UTF-8; and `trashed_at` for a session in the trash. A session adds
+    /// `version`, `name`, `provider`, `model`, `reasoning_effort`,
+    /// `parent_session_id`, `parent_session_path`, `header_recovered`, `leaf`,
+    /// `branch` (ids, root first), `context` (messages), `labels` (`{id: {label,
+    /// timestamp}}`), `tree` (`{id, depth, children}`, depth first), `first_message`,
     /// `message_count`, `memory` and `system_prompt_hash`.
     ///
-    /// Values that common JSON readers choke on (nesting deeper than 500,
-    /// integers of more than 4,300 digits, NaN and infinities) are replaced by
-    /// `{"$raw": [file, line]}`.
+    /// Values that common JSON readers cannot read (nested deeper than 500, integers
+    /// of more than 4,300 digits, NaN and infinities) are replaced by `{"$raw":
+    /// [file, line]}`.
     ///
     /// # Errors
     ///
-    /// [`Io`](Error::Io) when `out` refuses. [`Incomplete`](Error::Incomplete)
-    /// when something of the database is damaged: it names each session that
-    /// is left out, and all others are written.
+    /// [`Io`](Error::Io) if `out` fails. [`Incomplete`](Error::Incomplete) if part of
+    /// the database is damaged: it names each session that was left out; all others
+    /// were written.
     pub fn dump(&self, out: &mut dyn Write) -> Result<()> {
         self.read(|conn| dump(conn, out))
     }
 
-    /// Hands each problem and the root that it was met below to `each`, by root
-    /// and path: those of every session, and of files that belong to none.
+    /// Calls `each` for every problem, with its root, ordered by root and path: those
+    /// of sessions, and those of files that belong to no session.
     ///
     /// `each` must not use the store.
     ///
     /// # Errors
     ///
-    /// What `each` returns; then the rest is not handed on.
-    /// [`Incomplete`](Error::Incomplete) when something of the database is
-    /// damaged: then all are handed on that can be read.
+    /// Any error that `each` returns, which ends the iteration.
+    /// [`Incomplete`](Error::Incomplete) if part of the database is damaged, after
+    /// `each` was called for every problem that can be read.
     pub fn each_problem(&self, mut each: impl FnMut(&Path, &Problem) -> Result<()>) -> Result<()> {
         self.read(|conn| each_problem(conn, None, &mut each))
     }
 }
 
-/// Hands each problem to `each`: of all, or of one session.
+/// Calls `each` for every problem, or for those of one session.
 pub(crate) fn each_problem(
     conn: &Connection,
     session: Option<SessionKey>,
@@ -97,10 +97,10 @@ pub(crate) fn dump_session(
 ) -> Result<()> {
     let info = sessions::info(conn, session)?
         .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
-    Whole::default().write(out, |out| write_session(conn, out, &info))
+    AtomicObject::default().write(out, |out| write_session(conn, out, &info))
 }
 
-/// Hands each line of a session's file to `each`, in order.
+/// Calls `each` for every line of a session's file, in order.
 pub(crate) fn each_line(
     conn: &Connection,
     session: SessionKey,
@@ -111,7 +111,7 @@ pub(crate) fn each_line(
     log::each_line(conn, &file, |key, raw| each(log::line_number(key), raw))
 }
 
-/// The lines of a session's file behind the first `after`, at a cost that does not
+/// The lines of a session's file after the first `after`, at a cost that does not
 /// depend on those.
 pub(crate) fn lines(conn: &Connection, session: SessionKey, after: u32) -> Result<Vec<Vec<u8>>> {
     let file = projection::log_of(conn, session)?
@@ -135,7 +135,7 @@ pub(crate) fn refused(err: io::Error) -> Error {
 fn dump(conn: &Connection, out: &mut dyn Write) -> Result<()> {
     let mut done = 0;
     let mut failed = Vec::new();
-    let mut whole = Whole::default();
+    let mut whole = AtomicObject::default();
     let mut loose = Loose::new(conn);
     for session in all_sessions(conn, &mut failed)? {
         let info = match sessions::info(conn, session) {
@@ -165,7 +165,8 @@ fn dump(conn: &Connection, out: &mut dyn Write) -> Result<()> {
     if failed.is_empty() { Ok(()) } else { Err(Error::Incomplete { done, failed }) }
 }
 
-/// Every session, by root and file. If a page of the table is damaged, those that can still be read.
+/// Every session, by root and file. If a page of the table is damaged, those that can
+/// still be read.
 fn all_sessions(conn: &Connection, failed: &mut Vec<Failure>) -> Result<Vec<SessionKey>> {
     match sessions::sessions_by_file(conn) {
         Ok(sessions) => return Ok(sessions),
@@ -181,7 +182,7 @@ fn all_sessions(conn: &Connection, failed: &mut Vec<Failure>) -> Result<Vec<Sess
     Ok(found.into_iter().map(|(_, _, key)| key).collect())
 }
 
-/// Records a failure that is confined to one session; returns any other error.
+/// Adds a failure that concerns one session to the list; returns any other error.
 fn leave_out(
     failed: &mut Vec<Failure>,
     (root, file): (PathBuf, PathBuf),
@@ -235,7 +236,7 @@ pub(crate) fn write_conversation(
     })
 }
 
-/// Writes labels, branch, tree and problems, without holding any of them whole.
+/// Writes labels, branch, tree and problems as a stream.
 fn write_tree(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
     out.write_all(b",\"labels\":").map_err(refused)?;
     let mut comma = "{";
@@ -275,7 +276,7 @@ fn write_tree(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Res
     out.write_all(b"]}\n").map_err(refused)
 }
 
-/// Writes an array whose items `items` hands over.
+/// Writes an array; `items` calls its argument for each item.
 pub(crate) fn write_array(
     out: &mut dyn Write,
     name: &str,
@@ -311,7 +312,7 @@ fn problem_json(problem: &Problem) -> String {
     )
 }
 
-/// Adds the root and file; a name that is not UTF-8 is also given as hex.
+/// Adds the root and file; a name that is not valid UTF-8 is also given in hex.
 fn place(row: &mut String, root: &[u8], file: &[u8]) {
     field(row, "root", &text(&String::from_utf8_lossy(root)));
     field(row, "file", &text(&String::from_utf8_lossy(file)));

@@ -1,4 +1,5 @@
-//! Writes an object completely or not at all: half an object would break the lines after it.
+//! Writes an object completely or not at all, since half an object would break the
+//! lines after it.
 
 use std::io::{self, Write};
 
@@ -10,13 +11,13 @@ const HELD: usize = 16 << 20;
 
 /// The buffer, reused for each object.
 #[derive(Default)]
-pub(super) struct Whole {
+pub(super) struct AtomicObject {
     bytes: Vec<u8>,
-    /// Whether the object outgrew the buffer.
+    /// Whether the object did not fit into the buffer.
     is_over: bool,
 }
 
-impl Whole {
+impl AtomicObject {
     /// Runs `write`, and passes its output to `out` only if it succeeds.
     pub(super) fn write(
         &mut self,
@@ -29,17 +30,18 @@ impl Whole {
         if !self.is_over {
             return out.write_all(&self.bytes).map_err(refused);
         }
-        // The first run read everything without an error, and so will a second one on
-        // the same snapshot.
+        // The first run read everything without an error, so a second one on the
+        // same snapshot will, too.
         write(out).or_else(|err| {
-            // If the disk failed in between, end the line, so that the next object starts a new one.
+            // If reading failed this time after all, this ends the line, so that
+            // the next object starts on a new one.
             out.write_all(b"\n").map_err(refused)?;
             Err(err)
         })
     }
 }
 
-impl Write for Whole {
+impl Write for AtomicObject {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.is_over || HELD < self.bytes.len() + bytes.len() {
             self.is_over = true;

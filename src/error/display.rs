@@ -1,4 +1,4 @@
-//! What is said of each error: what happened, where, and what to do.
+//! The messages of errors: what happened, where, and what to do.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -61,7 +61,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// What is shown of the variants, a part of the enum each: only `fmt` calls them.
+/// The messages of the variants, one method per part of the enum. Only `fmt` calls
+/// them.
 impl Error {
     fn fmt_of_sessions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -126,17 +127,17 @@ impl Error {
     fn fmt_of_roots(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RootNotFound(root) => {
-                write!(f, "there is no folder {}; check the path", shown(root))
+                write!(f, "there is no folder {}; check the path", path_text(root))
             }
             Self::SourceNotFound(root) => {
-                write!(f, "nothing was imported from {}; import it first", shown(root))
+                write!(f, "nothing was imported from {}; import it first", path_text(root))
             }
             Self::RootIsLink { link, target } => write!(
                 f,
                 "{} is a symbolic link to {}, which is not followed; import that folder itself, \
                  and name the format",
-                shown(link),
-                shown(target)
+                path_text(link),
+                path_text(target)
             ),
             Self::RootKnownAs { root, known, asked, outer } => {
                 let (place, way) = ways_out(outer.as_deref());
@@ -144,24 +145,25 @@ impl Error {
                     f,
                     "{}{place} was imported as {known}, not as {asked}; {way}, \
                      or forget the root first, and import it anew",
-                    shown(root)
+                    path_text(root)
                 )
             }
             Self::RootKnown { root, known } if root == known => {
-                write!(f, "{} is a known root itself; forget one of the two first", shown(root))
+                write!(f, "{} is a known root itself; forget one of the two first", path_text(root))
             }
             Self::RootKnown { root, known } => write!(
                 f,
                 "{} and the known root {} lie in one another; forget one of the two first",
-                shown(root),
-                shown(known)
+                path_text(root),
+                path_text(known)
             ),
             Self::RootBelow { root, below } => {
-                let below: Vec<String> = below.iter().map(|path| shown(path).to_string()).collect();
+                let below: Vec<String> =
+                    below.iter().map(|path| path_text(path).to_string()).collect();
                 write!(
                     f,
                     "{} holds no sessions itself; did you mean {}?",
-                    shown(root),
+                    path_text(root),
                     below.join(" or ")
                 )
             }
@@ -169,13 +171,13 @@ impl Error {
                 f,
                 "{} holds no sessions of {format}: neither a folder \"sessions\" nor session files; \
                  check the path, and the format",
-                shown(root)
+                path_text(root)
             ),
             Self::UnknownFormat(root) => write!(
                 f,
                 "cannot tell what wrote {}: it has no folder \"sessions\" with session files; \
                  check the path, or name the format",
-                shown(root)
+                path_text(root)
             ),
             _ => Ok(()),
         }
@@ -186,16 +188,16 @@ impl Error {
             Self::TargetNotEmpty(path) => write!(
                 f,
                 "{} is not an empty folder; name one that is empty or does not exist",
-                shown(path)
+                path_text(path)
             ),
             Self::TargetExists(path) => {
-                write!(f, "{} exists and is not overwritten; name another file", shown(path))
+                write!(f, "{} exists and is not overwritten; name another file", path_text(path))
             }
             Self::UnsafePath(path) => write!(
                 f,
                 "the database holds a file called {}, which leads out of the target folder; \
                  nothing was written there",
-                shown(path)
+                path_text(path)
             ),
             Self::Incomplete { done, failed } => {
                 let many = failed.len() as u64;
@@ -206,7 +208,7 @@ impl Error {
                 f,
                 "about {needed} bytes are needed beside {}, and {available} are free; \
                  make room, or put the database elsewhere",
-                shown(path)
+                path_text(path)
             ),
             _ => Ok(()),
         }
@@ -215,39 +217,39 @@ impl Error {
     fn fmt_of_opening(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DatabaseMissing(path) => {
-                write!(f, "there is no database {}; import something first", shown(path))
+                write!(f, "there is no database {}; import something first", path_text(path))
             }
             Self::DatabaseIsFolder(path) => {
-                write!(f, "{} is a folder; name a file for the database", shown(path))
+                write!(f, "{} is a folder; name a file for the database", path_text(path))
             }
             Self::NotAFile(path) => write!(
                 f,
                 "{} is no regular file; move it away, or name another file for the database",
-                shown(path)
+                path_text(path)
             ),
             Self::JournalAlone(path) => write!(
                 f,
                 "{} is the journal of a database that is gone; \
                  put the database back, or move the journal away",
-                shown(path)
+                path_text(path)
             ),
             Self::NotADatabase(path) => {
-                write!(f, "{} is no SQLite database; name another file", shown(path))
+                write!(f, "{} is no SQLite database; name another file", path_text(path))
             }
             Self::ForeignDatabase(path) => write!(
                 f,
                 "{} is marked as the database of another program; name another file, \
                  or recover it if it was ours",
-                shown(path)
+                path_text(path)
             ),
             Self::DatabaseReplaced(path) => write!(
                 f,
                 "{} is not the file that was opened: it was deleted, moved or replaced since; \
                  nothing was written; open the database again",
-                shown(path)
+                path_text(path)
             ),
             Self::Unopenable { path, source } => {
-                write!(f, "cannot open {}: {}", shown(path), meaning(source))
+                write!(f, "cannot open {}: {}", path_text(path), meaning(source))
             }
             _ => Ok(()),
         }
@@ -259,26 +261,26 @@ impl Error {
                 f,
                 "{} was written by a newer release (schema {found}, this one knows {known}); \
                  upgrade to open it",
-                shown(path)
+                path_text(path)
             ),
             Self::SchemaTooOld(path) => write!(
                 f,
                 "{} was written by an older release; open it for writing once, as `rebuild` does, \
                  to bring it up to date",
-                shown(path)
+                path_text(path)
             ),
             Self::SchemaDiffers { path, object, difference } => write!(
                 f,
                 "{}: {} {difference}, so that nothing in it is believed; \
                  recover what is left into a new database",
-                shown(path),
+                path_text(path),
                 object
             ),
             Self::ChangeInterrupted(path) => write!(
                 f,
                 "a change to {} was interrupted; open it for writing once, as `rebuild` does, \
                  which undoes what was left half done",
-                shown(path)
+                path_text(path)
             ),
             _ => Ok(()),
         }
@@ -296,7 +298,7 @@ impl Error {
                 "the disk failed when a change was written, which may have been made or not; \
                  look before you repeat it"
             ),
-            Self::Io { action, path, .. } => write!(f, "cannot {action} {}", shown(path)),
+            Self::Io { action, path, .. } => write!(f, "cannot {action} {}", path_text(path)),
             Self::SqliteTooOld(version) => write!(
                 f,
                 "SQLite {version} is linked, which can corrupt databases in WAL mode; \
@@ -318,7 +320,8 @@ impl Error {
     }
 }
 
-/// What a failure of SQLite means, and what to do; its own words are the cause.
+/// The meaning of an SQLite failure, and what to do about it. SQLite's own message is
+/// the cause.
 fn meaning(cause: &Cause) -> &'static str {
     match sqlite_code(cause) {
         Some(ErrorCode::DiskFull) => "the disk is full; make room and try again",
@@ -359,19 +362,20 @@ fn meaning(cause: &Cause) -> &'static str {
     }
 }
 
-/// A path as text; an empty one as something that can be seen.
-fn shown(path: &Path) -> Cow<'_, str> {
+/// A path for a message; an empty path becomes visible.
+fn path_text(path: &Path) -> Cow<'_, str> {
     match path.to_string_lossy() {
         path if path.is_empty() => Cow::Borrowed("\"\""),
         path => path,
     }
 }
 
-/// Where a root of another format lies, and what helps beside forgetting it.
+/// Where a root that is known as another format's is, and an alternative to
+/// forgetting it.
 fn ways_out(outer: Option<&Path>) -> (String, &'static str) {
     match outer {
         Some(outer) => {
-            (format!(" lies in {} and", shown(outer)), "import the roots in there one by one")
+            (format!(" lies in {} and", path_text(outer)), "import the roots in there one by one")
         }
         None => (String::new(), "leave the format out"),
     }

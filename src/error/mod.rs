@@ -7,7 +7,8 @@ use std::{error, fmt, io};
 
 use rusqlite::ErrorCode;
 
-/// What another library said of a failure. Whose words they are is no promise.
+/// The error of a library that this crate uses. Its type and message are no part of
+/// the API.
 pub(crate) type Cause = Box<dyn error::Error + Send + Sync>;
 
 /// `Result` with this crate's [`Error`].
@@ -18,13 +19,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     // Name something else.
-    /// No session goes by this name.
+    /// No session has this name.
     SessionNotFound(String),
-    /// Several sessions go by this name.
+    /// Several sessions match this name.
     AmbiguousSession {
         /// The name that was given.
         name: String,
-        /// Each match, as its file.
+        /// The file of each match.
         matches: Vec<String>,
     },
     /// The session has no entry with this id.
@@ -32,118 +33,117 @@ pub enum Error {
         /// The id that was given.
         entry_id: String,
     },
-    /// Several entries of the session have ids that begin with this.
+    /// Several entries of the session have an id with this prefix.
     AmbiguousEntry {
-        /// What was given.
+        /// The prefix that was given.
         name: String,
-        /// The ids.
+        /// The ids that match.
         matches: Vec<String>,
     },
-    /// The session has fewer turns.
+    /// The session has no turn of this number.
     TurnNotFound {
         /// The turn that was asked for, from 0.
         turn: u32,
-        /// How many there are.
+        /// The number of turns.
         turns: u64,
     },
-    /// No generation of the session's file has this number, or it was pruned.
+    /// The session's file has no generation of this number, or it was pruned.
     GenerationNotFound {
         /// The number that was given.
         generation: i64,
-        /// Those that there are.
+        /// The numbers that exist.
         known: Vec<i64>,
     },
-    /// The session's format has no such thing.
+    /// The session's format does not support this.
     Unsupported(&'static str),
-    /// There is no folder at the path of a root.
+    /// There is no folder at the path of the root.
     RootNotFound(PathBuf),
-    /// The session has an entry of this id already.
+    /// The session already has an entry with this id.
     EntryExists {
         /// The id that was given.
         entry_id: String,
     },
-    /// There is a session of this id, or in this file, already.
+    /// There already is a session with this id, or in this file.
     SessionExists(String),
     /// What was to be written cannot be one valid line.
     InvalidRecord(String),
-    /// There is nothing in it that could be searched for.
+    /// The query contains nothing to search for.
     InvalidQuery(String),
-    /// SQL that is no query, or not one that only reads.
+    /// The SQL is not a query, or not a read-only one.
     InvalidSql(String),
     /// Another writer has moved the leaf.
     LeafMoved {
-        /// Where it was expected.
+        /// The leaf that the caller expected.
         expected: Option<String>,
-        /// Where it is.
+        /// The leaf now.
         found: Option<String>,
     },
     /// Nothing was imported from this root.
     SourceNotFound(PathBuf),
-    /// A folder of the root that holds the sessions is a symbolic link, and no
-    /// link is followed.
+    /// The root's folder of sessions is a symbolic link, and links are not followed.
     RootIsLink {
         /// The link.
         link: PathBuf,
-        /// What it leads to.
+        /// Its target.
         target: PathBuf,
     },
-    /// The root, or one inside or around it, is known as another format's.
+    /// The root, or one inside or around it, is known with another format.
     RootKnownAs {
         /// The known root.
         root: PathBuf,
-        /// What it was imported as.
+        /// The format that it was imported with.
         known: &'static str,
-        /// What it was to be read as.
+        /// The format that was asked for.
         asked: &'static str,
-        /// The root that was to be imported, where the known one lies inside it.
+        /// The root that was to be imported, if the known one is inside it.
         outer: Option<PathBuf>,
     },
-    /// The path is that of a known root, or lies inside or around one.
+    /// The path is that of a known root, or is inside or around one.
     RootKnown {
         /// The path that was given.
         root: PathBuf,
         /// The known root.
         known: PathBuf,
     },
-    /// The folder is no root, but folders in it are.
+    /// The folder is not a root, but folders in it are.
     RootBelow {
         /// The folder that was given.
         root: PathBuf,
-        /// Folders in it that are roots.
+        /// The folders in it that are roots.
         below: Vec<PathBuf>,
     },
-    /// The root holds no sessions of the format that was named.
+    /// The root holds no sessions of the format that was asked for.
     NoSessions {
         /// The root.
         root: PathBuf,
         /// The format's name.
         format: &'static str,
     },
-    /// The root shows no format's marks, or those of several.
+    /// The files of the root match no format, or several.
     UnknownFormat(PathBuf),
 
     // Choose another target.
-    /// The folder to write into holds something already.
+    /// The folder to write into is not empty.
     TargetNotEmpty(PathBuf),
     /// The file to write exists already.
     TargetExists(PathBuf),
-    /// The database holds a file name that would lead out of the target.
+    /// The database contains a file name that would lead out of the target folder.
     UnsafePath(PathBuf),
 
     // Look at what is named.
-    /// Some files or sessions are left out: the database is damaged there, or
-    /// the file system refuses the name. All others are done, and right.
+    /// Some files or sessions were left out, because the database is damaged there or
+    /// the file system refuses the name. All others were completed.
     Incomplete {
-        /// How many are done.
+        /// How many were completed.
         done: u64,
-        /// Each that is left out.
+        /// Each that was left out.
         failed: Vec<Failure>,
     },
 
     // Make room.
     /// What is to be imported will not fit on the database's file system.
     DiskFull {
-        /// Bytes that it would take, by estimate.
+        /// Bytes that it would take, estimated.
         needed: u64,
         /// Bytes that are free.
         available: u64,
@@ -152,46 +152,47 @@ pub enum Error {
     },
 
     // Open another file, or open it otherwise.
-    /// There is no database at this path, and the options say not to make one.
+    /// There is no database at this path, and the options forbid creating one.
     DatabaseMissing(PathBuf),
     /// The path of the database is a folder.
     DatabaseIsFolder(PathBuf),
-    /// What lies where the database or a companion of it is to be is no regular
-    /// file, but a pipe, say, at which SQLite would wait.
+    /// The database, or a file that belongs to it, is not a regular file but, for
+    /// example, a pipe, on which SQLite would block.
     NotAFile(PathBuf),
-    /// There is no database, but the journal of one: SQLite would write what it
-    /// holds into a new one.
+    /// There is no database, but a journal: SQLite would write its content into a new
+    /// database.
     JournalAlone(PathBuf),
-    /// The file is no SQLite database.
+    /// The file is not an SQLite database.
     NotADatabase(PathBuf),
-    /// The file is a SQLite database of some other program.
+    /// The file is an SQLite database of another program.
     ForeignDatabase(PathBuf),
-    /// A newer release wrote this database; this one must not touch it.
+    /// A newer release wrote this database, so this one must not touch it.
     SchemaTooNew {
         /// The database.
         path: PathBuf,
         /// Its schema version.
         found: u32,
-        /// The newest that this release knows.
+        /// The newest version that this release knows.
         known: u32,
     },
-    /// An older release wrote this database, and it is opened for reading only.
+    /// An older release wrote this database, and it was opened read-only, so it
+    /// cannot be migrated.
     SchemaTooOld(PathBuf),
-    /// What was opened lies at this path no more: it was deleted, moved or
-    /// replaced. Nothing was written.
+    /// The database that was opened is no longer at this path: it was deleted, moved
+    /// or replaced. Nothing was written.
     DatabaseReplaced(PathBuf),
-    /// The schema is not the one that this program makes: nothing in the
-    /// database is believed. [`recover`](crate::recover()) reads what is left.
+    /// The schema is not the one that this program makes, so nothing in the database
+    /// can be trusted. [`recover`](crate::recover()) reads what is left.
     SchemaDiffers {
         /// The database.
         path: PathBuf,
-        /// The first object that differs, as in "table lines".
+        /// The first object that differs, for example "table lines".
         object: String,
-        /// How it differs, as in "is missing".
+        /// How it differs, for example "is missing".
         difference: &'static str,
     },
-    /// A change was interrupted before the database was in WAL mode, and it is
-    /// opened for reading only: to undo the change is to write.
+    /// A change was interrupted before the database was in WAL mode, and it was
+    /// opened read-only, so that the change cannot be rolled back.
     ChangeInterrupted(PathBuf),
     /// SQLite cannot open the database.
     Unopenable {
@@ -202,44 +203,44 @@ pub enum Error {
     },
 
     // Try again.
-    /// Another process held the database for longer than the busy timeout, or
-    /// other threads held every connection of the store.
+    /// Another process held the write lock for longer than the busy timeout, or other
+    /// threads held every connection of the store.
     Busy,
 
     // Look before you repeat.
-    /// The change may have been made, or not: the disk failed when all of it was
+    /// The change may or may not have been made: the disk failed after all of it was
     /// written. Every other error means that nothing happened.
     CommitUnknown(Box<dyn error::Error + Send + Sync>),
 
     // Look into the machine.
-    /// The file system refused.
+    /// The file system returned an error.
     Io {
-        /// What was attempted, as in "read".
+        /// What was attempted, for example "read".
         action: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
-        /// Why it failed.
+        /// The error.
         source: io::Error,
     },
-    /// The linked SQLite can corrupt a database in WAL mode.
+    /// The linked SQLite has a bug that can corrupt a database in WAL mode.
     SqliteTooOld(&'static str),
-    /// SQLite reported a failure.
+    /// SQLite returned an error.
     Sqlite(Box<dyn error::Error + Send + Sync>),
-    /// The schema could not be created or brought up to date.
+    /// The schema could not be created or migrated.
     Migration(Box<dyn error::Error + Send + Sync>),
-    /// The database is open, and no further connection to it could be opened.
+    /// The database is open, but no further connection to it could be opened.
     Pool(Box<dyn error::Error + Send + Sync>),
-    /// The database holds what this program never wrote there, or SQLite cannot
+    /// The database holds data that this program never wrote there, or SQLite cannot
     /// read it. [`check`](crate::Store::check) says more, and
     /// [`recover`](crate::recover()) reads what is left.
     Damaged(String),
 }
 
-/// Something that is left out, and why.
+/// Something that was left out, and why.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Failure {
-    /// The root that it was imported from; empty if it was made here.
+    /// The root that it was imported from; empty if it was created here.
     pub root: PathBuf,
     /// Its path below the root; empty if that cannot be read.
     pub file: PathBuf,
@@ -254,7 +255,7 @@ impl fmt::Display for Failure {
         if !place.is_empty() {
             write!(f, "{}: ", place.escape_debug())?;
         }
-        // Of many in one database, the advice once is enough.
+        // In a list of failures of one database, the advice is given once.
         match &self.error {
             Error::Damaged(detail) => write!(f, "damaged: {detail}")?,
             error => write!(f, "{error}")?,
@@ -277,7 +278,7 @@ macro_rules! kinds {
 }
 
 impl Error {
-    /// The name of the variant, for callers who are told of it in text.
+    /// Returns the name of the variant, for callers in other languages.
     pub fn kind(&self) -> &'static str {
         kinds!(self; SessionNotFound AmbiguousSession EntryNotFound AmbiguousEntry EntryExists SessionExists
             InvalidRecord InvalidQuery InvalidSql LeafMoved TurnNotFound GenerationNotFound Unsupported RootNotFound SourceNotFound RootIsLink RootKnownAs RootKnown RootBelow NoSessions UnknownFormat TargetNotEmpty
@@ -287,8 +288,8 @@ impl Error {
             Migration Pool Damaged)
     }
 
-    /// Whether what was named is not there: no session, entry, turn, generation, root
-    /// or database of this name. Another name may help.
+    /// Returns whether there is nothing of the given name: no such session, entry,
+    /// turn, generation, root or database.
     pub fn is_not_found(&self) -> bool {
         matches!(
             self,
@@ -302,13 +303,13 @@ impl Error {
         )
     }
 
-    /// Whether others were in the way: the same call may succeed later.
+    /// Returns whether others held the database; the same call may succeed later.
     pub fn is_busy(&self) -> bool {
         matches!(self, Self::Busy)
     }
 
-    /// Whether somebody was there first: the leaf was moved, or what was to be
-    /// made exists. Read again, and decide anew.
+    /// Returns whether another writer came first: the leaf was moved, or what was to
+    /// be created exists. Read again, and decide anew.
     pub fn is_conflict(&self) -> bool {
         matches!(
             self,
@@ -320,8 +321,8 @@ impl Error {
         )
     }
 
-    /// Whether it tells of a place in the database that cannot be read or
-    /// believed: what does not need that place can be read all the same.
+    /// Whether the error concerns a part of the database that cannot be read or
+    /// trusted, so that anything that does not need that part can still be read.
     pub(crate) fn is_of_content(&self) -> bool {
         match self {
             Self::Damaged(_) => true,
@@ -393,13 +394,13 @@ impl error::Error for Error {
     }
 }
 
-/// SQLite's code for a failure, where it comes from there.
+/// SQLite's code for a failure, if it came from SQLite.
 pub(crate) fn sqlite_code(cause: &Cause) -> Option<ErrorCode> {
     cause.downcast_ref().and_then(rusqlite::Error::sqlite_error_code)
 }
 
-// How the layers below speak. Hidden, because callers are promised none of
-// these types: another release may use another library.
+// Conversions from the errors of the layers below. Hidden, because callers are
+// promised none of these types: another release may use another library.
 
 #[doc(hidden)]
 impl From<rusqlite::Error> for Error {
@@ -434,8 +435,8 @@ impl From<refinery::Error> for Error {
 #[doc(hidden)]
 impl From<r2d2::Error> for Error {
     fn from(err: r2d2::Error) -> Self {
-        // It says why a connection could not be opened, if that is why there is
-        // none; else all that the pool may have are in use.
+        // The pool passes on why a connection could not be opened. Otherwise all of
+        // its connections are in use.
         match err.to_string().as_str() {
             "timed out waiting for connection" => Self::Busy,
             _ => Self::Pool(err.into()),

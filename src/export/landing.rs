@@ -1,8 +1,9 @@
-//! Files on their way to the disk: written aside by a thread of its own, then synced, then named.
+//! Writes files so that each appears under its name only when it is complete and on
+//! the disk: written beside its place by another thread, then synced, then renamed.
 //!
-//! So what has its name is whole, after a power cut, too. A few files are synced
-//! one by one; more of them at once by their file system, where it can be asked:
-//! each by itself took many times as long.
+//! So a file that has its name is complete even after a power cut. A few files are
+//! synced one by one; for more, the whole file system is synced if the platform can
+//! do that, because syncing each took many times as long.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Permissions};
@@ -16,56 +17,56 @@ use tempfile::TempPath;
 use super::writer::{Facts, Failure, Target, Writer};
 use crate::error::{Error, Result};
 
-/// Files and folders up to this number are synced one by one.
+/// Up to this number, files and folders are synced one by one.
 const FEW: usize = 32;
 
-/// Files that wait for a sync at most: each is a path in memory.
+/// The most files that wait for a sync; each is a path in memory.
 const MANY: usize = 4_096;
 
-/// Whether a whole file system can be asked to sync.
+/// Whether the platform can sync a whole file system.
 pub(super) const SYNCS_AT_ONCE: bool = cfg!(target_os = "linux");
 
-/// The files of a folder that is being filled.
+/// Writes the files below a target folder.
 pub(super) struct Landing {
     root: File,
     target: PathBuf,
     writer: Writer,
     waiting: Vec<Waiting>,
-    /// Folders with names that are not on the disk yet.
+    /// Folders with entries that are not on the disk yet.
     changed: BTreeSet<PathBuf>,
     modes: BTreeMap<PathBuf, u32>,
-    /// Files that have been named.
+    /// Files that have their names.
     landed: usize,
 }
 
-/// A file that is being written beside the place that it is for.
-pub(super) struct Unnamed {
+/// A file that is being written beside its place.
+pub(super) struct TempFile {
     aside: TempPath,
     target: Target,
-    /// What is not handed to the writer yet.
+    /// Bytes that were not handed to the writer thread yet.
     piece: Vec<u8>,
     bytes: u64,
     path: PathBuf,
 }
 
-/// A file that is complete but for its name.
+/// A file that is complete except for its name.
 struct Waiting {
     aside: TempPath,
-    /// Open as long as it may have to be synced by itself.
+    /// Kept open if it may have to be synced by itself.
     file: Option<Arc<File>>,
     failure: Failure,
     path: PathBuf,
-    then: Then,
+    then: LandedFile,
 }
 
-/// What a file that waits is known by, and its length.
-pub(super) struct Then {
+/// What identifies a waiting file to the caller, and its length.
+pub(super) struct LandedFile {
     pub(super) file: Vec<u8>,
     pub(super) bytes: u64,
 }
 
 impl Landing {
-    /// Makes the folder, if there is none.
+    /// Creates the folder, if there is none.
     pub(super) fn begin(target: &Path) -> Result<Self> {
         let mut changed = BTreeSet::new();
         make_folder(target, &mut changed)?;
@@ -82,7 +83,8 @@ impl Landing {
         })
     }
 
-    /// Makes a folder that has this mode in the end: until then it can be written into.
+    /// Creates a folder. It gets its mode at the end, since it must be writable until
+    /// then.
     pub(super) fn folder(&mut self, path: &Path, mode: u32) -> Result<()> {
         self.make_folder(path)?;
         self.modes.insert(path.to_owned(), mode);
@@ -90,7 +92,7 @@ impl Landing {
     }
 
     fn make_folder(&mut self, path: &Path) -> Result<()> {
-        // Most files lie where another one does.
+        // Usually the previous file was in the same folder.
         if !self.changed.contains(path) {
             make_folder(path, &mut self.changed)?;
             self.changed.insert(path.to_owned());
@@ -98,8 +100,8 @@ impl Landing {
         Ok(())
     }
 
-    /// An empty file beside the place that it is for.
-    pub(super) fn aside(&mut self, path: PathBuf) -> Result<Unnamed> {
+    /// Creates an empty file beside its place.
+    pub(super) fn aside(&mut self, path: PathBuf) -> Result<TempFile> {
         let folder = path.parent().unwrap_or(&path);
         self.make_folder(folder)?;
         let aside = tempfile::Builder::new()
@@ -108,25 +110,25 @@ impl Landing {
             .map_err(Error::io("write into", folder))?;
         let (file, aside) = aside.into_parts();
         let target = Target { file: Arc::new(file), failure: Failure::default() };
-        Ok(Unnamed { aside, target, piece: Vec::new(), bytes: 0, path })
+        Ok(TempFile { aside, target, piece: Vec::new(), bytes: 0, path })
     }
 
-    /// Adds to a file, which may be written later.
-    pub(super) fn write(&self, unnamed: &mut Unnamed, raw: &[u8]) -> Result<()> {
+    /// Appends to a file. The bytes may be written later.
+    pub(super) fn write(&self, unnamed: &mut TempFile, raw: &[u8]) -> Result<()> {
         unnamed.bytes += raw.len() as u64;
         self.writer
             .write(&unnamed.target, &mut unnamed.piece, raw)
             .map_err(Error::io("write", &unnamed.path))
     }
 
-    /// Takes a file that is complete, to be named when it is on the disk; `name`
-    /// is what it is known by then.
-    pub(super) fn land(&mut self, unnamed: Unnamed, facts: Facts, name: Vec<u8>) -> Result<()> {
-        let Unnamed { aside, target, piece, bytes, path } = unnamed;
+    /// Accepts a complete file, which is renamed once it is on the disk; `name` is
+    /// what identifies it to the caller then.
+    pub(super) fn land(&mut self, unnamed: TempFile, facts: Facts, name: Vec<u8>) -> Result<()> {
+        let TempFile { aside, target, piece, bytes, path } = unnamed;
         self.writer.finish(&target, piece, facts).map_err(Error::io("write", &path))?;
         let Target { file, failure } = target;
         let file = (!self.are_many()).then_some(file);
-        let then = Then { file: name, bytes };
+        let then = LandedFile { file: name, bytes };
         self.waiting.push(Waiting { aside, file, failure, path, then });
         if self.are_many() {
             self.waiting.iter_mut().for_each(|waiting| waiting.file = None);
@@ -134,7 +136,8 @@ impl Landing {
         Ok(())
     }
 
-    /// Whether files that wait are to be settled, lest they become more, or for nothing.
+    /// Whether the waiting files should be settled: there are many, or writing
+    /// failed.
     pub(super) fn is_full(&self) -> bool {
         MANY <= self.waiting.len() || self.writer.has_failed()
     }
@@ -147,10 +150,10 @@ impl Landing {
         SYNCS_AT_ONCE && self.are_many()
     }
 
-    /// Gives the files that wait their names; hands each to `named` with how that went.
+    /// Renames the waiting files, and calls `named` for each with the result.
     pub(super) fn settle(
         &mut self,
-        mut named: impl FnMut(Then, Result<()>) -> Result<()>,
+        mut named: impl FnMut(LandedFile, Result<()>) -> Result<()>,
     ) -> Result<()> {
         self.writer.settle().map_err(Error::io("write into", &self.target))?;
         let mut written = Vec::with_capacity(self.waiting.len());
@@ -177,13 +180,14 @@ impl Landing {
         Ok(())
     }
 
-    /// Makes a link; nothing may be written through it, so the last files are named by now.
+    /// Creates a link. The last files must have their names by now, so that nothing
+    /// is written through it.
     pub(super) fn link(&mut self, path: &Path, target: &Path) -> Result<()> {
         self.make_folder(path.parent().unwrap_or(path))?;
         std::os::unix::fs::symlink(target, path).map_err(Error::io("make the link", path))
     }
 
-    /// Gives the folders their modes, and waits until everything is on the disk.
+    /// Sets the modes of the folders, and waits until everything is on the disk.
     pub(super) fn finish(self) -> Result<()> {
         let at_once = self.syncs_at_once();
         let set_mode = |path: &Path| match self.modes.get(path) {
@@ -192,13 +196,13 @@ impl Landing {
             None => Ok(()),
         };
         let mut is_shut = false;
-        // From below: a mode may shut what lies in its folder, and the folder itself.
+        // Deepest first: a mode may make a folder and its content inaccessible.
         for path in self.changed.iter().rev() {
             let folder = match at_once {
                 true => None,
                 false => match File::open(path) {
                     Ok(folder) => Some(folder),
-                    // One above the target may be written into, but not read.
+                    // A folder above the target may be writable but not readable.
                     Err(err) if SYNCS_AT_ONCE && err.kind() == io::ErrorKind::PermissionDenied => {
                         is_shut = true;
                         None
@@ -213,7 +217,7 @@ impl Landing {
         if at_once || is_shut { self.sync_file_system() } else { Ok(()) }
     }
 
-    /// What is below the folder lies on its file system: it was empty.
+    /// The folder was empty, so everything below it is on the same file system.
     fn sync_file_system(&self) -> Result<()> {
         sync_file_system(&self.root).map_err(Error::io("write into", &self.target))
     }
@@ -229,7 +233,8 @@ fn sync_file_system(folder: &File) -> io::Result<()> {
     folder.sync_all()
 }
 
-/// Makes a folder with those that lead to it, and notes each, and the one that holds the first.
+/// Creates a folder and its missing parents, and notes each, and the parent of the
+/// first.
 fn make_folder(path: &Path, changed: &mut BTreeSet<PathBuf>) -> Result<()> {
     let mut missing = Vec::new();
     let mut at = path;

@@ -1,10 +1,10 @@
-//! Export: the files of a root again, byte for byte.
+//! Export: writes the files of a root again, byte for byte.
 //!
-//! A file is compared with its checksums, its size and its digest while it is
-//! written aside, and gets its name when it is whole and on the disk. Links are
-//! made last, when nothing is written any more that could pass through them, and
-//! names that would lead out of the target are refused, whatever the database
-//! holds.
+//! While a file is written under a temporary name, it is compared with its
+//! checksums, size and digest. It gets its name when it is complete and on the
+//! disk. Links are created last, when nothing more is written that could pass
+//! through them, and names that would lead out of the target are rejected, whatever
+//! the database contains.
 
 mod landing;
 mod place;
@@ -37,32 +37,33 @@ pub struct ExportOptions {
 }
 
 impl ExportOptions {
-    /// Everything.
+    /// Exports everything.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only the files of this session, and of those named before it.
+    /// Restricts the export to the files of this session. If called several times, to
+    /// those of all named sessions.
     pub fn session(mut self, session: SessionKey) -> Self {
         self.sessions.push(session);
         self
     }
 
-    /// Leaves out what was written here: files as they were imported. Default: `false`.
+    /// Writes files as they were imported, without what was written here. Default:
+    /// `false`.
     pub fn source_only(mut self, source_only: bool) -> Self {
         self.source = source_only;
         self
     }
 
-    /// Only what was imported from this root.
+    /// Restricts the export to what was imported from this root.
     pub fn root(mut self, root: impl AsRef<Path>) -> Self {
         self.root = Some(root.as_ref().to_owned());
         self
     }
 
-    /// Writes what there is of a damaged file, too: beside the place that is
-    /// its own, with `.damaged` behind the name, which no program takes for a
-    /// session. Default: `false`.
+    /// Also writes what is left of a damaged file, under its name with `.damaged`
+    /// appended, which no program takes for a session. Default: `false`.
     pub fn damaged(mut self, damaged: bool) -> Self {
         self.damaged = damaged;
         self
@@ -77,7 +78,8 @@ pub struct ExportReport {
     pub files: u64,
     /// Bytes of files.
     pub bytes: u64,
-    /// What was written beside its place, which something else has at the root now.
+    /// What was written under another name, because something else has its path at
+    /// the root now.
     pub aside: Vec<Aside>,
 }
 
@@ -85,45 +87,45 @@ pub struct ExportReport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Aside {
-    /// The root that it was imported from; empty for the store's own.
+    /// The root that it was imported from; empty for the store's own root.
     pub root: PathBuf,
-    /// Below the root.
+    /// Its path below the root.
     pub file: PathBuf,
-    /// Where it was written, likewise.
+    /// The path below the root under which it was written.
     pub written_as: PathBuf,
 }
 
 impl Store {
-    /// Writes imported files into a folder that is empty or does not exist:
-    /// bytes, permissions, modification times to the nanosecond, links and
-    /// empty folders as they were imported. Times of folders are not kept, nor
-    /// are the bits of a mode above the permissions (setuid, setgid, sticky).
+    /// Writes imported files into a folder that is empty or does not exist: bytes,
+    /// permissions, modification times to the nanosecond, links and empty folders as
+    /// they were imported. Modification times of folders are not kept, nor are the
+    /// mode bits above the permissions (setuid, setgid, sticky).
     ///
-    /// A store of several roots writes each into a folder `NN-<name>` of its
-    /// own, numbered from 01 by path. A session that went on here is written as
-    /// it is now, with mode 0600 and its last record's time. A Kimi session
-    /// whose state was written here comes without its `metadata.json`: it is
-    /// merged, and Kimi would merge it once more over what was decided since.
-    /// Files that vanished from their root since are written, too, beside their
-    /// place where something else has that now; sessions in the trash are not,
-    /// unless they are named.
+    /// If the store has several roots, each is written into a folder of its own,
+    /// `NN-<name>`, numbered from 01 by path. A session that continued here is
+    /// written as it is now, with mode 0600 and the time of its last record. A Kimi
+    /// session whose state was written here comes without its `metadata.json`, which
+    /// is merged into the state; Kimi would otherwise merge it again over what was
+    /// decided since. Files that vanished from their root are written, too, under
+    /// another name if something else has their path now. Sessions in the trash are
+    /// left out unless they are named.
     ///
     /// `Ok` means that every file is there, has the bytes that were imported or
-    /// written here, and is on the disk, names and folders included. A file has
-    /// its name when that is so. Where an export fails or is interrupted, the
-    /// folder holds what was written until then.
+    /// written here, and is on the disk, including names and folders. A file has its
+    /// name only when that is so. If an export fails or is interrupted, the folder
+    /// holds the files that were completed.
     ///
     /// # Errors
     ///
     /// [`TargetNotEmpty`](Error::TargetNotEmpty),
     /// [`SourceNotFound`](Error::SourceNotFound) and
     /// [`SessionNotFound`](Error::SessionNotFound) before anything is written;
-    /// [`Io`](Error::Io) when the target cannot be written.
-    /// [`Incomplete`](Error::Incomplete) names each file that is left out: with
-    /// [`Damaged`](Error::Damaged) when the database does not hold its bytes any
-    /// more, [`UnsafePath`](Error::UnsafePath) when it was made to hold a name
-    /// that leads out of the folder, [`Io`](Error::Io) when the file system takes no such name. All
-    /// others are there, as with `Ok`.
+    /// [`Io`](Error::Io) if the target cannot be written.
+    /// [`Incomplete`](Error::Incomplete) names each file that was left out, with
+    /// [`Damaged`](Error::Damaged) if the database no longer holds its bytes,
+    /// [`UnsafePath`](Error::UnsafePath) if the database was manipulated to hold a
+    /// name that leads out of the folder, or [`Io`](Error::Io) if the file system
+    /// refuses the name. All other files are there, as with `Ok`.
     ///
     /// # Examples
     ///
@@ -153,12 +155,13 @@ impl Store {
     }
 }
 
-/// What became of the files so far.
+/// The result so far.
 #[derive(Default)]
 struct Outcome {
     report: ExportReport,
     failed: Vec<Failure>,
-    /// Whether the table of files has to be read row by row.
+    /// Whether the table of files has to be read row by row, because a page is
+    /// damaged.
     is_damaged: bool,
 }
 
@@ -205,7 +208,7 @@ fn chosen_sources(conn: &Connection, options: &ExportOptions) -> Result<Vec<Sour
 
 type SourceAndPath = (i64, Vec<u8>);
 
-/// Sources and paths of the files of the sessions that are named; `None` without any.
+/// Sources and paths of the named sessions' files; `None` if no session is named.
 fn chosen_files(conn: &Connection, options: &ExportOptions) -> Result<Option<Vec<SourceAndPath>>> {
     let mut chosen = Vec::new();
     for session in &options.sessions {
@@ -220,7 +223,7 @@ fn chosen_files(conn: &Connection, options: &ExportOptions) -> Result<Option<Vec
 fn numbered_name(number: usize, source: &Source) -> PathBuf {
     let root = source.root_path();
     let mut name = OsString::from(format!("{number:02}-"));
-    // Sessions that were made here have no root, nor have those of another machine.
+    // Sessions that were created here, or merged from another origin, have no root.
     let of = match source.origin.as_str() {
         "" => "sessile".to_owned(),
         origin => origin.replace('/', "-"),

@@ -1,8 +1,8 @@
-//! Where a file is written whose place something else has by now.
+//! Decides where a file is written if something else has its path now.
 //!
-//! What is at the root now has the place that it has there. What was there
-//! before and is kept (a log in whose place there is a folder, a file below a
-//! folder that is a file now) is written beside it, and said.
+//! What is at the root now keeps its path. What was there before and is kept (a log
+//! where there is a folder now, or a file in a folder that is a file now) is
+//! written beside it, and reported.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,19 +13,19 @@ use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::generations;
 use crate::store::sources::Source;
 
-/// The files that an export writes, all or those that are wanted.
+/// The files to write: all, or those that are wanted.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'a>(pub(super) Option<&'a BTreeSet<&'a [u8]>>);
 
 impl Wanted<'_> {
-    /// A file comes with the folders that lead to it.
+    /// A file is written together with the folders that lead to it.
     pub(super) fn has(self, file: &FileRow) -> bool {
         let Some(wanted) = self.0 else { return true };
         wanted.contains(&file.path[..])
             || file.kind == FileKind::Folder && self.is_above(&file.path)
     }
 
-    /// Whether something below a folder is written.
+    /// Whether anything below a folder is written.
     fn is_above(self, folder: &[u8]) -> bool {
         let Some(wanted) = self.0 else { return true };
         let below = [folder, b"/"].concat();
@@ -33,19 +33,19 @@ impl Wanted<'_> {
     }
 }
 
-/// Who has which place.
+/// Assigns paths.
 pub(super) struct Places<'a> {
     pub(super) conn: &'a Connection,
     pub(super) source: &'a Source,
     pub(super) wanted: Wanted<'a>,
-    /// What is written beside something, by the path of that.
+    /// The paths of what is written beside something else, by that path.
     beside: HashMap<Vec<u8>, Vec<u8>>,
 }
 
-/// Where a file goes whose place something else has.
-pub(super) struct Beside {
+/// Where a file goes whose path something else has.
+pub(super) struct OtherPath {
     pub(super) path: Vec<u8>,
-    /// What has its place and would not be written otherwise.
+    /// What has the path, if it would not be written otherwise.
     pub(super) there: Option<FileRow>,
 }
 
@@ -54,36 +54,36 @@ impl<'a> Places<'a> {
         Self { conn, source, wanted, beside: HashMap::new() }
     }
 
-    /// Where a file is written; `None` for its own place.
-    pub(super) fn of(&mut self, file: &FileRow) -> Result<Option<Beside>> {
+    /// Where a file is written; `None` for its own path.
+    pub(super) fn of(&mut self, file: &FileRow) -> Result<Option<OtherPath>> {
         if file.state == FileState::Current && file.missing_at.is_none() {
             return Ok(None);
         }
         let slashes = file.path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
         for (slash, _) in slashes {
             let above = &file.path[..slash];
-            let there = self.there(above)?.filter(|there| there.kind != FileKind::Folder);
+            let there = self.at_root(above)?.filter(|there| there.kind != FileKind::Folder);
             if there.is_some_and(|there| self.wanted.has(&there)) {
                 let path = [&self.beside(above)?, &file.path[slash..]].concat();
-                return Ok(Some(Beside { path, there: None }));
+                return Ok(Some(OtherPath { path, there: None }));
             }
         }
-        let there = self.there(&file.path)?.filter(|there| match there.kind {
+        let there = self.at_root(&file.path)?.filter(|there| match there.kind {
             FileKind::Folder => self.wanted.is_above(&file.path),
             FileKind::Document => file.kind == FileKind::Log && self.wanted.0.is_none(),
             FileKind::Log | FileKind::Link => false,
         });
         let Some(there) = there else { return Ok(None) };
-        Ok(Some(Beside { path: self.beside(&file.path)?, there: Some(there) }))
+        Ok(Some(OtherPath { path: self.beside(&file.path)?, there: Some(there) }))
     }
 
-    /// What is at the root at a path.
-    fn there(&self, path: &[u8]) -> Result<Option<FileRow>> {
+    /// What the root has at a path.
+    fn at_root(&self, path: &[u8]) -> Result<Option<FileRow>> {
         let file = files::file(self.conn, self.source.source_id, path, FileState::Current)?;
         Ok(file.filter(|file| file.missing_at.is_none()))
     }
 
-    /// The path of what is written beside something: one that nothing has.
+    /// A free path beside another.
     fn beside(&mut self, path: &[u8]) -> Result<Vec<u8>> {
         if let Some(beside) = self.beside.get(path) {
             return Ok(beside.clone());

@@ -1,4 +1,5 @@
-//! The tree of one root: which of its files are written, and what each is compared with.
+//! Writes the tree of one root: which of its files are written, and what each is
+//! compared with.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
@@ -10,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::landing::{Landing, Then};
-use super::place::{Beside, Places, Wanted};
+use super::landing::{LandedFile, Landing};
+use super::place::{OtherPath, Places, Wanted};
 use super::writer::Facts;
 use super::{Aside, ExportOptions, Outcome};
 use crate::error::{Error, Failure, Result};
@@ -22,10 +23,10 @@ use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::sources::Source;
 use crate::store::{log, readable, sessions};
 
-/// What a file of which only a part is left is called, behind its name.
+/// The suffix of a file of which only a part is left.
 const DAMAGED: &str = ".damaged";
 
-/// Writes the files of a root, all or those that are wanted.
+/// Writes the files of a root: all, or those that are wanted.
 pub(super) fn export_source(
     conn: &Connection,
     source: &Source,
@@ -54,7 +55,8 @@ pub(super) fn export_source(
         tree.take_to_its_place(file)
     })?;
     tree.settle()?;
-    // When every name is known: a file may be called as a damaged one would be.
+    // Last, when every name is known: another file may have the name that a damaged
+    // one would get.
     if options.damaged {
         std::mem::take(&mut tree.damaged).iter().try_for_each(|file| tree.write_damaged(file))?;
         tree.settle()?;
@@ -72,13 +74,14 @@ struct Tree<'a> {
     source_only: bool,
     landing: Landing,
     links: Vec<FileRow>,
-    /// Files that could not be proven.
+    /// Files that did not match their checksums.
     damaged: Vec<FileRow>,
     outcome: &'a mut Outcome,
 }
 
 impl Tree<'_> {
-    /// Hands each file to `each`; where a page of the table cannot be read, those that can.
+    /// Calls `each` for every file; if a page of the table cannot be read, for those
+    /// that can.
     fn each_file(&mut self, mut each: impl FnMut(&mut Self, FileRow) -> Result<()>) -> Result<()> {
         let (conn, source_id) = (self.conn, self.source.source_id);
         let select: files::Select = match self.source_only {
@@ -117,7 +120,7 @@ impl Tree<'_> {
                 FileState::Partial | FileState::Superseded => false,
             })
             .collect();
-        // What was written here stands for what was imported.
+        // What was written here replaces what was imported.
         found.sort_by(|one, other| {
             let key = |file: &FileRow| file.state != FileState::Local;
             one.path.cmp(&other.path).then(key(one).cmp(&key(other)))
@@ -126,8 +129,8 @@ impl Tree<'_> {
         found.into_iter().try_for_each(|file| each(self, file))
     }
 
-    /// Paths that stay here: of sessions in the trash, unless sessions are
-    /// named, and of files whose content is merged into another.
+    /// Paths that are not written: of sessions in the trash, unless sessions are
+    /// named, and of files whose content was merged into another.
     fn left_out(&mut self, is_whole: bool) -> Result<HashSet<Vec<u8>>> {
         let mut paths = HashSet::new();
         if self.source_only {
@@ -149,7 +152,7 @@ impl Tree<'_> {
     }
 
     fn take_to_its_place(&mut self, mut file: FileRow) -> Result<()> {
-        if let Some(Beside { path, there }) = self.places.of(&file)? {
+        if let Some(OtherPath { path, there }) = self.places.of(&file)? {
             if let Some(there) = there {
                 self.take(there)?;
             }
@@ -176,8 +179,8 @@ impl Tree<'_> {
                     .and_then(|path| self.landing.folder(&path, file.mode & 0o777));
                 return self.unless_left_out(&file.path, made);
             }
-            // Where nothing in a log says whose it is, one that was begun here is a
-            // file with its first line.
+            // In a format whose logs do not identify their session, a log that was
+            // begun here is written as soon as it has a line.
             FileKind::Log
                 if self.source.format.rules().header == HeaderPlace::FileName
                     && file.state == FileState::Local
@@ -197,7 +200,7 @@ impl Tree<'_> {
         if self.landing.is_full() { self.settle() } else { Ok(()) }
     }
 
-    /// Writes a file aside, if every byte of it is proven.
+    /// Writes a file under a temporary name, if every byte of it is proven.
     fn write(&mut self, file: &FileRow) -> Result<()> {
         let path = self.place(&file.path)?;
         let mut out = self.landing.aside(path)?;
@@ -205,7 +208,7 @@ impl Tree<'_> {
         self.landing.land(out, facts(file), file.path.clone())
     }
 
-    /// Writes what there is of a file under a name that says so.
+    /// Writes what is left of a file under a name that says so.
     fn write_damaged(&mut self, file: &FileRow) -> Result<()> {
         let mut name = [&file.path, DAMAGED.as_bytes()].concat();
         for n in 2.. {
@@ -233,10 +236,10 @@ impl Tree<'_> {
         self.landing.land(out, facts(file), name.to_owned())
     }
 
-    /// Lets the files that are written have their names.
+    /// Renames the files that are complete.
     fn settle(&mut self) -> Result<()> {
         let (outcome, source) = (&mut *self.outcome, self.source);
-        self.landing.settle(|Then { file, bytes }, named| match named {
+        self.landing.settle(|LandedFile { file, bytes }, named| match named {
             Ok(()) => {
                 outcome.report.files += 1;
                 outcome.report.bytes += bytes;
@@ -259,12 +262,12 @@ impl Tree<'_> {
         self.unless_left_out(&file.path, made)
     }
 
-    /// Where a stored path lies, if it stays below the target.
+    /// The target path of a stored path, if it stays below the target.
     fn place(&self, path: &[u8]) -> Result<PathBuf> {
         Ok(self.target.join(safe_path(path)?))
     }
 
-    /// One file that the file system takes under no such name keeps no other back.
+    /// Leaves out a file whose name the file system refuses; the others are written.
     fn unless_left_out(&mut self, file: &[u8], done: Result<()>) -> Result<()> {
         match done {
             Err(err) if is_of_name(&err) => self.leave_out(file, err),
@@ -287,7 +290,7 @@ impl Tree<'_> {
     }
 }
 
-/// Whether a name is the reason: too long, not the file system's, or another's already.
+/// Whether the name is the reason: too long, invalid on this file system, or taken.
 fn is_of_name(err: &Error) -> bool {
     let illegal = rustix::io::Errno::ILSEQ.raw_os_error();
     match err {
@@ -317,7 +320,8 @@ fn safe_path(path: &[u8]) -> Result<&Path> {
 
 fn facts(file: &FileRow) -> Facts {
     Facts {
-        // Whatever the database holds, nothing here runs as another user.
+        // Masks setuid and similar bits: whatever the database contains, nothing it
+        // wrote runs as another user.
         permissions: Permissions::from_mode(file.mode & 0o777),
         times: FileTimes::new().set_modified(file.mtime.system_time()),
     }

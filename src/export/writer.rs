@@ -1,7 +1,8 @@
-//! The thread that writes: while it writes one piece, the next is read and proven.
+//! The writer thread of an export: while it writes one piece, the next is read and
+//! proven.
 //!
-//! Orders are carried out in turn, so that a file gets its facts when all of it
-//! is written. A file keeps what went wrong with it until files are named.
+//! Orders are executed in sequence, so a file gets its mode and time after all of
+//! it was written. An error is kept with its file until files are renamed.
 
 use std::fs::{File, FileTimes, Permissions};
 use std::io::{self, Write};
@@ -13,10 +14,10 @@ use std::thread::{self, JoinHandle};
 
 use super::landing::SYNCS_AT_ONCE;
 
-/// What is written at once.
+/// The size of one write.
 const PIECE: usize = 256 << 10;
 
-/// Orders that wait at most; with the pieces in work, they hold 2 MB.
+/// The most orders that wait; with the pieces in progress, they hold 2 MB.
 const WAITING: usize = 6;
 
 /// A file that is being written.
@@ -26,7 +27,7 @@ pub(super) struct Target {
     pub(super) failure: Failure,
 }
 
-/// What went wrong first with a file, if anything did.
+/// The first error of a file, if there was one.
 #[derive(Clone, Default)]
 pub(super) struct Failure(Arc<Mutex<Option<io::Error>>>);
 
@@ -44,7 +45,7 @@ impl Failure {
     }
 }
 
-/// What a file has beside its bytes.
+/// What a file has besides its bytes.
 pub(super) struct Facts {
     pub(super) permissions: Permissions,
     pub(super) times: FileTimes,
@@ -52,16 +53,16 @@ pub(super) struct Facts {
 
 enum Order {
     Write(Target, Vec<u8>),
-    /// The file is whole.
+    /// The file is complete.
     Finish(Target, Facts),
-    /// To be answered when all orders before it are carried out.
+    /// A request to answer when all orders before it are done.
     Answer(SyncSender<()>),
 }
 
 pub(super) struct Writer {
-    /// None when the thread is to end.
+    /// `None` tells the thread to end.
     orders: Option<SyncSender<Order>>,
-    /// Pieces to be filled again.
+    /// Buffers to reuse.
     used: Receiver<Vec<u8>>,
     has_failed: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -79,12 +80,12 @@ impl Writer {
         Ok(Self { orders: Some(orders), used, has_failed, thread: Some(thread) })
     }
 
-    /// Whether anything failed since the last time that it was settled.
+    /// Whether anything failed since the last call to `settle`.
     pub(super) fn has_failed(&self) -> bool {
         self.has_failed.load(Ordering::Acquire)
     }
 
-    /// Adds to a piece, which is written when it is full.
+    /// Appends to a piece, which is written when it is full.
     pub(super) fn write(
         &self,
         target: &Target,
@@ -105,7 +106,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes what is left of a file, and gives it its facts.
+    /// Writes the rest of a file, and sets its mode and time.
     pub(super) fn finish(&self, target: &Target, piece: Vec<u8>, facts: Facts) -> io::Result<()> {
         if !piece.is_empty() {
             self.send(Order::Write(target.clone(), piece))?;
@@ -113,7 +114,7 @@ impl Writer {
         self.send(Order::Finish(target.clone(), facts))
     }
 
-    /// Waits until all is written.
+    /// Waits until everything is written.
     pub(super) fn settle(&self) -> io::Result<()> {
         let (answer, answered) = sync_channel(1);
         self.send(Order::Answer(answer))?;
@@ -131,7 +132,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.orders = None;
         if let Some(thread) = self.thread.take() {
-            // Nothing that it held is needed any more.
+            // Nothing that the thread held is needed any more.
             let _ = thread.join();
         }
     }
@@ -145,7 +146,7 @@ fn carry_out(orders: &Receiver<Order>, recycle: &Sender<Vec<u8>>, has_failed: &A
     for order in orders {
         let (target, done) = match order {
             Order::Answer(answer) => {
-                // Who asked may have gone.
+                // The receiver may have gone.
                 let _ = answer.send(());
                 continue;
             }
@@ -155,7 +156,7 @@ fn carry_out(orders: &Receiver<Order>, recycle: &Sender<Vec<u8>>, has_failed: &A
                     false => (&*target.file).write_all(&piece),
                 };
                 piece.clear();
-                // Likewise.
+                // The receiver may have gone.
                 let _ = recycle.send(piece);
                 (target, written)
             }

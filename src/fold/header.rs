@@ -1,4 +1,4 @@
-//! What the fold takes from headers, and from later records that change the same.
+//! Folds headers, and later records that change what a header says.
 
 use rusqlite::Connection;
 
@@ -9,7 +9,7 @@ use crate::model::{Change, Format, Header, HeaderRecord, ProblemKind, Record, Ru
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::{generations, log, sessions};
 
-/// The first header of a log; `None` where it is unusable, or there is none.
+/// The first header of a log; `None` if it is unusable, or there is none.
 pub(crate) fn header_of(
     conn: &Connection,
     format: Format,
@@ -34,7 +34,7 @@ fn header_in(record: Record) -> Option<HeaderRecord> {
     }
 }
 
-/// The header that a log had before it was rewritten; `None` where it never had one.
+/// The header that a log had before it was rewritten; `None` if it never had one.
 pub(crate) fn earlier_header(
     conn: &Connection,
     format: Format,
@@ -52,12 +52,12 @@ pub(crate) fn earlier_header(
     Ok(None)
 }
 
-/// Which generation of its path a log is, or what it begins with; `None` of the first.
+/// The generation at the root of a log or of its base; `None` for the first.
 fn generation_at_root(conn: &Connection, file: &FileRow) -> Result<Option<i64>> {
     let generation = match file.base_id.filter(|_| file.state == FileState::Local) {
         None if file.state == FileState::Local => return Ok(None),
         None => file.generation,
-        // A store as it was does not hold what came later.
+        // A view of an earlier state does not contain later generations.
         Some(base_id) => match files::file_by_id(conn, base_id) {
             Ok(base) if base.path == file.path => base.generation,
             Err(err) if !err.is_of_content() => return Err(err),
@@ -82,7 +82,8 @@ impl Fold<'_> {
             sessions::insert_metadata(self.conn, self.session, key, value)?;
         }
         self.set_header(header)?;
-        // A runtime record may precede the header; it overrides the header all the same.
+        // A runtime record may come before the header, and overrides it all the
+        // same.
         let early = std::mem::take(&mut self.early);
         self.take_runtime(early);
         if self.format.rules().header == HeaderPlace::First && 0 < self.seen {
@@ -96,8 +97,8 @@ impl Fold<'_> {
     }
 
     /// Without a usable header, takes the one that the file had before it was
-    /// rewritten, or makes one from its name, if the records show that the
-    /// program wrote the file.
+    /// rewritten. If there is none, and the records show that the program wrote the
+    /// file, makes one from the file's name.
     pub(super) fn make_header(&mut self) -> Result<()> {
         if self.head.header == Header::Stored || self.take_name()? {
             return Ok(());
@@ -108,7 +109,7 @@ impl Fold<'_> {
             let detail = "no usable header; id and time were taken from an earlier generation";
             return self.note(None, ProblemKind::Header, detail);
         }
-        // Of a file that was rewritten, the header may be pruned by now.
+        // The header of a file that was rewritten may have been pruned.
         let is_vouched = self.vouched || generation_at_root(self.conn, &self.file)?.is_some();
         let path = generations::without_kept(&self.file.path);
         let made = self.format.layout().header_from_name(&path).filter(|_| is_vouched);
@@ -150,7 +151,7 @@ impl Fold<'_> {
         set(&mut self.head.reasoning_effort, runtime.reasoning_effort);
     }
 
-    /// Takes a new name and new settings.
+    /// Applies a new name and new settings.
     pub(super) fn take_info(&mut self, name: Option<Stored>, runtime: Runtime) {
         self.head.name = name;
         if self.head.header == Header::Missing {

@@ -1,5 +1,4 @@
-//! What the root of a session no longer has of it, or has otherwise, as problems
-//! of the session.
+//! Records as problems of a session what its root has lost or changed.
 
 use rusqlite::Connection;
 
@@ -9,7 +8,7 @@ use crate::store::files::{self, FileKind, FileState};
 use crate::store::generations;
 use crate::store::problems::{self, NewProblem};
 
-/// Says what is lost at its root of a file of a session.
+/// Records what the root has lost of one of a session's files.
 pub(crate) fn note_losses(
     conn: &Connection,
     session: SessionKey,
@@ -55,7 +54,7 @@ pub(crate) fn note_losses(
     Ok(())
 }
 
-/// Says anew what is lost of a session that is one log.
+/// Recomputes the losses of a session that is one log.
 pub(crate) fn settle_losses(
     conn: &Connection,
     source_id: i64,

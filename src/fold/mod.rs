@@ -1,20 +1,20 @@
-//! From records to rows: the projection of a log.
+//! The fold: turns records into rows.
 //!
-//! A pure fold: the same lines give the same rows, keys included, whether they
-//! came in at once, line by line, or are read back from the log. It therefore
-//! serves import, live appends, `rebuild` and `check` alike.
+//! It is a pure function: the same lines give the same rows, including keys,
+//! whether they were imported at once, appended line by line, or read back from the
+//! log. It therefore serves import, live appends, `rebuild` and `check` alike.
 //!
-//! An entry that continues the active branch extends the session's summary in
-//! constant time. What reshapes the tree (a leaf move, a compaction that keeps
-//! something, a repeated id, an orphan that finds its parent) has the summary
-//! computed once, from the branch, when the fold ends.
+//! An entry that continues the active branch updates the session's summary in
+//! constant time. After anything that reshapes the tree (a leaf move, a compaction
+//! that keeps something, a repeated id, an orphan whose parent appears), the
+//! summary is computed once from the branch, when the fold ends.
 
 mod header;
 mod losses;
+mod session_fold;
 mod settle;
 mod summary;
 mod tree;
-mod whole;
 
 use std::borrow::Cow;
 
@@ -27,7 +27,7 @@ pub(crate) use settle::{
 };
 
 use crate::error::Result;
-use crate::format::projection::Whole;
+use crate::format::projection::SessionFold;
 use crate::format::rules::{Labels, Leaf};
 use crate::model::{
     Change, Format, Header, ProblemKind, Record, RecordPlace, Runtime, SessionKey, Span, Stored,
@@ -39,54 +39,56 @@ use crate::store::labels::{self, LabelRow};
 use crate::store::problems::{self, NewProblem};
 use crate::store::{ends, entries, events, log, projections, records};
 
-/// A fold over one session's log.
+/// A fold of one session's log.
 pub(crate) struct Fold<'a> {
     conn: &'a Connection,
     file: Cow<'a, FileRow>,
     format: Format,
     session: SessionKey,
     head: Head,
-    /// Whether entries follow one another unless they say otherwise.
+    /// Whether each entry follows the one before it unless it says otherwise.
     linear: bool,
-    /// The entry that `head.leaf_id` names, while the summary is up to date.
+    /// The key of the entry that `head.leaf_id` names, as long as the summary is up
+    /// to date.
     leaf_key: Option<i64>,
-    /// Whether the summary has to be computed anew.
+    /// Whether the summary has to be recomputed.
     reshaped: bool,
     /// Whether an edge was added that may close a cycle.
     knotted: bool,
     has_orphans: bool,
-    /// Whether a header may be made from the file's name.
+    /// Whether the header may be made from the file's name.
     vouched: bool,
-    /// Records so far, headers apart.
+    /// How many records there were, not counting headers.
     seen: u32,
     has_ids: bool,
-    /// What runtime records before the header set.
+    /// The settings of runtime records that came before the header.
     early: Runtime,
-    /// The head that the fold went on from; it has the effect of the session's events already.
+    /// The head that the fold started from, which includes the effect of the
+    /// session's events.
     before: Option<Head>,
-    /// The line that `head.first_message` shows, once that is known.
+    /// The line of the first prompt, `head.first_message`, if that was determined.
     previewed: Option<Option<i64>>,
-    /// Where in its line that prompt stands, if this fold has found it.
+    /// The position of that prompt in its line, if this fold has found it.
     preview_span: Option<Span>,
-    /// What that prompt says, where its line was in hand.
+    /// The text of that prompt, if its line was at hand.
     first_message: Option<(RecordPlace, Stored)>,
-    /// What inserts entries, from the first on.
+    /// The statement that inserts entries, prepared at the first one.
     inserter: Option<CachedStatement<'a>>,
     /// The work dir that the header names.
     work_dir: Option<(i64, String)>,
-    /// Whether nothing was said or decided of the session before.
+    /// Whether the session had no lines and no events before.
     is_new: bool,
-    /// The ordinal of the next entry that is new.
+    /// The ordinal of the next new entry.
     next_ordinal: u32,
-    /// The entry seen last: the usual parent of the next.
+    /// The previous entry: the usual parent of the next.
     last: Option<(String, i64)>,
     /// The number of the line that moved the leaf last.
     moved_at: Option<u32>,
-    /// What the format makes of all records together, where it does.
-    whole: Option<Box<dyn Whole + 'a>>,
+    /// The format's own fold of the whole session, if it has one.
+    whole: Option<Box<dyn SessionFold + 'a>>,
 }
 
-/// Folds a log from its first line to its last, replacing what was there.
+/// Folds a log from its first line to its last, replacing the session's rows.
 pub(crate) fn refold(
     conn: &Connection,
     file: &FileRow,
@@ -108,10 +110,11 @@ pub(crate) fn refold(
     Ok(())
 }
 
-/// Whether a session's entries follow one another unless they say otherwise.
+/// Whether each of a session's entries follows the one before it unless it says
+/// otherwise.
 ///
-/// Its header says so by its version. Where no header is the file's own, ids
-/// tell: a version that has them would have been named.
+/// The version in the header tells. If the file has no header of its own, ids tell: a
+/// version that has ids would have been named in one.
 pub(crate) fn is_chain(
     format: Format,
     head: &Head,
@@ -123,18 +126,18 @@ pub(crate) fn is_chain(
     }
 }
 
-/// How the entries of a log turned out to hang together.
+/// How a log's entries turned out to be connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// As the fold assumed.
     Assumed,
-    /// One after another, or otherwise than rows could tell, which only a late
-    /// record showed: fold again.
+    /// As a chain, or in another way that only a late record showed, so the log must
+    /// be folded again.
     Linear,
 }
 
 impl<'a> Fold<'a> {
-    /// Starts at the first line of a log; the session has nothing in it.
+    /// Starts at the first line of a log, for a session without rows.
     pub(crate) fn begin(
         conn: &'a Connection,
         file: &'a FileRow,
@@ -150,7 +153,7 @@ impl<'a> Fold<'a> {
         format: Format,
         session: SessionKey,
     ) -> Self {
-        let whole = format.projection().whole(&file.path);
+        let whole = format.projection().session_fold(&file.path);
         Self {
             conn,
             file,
@@ -180,7 +183,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Starts at the first line of a log of which nothing was known before.
+    /// Starts at the first line of a log that is completely new.
     pub(crate) fn first(
         conn: &'a Connection,
         file: &'a FileRow,
@@ -190,8 +193,8 @@ impl<'a> Fold<'a> {
         Self { is_new: true, ..Self::begin(conn, file, format, session) }
     }
 
-    /// Goes on behind the last line, from the session's head as it is; `None`
-    /// when only a fold from the start can tell.
+    /// Continues after the last line, from the session's stored head; `None` if only
+    /// a fold from the start can tell.
     pub(crate) fn resume(
         conn: &'a Connection,
         file: &'a FileRow,
@@ -202,7 +205,7 @@ impl<'a> Fold<'a> {
         Self::resume_with(conn, Cow::Borrowed(file), format, session, head)
     }
 
-    /// The same for a log that is written while the fold goes on.
+    /// As [`resume`](Self::resume), for a log that is written during the fold.
     pub(crate) fn resume_owned(
         conn: &'a Connection,
         file: FileRow,
@@ -223,8 +226,8 @@ impl<'a> Fold<'a> {
         if head.header != Header::Stored {
             return Ok(None);
         }
-        let whole = format.projection().whole_behind(conn, session, &file, &head)?;
-        if whole.is_none() && format.projection().whole(&file.path).is_some() {
+        let whole = format.projection().session_fold_after(conn, session, &file, &head)?;
+        if whole.is_none() && format.projection().session_fold(&file.path).is_some() {
             return Ok(None);
         }
         let end = ends::end(conn, session, head.last_entry_key)?;
@@ -234,8 +237,8 @@ impl<'a> Fold<'a> {
             (Some(leaf_id), _) => entries::entry_key(conn, session, leaf_id)?,
             (None, _) => None,
         };
-        // If an event moved the leaf, this line is no later than the event, which
-        // therefore applies again.
+        // If an event moved the leaf, the move was at or after this line, so the
+        // event applies again.
         let moved_at = match leaf_key.filter(|_| format.rules().leaf == Leaf::Event) {
             Some(key) => Some(log::line_number(entries::line_key(conn, key)?)),
             None => None,
@@ -256,8 +259,8 @@ impl<'a> Fold<'a> {
         }))
     }
 
-    /// As [`apply`](Self::apply), with the line in hand: what lists show of it is
-    /// not read again.
+    /// As [`apply`](Self::apply), with the line at hand, so that it need not be read
+    /// again for the preview.
     pub(crate) fn apply_line(&mut self, line_key: i64, raw: &[u8], record: Record) -> Result<()> {
         let before = self.head.preview_line_key;
         self.apply(line_key, record)?;
@@ -268,7 +271,7 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
-    /// Takes in the next line, of which `record` is the first record.
+    /// Folds the next line; `record` is its first record.
     pub(crate) fn apply(&mut self, line_key: i64, mut record: Record) -> Result<()> {
         let more = std::mem::take(&mut record.more);
         self.apply_record(line_key, record)?;
@@ -300,7 +303,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Takes in what a line changes beside the tree.
+    /// Folds what a line changes outside the tree.
     fn change(&mut self, line_key: i64, at: Option<Timestamp>, change: Change) -> Result<()> {
         let (conn, session) = (self.conn, self.session);
         match change {
@@ -346,7 +349,8 @@ impl<'a> Fold<'a> {
         labels::set_label(self.conn, self.session, &row)
     }
 
-    /// As [`finish`](Self::finish), for a log that has become this one meanwhile.
+    /// As [`finish`](Self::finish), for a log that was written under this row
+    /// meanwhile.
     pub(crate) fn finish_as(mut self, file: FileRow) -> Result<Shape> {
         self.file = Cow::Owned(file);
         self.finish()
@@ -387,7 +391,7 @@ impl<'a> Fold<'a> {
         Ok(Shape::Assumed)
     }
 
-    /// A session that only went on has the text that it had.
+    /// After an append, the search text is usually the same.
     fn settle_search_text(&mut self) -> Result<()> {
         let is_as_before = self.before.as_ref().is_some_and(|before| {
             before.title == self.head.title && before.work_dir_id == self.head.work_dir_id

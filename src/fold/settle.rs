@@ -1,4 +1,5 @@
-//! The parts of a session's row that depend on more than its own log: on its folder and its events.
+//! The parts of a session's row that depend on more than its own log: its folder
+//! and its events.
 
 use std::collections::HashMap;
 
@@ -12,7 +13,8 @@ use crate::store::heads::{self, Head};
 use crate::store::labels::{self, LabelRow};
 use crate::store::sessions;
 
-/// The text that queries search: title and work dir, separated by a character that neither holds.
+/// The text that list queries search: title and work dir, separated by a character
+/// that neither contains.
 pub(crate) fn search_text(conn: &Connection, head: &Head) -> Result<String> {
     let work_dir = match head.work_dir_id {
         Some(work_dir_id) => sessions::work_dir_path(conn, work_dir_id)?,
@@ -21,17 +23,18 @@ pub(crate) fn search_text(conn: &Connection, head: &Head) -> Result<String> {
     Ok(text_to_search(head, &work_dir))
 }
 
-/// The same where the work dir is in hand.
+/// As [`search_text`], with the work dir at hand.
 pub(super) fn text_to_search(head: &Head, work_dir: &str) -> String {
     let title = head.title.as_ref().map(Stored::to_text).unwrap_or_default();
     format!("{}\u{1f}{}", title.to_lowercase(), work_dir.to_lowercase())
 }
 
-/// The work dir of each folder, so that a folder is searched once for all its sessions.
+/// The work dir of each folder, so that a folder is searched once for all of its
+/// sessions.
 type WorkDirs = HashMap<Vec<u8>, Option<i64>>;
 
-/// Gives each session with a recovered header the work dir of the other sessions
-/// in its folder, if they agree.
+/// Gives each session with a recovered header the work dir of the other sessions in
+/// its folder, if they agree.
 pub(crate) fn settle_recovered(conn: &Connection, source_id: i64) -> Result<()> {
     let mut known = WorkDirs::new();
     for (session, path) in sessions::recovered_sessions(conn, source_id)? {
@@ -40,7 +43,7 @@ pub(crate) fn settle_recovered(conn: &Connection, source_id: i64) -> Result<()> 
     Ok(())
 }
 
-/// As [`settle_recovered`], for one session, whatever its header is.
+/// As [`settle_recovered`], for one session, whose header may be of any kind.
 pub(crate) fn settle_if_recovered(
     conn: &Connection,
     source_id: i64,
@@ -86,7 +89,7 @@ fn settle_work_dir(
     Ok(())
 }
 
-/// Sets a session's time to that of its file, if its own records tell none.
+/// Sets a session's time to that of its file, if its records have none.
 pub(crate) fn settle_mtime(
     conn: &Connection,
     format: Format,
@@ -102,7 +105,7 @@ pub(crate) fn settle_mtime(
     }
 }
 
-/// Brings a session's row up to date with its events.
+/// Updates a session's row from its events.
 pub(crate) fn settle_events(conn: &Connection, session: SessionKey) -> Result<()> {
     let mut head = heads::head(conn, session)?;
     events::apply(conn, session, &mut head)?;
@@ -111,7 +114,8 @@ pub(crate) fn settle_events(conn: &Connection, session: SessionKey) -> Result<()
     settle_listed(conn, session)
 }
 
-/// Decides which of the sessions that share an id lists show, where only one of them is.
+/// Decides which of several sessions with the same id lists show, in formats in which
+/// they show only one.
 pub(crate) fn settle_listed(conn: &Connection, session: SessionKey) -> Result<()> {
     match sessions::place(conn, session)? {
         Some((source, _)) => source.format.projection().settle_listed(conn, session),
@@ -119,7 +123,7 @@ pub(crate) fn settle_listed(conn: &Connection, session: SessionKey) -> Result<()
     }
 }
 
-/// Sets the labels that are events, in order.
+/// Applies the label events, in order.
 pub(crate) fn fold_labels(conn: &Connection, session: SessionKey) -> Result<()> {
     for (event_id, at, value) in events::labels(conn, session)? {
         let Ok((target_id, label)) = serde_json::from_str::<(String, Option<String>)>(&value)

@@ -1,4 +1,4 @@
-//! The summary of a session: its leaf, counts, settings and title.
+//! The summary of a session: leaf, counts, settings and title.
 
 use super::Fold;
 use crate::context;
@@ -12,7 +12,8 @@ use crate::store::heads::Head;
 use crate::store::{entries, events, file_time, log, paths};
 
 impl Fold<'_> {
-    /// Takes the time of a record, and counts it where every line of the file counts.
+    /// Takes a record's time, and counts the record in formats that count every line
+    /// of the file.
     pub(super) fn take_activity(&mut self, record: &Record) {
         let rules = self.format.rules();
         if let Some(at) = record.activity_at {
@@ -35,8 +36,9 @@ impl Fold<'_> {
         Ok(())
     }
 
-    /// Applies the last leaf move that is an event, in a format without leaf records,
-    /// unless a later entry moved the leaf or the file was rewritten. Says whether it did.
+    /// Applies the last event that moved the leaf, unless a later entry moved it or
+    /// the file was rewritten; for formats without leaf records. Returns whether it
+    /// did.
     pub(super) fn move_to_decided_leaf(&mut self) -> Result<bool> {
         if self.format.rules().leaf != Leaf::Event {
             return Ok(false);
@@ -53,7 +55,7 @@ impl Fold<'_> {
         Ok(true)
     }
 
-    /// Brings the summary from the parent's branch to that of its new child.
+    /// Advances the summary from the parent's branch to its new child.
     pub(super) fn extend(
         &mut self,
         place: RecordPlace,
@@ -64,7 +66,7 @@ impl Fold<'_> {
             return Ok(());
         }
         if parent_key.is_none() {
-            // A root begins a branch of its own.
+            // A new root starts a branch of its own.
             self.reshaped = self.knotted;
             self.forget();
         } else if parent_key != self.leaf_key || has_empty_parent(entry) {
@@ -100,7 +102,7 @@ impl Fold<'_> {
         }
     }
 
-    /// Shows this prompt where lists show the first, unless there is one.
+    /// Uses this prompt as the preview, unless there is one.
     pub(super) fn preview(&mut self, place: RecordPlace) {
         if self.head.preview_line_key.is_none() {
             self.head.preview_line_key = Some(place.line_key);
@@ -108,7 +110,7 @@ impl Fold<'_> {
         }
     }
 
-    /// Counts a message, whose place is asked for where it is the first prompt.
+    /// Counts a message; `place` is called only for the first prompt.
     fn count(&mut self, role: Role, place: impl FnOnce() -> Result<RecordPlace>) -> Result<()> {
         let is_prompt = matches!(role, Role::Prompt | Role::CompactionSummary);
         if is_prompt && self.head.preview_line_key.is_none() {
@@ -118,7 +120,7 @@ impl Fold<'_> {
         Ok(())
     }
 
-    /// Settles what the records say of the session, where each says its own.
+    /// Computes what the records say of the session, if each speaks for itself.
     pub(super) fn settle_summary(&mut self) -> Result<()> {
         if self.reshaped {
             self.summarise()?;
@@ -126,7 +128,7 @@ impl Fold<'_> {
         self.settle_title()
     }
 
-    /// Computes the summary anew, from the branch.
+    /// Recomputes the summary from the branch.
     fn summarise(&mut self) -> Result<()> {
         self.forget();
         let leaf_key = match &self.head.leaf_id {
@@ -148,7 +150,7 @@ impl Fold<'_> {
         Ok(())
     }
 
-    /// Settles what a list shows: the first prompt, the title and the time.
+    /// Determines what lists show: the preview, the title and the time.
     fn settle_title(&mut self) -> Result<()> {
         if self.previewed != Some(self.head.preview_line_key) {
             self.head.first_message = self.read_first_message()?;
@@ -175,7 +177,7 @@ impl Fold<'_> {
         }
     }
 
-    /// The time of the file, where no record tells one.
+    /// The time of the file, for sessions whose records have none.
     pub(super) fn time_of_file(&self) -> Result<Timestamp> {
         if self.file.mtime.is_beyond() {
             self.note(None, ProblemKind::Time, file_time::BEYOND)?;
@@ -184,7 +186,7 @@ impl Fold<'_> {
     }
 }
 
-/// The last time that a session's own records tell.
+/// The latest time in a session's own records.
 pub(super) fn time_told(format: Format, head: &Head) -> Option<Timestamp> {
     let header_counts = format.rules().activity == Activity::Latest;
     head.activity_at.or(head.created_at.filter(|_| header_counts))

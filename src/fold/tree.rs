@@ -1,4 +1,4 @@
-//! The tree of a log: its entries, and what follows what.
+//! The tree of a log: its entries and their parents.
 
 use super::Fold;
 use crate::context;
@@ -6,11 +6,12 @@ use crate::error::Result;
 use crate::format::rules::{ChainIds, Counts};
 use crate::model::{NewEntry, Parent, ProblemKind, Record, RecordPlace, Stored};
 use crate::store::entries::{self, EntryRow};
-use crate::store::runs::{self, Above};
+use crate::store::runs::{self, ParentLink};
 use crate::store::{log, problems, records};
 
 impl Fold<'_> {
-    /// Adds the entry of a record, or brings the one of its id up to date; returns its key.
+    /// Adds the entry of a record, or updates the entry with the same id; returns its
+    /// key.
     pub(super) fn add_entry(
         &mut self,
         line_key: i64,
@@ -57,14 +58,15 @@ impl Fold<'_> {
         }
         self.head.entry_count += 1;
         self.head.last_entry_key = Some(key);
-        // Kward's own reader passes entries without an id by; in a chain they are all there is.
+        // Kward's own reader ignores entries without an id, but a chain consists of
+        // nothing else.
         if entry.id.is_some() || self.linear {
             self.extend(place, above.key, entry)?;
             self.head.leaf_id = Some(id.clone());
             self.leaf_key = Some(key);
             self.moved_at = Some(log::line_number(line_key));
         } else if self.head.leaf_id.as_deref() == Some(&id) {
-            // The leaf named no entry until now.
+            // Until now the leaf named no entry.
             self.reshaped |= self.leaf_key != Some(key);
             self.leaf_key = Some(key);
         }
@@ -72,7 +74,7 @@ impl Fold<'_> {
         Ok(key)
     }
 
-    /// Whether entries are numbered anew, whatever ids they have.
+    /// Whether entries are numbered by position, whatever ids they have.
     fn is_numbered(&self) -> bool {
         self.linear && self.format.rules().chain_ids == ChainIds::Numbered
     }
@@ -85,7 +87,8 @@ impl Fold<'_> {
         format!("message:{}", self.head.entry_count)
     }
 
-    /// Adds what an entry sets from there on: what a compaction keeps, and the model.
+    /// Adds what an entry sets for its descendants: what a compaction keeps, and
+    /// settings.
     fn add_settings(&self, key: i64, entry: &NewEntry) -> Result<()> {
         if entry.entry_type == "compaction" {
             let by_position = entry.kept_position.filter(|_| self.is_numbered());
@@ -99,10 +102,11 @@ impl Fold<'_> {
         }
     }
 
-    /// The entry that this one follows.
-    fn find_parent<'e>(&self, entry: &'e NewEntry, id: &str) -> Result<Above<'e>> {
+    /// The parent of an entry.
+    fn find_parent<'e>(&self, entry: &'e NewEntry, id: &str) -> Result<ParentLink<'e>> {
         match &entry.parent {
-            // pi chains what is older than ids, whatever else it says.
+            // pi chains entries that are older than ids, whatever their parent
+            // says.
             _ if self.is_numbered() => Ok(self.behind_last()),
             Parent::Id(parent) => {
                 let known = match &self.last {
@@ -110,23 +114,24 @@ impl Fold<'_> {
                     Some((last, key)) if last == parent => Some(*key),
                     _ => entries::entry_key(self.conn, self.session, parent)?,
                 };
-                Ok(Above {
+                Ok(ParentLink {
                     key: known,
                     missing_id: known.is_none().then_some(parent),
                     ends_path: parent.is_empty(),
                 })
             }
             Parent::Unsaid if self.linear || entry.id.is_none() => Ok(self.behind_last()),
-            Parent::Unsaid | Parent::None => Ok(Above::default()),
+            Parent::Unsaid | Parent::None => Ok(ParentLink::default()),
         }
     }
 
-    fn behind_last(&self) -> Above<'static> {
+    fn behind_last(&self) -> ParentLink<'static> {
         let ends_path = self.last.as_ref().is_some_and(|(id, _)| id.is_empty());
-        Above { key: self.last.as_ref().map(|(_, key)| *key), missing_id: None, ends_path }
+        ParentLink { key: self.last.as_ref().map(|(_, key)| *key), missing_id: None, ends_path }
     }
 
-    /// Of lines with the same id the last counts; returns the key of the entry.
+    /// If several lines have the same id, the last one counts; returns the entry's
+    /// key.
     fn replace(&mut self, row: &EntryRow<'_>) -> Result<i64> {
         let Some(key) = entries::entry_key(self.conn, self.session, row.entry_id)? else {
             return Ok(row.entry_key);
@@ -140,7 +145,7 @@ impl Fold<'_> {
         Ok(key)
     }
 
-    /// Notes entries whose parent is nowhere, and those that are their own ancestors.
+    /// Records orphans, and entries that are their own ancestors, as problems.
     pub(super) fn note_shape(&self) -> Result<()> {
         if self.has_orphans {
             problems::delete_problems(self.conn, self.session, ProblemKind::Orphan)?;

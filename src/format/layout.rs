@@ -1,58 +1,59 @@
-//! The facet of paths and bytes: where a program keeps its files, and how they are cut into lines.
+//! The facet of files: where a program keeps them, and how they are split into
+//! lines.
 
 use crate::error::Result;
 use crate::model::{HeaderRecord, Timestamp};
 
-/// Hands each line that a whole document unpacks to on, end included; none of
-/// one that cannot be unpacked to its end.
+/// Calls its argument for each line that a document decompresses to, including
+/// terminators; for none if the document cannot be decompressed completely.
 pub(crate) type Unpacker = fn(&[u8], &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
 
-/// Where a program's files lie, and what each of them is.
+/// Where a program's files are, and what each of them is.
 ///
-/// The defaults are those of a program that keeps one log a session below
-/// `sessions`, whose lines end at LF.
+/// The defaults are those of a program with one log per session below `sessions`,
+/// whose lines end in LF.
 pub(crate) trait Layout: Sync {
     /// Folders and files below a root that an import covers.
     fn covered(&self) -> &'static [&'static str] {
         &["sessions"]
     }
 
-    /// Where the program keeps its files, where it has such a place.
+    /// The program's usual folder, if it has one.
     fn home(&self) -> Option<Home> {
         None
     }
 
-    /// Whether the folder of sessions is a root, too, and one in it, where a
-    /// session is several files. Of a program with one log a session it is.
+    /// For formats whose sessions are several files: whether the folder of sessions,
+    /// or a folder in it, can be a root, too. With one log per session it always can.
     fn has_inner_roots(&self) -> bool {
         false
     }
 
-    /// Whether a file of this name is a log of sessions.
+    /// Whether a file with this path is a log.
     fn is_log(&self, path: &[u8]) -> bool;
 
     /// Whether the name or the first line of a file shows that this program wrote it.
     fn recognises(&self, path: &[u8], first_line: &[u8]) -> bool;
 
-    /// The units that a file, link or folder of this path belongs to: what is
-    /// folded together, under names of the format's own. None where each log is
-    /// a session by itself.
+    /// The units that a file, link or folder with this path belongs to: files that
+    /// are folded together, under names of the format's choice. None if each log is a
+    /// session by itself.
     fn units(&self, _path: &[u8], _is_folder: bool) -> Vec<Vec<u8>> {
         Vec::new()
     }
 
-    /// Whether all sessions of a root depend on the file of this path.
+    /// Whether all sessions of a root depend on the file with this path.
     fn is_shared(&self, _path: &[u8]) -> bool {
         false
     }
 
-    /// Whether a line of such a file is about this session, and about no other.
+    /// Whether a line of such a file is about this session, and no other.
     fn speaks_of(&self, _line: &[u8], _session_id: &str) -> bool {
         false
     }
 
-    /// Other paths below a root at which a file of this path may lie: its program moves
-    /// a session that it puts away, say.
+    /// Other paths below a root that the file with this path may have, for example
+    /// because its program moves archived sessions.
     fn other_places(&self, _path: &[u8]) -> Vec<Vec<u8>> {
         Vec::new()
     }
@@ -62,68 +63,70 @@ pub(crate) trait Layout: Sync {
         None
     }
 
-    /// The path that its program gives a log of this path when it puts it aside to
-    /// begin another, the `n`th; `None` where it rewrites none.
+    /// The path that the program gives a log when it rotates it for the `n`th time;
+    /// `None` in formats that do not rotate logs.
     fn rotated_to(&self, _path: &[u8], _n: u32) -> Option<Vec<u8>> {
         None
     }
 
-    /// The path of the session that a file is of: its own, or that of the folder
-    /// that all files of the session lie in.
+    /// The path of the session that a file belongs to: the file's own, or that of the
+    /// folder that contains all files of the session.
     fn session_of<'p>(&self, path: &'p [u8]) -> &'p [u8] {
         path
     }
 
-    /// Whether the log of this path is a session that belongs to another: a dump
-    /// shows it there, and nothing counts it.
+    /// Whether the log with this path is a session that belongs to another: a dump
+    /// nests it there, and it is not counted.
     fn is_part(&self, _path: &[u8]) -> bool {
         false
     }
 
-    /// What unpacks the document of this path to lines, where the program
-    /// compresses its logs.
+    /// How to decompress the document with this path into lines, if it is a
+    /// compressed log.
     fn unpacker(&self, _path: &[u8]) -> Option<Unpacker> {
         None
     }
 
-    /// The document that two lead to which both come from a third; `None` where
-    /// nothing is known of such a file but its bytes.
+    /// Merges two versions of a document with a common base; `None` if the format
+    /// knows nothing about the document.
     fn union(&self, _path: &[u8], _versions: &Versions<'_>) -> Option<Vec<u8>> {
         None
     }
 
-    /// The file beside a work dir's sessions that names the last one used.
+    /// The name of the file beside a work dir's sessions that names the session used
+    /// last.
     fn pointer_file(&self) -> Option<&'static str> {
         None
     }
 
-    /// The name of the file that such a pointer file names.
+    /// The file name in the content of such a pointer file.
     fn pointed_file(&self, _content: &[u8]) -> Option<String> {
         None
     }
 
-    /// Where the first line of some bytes ends, behind its terminator.
+    /// The end of the first line in some bytes, after its terminator.
     fn line_end(&self, bytes: &[u8]) -> Option<usize> {
         memchr::memchr(b'\n', bytes).map(|end| end + 1)
     }
 
-    /// Where the last line ends whose terminator is certain to lie within these bytes.
+    /// The end of the last line whose terminator is certain to be complete within
+    /// these bytes.
     fn last_line_end(&self, bytes: &[u8]) -> Option<usize> {
         memchr::memrchr(b'\n', bytes).map(|end| end + 1)
     }
 
-    /// The header that the name of a file gives when it has none itself.
+    /// The header that a file's name provides if the file has none.
     fn header_from_name(&self, _path: &[u8]) -> Option<HeaderRecord> {
         None
     }
 
-    /// The ids of sessions that a file or folder of this path belongs to, where
+    /// The ids of the sessions that a file or folder with this path belongs to, if
     /// the path alone says so.
     fn sessions_of_path(&self, _path: &[u8], _is_folder: bool) -> Vec<String> {
         Vec::new()
     }
 
-    /// A new id for a session, as its program makes one.
+    /// A new session id, as the program makes them.
     fn new_session_id(&self) -> String {
         uuid::Uuid::new_v4().to_string()
     }
@@ -133,27 +136,27 @@ pub(crate) trait Layout: Sync {
         true
     }
 
-    /// Where a new session's file lies below its root; `None` where a session
-    /// is no single file.
+    /// The path of a new session's file below its root; `None` if a session is not a
+    /// single file.
     fn path_of(&self, cwd: &str, session_id: &str, at: Timestamp) -> Option<String>;
 }
 
-/// Where a program keeps its files unless it is told otherwise.
+/// A program's usual folder.
 pub(crate) struct Home {
     /// The environment variable that names another place.
     pub(crate) variable: &'static str,
-    /// Whether the variable names a file in that place, not the folder itself.
+    /// Whether the variable names a file in that place rather than the folder.
     pub(crate) names_a_file: bool,
-    /// The folder below the user's own.
+    /// The path below the user's home folder.
     pub(crate) folder: &'static str,
 }
 
-/// A document that was changed here and at its root.
+/// Versions of a document that was changed here and at its root.
 pub(crate) struct Versions<'a> {
-    /// What both come from, where there was anything.
+    /// Their common base, if there was one.
     pub(crate) base: Option<&'a [u8]>,
     pub(crate) ours: &'a [u8],
     pub(crate) theirs: &'a [u8],
-    /// Whether theirs is the later one.
+    /// Whether theirs is later.
     pub(crate) later: bool,
 }

@@ -1,13 +1,13 @@
-//! The facet of change: what becomes of a session when something is said or decided here.
+//! The facet of changes: what each change of a session becomes.
 //!
-//! The defaults are those of a program with one log a session and a record for
-//! most changes: a line by [`Spelling`](super::Spelling), on the road of
-//! `chain`; a decision that such programs do not record is an event. A program
-//! that keeps something elsewhere overrides the method.
+//! The defaults are those of a program with one log per session and a record for
+//! most changes: a line, spelt by [`Spelling`](super::Spelling) and appended by
+//! `chain`. A change that the program has no record for is an event. A program that
+//! keeps something elsewhere overrides the method.
 
 use rusqlite::Connection;
 
-use crate::chain::{self, Copied, GivenMessage, NewHeader, Tail, Writing, strip};
+use crate::chain::{self, CopySource, GivenMessage, NewHeader, Tail, Writing, strip};
 use crate::error::{Error, Result};
 use crate::format::rules::{Labels, Leaf};
 use crate::format::stored_text;
@@ -17,26 +17,26 @@ use crate::store::files::{self, FileState};
 use crate::store::sources::Source;
 use crate::store::{documents, sessions};
 
-/// A summary of a branch that was left.
+/// A summary of an abandoned branch.
 #[derive(Clone, Copy)]
 pub(crate) struct BranchSummary<'a> {
-    /// What it hangs under.
+    /// The entry that it is a child of.
     pub(crate) parent_id: Option<&'a str>,
     /// The leaf of the branch.
     pub(crate) from_id: Option<&'a str>,
     pub(crate) summary: Option<&'a str>,
-    /// JSON; null stands for none.
+    /// JSON; null means none.
     pub(crate) details: &'a str,
 }
 
-/// What changes become. Lines are made behind the [`Tail`] of the session.
+/// What changes become. Lines are made for the [`Tail`] of the session.
 pub(crate) trait Live: Sync {
-    /// A new session of the store's own.
+    /// Creates a session below the store's own root.
     fn create(&self, tx: &Connection, new: &NewHeader<'_>) -> Result<SessionKey> {
         chain::create(tx, new)
     }
 
-    /// The number of the line of a record that is given whole.
+    /// Appends a record that is given whole; returns the number of its line.
     fn record(&self, writing: &Writing<'_>, record: &str) -> Result<u32> {
         let mut number = 0;
         writing.append(|tail| {
@@ -51,7 +51,7 @@ pub(crate) trait Live: Sync {
         Ok(number)
     }
 
-    /// The line of an entry that holds a message, and its id.
+    /// Spells an entry with a message as a line; returns it with the entry's id.
     fn message(
         &self,
         writing: &Writing<'_>,
@@ -73,12 +73,13 @@ pub(crate) trait Live: Sync {
         Ok((writing.line(tail, &draft)?, message.id))
     }
 
-    /// Adds a compaction, given in the keys of the format, and returns its entry's id.
+    /// Appends a compaction, given in the format's own keys; returns its entry's id.
     fn compact(&self, writing: &Writing<'_>, compaction: &str) -> Result<String> {
         writing.append_line(|tail| self.message(writing, tail, "compaction", compaction))
     }
 
-    /// The line of an entry that is given by its own keys, and its id.
+    /// Spells an entry that is given by its own keys as a line; returns it with the
+    /// entry's id.
     fn entry(
         &self,
         _writing: &Writing<'_>,
@@ -89,7 +90,7 @@ pub(crate) trait Live: Sync {
         Err(Error::Unsupported("entries of this format are not given by their own keys"))
     }
 
-    /// The line of a summary, and its id.
+    /// Spells a branch summary as a line; returns it with the entry's id.
     fn branch_summary(
         &self,
         writing: &Writing<'_>,
@@ -106,7 +107,8 @@ pub(crate) trait Live: Sync {
         Ok((writing.line(tail, &draft)?, id))
     }
 
-    /// Makes an entry the leaf. In a record, an empty id names none.
+    /// Makes an entry the leaf. In formats with a record for this, an empty id leaves
+    /// every branch.
     fn branch(&self, writing: &Writing<'_>, entry_id: &str) -> Result<()> {
         if entry_id.is_empty() && writing.format()?.rules().leaf == Leaf::Record {
             return self.move_leaf(writing, None);
@@ -115,7 +117,8 @@ pub(crate) trait Live: Sync {
         self.move_leaf(writing, Some(entry_id))
     }
 
-    /// Moves the leaf to this id, whether or not there is such an entry; `None` leaves every branch.
+    /// Moves the leaf to this id, even if there is no such entry; `None` leaves every
+    /// branch.
     fn move_leaf(&self, writing: &Writing<'_>, leaf: Option<&str>) -> Result<()> {
         match writing.format()?.rules().leaf {
             Leaf::Record => {
@@ -125,7 +128,8 @@ pub(crate) trait Live: Sync {
         }
     }
 
-    /// Whether going to an entry means that what it says is to be said anew.
+    /// Whether navigating to an entry means that its text is to be edited and sent
+    /// again.
     fn is_to_be_edited(&self, entry: &Entry) -> bool {
         chain::is_prompt(entry)
     }
@@ -150,41 +154,42 @@ pub(crate) trait Live: Sync {
         })
     }
 
-    /// Gives the session a name, or takes it away.
+    /// Sets or removes the session's name.
     fn rename(&self, writing: &Writing<'_>, name: Option<&str>) -> Result<()> {
         let name = name.map(strip).filter(|name| !name.is_empty());
         writing.append_line(|tail| Ok((writing.line(tail, &Draft::Name(name))?, ())))
     }
 
-    /// The same of a name that may hold half a surrogate pair.
+    /// As [`rename`](Self::rename), for a name that may contain lone surrogates.
     fn rename_exactly(&self, writing: &Writing<'_>, name: &Stored) -> Result<()> {
         self.rename(writing, Some(&name.to_text()))
     }
 
-    /// Sets or clears the one tag of a session whose files have a place for it;
-    /// `false` where they have none, and tags are events.
+    /// Sets or clears the tag of a session, in formats whose files have one; `false`
+    /// in others, in which tags are events.
     fn tag(&self, _writing: &Writing<'_>, _tag: Option<&Stored>) -> Result<bool> {
         Ok(false)
     }
 
-    /// The number of the line that holds a record already, which is then not
-    /// written again; the record is a line without its end.
+    /// The number of the line that already holds a record, which is then not appended
+    /// again. `record` is a line without its terminator.
     fn known_line(&self, _writing: &Writing<'_>, _record: &str) -> Result<Option<u32>> {
         Ok(None)
     }
 
-    /// The id of a record that is kept once, whatever is said of it: a line with
-    /// it that is given again is not added again.
+    /// The id of a record of which there can be only one: a further line with it is
+    /// not appended.
     fn kept_once(&self, _line: &[u8]) -> Option<String> {
         None
     }
 
-    /// Adds lines that are given whole, byte for byte; returns the number of each.
+    /// Appends raw lines; returns the number of each.
     fn lines(&self, writing: &Writing<'_>, lines: &[&[u8]]) -> Result<Vec<u32>> {
         chain::append_lines(writing, lines)
     }
 
-    /// Records the model's settings. The record repeats the name, which would be lost otherwise.
+    /// Records the model's settings. The record repeats the name, which would be lost
+    /// otherwise.
     fn update_runtime(&self, writing: &Writing<'_>, runtime: DraftRuntime<'_>) -> Result<()> {
         writing.append_line(|tail| {
             let is_blank = |name: &&Stored| strip(&stored_text(name)).is_empty();
@@ -204,13 +209,13 @@ pub(crate) trait Live: Sync {
         chain::decide(tx, session, EventKind::Unarchive, at, None)
     }
 
-    /// Whether a session may be archived for its age.
+    /// Whether a session may be archived because of its age.
     fn may_age(&self, _conn: &Connection, _session: SessionKey) -> Result<bool> {
         Ok(true)
     }
 
-    /// The session that the program used last in a work dir, by a file beside
-    /// the sessions in this folder or elsewhere at the root.
+    /// The session that the program used last in a work dir, according to a file
+    /// beside the sessions in this folder, or elsewhere at the root.
     fn last_session(
         &self,
         conn: &Connection,
@@ -238,38 +243,39 @@ pub(crate) trait Live: Sync {
         Ok(None)
     }
 
-    /// A copy of all of the session.
+    /// Clones the session.
     fn duplicate(&self, writing: &Writing<'_>) -> Result<SessionKey> {
         chain::duplicate(writing)
     }
 
-    /// A session of the path to an entry; of a user's prompt, the path ends
+    /// Forks the path to an entry. If the entry is a user's prompt, the path ends
     /// before it, and its text is returned.
     fn fork(&self, writing: &Writing<'_>, entry_id: &str) -> Result<(SessionKey, String)> {
         chain::fork(writing, entry_id)
     }
 
-    /// A session of the active branch.
+    /// Forks the active branch.
     fn fork_branch(&self, writing: &Writing<'_>) -> Result<SessionKey> {
         chain::fork_branch(writing)
     }
 
-    /// A session of a path, with what belongs to it.
+    /// Copies a path into a new session, with what belongs to it.
     fn copy_path(
         &self,
         writing: &Writing<'_>,
-        source: &Copied,
+        source: &CopySource,
         path: &[Entry],
     ) -> Result<SessionKey> {
         chain::copy_path(writing, source, path)
     }
 
-    /// A session up to the end of a turn, from 0, and the turn's text.
+    /// Forks a session up to the end of a turn, counted from 0; returns the turn's
+    /// text, too.
     fn fork_at_turn(&self, _writing: &Writing<'_>, _turn: u32) -> Result<(SessionKey, String)> {
         Err(Error::Unsupported("sessions of this format have no turns"))
     }
 
-    /// A session of what came before a turn, and the turn's text.
+    /// Forks what was before a turn; returns the turn's text, too.
     fn undo_to_turn(&self, _writing: &Writing<'_>, _turn: u32) -> Result<(SessionKey, String)> {
         Err(Error::Unsupported("sessions of this format have no turns"))
     }

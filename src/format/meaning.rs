@@ -1,4 +1,5 @@
-//! The facet of meaning: what a line says, and what a conversation made of lines looks like.
+//! The facet of meaning: what lines mean, and what the conversation is that they
+//! make up.
 
 use std::collections::HashSet;
 
@@ -7,57 +8,58 @@ use crate::model::{ProblemKind, Record, Role, Step, StepKind, Stored, Timestamp}
 
 /// What a compaction keeps of the steps before it.
 #[derive(Debug, Default)]
-pub(crate) struct Kept {
+pub(crate) struct KeptMessages {
     /// Steps whose message has the id that the compaction names.
     pub(crate) keys: HashSet<i64>,
-    /// The position that it names instead.
+    /// The position that the compaction names instead.
     pub(crate) position: Option<usize>,
 }
 
-/// A conversation to be exported, and what is known of it.
+/// A conversation to be exported as Markdown.
 #[derive(Debug)]
 pub(crate) struct Transcript<'a> {
     pub(crate) session_id: Option<&'a str>,
     pub(crate) work_dir: Option<&'a str>,
     pub(crate) exported_at: Timestamp,
-    /// Tokens of the context, in digits, where the format counts them.
+    /// The number of tokens in the context, in digits, if the format counts them.
     pub(crate) token_count: Option<&'a str>,
-    /// Each as JSON.
+    /// The messages, each as JSON.
     pub(crate) messages: &'a [String],
 }
 
 /// What a tree shows of an entry.
 #[derive(Debug, Default)]
-pub(crate) struct Shown {
+pub(crate) struct TreeText {
     pub(crate) role: String,
-    /// One line; of a tool's result, what stands there when its call is nowhere.
+    /// One line of text. For a tool result: the text to show if its call is not
+    /// found.
     pub(crate) text: String,
-    /// Whether it calls tools and says nothing.
+    /// Whether it only calls tools and has no text.
     pub(crate) only_calls: bool,
-    /// Ids and labels of the tools that it calls.
+    /// Ids and labels of the tool calls.
     pub(crate) calls: Vec<(String, String)>,
-    /// Of a tool's result: the call that it answers.
+    /// For a tool result: the call that it answers.
     pub(crate) call_id: Option<String>,
 }
 
 /// A model that a line names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NamedModel {
-    /// It answered in this line.
+    /// The model that answered in this line.
     Answered(String),
-    /// It answers from this line on, on its branch.
+    /// The model that answers from this line on, on its branch.
     Chosen(String),
 }
 
-/// The models of a path, line by line, root first.
+/// Tracks the models of a path, line by line from the root.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answering {
     chosen: Option<String>,
 }
 
 impl Answering {
-    /// The model that answered in the next line of the path; `None` where nobody
-    /// answers in it, or no line says who.
+    /// The model that answered in the next line of the path; `None` if the line is no
+    /// answer, or no line names the model.
     pub(crate) fn next(&mut self, named: Option<NamedModel>, role: Option<&str>) -> Option<String> {
         match named {
             Some(NamedModel::Answered(model)) => return Some(model),
@@ -68,53 +70,53 @@ impl Answering {
     }
 }
 
-/// A part of what a message says.
+/// A part of a message's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Part {
     /// Text, of any number of lines.
     Text(String),
-    /// What the model thought before it spoke.
+    /// The model's thinking.
     Thinking(String),
-    /// A tool that is called.
+    /// A tool call.
     ToolCall(ToolCall),
-    /// What a tool answered.
+    /// A tool's answer.
     ToolResult {
-        /// The [id](ToolCall::id) of the call; empty where it is not said.
+        /// The [id](ToolCall::id) of the call; empty if it is not given.
         call_id: String,
-        /// The text of the answer; empty where there is none.
+        /// The text of the answer; empty if there is none.
         text: String,
     },
-    /// A picture; each of its fields may be empty.
+    /// An image. Each field may be empty.
     Image {
-        /// Its type, such as `image/png`, as the message says it.
+        /// The media type as the message names it, for example `image/png`.
         mime: String,
-        /// The file that it was read from, or where it lies.
+        /// The file that it was read from, or its address.
         path: String,
-        /// Its bytes in base64, where the message holds them; nothing has checked them.
+        /// The bytes in base64, if the message contains them. They are not validated.
         data: String,
     },
-    /// A part of another type.
+    /// A part of another type, which is given.
     Other(String),
 }
 
-/// A tool that a message calls.
+/// A tool call in a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ToolCall {
-    /// Which the answer names; empty where the call has none.
+    /// The id that the answer refers to; empty if the call has none.
     pub id: String,
-    /// The tool, as the message names it.
+    /// The name of the tool, as in the message.
     pub name: String,
-    /// What the tool is given, as JSON: mostly an object. Arguments that stand
-    /// in the message as a text of JSON are that JSON.
+    /// The arguments as JSON, usually an object. Arguments that the message contains
+    /// as a string of JSON are that JSON.
     pub arguments: String,
-    /// The call on one line, cut, as in `[read: path]`.
+    /// The call on one line, possibly truncated, for example `[read: path]`.
     pub label: String,
 }
 
 impl ToolCall {
-    /// Reads a call that has a name and arguments, or whose `function` has.
+    /// Reads a call that has a name and arguments itself, or in its `function`.
     pub(crate) fn read(call: Raw<'_>, label: String) -> Self {
         let function = call.get("function").unwrap_or(call);
         let text = |value: Option<Raw<'_>>| match value {
@@ -131,26 +133,28 @@ impl ToolCall {
             (Some(_), Some(spelt)) if spelt.trim().is_empty() => "{}".to_owned(),
             (Some(_), Some(spelt)) => match json::scan(spelt.as_bytes()) {
                 Ok((decoded, _)) => json::clean(decoded, "null"),
-                // Cut short by the model, say.
+                // Arguments that are not JSON, for example because the model was
+                // cut off, become a string.
                 Err(_) => json::spelt(&spelt),
             },
         };
         Self { id: text(call.get("id")), name: text(function.get("name")), arguments, label }
     }
 
-    /// A call of which only this is asked for.
+    /// A call of which only id and name are needed.
     pub(crate) fn named(id: String, name: String) -> Self {
         Self { id, name, arguments: String::new(), label: String::new() }
     }
 
-    /// The arguments; null where they are nested deeper than `serde_json` reads.
+    /// Returns the arguments; null if they are nested deeper than `serde_json` reads.
     pub fn arguments_value(&self) -> serde_json::Value {
         serde_json::from_str(&self.arguments).unwrap_or_default()
     }
 }
 
 impl Part {
-    /// The text of what is said or answered; `None` for thoughts, calls and pictures.
+    /// Returns the text of a text part or an answer; `None` for thinking, calls and
+    /// images.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) | Self::ToolResult { text, .. } => Some(text),
@@ -158,7 +162,7 @@ impl Part {
         }
     }
 
-    /// The picture at an address, which may be the picture itself.
+    /// The image at an address, which may be a data URL.
     pub(crate) fn image_at(url: String) -> Self {
         let Some(rest) = url.strip_prefix("data:") else {
             return Self::Image { mime: String::new(), path: url, data: String::new() };
@@ -169,7 +173,8 @@ impl Part {
         Self::Image { mime, path: String::new(), data }
     }
 
-    /// The parts of a message that answers a call: its texts are one result.
+    /// The parts of a message that answers a call: its texts are joined to one
+    /// result.
     pub(crate) fn answering(call_id: String, parts: Vec<Self>) -> Vec<Self> {
         let (texts, others): (Vec<Self>, Vec<Self>) =
             parts.into_iter().partition(|part| matches!(part, Self::Text(_)));
@@ -182,27 +187,28 @@ impl Part {
 
 /// What lines mean.
 ///
-/// Nothing here fails: what cannot be understood is a problem of its record.
+/// Nothing here fails: what cannot be understood becomes a problem of its record.
 pub(crate) trait Meaning: Sync {
     /// What a line means in a session whose log is one file.
     fn parse(&self, line: &[u8]) -> Record;
 
-    /// What cannot be understood of a line in the log of this path.
+    /// The problems of a line in the log with this path.
     fn line_problems(&self, _path: &[u8], line: &[u8]) -> Vec<(ProblemKind, String)> {
         self.parse(line).problems
     }
 
-    /// Whether entries follow one another in file order unless they say otherwise.
+    /// Whether each entry follows the one before it in the file unless it says
+    /// otherwise.
     fn is_linear(&self, _version: Option<&Stored>) -> bool {
         false
     }
 
-    /// Whether entries of this version stand as the program writes them today.
+    /// Whether entries of this version are in the form that the program writes today.
     fn is_current(&self, _version: Option<&Stored>) -> bool {
         true
     }
 
-    /// What a message's role means.
+    /// How messages of a role are counted and compacted.
     fn role(&self, role: Option<&str>) -> Role {
         match role {
             Some("user") => Role::Prompt,
@@ -212,19 +218,20 @@ pub(crate) trait Meaning: Sync {
         }
     }
 
-    /// The steps of a path, root first, that the restored conversation consists
-    /// of. `kept` says of each compaction that replaces something what it keeps.
-    fn restore(&self, path: &[Step], _kept: &[(i64, Option<Kept>)]) -> Vec<Step> {
+    /// The steps of a path, root first, that make up the restored conversation.
+    /// `kept` says what each compaction keeps.
+    fn restore(&self, path: &[Step], _kept: &[(i64, Option<KeptMessages>)]) -> Vec<Step> {
         path.iter().filter(|step| step.kind == StepKind::Message).copied().collect()
     }
 
-    /// The position a compaction names when it names no id.
+    /// The position that a compaction names instead of an id.
     fn kept_position(&self, _first_kept: &Stored) -> Option<usize> {
         None
     }
 
-    /// The messages that the line of an entry adds, as JSON, changed by the line
-    /// of an edit; `instead` stands for what JSON readers choke on.
+    /// The messages that an entry's line adds, as JSON, after the edit in another
+    /// line, if there is one. `instead` replaces values that common JSON readers
+    /// cannot read.
     fn messages(
         &self,
         version: Option<&Stored>,
@@ -238,20 +245,20 @@ pub(crate) trait Meaning: Sync {
         None
     }
 
-    /// What a list shows of the first prompt.
+    /// What lists show of the first prompt.
     fn first_message(&self, line: &[u8]) -> Stored {
         Stored::Text(self.preview(line))
     }
 
-    /// The first characters of an entry's message on one line.
+    /// The first characters of an entry's message, on one line.
     fn preview(&self, line: &[u8]) -> String;
 
-    /// What the user said in an entry's message, whole, without white space around it.
+    /// The full text of a user's message, without surrounding white space.
     fn full_text(&self, line: &[u8]) -> String;
 
     /// What a tree shows of the entry in this line.
-    fn shown(&self, line: &[u8]) -> Shown {
-        Shown { text: self.preview(line), ..Shown::default() }
+    fn tree_text(&self, line: &[u8]) -> TreeText {
+        TreeText { text: self.preview(line), ..TreeText::default() }
     }
 
     /// The model that a line names.
@@ -259,24 +266,25 @@ pub(crate) trait Meaning: Sync {
         None
     }
 
-    /// Who speaks in a message, and what it says.
+    /// The role of a message, and the parts of its content.
     fn parts(&self, message: &str) -> (String, Vec<Part>);
 
-    /// Whether all that an entry of this role says is what a tool answered: then a
-    /// search of anything else passes its line over. Half of a log can be such lines.
+    /// Whether an entry of this role contains only answers of tools, so that searches
+    /// for anything else can skip its line. Half of a log can be such lines.
     fn is_answer(&self, _role: Option<&str>) -> bool {
         false
     }
 
-    /// What the messages say that the line of an entry adds. Without tools, what
-    /// they are given and what they answer may be left empty. A search reads every
-    /// line by this, so a format reads the message where it stands.
-    fn said(&self, line: &[u8], _tools: bool) -> Vec<Part> {
+    /// The content of the messages that an entry's line adds. Without `tools`, the
+    /// arguments and answers of tools may be left empty. A search calls this for
+    /// every line, so formats read the message in place.
+    fn content_parts(&self, line: &[u8], _tools: bool) -> Vec<Part> {
         let messages = self.messages(None, line, None, "null");
         messages.iter().flat_map(|message| self.parts(message).1).collect()
     }
 
-    /// A conversation as Markdown, as the program exports it where it does.
+    /// A conversation as Markdown, in the form in which the program itself exports
+    /// it, if it does.
     fn markdown(&self, transcript: &Transcript<'_>) -> String {
         let mut text = "# Session\n".to_owned();
         for message in transcript.messages {

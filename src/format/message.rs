@@ -1,4 +1,4 @@
-//! What a message of a restored conversation says.
+//! The content of a message of a restored conversation.
 
 use serde_json::Value;
 
@@ -6,25 +6,25 @@ use super::{Part, json};
 use crate::model::Message;
 
 impl Message {
-    /// The message object, as JSON that every common reader takes: numbers as
-    /// they were spelt, keys in their order.
+    /// Returns the message as a JSON object that every common reader can read, with
+    /// numbers and the order of keys as they were.
     pub fn json(&self) -> &str {
         &self.json
     }
 
-    /// The message object. Half surrogate pairs stand as U+FFFD, and a number
-    /// beyond 64 bits is the nearest double.
+    /// Returns the message as an object. Lone surrogates are replaced by U+FFFD, and
+    /// numbers beyond 64 bits become the nearest double.
     pub fn value(&self) -> Value {
         json::scan(self.json.as_bytes()).map_or(Value::Null, |(value, _)| json::value(value))
     }
 
-    /// Who speaks, as the format names them: `user`, `assistant` and so on.
-    /// Empty when the message does not say.
+    /// Returns the role in the format's own terms, for example `user` or `assistant`;
+    /// empty if the message has none.
     pub fn role(&self) -> String {
         self.format.meaning().parts(&self.json).0
     }
 
-    /// What the message says, part by part, in order.
+    /// Returns the parts of the content, in order.
     ///
     /// # Examples
     ///
@@ -51,9 +51,9 @@ impl Message {
         self.format.meaning().parts(&self.json).1
     }
 
-    /// The text of the message: what is said and what tools answered, a line
-    /// feed between two parts. Empty when there is none; thoughts and tool calls
-    /// are not among it.
+    /// Returns the text of the message: its text parts and the answers of tools,
+    /// joined by line feeds. Thinking and tool calls are left out. Empty if there is
+    /// none.
     pub fn text(&self) -> String {
         let parts = self.parts();
         parts.iter().filter_map(Part::text).collect::<Vec<_>>().join("\n")

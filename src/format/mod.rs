@@ -1,15 +1,14 @@
-//! Formats: one folder for each program whose sessions the engine knows.
+//! Formats: one folder for each program whose sessions are supported.
 //!
-//! A folder holds everything that the engine knows of its program. The rest of
-//! the engine reaches it through [`Format`], by facets: [`Layout`] (where its
-//! files lie), [`Meaning`] (what lines say), [`Spelling`] (how they are
-//! written), [`Projection`] (which rows they become), and by its [`Rules`],
-//! which are named facts. To add a program is to add its folder and one line to
-//! the registry below.
+//! A folder contains everything that is known about its program. The rest of the
+//! engine uses it through [`Format`], by facets: [`Layout`] (where its files are),
+//! [`Meaning`] (what lines mean), [`Spelling`] (how lines are written),
+//! [`Projection`] (which rows they become); and by its [`Rules`], which are named
+//! facts. To add a program, add its folder and one line to the registry below.
 //!
 //! The first three facets are pure: bytes in, plain data out. What needs the
-//! database has defaults that serve a program with one log a session; one
-//! that needs more has it in a folder `stored`, beside its pure files.
+//! database has defaults for programs with one log per session; a program that
+//! needs more has it in a folder `stored`, beside its pure files.
 
 mod claude;
 mod codex;
@@ -29,7 +28,7 @@ pub(crate) mod time;
 #[cfg(test)]
 mod toy;
 
-/// What sessions of one program alone have.
+/// Operations of the sessions of a single program.
 pub(crate) mod handles {
     pub use super::kimi::handle::Kimi;
     pub use super::kward::handle::{Kward, Memory, RecordedPrompt};
@@ -45,7 +44,7 @@ pub use extras::ResultFile;
 pub(crate) use kward::stored_text;
 pub(crate) use layout::{Home, Layout, Unpacker, Versions};
 use live::Live;
-pub(crate) use meaning::{Answering, Kept, Meaning, NamedModel, Shown, Transcript};
+pub(crate) use meaning::{Answering, KeptMessages, Meaning, NamedModel, Transcript, TreeText};
 pub use meaning::{Part, ToolCall};
 use projection::Projection;
 use rules::Rules;
@@ -53,9 +52,9 @@ pub(crate) use spelling::Spelling;
 
 use crate::model::Timestamp;
 
-/// What the engine knows of a program.
+/// A program's facets.
 struct Program {
-    /// As the command line and the database spell it.
+    /// The name on the command line and in the database.
     name: &'static str,
     rules: Rules,
     layout: &'static dyn Layout,
@@ -66,8 +65,8 @@ struct Program {
     extras: &'static dyn Extras,
 }
 
-/// A program with one log a session, whose records the common fold turns into
-/// rows, and which has a record for most changes.
+/// A program with one log per session, whose records the common fold turns into rows,
+/// and which has a record for most changes.
 struct Chains;
 
 impl Projection for Chains {}
@@ -77,10 +76,10 @@ impl Live for Chains {}
 #[cfg(test)]
 impl Extras for Chains {}
 
-/// Lists the formats. A root is asked for each of them in this order.
+/// Lists the formats, in the order in which they are tried on a root.
 macro_rules! registry {
     ($($(#[doc = $doc:literal])+ $(#[cfg($cfg:meta)])? $format:ident = $folder:ident,)+) => {
-        /// The program that a session was written by, and whose rules it follows.
+        /// The program that wrote a session, and whose rules the session follows.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Format {
@@ -88,7 +87,7 @@ macro_rules! registry {
         }
 
         impl Format {
-            /// Every format, in the order in which a root is asked for each.
+            /// Every format, in the order in which they are tried on a root.
             pub const ALL: &[Self] = &[$($(#[cfg($cfg)])? Self::$format,)+];
 
             fn program(self) -> &'static Program {
@@ -111,12 +110,12 @@ registry! {
     Kward = kward,
     /// Claude Code, to 2.1.
     Claude = claude,
-    /// What a format costs at least.
+    /// The smallest possible format, for tests.
     #[cfg(test)]
     Toy = toy,
 }
 
-/// The format of what is made here, unless another is asked for.
+/// The format of new sessions, unless another is asked for.
 impl Default for Format {
     fn default() -> Self {
         Self::Kward
@@ -124,22 +123,22 @@ impl Default for Format {
 }
 
 impl Format {
-    /// Its name, as the command line and the database spell it.
+    /// Returns the name, as on the command line and in the database.
     pub fn name(self) -> &'static str {
         self.program().name
     }
 
-    /// The format of this name.
+    /// Returns the format with this name; `None` if there is none.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|format| format.name() == name)
     }
 
-    /// Where the program keeps its sessions on a machine: the folder that its
-    /// environment variable names, as told by `variable`, or else one below
-    /// `user`, the user's own folder. A `~` at the beginning of the variable's value is `user`.
+    /// Returns the folder in which the program keeps its sessions on a machine: the
+    /// one that its environment variable names, which `variable` looks up, else the
+    /// usual one below `user`, the user's home folder. A leading `~` in the
+    /// variable's value is replaced by `user`.
     ///
-    /// `None` for a program without such a place. Whether there is anything in
-    /// it is not asked.
+    /// Returns `None` for a program without such a folder. The folder may not exist.
     ///
     /// # Examples
     ///
@@ -193,7 +192,8 @@ impl Format {
     }
 }
 
-/// The folder of a working directory: its absolute path with `-` for each separator, between dashes.
+/// The name of a work dir's folder: its absolute path with `-` for each separator,
+/// between two dashes.
 fn safe_cwd(cwd: &str) -> String {
     let mut names: Vec<&str> = Vec::new();
     for name in cwd.split('/') {
@@ -209,13 +209,14 @@ fn safe_cwd(cwd: &str) -> String {
 }
 
 impl Timestamp {
-    /// The system's clock.
+    /// Returns the time of the system's clock.
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
     }
 
-    /// Reads a time such as `2026-01-02T03:04:05.678Z`; one without a zone is UTC.
+    /// Parses a time such as `2026-01-02T03:04:05.678Z`; without a zone, it is UTC.
+    /// Returns `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         time::parse(text).map(|parsed| parsed.at)
     }

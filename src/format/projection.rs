@@ -1,8 +1,9 @@
-//! The facet of rows: which sessions a root's files make up, and how each is folded.
+//! The facet of rows: which sessions the files of a root make up, and how each is
+//! folded.
 //!
-//! The default is a program of which each log is a session by itself: the
-//! common fold turns its records into rows. A program whose session is several
-//! files, folded together, says so in its rules and answers for itself.
+//! The default is for programs in which each log is a session by itself: the common
+//! fold turns its records into rows. A program whose sessions consist of several
+//! files says so in its rules, and implements this itself.
 
 use std::collections::BTreeSet;
 
@@ -17,13 +18,13 @@ use crate::store::heads::Head;
 use crate::store::sources::{self, Source};
 use crate::store::{sessions, unpacked};
 
-/// Folds sessions of one source, one after the other: each by its key and its
-/// path, replacing what was there. It returns whether the session's files are there.
+/// Folds sessions of one source, one after another, given the key and path of each,
+/// and replaces their rows. Returns whether the session's files exist.
 pub(crate) type Refolder<'a> = Box<dyn FnMut(SessionKey, &[u8]) -> Result<bool> + 'a>;
 
 /// How a program's records become rows.
 pub(crate) trait Projection: Sync {
-    /// What folds the sessions of a source anew.
+    /// Returns a function that refolds sessions of a source.
     fn refolder<'a>(&self, conn: &'a Connection, source: &'a Source) -> Result<Refolder<'a>> {
         Ok(Box::new(|session, _| match sessions::file_of(conn, session)? {
             Some((file, _)) => {
@@ -34,30 +35,30 @@ pub(crate) trait Projection: Sync {
         }))
     }
 
-    /// What a session with the log of this path says as a whole, where the
-    /// common fold cannot tell it record by record.
-    fn whole(&self, _path: &[u8]) -> Option<Box<dyn Whole>> {
+    /// The format's own fold of the session whose log has this path, for what the
+    /// common fold cannot tell record by record.
+    fn session_fold(&self, _path: &[u8]) -> Option<Box<dyn SessionFold>> {
         None
     }
 
-    /// The same behind the last record of a session, where its rows tell what a
-    /// further one changes; `None` where only all of its records do.
-    fn whole_behind<'a>(
+    /// As [`session_fold`](Self::session_fold), continuing after the last record of a session, if
+    /// the rows tell what a further record changes; `None` if only all records do.
+    fn session_fold_after<'a>(
         &self,
         _conn: &'a Connection,
         _session: SessionKey,
         _file: &FileRow,
         _head: &Head,
-    ) -> Result<Option<Box<dyn Whole + 'a>>> {
+    ) -> Result<Option<Box<dyn SessionFold + 'a>>> {
         Ok(None)
     }
 
-    /// Decides which of the sessions that share the id of this one lists show.
+    /// Decides which of the sessions with the same id as this one lists show.
     fn settle_listed(&self, _conn: &Connection, _session: SessionKey) -> Result<()> {
         Ok(())
     }
 
-    /// Paths of the files, folders and links that a session is made of, beside its own.
+    /// Paths of the files, folders and links that make up a session, besides its own.
     fn parts(
         &self,
         _conn: &Connection,
@@ -72,17 +73,17 @@ pub(crate) trait Projection: Sync {
         Ok(BTreeSet::new())
     }
 
-    /// Paths of the sessions that several files of a source make up together.
+    /// Paths of the sessions that several files of a source make up.
     fn sessions(&self, _conn: &Connection, _source: &Source) -> Result<BTreeSet<Vec<u8>>> {
         Ok(BTreeSet::new())
     }
 
-    /// Everything of a source, in portions that can be settled one after the other.
+    /// Everything of a source, in portions that can be settled one after another.
     fn everything(&self, _conn: &Connection, _source: &Source) -> Result<Vec<Touched>> {
         Ok(Vec::new())
     }
 
-    /// Notes what says something else once a session is gone.
+    /// Marks what has to be refolded when a session is gone.
     fn note_dependents(
         &self,
         _conn: &Connection,
@@ -92,7 +93,7 @@ pub(crate) trait Projection: Sync {
         Ok(())
     }
 
-    /// Brings the sessions that a change concerns up to date, and says which they are.
+    /// Updates the sessions that are affected by a change, and returns them.
     fn settle(
         &self,
         _conn: &Connection,
@@ -103,44 +104,45 @@ pub(crate) trait Projection: Sync {
     }
 }
 
-/// What a session says as a whole, taken from its records one after the other.
-pub(crate) trait Whole {
-    /// Takes in a record before it becomes rows.
+/// A fold of a session as a whole, given its records one after another.
+pub(crate) trait SessionFold {
+    /// Takes a record before it becomes rows.
     fn take(&mut self, line_key: i64, record: &mut Record) -> Result<()>;
 
-    /// Settles the head, and the active branch where that is not the path to
-    /// the leaf. Returns whether it could: else the session is to be folded from
-    /// its first record on.
+    /// Completes the head, and the active branch if that is not the path to the leaf.
+    /// Returns whether it could; if not, the session has to be refolded from its
+    /// first record.
     fn conclude(self: Box<Self>, folded: &Folded<'_>, head: &mut Head) -> Result<bool>;
 }
 
-/// A session whose records are all folded.
+/// A session all of whose records are folded.
 pub(crate) struct Folded<'a> {
     pub(crate) conn: &'a Connection,
     pub(crate) session: SessionKey,
     pub(crate) file: &'a FileRow,
-    /// Where the leaf was moved without a record since the last of them.
+    /// Where the leaf was moved by an event after the last record.
     pub(crate) decided: Option<Option<i64>>,
 }
 
-/// The sessions of several files that a transaction changed. They are folded before it ends.
+/// The sessions of several files that a transaction has changed. They are folded
+/// before it ends.
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
-    /// By [`Layout::units`](super::Layout::units), each of a session as a rule.
+    /// Units as in [`Layout::units`](super::Layout::units), usually one per session.
     pub(crate) units: BTreeSet<Vec<u8>>,
-    /// Whether a file that all sessions of the root depend on changed.
+    /// Whether a file that all sessions of the root depend on has changed.
     pub(crate) shared: bool,
 }
 
 impl Touched {
-    /// Notes a file, link or folder that was added or changed.
+    /// Marks a file, link or folder that was added or changed.
     pub(crate) fn add(&mut self, format: Format, file: &FileRow) {
         let layout = format.layout();
         self.shared |= layout.is_shared(&file.path);
         self.units.extend(layout.units(&file.path, file.kind == FileKind::Folder));
     }
 
-    /// Brings the sessions that are concerned up to date, and says which they are.
+    /// Folds the affected sessions, and returns them.
     pub(crate) fn settle(&mut self, conn: &Connection, source_id: i64) -> Result<Vec<SessionKey>> {
         let touched = std::mem::take(self);
         if touched.units.is_empty() && !touched.shared {
@@ -151,7 +153,7 @@ impl Touched {
     }
 }
 
-/// Paths of the files, folders and links that a session is made of.
+/// Paths of the files, folders and links that make up a session.
 pub(crate) fn paths_of(conn: &Connection, session: SessionKey) -> Result<BTreeSet<Vec<u8>>> {
     let Some((source, path)) = sessions::place(conn, session)? else { return Ok(BTreeSet::new()) };
     let mut paths = source.format.projection().parts(conn, &source, &path)?;
@@ -159,7 +161,7 @@ pub(crate) fn paths_of(conn: &Connection, session: SessionKey) -> Result<BTreeSe
     Ok(paths)
 }
 
-/// The log that the lines of a session stand in; of several files, the main one.
+/// The log with the lines of a session; the main one of several files.
 pub(crate) fn log_of(conn: &Connection, session: SessionKey) -> Result<Option<FileRow>> {
     if let Some((file, _)) = sessions::file_of(conn, session)? {
         return Ok(Some(file));

@@ -1,14 +1,14 @@
-//! The rules in which programs differ, as named facts.
+//! Rules: the ways in which programs differ, as named facts.
 //!
-//! The fold, the import and the live session ask for a rule by its name. None
-//! of them asks which program it is.
+//! The fold, the import and the live session look at a rule. None of them asks
+//! which program it is.
 
 use crate::model::Timestamp;
 
 /// Nanoseconds.
 const MILLI: i128 = 1_000_000;
 
-/// What holds for every session of a format.
+/// The rules of a format, for all of its sessions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
     pub(crate) sessions: Sessions,
@@ -24,14 +24,14 @@ pub(crate) struct Rules {
     pub(crate) header: HeaderPlace,
     pub(crate) old_versions: OldVersions,
     pub(crate) system_prompt: SystemPrompt,
-    /// How many containers, one inside another, its program reads in a line.
+    /// How deeply nested a line may be for its program to read it.
     pub(crate) depth: usize,
 }
 
 impl Rules {
-    /// The rules of a program with one log a session, whose entries all have
-    /// ids, and which has no record for a moved leaf or a label. Each format
-    /// says where it differs.
+    /// The rules of a program with one log per session, whose entries all have ids,
+    /// and which has no records for moved leaves and labels. Each format states where
+    /// it differs.
     pub(crate) const PLAIN: Self = Self {
         sessions: Sessions::File,
         logs: Logs::Appended,
@@ -59,12 +59,12 @@ pub(crate) enum Sessions {
     Folder,
 }
 
-/// What a program does with its logs.
+/// How a program writes its logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Logs {
-    /// It adds to them: two who write one follow one another.
+    /// It appends: two programs that write one log append one after the other.
     Appended,
-    /// It writes them anew, and puts the old ones aside.
+    /// It writes logs anew, and rotates the old ones.
     Rewritten,
 }
 
@@ -86,7 +86,8 @@ pub(crate) enum Activity {
     Latest,
 }
 
-/// How finely the program tells the time of a file, where that counts for a session's.
+/// The precision with which the program reads the time of a file, where that counts
+/// as a session's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileTimes {
     Exact,
@@ -106,7 +107,7 @@ impl FileTimes {
     }
 }
 
-/// How long provider, model and effort hold once they are set.
+/// How long provider, model and effort stay in effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Settings {
     /// In the whole session, until they are set again.
@@ -115,55 +116,55 @@ pub(crate) enum Settings {
     Branch,
 }
 
-/// What moves the leaf to an entry that is there already.
+/// What moves the leaf to an existing entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leaf {
     /// A record of the log.
     Record,
-    /// Nothing in the log: it is an event.
+    /// An event, since the log has no record for it.
     Event,
 }
 
-/// The ids of entries that simply follow one another, as in a first version.
+/// The ids of entries that form a chain, as in first versions of a format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChainIds {
-    /// An entry that gives an id keeps it.
+    /// An entry with an id keeps it.
     Given,
-    /// All are numbered, whatever they give.
+    /// All are numbered, whatever ids they have.
     Numbered,
 }
 
-/// What sets a label, and the place of one that is set again among the session's.
+/// What sets a label, and the position of a label that is set again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Labels {
-    /// A record; where it was set last.
+    /// A record; the position of the last time.
     Last,
-    /// A record; where it was set first.
+    /// A record; the position of the first time.
     First,
-    /// Nothing in the log: it is an event. Where it was set last.
+    /// An event, since the log has no record for it; the position of the last time.
     Event,
 }
 
-/// What several compactions on one path do.
+/// How several compactions on one path work together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compactions {
-    /// Each stands upon the one before it.
+    /// Each builds on the one before it.
     Chained,
-    /// The last alone counts, whatever an older one kept.
+    /// Only the last counts, whatever older ones kept.
     Last,
 }
 
-/// Where a header may stand.
+/// Where a header may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeaderPlace {
     Anywhere,
-    /// Before every other record: the program cannot open the file otherwise.
+    /// Before every other record; the program cannot open the file otherwise.
     First,
-    /// Nowhere in the file: its name says the id, and records the rest.
+    /// Nowhere in the file: its name gives the id, and records the rest.
     FileName,
 }
 
-/// Whether sessions of a version without ids are appended to.
+/// Whether sessions of a version without ids can be appended to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OldVersions {
     Written,
@@ -173,8 +174,8 @@ pub(crate) enum OldVersions {
 /// Where a session keeps its system prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SystemPrompt {
-    /// In a record of its own, outside of the tree.
+    /// In a record of its own, outside the tree.
     Record,
-    /// In a message, as any other.
+    /// In a message like any other.
     Message,
 }

@@ -1,23 +1,23 @@
-//! The timestamps of session files, as the original reads them.
+//! Parses the timestamps of session files, as the original programs do.
 
 use crate::model::Timestamp;
 
 const NANOS: i128 = 1_000_000_000;
 
-/// A time that a text names.
+/// A time that was parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Parsed {
     pub(crate) at: Timestamp,
-    /// Whether it lies beyond what a [`Timestamp`] holds.
+    /// Whether it was out of range for a [`Timestamp`], and clamped.
     pub(crate) clamped: bool,
 }
 
-/// Reads an XML Schema date and time: `2026-01-02T03:04:05.678Z`.
+/// Parses an XML Schema date and time, for example `2026-01-02T03:04:05.678Z`.
 ///
-/// White space around it and lower case are fine; the zone may be `Z`, `+HH`,
-/// `+HHMM` or `+HH:MM`, and is UTC when absent. Any year of at least four
-/// digits, day 31 in any month, hour 24 and second 60 roll over. Date only, no
-/// seconds or a space for the `T` are no times.
+/// Surrounding white space and lower case are accepted; the zone may be `Z`, `+HH`,
+/// `+HHMM` or `+HH:MM`, and is UTC if absent. Years have at least four digits; day 31
+/// in any month, hour 24 and second 60 roll over. A date only, a time without
+/// seconds, and a space instead of the `T` are rejected.
 pub(crate) fn parse(text: &str) -> Option<Parsed> {
     let text = text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\u{b}');
     let mut rest = text.as_bytes();
@@ -60,7 +60,7 @@ pub(crate) fn parse(text: &str) -> Option<Parsed> {
     Some(Parsed { at: Timestamp(clamped as i64), clamped: clamped != nanos })
 }
 
-/// Nanoseconds of a fraction, if there is one; what is finer is cut off.
+/// Nanoseconds of a fraction, if there is one; finer digits are cut off.
 fn fraction(rest: &mut &[u8]) -> Option<i128> {
     let mut nanos = 0;
     if !take(rest, b".") {
@@ -78,7 +78,7 @@ fn fraction(rest: &mut &[u8]) -> Option<i128> {
     Some(nanos)
 }
 
-/// Seconds of a zone; without one it is UTC.
+/// Seconds of a zone; UTC if there is none.
 fn zone(rest: &mut &[u8]) -> Option<i128> {
     if take(rest, b"Zz") || rest.is_empty() {
         return Some(0);
@@ -93,13 +93,13 @@ fn zone(rest: &mut &[u8]) -> Option<i128> {
     if take(rest, b":") || !rest.is_empty() {
         offset += two_digits(rest)? * 60;
     }
-    // Minutes may be any two digits, but a day is too far.
+    // Minutes may be any two digits, but an offset of a day is rejected.
     (offset < 86_400).then_some(offset * sign)
 }
 
 /// Days from the epoch to the first of a month, in the Gregorian calendar.
 pub(super) fn days_from_civil(year: i128, month: i128) -> i128 {
-    // Years begin in March here, so that the day a leap year adds comes last.
+    // Years begin in March here, so that a leap day comes last.
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);

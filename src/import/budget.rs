@@ -1,8 +1,8 @@
-//! A bound in bytes on what waits between two threads.
+//! Bounds the bytes that wait between two threads.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Enough to keep the writer busy; more only costs memory.
+/// Enough to keep the writer busy; more would only cost memory.
 const LIMIT: usize = 12 << 20;
 
 pub(super) struct Budget {
@@ -20,7 +20,8 @@ impl Budget {
         Self { state: Mutex::new(State { used: 0, closed: false }), changed: Condvar::new() }
     }
 
-    /// Waits until there is room; something larger than the limit goes alone.
+    /// Waits until these bytes fit; more than the limit passes when nothing else
+    /// waits.
     pub(super) fn take(&self, bytes: usize) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         while !state.closed && 0 < state.used && LIMIT < state.used + bytes {
@@ -29,12 +30,13 @@ impl Budget {
         state.used += bytes;
     }
 
-    pub(super) fn give(&self, bytes: usize) {
+    pub(super) fn release(&self, bytes: usize) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).used -= bytes;
         self.changed.notify_one();
     }
 
-    /// Lets the other side go on when this one ends, whichever way.
+    /// Returns a guard that unblocks the other side when this one ends, also by a
+    /// panic.
     pub(super) fn close_on_drop(&self) -> impl Drop {
         Close(self)
     }

@@ -1,5 +1,5 @@
-//! A chain that is being written: what goes into the log is counted and hashed
-//! on its way, and a file is complete when that is what was read, no sooner.
+//! A chain that is being written. What goes into the log is counted and hashed, and
+//! the file is complete only when that matches what was read.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
 use super::content::Chunk;
-use super::read::End;
+use super::read::FileEnd;
 use crate::error::{Error, Result};
 use crate::fold::Fold;
 use crate::model::Format;
@@ -20,15 +20,15 @@ use crate::store::packing::Packer;
 pub(super) struct Chain {
     file_id: i64,
     kind: FileKind,
-    /// Bytes of all of it.
+    /// Bytes so far.
     size: u64,
-    /// Lines of all of it; of a document, pieces.
+    /// Lines so far; for a document, chunks.
     rows: u32,
-    /// Over all of it; of a tail, over what was written now.
+    /// Digest so far; for a tail, of the tail alone.
     hasher: Sha256,
 }
 
-/// A file of which all that was read was written; [`Chain::complete`] alone makes one.
+/// A file that was written completely. Only [`Chain::complete`] makes one.
 pub(super) struct Complete(FileRow);
 
 impl Complete {
@@ -38,12 +38,13 @@ impl Complete {
 }
 
 impl Chain {
-    /// One without a line.
+    /// An empty chain.
     pub(super) fn new(file: &FileRow) -> Self {
         Self { file_id: file.file_id, kind: file.kind, size: 0, rows: 0, hasher: Sha256::new() }
     }
 
-    /// Goes on behind a complete file. Returns its last line where that comes again, because it may have gone on.
+    /// Continues a complete file. Returns its last line if it has no terminator: it
+    /// will come again, because it may have been continued.
     pub(super) fn behind(conn: &Connection, base: &FileRow) -> Result<(Self, Vec<u8>)> {
         let mut chain = Self { size: base.size, rows: base.line_count, ..Self::new(base) };
         let torn = torn_line(conn, base)?;
@@ -55,7 +56,8 @@ impl Chain {
         Ok((chain, torn))
     }
 
-    /// Goes on with what an interrupted import left; `None` when that is not what its row says.
+    /// Continues a partial chain of an interrupted import; `None` if the chain is not
+    /// what its row says.
     pub(super) fn resume(conn: &Connection, partial: &FileRow) -> Result<Option<Self>> {
         let mut chain = Self::new(partial);
         let each = |_, raw: &[u8]| {
@@ -81,7 +83,7 @@ impl Chain {
         self.hasher.update(raw);
     }
 
-    /// Writes lines of a log, or a piece of a document.
+    /// Writes lines of a log, or a chunk of a document.
     pub(super) fn append(
         &mut self,
         tx: &Connection,
@@ -115,7 +117,7 @@ impl Chain {
         }
     }
 
-    /// The row of a file that is not complete yet, as far as it goes.
+    /// The row of a file that is not complete yet.
     pub(super) fn so_far(&self, file: &FileRow) -> FileRow {
         FileRow {
             size: self.size,
@@ -133,13 +135,13 @@ impl Chain {
     ///
     /// # Errors
     ///
-    /// Where they differ. That is a fault of this program or of the machine,
-    /// and the file must not be taken for imported: the transaction goes.
-    pub(super) fn complete(self, row: &FileRow, end: &End) -> Result<Complete> {
+    /// They differ. That is a fault of this program or of the machine, and the
+    /// transaction must not be committed.
+    pub(super) fn complete(self, row: &FileRow, end: &FileEnd) -> Result<Complete> {
         let written = (self.size, self.rows, self.digest());
         let digest = match end.tail.as_ref().or(end.file.sha256.as_ref()) {
             Some(digest) => digest.clone(),
-            // A folder or link has none, and nothing to write.
+            // Folders and links have no content.
             None => Sha256::digest([]).to_vec(),
         };
         if written == (end.file.size, end.file.line_count, digest) {
@@ -159,7 +161,7 @@ impl Chain {
     }
 }
 
-/// The last line of a log, where it has no terminator yet; else nothing.
+/// The last line of a log if it has no terminator, else nothing.
 pub(super) fn torn_line(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
     let last = file.line_count.checked_sub(1).filter(|_| file.kind == FileKind::Log);
     let Some(last) = last else { return Ok(Vec::new()) };

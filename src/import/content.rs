@@ -1,4 +1,5 @@
-//! Bytes on their way from a file into rows: lines of a log, or pieces of a document.
+//! Splits bytes that were read from a file into lines of a log, or chunks of a
+//! document.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,16 +8,16 @@ use crate::model::{Format, Record};
 use crate::store::files::FileKind;
 
 const BLOCK: usize = 256 << 10;
-/// Lines shorter than this on average are parsed where they are written.
+/// Chunks whose lines are shorter than this on average are parsed by the writer.
 const SHORT_LINE: usize = 64;
 
-/// Some lines, or a piece of a document.
+/// Consecutive lines, or a chunk of a document.
 #[derive(Default)]
 pub(super) struct Chunk {
     pub(super) raw: Vec<u8>,
-    /// Rows that it makes: its lines; for a document, one.
+    /// The number of rows: one per line; one for a document.
     pub(super) rows: u32,
-    /// One a line, where the writer folds as it writes; none where lines are so
+    /// One record per line if the writer folds as it writes. Empty if lines are so
     /// short that their records would be many times as large.
     pub(super) records: Vec<Record>,
 }
@@ -27,25 +28,26 @@ impl Chunk {
     }
 }
 
-/// Bytes read and not yet handed over.
+/// Bytes that were read and not yet passed on.
 pub(super) struct Content {
     pub(super) pending: Vec<u8>,
-    /// Bytes that the file said it has.
+    /// The size that the file had at the start.
     pub(super) expected: usize,
     pub(super) kind: FileKind,
     pub(super) format: Format,
-    /// Bytes of a full chunk.
+    /// The size of a full chunk.
     pub(super) chunk: usize,
-    /// Whether records are wanted beside the lines.
+    /// Whether lines are to be parsed.
     pub(super) parses: bool,
-    /// So much of `pending` holds no line end.
+    /// The length of the beginning of `pending` that contains no line end.
     pub(super) scanned: usize,
 }
 
 impl Content {
     pub(super) fn fill(&mut self, file: &mut File) -> std::io::Result<usize> {
         let before = self.pending.len();
-        // Room for all that a small file has, so that one read takes it and one finds its end.
+        // Large enough that a small file takes one read, and one more to find its
+        // end.
         let block = BLOCK.min(self.chunk);
         self.pending.reserve(block.min(self.expected) + 1);
         file.take(block as u64).read_to_end(&mut self.pending)?;
@@ -56,7 +58,7 @@ impl Content {
         self.format.layout().last_line_end(&self.pending).is_none()
     }
 
-    /// Takes what makes a full chunk; at the end of the file, whatever is left.
+    /// Takes a full chunk; at the end of the file, whatever is left.
     pub(super) fn take(&mut self, at_end: bool) -> Option<Chunk> {
         if self.pending.is_empty() || !at_end && self.pending.len() < self.chunk {
             return None;
@@ -67,7 +69,7 @@ impl Content {
                 match self.format.layout().last_line_end(&self.pending[self.scanned..]) {
                     Some(end) => self.scanned + end,
                     None => {
-                        // The last byte may be half a terminator.
+                        // The last byte may be the first half of a terminator.
                         self.scanned = self.pending.len() - 1;
                         return None;
                     }

@@ -1,11 +1,12 @@
-//! Sessions whose path at their root another session has taken.
+//! Sessions whose path at their root was taken by another session.
 //!
-//! A path is no name of a session. Where two files changed places, or one was
-//! moved onto another, the header says whose log a path holds now; where none
-//! does, the bytes that another path held do. What was there before is kept
-//! beside, as no longer at its root, with its generations, what was written here
-//! and what was decided of it. If its file is elsewhere at the root, it has moved
-//! there, as any file that is missing in one place and new in another.
+//! A path does not identify a session. If two files were exchanged, or one was
+//! moved over another, the header tells whose log a path holds now; without a
+//! header, the bytes tell, if another path had them before. The previous session is
+//! kept under another path and marked as missing from its root, with its
+//! generations, what was written here and its events. If its file is elsewhere at
+//! the root, it has moved there, like any file that is missing at one path and new
+//! at another.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -19,7 +20,7 @@ use crate::model::{Format, Timestamp};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::{generations, log, sessions};
 
-/// Whether a log took the place of the log of another session, as their headers say.
+/// Whether a log has replaced the log of another session, according to their headers.
 pub(super) fn is_of_another(
     tx: &Connection,
     format: Format,
@@ -29,7 +30,7 @@ pub(super) fn is_of_another(
     if format.rules().sessions != Sessions::File || now.kind != FileKind::Log {
         return Ok(false);
     }
-    // Where a link had its place, what was kept says whose log it was.
+    // If a link had the path, the local chain that was kept tells whose log it was.
     let local = files::file(tx, now.source_id, &now.path, FileState::Local)?;
     let before = local.as_ref().unwrap_or(before);
     if before.kind != FileKind::Log {
@@ -43,7 +44,7 @@ fn id_of_header(tx: &Connection, format: Format, log: &FileRow) -> Result<Option
     Ok(fold::header_of(tx, format, log)?.and_then(|header| header.session_id))
 }
 
-/// The id of a log by its header, or by the one that it had before it was rewritten.
+/// The id of a log by its header, or by its header before it was rewritten.
 fn id_of_log(tx: &Connection, format: Format, log: &FileRow) -> Result<Option<String>> {
     match id_of_header(tx, format, log)? {
         None => Ok(fold::earlier_header(tx, format, log)?.and_then(|header| header.session_id)),
@@ -51,8 +52,8 @@ fn id_of_log(tx: &Connection, format: Format, log: &FileRow) -> Result<Option<St
     }
 }
 
-/// Gives a log a session of its own, and keeps what had its path beside, as it was.
-/// A link or folder may have the path, too.
+/// Gives a log, or a link or folder, its path, and the session that had the path
+/// another one.
 pub(super) fn displace(
     tx: &Connection,
     format: Format,
@@ -76,10 +77,10 @@ pub(super) fn displace(
         generations::update_lost(tx, last.file_id, 1)?;
     }
     if let Some(ours) = local {
-        // What the other session has is not to stand in it.
+        // The local chain does not lack lines of a file that is another session's.
         generations::update_lost(tx, ours.file_id, 0)?;
     }
-    // Beside a link, it was only kept.
+    // Beside a link, the chain only kept the lines.
     let only_kept = local.filter(|ours| {
         ours.base_count == ours.line_count && ours.base_id == last.map(|last| last.file_id)
     });
@@ -116,9 +117,9 @@ fn kept_path(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<u8>> 
     }
 }
 
-/// Logs that were rewritten, and what they held before: where two changed places
-/// that no header tells apart, the bytes do. And those in whose place there is a
-/// link or folder, as where a file was moved and linked to.
+/// Logs that were rewritten, and what they held before, to detect an exchange of two
+/// files that no header tells apart. Also logs that were replaced by a link or
+/// folder, for a file that was moved and linked to.
 #[derive(Debug, Default)]
 pub(super) struct Exchanges {
     rewritten: Vec<Rewritten>,
@@ -131,15 +132,16 @@ struct Rewritten {
     now: FileRow,
 }
 
-/// What a rewritten log holds: what a missing one held, or the rewritten one at this place.
+/// What a rewritten log holds: the former content of a missing file, or of a
+/// rewritten one at this position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Held {
+enum FormerContent {
     Missing,
     Before(usize),
 }
 
 impl Exchanges {
-    /// Notes a file that was rewritten.
+    /// Adds a file that was rewritten.
     pub(super) fn add(&mut self, before: &FileRow, now: &FileRow) {
         if before.kind != FileKind::Log || before.size == 0 {
             return;
@@ -152,9 +154,9 @@ impl Exchanges {
         }
     }
 
-    /// What has the place of a session that is elsewhere now: logs that hold what
-    /// another path held until this import, and what stands for a log of which a
-    /// file later than `newest` is the like.
+    /// The files that have the path of a session that is elsewhere now: logs with the
+    /// former content of another path, and links or folders in place of a log whose
+    /// content is in a file later than `newest`.
     pub(super) fn found(
         mut self,
         tx: &Connection,
@@ -166,7 +168,8 @@ impl Exchanges {
         if rules.sessions != Sessions::File {
             return Ok(Vec::new());
         }
-        // A session whose id is its name is the one that has the name.
+        // If the file name is the session's id, the session is the one of that
+        // name.
         let is_named = rules.header == HeaderPlace::FileName;
         if is_named {
             self.rewritten.clear();
@@ -191,14 +194,15 @@ impl Exchanges {
         Ok(found)
     }
 
-    /// The logs that hold what another path held until this import.
+    /// The logs with the former content of another path.
     fn exchanged(
         &mut self,
         tx: &Connection,
         (source_id, format): (i64, Format),
         now: Timestamp,
     ) -> Result<Vec<FileRow>> {
-        // One that was rewritten where it is has not gone anywhere; what is like it is a copy.
+        // A file that was rewritten in place has not moved; another file like it is
+        // a copy.
         let mut without_id = Vec::new();
         for one in std::mem::take(&mut self.rewritten) {
             if !one.keeps_id(tx, format)? {
@@ -211,23 +215,28 @@ impl Exchanges {
         }
         let mut missing = generations::missing_since(tx, source_id, now)?;
         missing.retain(|file| file.kind == FileKind::Log && 0 < file.size);
-        let held = self.held(tx, &missing)?;
+        let held = self.former_content(tx, &missing)?;
         let mut found = BTreeSet::new();
         for (n, held) in held.iter().enumerate() {
             match held {
-                Some(Held::Missing) => drop(found.insert(n)),
-                Some(Held::Before(other)) => found.extend([n, *other]),
+                Some(FormerContent::Missing) => drop(found.insert(n)),
+                Some(FormerContent::Before(other)) => found.extend([n, *other]),
                 None => {}
             }
         }
         Ok(found.into_iter().map(|n| self.rewritten[n].now.clone()).collect())
     }
 
-    /// Of each, whose bytes it begins with, where those are another's.
-    fn held(&self, tx: &Connection, missing: &[FileRow]) -> Result<Vec<Option<Held>>> {
+    /// For each log, the file with whose former content it begins, if that is
+    /// another's.
+    fn former_content(
+        &self,
+        tx: &Connection,
+        missing: &[FileRow],
+    ) -> Result<Vec<Option<FormerContent>>> {
         let befores = self.rewritten.iter().enumerate();
-        let befores = befores.map(|(n, one)| (Held::Before(n), &one.before));
-        let missing = missing.iter().map(|file| (Held::Missing, file));
+        let befores = befores.map(|(n, one)| (FormerContent::Before(n), &one.before));
+        let missing = missing.iter().map(|file| (FormerContent::Missing, file));
         let (mut by_digest, mut by_inode) = (HashMap::new(), HashMap::new());
         for (held, file) in befores.chain(missing) {
             by_digest.entry(file.sha256.as_deref()).or_insert_with(Vec::new).push(held);
@@ -237,10 +246,10 @@ impl Exchanges {
         let mut found = Vec::with_capacity(self.rewritten.len());
         for (n, one) in self.rewritten.iter().enumerate() {
             let same = by_digest.get(&one.now.sha256.as_deref()).into_iter().flatten();
-            let mut of = same.copied().find(|held| *held != Held::Before(n));
+            let mut of = same.copied().find(|held| *held != FormerContent::Before(n));
             let inode = by_inode.get(&one.now.inode).filter(|_| one.now.inode != 0);
             for (held, file) in inode.into_iter().flatten() {
-                let is_another = of.is_none() && *held != Held::Before(n);
+                let is_another = of.is_none() && *held != FormerContent::Before(n);
                 if is_another && moved::begins(tx, file, &one.now)? {
                     of = Some(*held);
                 }

@@ -1,4 +1,5 @@
-//! One attempt at one file: compared with what is known of it, read to its end, and handed over.
+//! Reads one file once: compares it with what is known of it, and passes on what is
+//! new.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -9,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::chain::torn_line;
 use super::content::{Chunk, Content};
-use super::plan::{self, Heads, Known, Once, Way};
-use super::read::{End, Item, Reader};
+use super::plan::{self, Continuation, Heads, KnownFile, SingleTransaction};
+use super::read::{FileEnd, Item, Reader};
 use super::walk::{FileStat, Walk};
 use crate::error::{Error, Result};
 use crate::format::rules::Sessions;
@@ -23,7 +24,7 @@ const BLOCK: usize = 256 << 10;
 /// How reading a file ended.
 pub(super) enum Ended {
     Done,
-    /// It changed under the reader.
+    /// It changed while it was read.
     Changed,
     /// A line is too long for the database.
     TooLong,
@@ -35,9 +36,10 @@ pub(super) struct FileReader<'a> {
     reader: &'a Reader<'a>,
     path: &'a [u8],
     kind: FileKind,
-    /// The last attempt takes the file as it is, even if it changes.
+    /// Whether this is the last attempt, which takes the file as it is, even if it
+    /// changes.
     is_last: bool,
-    /// Whether the writer has been told of a file that comes chunk by chunk.
+    /// Whether the writer was told that chunks of this file follow.
     streaming: bool,
 }
 
@@ -55,7 +57,7 @@ impl<'a> FileReader<'a> {
         self.streaming
     }
 
-    pub(super) fn run(&mut self, walk: &Walk, known: Known) -> Result<Ended> {
+    pub(super) fn run(&mut self, walk: &Walk, known: KnownFile) -> Result<Ended> {
         let (mut file, stat) = walk.open_file(self.path).map_err(|err| self.failed(err))?;
         let mut heads = HashedHeads::read(&mut file, self.kind, stat.size, &known)
             .map_err(|err| self.failed(err))?;
@@ -63,17 +65,21 @@ impl<'a> FileReader<'a> {
         let whole = self.reader.job.sizes.whole;
         let way = plan::decide(self.kind, stat.size, known, heads.found, whole);
         let reading = match &way {
-            Way::Same(known) => return Ok(self.same(known, stat)),
+            Continuation::Same(known) => return Ok(self.same(known, stat)),
             way => self.begin(file, stat, way, &heads, torn)?,
         };
         let file = Box::new(reading.row.clone());
         match way {
-            Way::Once(once) if stat.size.saturating_sub(file.size) <= whole => {
+            Continuation::SingleTransaction(once)
+                if stat.size.saturating_sub(file.size) <= whole =>
+            {
                 self.hand_over_whole(reading, file, once)
             }
-            Way::Once(once) => self.stream(reading, Item::Tail { file, once }),
-            Way::Large(large) => self.stream(reading, Item::Large { file, large }),
-            Way::Same(_) => Ok(Ended::Done),
+            Continuation::SingleTransaction(once) => {
+                self.stream(reading, Item::Tail { file, once })
+            }
+            Continuation::Large(large) => self.stream(reading, Item::Large { file, large }),
+            Continuation::Same(_) => Ok(Ended::Done),
         }
     }
 
@@ -82,13 +88,14 @@ impl<'a> FileReader<'a> {
         Error::io("read", &shown)(err)
     }
 
-    /// The last line of a log that the file begins with, where that line may go on.
-    fn torn(&self, known: &Known, heads: &mut HashedHeads) -> Result<Vec<u8>> {
+    /// The last line of a log that the file begins with, if that line may have been
+    /// continued.
+    fn torn(&self, known: &KnownFile, heads: &mut HashedHeads) -> Result<Vec<u8>> {
         let Some(current) = known.current.as_ref().filter(|_| heads.found.current) else {
             return Ok(Vec::new());
         };
         match torn_line(self.reader.conn, current) {
-            // Nothing goes on from a chain that is damaged; the root has all of it.
+            // A damaged chain cannot be continued. The root has all of the file.
             Err(Error::Damaged(_)) => {
                 heads.found.current = false;
                 Ok(Vec::new())
@@ -97,24 +104,24 @@ impl<'a> FileReader<'a> {
         }
     }
 
-    /// Goes to the first byte that is to be handed over.
+    /// Seeks the first byte to pass on.
     fn begin(
         &self,
         mut file: File,
         stat: FileStat,
-        way: &Way,
+        way: &Continuation,
         heads: &HashedHeads,
         torn: Vec<u8>,
     ) -> Result<Reading> {
         let reader = self.reader;
         let mut row = reader.row(self.path.to_vec(), self.kind, stat);
         let (mut all, mut tail, mut pending) = (Sha256::new(), None, Vec::new());
-        if let Some(known) = way.goes_on() {
+        if let Some(known) = way.continues() {
             row.size = known.size;
             row.line_count = known.line_count;
             all = heads.hasher_at(known);
         }
-        if let Way::Once(Once::Grown(_)) = way {
+        if let Continuation::SingleTransaction(SingleTransaction::Grown(_)) = way {
             tail = Some(Sha256::new());
             row.line_count -= u32::from(!torn.is_empty());
             pending = torn;
@@ -132,7 +139,8 @@ impl<'a> FileReader<'a> {
             row,
             all,
             tail,
-            // The beginning of a line that went on is in the digest of all already.
+            // The beginning of a line that was continued is already in the digest
+            // of the whole file.
             hashed: pending.len(),
             content: Content {
                 pending,
@@ -140,10 +148,11 @@ impl<'a> FileReader<'a> {
                 kind: self.kind,
                 format,
                 chunk: reader.job.sizes.chunk,
-                // What the writer folds as it writes; a large file is folded from the log.
+                // Only if the writer folds as it writes. A large file is folded
+                // from the log.
                 parses: self.kind == FileKind::Log
                     && format.rules().sessions == Sessions::File
-                    && matches!(way, Way::Once(_)),
+                    && matches!(way, Continuation::SingleTransaction(_)),
                 scanned: 0,
             },
         })
@@ -153,7 +162,7 @@ impl<'a> FileReader<'a> {
         &self,
         mut reading: Reading,
         file: Box<FileRow>,
-        once: Once,
+        once: SingleTransaction,
     ) -> Result<Ended> {
         let mut chunks = Vec::new();
         loop {
@@ -202,28 +211,29 @@ impl<'a> FileReader<'a> {
 /// A file that is being read.
 struct Reading {
     file: File,
-    /// As it was when it was opened.
+    /// Its state when it was opened.
     stat: FileStat,
     is_last: bool,
-    /// Bytes by which it may grow meanwhile; one that grows faster than it is read would never end.
+    /// Bytes by which it may grow meanwhile. Without a bound, a file that grows
+    /// faster than it is read would never end.
     slack: u64,
     at_end: bool,
-    /// Bytes and lines that are not read anew.
+    /// Bytes and lines that are not read again.
     begun_at: (u64, u32),
-    /// As far as it was read.
+    /// The row so far.
     row: FileRow,
-    /// Over all of the file.
+    /// Digest of the whole file.
     all: Sha256,
-    /// Over what is handed over, where that is a tail.
+    /// Digest of what is passed on, if that is a tail.
     tail: Option<Sha256>,
-    /// Bytes at the head of the next chunk that `all` holds already.
+    /// Bytes at the start of the next chunk that are in `all` already.
     hashed: usize,
     content: Content,
 }
 
 enum Step {
     Chunk(Chunk),
-    End(Box<End>),
+    End(Box<FileEnd>),
     GivenUp(Ended),
 }
 
@@ -264,7 +274,7 @@ impl Reading {
     fn end(&mut self) -> io::Result<Step> {
         let now = self.file.metadata()?;
         let modified_at = FileTime::new(now.mtime(), now.mtime_nsec());
-        // Longer is an append, of which the next import takes the rest.
+        // A longer file was appended to; the next import reads the rest.
         let changed = now.len() < self.row.size
             || now.len() == self.stat.size && modified_at != self.stat.mtime;
         if changed && !self.is_last {
@@ -272,7 +282,7 @@ impl Reading {
         }
         let digest = |hasher: &Sha256| hasher.clone().finalize().to_vec();
         let (bytes, lines) = self.begun_at;
-        Ok(Step::End(Box::new(End {
+        Ok(Step::End(Box::new(FileEnd {
             tail: self.tail.as_ref().map(digest),
             bytes: self.row.size - bytes,
             lines: u64::from(self.row.line_count - lines),
@@ -281,15 +291,15 @@ impl Reading {
     }
 }
 
-/// What of the known chains the file begins with, and the digests that go on from there.
+/// Which known chains the file begins with, and digests to continue from there.
 struct HashedHeads {
     found: Heads,
     at: Vec<(i64, Sha256)>,
 }
 
 impl HashedHeads {
-    /// Reads no more than the longest of them, once.
-    fn read(file: &mut File, kind: FileKind, size: u64, known: &Known) -> io::Result<Self> {
+    /// Reads the longest of these beginnings once, and no more.
+    fn read(file: &mut File, kind: FileKind, size: u64, known: &KnownFile) -> io::Result<Self> {
         let mut heads = Self { found: Heads::default(), at: Vec::new() };
         let both = [(&known.current, false), (&known.partial, true)];
         let mut both: Vec<(&FileRow, bool)> = both

@@ -1,9 +1,9 @@
-//! Roots that the store knows already, however they are named.
+//! Recognises known roots, by whatever path they are given.
 //!
-//! One folder of sessions can be named by its program's folder, by the folder
-//! of sessions in that, or by one work dir's. Whichever comes first, the files
-//! are one source: a root inside a known one is that one, and a root around
-//! known ones takes them in, with their sessions, keys and events.
+//! A folder of sessions can be given as its program's folder, as the folder of
+//! sessions in it, or as the folder of one work dir. The files belong to one source
+//! in each case: a root inside a known one is part of that, and a root around known
+//! ones absorbs them, with their sessions, keys and events.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -20,7 +20,7 @@ use crate::store::files;
 use crate::store::roots;
 use crate::store::sources::{self, Source};
 
-/// The source that covers a folder, an absolute path without links.
+/// The source that covers a folder, given by its absolute path without links.
 pub(crate) fn covering(conn: &Connection, path: &Path) -> Result<Option<Source>> {
     for source in sources::all(conn)? {
         if source.root.is_empty() {
@@ -35,11 +35,12 @@ pub(crate) fn covering(conn: &Connection, path: &Path) -> Result<Option<Source>>
     Ok(None)
 }
 
-/// A known root as it is now. What it covers does not change, even if none of it is left.
+/// Examines a known root. What it covers does not change, even if nothing is left
+/// there.
 ///
 /// # Errors
 ///
-/// [`Error::RootKnownAs`] when it is asked for as another format's.
+/// [`Error::RootKnownAs`] if another format is asked for.
 pub(crate) fn examine(conn: &Connection, source: &Source, format: Option<Format>) -> Result<Root> {
     let path = source.root_path();
     require_format(source, format, None)?;
@@ -50,7 +51,7 @@ pub(crate) fn examine(conn: &Connection, source: &Source, format: Option<Format>
     Ok(Root { path, format: source.format, covered })
 }
 
-/// The source of a root that is to be imported: those that it lies around are taken in.
+/// The source of a root that is to be imported. Known roots inside it are absorbed.
 pub(super) fn claim(conn: &Connection, root: &Root) -> Result<Source> {
     let inner = inside(conn, root)?;
     let Some((first, _)) = inner.first() else {
@@ -67,7 +68,7 @@ pub(super) fn claim(conn: &Connection, root: &Root) -> Result<Source> {
     sources::by_id(conn, target)
 }
 
-/// Known roots inside a root that is not known, and where they lie below it.
+/// Known roots inside an unknown one, with their paths below it.
 pub(super) fn inside(conn: &Connection, root: &Root) -> Result<Vec<(Source, PathBuf)>> {
     let mut inner = Vec::new();
     for source in sources::all(conn)? {
@@ -83,7 +84,7 @@ pub(super) fn inside(conn: &Connection, root: &Root) -> Result<Vec<(Source, Path
     Ok(inner)
 }
 
-/// What a source covers below its root; the empty path is all of it.
+/// The paths that a source covers below its root; the empty path means all of it.
 fn covered_of(conn: &Connection, source: &Source) -> Result<Vec<PathBuf>> {
     let tops: Vec<PathBuf> = source.format.layout().covered().iter().map(PathBuf::from).collect();
     let layout = source.format.layout();
@@ -91,7 +92,7 @@ fn covered_of(conn: &Connection, source: &Source) -> Result<Vec<PathBuf>> {
         return Ok(tops);
     }
     if !files::has_any(conn, source.source_id)? {
-        // An import ended before its first file: the folder tells.
+        // An import ended before its first file, so the folder itself is examined.
         let found = root::examine(&source.root_path(), Some(source.format));
         return Ok(found.map_or(tops, |found| found.covered));
     }

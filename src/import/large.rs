@@ -1,8 +1,9 @@
-//! Files larger than a batch: into the log batch by batch, unseen until they are complete.
+//! Imports files larger than a batch: into the log batch by batch, invisible until
+//! they are complete.
 //!
-//! A batch is committed when the next chunk is there, so that what an
-//! interrupted import leaves never ends within a line: the end of a file goes in
-//! with the transaction that completes it.
+//! A batch is committed when the next chunk has arrived. So a partial file never
+//! ends within a line, and the end of a file is committed by the transaction that
+//! completes it.
 
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
@@ -10,8 +11,8 @@ use sha2::{Digest, Sha256};
 use super::chain::Chain;
 use super::content::Chunk;
 use super::once::{session_for, supersede};
-use super::plan::{Large, Left};
-use super::read::{End, Item};
+use super::plan::{Large, Leftover};
+use super::read::{FileEnd, Item};
 use super::union::Before;
 use super::write::Writer;
 use super::{Inbox, Progress};
@@ -20,26 +21,26 @@ use crate::fold;
 use crate::store::files::{self, FileRow, FileState};
 use crate::store::{generations, log, problems, seen};
 
-/// A large file on its way.
-struct Aside {
-    /// As its row stands.
+/// A large file that is being written.
+struct LargeWrite {
+    /// Its row in the database.
     row: FileRow,
     chain: Chain,
 }
 
 /// How a batch ended.
 enum Batch {
-    /// With a chunk that belongs to the next.
+    /// It is full; the chunk belongs to the next.
     Full(Chunk),
-    End(Box<End>),
+    End(Box<FileEnd>),
     /// The file changed while it was read.
     Void,
-    /// The reader gave up; the next import goes on.
+    /// The reader gave up; the next import continues.
     Left,
 }
 
 impl Writer<'_> {
-    /// A file that takes several transactions. Nothing shows it before the last.
+    /// Writes a file in several transactions. It becomes visible in the last one.
     pub(super) fn large_file(
         &mut self,
         conn: &Connection,
@@ -49,17 +50,17 @@ impl Writer<'_> {
         progress: &mut impl FnMut(Progress),
     ) -> Result<()> {
         let mut known = match &large.left {
-            Left::Beginning(partial) => match Chain::resume(conn, partial)? {
-                Some(chain) => Some(Aside { row: (**partial).clone(), chain }),
+            Leftover::Beginning(partial) => match Chain::resume(conn, partial)? {
+                Some(chain) => Some(LargeWrite { row: (**partial).clone(), chain }),
                 None => return self.start_anew(conn, partial, inbox),
             },
-            Left::Nothing | Left::Other(_) => None,
+            Leftover::Nothing | Leftover::Other(_) => None,
         };
         let mut waiting = None;
         loop {
             let tx = self.begin()?;
             let Some(mut aside) = self.open(&tx, known.take(), file, large)? else {
-                // Another import of the same file has begun it anew, or gone on with it.
+                // Another import has restarted or continued the same file.
                 inbox.skip();
                 return Ok(());
             };
@@ -90,26 +91,29 @@ impl Writer<'_> {
         }
     }
 
-    /// Finds a large file as it was left, or begins it; `None` when another import was faster.
+    /// Finds the partial file, or starts a new one; `None` if another import was
+    /// faster.
     fn open(
         &mut self,
         tx: &Connection,
-        known: Option<Aside>,
+        known: Option<LargeWrite>,
         file: &FileRow,
         large: &Large,
-    ) -> Result<Option<Aside>> {
+    ) -> Result<Option<LargeWrite>> {
         if let Some(aside) = known {
             return Ok(self.is_as_compared(tx, &aside.row)?.then_some(aside));
         }
         let fits = match &large.left {
-            Left::Other(other) => {
+            Leftover::Other(other) => {
                 let fits = self.is_as_compared(tx, other)?;
                 if fits {
                     remove(tx, other.file_id)?;
                 }
                 fits
             }
-            Left::Beginning(_) | Left::Nothing => self.is_unknown(tx, file, FileState::Partial)?,
+            Leftover::Beginning(_) | Leftover::Nothing => {
+                self.is_unknown(tx, file, FileState::Partial)?
+            }
         };
         if !fits {
             return Ok(None);
@@ -124,13 +128,13 @@ impl Writer<'_> {
         };
         let row = files::file_by_id(tx, files::insert_file(tx, &blank)?)?;
         self.last = row.file_id;
-        Ok(Some(Aside { chain: Chain::new(&row), row }))
+        Ok(Some(LargeWrite { chain: Chain::new(&row), row }))
     }
 
     fn batch(
         &mut self,
         tx: &Connection,
-        aside: &mut Aside,
+        aside: &mut LargeWrite,
         mut waiting: Option<Chunk>,
         inbox: &Inbox<'_>,
     ) -> Result<Batch> {
@@ -154,15 +158,15 @@ impl Writer<'_> {
         }
     }
 
-    /// Lets a large file be seen; `false` when another import was faster.
+    /// Makes a large file visible; `false` if another import was faster.
     fn complete(
         &mut self,
         tx: &Connection,
-        aside: Aside,
+        aside: LargeWrite,
         large: &Large,
-        end: &End,
+        end: &FileEnd,
     ) -> Result<bool> {
-        let Aside { row, chain } = aside;
+        let LargeWrite { row, chain } = aside;
         let complete = chain.complete(&row, end)?;
         let file = complete.file();
         let base = large.base.as_deref();
@@ -185,7 +189,8 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    /// What was left is not what its row says, so nothing can go on from it.
+    /// Removes a partial file that is not what its row says, since it cannot be
+    /// continued.
     fn start_anew(
         &mut self,
         conn: &Connection,
@@ -196,19 +201,20 @@ impl Writer<'_> {
         let tx = self.job.begin(conn)?;
         if self.is_as_compared(&tx, partial)? {
             remove(&tx, partial.file_id)?;
-            // The next look finds it gone.
+            // The next pass will not find it.
             self.tally.outcome.conflicts += 1;
         }
         tx.commit()
     }
 
-    /// Removes what was written of a file that changed, and what it found there; the next attempt starts anew.
+    /// Removes what was written of a file that changed, with its problems; the next
+    /// attempt starts again.
     fn remove_void(&mut self, conn: &Connection, row: &FileRow, large: &Large) -> Result<()> {
         let tx = self.job.begin(conn)?;
         if let Some(found) = files::file(&tx, row.source_id, &row.path, FileState::Partial)? {
             let other = match &large.left {
-                Left::Other(other) => Some(other.file_id),
-                Left::Beginning(_) | Left::Nothing => None,
+                Leftover::Other(other) => Some(other.file_id),
+                Leftover::Beginning(_) | Leftover::Nothing => None,
             };
             if found.file_id == row.file_id || Some(found.file_id) == other {
                 remove(&tx, found.file_id)?;
@@ -217,10 +223,11 @@ impl Writer<'_> {
         tx.commit()
     }
 
-    /// Removes what interrupted imports left of files that are gone, or different, or complete by now.
+    /// Removes partial files that are gone at the root, different, or complete by
+    /// now.
     pub(super) fn remove_leftovers(&mut self, conn: &Connection) -> Result<()> {
         for file_id in seen::leftovers(conn, self.source_id(), self.newest)? {
-            // One at a time: each may be large.
+            // One per transaction: each may be large.
             let tx = self.job.begin(conn)?;
             remove(&tx, file_id)?;
             tx.commit()?;

@@ -1,4 +1,4 @@
-//! What a root no longer has of its logs: said when it is found, and kept as an
+//! What a root has lost of its logs: reported when it is found, and kept as an
 //! earlier generation.
 
 use std::collections::HashMap;
@@ -12,41 +12,41 @@ use crate::model::path_of;
 use crate::store::files::{self, FileKind, FileRow};
 use crate::store::{generations, log};
 
-/// A log of which lines are no longer at its root. They stay readable as an
-/// earlier generation.
+/// A log that lost lines at its root. They can still be read as an earlier
+/// generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LostLines {
-    /// Below the root.
+    /// Its path below the root.
     pub file: PathBuf,
-    /// What became of it there.
+    /// What happened to it.
     pub cause: LossCause,
-    /// The generation that holds them.
+    /// The generation that has the lines.
     pub generation: i64,
-    /// How many lines there are.
+    /// The number of lines.
     pub lines: u32,
 }
 
-/// What became of a log at its root.
+/// What happened to a log at its root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LossCause {
-    /// It is no longer there.
+    /// It is gone.
     Vanished,
     /// It is empty.
     Emptied,
-    /// It holds nothing but zeros.
+    /// It contains only zeros.
     Zeroed,
-    /// It holds some of its lines.
+    /// It has only some of its lines.
     Shortened,
-    /// It holds other lines.
+    /// It has other lines.
     Rewritten,
-    /// Something else has its place: a link, say.
+    /// Something else has its path, for example a link.
     Replaced,
 }
 
 impl LossCause {
-    /// What became of it, in a word.
+    /// Returns the name, one word.
     pub fn name(self) -> &'static str {
         match self {
             Self::Vanished => "vanished",
@@ -59,7 +59,7 @@ impl LossCause {
     }
 }
 
-/// What of an earlier generation is not in the one that took its place.
+/// What an earlier generation has that the next one lacks.
 pub(super) fn between(
     conn: &Connection,
     earlier: &FileRow,
@@ -102,8 +102,8 @@ pub(super) fn between(
     }))
 }
 
-/// Forgets of each earlier generation as lost what the root has again. Returns
-/// whether there was any.
+/// Clears the losses of earlier generations whose lines the root has again. Returns
+/// whether there were any.
 pub(super) fn make_good(conn: &Connection, now: &FileRow) -> Result<bool> {
     let mut is_any = false;
     for (file_id, _, lost) in generations::with_losses(conn, now.source_id, &now.path)? {
@@ -117,7 +117,7 @@ pub(super) fn make_good(conn: &Connection, now: &FileRow) -> Result<bool> {
     Ok(is_any)
 }
 
-/// All of a log that is no longer there.
+/// The loss of a whole log.
 pub(super) fn vanished(file: &FileRow) -> Option<LostLines> {
     (file.kind == FileKind::Log && 0 < file.line_count).then(|| LostLines {
         file: path_of(file.path.clone()),
@@ -127,7 +127,7 @@ pub(super) fn vanished(file: &FileRow) -> Option<LostLines> {
     })
 }
 
-/// How often each line stands in a log.
+/// How often each line occurs in a log.
 fn count_lines(conn: &Connection, file: &FileRow) -> Result<HashMap<u64, u32>> {
     let mut lines = HashMap::new();
     log::each_line_left(conn, file, |_, raw| {
@@ -139,8 +139,8 @@ fn count_lines(conn: &Connection, file: &FileRow) -> Result<HashMap<u64, u32>> {
     Ok(lines)
 }
 
-/// What stands for a line here; nothing for one that says nothing, blank or of
-/// zeros. Whether it is terminated makes no difference.
+/// Identifies a line, whether or not it is terminated. `None` for a line that is
+/// blank or consists of zeros.
 fn digest(raw: &[u8]) -> Option<u64> {
     let line = match raw.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace()) {
         true => &[],

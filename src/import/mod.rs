@@ -1,20 +1,20 @@
-//! Import: a root of session files into the store.
+//! Import: reads a root of session files into the store.
 //!
-//! One thread walks, reads, hashes and parses; the caller's thread writes, in
-//! transactions of 16 MB or 2,000 files, whichever comes first: a transaction a
-//! file would cost more than twice as much, one for everything two to four
-//! times. What waits between the two is bounded in bytes. Where there are several,
-//! they wait for the disk together, at the end.
+//! One thread walks, reads, hashes and parses. The caller's thread writes, in
+//! transactions of 16 MB or 2,000 files, whichever comes first: one transaction per
+//! file would cost more than twice as much, a single one for everything two to four
+//! times. The bytes that wait between the threads are bounded. If there are several
+//! transactions, they wait for the disk together, at the end.
 //!
-//! A file larger than a batch goes into the log batch by batch, in a state that
-//! nothing shows; the last batch folds it and makes it visible. An import that
-//! is interrupted, however hard, leaves complete files and perhaps one such
-//! half-read one, and the next import goes on where it stood.
+//! A file larger than a batch goes into the log batch by batch, in a state that is
+//! not visible. The last batch folds it and makes it visible. An import that is
+//! interrupted in any way leaves complete files and perhaps one such partial file,
+//! which the next import continues.
 //!
-//! Files are compared with what the store knows of them: same size and time,
-//! and not so young that a change could hide in the clock's grain, is
-//! unchanged and not opened; larger with the known bytes at its head is grown,
-//! and its tail is read; anything else is a new generation, beside the old.
+//! Files are compared with what the store knows of them. A file with the same size
+//! and time that is not too recent for its clock to show a change is unchanged, and
+//! is not opened. A larger file that begins with the known bytes has grown, and its
+//! tail is read. Anything else is a new generation, kept beside the old one.
 
 mod budget;
 mod chain;
@@ -75,16 +75,16 @@ pub struct ImportOptions {
     fuse: tests::Fuse,
 }
 
-/// How much is handled at once.
+/// Sizes of the units of work.
 #[derive(Clone, Copy, Debug)]
 struct Sizes {
-    /// Bytes of a transaction.
+    /// Bytes per transaction.
     batch: u64,
-    /// Up to so many bytes of a file are handed over whole; more, chunk by chunk.
+    /// The largest file that is passed on whole; larger ones come in chunks.
     whole: u64,
-    /// Bytes of a chunk.
+    /// Bytes per chunk.
     chunk: usize,
-    /// Bytes from one word on the progress to the next.
+    /// Bytes between two reports of progress.
     step: u64,
 }
 
@@ -94,43 +94,43 @@ impl Default for Sizes {
     }
 }
 
-/// Looks at a root before an import gives way to others that change the same files.
+/// Passes over a root before an import gives up because others change the same files.
 const PASSES: usize = 8;
 
 impl ImportOptions {
-    /// The defaults named at each setter.
+    /// The defaults, which each setter documents.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The program that wrote the root. Default: told from its files.
+    /// Sets the format. Default: detected from the files.
     pub fn format(mut self, format: Format) -> Self {
         self.format = Some(format);
         self
     }
 
-    /// The machine or person that the sessions of the root are of, from now on.
-    /// Default: what an earlier import said.
+    /// Sets the machine or person that the sessions of the root come from, from now
+    /// on. Default: as an earlier import set it.
     pub fn origin(mut self, origin: &str) -> Self {
         self.origin = Some(origin.to_owned());
         self
     }
 
-    /// Reads everything and reports, but writes nothing. Default: `false`.
+    /// Reads and reports everything, but writes nothing. Default: `false`.
     pub fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
         self
     }
 
-    /// Reads every file, also one whose size and time are as they were: a change
-    /// can keep both, as a restored backup does. Default: `false`.
+    /// Reads every file, even if its size and time are unchanged: a change can keep
+    /// both, for example when a backup is restored. Default: `false`.
     pub fn reread(mut self, rereads: bool) -> Self {
         self.rereads = rereads;
         self
     }
 
-    /// Takes in again what was purged here and is still at the root, and forgets
-    /// that it was purged. Default: `false`.
+    /// Imports sessions again that were purged here and are still at the root, and
+    /// forgets that they were purged. Default: `false`.
     pub fn again(mut self, again: bool) -> Self {
         self.again = again;
         self
@@ -142,16 +142,17 @@ impl ImportOptions {
         self
     }
 
-    /// Adds up the sizes of all files before it reads the first, for a
-    /// [total](Progress::total). Default: `false`.
+    /// Adds up the sizes of all files before reading the first, so that
+    /// [`total`](Progress::total) is known. Default: `false`.
     pub fn add_up(mut self, adds_up: bool) -> Self {
         self.adds_up = adds_up;
         self
     }
 
-    /// The time of the import. Default: the system's clock.
+    /// Sets the time of the import. Default: the system's clock.
     ///
-    /// It decides which files are too young to be trusted by their time alone.
+    /// It decides which files are too recent for their modification time to be relied
+    /// on.
     pub fn now(mut self, now: Timestamp) -> Self {
         self.now = Some(now);
         self
@@ -162,28 +163,30 @@ impl ImportOptions {
     }
 }
 
-/// What an import found, in files unless it says otherwise.
+/// What an import found: numbers of files, unless noted otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ImportReport {
-    /// What was imported: the root that was asked for, absolute and without
-    /// links, or the known one that covers it.
+    /// The imported root: the one that was given, absolute and without links, or the
+    /// known one that covers it.
     pub root: PathBuf,
-    /// Seen for the first time.
+    /// Files seen for the first time.
     pub new: u64,
-    /// Longer than before, with the same bytes at the head; their tail was read.
+    /// Files that got longer and begin with the known bytes. Only the tail was read.
     pub grown: u64,
-    /// Different from before; the earlier content is kept.
+    /// Files that changed otherwise. The earlier content is kept.
     pub rewritten: u64,
-    /// At another path than before; what was known of them stays.
+    /// Files that are at another path than before. What is known of them stays with
+    /// them.
     pub moved: u64,
-    /// As before.
+    /// Files that did not change.
     pub unchanged: u64,
-    /// No longer at the root, and kept here.
+    /// Files that are no longer at the root, and are kept here.
     pub missing: u64,
-    /// Logs of which lines are no longer at the root since the last import, and are kept here.
+    /// Logs that lost lines at the root since the last import. The lines are kept
+    /// here.
     pub lost: Vec<LostLines>,
-    /// Of sessions that were purged here, and passed by.
+    /// Files of sessions that were purged here, which were skipped.
     pub purged: u64,
     /// Sessions that were added or changed.
     pub sessions: u64,
@@ -191,47 +194,46 @@ pub struct ImportReport {
     pub lines: u64,
     /// Bytes read.
     pub bytes: u64,
-    /// Problems of the whole root, by kind, the most frequent first.
+    /// Problems of the whole root by kind, the most frequent first.
     pub problems: Vec<(ProblemKind, u64)>,
 }
 
-/// How far an import is.
+/// The progress of an import.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Files seen so far, unchanged ones included.
+    /// Files seen so far, including unchanged ones.
     pub files: u64,
     /// Bytes read so far.
     pub bytes: u64,
-    /// Bytes of the files that were looked at so far, unchanged ones included.
+    /// Bytes of the files examined so far, including unchanged ones.
     pub passed: u64,
-    /// Bytes of all files of the root, where they were
-    /// [added up](ImportOptions::add_up).
+    /// Bytes of all files of the root, if they were [added
+    /// up](ImportOptions::add_up).
     pub total: Option<u64>,
 }
 
 impl Store {
-    /// Reads a root of session files; never writes to it.
+    /// Imports the session files of a root. Never writes to the root.
     ///
-    /// Import it again at any time: what did not change is not read. A root
-    /// inside a known one is imported as that one; known roots inside a new one
-    /// become part of it, and their sessions keep their keys and events. When this
-    /// fails or is interrupted, complete files are in and the next import
-    /// finishes the rest. Files that cannot be understood or read are no
-    /// failure; they are problems in the report and in the store.
+    /// It can be repeated at any time: unchanged files are not read. A root inside a
+    /// known one is imported as part of that; known roots inside a new one become
+    /// part of it, and their sessions keep their keys and events. If it fails or is
+    /// interrupted, the files completed so far are in the store, and the next import
+    /// does the rest. Files that cannot be understood or read are not an error; they
+    /// are problems in the report and in the store.
     ///
     /// # Errors
     ///
     /// [`RootNotFound`](crate::Error::RootNotFound),
     /// [`UnknownFormat`](crate::Error::UnknownFormat),
-    /// [`NoSessions`](crate::Error::NoSessions) and
-    /// [`RootKnownAs`](crate::Error::RootKnownAs), when the root is known as
-    /// another format's, before anything is read;
-    /// [`Io`](crate::Error::Io) when the root cannot be listed;
-    /// [`DiskFull`](crate::Error::DiskFull) before any content is written, when
-    /// half as much again as the new bytes would not fit beside the database;
-    /// [`Busy`](crate::Error::Busy) when another process writes for too long, or
-    /// imports the same files at the same time.
+    /// [`NoSessions`](crate::Error::NoSessions), and
+    /// [`RootKnownAs`](crate::Error::RootKnownAs) if the root is known with another
+    /// format, all before anything is read; [`Io`](crate::Error::Io) if the root
+    /// cannot be listed; [`DiskFull`](crate::Error::DiskFull), before any content is
+    /// written, if one and a half times the new bytes would not fit beside the
+    /// database; [`Busy`](crate::Error::Busy) if another process writes for longer
+    /// than the busy timeout, or keeps importing the same files.
     ///
     /// # Examples
     ///
@@ -249,11 +251,11 @@ impl Store {
         self.import_with(root, options, |_| {})
     }
 
-    /// Imports as [`import`](Self::import), telling `progress` now and then how far it is.
+    /// As [`import`](Self::import); calls `progress` now and then.
     ///
     /// # Errors
     ///
-    /// As [`import`](Self::import).
+    /// Those of [`import`](Self::import).
     pub fn import_with(
         &self,
         root: impl AsRef<Path>,
@@ -273,7 +275,7 @@ impl Store {
         self.say_origin(options, source.as_ref())?;
         let parts = match source {
             Some(_) => Vec::new(),
-            // Those that an import takes in; a dry run looks at them where they are.
+            // An import absorbs these; a dry run examines them where they are.
             None => self.read(|conn| known::inside(conn, &root))?,
         };
         let away = self.purged_of(source.as_ref(), &parts, root.format, options)?;
@@ -295,8 +297,8 @@ impl Store {
             fuse: &options.fuse,
         };
         let mut outcome = job.run(&mut progress)?;
-        // Another import of the same root at the same time took some files
-        // first; a second look finds them unchanged, or goes on with them.
+        // Another import of the same root took some files first. Another pass finds
+        // them unchanged, or continues them.
         for _ in 1..PASSES {
             if outcome.conflicts == 0 {
                 break;
@@ -315,7 +317,7 @@ impl Store {
         Ok(outcome.report)
     }
 
-    /// Lets the root be of the origin that is asked for.
+    /// Sets the root's origin, if the options name one.
     fn say_origin(&self, options: &ImportOptions, source: Option<&Source>) -> Result<()> {
         let (Some(origin), Some(source)) = (options.origin_name()?, source) else { return Ok(()) };
         if options.dry_run || source.origin == origin {
@@ -324,7 +326,7 @@ impl Store {
         self.write(|tx| sources::update_origin(tx, source.source_id, origin))
     }
 
-    /// The root to import, and its source if one covers it.
+    /// The root to import, and the source that covers it, if there is one.
     fn recognise(
         &self,
         root: &Path,
@@ -341,7 +343,8 @@ impl Store {
         }
     }
 
-    /// What of a source, or of its parts, stays away; nothing, where it is asked for again.
+    /// The purged sessions of a source, or of its parts, to skip; none if they are to
+    /// be imported again.
     fn purged_of(
         &self,
         source: Option<&Source>,
@@ -370,19 +373,19 @@ impl Store {
 /// One pass over a root.
 struct Job<'a> {
     store: &'a Store,
-    /// Bytes of the files that the reader is done with.
+    /// Bytes of the files that the reader has finished.
     passed: AtomicU64,
     total: Option<u64>,
     root: root::Root,
     /// `None` for a dry run over a root that was never imported.
     source: Option<Source>,
-    /// Known roots inside such a one, and where they lie below it.
+    /// The known roots inside such a root, with their paths below it.
     parts: Vec<(Source, PathBuf)>,
     away: Away,
     now: Timestamp,
     dry_run: bool,
     rereads: bool,
-    /// Whether to look for disk space at the first file that is not as it was.
+    /// Whether to check the disk space at the first file that changed.
     asks_space: bool,
     sizes: Sizes,
     #[cfg(test)]
@@ -392,12 +395,13 @@ struct Job<'a> {
 #[derive(Default)]
 struct Outcome {
     report: ImportReport,
-    /// Files that another import changed since they were compared.
+    /// Files that another import changed after they were compared.
     conflicts: u64,
 }
 
 impl Job<'_> {
-    /// The source that knows what lies at a path below the root, and the path below that.
+    /// The source that a path below the root belongs to, and the path below that
+    /// source.
     fn place_of<'p>(&self, path: &'p [u8]) -> Option<(i64, &'p [u8])> {
         if let Some(source) = &self.source {
             return Some((source.source_id, path));
@@ -415,7 +419,7 @@ impl Job<'_> {
     }
 
     fn run(&self, progress: &mut impl FnMut(Progress)) -> Result<Outcome> {
-        // Of several looks at the root, the last counts.
+        // If there are several passes, the last one counts.
         self.passed.store(0, Ordering::Relaxed);
         self.away.take_passed();
         let budget = Budget::new();
@@ -435,7 +439,7 @@ impl Job<'_> {
                     write::write(self, &inbox, progress)
                 }
             };
-            // A panic of the reader is one of ours; it goes on here.
+            // A panic of the reader thread continues here.
             let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             let outcome = outcome?;
             read?;
@@ -444,7 +448,8 @@ impl Job<'_> {
     }
 }
 
-/// What the reader hands to the writer, which returns its bytes to the budget.
+/// Receives what the reader passes to the writer, and returns the bytes to the
+/// budget.
 struct Inbox<'a> {
     receiver: mpsc::Receiver<Item>,
     budget: &'a Budget,
@@ -454,11 +459,11 @@ impl Inbox<'_> {
     /// The next item; `None` when the reader has ended.
     fn next(&self) -> Option<Item> {
         let item = self.receiver.recv().ok()?;
-        self.budget.give(item.cost());
+        self.budget.release(item.cost());
         Some(item)
     }
 
-    /// Passes over what is left of a file that came chunk by chunk.
+    /// Skips the rest of a file that comes in chunks.
     fn skip(&self) {
         while let Some(Item::Chunk(_)) = self.next() {}
     }
@@ -466,7 +471,7 @@ impl Inbox<'_> {
     /// The next item, unless the reader keeps the writer waiting.
     fn next_soon(&self) -> Option<Item> {
         let item = self.receiver.recv_timeout(Duration::from_millis(20)).ok()?;
-        self.budget.give(item.cost());
+        self.budget.release(item.cost());
         Some(item)
     }
 }

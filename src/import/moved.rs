@@ -1,15 +1,16 @@
-//! Files that were moved below their root: they keep their chains and their session.
+//! Files that were moved below their root: they keep their chains and their
+//! session.
 //!
-//! To an import, a file that moved is missing at one path and new at another.
-//! The same inode with the same beginning shows that they are one, and so does
-//! the same digest of a log. A document is too often like another: it has to
-//! have moved with its session, or to have its inode. A session that is a folder
-//! keeps its name, which is its id. A log of another content goes on with the
-//! session of its id. Once all of the root was seen, the chain that was there takes
-//! the path of the new file, and what was decided of its session stays.
+//! An import finds a moved file missing at one path and new at another. They are
+//! the same file if they have the same inode and beginning, or, for logs, the same
+//! digest. Documents are too often equal: a document must have moved with its
+//! session, or have the same inode. A session that is a folder keeps its name,
+//! which is its id. A log with other content continues the session with its id.
+//! After the whole root was seen, the existing chain gets the path of the new file,
+//! and the session's events stay.
 //!
-//! A session of several files moves as a whole: what of it changed on the way,
-//! or was written here alone, goes along.
+//! A session of several files moves as a whole, including files that changed on the
+//! way, or that were only written here.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -27,38 +28,38 @@ use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::packing::Packer;
 use crate::store::{events, generations, log, problems, projections, sessions};
 
-/// What moving files needs.
+/// The context for finding moved files.
 pub(super) struct Moves<'a> {
     pub(super) tx: &'a Connection,
     pub(super) source_id: i64,
     pub(super) format: Format,
-    /// The newest file that was there before: a file that was known beside the
-    /// missing one is another, however like it.
+    /// The newest file that was there before this import. A file that was already
+    /// known beside the missing one is another file, even if they are equal.
     pub(super) settled: i64,
     pub(super) packer: &'a mut Packer,
     pub(super) touched: &'a mut Touched,
     pub(super) lost: Vec<(i64, LostLines)>,
 }
 
-/// How sure it is that two files are one; the surest first.
+/// The evidence that two files are the same, the strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Likeness {
-    /// The same inode, and the same bytes or more of them.
+    /// The same inode, and the same bytes or more.
     Inode,
-    /// A log of the same bytes and name.
+    /// A log with the same bytes and name.
     DigestAndName,
-    /// A log of the same bytes.
+    /// A log with the same bytes.
     Digest,
     /// A log whose session has the same id.
     Id,
-    /// The same bytes and name, if their session moved.
+    /// The same bytes and name, if the session moved.
     Weak,
 }
 
 /// Inodes and names of folders.
 type Folders = HashSet<(i64, Vec<u8>)>;
 
-/// A missing file, by its place among them, and one that may be it.
+/// A missing file, by its index, and a file that may be the same.
 struct Candidate {
     likeness: Likeness,
     old: usize,
@@ -68,14 +69,14 @@ struct Candidate {
 /// What moved.
 #[derive(Debug, Default)]
 pub(super) struct Moved {
-    /// The rows that stood for the files at their new paths.
+    /// The rows that the new paths had before.
     pub(super) adopted: Vec<i64>,
-    /// What of them is not at the root any more, and the row that holds it.
+    /// What moved files have lost at the root, and the row that has the lines.
     pub(super) lost: Vec<(i64, LostLines)>,
 }
 
 impl Moves<'_> {
-    /// Finds the files that moved, and lets them be what they were.
+    /// Finds the files that moved, and gives them their history.
     pub(super) fn settle(mut self) -> Result<Moved> {
         let missing = generations::missing(self.tx, self.source_id)?;
         if missing.is_empty() {
@@ -113,7 +114,8 @@ impl Moves<'_> {
         self.format.layout().session_of(path).to_vec()
     }
 
-    /// Files that are there and may be a missing one, and the inodes and names of folders that are there.
+    /// Existing files that may be one of the missing ones, and the inodes and names
+    /// of existing folders.
     fn candidates(&self, missing: &[FileRow]) -> Result<(Vec<Candidate>, Folders)> {
         let (mut by_digest, mut by_inode) = (HashMap::new(), HashMap::new());
         let mut by_id = HashMap::new();
@@ -160,7 +162,7 @@ impl Moves<'_> {
         Ok((found, folders))
     }
 
-    /// The id of a session that is one log, if this is it.
+    /// The id of a session that is one log, if it is this log.
     fn id_of(&self, log: &FileRow, session: Option<SessionKey>) -> Result<Option<String>> {
         match session.filter(|_| log.kind == FileKind::Log) {
             Some(session) if self.format.rules().sessions == Sessions::File => {
@@ -172,14 +174,15 @@ impl Moves<'_> {
 
     fn likeness(&self, old: &FileRow, new: &FileRow, has_id: bool) -> Result<Option<Likeness>> {
         let has_content = matches!(new.kind, FileKind::Log | FileKind::Document);
-        // Within its session a file has its place: what has another there is another.
+        // A file's place within its session identifies it: a file at another place
+        // is another file.
         let layout = self.format.layout();
         let place = |path: &[u8]| path[layout.session_of(path).len()..].to_vec();
         if old.kind != new.kind || !has_content || place(&old.path) != place(&new.path) {
             return Ok(None);
         }
-        // Sessions that were hardly begun are alike; what tells them apart is the
-        // name of their folder, where no header does.
+        // Sessions that have hardly begun have equal logs. Without headers, the
+        // name of their folder tells them apart.
         let is_of = |path| name(layout.session_of(path)).to_vec();
         if self.format.rules().sessions == Sessions::Folder && is_of(&old.path) != is_of(&new.path)
         {
@@ -199,7 +202,7 @@ impl Moves<'_> {
         })
     }
 
-    /// Whether the new path is new, and nothing was decided there.
+    /// Whether the new path is new, and has no events.
     fn is_free(&self, new: &FileRow, unit: &[u8]) -> Result<bool> {
         let session = sessions::session_at(self.tx, self.source_id, unit)?;
         let is_decided = match session {
@@ -209,7 +212,7 @@ impl Moves<'_> {
         Ok(!is_decided && generations::rows(self.tx, self.source_id, &new.path)?.len() == 1)
     }
 
-    /// Lets a missing file be the new one; `false` where it has to stay as it is.
+    /// Gives a missing file the new path; `false` if it has to stay as it is.
     fn take(&mut self, old: &FileRow, new: &FileRow) -> Result<bool> {
         match old.sha256 == new.sha256 || begins(self.tx, old, new)? {
             true => self.adopt(old, new),
@@ -217,7 +220,7 @@ impl Moves<'_> {
         }
     }
 
-    /// Lets a new file be the next generation of a missing one.
+    /// Makes a new file the next generation of a missing one.
     fn succeed(&mut self, old: &FileRow, new: &FileRow) -> Result<()> {
         let tx = self.tx;
         if let Some(session) = sessions::session_of_file(tx, new.file_id)? {
@@ -230,7 +233,7 @@ impl Moves<'_> {
         self.touched.add(self.format, old);
         self.touched.add(self.format, new);
         self.move_path(&old.path, &new.path)?;
-        // What is there now is the last of them.
+        // The present content is the last generation.
         generations::move_file(tx, new.file_id, &new.path)?;
         let earlier = files::file_by_id(tx, old.file_id)?;
         let lines = lost.as_ref().map_or(0, |lost| lost.lines);
@@ -249,15 +252,15 @@ impl Moves<'_> {
         }
     }
 
-    /// Lets what moved join what went on here of it.
+    /// Merges what moved with what continued here.
     fn join(&mut self, theirs: &FileRow, before: Before<'_>) -> Result<()> {
         let Some(ours) = union::ours(self.tx, theirs)? else { return Ok(()) };
         let (packer, touched) = (&mut *self.packer, &mut *self.touched);
         union::join(self.tx, self.format, theirs, ours, before, packer, touched)
     }
 
-    /// Lets the chain of a missing file have the path of the new one, and what
-    /// that one has more; `false` where a damaged chain has to stay as it is.
+    /// Gives the chain of a missing file the new path and the further content of the
+    /// new file; `false` if a damaged chain has to stay as it is.
     fn adopt(&mut self, old: &FileRow, new: &FileRow) -> Result<bool> {
         let tx = self.tx;
         let torn = match torn_line(tx, old) {
@@ -297,21 +300,22 @@ impl Moves<'_> {
         Ok(true)
     }
 
-    /// What is called like a file that is gone, with more behind, may have been of its session.
+    /// Files whose name begins with that of a file that is gone may have belonged to
+    /// its session.
     fn touch_namesakes(&mut self, path: &[u8]) -> Result<()> {
         if self.format.rules().sessions == Sessions::File {
             return Ok(());
         }
         let stem = path.iter().rposition(|byte| *byte == b'.').map_or(path, |dot| &path[..dot]);
         let beside = |end: &[u8]| [stem, end].concat();
-        // '`' follows '_'.
+        // '`' is the byte after '_'.
         for file in files::newest_between(self.tx, self.source_id, &beside(b"_"), &beside(b"`"))? {
             self.touched.add(self.format, &file);
         }
         Ok(())
     }
 
-    /// Gives every chain of a path another, and what is said of it.
+    /// Moves every chain of a path, and its problems, to another path.
     fn move_path(&self, from: &[u8], to: &[u8]) -> Result<()> {
         for file in generations::rows(self.tx, self.source_id, from)? {
             generations::move_file(self.tx, file.file_id, to)?;
@@ -319,7 +323,7 @@ impl Moves<'_> {
         problems::move_path(self.tx, self.source_id, from, to)
     }
 
-    /// Moves what is left of a session, if nothing of it is still there.
+    /// Moves what is left of a session, unless part of it is still at its place.
     fn move_unit(&mut self, from: &[u8], to: &[u8]) -> Result<()> {
         let (tx, source_id) = (self.tx, self.source_id);
         let below = [from, b"/"].concat();
@@ -348,7 +352,7 @@ impl Moves<'_> {
         Ok(())
     }
 
-    /// Moves a file that its session left behind.
+    /// Moves a file that was left behind by its session.
     fn move_along(&mut self, file: &FileRow, to: &[u8]) -> Result<()> {
         let (tx, source_id) = (self.tx, self.source_id);
         let there = files::file(tx, source_id, to, FileState::Current)?;
@@ -375,7 +379,7 @@ impl Moves<'_> {
         }
     }
 
-    /// Removes folders that are gone because what was in them, or they themselves, moved.
+    /// Removes folders that are gone because they or their contents moved.
     fn remove_folders<'p>(
         &self,
         missing: &[FileRow],
@@ -387,7 +391,7 @@ impl Moves<'_> {
             let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
             above.extend(slashes.map(|(slash, _)| &path[..slash]));
         }
-        // What lies deeper comes first.
+        // Deeper folders come first.
         for folder in missing.iter().rev().filter(|file| file.kind == FileKind::Folder) {
             let is_moved =
                 folder.inode != 0 && there.contains(&(folder.inode, name(&folder.path).to_vec()));

@@ -1,12 +1,12 @@
-//! Files that are written in one transaction: new, grown, or in the place of another content.
+//! Imports files in one transaction: new ones, grown ones, and rewritten ones.
 
 use rusqlite::Connection;
 
 use super::Inbox;
 use super::chain::Chain;
 use super::content::Chunk;
-use super::plan::Once;
-use super::read::{End, Item};
+use super::plan::SingleTransaction;
+use super::read::{FileEnd, Item};
 use super::union::{self, Before};
 use super::write::Writer;
 use crate::error::Result;
@@ -16,26 +16,26 @@ use crate::model::{Format, SessionKey};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::{generations, heads, problems, projections, sessions};
 
-/// The generation of a path of which nothing was known.
+/// The first generation of a path.
 pub(super) const FIRST: i64 = 1;
 
-/// A part of a file's content, or what is known of it in the end.
+/// Part of a file's content, or its final row.
 pub(super) enum Piece {
     Chunk(Chunk),
-    End(Box<End>),
+    End(Box<FileEnd>),
 }
 
-/// Where the pieces of a file come from; `None` when there will be no end.
+/// Returns the pieces of a file; `None` if the end will not come.
 pub(super) type Next<'a> = &'a mut dyn FnMut() -> Option<Piece>;
 
 impl Writer<'_> {
-    /// Writes one file; without an end, the caller takes back what was written.
-    /// `file` is the whole row where the end is in hand already, as `is_whole` says.
+    /// Writes one file. If its end does not come, the caller rolls back. `file` is
+    /// the final row if the end is already known, which `is_whole` says.
     pub(super) fn once(
         &mut self,
         tx: &Connection,
         (file, is_whole): (&FileRow, bool),
-        once: &Once,
+        once: &SingleTransaction,
         next: Next<'_>,
     ) -> Result<()> {
         let fits = match once.base() {
@@ -50,17 +50,20 @@ impl Writer<'_> {
             problems::delete_path_problems(tx, self.source_id(), &file.path)?;
         }
         match once {
-            Once::Grown(base) => self.grow(tx, file, base, once, next),
-            Once::New | Once::Rewritten(_) => self.fill(tx, (file, is_whole), once, next),
+            SingleTransaction::Grown(base) => self.grow(tx, file, base, once, next),
+            SingleTransaction::New | SingleTransaction::Rewritten(_) => {
+                self.fill(tx, (file, is_whole), once, next)
+            }
         }
     }
 
-    /// The tail of a file that grew by much: one transaction, so that readers see all of it or none.
+    /// Writes the long tail of a file that grew, in one transaction, so that readers
+    /// see all of it or none.
     pub(super) fn tail(
         &mut self,
         tx: &Connection,
         file: &FileRow,
-        once: &Once,
+        once: &SingleTransaction,
         inbox: &Inbox<'_>,
     ) -> Result<()> {
         tx.execute_batch("SAVEPOINT tail")?;
@@ -84,7 +87,7 @@ impl Writer<'_> {
         tx: &Connection,
         start: &FileRow,
         base: &FileRow,
-        once: &Once,
+        once: &SingleTransaction,
         next: Next<'_>,
     ) -> Result<()> {
         let format = self.job.root.format;
@@ -119,23 +122,23 @@ impl Writer<'_> {
         self.written(tx, once.counted(), &complete, &end, before)
     }
 
-    /// A new file, or a new generation of one.
+    /// Writes a new file, or a new generation of one.
     fn fill(
         &mut self,
         tx: &Connection,
         (start, is_whole): (&FileRow, bool),
-        once: &Once,
+        once: &SingleTransaction,
         next: Next<'_>,
     ) -> Result<()> {
         let format = self.job.root.format;
-        // The digest comes last, as a rule; until then an empty one stands for it.
+        // The digest usually comes last; until then the row has an empty one.
         let has_content = matches!(start.kind, FileKind::Log | FileKind::Document);
         let blank = match is_whole {
             true => start.clone(),
             false => FileRow { sha256: has_content.then(Vec::new), ..start.clone() },
         };
         let Some((row, session)) = self.next_generation(tx, blank, once.base())? else {
-            // It was found twice. The next look knows it.
+            // The path was found twice. The next pass knows it.
             self.tally.outcome.conflicts += 1;
             while let Some(Piece::Chunk(_)) = next() {}
             return Ok(());
@@ -165,7 +168,7 @@ impl Writer<'_> {
         chain: &mut Chain,
         mut fold: Option<&mut Fold<'_>>,
         next: Next<'_>,
-    ) -> Result<Option<Box<End>>> {
+    ) -> Result<Option<Box<FileEnd>>> {
         let format = self.job.root.format;
         loop {
             match next() {
@@ -178,8 +181,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Inserts a row in the place of its earlier generation, and gives a log its session.
-    /// `None` where a path that was not known is there all the same.
+    /// Inserts a row that replaces its earlier generation, and gives a log its
+    /// session. `None` if the path was unknown and has a row all the same.
     fn next_generation(
         &mut self,
         tx: &Connection,
@@ -198,17 +201,16 @@ impl Writer<'_> {
     }
 }
 
-/// Lets a generation be an earlier one; returns the session that it had.
+/// Turns a generation into an earlier one; returns its session.
 pub(super) fn supersede(tx: &Connection, base: Option<&FileRow>) -> Result<Option<SessionKey>> {
     let Some(base) = base else { return Ok(None) };
     generations::update_state(tx, base.file_id, FileState::Superseded)?;
     sessions::session_of_file(tx, base.file_id)
 }
 
-/// Gives a log its session: the one that its earlier generation had, or a new one.
+/// Gives a log its session: that of its earlier generation, or a new one.
 ///
-/// Of a log that a link, folder or document has the place of by now, nothing is
-/// in that: its session stays what it was.
+/// If a link, folder or document has the log's path now, its session stays as it was.
 pub(super) fn session_for(
     tx: &Connection,
     file: &FileRow,

@@ -1,65 +1,65 @@
-//! How a file goes on from what the store holds of it: decided here, and nowhere else.
+//! Decides how a file continues what the store holds of it.
 //!
-//! What goes into a chain that is there already and what is written from its
-//! first byte are different types, each with one road into the log, so that
-//! neither can be taken for the other.
+//! Appending to an existing chain and writing a new one are different types, each
+//! with a single path into the log, so that they cannot be confused.
 
 use crate::store::files::{FileKind, FileRow};
 
 /// What the store holds of a path.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
-    /// What stands there now, of whatever kind.
+pub(super) struct KnownFile {
+    /// The current file, of any kind.
     pub(super) current: Option<FileRow>,
-    /// The beginning of a large file, which an interrupted import left.
+    /// The partial chain of a large file, from an interrupted import.
     pub(super) partial: Option<FileRow>,
 }
 
-/// Which of what is known the file on disk begins with.
+/// Which of the known chains the file on disk begins with.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Heads {
     pub(super) current: bool,
     pub(super) partial: bool,
 }
 
-/// How a file goes on.
+/// How a file continues.
 #[derive(Clone, Debug)]
-pub(super) enum Way {
-    /// It holds what it held.
+pub(super) enum Continuation {
+    /// It did not change.
     Same(Box<FileRow>),
-    Once(Once),
+    SingleTransaction(SingleTransaction),
     Large(Large),
 }
 
-/// Written in one transaction.
+/// A file that is written in one transaction.
 #[derive(Clone, Debug)]
-pub(super) enum Once {
+pub(super) enum SingleTransaction {
     New,
-    /// The tail follows.
+    /// Only the tail follows.
     Grown(Box<FileRow>),
-    /// All of it follows, and takes the place of this.
+    /// The whole file follows, and replaces this one.
     Rewritten(Box<FileRow>),
 }
 
-/// Written batch by batch into a chain that nothing shows before it is complete.
+/// A file that is written batch by batch, into a chain that is invisible until it is
+/// complete.
 #[derive(Clone, Debug)]
 pub(super) struct Large {
-    /// What it takes the place of.
+    /// The file that it replaces.
     pub(super) base: Option<Box<FileRow>>,
-    pub(super) left: Left,
+    pub(super) left: Leftover,
 }
 
-/// What an interrupted import left of a large file.
+/// The partial chain of a large file.
 #[derive(Clone, Debug)]
-pub(super) enum Left {
+pub(super) enum Leftover {
     Nothing,
-    /// Its beginning; the rest follows.
+    /// It is the beginning of the file; the rest follows.
     Beginning(Box<FileRow>),
-    /// Something else, which goes; all of the file follows.
+    /// It is something else, and is removed; the whole file follows.
     Other(Box<FileRow>),
 }
 
-/// What the report counts a file as.
+/// How the report counts a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counted {
     New,
@@ -67,7 +67,7 @@ pub(super) enum Counted {
     Rewritten,
 }
 
-impl Once {
+impl SingleTransaction {
     pub(super) fn base(&self) -> Option<&FileRow> {
         match self {
             Self::New => None,
@@ -90,40 +90,49 @@ impl Large {
     }
 }
 
-impl Way {
-    /// The chain that what follows goes on from.
-    pub(super) fn goes_on(&self) -> Option<&FileRow> {
+impl Continuation {
+    /// The chain that the new content continues.
+    pub(super) fn continues(&self) -> Option<&FileRow> {
         match self {
-            Self::Once(Once::Grown(base)) => Some(base),
-            Self::Large(Large { left: Left::Beginning(partial), .. }) => Some(partial),
-            Self::Same(_) | Self::Once(_) | Self::Large(_) => None,
+            Self::SingleTransaction(SingleTransaction::Grown(base)) => Some(base),
+            Self::Large(Large { left: Leftover::Beginning(partial), .. }) => Some(partial),
+            Self::Same(_) | Self::SingleTransaction(_) | Self::Large(_) => None,
         }
     }
 }
 
-/// Decides how a file of this kind and size goes on; up to `whole` bytes are written at once.
-pub(super) fn decide(kind: FileKind, size: u64, known: Known, heads: Heads, whole: u64) -> Way {
-    let Known { current, partial } = known;
+/// Decides how a file of this kind and size continues; files up to `whole` bytes are
+/// written in one transaction.
+pub(super) fn decide(
+    kind: FileKind,
+    size: u64,
+    known: KnownFile,
+    heads: Heads,
+    whole: u64,
+) -> Continuation {
+    let KnownFile { current, partial } = known;
     let (current, partial) = (current.map(Box::new), partial.map(Box::new));
     match (current, partial) {
-        (Some(current), _) if heads.current && current.size == size => Way::Same(current),
-        // A document has no tail: its pieces are of one size. What was emptied may
-        // be of another session by now, and what it held stays its own.
+        (Some(current), _) if heads.current && current.size == size => Continuation::Same(current),
+        // A document has no tail: its chunks have a fixed size. An emptied file may
+        // belong to another session by now, so it does not continue its former
+        // content.
         (Some(current), _) if heads.current && kind == FileKind::Log && !is_emptied(&current) => {
-            Way::Once(Once::Grown(current))
+            Continuation::SingleTransaction(SingleTransaction::Grown(current))
         }
         (base, Some(partial)) if heads.partial => {
-            Way::Large(Large { base, left: Left::Beginning(partial) })
+            Continuation::Large(Large { base, left: Leftover::Beginning(partial) })
         }
-        (base, left) if whole < size => {
-            Way::Large(Large { base, left: left.map_or(Left::Nothing, Left::Other) })
-        }
-        (Some(base), _) => Way::Once(Once::Rewritten(base)),
-        (None, _) => Way::Once(Once::New),
+        (base, left) if whole < size => Continuation::Large(Large {
+            base,
+            left: left.map_or(Leftover::Nothing, Leftover::Other),
+        }),
+        (Some(base), _) => Continuation::SingleTransaction(SingleTransaction::Rewritten(base)),
+        (None, _) => Continuation::SingleTransaction(SingleTransaction::New),
     }
 }
 
-/// Whether a file lost all that it held before.
+/// Whether a file lost all of its content.
 fn is_emptied(file: &FileRow) -> bool {
     file.size == 0 && 1 < file.generation
 }

@@ -1,10 +1,11 @@
-//! Sessions that were purged here and are still at their root: they stay away.
+//! Recognises sessions at a root that were purged here, so that an import skips
+//! them.
 //!
-//! It is asked only where something of the root was purged, and of what is as it
-//! was nothing. A session is known again by its id, also when its file has grown or
-//! moved since; one without an id by its bytes, with which a file that grew begins.
-//! Where another like it was kept, a copy, the inode tells the two apart, or that
-//! the file of the one that was kept is still in its place.
+//! This is only done for roots of which something was purged, and for files that
+//! changed. A session is recognised by its id, even if its file grew or moved;
+//! without an id, by its bytes, with which a grown file begins. If a copy of the
+//! session was kept, the inode tells the two apart, or the fact that the kept one's
+//! file is still at its place.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{BufRead, BufReader, Read};
@@ -21,34 +22,34 @@ use crate::model::{Change, Format, bytes_of};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::{generations, purged, sessions};
 
-/// Bytes of a file in which its header is looked for.
+/// Bytes of a file in which its header is searched.
 const HEAD: u64 = 1 << 20;
 
-/// What an import passes by.
+/// The sessions that an import skips.
 #[derive(Debug)]
 pub(crate) struct Away {
     format: Format,
     ids: HashSet<String>,
-    /// By their size.
+    /// Digests of purged logs, by size.
     digests: BTreeMap<u64, Vec<Vec<u8>>>,
-    /// Of the logs or folders that were purged.
+    /// Inodes of purged logs and folders.
     inodes: HashSet<i64>,
-    /// Sessions of the same ids that were not.
-    kept: HashMap<String, Vec<Kept>>,
-    /// Of logs without an id that were not.
+    /// Sessions with the id of a purged one that were kept.
+    kept: HashMap<String, Vec<KeptSession>>,
+    /// Inodes of logs without an id that were kept.
     kept_inodes: HashSet<i64>,
     passed: AtomicU64,
 }
 
-/// Where a session lies that was not purged.
+/// The place of a session that was kept.
 #[derive(Debug)]
-struct Kept {
+struct KeptSession {
     path: Vec<u8>,
     is_folder: bool,
     inode: i64,
 }
 
-impl Kept {
+impl KeptSession {
     fn below(self, folder: &Path) -> Self {
         match bytes_of(folder) {
             b"" => self,
@@ -58,7 +59,7 @@ impl Kept {
 }
 
 impl Away {
-    /// Nothing is away.
+    /// No purged sessions.
     pub(super) fn nothing(format: Format) -> Self {
         Self {
             format,
@@ -77,12 +78,12 @@ impl Away {
         Ok(away)
     }
 
-    /// Adds what was purged of a source, which lies below the root at this path.
+    /// Adds the purged sessions of a source, which is at this path below the root.
     pub(super) fn add(&mut self, conn: &Connection, source_id: i64, below: &Path) -> Result<()> {
         let mut ids = HashSet::new();
         for purged in purged::of_source(conn, source_id)? {
             self.inodes.extend(purged.inode.filter(|inode| *inode != 0));
-            // The id tells more: a file that grew has another digest.
+            // The id identifies more: a file that grew has another digest.
             match (purged.session_id, purged.content) {
                 (Some(id), _) => drop(ids.insert(id)),
                 (None, Some((size, sha256))) => {
@@ -95,7 +96,7 @@ impl Away {
             self.kept_inodes.extend(purged::inodes_without_id(conn, source_id)?);
         }
         for id in ids {
-            let kept = kept(conn, source_id, &id)?;
+            let kept = kept_sessions(conn, source_id, &id)?;
             if !kept.is_empty() {
                 let kept = kept.into_iter().map(|kept| kept.below(below));
                 self.kept.entry(id.clone()).or_default().extend(kept);
@@ -109,8 +110,8 @@ impl Away {
         self.ids.is_empty() && self.digests.is_empty()
     }
 
-    /// Whether something at the root is of a session that was purged. What the store
-    /// has of its path is not, whatever it is like, unless its id says so.
+    /// Whether something at the root belongs to a purged session. A file whose path
+    /// the store knows does not, even if it looks like one, unless its id says so.
     pub(crate) fn holds(&self, walk: &Walk, found: &Found, known: Option<&FileRow>) -> bool {
         let layout = self.format.layout();
         let is_file = found.kind == FoundKind::File;
@@ -127,12 +128,13 @@ impl Away {
         holds
     }
 
-    /// Files that were passed by since it was last asked.
+    /// The number of files that were skipped since the last call.
     pub(crate) fn take_passed(&self) -> u64 {
         self.passed.swap(0, Ordering::Relaxed)
     }
 
-    /// Whether the file's header, or its name where that has none, names one of them.
+    /// Whether the file's header, or its name if it has none, has the id of a purged
+    /// session.
     fn holds_id(&self, walk: &Walk, found: &Found) -> bool {
         if self.ids.is_empty() {
             return false;
@@ -154,7 +156,7 @@ impl Away {
         id.is_some_and(|id| self.is_away(walk, found, &id))
     }
 
-    /// Whether something of a session of this id is of one that was purged.
+    /// Whether a file of a session with this id belongs to the purged one.
     fn is_away(&self, walk: &Walk, found: &Found, id: &str) -> bool {
         if !self.ids.contains(id) {
             return false;
@@ -165,7 +167,7 @@ impl Away {
         }
         let layout = self.format.layout();
         let units = layout.units(&found.path, found.kind == FoundKind::Folder);
-        let has_unit = |kept: &Kept| {
+        let has_unit = |kept: &KeptSession| {
             layout.units(&kept.path, kept.is_folder).iter().any(|unit| units.contains(unit))
         };
         if kept.iter().any(has_unit) {
@@ -176,16 +178,16 @@ impl Away {
             path => walk.inode_of(path),
         };
         let is_inode = |inode: i64| self.inodes.contains(&inode);
-        // A file that is gone from its place may be this one.
+        // A kept session's file that is gone from its place may be this one.
         let is_this =
-            |kept: &Kept| Some(kept.inode) == inode || walk.inode_of(&kept.path).is_none();
+            |kept: &KeptSession| Some(kept.inode) == inode || walk.inode_of(&kept.path).is_none();
         inode.is_some_and(is_inode) || !kept.iter().any(is_this)
     }
 
-    /// Whether the file holds what was purged, or begins with it: a log grows.
+    /// Whether the file contains, or begins with, the content of a purged log.
     fn holds_digest(&self, walk: &Walk, found: &Found) -> bool {
         let size = found.stat.size;
-        // Every file begins with nothing.
+        // Every file begins with the empty content.
         let sizes = self.digests.range(u64::from(0 < size)..=size);
         if sizes.clone().next().is_none() || self.kept_inodes.contains(&found.stat.inode) {
             return false;
@@ -206,8 +208,8 @@ impl Away {
     }
 }
 
-/// Sessions of this id that a source still has, and their places.
-fn kept(conn: &Connection, source_id: i64, id: &str) -> Result<Vec<Kept>> {
+/// Sessions with this id that a source still has, and their places.
+fn kept_sessions(conn: &Connection, source_id: i64, id: &str) -> Result<Vec<KeptSession>> {
     let mut kept = Vec::new();
     for session in sessions::sessions_by_id(conn, id)? {
         let place = sessions::place(conn, session)?;
@@ -219,7 +221,7 @@ fn kept(conn: &Connection, source_id: i64, id: &str) -> Result<Vec<Kept>> {
         }
         let file = files::file(conn, source_id, &path, FileState::Current)?;
         let is_folder = file.as_ref().is_none_or(|file| file.kind == FileKind::Folder);
-        kept.push(Kept { path, is_folder, inode: file.map_or(0, |file| file.inode) });
+        kept.push(KeptSession { path, is_folder, inode: file.map_or(0, |file| file.inode) });
     }
     Ok(kept)
 }

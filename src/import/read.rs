@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::budget::Budget;
 use super::content::Chunk;
 use super::file::{Ended, FileReader};
-use super::plan::{Known, Large, Once};
+use super::plan::{KnownFile, Large, SingleTransaction};
 use super::unchanged::Unchanged;
 use super::walk::{FileStat, Found, FoundKind, Walk};
 use super::{Job, root, space};
@@ -18,69 +18,71 @@ use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::log::MAX_LINE;
 
-/// A file whose time is this close to the last import may have changed without showing it.
+/// A file modified less than this before the last import may have changed without a
+/// visible change of its time.
 pub(super) const RACY: i64 = 2_000_000_000;
-/// Times a file that changes while it is read is read again.
+/// How often a file that changes while it is read is read again.
 const ATTEMPTS: usize = 3;
 
-/// What the reader tells the writer.
+/// A message from the reader to the writer.
 pub(super) enum Item {
-    /// Files and folders that are as they were.
+    /// Files and folders that did not change.
     Unchanged(Vec<i64>),
-    /// Known, and as it was; rows that differ in nothing but mode or time come with their update.
+    /// A known file with the same content; rows that differ only in mode or time come
+    /// with their update.
     Same {
         file: Box<FileRow>,
         changed: bool,
     },
-    /// A file, folder or link to write; its content follows in the same message.
+    /// A file, folder or link to write, with its content.
     Whole {
         file: Box<FileRow>,
-        once: Once,
+        once: SingleTransaction,
         chunks: Vec<Chunk>,
-        end: Box<End>,
+        end: Box<FileEnd>,
     },
-    /// A file that grew by much, of which chunks follow, then an end.
+    /// A file with a long new tail. Chunks follow, then an end.
     Tail {
         file: Box<FileRow>,
-        once: Once,
+        once: SingleTransaction,
     },
-    /// A large file, of which chunks follow, then an end.
+    /// A large file. Chunks follow, then an end.
     Large {
         file: Box<FileRow>,
         large: Large,
     },
     Chunk(Chunk),
-    End(Box<End>),
-    /// The file changed while it was read; what came is void.
+    End(Box<FileEnd>),
+    /// The file changed while it was read, so what was sent of it is void.
     Void,
-    /// Something that is no content. A row that is known keeps what it has.
+    /// Something that cannot be read. A known row keeps its content.
     Problem {
         path: Vec<u8>,
         kind: ProblemKind,
         detail: String,
         file_id: Option<i64>,
     },
-    /// A folder that could not be read: what lies below it is not missing.
+    /// A folder that could not be read: what is below it is not missing.
     Hidden {
         folder: Vec<u8>,
     },
-    /// All of the root was seen.
+    /// The whole root was seen.
     Seen,
 }
 
-/// What the reader says of a file that it has read to its end.
-pub(super) struct End {
-    /// The file as it is to stand; the writer knows its place.
+/// What the reader knows of a file at its end.
+pub(super) struct FileEnd {
+    /// The final row; the writer knows its id.
     pub(super) file: FileRow,
-    /// Of a file that grew: the digest of what was handed over of it.
+    /// For a file that grew: the digest of the tail.
     pub(super) tail: Option<Vec<u8>>,
-    /// Bytes and lines that were read now.
+    /// Bytes and lines that were read.
     pub(super) bytes: u64,
     pub(super) lines: u64,
 }
 
-impl End {
-    /// Of something without content.
+impl FileEnd {
+    /// The end of something without content.
     fn bare(file: FileRow) -> Self {
         Self { file, tail: None, bytes: 0, lines: 0 }
     }
@@ -97,7 +99,8 @@ impl Item {
     }
 }
 
-/// Walks the root and sends what it finds until all is seen or nobody listens.
+/// Walks the root and sends what it finds, until everything is seen or the writer has
+/// stopped.
 pub(super) fn read(job: &Job<'_>, budget: &Budget, sender: &SyncSender<Item>) -> Result<()> {
     let conn = job.store.connection()?;
     let mut walk = Walk::new(&job.root.path, &job.root.covered)?;
@@ -140,10 +143,10 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Returns whether the writer still listens.
+    /// Sends an item; returns whether the writer still listens.
     pub(super) fn send(&self, item: Item) -> bool {
         if let Item::Chunk(chunk) = &item {
-            // The loop over the root knows better when the file has ended.
+            // The loop over the root counts the whole file when it ends.
             self.job.passed.fetch_add(chunk.raw.len() as u64, Ordering::Relaxed);
         }
         self.budget.take(item.cost());
@@ -191,7 +194,8 @@ impl Reader<'_> {
         match kind {
             FoundKind::File => self.take_file(walk, &path, &stat),
             FoundKind::Folder => {
-                // Times of folders are not kept; one that is covered whole has no name of its own.
+                // Modification times of folders are not kept. The root folder
+                // itself has no path.
                 if path.is_empty() {
                     return Ok(true);
                 }
@@ -209,7 +213,7 @@ impl Reader<'_> {
             FoundKind::Special => {
                 let (kind, file_id) = (ProblemKind::SpecialFile, None);
                 let detail = "a pipe, socket or device, not opened".to_owned();
-                // Whatever was known of the path is not there any more.
+                // Whatever was known of the path is no longer there.
                 Ok(self.send(Item::Problem { path, kind, detail, file_id }))
             }
             FoundKind::Unreadable(reason) => {
@@ -224,19 +228,19 @@ impl Reader<'_> {
         Ok(self.send(Item::Problem { path, kind, detail, file_id }))
     }
 
-    /// A folder or link: all there is of it stands in its row.
+    /// Sends a folder or link, whose row is all there is.
     fn take_bare(&self, row: FileRow) -> Result<bool> {
         let once = match self.known(&row.path, FileState::Current)? {
-            None => Once::New,
+            None => SingleTransaction::New,
             Some(base) if base.kind == row.kind && base.link_target == row.link_target => {
                 let changed = base.mode != row.mode || base.missing_at.is_some();
                 let file = FileRow { mode: row.mode, missing_at: None, ..base };
                 return Ok(self.send(Item::Same { file: Box::new(file), changed }));
             }
-            Some(base) => Once::Rewritten(Box::new(base)),
+            Some(base) => SingleTransaction::Rewritten(Box::new(base)),
         };
         let file = Box::new(row.clone());
-        let end = Box::new(End::bare(row));
+        let end = Box::new(FileEnd::bare(row));
         Ok(self.send(Item::Whole { file, once, chunks: Vec::new(), end }))
     }
 
@@ -257,16 +261,16 @@ impl Reader<'_> {
         let is_log = self.job.root.format.layout().is_log(path);
         let kind = if is_log { FileKind::Log } else { FileKind::Document };
         let partial = self.known(path, FileState::Partial)?;
-        self.read_file(walk, path, kind, Known { current, partial })
+        self.read_file(walk, path, kind, KnownFile { current, partial })
     }
 
-    /// Reads a file, again if it changes meanwhile.
+    /// Reads a file, repeatedly if it changes meanwhile.
     fn read_file(
         &self,
         walk: &Walk,
         path: &[u8],
         mut kind: FileKind,
-        mut known: Known,
+        mut known: KnownFile,
     ) -> Result<bool> {
         let mut note = None;
         for attempt in 1.. {
@@ -274,7 +278,7 @@ impl Reader<'_> {
             let mut file = FileReader::new(self, path, kind, is_last);
             let ended = file.run(walk, known.clone());
             if file.is_streaming() && !matches!(ended, Ok(Ended::Done)) {
-                // What has gone to the writer of this file is void, and it removes that.
+                // What was sent of this file is void, and the writer removes it.
                 known.partial = None;
                 if !self.send(Item::Void) {
                     return Ok(false);
@@ -311,8 +315,8 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a file is as it was, by size and time, and old enough for its time to be believed.
-/// Another inode is another file, which was put into its place: it is read.
+/// Whether a file is unchanged by size and time, and old enough for its time to be
+/// relied on. A file with another inode has replaced it, and is read.
 fn is_surely_same(known: &FileRow, stat: &FileStat) -> bool {
     matches!(known.kind, FileKind::Log | FileKind::Document)
         && (known.size, known.mtime, known.inode) == (stat.size, stat.mtime, stat.inode)

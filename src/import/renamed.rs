@@ -1,8 +1,9 @@
-//! Files that their program renamed: they keep the chain that they had.
+//! Files that their program renamed: they keep their chains.
 //!
-//! Kimi rotates a context by renaming it and beginning a new one of the old
-//! name. To an import, the one looks rewritten and the other new; once both are
-//! in, the digest tells that the new one is what the rewritten one was.
+//! Kimi rotates a context by renaming it and starting a new one under the old name.
+//! An import then finds one file rewritten and another new. When both are in the
+//! store, the digest shows that the new one is the former content of the rewritten
+//! one.
 
 use rusqlite::Connection;
 
@@ -12,9 +13,9 @@ use crate::store::files::{self, FileRow, FileState};
 use crate::store::generations;
 use crate::store::log;
 
-/// Lets a new file have the chain of the file that it was, in the place of its copy.
+/// Gives a new file the chain of the file that it was, instead of a copy.
 ///
-/// Returns the row as it is then; `None` when it was no other file before.
+/// Returns the row then; `None` if it was no other file before.
 pub(super) fn adopt(tx: &Connection, format: Format, new: &FileRow) -> Result<Option<FileRow>> {
     let (Some(earlier_path), Some(sha256)) = (format.layout().renamed_from(&new.path), &new.sha256)
     else {
@@ -22,7 +23,7 @@ pub(super) fn adopt(tx: &Connection, format: Format, new: &FileRow) -> Result<Op
     };
     let earlier = generations::superseded_by_digest(tx, new.source_id, &earlier_path, sha256)?;
     let Some(earlier) = earlier.filter(|earlier| earlier.kind == new.kind) else { return Ok(None) };
-    // The session is folded again and finds its problems anew.
+    // The session is folded again, which finds its problems again.
     log::delete_content(tx, new.file_id)?;
     files::delete_file(tx, new.file_id)?;
     generations::move_file(tx, earlier.file_id, &new.path)?;

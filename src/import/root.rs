@@ -1,4 +1,4 @@
-//! Which part of a root is covered, and by which format.
+//! Determines the format of a root, and which part of it is covered.
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 use crate::format::rules::Sessions;
 use crate::model::Format;
 
-/// Session files looked into before the format counts as unknown, of at most its square.
+/// Session files of one folder that are examined before the format counts as unknown;
+/// at most the square of this in total.
 const SAMPLE: usize = 200;
 
 /// A root to import.
@@ -19,20 +20,21 @@ pub(crate) struct Root {
     /// Absolute and without links.
     pub(crate) path: PathBuf,
     pub(crate) format: Format,
-    /// What is covered, below the path; the empty path is all of it.
+    /// The covered paths below `path`; the empty path means all of it.
     pub(crate) covered: Vec<PathBuf>,
 }
 
-/// Finds out what a root is.
+/// Examines a root.
 ///
-/// It may be a configuration folder, of which `sessions` is covered, or that
-/// folder itself, or the folder of one work dir in it, which are covered whole.
+/// It may be a program's configuration folder, of which `sessions` is covered, or
+/// that folder itself, or the folder of one work dir in it; the last two are covered
+/// whole.
 pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
     let path = real_path(root)?;
     if !path.is_dir() {
         return Err(Error::RootNotFound(root.to_owned()));
     }
-    // What cannot be listed is not of an unknown format.
+    // An unreadable folder is an I/O error, not an unknown format.
     fs::read_dir(&path).map_err(Error::io("read", &path))?;
     let formats = match format {
         Some(format) => vec![format],
@@ -67,7 +69,8 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
     })
 }
 
-/// Folders right below one that is no root, which are: `agent` in `~/.pi`.
+/// Folders directly below a folder that is not a root, which are roots: `agent` in
+/// `~/.pi`.
 fn roots_below(path: &Path, formats: &[Format]) -> Vec<PathBuf> {
     let folders = fs::read_dir(path).into_iter().flatten().flatten().take(SAMPLE);
     let is_root = |folder: &PathBuf| {
@@ -83,12 +86,12 @@ fn roots_below(path: &Path, formats: &[Format]) -> Vec<PathBuf> {
     below
 }
 
-/// Refuses a root whose covered folder lies elsewhere: no link is followed, and
+/// Rejects a root whose covered folder is a link, because links are not followed and
 /// nothing would be imported or compared.
 pub(super) fn refuse_links(root: &Path, format: Format) -> Result<()> {
     for top in format.layout().covered() {
         let link = root.join(top);
-        // One that leads nowhere is told from a link to a file by its name.
+        // For a link without a target, the name tells whether it was to a file.
         let leads_to_folder = || link.is_dir() || !link.exists() && link.extension().is_none();
         if let Ok(target) = fs::read_link(&link)
             && leads_to_folder()
@@ -119,7 +122,7 @@ pub(crate) fn real_path(root: &Path) -> Result<PathBuf> {
     })
 }
 
-/// The database's own files, where it lies below the root: they are not covered.
+/// The database's own files, if it is below the root. They are not covered.
 pub(crate) fn own_files(root: &Root, database: &Path) -> Vec<Vec<u8>> {
     let Ok(database) = fs::canonicalize(database) else { return Vec::new() };
     let Ok(below) = database.strip_prefix(&root.path) else { return Vec::new() };
@@ -127,7 +130,8 @@ pub(crate) fn own_files(root: &Root, database: &Path) -> Vec<Vec<u8>> {
     ["", "-wal", "-shm", "-journal"].iter().map(|end| [below, end.as_bytes()].concat()).collect()
 }
 
-/// The folder of all sessions, one in it, or one with session files of its own.
+/// Whether this is the folder of all sessions, one in it, or one with session files
+/// of its own.
 fn is_sessions_folder(path: &Path, format: Format) -> bool {
     let is_sessions = |path: &Path| {
         let mut tops = format.layout().covered().iter();
@@ -136,9 +140,9 @@ fn is_sessions_folder(path: &Path, format: Format) -> bool {
     is_sessions(path) || path.parent().is_some_and(is_sessions) || holds_logs(path)
 }
 
-/// Whether one of the first files below the covered folders is the format's own.
+/// Whether one of the first files below the covered folders is of the format.
 ///
-/// They are looked at as an import does: no link is followed, no pipe opened.
+/// As in an import, links are not followed and pipes are not opened.
 fn holds(root: &Path, covered: &[PathBuf], format: Format) -> bool {
     let Ok(mut walk) = Walk::new(root, covered) else { return false };
     let mut logs = 0;
@@ -164,7 +168,7 @@ fn holds(root: &Path, covered: &[PathBuf], format: Format) -> bool {
 fn first_line(walk: &Walk, path: &[u8]) -> Vec<u8> {
     let mut line = Vec::new();
     if let Ok((file, _)) = walk.open_file(path) {
-        // Headers are short; a line that is not ends the look.
+        // Headers are short, so a long first line is not examined further.
         let _ = BufReader::new(file.take(64 << 10)).read_until(b'\n', &mut line);
     }
     line

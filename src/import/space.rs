@@ -1,4 +1,4 @@
-//! Whether an import has the disk space that it will take.
+//! Checks whether the disk has the space that an import will take.
 
 use std::path::Path;
 
@@ -11,10 +11,10 @@ use crate::store::files::{self, FileState};
 use crate::store::free;
 use crate::store::sources::Source;
 
-/// Fails when what is new below the root will not fit beside the database.
+/// Fails if the new files below the root will not fit beside the database.
 ///
-/// Nothing is opened but folders. Only where all files together would not fit
-/// is asked which of them are known.
+/// Only folders are opened. Which files are known is only determined if all files
+/// together would not fit.
 pub(super) fn require(
     conn: &Connection,
     database: &Path,
@@ -47,12 +47,13 @@ pub(super) fn total(database: &Path, root: &Root) -> Result<u64> {
     each_size(database, root, |_, size| Ok(size))
 }
 
-/// Bytes on disk for so many bytes of files: indexes, and the journal while it is written.
+/// Bytes on disk for so many bytes of files, including indexes and the WAL.
 fn needed(bytes: u64) -> u64 {
     bytes.saturating_add(bytes / 2)
 }
 
-/// What of a file is to be read: the tail of one that grew, all of one that shrank.
+/// How many bytes of a file have to be read: the tail of a grown one, all of one that
+/// shrank.
 fn unknown(size: u64, known: u64) -> u64 {
     size.checked_sub(known).unwrap_or(size)
 }

@@ -1,17 +1,17 @@
-//! What an import did, or would do, in numbers.
+//! The numbers of an import or a dry run.
 
 use std::sync::atomic::Ordering;
 
 use super::content::Chunk;
 use super::plan::Counted;
-use super::read::{End, Item};
+use super::read::{FileEnd, Item};
 use super::{Inbox, Job, Outcome, Progress, Sizes};
 use crate::format::projection::Touched;
 use crate::format::rules::Sessions;
 use crate::model::Format;
 use crate::store::files::{FileKind, FileRow};
 
-/// What an import did so far.
+/// The numbers so far.
 pub(super) struct Tally {
     pub(super) outcome: Outcome,
     pub(super) files: u64,
@@ -29,7 +29,7 @@ impl Tally {
         self.outcome.report.unchanged += files as u64;
     }
 
-    pub(super) fn file(&mut self, format: Format, counted: Counted, end: &End) {
+    pub(super) fn file(&mut self, format: Format, counted: Counted, end: &FileEnd) {
         self.files += 1;
         let report = &mut self.outcome.report;
         let is_part = format.layout().is_part(&end.file.path);
@@ -39,14 +39,14 @@ impl Tally {
             Counted::Rewritten => report.rewritten += 1,
         }
         let is_log = end.file.kind == FileKind::Log;
-        // Of sessions that are folders, the fold says how many there were.
+        // For sessions that are folders, the fold reports how many there were.
         report.sessions += u64::from(is_log && !is_part);
         report.lines += if is_log { end.lines } else { 0 };
         report.bytes += end.bytes;
     }
 
     pub(super) fn show(&mut self, job: &Job<'_>, progress: &mut impl FnMut(Progress)) {
-        // Often enough for an eye, seldom enough to cost nothing.
+        // Often enough to look live, rarely enough to cost nothing.
         let now = self.files / 64 + self.outcome.report.bytes / self.step;
         if self.shown != now {
             self.shown = now;
@@ -60,7 +60,7 @@ impl Tally {
     }
 }
 
-/// Reports what an import would do.
+/// Counts what an import would do.
 pub(super) fn count(
     job: &Job<'_>,
     inbox: &Inbox<'_>,

@@ -1,7 +1,8 @@
-//! What is as the store knows it: most of a root that is imported again.
+//! Files that did not change: most of a root that is imported again.
 //!
-//! One lookup that reads no more than it compares; a transaction and a message
-//! for many, since one a file would take longer than the comparison.
+//! Each takes one lookup that reads only the columns it compares. Many share a
+//! transaction and a message, because one per file would take longer than the
+//! comparison.
 
 use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior};
 
@@ -12,7 +13,7 @@ use crate::error::Result;
 use crate::store::file_time::FileTime;
 use crate::store::files;
 
-/// Files in a message.
+/// Files per message.
 const MANY: usize = 512;
 
 pub(super) struct Unchanged<'a> {
@@ -39,11 +40,11 @@ impl<'a> Unchanged<'a> {
         self.knows_any
     }
 
-    /// Whether something is as it was; if so, that is all there is to say of it.
+    /// Whether something did not change; if so, nothing else needs to be done for it.
     pub(super) fn holds(&mut self, found: &Found) -> Result<bool> {
         let stat = match found.kind {
             FoundKind::File => found.stat,
-            // Times of folders are not kept.
+            // Modification times of folders are not kept.
             FoundKind::Folder => FileStat { mtime: FileTime::default(), size: 0, ..found.stat },
             _ => return Ok(false),
         };
@@ -53,7 +54,7 @@ impl<'a> Unchanged<'a> {
             let deferred = TransactionBehavior::Deferred;
             self.snapshot = Some(Transaction::new_unchecked(self.conn, deferred)?);
         }
-        let same = files::Same {
+        let same = files::ExpectedFile {
             path,
             is_folder: found.kind == FoundKind::Folder,
             mode: stat.mode,
@@ -62,14 +63,14 @@ impl<'a> Unchanged<'a> {
             inode: stat.inode,
             racy: RACY,
         };
-        let file_id = files::same(&mut self.comparer, source_id, &same)?;
+        let file_id = files::unchanged(&mut self.comparer, source_id, &same)?;
         self.found.extend(file_id);
         Ok(file_id.is_some())
     }
 
-    /// What was found so far, if it is much or there is a reason.
+    /// Takes the files found so far, if there are many or `reason` is true.
     ///
-    /// What comes next may then be compared with something newer.
+    /// The next files may then be compared with a newer state.
     pub(super) fn take_if(&mut self, reason: bool) -> Option<Item> {
         if !reason && self.found.len() < MANY {
             return None;

@@ -1,17 +1,18 @@
-//! What was read at a root joins what went on here.
+//! Merges a file that was read at a root with the local chain of its session.
 //!
-//! A log is append-only, so two who write one follow one another. What the
-//! root's file begins with of our chain is one history. What lies beyond comes
-//! behind ours, in the order in which it arrived. Where nothing of ours lies
-//! beyond, the root's file holds all of it: our chain ends, and the next append
-//! begins another.
+//! A log is append-only, so two programs that write to it append one after the
+//! other. The beginning that the root's file and our chain have in common is one
+//! history. The root's further lines are appended to ours, in the order in which
+//! they arrived. If ours has no further lines, the root's file has everything: our
+//! chain ends, and the next append starts another.
 //!
-//! Every line of ours is terminated, so a last line that the root has not ended
-//! yet comes with an end. When the root goes on with it, it comes again, whole.
+//! Every line of ours is terminated. So if the root's last line is not terminated
+//! yet, it is appended with a terminator. When the root continues that line, it is
+//! appended again, complete.
 //!
-//! Only bytes that were changed in place have no place behind ours. They stay in
-//! the root's chain, ours stays what is shown, and the session has a problem. What
-//! the root adds later comes behind ours again.
+//! Only bytes that were changed in place cannot be appended to ours. They stay in
+//! the root's chain, ours continues to be shown, and the session has a problem.
+//! What the root appends later is appended to ours again.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -32,17 +33,18 @@ use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::packing::Packer;
 use crate::store::{documents, generations, heads, log, sessions, sources};
 
-/// What the root's file was before.
+/// The root's file before.
 #[derive(Clone, Copy)]
 pub(super) enum Before<'a> {
-    /// Shorter by the tail that was read now. Its last line is given where it had no terminator.
+    /// It was shorter by the tail that was read now. `torn` is its last line, if that
+    /// had no terminator.
     Shorter { file: &'a FileRow, torn: &'a [u8] },
-    /// Something else, or nothing that is known.
+    /// It was something else, or unknown.
     Other(Option<&'a FileRow>),
 }
 
 impl Before<'_> {
-    /// The row that stood for it.
+    /// The row of the previous file.
     pub(super) fn file(&self) -> Option<&FileRow> {
         match self {
             Self::Shorter { file, .. } => Some(file),
@@ -51,12 +53,12 @@ impl Before<'_> {
     }
 }
 
-/// What went on here of a path of the root, if anything did.
+/// The local chain of a path at the root, if there is one.
 pub(super) fn ours(tx: &Connection, theirs: &FileRow) -> Result<Option<FileRow>> {
     files::file(tx, theirs.source_id, &theirs.path, FileState::Local)
 }
 
-/// Lets what was read of a file join what went on here.
+/// Merges a file that was read with the local chain.
 pub(super) fn join(
     tx: &Connection,
     format: Format,
@@ -73,7 +75,7 @@ pub(super) fn join(
             Join { tx, format, theirs, ours, session, packer }.logs(before)
         }
         (FileKind::Document, FileKind::Document) => documents(tx, format, theirs, &ours),
-        // There is nothing in them that could be said here.
+        // They have no lines to merge.
         (_, FileKind::Link | FileKind::Folder) => Ok(()),
         _ => set_unheld(tx, format, theirs, &ours),
     }
@@ -84,7 +86,7 @@ struct Join<'a> {
     format: Format,
     theirs: &'a FileRow,
     ours: FileRow,
-    /// The session that our chain stands for, where one log is a session.
+    /// The session of our chain, if a session is one log.
     session: Option<SessionKey>,
     packer: &'a mut Packer,
 }
@@ -100,7 +102,8 @@ impl Join<'_> {
         }
         let new = match before {
             _ if self.is_beginning(common)? => Some(self.theirs.line_count),
-            // Of what the root had lost and has again, ours may hold lines already.
+            // If the root has lines again that it had lost, ours may have them
+            // already.
             Before::Shorter { file, .. } if 0 < file.line_count && !self.has_lost()? => None,
             Before::Shorter { .. } | Before::Other(_) => self.first_new(common)?,
         };
@@ -112,20 +115,20 @@ impl Join<'_> {
             (None, Before::Shorter { file, torn }) if 0 < file.line_count => {
                 self.behind(file.line_count, torn)?
             }
-            // Nothing was there to go on from.
+            // There was nothing to continue.
             _ => return set_unheld(self.tx, self.format, self.theirs, &self.ours),
         };
         let is_moved = self.rest_upon_theirs(common)?;
         self.append(first.max(common), is_moved)
     }
 
-    /// Whether the root lost lines that ours may hold behind others.
+    /// Whether the root lost lines that ours may have after others.
     fn has_lost(&self) -> Result<bool> {
         let lost = generations::with_losses(self.tx, self.ours.source_id, &self.ours.path)?;
         Ok(!lost.is_empty())
     }
 
-    /// How many lines both chains begin with.
+    /// The number of lines that both chains begin with.
     fn common(&self) -> Result<u32> {
         let mut common = match self.ours.base_id == Some(self.theirs.file_id) {
             true => self.ours.base_count,
@@ -138,27 +141,28 @@ impl Join<'_> {
         Ok(common)
     }
 
-    /// Of a file that grew: the first line that it did not have before.
+    /// For a file that grew: the first line that it did not have before.
     fn behind(&self, line_count: u32, torn: &[u8]) -> Result<u32> {
         let Some(last) = line_count.checked_sub(1).filter(|_| !torn.is_empty()) else {
             return Ok(line_count);
         };
         let whole = self.their(last)?;
-        // Of a line that a copy of ours breaks off in, ours may lack the broken form.
+        // If a copy of ours breaks off within a line, ours may lack the broken
+        // form.
         let is_held = whole == torn
             || whole == *terminated(torn)
                 && self.our_lines(self.ours.base_count)?.contains(&digest(&whole));
         Ok(if is_held { line_count } else { last })
     }
 
-    /// Of a file that does not begin with what it was: the first line that ours
-    /// does not hold; `None` where bytes were changed in place.
+    /// For a file that does not begin with its former content: the first line that
+    /// ours lacks; `None` if bytes were changed in place.
     fn first_new(&self, common: u32) -> Result<Option<u32>> {
         let count = self.theirs.line_count;
         if common < self.ours.base_count.max(1) {
             return Ok(None);
         }
-        // What came from the root stands among ours, in its order.
+        // The root's lines are among ours, in the same order.
         let mut first = common;
         for position in common..self.ours.line_count {
             if first < count && self.our(position)? == *terminated(&self.their(first)?) {
@@ -175,7 +179,8 @@ impl Join<'_> {
         Ok(Some(first))
     }
 
-    /// Whether ours begins with all of the root's file, which may break off within a line.
+    /// Whether ours begins with all of the root's file, which may break off within a
+    /// line.
     fn is_beginning(&self, common: u32) -> Result<bool> {
         Ok(match self.theirs.line_count - common {
             0 => true,
@@ -184,7 +189,8 @@ impl Join<'_> {
         })
     }
 
-    /// Lets our chain begin with lines of the root's file as it is now, not as it was.
+    /// Makes our chain begin with lines of the root's present file instead of its
+    /// former one.
     fn rest_upon_theirs(&mut self, common: u32) -> Result<bool> {
         let is_other = self.ours.base_id.is_some_and(|base_id| base_id != self.theirs.file_id);
         if !is_other || common < self.ours.base_count || self.ours.base_count == 0 {
@@ -195,7 +201,8 @@ impl Join<'_> {
         Ok(true)
     }
 
-    /// Lets the root's lines from one on come behind ours; `is_moved` when ours has other keys now.
+    /// Appends the root's lines from `first` on to ours; `is_moved` says that the
+    /// keys of ours have changed.
     fn append(&mut self, first: u32, is_moved: bool) -> Result<()> {
         let (tx, format) = (self.tx, self.format);
         if first == self.theirs.line_count && !is_moved {
@@ -228,7 +235,8 @@ impl Join<'_> {
         }
     }
 
-    /// The root's file holds all of ours, and is what the session goes on from.
+    /// Ends our chain, because the root's file contains all of it. The session
+    /// continues from the root's file.
     fn end(self) -> Result<()> {
         let (tx, ours) = (self.tx, &self.ours);
         if let Some(session) = self.session {
@@ -239,11 +247,12 @@ impl Join<'_> {
         files::delete_file(tx, ours.file_id)
     }
 
-    /// Where a program rewrites its logs, the root's is current. Ours is what its
-    /// program makes of a log that it puts aside, unless the root has it already.
+    /// In formats that rewrite their logs, the root's file is current. Ours becomes
+    /// what the program makes of a log that it rotates, unless the root has that
+    /// already.
     fn give_way(self) -> Result<()> {
         let (tx, ours) = (self.tx, &self.ours);
-        // What was only kept stands in an earlier generation.
+        // A chain that only kept lines has them in an earlier generation.
         let mut is_held = ours.base_id.is_some();
         for n in 1.. {
             let Some(path) = self.format.layout().rotated_to(&ours.path, n) else { break };
@@ -281,7 +290,7 @@ impl Join<'_> {
         Ok(true)
     }
 
-    /// Digests of our lines from one on.
+    /// Digests of our lines from `first` on.
     fn our_lines(&self, first: u32) -> Result<HashSet<[u8; 32]>> {
         let lines = first..self.ours.line_count;
         lines.map(|position| Ok(digest(&self.our(position)?))).collect()
@@ -300,7 +309,7 @@ impl Join<'_> {
     }
 }
 
-/// Lets a document and what was made of it here become one, where the format can tell.
+/// Merges a document with our version of it, if the format can.
 fn documents(tx: &Connection, format: Format, theirs: &FileRow, ours: &FileRow) -> Result<()> {
     let base = ours.base_id.map(|base_id| files::file_by_id(tx, base_id)).transpose()?;
     let base = base.filter(|base| base.kind == FileKind::Document);
@@ -323,7 +332,7 @@ fn documents(tx: &Connection, format: Format, theirs: &FileRow, ours: &FileRow) 
     if union == our {
         return generations::update_base(tx, ours.file_id, theirs.file_id);
     }
-    // What was decided here stays readable.
+    // Our version stays readable.
     generations::supersede_local(tx, ours.file_id, &Sha256::digest(&our))?;
     if union == their {
         return Ok(());
@@ -343,14 +352,14 @@ fn documents(tx: &Connection, format: Format, theirs: &FileRow, ours: &FileRow) 
     files::update_file(tx, &file)
 }
 
-/// Notes how much of the root's file has no place in ours.
+/// Records how many of the root's lines ours lacks.
 fn set_unheld(tx: &Connection, format: Format, theirs: &FileRow, ours: &FileRow) -> Result<()> {
     let lost = losses::between(tx, theirs, ours)?;
     generations::update_lost(tx, ours.file_id, lost.map_or(1, |lost| lost.lines))?;
     settle_losses(tx, format, ours)
 }
 
-/// Notes that ours holds all of the root's file again.
+/// Records that ours has all of the root's lines again.
 fn clear_unheld(tx: &Connection, format: Format, ours: &FileRow) -> Result<()> {
     if ours.lost == 0 {
         return Ok(());
@@ -359,7 +368,8 @@ fn clear_unheld(tx: &Connection, format: Format, ours: &FileRow) -> Result<()> {
     settle_losses(tx, format, ours)
 }
 
-/// What is lost is said anew; of a session of several files when it is folded.
+/// The losses are recomputed here; those of a session of several files when it is
+/// folded.
 fn settle_losses(tx: &Connection, format: Format, ours: &FileRow) -> Result<()> {
     match sessions::session_of_file(tx, ours.file_id)? {
         Some(session) if format.rules().sessions == Sessions::File => {
@@ -369,8 +379,8 @@ fn settle_losses(tx: &Connection, format: Format, ours: &FileRow) -> Result<()> 
     }
 }
 
-/// Lets a session go on here from an earlier generation of its log, of which
-/// nothing is at the root any more. One of several files is folded later.
+/// Continues a session here from an earlier generation of its log, because the root
+/// has nothing of it any more. A session of several files is folded later.
 pub(super) fn keep(tx: &Connection, earlier: &FileRow, session: Option<SessionKey>) -> Result<()> {
     let torn = torn_line(tx, earlier)?;
     let base_count = earlier.line_count - u32::from(!torn.is_empty());
@@ -400,7 +410,7 @@ pub(super) fn keep(tx: &Connection, earlier: &FileRow, session: Option<SessionKe
     }
 }
 
-/// Longest document that is looked into.
+/// The longest document that is parsed.
 const MAX_DOCUMENT: u64 = 64 << 20;
 
 fn terminated(line: &[u8]) -> Cow<'_, [u8]> {

@@ -1,8 +1,9 @@
-//! A walk over the covered part of a root that follows no link and opens nothing but folders and files.
+//! Walks the covered part of a root, without following links, and opening only
+//! folders and regular files.
 //!
-//! Folders are read as they come, not sorted: a folder of a million files is
-//! never in memory. Each path is resolved below the root without following
-//! links, so that one swapped in during the walk leads nowhere.
+//! Folders are read as they come, not sorted, so that a folder of a million files
+//! is never in memory. Each path is resolved below the root without following
+//! links, so that a link that is swapped in during the walk leads nowhere.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,13 +16,13 @@ use rustix::io::Errno;
 use crate::error::{Error, Result};
 use crate::store::file_time::FileTime;
 
-/// Folders inside one another that are held open while they are read.
+/// The most nested folders that are held open while they are read.
 const MAX_OPEN: usize = 64;
 
-/// Something below a root.
+/// Something found below a root.
 #[derive(Debug)]
 pub(crate) struct Found {
-    /// Below the root, separated by `/`.
+    /// The path below the root, separated by `/`.
     pub(crate) path: Vec<u8>,
     pub(crate) kind: FoundKind,
     pub(crate) stat: FileStat,
@@ -34,11 +35,11 @@ pub(crate) enum FoundKind {
     Link(Vec<u8>),
     /// A pipe, socket or device.
     Special,
-    /// Why it could not be looked at.
+    /// It could not be examined, and why.
     Unreadable(String),
 }
 
-/// What the file system says of a file.
+/// What the file system says about a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FileStat {
     pub(crate) mode: u32,
@@ -84,7 +85,7 @@ impl Walk {
         Ok(Self { root, open: Vec::new(), tops: tops.into_iter() })
     }
 
-    /// The next thing below the root; a folder comes before what it holds.
+    /// The next thing below the root. A folder comes before its content.
     pub(crate) fn next(&mut self) -> Option<Found> {
         loop {
             let Some((folder, names)) = self.open.last_mut() else {
@@ -96,7 +97,7 @@ impl Walk {
                     continue;
                 }
                 let stat = self.stat_below(&top);
-                return Some(self.look(top, stat));
+                return Some(self.examine(top, stat));
             };
             let next = match names {
                 Names::Collected(names) => names.next().map(|name| Ok((join(folder, &name), None))),
@@ -105,7 +106,8 @@ impl Walk {
                         continue;
                     }
                     Some(entry) => Some(entry.map(|entry| {
-                        // In the folder that is open: nothing above can be swapped for a link.
+                        // Relative to the open folder, so that no folder above can be
+                        // replaced by a link.
                         let flags = AtFlags::SYMLINK_NOFOLLOW;
                         let stat = dir
                             .fd()
@@ -121,7 +123,7 @@ impl Walk {
                 }
                 Some(Ok((path, stat))) => {
                     let stat = stat.unwrap_or_else(|| self.stat_below(&path));
-                    return Some(self.look(path, stat));
+                    return Some(self.examine(path, stat));
                 }
                 Some(Err(err)) => {
                     let (folder, _) = self.open.pop()?;
@@ -131,9 +133,10 @@ impl Walk {
         }
     }
 
-    /// Opens a file below the root for reading, if it is still a plain file.
+    /// Opens a file below the root for reading, if it is still a regular file.
     pub(crate) fn open_file(&self, path: &[u8]) -> std::io::Result<(std::fs::File, FileStat)> {
-        // NONBLOCK: opening a pipe that was swapped in must not wait for a writer.
+        // NONBLOCK: if a pipe was swapped in, opening it must not wait for a
+        // writer.
         let fd = self.open_below(path, OFlags::RDONLY | OFlags::NONBLOCK)?;
         let stat = rustix::fs::fstat(&fd)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
@@ -142,13 +145,13 @@ impl Walk {
         Ok((std::fs::File::from(fd), FileStat::new(&stat)))
     }
 
-    /// The inode of what lies at a path below the root; `None` where nothing does.
+    /// The inode at a path below the root; `None` if there is nothing.
     pub(crate) fn inode_of(&self, path: &[u8]) -> Option<i64> {
         let stat = self.stat_below(path).ok()?;
         Some(FileStat::new(&stat).inode)
     }
 
-    fn look(&mut self, path: Vec<u8>, stat: rustix::io::Result<Stat>) -> Found {
+    fn examine(&mut self, path: Vec<u8>, stat: rustix::io::Result<Stat>) -> Found {
         let stat = match stat {
             Ok(stat) => stat,
             Err(err) => return unreadable(path, err),
@@ -168,7 +171,7 @@ impl Walk {
         Found { path, kind, stat: FileStat::new(&stat) }
     }
 
-    /// Goes into a folder; returns why it cannot.
+    /// Enters a folder; returns why it cannot.
     fn enter(&mut self, path: Vec<u8>) -> Option<Found> {
         let opened = self.open_below(&path, OFlags::RDONLY | OFlags::DIRECTORY).and_then(Dir::new);
         let dir = match opened {
@@ -201,7 +204,8 @@ impl Walk {
         rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)
     }
 
-    /// The folder that holds a path, opened without following links, and the name in it.
+    /// The folder that contains a path, opened without following links, and the name
+    /// in it.
     fn folder_of<'p>(&self, path: &'p [u8]) -> rustix::io::Result<(OwnedFd, &'p OsStr)> {
         let (folder, name) = match path.iter().rposition(|byte| *byte == b'/') {
             Some(slash) => (&path[..slash], &path[slash + 1..]),
@@ -227,7 +231,7 @@ impl Walk {
         self.open_step_by_step(path, flags)
     }
 
-    /// Opens a path a name at a time, so that none of them can be a link.
+    /// Opens a path one name at a time, so that none of them can be a link.
     fn open_step_by_step(&self, path: &OsStr, flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let step = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut names = path.as_bytes().split(|byte| *byte == b'/').peekable();

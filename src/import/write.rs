@@ -1,4 +1,5 @@
-//! The writing side of an import: batches of whole files, and large files batch by batch.
+//! The writing side of an import: whole files in batches, large files batch by
+//! batch.
 
 use std::collections::HashSet;
 
@@ -10,7 +11,7 @@ use super::losses::{self, LostLines};
 use super::moved::{Moved, Moves};
 use super::once::{FIRST, Piece};
 use super::plan::Counted;
-use super::read::{End, Item};
+use super::read::{FileEnd, Item};
 use super::tally::Tally;
 use super::union::{self, Before};
 use super::{Inbox, Job, Outcome, Progress, displaced, renamed};
@@ -28,7 +29,7 @@ use crate::store::{generations, seen, sessions};
 
 const BATCH_FILES: u64 = 2_000;
 
-/// Writes what the reader sends, and marks what it did not.
+/// Writes what the reader sends, and marks what it did not see as missing.
 pub(super) fn write(
     job: &Job<'_>,
     inbox: &Inbox<'_>,
@@ -61,7 +62,7 @@ pub(super) fn write(
             writer.tally.show(job, progress);
             full = bytes + job.sizes.batch <= writer.tally.outcome.report.bytes
                 || files + BATCH_FILES <= writer.tally.files;
-            // Others may write while the reader takes its time.
+            // While the reader is slow, others get a chance to write.
             match inbox.next_soon() {
                 Some(item) if full || matches!(item, Item::Large { .. }) => waiting = Some(item),
                 item => next = item,
@@ -74,8 +75,8 @@ pub(super) fn write(
             waiting = inbox.next();
         }
     }
-    // Where the reader gave up, what it did not see is not missing; nor is what
-    // another import took first, which a second look finds.
+    // If the reader gave up, or another import took files first, unseen files are
+    // not missing; another pass finds them.
     writer.bulk.take().map_or(Ok(()), Bulk::end)?;
     if writer.saw_all && writer.tally.outcome.conflicts == 0 {
         writer.finish(&conn)?;
@@ -88,24 +89,26 @@ pub(super) struct Writer<'a> {
     pub(super) packer: Packer,
     pub(super) tally: Tally,
     saw_all: bool,
-    /// What this transaction changed of sessions that are folders.
+    /// Sessions that are folders and were changed by this transaction.
     pub(super) touched: Touched,
-    /// The sessions among them, of the whole import.
+    /// All such sessions of the import.
     folded: HashSet<SessionKey>,
     /// New files that may have had another name before.
     may_be_renamed: Vec<i64>,
-    /// What is lost at the root, and the row that holds it.
+    /// Losses at the root, with the row that has the lines.
     lost: Vec<(i64, LostLines)>,
-    /// Files that may hold what others held.
+    /// Files that may have the former content of others.
     exchanges: Exchanges,
-    /// The last file that there was when this began: of later ones, another import knows.
+    /// The last file that existed when this import began. Later ones may belong to
+    /// another import.
     pub(super) newest: i64,
-    /// The last file that there is, as far as this import knows.
+    /// The last file that exists, as far as this import knows.
     pub(super) last: i64,
-    /// Whether all that is known of the root came in by this import: no path has a row yet.
+    /// Whether this import added everything that is known of the root, so that no
+    /// path has a row yet.
     pub(super) is_first: bool,
     conn: &'a Connection,
-    /// Where there is more than one transaction of full size.
+    /// Set once there is more than one full transaction.
     bulk: Option<Bulk<'a>>,
 }
 
@@ -131,7 +134,8 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// Begins a transaction, and sees whether another import has added files since the last.
+    /// Begins a transaction, and notices whether another import has added files since
+    /// the last.
     pub(super) fn begin(&mut self) -> Result<Transaction<'a>> {
         let tx = self.job.begin(self.conn)?;
         if self.is_first {
@@ -142,7 +146,7 @@ impl<'a> Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Deals with an item that leaves the database as it is; says whether it does not.
+    /// Handles items that need no write; returns whether this one does.
     fn changes(&mut self, conn: &Connection, item: &Item) -> Result<bool> {
         match item {
             Item::Unchanged(files) => {
@@ -180,7 +184,8 @@ impl Writer<'_> {
         }
     }
 
-    /// After each transaction; `is_full` where it ended because it was large.
+    /// To be called after each transaction; `is_full` says that it ended because it
+    /// was large.
     pub(super) fn committed(&mut self, is_full: bool) -> Result<()> {
         match &mut self.bulk {
             Some(bulk) => bulk.committed(),
@@ -222,13 +227,13 @@ impl Writer<'_> {
                     },
                 )
             }
-            // They change nothing.
+            // They need no write.
             Item::Unchanged(_) | Item::Seen | Item::Hidden { .. } => Ok(()),
             Item::Large { .. } | Item::Chunk(_) | Item::End(_) | Item::Void => Ok(()),
         }
     }
 
-    /// Same content; mode, time or presence changed.
+    /// A file with the same content, whose mode, time or presence changed.
     fn same(&mut self, tx: &Connection, file: &FileRow) -> Result<()> {
         seen::file(tx, file.file_id)?;
         if !self.is_as_compared(tx, file)? {
@@ -244,7 +249,7 @@ impl Writer<'_> {
         self.touched.add(self.job.root.format, file);
         if let Some(session) = sessions::session_of_file(tx, file.file_id)? {
             if was_beyond || file.mtime.is_beyond() {
-                // Whether that is a problem, the fold says.
+                // The fold determines whether that is a problem.
                 fold::refold(tx, file, self.job.root.format, session)?;
             } else {
                 fold::settle_mtime(tx, self.job.root.format, session, file.mtime.nearest())?;
@@ -254,7 +259,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Whether a row is still what the reader compared with; if not, another import was faster.
+    /// Whether a row is still what the reader compared with. If not, another import
+    /// was faster.
     pub(super) fn is_as_compared(&mut self, tx: &Connection, base: &FileRow) -> Result<bool> {
         let now = files::file(tx, base.source_id, &base.path, base.state)?;
         let same = now.is_some_and(|now| {
@@ -264,7 +270,7 @@ impl Writer<'_> {
         Ok(same)
     }
 
-    /// Whether there still is no such row of the path.
+    /// Whether the path still has no such row.
     pub(super) fn is_unknown(
         &mut self,
         tx: &Connection,
@@ -276,7 +282,8 @@ impl Writer<'_> {
         Ok(!known)
     }
 
-    /// Brings up to date what depends on more than one file, so that each transaction leaves a sound store.
+    /// Updates what depends on more than one file, so that each transaction leaves a
+    /// consistent store.
     pub(super) fn settle(&mut self, tx: &Connection) -> Result<()> {
         let source_id = self.source_id();
         let folded = self.touched.settle(tx, source_id)?;
@@ -288,17 +295,17 @@ impl Writer<'_> {
         fold::settle_recovered(tx, source_id)
     }
 
-    /// Notes a file that is complete.
+    /// Handles a file that was written completely.
     pub(super) fn written(
         &mut self,
         tx: &Connection,
         counted: Counted,
         complete: &Complete,
-        end: &End,
+        end: &FileEnd,
         before: Before<'_>,
     ) -> Result<()> {
         let (file, format) = (complete.file(), self.job.root.format);
-        // A newer one is not looked for.
+        // Newer files are not searched for a renamed one.
         if file.file_id <= self.newest {
             seen::file(tx, file.file_id)?;
         }
@@ -306,7 +313,7 @@ impl Writer<'_> {
         if counted == Counted::New && format.layout().renamed_from(&file.path).is_some() {
             self.may_be_renamed.push(file.file_id);
         }
-        // Of a path of which nothing was known, nothing went on here.
+        // A new path has no local chain.
         let is_first = file.generation == FIRST && before.file().is_none();
         let ours = if is_first { None } else { union::ours(tx, file)? };
         if let Before::Other(earlier) = before
@@ -329,14 +336,14 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Notes what of an earlier generation the root no longer has.
+    /// Records what the root has lost of an earlier generation.
     fn note_losses(&mut self, tx: &Connection, file: &FileRow, before: Before<'_>) -> Result<()> {
         let lost = match before {
             Before::Other(Some(earlier)) => losses::between(tx, earlier, file)?,
             _ => None,
         };
         let Some(earlier) = before.file() else { return Ok(()) };
-        // What was lost before may stand there again.
+        // Earlier losses may be back.
         let mut is_other = losses::make_good(tx, file)?;
         if earlier.missing_at.is_some() {
             generations::update_lost(tx, file.file_id, 0)?;
@@ -352,7 +359,7 @@ impl Writer<'_> {
         if is_other { self.settle_losses(tx, &file.path) } else { Ok(()) }
     }
 
-    /// Brings what is lost of a session that is one log up to date; others are folded anew.
+    /// Updates the losses of a session that is one log; other sessions are refolded.
     fn settle_losses(&self, tx: &Connection, path: &[u8]) -> Result<()> {
         let source_id = self.source_id();
         match sessions::session_at(tx, source_id, path)? {
@@ -363,7 +370,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Lets files that were moved be those that they were.
+    /// Recognises moved files, and gives them their history.
     fn take_moved(&mut self, tx: &Connection) -> Result<()> {
         let moves = Moves {
             tx,
@@ -384,7 +391,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Marks what is gone, and settles what depends on several files.
+    /// Marks what is missing, and updates what depends on several files.
     fn finish(&mut self, conn: &Connection) -> Result<()> {
         let source_id = self.source_id();
         let now = self.job.now;
@@ -412,7 +419,7 @@ impl Writer<'_> {
             self.tally.outcome.report.rewritten -= 1;
             self.tally.outcome.report.new += 1;
         }
-        // An import that did not come to its end may have displaced something.
+        // An import that was interrupted may have displaced something.
         let is_unsettled = generations::has_unsettled(&tx, source_id)?;
         if gone || is_unsettled || 0 < self.tally.outcome.report.new {
             self.take_moved(&tx)?;
@@ -424,7 +431,8 @@ impl Writer<'_> {
         }
         self.settle(&tx)?;
         for file in missing {
-            // One that the root has in another form or place has been settled as earlier.
+            // A file that is at the root in another form or at another path is
+            // already an earlier generation.
             if files::file_by_id(&tx, file.file_id)?.state == FileState::Current {
                 self.lost.extend(losses::vanished(&file).map(|lost| (file.file_id, lost)));
             }

@@ -1,4 +1,4 @@
-//! Documents: files that are no logs, and are merged as wholes.
+//! Documents: files that are not logs, and are merged as a whole.
 
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
@@ -11,7 +11,7 @@ use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::generations;
 use crate::store::log::{self, CHUNK_SIZE};
 
-/// Longest document that is looked into.
+/// The longest document that is parsed.
 const MAX_DOCUMENT: u64 = 64 << 20;
 
 impl Merge<'_> {
@@ -81,7 +81,7 @@ impl Merge<'_> {
     ) -> Result<()> {
         let (our, their) = (digest(tx, ours)?, digest(self.theirs, theirs)?);
         let rows = generations::rows(tx, ours.source_id, &ours.path)?;
-        // What was united before is an earlier generation since.
+        // What was merged before has become an earlier generation.
         if our == their || rows.iter().any(|row| row.sha256.as_ref() == Some(&their)) {
             self.report.unchanged += 1;
             return Ok(());
@@ -132,7 +132,7 @@ impl Merge<'_> {
 }
 
 impl Merge<'_> {
-    /// Whether a document that speaks of many sessions says nothing that ours does not.
+    /// Whether ours contains everything that a document about many sessions says.
     pub(super) fn is_all_in(
         &self,
         tx: &Connection,

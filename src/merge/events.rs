@@ -1,4 +1,4 @@
-//! What was decided of sessions: united by what it says.
+//! Events: the union of both stores' decisions about a session.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -16,13 +16,13 @@ use crate::model::{SessionKey, path_of};
 use crate::store::events::{self, Event, EventKind};
 use crate::store::{log, sessions, sources};
 
-/// Sessions of which something was decided.
+/// Sessions that have events.
 pub(super) fn decided(conn: &Connection) -> Result<HashSet<Place>> {
     Ok(events::decided(conn)?.into_iter().collect())
 }
 
 impl Merge<'_> {
-    /// Unites what was decided, and lets it have its effect.
+    /// Merges the events, and applies them.
     pub(super) fn events(&mut self, conn: &Connection) -> Result<()> {
         let mut places: Vec<(Place, Place)> =
             std::mem::take(&mut self.places).into_iter().collect();
@@ -91,7 +91,7 @@ impl Merge<'_> {
     }
 }
 
-/// Writes the events of a session, and folds it.
+/// Replaces the events of a session, and folds it.
 fn replace(tx: &Connection, session: SessionKey, here: &Place, events: &[Event]) -> Result<()> {
     events::replace(tx, session, events)?;
     let source = sources::by_id(tx, here.0)?;
@@ -99,7 +99,8 @@ fn replace(tx: &Connection, session: SessionKey, here: &Place, events: &[Event])
     refold(session, &here.1).map(drop)
 }
 
-/// A recovered header has the work dir of its neighbours, which no fold knows.
+/// A recovered header takes the work dir of its neighbours, which the session's fold
+/// does not know.
 fn settle_recovered(tx: &Connection, sources: impl Iterator<Item = i64>) -> Result<()> {
     let sources: BTreeSet<i64> = sources.collect();
     sources.into_iter().try_for_each(|source_id| fold::settle_recovered(tx, source_id))
@@ -114,7 +115,7 @@ fn items(events: &[Event]) -> Vec<Item> {
     events.iter().map(item).collect()
 }
 
-/// What an event says, wherever the lines are that it speaks of.
+/// The meaning of an event, regardless of where the lines are that it refers to.
 fn says(event: &Event) -> Vec<u8> {
     let value = event.value.as_deref().unwrap_or_default();
     let value = match moved_leaf(event) {
@@ -161,10 +162,11 @@ fn is_pair(value: Option<&str>) -> Option<(String, Option<String>)> {
     serde_json::from_str(value?).ok()
 }
 
-/// The events with moved leaves where their lines are now; `None` where they are right.
+/// The events, with the positions of moved leaves adapted to the present lines;
+/// `None` if they are right.
 ///
-/// Such an event says behind how many lines it came, and the checksum of the last of
-/// them; by that, its line is found again among others.
+/// Such an event records after how many lines it was made, and the checksum of the
+/// last of them, by which that line is found again.
 fn with_leaves(
     tx: &Connection,
     session: SessionKey,

@@ -1,4 +1,4 @@
-//! What the other store keeps of a file beside what it shows.
+//! The generations of a file that the other store keeps apart from the current one.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
 use super::logs::{Cut, terminated};
-use super::place::There;
+use super::place::LogPlace;
 use super::report::KeptAside;
 use super::{Merge, Pair, Writing};
 use crate::error::Result;
@@ -16,7 +16,8 @@ use crate::store::log::{self, CHUNK_SIZE};
 use crate::store::{generations, sharing, sources};
 
 impl Merge<'_> {
-    /// Earlier generations of a source, and what its root held where a session went on.
+    /// Merges the earlier generations of a source, and the root's files of sessions
+    /// that continued there.
     pub(super) fn kept(&mut self, conn: &Connection, pair: &Pair<'_>) -> Result<()> {
         let mut after = 0;
         loop {
@@ -42,19 +43,19 @@ impl Merge<'_> {
                 files::newest(tx, source_id, &theirs.path)?
             }
             FileKind::Log => match pair.partner.log(tx, pair, theirs, self.theirs)? {
-                There::Here(ours) | There::Other(ours) => Some(ours),
-                There::Free(..) => None,
+                LogPlace::Here(ours) | LogPlace::Other(ours) => Some(ours),
+                LogPlace::Free(..) => None,
             },
         };
         match ours.filter(|ours| matches!(ours.kind, FileKind::Log | FileKind::Document)) {
             Some(ours) if self.is_all_in(tx, pair, &ours, theirs)? => Ok(()),
             Some(ours) => self.generation(tx, &ours, theirs),
-            // Of what was purged or refused, nothing is taken.
+            // Nothing is taken of what was purged or refused.
             None => Ok(()),
         }
     }
 
-    /// Keeps what is not what we show, unless all of it is here.
+    /// Keeps a generation that differs from ours, unless we have all of it.
     pub(super) fn generation(
         &mut self,
         tx: &Connection,
@@ -68,7 +69,7 @@ impl Merge<'_> {
         })?;
         let digest = digest.finalize().to_vec();
         let lines = match (ours.kind, theirs.kind) {
-            (FileKind::Log, FileKind::Log) => held(tx, ours)?,
+            (FileKind::Log, FileKind::Log) => our_lines(tx, ours)?,
             _ => HashMap::new(),
         };
         if self.is_known(tx, ours, theirs, &digest, &lines)? {
@@ -107,7 +108,7 @@ impl Merge<'_> {
         ours: &FileRow,
         theirs: &FileRow,
         digest: &[u8],
-        lines: &HashMap<[u8; 32], Held>,
+        lines: &HashMap<[u8; 32], OurLine>,
     ) -> Result<bool> {
         let rows = generations::rows(tx, ours.source_id, &ours.path)?;
         if rows.iter().any(|row| row.sha256.as_deref() == Some(digest)) {
@@ -133,7 +134,7 @@ impl Merge<'_> {
         tx: &Connection,
         mut file: FileRow,
         theirs: &FileRow,
-        lines: &HashMap<[u8; 32], Held>,
+        lines: &HashMap<[u8; 32], OurLine>,
     ) -> Result<FileRow> {
         if theirs.kind == FileKind::Document {
             log::each_chunk(self.theirs, theirs, |_, raw| {
@@ -167,21 +168,22 @@ impl Merge<'_> {
     }
 }
 
-/// A line of ours, and how often it stands there.
-struct Held {
+/// A line of ours, and how often it occurs.
+struct OurLine {
     key: i64,
     count: u32,
 }
 
 /// The lines of a log by their digests.
-fn held(conn: &Connection, file: &FileRow) -> Result<HashMap<[u8; 32], Held>> {
+fn our_lines(conn: &Connection, file: &FileRow) -> Result<HashMap<[u8; 32], OurLine>> {
     let mut lines = HashMap::new();
     log::each_line(conn, file, |key, raw| {
         let digest = digest_of(raw);
-        let held = lines.entry(digest).or_insert(Held { key, count: 0 });
+        let held = lines.entry(digest).or_insert(OurLine { key, count: 0 });
         held.count += 1;
         if !raw.ends_with(b"\n") {
-            // It may go on where it stands, and holds bytes for no other.
+            // A line without terminator may be continued in place, so no other line
+            // may refer to it.
             held.key = 0;
         }
         Ok(())

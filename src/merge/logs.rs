@@ -1,11 +1,11 @@
-//! Logs: what the other store has of one, into ours.
+//! Logs: merges each log of the other store into ours.
 
 use std::borrow::Cow;
 
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
-use super::place::{self, There};
+use super::place::{self, LogPlace};
 use super::report::KeptAside;
 use super::unite::{Item, Piece, unite};
 use super::{Merge, Pair, Writing};
@@ -32,16 +32,16 @@ impl Merge<'_> {
             self.both(tx, pair.format, &ours, theirs, writing)?;
         }
         match pair.partner.log(tx, pair, theirs, self.theirs)? {
-            There::Here(ours) => {
+            LogPlace::Here(ours) => {
                 self.place_session(pair, theirs, ours.source_id, &ours.path);
                 self.both(tx, pair.format, &ours, theirs, writing)
             }
-            There::Free(source_id, path) => {
+            LogPlace::Free(source_id, path) => {
                 self.place_session(pair, theirs, source_id, &path);
                 self.report.new += 1;
                 self.new_log(tx, pair.format, (source_id, path), theirs, writing)
             }
-            There::Other(ours) => self.other(tx, pair, &ours, theirs, writing),
+            LogPlace::Other(ours) => self.other(tx, pair, &ours, theirs, writing),
         }
     }
 
@@ -74,7 +74,8 @@ impl Merge<'_> {
         self.new_log(tx, pair.format, (ours.source_id, path), theirs, writing)
     }
 
-    /// Whether a log is of a session that was purged here, and is here no more.
+    /// Whether a log belongs to a session that was purged here and does not exist any
+    /// more.
     fn is_purged(&self, tx: &Connection, format: Format, theirs: &FileRow) -> Result<bool> {
         if !self.purged.iter().any(|(of, _)| *of == format) {
             return Ok(false);
@@ -115,7 +116,7 @@ impl Merge<'_> {
         let mut cut = Cut::new(format);
         log::each_piece_of_whole(self.theirs, theirs, |raw| {
             cut.take(raw)?;
-            let line = whole(format, raw);
+            let line = with_terminator(format, raw);
             log::insert_packed(tx, log::key_of(&file, file.line_count), &line, &mut self.packer)?;
             file.size += line.len() as u64;
             file.line_count += 1;
@@ -131,7 +132,7 @@ impl Merge<'_> {
         Ok(())
     }
 
-    /// Unites two logs of one session.
+    /// Merges two logs of one session.
     fn both(
         &mut self,
         tx: &Connection,
@@ -167,7 +168,7 @@ impl Merge<'_> {
         self.write(tx, format, (ours, ends.common), theirs, &order, writing)
     }
 
-    /// Writes a local chain: what both have in common, then these.
+    /// Writes a local chain: the common beginning, then these lines.
     fn write(
         &mut self,
         tx: &Connection,
@@ -192,16 +193,16 @@ impl Merge<'_> {
                 Piece::Ours(n) => {
                     let of = log::key_of(ours, position(n));
                     let raw = log::line(tx, of)?;
-                    match whole(format, &raw) {
+                    match with_terminator(format, &raw) {
                         Cow::Borrowed(raw) => sharing::insert(tx, key, of, raw)?,
                         Cow::Owned(line) => log::insert_line(tx, key, &line)?,
                     }
-                    whole(format, &raw).len()
+                    with_terminator(format, &raw).len()
                 }
                 Piece::Theirs(n) => {
                     let raw = log::line(self.theirs, log::key_of(theirs, position(n)))?;
                     cut.line(&raw)?;
-                    let line = whole(format, &raw);
+                    let line = with_terminator(format, &raw);
                     log::insert_packed(tx, key, &line, &mut self.packer)?;
                     line.len()
                 }
@@ -226,7 +227,7 @@ impl Merge<'_> {
 }
 
 impl Pair<'_> {
-    /// Whether the headers of two logs have one id.
+    /// Whether the headers of two logs have the same id.
     pub(super) fn has_same_id(
         &self,
         ours: (&Connection, &FileRow),
@@ -239,8 +240,8 @@ impl Pair<'_> {
     }
 }
 
-/// Begins a chain with as many lines of ours as need no row of their own: all of a
-/// local chain that goes on, else those of the chain that the local one begins with.
+/// Begins a chain with those of our lines that need no row of their own: all of a
+/// local chain that continues, else the lines of the base of the local one.
 fn begin(
     tx: &Connection,
     ours: &FileRow,
@@ -260,7 +261,8 @@ fn begin(
     };
     let base_count = in_place.min(most);
     if ours.state == FileState::Local {
-        // One chain of a path is local. This one goes when the other has all of it.
+        // A path can have only one local chain. This one is removed when the other
+        // has all of it.
         let mut digest = Sha256::new();
         log::each_line(tx, ours, |_, raw| {
             digest.update(raw);
@@ -287,16 +289,16 @@ fn begin(
     Ok(FileRow { lost: if ours.state == FileState::Local { ours.lost } else { 0 }, ..file })
 }
 
-/// Whether the last line of a log has no end, as a number.
+/// 1 if the last line of a log has no terminator, else 0.
 fn torn_count(conn: &Connection, file: &FileRow) -> Result<u32> {
     let Some(last) = file.line_count.checked_sub(1) else { return Ok(0) };
     Ok(u32::from(!log::line(conn, log::key_of(file, last))?.ends_with(b"\n")))
 }
 
-/// How far two logs are the same, and where each of them ends.
+/// How long the common beginning of two logs is, and where each ends.
 struct Ends {
     common: u32,
-    /// Without a last line that breaks off where the other goes on.
+    /// Without a last line that is torn where the other log continues.
     ours: u32,
     theirs: u32,
 }
@@ -336,7 +338,7 @@ fn position(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// What some lines of a log are to a union.
+/// The lines of a log as items to unite.
 fn items(
     conn: &Connection,
     format: Format,
@@ -365,7 +367,7 @@ fn take(item: &mut Item, record: Record) {
     record.more.into_iter().for_each(|record| take(item, record));
 }
 
-/// The first line of a log; a log without one has none.
+/// The first line of a log; `None` if it has none.
 pub(super) fn first_line(conn: &Connection, file: &FileRow) -> Result<Option<Vec<u8>>> {
     if file.line_count == 0 {
         return Ok(None);
@@ -380,20 +382,20 @@ pub(super) fn terminated(line: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// A line that another can follow: with an end, as the format has ends.
-fn whole(format: Format, line: &[u8]) -> Cow<'_, [u8]> {
+/// A line with a terminator, as the format writes it, so that another can follow.
+fn with_terminator(format: Format, line: &[u8]) -> Cow<'_, [u8]> {
     if line.ends_with(b"\n") || ends_alone(format, line) { line.into() } else { terminated(line) }
 }
 
-/// Whether a line has an end that is no line feed.
+/// Whether a line ends in a terminator other than a line feed.
 fn ends_alone(format: Format, line: &[u8]) -> bool {
     line.ends_with(b"\r") && format.layout().line_end(&[line, b"x"].concat()) == Some(line.len())
 }
 
-/// Proves that each row of a log is one line as its format cuts them.
+/// Checks that each row of a log is exactly one line, as its format splits them.
 pub(super) struct Cut {
     format: Format,
-    /// The row before, where that has no end of its own.
+    /// Whether the row before had no terminator.
     is_open: bool,
 }
 
@@ -402,7 +404,7 @@ impl Cut {
         Self { format, is_open: false }
     }
 
-    /// The next row of all; only the last may have no end.
+    /// Checks the next row of all; only the last may lack a terminator.
     pub(super) fn take(&mut self, raw: &[u8]) -> Result<()> {
         if self.is_open {
             return Err(Error::Damaged("a line of it has no end, and another follows".to_owned()));
@@ -411,7 +413,7 @@ impl Cut {
         self.line(raw)
     }
 
-    /// A row by itself.
+    /// Checks a single row.
     pub(super) fn line(&mut self, raw: &[u8]) -> Result<()> {
         match self.format.layout().line_end(raw) {
             _ if raw.is_empty() => Err(Error::Damaged("a line of it is empty".to_owned())),

@@ -1,24 +1,25 @@
-//! Merge: what another store has, into this one.
+//! Merge: adds everything that another store has to this one.
 //!
-//! A store is a set of logs, and two of them become their union. A log is known by
-//! its format, its path below its root and its first line. Where one is the
-//! beginning of the other, the longer goes on; where both went on, what lies behind
-//! what they have in common is put in an order that does not depend on who merges
-//! (`unite`). What is decided of a session is united in the same way (`events`).
+//! A store is a set of logs, and merging makes their union. A log is identified by
+//! its format, its path below its root and its first line. If one log is the
+//! beginning of the other, the longer one continues. If both continued, the lines
+//! after their common beginning are put into an order that does not depend on which
+//! store merges (`unite`). The events of a session are united in the same way
+//! (`events`).
 //!
 //! What a root held when it was imported stays as it is, so that `verify` and the
-//! next import find what they left: what comes from another store is part of the
-//! local chain, as what is written here.
+//! next import find what they left. What comes from another store becomes part of
+//! the local chain, like what is written here.
 //!
-//! The other store is read only, in one state, and is input: its schema is compared
-//! with ours, its lines with their checksums and its files with their digests; none
-//! of its tables but the log and the events is believed, and its paths have to be
-//! such as an import could have found.
+//! The other store is only read, in one snapshot, and is untrusted input. Its
+//! schema is compared with ours, its lines with their checksums and its files with
+//! their digests. Of its tables only the log and the events are used, and its paths
+//! must be such as an import could have found.
 //!
-//! - `unite`: the order, from plain data.
-//! - `place`: where something of the other store belongs here.
+//! - `unite`: the order, on plain data.
+//! - `place`: where a file of the other store belongs here.
 //! - `logs`, `documents`, `generations`: files by their kind.
-//! - `events`: what was decided.
+//! - `events`: decisions.
 
 mod documents;
 mod events;
@@ -48,30 +49,31 @@ use crate::store::packing::Packer;
 use crate::store::sources::{self, Source};
 use crate::store::{Store, StoreOptions, purged};
 
-/// Bytes of a transaction.
+/// Bytes per transaction.
 const BATCH: u64 = 16 << 20;
-/// Files that are looked at in one go.
+/// Files that are read at a time.
 const PAGE: usize = 500;
 
 impl Store {
-    /// Unites another store with this one; never writes to it.
+    /// Merges another store into this one. Never writes to the other.
     ///
     /// `other` is a database, or a folder of session files: a root, or what
     /// [`export`](Self::export) wrote. Afterwards this store has every line of both.
-    /// Equal logs are left alone; of two of which one begins with the other, the
-    /// longer counts; where both went on, their lines stand behind one another by
-    /// time. To merge the same again changes nothing, and two stores that merge
-    /// each other show the same. When this fails, what was merged stays, and to
-    /// repeat it does the rest.
+    /// Equal logs are left alone. If one log begins with the other, the longer one
+    /// counts. If both continued, their further lines are ordered by time. Merging
+    /// the same store again changes nothing, and two stores that merge each other
+    /// show the same. If it fails, what was merged so far stays, and a repeated call
+    /// does the rest.
     ///
-    /// What cannot be taken over, because it is damaged or has a place that no import
-    /// could give it, is [refused](MergeReport::refused), and keeps nothing else back.
+    /// Files that cannot be taken over, because they are damaged or have a path that
+    /// no import could have found, are [refused](MergeReport::refused), and do not
+    /// affect any others.
     ///
     /// # Errors
     ///
-    /// Those of [`StoreOptions::open`], of the other store; of a folder those of
-    /// [`import`](Self::import); [`Busy`](Error::Busy) when another process writes
-    /// for too long.
+    /// Those of [`StoreOptions::open`] for the other store; for a folder, those of
+    /// [`import`](Self::import); [`Busy`](Error::Busy) if another process writes for
+    /// longer than the busy timeout.
     ///
     /// # Examples
     ///
@@ -110,7 +112,8 @@ impl Store {
         state.read(|theirs| Merge::new(self, theirs)?.run(&conn, unsaid))
     }
 
-    /// Imports a folder into a store of its own, beside this one, which goes with the room.
+    /// Imports a folder into a temporary store beside this one, which is removed with
+    /// the returned folder.
     fn import_aside(&self, folder: &Path) -> Result<(tempfile::TempDir, Store)> {
         let beside = self.path().parent().unwrap_or(Path::new("."));
         let room = tempfile::Builder::new()
@@ -135,25 +138,25 @@ impl Store {
 /// A place in a store: a source, and a path below it.
 type Place = (i64, Vec<u8>);
 
-/// One merge.
+/// A merge.
 struct Merge<'a> {
     store: &'a Store,
-    /// One state of the other store.
+    /// A snapshot of the other store.
     theirs: &'a Connection,
     report: MergeReport,
     packer: Packer,
     now: Timestamp,
-    /// Sessions of the other store of which something was decided.
+    /// Sessions of the other store that have events.
     decided: HashSet<Place>,
-    /// Where those are here.
+    /// The places of these sessions here.
     places: HashMap<Place, Place>,
-    /// Sessions here whose log is another now.
+    /// Sessions here whose log has changed.
     changed: BTreeSet<Place>,
-    /// Ids of sessions that were purged here, and stay away.
+    /// Ids of sessions that were purged here, and are skipped.
     purged: HashSet<(Format, String)>,
 }
 
-/// What of a source is merged into what.
+/// Sources that are merged: what goes into what.
 struct Pair<'a> {
     source: &'a Source,
     format: Format,
@@ -183,7 +186,7 @@ impl<'a> Merge<'a> {
         }
         let mut sources = sources::all(self.theirs)?;
         for source in &mut sources {
-            // A name that could not be given here is none.
+            // An origin whose name is invalid here counts as none.
             if sources::origin_name(&source.origin).ok() != Some(source.origin.as_str()) {
                 unsaid.clone_into(&mut source.origin);
             }
@@ -204,7 +207,7 @@ impl<'a> Merge<'a> {
         Ok(self.report)
     }
 
-    /// The files of a source as they are shown.
+    /// Merges the current files of a source.
     fn shown(&mut self, conn: &Connection, pair: &Pair<'_>) -> Result<()> {
         let held = moved::held_elsewhere(self.theirs, pair.source)?;
         let mut after = Vec::new();
@@ -220,7 +223,7 @@ impl<'a> Merge<'a> {
         }
     }
 
-    /// Takes files over in transactions, each of which leaves a sound store.
+    /// Processes files in transactions, each of which leaves a consistent store.
     fn batches(
         &mut self,
         conn: &Connection,
@@ -246,7 +249,7 @@ impl<'a> Merge<'a> {
         Ok(())
     }
 
-    /// Takes over one file; one that is not as it should be is left out, whole.
+    /// Merges one file. An invalid one is left out completely.
     fn attempt(
         &mut self,
         tx: &Connection,
@@ -306,12 +309,13 @@ impl<'a> Merge<'a> {
         match file.kind {
             FileKind::Log => self.log(tx, pair, file, writing),
             FileKind::Document => self.document(tx, pair, file, writing),
-            // They say where something lies on another machine, and nothing of a session.
+            // Links and folders describe another machine's file system, and say
+            // nothing about sessions.
             FileKind::Link | FileKind::Folder => Ok(()),
         }
     }
 
-    /// Remembers where a session is here of which something was decided there.
+    /// Remembers the place here of a session that has events there.
     fn place_session(&mut self, pair: &Pair<'_>, theirs: &FileRow, source_id: i64, path: &[u8]) {
         let layout = pair.format.layout();
         let there = (theirs.source_id, layout.session_of(&theirs.path).to_vec());

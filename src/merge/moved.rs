@@ -1,5 +1,5 @@
-//! Files that lie elsewhere there than here: a program that puts a session away may
-//! move its file.
+//! Files that have different paths in the two stores: programs may move a session's
+//! file, for example to archive it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -13,18 +13,18 @@ use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::sources::Source;
 use crate::store::{generations, sessions};
 
-/// Paths of a source of which everything stands in a file that was written there.
+/// Paths of a source whose lines are all in a file that was moved there.
 pub(super) fn held_elsewhere(theirs: &Connection, source: &Source) -> Result<BTreeSet<Vec<u8>>> {
     match source.format.projection().merged(theirs, source) {
-        // Then each of its files is refused by itself.
+        // Each of its files is then refused by itself.
         Err(err) if err.is_of_content() => Ok(BTreeSet::new()),
         merged => merged,
     }
 }
 
 impl Merge<'_> {
-    /// Takes over a file that lies elsewhere here, in its place here. Then one of the
-    /// two places counts.
+    /// Merges a file that has another path here into the file at that path. Then one
+    /// of the two paths counts.
     pub(super) fn moved(
         &mut self,
         tx: &Connection,
@@ -52,14 +52,14 @@ impl Merge<'_> {
     }
 }
 
-/// Where a file lies counts by this: what was decided before what a root has, then
-/// the later file, then the archive, whose path is the lesser.
+/// The order that decides which path counts: a decision over what a root has, then
+/// the later file, then the archive, whose path sorts lower.
 fn place_of(file: &FileRow) -> impl Ord + '_ {
     (file.state == FileState::Local, file.mtime, Reverse(&file.path))
 }
 
 impl place::Partner {
-    /// The file here that one of the other store is, where it lies at another place.
+    /// The file here that is the same as one of the other store, at another path.
     pub(super) fn moved(
         &self,
         tx: &Connection,
@@ -71,7 +71,7 @@ impl place::Partner {
             for source in self.all() {
                 let here = files::newest(tx, source.source_id, path)?;
                 let Some(there) = files::newest(tx, source.source_id, &other)? else { continue };
-                // What a root has in one place may have been moved to the other here.
+                // A file at a root in one store may have been moved in the other.
                 let is_moved = here.is_none_or(|here| there.base_id == Some(here.file_id));
                 let is_same = match there.kind {
                     FileKind::Document => theirs.1.kind == FileKind::Document,
@@ -85,8 +85,8 @@ impl place::Partner {
         Ok(None)
     }
 
-    /// Where a file goes that lies below what is a log or document here: a path had the
-    /// one before it had the other. `None` where its own path is free.
+    /// A free path for a file below what is a log or document here, because its
+    /// folder has been replaced by one. `None` if its own path is free.
     pub(super) fn beside_log(
         &self,
         tx: &Connection,
@@ -111,7 +111,8 @@ impl place::Partner {
                 if path.is_empty() { part.to_vec() } else { [&path, &b"/"[..], part].concat() };
             let (mut n, mut at) = (0, there.clone());
             while is_folder(&at)? == Some(false) {
-                // Where a root has a file there, no import found one below it.
+                // If a root has a file there, no import can have found another
+                // below it.
                 let at_root = files::file(conn, theirs.source_id, &there, FileState::Current)?;
                 if theirs.missing_at.is_none()
                     && at_root.is_none_or(|at_root| at_root.kind != FileKind::Folder)

@@ -1,9 +1,9 @@
-//! How a merge runs.
+//! Options of a merge.
 
 use crate::error::Result;
 use crate::store::sources;
 
-/// How [`Store::merge`](crate::Store::merge) runs.
+/// How [`Store::merge`](crate::Store::merge) works.
 #[derive(Clone, Debug, Default)]
 #[must_use = "options do nothing until they are used"]
 pub struct MergeOptions {
@@ -11,19 +11,19 @@ pub struct MergeOptions {
 }
 
 impl MergeOptions {
-    /// The defaults named at each setter.
+    /// The defaults, which each setter documents.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The machine or person that the sessions are of whose origin the other store
-    /// does not say. Default: nothing is said of them.
+    /// Sets the origin of those sessions for which the other store names none.
+    /// Default: none.
     pub fn origin(mut self, origin: &str) -> Self {
         self.origin = Some(origin.to_owned());
         self
     }
 
-    /// What is said of sessions of which the other store says nothing.
+    /// The origin for sessions without one.
     pub(super) fn unsaid(&self) -> Result<&str> {
         self.origin.as_deref().map_or(Ok(""), sources::origin_name)
     }

@@ -1,4 +1,4 @@
-//! Where something of another store belongs here.
+//! Determines where something of another store belongs here.
 
 use rusqlite::Connection;
 
@@ -13,14 +13,14 @@ use crate::store::{generations, purged, roots, sessions};
 
 /// The sources here that a source of another store may share files with.
 pub(super) struct Partner {
-    /// Where goes what is nowhere yet.
+    /// The source for what is in none of them yet.
     first: Source,
     others: Vec<Source>,
 }
 
-/// The source here that stands for the same root: of the same path, or one that has
-/// a log of it; else the store's own. Where the other store says whose the sessions
-/// are, it is one of theirs.
+/// The source here for the same root: one with the same path, or one that has a log
+/// of it; else the store's own. If the other store names an origin, only sources of
+/// that origin are considered.
 pub(super) fn partner(conn: &Connection, theirs: &Connection, source: &Source) -> Result<Partner> {
     let mut sources = sources::all(conn)?;
     sources.retain(|one| one.format == source.format);
@@ -34,12 +34,13 @@ pub(super) fn partner(conn: &Connection, theirs: &Connection, source: &Source) -
         Some(n) if !here[n].root.is_empty() => Some(n),
         same => sharing(conn, theirs, source, &here)?
             .or(same)
-            // What is in no root there may have come from one here.
+            // What is in no root there may come from one that is here.
             .or_else(|| (source.root.is_empty() && !here.is_empty()).then_some(0)),
     };
     let first = match found {
         Some(n) => here.remove(n),
-        // No program of this machine is known to keep what only the other store has.
+        // A session that only the other store has belongs to no root of this
+        // machine.
         None => {
             let source_id = sources::of_origin(conn, source.format, &source.origin)?;
             sources::by_id(conn, source_id)?
@@ -75,7 +76,7 @@ fn sharing(
     }
 }
 
-/// Whether two logs are of one session: their first lines say so.
+/// Whether two logs belong to the same session, by their first lines.
 pub(super) fn is_same_log(
     ours: (&Connection, &FileRow),
     theirs: (&Connection, &FileRow),
@@ -84,25 +85,25 @@ pub(super) fn is_same_log(
         return Ok(false);
     }
     let (ours, theirs) = (first_line(ours.0, ours.1)?, first_line(theirs.0, theirs.1)?);
-    // A log without a line is the beginning of any.
+    // A log without lines is the beginning of any log.
     Ok(ours.is_none() || theirs.is_none() || ours == theirs)
 }
 
 /// Where a log belongs.
-pub(super) enum There {
-    /// It is this one, at this path.
+pub(super) enum LogPlace {
+    /// To this log, at this path.
     Here(FileRow),
-    /// Something else is there. Its path may hold it as a generation.
+    /// Something else has the path, which may have the log as a generation.
     Other(FileRow),
-    /// Nothing is at this path.
+    /// The path is free.
     Free(i64, Vec<u8>),
 }
 
 impl Partner {
-    /// Takes the source away again, where nothing was put below it.
+    /// Removes the source if nothing was added to it.
     pub(super) fn end(&self, tx: &Connection) -> Result<()> {
         let Source { source_id, root, .. } = &self.first;
-        // What was purged of it stays away by being remembered.
+        // A source with purged sessions is kept, so that these stay away.
         let is_used =
             files::has_any(tx, *source_id)? || !purged::of_source(tx, *source_id)?.is_empty();
         if root.is_empty() && !is_used { roots::delete(tx, &self.first) } else { Ok(()) }
@@ -112,8 +113,8 @@ impl Partner {
         std::iter::once(&self.first).chain(&self.others)
     }
 
-    /// Logs that speak of many sessions, of other origins: of theirs and ours that are
-    /// one session, what is said there holds here.
+    /// Logs about many sessions in sources of other origins: what they say about
+    /// sessions that both stores have also applies here.
     pub(super) fn elsewhere(
         &self,
         tx: &Connection,
@@ -138,8 +139,8 @@ impl Partner {
         pair: &Pair<'_>,
         file: &FileRow,
         theirs: &Connection,
-    ) -> Result<There> {
-        // Whoever is displaced by another session has such a name beside it.
+    ) -> Result<LogPlace> {
+        // A session that was displaced by another has such a path.
         let path = match pair.format.rules().sessions {
             Sessions::File => generations::without_kept(&file.path),
             Sessions::Folder => file.path.clone(),
@@ -147,15 +148,15 @@ impl Partner {
         if pair.format.layout().is_shared(&path) {
             let source_id = self.first.source_id;
             return Ok(match files::newest(tx, source_id, &path)? {
-                // It speaks of many sessions, whichever its first line is of.
-                Some(ours) if ours.kind == FileKind::Log => There::Here(ours),
-                Some(there) => There::Other(there),
-                None => There::Free(source_id, path),
+                // It is about many sessions, so its first line does not matter.
+                Some(ours) if ours.kind == FileKind::Log => LogPlace::Here(ours),
+                Some(there) => LogPlace::Other(there),
+                None => LogPlace::Free(source_id, path),
             });
         }
         for source in self.all() {
             if let Some(ours) = same_at(tx, pair, source, &path, file, theirs)? {
-                return Ok(There::Here(ours));
+                return Ok(LogPlace::Here(ours));
             }
         }
         for source in self.all() {
@@ -163,18 +164,18 @@ impl Partner {
                 && ours.kind == FileKind::Log
                 && pair.has_same_id((tx, &ours), (theirs, file))?
             {
-                return Ok(There::Other(ours));
+                return Ok(LogPlace::Other(ours));
             }
         }
         let source_id = self.owner(tx, pair.format, &path)?;
         Ok(match files::newest(tx, source_id, &path)? {
-            Some(there) => There::Other(there),
-            None => There::Free(source_id, path),
+            Some(there) => LogPlace::Other(there),
+            None => LogPlace::Free(source_id, path),
         })
     }
 
-    /// The source that something belongs to which is no log that is here already:
-    /// that of its session, where one is known.
+    /// The source for something that is not a log which exists here: that of its
+    /// session, if it is known.
     pub(super) fn owner(&self, tx: &Connection, format: Format, path: &[u8]) -> Result<i64> {
         let layout = format.layout();
         let folder = layout.session_of(path);
@@ -196,7 +197,8 @@ impl Partner {
         Ok(self.first.source_id)
     }
 
-    /// Whether a document of no session in particular is in another source as it is there.
+    /// Whether another source has the same document, which belongs to no particular
+    /// session.
     pub(super) fn has_document(
         &self,
         tx: &Connection,
@@ -204,7 +206,7 @@ impl Partner {
         file: &FileRow,
         theirs: &Connection,
     ) -> Result<bool> {
-        // One that speaks of sessions belongs beside them.
+        // A document about sessions belongs beside them.
         if format.layout().is_shared(&file.path) {
             return Ok(false);
         }
@@ -221,7 +223,7 @@ impl Partner {
     }
 }
 
-/// The log of a source that is the same session, at its path or kept beside it.
+/// The log of the same session in a source, at its path or kept beside it.
 fn same_at(
     tx: &Connection,
     pair: &Pair<'_>,
@@ -246,7 +248,7 @@ fn same_at(
     }
 }
 
-/// The path beside one that another session has, and that nothing is known of.
+/// A free path beside one that another session has.
 pub(super) fn beside(tx: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<u8>> {
     let mut n = 1;
     loop {
@@ -260,7 +262,7 @@ pub(super) fn beside(tx: &Connection, source_id: i64, path: &[u8]) -> Result<Vec
     }
 }
 
-/// Why a file has no place here; `None` where an import could have found it.
+/// Why a file cannot be placed here; `None` if an import could have found it.
 pub(super) fn refusal(pair: &Pair<'_>, file: &FileRow) -> Option<&'static str> {
     let is_name = |name: &[u8]| !matches!(name, b"" | b"." | b"..") && name.len() <= MAX_NAME;
     if file.path.contains(&0) || !file.path.split(|byte| *byte == b'/').all(is_name) {
@@ -279,7 +281,8 @@ pub(super) fn refusal(pair: &Pair<'_>, file: &FileRow) -> Option<&'static str> {
     }
 }
 
-/// Whether a root may be a folder of sessions itself, so that its paths begin below that.
+/// Whether a root may be a folder of sessions itself, so that paths begin below that
+/// folder.
 fn is_inner(pair: &Pair<'_>, covered: &[&str]) -> bool {
     let root = pair.source.root.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     let is_in = |top: &&str| {
@@ -289,10 +292,10 @@ fn is_inner(pair: &Pair<'_>, covered: &[&str]) -> bool {
     covered.iter().any(|top| top.as_bytes() == root) || covered.iter().any(is_in)
 }
 
-/// Bytes of a file's name.
+/// The longest file name, in bytes.
 const MAX_NAME: usize = 255;
 
-/// Makes the folders that lead to a path.
+/// Creates the folders that lead to a path.
 pub(super) fn folders(
     tx: &Connection,
     format: Format,
@@ -325,7 +328,7 @@ pub(super) fn folders(
     Ok(())
 }
 
-/// A log that is written here, with nothing in it.
+/// The row of an empty log that is written here.
 pub(super) fn blank(source_id: i64, path: Vec<u8>, now: Timestamp) -> FileRow {
     FileRow {
         file_id: 0,

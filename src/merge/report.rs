@@ -1,57 +1,57 @@
-//! What a merge found.
+//! The result of a merge.
 
 use std::path::PathBuf;
 
-/// What a merge did, in files unless it says otherwise.
+/// What a merge did: numbers of files, unless noted otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MergeReport {
-    /// Not here before.
+    /// Files that were not here before.
     pub new: u64,
-    /// Logs that went on in the other store alone.
+    /// Logs that had continued only in the other store.
     pub longer: u64,
-    /// Logs that went on in both, and documents that changed in both.
+    /// Logs that had continued in both, and documents that had changed in both.
     pub united: u64,
-    /// Nothing of which was not here.
+    /// Files that contained nothing new.
     pub unchanged: u64,
-    /// What has a place of its own beside what is here.
+    /// Files that were added beside something else that has their path here.
     pub kept: Vec<KeptAside>,
     /// What was not taken over.
     pub refused: Vec<Refused>,
-    /// Of sessions that were purged here, and passed by.
+    /// Files of sessions that were purged here, which were skipped.
     pub purged: u64,
-    /// Lines that were not here.
+    /// Lines that were added.
     pub lines: u64,
-    /// Decisions that were not known here: archive, tags, metadata …
+    /// Decisions that were added: archive, tags, metadata and others.
     pub events: u64,
 }
 
 impl MergeReport {
-    /// Whether the store is another than before.
+    /// Returns whether the merge changed the store.
     pub fn is_change(&self) -> bool {
         let files = self.new + self.longer + self.united;
         0 < files + self.events || !self.kept.is_empty()
     }
 }
 
-/// A file of the other store that is not what this one has at its path: a log of
-/// another session, or what was changed in place.
+/// A file of the other store that differs from what this store has at its path: a log
+/// of another session, or one that was changed in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeptAside {
-    /// Below its root.
+    /// Its path below its root.
     pub file: PathBuf,
-    /// Where a session of its own is now.
+    /// The path that it has now, if it became a session of its own.
     pub kept_as: PathBuf,
-    /// The generation that holds it, where it is one of what is here.
+    /// The generation that holds it, if it became a generation of an existing file.
     pub generation: Option<i64>,
 }
 
-/// A file, or what was decided of a session, that was not taken over.
+/// A file, or the events of a session, that were not taken over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refused {
-    /// Below its root.
+    /// Its path below its root.
     pub file: PathBuf,
     /// Why.
     pub reason: String,

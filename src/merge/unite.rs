@@ -1,34 +1,35 @@
-//! Two sequences that went on from one beginning, made one.
+//! Unites two sequences that continue one beginning.
 //!
-//! The order depends on what the two hold, not on which of them is ours: by time,
-//! each side in its own order, a child behind its parent, ties by the digest.
+//! The order depends only on the content of the two, not on which of them is ours:
+//! by time, keeping the order within each side, children after their parents, ties
+//! broken by digest.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::model::Timestamp;
 
-/// One of a sequence: a line, or an event.
+/// An element of a sequence: a line, or an event.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Item {
-    /// The digest of what it says.
+    /// The digest of its content.
     pub(super) digest: [u8; 32],
-    /// When; one without a time belongs to what stands before it.
+    /// Its time. An item without one belongs to the item before it.
     pub(super) at: Option<Timestamp>,
-    /// The entries that it makes, and those that it hangs them under.
+    /// The entries that it makes, and their parents.
     pub(super) ids: Vec<String>,
     pub(super) parents: Vec<String>,
 }
 
-/// Where one of the union is found.
+/// Where an item of the union comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
     Ours(usize),
     Theirs(usize),
 }
 
-/// The union of two sequences; `None` where ours holds all of theirs.
+/// The union of two sequences; `None` if ours contains all of theirs.
 ///
-/// Of what stands several times in one, the second is another than the first.
+/// Repeated items within one sequence are different items.
 pub(super) fn unite(ours: &[Item], theirs: &[Item]) -> Option<Vec<Piece>> {
     let (ours, theirs) = (Side::new(ours), Side::new(theirs));
     if theirs.keys.iter().all(|key| ours.at.contains_key(key)) {
@@ -41,23 +42,23 @@ pub(super) fn unite(ours: &[Item], theirs: &[Item]) -> Option<Vec<Piece>> {
     Some(interleave(ours, theirs))
 }
 
-/// Ours where both have it: its bytes are there already.
+/// Ours if both have it, because its bytes are already here.
 fn here_or_there(ours: &Side<'_>, key: &Key, theirs: usize) -> Piece {
     ours.at.get(key).map_or(Piece::Theirs(theirs), |n| Piece::Ours(*n))
 }
 
-/// What something says, and how often that was said before on its side.
+/// The content of an item, and how often it occurred before on its side.
 type Key = ([u8; 32], u32);
 
 struct Side<'a> {
     items: &'a [Item],
     keys: Vec<Key>,
     at: HashMap<Key, usize>,
-    /// The first that is not in the union yet.
+    /// The index of the first item that is not in the union yet.
     next: usize,
-    /// The time of the last that had one.
+    /// The last time that was seen.
     time: Option<Timestamp>,
-    /// How many of what is left make each entry.
+    /// For each entry, how many of the remaining items make it.
     pending: HashMap<&'a str, u32>,
 }
 
@@ -76,7 +77,7 @@ impl<'a> Side<'a> {
         Self { items, keys, at, next: 0, time: None, pending }
     }
 
-    /// Passes over what is in the union, and returns what comes next.
+    /// Skips items that are in the union, and returns the next one.
     fn head(&mut self, taken: &HashSet<Key>) -> Option<usize> {
         while self.keys.get(self.next).is_some_and(|key| taken.contains(key)) {
             self.pass();
@@ -99,7 +100,7 @@ impl<'a> Side<'a> {
         self.pending.get(id).is_some_and(|left| 0 < *left)
     }
 
-    /// Whether what comes next hangs under something that the other side has yet to give.
+    /// Whether the parent of the next item is still to come from the other side.
     fn waits_for(&self, other: &Side<'_>) -> bool {
         let item = &self.items[self.next];
         item.parents.iter().any(|id| other.makes(id) && !self.makes(id))
@@ -117,7 +118,7 @@ impl<'a> Side<'a> {
 fn interleave(mut ours: Side<'_>, mut theirs: Side<'_>) -> Vec<Piece> {
     let mut pieces = Vec::with_capacity(ours.items.len() + theirs.items.len());
     let mut taken = HashSet::new();
-    // The sides that gave what was taken last.
+    // The sides that had the item which was taken last.
     let mut last = (false, false);
     loop {
         let (here, there) = (ours.head(&taken), theirs.head(&taken));
@@ -139,7 +140,7 @@ fn interleave(mut ours: Side<'_>, mut theirs: Side<'_>) -> Vec<Piece> {
     }
 }
 
-/// Whether our next comes before theirs.
+/// Whether our next item comes before theirs.
 fn comes_first(ours: &Side<'_>, theirs: &Side<'_>, last: (bool, bool)) -> bool {
     match (ours.waits_for(theirs), theirs.waits_for(ours)) {
         (true, false) => return false,
@@ -169,7 +170,7 @@ mod tests {
         Some(unite(ours, theirs)?.into_iter().map(|piece| of(piece).digest[0]).collect())
     }
 
-    /// The union from either side, which is one.
+    /// Checks the union in both directions, which must be equal.
     #[track_caller]
     fn check_union(ours: &[Item], theirs: &[Item], expected: &[u8]) {
         assert_eq!(digests(ours, theirs).as_deref(), Some(expected));

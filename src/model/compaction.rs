@@ -1,10 +1,10 @@
-//! A summary that is to stand for a conversation.
+//! A compaction: a summary that replaces a conversation.
 
 use serde_json::Value;
 
-/// A summary that stands for the conversation before it, and what is kept of
-/// that word by word. [`Session::compact`](crate::Session::compact) writes it in
-/// the keys of the session's format.
+/// A summary that replaces the conversation before it, and what is kept of that
+/// verbatim. [`Session::compact`](crate::Session::compact) writes it in the keys of
+/// the session's format.
 ///
 /// # Examples
 ///
@@ -36,24 +36,24 @@ pub struct Compaction {
 }
 
 impl Compaction {
-    /// This summary, which stands for all there is.
+    /// A compaction with this summary, which replaces everything before it.
     pub fn new(summary: &str) -> Self {
         Self { summary: summary.to_owned(), keep_from: None, tokens_before: None, details: None }
     }
 
-    /// Keeps the messages from this entry on, which is one of the active branch.
+    /// Keeps the messages from this entry on, which must be on the active branch.
     pub fn keep_from(mut self, entry_id: &str) -> Self {
         self.keep_from = Some(entry_id.to_owned());
         self
     }
 
-    /// How many tokens the context had before. Default: not said, or 0.
+    /// Sets how many tokens the context had before. Default: none, or 0.
     pub fn tokens_before(mut self, tokens: u64) -> Self {
         self.tokens_before = Some(tokens);
         self
     }
 
-    /// What else is to be said of it, a JSON object. Default: nothing.
+    /// Sets further details, a JSON object. Default: none.
     pub fn details(mut self, details: Value) -> Self {
         self.details = Some(details);
         self

@@ -1,14 +1,14 @@
-//! What files of a store are.
+//! Kinds and states of a store's files.
 
 use super::named_enum;
 
 named_enum! {
-    /// What a file below a root is.
+    /// What kind of file is below a root.
     #[non_exhaustive]
     pub enum FileKind {
-        /// One whose lines are records.
+        /// A file whose lines are records.
         Log = "log",
-        /// Any other, kept whole.
+        /// Any other file, stored whole.
         Document = "document",
         /// A symbolic link.
         Link = "link",
@@ -18,16 +18,16 @@ named_enum! {
 }
 
 named_enum! {
-    /// Which of the chains of a file it is.
+    /// The state of one generation of a file.
     #[non_exhaustive]
     pub enum FileState {
-        /// What its root held at the last import.
+        /// The content at the root at the last import.
         Current = "current",
-        /// One that an import has begun to read.
+        /// A large file that an import has not read completely.
         Partial = "partial",
-        /// What its root held before it was rewritten there.
+        /// The content at the root before it was rewritten there.
         Superseded = "superseded",
-        /// What was written here.
+        /// A file that was written here.
         Local = "local",
     }
 }

@@ -1,4 +1,4 @@
-//! JSON on its way in.
+//! JSON arguments.
 
 use std::borrow::Cow;
 
@@ -6,16 +6,16 @@ use serde::Serialize;
 
 use crate::format::json::{self, Kind, Raw};
 
-/// A JSON value that is handed over: text, a [`Value`](serde_json::Value), or
-/// whatever serialises.
+/// A JSON value as an argument: text, a [`Value`](serde_json::Value), or anything
+/// that serialises.
 ///
-/// Every method that takes JSON takes `impl Into<Json<'_>>`, so a string of JSON
-/// or a `Value` can stand there as it is; a value of a type of your own is
-/// handed over by [`Json::of`]. Of text, the order of keys and the spelling of
-/// numbers are kept; white space and escapes become the session format's own.
+/// Every method that takes JSON takes `impl Into<Json<'_>>`, so a string of JSON or a
+/// `Value` can be passed directly; pass a value of your own type with [`Json::of`].
+/// In text, the order of keys and the spelling of numbers are kept; white space and
+/// escapes become those of the session's format.
 ///
-/// A `&str` is JSON, not a string to be quoted: `"4711"` is a number, and `"a
-/// word"` is refused. For a string, hand over `json!("a word")`.
+/// A `&str` is JSON, not a string to be quoted: `"4711"` is a number, and `"a word"`
+/// is rejected. To pass a string, use `json!("a word")`.
 ///
 /// # Examples
 ///
@@ -41,20 +41,20 @@ use crate::format::json::{self, Kind, Raw};
 pub struct Json<'a>(Result<Cow<'a, str>, String>);
 
 impl Json<'_> {
-    /// The JSON of a value that serialises.
+    /// Serialises a value.
     ///
-    /// What cannot be serialised, such as a map whose keys are no strings, is
-    /// [`InvalidRecord`](crate::Error::InvalidRecord) where it is handed over.
+    /// If it cannot be serialised, for example a map whose keys are not strings, the
+    /// call that takes it fails with [`InvalidRecord`](crate::Error::InvalidRecord).
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Json<'static> {
         Json(serde_json::to_string(value).map(Cow::Owned).map_err(|err| err.to_string()))
     }
 
-    /// The text that was handed over; else why there is none.
+    /// The text, or why there is none.
     pub(crate) fn text(&self) -> Result<&str, String> {
         self.0.as_deref().map_err(Clone::clone)
     }
 
-    /// Its compact spelling, if it nests no more than `most` containers; else why not.
+    /// The compact form, if it is nested no deeper than `most`, or why there is none.
     pub(crate) fn compact(&self, most: usize) -> Result<String, String> {
         let text = self.text()?;
         let (value, features) = json::scan(text.as_bytes())
@@ -69,8 +69,8 @@ impl Json<'_> {
     }
 }
 
-/// Compact JSON with the keys of each object in the order of their text: the same
-/// for values that differ in nothing else. Of a key that stands twice, the last counts.
+/// Compact JSON with the keys of each object sorted, which is equal for equal values.
+/// If a key is repeated, the last one counts.
 pub(crate) fn canonical(compact: &str) -> String {
     match json::scan(compact.as_bytes()) {
         Ok((value, _)) => sorted(value),
@@ -78,7 +78,7 @@ pub(crate) fn canonical(compact: &str) -> String {
     }
 }
 
-/// No deeper than values of metadata may be.
+/// Recursion is bounded by the depth that metadata may have.
 fn sorted(value: Raw<'_>) -> String {
     match value.kind() {
         Kind::Object => {
@@ -122,7 +122,7 @@ impl From<String> for Json<'_> {
     }
 }
 
-/// Values that are JSON as Rust prints them.
+/// Values whose `Display` is JSON.
 macro_rules! from_printed {
     ($($type:ty),+) => {$(
         impl From<$type> for Json<'_> {

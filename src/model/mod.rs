@@ -1,7 +1,6 @@
-//! Plain data: what a line means, what a session and an entry are.
+//! Plain data: what users of the crate see of sessions, entries and problems.
 //!
-//! What a user of the crate sees stands here; what the layers hand to one
-//! another, in `record`.
+//! The data that the layers pass to one another is in `record`.
 
 mod compaction;
 mod file;
@@ -25,28 +24,29 @@ pub(crate) use record::{
 };
 pub(crate) use serial::{as_object, shown_path};
 
-// The list of formats is plain data, too; it stands beside their folders, so
-// that a new one is added in one place.
+// The list of formats is plain data, too, but is beside their folders, so that a
+// format is added in one place.
 pub use crate::format::Format;
 
-/// A path of these bytes, as the database holds it.
+/// A path from the bytes in the database.
 pub(crate) fn path_of(bytes: Vec<u8>) -> PathBuf {
     PathBuf::from(OsString::from_vec(bytes))
 }
 
-/// The bytes of a path. They order paths as the database does; `Path` compares names.
+/// The bytes of a path. They sort as in the database; `Path` compares component by
+/// component.
 pub(crate) fn bytes_of(path: &Path) -> &[u8] {
     path.as_os_str().as_bytes()
 }
 
 /// A point in time: nanoseconds since the Unix epoch, UTC.
 ///
-/// Times beyond what 64 bits hold (before 1677, after 2262) stand at that end.
+/// Times that do not fit into 64 bits (before 1677, after 2262) are clamped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC, with three decimals or as many more as are needed.
+    /// RFC 3339 in UTC, with three decimals, or more if they are needed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = chrono::DateTime::from_timestamp_nanos(self.0);
         let format = if self.0 % 1_000_000 == 0 {
@@ -60,26 +60,28 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A session of one store, by its place in the database.
+/// Identifies a session in one store.
 ///
-/// It stays the same while the database lives, also when the session's file is
-/// imported again. After a purge it names nothing, ever: a lookup finds `None`
-/// or nothing, all else is [`SessionNotFound`](crate::Error::SessionNotFound).
+/// It stays the same for the lifetime of the database, even if the session's file is
+/// imported again, and is never reused. After a purge, lookups return `None` or
+/// nothing for it, and everything else is
+/// [`SessionNotFound`](crate::Error::SessionNotFound).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey(pub(crate) i64);
 
-/// A value as a file holds it, of whatever JSON type.
+/// A value as a file holds it, of any JSON type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stored {
     /// A string.
     Text(String),
-    /// Any other value, or a string that no text can hold (half a surrogate pair): its JSON.
+    /// The JSON of any other value, or of a string with a lone surrogate, which a
+    /// Rust string cannot hold.
     Json(String),
 }
 
 impl Stored {
-    /// The value as JSON.
+    /// Returns the value as JSON.
     pub fn to_json(&self) -> String {
         match self {
             Self::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
@@ -87,14 +89,15 @@ impl Stored {
         }
     }
 
-    /// A string as text, where half surrogate pairs stand as U+FFFD; of another value, its JSON.
+    /// Returns the text of a string, with lone surrogates replaced by U+FFFD; for any
+    /// other value, its JSON.
     pub fn to_text(&self) -> String {
         let json = match self {
             Self::Text(text) => return text.clone(),
             Self::Json(json) if json.starts_with('"') => json,
             Self::Json(json) => return json.clone(),
         };
-        // Of a string that is kept as JSON, only what no text can hold is escaped so.
+        // In a string that is kept as JSON, only lone surrogates are escaped.
         let mut whole = String::with_capacity(json.len());
         let mut rest = json.as_str();
         while let Some(at) = rest.find('\\') {
@@ -120,7 +123,8 @@ impl fmt::Display for Stored {
 }
 
 impl SessionInfo {
-    /// The title as JSON: a string, in which half surrogate pairs are escapes, or `null`.
+    /// Returns the title as a JSON string, in which lone surrogates are escapes, or
+    /// `null`.
     pub fn title_json(&self) -> String {
         self.exact_title.as_ref().map_or("null".to_owned(), Stored::to_json)
     }
@@ -130,28 +134,30 @@ impl SessionInfo {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionInfo {
-    /// Names the session in calls to the store.
+    /// Identifies the session in calls to the store.
     pub key: SessionKey,
-    /// The program whose session it is.
+    /// The format of the session's program.
     pub format: Format,
-    /// The imported root; empty for the store's own.
+    /// The root that it was imported from; empty for the store's own.
     pub root: PathBuf,
-    /// The machine or person that it is of, as an [import](crate::ImportOptions::origin)
-    /// or a [merge](crate::MergeOptions::origin) said; `None` when none did.
+    /// The machine or person that it comes from, as named by an
+    /// [import](crate::ImportOptions::origin) or a
+    /// [merge](crate::MergeOptions::origin); `None` if none was named.
     pub origin: Option<String>,
-    /// The session's file, or its folder, below the root.
+    /// The path of the session's file or folder, below the root.
     pub file: PathBuf,
     /// The id in its header; `None` without a usable header.
     pub session_id: Option<String>,
     /// Where the header came from.
     pub header: Header,
-    /// Version in the header.
+    /// The version in the header.
     pub version: Option<Stored>,
     /// The directory that the session worked in.
     pub work_dir: Option<String>,
-    /// The name if it is not blank, else the first message, else `None`.
+    /// The name unless it is blank, else the beginning of the first message, else
+    /// `None`.
     ///
-    /// Half surrogate pairs stand as U+FFFD; see [`title_json`](Self::title_json).
+    /// Lone surrogates are replaced by U+FFFD; see [`title_json`](Self::title_json).
     pub title: Option<String>,
     pub(crate) exact_title: Option<Stored>,
     /// The name that a user gave it.
@@ -164,25 +170,26 @@ pub struct SessionInfo {
     pub reasoning_effort: Option<Stored>,
     /// The session that this one was cloned or forked from.
     pub parent_session_id: Option<String>,
-    /// The file of that session, when this one was made.
+    /// The file of that session at the time when this one was made.
     pub parent_session_path: Option<Stored>,
-    /// The active entry. It may name none.
+    /// The id of the active entry. There may be no entry with this id.
     pub leaf: Option<String>,
-    /// When the session began: its header's time, else its file's mtime.
+    /// When the session began: the header's time, else its file's modification time.
     pub created_at: Timestamp,
-    /// Its last activity, else its file's mtime.
+    /// When it was last active; without a time in its records, its file's
+    /// modification time.
     pub modified_at: Timestamp,
-    /// Preview of the first prompt on the active branch; empty when there is none.
+    /// A preview of the first prompt on the active branch; empty if there is none.
     pub first_message: String,
     pub(crate) exact_first_message: Stored,
-    /// Messages of the conversation, as its program's own lists count them: those of
-    /// the active branch, or, where its program does, of every branch.
+    /// The number of messages, counted as its program's own lists count: those of the
+    /// active branch, or of every branch.
     pub message_count: u64,
-    /// Entries in the file, on whatever branch.
+    /// The number of entries, on all branches.
     pub entry_count: u64,
-    /// When it was archived; `None` when it is not.
+    /// When it was archived; `None` if it is not archived.
     pub archived_at: Option<Timestamp>,
-    /// When it was put into the trash; `None` when it is not there.
+    /// When it was moved to the trash; `None` if it is not there.
     pub trashed_at: Option<Timestamp>,
 }
 
@@ -190,13 +197,13 @@ pub struct SessionInfo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Header {
-    /// The file has none, and nothing to make one from.
+    /// The file has no header, and none could be made.
     Missing,
-    /// The file has one without an id, and nothing to make a better one from.
+    /// The file has a header without an id, and no better one could be made.
     Unusable,
     /// Made from the name of the file, as the original program does.
     Recovered,
-    /// It stands in the file.
+    /// Read from the file.
     Stored,
 }
 
@@ -223,46 +230,48 @@ impl Header {
 pub struct Entry {
     /// Its id, unique in the session.
     pub id: String,
-    /// The entry it follows; `None` for a root, and for an orphan whose parent is nowhere.
+    /// The id of the entry it follows; `None` for a root, and for an orphan, whose
+    /// parent does not exist.
     pub parent_id: Option<String>,
-    /// Such as `message` or `compaction`.
+    /// For example `message` or `compaction`.
     pub entry_type: String,
-    /// Who speaks; `None` when the entry adds nothing to the conversation.
+    /// Who speaks; `None` if the entry adds nothing to the conversation.
     pub role: Option<String>,
     /// The record's own time.
     pub created_at: Option<Timestamp>,
-    /// The label it carries.
+    /// Its label.
     pub label: Option<String>,
-    /// Number of its line in the file, from 1; several entries may share one.
+    /// The number of its line in the file, from 1. Several entries may share a line.
     pub line: u32,
     pub(crate) place: RecordPlace,
 }
 
-/// Something that the user asked, as Kimi counts: from its prompt to the next one's.
+/// A turn as the format counts them: a user's prompt and everything up to the next
+/// one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Turn {
-    /// From 0.
+    /// The number of the turn. Kimi counts from 0, Codex from 1.
     pub index: u32,
-    /// The text of the prompt; half surrogate pairs stand as U+FFFD.
+    /// The text of the prompt, with lone surrogates replaced by U+FFFD.
     pub text: String,
     pub(crate) exact_text: Stored,
     /// When it began.
     pub created_at: Option<Timestamp>,
 }
 
-/// Something that an application says of a session.
+/// A value that an application keeps for a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metadata {
-    /// What it is called.
+    /// The key.
     pub key: String,
-    /// The value as JSON, compact.
+    /// The value as compact JSON.
     pub json: String,
 }
 
 impl Metadata {
-    /// The value; null where it is nested deeper than `serde_json` reads.
+    /// Returns the value; null if it is nested deeper than `serde_json` reads.
     pub fn value(&self) -> serde_json::Value {
         serde_json::from_str(&self.json).unwrap_or_default()
     }
@@ -272,38 +281,39 @@ impl Metadata {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Label {
-    /// The id that is labelled. An entry of this id need not exist.
+    /// The id of the labelled entry. There may be no entry with this id.
     pub target_id: String,
     /// The text.
     pub label: String,
-    /// The same as stored.
+    /// The label as stored.
     pub(crate) exact_label: Stored,
     /// The time in the record that set it, as stored.
     pub labelled_at: Option<Stored>,
 }
 
-/// A message of the restored conversation: as [JSON](Self::json) or a
-/// [value](Self::value), or what it says ([`role`](Self::role), [`text`](Self::text),
-/// [`parts`](Self::parts)).
+/// A message of a restored conversation: as [JSON](Self::json) or a
+/// [value](Self::value), and its content in a form common to all formats
+/// ([`role`](Self::role), [`text`](Self::text), [`parts`](Self::parts)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {
-    /// The entry that it stands in.
+    /// The id of its entry.
     pub entry_id: String,
     pub(crate) json: String,
     pub(crate) format: Format,
 }
 
-/// Something that could not be understood, or that the original would not read.
+/// Something that could not be understood, or that the original program would not
+/// read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The id of the session that it is of; `None` where that has none, or where
-    /// it belongs to no session.
+    /// The id of its session; `None` if the session has none, or the problem belongs
+    /// to no session.
     pub session_id: Option<String>,
-    /// Below the root.
+    /// The file's path below the root.
     pub file: PathBuf,
-    /// From 1; `None` when the file as a whole is meant.
+    /// The line number, from 1; `None` if the problem concerns the file as a whole.
     pub line: Option<u32>,
     /// What kind of problem.
     pub kind: ProblemKind,
@@ -311,7 +321,7 @@ pub struct Problem {
     pub detail: String,
 }
 
-/// An enum whose variants have names, in reports and in the database.
+/// An enum whose variants have names in reports and in the database.
 macro_rules! named_enum {
     (
         $(#[$about:meta])*
@@ -326,7 +336,7 @@ macro_rules! named_enum {
         }
 
         impl $enum {
-            /// Its name in reports and in the database.
+            /// The name in reports and in the database.
             $visible fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
@@ -348,48 +358,53 @@ named_enum! {
     /// Kinds of [`Problem`].
     #[non_exhaustive]
     pub enum ProblemKind {
-        /// A line that is no JSON; a torn one, say, or two in one.
+        /// A line that is not JSON, for example torn, or two lines fused.
         Malformed = "malformed",
-        /// A line of JSON that is no record.
+        /// A line of JSON that is not a record.
         NotARecord = "not-a-record",
-        /// A record that the original skips or chokes on, understood here.
+        /// A record that the original program skips or fails on, and that is
+        /// understood here.
         Unreadable = "unreadable-by-original",
-        /// Bytes that are no UTF-8 in a record's text.
+        /// Invalid UTF-8 in a record's text.
         InvalidUtf8 = "invalid-utf8",
-        /// A number no common reader takes.
+        /// A number that common JSON readers cannot read.
         Number = "number",
         /// A record of a type that its program never wrote.
         UnknownType = "unknown-type",
-        /// No usable header.
+        /// There is no usable header.
         Header = "header",
         /// An entry without an id.
         MissingId = "missing-id",
-        /// An id that an earlier entry of the session has.
+        /// An entry with the id of an earlier entry of the session.
         DuplicateId = "duplicate-id",
-        /// An entry whose parent is nowhere in the session.
+        /// An entry whose parent does not exist in the session.
         Orphan = "orphan",
         /// An entry that is its own ancestor.
         Cycle = "cycle",
-        /// A time beyond what the store can hold.
+        /// A time that the store cannot represent.
         Time = "time",
-        /// A file that was changed in place at its root since it went on here; both are kept.
+        /// A file that was changed in place at its root after it continued here. Both
+        /// versions are kept.
         Diverged = "diverged",
-        /// Lines that were lost at the root of their session, and are kept as an earlier generation.
+        /// Lines that the root of their session has lost. They are kept as an earlier
+        /// generation.
         Overwritten = "overwritten",
-        /// A log that is no longer at its root, and is kept.
+        /// A log that is no longer at its root. It is kept.
         Vanished = "vanished",
-        /// A symbolic link, kept as one and not followed.
+        /// A symbolic link, stored as a link and not followed.
         Link = "link",
         /// A file that could not be read.
         UnreadableFile = "unreadable-file",
-        /// A pipe, socket or device, never opened.
+        /// A pipe, socket or device, which is never opened.
         SpecialFile = "special-file",
         /// A file that changed each time it was read.
         Changing = "changing",
-        /// A line too long for the database, whose file is kept as a document; or an
-        /// id, name or setting too long for its tables, whose line is kept as it is.
+        /// A line that is too long for the database, whose file is kept as a
+        /// document; or an id, name or setting that is too long for its table, whose
+        /// line is kept.
         TooLong = "too-long",
-        /// Lines of a file, or what was known of it, that were lost when a database was damaged.
+        /// Lines of a file, or metadata about it, that were lost when a database was
+        /// damaged.
         Lost = "lost",
     }
 }

@@ -1,7 +1,8 @@
-//! What a line means, and what is to be written, before either has its form.
+//! What the layers pass to one another: records that were read, and drafts of
+//! records to be written.
 //!
-//! A [`Record`] is the meeting point of the layers: a format makes one of each
-//! line, and the fold turns it into rows, without either knowing the other.
+//! A [`Record`] connects the layers: a format makes one of each line, and the fold
+//! turns it into rows, without either knowing the other.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -15,34 +16,36 @@ use super::{ProblemKind, Stored, Timestamp};
 pub(crate) struct Record {
     /// The record's own time.
     pub(crate) at: Option<Timestamp>,
-    /// The time in it that counts as the session's activity.
+    /// The time that counts as activity of the session.
     pub(crate) activity_at: Option<Timestamp>,
-    /// What it is to a list that goes by the whole file.
+    /// What it counts as in formats whose lists count the whole file.
     pub(crate) in_file: InFile,
     pub(crate) usage: Option<Usage>,
-    /// Whether a header may be made from the file's name where it occurs.
+    /// Whether it shows that the program wrote the file, so that a header may be made
+    /// from the file's name.
     pub(crate) vouches: bool,
-    /// The tree node it adds.
+    /// The entry that it adds.
     pub(crate) entry: Option<NewEntry>,
-    /// What else it changes.
+    /// What it changes outside the tree.
     pub(crate) change: Option<Change>,
     pub(crate) problems: Vec<(ProblemKind, String)>,
-    /// Where it stands in its line, unless it is the whole of it.
+    /// Its bytes in its line, unless it is the whole line.
     pub(crate) span: Option<Span>,
-    /// Further records of the same line, in their order.
+    /// Further records of the same line, in order.
     pub(crate) more: Vec<Record>,
-    /// What its format takes from it for the session as a whole.
+    /// What its format needs of it to fold the session as a whole.
     pub(crate) own: Option<Arc<dyn Any + Send + Sync>>,
 }
 
-/// Bytes of a line.
+/// A range of bytes in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) start: u32,
     pub(crate) length: u32,
 }
 
-/// Where a record stands: in a line, of which it is the whole unless it says otherwise.
+/// The position of a record: its line, and its bytes in that line unless it is the
+/// whole line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RecordPlace {
     pub(crate) line_key: i64,
@@ -50,7 +53,7 @@ pub(crate) struct RecordPlace {
 }
 
 impl RecordPlace {
-    /// The record's own bytes, of those of its line.
+    /// The record's bytes, given its line.
     pub(crate) fn of(self, line: &[u8]) -> &[u8] {
         self.span.map_or(line, |span| span.of(line))
     }
@@ -63,7 +66,7 @@ impl Span {
         Some(Self { start, length })
     }
 
-    /// These bytes; of a line that is shorter, what there is.
+    /// The bytes of this range, or those that exist if the line is shorter.
     pub(crate) fn of(self, line: &[u8]) -> &[u8] {
         let start = (self.start as usize).min(line.len());
         let end = start.saturating_add(self.length as usize).min(line.len());
@@ -71,11 +74,11 @@ impl Span {
     }
 }
 
-/// What a record is to a list that goes by the whole file, not by a branch.
+/// What a record counts as in a list that counts the whole file, not a branch.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct InFile {
     pub(crate) is_message: bool,
-    /// Whether a user says something in it.
+    /// Whether it is a user's prompt.
     pub(crate) is_prompt: bool,
 }
 
@@ -83,26 +86,26 @@ pub(crate) struct InFile {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Usage {
-    /// The provider; `None` for a sum, or where it is not said.
+    /// The provider; `None` for a sum, or if it is not reported.
     pub provider: Option<String>,
-    /// The model; `None` as above.
+    /// The model; `None` for a sum, or if it is not reported.
     pub model: Option<String>,
-    /// Tokens read anew.
+    /// Input tokens that did not come from a cache.
     pub input: Option<i64>,
-    /// Tokens written.
+    /// Output tokens.
     pub output: Option<i64>,
-    /// Tokens read from a cache.
+    /// Input tokens read from a cache.
     pub cache_read: Option<i64>,
-    /// Tokens written into a cache.
+    /// Input tokens written into a cache.
     pub cache_write: Option<i64>,
-    /// All of them, as reported.
+    /// The total, as reported.
     pub total_tokens: Option<i64>,
-    /// In the currency that the program reckons in.
+    /// In the currency that the program uses.
     pub cost: Option<f64>,
 }
 
 impl Record {
-    /// Bytes of its texts, beside those of problems.
+    /// The bytes of its texts, without those of problems.
     pub(crate) fn weight(&self) -> usize {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let entry = self.entry.as_ref().map_or(0, |entry| {
@@ -148,21 +151,21 @@ fn weight(value: Option<&Stored>) -> usize {
     }
 }
 
-/// A tree node before it has its place.
+/// An entry before it has its place in the tree.
 #[derive(Clone, Debug)]
 pub(crate) struct NewEntry {
-    /// Empty only in pi's files.
+    /// Empty only in files of pi.
     pub(crate) id: Option<String>,
     pub(crate) parent: Parent,
     pub(crate) entry_type: Cow<'static, str>,
     pub(crate) role: Option<String>,
-    /// The message's id where it is not the text of `id`.
+    /// The message's id, if it is not the text of `id`.
     pub(crate) message_id: Option<Stored>,
-    /// Of a compaction: what it keeps of the path above.
+    /// For a compaction: the entry of the path that it keeps from.
     pub(crate) first_kept: Option<Stored>,
-    /// The same by position, where entries follow one another: 0 for the first of them.
+    /// The same by position, in sessions whose entries form a chain: 0 is the first.
     pub(crate) kept_position: Option<usize>,
-    /// Settings that hold from here on, on this branch.
+    /// Settings in effect from here on, on this branch.
     pub(crate) runtime: Option<Runtime>,
 }
 
@@ -170,23 +173,23 @@ pub(crate) struct NewEntry {
 pub(crate) enum Parent {
     /// The record does not say.
     Unsaid,
-    /// It says that there is none.
+    /// The record says that there is none.
     None,
     Id(String),
 }
 
-/// What a record changes beside the tree.
+/// What a record changes outside the tree.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     Header(Box<HeaderRecord>),
     Leaf(Option<String>),
     Label {
         target_id: String,
-        /// `None` clears it.
+        /// `None` clears the label.
         label: Option<Stored>,
         labelled_at: Option<Stored>,
     },
-    /// The name as the record has it, and the runtime settings it carries.
+    /// The name as the record has it, and its runtime settings.
     Info {
         name: Option<Stored>,
         runtime: Runtime,
@@ -203,7 +206,8 @@ pub(crate) enum Change {
     MemoryState,
 }
 
-/// Settings that a record sets (`Some(Some)`), clears (`Some(None)`) or leaves (`None`).
+/// Settings that a record sets (`Some(Some)`), clears (`Some(None)`) or leaves
+/// unchanged (`None`).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Runtime {
     pub(crate) provider: Option<Option<Stored>>,
@@ -220,7 +224,7 @@ impl Runtime {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HeaderRecord {
-    /// `None` when it is empty: the header is unusable.
+    /// `None` if it is empty, which makes the header unusable.
     pub(crate) session_id: Option<String>,
     pub(crate) version: Option<Stored>,
     pub(crate) created_at: Option<Timestamp>,
@@ -228,11 +232,11 @@ pub(crate) struct HeaderRecord {
     pub(crate) parent_session_id: Option<String>,
     pub(crate) parent_session_path: Option<Stored>,
     pub(crate) runtime: Runtime,
-    /// Keys that the format does not know, and their JSON.
+    /// Keys that the format does not know, with their JSON.
     pub(crate) unknown: Vec<(String, String)>,
 }
 
-/// An entry of a path as the rules of restoring see it.
+/// An entry of a path, as the rules of restoring see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) key: i64,
@@ -244,7 +248,7 @@ pub(crate) struct Step {
 pub(crate) enum StepKind {
     /// Adds its message.
     Message,
-    /// Replaces what stands before it.
+    /// Replaces what is before it.
     Compaction,
     /// Changes the message of another entry.
     Edit,
@@ -252,12 +256,13 @@ pub(crate) enum StepKind {
     Silent,
 }
 
-/// What a role means for counting and compaction.
+/// How messages of a role are counted and compacted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// Counts as a message and may be the first prompt.
     Prompt,
-    /// Counts as a message, may be the first prompt, and starts the part that a later compaction numbers.
+    /// Counts as a message, may be the first prompt, and starts the part in which a
+    /// later compaction counts messages.
     CompactionSummary,
     /// Counts as a message.
     Counted,
@@ -275,14 +280,14 @@ pub(crate) enum Draft<'a> {
         parent_id: Option<&'a str>,
         parent_path: Option<&'a str>,
     },
-    /// A message or compaction; `message` is a JSON object that holds its id already.
+    /// A message or compaction; `message` is a JSON object that includes its id.
     Entry {
         entry_type: &'static str,
         id: &'a str,
         parent_id: Option<&'a str>,
         message: &'a str,
     },
-    /// An entry by its own keys, in order: a JSON object.
+    /// An entry with its own keys, in order: a JSON object.
     Fields {
         entry_type: &'a str,
         id: &'a str,

@@ -1,9 +1,9 @@
-//! How what is read from a store is serialised.
+//! Serialisation of what is read from a store.
 //!
-//! Ids, times and names are the text that stands in reports, a session's key is
-//! its number, a path is text in which what is no UTF-8 stands as U+FFFD. Rows
-//! are objects with a key for each field. The traits come with `serde_json`
-//! anyway; a macro of our own saves the one that derives them.
+//! Ids, times and names are text as in reports, a session's key is its number, and
+//! a path is text in which invalid UTF-8 is replaced by U+FFFD. Rows are objects
+//! with a key for each field. The traits come with `serde_json`; a small macro
+//! avoids the dependency on `serde_derive`.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -16,8 +16,8 @@ use super::{
     SessionInfo, SessionKey, Stored, Timestamp, Turn, Usage,
 };
 
-/// Serialises a type as an object of these fields, each as it is, or as what a
-/// function makes of it.
+/// Serialises a type as an object of these fields, each unchanged or converted by a
+/// function.
 macro_rules! as_object {
     ($type:ident { $($field:ident $(by $via:path)?,)+ }) => {
         impl serde::ser::Serialize for $type {
@@ -86,8 +86,8 @@ impl Serialize for Metadata {
 }
 
 impl Serialize for Stored {
-    /// The value itself: text as text, in which half surrogate pairs stand as
-    /// U+FFFD, anything else as JSON.
+    /// The value itself: a string as text, with lone surrogates replaced by U+FFFD;
+    /// anything else as JSON.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Json(json) => match serde_json::from_str::<serde_json::Value>(json) {

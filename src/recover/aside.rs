@@ -1,7 +1,7 @@
-//! The folder in which the new database is made, before it gets its name.
+//! The temporary folder in which the new database is made.
 //!
-//! Its own name follows from the target's, so that what a killed run left is
-//! found and removed by the next. A lock tells it from one that is at work.
+//! Its name is derived from the target's, so that the next run finds and removes
+//! what a killed one left. A lock shows that a run is still working.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -20,15 +20,15 @@ use crate::error::{Error, Result};
 /// How long to wait for connections that are being closed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Removed with all that is in it when it goes out of scope.
-pub(super) struct Aside {
+/// Removed with its content when dropped.
+pub(super) struct TempDatabase {
     folder: PathBuf,
     parent: PathBuf,
     /// Holds the lock.
     _lock: File,
 }
 
-impl Aside {
+impl TempDatabase {
     pub(super) fn make(target: &Path) -> Result<Self> {
         // SQLite could take a relative path for a URI.
         let target = std::path::absolute(target).map_err(Error::io("write into", target))?;
@@ -51,15 +51,15 @@ impl Aside {
         }
     }
 
-    /// Where the new database is made.
+    /// The path at which the new database is made.
     pub(super) fn database(&self) -> PathBuf {
         self.folder.join("new.db")
     }
 
-    /// Removes what a run that was killed left.
+    /// Removes what a killed run left.
     fn clear(&self) -> Result<()> {
         let clear = || {
-            // Of another user, this fails.
+            // This fails for another user's folder.
             fs::set_permissions(&self.folder, Permissions::from_mode(0o700))?;
             fs::read_dir(&self.folder)?.try_for_each(|entry| {
                 let entry = entry?;
@@ -72,7 +72,7 @@ impl Aside {
         clear().map_err(Error::io("clear", &self.folder))
     }
 
-    /// Gives the database, which nobody has open any more, its name.
+    /// Renames the database, which nobody has open any more, to the target.
     pub(super) fn finish(self, target: &Path) -> Result<()> {
         let database = self.database();
         leave_log(&database)?;
@@ -86,16 +86,17 @@ impl Aside {
             }
             Err(err) => return Err(Error::io("write", target)(err.error)),
         }
-        // The name survives a power cut, too.
+        // Syncs the folder, so that the name survives a power cut.
         sync(&self.parent).map_err(Error::io("write into", &self.parent))
     }
 }
 
-/// Brings all of a database into its one file.
+/// Checkpoints a database, so that it is one file.
 fn leave_log(database: &Path) -> Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(database, flags)?;
-    // A thread of the pool may still be closing its connection, and SQLite does not wait for it.
+    // A thread of the pool may still be closing its connection, and SQLite does not
+    // wait for it.
     let end = Instant::now() + PATIENCE;
     loop {
         let mode = conn
@@ -113,7 +114,7 @@ fn leave_log(database: &Path) -> Result<()> {
     conn.close().map_err(|(_, err)| Error::from(err))
 }
 
-/// `None` where another run removed the folder meanwhile.
+/// `None` if another run removed the folder meanwhile.
 fn lock(folder: &Path) -> io::Result<Option<File>> {
     let link = match folder.symlink_metadata() {
         Ok(link) => link,
@@ -146,9 +147,10 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
     Ok(is_there.then_some(file))
 }
 
-impl Drop for Aside {
+impl Drop for TempDatabase {
     fn drop(&mut self) {
-        // What failed once may not fail again. What stays is removed by the next run.
+        // The second attempt is for an entry that appeared during the first. What
+        // is left is removed by the next run.
         let _ = fs::remove_dir_all(&self.folder).or_else(|_| fs::remove_dir_all(&self.folder));
     }
 }

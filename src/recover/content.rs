@@ -1,10 +1,11 @@
-//! Lines and chunks, copied to the places that they had, and what is missing.
+//! Copies lines and chunks to the positions that they had, and determines what is
+//! missing.
 //!
-//! A line keeps its position: a gap stays a gap, and no other line takes its
-//! place, neither in its file nor in a chain that begins with it. The row of a
-//! file that is not whole keeps its number of lines and its digest, so that
-//! `check` and `export` find what is missing; its size is of what is left, so
-//! that an import compares the file at its root and takes it anew.
+//! A line keeps its position. A gap stays a gap, and no other line fills it,
+//! neither in its file nor in a chain that begins with it. The row of an incomplete
+//! file keeps its number of lines and its digest, so that `check` and `export`
+//! notice what is missing. Its size becomes that of what is left, so that an import
+//! compares the file at its root and reads it again.
 
 use std::collections::BTreeMap;
 
@@ -21,10 +22,10 @@ use crate::store::files::{FileKind, FileRow, FileState};
 use crate::store::sources::Source;
 use crate::store::{Store, log, packing, unpacked};
 
-/// Bytes that one transaction writes, or a row's, if that is more.
+/// Bytes that one transaction writes. A larger row is a transaction of its own.
 const BATCH_BYTES: usize = 16 << 20;
 
-/// Positions of lines from 0, both ends included.
+/// Positions of lines from 0, inclusive.
 pub(super) type Gap = (u32, u32);
 
 /// What a file lacks.
@@ -32,29 +33,29 @@ pub(super) type Gap = (u32, u32);
 pub(super) struct Loss {
     pub(super) file_id: i64,
     pub(super) gaps: Vec<Gap>,
-    /// For a person; empty where the gaps say it all.
+    /// A description for a person; empty if the gaps say everything.
     pub(super) detail: String,
 }
 
 /// What was copied, and what is missing.
 #[derive(Debug, Default)]
-pub(super) struct Copied {
+pub(super) struct CopyResult {
     pub(super) lines: u64,
     pub(super) chunks: u64,
     pub(super) losses: Vec<Loss>,
 }
 
-/// The number of lines that stand beside each document, and what of them is missing.
+/// For each document, the number of its decompressed lines, and the gaps among them.
 type Unpacked = BTreeMap<i64, (u32, Vec<Gap>)>;
 
-/// Copies the content of every file, and brings their rows up to date.
+/// Copies the content of every file, and updates their rows.
 pub(super) fn copy(
     survey: &Survey<'_>,
     store: &Store,
     files: &mut Files,
     sources: &BTreeMap<i64, Source>,
-) -> Result<Copied> {
-    let (mut copied, mut unpacked) = (Copied::default(), Unpacked::new());
+) -> Result<CopyResult> {
+    let (mut copied, mut unpacked) = (CopyResult::default(), Unpacked::new());
     let conn = store.connection()?;
     let mut writer = Writer { conn: &conn, batch: 0 };
     writer.conn.execute_batch("BEGIN IMMEDIATE")?;
@@ -66,7 +67,7 @@ pub(super) fn copy(
         };
         let is_known = !files.nameless.contains(&file.file_id);
         let choice = Choice::of(file, is_known, places);
-        let mut held = Held::default();
+        let mut held = CopiedRows::default();
         for place in choice.places() {
             writer.copy(survey, table, place, &mut held)?;
         }
@@ -88,13 +89,13 @@ pub(super) fn copy(
     Ok(copied)
 }
 
-/// Which of the rows of a file's range are taken.
+/// Which rows in a file's range are copied.
 struct Choice<'p> {
     places: &'p [Place],
     first: u32,
-    /// Behind the last position that is taken.
+    /// The position after the last one to copy.
     end: u32,
-    /// What is believed no more than this is not taken.
+    /// Rows of this rank or lower are not copied.
     most: Rank,
 }
 
@@ -108,7 +109,8 @@ impl<'p> Choice<'p> {
             return Self { places, first: 0, end: u32::MAX, most: Rank::Orphan };
         }
         let (first, mut end) = (file.base_count, file.line_count);
-        // Where nothing is missing and more follows, the row's count may be what is wrong.
+        // If nothing is missing and more rows follow, the count in the file's row
+        // may be wrong.
         let within = places.iter().filter(|place| (first..end).contains(&log::position(place.key)));
         if within.count() == (end - first) as usize {
             let behind = places.iter().skip_while(|place| log::position(place.key) < end);
@@ -129,9 +131,9 @@ impl<'p> Choice<'p> {
     }
 }
 
-/// What of a file was copied.
+/// What was copied of a file.
 #[derive(Default)]
-struct Held {
+struct CopiedRows {
     hasher: Sha256,
     size: u64,
     positions: u64,
@@ -147,15 +149,15 @@ struct Writer<'c> {
 }
 
 impl Writer<'_> {
-    /// The lines that a document unpacks to: of its format, where the document is whole; else
-    /// those that are left.
+    /// The lines that a document decompresses to: by its format if the document is
+    /// complete, else those that are left.
     fn lines_beside(
         &mut self,
         survey: &Survey<'_>,
         file: &FileRow,
         format: Option<Format>,
     ) -> Result<(u32, Vec<Gap>)> {
-        let mut held = Held::default();
+        let mut held = CopiedRows::default();
         match format.map(|format| format.layout().unpacker(&file.path)) {
             Some(Some(unpacker)) => unpacked::unpack(self.conn, file, unpacker)?,
             Some(None) => {}
@@ -182,11 +184,11 @@ impl Writer<'_> {
         survey: &Survey<'_>,
         table: Table,
         place: &Place,
-        held: &mut Held,
+        held: &mut CopiedRows,
     ) -> Result<()> {
         let written = survey.stored(table, place, |stored| -> Result<Option<usize>> {
             let Some(bytes) = survey.bytes(stored, place.key) else { return Ok(None) };
-            // What another row held is a row of its own here.
+            // A line whose bytes another row held gets a row of its own.
             let (raw, enc) = match stored.holder() {
                 Some(_) => (&bytes[..], packing::AS_IS),
                 None => (stored.raw, stored.enc),
@@ -209,7 +211,7 @@ impl Writer<'_> {
             held.hasher.update(&bytes);
             Ok(Some(bytes.len()))
         });
-        // One that can no longer be read is missing.
+        // A row that can no longer be read is missing.
         let Some(length) = written.transpose()?.flatten() else { return Ok(()) };
         let position = log::position(place.key);
         held.size += length as u64;
@@ -228,9 +230,9 @@ impl Writer<'_> {
     }
 }
 
-/// Brings a file's row up to date; returns what it lacks.
-fn settle(file: &mut FileRow, is_known: bool, held: Held) -> Option<Loss> {
-    let Held { hasher, size, mut gaps, first, last, .. } = held;
+/// Updates a file's row; returns what the file lacks.
+fn settle(file: &mut FileRow, is_known: bool, held: CopiedRows) -> Option<Loss> {
+    let CopiedRows { hasher, size, mut gaps, first, last, .. } = held;
     let end = last.map_or(file.base_count, |last| last + 1);
     let first = first.unwrap_or(end);
     if file.base_count < first {
@@ -246,7 +248,7 @@ fn settle(file: &mut FileRow, is_known: bool, held: Held) -> Option<Loss> {
             None => (size, end) == (named_size, named_count),
         };
     if is_whole {
-        // The digest proves what the row says of them.
+        // The digest proves what the row says of the lines.
         file.line_count = end;
         return None;
     }
@@ -266,7 +268,7 @@ fn settle(file: &mut FileRow, is_known: bool, held: Held) -> Option<Loss> {
     Some(Loss { file_id: file.file_id, gaps, detail })
 }
 
-/// What chains lack of the lines of another that they begin with.
+/// What chains lack of the lines of their bases.
 fn losses_of_bases(files: &Files, losses: &[Loss], unpacked: &Unpacked) -> Vec<Loss> {
     let mut found = Vec::new();
     for file in files.rows.values().filter(|file| 0 < file.base_count) {
@@ -275,7 +277,8 @@ fn losses_of_bases(files: &Files, losses: &[Loss], unpacked: &Unpacked) -> Vec<L
         let line_count = files.rows.get(&base_id).map_or(0, |base| base.line_count);
         let (held, of_base, is_doubtful) = match (unpacked.get(&base_id), loss) {
             (Some((held, gaps)), _) => (*held, gaps.as_slice(), false),
-            // Of a nameless one, each line that is there is proven all the same.
+            // The lines of a base without a name are proven one by one all the
+            // same.
             (None, Some(loss)) => {
                 let is_doubtful = loss.gaps.is_empty() && !files.nameless.contains(&base_id);
                 (line_count, loss.gaps.as_slice(), is_doubtful)

@@ -1,7 +1,7 @@
-//! The damaged file and its write-ahead log, as pages.
+//! The damaged file and its WAL, as pages.
 //!
-//! Nothing of the header is believed but what the pages bear out. The file is
-//! only read; SQLite never sees it.
+//! A value in the header is only used if the pages confirm it. The file is only
+//! read; SQLite never opens it.
 
 use std::cell::Cell;
 use std::ffi::OsString;
@@ -16,17 +16,17 @@ use crate::error::{Error, Result};
 use crate::store::open::open_regular;
 
 const MAGIC: &[u8] = b"SQLite format 3\0";
-/// Pages that are looked at to tell how large pages are.
+/// Pages that are sampled to determine the page size.
 const SAMPLES: u64 = 250;
-/// Where nothing else tells: what this program makes.
+/// The page size that this program uses, for lack of other evidence.
 const PAGE_SIZE: usize = 8_192;
 
 /// Where a page is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PageRef {
-    /// By its number, from 1.
+    /// A page of the database, by its number, from 1.
     Page(u32),
-    /// A frame of the log that does not count, from 0.
+    /// A frame of the WAL that is not in use, by its index, from 0.
     Frame(u32),
 }
 
@@ -34,15 +34,15 @@ pub(super) enum PageRef {
 pub(super) struct Image {
     file: File,
     wal: Option<Wal>,
-    /// The file's first bytes, or the newest ones of its first page.
+    /// The file's first bytes, or the latest version of them in the WAL.
     pub(super) header: [u8; 100],
     page_size: usize,
-    /// A page's size without what is reserved at its end.
+    /// The size of a page without its reserved end.
     pub(super) usable: usize,
-    /// Pages of the file, the last one perhaps in part.
+    /// Pages of the file; the last one may be incomplete.
     pub(super) count: u32,
-    /// Overflow pages that may still be read: a chain may lead in a circle, and
-    /// any number of rows to one chain.
+    /// How many overflow pages may still be read, because chains may be cyclic, and
+    /// any number of rows may lead to one chain.
     reads_left: Cell<u64>,
 }
 
@@ -93,14 +93,15 @@ impl Image {
         self.wal.as_ref().map_or(&[], |wal| &wal.damaged)
     }
 
-    /// Frames that do not count any more, or not yet.
+    /// Frames that are outdated or not committed.
     pub(super) fn old_frames(&self) -> &[u32] {
         self.wal.as_ref().map_or(&[], |wal| &wal.old)
     }
 
-    /// A page as it is now; `None` where there is none, or the disk does not give it.
+    /// The current version of a page; `None` if there is none, or the disk cannot
+    /// read it.
     ///
-    /// What the file is cut off by is zero.
+    /// The part of a page that the file was truncated by reads as zeros.
     pub(super) fn page(&self, at: PageRef) -> Option<Vec<u8>> {
         let number = match (at, &self.wal) {
             (PageRef::Frame(frame), wal) => return wal.as_ref()?.page(frame),
@@ -130,13 +131,13 @@ impl Image {
         Some(page)
     }
 
-    /// Reads a record whole; `None` where its chain of pages is broken.
+    /// Reads a complete record; `None` if its overflow chain is broken.
     pub(super) fn record(&self, page: &[u8], payload: Payload) -> Option<Vec<u8>> {
         let local = page.get(payload.at..payload.at.checked_add(payload.local)?)?;
         if payload.local == payload.size {
             return Some(local.to_vec());
         }
-        // A chain is no longer than the file.
+        // A chain cannot be longer than the file.
         let room = self.usable.checked_sub(4)?;
         let pages = (payload.size - payload.local).div_ceil(room) as u64;
         if u64::from(self.count) < pages {
@@ -153,7 +154,7 @@ impl Image {
             let rest = (payload.size - record.len()).min(room);
             record.extend_from_slice(page.get(4..4 + rest)?);
         }
-        // The last of a chain names no other.
+        // The last page of a chain names no next one.
         (next == 0).then_some(record)
     }
 }
@@ -164,7 +165,7 @@ fn log_of(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The size of pages, and what is reserved in each: what most of the file bears out.
+/// The page size and the reserved bytes per page that most of the file confirms.
 fn sizes(file: &File, length: u64, header: &[u8; 100], in_log: Option<usize>) -> (usize, usize) {
     let named = match page::be16(header, 16).unwrap_or_default() {
         1 => 65_536,
@@ -189,14 +190,14 @@ fn sizes(file: &File, length: u64, header: &[u8; 100], in_log: Option<usize>) ->
     best
 }
 
-/// Bytes of sampled pages that are pages of this size, to the byte.
+/// The number of bytes in sampled pages that parse exactly with this page size.
 fn bearing_out(file: &File, length: u64, size: usize, reserved: usize) -> u64 {
     if size < 480 + reserved {
         return 0;
     }
     let pages = length.div_ceil(size as u64);
     let step = usize::try_from(pages.div_ceil(SAMPLES).max(1)).unwrap_or(usize::MAX);
-    // The roots of tables mostly lie in front.
+    // The roots of tables are usually at the start of the file.
     let sampled = (0..pages.min(SAMPLES)).chain((SAMPLES..pages).step_by(step));
     let mut page = vec![0; size];
     let mut found = 0;

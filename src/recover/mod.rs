@@ -1,12 +1,12 @@
-//! Recover: what a damaged database still holds, read into a new one.
+//! Recover: reads what is left of a damaged database into a new one.
 //!
-//! The damaged file is read by its pages, by SQLite's file format, and SQLite
-//! never opens it: so neither a wrong header nor a lost schema ends the work,
-//! nothing that the file says is executed, and each page counts by itself. What
-//! the log does not hold (sessions, trees, labels) is folded again.
+//! The damaged file is read page by page, by SQLite's file format, and SQLite never
+//! opens it. So a wrong header or a lost schema does not stop the recovery, nothing
+//! in the file is executed, and each page is judged by itself. What is not in the
+//! log (sessions, trees, labels) is folded again.
 //!
-//! `writable_schema` was tried: SQLite then reads around some damage, but not
-//! without the page of the schema or behind a wrong page in a tree.
+//! `writable_schema` was tried: SQLite then skips some damage, but does not get
+//! past a lost schema page or a wrong page in a b-tree.
 
 mod aside;
 mod content;
@@ -24,8 +24,8 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use aside::Aside;
-use content::{Copied, Loss};
+use aside::TempDatabase;
+use content::{CopyResult, Loss};
 use image::Image;
 use naming::Files;
 use rows::{Columns, Table};
@@ -37,26 +37,26 @@ use crate::store::files::FileKind;
 use crate::store::sources::Source;
 use crate::store::{Durability, Store, StoreOptions};
 
-/// What was read from a damaged database.
+/// What was recovered from a damaged database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecoverReport {
-    /// Files, folders and links, of which at least the name or a line was left.
+    /// Files, folders and links of which at least the name or a line was left.
     pub files: u64,
     /// Lines of logs.
     pub lines: u64,
     /// Chunks of documents.
     pub chunks: u64,
-    /// Decisions, such as to archive a session.
+    /// Events: decisions such as archiving a session.
     pub events: u64,
     /// Files of which something is lost, or may be.
     pub incomplete: Vec<Incomplete>,
-    /// What else is lost, or may be, for a person.
+    /// What else is lost, or may be, described for a person.
     pub doubts: Vec<String>,
 }
 
 impl RecoverReport {
-    /// Whether everything is there, and proven.
+    /// Returns whether everything was recovered and proven.
     pub fn is_whole(&self) -> bool {
         self.incomplete.is_empty() && self.doubts.is_empty()
     }
@@ -66,37 +66,37 @@ impl RecoverReport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Incomplete {
-    /// The root; empty: the store's own.
+    /// The root; empty for the store's own.
     pub root: PathBuf,
-    /// Below its root.
+    /// Its path below the root.
     pub file: PathBuf,
-    /// The session that it belongs to, where that is known.
+    /// The id of its session, if it is known.
     pub session_id: Option<String>,
-    /// Lines that are missing, from 1; of a document, its chunks.
+    /// The lines that are missing, from 1; for a document, its chunks.
     pub lines: Vec<RangeInclusive<u32>>,
-    /// What is lost, for a person.
+    /// What is lost, described for a person.
     pub detail: String,
 }
 
-/// Reads what a damaged database still holds into a new one.
+/// Reads what is left of a damaged database into a new one.
 ///
-/// The damaged one is only read, as is the write-ahead log beside it; nobody
-/// must write to it meanwhile. A line is taken only if it matches its checksum,
-/// and keeps its position: where some are missing, there is a gap, which
-/// [`check`](Store::check) names, too, and a problem says so. A file whose name
-/// is lost is called `recovered/N.jsonl`, below the store's own root.
+/// The damaged database and its WAL are only read, and nobody must write to them
+/// meanwhile. A line is only taken if it matches its checksum, and keeps its
+/// position: missing lines leave a gap, which [`check`](Store::check) reports and
+/// which is recorded as a problem. A file whose name is lost is named
+/// `recovered/N.jsonl`, below the store's own root.
 ///
-/// The new database has its name when it is complete and on disk. What a run
-/// that was killed left beside it, the next one into the same file removes.
+/// The new database gets its name when it is complete and on disk. The next run with
+/// the same target removes what a killed run left.
 ///
 /// # Errors
 ///
-/// [`TargetExists`](Error::TargetExists) rather than overwriting anything;
-/// [`DatabaseMissing`](Error::DatabaseMissing),
+/// [`TargetExists`](Error::TargetExists) if there is a file at the target, which is
+/// never overwritten; [`DatabaseMissing`](Error::DatabaseMissing),
 /// [`DatabaseIsFolder`](Error::DatabaseIsFolder),
 /// [`NotADatabase`](Error::NotADatabase) and
-/// [`ForeignDatabase`](Error::ForeignDatabase) when there is nothing to read;
-/// [`Io`](Error::Io) when the target cannot be written.
+/// [`ForeignDatabase`](Error::ForeignDatabase) if there is nothing to read;
+/// [`Io`](Error::Io) if the target cannot be written.
 ///
 /// # Examples
 ///
@@ -114,7 +114,7 @@ pub fn recover(damaged: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<Re
         return Err(Error::TargetExists(target.to_owned()));
     }
     let image = Image::open(damaged)?;
-    let aside = Aside::make(target)?;
+    let aside = TempDatabase::make(target)?;
     // All of it is synced at the end.
     let options = StoreOptions::new().durability(Durability::Normal);
     let store = options.open(&aside.database())?;
@@ -170,18 +170,18 @@ fn write(mut survey: Survey<'_>, image: &Image, store: &Store) -> Result<Recover
     Ok(report)
 }
 
-/// What is to be said of one file.
-struct Told {
+/// A message about one file.
+struct FileReport {
     source_id: i64,
     file_id: Option<i64>,
     path: Vec<u8>,
-    /// What its gaps are counted in.
+    /// The unit of its gaps.
     unit: &'static str,
     loss: Loss,
 }
 
-impl Told {
-    /// Records a problem, and says the same in the report.
+impl FileReport {
+    /// Records a problem, and adds it to the report.
     fn incomplete(
         self,
         tx: &rusqlite::Connection,
@@ -213,7 +213,7 @@ impl Told {
     }
 }
 
-/// Ranges that a message lists; more are counted.
+/// Ranges that a message lists; further ones are only counted.
 const LISTED: usize = 20;
 
 fn missing(unit: &str, lines: &[RangeInclusive<u32>]) -> String {
@@ -232,8 +232,8 @@ fn missing(unit: &str, lines: &[RangeInclusive<u32>]) -> String {
     format!("missing {unit}: {}{more}", listed.join(", "))
 }
 
-/// All losses, one of each file.
-fn losses(copied: Copied, files: &Files) -> Vec<Told> {
+/// All losses, one per file.
+fn losses(copied: CopyResult, files: &Files) -> Vec<FileReport> {
     let mut by_file: BTreeMap<i64, Loss> = BTreeMap::new();
     let mut add = |loss: Loss| {
         let place = by_file.entry(loss.file_id).or_default();
@@ -254,16 +254,16 @@ fn losses(copied: Copied, files: &Files) -> Vec<Told> {
         );
         add(Loss { file_id: *file_id, gaps: Vec::new(), detail });
     }
-    let mut told: Vec<Told> = by_file
+    let mut told: Vec<FileReport> = by_file
         .into_iter()
         .filter_map(|(file_id, loss)| {
             let file = files.rows.get(&file_id)?;
             let (source_id, path) = (file.source_id, file.path.clone());
             let unit = if file.kind == FileKind::Document { "chunks" } else { "lines" };
-            Some(Told { source_id, file_id: Some(file_id), path, unit, loss })
+            Some(FileReport { source_id, file_id: Some(file_id), path, unit, loss })
         })
         .collect();
-    told.extend(files.gone.iter().map(|name| Told {
+    told.extend(files.gone.iter().map(|name| FileReport {
         source_id: name.source_id,
         file_id: None,
         path: name.path.clone(),
@@ -273,7 +273,7 @@ fn losses(copied: Copied, files: &Files) -> Vec<Told> {
     told
 }
 
-/// What may be lost beside files that are known.
+/// What may be lost apart from the files that are known.
 fn doubts(survey: &Survey<'_>, image: &Image, roots: &[i64], lost_events: u64) -> Vec<String> {
     let mut doubts = Vec::new();
     if !image.damaged_frames().is_empty() {

@@ -1,4 +1,4 @@
-//! The files of the new database, and names for those whose row is lost.
+//! The rows of files in the new database, and names for files whose row is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,18 +10,18 @@ use crate::store::files::{FileKind, FileRow, FileState};
 use crate::store::log;
 use crate::store::sources::Source;
 
-/// A digest that nothing has: a file whose own is lost is never proven.
+/// A digest that nothing has, so that a file whose digest is lost is never proven.
 const UNKNOWN_DIGEST: [u8; 32] = [0; 32];
 
 #[derive(Default)]
 pub(super) struct Files {
-    /// By id, which they keep.
+    /// By id, which files keep.
     pub(super) rows: BTreeMap<i64, FileRow>,
-    /// Those whose row is lost.
+    /// Files whose row is lost.
     pub(super) nameless: BTreeSet<i64>,
-    /// Names of which nothing else is left.
+    /// Names of files of which nothing else is left.
     pub(super) gone: Vec<Name>,
-    /// Files whose row and index differ in the name, with that of the index.
+    /// Files whose row and index entry have different names, with that of the index.
     pub(super) doubtful: BTreeMap<i64, Name>,
     generations: BTreeSet<(i64, Vec<u8>, i64)>,
     states: BTreeSet<(i64, Vec<u8>, FileState)>,
@@ -62,14 +62,15 @@ impl Files {
         self.rows.insert(file.file_id, file);
     }
 
-    /// Gives content whose file is unknown a file.
+    /// Makes a file for content whose file is unknown.
     fn name_contents(&mut self, survey: &Survey<'_>) {
         let of_session: BTreeMap<i64, (i64, &[u8])> = survey
             .sessions
             .iter()
             .filter_map(|(_, row)| Some((row.file_id?, (row.source_id, row.path.as_slice()))))
             .collect();
-        // What has chunks and lines is a document, beside which stands what it unpacks to.
+        // A file with chunks and lines is a document; the lines are its
+        // decompressed content.
         for (places, kind) in [(&survey.chunks, FileKind::Document), (&survey.lines, FileKind::Log)]
         {
             for file_id in ids(survey, places) {
@@ -94,7 +95,7 @@ impl Files {
         }
     }
 
-    /// Gives chains that others begin with, and of which nothing is left, a row.
+    /// Makes rows for chains of which nothing is left and that others begin with.
     fn name_bases(&mut self, survey: &Survey<'_>) {
         let lost: Vec<(i64, FileRow)> = self
             .rows
@@ -132,7 +133,7 @@ impl Files {
         self.insert(file);
     }
 
-    /// Gives files whose root is lost one.
+    /// Makes roots for files whose root is lost.
     pub(super) fn settle_sources(
         &mut self,
         sources: &mut BTreeMap<i64, Source>,
@@ -165,7 +166,7 @@ impl Files {
     }
 }
 
-/// What a root is called whose path is lost.
+/// The name of a root whose path is lost.
 pub(super) fn made_root(source_id: i64) -> Vec<u8> {
     format!("/recovered/{source_id}").into_bytes()
 }
@@ -176,8 +177,8 @@ fn is_named(file: &FileRow, name: &Name) -> bool {
 
 /// The files that content belongs to.
 ///
-/// Content that no tree leads to makes none where it is known that there is no
-/// such file: it was removed.
+/// Content outside of any b-tree does not make a file if it is known that there is no
+/// such file: it was deleted.
 fn ids(survey: &Survey<'_>, places: &[Place]) -> BTreeSet<i64> {
     let is_sure = !survey.broken.contains(&Table::Files) || survey.has_all_names;
     let counts = |place: &&Place| match place.rank {

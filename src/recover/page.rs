@@ -1,8 +1,8 @@
-//! A page of a b-tree, by SQLite's file format.
+//! Parses pages of b-trees, by SQLite's file format.
 //!
-//! Every offset is checked: the bytes may be anything.
+//! Every offset is checked, because the bytes may be anything.
 
-/// A varint and how many bytes it takes.
+/// Reads a varint; returns its value and its length in bytes.
 pub(super) fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0_u64;
     for (n, byte) in bytes.iter().take(9).enumerate() {
@@ -55,13 +55,13 @@ impl NodeKind {
     }
 }
 
-/// Where a record lies: at first in its page, then in a chain of overflow pages.
+/// Where a record is: in its page, and then in a chain of overflow pages.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Payload {
     pub(super) at: usize,
     pub(super) local: usize,
     pub(super) size: usize,
-    /// The first overflow page; 0 where all is local.
+    /// The first overflow page; 0 if there is none.
     pub(super) overflow: u32,
 }
 
@@ -69,11 +69,11 @@ pub(super) struct Payload {
 pub(super) struct Cell {
     pub(super) at: usize,
     end: usize,
-    /// Of a row; 0 in an index.
+    /// The rowid; 0 in an index.
     pub(super) key: i64,
-    /// The page to the left of an interior cell; else 0.
+    /// The left child of an interior cell; else 0.
     pub(super) child: u32,
-    /// Interior cells of tables have none.
+    /// `None` in interior pages of tables.
     pub(super) payload: Option<Payload>,
 }
 
@@ -83,18 +83,19 @@ pub(super) struct Node {
     pub(super) cells: Vec<Cell>,
     /// The rightmost child of an interior page; else 0.
     pub(super) right: u32,
-    /// Every byte of the page is accounted for, and keys rise: SQLite would say the same.
+    /// Whether every byte of the page is accounted for and the keys ascend, as SQLite
+    /// itself checks.
     pub(super) is_exact: bool,
 }
 
-/// Where a page's b-tree begins: the first page begins with the database's header.
+/// Where the b-tree header begins: on the first page, after the database header.
 fn start_of(number: u32) -> usize {
     if number == 1 { 100 } else { 0 }
 }
 
-/// Reads a page; `None` where it is none of a b-tree.
+/// Parses a page; `None` if it is not a page of a b-tree.
 ///
-/// `usable` is the page's size without what is reserved at its end.
+/// `usable` is the size of the page without its reserved end.
 pub(super) fn parse(page: &[u8], number: u32, usable: usize) -> Option<Node> {
     let page = page.get(..usable)?;
     let start = start_of(number);
@@ -118,7 +119,7 @@ pub(super) fn parse(page: &[u8], number: u32, usable: usize) -> Option<Node> {
     Some(Node { kind, cells, right, is_exact })
 }
 
-/// Whether cells, free blocks and fragments fill the page without a gap or an overlap.
+/// Whether cells, free blocks and fragments fill the page without gaps and overlaps.
 fn is_filled(page: &[u8], start: usize, pointers_end: usize, cells: &[Cell]) -> bool {
     let (Some(first_free), Some(content), Some(fragments)) =
         (be16(page, start + 1), be16(page, start + 5), page.get(start + 7))
@@ -154,9 +155,10 @@ fn is_filled(page: &[u8], start: usize, pointers_end: usize, cells: &[Cell]) -> 
     gaps + page.len() - behind == usize::from(*fragments)
 }
 
-/// Every cell that a damaged leaf of a table may still hold.
+/// Every cell that a damaged leaf of a table may still have.
 ///
-/// Its type and count are not believed: pointers are read up to the first cell.
+/// The page's type and cell count are not trusted: pointers are read up to the first
+/// cell.
 pub(super) fn salvage(page: &[u8], number: u32, usable: usize) -> Vec<Cell> {
     let Some(page) = page.get(..usable) else { return Vec::new() };
     let mut found = Vec::new();
@@ -175,7 +177,7 @@ pub(super) fn salvage(page: &[u8], number: u32, usable: usize) -> Vec<Cell> {
     found
 }
 
-/// The cell at a place in a page of this kind.
+/// The cell at an offset in a page of this kind.
 pub(super) fn cell(page: &[u8], at: usize, kind: NodeKind) -> Option<Cell> {
     let mut next = at;
     let mut child = 0;
@@ -209,7 +211,7 @@ pub(super) fn cell(page: &[u8], at: usize, kind: NodeKind) -> Option<Cell> {
     Some(Cell { at, end: next.max(at + 4), key, child, payload })
 }
 
-/// How many bytes of a record stand in its page.
+/// How many bytes of a record are in its page.
 fn local_size(size: usize, usable: usize, kind: NodeKind) -> usize {
     let most = match kind {
         NodeKind::TableLeaf => usable.saturating_sub(35),
@@ -246,7 +248,7 @@ mod tests {
                 *byte = (state >> 56) as u8;
             }
             page[0] = [2, 5, 10, 13][round % 4];
-            // Few cells are likelier to lie within the page.
+            // A small count of cells is more likely to fit into the page.
             page[3] = 0;
             parse(&page, 2, 512);
             parse(&page, 1, 480);

@@ -1,8 +1,8 @@
-//! A record: the values of a row, by SQLite's file format.
+//! Decodes records, the values of a row, by SQLite's file format.
 
 use super::page::varint;
 
-/// More columns than any table of ours has.
+/// More columns than any of our tables has.
 const MAX_COLUMNS: usize = 200;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,7 +14,7 @@ pub(super) enum Value<'r> {
     Blob(&'r [u8]),
 }
 
-/// The values of a record; `None` where the bytes are none.
+/// The values of a record; `None` if the bytes are not one.
 pub(super) fn decode(record: &[u8]) -> Option<Vec<Value<'_>>> {
     let (header_size, mut at) = varint(record)?;
     let header = record.get(..usize::try_from(header_size).ok()?)?;
@@ -55,7 +55,7 @@ fn value(serial: u64, body: &[u8]) -> Option<(Value<'_>, &[u8])> {
     Some((value, rest))
 }
 
-/// Big-endian, of one to eight bytes, with a sign.
+/// A signed big-endian integer of one to eight bytes.
 fn integer(bytes: &[u8]) -> i64 {
     let sign = if bytes.first().is_some_and(|byte| 0x80 <= *byte) { -1 } else { 0 };
     bytes.iter().fold(sign, |value, byte| value << 8 | i64::from(*byte))

@@ -1,7 +1,7 @@
-//! Rows of our tables, from the values of a record.
+//! Decodes rows of our tables from the values of a record.
 //!
-//! A row is taken for what its values can be: where the schema is lost, nothing
-//! else tells a table from another.
+//! The values determine the table of a row: if the schema is lost, there is nothing
+//! else to tell tables apart.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::store::purged::Purged;
 use crate::store::sources::Source;
 use crate::store::{log, packing, sharing};
 
-/// Tables that hold what nothing can be folded from.
+/// Tables whose content cannot be folded from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Table {
     Sources,
@@ -26,7 +26,7 @@ pub(super) enum Table {
     Chunks,
     Events,
     Problems,
-    /// Folded, but for the keys that events name.
+    /// Sessions are folded, except for their keys, which events refer to.
     Sessions,
     Purged,
 }
@@ -57,10 +57,11 @@ impl Table {
     }
 }
 
-/// No file or session has a larger id: the keys of lines and entries leave no room.
+/// The largest id of a file or session, since line and entry keys have no more bits
+/// for it.
 pub(super) const MAX_ID: i64 = i32::MAX as i64;
 
-/// The columns of our tables, as a new database has them.
+/// The columns of our tables, taken from a new database.
 pub(super) struct Columns {
     of_table: BTreeMap<Table, Vec<String>>,
     /// The names of all tables.
@@ -87,7 +88,7 @@ impl Columns {
         self.tables.contains(table)
     }
 
-    /// The row of a table, if it has as many values.
+    /// The row of a table, if it has the right number of values.
     pub(super) fn row<'r>(
         &'r self,
         table: Table,
@@ -95,7 +96,7 @@ impl Columns {
         values: &'r [Value<'r>],
     ) -> Option<Row<'r>> {
         let columns = self.of_table.get(&table)?;
-        // The key stands beside the record; its place in it is empty.
+        // The rowid is stored beside the record, in which its column is NULL.
         let is_row = values.len() == columns.len() && values.first() == Some(&Value::Null);
         (is_row && 0 <= key).then_some(Row { columns, key, values })
     }
@@ -138,7 +139,7 @@ impl<'r> Row<'r> {
         }
     }
 
-    /// `Some(None)` where the column is empty, `None` where it holds what it cannot.
+    /// `Some(None)` if the column is NULL, `None` if its value is invalid.
     fn optional<T>(
         &self,
         column: &str,
@@ -151,7 +152,7 @@ impl<'r> Row<'r> {
     }
 }
 
-/// What is stored of a line or chunk that matches its checksum.
+/// The stored bytes of a line or chunk that matches its checksum.
 pub(super) struct Stored<'r> {
     pub(super) raw: &'r [u8],
     pub(super) enc: i64,
@@ -159,12 +160,12 @@ pub(super) struct Stored<'r> {
 }
 
 impl Stored<'_> {
-    /// The row that holds its bytes, where that is another.
+    /// The row that holds its bytes, if that is another.
     pub(super) fn holder(&self) -> Option<i64> {
         sharing::holder(self.enc, self.raw)
     }
 
-    /// The bytes that it stands for, if they match its checksum.
+    /// The bytes of the line, if they match its checksum.
     pub(super) fn bytes(&self, key: i64) -> Option<std::borrow::Cow<'_, [u8]>> {
         let bytes = packing::unpack(self.enc, self.raw).ok()?;
         (log::checksum(key, &bytes) == self.checksum).then_some(bytes)
@@ -260,7 +261,7 @@ pub(super) fn event(row: &Row<'_>) -> Option<EventRow> {
     })
 }
 
-/// What is remembered of a purged session, and of which source.
+/// A purged session, and its source.
 pub(super) fn purged(row: &Row<'_>) -> Option<(i64, Purged)> {
     let size = row.optional("size", Row::integer)?.map(i64::unsigned_abs);
     let sha256 = row.optional("sha256", Row::blob)?.map(<[u8]>::to_vec);
@@ -269,7 +270,7 @@ pub(super) fn purged(row: &Row<'_>) -> Option<(i64, Purged)> {
     Some((row.integer("source_id")?, Purged { session_id, content: size.zip(sha256), inode }))
 }
 
-/// A problem, which is folded unless it belongs to no session.
+/// A problem. Problems are folded, unless they belong to no session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ProblemRow {
     pub(super) source_id: i64,
@@ -293,7 +294,7 @@ pub(super) fn problem(row: &Row<'_>) -> Option<ProblemRow> {
     })
 }
 
-/// What an index says of a file.
+/// The name of a file in an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
     pub(super) source_id: i64,
@@ -301,7 +302,7 @@ pub(super) struct Name {
     pub(super) generation: i64,
 }
 
-/// An entry of the index of paths and generations: the file's id and name.
+/// An entry of the index by path and generation: the file's id and name.
 pub(super) fn name(values: &[Value<'_>]) -> Option<(i64, Name)> {
     match *values {
         [
@@ -314,7 +315,7 @@ pub(super) fn name(values: &[Value<'_>]) -> Option<(i64, Name)> {
     }
 }
 
-/// An entry of the index of paths and states: the file's id and state.
+/// An entry of the index by path and state: the file's id and state.
 pub(super) fn state(values: &[Value<'_>]) -> Option<(i64, FileState)> {
     match *values {
         [Value::Integer(_), Value::Blob(_), Value::Text(state), Value::Integer(file_id)] => {
@@ -324,7 +325,7 @@ pub(super) fn state(values: &[Value<'_>]) -> Option<(i64, FileState)> {
     }
 }
 
-/// An entry of the index of roots: the source's id, its path and its format.
+/// An entry of the index of roots: the source's id, path and format.
 pub(super) fn root(values: &[Value<'_>]) -> Option<(i64, (Vec<u8>, Format))> {
     match *values {
         [Value::Blob(root), Value::Text(format), Value::Integer(source_id)] => {

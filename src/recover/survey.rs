@@ -1,4 +1,4 @@
-//! What the pages of a damaged database still prove.
+//! Reads all pages, and collects what they still prove.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use crate::store::log;
 use crate::store::purged::Purged;
 use crate::store::sources::Source;
 
-/// Where a line or chunk lies that matches its checksum.
+/// The place of a line or chunk that matches its checksum.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     pub(super) key: i64,
@@ -24,7 +24,7 @@ pub(super) struct Place {
     cell: u32,
 }
 
-/// Rows by key, of each the one that is believed most.
+/// Rows by key, the highest-ranking one of each.
 #[derive(Debug)]
 pub(super) struct Ranked<T>(BTreeMap<i64, (Rank, T)>);
 
@@ -35,7 +35,7 @@ impl<T> Default for Ranked<T> {
 }
 
 impl<T> Ranked<T> {
-    /// `is_newer` decides between two that are believed alike.
+    /// Adds a row; `is_newer` decides between two of the same rank.
     fn add(&mut self, key: i64, rank: Rank, row: T, is_newer: impl Fn(&T, &T) -> bool) {
         match self.0.get_mut(&key) {
             Some((known, before)) if (*known, false) <= (rank, is_newer(&row, before)) => {}
@@ -54,7 +54,7 @@ impl<T> Ranked<T> {
         self.0.iter().map(|(key, (_, row))| (*key, row))
     }
 
-    /// The rows, those that are believed most first.
+    /// The rows, highest-ranking first.
     fn into_ranked(self) -> Vec<(i64, T)> {
         let mut rows: Vec<(Rank, i64, T)> =
             self.0.into_iter().map(|(key, (rank, row))| (rank, key, row)).collect();
@@ -63,7 +63,7 @@ impl<T> Ranked<T> {
     }
 }
 
-/// All that was found.
+/// Everything that was found.
 pub(super) struct Survey<'i> {
     image: &'i Image,
     columns: &'i Columns,
@@ -75,18 +75,18 @@ pub(super) struct Survey<'i> {
     pub(super) purged: Ranked<(i64, Purged)>,
     pub(super) lines: Vec<Place>,
     pub(super) chunks: Vec<Place>,
-    /// Lines whose bytes other rows hold, by their keys, until these are known.
+    /// Lines whose bytes other rows hold, by the keys of those, until they are found.
     shared: Vec<(Place, i64)>,
     /// By file, from the indexes of files.
     pub(super) names: BTreeMap<i64, Name>,
     pub(super) states: BTreeMap<i64, FileState>,
     /// By source, from the index of roots.
     pub(super) roots: BTreeMap<i64, (Vec<u8>, Format)>,
-    /// Whether the index of names is whole: then it names every file.
+    /// Whether the index of names is undamaged, and therefore names every file.
     pub(super) has_all_names: bool,
-    /// The largest key that a session ever had, as far as is known.
+    /// The largest key that any session ever had, as far as is known.
     pub(super) last_session: i64,
-    /// Tables of which a page is damaged.
+    /// Tables with a damaged page.
     pub(super) broken: BTreeSet<Table>,
 }
 
@@ -146,7 +146,7 @@ impl<'i> Survey<'i> {
         }
     }
 
-    /// Walks what remains, so that its pages are not taken for strays.
+    /// Walks the remaining b-trees, so that their pages are not taken for strays.
     fn walk_others(&mut self, trees: &mut Trees<'_>, objects: &[Object]) {
         let others = objects.iter().filter(|object| {
             !object.is_table || Table::ALL.iter().all(|table| table.name() != object.name)
@@ -158,7 +158,8 @@ impl<'i> Survey<'i> {
                 match (object.is_table, object.name.as_str()) {
                     (false, "sqlite_autoindex_files_1" | "files_by_path")
                     | (false, "sqlite_autoindex_sources_1") => self.take_names(leaf),
-                    // A page of another table may have come to stand in this one's place.
+                    // A page of another table may have been written to this one's
+                    // place.
                     (true, name) if self.columns.is_ours(name) => self.take_stray(&stray),
                     _ => {}
                 }
@@ -186,7 +187,8 @@ impl<'i> Survey<'i> {
             if let Some([Value::Text("sessions"), Value::Integer(last)]) =
                 record.as_deref().and_then(record::decode).as_deref()
             {
-                // More than there can be is damage; the keys would run out.
+                // A larger number than possible is damage, and would exhaust the
+                // keys.
                 let last = Some(*last).filter(|last| *last <= rows::MAX_ID);
                 self.last_session = self.last_session.max(last.unwrap_or_default());
             }
@@ -206,7 +208,7 @@ impl<'i> Survey<'i> {
                     at: leaf.at,
                     cell: cell.at as u32,
                 };
-                // A page may have come to stand in another's place.
+                // A page may have been written to another's place.
                 self.take_row(table, place, &values) || {
                     let place = Place { rank: leaf.rank.max(Rank::Orphan), ..place };
                     self.take_any(place, &values);
@@ -266,7 +268,7 @@ impl<'i> Survey<'i> {
         }
     }
 
-    /// Whether the values are a row of this table.
+    /// Takes the values if they are a row of this table.
     fn take_row(&mut self, table: Table, place: Place, values: &[Value<'_>]) -> bool {
         let Some(row) = self.columns.row(table, place.key, values) else { return false };
         let (key, rank) = (place.key, place.rank);
@@ -275,7 +277,7 @@ impl<'i> Survey<'i> {
                 rows::source(&row).map(|row| self.sources.add(key, rank, row, |_, _| false))
             }
             Table::Files => rows::file(&row).map(|row| {
-                // A file mostly grows.
+                // Usually the longer one is newer, because files grow.
                 let size = |file: &FileRow| (file.line_count, file.size);
                 self.files.add(key, rank, row, |new, old| size(old) < size(new));
             }),
@@ -289,7 +291,7 @@ impl<'i> Survey<'i> {
                 rows::purged(&row).map(|row| self.purged.add(key, rank, row, |_, _| false))
             }
             Table::Problems => rows::problem(&row).map(|row| {
-                // Those of sessions are folded again.
+                // Problems of sessions are folded again.
                 if row.session.is_none() {
                     self.problems.add(key, rank, row, |_, _| false);
                 }
@@ -309,7 +311,7 @@ impl<'i> Survey<'i> {
         .is_some()
     }
 
-    /// Drops what contradicts what is believed more.
+    /// Drops rows that contradict higher-ranking ones.
     fn settle(&mut self) {
         for table in Table::ALL {
             let least = if self.broken.contains(&table) { Rank::Orphan } else { Rank::Live };
@@ -319,7 +321,8 @@ impl<'i> Survey<'i> {
                 Table::Sessions => self.sessions.0.retain(|_, (rank, _)| *rank <= least),
                 Table::Events => self.events.0.retain(|_, (rank, _)| *rank <= least),
                 Table::Problems => self.problems.0.retain(|_, (rank, _)| *rank <= least),
-                // What only may be one would keep a session out of every import.
+                // A row that only may be a purged session would keep it out of
+                // every import.
                 Table::Purged => self.purged.0.retain(|_, (rank, _)| *rank <= Rank::Live),
                 Table::Lines | Table::Chunks => {}
             }
@@ -336,11 +339,11 @@ impl<'i> Survey<'i> {
 
     /// Whether a row holds the bytes of the line at this place.
     fn holds(&self, holder: i64, place: &Place) -> bool {
-        self.held(holder, place.key, place.checksum).is_some()
+        self.shared_bytes(holder, place.key, place.checksum).is_some()
     }
 
-    /// The bytes that a row holds for a line of this key and checksum.
-    fn held(&self, holder: i64, key: i64, checksum: u32) -> Option<Vec<u8>> {
+    /// The bytes that a row holds for a line with this key and checksum.
+    fn shared_bytes(&self, holder: i64, key: i64, checksum: u32) -> Option<Vec<u8>> {
         let first = self.lines.partition_point(|place| place.key < holder);
         let place = self.lines.get(first).filter(|place| place.key == holder)?;
         let raw =
@@ -348,15 +351,15 @@ impl<'i> Survey<'i> {
         (log::checksum(key, &raw) == checksum).then_some(raw)
     }
 
-    /// The bytes that a row stands for, its own or another's.
+    /// The bytes of a line, whether its own row holds them or another.
     pub(super) fn bytes<'r>(&self, stored: &'r Stored<'_>, key: i64) -> Option<Cow<'r, [u8]>> {
         match stored.holder() {
-            Some(holder) => self.held(holder, key, stored.checksum).map(Cow::Owned),
+            Some(holder) => self.shared_bytes(holder, key, stored.checksum).map(Cow::Owned),
             None => stored.bytes(key),
         }
     }
 
-    /// Files, those that are believed most first.
+    /// Takes the files, highest-ranking first.
     pub(super) fn take_files(&mut self) -> Vec<FileRow> {
         let files = std::mem::take(&mut self.files);
         files.into_ranked().into_iter().map(|(_, file)| file).collect()
@@ -366,7 +369,7 @@ impl<'i> Survey<'i> {
         !self.lines.is_empty() || !self.chunks.is_empty() || !self.files.0.is_empty()
     }
 
-    /// Reads a line or chunk once more.
+    /// Reads a line or chunk again.
     pub(super) fn stored<T>(
         &self,
         table: Table,
@@ -387,7 +390,7 @@ impl<'i> Survey<'i> {
     }
 }
 
-/// Leaves one place of each key: the one that is believed most, if no other contradicts it.
+/// Keeps one place per key: the highest-ranking, unless others contradict it.
 fn settle_places(places: &mut Vec<Place>, is_broken: bool) {
     if !is_broken {
         places.retain(|place| place.rank == Rank::Live);

@@ -1,27 +1,27 @@
-//! Which page belongs to which b-tree.
+//! Determines which page belongs to which b-tree.
 //!
-//! Trees are walked from the roots that the schema names. What no walk reaches
-//! and the list of free pages does not hold either belonged to a damaged page:
-//! in a sound database there is no such page.
+//! B-trees are walked from the roots that the schema names. Pages that no walk
+//! reaches and that are not in the free list belonged to a damaged page: in an
+//! undamaged database there are none.
 
 use super::image::{Image, PageRef};
 use super::page::{self, Cell, Node, NodeKind, be32};
 use super::record::{self, Value};
 
-/// How far a row may be believed.
+/// How far a row can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
-    /// In its tree, on a page without a fault.
+    /// In its b-tree, on an undamaged page.
     Live,
-    /// In its tree, on a damaged page.
+    /// In its b-tree, on a damaged page.
     Doubtful,
-    /// On a page that no tree leads to any more.
+    /// On a page that no b-tree leads to any more.
     Orphan,
-    /// On a page that is free, or older than the database.
+    /// On a free page, or on one older than the database.
     Stale,
 }
 
-/// What a page is taken for.
+/// What a page belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
     Nobody,
@@ -29,7 +29,7 @@ enum Owner {
     Free,
 }
 
-/// Where a tree begins.
+/// A b-tree's schema entry.
 #[derive(Clone, Debug)]
 pub(super) struct Object {
     pub(super) name: String,
@@ -37,16 +37,16 @@ pub(super) struct Object {
     pub(super) root: u32,
 }
 
-/// What kind of pages a tree consists of.
+/// What kind of pages a b-tree has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Of {
     Table,
     Index,
-    /// As the root is: a table without row ids is kept as an index is.
+    /// Whichever kind the root has: a table without rowid is stored like an index.
     Either,
 }
 
-/// Some cells of one page.
+/// Cells of one page.
 pub(super) struct Leaf<'p> {
     pub(super) at: PageRef,
     pub(super) page: &'p [u8],
@@ -59,10 +59,10 @@ pub(super) struct Trees<'i> {
     owners: Vec<Owner>,
 }
 
-/// The number of a page that is not the first.
+/// The number of any page that is not the first.
 pub(super) const ANY_PAGE: u32 = 2;
 
-/// Keys that a page may hold: above the first, up to the second.
+/// The keys that a page may have: above the first bound, up to the second.
 type Bounds = (Option<i64>, Option<i64>);
 
 impl<'i> Trees<'i> {
@@ -70,7 +70,8 @@ impl<'i> Trees<'i> {
         Self { image, owners: vec![Owner::Nobody; image.count as usize + 1] }
     }
 
-    /// What of the schema can be read; what stands in its place goes to `each`.
+    /// The readable part of the schema. Other rows in the place of the schema go to
+    /// `each`.
     pub(super) fn schema(&mut self, each: &mut dyn FnMut(&Leaf<'_>)) -> Vec<Object> {
         let mut objects = Vec::new();
         let image = self.image;
@@ -84,10 +85,10 @@ impl<'i> Trees<'i> {
         objects
     }
 
-    /// Hands the rows of a tree to `each`, and every cell of an index.
+    /// Calls `each` for the rows of a table's b-tree, or for every cell of an index.
     ///
-    /// A page that does not fit its place stays nobody's: it may be another's.
-    /// Returns whether all of the tree could be read.
+    /// A page that does not fit its place is left unowned: it may be another
+    /// b-tree's. Returns whether the whole b-tree could be read.
     pub(super) fn walk(&mut self, root: u32, of: Of, each: &mut dyn FnMut(&Leaf<'_>)) -> bool {
         let mut is_whole = true;
         let mut of_table = match of {
@@ -107,7 +108,8 @@ impl<'i> Trees<'i> {
             };
             let Some(node) = page::parse(&page, number, self.image.usable) else {
                 is_whole = false;
-                // In the first page's place, what is no page of a tree may be another's.
+                // A page in the place of the first page that is not part of a
+                // b-tree may be another's.
                 if number != 1 {
                     self.owners[number as usize] = Owner::Tree;
                 }
@@ -138,7 +140,7 @@ impl<'i> Trees<'i> {
         is_whole
     }
 
-    /// Reads the list of free pages; where it is damaged, no page counts as free.
+    /// Reads the free list; if it is damaged, no page counts as free.
     pub(super) fn mark_free(&mut self) {
         let word = |at| be32(&self.image.header, at).unwrap_or_default();
         let (mut trunk, expected) = (word(32), word(36) as usize);
@@ -166,7 +168,8 @@ impl<'i> Trees<'i> {
         }
     }
 
-    /// Hands rows of tables on pages that no tree holds to `each`, and those of old frames.
+    /// Calls `each` for rows of tables on pages without a b-tree, and on outdated
+    /// frames.
     pub(super) fn strays(&self, each: &mut dyn FnMut(&Leaf<'_>)) {
         for number in 1..=self.image.count {
             let rank = match self.owners[number as usize] {
@@ -186,7 +189,8 @@ impl<'i> Trees<'i> {
 
     fn stray(&self, at: PageRef, rank: Rank, each: &mut dyn FnMut(&Leaf<'_>)) {
         let Some(page) = self.image.page(at) else { return };
-        // Whichever number it has, it is not the first page, which the schema's tree holds.
+        // It is not the first page, which the schema's b-tree has, so any other
+        // number will do.
         match page::parse(&page, ANY_PAGE, self.image.usable) {
             Some(node) if node.kind.is_interior() => {}
             Some(node) if node.is_exact => {
@@ -201,7 +205,7 @@ impl<'i> Trees<'i> {
     }
 }
 
-/// Whether the keys of a table's page lie where its parent says.
+/// Whether the keys of a table's page are within the bounds that its parent gives.
 fn fits(node: &Node, (above, upto): Bounds) -> bool {
     let (Some(first), Some(last)) = (node.cells.first(), node.cells.last()) else { return true };
     !node.kind.is_table()

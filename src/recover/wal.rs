@@ -1,8 +1,8 @@
-//! The write-ahead log beside a database, by SQLite's file format.
+//! Reads a database's WAL, by SQLite's file format.
 //!
-//! SQLite stops at the first frame that does not match its checksum. Here what
-//! follows counts too: each frame's checksum begins with the one stored before
-//! it, so that each can be proven by itself.
+//! SQLite stops at the first frame that does not match its checksum. Here later
+//! frames count, too: a frame's checksum continues the stored checksum of the frame
+//! before, so each frame can be proven by itself.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -21,13 +21,13 @@ pub(super) struct Wal {
     pub(super) page_size: usize,
     /// The newest committed frame of each page.
     pub(super) newest: BTreeMap<u32, u32>,
-    /// Frames of the same run that do not match their checksums.
+    /// Frames of the current generation that do not match their checksums.
     pub(super) damaged: Vec<u32>,
-    /// Frames of earlier runs, or behind the last commit.
+    /// Frames of earlier generations, or after the last commit.
     pub(super) old: Vec<u32>,
 }
 
-/// One frame's header.
+/// The header of a frame.
 struct Frame {
     page: u32,
     is_commit: bool,
@@ -36,7 +36,7 @@ struct Frame {
 }
 
 impl Wal {
-    /// Reads the log of a database with pages of this size; `None` where there is none.
+    /// Reads the WAL of a database with this page size; `None` if there is none.
     pub(super) fn read(path: &Path, page_size: usize) -> Result<Option<Self>> {
         let Ok(metadata) = path.metadata() else { return Ok(None) };
         if !metadata.is_file() || metadata.len() <= HEADER {
@@ -52,7 +52,7 @@ impl Wal {
         Ok(Some(wal))
     }
 
-    /// The size of pages that a log says it holds.
+    /// The page size in the header of a WAL.
     pub(super) fn page_size_of(path: &Path) -> Option<usize> {
         let mut header = [0; HEADER as usize];
         let is_file = path.metadata().is_ok_and(|metadata| metadata.is_file());
@@ -110,7 +110,7 @@ impl Wal {
         frames
     }
 
-    /// The page in a frame; `None` where the disk does not give it.
+    /// The page in a frame; `None` if the disk cannot read it.
     pub(super) fn page(&self, frame: u32) -> Option<Vec<u8>> {
         let mut page = vec![0; self.page_size];
         let size = (FRAME_HEADER + self.page_size) as u64;
@@ -119,7 +119,8 @@ impl Wal {
     }
 }
 
-/// SQLite's checksum, over words of the byte order that the log's first word names.
+/// SQLite's checksum, over words in the byte order that the WAL's magic number
+/// indicates.
 fn checksum(is_big: bool, bytes: &[u8], (mut one, mut two): (u32, u32)) -> (u32, u32) {
     let word = |bytes: &[u8], at: usize| {
         let big = be32(bytes, at).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! All that is no content, written into the new store.
+//! Writes everything but content into the new store.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,8 @@ use crate::store::problems::{self, NewProblem};
 use crate::store::sources::Source;
 use crate::store::{log, purged};
 
-/// One that another has the path of gets a path that says so. Returns those whose path is lost.
+/// A source whose path is taken gets a path that says so. Returns the sources whose
+/// path is lost.
 pub(super) fn sources(conn: &Connection, sources: &mut BTreeMap<i64, Source>) -> Result<Vec<i64>> {
     let mut lost = Vec::new();
     for source in sources.values_mut() {
@@ -38,7 +39,7 @@ pub(super) fn sources(conn: &Connection, sources: &mut BTreeMap<i64, Source>) ->
 }
 
 pub(super) fn files(conn: &Connection, files: &Files) -> Result<()> {
-    // A chain may begin with one that stands behind it.
+    // A chain may begin with one that has a larger id.
     conn.execute_batch("PRAGMA defer_foreign_keys = ON")?;
     files.rows.values().try_for_each(|file| files::restore_file(conn, file))?;
     conn.execute(
@@ -48,9 +49,9 @@ pub(super) fn files(conn: &Connection, files: &Files) -> Result<()> {
     Ok(())
 }
 
-/// Gives sessions the keys that they had, which events and programs know them by.
+/// Restores the keys of sessions, by which events and programs refer to them.
 ///
-/// All else of them is folded.
+/// Everything else of sessions is folded.
 pub(super) fn sessions(
     conn: &Connection,
     survey: &Survey<'_>,
@@ -84,7 +85,7 @@ pub(super) fn sessions(
     Ok(())
 }
 
-/// A session where its file is; `None` where it cannot be.
+/// A session, at the place of its file; `None` if it cannot be there.
 fn placed(row: &SessionRow, files: &Files, sources: &BTreeMap<i64, Source>) -> Option<SessionRow> {
     let mut row = row.clone();
     if let Some(file_id) = row.file_id {
@@ -96,7 +97,7 @@ fn placed(row: &SessionRow, files: &Files, sources: &BTreeMap<i64, Source>) -> O
     (row.file_id.is_none() == (row.format.rules().sessions == Sessions::Folder)).then_some(row)
 }
 
-/// Lets no new session have the key of one that is gone.
+/// Keeps new sessions from getting the key of one that is gone.
 pub(super) fn session_keys(conn: &Connection, last: i64) -> Result<()> {
     conn.execute("DELETE FROM sqlite_sequence WHERE name = 'sessions' AND seq < ?1", [last])?;
     conn.execute(
@@ -108,7 +109,7 @@ pub(super) fn session_keys(conn: &Connection, last: i64) -> Result<()> {
     Ok(())
 }
 
-/// Returns how many belong to a session that is there, and how many to none.
+/// Returns how many events belong to an existing session, and how many do not.
 pub(super) fn events(conn: &Connection, survey: &Survey<'_>) -> Result<(u64, u64)> {
     let (mut written, mut lost) = (0, 0);
     for (event_id, event) in survey.events.iter() {
@@ -132,7 +133,7 @@ pub(super) fn events(conn: &Connection, survey: &Survey<'_>) -> Result<(u64, u64
     Ok((written, lost))
 }
 
-/// What is remembered of purged sessions, where their source is known.
+/// Purged sessions whose source is known.
 pub(super) fn purged(
     conn: &Connection,
     survey: &Survey<'_>,
@@ -149,12 +150,13 @@ pub(super) fn count_events(conn: &Connection) -> Result<u64> {
     Ok(count.unsigned_abs())
 }
 
-/// Notes which lines and chunks are missing, so that what their files mean can be folded without them.
+/// Records which lines and chunks are missing, so that files can be folded without
+/// them.
 pub(super) fn gaps(conn: &Connection, losses: &[Loss], files: &Files) -> Result<()> {
     for loss in losses {
         let Some(file) = files.rows.get(&loss.file_id) else { continue };
         for &(first, last) in &loss.gaps {
-            // Of what a chain begins with, its base holds the lines.
+            // The lines that a chain begins with are those of its base.
             let holder = if first < file.base_count { file.base_id } else { Some(file.file_id) };
             if let Some(holder) = holder {
                 log::insert_gap(conn, log::key(holder, first), log::key(holder, last))?;
@@ -187,7 +189,7 @@ pub(super) fn loose_problems(conn: &Connection, survey: &Survey<'_>, files: &Fil
     Ok(())
 }
 
-/// Records what is missing of a file, unless it is recorded already.
+/// Records what a file lacks as a problem, unless it is recorded already.
 pub(super) fn lost_problem(
     conn: &Connection,
     (source_id, path): (i64, &[u8]),
@@ -203,7 +205,7 @@ pub(super) fn lost_problem(
     problems::insert_problem(conn, &problem)
 }
 
-/// The id of the session that a file belongs to, where it has one.
+/// The id of a file's session, if it has one.
 pub(super) fn session_id(
     conn: &Connection,
     survey: &Survey<'_>,
@@ -215,7 +217,7 @@ pub(super) fn session_id(
          FROM sessions
          WHERE source_id = ?1 AND path = ?2",
     )?;
-    // A session of many files goes by their folder.
+    // A session of several files is found by their folder.
     let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
     let mut ends: Vec<usize> = slashes.collect();
     ends.push(path.len());

@@ -1,30 +1,29 @@
-//! Texts are made ready in a thread of their own, while the one that holds the
-//! transaction reads lines and fills the index. To make them ready takes the
-//! longer, as a rule: where the other thread has enough to do, a piece is made
-//! ready where it was read.
+//! Prepares texts on a second thread, while the thread that holds the transaction
+//! reads lines and fills the index. Preparing usually takes longer, so when the
+//! second thread has enough to do, the first prepares a piece itself.
 
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Scope;
 
-use super::said::Said;
+use super::entry_text::EntryText;
 use crate::format::Meaning;
 use crate::model::Timestamp;
 use crate::store::texts::Index;
 
-/// Bytes of records that are handed over at once. Less is not worth a thread:
-/// it is made ready where it was read.
+/// Bytes of records that are handed over at a time. Less is not worth a thread, and
+/// is prepared where it was read.
 const PIECE: usize = 256 << 10;
 
-/// Pieces that the other thread has at most: enough to do while a piece is made
-/// ready here and others go into the index.
+/// The most pieces that the second thread has: enough to be busy while a piece is
+/// prepared here and others are indexed.
 const AHEAD: usize = 3;
 
-/// Pieces that are on their way at most; each is some of a megabyte.
+/// The most pieces in progress; each is a fraction of a megabyte.
 const PIECES: usize = 8;
 
-/// An entry whose text the index is to take in.
+/// An entry whose text is to be indexed.
 pub(super) struct Job {
     pub(super) entry_key: i64,
     pub(super) created_at: Option<Timestamp>,
@@ -32,7 +31,7 @@ pub(super) struct Job {
     pub(super) record: Vec<u8>,
 }
 
-/// The same, with its text for each column of the index.
+/// An entry with its prepared text for each column of the index.
 pub(super) struct Ready {
     pub(super) entry_key: i64,
     pub(super) created_at: Option<Timestamp>,
@@ -41,20 +40,21 @@ pub(super) struct Ready {
 
 impl Job {
     fn done(self, index: Index) -> Ready {
-        let said = Said::of(self.meaning, &self.record, index.columns());
+        let said = EntryText::of(self.meaning, &self.record, index.columns());
         let columns = index.columns().map(|column| said.prepared(column).text).collect();
         Ready { entry_key: self.entry_key, created_at: self.created_at, columns }
     }
 }
 
-/// Jobs go in, and come out ready in the same order.
+/// Jobs go in, and come out prepared in the same order.
 pub(super) struct Ahead<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
     index: Index,
     jobs: Vec<Job>,
     bytes: usize,
     worker: Option<Worker>,
-    /// Those that were not given back yet, in order; of those that the worker has, `None`.
+    /// Pieces that were not returned yet, in order; `None` for those that the worker
+    /// has.
     pieces: VecDeque<Option<Vec<Ready>>>,
     handed_over: usize,
 }
@@ -70,7 +70,7 @@ impl<'scope, 'env> Ahead<'scope, 'env> {
         Self { scope, index, jobs, bytes: 0, worker: None, pieces, handed_over: 0 }
     }
 
-    /// Takes a job; gives those that are to go into the index first.
+    /// Takes a job; returns prepared entries that are to be indexed first.
     pub(super) fn push(&mut self, job: Job) -> Vec<Ready> {
         self.bytes += job.record.len();
         self.jobs.push(job);
@@ -91,7 +91,7 @@ impl<'scope, 'env> Ahead<'scope, 'env> {
         ready
     }
 
-    /// Gives what is left, piece by piece.
+    /// Returns what is left, piece by piece.
     pub(super) fn rest(&mut self) -> Option<Vec<Ready>> {
         if let Some(piece) = self.first(true) {
             return Some(piece);
@@ -100,13 +100,13 @@ impl<'scope, 'env> Ahead<'scope, 'env> {
         (!jobs.is_empty()).then(|| done(jobs, self.index))
     }
 
-    /// The first of the pieces, if it is ready, or else waits for it.
+    /// The first piece if it is ready; if `waits`, waits for it.
     fn first(&mut self, waits: bool) -> Option<Vec<Ready>> {
         if self.pieces.front()?.is_some() {
             return self.pieces.pop_front().flatten();
         }
         let worker = self.worker.as_ref()?;
-        // The worker ends before us only if it panics, and the scope passes that on.
+        // The worker ends early only by a panic, which the scope propagates.
         let piece = match waits {
             true => worker.from.recv().unwrap_or_default(),
             false => worker.from.try_recv().ok()?,
@@ -123,7 +123,7 @@ impl<'scope, 'env> Ahead<'scope, 'env> {
             let (given, from) = sync_channel(AHEAD);
             scope.spawn(move || {
                 for piece in jobs {
-                    // Nobody takes it any more where the transaction has failed.
+                    // If the transaction failed, nobody receives it.
                     if given.send(done(piece, index)).is_err() {
                         break;
                     }

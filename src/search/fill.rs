@@ -1,8 +1,8 @@
-//! Bringing an index up to what the log says, when somebody searches.
+//! Brings a search index up to date with the log, before a search.
 //!
-//! In short transactions, between which others write; where somebody writes
-//! just now, or the store is only read, what the index lacks is read from the
-//! log instead. So nothing here is an error: it only takes longer.
+//! It uses short transactions, between which others can write. If somebody else is
+//! writing, or the store is read-only, the search reads from the log what the index
+//! lacks. So a failure here is never an error: the search only takes longer.
 
 use std::collections::VecDeque;
 
@@ -17,20 +17,20 @@ use crate::store::marks::{self, Mark, Stale};
 use crate::store::texts::{self, Index};
 use crate::store::{Store, entries, log, titles};
 
-/// Bytes of prepared text that one transaction takes in.
+/// Bytes of prepared text per transaction.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// Entries that one transaction looks at, whether they say anything or not.
+/// Entries examined per transaction, with or without text.
 const BATCH_ENTRIES: usize = 50_000;
 
-/// Takes in what the index lacks; of one session, where only that is searched.
+/// Indexes what the index lacks; only of one session, if only that is searched.
 pub(super) fn bring_up(store: &Store, index: Index, only: Option<SessionKey>) {
     let Ok(behind) = store.read(|conn| marks::behind(conn, index)) else { return };
     let mut behind: VecDeque<SessionKey> =
         behind.into_iter().filter(|session| only.is_none_or(|only| only == *session)).collect();
     while !behind.is_empty() {
         let filled = store.write_unless_busy(|tx| {
-            // What fails is begun anew from what was committed.
+            // After a failure, this starts again from what was committed.
             let mut left = behind.clone();
             fill_some(tx, index, &mut left)?;
             Ok(left)
@@ -55,7 +55,8 @@ fn fill_some(tx: &Connection, index: Index, behind: &mut VecDeque<SessionKey>) -
         while let Some(session) = behind.front() {
             filling.take_session(*session)?;
             if filling.is_full() {
-                // It may have been the last of the session; then the next turn finds that out.
+                // It may have been the session's last entry, which the next turn
+                // finds out.
                 break;
             }
             behind.pop_front();
@@ -69,9 +70,9 @@ struct Filling<'a, 'scope, 'env> {
     tx: &'a Connection,
     index: Index,
     ahead: Ahead<'scope, 'env>,
-    /// Sessions whose entries are on their way into the index, in order.
+    /// Sessions whose entries are being indexed, in order.
     opened: VecDeque<Opened>,
-    /// What the transaction may still take in.
+    /// Bytes that the transaction may still index.
     bytes: usize,
     entries: usize,
 }
@@ -80,7 +81,7 @@ struct Opened {
     session: SessionKey,
     before: Option<Mark>,
     mark: Mark,
-    /// The session's count of entries, once all that the index lacks were read.
+    /// The session's count of entries, if all entries that the index lacks were read.
     head_count: Option<i64>,
 }
 
@@ -89,7 +90,8 @@ impl Filling<'_, '_, '_> {
         self.bytes == 0 || self.entries == 0
     }
 
-    /// Takes in what the index lacks of a session, as far as there is room.
+    /// Indexes what the index lacks of a session, within the limits of the
+    /// transaction.
     fn take_session(&mut self, session: SessionKey) -> Result<()> {
         let (tx, index) = (self.tx, self.index);
         let (Some(head_count), Some(facts)) =
@@ -120,7 +122,8 @@ impl Filling<'_, '_, '_> {
         Ok(())
     }
 
-    /// Takes the entries of a session from an ordinal on; whether there are no more.
+    /// Reads the entries of a session from an ordinal on; returns whether there are
+    /// no more.
     fn take_entries(
         &mut self,
         session: SessionKey,
@@ -138,7 +141,8 @@ impl Filling<'_, '_, '_> {
             let record = is_read.then(|| log::record(self.tx, entry.place)).transpose();
             let record = match record {
                 Ok(record) => record.unwrap_or_default(),
-                // The session stays behind, and each search says what it cannot read.
+                // The session stays incomplete in the index, and each search
+                // reports what it cannot read.
                 Err(err) if err.is_of_content() => {
                     is_cut = true;
                     return Ok(false);
@@ -172,7 +176,7 @@ impl Filling<'_, '_, '_> {
         Ok(())
     }
 
-    /// Writes the mark of the session whose entries are all in the index.
+    /// Writes the mark of the session whose entries are all indexed.
     fn close(&mut self) -> Result<()> {
         let Some(Opened { session, before, mut mark, head_count }) = self.opened.pop_front() else {
             return Ok(());
@@ -195,7 +199,7 @@ impl Filling<'_, '_, '_> {
     }
 }
 
-/// Takes in a session's title.
+/// Indexes a session's title.
 fn fill_title(
     tx: &Connection,
     session: SessionKey,

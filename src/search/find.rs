@@ -1,4 +1,4 @@
-//! Candidates, from the index and from what it lacks, in order.
+//! Finds candidates, in the index and among what it lacks, in order.
 
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::hits::Prover;
-use super::known::Known;
+use super::known::IndexState;
 use super::query::Query;
 use super::{Hit, Matcher, Place, Search, SearchCursor, SearchPage};
 use crate::context;
@@ -18,7 +18,7 @@ use crate::store::standings::Standings;
 use crate::store::texts::{self, EntryFacts, Index, SessionFacts};
 use crate::store::{Archived, titles};
 
-/// A page of hits, unless an index is to be brought up first.
+/// A page of hits, unless an index has to be brought up to date first.
 pub(super) fn page_if_whole(
     conn: &Connection,
     memory: &Memory,
@@ -86,12 +86,12 @@ fn page_of(
     finder.by_time(sources, &mut hits)?;
     match finder.broken.take() {
         None => finder.finish(hits, search.ranked),
-        // Nothing of the index is asked any more.
+        // From here on the index is not used.
         Some(err) => page_of(conn, search, matcher, Err(err)),
     }
 }
 
-/// Hits of a page.
+/// The hits of a page.
 pub(super) struct Hits {
     skipped: u64,
     wanted: u64,
@@ -100,7 +100,7 @@ pub(super) struct Hits {
 }
 
 impl Hits {
-    /// Takes a hit; says whether another is wanted.
+    /// Adds a hit; returns whether another is wanted.
     fn take(&mut self, hit: Hit, candidate: Candidate) -> bool {
         if 0 < self.skipped {
             self.skipped -= 1;
@@ -113,25 +113,25 @@ impl Hits {
     }
 }
 
-/// An entry that may be a hit; the newest is the greatest.
+/// An entry that may be a hit. The newest is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Candidate {
     pub(super) at: Timestamp,
     pub(super) key: i64,
 }
 
-/// What the indexes name.
+/// What the indexes found.
 #[derive(Default)]
 struct Named {
     entries: Entries,
-    /// Sessions by their titles.
+    /// Sessions whose titles match.
     titles: Vec<SessionKey>,
 }
 
 enum Entries {
-    /// All, by key.
+    /// All matching entries, by key.
     All(Vec<i64>),
-    /// So many that it is less to ask for those of the latest sessions, one by one.
+    /// So many that asking for those of the latest sessions, one by one, is faster.
     Many,
     Ranked(super::ranked::Ranked),
 }
@@ -142,57 +142,58 @@ impl Default for Entries {
     }
 }
 
-/// What indexes name of a query.
+/// Matching entries in the indexes.
 pub(super) struct Matching {
     /// By key.
     pub(super) keys: Vec<i64>,
-    /// Where a limit was reached, and so nothing behind it is known.
+    /// If a limit was reached, the last key; what is after it is not known.
     last: Option<i64>,
 }
 
-/// As many are named before it is asked whether there are many more: in a
+/// How many matches are read before asking whether there are many more. It takes a
 /// quarter of a millisecond.
 const MANY: usize = 1_000;
 
-/// Entries that could be named in the time that it takes to ask for those of one session.
+/// How many matches can be read in the time that asking for those of one session
+/// takes.
 const OF_AN_ASK: usize = 100;
 
-/// Sessions that a page may take. Where all can be named in less, they are.
+/// Sessions that a page may need. If all matches can be read faster, they are.
 const FEW_ASKS: usize = 30;
 
 pub(super) struct Finder<'a> {
     pub(super) conn: &'a Connection,
     pub(super) search: &'a Search,
-    /// What is asked of the indexes, where they are of use.
+    /// The query for the indexes, if they can be used.
     pub(super) query: Option<&'a Query>,
     pub(super) prover: Prover<'a>,
-    /// The sessions of the origin, tags and metadata that are asked for.
+    /// The sessions with the origin, tags and metadata that are asked for.
     among: Option<BTreeSet<i64>>,
-    /// The indexes of what is searched.
+    /// The indexes to search.
     pub(super) indexes: Vec<Index>,
-    /// Sessions that the indexes may still be asked for one by one: no more than
-    /// it takes to ask for all at once.
+    /// How many single sessions may still be asked for, so that it takes no longer
+    /// than asking for all at once.
     pub(super) asks: usize,
-    /// What they name of each session, once all were asked for.
+    /// The matches by session, once all were read.
     pub(super) named: Option<HashMap<i64, Vec<i64>>>,
-    /// What was wrong with an index when a session was asked for.
+    /// The error of an index, if one was damaged.
     pub(super) broken: Option<Error>,
     pub(super) page: SearchPage,
 }
 
 impl Finder<'_> {
-    /// Which sessions the indexes hold, and what they name.
-    fn named(&mut self, standings: Result<Arc<Standings>>) -> Result<(Known, Named)> {
-        let Some(query) = self.query else { return Ok((Known::Nothing, Named::default())) };
+    /// Which sessions the indexes hold, and what they found.
+    fn named(&mut self, standings: Result<Arc<Standings>>) -> Result<(IndexState, Named)> {
+        let Some(query) = self.query else { return Ok((IndexState::Nothing, Named::default())) };
         let named = standings.and_then(|standings| {
             let named = self.ask_indexes(query, &standings)?;
-            Ok((Known::As(standings), named))
+            Ok((IndexState::As(standings), named))
         });
         match named {
             Err(err) if err.is_of_content() => {
                 let advice = "every text was read instead; rebuild the database to mend it";
                 self.page.damaged.push(format!("the search index: {err}; {advice}"));
-                Ok((Known::Nothing, Named::default()))
+                Ok((IndexState::Nothing, Named::default()))
             }
             named => named,
         }
@@ -200,7 +201,8 @@ impl Finder<'_> {
 
     fn ask_indexes(&mut self, query: &Query, standings: &Standings) -> Result<Named> {
         let only = self.search.session;
-        // What words begin with is gathered as a whole, however little of it is asked for.
+        // FTS5 reads all words with a prefix at once, however few matches are
+        // wanted.
         let is_cut = only.is_none() && !query.has_beginnings();
         let entries = match self.search.ranked {
             true => Entries::Ranked(self.ranked(query)?),
@@ -223,8 +225,8 @@ impl Finder<'_> {
         Ok(Named { entries, titles })
     }
 
-    /// The entries that the indexes name, by key; of one session, or of all; of
-    /// each phrase that is looked up, no more than the limit.
+    /// The matching entries by key, of one session or of all. For each phrase that is
+    /// looked up, no more than the limit.
     pub(super) fn matching(
         &self,
         query: &Query,
@@ -259,19 +261,22 @@ impl Finder<'_> {
         query.expression(&columns)
     }
 
-    /// Whether what is asked for is somebody's, or something's: a title is nobody's.
+    /// Whether the search is restricted to a role, tool or model, which titles do not
+    /// have.
     pub(super) fn is_of_someone(&self) -> bool {
         let search = self.search;
         !search.roles.is_empty() || !search.tools_called.is_empty() || search.model.is_some()
     }
 
-    /// The sessions that the indexes lack, as far as they are asked for.
-    pub(super) fn lacked(&self, known: &Known) -> Result<BTreeSet<i64>> {
+    /// The sessions that the indexes lack, among those that are searched.
+    pub(super) fn lacked(&self, known: &IndexState) -> Result<BTreeSet<i64>> {
         let is_asked_for =
             |session: &SessionKey| self.search.session.is_none_or(|only| only == *session);
         let lacked: Vec<SessionKey> = match known {
-            Known::As(standings) => standings.behind().map(|standing| standing.session).collect(),
-            Known::Nothing => texts::all_sessions(self.conn)?,
+            IndexState::As(standings) => {
+                standings.behind().map(|standing| standing.session).collect()
+            }
+            IndexState::Nothing => texts::all_sessions(self.conn)?,
         };
         Ok(lacked.into_iter().filter(is_asked_for).map(|session| session.0).collect())
     }
@@ -301,7 +306,7 @@ impl Finder<'_> {
         Ok(Filter { is_on_branch })
     }
 
-    /// The entry as a candidate, if it is one of those asked for.
+    /// The entry as a candidate, if it passes the filters.
     pub(super) fn candidate(
         &self,
         facts: &SessionFacts,
@@ -332,7 +337,7 @@ impl Finder<'_> {
         Ok(Some(candidate))
     }
 
-    /// Takes a candidate if its line bears it out; says whether another is wanted.
+    /// Adds a candidate if its line matches; returns whether another is wanted.
     pub(super) fn prove(
         &mut self,
         (session, facts): (SessionKey, &SessionFacts),
@@ -368,7 +373,7 @@ impl Finder<'_> {
     }
 }
 
-/// What a session's entries are asked, beside what is asked of all.
+/// The filters that apply to the entries of one session.
 pub(super) struct Filter {
     is_on_branch: Option<HashSet<i64>>,
 }

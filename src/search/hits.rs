@@ -1,10 +1,10 @@
-//! A candidate is a hit when its line says what is looked for.
+//! Proves hits: a candidate is a hit if its line matches.
 
 use std::ops::Range;
 
 use rusqlite::Connection;
 
-use super::said::Said;
+use super::entry_text::EntryText;
 use super::{Hit, Matcher, Search, TitleHit, snippet};
 use crate::error::Result;
 use crate::model::{Format, SessionKey};
@@ -34,7 +34,7 @@ impl<'a> Prover<'a> {
         let format = facts.format;
         let (entry_id, place) = entries::id_and_place(self.conn, key)?;
         let record = log::record(self.conn, place)?;
-        let said = Said::of(format.meaning(), &record, self.columns.iter().copied());
+        let said = EntryText::of(format.meaning(), &record, self.columns.iter().copied());
         let Some(entry) = texts::entry(self.conn, key)? else { return Ok(None) };
         let is_of_role = self.search.is_of_role(entry.role.as_deref())
             || !said.answers.is_empty() && self.search.asks_for_answers();
@@ -64,7 +64,7 @@ impl<'a> Prover<'a> {
     /// The title of a session as a hit, if it is one.
     pub(super) fn title(&self, session: SessionKey, facts: &SessionFacts) -> Option<TitleHit> {
         let text = facts.title.clone().unwrap_or_default();
-        let said = Said::of_title(text);
+        let said = EntryText::of_title(text);
         let (column, found) = self.find(&said)?;
         let (snippet, marks) = snippet::cut(&said.texts[column], &found);
         Some(TitleHit {
@@ -79,13 +79,14 @@ impl<'a> Prover<'a> {
         })
     }
 
-    /// Whether an entry calls a tool that is asked for, or has its answer.
+    /// Whether an entry calls one of the tools that are asked for, or has an answer
+    /// of one.
     fn is_of_tool(
         &self,
         session: SessionKey,
         format: Format,
         key: i64,
-        said: &Said,
+        said: &EntryText,
     ) -> Result<bool> {
         let asked = &self.search.tools_called;
         let is_asked_for = |name: &str| asked.iter().any(|asked| asked.eq_ignore_ascii_case(name));
@@ -95,7 +96,7 @@ impl<'a> Prover<'a> {
         if said.answers.is_empty() {
             return Ok(false);
         }
-        // The call stands a few entries above its answer.
+        // The call is a few entries above its answer.
         let mut is_answer = false;
         let mut left: Vec<&String> = said.answers.iter().filter(|id| !id.is_empty()).collect();
         for entry in paths::path(self.conn, session, key, CALLS_ABOVE)?.iter().rev() {
@@ -103,7 +104,7 @@ impl<'a> Prover<'a> {
                 break;
             }
             let record = log::record(self.conn, entry.place)?;
-            for (id, name) in Said::of(format.meaning(), &record, []).calls {
+            for (id, name) in EntryText::of(format.meaning(), &record, []).calls {
                 let before = left.len();
                 left.retain(|answered| **answered != id);
                 is_answer |= left.len() < before && is_asked_for(&name);
@@ -112,8 +113,8 @@ impl<'a> Prover<'a> {
         Ok(is_answer)
     }
 
-    /// The column in which what is looked for stands first, and where.
-    fn find(&self, said: &Said) -> Option<(usize, Vec<Range<usize>>)> {
+    /// The first column that matches, and the places of the matches in it.
+    fn find(&self, said: &EntryText) -> Option<(usize, Vec<Range<usize>>)> {
         let places = match self.matcher {
             Matcher::Words(query) => {
                 let texts: Vec<_> =
@@ -135,9 +136,9 @@ impl<'a> Prover<'a> {
     }
 }
 
-/// Places of one text that are looked for: a snippet shows no more.
+/// Matches in one text that are collected; a snippet does not show more.
 const MARKS: usize = 200;
 
-/// Entries above an answer among which its call is looked for: many calls at
-/// once, and what their program notes of them, stand between.
+/// Entries above an answer in which its call is searched: many parallel calls, and
+/// their program's notes about them, may be in between.
 const CALLS_ABOVE: usize = 200;

@@ -6,13 +6,13 @@ use crate::model::SessionKey;
 use crate::store::standings::{Standing, Standings};
 
 /// Which sessions the index holds.
-pub(super) enum Known {
+pub(super) enum IndexState {
     Nothing,
-    /// How far each.
+    /// How far it holds each session.
     As(Arc<Standings>),
 }
 
-impl Known {
+impl IndexState {
     pub(super) fn standing(&self, session: SessionKey) -> Option<&Standing> {
         match self {
             Self::Nothing => None,

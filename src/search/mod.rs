@@ -1,14 +1,15 @@
-//! Search: entries by what they say.
+//! Search: finds entries by their text.
 //!
-//! An index of words holds what entries say, and is brought up to the log when
-//! somebody searches. It only names candidates: each is proven against its line
-//! before it is given, and what the index does not hold is read from the log.
-//! So an answer is right whether the index is new, old, or not there.
+//! A full-text index of entries is brought up to date with the log when somebody
+//! searches. It only names candidates. Each is proven against its line before it is
+//! returned, and what the index does not hold is read from the log. So results are
+//! right whether the index is current, outdated or missing.
 //!
-//! Newest first needs no order in the index: sessions that hold candidates are
-//! opened in the order of their latest time, and only as far as a page needs.
+//! Newest first needs no order in the index: sessions with candidates are opened in
+//! the order of their latest time, and only as many as a page needs.
 
 mod ahead;
+pub(crate) mod entry_text;
 mod fill;
 mod find;
 mod hits;
@@ -17,7 +18,6 @@ mod newest;
 pub(crate) mod prepare;
 mod query;
 mod ranked;
-pub(crate) mod said;
 mod snippet;
 mod titled;
 
@@ -84,102 +84,105 @@ enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Hit {
-    /// Names its session in calls to the store.
+    /// Identifies its session in calls to the store.
     pub session: SessionKey,
-    /// The program whose session it is.
+    /// The format of the session's program.
     pub format: Format,
     /// The id of the session; `None` without a usable header.
     pub session_id: Option<String>,
-    /// The session's file, or its folder, below its root; what is no UTF-8 is U+FFFD.
+    /// The session's file or folder, below its root; invalid UTF-8 is replaced by
+    /// U+FFFD.
     pub file: String,
     /// The title of the session.
     pub title: Option<String>,
     /// The directory that the session worked in.
     pub work_dir: Option<String>,
-    /// The entry.
+    /// The entry's id.
     pub entry_id: String,
     /// The number of its line, from 1.
     pub line: u32,
-    /// Who speaks, as the format names them; `None` where nobody does.
+    /// Who speaks, in the format's own terms; `None` if it has no role.
     pub role: Option<String>,
-    /// The entry's own time; `None` where it has none.
+    /// The entry's own time; `None` if it has none.
     pub at: Option<Timestamp>,
-    /// A piece of its text around what was found, as one line.
+    /// An excerpt of its text around the first match, on one line.
     pub snippet: String,
-    /// The bytes of the snippet that were looked for.
+    /// Byte ranges of the matches in the snippet.
     pub marks: Vec<Range<usize>>,
 }
 
-/// A session whose title was found.
+/// A session whose title matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TitleHit {
-    /// Names the session in calls to the store.
+    /// Identifies the session in calls to the store.
     pub session: SessionKey,
-    /// The program whose session it is.
+    /// The format of the session's program.
     pub format: Format,
     /// The id of the session; `None` without a usable header.
     pub session_id: Option<String>,
-    /// The session's file, or its folder, below its root; what is no UTF-8 is U+FFFD.
+    /// The session's file or folder, below its root; invalid UTF-8 is replaced by
+    /// U+FFFD.
     pub file: String,
     /// The directory that the session worked in.
     pub work_dir: Option<String>,
-    /// Its last activity.
+    /// When it was last active.
     pub at: Timestamp,
-    /// A piece of the title around what was found, as one line.
+    /// An excerpt of the title around the first match, on one line.
     pub snippet: String,
-    /// The bytes of the snippet that were looked for.
+    /// Byte ranges of the matches in the snippet.
     pub marks: Vec<Range<usize>>,
 }
 
-/// Some of what was found.
+/// A page of search results.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SearchPage {
-    /// The newest first, or the most telling.
+    /// The newest first, or the best matches first if [`ranked`](Search::ranked).
     pub hits: Vec<Hit>,
-    /// Sessions whose title holds what is looked for, the newest first; on the
-    /// first page only, as many as a page has hits. None where a role, a tool or
-    /// a model is asked for: a title is of nobody. A title that is the beginning
-    /// of the first message is found as that message.
+    /// Sessions whose title matches, the newest first; only on the first page, and at
+    /// most as many as a page has hits. Empty if a role, tool or model is asked for,
+    /// which titles do not have. A title that is the beginning of the first message
+    /// is found as that message instead.
     pub titles: Vec<TitleHit>,
-    /// Where the next page begins; `None` at the end.
+    /// Where the next page begins; `None` on the last page.
     pub next: Option<SearchCursor>,
-    /// Sessions whose text was read because the index does not hold it.
+    /// Sessions whose text was read from the log because the index does not hold it.
     pub scanned: u64,
-    /// What could not be read, so that hits may be missing. Empty as a rule.
+    /// Which parts of the database cannot be read, so that hits may be missing.
+    /// Usually empty.
     pub damaged: Vec<String>,
 }
 
-/// A place among hits. It can be written down as text and read back.
+/// A position among hits. It converts to text and back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchCursor(Place);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Place {
-    /// Behind the entry of this time and key.
+    /// After the entry with this time and key.
     Time(Timestamp, i64),
-    /// Behind so many of the most telling.
+    /// After this many of the best matches.
     Rank(u64),
 }
 
 impl Search {
-    /// Entries that hold these words: whole words, in any case, with or without
-    /// accents. Several are looked for in one entry, not side by side; `OR`,
-    /// `NOT` and parentheses say otherwise, and so does `AND`. `"…"` is a phrase,
-    /// `word*` the beginning of a word. Chinese, Japanese and Korean characters
-    /// need no blanks, and a name such as `getSession` is found by its parts, too.
+    /// Finds entries that contain these words: whole words, ignoring case and
+    /// accents. Several words must be in the same entry, in any order; `AND`, `OR`,
+    /// `NOT` and parentheses combine them. `"…"` is a phrase, `word*` the beginning
+    /// of a word. Chinese, Japanese and Korean characters need no spaces, and a name
+    /// such as `getSession` is also found by its parts.
     pub fn words(text: &str) -> Self {
         Self::new(text, Kind::Words)
     }
 
-    /// Entries that hold this text as it is spelt, inside of words, too. Every
-    /// text is read for it.
+    /// Finds entries that contain exactly this text, also within words. Every text is
+    /// read.
     pub fn literal(text: &str) -> Self {
         Self::new(text, Kind::Literal)
     }
 
-    /// Entries whose text matches a regular expression. Every text is read for it.
+    /// Finds entries whose text matches a regular expression. Every text is read.
     pub fn pattern(text: &str) -> Self {
         Self::new(text, Kind::Pattern)
     }
@@ -207,9 +210,9 @@ impl Search {
         }
     }
 
-    /// Only what is said in this role; given again, in any of them. `tool` is
-    /// what tools answered, however the format names them, and `summary` what
-    /// stands for a branch or for what was compacted. With `tool`, tools are
+    /// Only entries of this role; if given several times, of any of them. `tool`
+    /// finds the answers of tools, whatever the format calls them, and `summary` the
+    /// summaries of branches and compactions. With `tool`, the text of tools is
     /// [searched](Self::tools).
     pub fn role(mut self, role: &str) -> Self {
         self.tools |= role.eq_ignore_ascii_case("tool");
@@ -217,22 +220,22 @@ impl Search {
         self
     }
 
-    /// Only messages that call this tool, and its answers; given again, any of
-    /// them. Names are compared without regard to case. Tools are
-    /// [searched](Self::tools).
+    /// Only messages that call this tool, and its answers; if given several times,
+    /// any of them. Case is ignored. The text of tools is [searched](Self::tools).
     pub fn tool(mut self, name: &str) -> Self {
         self.tools = true;
         self.tools_called.push(name.to_owned());
         self
     }
 
-    /// Only what was said while this was the model, or one whose name holds this.
+    /// Only entries that were made while this was the model, or one whose name
+    /// contains this.
     pub fn model(mut self, name: &str) -> Self {
         self.model = Some(name.to_lowercase());
         self
     }
 
-    /// Only sessions of this working directory; given again, of any of them.
+    /// Only sessions of this work dir; if given several times, of any of them.
     pub fn work_dir(mut self, path: &str) -> Self {
         self.work_dirs.push(path.to_owned());
         self
@@ -244,40 +247,43 @@ impl Search {
         self
     }
 
-    /// Only sessions that carry this [tag](crate::Session::tag); given again, all of them.
+    /// Only sessions with this [tag](crate::Session::tag). If given several times,
+    /// sessions must have all of them.
     pub fn tag(mut self, tag: &str) -> Self {
         self.narrowing.tags.push(tag.to_owned());
         self
     }
 
-    /// Only sessions of this machine or person, as [of a list](crate::SessionFilter::origin).
+    /// Only sessions of this origin, see
+    /// [`SessionFilter::origin`](crate::SessionFilter::origin).
     pub fn origin(mut self, origin: &str) -> Self {
         self.narrowing.origin = Some(origin.to_owned());
         self
     }
 
-    /// Only sessions whose metadata has this value under this key, as
-    /// [of a list](crate::SessionFilter::metadata); given again, all of them.
+    /// Only sessions whose metadata has this value under this key, see
+    /// [`SessionFilter::metadata`](crate::SessionFilter::metadata). If given several
+    /// times, all must match.
     pub fn metadata<'v>(mut self, key: &str, value: impl Into<Json<'v>>) -> Self {
         self.narrowing.metadata(key, value);
         self
     }
 
-    /// Only what was said at this time or later. What has no time of its own has
-    /// that of its session's last activity.
+    /// Only entries at this time or later. An entry without a time counts with its
+    /// session's last activity.
     pub fn since(mut self, time: Timestamp) -> Self {
         self.since = Some(time);
         self
     }
 
-    /// Only what was said at this time or before.
+    /// Only entries at this time or earlier.
     pub fn until(mut self, time: Timestamp) -> Self {
         self.until = Some(time);
         self
     }
 
-    /// Which archived sessions to search. Default: as the others. Sessions in
-    /// the trash are not searched.
+    /// Which archived sessions to search. Default: all, like other sessions. Sessions
+    /// in the trash are not searched.
     pub fn archived(mut self, archived: Archived) -> Self {
         self.archived = archived;
         self
@@ -295,46 +301,48 @@ impl Search {
         self
     }
 
-    /// Also what the model thought before it spoke.
+    /// Also searches the model's thinking.
     pub fn thinking(mut self) -> Self {
         self.thinking = true;
         self
     }
 
-    /// Also what tools were given and answered; of each text, the first 4 KiB.
+    /// Also searches the arguments and answers of tools, of each text the first 4
+    /// KiB.
     pub fn tools(mut self) -> Self {
         self.tools = true;
         self
     }
 
-    /// The most telling first, not the newest. Where every text is read, there
-    /// is no such order.
+    /// Returns the best matches first, instead of the newest. Has no effect if every
+    /// text is read.
     pub fn ranked(mut self) -> Self {
         self.ranked = true;
         self
     }
 
-    /// Hits a page; 0 for all. Default: 20.
+    /// Hits per page; 0 for all. Default: 20.
     pub fn limit(mut self, limit: u64) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Goes on behind a page of the same search. A place of a [ranked](Self::ranked)
-    /// search is none of another, and the other way round.
+    /// Starts after a page of the same search. A cursor of a [ranked](Self::ranked)
+    /// search does not fit one that is not ranked, nor the other way round.
     pub fn after(mut self, cursor: SearchCursor) -> Self {
         self.after = Some(cursor);
         self
     }
 
-    /// The columns of the index that are searched.
+    /// The columns of the index to search.
     fn columns(&self) -> Vec<usize> {
-        let thinking = self.thinking.then_some(said::THINKING);
-        let tools = self.tools.then_some(said::TOOLS);
-        [Some(said::PROSE), thinking, tools].into_iter().flatten().collect()
+        let thinking = self.thinking.then_some(entry_text::THINKING);
+        let tools = self.tools.then_some(entry_text::TOOLS);
+        [Some(entry_text::PROSE), thinking, tools].into_iter().flatten().collect()
     }
 
-    /// Whether a role is among those asked for; formats name tools and summaries differently.
+    /// Whether a role is among those asked for; formats name tools and summaries
+    /// differently.
     fn is_of_role(&self, role: Option<&str>) -> bool {
         let role = role.unwrap_or_default().to_ascii_lowercase();
         let is_role = |asked: &String| match asked.as_str() {
@@ -345,13 +353,13 @@ impl Search {
         self.roles.is_empty() || self.roles.iter().any(is_role)
     }
 
-    /// Whether what tools answered is asked for: in some programs, a message of
-    /// the user holds it, and only its line tells.
+    /// Whether answers of tools are asked for. In some programs a user's message
+    /// contains them, so only its line tells.
     fn asks_for_answers(&self) -> bool {
         self.roles.iter().any(|role| role == "tool")
     }
 
-    /// The indexes that hold these columns.
+    /// The indexes that have these columns.
     fn indexes(&self) -> Vec<Index> {
         let columns = self.columns();
         let is_asked = |index: &Index| columns.iter().any(|n| index.columns().contains(n));
@@ -381,23 +389,25 @@ impl Search {
     }
 }
 
-/// What tells whether a text is what is looked for.
+/// Decides whether a text matches.
 enum Matcher {
     Words(Query),
     Pattern(Regex),
 }
 
 impl Store {
-    /// Finds entries by what they say, on whatever branch.
+    /// Finds entries by their text, on every branch.
     ///
-    /// The index of words is brought up to the log first, in short transactions:
-    /// this is the one read that writes. Where others write just now, or the
-    /// store is only read, the texts that it lacks are read instead.
+    /// The full-text index is first brought up to date with the log, in short
+    /// transactions; this is the one read that writes. If somebody else is writing,
+    /// or the store is read-only, the texts that it lacks are read from the log
+    /// instead.
     ///
     /// # Errors
     ///
-    /// [`InvalidQuery`](Error::InvalidQuery) when there is nothing to look for, or it is
-    /// to go on behind a place of a list in another order.
+    /// [`InvalidQuery`](Error::InvalidQuery) if there is nothing to search for, or the
+    /// cursor is that of a search in another order;
+    /// [`InvalidRecord`](Error::InvalidRecord) if a metadata value is not JSON.
     pub fn search(&self, search: &Search) -> Result<SearchPage> {
         let matcher = search.matcher()?;
         if let Some(page) = self
@@ -413,7 +423,7 @@ impl Store {
 }
 
 impl fmt::Display for SearchCursor {
-    /// Numbers, dots and a letter: fit for a URL.
+    /// Digits, dots and a letter only, so that it can be part of a URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Place::Time(time, key) => write!(f, "t{}.{key}", time.0),

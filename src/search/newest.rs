@@ -1,9 +1,9 @@
-//! Hits from the latest to the earliest, opening and reading no more than that takes.
+//! Returns hits from the latest to the earliest, reading no more than that takes.
 
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 use super::find::{Candidate, Filter, Finder, Hits};
-use super::known::Known;
+use super::known::IndexState;
 use crate::error::Result;
 use crate::model::{SessionKey, Timestamp};
 use crate::store::entries;
@@ -13,15 +13,16 @@ use crate::store::texts::{self, SessionFacts};
 /// The candidates of a session.
 pub(super) struct Source {
     session: SessionKey,
-    /// No candidate of it is later.
+    /// An upper bound: no candidate of it is later.
     last: Candidate,
-    /// Where they were read already: then it is one of those asked for.
+    /// The session's facts if they were read already, which means that it passes the
+    /// filters.
     facts: Option<SessionFacts>,
-    /// Entries that the indexes name; `None` where they are still to be asked.
+    /// The matches of the indexes; `None` if they were not asked yet.
     indexed: Option<Vec<i64>>,
-    /// By how much an entry is older, at most, than one before it.
+    /// The largest step back in time from an entry to a later one.
     step_back: Option<i64>,
-    /// The ordinal of the first entry that the indexes do not hold, where there are any.
+    /// The ordinal of the first entry that the indexes do not hold, if there is one.
     scan_from: Option<u32>,
 }
 
@@ -39,32 +40,32 @@ impl Source {
     }
 }
 
-/// A session whose candidates are read, the last in its log first.
+/// A session whose candidates are being read, the last in its log first.
 struct Open {
     facts: SessionFacts,
     filter: Filter,
-    /// Those that are not read yet, by key.
+    /// Candidates that were not read yet, by key.
     rest: Vec<i64>,
-    /// None of them is later.
+    /// An upper bound of their times.
     latest: Timestamp,
     step_back: Option<i64>,
 }
 
-/// Candidates, and in their order the sessions that have more: such a one stands
-/// where the latest that it can have would stand.
+/// Candidates, and sessions that have more of them. A session's place is the latest
+/// that its next candidate can have.
 type Next = BinaryHeap<(Candidate, Option<usize>)>;
 
 impl Finder<'_> {
-    /// The sessions that hold what the indexes name, and those that they lack,
-    /// the latest last. Without names, all that they hold.
+    /// The sessions with matches in the indexes, and those that the indexes lack, the
+    /// latest last. Without a query for the indexes, all that they hold.
     pub(super) fn sources(
         &mut self,
         indexed: Option<Vec<i64>>,
-        known: &Known,
+        known: &IndexState,
     ) -> Result<Vec<Source>> {
         let mut named: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
         let mut sources: Vec<Source> = match (indexed, known) {
-            (None, Known::As(standings)) => {
+            (None, IndexState::As(standings)) => {
                 standings.latest_first().map(|standing| Source::of(standing, None)).collect()
             }
             (keys, _) => {
@@ -87,13 +88,13 @@ impl Finder<'_> {
         Ok(sources)
     }
 
-    /// The candidates of a session that the indexes do not hold whole; `None`
-    /// where it is none of those asked for.
+    /// The candidates of a session that the indexes do not hold completely; `None` if
+    /// it does not pass the filters.
     fn lacked_source(
         &mut self,
         session: SessionKey,
         mut indexed: Vec<i64>,
-        known: &Known,
+        known: &IndexState,
     ) -> Result<Option<Source>> {
         let standing = known.standing(session);
         let held = standing.map_or(0, |standing| standing.held);
@@ -119,8 +120,8 @@ impl Finder<'_> {
         }))
     }
 
-    /// Takes hits from the latest to the earliest: a session is opened when no
-    /// candidate of those that are open is later than all of its own.
+    /// Takes hits from the latest to the earliest. A session is opened when none of
+    /// the open sessions can have a later candidate.
     pub(super) fn by_time(&mut self, mut sources: Vec<Source>, hits: &mut Hits) -> Result<()> {
         let mut next = Next::new();
         let mut open: Vec<Open> = Vec::new();
@@ -152,7 +153,7 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// Opens a session at a place, if it is one of those asked for.
+    /// Opens a session at a place, if it passes the filters.
     fn open(&mut self, source: Source, place: usize, next: &mut Next) -> Result<Option<Open>> {
         if self.search.since.is_some_and(|since| source.last.at < since) {
             return Ok(None);
@@ -185,7 +186,7 @@ impl Finder<'_> {
         Ok(Some(open))
     }
 
-    /// The entries of a session that the indexes name, by key.
+    /// The matches of the indexes in a session, by key.
     fn keys_of(&mut self, session: SessionKey) -> Result<Vec<i64>> {
         let Some(query) = self.query else { return Ok(Vec::new()) };
         if let Some(named) = &mut self.named {
@@ -205,7 +206,7 @@ impl Finder<'_> {
         Ok(keys)
     }
 
-    /// Notes what is wrong with an index; all is read without it then.
+    /// Records that an index is damaged; everything is then read without it.
     fn unless_broken<T: Default>(&mut self, asked: Result<T>) -> Result<T> {
         match asked {
             Err(err) if err.is_of_content() => {
@@ -216,7 +217,7 @@ impl Finder<'_> {
         }
     }
 
-    /// Reads the last candidate of a session that is not read yet.
+    /// Reads the last candidate of a session that was not read yet.
     fn read_on(&self, open: &mut Open, place: usize, next: &mut Next) -> Result<()> {
         let Some(key) = open.rest.pop() else { return Ok(()) };
         if let Some(entry) = texts::entry(self.conn, key)? {
@@ -224,7 +225,7 @@ impl Finder<'_> {
             next.extend(candidate.map(|candidate| (candidate, None)));
             let at = entry.created_at.unwrap_or(open.facts.modified_at);
             if let Some(step) = open.step_back {
-                // Those before it are later by a step back at most.
+                // Earlier entries of the log are later by at most one step back.
                 open.latest = open.latest.min(Timestamp(at.0.saturating_add(step)));
             }
         }

@@ -1,44 +1,44 @@
-//! The one function that text goes through before it is searched, and a query
-//! before it searches.
+//! Text preparation: the one function for both indexed texts and queries.
 //!
-//! Words become lower case and lose their accents; whatever is no word becomes
-//! a blank. Each Chinese, Japanese or Korean character is a word of its own, so
-//! that a query of two of them is a phrase. A word with a border inside, from
-//! lower to upper case as in `getSession`, stands whole among the others, and
-//! once more in parts behind all of them: it is found in any case, as every
-//! word, and by its parts. Between such parts stands a mark that no query has,
-//! so that no phrase leads from one word into another.
+//! Words are lower-cased and lose their accents; everything between words becomes a
+//! space. Each Chinese, Japanese or Korean character is a word of its own, so a
+//! query of two of them is a phrase. A word with an inner border from lower to
+//! upper case, as in `getSession`, appears whole among the others, and once more in
+//! parts after all of them. So it is found in any case, as a whole and by its
+//! parts. A mark that no query contains separates these parts, so that no phrase
+//! matches across words.
 //!
-//! A tokenizer of SQLite's that did this would have to be written in C, or with
-//! `unsafe`. The one that SQLite brings knows an old release of Unicode, by
-//! which words of newer scripts are none; here the index and the proof of a hit
-//! agree to the last character.
+//! An SQLite tokenizer that does this would have to be written in C, or with
+//! `unsafe`. SQLite's own tokenizer uses an old Unicode version that does not know
+//! the words of newer scripts. Done here, the index and the proof of a hit agree to
+//! the last character.
 
 use std::collections::HashSet;
 use std::ops::Range;
 
 use unicode_normalization::char::{compose, decompose_compatible, is_combining_mark};
 
-/// Stands before the parts of a word: no text has it as a word of its own.
+/// Precedes the parts of a word; no text contains it as a word of its own.
 const BREAK: char = '\u{E000}';
 
-/// Bytes of a word that count. What is longer is data, not language.
+/// Bytes of a word that count. Anything longer is data, not language.
 const LONGEST: usize = 128;
 
-/// Bytes of a text for each of its words, as a rule, and what stands between.
+/// A typical number of bytes of text per word, including what is between words.
 const BYTES_A_WORD: usize = 6;
 
-/// Bytes of a text for which there is room at once; a longer one may be no language.
+/// Bytes of text for which memory is reserved at once; a longer text may not be
+/// language.
 const FORESEEN: usize = 16 << 10;
 
-/// A text as it is searched.
+/// A text prepared for searching.
 #[derive(Debug, Default)]
 pub(crate) struct Prepared {
-    /// Its words, a blank between two.
+    /// Its words, separated by single spaces.
     pub(crate) text: String,
-    /// Where each word stands.
+    /// The position of each word.
     tokens: Vec<Token>,
-    /// Words of the text itself; behind them stand parts of words.
+    /// The number of words of the text itself; parts of words follow them.
     words: usize,
     compounds: Vec<Compound>,
 }
@@ -47,15 +47,15 @@ pub(crate) struct Prepared {
 struct Token {
     /// In the prepared text.
     at: Range<usize>,
-    /// In the text that was given.
+    /// In the original text.
     of: Range<usize>,
 }
 
-/// A word with borders inside.
+/// A word with inner borders.
 #[derive(Debug)]
 struct Compound {
     word: usize,
-    /// The places of its borders: in the prepared word, and in the text.
+    /// The positions of its borders: in the prepared word, and in the original text.
     borders: Vec<(usize, usize)>,
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn prepare(text: &str) -> Prepared {
     };
     let mut at = 0;
     while let Some(&byte) = text.as_bytes().get(at) {
-        // Most texts are mostly ASCII, of which there is nothing to look up.
+        // Most text is ASCII, which needs no lookup of characters.
         if byte.is_ascii() {
             at = match byte.is_ascii_alphanumeric() {
                 true => prepared.take_word(text, at),
@@ -81,7 +81,7 @@ pub(crate) fn prepare(text: &str) -> Prepared {
             let start = at;
             at += first.len_utf8();
             let mut c = whole_width(first);
-            // A voiced mark may stand by itself.
+            // A voicing mark may be a character of its own.
             if let Some((next, mark)) = char_at(text, at).and_then(|c| Some((c, voiced(c)?))) {
                 c = compose(c, mark).unwrap_or(c);
                 at += next.len_utf8();
@@ -98,7 +98,7 @@ pub(crate) fn prepare(text: &str) -> Prepared {
     prepared
 }
 
-/// How many letters and digits of ASCII these bytes begin with.
+/// How many ASCII letters and digits these bytes begin with.
 fn ascii_length(bytes: &[u8]) -> usize {
     bytes.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(bytes.len())
 }
@@ -113,7 +113,8 @@ impl Prepared {
         self.tokens[..self.words].iter().map(|token| self.word(token)).collect()
     }
 
-    /// The same with the parts of words in their place; `None` where no word has any.
+    /// The words of the text, with compound words replaced by their parts; `None` if
+    /// there are none.
     pub(crate) fn words_in_parts(&self) -> Option<Vec<&str>> {
         let mut compounds = self.compounds.iter().peekable();
         compounds.peek()?;
@@ -127,8 +128,8 @@ impl Prepared {
         Some(words)
     }
 
-    /// The places in the given text where these words follow one another; the
-    /// last may be the beginning of one.
+    /// The places in the original text where these words follow one another; if
+    /// `is_prefix`, the last may be the beginning of a word.
     pub(crate) fn find(&self, words: &[String], is_prefix: bool) -> Vec<Range<usize>> {
         let Some(last) = words.len().checked_sub(1) else { return Vec::new() };
         let is_found = |window: &&[Token]| {
@@ -154,7 +155,7 @@ impl Prepared {
         self.tokens.push(Token { at: start..self.text.len(), of });
     }
 
-    /// Takes in the word that begins here; where it ends.
+    /// Adds the word that begins here; returns where it ends.
     fn take_word(&mut self, text: &str, start: usize) -> usize {
         let before = self.text.len();
         if before != 0 {
@@ -165,7 +166,7 @@ impl Prepared {
         let mut was_lower = false;
         let mut at = start;
         loop {
-            // Most words are ASCII: then a piece of one is copied at once.
+            // Most words are ASCII, which is copied at once.
             let run = ascii_length(&text.as_bytes()[at..]);
             if 0 < run {
                 let length = self.text.len() - word;
@@ -205,7 +206,7 @@ impl Prepared {
         at
     }
 
-    /// The parts of a word: in the prepared text, and in the text that was given.
+    /// The parts of a word: in the prepared text, and in the original text.
     fn parts(&self, compound: &Compound) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
         let Token { at, of } = self.tokens[compound.word].clone();
         let mut from = (at.start, of.start);
@@ -217,7 +218,7 @@ impl Prepared {
         })
     }
 
-    /// Adds the parts of words behind the text: of each word once.
+    /// Appends the parts of compound words, of each word once.
     fn add_parts(&mut self) {
         let mut seen = HashSet::new();
         let mut parts = Vec::new();
@@ -257,7 +258,7 @@ fn is_ideograph(c: char) -> bool {
     is_of_block && c.is_alphanumeric()
 }
 
-/// A character of half width as the one that it stands for.
+/// The full-width form of a half-width character.
 fn whole_width(c: char) -> char {
     let mut whole = c;
     if matches!(c, '\u{FF66}'..='\u{FF9D}') {
@@ -266,7 +267,7 @@ fn whole_width(c: char) -> char {
     whole
 }
 
-/// The mark that voices the kana before it, whatever its width.
+/// The mark that voices the kana before it, in any width.
 fn voiced(c: char) -> Option<char> {
     match c {
         '\u{3099}' | '\u{FF9E}' => Some('\u{3099}'),
@@ -275,7 +276,7 @@ fn voiced(c: char) -> Option<char> {
     }
 }
 
-/// Adds a character in lower case, without its accents and its form.
+/// Appends a character in lower case, without accents and compatibility forms.
 fn fold(c: char, word: &mut String) {
     if c.is_ascii() {
         word.push(c.to_ascii_lowercase());
@@ -283,7 +284,7 @@ fn fold(c: char, word: &mut String) {
     }
     decompose_compatible(c, |part| {
         if !is_accent(part) && is_of_word(part) {
-            // At a word's end, sigma has another form.
+            // Sigma has another form at the end of a word.
             word.extend(part.to_lowercase().map(|c| if c == 'ς' { 'σ' } else { c }));
         }
     });

@@ -1,6 +1,6 @@
-//! What is asked for: words, phrases, and how they go together.
+//! Parsed queries: words, phrases, and how they are combined.
 //!
-//! One tree serves both ways: as a query of the index, and to prove a text.
+//! The same tree is used to query the index, and to prove a text.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -9,14 +9,14 @@ use super::prepare::{Prepared, prepare};
 use crate::error::{Error, Result};
 use crate::store::texts::COLUMNS;
 
-/// A query of words.
+/// A query for words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Query {
-    /// Words that follow one another, in one of these spellings.
+    /// Words that follow one another, in any of these spellings.
     Phrase(Vec<Phrase>),
     And(Vec<Query>),
     Or(Vec<Query>),
-    /// The first, without what the second finds.
+    /// What matches the first, without what matches the second.
     Not(Box<Query>, Box<Query>),
 }
 
@@ -28,18 +28,18 @@ pub(crate) struct Phrase {
     is_prefix: bool,
 }
 
-/// A place in a text: its column, and the bytes there.
+/// A place in a text: its column, and a byte range.
 pub(crate) type Place = (usize, Range<usize>);
 
 impl Query {
-    /// Reads a query as it is typed. Nothing that is typed is an error, unless
-    /// nothing is left to look for.
+    /// Parses a query as typed. Any syntax is accepted, unless nothing is left to
+    /// search for.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let mut items = lex(text);
         words_of_loose_operators(&mut items);
         let mut rest = items.into_iter().peekable();
         let mut found = Vec::new();
-        // A closing parenthesis too many ends nothing.
+        // A surplus closing parenthesis ends nothing.
         while rest.peek().is_some() {
             found.extend(either(&mut rest)?);
             rest.next_if_eq(&Item::Close);
@@ -53,15 +53,15 @@ impl Query {
         })
     }
 
-    /// The query in the index's own language, of these columns.
+    /// The query in FTS5's syntax, for these columns.
     pub(crate) fn expression(&self, columns: &[usize]) -> String {
         let names: Vec<&str> = columns.iter().map(|n| COLUMNS[*n]).collect();
         format!("{{{}}} : ({})", names.join(" "), self.terms())
     }
 
-    /// The entries, by key, that hold what is asked for, where `holding` finds
-    /// those that hold a phrase: of one index, its own language asks for all at
-    /// once; of several, an entry may hold one word in each.
+    /// The matching entries by key, given `holding`, which finds those that contain a
+    /// phrase. With one index, FTS5 could evaluate the whole query; with several, an
+    /// entry may have one word in each.
     pub(crate) fn entries(
         &self,
         holding: &dyn Fn(&Self) -> Result<BTreeSet<i64>>,
@@ -91,7 +91,7 @@ impl Query {
         }
     }
 
-    /// All that speaks for an entry, any of it: what its rank comes from.
+    /// All phrases that contribute to a match, combined by OR, to compute the rank.
     pub(crate) fn any(&self) -> Self {
         let mut phrases = Vec::new();
         self.collect_phrases(&mut phrases);
@@ -111,7 +111,7 @@ impl Query {
         }
     }
 
-    /// The query in the language of an index of one column.
+    /// The query in the syntax of an index of one column.
     pub(crate) fn terms(&self) -> String {
         let join = |queries: &[Self], operator: &str| {
             let terms: Vec<String> = queries.iter().map(Self::terms).collect();
@@ -128,7 +128,7 @@ impl Query {
         }
     }
 
-    /// Whether it asks for beginnings of words.
+    /// Whether it contains a prefix of a word.
     pub(crate) fn has_beginnings(&self) -> bool {
         match self {
             Self::Phrase(spellings) => spellings.iter().any(|phrase| phrase.is_prefix),
@@ -137,8 +137,8 @@ impl Query {
         }
     }
 
-    /// Whether texts, a column each, are what is asked for. `found` is given the
-    /// places of words that speak for it.
+    /// Whether texts, one per column, match. The places of the words that contribute
+    /// are added to `found`.
     pub(crate) fn is_met(&self, texts: &[(usize, Prepared)], found: &mut Vec<Place>) -> bool {
         match self {
             Self::Phrase(spellings) => {
@@ -152,7 +152,7 @@ impl Query {
                 before < found.len()
             }
             Self::And(queries) => queries.iter().all(|query| query.is_met(texts, found)),
-            // Each is looked at: a hit shows all that speaks for it.
+            // Both sides are evaluated: a hit shows everything that contributes.
             Self::Or(queries) => {
                 0 < queries.iter().filter(|query| query.is_met(texts, found)).count()
             }
@@ -164,16 +164,16 @@ impl Query {
 }
 
 impl Phrase {
-    /// Prepared words hold no quotation mark.
+    /// Prepared words contain no quotation marks.
     fn term(&self) -> String {
         format!("\"{}\"{}", self.words.join(" "), if self.is_prefix { " *" } else { "" })
     }
 }
 
-/// What a query is written in.
+/// A token of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Item {
-    /// Text to be found as a phrase; whether it is the beginning of one; how it was typed.
+    /// Text to be found as a phrase; whether it is a prefix; how it was typed.
     Text(String, bool),
     And,
     Or,
@@ -182,7 +182,7 @@ enum Item {
     Close,
 }
 
-/// Parentheses that open something; the index refuses what is much deeper.
+/// The deepest nesting of parentheses; FTS5 rejects queries that are much deeper.
 const DEEPEST: usize = 50;
 
 fn lex(text: &str) -> Vec<Item> {
@@ -211,7 +211,7 @@ fn lex(text: &str) -> Vec<Item> {
     items
 }
 
-/// A word, and the parentheses behind it that none within it opens.
+/// Splits a word from the parentheses after it that it does not open itself.
 fn lex_word(word: &str, items: &mut Vec<Item>) {
     let mut word = word;
     let mut closed = 0;
@@ -234,8 +234,8 @@ fn lex_word(word: &str, items: &mut Vec<Item>) {
     items.extend((0..closed).map(|_| Item::Close));
 }
 
-/// Makes a word of each operator that has nothing to join: whoever types `OR`
-/// alone looks for it.
+/// Turns operators that have nothing to combine into words: whoever types `OR` alone
+/// searches for it.
 fn words_of_loose_operators(items: &mut [Item]) {
     for n in 0..items.len() {
         let begins = |item: &Item| matches!(item, Item::Text(..) | Item::Open);
@@ -254,7 +254,7 @@ fn words_of_loose_operators(items: &mut [Item]) {
 
 type Items = std::iter::Peekable<std::vec::IntoIter<Item>>;
 
-/// Queries with OR between them.
+/// Parses queries combined by OR.
 fn either(items: &mut Items) -> Result<Option<Query>> {
     let mut found: Vec<Query> = both(items)?.into_iter().collect();
     while items.next_if_eq(&Item::Or).is_some() {
@@ -266,7 +266,7 @@ fn either(items: &mut Items) -> Result<Option<Query>> {
     })
 }
 
-/// Queries with AND between them, or nothing; those with NOT take away.
+/// Parses queries combined by AND or by nothing; NOT subtracts.
 fn both(items: &mut Items) -> Result<Option<Query>> {
     let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
     let mut takes_away = false;
@@ -308,7 +308,7 @@ fn all(mut found: Vec<Query>) -> Option<Query> {
     }
 }
 
-/// A phrase of a text; `None` where there is no word in it.
+/// The phrase of a text; `None` if it contains no word.
 fn phrase(text: &str, is_prefix: bool) -> Option<Query> {
     let prepared = prepare(text);
     let spelling = |words: Vec<&str>| Phrase {

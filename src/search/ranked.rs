@@ -1,22 +1,22 @@
-//! Hits in the order of how telling they are.
+//! Returns hits by rank.
 
 use std::cmp::Ordering;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use super::find::{Filter, Finder, Hits};
-use super::known::Known;
+use super::known::IndexState;
 use super::query::Query;
 use crate::error::Result;
 use crate::model::SessionKey;
 use crate::store::texts::{self, SessionFacts};
 use crate::store::{entries, standings};
 
-/// Entries, the most telling on top.
+/// Entries, the best match on top.
 pub(super) type Ranked = BinaryHeap<OfRank>;
 
-/// An entry and its rank: the less, the more telling. The most telling is the
-/// greatest; of two that are alike, the later.
+/// An entry and its rank; a smaller rank is better. The best is the greatest; of two
+/// with the same rank, the later.
 pub(super) struct OfRank {
     rank: f64,
     key: i64,
@@ -42,16 +42,16 @@ impl PartialEq for OfRank {
 
 impl Eq for OfRank {}
 
-/// A session of which the indexes name an entry.
+/// A session with matches in the indexes.
 struct Opened {
-    /// The first ordinal that they do not hold.
+    /// The first ordinal that the indexes do not hold.
     held: u32,
     facts: SessionFacts,
     filter: Filter,
 }
 
 impl Finder<'_> {
-    /// The entries that the indexes name, by their rank; of several indexes, ranks add up.
+    /// The matches by rank; the ranks of several indexes are added.
     pub(super) fn ranked(&self, query: &Query) -> Result<Ranked> {
         let any = query.any();
         let mut ranks: Vec<(i64, f64)> = Vec::new();
@@ -83,11 +83,11 @@ impl Finder<'_> {
         })
     }
 
-    /// Takes hits in this order.
+    /// Takes hits by rank.
     pub(super) fn by_rank(
         &mut self,
         mut keys: Ranked,
-        known: &Known,
+        known: &IndexState,
         hits: &mut Hits,
     ) -> Result<()> {
         let mut sessions: BTreeMap<i64, Option<Opened>> = BTreeMap::new();

@@ -1,15 +1,15 @@
-//! A piece of what an entry says, around what was found in it.
+//! Snippets: excerpts of a text around the first match.
 
 use std::ops::Range;
 
 /// Characters of a snippet.
 const LENGTH: usize = 160;
 
-/// Of them before what was found.
+/// Characters before the first match.
 const BEFORE: usize = 50;
 
-/// Cuts a snippet from a text: one line, and the places in it of what was found.
-/// The first of `found` is in it.
+/// Cuts a snippet from a text: one line, and the places of the matches in it. The
+/// first of `found` is in it.
 pub(super) fn cut(text: &str, found: &[Range<usize>]) -> (String, Vec<Range<usize>>) {
     let first = found.iter().min_by_key(|place| place.start);
     let first = first.map_or(0, |place| text.floor_char_boundary(place.start));
@@ -18,7 +18,7 @@ pub(super) fn cut(text: &str, found: &[Range<usize>]) -> (String, Vec<Range<usiz
     if 0 < start {
         snippet.push('…');
     }
-    // For each byte of the text, where it stands in the snippet.
+    // For each byte of the text, its position in the snippet.
     let mut places = Vec::new();
     let mut length = 0;
     let mut is_cut = false;
@@ -48,7 +48,7 @@ pub(super) fn cut(text: &str, found: &[Range<usize>]) -> (String, Vec<Range<usiz
         shown.map(|place| place_of(place.start)..place_of(place.end)).collect();
     marks.retain(|mark| mark.start < mark.end);
     marks.sort_by_key(|mark| (mark.start, mark.end));
-    // Two that overlap are one.
+    // Overlapping matches are joined.
     marks.dedup_by(|next, mark| {
         let overlaps = next.start <= mark.end;
         if overlaps {
@@ -62,7 +62,7 @@ pub(super) fn cut(text: &str, found: &[Range<usize>]) -> (String, Vec<Range<usiz
     (snippet, marks)
 }
 
-/// Where a snippet begins that shows what stands here: at a word, if one is near.
+/// Where a snippet begins that contains `first`: at a word, if one is near.
 fn start_of(text: &str, first: usize) -> usize {
     let before = text[..first].char_indices().rev();
     let Some((earliest, _)) = before.clone().nth(BEFORE) else { return 0 };

@@ -1,19 +1,19 @@
-//! Sessions by their titles.
+//! Finds sessions by their titles.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::find::Finder;
-use super::known::Known;
+use super::known::IndexState;
 use crate::error::Result;
 use crate::model::{SessionKey, Timestamp};
 use crate::store::texts::{self, SessionFacts};
 
 impl Finder<'_> {
-    /// Takes the sessions whose title is a hit: of those that the index names,
-    /// and those that it lacks. A title is of no role, no tool and no model, and
-    /// stands on the first page; one that is the first message is found as that.
-    pub(super) fn titles(&mut self, named: Vec<SessionKey>, known: &Known) -> Result<()> {
+    /// Finds the sessions whose title matches: among those that the index found, and
+    /// those that it lacks. Only for the first page, and not if a role, tool or model
+    /// is asked for. A title that is the first message is found as that message.
+    pub(super) fn titles(&mut self, named: Vec<SessionKey>, known: &IndexState) -> Result<()> {
         let limit = self.search.limit;
         if self.is_of_someone() || self.search.after.is_some() {
             return Ok(());
@@ -42,12 +42,12 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// When a session was last at work, if that is a time asked for; and what
-    /// had to be read for that.
+    /// When a session was last active, if that is within the range asked for; and the
+    /// facts that had to be read for it.
     fn titled(
         &self,
         session: SessionKey,
-        known: &Known,
+        known: &IndexState,
     ) -> Result<Option<(Timestamp, SessionKey, Option<SessionFacts>)>> {
         let (at, facts) = match known.standing(session) {
             Some(standing) => (standing.modified_at, None),

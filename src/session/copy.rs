@@ -1,35 +1,36 @@
-//! Sessions made from others: whole copies, and forks at an entry.
+//! Sessions made from others: clones and forks.
 
 use super::Session;
 use crate::error::Result;
 
-/// A session that was made of a part of another.
+/// A session that was forked from another.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Fork {
-    /// The session that was made.
+    /// The new session.
     pub session: Session,
-    /// The text of the prompt that was chosen, to be asked again or otherwise;
-    /// empty where none was.
+    /// The text of the chosen prompt, to be edited and sent again; empty if the
+    /// chosen entry is not a user's prompt.
     pub text: String,
 }
 
 impl Session {
-    /// Makes a copy of the session in the folder of its file, and returns it.
+    /// Clones the session into the folder of its file, and returns the clone.
     ///
-    /// It has all that the session has: every branch, label, tool execution,
-    /// memory and system prompt, the name and the active entry. Lines are
-    /// copied byte for byte, and entries keep their ids; only torn and blank
-    /// lines stay behind. Its header names the session as its parent.
+    /// The clone has everything that the session has: every branch, label, tool
+    /// execution, memory and system prompt, the name and the leaf. Lines are copied
+    /// byte for byte, and entries keep their ids; only torn and blank lines are left
+    /// out. The header of the clone names this session as its parent.
     ///
-    /// It gets the id of [`with_id`](Self::with_id) and the time of
-    /// [`at`](Self::at), else new ones.
+    /// Its id is that of [`with_id`](Self::with_id), its time that of
+    /// [`at`](Self::at); without these, they are new.
     ///
     /// # Errors
     ///
     /// [`SessionNotFound`](crate::Error::SessionNotFound);
-    /// [`SessionExists`](crate::Error::SessionExists) when a session has the given id;
-    /// [`InvalidRecord`](crate::Error::InvalidRecord) for an id that is no file name.
+    /// [`SessionExists`](crate::Error::SessionExists) if a session has the given id;
+    /// [`InvalidRecord`](crate::Error::InvalidRecord) for an id that cannot be a file
+    /// name.
     ///
     /// # Examples
     ///
@@ -49,22 +50,21 @@ impl Session {
         Ok(self.make(|live, writing| Ok((live.duplicate(writing)?, ())))?.0)
     }
 
-    /// Makes a session of the path to an entry, in the folder of this one's
-    /// file. Returns it, and the text of the chosen prompt.
+    /// Forks the path to an entry into a new session, in the folder of this one's
+    /// file. Returns the session, and the text of the chosen prompt.
     ///
-    /// Of a user's prompt, the path ends before it: its whole text is returned,
-    /// to be asked again or otherwise. Of any other entry, the path ends with
-    /// it, and the text is empty. The entries keep their ids, parents, times
-    /// and labels; the session keeps its name and model, and names this one as
-    /// its parent. Other branches, tool executions, memory and system prompts
-    /// are not part of a path.
+    /// If the entry is a user's prompt, the path ends before it, and its full text is
+    /// returned, to be edited and sent again. Otherwise the path ends with the entry,
+    /// and the text is empty. Entries keep their ids, parents, times and labels; the
+    /// session keeps its name and model, and names this one as its parent. Other
+    /// branches, tool executions, memory and system prompts are not copied.
     ///
-    /// It gets the id of [`with_id`](Self::with_id) and the time of
-    /// [`at`](Self::at), else new ones.
+    /// Its id is that of [`with_id`](Self::with_id), its time that of
+    /// [`at`](Self::at); without these, they are new.
     ///
     /// # Errors
     ///
-    /// [`EntryNotFound`](crate::Error::EntryNotFound), and as
+    /// [`EntryNotFound`](crate::Error::EntryNotFound), and those of
     /// [`clone_session`](Self::clone_session).
     ///
     /// # Examples
@@ -85,24 +85,24 @@ impl Session {
         self.make_fork(|live, writing| live.fork(writing, entry_id))
     }
 
-    /// Makes a session of this one up to and with a turn, counted as its format
-    /// counts them: of Kimi from 0, of Codex from 1.
+    /// Forks the conversation up to and including a turn into a new session. Turns
+    /// are counted as the format counts them: from 0 for Kimi, from 1 for Codex.
     ///
     /// # Errors
     ///
-    /// [`TurnNotFound`](crate::Error::TurnNotFound) beyond the last turn;
-    /// [`Unsupported`](crate::Error::Unsupported) in a format without turns; as
+    /// [`TurnNotFound`](crate::Error::TurnNotFound) after the last turn;
+    /// [`Unsupported`](crate::Error::Unsupported) in a format without turns; those of
     /// [`clone_session`](Self::clone_session).
     pub fn fork_at_turn(&self, turn: u32) -> Result<Fork> {
         self.make_fork(|live, writing| live.fork_at_turn(writing, turn))
     }
 
-    /// Makes a session of the active branch, as [`fork`](Self::fork) does, up
-    /// to and with its last entry, whatever that is.
+    /// Forks the active branch, as [`fork`](Self::fork) does, but always including
+    /// its last entry.
     ///
     /// # Errors
     ///
-    /// As [`clone_session`](Self::clone_session).
+    /// Those of [`clone_session`](Self::clone_session).
     pub fn fork_branch(&self) -> Result<Self> {
         Ok(self.make(|live, writing| Ok((live.fork_branch(writing)?, ())))?.0)
     }

@@ -12,7 +12,7 @@ use crate::format::rules::SystemPrompt;
 use crate::model::{DraftRuntime, Format, Json, Role, SessionKey, Timestamp};
 use crate::store::{Store, sessions};
 
-/// A session to be made.
+/// Describes a session to be created.
 #[derive(Clone, Debug)]
 #[must_use = "it is made by `Store::create`"]
 pub struct NewSession {
@@ -30,7 +30,7 @@ pub struct NewSession {
 }
 
 impl NewSession {
-    /// A session of this work dir, an absolute path.
+    /// Describes a session in this work dir, an absolute path.
     pub fn new(work_dir: impl AsRef<Path>) -> Self {
         Self {
             format: Format::default(),
@@ -47,66 +47,66 @@ impl NewSession {
         }
     }
 
-    /// A session whose file lies here below the store's own root, as in
-    /// `projects/-home-me-project/<id>.jsonl`: what an export writes, and a name
-    /// for [`Store::find`] with a colon before it. Its program must be one whose
-    /// files name their sessions, as those of Claude Code do; the file of a
-    /// sub-agent makes a sub-agent. Its id need not be free, and its work dir is
-    /// what its records say.
+    /// Describes a session in a given file below the store's own root, as in
+    /// `projects/-home-me-project/<id>.jsonl`. An export writes this path, and
+    /// [`Store::find`] finds the session by it, with a colon in front. The format
+    /// must be one whose files are named after their sessions, like that of Claude
+    /// Code; the file of a sub-agent makes a sub-agent. The id may be that of another
+    /// session, and the work dir is what the records say.
     pub fn in_file(format: Format, path: &str) -> Self {
         Self { file: Some(path.to_owned()), ..Self::new("").format(format) }
     }
 
-    /// The program whose session it is: Kward, pi or Claude Code. Default: Kward.
+    /// Sets the format: Kward, pi, Claude Code or Codex. Default: Kward.
     pub fn format(mut self, format: Format) -> Self {
         self.format = format;
         self
     }
 
-    /// Its id. Default: a new UUID.
+    /// Sets the id. Default: a new UUID.
     pub fn session_id(mut self, id: &str) -> Self {
         self.session_id = Some(id.to_owned());
         self
     }
 
-    /// When it began. Default: the system's clock.
+    /// Sets the time at which it began. Default: the system's clock.
     pub fn at(mut self, time: Timestamp) -> Self {
         self.at = Some(time);
         self
     }
 
-    /// The provider of its model. Default: not said.
+    /// Sets the provider of its model. Default: none.
     pub fn provider(mut self, provider: &str) -> Self {
         self.provider = Some(provider.to_owned());
         self
     }
 
-    /// Its model. Default: not said.
+    /// Sets its model. Default: none.
     pub fn model(mut self, model: &str) -> Self {
         self.model = Some(model.to_owned());
         self
     }
 
-    /// The model's reasoning effort. Default: not said.
+    /// Sets the model's reasoning effort. Default: none.
     pub fn reasoning_effort(mut self, effort: &str) -> Self {
         self.reasoning_effort = Some(effort.to_owned());
         self
     }
 
-    /// The session that it comes from. Default: none.
+    /// Sets the id of the session that it comes from. Default: none.
     pub fn parent_id(mut self, id: &str) -> Self {
         self.parent_id = Some(id.to_owned());
         self
     }
 
-    /// The file of the session that it comes from. Default: none.
+    /// Sets the file of the session that it comes from. Default: none.
     pub fn parent_path(mut self, path: &str) -> Self {
         self.parent_path = Some(path.to_owned());
         self
     }
 
-    /// Its first record, a JSON object as the program would write it, in the
-    /// place of all else: what a Codex session is made of. Default: none.
+    /// Sets its first record: a JSON object as the program would write it, which
+    /// replaces everything else. A Codex session needs one. Default: none.
     pub fn record(mut self, json: &str) -> Self {
         self.record = Some(json.to_owned());
         self
@@ -135,36 +135,36 @@ impl NewSession {
 }
 
 impl Store {
-    /// Makes a session and returns it.
+    /// Creates a session and returns it.
     ///
-    /// It belongs to the store's own root, in the folder that its program
-    /// would have chosen.
+    /// It belongs to the store's own root, and its file to the folder that its
+    /// program would have chosen.
     ///
     /// # Errors
     ///
-    /// [`SessionExists`](crate::Error::SessionExists) when any session has its id, of
-    /// whatever format or root and be it in the trash: one that repeats a call
-    /// whose answer was lost is told so, and an id names one session as long as
-    /// no two were imported under it. [`InvalidRecord`](crate::Error::InvalidRecord) for
-    /// what its program could make no file of: a work dir that is no absolute
-    /// path, an id that is no file name, or a file or folder name of more than
-    /// 255 bytes. [`Unsupported`](crate::Error::Unsupported) for a Kimi session.
+    /// [`SessionExists`](crate::Error::SessionExists) if any session has its id, in
+    /// any format or root, including the trash. So a caller that repeats a call whose
+    /// answer was lost gets this error, and an id names one session unless several
+    /// were imported with it. [`InvalidRecord`](crate::Error::InvalidRecord) if the
+    /// program could make no file of it: the work dir is not an absolute path, the id
+    /// cannot be a file name, or a file or folder name would have more than 255
+    /// bytes. [`Unsupported`](crate::Error::Unsupported) for a Kimi session.
     pub fn create(&self, new: &NewSession) -> Result<Session> {
         let at = new.at.unwrap_or_else(Timestamp::now);
         Ok(self.make(|tx| Ok((new.format.live().create(tx, &new.header(at)?)?, ())))?.0)
     }
 
-    /// Makes a session that holds these messages, each a JSON object and the
-    /// child of the one before, and returns it.
+    /// Creates a session with these messages and returns it. Each message is a JSON
+    /// object, and the child of the one before.
     ///
-    /// Messages keep their ids; those without get new ones. System messages
-    /// are left out where a session records its system prompt by itself, as by
+    /// Messages keep their ids; those without get new ones. System messages are left
+    /// out if the format records system prompts separately, see
     /// [`Kward::append_system_prompt_snapshot`](crate::Kward::append_system_prompt_snapshot).
-    /// When one message is refused, there is no session.
+    /// If one message is refused, no session is created.
     ///
     /// # Errors
     ///
-    /// As [`create`](Self::create) and
+    /// Those of [`create`](Self::create) and
     /// [`append_message`](Session::append_message).
     ///
     /// # Examples
@@ -202,12 +202,13 @@ impl Store {
         Ok(made.0)
     }
 
-    /// Makes a session of these lines, as [`append_lines`](Session::append_lines)
-    /// adds them, and returns it. When one is refused, there is no session.
+    /// Creates a session with these lines, which are treated as by
+    /// [`append_lines`](Session::append_lines), and returns it. If one line is
+    /// refused, no session is created.
     ///
     /// # Errors
     ///
-    /// As [`create`](Self::create) and [`append_lines`](Session::append_lines).
+    /// Those of [`create`](Self::create) and [`append_lines`](Session::append_lines).
     pub fn create_with_lines<L: AsRef<[u8]>>(
         &self,
         new: &NewSession,
@@ -225,8 +226,8 @@ impl Store {
         Ok(made.0)
     }
 
-    /// A handle on a session that `body` makes. Nothing is read behind the
-    /// commit, where it could fail.
+    /// Runs `body`, which creates a session, and returns a handle to it. Nothing is
+    /// read after the commit, where reading could fail.
     pub(super) fn make<T>(
         &self,
         body: impl FnOnce(&Connection) -> Result<(SessionKey, T)>,
@@ -239,8 +240,8 @@ impl Store {
     }
 }
 
-/// Appends a message behind the last; one of the system is passed by where a
-/// session records its system prompt by itself.
+/// Appends a message; skips system messages if the format records system prompts
+/// separately.
 fn append_first(session: &Session, tx: &Connection, message: &Json<'_>) -> Result<()> {
     let message = text_of(message)?;
     let writing = session.writing(tx);

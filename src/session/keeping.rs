@@ -1,7 +1,8 @@
-//! Keeping sessions: archive, trash, purge, moved work dirs, the last one used.
+//! Keeping sessions: archive, trash, purge, moved work dirs, and the session used
+//! last.
 //!
-//! Where a format's files have no place for these decisions, they are events. Nothing
-//! here happens by itself or because somebody looked.
+//! If a format's files have no place for such a decision, it is an event. Nothing
+//! here happens unless a call asks for it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,12 +27,14 @@ use crate::store::{
 const DAY: i64 = 86_400_000_000_000;
 
 impl Store {
-    /// Archives every session without activity for this many whole days at
-    /// `now`, but those that were taken out of the archive. Returns how many.
+    /// Archives every session that was inactive for this many whole days at `now`,
+    /// except those that were taken out of the archive before. Returns how many were
+    /// archived.
     ///
     /// # Errors
     ///
-    /// [`Busy`](crate::Error::Busy) when another process writes for too long.
+    /// [`Busy`](crate::Error::Busy) if another process writes for longer than the
+    /// busy timeout.
     pub fn archive_older_than(&self, days: u32, now: Timestamp) -> Result<u64> {
         self.write(|tx| {
             let before = now.0.saturating_sub(i64::from(days).saturating_mul(DAY));
@@ -49,13 +52,13 @@ impl Store {
         })
     }
 
-    /// Removes sessions for ever, all or none, as [`Session::purge`] does.
+    /// Purges several sessions, all or none, as [`Session::purge`] does.
     ///
     /// # Errors
     ///
     /// [`SessionNotFound`](crate::Error::SessionNotFound).
     pub fn purge_all(&self, sessions: &[SessionKey]) -> Result<Traces> {
-        // One that is named twice is one.
+        // A session that is named twice is purged once.
         let sessions: BTreeSet<SessionKey> = sessions.iter().copied().collect();
         self.write(|tx| {
             let is_there = |session| Ok::<_, Error>(sessions::place(tx, session)?.is_some());
@@ -65,7 +68,8 @@ impl Store {
                 }
             }
             for session in &sessions {
-                // A part may have gone with its whole.
+                // Purging a session may have purged a sub-agent that was named,
+                // too.
                 if is_there(*session)? {
                     purge(tx, *session)?;
                 }
@@ -75,14 +79,15 @@ impl Store {
         Ok(self.remove_traces())
     }
 
-    /// Gives every session of a work dir that has moved its new path. Session
-    /// files keep what they say. Returns how many sessions there are, none where
-    /// `from` is not known.
+    /// Changes the work dir of every session in `from` to `to`, for a work dir that
+    /// was moved. Session files do not change. Returns how many sessions there are; 0
+    /// if `from` is not known.
     ///
     /// # Errors
     ///
-    /// [`InvalidRecord`](crate::Error::InvalidRecord) when `to` is empty;
-    /// [`Busy`](crate::Error::Busy) when another process writes for too long.
+    /// [`InvalidRecord`](crate::Error::InvalidRecord) if `to` is empty;
+    /// [`Busy`](crate::Error::Busy) if another process writes for longer than the
+    /// busy timeout.
     pub fn relink(&self, from: &str, to: &str, at: Timestamp) -> Result<u64> {
         if to.is_empty() {
             return Err(Error::InvalidRecord("a work dir needs a path".to_owned()));
@@ -94,17 +99,20 @@ impl Store {
                 decide(tx, *session, EventKind::Relink, at, Some(to))?;
                 sources.extend(sessions::place(tx, *session)?.map(|(source, _)| source.source_id));
             }
-            // A recovered header has the work dir on which its neighbours agree.
+            // A session with a recovered header takes the work dir of its
+            // neighbours, if they agree.
             sources.iter().try_for_each(|source_id| fold::settle_recovered(tx, *source_id))?;
             Ok(moved.len() as u64)
         })
     }
 
-    /// Returns the session [remembered](Session::remember) last in a work dir, if it is not in the
-    /// trash; without one, the session that an imported `last_session.json`
-    /// beside the sessions of the work dir names; `None` when there is none.
+    /// Returns the session that was [remembered](Session::remember) last in a work
+    /// dir, unless it is in the trash. If there is none, returns the session that an
+    /// imported `last_session.json` names for the work dir; `None` if there is none
+    /// either.
     ///
-    /// The work dir is as sessions spell it but for a slash at the end.
+    /// The work dir must be spelt as the sessions spell it; a trailing slash is
+    /// ignored.
     pub fn remembered(&self, work_dir: impl AsRef<Path>) -> Result<Option<Session>> {
         let work_dir = work_dir.as_ref().to_string_lossy();
         let work_dir = match work_dir.trim_end_matches('/') {
@@ -122,8 +130,8 @@ impl Store {
 }
 
 impl Session {
-    /// Archives the session: lists leave it out unless asked. Archiving an
-    /// archived one changes its time.
+    /// Archives the session: lists leave it out unless asked for archived ones.
+    /// Archiving it again updates the time.
     ///
     /// # Errors
     ///
@@ -132,8 +140,9 @@ impl Session {
         self.change(|live, writing| live.archive(writing))
     }
 
-    /// Takes the session out of the archive, for good: its age does not put it
-    /// back, only another [`archive`](Self::archive) does.
+    /// Takes the session out of the archive.
+    /// [`archive_older_than`](Store::archive_older_than) then leaves it alone; only
+    /// [`archive`](Self::archive) archives it again.
     ///
     /// # Errors
     ///
@@ -142,8 +151,8 @@ impl Session {
         self.change(|live, writing| live.unarchive(writing))
     }
 
-    /// Puts the session into the trash: lists and exports leave it out. It stays
-    /// there until it is restored or purged.
+    /// Moves the session to the trash: lists and exports leave it out. It stays there
+    /// until it is restored or purged.
     ///
     /// # Errors
     ///
@@ -161,8 +170,8 @@ impl Session {
         self.decide(EventKind::Restore)
     }
 
-    /// Remembers the session as the last one used in its work dir, which
-    /// [`Store::remembered`] returns.
+    /// Remembers the session as the one used last in its work dir, see
+    /// [`Store::remembered`].
     ///
     /// # Errors
     ///
@@ -171,21 +180,21 @@ impl Session {
         self.decide(EventKind::Remember)
     }
 
-    /// Removes the session for ever: every generation of its file, every line,
-    /// every trace in the database's files. What others took from it, as a clone
-    /// does, is theirs and stays.
+    /// Deletes the session for good: every generation of its file, every line, and
+    /// every trace of them in the database's files. Clones and forks keep what they
+    /// copied.
     ///
-    /// A file at an imported root is not touched. Its id and digest are
-    /// remembered, so that importing the root again does not bring the session
-    /// back unless it is [asked for](crate::ImportOptions::again).
+    /// A file at an imported root is not touched. Its id and digest are remembered,
+    /// so that importing the root again does not bring the session back unless that
+    /// is [asked for](crate::ImportOptions::again).
     ///
-    /// When the session is gone, the database is written anew, for no copy of its
-    /// text to be left in unused parts of pages. That takes the time of writing
-    /// the whole of it twice, and as much space beside it and in the folder for
-    /// temporary files; others who write wait for it. To purge several sessions,
-    /// [`Store::purge_all`] does it once. Where it cannot be done, the
-    /// session is purged all the same, and what is returned says what is left:
-    /// a reader is not waited for.
+    /// Afterwards the database is rewritten, so that no copy of the text is left in
+    /// unused parts of pages. This takes as long as writing the whole database twice,
+    /// and as much space beside it and in the folder for temporary files; other
+    /// writers wait for it. To purge several sessions, [`Store::purge_all`] does it
+    /// once. If it cannot be done, for example because of a reader, which is not
+    /// waited for, the session is purged all the same, and the result says what is
+    /// left.
     ///
     /// # Errors
     ///
@@ -194,9 +203,9 @@ impl Session {
         self.store.purge_all(&[self.key])
     }
 
-    /// Puts the session into the trash if it was never used: it has no name,
-    /// holds no message of a user, assistant or tool, and nothing that could
-    /// not be understood. Returns whether it did.
+    /// Moves the session to the trash if it was never used: it has no name, no
+    /// message of a user, assistant or tool, and nothing that could not be
+    /// understood. Returns whether it did.
     ///
     /// # Errors
     ///
@@ -247,8 +256,8 @@ fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
         remember_purged(tx, &source, part, path)?;
         sessions::delete_session(tx, part)?;
     }
-    // What lay in the shadow of a session that is gone comes to light.
-    let (mut behind, mut chains) = (Vec::new(), Vec::new());
+    // A file that this session had displaced may be shown now.
+    let (mut derived, mut chains) = (Vec::new(), Vec::new());
     for path in &paths {
         if let Some(file) = files::newest(tx, source.source_id, path)? {
             touched.add(source.format, &file);
@@ -256,11 +265,12 @@ fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
         problems::delete_path_problems(tx, source.source_id, path)?;
         for file_id in generations::generations(tx, source.source_id, path)? {
             let begins_with_another = files::file_by_id(tx, file_id)?.base_id.is_some();
-            if begins_with_another { behind.push(file_id) } else { chains.push(file_id) }
+            if begins_with_another { derived.push(file_id) } else { chains.push(file_id) }
         }
     }
-    // What begins with another goes first, wherever that lies.
-    for file_id in behind.into_iter().chain(chains) {
+    // A chain that begins with another's lines must go before that one, wherever it
+    // is.
+    for file_id in derived.into_iter().chain(chains) {
         log::delete_content(tx, file_id)?;
         files::delete_file(tx, file_id)?;
     }
@@ -278,7 +288,7 @@ fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
     fold::settle_recovered(tx, source.source_id)
 }
 
-/// Remembers a session that its root or another store may still hold.
+/// Remembers the purged session, if a root or another store may still have it.
 fn remember_purged(
     tx: &Connection,
     source: &Source,
@@ -295,12 +305,12 @@ fn remember_purged(
     purged::insert(tx, source.source_id, &Purged { session_id, content, inode })
 }
 
-/// Removes the folders of a path that was made here, where nothing is in them any more.
+/// Removes the empty folders that lead to a path which was made here.
 fn delete_empty_folders(tx: &Connection, source_id: i64, path: &[u8]) -> Result<()> {
     let slashes = path.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');
     for (slash, _) in slashes {
         let folder = &path[..slash];
-        // '0' follows '/'.
+        // '0' is the byte after '/'.
         let (above, below) = ([folder, b"/"].concat(), [folder, b"0"].concat());
         if !files::newest_between(tx, source_id, &above, &below)?.is_empty() {
             break;

@@ -1,5 +1,5 @@
-//! Lines as they are, and many messages at once: what a program needs that has
-//! made its records itself, or keeps a conversation elsewhere, too.
+//! Raw lines, and several messages at once: for programs that make their records
+//! themselves, or keep the conversation elsewhere, too.
 
 use super::{Session, text_of};
 use crate::context;
@@ -10,12 +10,13 @@ use crate::store::folder::{self, SessionFile};
 use crate::store::{Store, heads};
 
 impl Store {
-    /// Returns the sessions of one format whose file is at this path of the program's
-    /// folder, or below it, in whatever root: the store's own first, then by path. Those
-    /// in the trash are among them; sessions that are folders of files are not.
+    /// Returns the sessions of one format whose file has this path in the program's
+    /// folder, or is below it, in any root: the store's own first, then by path.
+    /// Sessions in the trash are included; sessions that are folders of files are
+    /// not.
     ///
-    /// The path is spelt as [`NewSession::in_file`](crate::NewSession::in_file) spells a
-    /// file, as in `projects/-home-me-project`.
+    /// The path is spelt as for [`NewSession::in_file`](crate::NewSession::in_file),
+    /// as in `projects/-home-me-project`.
     ///
     /// # Examples
     ///
@@ -35,13 +36,13 @@ impl Store {
 }
 
 impl Session {
-    /// Returns the lines of the session's file behind the first `after`, each byte
-    /// for byte, terminator included. What lies before them costs nothing.
+    /// Returns the lines of the session's file after the first `after`, each byte for
+    /// byte, including its terminator. The cost does not depend on the lines before.
     ///
     /// # Errors
     ///
     /// [`SessionNotFound`](crate::Error::SessionNotFound);
-    /// [`Damaged`](crate::Error::Damaged) when one cannot be read.
+    /// [`Damaged`](crate::Error::Damaged) if a line cannot be read.
     ///
     /// # Examples
     ///
@@ -62,8 +63,9 @@ impl Session {
         self.store.read(|conn| dump::lines(conn, self.key, after))
     }
 
-    /// Returns the document beside the session's file that describes it, as JSON: of a
-    /// sub-agent of Claude Code, what called it. `None` where there is none that can be read.
+    /// Returns the JSON document beside the session's file that describes it: for a
+    /// sub-agent of Claude Code, the call that started it. `None` if there is none,
+    /// or it cannot be read.
     ///
     /// # Errors
     ///
@@ -72,19 +74,19 @@ impl Session {
         self.store.read(|conn| self.format().extras().description(conn, self.key))
     }
 
-    /// Appends lines of the session's format as they are, byte for byte, all or
-    /// none. Returns the number of each. A line without terminator gets one.
+    /// Appends lines in the session's format byte for byte, all or none. Returns the
+    /// number of each. A line without terminator gets one.
     ///
-    /// Each is a JSON object. Of Claude Code, a record whose `uuid` the session has
-    /// already is not written again, and its line's number is returned: a call
-    /// whose answer was lost can be repeated.
+    /// Each line is a JSON object. For Claude Code, a record whose `uuid` the session
+    /// already has is not written again, and the number of its line is returned, so a
+    /// call whose answer was lost can be repeated.
     ///
     /// # Errors
     ///
-    /// [`InvalidRecord`](crate::Error::InvalidRecord), which says the place among the
-    /// lines, for what is no object, is not UTF-8, or holds a line feed;
-    /// [`LeafMoved`](crate::Error::LeafMoved) of a handle that [expects](Self::expecting)
-    /// another leaf.
+    /// [`InvalidRecord`](crate::Error::InvalidRecord), with the position among the
+    /// given lines, for a line that is not a JSON object, is not UTF-8, or contains a
+    /// line feed; [`LeafMoved`](crate::Error::LeafMoved) if the handle
+    /// [expects](Self::expecting) another leaf.
     pub fn append_lines<L: AsRef<[u8]>>(
         &self,
         lines: impl IntoIterator<Item = L>,
@@ -94,13 +96,13 @@ impl Session {
         self.change(|live, writing| live.lines(writing, &lines))
     }
 
-    /// Appends messages, each behind the one before, all or none, as
-    /// [`append_message`](Self::append_message) does. Returns the ids of their
-    /// entries. An id or a leaf that the handle names is the first one's.
+    /// Appends messages, each as the child of the one before, all or none; see
+    /// [`append_message`](Self::append_message). Returns the ids of their entries. If
+    /// the handle names an id or an expected leaf, these apply to the first message.
     ///
     /// # Errors
     ///
-    /// As [`append_message`](Self::append_message).
+    /// Those of [`append_message`](Self::append_message).
     pub fn append_messages<'j, J: Into<Json<'j>>>(
         &self,
         messages: impl IntoIterator<Item = J>,
@@ -110,14 +112,15 @@ impl Session {
         self.change(|_, writing| crate::chain::append_messages(writing, &messages))
     }
 
-    /// Goes back behind the last message of the active branch: the entry before
-    /// it becomes the leaf. Returns the message, which stays in the tree; `None`
-    /// where the branch has none, and then nothing is changed.
+    /// Moves the leaf to the entry before the last message of the active branch.
+    /// Returns that message, which stays in the tree; `None`, changing nothing, if
+    /// the branch has no message.
     ///
     /// # Errors
     ///
     /// [`SessionNotFound`](crate::Error::SessionNotFound);
-    /// [`Unsupported`](crate::Error::Unsupported) for formats whose leaf cannot be moved.
+    /// [`Unsupported`](crate::Error::Unsupported) in formats whose leaf cannot be
+    /// moved.
     ///
     /// # Examples
     ///
@@ -148,7 +151,7 @@ impl Session {
                 let parent = writing.entry(&id)?.parent_id;
                 let key = context::key_of(tx, self.key, &id)?;
                 if let Some(message) = context::messages_of_entry(tx, self.key, key)?.pop() {
-                    // An orphan's parent is a name that no entry has.
+                    // The parent of an orphan is an id that no entry has.
                     let known = match &parent {
                         Some(parent) => writing.is_known(parent)?,
                         None => false,

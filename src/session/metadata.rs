@@ -1,4 +1,4 @@
-//! What an application says of a session: metadata and tags.
+//! Metadata and tags that applications set for a session.
 
 use rusqlite::Connection;
 
@@ -11,20 +11,19 @@ use crate::store::metadata::{self, MAX_DEPTH};
 use crate::store::sessions;
 
 impl Session {
-    /// Keeps a value under a key, in place of what was there. Returns whether
-    /// that is new.
+    /// Sets the value of a key. Returns whether this changed anything.
     ///
-    /// It belongs to the session of this store, whatever its format: no session
-    /// file has a place for it, and no export shows it. A clone or a fork does
-    /// not take it along. Lists [filter](crate::SessionFilter::metadata) by it.
-    /// The key is any text but the empty one. A `&str` as value is JSON text;
-    /// for a string that a user typed, hand over `json!(text)`.
+    /// Metadata belongs to the session in this store, in any format: no session file
+    /// has a place for it, no export contains it, and clones and forks do not copy
+    /// it. Lists [filter](crate::SessionFilter::metadata) by it. The key is any text
+    /// but the empty one. A `&str` as value is JSON text; for a string that a user
+    /// typed, pass `json!(text)`.
     ///
     /// # Errors
     ///
-    /// [`InvalidRecord`](Error::InvalidRecord) for an empty key, and for what is
-    /// no JSON, is nested deeper than 100 or holds no finite number where one
-    /// stands; [`SessionNotFound`](Error::SessionNotFound).
+    /// [`InvalidRecord`](Error::InvalidRecord) for an empty key, or a value that is
+    /// not JSON, is nested deeper than 100 or contains a non-finite number;
+    /// [`SessionNotFound`](Error::SessionNotFound).
     ///
     /// # Examples
     ///
@@ -47,12 +46,12 @@ impl Session {
         self.set_all_metadata([(key, value)])
     }
 
-    /// Keeps several values under their keys, all or none, as
-    /// [`set_metadata`](Self::set_metadata) does. Returns whether any is new.
+    /// Sets several keys, all or none, as [`set_metadata`](Self::set_metadata) does.
+    /// Returns whether this changed anything.
     ///
     /// # Errors
     ///
-    /// As [`set_metadata`](Self::set_metadata).
+    /// Those of [`set_metadata`](Self::set_metadata).
     pub fn set_all_metadata<'j, K: AsRef<str>, V: Into<Json<'j>>>(
         &self,
         values: impl IntoIterator<Item = (K, V)>,
@@ -74,7 +73,7 @@ impl Session {
         })
     }
 
-    /// Removes what is kept under a key. Returns whether there was anything.
+    /// Removes a key. Returns whether it had a value.
     ///
     /// # Errors
     ///
@@ -83,7 +82,7 @@ impl Session {
         self.store.write(|tx| self.write_metadata(tx, key, None))
     }
 
-    /// Returns the value under a key; `None` where nothing is.
+    /// Returns the value of a key; `None` if it has none.
     ///
     /// # Errors
     ///
@@ -96,7 +95,7 @@ impl Session {
         })
     }
 
-    /// Returns what applications said of the session, in the order of the keys' bytes.
+    /// Returns all metadata of the session, ordered by the bytes of the keys.
     ///
     /// # Errors
     ///
@@ -108,13 +107,13 @@ impl Session {
         })
     }
 
-    /// Files the session under a tag, without white space around it. Returns
-    /// whether that is new.
+    /// Adds a tag to the session, without surrounding white space. Returns whether it
+    /// is new.
     ///
-    /// As [metadata](Self::set_metadata), tags belong to the session of this
-    /// store. A session may have any number, and lists
-    /// [filter](crate::SessionFilter::tag) by them. Where the session's program
-    /// has tags of its own, it is that program's record, of which the last counts.
+    /// Like [metadata](Self::set_metadata), tags belong to the session in this store.
+    /// A session may have any number, and lists [filter](crate::SessionFilter::tag)
+    /// by them. If the session's program has tags of its own, the tag is that
+    /// program's record, of which the last one counts.
     ///
     /// # Errors
     ///
@@ -124,12 +123,12 @@ impl Session {
         self.tag_as_given(&Stored::Text(tag.to_owned()))
     }
 
-    /// Files the session under several tags, all or none, as [`tag`](Self::tag)
-    /// does. Returns whether any is new.
+    /// Adds several tags, all or none, as [`tag`](Self::tag) does. Returns whether
+    /// any is new.
     ///
     /// # Errors
     ///
-    /// As [`tag`](Self::tag).
+    /// Those of [`tag`](Self::tag).
     pub fn tag_all<T: AsRef<str>>(&self, tags: &[T]) -> Result<bool> {
         self.store.write(|tx| {
             let mut is_any_new = false;
@@ -161,7 +160,7 @@ impl Session {
         Ok(is_new)
     }
 
-    /// Takes a tag away. Returns whether the session had it.
+    /// Removes a tag. Returns whether the session had it.
     ///
     /// # Errors
     ///
@@ -171,7 +170,7 @@ impl Session {
         self.take_tags(Some(tag), |tx| metadata::has_tag(tx, self.key, tag))
     }
 
-    /// Takes all tags away. Returns whether the session had any.
+    /// Removes all tags. Returns whether the session had any.
     ///
     /// # Errors
     ///
@@ -180,7 +179,7 @@ impl Session {
         self.take_tags(None, |tx| metadata::has_any_tag(tx, self.key))
     }
 
-    /// Returns the session's tags, in the order of their bytes.
+    /// Returns the session's tags, in byte order.
     ///
     /// # Errors
     ///
@@ -217,13 +216,13 @@ impl Session {
         })
     }
 
-    /// Writes an event, and lets it have its effect.
+    /// Records an event, and applies it.
     fn say(&self, tx: &Connection, kind: EventKind, value: Option<&str>) -> Result<()> {
         events::insert_event(tx, self.key, kind, self.time(), value)?;
         metadata::apply(tx, self.key, kind, value)
     }
 
-    /// Refuses a session that was purged.
+    /// Fails if the session was purged.
     fn require_in(&self, conn: &Connection) -> Result<()> {
         match sessions::place(conn, self.key)? {
             Some(_) => Ok(()),

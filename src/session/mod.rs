@@ -1,4 +1,5 @@
-//! Live sessions: a handle that writes as the session's own program would.
+//! Live sessions: a handle that reads a session, and writes it as its own program
+//! would.
 
 mod copy;
 mod create;
@@ -31,59 +32,58 @@ use crate::format::live::{BranchSummary, Live};
 use crate::model::{Compaction, DraftRuntime, Format, Json, SessionKey, Timestamp};
 use crate::store::{Store, sessions};
 
-/// A session: everything that can be asked of it, and everything it can be told.
+/// A handle to a session, for reading and writing.
 ///
-/// Every method that writes is one transaction: it takes the active entry as
-/// it is then, adds one record in the bytes that the session's own program
-/// would have written, and brings every table up to date. So handles in any
-/// number of threads and processes never lose or overwrite an entry of each
-/// other; two that append at once follow one another.
+/// Every method that writes is one transaction: it reads the leaf, adds one record in
+/// the bytes that the session's own program would have written, and updates every
+/// table. So handles in any number of threads and processes never lose or overwrite
+/// each other's entries; two that append at the same time append one after the other.
 ///
 /// A handle is cheap to clone. [`at`](Self::at), [`with_id`](Self::with_id) and
-/// [`expecting`](Self::expecting) give handles that write differently.
+/// [`expecting`](Self::expecting) return handles that write differently.
 ///
 /// # Contents
 ///
-/// - What it is: [`key`](Self::key), [`format`](Self::format),
+/// - About it: [`key`](Self::key), [`format`](Self::format),
 ///   [`session_id`](Self::session_id), [`info`](Self::info),
 ///   [`unique_name`](Self::unique_name), [`usage`](Self::usage),
 ///   [`problems`](Self::problems).
-/// - What is said: [`context`](Self::context), [`context_at`](Self::context_at),
+/// - Messages: [`context`](Self::context), [`context_at`](Self::context_at),
 ///   [`messages_of`](Self::messages_of), [`text_of`](Self::text_of),
 ///   [`markdown`](Self::markdown), [`capture`](Self::capture),
 ///   [`capture_path`](Self::capture_path), [`search`](Self::search).
-/// - Its tree: [`path`](Self::path), [`path_to`](Self::path_to),
+/// - The tree: [`path`](Self::path), [`path_to`](Self::path_to),
 ///   [`last_of_path`](Self::last_of_path), [`entry`](Self::entry),
 ///   [`find_entry`](Self::find_entry), [`children`](Self::children),
 ///   [`roots`](Self::roots), [`leaves`](Self::leaves),
 ///   [`abandoned`](Self::abandoned), [`is_on_path`](Self::is_on_path),
 ///   [`common_ancestor`](Self::common_ancestor), [`tree`](Self::tree),
 ///   [`tree_rows`](Self::tree_rows), [`labels`](Self::labels).
-/// - Its lines: [`lines`](Self::lines), [`each_line`](Self::each_line),
+/// - Lines: [`lines`](Self::lines), [`each_line`](Self::each_line),
 ///   [`each_line_of_path`](Self::each_line_of_path), [`line_of`](Self::line_of),
 ///   [`entries_after`](Self::entries_after), [`generations`](Self::generations),
 ///   [`dump`](Self::dump).
-/// - To go on: [`append_message`](Self::append_message),
-///   [`append_messages`](Self::append_messages), [`append_lines`](Self::append_lines),
-///   [`compact`](Self::compact), [`append_compaction`](Self::append_compaction),
+/// - Appending: [`append_message`](Self::append_message),
+///   [`append_messages`](Self::append_messages),
+///   [`append_lines`](Self::append_lines), [`compact`](Self::compact),
+///   [`append_compaction`](Self::append_compaction),
 ///   [`append_branch_summary`](Self::append_branch_summary),
 ///   [`append_record`](Self::append_record),
 ///   [`update_runtime`](Self::update_runtime), [`attach`](Self::attach).
-/// - Where to go on: [`branch`](Self::branch), [`reset_leaf`](Self::reset_leaf),
+/// - Branching: [`branch`](Self::branch), [`reset_leaf`](Self::reset_leaf),
 ///   [`pop_message`](Self::pop_message), [`rewind_points`](Self::rewind_points),
-///   [`navigate`](Self::navigate),
-///   [`clone_session`](Self::clone_session), [`fork`](Self::fork),
-///   [`fork_at_turn`](Self::fork_at_turn), [`fork_branch`](Self::fork_branch).
-/// - How it is found again: [`rename`](Self::rename),
+///   [`navigate`](Self::navigate), [`clone_session`](Self::clone_session),
+///   [`fork`](Self::fork), [`fork_at_turn`](Self::fork_at_turn),
+///   [`fork_branch`](Self::fork_branch).
+/// - Names, labels and metadata: [`rename`](Self::rename),
 ///   [`append_label_change`](Self::append_label_change), [`tag`](Self::tag),
 ///   [`untag`](Self::untag), [`tags`](Self::tags),
 ///   [`set_metadata`](Self::set_metadata), [`metadata`](Self::metadata),
 ///   [`metadata_of`](Self::metadata_of), [`remember`](Self::remember).
-/// - Whether it is kept: [`archive`](Self::archive),
-///   [`unarchive`](Self::unarchive), [`trash`](Self::trash),
-///   [`restore`](Self::restore), [`purge`](Self::purge),
+/// - Archive and trash: [`archive`](Self::archive), [`unarchive`](Self::unarchive),
+///   [`trash`](Self::trash), [`restore`](Self::restore), [`purge`](Self::purge),
 ///   [`delete_if_unused`](Self::delete_if_unused).
-/// - What one format alone has: [`kward`](Self::kward), [`pi`](Self::pi),
+/// - Operations of a single format: [`kward`](Self::kward), [`pi`](Self::pi),
 ///   [`kimi`](Self::kimi).
 ///
 /// # Examples
@@ -111,7 +111,7 @@ pub struct Session {
     at: Option<Timestamp>,
     id: Option<String>,
     expected: Option<Expected>,
-    /// Of a handle that made the session.
+    /// Known to a handle that created the session.
     session_id: Option<String>,
 }
 
@@ -119,13 +119,13 @@ pub struct Session {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LabelChange {
-    /// The id of its record.
+    /// The id of the record that sets it.
     pub label_id: String,
-    /// Whether the session has the entry that is labelled.
+    /// Whether the session has the labelled entry.
     pub is_known: bool,
 }
 
-/// Settings of the model that a session talks to; empty ones are not recorded.
+/// The model settings of a session; empty ones are not recorded.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RuntimeUpdate<'a> {
     /// The provider.
@@ -137,22 +137,23 @@ pub struct RuntimeUpdate<'a> {
 }
 
 impl Session {
-    /// Names the session in this store, for as long as it is there.
+    /// Returns the key of the session in this store, which stays the same as long as
+    /// the session exists.
     pub fn key(&self) -> SessionKey {
         self.key
     }
 
-    /// The program whose session it is.
+    /// Returns the format of the session's program.
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// Returns the session's id; `None` where its file has no usable header. A
-    /// handle that made the session knows it without reading.
+    /// Returns the session's id; `None` if its file has no usable header. A handle
+    /// that created the session knows it without reading.
     ///
     /// # Errors
     ///
-    /// [`SessionNotFound`](Error::SessionNotFound) when it was purged since.
+    /// [`SessionNotFound`](Error::SessionNotFound) if the session was purged since.
     pub fn session_id(&self) -> Result<Option<String>> {
         match &self.session_id {
             Some(id) => Ok(Some(id.clone())),
@@ -160,54 +161,54 @@ impl Session {
         }
     }
 
-    /// A handle whose records carry this time. Default: the system's clock.
+    /// Returns a handle whose records carry this time. Default: the system's clock.
     #[must_use]
     pub fn at(&self, time: Timestamp) -> Self {
         Self { at: Some(time), ..self.clone() }
     }
 
-    /// A handle whose next entry or label has this id, which must be new to the
-    /// session; a session that it makes has it, too.
+    /// Returns a handle whose next entry or label gets this id, which must be new to
+    /// the session. A session that it clones or forks gets this id, too.
     #[must_use]
     pub fn with_id(&self, id: &str) -> Self {
         Self { id: Some(id.to_owned()), ..self.clone() }
     }
 
-    /// A handle that appends only behind this leaf: messages, compactions and
-    /// other entries.
+    /// Returns a handle that appends messages, compactions and other entries only
+    /// while this is the leaf.
     ///
-    /// When the leaf has moved, by another writer or by an append through this
-    /// handle itself, an append fails with [`LeafMoved`](Error::LeafMoved) and
-    /// writes nothing; make a handle for each append. Names, labels, branches
-    /// and records beside the tree do not ask.
+    /// If the leaf has moved, by another writer or by an append through this handle
+    /// itself, an append fails with [`LeafMoved`](Error::LeafMoved) and writes
+    /// nothing, so make a handle for each append. Names, labels, branches and records
+    /// outside the tree ignore the expectation.
     #[must_use]
     pub fn expecting(&self, leaf: Option<&str>) -> Self {
         let leaf = leaf.map(str::to_owned);
         Self { expected: Some(Expected { leaf, branches: false }), ..self.clone() }
     }
 
-    /// A handle that appends behind this entry, wherever the leaf is by then:
-    /// when another writer has moved it, the append is a sibling branch.
+    /// Returns a handle that appends to this entry, even if another writer has moved
+    /// the leaf since; the append is then a sibling branch.
     #[must_use]
     pub fn branching_from(&self, leaf: Option<&str>) -> Self {
         let leaf = leaf.map(str::to_owned);
         Self { expected: Some(Expected { leaf, branches: true }), ..self.clone() }
     }
 
-    /// Appends a message, a JSON object, behind the leaf and returns its entry's id.
+    /// Appends a message, a JSON object, as a child of the leaf, and returns its
+    /// entry's id.
     ///
-    /// Key order and the spelling of numbers are kept. A message that has an
-    /// id keeps it; one without gets a new one, as its last key. A message of a
-    /// pi session has no id, and gets what it lacks of what pi reads without
-    /// asking: content as blocks, usage, a time, and for an answer the model
-    /// that the session talks to.
+    /// Key order and the spelling of numbers are kept. A message with an id keeps it;
+    /// one without gets a new id as its last key. A message of a pi session has no
+    /// id; it is completed with what pi requires: content as blocks, usage, a time,
+    /// and for an answer the session's model.
     ///
     /// # Errors
     ///
-    /// [`InvalidRecord`](Error::InvalidRecord) for what is no object, is nested
-    /// deeper than Kward reads, holds no finite number where one stands, or is
-    /// such that the session's program could not open the session with it;
-    /// [`EntryExists`](Error::EntryExists), [`LeafMoved`](Error::LeafMoved).
+    /// [`InvalidRecord`](Error::InvalidRecord) if the message is not an object, is
+    /// nested deeper than Kward reads, contains a non-finite number, or would keep
+    /// the session's program from opening the session;
+    /// [`EntryExists`](Error::EntryExists); [`LeafMoved`](Error::LeafMoved).
     pub fn append_message<'j>(&self, message: impl Into<Json<'j>>) -> Result<String> {
         let message = message.into();
         let message = text_of(&message)?;
@@ -216,14 +217,14 @@ impl Session {
         })
     }
 
-    /// Appends a compaction and returns its entry's id: from here on, its summary
-    /// and what it keeps stand for everything before.
+    /// Appends a compaction and returns its entry's id. From here on, its summary and
+    /// what it keeps replace everything before.
     ///
     /// # Errors
     ///
-    /// [`InvalidRecord`](Error::InvalidRecord) when what it is to keep is no message
-    /// of the active branch, or was left out by an earlier compaction;
-    /// [`Unsupported`](Error::Unsupported) for formats that are not written here;
+    /// [`InvalidRecord`](Error::InvalidRecord) if the entry to keep from is not a
+    /// message of the active branch, or an earlier compaction left it out;
+    /// [`Unsupported`](Error::Unsupported) in formats without compactions;
     /// [`LeafMoved`](Error::LeafMoved).
     pub fn compact(&self, new: &Compaction) -> Result<String> {
         let spelt = self.format.spelling().compaction(new);
@@ -240,15 +241,15 @@ impl Session {
         })
     }
 
-    /// Appends a compaction that is given in the keys of the session's format,
-    /// which stand on the [crate's page](crate). What it names to be kept is not
-    /// looked for, as its program does not: of what is not there, nothing is kept.
-    /// [`compact`](Self::compact) does look.
+    /// Appends a compaction that is given in the keys of the session's format, which
+    /// the [crate's documentation](crate) lists. As in the session's program, the
+    /// entry to keep from is not checked: if it does not exist, nothing is kept.
+    /// [`compact`](Self::compact) does check it.
     ///
     /// # Errors
     ///
-    /// [`InvalidRecord`](Error::InvalidRecord), which says the keys, for one without
-    /// a summary; else as [`append_message`](Self::append_message).
+    /// [`InvalidRecord`](Error::InvalidRecord), which lists the keys, if there is no
+    /// summary; else those of [`append_message`](Self::append_message).
     pub fn append_compaction<'j>(&self, compaction: impl Into<Json<'j>>) -> Result<String> {
         let compaction = compaction.into();
         let text = text_of(&compaction)?;
@@ -268,13 +269,13 @@ impl Session {
         self.format.live().compact(&self.writing(tx), compaction)
     }
 
-    /// Appends a summary of a branch that was left, under `parent_id`, and
-    /// makes it the leaf. Returns its id. `details` is a JSON value; null stands for none.
+    /// Appends a summary of an abandoned branch as a child of `parent_id`, and makes
+    /// it the leaf. Returns its id. `details` is a JSON value; null means none.
     ///
     /// # Errors
     ///
     /// [`EntryNotFound`](Error::EntryNotFound) for an unknown parent;
-    /// [`InvalidRecord`](Error::InvalidRecord) for details that are no JSON.
+    /// [`InvalidRecord`](Error::InvalidRecord) for details that are not JSON.
     pub fn append_branch_summary<'j>(
         &self,
         parent_id: Option<&str>,
@@ -293,27 +294,27 @@ impl Session {
         })
     }
 
-    /// Makes an entry the leaf: the next append is its child. Of Kward, an
+    /// Makes an entry the leaf, so that the next append is its child. For Kward, an
     /// empty id leaves every branch, as [`reset_leaf`](Self::reset_leaf) does.
     ///
     /// # Errors
     ///
-    /// [`EntryNotFound`](Error::EntryNotFound) when the session has no such entry.
+    /// [`EntryNotFound`](Error::EntryNotFound) if the session has no such entry.
     pub fn branch(&self, entry_id: &str) -> Result<()> {
         self.change(|live, writing| live.branch(writing, entry_id))
     }
 
-    /// Leaves every branch: the next append is a root.
+    /// Leaves every branch, so that the next append is a root.
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](Error::Unsupported) for formats that are not written here.
+    /// [`Unsupported`](Error::Unsupported) in formats without this operation.
     pub fn reset_leaf(&self) -> Result<()> {
         self.change(|live, writing| live.move_leaf(writing, None))
     }
 
-    /// Sets the label of an entry, without white space around it (pi keeps
-    /// that); `None` or a blank one clears it. A label may come before its entry.
+    /// Sets the label of an entry, without surrounding white space (which pi keeps);
+    /// `None` or a blank one clears it. The entry need not exist yet.
     ///
     /// # Errors
     ///
@@ -327,11 +328,11 @@ impl Session {
         Ok(LabelChange { label_id, is_known })
     }
 
-    /// Gives the session a name, without white space around it; `None` or a
-    /// blank one takes it away.
+    /// Sets the name of the session, without surrounding white space; `None` or a
+    /// blank one removes it.
     ///
-    /// The name of a Kimi session is its title, of which Kimi keeps 200
-    /// characters; it stands in its `state.json`.
+    /// The name of a Kimi session is its title, which is in its `state.json` and
+    /// limited to 200 characters by Kimi.
     ///
     /// # Errors
     ///
@@ -340,18 +341,19 @@ impl Session {
         self.change(|live, writing| live.rename(writing, name))
     }
 
-    /// Records the model's settings; those that are empty stay as they are.
+    /// Records model settings; those that are empty stay unchanged.
     ///
-    /// The record repeats the session's name, which would be lost otherwise.
+    /// If the format keeps settings and name in one record, it repeats the session's
+    /// name, which would be lost otherwise.
     ///
-    /// A pi session has an entry for the model, where the provider is given with
-    /// it, and one for the effort; both are written, or neither.
+    /// A pi session gets an entry for the model, if the provider is given with it,
+    /// and one for the effort; both are written, or neither.
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](Error::Unsupported) for formats without such a record;
-    /// [`EntryExists`](Error::EntryExists) and [`LeafMoved`](Error::LeafMoved)
-    /// for pi, whose records of this are entries.
+    /// [`Unsupported`](Error::Unsupported) in formats without such a record;
+    /// [`EntryExists`](Error::EntryExists) and [`LeafMoved`](Error::LeafMoved) for
+    /// pi, in which these records are entries.
     pub fn update_runtime(&self, runtime: RuntimeUpdate<'_>) -> Result<()> {
         let runtime = DraftRuntime {
             provider: runtime.provider,
@@ -361,27 +363,27 @@ impl Session {
         self.change(|live, writing| live.update_runtime(writing, runtime))
     }
 
-    /// Appends any record of the session's format, a JSON object, as it is but
-    /// for white space and escapes. Returns the number of its line. Where records
-    /// have ids that no two may share, one that is there already, byte for byte,
-    /// is not written again: a call whose answer was lost can be repeated.
+    /// Appends any record of the session's format, a JSON object, unchanged but for
+    /// white space and escapes. Returns the number of its line. If records of the
+    /// format have unique ids, a record that is already there, byte for byte, is not
+    /// written again, so a call whose answer was lost can be repeated.
     ///
     /// # Errors
     ///
-    /// [`InvalidRecord`](Error::InvalidRecord) for what is no object.
+    /// [`InvalidRecord`](Error::InvalidRecord) if it is not a JSON object.
     pub fn append_record<'j>(&self, record: impl Into<Json<'j>>) -> Result<u32> {
         let record = record.into();
         let record = text_of(&record)?;
         self.change(|live, writing| live.record(writing, record))
     }
 
-    /// A handle on a session that is there.
+    /// A handle to a session that exists.
     fn of(store: &Store, key: SessionKey, format: Format) -> Self {
         let store = store.clone();
         Self { store, key, format, at: None, id: None, expected: None, session_id: None }
     }
 
-    /// A handle on the session of this key.
+    /// A handle to the session with this key.
     fn find(store: &Store, conn: &Connection, key: SessionKey) -> Result<Self> {
         let (source, _) = sessions::place(conn, key)?.ok_or_else(|| not_found(key))?;
         Ok(Self::of(store, key, source.format))
@@ -391,7 +393,7 @@ impl Session {
         self.at.unwrap_or_else(Timestamp::now)
     }
 
-    /// A change of the session in this transaction, as the handle says.
+    /// The context of a change in this transaction, with the handle's settings.
     fn writing<'a>(&'a self, tx: &'a Connection) -> Writing<'a> {
         Writing {
             tx,
@@ -402,17 +404,18 @@ impl Session {
         }
     }
 
-    /// Reads the session on one snapshot.
+    /// Reads the session in one read transaction.
     pub(crate) fn read<T>(&self, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.store.read(body)
     }
 
-    /// Changes the session as its format does.
+    /// Runs a change of the session through its format.
     fn change<T>(&self, change: impl FnOnce(&dyn Live, &Writing<'_>) -> Result<T>) -> Result<T> {
         self.store.write(|tx| self.change_in(tx, change))
     }
 
-    /// Makes a session of a part of this one as its format does.
+    /// Runs a change of the session's format that creates a session of part of this
+    /// one.
     pub(crate) fn make_fork(
         &self,
         make: impl FnOnce(&dyn Live, &Writing<'_>) -> Result<(SessionKey, String)>,
@@ -421,7 +424,7 @@ impl Session {
         Ok(Fork { session, text })
     }
 
-    /// Makes a session of this one as its format does.
+    /// Runs a change of the session's format that creates a session.
     fn make<T>(
         &self,
         make: impl FnOnce(&dyn Live, &Writing<'_>) -> Result<(SessionKey, T)>,
@@ -465,7 +468,7 @@ pub(crate) fn not_found(session: SessionKey) -> Error {
     Error::SessionNotFound(session.0.to_string())
 }
 
-/// The text of JSON that was handed over.
+/// The text of a JSON argument.
 pub(crate) fn text_of<'a>(json: &'a Json<'_>) -> Result<&'a str> {
     json.text().map_err(Error::InvalidRecord)
 }

@@ -1,6 +1,6 @@
-//! Names and tags that are handed over as JSON, as a file would hold them.
+//! Names and tags given as JSON strings.
 //!
-//! A string of JSON may hold half a surrogate pair, which no text can.
+//! A JSON string can contain a lone surrogate, which a Rust string cannot.
 
 use super::{Session, text_of};
 use crate::error::{Error, Result};
@@ -8,12 +8,13 @@ use crate::format::json;
 use crate::model::{Json, Stored};
 
 impl Session {
-    /// As [`rename`](Self::rename), by a JSON string or null: half a surrogate
-    /// pair stays one where the session's program writes such.
+    /// As [`rename`](Self::rename), with a JSON string or null. A lone surrogate is
+    /// kept if the session's program writes such.
     ///
     /// # Errors
     ///
-    /// As [`rename`](Self::rename); [`InvalidRecord`](Error::InvalidRecord) for other JSON.
+    /// Those of [`rename`](Self::rename); [`InvalidRecord`](Error::InvalidRecord) for
+    /// other JSON.
     pub fn rename_json<'j>(&self, name: impl Into<Json<'j>>) -> Result<()> {
         match read(&name.into())? {
             None => self.rename(None),
@@ -21,11 +22,12 @@ impl Session {
         }
     }
 
-    /// As [`tag`](Self::tag), by a JSON string; null takes all tags away.
+    /// As [`tag`](Self::tag), with a JSON string; null removes all tags.
     ///
     /// # Errors
     ///
-    /// As [`tag`](Self::tag); [`InvalidRecord`](Error::InvalidRecord) for other JSON.
+    /// Those of [`tag`](Self::tag); [`InvalidRecord`](Error::InvalidRecord) for other
+    /// JSON.
     pub fn tag_json<'j>(&self, tag: impl Into<Json<'j>>) -> Result<bool> {
         match read(&tag.into())? {
             None => self.clear_tags(),
@@ -34,7 +36,7 @@ impl Session {
     }
 }
 
-/// The text of a JSON string; `None` for null.
+/// The value of a JSON string; `None` for null.
 fn read(given: &Json<'_>) -> Result<Option<Stored>> {
     let invalid = || Error::InvalidRecord("a string or null was expected".to_owned());
     let (value, _) = json::scan(text_of(given)?.as_bytes()).map_err(|_| invalid())?;

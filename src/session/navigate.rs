@@ -1,4 +1,4 @@
-//! Moving through a session's tree as its program lets a user move.
+//! Navigation in a session's tree, as its program offers it to users.
 
 use rusqlite::Connection;
 
@@ -9,15 +9,15 @@ use crate::error::{Error, Result};
 use crate::model::{SessionKey, Timestamp};
 use crate::store::{log, sessions};
 
-/// A prompt that a conversation can be taken back to.
+/// A prompt that the conversation can be rewound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RewindPoint {
-    /// Its entry, for [`Session::navigate`].
+    /// The id of its entry, for [`Session::navigate`].
     pub entry_id: String,
     /// Its first characters, on one line.
     pub preview: String,
-    /// When it was asked.
+    /// When it was sent.
     pub created_at: Option<Timestamp>,
 }
 
@@ -36,8 +36,8 @@ fn rewind_points(conn: &Connection, session: SessionKey) -> Result<Vec<RewindPoi
 }
 
 impl Session {
-    /// Returns the user's prompts on the active branch, newest first; those
-    /// without text are left out.
+    /// Returns the user's prompts on the active branch, newest first, without those
+    /// that have no text.
     ///
     /// # Errors
     ///
@@ -46,16 +46,17 @@ impl Session {
         self.store.read(|conn| rewind_points(conn, self.key))
     }
 
-    /// Goes back or over to an entry, and returns the text to be edited.
+    /// Moves the leaf so that the conversation continues at an entry, and returns the
+    /// text to edit.
     ///
-    /// A user's prompt is to be asked again: its parent becomes the leaf (none,
-    /// for a prompt that is a root), and its whole text is returned. Any other
-    /// entry becomes the leaf itself, and the text is empty. Nothing is
-    /// removed; where the conversation was, is a branch.
+    /// If the entry is a user's prompt, which is to be sent again, its parent becomes
+    /// the leaf (no entry, if the prompt is a root), and its full text is returned.
+    /// Any other entry becomes the leaf itself, and the text is empty. Nothing is
+    /// removed; the previous conversation stays as a branch.
     ///
     /// # Errors
     ///
-    /// [`EntryNotFound`](Error::EntryNotFound) when the session has no such entry.
+    /// [`EntryNotFound`](Error::EntryNotFound) if the session has no such entry.
     ///
     /// # Examples
     ///

@@ -1,5 +1,5 @@
-//! What can be asked of a session: a table of contents, each line one question
-//! to the module that answers it, and one transaction.
+//! The reading methods of a session. Each is one read transaction, and calls the
+//! module that does the work.
 
 use std::path::Path;
 
@@ -15,13 +15,14 @@ use crate::tree_rows::{self, TreeRow};
 use crate::{dump, names};
 
 impl Store {
-    /// Finds a session by its id, by an unambiguous prefix of it (an exact id
+    /// Finds a session by its id, by an unambiguous prefix of it (an exact match
     /// wins), or by its file: its path below the root, alone or as `root:path`.
     ///
     /// # Errors
     ///
-    /// [`SessionNotFound`](crate::Error::SessionNotFound), and
-    /// [`AmbiguousSession`](crate::Error::AmbiguousSession) with the files to choose from.
+    /// [`SessionNotFound`](crate::Error::SessionNotFound);
+    /// [`AmbiguousSession`](crate::Error::AmbiguousSession), with the files to choose
+    /// from.
     ///
     /// # Examples
     ///
@@ -39,39 +40,39 @@ impl Store {
         self.read(|conn| Session::find(self, conn, names::find(conn, name)?))
     }
 
-    /// Returns a handle on the session of this key, as a list gives it. It
-    /// writes nothing.
+    /// Returns a handle to the session with this key, as lists return it. It writes
+    /// nothing.
     ///
     /// # Errors
     ///
-    /// [`SessionNotFound`](crate::Error::SessionNotFound) when it was purged.
+    /// [`SessionNotFound`](crate::Error::SessionNotFound) if it was purged.
     pub fn session(&self, session: SessionKey) -> Result<Session> {
         self.read(|conn| Session::find(self, conn, session))
     }
 }
 
 impl Session {
-    /// Returns what is known of the session now, without reading any of its lines.
+    /// Returns what is known of the session, without reading any of its lines.
     ///
     /// # Errors
     ///
-    /// [`SessionNotFound`](crate::Error::SessionNotFound) when it was purged since.
+    /// [`SessionNotFound`](crate::Error::SessionNotFound) if it was purged since.
     pub fn info(&self) -> Result<SessionInfo> {
         self.store.read(|conn| sessions::info(conn, self.key)?.ok_or_else(|| not_found(self.key)))
     }
 
-    /// Returns a name by which [`Store::find`] finds this session and no other:
+    /// Returns a name for which [`Store::find`] returns this session and no other:
     /// its id, else its file as `root:path`.
     ///
     /// # Errors
     ///
-    /// [`SessionNotFound`](crate::Error::SessionNotFound) when it was purged since.
+    /// [`SessionNotFound`](crate::Error::SessionNotFound) if it was purged since.
     pub fn unique_name(&self) -> Result<String> {
         self.store.read(|conn| names::name_of(conn, self.key))
     }
 
-    /// Returns what the user asked, in order, as the format counts it; empty
-    /// where it tells no turns.
+    /// Returns the user's turns in order, as the format counts them; empty in a
+    /// format without turns.
     ///
     /// # Errors
     ///
@@ -80,14 +81,14 @@ impl Session {
         self.store.read(|conn| self.format().extras().turns(conn, self.key))
     }
 
-    /// Returns the file that holds what a tool answered, where the program put that
-    /// beside the log for its length, and the [result](crate::Part::ToolResult) in the
-    /// message only stands for it; `None` for all other results.
+    /// Returns the file that holds a tool's answer, if the program stored a long
+    /// answer beside the log and the [result](crate::Part::ToolResult) in the message
+    /// only refers to it; `None` for all other results.
     ///
     /// # Errors
     ///
     /// [`SessionNotFound`](crate::Error::SessionNotFound);
-    /// [`Damaged`](crate::Error::Damaged) when the file cannot be read.
+    /// [`Damaged`](crate::Error::Damaged) if the file cannot be read.
     ///
     /// # Examples
     ///
@@ -110,14 +111,14 @@ impl Session {
         self.store.read(|conn| self.format().extras().result_file(conn, self.key, call_id, answer))
     }
 
-    /// Returns the messages that the program would go on with: those of the
-    /// active branch, root first, where compactions stand for what they
-    /// summarise; empty when there is none.
+    /// Returns the messages that the program would continue with: those of the active
+    /// branch, root first, in which compactions replace what they summarise. Empty if
+    /// there are none.
     ///
     /// # Errors
     ///
     /// [`SessionNotFound`](crate::Error::SessionNotFound);
-    /// [`Damaged`](crate::Error::Damaged) when a line of it cannot be read.
+    /// [`Damaged`](crate::Error::Damaged) if one of its lines cannot be read.
     ///
     /// # Examples
     ///
@@ -136,13 +137,13 @@ impl Session {
         self.store.read(|conn| context::messages(conn, self.key))
     }
 
-    /// Returns the messages that the program would go on with if this entry were
-    /// the leaf: the context of one branch of several, without going there.
+    /// Returns the messages that the program would continue with if this entry were
+    /// the leaf: the context of any branch, without moving the leaf.
     ///
     /// # Errors
     ///
-    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session has no such
-    /// entry; else as [`context`](Self::context).
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) if the session has no such
+    /// entry; else those of [`context`](Self::context).
     ///
     /// # Examples
     ///
@@ -172,13 +173,13 @@ impl Session {
     }
 
     /// Returns the messages that an entry adds to a conversation, as they were
-    /// appended: mostly one; none for a label, say, and for a compaction of pi also
-    /// its system message.
+    /// appended: usually one; none for a label, for example; for a compaction of pi
+    /// also its system message.
     ///
     /// # Errors
     ///
-    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session has no such
-    /// entry; [`Damaged`](crate::Error::Damaged) when its line cannot be read.
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) if the session has no such
+    /// entry; [`Damaged`](crate::Error::Damaged) if its line cannot be read.
     pub fn messages_of(&self, entry_id: &str) -> Result<Vec<Message>> {
         self.store.read(|conn| {
             let key = context::key_of(conn, self.key, entry_id)?;
@@ -186,19 +187,19 @@ impl Session {
         })
     }
 
-    /// Returns the text of an entry: of the messages that it adds, a line feed
-    /// between two; empty where it adds none.
+    /// Returns the text of an entry's messages, joined by line feeds; empty if it has
+    /// none.
     ///
     /// # Errors
     ///
-    /// As [`messages_of`](Self::messages_of).
+    /// Those of [`messages_of`](Self::messages_of).
     pub fn text_of(&self, entry_id: &str) -> Result<String> {
         let texts: Vec<String> = self.messages_of(entry_id)?.iter().map(Message::text).collect();
         Ok(texts.join("\n"))
     }
 
-    /// Returns the entries of the active branch: the path to the active entry,
-    /// root first, compacted parts included; empty when there is none.
+    /// Returns the entries of the active branch, root first, including those that
+    /// were compacted; empty if there are none.
     ///
     /// # Errors
     ///
@@ -207,25 +208,26 @@ impl Session {
         self.store.read(|conn| context::branch(conn, self.key))
     }
 
-    /// Returns the last `limit` entries of the active branch, root first, at a cost
-    /// that does not depend on what lies before them.
+    /// Returns the last `limit` entries of the active branch, root first. The cost
+    /// does not depend on the entries before them.
     ///
     /// # Errors
     ///
-    /// As [`path`](Self::path).
+    /// Those of [`path`](Self::path).
     pub fn last_of_branch(&self, limit: usize) -> Result<Vec<Entry>> {
         self.store.read(|conn| context::branch_end(conn, self.key, limit))
     }
 
-    /// Returns the entries from the root down to this one, root first.
+    /// Returns the entries from the root to this one, root first.
     ///
-    /// This is one branch of the conversation, compacted parts included:
-    /// siblings on other branches are left out. An entry that is its own
-    /// ancestor ends the path.
+    /// This is one branch of the conversation, including what was compacted; siblings
+    /// on other branches are left out. The path ends at an entry that is its own
+    /// ancestor.
     ///
     /// # Errors
     ///
-    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session has no such entry.
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) if the session has no such
+    /// entry.
     ///
     /// # Examples
     ///
@@ -243,26 +245,27 @@ impl Session {
         self.last_of_path(entry_id, usize::MAX)
     }
 
-    /// Returns the last `limit` entries of the path to an entry, root first, at
-    /// a cost that does not depend on what lies before them.
+    /// Returns the last `limit` entries of the path to an entry, root first. The cost
+    /// does not depend on the entries before them.
     ///
     /// # Errors
     ///
-    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session has no such entry.
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) if the session has no such
+    /// entry.
     pub fn last_of_path(&self, entry_id: &str, limit: usize) -> Result<Vec<Entry>> {
         self.store.read(|conn| context::path_to(conn, self.key, entry_id, limit))
     }
 
-    /// Hands the lines of the path to an entry to `each`, root first: each one's
-    /// number, from 1, and its exact bytes, terminator included. This is the
-    /// quickest way to the content of a branch.
+    /// Calls `each` for the lines of the path to an entry, root first, with each
+    /// line's number, from 1, and its exact bytes, including the terminator. This is
+    /// the fastest way to read the content of a branch.
     ///
     /// `each` must not use the store.
     ///
     /// # Errors
     ///
-    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session has no such
-    /// entry, and what `each` returns.
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) if the session has no such
+    /// entry; any error that `each` returns.
     ///
     /// # Examples
     ///
@@ -287,36 +290,38 @@ impl Session {
         self.store.read(|conn| context::each_line_of_path(conn, self.key, entry_id, &mut each))
     }
 
-    /// Hands each line of the session's file to `each`, in order: its number,
-    /// from 1, and its exact bytes, terminator included.
+    /// Calls `each` for every line of the session's file in order, with its number,
+    /// from 1, and its exact bytes, including the terminator.
     ///
-    /// All lines are of one state. `each` must not use the store: it holds a
-    /// connection, and a call from inside waits for another one.
+    /// All lines are read in one transaction. `each` must not use the store: the
+    /// transaction holds a connection, and a nested call would wait for another one.
     ///
     /// # Errors
     ///
-    /// [`SessionNotFound`](crate::Error::SessionNotFound), and what `each` returns.
+    /// [`SessionNotFound`](crate::Error::SessionNotFound); any error that `each`
+    /// returns.
     pub fn each_line(&self, mut each: impl FnMut(u32, &[u8]) -> Result<()>) -> Result<()> {
         self.store.read(|conn| dump::each_line(conn, self.key, &mut each))
     }
 
-    /// Returns the line that one of its entries stands in, byte for byte,
-    /// terminator included.
+    /// Returns the line of one of the session's entries, byte for byte, including the
+    /// terminator.
     ///
     /// # Errors
     ///
-    /// [`Damaged`](crate::Error::Damaged) when the line is gone; after a purge, too.
+    /// [`Damaged`](crate::Error::Damaged) if the line does not exist, also after a
+    /// purge.
     pub fn line_of(&self, entry: &Entry) -> Result<Vec<u8>> {
         self.store.read(|conn| log::record(conn, entry.place))
     }
 
-    /// Returns the entries behind a line of the session's file, in file order,
-    /// `limit` at most: what was added since a reader was there.
+    /// Returns the entries after a line of the session's file, in file order, `limit`
+    /// at most: what was added since a reader last looked.
     ///
-    /// 0 is before the first line. Go on with the [`line`](Entry::line) of the
-    /// last entry returned. An entry whose id a later line repeats stands at
-    /// that line. Of a Kimi session, the file is its context: sub-agents and
-    /// contexts that were rotated away have lines of their own.
+    /// 0 is before the first line. To continue, pass the [`line`](Entry::line) of the
+    /// last entry returned. An entry whose id is repeated by a later line is at that
+    /// line. For a Kimi session, the file is its current context: sub-agents and
+    /// rotated contexts have lines of their own.
     ///
     /// # Errors
     ///
@@ -341,18 +346,22 @@ impl Session {
         self.store.read(|conn| capture::entries_after(conn, self.key, line, limit))
     }
 
-    /// Returns the entry of this id; `None` when the session has none.
+    /// Returns the entry with this id; `None` if the session has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Damaged`](crate::Error::Damaged) if its row cannot be read.
     pub fn entry(&self, id: &str) -> Result<Option<Entry>> {
         self.store.read(|conn| context::entry(conn, self.key, id))
     }
 
-    /// Finds an entry by its id, or by an unambiguous beginning of it; an exact
-    /// id wins.
+    /// Finds an entry by its id, or by an unambiguous prefix of it; an exact match
+    /// wins.
     ///
     /// # Errors
     ///
-    /// [`EntryNotFound`](crate::Error::EntryNotFound), and
-    /// [`AmbiguousEntry`](crate::Error::AmbiguousEntry) with the ids to choose from.
+    /// [`EntryNotFound`](crate::Error::EntryNotFound);
+    /// [`AmbiguousEntry`](crate::Error::AmbiguousEntry), with the ids to choose from.
     pub fn find_entry(&self, name: &str) -> Result<Entry> {
         self.store.read(|conn| {
             let id = names::find_entry(conn, self.key, name)?;
@@ -361,11 +370,11 @@ impl Session {
         })
     }
 
-    /// Finds entries of this session by what they say, as [`Store::search`] does.
+    /// Searches the text of this session's entries, as [`Store::search`] does.
     ///
     /// # Errors
     ///
-    /// As [`Store::search`].
+    /// Those of [`Store::search`].
     pub fn search(&self, search: Search) -> Result<SearchPage> {
         self.store.search(&search.session(self.key))
     }
@@ -374,12 +383,13 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session has no such entry.
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) if the session has no such
+    /// entry.
     pub fn children(&self, id: &str) -> Result<Vec<Entry>> {
         self.store.read(|conn| context::children(conn, self.key, id))
     }
 
-    /// Returns the entries without a parent, in file order; orphans are among them.
+    /// Returns the entries without a parent, in file order, including orphans.
     pub fn roots(&self) -> Result<Vec<Entry>> {
         self.store.read(|conn| entries::entries(conn, &runs::roots(conn, self.key)?))
     }
@@ -389,11 +399,12 @@ impl Session {
         self.store.read(|conn| entries::entries(conn, &runs::leaves(conn, self.key)?))
     }
 
-    /// Returns the ends of the branches that the active one left, in file
-    /// order: the entries without children that are not on it.
+    /// Returns the ends of the branches other than the active one, in file order: the
+    /// entries without children that are not on the active branch.
     ///
-    /// [`path_to`](Self::path_to) gives such a branch, and
-    /// [`common_ancestor`](Self::common_ancestor) with the leaf tells where it was left.
+    /// [`path_to`](Self::path_to) returns such a branch;
+    /// [`common_ancestor`](Self::common_ancestor) with the leaf returns the entry
+    /// where it forked off.
     ///
     /// # Errors
     ///
@@ -402,40 +413,42 @@ impl Session {
         self.store.read(|conn| context::abandoned(conn, self.key))
     }
 
-    /// Returns whether an entry is on the active branch, compacted parts included.
+    /// Returns whether an entry is on the active branch, including what was
+    /// compacted.
     ///
     /// # Errors
     ///
     /// [`SessionNotFound`](crate::Error::SessionNotFound);
-    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session has no such entry.
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) if the session has no such
+    /// entry.
     pub fn is_on_path(&self, id: &str) -> Result<bool> {
         self.store.read(|conn| context::is_on_path(conn, self.key, id))
     }
 
-    /// Returns the last entry that the paths to two entries share; `None` when
+    /// Returns the last entry that the paths to two entries have in common; `None` if
     /// they have different roots.
     ///
     /// # Errors
     ///
-    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session lacks either.
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) if the session lacks either.
     pub fn common_ancestor(&self, one: &str, other: &str) -> Result<Option<Entry>> {
         self.store.read(|conn| context::common_ancestor(conn, self.key, one, other))
     }
 
     /// Returns the whole tree, depth first; roots and children in file order.
     ///
-    /// Every entry is there once. Where entries are their own ancestors, the
-    /// first of them stands as a root.
+    /// Every entry appears once. If entries are their own ancestors, the first of
+    /// each cycle appears as a root.
     pub fn tree(&self) -> Result<Vec<Node>> {
         self.store.read(|conn| context::tree(conn, self.key))
     }
 
     /// Returns the tree as rows to draw, from top to bottom.
     ///
-    /// Messages that only call tools are left out unless they are the active
-    /// entry; their children take their place. The active branch comes first.
-    /// Where entries are their own ancestors, the first of them stands as a
-    /// root, so that every entry is drawn once.
+    /// Messages that only call tools are left out, unless one is the leaf; their
+    /// children take their place. The active branch comes first. If entries are their
+    /// own ancestors, the first of each cycle appears as a root, so that every entry
+    /// is drawn once.
     ///
     /// # Errors
     ///
@@ -463,24 +476,24 @@ impl Session {
         self.store.read(|conn| labels::labels(conn, self.key))
     }
 
-    /// Returns the tokens and cost that the session's entries report, in sum, on
-    /// whatever branch; `None` in it where none does.
+    /// Returns the sum of the tokens and cost that the session's entries report, on
+    /// every branch; a field is `None` if no entry reports it.
     pub fn usage(&self) -> Result<Usage> {
         self.store.read(|conn| records::usage(conn, self.key))
     }
 
-    /// Returns what could not be understood of the session's files, by line.
+    /// Returns the problems of the session's files, by line.
     pub fn problems(&self) -> Result<Vec<Problem>> {
         self.store.read(|conn| problems::session_problems(conn, self.key))
     }
 
-    /// Hands each problem of the session and its root to `each`, by path.
+    /// Calls `each` for every problem of the session, with its root, by path.
     ///
     /// `each` must not use the store.
     ///
     /// # Errors
     ///
-    /// As [`Store::each_problem`].
+    /// Those of [`Store::each_problem`].
     pub fn each_problem(&self, mut each: impl FnMut(&Path, &Problem) -> Result<()>) -> Result<()> {
         self.store.read(|conn| dump::each_problem(conn, Some(self.key), &mut each))
     }

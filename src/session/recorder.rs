@@ -1,17 +1,17 @@
-//! What an application's own conversation hands over, without knowing storage.
+//! A trait through which an application's own conversation type hands over events
+//! without knowing about storage.
 
 use super::{RuntimeUpdate, Session};
 use crate::error::Result;
 use crate::model::Json;
 
-/// Takes what happens in a conversation.
+/// Receives the events of a conversation.
 ///
-/// A conversation type of an application holds one, as a parameter or a
-/// `Box<dyn Recorder>`, and tells it each event; [`Session`] is the one that
-/// stores them. Messages and calls are JSON, as the session's methods of the
-/// same meaning take them, and fail as those do. What a session's format has no
-/// record for, such as a tool execution beside the messages that tell of it, is
-/// passed by: the conversation is the messages.
+/// An application's conversation type holds a recorder, as a type parameter or a
+/// `Box<dyn Recorder>`, and tells it each event; [`Session::attach`] returns one that
+/// stores them. Messages and calls are JSON, with the same meaning and errors as in
+/// the session's methods. What a session's format has no record for is ignored, such
+/// as a tool execution that the messages contain anyway.
 ///
 /// # Examples
 ///
@@ -42,47 +42,48 @@ use crate::model::Json;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Recorder {
-    /// A message was added; returns its entry's id. See [`Session::append_message`].
+    /// A message was added. Returns its entry's id. See [`Session::append_message`].
     ///
     /// # Errors
     ///
-    /// What the recorder could not take; of a session, nothing was written.
+    /// The recorder's own. If a session's recorder fails, nothing was written.
     fn message(&mut self, message: Json<'_>) -> Result<String>;
 
-    /// A summary took the place of what was before; returns its entry's id. See
+    /// A summary replaced what was before. Returns its entry's id. See
     /// [`Session::append_compaction`].
     ///
     /// # Errors
     ///
-    /// As [`message`](Self::message).
+    /// Those of [`message`](Self::message).
     fn compaction(&mut self, message: Json<'_>) -> Result<String>;
 
-    /// A tool ran. See [`Kward::append_tool_execution`](crate::Kward::append_tool_execution).
+    /// A tool ran. See
+    /// [`Kward::append_tool_execution`](crate::Kward::append_tool_execution).
     ///
     /// # Errors
     ///
-    /// As [`message`](Self::message).
+    /// Those of [`message`](Self::message).
     fn tool_execution(&mut self, tool_call: Json<'_>, content: &str) -> Result<()>;
 
-    /// Another model, provider or effort was chosen. See [`Session::update_runtime`].
+    /// The model, provider or effort was changed. See [`Session::update_runtime`].
     ///
     /// # Errors
     ///
-    /// As [`message`](Self::message).
+    /// Those of [`message`](Self::message).
     fn runtime(&mut self, runtime: RuntimeUpdate<'_>) -> Result<()>;
 
-    /// The system prompt is this now. See
+    /// The system prompt was set. See
     /// [`Kward::append_system_prompt_snapshot`](crate::Kward::append_system_prompt_snapshot).
     ///
     /// # Errors
     ///
-    /// As [`message`](Self::message).
+    /// Those of [`message`](Self::message).
     fn system_message(&mut self, content: &str) -> Result<()>;
 }
 
 impl Session {
-    /// Begins to record a conversation: its system prompt first, where the format
-    /// has a record for it, unless it is empty or the one recorded last.
+    /// Starts recording a conversation. Its system prompt is recorded first, if the
+    /// format has a record for it, unless it is empty or the one recorded last.
     ///
     /// # Errors
     ///

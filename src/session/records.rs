@@ -1,7 +1,8 @@
-//! Records beside the tree: system prompts, memory, tools that ran.
+//! Records outside the tree: system prompts, memory, tool executions.
 //!
-//! Not every format has them. Each method here says by `None` that the
-//! session's has not; what is handed to users says so by its type.
+//! Not every format has them. The methods here return `None` if the session's
+//! format has not; the public handles of each format express the same by their
+//! types.
 
 use sha2::{Digest, Sha256};
 
@@ -12,17 +13,17 @@ use crate::format::stored_text;
 use crate::model::{Draft, Json};
 use crate::store::{log, records};
 
-/// A system prompt that was handed over to be recorded.
+/// The result of recording a system prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PromptSnapshot {
-    /// `sha256:` and the digest of its text, in hex.
+    /// `sha256:` and the digest of its text in hex.
     pub hash: String,
-    /// Whether it was written; not, if it is empty or the one recorded last.
+    /// Whether it was written. It is not if it is empty or the one recorded last.
     pub is_written: bool,
 }
 
-/// What is remembered, and what was last retrieved of it: both JSON.
+/// The memory, and what was retrieved from it last: both JSON.
 pub(crate) struct Memories<'a> {
     pub(crate) memories: Json<'a>,
     pub(crate) last_retrieval: Json<'a>,
@@ -68,7 +69,7 @@ impl Session {
         Ok(Some(PromptSnapshot { is_written: written.is_some(), hash }))
     }
 
-    /// Records that a tool ran; returns the record.
+    /// Records that a tool ran; returns the line's record.
     pub(crate) fn record_tool_execution(
         &self,
         tool_call: &Json<'_>,
@@ -94,7 +95,7 @@ impl Session {
         })
     }
 
-    /// The line that holds the memory; `None` where none was recorded.
+    /// The line with the last recorded memory; `None` if there is none.
     pub(crate) fn memory_record(&self) -> Result<Option<Vec<u8>>> {
         self.store.read(|conn| {
             records::memory_state(conn, self.key)?.map(|key| log::line(conn, key)).transpose()

@@ -11,18 +11,17 @@ use crate::search::{Search, SearchPage};
 use crate::stats::Stats;
 use crate::store::{Page, SessionFilter, Store};
 
-/// The store at one moment: whatever is asked of it and of its sessions is
-/// answered from the same state, while others go on writing.
+/// The store at one moment: all reads of it and of its sessions see the same state,
+/// while others continue to write.
 ///
-/// It holds one of the connections of the
-/// [pool](crate::StoreOptions::pool_size), of which there are 4 unless it is said:
-/// when all are held, any other call waits for the
-/// [busy timeout](crate::StoreOptions::busy_timeout), 10 seconds unless it is
-/// said, and then fails with [`Busy`](crate::Error::Busy). It also keeps the
-/// database's journal from being emptied, which grows meanwhile. So drop it soon,
-/// and the sessions that came from it. Threads that share one wait for one another. What writes fails with
-/// [`Unsupported`](crate::Error::Unsupported), and a read from inside a
-/// callback of another with [`Busy`](crate::Error::Busy).
+/// A snapshot holds one of the connections of the
+/// [pool](crate::StoreOptions::pool_size), which has 4 by default. If all are held,
+/// any other call waits for the [busy timeout](crate::StoreOptions::busy_timeout), 10
+/// seconds by default, and then fails with [`Busy`](crate::Error::Busy). A snapshot
+/// also prevents the WAL from being reset, which therefore grows. So drop it soon,
+/// and the sessions that came from it. Threads that share a snapshot wait for one
+/// another. Writes fail with [`Unsupported`](crate::Error::Unsupported), and a read
+/// inside a callback of another read with [`Busy`](crate::Error::Busy).
 ///
 /// # Examples
 ///
@@ -45,31 +44,31 @@ use crate::store::{Page, SessionFilter, Store};
 pub struct Snapshot(Store);
 
 impl Store {
-    /// Takes hold of the state that the database is in now.
+    /// Returns a snapshot of the present state.
     ///
     /// # Errors
     ///
-    /// [`Busy`](crate::Error::Busy) when other threads hold every connection.
+    /// [`Busy`](crate::Error::Busy) if other threads hold every connection.
     pub fn snapshot(&self) -> Result<Snapshot> {
         Ok(Snapshot(self.at_this_state()?))
     }
 }
 
 impl Snapshot {
-    /// As [`Store::find`]; what the session is asked, it answers from this state.
+    /// As [`Store::find`]; the session that it returns reads this state.
     ///
     /// # Errors
     ///
-    /// As [`Store::find`].
+    /// Those of [`Store::find`].
     pub fn find(&self, name: &str) -> Result<Session> {
         self.0.find(name)
     }
 
-    /// As [`Store::session`]; what the session is asked, it answers from this state.
+    /// As [`Store::session`]; the session that it returns reads this state.
     ///
     /// # Errors
     ///
-    /// As [`Store::session`].
+    /// Those of [`Store::session`].
     pub fn session(&self, session: SessionKey) -> Result<Session> {
         self.0.session(session)
     }
@@ -78,16 +77,17 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// As [`Store::sessions`].
+    /// Those of [`Store::sessions`].
     pub fn sessions(&self, filter: &SessionFilter) -> Result<Page> {
         self.0.sessions(filter)
     }
 
-    /// As [`Store::search`]; what the index does not hold in this state is read.
+    /// As [`Store::search`]; what the index does not hold in this state is read from
+    /// the log.
     ///
     /// # Errors
     ///
-    /// As [`Store::search`].
+    /// Those of [`Store::search`].
     pub fn search(&self, search: &Search) -> Result<SearchPage> {
         self.0.search(search)
     }
@@ -96,7 +96,7 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// As [`Store::recent_tree`].
+    /// Those of [`Store::recent_tree`].
     pub fn recent_tree(&self, filter: &SessionFilter) -> Result<Vec<SessionNode>> {
         self.0.recent_tree(filter)
     }
@@ -105,7 +105,7 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// As [`Store::trash`].
+    /// Those of [`Store::trash`].
     pub fn trash(&self, filter: &SessionFilter) -> Result<Page> {
         self.0.trash(filter)
     }
@@ -114,7 +114,7 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// As [`Store::work_dirs`].
+    /// Those of [`Store::work_dirs`].
     pub fn work_dirs(&self) -> Result<Vec<String>> {
         self.0.work_dirs()
     }
@@ -123,7 +123,7 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// As [`Store::remembered`].
+    /// Those of [`Store::remembered`].
     pub fn remembered(&self, work_dir: impl AsRef<Path>) -> Result<Option<Session>> {
         self.0.remembered(work_dir)
     }
@@ -132,7 +132,7 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// As [`Store::stats`].
+    /// Those of [`Store::stats`].
     pub fn stats(&self) -> Result<Stats> {
         self.0.stats()
     }
@@ -141,7 +141,7 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// As [`Store::each_problem`].
+    /// Those of [`Store::each_problem`].
     pub fn each_problem(&self, each: impl FnMut(&Path, &Problem) -> Result<()>) -> Result<()> {
         self.0.each_problem(each)
     }
@@ -150,7 +150,7 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// As [`Store::dump`].
+    /// Those of [`Store::dump`].
     pub fn dump(&self, out: &mut dyn Write) -> Result<()> {
         self.0.dump(out)
     }

@@ -1,4 +1,4 @@
-//! What a file of all sessions says of one that is purged.
+//! Removes what files about all sessions say of a purged one.
 
 use rusqlite::Connection;
 
@@ -8,8 +8,8 @@ use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::log;
 use crate::store::sources::Source;
 
-/// Removes the lines about a session that were written here. Those of its root stay, as
-/// other files there do.
+/// Removes the lines about a session that were written here. Those in files at its
+/// root stay, like other files there.
 pub(super) fn forget(
     tx: &Connection,
     source: &Source,
@@ -36,7 +36,8 @@ pub(super) fn forget(
     Ok(())
 }
 
-/// Lets a local chain have these lines behind those of its base; it ends where there are none.
+/// Replaces a local chain's lines after those of its base; removes the chain if there
+/// are none.
 fn replace(tx: &Connection, file: FileRow, lines: &[Vec<u8>]) -> Result<()> {
     log::delete_content(tx, file.file_id)?;
     files::delete_file(tx, file.file_id)?;

@@ -1,4 +1,4 @@
-//! All of a session at once, in the shapes that leave the store.
+//! A whole session at once, in the forms that leave the store.
 
 use std::io::Write;
 
@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::model::Timestamp;
 
 impl Session {
-    /// Returns the active branch with its messages, compacted parts included,
-    /// and the session's system prompts: what a converter or viewer asks for.
+    /// Returns the active branch with its messages, including what was compacted, and
+    /// the session's system prompts: what a converter or viewer needs.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl Session {
     }
 
     /// Returns every entry of the session, each once: the active branch as
-    /// [`capture`](Self::capture) returns it, then those on no part of it.
+    /// [`capture`](Self::capture) returns it, then the others.
     ///
     /// # Errors
     ///
@@ -56,9 +56,9 @@ impl Session {
         self.store.read(|conn| capture::tree(conn, self.key))
     }
 
-    /// Returns the entries behind a line, as [`entries_after`](Self::entries_after)
-    /// does, with their messages as they were appended. Who answered is said
-    /// where an entry's own line tells it.
+    /// Returns the entries after a line, as [`entries_after`](Self::entries_after)
+    /// does, with their messages as they were appended. `model` is set only if an
+    /// entry's own line names it.
     ///
     /// # Errors
     ///
@@ -67,19 +67,20 @@ impl Session {
         self.store.read(|conn| capture::after(conn, self.key, line, limit))
     }
 
-    /// Returns the path to an entry with its messages, compacted parts included,
-    /// as [`capture`](Self::capture) returns that to the active one.
+    /// Returns the path to an entry with its messages, as [`capture`](Self::capture)
+    /// returns that to the leaf.
     ///
     /// # Errors
     ///
-    /// [`EntryNotFound`](crate::Error::EntryNotFound) when the session has no such entry.
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) if the session has no such
+    /// entry.
     pub fn capture_path(&self, entry_id: &str) -> Result<CapturedBranch> {
         self.store.read(|conn| capture::path_to(conn, self.key, entry_id))
     }
 
-    /// Returns the conversation as Markdown: a heading for each message that
-    /// the program would go on with, as the program itself exports it. Kimi's
-    /// says when that was.
+    /// Returns the context as Markdown, a heading for each message, in the form in
+    /// which the program itself exports it. Kimi's form includes the time of the
+    /// export, `exported_at`.
     ///
     /// # Errors
     ///
@@ -100,13 +101,14 @@ impl Session {
         self.store.read(|conn| capture::markdown(conn, self.key, exported_at))
     }
 
-    /// Writes everything that is known of the session as one JSON object, as
-    /// [`Store::dump`](crate::Store::dump) does.
+    /// Writes everything that is known of the session as one JSON object, in the form
+    /// of [`Store::dump`](crate::Store::dump).
     ///
     /// # Errors
     ///
     /// [`SessionNotFound`](crate::Error::SessionNotFound); [`Io`](crate::Error::Io)
-    /// when `out` refuses; [`Damaged`](crate::Error::Damaged), and then nothing is written.
+    /// if `out` fails; [`Damaged`](crate::Error::Damaged), in which case nothing is
+    /// written.
     pub fn dump(&self, out: &mut dyn Write) -> Result<()> {
         self.store.read(|conn| dump::dump_session(conn, self.key, out))
     }

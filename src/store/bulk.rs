@@ -1,14 +1,15 @@
-//! Writing much: commits that do not wait for the disk, and checkpoints beside them.
+//! Many transactions in a row: commits that do not wait for the disk, and
+//! checkpoints on another thread.
 //!
-//! A commit waits until the journal is on the disk, and SQLite then copies the
-//! journal into the database, which waits for it again: an import of many
-//! transactions would do nothing for a third of its time. So its commits do not
-//! wait, and a thread copies what is committed while the next transaction is
-//! made. The journal begins anew when all of it was copied, so now and then the
-//! writer waits for that.
+//! With `synchronous = FULL`, each commit waits until the WAL is on the disk, and
+//! each checkpoint waits again: an import of many transactions would be idle for a
+//! third of its time. So its commits do not wait, and a second thread checkpoints
+//! what is committed while the next transaction is built. SQLite restarts the WAL
+//! only after all of it was checkpointed, so the writer waits for that now and
+//! then.
 //!
-//! A power cut takes back the last transactions, each as a whole: SQLite keeps
-//! their order. [`Bulk::end`] returns when all are on the disk.
+//! After a power cut the last transactions may be missing, each as a whole: SQLite
+//! keeps their order. [`Bulk::end`] returns when all of them are on the disk.
 
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::JoinHandle;
@@ -19,21 +20,22 @@ use super::open::{self, Access};
 use super::{Store, replicator, transaction};
 use crate::error::Result;
 
-/// Commits from one wait to the next: they bound the length of the journal.
+/// Commits between two waits for the checkpoint. They bound the length of the WAL.
 const COMMITS: u32 = 3;
 
-/// Many transactions on one connection. Dropped, it leaves the connection as it was.
+/// Many transactions on one connection. Dropping it restores the connection's
+/// settings.
 pub(crate) struct Bulk<'c> {
     conn: &'c Connection,
-    /// As SQLite numbers it: how commits waited before.
+    /// The value of `PRAGMA synchronous` to restore.
     synchronous: i64,
     commits: u32,
     copier: Option<Copier>,
 }
 
 impl<'c> Bulk<'c> {
-    /// Begins between two transactions; `None` where a replicator follows the
-    /// database, to which the journal is left.
+    /// Begins, outside any transaction. `None` if a replicator follows the database:
+    /// then the WAL is left to the replicator.
     pub(crate) fn begin(store: &Store, conn: &'c Connection) -> Result<Option<Self>> {
         if replicator::follows(conn, store.replicated)? {
             return Ok(None);
@@ -49,7 +51,7 @@ impl<'c> Bulk<'c> {
         Ok(Some(bulk))
     }
 
-    /// Has what was committed copied.
+    /// Asks for a checkpoint of what was committed.
     pub(crate) fn committed(&mut self) {
         self.commits += 1;
         if let Some(copier) = &self.copier {
@@ -57,10 +59,10 @@ impl<'c> Bulk<'c> {
         }
     }
 
-    /// Returns when all that was committed is on the disk.
+    /// Returns when everything that was committed is on the disk.
     pub(crate) fn end(mut self) -> Result<()> {
         self.restore()?;
-        // To sync the journal takes a commit.
+        // Only a commit syncs the WAL.
         transaction::write_over(self.conn)?;
         Ok(())
     }
@@ -77,21 +79,23 @@ impl<'c> Bulk<'c> {
 
 impl Drop for Bulk<'_> {
     fn drop(&mut self) {
-        // Nothing is promised of what is given up; neither setting can fail between transactions.
+        // After an error nothing is promised, and neither setting can fail between
+        // transactions.
         let _ = self.restore();
     }
 }
 
-/// Pages of the journal at which SQLite copies it by itself.
+/// WAL pages after which SQLite checkpoints by itself (its default).
 const AUTOCHECKPOINT: u32 = 1_000;
 
-/// A thread that copies the journal into the database.
+/// A thread that checkpoints.
 struct Copier {
     asks: SyncSender<Ask>,
     thread: JoinHandle<()>,
 }
 
-/// To copy what is committed, and perhaps to say when that is done.
+/// A request for a checkpoint, with a channel to report the end of it to, if the
+/// sender waits.
 type Ask = Option<SyncSender<()>>;
 
 impl Copier {
@@ -107,7 +111,7 @@ impl Copier {
                 let _ = is_done.recv();
             }
         } else {
-            // Where it has been asked already, it copies this, too.
+            // If a request is pending, it covers this commit, too.
             let _ = self.asks.try_send(None);
         }
     }
@@ -121,8 +125,8 @@ impl Copier {
 
 fn run(conn: &Connection, asked: &Receiver<Ask>) {
     while let Ok(ask) = asked.recv() {
-        // What could not be copied is in the journal, from which it is read and
-        // copied later; SQLite does not fail for that either.
+        // What could not be copied stays in the WAL, and is copied later. SQLite
+        // ignores this error in its own checkpoints, too.
         let _ = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         if let Some(done) = ask {
             let _ = done.send(());

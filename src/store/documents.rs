@@ -1,4 +1,4 @@
-//! Documents: files that are read as a whole.
+//! Documents: files that are stored and read as a whole.
 
 use rusqlite::Connection;
 
@@ -6,7 +6,8 @@ use super::files::FileRow;
 use super::log;
 use crate::error::Result;
 
-/// The whole content of a document. What is missing of it, or damaged, is an error.
+/// The complete content of a document, or an error if any of it is missing or
+/// damaged.
 pub(crate) fn content(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
     let mut content = Vec::new();
     log::each_chunk(conn, file, |_, raw| {
@@ -16,8 +17,8 @@ pub(crate) fn content(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
     Ok(content)
 }
 
-/// The same of one that may be read: `None` where it is longer than `longest`
-/// bytes, or a recovered database lacks a part of it.
+/// As [`content`], but `None` if the document is longer than `longest` bytes, or if a
+/// recovered database lacks part of it.
 pub(crate) fn readable(conn: &Connection, file: &FileRow, longest: u64) -> Result<Option<Vec<u8>>> {
     match longest < file.size || log::has_gaps(conn, file.file_id)? {
         true => Ok(None),

@@ -1,4 +1,4 @@
-//! Where the entries of a session end, which each append goes on from.
+//! Where the entries of a session end: what each append continues from.
 
 use rusqlite::Connection;
 
@@ -7,17 +7,17 @@ use super::ids::IdText;
 use crate::error::{Error, Result};
 use crate::model::SessionKey;
 
-/// What a fold goes on from.
+/// The state that an append continues from.
 pub(crate) struct End {
     /// The id of the entry that came last.
     pub(crate) last_id: Option<String>,
-    /// The ordinal of the next entry that is new.
+    /// The ordinal that the next new entry gets.
     pub(crate) next_ordinal: u32,
-    /// Whether entries wait for a parent.
+    /// Whether any entry's parent is missing so far.
     pub(crate) has_orphans: bool,
 }
 
-/// The end of a session's entries, of which `last` came last: in one step.
+/// The end of a session's entries in one query; `last` is the entry that came last.
 pub(crate) fn end(conn: &Connection, session: SessionKey, last: Option<i64>) -> Result<End> {
     let [first_key, last_key] = entries::keys(session);
     let end = conn.prepare_cached(END)?.query_row((session, first_key, last_key, last), |row| {

@@ -1,8 +1,8 @@
-//! Tree nodes.
+//! Entries: the nodes of session trees.
 //!
-//! Each stands in a line, and nearly always is the whole of it. Where two
-//! writers met on one line, several entries have the same `line_key`, and
-//! `span` says which bytes of the line are whose; [`log::record`] reads them.
+//! An entry is stored in a line, and is usually all of it. If two writers wrote into the same
+//! line, several entries have the same `line_key`, and `span` says which bytes of the line belong
+//! to which; [`log::record`] reads them.
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Rows, named_params};
 
@@ -10,26 +10,26 @@ use super::files::FileRow;
 use super::ids::{self, Id, IdText, Word, word, word_or_null};
 use super::log::{self, line_number};
 use super::marks;
-use super::runs::{self, Above};
+use super::runs::{self, ParentLink};
 use crate::error::{Error, Result};
 use crate::model::{Entry, RecordPlace, SessionKey, Stored, Timestamp};
 
-/// The key of an entry: those of a session lie together, in the order in which they came.
+/// The key of an entry. The entries of a session have consecutive keys, in order of arrival.
 pub(crate) fn key(session: SessionKey, ordinal: u32) -> i64 {
     (session.0 << 32) | i64::from(ordinal)
 }
 
-/// The first and the last key that an entry of a session can have.
+/// The smallest and the largest key that an entry of a session can have.
 pub(crate) fn keys(session: SessionKey) -> [i64; 2] {
     [key(session, 0), key(session, u32::MAX)]
 }
 
-/// The place of an entry among those of its session, from 0.
+/// The position of an entry among those of its session, from 0.
 pub(crate) fn ordinal(key: i64) -> u32 {
     (key & 0xFFFF_FFFF) as u32
 }
 
-/// Entries that a session has: the ordinal of the next one.
+/// The number of entries of a session, which is the ordinal of the next one.
 pub(crate) fn count(conn: &Connection, session: SessionKey) -> Result<u32> {
     Ok(conn
         .prepare_cached(
@@ -39,8 +39,8 @@ pub(crate) fn count(conn: &Connection, session: SessionKey) -> Result<u32> {
         .map_or(0, |last| ordinal(last).saturating_add(1)))
 }
 
-/// The same, counted one by one: where room is made for each, a key that was
-/// made to lie far off must not ask for gigabytes.
+/// As [`count`], but counted row by row. Whoever reserves memory for each entry must not trust a
+/// forged key that lies far off.
 pub(crate) fn count_all(conn: &Connection, session: SessionKey) -> Result<u32> {
     let found: i64 = conn
         .prepare_cached(
@@ -65,22 +65,22 @@ pub(crate) struct EntryRow<'a> {
     pub(crate) session: SessionKey,
     pub(crate) entry_id: &'a str,
     pub(crate) id_made: bool,
-    pub(crate) above: Above<'a>,
+    pub(crate) above: ParentLink<'a>,
     pub(crate) entry_type: &'a str,
     pub(crate) role: Option<&'a str>,
     pub(crate) message_id: Option<&'a Stored>,
     pub(crate) created_at: Option<Timestamp>,
 }
 
-/// Inserts an entry unless another of its id is there; says whether it did.
+/// Inserts an entry unless the session has one of its id; returns whether it did.
 pub(crate) fn insert_entry(conn: &Connection, entry: &EntryRow<'_>) -> Result<bool> {
     insert_by(conn, &mut inserter(conn)?, entry)
 }
 
-/// What inserts many entries.
+/// The prepared statement that inserts entries.
 pub(crate) fn inserter(conn: &Connection) -> Result<CachedStatement<'_>> {
     Ok(conn.prepare_cached(
-        // By place: to look up names took 8 % of the time of an import.
+        // Bound by position: looking up parameter names took 8 % of an import's time.
         "INSERT INTO entries (entry_key, line_key, session_key, entry_id, id_made, type, role,
                               message_id, created_at, span)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
@@ -111,7 +111,7 @@ pub(crate) fn insert_by(
     Ok(0 < inserted)
 }
 
-/// Lets the entry `key` say what a later line with the same id says.
+/// Overwrites the entry `key` with a later line of the same id.
 pub(crate) fn replace_entry(conn: &Connection, key: i64, entry: &EntryRow<'_>) -> Result<()> {
     conn.prepare_cached(
         "UPDATE entries
@@ -131,14 +131,14 @@ pub(crate) fn replace_entry(conn: &Connection, key: i64, entry: &EntryRow<'_>) -
     })?;
     runs::replace_parent(conn, entry.session, key, entry.above)?;
     marks::mark_stale(conn, entry.session)?;
-    // What the line before said goes with it.
+    // What the earlier line said goes with it.
     conn.prepare_cached("DELETE FROM compactions WHERE entry_key = ?1")?.execute([key])?;
     conn.prepare_cached("DELETE FROM settings WHERE entry_key = ?1")?.execute([key])?;
     conn.prepare_cached("DELETE FROM usages WHERE entry_key = ?1")?.execute([key])?;
     Ok(())
 }
 
-/// Where an entry stands.
+/// The line of an entry, and its bytes in that line.
 pub(crate) fn place(conn: &Connection, entry_key: i64) -> Result<RecordPlace> {
     Ok(conn
         .prepare_cached("SELECT line_key, span FROM entries WHERE entry_key = ?1")?
@@ -149,21 +149,21 @@ fn place_from_row(row: &Row<'_>) -> rusqlite::Result<RecordPlace> {
     Ok(RecordPlace { line_key: row.get("line_key")?, span: row.get("span")? })
 }
 
-/// The role of an entry; `None` where it adds nothing to the conversation.
+/// The role of an entry; `None` if it adds nothing to the conversation.
 pub(crate) fn role(conn: &Connection, entry_key: i64) -> Result<Option<String>> {
     Ok(conn
         .prepare_cached("SELECT role FROM entries WHERE entry_key = ?1")?
         .query_row([entry_key], |row| Ok(word_or_null(row.get_ref(0)?)?.map(str::to_owned)))?)
 }
 
-/// The line that an entry stands in.
+/// The key of an entry's line.
 pub(crate) fn line_key(conn: &Connection, entry_key: i64) -> Result<i64> {
     Ok(conn
         .prepare_cached("SELECT line_key FROM entries WHERE entry_key = ?1")?
         .query_row([entry_key], |row| row.get("line_key"))?)
 }
 
-/// The entry of an id.
+/// The key of the entry with this id.
 pub(crate) fn entry_key(conn: &Connection, session: SessionKey, id: &str) -> Result<Option<i64>> {
     Ok(conn
         .prepare_cached(ENTRY_KEY)?
@@ -176,7 +176,7 @@ pub(crate) const ENTRY_KEY: &str = "
     FROM entries
     WHERE session_key = ?1 AND entry_id = ?2";
 
-/// Ids of a session's entries that begin with this; none for the empty text.
+/// Ids of a session's entries that begin with this prefix; none for an empty prefix.
 pub(crate) fn ids_from(conn: &Connection, session: SessionKey, id: &str) -> Result<Vec<String>> {
     const MOST: usize = 20;
     let mut found = Vec::new();
@@ -207,8 +207,8 @@ pub(crate) fn ids_from(conn: &Connection, session: SessionKey, id: &str) -> Resu
     Ok(found)
 }
 
-/// Ids of a session's entries that end with this behind a beginning that is too
-/// long to be typed; each is looked at.
+/// Ids of a session's entries that end with this suffix, after a prefix that is too long to type.
+/// This scans all ids.
 pub(crate) fn ids_to(conn: &Connection, session: SessionKey, end: &str) -> Result<Vec<String>> {
     let mut stmt = conn.prepare_cached(
         "SELECT entry_id
@@ -242,7 +242,7 @@ pub(crate) fn insert_compaction(
     Ok(())
 }
 
-/// Whether any message of a user, assistant or tool is there, on whatever branch.
+/// Whether any branch has a message of a user, assistant or tool.
 pub(crate) fn has_conversation(conn: &Connection, session: SessionKey) -> Result<bool> {
     Ok(conn
         .prepare_cached(
@@ -256,7 +256,7 @@ pub(crate) fn has_conversation(conn: &Connection, session: SessionKey) -> Result
         .exists(keys(session))?)
 }
 
-/// What a compaction names as the first message that it keeps.
+/// The id that a compaction names as the first message it keeps.
 pub(crate) fn first_kept(conn: &Connection, entry_key: i64) -> Result<Option<Stored>> {
     Ok(conn
         .prepare_cached("SELECT first_kept FROM compactions WHERE entry_key = ?1")?
@@ -265,7 +265,7 @@ pub(crate) fn first_kept(conn: &Connection, entry_key: i64) -> Result<Option<Sto
         .flatten())
 }
 
-/// What the compaction of this id names as the first entry that it keeps.
+/// The id that the compaction with this id names as the first entry it keeps.
 pub(crate) fn first_kept_of(
     conn: &Connection,
     session: SessionKey,
@@ -277,7 +277,7 @@ pub(crate) fn first_kept_of(
     }
 }
 
-/// Entries whose message has this id, compared with its type.
+/// Entries whose message has this id; values of different JSON types are different.
 pub(crate) fn entries_by_message_id(
     conn: &Connection,
     session: SessionKey,
@@ -313,7 +313,7 @@ pub(crate) fn entries_by_message_id(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// How many of these entries have a role.
+/// How many of the entries in this range of keys have a role.
 pub(crate) fn count_with_role(conn: &Connection, first: i64, last: i64) -> Result<i64> {
     Ok(conn
         .prepare_cached(
@@ -322,12 +322,12 @@ pub(crate) fn count_with_role(conn: &Connection, first: i64, last: i64) -> Resul
         .query_row((first, last), |row| row.get("entry_count"))?)
 }
 
-/// The entry of a key.
+/// The entry with this key.
 pub(crate) fn entry(conn: &Connection, entry_key: i64) -> Result<Option<Entry>> {
     Ok(conn.prepare_cached(ENTRY)?.query_row([entry_key], entry_from_row).optional()?)
 }
 
-/// The entries of these keys, in their order.
+/// The entries with these keys, in the order given.
 pub(crate) fn entries(conn: &Connection, keys: &[i64]) -> Result<Vec<Entry>> {
     let mut stmt = conn.prepare_cached(ENTRY)?;
     let mut entries = Vec::with_capacity(keys.len());
@@ -348,8 +348,8 @@ pub(crate) const ENTRY: &str = "
                              AND label.target_id = entry.entry_id
     WHERE entry.entry_key = ?1";
 
-/// Entries that stand behind the first `line` lines of a chain, in its order,
-/// each at the line that counts. Of a line, all come or none, whatever the limit.
+/// Entries after the first `line` lines of a chain, in file order, each at its last line. Either
+/// all entries of a line are returned or none, so there can be more than the limit.
 pub(crate) fn after(
     conn: &Connection,
     session: SessionKey,
@@ -360,7 +360,7 @@ pub(crate) fn after(
     if !ascends(conn, session)? {
         return after_by_line(conn, session, chain, line, limit);
     }
-    // The first of them can be sought by halves.
+    // Lines and entries ascend together, so the first one is found by binary search.
     let count = count(conn, session)?;
     let (mut start, mut end) = (0, count);
     while start < end {
@@ -381,7 +381,7 @@ pub(crate) fn after(
     entries(conn, &keys)
 }
 
-/// The same where entries are to be put into the order of their lines.
+/// As [`after`], for sessions whose entries must be sorted by line.
 fn after_by_line(
     conn: &Connection,
     session: SessionKey,
@@ -421,7 +421,7 @@ fn after_by_line(
             break;
         }
         let entry = entry(conn, entry_key)?;
-        // Of an entry with several lines, the one that was asked for.
+        // Of an entry that is repeated in several lines, the line that was asked for.
         found.extend(entry.map(|entry| match entry.place.line_key == line_key {
             true => entry,
             false => {
@@ -433,7 +433,7 @@ fn after_by_line(
     Ok(found)
 }
 
-/// Adds a further line in which an entry stands.
+/// Records a further line of an entry.
 pub(crate) fn insert_entry_line(
     conn: &Connection,
     session: SessionKey,
@@ -447,8 +447,8 @@ pub(crate) fn insert_entry_line(
     Ok(())
 }
 
-/// Whether lines and entries ascend together: there is one log, and no line of
-/// it repeats the id of another.
+/// Whether line keys and entry keys ascend together: the session has one log, and none of its
+/// lines repeats the id of another.
 fn ascends(conn: &Connection, session: SessionKey) -> Result<bool> {
     let is_mixed = conn
         .prepare_cached(
@@ -460,7 +460,7 @@ fn ascends(conn: &Connection, session: SessionKey) -> Result<bool> {
     Ok(!is_mixed)
 }
 
-/// Whether any entry of the session has an id of its own.
+/// Whether any entry of the session has an explicit id.
 pub(crate) fn has_given_ids(conn: &Connection, session: SessionKey) -> Result<bool> {
     Ok(conn
         .prepare_cached(
@@ -469,7 +469,7 @@ pub(crate) fn has_given_ids(conn: &Connection, session: SessionKey) -> Result<bo
         .exists(keys(session))?)
 }
 
-/// The id of an entry, and where it stands.
+/// The id of an entry, its line, and its bytes in that line.
 pub(crate) fn id_and_place(conn: &Connection, entry_key: i64) -> Result<(String, RecordPlace)> {
     Ok(conn
         .prepare_cached("SELECT entry_id, line_key, span FROM entries WHERE entry_key = ?1")?

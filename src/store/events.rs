@@ -1,4 +1,4 @@
-//! What was decided here and stands in no session file.
+//! Events: decisions made here that no session file holds.
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
@@ -15,11 +15,11 @@ named_enum! {
         Restore = "restore",
         Relink = "relink",
         Remember = "remember",
-        /// In a format whose files have no place for labels.
+        /// A label, in a format whose files have no record for labels.
         Label = "label",
-        /// In a format that has no record for a moved leaf.
+        /// A moved leaf, in a format that has no record for that.
         Branch = "branch",
-        /// What an application says of a session.
+        /// Metadata that an application set.
         Metadata = "metadata",
         Tag = "tag",
         Untag = "untag",
@@ -46,7 +46,7 @@ pub(crate) fn insert_event(
     Ok(())
 }
 
-/// Lets a session's events have their effect on its row, in order.
+/// Applies a session's events to its row, in order.
 pub(crate) fn apply(conn: &Connection, session: SessionKey, head: &mut Head) -> Result<()> {
     let mut stmt = conn.prepare_cached(
         "SELECT kind, at, value
@@ -78,7 +78,7 @@ pub(crate) fn apply(conn: &Connection, session: SessionKey, head: &mut Head) -> 
     Ok(())
 }
 
-/// Something that was decided of a session.
+/// A decision about a session.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) kind: EventKind,
@@ -86,7 +86,7 @@ pub(crate) struct Event {
     pub(crate) value: Option<String>,
 }
 
-/// All that was decided of a session, in order.
+/// All events of a session, in order.
 pub(crate) fn all(conn: &Connection, session: SessionKey) -> Result<Vec<Event>> {
     let mut stmt = conn.prepare_cached(
         "SELECT kind, at, value
@@ -100,7 +100,7 @@ pub(crate) fn all(conn: &Connection, session: SessionKey) -> Result<Vec<Event>> 
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Puts other events in the place of all that were decided of a session.
+/// Replaces all events of a session.
 pub(crate) fn replace(conn: &Connection, session: SessionKey, events: &[Event]) -> Result<()> {
     conn.prepare_cached("DELETE FROM events WHERE session_key = ?1")?.execute([session])?;
     events.iter().try_for_each(|event| {
@@ -108,7 +108,7 @@ pub(crate) fn replace(conn: &Connection, session: SessionKey, events: &[Event]) 
     })
 }
 
-/// Sessions of which something was decided: their sources and paths.
+/// Source and path of every session that has events.
 pub(crate) fn decided(conn: &Connection) -> Result<Vec<(i64, Vec<u8>)>> {
     let mut stmt = conn.prepare_cached(
         "SELECT session.source_id, session.path
@@ -120,7 +120,7 @@ pub(crate) fn decided(conn: &Connection) -> Result<Vec<(i64, Vec<u8>)>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// What was decided of a session's labels, in order: the event, its time and value.
+/// The label events of a session, in order: event id, time and value.
 pub(crate) fn labels(
     conn: &Connection,
     session: SessionKey,
@@ -137,17 +137,18 @@ pub(crate) fn labels(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// A leaf that was moved without a record.
+/// A leaf that was moved by an event.
 #[derive(Debug)]
 pub(crate) struct MovedLeaf {
     pub(crate) leaf_id: Option<String>,
-    /// How many lines there were then.
+    /// How many lines the file had at that time.
     pub(crate) lines: u32,
-    /// The checksum of the last of them, without its end; `None` where there was none.
+    /// The checksum of the last of those lines without its terminator; `None` if
+    /// there was none.
     pub(crate) checksum: Option<u32>,
 }
 
-/// Where the leaf was moved last.
+/// The last event that moved the leaf.
 pub(crate) fn moved_leaf(conn: &Connection, session: SessionKey) -> Result<Option<MovedLeaf>> {
     Ok(conn
         .prepare_cached(
@@ -167,7 +168,7 @@ pub(crate) fn moved_leaf(conn: &Connection, session: SessionKey) -> Result<Optio
         .optional()?)
 }
 
-/// Whether anything was decided of a session.
+/// Whether a session has events.
 pub(crate) fn has_any(conn: &Connection, session: SessionKey) -> Result<bool> {
     Ok(conn.prepare_cached("SELECT 1 FROM events WHERE session_key = ?1")?.exists([session])?)
 }
@@ -178,7 +179,8 @@ pub(crate) fn is_relinked(conn: &Connection, session: SessionKey) -> Result<bool
         .exists([session])?)
 }
 
-/// Sessions to archive at `now`: not touched for `age`, neither archived nor exempt nor in the trash.
+/// Sessions to archive at `now`: inactive for `age`, not archived, not exempt, and
+/// not in the trash.
 pub(crate) fn sessions_to_archive(
     conn: &Connection,
     modified_before: Timestamp,
@@ -195,8 +197,8 @@ pub(crate) fn sessions_to_archive(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The session remembered last in a work dir, with or without a slash at its
-/// end, unless it is in the trash.
+/// The session remembered last in a work dir, with or without a trailing slash,
+/// unless it is in the trash.
 pub(crate) fn remembered(conn: &Connection, work_dir: &str) -> Result<Option<SessionKey>> {
     Ok(conn
         .prepare_cached(
@@ -214,7 +216,7 @@ pub(crate) fn remembered(conn: &Connection, work_dir: &str) -> Result<Option<Ses
         .optional()?)
 }
 
-/// Sessions of a work dir, trash included.
+/// Sessions of a work dir, including the trash.
 pub(crate) fn sessions_of_work_dir(conn: &Connection, work_dir: &str) -> Result<Vec<SessionKey>> {
     let mut stmt = conn.prepare_cached(
         "SELECT session.session_key

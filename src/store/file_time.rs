@@ -1,4 +1,4 @@
-//! When a file was last modified, wherever a file system can put that.
+//! Modification times of files, over the whole range that file systems have.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -7,15 +7,16 @@ use crate::model::Timestamp;
 
 const NANOS: i64 = 1_000_000_000;
 
-/// What is said of a session whose only time is its file's, and beyond what a [`Timestamp`] holds.
+/// The problem recorded for a session that has no other time than its file's, if that
+/// is out of range.
 pub(crate) const BEYOND: &str = "the file's time lies beyond the years 1677 to 2262; \
                                  the session stands at that end";
 
 /// A modification time to the nanosecond.
 ///
-/// File systems hold seconds in 64 bits, a [`Timestamp`] nanoseconds: one that
-/// lies beyond is the nearest of the same nanoseconds, and the seconds that
-/// lead on from there.
+/// File systems have 64 bits for seconds, a [`Timestamp`] has 64 bits for
+/// nanoseconds. A time out of its range is kept as the nearest timestamp with the
+/// same fraction of a second, and the seconds from there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FileTime {
     nearest: i64,
@@ -23,24 +24,24 @@ pub(crate) struct FileTime {
 }
 
 impl FileTime {
-    /// A time as a file system has it: seconds since the epoch, and nanoseconds behind them.
+    /// From seconds since the epoch, and the nanoseconds within that second.
     pub(crate) fn new(seconds: i64, nanos: i64) -> Self {
         let nanos = nanos.clamp(0, NANOS - 1);
         let exact = i128::from(seconds) * i128::from(NANOS) + i128::from(nanos);
         if let Ok(nearest) = i64::try_from(exact) {
             return Self { nearest, beyond: 0 };
         }
-        // Any nanoseconds still fit behind these seconds.
+        // Leaves room for any nanoseconds.
         let near = seconds.clamp(i64::MIN / NANOS, i64::MAX / NANOS - 1);
         Self { nearest: near * NANOS + nanos, beyond: seconds - near }
     }
 
-    /// What a database holds; of any numbers.
+    /// From the columns of a database, which may hold any numbers.
     pub(crate) fn from_columns(nearest: Timestamp, beyond: i64) -> Self {
         Self { nearest: nearest.0, beyond }
     }
 
-    /// The time, or the end that it lies beyond.
+    /// The time, or the end of the range that it exceeds.
     pub(crate) fn nearest(self) -> Timestamp {
         Timestamp(self.nearest)
     }
@@ -70,7 +71,7 @@ impl FileTime {
         };
         let time =
             whole.and_then(|time| time.checked_add(Duration::from_nanos(self.nanos().into())));
-        // Where a system has no such time, its file systems have none either.
+        // A system without such times has no file systems with them either.
         time.unwrap_or(SystemTime::UNIX_EPOCH)
     }
 }

@@ -1,4 +1,4 @@
-//! The paths below roots, and their generations.
+//! Files below roots, and their generations.
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, named_params};
 
@@ -12,7 +12,7 @@ pub(crate) use crate::model::{FileKind, FileState};
 pub(crate) struct FileRow {
     pub(crate) file_id: i64,
     pub(crate) source_id: i64,
-    /// Below the root, separated by `/`.
+    /// Its path below the root, separated by `/`.
     pub(crate) path: Vec<u8>,
     pub(crate) generation: i64,
     pub(crate) kind: FileKind,
@@ -21,25 +21,26 @@ pub(crate) struct FileRow {
     pub(crate) mode: u32,
     pub(crate) mtime: FileTime,
     pub(crate) inode: i64,
-    /// Bytes imported.
+    /// Bytes that were imported.
     pub(crate) size: u64,
     pub(crate) line_count: u32,
     pub(crate) sha256: Option<Vec<u8>>,
     pub(crate) link_target: Option<Vec<u8>>,
-    /// When it was last compared with the disk.
+    /// When an import last compared it with the disk.
     pub(crate) read_at: Timestamp,
     pub(crate) missing_at: Option<Timestamp>,
-    /// Of a local chain: the chain that it begins with.
+    /// For a local chain: the chain whose lines it begins with.
     pub(crate) base_id: Option<i64>,
     /// How many lines of that chain it begins with.
     pub(crate) base_count: u32,
-    /// Of an earlier generation: lines that the next one no longer had. Of a
-    /// local chain: lines of the root's that it does not hold. Of a current one:
-    /// 1 where another session has its path at the root.
+    /// For an earlier generation: lines that the next one no longer has. For a local
+    /// chain: lines of the root's file that it does not hold. For a current file: 1
+    /// if another session has its path at the root.
     pub(crate) lost: u32,
 }
 
-/// The row that the disk is compared with: the current one, or a large file's unfinished one.
+/// The row to compare with the disk: the current one, or the partial one of a large
+/// file.
 pub(crate) fn file(
     conn: &Connection,
     source_id: i64,
@@ -65,43 +66,45 @@ pub(crate) const FILE: &str = "
       AND state = :state
       AND state <> 'superseded'";
 
-/// Whether anything of a source is known.
+/// Whether the store has any file of a source.
 pub(crate) fn has_any(conn: &Connection, source_id: i64) -> Result<bool> {
     Ok(conn
         .prepare_cached("SELECT 1 FROM files WHERE source_id = ?1 LIMIT 1")?
         .exists([source_id])?)
 }
 
-/// The row that was inserted last; of no row, 0.
+/// The id of the row that was inserted last; 0 if there is none.
 pub(crate) fn newest_id(conn: &Connection) -> Result<i64> {
     Ok(conn
         .prepare_cached("SELECT ifnull(max(file_id), 0) AS newest FROM files")?
         .query_row([], |row| row.get("newest"))?)
 }
 
-/// What the file system says of a file or folder.
+/// What the file system says about a file or folder.
 #[derive(Debug)]
-pub(crate) struct Same<'a> {
+pub(crate) struct ExpectedFile<'a> {
     pub(crate) path: &'a [u8],
     pub(crate) is_folder: bool,
     pub(crate) mode: u32,
     pub(crate) mtime: FileTime,
     pub(crate) size: u64,
     pub(crate) inode: i64,
-    /// A time this close to the last import may hide a change.
+    /// Times from here on may hide a change: the file was modified too close to the
+    /// last import.
     pub(crate) racy: i64,
 }
 
-/// What compares many files.
+/// The prepared statement that compares many files.
 pub(crate) fn comparer(conn: &Connection) -> Result<CachedStatement<'_>> {
     Ok(conn.prepare_cached(SAME)?)
 }
 
-/// The current file of a path if that is all true of it still; no more of its row is read than that takes.
-pub(crate) fn same(
+/// The current file of a path, if everything in `same` still matches. Reads only the
+/// columns that this takes.
+pub(crate) fn unchanged(
     comparer: &mut CachedStatement<'_>,
     source_id: i64,
-    same: &Same<'_>,
+    same: &ExpectedFile<'_>,
 ) -> Result<Option<i64>> {
     let row = (
         source_id,
@@ -117,7 +120,7 @@ pub(crate) fn same(
     Ok(comparer.query_row(row, |row| row.get(0)).optional()?)
 }
 
-/// By place: to look up names took a tenth of the time of an import of what is known.
+/// Bound by position: looking up names took a tenth of the time of a repeated import.
 pub(crate) const SAME: &str = "
     SELECT file_id
     FROM files
@@ -148,7 +151,7 @@ pub(crate) fn file_by_id(conn: &Connection, file_id: i64) -> Result<FileRow> {
     .ok_or_else(|| Error::Damaged(format!("file {file_id} is missing")))
 }
 
-/// Files of a source as they were imported, behind `after`, by path; a page.
+/// A page of a source's files as they were imported: by path, those after `after`.
 pub(crate) fn imported_after(
     conn: &Connection,
     source_id: i64,
@@ -174,9 +177,9 @@ pub(crate) const FILES_AFTER: &str = "
     ORDER BY path
     LIMIT :limit";
 
-/// Files of a source as they are now, behind `after`, by path; a page.
+/// A page of a source's files as they are now: by path, those after `after`.
 ///
-/// What was written here stands for what was imported.
+/// A file that was written here takes the place of the imported one.
 pub(crate) fn newest_after(
     conn: &Connection,
     source_id: i64,
@@ -209,7 +212,8 @@ pub(crate) fn newest_after(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Files of a source as they are now, with a path between two, both left out, by path.
+/// A source's files as they are now whose path is between two others, exclusively; by
+/// path.
 pub(crate) fn newest_between(
     conn: &Connection,
     source_id: i64,
@@ -222,7 +226,7 @@ pub(crate) fn newest_between(
         file_from_row,
     )?;
     let mut found: Vec<FileRow> = rows.collect::<Result<_, _>>()?;
-    // Of a path that was also written here, that chain stands first.
+    // For a path that was also written here, the local chain comes first.
     found.dedup_by(|imported, local| imported.path == local.path);
     Ok(found)
 }
@@ -239,7 +243,8 @@ pub(crate) const NEWEST_BETWEEN: &str = "
       AND state <> 'superseded'
     ORDER BY path, state = 'local' DESC";
 
-/// A file of a source as it is now: as it was written here, else as it was imported.
+/// A file of a source as it is now: the local chain if there is one, else the
+/// imported file.
 pub(crate) fn newest(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Option<FileRow>> {
     match file(conn, source_id, path, FileState::Local)? {
         Some(local) => Ok(Some(local)),
@@ -247,10 +252,10 @@ pub(crate) fn newest(conn: &Connection, source_id: i64, path: &[u8]) -> Result<O
     }
 }
 
-/// Files of a source behind a path, a page.
+/// A function that reads a page of a source's files after a path.
 pub(crate) type Select = fn(&Connection, i64, &[u8], usize) -> Result<Vec<FileRow>>;
 
-/// Hands each file that `select` pages through to `each`.
+/// Calls `each` for every file that `select` returns, page by page.
 pub(crate) fn each_file(
     conn: &Connection,
     source_id: i64,
@@ -269,12 +274,13 @@ pub(crate) fn each_file(
     }
 }
 
-/// Inserts a file as the next generation of its path; the row's own id and generation are ignored.
+/// Inserts a file as the next generation of its path, ignoring the id and generation
+/// in `file`.
 pub(crate) fn insert_file(conn: &Connection, file: &FileRow) -> Result<i64> {
     Ok(insert_next(conn, file.clone())?.file_id)
 }
 
-/// The same; returns the row as it stands then.
+/// As [`insert_file`]; returns the row as it was inserted.
 pub(crate) fn insert_next(conn: &Connection, mut file: FileRow) -> Result<FileRow> {
     file.generation = conn
         .prepare_cached(
@@ -291,7 +297,7 @@ pub(crate) fn insert_next(conn: &Connection, mut file: FileRow) -> Result<FileRo
     Ok(inserted(conn, file))
 }
 
-/// Inserts a file of a path of which nothing is known; `None` where something is.
+/// Inserts a file unless its path is known; `None` if it is.
 pub(crate) fn insert_first(conn: &Connection, mut file: FileRow) -> Result<Option<FileRow>> {
     file.generation = 1;
     let mut stmt = conn.prepare_cached(
@@ -326,12 +332,13 @@ fn insert_by(stmt: &mut CachedStatement<'_>, file: &FileRow) -> Result<usize> {
     ))?)
 }
 
-/// A file as the row says that was inserted last; what no column was given for is as the table has it.
+/// The row that was inserted last; columns that were not given have the table's
+/// defaults.
 fn inserted(conn: &Connection, file: FileRow) -> FileRow {
     FileRow { file_id: conn.last_insert_rowid(), missing_at: None, lost: 0, ..file }
 }
 
-/// Inserts a file as it was in another database, its id included.
+/// Inserts a file as it was in another database, with its id.
 pub(crate) fn restore_file(conn: &Connection, file: &FileRow) -> Result<()> {
     conn.prepare_cached(
         "INSERT INTO files (file_id, source_id, path, generation, kind, state, mode, mtime,
@@ -365,10 +372,11 @@ pub(crate) fn restore_file(conn: &Connection, file: &FileRow) -> Result<()> {
     Ok(())
 }
 
-/// Writes that a chain went on.
+/// Writes the progress of a chain that got more lines.
 pub(crate) fn update_progress(conn: &Connection, file: &FileRow) -> Result<()> {
     conn.prepare_cached(
-        // By place, as in each statement of an append: to look up names took a thirtieth of it.
+        // Bound by position, like every statement of an append: looking up names
+        // took a thirtieth of it.
         "UPDATE files
          SET mtime = ?1, mtime_beyond = ?2, size = ?3, line_count = ?4
          WHERE file_id = ?5",
@@ -383,7 +391,8 @@ pub(crate) fn update_progress(conn: &Connection, file: &FileRow) -> Result<()> {
     Ok(())
 }
 
-/// Writes what an import found of a file it knows; its state, which is indexed, seldom changes.
+/// Writes what an import found out about a known file. `state` is indexed, and
+/// written only if it changes.
 pub(crate) fn update_file(conn: &Connection, file: &FileRow) -> Result<()> {
     conn.prepare_cached(
         "UPDATE files
@@ -407,14 +416,15 @@ pub(crate) fn update_file(conn: &Connection, file: &FileRow) -> Result<()> {
     Ok(())
 }
 
-/// Removes a chain, and what was said of it.
+/// Removes a chain, and its problems.
 pub(crate) fn delete_file(conn: &Connection, file_id: i64) -> Result<()> {
     conn.prepare_cached("DELETE FROM problems WHERE file_id = ?1")?.execute([file_id])?;
     conn.prepare_cached("DELETE FROM files WHERE file_id = ?1")?.execute([file_id])?;
     Ok(())
 }
 
-/// Columns by their place, as every statement here names them: by name, they took a twelfth of an append.
+/// Reads columns by position; every statement here selects them in this order. By
+/// name, they took a twelfth of an append.
 pub(crate) fn file_from_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
     Ok(FileRow {
         file_id: row.get(0)?,

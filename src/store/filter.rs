@@ -1,4 +1,4 @@
-//! Which sessions a list shows, and where it goes on.
+//! Which sessions a list shows, and where a page begins.
 
 use std::fmt;
 use std::path::Path;
@@ -15,16 +15,16 @@ use crate::model::{Json, SessionKey, Timestamp};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Archived {
-    /// None.
+    /// Leaves archived sessions out.
     #[default]
     Without,
-    /// Nothing else.
+    /// Shows only archived sessions.
     Only,
-    /// As the others.
+    /// Shows archived sessions among the others.
     Included,
 }
 
-/// Which sessions to list, and from where on.
+/// Which sessions to list, and where to start.
 ///
 /// # Examples
 ///
@@ -48,7 +48,7 @@ pub enum Archived {
 #[must_use = "a filter does nothing until it is used"]
 pub struct SessionFilter {
     pub(super) query: Option<String>,
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     pub(super) work_dir: Option<String>,
     pub(super) narrowing: Narrowing,
     pub(super) archived: Archived,
@@ -58,10 +58,10 @@ pub struct SessionFilter {
     pub(super) limit: u64,
 }
 
-/// A place in a list; it stays valid while sessions come and go.
+/// A position in a list. It stays valid while sessions are added and removed.
 ///
-/// It can be written down as text and read back, so that a page can be asked
-/// for by another process, or later.
+/// It converts to text and back, so that another process, or a later call, can ask
+/// for the next page.
 ///
 /// # Examples
 ///
@@ -93,25 +93,27 @@ impl SessionFilter {
         Self { limit: 100, ..Self::default() }
     }
 
-    /// Only sessions whose title or work dir contains this text, in whatever
-    /// case (Unicode lower-casing). White space around it does not count; a
-    /// blank query is none.
+    /// Only sessions whose title or work dir contains this text, ignoring case (by
+    /// Unicode lower-casing). Surrounding white space is ignored; a blank query
+    /// selects everything.
     pub fn query(mut self, query: &str) -> Self {
         let query = query.trim().to_lowercase();
         self.query = Some(query).filter(|query| !query.is_empty());
         self
     }
 
-    /// Only sessions of this work dir, as they spell it but for a slash at the end.
+    /// Only sessions of this work dir, spelt as the sessions spell it; a trailing
+    /// slash is ignored.
     pub fn work_dir(mut self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref().to_string_lossy();
         self.work_dir = Some(path.trim_end_matches('/').to_owned());
         self
     }
 
-    /// Only sessions of this machine or person, as an [import](crate::ImportOptions::origin)
-    /// or a [merge](crate::MergeOptions::origin) named it; empty: only those of which
-    /// none is said.
+    /// Only sessions of this origin: the machine or person that an
+    /// [import](crate::ImportOptions::origin) or a
+    /// [merge](crate::MergeOptions::origin) named. An empty name selects the sessions
+    /// without an origin.
     pub fn origin(mut self, origin: &str) -> Self {
         self.narrowing.origin = Some(origin.to_owned());
         self
@@ -123,30 +125,31 @@ impl SessionFilter {
         self
     }
 
-    /// Also sessions that their program's own lists leave out unless they are
-    /// asked for, such as those of its sub-agents. Default: `false`.
+    /// Also sessions that their program's own lists hide by default, such as those of
+    /// sub-agents. Default: `false`.
     pub fn all_sources(mut self, all_sources: bool) -> Self {
         self.all_sources = all_sources;
         self
     }
 
-    /// Only sessions that carry this [tag](crate::Session::tag); given again, all of them.
+    /// Only sessions with this [tag](crate::Session::tag). If given several times,
+    /// sessions must have all of them.
     pub fn tag(mut self, tag: &str) -> Self {
         self.narrowing.tags.push(tag.to_owned());
         self
     }
 
-    /// Only sessions whose [metadata](crate::Session::set_metadata) has this
-    /// value under this key; given again, all of them.
+    /// Only sessions whose [metadata](crate::Session::set_metadata) has this value
+    /// under this key. If given several times, all must match.
     ///
-    /// White space, escapes and the order of keys make no difference; how a
-    /// number is spelt does: 1 is not 1.0.
+    /// White space, escapes and the order of keys do not matter. The spelling of
+    /// numbers does: 1 is not 1.0.
     pub fn metadata<'v>(mut self, key: &str, value: impl Into<Json<'v>>) -> Self {
         self.narrowing.metadata(key, value);
         self
     }
 
-    /// Goes on behind a page, at a cost that does not grow with the depth.
+    /// Starts after a page, at a cost that does not grow with the depth.
     pub fn after(mut self, cursor: Cursor) -> Self {
         self.after = Some(cursor);
         self
@@ -158,7 +161,7 @@ impl SessionFilter {
         self
     }
 
-    /// Sessions a page. Default: 100; zero counts as that.
+    /// Sessions per page. Default: 100, also for zero.
     pub fn limit(mut self, limit: u64) -> Self {
         self.limit = if limit == 0 { 100 } else { limit };
         self
@@ -166,7 +169,7 @@ impl SessionFilter {
 }
 
 impl fmt::Display for Cursor {
-    /// Numbers, dots and hex digits only: fit for a URL.
+    /// Digits, hex digits and dots only, so that it can be part of a URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.modified_at.0, self.key.0)?;
         if let Some(id) = &self.session_id {

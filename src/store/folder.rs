@@ -1,20 +1,20 @@
-//! Sessions by where their files lie in their program's folder.
+//! Sessions by where their files are in their program's folder.
 
 use rusqlite::{Connection, Row, named_params};
 
 use crate::error::Result;
 use crate::model::{Format, SessionKey, Timestamp, as_object};
 
-/// A session by its file.
+/// A session and its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionFile {
     /// Names the session in calls to the store.
     pub key: SessionKey,
-    /// The root that it was imported from; empty for the store's own. What is no UTF-8 is
-    /// U+FFFD, here and in `file`.
+    /// The root that it was imported from; empty for the store's own. Invalid UTF-8
+    /// is replaced by U+FFFD, here and in `file`.
     pub root: String,
-    /// Its path below the program's folder, also where the root is a folder of that.
+    /// Its path below the program's folder, even if the root is a folder inside that.
     pub file: String,
     /// The session's id; `None` without a usable header.
     pub session_id: Option<String>,
@@ -22,7 +22,8 @@ pub struct SessionFile {
     pub modified_at: Timestamp,
     /// When it was put into the trash.
     pub trashed_at: Option<Timestamp>,
-    /// Counts the chains of the file: lines that were read of it stand for as long as this does.
+    /// Counts the generations of the file. Lines that were read stay valid as long as
+    /// this is the same.
     pub generation: i64,
     /// Lines of the file.
     pub lines: u32,
@@ -32,8 +33,8 @@ as_object! { SessionFile {
     key, root, file, session_id, modified_at, trashed_at, generation, lines,
 } }
 
-/// The sessions of one format whose file is this path of the program's folder, or
-/// lies below it: by root, the store's own first, then by path.
+/// The sessions of one format whose file has this path in the program's folder, or is
+/// below it: by root, the store's own first, then by path.
 pub(crate) fn session_files(
     conn: &Connection,
     format: Format,
@@ -60,8 +61,9 @@ pub(crate) fn session_files(
     Ok(found)
 }
 
-/// How a path of the program's folder may be divided into what the root ends with, and
-/// what is left below that: a root is the folder, or one in it.
+/// The ways to split a path of the program's folder into a part that the root ends
+/// with, and a rest below the root. A root is the program's folder, or a folder
+/// inside it.
 fn places<'p>(root: &[u8], path: &'p str) -> Vec<(&'p str, &'p str)> {
     let ends = path.match_indices('/').map(|(slash, _)| slash).chain([path.len()]);
     let within = ends.filter(|&end| {
@@ -78,7 +80,8 @@ fn below_source(
     path: &str,
     mut each: impl FnMut(&Row<'_>) -> Result<()>,
 ) -> Result<()> {
-    // Behind a slash comes a zero; and no name is as long as these bytes, which come last.
+    // The byte after '/' is '0'; and no file name is as long as this run of 0xFF
+    // bytes, so it sorts last.
     let (from, to) = match path {
         "" => (Vec::new(), vec![0xff; 256]),
         path => (format!("{path}/").into_bytes(), format!("{path}0").into_bytes()),

@@ -1,18 +1,19 @@
-//! The file system that the database lies on.
+//! Facts about the file system that the database is on.
 
 use std::path::Path;
 
 use super::{Store, parent_folder};
 
 impl Store {
-    /// Whether the database lies on a network file system, where processes on
-    /// different machines can corrupt it; known on Linux only.
+    /// Whether the database is on a network file system, where processes on different
+    /// machines can corrupt it. Detected on Linux only; `false` elsewhere.
     pub fn on_network_file_system(&self) -> bool {
         on_network_file_system(&parent_folder(self.path()))
     }
 }
 
-/// Bytes that may still be written beside a file; `None` when the system does not say.
+/// Bytes that are free on the file system of a file; `None` if the system does not
+/// say.
 pub(crate) fn available(path: &Path) -> Option<u64> {
     let stat = rustix::fs::statvfs(parent_folder(path)).ok()?;
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
@@ -20,7 +21,8 @@ pub(crate) fn available(path: &Path) -> Option<u64> {
 
 #[cfg(target_os = "linux")]
 fn on_network_file_system(folder: &Path) -> bool {
-    // The type is a magic number of 32 bits, whatever the width and sign of the field.
+    // The type is a magic number of 32 bits, whatever the field's width and sign on
+    // this platform.
     rustix::fs::statfs(folder).is_ok_and(|stat| is_network(stat.f_type as u32))
 }
 
@@ -29,7 +31,7 @@ fn on_network_file_system(_: &Path) -> bool {
     false
 }
 
-/// Whether Linux's number for a file system stands for one on another machine.
+/// Whether a magic number of Linux is that of a network file system.
 #[cfg(any(target_os = "linux", test))]
 fn is_network(magic: u32) -> bool {
     const NFS: u32 = 0x6969;

@@ -1,5 +1,5 @@
-//! Chains of a path beside the one that is current: earlier generations, and what
-//! became of a path.
+//! Chains of a path other than the current one: earlier generations, and files that
+//! vanished or were moved.
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
@@ -9,7 +9,7 @@ use super::log;
 use crate::error::Result;
 use crate::model::Timestamp;
 
-/// A file's chain of this digest that another took the place of.
+/// The superseded chain of a file that has this digest.
 pub(crate) fn superseded_by_digest(
     conn: &Connection,
     source_id: i64,
@@ -30,7 +30,7 @@ pub(crate) fn superseded_by_digest(
         .optional()?)
 }
 
-/// Gives a chain another path, of which it is the next generation.
+/// Gives a chain another path, as the next generation of that path.
 pub(crate) fn move_file(conn: &Connection, file_id: i64, path: &[u8]) -> Result<()> {
     conn.prepare_cached(
         "UPDATE files
@@ -44,7 +44,7 @@ pub(crate) fn move_file(conn: &Connection, file_id: i64, path: &[u8]) -> Result<
     Ok(())
 }
 
-/// The name, the `n`th such, of what is kept beside the file that has its place now.
+/// The `n`th name for a file that is kept beside the file that has its path now.
 pub(crate) fn kept_path(path: &[u8], n: u32) -> Vec<u8> {
     let name = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
     let dot = path[name..].iter().rposition(|byte| *byte == b'.').filter(|dot| 0 < *dot);
@@ -53,7 +53,7 @@ pub(crate) fn kept_path(path: &[u8], n: u32) -> Vec<u8> {
     [stem, mark.as_bytes(), end].concat()
 }
 
-/// The name that a file had before it was kept under such a one; else its own.
+/// The original name of a file that was kept under such a name, else its own name.
 pub(crate) fn without_kept(path: &[u8]) -> Vec<u8> {
     let name = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
     let dots: Vec<usize> = (name..path.len()).filter(|at| path[*at] == b'.').collect();
@@ -83,8 +83,8 @@ pub(crate) fn rows(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Chains of a source that are not shown, behind a row: earlier generations, and what
-/// its root held where a session went on here. A page.
+/// A page of the chains of a source that are not shown: earlier generations, and root
+/// files of sessions that continued here.
 pub(crate) fn unshown_after(
     conn: &Connection,
     source_id: i64,
@@ -114,7 +114,7 @@ pub(crate) fn unshown_after(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Every chain below a folder, whose path ends with `/`; by path, the earliest first.
+/// Every chain below a folder, whose path ends with `/`: by path, the earliest first.
 pub(crate) fn rows_below(conn: &Connection, source_id: i64, folder: &[u8]) -> Result<Vec<FileRow>> {
     let mut stmt = conn.prepare_cached(
         "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
@@ -124,14 +124,15 @@ pub(crate) fn rows_below(conn: &Connection, source_id: i64, folder: &[u8]) -> Re
          WHERE source_id = :source_id AND path > :folder AND path < :behind
          ORDER BY path, generation",
     )?;
-    // '0' follows '/'.
+    // '0' is the byte after '/'.
     let behind = [folder.strip_suffix(b"/").unwrap_or(folder), b"0"].concat();
     let range = named_params! { ":source_id": source_id, ":folder": folder, ":behind": behind };
     let rows = stmt.query_map(range, file_from_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Earlier generations of a path of which lines were lost: row, generation and number of lines.
+/// Earlier generations of a path that lost lines: row, generation and number of
+/// lines.
 pub(crate) fn with_losses(
     conn: &Connection,
     source_id: i64,
@@ -175,7 +176,7 @@ pub(crate) fn local_documents(conn: &Connection, source_id: i64) -> Result<Vec<V
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The newest file of a source when an import of it last came to its end.
+/// The newest file of a source at the end of its last complete import.
 pub(crate) fn settled(conn: &Connection, source_id: i64) -> Result<i64> {
     Ok(conn
         .prepare_cached("SELECT settled_file FROM sources WHERE source_id = ?1")?
@@ -199,7 +200,8 @@ pub(crate) fn logs_after(conn: &Connection, source_id: i64, newest: i64) -> Resu
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Whether files of a source are newer than the end of its last import.
+/// Whether a source has files that are newer than the end of its last complete
+/// import.
 pub(crate) fn has_unsettled(conn: &Connection, source_id: i64) -> Result<bool> {
     Ok(conn
         .prepare_cached(
@@ -213,7 +215,7 @@ pub(crate) fn has_unsettled(conn: &Connection, source_id: i64) -> Result<bool> {
         .exists([source_id])?)
 }
 
-/// Notes that an import of a source came to its end; writes nothing where no file is newer.
+/// Records that an import of a source completed; writes nothing if no file is newer.
 pub(crate) fn settle(conn: &Connection, source_id: i64) -> Result<()> {
     conn.prepare_cached(
         "UPDATE sources
@@ -225,7 +227,7 @@ pub(crate) fn settle(conn: &Connection, source_id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Files that an import at this time no longer found.
+/// Files that the import at this time no longer found.
 pub(crate) fn missing_since(
     conn: &Connection,
     source_id: i64,
@@ -242,15 +244,15 @@ pub(crate) fn missing_since(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Notes how many lines of an earlier generation the next one no longer has, or
-/// of the root's file what was written here.
+/// Records how many lines of an earlier generation the next one lacks, or how many
+/// lines of the root's file the local chain lacks.
 pub(crate) fn update_lost(conn: &Connection, file_id: i64, lost: u32) -> Result<()> {
     conn.prepare_cached("UPDATE files SET lost = ?2 WHERE file_id = ?1")?
         .execute((file_id, lost))?;
     Ok(())
 }
 
-/// Lets what was written here be an earlier generation, which needs its digest.
+/// Turns a local chain into an earlier generation, which needs its digest.
 pub(crate) fn supersede_local(conn: &Connection, file_id: i64, sha256: &[u8]) -> Result<()> {
     conn.prepare_cached(
         "UPDATE files SET state = 'superseded', sha256 = ?2, lost = 0 WHERE file_id = ?1",
@@ -259,7 +261,7 @@ pub(crate) fn supersede_local(conn: &Connection, file_id: i64, sha256: &[u8]) ->
     Ok(())
 }
 
-/// Every chain of a path; those that begin with another's lines first.
+/// Every chain of a path; chains that begin with another chain's lines come first.
 pub(crate) fn generations(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<i64>> {
     let mut stmt = conn.prepare_cached(
         "SELECT file_id
@@ -271,7 +273,7 @@ pub(crate) fn generations(conn: &Connection, source_id: i64, path: &[u8]) -> Res
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Earlier generations that no chain begins with which is shown, and their sizes; a page.
+/// A page of earlier generations that no visible chain begins with, and their sizes.
 pub(crate) fn superseded(conn: &Connection, limit: usize) -> Result<Vec<(i64, u64)>> {
     let mut stmt = conn.prepare_cached(
         "SELECT file_id, size
@@ -291,29 +293,29 @@ pub(crate) fn superseded(conn: &Connection, limit: usize) -> Result<Vec<(i64, u6
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Lets a chain that begins with lines of another begin with the same lines of a third.
+/// Rebases a chain from one chain to another that has the same lines.
 pub(crate) fn update_base(conn: &Connection, file_id: i64, base_id: i64) -> Result<()> {
     conn.prepare_cached("UPDATE files SET base_id = ?2 WHERE file_id = ?1")?
         .execute((file_id, base_id))?;
     Ok(())
 }
 
-/// Lets a chain that holds nothing of its own begin with more lines of its base.
+/// Lets a chain without lines of its own begin with more lines of its base.
 pub(crate) fn update_base_count(conn: &Connection, file_id: i64, count: u32) -> Result<()> {
     conn.prepare_cached("UPDATE files SET base_count = ?2, line_count = ?2 WHERE file_id = ?1")?
         .execute((file_id, count))?;
     Ok(())
 }
 
-/// Lets a generation be current, or no longer.
+/// Changes the state of a generation.
 pub(crate) fn update_state(conn: &Connection, file_id: i64, state: FileState) -> Result<()> {
     conn.prepare_cached("UPDATE files SET state = ?2 WHERE file_id = ?1")?
         .execute((file_id, state))?;
     Ok(())
 }
 
-/// Lets a file lie elsewhere. What was imported stays where it was; the file that is
-/// written begins with all of it.
+/// Moves a file. The imported file stays where it was; a local chain at the new path
+/// begins with all of its lines.
 pub(crate) fn relocate(
     conn: &Connection,
     file: &FileRow,

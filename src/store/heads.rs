@@ -1,4 +1,5 @@
-//! What the fold computes of a session, and goes on from when its log grows.
+//! Heads: what the fold computes of a session, and continues from when its log
+//! grows.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -7,7 +8,8 @@ use super::{marks, recent, search};
 use crate::error::{Error, Result};
 use crate::model::{Header, SessionKey, Stored, Timestamp};
 
-/// The columns of a session that the fold computes, and how lists find it.
+/// The columns of a session row that the fold computes, and those by which lists find
+/// it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Head {
     pub(crate) header: Header,
@@ -31,13 +33,13 @@ pub(crate) struct Head {
     pub(crate) archive_exempt: bool,
     pub(crate) trashed_at: Option<Timestamp>,
     pub(crate) is_listed: bool,
-    /// Whether lists show it only where all sources are asked for.
+    /// Whether lists show it only if all sources are asked for.
     pub(crate) is_aside: bool,
     pub(crate) leaf_id: Option<String>,
     pub(crate) entry_count: i64,
     pub(crate) last_entry_key: Option<i64>,
     pub(crate) preview_line_key: Option<i64>,
-    /// Whether the lists by age leave it out; see `recent`.
+    /// Whether the age indexes leave it out; see `recent`.
     pub(crate) is_recent: bool,
 }
 
@@ -76,8 +78,8 @@ impl Head {
 }
 
 impl Head {
-    /// Whether it differs from an earlier one only in what an append moves.
-    fn goes_on(&self, before: &Self) -> bool {
+    /// Whether it differs from an earlier head only in what an append changes.
+    fn is_append_to(&self, before: &Self) -> bool {
         let moved = Self {
             activity_at: self.activity_at,
             modified_at: self.modified_at,
@@ -110,13 +112,14 @@ pub(crate) fn head(conn: &Connection, session: SessionKey) -> Result<Head> {
     .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))
 }
 
-/// Writes the head of a session that went on: what an append moves, and no index.
+/// Writes the head after an append: the columns that an append changes, none of which
+/// is indexed.
 fn update_progress(conn: &Connection, session: SessionKey, head: &Head) -> Result<()> {
     if !head.is_recent {
         recent::add(conn, session)?;
     }
     conn.prepare_cached(
-        // By place: names are looked up.
+        // Bound by position: looking up names takes time.
         "UPDATE sessions
          SET activity_at = ?1, modified_at = ?2, message_count = ?3, leaf_id = ?4,
              entry_count = ?5, last_entry_key = ?6
@@ -134,14 +137,14 @@ fn update_progress(conn: &Connection, session: SessionKey, head: &Head) -> Resul
     Ok(())
 }
 
-/// Writes a head that was `before`, when that is known.
+/// Writes a head; `before` is the stored one, if it is known.
 pub(crate) fn update_head(
     conn: &Connection,
     session: SessionKey,
     head: &Head,
     before: Option<&Head>,
 ) -> Result<()> {
-    if before.is_some_and(|before| head.goes_on(before)) {
+    if before.is_some_and(|before| head.is_append_to(before)) {
         return update_progress(conn, session, head);
     }
     match before {
@@ -156,11 +159,11 @@ pub(crate) fn update_head(
     write(conn, session, head)
 }
 
-/// What is looked for in a session: its row's text, its title, and the message
-/// that the title may begin.
+/// What searches find a session by: its search text, its title, and the first
+/// message, of which the title may be the beginning.
 type Texts<'a> = (&'a str, Option<&'a Stored>, &'a Stored);
 
-/// Lets searches find a head by its texts, where they are others than `before`.
+/// Updates the search indexes if the texts differ from those of `before`.
 fn take_in(conn: &Connection, session: SessionKey, head: &Head, before: &Texts<'_>) -> Result<()> {
     if head.texts() != *before {
         marks::mark_retitled(conn, session)?;
@@ -190,7 +193,7 @@ pub(crate) fn write_first(conn: &Connection, session: SessionKey, head: &Head) -
 
 fn write(conn: &Connection, session: SessionKey, head: &Head) -> Result<()> {
     conn.prepare_cached(
-        // By place: names are looked up.
+        // Bound by position: looking up names takes time.
         "UPDATE sessions
          SET header = ?1, session_id = ?2, version = ?3,
              work_dir_id = ?4, created_at = ?5, activity_at = ?6,
@@ -238,7 +241,8 @@ fn write(conn: &Connection, session: SessionKey, head: &Head) -> Result<()> {
     Ok(())
 }
 
-/// Columns by their place in [`head`]: by name, they took a twelfth of an append.
+/// Reads columns by their position in [`head`]: by name, they took a twelfth of an
+/// append.
 fn head_from_row(row: &Row<'_>) -> rusqlite::Result<Head> {
     Ok(Head {
         header: row.get(0)?,

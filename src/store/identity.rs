@@ -1,10 +1,11 @@
-//! Whether the files at a database's path are still those that were opened.
+//! Detects that the files at a database's path are no longer those that were
+//! opened.
 //!
-//! A database that is deleted, moved or replaced under an open connection goes
-//! on for it: every write succeeds, into a file without a name. The same holds
-//! for the journal and its index, and there it is worse: who opens the database
-//! then writes beside us, and neither sees the other's locks. SQLite asks only
-//! in other journal modes; so this asks, with the lock in hand.
+//! If a database is deleted, moved or replaced while it is open, the connection
+//! does not notice: writes succeed, into a file without a name. If the WAL or its
+//! index is replaced, it is worse: another process that opens the database then
+//! writes beside us, and neither sees the other's locks. SQLite checks this only in
+//! other journal modes, so it is checked here, with the lock held.
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,28 +15,28 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// What the file system calls a file, whatever its name: device and inode.
+/// Identifies a file whatever its name: device and inode.
 type Inode = (u64, u64);
 
 /// The files of an open database.
 #[derive(Debug)]
 pub(super) struct Identity {
     database: Named,
-    /// The journal and its index; none where the database has no such journal.
+    /// The WAL and its index; empty if the database is not in WAL mode.
     companions: Vec<Named>,
-    /// Of a database that is read without locks: its files as they were.
-    alone: Option<Vec<Still>>,
+    /// For a database that is read without locks: the state that its files must keep.
+    alone: Option<Vec<FileSnapshot>>,
 }
 
-/// A file as it was, or that there was none.
+/// The state of a file, or that it did not exist.
 #[derive(Debug, PartialEq, Eq)]
-struct Still {
+struct FileSnapshot {
     path: PathBuf,
     /// Size, and seconds and nanoseconds of the last change.
     state: Option<(u64, i64, i64)>,
 }
 
-impl Still {
+impl FileSnapshot {
     fn of(path: PathBuf) -> Self {
         let state = fs::metadata(&path).ok();
         let state = state.map(|of| (of.size(), of.mtime(), of.mtime_nsec()));
@@ -50,7 +51,7 @@ struct Named {
 }
 
 impl Identity {
-    /// Of a database at an absolute path that a connection has open.
+    /// The identity of a database that is open, at an absolute path.
     pub(super) fn of(path: &Path) -> Result<Self> {
         let companion = |end: &str| {
             let mut name = OsString::from(path);
@@ -62,29 +63,31 @@ impl Identity {
         Ok(Self { database, companions, alone: None })
     }
 
-    /// The same of one that is read without locks: it must stay as it is.
+    /// The identity of a database that is read without locks, whose files must not
+    /// change.
     pub(super) fn of_alone(path: &Path) -> Result<Self> {
         let of = Self::of(path)?;
         let files = ["", "-wal", "-shm"].map(|end| {
             let mut name = OsString::from(path);
             name.push(end);
-            Still::of(PathBuf::from(name))
+            FileSnapshot::of(PathBuf::from(name))
         });
         Ok(Self { alone: Some(files.into()), ..of })
     }
 
-    /// Fails where the database is another one now.
+    /// Fails if another file has taken the database's place.
     pub(super) fn check(&self) -> Result<()> {
         self.database.check()?;
-        let is_still = |file: &Still| Still::of(file.path.clone()) == *file;
+        let is_still = |file: &FileSnapshot| FileSnapshot::of(file.path.clone()) == *file;
         match self.alone.iter().flatten().all(is_still) {
             true => Ok(()),
-            // Somebody who may write there has it open now.
+            // Another process can write and has the database open now.
             false => Err(Error::Busy),
         }
     }
 
-    /// Fails where the database, its journal or the journal's index is another one now.
+    /// Fails if another file has taken the place of the database, its WAL or the
+    /// WAL's index.
     pub(super) fn check_to_write(&self) -> Result<()> {
         self.database.check()?;
         self.companions.iter().try_for_each(Named::check)

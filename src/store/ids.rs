@@ -1,27 +1,28 @@
-//! How ids and words of entries stand in columns.
+//! How the ids and the type and role words of entries are stored in columns.
 //!
-//! Most ids are hex digits, so many that a row and an entry of an index are
-//! mostly ids. The bytes that they spell take half of the space, and are
-//! compared in half of the time. Only an id that comes back as it was is kept
-//! so; any other is text. Types and roles are few, and have numbers.
+//! Most ids consist of hex digits, and make up most of a row and of an index entry.
+//! Stored as the bytes that the digits spell, they take half the space and half the
+//! time to compare. Only ids that can be restored exactly are stored this way;
+//! others are text. Types and roles are few, and are stored as numbers.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
-/// Digits of an id whose bytes are kept: those of pi, of Kimi, and a UUID without dashes.
+/// Numbers of hex digits for which ids are stored as bytes: those of pi, of Kimi, and
+/// a UUID without dashes.
 const LENGTHS: [usize; 3] = [8, 16, 32];
 
-/// Behind the bytes of a UUID with dashes.
+/// The byte that follows the bytes of a UUID with dashes.
 const DASHED: u8 = 1;
 
-/// Where its dashes stand.
+/// The positions of its dashes.
 const DASHES: [usize; 4] = [8, 13, 18, 23];
 
-/// An id to be written or sought.
+/// An id as a parameter of a statement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Id<'a> {
     text: &'a str,
     bytes: [u8; 17],
-    /// Of its bytes; 0 for an id that is kept as text.
+    /// The length of its bytes; 0 for an id that is stored as text.
     length: usize,
 }
 
@@ -44,9 +45,10 @@ impl<'a> Id<'a> {
     }
 }
 
-/// Reads lower-case digits; `false` where others are among them.
+/// Decodes lower-case hex digits; `false` if there are others.
 fn unhex(digits: &[u8], bytes: &mut [u8]) -> bool {
-    // Each digit of each id passes here: looked up, all of them, and asked once.
+    // Every digit of every id passes here, so all are looked up first and checked
+    // once.
     let mut all = 0;
     for (pair, byte) in digits.chunks_exact(2).zip(bytes) {
         let (high, low) = (VALUES[usize::from(pair[0])], VALUES[usize::from(pair[1])]);
@@ -56,7 +58,7 @@ fn unhex(digits: &[u8], bytes: &mut [u8]) -> bool {
     all < 16
 }
 
-/// What a byte is worth as a lower-case digit; of no digit, 16 or more.
+/// The value of a lower-case hex digit; 16 or more for any other byte.
 const VALUES: [u8; 256] = {
     let mut values = [0xFF; 256];
     let digits = b"0123456789abcdef";
@@ -83,7 +85,7 @@ impl ToSql for Id<'_> {
     }
 }
 
-/// An id from a column, as it is written.
+/// An id read from a column, as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IdText(pub(crate) String);
 
@@ -100,7 +102,7 @@ impl FromSql for IdText {
     }
 }
 
-/// Between which bytes all ids lie that begin like this and are kept as bytes.
+/// The range of bytes of all ids that begin with this prefix and are stored as bytes.
 pub(crate) fn range(prefix: &str) -> Option<[Vec<u8>; 2]> {
     let mut digits: Vec<u8> = prefix.bytes().filter(|byte| *byte != b'-').collect();
     digits.truncate(32);
@@ -117,8 +119,8 @@ pub(crate) fn range(prefix: &str) -> Option<[Vec<u8>; 2]> {
     Some([whole(b'0')?, high])
 }
 
-/// Types and roles by their numbers, which stand in databases. What is not
-/// among them stands there as it is.
+/// Types and roles by their numbers, which are on disk. Words that are not in this
+/// list are stored as text.
 const WORDS: [&str; 24] = [
     "message",
     "user",
@@ -146,7 +148,7 @@ const WORDS: [&str; 24] = [
     "progress",
 ];
 
-/// A type or role to be written.
+/// A type or role as a parameter of a statement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Word<'a>(pub(crate) &'a str);
 
@@ -160,7 +162,7 @@ impl ToSql for Word<'_> {
     }
 }
 
-/// A type or role from a column.
+/// A type or role read from a column.
 pub(crate) fn word(value: ValueRef<'_>) -> FromSqlResult<&str> {
     match value {
         ValueRef::Integer(number) => {
@@ -171,7 +173,7 @@ pub(crate) fn word(value: ValueRef<'_>) -> FromSqlResult<&str> {
     }
 }
 
-/// The same where there may be none.
+/// As [`word`], for a column that may be NULL.
 pub(crate) fn word_or_null(value: ValueRef<'_>) -> FromSqlResult<Option<&str>> {
     match value {
         ValueRef::Null => Ok(None),

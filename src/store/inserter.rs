@@ -1,4 +1,4 @@
-//! Many lines into the log.
+//! Inserts many lines into the log.
 
 use rusqlite::{CachedStatement, Connection};
 
@@ -6,8 +6,8 @@ use super::log::{checksum, insert_by, inserter};
 use super::packing::Packer;
 use crate::error::Result;
 
-/// What inserts the lines of a chunk, several at a time where there are so many:
-/// to begin and end a statement takes a quarter of its time.
+/// Inserts the lines of a chunk, eight per statement as long as there are enough:
+/// starting and ending a statement takes a quarter of its time.
 pub(crate) struct LineInserter<'c> {
     one: CachedStatement<'c>,
     several: CachedStatement<'c>,
@@ -19,8 +19,9 @@ pub(crate) const SEVERAL: usize = 8;
 impl<'c> LineInserter<'c> {
     pub(crate) fn new(conn: &'c Connection) -> Result<Self> {
         let several = conn.prepare_cached(
-            // OR FAIL: to take one row back and not the transaction, which whoever fails
-            // here does, SQLite would first copy each page that it changes.
+            // OR FAIL: with the default, ABORT, SQLite would first copy each page
+            // that it changes, to be able to undo the statement alone. Whoever
+            // fails here rolls the transaction back anyway.
             "INSERT OR FAIL INTO lines (line_key, raw, enc, checksum)
              VALUES (?, ?, ?, ?), (?, ?, ?, ?), (?, ?, ?, ?), (?, ?, ?, ?),
                     (?, ?, ?, ?), (?, ?, ?, ?), (?, ?, ?, ?), (?, ?, ?, ?)",
@@ -28,7 +29,7 @@ impl<'c> LineInserter<'c> {
         Ok(Self { one: inserter(conn)?, several })
     }
 
-    /// Inserts lines that follow one another, the first of them at `key`.
+    /// Inserts consecutive lines, the first of them at `key`.
     pub(crate) fn insert(&mut self, key: i64, lines: &[&[u8]], packer: &mut Packer) -> Result<()> {
         let keyed = (key..).zip(lines);
         if lines.len() != SEVERAL {

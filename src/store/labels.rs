@@ -1,4 +1,4 @@
-//! Current labels.
+//! The current labels of sessions.
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
@@ -6,17 +6,17 @@ use super::ids::{Id, IdText};
 use crate::error::Result;
 use crate::model::{Label, SessionKey, Stored};
 
-/// A label as the fold writes it.
+/// A label to be written by the fold.
 #[derive(Debug)]
 pub(crate) struct LabelRow<'a> {
     pub(crate) target_id: &'a str,
     pub(crate) label: &'a Stored,
     pub(crate) labelled_at: Option<&'a Stored>,
-    /// Its place in the order in which labels were set.
+    /// Its position in the order in which labels were set.
     pub(crate) position: i64,
-    /// Whether one that is changed stays where it stood.
+    /// Whether changing a label keeps its position.
     pub(crate) keeps_position: bool,
-    /// The line that set it; `None` where an event did.
+    /// The line that set it; `None` if an event did.
     pub(crate) line_key: Option<i64>,
 }
 
@@ -51,14 +51,14 @@ pub(crate) fn delete_label(conn: &Connection, session: SessionKey, target_id: &s
     Ok(())
 }
 
-/// Whether any id of the session carries a label.
+/// Whether a session has labels.
 pub(crate) fn has_any(conn: &Connection, session: SessionKey) -> Result<bool> {
     Ok(conn
         .prepare_cached("SELECT 1 FROM labels WHERE session_key = ?1 LIMIT 1")?
         .exists([session])?)
 }
 
-/// The label that an id carries.
+/// The label of an id.
 pub(crate) fn label(
     conn: &Connection,
     session: SessionKey,
@@ -81,7 +81,7 @@ pub(crate) fn labels(conn: &Connection, session: SessionKey) -> Result<Vec<Label
     Ok(labels)
 }
 
-/// Hands each label of a session to `each`, in the order in which they were set.
+/// Calls `each` for every label of a session, in the order in which they were set.
 pub(crate) fn each_label(
     conn: &Connection,
     session: SessionKey,
@@ -106,7 +106,8 @@ pub(crate) fn each_label(
     Ok(())
 }
 
-/// The ids that carry a label set by a line, and that line, in the order in which they were set.
+/// The ids whose label was set by a line, with that line, in the order in which they
+/// were set.
 pub(crate) fn label_lines(conn: &Connection, session: SessionKey) -> Result<Vec<(String, i64)>> {
     let mut stmt = conn.prepare_cached(
         "SELECT target_id, line_key

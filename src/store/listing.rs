@@ -1,11 +1,11 @@
-//! Lists of sessions: an index read, never stale, no body touched.
+//! Lists of sessions: an index read that touches no line and is never stale.
 
 use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Row, named_params};
 
 use super::filter::{Cursor, SessionFilter};
-use super::search::{self, Found};
+use super::search::{self, Candidates};
 use super::statements::{found_statement, keys_statement, page_statement, work_dir_statement};
 use super::{Store, losses, metadata, readable, recent, sources};
 use crate::error::Result;
@@ -15,37 +15,39 @@ use crate::model::{Format, SessionKey, Stored, Timestamp, as_object};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionRow {
-    /// Names the session in calls to the store.
+    /// Identifies the session in calls to the store.
     pub key: SessionKey,
-    /// The program whose session it is.
+    /// The format of the session's program.
     pub format: Format,
-    /// The machine or person that it is of; `None` when nothing said so.
+    /// The machine or person that it comes from; `None` if none was named.
     pub origin: Option<String>,
     /// The id in its header; `None` without a usable header.
     pub session_id: Option<String>,
-    /// The name if it is not blank, else the first message, else `None`.
+    /// The name unless it is blank, else the beginning of the first message, else
+    /// `None`.
     ///
-    /// Half surrogate pairs stand as U+FFFD; see [`title_json`](Self::title_json).
+    /// Lone surrogates are replaced by U+FFFD; see [`title_json`](Self::title_json).
     pub title: Option<String>,
     exact_title: Option<Stored>,
     /// The directory that the session worked in.
     pub work_dir: Option<String>,
-    /// The tags it is filed under, in the order of their bytes.
+    /// Its tags, in byte order.
     pub tags: Vec<String>,
-    /// When it was archived; `None` when it is not.
+    /// When it was archived; `None` if it is not archived.
     pub archived_at: Option<Timestamp>,
-    /// Its last activity.
+    /// When it was last active.
     pub modified_at: Timestamp,
-    /// Messages of the conversation, as its program's own lists count them: those of
-    /// the active branch, or, where its program does, of every branch.
+    /// The number of messages, counted as its program's own lists count: those of the
+    /// active branch, or of every branch.
     pub message_count: u64,
-    /// Whether its root lost or changed something that is kept here; its problems say what.
+    /// Whether its root lost or changed something that is kept here;
+    /// [`Session::problems`](crate::Session::problems) tells what.
     pub has_losses: bool,
-    /// Whether it came from a root and went on here since.
+    /// Whether it was imported and has continued here since.
     pub is_continued_here: bool,
     /// Whether its file is no longer at its root.
     pub is_absent: bool,
-    /// Whether another session has its path at its root by now.
+    /// Whether its path at the root now belongs to another session.
     pub is_shadowed: bool,
 }
 
@@ -55,26 +57,27 @@ as_object! { SessionRow {
 } }
 
 impl SessionRow {
-    /// The title as JSON: a string, in which half surrogate pairs are escapes, or `null`.
+    /// The title as a JSON string, in which lone surrogates are escapes, or `null`.
     pub fn title_json(&self) -> String {
         self.exact_title.as_ref().map_or("null".to_owned(), Stored::to_json)
     }
 
-    /// What lists are ordered by, from the last to the first.
+    /// The sort key of lists, which are in descending order.
     fn place(&self) -> (Timestamp, Option<&str>, i64) {
         (self.modified_at, self.session_id.as_deref(), self.key.0)
     }
 }
 
-/// Some rows of a list.
+/// A page of a list.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Page {
-    /// Newest first; of equal times, the larger id first.
+    /// Newest first; for equal times, the larger id first.
     pub rows: Vec<SessionRow>,
-    /// Where the next page begins; `None` at the end.
+    /// Where the next page begins; `None` on the last page.
     pub next: Option<Cursor>,
-    /// Why sessions may be missing: what of the database cannot be read. Empty as a rule.
+    /// Which parts of the database cannot be read, so that sessions may be missing.
+    /// Usually empty.
     pub damaged: Vec<String>,
 }
 
@@ -83,9 +86,14 @@ as_object! { Page { rows, next, damaged, } }
 impl Store {
     /// Lists sessions, newest first: by last activity, then by id, both descending.
     ///
-    /// Every session that is not in the trash is there: the empty, the unnamed
-    /// and those without a usable header, which come last among equal times. In
-    /// a damaged database, those are there that can be read; see [`Page::damaged`].
+    /// Sessions in the trash are left out. All others are included: empty ones,
+    /// unnamed ones, and those without a usable header, which come last among equal
+    /// times. In a damaged database, the list has the sessions that can be read; see
+    /// [`Page::damaged`].
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRecord`](crate::Error::InvalidRecord) if a metadata value of the filter is not JSON.
     pub fn sessions(&self, filter: &SessionFilter) -> Result<Page> {
         self.read(|conn| select_page(conn, filter))
     }
@@ -105,7 +113,8 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
         conn,
         filter,
         among,
-        // A path on several hosts is rare; then the list of all is looked through.
+        // A path on several hosts is rare; then the list of all sessions is
+        // scanned.
         work_dir_id: Some(work_dirs).filter(|found| found.len() == 1).map(|found| found[0]),
         // One row more than asked for tells whether there is a next page.
         wanted: limit.saturating_add(1),
@@ -134,19 +143,19 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
     Ok(Page { rows, next, damaged })
 }
 
-/// Some of the sessions that a filter lets through.
+/// A list to be read: the filter, resolved to keys.
 struct List<'a> {
     conn: &'a Connection,
     filter: &'a SessionFilter,
-    /// The sessions that carry what is asked for, if anything is.
+    /// The sessions that match the tags, metadata and origin, if any are asked for.
     among: Option<BTreeSet<i64>>,
     work_dir_id: Option<i64>,
     wanted: i64,
     offset: i64,
 }
 
-/// Sessions looked at beyond those wanted, as the index of texts lets some
-/// through that do not hold the query.
+/// Candidates beyond those wanted, since the trigram index also returns sessions that
+/// do not match.
 const SPARE: i64 = 16;
 
 impl List<'_> {
@@ -183,17 +192,18 @@ impl List<'_> {
         }
     }
 
-    /// The rows by a list by age, those put in that it leaves out.
+    /// Reads rows by an age index, and merges in the recent sessions, which it leaves
+    /// out.
     fn by_age(&self, sql: &str) -> Result<Vec<SessionRow>> {
         let recent = self.recent()?;
-        // All of these may come before the first row that is wanted.
+        // All recent sessions may come before the first row that is wanted.
         let offset = self.offset.saturating_sub(recent.len() as i64).max(0);
         let before = self.offset - offset;
         let rows = self.select(sql, None, self.wanted.saturating_add(before), offset)?;
         Ok(self.part(rows, recent, before))
     }
 
-    /// The sessions asked for that the lists by age leave out.
+    /// The matching sessions that the age indexes leave out.
     fn recent(&self) -> Result<Vec<SessionRow>> {
         let keys = recent::keys(self.conn)?;
         if keys.is_empty() {
@@ -202,7 +212,7 @@ impl List<'_> {
         self.select(found_statement(self.filter.archived), Some(&keys), i64::MAX, 0)
     }
 
-    /// The wanted rows of all these in order, behind `before` others.
+    /// Sorts the rows and takes the wanted part, after `before` other rows.
     fn part(
         &self,
         mut rows: Vec<SessionRow>,
@@ -216,7 +226,7 @@ impl List<'_> {
         rows.into_iter().skip(before).take(wanted).collect()
     }
 
-    /// The rows where an index or a page of the table cannot be read: session by session.
+    /// Reads session by session, where a page of an index or table is damaged.
     fn readable_rows(&self) -> Result<Vec<SessionRow>> {
         let mut rows = Vec::new();
         let is_asked_for = |key: &i64| self.among.as_ref().is_none_or(|among| among.contains(key));
@@ -229,9 +239,9 @@ impl List<'_> {
         Ok(self.part(rows, Vec::new(), self.offset))
     }
 
-    /// At least the first `end` rows of the lists by age, of sessions that may hold the
-    /// query; `None` when they are so far apart that to sort all of them is quicker.
-    fn first_of(&self, found: &Found, end: i64) -> Result<Option<Vec<SessionRow>>> {
+    /// At least the first `end` rows of the candidates, read in age order; `None` if
+    /// they are so sparse that sorting all candidates is faster.
+    fn first_of(&self, found: &Candidates, end: i64) -> Result<Option<Vec<SessionRow>>> {
         let most = if found.is_complete() { 4 * found.keys.len() } else { usize::MAX };
         let (modified_at, session_id, session_key) = self.start();
         let mut stmt = self.conn.prepare_cached(keys_statement(self.filter.archived))?;
@@ -262,11 +272,11 @@ impl List<'_> {
         }
     }
 
-    /// The place behind which the page begins.
+    /// The position that the page starts after.
     fn start(&self) -> (Timestamp, Option<&str>, SessionKey) {
         match &self.filter.after {
             Some(after) => (after.modified_at, after.session_id.as_deref(), after.key),
-            // The first page begins behind the end of time.
+            // The first page starts after the end of time.
             None => (Timestamp(i64::MAX), Some("\u{10FFFF}"), SessionKey(i64::MAX)),
         }
     }
@@ -299,7 +309,7 @@ impl List<'_> {
     }
 }
 
-/// A work dir is the same with a slash behind it.
+/// A work dir with a trailing slash is the same work dir.
 pub(crate) const WORK_DIRS: &str = "SELECT work_dir_id
      FROM work_dirs
      WHERE path IN (?1, ?1 || '/')";
@@ -310,7 +320,8 @@ fn work_dir_ids(conn: &Connection, path: &str) -> Result<Vec<i64>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Columns by their place in the statements of lists: to look up names took a part of each page.
+/// Reads columns by their position in the statements of lists: looking up names took
+/// a measurable part of each page.
 pub(super) fn row_from_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
     let title: Option<Stored> = row.get(3)?;
     Ok(SessionRow {
@@ -323,7 +334,7 @@ pub(super) fn row_from_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         archived_at: row.get(5)?,
         modified_at: row.get(6)?,
         message_count: row.get::<_, i64>(7)?.unsigned_abs(),
-        // These are asked for once for all rows of a page.
+        // These are filled in for all rows of a page at once.
         origin: None,
         tags: Vec::new(),
         has_losses: false,

@@ -1,7 +1,7 @@
-//! The log: lines of session files, and the content of documents.
+//! The log: the lines of session files, and the content of documents.
 //!
-//! Every read of a line or chunk goes through [`proven`]: its bytes are those
-//! that were written at its place, or it is an error that names both.
+//! Every read of a line or chunk goes through [`proven`]: it returns the bytes that were written
+//! at that key, or an error that names the file and the position.
 
 use std::borrow::Cow;
 
@@ -15,18 +15,18 @@ use super::{readable, sharing};
 use crate::error::{Error, Result};
 use crate::model::RecordPlace;
 
-/// Bytes of a document in one row.
+/// Bytes of a document that one row holds.
 pub(crate) const CHUNK_SIZE: usize = 1 << 20;
 
-/// Longest line or chunk that SQLite takes, less a row's own overhead.
+/// The longest line or chunk: SQLite's limit, less a row's overhead.
 pub(crate) const MAX_LINE: usize = 999_999_000;
 
-/// The key of a line or chunk: a file's rows lie together, in order.
+/// The key of a line or chunk. The rows of a file have consecutive keys.
 pub(crate) fn key(file_id: i64, position: u32) -> i64 {
     (file_id << 32) | i64::from(position)
 }
 
-/// The key of a line of a file, which may begin with lines of another.
+/// The key of a line of a file, which may be a line of its base.
 pub(crate) fn key_of(file: &FileRow, position: u32) -> i64 {
     match file.base_id {
         Some(base_id) if position < file.base_count => key(base_id, position),
@@ -34,33 +34,32 @@ pub(crate) fn key_of(file: &FileRow, position: u32) -> i64 {
     }
 }
 
-/// The file that a line belongs to.
+/// The id of the file that a line belongs to.
 pub(crate) fn file_of(key: i64) -> i64 {
     key >> 32
 }
 
-/// The place of a line in its file, from 0; a chain goes on where its base ends.
+/// The position of a line in its file, from 0. A local chain continues the numbers of its base.
 pub(crate) fn position(key: i64) -> u32 {
     (key & 0xFFFF_FFFF) as u32
 }
 
-/// The place of a line in its file, from 1.
+/// The number of a line in its file, from 1.
 pub(crate) fn line_number(key: i64) -> u32 {
     position(key).saturating_add(1)
 }
 
-/// What proves the bytes of a line or chunk, and that they stand where they
-/// belong: a row in another's place does not match.
+/// The checksum of a line or chunk. It covers the key, so a row at another key does not match.
 pub(crate) fn checksum(key: i64, raw: &[u8]) -> u32 {
     crc32fast::hash(raw) ^ crc32fast::hash(&key.to_be_bytes())
 }
 
-/// Inserts a line as it is.
+/// Inserts a line unpacked.
 pub(crate) fn insert_line(conn: &Connection, key: i64, raw: &[u8]) -> Result<()> {
     insert_packed(conn, key, raw, &mut Packer::default())
 }
 
-/// Inserts a line, packed if the packer does.
+/// Inserts a line, packed if the packer packs it.
 pub(crate) fn insert_packed(
     conn: &Connection,
     key: i64,
@@ -70,10 +69,10 @@ pub(crate) fn insert_packed(
     insert_by(&mut inserter(conn)?, key, raw, packer)
 }
 
-/// What inserts many lines: to look the statement up takes a tenth of its time.
+/// The prepared statement that inserts lines: looking it up takes a tenth of its time.
 pub(super) fn inserter(conn: &Connection) -> Result<CachedStatement<'_>> {
     Ok(conn.prepare_cached(
-        // By place: to look up names took 8 % of the time of an import.
+        // Bound by position: looking up parameter names took 8 % of an import's time.
         "INSERT INTO lines (line_key, raw, enc, checksum) VALUES (?1, ?2, ?3, ?4)",
     )?)
 }
@@ -94,7 +93,7 @@ pub(crate) fn delete_line(conn: &Connection, key: i64) -> Result<()> {
     Ok(())
 }
 
-/// The exact bytes of a line, terminator included.
+/// The exact bytes of a line, including its terminator.
 pub(crate) fn line(conn: &Connection, key: i64) -> Result<Vec<u8>> {
     let mut stmt = conn.prepare_cached(
         "SELECT line_key, raw, enc, checksum
@@ -108,7 +107,7 @@ pub(crate) fn line(conn: &Connection, key: i64) -> Result<Vec<u8>> {
     }
 }
 
-/// The bytes of a record: its line, or what of the line is its own.
+/// The bytes of a record: its line, or its part of the line.
 pub(crate) fn record(conn: &Connection, place: RecordPlace) -> Result<Vec<u8>> {
     let line = line(conn, place.line_key)?;
     match place.span {
@@ -117,7 +116,7 @@ pub(crate) fn record(conn: &Connection, place: RecordPlace) -> Result<Vec<u8>> {
     }
 }
 
-/// The checksum of a file's line by its number, without its end; `None` where there is no such line.
+/// The checksum of a line by its number, without its terminator; `None` if there is no such line.
 pub(crate) fn checksum_without_end(
     conn: &Connection,
     file: &FileRow,
@@ -132,7 +131,7 @@ pub(crate) fn checksum_without_end(
     Ok(Some(crc32fast::hash(raw.strip_suffix(b"\n").unwrap_or(&raw))))
 }
 
-/// Hands each line of a file to `each`, in order; those that it begins with first.
+/// Calls `each` for every line of a file in order, including the lines of its base.
 pub(crate) fn each_line(
     conn: &Connection,
     file: &FileRow,
@@ -141,8 +140,8 @@ pub(crate) fn each_line(
     each_line_by(conn, file, Gaps::Refused, &mut each)
 }
 
-/// As [`each_line`], but passes over what is known to be missing: for those who
-/// ask what the lines mean, not for those who give them away.
+/// As [`each_line`], but skips lines that are known to be missing: for readers of what lines mean,
+/// not for exports.
 pub(crate) fn each_line_left(
     conn: &Connection,
     file: &FileRow,
@@ -165,14 +164,14 @@ fn each_line_by(
     each_in(conn, (Piece::Line, gaps), range, key(file.file_id, file.line_count), each)
 }
 
-/// What is done where a recovered database is known to lack lines.
+/// What to do about lines that a recovered database is known to lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Gaps {
     Passed,
     Refused,
 }
 
-/// Behind the gap that begins at a key, if one is known there.
+/// The end of the known gap that begins at a key, if there is one.
 fn behind_gap(conn: &Connection, key: i64) -> Result<Option<i64>> {
     Ok(conn
         .prepare_cached("SELECT last_key FROM gaps WHERE first_key = ?1")?
@@ -181,14 +180,14 @@ fn behind_gap(conn: &Connection, key: i64) -> Result<Option<i64>> {
         .map(|last| last.saturating_add(1)))
 }
 
-/// Whether a recovered database is known to lack some of a file.
+/// Whether a recovered database is known to lack part of a file.
 pub(crate) fn has_gaps(conn: &Connection, file_id: i64) -> Result<bool> {
     Ok(conn
         .prepare_cached("SELECT 1 FROM gaps WHERE first_key BETWEEN ?1 AND ?2 LIMIT 1")?
         .exists(keys(file_id))?)
 }
 
-/// Notes that a recovered database lacks the lines or chunks from one key to another.
+/// Records that a recovered database lacks the lines or chunks of a range of keys.
 pub(crate) fn insert_gap(conn: &Connection, first: i64, last: i64) -> Result<()> {
     conn.prepare_cached(
         "INSERT INTO gaps (first_key, last_key)
@@ -199,7 +198,7 @@ pub(crate) fn insert_gap(conn: &Connection, first: i64, last: i64) -> Result<()>
     Ok(())
 }
 
-/// Hands each chunk of a document to `each`, in order.
+/// Calls `each` for every chunk of a document, in order.
 pub(crate) fn each_chunk(
     conn: &Connection,
     file: &FileRow,
@@ -209,7 +208,7 @@ pub(crate) fn each_chunk(
     each_in(conn, piece, keys(file.file_id), key(file.file_id, file.line_count), &mut each)
 }
 
-/// Hands the content of a log or document to `each`, piece by piece.
+/// Calls `each` for every line of a log or every chunk of a document.
 pub(crate) fn each_piece(
     conn: &Connection,
     file: &FileRow,
@@ -221,9 +220,8 @@ pub(crate) fn each_piece(
     }
 }
 
-/// As [`each_piece`], and proves at the end that it was the whole file: its
-/// size and its digest. A chain that is still written has no digest; each of
-/// its lines is proven at its place, and so is their number.
+/// As [`each_piece`], and then proves the file as a whole by size and digest. A local chain has no
+/// digest: each of its lines is proven at its key, and their number is compared.
 pub(crate) fn each_piece_of_whole(
     conn: &Connection,
     file: &FileRow,
@@ -233,7 +231,7 @@ pub(crate) fn each_piece_of_whole(
     let mut hasher = Sha256::new();
     let mut size = 0;
     each_piece(conn, file, |key, raw| {
-        // Of a local chain, the lines that it begins with do not count.
+        // The lines of its base do not count for a local chain.
         size += if file_of(key) == file.file_id { raw.len() as u64 } else { 0 };
         if has_digest {
             hasher.update(raw);
@@ -250,7 +248,7 @@ pub(crate) fn each_piece_of_whole(
     Ok(())
 }
 
-/// Hands each row in a range of keys to `each`; none between its first and `end` may be missing.
+/// Calls `each` for every row in a range of keys. A missing key before `end` is an error.
 fn each_in(
     conn: &Connection,
     (piece, gaps): (Piece, Gaps),
@@ -280,7 +278,7 @@ fn each_in(
         while expected < key {
             expected = pass_gap(conn, piece, gaps, expected)?;
         }
-        // In a damaged tree, rows that lie elsewhere can stand within the range.
+        // In a damaged b-tree, rows of other keys can be inside the range.
         if !(expected..end).contains(&key) {
             return Err(piece.damaged(conn, key, "stands where another belongs"));
         }
@@ -293,7 +291,7 @@ fn each_in(
     Ok(())
 }
 
-/// Where a file goes on behind what is missing; an error unless that may be passed over.
+/// The end of a gap; an error if gaps are not to be skipped.
 fn pass_gap(conn: &Connection, piece: Piece, gaps: Gaps, missing: i64) -> Result<i64> {
     let behind = match gaps {
         Gaps::Passed => behind_gap(conn, missing)?,
@@ -302,9 +300,9 @@ fn pass_gap(conn: &Connection, piece: Piece, gaps: Gaps, missing: i64) -> Result
     behind.ok_or_else(|| piece.missing(conn, missing))
 }
 
-/// Hands each of these lines to `each`, in their order, which is best that of the file.
+/// Calls `each` for these lines, in the order given, which should be file order.
 ///
-/// Rows are read on; a line that is not among the next few is sought.
+/// Reads on row by row, and seeks only lines that are not among the next few.
 pub(crate) fn each_of(
     conn: &Connection,
     keys: &[i64],
@@ -333,14 +331,14 @@ pub(crate) fn each_of(
             if wanted == sought {
                 return Err(Piece::Line.missing(conn, wanted));
             }
-            // One that comes earlier in the file is sought at once.
+            // A line that comes earlier in the file is sought at once.
             passed = if key < wanted { passed + 1 } else { usize::MAX };
         }
     }
     Ok(())
 }
 
-/// Rows to pass by before a line is sought instead.
+/// Rows to skip before seeking a line instead.
 const NEAR: usize = 16;
 
 pub(crate) const LINES_FROM: &str = "
@@ -355,8 +353,8 @@ pub(crate) fn insert_chunk(conn: &Connection, key: i64, raw: &[u8]) -> Result<()
     Ok(())
 }
 
-/// Hands what there is of a file to `each`, piece by piece: whatever is not
-/// proven as it is, and without what is missing or cannot be read.
+/// Calls `each` for what is left of a file, including rows that fail their checksum, and without
+/// those that are missing or unreadable.
 pub(crate) fn each_piece_left(
     conn: &Connection,
     file: &FileRow,
@@ -378,13 +376,13 @@ pub(crate) fn each_piece_left(
     Ok(())
 }
 
-/// The keys of a file's own lines or chunks.
+/// The range of keys of a file's own lines or chunks.
 pub(crate) fn keys(file_id: i64) -> [i64; 2] {
     [key(file_id, 0), key(file_id, u32::MAX)]
 }
 
-/// Hands each line or chunk in a range of keys to `each`, in order, and whether
-/// it is proven: for those who look for damage, or take what there is.
+/// Calls `each` for the lines or chunks in a range of keys, in order, with whether each matches
+/// its checksum: for readers that look for damage, or recover what is left.
 pub(crate) fn each_unproven(
     conn: &Connection,
     kind: FileKind,
@@ -416,7 +414,7 @@ pub(crate) fn each_unproven(
     Ok(())
 }
 
-/// Removes the content of a file, whichever kind it has.
+/// Removes the content of a file, whether lines or chunks.
 pub(crate) fn delete_content(conn: &Connection, file_id: i64) -> Result<()> {
     let range = keys(file_id);
     sharing::hand_over(conn, range)?;
@@ -426,7 +424,7 @@ pub(crate) fn delete_content(conn: &Connection, file_id: i64) -> Result<()> {
     Ok(())
 }
 
-/// What a file's content is kept in.
+/// The kind of row that a file's content is stored in.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Piece {
     Line,
@@ -438,7 +436,7 @@ impl Piece {
         self.damaged(conn, key, "is missing")
     }
 
-    /// Names the piece that was sought, where it is the database that fails.
+    /// Adds the row's name to an error of the database.
     pub(super) fn unreadable(self, conn: &Connection, key: i64, err: rusqlite::Error) -> Error {
         match Error::from(err) {
             Error::Damaged(detail) => self.damaged(conn, key, &format!("cannot be read: {detail}")),
@@ -455,7 +453,8 @@ impl Piece {
     }
 }
 
-/// The bytes of a row with them, their encoding and checksum in its second column and on.
+/// The bytes of a row that selects them first and their encoding and checksum from the second
+/// column on.
 pub(super) fn proven<'r>(
     conn: &Connection,
     piece: Piece,
@@ -481,12 +480,12 @@ fn unproven<'r>(conn: &Connection, row: &'r Row<'_>) -> Result<Cow<'r, [u8]>, St
     let stored = column(1)?.as_blob().map_err(not_ours)?;
     let enc = column(2)?.as_i64().map_err(not_ours)?;
     match sharing::holder(enc, stored) {
-        Some(holder) => sharing::held(conn, holder).map(Cow::Owned),
+        Some(holder) => sharing::shared_bytes(conn, holder).map(Cow::Owned),
         None => packing::unpack(enc, stored),
     }
 }
 
-/// Names the file by its path, where that can still be read.
+/// Names the file by its path, if that can still be read.
 fn damaged(conn: &Connection, file_id: i64, piece: Option<(&str, u32)>, detail: &str) -> Error {
     let path = conn
         .prepare_cached("SELECT path FROM files WHERE file_id = ?1")

@@ -1,5 +1,5 @@
-//! How sessions and their roots differ, in lists: what a root lost or changed,
-//! and what went on here.
+//! How sessions differ from their roots, for lists: what a root lost or changed,
+//! and what continued here.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,7 +9,7 @@ use super::listing::SessionRow;
 use crate::error::Result;
 use crate::model::SessionKey;
 
-/// Marks the rows of a list; returns what of the database could not be read.
+/// Marks the rows of a list; returns which parts of the database could not be read.
 pub(super) fn mark(conn: &Connection, rows: &mut [SessionRow]) -> Result<Option<String>> {
     let keys: Vec<i64> = rows.iter().map(|row| row.key.0).collect();
     let found = with_losses(conn, &keys).and_then(|losses| Ok((losses, standings(conn, &keys)?)));
@@ -30,19 +30,20 @@ pub(super) fn mark(conn: &Connection, rows: &mut [SessionRow]) -> Result<Option<
     Ok(None)
 }
 
-/// How a session stands to its file at the root.
-struct Standing {
+/// How a session differs from its file at the root.
+struct RootDifference {
     is_continued_here: bool,
     is_absent: bool,
     is_shadowed: bool,
 }
 
-/// How sessions stand whose log is one file, where that differs from its root.
-fn standings(conn: &Connection, keys: &[i64]) -> Result<HashMap<SessionKey, Standing>> {
+/// How these sessions differ from their root, if their log is one file. Sessions that
+/// do not differ are left out.
+fn standings(conn: &Connection, keys: &[i64]) -> Result<HashMap<SessionKey, RootDifference>> {
     let mut stmt = conn.prepare_cached(STANDINGS)?;
     let keys = serde_json::Value::from(keys).to_string();
     let rows = stmt.query_map([keys], |row| {
-        let standing = Standing {
+        let standing = RootDifference {
             is_continued_here: row.get("is_continued_here")?,
             is_absent: row.get("is_absent")?,
             is_shadowed: row.get("is_shadowed")?,

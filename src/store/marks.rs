@@ -1,10 +1,10 @@
-//! How far the indexes of texts hold each session.
+//! Marks: how far the search indexes hold each session.
 //!
-//! They are filled when somebody searches. Whatever changes an entry that is there
-//! already marks its session stale, which is one look at a small table; what is
-//! appended shows in the session's own count of entries. So to find the sessions
-//! that an index lacks, the rows of sessions are read from end to end: about
-//! half a microsecond a session, and an append stays as quick as it was.
+//! The indexes are filled by searches. A change to an existing entry marks its
+//! session stale, which is one lookup in a small table. Appends show in the
+//! session's own count of entries. So finding the sessions that an index lacks
+//! reads all session rows, about half a microsecond each, and appends cost nothing
+//! more.
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
@@ -15,18 +15,18 @@ use crate::model::{SessionKey, Timestamp};
 /// How far an index holds a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
-    /// Entries that were looked at, from the first.
+    /// Entries that were looked at, counted from the first.
     pub(crate) entries: u32,
-    /// Of them those with text.
+    /// How many of them have text.
     pub(crate) rows: u32,
-    /// The session's count of entries when all were looked at.
+    /// The session's count of entries at the time when all were looked at.
     pub(crate) head_count: Option<i64>,
     /// The latest time among them.
     pub(crate) newest_at: Option<Timestamp>,
-    /// By how much an entry is older, at most, than one before it; `None` where
-    /// some have no time and others do.
+    /// The largest step back in time from an entry to a later one; `None` if some
+    /// entries have a time and others do not.
     pub(crate) step_back: Option<i64>,
-    /// What of it no longer holds.
+    /// Which part of the indexed content is out of date.
     pub(crate) stale: Stale,
 }
 
@@ -44,7 +44,7 @@ impl Default for Mark {
 }
 
 impl Mark {
-    /// Takes in that an entry was looked at, the next in the order of the log.
+    /// Takes the next entry of the log into account.
     pub(crate) fn look_at(&mut self, ordinal: u32, created_at: Option<Timestamp>) {
         let is_first = self.entries == 0;
         self.entries = ordinal.saturating_add(1);
@@ -60,14 +60,14 @@ impl Mark {
     }
 }
 
-/// What an index says of a session that no longer holds.
+/// Which part of what an index holds of a session is out of date.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Stale {
     #[default]
     Nothing,
-    /// The session was folded anew since.
+    /// Everything: the session was refolded.
     All,
-    /// It has another title.
+    /// The title.
     Title,
 }
 
@@ -111,10 +111,10 @@ fn mark_from_row(row: &Row<'_>) -> rusqlite::Result<Mark> {
     })
 }
 
-/// Writes a mark; `is_new` where the session has none.
+/// Writes a mark; `is_new` says that the session has none yet.
 ///
-/// By statements that write one row, come what may: before any other, SQLite
-/// lets FTS5 write out what it holds, which is then a segment a session.
+/// Uses statements that write exactly one row: before any other kind of statement,
+/// SQLite lets FTS5 flush, which would create a segment for each session.
 pub(crate) fn write_mark(
     conn: &Connection,
     index: Index,
@@ -153,7 +153,7 @@ pub(crate) fn write_mark(
     Ok(())
 }
 
-/// Lets the next search take in a session anew: entries that were there changed.
+/// Makes the next search index a session again: existing entries changed.
 pub(crate) fn mark_stale(conn: &Connection, session: SessionKey) -> Result<()> {
     conn.prepare_cached(
         "UPDATE search_marks SET is_stale = 1 WHERE session_key = ?1 AND is_stale <> 1",
@@ -162,7 +162,7 @@ pub(crate) fn mark_stale(conn: &Connection, session: SessionKey) -> Result<()> {
     Ok(())
 }
 
-/// Lets the next search take in a session's title anew.
+/// Makes the next search index a session's title again.
 pub(super) fn mark_retitled(conn: &Connection, session: SessionKey) -> Result<()> {
     conn.prepare_cached(
         "UPDATE search_marks SET is_stale = 2
@@ -172,8 +172,8 @@ pub(super) fn mark_retitled(conn: &Connection, session: SessionKey) -> Result<()
     Ok(())
 }
 
-/// The sessions that an index does not hold as they are, by key: rows that come
-/// out of turn cost FTS5 a segment each.
+/// The sessions that an index does not hold completely, by key: inserting rows out of
+/// key order costs FTS5 a segment each.
 pub(crate) fn behind(conn: &Connection, index: Index) -> Result<Vec<SessionKey>> {
     let mut stmt = conn.prepare_cached(BEHIND)?;
     let rows = stmt.query_map([index.is_of_tools()], |row| row.get("session_key"))?;
@@ -189,7 +189,7 @@ pub(crate) const BEHIND: &str = "
        OR mark.is_stale <> 0
     ORDER BY session.session_key";
 
-/// Entries of a session by its own count, which is what an append moves.
+/// The session's own count of entries, which an append increases.
 pub(crate) fn head_count(conn: &Connection, session: SessionKey) -> Result<Option<i64>> {
     Ok(conn
         .prepare_cached("SELECT entry_count FROM sessions WHERE session_key = ?1")?

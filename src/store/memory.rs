@@ -9,8 +9,8 @@ use super::standings::Standings;
 use super::texts::Index;
 use crate::error::Result;
 
-/// What was read in one state of the database, and holds until somebody writes:
-/// then it is forgotten.
+/// What was read in one state of the database. It is dropped when somebody has
+/// written since.
 #[derive(Debug, Default)]
 pub(crate) struct Memory(RefCell<Remembered>);
 
@@ -20,10 +20,10 @@ struct Remembered {
     standings: Vec<(Vec<Index>, Arc<Standings>)>,
 }
 
-/// Two reads of a connection that see the same are of the same state.
+/// Identifies the state that a connection sees: equal values mean an equal state.
 #[derive(Debug, PartialEq, Eq)]
 struct State {
-    /// What SQLite counts of the commits of others.
+    /// SQLite's counter of other connections' commits.
     data_version: i64,
     /// Rows that the connection itself has changed.
     own_changes: u64,
@@ -38,9 +38,9 @@ impl State {
 }
 
 impl Memory {
-    /// How far these indexes hold each session, read anew only where somebody
-    /// has written since. The connection is the one whose memory this is, in a
-    /// transaction that only reads.
+    /// How far these indexes hold each session; read again only if somebody has
+    /// written since. `conn` must be the connection whose memory this is, in a read
+    /// transaction.
     pub(crate) fn standings(&self, conn: &Connection, indexes: &[Index]) -> Result<Arc<Standings>> {
         let state = State::of(conn)?;
         let mut remembered = self.0.borrow_mut();

@@ -1,8 +1,8 @@
-//! What a session carries beside its conversation: what else its header says,
-//! and what applications say of it, metadata and tags.
+//! Metadata: further keys of a session's header, and the metadata and tags that
+//! applications set.
 //!
-//! No format has a place for the latter, so each change is an event; the tables
-//! are the fold of them.
+//! No format has a record for the latter, so each change is an event, and the
+//! tables are a fold of the events.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,15 +13,15 @@ use super::listing::SessionRow;
 use crate::error::Result;
 use crate::model::{Metadata, SessionKey, canonical};
 
-/// Containers inside one another that a value may have.
+/// How deep a value may be nested.
 pub(crate) const MAX_DEPTH: usize = 100;
 
-/// The value of an event that sets metadata, JSON, or removes it.
+/// The value of an event that sets metadata to JSON, or removes it.
 pub(crate) fn event_value(key: &str, value: Option<&str>) -> String {
     serde_json::json!([key, value]).to_string()
 }
 
-/// Lets an event have its effect.
+/// Applies an event.
 pub(crate) fn apply(
     conn: &Connection,
     session: SessionKey,
@@ -46,7 +46,7 @@ pub(crate) fn apply(
 }
 
 fn apply_metadata(conn: &Connection, session: SessionKey, value: &str) -> Result<()> {
-    // What this program never wrote has no effect.
+    // An event that this program never wrote has no effect.
     let Ok((key, value)) = serde_json::from_str::<(String, Option<String>)>(value) else {
         return Ok(());
     };
@@ -72,7 +72,7 @@ pub(crate) fn insert_tag(conn: &Connection, session: SessionKey, tag: &str) -> R
     Ok(())
 }
 
-/// What applications say of a session, by key.
+/// The metadata that applications set for a session, by key.
 pub(crate) fn own(conn: &Connection, session: SessionKey) -> Result<Vec<Metadata>> {
     let mut stmt = conn.prepare_cached(
         "SELECT key, value
@@ -86,7 +86,7 @@ pub(crate) fn own(conn: &Connection, session: SessionKey) -> Result<Vec<Metadata
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// What applications say of a session under a key.
+/// The metadata that applications set for a session under a key.
 pub(crate) fn own_value(
     conn: &Connection,
     session: SessionKey,
@@ -110,7 +110,7 @@ pub(crate) fn said(conn: &Connection, session: SessionKey, key: &str) -> Result<
         .optional()?)
 }
 
-/// Tags of a session, in order of their bytes.
+/// The tags of a session, in byte order.
 pub(crate) fn tags(conn: &Connection, session: SessionKey) -> Result<Vec<String>> {
     let mut stmt =
         conn.prepare_cached("SELECT tag FROM session_tags WHERE session_key = ?1 ORDER BY tag")?;
@@ -132,7 +132,8 @@ pub(crate) fn has_any_tag(conn: &Connection, session: SessionKey) -> Result<bool
         .exists([session])?)
 }
 
-/// Adds to the rows of a list their tags; returns what of the database could not be read.
+/// Fills in the tags of a list's rows; returns which parts of the database could not
+/// be read.
 pub(super) fn add_tags(conn: &Connection, rows: &mut [SessionRow]) -> Result<Option<String>> {
     let keys: Vec<i64> = rows.iter().map(|row| row.key.0).collect();
     let mut tags = match tags_of(conn, &keys) {
@@ -167,13 +168,14 @@ pub(crate) const BY_VALUE: &str = "SELECT session_key
      FROM metadata
      WHERE is_own = 1 AND key = ?1 AND value = ?2";
 
-/// The values under a key that are objects or arrays, which may be spelt in several ways.
+/// The values under a key that are objects or arrays: equal ones may be spelt in
+/// several ways.
 pub(crate) const CONTAINERS: &str = "SELECT session_key, value
      FROM metadata
      WHERE is_own = 1 AND key = ?1 AND (value GLOB '{*' OR value GLOB '[[]*')";
 
-/// The sessions that have this value under a key, in whatever order the keys of
-/// an object stand.
+/// The sessions that have this value under a key, whatever the order of an object's
+/// keys.
 fn sessions_with_value(conn: &Connection, key: &str, value: &str) -> Result<BTreeSet<i64>> {
     if !value.starts_with(['{', '[']) {
         let mut stmt = conn.prepare_cached(BY_VALUE)?;
@@ -192,7 +194,7 @@ fn sessions_with_value(conn: &Connection, key: &str, value: &str) -> Result<BTre
     Ok(found)
 }
 
-/// Sessions that carry every one of these tags and values; not a single condition is all of them.
+/// Sessions that have all of these tags and values, of which there is at least one.
 pub(crate) fn sessions_with(
     conn: &Connection,
     tags: &[String],

@@ -1,7 +1,7 @@
-//! The database: connections, and one file of SQL a noun.
+//! The database: its connections, and the SQL, one file per noun.
 //!
 //! [`Store`] is a thin handle. Everything below it is functions over a
-//! `&Connection`, so that the same function serves in any transaction.
+//! `&Connection`, so that the same function works inside any transaction.
 
 pub(crate) mod bulk;
 pub(crate) mod documents;
@@ -81,13 +81,13 @@ use crate::error::{Error, Result};
 
 /// A database of sessions.
 ///
-/// A handle to a pool of connections: cheap to clone, safe to share between
-/// threads, closed when the last clone is dropped. Every method is one
-/// transaction, so a failed call leaves nothing behind (but for the one error
-/// that says it is not known, [`CommitUnknown`](Error::CommitUnknown)), and what a
-/// call has written survives a power cut once it returned `Ok`. Where the
-/// database at the path is not the one that was opened any more, every call fails
-/// with [`DatabaseReplaced`](Error::DatabaseReplaced).
+/// A handle to a pool of connections: cheap to clone, safe to share between threads,
+/// closed when the last clone is dropped. Every method is one transaction unless it
+/// says otherwise. A call that fails has changed nothing, except with
+/// [`CommitUnknown`](Error::CommitUnknown), which says that it is not known. What a
+/// call wrote survives a power cut once it returned `Ok`. If the database at the path
+/// is no longer the one that was opened, every call fails with
+/// [`DatabaseReplaced`](Error::DatabaseReplaced).
 ///
 /// # Contents
 ///
@@ -98,23 +98,23 @@ use crate::error::{Error, Result};
 ///   [`trash`](Self::trash), [`work_dirs`](Self::work_dirs),
 ///   [`imported_roots`](Self::imported_roots), [`each_problem`](Self::each_problem),
 ///   [`stats`](Self::stats), [`dump`](Self::dump).
-/// - Over all sessions: [`search`](Self::search), [`each_usage`](Self::each_usage),
+/// - Across sessions: [`search`](Self::search), [`each_usage`](Self::each_usage),
 ///   [`query`](Self::query).
 /// - One session: [`find`](Self::find), [`session`](Self::session),
 ///   [`create`](Self::create), [`create_with_messages`](Self::create_with_messages),
 ///   [`create_with_lines`](Self::create_with_lines),
-///   [`session_files`](Self::session_files), [`remembered`](Self::remembered). All else of it is on the
-///   [`Session`](crate::Session) that these give.
-/// - One state: [`snapshot`](Self::snapshot), an [`earlier`](Self::earlier) one,
-///   and [`watch`](Self::watch) for the next.
+///   [`session_files`](Self::session_files), [`remembered`](Self::remembered). They
+///   return a [`Session`](crate::Session), which has everything else.
+/// - Several reads of one state: [`snapshot`](Self::snapshot); a session's past:
+///   [`earlier`](Self::earlier); changes to come: [`watch`](Self::watch).
 /// - Roots and work dirs: [`move_root`](Self::move_root),
 ///   [`forget_root`](Self::forget_root), [`relink`](Self::relink).
-/// - Keeping house: [`archive_older_than`](Self::archive_older_than),
+/// - Maintenance: [`archive_older_than`](Self::archive_older_than),
 ///   [`purge_all`](Self::purge_all), [`prunable`](Self::prunable),
 ///   [`prune`](Self::prune), [`seal`](Self::seal), [`backup`](Self::backup).
-/// - The proof: [`check`](Self::check), [`rebuild`](Self::rebuild),
-///   [`foreign_objects`](Self::foreign_objects); [`recover`](fn@crate::recover) where
-///   a database cannot be opened.
+/// - Integrity: [`check`](Self::check), [`rebuild`](Self::rebuild),
+///   [`foreign_objects`](Self::foreign_objects); [`recover`](fn@crate::recover) for a
+///   database that cannot be opened.
 ///
 /// # Examples
 ///
@@ -133,62 +133,62 @@ pub struct Store {
     identity: Arc<identity::Identity>,
     busy_timeout: Duration,
     compression: Option<i32>,
-    /// Whether a replicator follows it, where the caller says so.
+    /// Whether a replicator follows the database, if the caller said so.
     replicated: Option<bool>,
-    /// How another connection may read the database.
+    /// How further connections may read the database.
     reading: open::Access,
-    /// Of a store that is one state of the database.
+    /// The held state, if this store is a snapshot.
     state: Option<Arc<state::State>>,
 }
 
 impl Store {
-    /// Marks a SQLite file as ours.
+    /// The `application_id` that marks a SQLite file as a sessile database.
     pub(crate) const APPLICATION_ID: u32 = schema::APPLICATION_ID;
 
-    /// Opens a database, and makes it if there is none.
+    /// Opens a database with the default options, and creates it if there is none.
     ///
-    /// The file and SQLite's two companions beside it are readable by their
-    /// owner only; a folder that had to be made for them likewise.
+    /// The file and the two files that SQLite keeps beside it (`-wal`, `-shm`) are
+    /// readable by their owner only, and so is every folder that is created for them.
     ///
     /// # Errors
     ///
-    /// As [`StoreOptions::open`].
+    /// Those of [`StoreOptions::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         StoreOptions::new().open(path)
     }
 
-    /// Whether the database is read without SQLite's locks, since nothing can be
-    /// written beside it: nobody had it open when it was opened. Where somebody
-    /// begins to write it, every call fails with [`Busy`](Error::Busy).
+    /// Returns whether the database is read without SQLite's locks, because it is
+    /// read-only on disk and nobody else had it open. If another process begins to
+    /// write it, every call fails with [`Busy`](Error::Busy).
     pub fn is_read_alone(&self) -> bool {
         self.reading != open::Access::Read
     }
 
-    /// How another connection may read the database.
+    /// How further connections may read the database.
     pub(crate) fn reading(&self) -> open::Access {
         self.reading
     }
 
-    /// Where the database lies.
+    /// Returns the path of the database.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes a consistent copy of the database, while others use it.
+    /// Writes a consistent copy of the database, while others may use it.
     ///
-    /// The copy is complete or not there: it gets its name last, and `Ok` means
-    /// that both are on the disk. It holds neither free pages nor a journal.
+    /// The copy appears under its name only when it is complete; `Ok` means that copy
+    /// and name are on the disk. It has neither free pages nor a WAL.
     ///
     /// # Errors
     ///
-    /// [`TargetExists`](Error::TargetExists) rather than overwriting anything;
-    /// [`Io`](Error::Io) when the folder cannot be written.
+    /// [`TargetExists`](Error::TargetExists) if there is a file of this name, which
+    /// is never overwritten; [`Io`](Error::Io) if the folder cannot be written.
     pub fn backup(&self, target: impl AsRef<Path>) -> Result<()> {
         let target = target.as_ref();
         if target.symlink_metadata().is_ok() {
             return Err(Error::TargetExists(target.to_owned()));
         }
-        // A relative path could be taken for a URI.
+        // SQLite could take a relative path for a URI.
         let folder =
             std::path::absolute(parent_folder(target)).map_err(Error::io("write into", target))?;
         let aside = tempfile::Builder::new()
@@ -196,11 +196,11 @@ impl Store {
             .tempfile_in(&folder)
             .map_err(Error::io("write into", &folder))?;
         let conn = self.pool.get()?;
-        // A path is bytes, of whatever encoding.
+        // Paths are bytes in any encoding, so the path is bound as a blob.
         conn.execute("VACUUM INTO CAST(?1 AS TEXT)", [aside.path().as_os_str().as_bytes()])?;
         aside.as_file().sync_all().map_err(Error::io("write", target))?;
         match aside.persist_noclobber(target) {
-            // The name survives a power cut, too.
+            // Syncs the folder, so that the name survives a power cut.
             Ok(_) => File::open(&folder)
                 .and_then(|folder| folder.sync_all())
                 .map_err(Error::io("write into", &folder)),
@@ -211,13 +211,13 @@ impl Store {
         }
     }
 
-    /// The level of zstd at which imports pack lines.
+    /// The zstd level at which imports pack lines.
     pub(crate) fn compression(&self) -> Option<i32> {
         self.compression
     }
 }
 
-/// The folder that a file lies in.
+/// The folder that contains a path.
 fn parent_folder(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder.to_owned(),

@@ -1,5 +1,5 @@
-//! Which sessions are asked for by what is said of them beside their files: whose
-//! they are, their tags, their metadata. Lists, searches and sums all ask this way.
+//! Which sessions a caller asks for by origin, tags and metadata. Lists, searches
+//! and usage share it.
 
 use std::collections::BTreeSet;
 
@@ -9,27 +9,27 @@ use super::{metadata, sources};
 use crate::error::{Error, Result};
 use crate::model::Json;
 
-/// What is asked for; nothing lets every session through.
+/// The conditions; without any, every session passes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Narrowing {
     pub(crate) origin: Option<String>,
     pub(crate) tags: Vec<String>,
-    /// Keys with their values as JSON; an error where one is none.
+    /// Keys with their values as JSON; an error for a value that is not JSON.
     values: Vec<(String, std::result::Result<String, String>)>,
 }
 
 impl Narrowing {
-    /// Also asks for this value under this key.
+    /// Adds a condition: this value under this key.
     pub(crate) fn metadata<'v>(&mut self, key: &str, value: impl Into<Json<'v>>) {
         let value = value.into().compact(metadata::MAX_DEPTH);
         self.values.push((key.to_owned(), value));
     }
 
-    /// The sessions that are let through; `None` when nothing is asked for.
+    /// The sessions that pass; `None` if there are no conditions.
     ///
     /// # Errors
     ///
-    /// [`InvalidRecord`](Error::InvalidRecord) for a value that is no JSON.
+    /// [`InvalidRecord`](Error::InvalidRecord) for a value that is not JSON.
     pub(crate) fn sessions(&self, conn: &Connection) -> Result<Option<BTreeSet<i64>>> {
         let of_origin = match &self.origin {
             Some(origin) => Some(sources::sessions_of_origin(conn, origin)?),

@@ -1,18 +1,18 @@
-//! Opening and making a database.
+//! Opening and creating a database.
 //!
-//! A database is input. What a file is, is read from its first 100 bytes before
-//! SQLite sees it: SQLite itself would create companions beside a stranger's
-//! database, and wait at a pipe. Then a connection is opened on which nothing
-//! that the file says is done, its schema is compared with ours, and only then
-//! it is used.
+//! A database is untrusted input. The kind of file is decided by its first 100
+//! bytes before SQLite sees it: SQLite itself would create files beside a foreign
+//! database, and block on a pipe. Then a connection is opened that executes nothing
+//! from the file (no triggers, no views, no extensions), the schema is compared
+//! with ours, and only then the database is used.
 //!
-//! A path is a path: SQLite, as it is built here, would take `file:x` for a
-//! URI and `:memory:` for no file at all, so that it is given absolute paths only.
+//! A path is always a file: as it is built here, SQLite would take `file:x` for a
+//! URI and `:memory:` for no file at all, so it only gets absolute paths.
 //!
-//! A database is made aside under a temporary name, complete and in WAL mode,
-//! and then gets its own without replacing anything: a crash leaves no half-made
-//! database, and of processes that make the same one at once, the first wins and
-//! the others use its.
+//! A new database is created under a temporary name, complete and in WAL mode, and
+//! then renamed without replacing anything. A crash leaves no half-made database.
+//! If several processes create the same database at once, the first wins and the
+//! others use its file.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -31,10 +31,11 @@ use super::schema::Proven;
 use super::{Store, parent_folder, pool, replicator, schema};
 use crate::error::{Cause, Error, Result, sqlite_code};
 
-/// The first release of SQLite without the bug that can corrupt a database in WAL mode.
+/// The first release of SQLite without the bug that can corrupt a database in WAL
+/// mode (version 3.51.3).
 const SQLITE_FLOOR: i32 = 3_051_003;
 
-/// Of a row's 1 to 2 KB, larger pages waste less: 8 KiB measured best.
+/// Rows of 1 to 2 KB waste less space in larger pages: 8 KiB measured best.
 const PAGE_SIZE: &str = "PRAGMA page_size = 8192;";
 
 pub(super) fn open(path: &Path, options: &StoreOptions) -> Result<Store> {
@@ -50,13 +51,13 @@ pub(super) fn open(path: &Path, options: &StoreOptions) -> Result<Store> {
     connect(path, options)
 }
 
-/// Whether the header has our mark.
+/// Whether a header has our application id.
 fn is_ours(header: &[u8; 100]) -> bool {
     header[68..72] == schema::APPLICATION_ID.to_be_bytes()
 }
 
-/// What a SQLite database begins with; `None` where there is nothing. Changes
-/// nothing, and waits for nothing.
+/// The header of an SQLite database; `None` if there is no file. Changes nothing, and
+/// never blocks.
 pub(crate) fn header(path: &Path) -> Result<Option<[u8; 100]>> {
     let Some(mut file) = open_regular(path)? else { return Ok(None) };
     check_companions(path)?;
@@ -68,7 +69,7 @@ pub(crate) fn header(path: &Path) -> Result<Option<[u8; 100]>> {
     }
 }
 
-/// Opens a regular file to read; `None` where there is nothing. Waits for nothing.
+/// Opens a regular file for reading; `None` if there is no file. Never blocks.
 pub(crate) fn open_regular(path: &Path) -> Result<Option<File>> {
     let failed = |err| Error::io("open", path)(err);
     match path.metadata() {
@@ -78,7 +79,8 @@ pub(crate) fn open_regular(path: &Path) -> Result<Option<File>> {
         }
         Err(err) => return Err(failed(err)),
     }
-    // Should it have become a pipe since: not to wait for its other end.
+    // If the file has been replaced by a pipe since, this does not wait for its
+    // other end.
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(flags.bits().cast_signed());
@@ -97,9 +99,10 @@ fn regular(path: &Path, metadata: &fs::Metadata) -> Result<()> {
     Ok(())
 }
 
-/// SQLite opens what lies beside a database by these names, and would wait at a pipe.
+/// SQLite opens the files of these names beside a database, and would block on a
+/// pipe.
 fn check_companions(path: &Path) -> Result<()> {
-    // A link may lead to the database: its companions lie beside itself.
+    // If the path is a link, the companions are beside its target.
     let real = fs::canonicalize(path).map_err(Error::io("open", path))?;
     for end in ["-journal", "-wal", "-shm"] {
         let companion = companion(&real, end);
@@ -117,12 +120,12 @@ fn companion(path: &Path, end: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The folder that a database is made in; it goes when the database has its name, or when that failed.
-struct Room(PathBuf);
+/// The temporary folder in which a database is created. Dropping it removes it.
+struct TempFolder(PathBuf);
 
-impl Drop for Room {
+impl Drop for TempFolder {
     fn drop(&mut self) {
-        // What failed once may not fail again.
+        // The second attempt is for an entry that appeared during the first.
         let _ = fs::remove_dir_all(&self.0).or_else(|_| fs::remove_dir_all(&self.0));
     }
 }
@@ -135,41 +138,42 @@ fn make(path: &Path) -> Result<()> {
         if !metadata.is_file() {
             return Err(Error::NotAFile(journal));
         }
-        // Another process may have made the database meanwhile, and opened it.
+        // Another process may have created and opened the database meanwhile.
         if 0 < metadata.len() && path.symlink_metadata().is_err() {
             return Err(Error::JournalAlone(journal));
         }
     }
     make_folder(&folder)?;
-    // In a folder of its own, which goes with all that SQLite leaves there when it fails.
-    let room = tempfile::Builder::new()
+    // A folder of its own takes all files with it that SQLite leaves after a
+    // failure.
+    let temp = tempfile::Builder::new()
         .prefix(".sessile-new-")
         .permissions(fs::Permissions::from_mode(0o700))
         .tempdir_in(&folder)
         .map_err(Error::io("write into", &folder))?;
-    let room = Room(room.keep());
+    let temp = TempFolder(temp.keep());
     let aside =
-        tempfile::Builder::new().tempfile_in(&room.0).map_err(Error::io("write into", &room.0))?;
+        tempfile::Builder::new().tempfile_in(&temp.0).map_err(Error::io("write into", &temp.0))?;
     let mut conn = connection(aside.path(), Access::Write).map_err(unopenable(path))?;
     conn.execute_batch(PAGE_SIZE)?;
     schema::create(&mut conn)?;
-    // To switch later, in a file that has its name, would leave a journal beside
-    // it after a crash, which no reader may roll back.
+    // Switching to WAL later, under the final name, would leave a rollback journal
+    // beside it after a crash, which no read-only connection can roll back.
     conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    // This empties the WAL and removes it: everything is in the file.
+    // Closing checkpoints and removes the WAL, so that everything is in the file.
     conn.close().map_err(|(_, err)| Error::from(err))?;
     aside.as_file().sync_all().map_err(Error::io("write", path))?;
     match aside.persist_noclobber(path) {
         Ok(_) => {}
-        // Another process made it at the same time.
+        // Another process created it at the same time.
         Err(err) if err.error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(err) => return Err(Error::io("make", path)(err.error)),
     }
-    // The name survives a power cut, too.
+    // Syncs the folder, so that the name survives a power cut.
     sync_folder(&folder)
 }
 
-/// Makes a folder and those that lead to it, for its owner alone; they survive a power cut.
+/// Creates a folder and its missing parents, for the owner only, and syncs them.
 fn make_folder(folder: &Path) -> Result<()> {
     let is_missing = |folder: &&Path| *folder != Path::new("") && !folder.exists();
     let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
@@ -190,10 +194,11 @@ fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {
         // SQLite would fall back to reading only, and fail at the first write.
         OpenOptions::new().write(true).open(path).map_err(Error::io("write to", path))?;
     }
-    // The process may change its working directory before the next connection.
+    // The process may change its working directory before the next connection is
+    // opened.
     let full = std::path::absolute(path).map_err(Error::io("open", path))?;
-    // Not through the pool, which would retry for the whole timeout before it
-    // reports a database that cannot be opened.
+    // Not through the pool, which would retry until the timeout before it reports
+    // that a database cannot be opened.
     let (first, options) = match opened(&full, options) {
         Ok(first) => (first, options.clone()),
         Err(err) => {
@@ -201,7 +206,7 @@ fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {
             alone.map_err(|_| explain(path, &full, err))?
         }
     };
-    // Whoever has read a database has its journal open, where there is one.
+    // Whoever reads a database in WAL mode has the WAL open.
     let identity = match options.reading {
         Access::Read | Access::Write => Identity::of(&full)?,
         Access::Alone | Access::AloneWithJournal => Identity::of_alone(&full)?,
@@ -219,19 +224,19 @@ fn connect(path: &Path, options: &StoreOptions) -> Result<Store> {
     })
 }
 
-/// What a connection may do.
+/// How a connection may use the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     Read,
     Write,
-    /// To read what nobody changes, without locks and companions.
+    /// Read without locks and companion files, while nobody writes.
     Alone,
-    /// The same where a journal lies beside it.
+    /// As `Alone`, with a WAL beside the database.
     AloneWithJournal,
 }
 
-/// A connection on which nothing that the database says is done yet: nothing of
-/// its schema is run, and no extension loaded.
+/// Opens a connection that executes nothing from the database: no code in its schema,
+/// and no extensions.
 pub(crate) fn connection(path: &Path, access: Access) -> rusqlite::Result<Connection> {
     let flags = match access {
         Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
@@ -247,25 +252,26 @@ pub(crate) fn connection(path: &Path, access: Access) -> rusqlite::Result<Connec
     };
     let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     if access == Access::AloneWithJournal {
-        // Who is alone keeps the index of the journal in memory, and leaves the journal.
+        // With exclusive locking, the WAL's index is kept in memory, and the WAL
+        // stays as it is.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         conn.execute_batch("PRAGMA locking_mode = EXCLUSIVE;")?;
     }
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    // A damaged page is found when it is read, not when it has done harm.
+    // Reports a damaged page when it is read, before it does harm.
     conn.execute_batch("PRAGMA cell_size_check = ON;")?;
     conn.set_prepared_statement_cache_capacity(96);
     Ok(conn)
 }
 
-/// A path that SQLite takes for nothing else.
+/// A path that SQLite takes for a file.
 fn literal(path: &Path) -> PathBuf {
-    // Whatever is absolute already stays as it is.
+    // An absolute path stays as it is.
     Path::new("./").join(path)
 }
 
-/// An absolute path as a URI of SQLite's.
+/// An absolute path as an SQLite URI.
 fn uri(path: &Path, query: &str) -> PathBuf {
     let mut uri = String::from("file:");
     for byte in path.as_os_str().as_encoded_bytes() {
@@ -279,9 +285,9 @@ fn uri(path: &Path, query: &str) -> PathBuf {
     PathBuf::from(format!("{uri}?{query}"))
 }
 
-/// Opens a database to be read where not even a reader's companions can be made
-/// beside it, if nobody else has it open: with companions there are no locks.
-/// `err` is why it cannot be opened as others are.
+/// Opens a database for reading where not even the companion files of a reader can be
+/// created, if nobody else has it open: without companions there are no locks. `err`
+/// is the error of the normal way.
 fn opened_alone(
     path: &Path,
     options: &StoreOptions,
@@ -291,9 +297,10 @@ fn opened_alone(
     if !options.read_only || !is_for_companions || may_write_beside(path) {
         return Err(Error::Busy);
     }
-    // Companions lie beside what a link leads to.
+    // If the path is a link, the companions are beside its target.
     let real = fs::canonicalize(path).map_err(Error::io("open", path))?;
-    // Whoever has a database open in WAL mode has this open; a crash can leave it, too.
+    // Whoever has a database open in WAL mode has this file open. It can also be
+    // left by a crash.
     if companion(&real, "-shm").symlink_metadata().is_ok() {
         return Err(Error::Busy);
     }
@@ -303,7 +310,7 @@ fn opened_alone(
     Ok((opened(path, &options)?, options))
 }
 
-/// A connection to a database whose schema is ours, ready for use.
+/// Opens a connection and proves the schema; it is ready for use.
 pub(super) fn opened(path: &Path, options: &StoreOptions) -> Result<Connection> {
     let access = if options.read_only { options.reading } else { Access::Write };
     let mut conn = connection(path, access)?;
@@ -330,9 +337,9 @@ fn unopenable<E: Into<Cause>>(path: &Path) -> impl FnOnce(E) -> Error {
     move |source| Error::Unopenable { path: path.to_owned(), source: source.into() }
 }
 
-/// Names the database in an error of its opening, by the path that was given.
+/// Adds the path that the caller gave to an error of opening.
 fn explain(path: &Path, full: &Path, err: Error) -> Error {
-    // The results of SQLite that say more than their code.
+    // Results of SQLite that say more than their primary code.
     const READONLY_ROLLBACK: i32 = rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
     let given = path.to_owned();
     match err {
@@ -346,7 +353,8 @@ fn explain(path: &Path, full: &Path, err: Error) -> Error {
         }
         Error::Sqlite(cause) => match extended_code(&cause) {
             Some(READONLY_ROLLBACK) => Error::ChangeInterrupted(given),
-            // A journal in WAL mode is read through a companion file, which has to be made.
+            // A database in WAL mode is read through a companion file, which has to
+            // be created.
             Some(_) if needs_companion(&cause) && !may_write_beside(full) => {
                 let reason = "even a reader needs to; copy the database to a folder of your own";
                 let denied = io::Error::new(io::ErrorKind::PermissionDenied, reason);
@@ -368,12 +376,12 @@ fn needs_companion(cause: &Cause) -> bool {
 }
 
 fn may_write_beside(path: &Path) -> bool {
-    // Companions lie beside what a link leads to.
+    // If the path is a link, the companions are beside its target.
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     rustix::fs::access(parent_folder(&real), rustix::fs::Access::WRITE_OK).is_ok()
 }
 
-/// Settings of every connection; all but the journal mode last as long as it.
+/// Applies the settings of a connection. All but the journal mode are per connection.
 fn prepare(conn: &Connection, options: &StoreOptions) -> rusqlite::Result<()> {
     conn.execute_batch(
         "-- Projections cascade from their session.
@@ -386,7 +394,7 @@ fn prepare(conn: &Connection, options: &StoreOptions) -> rusqlite::Result<()> {
     if options.read_only {
         return Ok(());
     }
-    // Readers and the writer do not wait for each other.
+    // In WAL mode, readers and the writer do not block each other.
     conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     conn.execute_batch(match options.durability {
         // An append that returned Ok survives a power cut, not only a crash.

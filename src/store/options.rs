@@ -13,7 +13,7 @@ use crate::error::Result;
 pub enum Durability {
     /// Everything that a call returned `Ok` for.
     Full,
-    /// A consistent database, perhaps without its last moments.
+    /// A consistent database, which may lack the last transactions.
     Normal,
 }
 
@@ -41,7 +41,7 @@ pub struct StoreOptions {
     pub(super) create: bool,
     pub(super) compression: Option<i32>,
     pub(super) replicated: Option<bool>,
-    /// How it is read; found out when it is opened.
+    /// How the database can be read; determined when it is opened.
     pub(super) reading: Access,
 }
 
@@ -52,7 +52,7 @@ impl Default for StoreOptions {
 }
 
 impl StoreOptions {
-    /// The defaults named at each setter.
+    /// The defaults, which each setter documents.
     pub fn new() -> Self {
         Self {
             durability: Durability::Full,
@@ -66,26 +66,27 @@ impl StoreOptions {
         }
     }
 
-    /// What survives a power cut. Default: [`Durability::Full`].
+    /// Sets what survives a power cut. Default: [`Durability::Full`].
     ///
-    /// Choose `Normal` when losing the last moments is better than a wait for
-    /// the disk at each append; a crash of the program loses nothing either way.
+    /// Choose `Normal` if losing the last transactions is better than waiting for the
+    /// disk at each append. A crash of the program alone loses nothing either way.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// How long to wait for another process that writes, or for a free
-    /// connection of the pool. Default: 10 seconds.
+    /// Sets how long to wait while another process writes, or for a free connection
+    /// of the pool. Default: 10 seconds.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
-    /// Connections at most; they are opened as they are needed. Default: 4.
+    /// Sets the maximum number of connections, which are opened on demand. Default:
+    /// 4.
     ///
-    /// More serve a program with more threads that read at once. Values below
-    /// 2 count as 2: an import reads beside its writes.
+    /// Raise it for programs in which more threads read at once. Values below 2 count
+    /// as 2: an import reads beside its writes.
     pub fn pool_size(mut self, connections: u32) -> Self {
         self.pool_size = connections.max(2);
         self
@@ -93,42 +94,43 @@ impl StoreOptions {
 
     /// Refuses every write. Default: `false`.
     ///
-    /// A database in a folder where nothing can be written is read, too, as long
-    /// as nobody has it open: [`Store::is_read_alone`] tells.
+    /// A database in a read-only folder can be read, too, as long as nobody has it
+    /// open; see [`Store::is_read_alone`].
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
         self
     }
 
-    /// Whether to make a database where there is none. Default: `true`.
+    /// Sets whether to create the database if there is none. Default: `true`.
     pub fn create(mut self, create: bool) -> Self {
         self.create = create;
         self
     }
 
-    /// Lets imports pack lines by zstd, at a level from 1, the quickest, to 19,
-    /// the smallest. Default: none.
+    /// Makes imports compress lines with zstd, at a level from 1 (fastest) to 19
+    /// (smallest). Default: no compression.
     ///
-    /// It costs an import time and saves about three fifths of what lines take;
-    /// those under 64 bytes stay as they are, and so do those appended live. Each
-    /// line says how it is stored, so that stores opened with and without this
-    /// can take turns, and everything is read, checked and exported alike.
-    /// [`Store::seal`](super::Store::seal) packs what is there already.
+    /// Imports take longer, and lines take about three fifths less space. Lines under
+    /// 64 bytes stay uncompressed, and so do lines that are appended live. Each line
+    /// records how it is stored, so that stores opened with and without this setting
+    /// can be mixed; reading, checking and exporting work the same.
+    /// [`Store::seal`](super::Store::seal) compresses existing lines.
     pub fn compression(mut self, level: i32) -> Self {
         self.compression = Some(level.clamp(1, 19));
         self
     }
 
-    /// Whether a program replicates the database by its journal, as Litestream does.
-    /// Default: found out at each opening, by the tables that Litestream keeps in it.
+    /// Sets whether a program such as Litestream replicates the database by its WAL.
+    /// Default: detected at each opening, by the tables that Litestream keeps in the
+    /// database.
     ///
-    /// Then the journal (the file `-wal`) is left to that program: nothing here empties
-    /// it, not even the last connection that closes, so that what is written while the
-    /// program is down costs no new copy of the whole database. Where none is at work, the
-    /// journal is copied into the database once it is longer than 128 MiB.
+    /// If so, the WAL is left to that program: not even the last connection to close
+    /// empties it, so that writes while the program is down do not make it copy the
+    /// whole database again. If no replicator is running, the WAL is checkpointed
+    /// once it is longer than 128 MiB.
     ///
-    /// Say `true` where the database is to be replicated from its first write on, and
-    /// `false` for one that was restored and is replicated no more.
+    /// Set it to `true` to replicate a database from its first write on, and to
+    /// `false` for a restored database that is no longer replicated.
     pub fn replicated(mut self, replicated: bool) -> Self {
         self.replicated = Some(replicated);
         self
@@ -136,7 +138,7 @@ impl StoreOptions {
 
     /// Opens the database at `path`.
     ///
-    /// When this fails, nothing was created or changed.
+    /// If it fails, nothing was created or changed.
     ///
     /// # Errors
     ///

@@ -1,9 +1,9 @@
-//! Lines made smaller: one by one, so that each can be read by itself, by zstd.
+//! Compression of single lines with zstd, so that each line can be read by itself.
 //!
-//! Most of a short line is its envelope: the keys and the words that every record of
-//! its program has. zstd finds these in a dictionary, which holds an envelope a line and
-//! nothing of anybody's. It is a part of the format: what was packed with it can be
-//! read with nothing else, so that not one byte of it may change once it is released.
+//! Most of a short line is its envelope: the keys and constant words of every
+//! record of its program. The zstd dictionary contains one envelope per line, and
+//! no user data. It is part of the file format: lines that were packed with it
+//! cannot be read without it, so not one byte of it may change after a release.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -15,21 +15,21 @@ use zstd::zstd_safe;
 use super::log;
 use crate::error::{Error, Result};
 
-/// Envelopes of the records of every program; the most frequent stand last, where zstd finds
-/// them by the shortest distances.
+/// The envelopes of every program's records. The most frequent come last, where zstd
+/// reaches them with the shortest distances.
 const DICTIONARY: &[u8] = include_bytes!("envelopes.jsonl");
 
-/// Shorter lines are ids and little else.
+/// Shorter lines consist of little else than ids.
 const SHORTEST: usize = 64;
 
-/// Longer lines are kept as they are: what a few bytes can unpack to has a bound.
+/// Longer lines stay unpacked, so that unpacking a few bytes has a bounded result.
 const LONGEST: usize = 16 << 20;
 
-/// `enc` of a line that is as it is.
+/// The `enc` of an unpacked line.
 pub(crate) const AS_IS: i64 = 0;
 const ZSTD: i64 = 1;
 
-/// Packs lines, or leaves them as they are.
+/// Packs lines that become smaller by it, and leaves others.
 #[derive(Default)]
 pub(crate) struct Packer {
     zstd: Option<Compressor<'static>>,
@@ -37,23 +37,23 @@ pub(crate) struct Packer {
 }
 
 impl Packer {
-    /// Packs at a level of zstd; `None` leaves everything as it is.
+    /// A packer with a zstd level; `None` leaves every line unpacked.
     pub(crate) fn new(level: Option<i32>) -> Result<Self> {
         let zstd = level.map(|level| Compressor::with_dictionary(level, DICTIONARY)).transpose();
         let zstd = zstd.map_err(|err| Error::Damaged(format!("nothing can be packed: {err}")))?;
         Ok(Self { zstd, packed: Vec::new() })
     }
 
-    /// What to store of a line: `enc` and the bytes.
+    /// What to store for a line: `enc` and the bytes.
     ///
-    /// A line without terminator stays as it is: it may go on.
+    /// A line without terminator stays unpacked, because it may be continued.
     pub(super) fn pack<'a>(&'a mut self, raw: &'a [u8]) -> (i64, &'a [u8]) {
         let Some(zstd) = self.zstd.as_mut().filter(|_| (SHORTEST..=LONGEST).contains(&raw.len()))
         else {
             return (AS_IS, raw);
         };
         self.packed.clear();
-        // What does not become smaller than the line finds no room.
+        // If the packed line is not smaller, it does not fit into this buffer.
         self.packed.reserve(raw.len());
         match zstd.compress_to_buffer(raw, &mut self.packed) {
             Ok(_) if raw.ends_with(b"\n") && self.packed.len() < raw.len() => (ZSTD, &self.packed),
@@ -62,23 +62,23 @@ impl Packer {
     }
 }
 
-/// What became of lines that stood as they were.
+/// What packing existing lines achieved.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Packed {
     pub(crate) lines: u64,
-    /// Bytes of these lines,
+    /// Bytes of these lines.
     pub(crate) bytes: u64,
-    /// and those that they take now.
+    /// Bytes that they take now.
     pub(crate) stored: u64,
 }
 
-/// Packs lines of a range of keys where they stand, until so many bytes were read. Returns
-/// the key to go on from, unless the range is at its end. What does not match its checksum
-/// stays as it is: that is for `check` to tell.
+/// Packs the lines of a range of keys in place, until `budget` bytes were read.
+/// Returns the key to continue from; `None` at the end of the range. Lines that do
+/// not match their checksum are left for `check` to report.
 pub(crate) fn pack_lines(
     conn: &Connection,
     [first, last]: [i64; 2],
-    room: &mut usize,
+    budget: &mut usize,
     packer: &mut Packer,
 ) -> Result<(Packed, Option<i64>)> {
     let (mut packed, mut next, mut rows) = (Packed::default(), None, Vec::new());
@@ -92,12 +92,12 @@ pub(crate) fn pack_lines(
     let mut found = stmt.query((first, last))?;
     while let Some(row) = found.next()? {
         let key: i64 = row.get(0)?;
-        if *room == 0 {
+        if *budget == 0 {
             next = Some(key);
             break;
         }
         let Ok(raw) = row.get_ref(1)?.as_blob() else { continue };
-        *room = room.saturating_sub(raw.len().max(1));
+        *budget = budget.saturating_sub(raw.len().max(1));
         let (enc, stored) = packer.pack(raw);
         if enc == ZSTD && row.get::<_, i64>(2)? == i64::from(log::checksum(key, raw)) {
             packed.lines += 1;
@@ -115,21 +115,22 @@ pub(crate) fn pack_lines(
 }
 
 thread_local! {
-    /// Making one takes longer than to unpack a line.
+    /// Making a decompressor takes longer than unpacking a line.
     static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// Returns the bytes of a row of `lines` that holds them, for who reads that table by SQL:
-/// `enc` and `raw` are the row's. One whose `enc` is 2 names the row that holds its bytes.
+/// Returns the bytes of a line, for programs that read the table `lines` by SQL:
+/// `enc` and `raw` are the row's columns. If `enc` is 2, the row does not hold its
+/// bytes but names the row that does.
 ///
 /// # Errors
 ///
-/// [`Damaged`](crate::Error::Damaged) when the row holds no line.
+/// [`Damaged`](crate::Error::Damaged) if the row does not hold a line.
 pub fn unpack_line(enc: i64, raw: &[u8]) -> Result<Cow<'_, [u8]>> {
     unpack(enc, raw).map_err(|reason| Error::Damaged(format!("a line {reason}")))
 }
 
-/// The bytes of a line from what is stored of it, or why there are none.
+/// The bytes of a line as stored in a row, or why there are none.
 pub(crate) fn unpack(enc: i64, stored: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     match enc {
         AS_IS => Ok(Cow::Borrowed(stored)),
@@ -139,7 +140,8 @@ pub(crate) fn unpack(enc: i64, stored: &[u8]) -> Result<Cow<'_, [u8]>, String> {
                 Some(zstd) => zstd,
                 None => unpacker.insert(Decompressor::with_dictionary(DICTIONARY).map_err(cannot)?),
             };
-            // The frame says how long the line is; what was never packed is not believed.
+            // The frame header gives the length of the line. It is not trusted
+            // beyond the longest line that is ever packed.
             let length = zstd_safe::get_frame_content_size(stored).ok().flatten();
             let length = length.and_then(|length| usize::try_from(length).ok());
             match length.filter(|length| *length <= LONGEST) {

@@ -1,4 +1,4 @@
-//! What stands on the path to an entry, range by range of keys.
+//! Reading the entries on a path, as ranges of keys.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -9,10 +9,10 @@ use super::{entries, labels, records};
 use crate::error::{Error, Result};
 use crate::model::{Entry, RecordPlace, Runtime, SessionKey, Span};
 
-/// Entries to pass by before the next range is sought instead: a seek costs about as much.
+/// Entries to skip before seeking the next range instead, which costs about as much.
 const NEAR: i64 = 16;
 
-/// What the rules of restoring ask of an entry.
+/// What the rules of restoring a conversation need to know of an entry.
 #[derive(Debug)]
 pub(crate) struct Step<'a> {
     pub(crate) entry_key: i64,
@@ -20,7 +20,8 @@ pub(crate) struct Step<'a> {
     pub(crate) role: Option<&'a str>,
 }
 
-/// Hands the entries from `leaf` up to its root to `each`, leaf first, until it says to stop.
+/// Calls `each` for the entries from `leaf` up to its root, leaf first, until it
+/// returns a stop.
 pub(crate) fn walk_up(
     conn: &Connection,
     leaf: i64,
@@ -43,14 +44,14 @@ pub(crate) fn walk_up(
     })
 }
 
-/// Columns by their place, here and below: by name, they would cost more than the step.
+/// Read by position, here and below: looking up names would cost more than the step.
 pub(crate) const STEPS_UP: &str = "
     SELECT entry_key, type, role
     FROM entries
     WHERE entry_key BETWEEN ?1 AND ?2
     ORDER BY entry_key DESC";
 
-/// Hands the ids of the path to `leaf` to `each`, root first.
+/// Calls `each` for the ids on the path to `leaf`, root first.
 pub(crate) fn each_id(
     conn: &Connection,
     leaf: i64,
@@ -66,7 +67,7 @@ pub(crate) const IDS: &str = "
     WHERE entry_key BETWEEN ?1 AND ?2
     ORDER BY entry_key";
 
-/// The keys of the path to `leaf`, root first.
+/// The keys on the path to `leaf`, root first.
 pub(crate) fn keys(conn: &Connection, leaf: i64) -> Result<Vec<i64>> {
     let path = runs::stretches(conn, leaf, usize::MAX)?;
     let mut keys = Vec::new();
@@ -83,20 +84,20 @@ pub(crate) const KEYS: &str = "
     WHERE entry_key BETWEEN ?1 AND ?2
     ORDER BY entry_key";
 
-/// An entry whose record is read.
-pub(crate) struct Placed<'a> {
+/// An entry, its place in the log and its id.
+pub(crate) struct PlacedEntry<'a> {
     pub(crate) entry_key: i64,
     pub(crate) line_key: i64,
     id: PlacedId<'a>,
 }
 
-/// Most who read records do not ask for the id.
+/// Most readers of records do not ask for the id, so it is converted on demand.
 enum PlacedId<'a> {
     In(&'a Row<'a>),
     Text(String),
 }
 
-impl Placed<'_> {
+impl PlacedEntry<'_> {
     pub(crate) fn entry_id(&self) -> Result<String> {
         Ok(match &self.id {
             PlacedId::In(row) => row.get::<_, IdText>(5)?.0,
@@ -105,35 +106,35 @@ impl Placed<'_> {
     }
 }
 
-/// Hands each of these entries and its record to `each`, in their order.
+/// Calls `each` for each of these entries and its record, in their order.
 pub(crate) fn each_record(
     conn: &Connection,
     keys: &[i64],
-    each: impl FnMut(&Placed<'_>, &[u8]) -> Result<()>,
+    each: impl FnMut(&PlacedEntry<'_>, &[u8]) -> Result<()>,
 ) -> Result<()> {
     let runs = keys.chunk_by(|one, next| one + 1 == *next);
     let runs = runs.filter_map(|run| Some(Stretch { first: *run.first()?, last: *run.last()? }));
     each_record_in(conn, &runs.collect::<Vec<_>>(), each)
 }
 
-/// Hands each entry of the path to `leaf` and its record to `each`, root first.
+/// Calls `each` for every entry on the path to `leaf` and its record, root first.
 pub(crate) fn each_record_to(
     conn: &Connection,
     leaf: i64,
-    each: impl FnMut(&Placed<'_>, &[u8]) -> Result<()>,
+    each: impl FnMut(&PlacedEntry<'_>, &[u8]) -> Result<()>,
 ) -> Result<()> {
     each_record_in(conn, &runs::stretches(conn, leaf, usize::MAX)?, each)
 }
 
-/// Entries and lines are read in one pass over both: entries that follow one
-/// another mostly stand in lines that do.
+/// Reads entries and lines in one pass over both tables, because consecutive entries
+/// are usually in consecutive lines.
 fn each_record_in(
     conn: &Connection,
     path: &[Stretch],
-    mut each: impl FnMut(&Placed<'_>, &[u8]) -> Result<()>,
+    mut each: impl FnMut(&PlacedEntry<'_>, &[u8]) -> Result<()>,
 ) -> Result<()> {
     let mut keys = path.iter().flat_map(|stretch| stretch.first..=stretch.last);
-    let mut apart = Apart::default();
+    let mut apart = SingleReader::default();
     let unreadable = |key, err| match entries::line_key(conn, key) {
         Ok(line_key) => Piece::Line.unreadable(conn, line_key, err),
         Err(_) => err.into(),
@@ -144,13 +145,13 @@ fn each_record_in(
         }
         let line_key = row.get(4)?;
         let raw = log::proven(conn, Piece::Line, line_key, row)?;
-        each(&Placed { entry_key, line_key, id: PlacedId::In(row) }, &raw)
+        each(&PlacedEntry { entry_key, line_key, id: PlacedId::In(row) }, &raw)
     })?;
     keys.try_for_each(|passed| apart.hand(conn, passed, &mut each))
 }
 
-/// What is a part of a line is not among these: the line would be read and
-/// proven again for each of its parts.
+/// Without entries that are part of a line, whose line would be read and proven for
+/// each part.
 pub(crate) const RECORDS: &str = "
     SELECT entry.entry_key, line.raw, line.enc, line.checksum, entry.line_key, entry.entry_id
     FROM entries AS entry
@@ -159,18 +160,18 @@ pub(crate) const RECORDS: &str = "
       AND entry.span IS NULL
     ORDER BY entry.entry_key";
 
-/// Records that are read one by one, and the line of the last.
+/// Reads records one by one, and keeps the line of the last.
 #[derive(Default)]
-struct Apart {
+struct SingleReader {
     line: Option<(i64, Vec<u8>)>,
 }
 
-impl Apart {
+impl SingleReader {
     fn hand(
         &mut self,
         conn: &Connection,
         entry_key: i64,
-        each: &mut impl FnMut(&Placed<'_>, &[u8]) -> Result<()>,
+        each: &mut impl FnMut(&PlacedEntry<'_>, &[u8]) -> Result<()>,
     ) -> Result<()> {
         let found: Option<(IdText, i64, Option<Span>)> = conn
             .prepare_cached("SELECT entry_id, line_key, span FROM entries WHERE entry_key = ?1")?
@@ -184,16 +185,16 @@ impl Apart {
         };
         let (_, line) = self.line.insert(line);
         each(
-            &Placed { entry_key, line_key, id: PlacedId::Text(id) },
+            &PlacedEntry { entry_key, line_key, id: PlacedId::Text(id) },
             RecordPlace { line_key, span }.of(line),
         )
     }
 }
 
-/// Entries whose lines are read together: all of them may not fit into memory.
+/// Entries whose lines are read together, since all of them may not fit into memory.
 const BATCH: usize = 256;
 
-/// Hands each of these entries and its record to `each`, in their order.
+/// Calls `each` for each of these entries and its record, in their order.
 pub(crate) fn each_record_of<'e>(
     conn: &Connection,
     entries: impl Iterator<Item = &'e Entry>,
@@ -201,7 +202,8 @@ pub(crate) fn each_record_of<'e>(
 ) -> Result<()> {
     let entries: Vec<&Entry> = entries.collect();
     for entries in entries.chunks(BATCH) {
-        // Entries that share a line mostly follow one another; it is read once.
+        // Entries that share a line usually follow one another, and the line is
+        // read once.
         let mut lines: Vec<i64> = entries.iter().map(|entry| entry.place.line_key).collect();
         lines.dedup();
         let mut entries = entries.iter().copied().peekable();
@@ -215,7 +217,7 @@ pub(crate) fn each_record_of<'e>(
     Ok(())
 }
 
-/// The last `limit` entries of the path to `leaf`, root first.
+/// The last `limit` entries on the path to `leaf`, root first.
 pub(crate) fn path(
     conn: &Connection,
     session: SessionKey,
@@ -224,7 +226,7 @@ pub(crate) fn path(
 ) -> Result<Vec<Entry>> {
     let stretches = runs::stretches(conn, leaf, limit)?;
     let mut path: Vec<Entry> = Vec::new();
-    // The first entry's parent is not on the path, or stands on it already.
+    // The first entry's parent is not on the path, or is on it already.
     let mut above = match stretches.first() {
         Some(stretch) => runs::parent(conn, stretch.first)?,
         None => return Ok(path),
@@ -260,7 +262,7 @@ pub(crate) const ENTRIES: &str = "
     WHERE entry_key BETWEEN ?1 AND ?2
     ORDER BY entry_key";
 
-/// The settings that hold at an entry: of each kind, the last on its path.
+/// The settings in effect at an entry: of each kind, the last on its path.
 pub(crate) fn settings(conn: &Connection, leaf: i64) -> Result<Runtime> {
     let mut found = Runtime::default();
     runs::each_stretch(conn, leaf, |stretch| {
@@ -274,11 +276,11 @@ pub(crate) fn settings(conn: &Connection, leaf: i64) -> Result<Runtime> {
     Ok(found)
 }
 
-/// Hands the rows of a path to `each`, root first. The first column of `sql` is
-/// the entry's key.
+/// Calls `each` for the rows of a path, root first. The first column of `sql` is the
+/// entry's key.
 ///
-/// Ranges that lie close together, as between side branches of few entries, are
-/// read as one, and what stands between them is passed by.
+/// Ranges close to each other, as between short side branches, are read as one, and
+/// the rows between them are skipped.
 fn each_row(
     conn: &Connection,
     sql: &str,
@@ -288,7 +290,8 @@ fn each_row(
     each_row_or(conn, sql, path, |_, err| err.into(), each)
 }
 
-/// The same, where `unreadable` names the row, by the key that is next, in an error of reading it.
+/// As [`each_row`]; if a row cannot be read, `unreadable` adds its name to the error,
+/// given the next key.
 fn each_row_or(
     conn: &Connection,
     sql: &str,

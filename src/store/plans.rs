@@ -1,4 +1,5 @@
-//! How SQLite runs the statements that must stay quick: by index, whatever the size of the tables.
+//! Tests of query plans: statements that must stay fast use an index, whatever the
+//! size of the tables.
 
 use rusqlite::Connection;
 
@@ -9,7 +10,7 @@ use super::{
     recent, records, roots, runs, sessions, sharing, sources, statements, texts,
 };
 
-/// Hands over a connection to a new store: the plans do not depend on what it holds.
+/// Runs a check on a new store: the plans do not depend on its content.
 fn check_store(check: impl FnOnce(&Connection)) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("sessions.db")).unwrap();
@@ -26,7 +27,7 @@ fn plan(conn: &Connection, sql: &str) -> Vec<String> {
     steps
 }
 
-/// Checks that a statement takes this index, and reads no table from end to end.
+/// Checks that a statement uses this index, and scans no table.
 #[track_caller]
 fn check_plan(sql: &str, index: &str) {
     check_store(|conn| {
@@ -34,7 +35,7 @@ fn check_plan(sql: &str, index: &str) {
 
         assert!(steps.iter().any(|step| step.contains(index)), "no {index} in {steps:#?}");
         for step in &steps {
-            // A queue holds what was found by index; sources are few.
+            // A queue holds what was found by index, and sources are few.
             let is_small = [
                 "SCAN path",
                 "SCAN ended", // the runs of one session
@@ -166,7 +167,8 @@ fn sessions_that_lost_lines_are_found_by_an_index_of_those() {
 #[test]
 fn a_search_reads_what_the_index_names_and_no_more() {
     check_store(|conn| {
-        // What FTS5 takes from a query is in the number of its plan: M a MATCH, > and < a range of rows.
+        // The plan's number tells which constraints FTS5 takes: M is a MATCH, > and
+        // < are a range of rows.
         for index in Index::ALL {
             for (sql, taken) in [
                 (texts::matches(index), "VIRTUAL TABLE INDEX 0:M"),

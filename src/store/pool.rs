@@ -1,9 +1,9 @@
-//! The connections of a store.
+//! The connection pool of a store.
 //!
-//! The one that opened the database and looked at its schema is the pool's
-//! first: to close it and open another would take as long again, and where no
-//! other process has the database open, SQLite would empty and remove the WAL in
-//! between. Each later one looks at the schema, too.
+//! The connection that opened the database and proved its schema becomes the pool's
+//! first. Closing it and opening another would take as long again; and if no other
+//! process has the database open, SQLite would checkpoint and remove the WAL in
+//! between. Every later connection proves the schema, too.
 
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub(crate) struct Manager {
     options: StoreOptions,
 }
 
-/// A connection, and what it remembers.
+/// A connection and its memory.
 #[derive(Debug)]
 pub(crate) struct Pooled {
     pub(super) conn: Connection,
@@ -53,15 +53,17 @@ impl DerefMut for Pooled {
 
 pub(super) type Pool = r2d2::Pool<Manager>;
 
-/// Makes a pool of connections to `path`, of which one is open.
+/// Makes a pool of connections to `path`, which contains the one that is open.
 pub(super) fn pool(first: Connection, path: &Path, options: &StoreOptions) -> Result<Pool> {
     Ok(r2d2::Pool::builder()
         .max_size(options.pool_size)
         .min_idle(Some(0))
-        // A local file does not go away; the check costs more than the rest of a checkout.
+        // A local file does not disappear; the check would cost more than the rest
+        // of a checkout.
         .test_on_check_out(false)
         .connection_timeout(options.busy_timeout)
-        // One that is open keeps the journal's files from being made anew.
+        // A connection that stays open keeps the WAL from being removed and created
+        // again.
         .idle_timeout(None)
         .max_lifetime(None)
         .build(Manager {
@@ -85,7 +87,7 @@ impl ManageConnection for Manager {
     }
 
     fn has_broken(&self, conn: &mut Pooled) -> bool {
-        // In a transaction that could not be ended, it is of use to nobody.
+        // A connection whose transaction could not be ended is unusable.
         !conn.is_autocommit()
     }
 }

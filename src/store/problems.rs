@@ -1,4 +1,4 @@
-//! What could not be understood.
+//! Problems: what could not be understood.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::{log, readable};
 use crate::error::Result;
 use crate::model::{Format, Problem, ProblemKind, SessionKey, bytes_of, path_of};
 
-/// A problem and what it belongs to.
+/// A problem, and the session and file that it belongs to.
 #[derive(Debug)]
 pub(crate) struct NewProblem<'a> {
     pub(crate) source_id: i64,
@@ -38,7 +38,7 @@ pub(crate) fn insert_problem(conn: &Connection, problem: &NewProblem<'_>) -> Res
     Ok(())
 }
 
-/// Removes a session's problems of these kinds, which are found anew.
+/// Removes a session's problems of these kinds, before they are computed again.
 pub(crate) fn delete_problems(
     conn: &Connection,
     session: SessionKey,
@@ -49,7 +49,7 @@ pub(crate) fn delete_problems(
     Ok(())
 }
 
-/// Records each entry whose parent is nowhere, and each that names itself.
+/// Records each entry whose parent does not exist, and each that is its own parent.
 pub(crate) fn insert_orphans(conn: &Connection, session: SessionKey) -> Result<()> {
     let mut stmt = conn.prepare_cached(
         "SELECT file.source_id, file.file_id, file.path, entry.line_key, run.parent_id,
@@ -93,7 +93,8 @@ pub(crate) fn session_problems(conn: &Connection, session: SessionKey) -> Result
     Ok(problems)
 }
 
-/// Hands a session's problems to `each`, by line: there may be one a line.
+/// Calls `each` for a session's problems, by line, without collecting them: there may
+/// be one per line.
 pub(crate) fn each_session_problem(
     conn: &Connection,
     session: SessionKey,
@@ -113,7 +114,8 @@ pub(crate) fn each_session_problem(
     Ok(())
 }
 
-/// Hands each problem and its root to `each`, by root and path; those of one session if one is named.
+/// Calls `each` for every problem with its root, by root and path; only for those of
+/// one session, if one is given.
 pub(crate) fn each_problem(
     conn: &Connection,
     session: Option<SessionKey>,
@@ -136,7 +138,7 @@ pub(crate) fn each_problem(
     Ok(())
 }
 
-/// As [`each_problem`], problem by problem: where a page of a table or index cannot be read.
+/// As [`each_problem`], problem by problem, for damaged tables or indexes.
 pub(crate) fn each_readable_problem(
     conn: &Connection,
     session: Option<SessionKey>,
@@ -179,7 +181,7 @@ fn problem_of_session(
     })?)
 }
 
-/// One of the problems that belong to no session; `None` when it belongs to one.
+/// A problem that belongs to no session; `None` if it belongs to one.
 pub(crate) fn loose_problem(
     conn: &Connection,
     problem_id: i64,
@@ -195,9 +197,10 @@ pub(crate) fn loose_problem(
     Ok(stmt.query_row([problem_id], loose_from_row).optional()?)
 }
 
-/// A page of the problems that belong to no session, by root and path, with their source.
+/// A page of the problems that belong to no session, by root and path, with their
+/// source.
 ///
-/// Goes on behind `after`, a source's root, a path and a problem.
+/// The page starts after `after`: a root, a path and a problem.
 pub(crate) fn loose_problems(
     conn: &Connection,
     after: &LooseCursor,
@@ -266,7 +269,7 @@ fn loose_from_row(row: &Row<'_>) -> rusqlite::Result<(LooseCursor, Format, Probl
     Ok((cursor, row.get("format")?, problem_from_row(row)?))
 }
 
-/// A place among the problems that belong to no session.
+/// A position among the problems that belong to no session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LooseCursor {
     pub(crate) root: Vec<u8>,
@@ -274,7 +277,7 @@ pub(crate) struct LooseCursor {
     pub(crate) problem_id: i64,
 }
 
-/// Removes what was recorded of a path that belongs to no session.
+/// Removes the problems of a path that belong to no session.
 pub(crate) fn delete_path_problems(
     conn: &Connection,
     source_id: i64,
@@ -287,8 +290,7 @@ pub(crate) fn delete_path_problems(
         .execute((source_id, path))?)
 }
 
-/// Records the one problem of its kind that a path has which belongs to no
-/// session, or that it has none.
+/// Sets or clears the one problem of a kind that a path has outside of any session.
 pub(crate) fn settle_loose(
     conn: &Connection,
     source_id: i64,
@@ -311,14 +313,14 @@ pub(crate) fn settle_loose(
     insert_problem(conn, &NewProblem { source_id, file_id, session, path, line, kind, detail })
 }
 
-/// Whether a session has a problem of a path that is not its log's.
+/// Whether a session has a problem with a path other than its log's.
 pub(crate) fn has_of_path(conn: &Connection, session: SessionKey, path: &[u8]) -> Result<bool> {
     Ok(conn
         .prepare_cached("SELECT 1 FROM problems WHERE session_key = ?1 AND path = ?2")?
         .exists((session, path))?)
 }
 
-/// Lets what was recorded of a path that belongs to no session be said of another.
+/// Moves the problems of a path that belong to no session to another path.
 pub(crate) fn move_path(conn: &Connection, source_id: i64, from: &[u8], to: &[u8]) -> Result<()> {
     conn.prepare_cached(
         "UPDATE problems
@@ -329,7 +331,7 @@ pub(crate) fn move_path(conn: &Connection, source_id: i64, from: &[u8], to: &[u8
     Ok(())
 }
 
-/// Whether just this is recorded of a path that belongs to no session.
+/// Whether a path has exactly this problem outside of any session.
 pub(crate) fn is_recorded(
     conn: &Connection,
     source_id: i64,
@@ -355,7 +357,7 @@ pub(crate) fn is_recorded(
         })?)
 }
 
-/// How many problems of each kind a source has.
+/// The number of problems of each kind that a source has.
 pub(crate) fn count_by_kind(conn: &Connection, source_id: i64) -> Result<Vec<(ProblemKind, u64)>> {
     let mut stmt = conn.prepare_cached(
         "SELECT kind, count(*) AS problems

@@ -1,5 +1,5 @@
-//! All that is folded, taken away at once: before a session is folded anew, and
-//! where rows stand for nothing.
+//! The list of all projections, and their removal: before a session is refolded,
+//! and for rows that belong to no session.
 
 use rusqlite::Connection;
 
@@ -12,7 +12,7 @@ use crate::store::sources::Source;
 pub(crate) struct Table {
     pub(crate) name: &'static str,
     pub(crate) owner: Owner,
-    /// What its rows of one session are ordered by, to be compared.
+    /// The order of a session's rows when they are compared.
     pub(crate) order: &'static str,
 }
 
@@ -21,29 +21,31 @@ impl Table {
         Self { name, owner, order }
     }
 
-    /// Which of its rows are those of the session `?1`.
+    /// The condition that selects the rows of the session `?1`.
     pub(crate) fn is_of_session(&self) -> String {
         match self.owner {
-            // A range of keys is read as it lies; by the index of ids, row by row would be sought.
+            // A range of keys is read sequentially; through the index of ids, each
+            // row would be sought.
             Owner::Entry(key) => format!("{key} BETWEEN ?1 << 32 AND ?1 << 32 | 0xFFFFFFFF"),
             Owner::Session | Owner::File(_) => "session_key = ?1".to_owned(),
         }
     }
 }
 
-/// What tells whose a row is, beside its session: it would stand in the way of
-/// the rows of another.
+/// The column that identifies a row's owner besides its session. A row with a wrong
+/// one would collide with rows of another session.
 #[derive(Clone, Copy)]
 pub(crate) enum Owner {
-    /// Nothing else: the session is part of its key.
+    /// None: the session is part of the primary key.
     Session,
-    /// The key of an entry, in which the session stands.
+    /// The key of an entry, which contains the session.
     Entry(&'static str),
-    /// The file that a line is of, or the row itself.
+    /// The file of a line, or the row itself.
     File(&'static str),
 }
 
-/// The tables that all formats share. Rows of entries come before the entries.
+/// The tables that all formats share. Tables that refer to entries come before the
+/// entries.
 const COMMON: [Table; 14] = [
     Table::new("metadata", Owner::Session, "is_own, key"),
     Table::new("session_tags", Owner::Session, "tag"),
@@ -61,14 +63,14 @@ const COMMON: [Table; 14] = [
     Table::new("memory_states", Owner::File("line_key >> 32"), "line_key"),
 ];
 
-/// The tables of the fold: the common ones, and those of each format. What
-/// refers to entries or lines is none of the common tables, so it goes first.
+/// All projections: the common ones and those of each format. No common table refers
+/// to a format's table, so a format's tables come first.
 pub(crate) fn tables() -> impl Iterator<Item = &'static Table> {
     let own = Format::ALL.iter().flat_map(|format| format.extras().tables());
     own.chain(&COMMON)
 }
 
-/// Removes everything that the fold made of a session but its row.
+/// Removes everything that the fold made of a session except its row.
 pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Result<()> {
     marks::mark_stale(conn, session)?;
     for table in tables() {
@@ -79,10 +81,10 @@ pub(crate) fn delete_projection(conn: &Connection, session: SessionKey) -> Resul
     Ok(())
 }
 
-/// Gives each current log of these sources its session row, and removes rows
-/// that stand for nothing. Sources whose sessions are several files are not among them.
+/// Gives each current log of these sources a session row, and removes rows without a
+/// log. Sources whose sessions consist of several files are left out.
 ///
-/// What is left of a projection, a fold of each session replaces.
+/// Refolding each session replaces what is left of its projections.
 pub(crate) fn restore_rows<'a>(
     conn: &Connection,
     sources: impl Iterator<Item = &'a Source>,
@@ -92,7 +94,8 @@ pub(crate) fn restore_rows<'a>(
     list_owners(conn)?;
     for Table { name: table, owner, .. } in tables() {
         conn.execute_batch(&match owner {
-            // A problem may belong to no session; in an empty list, not even NULL is.
+            // A problem may belong to no session (NULL). With an empty list, NULL
+            // would not be found either.
             Owner::Session => format!(
                 "DELETE FROM {table}
                  WHERE session_key IS NOT NULL
@@ -116,7 +119,7 @@ pub(crate) fn restore_rows<'a>(
     Ok(())
 }
 
-/// The current log of each session that is one.
+/// Lists the current log of each session that is one log.
 fn list_logs<'a>(conn: &Connection, sources: impl Iterator<Item = &'a Source>) -> Result<()> {
     let source_ids: Vec<i64> = sources.map(|source| source.source_id).collect();
     conn.execute(
@@ -159,7 +162,7 @@ fn restore_sessions(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Whose lines are whose.
+/// Lists which file belongs to which session.
 fn list_owners(conn: &Connection) -> Result<()> {
     conn.execute_batch(
         "CREATE TEMP TABLE owners AS

@@ -1,4 +1,5 @@
-//! What is remembered of purged sessions: enough to know one again, none of its text.
+//! What is remembered of purged sessions: enough to recognise them, none of their
+//! text.
 
 use rusqlite::{Connection, named_params};
 
@@ -8,9 +9,9 @@ use crate::error::Result;
 #[derive(Debug)]
 pub(crate) struct Purged {
     pub(crate) session_id: Option<String>,
-    /// Size and digest of its log, as it was imported.
+    /// Size and digest of its log, as imported.
     pub(crate) content: Option<(u64, Vec<u8>)>,
-    /// Of its log or folder.
+    /// The inode of its log or folder.
     pub(crate) inode: Option<i64>,
 }
 
@@ -48,7 +49,7 @@ pub(crate) fn of_source(conn: &Connection, source_id: i64) -> Result<Vec<Purged>
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Inodes of the logs of a source that have no id.
+/// Inodes of the purged logs of a source that have no id.
 pub(crate) fn inodes_without_id(conn: &Connection, source_id: i64) -> Result<Vec<i64>> {
     let mut stmt = conn.prepare_cached(
         "SELECT file.inode
@@ -65,13 +66,13 @@ pub(crate) fn inodes_without_id(conn: &Connection, source_id: i64) -> Result<Vec
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Forgets them, so that an import takes them in again.
+/// Forgets the purged sessions of a source, so that an import adds them again.
 pub(crate) fn delete_of_source(conn: &Connection, source_id: i64) -> Result<()> {
     conn.prepare_cached("DELETE FROM purged WHERE source_id = ?1")?.execute([source_id])?;
     Ok(())
 }
 
-/// Gives those of one source to another.
+/// Moves the purged sessions of one source to another.
 pub(crate) fn move_to(conn: &Connection, source_id: i64, target_id: i64) -> Result<()> {
     conn.prepare_cached("UPDATE purged SET source_id = ?2 WHERE source_id = ?1")?
         .execute((source_id, target_id))?;

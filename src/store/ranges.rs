@@ -1,4 +1,5 @@
-//! The active branch where it is not the path to the leaf, as ranges of entries.
+//! The active branch as ranges of entries, for sessions in which it is not the path
+//! to the leaf.
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
@@ -6,16 +7,17 @@ use super::{entries, log};
 use crate::error::{Error, Result};
 use crate::model::{Entry, RecordPlace, SessionKey};
 
-/// Entries that follow one another on the active branch.
+/// Consecutive entries of the active branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Range {
     pub(crate) first: i64,
     pub(crate) last: i64,
-    /// Of a single entry: the line that counts, where it is not the entry's own.
+    /// For a single entry: the line that it was taken from, if that is not the
+    /// entry's own.
     pub(crate) line_key: Option<i64>,
 }
 
-/// Entries as ranges.
+/// Joins consecutive keys into ranges.
 pub(crate) fn joined(keys: impl IntoIterator<Item = i64>) -> Vec<Range> {
     let mut ranges: Vec<Range> = Vec::new();
     for key in keys {
@@ -54,7 +56,8 @@ fn insert_from(
     Ok(())
 }
 
-/// Lets an active branch go on with these entries, where it is none that follows from the leaf.
+/// Extends the stored active branch by these entries; does nothing if the branch is
+/// the path to the leaf.
 pub(crate) fn extend(conn: &Connection, session: SessionKey, keys: &[i64]) -> Result<()> {
     let Some((position, last)) = before(conn, session, i64::MAX)? else { return Ok(()) };
     let mut ranges = joined(keys.iter().copied());
@@ -69,7 +72,7 @@ pub(crate) fn extend(conn: &Connection, session: SessionKey, keys: &[i64]) -> Re
     insert_from(conn, session, position + 1, &ranges)
 }
 
-/// Takes an entry of an active branch off it, with all that stand behind; returns them.
+/// Cuts the active branch before an entry; returns the entries that were cut off.
 pub(crate) fn cut(conn: &Connection, session: SessionKey, from: i64) -> Result<Vec<Range>> {
     let mut cut = Vec::new();
     let mut position = i64::MAX;
@@ -92,13 +95,13 @@ pub(crate) fn cut(conn: &Connection, session: SessionKey, from: i64) -> Result<V
     Err(Error::Damaged(format!("entry {from} is not on the active branch; rebuild the store")))
 }
 
-/// Lets the path to the leaf be the branch.
+/// Removes the ranges, so that the path to the leaf is the active branch.
 pub(crate) fn clear(conn: &Connection, session: SessionKey) -> Result<()> {
     conn.prepare_cached("DELETE FROM active_ranges WHERE session_key = ?1")?.execute([session])?;
     Ok(())
 }
 
-/// The last range before a position, and its own.
+/// The last range before a position, and its position.
 pub(crate) fn before(
     conn: &Connection,
     session: SessionKey,
@@ -123,7 +126,7 @@ pub(crate) fn before(
         .optional()?)
 }
 
-/// Whether an entry stands on an active branch that is not the path to the leaf.
+/// Whether an entry is on an active branch that is stored as ranges.
 pub(crate) fn holds(conn: &Connection, session: SessionKey, key: i64) -> Result<bool> {
     Ok(conn
         .prepare_cached(
@@ -135,7 +138,8 @@ pub(crate) fn holds(conn: &Connection, session: SessionKey, key: i64) -> Result<
         .exists((session, key))?)
 }
 
-/// The active branch of a session, root first; nothing where it is the path to the leaf.
+/// The ranges of a session's active branch, root first; empty if it is the path to
+/// the leaf.
 pub(crate) fn of(conn: &Connection, session: SessionKey) -> Result<Vec<Range>> {
     let mut stmt = conn.prepare_cached(RANGES)?;
     let rows = stmt.query_map([session], |row| {
@@ -154,12 +158,12 @@ pub(crate) const RANGES: &str = "
     WHERE session_key = ?1
     ORDER BY position";
 
-/// The keys of their entries, in order.
+/// The keys of the entries in these ranges, in order.
 pub(crate) fn keys(ranges: &[Range]) -> impl Iterator<Item = i64> {
     ranges.iter().flat_map(|range| range.first..=range.last)
 }
 
-/// The last of them, with so many entries at most.
+/// The last ranges, with at most `limit` entries.
 pub(crate) fn last(ranges: &[Range], limit: usize) -> Vec<Range> {
     let mut left = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut kept = Vec::new();
@@ -175,7 +179,7 @@ pub(crate) fn last(ranges: &[Range], limit: usize) -> Vec<Range> {
     kept
 }
 
-/// Their entries, in order, each at the line that counts.
+/// The entries in these ranges, in order, each at the line that it was taken from.
 pub(crate) fn entries(conn: &Connection, ranges: &[Range]) -> Result<Vec<Entry>> {
     let mut found = Vec::new();
     for range in ranges {

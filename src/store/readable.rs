@@ -1,16 +1,17 @@
-//! What can still be read of a table of which a page cannot.
+//! Reads what is left of a table in which pages are damaged.
 
 use rusqlite::Connection;
 
 use crate::error::Result;
 
-/// Keys in a row that may fail: more than a page holds.
+/// Consecutive keys that may fail before the rest is given up: more than a page
+/// holds.
 const PATIENCE: u32 = 4_096;
 
-/// Reads a range of keys on behind what cannot be read.
+/// Reads a range of keys, continuing after rows that cannot be read.
 ///
-/// `read` reads from a key to the end of the range and says through its second
-/// argument where it goes on behind what it has read.
+/// `read` reads from a key to the end of the range, and sets its second argument to
+/// the key after the last one that it has read.
 pub(crate) fn each_readable(
     range: [i64; 2],
     mut read: impl FnMut([i64; 2], &mut i64) -> Result<()>,
@@ -25,13 +26,13 @@ pub(crate) fn each_readable(
             Err(err) => return Err(err),
         }
         failures = if from < next { 0 } else { failures + 1 };
-        // Where nothing could be read, the next key is tried.
+        // If nothing could be read, the next key is tried.
         from = next.max(from.saturating_add(i64::from(failures != 0)));
     }
     Ok(())
 }
 
-/// The keys of the sessions that can be read, in no order that means anything.
+/// The keys of the sessions that can be read, in no particular order.
 pub(crate) fn sessions(conn: &Connection) -> Result<Vec<i64>> {
     keys(
         conn,
@@ -42,7 +43,7 @@ pub(crate) fn sessions(conn: &Connection) -> Result<Vec<i64>> {
     )
 }
 
-/// The keys of the files that can be read, likewise.
+/// The keys of the files that can be read, in no particular order.
 pub(crate) fn files(conn: &Connection) -> Result<Vec<i64>> {
     keys(
         conn,
@@ -53,7 +54,7 @@ pub(crate) fn files(conn: &Connection) -> Result<Vec<i64>> {
     )
 }
 
-/// The keys of the problems that can be read, likewise.
+/// The keys of the problems that can be read, in no particular order.
 pub(crate) fn problems(conn: &Connection) -> Result<Vec<i64>> {
     keys(
         conn,
@@ -64,8 +65,8 @@ pub(crate) fn problems(conn: &Connection) -> Result<Vec<i64>> {
     )
 }
 
-/// What is wrong with the tables that say which files there are: what an index
-/// does not lead to would be missing unseen. `None` as a rule.
+/// What is wrong with the tables that list the files: a row that its index does not
+/// lead to would be missing silently. Usually `None`.
 pub(crate) fn damage_of_files(conn: &Connection) -> Result<Option<String>> {
     let mut stmt = conn.prepare_cached(
         "SELECT integrity_check AS message FROM pragma_integrity_check('sources')

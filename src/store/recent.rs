@@ -1,19 +1,19 @@
-//! Sessions that went on lately.
+//! Recent sessions: those that were appended to lately.
 //!
-//! The lists by age are indexes: an append that moved its session there would
-//! write a page of each. So a session that goes on leaves them, and stands in an
-//! index of the few that do; whoever lists puts those in by their time. When they
-//! are no longer few, all go back into the lists at once.
+//! Lists use age indexes, and an append that moved its session in them would write
+//! a page of each. So a session that is appended to leaves them and enters an index
+//! of recent sessions, which lists merge in by time. When it holds too many, all of
+//! them return to the age indexes at once.
 
 use rusqlite::Connection;
 
 use crate::error::Result;
 use crate::model::SessionKey;
 
-/// A list reads these sessions beside its page, 2 µs each.
+/// A list reads all recent sessions beside its page, 2 µs each.
 const MOST: i64 = 32;
 
-/// Their keys, in no order that means anything.
+/// The keys of the recent sessions, in no particular order.
 pub(super) fn keys(conn: &Connection) -> Result<Vec<i64>> {
     let mut stmt = conn.prepare_cached(KEYS)?;
     let rows = stmt.query_map([], |row| row.get(0))?;
@@ -25,7 +25,7 @@ pub(crate) const KEYS: &str = "
     FROM sessions INDEXED BY sessions_recent
     WHERE is_recent = 1";
 
-/// Takes a session out of the lists by age.
+/// Moves a session from the age indexes to the recent ones.
 pub(super) fn add(conn: &Connection, session: SessionKey) -> Result<()> {
     conn.prepare_cached(
         "UPDATE sessions INDEXED BY sessions_recent

@@ -1,4 +1,5 @@
-//! What records say beside the tree: system prompts, tool executions, memory, settings, usage.
+//! What records say apart from the tree: system prompts, tool executions, memory,
+//! settings, usage.
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
@@ -79,11 +80,11 @@ pub(crate) fn insert_tool_execution(
     Ok(())
 }
 
-/// Notes the line that answers the last call of an id which has no answer yet;
-/// one without such a call stands alone, unless its line stands for another.
+/// Sets the line that answers the last unanswered call of this id. An answer without
+/// such a call gets a row of its own, unless its line replaces another.
 ///
-/// It looks through the calls of this id: a fold of many answers knows those without
-/// one, and says them by [`answer_tool_call`].
+/// It searches the calls of this id. A fold of many answers knows the unanswered calls,
+/// and uses [`answer_tool_call`] instead.
 pub(crate) fn set_tool_result(
     conn: &Connection,
     session: SessionKey,
@@ -151,7 +152,8 @@ pub(crate) fn insert_tool_answer(
     Ok(())
 }
 
-/// Of each call of an id, and of each answer without one: its line, and whether it is answered.
+/// For each call of an id, and each answer without a call: its line, and whether it
+/// is answered.
 pub(crate) fn tool_answers(
     conn: &Connection,
     session: SessionKey,
@@ -186,7 +188,8 @@ pub(crate) fn insert_memory_state(
     Ok(())
 }
 
-/// The settings that hold from an entry on; later lines of the entry replace them.
+/// Sets the settings in effect from an entry on; a later line of the entry replaces
+/// them.
 pub(crate) fn insert_settings(
     conn: &Connection,
     session: SessionKey,
@@ -194,7 +197,8 @@ pub(crate) fn insert_settings(
     settings: &Runtime,
 ) -> Result<()> {
     conn.prepare_cached(
-        // Not OR REPLACE: where there are foreign keys, that keeps a journal for each row.
+        // Not OR REPLACE: with foreign keys, that keeps a statement journal for
+        // each row.
         "INSERT INTO settings (entry_key, session_key, sets_model, provider, model,
                                reasoning_effort)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -213,8 +217,8 @@ pub(crate) fn insert_settings(
     Ok(())
 }
 
-/// Hands the settings that entries of a range begin to `each`, the last first,
-/// until it says to stop; returns whether it did not.
+/// Calls `each` for the settings that entries in a range set, last first, until it
+/// returns a stop; returns whether it never did.
 pub(crate) fn each_settings(
     conn: &Connection,
     first: i64,
@@ -248,7 +252,8 @@ pub(crate) const SETTINGS: &str = "
     WHERE entry_key BETWEEN ?1 AND ?2
     ORDER BY entry_key DESC";
 
-/// Notes what an entry reports; a copy, with the id of the session that it is a copy of.
+/// Records the usage that an entry reports. For a copy, also the id of the session
+/// that it was copied from.
 pub(crate) fn insert_usage(
     conn: &Connection,
     session: SessionKey,
@@ -282,7 +287,7 @@ pub(crate) fn insert_usage(
     Ok(())
 }
 
-/// What an entry reports.
+/// The usage that an entry reports.
 pub(crate) fn usage_of(
     conn: &Connection,
     session: SessionKey,
@@ -313,15 +318,15 @@ fn usage_from_row(row: &Row<'_>) -> rusqlite::Result<Usage> {
     })
 }
 
-/// Takes back what an entry reports.
+/// Removes the usage of an entry.
 pub(crate) fn delete_usage(conn: &Connection, entry_key: i64) -> Result<()> {
     conn.prepare_cached("DELETE FROM usages WHERE entry_key = ?1")?.execute([entry_key])?;
     Ok(())
 }
 
-/// What a session's entries report, in sum; on whatever branch.
+/// The sum of the usage that a session's entries report, on every branch.
 ///
-/// A sum of SQLite's fails beyond 63 bits, so halves of 32 bits are added up.
+/// SQLite's `sum` fails beyond 63 bits, so the two 32-bit halves are summed.
 pub(crate) fn usage(conn: &Connection, session: SessionKey) -> Result<Usage> {
     let mut stmt = conn.prepare_cached(
         "SELECT sum(input >> 32), sum(input & 0xFFFFFFFF),
@@ -354,7 +359,7 @@ pub(crate) fn usage(conn: &Connection, session: SessionKey) -> Result<Usage> {
     })?)
 }
 
-/// What an entry reports, and what tells it from others.
+/// The usage that an entry reports, and what identifies its message.
 #[derive(Debug)]
 pub(crate) struct Reported {
     pub(crate) session: SessionKey,
@@ -364,14 +369,14 @@ pub(crate) struct Reported {
     pub(crate) modified_at: Timestamp,
     pub(crate) entry_id: String,
     pub(crate) id_made: bool,
-    /// The id of the message, where that is another than the entry's.
+    /// The id of the message, if it differs from the entry's.
     pub(crate) message_id: Option<Stored>,
     pub(crate) created_at: Option<Timestamp>,
     pub(crate) usage: Usage,
 }
 
-/// Hands what each entry of every session reports to `each`: the sessions that
-/// began first come first.
+/// Calls `each` for the usage of each entry of every session; the sessions that began
+/// first come first.
 pub(crate) fn each_reported(
     conn: &Connection,
     mut each: impl FnMut(Reported) -> Result<()>,
@@ -412,7 +417,7 @@ pub(crate) fn each_reported(
     Ok(())
 }
 
-/// The line of the session's last memory state.
+/// The line of the session's last memory record.
 pub(crate) fn memory_state(conn: &Connection, session: SessionKey) -> Result<Option<i64>> {
     Ok(conn
         .prepare_cached(

@@ -1,18 +1,19 @@
-//! What a store leaves to a program that replicates it.
+//! What a store leaves to a replicator such as Litestream.
 //!
-//! Litestream follows the journal: it ships what is appended to it, and says when
-//! it is copied into the database, and begun anew. Where the journal is begun anew
-//! and Litestream has not seen all of it, it has to ship the whole database again.
-//! Left alone, SQLite does that each time the last connection closes, so that a few
-//! appends while Litestream is down would cost as much as all of the database.
+//! Litestream follows the WAL: it ships what is appended, and decides when the WAL
+//! is checkpointed and restarted. If the WAL is restarted before Litestream has
+//! seen all of it, Litestream has to ship the whole database again. By default
+//! SQLite checkpoints each time the last connection closes, so a few appends while
+//! Litestream is down would cost as much as the whole database.
 //!
-//! So nothing here empties, cuts or removes the journal of a replicated store. Where no
-//! replicator is at work, nobody would, and it would grow for ever: past a size that a
-//! replicator never lets it reach, it is copied into the database (SQLite's passive
-//! checkpoint, which waits for nobody), and the next write begins it anew.
+//! So nothing here checkpoints, truncates or removes the WAL of a replicated store.
+//! If no replicator is running, the WAL would grow without bound. Past a size that
+//! a running replicator never lets it reach, it is checkpointed (in SQLite's
+//! passive mode, which waits for nobody), and the next write restarts it.
 //!
-//! That a database is replicated, the caller says, or the tables that Litestream keeps in
-//! it say it. They are there from its first look on, and in what it restores.
+//! Whether a database is replicated is what the caller says, else whether it has
+//! the tables that Litestream keeps in it. They exist from Litestream's first
+//! connection on, and also in restored databases.
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -20,15 +21,15 @@ use rusqlite::config::DbConfig;
 use super::schema::Object;
 use crate::error::Result;
 
-/// The journal's length at which it is copied into the database, in pages of 8 KiB: 128 MiB.
+/// The length of the WAL at which it is checkpointed, in pages of 8 KiB: 128 MiB.
 const GUARD: u32 = 16_384;
 
-/// Whether something of a schema is a table that Litestream keeps for itself.
+/// Whether a schema object is a table that Litestream keeps for itself.
 pub(crate) fn is_table_of(object: &Object) -> bool {
     object.kind == "table" && matches!(object.name.as_str(), "_litestream_seq" | "_litestream_lock")
 }
 
-/// Whether a replicator follows the database, as the caller says it, or else its tables.
+/// Whether a replicator follows the database: as the caller says, else by its tables.
 pub(super) fn follows(conn: &Connection, said: Option<bool>) -> Result<bool> {
     if let Some(said) = said {
         return Ok(said);
@@ -42,7 +43,7 @@ pub(super) fn follows(conn: &Connection, said: Option<bool>) -> Result<bool> {
     Ok(stmt.query_row([], |row| row.get(0))?)
 }
 
-/// Leaves the journal to the replicator, as long as the connection lasts.
+/// Leaves the WAL to the replicator, for the lifetime of the connection.
 pub(super) fn leave_journal(conn: &Connection) -> Result<()> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(conn.pragma_update(None, "wal_autocheckpoint", GUARD)?)
@@ -57,7 +58,8 @@ mod tests {
         CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER);
         CREATE TABLE _litestream_lock (id INTEGER);";
 
-    /// Pages at which the journal is copied, and whether the last connection copies it.
+    /// The WAL pages at which SQLite checkpoints, and whether the last connection
+    /// checkpoints.
     fn settings(store: &Store) -> (u32, bool) {
         let conn = store.connection().unwrap();
         let pages = conn.pragma_query_value(None, "wal_autocheckpoint", |row| row.get(0)).unwrap();

@@ -1,7 +1,8 @@
 //! Imported roots as a whole: what each holds, and how it is renamed or removed.
 //!
-//! Paths below a root stand in `files`, `sessions` and `problems`; in `contexts`,
-//! too, of a format whose sessions are folders, whose roots never lie in one another.
+//! Paths below a root are stored in `files`, `sessions` and `problems`. A format
+//! whose sessions are folders stores them in `contexts`, too; its roots are never
+//! nested.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,18 +15,18 @@ use super::{log, purged};
 use crate::error::Result;
 use crate::model::Timestamp;
 
-/// What is known of a root.
+/// What the store holds of a root.
 #[derive(Debug)]
 pub(crate) struct Holdings {
     pub(crate) files: u64,
     pub(crate) sessions: u64,
-    /// Sessions of which the store alone has something.
+    /// Sessions that hold something only the store has.
     pub(crate) changed: u64,
     pub(crate) imported_at: Option<Timestamp>,
 }
 
-/// What a source holds. Each look at the files is an index read of its own: as
-/// one condition with OR, it would read all files of the source for each session.
+/// What a source holds. Each EXISTS is an index lookup of its own: joined by OR into
+/// one, it would read all files of the source for each session.
 pub(crate) const HOLDINGS: &str = "
     SELECT (SELECT count(DISTINCT path)
             FROM files
@@ -75,10 +76,10 @@ pub(crate) fn holdings(conn: &Connection, source_id: i64) -> Result<Holdings> {
     })?)
 }
 
-/// Work dirs that sessions are in, by path.
+/// Work dirs of all sessions, in byte order.
 pub(crate) fn work_dirs(conn: &Connection) -> Result<Vec<String>> {
     let mut stmt = conn.prepare_cached(
-        // One pass over the sessions: no index has those in the trash.
+        // One pass over the sessions: no index contains those in the trash.
         "SELECT DISTINCT dir.path
          FROM work_dirs AS dir
          WHERE dir.work_dir_id IN (SELECT work_dir_id FROM sessions)
@@ -88,9 +89,9 @@ pub(crate) fn work_dirs(conn: &Connection) -> Result<Vec<String>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Whether anything is known below a folder of a source, or of that name.
+/// Whether anything is known at or below a folder of a source.
 pub(crate) fn knows_below(conn: &Connection, source_id: i64, folder: &[u8]) -> Result<bool> {
-    // '0' follows '/'.
+    // '0' is the byte after '/'.
     let (above, below) = ([folder, b"/"].concat(), [folder, b"0"].concat());
     Ok(conn
         .prepare_cached(
@@ -113,8 +114,8 @@ pub(crate) fn knows_below(conn: &Connection, source_id: i64, folder: &[u8]) -> R
         .is_some())
 }
 
-/// The path of a root as it is kept, even if nothing is there any more: absolute,
-/// and without links as far as they can be followed.
+/// The path of a root as it is stored, even if nothing exists there any more:
+/// absolute, with links resolved as far as possible.
 pub(crate) fn kept_path(root: &Path) -> PathBuf {
     if let Ok(real) = fs::canonicalize(root) {
         return real;
@@ -129,22 +130,22 @@ pub(crate) fn kept_path(root: &Path) -> PathBuf {
     }
 }
 
-/// Gives a root another path; what lies below it keeps its own.
+/// Changes the path of a root; the paths below it stay the same.
 pub(crate) fn update_root(conn: &Connection, source_id: i64, root: &[u8]) -> Result<()> {
     conn.prepare_cached("UPDATE sources SET root = ?2 WHERE source_id = ?1")?
         .execute((source_id, root))?;
     Ok(())
 }
 
-/// Lets everything of `source_id` lie below `folder` of another source, or of the same.
+/// Moves everything of `source_id` below `folder` of another source, or of the same.
 pub(crate) fn move_below(
     conn: &Connection,
     source_id: i64,
     target_id: i64,
     folder: &[u8],
 ) -> Result<()> {
-    // No path holds a NUL byte: with one before each, a path that is moved never
-    // meets one that is still to be moved.
+    // No path contains a NUL byte. With one before each moved path, a path that was
+    // moved never collides with one that is still to be moved.
     for sql in [
         "UPDATE files SET path = CAST(x'00' || path AS BLOB) WHERE source_id = :source_id",
         "UPDATE sessions SET path = CAST(x'00' || path AS BLOB) WHERE source_id = :source_id",
@@ -179,7 +180,7 @@ pub(crate) fn move_below(
     purged::move_to(conn, source_id, target_id)
 }
 
-/// Removes a source with all that is known of it.
+/// Removes a source and everything that is known of it.
 pub(crate) fn delete(conn: &Connection, source: &Source) -> Result<()> {
     let source_id = source.source_id;
     conn.prepare_cached("DELETE FROM sessions WHERE source_id = ?1")?.execute([source_id])?;
@@ -192,7 +193,7 @@ pub(crate) fn delete(conn: &Connection, source: &Source) -> Result<()> {
     Ok(())
 }
 
-/// Every chain of a source; those that begin with another's lines first.
+/// Every chain of a source; chains that begin with another chain's lines come first.
 fn file_ids(conn: &Connection, source_id: i64) -> Result<Vec<i64>> {
     let mut stmt = conn.prepare_cached(
         "SELECT file_id

@@ -1,18 +1,18 @@
-//! Which entry follows which, and the way from an entry up to its root.
+//! Runs: which entry follows which, and the path from an entry up to its root.
 //!
-//! Nearly every entry is the child of the one before it. The table `runs` holds
-//! those that are not; each begins a run of entries that follow one another, so
-//! a linear session is one run, and an append to the leaf writes nothing here.
-//! A path is a recursive query with one step a run: it gives ranges of entries,
-//! whose keys have no gaps, so that they are counted and compared without
-//! reading any entry.
+//! Nearly every entry is the child of the entry before it. The table `runs` holds
+//! the entries that are not. Each of them begins a run of entries that follow one
+//! another, so a linear session is one run, and an append to the leaf writes
+//! nothing here. A path is a recursive query with one step per run. It returns
+//! ranges of entry keys without gaps, so entries are counted and compared without
+//! reading them.
 //!
-//! A walk over the entries themselves, each row read in turn, is quicker only
-//! where every few entries begin a run: a step of the query costs as much as
-//! five rows. With a fork every two entries it took 0.6 of the time for a whole
-//! path; with one every fifty the two are even, and leaves, common ancestors and
-//! membership take a tenth. Runs that lie close could be taken in one step if
-//! ranges held side branches, too, but such ranges could not be counted.
+//! A walk that reads the entries one by one is faster only if runs are very short:
+//! a step of the query costs as much as five rows. With a fork every two entries
+//! the walk took 0.6 of the time for a whole path; with one every fifty the two are
+//! even, and leaves, common ancestors and membership take a tenth by runs. Runs
+//! close to each other could share a step if ranges contained side branches, but
+//! such ranges could not be counted.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,36 +23,37 @@ use super::ids::Id;
 use crate::error::{Error, Result};
 use crate::model::SessionKey;
 
-/// What an entry follows. All empty: nothing, it is a root.
+/// What an entry follows. If all fields are empty, it is a root.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Above<'a> {
+pub(crate) struct ParentLink<'a> {
     /// Its parent.
     pub(crate) key: Option<i64>,
-    /// The id of its parent, while no entry has it.
+    /// The id of its parent, as long as no entry has it.
     pub(crate) missing_id: Option<&'a str>,
-    /// Whether the parent's id is empty: the tree follows it, a path does not.
+    /// Whether the parent's id is empty: then the entry has a parent in the tree, but
+    /// paths end at it.
     pub(crate) ends_path: bool,
 }
 
-impl Above<'_> {
-    /// Whether the entry `key` goes on with the run of the entry before it.
+impl ParentLink<'_> {
+    /// Whether the entry `key` continues the run of the entry before it.
     fn continues(self, key: i64) -> bool {
         ordinal(key) != 0 && self.key == Some(key - 1) && !self.ends_path
     }
 }
 
-/// Notes what a new entry follows.
+/// Records what a new entry follows.
 pub(crate) fn insert_parent(
     conn: &Connection,
     session: SessionKey,
     entry_key: i64,
-    above: Above<'_>,
+    above: ParentLink<'_>,
 ) -> Result<()> {
     if above.continues(entry_key) {
         return Ok(());
     }
     conn.prepare_cached(
-        // By place, as entries are.
+        // Bound by position, like entries.
         "INSERT INTO runs (first_key, session_key, parent_key, parent_id, ends_path)
          VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
@@ -66,20 +67,21 @@ pub(crate) fn insert_parent(
     Ok(())
 }
 
-/// Lets an entry follow another than it did.
+/// Changes what an entry follows.
 pub(crate) fn replace_parent(
     conn: &Connection,
     session: SessionKey,
     entry_key: i64,
-    above: Above<'_>,
+    above: ParentLink<'_>,
 ) -> Result<()> {
     conn.prepare_cached("DELETE FROM runs WHERE first_key = ?1")?.execute([entry_key])?;
     insert_parent(conn, session, entry_key, above)
 }
 
-/// Gives the orphans that wait for this entry their parent; returns how many there were.
+/// Makes the orphans that name this entry as their parent its children; returns how
+/// many there were.
 ///
-/// None of them stands right behind it: it came after them.
+/// None of them directly follows this entry: they came before it.
 pub(crate) fn adopt_orphans(
     conn: &Connection,
     session: SessionKey,
@@ -102,14 +104,14 @@ pub(crate) fn adopt_orphans(
         })?)
 }
 
-/// Whether an entry of the session names this id as its parent, which none has.
+/// Whether an entry of the session names this id as its parent, and no entry has it.
 pub(crate) fn is_awaited(conn: &Connection, session: SessionKey, id: &str) -> Result<bool> {
     Ok(conn
         .prepare_cached("SELECT 1 FROM runs WHERE session_key = ?1 AND parent_id = ?2 LIMIT 1")?
         .exists((session, id))?)
 }
 
-/// Entries that follow one another, by their keys.
+/// A range of keys of entries that follow one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stretch {
     pub(crate) first: i64,
@@ -126,14 +128,15 @@ impl Stretch {
     }
 }
 
-/// Hands the path to `leaf` to `each`, the leaf's stretch first, until it says to stop.
+/// Calls `each` for the stretches of the path to `leaf`, the leaf's first, until it
+/// returns a stop.
 ///
-/// The query gives one run at a time and would not end where a path leads back
-/// into itself; the reader ends it where a run comes again. Of that one it takes
-/// what stands behind the place where the path was before.
+/// The query returns one run at a time, and would not end if a path leads back into
+/// itself. The reader stops where a run is repeated, and takes from that run only the
+/// part after the point where the path was before.
 ///
-/// Only a run that comes later than one before it can come again, and only from
-/// there on is looked back: most paths lead down all the way.
+/// Only a run whose key is larger than that of the run before can be a repetition, so
+/// earlier runs are looked up only from the first such run on. Most paths have none.
 pub(crate) fn each_stretch(
     conn: &Connection,
     leaf: i64,
@@ -141,7 +144,7 @@ pub(crate) fn each_stretch(
 ) -> Result<()> {
     let mut stmt = conn.prepare_cached(STRETCHES)?;
     let mut rows = stmt.query([leaf])?;
-    let mut taken = Taken::default();
+    let mut taken = VisitedRuns::default();
     while let Some(row) = rows.next()? {
         let (first, last): (Option<i64>, i64) = (row.get(0)?, row.get(1)?);
         let Some(first) = first.filter(|first| first >> 32 == last >> 32) else {
@@ -156,17 +159,19 @@ pub(crate) fn each_stretch(
     Ok(())
 }
 
-/// The runs that a path has been in.
+/// The runs that a path has visited.
 #[derive(Default)]
-struct Taken {
-    /// While each came before the last.
+struct VisitedRuns {
+    /// The runs so far, as long as each is before the previous one.
     down: Vec<Stretch>,
-    /// From the first that did not: by a run's first key, up to where it was taken.
+    /// From the first exception on: by a run's first key, the last key that was
+    /// taken.
     all: HashMap<i64, i64>,
 }
 
-impl Taken {
-    /// Notes a run, and says up to where it was taken before.
+impl VisitedRuns {
+    /// Adds a run; returns the last key that was taken of it before, if it was
+    /// visited.
     fn take(&mut self, run: Stretch) -> Option<i64> {
         if self.all.is_empty() {
             if self.down.last().is_none_or(|last| run.first < last.first) {
@@ -179,7 +184,8 @@ impl Taken {
     }
 }
 
-/// CROSS JOIN keeps the order: with a plain join, SQLite was seen to scan all runs at each step.
+/// CROSS JOIN fixes the join order: with a plain join, SQLite was seen to scan all
+/// runs at each step.
 pub(crate) const STRETCHES: &str = "
     WITH RECURSIVE path (first_key, last_key) AS (
         SELECT (SELECT max(first_key) FROM runs WHERE first_key <= ?1), ?1
@@ -195,7 +201,7 @@ pub(crate) const STRETCHES: &str = "
     SELECT first_key, last_key
     FROM path";
 
-/// The last `limit` entries of the path to `leaf`, root first.
+/// The stretches of the last `limit` entries on the path to `leaf`, root first.
 pub(crate) fn stretches(conn: &Connection, leaf: i64, limit: usize) -> Result<Vec<Stretch>> {
     let mut found = Vec::new();
     let mut left = limit;
@@ -224,7 +230,7 @@ pub(crate) fn is_on_path(conn: &Connection, leaf: i64, entry_key: i64) -> Result
     Ok(found)
 }
 
-/// The last entry that two paths share.
+/// The last entry that two paths have in common.
 pub(crate) fn common_ancestor(conn: &Connection, one: i64, other: i64) -> Result<Option<i64>> {
     let mut stretches = BTreeMap::new();
     each_stretch(conn, one, |stretch| {
@@ -242,7 +248,7 @@ pub(crate) fn common_ancestor(conn: &Connection, one: i64, other: i64) -> Result
     Ok(shared)
 }
 
-/// Children of an entry, in the order of keys, as the others below.
+/// The children of an entry, ordered by key, as in the functions below.
 pub(crate) fn children(conn: &Connection, entry_key: i64) -> Result<Vec<i64>> {
     keys(conn, CHILDREN, entry_key)
 }
@@ -262,7 +268,7 @@ pub(crate) const CHILDREN: &str = "
 
     ORDER BY 1";
 
-/// Entries without a parent, orphans among them.
+/// Entries without a parent, including orphans.
 pub(crate) fn roots(conn: &Connection, session: SessionKey) -> Result<Vec<i64>> {
     keys(conn, ROOTS, session.0)
 }
@@ -274,7 +280,8 @@ pub(crate) const ROOTS: &str = "
       AND parent_key IS NULL
     ORDER BY first_key";
 
-/// Entries without children: a run's last, where no other run follows it.
+/// Entries without children: the last entry of each run, unless another run begins at
+/// it.
 pub(crate) fn leaves(conn: &Connection, session: SessionKey) -> Result<Vec<i64>> {
     let [first, last] = entries::keys(session);
     let mut stmt = conn.prepare_cached(LEAVES)?;
@@ -302,10 +309,10 @@ fn keys(conn: &Connection, sql: &str, of: i64) -> Result<Vec<i64>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Stands for the parent of an entry that has none.
+/// Represents the parent of an entry that has none.
 pub(crate) const NO_PARENT: u32 = u32::MAX;
 
-/// The parent of each entry of a session, both by their ordinals.
+/// The parent of each entry of a session, both as ordinals.
 pub(crate) fn parents(conn: &Connection, session: SessionKey) -> Result<Vec<u32>> {
     let count = entries::count_all(conn, session)?;
     let mut parents: Vec<u32> = (0..count).map(|n| n.wrapping_sub(1)).collect();
@@ -317,7 +324,7 @@ pub(crate) fn parents(conn: &Connection, session: SessionKey) -> Result<Vec<u32>
     let mut rows = stmt.query(entries::keys(session))?;
     while let Some(row) = rows.next()? {
         let parent: Option<i64> = row.get("parent_key")?;
-        // A parent in another session is none in this one's tree.
+        // A parent in another session does not count in this one's tree.
         let parent = parent.filter(|parent| parent >> 32 == session.0).map_or(NO_PARENT, ordinal);
         if let Some(above) = parents.get_mut(ordinal(row.get("first_key")?) as usize) {
             *above = parent;

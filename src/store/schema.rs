@@ -1,15 +1,14 @@
-//! The schema: its version, bringing it up to date, and the proof that a
-//! database has it.
+//! The schema: its version, its migration, and the proof that a database has it.
 //!
-//! A database is input. Before anything in it is believed, its schema is
-//! compared with the one that the migrations make, object by object. What an
-//! object *is* decides, not what the header says of its version: a wrong byte
-//! there locks nobody out.
+//! A database is untrusted input. Before anything in it is used, its schema is
+//! compared with the one that the migrations make, object by object. The objects
+//! decide, not the version in the header: one wrong byte there must not lock
+//! anybody out.
 //!
-//! To make the schema in memory takes three times as long as to open a
-//! database. So its digest stands here, and only where that does not match
-//! (objects of others, an older or a damaged schema) are the objects made and
-//! compared. A digest that is out of date costs time, and a test says so.
+//! Making the schema in memory takes three times as long as opening a database. So
+//! its digest is kept here, and the objects are made and compared only if the
+//! digest does not match (because of foreign objects, or an older or damaged
+//! schema). An outdated digest only costs time, and a test reports it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -29,13 +28,14 @@ mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
-/// Marks a SQLite file as ours; "SESL". Set by the first migration.
+/// Marks a SQLite file as a sessile database; spells "SESL". Set by the first
+/// migration.
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
 const DIGEST: &str = "bcf3ba21151e764129055e0ab16cdd97eef5eba101fac6cefa73dcb0b9b43de1";
 
-/// The newest schema that this release knows.
+/// The newest schema version that this release knows.
 pub(crate) fn known_version() -> u32 {
     env!("SESSILE_SCHEMA_VERSION").parse().unwrap_or_default()
 }
@@ -46,9 +46,9 @@ pub(crate) struct Object {
     /// `table`, `index`, `trigger` or `view`.
     pub(crate) kind: String,
     pub(crate) name: String,
-    /// The table that it belongs to, itself if it is one.
+    /// The table that it belongs to; its own name if it is a table.
     pub(crate) table: String,
-    /// The page of its content; 0 where there is none.
+    /// The root page of its b-tree; 0 if it has none.
     root: i64,
     pub(crate) sql: Option<String>,
 }
@@ -56,8 +56,8 @@ pub(crate) struct Object {
 type Key = (bool, String);
 
 impl Object {
-    /// What tells it from others. A trigger may have the name of a table, and
-    /// to SQLite names that differ in case are one.
+    /// Identifies the object. A trigger may have the name of a table, and SQLite
+    /// ignores case in names.
     fn key(&self) -> Key {
         (self.is_a("trigger"), self.name.to_ascii_lowercase())
     }
@@ -71,7 +71,7 @@ impl Object {
         self.kind.eq_ignore_ascii_case(kind)
     }
 
-    /// Whether it is the same but for its place in the file.
+    /// Whether it is the same object, apart from its root page.
     fn is_like(&self, other: &Self) -> bool {
         self.kind == other.kind
             && self.name == other.name
@@ -81,23 +81,25 @@ impl Object {
     }
 }
 
-/// What an opened database is.
+/// What an opened database turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Proven {
-    /// As this release makes it; whether its header says so, too.
+    /// The schema of this release; `is_marked` if the header says so, too.
     Current { is_marked: bool },
-    /// As this version of an older release made it.
+    /// The schema of this version of an older release.
     Older(u32),
 }
 
-/// Compares the schema of a database with ours. Nothing in it is to be believed before.
+/// Compares the schema of a database with ours. Nothing in the database is trusted
+/// before.
 pub(super) fn prove(path: &Path, conn: &Connection) -> Result<Proven> {
     let path = path.to_owned();
     let (version, known) = (user_version(conn)?, known_version());
     let objects = objects(conn)?;
     let Some((object, difference)) = first_difference(conn, &objects)? else {
         if known < version {
-            // A newer release may have changed rows alone, which its history tells.
+            // A newer release may have changed only rows, which the migration
+            // history tells.
             let found = newest_applied(conn)?;
             if known < found {
                 return Err(Error::SchemaTooNew { path, found, known });
@@ -114,7 +116,8 @@ pub(super) fn prove(path: &Path, conn: &Connection) -> Result<Proven> {
     Err(Error::SchemaDiffers { path, object, difference })
 }
 
-/// The version of an older release that makes just these objects of ours.
+/// The version of an older release whose objects are exactly those of ours that the
+/// database has.
 fn older_version(conn: &Connection, objects: &[Object]) -> Result<Option<u32>> {
     let ours = keys(ours()?);
     let count = objects.iter().filter(|object| ours.contains(&object.key())).count();
@@ -127,7 +130,7 @@ fn older_version(conn: &Connection, objects: &[Object]) -> Result<Option<u32>> {
     Ok(None)
 }
 
-/// The first object that is not as ours is, and how it differs.
+/// The first object that differs from ours, and how it differs.
 pub(crate) fn first_difference(
     conn: &Connection,
     objects: &[Object],
@@ -138,14 +141,14 @@ pub(crate) fn first_difference(
     difference_from(conn, objects, ours()?)
 }
 
-/// Whether these are the objects that this release makes, beside the tables of a
-/// replicator, which are in every database that it follows.
+/// Whether these are the objects that this release makes, ignoring the tables that a
+/// replicator adds to every database that it follows.
 pub(super) fn is_digest_of_ours(objects: &[Object]) -> bool {
     digest(objects.iter().filter(|object| !replicator::is_table_of(object))) == DIGEST
 }
 
-/// The first difference from what a version makes. Tables and views of others
-/// are none, nor are indexes and triggers on them.
+/// The first difference from what a version makes. Foreign tables and views, and
+/// indexes and triggers on them, are no difference.
 fn difference_from(
     conn: &Connection,
     objects: &[Object],
@@ -176,8 +179,8 @@ fn difference_from(
     Ok(shared_page(objects))
 }
 
-/// Whether a table of others has a foreign key: by its actions a change to one
-/// of ours would reach that table, and the triggers there.
+/// Whether a foreign table has a foreign key: through its actions, a change to one of
+/// our tables would reach that table and its triggers.
 fn others_have_foreign_keys(conn: &Connection, ours: &BTreeSet<Key>) -> Result<bool> {
     let mut stmt = conn.prepare(
         "SELECT DISTINCT schema.name
@@ -193,14 +196,14 @@ fn others_have_foreign_keys(conn: &Connection, ours: &BTreeSet<Key>) -> Result<b
     Ok(false)
 }
 
-/// Two objects in one page, or one in the page of the schema itself.
+/// Two objects with the same root page, or one with that of the schema table.
 fn shared_page(objects: &[Object]) -> Option<(String, &'static str)> {
     let mut pages = BTreeSet::from([1]);
     let object = objects.iter().find(|object| object.root != 0 && !pages.insert(object.root))?;
     Some((format!("{} {}", object.kind, object.name), "lies where another does"))
 }
 
-/// Objects of others, which are left alone.
+/// Objects that this program did not make, which are left alone.
 pub(crate) fn foreign(conn: &Connection) -> Result<Vec<Object>> {
     let ours = keys(ours()?);
     let mut found = objects(conn)?;
@@ -230,7 +233,7 @@ fn keys(objects: &[Object]) -> BTreeSet<Key> {
     objects.iter().map(Object::key).collect()
 }
 
-/// The schema of a database: its tables, then the rest, by name.
+/// The objects of a database: its tables, then the rest, by name.
 pub(crate) fn objects(conn: &Connection) -> Result<Vec<Object>> {
     let mut stmt = conn.prepare_cached(
         "SELECT type, name, tbl_name, rootpage, sql
@@ -246,12 +249,12 @@ pub(crate) fn objects(conn: &Connection) -> Result<Vec<Object>> {
         })
     })?;
     let mut objects: Vec<Object> = rows.collect::<rusqlite::Result<_>>()?;
-    // Tables first: of a table that is gone, its indexes and triggers are, too.
+    // Tables first: if a table is gone, so are its indexes and triggers.
     objects.sort_by_cached_key(|object| (!object.is_a("table"), object.key()));
     Ok(objects)
 }
 
-/// A text that need not be one.
+/// A column that should be text, but may hold anything.
 fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
     Ok(match row.get_ref(column)? {
         ValueRef::Null => None,
@@ -282,7 +285,7 @@ pub(super) fn create(conn: &mut Connection) -> Result<()> {
     Ok(())
 }
 
-/// Applies every migration that a database of an older release lacks, all or none.
+/// Applies all migrations that a database of an older release lacks, or none.
 pub(super) fn migrate(path: &Path, conn: &mut Connection) -> Result<()> {
     check_history(conn)?;
     let migrated = runner(known_version()).run(conn).map_err(|err| match err.kind() {
@@ -294,15 +297,15 @@ pub(super) fn migrate(path: &Path, conn: &mut Connection) -> Result<()> {
         _ => Error::from(err),
     });
     match (prove(path, conn)?, migrated) {
-        // Of two processes that bring one database up to date at once, one
-        // fails; by then the other has done it.
+        // If two processes migrate one database at once, one fails; by then the
+        // other is done.
         (Proven::Current { .. }, _) => Ok(()),
         (Proven::Older(_), Err(err)) => Err(err),
         (Proven::Older(_), Ok(_)) => Err(Error::SchemaTooOld(path.to_owned())),
     }
 }
 
-/// Writes into the header which schema the database has.
+/// Writes the schema version into the header.
 pub(super) fn mark(conn: &Connection) -> Result<()> {
     Ok(conn.pragma_update(None, "user_version", known_version())?)
 }
@@ -315,9 +318,9 @@ fn runner(version: u32) -> Runner {
         .set_target(Target::Version(i32::try_from(version).unwrap_or(i32::MAX)))
 }
 
-/// What the header says of the schema.
+/// The schema version in the header.
 pub(crate) fn user_version(conn: &Connection) -> Result<u32> {
-    // A number beyond 31 bits is negative to SQLite.
+    // SQLite returns a number beyond 31 bits as negative.
     let version: i32 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     Ok(version.cast_unsigned())
 }
@@ -328,11 +331,12 @@ fn newest_applied(conn: &Connection) -> Result<u32> {
         .query_row([], |row| row.get("newest"))?)
 }
 
-/// The history that migrations go by, as far as it goes, is that of ours:
-/// refinery would panic at a row that it did not write.
+/// Checks that the migration history is a prefix of ours: refinery would panic at a
+/// row that it did not write.
 pub(crate) fn check_history(conn: &Connection) -> Result<()> {
     let runner = embedded::migrations::runner();
-    // They come by the names of their files, by which the tenth stands before the first.
+    // The migrations come sorted by file name, in which the tenth is before the
+    // first.
     let mut expected: Vec<_> = runner.get_migrations().iter().collect();
     expected.sort_by_key(|migration| migration.version());
     let mut expected = expected.into_iter();

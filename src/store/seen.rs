@@ -1,4 +1,5 @@
-//! What an import has seen so far, in temporary tables: a million files must not be held in memory.
+//! What an import has seen so far, in temporary tables: a million paths would not
+//! fit into memory.
 
 use rusqlite::{Connection, named_params};
 
@@ -18,7 +19,7 @@ pub(crate) fn file(conn: &Connection, file_id: i64) -> Result<()> {
 }
 
 pub(crate) fn files(conn: &Connection, file_ids: &[i64]) -> Result<()> {
-    // A transaction a row would take longer than the row.
+    // A transaction per row would take longer than the row.
     let tx = match conn.is_autocommit() {
         true => Some(conn.unchecked_transaction()?),
         false => None,
@@ -37,7 +38,8 @@ pub(crate) fn problem(conn: &Connection, path: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Keeps what an interrupted import left of a file that cannot be read: it may go on.
+/// Keeps the partial chain of a file that cannot be read now: a later import may
+/// continue it.
 pub(crate) fn unreadable(conn: &Connection, source_id: i64, path: &[u8]) -> Result<()> {
     conn.prepare_cached(
         "INSERT OR IGNORE INTO seen_files (file_id)
@@ -52,9 +54,10 @@ pub(crate) fn unreadable(conn: &Connection, source_id: i64, path: &[u8]) -> Resu
     Ok(())
 }
 
-/// Counts what the store knows below a folder that could not be read as seen: it was not looked for.
+/// Marks everything known below an unreadable folder as seen, so that it is not
+/// reported missing.
 pub(crate) fn hidden(conn: &Connection, source_id: i64, folder: &[u8]) -> Result<()> {
-    // '0' follows '/': a range, so that an index finds it.
+    // '0' is the byte after '/'. A range, unlike LIKE, uses the index.
     let (above, behind) = ([folder, b"/"].concat(), [folder, b"0"].concat());
     let range = named_params! { ":source_id": source_id, ":above": above, ":behind": behind };
     conn.prepare_cached(
@@ -80,10 +83,11 @@ pub(crate) fn hidden(conn: &Connection, source_id: i64, folder: &[u8]) -> Result
     Ok(())
 }
 
-/// Marks files that were not seen as missing, and forgets problems that are gone.
+/// Marks files that were not seen as missing, and removes problems that no longer
+/// exist.
 ///
-/// Returns whether anything changed.
-/// A file newer than `newest` came in by another import, which saw it.
+/// Returns whether anything changed. A file newer than `newest` was added by another
+/// import, which saw it.
 pub(crate) fn mark_missing(
     conn: &Connection,
     source_id: i64,
@@ -101,7 +105,7 @@ pub(crate) fn mark_missing(
                AND file_id NOT IN (SELECT file_id FROM seen_files)",
         )?
         .execute(named_params! { ":source_id": source_id, ":newest": newest, ":now": now })?;
-    // What the content of a file says is true as long as that content stands.
+    // Problems with the content of a file hold as long as that content is kept.
     let healed = conn
         .prepare_cached(
             "DELETE FROM problems
@@ -114,7 +118,7 @@ pub(crate) fn mark_missing(
     Ok(0 < gone + healed)
 }
 
-/// What interrupted imports left of large files, but for what could not be looked at.
+/// Partial chains of interrupted imports, except of files that could not be read.
 pub(crate) fn leftovers(conn: &Connection, source_id: i64, newest: i64) -> Result<Vec<i64>> {
     let mut stmt = conn.prepare_cached(
         "SELECT file_id
@@ -130,8 +134,8 @@ pub(crate) fn leftovers(conn: &Connection, source_id: i64, newest: i64) -> Resul
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Paths of a source's current files that were not seen. What is kept beside the
-/// file of another session was never there.
+/// Paths of a source's current files that were not seen. A file that is kept beside
+/// another session's file never existed at the root.
 pub(crate) fn unseen(conn: &Connection, source_id: i64) -> Result<Vec<Vec<u8>>> {
     let mut stmt = conn.prepare_cached(
         "SELECT path
@@ -146,7 +150,7 @@ pub(crate) fn unseen(conn: &Connection, source_id: i64) -> Result<Vec<Vec<u8>>> 
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Files of a source that are no longer at its root.
+/// The number of a source's files that are no longer at its root.
 pub(crate) fn count_missing(conn: &Connection, source_id: i64) -> Result<u64> {
     Ok(conn
         .prepare_cached(

@@ -1,4 +1,4 @@
-//! Session rows: what a listing shows, and where the fold goes on.
+//! Session rows.
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
@@ -16,13 +16,14 @@ pub(crate) fn session_of_file(conn: &Connection, file_id: i64) -> Result<Option<
         .optional()?)
 }
 
-/// Whether the session of a path has gone on here: its tables follow the chain that was written.
+/// Whether the session of a path has continued here, so that its tables follow the
+/// local chain.
 pub(crate) fn went_on_here(conn: &Connection, source_id: i64, path: &[u8]) -> Result<bool> {
     Ok(files::file(conn, source_id, path, FileState::Local)?.is_some())
 }
 
-/// A session with nothing in it yet: in the trash, so that no index of a list
-/// has to take it in before its head says where.
+/// Inserts an empty session. It starts in the trash, so that no list index has to
+/// contain it before its head says where.
 pub(crate) fn insert_session(
     conn: &Connection,
     file: &FileRow,
@@ -37,7 +38,7 @@ pub(crate) fn insert_session(
     Ok(SessionKey(conn.last_insert_rowid()))
 }
 
-/// A session that is a folder of files, with nothing in it yet.
+/// Inserts an empty session that is a folder of files.
 pub(crate) fn insert_folder(
     conn: &Connection,
     source_id: i64,
@@ -53,7 +54,7 @@ pub(crate) fn insert_folder(
     Ok(SessionKey(conn.last_insert_rowid()))
 }
 
-/// The session of a path below a root.
+/// The session with this path below a root.
 pub(crate) fn session_at(
     conn: &Connection,
     source_id: i64,
@@ -65,7 +66,7 @@ pub(crate) fn session_at(
         .optional()?)
 }
 
-/// The root and path of a session.
+/// The source and the path of a session.
 pub(crate) fn place(conn: &Connection, session: SessionKey) -> Result<Option<(Source, Vec<u8>)>> {
     let found: Option<(i64, Vec<u8>)> = conn
         .prepare_cached("SELECT source_id, path FROM sessions WHERE session_key = ?1")?
@@ -87,21 +88,21 @@ pub(crate) fn sessions_of_source(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// A session by its place, and the session that it comes from.
+/// A session, its place, and the session that it comes from.
 #[derive(Debug)]
-pub(crate) struct Placed {
+pub(crate) struct SessionPlace {
     pub(crate) session: SessionKey,
     pub(crate) path: Vec<u8>,
     pub(crate) parent_id: Option<String>,
 }
 
-/// The sessions between two paths of a root, by path.
+/// The sessions of a root between two paths, by path.
 pub(crate) fn sessions_between(
     conn: &Connection,
     source_id: i64,
     from: &[u8],
     to: &[u8],
-) -> Result<Vec<Placed>> {
+) -> Result<Vec<SessionPlace>> {
     let mut stmt = conn.prepare_cached(
         "SELECT session_key, path, parent_session_id
          FROM sessions
@@ -109,7 +110,7 @@ pub(crate) fn sessions_between(
          ORDER BY path",
     )?;
     let rows = stmt.query_map((source_id, from, to), |row| {
-        Ok(Placed {
+        Ok(SessionPlace {
             session: row.get("session_key")?,
             path: row.get("path")?,
             parent_id: row.get("parent_session_id")?,
@@ -118,8 +119,8 @@ pub(crate) fn sessions_between(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Lets lists show the newest session of an id below a root alone: of those that
-/// they show at all, and that are not in the trash.
+/// Makes lists show only the newest session of an id below a root, among those that
+/// they show at all and that are not in the trash.
 pub(crate) fn list_newest(conn: &Connection, source_id: i64, id: &str) -> Result<()> {
     let mut stmt = conn.prepare_cached(
         "SELECT session_key, is_listed, trashed_at IS NOT NULL AS is_trashed
@@ -147,17 +148,17 @@ pub(crate) fn list_newest(conn: &Connection, source_id: i64, id: &str) -> Result
 }
 
 const LISTED: i64 = 1;
-/// Lists show a newer session of the same id instead.
+/// The `listed` value of a session that is hidden behind a newer one of the same id.
 const BEHIND_NEWER: i64 = 2;
 
-/// Gives a session another place below its root.
+/// Changes the path of a session below its root.
 pub(crate) fn update_path(conn: &Connection, session: SessionKey, path: &[u8]) -> Result<()> {
     conn.prepare_cached("UPDATE sessions SET path = ?2 WHERE session_key = ?1")?
         .execute((session, path))?;
     Ok(())
 }
 
-/// Points a session, and what is said of its lines, to another chain of its file.
+/// Points a session, and the problems of its lines, to another chain of its file.
 pub(crate) fn update_session_file(
     conn: &Connection,
     session: SessionKey,
@@ -165,7 +166,7 @@ pub(crate) fn update_session_file(
 ) -> Result<()> {
     conn.prepare_cached("UPDATE sessions SET file_id = ?2 WHERE session_key = ?1")?
         .execute((session, file_id))?;
-    // What was lost is said of the chain that holds it.
+    // Losses are recorded for the chain that still has the lines.
     conn.prepare_cached(
         "UPDATE problems
          SET file_id = ?2
@@ -175,8 +176,8 @@ pub(crate) fn update_session_file(
     Ok(())
 }
 
-/// The file that a session's log stands in, and its source; `None` where the
-/// session is several files.
+/// The file of a session's log, and its source; `None` if the session consists of
+/// several files.
 pub(crate) fn file_of(conn: &Connection, session: SessionKey) -> Result<Option<(FileRow, Source)>> {
     if let Some(found) = log_of(conn, session)? {
         return Ok(Some(found));
@@ -186,13 +187,13 @@ pub(crate) fn file_of(conn: &Connection, session: SessionKey) -> Result<Option<(
         .query_row([session], |row| row.get(0))
         .optional()?;
     let Some(file_id) = file_id.flatten() else { return Ok(None) };
-    // Says what is missing.
+    // This returns the error that says what is missing.
     let file = files::file_by_id(conn, file_id)?;
     let source = sources::by_id(conn, file.source_id)?;
     Ok(Some((file, source)))
 }
 
-/// The log of a session and its source, in one step.
+/// As [`file_of`], in one query.
 fn log_of(conn: &Connection, session: SessionKey) -> Result<Option<(FileRow, Source)>> {
     Ok(conn
         .prepare_cached(
@@ -215,7 +216,7 @@ fn log_of(conn: &Connection, session: SessionKey) -> Result<Option<(FileRow, Sou
         .map(|(source, file)| (file, source)))
 }
 
-/// Where the work dir of a session is; `None` without one.
+/// The host of a session's work dir; `None` if it has none.
 pub(crate) fn host(conn: &Connection, session: SessionKey) -> Result<Option<String>> {
     Ok(conn
         .prepare_cached(
@@ -252,7 +253,8 @@ pub(crate) fn trashed(conn: &Connection, source_id: i64) -> Result<Vec<SessionKe
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Sessions of a source whose header was made from the file's name, with their paths.
+/// Sessions of a source whose header was recovered from the file's name, with their
+/// paths.
 pub(crate) fn recovered_sessions(
     conn: &Connection,
     source_id: i64,
@@ -267,7 +269,7 @@ pub(crate) fn recovered_sessions(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Work dirs that the headers of a folder's own files name; two at most.
+/// The work dirs that the headers of files directly in a folder name; at most two.
 pub(crate) fn work_dirs_of_folder(
     conn: &Connection,
     source_id: i64,
@@ -284,7 +286,7 @@ pub(crate) fn work_dirs_of_folder(
            AND session.work_dir_id IS NOT NULL
          LIMIT 2",
     )?;
-    // '0' follows '/'.
+    // '0' is the byte after '/'.
     let behind = [folder.strip_suffix(b"/").unwrap_or(folder), b"0"].concat();
     let rows = stmt.query_map(
         named_params! { ":source_id": source_id, ":folder": folder, ":behind": behind },
@@ -293,10 +295,10 @@ pub(crate) fn work_dirs_of_folder(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The host of a working directory on this machine.
+/// The host name that stands for this machine.
 pub(crate) const LOCAL: &str = "local";
 
-/// The row of a work dir, made when it is new.
+/// The id of a work dir; adds a row if it is new.
 pub(crate) fn work_dir_id(conn: &Connection, path: &str, host: &str) -> Result<i64> {
     let known = conn
         .prepare_cached("SELECT work_dir_id FROM work_dirs WHERE path = ?1 AND host = ?2")?
@@ -310,7 +312,7 @@ pub(crate) fn work_dir_id(conn: &Connection, path: &str, host: &str) -> Result<i
     Ok(conn.last_insert_rowid())
 }
 
-/// Removes work dirs that no session is in any more.
+/// Removes work dirs that no session refers to.
 pub(crate) fn delete_unused_work_dirs(conn: &Connection) -> Result<()> {
     conn.prepare_cached(
         "DELETE FROM work_dirs
@@ -322,14 +324,14 @@ pub(crate) fn delete_unused_work_dirs(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// The id of a session, where its header has one.
+/// The id of a session, if its header has one.
 pub(crate) fn session_id(conn: &Connection, session: SessionKey) -> Result<Option<String>> {
     Ok(conn
         .prepare_cached("SELECT session_id FROM sessions WHERE session_key = ?1")?
         .query_row([session], |row| row.get("session_id"))?)
 }
 
-/// A session of exactly this id.
+/// A session with exactly this id.
 pub(crate) fn session_of_id(conn: &Connection, id: &str) -> Result<Option<SessionKey>> {
     Ok(conn
         .prepare_cached("SELECT session_key FROM sessions WHERE session_id = ?1 LIMIT 1")?
@@ -378,7 +380,7 @@ pub(crate) fn info(conn: &Connection, session: SessionKey) -> Result<Option<Sess
         .optional()?)
 }
 
-/// The id of the session that a session comes from.
+/// The id of the session that a session was cloned or forked from.
 pub(crate) fn parent_session_id(conn: &Connection, session: SessionKey) -> Result<Option<String>> {
     Ok(conn
         .prepare_cached("SELECT parent_session_id FROM sessions WHERE session_key = ?1")?
@@ -397,10 +399,11 @@ pub(crate) fn sessions_by_file(conn: &Connection) -> Result<Vec<SessionKey>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Sessions of this id, or, if there is none, those whose id begins with it.
+/// The sessions with this id, else those whose id begins with it.
 pub(crate) fn sessions_by_id(conn: &Connection, id: &str) -> Result<Vec<SessionKey>> {
     let mut exact = conn.prepare_cached(
-        // One that lists show stands for others of its id that they leave out.
+        // If lists show one of several sessions with the same id, only that one is
+        // returned.
         "SELECT session_key
          FROM sessions
          WHERE session_id = ?1
@@ -435,14 +438,14 @@ pub(crate) const BY_PREFIX: &str = "
     ORDER BY session_id
     LIMIT 20";
 
-/// Sessions whose file is this path below any root.
+/// Sessions whose file has this path below any root.
 pub(crate) fn sessions_by_path(conn: &Connection, path: &[u8]) -> Result<Vec<SessionKey>> {
     let mut stmt = conn.prepare_cached(BY_PATH)?;
     let rows = stmt.query_map([path], |row| row.get("session_key"))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// There are few sources; of each, one path is looked up.
+/// There are few sources; one path is looked up in each.
 pub(crate) const BY_PATH: &str = "
     SELECT session.session_key
     FROM sources AS source

@@ -1,5 +1,4 @@
-//! Imported roots, and the store's own: where files are read, of which program, and of which
-//! machine or person.
+//! Sources: imported roots and the store's own, each with its format and origin.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
@@ -12,13 +11,13 @@ use super::listing::SessionRow;
 use crate::error::{Error, Result};
 use crate::model::Format;
 
-/// An imported root.
+/// A source: an imported root, or a part of the store's own.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     pub(crate) source_id: i64,
     pub(crate) root: Vec<u8>,
     pub(crate) format: Format,
-    /// The machine or person that its sessions are of; empty: not said.
+    /// The machine or person that its sessions come from; empty if none was named.
     pub(crate) origin: String,
 }
 
@@ -28,7 +27,7 @@ impl Source {
     }
 }
 
-/// The source that was imported from a root.
+/// The source of an imported root.
 pub(crate) fn of_root(conn: &Connection, root: &Path) -> Result<Option<Source>> {
     Ok(conn
         .prepare_cached(
@@ -47,7 +46,7 @@ pub(crate) fn by_id(conn: &Connection, source_id: i64) -> Result<Source> {
         .ok_or_else(|| Error::Damaged(format!("source {source_id} is missing")))
 }
 
-/// All roots, by path; the store's own first.
+/// All sources, by path; the store's own first.
 pub(crate) fn all(conn: &Connection) -> Result<Vec<Source>> {
     let mut stmt = conn.prepare_cached(
         "SELECT source_id, root, format, origin
@@ -63,12 +62,13 @@ pub(crate) fn insert(conn: &Connection, root: &Path, format: Format) -> Result<S
     of_root(conn, root)?.ok_or_else(|| Error::SourceNotFound(root.to_owned()))
 }
 
-/// The source of what is made here in a format.
+/// The source of sessions that are made here in a format.
 pub(crate) fn own(conn: &Connection, format: Format) -> Result<i64> {
     of_origin(conn, format, "")
 }
 
-/// The source of what is in no root and of an origin, in a format.
+/// The source of sessions of a format that were merged from an origin and are in no
+/// root here.
 pub(crate) fn of_origin(conn: &Connection, format: Format, origin: &str) -> Result<i64> {
     conn.prepare_cached(INSERT_SOURCE)?.execute((b"", format, origin))?;
     Ok(conn
@@ -94,10 +94,10 @@ fn source_from_row(row: &Row<'_>) -> rusqlite::Result<Source> {
     })
 }
 
-/// Longest name of an origin, in bytes.
+/// The longest name of an origin, in bytes.
 const MAX_NAME: usize = 200;
 
-/// The name of an origin, without white space around it.
+/// The name of an origin without surrounding white space.
 pub(crate) fn origin_name(given: &str) -> Result<&str> {
     let name = given.trim();
     let refused = |reason: &str| Err(Error::InvalidRecord(format!("an origin {reason}")));
@@ -109,7 +109,7 @@ pub(crate) fn origin_name(given: &str) -> Result<&str> {
     }
 }
 
-/// Lets the sessions of a root be of an origin.
+/// Changes the origin of a source.
 pub(crate) fn update_origin(conn: &Connection, source_id: i64, origin: &str) -> Result<()> {
     conn.prepare_cached("UPDATE sources SET origin = ?2 WHERE source_id = ?1")?
         .execute((source_id, origin))?;
@@ -130,7 +130,8 @@ pub(crate) const BY_ORIGIN: &str = "
     CROSS JOIN sessions AS session ON session.source_id = source.source_id
     WHERE source.origin = ?1";
 
-/// Adds to the rows of a list their origins; returns what of the database could not be read.
+/// Fills in the origins of a list's rows; returns which parts of the database could
+/// not be read.
 pub(super) fn add_origins(conn: &Connection, rows: &mut [SessionRow]) -> Result<Option<String>> {
     let keys: Vec<i64> = rows.iter().map(|row| row.key.0).collect();
     let mut origins = match of_sessions(conn, &keys) {

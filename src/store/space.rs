@@ -1,11 +1,11 @@
-//! What takes the space.
+//! The space that tables, rows and files take.
 
 use rusqlite::{Connection, OptionalExtension};
 
 use super::files::{FileKind, FileState};
 use crate::error::Result;
 
-/// Pages of the database.
+/// The pages of the database.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pages {
     pub(crate) size: u64,
@@ -26,7 +26,7 @@ pub(crate) fn pages(conn: &Connection) -> Result<Pages> {
 
 /// Tables and indexes with the bytes of their pages, the largest first.
 ///
-/// Empty when SQLite was built without the table that tells.
+/// Empty if SQLite was built without the virtual table `dbstat`.
 pub(crate) fn objects(conn: &Connection) -> Result<Vec<(String, u64)>> {
     let is_there = conn
         .query_row("SELECT 1 FROM pragma_module_list WHERE name = 'dbstat'", [], |_| Ok(()))
@@ -53,7 +53,7 @@ pub(crate) enum Content {
     Chunks,
 }
 
-/// How many rows of content there are, and their bytes without overhead.
+/// The number of rows of lines or chunks, and their bytes without overhead.
 pub(crate) fn rows_and_bytes(conn: &Connection, content: Content) -> Result<(u64, u64)> {
     let sql = match content {
         Content::Lines => {
@@ -89,7 +89,7 @@ pub(crate) fn files(conn: &Connection) -> Result<Vec<(FileKind, FileState, u64, 
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Roots, sessions and entries.
+/// The numbers of roots, sessions and entries.
 pub(crate) fn counts(conn: &Connection) -> Result<[u64; 3]> {
     Ok(conn.query_row(
         "SELECT (SELECT count(*) FROM sources WHERE root <> x'') AS sources,

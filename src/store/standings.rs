@@ -1,4 +1,4 @@
-//! How far the indexes of texts hold each session, in one state of the database.
+//! How far the search indexes hold each session, in one state of the database.
 
 use std::sync::OnceLock;
 
@@ -9,48 +9,49 @@ use super::texts::{self, Index};
 use crate::error::{Error, Result};
 use crate::model::{SessionKey, Timestamp};
 
-/// How far indexes hold a session.
+/// How far the indexes hold a session.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing {
     pub(crate) session: SessionKey,
-    /// Entries that all of them hold.
+    /// Entries that all of the indexes hold.
     pub(crate) held: u32,
     /// Its last activity.
     pub(crate) modified_at: Timestamp,
-    /// None of what they hold is later; what has no time of its own has that of
-    /// the last activity.
+    /// No indexed entry is later than this. Entries without a time count with the
+    /// last activity.
     pub(crate) latest: Timestamp,
-    /// By how much an entry is older, at most, than one before it; `None` where
-    /// nobody knows.
+    /// The largest step back in time from an entry to a later one; `None` if it is
+    /// unknown.
     pub(crate) step_back: Option<i64>,
-    /// Whether one of them has anything of it.
+    /// Whether any index has text of the session.
     has_texts: bool,
-    /// Whether one of them does not hold all of it as it is.
+    /// Whether any index lacks or misrepresents part of it.
     pub(crate) is_behind: bool,
 }
 
 impl Standing {
-    /// No entry of it comes later in the order of times and keys.
+    /// The last place that an entry of it can have in the order of times and keys.
     pub(crate) fn last(&self) -> (Timestamp, i64) {
         (self.latest, entries::key(self.session, u32::MAX))
     }
 }
 
-/// How far indexes hold every session.
+/// How far the indexes hold every session.
 #[derive(Debug)]
 pub(crate) struct Standings {
     by_key: Vec<Standing>,
-    /// Places of those that they hold as they are, and that have texts, the latest last.
+    /// Positions of the sessions that are completely indexed and have text, the
+    /// latest last.
     by_time: OnceLock<Vec<usize>>,
 }
 
 impl Standings {
-    /// Two tables from end to end, side by side, which is less than to look up
-    /// each session that holds a word.
+    /// Scans two tables side by side, which is faster than looking up each session
+    /// that contains a word.
     ///
     /// # Errors
     ///
-    /// [`Damaged`](Error::Damaged) where an index does not hold what it says.
+    /// [`Damaged`](Error::Damaged) if an index does not hold what its marks say.
     pub(super) fn of(conn: &Connection, indexes: &[Index]) -> Result<Self> {
         for index in indexes {
             if !texts::is_whole(conn, *index)? {
@@ -73,7 +74,8 @@ impl Standings {
                     standing.step_back.zip(step_back).map(|(one, other)| one.max(other));
                 standing.latest = match mark.and_then(|mark| mark.newest_at) {
                     None => standing.latest,
-                    // All have a time. The last activity can be that of a file, long after.
+                    // All entries have a time. The last activity can be the time of
+                    // a file, long after.
                     Some(at) if step_back.is_some() => at,
                     Some(at) => at.max(standing.latest),
                 };
@@ -88,18 +90,18 @@ impl Standings {
         n.ok().map(|n| &self.by_key[n])
     }
 
-    /// How many there are of what is so many up to this session.
+    /// Estimates a total, given the number found up to this session.
     pub(crate) fn estimate(&self, found: usize, last: SessionKey) -> usize {
         let place = self.by_key.partition_point(|standing| standing.session <= last);
         found.saturating_mul(self.by_key.len()) / place.max(1)
     }
 
-    /// The sessions that one of the indexes does not hold as they are.
+    /// The sessions that are not completely indexed.
     pub(crate) fn behind(&self) -> impl Iterator<Item = &Standing> {
         self.by_key.iter().filter(|standing| standing.is_behind)
     }
 
-    /// All others that have texts, the latest first.
+    /// All other sessions that have text, the latest first.
     pub(crate) fn latest_first(&self) -> impl Iterator<Item = &Standing> {
         let order = self.by_time.get_or_init(|| {
             let is_whole = |n: &usize| !self.by_key[*n].is_behind && self.by_key[*n].has_texts;
@@ -132,18 +134,18 @@ fn sessions(conn: &Connection) -> Result<Vec<(Standing, i64)>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// What a mark tells of a session.
-struct Told {
+/// What a session's marks say, over all indexes.
+struct SessionMarks {
     session: SessionKey,
     held: u32,
-    /// None where all or some of it is stale.
+    /// `None` if anything is stale.
     head_count: Option<i64>,
     newest_at: Option<Timestamp>,
     step_back: Option<i64>,
     has_texts: bool,
 }
 
-fn marks(conn: &Connection, index: Index) -> Result<Vec<Told>> {
+fn marks(conn: &Connection, index: Index) -> Result<Vec<SessionMarks>> {
     let mut stmt = conn.prepare_cached(
         "SELECT session_key,
                 CASE is_stale WHEN 1 THEN 0 ELSE entry_count END,
@@ -155,9 +157,9 @@ fn marks(conn: &Connection, index: Index) -> Result<Vec<Told>> {
          WHERE is_of_tools = ?1
          ORDER BY session_key",
     )?;
-    // By place: each session has a row here.
+    // Read by position: there is a row for each session.
     let rows = stmt.query_map([index == Index::Tools], |row| {
-        Ok(Told {
+        Ok(SessionMarks {
             session: row.get(0)?,
             held: row.get(1)?,
             head_count: row.get(2)?,

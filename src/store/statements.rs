@@ -1,17 +1,17 @@
-//! The statements of lists, each whole: as SQLite reads it, and as it can be
-//! pasted behind `EXPLAIN QUERY PLAN`.
+//! The statements of lists, each written out in full, so that it can be pasted
+//! after `EXPLAIN QUERY PLAN`.
 //!
-//! They differ in the index that is walked and in what an archived session is to
-//! the list. The planner cannot tell which index skips least, so that is said.
-//! The indexes leave out sessions that went on lately (see `recent`), and so do
-//! the statements that walk one.
+//! They differ in the index that they scan and in how they treat archived sessions.
+//! The planner cannot tell which index skips the fewest rows, so the statements
+//! name it. The age indexes leave out recent sessions (see `recent`), and so do the
+//! statements that scan one.
 //!
-//! NULL sorts below every id, the empty one too. A row value cannot hold NULL, so a
-//! number stands in its place, which SQLite sorts below every text.
+//! NULL sorts below every id, and below the empty one. A row value cannot hold NULL, so
+//! a number takes its place, which SQLite sorts below every text.
 
 use super::filter::Archived;
 
-/// Sessions in order, by an index; a query looks at each until the page is full.
+/// Sessions in order, by an age index; a query tests each until the page is full.
 pub(crate) fn page_statement(archived: Archived) -> &'static str {
     match archived {
         Archived::Without => PAGE_LIVE,
@@ -29,7 +29,7 @@ pub(crate) fn work_dir_statement(archived: Archived) -> &'static str {
     }
 }
 
-/// Sessions that a query is narrowed to, which are then put in order.
+/// Sessions among given candidates, sorted afterwards.
 pub(crate) fn found_statement(archived: Archived) -> &'static str {
     match archived {
         Archived::Without => FOUND_LIVE,

@@ -1,4 +1,4 @@
-//! The indexes of what entries say, and of titles.
+//! The full-text indexes of entries and titles.
 
 use std::ops::Range;
 
@@ -11,14 +11,14 @@ use super::{entries, titles};
 use crate::error::Result;
 use crate::model::{Format, RecordPlace, SessionKey, Stored, Timestamp};
 
-/// Columns of the indexes: parts of what an entry says, and what a session is called.
+/// The columns of the indexes: parts of an entry's text, and the title of a session.
 pub(crate) const COLUMNS: [&str; 4] = ["prose", "thinking", "tools", "title"];
 
-/// The column of titles, by its place among all.
+/// The position of the title column among all columns.
 pub(crate) const TITLE: usize = 3;
 
-/// An index of some of the columns. What few ask for is one of its own, which is
-/// filled when somebody does.
+/// An index of some of the columns. Columns that are rarely asked for have an index
+/// of their own, which is filled when it is first used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Index {
     Said,
@@ -28,7 +28,7 @@ pub(crate) enum Index {
 impl Index {
     pub(crate) const ALL: [Self; 2] = [Self::Said, Self::Tools];
 
-    /// Its columns, by their place among all.
+    /// The positions of its columns among all columns.
     pub(crate) fn columns(self) -> Range<usize> {
         match self {
             Self::Said => 0..2,
@@ -36,7 +36,7 @@ impl Index {
         }
     }
 
-    /// The table, as findings name it.
+    /// The table's name in findings.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Said => "message_search",
@@ -49,7 +49,7 @@ impl Index {
     }
 }
 
-/// Takes in what an entry says, prepared: the columns of the index.
+/// Adds an entry's prepared text: the columns of the index.
 pub(crate) fn insert(
     conn: &Connection,
     index: Index,
@@ -68,7 +68,7 @@ pub(crate) fn insert(
     Ok(())
 }
 
-/// Takes a session out of an index.
+/// Removes a session from an index.
 pub(crate) fn remove(conn: &Connection, index: Index, session: SessionKey) -> Result<()> {
     conn.prepare_cached(removal(index))?.execute(entries::keys(session))?;
     if index == Index::Said {
@@ -97,7 +97,7 @@ pub(crate) fn clear(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Leaves the indexes without words of entries that are gone.
+/// Removes the words of deleted entries from the indexes.
 pub(crate) fn merge(conn: &Connection) -> Result<()> {
     for index in Index::ALL {
         let marks = marks::marks(conn, index)?.into_iter();
@@ -112,7 +112,7 @@ pub(crate) fn merge(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// The entries that an index finds, by key, as far as the limit; of one session, or of all.
+/// The entries that an index finds, by key, up to a limit; of one session, or of all.
 pub(crate) fn matching(
     conn: &Connection,
     index: Index,
@@ -123,7 +123,8 @@ pub(crate) fn matching(
     let [first, last] = only.map_or([0, i64::MAX], entries::keys);
     let mut stmt = conn.prepare_cached(matches(index))?;
     let rows = stmt.query_map((query, first, last), |row| row.get(0))?;
-    // No LIMIT ?: SQLite prepares a statement anew for each that a virtual table is asked for.
+    // No `LIMIT ?`: for a virtual table, SQLite prepares the statement again
+    // whenever the limit differs.
     Ok(rows.take(limit.unwrap_or(usize::MAX)).collect::<Result<_, _>>()?)
 }
 
@@ -144,7 +145,7 @@ pub(crate) fn matches(index: Index) -> &'static str {
     }
 }
 
-/// How telling each entry is that an index finds: the less, the more.
+/// The bm25 rank of each entry that an index finds; smaller is better.
 pub(crate) fn ranks(conn: &Connection, index: Index, query: &str) -> Result<Vec<(i64, f64)>> {
     let mut stmt = conn.prepare_cached(ranking(index))?;
     let rows = stmt.query_map([query], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -158,8 +159,8 @@ pub(crate) fn ranking(index: Index) -> &'static str {
     }
 }
 
-/// Whether an index has as many rows as its marks say. Rows that were taken
-/// out behind our back would be missing from answers, and nothing else would tell.
+/// Whether an index has as many rows as its marks say. If something else had deleted
+/// rows, they would be missing from results without any other sign.
 pub(crate) fn is_whole(conn: &Connection, index: Index) -> Result<bool> {
     Ok(conn
         .prepare_cached(match index {
@@ -176,19 +177,20 @@ pub(crate) fn is_whole(conn: &Connection, index: Index) -> Result<bool> {
         .query_row([], |row| row.get(0))?)
 }
 
-/// What a search asks of a session.
+/// What a search needs to know of a session.
 #[derive(Debug)]
 pub(crate) struct SessionFacts {
     pub(crate) format: Format,
     pub(crate) session_id: Option<String>,
-    /// Its file, or its folder, below its root; what is no UTF-8 is U+FFFD.
+    /// Its file or folder below its root; invalid UTF-8 is replaced by U+FFFD.
     pub(crate) file: String,
     pub(crate) modified_at: Timestamp,
     pub(crate) is_archived: bool,
     pub(crate) is_trashed: bool,
     pub(crate) work_dir: Option<String>,
     pub(crate) title: Option<String>,
-    /// Whether the title is the beginning of the first message, which is found itself.
+    /// Whether the title is the beginning of the first message, which is found
+    /// itself.
     pub(crate) is_of_message: bool,
 }
 
@@ -228,7 +230,7 @@ pub(crate) fn session(conn: &Connection, session: SessionKey) -> Result<Option<S
         .optional()?)
 }
 
-/// Whether a text begins with a title, cut and with whatever white space.
+/// Whether a text begins with a title, which may be cut and differ in white space.
 fn begins(text: &str, title: &str) -> bool {
     let title = title.trim_end_matches(['.', '…', ' ']);
     if text.starts_with(title) {
@@ -246,14 +248,14 @@ fn begins(text: &str, title: &str) -> bool {
     true
 }
 
-/// Every session, in no order that means anything.
+/// Every session, in no particular order.
 pub(crate) fn all_sessions(conn: &Connection) -> Result<Vec<SessionKey>> {
     let mut stmt = conn.prepare_cached("SELECT session_key FROM sessions")?;
     let rows = stmt.query_map([], |row| row.get("session_key"))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// What a search asks of an entry before it reads its line.
+/// What a search needs to know of an entry before it reads its line.
 #[derive(Debug)]
 pub(crate) struct EntryFacts {
     pub(crate) key: i64,
@@ -271,7 +273,8 @@ pub(crate) const ENTRY: &str = "
     FROM entries
     WHERE entry_key = ?1";
 
-/// Hands the entries of a session from an ordinal on to `each`, until it says to stop.
+/// Calls `each` for the entries of a session from an ordinal on, until it returns a
+/// stop.
 pub(crate) fn each_entry_from(
     conn: &Connection,
     session: SessionKey,
@@ -303,7 +306,7 @@ fn facts_from_row(row: &Row<'_>) -> rusqlite::Result<EntryFacts> {
     })
 }
 
-/// The model that an entry was made by: what it says itself, else the session's last.
+/// The model of an entry: the one it names itself, else the session's last.
 pub(crate) fn model(conn: &Connection, entry_key: i64) -> Result<Option<String>> {
     Ok(conn
         .prepare_cached(
@@ -313,7 +316,7 @@ pub(crate) fn model(conn: &Connection, entry_key: i64) -> Result<Option<String>>
              WHERE session.session_key = ?1 >> 32",
         )?
         .query_row([entry_key], |row| match row.get_ref("model")?.data_type() {
-            // A model that is no text is none that could be named.
+            // A model that is not a string cannot be asked for by name.
             Type::Text => row.get("model"),
             _ => Ok(None),
         })
@@ -321,19 +324,19 @@ pub(crate) fn model(conn: &Connection, entry_key: i64) -> Result<Option<String>>
         .flatten())
 }
 
-/// A word of an index, and where it stands.
+/// A word in an index, and its place.
 pub(crate) struct Word<'a> {
     pub(crate) session: i64,
     pub(crate) text: &'a [u8],
-    /// The row: an entry, or a session of which it is the title.
+    /// The row: an entry, or a session if the word is in its title.
     pub(crate) key: i64,
-    /// Of [`COLUMNS`].
+    /// The position among [`COLUMNS`].
     pub(crate) column: usize,
-    /// Among the words of its column.
+    /// The position among the words of its column.
     pub(crate) offset: i64,
 }
 
-/// Hands every word of an index to `each`; of what is said, those of titles, too.
+/// Calls `each` for every word of an index; for the prose index, including titles.
 pub(crate) fn each_word(
     conn: &Connection,
     index: Index,

@@ -1,24 +1,24 @@
-//! The index of titles: a row by the key of its session.
+//! The index of titles, with a row per session.
 
 use rusqlite::Connection;
 
 use crate::error::Result;
 use crate::model::SessionKey;
 
-/// Takes a title in, prepared.
+/// Adds a prepared title.
 pub(crate) fn insert(conn: &Connection, session: SessionKey, title: &str) -> Result<()> {
     conn.prepare_cached("INSERT INTO title_search (rowid, title) VALUES (?1, ?2)")?
         .execute((session, title))?;
     Ok(())
 }
 
-/// Takes the title of a session out; whether there was one.
+/// Removes the title of a session; returns whether there was one.
 pub(crate) fn remove(conn: &Connection, session: SessionKey) -> Result<bool> {
     let mut stmt = conn.prepare_cached("DELETE FROM title_search WHERE rowid = ?1")?;
     Ok(0 < stmt.execute([session])?)
 }
 
-/// The sessions whose title the index finds; one of them, or of all.
+/// The sessions whose title the index finds; of one session, or of all.
 pub(crate) fn matching(
     conn: &Connection,
     query: &str,

@@ -1,14 +1,14 @@
-//! What removed content leaves behind in the file, and how it goes.
+//! What deleted content leaves behind in the database's files, and its removal.
 //!
-//! A row that is deleted is overwritten with zeros: `secure_delete` is on for
-//! every connection. That is not all. When SQLite moves rows between pages to
-//! balance a tree, it may leave a copy in the unused middle of a page; the indexes
-//! of titles and texts keep the terms of rows that are gone; and the journal holds
-//! pages as they were. So after a purge and a prune the indexes are merged, the
-//! database written anew from what is in it, and the journal emptied.
+//! A deleted row is overwritten with zeros, because `secure_delete` is on for every
+//! connection. That is not enough. When SQLite moves rows between pages to balance
+//! a b-tree, a copy may be left in the unused part of a page; the full-text indexes
+//! keep the terms of deleted rows; and the WAL holds old versions of pages. So
+//! after a purge or prune, the indexes are merged, the database is rewritten from
+//! its content (VACUUM), and the WAL is truncated.
 //!
-//! All of that is housekeeping, after the commit: it never makes an error of
-//! what has happened. What could not be done is said.
+//! All of this is cleanup after the commit: it never turns a success into an error.
+//! What could not be done is returned.
 
 use std::fmt;
 use std::time::Duration;
@@ -18,27 +18,28 @@ use rusqlite::{Connection, Row};
 use super::{Store, replicator, search, sessions, texts};
 use crate::error::{Error, Result};
 
-/// Whether what was removed is gone from the database's files, too.
+/// Whether removed content is gone from the database's files, too.
 ///
-/// This does not reach backups and replicas, nor what a file system or a disk
-/// keeps of blocks that a file no longer uses.
+/// This says nothing about backups and replicas, nor about blocks that a file system
+/// or disk keeps after a file has freed them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Traces {
-    /// Not a byte of it is left in them.
+    /// No byte of it is left in the files.
     #[default]
     Gone,
-    /// Somebody reads the database as it was before, and it is kept for them.
-    /// It goes when they are done and the journal is emptied: by the next purge
-    /// or [`prune`](Store::prune), or when the last program closes the database.
+    /// A reader still uses an earlier state, which is kept in the WAL. The content
+    /// goes when the reader is done and the WAL is truncated: by the next purge or
+    /// [`prune`](Store::prune), or when the last program closes the database.
     KeptForReader,
-    /// A replicator follows the database, and its journal is left to it. It goes when the
-    /// replicator empties the journal, and with the last earlier state that it keeps.
+    /// A replicator follows the database, and the WAL is left to it. The content goes
+    /// when the replicator checkpoints the WAL; the replica keeps it as long as it
+    /// keeps earlier states.
     KeptForReplica,
-    /// Its rows were overwritten, but copies may stand in unused parts of the
-    /// file; a [`prune`](Store::prune) tries again.
+    /// The rows were overwritten, but copies may be left in unused parts of the file;
+    /// a [`prune`](Store::prune) tries again.
     Left {
-        /// Why the database could not be written anew.
+        /// Why the database could not be rewritten.
         reason: String,
     },
 }
@@ -65,8 +66,8 @@ impl fmt::Display for Traces {
 }
 
 impl Store {
-    /// Leaves nothing in the files that is not in the tables. Never fails: what
-    /// came before it has happened.
+    /// Removes everything from the files that is not in the tables. Never fails: the
+    /// change before it is committed.
     pub(crate) fn remove_traces(&self) -> Traces {
         let removed = self.connection().and_then(|conn| {
             let tx = self.begin(&conn)?;
@@ -75,7 +76,7 @@ impl Store {
             sessions::delete_unused_work_dirs(&tx)?;
             tx.commit()?;
             conn.execute_batch("VACUUM")?;
-            // A reader, or a writer, is not waited for.
+            // Does not wait for readers or writers.
             conn.busy_timeout(Duration::ZERO)?;
             let removed = self.empty_journal(&conn);
             conn.busy_timeout(self.busy_timeout)?;
@@ -84,11 +85,11 @@ impl Store {
         removed.unwrap_or_else(|err| Traces::Left { reason: with_causes(&err) })
     }
 
-    /// Copies the journal into the database and cuts it off, unless somebody else uses it.
+    /// Checkpoints the WAL and truncates it, unless another connection uses it.
     fn empty_journal(&self, conn: &Connection) -> Result<Traces> {
         let blocked = |row: &Row<'_>| row.get::<_, i64>("busy");
         if replicator::follows(conn, self.replicated)? {
-            // To cut it off is the replicator's.
+            // Truncating it is left to the replicator.
             conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], blocked)?;
             return Ok(Traces::KeptForReplica);
         }

@@ -1,16 +1,15 @@
-//! Transactions: how they begin, and what is known when one cannot be committed.
+//! Transactions: how they begin, and what is known after a failed commit.
 //!
-//! A `COMMIT` that fails leaves nothing behind as far as SQLite is concerned: it
-//! rolls back, and no connection sees the change. But in WAL mode the change may
-//! stand in the journal all the same, complete and with its commit mark, where
-//! only what comes after the last write has failed: the sync, or the entry in
-//! the shared index. The next one to open the database after a crash reads the
-//! journal from its beginning, believes the mark, and the change is there.
+//! After a `COMMIT` that fails, SQLite rolls back, and no connection sees the
+//! change. But in WAL mode the change may still be complete in the WAL, with its
+//! commit mark, if only a step after the last write failed: the sync, or the update
+//! of the shared index. After a crash, the next process to open the database reads
+//! the WAL from its beginning, finds the mark, and the change is there.
 //!
-//! So what failed is written over: the next transaction begins in the journal
-//! where the failed one did. When one that changes nothing has been committed,
-//! nothing happened, for sure, and the first error is the whole story. When that
-//! fails, too, it cannot be known, and the error says so.
+//! So the failed change is overwritten: the next transaction begins in the WAL
+//! where the failed one did. If a transaction that changes nothing commits there,
+//! the change certainly did not happen, and the first error is returned. If that
+//! fails, too, it cannot be known, and the error is `CommitUnknown`.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -39,15 +38,15 @@ impl Deref for Transaction<'_> {
 }
 
 impl Store {
-    /// Runs `body` on one connection and one snapshot.
+    /// Runs `body` on one connection, in one read transaction.
     ///
-    /// Never call it from inside another `read` or `write`: each holds a
-    /// connection, and the pool is small.
+    /// Never call it from inside another `read` or `write`: each holds a connection,
+    /// and the pool is small.
     pub(crate) fn read<T>(&self, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.read_remembering(|conn, _| body(conn))
     }
 
-    /// As [`read`](Self::read), with what the connection remembers of earlier ones.
+    /// As [`read`](Self::read), with the connection's memory of earlier reads.
     pub(crate) fn read_remembering<T>(
         &self,
         body: impl FnOnce(&Connection, &Memory) -> Result<T>,
@@ -62,13 +61,14 @@ impl Store {
             }
         };
         if self.is_read_alone() {
-            // No lock has kept others from writing meanwhile.
+            // The read held no lock that would have kept others from replacing the
+            // file.
             self.identity.check()?;
         }
         Ok(value)
     }
 
-    /// Runs `body` in a transaction, committed if it returns `Ok`.
+    /// Runs `body` in a write transaction, which is committed if it returns `Ok`.
     pub(crate) fn write<T>(&self, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.refuse_state()?;
         let conn = self.pool.get()?;
@@ -78,8 +78,8 @@ impl Store {
         Ok(value)
     }
 
-    /// As [`write`](Self::write), for what can as well be left undone: `None`
-    /// where others write, and do not end within a moment.
+    /// As [`write`](Self::write), for optional work: returns `None` if others hold
+    /// the write lock for longer than a moment.
     pub(crate) fn write_unless_busy<T>(
         &self,
         body: impl FnOnce(&Connection) -> Result<T>,
@@ -95,21 +95,21 @@ impl Store {
         Ok(Some(value))
     }
 
-    /// Begins a transaction that holds the write lock from its start.
+    /// Begins a transaction that takes the write lock at once.
     ///
-    /// A deferred one that reads first fails with `SQLITE_BUSY` at its first
+    /// A deferred transaction that reads first fails with `SQLITE_BUSY` at its first
     /// write if anyone has written since, and no busy timeout helps.
     pub(crate) fn begin<'c>(&self, conn: &'c Connection) -> Result<Transaction<'c>> {
         self.begin_within(conn, self.busy_timeout)
     }
 
     fn begin_within<'c>(&self, conn: &'c Connection, wait: Duration) -> Result<Transaction<'c>> {
-        // SQLite's own wait grows to 100 ms between looks: where others write
-        // all the time, it can miss every gap. So this waits a moment at a time.
+        // SQLite's own busy handler backs off to 100 ms between attempts, and can
+        // miss every gap if others write all the time. So this retries more often.
         let end = Instant::now() + wait;
         conn.busy_timeout(Duration::ZERO)?;
         let begun = loop {
-            // Nothing else uses this connection: the pool has handed it out.
+            // The pool has handed this connection out, so nothing else uses it.
             let begun = rusqlite::Transaction::new_unchecked(conn, TransactionBehavior::Immediate);
             match begun.map_err(Error::from) {
                 Err(Error::Busy) if Instant::now() < end => std::thread::sleep(a_moment()),
@@ -118,19 +118,20 @@ impl Store {
         };
         conn.busy_timeout(self.busy_timeout)?;
         let begun = begun?;
-        // With the lock in hand: nobody has written to another file since.
+        // With the lock held, nobody can have replaced the file after this check.
         self.identity.check_to_write()?;
         Ok(Transaction(begun))
     }
 
-    /// A connection of its own, for work of many transactions.
+    /// A pooled connection, for work of many transactions.
     pub(crate) fn connection(&self) -> Result<r2d2::PooledConnection<pool::Manager>> {
         self.refuse_state()?;
         self.identity.check()?;
         Ok(self.pool.get()?)
     }
 
-    /// A connection that only reads and is in no pool: what is added to it goes with it.
+    /// A new read-only connection outside the pool: temporary tables on it disappear
+    /// with it.
     pub(crate) fn connection_of_its_own(&self) -> Result<Connection> {
         self.refuse_state()?;
         self.identity.check()?;
@@ -146,7 +147,7 @@ impl Store {
         }
     }
 
-    /// The store as it is now, whatever is written from here on.
+    /// A store that keeps reading the present state, whatever is written afterwards.
     pub(crate) fn at_this_state(&self) -> Result<Self> {
         let state = match &self.state {
             Some(state) => Arc::clone(state),
@@ -157,15 +158,15 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// Makes what was written last.
+    /// Commits the transaction.
     ///
     /// # Errors
     ///
-    /// [`CommitUnknown`](Error::CommitUnknown) when it may have happened; after
-    /// any other error, nothing has.
+    /// [`CommitUnknown`](Error::CommitUnknown) if the change may have happened; after
+    /// any other error, it has not.
     pub(crate) fn commit(self) -> Result<()> {
         if let Err(err) = self.0.execute_batch("COMMIT") {
-            // What is still a transaction is rolled back when it is dropped.
+            // If the transaction is still open, it is rolled back when dropped.
             let hidden = self.0.is_autocommit() && may_be_complete(&err);
             return match hidden && write_over(&self.0).is_err() {
                 true => Err(Error::CommitUnknown(err.into())),
@@ -176,17 +177,17 @@ impl Transaction<'_> {
     }
 }
 
-/// Whether a commit that failed like this can have reached the journal whole.
+/// Whether a commit that failed with this error can be complete in the WAL.
 ///
-/// Its last frame, which holds the mark, is the last that is written. Where a
-/// write has failed or there was no room for it, that frame is not complete.
+/// Its last frame, which has the commit mark, is written last. If a write failed or
+/// there was no space for it, that frame is incomplete.
 fn may_be_complete(err: &rusqlite::Error) -> bool {
     let Some(failure) = err.sqlite_error() else { return true };
     !matches!(failure.extended_code & 0xFF, ffi::SQLITE_FULL | ffi::SQLITE_BUSY)
         && failure.extended_code != ffi::SQLITE_IOERR_WRITE
 }
 
-/// Commits a transaction that writes one page as it is.
+/// Commits a transaction that writes one page unchanged.
 pub(super) fn write_over(conn: &Connection) -> rusqlite::Result<()> {
     let tx = rusqlite::Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -194,10 +195,11 @@ pub(super) fn write_over(conn: &Connection) -> rusqlite::Result<()> {
     tx.commit()
 }
 
-/// How long others may write before what could be written is left undone.
+/// How long optional work waits for the write lock.
 const A_MOMENT: Duration = Duration::from_millis(50);
 
-/// A quarter of a millisecond to four; uneven, lest waiters look in step.
+/// Between a quarter of a millisecond and four, unevenly, so that waiting processes
+/// do not retry in step.
 fn a_moment() -> Duration {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Duration::from_micros(250 + u64::from(now.subsec_nanos()) / 7 % 3_750)

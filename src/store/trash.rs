@@ -1,4 +1,4 @@
-//! The trash, listed: sessions that wait to be restored or purged.
+//! The trash as a list.
 
 use rusqlite::{Connection, named_params};
 
@@ -8,8 +8,13 @@ use super::{Store, metadata};
 use crate::error::Result;
 
 impl Store {
-    /// Lists the sessions in the trash, archived ones among them, in the order
-    /// of [`sessions`](Self::sessions). It is one page, from the filter's offset on.
+    /// Lists the sessions in the trash, including archived ones, in the order of
+    /// [`sessions`](Self::sessions). Returns one page, starting at the filter's
+    /// offset.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRecord`](crate::Error::InvalidRecord) if a metadata value of the filter is not JSON.
     ///
     /// # Examples
     ///
@@ -32,7 +37,8 @@ fn select_trash(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
     let among = filter.narrowing.sessions(conn)?;
     let among = among.map(|keys| serde_json::Value::from_iter(keys).to_string());
     let mut stmt = conn.prepare_cached(
-        // The trash is small and seldom looked at: an index of it would cost each import.
+        // The trash is small and rarely listed: an index for it would cost every
+        // import.
         "SELECT session.session_key, session.format, session.session_id, session.title,
                 dir.path AS work_dir, session.archived_at, session.modified_at,
                 session.message_count

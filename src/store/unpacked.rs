@@ -1,8 +1,8 @@
 //! Documents that are read as logs.
 //!
-//! Where a program compresses its logs, the bytes of the file are a document,
-//! and stay one. The lines that it unpacks to stand beside its chunks, under the
-//! same file, where its format says how: so that an entry stands in a line.
+//! If a program compresses its logs, the bytes of the file are kept as a document.
+//! If its format can decompress them, the decompressed lines are stored as well,
+//! under the same file, so that entries have lines.
 
 use rusqlite::Connection;
 
@@ -11,10 +11,11 @@ use super::packing::Packer;
 use super::{documents, log};
 use crate::error::Result;
 
-/// Level at which unpacked lines are kept.
+/// The zstd level for decompressed lines.
 const LEVEL: i32 = 3;
 
-/// A file as the log that is read of it. A document without such lines is an empty one.
+/// A file as the log that readers see. For a document without decompressed lines, the
+/// log is empty.
 pub(crate) fn as_log(conn: &Connection, file: FileRow) -> Result<FileRow> {
     if file.kind == FileKind::Log {
         return Ok(file);
@@ -28,7 +29,7 @@ pub(crate) fn as_log(conn: &Connection, file: FileRow) -> Result<FileRow> {
     Ok(FileRow { kind: FileKind::Log, line_count, base_id: None, base_count: 0, ..file })
 }
 
-/// Lets the lines stand beside a document that it unpacks to; does nothing where they do.
+/// Stores the lines that a document decompresses to, unless they are there.
 pub(crate) fn unpack(
     conn: &Connection,
     file: &FileRow,

@@ -1,7 +1,7 @@
-//! How the plain types stand in columns.
+//! How plain types are stored in columns.
 //!
-//! Hidden from the crate's page: callers are promised no type of the library
-//! that these traits come from.
+//! Hidden from the crate's documentation: callers are promised no type of the
+//! SQLite library.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
@@ -37,7 +37,7 @@ impl FromSql for SessionKey {
     }
 }
 
-/// Where it starts in its line, and how long it is, in the halves of an integer.
+/// The start and the length in the line, in the two halves of an integer.
 impl ToSql for Span {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::from((i64::from(self.start) << 32) | i64::from(self.length)))
@@ -52,7 +52,7 @@ impl FromSql for Span {
     }
 }
 
-/// TEXT for a string, a BLOB with the JSON of anything else.
+/// TEXT for a string, a BLOB of JSON for any other value.
 #[doc(hidden)]
 impl ToSql for Stored {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

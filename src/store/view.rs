@@ -1,7 +1,9 @@
-//! A store as it was: the same database, in which temporary tables stand before some of its own.
+//! A view of a store as it was: the same database, with temporary tables that hide
+//! some of its own.
 //!
-//! An unqualified name finds the temporary table first, so that everything that
-//! reads a store reads a view. It has one connection, which keeps them.
+//! An unqualified name finds the temporary table first, so everything that reads a
+//! store can read a view. A view has one connection, which owns the temporary
+//! tables.
 
 use rusqlite::Connection;
 
@@ -11,7 +13,8 @@ use super::{Store, pool};
 use crate::error::Result;
 
 impl Store {
-    /// A store that reads what `prepare` puts before the tables.
+    /// A read-only store in which `prepare` has made temporary tables that hide the
+    /// database's.
     pub(crate) fn view(&self, prepare: impl FnOnce(&Connection) -> Result<()>) -> Result<Self> {
         let options = StoreOptions::new()
             .read_only(true)
@@ -19,7 +22,7 @@ impl Store {
             .busy_timeout(self.busy_timeout)
             .pool_size(1);
         let mut conn = opened(&self.path, &options)?;
-        // A key of a temporary table leads to a temporary table.
+        // A foreign key of a temporary table would refer to a temporary table.
         conn.execute_batch("PRAGMA foreign_keys = OFF;")?;
         let tx = conn.transaction()?;
         prepare(&tx)?;

@@ -1,4 +1,4 @@
-//! Learning that something changed, without reading what.
+//! Detecting that something was written, without reading what.
 
 use std::path::Path;
 
@@ -8,11 +8,12 @@ use super::Store;
 use super::open::{self, Access};
 use crate::error::Result;
 
-/// Says whether anything was written since it was last asked.
+/// Detects that something was written since the last call.
 ///
-/// It has a connection of its own, since SQLite counts for each connection what
-/// others commit: asking costs one small read of shared memory, not a query.
-/// What changed, [`entries_after`](crate::Session::entries_after) and the listing tell.
+/// It has a connection of its own, because SQLite counts other connections' commits
+/// per connection. A call costs one small read of shared memory, not a query. To find
+/// out what changed, use [`entries_after`](crate::Session::entries_after) and the
+/// lists.
 ///
 /// # Examples
 ///
@@ -35,12 +36,12 @@ pub struct Watch {
 }
 
 impl Store {
-    /// Begins to watch the database: for what this store writes, and every
-    /// other store and process.
+    /// Begins to watch the database for writes by this store, and by every other
+    /// store and process.
     ///
     /// # Errors
     ///
-    /// [`Sqlite`](crate::Error::Sqlite) when the database cannot be opened again.
+    /// [`Sqlite`](crate::Error::Sqlite) if no further connection can be opened.
     pub fn watch(&self) -> Result<Watch> {
         Watch::begin(self.path(), self.reading)
     }
@@ -53,10 +54,11 @@ impl Watch {
         Ok(Self { conn, seen })
     }
 
-    /// Whether anything was committed since the last call, or since the watch began.
+    /// Returns whether anything was committed since the last call, or since the watch
+    /// began.
     ///
-    /// It may be so though nothing that the caller knows of is different: any
-    /// session counts, and a write that undid another, too.
+    /// A commit to any session counts, even if nothing that the caller can see is
+    /// different, or if it undid another one.
     ///
     /// # Errors
     ///

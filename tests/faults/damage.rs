@@ -1,4 +1,4 @@
-//! A database is damaged: what is read from it is right, or fails.
+//! A database is damaged: what is read from it is right, or an error.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;

@@ -1,4 +1,5 @@
-//! What a power cut leaves of a folder, from the log of the calls before it.
+//! What a power cut leaves of a folder, computed from the log of system calls
+//! before it.
 //!
 //! Written data is lost, kept or torn in blocks until its file was synced;
 //! names are lost from some moment on until their folder was. Folders forget

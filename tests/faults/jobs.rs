@@ -1,4 +1,4 @@
-//! Every command that writes, with a store that gives it something to do.
+//! Every command that writes, with a store on which it has something to do.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;

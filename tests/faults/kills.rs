@@ -1,5 +1,5 @@
-//! Processes are killed at any moment; what they had acknowledged is there, and
-//! the next one finishes the job.
+//! Processes are killed at any moment: what they acknowledged is there, and the
+//! next one finishes the job.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -1,10 +1,9 @@
-//! The attack: what can go wrong outside the program goes wrong, again and again.
+//! Fault injection: everything outside the program fails, again and again.
 //!
-//! Calls of the system fail, the power goes, processes are killed, databases
-//! are damaged, roots and requests are garbled; and random programs of
-//! everything that a store can do are compared with a model. A short form runs
-//! here; `scripts/soak` runs the long one. `docs/reliability.md` says what is
-//! shown.
+//! System calls fail, the power is cut, processes are killed, databases are
+//! damaged, roots and requests are garbled; and random programs of all operations
+//! of a store are compared with a model. A short form runs here; `scripts/soak`
+//! runs the long one. `docs/reliability.md` says what is covered.
 #![cfg(all(target_os = "linux", feature = "cli"))]
 
 mod calls;

@@ -1,4 +1,4 @@
-//! The power goes: of what was not synced, some is lost, some is torn.
+//! Power cuts: writes that were not synced are lost or torn.
 //!
 //! The calls of one undisturbed run are replayed up to some moment, and what a
 //! disk may hold then is opened.

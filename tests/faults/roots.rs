@@ -1,4 +1,4 @@
-//! Garbled roots: whatever stands there is kept to the byte, and proves so.
+//! Garbled roots are kept byte for byte, and verified.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,4 +1,5 @@
-//! A database is input: its schema, its header and its rows may be anyone's.
+//! A database is untrusted input: its schema, its header and its rows may be
+//! anything.
 
 use std::fs;
 

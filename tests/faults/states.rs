@@ -1,4 +1,4 @@
-//! What a store says of itself, and whether that is a state it may be in.
+//! The state that a store reports, and whether it is an expected one.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! Folders, runs of the binary, chance and figures, for every part of the attack.
+//! Folders, runs of the binary, random numbers and figures, for all parts.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

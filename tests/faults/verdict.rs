@@ -1,4 +1,4 @@
-//! Whether what is left of a disturbed run is right.
+//! Decides whether what a disturbed run left is right.
 
 use std::path::Path;
 

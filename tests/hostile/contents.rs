@@ -1,4 +1,4 @@
-//! Lines that are no lines of a session.
+//! Lines that are not valid in a session file.
 
 use sessile::ProblemKind;
 

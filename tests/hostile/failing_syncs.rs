@@ -1,4 +1,4 @@
-//! Commits whose sync fails: what is said of them is true after a crash.
+//! Commits whose sync fails: the error is still accurate after a crash.
 //!
 //! A journal that was not synced holds the change all the same. The process that
 //! wrote it is killed, so that the next one reads the journal as after a crash.

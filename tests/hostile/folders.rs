@@ -1,4 +1,4 @@
-//! Names, links and things that are no files.
+//! Odd names, links and special files.
 
 use std::ffi::OsStr;
 use std::fs;

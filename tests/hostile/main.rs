@@ -1,5 +1,5 @@
-//! Input that nobody should write, and what comes of it: nothing panics, hangs
-//! or hides another file, and every byte comes back.
+//! Hostile input: nothing panics, hangs or hides another file, and every byte is
+//! returned.
 
 mod contents;
 mod damage;

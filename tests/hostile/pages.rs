@@ -1,4 +1,4 @@
-//! Pages and bits that are lost: what can be read is right, and all of it is read.
+//! Lost pages and flipped bits: what can be read is right, and all of it is read.
 
 use std::fs;
 

@@ -1,4 +1,5 @@
-//! Nothing damaged is passed on: what leaves a store is right, or it is named and left out.
+//! Damaged data is never returned: what leaves a store is right, or reported and
+//! left out.
 
 use std::ffi::OsStr;
 use std::fs;

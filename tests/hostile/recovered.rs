@@ -1,4 +1,4 @@
-//! Databases damaged at random, by a seed, and what is recovered of them.
+//! Databases damaged at random, by a seed, and what is recovered from them.
 //!
 //! SQLite itself says, of the sound database, which pages each line stands on.
 //! `SESSILE_DAMAGES` says how many databases are damaged; 25 by default.

@@ -1,4 +1,4 @@
-//! Files of any time that a file system can put.
+//! Files with any time that a file system can represent.
 
 use std::os::unix::fs::MetadataExt;
 

@@ -1,4 +1,4 @@
-//! Trees that no program grew.
+//! Trees that no program would make.
 
 use sessile::ProblemKind::{Cycle, DuplicateId, MissingId, Orphan};
 

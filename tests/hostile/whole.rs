@@ -1,4 +1,4 @@
-//! A store of every kind of chain, what is right of it, and copies that are damaged.
+//! A store with every kind of chain, its correct content, and damaged copies.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

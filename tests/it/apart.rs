@@ -1,4 +1,4 @@
-//! Sessions of one id, and whose problem a problem is.
+//! Several sessions with one id, and which session a problem belongs to.
 
 use std::process::{Command, Stdio};
 

@@ -1,4 +1,4 @@
-//! Check: it goes red for whatever is changed behind the store's back.
+//! Check reports every change that is made behind the store's back.
 
 use std::fs;
 use std::path::PathBuf;

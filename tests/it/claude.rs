@@ -1,4 +1,4 @@
-//! Claude Code's rules: as its SDK answers, and better where that fails.
+//! Claude Code's rules: the results of its SDK, and better ones where that fails.
 
 use std::collections::BTreeMap;
 use std::fs;

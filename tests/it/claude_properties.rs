@@ -1,5 +1,5 @@
-//! What holds for whatever a root of Claude Code may hold, and the conversation
-//! beside a walk in memory that follows the rules word for word.
+//! Properties of any root of Claude Code, and the conversation compared with a walk
+//! in memory that follows the rules literally.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! Answers of tools that Claude Code put into files of their own.
+//! Answers of tools that Claude Code stored in files of their own.
 
 use serde_json::{Value, json};
 use sessile::ResultFile;

@@ -1,5 +1,5 @@
-//! Conversations of Claude Code that leave a branch and come back, as the program
-//! writes them: told from the rows, they are what a fold of all records makes of them.
+//! Conversations of Claude Code that leave a branch and return to it: determined
+//! from the rows, they equal a fold of all records.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Records that are appended to a thread of Codex: told from the rows, they are
-//! what a fold of all records makes of them.
+//! Records appended to a thread of Codex: determined from the rows, the result
+//! equals a fold of all records.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Rollouts with records that the program passes by, and with what it takes back.
+//! Rollouts with records that the program skips, and with rollbacks.
 
 use serde_json::{Value, json};
 use sessile::ImportOptions;

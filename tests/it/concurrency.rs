@@ -1,4 +1,4 @@
-//! Several at once, and one that is killed.
+//! Several writers at once, and one that is killed.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,5 @@
-//! What the engine writes, in bytes and pages: counts, which no load of a machine moves.
+//! What the engine writes, in bytes and pages: counts that do not depend on the
+//! machine's load.
 //!
 //! Each bound is what was measured, and a little. One that fails got worse; one
 //! that got better is to be lowered.

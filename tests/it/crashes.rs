@@ -1,4 +1,4 @@
-//! What a crash can leave beside a database, and a header with one byte wrong:
+//! Files that a crash can leave beside a database, and headers with one wrong byte:
 //! the store opens, or the error says what to do.
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! Importing again: what grew, what was rewritten, what went and came back.
+//! Importing again: files that grew, were rewritten, vanished and came back.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,5 @@
-//! The page of a session: what it shows, and that nothing of a log is markup in it.
+//! The HTML page of a session: its content, and that nothing in a log becomes
+//! markup.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Kimi's roots as they come to be and change: whatever the order, the store
-//! knows in the end what one knows that sees the root for the first time.
+//! Kimi's roots as they are created and changed: in any order, the store ends up
+//! equal to one that imports the final root.
 
 use std::fs;
 use std::path::{Path, PathBuf};

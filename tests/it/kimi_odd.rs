@@ -1,4 +1,4 @@
-//! Kimi's share directories with what nobody would expect in them.
+//! Kimi's share directories with unexpected content.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What holds for whatever a share directory of Kimi may hold.
+//! Properties of any share directory of Kimi.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Roots as things: recognised however they are named, forgotten, moved, read again.
+//! Roots: recognised by any path, forgotten, moved, imported again.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Kward's rules: as Kward itself answers, and better where it fails.
+//! Kward's rules: Kward's own results, and better ones where it fails.
 
 use serde_json::{Value, json};
 use sessile::{Format, ImportOptions};

@@ -1,5 +1,5 @@
-//! The house: no module knows what stands above it, no format is known outside
-//! of its folder, and nothing is longer than one reads at once.
+//! The structure of the code: no module names a higher layer, no format is named
+//! outside of its folder, and files and functions have a maximum length.
 //!
 //! From below: model, error · json and the pure halves of formats · store ·
 //! fold, context, dump · chain and the stored halves of formats · session,

@@ -1,4 +1,4 @@
-//! Lists, searches and sums take the same sessions by the same words.
+//! Lists, searches and usage select the same sessions by the same filters.
 
 #[cfg(feature = "cli")]
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! The views for other programs, and the document that tells of the schema.
+//! The views for other programs, and the document that describes the schema.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

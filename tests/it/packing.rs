@@ -1,4 +1,4 @@
-//! Stores whose lines are packed: smaller, and otherwise alike.
+//! Stores with packed lines: smaller, and otherwise the same.
 
 use std::fs;
 

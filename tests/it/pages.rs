@@ -152,7 +152,10 @@ impl World {
                 self.test.import();
                 return;
             }
-            Step::Rebuild => return drop(store.rebuild().unwrap()),
+            Step::Rebuild => {
+                store.rebuild().unwrap();
+                return;
+            }
             Step::Prune => return drop(store.prune().unwrap()),
             Step::Seal(n) => {
                 let key = self.keys[n % self.keys.len()];

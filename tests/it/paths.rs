@@ -1,4 +1,4 @@
-//! A path is a path: whatever it is called, that file is meant and no other.
+//! Any path names exactly one file, however it is spelt.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,5 @@
-//! pi files that pi itself reads less of: no header, a byte order mark, lines that two writers share.
+//! pi files of which pi itself reads less: without a header, with a byte order
+//! mark, with lines that two writers share.
 
 use serde_json::{Value, json};
 use sessile::{ExportOptions, Format, ImportOptions, ProblemKind, SessionKey};

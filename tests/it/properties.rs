@@ -1,4 +1,4 @@
-//! What holds for whatever a file may hold.
+//! Properties of any session file.
 //!
 //! `PROPTEST_CASES` sets how many cases are tried; a few by default.
 

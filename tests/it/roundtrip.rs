@@ -1,4 +1,4 @@
-//! What goes in comes out, byte for byte, and nothing else.
+//! An export has exactly the bytes that were imported.
 
 use std::ffi::OsStr;
 use std::fs;

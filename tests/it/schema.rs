@@ -1,4 +1,5 @@
-//! A database is input: what its schema must be before anything in it is believed.
+//! A database is untrusted input: what its schema must be before anything in it is
+//! used.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! What the document says of tables and columns that explain themselves to who
-//! reads the migrations, and to nobody else.
+//! Descriptions in docs/schema.md of tables and columns whose migrations have no
+//! comment.
 
 /// Of tables; the first words of a migration stand apart from them.
 pub(crate) const TABLES: [(&str, &str); 13] = [

@@ -1,4 +1,4 @@
-//! Sealed sessions: smaller, and otherwise alike.
+//! Sealed sessions: smaller, and otherwise the same.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Search: whatever the index holds, an answer is what the log says.
+//! Search: whatever the index holds, the result is what the log contains.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Search: what narrows it, its order and its pages.
+//! Search: filters, order and pages.
 
 use serde_json::json;
 use sessile::{Archived, ImportOptions, Search, Timestamp};

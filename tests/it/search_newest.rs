@@ -1,4 +1,4 @@
-//! The newest hits first, read no further than a page takes.
+//! Newest hits first, reading no more than a page needs.
 
 use std::collections::BTreeSet;
 

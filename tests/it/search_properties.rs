@@ -1,4 +1,4 @@
-//! Search beside a scan that is written down once more.
+//! Search compared with a second, simple implementation that scans everything.
 
 use std::fs;
 

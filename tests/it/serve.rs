@@ -1,4 +1,4 @@
-//! The pages that are served: who is answered, and what they lead to.
+//! The pages of the server: access control, and links.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

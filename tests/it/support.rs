@@ -1,4 +1,5 @@
-//! A store and a root in a folder of their own, and what several subjects do with them.
+//! A store and a root in a folder of their own, and helpers that several subjects
+//! share.
 
 #[path = "../odd/losses.rs"]
 mod losses;

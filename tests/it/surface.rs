@@ -1,4 +1,4 @@
-//! What the crate shows of itself: whose types, what its errors tell.
+//! The public API: which types it exposes, and what its errors say.
 
 use std::fs;
 use std::path::Path;

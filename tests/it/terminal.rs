@@ -1,4 +1,4 @@
-//! What reaches a terminal: nothing of what a store holds that it would obey.
+//! Output to a terminal: nothing from a store that the terminal would execute.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};

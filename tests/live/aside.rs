@@ -1,4 +1,4 @@
-//! What an export writes where something else has the place of what is kept.
+//! What an export writes if something else has the path of what is kept.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,4 @@
-//! The pages in a browser: the script says what it does with them.
+//! The pages in a browser, tested by a script.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What converters and viewers get.
+//! What converters and viewers read.
 
 use crate::support::{Fixture, at, message, talk};
 

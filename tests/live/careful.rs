@@ -1,4 +1,4 @@
-//! Commands that remove or overwrite: what they ask, and what they refuse.
+//! Commands that delete or overwrite: what they ask, and what they refuse.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};

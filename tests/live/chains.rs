@@ -1,4 +1,4 @@
-//! Sessions that go on here, at their root, or at both.
+//! Sessions that continue here, at their root, or at both.
 
 use std::fs;
 

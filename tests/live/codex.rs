@@ -1,4 +1,4 @@
-//! Codex's threads as they are written here: records, names, the archive, forks.
+//! Codex threads that are written here: records, names, the archive, forks.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Several files of one thread of Codex: what is done to one of them.
+//! Codex threads of several files, one of which is changed.
 
 use std::fs;
 use std::path::Path;

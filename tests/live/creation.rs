@@ -1,4 +1,4 @@
-//! New sessions: of messages at once, under an id, of a format.
+//! New sessions: with messages, with a given id, in each format.
 
 use sessile::{
     Error, ExportOptions, Format, ImportOptions, NewSession, Session, SessionFilter, Store,

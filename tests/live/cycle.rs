@@ -1,5 +1,5 @@
-//! The whole cycle, any number of times: the program writes, the store imports
-//! and goes on, what it exports goes back, the program goes on.
+//! The whole cycle, any number of times: the program writes, the store imports and
+//! continues, its export is copied back, the program continues.
 //!
 //! On the way, files change places, are moved onto one another, lose lines and
 //! are restored, or a folder has their name for a time.

@@ -1,4 +1,4 @@
-//! What was decided of a session stays with the session, whatever becomes of its path.
+//! Decisions about a session stay with the session, whatever happens to its path.
 
 use std::fs;
 use std::path::{Path, PathBuf};

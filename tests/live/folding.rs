@@ -1,4 +1,4 @@
-//! What is folded as it comes is what the log says when it is folded anew.
+//! Folding incrementally gives the same as folding the whole log.
 
 use std::fs;
 

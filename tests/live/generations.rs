@@ -1,4 +1,4 @@
-//! What a root lost of a session is said, kept and readable.
+//! What a root lost of a session is reported, kept and readable.
 
 use std::fs;
 use std::os::unix::fs::symlink;

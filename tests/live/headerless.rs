@@ -1,4 +1,4 @@
-//! Logs that lost their header, with all else or without.
+//! Logs that lost their header, alone or with everything else.
 
 use std::fs;
 

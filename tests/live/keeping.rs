@@ -1,4 +1,4 @@
-//! Archive, trash, purge, moved work dirs and the last session of one.
+//! Archive, trash, purge, moved work dirs and the session used last in one.
 
 use sessile::{Archived, Error, ExportOptions, ImportOptions, SessionFilter, Store};
 

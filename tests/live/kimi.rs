@@ -1,4 +1,4 @@
-//! Changes of Kimi sessions, forks, undo, and what is refused.
+//! Changes of Kimi sessions, forks, undo, and what is rejected.
 
 use std::path::Path;
 

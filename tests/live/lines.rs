@@ -1,4 +1,4 @@
-//! Whole lines in and out, many messages at once, and the message that is taken back.
+//! Raw lines in and out, several messages at once, and popped messages.
 
 use std::fs;
 

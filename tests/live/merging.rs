@@ -1,4 +1,4 @@
-//! Two stores become one, whoever merges whom.
+//! Merging two stores gives the same from either side.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Merges that others disturb: a damaged store, another merge, the same store.
+//! Merges that are disturbed: by damage, by another merge, by writers.
 
 use std::fs;
 use std::path::{Path, PathBuf};

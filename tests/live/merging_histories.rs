@@ -1,4 +1,4 @@
-//! Random histories of three stores: whoever merges whom, in whatever order, ends with the same.
+//! Random histories of three stores: merged in any order, they end up the same.
 
 use std::collections::BTreeSet;
 use std::fs;

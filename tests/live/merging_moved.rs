@@ -1,4 +1,4 @@
-//! Stores that have a file at different places.
+//! Merges of stores that have a file at different paths.
 
 use std::fs;
 use std::path::{Path, PathBuf};

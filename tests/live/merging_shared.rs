@@ -1,4 +1,4 @@
-//! What a merge unites of files that speak of many sessions.
+//! Merges of files about many sessions.
 
 use std::fs;
 use std::path::Path;

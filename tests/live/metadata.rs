@@ -1,4 +1,4 @@
-//! What an application says of a session: metadata and tags.
+//! Metadata and tags that applications set.
 
 use sessile::{Error, Json, SessionFilter, SessionKey};
 

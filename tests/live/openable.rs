@@ -1,5 +1,5 @@
-//! What is written here can be opened where it belongs: every typed method, read
-//! by the rules of the program that the session is of.
+//! What is written here can be opened by its program: every writing method, checked
+//! by the rules of the session's program.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! The pages: README.md and docs/. Their commands are run, and say what they say.
+//! README.md and docs/: their commands are run, and print what the pages say.
 //!
 //! A block of `sh` is a script; a block of `text` right behind it has lines that it
 //! prints. A block of `console` has commands behind `$`, each with lines that it prints

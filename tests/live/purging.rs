@@ -1,4 +1,4 @@
-//! What was purged stays away from the next import, until it is asked for again.
+//! Purged sessions are not imported again until that is asked for.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! A conversation that knows no storage.
+//! A conversation type without knowledge of storage.
 
 use sessile::{Recorder, RuntimeUpdate};
 

@@ -1,4 +1,4 @@
-//! A database that is not the one that was opened any more.
+//! A database that is no longer the one that was opened.
 
 use std::fs;
 use std::path::Path;

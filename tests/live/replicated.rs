@@ -1,4 +1,4 @@
-//! A store that a replicator follows: its journal is left alone.
+//! A store that a replicator follows: its WAL is left alone.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `sessile rpc` by its table of methods.
+//! `sessile rpc`, method by method from its table.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;

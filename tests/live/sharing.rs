@@ -1,4 +1,4 @@
-//! Copies refer to the lines that they share, and keep them when others go.
+//! Copies share lines with their source, and keep them when that is deleted.
 
 use std::path::PathBuf;
 

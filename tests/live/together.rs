@@ -1,4 +1,4 @@
-//! Processes that meet: imports of one root at once, and an import beside one that writes.
+//! Concurrent processes: imports of one root, and an import beside a writer.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

@@ -1,4 +1,4 @@
-//! What is told of messages, records and entries, in whatever format.
+//! What is reported of messages, records and entries, in every format.
 
 use serde_json::{Value, json};
 use sessile::{Compaction, Error, Format, NewSession, Part, Session};

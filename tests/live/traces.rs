@@ -1,4 +1,4 @@
-//! What is removed leaves nothing behind in the database's files.
+//! What is deleted leaves nothing behind in the database's files.
 
 use std::fs;
 use std::path::Path;

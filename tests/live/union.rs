@@ -1,4 +1,4 @@
-//! What goes on here and at its root is one session.
+//! A session that continues here and at its root is one session.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Learning that, and what, others wrote.
+//! Detecting that others wrote, and what.
 
 use sessile::{SessionFilter, Store};
 

@@ -1,4 +1,4 @@
-//! Lines that a transcript of Claude Code may hold, sound and odd.
+//! Lines that a transcript of Claude Code may contain, valid and odd.
 
 use proptest::prelude::*;
 

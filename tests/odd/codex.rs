@@ -1,4 +1,4 @@
-//! Files that a home of Codex may hold, sound and odd.
+//! Files that a home folder of Codex may contain, valid and odd.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Files that a share directory of Kimi may hold, sound and odd.
+//! Files that a share directory of Kimi may contain, valid and odd.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Lines that a file of Kward may hold, sound and odd.
+//! Lines that a file of Kward may contain, valid and odd.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What a dump says beside what a root lost.
+//! What a dump says besides what a root lost.
 
 /// A dump without the problems that tell of lost lines: a store that sees the
 /// root for the first time knows of none.

@@ -1,4 +1,4 @@
-//! Lines that a file of pi may hold, sound and odd.
+//! Lines that a file of pi may contain, valid and odd.
 
 use proptest::prelude::*;
 

@@ -1,9 +1,12 @@
-//! A lake in a bucket: objects of a store, named as the files of a folder are.
+//! A lake in a bucket: objects of an object store, named like the files of a
+//! folder.
 //!
-//! Nobody holds a bucket. Each export reads the manifest with its version, uploads files whose
-//! names no other export gives, and swaps the manifest on the condition that it is still that
-//! version: of two at once, one is refused. What it deletes was there, in no manifest, before its own
-//! swap: an export that had uploaded that is refused now, or was killed.
+//! A bucket cannot be locked. Each export reads the manifest with its version,
+//! uploads files under names that no other export uses, and replaces the manifest
+//! on the condition that it still has that version. Of two exports at once, one is
+//! rejected. An export deletes files that existed before its own replacement and
+//! are in no manifest: the export that uploaded them is rejected by now, or was
+//! killed.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -26,16 +29,16 @@ use crate::manifest::MAX_MANIFEST;
 use crate::place::{LOCK, Lake, MANIFEST, Place, Turn, Whole, is_named_ours, too_long};
 use crate::table::Table;
 
-/// Bytes that are uploaded at once of a file, and held in memory meanwhile.
+/// Bytes of a file that are uploaded at once, and held in memory meanwhile.
 const PART: u64 = 8 << 20;
 
 /// Files that are uploaded or deleted at once.
 const AT_ONCE: usize = 4;
 
-/// A lake in a bucket. Give it where a [`Lake`] is asked for.
+/// A lake in a bucket. It converts into a [`Lake`].
 ///
-/// Its calls block, and wait for the object store on a runtime of their own: they must not be made
-/// from an asynchronous task.
+/// Its calls block while they wait for the object store on a runtime of their own. Do
+/// not make them from an asynchronous task.
 pub struct Bucket {
     objects: Objects,
     ahead: Mutex<Ahead>,
@@ -53,12 +56,12 @@ struct Objects {
 }
 
 impl Bucket {
-    /// The objects of a store whose names begin with a prefix and a `/`; all of them, where it is
-    /// empty.
+    /// The objects of a store whose names begin with a prefix and a `/`; all objects
+    /// if the prefix is empty.
     ///
     /// # Errors
     ///
-    /// [`Io`](Error::Io) where the prefix is none, or threads cannot be had.
+    /// [`Io`](Error::Io) if the prefix is invalid, or threads cannot be created.
     pub fn new(store: Arc<dyn ObjectStore>, prefix: &str) -> Result<Self> {
         let name = PathBuf::from(format!("{store}/{prefix}"));
         let odd = |err| Error::io("read", &name)(io::Error::new(io::ErrorKind::InvalidInput, err));
@@ -71,14 +74,15 @@ impl Bucket {
         Ok(Self { objects, ahead: Mutex::default(), runtime })
     }
 
-    /// What errors call the lake. Default: what the object store calls itself, and the prefix.
+    /// Sets the name of the lake in errors. Default: that of the object store, and
+    /// the prefix.
     pub fn named(mut self, name: impl Into<PathBuf>) -> Self {
         self.objects.name = name.into();
         self
     }
 
-    /// A folder of this machine for files on their way: as much room as an export adds to the
-    /// lake. Default: the folder of the system for temporary files.
+    /// Sets a folder on this machine for files before they are uploaded, with as much
+    /// space as an export adds to the lake. Default: the system's temporary folder.
     pub fn scratch(mut self, folder: impl Into<PathBuf>) -> Self {
         self.objects.scratch = folder.into();
         self
@@ -91,11 +95,11 @@ impl Objects {
             "" => path.to_owned(),
             prefix => format!("{prefix}/{path}"),
         };
-        // As it stands: what a partition escapes is not escaped again.
+        // Taken literally: what a partition escapes must not be escaped again.
         Key::parse(&whole).unwrap_or_else(|_| Key::from(whole))
     }
 
-    /// An error of the object store.
+    /// Converts an error of the object store.
     fn failed(&self, action: &'static str, path: &str) -> impl FnOnce(ObjectError) -> Error {
         let at = Error::io(action, self.name.join(path));
         move |err| at(err.into())
@@ -115,7 +119,7 @@ impl Objects {
         Ok(Some((found.bytes().await.map_err(failed())?.to_vec(), version)))
     }
 
-    /// The names of what begins with the prefix, below it.
+    /// The names of all objects with the prefix, below it.
     async fn names(&self) -> Result<Vec<String>> {
         let below = (!self.prefix.as_ref().is_empty()).then_some(&self.prefix);
         let depth = self.prefix.parts().count();
@@ -125,7 +129,8 @@ impl Objects {
             parts.join("/")
         };
         let listed = self.store.list(below).map_ok(|meta| name(&meta.location));
-        // What some tools put there for the prefix itself has no name below it.
+        // Some tools create an object for the prefix itself, which has no name
+        // below it.
         let named = listed.try_filter(|name| std::future::ready(!name.is_empty()));
         named.try_collect().await.map_err(self.failed("list", ""))
     }
@@ -166,7 +171,7 @@ impl Objects {
         let mut upload = self.store.put_multipart(&key).await.map_err(failed())?;
         for _ in 0..file.entry.bytes.div_ceil(PART) {
             if let Err(err) = upload.put_part(part()?).await {
-                // What cannot be taken back takes room, and is no part of any lake.
+                // If this fails, the parts take space, but belong to no lake.
                 let _ = upload.abort().await;
                 return Err(failed()(err));
             }
@@ -174,14 +179,15 @@ impl Objects {
         upload.complete().await.map(drop).map_err(failed())
     }
 
-    /// Deletes what can be deleted: what is not is in no manifest, and the next export tries again.
+    /// Deletes files, ignoring failures: they are in no manifest, and the next export
+    /// tries again.
     async fn delete(&self, paths: impl IntoIterator<Item = String>) {
         let keys: Vec<_> = paths.into_iter().map(|path| Ok(self.key(&path))).collect();
         self.store.delete_stream(stream::iter(keys).boxed()).for_each(|_| async {}).await;
     }
 
-    /// Whether the server writes on a condition only where that holds. One that does not know
-    /// conditions would write all the same.
+    /// Whether the server honours conditional writes. A server that does not know
+    /// conditions would write anyway.
     async fn keeps_conditions(&self) -> Result<bool> {
         let key = self.key(LOCK);
         let put = async |mode: PutMode| match self
@@ -194,7 +200,7 @@ impl Objects {
             Err(ObjectError::NotImplemented { .. } | ObjectError::NotSupported { .. }) => Ok(true),
             Err(err) => Err(self.failed("write", LOCK)(err)),
         };
-        // The first export makes it.
+        // The first export creates the lock file.
         if put(PutMode::Create).await? && put(PutMode::Create).await? {
             return Ok(false);
         }
@@ -272,9 +278,9 @@ struct BucketTurn<'a> {
     bucket: &'a Bucket,
     aside: TempDir,
     mark: String,
-    /// Of the manifest that was read.
+    /// The version of the manifest that was read.
     version: Option<UpdateVersion>,
-    /// To be deleted, once no export can name them any more.
+    /// Files to delete once no export can name them any more.
     strays: Vec<String>,
 }
 
@@ -327,7 +333,7 @@ impl BucketTurn<'_> {
         objects
             .delete(match &done {
                 Ok(()) => std::mem::take(&mut self.strays),
-                // In doubt the manifest names them.
+                // If in doubt, the manifest may name them.
                 Err(Error::Busy(_)) => files.iter().map(|file| file.entry.path()).collect(),
                 Err(_) => Vec::new(),
             })
@@ -342,7 +348,8 @@ impl BucketTurn<'_> {
         match objects.store.put_opts(&objects.key(MANIFEST), payload, mode.into()).await {
             Ok(_) => Ok(()),
             Err(ObjectError::AlreadyExists { .. } | ObjectError::Precondition { .. }) => {
-                // An answer may have been lost on its way, and this be one to the second try.
+                // The answer to an earlier attempt may have been lost, and this is
+                // the answer to the second.
                 match objects.read_manifest().await? {
                     Some((text, _)) if text == manifest => Ok(()),
                     _ => Err(Error::Busy(objects.name.clone())),

@@ -1,4 +1,4 @@
-//! The content of a lake: lines and chunks, all of a chain proven by their digest.
+//! Reads the content of a lake: lines and chunks, each chain proven by its digest.
 
 use std::collections::HashMap;
 
@@ -15,15 +15,16 @@ use crate::table::Table;
 /// A line or chunk.
 pub(crate) struct Piece<'a> {
     pub(crate) chain: i64,
-    /// From 0.
+    /// Its position, from 0.
     pub(crate) place: i64,
     pub(crate) raw: &'a [u8],
 }
 
-/// How far the chains of a lake are proven. Files have to come in the order of the manifest.
+/// Proves the chains of a lake. Files must come in the order of the manifest.
 pub(crate) struct Proof<'a> {
     chains: &'a HashMap<i64, Chain>,
-    /// Chains that have begun and not ended: the next place, and the digest so far.
+    /// Chains that have begun and not ended: the next position, and the digest so
+    /// far.
     begun: HashMap<i64, (i64, Sha256)>,
     done: u64,
 }
@@ -33,7 +34,7 @@ impl<'a> Proof<'a> {
         Self { chains, begun: HashMap::new(), done: 0 }
     }
 
-    /// Hands each line or chunk of a file to `each`.
+    /// Calls `each` for every line or chunk of a file.
     pub(crate) fn each_piece(
         &mut self,
         lake: &dyn Place,
@@ -62,7 +63,7 @@ impl<'a> Proof<'a> {
         *next += 1;
         if *next == end {
             let is_whole = digest.clone().finalize()[..] == chain.sha256[..];
-            // Nothing may follow; the place says so.
+            // Nothing may follow, which the position ensures.
             *digest = Sha256::new();
             self.done += 1;
             if !is_whole {
@@ -75,7 +76,7 @@ impl<'a> Proof<'a> {
         Ok(())
     }
 
-    /// Names a chain of which rows are missing.
+    /// Fails with the name of a chain whose rows are missing.
     pub(crate) fn finish(self) -> Result<(), String> {
         let is_whole = |(number, chain): &(&i64, &Chain)| {
             let (first, end) = chain.rows;

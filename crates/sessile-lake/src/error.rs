@@ -1,4 +1,4 @@
-//! What can go wrong, sorted by what a caller can do about it.
+//! The error type, sorted by what a caller can do about it.
 
 use std::error;
 use std::fmt;
@@ -11,66 +11,67 @@ use parquet::errors::ParquetError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The folder is no lake: there is no manifest in it.
+    /// The folder is not a lake: it has no manifest.
     NotALake(PathBuf),
-    /// The folder has a manifest of a later release.
+    /// A later release wrote the manifest.
     TooNew {
         /// The lake.
         lake: PathBuf,
-        /// The version that its manifest has.
+        /// The version of the manifest.
         version: u64,
     },
-    /// The folder holds something that no lake does.
+    /// The folder contains something that is not part of a lake.
     NotEmpty(PathBuf),
-    /// Another process exports into the lake, or did so meanwhile; nothing was added.
+    /// Another process is exporting into the lake, or did so meanwhile. Nothing was
+    /// added.
     Busy(PathBuf),
-    /// The bucket's server writes whatever the condition is, so two exports at once could lose one
-    /// another; nothing was added.
+    /// The bucket's server ignores the condition of a write, so two exports at once
+    /// could lose one another's files. Nothing was added.
     NoConditions(PathBuf),
-    /// The lake holds another store: nothing of this one is in it.
+    /// The lake belongs to another store: nothing of this one is in it.
     OtherStore(PathBuf),
-    /// A file of the lake is not what it was when it was written.
+    /// A file of the lake is not as it was written.
     Damaged {
         /// The file, or the lake.
         file: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
-    /// Files of the store are damaged and were left out; all others are in the lake.
+    /// Damaged files of the store were left out. All others are in the lake.
     Incomplete {
-        /// Each file, and what is wrong with it.
+        /// Each file that was left out, and what is wrong with it.
         failed: Vec<(PathBuf, String)>,
     },
-    /// The database that came of the lake is not sound; nothing was written.
+    /// The database made from the lake is not consistent. Nothing was written.
     Unsound {
-        /// What `check` found first.
+        /// The first finding of `check`.
         finding: String,
     },
-    /// The store failed.
+    /// The store returned an error.
     Store(Box<sessile::Error>),
     /// The database of the store could not be read or written.
     Sqlite(rusqlite::Error),
     /// A file or folder could not be read or written.
     Io {
-        /// What was to be done.
+        /// What was attempted, for example "read".
         action: &'static str,
-        /// With what.
+        /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The error.
         source: io::Error,
     },
     /// A table could not be written as Parquet.
     Parquet {
-        /// What was to be done.
+        /// What was attempted.
         action: &'static str,
-        /// Which table or column.
+        /// The table or column.
         name: String,
-        /// Why not.
+        /// The error.
         source: ParquetError,
     },
 }
 
-/// The result of this crate's functions.
+/// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {

@@ -1,7 +1,8 @@
 //! A lake in a folder.
 //!
-//! Files come into place by a rename when they are whole and synced, and the manifest likewise,
-//! last. One export at a time has the folder's lock.
+//! Files are renamed into place when they are complete and synced; the manifest
+//! likewise, last. An export holds a lock on the folder, so that there is only one
+//! at a time.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -13,10 +14,10 @@ use crate::manifest::MAX_MANIFEST;
 use crate::place::{LOCK, MANIFEST, Place, Turn, Whole, is_named_ours, too_long};
 use crate::table::Table;
 
-/// Where files are until they are whole.
+/// The folder for files that are not complete yet.
 const ASIDE: &str = ".export";
 
-/// Where a manifest is until it is.
+/// The name of a manifest that is not complete yet.
 const NEW_MANIFEST: &str = ".manifest.json.new";
 
 pub(crate) struct Folder(PathBuf);
@@ -80,7 +81,7 @@ impl Place for Folder {
     }
 }
 
-/// Holds the folder, so that nobody else exports into it.
+/// Locks the folder against other exports.
 fn lock(folder: &Path) -> Result<File> {
     make_folder(folder)?;
     let path = folder.join(LOCK);
@@ -101,7 +102,7 @@ struct FolderTurn<'a> {
 
 impl Drop for FolderTurn<'_> {
     fn drop(&mut self) {
-        // What cannot be removed, the next export tries to.
+        // What cannot be removed is left to the next export.
         let _ = fs::remove_dir_all(&self.aside);
     }
 }
@@ -123,7 +124,7 @@ impl Turn for FolderTurn<'_> {
         let lake = &self.folder.0;
         for name in names(lake)? {
             let is_ours = match Table::named(&name) {
-                // A program may have a folder of such a name.
+                // Another program may have a folder with such a name.
                 Some(_) => {
                     names(&lake.join(&name))?.iter().all(|below| below.starts_with("format="))
                 }
@@ -153,7 +154,7 @@ impl Turn for FolderTurn<'_> {
             let target = lake.join(entry.path());
             let folder = target.parent().unwrap_or(lake);
             make_folder(folder)?;
-            // One of this name has this content.
+            // A file with this name has this content, so it may be replaced.
             fs::rename(path, &target).map_err(Error::io("write", &target))?;
             let above = folder.ancestors().take_while(|above| above.starts_with(lake));
             folders.extend(above.map(Path::to_owned));
@@ -170,7 +171,7 @@ impl Turn for FolderTurn<'_> {
     }
 }
 
-/// `None` of what is not there.
+/// `None` if the file or folder does not exist.
 fn there<T>(done: io::Result<T>) -> io::Result<Option<T>> {
     match done {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -186,7 +187,7 @@ fn names(folder: &Path) -> Result<Vec<String>> {
     listed.map(name).collect()
 }
 
-/// A new file, for its owner alone, as a store is.
+/// Creates a file for the owner only, like a store.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -195,7 +196,7 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Makes a folder with those that lead to it, for its owner alone, as a store is.
+/// Creates a folder and its missing parents, for the owner only, like a store.
 fn make_folder(path: &Path) -> Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);

@@ -1,9 +1,9 @@
-//! Import: a store from a lake.
+//! Import: makes a store from a lake.
 //!
-//! A database is made aside from what the lake holds of the log and of what was decided;
-//! all else is folded, and `check` proves it. So a damaged lake changes nothing. Where there is no store
-//! yet, this is the store: whatever an export of the other gave, an export of it gives.
-//! Where there is one, they are merged.
+//! A temporary database is made from the log and the events in the lake; everything else is
+//! folded, and `check` proves it. So a damaged lake changes nothing. If there is no store yet,
+//! this becomes the store, and exporting it gives the same as exporting the original. If there is
+//! one, the two are merged.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -21,13 +21,13 @@ use crate::rows::{Fields, FileRow, SessionRow, of_key};
 use crate::state::State;
 use crate::table::Table;
 
-/// Bytes of a transaction.
+/// Bytes per transaction.
 const BATCH: usize = 32 << 20;
 
-/// Files and sessions have no greater id: the keys of lines and entries leave no room.
+/// The largest id of a file or session, since line and entry keys have no more bits for it.
 const MAX_ID: i64 = i32::MAX as i64;
 
-/// What came of a lake.
+/// The result of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ImportReport {
@@ -37,16 +37,16 @@ pub struct ImportReport {
     pub lines: u64,
     /// Sessions.
     pub sessions: u64,
-    /// What the store took over, where there was one.
+    /// What the merge did, if there was a store already.
     pub merged: Option<MergeReport>,
 }
 
-/// Makes a store of what a lake holds as of its last export, or unites it with one that is there.
+/// Makes a store from what a lake holds as of its last export, or merges it into an existing one.
 ///
 /// # Errors
 ///
-/// [`NotALake`](Error::NotALake), [`TooNew`](Error::TooNew) and [`Damaged`](Error::Damaged) before
-/// anything is changed; [`Unsound`](Error::Unsound) likewise; those of [`Store::merge`].
+/// [`NotALake`](Error::NotALake), [`TooNew`](Error::TooNew), [`Damaged`](Error::Damaged) and
+/// [`Unsound`](Error::Unsound), before anything is changed; those of [`Store::merge`].
 pub fn import(lake: impl Into<Lake>, db: impl AsRef<Path>) -> Result<ImportReport> {
     let (lake, db) = (lake.into(), db.as_ref());
     let lake = &*lake.0;
@@ -78,7 +78,7 @@ pub fn import(lake: impl Into<Lake>, db: impl AsRef<Path>) -> Result<ImportRepor
     Ok(report)
 }
 
-/// Whether nothing was ever put into a store.
+/// Whether a store is empty and always was.
 fn is_new(db: &Path) -> Result<bool> {
     let conn = Connection::open(db)?;
     Ok(conn.query_row(
@@ -89,7 +89,7 @@ fn is_new(db: &Path) -> Result<bool> {
     )?)
 }
 
-/// Puts one database in the place of another, in one transaction.
+/// Replaces the content of one database by that of another, in one transaction.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     let (from, mut to) = (Connection::open(from)?, Connection::open(to)?);
     to.busy_timeout(std::time::Duration::from_secs(10))?;
@@ -101,7 +101,7 @@ fn fill(db: &Path, lake: &dyn Place, manifest: &Manifest, state: &State) -> Resu
     let mut conn = Connection::open(db)?;
     conn.execute_batch("PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON")?;
     let damaged = |err: Error| match err {
-        // A row that the schema does not take.
+        // A row that the schema rejects.
         Error::Sqlite(err)
             if err.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) =>
         {
@@ -118,7 +118,7 @@ fn fill(db: &Path, lake: &dyn Place, manifest: &Manifest, state: &State) -> Resu
     report.files = files.len() as u64;
     report.lines = content(&conn, lake, manifest, state, &files)?;
     let tx = conn.transaction()?;
-    // A chain may begin with one that stands behind it.
+    // A chain may begin with one that has a larger id.
     tx.execute_batch("PRAGMA defer_foreign_keys = ON")?;
     sources(&tx, lake, state).map_err(damaged)?;
     files.iter().try_for_each(|file| insert_file(&tx, lake, file)).map_err(damaged)?;
@@ -129,7 +129,7 @@ fn fill(db: &Path, lake: &dyn Place, manifest: &Manifest, state: &State) -> Resu
     Ok(report)
 }
 
-/// Lines and chunks, each at its place.
+/// Inserts lines and chunks, each at its position.
 fn content(
     conn: &Connection,
     lake: &dyn Place,
@@ -143,12 +143,12 @@ fn content(
     }
     let mut proof = Proof::new(&state.chains);
     let (mut written, mut bytes) = (0, 0);
-    // Who leaves early drops the connection, and so what is not committed.
+    // If the reader fails, the dropped connection rolls this back.
     conn.execute_batch("BEGIN IMMEDIATE")?;
     lake.will_read(manifest.files_of_content());
     for entry in manifest.files_of_content() {
         proof.each_piece(lake, entry, |piece| {
-            // What the store no longer had at the last export.
+            // The store no longer had it at the last export.
             let Some(file_id) = file_of.get(&piece.chain) else { return Ok(()) };
             if u32::try_from(piece.place).is_err() {
                 return Err(Error::damaged(
@@ -217,7 +217,7 @@ fn insert_file(conn: &Connection, lake: &dyn Place, file: &FileRow) -> Result<()
     Ok(())
 }
 
-/// Gives sessions the keys that they had. All else of them is folded.
+/// Restores the keys of sessions. Everything else of them is folded.
 fn sessions(
     conn: &Connection,
     lake: &dyn Place,
@@ -254,7 +254,7 @@ fn sessions(
     Ok(written)
 }
 
-/// What was decided of sessions, by their newest version.
+/// Inserts the events of sessions, of their newest version.
 fn events(
     conn: &Connection,
     lake: &dyn Place,
@@ -289,7 +289,7 @@ fn events(
     Ok(())
 }
 
-/// Bytes as they stand in JSON.
+/// Bytes in hex in JSON.
 #[derive(Deserialize)]
 struct Hex {
     hex: String,
@@ -368,7 +368,7 @@ fn sources(conn: &Connection, lake: &dyn Place, state: &State) -> Result<()> {
     })
 }
 
-/// What is remembered of purged sessions, problems that belong to none, and the last key of a session.
+/// Inserts purged sessions, problems that belong to no session, and the last session key.
 fn rest(conn: &Connection, lake: &dyn Place, state: &State) -> Result<()> {
     each(lake, state, "purged", |purged: Purged| {
         let sha256 = match &purged.sha256 {
@@ -437,7 +437,7 @@ mod tests {
     use crate::table::Table;
     use crate::write::Writer;
 
-    /// A lake whose second export says this of a log.
+    /// A lake whose second export changes a log's row.
     fn lake_that_says(folder: &Path, change: fn(&mut FileRow)) -> std::path::PathBuf {
         let (db, lake) = (folder.join("sessions.db"), folder.join("lake"));
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/pi/small");

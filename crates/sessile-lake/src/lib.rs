@@ -1,16 +1,19 @@
-//! The sessions of a [`sessile`] store as Parquet files, and back byte for byte.
+//! Exports the sessions of a [`sessile`] store as Parquet files, and imports them
+//! back byte for byte.
 //!
-//! [`export`] adds to a folder, the lake, what it does not hold of a store yet; [`import`] makes
-//! a store of it again; [`verify`] compares it with its digests. `docs/lake.md` tells of the
-//! tables, and what DuckDB, ClickHouse and Spark are asked of them.
+//! [`export`] adds to a folder, the lake, what it does not hold of a store yet;
+//! [`import`] makes a store of a lake; [`verify`] compares a lake with its digests.
+//! `docs/lake.md` describes the tables, with queries for DuckDB, ClickHouse and
+//! Spark.
 //!
-//! - `table`, `columns`, `write`, `read`: Parquet, and no meaning.
-//! - `manifest`: which files there are.
-//! - `rows`, `state`, `content`: what the lake says, for whoever reads it here.
+//! - `table`, `columns`, `write`, `read`: Parquet, without meaning.
+//! - `manifest`: the list of files.
+//! - `rows`, `state`, `content`: what a lake contains, for code that reads it.
 //! - `export`, `import`, `verify`.
 //!
-//! The store is read and made by SQL, as `docs/schema.md` has it: the log and what was
-//! decided, from which [`rebuild`](sessile::Store::rebuild) folds all else.
+//! The store is read and written by SQL, as `docs/schema.md` describes it: the log
+//! and the events, from which [`rebuild`](sessile::Store::rebuild) folds everything
+//! else.
 //!
 //! # Examples
 //!

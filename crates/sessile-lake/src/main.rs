@@ -1,4 +1,4 @@
-//! The command line: a thin face of the library.
+//! The command line, a thin layer over the library.
 //!
 //! Exit status: 0 done, 1 a check failed, 2 usage or error.
 
@@ -50,7 +50,7 @@ enum Command {
     },
 }
 
-/// A date is its beginning.
+/// A date means its beginning.
 fn moment(text: &str) -> Result<Timestamp, String> {
     let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
     Timestamp::parse(&whole).ok_or_else(|| {
@@ -73,14 +73,14 @@ fn main() -> ExitCode {
                 text += &format!(": {err}");
                 cause = err.source();
             }
-            // Nobody is there to read it where this fails.
+            // If this fails, nobody is there to read it.
             let _ = writeln!(io::stderr(), "{text}");
             ExitCode::from(2)
         }
     }
 }
 
-/// Where a lake stands that was named on the command line.
+/// The lake that was named on the command line.
 fn place(lake: &Path) -> Result<Lake, Error> {
     match lake.to_str().and_then(|lake| lake.strip_prefix("s3://")) {
         None => Ok(lake.into()),
@@ -98,7 +98,7 @@ fn place(lake: &Path) -> Result<Lake, Error> {
     }
 }
 
-/// Whether all is as it should be.
+/// Returns whether everything is as it should be.
 fn run(command: Command) -> Result<bool, Error> {
     let mut out = io::stdout().lock();
     let mut say = |text: String| {

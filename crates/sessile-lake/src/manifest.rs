@@ -1,7 +1,7 @@
-//! The manifest: which files a lake consists of, export by export, with their digests.
+//! The manifest: the files of a lake, export by export, with their digests.
 //!
-//! It is the only file that is ever replaced, and as a whole: whoever is killed before that
-//! leaves the lake as it was.
+//! It is the only file that is ever replaced, and it is replaced as a whole. An
+//! export that is killed before that leaves the lake as it was.
 
 use serde::{Deserialize, Serialize};
 use sessile::Timestamp;
@@ -13,13 +13,13 @@ use crate::table::Table;
 
 const VERSION: u64 = 1;
 
-/// Beyond what any lake counts to: a number below it can be added to.
+/// No number in a lake is this large, so numbers below it can be incremented.
 pub(crate) const MAX_NUMBER: i64 = 1 << 53;
 
-/// Bytes of a manifest that is read: 200,000 files have one of 60 MB.
+/// The longest manifest that is read; 200,000 files have one of 60 MB.
 pub(crate) const MAX_MANIFEST: u64 = 256 << 20;
 
-/// What a lake consists of.
+/// The content of a lake.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Manifest {
     pub(crate) exports: Vec<Export>,
@@ -29,11 +29,11 @@ pub(crate) struct Manifest {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Export {
-    /// From 1.
+    /// Counted from 1.
     pub(crate) number: i64,
-    /// RFC 3339.
+    /// An RFC 3339 time.
     pub(crate) at: String,
-    /// The first number that names no content yet.
+    /// The first number that is not used for a chain.
     pub(crate) next_chain: i64,
     pub(crate) files: Vec<Entry>,
 }
@@ -54,7 +54,7 @@ pub(crate) struct Entry {
 pub(crate) struct Partition {
     pub(crate) format: String,
     pub(crate) origin: String,
-    /// As in 2026-05.
+    /// For example 2026-05.
     pub(crate) month: String,
 }
 
@@ -67,11 +67,11 @@ struct Written {
     rows: u64,
 }
 
-/// The origin of what is not said to be of a machine or person.
+/// The name of the partition for sessions without an origin.
 const LOCAL: &str = "local";
 
 impl Partition {
-    /// Of what has a time, in nanoseconds since 1970.
+    /// The partition for a time, in nanoseconds since 1970.
     pub(crate) fn new(format: &str, origin: &str, at: i64) -> Self {
         let origin = if origin.is_empty() { LOCAL } else { origin };
         let month = Timestamp(at).to_string().get(..7).unwrap_or("1970-01").to_owned();
@@ -80,7 +80,7 @@ impl Partition {
 }
 
 impl Entry {
-    /// Below the lake.
+    /// The path below the lake.
     pub(crate) fn path(&self) -> String {
         let Partition { format, origin, month } = &self.partition;
         let (table, sha256) = (self.table.name(), &self.sha256);
@@ -125,7 +125,7 @@ impl TryFrom<Written> for Entry {
                 rows: written.rows,
             })
         })();
-        // What is spelt otherwise, or goes on, is another path.
+        // A path in another spelling, or with something appended, is rejected.
         entry.filter(|entry| entry.path() == written.path).ok_or_else(refused)
     }
 }
@@ -142,7 +142,7 @@ pub(crate) fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// A value in the name of a folder, as Hive spells it.
+/// A value in the name of a folder, escaped as Hive does.
 fn escaped(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     for byte in value.bytes() {
@@ -182,7 +182,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 #[serde(deny_unknown_fields)]
 struct Whole {
     sessile_lake: u64,
-    /// Of the exports, as compact JSON.
+    /// The digest of the exports as compact JSON.
     sha256: String,
     exports: Vec<Export>,
 }
@@ -192,7 +192,7 @@ fn digest(exports: &[Export]) -> Result<String, serde_json::Error> {
 }
 
 impl Manifest {
-    /// What the manifest of a lake says.
+    /// Parses the manifest of a lake.
     pub(crate) fn parse(lake: &dyn Place, text: &[u8]) -> Result<Self> {
         let path = lake.named(MANIFEST);
         let damaged = |err: serde_json::Error| Error::damaged(&path, err.to_string());
@@ -226,7 +226,7 @@ impl Manifest {
         Ok(Self { exports: whole.exports })
     }
 
-    /// The manifest of what has to be a lake.
+    /// The manifest; an error if the place is not a lake.
     pub(crate) fn open(lake: &dyn Place) -> Result<Self> {
         match lake.manifest()? {
             Some(text) => Self::parse(lake, &text),
@@ -234,7 +234,7 @@ impl Manifest {
         }
     }
 
-    /// As it stands in a lake.
+    /// The text of the manifest.
     pub(crate) fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec_pretty(&Whole {
             sessile_lake: VERSION,
@@ -243,12 +243,12 @@ impl Manifest {
         })
     }
 
-    /// All files, in the order in which their rows came.
+    /// All files, in the order in which their rows were written.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Entry> {
         self.exports.iter().flat_map(|export| &export.files)
     }
 
-    /// The first number that names no content yet.
+    /// The first number that is not used for a chain.
     pub(crate) fn next_chain(&self) -> i64 {
         self.exports.last().map_or(1, |export| export.next_chain)
     }

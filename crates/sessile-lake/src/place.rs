@@ -1,6 +1,7 @@
-//! Where a lake stands: files that never change, and a manifest that is swapped as a whole.
+//! Where a lake is kept: immutable files, and a manifest that is replaced as a
+//! whole.
 //!
-//! What reads and writes a lake does not know which of them it is.
+//! The code that reads and writes a lake does not know which kind of place it uses.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -10,9 +11,9 @@ use crate::error::{Error, Result};
 use crate::folder::Folder;
 use crate::manifest::{Entry, MAX_MANIFEST, is_digest};
 
-/// A lake: a folder, or with the feature `s3` what a bucket holds.
+/// A lake: a folder, or with the feature `s3` a bucket.
 ///
-/// Whatever is a path is one: `export(db, "lake", …)`.
+/// Any path converts into a lake: `export(db, "lake", …)`.
 pub struct Lake(pub(crate) Box<dyn Place>);
 
 impl<P: AsRef<Path>> From<P> for Lake {
@@ -21,28 +22,29 @@ impl<P: AsRef<Path>> From<P> for Lake {
     }
 }
 
-/// A manifest is next to the tables.
+/// The manifest's name; it is beside the tables.
 pub(crate) const MANIFEST: &str = "manifest.json";
 
-/// An empty file, by which an export proves that it has the lake to itself.
+/// An empty file, by which an export ensures that it is the only one.
 pub(crate) const LOCK: &str = "lock";
 
 pub(crate) trait Place: Send + Sync {
-    /// What errors call the lake.
+    /// The name of the lake in errors.
     fn name(&self) -> &Path;
 
-    /// The manifest; `None` where there is none.
+    /// The manifest; `None` if there is none.
     fn manifest(&self) -> Result<Option<Vec<u8>>>;
 
-    /// A file with so many bytes, to be read from its beginning; `None` where there is none. Of a
-    /// longer one there may be less, but more than so many bytes.
+    /// Opens a file of so many bytes for reading from its beginning; `None` if there
+    /// is none. A longer file may be truncated, but to more than that many bytes.
     fn open(&self, path: &str, bytes: u64) -> Result<Option<File>>;
 
-    /// Says which files are opened next, and in which order: where an answer takes long, several
-    /// are asked for at once.
+    /// Announces which files are opened next, in this order. Where answers take long,
+    /// several are requested at once.
     fn expect(&self, _files: Vec<(String, u64)>) {}
 
-    /// Parquet files below the folders of the tables, whether the manifest names them or not.
+    /// Parquet files below the folders of the tables, whether or not the manifest
+    /// names them.
     fn parquet(&self) -> Result<Vec<String>>;
 
     /// Begins an export.
@@ -50,7 +52,7 @@ pub(crate) trait Place: Send + Sync {
 }
 
 impl dyn Place + '_ {
-    /// What errors call a file of the lake.
+    /// The name of a file of the lake in errors.
     pub(crate) fn named(&self, path: &str) -> PathBuf {
         self.name().join(path)
     }
@@ -61,43 +63,45 @@ impl dyn Place + '_ {
     }
 }
 
-/// A file that is whole but for its name.
+/// A file that is complete, but not in place yet.
 pub(crate) struct Whole {
-    /// On this machine.
+    /// Its path on this machine.
     pub(crate) path: PathBuf,
     pub(crate) entry: Entry,
 }
 
-/// An export into a lake.
+/// An export in progress.
 pub(crate) trait Turn {
-    /// A folder of this machine for files until they are whole.
+    /// A folder on this machine for files that are not complete yet.
     fn aside(&self) -> &Path;
 
-    /// What no other export says in its files, where two can write at once: so no two name the
-    /// same file, and what one of them leaves behind belongs to no other.
+    /// A mark that only this export writes into its files, if two exports can run at
+    /// once. So no two exports name the same file, and what one leaves behind belongs
+    /// to no other.
     fn mark(&self) -> Option<&str>;
 
-    /// The manifest that is there now, in whose place another is put; `None` where there is none.
+    /// The present manifest, which is to be replaced; `None` if there is none.
     fn manifest(&mut self) -> Result<Option<Vec<u8>>>;
 
-    /// Whether nothing is there but what a killed first export left.
+    /// Whether the place is empty, except for what a killed first export left.
     fn is_empty(&self) -> Result<bool>;
 
-    /// Removes, at the latest when files are added, those that a killed export named and no
-    /// manifest does: who reads all files would read them.
+    /// Removes files that a killed export named and no manifest does, at the latest
+    /// when files are added: whoever reads all files would read them.
     fn remove_strays(&mut self, known: &HashSet<String>) -> Result<()>;
 
-    /// Adds files with a manifest that names them. An error says that the lake is as it was.
+    /// Adds files with a manifest that names them. After an error the lake is as it
+    /// was.
     fn add(&mut self, files: &[Whole], manifest: &[u8]) -> Result<()>;
 }
 
-/// Whether an export gave a file its name.
+/// Whether a file has a name that an export gives.
 pub(crate) fn is_named_ours(path: &str) -> bool {
     let name = path.rsplit('/').next().and_then(|name| name.strip_suffix(".parquet"));
     name.is_some_and(is_digest)
 }
 
-/// Refuses a manifest that would not be read again.
+/// The error for a manifest that would be too long to read.
 pub(crate) fn too_long(path: PathBuf) -> Error {
     Error::damaged(path, format!("it is longer than {MAX_MANIFEST} bytes, as none is"))
 }

@@ -1,4 +1,4 @@
-//! Files of a lake, read: proven by their digest first, then row by row.
+//! Reads files of a lake: first proves their digest, then reads row by row.
 
 use std::fs::File;
 use std::io::Read;
@@ -16,10 +16,11 @@ use crate::manifest::{Entry, hex};
 use crate::place::Place;
 use crate::table::{Column, Kind, Table};
 
-/// Rows that are read at once.
+/// Rows that are read at a time.
 const BATCH: usize = 1024;
 
-/// Bytes of a row group or a page that are unpacked: a line has up to 1 GB.
+/// The most bytes of a row group or page that are decompressed; a line has up to 1
+/// GB.
 const MAX_GROUP: i64 = 4 << 30;
 
 /// Proves that a file is the one that was written.
@@ -46,7 +47,7 @@ pub(crate) fn prove(lake: &dyn Place, entry: &Entry) -> Result<File> {
     }
 }
 
-/// Hands each row of a file, which is proven first, to `each`.
+/// Proves a file, and calls `each` for every row.
 pub(crate) fn each_row(
     lake: &dyn Place,
     entry: &Entry,
@@ -87,8 +88,8 @@ pub(crate) fn each_row(
     Ok(())
 }
 
-/// Runs what reads Parquet. The library panics at some files that were made to harm, which
-/// is no reason for a program to end.
+/// Runs code that reads Parquet, and turns its panics into errors. The library panics
+/// at some malicious files, which must not end the program.
 fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err("it is no Parquet that can be read".to_owned()))
@@ -99,16 +100,16 @@ fn is_schema_of(table: Table, schema: &parquet::schema::types::SchemaDescriptor)
     schema.root_schema().get_fields() == ours.get_fields()
 }
 
-/// The next rows of each column of a row group.
+/// Reads the rows of a row group, column by column.
 struct Columns(Vec<Slot>);
 
-/// A column, and what was read of it.
+/// A column, and the values that were read.
 struct Slot {
     column: &'static Column,
     reader: Reader,
-    /// Of a column that may lack values: 1 for each row that has one.
+    /// For a nullable column: 1 for each row that has a value.
     levels: Vec<i16>,
-    /// Likewise: where the value of each row is among those that are there.
+    /// For a nullable column: the index of each row's value among those that exist.
     places: Vec<usize>,
 }
 
@@ -135,7 +136,7 @@ impl Columns {
         Ok(Self(slots))
     }
 
-    /// Reads up to so many rows, as many of each column.
+    /// Reads up to `most` rows of each column; returns how many.
     fn read(&mut self, most: usize) -> Result<usize, String> {
         let mut rows = None;
         for slot in &mut self.0 {
@@ -204,7 +205,7 @@ fn fill<T: DataType>(
 ) -> Result<usize, String> {
     values.clear();
     let (mut rows, mut stalled) = (0, 0);
-    // A page may end before that.
+    // The reader may stop at the end of a page.
     while rows < most && stalled < 2 {
         let read = reader.read_records(most - rows, Some(levels), None, values);
         let (records, _, _) = read.map_err(|err| err.to_string())?;
@@ -255,7 +256,7 @@ mod tests {
         for _ in 0..1_000 {
             let mut changed = bytes.clone();
             for _ in 0..=next(3) {
-                // Most of a file is lines; what is said of them stands at its end.
+                // Most of a file is lines; its metadata is at the end.
                 let near_end = changed.len() - 1 - next(changed.len().min(900));
                 let at = if next(2) == 0 { near_end } else { next(changed.len()) };
                 changed[at] = [0, 0x7F, 0x80, 0xFF, next(256) as u8][next(5)];

@@ -1,4 +1,4 @@
-//! Rows that are looked into again: by the next export, by import, and by verify.
+//! Rows that are read again: by the next export, by import, and by verify.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 use crate::columns::Value;
 use crate::manifest::Partition;
 
-/// A digest.
+/// A SHA-256 digest.
 pub(crate) type Sha = [u8; 32];
 
-/// Words of which there are few, each held once: rows of files are many.
+/// Interned words: they are few, and used by many rows.
 #[derive(Default)]
 pub(crate) struct Words {
     texts: HashSet<Arc<str>>,
@@ -39,18 +39,19 @@ impl Words {
     }
 }
 
-/// A file of a store: what its row says, and where its content is in the lake.
+/// A file of a store: its row, and where its content is in the lake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FileRow {
-    /// The export that wrote it.
+    /// The number of the export that wrote the row.
     pub(crate) export: i64,
-    /// Whether the store no longer has it.
+    /// Whether the store no longer has the file.
     pub(crate) is_gone: bool,
     pub(crate) file_id: i64,
-    /// By which lines and chunks name it: never that of another content.
+    /// The number by which lines and chunks refer to this content. It is never reused
+    /// for another.
     pub(crate) chain: i64,
     pub(crate) source_id: i64,
-    /// That of the partition, as is the origin.
+    /// The format of the partition; so is the origin.
     pub(crate) format: Arc<str>,
     pub(crate) origin: Arc<str>,
     pub(crate) root: Arc<[u8]>,
@@ -63,7 +64,7 @@ pub(crate) struct FileRow {
     pub(crate) mtime_beyond: i64,
     pub(crate) inode: i64,
     pub(crate) size: i64,
-    /// Lines of a log, those that it begins with included; chunks of a document.
+    /// Lines of a log, including those of its base; chunks of a document.
     pub(crate) line_count: i64,
     pub(crate) sha256: Option<Sha>,
     pub(crate) link_target: Option<Vec<u8>>,
@@ -72,9 +73,9 @@ pub(crate) struct FileRow {
     pub(crate) base_id: Option<i64>,
     pub(crate) base_count: i64,
     pub(crate) lost: i64,
-    /// Of the rows that are its own.
+    /// The digest of its own rows.
     pub(crate) rows_sha256: Option<Sha>,
-    /// Of the last of them.
+    /// The CRC-32 of the last of its own rows.
     pub(crate) last_crc: Option<i64>,
 }
 
@@ -138,7 +139,7 @@ impl FileRow {
             rows_sha256: row.sha()?,
             last_crc: row.optional_int()?,
         };
-        // Most have no other's rows, and the digest once.
+        // Most files have no base, and the digest only once.
         file.rows_sha256 = file.rows_sha256.or(file.sha256);
         Some(file)
     }
@@ -177,7 +178,8 @@ impl FileRow {
         row
     }
 
-    /// Whether the lake says the same of it. When it was last looked at is not worth a row.
+    /// Whether the lake already has an equal row, ignoring when the file was last
+    /// compared with its root.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
         let of = |row: &Self| Self { export: 0, read_at: 0, ..row.clone() };
         of(self) == of(other)
@@ -187,40 +189,40 @@ impl FileRow {
         matches!(&*self.kind, "log" | "document")
     }
 
-    /// The partition of what is written of it.
+    /// The partition of the file's rows.
     pub(crate) fn partition(&self) -> Partition {
         Partition::new(&self.format, &self.origin, self.mtime)
     }
 
-    /// The place of the first row of its own.
+    /// The position of its first own row.
     pub(crate) fn first(&self) -> i64 {
         if &*self.kind == "log" { self.base_count } else { 0 }
     }
 }
 
-/// What an export has to know of a session that the lake holds.
+/// What an export needs to know of a session in the lake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SessionRow {
     pub(crate) is_gone: bool,
     pub(crate) session_key: i64,
-    /// Rows of another version count no more.
+    /// Rows of other versions do not count.
     pub(crate) version: i64,
-    /// That of the partition, as is the origin.
+    /// The format of the partition; so is the origin.
     pub(crate) format: String,
     pub(crate) origin: String,
     pub(crate) source_id: i64,
     pub(crate) path: Vec<u8>,
     pub(crate) file_id: Option<i64>,
-    /// By which the next export tells what is new.
+    /// By which the next export determines what is new.
     pub(crate) held: Held,
 }
 
-/// What the lake holds of a session: by that the next export tells what is new.
+/// What the lake holds of a session, by which the next export determines what is new.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Held {
-    /// The digest of all that it is made from.
+    /// The digest of everything that the session is made from.
     pub(crate) stamp: Sha,
-    /// Rows of entries, usage, labels and events.
+    /// The numbers of entries, usage, labels and events.
     pub(crate) counts: [i64; 4],
     /// The digest of these rows.
     pub(crate) rows_sha256: Sha,
@@ -230,7 +232,8 @@ pub(crate) struct Held {
 const THIRD: usize = size_of::<Sha>();
 
 impl Held {
-    /// One column: each costs a small file more than what is in it.
+    /// In one column, because in a small file each column costs more than its
+    /// content.
     pub(crate) fn to_bytes(&self) -> [u8; 3 * THIRD] {
         let mut bytes = [0; 3 * THIRD];
         bytes[..THIRD].copy_from_slice(&self.stamp);
@@ -252,10 +255,12 @@ impl Held {
     }
 }
 
-/// Columns of a session that are for readers, and come before those of [`SessionRow`].
+/// The number of columns of a session that are for readers, and precede those of
+/// [`SessionRow`].
 const SHOWN: usize = 18;
 
-/// The place of the path that is shown. It is not there again as bytes where these are the same.
+/// The position of the path for readers. The path is only stored again as bytes if it
+/// is not valid UTF-8.
 const SHOWN_PATH: usize = 4 + 15;
 
 impl SessionRow {
@@ -281,7 +286,7 @@ impl SessionRow {
         })
     }
 
-    /// With `held` as bytes.
+    /// The values of the row, given `held` as bytes.
     pub(crate) fn to_lake<'a>(
         &'a self,
         export: i64,
@@ -302,7 +307,7 @@ impl SessionRow {
     }
 }
 
-/// The values of a row, one behind the other; `None` where one is of another kind.
+/// Takes the values of a row one by one; `None` for a value of another kind.
 pub(crate) struct Fields<'a, 'v>(pub(crate) std::slice::Iter<'v, Value<'a>>);
 
 impl Fields<'_, '_> {
@@ -367,7 +372,8 @@ impl Fields<'_, '_> {
     }
 }
 
-/// Bytes as text, which every engine can read, or where they are none, as they are.
+/// Bytes as text, which every engine can read, if they are valid UTF-8; else as
+/// bytes.
 pub(crate) fn either(bytes: &[u8]) -> [Value<'_>; 2] {
     match std::str::from_utf8(bytes) {
         Ok(text) => [Value::Text(text), Value::Null],
@@ -397,7 +403,7 @@ pub(crate) fn absorb(digest: &mut Sha256, row: &[Value<'_>]) {
     digest.update(&bytes);
 }
 
-/// What makes the checksum of a row of the store that of its place.
+/// The part of a checksum in the store that depends on the row's key.
 pub(crate) fn of_key(key: i64) -> u32 {
     crc32fast::hash(&key.to_be_bytes())
 }

@@ -1,4 +1,4 @@
-//! A bucket that keys and endpoint of the environment lead to.
+//! A bucket that is found by the `AWS_…` environment variables.
 
 use std::io;
 use std::path::Path;
@@ -9,14 +9,15 @@ use sessile_lake::object_store::RetryConfig;
 use sessile_lake::object_store::aws::AmazonS3Builder;
 use sessile_lake::{Bucket, Error};
 
-/// How long a server may take to answer again.
+/// The time for which requests to an unavailable server are retried.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The bucket of `s3://BUCKET/PREFIX`, by what the variables `AWS_…` say.
+/// The bucket of `s3://BUCKET/PREFIX`, with keys and endpoint from the `AWS_…`
+/// variables.
 pub(crate) fn bucket(url: &Path, rest: &str) -> Result<Bucket, Error> {
     let failed =
         |source: io::Error| Error::Io { action: "connect to", path: url.to_owned(), source };
-    // One that is installed already is as good.
+    // If a provider is installed already, that one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     if bucket.is_empty() {
@@ -29,6 +30,6 @@ pub(crate) fn bucket(url: &Path, rest: &str) -> Result<Bucket, Error> {
         .with_retry(retry)
         .build()
         .map_err(|err| failed(err.into()))?;
-    // As errors name it: a file of the lake stands below it.
+    // Errors name it like this, with files below it.
     Ok(Bucket::new(Arc::new(store), prefix)?.named(url))
 }

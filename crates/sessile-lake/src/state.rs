@@ -1,4 +1,4 @@
-//! What a lake says of its store: the newest row of each file and session.
+//! The state of a lake: the newest row of each file and session.
 
 use std::collections::HashMap;
 
@@ -9,22 +9,23 @@ use crate::read;
 use crate::rows::{Fields, FileRow, SessionRow, Sha, Words};
 use crate::table::Table;
 
-/// What a store was at the last export.
+/// The state of a store at the last export.
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) files: HashMap<i64, FileRow>,
     pub(crate) sessions: HashMap<i64, SessionRow>,
-    /// What else there is of the store: a kind, and JSON.
+    /// Everything else of the store: a kind, and JSON.
     pub(crate) store: Vec<(String, String)>,
-    /// Of all chains that there ever were, what is known last: the rows, and their digest.
+    /// What is known last of every chain that ever existed: its rows, and their
+    /// digest.
     pub(crate) chains: HashMap<i64, Chain>,
 }
 
-/// What the lake holds of a content.
+/// What the lake holds of a chain.
 #[derive(Clone, Debug)]
 pub(crate) struct Chain {
     pub(crate) is_log: bool,
-    /// The place of its first row, and that behind its last.
+    /// The position of its first row, and the one after its last.
     pub(crate) rows: (i64, i64),
     pub(crate) sha256: Sha,
 }

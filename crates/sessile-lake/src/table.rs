@@ -1,4 +1,5 @@
-//! The tables of a lake and their columns: what is written, and what is asked of a file that is read.
+//! The tables of a lake and their columns, for writing and for checking files that
+//! are read.
 
 use std::sync::Arc;
 
@@ -12,14 +13,15 @@ use parquet::schema::types::{ColumnPath, Type, TypePtr};
 
 use crate::error::{Error, Result};
 
-/// What a column holds.
+/// The kind of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A whole number; neighbours are near one another.
+    /// An integer, usually close to that of the row before.
     Int,
     Real,
     Bool,
-    /// Microseconds since 1970, in UTC and without a zone: finer ones, and zones, are not read everywhere alike.
+    /// Microseconds since 1970, UTC without a time zone: not every engine reads finer
+    /// times, or zones.
     Time,
     Text,
     Bytes,
@@ -232,15 +234,15 @@ impl Table {
         Ok(Arc::new(schema.map_err(|err| Error::parquet("make the schema of", self.name(), err))?))
     }
 
-    /// How it is written: with what marks the files of an export as its own, and with more
-    /// time where there is little to write.
+    /// The writer properties: the mark of the export, and a higher compression level
+    /// if there is little to write.
     pub(crate) fn properties(self, mark: Option<&str>, is_small: bool) -> Result<WriterProperties> {
         let zstd = |level: i32| match ZstdLevel::try_new(level) {
             Ok(level) => Ok(Compression::ZSTD(level)),
             Err(err) => Err(Error::parquet("write", self.name(), err)),
         };
-        // What says where pages and values are would be a fifth of a small lake: it is left out
-        // where no engine has a use for it.
+        // Page indexes and statistics would be a fifth of a small lake, so they are
+        // left out where no engine uses them.
         let mut properties = WriterProperties::builder()
             .set_created_by("sessile-lake".to_owned())
             .set_key_value_metadata(
@@ -269,20 +271,22 @@ impl Table {
         Ok(properties.build())
     }
 
-    /// Whether rows are few, or each has another text, so that a dictionary only adds to it.
+    /// Whether there are few rows, or hardly any equal values, so that a dictionary
+    /// would only add to the size.
     fn is_unlike(self, column: &Column) -> bool {
         matches!(self, Self::Lines | Self::Files | Self::Sessions | Self::Store)
             || column.name == "id"
     }
 }
 
-/// Of zstd: with higher ones it takes longer to write the rows than to read them from the store.
+/// The zstd level. With a higher one, writing the rows takes longer than reading them
+/// from the store.
 const LEVEL: i32 = 6;
 
-/// Of zstd, where there is little to write: it takes eight times as long.
+/// The zstd level if there is little to write; it takes eight times as long.
 const LEVEL_OF_SMALL: i32 = 15;
 
-/// What is compressed at once. What repeats is found within it only.
+/// The unit of compression: repetitions are only found within it.
 const PAGE: usize = 4 << 20;
 
 impl Column {
@@ -315,7 +319,7 @@ impl Column {
         self.is_optional
     }
 
-    /// Whether queries leave out parts of a file by its least and greatest value.
+    /// Whether queries skip parts of a file by the column's minimum and maximum.
     fn is_filtered(&self) -> bool {
         matches!(self.name, "session_key" | "chain" | "created_at")
     }

@@ -1,4 +1,4 @@
-//! Verify: is a lake still what was written?
+//! Verify: proves that a lake is as it was written.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -10,21 +10,21 @@ use crate::place::{Lake, Place};
 use crate::read;
 use crate::state::State;
 
-/// What was found in a lake.
+/// The result of verifying a lake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifyReport {
-    /// Exports that it consists of.
+    /// The number of exports that it consists of.
     pub exports: u64,
-    /// Its files.
+    /// The number of its files.
     pub files: u64,
     /// Lines of logs, and chunks of documents.
     pub lines: u64,
-    /// What is not as it should be.
+    /// What is wrong. Empty if everything is as it was written.
     pub findings: Vec<Finding>,
 }
 
-/// Something that is not as it should be.
+/// Something wrong with a lake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
@@ -34,12 +34,13 @@ pub struct Finding {
     pub reason: String,
 }
 
-/// Compares a lake with its digests: the manifest, each file, and the lines and chunks of each log and document.
+/// Compares a lake with its digests: the manifest, each file, and the lines and
+/// chunks of each log and document.
 ///
 /// # Errors
 ///
-/// [`NotALake`](Error::NotALake) and [`TooNew`](Error::TooNew); [`Io`](Error::Io) when it cannot be
-/// read. What is damaged is in the report.
+/// [`NotALake`](Error::NotALake) and [`TooNew`](Error::TooNew); [`Io`](Error::Io) if
+/// it cannot be read. Damage is not an error, but in the report.
 pub fn verify(lake: impl Into<Lake>) -> Result<VerifyReport> {
     let lake = lake.into();
     let lake = &*lake.0;
@@ -99,7 +100,8 @@ impl VerifyReport {
         Ok(())
     }
 
-    /// Names files that are in no manifest: who reads all files reads them.
+    /// Reports files that are in no manifest: whoever reads all files would read
+    /// them.
     fn strays(&mut self, lake: &dyn Place, manifest: &Manifest) -> Result<()> {
         let known: HashSet<String> = manifest.files().map(Entry::path).collect();
         let mut strays = lake.parquet()?;

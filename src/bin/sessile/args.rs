@@ -1,4 +1,4 @@
-//! What was typed.
+//! The command line arguments.
 
 mod export;
 mod find;
@@ -33,11 +33,11 @@ pub(crate) use self::tags::TagCommand;
 #[derive(Debug, Parser)]
 #[command(name = "sessile", version, propagate_version = true)]
 pub(crate) struct Cli {
-    /// The database; $SESSILE_DB when absent, or else one in the user's data folder
+    /// The database; $SESSILE_DB when absent, else one in the user's data folder
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) db: Option<PathBuf>,
 
-    /// Print what is longer than the terminal as it is, not through $PAGER or less
+    /// Never send output longer than the terminal through $PAGER or less
     #[arg(long, global = true, display_order = 1_000)]
     pub(crate) no_pager: bool,
 
@@ -47,13 +47,15 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Read session roots into the database; never writes to them
+    /// Import session roots; never writes to them
     Import(ImportArgs),
-    /// Import every program's folder of this user that exists, such as ~/.kward and ~/.pi/agent
+    /// Import the folder of every program of this user that exists, such as ~/.kward
+    /// and ~/.pi/agent
     Sync(SyncArgs),
     /// Import what programs write, as they write it, until it is interrupted
     Watch(WatchArgs),
-    /// Take in what other databases have, such as those of other machines; never writes to them
+    /// Merge other databases into this one, such as those of other machines; never
+    /// writes to them
     Merge(MergeArgs),
     #[command(flatten)]
     Root(RootCommand),
@@ -67,13 +69,13 @@ pub(crate) enum Command {
     },
     /// Write the imported files again, byte for byte
     Export(ExportArgs),
-    /// Print everything the database knows, one JSON object a line and session
+    /// Print everything the database knows, one JSON object per session
     Dump(DumpArgs),
     /// List sessions, newest first
     List(ListArgs),
-    /// Find entries by what they say, newest first
+    /// Find entries by their text, newest first
     Search(SearchArgs),
-    /// Draw a session's tree; • marks the way to the active entry
+    /// Draw a session's tree; • marks the path to the active entry
     Tree {
         /// Times in UTC
         #[arg(long)]
@@ -81,21 +83,21 @@ pub(crate) enum Command {
         /// A session: its id, a prefix of it, or its file
         session: String,
     },
-    /// Print a session's conversation to read
+    /// Print a session's conversation
     Show(ShowArgs),
     /// List the lines of a session's file, or print them byte for byte
     Log(LogArgs),
     /// List what could not be understood
     Problems {
-        /// Print one JSON object a problem
+        /// Print one JSON object per problem
         #[arg(long)]
         json: bool,
         /// Only this session: its id, a prefix of it, or its file
         session: Option<String>,
     },
-    /// Answer a query in SQL; nothing can be written by it
+    /// Run a read-only SQL query
     Sql(SqlArgs),
-    /// Say what is in the database, and what takes the space
+    /// Show what is in the database, and what takes the space
     Stats {
         /// Print the result as one JSON object
         #[arg(long)]
@@ -103,7 +105,7 @@ pub(crate) enum Command {
     },
     /// Add up the tokens and the cost that messages report, each message once
     Usage(UsageArgs),
-    /// Prove the database: integrity, checksums, and every table against the log
+    /// Check the database: integrity, checksums, and every table against the log
     Check {
         /// Print the report as one JSON object
         #[arg(long)]
@@ -115,11 +117,14 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Remove what files held before they were rewritten at their root; asks on a terminal
+    /// Remove earlier generations of files, from before they were rewritten at their
+    /// root; asks on a terminal
     Prune(PruneArgs),
-    /// Pack the lines of sessions that are not in daily use; every byte is given back as before
+    /// Compress the lines of sessions that are not in daily use; every byte is
+    /// returned as before
     Seal(SealArgs),
-    /// Read what a damaged database still holds into a new one; never writes to the damaged one
+    /// Recover what is left of a damaged database into a new one; never writes to the
+    /// damaged one
     Recover {
         /// Print the report as one JSON object
         #[arg(long)]
@@ -129,35 +134,35 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     Keep(KeepCommand),
-    /// Make a session and print its id
+    /// Create a session and print its id
     New(NewArgs),
-    /// Append a message behind the active entry and print its entry's id
+    /// Append a message after the active entry and print its entry's id
     Append(AppendArgs),
-    /// Make an entry the active one: what is appended next is its child
+    /// Make an entry the active one: the next one appended is its child
     Branch {
         /// The session: its id, a prefix of it, or its file
         session: String,
         /// The entry
         #[arg(required_unless_present = "root", conflicts_with = "root")]
         entry: Option<String>,
-        /// Leave every branch: what is appended next is a root
+        /// Leave every branch: the next entry appended is a root
         #[arg(long)]
         root: bool,
     },
-    /// Label an entry, or take its label away
+    /// Set or remove the label of an entry
     Label(LabelArgs),
-    /// Name a session, or take its name away
+    /// Set or remove the name of a session
     Rename {
         /// The session: its id, a prefix of it, or its file
         session: String,
-        /// The name; --clear takes it away
+        /// The name; --clear removes it
         #[arg(
             allow_hyphen_values = true,
             required_unless_present = "clear",
             conflicts_with = "clear"
         )]
         name: Option<String>,
-        /// Take the name away
+        /// Remove the name
         #[arg(long)]
         clear: bool,
     },
@@ -168,29 +173,30 @@ pub(crate) enum Command {
         /// The session: its id, a prefix of it, or its file
         session: String,
     },
-    /// Make a session of one path of another and print its id
+    /// Create a session from one path of another and print its id
     Fork(ForkArgs),
     /// Print the conversation as Markdown
     Markdown {
-        /// With what tools are given and answer, whole, and the id and time of each message; not as its program does
+        /// With tool calls and results in full, and the id and time of each message;
+        /// not in the program's own form
         #[arg(long)]
         full: bool,
         /// The session: its id, a prefix of it, or its file
         session: String,
     },
-    /// Write the conversation, with all branches, as one page for a browser
+    /// Write the conversation, with all branches, as one HTML page
     Html {
-        /// Write the page to a file that does not exist, rather than to standard output
+        /// Write the page to a new file instead of standard output
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         /// The session: its id, a prefix of it, or its file
         session: String,
     },
-    /// Show everything in a browser of this machine, to read, until it is interrupted
+    /// Show all sessions in a browser on this machine, read-only, until interrupted
     Serve(ServeArgs),
-    /// Serve the live API to other programs: JSON-RPC 2.0, one object a line
+    /// Serve the live API to other programs: JSON-RPC 2.0, one object per line
     Rpc {
-        /// Print the methods and what they take, as JSON, and serve nothing
+        /// Print the methods and their parameters as JSON, and exit
         #[arg(long)]
         schema: bool,
     },
@@ -203,7 +209,7 @@ pub(crate) enum Command {
     Setup(SetupCommand),
 }
 
-/// Reads the name of a format, of which it knows all.
+/// Parses the name of a format; help and errors list all of them.
 fn format_parser() -> impl TypedValueParser<Value = sessile::Format> {
     let names = sessile::Format::ALL.iter().map(|format| format.name());
     PossibleValuesParser::new(names)

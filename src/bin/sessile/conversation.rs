@@ -1,5 +1,5 @@
-//! A session as it is shown: who said what, on which branch. `show`, `markdown --full` and the
-//! pages spell it, each in its own way.
+//! A session prepared for display: messages with roles, and branches. `show`,
+//! `markdown --full` and the HTML pages each format it in their own way.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,22 +10,23 @@ use sessile::{CapturedEntry, Message, Part, Session, SessionInfo};
 pub(crate) struct Conversation {
     pub(crate) info: SessionInfo,
     pub(crate) entries: Vec<CapturedEntry>,
-    /// Those of the active branch first; each behind the one that it goes on from.
+    /// The runs of the active branch come first; each comes after its parent.
     pub(crate) runs: Vec<Run>,
-    /// The runs that begin a tree.
+    /// The runs without a parent.
     pub(crate) roots: Vec<usize>,
-    /// Of each run, its place among those that go on from the same entry.
+    /// For each run, its position among its siblings.
     places: Vec<usize>,
 }
 
-/// Entries that follow one another, with no fork between them.
+/// Consecutive entries without a fork in between.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Run {
-    /// Their places among the entries.
+    /// Indexes into the entries.
     pub(crate) entries: Vec<usize>,
-    /// The run whose last entry the first one follows.
+    /// The run whose last entry precedes the first of this one.
     pub(crate) parent: Option<usize>,
-    /// The runs that go on from its last entry; of the active branch, the active one first.
+    /// The runs that follow its last entry. On the active branch, the active one
+    /// comes first.
     pub(crate) children: Vec<usize>,
     pub(crate) is_active: bool,
 }
@@ -47,7 +48,7 @@ impl Conversation {
         Ok(Self { info: tree.active.info, entries, runs, roots, places })
     }
 
-    /// The last run of the branch that goes on from a run: of several, by the first.
+    /// The last run of a branch, following the first child of each run.
     pub(crate) fn end_of(&self, mut run: usize) -> usize {
         while let Some(child) = self.runs[run].children.first() {
             run = *child;
@@ -55,8 +56,7 @@ impl Conversation {
         run
     }
 
-    /// The runs that go on from the same entry, or begin a tree, as a run does,
-    /// and its place among them.
+    /// The runs with the same parent as a run, and its position among them.
     pub(crate) fn siblings(&self, run: usize) -> (&[usize], usize) {
         let siblings = match self.runs[run].parent {
             Some(parent) => &self.runs[parent].children,
@@ -66,11 +66,11 @@ impl Conversation {
     }
 }
 
-/// Who follows whom, by the places of entries.
+/// Parents and children of entries, by index.
 struct Shape {
     parents: Vec<Option<usize>>,
     children: Vec<Vec<usize>>,
-    /// Entries of the active branch, which are the first.
+    /// The number of entries of the active branch, which come first.
     active: usize,
 }
 
@@ -79,7 +79,8 @@ impl Shape {
         let places: HashMap<&str, usize> =
             entries.iter().enumerate().map(|(n, entry)| (entry.entry.id.as_str(), n)).collect();
         let parent = |(n, entry): (usize, &CapturedEntry)| match n {
-            // The active branch is in order already, whatever its lines say.
+            // The active branch is already in order, whatever parents its lines
+            // name.
             n if n < active => n.checked_sub(1),
             n => {
                 let parent = places.get(entry.entry.parent_id.as_deref()?).copied();
@@ -99,8 +100,8 @@ impl Shape {
         Self { parents, children, active }
     }
 
-    /// Each entry in one run; of several branches, those that left first come first.
-    /// Entries that go in a circle begin with the first of them.
+    /// Splits the entries into runs, each in exactly one. Of several branches, those
+    /// that forked off first come first. A cycle is entered at its first entry.
     fn runs(&self) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         let mut seen = vec![false; self.parents.len()];
@@ -134,7 +135,7 @@ impl Shape {
         runs
     }
 
-    /// The entries from one on to the next fork, and those that go on from there.
+    /// The entries from one up to the next fork, and those that follow it.
     fn run(&self, first: usize, seen: &mut [bool]) -> (Vec<usize>, Vec<usize>) {
         let mut entries = vec![first];
         let mut at = first;
@@ -154,14 +155,15 @@ impl Shape {
     }
 }
 
-/// What is said in a message, and by whom.
-pub(crate) struct Said {
-    /// Some logs give the results of tools as messages of the user: these are of a `tool`.
+/// The parts of a message, and who speaks.
+pub(crate) struct MessageContent {
+    /// The role. Some formats have results of tools in messages of the user; these
+    /// get the role `tool`.
     pub(crate) speaker: String,
     pub(crate) parts: Vec<Part>,
 }
 
-impl Said {
+impl MessageContent {
     pub(crate) fn of(message: &Message) -> Self {
         let parts = message.parts();
         let is_result = |part: &Part| matches!(part, Part::ToolResult { .. });
@@ -173,7 +175,8 @@ impl Said {
         Self { speaker: if role.is_empty() { "message".to_owned() } else { role }, parts }
     }
 
-    /// With the results whole that a program keeps in files of their own.
+    /// Includes the full results of tools that a program stores in files of their
+    /// own.
     pub(crate) fn whole(message: &Message, session: &Session) -> Result<Self> {
         let said = Self::of(message);
         let parts = said.parts.into_iter().map(|part| whole(session, part));
@@ -190,7 +193,7 @@ fn whole(session: &Session, part: Part) -> Result<Part> {
     Ok(Part::ToolResult { call_id: call_id.clone(), text })
 }
 
-/// Whether an entry stands for what was said before it.
+/// Whether an entry summarises what came before it.
 pub(crate) fn is_summary(entry: &CapturedEntry) -> bool {
     matches!(entry.entry.entry_type.as_str(), "compaction" | "branch_summary")
 }
@@ -199,7 +202,7 @@ pub(crate) fn is_summary(entry: &CapturedEntry) -> bool {
 mod tests {
     use super::*;
 
-    /// Runs by their entries, their parent and whether they are active.
+    /// Runs as their entries, their parent and whether they are active.
     fn runs(parents: &[Option<usize>], active: usize) -> Vec<(Vec<usize>, Option<usize>, bool)> {
         let runs = Shape::new(parents.to_vec(), active).runs();
         runs.into_iter().map(|run| (run.entries, run.parent, run.is_active)).collect()
@@ -207,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_run_ends_at_a_fork_and_the_active_one_goes_on_first() {
-        // 0-1-2 is active; 3 and 4 go on from 0, 5 and 6 from 4, and 7 from 1.
+        // 0-1-2 is active; 3 and 4 follow 0, 5 and 6 follow 4, and 7 follows 1.
         let parents = [None, Some(0), Some(1), Some(0), Some(0), Some(4), Some(4), Some(1)];
 
         assert_eq!(

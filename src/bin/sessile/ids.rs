@@ -1,17 +1,17 @@
-//! Ids as short as they can be: a name that is typed finds an entry by the
-//! beginning of its id, or by its end from a colon on.
+//! Short forms of ids. Commands find an entry by a prefix of its id, or by its
+//! suffix from a colon on.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Columns of an id at least: shorter ones are hard to tell from words.
+/// The shortest form in columns: shorter ones are hard to tell from words.
 const LEAST: usize = 6;
 
-/// Characters before the last colon of an id that nobody wants to type.
+/// An id with more characters before its last colon is too long to type.
 const LONG: usize = 16;
 
-/// Short forms of ids: the beginning that no other of them begins with, or where
-/// that is long, the end from the last colon on, if no other long one ends like it.
+/// Short forms of ids: the shortest unique prefix; if that is long, the suffix from
+/// the last colon on, if it is unique.
 pub(crate) struct ShortIds(HashMap<String, Range<usize>>);
 
 impl ShortIds {
@@ -24,7 +24,7 @@ impl ShortIds {
         for end in ids.iter().filter_map(|id| end_of(id)) {
             *ends.entry(end).or_default() += 1;
         }
-        // In order, the one most like another stands beside it.
+        // In sorted order, the id with the longest common prefix is a neighbour.
         for n in 1..ids.len() {
             let shared = shared(&ids[n - 1], &ids[n]);
             lengths[n - 1] = lengths[n - 1].max(shared + 1);
@@ -41,7 +41,7 @@ impl ShortIds {
         Self(ids.into_iter().zip(short).collect())
     }
 
-    /// The short form of an id; the whole of one that is not among them.
+    /// The short form of an id; the whole id if it is not among them.
     pub(crate) fn of<'i>(&self, id: &'i str) -> &'i str {
         self.0.get(id).map_or(id, |short| &id[short.clone()])
     }
@@ -51,13 +51,13 @@ fn byte_at(id: &str, length: usize) -> usize {
     id.char_indices().nth(length).map_or(id.len(), |(at, _)| at)
 }
 
-/// The end of an id from its last colon on, where much stands before that.
+/// The suffix of an id from its last colon on, if much comes before it.
 fn end_of(id: &str) -> Option<&str> {
     let at = id.rfind(':').filter(|at| LONG < id[..*at].chars().count())?;
     Some(&id[at..])
 }
 
-/// Characters that two ids begin with alike.
+/// The length of the common prefix of two ids.
 fn shared(one: &str, other: &str) -> usize {
     one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count()
 }
@@ -88,7 +88,7 @@ mod tests {
         };
 
         assert_eq!(of(&ids[..3]), [":1", ":12", "line:1"]);
-        // Where the end is that of another, too, it is no name.
+        // If the suffix is not unique, it cannot be used.
         assert_eq!(of(&ids), [ids[0], ":12", "line:1", other]);
     }
 }

@@ -1,8 +1,8 @@
-//! The command line: a thin face of the library.
+//! The command line, a thin layer over the library.
 //!
-//! Exit status: 0 done, 1 a named thing does not exist or a check failed, 2
-//! usage or error. Results go to standard output, the rest to standard error;
-//! a closed pipe is success, since whoever closed it has seen enough.
+//! Exit status: 0 done, 1 a named thing does not exist or a check failed, 2 usage
+//! or error. Results go to standard output, the rest to standard error. A closed
+//! pipe is success, since whoever closed it has seen enough.
 
 mod args;
 mod commands;
@@ -40,13 +40,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says what is wrong with what was typed, or how to type it.
+/// Prints what is wrong with the arguments, or the help that was asked for, and
+/// exits.
 fn say_and_exit(err: &clap::Error) -> ! {
     if err.kind() == ErrorKind::DisplayHelp && output::is_terminal() {
         if std::env::args_os().all(|arg| arg != "--no-pager") {
             pager::allow();
         }
-        // A pager that was left early has shown enough.
+        // A pager that was quit early is no error.
         let _ = output::print_help(&err.render());
         pager::finish();
         std::process::exit(err.exit_code());
@@ -60,8 +61,8 @@ fn is_broken_pipe(err: &anyhow::Error) -> bool {
         .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Whether the error is that a named session, root or database does not exist,
-/// or that what is damaged is left out.
+/// Whether the error is that a named session, root or database does not exist, or
+/// that something damaged was left out.
 fn is_of_what_is_named(err: &anyhow::Error) -> bool {
     let err = err.downcast_ref().map_or(err, commands::Meant::cause);
     if err.is::<commands::NotBegun>() {

@@ -1,16 +1,16 @@
-//! Times as they are typed: a date, a time, or how long ago.
+//! Times as users type them: a date, a time, or how long ago.
 
 use sessile::Timestamp;
 
 const SECOND: i64 = 1_000_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
-/// A time that was typed. How long ago is counted from when it is asked for.
+/// A time as typed. How long ago is relative to the time of use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {
     At(Timestamp),
     Ago(i64),
-    /// So many days before today, and so far into that day, in UTC as dates are.
+    /// This many days before today, plus an offset within that day, in UTC.
     Day {
         ago: i64,
         into: i64,
@@ -18,12 +18,12 @@ pub(crate) enum Moment {
 }
 
 impl Moment {
-    /// A date is its beginning.
+    /// A date means its beginning.
     pub(crate) fn since(text: &str) -> Result<Self, String> {
         Self::read(text, 0)
     }
 
-    /// A date is its end.
+    /// A date means its end.
     pub(crate) fn until(text: &str) -> Result<Self, String> {
         Self::read(text, DAY - 1)
     }

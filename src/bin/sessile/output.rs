@@ -1,10 +1,10 @@
-//! Where results and notes go, and what a terminal may be sent.
+//! Standard output and standard error, and what may be sent to a terminal.
 //!
-//! What a store holds was written by others: a title or a path can hold
-//! sequences that a terminal obeys. No control character of it reaches a
-//! terminal. Reports for people are filtered wherever they go; content, such as
-//! the lines of a log, is filtered on a terminal only, so that a pipe gets the
-//! exact bytes.
+//! The content of a store was written by others: a title or a path can contain
+//! escape sequences that a terminal executes. No control character of it reaches a
+//! terminal. Reports for people are filtered wherever they go; content, such as the
+//! lines of a log, is filtered on a terminal only, so that a pipe gets the exact
+//! bytes.
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
@@ -13,14 +13,14 @@ use clap::builder::StyledStr;
 use crate::pager;
 use crate::text::{columns, note_width, terminal_height, terminal_width, wrapped};
 
-/// Says something on standard error.
+/// Prints a note on standard error.
 macro_rules! note {
     ($($arg:tt)*) => { $crate::output::print_note(&format!($($arg)*)) };
 }
 pub(crate) use note;
 
-/// Writes a line to standard error; nobody is told if that fails. Where a pager
-/// has the terminal, it stands there.
+/// Writes a line to standard error, ignoring failures. If a pager has the terminal,
+/// the line goes to the pager.
 pub(crate) fn print_note(text: &str) {
     let text = match note_width() {
         Some(width) => text.split('\n').map(|line| within(line, width)).collect(),
@@ -35,7 +35,7 @@ pub(crate) fn print_note(text: &str) {
     };
 }
 
-/// A line that ends between words, not within one, where it is too long.
+/// Breaks a line that is too long between words.
 fn within(line: &str, width: usize) -> String {
     match columns(line) <= width {
         true => format!("{line}\n"),
@@ -43,8 +43,7 @@ fn within(line: &str, width: usize) -> String {
     }
 }
 
-/// Prints help, which is longer than many a terminal, and stands out as the
-/// library that wrote it means it to.
+/// Prints help, through the pager if it is long, with the library's styles.
 pub(crate) fn print_help(help: &StyledStr) -> io::Result<()> {
     let text = if is_plain() { help.to_string() } else { help.ansi().to_string() };
     let mut sink = Sink::new();
@@ -52,23 +51,23 @@ pub(crate) fn print_help(help: &StyledStr) -> io::Result<()> {
     sink.flush()
 }
 
-/// A report for people.
+/// Output for a report for people.
 pub(crate) fn report() -> Output {
     Output::new(true)
 }
 
-/// Content of the store, for people and programs.
+/// Output for content of the store, for people and programs.
 pub(crate) fn content() -> Output {
     Output::new(io::stdout().is_terminal())
 }
 
-/// Whether a person looks at the results.
+/// Whether results go to a terminal.
 pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Whether nobody wants text to stand out: `NO_COLOR` is set to something, or
-/// `CLICOLOR` to 0, or the terminal can do nothing of the kind.
+/// Whether styles are off: `NO_COLOR` is not empty, `CLICOLOR` is 0, or the terminal
+/// has no styles.
 fn is_plain() -> bool {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     set("NO_COLOR").is_some()
@@ -76,11 +75,11 @@ fn is_plain() -> bool {
         || set("TERM").is_some_and(|value| value == "dumb")
 }
 
-/// Standard output, buffered; whoever writes to it flushes it in the end.
+/// Standard output, buffered. Whoever writes to it must flush it at the end.
 pub(crate) struct Output {
     inner: BufWriter<Sink>,
     is_filtered: bool,
-    /// Whether text may stand out.
+    /// Whether styles are off.
     is_plain: bool,
     /// The beginning of a character whose other bytes are still to come.
     pending: Vec<u8>,
@@ -94,7 +93,7 @@ impl Output {
 }
 
 impl Output {
-    /// Writes text so that it stands out on a terminal, unless nothing is to.
+    /// Writes emphasised text on a terminal with styles, else plain text.
     pub(crate) fn emphasise(&mut self, text: &str) -> io::Result<()> {
         if self.is_plain {
             return self.write_all(text.as_bytes());
@@ -133,7 +132,7 @@ impl Write for Output {
     }
 }
 
-/// Where results go in the end.
+/// The final destination of results.
 struct Sink {
     stdout: StdoutLock<'static>,
     way: Way,
@@ -141,7 +140,7 @@ struct Sink {
 
 enum Way {
     Direct,
-    /// Held back until it is known whether it fits a terminal of so many rows.
+    /// Held back until it is known whether it fits on a terminal with this many rows.
     Held {
         text: Vec<u8>,
         height: usize,
@@ -160,7 +159,7 @@ impl Sink {
         Self { stdout: io::stdout().lock(), way }
     }
 
-    /// Prints what was held back; from now on, it is too late for a pager.
+    /// Prints what was held back. After this it is too late to start a pager.
     fn release(&mut self) -> io::Result<()> {
         match std::mem::replace(&mut self.way, Way::Direct) {
             Way::Held { text, .. } => self.stdout.write_all(&text),
@@ -201,7 +200,7 @@ impl Drop for Sink {
     }
 }
 
-/// Bytes at the end that are the beginning of a character.
+/// The number of bytes at the end that are the beginning of a character.
 fn begun_character(bytes: &[u8]) -> usize {
     let is_begun = |from: &usize| {
         let tail = &bytes[bytes.len() - from..];
@@ -211,7 +210,7 @@ fn begun_character(bytes: &[u8]) -> usize {
     (1..=bytes.len().min(3)).find(is_begun).unwrap_or(0)
 }
 
-/// The text with an escape in the place of each character that a terminal obeys.
+/// The text, with each character that a terminal would execute replaced by an escape.
 pub(crate) fn visible(bytes: &[u8], out: &mut Vec<u8>) {
     for chunk in bytes.utf8_chunks() {
         let mut rest = chunk.valid();
@@ -220,7 +219,7 @@ pub(crate) fn visible(bytes: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice(harmless.as_bytes());
             let mut chars = from.chars();
             if let Some(c) = chars.next() {
-                // This spelling is an escape of JSON, too.
+                // This spelling is a JSON escape, too.
                 out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
             }
             rest = chars.as_str();
@@ -232,8 +231,8 @@ pub(crate) fn visible(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Whether a terminal does something at a character other than to draw it:
-/// controls but line feed and tab, and what turns the direction of text.
+/// Whether a terminal executes a character instead of drawing it: control characters
+/// except line feed and tab, and characters that change the direction of text.
 fn is_obeyed(c: char) -> bool {
     let turns = matches!(c, '\u{61c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
     turns || c.is_control() && !matches!(c, '\n' | '\t')

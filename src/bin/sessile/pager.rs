@@ -1,8 +1,7 @@
-//! What is longer than the terminal goes through a pager: $PAGER, or else `less`.
+//! The pager for output that is longer than the terminal: $PAGER, or else `less`.
 //!
-//! Whoever looks at the beginning of something long wants to go on from there,
-//! and what fits stays where it was printed. One pager serves the whole run, so
-//! what is said beside the results stands among them.
+//! Long output is usually read from its beginning, and short output stays where it
+//! was printed. One pager serves the whole run, so notes appear among the results.
 
 use std::io::{self, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -13,18 +12,18 @@ use signal_hook::consts::SIGINT;
 
 use crate::text::columns;
 
-/// Whether a command may be paged: one that ends by itself and asks nothing.
+/// Whether the command may use a pager: it ends by itself and asks nothing.
 static IS_ALLOWED: AtomicBool = AtomicBool::new(false);
 
 static RUNNING: Mutex<Option<Pager>> = Mutex::new(None);
 
 struct Pager {
     child: Child,
-    /// None once all was said.
+    /// `None` once everything was written.
     input: Option<ChildStdin>,
 }
 
-/// Lets what follows be paged.
+/// Allows a pager for what follows.
 pub(crate) fn allow() {
     IS_ALLOWED.store(true, Ordering::Relaxed);
 }
@@ -37,7 +36,7 @@ fn running() -> MutexGuard<'static, Option<Pager>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts the pager; whether there is one.
+/// Starts the pager; returns whether there is one.
 pub(crate) fn start() -> bool {
     let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     let chosen = match std::env::var("PAGER") {
@@ -49,12 +48,12 @@ pub(crate) fn start() -> bool {
     let Some(program) = words.next().filter(|program| *program != "cat") else { return false };
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::piped());
-    // It ends by itself where all fits, lets text stand out, and leaves it on the screen.
+    // Quit if everything fits, keep styles, and leave the text on the screen.
     if std::env::var_os("LESS").is_none() {
         command.env("LESS", "FRX");
     }
     let Ok(mut child) = command.spawn() else { return false };
-    // ^C is for the pager, which outlives it.
+    // ^C is left to the pager; this process ends after it.
     let _ = signal_hook::flag::register(SIGINT, Arc::new(AtomicBool::new(false)));
     let input = child.stdin.take();
     *running() = Some(Pager { child, input });
@@ -65,7 +64,7 @@ pub(crate) fn is_running() -> bool {
     running().is_some()
 }
 
-/// Hands bytes to the pager; whoever left it has seen enough.
+/// Writes to the pager. If the user has quit it, this is not an error.
 pub(crate) fn write(bytes: &[u8]) -> io::Result<()> {
     match running().as_mut().and_then(|pager| pager.input.as_mut()) {
         Some(input) => input.write_all(bytes),
@@ -73,7 +72,7 @@ pub(crate) fn write(bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Says that this was all, and waits until it was read.
+/// Ends the output, and waits until the user quits the pager.
 pub(crate) fn finish() {
     if let Some(mut pager) = running().take() {
         drop(pager.input.take());
@@ -81,10 +80,10 @@ pub(crate) fn finish() {
     }
 }
 
-/// Whether a text fills a terminal of so many rows and columns.
+/// Whether a text fills a terminal with this many rows and columns.
 pub(crate) fn fills(text: &[u8], height: usize, width: usize) -> bool {
     let rows = text.split(|byte| *byte == b'\n').map(|line| {
-        // What is short needs no look at its characters.
+        // A short line needs no look at the width of its characters.
         let length = if line.len() <= width { 1 } else { columns(&String::from_utf8_lossy(line)) };
         length.div_ceil(width).max(1)
     });

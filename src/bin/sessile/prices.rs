@@ -1,10 +1,9 @@
-//! What models cost, where a log does not say.
+//! Prices of models, for logs that do not report a cost.
 //!
-//! The list is compiled in and says of which day it is, and where its prices
-//! were found. A model goes by the longest name of the list that its own begins
-//! with, without what a provider puts before it. Behind the name, only a date or
-//! a setting may follow: another version or size has a price of its own, and
-//! where that is not known, none.
+//! The list is compiled in, with its date and its source. A model gets the price of
+//! the longest listed name that its own name begins with, ignoring the provider's
+//! prefix. Only a date or a setting may follow the listed name: another version or
+//! size has its own price, or none if that is not listed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,27 +12,27 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use sessile::Usage;
 
-/// The list as it is compiled in.
+/// The compiled-in list.
 pub(crate) const KNOWN: &str = include_str!("prices.json");
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Prices {
     pub(crate) as_of: String,
-    /// Where the prices were found.
+    /// The source of the prices.
     #[serde(default)]
     pub(crate) source: Option<String>,
     pub(crate) currency: String,
     per_million_tokens: BTreeMap<String, Price>,
 }
 
-/// Of a million tokens.
+/// Per million tokens.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Price {
     input: f64,
     output: f64,
-    /// As other input, where it is not said; as the following.
+    /// The same as other input if absent; so is the next one.
     cache_read: Option<f64>,
     cache_write: Option<f64>,
 }
@@ -51,7 +50,7 @@ impl Prices {
         }
     }
 
-    /// What tokens cost; `None` where the model has no price.
+    /// The cost of tokens; `None` if the model has no price.
     pub(crate) fn cost(&self, usage: &Usage) -> Option<f64> {
         let price = self.of(usage.model.as_deref()?)?;
         let of = |tokens: Option<i64>, price: f64| {
@@ -73,8 +72,8 @@ impl Prices {
     }
 }
 
-/// A model's name without those who provide it, in one spelling: `x/m-4.5` and
-/// `us.x.m-4-5` are an `m-4-5`.
+/// A model's name without its providers, in one spelling: `x/m-4.5` and `us.x.m-4-5`
+/// both become `m-4-5`.
 fn own_name(model: &str) -> String {
     let mut name = model.rsplit('/').next().unwrap_or(model);
     while let Some((provider, rest)) = name.split_once('.')
@@ -85,12 +84,12 @@ fn own_name(model: &str) -> String {
     name.to_lowercase().replace('.', "-")
 }
 
-/// Settings that a name may end with and that cost nothing.
+/// Settings at the end of a name that do not affect the price.
 const SETTINGS: [&str; 9] =
     ["latest", "preview", "exp", "thinking", "minimal", "low", "medium", "high", "xhigh"];
 
-/// Whether a model is the one of this name, or a form of it: `gpt-5-2025-08-07`
-/// and `gpt-5-high` are a gpt-5; `gpt-50`, `gpt-5-mini` and `gpt-5-1` are none.
+/// Whether a model has this name, or is a variant of it: `gpt-5-2025-08-07` and
+/// `gpt-5-high` are variants of gpt-5; `gpt-50`, `gpt-5-mini` and `gpt-5-1` are not.
 fn is_named(model: &str, name: &str) -> bool {
     let Some(rest) = model.strip_prefix(name) else { return false };
     let is_apart = rest.chars().next().is_none_or(|c| "-@:[".contains(c));
@@ -98,10 +97,10 @@ fn is_named(model: &str, name: &str) -> bool {
     is_apart
         && rest.split(['-', '@', ':', '[', ']']).all(|word| {
             let is_number = !word.is_empty() && word.chars().all(|c| c.is_ascii_digit());
-            // A day or a month follows a year; alone, it is a version.
+            // A day or a month follows a year; without one, it is a version.
             let is_of_date = is_number && (4 <= word.len() || is_in_date);
             is_in_date = is_of_date;
-            // Behind a name, Bedrock has its own version of it: `-v1:0`.
+            // Bedrock appends its own version: `-v1:0`.
             let is_version = matches!(word, "v1" | "v2" | "0");
             word.is_empty() || is_of_date || is_version || SETTINGS.contains(&word)
         })

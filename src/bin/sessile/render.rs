@@ -1,4 +1,4 @@
-//! How results look to a person.
+//! Formats results for people.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use sessile::{SessionRow, Timestamp};
 use crate::output::{Output, one_line};
 use crate::text::{columns, cut, cut_middle, padded};
 
-/// Columns of a short id where ids are told apart by so many.
+/// The usual width of a short id.
 pub(crate) const SHORT: usize = 8;
 
 /// Between two columns of a table.
@@ -17,11 +17,11 @@ const GAP: &str = "  ";
 /// How times are shown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Clock {
-    /// As the clock here shows them; what is near, by how long ago it was.
+    /// In local time; recent ones as how long ago they were.
     Near {
         now: Timestamp,
     },
-    /// As the clock here shows them.
+    /// In local time.
     Local,
     Utc,
 }
@@ -46,13 +46,13 @@ impl Clock {
 /// A session in a list, and how it is named.
 pub(crate) struct Row<'a> {
     pub(crate) session: &'a SessionRow,
-    /// The beginning of its id, by which it is found.
+    /// A prefix of its id by which it is found.
     pub(crate) short: String,
-    /// Its whole name, where its id does not tell it from others.
+    /// Its full name, if its id is not unique.
     pub(crate) name: Option<String>,
 }
 
-/// Prints sessions, a line each, in so many columns.
+/// Prints sessions, one per line, within a width.
 pub(crate) fn print_sessions(
     out: &mut Output,
     rows: &[Row<'_>],
@@ -67,7 +67,7 @@ pub(crate) fn print_sessions(
     let at = at.unwrap_or_default();
     let fixed = id + format + at + count + 4 * GAP.len();
     let left = width.saturating_sub(fixed);
-    // Where there is no room for both, the title is told.
+    // If there is no room for both, the title is shown.
     let dir = if left < 30 { 0 } else { (2 * left / 5).max(left.saturating_sub(60)) };
     let dir = dir.min(longest(|row| columns(work_dir(row))));
     let title = left.saturating_sub(if dir == 0 { 0 } else { dir + GAP.len() });
@@ -89,7 +89,7 @@ pub(crate) fn print_sessions(
     Ok(())
 }
 
-/// Prints sessions for programs: a line each, tabs between.
+/// Prints sessions for programs: one per line, separated by tabs.
 pub(crate) fn print_tabbed(out: &mut Output, rows: &[Row<'_>]) -> std::io::Result<()> {
     for row in rows {
         let session = row.session;
@@ -112,8 +112,8 @@ fn work_dir<'a>(row: &'a Row<'_>) -> &'a str {
     row.session.work_dir.as_deref().unwrap_or("?")
 }
 
-/// The title; marked where the session differs from its root, and where its id
-/// is that of another.
+/// The title, with marks if the session differs from its root, or its id is not
+/// unique.
 fn titled(row: &Row<'_>) -> String {
     let title = row.session.title.as_deref().unwrap_or("Untitled");
     let signs: String = marks(row.session).map(|(sign, _)| sign).collect();
@@ -124,9 +124,9 @@ fn titled(row: &Row<'_>) -> String {
     }
 }
 
-/// How a session differs from what its root holds: as a sign, and as it is told.
+/// How a session differs from what its root holds: as a mark, and in words.
 pub(crate) fn marks(session: &SessionRow) -> impl Iterator<Item = (char, &'static str)> {
-    // What is gone was lost, too.
+    // A file that is gone has lost its lines, too, which needs no second mark.
     let is_lost = session.has_losses && !session.is_absent;
     [
         (is_lost, '!', "lost or changed at its root"),
@@ -138,7 +138,7 @@ pub(crate) fn marks(session: &SessionRow) -> impl Iterator<Item = (char, &'stati
     .filter_map(|(is_so, sign, told)| is_so.then_some((sign, told)))
 }
 
-/// What the signs in a list mean, of those that stand in it.
+/// The meaning of the marks that occur in a list.
 pub(crate) fn legend(rows: &[Row<'_>]) -> Option<String> {
     let mut all: Vec<(char, &str)> = rows.iter().flat_map(|row| marks(row.session)).collect();
     all.sort_unstable();
@@ -147,7 +147,7 @@ pub(crate) fn legend(rows: &[Row<'_>]) -> Option<String> {
     (!all.is_empty()).then(|| all.join(" · "))
 }
 
-/// A time as the clock here shows it, to the minute.
+/// A time in the local zone, to the minute.
 pub(crate) fn local_time(at: Timestamp) -> String {
     DateTime::from_timestamp_nanos(at.0).with_timezone(&Local).format("%Y-%m-%d %H:%M").to_string()
 }
@@ -156,7 +156,7 @@ fn utc_time(at: Timestamp) -> String {
     DateTime::from_timestamp_nanos(at.0).format("%Y-%m-%d %H:%MZ").to_string()
 }
 
-/// How long ago a time was, where that tells more than its date.
+/// How long ago a time was, if that says more than its date.
 fn ago(now: Timestamp, at: Timestamp) -> Option<String> {
     let minutes = now.0.checked_sub(at.0)?.checked_div(60_000_000_000)?;
     match minutes {

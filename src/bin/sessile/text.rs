@@ -1,29 +1,29 @@
-//! Text in the columns of a terminal: how wide it is, and how it is cut.
+//! Text in the columns of a terminal: its width, and truncation.
 
 use std::ops::Range;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Columns where the width of what is printed to is not known.
+/// The width if it is not known.
 const USUAL: usize = 80;
 
-/// Narrower than this, nothing can be told.
+/// The smallest usable width.
 const LEAST: usize = 20;
 
-/// Columns of the terminal.
+/// The width of the terminal.
 pub(crate) fn terminal_width() -> usize {
     let size = rustix::termios::tcgetwinsize(std::io::stdout());
     let columns = size.map_or(0, |size| usize::from(size.ws_col));
     if columns == 0 { USUAL } else { columns.max(LEAST) }
 }
 
-/// Columns of the terminal that gets what is said beside the results.
+/// The width of the terminal for notes.
 pub(crate) fn note_width() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok()?;
     Some(usize::from(size.ws_col)).filter(|columns| LEAST <= *columns)
 }
 
-/// Rows of the terminal, where they are known.
+/// The height of the terminal, if it is known.
 pub(crate) fn terminal_height() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
     Some(usize::from(size.ws_row)).filter(|rows| 0 < *rows)
@@ -33,7 +33,7 @@ pub(crate) fn columns(text: &str) -> usize {
     text.width()
 }
 
-/// Text of at most so many columns; what is cut ends with dots.
+/// Truncates text to this many columns; truncated text ends with an ellipsis.
 pub(crate) fn cut(text: &str, width: usize) -> String {
     if columns(text) <= width {
         return text.to_owned();
@@ -42,7 +42,7 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     format!("{}{dots}", beginning(text, width.saturating_sub(1)))
 }
 
-/// The same with the dots in the middle: both ends of a path tell something.
+/// As [`cut`], with the ellipsis in the middle, because both ends of a path matter.
 pub(crate) fn cut_middle(text: &str, width: usize) -> String {
     if columns(text) <= width {
         return text.to_owned();
@@ -52,14 +52,14 @@ pub(crate) fn cut_middle(text: &str, width: usize) -> String {
     format!("{start}…{}", end(text, room - columns(start)))
 }
 
-/// Text of just so many columns.
+/// Text padded to this many columns.
 pub(crate) fn padded(text: &str, width: usize) -> String {
     let text = cut(text, width);
     let blanks = width.saturating_sub(columns(&text));
     text + &" ".repeat(blanks)
 }
 
-/// The words in lines of so many columns, where no word is longer.
+/// The words in lines of this width, unless a word is longer.
 pub(crate) fn wrapped(words: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in words.split_whitespace() {
@@ -74,8 +74,7 @@ pub(crate) fn wrapped(words: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Prose whose lines end between words where they are too long; what is set as it
-/// stands (code, a table) stays.
+/// Wraps long lines of prose between words; code and tables stay as they are.
 pub(crate) fn wrapped_prose(text: &str, width: usize) -> String {
     let mut is_code = false;
     let mut lines: Vec<String> = Vec::new();
@@ -117,7 +116,7 @@ fn end(text: &str, width: usize) -> &str {
     &text[before.map_or(0, |(at, c)| at + c.len_utf8())..]
 }
 
-/// A text of at most so many columns that shows the first of its marks.
+/// Truncates text to this many columns so that the first mark is visible.
 pub(crate) fn fit(text: &str, marks: &[Range<usize>], width: usize) -> (String, Vec<Range<usize>>) {
     let first = marks.first().map_or(0..0, Clone::clone);
     let mut start = 0;
@@ -126,7 +125,7 @@ pub(crate) fn fit(text: &str, marks: &[Range<usize>], width: usize) -> (String, 
     }
     let dots = if 0 < start { "…" } else { "" };
     let fitted = cut(&format!("{dots}{}", &text[start..]), width);
-    // Where the dots of the end stand, nothing is marked.
+    // The ellipsis at the end is not marked.
     let last = if fitted.ends_with('…') { fitted.len() - '…'.len_utf8() } else { fitted.len() };
     let place = |byte: usize| (byte + dots.len() - start).min(last);
     let shown = marks.iter().filter(|mark| start <= mark.start);

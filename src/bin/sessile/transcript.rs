@@ -1,20 +1,19 @@
-//! Messages as a person reads them in a terminal: the one place where `show` and
-//! `markdown --full` spell them.
+//! Messages as text for a terminal, used by `show` and `markdown --full`.
 
 use std::io::Write;
 
 use anyhow::Result;
 use sessile::{Part, Timestamp};
 
-use crate::conversation::Said;
+use crate::conversation::MessageContent;
 use crate::output::{self, Output, one_line};
 use crate::render::Clock;
 use crate::text::{terminal_width, wrapped_prose};
 
-/// Lines of what a tool answered before it is cut.
+/// Lines of a tool's answer before it is truncated.
 const TOOL_LINES: usize = 12;
 
-/// What is known of a message beside what it says.
+/// What is known of a message besides its content.
 pub(crate) struct Heading<'a> {
     pub(crate) id: &'a str,
     pub(crate) at: Option<Timestamp>,
@@ -22,29 +21,29 @@ pub(crate) struct Heading<'a> {
     pub(crate) label: Option<&'a str>,
 }
 
-/// Messages, one after the other.
+/// Prints messages one after another.
 pub(crate) struct Transcript {
     pub(crate) out: Output,
-    /// Whether what tools are given and answer is shown whole.
+    /// Whether tool arguments and results are shown completely.
     pub(crate) is_full: bool,
     pub(crate) clock: Clock,
-    /// Columns of the terminal, where prose is read in one.
+    /// The width of the terminal, if prose is wrapped.
     width: Option<usize>,
     is_begun: bool,
-    /// Messages that were left out, since nothing is said in them.
+    /// The number of messages that were left out because they have no content.
     pub(crate) silent: usize,
 }
 
 impl Transcript {
     pub(crate) fn new(out: Output, is_full: bool, is_utc: bool) -> Self {
-        // Programs are told the same everywhere.
+        // Output to programs does not depend on the terminal.
         let width = output::is_terminal().then(terminal_width);
         let clock = if is_utc || width.is_none() { Clock::Utc } else { Clock::Local };
         Self { out, is_full, clock, width, is_begun: false, silent: 0 }
     }
 
-    /// A message, by who speaks and what it says.
-    pub(crate) fn message(&mut self, heading: &Heading<'_>, said: &Said) -> Result<()> {
+    /// Prints a message.
+    pub(crate) fn message(&mut self, heading: &Heading<'_>, said: &MessageContent) -> Result<()> {
         let parts: Vec<String> = said.parts.iter().map(|part| self.said(part)).collect();
         if !self.is_full && parts.iter().all(String::is_empty) {
             self.silent += 1;
@@ -91,7 +90,7 @@ impl Transcript {
         }
     }
 
-    /// What somebody says, in the columns of the terminal behind so many.
+    /// Wraps prose to the width of the terminal, less `used` columns.
     fn prose(&self, text: &str, used: usize) -> String {
         let text = text.trim_end();
         match self.width {
@@ -100,7 +99,7 @@ impl Transcript {
         }
     }
 
-    /// What a tool answered; of much, the beginning.
+    /// A tool's answer, truncated if it is long.
     fn answer(&self, text: &str) -> String {
         let text = text.trim_end();
         let count = text.lines().count();

@@ -1,20 +1,20 @@
-//! The conversation among the nodes of a transcript.
+//! Finds the conversation among the nodes of a transcript.
 //!
-//! A leaf is chosen by what nobody names as a parent, not by time; from it the
-//! way leads up to a root. A response with parallel calls stands in several
-//! nodes whose results fork the tree, and what the way does not meet of those
-//! is put back behind them.
+//! A leaf is chosen among the nodes that are nobody's parent, not by time, and the
+//! path leads from it up to a root. A response with parallel calls consists of
+//! several nodes whose results fork the tree; those that are not on the path are
+//! put back after the response.
 
 use std::collections::{HashMap, HashSet};
 
 use super::facts::Node;
 
-/// The nodes of a transcript, each by the number of its record, from 0.
+/// The nodes of a transcript, identified by the number of their record, from 0.
 pub(super) struct Tree<'a> {
     records: &'a [Node],
-    /// Of each record, its place among the uuids, in the order in which these came first.
+    /// For each record, the position of its uuid, in the order of first occurrence.
     place: Vec<usize>,
-    /// Of each uuid, its last record, which counts.
+    /// For each uuid, its last record, which counts.
     last: Vec<usize>,
     by_uuid: HashMap<&'a str, usize>,
 }
@@ -39,17 +39,17 @@ impl<'a> Tree<'a> {
         self.by_uuid.contains_key(uuid)
     }
 
-    /// The place of a record's uuid, in the order of entries.
+    /// The position of a record's uuid, in the order of entries.
     pub(super) fn place(&self, record: usize) -> usize {
         self.place[record]
     }
 
-    /// The record that counts of the uuid at a place.
+    /// The record that counts for the uuid at a position.
     pub(super) fn last(&self, place: usize) -> Option<usize> {
         self.last.get(place).copied()
     }
 
-    /// Whether a record is the one that counts of its uuid.
+    /// Whether a record is the one that counts for its uuid.
     pub(super) fn counts(&self, record: usize) -> bool {
         self.last[self.place[record]] == record
     }
@@ -62,7 +62,7 @@ impl<'a> Tree<'a> {
         self.find(self.records[record].parent.as_deref()?)
     }
 
-    /// Where the conversation ends.
+    /// The last node of the conversation.
     pub(super) fn leaf(&self) -> Option<usize> {
         let mut is_named = vec![false; self.last.len()];
         for parent in self.records.iter().filter_map(|node| node.parent.as_deref()) {
@@ -81,7 +81,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// The first of those whose last record stands last.
+    /// The first of those whose last record comes last.
     fn best(&self, candidates: impl Iterator<Item = usize>) -> Option<usize> {
         let mut best: Option<(usize, usize)> = None;
         for record in candidates {
@@ -93,12 +93,12 @@ impl<'a> Tree<'a> {
         best.map(|(record, _)| record)
     }
 
-    /// Where the conversation of an agent ends: with its last message.
+    /// The last node of an agent's conversation: its last message.
     pub(super) fn agent_leaf(&self) -> Option<usize> {
         self.records.iter().rposition(|node| node.kind.is_message())
     }
 
-    /// The way from a root to a record.
+    /// The path from a root to a record.
     pub(super) fn path(&self, leaf: usize) -> Vec<usize> {
         let mut seen = HashSet::new();
         let mut path = Vec::new();
@@ -111,7 +111,7 @@ impl<'a> Tree<'a> {
         path
     }
 
-    /// A path with what parallel calls left beside it.
+    /// A path with the nodes of parallel calls put back.
     pub(super) fn put_back(&self, path: Vec<usize>) -> Vec<usize> {
         let missing = Missing::new(self, &path).behind();
         if missing.is_empty() {
@@ -128,12 +128,12 @@ impl<'a> Tree<'a> {
 #[derive(Clone, Copy)]
 enum Known {
     Not,
-    /// On the way that is being walked.
+    /// On the path that is being walked.
     Met,
     Yes(Option<usize>),
 }
 
-/// The nearest message at or above a node, found once for each.
+/// Finds the nearest message at or above a node, once for each node.
 struct Nearest<'t, 'a> {
     tree: &'t Tree<'a>,
     known: Vec<Known>,
@@ -172,17 +172,17 @@ impl Nearest<'_, '_> {
     }
 }
 
-/// What a path does not meet of the responses on it.
+/// The nodes of responses on a path that the path itself lacks.
 struct Missing<'t, 'a> {
     tree: &'t Tree<'a>,
     path: &'t [usize],
-    /// Places of what is on the path, or was put back.
+    /// Positions that are on the path, or were put back.
     seen: HashSet<usize>,
     /// The records of each response, by its id.
     responses: HashMap<&'a str, Vec<usize>>,
-    /// Who made a call; `None` where two responses say that they did.
+    /// Who made each call; `None` if two responses claim it.
     owners: HashMap<&'a str, Option<usize>>,
-    /// The answers that may belong to a node, by its place.
+    /// The answers that may belong to a node, by its position.
     answers: HashMap<usize, Vec<usize>>,
 }
 
@@ -193,7 +193,7 @@ impl<'t, 'a> Missing<'t, 'a> {
         Self { tree, path, seen, responses, owners, answers }
     }
 
-    /// What is missing, by the record that it is put back behind.
+    /// What is missing, by the record after which it is put back.
     fn behind(mut self) -> HashMap<usize, Vec<usize>> {
         let records = self.tree.records;
         let of_response = |record: &usize| Some((records[*record].message_id.as_deref()?, *record));
@@ -217,7 +217,7 @@ impl<'t, 'a> Missing<'t, 'a> {
         missing
     }
 
-    /// Finds who made which call, and whose each answer may be.
+    /// Finds out who made which call, and who may own each answer.
     fn index(&mut self) {
         let records = self.tree.records;
         for &record in &self.tree.last {
@@ -247,7 +247,7 @@ impl<'t, 'a> Missing<'t, 'a> {
         }
     }
 
-    /// What is missing of a response: its other parts, then what answers them.
+    /// What is missing of a response: its other nodes, then their answers.
     fn of_response(&self, message_id: &str, record: usize) -> Vec<usize> {
         let (tree, records) = (self.tree, self.tree.records);
         let itself = vec![record];
@@ -280,7 +280,7 @@ impl<'t, 'a> Missing<'t, 'a> {
         parts
     }
 
-    /// Takes the answers from elsewhere that answer a call which nothing else answers.
+    /// Takes answers from elsewhere whose call has no other answer.
     fn take_strays(&self, members: &HashSet<usize>, strays: Vec<usize>, answers: &mut Vec<usize>) {
         let records = self.tree.records;
         let calls = |record: &usize| records[*record].answers.iter().map(|one| &one.call_id[..]);
@@ -300,7 +300,7 @@ impl<'t, 'a> Missing<'t, 'a> {
     }
 }
 
-/// Whether a node is a message of the user that answers a tool.
+/// Whether a node is a user's message with a tool's answer.
 fn is_answer(node: &Node) -> bool {
     node.kind == super::facts::Kind::User && node.is_answer
 }

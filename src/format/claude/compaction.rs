@@ -1,8 +1,8 @@
-//! Compactions that are written here: what is said of one, and in which keys.
+//! Compactions that are written here, and their keys.
 //!
-//! Nothing of before is kept word by word. The program has a note for that in its
-//! metadata, which it alone follows: its SDK begins at the boundary whatever that
-//! says, and so does what is read here.
+//! Nothing from before is kept verbatim. The program has a note for that in its
+//! metadata, but only the program itself uses it: its SDK starts at the boundary in
+//! any case, and so does this reader.
 
 use super::text::{object, string};
 use crate::format::json::{self, Raw};
@@ -11,7 +11,7 @@ use crate::model::Compaction;
 /// The keys of a compaction that is given as JSON.
 pub(super) const KEYS: &str = "summary, compactMetadata";
 
-/// What is kept, which is nothing.
+/// The key for what is kept, which must be absent.
 const KEPT: &str = "keepFrom";
 
 /// A compaction in its keys.
@@ -37,7 +37,7 @@ pub(super) fn spelt(new: &Compaction) -> String {
     format!("{{{kept}\"summary\":{summary},\"compactMetadata\":{{{metadata}}}}}")
 }
 
-/// Why JSON is no compaction of this format.
+/// Why JSON is not a compaction of this format.
 pub(super) fn refused(compaction: &str) -> Option<String> {
     let compaction = object(compaction.as_bytes())?;
     if compaction.get(KEPT).is_some() {
@@ -49,14 +49,14 @@ pub(super) fn refused(compaction: &str) -> Option<String> {
     summary.is_none().then(|| "a compaction needs a summary, which is text".to_owned())
 }
 
-/// What a compaction becomes, each a JSON object.
+/// The parts of a compaction, each a JSON object.
 pub(super) struct Spelt {
-    /// The message that holds the summary.
+    /// The message with the summary.
     pub(super) message: String,
     pub(super) metadata: String,
 }
 
-/// Reads a compaction that is not [`refused`].
+/// Reads a compaction that [`refused`] accepts.
 pub(super) fn read(compaction: &str) -> Spelt {
     let read = object(compaction.as_bytes()).unwrap_or(Raw::NULL);
     let summary = read.get("summary").map_or("\"\"".to_owned(), json::compact);

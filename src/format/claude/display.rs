@@ -1,18 +1,19 @@
-//! How messages look to a person.
+//! How messages are shown.
 
 use super::facts::Kind;
 use super::parse::SYNTHETIC;
 use super::prompt::is_type;
 use super::text::{object, string, strip};
 use crate::format::json::{self, Object, Raw};
-use crate::format::{NamedModel, Part, Shown, ToolCall};
+use crate::format::{NamedModel, Part, ToolCall, TreeText};
 
-/// Characters of a preview, dots included.
+/// Characters of a preview, including dots.
 const PREVIEW_LENGTH: usize = 120;
-/// Characters of a tool's input before they are cut.
+/// Characters of a tool's input before it is truncated.
 const INPUT_LENGTH: usize = 40;
 
-/// A message as the conversation has it: its type, id, session, and itself.
+/// A message in the form of the conversation: type, id, session, and the message
+/// itself.
 pub(super) fn message(line: &[u8], instead: &str) -> Option<String> {
     let record = object(line)?;
     let value = |key: &str| record.get(key).map(|value| json::clean(value, instead));
@@ -25,7 +26,7 @@ pub(super) fn message(line: &[u8], instead: &str) -> Option<String> {
     ))
 }
 
-/// Who speaks in a message, and what it says.
+/// The role of a message, and its parts.
 pub(super) fn parts(message: &str) -> (String, Vec<Part>) {
     let Ok((record, _)) = json::scan(message.as_bytes()) else { return Default::default() };
     let record = record.object();
@@ -34,8 +35,8 @@ pub(super) fn parts(message: &str) -> (String, Vec<Part>) {
     (role.unwrap_or_default(), parts_of(message.get("content"), true))
 }
 
-/// What the message in a line says.
-pub(super) fn said(line: &[u8], tools: bool) -> Vec<Part> {
+/// The content of the message in a line.
+pub(super) fn content_parts(line: &[u8], tools: bool) -> Vec<Part> {
     let Some(record) = object(line) else { return Vec::new() };
     let record = record.object();
     let is_message = record.get("type").is_some() && record.get("uuid").is_some();
@@ -77,7 +78,7 @@ fn image(block: Raw<'_>) -> Part {
     }
 }
 
-/// The model that answered in a line.
+/// The model of the answer in a line.
 pub(super) fn model(line: &[u8]) -> Option<NamedModel> {
     let record = object(line).filter(|record| is_type(*record, "assistant"))?;
     let model = string(record.get("message")?.get("model")).filter(|model| model != SYNTHETIC)?;
@@ -85,10 +86,11 @@ pub(super) fn model(line: &[u8]) -> Option<NamedModel> {
 }
 
 /// What a tree shows of an entry's line.
-pub(super) fn shown(line: &[u8]) -> Shown {
-    let Some(record) = object(line) else { return Shown::default() };
+pub(super) fn tree_text(line: &[u8]) -> TreeText {
+    let Some(record) = object(line) else { return TreeText::default() };
     let field = |key: &str| string(record.get(key)).unwrap_or_default();
-    let of = |role: &str, text: String| Shown { role: role.to_owned(), text, ..Shown::default() };
+    let of =
+        |role: &str, text: String| TreeText { role: role.to_owned(), text, ..TreeText::default() };
     let record_type = field("type");
     match Kind::from_name(&record_type) {
         Some(Kind::User | Kind::Assistant) => {
@@ -107,14 +109,14 @@ fn type_of(value: Option<Raw<'_>>) -> String {
     value.and_then(|value| string(value.get("type"))).unwrap_or_default()
 }
 
-fn shown_message(role: String, message: Raw<'_>) -> Shown {
+fn shown_message(role: String, message: Raw<'_>) -> TreeText {
     let content = message.get("content").unwrap_or(Raw::NULL);
     if let Some(answer) = content.items().find(|block| is_type(*block, "tool_result")) {
-        return Shown {
+        return TreeText {
             role: "tool".to_owned(),
             text: cut(&text_of_message(answer)),
             call_id: string(answer.get("tool_use_id")),
-            ..Shown::default()
+            ..TreeText::default()
         };
     }
     let text = cut(&text_of_message(message));
@@ -124,10 +126,10 @@ fn shown_message(role: String, message: Raw<'_>) -> Shown {
         .map(Raw::object)
         .map(|call| (string(call.get("id")).unwrap_or_default(), call_label(&call)))
         .collect();
-    Shown { only_calls: text.is_empty() && !calls.is_empty(), text, calls, role, call_id: None }
+    TreeText { only_calls: text.is_empty() && !calls.is_empty(), text, calls, role, call_id: None }
 }
 
-/// The tool that a block calls; with what it is given, if that is asked for.
+/// The tool call in a block; with its arguments if `tools` is set.
 fn call(block: &Object<'_>, tools: bool) -> ToolCall {
     let field = |key: &str| string(block.get(key)).unwrap_or_default();
     let (id, name) = (field("id"), field("name"));
@@ -140,7 +142,7 @@ fn call(block: &Object<'_>, tools: bool) -> ToolCall {
     ToolCall { id, name, arguments, label }
 }
 
-/// A tool call on one line, as in `[Read: {"path":"a"}]`.
+/// A tool call on one line, for example `[Read: {"path":"a"}]`.
 fn call_label(call: &Object<'_>) -> String {
     let input = call.get("input").map_or("{}".to_owned(), |input| json::clean(input, "null"));
     let mut cut: String = input.chars().take(INPUT_LENGTH).collect();
@@ -150,23 +152,23 @@ fn call_label(call: &Object<'_>) -> String {
     format!("[{}: {cut}]", string(call.get("name")).unwrap_or_default())
 }
 
-/// The first characters of what a line's message says, on one line.
+/// The first characters of the message in a line, on one line.
 pub(super) fn preview(line: &[u8]) -> String {
     cut(&full_text(line))
 }
 
-/// What a line's message says, whole.
+/// The full text of the message in a line.
 pub(super) fn full_text(line: &[u8]) -> String {
     let message = object(line).and_then(|record| record.get("message"));
     message.map(|message| strip(&text_of_message(message)).to_owned()).unwrap_or_default()
 }
 
-/// The text of what has content: a message, or an answer of a tool.
+/// The text of a message, or of a tool's answer.
 fn text_of_message(value: Raw<'_>) -> String {
     value.get("content").map(text_of).unwrap_or_default()
 }
 
-/// The text of such content.
+/// The text of content.
 fn text_of(content: Raw<'_>) -> String {
     if let Some(text) = content.string() {
         return text.into_owned();
@@ -177,7 +179,7 @@ fn text_of(content: Raw<'_>) -> String {
 }
 
 fn cut(text: &str) -> String {
-    // Only so much of a long text is looked at.
+    // Only the beginning of a long text is processed.
     let start: String = text.chars().take(4 * PREVIEW_LENGTH).collect();
     let line = start.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= PREVIEW_LENGTH {
@@ -197,15 +199,15 @@ mod tests {
 
     #[test]
     fn an_entry_shows_what_it_says_calls_or_answers() {
-        let call = shown(CALL.as_bytes());
+        let call = tree_text(CALL.as_bytes());
         assert!(call.only_calls);
         assert_eq!(call.calls, [("c".to_owned(), "[Read: {\"path\":\"x\"}]".to_owned())]);
-        let answer = shown(ANSWER.as_bytes());
+        let answer = tree_text(ANSWER.as_bytes());
         assert_eq!((&answer.role[..], &answer.text[..]), ("tool", "a b"));
         assert_eq!(answer.call_id.as_deref(), Some("c"));
         let boundary =
             br#"{"type":"system","subtype":"compact_boundary","content":"x","uuid":"w"}"#;
-        assert_eq!(shown(boundary).text, "compact_boundary x");
+        assert_eq!(tree_text(boundary).text, "compact_boundary x");
     }
 
     #[test]

@@ -1,18 +1,18 @@
-//! What of a record the session as a whole is told by.
+//! What the fold of a whole session needs of each record.
 
 use crate::model::{Stored, Timestamp, Usage};
 
 use super::prompt::Prompt;
 
-/// What a record says, beside what it is in the log.
+/// The facts of a record.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
-    pub(super) told: Told,
-    /// Of a record that is a node of the tree.
+    pub(super) told: SessionFacts,
+    /// Set for a record that is a node of the tree.
     pub(super) node: Option<Node>,
 }
 
-/// The type of a record that is a node.
+/// The type of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     User,
@@ -39,27 +39,27 @@ impl Kind {
     }
 }
 
-/// A node as the rules of the conversation see it.
+/// A node, as the rules for finding the conversation see it.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) uuid: String,
     pub(super) parent: Option<String>,
     pub(super) kind: Kind,
     pub(super) is_sidechain: bool,
-    /// Whether it is the program's own remark, or another member's of a team.
+    /// Whether it is a note of the program itself, or from another member of a team.
     pub(super) is_aside: bool,
-    /// JSON of who wrote it, where that is an agent.
+    /// The agent that wrote it, as JSON.
     pub(super) agent: Option<String>,
-    /// As text, since that is what it is ordered by.
+    /// As text, because it is compared as text.
     pub(super) timestamp: String,
-    /// Of an assistant: the response that it is a part of.
+    /// For an assistant: the response that it is part of.
     pub(super) message_id: Option<String>,
     /// Ids and names of the tools that it calls.
     pub(super) calls: Vec<(String, String)>,
-    /// Whether it answers a tool, and the calls that it answers.
+    /// Whether it contains answers of tools, and the calls that they answer.
     pub(super) is_answer: bool,
     pub(super) answers: Vec<Answer>,
-    /// The node that made the call which it answers, where it says so.
+    /// The node that made the answered call, if it says so.
     pub(super) source: Option<String>,
     pub(super) at: Option<Timestamp>,
     pub(super) usage: Option<Box<Reported>>,
@@ -72,7 +72,7 @@ pub(super) struct Answer {
     pub(super) is_error: bool,
 }
 
-/// What a response used, as one of its parts reports it.
+/// The usage of a response, as one of its nodes reports it.
 #[derive(Clone, Debug)]
 pub(super) struct Reported {
     pub(super) request_id: Option<String>,
@@ -80,7 +80,7 @@ pub(super) struct Reported {
 }
 
 impl Node {
-    /// Whether it is a part of the conversation itself.
+    /// Whether it is part of the main conversation.
     pub(super) fn is_main(&self) -> bool {
         !self.is_sidechain && !self.is_aside
     }
@@ -88,17 +88,17 @@ impl Node {
 
 /// What a record says of its session.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Told {
-    /// Of a summary, which may be of another session: the node that it ends with.
+pub(super) struct SessionFacts {
+    /// For a summary, which may be of another session: the last node that it covers.
     pub(super) summary_of: Option<Option<String>>,
-    /// A type that the program was never seen to write.
+    /// A record type that the program was never seen to write.
     pub(super) unknown: Option<String>,
     pub(super) custom_title: Option<Stored>,
     pub(super) ai_title: Option<Stored>,
     pub(super) last_prompt: Option<Stored>,
     pub(super) summary: Option<Stored>,
     pub(super) git_branch: Option<Stored>,
-    /// Of a record that sets the tag: `None` clears it.
+    /// For a record that sets the tag: `None` clears it.
     pub(super) tag: Option<Option<Stored>>,
     pub(super) work_dir: Option<String>,
     pub(super) at: Option<Timestamp>,
@@ -107,6 +107,6 @@ pub(super) struct Told {
     pub(super) version: Option<Stored>,
     pub(super) model: Option<Stored>,
     pub(super) session_id: Option<String>,
-    /// The session that it was copied from.
+    /// The session that it was forked from.
     pub(super) forked_from: Option<String>,
 }

@@ -1,17 +1,17 @@
-//! What a path below the program's folder is.
+//! What the paths below the program's folder mean.
 //!
-//! A root may be that folder, its `projects`, or the folder of one project; a
-//! path tells which by what its first name looks like.
+//! A root may be that folder, its `projects`, or the folder of one project. The
+//! first name of a path shows which.
 
 use super::Claude;
 use super::text::object;
 use crate::format::{Home, Layout};
 use crate::model::{HeaderRecord, Timestamp};
 
-/// Names of folders that stand for a work dir are no longer, but for a hash.
+/// The longest name of a work dir's folder, without the hash of longer paths.
 const MAX_FOLDER: usize = 200;
 
-/// What a path is to its session.
+/// The role of a path in its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place<'a> {
     /// `<session>.jsonl` in the folder of a project.
@@ -34,9 +34,9 @@ pub(super) enum Place<'a> {
     Other,
 }
 
-/// A path, and where the names in it end.
+/// A path, split into names.
 pub(super) struct Split<'a> {
-    /// The folder of the project with its slash; empty where that is the root.
+    /// The folder of the project with a trailing slash; empty if that is the root.
     pub(super) project: &'a [u8],
     pub(super) place: Place<'a>,
 }
@@ -46,7 +46,7 @@ pub(super) fn split(path: &[u8]) -> Split<'_> {
     let rest = match below {
         Some(below) => behind_first(below),
         None if begins_in_project(path) => path,
-        // The path of a work dir has a slash at least, which is a dash now.
+        // A work dir's path contains a slash, which becomes a dash.
         None if first_name(path).contains(&b'-') => behind_first(path),
         None => &[],
     };
@@ -59,12 +59,12 @@ fn first_name(path: &[u8]) -> &[u8] {
     path.split(|byte| *byte == b'/').next().unwrap_or_default()
 }
 
-/// What follows the first name of a path; nothing where it is the only one.
+/// What follows the first name of a path; empty if there is nothing.
 fn behind_first(path: &[u8]) -> &[u8] {
     path.get(first_name(path).len() + 1..).unwrap_or_default()
 }
 
-/// Whether a path begins below the folder of a project.
+/// Whether a path starts below the folder of a project.
 fn begins_in_project(path: &[u8]) -> bool {
     let Ok(name) = std::str::from_utf8(first_name(path)) else { return false };
     !matches!(place_in_project(name), Place::Other)
@@ -136,7 +136,7 @@ impl Layout for Claude {
         matches!(split(path).place, Place::OldAgent { .. } | Place::Agent { .. })
     }
 
-    /// By its name, or where that is not in its place, also by its first record.
+    /// By its name; for a name elsewhere, also by its first record.
     fn recognises(&self, path: &[u8], first_line: &[u8]) -> bool {
         let Split { project, place } = split(path);
         matches!(place, Place::Transcript { .. })
@@ -148,7 +148,8 @@ impl Layout for Claude {
                 }))
     }
 
-    /// A session's own folder, and the project's, in which agents of old releases lie.
+    /// The session's own folder, and the project's, in which agents of old releases
+    /// are.
     fn units(&self, path: &[u8], _is_folder: bool) -> Vec<Vec<u8>> {
         let Split { project, place } = split(path);
         let folder = |session_id: &str| [project, session_id.as_bytes()].concat();
@@ -171,7 +172,7 @@ impl Layout for Claude {
         }
     }
 
-    /// The name says the id; nothing in the file does.
+    /// Only the file name contains the id.
     fn header_from_name(&self, path: &[u8]) -> Option<HeaderRecord> {
         let (session_id, parent_session_id) = match split(path).place {
             Place::Transcript { session_id } => (session_id.to_owned(), None),
@@ -195,7 +196,8 @@ impl Layout for Claude {
     }
 }
 
-/// The folder of a work dir: its path with `-` for all but letters and digits.
+/// The folder of a work dir: its path, with `-` for everything except letters and
+/// digits.
 fn folder_of(cwd: &str) -> String {
     let dash = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
     let folder: String = cwd.chars().map(dash).collect();
@@ -205,7 +207,7 @@ fn folder_of(cwd: &str) -> String {
     }
 }
 
-/// What tells long paths apart, in base 36.
+/// A hash that distinguishes long paths, in base 36.
 fn hash(path: &str) -> String {
     let step = |hash: i32, c: char| hash.wrapping_mul(31).wrapping_add(u32::from(c) as i32);
     let mut left = path.chars().fold(0, step).unsigned_abs();

@@ -1,13 +1,14 @@
 //! Claude Code's transcripts, from its first releases to 2.1.
 //!
-//! A session is a log of records below `projects/<work dir>`, named by its id
-//! and without a header. Records with a uuid are the nodes of a tree; which of
-//! its branches is the conversation follows from the whole of it, as do title,
-//! tag and work dir. Its sub-agents have transcripts of their own, in the
-//! session's folder or beside it: sessions that lists leave out.
+//! A session is a log of records below `projects/<work dir>`, named by its id and
+//! without a header. Records with a uuid are the nodes of a tree. Which branch is
+//! the conversation follows from the whole transcript, and so do title, tag and
+//! work dir. Its sub-agents have transcripts of their own, in the session's folder
+//! or beside it; they are sessions that lists leave out.
 //!
-//! The judge of what a transcript means is the program's own Agent SDK, but
-//! for its search of text by pieces of the file: here, all of it is parsed.
+//! The reference for the meaning of a transcript is the program's own Agent SDK,
+//! except that the SDK searches parts of the file as text, and here all of it is
+//! parsed.
 
 mod chain;
 mod compaction;
@@ -24,7 +25,7 @@ mod tags;
 mod text;
 mod write;
 
-use super::meaning::{Meaning, NamedModel, Part, Shown};
+use super::meaning::{Meaning, NamedModel, Part, TreeText};
 use super::rules::{HeaderPlace, Rules};
 use super::{Program, Spelling};
 use crate::model::{Compaction, Record, Stored};
@@ -66,8 +67,8 @@ impl Meaning for Claude {
         display::full_text(line)
     }
 
-    fn shown(&self, line: &[u8]) -> Shown {
-        display::shown(line)
+    fn tree_text(&self, line: &[u8]) -> TreeText {
+        display::tree_text(line)
     }
 
     fn model(&self, line: &[u8]) -> Option<NamedModel> {
@@ -78,12 +79,13 @@ impl Meaning for Claude {
         display::parts(message)
     }
 
-    fn said(&self, line: &[u8], tools: bool) -> Vec<Part> {
-        display::said(line, tools)
+    fn content_parts(&self, line: &[u8], tools: bool) -> Vec<Part> {
+        display::content_parts(line, tools)
     }
 }
 
-/// What is written is made by `live`: a record of this program says more than a draft does.
+/// `live` makes the lines, because records of this program need more than a draft
+/// contains.
 impl Spelling for Claude {
     fn compaction(&self, new: &Compaction) -> Option<String> {
         Some(compaction::spelt(new))

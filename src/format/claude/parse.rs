@@ -1,22 +1,23 @@
-//! What a line means: a record, and what it says of the tree and of the session.
+//! Parses lines: records, and what they say of the tree and the session.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::facts::{Answer, Facts, Kind, Node, Reported, Told};
+use super::facts::{Answer, Facts, Kind, Node, Reported, SessionFacts};
 use super::prompt::{self, Prompt};
 use super::text::{self, is_true, stored, string};
 use crate::format::json::{self, Features, Raw};
 use crate::format::time;
 use crate::model::{NewEntry, Parent, ProblemKind, Record, Stored, Timestamp, Usage};
 
-/// Nesting that common readers take; deeper lines are understood and reported.
+/// The deepest nesting that common readers accept; deeper lines are understood and
+/// reported.
 const MAX_DEPTH: usize = 500;
 
-/// Bytes of ids, titles and settings, together, that one record may have.
+/// The total bytes of ids, titles and settings that one record may have.
 const MAX_TEXT: usize = 16 << 20;
 
-/// Types of records that are no nodes, of releases up to 2.1.283.
+/// Types of records that are not nodes, of releases up to 2.1.283.
 const FLAT: [&str; 26] = [
     "agent-color",
     "agent-name",
@@ -46,7 +47,7 @@ const FLAT: [&str; 26] = [
     "worktree-state",
 ];
 
-/// What a line means; what cannot be understood is a problem of the record.
+/// What a line means. What cannot be understood becomes a problem of the record.
 pub(super) fn parse(line: &[u8]) -> Record {
     let mut record = Record::default();
     let (value, features) = match text::read(line) {
@@ -88,7 +89,7 @@ fn note_features(features: Features, record: &mut Record) {
     }
 }
 
-/// Lists the keys that are asked for, read in one pass.
+/// Lists the keys that are needed, which are read in one pass.
 macro_rules! fields {
     ($($field:ident = $key:literal,)+) => {
         /// The values of a record's own keys.
@@ -98,7 +99,7 @@ macro_rules! fields {
         }
 
         impl<'a> Fields<'a> {
-            /// Of a key that comes twice, the last value counts.
+            /// If a key is repeated, the last value counts.
             fn read(record: Raw<'a>) -> Self {
                 let mut fields = Self::default();
                 for (key, value) in record.members() {
@@ -165,7 +166,7 @@ fn read_record(fields: &Fields<'_>, record: &mut Record) {
     record.own = Some(Arc::new(Facts { told, node }));
 }
 
-/// The record's own time, if it is one.
+/// The record's own time, if it is valid.
 fn timestamp(fields: &Fields<'_>, record: &mut Record) -> Option<Timestamp> {
     let text = string(fields.timestamp)?;
     let at = text::time(&text)?;
@@ -194,7 +195,7 @@ fn entry(fields: &Fields<'_>, node: &Node, record_type: String) -> NewEntry {
     }
 }
 
-/// Who speaks in a message; answers of tools stand in messages of the user.
+/// The role of a message; answers of tools are in messages of the user.
 pub(super) fn role(node: &Node) -> Option<&'static str> {
     match node.kind {
         Kind::User if node.is_answer => Some("tool"),
@@ -243,7 +244,7 @@ fn node(fields: &Fields<'_>, kind: Kind, uuid: String, at: Option<Timestamp>) ->
     }
 }
 
-/// The tokens and cost that a part of a response reports.
+/// The tokens and cost that a node of a response reports.
 fn reported(fields: &Fields<'_>, message: Raw<'_>) -> Option<Reported> {
     let usage = message.get("usage").filter(|usage| usage.kind() == json::Kind::Object)?;
     let model = string(message.get("model")).filter(|model| model != SYNTHETIC)?;
@@ -266,7 +267,7 @@ fn reported(fields: &Fields<'_>, message: Raw<'_>) -> Option<Reported> {
     })
 }
 
-/// The model of what the program says itself.
+/// The model name in messages of the program itself.
 pub(super) const SYNTHETIC: &str = "<synthetic>";
 
 fn told(
@@ -274,7 +275,7 @@ fn told(
     kind: Option<Kind>,
     record_type: Option<&str>,
     at: Option<Timestamp>,
-) -> Told {
+) -> SessionFacts {
     let is = |value: Option<Raw<'_>>| value.is_some_and(|value| value.kind() == json::Kind::True);
     let is_prompt =
         kind == Some(Kind::User) && !is(fields.is_meta) && !is(fields.is_compact_summary);
@@ -282,7 +283,7 @@ fn told(
     let is_known = kind.is_some() || record_type.is_some_and(is_flat);
     let model = fields.message.filter(|_| kind == Some(Kind::Assistant));
     let model = stored(model.and_then(|message| message.get("model")));
-    Told {
+    SessionFacts {
         summary_of: (record_type == Some("summary")).then(|| string(fields.leaf_uuid)),
         unknown: (!is_known).then(|| record_type.unwrap_or_default().chars().take(60).collect()),
         custom_title: stored(fields.custom_title),
@@ -311,7 +312,7 @@ pub(super) fn is_said(text: &Stored) -> bool {
 }
 
 /// Bytes of texts that rows or memory hold until the session is folded.
-fn weight(told: &Told, node: Option<&Node>) -> usize {
+fn weight(told: &SessionFacts, node: Option<&Node>) -> usize {
     let stored = |text: &Option<Stored>| match text {
         Some(Stored::Text(text) | Stored::Json(text)) => text.len(),
         None => 0,

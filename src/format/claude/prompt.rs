@@ -4,25 +4,25 @@ use super::text::{is_space, strip_points};
 use crate::format::json::{self, Kind, Raw};
 use crate::model::Stored;
 
-/// Code points of a first prompt before it is cut.
+/// Code points of a first prompt before it is truncated.
 const MAX_PROMPT: usize = 200;
 
-/// What the program or its host puts into a prompt's place.
+/// Texts in place of a prompt that the program or its host writes.
 const SKIPPED: [&str; 4] = ["<local-command-stdout>", "<session-start-hook>", "<tick>", "<goal>"];
 
-/// Parts of an editor that are handed over whole.
+/// Elements of an editor that are handled as a whole.
 const WRAPPED: [(&str, &str); 2] =
     [("<ide_opened_file>", "</ide_opened_file>"), ("<ide_selection>", "</ide_selection>")];
 
-/// What a user's message may give as the first prompt.
+/// What a user's message contributes to the first prompt.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Prompt {
     pub(super) text: Option<Stored>,
-    /// A command that stands for it where there is no text at all.
+    /// A command that is shown if there is no text at all.
     pub(super) command: Option<Stored>,
 }
 
-/// The prompt in the message of a user.
+/// The prompt in a user's message.
 pub(super) fn of_message(message: Raw<'_>) -> Prompt {
     let mut found = Prompt::default();
     let content = message.get("content").unwrap_or(Raw::NULL);
@@ -43,17 +43,17 @@ pub(super) fn of_message(message: Raw<'_>) -> Prompt {
     found
 }
 
-/// Whether a block of a message's content is of this type.
+/// Whether a content block has this type.
 pub(super) fn is_type(block: Raw<'_>, name: &str) -> bool {
     block.kind() == Kind::Object && block.get("type").and_then(Raw::string).as_deref() == Some(name)
 }
 
-/// Whether a message's content answers a tool.
+/// Whether content contains a tool's answer.
 pub(super) fn has_result(content: Raw<'_>) -> bool {
     content.items().any(|block| is_type(block, "tool_result"))
 }
 
-/// Takes a text for what it is; says whether it is the prompt.
+/// Classifies a text; returns whether it is the prompt.
 fn take(text: &[u32], found: &mut Prompt) -> bool {
     let blank = |point: &u32| if *point == u32::from('\n') { u32::from(' ') } else { *point };
     let line: Vec<u32> = text.iter().map(blank).collect();
@@ -74,7 +74,7 @@ fn take(text: &[u32], found: &mut Prompt) -> bool {
     true
 }
 
-/// Without what is beyond the longest prompt that is shown.
+/// Truncates to the longest prompt that is shown.
 fn cut(line: &[u32]) -> Vec<u32> {
     if line.len() <= MAX_PROMPT {
         return line.to_vec();

@@ -1,25 +1,25 @@
-//! What tools answered at such length that the program put it into a file.
+//! Long answers of tools, which the program stores in files of their own.
 //!
-//! The message has a note in its place, which names the file by the path that
-//! it had on the machine of the program.
+//! The message has a note instead, which names the file by its path on the
+//! program's machine.
 
 use super::prompt::is_type;
 use super::text::string;
 use crate::format::json;
 
-/// The folder of a session's answers.
+/// The folder of a session's stored answers.
 pub(super) const FOLDER: &str = "tool-results";
 
-/// What a note begins with, since 2.0.
+/// The beginning of such a note, since 2.0.
 const TAG: &str = "<persisted-output>";
 
-/// What stands before the path, followed by a colon or not.
+/// The text before the path, with or without a colon.
 const BEFORE_PATH: &str = "saved to";
 
-/// What a note says of the file that holds an answer.
+/// A note that names the file of an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Note<'a> {
-    /// The path, as it is spelt; empty where none is named.
+    /// The path as spelt; empty if there is none.
     pub(super) path: &'a str,
 }
 
@@ -33,11 +33,11 @@ impl<'a> Note<'a> {
         let path = path.and_then(|path| path.trim_start_matches(':').strip_prefix(' '));
         let path = path.map(|path| path.trim_end().trim_end_matches('.')).unwrap_or_default();
         let note = Self { path };
-        // Any text may say that something was saved somewhere.
+        // Without the tag, any text may say that something was saved somewhere.
         (tagged.is_some() || note.place().is_some()).then_some(note)
     }
 
-    /// The names of the project's folder, the session's, and the file.
+    /// The names of the project's folder, the session's folder, and the file.
     pub(super) fn place(&self) -> Option<[&'a str; 3]> {
         let mut names = self.path.rsplit(['/', '\\']);
         let (file, folder) = (names.next()?, names.next()?);
@@ -47,7 +47,7 @@ impl<'a> Note<'a> {
     }
 }
 
-/// What a file of this name says: text, or the texts of blocks.
+/// The text in a file of this name: plain, or that of content blocks.
 pub(super) fn text_of(name: &str, content: &[u8]) -> String {
     let text = String::from_utf8_lossy(content);
     let scanned = name.ends_with(".json").then(|| json::scan(content).ok()).flatten();

@@ -1,18 +1,18 @@
-//! What lists show of a session: title, tag, branch, work dir, first prompt.
+//! The summary of a session for lists: title, tag, git branch, work dir, first
+//! prompt.
 //!
-//! Of a value that is said again the last counts, of the work dir and the time
-//! the first. A summary may stand in the file of a session that it is not of;
-//! only when all nodes are known can that be told, so what summaries say is
-//! taken in last, each at its own place.
+//! If a value is repeated, the last one counts; for work dir and time, the first. A
+//! file may contain the summary of another session, which only shows when all nodes
+//! are known. So summaries are evaluated last, each at its own position.
 
 use std::collections::BTreeMap;
 
-use super::facts::Told;
+use super::facts::SessionFacts;
 use super::parse::is_said;
 use super::prompt::Prompt;
 use crate::model::{Stored, Timestamp};
 
-/// The value that was said last, and by which record.
+/// The last value, and the record that it came from.
 #[derive(Debug)]
 struct Last<T>(Option<(usize, T)>);
 
@@ -37,7 +37,7 @@ impl<T: PartialEq> Last<T> {
     }
 }
 
-/// The value that was said first.
+/// The first value.
 #[derive(Debug)]
 struct First<T>(Option<(usize, T)>);
 
@@ -60,12 +60,13 @@ impl<T> First<T> {
     }
 }
 
-/// A summary that is being made, record by record.
+/// Collects the summary, record by record.
 #[derive(Debug, Default)]
 pub(super) struct Fold {
     records: usize,
-    /// Summaries with their places, until it is known whose they are.
-    summaries: Vec<(usize, Told)>,
+    /// Summaries with their positions, until it is known which session they belong
+    /// to.
+    summaries: Vec<(usize, SessionFacts)>,
     said: Said,
 }
 
@@ -83,21 +84,21 @@ struct Said {
     at: First<Timestamp>,
     session_id: First<String>,
     forked_from: First<String>,
-    /// Of the first record: whether it is an agent's.
+    /// Whether the first record is an agent's.
     is_sidechain: First<bool>,
     prompt: Prompt,
     prompt_line: Option<i64>,
-    /// By type, the line that has the first of them, and their number.
+    /// By type, the line of the first record, and their number.
     unknown: BTreeMap<String, (i64, u64)>,
 }
 
-/// What is known of a session as a whole.
+/// The summary of a session.
 #[derive(Debug)]
 pub(super) struct Summary {
     pub(super) title: Option<Stored>,
     pub(super) custom_title: Option<Stored>,
     pub(super) first_prompt: Option<Stored>,
-    /// The line of the first prompt, where that is no command's name.
+    /// The line of the first prompt, unless a command's name stands for it.
     pub(super) prompt_line: Option<i64>,
     pub(super) git_branch: Option<Stored>,
     pub(super) tag: Option<Stored>,
@@ -105,19 +106,19 @@ pub(super) struct Summary {
     pub(super) created_at: Option<Timestamp>,
     pub(super) version: Option<Stored>,
     pub(super) model: Option<Stored>,
-    /// The first session id that a record names.
+    /// The first session id in any record.
     pub(super) session_id: Option<String>,
     pub(super) forked_from: Option<String>,
-    /// Whether the program's lists leave it out.
+    /// Whether the program's lists hide it.
     pub(super) is_hidden: bool,
-    /// Types of records that were never seen, each with a line and a number.
+    /// Record types that were never seen, each with its first line and number.
     pub(super) unknown: Vec<(String, i64, u64)>,
-    /// Nodes that summaries are of, which are not in the file.
+    /// Nodes that summaries name, and the file does not contain.
     pub(super) strangers: Vec<String>,
 }
 
 impl Fold {
-    pub(super) fn take(&mut self, line_key: i64, told: Told) {
+    pub(super) fn take(&mut self, line_key: i64, told: SessionFacts) {
         let place = self.records;
         self.records += 1;
         match told.summary_of {
@@ -126,7 +127,7 @@ impl Fold {
         }
     }
 
-    /// The summary, where `has` knows the nodes of the file.
+    /// The summary; `has` tells whether the file contains a node.
     pub(super) fn finish(mut self, has: impl Fn(&str) -> bool) -> Summary {
         let mut strangers = Vec::new();
         for (place, told) in std::mem::take(&mut self.summaries) {
@@ -140,7 +141,7 @@ impl Fold {
 }
 
 impl Said {
-    fn take(&mut self, place: usize, line_key: i64, told: Told) {
+    fn take(&mut self, place: usize, line_key: i64, told: SessionFacts) {
         self.custom_title.take(place, told.custom_title);
         self.ai_title.take(place, told.ai_title);
         self.last_prompt.take(place, told.last_prompt);
@@ -154,7 +155,7 @@ impl Said {
         self.session_id.take(place, told.session_id);
         self.forked_from.take(place, told.forked_from);
         self.is_sidechain.take(place, Some(told.is_sidechain));
-        // Summaries are no prompts, so these come in order.
+        // Summaries are never prompts, so prompts come in order.
         if self.prompt.text.is_none() {
             self.prompt_line = told.prompt.text.as_ref().map(|_| line_key);
             self.prompt.text = told.prompt.text;
@@ -242,7 +243,7 @@ mod tests {
         assert_eq!(title(&[stranger]), None);
         assert_eq!(title(&[own, stranger]).as_deref(), Some("own"));
         assert_eq!(summary(&[own, stranger]).git_branch, None);
-        // What it stands before still is the first.
+        // The record before it is still the first.
         let sidechain = r#"{"type":"user","uuid":"a","isSidechain":true}"#;
         assert!(!Summary::is_shown(&[stranger, sidechain]));
     }

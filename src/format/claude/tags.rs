@@ -1,4 +1,4 @@
-//! Titles and tags as the program takes them from a user.
+//! Titles and tags, normalised as the program does it with a user's input.
 
 use std::sync::OnceLock;
 
@@ -8,14 +8,14 @@ use super::text::strip_points;
 use crate::format::json;
 use crate::model::Stored;
 
-/// Rounds after which a tag counts as clean.
+/// Rounds of normalisation after which a tag counts as clean.
 const ROUNDS: usize = 10;
 
-/// The code points that tags cannot hold, as ranges in hex: those of the
-/// categories Cf, Co and Cn in Unicode 15.0, which the program goes by.
+/// The code points that tags cannot contain, as ranges in hex: those of the
+/// categories Cf, Co and Cn in Unicode 15.0, which the program uses.
 const REMOVED: &str = include_str!("removed.txt");
 
-/// The code points of a text as stored, half surrogate pairs among them.
+/// The code points of a stored text, including lone surrogates.
 fn points(text: &Stored) -> Vec<u32> {
     match text {
         Stored::Text(text) => text.chars().map(u32::from).collect(),
@@ -26,25 +26,25 @@ fn points(text: &Stored) -> Vec<u32> {
     }
 }
 
-/// Without the white space around it; `None` for a blank text.
+/// Without surrounding white space; `None` for a blank text.
 pub(super) fn stripped(text: &Stored) -> Option<Stored> {
     let points = points(text);
     let bare = strip_points(&points);
     (!bare.is_empty()).then(|| json::stored_points(bare))
 }
 
-/// A text and what stands behind it.
+/// A text with a suffix.
 pub(super) fn followed(text: &Stored, end: &str) -> Stored {
     let mut points = points(text);
     points.extend(end.chars().map(u32::from));
     json::stored_points(&points)
 }
 
-/// A tag as the program writes it; `None` where nothing of it is left.
+/// A tag as the program writes it; `None` if nothing of it is left.
 pub(super) fn clean(tag: &Stored) -> Option<Stored> {
     let mut current = points(tag);
     for _ in 0..ROUNDS {
-        // What is not assigned takes no part in normalising.
+        // Unassigned characters are removed before normalising.
         let kept: Vec<u32> = current.iter().copied().filter(|point| !is_removed(*point)).collect();
         let next: Vec<u32> =
             normalised(&kept).into_iter().filter(|point| !is_removed(*point)).collect();
@@ -57,7 +57,7 @@ pub(super) fn clean(tag: &Stored) -> Option<Stored> {
     stripped(&json::stored_points(&current))
 }
 
-/// Compatibility composition of what stands between half surrogate pairs.
+/// Compatibility composition (NFKC) of the text between lone surrogates.
 fn normalised(points: &[u32]) -> Vec<u32> {
     let mut out = Vec::with_capacity(points.len());
     let is_half = |point: &u32| char::from_u32(*point).is_none();
@@ -103,9 +103,9 @@ mod tests {
             ("soft\u{ad}hyphen", "softhyphen"),
             ("\u{378}unassigned", "unassigned"),
             ("\u{212b}\u{a0}\u{ff21}", "Å A"),
-            // Composes only when what stands between is gone.
+            // Composes only after what is between them was removed.
             ("e\u{200b}\u{301}", "é"),
-            // Assigned later than Unicode 15.0.
+            // Assigned after Unicode 15.0.
             ("a\u{2ffc}", "a"),
         ] {
             assert_eq!(cleaned(tag).as_deref(), Some(expected), "{tag:?}");

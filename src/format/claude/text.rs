@@ -1,21 +1,21 @@
-//! Text and values as the program's own reader takes them, which is Python's.
+//! Text and values as the program's own reader, in Python, converts them.
 
 use std::borrow::Cow;
 
 use crate::format::json::{self, Features, Kind, Raw};
 use crate::model::{Stored, Timestamp};
 
-/// What Python's `strip` takes away.
+/// What Python's `strip` removes.
 pub(super) fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
-/// Without the white space around it.
+/// Without surrounding white space.
 pub(super) fn strip(text: &str) -> &str {
     text.trim_matches(is_space)
 }
 
-/// The same of code points, half surrogate pairs among them.
+/// As [`strip`], for code points, including lone surrogates.
 pub(super) fn strip_points(points: &[u32]) -> &[u32] {
     let is_text = |point: &u32| !char::from_u32(*point).is_some_and(is_space);
     let start = points.iter().position(is_text).unwrap_or(points.len());
@@ -23,7 +23,7 @@ pub(super) fn strip_points(points: &[u32]) -> &[u32] {
     &points[start..end]
 }
 
-/// Why a line is no JSON, and at which byte, from 1.
+/// Why a line is not JSON, and at which byte, from 1.
 pub(super) type Malformed = (usize, &'static str);
 
 /// The value in a line; `None` for a blank one.
@@ -36,7 +36,7 @@ pub(super) fn read(line: &[u8]) -> Option<Result<(Raw<'_>, Features), Malformed>
         Ok(found) => return Some(Ok(found)),
         Err(malformed) => (malformed.offset + 1, malformed.reason),
     };
-    // Other white space may stand around a record, too.
+    // Other white space may surround a record, too.
     let Ok(text) = std::str::from_utf8(line) else { return Some(Err(malformed)) };
     let bare = strip(text);
     if bare.is_empty() {
@@ -45,7 +45,7 @@ pub(super) fn read(line: &[u8]) -> Option<Result<(Raw<'_>, Features), Malformed>
     Some(json::scan(bare.as_bytes()).map_err(|_| malformed))
 }
 
-/// The object in a line that was understood.
+/// The object in a line, if it was understood.
 pub(super) fn object(line: &[u8]) -> Option<Raw<'_>> {
     let value = match json::well_formed(line) {
         Some(value) => value,
@@ -63,7 +63,7 @@ pub(super) fn text(value: Option<Raw<'_>>) -> Option<String> {
     string(value).filter(|text| !text.is_empty())
 }
 
-/// A string as stored.
+/// A string as a column stores it.
 pub(super) fn stored(value: Option<Raw<'_>>) -> Option<Stored> {
     let value = value?;
     let text = value.string()?;
@@ -73,7 +73,7 @@ pub(super) fn stored(value: Option<Raw<'_>>) -> Option<Stored> {
     })
 }
 
-/// What Python takes for true.
+/// What Python treats as true.
 pub(super) fn is_true(value: Option<Raw<'_>>) -> bool {
     let Some(value) = value else { return false };
     match value.kind() {
@@ -89,7 +89,7 @@ pub(super) fn is_true(value: Option<Raw<'_>>) -> bool {
     }
 }
 
-/// A time as RFC 3339 has it; without a zone it is UTC.
+/// Parses an RFC 3339 time; without a zone it is UTC.
 pub(super) fn time(text: &str) -> Option<Timestamp> {
     let date = text.as_bytes();
     let shape = |byte: &u8| if byte.is_ascii_digit() { b'0' } else { *byte };

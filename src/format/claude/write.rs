@@ -1,4 +1,4 @@
-//! Lines as the program itself would write them.
+//! Writes lines as the program itself does.
 
 use std::collections::HashMap;
 
@@ -6,20 +6,20 @@ use super::text::{is_true, string};
 use crate::format::json::{self, Kind, Raw};
 use crate::model::{Stored, Timestamp};
 
-/// Containers inside one another that a value may have to be spelt anew; what
-/// nests deeper is copied as it stands.
+/// The deepest nesting of a value that is spelt again; deeper ones are copied
+/// unchanged.
 const MAX_DEPTH: usize = 2_000;
 
-/// What forks leave behind: it is of the session that they come from.
+/// Keys that forks leave out, because they concern the original session.
 const LEFT: [&str; 4] = ["teamName", "agentName", "slug", "sourceToolAssistantUUID"];
 
-/// A JSON object from its members, each a key and a JSON value, as a line.
+/// A line with a JSON object, given its keys and JSON values.
 fn line<'a>(members: impl IntoIterator<Item = (&'a str, String)>) -> String {
     let members = members.into_iter().map(|(key, value)| format!("{}:{value}", json::spelt(key)));
     format!("{{{}}}\n", members.collect::<Vec<_>>().join(","))
 }
 
-/// The line that gives a session a title.
+/// The line that sets a session's title.
 pub(super) fn title(title: &Stored, session_id: &str) -> String {
     line([
         ("type", json::spelt("custom-title")),
@@ -28,7 +28,7 @@ pub(super) fn title(title: &Stored, session_id: &str) -> String {
     ])
 }
 
-/// The line that gives a session its tag; an empty one takes it away.
+/// The line that sets a session's tag; an empty one removes it.
 pub(super) fn tag(tag: &Stored, session_id: &str) -> String {
     line([
         ("type", json::spelt("tag")),
@@ -37,7 +37,7 @@ pub(super) fn tag(tag: &Stored, session_id: &str) -> String {
     ])
 }
 
-/// What the records of a session say of where it runs, each JSON.
+/// What a session's records say of where it runs, each value as JSON.
 #[derive(Debug, Default)]
 pub(super) struct Surroundings {
     user_type: Option<String>,
@@ -48,7 +48,7 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// As this record has them.
+    /// The values of this record.
     pub(super) fn of(record: Raw<'_>) -> Self {
         let text = |key: &str| {
             let value = record.get(key).filter(|value| value.kind() == Kind::String)?;
@@ -63,7 +63,7 @@ impl Surroundings {
         }
     }
 
-    /// What a node has behind its body.
+    /// The keys of a node after its body.
     fn envelope(&self, uuid: &str, at: Timestamp, session_id: &str) -> Vec<(&'static str, String)> {
         let or = |value: &Option<String>, default: &str| {
             value.clone().unwrap_or_else(|| json::spelt(default))
@@ -96,23 +96,23 @@ pub(super) struct NewMessage<'a> {
     pub(super) session_id: &'a str,
     pub(super) at: Timestamp,
     pub(super) around: &'a Surroundings,
-    /// Whether it stands for the conversation before.
+    /// Whether it replaces the conversation before it.
     pub(super) is_summary: bool,
 }
 
-/// Where a conversation was compacted.
+/// A compaction boundary.
 pub(super) struct NewBoundary<'a> {
     /// A JSON object.
     pub(super) metadata: &'a str,
     pub(super) uuid: &'a str,
-    /// The node that the conversation before ends with.
+    /// The last node of the conversation before it.
     pub(super) before: &'a str,
     pub(super) session_id: &'a str,
     pub(super) at: Timestamp,
     pub(super) around: &'a Surroundings,
 }
 
-/// The line of a boundary: a root, which names what comes before it.
+/// The line of a boundary: a root, which names the node before it.
 pub(super) fn boundary(new: &NewBoundary<'_>) -> String {
     let mut members = vec![
         ("parentUuid", "null".to_owned()),
@@ -149,7 +149,7 @@ pub(super) fn message(new: &NewMessage<'_>) -> String {
     line(members)
 }
 
-/// Three decimals, cut off rather than rounded.
+/// Three decimals, truncated rather than rounded.
 fn millis(at: Timestamp) -> String {
     Timestamp(at.0.div_euclid(1_000_000) * 1_000_000).to_string()
 }
@@ -164,9 +164,9 @@ pub(super) fn micros(at: Timestamp) -> String {
     time.to_rfc3339_opts(format, true)
 }
 
-/// A session that is made of another, record by record.
+/// Writes a fork of a session, record by record.
 pub(super) struct Fork<'a> {
-    /// The session that it is made of.
+    /// The session that it is forked from.
     pub(super) source_id: &'a str,
     pub(super) session_id: &'a str,
     pub(super) at: Timestamp,
@@ -179,7 +179,8 @@ impl Fork<'_> {
         self.uuids.get(uuid).map(|uuid| json::spelt(uuid))
     }
 
-    /// The line of a node below its new parent; `is_last` says that none follows.
+    /// The line of a node below its new parent; `is_last` says that it is the last
+    /// one.
     pub(super) fn node(&self, record: Raw<'_>, parent: Option<&str>, is_last: bool) -> String {
         let null = || "null".to_owned();
         let uuid = string(record.get("uuid")).unwrap_or_default();
@@ -204,7 +205,7 @@ impl Fork<'_> {
             if LEFT.contains(&&key[..]) {
                 continue;
             }
-            // A key that is there keeps its place.
+            // An existing key keeps its position.
             let value = match new.iter().position(|(name, _)| *name == key) {
                 Some(at) => new.remove(at).1,
                 None => spelt(value),
@@ -221,7 +222,7 @@ impl Fork<'_> {
         format!("{{\"sessionId\":{session},\"messageUuid\":{message}}}")
     }
 
-    /// The line of what was replaced in tools' results, each as JSON.
+    /// The line of the replacements in tool results, each given as JSON.
     pub(super) fn replacements(&self, replacements: &[String], uuid: &str) -> String {
         let all = format!("[{}]", replacements.join(","));
         self.flat("content-replacement", ("replacements", all), uuid)
@@ -243,7 +244,7 @@ impl Fork<'_> {
     }
 }
 
-/// A value in compact spelling.
+/// A value in compact form.
 pub(super) fn spelt(value: Raw<'_>) -> String {
     match json::scan(value.bytes()) {
         Ok((value, features)) if features.depth <= MAX_DEPTH => json::compact(value),

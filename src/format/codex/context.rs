@@ -1,31 +1,32 @@
-//! The conversation: what the model would be sent if the thread went on.
+//! The conversation that the model would get if the thread continued.
 //!
-//! Records of a path are taken in, root first. What was rolled back is on no
-//! such path, so that here only compactions take anything away.
+//! Records of a path are processed root first. What was rolled back is not on the
+//! path, so only compactions remove anything here.
 
 use super::item;
 use super::record::{Body, of_entry, owned, text};
 use crate::format::json::{self, Kind, Raw};
 
-/// What an earlier summary begins with, which is no prompt.
+/// The beginning of an earlier summary, which is not a prompt.
 const SUMMARY: &str = "Another language model started to solve this problem and produced a summary of its thinking process.";
 
-/// Bytes of the prompts that a compaction without a history keeps: 20,000 tokens of 4 bytes.
+/// Bytes of prompts that a compaction without a history keeps: 20,000 tokens of 4
+/// bytes.
 const KEPT: usize = 80_000;
 
-/// An item, and what of it a compaction of the old kind would keep.
+/// An item, and the part of it that a compaction of the old kind would keep.
 #[derive(Debug)]
-struct Said<E> {
+struct ContextItem<E> {
     entry: E,
     json: String,
-    /// The texts of a prompt.
+    /// The texts, if it is a prompt.
     prompt: Option<Vec<String>>,
 }
 
-/// A conversation on its way; `E` names the entry that an item comes from.
+/// Builds a conversation; `E` identifies the entry of an item.
 #[derive(Debug)]
 pub(crate) struct Conversation<E> {
-    said: Vec<Said<E>>,
+    said: Vec<ContextItem<E>>,
 }
 
 impl<E> Default for Conversation<E> {
@@ -35,7 +36,8 @@ impl<E> Default for Conversation<E> {
 }
 
 impl<E: Clone> Conversation<E> {
-    /// Takes in the record of an entry; `instead` stands for what JSON readers choke on.
+    /// Processes the record of an entry; `instead` replaces values that JSON readers
+    /// cannot read.
     pub(crate) fn take(&mut self, bytes: &[u8], entry: &E, instead: &str) {
         let Some(record) = of_entry(bytes) else { return };
         match record.body {
@@ -52,7 +54,7 @@ impl<E: Clone> Conversation<E> {
         }
         let mut kept = Vec::new();
         let mut room = KEPT;
-        for Said { entry, prompt, .. } in std::mem::take(&mut self.said).into_iter().rev() {
+        for ContextItem { entry, prompt, .. } in std::mem::take(&mut self.said).into_iter().rev() {
             let is_summary =
                 |texts: &[String]| texts.first().is_some_and(|text| text.starts_with(SUMMARY));
             let Some(texts) = prompt.filter(|texts| !is_summary(texts)) else { continue };
@@ -60,28 +62,28 @@ impl<E: Clone> Conversation<E> {
                 break;
             }
             room = room.saturating_sub(texts.iter().map(String::len).sum());
-            kept.push(Said { entry, json: user_message(&texts), prompt: Some(texts) });
+            kept.push(ContextItem { entry, json: user_message(&texts), prompt: Some(texts) });
         }
         kept.reverse();
         let summary = owned(payload, "message").filter(|text| !text.is_empty());
         let summary = vec![summary.unwrap_or_else(|| "(no summary available)".to_owned())];
         let json = user_message(&summary);
-        kept.push(Said { entry: entry.clone(), json, prompt: Some(summary) });
+        kept.push(ContextItem { entry: entry.clone(), json, prompt: Some(summary) });
         self.said = kept;
     }
 
-    /// The items and the entries that they come from.
+    /// The items, with their entries.
     pub(crate) fn finish(self) -> Vec<(E, String)> {
         self.said.into_iter().map(|said| (said.entry, said.json)).collect()
     }
 }
 
-fn said<E>(item: Raw<'_>, entry: E, instead: &str) -> Said<E> {
+fn said<E>(item: Raw<'_>, entry: E, instead: &str) -> ContextItem<E> {
     let prompt = item::is_prompt(item).then(|| texts_beside_images(item));
-    Said { entry, json: json::clean(item, instead), prompt }
+    ContextItem { entry, json: json::clean(item, instead), prompt }
 }
 
-/// The texts of a message, less the tags around its images.
+/// The texts of a message, without the tags around its images.
 fn texts_beside_images(message: Raw<'_>) -> Vec<String> {
     let parts: Vec<Raw<'_>> = message.get("content").into_iter().flat_map(Raw::items).collect();
     let is_image = |part: Option<&Raw<'_>>| {
@@ -103,8 +105,8 @@ fn user_message(texts: &[String]) -> String {
     format!(r#"{{"type":"message","role":"user","content":[{}]}}"#, parts.join(","))
 }
 
-/// Whether a record adds a prompt: a summary that stands for what was before is
-/// one, unless it comes with a history.
+/// Whether a record adds a prompt. The summary of a compaction does, unless it comes
+/// with a history.
 pub(crate) fn adds_prompt(body: &Body<'_>) -> bool {
     match body {
         Body::Item(item) => item::is_prompt(*item),
@@ -117,14 +119,14 @@ fn history(compacted: Raw<'_>) -> Option<Raw<'_>> {
     compacted.get("replacement_history").filter(|list| list.kind() == Kind::Array)
 }
 
-/// What the record of one entry adds by itself: an item, or what a compaction leaves.
+/// What one entry's record adds by itself: an item, or what a compaction leaves.
 pub(crate) fn messages(bytes: &[u8], instead: &str) -> Vec<String> {
     let mut alone = Conversation::default();
     alone.take(bytes, &(), instead);
     alone.finish().into_iter().map(|(_, json)| json).collect()
 }
 
-/// What an entry says, for a person.
+/// The text of an entry.
 pub(crate) fn said_by(bytes: &[u8]) -> String {
     match of_entry(bytes).map(|record| record.body) {
         Some(Body::Item(item)) => text_of(item),
@@ -133,7 +135,7 @@ pub(crate) fn said_by(bytes: &[u8]) -> String {
     }
 }
 
-/// What an item says: texts, a command, an output.
+/// The text of an item: of messages, commands and outputs.
 pub(crate) fn text_of(item: Raw<'_>) -> String {
     match text(item, "type").as_deref() {
         Some("message") => item::texts(item).collect::<Vec<_>>().join("\n"),

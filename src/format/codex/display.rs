@@ -1,24 +1,24 @@
-//! How items look to a person.
+//! How items are shown.
 
 use super::context::{self, said_by, text_of};
 use super::item;
 use super::record::{Body, Event, Record, of_entry, owned, text};
 use crate::format::json::{self, Raw};
-use crate::format::{NamedModel, Part, Shown, ToolCall};
+use crate::format::{NamedModel, Part, ToolCall, TreeText};
 
 /// Characters of a preview.
 const PREVIEW_LENGTH: usize = 120;
-/// Characters of a tool's arguments before they are cut.
+/// Characters of a tool's arguments before they are truncated.
 const ARGUMENTS_LENGTH: usize = 40;
 
-/// Who speaks in an item, and what it says.
+/// The role of an item, and its parts.
 pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
     let Ok((item, _)) = json::scan(message.as_bytes()) else { return Default::default() };
     (item::role(item).into_owned(), parts_of(item, true))
 }
 
-/// What the item in a record says, or what a compaction leaves.
-pub(in crate::format) fn said(bytes: &[u8], tools: bool) -> Vec<Part> {
+/// The content of the item in a record, or what a compaction leaves.
+pub(in crate::format) fn content_parts(bytes: &[u8], tools: bool) -> Vec<Part> {
     match of_entry(bytes).map(|record| record.body) {
         Some(Body::Item(item)) => parts_of(item, tools),
         Some(Body::Compacted(_)) => {
@@ -58,11 +58,12 @@ fn part(part: Raw<'_>) -> Part {
     }
 }
 
-/// The tool that an item calls.
+/// The tool call in an item.
 fn call(item: Raw<'_>) -> Option<ToolCall> {
     let item_type = text(item, "type")?;
     let (name, arguments) = match &*item_type {
-        // Arguments are a text of JSON as a rule, and the input of a custom tool a text.
+        // Arguments are usually JSON as a string; the input of a custom tool is a
+        // string.
         "function_call" => {
             let arguments = owned(item, "arguments").unwrap_or_default();
             let is_json = json::scan(arguments.as_bytes()).is_ok();
@@ -84,7 +85,7 @@ fn action(item: Raw<'_>) -> String {
     item.get("action").map_or("null".to_owned(), |action| json::clean(action, "null"))
 }
 
-/// The model that answers from a record on, where it names one.
+/// The model from a record on, if it names one.
 pub(in crate::format) fn model(bytes: &[u8]) -> Option<NamedModel> {
     chosen(&of_entry(bytes)?).map(NamedModel::Chosen)
 }
@@ -98,15 +99,15 @@ fn chosen(record: &Record<'_>) -> Option<String> {
 }
 
 /// What a tree shows of an entry's bytes.
-pub(in crate::format) fn shown(bytes: &[u8]) -> Shown {
-    let Some(record) = of_entry(bytes) else { return Shown::default() };
+pub(in crate::format) fn tree_text(bytes: &[u8]) -> TreeText {
+    let Some(record) = of_entry(bytes) else { return TreeText::default() };
     let Body::Item(item) = record.body else {
         let text = chosen(&record).unwrap_or_else(|| preview(bytes));
-        return Shown { role: entry_type(&record), text, ..Shown::default() };
+        return TreeText { role: entry_type(&record), text, ..TreeText::default() };
     };
     let calls: Vec<(String, String)> =
         call(item).into_iter().map(|call| (call.id, call.label)).collect();
-    Shown {
+    TreeText {
         role: item::role(item).into_owned(),
         text: if calls.is_empty() {
             shortened(&text_of(item), PREVIEW_LENGTH)
@@ -119,7 +120,7 @@ pub(in crate::format) fn shown(bytes: &[u8]) -> Shown {
     }
 }
 
-/// What an entry of a record is called.
+/// The entry type of a record.
 pub(crate) fn entry_type(record: &Record<'_>) -> String {
     match &record.body {
         Body::Meta(_) => "session_meta".to_owned(),
@@ -131,7 +132,7 @@ pub(crate) fn entry_type(record: &Record<'_>) -> String {
     }
 }
 
-/// The first characters of what an entry says, on one line.
+/// The first characters of an entry's text, on one line.
 pub(in crate::format) fn preview(bytes: &[u8]) -> String {
     shortened(&said_by(bytes), PREVIEW_LENGTH)
 }
@@ -157,11 +158,11 @@ mod tests {
         let call = line(
             r#"{"type":"function_call","name":"shell","arguments":"{\"a\": 1}","call_id":"c"}"#,
         );
-        let shown_call = shown(call.as_bytes());
+        let shown_call = tree_text(call.as_bytes());
         assert_eq!(shown_call.calls, [("c".to_owned(), "[shell: {\"a\": 1}]".to_owned())]);
         assert!(shown_call.only_calls);
         let output = line(r#"{"type":"function_call_output","call_id":"c","output":"a\nb"}"#);
-        let shown = shown(output.as_bytes());
+        let shown = tree_text(output.as_bytes());
         assert_eq!((shown.role.as_str(), shown.text.as_str()), ("tool", "a b"));
         assert_eq!(shown.call_id.as_deref(), Some("c"));
     }

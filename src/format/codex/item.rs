@@ -8,7 +8,7 @@ use super::shapes;
 use crate::format::json::Raw;
 use crate::model::ProblemKind;
 
-/// Why the program leaves an item out of the conversation; `None` where it does not.
+/// Why the program leaves an item out of the conversation; `None` if it does not.
 pub(crate) fn problem(item: Raw<'_>) -> Option<Problem> {
     let Some(item_type) = text(item, "type") else {
         return Some((ProblemKind::NotARecord, "an item without a type".to_owned()));
@@ -20,7 +20,7 @@ pub(crate) fn problem(item: Raw<'_>) -> Option<Problem> {
     misfit(item, &item_type, shapes::of_item(&item_type))
 }
 
-/// Why the program skips an item that is said to be completed.
+/// Why the program skips a completed item.
 pub(super) fn problem_of_completed(item: Raw<'_>) -> Option<Problem> {
     let Some(item_type) = text(item, "type") else {
         return Some((ProblemKind::NotARecord, "an item without a type".to_owned()));
@@ -38,7 +38,7 @@ fn misfit(item: Raw<'_>, item_type: &str, fields: Option<&'static [Field]>) -> O
     Some((ProblemKind::Unreadable, detail))
 }
 
-/// Who speaks in an item.
+/// The role of an item.
 pub(crate) fn role(item: Raw<'_>) -> Cow<'_, str> {
     match text(item, "type").as_deref() {
         Some("message") => text(item, "role").unwrap_or_default(),
@@ -53,15 +53,15 @@ pub(crate) fn texts<'a>(message: Raw<'a>) -> impl Iterator<Item = Cow<'a, str>> 
     content.items().filter_map(|part| text(part, "text"))
 }
 
-/// Whether a user asks something in an item: it is a message of the user's of
-/// which no part was put there by the program.
+/// Whether an item is a prompt: a user's message without any part that the program
+/// added.
 pub(crate) fn is_prompt(item: Raw<'_>) -> bool {
     text(item, "type").is_some_and(|item_type| item_type == "message")
         && text(item, "role").is_some_and(|role| role == "user")
         && !texts(item).any(|text| is_context(&text))
 }
 
-/// Whether the program tells the model in an item what changed before a prompt.
+/// Whether an item tells the model what changed before a prompt.
 pub(crate) fn is_update(item: Raw<'_>) -> bool {
     let begins = |text: Cow<'_, str>| {
         let text = text.trim_start();
@@ -76,7 +76,7 @@ pub(crate) fn is_update(item: Raw<'_>) -> bool {
         }
 }
 
-/// What a part of a message to the model begins with that says what changed.
+/// The beginnings of message parts that tell the model what changed.
 const UPDATES: [&str; 12] = [
     "<apps_instructions>",
     "<collaboration_mode>",
@@ -92,7 +92,7 @@ const UPDATES: [&str; 12] = [
     "<token_budget>",
 ];
 
-/// What a part of the program's own begins and ends with.
+/// The beginnings and ends of parts that the program adds.
 const CONTEXTS: [(&str, &str); 9] = [
     ("<environment_context>", "</environment_context>"),
     ("<user_instructions>", "</user_instructions>"),
@@ -123,7 +123,7 @@ fn is_context(text: &str) -> bool {
         || WARNINGS.iter().any(|warning| begins(warning))
 }
 
-/// Whether a text is a context that says by an attribute where it comes from.
+/// Whether a text is a context with an attribute that names its origin.
 fn is_internal(text: &str) -> bool {
     let source = text.strip_prefix("<codex_internal_context source=\"");
     let rest = source.and_then(|source| source.split_once('"')).map(|(_, rest)| rest);

@@ -1,15 +1,15 @@
-//! What a path below `$CODEX_HOME` is.
+//! What the paths below `$CODEX_HOME` mean.
 //!
 //! A rollout is the log of a thread, in the folder of its day or in the archive:
-//! `rollout-<time>-<thread>.jsonl`. After a revert a thread goes on in a segment,
-//! `rollout-<time>-<thread>_<segment>.jsonl`. A cold rollout is compressed in its
-//! place, with `.zst` behind its name. Where it lies says nothing more: one in
-//! the wrong folder is found all the same.
+//! `rollout-<time>-<thread>.jsonl`. After a revert, a thread continues in a
+//! segment, `rollout-<time>-<thread>_<segment>.jsonl`. A rollout that is not in use
+//! is compressed in place, with `.zst` appended to its name. The folder has no
+//! further meaning: a rollout in the wrong folder is found all the same.
 
 use crate::format::time;
 use crate::model::Timestamp;
 
-/// The names of threads, a line a name.
+/// The names of threads, one per line.
 pub(crate) const NAMES: &str = "session_index.jsonl";
 pub(crate) const HISTORY: &str = "history.jsonl";
 pub(crate) const ARCHIVE: &str = "archived_sessions";
@@ -17,12 +17,12 @@ pub(crate) const SESSIONS: &str = "sessions";
 
 const PACKED: &[u8] = b".zst";
 
-/// How a rollout lies on the disk.
+/// The form of a rollout on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Plain,
     Packed,
-    /// One document, as the releases of April 2025 wrote it.
+    /// A single JSON document, as the releases of April 2025 wrote it.
     Document,
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn form(path: &[u8]) -> Option<Form> {
     }
 }
 
-/// Where a rollout lies, whether it is compressed or not.
+/// The path of a rollout without `.zst`.
 pub(crate) fn place(path: &[u8]) -> &[u8] {
     match form(path) {
         Some(Form::Packed) => path.strip_suffix(PACKED).unwrap_or(path),
@@ -49,7 +49,7 @@ pub(crate) fn place(path: &[u8]) -> &[u8] {
     }
 }
 
-/// Where the compressed form of a rollout lies.
+/// The path of a rollout's compressed form.
 pub(crate) fn packed(place: &[u8]) -> Vec<u8> {
     [place, PACKED].concat()
 }
@@ -62,22 +62,22 @@ pub(crate) fn is_archived(path: &[u8]) -> bool {
     path.strip_prefix(ARCHIVE.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"))
 }
 
-/// Whether a file of this path shows that the program wrote the root.
+/// Whether a file with this path shows that the program wrote the root.
 pub(crate) fn recognises(path: &[u8]) -> bool {
     path == NAMES.as_bytes() || form(path).is_some()
 }
 
-/// What the name of a rollout says.
+/// The parts of a rollout's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Name {
     pub(crate) thread_id: Option<String>,
-    /// Of a file that a revert made.
+    /// Set for a file that a revert made.
     pub(crate) segment_id: Option<String>,
-    /// When it was made, in the zone of its machine, which is taken for UTC.
+    /// When it was made, in its machine's time zone, which is treated as UTC.
     pub(crate) at: Option<Timestamp>,
 }
 
-/// Reads the name of a rollout; ids are lower case, whatever their spelling.
+/// Parses the name of a rollout. Ids become lower case.
 pub(crate) fn name(path: &[u8]) -> Name {
     let name = String::from_utf8_lossy(name_of(place(path))).into_owned();
     let Some(rest) = name.strip_prefix("rollout-") else { return Name::default() };
@@ -91,7 +91,7 @@ pub(crate) fn name(path: &[u8]) -> Name {
     Name { thread_id, segment_id, at: time_of(stem) }
 }
 
-/// `2026-11-26T11-03-10`, of which the day alone may stand.
+/// Parses `2026-11-26T11-03-10`, or only the day.
 fn time_of(stem: &str) -> Option<Timestamp> {
     if let Some(text) = stem.get(..19)
         && let (Some((day, clock)), true) = (text.split_once('T'), text.is_ascii())
@@ -111,7 +111,7 @@ pub(crate) fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// Where a new rollout of this time lies.
+/// The path of a new rollout at this time.
 pub(crate) fn path_of(thread_id: &str, at: Timestamp) -> String {
     let text = at.to_string();
     let (day, clock) = text.split_once('T').unwrap_or((&text, ""));
@@ -120,21 +120,21 @@ pub(crate) fn path_of(thread_id: &str, at: Timestamp) -> String {
     format!("{SESSIONS}/{folder}/rollout-{day}T{seconds}-{thread_id}.jsonl")
 }
 
-/// Where a rollout goes that is put into the archive.
+/// The path of a rollout in the archive.
 pub(crate) fn archived(path: &[u8]) -> Vec<u8> {
     [ARCHIVE.as_bytes(), b"/", name_of(path)].concat()
 }
 
-/// Where a rollout lies when it is in the archive, and when it is not: the other of the two.
+/// The paths of a rollout in and outside of the archive, without its own.
 pub(crate) fn other_places(path: &[u8]) -> Vec<Vec<u8>> {
     let places = [archived(path), unarchived(path)];
-    // One that lies in neither may be in each.
+    // If it is in neither place, it may be moved to each.
     let others = places.into_iter().filter(|place| form(path).is_some() && place != path);
     others.collect()
 }
 
-/// Where a rollout goes that is taken out of the archive: the folder of its
-/// name's day; one whose name has none goes right below `sessions`.
+/// The path of a rollout that is taken out of the archive: in the folder of the day
+/// in its name; directly below `sessions` if the name has none.
 pub(crate) fn unarchived(path: &[u8]) -> Vec<u8> {
     let name = name_of(path);
     let day = name.get(8..18).and_then(|day| std::str::from_utf8(day).ok());

@@ -1,17 +1,18 @@
-//! What a thread says of itself: its `session_meta`, and the header of the releases before it.
+//! The metadata of a thread: its `session_meta`, and the header of the releases
+//! before that.
 
 use super::record::{Problem, number, owned, text};
 use super::{item, layout, shape, shapes};
 use crate::format::json::{Kind, Raw};
 use crate::model::{ProblemKind, Stored, Timestamp};
 
-/// How the turns of a thread are told.
+/// How the turns of a thread are determined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Mode {
     #[default]
     Legacy,
     Paginated,
-    /// Without an envelope, to about 0.31.
+    /// Without envelopes, up to about 0.31.
     Bare,
 }
 
@@ -25,13 +26,13 @@ impl Mode {
     }
 }
 
-/// What of another file a history begins with.
+/// The part of another file that a history begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Base {
-    /// Of a file: the id of its segment, or of its thread.
+    /// The file's physical id: the id of its segment, or of its thread.
     pub(crate) physical_id: String,
     pub(crate) ordinal: Option<u64>,
-    /// In the bytes of that file as they are when it is not compressed.
+    /// In the decompressed bytes of that file.
     pub(crate) offset: Option<u64>,
 }
 
@@ -58,12 +59,13 @@ pub(crate) struct Meta {
     pub(crate) role: Option<String>,
     pub(crate) git: Option<Git>,
     pub(crate) base: Option<Base>,
-    /// The ordinal that a sub-agent's own history begins with.
+    /// The first ordinal of a sub-agent's own history.
     pub(crate) own_history: Option<u64>,
 }
 
 impl Meta {
-    /// Reads the first `session_meta` of a file, and says what its program would not take.
+    /// Reads the first `session_meta` of a file, and reports what its program would
+    /// reject.
     pub(crate) fn read(payload: Raw<'_>, problems: &mut Vec<Problem>) -> Self {
         let mut note = |detail: String| problems.push((ProblemKind::Header, detail));
         let refused = "; Codex cannot read the file";
@@ -115,7 +117,7 @@ impl Meta {
         }
     }
 
-    /// Takes what a later `session_meta` of the same thread changes.
+    /// Applies what a later `session_meta` of the same thread changes.
     pub(crate) fn update(&mut self, payload: Raw<'_>) {
         let id = owned(payload, "id").map(|id| id.to_lowercase());
         if shape::misfit(payload, shapes::SESSION_META).is_some() {
@@ -130,7 +132,8 @@ impl Meta {
         self.git = git(payload).or_else(|| self.git.take());
     }
 
-    /// Reads the first line of a file without an envelope, or what stands for it in a document.
+    /// Reads the first line of a file without envelopes, or its equivalent in a
+    /// document.
     pub(crate) fn read_bare(header: Raw<'_>) -> Option<Self> {
         let thread_id = owned(header, "id").filter(|_| header.get("payload").is_none())?;
         Some(Self {
@@ -144,7 +147,7 @@ impl Meta {
     }
 }
 
-/// Where a thread came from, as the answers spell it.
+/// Where a thread came from, in the program's spelling.
 fn source(value: Option<Raw<'_>>) -> &'static str {
     let Some(value) = value.filter(|value| value.kind() != Kind::Null) else { return "vscode" };
     match value.string().as_deref() {
@@ -177,7 +180,7 @@ fn base(value: Raw<'_>) -> Option<Base> {
     })
 }
 
-/// The work dir that the first message of a file without an envelope names.
+/// The work dir in the first message of a file without envelopes.
 pub(crate) fn cwd_of_item(item: Raw<'_>) -> Option<String> {
     item::texts(item).find_map(|text| {
         let text = text.trim();

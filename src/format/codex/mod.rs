@@ -1,10 +1,9 @@
 //! Codex's home folder, as its command line wrote it from April 2025 to 0.171.
 //!
-//! A thread is a rollout: a log of records in envelopes, or after a revert
-//! several logs of which one is its head. A log may begin where another ends,
-//! at a byte of it, and may lie compressed or in the archive. Names stand in an
-//! index of their own. What the program needs a database for is found in the
-//! files here.
+//! A thread is a rollout: a log of records in envelopes, or after a revert several
+//! logs, of which one is the head. A log may begin at a byte of another log, be
+//! compressed, or be in the archive. Names are in an index file. What the program
+//! looks up in its database is determined from the files here.
 
 mod context;
 mod display;
@@ -20,7 +19,7 @@ mod stored;
 mod turns;
 mod write;
 
-use super::meaning::{Meaning, NamedModel, Part, Shown};
+use super::meaning::{Meaning, NamedModel, Part, TreeText};
 use super::rules::{Rules, Sessions};
 use super::{Home, Layout, Program, Spelling, Unpacker};
 use crate::model::{Change, HeaderRecord, ProblemKind, Record, Role, Stored, Timestamp};
@@ -97,7 +96,7 @@ impl Layout for Codex {
 }
 
 impl Meaning for Codex {
-    /// What a line says without the others of its thread: when it was written, and whose thread it begins.
+    /// What a line says by itself: when it was written, and which thread it begins.
     fn parse(&self, line: &[u8]) -> Record {
         let parsed = record::parse(line);
         let mut record = Record { problems: parsed.problems, ..Record::default() };
@@ -121,7 +120,7 @@ impl Meaning for Codex {
     fn line_problems(&self, path: &[u8], line: &[u8]) -> Vec<(ProblemKind, String)> {
         match path == layout::NAMES.as_bytes() {
             true => names::Names::default().take(line).into_iter().collect(),
-            // A file of old has lines without an envelope.
+            // In old files, lines have no envelope.
             false if record::parse_bare(line).record.is_some() => Vec::new(),
             false => record::parse(line).problems,
         }
@@ -154,8 +153,8 @@ impl Meaning for Codex {
         context::said_by(line).trim().to_owned()
     }
 
-    fn shown(&self, line: &[u8]) -> Shown {
-        display::shown(line)
+    fn tree_text(&self, line: &[u8]) -> TreeText {
+        display::tree_text(line)
     }
 
     fn model(&self, line: &[u8]) -> Option<NamedModel> {
@@ -166,10 +165,10 @@ impl Meaning for Codex {
         display::parts(message)
     }
 
-    fn said(&self, line: &[u8], tools: bool) -> Vec<Part> {
-        display::said(line, tools)
+    fn content_parts(&self, line: &[u8], tools: bool) -> Vec<Part> {
+        display::content_parts(line, tools)
     }
 }
 
-/// Records are given whole; nothing else has one.
+/// Only records that are given whole are written.
 impl Spelling for Codex {}

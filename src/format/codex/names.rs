@@ -1,4 +1,4 @@
-//! `session_index.jsonl`: the names of threads, of which the last line counts.
+//! `session_index.jsonl`: the names of threads. The last line of a thread counts.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::model::{ProblemKind, Timestamp};
 pub(crate) struct Names(HashMap<String, String>);
 
 impl Names {
-    /// Takes in the next line; says why that names nothing.
+    /// Processes the next line; returns why it names nothing.
     pub(crate) fn take(&mut self, line: &[u8]) -> Option<Problem> {
         if line.trim_ascii().is_empty() {
             return None;
@@ -37,7 +37,7 @@ pub(crate) fn thread(line: &[u8]) -> Option<String> {
     read(line).ok().map(|(id, _)| id)
 }
 
-/// When a thread got a name; `None` for a line that names none.
+/// When a thread got its name; `None` for a line that names none.
 pub(crate) fn at(line: &[u8]) -> Option<Timestamp> {
     let (value, _) = json::scan(line).ok()?;
     read(line).ok()?;
@@ -63,7 +63,7 @@ fn read(line: &[u8]) -> Result<(String, String), Problem> {
     Ok((id.to_lowercase(), name.trim().to_owned()))
 }
 
-/// The line that gives a thread a name.
+/// The line that names a thread.
 pub(crate) fn line(thread_id: &str, name: &str, at: Timestamp) -> String {
     format!(
         "{{\"id\":{},\"thread_name\":{},\"updated_at\":{}}}\n",
@@ -73,7 +73,7 @@ pub(crate) fn line(thread_id: &str, name: &str, at: Timestamp) -> String {
     )
 }
 
-/// With as many of nine decimals as are needed.
+/// With as many decimals as needed, up to nine.
 fn time(at: Timestamp) -> String {
     let text = Timestamp(at.0 - at.0.rem_euclid(1_000_000_000)).to_string();
     let seconds = text.strip_suffix(".000Z").unwrap_or(&text);

@@ -1,10 +1,9 @@
-//! What a line of a rollout is.
+//! Parses the lines of a rollout.
 //!
-//! The program skips, without a word, every line that is no record as it
-//! understands one; such a line counts for nothing. Here it is kept, is a
-//! problem, and counts for nothing either. Where the program refuses a whole
-//! file (a byte that is no UTF-8, a byte order mark, a header that does not
-//! suit), this reader goes on.
+//! The program silently ignores every line that it does not understand as a record.
+//! Here such a line is kept and reported, and ignored as well. Where the program
+//! rejects a whole file (invalid UTF-8, a byte order mark, an unsuitable header),
+//! this reader continues.
 
 use std::borrow::Cow;
 
@@ -12,13 +11,13 @@ use super::{item, shape, shapes};
 use crate::format::json::{self, Kind, Raw};
 use crate::model::{ProblemKind, Timestamp};
 
-/// Containers inside one another that the program reads in a line.
+/// The deepest nesting of a line that the program reads.
 pub(crate) const DEPTH: usize = 127;
 
 /// What is wrong with a line.
 pub(crate) type Problem = (ProblemKind, String);
 
-/// A line: nothing, a record, or something that is skipped.
+/// A line: blank, a record, or something that is skipped.
 #[derive(Debug, Default)]
 pub(crate) struct Line<'a> {
     pub(crate) record: Option<Record<'a>>,
@@ -27,9 +26,10 @@ pub(crate) struct Line<'a> {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Record<'a> {
-    /// As it is spelt.
+    /// As spelt.
     pub(crate) timestamp: Option<Cow<'a, str>>,
-    /// The place in a thread's whole history, where the thread counts.
+    /// The position in the thread's whole history, in threads that count their
+    /// records.
     pub(crate) ordinal: Option<u64>,
     pub(crate) body: Body<'a>,
 }
@@ -42,18 +42,18 @@ impl Record<'_> {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Body<'a> {
-    /// What the thread is.
+    /// Metadata of the thread.
     Meta(Raw<'a>),
     TurnContext(Raw<'a>),
-    /// Something that is said to the model, or by it.
+    /// An item that is sent to the model, or comes from it.
     Item(Raw<'a>),
     Event(Event<'a>),
     Compacted(Raw<'a>),
-    /// A record of which no rule speaks, by its type.
+    /// A record that no rule concerns, by its type.
     Other(Cow<'a, str>),
 }
 
-/// What the program tells its user.
+/// An event that the program shows to its user.
 #[derive(Clone, Debug)]
 pub(crate) enum Event<'a> {
     TaskStarted {
@@ -91,12 +91,12 @@ pub(crate) enum Event<'a> {
     RolledBack(u32),
     TokenCount(Raw<'a>),
     Settings(Raw<'a>),
-    /// One of which no rule speaks, by its type.
+    /// An event that no rule concerns, by its type.
     Other(Cow<'a, str>),
 }
 
 impl Event<'_> {
-    /// As the record spells it, less what later releases renamed.
+    /// The name as spelt, or the present name of one that later releases renamed.
     pub(crate) fn name(&self) -> Cow<'_, str> {
         Cow::Borrowed(match self {
             Self::TaskStarted { .. } => "task_started",
@@ -121,13 +121,13 @@ impl Event<'_> {
     }
 }
 
-/// Reads a line that has an envelope: `timestamp`, `type` and `payload`.
+/// Parses a line with an envelope: `timestamp`, `type` and `payload`.
 pub(crate) fn parse(line: &[u8]) -> Line<'_> {
     let mut parsed = Line::default();
     let Some(value) = read(line, &mut parsed.problems) else { return parsed };
     let has_mark = parsed.problems.iter().any(|(kind, _)| *kind == ProblemKind::Unreadable);
     match understand(value) {
-        // Behind a byte order mark, only what begins a file is a record.
+        // After a byte order mark, only the record that begins a file counts.
         Ok(Record { body, .. }) if has_mark && !matches!(body, Body::Meta(_)) => {}
         Ok(record) => parsed.record = Some(record),
         Err(problem) => parsed.problems.push(problem),
@@ -135,7 +135,7 @@ pub(crate) fn parse(line: &[u8]) -> Line<'_> {
     parsed
 }
 
-/// Reads a line of the releases that wrote none.
+/// Parses a line of the releases that wrote no envelopes.
 pub(crate) fn parse_bare(line: &[u8]) -> Line<'_> {
     let mut parsed = Line::default();
     let Some(value) = read(line, &mut parsed.problems) else { return parsed };
@@ -159,12 +159,12 @@ fn bare(body: Body<'_>) -> Record<'_> {
     Record { timestamp: None, ordinal: None, body }
 }
 
-/// The item or the compaction in the bytes of an entry, with an envelope or without.
+/// The item or compaction in the bytes of an entry, with or without an envelope.
 pub(crate) fn of_entry(bytes: &[u8]) -> Option<Record<'_>> {
     parse(bytes).record.or_else(|| parse_bare(bytes).record)
 }
 
-/// The value of a line; of one that is blank or no JSON, none.
+/// The value of a line; `None` for a blank one, or one that is not JSON.
 pub(crate) fn read<'a>(line: &'a [u8], problems: &mut Vec<Problem>) -> Option<Raw<'a>> {
     let mut bytes = line;
     if let Some(rest) = line.strip_prefix(b"\xef\xbb\xbf") {
@@ -218,7 +218,7 @@ fn is_blank(text: &str) -> bool {
     text.trim().is_empty()
 }
 
-/// Whether an escape stands for half a surrogate pair, in a line that is JSON.
+/// Whether a line of JSON has an escape of a lone surrogate.
 fn has_half_pair(line: &[u8]) -> bool {
     let unit = |at: usize| {
         let digits = line.get(at..at + 6)?.strip_prefix(b"\\u")?;
@@ -283,7 +283,7 @@ fn understand(value: Raw<'_>) -> Result<Record<'_>, Problem> {
     Ok(Record { timestamp: Some(timestamp), ordinal, body })
 }
 
-/// A record that does not have the shape of its type.
+/// A record that does not match the shape of its type.
 fn unfit(name: &str, key: &str) -> Problem {
     (ProblemKind::Unreadable, format!("a {name} without a fit {key}; Codex skips it"))
 }
@@ -297,7 +297,7 @@ fn turn_context(payload: Raw<'_>) -> Result<Body<'_>, Problem> {
     Ok(Body::TurnContext(payload))
 }
 
-/// The settings in a `turn_context`, of whatever release: also where the line is skipped.
+/// The settings in a `turn_context` of any release, even if the line is skipped.
 pub(crate) fn settings_of_turn(line: &[u8]) -> Option<Raw<'_>> {
     let (value, _) = json::scan(line).ok()?;
     let is_it = text(value, "type").is_some_and(|record_type| record_type == "turn_context");
@@ -342,7 +342,7 @@ fn event(payload: Raw<'_>) -> Result<Event<'_>, Problem> {
             Event::ItemCompleted { turn_id: needed("turn_id")?, item }
         }
         "thread_rolled_back" => {
-            let turns = payload.get("num_turns").and_then(shape::whole::<u32>);
+            let turns = payload.get("num_turns").and_then(shape::integer::<u32>);
             Event::RolledBack(turns.ok_or_else(|| unfit(&name, "num_turns"))?)
         }
         "token_count" => Event::TokenCount(payload),
@@ -355,17 +355,17 @@ fn event(payload: Raw<'_>) -> Result<Event<'_>, Problem> {
     })
 }
 
-/// The text of a key.
+/// The string value of a key.
 pub(crate) fn text<'a>(value: Raw<'a>, key: &str) -> Option<Cow<'a, str>> {
     value.get(key).and_then(Raw::string)
 }
 
-/// The text of a key, its own.
+/// The string value of a key, owned.
 pub(crate) fn owned(value: Raw<'_>, key: &str) -> Option<String> {
     text(value, key).map(Cow::into_owned)
 }
 
-/// A whole number that is not below zero.
+/// A non-negative integer.
 pub(crate) fn number(value: Raw<'_>) -> Option<u64> {
     std::str::from_utf8(value.bytes()).ok()?.parse().ok()
 }

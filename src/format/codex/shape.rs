@@ -1,41 +1,41 @@
-//! Shapes: what the values of a record have to be, for the program to read it.
+//! Shapes: what the values of a record must be for the program to read it.
 //!
-//! The program takes a record as a whole or not at all. One key that has a value
-//! of another kind than it expects makes it skip the line. Keys that it does not
-//! know do not matter. [`super::shapes`] has the shape of each record.
+//! The program accepts a record as a whole or not at all: one key with a value of
+//! the wrong kind makes it skip the line. Unknown keys do not matter.
+//! [`super::shapes`] has the shape of each record.
 
 use super::layout;
 use super::record::text;
 use crate::format::json::{Kind, Raw};
 
-/// What a value has to be.
+/// What a value must be.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Shape {
     Any,
     Text,
-    /// One of these texts.
+    /// One of these strings.
     Word(&'static [&'static str]),
     /// The id of a thread.
     Id,
     Flag,
     Integer,
-    /// A whole number from 0 to this one.
+    /// An integer from 0 to this one.
     UpTo(u64),
     Number,
     List(&'static Shape),
-    /// An object of any keys, with values of this shape.
+    /// An object with any keys, whose values have this shape.
     Map(&'static Shape),
     Struct(&'static [Field]),
-    /// An object that says by its `type` what further keys it has.
+    /// An object whose `type` determines its further keys.
     Tagged(&'static [(&'static str, &'static [Field])]),
-    /// Likewise; one of a type that is not listed has no further shape.
+    /// As `Tagged`, but an unlisted type may have any further keys.
     Open(&'static [(&'static str, &'static [Field])]),
-    /// An object of one key of these.
+    /// An object with one of these keys.
     Variant(&'static [Field]),
     Either(&'static [Shape]),
 }
 
-/// A key, and what its value has to be.
+/// A key, and what its value must be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Field {
     key: &'static str,
@@ -44,7 +44,7 @@ pub(super) struct Field {
     may_be_null: bool,
 }
 
-/// A key that has to be there.
+/// A required key.
 pub(super) const fn must(key: &'static str, shape: Shape) -> Field {
     Field { key, shape, may_lack: false, may_be_null: false }
 }
@@ -59,14 +59,14 @@ pub(super) const fn may(key: &'static str, shape: Shape) -> Field {
     Field { key, shape, may_lack: true, may_be_null: true }
 }
 
-/// Most keys of one shape.
+/// The most keys of any shape.
 const MOST: usize = 16;
 
-/// The first key of an object that is not as its shape has it.
+/// The first key of an object that does not match.
 pub(super) fn misfit(object: Raw<'_>, fields: &'static [Field]) -> Option<&'static str> {
     let mut found = [None; MOST];
     for (key, value) in object.members() {
-        // Of a key that comes twice, the last value counts.
+        // If a key is repeated, the last value counts.
         if let Some(at) = fields.iter().position(|field| key.is(field.key))
             && let Some(found) = found.get_mut(at)
         {
@@ -90,8 +90,8 @@ pub(super) fn fits(value: Raw<'_>, shape: Shape) -> bool {
         Shape::Word(words) => value.string().is_some_and(|text| words.contains(&&*text)),
         Shape::Id => value.string().is_some_and(|text| is_id(&text)),
         Shape::Flag => matches!(kind, Kind::True | Kind::False),
-        Shape::Integer => whole::<i64>(value).is_some(),
-        Shape::UpTo(most) => whole::<u64>(value).is_some_and(|number| number <= most),
+        Shape::Integer => integer::<i64>(value).is_some(),
+        Shape::UpTo(most) => integer::<u64>(value).is_some_and(|number| number <= most),
         Shape::Number => kind == Kind::Number,
         Shape::List(each) => kind == Kind::Array && value.items().all(|item| fits(item, *each)),
         Shape::Map(each) => {
@@ -107,7 +107,7 @@ pub(super) fn fits(value: Raw<'_>, shape: Shape) -> bool {
     }
 }
 
-/// Whether an object is as its type has it; `None` where the type is not listed.
+/// Whether an object matches its type; `None` if the type is not listed.
 fn fits_type(value: Raw<'_>, types: &[(&str, &'static [Field])]) -> Option<bool> {
     let name = text(value, "type")?;
     let (_, fields) = types.iter().find(|(known, _)| *known == name)?;
@@ -121,12 +121,12 @@ fn is_variant(value: Raw<'_>, fields: &'static [Field]) -> bool {
     field.is_some_and(|field| fits(value, field.shape))
 }
 
-/// A whole number of a type that holds it.
-pub(super) fn whole<N: std::str::FromStr>(value: Raw<'_>) -> Option<N> {
+/// An integer that fits into a type.
+pub(super) fn integer<N: std::str::FromStr>(value: Raw<'_>) -> Option<N> {
     std::str::from_utf8(value.bytes()).ok()?.parse().ok()
 }
 
-/// Whether a text is a UUID, in any of the ways to write one.
+/// Whether a text is a UUID, in any of its forms.
 fn is_id(text: &str) -> bool {
     let bare = text.strip_prefix("urn:uuid:").unwrap_or(text);
     let braced = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));

@@ -1,4 +1,4 @@
-//! The shape of each record of a rollout that says something, as 0.171 reads it.
+//! The shapes of the records of a rollout, as 0.171 reads them.
 
 use super::shape::Shape::{
     self, Any, Either, Flag, Id, Integer, List, Map, Number, Open, Struct, Tagged, Text, UpTo,
@@ -6,7 +6,7 @@ use super::shape::Shape::{
 };
 use super::shape::{Field, lacks, may, must};
 
-/// What an event of a type has to be; of one that says nothing here, nothing.
+/// The fields of an event type; empty for one that is not used here.
 pub(super) fn of_event(name: &str) -> &'static [Field] {
     match name {
         "task_started" | "turn_started" => TASK_STARTED,
@@ -26,17 +26,17 @@ pub(super) fn of_event(name: &str) -> &'static [Field] {
     }
 }
 
-/// What an item of a type has to be; `None` for a type that is not known.
+/// The fields of an item type; `None` for an unknown type.
 pub(super) fn of_item(item_type: &str) -> Option<&'static [Field]> {
     ITEMS.iter().find(|(known, _)| *known == item_type).map(|(_, fields)| *fields)
 }
 
-/// What an item that is said to be completed has to be; `None` for a type that is not known.
+/// The fields of a completed item's type; `None` for an unknown type.
 pub(super) fn of_completed(item_type: &str) -> Option<&'static [Field]> {
     COMPLETED.iter().find(|(known, _)| *known == item_type).map(|(_, fields)| *fields)
 }
 
-/// Keys of a line beside those that say what it is.
+/// Keys of a line besides those of its envelope.
 pub(super) const AROUND: &[Field] = &[may("ordinal", U64)];
 
 pub(super) const AROUND_ITEM: &[Field] =
@@ -183,7 +183,7 @@ const FINDING: Shape = Struct(&[
 ]);
 
 const ITEM_COMPLETED: &[Field] = &[
-    // Nothing is told by it, so that it may lack here.
+    // It is not used here, so it may be absent.
     lacks("thread_id", Id),
     must("turn_id", Text),
     must("item", OBJECT),
@@ -193,7 +193,7 @@ const ITEM_COMPLETED: &[Field] = &[
 
 const ROLLED_BACK: &[Field] = &[must("num_turns", U32)];
 
-/// A compaction, whose history may have items of types that are not known.
+/// A compaction, whose history may contain items of unknown types.
 pub(super) const COMPACTED: &[Field] = &[
     must("message", Text),
     may("replacement_history", List(&Open(ITEMS))),
@@ -202,7 +202,7 @@ pub(super) const COMPACTED: &[Field] = &[
     may("previous_window_id", Text),
 ];
 
-/// Items of the conversation, by their type.
+/// Items of the conversation, by type.
 const ITEMS: &[(&str, &[Field])] = &[
     (
         "message",
@@ -314,7 +314,7 @@ const SHELL: &[Field] = &[
     may("user", Text),
 ];
 
-/// Items that a turn is told to consist of, by their type.
+/// Completed items of a turn, by type.
 const COMPLETED: &[(&str, &[Field])] = &[
     ("AgentMessage", AGENT_ITEM),
     ("CollabAgentToolCall", ID),
@@ -385,8 +385,8 @@ const COMMAND: &[Field] = &[
     must("status", Text),
 ];
 
-/// A header. The first is read whatever it is; a later one changes nothing unless
-/// it is as it has to be.
+/// A header. The first is read whatever its shape; a later one has no effect unless
+/// it matches.
 pub(super) const SESSION_META: &[Field] = &[
     must("id", Text),
     must("timestamp", Text),
@@ -423,7 +423,7 @@ const SOURCE: Shape = Either(&[
     ]),
 ]);
 
-/// Events that the program knows and that change nothing here; by name.
+/// Names of events that the program knows and that have no effect here.
 pub(super) const OTHER_EVENTS: &[&str] = &[
     "agent_message_content_delta",
     "agent_message_delta",

@@ -1,15 +1,15 @@
-//! Lines as the program writes them: compact, keys in its order, a line feed behind each.
+//! Writes lines as the program does: compact, with keys in its order, ended by LF.
 
 use super::record::{number, text};
 use crate::format::json::{self, Raw, spelt};
 use crate::model::Timestamp;
 
-/// `YYYY-MM-DDThh:mm:ss.mmmZ`: finer than a millisecond is cut off.
+/// `YYYY-MM-DDThh:mm:ss.mmmZ`; truncated to milliseconds.
 pub(crate) fn time(at: Timestamp) -> String {
     Timestamp(at.0 - at.0.rem_euclid(1_000_000)).to_string()
 }
 
-/// A record of a payload that is spelt already.
+/// A record with a payload that is already spelt.
 pub(crate) fn line(
     at: Timestamp,
     ordinal: Option<u64>,
@@ -24,7 +24,7 @@ pub(crate) fn line(
     )
 }
 
-/// A record again, at another time, all else of it as it was; none where a line is no object.
+/// A copy of a record with another time; `None` if the line is not an object.
 pub(crate) fn again(line: &[u8], at: Timestamp) -> Option<String> {
     let (value, _) = json::scan(line).ok()?;
     let members = json::distinct_members(value).into_iter().map(|(key, value)| {
@@ -37,7 +37,7 @@ pub(crate) fn again(line: &[u8], at: Timestamp) -> Option<String> {
     Some(format!("{{{}}}\n", members.collect::<Vec<_>>().join(",")))
 }
 
-/// A record, compact already, with the ordinal that it lacks behind its timestamp.
+/// A compact record with an ordinal after its timestamp.
 pub(crate) fn with_ordinal(record: &str, ordinal: u64) -> String {
     let Ok((value, _)) = json::scan(record.as_bytes()) else { return record.to_owned() };
     let mut members = Vec::new();
@@ -64,14 +64,14 @@ pub(crate) struct Fork<'a> {
     pub(crate) id: &'a str,
     pub(crate) window_id: &'a str,
     pub(crate) at: Timestamp,
-    /// The thread that it is made from.
+    /// The thread that it is forked from.
     pub(crate) source_id: &'a str,
-    /// The name of the file that holds what it begins with, the ordinal and the
-    /// byte where that ends; none of a fork that repeats what it begins with.
+    /// The name of the file with its beginning, and the ordinal and the byte at which
+    /// that ends; `None` for a fork that repeats its beginning.
     pub(crate) base: Option<(&'a str, u64, u64)>,
 }
 
-/// Keys of a `session_meta` in their order.
+/// Keys of a `session_meta`, in order.
 const KEYS: [&str; 27] = [
     "account_scoped",
     "session_id",
@@ -146,7 +146,7 @@ pub(crate) fn meta_of_fork(source: Raw<'_>, fork: &Fork<'_>) -> String {
     format!("{{{}}}", members.collect::<Vec<_>>().join(","))
 }
 
-/// The payload of the settings that a fork goes on with, from those applied last.
+/// The payload of the settings that a fork continues with, from those applied last.
 pub(crate) fn settings_of_fork(source: Raw<'_>, id: &str) -> String {
     let members = json::distinct_members(source).into_iter().map(|(key, value)| {
         let value = if key.is("thread_id") { spelt(id) } else { json::compact(value) };

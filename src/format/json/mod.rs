@@ -1,13 +1,14 @@
-//! Reads JSON where it lies, as forgivingly as the most forgiving program that wrote or read it.
+//! Reads JSON in place, as leniently as the most lenient program that wrote or read
+//! it.
 //!
-//! The session formats were read by three JSON parsers that disagree: one takes
-//! comments and invalid UTF-8, one NaN and integers of any length, one neither.
-//! So this reader accepts the union and reports, as [`Features`], what it met on
-//! the way; each format decides which features make a line malformed for it.
+//! The session files were read by three JSON parsers that disagree: one accepts
+//! comments and invalid UTF-8, one NaN and integers of any length, one neither. So
+//! this reader accepts the union, and reports as [`Features`] what a line used;
+//! each format decides which features make a line malformed.
 //!
-//! Nothing here recurses over input except [`clean`], which is bounded, so a
-//! line of 100,000 brackets costs a few kilobytes and no stack. Values are
-//! slices of the line: numbers keep their spelling, objects their key order.
+//! Nothing here recurses over input except [`clean`], whose depth is bounded, so a
+//! line of 100,000 brackets costs a few kilobytes and no stack. Values are slices
+//! of the line: numbers keep their spelling, objects the order of their keys.
 
 mod plain;
 mod raw;
@@ -22,7 +23,7 @@ pub(crate) use write::{
     clean, clean_doubles, clean_slice, compact, spelt, stored_points, write_text,
 };
 
-/// The value of a text that [`compact`] made.
+/// The value in a text that [`compact`] made.
 pub(crate) fn of_compact(text: &str) -> Raw<'_> {
     Raw::new(text.as_bytes())
 }

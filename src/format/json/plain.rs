@@ -1,22 +1,23 @@
-//! Values that stand in their line just as they would be written again.
+//! Detects values that are already spelt as they would be written.
 //!
-//! Nearly all do: a program that writes compact JSON in UTF-8 escapes what must
-//! be, and so does the writer here. To see that takes one pass and no memory to
-//! speak of; to take a value apart and spell it anew takes ten times as long.
+//! Nearly all are: programs that write compact JSON in UTF-8 escape the same
+//! characters as the writer here. Detecting that takes one pass and hardly any
+//! memory; taking a value apart and spelling it again takes ten times as long.
 
 use memchr::memchr2;
 
 use super::Raw;
 
-/// An object of more keys is spelt anew: to look for a key among them would take long.
+/// An object with more keys is spelt again, because searching for duplicate keys
+/// among them would take long.
 const MAX_KEYS: usize = 32;
 
-/// Stands for the keys of an array.
+/// Marks an array among the open containers.
 const ARRAY: usize = usize::MAX;
 
-/// The text of a value that is compact, has each key of an object once, nests no
-/// deeper than `depth`, holds numbers that are `is_plain` only, and escapes what
-/// the writer escapes, as it does.
+/// The text of a value that is compact, has no duplicate keys, is nested no deeper
+/// than `depth`, has only numbers that are `is_plain`, and escapes exactly what the
+/// writer escapes, in the same way.
 pub(super) fn plain<'a>(
     value: Raw<'a>,
     depth: usize,
@@ -24,7 +25,7 @@ pub(super) fn plain<'a>(
 ) -> Option<&'a str> {
     let bytes = value.bytes();
     let text = std::str::from_utf8(bytes).ok()?;
-    // Of each container that is open, where its keys begin among all.
+    // For each open container, where its keys begin among all keys.
     let mut open: Vec<usize> = Vec::new();
     let mut keys: Vec<&[u8]> = Vec::new();
     let mut is_key = false;
@@ -78,7 +79,7 @@ pub(super) fn plain<'a>(
     Some(text)
 }
 
-/// How long a string is, quotes included, that the writer would write like this.
+/// The length, including quotes, of a string that the writer would write like this.
 fn string_length(bytes: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
@@ -94,7 +95,8 @@ fn string_length(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether these four hex digits stand for a control character without an escape of its own.
+/// Whether these four hex digits are a control character without an escape of its
+/// own.
 fn is_needed(digits: &[u8]) -> bool {
     matches!(
         digits,
@@ -108,7 +110,7 @@ fn number_length(bytes: &[u8]) -> usize {
     bytes.iter().position(|byte| !is_part(byte)).unwrap_or(bytes.len())
 }
 
-/// What stands between the quotes of a string, if the writer would write it like this.
+/// The content of a string, if the writer would write it like this.
 pub(super) fn plain_content(content: &[u8]) -> Option<&[u8]> {
     let mut at = 0;
     while let Some(length) = memchr::memchr(b'\\', &content[at..]) {
@@ -122,12 +124,12 @@ pub(super) fn plain_content(content: &[u8]) -> Option<&[u8]> {
     (!has_control(content) && std::str::from_utf8(content).is_ok()).then_some(content)
 }
 
-/// Whether a byte below U+0020 is among these: eight at a time, since a string
-/// may have millions, and builds without optimisation read them, too.
+/// Whether any byte is below U+0020. Checks eight at a time, since a string may have
+/// millions, also in builds without optimisation.
 pub(super) fn has_control(bytes: &[u8]) -> bool {
     const ONES: u64 = u64::MAX / 0xFF;
     let (words, rest) = bytes.as_chunks::<8>();
-    // Where a byte is below 0x20, to subtract that borrows from its highest bit.
+    // For a byte below 0x20, the subtraction borrows from its highest bit.
     let found = words.iter().fold(0, |found, word| {
         let word = u64::from_ne_bytes(*word);
         found | (word.wrapping_sub(ONES * 0x20) & !word)

@@ -1,4 +1,4 @@
-//! Values as slices of their line.
+//! JSON values as slices of their line.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -9,7 +9,7 @@ use memchr::{memchr, memchr2};
 
 use super::scan::comment_end;
 
-/// A value in a line that [`scan`](super::scan()) has found to be well formed.
+/// A value in a line that [`scan`](super::scan()) has validated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Raw<'a>(&'a [u8]);
 
@@ -27,7 +27,7 @@ pub(crate) enum Kind {
 impl<'a> Raw<'a> {
     pub(crate) const NULL: Raw<'static> = Raw(b"null");
 
-    /// A slice that holds one value and nothing else.
+    /// From a slice that contains one value and nothing else.
     pub(super) fn new(value: &'a [u8]) -> Self {
         Self(value)
     }
@@ -44,18 +44,19 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// The value's own bytes.
+    /// The bytes of the value.
     pub(crate) fn bytes(self) -> &'a [u8] {
         self.0
     }
 
-    /// The members of an object in file order, duplicates included; of anything else, none.
+    /// The members of an object in file order, including duplicates; none for other
+    /// values.
     pub(crate) fn members(self) -> Members<'a> {
         let rest = if self.kind() == Kind::Object { &self.0[1..] } else { &[] };
         Members { rest }
     }
 
-    /// The items of an array; of anything else, none.
+    /// The items of an array; none for other values.
     pub(crate) fn items(self) -> impl Iterator<Item = Raw<'a>> {
         let mut rest: &'a [u8] = if self.kind() == Kind::Array { &self.0[1..] } else { &[] };
         std::iter::from_fn(move || {
@@ -67,28 +68,29 @@ impl<'a> Raw<'a> {
         })
     }
 
-    /// The value of a key; of duplicates, the last.
+    /// The value of a key; the last, if there are duplicates.
     pub(crate) fn get(self, key: &str) -> Option<Raw<'a>> {
         self.members().filter(|(name, _)| name.is(key)).last().map(|(_, value)| value)
     }
 
-    /// The members of an object, of which several are asked for: each look into
-    /// the value itself reads all of it.
+    /// The members of an object, collected. Worth it if several are needed, since
+    /// each lookup in the value itself reads all of it.
     pub(crate) fn object(self) -> Object<'a> {
         Object { value: self, members: self.members().collect() }
     }
 
-    /// What stands between the quotes of a string.
+    /// The content of a string, without its quotes.
     pub(super) fn content(self) -> &'a [u8] {
         self.0.get(1..self.0.len() - 1).unwrap_or_default()
     }
 
-    /// The text of a string, with U+FFFD for what is no character; of anything else, `None`.
+    /// The text of a string, with U+FFFD for invalid characters; `None` for other
+    /// values.
     pub(crate) fn string(self) -> Option<Cow<'a, str>> {
         (self.kind() == Kind::String).then(|| unescape(self.content()))
     }
 
-    /// Whether both are the same text, spelt alike and without escapes.
+    /// Whether both are the same text, in the same spelling and without escapes.
     pub(crate) fn is_plainly(self, other: Raw<'_>) -> bool {
         self.kind() == Kind::String && self.0 == other.0 && memchr(b'\\', self.0).is_none()
     }
@@ -104,18 +106,18 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// A key as it stands in the file.
+/// A key as spelt in the file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key<'a>(&'a [u8]);
 
 impl<'a> Key<'a> {
-    /// What stands between the quotes.
+    /// The content, without its quotes.
     pub(super) fn content(self) -> &'a [u8] {
         self.0
     }
 
     pub(crate) fn is(self, name: &str) -> bool {
-        // Spelt with escapes, it is longer.
+        // With escapes, the key is longer than the name.
         match self.0.len().cmp(&name.len()) {
             Ordering::Less => false,
             Ordering::Equal => self.0 == name.as_bytes(),
@@ -123,7 +125,7 @@ impl<'a> Key<'a> {
         }
     }
 
-    /// The key as bytes of UTF-8, where it is spelt without escapes.
+    /// The key as UTF-8, if it has no escapes.
     pub(crate) fn plain(self) -> Option<&'a [u8]> {
         memchr(b'\\', self.0).is_none().then_some(self.0)
     }
@@ -133,10 +135,10 @@ impl<'a> Key<'a> {
     }
 }
 
-/// An object whose members are known.
+/// An object with its members.
 #[derive(Debug)]
 pub(crate) struct Object<'a> {
-    /// The value as it stands.
+    /// The whole value.
     pub(crate) value: Raw<'a>,
     members: Vec<(Key<'a>, Raw<'a>)>,
 }
@@ -161,7 +163,7 @@ impl<'a> Iterator for Members<'a> {
             return None;
         }
         let key = take_value(&mut self.rest).0;
-        // `take_value` has passed the colon as it passes a comma.
+        // `take_value` skips the colon as it skips a comma.
         let value = take_value(&mut self.rest);
         Some((Key(&key[1..key.len() - 1]), value))
     }
@@ -178,7 +180,7 @@ fn skip_blank(mut rest: &[u8]) -> &[u8] {
     rest
 }
 
-/// Takes a value, and the comma or colon behind it.
+/// Takes a value, and the comma or colon after it.
 fn take_value<'a>(rest: &mut &'a [u8]) -> Raw<'a> {
     let bytes = skip_blank(rest);
     let (value, behind) = bytes.split_at(value_length(bytes));
@@ -239,14 +241,14 @@ fn string_length(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
-/// One piece of a string's content.
+/// A piece of a string's content.
 pub(super) enum Piece<'a> {
     Plain(&'a [u8]),
     Character(char),
     LoneSurrogate(u16),
 }
 
-/// Takes a string's content apart; escapes nothing needs lose their backslash.
+/// Splits a string's content into pieces; unnecessary escapes lose their backslash.
 pub(super) fn pieces(content: &[u8], mut each: impl FnMut(Piece<'_>)) {
     let mut rest = content;
     while let Some(length) = memchr(b'\\', rest) {
@@ -263,7 +265,8 @@ pub(super) fn pieces(content: &[u8], mut each: impl FnMut(Piece<'_>)) {
                 b'r' => '\r',
                 b't' => '\t',
                 0x80.. => {
-                    // The backslash goes, the character stays with what follows.
+                    // The backslash is dropped, and the character belongs to what
+                    // follows.
                     continue;
                 }
                 _ => char::from(byte),
@@ -311,7 +314,7 @@ fn unescape(content: &[u8]) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The code points of a string, half surrogate pairs among them; of anything else, `None`.
+/// The code points of a string, including lone surrogates; `None` for other values.
 pub(crate) fn code_points(value: Raw<'_>) -> Option<Vec<u32>> {
     if value.kind() != Kind::String {
         return None;
@@ -327,7 +330,8 @@ pub(crate) fn code_points(value: Raw<'_>) -> Option<Vec<u32>> {
     Some(points)
 }
 
-/// Whether a string holds an escape of half a surrogate pair, which no text can hold.
+/// Whether a string has an escape of a lone surrogate, which a Rust string cannot
+/// hold.
 pub(crate) fn has_lone_surrogate(value: Raw<'_>) -> bool {
     let mut found = false;
     if value.kind() == Kind::String {
@@ -338,7 +342,8 @@ pub(crate) fn has_lone_surrogate(value: Raw<'_>) -> bool {
     found
 }
 
-/// The members of an object, each key once: the last value at the first key's place.
+/// The members of an object without duplicates: the last value of a key, at the key's
+/// first position.
 pub(crate) fn distinct_members(value: Raw<'_>) -> Vec<(Key<'_>, Raw<'_>)> {
     let mut members: Vec<(Key<'_>, Raw<'_>)> = value.members().collect();
     if are_distinct(&members) {
@@ -361,7 +366,7 @@ pub(crate) fn distinct_members(value: Raw<'_>) -> Vec<(Key<'_>, Raw<'_>)> {
     members
 }
 
-/// Whether keys are surely distinct: few, and none that could be spelt otherwise.
+/// Whether keys are certainly distinct: few, and without escapes.
 fn are_distinct(members: &[(Key<'_>, Raw<'_>)]) -> bool {
     let is_plain = |key: Key<'_>| key.0.is_ascii() && memchr(b'\\', key.0).is_none();
     members.len() <= 16

@@ -1,53 +1,54 @@
-//! The grammar: is a line one well-formed value, and what does it use?
+//! The grammar: validates that a line is one value, and reports what it uses.
 
 use memchr::{memchr, memchr2, memmem};
 
 use super::Raw;
 use super::plain::has_control;
 
-/// Python reads no longer an integer.
+/// The longest integer that Python reads.
 pub(crate) const MAX_DIGITS: usize = 4_300;
 
 /// What a line uses beyond plain JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Features {
-    /// Containers inside one another, the record itself counted.
+    /// How deeply it is nested, including the record itself.
     pub(crate) depth: usize,
     pub(crate) comment: bool,
-    /// NaN, an infinity, or a number beyond the range of a double.
+    /// NaN, an infinity, or a number out of range for a double.
     pub(crate) non_finite: bool,
-    /// An integer of more digits than Python reads.
+    /// An integer with more digits than Python reads.
     pub(crate) long_integer: bool,
-    /// An integer beyond 64 bits that 128 bits hold.
+    /// An integer beyond 64 bits that fits into 128.
     pub(crate) wide_integer: bool,
-    /// A raw character below U+0020 inside a string.
+    /// An unescaped character below U+0020 in a string.
     pub(crate) control_character: bool,
-    /// A backslash before a character that needs none.
+    /// A backslash before a character that needs no escape.
     pub(crate) odd_escape: bool,
     pub(crate) invalid_utf8: bool,
 }
 
-/// Why a line is no JSON, and where: a byte offset from its start.
+/// Why a line is not JSON, and where, as a byte offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed {
     pub(crate) offset: usize,
     pub(crate) reason: &'static str,
 }
 
-/// Checks a line and returns the one value in it.
+/// Validates a line, and returns its value.
 pub(crate) fn scan(line: &[u8]) -> Result<(Raw<'_>, Features), Malformed> {
     let mut scanner = Scanner::new(line);
     let value = scanner.whole()?;
     Ok((value, scanner.features))
 }
 
-/// The one value in a line, if it is well formed, whatever it uses: the features of
+/// The value of a line, if it is well formed, without reporting features: those of
 /// strings and numbers take a third of the time of a [`scan`].
 pub(crate) fn well_formed(line: &[u8]) -> Option<Raw<'_>> {
     Scanner { is_told: false, ..Scanner::new(line) }.whole().ok()
 }
 
-/// Reads the value that a line begins with, and where it ends; anything may follow.
+/// Reads the value at the start of a line; returns where it ends. Anything may
+/// follow.
 pub(crate) fn scan_first(line: &[u8]) -> Result<(Raw<'_>, Features, usize), Malformed> {
     let mut scanner = Scanner::new(line);
     let start = scanner.document()?;
@@ -57,7 +58,7 @@ pub(crate) fn scan_first(line: &[u8]) -> Result<(Raw<'_>, Features, usize), Malf
 struct Scanner<'a> {
     line: &'a [u8],
     at: usize,
-    /// Whether the features of strings and numbers are asked for.
+    /// Whether the features of strings and numbers are reported.
     is_told: bool,
     features: Features,
 }
@@ -67,7 +68,7 @@ impl<'a> Scanner<'a> {
         Self { line, at: 0, is_told: true, features: Features::default() }
     }
 
-    /// Reads the value that is all of the line.
+    /// Reads the value that is the whole line.
     fn whole(&mut self) -> Result<Raw<'a>, Malformed> {
         let start = self.document()?;
         let value = Raw::new(&self.line[start..self.at]);
@@ -75,11 +76,11 @@ impl<'a> Scanner<'a> {
         Ok(value)
     }
 
-    /// Reads one value and leaves the position behind it; returns where it starts.
+    /// Reads one value and moves past it; returns where it starts.
     fn document(&mut self) -> Result<usize, Malformed> {
         self.blank()?;
         let start = self.at;
-        // One byte a level: the bracket that closes it.
+        // One byte per level: the bracket that closes it.
         let mut open: Vec<u8> = Vec::new();
         'value: loop {
             self.blank()?;
@@ -248,7 +249,8 @@ impl<'a> Scanner<'a> {
             }
             self.some_digits()?;
         }
-        // Integers are exact at any length; only fractions and exponents overflow.
+        // Integers are exact at any length; only fractions and exponents can
+        // overflow.
         let number = &self.line[start..self.at];
         if whole {
             let digits = number.strip_prefix(b"-").unwrap_or(number);

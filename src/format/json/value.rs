@@ -1,13 +1,13 @@
-//! Values for those who compute with them.
+//! Conversion to `serde_json` values.
 
 use serde_json::{Map, Number, Value};
 
 use super::{Kind, Raw};
 
-/// A value as `serde_json` has it: of duplicate keys the last, half surrogate
-/// pairs as U+FFFD, what is no number there as null.
+/// The value as `serde_json` represents it: the last of duplicate keys, U+FFFD for
+/// lone surrogates, null for numbers that it cannot represent.
 ///
-/// It recurses over its input, which has to be [`clean`](super::clean).
+/// It recurses over its input, which must come from [`clean`](super::clean).
 pub(crate) fn value(raw: Raw<'_>) -> Value {
     match raw.kind() {
         Kind::Null => Value::Null,

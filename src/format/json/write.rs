@@ -1,4 +1,4 @@
-//! Values spelt again: compactly, or so that every reader takes them.
+//! Writes values compactly, or so that every reader can read them.
 
 use std::borrow::Cow;
 
@@ -9,26 +9,27 @@ use super::raw::{Piece, pieces};
 use super::{Kind, MAX_DIGITS, Raw, distinct_members};
 use crate::model::Stored;
 
-/// Deepest nesting that [`clean`] writes out; common readers stop not far beyond.
+/// The deepest nesting that [`clean`] writes; common readers fail not far beyond.
 const MAX_CLEAN_DEPTH: usize = 500;
 
-/// A value spelt as Kward and its kin write it: compact, in UTF-8, escapes only where needed.
+/// A value as Kward and others write it: compact, in UTF-8, with escapes only where
+/// needed.
 ///
-/// Numbers keep their spelling, keys their order. The value must be shallow
-/// enough for the caller's format, which bounds the recursion.
+/// Numbers keep their spelling, keys their order. The caller bounds the nesting, and
+/// with it the recursion.
 pub(crate) fn compact(value: Raw<'_>) -> String {
     let mut out = Vec::with_capacity(value.bytes().len());
     write_compact(value, &mut out);
-    // Every branch of `write_value` writes UTF-8.
+    // `write_value` only writes UTF-8.
     String::from_utf8(out).unwrap_or_default()
 }
 
-/// Writes a value as JSON that every common reader takes, compact and in UTF-8.
+/// Writes a value as JSON that every common reader can read, compact and in UTF-8.
 ///
-/// Numbers keep their spelling, keys their order; of duplicate keys the last
-/// value stands where the first stood. What common readers choke on (nesting
-/// deeper than 500, an integer of more than 4,300 digits, NaN, an infinity) is
-/// replaced by `instead`, itself JSON.
+/// Numbers keep their spelling, keys their order; the last value of a duplicate key
+/// is at its first position. What common readers cannot read (nesting deeper than
+/// 500, an integer of more than 4,300 digits, NaN, an infinity) is replaced by
+/// `instead`, which is JSON.
 pub(crate) fn clean(value: Raw<'_>, instead: &str) -> String {
     match clean_slice(value) {
         Some(text) => text.to_owned(),
@@ -38,12 +39,12 @@ pub(crate) fn clean(value: Raw<'_>, instead: &str) -> String {
     }
 }
 
-/// A value that [`clean`] writes as it stands.
+/// The text of a value that [`clean`] would not change.
 pub(crate) fn clean_slice(value: Raw<'_>) -> Option<&str> {
     plain(value, MAX_CLEAN_DEPTH, is_common_number)
 }
 
-/// The same with numbers as JavaScript has them: doubles, in its spelling.
+/// As [`clean`], with numbers as JavaScript has them: doubles, in its spelling.
 pub(crate) fn clean_doubles(value: Raw<'_>, instead: &str) -> String {
     let is_plain = |number: &[u8]| double(number).is_some_and(|double| double.as_bytes() == number);
     match plain(value, MAX_CLEAN_DEPTH, is_plain) {
@@ -59,7 +60,7 @@ fn respelt(
 ) -> String {
     let mut out = Vec::with_capacity(value.bytes().len());
     write_clean(value, 1, instead, &number, &mut out);
-    // Every branch of `write_clean` writes UTF-8.
+    // `write_clean` only writes UTF-8.
     String::from_utf8(out).unwrap_or_else(|_| instead.to_owned())
 }
 
@@ -84,10 +85,10 @@ fn write_clean(
     }
 }
 
-/// A number as JavaScript spells it; `None` for one beyond the range of a double.
+/// A number as JavaScript spells it; `None` if it is out of range for a double.
 fn double(number: &[u8]) -> Option<Cow<'_, str>> {
     let text = std::str::from_utf8(number).ok()?;
-    // A double holds each integer of 15 digits.
+    // A double represents every integer of 15 digits.
     if text.len() <= 15 && number.iter().all(u8::is_ascii_digit) {
         return Some(Cow::Borrowed(text));
     }
@@ -109,7 +110,7 @@ fn write_compact(value: Raw<'_>, out: &mut Vec<u8>) {
     write_value(value, out, &mut |inner, out| write_compact(inner, out));
 }
 
-/// Writes a value whose members and items `each` writes.
+/// Writes a value; `each` writes its members and items.
 fn write_value(value: Raw<'_>, out: &mut Vec<u8>, each: &mut dyn FnMut(Raw<'_>, &mut Vec<u8>)) {
     match value.kind() {
         Kind::Object => {
@@ -171,11 +172,11 @@ fn write_string(content: &[u8], out: &mut Vec<u8>) {
 pub(crate) fn spelt(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len() + 2);
     write_text(text, &mut out);
-    // `write_text` writes UTF-8.
+    // `write_text` only writes UTF-8.
     String::from_utf8(out).unwrap_or_default()
 }
 
-/// Code points as they are kept in a column: JSON where half surrogate pairs are among them.
+/// Code points as a column stores them: JSON if there are lone surrogates.
 pub(crate) fn stored_points(points: &[u32]) -> Stored {
     match points.iter().map(|&point| char::from_u32(point)).collect::<Option<String>>() {
         Some(text) => Stored::Text(text),
@@ -183,7 +184,7 @@ pub(crate) fn stored_points(points: &[u32]) -> Stored {
     }
 }
 
-/// Code points as a JSON string; half surrogate pairs stand as escapes.
+/// Code points as a JSON string, with lone surrogates as escapes.
 fn spelt_points(points: &[u32]) -> String {
     let mut out = vec![b'"'];
     for &point in points {
@@ -193,7 +194,7 @@ fn spelt_points(points: &[u32]) -> String {
         }
     }
     out.push(b'"');
-    // `write_character` writes UTF-8.
+    // `write_character` only writes UTF-8.
     String::from_utf8(out).unwrap_or_default()
 }
 
@@ -204,7 +205,7 @@ pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Writes a text run by run: few characters need an escape.
+/// Writes text run by run, since few characters need an escape.
 fn write_characters(text: &str, out: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
     loop {
@@ -217,7 +218,7 @@ fn write_characters(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes text that needs no escapes but those of control characters.
+/// Writes text that needs no escapes except those of control characters.
 fn write_run(mut run: &[u8], out: &mut Vec<u8>) {
     if has_control(run) {
         while let Some(at) = run.iter().position(|&byte| byte < 0x20) {

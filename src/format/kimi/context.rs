@@ -1,11 +1,11 @@
-//! Lines of a context: what Kimi tells its model.
+//! Parses the lines of a context: what Kimi sends to its model.
 //!
-//! A record is a message, or one of three of Kimi's own: a system prompt, a
-//! checkpoint, a count of tokens. What Kimi would skip adds nothing to the
-//! restored history here either, but it is an entry of the tree, so that it can
-//! be seen. Where Kimi gives up on the whole context (a message without
-//! content, an unknown kind of part, an integer of more digits than Python
-//! reads, nesting without end) this reader goes on.
+//! A record is a message, or one of Kimi's own three: a system prompt, a
+//! checkpoint, a token count. What Kimi would skip adds nothing to the restored
+//! history here either, but it is an entry of the tree, so that it can be seen.
+//! Where Kimi gives up on the whole context (a message without content, an unknown
+//! kind of part, an integer of more digits than Python reads, unbounded nesting),
+//! this reader continues.
 
 use sha2::{Digest, Sha256};
 
@@ -14,10 +14,10 @@ use super::text;
 use crate::format::json::{self, Kind, MAX_DIGITS, Raw};
 use crate::model::{ProblemKind, Stored};
 
-/// What a line of a context says.
+/// What a line of a context means.
 #[derive(Debug, Default)]
 pub(crate) struct ContextLine {
-    /// `None` where the line is no record of the tree.
+    /// `None` if the line is no record of the tree.
     pub(crate) entry: Option<ContextEntry>,
     pub(crate) problems: Vec<(ProblemKind, String)>,
 }
@@ -25,11 +25,11 @@ pub(crate) struct ContextLine {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ContextEntry {
     pub(crate) entry_type: &'static str,
-    /// Who speaks; `None` when the entry adds nothing to the history.
+    /// The role; `None` if the entry adds nothing to the history.
     pub(crate) role: Option<String>,
 }
 
-/// A record as restoring sees it.
+/// A record, for restoring.
 enum Record<'a> {
     SystemPrompt(Raw<'a>),
     Checkpoint(String),
@@ -85,13 +85,13 @@ pub(crate) fn parse(line: &[u8]) -> ContextLine {
     parsed
 }
 
-/// Nesting that ends Python's own reading.
+/// The nesting at which Python's own reader fails.
 pub(super) const DEEP: usize = 100_000;
 
 pub(super) const LONG_INTEGER: &str =
     "an integer of more digits than Python reads; Kimi gives up on it";
 
-/// Reads a line as Python does, raw control characters in strings included.
+/// Reads a line as Python does, including unescaped control characters in strings.
 pub(super) fn read(line: &str) -> Result<(Raw<'_>, json::Features), String> {
     match json::scan(line.as_bytes()) {
         Ok((_, features)) if features.comment || features.odd_escape => {
@@ -146,7 +146,7 @@ fn understand(value: Raw<'_>) -> (Record<'_>, Option<(ProblemKind, String)>) {
     }
 }
 
-/// Whether Kimi takes a message; if not, whether it is shown all the same, and why.
+/// Whether Kimi accepts a message; if not, whether it is shown all the same, and why.
 fn check_message(message: Raw<'_>) -> Result<(), (bool, &'static str)> {
     let refuse = |detail| Err((false, detail));
     let is_text = |key: &str| {
@@ -205,11 +205,11 @@ fn is_call(call: Raw<'_>) -> bool {
             .is_none_or(|extras| matches!(extras.kind(), Kind::Object | Kind::Null))
 }
 
-/// The id of an entry: of its content and of what stands before it.
+/// The id of an entry, made from its content and its ancestors.
 ///
-/// 16 hex digits of a digest of the parent's id and of the record's text,
-/// without what Kimi's rewriting of a context changes: white space around it,
-/// and bytes that are no UTF-8. `salt` keeps apart what must not share a trunk.
+/// 16 hex digits of a digest of the parent's id and the record's text, without what
+/// may change when Kimi rewrites a context: surrounding white space, and invalid
+/// UTF-8. A `salt` distinguishes trees that must not share a trunk.
 pub(crate) fn entry_id(parent: Option<&str>, line: &[u8], salt: &[u8]) -> String {
     let mut digest = Sha256::new();
     match parent {
@@ -221,7 +221,8 @@ pub(crate) fn entry_id(parent: Option<&str>, line: &[u8], salt: &[u8]) -> String
     digest.finalize().iter().take(8).fold(String::new(), |id, byte| format!("{id}{byte:02x}"))
 }
 
-/// The message of a line as JSON: what Kimi keeps of it, nulls left out at the top.
+/// The message of a line as JSON: what Kimi keeps of it, without nulls at the top
+/// level.
 pub(crate) fn message(line: &[u8], instead: &str) -> Option<String> {
     let line = String::from_utf8_lossy(line);
     let (value, _) = read(&line).ok()?;
@@ -253,7 +254,8 @@ pub(crate) fn message(line: &[u8], instead: &str) -> Option<String> {
     Some(format!("{{{}}}", members.join(",")))
 }
 
-/// A part without the keys that Kimi does not know; one of an unknown type as it is.
+/// A part without the keys that Kimi does not know; a part of an unknown type is
+/// unchanged.
 fn known_part(part: Raw<'_>, instead: &str) -> String {
     let part_type = part.get("type").and_then(Raw::string).unwrap_or_default();
     let null = || "null".to_owned();
@@ -292,22 +294,22 @@ fn known_call(call: Raw<'_>, instead: &str) -> String {
     )
 }
 
-/// What a context restores to, beside its messages.
+/// What a context restores to, besides messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Restored {
     pub(crate) system_prompt: Option<Stored>,
-    /// Digits, as the following: they may be of any length.
+    /// In digits, like the next field: integers may have any length.
     pub(crate) token_count: String,
     pub(crate) token_count_with_pending: String,
     pub(crate) next_checkpoint_id: String,
 }
 
-/// Follows the lines of a context from the first to the last.
+/// Reads the lines of a context from first to last.
 #[derive(Debug, Default)]
 pub(crate) struct Restoring {
     system_prompt: Option<Stored>,
     token_count: Option<String>,
-    /// Characters of text since the last count of tokens.
+    /// Characters of text since the last token count.
     pending: u64,
     last_checkpoint: Option<String>,
 }
@@ -332,7 +334,7 @@ impl Restoring {
     }
 
     pub(crate) fn finish(self) -> Restored {
-        // What has a digit too many is no number that common readers take.
+        // An integer with too many digits is not one that common readers can read.
         let sum = |digits: &str, more| {
             let sum = add(digits, more);
             if sum.trim_start_matches('-').len() <= MAX_DIGITS { sum } else { "null".to_owned() }
@@ -347,7 +349,7 @@ impl Restoring {
     }
 }
 
-/// Code points of a message's text.
+/// The number of code points in a message's text.
 fn text_length(message: Raw<'_>) -> u64 {
     let length = |value: Raw<'_>| text::points(value).map_or(0, |points| points.len() as u64);
     let Some(content) = message.get("content") else { return 0 };
@@ -387,9 +389,9 @@ fn add(digits: &str, more: u64) -> String {
     format!("{}{}", if is_negative { "-" } else { "" }, digits.trim_start_matches('0'))
 }
 
-/// Whether a line makes Kimi's command line think that the session was used.
+/// Whether a line makes Kimi's command line treat the session as used.
 ///
-/// It strips the line first; what is malformed counts as use.
+/// The command line strips the line first; a malformed one counts as use.
 pub(crate) fn is_used(line: &[u8]) -> bool {
     let Ok(line) = std::str::from_utf8(line) else { return true };
     let line = text::strip(line);

@@ -1,16 +1,16 @@
-//! How messages look to a person.
+//! How messages are shown.
 
 use super::context::read;
 use super::text;
 use crate::format::json::{Kind, Raw};
-use crate::format::{Part, Shown, ToolCall};
+use crate::format::{Part, ToolCall, TreeText};
 
 /// Code points of a preview.
 const PREVIEW_LENGTH: usize = 120;
-/// Code points of a tool's arguments before they are cut.
+/// Code points of a tool's arguments before they are truncated.
 const ARGUMENTS_LENGTH: usize = 40;
 
-/// Who speaks in a message, and what it says.
+/// The role of a message, and its parts.
 pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
     let Ok((message, _)) = read(message) else { return Default::default() };
     let mut parts = Vec::new();
@@ -39,27 +39,27 @@ pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
 }
 
 /// What a tree shows of an entry's line.
-pub(in crate::format) fn shown(line: &[u8]) -> Shown {
+pub(in crate::format) fn tree_text(line: &[u8]) -> TreeText {
     let line = String::from_utf8_lossy(line);
-    let Ok((record, _)) = read(&line) else { return Shown::default() };
+    let Ok((record, _)) = read(&line) else { return TreeText::default() };
     let role = string(record.get("role"));
     let of_own =
-        |role: &str, text: String| Shown { role: role.to_owned(), text, ..Shown::default() };
+        |role: &str, text: String| TreeText { role: role.to_owned(), text, ..TreeText::default() };
     match role.as_str() {
         "_system_prompt" => of_own("system prompt", preview_of(record)),
         "_checkpoint" => of_own("checkpoint", spelt(record.get("id"))),
         "_usage" => of_own("usage", spelt(record.get("token_count"))),
-        "tool" => Shown {
+        "tool" => TreeText {
             text: preview_of(record),
             call_id: Some(string(record.get("tool_call_id"))).filter(|id| !id.is_empty()),
             role,
-            ..Shown::default()
+            ..TreeText::default()
         },
         _ => {
             let text = preview_of(record);
             let calls: Vec<(String, String)> =
                 calls(record).map(|call| (string(call.get("id")), label_of(call))).collect();
-            Shown {
+            TreeText {
                 only_calls: text.is_empty() && !calls.is_empty(),
                 text,
                 calls,
@@ -70,25 +70,25 @@ pub(in crate::format) fn shown(line: &[u8]) -> Shown {
     }
 }
 
-/// The first characters of what a line's message says, on one line.
+/// The first characters of the message in a line, on one line.
 pub(in crate::format) fn preview(line: &[u8]) -> String {
     read(&String::from_utf8_lossy(line)).map(|(record, _)| preview_of(record)).unwrap_or_default()
 }
 
-/// What a line's message says, whole.
+/// The full text of the message in a line.
 pub(in crate::format) fn full_text(line: &[u8]) -> String {
     let line = String::from_utf8_lossy(line);
     let Ok((record, _)) = read(&line) else { return String::new() };
-    text::strip(&said(record)).to_owned()
+    text::strip(&text_of_parts(record)).to_owned()
 }
 
 fn preview_of(record: Raw<'_>) -> String {
-    let points: Vec<u32> = said(record).chars().map(u32::from).collect();
+    let points: Vec<u32> = text_of_parts(record).chars().map(u32::from).collect();
     text::stored(&text::shorten(&points, PREVIEW_LENGTH)).to_text()
 }
 
-/// The text parts of a message, a blank between them.
-fn said(record: Raw<'_>) -> String {
+/// The text parts of a message, joined by spaces.
+fn text_of_parts(record: Raw<'_>) -> String {
     let content = record.get("content").unwrap_or(Raw::NULL);
     if let Some(text) = content.string() {
         return text.into_owned();
@@ -99,13 +99,13 @@ fn said(record: Raw<'_>) -> String {
     texts.join(" ")
 }
 
-/// The tools that a message calls.
+/// A message's tool calls.
 fn calls(message: Raw<'_>) -> impl Iterator<Item = Raw<'_>> {
     let calls = message.get("tool_calls").filter(|calls| calls.kind() == Kind::Array);
     calls.into_iter().flat_map(Raw::items)
 }
 
-/// A tool call on one line, as in `[ReadFile: {"path":"a"}]`.
+/// A tool call on one line, for example `[ReadFile: {"path":"a"}]`.
 fn label_of(call: Raw<'_>) -> String {
     let function = call.get("function").unwrap_or(Raw::NULL);
     let arguments = string(function.get("arguments"));
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_message_shows_what_it_says_and_calls() {
         let line = br#"{"role":"assistant","content":[{"type":"think","think":"hm"},{"type":"text","text":"a\nb"}],"tool_calls":[{"type":"function","id":"c","function":{"name":"ReadFile","arguments":"{}"}}]}"#;
-        let shown = shown(line);
+        let shown = tree_text(line);
         assert_eq!((shown.role.as_str(), shown.text.as_str()), ("assistant", "a b"));
         assert_eq!(shown.calls, [("c".to_owned(), "[ReadFile: {}]".to_owned())]);
         assert_eq!(parts(std::str::from_utf8(line).unwrap()).1.len(), 3);

@@ -1,20 +1,21 @@
-//! What of a session's files a fork takes along.
+//! Determines what of a session's files a fork contains.
 //!
-//! Kimi cuts the wire by turns and the context by user messages, which are not
-//! the same: reminders, notifications and steers are user messages, too.
-//! A fork made here is cut as Kimi cuts it, so that both have the same bytes.
+//! Kimi cuts the wire by turns and the context by user messages, which differ:
+//! reminders, notifications and steers are user messages, too. A fork made here is
+//! cut as Kimi cuts it, so that both have the same bytes.
 
 use super::wire::{is_metadata, strict};
 use super::{context, text};
 use crate::format::json::{self, Kind, Raw};
 
-/// Extensions of what Kimi takes for a video, the only uploads that a fork keeps.
+/// Extensions of files that Kimi treats as videos, the only uploads that a fork
+/// keeps.
 const VIDEOS: [&str; 16] = [
     "mp4", "m4v", "mov", "qt", "mpeg", "mpg", "mpe", "mpa", "m1v", "avi", "movie", "webm", "mkv",
     "ogv", "flv", "wmv",
 ];
 
-/// A line without white space around it, ended by LF; `None` for a blank one.
+/// A line without surrounding white space, ended by LF; `None` for a blank one.
 fn stripped(line: &[u8]) -> Option<Vec<u8>> {
     let bare = match std::str::from_utf8(line) {
         Ok(line) => text::strip(line).as_bytes(),
@@ -23,7 +24,7 @@ fn stripped(line: &[u8]) -> Option<Vec<u8>> {
     (!bare.is_empty()).then(|| [bare, b"\n"].concat())
 }
 
-/// Cuts a wire behind a turn, line by line.
+/// Cuts a wire after a turn, line by line.
 #[derive(Debug)]
 pub(crate) struct CutWire {
     last_turn: Option<i64>,
@@ -33,12 +34,13 @@ pub(crate) struct CutWire {
 }
 
 impl CutWire {
-    /// Keeps everything, or what there is up to the end of a turn, from 0; -1 for what comes before.
+    /// Keeps everything, or everything up to the end of a turn, counted from 0; -1
+    /// keeps what comes before the first.
     pub(crate) fn new(last_turn: Option<i64>) -> Self {
         Self { last_turn, turn: -1, ended: false }
     }
 
-    /// The line as a fork holds it; `None` if it does not.
+    /// The line in the fork; `None` if it is not part of it.
     pub(crate) fn take(&mut self, line: &[u8]) -> Option<Vec<u8>> {
         let Some(last_turn) = self.last_turn else { return stripped(line) };
         let kept = stripped(line)?;
@@ -62,13 +64,13 @@ impl CutWire {
         Some(kept)
     }
 
-    /// The last turn that there is, if it is not the one to cut behind.
+    /// The last turn of the wire, if it ends before the one to cut after.
     pub(crate) fn lacks(&self) -> Option<i64> {
         self.last_turn.filter(|last_turn| self.turn < *last_turn).map(|_| self.turn)
     }
 }
 
-/// Cuts a context before the user message that follows a turn, line by line.
+/// Cuts a context before the user message after a turn, line by line.
 #[derive(Debug)]
 pub(crate) struct CutContext {
     last_turn: Option<i64>,
@@ -81,7 +83,7 @@ impl CutContext {
         Self { last_turn, users: 0, ended: false }
     }
 
-    /// The line as a fork holds it; `None` if it does not.
+    /// The line in the fork; `None` if it is not part of it.
     pub(crate) fn take(&mut self, line: &[u8]) -> Option<Vec<u8>> {
         let Some(last_turn) = self.last_turn else { return stripped(line) };
         let kept = stripped(line).filter(|_| !self.ended)?;
@@ -95,7 +97,8 @@ impl CutContext {
     }
 }
 
-/// Whether a line of a context is a user message that counts as a turn: any but a checkpoint's mark.
+/// Whether a line of a context is a user message that counts as a turn: any except a
+/// checkpoint marker.
 pub(crate) fn begins_turn(line: &[u8]) -> bool {
     let line = String::from_utf8_lossy(line);
     context::read(text::strip(&line)).is_ok_and(|(value, _)| is_turn(value))
@@ -123,9 +126,9 @@ fn is_checkpoint(said: &str) -> bool {
     })
 }
 
-/// The videos that a kept line of the wire names, below the folder of uploads.
+/// The videos in the folder of uploads that a kept line of the wire names.
 ///
-/// A name that leads out of the folder is none.
+/// A name that leads out of the folder is ignored.
 pub(crate) fn videos(line: &[u8]) -> Vec<String> {
     let line = String::from_utf8_lossy(line);
     let mut found = Vec::new();
@@ -137,7 +140,7 @@ pub(crate) fn videos(line: &[u8]) -> Vec<String> {
         let name;
         (name, rest) = behind.split_at(end);
         let file = name.rsplit('/').next().and_then(|file| file.rsplit_once('.'));
-        // A dot that a name begins with begins no extension.
+        // A leading dot does not begin an extension.
         let extension = file.filter(|(stem, _)| !stem.is_empty());
         let is_video = extension
             .is_some_and(|(_, video)| VIDEOS.contains(&video.to_ascii_lowercase().as_str()));

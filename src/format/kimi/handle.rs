@@ -1,24 +1,25 @@
-//! What only a Kimi session has.
+//! Operations of Kimi sessions.
 
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::Turn;
 use crate::session::{Fork, Session};
 
-/// What only a Kimi session has: [turns](Self::turns), a [state](Self::state),
-/// and forks at a turn. [`Session::kimi`] gives it.
+/// What only Kimi sessions have: [turns](Self::turns), a [state](Self::state), and
+/// forks at a turn. [`Session::kimi`] returns it.
 #[derive(Clone, Copy, Debug)]
 pub struct Kimi<'a>(&'a Session);
 
 impl Session {
-    /// What only a Kimi session has; `None` for other formats.
+    /// Returns the operations of a Kimi session; `None` for other formats.
     pub fn kimi(&self) -> Option<Kimi<'_>> {
         (self.format() == Format::Kimi).then_some(Kimi(self))
     }
 }
 
 impl Kimi<'_> {
-    /// Returns what the user asked, in order: a turn goes from one prompt to the next.
+    /// Returns the user's turns in order; a turn is a prompt and everything up to the
+    /// next one.
     ///
     /// # Examples
     ///
@@ -39,13 +40,13 @@ impl Kimi<'_> {
         self.0.read(|conn| Format::Kimi.extras().turns(conn, self.0.key()))
     }
 
-    /// Returns the session's state as one JSON object: every field of
-    /// its `state.json` in Kimi's order, with Kimi's defaults, and what a
-    /// `metadata.json` of older versions adds.
+    /// Returns the session's state as one JSON object: every field of its
+    /// `state.json` in Kimi's order, with Kimi's defaults, and merged with the
+    /// `metadata.json` of older versions.
     ///
-    /// A field with a value that Kimi does not take has its default; Kimi
-    /// itself would drop the whole state for it. Nothing is written. This is
-    /// the counterpart of Kimi's `load_session_metadata`.
+    /// A field with a value that Kimi does not accept has its default; Kimi itself
+    /// would discard the whole state. Nothing is written. This is the counterpart of
+    /// Kimi's `load_session_metadata`.
     ///
     /// # Errors
     ///
@@ -55,29 +56,29 @@ impl Kimi<'_> {
         state.ok_or_else(|| Error::SessionNotFound(self.0.key().0.to_string()))
     }
 
-    /// Makes a session of this one up to the end of a turn, from 0, as
-    /// Kimi's web does: with the wire to there, the context up to the user
-    /// message that follows, and the videos that the wire names. Its title is
-    /// this one's behind `Fork: `. Returns the session, and the text of the turn.
+    /// Forks the session up to the end of a turn, counted from 0, as Kimi's web
+    /// interface does: with the wire up to there, the context up to the next user
+    /// message, and the videos that the wire names. The title is this session's after
+    /// `Fork: `. Returns the session, and the text of the turn.
     ///
-    /// It gets the id of [`with_id`](Session::with_id) and the time of
-    /// [`at`](Session::at), else new ones.
+    /// The id is that of [`with_id`](Session::with_id), the time that of
+    /// [`at`](Session::at); without these, they are new.
     ///
     /// # Errors
     ///
-    /// [`TurnNotFound`](Error::TurnNotFound) beyond the last turn;
+    /// [`TurnNotFound`](Error::TurnNotFound) after the last turn;
     /// [`SessionExists`](Error::SessionExists).
     pub fn fork_at_turn(self, turn: u32) -> Result<Fork> {
         self.0.make_fork(|live, writing| live.fork_at_turn(writing, turn))
     }
 
-    /// Makes a session of what came before a turn, as Kimi's `/undo` does,
-    /// titled `Undo: …`. Returns it, and the text of the turn, to be asked
-    /// again or otherwise. This session stays as it is.
+    /// Forks what was before a turn, as Kimi's `/undo` does, with the title `Undo:
+    /// …`. Returns the session, and the text of the turn, to be edited and sent
+    /// again. This session does not change.
     ///
     /// # Errors
     ///
-    /// As [`fork_at_turn`](Self::fork_at_turn).
+    /// Those of [`fork_at_turn`](Self::fork_at_turn).
     pub fn undo_to_turn(self, turn: u32) -> Result<Fork> {
         self.0.make_fork(|live, writing| live.undo_to_turn(writing, turn))
     }

@@ -1,8 +1,10 @@
-//! Values as Kimi's models take them: strings exactly, numbers and booleans leniently.
+//! Values as Kimi's models accept them: strings strictly, numbers and booleans
+//! leniently.
 
 use crate::format::json::{Kind, MAX_DIGITS, Raw};
 
-/// An integer by type: what is no string, no fraction, and no exponent. Booleans are integers, too.
+/// An integer by type: not a string, no fraction, no exponent. Booleans are integers,
+/// too.
 pub(super) fn exact_integer(value: Raw<'_>) -> Option<String> {
     match value.kind() {
         Kind::True => Some("1".to_owned()),
@@ -17,13 +19,14 @@ pub(super) fn exact_integer(value: Raw<'_>) -> Option<String> {
     }
 }
 
-/// An integer, or what passes for one: a whole float, or ASCII text such as `" +3 "`, `3.0`, `1_000`.
+/// An integer, or what is accepted as one: a whole float, or ASCII text such as `" +3
+/// "`, `3.0`, `1_000`.
 pub(super) fn integer(value: Raw<'_>) -> Option<String> {
     match value.kind() {
         Kind::Number => exact_integer(value).or_else(|| whole(number(value.bytes())?)),
         Kind::String => {
             let text = value.string()?;
-            // Kimi's models trim as Unicode has it, not as Python does elsewhere.
+            // Kimi's models trim Unicode white space, unlike Python elsewhere.
             let text = text.trim();
             let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
             let whole_part = match unsigned.split_once('.') {
@@ -44,7 +47,7 @@ fn is_zeros(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte == b'0')
 }
 
-/// Digits, where single underscores may stand between them.
+/// Digits, with single underscores between them.
 fn digits(text: &str) -> Option<String> {
     let groups: Vec<&str> = text.split('_').collect();
     let is_number = groups
@@ -54,13 +57,13 @@ fn digits(text: &str) -> Option<String> {
 }
 
 fn whole(number: f64) -> Option<String> {
-    // Beyond 64 bits a float is taken for no integer.
+    // Beyond 64 bits, a float is not accepted as an integer.
     (number.is_finite() && number.fract() == 0.0 && number.abs() < i64::MAX as f64)
         .then(|| format!("{number:.0}"))
         .map(|text| if text == "-0" { "0".to_owned() } else { text })
 }
 
-/// A number; JSON's own, beyond it NaN and infinities.
+/// A number, including NaN and infinities.
 pub(super) fn number(spelling: &[u8]) -> Option<f64> {
     match spelling {
         b"NaN" => Some(f64::NAN),
@@ -70,14 +73,16 @@ pub(super) fn number(spelling: &[u8]) -> Option<f64> {
     }
 }
 
-/// A float, or what passes for one: a boolean, an integer in range, ASCII text of a number.
+/// A float, or what is accepted as one: a boolean, an integer in range, ASCII text of
+/// a number.
 pub(super) fn float(value: Raw<'_>) -> Option<f64> {
     match value.kind() {
         Kind::True => Some(1.0),
         Kind::False => Some(0.0),
         Kind::Number => {
             let number = number(value.bytes())?;
-            // An integer that is too large for a float is none; `1e400` is an infinity.
+            // An integer that is too large for a float is rejected; `1e400` is an
+            // infinity.
             let is_integer = exact_integer(value).is_some();
             (number.is_finite() || !is_integer).then_some(number)
         }
@@ -106,7 +111,7 @@ pub(super) fn float(value: Raw<'_>) -> Option<f64> {
     }
 }
 
-/// A boolean, or what passes for one.
+/// A boolean, or what is accepted as one.
 pub(super) fn boolean(value: Raw<'_>) -> Option<bool> {
     match value.kind() {
         Kind::True => Some(true),
@@ -128,13 +133,13 @@ pub(super) fn boolean(value: Raw<'_>) -> Option<bool> {
 /// What is wrong with a part of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BadPart {
-    /// Kimi refuses the message.
+    /// Kimi rejects the message.
     Invalid,
     /// Kimi does not know the type, and gives up on the whole session.
     UnknownType,
 }
 
-/// Checks a part; a string is no part.
+/// Checks a part; a string is not a part.
 pub(super) fn check_part(part: Raw<'_>) -> Result<(), BadPart> {
     let is_string =
         |value: Option<Raw<'_>>| value.is_some_and(|value| value.kind() == Kind::String);
@@ -213,7 +218,7 @@ mod tests {
     fn floats_are_taken_leniently() {
         assert_eq!(float(raw("\" 1.5 \"")), Some(1.5));
         assert_eq!(float(raw("\"+_4_3.5\"")), Some(43.5));
-        // Underscores and blanks do not go together.
+        // Underscores and spaces cannot be combined.
         assert_eq!((float(raw("\"4_3 \"")), float(raw("\"4__3\""))), (None, None));
         assert_eq!(float(raw("true")), Some(1.0));
         assert!(float(raw("\"nan\"")).unwrap().is_nan());

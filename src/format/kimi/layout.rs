@@ -1,14 +1,14 @@
-//! What a path below Kimi's share directory is.
+//! What the paths below Kimi's share directory mean.
 //!
-//! `kimi.json` names the work dirs; `sessions/<folder of a work dir>/<name>` is
-//! a session, a folder since 0.59 and a flat file before; sessions that came in
-//! through the visualiser lie in `imported_sessions/<name>`.
+//! `kimi.json` lists the work dirs. `sessions/<folder of a work dir>/<name>` is a
+//! session, a folder since 0.59 and a flat file before. Sessions that were imported
+//! by the visualiser are in `imported_sessions/<name>`.
 
 use md5::{Digest, Md5};
 
 pub(crate) const REGISTRY: &str = "kimi.json";
 
-/// What a file is to its session.
+/// The role of a file in its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part<'a> {
     Context,
@@ -23,30 +23,32 @@ pub(crate) enum Part<'a> {
     SubagentContext(&'a [u8]),
     SubagentWire(&'a [u8]),
     SubagentMeta(&'a [u8]),
-    /// A `.jsonl` directly in a work dir's folder: a session of old, or a rotation of one.
+    /// A `.jsonl` directly in a work dir's folder: an old session, or a rotation of
+    /// one.
     Flat,
     Other,
 }
 
-/// A path of, or in, a session.
+/// The path of a session, or of a file in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place<'a> {
     /// The folder of the work dir, or `imported_sessions`.
     pub(crate) above: &'a [u8],
     /// The folder of the session, or the flat file.
     pub(crate) name: &'a [u8],
-    /// Below the folder; empty for the folder itself.
+    /// The path below the session's folder; empty for the folder itself.
     pub(crate) rest: &'a [u8],
 }
 
 impl Place<'_> {
-    /// The path of a name beside this one.
+    /// The path of a name in the same folder as this session.
     pub(crate) fn stem(&self, name: &[u8]) -> Vec<u8> {
         [self.above, b"/", name].concat()
     }
 }
 
-/// The session that a path belongs to; `None` for the registry, work dirs' folders and strangers.
+/// The session that a path belongs to; `None` for the registry, folders of work dirs
+/// and unknown files.
 pub(crate) fn split(path: &[u8]) -> Option<Place<'_>> {
     let slash = |from: usize| path[from..].iter().position(|byte| *byte == b'/').map(|n| from + n);
     let top = slash(0)?;
@@ -60,7 +62,8 @@ pub(crate) fn split(path: &[u8]) -> Option<Place<'_>> {
     Some(Place { above: &path[..end], name: &path[end + 1..name_end], rest })
 }
 
-/// The folder of the session that a file lies in; a flat file, and what is none, itself.
+/// The folder of the session that a file is in; for a flat file, or a path outside of
+/// sessions, the path itself.
 pub(crate) fn session_of(path: &[u8]) -> &[u8] {
     match split(path) {
         Some(place) if !place.rest.is_empty() => &path[..path.len() - place.rest.len() - 1],
@@ -68,7 +71,7 @@ pub(crate) fn session_of(path: &[u8]) -> &[u8] {
     }
 }
 
-/// The folder of the work dir that a path lies in.
+/// The folder of the work dir that a path is in.
 pub(crate) fn work_dir_folder(path: &[u8]) -> Option<&[u8]> {
     split(path)?.above.strip_prefix(b"sessions/")
 }
@@ -105,7 +108,7 @@ pub(crate) fn part(path: &[u8]) -> Part<'_> {
     }
 }
 
-/// A context is rotated away by renaming it.
+/// A context is rotated by renaming it.
 pub(crate) fn renamed_from(path: &[u8]) -> Option<Vec<u8>> {
     if part(path) != Part::Rotation {
         return None;
@@ -114,13 +117,13 @@ pub(crate) fn renamed_from(path: &[u8]) -> Option<Vec<u8>> {
     Some([&path[..name], b"context.jsonl"].concat())
 }
 
-/// What a context is called when it is the `n`th to be rotated away.
+/// The name of a context after its `n`th rotation.
 pub(crate) fn rotated_to(path: &[u8], n: u32) -> Option<Vec<u8>> {
     let stem = flat_stem(path).filter(|_| matches!(part(path), Part::Context | Part::Flat))?;
     Some([stem, format!("_{n}.jsonl").as_bytes()].concat())
 }
 
-/// The names, below their work dir's folder, whose sessions a path concerns.
+/// The names, below their work dir's folder, whose sessions a path affects.
 pub(crate) fn stems(path: &[u8], is_folder: bool) -> Vec<Vec<u8>> {
     let Some(place) = split(path) else { return Vec::new() };
     if is_folder || !place.rest.is_empty() {
@@ -136,7 +139,7 @@ pub(crate) fn is_log(path: &[u8]) -> bool {
     !matches!(part(path), Part::State | Part::Metadata | Part::SubagentMeta(_) | Part::Other)
 }
 
-/// Whether a file of this path shows that Kimi wrote the root.
+/// Whether a file with this path shows that Kimi wrote the root.
 pub(crate) fn recognises(path: &[u8]) -> bool {
     path == REGISTRY.as_bytes()
         || is_log(path) && work_dir_folder(path).is_some_and(is_folder_of_work_dir)
@@ -150,12 +153,12 @@ fn is_folder_of_work_dir(name: &[u8]) -> bool {
         && digest.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The name of a flat session's file without its end.
+/// The name of a flat session's file without its extension.
 pub(crate) fn flat_stem(name: &[u8]) -> Option<&[u8]> {
     name.strip_suffix(b".jsonl").filter(|stem| !stem.is_empty())
 }
 
-/// Of a name such as `<stem>_3`, the stem.
+/// The stem of a name such as `<stem>_3`.
 pub(crate) fn rotated_stem(name: &[u8]) -> Option<&[u8]> {
     let underscore = name.iter().rposition(|byte| *byte == b'_')?;
     (0 < underscore && is_number(&name[underscore + 1..])).then(|| &name[..underscore])
@@ -165,7 +168,7 @@ fn is_number(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(u8::is_ascii_digit)
 }
 
-/// Orders rotations by their number, however long it is; the context itself comes last.
+/// Sorts rotations by their number, of any length; the context itself comes last.
 pub(crate) fn rotation_order(path: &[u8]) -> (bool, usize, Vec<u8>) {
     let digits_end = path.strip_suffix(b".jsonl").unwrap_or(path);
     let start = digits_end.iter().rposition(|byte| !byte.is_ascii_digit()).map_or(0, |n| n + 1);
@@ -175,18 +178,19 @@ pub(crate) fn rotation_order(path: &[u8]) -> (bool, usize, Vec<u8>) {
     (is_context, number.len() - zeros, number[zeros..].to_vec())
 }
 
-/// The folder of a work dir's sessions.
+/// The folder for a work dir's sessions.
 pub(crate) fn folder_of(work_dir: &[u8], kaos: &str) -> String {
     let digest = Md5::digest(work_dir);
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     if kaos == "local" { hex } else { format!("{kaos}_{hex}") }
 }
 
-/// The id of a session: a UUID in its canonical form when Kimi takes the name for one, else the name.
+/// The id of a session: a canonical UUID if Kimi reads the name as one, else the
+/// name.
 ///
-/// Python's reading drops `urn:`, `uuid:`, braces around it and every hyphen;
-/// what is left are 32 characters of which it makes a number, base 16, from
-/// signs, `0x`, single underscores and digits of any script.
+/// Python removes `urn:`, `uuid:`, surrounding braces and every hyphen, and parses
+/// the remaining 32 characters as a base-16 number, which allows signs, `0x`, single
+/// underscores and digits of any script.
 pub(crate) fn session_id(name: &str) -> String {
     uuid_number(name).map_or_else(
         || name.to_owned(),

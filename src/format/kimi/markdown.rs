@@ -1,5 +1,5 @@
-//! A conversation as Markdown, laid out as Kimi's `/export`: what is known of
-//! the session first, an overview, then turn by turn.
+//! A conversation as Markdown, in the form of Kimi's `/export`: metadata of the
+//! session, an overview, then the turns.
 
 use super::display::parts;
 use crate::format::{Part, Transcript};
@@ -18,7 +18,8 @@ pub(in crate::format) fn markdown(transcript: &Transcript<'_>) -> String {
         out.push_str(&format!("{key}: {value}\n"));
     }
     out.push_str("---\n\n# Kimi Session\n\n## Overview\n\n");
-    let topic = messages.iter().find(|(role, _)| role == "user").map(|(_, parts)| said(parts));
+    let topic =
+        messages.iter().find(|(role, _)| role == "user").map(|(_, parts)| text_of_parts(parts));
     let turns = messages.iter().filter(|(role, _)| role == "user").count();
     let is_call = |part: &&Part| matches!(part, Part::ToolCall(_));
     let calls = messages.iter().flat_map(|(_, parts)| parts).filter(is_call).count();
@@ -57,7 +58,7 @@ fn spelt(part: &Part) -> String {
     }
 }
 
-fn said(parts: &[Part]) -> String {
+fn text_of_parts(parts: &[Part]) -> String {
     let text = |part: &Part| match part {
         Part::Text(text) => Some(text.clone()),
         _ => None,

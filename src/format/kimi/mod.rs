@@ -1,9 +1,10 @@
-//! Kimi's share directory, as its command line wrote it from the first release to 1.52.
+//! Kimi's share directory, as its command line wrote it from the first release to
+//! 1.52.
 //!
-//! A session is a folder of files: the context that the model sees, the wire
-//! that the user saw, a state, sub-agents. Text is what Python reads: lines end
-//! at LF, CRLF and CR, JSON may hold NaN, integers of any length and half
-//! surrogate pairs.
+//! A session is a folder of files: the context that the model sees, the wire that
+//! the user saw, a state, sub-agents. Text is read as Python does: lines end in LF,
+//! CRLF or CR, and JSON may contain NaN, integers of any length and lone
+//! surrogates.
 
 pub(crate) mod context;
 mod display;
@@ -25,7 +26,7 @@ pub(crate) mod wire;
 
 use layout::Part as FilePart;
 
-use super::meaning::{Meaning, Part, Shown, Transcript};
+use super::meaning::{Meaning, Part, Transcript, TreeText};
 use super::rules::{Logs, Rules, Sessions};
 use super::{Home, Layout, Program, Spelling, Versions};
 use crate::model::{ProblemKind, Record, Stored, Timestamp};
@@ -116,7 +117,7 @@ impl Layout for Kimi {
 }
 
 impl Meaning for Kimi {
-    /// A line means something only among the other files of its session.
+    /// A line only has a meaning together with the other files of its session.
     fn parse(&self, _line: &[u8]) -> Record {
         Record::default()
     }
@@ -146,8 +147,8 @@ impl Meaning for Kimi {
         display::full_text(line)
     }
 
-    fn shown(&self, line: &[u8]) -> Shown {
-        display::shown(line)
+    fn tree_text(&self, line: &[u8]) -> TreeText {
+        display::tree_text(line)
     }
 
     fn parts(&self, message: &str) -> (String, Vec<Part>) {
@@ -159,5 +160,5 @@ impl Meaning for Kimi {
     }
 }
 
-/// Nothing is appended to Kimi's logs: changes go into its state, or are events.
+/// Nothing is appended to Kimi's logs: changes go into the state, or are events.
 impl Spelling for Kimi {}

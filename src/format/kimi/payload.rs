@@ -1,9 +1,9 @@
-//! The messages of the wire and what their payloads hold, as Kimi's models take them.
+//! Validates the messages of the wire and their payloads against Kimi's models.
 
 use super::lax;
 use crate::format::json::{Kind, Raw};
 
-/// Whether a payload is what its message's type promises.
+/// Whether a payload matches its message's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Payload {
     Valid,
@@ -12,7 +12,7 @@ pub(super) enum Payload {
     Unknown,
 }
 
-/// What a field takes.
+/// The type of a field.
 #[derive(Clone, Copy)]
 enum Type {
     Text,
@@ -27,13 +27,13 @@ enum Type {
     TextOrParts,
     Record(&'static [Field]),
     List(&'static [Field]),
-    /// Blocks of display, each of its own type.
+    /// Display blocks, each with a type of its own.
     Blocks,
     /// An event within an event.
     Event,
 }
 
-/// Whether a field must be there, and whether it may be null.
+/// Whether a field is required, and whether it may be null.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Need {
     Required,
@@ -214,7 +214,7 @@ const BTW_END: &[Field] = &[
     Field("error", Text, Optional),
 ];
 
-/// Requests ask for an answer; a sub-agent's cannot travel within an event.
+/// Requests, which expect an answer. A sub-agent's cannot be wrapped in an event.
 const REQUESTS: [&str; 4] =
     ["ApprovalRequest", "QuestionRequest", "ToolCallRequest", "HookRequest"];
 
@@ -287,7 +287,8 @@ fn takes(kind: Type, value: Raw<'_>) -> bool {
         Event => {
             let inner = value.get("payload").unwrap_or(Raw::NULL);
             let event_type = value.get("type").and_then(Raw::string);
-            // Events nest no deeper than the line, which is checked only if it is shallow.
+            // Nested events are no deeper than the line, which is only checked if
+            // it is shallow.
             event_type.is_some_and(|event_type| {
                 !REQUESTS.contains(&event_type.as_ref())
                     && check(&event_type, inner) == Payload::Valid
@@ -296,7 +297,7 @@ fn takes(kind: Type, value: Raw<'_>) -> bool {
     }
 }
 
-/// Blocks of a type that Kimi does not know are kept as they are.
+/// Blocks of a type that Kimi does not know are kept unchanged.
 fn is_block(block: Raw<'_>) -> bool {
     let fields = match block.get("type").and_then(Raw::string).as_deref() {
         Some("brief") => BRIEF,

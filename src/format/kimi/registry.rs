@@ -1,7 +1,7 @@
 //! kimi.json: the work dirs, and the last session of each.
 //!
-//! With any defect in it, every call of Kimi's store fails. Here the sound parts
-//! are used, and each defect is a problem.
+//! Because of any defect in it, every call of Kimi's store fails. Here the valid
+//! parts are used, and each defect is a problem.
 
 use std::collections::HashMap;
 
@@ -11,25 +11,25 @@ use crate::model::{ProblemKind, Stored};
 
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    /// By the folder of its sessions; of a path that is there twice, the first.
+    /// By the folder of their sessions. If a path is repeated, the first one counts.
     work_dirs: HashMap<Vec<u8>, WorkDir>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct WorkDir {
     pub(crate) path: Stored,
-    /// Where the directory is; `local` is this machine.
+    /// The host of the directory; `local` is this machine.
     pub(crate) kaos: String,
     pub(crate) last_session_id: Option<String>,
 }
 
 impl Registry {
-    /// The work dir whose sessions lie in this folder.
+    /// The work dir whose sessions are in this folder.
     pub(crate) fn find(&self, folder: &[u8]) -> Option<&WorkDir> {
         self.work_dirs.get(folder)
     }
 
-    /// The folder of a local work dir, and what is registered of it.
+    /// The folder of a local work dir, and its entry.
     pub(crate) fn local(&self, path: &str) -> Option<(String, &WorkDir)> {
         let folder = layout::folder_of(path.as_bytes(), "local");
         let work_dir = self.work_dirs.get(folder.as_bytes())?;
@@ -37,7 +37,7 @@ impl Registry {
     }
 }
 
-/// Reads a registry, and says what is wrong with it.
+/// Parses a registry; returns its defects, too.
 pub(crate) fn parse(content: &[u8]) -> (Registry, Vec<(ProblemKind, String)>) {
     let mut registry = Registry::default();
     let mut problems = Vec::new();
@@ -74,7 +74,7 @@ pub(crate) fn parse(content: &[u8]) -> (Registry, Vec<(ProblemKind, String)>) {
     (registry, problems)
 }
 
-/// One with the work dirs of both, as the first spells what it has; `None` where Kimi
+/// A registry with the work dirs of both, in the first one's spelling; `None` if Kimi
 /// cannot read one of them.
 pub(super) fn union(first: &[u8], second: &[u8]) -> Option<Vec<u8>> {
     let ((known, problems), (_, others)) = (parse(first), parse(second));
@@ -89,7 +89,7 @@ pub(super) fn union(first: &[u8], second: &[u8]) -> Option<Vec<u8>> {
         return sound.then(|| first.to_owned());
     }
     let work_dirs = items(first_object).map(Raw::bytes).chain(more).collect::<Vec<_>>();
-    // As Kimi writes it: two spaces for each level.
+    // Kimi's indentation: two spaces per level.
     let work_dirs = [b"[\n    ", &work_dirs.join(&b",\n    "[..])[..], b"\n  ]"].concat();
     let mut members = vec![[b"\"work_dirs\": ", &work_dirs[..]].concat()];
     for (key, value) in distinct_members(first_object) {

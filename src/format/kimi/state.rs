@@ -1,17 +1,17 @@
-//! state.json, and the metadata.json that came before it.
+//! state.json, and its predecessor metadata.json.
 //!
-//! Kimi drops a whole state for one bad field, and at the next write for good.
-//! Here a bad field has its default, and the others stay.
+//! Kimi discards the whole state because of one bad field, and permanently at the
+//! next write. Here a bad field gets its default, and the others are kept.
 
 use super::layout::Part;
 use super::{lax, text, wire};
 use crate::format::json::{self, Kind, Raw};
 use crate::model::{ProblemKind, Stored};
 
-/// A session's state; every field has Kimi's default where the file does not say.
+/// A session's state; fields that the file lacks have Kimi's defaults.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct State {
-    /// Digits, as the attempts: integers may be of any length.
+    /// In digits, like `attempts`: integers may have any length.
     pub(crate) version: String,
     pub(crate) yolo: bool,
     pub(crate) afk: bool,
@@ -23,7 +23,7 @@ pub(crate) struct State {
     pub(crate) plan_mode: bool,
     pub(crate) plan_session_id: Option<Stored>,
     pub(crate) plan_slug: Option<Stored>,
-    /// Unix seconds, as the other times.
+    /// Unix seconds, like the other times.
     pub(crate) wire_mtime: Option<f64>,
     pub(crate) archived: bool,
     pub(crate) archived_at: Option<f64>,
@@ -63,17 +63,17 @@ impl Default for State {
     }
 }
 
-/// A state as it was read.
+/// A state that was read.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     pub(crate) state: State,
-    /// Each with the file that it is of.
+    /// Each with the file that it concerns.
     pub(crate) problems: Vec<(Part<'static>, ProblemKind, String)>,
 }
 
 const STATUSES: [&str; 3] = ["pending", "in_progress", "done"];
 
-/// Reads a state, and merges what the metadata of older versions adds to it.
+/// Reads a state, and merges the metadata of older versions into it.
 pub(crate) fn load(state: Option<&[u8]>, metadata: Option<&[u8]>) -> Loaded {
     let mut loaded = Loaded::default();
     if let Some(content) = state {
@@ -106,7 +106,7 @@ pub(super) fn object(content: &[u8]) -> Result<Raw<'_>, (ProblemKind, String)> {
     }
 }
 
-/// Whether a document is one that Kimi can read.
+/// Whether Kimi can read a document.
 pub(crate) fn is_object(content: &[u8]) -> bool {
     object(content).is_ok()
 }
@@ -167,7 +167,7 @@ fn set_text(field: &mut Option<Stored>, value: Raw<'_>) -> bool {
     matches!(value.kind(), Kind::String | Kind::Null)
 }
 
-/// A time that no number can express counts as absent.
+/// A time that is out of range counts as absent.
 fn set_time(field: &mut Option<f64>, value: Raw<'_>) -> bool {
     *field = lax::float(value).filter(|time| time.is_finite());
     field.is_some() || value.kind() == Kind::Null
@@ -188,7 +188,7 @@ fn read_approval(value: Raw<'_>, state: &mut State) -> bool {
     let actions = value
         .get("auto_approve_actions")
         .is_none_or(|actions| set_texts(&mut state.auto_approve_actions, actions));
-    // It is a set; of what stands there twice, the first stays.
+    // It is a set; the first of equal elements is kept.
     let mut seen = Vec::new();
     state.auto_approve_actions.retain(|action| {
         let is_new = !seen.contains(action);
@@ -238,7 +238,7 @@ fn merge(value: Raw<'_>, loaded: &mut Loaded) {
         ("auto_archive_exempt", &mut state.auto_archive_exempt),
     ] {
         given(key, &mut |value| {
-            // Kimi asks for truth, so that `"no"` sets the flag.
+            // Kimi tests truthiness, so `"no"` sets the flag.
             *field |= wire::is_true(value);
             lax::boolean(value).is_some()
         });
@@ -273,13 +273,13 @@ fn merge(value: Raw<'_>, loaded: &mut Loaded) {
 impl State {
     /// All fields that Kimi knows, as one JSON object.
     pub(crate) fn to_json(&self) -> String {
-        // Kimi's spelling is JSON; what it does not know is no part of the state.
+        // Kimi's spelling is JSON. Unknown keys are not part of the state.
         let known = Self { unknown: Vec::new(), ..self.clone() };
         let written = known.write();
         json::scan(written.as_bytes()).map(|(value, _)| json::compact(value)).unwrap_or(written)
     }
 
-    /// The file as Kimi writes it; keys that it does not know come last.
+    /// The file as Kimi writes it, with unknown keys last.
     pub(crate) fn write(&self) -> String {
         let boolean = |flag: bool| flag.to_string();
         let text =
@@ -323,7 +323,7 @@ impl State {
     }
 }
 
-/// An object at a depth of indentation, its members one a line.
+/// An object with indentation, one member per line.
 fn object_of(members: &[(&str, String)], depth: usize) -> String {
     let members: Vec<String> =
         members.iter().map(|(key, value)| format!("{}: {value}", json::spelt(key))).collect();
@@ -346,7 +346,7 @@ fn lines(open: char, items: &[String], close: char, depth: usize) -> String {
 /// A value as Python's json writes it with an indent of two.
 fn pretty(value: Raw<'_>, depth: usize) -> String {
     match value.kind() {
-        // The bound keeps deep nesting from overflowing the stack.
+        // The bound prevents a stack overflow.
         _ if 200 < depth => json::clean(value, "null"),
         Kind::Object => {
             let members: Vec<(String, String)> = json::distinct_members(value)

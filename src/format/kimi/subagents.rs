@@ -11,7 +11,7 @@ pub(crate) struct Meta {
     pub(crate) subagent_type: Stored,
     pub(crate) status: String,
     pub(crate) description: Stored,
-    /// NaN and infinities among them, as in the other.
+    /// May be NaN or infinite, like the other time.
     pub(crate) created_at: f64,
     pub(crate) updated_at: f64,
     pub(crate) last_task_id: Option<Stored>,
@@ -22,7 +22,7 @@ pub(crate) struct Meta {
 const STATUSES: [&str; 6] =
     ["idle", "running_foreground", "running_background", "completed", "failed", "killed"];
 
-/// Reads a file; fails with the reason for which Kimi passes the sub-agent by.
+/// Reads a file. The error is the reason why Kimi skips the sub-agent.
 pub(crate) fn parse(content: &[u8]) -> Result<Meta, String> {
     let meta = state::object(content).map_err(|(_, detail)| detail)?;
     let text = |value: Raw<'_>, key: &str| {
@@ -47,7 +47,7 @@ pub(crate) fn parse(content: &[u8]) -> Result<Meta, String> {
         text(spec, key)?;
     }
     for key in ["model_override", "effective_model"] {
-        // Null says that there is none; the key itself must be there.
+        // Null means that there is none, but the key must be present.
         let model = spec.get(key).ok_or_else(|| format!("{key} is missing"))?;
         text_or_null(Some(model), key)?;
     }

@@ -1,24 +1,24 @@
-//! Text as Python has it: code points, half surrogate pairs among them.
+//! Text as Python has it: code points, including lone surrogates.
 
 use crate::format::json::{self, Raw};
 use crate::model::Stored;
 
-/// Where the first line of some bytes ends, behind LF, CRLF or CR.
+/// The end of the first line of some bytes, after LF, CRLF or CR.
 ///
-/// A CR that ends the bytes ends a line, too; whoever reads a file piece by
-/// piece must look at the next byte first, which may be the LF that belongs to it.
+/// A CR at the end of the bytes ends a line, too. Whoever reads a file in pieces must
+/// look at the next byte first, which may be the LF that belongs to it.
 pub(crate) fn line_end(bytes: &[u8]) -> Option<usize> {
     let end = memchr::memchr2(b'\n', b'\r', bytes)?;
     Some(if bytes[end..].starts_with(b"\r\n") { end + 2 } else { end + 1 })
 }
 
-/// Where the last line ends that surely ends within some bytes.
+/// The end of the last line that certainly ends within some bytes.
 pub(crate) fn last_line_end(bytes: &[u8]) -> Option<usize> {
     let sure = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     memchr::memrchr2(b'\n', b'\r', sure).map(|end| end + 1)
 }
 
-/// What Python's `split` and `strip` take for white space.
+/// What Python's `split` and `strip` treat as white space.
 pub(crate) fn is_space(point: u32) -> bool {
     matches!(
         point,
@@ -27,7 +27,8 @@ pub(crate) fn is_space(point: u32) -> bool {
     )
 }
 
-/// The value of a decimal digit of any script; they come in runs of ten from a zero.
+/// The value of a decimal digit of any script. Digits of a script are ten consecutive
+/// characters.
 pub(super) fn decimal(c: char) -> Option<u32> {
     const ZEROS: [u32; 68] = [
         0x30, 0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66,
@@ -48,14 +49,14 @@ pub(crate) fn strip(text: &str) -> &str {
 }
 
 pub(crate) fn is_blank(line: &[u8]) -> bool {
-    // Nearly every line begins with a bracket, and is not read for this.
+    // Nearly every line begins with a brace, and needs no further look.
     if line.first().is_some_and(u8::is_ascii_graphic) {
         return false;
     }
     strip(&String::from_utf8_lossy(line)).is_empty()
 }
 
-/// The code points of a JSON string; of anything else, `None`.
+/// The code points of a JSON string; `None` for other values.
 pub(crate) fn points(value: Raw<'_>) -> Option<Vec<u32>> {
     json::code_points(value)
 }
@@ -64,15 +65,15 @@ pub(crate) fn stored(points: &[u32]) -> Stored {
     json::stored_points(points)
 }
 
-/// A JSON string as it is kept in a column.
+/// A JSON string as a column stores it.
 pub(crate) fn stored_string(value: Raw<'_>) -> Option<Stored> {
     points(value).map(|points| stored(&points))
 }
 
-/// Joins white space to single spaces and cuts at a word's end within `width` code points.
+/// Collapses white space, and truncates at a word's end within `width` code points.
 ///
-/// What is cut ends with an ellipsis. A single early space counts as a word's
-/// end, too: what follows it is lost if it is one long run.
+/// A truncated text ends with an ellipsis. A single early space counts as a word's
+/// end, too, even if one long run follows, which is lost.
 pub(crate) fn shorten(text: &[u32], width: usize) -> Vec<u32> {
     const SPACE: u32 = 0x20;
     const ELLIPSIS: u32 = 0x2026;

@@ -6,14 +6,14 @@ use super::{context, lax, text};
 use crate::format::json::{Kind, Raw};
 use crate::model::Stored;
 
-/// Both titles that a wire gives a session, and whether it was used at all.
+/// Both titles from a wire, and whether the session was used at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Titles {
-    /// By the rule of Kimi's web listing: at most 300 code points.
+    /// By the rule of Kimi's web list: at most 300 code points.
     pub(crate) web: Stored,
     /// By the rule of its command line: at most 50.
     pub(crate) cli: Stored,
-    /// Whether any line is no header.
+    /// Whether there is any line besides headers.
     pub(crate) has_records: bool,
 }
 
@@ -21,19 +21,19 @@ const UNTITLED: &str = "Untitled";
 const WEB_WIDTH: usize = 300;
 const CLI_WIDTH: usize = 50;
 
-/// Bytes that Python decodes at once. Where they are not UTF-8, none of the
-/// lines that end in them are read.
+/// Bytes that Python decodes at a time. If they are not UTF-8, no line that ends in
+/// them is read.
 const DECODED: u64 = 8 << 10;
 
-/// Follows a wire line by line until both titles are known.
+/// Reads a wire line by line until both titles are known.
 #[derive(Debug, Default)]
 pub(crate) struct TitleSearch {
     web: Search,
     cli: Search,
     has_records: bool,
-    /// Bytes seen.
+    /// Bytes read so far.
     seen: u64,
-    /// Lines of the bytes that Python would decode together, and where they end.
+    /// The lines in the bytes that Python decodes together, and where they end.
     pending: Vec<(Vec<u8>, u64)>,
 }
 
@@ -59,7 +59,7 @@ impl Search {
 }
 
 impl TitleSearch {
-    /// Whether further lines can still make a difference.
+    /// Whether further lines can make a difference.
     pub(crate) fn is_open(&self) -> bool {
         self.web.is_open() || self.cli.is_open() || !self.has_records
     }
@@ -117,7 +117,7 @@ impl TitleSearch {
         }
     }
 
-    /// Whether a prompt gives the web its title; to be asked behind the last line.
+    /// Whether a prompt provides the web title; to be called after the last line.
     pub(crate) fn has_web_title(&mut self) -> bool {
         self.read_pending(u64::MAX);
         matches!(self.web, Search::Found(_))
@@ -133,7 +133,7 @@ impl TitleSearch {
     }
 }
 
-/// Whether any string of a line holds an escape of half a surrogate pair.
+/// Whether any string of a line has an escape of a lone surrogate.
 fn has_half_pair(line: &str) -> bool {
     let is_escape = |at: usize| {
         let before = line.as_bytes()[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
@@ -159,7 +159,8 @@ fn has_half_pair(line: &str) -> bool {
     false
 }
 
-/// The web takes what it needs from each record and ends where that is not as it expects.
+/// The web list reads what it needs from each record, and stops at the first one that
+/// is not as expected.
 fn web_step(value: Raw<'_>) -> Search {
     if value.kind() != Kind::Object {
         return Search::Ended;
@@ -196,7 +197,8 @@ fn prompt_text(input: Raw<'_>) -> Option<Vec<u32>> {
     }
 }
 
-/// The command line passes by what is no record, and ends at a record that it does not know.
+/// The command line skips what is no record, and stops at a record that it does not
+/// know.
 fn cli_step(value: Raw<'_>) -> Search {
     let message = value.get("message").unwrap_or(Raw::NULL);
     let payload = message.get("payload").unwrap_or(Raw::NULL);

@@ -1,15 +1,16 @@
-//! Two states, or registries, that both come from a third.
+//! Merges two versions of a state, or of a registry, with a common base.
 //!
-//! A registry has the work dirs of both; of one that is in both, the later says which
-//! session was the last. Of a state, a field that was changed on one side has that value; one that was changed on
-//! both has the later. Fields that say one thing together go together.
+//! A registry gets the work dirs of both; for one that is in both, the later
+//! version says which session was last. In a state, a field that was changed on one
+//! side gets that value; one that was changed on both gets the later. Fields that
+//! belong together are merged together.
 
 use super::registry;
 use super::state::{self, State};
 use crate::format::Versions;
 
-/// The state that both sides lead to, in the bytes of that side which has it
-/// already; `None` where one of them is no state.
+/// The merged state, in the bytes of the side that already has it; `None` if one of
+/// them is not a state.
 pub(super) fn states(versions: &Versions<'_>) -> Option<Vec<u8>> {
     if !state::is_object(versions.ours) || !state::is_object(versions.theirs) {
         return None;
@@ -28,7 +29,7 @@ pub(super) fn states(versions: &Versions<'_>) -> Option<Vec<u8>> {
     })
 }
 
-/// The registry that has what either side has; `None` where Kimi cannot read one of them.
+/// The merged registry; `None` if Kimi cannot read one of them.
 pub(super) fn registries(versions: &Versions<'_>) -> Option<Vec<u8>> {
     match versions.later {
         true => registry::union(versions.theirs, versions.ours),
@@ -41,12 +42,12 @@ struct Choice<'a> {
     base: &'a State,
     ours: &'a State,
     theirs: &'a State,
-    /// Whether theirs is the later one.
+    /// Whether theirs is later.
     later: bool,
 }
 
 impl Choice<'_> {
-    /// What a field, or some that go together, are.
+    /// The merged value of a field, or of fields that belong together.
     fn of<T: PartialEq>(self, field: impl Fn(&State) -> T) -> T {
         let (base, ours, theirs) = (field(self.base), field(self.ours), field(self.theirs));
         if theirs == base || ours != base && !self.later { ours } else { theirs }
@@ -80,7 +81,7 @@ impl Choice<'_> {
         }
     }
 
-    /// Keys that Kimi does not know; those of theirs first.
+    /// The merged unknown keys, theirs first.
     fn unknown(self) -> Vec<(String, String)> {
         let mut keys: Vec<&String> = Vec::new();
         for (key, _) in self.theirs.unknown.iter().chain(&self.ours.unknown) {

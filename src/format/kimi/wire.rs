@@ -1,28 +1,28 @@
-//! Lines of a wire: what the user saw, event by event, with the turns.
+//! Parses the lines of a wire: what the user saw, event by event, with the turns.
 //!
-//! Kimi has three readers that differ. The one that counts turns takes every
-//! strict JSON record; the web's title search ends at the first surprise; the
-//! command line's goes by the models of its messages and also refuses deep
-//! nesting and half surrogate pairs. What one of them would choke on is a
-//! problem here, and the line after it is read all the same.
+//! Kimi has three readers that differ. The one that counts turns accepts every
+//! strict JSON record. The web list's title search stops at the first surprise. The
+//! command line's reader validates the models of its messages, and also rejects
+//! deep nesting and lone surrogates. What one of them would fail on is a problem
+//! here, and the line after it is read all the same.
 
 use super::payload::{self, Payload};
 use super::{context, lax, text};
 use crate::format::json::{self, Features, Kind, Raw};
 use crate::model::{ProblemKind, Stored, Timestamp};
 
-/// Nesting beyond which the command line's reader refuses a line.
+/// The deepest nesting that the command line's reader accepts.
 pub(super) const MAX_DEPTH: usize = 200;
 
-/// What a line of a wire says.
+/// What a line of a wire means.
 #[derive(Debug, Default)]
 pub(crate) struct WireLine {
     /// The type of its message; `None` for a header and for what is no record.
     pub(crate) message_type: Option<String>,
     pub(crate) at: Option<Timestamp>,
-    /// What the user asked, where a turn begins.
+    /// The user's prompt, if a turn begins here.
     pub(crate) turn: Option<Stored>,
-    /// The id and name of a tool that is called.
+    /// The id and name of a tool call.
     pub(crate) call: Option<(Option<String>, Option<String>)>,
     /// The call that a result belongs to, and whether it failed.
     pub(crate) result: Option<(String, bool)>,
@@ -46,7 +46,7 @@ pub(crate) fn parse(line: &[u8]) -> WireLine {
             return parsed;
         }
     };
-    // Where turns are counted, a header is what says so.
+    // The reader that counts turns has this definition of a header.
     if is_header(value) && (is_metadata(value) || value.get("message").is_none()) {
         return parsed;
     }
@@ -85,7 +85,7 @@ impl WireLine {
         }
     }
 
-    /// Takes turns and tool calls.
+    /// Reads turns and tool calls.
     fn read_payload(&mut self, message_type: &str, payload: Raw<'_>) {
         let field =
             |key: &str| payload.get(key).and_then(Raw::string).map(std::borrow::Cow::into_owned);
@@ -108,7 +108,7 @@ impl WireLine {
     }
 }
 
-/// What Kimi's readers would choke on in a message.
+/// What one of Kimi's readers would fail on in a message.
 fn problem_of(message_type: &str, payload: Raw<'_>, depth: usize) -> Option<(ProblemKind, String)> {
     if MAX_DEPTH < depth {
         let detail = format!("nested {depth} deep; Kimi's command line skips it");
@@ -128,7 +128,8 @@ fn problem_of(message_type: &str, payload: Raw<'_>, depth: usize) -> Option<(Pro
     }
 }
 
-/// Reads a line as Python does where it is strict: no raw control characters in strings.
+/// Reads a line as Python does in strict mode: no unescaped control characters in
+/// strings.
 pub(super) fn strict(line: &str) -> Result<(Raw<'_>, Features), String> {
     match context::read(line)? {
         (_, features) if features.control_character => {
@@ -138,14 +139,14 @@ pub(super) fn strict(line: &str) -> Result<(Raw<'_>, Features), String> {
     }
 }
 
-/// The time of a number of seconds, in microseconds as Python makes them of it.
+/// The time of a number of seconds, in microseconds as Python computes them.
 pub(crate) fn instant(seconds: f64) -> Option<Timestamp> {
     let whole = seconds.trunc();
     let micros = ((seconds - whole) * 1e6).round_ties_even();
     (whole.abs() < 9.2e9).then(|| Timestamp((whole as i64 * 1_000_000 + micros as i64) * 1_000))
 }
 
-/// A header names its version as text, and its type if at all.
+/// A header has its version as text, and may have a type.
 pub(super) fn is_header(value: Raw<'_>) -> bool {
     value.get("protocol_version").is_some_and(|version| version.kind() == Kind::String)
         && (value.get("type").is_none() || is_metadata(value))
@@ -155,7 +156,8 @@ pub(super) fn is_metadata(value: Raw<'_>) -> bool {
     value.get("type").and_then(Raw::string).as_deref() == Some("metadata")
 }
 
-/// The text of a prompt where turns are counted: of every part that has any.
+/// The text of a prompt as the counter of turns reads it: of every part that has
+/// text.
 fn turn_text(input: Option<Raw<'_>>) -> Vec<u32> {
     let Some(input) = input else { return Vec::new() };
     match input.kind() {
@@ -167,7 +169,7 @@ fn turn_text(input: Option<Raw<'_>>) -> Vec<u32> {
             };
             joined(input.items().filter_map(of_part))
         }
-        // Python goes through the keys of an object.
+        // Python iterates over the keys of an object.
         Kind::Object => {
             let keys = json::distinct_members(input).into_iter();
             joined(keys.map(|(key, _)| key.text().chars().map(u32::from).collect()))
@@ -181,7 +183,7 @@ pub(super) fn joined(texts: impl Iterator<Item = Vec<u32>>) -> Vec<u32> {
     texts.join(&u32::from(' '))
 }
 
-/// What Python takes for true.
+/// What Python treats as true.
 pub(super) fn is_true(value: Raw<'_>) -> bool {
     match value.kind() {
         Kind::Null | Kind::False => false,

@@ -1,47 +1,47 @@
-//! How entries look to a person: rows of a tree, and messages as a transcript.
+//! How entries are shown: rows of a tree, and messages as a transcript.
 
 use super::parse::{Fields, is_text, optional_text};
 use super::text::{self, full_text, strip, text};
 use super::tools::short_name;
 use crate::format::json::{self, Kind, Raw};
-use crate::format::{Part, Shown, ToolCall};
+use crate::format::{Part, ToolCall, TreeText};
 
-/// Code points of a command before it is cut.
+/// Code points of a command before it is truncated.
 const COMMAND_LENGTH: usize = 50;
-/// Code points of other tools' arguments before they are cut.
+/// Code points of other tools' arguments before they are truncated.
 const ARGUMENTS_LENGTH: usize = 40;
 
 /// What a tree shows of an entry's line.
-pub(in crate::format) fn shown(line: &[u8]) -> Shown {
-    let Ok((value, _)) = json::scan(line) else { return Shown::default() };
+pub(in crate::format) fn tree_text(line: &[u8]) -> TreeText {
+    let Ok((value, _)) = json::scan(line) else { return TreeText::default() };
     let fields = Fields::read(value);
     if is_text(fields.record_type, "branch_summary") {
-        return Shown {
+        return TreeText {
             role: "summary".to_owned(),
             text: optional_text(fields.summary),
-            ..Shown::default()
+            ..TreeText::default()
         };
     }
     let message = fields.message.unwrap_or(Raw::NULL);
     let role = optional_text(message.get("role"));
     if is_text(fields.record_type, "compaction") {
-        return Shown {
+        return TreeText {
             role: "compaction".to_owned(),
             text: text::preview(message),
-            ..Shown::default()
+            ..TreeText::default()
         };
     }
     match role.as_str() {
         "tool" | "toolResult" => {
             let name = given(message, ["name", "toolName"]);
-            Shown {
+            TreeText {
                 role: "tool".to_owned(),
                 text: format!("[{}]", if name.is_empty() { "tool" } else { &name }),
                 call_id: Some(answered(message)).filter(|id| !id.is_empty()),
-                ..Shown::default()
+                ..TreeText::default()
             }
         }
-        _ => Shown {
+        _ => TreeText {
             text: text::preview(message),
             only_calls: role == "assistant" && only_calls(message),
             calls: if role == "assistant" { calls(message) } else { Vec::new() },
@@ -51,20 +51,20 @@ pub(in crate::format) fn shown(line: &[u8]) -> Shown {
     }
 }
 
-/// The first of these that a message says anything under; empty when it does not.
+/// The value of the first of these keys that a message has; empty if it has none.
 fn given(message: Raw<'_>, keys: [&str; 2]) -> String {
     let texts = keys.iter().map(|key| optional_text(message.get(key)));
     texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
 }
 
-/// The call that a tool's result answers; empty when it does not say.
+/// The call that a tool result answers; empty if it does not say.
 fn answered(message: Raw<'_>) -> String {
     given(message, ["tool_call_id", "toolCallId"])
 }
 
-/// Whether a message calls tools and says nothing.
+/// Whether a message only calls tools and has no text.
 fn only_calls(message: Raw<'_>) -> bool {
-    let parts = content_parts(message);
+    let parts = items_of_content(message);
     let has_call_part = parts.clone().any(|part| is_text(part.get("type"), "toolCall"));
     let says = parts
         .filter(|part| is_text(part.get("type"), "text"))
@@ -73,7 +73,7 @@ fn only_calls(message: Raw<'_>) -> bool {
     has_call_part && !says || has_calls && strip(&full_text(message)).is_empty()
 }
 
-fn content_parts(message: Raw<'_>) -> impl Iterator<Item = Raw<'_>> + Clone {
+fn items_of_content(message: Raw<'_>) -> impl Iterator<Item = Raw<'_>> + Clone {
     let content = message.get("content").filter(|content| content.kind() == Kind::Array);
     let parts: Vec<Raw<'_>> = content.into_iter().flat_map(Raw::items).collect();
     parts.into_iter()
@@ -87,9 +87,9 @@ fn tool_calls(message: Raw<'_>) -> impl Iterator<Item = Raw<'_>> {
         .flat_map(Raw::items)
 }
 
-/// Ids and labels of the tools that a message calls.
+/// Ids and labels of a message's tool calls.
 fn calls(message: Raw<'_>) -> Vec<(String, String)> {
-    let parts = content_parts(message).filter(|part| is_text(part.get("type"), "toolCall"));
+    let parts = items_of_content(message).filter(|part| is_text(part.get("type"), "toolCall"));
     parts
         .chain(tool_calls(message))
         .filter_map(|call| Some((optional_text(call.get("id")), call_label(call)?)))
@@ -97,7 +97,7 @@ fn calls(message: Raw<'_>) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A tool call on one line, as in `[read: path]`; `None` when it names no tool.
+/// A tool call on one line, for example `[read: path]`; `None` if it names no tool.
 fn call_label(call: Raw<'_>) -> Option<String> {
     let function = call.get("function").unwrap_or(call);
     let name = optional_text(function.get("name"));
@@ -128,7 +128,7 @@ fn call_label(call: Raw<'_>) -> Option<String> {
     })
 }
 
-/// The lines that a read asks for: `:start-end`, `:start`, or nothing.
+/// The lines that a `read` asks for: `:start-end`, `:start`, or nothing.
 fn range(offset: Option<Raw<'_>>, limit: Option<Raw<'_>>) -> String {
     let number = |value: Option<Raw<'_>>| {
         value.filter(|value| !value.is_falsy()).and_then(|value| text(value).parse::<i64>().ok())
@@ -151,7 +151,7 @@ fn cut(text: &str, length: usize) -> String {
     }
 }
 
-/// What a message says, part by part.
+/// The parts of a message.
 pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
     let Ok((message, _)) = json::scan(message.as_bytes()) else { return Default::default() };
     let role = optional_text(message.get("role"));
@@ -159,8 +159,8 @@ pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
     (role, parts)
 }
 
-/// What the message in a line says.
-pub(in crate::format) fn said(line: &[u8]) -> Vec<Part> {
+/// The parts of the message in a line.
+pub(in crate::format) fn content_parts(line: &[u8]) -> Vec<Part> {
     let Ok((value, _)) = json::scan(line) else { return Vec::new() };
     let fields = Fields::read(value);
     if is_text(fields.record_type, "branch_summary") {

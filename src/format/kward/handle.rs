@@ -1,4 +1,4 @@
-//! What only a Kward session has.
+//! Operations of Kward sessions.
 
 use super::text::stored_text;
 use crate::error::{Error, Result};
@@ -7,38 +7,38 @@ use crate::format::json::{self, Raw};
 use crate::model::{Json, Stored, Timestamp};
 use crate::session::{Memories, PromptSnapshot, Session};
 
-/// What only a Kward session has: records of [system prompts](Self::system_prompts),
-/// [memory](Self::memory) and [tools that ran](Self::append_tool_execution),
-/// beside the tree. [`Session::kward`] gives it.
+/// What only Kward sessions have: records of [system prompts](Self::system_prompts),
+/// [memory](Self::memory) and [tool executions](Self::append_tool_execution), outside
+/// the tree. [`Session::kward`] returns it.
 #[derive(Clone, Copy, Debug)]
 pub struct Kward<'a>(&'a Session);
 
-/// A system prompt as it was recorded.
+/// A recorded system prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordedPrompt {
     /// Its text.
     pub content: String,
-    /// Why it was recorded, such as `attach` or `changed`.
+    /// Why it was recorded, for example `attach` or `changed`.
     pub reason: String,
-    /// `sha256:` and the digest of its text, in hex.
+    /// `sha256:` and the digest of its text in hex.
     pub hash: String,
     /// When it was recorded.
     pub created_at: Option<Timestamp>,
 }
 
-/// What a session remembers.
+/// The memory of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Memory {
-    /// What is remembered: a JSON array, `[]` where nothing was recorded.
+    /// The memories: a JSON array, `[]` if none were recorded.
     pub memories: String,
-    /// What was last retrieved of it, as JSON; `null` where nothing was.
+    /// What was retrieved from them last, as JSON; `null` if nothing was.
     pub last_retrieval: String,
 }
 
 impl Session {
-    /// What only a Kward session has; `None` for other formats.
+    /// Returns the operations of a Kward session; `None` for other formats.
     pub fn kward(&self) -> Option<Kward<'_>> {
         (self.format() == Format::Kward).then_some(Kward(self))
     }
@@ -46,7 +46,7 @@ impl Session {
 
 impl Kward<'_> {
     /// Records the system prompt, unless it is empty or the one recorded last.
-    /// `reason` is any text; Kward itself says `attach` and `changed`.
+    /// `reason` is any text; Kward itself writes `attach` and `changed`.
     ///
     /// # Errors
     ///
@@ -73,23 +73,22 @@ impl Kward<'_> {
         written(self.0.record_system_prompt(content, reason)?)
     }
 
-    /// Returns the system prompts that were recorded, in file order: the last
-    /// one is the one that holds.
+    /// Returns the recorded system prompts in file order. The last one is in effect.
     ///
     /// # Errors
     ///
-    /// [`Damaged`](Error::Damaged) when a line of them cannot be read.
+    /// [`Damaged`](Error::Damaged) if a line with one of them cannot be read.
     pub fn system_prompts(self) -> Result<Vec<RecordedPrompt>> {
         let lines = self.0.system_prompt_records()?;
         Ok(lines.iter().map(|line| prompt(line)).collect())
     }
 
-    /// Records what is remembered, an array, and what was last retrieved of it,
-    /// both JSON. What is no array becomes one, null an empty one.
+    /// Records the memories, an array, and what was retrieved from them last, both as
+    /// JSON. A value that is no array is wrapped in one; null becomes an empty one.
     ///
     /// # Errors
     ///
-    /// [`InvalidRecord`](Error::InvalidRecord) for what is no JSON;
+    /// [`InvalidRecord`](Error::InvalidRecord) for a value that is not JSON;
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn update_memory_state<'j, 'k>(
         self,
@@ -100,11 +99,11 @@ impl Kward<'_> {
         written(self.0.record_memory(&new)?)
     }
 
-    /// Returns what was last recorded as remembered.
+    /// Returns the memory that was recorded last.
     ///
     /// # Errors
     ///
-    /// [`Damaged`](Error::Damaged) when its line cannot be read.
+    /// [`Damaged`](Error::Damaged) if its line cannot be read.
     pub fn memory(self) -> Result<Memory> {
         let line = self.0.memory_record()?.unwrap_or_default();
         let record = json::scan(&line).map_or(Raw::NULL, |(record, _)| record);
@@ -117,19 +116,18 @@ impl Kward<'_> {
         })
     }
 
-    /// Records that a tool ran: `tool_call`, a JSON object with `id` and
-    /// `function` (`name`, `arguments`), and what it answered.
+    /// Records that a tool ran: `tool_call` is a JSON object with `id` and `function`
+    /// (`name`, `arguments`), `content` what the tool answered.
     ///
-    /// It stands beside the tree and in no context: the call itself is part of an
-    /// assistant's message, and the answer a message of its own, both by
-    /// [`append_message`](Session::append_message). The record has Kward's shape,
-    /// whatever the call looked like: short tool names, arguments decoded and in
-    /// camel case, the diff and the changed files of edits. Returns the record,
-    /// one object of JSON.
+    /// The record is outside the tree and in no context: the call itself is part of
+    /// an assistant's message, and the answer is a message of its own, both appended
+    /// with [`append_message`](Session::append_message). The record is normalised as
+    /// Kward does: short tool names, arguments decoded and in camel case, the diff
+    /// and the changed files of edits. Returns the record, a JSON object.
     ///
     /// # Errors
     ///
-    /// [`InvalidRecord`](Error::InvalidRecord) for a call that is no JSON;
+    /// [`InvalidRecord`](Error::InvalidRecord) for a call that is not JSON;
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn append_tool_execution<'j>(
         self,
@@ -140,7 +138,7 @@ impl Kward<'_> {
     }
 }
 
-/// A format has a record for it or has not; this one has.
+/// `None` means that the format has no record for it, but Kward has.
 fn written<T>(written: Option<T>) -> Result<T> {
     written.ok_or(Error::Unsupported("the session's format has no record for this"))
 }

@@ -1,4 +1,4 @@
-//! Where Kward's files lie, and what their names say.
+//! Where Kward's files are, and what their names mean.
 
 use super::Kward;
 use super::parse::is_text;
@@ -12,13 +12,14 @@ impl Layout for Kward {
         Some(Home { variable: "KWARD_CONFIG_PATH", names_a_file: true, folder: ".kward" })
     }
 
-    /// Session files are `*.jsonl` in any folder; Kward's listings pass dot files by.
+    /// Session files are `*.jsonl` in any folder; Kward's lists ignore dot files.
     fn is_log(&self, path: &[u8]) -> bool {
         let name = file_name(path);
         name.ends_with(b".jsonl") && !name.starts_with(b".")
     }
 
-    /// Kward keeps the dot before the milliseconds in file names, and its headers have version 1 or 2.
+    /// Kward writes a dot before the milliseconds in file names, and its headers have
+    /// version 1 or 2.
     fn recognises(&self, path: &[u8], first_line: &[u8]) -> bool {
         if self.header_from_name(path).is_some() {
             return true;
@@ -29,14 +30,15 @@ impl Layout for Kward {
             && (record.get("reasoningEffort").is_some() || record.get("cwd").is_some())
     }
 
-    /// `last_session.json` holds an absolute path, of which the file's own name is left after a move.
+    /// `last_session.json` holds an absolute path, of which only the file name stays
+    /// valid after a move.
     fn pointed_file(&self, content: &[u8]) -> Option<String> {
         let (pointer, _) = json::scan(content).ok()?;
         let path = pointer.get("path").and_then(Raw::string)?;
         path.rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned)
     }
 
-    /// A name `<time>_<36 hex digits or dashes>.jsonl` gives the time and the id.
+    /// A name `<time>_<36 hex digits or dashes>.jsonl` provides the time and the id.
     fn header_from_name(&self, path: &[u8]) -> Option<HeaderRecord> {
         let name = std::str::from_utf8(file_name(path)).ok()?;
         let (stamp, id) = name.strip_suffix(".jsonl")?.split_once('_')?;

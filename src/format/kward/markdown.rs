@@ -1,9 +1,9 @@
-//! A conversation as Markdown, laid out as Kward's export.
+//! A conversation as Markdown, in the form of Kward's export.
 
 use super::text::text;
 use crate::format::json::{self, Kind, Raw};
 
-/// Markdown of restored messages, each the JSON of one; what the system says is left out.
+/// Markdown of restored messages, each given as JSON. System messages are left out.
 pub(in crate::format) fn markdown<'a>(messages: impl Iterator<Item = &'a str>) -> String {
     let mut lines = vec!["# Kward Session".to_owned(), String::new()];
     for message in messages {
@@ -24,7 +24,7 @@ pub(in crate::format) fn markdown<'a>(messages: impl Iterator<Item = &'a str>) -
     lines.join("\n")
 }
 
-/// The first letter upper, the rest lower.
+/// With an upper-case first letter, and the rest in lower case.
 fn capitalised(role: &str) -> String {
     let mut letters = role.chars();
     match letters.next() {

@@ -1,14 +1,14 @@
 //! Kward's session files, versions 1 and 2.
 //!
-//! A file is a log of records, one JSON object a line, ended by LF. Readers
-//! take keys in any order and ignore what they do not know. Messages,
-//! compactions and branch summaries are the entries of a tree; leaf records
-//! move the active position; the rest is metadata.
+//! A file is a log of records, one JSON object per line, ended by LF. Readers
+//! accept keys in any order and ignore those they do not know. Messages,
+//! compactions and branch summaries are the entries of a tree; leaf records move
+//! the leaf; the rest is metadata.
 //!
-//! Where Kward gives up, this reader goes on: a line nested deeper than 100 or
-//! holding NaN is understood and reported, a line that is no object is
-//! reported and skipped, and entries of version 1, which have no ids, are
-//! numbered and chained.
+//! Where Kward fails, this reader continues. A line that is nested deeper than 100
+//! or contains NaN is understood and reported. A line that is not an object is
+//! reported and skipped. Entries of version 1, which have no ids, are numbered and
+//! chained.
 
 mod display;
 pub(super) mod handle;
@@ -23,7 +23,7 @@ mod write;
 
 pub(crate) use text::stored_text;
 
-use super::meaning::{Kept, Meaning, Part, Shown, Transcript};
+use super::meaning::{KeptMessages, Meaning, Part, Transcript, TreeText};
 use super::rules::{Labels, Leaf, Rules, SystemPrompt};
 use super::{Chains, Program, Spelling};
 use crate::model::{Compaction, Draft, Record, Role, Step, Stored, Timestamp};
@@ -53,7 +53,7 @@ impl Meaning for Kward {
         parse::parse(line)
     }
 
-    /// Version 1 had no ids: messages simply follow one another.
+    /// Version 1 has no ids: messages form a chain.
     fn is_linear(&self, version: Option<&Stored>) -> bool {
         matches!(version, Some(Stored::Json(number)) if number == "1" || number == "1.0")
     }
@@ -62,7 +62,7 @@ impl Meaning for Kward {
         restore::role(role)
     }
 
-    fn restore(&self, path: &[Step], kept: &[(i64, Option<Kept>)]) -> Vec<Step> {
+    fn restore(&self, path: &[Step], kept: &[(i64, Option<KeptMessages>)]) -> Vec<Step> {
         restore::restore(path, kept)
     }
 
@@ -88,16 +88,16 @@ impl Meaning for Kward {
         parse::full_text(line)
     }
 
-    fn shown(&self, line: &[u8]) -> Shown {
-        display::shown(line)
+    fn tree_text(&self, line: &[u8]) -> TreeText {
+        display::tree_text(line)
     }
 
     fn parts(&self, message: &str) -> (String, Vec<Part>) {
         display::parts(message)
     }
 
-    fn said(&self, line: &[u8], _tools: bool) -> Vec<Part> {
-        display::said(line)
+    fn content_parts(&self, line: &[u8], _tools: bool) -> Vec<Part> {
+        display::content_parts(line)
     }
 
     fn markdown(&self, transcript: &Transcript<'_>) -> String {

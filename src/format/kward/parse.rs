@@ -1,17 +1,17 @@
-//! What a line means: records, entries and their fields.
+//! Parses lines: records, entries and their fields.
 
 use super::text::{self, text};
 use crate::format::json::{self, Features, Kind, Raw};
 use crate::format::time;
 use crate::model::{Change, HeaderRecord, NewEntry, Parent, ProblemKind, Record, Runtime, Stored};
 
-/// Nesting that Kward's own JSON reader takes, the record counted.
+/// The deepest nesting that Kward's own JSON reader accepts, including the record.
 pub(super) const MAX_DEPTH: usize = 100;
 
-/// Bytes of ids, names, labels and settings, together, that one record may have.
+/// The total bytes of ids, names, labels and settings that one record may have.
 const MAX_TEXT: usize = 16 << 20;
 
-/// What a line means; what cannot be understood is a problem of the record.
+/// What a line means. What cannot be understood becomes a problem of the record.
 pub(super) fn parse(line: &[u8]) -> Record {
     let mut record = Record::default();
     if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')) {
@@ -41,8 +41,8 @@ pub(super) fn parse(line: &[u8]) -> Record {
     }
     read_record(value, &mut record);
     if MAX_TEXT < record.weight() {
-        // Rows repeat such texts, in indexes too: memory and the database's
-        // own limit would be at the mercy of one line.
+        // Rows and indexes repeat such texts, so one line could exhaust memory and
+        // the database's limits.
         let detail = format!("ids, names or settings of more than {MAX_TEXT} bytes");
         let problems = vec![(ProblemKind::TooLong, detail)];
         return Record { problems, ..Record::default() };
@@ -66,7 +66,7 @@ fn note_features(features: Features, record: &mut Record) {
     }
 }
 
-/// The keys of a record that the store asks for, read in one pass.
+/// The keys of a record that the store needs, read in one pass.
 #[derive(Default)]
 pub(super) struct Fields<'a> {
     pub(super) record_type: Option<Raw<'a>>,
@@ -251,7 +251,7 @@ fn entry(entry_type: &'static str, fields: &Fields<'_>) -> NewEntry {
         "branch_summary" => Some("branchSummary".to_owned()),
         _ => message.map(|_| optional_text(role)),
     };
-    // Nearly every message has the id of its entry, spelt alike.
+    // Nearly every message has the id of its entry, in the same spelling.
     let is_same = |message_id: &Raw<'_>| {
         id.is_some() && fields.id.is_some_and(|own| own.is_plainly(*message_id))
     };
@@ -283,10 +283,10 @@ fn entry(entry_type: &'static str, fields: &Fields<'_>) -> NewEntry {
     }
 }
 
-/// The message that an entry adds to the conversation, its id filled in.
+/// The message that an entry adds to the conversation, with its id filled in.
 ///
-/// A message without an id, or with an empty one, goes by its record's. A
-/// branch summary becomes a message of its own. `None` when the line adds none.
+/// A message with no id or an empty one gets its record's. A branch summary becomes a
+/// message of its own. `None` if the line adds none.
 pub(super) fn message(line: &[u8], instead: &str) -> Option<String> {
     let (value, _) = json::scan(line).ok()?;
     let fields = Fields::read(value);
@@ -323,7 +323,7 @@ pub(super) fn message(line: &[u8], instead: &str) -> Option<String> {
     Some(format!("{{{}}}", members.join(",")))
 }
 
-/// What the user said in the message of a line, whole.
+/// The full text of the user's message in a line.
 pub(super) fn full_text(line: &[u8]) -> String {
     let Ok((value, _)) = json::scan(line) else { return String::new() };
     let text = value.get("message").map(text::full_text).unwrap_or_default();

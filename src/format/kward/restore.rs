@@ -1,6 +1,6 @@
-//! Which entries of a path the restored conversation consists of.
+//! Determines which entries of a path make up the restored conversation.
 
-use crate::format::Kept;
+use crate::format::KeptMessages;
 use crate::model::{Role, Step, StepKind};
 
 pub(in crate::format) fn role(role: Option<&str>) -> Role {
@@ -17,20 +17,20 @@ pub(in crate::format) fn role(role: Option<&str>) -> Role {
 pub(in crate::format) fn kept_position(first_kept: &str) -> Option<usize> {
     let digits = first_kept.strip_prefix("message:")?;
     let position = digits.parse::<usize>().ok()?;
-    // Only the plain spelling: no sign, no leading zero.
+    // Only in plain spelling: no sign, no leading zeros.
     (position.to_string() == digits).then_some(position)
 }
 
-/// Goes through a path in order with a list of what is remembered.
+/// Goes through a path in order, keeping a list of the restored steps.
 ///
-/// A message joins the list. A compaction replaces it by itself and what it
-/// keeps: it looks for its first kept message in the part that begins with the
-/// last compaction summary, then in the whole list, system messages apart, and
-/// keeps everything from there; a compaction that names none, or one that is
-/// not there, keeps nothing.
+/// A message is appended to the list. A compaction replaces the list by itself and
+/// what it keeps: it searches for the first message to keep in the part that begins
+/// with the last compaction summary, then in the whole list, ignoring system
+/// messages, and keeps everything from there. A compaction that names no message, or
+/// one that is not there, keeps nothing.
 ///
 /// `kept` has, for each compaction of the path in order, its key and what it names.
-pub(in crate::format) fn restore(path: &[Step], kept: &[(i64, Option<Kept>)]) -> Vec<Step> {
+pub(in crate::format) fn restore(path: &[Step], kept: &[(i64, Option<KeptMessages>)]) -> Vec<Step> {
     let mut compactions = kept.iter();
     let mut list: Vec<Step> = Vec::new();
     for step in path {
@@ -52,7 +52,7 @@ pub(in crate::format) fn restore(path: &[Step], kept: &[(i64, Option<Kept>)]) ->
     list
 }
 
-fn keep(mut list: Vec<Step>, first: &Kept) -> Vec<Step> {
+fn keep(mut list: Vec<Step>, first: &KeptMessages) -> Vec<Step> {
     list.retain(|step| step.role != Role::System);
     let is_summary = |step: &Step| step.role == Role::CompactionSummary;
     let part = list.iter().rposition(is_summary).unwrap_or(0);
@@ -84,18 +84,18 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(path: &[Step], kept: &[(i64, Option<Kept>)], expected: &[i64]) {
+    fn check(path: &[Step], kept: &[(i64, Option<KeptMessages>)], expected: &[i64]) {
         let keys: Vec<i64> = restore(path, kept).iter().map(|step| step.key).collect();
 
         assert_eq!(keys, expected);
     }
 
-    fn at(position: usize) -> Option<Kept> {
-        Some(Kept { position: Some(position), ..Kept::default() })
+    fn at(position: usize) -> Option<KeptMessages> {
+        Some(KeptMessages { position: Some(position), ..KeptMessages::default() })
     }
 
-    fn named(key: i64) -> Option<Kept> {
-        Some(Kept { keys: [key].into(), ..Kept::default() })
+    fn named(key: i64) -> Option<KeptMessages> {
+        Some(KeptMessages { keys: [key].into(), ..KeptMessages::default() })
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a dump says of Kward's sessions alone.
+//! The fields of a dump that only Kward sessions have.
 
 use std::io::Write;
 
@@ -20,7 +20,7 @@ impl Extras for Kward {
     }
 }
 
-/// Writes what records outside of the tree say.
+/// Writes what the records outside the tree say.
 fn write_records(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
     let mut row = String::new();
     field(&mut row, "reasoning_effort", &stored(info.reasoning_effort.as_ref()));

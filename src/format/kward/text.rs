@@ -1,15 +1,16 @@
-//! The text of a JSON value as Ruby gives it, and previews of messages.
+//! The text of JSON values as Ruby prints it, and previews of messages.
 
 use crate::format::json::{self, Kind, Raw};
 use crate::model::Stored;
 
-/// Code points of a preview, dots included.
+/// Code points of a preview, including dots.
 const PREVIEW_LENGTH: usize = 120;
 
-/// How many containers, one inside another, a text shows.
+/// The deepest nesting that a text shows.
 const MAX_TEXT_DEPTH: usize = 500;
 
-/// Ruby's `to_s`: nothing for null, a number as Ruby prints it, collections inspected.
+/// Ruby's `to_s`: nothing for null, numbers as Ruby prints them, collections as by
+/// `inspect`.
 pub(super) fn text(value: Raw<'_>) -> String {
     match value.kind() {
         Kind::Null => String::new(),
@@ -33,7 +34,7 @@ pub(crate) fn stored_text(value: &Stored) -> String {
 }
 
 fn inspect(value: Raw<'_>, depth: usize, out: &mut String) {
-    // The bound keeps deep nesting from overflowing the stack.
+    // The bound prevents a stack overflow.
     if MAX_TEXT_DEPTH < depth {
         out.push('…');
         return;
@@ -100,8 +101,8 @@ fn inspect_string(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// Whether Ruby shows a character as it is: no control but U+0085, no separator of
-/// lines, nothing that is no character.
+/// Whether Ruby's `inspect` shows a character unescaped: not controls except U+0085,
+/// line separators and unassigned characters.
 fn is_printable(character: char) -> bool {
     match character {
         '\u{85}' => true,
@@ -110,7 +111,8 @@ fn is_printable(character: char) -> bool {
     }
 }
 
-/// A number as Ruby prints it: integers exactly, floats in the shortest form with a point.
+/// A number as Ruby prints it: integers exactly, floats in the shortest form with a
+/// point.
 fn number(bytes: &[u8]) -> String {
     let spelling = String::from_utf8_lossy(bytes);
     if !spelling.contains(['.', 'e', 'E', 'N', 'I']) {
@@ -124,7 +126,8 @@ fn number(bytes: &[u8]) -> String {
         return if value < 0.0 { "-Infinity" } else { "Infinity" }.to_owned();
     }
     let size = value.abs();
-    // A whole number of 16 digits is scientific to Ruby, one with a fraction is not.
+    // Ruby prints a whole number of 16 digits in scientific notation, but not one
+    // with a fraction.
     let is_long = 1e15 <= size && value.fract() == 0.0;
     if value == 0.0 || (1e-4..1e16).contains(&size) && !is_long {
         return format!("{value:?}");
@@ -140,7 +143,7 @@ fn number(bytes: &[u8]) -> String {
     format!("{mantissa}{point}e{sign}{digits:0>2}")
 }
 
-/// Without white space and NUL at the ends.
+/// Without white space and NULs at both ends.
 pub(super) fn strip(text: &str) -> &str {
     text.trim_matches(is_blank)
 }
@@ -149,7 +152,7 @@ fn is_blank(character: char) -> bool {
     matches!(character, '\0' | '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' | ' ')
 }
 
-/// One line of at most 120 characters that shows what a message says.
+/// At most 120 characters of a message's text, on one line.
 pub(super) fn preview(message: Raw<'_>) -> String {
     let full = if message.get("role").and_then(Raw::string).as_deref() == Some("compactionSummary")
     {
@@ -159,7 +162,7 @@ pub(super) fn preview(message: Raw<'_>) -> String {
     };
     let line = one_line(strip(&full));
     let line = strip(&line);
-    // Where the dots would begin, and where what is too much does.
+    // Where the dots would begin, and where the text is too long.
     let mut ends = line.char_indices().map(|(at, _)| at).skip(PREVIEW_LENGTH - 3);
     match (ends.next(), ends.nth(2)) {
         (Some(end), Some(_)) => format!("{}...", &line[..end]),
@@ -167,7 +170,8 @@ pub(super) fn preview(message: Raw<'_>) -> String {
     }
 }
 
-/// The words of a text with a space between; of a long one, as many as a preview shows.
+/// The words of a text, separated by spaces; for a long text, as many as a preview
+/// shows.
 fn one_line(text: &str) -> String {
     let mut line = String::new();
     let blank = |c: char| c != '\0' && is_blank(c);
@@ -176,7 +180,7 @@ fn one_line(text: &str) -> String {
             line.push(' ');
         }
         line.push_str(word);
-        // What ends in NULs may end before them.
+        // Trailing NULs are trimmed, so the words may end before them.
         if PREVIEW_LENGTH * 4 < line.trim_matches('\0').len() {
             break;
         }
@@ -184,7 +188,8 @@ fn one_line(text: &str) -> String {
     line
 }
 
-/// What the user typed where that is kept, else the content: its text parts, one a line.
+/// What the user typed, if that is recorded, else the content: its text parts, one
+/// per line.
 pub(super) fn full_text(message: Raw<'_>) -> String {
     let typed = ["display_content", "displayContent"]
         .iter()
@@ -205,9 +210,9 @@ fn content_text(content: Raw<'_>) -> String {
     parts.join("\n")
 }
 
-/// What Ruby's `join` makes of a value: of a list, its own values, one a line.
+/// Ruby's `join` of a value: the values of a list, recursively, one per line.
 fn joined(value: Raw<'_>, depth: usize) -> String {
-    // The bound keeps deep nesting from overflowing the stack.
+    // The bound prevents a stack overflow.
     if value.kind() != Kind::Array || MAX_TEXT_DEPTH < depth {
         return text(value);
     }

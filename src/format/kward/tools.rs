@@ -1,8 +1,8 @@
-//! Tool executions as Kward records them: names, arguments and results in one shape.
+//! Tool executions as Kward records them: names, arguments and results, normalised.
 
 use crate::format::json::{self, Features, Kind, Raw};
 
-/// A tool call and its output, normalised; the values are JSON.
+/// A normalised tool call and its output; the values are JSON.
 pub(super) struct Execution {
     pub(super) tool_call_id: String,
     pub(super) tool_name: String,
@@ -12,7 +12,7 @@ pub(super) struct Execution {
     pub(super) changed_files: Option<String>,
 }
 
-/// Reads a tool call. Its name and arguments count only where they stand in `function`.
+/// Reads a tool call. Name and arguments are only read from `function`.
 pub(super) fn normalise(tool_call: Raw<'_>, content: &str) -> Execution {
     let function = tool_call.get("function");
     let named = function.and_then(|function| function.get("name"));
@@ -53,7 +53,7 @@ pub(super) fn normalise(tool_call: Raw<'_>, content: &str) -> Execution {
     }
 }
 
-/// What Kward's own reader takes for arguments.
+/// Whether Kward's own reader accepts these arguments.
 fn is_plain(features: &Features) -> bool {
     !features.non_finite && !features.control_character && features.depth <= super::parse::MAX_DEPTH
 }
@@ -68,7 +68,7 @@ pub(super) fn short_name(name: &str) -> &str {
     }
 }
 
-/// From the first line that begins a diff to the end.
+/// From the first line of a diff to the end.
 fn diff(content: &str) -> Option<&str> {
     if content.starts_with("--- ") {
         return Some(content);
@@ -90,7 +90,7 @@ fn members<const N: usize>(members: [(&str, Option<String>); N]) -> String {
 }
 
 fn edit_args(arguments: Option<Raw<'_>>) -> String {
-    // False gives way to the other spelling, and stands where that one has it.
+    // If it is false, the other spelling is used, if that is there.
     let text = |edit: Raw<'_>, camel, snake| {
         let other = || edit.get(snake).filter(|value| value.kind() != Kind::Null);
         edit.get(camel).filter(|value| !value.is_falsy()).or_else(other).map(json::compact)
@@ -118,7 +118,8 @@ fn bash_args(arguments: Option<Raw<'_>>) -> String {
     members([("command", given(arguments, "command")), ("timeout", Some(timeout))])
 }
 
-/// All keys from snake_case to camelCase, at every depth; the reader bounds that.
+/// Renames all keys from snake_case to camelCase, at every depth, which the reader
+/// bounds.
 fn camel_case(value: Raw<'_>) -> String {
     match value.kind() {
         Kind::Array => {

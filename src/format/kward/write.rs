@@ -1,13 +1,13 @@
-//! Lines as Kward itself would write them.
+//! Writes lines as Kward itself does.
 //!
-//! Keys stand in Kward's order, values that are absent are left out or null as
-//! there, nothing is escaped but what JSON demands, and a line ends in LF.
+//! Keys are in Kward's order, absent values are left out or null as Kward does it,
+//! only what JSON demands is escaped, and lines end in LF.
 
 use super::tools;
 use crate::format::json::{self, Raw, write_text};
 use crate::model::{Compaction, Draft, DraftRuntime, Timestamp};
 
-/// `None` for what Kward has no record for.
+/// `None` for drafts that Kward has no record for.
 pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> Option<String> {
     let stamp = stamp(at);
     let mut line = match draft {
@@ -60,7 +60,7 @@ pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> Option<S
         }
     };
     line.0.extend_from_slice(b"}\n");
-    // Everything that was written is UTF-8.
+    // Only UTF-8 was written.
     String::from_utf8(line.0).ok()
 }
 
@@ -81,7 +81,8 @@ pub(super) fn compaction(new: &Compaction) -> String {
     format!("{{{}}}", said.join(","))
 }
 
-/// Why a message is no compaction: a summary that nobody finds stands for nothing.
+/// Why a message is not a valid compaction: without a readable summary, it would
+/// replace the conversation by nothing.
 pub(super) fn refuse_compaction(message: &str) -> Option<String> {
     let (message, _) = json::scan(message.as_bytes()).ok()?;
     let says = |key| message.get(key).is_some_and(|value| !value.is_falsy());
@@ -101,7 +102,7 @@ fn runtime_line(stamp: &str, name: Option<&str>, runtime: &DraftRuntime<'_>) -> 
     line.runtime(runtime)
 }
 
-/// The line of an entry with its id and parent said, all else as it is.
+/// The line of an entry with its id and parent written out, otherwise unchanged.
 ///
 /// `None` for a line that is no record.
 pub(in crate::format) fn identified(
@@ -123,7 +124,7 @@ pub(in crate::format) fn identified(
     Some(format!("{{{}}}\n", members.join(",")))
 }
 
-/// Three decimals, cut off rather than rounded.
+/// Three decimals, truncated rather than rounded.
 pub(super) fn stamp(at: Timestamp) -> String {
     Timestamp(at.0.div_euclid(1_000_000) * 1_000_000).to_string()
 }

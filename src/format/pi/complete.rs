@@ -1,27 +1,27 @@
-//! Messages as pi can open them.
+//! Completes messages so that pi can open them.
 //!
-//! pi believes what it reads: its footer adds up the usage of every assistant's
-//! message, its list goes through the blocks of every user's and assistant's,
-//! and one message without them ends pi each time the session is opened. So a
-//! message that is written here gets what it lacks of what pi reads without
-//! asking, and one of which no such message can be made is refused.
+//! pi trusts what it reads: its footer adds up the usage of every assistant
+//! message, its list goes through the blocks of every user and assistant message,
+//! and one message without them crashes pi whenever the session is opened. So
+//! messages that are written here are completed with everything that pi reads
+//! unconditionally, and messages that cannot be completed are rejected.
 
 use super::text::string;
 use crate::error::{Error, Result};
 use crate::format::json::{self, Kind, Raw};
 use crate::model::{Stored, Timestamp};
 
-/// What stands around an entry that is to be written.
+/// The context of an entry that is to be written.
 pub(super) struct Surroundings<'a> {
     pub(super) at: Timestamp,
-    /// The settings that hold where it comes.
+    /// The settings in effect at its position.
     pub(super) provider: Option<&'a Stored>,
     pub(super) model: Option<&'a Stored>,
     /// Reads the record of the last answer above it.
     pub(super) last_answer: &'a dyn Fn() -> Result<Option<Vec<u8>>>,
 }
 
-/// An entry's own keys with what they lack; an error where that is not all that is wrong.
+/// An entry's own keys, completed; an error if they are wrong in another way.
 pub(super) fn fields(entry_type: &str, fields: &str, around: &Surroundings<'_>) -> Result<String> {
     let (value, _) = json::scan(fields.as_bytes()).map_err(|err| refused(err.reason))?;
     let mut made = Members::of(value);
@@ -45,7 +45,7 @@ pub(super) fn fields(entry_type: &str, fields: &str, around: &Surroundings<'_>) 
     Ok(made.object())
 }
 
-/// A message with what it lacks behind what it has.
+/// A message with the missing keys after its own.
 fn message(message: Raw<'_>, around: &Surroundings<'_>) -> Result<String> {
     require_text("role", message)?;
     let mut made = Members::of(message);
@@ -87,7 +87,7 @@ enum Blocks {
     OrText,
 }
 
-/// The members of an object, in their order, and those that it is given.
+/// The members of an object in order, to which missing ones are added.
 struct Members(Vec<(String, String)>);
 
 impl Members {
@@ -189,7 +189,7 @@ impl Members {
     }
 }
 
-/// A block of content whose parts are of the types that pi reads without asking.
+/// Checks that the parts of a content block have the types that pi assumes.
 fn require_block(block: Raw<'_>) -> Result<()> {
     require_text("type", block).map_err(|_| refused("its content holds what is no block"))?;
     match string(block.get("type")).unwrap_or_default().as_str() {
@@ -226,7 +226,7 @@ fn object_or_none<'a>(key: &str, object: Raw<'a>) -> Result<Option<Raw<'a>>> {
     }
 }
 
-/// The interface that an assistant's message in this line came through.
+/// The `api` of the assistant message in this line.
 fn api_of(line: &[u8]) -> Option<String> {
     let (record, _) = json::scan(line).ok()?;
     string(record.get("message")?.get("api"))

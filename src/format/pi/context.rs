@@ -1,17 +1,17 @@
-//! The conversation that a path restores.
+//! The conversation that a path restores to.
 //!
-//! The last compaction of a path stands for everything before what it keeps;
-//! older ones add nothing. Of what is left, an edit changes or takes away the
-//! message of the entry that it names, and the last edit holds.
+//! The last compaction of a path replaces everything before what it keeps; older
+//! ones add nothing. In the rest, an edit changes or removes the message of the
+//! entry that it names, and the last edit wins.
 
 use super::date;
 use super::text::{string, text_of};
-use crate::format::Kept;
+use crate::format::KeptMessages;
 use crate::format::json::{self, Kind, Object, Raw};
 use crate::model::{Role, Step, StepKind, Stored};
 
-/// The steps that count, edits among them.
-pub(in crate::format) fn restore(path: &[Step], kept: &[(i64, Option<Kept>)]) -> Vec<Step> {
+/// The steps that count, including edits.
+pub(in crate::format) fn restore(path: &[Step], kept: &[(i64, Option<KeptMessages>)]) -> Vec<Step> {
     let adds = |step: &&Step| matches!(step.kind, StepKind::Message | StepKind::Edit);
     let Some(last) = path.iter().rposition(|step| step.kind == StepKind::Compaction) else {
         return path.iter().filter(adds).copied().collect();
@@ -35,7 +35,7 @@ pub(in crate::format) fn edit_target(line: &[u8]) -> Option<String> {
     value.get("targetId").map(super::text::id_text)
 }
 
-/// The messages that an entry adds, as changed by the line of an edit.
+/// The messages that an entry adds, after the edit in another line.
 pub(in crate::format) fn messages(
     version: Option<&Stored>,
     line: &[u8],
@@ -90,22 +90,22 @@ pub(in crate::format) fn messages(
     }
 }
 
-/// The time of an entry as a message has it, in milliseconds.
+/// The time of an entry in milliseconds, as a message has it.
 fn timestamp(value: &Object<'_>) -> String {
     let millis = value.get("timestamp").and_then(date::millis);
     format!("\"timestamp\":{}", millis.map_or("null".to_owned(), |millis| millis.to_string()))
 }
 
-/// What becomes of the content of a message.
+/// What an edit does to the content of a message.
 enum Content {
     AsItIs,
     Set(String),
-    /// An edit names none: pi leaves the message without.
+    /// The edit has no content, so pi removes it from the message.
     TakenAway,
 }
 
-/// A message whose content is there, or is what an edit says. A hook's message
-/// of older versions has the role that pi gives it today.
+/// A message with its own content, or with that of an edit. A hook message of older
+/// versions gets the role that pi uses today.
 fn edited(message: Raw<'_>, is_old: bool, edit: Option<Option<Raw<'_>>>, instead: &str) -> String {
     let members = message.object();
     let mut role = string(members.get("role")).unwrap_or_default();
@@ -139,7 +139,8 @@ fn edited(message: Raw<'_>, is_old: bool, edit: Option<Option<Raw<'_>>>, instead
     format!("{{{}}}", members.join(","))
 }
 
-/// The content of a message of a role: an edit's, or what pi makes up for one that is missing.
+/// The content of a message: that of an edit, or what pi substitutes for a missing
+/// one.
 fn content_of(role: &str, has_own: bool, edit: Option<Option<Raw<'_>>>, instead: &str) -> Content {
     let is_edited = matches!(role, "user" | "assistant" | "toolResult" | "custom");
     match (edit.filter(|_| is_edited), role) {
@@ -155,13 +156,13 @@ fn content_of(role: &str, has_own: bool, edit: Option<Option<Raw<'_>>>, instead:
     }
 }
 
-/// What a list shows of the first prompt: all of it.
+/// What lists show of the first prompt: all of it.
 pub(in crate::format) fn first_message(line: &[u8]) -> Stored {
     let value = json::scan(line).map_or(Raw::NULL, |(value, _)| value);
     json::stored_points(&super::text::points_of(value.get("message").unwrap_or(Raw::NULL)))
 }
 
-/// The text of the message of an entry's line, white space as it is.
+/// The text of the message in an entry's line, with white space unchanged.
 pub(super) fn text_of_line(line: &[u8]) -> String {
     let Ok((value, _)) = json::scan(line) else { return String::new() };
     match string(value.get("type")).as_deref() {
@@ -192,10 +193,10 @@ mod tests {
             step(7, StepKind::Silent, Role::Other),
             message(8),
         ];
-        let keys = |kept: Option<Kept>| -> Vec<i64> {
+        let keys = |kept: Option<KeptMessages>| -> Vec<i64> {
             restore(&path, &[(2, None), (6, kept)]).iter().map(|step| step.key).collect()
         };
-        let named = |key| Some(Kept { keys: [key].into(), position: None });
+        let named = |key| Some(KeptMessages { keys: [key].into(), position: None });
 
         assert_eq!(keys(named(1)), [6, 1, 4, 5, 8]);
         assert_eq!(keys(named(4)), [6, 4, 5, 8]);

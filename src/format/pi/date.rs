@@ -7,10 +7,10 @@ use crate::model::Timestamp;
 
 const MILLI: i64 = 1_000_000;
 
-/// Milliseconds since the epoch that JavaScript can express.
+/// The largest time in milliseconds since the epoch that JavaScript can represent.
 const MAX_MILLIS: f64 = 8.64e15;
 
-/// What `new Date(value)` makes of a value, in milliseconds; `None` for no date.
+/// The result of `new Date(value)` in milliseconds; `None` for an invalid date.
 pub(super) fn millis(value: Raw<'_>) -> Option<i64> {
     match value.kind() {
         Kind::Number => whole(number(value)?),
@@ -22,7 +22,7 @@ pub(super) fn millis(value: Raw<'_>) -> Option<i64> {
     }
 }
 
-/// A number as a double; what is beyond its range is infinite.
+/// A number as a double, infinite if it is out of range.
 pub(super) fn number(value: Raw<'_>) -> Option<f64> {
     if value.kind() != Kind::Number {
         return None;
@@ -34,7 +34,7 @@ fn whole(millis: f64) -> Option<i64> {
     (millis.abs() <= MAX_MILLIS).then_some(millis.trunc() as i64)
 }
 
-/// A time, and whether it lies beyond what a [`Timestamp`] holds.
+/// A time, and whether it was out of range for a [`Timestamp`].
 pub(super) fn timestamp(millis: i64) -> (Timestamp, bool) {
     match millis.checked_mul(MILLI) {
         Some(nanos) => (Timestamp(nanos), false),
@@ -46,8 +46,8 @@ fn parse(text: &str) -> Option<i64> {
     standard(text).or_else(|| whole(legacy::parse(text)? as f64))
 }
 
-/// The date format of ECMAScript: a year, a month or a day is UTC; a time without a
-/// zone is so here as well.
+/// ECMAScript's date format. A year, month or day alone is UTC; here a time without a
+/// zone is, too.
 fn standard(text: &str) -> Option<i64> {
     let mut rest = text.as_bytes();
     let sign = match rest.first() {
@@ -74,7 +74,7 @@ fn standard(text: &str) -> Option<i64> {
     whole(millis as f64)
 }
 
-/// Milliseconds from midnight in UTC: `T10:00:00.000Z`.
+/// Milliseconds since midnight in UTC, for example of `T10:00:00.000Z`.
 fn time_of_day(mut rest: &[u8]) -> Option<i128> {
     if !take(&mut rest, b"Tt") {
         return None;

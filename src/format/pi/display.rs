@@ -1,16 +1,16 @@
-//! How entries look to a person.
+//! How entries are shown.
 
 use super::context::{self, text_of_line};
 use super::text::{string, text_of};
 use crate::format::json::{self, Kind, Object, Raw};
-use crate::format::{NamedModel, Part, Shown, ToolCall, Transcript};
+use crate::format::{NamedModel, Part, ToolCall, Transcript, TreeText};
 
-/// Code points of a preview, dots included.
+/// Code points of a preview, including dots.
 const PREVIEW_LENGTH: usize = 120;
-/// Code points of a tool's arguments before they are cut.
+/// Code points of a tool's arguments before they are truncated.
 const ARGUMENTS_LENGTH: usize = 40;
 
-/// Who speaks in a message, and what it says.
+/// The role of a message, and its parts.
 pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
     let Ok((message, _)) = json::scan(message.as_bytes()) else { return Default::default() };
     let message = message.object();
@@ -19,8 +19,8 @@ pub(in crate::format) fn parts(message: &str) -> (String, Vec<Part>) {
     (role, parts)
 }
 
-/// What the messages say that a line adds.
-pub(in crate::format) fn said(line: &[u8], tools: bool) -> Vec<Part> {
+/// The content of the messages that a line adds.
+pub(in crate::format) fn content_parts(line: &[u8], tools: bool) -> Vec<Part> {
     let Some(value) = json::well_formed(line) else { return Vec::new() };
     let value = value.object();
     if string(value.get("type")).as_deref() == Some("message") {
@@ -56,7 +56,7 @@ fn parts_of(role: &str, message: &Object<'_>, tools: bool) -> Vec<Part> {
         let block_type = block.get("type").and_then(Raw::string).unwrap_or_default();
         parts.push(match &*block_type {
             "text" => text(block.get("text")).unwrap_or(Part::Text(String::new())),
-            // A tool thinks nothing: whatever it answers is its answer.
+            // A tool result has no thinking: everything in it is the answer.
             "thinking" if is_answer => {
                 text(block.get("thinking")).unwrap_or(Part::Text(String::new()))
             }
@@ -86,8 +86,8 @@ pub(in crate::format) fn model(line: &[u8]) -> Option<NamedModel> {
     string(message.get("model")).filter(|_| is_answer).map(NamedModel::Answered)
 }
 
-/// A conversation as Markdown: a heading for each message. pi exports pages, of
-/// which this is the text.
+/// A conversation as Markdown, with a heading for each message. pi itself exports
+/// HTML pages; this is their text.
 pub(in crate::format) fn markdown(transcript: &Transcript<'_>) -> String {
     let mut out = String::from("# pi Session\n");
     for message in transcript.messages {
@@ -112,10 +112,11 @@ pub(in crate::format) fn markdown(transcript: &Transcript<'_>) -> String {
 }
 
 /// What a tree shows of an entry's line.
-pub(in crate::format) fn shown(line: &[u8]) -> Shown {
-    let Ok((value, _)) = json::scan(line) else { return Shown::default() };
+pub(in crate::format) fn tree_text(line: &[u8]) -> TreeText {
+    let Ok((value, _)) = json::scan(line) else { return TreeText::default() };
     let field = |key: &str| string(value.get(key)).unwrap_or_default();
-    let of = |role: &str, text: String| Shown { role: role.to_owned(), text, ..Shown::default() };
+    let of =
+        |role: &str, text: String| TreeText { role: role.to_owned(), text, ..TreeText::default() };
     let entry_type = field("type");
     match entry_type.as_str() {
         "message" => shown_message(value.get("message").unwrap_or(Raw::NULL)),
@@ -131,19 +132,21 @@ pub(in crate::format) fn shown(line: &[u8]) -> Shown {
     }
 }
 
-fn shown_message(message: Raw<'_>) -> Shown {
+fn shown_message(message: Raw<'_>) -> TreeText {
     let field = |key: &str| string(message.get(key)).unwrap_or_default();
     let role = field("role");
     match role.as_str() {
-        "toolResult" => Shown {
+        "toolResult" => TreeText {
             role: "tool".to_owned(),
             text: format!("[{}]", field("toolName")),
             call_id: Some(field("toolCallId")).filter(|id| !id.is_empty()),
-            ..Shown::default()
+            ..TreeText::default()
         },
-        "bashExecution" => {
-            Shown { text: cut(&field("command")), role: "bash".to_owned(), ..Shown::default() }
-        }
+        "bashExecution" => TreeText {
+            text: cut(&field("command")),
+            role: "bash".to_owned(),
+            ..TreeText::default()
+        },
         _ => {
             let text = cut(&text_of(message));
             let blocks = message.get("content").unwrap_or(Raw::NULL);
@@ -155,7 +158,7 @@ fn shown_message(message: Raw<'_>) -> Shown {
                 .map(Raw::object)
                 .map(|call| (string(call.get("id")).unwrap_or_default(), call_label(&call)))
                 .collect();
-            Shown {
+            TreeText {
                 only_calls: text.is_empty() && !calls.is_empty(),
                 text,
                 calls,
@@ -166,7 +169,7 @@ fn shown_message(message: Raw<'_>) -> Shown {
     }
 }
 
-/// A tool call on one line, as in `[read: {"path":"a"}]`.
+/// A tool call on one line, for example `[read: {"path":"a"}]`.
 fn call_label(call: &Object<'_>) -> String {
     let arguments = call.get("arguments").filter(|arguments| arguments.kind() != Kind::Null);
     let arguments = arguments.map_or("{}".to_owned(), |arguments| json::clean(arguments, "null"));
@@ -177,12 +180,12 @@ fn call_label(call: &Object<'_>) -> String {
     format!("[{}: {cut}]", string(call.get("name")).unwrap_or_default())
 }
 
-/// The first characters of what a line's message says, on one line.
+/// The first characters of the message in a line, on one line.
 pub(in crate::format) fn preview(line: &[u8]) -> String {
     cut(&text_of_line(line))
 }
 
-/// What a line's message says, whole.
+/// The full text of the message in a line.
 pub(in crate::format) fn full_text(line: &[u8]) -> String {
     text_of_line(line)
 }
@@ -192,7 +195,7 @@ fn one_line(text: &str) -> String {
 }
 
 fn cut(text: &str) -> String {
-    // Only so much of a long text is looked at.
+    // Only the beginning of a long text is processed.
     let start: String = text.chars().take(4 * PREVIEW_LENGTH).collect();
     let line = one_line(&start);
     if line.chars().count() <= PREVIEW_LENGTH {
@@ -210,7 +213,7 @@ mod tests {
     #[test]
     fn an_entry_shows_what_it_says_or_does() {
         let text = |line: &str| {
-            let shown = shown(line.as_bytes());
+            let shown = tree_text(line.as_bytes());
             format!("{} {}", shown.role, shown.text)
         };
         assert_eq!(text(r#"{"type":"model_change","provider":"p","modelId":"m"}"#), "model p/m");

@@ -1,31 +1,31 @@
-//! What only a pi session has.
+//! Operations of pi sessions.
 
 use crate::error::Result;
 use crate::format::Format;
 use crate::model::Json;
 use crate::session::{Session, text_of};
 
-/// What only a pi session has: [entries](Self::append_entry) by their own
-/// keys. [`Session::pi`] gives it.
+/// What only pi sessions have: [entries](Self::append_entry) with keys of their own.
+/// [`Session::pi`] returns it.
 #[derive(Clone, Copy, Debug)]
 pub struct Pi<'a>(&'a Session);
 
 impl Session {
-    /// What only a pi session has; `None` for other formats.
+    /// Returns the operations of a pi session; `None` for other formats.
     pub fn pi(&self) -> Option<Pi<'_>> {
         (self.format() == Format::Pi).then_some(Pi(self))
     }
 }
 
 impl Pi<'_> {
-    /// Appends an entry behind the leaf and returns its id. `fields` is a
-    /// JSON object of the entry's own keys, in their order: not its type, id,
-    /// parent and time.
+    /// Appends an entry as a child of the leaf, and returns its id. `fields` is a
+    /// JSON object with the entry's own keys, in order: not its type, id, parent and
+    /// time.
     ///
     /// # Errors
     ///
-    /// [`InvalidRecord`](crate::Error::InvalidRecord) for what is no object, or
-    /// holds one of those; [`EntryExists`](crate::Error::EntryExists),
+    /// [`InvalidRecord`](crate::Error::InvalidRecord) if `fields` is not an object,
+    /// or contains one of those keys; [`EntryExists`](crate::Error::EntryExists);
     /// [`LeafMoved`](crate::Error::LeafMoved).
     ///
     /// # Examples

@@ -1,4 +1,4 @@
-//! Where pi's files lie, and what their names say.
+//! Where pi's files are, and what their names mean.
 
 use super::Pi;
 use super::shared::BYTE_ORDER_MARK;
@@ -17,7 +17,8 @@ impl Layout for Pi {
         file_name(path).ends_with(b".jsonl")
     }
 
-    /// pi's file names have no dot before the milliseconds; its headers have version 3, or none.
+    /// pi's file names have no dot before the milliseconds; its headers have version
+    /// 3, or none.
     fn recognises(&self, path: &[u8], first_line: &[u8]) -> bool {
         if is_own_name(path) {
             return true;
@@ -32,7 +33,8 @@ impl Layout for Pi {
             }
     }
 
-    /// A name `<time>_<id>.jsonl` gives time and id, and the version of today.
+    /// A name `<time>_<id>.jsonl` provides time and id, and means the current
+    /// version.
     fn header_from_name(&self, path: &[u8]) -> Option<HeaderRecord> {
         let name = std::str::from_utf8(file_name(path)).ok()?;
         let (stamp, id) = name.strip_suffix(".jsonl")?.split_once('_')?;
@@ -71,7 +73,7 @@ fn is_own_name(path: &[u8]) -> bool {
     name.ends_with(".jsonl") && stamp.bytes().map(shape).eq(*b"0000-00-00T00-00-00-000Z")
 }
 
-/// As pi takes one from its caller; its own are UUIDs.
+/// Ids as pi accepts them from its caller; its own are UUIDs.
 fn is_id(id: &str) -> bool {
     let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let is_outer = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);

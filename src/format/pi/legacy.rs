@@ -1,20 +1,20 @@
-//! Dates in the loose forms that JavaScript's engines read beside the standard one.
+//! Dates in the non-standard forms that JavaScript engines read.
 //!
 //! `Jan 5, 2026`, `Mon, 05 Jan 2026 10:00:00 GMT`, `2026/01/05 10:00`: no standard
-//! says what they mean. pi runs on V8, so V8's rules hold: a number before a colon
-//! is of the time, any other is of the date, and a word may be a month, half a day
-//! or a zone. Without a zone a time is UTC here.
+//! defines them. pi runs on V8, so V8's rules apply: a number before a colon
+//! belongs to the time, any other to the date, and a word may be a month, AM or PM,
+//! or a zone. Here a time without a zone is UTC.
 
 use super::text::is_space;
 use crate::format::time::days_from_civil;
 
-/// Digits of a number that count; the ones behind them are read and left out.
+/// The significant digits of a number; further ones are read and ignored.
 const DIGITS: usize = 9;
 
 const MONTHS: [&str; 12] =
     ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
-/// Zones that have a name, and their hours from UTC.
+/// Named zones, and their hours from UTC.
 const ZONES: [(&str, i128); 12] = [
     ("ut", 0),
     ("utc", 0),
@@ -42,7 +42,7 @@ enum Token {
     Other,
 }
 
-/// Milliseconds since the epoch, whatever their size.
+/// Milliseconds since the epoch, of any size.
 pub(super) fn parse(text: &str) -> Option<i128> {
     let mut reader = Reader { tokens: tokens(text), ..Reader::default() };
     reader.take_standard();
@@ -53,7 +53,7 @@ pub(super) fn parse(text: &str) -> Option<i128> {
 }
 
 fn tokens(text: &str) -> Vec<Token> {
-    // A NUL is the end to V8.
+    // V8 stops at a NUL.
     let text: Vec<char> = text.chars().take_while(|c| *c != '\0').collect();
     let is_letter = |c: &char| 'A' <= *c && !is_space(*c);
     let mut tokens = Vec::new();
@@ -91,7 +91,7 @@ pub(super) fn fraction(digits: &str) -> i128 {
     millis(number(digits.chars()), digits.len())
 }
 
-/// The length of a remark in brackets, others within it included.
+/// The length of a comment in parentheses, including nested ones.
 fn remark(text: &[char]) -> usize {
     let mut open = 0;
     for (at, c) in text.iter().enumerate() {
@@ -109,7 +109,7 @@ fn remark(text: &[char]) -> usize {
 
 fn word(word: &[char]) -> Token {
     let start: String = word.iter().take(3).map(char::to_ascii_lowercase).collect();
-    // Of a month the first three letters count, whatever follows.
+    // Only the first three letters of a month count.
     if let Some(month) = MONTHS.iter().position(|name| *name == start) {
         return Token::Month(month as i128 + 1);
     }
@@ -123,7 +123,7 @@ fn word(word: &[char]) -> Token {
     }
 }
 
-/// What the tokens so far say.
+/// What was read so far.
 #[derive(Default)]
 struct Reader {
     tokens: Vec<Token>,
@@ -155,7 +155,7 @@ impl Reader {
         is_next
     }
 
-    /// Takes what begins as the standard's date does; a year may have a sign there.
+    /// Reads a beginning in the standard form, in which a year may have a sign.
     fn take_standard(&mut self) {
         let sign = match self.peek() {
             Some(Token::Symbol('-')) => -1,
@@ -170,7 +170,7 @@ impl Reader {
             return;
         };
         if sign < 0 && year == 0 {
-            // V8 reads this year away.
+            // V8 ignores this year.
             return;
         }
         self.has_number = true;
@@ -184,7 +184,7 @@ impl Reader {
         }
     }
 
-    /// The next token, if it is a number of so many digits within a range.
+    /// The next token, if it is a number with this many digits within a range.
     fn fixed(&mut self, digits: usize, range: std::ops::RangeInclusive<i128>) -> Option<i128> {
         match self.peek() {
             Some(Token::Number { value, length }) if length == digits && range.contains(&value) => {
@@ -195,7 +195,7 @@ impl Reader {
         }
     }
 
-    /// Takes in a token; `None` where it makes the whole no date.
+    /// Reads a token; `None` if it makes the date invalid.
     fn take(&mut self, token: Token) -> Option<()> {
         let is_utc = (self.zone_hour, self.zone_minute) == (Some(0), Some(0));
         match token {
@@ -231,13 +231,13 @@ impl Reader {
             if !self.skip(':') {
                 return self.add_time(value);
             }
-            // Two colons: no minutes.
+            // Two colons mean that there are no minutes.
             let is_first = self.time.is_empty();
             return is_first.then(|| self.time.extend([value, 0]));
         }
         if self.skip('.') && self.expects(value) {
             let Some(Token::Number { value: fraction, length }) = self.next() else { return None };
-            // What finds no place is left out.
+            // What does not fit is ignored.
             self.time.extend([value, millis(fraction, length)]);
             self.time.resize(4, 0);
             return Some(());
@@ -267,7 +267,7 @@ impl Reader {
         (self.time.len() <= 4).then_some(())
     }
 
-    /// Whether a number without a colon may go on with the time.
+    /// Whether a number without a colon may continue the time.
     fn expects(&self, value: i128) -> bool {
         match self.time.len() {
             1 | 2 => value < 60,
@@ -306,7 +306,8 @@ impl Reader {
         let (year, month, day) = match self.month {
             None if is_day(first) => (third, first, second),
             None => (first, second, third),
-            // V8 fills up the places before it looks: a lone day is of the year 1.
+            // V8 fills in missing fields before it looks: a lone day is in the year
+            // 1.
             Some(month) if is_day(first) => (second, month, first),
             Some(month) => (first, month, second),
         };

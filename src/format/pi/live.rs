@@ -1,5 +1,5 @@
-//! Live sessions of pi: entries by their own keys, leaves moved without a
-//! record, and branches as sessions of their own.
+//! Changes of pi sessions: entries with keys of their own, leaves moved by events,
+//! and forks of branches.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::Pi;
 use super::complete::{self, Surroundings};
 use super::text::written_name;
-use crate::chain::{self, Copied, NewLog, Tail, Writing, spelt};
+use crate::chain::{self, CopySource, NewLog, Tail, Writing, spelt};
 use crate::error::{Error, Result};
 use crate::format::live::{BranchSummary, Live};
 use crate::format::{json, stored_text};
@@ -84,7 +84,7 @@ impl Live for Pi {
         })
     }
 
-    /// Model and effort have an entry each.
+    /// Model and effort each have an entry.
     fn update_runtime(&self, writing: &Writing<'_>, runtime: DraftRuntime<'_>) -> Result<()> {
         let mut entries = Vec::new();
         if let (Some(provider), Some(model)) = (runtime.provider, runtime.model) {
@@ -101,17 +101,18 @@ impl Live for Pi {
         let mut writing = *writing;
         for (entry_type, fields) in &entries {
             writing.append(|tail| self.entry(&writing, tail, entry_type, fields).map(Some))?;
-            // What comes second follows the first, with an id of its own.
+            // The second entry follows the first, with an id of its own.
             writing = Writing { id: None, expected: None, ..writing };
         }
         Ok(())
     }
 
-    /// Labels leave the path, and stand behind it for the entries that they name.
+    /// Labels are removed from the path, and follow it for the entries that they
+    /// name.
     fn copy_path(
         &self,
         writing: &Writing<'_>,
-        source: &Copied,
+        source: &CopySource,
         path: &[Entry],
     ) -> Result<SessionKey> {
         let mut copy = NewLog::begin(*writing, source)?;
@@ -128,7 +129,7 @@ impl Live for Pi {
     }
 }
 
-/// The line of an entry under another, and its id.
+/// Spells an entry with a given parent as a line; returns it with the entry's id.
 fn entry_under(
     writing: &Writing<'_>,
     tail: &Tail,
@@ -171,15 +172,15 @@ fn last_answer(writing: &Writing<'_>, tail: &Tail) -> Result<Option<Vec<u8>>> {
     found.map(|key| log::record(tx, entries::place(tx, key)?)).transpose()
 }
 
-/// The own keys of a label, which is JSON.
+/// A label entry's own keys; the label is JSON.
 fn fields_of_label(target_id: &str, label: Option<String>) -> String {
     members(&[("targetId", Some(json::spelt(target_id))), ("label", label)])
 }
 
-/// Copies the entries of a path but for its labels; returns the id of the last.
+/// Copies the entries of a path except labels; returns the id of the last.
 fn copy_entries<'p>(
     writing: &Writing<'_>,
-    source: &Copied,
+    source: &CopySource,
     path: &'p [Entry],
     copy: &mut NewLog<'_>,
 ) -> Result<Option<&'p str>> {
@@ -213,8 +214,8 @@ fn copy_entries<'p>(
     Ok(last)
 }
 
-/// By the id of a label, the entry behind it: what keeps from the label on,
-/// keeps from there on when it is gone.
+/// For each label on a path, by id, the entry that follows it: what a compaction
+/// keeps from a label on, it keeps from that entry on in the copy.
 fn stand_ins(path: &[Entry]) -> HashMap<&str, &str> {
     let mut stands_for = HashMap::new();
     let mut next: Option<&str> = None;
@@ -229,7 +230,7 @@ fn stand_ins(path: &[Entry]) -> HashMap<&str, &str> {
     stands_for
 }
 
-/// Writes a label behind a copied path; returns the id of its entry.
+/// Appends a label to a copied path; returns the id of its entry.
 fn copy_label(
     writing: &Writing<'_>,
     label: &Label,
@@ -245,7 +246,8 @@ fn copy_label(
     Ok(id)
 }
 
-/// Refuses fields that the entry has of itself: said twice, the later would count.
+/// Rejects keys that every entry has: if they were repeated, the later one would
+/// count.
 fn refuse_base(fields: &str) -> Result<()> {
     let Ok((fields, _)) = json::scan(fields.as_bytes()) else { return Ok(()) };
     let base = ["type", "id", "parentId", "timestamp"];
@@ -255,7 +257,7 @@ fn refuse_base(fields: &str) -> Result<()> {
     }
 }
 
-/// Whether a line says itself that its entry has this parent.
+/// Whether a line itself says that its entry has this parent.
 fn names_parent(record: &Record, parent_id: Option<&str>) -> bool {
     match record.entry.as_ref().map(|entry| &entry.parent) {
         Some(Parent::Id(own)) => Some(&own[..]) == parent_id,
@@ -264,7 +266,7 @@ fn names_parent(record: &Record, parent_id: Option<&str>) -> bool {
     }
 }
 
-/// Eight hex digits that no entry of the session has; after many tries, a whole UUID.
+/// Eight hex digits that no entry of the session has; after many attempts, a UUID.
 fn new_entry_id(conn: &Connection, session: SessionKey) -> Result<String> {
     for _ in 0..100 {
         let id = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
@@ -275,7 +277,7 @@ fn new_entry_id(conn: &Connection, session: SessionKey) -> Result<String> {
     Ok(uuid::Uuid::new_v4().to_string())
 }
 
-/// A JSON object from its members, each a key and a JSON value.
+/// A JSON object from keys and JSON values.
 fn members(members: &[(&str, Option<String>)]) -> String {
     let given = members.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
     let members = given.map(|(key, value)| format!("{}:{value}", json::spelt(key)));

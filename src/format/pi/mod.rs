@@ -1,14 +1,13 @@
 //! pi's session files, versions 1 to 3.
 //!
-//! A file is a log of records, one JSON object a line, ended by LF; the first
-//! is the header. All others are entries of a tree, labels and names too, and
-//! the last of them is the leaf. Version 1 had no ids: entries follow one
-//! another. Opening such a file with pi gives its entries random ids and drops
-//! what it cannot parse; here they have ids by position, and nothing is
-//! rewritten.
+//! A file is a log of records, one JSON object per line, ended by LF; the first is
+//! the header. All others are entries of a tree, including labels and names, and
+//! the last of them is the leaf. Version 1 has no ids: its entries form a chain.
+//! When pi opens such a file, it gives the entries random ids and drops what it
+//! cannot parse; here they have ids by position, and nothing is rewritten.
 //!
-//! Where pi drops a line, gives up on a file or never ends, this reader goes on
-//! and reports.
+//! Where pi drops a line, gives up on a file or does not terminate, this reader
+//! continues and reports it.
 
 mod complete;
 mod context;
@@ -25,7 +24,7 @@ mod text;
 mod version;
 mod write;
 
-use super::meaning::{Kept, Meaning, NamedModel, Part, Shown, Transcript};
+use super::meaning::{KeptMessages, Meaning, NamedModel, Part, Transcript, TreeText};
 use super::rules::{
     Activity, ChainIds, Compactions, Counts, FileTimes, HeaderPlace, Labels, OldVersions, Rules,
     Settings,
@@ -86,7 +85,7 @@ impl Meaning for Pi {
         role == Some("toolResult")
     }
 
-    fn restore(&self, path: &[Step], kept: &[(i64, Option<Kept>)]) -> Vec<Step> {
+    fn restore(&self, path: &[Step], kept: &[(i64, Option<KeptMessages>)]) -> Vec<Step> {
         context::restore(path, kept)
     }
 
@@ -120,8 +119,8 @@ impl Meaning for Pi {
         display::full_text(line)
     }
 
-    fn shown(&self, line: &[u8]) -> Shown {
-        display::shown(line)
+    fn tree_text(&self, line: &[u8]) -> TreeText {
+        display::tree_text(line)
     }
 
     fn model(&self, line: &[u8]) -> Option<NamedModel> {
@@ -132,8 +131,8 @@ impl Meaning for Pi {
         display::parts(message)
     }
 
-    fn said(&self, line: &[u8], tools: bool) -> Vec<Part> {
-        display::said(line, tools)
+    fn content_parts(&self, line: &[u8], tools: bool) -> Vec<Part> {
+        display::content_parts(line, tools)
     }
 
     fn markdown(&self, transcript: &Transcript<'_>) -> String {

@@ -1,4 +1,4 @@
-//! What a line means: records, entries and their fields.
+//! Parses lines: records, entries and their fields.
 
 use std::borrow::Cow;
 
@@ -9,13 +9,14 @@ use crate::model::{
     Change, HeaderRecord, NewEntry, Parent, ProblemKind, Record, Runtime, Stored, Usage,
 };
 
-/// Nesting that common readers take; deeper lines are understood and reported.
+/// The deepest nesting that common readers accept; deeper lines are understood and
+/// reported.
 const MAX_DEPTH: usize = 500;
 
-/// Bytes of ids, names and settings, together, that one record may have.
+/// The total bytes of ids, names and settings that one record may have.
 const MAX_TEXT: usize = 16 << 20;
 
-/// What a line means; what cannot be understood is a problem of the record.
+/// What a line means. What cannot be understood becomes a problem of the record.
 pub(super) fn parse(line: &[u8]) -> Record {
     let mut record = Record::default();
     if is_blank(line) {
@@ -34,7 +35,7 @@ pub(super) fn parse(line: &[u8]) -> Record {
         }
     };
     let is_strict = !features.comment && !features.odd_escape && !features.control_character;
-    // What reads byte by byte comes last: nearly no line needs it.
+    // The byte-by-byte check comes last, since nearly no line needs it.
     if !is_strict || features.non_finite && has_python_number(value) {
         let detail = "JSON that pi does not read; it drops the line".to_owned();
         record.problems.push((ProblemKind::Malformed, detail));
@@ -71,9 +72,9 @@ pub(super) fn parse(line: &[u8]) -> Record {
     record
 }
 
-/// Whether a number of the line is spelt as only Python reads it.
+/// Whether a number in the line is spelt as only Python reads it.
 fn has_python_number(value: Raw<'_>) -> bool {
-    // Outside strings, such words hold the only capitals that JSON allows beside E.
+    // Outside strings, such words are the only capitals besides E.
     let mut in_string = false;
     let mut escaped = false;
     for byte in value.bytes() {
@@ -121,14 +122,14 @@ fn read_record(value: Raw<'_>, record: &mut Record) {
         }
         _ => {}
     }
-    // A record of pi's own tells that the file is pi's, though its header is gone.
+    // A record type of pi shows that the file is pi's, even without a header.
     record.vouches = record.problems.iter().all(|(kind, _)| *kind != ProblemKind::UnknownType);
     let source = if entry_type == "message" { message.as_ref() } else { Some(value) };
     record.usage = source.and_then(usage);
     record.entry = Some(entry(value, message.as_ref(), entry_type));
 }
 
-/// The type of an entry; what pi does not know is a problem.
+/// The type of an entry; a type that pi does not know is a problem.
 fn entry_type(record_type: Option<&str>, record: &mut Record) -> Cow<'static, str> {
     match record_type {
         Some("message") => "message".into(),
@@ -155,7 +156,7 @@ fn entry_type(record_type: Option<&str>, record: &mut Record) -> Cow<'static, st
     }
 }
 
-/// What a message says of the session as a whole.
+/// Reads what a message says of the session as a whole.
 fn read_message(value: &Object<'_>, message: Option<&Object<'_>>, record: &mut Record) {
     let Some(message) = message else {
         let detail = "a message entry without a message; pi cannot restore the session".to_owned();
@@ -176,7 +177,7 @@ fn read_message(value: &Object<'_>, message: Option<&Object<'_>>, record: &mut R
                 record.problems.push((ProblemKind::Unreadable, detail));
             }
             Some(_) => {
-                // A number beyond all range counts as absent.
+                // A number out of range counts as absent.
                 let is_number = |time: &Raw<'_>| date::number(*time).is_some_and(f64::is_finite);
                 let own = message.get("timestamp").filter(is_number);
                 let millis = own.or_else(|| value.get("timestamp")).and_then(date::millis);
@@ -188,7 +189,8 @@ fn read_message(value: &Object<'_>, message: Option<&Object<'_>>, record: &mut R
 }
 
 fn label(value: &Object<'_>) -> Change {
-    // A label of nothing stands under the name that JavaScript has for nothing.
+    // A label without a target is stored under the word that JavaScript has for
+    // that.
     let target_id = value.get("targetId").map_or("undefined".to_owned(), id_text);
     let label = stored(value.get("label").filter(|label| !is_falsy(*label)));
     Change::Label { target_id, label, labelled_at: stored(value.get("timestamp")) }
@@ -227,7 +229,7 @@ fn entry(
     }
 }
 
-/// The position as it is kept, told from an id by its type.
+/// The position as it is stored, distinguished from an id by its type.
 pub(super) fn kept_position(first_kept: &Stored) -> Option<usize> {
     match first_kept {
         Stored::Json(position) => position.parse().ok(),
@@ -235,14 +237,14 @@ pub(super) fn kept_position(first_kept: &Stored) -> Option<usize> {
     }
 }
 
-/// The entry that a compaction of version 1 keeps the path from; there, the header is 0.
+/// The first entry that a compaction of version 1 keeps, in which the header is 0.
 pub(super) fn kept_index(index: Option<Raw<'_>>) -> Option<usize> {
     let index = index.and_then(date::number)?;
     let is_place = 1.0 <= index && index.fract() == 0.0 && index < f64::from(u32::MAX);
     is_place.then(|| index as usize - 1)
 }
 
-/// The settings that hold from an entry on, on its branch.
+/// The settings in effect from an entry on, on its branch.
 fn runtime(value: &Object<'_>, entry_type: &str, message: Option<&Object<'_>>) -> Option<Runtime> {
     let model = |source: &Object<'_>, key: &str| Runtime {
         provider: Some(stored(source.get("provider"))),
@@ -252,7 +254,7 @@ fn runtime(value: &Object<'_>, entry_type: &str, message: Option<&Object<'_>>) -
     match (entry_type, message) {
         ("model_change", _) => Some(model(value, "modelId")),
         ("thinking_level_change", _) => Some(Runtime {
-            // An entry that names no level leaves none, not the one that holds without entries.
+            // An entry that names no level means no level, not the default.
             reasoning_effort: Some(
                 stored(value.get("thinkingLevel")).or(Some(Stored::Json("null".to_owned()))),
             ),

@@ -1,9 +1,9 @@
-//! Lines that hold something beside one record.
+//! Lines that contain more than one record.
 //!
-//! Two appends can meet on one line, after a crash or when programs without
-//! locks write to one file. pi drops such a line with all that stands on it,
-//! and one that begins with a byte order mark. Here each whole record on it is
-//! read by its span, and the line as such is one problem.
+//! Two appends can end up on one line, after a crash or when programs without locks
+//! write to one file. pi drops such a line with everything on it, and also a line
+//! that begins with a byte order mark. Here each complete record on it is read by
+//! its span, and the line itself is one problem.
 
 use std::ops::Range;
 
@@ -13,19 +13,20 @@ use crate::model::{ProblemKind, Record, Span};
 
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Places at which a record is sought behind one that was cut off. A cut record
-/// rarely holds as many objects, and each look may read the rest of the line.
+/// The most positions at which a record is searched after one that was cut off. A cut
+/// record rarely contains as many objects, and each attempt may read the rest of the
+/// line.
 const LOOKS: usize = 64;
 
-/// What of a line that is no JSON can be read.
+/// The readable part of a line that is not JSON.
 pub(super) struct Readable {
-    /// Its whole records, in their order.
+    /// Its complete records, in order.
     pub(super) spans: Vec<Range<usize>>,
     /// Why pi reads none of it.
     pub(super) detail: String,
 }
 
-/// Finds the records on a line that is no JSON as a whole; `None` when there are none.
+/// Finds the records on a line that is not JSON as a whole; `None` if there are none.
 pub(super) fn readable(line: &[u8]) -> Option<Readable> {
     let rest = line.strip_prefix(BYTE_ORDER_MARK);
     let start = if rest.is_some() { BYTE_ORDER_MARK.len() } else { 0 };
@@ -33,7 +34,8 @@ pub(super) fn readable(line: &[u8]) -> Option<Readable> {
     let detail = match (rest.is_some(), spans.len() + cut) {
         _ if spans.is_empty() => return None,
         (true, 1) => "a byte order mark before the record; pi drops the line".to_owned(),
-        // A record and something else behind it: pi's reader would not know where it ends.
+        // A record followed by something else: pi's reader could not know where it
+        // ends.
         (false, 1) => return None,
         (_, count) => {
             let read = match cut {
@@ -46,8 +48,8 @@ pub(super) fn readable(line: &[u8]) -> Option<Readable> {
     Some(Readable { spans, detail })
 }
 
-/// The whole records behind `start`, and how many others are cut off. Nothing
-/// counts where anything else stands between them.
+/// The complete records from `start` on, and how many others are cut off. If anything
+/// else is between them, nothing counts.
 fn records(line: &[u8], start: usize) -> (Vec<Range<usize>>, usize) {
     let mut spans = Vec::new();
     let mut cut = 0;
@@ -75,13 +77,14 @@ fn records(line: &[u8], start: usize) -> (Vec<Range<usize>>, usize) {
     }
 }
 
-/// Where the record ends that stands at `at`, if one does.
+/// The end of the record at `at`, if there is one.
 fn record_at(line: &[u8], at: usize) -> Option<usize> {
     let (value, _, length) = json::scan_first(&line[at..]).ok()?;
     is_record(value).then_some(at + length)
 }
 
-/// Where the next whole record begins; what a message holds has a type, too, but no parent.
+/// Where the next complete record begins. Objects within a message have a type, too,
+/// but no parent.
 fn next_record(line: &[u8], from: usize) -> Option<usize> {
     memchr::memmem::find_iter(&line[from..], b"{\"type\":\"")
         .take(LOOKS)
@@ -95,7 +98,7 @@ fn is_record(value: Raw<'_>) -> bool {
     has("id") && (record_type == "session" || value.get("parentId").is_some())
 }
 
-/// Reads each record; the first holds the others, and the problems of the line.
+/// Reads each record; the first contains the others, and the problems of the line.
 pub(super) fn read(
     line: &[u8],
     readable: Readable,

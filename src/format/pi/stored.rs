@@ -1,4 +1,4 @@
-//! What a dump says of pi's sessions alone.
+//! The fields of a dump that only pi sessions have.
 
 use std::io::Write;
 
@@ -12,7 +12,7 @@ use crate::model::{SessionInfo, Stored, Timestamp};
 use crate::store::{heads, records};
 
 impl Extras for Pi {
-    /// Only the header says so.
+    /// Only the header says when a session began.
     fn began_at(&self, conn: &Connection, info: &SessionInfo) -> Result<Option<Timestamp>> {
         Ok(heads::head(conn, info.key)?.created_at)
     }
@@ -24,7 +24,7 @@ impl Extras for Pi {
     }
 }
 
-/// Writes the thinking level, and the sums of what the entries report.
+/// Writes the thinking level, and the sums of the entries' usage.
 fn write_model(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
     let mut row = String::new();
     let level = info.reasoning_effort.as_ref().map_or("\"off\"".to_owned(), Stored::to_json);

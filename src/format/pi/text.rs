@@ -1,4 +1,4 @@
-//! Text and values as JavaScript takes them.
+//! Text and values as JavaScript converts them.
 
 use std::borrow::Cow;
 
@@ -6,29 +6,30 @@ use super::date;
 use crate::format::json::{self, Kind, Raw};
 use crate::model::Stored;
 
-/// How many lists, one inside another, are joined.
+/// The deepest nesting of lists that is joined.
 const MAX_JOINED_DEPTH: usize = 500;
 
 pub(super) fn is_space(c: char) -> bool {
     c == '\u{feff}' || c != '\u{85}' && c.is_whitespace()
 }
 
-/// What JavaScript's `trim` leaves nothing of.
+/// Whether JavaScript's `trim` leaves nothing.
 pub(super) fn is_blank(line: &[u8]) -> bool {
-    // Nearly every line begins with a bracket, and is not read for this.
+    // Nearly every line begins with a brace, and needs no further look.
     if line.first().is_some_and(u8::is_ascii_graphic) {
         return false;
     }
     String::from_utf8_lossy(line).chars().all(is_space)
 }
 
-/// A name as pi writes it: a run of line ends is one blank, and none stands around it.
+/// A name as pi writes it: runs of line ends become one space, and there is no white
+/// space around it.
 pub(crate) fn written_name(name: &str) -> String {
     let lines: Vec<&str> = name.split(['\r', '\n']).filter(|line| !line.is_empty()).collect();
     lines.join(" ").trim_matches(is_space).to_owned()
 }
 
-/// Code points without the white space around them.
+/// Code points without surrounding white space.
 pub(super) fn trim(points: &[u32]) -> &[u32] {
     let is_text = |point: &u32| !char::from_u32(*point).is_some_and(is_space);
     let start = points.iter().position(is_text).unwrap_or(points.len());
@@ -36,7 +37,8 @@ pub(super) fn trim(points: &[u32]) -> &[u32] {
     &points[start..end]
 }
 
-/// The code points of a message's text: its content, or its text blocks joined by a blank.
+/// The code points of a message's text: its content, or its text blocks joined by
+/// spaces.
 pub(super) fn points_of(message: Raw<'_>) -> Vec<u32> {
     let content = message.get("content").unwrap_or(Raw::NULL);
     if let Some(points) = json::code_points(content) {
@@ -51,13 +53,14 @@ pub(super) fn points_of(message: Raw<'_>) -> Vec<u32> {
     texts.join(&u32::from(' '))
 }
 
-/// What JavaScript's `join` makes of a value: of a list, its own values with commas between.
+/// JavaScript's `join` of a value: the values of a list, recursively, separated by
+/// commas.
 fn joined(value: Raw<'_>, depth: usize) -> Vec<u32> {
     let points = |text: &str| text.chars().map(u32::from).collect();
     match value.kind() {
         Kind::Number | Kind::True | Kind::False => points(&json::clean_doubles(value, "Infinity")),
         Kind::Object => points("[object Object]"),
-        // The bound keeps deep nesting from overflowing the stack.
+        // The bound prevents a stack overflow.
         Kind::Array if MAX_JOINED_DEPTH < depth => Vec::new(),
         Kind::Array => {
             let values: Vec<_> = value.items().map(|item| joined(item, depth + 1)).collect();
@@ -67,17 +70,18 @@ fn joined(value: Raw<'_>, depth: usize) -> Vec<u32> {
     }
 }
 
-/// The same as text.
+/// As [`joined`], as text.
 pub(super) fn joined_text(value: Raw<'_>) -> String {
     json::stored_points(&joined(value, 0)).to_text()
 }
 
-/// The same as text.
+/// As [`points_of`], as text.
 pub(super) fn text_of(message: Raw<'_>) -> String {
     json::stored_points(&points_of(message)).to_text()
 }
 
-/// Whether a message of this content has a text that is not empty, as [`text_of`] gives it.
+/// Whether a message with this content has a text that is not empty, as [`text_of`]
+/// returns it.
 pub(super) fn has_text(content: Option<Raw<'_>>) -> bool {
     let content = content.unwrap_or(Raw::NULL);
     if content.kind() == Kind::String {
@@ -86,7 +90,7 @@ pub(super) fn has_text(content: Option<Raw<'_>>) -> bool {
     let is_text = |block: &Raw<'_>| string(block.get("type")).as_deref() == Some("text");
     let mut texts = content.items().filter(is_text);
     let Some(first) = texts.next() else { return false };
-    // A blank stands between two.
+    // A second text adds at least a space.
     texts.next().is_some()
         || first.get("text").is_some_and(|text| match text.kind() {
             Kind::String => !text.is_empty_string(),
@@ -94,7 +98,7 @@ pub(super) fn has_text(content: Option<Raw<'_>>) -> bool {
         })
 }
 
-/// What JavaScript takes for false.
+/// What JavaScript treats as false.
 pub(super) fn is_falsy(value: Raw<'_>) -> bool {
     match value.kind() {
         Kind::Null | Kind::False => true,
@@ -104,7 +108,7 @@ pub(super) fn is_falsy(value: Raw<'_>) -> bool {
     }
 }
 
-/// An id as text, whatever its type.
+/// An id of any JSON type, as text.
 pub(super) fn id_text(value: Raw<'_>) -> String {
     match value.string() {
         Some(text) => text.into_owned(),

@@ -1,20 +1,20 @@
-//! What pi makes of a header's version.
+//! How pi reads a header's version.
 
 use super::text;
 use crate::format::json;
 use crate::model::Stored;
 
-/// Whether entries stand as pi writes them today.
+/// Whether entries are in the form that pi writes today.
 pub(super) fn is_current(version: Option<&Stored>) -> bool {
     !is_below(version, 3.0)
 }
 
-/// A version below 2: entries follow one another.
+/// Whether the version is below 2, in which entries form a chain.
 pub(super) fn is_linear(version: Option<&Stored>) -> bool {
     is_below(version, 2.0)
 }
 
-/// As JavaScript compares: no version and null are 1, text counts as its number.
+/// JavaScript's comparison: a missing version and null are 1, a text is its number.
 fn is_below(version: Option<&Stored>, limit: f64) -> bool {
     let number = match version {
         None => Some(1.0),
@@ -31,7 +31,7 @@ fn is_below(version: Option<&Stored>, limit: f64) -> bool {
     number.is_some_and(|number| number < limit)
 }
 
-/// The number that JavaScript sees in a text.
+/// The number that JavaScript reads from a text.
 fn number(text: &str) -> Option<f64> {
     let text = text.trim_matches(text::is_space);
     let whole = |digits: &str, radix| {

@@ -1,10 +1,10 @@
-//! Lines as pi itself would write them.
+//! Writes lines as pi itself does.
 
 use super::text::string;
 use crate::format::json::{self, Kind, Raw};
 use crate::model::{Compaction, Draft, Timestamp};
 
-/// `None` for what pi has no record for.
+/// `None` for drafts that pi has no record for.
 pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> Option<String> {
     let spelt = json::spelt;
     let mut members = Vec::new();
@@ -26,7 +26,7 @@ pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> Option<S
             let fields = fields.strip_prefix('{').and_then(|fields| fields.strip_suffix('}'))?;
             let fields = Some(fields.to_owned()).filter(|fields| !fields.is_empty());
             members.push(format!("\"type\":{}", spelt(entry_type)));
-            // What extensions write has the base behind its own keys.
+            // In entries of extensions, the common keys come after their own.
             match *entry_type {
                 "custom" | "custom_message" => {
                     members.extend(fields);
@@ -43,7 +43,7 @@ pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> Option<S
     Some(format!("{{{}}}\n", members.join(",")))
 }
 
-/// The own keys of a compaction.
+/// A compaction's own keys.
 pub(in crate::format) fn compaction(new: &Compaction) -> String {
     let tokens = new.tokens_before.unwrap_or_default();
     let members = [
@@ -57,8 +57,8 @@ pub(in crate::format) fn compaction(new: &Compaction) -> String {
     format!("{{{}}}", said.join(","))
 }
 
-/// The line of an entry of an older version as version 3 has it: its id and
-/// parent said, all else as it is.
+/// The line of an entry of an older version in the form of version 3, with its id and
+/// parent written out, otherwise unchanged.
 ///
 /// `None` for a line that is no record.
 pub(in crate::format) fn identified(
@@ -80,7 +80,7 @@ pub(in crate::format) fn identified(
         if key == "firstKeptEntryIndex" {
             continue;
         }
-        // A key that is there keeps its place.
+        // An existing key keeps its position.
         let value = match said.iter().position(|(name, _)| *name == key) {
             Some(n) => said.remove(n).1,
             None => migrated(&key, value),
@@ -91,7 +91,8 @@ pub(in crate::format) fn identified(
     Some(format!("{{{}}}\n", members.join(",")))
 }
 
-/// The line of an entry with another parent, and from where a compaction keeps; all else as it is.
+/// The line of an entry with another parent, and another entry that a compaction
+/// keeps from, otherwise unchanged.
 pub(in crate::format) fn relinked(
     line: &[u8],
     parent_id: Option<&str>,
@@ -119,7 +120,7 @@ pub(in crate::format) fn relinked(
     Some(format!("{{{}}}\n", members.join(",")))
 }
 
-/// A message of version 2 may have a role that version 3 calls otherwise.
+/// Some roles of version 2 have other names in version 3.
 fn migrated(key: &str, value: Raw<'_>) -> String {
     let is_hook = string(value.get("role")).as_deref() == Some("hookMessage");
     if key != "message" || value.kind() != Kind::Object || !is_hook {
@@ -135,7 +136,7 @@ fn migrated(key: &str, value: Raw<'_>) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// Three decimals, cut off rather than rounded.
+/// Three decimals, truncated rather than rounded.
 pub(super) fn stamp(at: Timestamp) -> String {
     Timestamp(at.0.div_euclid(1_000_000) * 1_000_000).to_string()
 }

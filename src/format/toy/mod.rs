@@ -1,9 +1,9 @@
-//! A format for tests: what one costs at least.
+//! The smallest possible format, for tests.
 //!
 //! A session is a file `<id>.toy`, in which each line is an entry:
-//! `{"id":"2","parent":"1","text":"…"}`. What is made here begins with a header,
-//! `{"session":"<id>"}`; without one, the file's name tells. Nothing else is
-//! said, so leaves and labels are events.
+//! `{"id":"2","parent":"1","text":"…"}`. Sessions that are created here begin with
+//! a header, `{"session":"<id>"}`; without one, the file's name is the id. There
+//! are no other records, so leaves and labels are events.
 
 mod tests;
 

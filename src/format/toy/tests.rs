@@ -1,4 +1,4 @@
-//! The engine serves a format that it has never heard of.
+//! The engine supports a format that no generic code knows.
 
 use std::fs;
 use std::path::Path;

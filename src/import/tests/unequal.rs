@@ -8,8 +8,8 @@ use super::{Fuse, Place, SIZES, SUBJECTS};
 use crate::error::Result;
 use crate::import::budget::Budget;
 use crate::import::content::Chunk;
-use crate::import::plan::{Large, Left, Once};
-use crate::import::read::{End, Item};
+use crate::import::plan::{Large, Leftover, SingleTransaction};
+use crate::import::read::{FileEnd, Item};
 use crate::import::{Inbox, Job, root, write};
 use crate::model::Timestamp;
 use crate::store::Store;
@@ -83,12 +83,12 @@ fn items(large: bool, kind: FileKind, read: &[&[u8]], sent: &[&[u8]]) -> Vec<Ite
         sha256: Some(Sha256::digest(&all).to_vec()),
         ..(*file).clone()
     };
-    let end = Box::new(End { file: end, tail: None, bytes: 0, lines: 0 });
+    let end = Box::new(FileEnd { file: end, tail: None, bytes: 0, lines: 0 });
     let mut chunks: Vec<Chunk> = sent.iter().map(|raw| chunk(raw)).collect();
     match large {
-        false => vec![Item::Whole { file, once: Once::New, chunks, end }, Item::Seen],
+        false => vec![Item::Whole { file, once: SingleTransaction::New, chunks, end }, Item::Seen],
         true => {
-            let large = Large { base: None, left: Left::Nothing };
+            let large = Large { base: None, left: Leftover::Nothing };
             let mut items = vec![Item::Large { file, large }];
             items.extend(chunks.drain(..).map(Item::Chunk));
             items.extend([Item::End(end), Item::Seen]);

@@ -1,4 +1,4 @@
-"""One session: what is asked of it, and what it is told."""
+"""A session: reading and writing."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ UNSAID: Final = _Unsaid()
 
 
 class Session:
-    """A session, by its key: cheap to have, and good for as long as its store is open.
+    """A handle to a session: cheap, and valid as long as its store is open.
 
-    Methods that write take ``at``, the time of what is written, and where they make
-    something ``id``. With ``expect_leaf``, an append raises :class:`~sessile.Conflict`
-    unless that is the active entry (None: there is none); with ``parent`` it goes behind
-    that entry, as a branch beside what came meanwhile.
+    Methods that write take ``at``, the time of what is written, and those that create
+    something take ``id``. With ``expect_leaf``, an append raises :class:`~sessile.Conflict`
+    unless that is the active entry (None for none); with ``parent`` it appends to that
+    entry, as a branch if others have appended meanwhile.
     """
 
     __slots__ = ("_native", "format", "id", "key")
@@ -76,20 +76,20 @@ class Session:
         return self._call("unique_name")
 
     def generations(self) -> list[dict[str, Any]]:
-        """What its files held before they were rewritten: ``number``, ``file``, ``lines``, ``lost``, ``read_at``."""
+        """Earlier generations of its files: ``number``, ``file``, ``lines``, ``lost``, ``read_at``."""
         return all_timed(self._call("generations"))
 
     # What is said.
 
     def context(self, entry_id: str | None = None) -> list[dict[str, Any]]:
-        """The messages to go on with, on the active branch or on that of an entry.
+        """The messages that the program would continue with, on the active branch or on that of an entry.
 
         A compaction stands for what it summarises.
         """
         return self._call("context", entry_id=entry_id)
 
     def conversation(self, entry_id: str | None = None) -> list[dict[str, Any]]:
-        """The messages of :meth:`context` with what they say, the same for every format.
+        """The messages of :meth:`context` with their content, in a form common to all formats.
 
         A row has ``entry_id``, ``role``, ``text``, ``parts`` and ``message``. A part has a
         ``kind``: ``text``, ``thinking``, ``tool_call`` (``id``, ``name``, ``arguments``, ``label``),
@@ -98,7 +98,7 @@ class Session:
         return self._call("conversation", entry_id=entry_id)
 
     def last_messages(self, limit: int) -> list[dict[str, Any]]:
-        """The messages of the last entries of the active branch, compactions aside."""
+        """The messages of the last entries of the active branch, ignoring compactions."""
         return self._call("last_messages", limit=limit)
 
     def messages_of(self, entry_id: str) -> list[dict[str, Any]]:
@@ -110,7 +110,7 @@ class Session:
         return self._call("text_of", entry_id=entry_id)
 
     def result_file(self, call_id: str, answer: str) -> dict[str, Any] | None:
-        """The file of its own in which a program kept what a tool answered: ``path`` and ``text``."""
+        """The file in which a program stored a long answer of a tool: ``path`` and ``text``."""
         return self._call("result_file", call_id=call_id, answer=answer)
 
     def markdown(self, *, at: datetime | None = None) -> str:
@@ -120,16 +120,16 @@ class Session:
     # Its tree. An entry has id, parent_id, entry_type, role, created_at, label and line.
 
     def path(self, entry_id: str | None = None, *, limit: int | None = None) -> list[dict[str, Any]]:
-        """The entries from a root to one, or to the active one; with ``limit`` the last of them."""
+        """The entries from a root to an entry, or to the active one; with ``limit``, the last of them."""
         return all_timed(self._call("path", entry_id=entry_id, limit=limit))
 
     def entry(self, entry_id: str) -> dict[str, Any] | None:
-        """The entry of this id; None where there is none."""
+        """The entry with this id; None if there is none."""
         found = self._call("entry", entry_id=entry_id)
         return None if found is None else timed(found)
 
     def find_entry(self, name: str) -> dict[str, Any]:
-        """The entry of this id, or of the one that begins so."""
+        """Finds an entry by its id, or a prefix of it."""
         return timed(self._call("find_entry", name=name))
 
     def children(self, entry_id: str) -> list[dict[str, Any]]:
@@ -149,11 +149,11 @@ class Session:
         return all_timed(self._call("abandoned"))
 
     def is_on_path(self, entry_id: str) -> bool:
-        """Whether an entry lies on the active branch."""
+        """Whether an entry is on the active branch."""
         return self._call("is_on_path", entry_id=entry_id)
 
     def common_ancestor(self, one: str, other: str) -> dict[str, Any] | None:
-        """The last entry that the paths to two have in common."""
+        """The last entry that the paths to two entries have in common."""
         found = self._call("common_ancestor", one=one, other=other)
         return None if found is None else timed(found)
 
@@ -166,11 +166,11 @@ class Session:
         return self._call("tree")
 
     def entries_after(self, line: int = 0, *, limit: int = 100) -> list[dict[str, Any]]:
-        """The entries behind a line: what was added since."""
+        """The entries after a line: what was added since."""
         return all_timed(self._call("entries_after", line=line, limit=limit))
 
     def rewind_points(self) -> list[dict[str, Any]]:
-        """The prompts of the user on the active branch, the newest first."""
+        """The user's prompts on the active branch, newest first."""
         return all_timed(self._call("rewind_points"))
 
     def labels(self) -> list[dict[str, Any]]:
@@ -178,18 +178,18 @@ class Session:
         return all_timed(self._call("labels"))
 
     def turns(self) -> list[dict[str, Any]]:
-        """What the user asked, where the format tells turns."""
+        """The user's turns, in formats that have them."""
         return all_timed(self._call("turns"))
 
     # Its lines.
 
     def lines(self, after: int = 0) -> list[bytes]:
-        """The lines of its file behind the first ``after``, byte for byte, with their ends."""
+        """The lines of its file after the first ``after``, byte for byte, with their terminators."""
         with arguments():
             return self._native.lines(self.key, after)
 
     def append_lines(self, lines: Iterable[bytes | str]) -> list[int]:
-        """Adds lines as they are, all or none; returns the number of each.
+        """Appends raw lines, all or none; returns the number of each.
 
         Of Claude Code, one whose ``uuid`` is there already has that line's number.
         """
@@ -198,18 +198,18 @@ class Session:
             return self._native.append_lines(self.key, spelt)
 
     def records(self, after: int = 0, *, limit: int | None = None) -> list[Any]:
-        """The lines of its file as JSON, behind the first ``after``, of at most ``limit`` of them.
+        """The lines of its file as JSON, after the first ``after``, at most ``limit`` of them.
 
         What is no JSON is left out.
         """
         return self._call("records", after=after, limit=limit)
 
     def description(self) -> dict[str, Any] | None:
-        """The document beside its file that describes it, as of a sub-agent; None where there is none."""
+        """The document beside its file that describes it, as for a sub-agent; None if there is none."""
         return self._call("description")
 
     def append_records(self, records: Iterable[Message]) -> list[int]:
-        """As :meth:`append_lines`, of records in compact JSON."""
+        """As :meth:`append_lines`, for records, which become compact JSON."""
         return self._call("append_records", records=list(records))
 
     # To go on.
@@ -223,7 +223,7 @@ class Session:
         expect_leaf: str | None | _Unsaid = UNSAID,
         parent: str | None | _Unsaid = UNSAID,
     ) -> str:
-        """Appends a message, as the session's format spells it; returns its entry's id."""
+        """Appends a message in the session's format; returns its entry's id."""
         return self._call("append_message", message=message, id=id, at=at, expect_leaf=expect_leaf, parent=parent)  # fmt: skip
 
     def append_all(
@@ -234,15 +234,15 @@ class Session:
         expect_leaf: str | None | _Unsaid = UNSAID,
         parent: str | None | _Unsaid = UNSAID,
     ) -> list[str]:
-        """Appends messages, each behind the one before, all or none; returns their ids."""
+        """Appends messages, each after the one before, all or none; returns their ids."""
         return self._call("append_messages", messages=list(messages), at=at, expect_leaf=expect_leaf, parent=parent)  # fmt: skip
 
     def pop(self) -> dict[str, Any] | None:
-        """Goes back behind the last message and returns it; it stays in the tree."""
+        """Makes the entry before the last message active; returns the message, which stays in the tree."""
         return self._call("pop_message")
 
     def append_record(self, record: Message, *, at: datetime | None = None) -> int:
-        """Adds any record of the session's format; returns the number of its line."""
+        """Appends any record of the session's format; returns the number of its line."""
         return self._call("append_record", record=record, at=at)
 
     def compact(
@@ -256,7 +256,7 @@ class Session:
         id: str | None = None,
         at: datetime | None = None,
     ) -> str:
-        """Lets a summary, and what is kept, stand for everything before; returns its id.
+        """Appends a compaction: a summary, and what is kept, replace everything before; returns its id.
 
         With ``record`` in the place of all this, in the keys of the session's format.
         """
@@ -271,7 +271,7 @@ class Session:
         details: Any = None,
         at: datetime | None = None,
     ) -> str:
-        """Adds the summary of a branch that was left; returns its id."""
+        """Appends the summary of an abandoned branch; returns its id."""
         return self._call("append_branch_summary", summary=summary, parent_id=parent_id, from_id=from_id, details=details, at=at)  # fmt: skip
 
     def update_runtime(
@@ -282,19 +282,19 @@ class Session:
         reasoning_effort: str | None = None,
         at: datetime | None = None,
     ) -> None:
-        """Records what the session runs on; what is not given stays."""
+        """Records model settings; those that are not given stay."""
         self._call("update_runtime", provider=provider, model=model, reasoning_effort=reasoning_effort, at=at)  # fmt: skip
 
     def branch(self, entry_id: str | None, *, at: datetime | None = None) -> None:
-        """Makes an entry the active one; None leaves every branch: what comes next is a root."""
+        """Makes an entry the active one; None leaves every branch: the next entry is a root."""
         self._call("branch", entry_id=entry_id, at=at)
 
     def navigate(self, entry_id: str, *, at: datetime | None = None) -> str:
-        """Goes to an entry, before it where it is a prompt, whose text is returned."""
+        """Makes an entry active; for a prompt, the entry before it, and returns the prompt's text."""
         return self._call("navigate", entry_id=entry_id, at=at)
 
     def clone(self, *, id: str | None = None, at: datetime | None = None) -> Session:
-        """Copies the session whole."""
+        """Copies the session with all of its branches."""
         return self._made("clone", id=id, at=at)
 
     def fork(
@@ -305,7 +305,7 @@ class Session:
         id: str | None = None,
         at: datetime | None = None,
     ) -> Session:
-        """Makes a session of the path to an entry, to a turn, or of the active branch."""
+        """Creates a session from the path to an entry, up to a turn, or from the active branch."""
         return self._made("fork", entry_id=entry_id, turn=turn, id=id, at=at)
 
     def _made(self, method: str, **params: Any) -> Session:
@@ -315,7 +315,7 @@ class Session:
     # How it is found again.
 
     def rename(self, name: str | None, *, at: datetime | None = None) -> None:
-        """Gives it a name; None takes it away."""
+        """Sets its name; None removes it."""
         self._call("rename", name=name, at=at)
 
     def label(self, entry_id: str, label: str | None, *, at: datetime | None = None) -> bool:
@@ -323,41 +323,41 @@ class Session:
         return self._call("append_label_change", entry_id=entry_id, label=label, at=at)["is_known"]
 
     def tag(self, *tags: str) -> bool:
-        """Files it under tags, all or none; returns whether any is new."""
+        """Adds tags, all or none; returns whether any is new."""
         return self._call("tag_all", tags=list(tags))
 
     def untag(self, tag: str) -> bool:
-        """Takes a tag away; returns whether it had it."""
+        """Removes a tag; returns whether it had it."""
         return self._call("untag", tag=tag)
 
     def clear_tags(self) -> bool:
-        """Takes all tags away; returns whether it had any."""
+        """Removes all tags; returns whether it had any."""
         return self._call("clear_tags")
 
     def tags(self) -> list[str]:
-        """The tags that it is filed under."""
+        """Its tags."""
         return self._call("tags")
 
     def metadata(self) -> dict[str, Any]:
-        """What applications said of it."""
+        """Its metadata."""
         return self._call("metadata")
 
     def set_metadata(self, values: Mapping[str, Any]) -> bool:
-        """Keeps values under their keys, all or none; returns whether any is new."""
+        """Sets metadata, all or none; returns whether anything changed."""
         return self._call("set_metadata", values=dict(values))
 
     def remove_metadata(self, key: str) -> bool:
-        """Removes what is kept under a key; returns whether there was anything."""
+        """Removes a metadata key; returns whether it had a value."""
         return self._call("remove_metadata", key=key)
 
     def remember(self) -> None:
-        """Makes it the one to go on with in its work dir: :meth:`Store.remembered`."""
+        """Remembers it as the one used last in its work dir: :meth:`Store.remembered`."""
         self._call("remember")
 
     # Whether it is kept.
 
     def archive(self, *, at: datetime | None = None) -> None:
-        """Lists leave it out from now on."""
+        """Archives it: lists leave it out."""
         self._call("archive", at=at)
 
     def unarchive(self, *, at: datetime | None = None) -> None:
@@ -365,7 +365,7 @@ class Session:
         self._call("unarchive", at=at)
 
     def delete(self, *, at: datetime | None = None) -> None:
-        """Puts it into the trash, where exports leave it out, too."""
+        """Moves it to the trash: exports leave it out, too."""
         self._call("delete", at=at)
 
     def restore(self, *, at: datetime | None = None) -> None:
@@ -373,48 +373,48 @@ class Session:
         self._call("restore", at=at)
 
     def delete_if_unused(self) -> bool:
-        """Puts it into the trash where it has no messages; returns whether it did."""
+        """Moves it to the trash if it was never used; returns whether it did."""
         return self._call("delete_if_unused")
 
     def purge(self) -> str | None:
-        """Removes it for ever. Returns None, or what may be left of its text in the files."""
+        """Deletes it for good. Returns None, or what may be left of its text in the files."""
         return self._call("purge")
 
     # What one format alone has; of another one, these raise :class:`~sessile.Unsupported`.
 
     def state(self) -> dict[str, Any]:
-        """Of Kimi: the state that it keeps beside its messages."""
+        """Kimi only: the state of the session."""
         return self._call("state")
 
     def undo_to_turn(
         self, turn: int, *, id: str | None = None, at: datetime | None = None
     ) -> tuple[Session, str]:
-        """Of Kimi: makes a session of what came before a turn; returns it, and the turn's text."""
+        """Kimi only: creates a session from what came before a turn; returns it, and the turn's text."""
         row = self._call("undo_to_turn", turn=turn, id=id, at=at)
         return Session(self._native, row["key"], row["format"], row["session_id"]), row["text"]
 
     def append_entry(self, type: str, fields: Mapping[str, Any] | None = None, *, id: str | None = None, at: datetime | None = None) -> str:  # fmt: skip
-        """Of pi: adds an entry of any type by its own keys; returns its id."""
+        """pi only: appends an entry of any type with its own keys; returns its id."""
         return self._call("append_entry", type=type, fields=fields, id=id, at=at)
 
     def append_system_prompt_snapshot(self, content: str, *, reason: str = "changed", at: datetime | None = None) -> dict[str, Any]:  # fmt: skip
-        """Of Kward: keeps a system prompt: its ``hash``, and ``is_written``, false when it is as it was."""
+        """Kward only: records the system prompt; returns ``hash``, and ``is_written``, false if unchanged."""
         return self._call("append_system_prompt_snapshot", content=content, reason=reason, at=at)
 
     def system_prompts(self) -> list[dict[str, Any]]:
-        """Of Kward: the system prompts that were kept; the last one holds."""
+        """Kward only: the recorded system prompts; the last one is in effect."""
         return all_timed(self._call("system_prompts"))
 
     def append_tool_execution(
         self, tool_call: Message, content: str, *, at: datetime | None = None
     ) -> dict[str, Any]:
-        """Of Kward: keeps what a tool call gave; returns the record as written."""
+        """Kward only: records a tool call and its result; returns the record."""
         return self._call("append_tool_execution", tool_call=tool_call, content=content, at=at)
 
     def update_memory_state(self, memories: Iterable[Any] = (), *, last_retrieval: Any = None, at: datetime | None = None) -> None:  # fmt: skip
-        """Of Kward: keeps the state of a memory."""
+        """Kward only: records the state of the memory."""
         self._call("update_memory_state", memories=list(memories), last_retrieval=last_retrieval, at=at)
 
     def memory(self) -> dict[str, Any]:
-        """Of Kward: the state of a memory, ``memories`` and ``last_retrieval``."""
+        """Kward only: the state of the memory, ``memories`` and ``last_retrieval``."""
         return self._call("memory")

@@ -41,7 +41,7 @@ def key_of(session: Session | int) -> int:
 
 
 class _Reader:
-    """What a store and one state of it both answer."""
+    """The reading methods of a store and of a snapshot."""
 
     _native: Native
 
@@ -60,26 +60,26 @@ class _Reader:
         self.close()
 
     def close(self) -> None:
-        """Lets go of the database; what is called afterwards raises :class:`~sessile.Closed`."""
+        """Closes the database; later calls raise :class:`~sessile.Closed`."""
         self._native.close()
 
     def _session(self, row: Mapping[str, Any]) -> Session:
         return Session(self._native, row["key"], row["format"], row["session_id"])
 
     def find(self, name: str) -> Session:
-        """The session of this id, of an id that begins so, or of this file.
+        """Finds a session by its id, a prefix of it, or its file.
 
         Raises :class:`~sessile.NotFound`, and :class:`~sessile.Invalid` for a name of several.
         """
         return self._session(self._call("find", {"name": name}))
 
     def get(self, session_id: str) -> Session | None:
-        """The session of this whole id; None where there is none."""
+        """The session with this full id; None if there is none."""
         row = self._call("find", {"name": session_id, "exact": True})
         return None if row is None else self._session(row)
 
     def session(self, key: int) -> Session:
-        """The session of this key, as lists and hits give it."""
+        """The session with this key, as in lists and hits."""
         return self._session(self._call("session", {"session": key}))
 
     def sessions(
@@ -94,7 +94,7 @@ class _Reader:
         all_sources: bool = False,
         limit: int | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Sessions, the newest first, a page at a time as they are asked for.
+        """Sessions, newest first, read page by page on demand.
 
         A row has ``key``, ``format``, ``origin`` (the machine or person that it is of, where an
         import or a merge said so), ``session_id``, ``title``, ``work_dir``, ``tags``,
@@ -118,7 +118,7 @@ class _Reader:
         all_sources: bool = False,
         limit: int = 100,
     ) -> list[dict[str, Any]]:
-        """As :meth:`sessions`, each under the one that it comes from: a row has its ``depth``, too."""
+        """As :meth:`sessions`, each under its parent; rows also have ``depth``."""
         params = given(
             query=query, work_dir=path_of(work_dir), origin=origin, tags=texts_of(tags),
             metadata=dict(metadata or {}), archived=archived, all_sources=all_sources, limit=limit,
@@ -126,12 +126,12 @@ class _Reader:
         return all_timed(self._call("recent_tree", params))
 
     def remembered(self, work_dir: Path) -> Session | None:
-        """The session to go on with in a work dir, as :meth:`Session.remember` says."""
+        """The session used last in a work dir, see :meth:`Session.remember`."""
         row = self._call("remembered", {"work_dir": os.fspath(work_dir)})
         return None if row is None else self._session(row)
 
     def trash(self, *, limit: int | None = None) -> Iterator[dict[str, Any]]:
-        """The sessions in the trash, the newest first."""
+        """The sessions in the trash, newest first."""
         return self._pages("trash", limit, {"archived": "included"})
 
     def search(
@@ -158,7 +158,7 @@ class _Reader:
         rank: bool = False,
         limit: int | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Entries by what they say, the newest first (with ``rank`` the most telling).
+        """Finds entries by their text, newest first (with ``rank``, best matches first).
 
         The text is words, with ``"a phrase"``, ``begin*``, ``OR`` and ``NOT``; with ``fixed``
         it is found as it is spelt, with ``regex`` it is a pattern. A hit has ``session`` (a
@@ -190,7 +190,7 @@ class _Reader:
         return self._call("work_dirs")
 
     def stats(self) -> dict[str, Any]:
-        """How much of what the database holds."""
+        """Counts and sizes of what the database holds."""
         return self._call("stats")
 
     def problems(self) -> list[dict[str, Any]]:
@@ -199,7 +199,7 @@ class _Reader:
 
 
 class Snapshot(_Reader):
-    """The store at one moment: everything is answered from the same state.
+    """The store at one moment: all reads see the same state.
 
     It holds a connection of the store, and keeps the journal from being emptied: close it soon.
     """
@@ -209,7 +209,7 @@ class Snapshot(_Reader):
 
 
 class Watch:
-    """Tells whether anything was written, by whomever: :meth:`Store.watch`.
+    """Detects that anything was written, by anyone: :meth:`Store.watch`.
 
     It holds a connection of its own.
     """
@@ -228,12 +228,12 @@ class Watch:
         return self._native.changed()
 
     def close(self) -> None:
-        """Lets go of the connection."""
+        """Closes the connection."""
         self._native.close()
 
 
 class Store(_Reader):
-    """A database of sessions, which is made where there is none.
+    """A database of sessions, which is created if there is none.
 
     ``busy_timeout`` is how many seconds a call waits for other writers; with
     ``durability="normal"`` a power cut may cost the last moments, and appends are quicker.
@@ -260,7 +260,7 @@ class Store(_Reader):
         return f"Store({self.path!r})"
 
     def snapshot(self) -> Snapshot:
-        """Takes hold of the state that the database is in now."""
+        """A snapshot of the present state."""
         return Snapshot(self._native.snapshot())
 
     def earlier(self, session: Session | int, generation: int) -> Snapshot:
@@ -272,7 +272,7 @@ class Store(_Reader):
             return Snapshot(self._native.earlier(key_of(session), generation))
 
     def watch(self) -> Watch:
-        """Begins to watch the database; :meth:`Session.entries_after` then says what is new."""
+        """Begins to watch the database; :meth:`Session.entries_after` returns what is new."""
         return Watch(self._native.watch())
 
     def create(
@@ -292,7 +292,7 @@ class Store(_Reader):
         messages: Iterable[Mapping[str, Any]] | None = None,
         records: Iterable[Mapping[str, Any]] | None = None,
     ) -> Session:
-        """Makes a session in this absolute work dir, with these messages or records if any.
+        """Creates a session in this absolute work dir, with messages or records if given.
 
         Of Claude Code, ``file`` says where its file lies below the store's own root, in the
         place of work dir and id. Raises :class:`~sessile.Conflict` when there is such a session.
@@ -307,7 +307,7 @@ class Store(_Reader):
         return self._session(self._call("create", params))
 
     def session_files(self, path: str, *, format: Format = "claude") -> list[dict[str, Any]]:
-        """The sessions whose file is at this path of the program's folder, or below it, of every root.
+        """The sessions whose file has this path in the program's folder, or is below it, in every root.
 
         The store's own come first. A row has ``session``, ``key``, ``root`` (empty: the store's
         own), ``file``, ``session_id``, ``modified_at``, ``trashed_at``, ``generation`` (where it
@@ -329,7 +329,7 @@ class Store(_Reader):
         again: bool = False,
         ignore_space: bool = False,
     ) -> dict[str, Any]:
-        """Reads a root of session files, which is never written to; repeat it at any time.
+        """Imports a root of session files, which is never written to; repeat it at any time.
 
         With ``origin`` the sessions are of this machine or person from now on. With ``reread`` also files whose size and time are as they were, with ``again`` what was
         purged here, with ``ignore_space`` even if the disk seems too small.
@@ -341,7 +341,7 @@ class Store(_Reader):
         return self._call("import", params)
 
     def merge(self, other: Path, *, origin: str | None = None) -> dict[str, Any]:
-        """Takes in what another database has, or a folder of session files; never writes to it.
+        """Merges another database, or a folder of session files; never writes to it.
 
         Sessions of which it says no origin are of this one, if it is given.
         """
@@ -356,7 +356,7 @@ class Store(_Reader):
         source_only: bool = False,
         damaged: bool = False,
     ) -> dict[str, Any]:
-        """Writes every file, byte for byte, into a folder that is empty or not there.
+        """Writes every file, byte for byte, into a folder that is empty or does not exist.
 
         Of one session or several, if they are given.
         """
@@ -370,7 +370,7 @@ class Store(_Reader):
         return self._call("export", params)
 
     def query(self, sql: str, *, limit: int | None = None) -> list[dict[str, Any]]:
-        """The rows that a query in SQL gives, which only reads.
+        """The rows of a read-only SQL query.
 
         ``line(line_key)`` and ``message_text(entry_key)`` give what no view can.
         """
@@ -388,7 +388,7 @@ class Store(_Reader):
         tags: str | Iterable[str] = (),
         metadata: Mapping[str, Any] | None = None,
     ) -> list[dict[str, Any]]:
-        """What each message reports of tokens and cost, once, whatever sessions hold it."""
+        """The tokens and cost that messages report, each message once."""
         params = given(
             since=since, until=until, work_dir=path_of(work_dir), format=format, origin=origin,
             tags=texts_of(tags), metadata=dict(metadata or {}),
@@ -396,7 +396,7 @@ class Store(_Reader):
         return all_timed(self._call("usage_records", params))
 
     def verify(self, root: Path) -> dict[str, Any]:
-        """Compares a root with what was imported from it; ``differences`` is empty when all is there."""
+        """Compares a root with what was imported from it; ``differences`` is empty if there are none."""
         return self._call("verify", {"root": os.fspath(root)})
 
     def imported_roots(self) -> list[dict[str, Any]]:
@@ -404,7 +404,7 @@ class Store(_Reader):
         return all_timed(self._call("imported_roots"))
 
     def move_root(self, old: Path, new: Path) -> list[dict[str, str]]:
-        """Says that a root, or all below a folder, lie elsewhere now; each has ``from`` and ``to``."""
+        """Changes the path of a root, or of all roots below a folder; each has ``from`` and ``to``."""
         return self._call("move_root", {"old": os.fspath(old), "new": os.fspath(new)})
 
     def forget_root(self, root: Path) -> str | None:
@@ -415,7 +415,7 @@ class Store(_Reader):
         return self._call("forget_root", {"root": os.fspath(root)})
 
     def check(self) -> list[dict[str, str]]:
-        """Proves the database; each finding has ``place`` and ``detail``. Empty: it is sound."""
+        """Checks the database; each finding has ``place`` and ``detail``. Empty if nothing is wrong."""
         return self._call("check")
 
     def foreign_objects(self) -> list[dict[str, str]]:
@@ -423,7 +423,7 @@ class Store(_Reader):
         return self._call("foreign_objects")
 
     def rebuild(self) -> int:
-        """Folds every table again from the lines that are kept; returns how many sessions."""
+        """Folds every table again from the log; returns the number of sessions."""
         return self._call("rebuild")
 
     def prunable(self) -> list[dict[str, Any]]:
@@ -431,7 +431,7 @@ class Store(_Reader):
         return self._call("prunable")
 
     def prune(self) -> dict[str, Any]:
-        """Removes what files held before they were rewritten at their root."""
+        """Removes earlier generations of files."""
         return self._call("prune")
 
     def seal(
@@ -455,15 +455,15 @@ class Store(_Reader):
         self._call("backup", {"target": os.fspath(target)})
 
     def relink(self, old: str, new: str, *, at: datetime | None = None) -> int:
-        """Gives every session of a work dir a new one; returns how many."""
+        """Changes the work dir of every session in it; returns how many."""
         return self._call("relink", given(old=old, new=new, at=at))
 
     def archive_older_than(self, days: int, *, at: datetime | None = None) -> int:
-        """Archives the sessions that were not used for so many days; returns how many."""
+        """Archives the sessions that were inactive for this many days; returns how many."""
         return self._call("archive_older_than", given(days=days, at=at))
 
     def purge(self, sessions: Iterable[Session | int]) -> str | None:
-        """Removes sessions for ever, in one transaction.
+        """Deletes sessions for good, in one transaction.
 
         Returns None, or what may be left of their text in the database's files.
         """

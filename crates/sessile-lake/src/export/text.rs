@@ -9,7 +9,7 @@ use rusqlite::types::ValueRef;
 use crate::error::Result;
 use crate::manifest::hex;
 
-/// The value of a column of SQLite's; U+FFFD stands for bytes that are not UTF-8.
+/// The value of an SQLite column; invalid UTF-8 is replaced by U+FFFD.
 pub(super) fn sql_text(value: ValueRef<'_>) -> Option<Cow<'_, str>> {
     match value {
         ValueRef::Null => None,

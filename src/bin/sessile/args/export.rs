@@ -1,4 +1,4 @@
-//! What was typed to get something out again.
+//! Arguments of commands that export.
 
 use std::path::PathBuf;
 
@@ -12,19 +12,21 @@ pub(crate) struct ExportArgs {
     /// Only this root
     #[arg(long, value_name = "R")]
     pub(crate) root: Option<PathBuf>,
-    /// Leave out what was written here: files as they were imported
+    /// Files as they were imported, without what was written here
     #[arg(long)]
     pub(crate) source: bool,
-    /// Write what there is of damaged files, too, with .damaged behind their names
+    /// Also write what is left of damaged files, with .damaged appended to their
+    /// names
     #[arg(long)]
     pub(crate) damaged: bool,
-    /// The session as it was in this generation of its file; `import` and `problems` name them
+    /// The session as of this generation of its file; `import` and `problems` name
+    /// them
     #[arg(long, value_name = "N", requires = "session", conflicts_with = "source")]
     pub(crate) generation: Option<i64>,
     /// Print the report as one JSON object
     #[arg(long)]
     pub(crate) json: bool,
-    /// An empty folder, or one to be made
+    /// A folder that is empty or does not exist
     pub(crate) out: PathBuf,
 }
 
@@ -33,7 +35,8 @@ pub(crate) struct DumpArgs {
     /// Only this session: its id, a prefix of it, or its file
     #[arg(long, value_name = "ID")]
     pub(crate) session: Vec<String>,
-    /// The session as it was in this generation of its file; `import` and `problems` name them
+    /// The session as of this generation of its file; `import` and `problems` name
+    /// them
     #[arg(long, value_name = "N", requires = "session")]
     pub(crate) generation: Option<i64>,
 }
@@ -46,7 +49,7 @@ pub(crate) struct LogArgs {
     /// Only this line, counted from 1
     #[arg(long, value_name = "N")]
     pub(crate) line: Option<u32>,
-    /// As it was in this generation of its file; `import` and `problems` name them
+    /// As of this generation of its file; `import` and `problems` name them
     #[arg(long, value_name = "N")]
     pub(crate) generation: Option<i64>,
     /// A session: its id, a prefix of it, or its file

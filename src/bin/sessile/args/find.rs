@@ -1,4 +1,4 @@
-//! What was typed to list, to search and to read.
+//! Arguments of commands that list, search and show.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use clap::Args;
 use super::{format_parser, said};
 use crate::moment::Moment;
 
-/// Which sessions are asked for: the same in lists, searches and sums.
+/// Which sessions to select: the same in lists, searches and sums.
 #[derive(Debug, Default, Args)]
 pub(crate) struct SessionArgs {
     /// Only sessions of this working directory
@@ -19,35 +19,35 @@ pub(crate) struct SessionArgs {
     /// Only sessions of this machine or person, as `import` or `merge` named it
     #[arg(long, value_name = "NAME")]
     pub(crate) origin: Option<String>,
-    /// Only sessions filed under this tag; several times: under all of them
+    /// Only sessions with this tag; if repeated: with all of them
     #[arg(long = "tag", value_name = "T")]
     pub(crate) tags: Vec<String>,
-    /// Only sessions of which this was said by `set`; several times: all of it
+    /// Only sessions with this metadata, as set by `set`; if repeated: with all of it
     #[arg(long = "where", value_name = "KEY=VALUE", value_parser = said)]
     pub(crate) metadata: Vec<(String, String)>,
 }
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct ListArgs {
-    /// Print one JSON object a session
+    /// Print one JSON object per session
     #[arg(long)]
     pub(crate) json: bool,
-    /// Sessions at most; 0 or less means 100
+    /// The most sessions to list; 0 or less means 100
     #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true)]
     pub(crate) limit: i64,
     /// Sessions to skip; less than 0 means 0
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) offset: i64,
-    /// Only sessions whose title or work dir contains this text, in whatever case
+    /// Only sessions whose title or work dir contains this text, ignoring case
     #[arg(long, value_name = "Q", allow_hyphen_values = true)]
     pub(crate) query: Option<String>,
     /// Only archived sessions
     #[arg(long, conflicts_with = "all")]
     pub(crate) archived: bool,
-    /// Archived sessions, too
+    /// Also archived sessions
     #[arg(long)]
     pub(crate) all: bool,
-    /// Also those that their program's own lists leave out, such as sub-agents
+    /// Also sessions that their program's own lists hide, such as sub-agents
     #[arg(long, value_name = "WHICH", value_parser = ["shown", "all"], default_value = "shown")]
     pub(crate) sources: String,
     /// Only sessions in the trash
@@ -55,10 +55,11 @@ pub(crate) struct ListArgs {
     pub(crate) trash: bool,
     #[command(flatten)]
     pub(crate) sessions: SessionArgs,
-    /// Only sessions that went on since: a date, an RFC 3339 time, or how long ago, as in 2w, 3d or 12h
+    /// Only sessions active since: a date, an RFC 3339 time, or how long ago, for
+    /// example 2w, 3d or 12h
     #[arg(long, value_name = "T", value_parser = Moment::since)]
     pub(crate) since: Option<Moment>,
-    /// Only sessions that did not go on after; a date counts to its end
+    /// Only sessions not active after; a date means its end
     #[arg(long, value_name = "T", value_parser = Moment::until)]
     pub(crate) until: Option<Moment>,
     /// The order
@@ -85,30 +86,32 @@ pub(crate) enum Sort {
 
 #[derive(Debug, Args)]
 pub(crate) struct SearchArgs {
-    /// Print one JSON object a hit
+    /// Print one JSON object per hit
     #[arg(long)]
     pub(crate) json: bool,
-    /// Hits at most; 0 for all
+    /// The most hits to return; 0 for all
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) limit: u64,
-    /// Go on behind a page: the place that its last line named
+    /// Start after a page, at the position that its last line named
     #[arg(long, value_name = "PLACE")]
     pub(crate) after: Option<sessile::SearchCursor>,
-    /// Only what is said in this role, such as user, assistant, tool or summary; several times: in any of them
+    /// Only entries of this role, such as user, assistant, tool or summary; if
+    /// repeated: of any of them
     #[arg(long = "role", value_name = "R")]
     pub(crate) roles: Vec<String>,
-    /// Only messages that call this tool, and its answers; several times: any of them
+    /// Only messages that call this tool, and its answers; if repeated: any of them
     #[arg(long = "tool", value_name = "NAME")]
     pub(crate) tool: Vec<String>,
-    /// Only what was said by this model, or to it, or one whose name holds this
+    /// Only entries made with this model, or one whose name contains this
     #[arg(long, value_name = "M")]
     pub(crate) model: Option<String>,
     #[command(flatten)]
     pub(crate) sessions: SessionArgs,
-    /// Only what was said since: a date, an RFC 3339 time, or how long ago, as in 2w, 3d or 12h
+    /// Only entries since: a date, an RFC 3339 time, or how long ago, for example 2w,
+    /// 3d or 12h
     #[arg(long, value_name = "T", value_parser = Moment::since)]
     pub(crate) since: Option<Moment>,
-    /// Only what was said until then; a date counts to its end
+    /// Only entries until then; a date means its end
     #[arg(long, value_name = "T", value_parser = Moment::until)]
     pub(crate) until: Option<Moment>,
     /// Only archived sessions
@@ -123,34 +126,35 @@ pub(crate) struct SearchArgs {
     /// Only the active branch; without it, every branch
     #[arg(long, value_name = "active", value_parser = ["active"])]
     pub(crate) branch: Option<String>,
-    /// Also what the model thought
+    /// Also the model's thinking
     #[arg(long)]
     pub(crate) thinking: bool,
-    /// Also what tools were given and answered
+    /// Also tool arguments and answers
     #[arg(long)]
     pub(crate) tools: bool,
-    /// TEXT is a regular expression; every text is read for it
+    /// TEXT is a regular expression; reads every text
     #[arg(long, conflicts_with_all = ["fixed", "rank"])]
     pub(crate) regex: bool,
-    /// TEXT is found as it is spelt, inside of words, too; every text is read for it
+    /// TEXT is matched literally, also within words; reads every text
     #[arg(long, short = 'F', conflicts_with = "rank")]
     pub(crate) fixed: bool,
-    /// The most telling first
+    /// Best matches first
     #[arg(long)]
     pub(crate) rank: bool,
     /// Times in UTC
     #[arg(long)]
     pub(crate) utc: bool,
-    /// Words to find together in an entry; "…" is a phrase, word* a beginning; AND, OR, NOT and ( ) join them
+    /// Words to find in the same entry; "…" is a phrase, word* a prefix; AND, OR, NOT
+    /// and ( ) combine them
     #[arg(allow_hyphen_values = true, value_name = "TEXT")]
     first: String,
-    /// More words: what is typed without quotes is one text
+    /// More words; without quotes they are one text
     #[arg(value_name = "TEXT", num_args = 0..)]
     rest: Vec<String>,
 }
 
 impl SearchArgs {
-    /// What to look for.
+    /// The text to search for.
     pub(crate) fn text(&self) -> String {
         let words = [&self.first].into_iter().chain(&self.rest);
         words.map(String::as_str).collect::<Vec<_>>().join(" ")
@@ -159,38 +163,38 @@ impl SearchArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// Every branch, compacted parts included
+    /// Every branch, including what was compacted
     #[arg(long, conflicts_with_all = ["entry", "branch", "last"])]
     pub(crate) all: bool,
-    /// Only this entry: its id, or the beginning of it
+    /// Only this entry: its id, or a prefix of it
     #[arg(long, value_name = "E", conflicts_with_all = ["branch", "last"])]
     pub(crate) entry: Option<String>,
-    /// Also so many messages before and behind it on its branch
+    /// With --entry: also this many messages before and after it on its branch
     #[arg(long, value_name = "N", requires = "entry")]
     pub(crate) around: Option<usize>,
-    /// The branch that ends with this entry: its id, or the beginning of it
+    /// The branch that ends with this entry: its id, or a prefix of it
     #[arg(long, value_name = "LEAF")]
     pub(crate) branch: Option<String>,
-    /// Only so many messages, the last
+    /// Only the last messages, this many
     #[arg(long, value_name = "N")]
     pub(crate) last: Option<usize>,
-    /// What tools are given and answer, whole
+    /// Tool calls and results in full
     #[arg(long)]
     pub(crate) full: bool,
-    /// Go on with what is added, until it is stopped
+    /// Continue with what is added, until interrupted
     #[arg(long, conflicts_with_all = ["entry", "branch", "generation"])]
     pub(crate) follow: bool,
     /// Times in UTC
     #[arg(long)]
     pub(crate) utc: bool,
-    /// As it was in this generation of its file; `import` and `problems` name them
+    /// As of this generation of its file; `import` and `problems` name them
     #[arg(long, value_name = "N")]
     pub(crate) generation: Option<i64>,
     /// A session: its id, a prefix of it, or its file
     pub(crate) session: String,
 }
 
-/// What usage is added up by.
+/// The groupings of usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum By {
     /// The day, in UTC
@@ -203,24 +207,26 @@ pub(crate) enum By {
 
 #[derive(Debug, Args)]
 pub(crate) struct UsageArgs {
-    /// What to add up by
+    /// The grouping
     #[arg(long, value_enum, default_value_t = By::Model)]
     pub(crate) by: By,
     #[command(flatten)]
     pub(crate) sessions: SessionArgs,
-    /// Only what was said since: a date, an RFC 3339 time, or how long ago, as in 2w, 3d or 12h
+    /// Only messages since: a date, an RFC 3339 time, or how long ago, for example
+    /// 2w, 3d or 12h
     #[arg(long, value_name = "T", value_parser = Moment::since)]
     pub(crate) since: Option<Moment>,
-    /// Only what was said until then; a date counts to its end
+    /// Only messages until then; a date means its end
     #[arg(long, value_name = "T", value_parser = Moment::until)]
     pub(crate) until: Option<Moment>,
-    /// Prices in place of those that the program knows: JSON, as `--print-prices` prints it
+    /// Prices to use instead of the built-in ones: JSON in the form of
+    /// `--print-prices`
     #[arg(long, value_name = "FILE")]
     pub(crate) prices: Option<PathBuf>,
-    /// Print the prices that the program knows, and nothing else
+    /// Print the built-in prices, and nothing else
     #[arg(long)]
     pub(crate) print_prices: bool,
-    /// Print one JSON object a row
+    /// Print one JSON object per row
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -1,5 +1,4 @@
-//! What `--help` says beside what each command says of itself: the commands by
-//! what they are for, and examples.
+//! Additions to the help texts: commands grouped by purpose, and examples.
 
 use clap::builder::Styles;
 use clap::{Command, CommandFactory};
@@ -7,9 +6,9 @@ use clap::{Command, CommandFactory};
 use super::Cli;
 use crate::text;
 
-/// The commands by what they are for, in the order in which a newcomer needs them.
+/// The commands by purpose, in the order in which a newcomer needs them.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Take in", &["sync", "import", "watch", "merge"]),
+    ("Import", &["sync", "import", "watch", "merge"]),
     (
         "Find and read",
         &[
@@ -17,9 +16,9 @@ const GROUPS: &[(&str, &[&str])] = &[
             "log",
         ],
     ),
-    ("Give back", &["export", "verify", "dump", "backup"]),
+    ("Export", &["export", "verify", "dump", "backup"]),
     (
-        "Sort",
+        "Organise",
         &[
             "archive",
             "unarchive",
@@ -35,9 +34,9 @@ const GROUPS: &[(&str, &[&str])] = &[
             "purge",
         ],
     ),
-    ("Go on", &["new", "append", "branch", "fork", "clone", "rpc"]),
+    ("Write", &["new", "append", "branch", "fork", "clone", "rpc"]),
     ("Roots", &["roots", "move", "relink", "forget"]),
-    ("Care", &["check", "problems", "rebuild", "prune", "seal", "recover"]),
+    ("Maintain", &["check", "problems", "rebuild", "prune", "seal", "recover"]),
     ("Set up", &["completions", "man"]),
 ];
 
@@ -127,13 +126,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("man", &["sessile man ~/.local/share/man/man1"]),
 ];
 
-/// Columns of the longest line of help: longer ones are hard to read.
+/// The longest line of help; longer ones are hard to read.
 const WIDEST: usize = 100;
 
-/// Columns before what a command is for.
+/// The column in which descriptions of commands start.
 const INDENT: usize = 15;
 
-/// The command line with all that its help says.
+/// The command line with its complete help.
 pub(crate) fn command() -> Command {
     let mut command = Cli::command().max_term_width(WIDEST);
     for (name, examples) in EXAMPLES {
@@ -150,7 +149,7 @@ pub(crate) fn command() -> Command {
     ))
 }
 
-/// The groups and what each command is for, in so many columns.
+/// The groups and the description of each command, wrapped.
 fn listed(command: &Command, width: usize) -> String {
     let mut text = String::new();
     let styles = Styles::styled();
@@ -209,7 +208,7 @@ mod tests {
         }
     }
 
-    /// The words as a shell takes them apart; what stands in single quotes is one.
+    /// Splits words like a shell; text in single quotes is one word.
     fn typed(example: &str) -> Vec<String> {
         let mut words = Vec::new();
         for (n, part) in example.split('\'').enumerate() {

@@ -1,8 +1,8 @@
-//! What was typed of the archive, the trash and earlier generations.
+//! Arguments of commands for the archive, the trash and earlier generations.
 
 use clap::{Args, Subcommand};
 
-/// What is decided of sessions: archive and trash.
+/// Commands that decide about sessions: archive and trash.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeepCommand {
     /// Archive sessions: lists leave them out
@@ -10,7 +10,7 @@ pub(crate) enum KeepCommand {
         /// Sessions: ids, prefixes or files
         #[arg(value_name = "ID", required_unless_present = "older_than")]
         sessions: Vec<String>,
-        /// Also every session without activity for this many days, as in 15d
+        /// Also every session without activity for this many days, for example 15d
         #[arg(long, value_name = "DAYS", value_parser = days)]
         older_than: Option<u32>,
         /// The time to count as now, for scripts and tests
@@ -23,7 +23,7 @@ pub(crate) enum KeepCommand {
         #[arg(value_name = "ID", required = true)]
         sessions: Vec<String>,
     },
-    /// Put sessions into the trash: lists and exports leave them out
+    /// Move sessions to the trash: lists and exports leave them out
     #[command(visible_alias = "delete")]
     Trash {
         /// Sessions: ids, prefixes or files
@@ -36,15 +36,15 @@ pub(crate) enum KeepCommand {
         #[arg(value_name = "ID", required = true)]
         sessions: Vec<String>,
     },
-    /// Remove sessions in the trash for ever, every line of them; asks on a terminal
+    /// Delete sessions in the trash for good, every line of them; asks on a terminal
     Purge {
-        /// Sessions: whole ids or files; on a terminal, prefixes
+        /// Sessions: full ids or files; on a terminal also prefixes
         #[arg(value_name = "ID", required = true)]
         sessions: Vec<String>,
         /// Print the report as one JSON object
         #[arg(long)]
         json: bool,
-        /// Also those that are not in the trash
+        /// Also sessions that are not in the trash
         #[arg(long)]
         force: bool,
     },
@@ -52,7 +52,7 @@ pub(crate) enum KeepCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct PruneArgs {
-    /// Say what would be removed, and remove nothing
+    /// Report what would be removed, and remove nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Print the report as one JSON object
@@ -68,10 +68,10 @@ pub(crate) struct SealArgs {
     /// Sessions: ids, prefixes or files
     #[arg(value_name = "ID", required_unless_present_any = ["archived", "older_than"])]
     pub(crate) sessions: Vec<String>,
-    /// Also those in the archive
+    /// Also archived sessions
     #[arg(long)]
     pub(crate) archived: bool,
-    /// Also every session without activity for this many days, as in 90d
+    /// Also every session without activity for this many days, for example 90d
     #[arg(long, value_name = "DAYS", value_parser = days)]
     pub(crate) older_than: Option<u32>,
     /// The time to count as now, for scripts and tests

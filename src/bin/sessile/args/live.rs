@@ -1,4 +1,4 @@
-//! What was typed to write sessions.
+//! Arguments of commands that write sessions.
 
 use std::path::PathBuf;
 
@@ -48,15 +48,15 @@ pub(crate) struct AppendArgs {
 pub(crate) struct LabelArgs {
     /// The session: its id, a prefix of it, or its file
     pub(crate) session: String,
-    /// The entry: its id, or the beginning of it
+    /// The entry: its id, or a prefix of it
     pub(crate) entry: String,
-    /// The label; --clear takes it away
+    /// The label; --clear removes it
     #[arg(allow_hyphen_values = true, required_unless_present = "clear", conflicts_with = "clear")]
     pub(crate) label: Option<String>,
-    /// Take the label away
+    /// Remove the label
     #[arg(long)]
     pub(crate) clear: bool,
-    /// Label an entry that is yet to come
+    /// Allow an id that no entry has yet
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -69,10 +69,11 @@ pub(crate) struct ForkArgs {
     /// The session of this file
     #[arg(long, value_name = "PATH")]
     pub(crate) file: Option<PathBuf>,
-    /// Where the path ends: before a user's prompt, with any other entry; the active entry when absent
+    /// Where the path ends: before it if it is a user's prompt, else with it; the
+    /// active entry when absent
     #[arg(long, value_name = "ID")]
     pub(crate) entry: Option<String>,
-    /// Of a Kimi session: the last turn to take along, from 0; all when absent
+    /// For a Kimi session: the last turn to include, counted from 0; all when absent
     #[arg(long, value_name = "K", conflicts_with = "entry")]
     pub(crate) turn: Option<u32>,
 }

@@ -1,43 +1,44 @@
-//! What was typed of roots and work dirs.
+//! Arguments of commands for roots and work dirs.
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
 
-/// What is done with imported roots, and with the work dirs of sessions.
+/// Commands for imported roots, and for the work dirs of sessions.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RootCommand {
     /// List the roots that something was imported from
     Roots {
-        /// Print one JSON object a root
+        /// Print one JSON object per root
         #[arg(long)]
         json: bool,
     },
     /// Remove a root from the database with all its sessions; touches nothing at the root
     ///
-    /// On a terminal it asks. Elsewhere it goes ahead when all that goes is still at the root.
+    /// Asks on a terminal. Elsewhere it goes ahead if everything it removes is still
+    /// at the root.
     Forget {
-        /// An imported root, which may be gone
+        /// An imported root, which need not exist any more
         root: PathBuf,
         /// Print the report as one JSON object
         #[arg(long)]
         json: bool,
-        /// Ask nothing
+        /// Do not ask
         #[arg(long)]
         yes: bool,
     },
-    /// Let an imported root, or every root below a folder, be the one at another path
+    /// Change the path of an imported root, or of every root below a folder
     Move {
-        /// Where it was
+        /// The old path
         old: PathBuf,
-        /// Where it is now
+        /// The new path
         new: PathBuf,
     },
-    /// Give every session of a work dir that has moved its new path
+    /// Change the work dir of every session in a work dir that was moved
     Relink {
-        /// The work dir, however it is spelt
+        /// The work dir, in any spelling
         from: String,
-        /// Where it is now
+        /// The new path
         to: String,
     },
 }

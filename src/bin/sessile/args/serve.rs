@@ -1,13 +1,13 @@
-//! What was typed to read in a browser.
+//! Arguments of `serve`.
 
 use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// The port of this machine; any that is free when 0
+    /// The port on this machine; 0 for any free port
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) port: u16,
-    /// Open a browser, too
+    /// Also open a browser
     #[arg(long)]
     pub(crate) open: bool,
 }

@@ -1,21 +1,21 @@
-//! What concerns the machine: programs' folders, shells, manual pages.
+//! Arguments of commands for the machine: shells, manual pages.
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
 use clap_complete::Shell;
 
-/// What needs no database.
+/// Commands that need no database.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SetupCommand {
-    /// Print what a shell needs to complete commands and options
+    /// Print the completions of commands and options for a shell
     Completions {
         /// The shell
         shell: Shell,
     },
-    /// Write manual pages, one a command
+    /// Write manual pages, one per command
     Man {
-        /// The folder that gets them
+        /// The folder to write to
         folder: PathBuf,
     },
 }

@@ -1,13 +1,15 @@
-//! What was typed to query.
+//! Arguments of `sql`.
 
 use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct SqlArgs {
-    /// Print one JSON object a row, bytes in hex; else a table on a terminal, and tabs between in a pipe
+    /// Print one JSON object per row, with bytes in hex; otherwise a table on a
+    /// terminal, and tab-separated in a pipe
     #[arg(long)]
     pub(crate) json: bool,
-    /// One statement that reads; standard input when absent. docs/schema.md tells of views and functions
+    /// One read-only statement; standard input when absent. docs/schema.md describes
+    /// views and functions
     #[arg(value_name = "QUERY")]
     pub(crate) query: Option<String>,
 }

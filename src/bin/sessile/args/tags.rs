@@ -1,13 +1,13 @@
-//! What was typed of tags and metadata.
+//! Arguments of commands for tags and metadata.
 
 use clap::Subcommand;
 
 use super::said;
 
-/// What is said of a session beside its conversation.
+/// Commands for tags and metadata.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TagCommand {
-    /// File a session under tags; without one, print those that it has
+    /// Add tags to a session; without any, print those that it has
     Tag {
         /// The session: its id, a prefix of it, or its file
         session: String,
@@ -15,34 +15,34 @@ pub(crate) enum TagCommand {
         #[arg(value_name = "TAG")]
         tags: Vec<String>,
     },
-    /// Take tags away
+    /// Remove tags
     Untag {
         /// The session: its id, a prefix of it, or its file
         session: String,
         /// The tags
         #[arg(value_name = "TAG", required_unless_present = "all", conflicts_with = "all")]
         tags: Vec<String>,
-        /// All of them
+        /// All tags
         #[arg(long)]
         all: bool,
     },
-    /// Say something of a session, to find it by; no session file shows it
+    /// Set metadata of a session; it is stored in the database only
     Set {
         /// The session: its id, a prefix of it, or its file
         session: String,
-        /// What to say: VALUE is JSON; what is none is text
+        /// The value: VALUE is JSON, or else text
         #[arg(value_name = "KEY=VALUE", required = true, value_parser = said)]
         metadata: Vec<(String, String)>,
     },
-    /// Take back what was said of a session
+    /// Remove metadata of a session
     Unset {
         /// The session: its id, a prefix of it, or its file
         session: String,
-        /// What was said
+        /// The keys
         #[arg(value_name = "KEY", required = true)]
         keys: Vec<String>,
     },
-    /// Print what was said of a session, as one JSON object
+    /// Print the metadata of a session, as one JSON object
     Metadata {
         /// The session: its id, a prefix of it, or its file
         session: String,

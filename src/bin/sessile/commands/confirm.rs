@@ -1,4 +1,4 @@
-//! A question before something is removed for ever.
+//! Asks before something is deleted for good.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -10,8 +10,8 @@ pub(super) enum Answer {
     No,
 }
 
-/// Asks on a terminal, where anything but yes is no. Elsewhere nobody could
-/// answer, and the answer is yes: a script has said what it wants.
+/// Asks on a terminal, where anything but yes means no. Without a terminal nobody
+/// could answer, and the answer is yes: a script has said what it wants.
 pub(super) fn confirm(question: &str) -> io::Result<Answer> {
     if !is_asked() {
         return Ok(Answer::Yes);
@@ -30,7 +30,7 @@ pub(super) fn confirm(question: &str) -> io::Result<Answer> {
     })
 }
 
-/// Whether a person sits at both ends of the question.
+/// Whether both standard input and standard error are terminals.
 pub(super) fn is_asked() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }

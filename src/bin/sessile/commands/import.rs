@@ -12,18 +12,18 @@ use super::{interrupt, place, progress};
 use crate::args::{ImportArgs, SyncArgs};
 use crate::output::{self, note, one_line};
 
-/// A root, and the program that wrote it where that is known.
+/// A root, and its format if that is known.
 pub(super) type Root = (Option<Format>, PathBuf);
 
 pub(super) const NO_HOMES: &str = "no program whose sessions can be read keeps any in this user's folder; \
      name a folder, as in `sessile import ROOT`";
 
-/// The folders of programs that are there.
+/// The programs' folders that exist.
 pub(super) fn homes() -> Result<Vec<Root>> {
     place::homes()
 }
 
-/// How the reports are told.
+/// How reports are printed.
 #[derive(Clone, Copy)]
 struct Telling {
     json: bool,
@@ -31,7 +31,7 @@ struct Telling {
 }
 
 pub(super) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
-    // A path mistyped makes no database.
+    // A mistyped path must not create a database.
     if args.roots.iter().all(|root| !root.exists())
         && let Some(root) = args.roots.first()
     {
@@ -68,7 +68,7 @@ fn options_of(origin: Option<&str>) -> ImportOptions {
     }
 }
 
-/// A dry run must not make a database; an empty one elsewhere serves.
+/// A dry run must not create a database, so it uses an empty temporary one.
 fn open(db: &Path, dry_run: bool, level: Option<i32>) -> Result<(Store, Option<TempDir>)> {
     let elsewhere = if dry_run && !db.exists() { Some(tempfile::tempdir()?) } else { None };
     let store = match (&elsewhere, level) {
@@ -81,7 +81,7 @@ fn open(db: &Path, dry_run: bool, level: Option<i32>) -> Result<(Store, Option<T
     Ok((store, elsewhere))
 }
 
-/// A root that cannot be imported keeps no other from it.
+/// A root that cannot be imported does not prevent the others.
 fn import_all(
     store: &Store,
     roots: &[Root],
@@ -99,7 +99,8 @@ fn import_all(
             Err(err) => failed.push(err),
         }
     }
-    // The last is said where every error is; one that is no missing root says the status.
+    // The last error is reported as the command's error; one that is not a missing
+    // root determines the exit status.
     failed.sort_by_key(|err| !matches!(err, Error::RootNotFound(_)));
     let Some(last) = failed.pop() else { return Ok(true) };
     for err in failed {
@@ -108,7 +109,7 @@ fn import_all(
     Err(last.into())
 }
 
-/// Files that lost lines, of which each is named.
+/// The most files with lost lines that are listed.
 const LOST_SHOWN: usize = 20;
 
 fn print(root: &Path, report: &ImportReport, telling: Telling) -> Result<()> {
@@ -160,7 +161,7 @@ fn print(root: &Path, report: &ImportReport, telling: Telling) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// A report as `import --json` prints it.
+/// A report in the form of `import --json`.
 pub(super) fn report_json(root: &Path, report: &ImportReport, dry_run: bool) -> serde_json::Value {
     let problems: serde_json::Map<_, _> =
         report.problems.iter().map(|(kind, count)| (kind.name().into(), (*count).into())).collect();

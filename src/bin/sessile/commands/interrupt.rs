@@ -1,7 +1,7 @@
-//! What ^C does while an import runs: it says what stands and how to go on.
+//! Handles ^C during an import: reports what is complete and how to continue.
 //!
-//! Whatever was committed is whole, so the process simply ends; nothing has to be
-//! brought to an end first.
+//! Everything that was committed is complete, so the process simply ends, without
+//! cleaning up.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -17,10 +17,10 @@ use tempfile::TempDir;
 
 use crate::output::note;
 
-/// What a shell takes for the end by ^C.
+/// The exit status of a process that ^C ended, by the shell's convention.
 const INTERRUPTED: i32 = 130;
 
-/// Waits for ^C on a thread of its own, which holds the store until this goes.
+/// Waits for ^C on a thread of its own, until the returned value is dropped.
 pub(super) fn of_import(
     store: &Store,
     dry_run: bool,
@@ -37,7 +37,7 @@ pub(super) fn of_import(
     })
 }
 
-/// A thread that waits for ^C, as long as this is held.
+/// A thread that waits for ^C while this value exists.
 pub(crate) struct Waiting {
     signals: Handle,
     thread: Option<JoinHandle<()>>,
@@ -47,13 +47,14 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         self.signals.close();
         if let Some(thread) = self.thread.take() {
-            // A panic of it has been told, and ends nothing.
+            // A panic of the thread was already reported, and must not end the
+            // process.
             let _ = thread.join();
         }
     }
 }
 
-/// Ends the process at ^C, after something was said.
+/// Ends the process at ^C, after calling `say`.
 pub(crate) fn on_interrupt(say: impl FnOnce() + Send + 'static) -> Result<Waiting> {
     let mut signals = Signals::new([SIGINT]).context("cannot wait for ^C")?;
     let handle = signals.handle();
@@ -62,14 +63,14 @@ pub(crate) fn on_interrupt(say: impl FnOnce() + Send + 'static) -> Result<Waitin
             super::progress::clear();
             clear_line();
             say();
-            // Not `exit`, which would wait for what others hold.
+            // Not `exit`, which would wait for locks of other threads.
             low_level::exit(INTERRUPTED);
         }
     });
     Ok(Waiting { signals: handle, thread: Some(thread) })
 }
 
-/// A dry run without a database has one in a folder for a while.
+/// Removes the temporary folder of a dry run's database.
 fn remove(elsewhere: Option<&PathBuf>) {
     if let Some(folder) = elsewhere {
         let _ = std::fs::remove_dir_all(folder);
@@ -97,7 +98,7 @@ fn what_stands(store: &Store) -> String {
     )
 }
 
-/// A terminal echoes `^C` where the next line goes.
+/// A terminal echoes `^C` at the place of the next line.
 fn clear_line() {
     let mut err = io::stderr().lock();
     if err.is_terminal() {

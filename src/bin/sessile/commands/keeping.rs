@@ -38,7 +38,7 @@ fn archive(
     Ok(true)
 }
 
-/// Does the same to each session.
+/// Does the same with each session.
 fn each(
     store: &Store,
     names: &[String],
@@ -51,8 +51,8 @@ fn each(
     Ok(true)
 }
 
-/// Removes what is in the trash, and says what that was. One name that is
-/// refused leaves all of them.
+/// Purges what is in the trash, and reports it. If one name is refused, nothing is
+/// purged.
 fn purge(store: &Store, names: &[String], force: bool, json: bool) -> Result<bool> {
     let mut sessions = Vec::new();
     let (mut what, mut rows) = (Vec::new(), Vec::new());
@@ -99,7 +99,7 @@ fn purge(store: &Store, names: &[String], force: bool, json: bool) -> Result<boo
     Ok(true)
 }
 
-/// Whether a session is named by its id or its file, not by a part of its id.
+/// Whether a session is named by its full id or its file, rather than a prefix.
 pub(super) fn is_whole_name(info: &SessionInfo, name: &str) -> bool {
     let file = info.file.as_os_str().as_encoded_bytes();
     info.session_id.as_deref() == Some(name) || name.as_bytes().ends_with(file)
@@ -113,7 +113,7 @@ fn described(info: &SessionInfo, id: &str) -> String {
     format!("{}  {title}  ({messages}, {})", one_line(id), file.escape_debug())
 }
 
-/// All names first: one that is wrong changes nothing.
+/// Resolves all names first, so that a wrong one changes nothing.
 fn find_all(store: &Store, names: &[String]) -> Result<Vec<Session>> {
     Ok(names.iter().map(|name| store.find(name)).collect::<Result<_, _>>()?)
 }

@@ -21,14 +21,15 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
     Ok(super::is_undamaged(&page.damaged))
 }
 
-/// What is asked for, and how many stand behind it; of many, not all are counted.
+/// The page that was asked for, and how many sessions follow it; of many, not all are
+/// counted.
 pub(crate) fn find(store: &Store, args: &ListArgs) -> sessile::Result<(Page, u64)> {
     let filter = || filter(args);
     let (offset, limit) = (args.offset.max(0).unsigned_abs(), args.limit.max(0).unsigned_abs());
     let select = if args.trash { Store::trash } else { Store::sessions };
     let narrows = args.sessions.format.is_some() || args.since.is_some() || args.until.is_some();
     let (page, left) = if narrows || args.sort != Sort::Modified {
-        // What no index of a list knows is asked of each of its rows.
+        // Filters that no list index supports are applied to each row.
         let mut page =
             page_of(store, select, filter, args.sessions.work_dir.as_deref(), (0, u64::MAX))?;
         narrow(&mut page.rows, args);
@@ -63,7 +64,7 @@ fn print(store: &Store, args: &ListArgs, rows: &[SessionRow]) -> Result<()> {
         let name = shared_name(store, session)?;
         let short = match (&session.session_id, &name) {
             (Some(id), None) => short_id(store, id)?,
-            // Others have the same id: no beginning of it tells them apart.
+            // If others have the same id, no prefix is unique.
             (Some(id), Some(_)) => id.chars().take(render::SHORT).collect(),
             (None, _) => "no id".to_owned(),
         };
@@ -83,7 +84,7 @@ fn print(store: &Store, args: &ListArgs, rows: &[SessionRow]) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// Leaves out what is not asked for, and puts the rest in order.
+/// Removes rows that were not asked for, and sorts the rest.
 fn narrow(rows: &mut Vec<SessionRow>, args: &ListArgs) {
     let now = Timestamp::now();
     let since = args.since.map(|since| since.before(now));
@@ -101,7 +102,7 @@ fn narrow(rows: &mut Vec<SessionRow>, args: &ListArgs) {
     }
 }
 
-/// Cuts a page from a list; says how many stand behind it.
+/// Cuts a page out of a list; returns how many rows follow it.
 fn slice(rows: &mut Vec<SessionRow>, offset: u64, limit: u64) -> u64 {
     let limit = if limit == 0 { 100 } else { limit };
     let (offset, limit) = (offset as usize, limit as usize);
@@ -111,10 +112,11 @@ fn slice(rows: &mut Vec<SessionRow>, offset: u64, limit: u64) -> u64 {
     left as u64
 }
 
-/// Rows behind a page that are counted at most: a page must not cost as much as the list.
+/// The most rows after a page that are counted, so that a page does not cost as much
+/// as the list.
 const COUNTED: u64 = 200;
 
-/// The beginning of a session's id that no other's begins with.
+/// The shortest unique prefix of a session's id.
 pub(super) fn short_id(store: &Store, id: &str) -> sessile::Result<String> {
     let ends = id.char_indices().map(|(at, _)| at).skip(render::SHORT).step_by(2);
     for end in ends {
@@ -148,8 +150,8 @@ pub(super) fn filter(args: &ListArgs) -> SessionFilter {
     filter
 }
 
-/// The page of a filter, of a work dir however it is spelt; those of several
-/// spellings are one list.
+/// The page of a filter, for a work dir in any spelling; several spellings are merged
+/// into one list.
 pub(super) fn page_of(
     store: &Store,
     select: impl Fn(&Store, &SessionFilter) -> sessile::Result<Page>,
@@ -161,7 +163,7 @@ pub(super) fn page_of(
         return select(store, &filter().offset(offset).limit(limit));
     };
     let mut dirs = work_dirs::named(store, work_dir)?;
-    // To a list, a slash at the end makes no difference.
+    // Lists ignore a trailing slash.
     let without_slash = |dir: &String| dir.trim_end_matches('/').to_owned();
     dirs.sort_by_cached_key(without_slash);
     dirs.dedup_by_key(|dir| without_slash(dir));
@@ -186,7 +188,7 @@ pub(super) fn page_of(
     Ok(all)
 }
 
-/// How a session is named that its id does not tell from others.
+/// The name of a session whose id is not unique.
 pub(super) fn shared_name(store: &Store, row: &SessionRow) -> sessile::Result<Option<String>> {
     match store.session(row.key).and_then(|session| session.unique_name()) {
         Ok(name) => Ok(Some(name).filter(|name| row.session_id.as_ref() != Some(name))),
@@ -196,7 +198,8 @@ pub(super) fn shared_name(store: &Store, row: &SessionRow) -> sessile::Result<Op
     }
 }
 
-/// A row as JSON, with the name of a session that its id does not tell from others: text, since a title may hold half a surrogate pair, which no value can.
+/// A row as JSON, with the name of a session whose id is not unique. As text, because
+/// a title may have lone surrogates, which a `Value` cannot hold.
 pub(super) fn row_json(row: &SessionRow, name: Option<&str>) -> String {
     let mut rest = serde_json::json!({
         "work_dir": row.work_dir,

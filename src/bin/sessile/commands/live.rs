@@ -71,7 +71,7 @@ pub(super) fn rename(store: &Store, session: &str, name: Option<&str>) -> Result
     Ok(true)
 }
 
-/// What is blank would take away what is there; that has to be asked for.
+/// A blank text would remove what is there, which needs `--clear`.
 fn require_text(what: &str, text: Option<&str>) -> Result<()> {
     match text {
         Some(text) if text.trim().is_empty() => {
@@ -107,7 +107,7 @@ pub(super) fn markdown(store: &Store, session: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// The session of a file, which may be named as it lies below its root or on the disk.
+/// The session of a file, given by its path below the root or on disk.
 fn find_file(store: &Store, file: &Path) -> Result<Session> {
     let name = file.to_string_lossy();
     let not_found = match store.find(&name) {

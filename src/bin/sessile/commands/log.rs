@@ -46,7 +46,7 @@ pub(crate) fn run(session: &Session, args: &LogArgs) -> Result<bool> {
     Ok(found)
 }
 
-/// What a line calls itself; nothing for one that is no plain object.
+/// The type of a line's record; empty if it is not a plain object.
 fn record_type(raw: &[u8]) -> String {
     #[derive(serde::Deserialize)]
     struct Typed {

@@ -1,4 +1,4 @@
-//! What other stores have, into this one.
+//! `sessile merge`.
 
 use std::io::Write;
 use std::path::Path;
@@ -11,7 +11,7 @@ use sessile::{MergeOptions, MergeReport, Store};
 use crate::args::MergeArgs;
 use crate::output::{self, note, one_line};
 
-/// Merges one after the other; whether all of each was taken over.
+/// Merges one after another; returns whether everything was taken over.
 pub(super) fn run(store: &Store, args: &MergeArgs) -> Result<bool> {
     let mut options = MergeOptions::new();
     if let Some(origin) = &args.origin {
@@ -67,7 +67,7 @@ fn print(other: &Path, report: &MergeReport, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// A report as `merge --json` prints it.
+/// A report in the form of `merge --json`.
 pub(super) fn report_json(other: &Path, report: &MergeReport) -> serde_json::Value {
     let kept = report.kept.iter().map(|kept| {
         json!({

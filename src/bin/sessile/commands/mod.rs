@@ -1,4 +1,4 @@
-//! The commands: each returns whether what it was to find or prove is so.
+//! The commands. Each returns whether everything was found, or proven.
 
 mod confirm;
 mod import;
@@ -59,7 +59,7 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
         .map_err(|err| suggest::meant(&database.path, database.how_to_begin(err)))
 }
 
-/// Whether a command prints something to read and ends.
+/// Whether a command prints something to read, and ends.
 fn is_to_be_read(command: &Command) -> bool {
     match command {
         Command::Show(args) => !args.follow,
@@ -79,7 +79,8 @@ fn is_to_be_read(command: &Command) -> bool {
     }
 }
 
-/// An import, a new session and `rpc` make a database; nothing else does.
+/// Whether a command creates the database if there is none: an import, a new session
+/// and `rpc` do.
 fn makes_a_database(command: &Command) -> bool {
     match command {
         Command::Import(args) => !args.dry_run,
@@ -157,7 +158,7 @@ fn serve_programs(db: &Path) -> Result<bool> {
     rpc::run(&store)
 }
 
-/// Journals in WAL mode share memory, which other machines do not see.
+/// WAL mode uses shared memory, which other machines do not see.
 fn warn_of_network(store: &Store) {
     if store.on_network_file_system() {
         note!(
@@ -172,7 +173,7 @@ fn open_to_write(db: &Path) -> Result<Store> {
     Ok(place::options()?.create(false).open(db)?)
 }
 
-/// Reading leaves even the schema as it is.
+/// Read-only, so that not even the schema is migrated.
 fn open_to_read(db: &Path) -> Result<Store> {
     let store = place::options()?.create(false).read_only(true).open(db)?;
     if store.is_read_alone() {
@@ -184,7 +185,7 @@ fn open_to_read(db: &Path) -> Result<Store> {
     Ok(store)
 }
 
-/// A search brings its index up, where the database may be written.
+/// A search updates its index if the database is writable.
 fn open_to_search(db: &Path) -> Result<Store> {
     match place::options()?.create(false).open(db) {
         Err(Error::Io { .. } | Error::Unopenable { .. }) => open_to_read(db),
@@ -192,8 +193,8 @@ fn open_to_search(db: &Path) -> Result<Store> {
     }
 }
 
-/// The store and the sessions of these names; or a store that holds one session
-/// as it was in a generation of its file, whatever its id was then.
+/// The store and the sessions with these names; or a view of the store with one
+/// session as of a generation of its file, whatever its id was then.
 fn as_of(db: &Path, names: &[String], generation: Option<i64>) -> Result<(Store, Vec<Session>)> {
     let store = open_to_read(db)?;
     let sessions: Vec<Session> =
@@ -204,7 +205,7 @@ fn as_of(db: &Path, names: &[String], generation: Option<i64>) -> Result<(Store,
     Ok((earlier, vec![session]))
 }
 
-/// A session, as it is or as it was in a generation of its file, and the store of that.
+/// A session, as it is or as of a generation of its file, and its store.
 fn one_as_of(db: &Path, name: &str, generation: Option<i64>) -> Result<(Store, Session)> {
     let store = open_to_read(db)?;
     let session = store.find(name)?;
@@ -241,7 +242,7 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
     Ok(same)
 }
 
-/// A report as `verify --json` prints it.
+/// A report in the form of `verify --json`.
 fn verify_json(report: &VerifyReport) -> serde_json::Value {
     let differences = report.differences.iter().map(|difference| {
         json!({ "file": difference.file.to_string_lossy(), "detail": difference.detail })
@@ -254,7 +255,7 @@ fn verify_json(report: &VerifyReport) -> serde_json::Value {
     })
 }
 
-/// A report as `export --json` prints it.
+/// A report in the form of `export --json`.
 fn export_json(report: &ExportReport) -> serde_json::Value {
     let aside = report.aside.iter().map(|aside| {
         json!({
@@ -295,7 +296,7 @@ fn export(store: &Store, sessions: &[Session], args: &ExportArgs) -> Result<bool
     Ok(true)
 }
 
-/// So many files, as they are told.
+/// A number of files in words.
 fn counted(files: u64) -> String {
     match files {
         1 => "1 file".to_owned(),
@@ -324,7 +325,7 @@ fn dump(store: &Store, sessions: &[Session]) -> Result<bool> {
     Ok(is_whole)
 }
 
-/// Prints a report as `--json` has it: one object, as docs/json.md lists it.
+/// Prints a report in the form of `--json`: one object, documented in docs/json.md.
 fn print_json(report: &serde_json::Value) -> Result<bool> {
     let mut out = output::content();
     writeln!(out, "{report}")?;
@@ -332,7 +333,7 @@ fn print_json(report: &serde_json::Value) -> Result<bool> {
     Ok(true)
 }
 
-/// What `--json` says of traces that a removal left: null where there are none.
+/// What `--json` says of the traces that a removal left: null if there are none.
 fn traces_json(traces: &Traces) -> serde_json::Value {
     match traces {
         Traces::Gone => serde_json::Value::Null,
@@ -340,7 +341,8 @@ fn traces_json(traces: &Traces) -> serde_json::Value {
     }
 }
 
-/// Says what a command could not read; returns whether that is nothing.
+/// Prints what a command could not read; returns whether there is nothing of that
+/// kind.
 fn is_undamaged(damaged: &[String]) -> bool {
     for detail in damaged {
         note!("sessile: {}", one_line(detail));
@@ -348,7 +350,7 @@ fn is_undamaged(damaged: &[String]) -> bool {
     damaged.is_empty()
 }
 
-/// Findings as `check --json` prints them.
+/// Findings in the form of `check --json`.
 fn check_json(findings: &[Finding], foreign: &[ForeignObject]) -> serde_json::Value {
     let findings = findings.iter().map(|f| json!({"place": f.place, "detail": f.detail}));
     let foreign = foreign.iter().map(|object| json!({"kind": object.kind, "name": object.name}));

@@ -1,4 +1,4 @@
-//! Where things lie when nobody says so: the database, the user's folder, the homes of programs.
+//! Default places: the database, the user's folder, the homes of programs.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -13,13 +13,15 @@ const VARIABLE: &str = "SESSILE_DB";
 /// The variable that says whether a replicator follows the database.
 const REPLICATED: &str = "SESSILE_REPLICATED";
 
-/// A database, and whether the platform's place for it was taken because nobody named another.
+/// The path of a database, and whether it is the platform's default because none was
+/// named.
 pub(super) struct Database {
     pub(super) path: PathBuf,
     pub(super) is_default: bool,
 }
 
-/// The database that `--db` names, or `SESSILE_DB`, or the one in the user's data folder.
+/// The database that `--db` names, or `SESSILE_DB`, or the one in the user's data
+/// folder.
 pub(super) fn database(named: Option<PathBuf>) -> Result<Database> {
     if let Some(path) = named.or_else(|| variable(VARIABLE).map(PathBuf::from)) {
         return Ok(Database { path, is_default: false });
@@ -49,7 +51,7 @@ impl fmt::Display for NotBegun {
 impl std::error::Error for NotBegun {}
 
 impl Database {
-    /// Says how to begin to someone who named no database and has none yet.
+    /// Adds a hint on how to begin, if no database was named and there is none yet.
     pub(super) fn how_to_begin(&self, err: anyhow::Error) -> anyhow::Error {
         let is_missing = matches!(
             err.downcast_ref::<sessile::Error>(),
@@ -61,7 +63,7 @@ impl Database {
         NotBegun(self.path.clone()).into()
     }
 
-    /// Makes the folder of the database in the user's data folder, for its owner alone.
+    /// Creates the database's folder in the user's data folder, for the owner only.
     pub(super) fn make_folder(&self) -> Result<()> {
         let Some(folder) = self.path.parent().filter(|_| self.is_default) else { return Ok(()) };
         let mut builder = std::fs::DirBuilder::new();
@@ -73,14 +75,14 @@ impl Database {
     }
 }
 
-/// The folders of programs whose sessions are on this machine.
+/// The folders of programs that have sessions on this machine.
 pub(super) fn homes() -> Result<Vec<(Option<Format>, PathBuf)>> {
     let mut homes = all_homes()?;
     homes.retain(|(_, home)| Path::is_dir(home));
     Ok(homes)
 }
 
-/// The folders of all programs that are known, whether they are there or not.
+/// The folders of all known programs, whether they exist or not.
 pub(super) fn all_homes() -> Result<Vec<(Option<Format>, PathBuf)>> {
     let user = etcetera::home_dir().context("there is no home folder to look in")?;
     let mut homes = Vec::new();
@@ -90,7 +92,8 @@ pub(super) fn all_homes() -> Result<Vec<(Option<Format>, PathBuf)>> {
     Ok(homes)
 }
 
-/// How a database is opened; `SESSILE_REPLICATED` says whether a replicator follows it.
+/// The options for opening a database; `SESSILE_REPLICATED` says whether a replicator
+/// follows it.
 pub(super) fn options() -> Result<StoreOptions> {
     let options = StoreOptions::new();
     match variable(REPLICATED) {
@@ -101,7 +104,7 @@ pub(super) fn options() -> Result<StoreOptions> {
     }
 }
 
-/// A variable that is set to something.
+/// The value of a variable that is set and not empty.
 fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }

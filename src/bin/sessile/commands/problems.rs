@@ -12,7 +12,8 @@ use crate::text::{cut_middle, terminal_width, wrapped};
 pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bool> {
     let session = session.map(|name| store.find(name)).transpose()?;
     let mut out = if json { output::content() } else { output::report() };
-    let mut shown = Shown { width: output::is_terminal().then(terminal_width), place: None };
+    let mut shown =
+        ProblemPrinter { width: output::is_terminal().then(terminal_width), place: None };
     let each = |root: &Path, problem: &Problem| {
         let written = match json {
             true => writeln!(out, "{}", row_json(root, problem)),
@@ -33,15 +34,15 @@ pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bo
     Ok(true)
 }
 
-/// How problems look: to a program a line each, at a terminal below their files.
-struct Shown {
-    /// Columns of the terminal.
+/// Prints problems: for programs one per line, on a terminal grouped by file.
+struct ProblemPrinter {
+    /// The width of the terminal.
     width: Option<usize>,
-    /// The root and the file of the last.
+    /// The root and the file of the last problem.
     place: Option<(PathBuf, PathBuf)>,
 }
 
-impl Shown {
+impl ProblemPrinter {
     fn write(&mut self, out: &mut Output, root: &Path, problem: &Problem) -> io::Result<()> {
         let (root_name, file) = (root.to_string_lossy(), problem.file.to_string_lossy());
         let (root_name, file) = (root_name.escape_debug(), file.escape_debug());
@@ -58,7 +59,7 @@ impl Shown {
             writeln!(out, "{}", cut_middle(&root_name.to_string(), width))?;
         }
         if self.place.as_ref() != Some(&place) {
-            // Most files are called as their session is.
+            // Most files are named after their session.
             let is_told = problem
                 .session_id
                 .as_ref()
@@ -78,13 +79,13 @@ impl Shown {
     }
 }
 
-/// Columns before a file below its root.
+/// Indentation of a file below its root.
 const INDENT: usize = 2;
 
-/// Columns before what is said of a line: its number, and what stands around that.
+/// Columns before the description: the line number, and what surrounds it.
 const BEHIND_LINE: usize = 10;
 
-/// A problem as `problems --json` prints it.
+/// A problem in the form of `problems --json`.
 pub(super) fn row_json(root: &Path, problem: &Problem) -> serde_json::Value {
     serde_json::json!({
         "root": root.to_string_lossy(),

@@ -1,4 +1,4 @@
-//! How far an import is, on a terminal.
+//! The progress of an import, on a terminal.
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
@@ -11,15 +11,15 @@ use sessile::{ImportOptions, ImportReport, Progress, Store};
 
 use crate::text::{columns, note_width};
 
-/// What is over sooner needs no word on how far it is.
+/// Shorter imports show no progress.
 const QUIET: Duration = Duration::from_millis(500);
 
 const TICK: Duration = Duration::from_millis(120);
 
-/// The rate is that of this time.
+/// The rate is computed over this time.
 const WINDOW: Duration = Duration::from_secs(4);
 
-/// Imports a root; where a person looks on, they see how far it is.
+/// Imports a root, showing progress if a person watches.
 pub(super) fn import(
     store: &Store,
     root: &Path,
@@ -45,13 +45,13 @@ pub(super) fn import(
     report
 }
 
-/// How fast it goes lately.
+/// The recent rate.
 #[derive(Default)]
 struct Rate(VecDeque<(Duration, u64)>);
 
 impl Rate {
     fn add(&mut self, now: Duration, bytes: u64) {
-        // A look a tick is enough.
+        // One sample per tick is enough.
         if self.0.back().is_none_or(|(last, _)| *last + TICK <= now) {
             self.0.push_back((now, bytes));
         }
@@ -67,7 +67,7 @@ impl Rate {
     }
 }
 
-/// How far it is, what matters most first.
+/// The progress in parts, the most important first.
 fn told(progress: &Progress, rate: Option<u64>) -> Vec<String> {
     let mut told = vec![match progress.total {
         Some(total) => format!("{} of {}", BinaryBytes(progress.passed), BinaryBytes(total)),
@@ -86,7 +86,7 @@ fn told(progress: &Progress, rate: Option<u64>) -> Vec<String> {
     told
 }
 
-/// As much as there is room for, and nothing by halves.
+/// As many parts as fit, none of them truncated.
 fn fitted(told: &[String], width: usize) -> String {
     let mut line = String::new();
     for told in told {
@@ -99,10 +99,10 @@ fn fitted(told: &[String], width: usize) -> String {
     line
 }
 
-/// What is shown now.
+/// The progress bar that is shown now.
 static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
-/// Takes away what is shown: what is said next begins a line.
+/// Removes the progress bar, so that what is printed next begins a line.
 pub(super) fn clear() {
     let bar = SHOWN.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(bar) = bar {

@@ -13,7 +13,7 @@ use super::{counted, print_json, traces_json};
 use crate::args::PruneArgs;
 use crate::output::{self, note, one_line};
 
-/// Says what a prune removes.
+/// Lists what a prune removes.
 fn say_prunable(all: &[Prunable]) -> Result<()> {
     let mut out = output::report();
     for earlier in all {
@@ -39,7 +39,7 @@ fn say_prunable(all: &[Prunable]) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// The same as `--json` prints it, with what was removed, if anything was.
+/// The same in the form of `--json`, with what was removed, if anything was.
 pub(super) fn prunable_json(all: &[Prunable], removed: Option<&PruneReport>) -> serde_json::Value {
     let generations = all.iter().map(|earlier| {
         json!({
@@ -91,7 +91,7 @@ pub(crate) fn prune(db: &Path, args: &PruneArgs) -> Result<bool> {
     Ok(true)
 }
 
-/// Whether everything is there, and proven.
+/// Returns whether everything was recovered and proven.
 pub(crate) fn recover(damaged: &Path, new: &Path, json: bool) -> Result<bool> {
     let report = sessile::recover(damaged, new)?;
     if json {
@@ -137,7 +137,7 @@ fn recovered_json(report: &RecoverReport) -> serde_json::Value {
     })
 }
 
-/// A file, its session and what it lacks.
+/// A file, its session, and what it lacks.
 fn described(file: &Incomplete) -> String {
     let shown = |path: &Path| one_line(&path.to_string_lossy());
     let session = match &file.session_id {

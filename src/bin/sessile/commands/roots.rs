@@ -22,7 +22,7 @@ pub(super) fn run(db: &Path, command: &RootCommand) -> Result<bool> {
     }
 }
 
-/// Columns of a root's name that are shown, however little room there is.
+/// The smallest width of a root's name.
 const LEAST_OF_NAME: usize = 24;
 
 fn list(store: &Store, json: bool) -> Result<bool> {
@@ -36,7 +36,7 @@ fn list(store: &Store, json: bool) -> Result<bool> {
         return Ok(true);
     }
     let mut out = output::report();
-    // Programs are told the same everywhere, and all of it.
+    // Output to programs is complete and does not depend on the terminal.
     let width = output::is_terminal().then(terminal_width);
     let clock = Clock::Near { now: Timestamp::now() };
     let shown = |at: Timestamp| if width.is_some() { clock.show(at) } else { at.to_string() };
@@ -57,7 +57,7 @@ fn list(store: &Store, json: bool) -> Result<bool> {
     Ok(true)
 }
 
-/// What a root is called, and whose it is.
+/// The name of a root, and its origin.
 fn name(root: &RootInfo) -> String {
     let name = match root.root.as_os_str().is_empty() {
         true if root.origin.is_some() => "(taken over)".into(),
@@ -68,8 +68,8 @@ fn name(root: &RootInfo) -> String {
     format!("{}{}", name.escape_debug(), origin.unwrap_or_default())
 }
 
-/// Lets rows stand in columns within a width: names are cut, and where little would
-/// be left of them, the last import goes.
+/// Fits rows into a width: truncates names; if too little would be left of them,
+/// drops the time of the last import.
 fn align(rows: &mut [[String; 4]], width: usize) {
     let longest = |rows: &[[String; 4]], n: usize| rows.iter().map(|row| columns(&row[n])).max();
     let formats = longest(rows, 1).unwrap_or_default();
@@ -88,7 +88,7 @@ fn align(rows: &mut [[String; 4]], width: usize) {
     }
 }
 
-/// A root as `roots --json` prints it.
+/// A root in the form of `roots --json`.
 pub(super) fn row_json(root: &RootInfo) -> serde_json::Value {
     serde_json::json!({
         "root": root.root.to_string_lossy(),
@@ -143,7 +143,7 @@ fn relocate(store: &Store, old: &Path, new: &Path) -> Result<bool> {
     Ok(true)
 }
 
-/// Of a work dir that no session is in: 1, as for anything named that is not there.
+/// Returns `false`, for exit status 1, if no session is in the work dir.
 fn relink(store: &Store, from: &str, to: &str) -> Result<bool> {
     let to = work_dirs::absolute(to);
     let mut sessions = 0;

@@ -35,12 +35,12 @@ pub(super) fn run(store: &Store, args: &SealArgs) -> Result<bool> {
     Ok(true)
 }
 
-/// A time so many days of 24 hours before another.
+/// The time this many days of 24 hours before another.
 pub(super) fn days_before(now: Timestamp, days: u32) -> Timestamp {
     Timestamp(now.0.saturating_sub(i64::from(days).saturating_mul(DAY)))
 }
 
-/// The report as `--json` prints it.
+/// The report in the form of `--json`.
 pub(super) fn report_json(report: &SealReport) -> serde_json::Value {
     json!({
         "sessions": report.sessions,

@@ -18,7 +18,7 @@ pub(crate) fn run(store: &Store, args: &SearchArgs) -> Result<bool> {
     let mut page = store.search(&search(store, args)?)?;
     let shown: HashSet<SessionKey> = page.hits.iter().map(|hit| hit.session).collect();
     let titles = page.titles.iter().cloned().map(|title| (title.session, title)).collect();
-    // Whose entries are shown, is shown with its title.
+    // A session whose entries are shown is shown with its title anyway.
     page.titles.retain(|title| !shown.contains(&title.session));
     if args.regex || args.fixed {
         note!("read every text of {} sessions", page.scanned);
@@ -89,7 +89,7 @@ fn search(store: &Store, args: &SearchArgs) -> Result<Search> {
     })
 }
 
-/// The search of these sessions.
+/// The search in these sessions.
 pub(super) fn of_sessions(
     store: &Store,
     mut search: Search,
@@ -110,8 +110,8 @@ pub(super) fn of_sessions(
     Ok(metadata.fold(search, |search, (key, json)| search.metadata(key, json)))
 }
 
-/// What was found as JSON, as `rpc` gives it, too: hits, and where these do not
-/// fill the page, sessions of which only the title is one.
+/// Results as JSON, also for `rpc`: hits, and if these do not fill the page, sessions
+/// whose title matches.
 pub(super) fn page_json(page: &SearchPage, limit: u64) -> Vec<String> {
     let most = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
     let titles = page.titles.iter().filter(|title| {
@@ -145,16 +145,16 @@ fn title_json(title: &TitleHit) -> String {
     ])
 }
 
-/// What stands in place of a role where a title was found.
+/// The role of a title among the results.
 const TITLE: &str = "title";
 
-/// An object whose keys stand in this order.
+/// An object with these keys, in order.
 fn object(members: [(&str, Value); 7]) -> String {
     let members = members.map(|(key, value)| format!("\"{key}\":{value}"));
     format!("{{{}}}", members.join(","))
 }
 
-/// A line each, tabs between.
+/// One result per line, separated by tabs.
 fn print_tabbed(page: &SearchPage) -> Result<()> {
     let mut out = output::report();
     for title in &page.titles {
@@ -168,7 +168,7 @@ fn print_tabbed(page: &SearchPage) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// Sessions that only their title tells, then hits under their sessions, in the
+/// Sessions of which only the title matches, then hits grouped by session, in the
 /// order of the first of each.
 fn print_page(
     store: &Store,
@@ -220,7 +220,7 @@ fn print_page(
     Ok(())
 }
 
-/// How a session is named so that `show` finds it.
+/// A name of a session by which `show` finds it.
 fn name(store: &Store, session_id: Option<&str>, file: &str) -> sessile::Result<String> {
     session_id.map_or_else(|| Ok(file.to_owned()), |id| list::short_id(store, id))
 }
@@ -236,7 +236,7 @@ fn print_hit(
     let id = text::padded(&one_line(&short_entry(store, hit)?), 8);
     let head = format!("  {id}  {at}  {}  ", text::padded(&role, 9));
     let said = (&hit.snippet[..], &hit.marks[..]);
-    // Where little room is left beside it, the text stands below.
+    // If too little room is left beside it, the text goes below.
     if width.saturating_sub(text::columns(&head)) < 40 {
         writeln!(out, "{}", text::cut(head.trim_end(), width))?;
         return print_marked(out, "      ", said, width);
@@ -244,7 +244,7 @@ fn print_hit(
     print_marked(out, &head, said, width)
 }
 
-/// A line of what stands before, and of a text whose marks stand out.
+/// Prints a line with a prefix, and a text with its marks emphasised.
 fn print_marked(
     out: &mut Output,
     head: &str,
@@ -264,7 +264,7 @@ fn print_marked(
     Ok(())
 }
 
-/// The beginning of an entry's id by which `show --entry` finds it.
+/// A prefix of an entry's id by which `show --entry` finds it.
 fn short_entry(store: &Store, hit: &Hit) -> sessile::Result<String> {
     let session = store.session(hit.session)?;
     for (end, _) in hit.entry_id.char_indices().skip(8) {

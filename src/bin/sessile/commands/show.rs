@@ -9,14 +9,14 @@ use sessile::{CapturedBranch, CapturedEntry, Message, Part, Session, Store};
 
 use super::suggest;
 use crate::args::ShowArgs;
-use crate::conversation::{Conversation, Said};
+use crate::conversation::{Conversation, MessageContent};
 use crate::ids::ShortIds;
 use crate::output::{self, Output, note, one_line};
 use crate::transcript::{Heading, Transcript};
 
 pub(crate) fn run(store: &Store, session: &Session, args: &ShowArgs) -> Result<bool> {
     let transcript = Transcript::new(output::report(), args.full, args.utc);
-    let mut shown = Shown::new(session, transcript)?;
+    let mut shown = Viewer::new(session, transcript)?;
     let seen = session.info()?.leaf;
     match (&args.entry, &args.branch) {
         (Some(entry), _) => shown.around(&suggest::find_entry(session, entry)?.id, args.around)?,
@@ -35,23 +35,24 @@ pub(crate) fn run(store: &Store, session: &Session, args: &ShowArgs) -> Result<b
     Ok(true)
 }
 
-/// `sessile markdown --full`: the conversation, with nothing cut.
+/// `sessile markdown --full`: the conversation, with nothing truncated.
 pub(crate) fn markdown(store: &Store, session: &str) -> Result<bool> {
     let session = store.find(session)?;
     let title = session.info()?.title.unwrap_or_else(|| "Untitled".to_owned());
-    let mut shown = Shown::new(&session, Transcript::new(output::content(), true, true))?;
+    let mut shown = Viewer::new(&session, Transcript::new(output::content(), true, true))?;
     writeln!(shown.out(), "# {}\n", one_line(&title))?;
     shown.context(None)?;
     shown.transcript.out.flush()?;
     Ok(true)
 }
 
-/// A session that is shown.
-struct Shown<'a> {
+/// A session that is being shown.
+struct Viewer<'a> {
     session: &'a Session,
     transcript: Transcript,
     ids: ShortIds,
-    /// The entry that is asked for by its id: it is shown, whatever it says.
+    /// The entry that was asked for by its id, which is shown even if it has no
+    /// content.
     asked_for: Option<String>,
 }
 
@@ -67,7 +68,7 @@ fn last<T>(mut all: Vec<T>, last: Option<usize>) -> Vec<T> {
     all.split_off(first)
 }
 
-impl<'a> Shown<'a> {
+impl<'a> Viewer<'a> {
     fn new(session: &'a Session, transcript: Transcript) -> Result<Self> {
         let ids = ShortIds::new(session.tree()?.into_iter().map(|node| node.id));
         Ok(Self { session, transcript, ids, asked_for: None })
@@ -77,9 +78,9 @@ impl<'a> Shown<'a> {
         &mut self.transcript.out
     }
 
-    /// What the program would go on with, and what that leaves out.
+    /// Shows the context, and notes what it leaves out.
     fn context(&mut self, count: Option<usize>) -> Result<()> {
-        // Whoever asks for the last few looks at where it goes on.
+        // With a count, the user wants to see the end.
         if count.is_none() {
             self.turns()?;
         }
@@ -97,7 +98,7 @@ impl<'a> Shown<'a> {
         self.say_what_is_left_out(&path, context.len(), count)
     }
 
-    /// What the user asked, where the program counts turns.
+    /// Lists the user's prompts, if the format counts turns.
     fn turns(&mut self) -> Result<()> {
         let turns = self.session.turns()?;
         let clock = self.transcript.clock;
@@ -136,7 +137,7 @@ impl<'a> Shown<'a> {
         Ok(())
     }
 
-    /// The active branch, and what each other adds to what was shown.
+    /// Shows the active branch, and what each other branch adds.
     fn all(&mut self) -> Result<()> {
         self.turns()?;
         let conversation = Conversation::read(self.session)?;
@@ -145,7 +146,7 @@ impl<'a> Shown<'a> {
             last.map_or("the beginning", |entry| &conversation.entries[*entry].entry.id)
         };
         for (n, run) in conversation.runs.iter().enumerate() {
-            // What goes on from what was shown last needs no word.
+            // A run that follows the one shown before needs no heading.
             if run.parent != n.checked_sub(1) {
                 let left = self.ids.of(run.parent.map_or("the beginning", last_of));
                 let end = self.ids.of(last_of(conversation.end_of(n)));
@@ -159,7 +160,7 @@ impl<'a> Shown<'a> {
         Ok(())
     }
 
-    /// Notes of a program that hold no text would be headings alone.
+    /// Counts records without text, which would only be headings.
     fn say_what_is_silent(&mut self) -> Result<()> {
         self.out().flush()?;
         match std::mem::take(&mut self.transcript.silent) {
@@ -170,7 +171,7 @@ impl<'a> Shown<'a> {
         Ok(())
     }
 
-    /// An entry, and so many messages before and behind it on its branch.
+    /// Shows an entry, with a number of messages before and after it on its branch.
     fn around(&mut self, entry_id: &str, count: Option<usize>) -> Result<()> {
         self.asked_for = Some(entry_id.to_owned());
         let Some(count) = count else {
@@ -194,7 +195,8 @@ impl<'a> Shown<'a> {
         self.messages(&behind)
     }
 
-    /// What a branch has from a place on that was not shown, behind what was last.
+    /// Shows what a branch adds from a position on, after a heading if it does not
+    /// follow the last entry shown.
     fn added(&mut self, path: &[CapturedEntry], from: usize, seen: Option<&str>) -> Result<()> {
         self.ids = ShortIds::new(self.session.tree()?.into_iter().map(|node| node.id));
         let left = path[..from].last().map(|entry| entry.entry.id.as_str());
@@ -214,8 +216,8 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// A branch that holds an entry: the active one, if it does. Where a program
-    /// leaves out some of a path, the entry may end its own.
+    /// A branch that contains an entry: the active one, if it does. If a program
+    /// leaves part of a path out, the branch may end with the entry.
     fn branch_with(&self, entry_id: &str) -> Result<CapturedBranch> {
         let branch = match self.session.is_on_path(entry_id)? {
             true => self.session.capture()?,
@@ -227,11 +229,11 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// The last entry of a branch behind an entry.
+    /// The last entry of a branch that contains an entry.
     fn end_of_branch(&self, entry_id: &str) -> Result<String> {
         let mut end = entry_id.to_owned();
         let mut seen = HashSet::new();
-        // Of several children, the newest; a circle ends where it began.
+        // Follows the newest child; a cycle ends where it began.
         while seen.insert(end.clone())
             && let Some(child) = self.session.children(&end)?.pop()
         {
@@ -251,10 +253,10 @@ impl<'a> Shown<'a> {
             model: entry.and_then(|entry| entry.model.as_deref()),
             label: entry.and_then(|entry| entry.entry.label.as_deref()),
         };
-        // What a program keeps in a file of its own is told where all is shown.
+        // Results in files of their own are only included with `--full`.
         let mut said = match self.transcript.is_full {
-            true => Said::whole(message, self.session)?,
-            false => Said::of(message),
+            true => MessageContent::whole(message, self.session)?,
+            false => MessageContent::of(message),
         };
         let is_asked_for = self.asked_for.as_ref() == Some(&message.entry_id);
         if said.parts.is_empty()
@@ -276,19 +278,20 @@ fn ids_of(path: &CapturedBranch) -> impl Iterator<Item = String> {
     path.entries.iter().map(|entry| entry.entry.id.clone())
 }
 
-/// How long to wait between two looks at the database.
+/// The time between two looks at the database.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Shows what is added to the active branch, until it is stopped; where the
-/// session goes on from another entry, from there.
+/// Shows what is added to the active branch, until interrupted. If the session
+/// continues from another entry, shows the branch from there.
 fn follow(
     store: &Store,
     session: &Session,
-    shown: &mut Shown<'_>,
+    shown: &mut Viewer<'_>,
     mut seen: Option<String>,
 ) -> Result<()> {
     let mut watch = store.watch()?;
-    // The leaf when something was shown last: a branch may be left before it goes on.
+    // The leaf when something was last shown: a branch may be abandoned before it
+    // continues.
     let mut last = seen.clone();
     let mut known: HashSet<String> = match &seen {
         Some(leaf) => session.path_to(leaf)?.into_iter().map(|entry| entry.id).collect(),

@@ -1,4 +1,4 @@
-//! `sessile sql`: the store by queries of one's own.
+//! `sessile sql`: SQL queries of the user's own.
 
 use std::io::{self, IsTerminal, Read, Write};
 
@@ -10,11 +10,11 @@ use crate::args::SqlArgs;
 use crate::output::{self, Output};
 use crate::text::{columns, cut, padded, terminal_width};
 
-/// Columns of a cell that leave room for others.
+/// The widest column, which leaves room for others.
 const WIDEST: usize = 60;
-/// A column is not made narrower than this for others.
+/// Columns are not narrowed below this.
 const NARROWEST: usize = 8;
-/// Rows by which the columns of a table are measured; those behind them are cut to fit.
+/// Rows by which the columns are measured; later rows are truncated to fit.
 const MEASURED: usize = 200;
 
 pub(super) fn run(store: &Store, args: &SqlArgs) -> Result<bool> {
@@ -36,7 +36,8 @@ pub(super) fn run(store: &Store, args: &SqlArgs) -> Result<bool> {
     Ok(true)
 }
 
-/// Writing fails as it does elsewhere; a query hands on errors of the library alone.
+/// Lets an error of writing pass through a query, which only returns errors of the
+/// library.
 fn written(result: io::Result<()>) -> sessile::Result<()> {
     result.map_err(|source| Error::Io {
         action: "write to",
@@ -65,7 +66,7 @@ fn json(cell: &Cell) -> Value {
     }
 }
 
-/// A row a line, tabs between: what would break that is escaped.
+/// Prints one row per line, separated by tabs, with tabs and line ends escaped.
 fn print_tabs(store: &Store, sql: &str) -> Result<()> {
     let mut out = output::content();
     store.query(sql, |_, cells| {
@@ -93,7 +94,7 @@ fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r")
 }
 
-/// A table whose columns are as wide as what stands in them, as far as there is room.
+/// A table whose columns are as wide as their content, as far as there is room.
 struct Table {
     head: Vec<String>,
     rows: Vec<Vec<(String, bool)>>,
@@ -122,7 +123,7 @@ fn print_table(store: &Store, sql: &str) -> Result<()> {
 }
 
 impl Table {
-    /// Prints the rows that there are so far; the first time, the names of the columns, too.
+    /// Prints the rows so far; the first time, with the names of the columns.
     fn print(&mut self) -> io::Result<()> {
         let widths = match self.widths.take() {
             Some(widths) => widths,
@@ -149,7 +150,8 @@ impl Table {
         Ok(())
     }
 
-    /// As wide as the widest cell; the widest column gives way until all fit.
+    /// The width of the widest cell in each column; the widest columns are narrowed
+    /// until all fit.
     fn measured(&self) -> Vec<usize> {
         let widest = |n: usize| {
             let cells = self.rows.iter().map(|row| columns(&row[n].0));

@@ -44,7 +44,7 @@ pub(crate) fn run(store: &Store, json: bool) -> Result<bool> {
     if !stats.objects.is_empty() {
         writeln!(out, "\ntables and indexes")?;
     }
-    // At a terminal, those that tell something: most of the rest are a page each.
+    // A terminal gets those that matter: most of the others take one page each.
     let most = if output::is_terminal() { LARGEST } else { usize::MAX };
     for object in stats.objects.iter().take(most) {
         writeln!(out, "{:>13} {}", HumanBytes(object.bytes).to_string(), one_line(&object.name))?;
@@ -56,7 +56,7 @@ pub(crate) fn run(store: &Store, json: bool) -> Result<bool> {
     Ok(super::is_undamaged(&stats.damaged))
 }
 
-/// Tables and indexes that a terminal gets.
+/// Tables and indexes that are listed on a terminal.
 const LARGEST: usize = 15;
 
 fn plural(name: &str, count: u64) -> String {
@@ -67,7 +67,7 @@ fn plural(name: &str, count: u64) -> String {
     }
 }
 
-/// A report as `stats --json` prints it.
+/// A report in the form of `stats --json`.
 pub(super) fn stats_json(stats: &Stats) -> serde_json::Value {
     let files: Vec<_> = stats
         .files

@@ -1,4 +1,4 @@
-//! What someone may have meant by a name that nothing has.
+//! Suggestions for names that do not exist.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,13 +7,13 @@ use sessile::{Archived, Entry, Error, Session, SessionFilter, Store};
 
 use crate::output::one_line;
 
-/// Sessions that a name is compared with: the newest.
+/// The newest sessions, with which a name is compared.
 const COMPARED: u64 = 10_000;
 
-/// Suggestions at most.
+/// The most suggestions.
 const SHOWN: usize = 3;
 
-/// An error, and what may have been meant.
+/// An error with suggestions.
 #[derive(Debug)]
 pub(crate) struct Meant {
     cause: anyhow::Error,
@@ -34,7 +34,7 @@ impl fmt::Display for Meant {
 
 impl std::error::Error for Meant {}
 
-/// The error with what may have been meant, where something is like it.
+/// Adds suggestions to an error, if something is similar.
 pub(super) fn meant(db: &Path, err: anyhow::Error) -> anyhow::Error {
     let names = match err.downcast_ref::<Error>() {
         Some(Error::SessionNotFound(name)) => sessions(db, name).unwrap_or_default(),
@@ -45,7 +45,7 @@ pub(super) fn meant(db: &Path, err: anyhow::Error) -> anyhow::Error {
     with_names(err, names)
 }
 
-/// The entry of this name; where there is none, the error says which are like it.
+/// The entry with this name; if there is none, the error suggests similar ones.
 pub(super) fn find_entry(session: &Session, name: &str) -> anyhow::Result<Entry> {
     let err = match session.find_entry(name) {
         Err(err @ Error::EntryNotFound { .. }) => err,
@@ -60,7 +60,8 @@ fn with_names(cause: anyhow::Error, names: Vec<String>) -> anyhow::Error {
     if names.is_empty() { cause } else { Meant { cause, names }.into() }
 }
 
-/// Sessions with an id like the name, else those whose title or work dir has it.
+/// Sessions with an id similar to the name, else those whose title or work dir
+/// contains it.
 fn sessions(db: &Path, name: &str) -> anyhow::Result<Vec<String>> {
     let store = super::open_to_read(db)?;
     let all = SessionFilter::new().archived(Archived::Included).all_sources(true);
@@ -85,7 +86,7 @@ fn sessions(db: &Path, name: &str) -> anyhow::Result<Vec<String>> {
     Ok(by_title.collect())
 }
 
-/// Roots with a path like this one, or above it, or below it.
+/// Roots with a path similar to this one, or above or below it.
 fn roots(db: &Path, root: &Path) -> anyhow::Result<Vec<String>> {
     let store: Store = super::open_to_read(db)?;
     let root = std::path::absolute(root)?;
@@ -98,7 +99,7 @@ fn roots(db: &Path, root: &Path) -> anyhow::Result<Vec<String>> {
     Ok(closest(compared))
 }
 
-/// Folders that lie where the one that is not there would, and have a name like it.
+/// Folders beside a missing one that have a similar name.
 fn folders(root: &Path) -> Vec<String> {
     let Ok(root) = std::path::absolute(root) else { return Vec::new() };
     let beside = root.parent().and_then(|folder| std::fs::read_dir(folder).ok());
@@ -107,18 +108,19 @@ fn folders(root: &Path) -> Vec<String> {
     closest(folders.map(|path| (distance_of_path(&root, &path), quoted(&path.to_string_lossy()))))
 }
 
-/// The names that are nearest, the nearest first.
+/// The most similar names, the most similar first.
 fn closest(names: impl Iterator<Item = (Option<usize>, String)>) -> Vec<String> {
     let mut near: Vec<_> = names.filter_map(|(distance, name)| Some((distance?, name))).collect();
     near.sort();
     near.into_iter().map(|(_, name)| name).take(SHOWN).collect()
 }
 
-/// How far a name is from an id or as much of its beginning; none where it is not like it.
+/// The distance of a name from an id, or from a prefix of the same length; `None` if
+/// it is not similar.
 fn distance_of_id(name: &str, id: &str) -> Option<usize> {
     let typed = name.chars().count();
     let beginning: String = id.chars().take(typed).collect();
-    // One slip in four characters: more would be like every id.
+    // One error in four characters: with more, every id would be similar.
     let most = typed / 4;
     let distance = strsim::osa_distance(name, &beginning).min(strsim::osa_distance(name, id));
     (distance <= most).then_some(distance)

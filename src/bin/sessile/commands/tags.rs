@@ -28,7 +28,7 @@ fn tag(store: &Store, session: &str, tags: &[String]) -> Result<bool> {
     Ok(true)
 }
 
-/// Takes these tags away; of none, all.
+/// Removes these tags; all, if none is given.
 fn untag(store: &Store, session: &str, tags: &[String]) -> Result<bool> {
     let session = store.find(session)?;
     if tags.is_empty() {

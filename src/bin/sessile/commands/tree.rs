@@ -10,13 +10,13 @@ use crate::output::{self, one_line};
 use crate::render::Clock;
 use crate::text::{columns, cut, cut_middle, padded, terminal_width};
 
-/// Columns for the text of a row at least, however deep it hangs.
+/// The least width of a row's text, however deep its indentation.
 const ROOM: usize = 20;
 
 pub(crate) fn run(store: &Store, session: &str, is_utc: bool) -> Result<bool> {
     let session = store.find(session)?;
     let rows = session.tree_rows()?;
-    // Rows of others tell an id from it, too: what is drawn is not all there is.
+    // Ids are unique among all entries, not only those that are drawn.
     let ids = ShortIds::new(session.tree()?.into_iter().map(|node| node.id));
     let is_terminal = output::is_terminal();
     let clock = if is_utc || !is_terminal { Clock::Utc } else { Clock::Local };
@@ -31,7 +31,7 @@ pub(crate) fn run(store: &Store, session: &str, is_utc: bool) -> Result<bool> {
         let at = padded(&at, if width < 80 { 0 } else { clock.width() });
         let id = padded(&cut_middle(&one_line(ids.of(&row.entry_id)), id_width), id_width);
         let head = if at.is_empty() { format!("{id}  ") } else { format!("{id}  {at}  ") };
-        // Of one model after the other, where it changes.
+        // The model is shown where it changes.
         let model = row.model.as_deref().filter(|model| last_model != Some(*model));
         last_model = row.model.as_deref().or(last_model);
         writeln!(
@@ -44,7 +44,7 @@ pub(crate) fn run(store: &Store, session: &str, is_utc: bool) -> Result<bool> {
     Ok(true)
 }
 
-/// The row itself, of which a deep indent is cut so that its text has room.
+/// A row. A deep indentation is truncated so that its text has room.
 fn drawn(row: &TreeRow, model: Option<&str>, width: usize, head: usize) -> String {
     let room = width.saturating_sub(head + ROOM);
     let indent: String = match columns(&row.prefix).checked_sub(room) {

@@ -15,7 +15,7 @@ use crate::output::{self, note, one_line};
 use crate::prices::{self, Prices};
 use crate::text::{columns, cut_middle, padded, terminal_width};
 
-/// What was used, added up.
+/// A sum of usage.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sum {
     pub(crate) messages: u64,
@@ -24,7 +24,7 @@ pub(crate) struct Sum {
     pub(crate) cache_read: i64,
     pub(crate) cache_write: i64,
     pub(crate) cost: f64,
-    /// Messages of models without a price, and whose log says no cost.
+    /// Messages whose log reports no cost and whose model has no price.
     pub(crate) unpriced: u64,
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn run(store: &Store, args: &UsageArgs) -> Result<bool> {
     Ok(true)
 }
 
-/// What is of these sessions, and of a span of time.
+/// The usage of these sessions in a span of time.
 pub(super) fn filter(
     store: &Store,
     sessions: &SessionArgs,
@@ -91,7 +91,7 @@ pub(super) fn filter(
     Ok(metadata.fold(filter, |filter, (key, json)| filter.metadata(key, json)))
 }
 
-/// What was used, and the messages of models without a price.
+/// Sums by the chosen grouping.
 fn add_up(
     store: &Store,
     by: By,
@@ -162,7 +162,7 @@ impl Sum {
         self.unpriced += other.unpriced;
     }
 
-    /// As a person reads it: thousands apart, and a cost to the cent.
+    /// For people: thousands separated, and the cost to the cent.
     fn shown(&self) -> [String; 6] {
         let count = |tokens: i64| HumanCount(tokens.max(0).unsigned_abs()).to_string();
         [
@@ -182,13 +182,13 @@ impl Sum {
             self.output.to_string(),
             self.cache_read.to_string(),
             self.cache_write.to_string(),
-            // A cost that is not all of it is marked.
+            // An incomplete cost is marked.
             format!("{:.4}{}", self.cost, if self.unpriced == 0 { "" } else { "+" }),
         ]
     }
 }
 
-/// A cost to the cent; what is less than half of one is not nothing.
+/// A cost to the cent; less than half a cent is not shown as zero.
 fn cents(cost: f64) -> String {
     match cost {
         little if 0.0 < little && little < 0.005 => "<0.01".to_owned(),
@@ -218,7 +218,7 @@ fn sum_json(key: &str, by: By, sum: &Sum) -> serde_json::Value {
 
 const HEAD: [&str; 6] = ["messages", "input", "output", "read", "written", "cost"];
 
-/// Rows, and their sum below; of a pipe, tabs between and nothing else.
+/// Prints rows and their sum; to a pipe only rows, separated by tabs.
 fn print(store: &Store, by: By, sums: &BTreeMap<String, Sum>) -> Result<()> {
     let mut out = output::report();
     if !output::is_terminal() {
@@ -241,7 +241,7 @@ fn print(store: &Store, by: By, sums: &BTreeMap<String, Sum>) -> Result<()> {
     let mut widths: Vec<(usize, usize)> = (0..HEAD.len()).map(|n| (n, width_of(n))).collect();
     let taken =
         |widths: &[(usize, usize)]| widths.iter().map(|(_, width)| width + 2).sum::<usize>();
-    // What a narrow terminal has no room for: the caches, then the number of messages.
+    // A narrow terminal drops the caches, then the number of messages.
     for dropped in [4, 3, 0] {
         if width < taken(&widths) + 12 {
             widths.retain(|(n, _)| *n != dropped);

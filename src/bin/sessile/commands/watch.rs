@@ -1,10 +1,10 @@
-//! `sessile watch`: what programs write is imported as they write it.
+//! `sessile watch`: imports what programs write, as they write it.
 //!
-//! The system says when something below a root changes. Changes come in
-//! bursts, so the import waits a moment for what follows, and longer where
-//! imports take long: it is never at work for more than a fifth of the time.
-//! A root that goes, or is not there yet, is waited for in the folder that holds
-//! it. Now and then everything is looked at, in case that the system lost something.
+//! The system reports changes below a root. Changes come in bursts, so an import
+//! waits a moment for more, and longer if imports take long: at most a fifth of the
+//! time is spent importing. For a root that disappears, or does not exist yet, the
+//! folder that would contain it is watched. Now and then everything is imported, in
+//! case the system lost a change.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,11 +21,11 @@ use super::{interrupt, place};
 use crate::args::WatchArgs;
 use crate::output::{self, note};
 
-/// What is waited for what follows a change.
+/// The time to wait for further changes after the first.
 const PAUSE: Duration = Duration::from_millis(250);
-/// A share of the time that imports take at most, as its reciprocal.
+/// The share of the time that imports may take, as its reciprocal.
 const SHARE: u32 = 5;
-/// When everything is looked at again.
+/// The time between two full imports.
 const SCAN: Duration = Duration::from_secs(600);
 
 pub(super) fn run(db: &Path, args: &WatchArgs) -> Result<bool> {
@@ -56,7 +56,8 @@ pub(super) fn run(db: &Path, args: &WatchArgs) -> Result<bool> {
         for (format, root) in roots.iter().filter(|(_, root)| due.has(root) || came.contains(root))
         {
             let is_there = root.exists();
-            // Of a program that is not there, nothing is said; of a root that is named, once.
+            // A program's folder that does not exist is not mentioned; a named root
+            // is, once.
             if !is_there && (named.is_empty() || missing.contains(root)) {
                 continue;
             }
@@ -71,17 +72,17 @@ pub(super) fn run(db: &Path, args: &WatchArgs) -> Result<bool> {
     }
 }
 
-/// What the system says of some files.
+/// A change that the system reported.
 struct Change {
-    /// None: of everything.
+    /// Empty: anything may have changed.
     paths: Vec<PathBuf>,
-    /// Whether something may stand elsewhere now, or nowhere.
+    /// Whether something may have been moved or deleted.
     may_be_gone: bool,
 }
 
 impl Change {
-    /// Opening a file to read it, as an import does, is no change. What cannot be
-    /// told counts as a change of everything.
+    /// Opening a file for reading, as an import does, is no change. What cannot be
+    /// interpreted counts as a change of everything.
     fn of(event: notify::Result<Event>) -> Option<Self> {
         let Ok(event) = event else { return Some(Self { paths: Vec::new(), may_be_gone: true }) };
         let (is_change, may_be_gone) = match event.kind {
@@ -94,7 +95,7 @@ impl Change {
     }
 }
 
-/// What is to be looked at.
+/// What has to be imported.
 #[derive(Default)]
 struct Due {
     all: bool,
@@ -111,13 +112,13 @@ impl Due {
         if self.all {
             return true;
         }
-        // The system names paths without links.
+        // The system reports paths without links.
         let root = real(root);
         self.paths.iter().any(|(path, _)| path.starts_with(&root) || root.starts_with(path))
     }
 }
 
-/// A path without links, as far as there is any.
+/// A path with links resolved as far as it exists.
 fn real(path: &Path) -> PathBuf {
     std::fs::canonicalize(path)
         .or_else(|_| {
@@ -130,12 +131,12 @@ fn real(path: &Path) -> PathBuf {
         .unwrap_or_else(|_| path.to_owned())
 }
 
-/// What the system is asked to tell of.
+/// What the system was asked to watch.
 struct Watched {
     watcher: RecommendedWatcher,
-    /// Roots, with all that is below them.
+    /// Roots, recursively.
     roots: Vec<PathBuf>,
-    /// Folders in which a root may appear, without what is below them.
+    /// Folders in which a root may appear, not recursively.
     folders: Vec<PathBuf>,
 }
 
@@ -163,19 +164,20 @@ impl Watched {
         came
     }
 
-    /// Watches the nearest folder above a root that is there.
+    /// Watches the nearest existing folder above a root.
     fn watch_folder_of(&mut self, root: &Path) {
         let Some(folder) = root.ancestors().skip(1).find(|folder| folder.is_dir()) else { return };
         let is_watched = self.roots.iter().any(|root| folder.starts_with(root));
         if is_watched || self.folders.iter().any(|other| other == folder) {
             return;
         }
-        // Where this fails, everything is looked at now and then all the same.
+        // If this fails, the full import now and then still covers it.
         let _ = self.watcher.watch(folder, RecursiveMode::NonRecursive);
         self.folders.push(folder.to_owned());
     }
 
-    /// What is gone is no longer watched: what has its name later is another.
+    /// Forgets watches on what is gone: something new with the same name is another
+    /// file.
     fn forget(&mut self, due: &Due) {
         for (path, _) in due.paths.iter().filter(|(_, may_be_gone)| *may_be_gone) {
             for all in [&mut self.roots, &mut self.folders] {
@@ -191,8 +193,8 @@ impl Watched {
     }
 }
 
-/// A root that cannot be read now may be read later; a store that cannot be
-/// written ends it.
+/// An unreadable root may become readable later; a store that cannot be written ends
+/// the command.
 fn bring_up_to_date(store: &Store, (format, root): &Root) -> Result<()> {
     let mut options = ImportOptions::new();
     if let Some(format) = format {
@@ -208,7 +210,7 @@ fn bring_up_to_date(store: &Store, (format, root): &Root) -> Result<()> {
     }
 }
 
-/// One line, where anything was added.
+/// Prints one line, if anything was added.
 fn tell(root: &Path, report: &ImportReport) -> Result<()> {
     if report.lines == 0 {
         return Ok(());
@@ -221,12 +223,13 @@ fn tell(root: &Path, report: &ImportReport) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// Waits for a change of a root and for what follows it, or until everything is due.
+/// Waits for a change of a root and for what follows it, or until a full import is
+/// due.
 fn next_changes(changed: &Receiver<Change>, import_took: Duration, roots: &[Root]) -> Due {
     let scan = Instant::now() + SCAN;
     let mut due = Due::default();
     while roots.iter().all(|(_, root)| !due.has(root)) {
-        // Of a folder that holds roots, changes of anything else in it are told, too.
+        // In a folder above a root, changes of other files are reported, too.
         due.paths.clear();
         match changed.recv_timeout(scan.saturating_duration_since(Instant::now())) {
             Ok(change) => due.add(change),

@@ -1,15 +1,15 @@
-//! Work dirs, however they are spelt.
+//! Resolves work dirs in any spelling.
 //!
-//! A session names its work dir as its program did: perhaps through a link, or
-//! with a slash at the end. Whoever asks may spell it otherwise: `.`, another
-//! link, a relative path. Both are compared as paths, and as where they lead.
+//! A session names its work dir as its program did, perhaps through a link or with
+//! a trailing slash. The user may spell it otherwise: `.`, another link, a relative
+//! path. Both are compared as paths, and by their link targets.
 
 use std::path::{Component, Path, PathBuf};
 
 use sessile::{Result, Store};
 
-/// The work dirs of sessions that this names, as they spell them; as it is
-/// where there is none.
+/// The work dirs of sessions that a name refers to, in their spelling; the name
+/// itself if there are none.
 pub(super) fn named(store: &Store, name: &str) -> Result<Vec<String>> {
     let asked = lexical(Path::new(name));
     let real = leads_to(&asked);
@@ -25,13 +25,14 @@ pub(super) fn named(store: &Store, name: &str) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// A path as absolute and without a slash at its end; as it is where it is none.
+/// An absolute path without a trailing slash; the name itself if that is not
+/// possible.
 pub(super) fn absolute(name: &str) -> String {
     let absolute = lexical(Path::new(name)).into_os_string();
     absolute.into_string().unwrap_or_else(|_| name.to_owned())
 }
 
-/// Where an absolute path leads. What is gone by now is where it would be.
+/// The target of an absolute path, with links resolved as far as it exists.
 fn leads_to(path: &Path) -> PathBuf {
     let there = |at: &Path| Some((std::fs::canonicalize(at).ok()?, path.strip_prefix(at).ok()?));
     let Some((mut real, rest)) = path.ancestors().find_map(there) else { return path.to_owned() };

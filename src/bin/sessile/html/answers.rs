@@ -1,26 +1,27 @@
-//! Which result answers which call: a call is shown with its result.
+//! Matches tool results with calls, so that a call is shown with its result.
 
 use std::collections::{HashMap, HashSet};
 
 use sessile::Part;
 
-use crate::conversation::Said;
+use crate::conversation::MessageContent;
 
-/// A part: of which entry of a run, of which of its messages, and which of it.
+/// The position of a part: the index of the entry in a run, of the message, and of
+/// the part.
 pub(super) type Place = (usize, usize, usize);
 
-/// The calls of a run and what answers them.
+/// The calls of a run, and their results.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     of_call: HashMap<Place, Place>,
-    /// Results, and the pictures behind them, that are shown with a call.
+    /// Results, and images after them, that are shown with a call.
     taken: HashSet<Place>,
 }
 
 impl Answers {
-    /// Of what each entry of a run says, message by message. A result answers the
-    /// last call of its id before it that nothing has answered.
-    pub(super) fn of(run: &[&[Said]]) -> Self {
+    /// Matches the messages of a run's entries. A result answers the last unanswered
+    /// call with its id before it.
+    pub(super) fn of(run: &[&[MessageContent]]) -> Self {
         let mut answers = Self::default();
         let mut open: HashMap<&str, Vec<Place>> = HashMap::new();
         for (e, said) in run.iter().enumerate() {
@@ -67,8 +68,8 @@ mod tests {
         Part::ToolResult { call_id: id.to_owned(), text: String::new() }
     }
 
-    fn said(parts: Vec<Part>) -> Vec<Said> {
-        vec![Said { speaker: "tool".to_owned(), parts }]
+    fn said(parts: Vec<Part>) -> Vec<MessageContent> {
+        vec![MessageContent { speaker: "tool".to_owned(), parts }]
     }
 
     #[test]

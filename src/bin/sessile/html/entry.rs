@@ -1,4 +1,4 @@
-//! An entry of a page: who said it, and what.
+//! An entry of a page.
 
 use indicatif::HumanCount;
 use sessile::{CapturedEntry, Part, ToolCall, Usage};
@@ -7,24 +7,24 @@ use super::answers::{Answers, Place};
 use super::escape::{anchor, text};
 use super::fences::{self, Piece};
 use super::image;
-use crate::conversation::{Said, is_summary};
+use crate::conversation::{MessageContent, is_summary};
 use crate::prices::Prices;
 use crate::render::Clock;
 use crate::text::cut;
 
-/// Columns of an id, which is shown by its beginning; the anchor has the whole.
+/// The columns of an id that are shown; the anchor has the whole id.
 const ID: usize = 12;
 
-/// The attributes of what a tool is given and answers.
+/// The attributes of tool arguments and results.
 const TOOL: &str = "class=\"tool\"";
 
-/// Bytes of a text that is shown in a box of its own, to be scrolled.
+/// Texts with more bytes are shown in a scrolling box.
 const LONG: usize = 12_000;
 
-/// Entries that follow one another, and what each says.
+/// Consecutive entries with their messages.
 pub(super) struct Entries<'a> {
     pub(super) entries: Vec<&'a CapturedEntry>,
-    pub(super) said: Vec<&'a [Said]>,
+    pub(super) said: Vec<&'a [MessageContent]>,
     pub(super) prices: &'a Prices,
 }
 
@@ -36,8 +36,8 @@ impl Entries<'_> {
         }
     }
 
-    /// An entry with what it says; of one that says nothing, a line. A result
-    /// that is shown with its call has no place of its own.
+    /// Writes an entry with its messages; a single line if it has none. A result that
+    /// is shown with its call is left out.
     fn entry(&self, out: &mut String, answers: &Answers, (e, entry): (usize, &CapturedEntry)) {
         let id = anchor(&entry.entry.id);
         let said = self.said[e];
@@ -56,7 +56,7 @@ impl Entries<'_> {
             _ => "other",
         };
         let answers_call = answered(said).map(|call_id| {
-            // Its call may be on the page that this is added to.
+            // The call may be on the page to which this is added.
             format!(" data-answers=\"{}\"", anchor(call_id))
         });
         let answers_call = answers_call.unwrap_or_default();
@@ -81,7 +81,7 @@ impl Entries<'_> {
         out.push_str("</article>\n");
     }
 
-    /// Whether all that an entry says is shown with calls before it.
+    /// Whether everything in an entry is shown with earlier calls.
     fn is_elsewhere(&self, answers: &Answers, e: usize) -> bool {
         let mut count = 0;
         let mut taken = 0;
@@ -92,7 +92,7 @@ impl Entries<'_> {
         0 < count && taken == count
     }
 
-    /// Its id, when it was, who answered, what it took, and its label.
+    /// Its id, time, model, usage and label.
     fn facts(&self, entry: &CapturedEntry) -> String {
         let label = entry.entry.label.as_deref();
         let facts = [
@@ -121,7 +121,7 @@ impl Entries<'_> {
         }
     }
 
-    /// A call with its result, and the pictures behind that.
+    /// Writes a call with its result, and the images after that.
     fn call(&self, out: &mut String, answers: &Answers, (place, call): (Place, &ToolCall)) {
         let mut inside = pre(&format!("{}\n{}", call.name, call.arguments));
         let mut summary = call.label.clone();
@@ -132,7 +132,8 @@ impl Entries<'_> {
             }
             inside.push_str(&self.answer(answers, (e, m, p)));
         }
-        // Where the result comes later, this tells to which call.
+        // If the result comes later, this tells the script which call it belongs
+        // to.
         let attributes = match answers.of_call(place).is_none() && !call.id.is_empty() {
             true => format!("{TOOL} data-call=\"{}\"", anchor(&call.id)),
             false => TOOL.to_owned(),
@@ -143,7 +144,7 @@ impl Entries<'_> {
     fn answer(&self, answers: &Answers, (e, m, p): Place) -> String {
         let entry = self.entries[e];
         let is_first = p == 0 && self.said[e][..m].iter().all(|said| said.parts.is_empty());
-        // The anchor of an entry that has no other place.
+        // The anchor of an entry that is not shown elsewhere.
         let id = match is_first && self.is_elsewhere(answers, e) {
             true => format!(" id=\"{}\"", anchor(&entry.entry.id)),
             false => String::new(),
@@ -164,9 +165,9 @@ impl Entries<'_> {
     }
 }
 
-/// The call that an entry answers which says nothing else.
-fn answered(said: &[Said]) -> Option<&str> {
-    let [Said { parts, .. }] = said else { return None };
+/// The id of the call that an entry answers, if it contains nothing else.
+fn answered(said: &[MessageContent]) -> Option<&str> {
+    let [MessageContent { parts, .. }] = said else { return None };
     let is_picture = |part: &Part| matches!(part, Part::Image { .. });
     let (Part::ToolResult { call_id, .. }, others) = parts.split_first()? else { return None };
     (!call_id.is_empty() && others.iter().all(is_picture)).then_some(call_id)
@@ -176,13 +177,14 @@ pub(super) fn link(id: &str) -> String {
     format!("<a href=\"#{}\">{}</a>", anchor(id), text(&cut(id, ID)))
 }
 
-/// What tokens cost: as the log says, else by the prices that are known.
+/// The cost of tokens: as the log says, else by the known prices.
 pub(super) fn cost(usage: &Usage, prices: &Prices) -> Option<(f64, bool)> {
     let told = usage.cost.map(|cost| (cost, true));
     told.or_else(|| prices.cost(usage).map(|cost| (cost, false)))
 }
 
-/// Tokens and cost; `None` where there are none. A cost that no log says is marked.
+/// Tokens and cost; `None` if there are none. A cost that is not from the log is
+/// marked.
 pub(super) fn used(usage: &Usage, cost: Option<(f64, bool)>, read: &str) -> Option<String> {
     let count = |tokens: Option<i64>| tokens.and_then(|n| u64::try_from(n).ok()).filter(|n| 0 < *n);
     let told = |tokens, what| count(tokens).map(|n| format!("{} {what}", HumanCount(n)));
@@ -233,7 +235,7 @@ fn lines(said: &str) -> String {
 }
 
 fn pre(said: &str) -> String {
-    // A browser drops the first line feed of a `pre`.
+    // Browsers drop the first line feed in a `pre`.
     format!("<pre>\n{}</pre>\n", text(said.trim_end()))
 }
 

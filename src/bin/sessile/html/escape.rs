@@ -1,8 +1,9 @@
-//! Text of a log, as text of a page: never an element, an attribute or a control.
+//! Escapes text of a log for HTML: it never becomes an element, an attribute or a
+//! control character.
 
 use crate::output;
 
-/// The text between tags, or between the quotes of an attribute.
+/// Text between tags, or between the quotes of an attribute.
 pub(crate) fn text(said: &str) -> String {
     let mut shown = Vec::with_capacity(said.len());
     output::visible(said.replace("\r\n", "\n").as_bytes(), &mut shown);
@@ -21,8 +22,8 @@ pub(crate) fn text(said: &str) -> String {
     out
 }
 
-/// The anchor of an entry: its id, with all but letters, digits and `-` in hex,
-/// so that two ids never share one.
+/// The anchor of an entry: its id, with everything except letters, digits and `-` in
+/// hex, so that different ids have different anchors.
 pub(crate) fn anchor(id: &str) -> String {
     let spelled = id.bytes().map(|byte| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => char::from(byte).to_string(),
@@ -35,7 +36,7 @@ pub(crate) fn anchor(id: &str) -> String {
 pub(super) const DIGITS: &[u8; 64] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Bytes as base64, in the alphabet of a policy's hashes.
+/// Bytes as base64, in the alphabet that policies use for hashes.
 pub(super) fn base64(bytes: &[u8]) -> String {
     let mut out = String::new();
     for chunk in bytes.chunks(3) {

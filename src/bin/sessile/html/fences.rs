@@ -1,4 +1,4 @@
-//! Code in a text: what stands between two fences, as models write it.
+//! Fenced code blocks in the text of a message.
 
 /// A piece of a text.
 #[derive(Debug, PartialEq, Eq)]
@@ -7,11 +7,11 @@ pub(super) enum Piece<'a> {
     Code(&'a str),
 }
 
-/// The pieces of a text, in order; the fences are in none. A fence that nothing
-/// closes goes to the end, as Markdown has it.
+/// The pieces of a text in order, without the fences. A fence that is not closed
+/// extends to the end, as in Markdown.
 pub(super) fn pieces(said: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
-    // Where the piece begins, and the fence that it stands behind.
+    // Where the piece begins, and the fence that opened it.
     let (mut from, mut open) = (0, None);
     let mut at = 0;
     for line in said.split_inclusive('\n') {
@@ -29,7 +29,7 @@ pub(super) fn pieces(said: &str) -> Vec<Piece<'_>> {
     let rest = &said[from..];
     pieces.push(if open.is_some() { Piece::Code(rest) } else { Piece::Text(rest) });
     pieces.retain(|piece| !matches!(piece, Piece::Text(text) if text.trim().is_empty()));
-    // Blank lines beside code are no more than its distance.
+    // Blank lines around code only separate it.
     for piece in &mut pieces {
         if let Piece::Text(text) = piece {
             *text = text.trim_start_matches(['\r', '\n']).trim_end();
@@ -38,7 +38,7 @@ pub(super) fn pieces(said: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// Backticks of the fence that a line is; 0 for any other line.
+/// The number of backticks if a line is a fence, else 0.
 fn fence_of(line: &str) -> usize {
     let inner = line.trim_start_matches(' ');
     let count = inner.bytes().take_while(|c| *c == b'`').count();

@@ -1,7 +1,7 @@
-//! Pictures of a log, as far as a page shows them.
+//! Images in a log that a page can show.
 
-/// The types that are shown: rasters, which hold nothing that a browser would
-/// run or ask for. Each with how its bytes begin.
+/// The types that are shown, with the bytes that they begin with: raster formats,
+/// which contain nothing that a browser would execute or load.
 const TYPES: &[(&str, &[u8])] = &[
     ("image/png", b"\x89PNG\r\n\x1a\n"),
     ("image/jpeg", b"\xff\xd8\xff"),
@@ -9,20 +9,20 @@ const TYPES: &[(&str, &[u8])] = &[
     ("image/webp", b"RIFF"),
 ];
 
-/// A picture as an address that holds it; `None` for what is none of these types.
+/// An image as a data URL; `None` if it is of no such type.
 ///
-/// What the log calls it counts for nothing: its bytes tell the type.
+/// The bytes determine the type, whatever the log calls it.
 pub(super) fn address(data: &str) -> Option<String> {
     let mut digits = data.trim_end_matches('=').bytes();
     let is_base64 = digits.all(|c| c.is_ascii_alphanumeric() || c == b'+' || c == b'/');
-    // Bytes of the beginning are enough.
+    // The first bytes are enough.
     let start = decoded(data.as_bytes().get(..16).filter(|_| is_base64)?)?;
     let (mime, _) = TYPES.iter().find(|(_, magic)| start.starts_with(magic))?;
     let is_whole = *mime != "image/webp" || start.get(8..12) == Some(b"WEBP");
     is_whole.then(|| format!("data:{mime};base64,{data}"))
 }
 
-/// The bytes that base64 of whole groups stands for.
+/// Decodes base64 in whole groups.
 fn decoded(digits: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(digits.len() / 4 * 3);
     for group in digits.chunks_exact(4) {

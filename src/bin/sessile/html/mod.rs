@@ -1,8 +1,9 @@
-//! A session as one page that a browser shows: `sessile html`, and a page of `sessile serve`.
+//! A session as an HTML page: for `sessile html`, and in `sessile serve`.
 //!
-//! A log is hostile input. Whatever stands in it goes through [`escape`], and the
-//! page forbids itself every script and style but its own, requests and forms.
-//! What it shows is there without scripts; with them, one path of the tree at a time.
+//! A log is hostile input. Everything from it goes through [`escape`], and the
+//! page's content security policy forbids scripts and styles other than its own,
+//! requests and forms. The content is complete without scripts; with scripts, one
+//! path of the tree is shown at a time.
 
 mod answers;
 mod entry;
@@ -21,7 +22,7 @@ use sha2::{Digest, Sha256};
 
 use self::entry::Entries;
 use self::escape::{anchor, base64, text};
-use crate::conversation::{Conversation, Said};
+use crate::conversation::{Conversation, MessageContent};
 use crate::output;
 use crate::prices::Prices;
 
@@ -30,7 +31,7 @@ pub(crate) const SCRIPT: &str = include_str!("page.js");
 
 pub(crate) fn run(store: &Store, session: &str, out: Option<&Path>) -> Result<bool> {
     let mut page = Vec::new();
-    write(&store.snapshot()?.find(session)?, &Around::alone(), &mut page)?;
+    write(&store.snapshot()?.find(session)?, &PageFrame::alone(), &mut page)?;
     let Some(path) = out else {
         let mut out = output::content();
         out.write_all(&page)?;
@@ -44,17 +45,17 @@ pub(crate) fn run(store: &Store, session: &str, out: Option<&Path>) -> Result<bo
     Ok(true)
 }
 
-/// What stands around a session: nothing, or the links of a server.
-pub(crate) struct Around {
-    /// Elements of the head: a policy, where no header says it.
+/// What surrounds a session: nothing, or the links of a server.
+pub(crate) struct PageFrame {
+    /// Elements of the head, including the policy if no HTTP header has it.
     pub(crate) head: String,
     /// Elements above the title.
     pub(crate) above: String,
-    /// Where it is told that something was written.
+    /// The URL of the stream that reports writes.
     pub(crate) events: Option<String>,
 }
 
-impl Around {
+impl PageFrame {
     fn alone() -> Self {
         let policy = policy("'none'", "");
         Self {
@@ -65,8 +66,8 @@ impl Around {
     }
 }
 
-/// What a page may do: what its own style and script do, and nothing from
-/// elsewhere, but for where forms lead and what more directives allow.
+/// The content security policy: the page's own style and script, nothing from
+/// elsewhere, except the targets of forms and further directives.
 pub(crate) fn policy(forms: &str, directives: &str) -> String {
     let hash = |of: &str| base64(&Sha256::digest(of.as_bytes()));
     let (style, script) = (hash(STYLE), hash(SCRIPT));
@@ -76,9 +77,9 @@ pub(crate) fn policy(forms: &str, directives: &str) -> String {
     )
 }
 
-/// The beginning of a page, up to what its body holds.
-pub(crate) fn head(title: &str, around: &Around, body: &str) -> String {
-    let Around { head, above, events } = around;
+/// The beginning of a page, up to the content of its body.
+pub(crate) fn head(title: &str, around: &PageFrame, body: &str) -> String {
+    let PageFrame { head, above, events } = around;
     let events = events.as_ref().map(|url| format!(" data-events=\"{url}\"")).unwrap_or_default();
     let title = text(title);
     format!(
@@ -90,9 +91,9 @@ pub(crate) fn head(title: &str, around: &Around, body: &str) -> String {
     )
 }
 
-/// Writes a session with all its branches, as one state has them: the session
-/// of a snapshot. What it is called is written before anything else is read.
-pub(crate) fn write(session: &Session, around: &Around, out: &mut dyn Write) -> Result<()> {
+/// Writes a session with all its branches, which should be that of a snapshot. The
+/// title is written before anything else is read.
+pub(crate) fn write(session: &Session, around: &PageFrame, out: &mut dyn Write) -> Result<()> {
     let info = session.info()?;
     let leaf = info.leaf.as_ref().filter(|_| around.events.is_some());
     let leaf = leaf.map(|leaf| session.entry(leaf)).transpose()?.flatten();
@@ -102,7 +103,7 @@ pub(crate) fn write(session: &Session, around: &Around, out: &mut dyn Write) -> 
     out.flush()?;
     let conversation = Conversation::read(session)?;
     let said = conversation.entries.iter().map(|entry| said(session, entry));
-    let said: Vec<Vec<Said>> = said.collect::<Result<_>>()?;
+    let said: Vec<Vec<MessageContent>> = said.collect::<Result<_>>()?;
     let prices = Prices::read(None)?;
     let facts = [
         Some(info.format.name().to_owned()),
@@ -124,15 +125,15 @@ pub(crate) fn write(session: &Session, around: &Around, out: &mut dyn Write) -> 
     Ok(out.write_all(b"</main>\n</body>\n</html>\n")?)
 }
 
-/// The last entry that a page has, by its line and its anchor.
+/// The last entry of a page, by its line and its anchor.
 fn end(leaf: &Entry) -> String {
     format!(" data-after=\"{}\" data-leaf=\"{}\"", leaf.line, anchor(&leaf.id))
 }
 
-/// What the session page of a browser is to add: entries that follow one another.
+/// What the script adds to a session's page: consecutive entries.
 pub(crate) fn addition(session: &Session, entries: &[CapturedEntry]) -> Result<String> {
     let said = entries.iter().map(|entry| said(session, entry));
-    let said: Vec<Vec<Said>> = said.collect::<Result<_>>()?;
+    let said: Vec<Vec<MessageContent>> = said.collect::<Result<_>>()?;
     let prices = Prices::read(None)?;
     let mut rows = String::new();
     for (entry, said) in entries.iter().zip(&said) {
@@ -152,17 +153,17 @@ pub(crate) fn addition(session: &Session, entries: &[CapturedEntry]) -> Result<S
     ))
 }
 
-/// What only a script can do is shown only where it runs.
+/// Controls that need the script are only shown if it runs.
 const TOOLS: &str = "<div class=\"tools\"><input id=\"find\" type=\"search\" placeholder=\"Search this session\" \
      aria-label=\"Search this session\"><output id=\"found\"></output>\
      <button id=\"prev\" title=\"The hit before\">↑</button><button id=\"next\" title=\"The next hit\">↓</button>\
      <button id=\"fold\">Unfold all</button></div>\n";
 
-fn said(session: &Session, entry: &CapturedEntry) -> Result<Vec<Said>> {
-    entry.messages.iter().map(|message| Said::whole(message, session)).collect()
+fn said(session: &Session, entry: &CapturedEntry) -> Result<Vec<MessageContent>> {
+    entry.messages.iter().map(|message| MessageContent::whole(message, session)).collect()
 }
 
-/// The tokens that the log reports, and what they cost.
+/// The tokens that the log reports, and their cost.
 fn used(session: &Session, conversation: &Conversation, prices: &Prices) -> Result<Option<String>> {
     let usage: Usage = session.usage()?;
     let reported = conversation.entries.iter().filter_map(|entry| entry.usage.as_ref());
@@ -171,11 +172,12 @@ fn used(session: &Session, conversation: &Conversation, prices: &Prices) -> Resu
     Ok(entry::used(&usage, cost, "tokens in"))
 }
 
-/// Entries between two forks; above them, where they branched off and what else did.
+/// Writes the entries between two forks; above them, the entry where they forked off,
+/// and links to the other branches.
 fn section(
     page: &mut String,
     conversation: &Conversation,
-    (number, said): (usize, &[Vec<Said>]),
+    (number, said): (usize, &[Vec<MessageContent>]),
     prices: &Prices,
 ) {
     let run = &conversation.runs[number];

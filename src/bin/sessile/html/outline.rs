@@ -1,20 +1,20 @@
-//! The tree of a page: prompts, labels and branches, each a link.
+//! The outline of a page: prompts, labels and branches, each a link.
 
 use sessile::{CapturedEntry, Part};
 
 use super::escape::{anchor, text};
-use crate::conversation::{Conversation, Said, is_summary};
+use crate::conversation::{Conversation, MessageContent, is_summary};
 use crate::text::cut;
 
-/// Levels that are indented; what branches more often stays at the last one.
+/// The most levels of indentation; deeper branches stay at the last one.
 const DEEPEST: usize = 8;
 
-/// Columns of what an entry says.
+/// The width of an entry's text, in columns.
 const WIDTH: usize = 100;
 
-/// The rows of a conversation's tree. At a fork, what other branches have stands
-/// below it, one level in; then the branch goes on.
-pub(super) fn write(out: &mut String, conversation: &Conversation, said: &[Vec<Said>]) {
+/// Writes the rows of a conversation's outline. At a fork, the other branches are
+/// listed below, indented one level; then the branch continues.
+pub(super) fn write(out: &mut String, conversation: &Conversation, said: &[Vec<MessageContent>]) {
     let mut todo: Vec<(usize, usize)> = in_order(&conversation.roots, 0).collect();
     while let Some((run, depth)) = todo.pop() {
         rows(out, conversation, said, (run, depth));
@@ -22,8 +22,8 @@ pub(super) fn write(out: &mut String, conversation: &Conversation, said: &[Vec<S
     }
 }
 
-/// Branches of a fork with their depths, those that are shown first last. The
-/// first of them goes on at its own level, below the others.
+/// The branches of a fork with their depths, in reverse order of display. The first
+/// of them continues at its own level, below the others.
 fn in_order(branches: &[usize], depth: usize) -> impl Iterator<Item = (usize, usize)> {
     let (trunk, others) = branches.split_at(branches.len().min(1));
     let trunk = trunk.iter().map(move |run| (*run, depth));
@@ -33,7 +33,7 @@ fn in_order(branches: &[usize], depth: usize) -> impl Iterator<Item = (usize, us
 fn rows(
     out: &mut String,
     conversation: &Conversation,
-    said: &[Vec<Said>],
+    said: &[Vec<MessageContent>],
     (run, depth): (usize, usize),
 ) {
     let is_branch = 1 < conversation.siblings(run).0.len();
@@ -51,19 +51,23 @@ fn rows(
     }
 }
 
-/// Where an entry stands.
+/// The position of an entry in the outline.
 #[derive(Default)]
 pub(super) struct Row {
     run: usize,
     depth: usize,
     is_on: bool,
-    /// Whether a branch begins with it.
+    /// Whether it is the first entry of a branch.
     is_begun: bool,
     is_leaf: bool,
 }
 
-/// The row of an entry, if there is to be one.
-pub(super) fn write_row(out: &mut String, (entry, said): (&CapturedEntry, &[Said]), row: &Row) {
+/// Writes the row of an entry, if it gets one.
+pub(super) fn write_row(
+    out: &mut String,
+    (entry, said): (&CapturedEntry, &[MessageContent]),
+    row: &Row,
+) {
     let speaker = said.first().map(|said| said.speaker.as_str());
     let label = entry.entry.label.as_deref();
     let tells = speaker == Some("user") || label.is_some() || is_summary(entry);
@@ -83,14 +87,14 @@ pub(super) fn write_row(out: &mut String, (entry, said): (&CapturedEntry, &[Said
     ));
 }
 
-/// What an entry says first, on one line.
-fn preview(said: &[Said]) -> Option<String> {
+/// The beginning of an entry's text, on one line.
+fn preview(said: &[MessageContent]) -> Option<String> {
     let part = said.iter().flat_map(|said| &said.parts).find_map(|part| match part {
         Part::Text(said) if !said.trim().is_empty() => Some(said.as_str()),
         Part::ToolCall(call) => Some(&call.label),
         _ => None,
     })?;
-    // Only so much of a long text is looked at.
+    // Only the beginning of a long text is processed.
     let start: String = part.trim_start().chars().take(4 * WIDTH).collect();
     Some(cut(&start.split_whitespace().collect::<Vec<_>>().join(" "), WIDTH))
 }

@@ -1,4 +1,4 @@
-//! Tells a page that something was written.
+//! Reports writes to open pages.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -7,17 +7,18 @@ use sessile::Store;
 
 use super::response;
 
-/// How long to wait between two looks at the database.
+/// The time between two looks at the database.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Looks after which something is said all the same, to learn whether anyone listens.
+/// The number of looks without a change after which something is sent anyway, to
+/// detect that nobody listens.
 const QUIET: u32 = 50;
 
-/// Says each change, until who listens leaves.
+/// Reports each change, until the client disconnects.
 pub(super) fn write(store: &Store, stream: &mut impl Write) -> io::Result<()> {
     let mut watch = store.watch().map_err(io::Error::other)?;
     stream.write_all(response::stream_head().as_bytes())?;
-    // A page that loses the stream asks for it again after so long.
+    // The time after which a page reconnects.
     stream.write_all(b"retry: 2000\n\n")?;
     stream.flush()?;
     let mut quiet = 0;

@@ -1,11 +1,11 @@
-//! Filters: forms that ask for the page again, with what was chosen.
+//! Filter forms, which request the page again with the choices.
 
 use sessile::Format;
 
 use super::request::{Request, encoded};
 use crate::html::escape::text;
 
-/// How long ago, as it is asked for and as it is told.
+/// How long ago, as a parameter value and as text.
 pub(super) const SINCE: &[(&str, &str)] = &[
     ("", "Any time"),
     ("1d", "Last day"),
@@ -19,7 +19,7 @@ pub(super) fn form(to: &str, fields: &str) -> String {
     format!("<form method=\"get\" action=\"{to}\">\n{fields}<button>Show</button>\n</form>\n")
 }
 
-/// What is looked for.
+/// A text field for a search.
 pub(super) fn search(request: &Request, name: &str) -> String {
     field(request, ("search", "q"), name)
 }
@@ -40,7 +40,7 @@ pub(super) fn check(request: &Request, key: &str, name: &str) -> String {
     format!("<label><input type=\"checkbox\" name=\"{key}\" value=\"1\"{checked}> {name}</label>\n")
 }
 
-/// One of several; the first is what counts when none is chosen.
+/// A choice of several; the first is the default.
 pub(super) fn select(request: &Request, key: &str, all: &[(&str, &str)]) -> String {
     let chosen = request.get(key).unwrap_or_default();
     let options = all.iter().map(|(value, name)| {
@@ -63,7 +63,7 @@ pub(super) fn format(request: &Request) -> Option<Format> {
     request.get("format").and_then(Format::from_name)
 }
 
-/// The query of a request with another value of a parameter.
+/// The query string of a request with another value of one parameter.
 pub(super) fn with(request: &Request, key: &str, value: &str) -> String {
     let others = request.query.iter().filter(|(name, value)| name != key && !value.is_empty());
     let mut pairs: Vec<String> =

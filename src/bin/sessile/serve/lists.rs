@@ -13,7 +13,7 @@ use crate::html::{self, escape::text};
 use crate::moment::Moment;
 use crate::render::{self, Clock};
 
-/// Sessions a page.
+/// Sessions per page.
 const ROWS: i64 = 100;
 
 pub(super) fn page(site: &Site<'_>, request: &Request) -> Result<Response> {
@@ -113,7 +113,7 @@ fn session(site: &Site<'_>, row: &SessionRow, now: Timestamp) -> Result<String> 
     });
     let marks = render::marks(row).map(|(_, told)| told.to_owned());
     let plural = if row.message_count == 1 { "" } else { "s" };
-    // By the beginning of its id, the command line finds it.
+    // The command line finds it by this prefix of its id.
     let id = row
         .session_id
         .as_deref()

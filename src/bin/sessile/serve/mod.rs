@@ -1,8 +1,8 @@
-//! `sessile serve`: the store in a browser of this machine, to read.
+//! `sessile serve`: the store in a browser on this machine, read-only.
 //!
-//! The server is a listener on loopback, a thread a request, and no state. It
-//! answers GET, one request a connection, and opens no file by a name that was
-//! asked for. `request` says who is answered; `response`, what a browser may do.
+//! The server listens on loopback, has one thread per request, and no state. It
+//! answers GET, one request per connection, and never opens a file by a requested
+//! name. `request` decides who is answered; `response`, what a browser may do.
 
 mod events;
 mod form;
@@ -28,20 +28,21 @@ use self::request::{Gate, Refusal, Request};
 use self::response::Response;
 use crate::args::ServeArgs;
 use crate::commands::interrupt;
-use crate::html::Around;
+use crate::html::PageFrame;
 use crate::output::{self, note};
 
-/// Requests at a time; a browser has a few, and a stream for each page that is seen.
+/// The most requests at a time: a browser makes a few, plus a stream for each visible
+/// page.
 const MOST: usize = 64;
 
-/// What a browser may take to read a piece of an answer.
+/// The time that a browser may take to read a piece of a response.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(store: &Store, args: &ServeArgs) -> Result<bool> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port))
         .with_context(|| format!("cannot listen on port {} of this machine", args.port))?;
     let address = listener.local_addr().context("cannot tell the port")?;
-    // 244 random bits, of the system.
+    // 244 random bits from the system.
     let token = [(); 2].map(|()| uuid::Uuid::new_v4().simple().to_string()).concat();
     let gate = Gate::new(address, token);
     let mut out = output::report();
@@ -63,7 +64,7 @@ pub(crate) fn run(store: &Store, args: &ServeArgs) -> Result<bool> {
 fn serve(store: &Store, listener: &TcpListener, gate: &Gate) -> Result<bool> {
     let busy = Arc::new(AtomicUsize::new(0));
     for stream in listener.incoming() {
-        // Who left before it was heard is no reason to end.
+        // A client that disconnected early is no reason to end.
         let Ok(mut stream) = stream else { continue };
         let slot = Slot::take(&busy);
         if MOST <= slot.taken {
@@ -74,7 +75,7 @@ fn serve(store: &Store, listener: &TcpListener, gate: &Gate) -> Result<bool> {
         let (store, gate) = (store.clone(), gate.clone());
         let answering = std::thread::Builder::new().name("request".to_owned()).spawn(move || {
             let _slot = slot;
-            // A browser that leaves is no error.
+            // A browser that disconnects is no error.
             let _ = answer(&store, &gate, &mut stream);
         });
         if let Err(err) = answering {
@@ -84,10 +85,10 @@ fn serve(store: &Store, listener: &TcpListener, gate: &Gate) -> Result<bool> {
     Ok(true)
 }
 
-/// A place among the requests of a time, which goes with it.
+/// A slot for a request, freed when dropped.
 struct Slot {
     all: Arc<AtomicUsize>,
-    /// Those that were taken before.
+    /// The number of slots in use before.
     taken: usize,
 }
 
@@ -143,7 +144,7 @@ fn found(site: &Site<'_>, path: &[&str], request: &Request) -> Result<Response> 
     }
 }
 
-/// What does not exist (any more) is not found; all else is told.
+/// What does not exist (any more) is 404; other errors are shown.
 fn failed(err: &anyhow::Error) -> Response {
     match err.downcast_ref::<sessile::Error>() {
         Some(err) if err.is_not_found() => Response::refused(Refusal::Unknown),
@@ -151,15 +152,15 @@ fn failed(err: &anyhow::Error) -> Response {
     }
 }
 
-/// What is served, and below which path.
+/// The store that is served, and the base path.
 struct Site<'a> {
     store: &'a Store,
     base: String,
 }
 
 impl Site<'_> {
-    /// The links above each page, and where it is told what was written.
-    fn around(&self, here: &str, is_live: bool) -> Around {
+    /// The links above each page, and the URL of the stream of writes.
+    fn around(&self, here: &str, is_live: bool) -> PageFrame {
         let pages =
             [("", "Sessions"), ("search", "Search"), ("usage", "Usage"), ("roots", "Roots")];
         let links = pages.map(|(path, name)| {
@@ -168,18 +169,17 @@ impl Site<'_> {
         });
         let above = format!("<p class=\"site\">{}</p>\n", links.join(" "));
         let events = is_live.then(|| format!("{}events", self.base));
-        Around { head: String::new(), above, events }
+        PageFrame { head: String::new(), above, events }
     }
 
-    /// Where a session is.
+    /// The URL of a session.
     fn session(&self, key: SessionKey) -> Result<String> {
         Ok(format!("{}session/{}", self.base, serde_json::to_string(&key)?))
     }
 }
 
-/// Opens the address in the browser of who works here. The address is secret,
-/// and other users can read what a program is started with: so it is given a
-/// file that leads there.
+/// Opens the address in the user's browser. The address is secret, and other users
+/// can read command lines, so the browser gets a file that redirects to it.
 fn open(url: &str) -> Result<tempfile::NamedTempFile> {
     let mut page = tempfile::Builder::new().prefix("sessile-").suffix(".html").tempfile()?;
     writeln!(

@@ -1,14 +1,14 @@
-//! Plots, as elements of a page.
+//! Plots as HTML elements.
 
 use chrono::{Days, NaiveDate};
 
 use crate::html::escape::text;
 
-/// Days that are drawn at most.
+/// The most days that are drawn.
 const DAYS: usize = 366;
 
-/// A bar a day, from the first to the last of these, each with what is told of it.
-/// Days are spelt as in 2026-01-02, and in order.
+/// A bar per day from the first to the last of these, each with its tooltip. Days are
+/// spelt like 2026-01-02, and in order.
 pub(super) fn days(values: &[(String, f64, String)]) -> String {
     let all = filled(values);
     let largest = all.iter().map(|(_, value, _)| *value).fold(0.0, f64::max);
@@ -34,7 +34,7 @@ pub(super) fn days(values: &[(String, f64, String)]) -> String {
     )
 }
 
-/// A bar as long as a share of the longest.
+/// A bar whose length is a share of the longest.
 pub(super) fn bar(value: f64, largest: f64) -> String {
     format!(
         "<svg class=\"bar\" viewBox=\"0 0 100 8\" preserveAspectRatio=\"none\" role=\"presentation\">\
@@ -43,13 +43,13 @@ pub(super) fn bar(value: f64, largest: f64) -> String {
     )
 }
 
-/// Of a hundred; what is there at all can be seen.
+/// A percentage, at least large enough to be visible.
 fn share(value: f64, largest: f64) -> f64 {
     let share = 100.0 * value / largest;
     if 0.0 < value && share.is_finite() { share.clamp(1.0, 100.0) } else { 0.0 }
 }
 
-/// With the days on which there was nothing.
+/// Adds the days without values.
 fn filled(values: &[(String, f64, String)]) -> Vec<(String, f64, String)> {
     let mut all: Vec<(String, f64, String)> = Vec::new();
     let from = values.len().saturating_sub(DAYS);

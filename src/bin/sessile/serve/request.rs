@@ -1,31 +1,31 @@
 //! The head of a request, and whether it is answered at all.
 //!
-//! Pages of any site can send a browser to this port. A request is answered
-//! where it names this server, comes from nowhere else, knows the token, and
-//! asks to read.
+//! Any web site can make a browser send requests to this port. A request is
+//! answered only if it names this server as host, does not come from another site,
+//! has the token, and only reads.
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// Bytes of a head at most.
+/// The longest head, in bytes.
 const LONGEST: usize = 16 << 10;
-/// Fields of a head at most.
+/// The most fields of a head.
 const FIELDS: usize = 64;
-/// What a head may take to arrive.
+/// The time that a head may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is asked for.
+/// A request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Request {
-    /// The parts of the path behind the token.
+    /// The segments of the path after the token.
     pub(super) path: Vec<String>,
-    /// What stands behind `?`, taken apart, in order.
+    /// The parameters after `?`, in order.
     pub(super) query: Vec<(String, String)>,
 }
 
 impl Request {
-    /// A parameter; blank ones count as absent.
+    /// The value of a parameter; a blank one counts as absent.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
         let found = self.query.iter().find(|(name, _)| name == key);
         found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
@@ -35,15 +35,15 @@ impl Request {
 /// Why a request is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// No request, or one of which something is wrong.
+    /// Not a valid request.
     Malformed,
     /// The head is too long.
     TooLong,
-    /// It names another server, or comes from another page.
+    /// It names another host, or comes from another site.
     Foreign,
-    /// It asks for something other than to read.
+    /// The method is not GET.
     Method,
-    /// Without the token, nothing is here.
+    /// The token is missing or wrong.
     Unknown,
 }
 
@@ -59,7 +59,7 @@ impl Refusal {
     }
 }
 
-/// What a request has to name.
+/// What a request must contain.
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
     token: String,
@@ -71,7 +71,7 @@ impl Gate {
         Self { token, port: address.port() }
     }
 
-    /// Where everything is, with a slash at its end.
+    /// The base URL, with a trailing slash.
     pub(super) fn base(&self) -> String {
         format!("/{}/", self.token)
     }
@@ -80,14 +80,14 @@ impl Gate {
         format!("http://127.0.0.1:{}{}", self.port, self.base())
     }
 
-    /// Whether this is the host that a browser on this machine names.
+    /// Whether this is the host name of a browser on this machine.
     fn is_here(&self, host: &[u8]) -> bool {
         ["127.0.0.1", "localhost"]
             .iter()
             .any(|name| host == format!("{name}:{}", self.port).as_bytes())
     }
 
-    /// Reads a head; what it asks for, where it may.
+    /// Parses a head; returns the request if it may be answered.
     pub(super) fn admit(&self, head: &[u8]) -> Result<Request, Refusal> {
         let mut fields = [httparse::EMPTY_HEADER; FIELDS];
         let mut read = httparse::Request::new(&mut fields);
@@ -105,8 +105,8 @@ impl Gate {
         if !self.is_here(host) || !all("origin").iter().all(is_ours) {
             return Err(Refusal::Foreign);
         }
-        // A browser says who asks. A link that somebody follows may come from
-        // elsewhere; a picture, a script or a frame may not.
+        // Browsers report the origin of a request. Following a link from another
+        // site is allowed; images, scripts and frames are not.
         let is_followed =
             all("sec-fetch-mode") == [b"navigate"] && all("sec-fetch-dest") == [b"document"];
         let is_own = |site: &&[u8]| matches!(*site, b"same-origin" | b"none");
@@ -131,7 +131,7 @@ impl Gate {
         if !is_same(token.as_bytes(), self.token.as_bytes()) {
             return Err(Refusal::Unknown);
         }
-        // Names here are words and numbers: no path leads up or out.
+        // Names here consist of letters and digits, so no path leads up or out.
         let is_name = |part: &str| part.bytes().all(|c| c.is_ascii_alphanumeric());
         let parts: Vec<String> =
             path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
@@ -147,13 +147,13 @@ impl Gate {
     }
 }
 
-/// Compares without telling by the time it takes how much is the same.
+/// Compares in constant time.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     let differing = one.iter().zip(other).fold(0, |all, (a, b)| all | (a ^ b));
     one.len() == other.len() && std::hint::black_box(differing) == 0
 }
 
-/// A part of a query as text; what is no UTF-8 is U+FFFD.
+/// Decodes a part of a query; invalid UTF-8 is replaced by U+FFFD.
 fn decoded(spelt: &str) -> String {
     let spelt = spelt.as_bytes();
     let mut bytes = Vec::with_capacity(spelt.len());
@@ -172,7 +172,7 @@ fn decoded(spelt: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Text as a part of a query.
+/// Encodes text as a part of a query.
 pub(super) fn encoded(said: &str) -> String {
     let spelt = said.bytes().map(|byte| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
@@ -183,7 +183,7 @@ pub(super) fn encoded(said: &str) -> String {
     spelt.collect()
 }
 
-/// Reads a head to its end, as long as that may take.
+/// Reads a complete head, within the time limit.
 pub(super) fn read_head(stream: &mut TcpStream) -> Result<Vec<u8>, Refusal> {
     let until = Instant::now() + PATIENCE;
     let mut head = Vec::new();
@@ -212,7 +212,7 @@ mod tests {
         Gate { token: "secret".to_owned(), port: 4000 }
     }
 
-    /// The answer to a request for this, with these fields.
+    /// The result of a request for this target, with these fields.
     fn asked(target: &str, fields: &[&str]) -> Result<Request, Refusal> {
         let host = ["Host: 127.0.0.1:4000"];
         let fields = if fields.is_empty() { &host[..] } else { fields };

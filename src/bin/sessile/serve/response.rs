@@ -1,14 +1,14 @@
-//! What a server answers, and what a browser may do with it.
+//! Responses, and what a browser may do with them.
 
 use std::io::{self, Write};
 
 use super::request::Refusal;
 use crate::html;
 
-/// What is answered.
+/// A response.
 pub(super) struct Response {
     status: &'static str,
-    /// A field of its own.
+    /// An additional header field.
     field: &'static str,
     content: &'static str,
     body: String,
@@ -22,12 +22,12 @@ impl Response {
         Self { status: "200 OK", field: "", content: HTML, body }
     }
 
-    /// Nothing changed.
+    /// 204: nothing changed.
     pub(super) fn nothing() -> Self {
         Self { status: "204 No Content", field: "", content: TEXT, body: String::new() }
     }
 
-    /// What is asked for has another shape by now: the whole has to be asked for.
+    /// 205: what was asked for changed its shape, so the page must be reloaded.
     pub(super) fn reset() -> Self {
         Self { status: "205 Reset Content", ..Self::nothing() }
     }
@@ -43,7 +43,7 @@ impl Response {
         Self { status, field: "", content: TEXT, body: format!("{status}: too many at a time\n") }
     }
 
-    /// What went wrong is told to who asks: it is the one who started the server.
+    /// 500, with the error, which concerns the user who started the server.
     pub(super) fn failed(told: &str) -> Self {
         let status = "500 Internal Server Error";
         Self { status, field: "", content: TEXT, body: format!("{told}\n") }
@@ -58,8 +58,8 @@ impl Response {
     }
 }
 
-/// A page that is written as it is made. One that ends before its end was
-/// written is told from a whole one.
+/// A chunked body that is written as it is generated. A client can tell a truncated
+/// one from a complete one.
 pub(super) struct Pieces<'a, W: Write>(&'a mut W);
 
 impl<'a, W: Write> Pieces<'a, W> {
@@ -76,7 +76,7 @@ impl<'a, W: Write> Pieces<'a, W> {
 
 impl<W: Write> Write for Pieces<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // An empty piece would be the end.
+        // An empty chunk would be the end.
         if !bytes.is_empty() {
             write!(self.0, "{:x}\r\n", bytes.len())?;
             self.0.write_all(bytes)?;
@@ -90,12 +90,12 @@ impl<W: Write> Write for Pieces<'_, W> {
     }
 }
 
-/// The head of a stream of events.
+/// The head of an event stream.
 pub(super) fn stream_head() -> String {
     head("200 OK", "text/event-stream") + "\r\n"
 }
 
-/// No other page reads this, frames it, keeps it, or is told its address.
+/// Other pages cannot read this, frame it, cache it, or learn its address.
 fn head(status: &str, content: &str) -> String {
     let policy = html::policy("'self'", "; connect-src 'self'; frame-ancestors 'none'");
     format!(

@@ -1,4 +1,4 @@
-//! A search, with hits that lead to their entry.
+//! A search, with hits that link to their entries.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use crate::html::{self, escape::anchor, escape::text};
 use crate::moment::Moment;
 use crate::render::local_time;
 
-/// Hits a page.
+/// Hits per page.
 const HITS: u64 = 50;
 
 pub(super) fn page(site: &Site<'_>, request: &Request) -> Result<Response> {
@@ -22,7 +22,7 @@ pub(super) fn page(site: &Site<'_>, request: &Request) -> Result<Response> {
     if let Some(words) = request.get("q") {
         match site.store.search(&asked(words, request)) {
             Ok(page) => hits(&mut out, site, request, &page)?,
-            // Mostly what was typed is no query, and who typed it is told why.
+            // Usually the input is not a valid query, and the user is told why.
             Err(err) => {
                 out.push_str(&format!("<p class=\"facts\">{}</p>\n", text(&err.to_string())));
             }
@@ -111,7 +111,7 @@ fn title_row(site: &Site<'_>, title: &TitleHit) -> Result<String> {
     ))
 }
 
-/// A hit; above the first of a session, its title.
+/// A hit, preceded by the session's title if it is the first of its session.
 fn hit_row(site: &Site<'_>, hit: &Hit, is_first: bool) -> Result<String> {
     let session = site.session(hit.session)?;
     let title = is_first.then(|| {
@@ -129,7 +129,7 @@ fn hit_row(site: &Site<'_>, hit: &Hit, is_first: bool) -> Result<String> {
     ))
 }
 
-/// A text in which what was looked for stands out.
+/// Text with the matches emphasised.
 fn marked(said: &str, marks: &[Range<usize>]) -> String {
     let mut out = String::new();
     let mut from = 0;

@@ -1,4 +1,4 @@
-//! The page of a session, and what is added to one.
+//! The page of a session, and additions to it.
 
 use std::io::Write;
 
@@ -10,20 +10,19 @@ use super::request::{Refusal, Request};
 use super::response::{Pieces, Response};
 use crate::html::{self, escape::anchor};
 
-/// Entries that are added at a time; of more, the page is loaded anew.
+/// The most entries that are added at a time; for more, the page is reloaded.
 const MOST: usize = 500;
 
-/// Writes the page as it is made: a session may be large. What fails on the way
-/// cuts the page off, which the browser is shown.
+/// Writes the page as it is generated, since a session may be large. An error
+/// truncates the page, which the browser detects.
 pub(super) fn write(site: &Site<'_>, session: &Session, stream: &mut impl Write) -> Result<()> {
     let mut out = Pieces::begin(stream)?;
     html::write(session, &site.around("session", true), &mut out)?;
     Ok(out.end()?)
 }
 
-/// What follows the entry that a page ends with; nothing where it is still the
-/// last, and another answer where the session went on elsewhere: then the page
-/// is loaded anew.
+/// The entries after the last one of a page. Empty if that is still the last; a
+/// reset, which reloads the page, if the session continued elsewhere.
 pub(super) fn after(site: &Site<'_>, key: &str, request: &Request) -> Result<Response> {
     let (line, leaf) = (request.get("line").map(str::parse), request.get("leaf"));
     let (Some(session), Some(Ok(line)), Some(leaf)) = (session(site, key)?, line, leaf) else {
@@ -42,8 +41,8 @@ pub(super) fn after(site: &Site<'_>, key: &str, request: &Request) -> Result<Res
     }
 }
 
-/// The anchor of the last of entries that follow one another, the first of them
-/// the one of this anchor; `None` where they do not.
+/// The anchor of the last of these entries, if they are consecutive and follow the
+/// one with this anchor; else `None`.
 fn last_of_row(entries: &[CapturedEntry], behind: &str) -> Option<String> {
     let mut at = behind.to_owned();
     for entry in entries {
@@ -56,7 +55,7 @@ fn last_of_row(entries: &[CapturedEntry], behind: &str) -> Option<String> {
     (!entries.is_empty()).then_some(at)
 }
 
-/// A session as it is now, however often it is asked.
+/// A session from one snapshot, so that all reads agree.
 pub(super) fn session(site: &Site<'_>, key: &str) -> Result<Option<Session>> {
     let Ok(key) = serde_json::from_str::<SessionKey>(key) else { return Ok(None) };
     Ok(Some(site.store.snapshot()?.session(key)?))

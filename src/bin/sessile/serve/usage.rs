@@ -1,4 +1,4 @@
-//! What was used, by day, model and work dir.
+//! Usage by day, model and work dir.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,11 @@ use crate::html::{self, escape::text};
 use crate::moment::Moment;
 use crate::prices::Prices;
 
-/// What is added up, and what each is called.
+/// The groupings, with their headings.
 const BY: &[(By, &str)] =
     &[(By::Day, "Day"), (By::Model, "Model"), (By::WorkDir, "Work dir"), (By::Program, "Program")];
 
-/// Rows of a table; the rest is one row.
+/// Rows of a table; the rest is summed up in one row.
 const ROWS: usize = 40;
 
 pub(super) fn page(site: &Site<'_>, request: &Request) -> Result<Response> {
@@ -54,7 +54,7 @@ pub(super) fn page(site: &Site<'_>, request: &Request) -> Result<Response> {
     Ok(Response::page(out))
 }
 
-/// Of each that is added up by, the sums; in one pass over all that is reported.
+/// The sums of each grouping, computed in one pass.
 fn add_up(
     site: &Site<'_>,
     request: &Request,
@@ -88,7 +88,7 @@ fn count(tokens: i64) -> String {
     HumanCount(tokens.max(0).unsigned_abs()).to_string()
 }
 
-/// A cost that is not all of it is marked.
+/// A cost that is incomplete is marked.
 fn shown_cost(sum: &Sum) -> String {
     format!("{:.2}{}", sum.cost, if sum.unpriced == 0 { "" } else { "+" })
 }

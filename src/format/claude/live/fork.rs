@@ -1,11 +1,11 @@
 //! Forks: a new transcript beside the old one, with new ids for all nodes.
 //!
-//! The entries come in the order of the file, other branches too; what is
-//! beside the tree stays behind, but for what was replaced in tools' results.
+//! The entries are in file order, including other branches. Records outside the
+//! tree are left out, except replacements in tool results.
 
 use std::collections::{HashMap, HashSet};
 
-use crate::chain::{Copied, NewLog, Writing};
+use crate::chain::{CopySource, NewLog, Writing};
 use crate::error::{Error, Result};
 use crate::format::claude::facts::{Facts, Kind, Node};
 use crate::format::claude::layout::is_session_id;
@@ -17,17 +17,17 @@ use crate::format::json::Raw;
 use crate::model::{SessionInfo, SessionKey, Stored};
 use crate::store::{log, sessions};
 
-/// What a title is made of where there is none.
+/// The title to derive from if there is none.
 const UNTITLED: &str = "Forked session";
 
-/// Makes a session of all entries, or of those up to and with one.
+/// Forks all entries, or those up to and including one.
 pub(super) fn fork(writing: &Writing<'_>, up_to: Option<&str>) -> Result<SessionKey> {
     if let Some(entry_id) = up_to.filter(|id| !is_session_id(id)) {
         return Err(Error::InvalidRecord(format!(
             "{entry_id:?} is no UUID; the fork ends with one"
         )));
     }
-    let source = Copied::read(writing)?;
+    let source = CopySource::read(writing)?;
     let source_id = source.info.session_id.clone().unwrap_or_default();
     let nodes = Nodes::read(writing, &source, up_to)?;
     let mut copy = NewLog::begin(*writing, &source)?;
@@ -71,27 +71,28 @@ pub(super) fn fork(writing: &Writing<'_>, up_to: Option<&str>) -> Result<Session
     copy.end()
 }
 
-/// The title of what it is made of, and that it is a fork.
+/// The title of the source, with a suffix.
 fn title(info: &SessionInfo) -> Stored {
     let first = Some(&info.exact_first_message).filter(|_| !info.first_message.is_empty());
     let untitled = Stored::Text(UNTITLED.to_owned());
     tags::followed(info.name.as_ref().or(first).unwrap_or(&untitled), " (fork)")
 }
 
-/// The nodes that a fork takes along.
+/// The nodes that a fork contains.
 struct Nodes {
-    /// How many there are, progress included.
+    /// How many there are, including progress nodes.
     end: usize,
-    /// The last that is written, counted from 1.
+    /// The last one that is written, counted from 1.
     last: Option<usize>,
     /// The new uuid of each old one.
     uuids: HashMap<String, String>,
-    /// Of each uuid, by its last record: whether it is progress, and its parent.
+    /// For each uuid, by its last record: whether it is a progress node, and its
+    /// parent.
     above: HashMap<String, (bool, Option<String>)>,
 }
 
 impl Nodes {
-    fn read(writing: &Writing<'_>, source: &Copied, up_to: Option<&str>) -> Result<Self> {
+    fn read(writing: &Writing<'_>, source: &CopySource, up_to: Option<&str>) -> Result<Self> {
         let (uuids, above) = (HashMap::new(), HashMap::new());
         let mut nodes = Self { end: 0, last: None, uuids, above };
         let mut is_found = false;
@@ -125,7 +126,7 @@ impl Nodes {
         self.above.insert(node.uuid.clone(), (is_progress, node.parent.clone()));
     }
 
-    /// The new uuid of the nearest ancestor that is no progress.
+    /// The new uuid of the nearest ancestor that is not a progress node.
     fn parent(&self, node: &Node) -> Option<&str> {
         let mut seen = HashSet::new();
         let mut next = node.parent.as_deref();

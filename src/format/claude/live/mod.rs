@@ -1,5 +1,5 @@
-//! Live sessions: records as the program writes them, titles and tags among
-//! them, and forks as its SDK makes them.
+//! Changes of Claude Code sessions: records as the program writes them, including
+//! titles and tags, and forks as its SDK makes them.
 
 mod fork;
 
@@ -18,7 +18,7 @@ use crate::model::{SessionKey, Stored};
 use crate::store::{entries, heads, log, sessions};
 
 impl Live for Claude {
-    /// The message's own id is its response's; the entry gets one of its own.
+    /// The message's own id is that of its response; the entry gets one of its own.
     fn message(
         &self,
         writing: &Writing<'_>,
@@ -50,8 +50,8 @@ impl Live for Claude {
         Ok((line, uuid))
     }
 
-    /// A boundary, which is a root, and the summary below it: from there on the
-    /// program reads the session.
+    /// Writes a boundary, which is a root, and the summary below it. The program
+    /// reads the session from there on.
     fn compact(&self, writing: &Writing<'_>, compaction: &str) -> Result<String> {
         let uuid = new_uuid(writing)?;
         let (session_id, boundary) = (session_id(writing)?, uuid::Uuid::new_v4().to_string());
@@ -113,7 +113,7 @@ impl Live for Claude {
         Ok(true)
     }
 
-    /// A record with a uuid is written once.
+    /// A record with a uuid is written only once.
     fn known_line(&self, writing: &Writing<'_>, record: &str) -> Result<Option<u32>> {
         let Writing { tx, session, .. } = *writing;
         let own = parse::parse(record.as_bytes()).own;
@@ -126,13 +126,13 @@ impl Live for Claude {
         Ok(is_same.then(|| log::line_number(place.line_key)))
     }
 
-    /// Every record with a uuid, of whatever type.
+    /// Every record with a uuid, of any type.
     fn kept_once(&self, line: &[u8]) -> Option<String> {
         let uuid = string(object(line)?.get("uuid"))?;
         (!uuid.is_empty()).then_some(uuid)
     }
 
-    /// As the SDK forks a session: all of it.
+    /// A fork of everything, as the SDK makes it.
     fn duplicate(&self, writing: &Writing<'_>) -> Result<SessionKey> {
         fork::fork(writing, None)
     }
@@ -141,13 +141,13 @@ impl Live for Claude {
         fork::fork(writing, None)
     }
 
-    /// Up to and with an entry, in the order of the file.
+    /// Up to and including an entry, in file order.
     fn fork(&self, writing: &Writing<'_>, entry_id: &str) -> Result<(SessionKey, String)> {
         Ok((fork::fork(writing, Some(entry_id))?, String::new()))
     }
 }
 
-/// The id of what is made, which is new to the session.
+/// The id of the new node, which must be new to the session.
 fn new_uuid(writing: &Writing<'_>) -> Result<String> {
     let uuid = writing.id.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
     if uuid.is_empty() {
@@ -157,7 +157,7 @@ fn new_uuid(writing: &Writing<'_>) -> Result<String> {
     Ok(uuid)
 }
 
-/// The id that records name as their session's: of an agent, that of the session it works for.
+/// The session id in records; for an agent, that of the session that it works for.
 fn session_id(writing: &Writing<'_>) -> Result<String> {
     let Writing { tx, session, .. } = *writing;
     let not_found = || Error::SessionNotFound(session.0.to_string());
@@ -170,7 +170,7 @@ fn session_id(writing: &Writing<'_>) -> Result<String> {
     sessions::session_id(tx, session)?.ok_or_else(not_found)
 }
 
-/// A session has a file from its first record on, and a title from then on.
+/// A session has a file, and may have a title, from its first record on.
 fn require_file(tail: &Tail) -> Result<()> {
     match tail.line_count {
         0 => Err(Error::InvalidRecord("the session has no record yet".to_owned())),

@@ -1,47 +1,46 @@
-//! What a further record changes of a session, told from its rows.
+//! Determines from the rows what a further record changes.
 //!
-//! Most records go on from the leaf, or stand beside the conversation: what
-//! they change is known without any other. Where one leads the conversation to
-//! another branch, that is found again from where the two part. Where nothing of
-//! this is certain, as where a uuid comes again or an answer comes from elsewhere,
-//! the session is folded from its first record on.
+//! Most records continue from the leaf, or are outside the conversation: what they change is known
+//! without any other. If one moves the conversation to another branch, that branch is determined
+//! from the fork on. If the result is not certain, for example because a uuid is repeated or an
+//! answer comes from elsewhere, the session is refolded from its first record.
 
 use rusqlite::Connection;
 
-use super::branch::{Branch, End, IS_KNOTTED, is_answer};
+use super::branch::{Branch, BranchEnd, IS_KNOTTED, is_answer};
 use super::{GIT_BRANCH, IS_ODD, STRANGERS, facts, is_agent};
 use crate::error::Result;
-use crate::format::claude::facts::{Node, Told};
+use crate::format::claude::facts::{Node, SessionFacts};
 use crate::format::claude::parse::{is_said, role};
 use crate::format::claude::stored::facts_of_line;
-use crate::format::projection::{Folded, Whole};
+use crate::format::projection::{Folded, SessionFold};
 use crate::model::{Record, SessionKey, Stored};
 use crate::store::files::FileRow;
 use crate::store::heads::Head;
 use crate::store::{entries, events, log, metadata, paths, ranges, records, runs};
 
-/// A session behind its last record.
-struct Behind<'a> {
+/// The state of a session after its last record.
+struct Appending<'a> {
     conn: &'a Connection,
     session: SessionKey,
     is_agent: bool,
-    /// Whether its responses do not hang together: then only what goes on is told.
+    /// Whether its responses are not contiguous: then only continuations can be handled.
     is_knotted: bool,
-    /// The head that it goes on from.
+    /// The head that it continues from.
     head: Head,
-    /// Whether the leaf is an entry of the conversation itself.
+    /// Whether the leaf is an entry of the main conversation.
     is_main: bool,
-    /// Whether the leaf was moved without a record since the last entry.
+    /// Whether the leaf was moved by an event after the last entry.
     was_moved: bool,
     leaf: Option<i64>,
     leaf_id: Option<String>,
-    /// What the branch goes on with.
+    /// Keys that were added to the branch.
     added: Vec<i64>,
-    /// Of the branch.
+    /// The number of messages on the branch.
     messages: i64,
-    /// Whether an entry came.
+    /// Whether an entry was added.
     has_entries: bool,
-    /// Whether only all records tell.
+    /// Whether only a fold of all records can tell.
     is_lost: bool,
 }
 
@@ -50,7 +49,7 @@ pub(super) fn behind<'a>(
     session: SessionKey,
     file: &FileRow,
     head: &Head,
-) -> Result<Option<Box<dyn Whole + 'a>>> {
+) -> Result<Option<Box<dyn SessionFold + 'a>>> {
     let leaf = match &head.leaf_id {
         Some(leaf_id) => entries::entry_key(conn, session, leaf_id)?,
         None => None,
@@ -60,7 +59,7 @@ pub(super) fn behind<'a>(
         return Ok(None);
     }
     let role = leaf.map(|leaf| entries::role(conn, leaf)).transpose()?.flatten();
-    Ok(Some(Box::new(Behind {
+    Ok(Some(Box::new(Appending {
         conn,
         session,
         is_agent: is_agent(&file.path),
@@ -83,7 +82,7 @@ fn was_moved(conn: &Connection, session: SessionKey, head: &Head) -> Result<bool
     Ok(last.is_none_or(|last| log::line_number(last) <= moved.lines))
 }
 
-impl Whole for Behind<'_> {
+impl SessionFold for Appending<'_> {
     fn take(&mut self, line_key: i64, record: &mut Record) -> Result<()> {
         let Some(facts) = facts(record).filter(|_| !self.is_lost) else { return Ok(()) };
         self.is_lost = !self.says_nothing_new(&facts.told)?;
@@ -125,9 +124,9 @@ impl Whole for Behind<'_> {
     }
 }
 
-impl Behind<'_> {
-    /// Whether a record leaves the summary as it is, but for version and model.
-    fn says_nothing_new(&mut self, told: &Told) -> Result<bool> {
+impl Appending<'_> {
+    /// Whether a record leaves the summary as it is, except for version and model.
+    fn says_nothing_new(&mut self, told: &SessionFacts) -> Result<bool> {
         let head = &mut self.head;
         let has_prompt = head.preview_line_key.is_some();
         let has_first = is_said(&head.first_message);
@@ -162,7 +161,7 @@ impl Behind<'_> {
         Ok(true)
     }
 
-    /// Takes in a node; says whether it is known what it changes.
+    /// Handles a node; returns whether it is known what it changes.
     fn goes_on(&mut self, node: &Node) -> Result<bool> {
         let (conn, session) = (self.conn, self.session);
         if entries::entry_key(conn, session, &node.uuid)?.is_some()
@@ -205,16 +204,16 @@ impl Behind<'_> {
         Ok(true)
     }
 
-    /// Whether a summary that was taken for a stranger's is of this node.
+    /// Whether a summary that was taken for another session's names this node.
     fn is_strangers(&self, uuid: &str) -> Result<bool> {
         let strangers = metadata::said(self.conn, self.session, STRANGERS)?;
         let strangers = strangers.and_then(|json| serde_json::from_str::<Vec<String>>(&json).ok());
         Ok(strangers.is_some_and(|strangers| strangers.iter().any(|one| one == uuid)))
     }
 
-    /// The nearest message at or above an entry, and what stands between, root first.
-    fn above(&self, parent: Option<i64>) -> Result<Above> {
-        let mut above = Above::default();
+    /// The nearest message at or above an entry, and what is in between, root first.
+    fn above(&self, parent: Option<i64>) -> Result<MessageAbove> {
+        let mut above = MessageAbove::default();
         let Some(parent) = parent else { return Ok(above) };
         paths::walk_up(self.conn, parent, |step| {
             match step.entry_type == "message" {
@@ -227,9 +226,14 @@ impl Behind<'_> {
         Ok(above)
     }
 
-    /// Whether a node keeps parts and answers of each response together, as
-    /// `is_knotted` says it of all nodes.
-    fn hangs_together(&self, node: &Node, parent: Option<i64>, above: &Above) -> Result<bool> {
+    /// Whether a node keeps the nodes and answers of each response contiguous, in the sense of
+    /// `is_knotted`.
+    fn hangs_together(
+        &self,
+        node: &Node,
+        parent: Option<i64>,
+        above: &MessageAbove,
+    ) -> Result<bool> {
         if self.is_agent {
             return Ok(true);
         }
@@ -266,12 +270,12 @@ impl Behind<'_> {
         }
     }
 
-    /// The parts of a response so far.
+    /// The nodes of a response so far.
     fn parts(&self, message_id: &str) -> Result<Vec<i64>> {
         let id = Stored::Text(message_id.to_owned());
         let mut parts = Vec::new();
         for entry in entries::entries_by_message_id(self.conn, self.session, &id)? {
-            // An entry may have for its own id what is no response's.
+            // An entry may itself have this id without being part of a response.
             if self.branch().node(entry)?.message_id.as_deref() == Some(message_id) {
                 parts.push(entry);
             }
@@ -279,7 +283,7 @@ impl Behind<'_> {
         Ok(parts)
     }
 
-    /// The nearest message at or above an entry that answers nothing.
+    /// The nearest message at or above an entry that is no tool's answer.
     fn speech(&self, entry: Option<i64>) -> Result<Option<Node>> {
         let mut next = entry;
         while let Some(entry) = next {
@@ -293,15 +297,15 @@ impl Behind<'_> {
         Ok(None)
     }
 
-    /// Whether a node that is no part of the conversation leaves it as it is.
-    fn stands_aside(&self, node: &Node, above: &Above) -> Result<bool> {
+    /// Whether a node outside the conversation leaves it as it is.
+    fn stands_aside(&self, node: &Node, above: &MessageAbove) -> Result<bool> {
         if self.is_agent {
             return Ok(true);
         }
         let is_message = node.kind.is_message();
         let is_behind_leaf = above.message.is_some() && above.message == self.leaf;
-        // What ends with another message is a candidate for the leaf only where
-        // that stands later.
+        // A node that ends with another message is a candidate for the leaf only if that message
+        // comes later.
         let may_lead = !is_message && above.message.is_some() && self.leaf < above.message;
         let ends_leaf = is_message && is_behind_leaf;
         Ok(self.is_main
@@ -311,8 +315,8 @@ impl Behind<'_> {
             && !self.takes_part(node, above)?)
     }
 
-    /// Whether a node beside the conversation may be put back into it.
-    fn takes_part(&self, node: &Node, above: &Above) -> Result<bool> {
+    /// Whether a node outside the conversation may have to be put back into it.
+    fn takes_part(&self, node: &Node, above: &MessageAbove) -> Result<bool> {
         if self.is_knotted {
             return Ok(node.message_id.is_some() || node.is_answer || !node.calls.is_empty());
         }
@@ -329,7 +333,7 @@ impl Behind<'_> {
         Ok(false)
     }
 
-    /// Whether an entry is on the branch, but for what is added to it just now.
+    /// Whether an entry is on the branch, apart from what is being added.
     fn is_active(&self, entry: i64) -> Result<bool> {
         match (ranges::before(self.conn, self.session, i64::MAX)?, self.leaf) {
             (Some(_), _) => ranges::holds(self.conn, self.session, entry),
@@ -338,7 +342,7 @@ impl Behind<'_> {
         }
     }
 
-    /// Whether a message that is to go on behind the leaf moves nothing that was put back.
+    /// Whether a message after the leaf moves nothing that was put back.
     fn is_plain(&self, node: &Node) -> Result<bool> {
         let (conn, session) = (self.conn, self.session);
         if self.is_agent {
@@ -351,7 +355,8 @@ impl Behind<'_> {
                 }
             }
             for answer in &node.answers {
-                // To be answered twice, or by two, may move what was put back.
+                // A second answer to a call, or calls with the same id, may move what was put
+                // back.
                 let known = records::tool_answers(conn, session, &answer.call_id)?;
                 if !matches!(known[..], [] | [(_, false)]) {
                     return Ok(false);
@@ -364,8 +369,8 @@ impl Behind<'_> {
         }
     }
 
-    /// Whether what comes onto the branch between two messages answers nothing:
-    /// what was put back for the same call would leave it.
+    /// Whether nothing between two messages of the branch answers a call: else the answer that was
+    /// put back for that call would leave the branch.
     fn answer_nothing(&self, between: &[i64]) -> Result<bool> {
         for entry in between.iter().filter(|_| self.is_knotted) {
             if !self.branch().node(*entry)?.answers.is_empty() {
@@ -375,7 +380,7 @@ impl Behind<'_> {
         Ok(true)
     }
 
-    /// Lets the branch go on with a message behind the leaf.
+    /// Extends the branch by a message after the leaf.
     fn extend(&mut self, node: &Node, between: Vec<i64>) -> Result<()> {
         let key = self.next_key()?;
         self.added.extend(between);
@@ -385,17 +390,17 @@ impl Behind<'_> {
         Ok(())
     }
 
-    /// Lets the branch end with a message that stands elsewhere.
+    /// Makes a message elsewhere the end of the branch.
     fn turn_to(&mut self, node: &Node, parent: Option<i64>) -> Result<()> {
         self.flush()?;
         let key = self.next_key()?;
-        let end = End { above: parent, new: Some((key, node)) };
+        let end = BranchEnd { above: parent, new: Some((key, node)) };
         self.messages = self.branch().turn(self.leaf, end, self.messages)?;
         self.end_with(key, node);
         Ok(())
     }
 
-    /// Lets the branch end as it was decided; says whether the rows tell what it is then.
+    /// Makes the branch end as an event decided; returns whether the rows tell what it is then.
     fn move_to(&mut self, decided: Option<i64>) -> Result<bool> {
         if decided == self.leaf {
             return Ok(!self.has_entries);
@@ -405,7 +410,7 @@ impl Behind<'_> {
         }
         match decided {
             Some(entry) => {
-                let end = End { above: decided, new: None };
+                let end = BranchEnd { above: decided, new: None };
                 self.messages = self.branch().turn(self.leaf, end, self.messages)?;
                 self.leaf_id = Some(entries::entry_id(self.conn, entry)?);
             }
@@ -418,7 +423,7 @@ impl Behind<'_> {
         Ok(true)
     }
 
-    /// The key of the entry that comes next.
+    /// The key of the next entry.
     fn next_key(&self) -> Result<i64> {
         Ok(entries::key(self.session, entries::count(self.conn, self.session)?))
     }
@@ -434,13 +439,12 @@ impl Behind<'_> {
         Branch { conn: self.conn, session: self.session, is_agent: self.is_agent }
     }
 
-    /// Writes what the branch went on with.
+    /// Writes what was added to the branch.
     fn flush(&mut self) -> Result<()> {
         ranges::extend(self.conn, self.session, &std::mem::take(&mut self.added))
     }
 
-    /// Whether a part of a response is its first, or follows the last right
-    /// behind which nothing is put back.
+    /// Whether a node of a response is its first, or directly follows the last on the branch.
     fn is_next_part(&self, message_id: &str) -> Result<bool> {
         let id = Stored::Text(message_id.to_owned());
         let parts = entries::entries_by_message_id(self.conn, self.session, &id)?;
@@ -473,7 +477,7 @@ impl Behind<'_> {
         Ok(())
     }
 
-    /// Takes back what earlier parts of a response report.
+    /// Removes the usage that earlier nodes of a response reported.
     fn take_back_usage(&self, node: &Node, request_id: Option<&str>) -> Result<()> {
         let Some(message_id) = &node.message_id else { return Ok(()) };
         let id = Stored::Text(message_id.clone());
@@ -488,9 +492,9 @@ impl Behind<'_> {
     }
 }
 
-/// What an entry stands below.
+/// The message above an entry.
 #[derive(Default)]
-struct Above {
+struct MessageAbove {
     message: Option<i64>,
     between: Vec<i64>,
 }

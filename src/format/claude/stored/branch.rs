@@ -1,10 +1,11 @@
-//! The conversation when it ends elsewhere than before, told from the rows.
+//! Determines from the rows the conversation that ends at another entry than
+//! before.
 //!
-//! Two ways through a tree share their beginning. What stands there stays as it
-//! is, also what was put back, up to the response that the ways part in: of that
-//! one, and of what comes behind it, everything is found again. So it must hold
-//! that parts and answers of a response hang together, as they do where the
-//! program wrote them: a session of which that is not so is [`IS_KNOTTED`].
+//! Two paths through a tree have a common beginning. Everything on it stays as it
+//! is, including what was put back, up to the response in which the paths part;
+//! that response and everything after it are determined again. This requires that
+//! the nodes and answers of each response are contiguous, as the program writes
+//! them. A session that violates this is marked [`IS_KNOTTED`].
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -19,18 +20,19 @@ use crate::store::ranges::{self, Range};
 use crate::store::runs::{self, Stretch};
 use crate::store::{entries, log, paths};
 
-/// Of a session whose responses do not hang together.
+/// Marks a session whose responses are not contiguous.
 pub(super) const IS_KNOTTED: &str = "knotted";
 
-/// Entries of two paths that are compared at first; eight times as many after that.
+/// The number of entries of two paths that are compared first; eight times as many
+/// after that.
 const WINDOW: usize = 256;
 
 /// Where the conversation is to end.
 #[derive(Clone, Copy)]
-pub(super) struct End<'n> {
-    /// The last entry that there is of the way.
+pub(super) struct BranchEnd<'n> {
+    /// The last existing entry on the path.
     pub(super) above: Option<i64>,
-    /// A node behind it that is no entry yet, and the key that it gets.
+    /// A node after it that is no entry yet, and the key that it will get.
     pub(super) new: Option<(i64, &'n Node)>,
 }
 
@@ -39,25 +41,25 @@ pub(super) struct End<'n> {
 pub(super) struct Branch<'a> {
     pub(super) conn: &'a Connection,
     pub(super) session: SessionKey,
-    /// Whether it is an agent's, of which nothing is put back.
+    /// Whether it is an agent's, in which nothing is put back.
     pub(super) is_agent: bool,
 }
 
-/// What of the way to an end is new.
-struct Behind {
+/// The new part of the path to an end.
+struct NewPart {
     /// The last entry before it.
     kept: Option<i64>,
     /// The entries, in the order of the branch.
     keys: Vec<i64>,
     messages: i64,
-    /// Whether any of them stands beside the way.
+    /// Whether any of them is not on the path itself.
     is_aside: bool,
 }
 
 impl Branch<'_> {
-    /// Lets the branch that ended with `leaf` end elsewhere, and returns its
-    /// number of messages, of which there were `messages`.
-    pub(super) fn turn(&self, leaf: Option<i64>, end: End<'_>, messages: i64) -> Result<i64> {
+    /// Changes the end of the branch from `leaf`; returns its number of messages,
+    /// given the former number, `messages`.
+    pub(super) fn turn(&self, leaf: Option<i64>, end: BranchEnd<'_>, messages: i64) -> Result<i64> {
         let shared = match (leaf, end.above) {
             (Some(leaf), Some(above)) => self.shared(leaf, above)?,
             _ => None,
@@ -72,7 +74,8 @@ impl Branch<'_> {
         Ok(left + behind.messages)
     }
 
-    /// The last entry that the ways to two entries share. Each comes behind its parent.
+    /// The last entry that the paths to two entries have in common. Parents come
+    /// before their children.
     fn shared(&self, one: i64, other: i64) -> Result<Option<i64>> {
         let mut window = WINDOW;
         loop {
@@ -81,7 +84,7 @@ impl Branch<'_> {
             let length = |path: &[Stretch]| path.iter().map(|part| part.len()).sum::<usize>();
             let shared = last_shared(&one, &other);
             let low = |path: &[Stretch]| path.first().map(|part| part.first);
-            // What is left of a path comes before what is known of it.
+            // The rest of a path comes before what is known of it.
             let ends_above = |path: &[Stretch], other: &[Stretch]| {
                 length(path) < window && low(other) <= low(path)
             };
@@ -92,7 +95,8 @@ impl Branch<'_> {
         }
     }
 
-    /// The entry before the response that an entry is in; without one, the entry itself.
+    /// The entry before the response that an entry belongs to; if it belongs to none,
+    /// the entry itself.
     fn before_response(&self, entry: i64) -> Result<Option<i64>> {
         let mut response: Option<(String, i64)> = None;
         let mut is_over = false;
@@ -120,10 +124,10 @@ impl Branch<'_> {
         }
     }
 
-    /// What stands behind an entry on the way to an end, with what is put back.
-    fn behind(&self, kept: Option<i64>, end: End<'_>) -> Result<Behind> {
+    /// What follows an entry on the path to an end, including what is put back.
+    fn behind(&self, kept: Option<i64>, end: BranchEnd<'_>) -> Result<NewPart> {
         let mut path = match end.above {
-            Some(above) if end.above != kept => self.way(kept, above)?,
+            Some(above) if end.above != kept => self.path_between(kept, above)?,
             _ => Vec::new(),
         };
         let mut nodes = BTreeMap::new();
@@ -148,7 +152,7 @@ impl Branch<'_> {
             let node = &nodes[**at];
             node.kind.is_message() && (self.is_agent || node.is_main())
         };
-        Ok(Behind {
+        Ok(NewPart {
             kept,
             messages: branch.iter().filter(is_message).count() as i64,
             is_aside: length < branch.len(),
@@ -156,8 +160,8 @@ impl Branch<'_> {
         })
     }
 
-    /// The entries on the way to one, root first, behind another.
-    fn way(&self, kept: Option<i64>, to: i64) -> Result<Vec<i64>> {
+    /// The entries after one on the path to another, root first.
+    fn path_between(&self, kept: Option<i64>, to: i64) -> Result<Vec<i64>> {
         let mut stretches = Vec::new();
         runs::each_stretch(self.conn, to, |stretch| {
             let is_last = kept.is_some_and(|kept| stretch.first <= kept);
@@ -168,7 +172,7 @@ impl Branch<'_> {
         Ok(stretches.into_iter().rev().flatten().collect())
     }
 
-    /// Adds the other parts of the responses among these nodes, and what answers them.
+    /// Adds the other nodes of the responses among these nodes, and their answers.
     fn add_responses(&self, nodes: &mut BTreeMap<i64, Node>) -> Result<()> {
         let mut responses: BTreeMap<String, Vec<i64>> = BTreeMap::new();
         for (key, node) in &*nodes {
@@ -192,7 +196,8 @@ impl Branch<'_> {
         Ok(())
     }
 
-    /// Adds the answers below a part: whatever stands between says nothing.
+    /// Adds the answers below a node; nodes in between that are no messages are
+    /// skipped.
     fn add_answers(&self, part: i64, nodes: &mut BTreeMap<i64, Node>) -> Result<()> {
         let mut todo = runs::children(self.conn, part)?;
         while let Some(key) = todo.pop() {
@@ -206,8 +211,8 @@ impl Branch<'_> {
         Ok(())
     }
 
-    /// Takes what stands behind an entry off the branch that ends with `leaf`;
-    /// returns how many messages are left of so many.
+    /// Removes what follows an entry from the branch that ends at `leaf`; returns how
+    /// many of its messages are left.
     fn cut(&self, leaf: Option<i64>, kept: Option<i64>, messages: i64) -> Result<i64> {
         let (conn, session) = (self.conn, self.session);
         let Some(kept) = kept else {
@@ -215,7 +220,7 @@ impl Branch<'_> {
             return Ok(0);
         };
         let Some(leaf) = leaf.filter(|leaf| *leaf != kept) else { return Ok(messages) };
-        let way = self.way(Some(kept), leaf)?;
+        let way = self.path_between(Some(kept), leaf)?;
         let cut = match (ranges::before(conn, session, i64::MAX)?, way.first()) {
             (Some(_), Some(first)) => ranges::cut(conn, session, *first)?,
             _ => ranges::joined(way),
@@ -227,12 +232,12 @@ impl Branch<'_> {
         Ok(left)
     }
 
-    /// Lets a branch that ends with what is kept go on.
-    fn go_on(&self, behind: &Behind) -> Result<()> {
+    /// Extends a branch that ends with what was kept.
+    fn go_on(&self, behind: &NewPart) -> Result<()> {
         let (conn, session) = (self.conn, self.session);
         let is_stored = ranges::before(conn, session, i64::MAX)?.is_some();
         if is_stored && !behind.is_aside && self.is_path(behind.kept)? {
-            // It is the way to the leaf again.
+            // The branch is the path to the leaf again.
             ranges::clear(conn, session)?;
         } else if is_stored {
             ranges::extend(conn, session, &behind.keys)?;
@@ -246,7 +251,7 @@ impl Branch<'_> {
         Ok(())
     }
 
-    /// Whether what is stored of the branch is the way to the last entry of it.
+    /// Whether the stored branch is the path to its last entry.
     fn is_path(&self, last: Option<i64>) -> Result<bool> {
         let Some(last) = last else { return Ok(true) };
         let (conn, session) = (self.conn, self.session);
@@ -282,7 +287,7 @@ impl Branch<'_> {
     }
 }
 
-/// Whether a node is a message of the user that answers a tool.
+/// Whether a node is a user's message with a tool's answer.
 pub(super) fn is_answer(node: &Node) -> bool {
     node.kind == Kind::User && node.is_answer
 }
@@ -304,9 +309,10 @@ fn last_shared(one: &[Stretch], other: &[Stretch]) -> Option<i64> {
     None
 }
 
-/// Whether parts and answers of the responses in a transcript hang together: a
-/// part has another above it, unless it is the first; an answer stands below its
-/// call, the only one of its id, which nothing else answers. Parents come first.
+/// Whether the nodes and answers of the responses in a transcript are not contiguous.
+/// They are if each node of a response has another directly above it, unless it is
+/// the first, and each answer is below its call, whose id is unique and which has no
+/// other answer. Parents come first.
 pub(super) fn is_knotted(nodes: &[Node], tree: &Tree<'_>, is_agent: bool) -> bool {
     let parents: Vec<Option<usize>> = (0..nodes.len()).map(|record| tree.parent(record)).collect();
     if parents.iter().enumerate().any(|(at, parent)| parent.is_some_and(|parent| at <= parent)) {

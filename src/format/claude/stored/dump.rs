@@ -1,4 +1,5 @@
-//! What a dump says of a session: what its lists show, and its agents.
+//! The fields of a dump that only Claude Code sessions have: the summary for lists,
+//! and agents.
 
 use std::io::Write;
 
@@ -14,7 +15,7 @@ use crate::model::{SessionInfo, SessionKey, Timestamp};
 use crate::store::{heads, metadata, sessions};
 
 impl Extras for Claude {
-    /// Only a record says so.
+    /// Only records say when a session began.
     fn began_at(&self, conn: &Connection, info: &SessionInfo) -> Result<Option<Timestamp>> {
         Ok(heads::head(conn, info.key)?.created_at)
     }
@@ -40,7 +41,7 @@ impl Extras for Claude {
             return Err(Error::SessionNotFound(session.0.to_string()));
         };
         Ok(match read_sidecar(conn, source.source_id, &layout::sidecar(&path))? {
-            Sidecar::Told { json, .. } => Some(json),
+            Sidecar::Described { json, .. } => Some(json),
             Sidecar::None | Sidecar::Broken => None,
         })
     }
@@ -80,7 +81,9 @@ fn write_agents(conn: &Connection, out: &mut dyn Write, session: SessionKey) -> 
     for (agent, path) in agents(conn, source.source_id, &path)? {
         let sidecar = read_sidecar(conn, source.source_id, &layout::sidecar(&path))?;
         let (tool_use_id, parent_agent_id) = match sidecar {
-            Sidecar::Told { tool_use_id, parent_agent_id, .. } => (tool_use_id, parent_agent_id),
+            Sidecar::Described { tool_use_id, parent_agent_id, .. } => {
+                (tool_use_id, parent_agent_id)
+            }
             Sidecar::None | Sidecar::Broken => (None, None),
         };
         let json = |value: Option<String>| value.unwrap_or_else(|| "null".to_owned());
@@ -96,7 +99,7 @@ fn write_agents(conn: &Connection, out: &mut dyn Write, session: SessionKey) -> 
     out.write_all(if comma == "," { b"]" } else { b",\"subagents\":[]" }).map_err(refused)
 }
 
-/// The id of an agent, by the name of its log.
+/// The id of an agent, from the name of its log.
 fn agent_id(path: &[u8]) -> &str {
     match layout::split(path).place {
         Place::OldAgent { agent_id } | Place::Agent { agent_id, .. } => agent_id,

@@ -1,4 +1,4 @@
-//! From the records of a transcript to its session.
+//! Folds the records of a transcript into a session.
 
 mod append;
 mod branch;
@@ -20,7 +20,7 @@ use super::parse::{parse, role};
 use super::summary::{Fold, Summary};
 use crate::error::Result;
 use crate::format::json::{self, Kind};
-use crate::format::projection::{Folded, Whole};
+use crate::format::projection::{Folded, SessionFold};
 use crate::model::{ProblemKind, Record, SessionKey, Stored};
 use crate::store::files::{self, FileKind};
 use crate::store::heads::Head;
@@ -28,19 +28,19 @@ use crate::store::problems::{self, NewProblem};
 use crate::store::ranges::Range;
 use crate::store::{documents, entries, generations, log, metadata, ranges, records, sessions};
 
-/// Keys of what a transcript says that no column holds.
+/// Metadata keys for what a transcript says and no column holds.
 const GIT_BRANCH: &str = "gitBranch";
 const TAG: &str = "tag";
-/// The nodes that summaries are of, which are not in the file: one may come yet.
+/// The nodes that summaries name and the file lacks so far.
 const STRANGERS: &str = "summaries";
-/// Of a session of which rows do not tell what a further record changes.
+/// Marks a session whose rows do not tell what a further record changes.
 const IS_ODD: &str = "odd";
 
 /// A transcript that is being read.
 struct Reading {
     is_agent: bool,
     nodes: Vec<Node>,
-    /// Where each of them stands.
+    /// The line of each of them.
     lines: Vec<i64>,
     fold: Fold,
 }
@@ -52,13 +52,13 @@ impl Reading {
     }
 }
 
-impl Whole for Reading {
+impl SessionFold for Reading {
     fn take(&mut self, line_key: i64, record: &mut Record) -> Result<()> {
         let Some(facts) = facts(record) else { return Ok(()) };
         self.fold.take(line_key, facts.told);
         let Some(node) = facts.node else { return Ok(()) };
         if let Some(entry) = record.entry.as_mut().filter(|_| self.is_agent) {
-            // To an agent, everything is its own conversation.
+            // An agent's transcript is all its own conversation.
             entry.role = role(&node).map(str::to_owned);
         }
         self.nodes.push(node);
@@ -87,24 +87,24 @@ impl Whole for Reading {
     }
 }
 
-/// What the format keeps of a record.
+/// The facts that the format's parser attached to a record.
 fn facts(record: &mut Record) -> Option<Facts> {
     let own = record.own.take()?.downcast::<Facts>().ok()?;
     Some(Arc::unwrap_or_clone(own))
 }
 
-/// The same of a line.
+/// The facts of a line.
 fn facts_of_line(line: &[u8]) -> Option<Facts> {
     facts(&mut parse(line))
 }
 
-/// Whether a log is an agent's, also where it is kept under another name.
+/// Whether a log is an agent's, even if it is kept under another name.
 fn is_agent(path: &[u8]) -> bool {
     let path = generations::without_kept(path);
     !matches!(layout::split(&path).place, Place::Transcript { .. })
 }
 
-/// The conversation of a transcript, on its way into rows.
+/// The conversation of a transcript, to be written as rows.
 struct Conversation<'a> {
     folded: &'a Folded<'a>,
     is_agent: bool,
@@ -114,7 +114,7 @@ struct Conversation<'a> {
 }
 
 impl Conversation<'_> {
-    /// Settles the leaf, the branch that leads to it, and its number of messages.
+    /// Determines the leaf, the branch to it, and its number of messages.
     fn settle_branch(&self, head: &mut Head) -> Result<()> {
         let leaf = match self.folded.decided {
             Some(decided) => decided.and_then(|key| self.tree.last(entries::ordinal(key) as usize)),
@@ -130,7 +130,7 @@ impl Conversation<'_> {
             node.kind.is_message() && (self.is_agent || node.is_main())
         };
         head.message_count = branch.iter().filter(is_message).count() as i64;
-        // No branch is found by an empty id, which is one all the same.
+        // An empty id finds no branch, although it is an id.
         let is_found = head.leaf_id.as_deref() != Some("");
         if branch.len() == length
             && is_found
@@ -175,18 +175,18 @@ impl Conversation<'_> {
         self.counted().count() < self.nodes.len() || self.nodes.iter().any(is_odd)
     }
 
-    /// The records that count of their uuids.
+    /// The records that count for their uuids.
     fn counted(&self) -> impl Iterator<Item = (usize, &Node)> {
         self.nodes.iter().enumerate().filter(|(record, _)| self.tree.counts(*record))
     }
 
-    /// Writes the tools that were called, with their results.
+    /// Writes the tool calls, with their results.
     fn insert_tools(&self) -> Result<()> {
         let Folded { conn, session, .. } = *self.folded;
         // Of each id, the lines of the calls without an answer.
         let mut open: HashMap<&str, BTreeSet<i64>> = HashMap::new();
         for (record, node) in self.counted() {
-            // A line stands for one call; nearly none holds more.
+            // A line represents one call; hardly any contains more.
             if let Some((id, name)) = node.calls.first() {
                 let (line, call) = (self.lines[record], (Some(&id[..]), Some(&name[..])));
                 records::insert_tool_execution(
@@ -210,7 +210,7 @@ impl Conversation<'_> {
         Ok(())
     }
 
-    /// Writes what responses used: each once, by the last of its parts.
+    /// Writes the usage of each response once, from its last node.
     fn insert_usage(&self) -> Result<()> {
         let Folded { conn, session, .. } = *self.folded;
         let mut last = HashMap::new();
@@ -218,7 +218,7 @@ impl Conversation<'_> {
             let Some(reported) = &node.usage else { continue };
             let response = match &node.message_id {
                 Some(id) => (Some(id), reported.request_id.as_ref()),
-                // Without an id, it is a response of its own.
+                // Without an id, it is a response by itself.
                 None => (Some(&node.uuid), None),
             };
             last.insert(response, record);
@@ -234,7 +234,7 @@ impl Conversation<'_> {
     }
 }
 
-/// Settles what lists show.
+/// Determines what lists show.
 fn settle_head(
     folded: &Folded<'_>,
     is_agent: bool,
@@ -274,7 +274,8 @@ fn settle_head(
     Ok(())
 }
 
-/// Says which records the program was never seen to write, once for each type.
+/// Records which types of records the program was never seen to write, once for each
+/// type.
 fn note_unknown(folded: &Folded<'_>, summary: &Summary) -> Result<()> {
     for (name, line_key, count) in &summary.unknown {
         let records = if *count == 1 { "record" } else { "records" };
@@ -288,7 +289,7 @@ fn note_unknown(folded: &Folded<'_>, summary: &Summary) -> Result<()> {
     Ok(())
 }
 
-/// Says what is wrong with the document that describes an agent.
+/// Records what is wrong with the document that describes an agent.
 fn note_sidecar(folded: &Folded<'_>) -> Result<()> {
     let path = layout::sidecar(&folded.file.path);
     match read_sidecar(folded.conn, folded.file.source_id, &path)? {
@@ -296,7 +297,7 @@ fn note_sidecar(folded: &Folded<'_>) -> Result<()> {
             let detail = "no JSON object; nothing describes the agent";
             note(folded, &path, None, ProblemKind::Unreadable, detail)
         }
-        Sidecar::None | Sidecar::Told { .. } => Ok(()),
+        Sidecar::None | Sidecar::Described { .. } => Ok(()),
     }
 }
 
@@ -321,12 +322,12 @@ fn note(
     )
 }
 
-/// What describes an agent.
+/// The document that describes an agent.
 enum Sidecar {
     None,
     Broken,
-    /// The whole of it, and JSON of who called the agent, where that is said.
-    Told {
+    /// The whole document, and the caller of the agent as JSON, if it is named.
+    Described {
         json: String,
         tool_use_id: Option<String>,
         parent_agent_id: Option<String>,
@@ -348,17 +349,18 @@ fn read_sidecar(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Sideca
         let value = meta.get(key).filter(|value| value.kind() == Kind::String)?;
         Some(json::clean(value, "null"))
     };
-    Ok(Sidecar::Told {
+    Ok(Sidecar::Described {
         json: whole.to_owned(),
         tool_use_id: text("toolUseId"),
         parent_agent_id: text("parentAgentId"),
     })
 }
 
-/// Longest document that is read as one that describes an agent; all are far shorter.
+/// The longest document that is read as the description of an agent. All are far
+/// shorter.
 const MAX_DOCUMENT: u64 = 1 << 20;
 
-/// The sessions of the agents of a session, by path.
+/// The sessions of a session's agents, by path.
 fn agents(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<(SessionKey, Vec<u8>)>> {
     let layout::Split { project, place: Place::Transcript { session_id } } = layout::split(path)
     else {
@@ -366,7 +368,7 @@ fn agents(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<(Session
     };
     let folder = [project, session_id.as_bytes()].concat();
     let beside = |end: &[u8]| [project, end].concat();
-    // '0' follows '/', and '.' follows '-'.
+    // '0' is the byte after '/', and '.' the one after '-'.
     let (from, to) = ([&folder[..], b"/"].concat(), [&folder[..], b"0"].concat());
     let own = sessions::sessions_between(conn, source_id, &from, &to)?;
     let old = sessions::sessions_between(conn, source_id, &beside(b"agent-"), &beside(b"agent."))?;
@@ -381,7 +383,7 @@ fn agents(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<(Session
 }
 
 impl Claude {
-    fn reading(path: &[u8]) -> Box<dyn Whole> {
+    fn reading(path: &[u8]) -> Box<dyn SessionFold> {
         Box::new(Reading::of(path))
     }
 }

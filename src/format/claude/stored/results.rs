@@ -1,4 +1,4 @@
-//! Answers of tools that stand in files beside the transcript.
+//! Finds the files with long answers of tools.
 
 use rusqlite::Connection;
 
@@ -10,7 +10,7 @@ use crate::model::SessionKey;
 use crate::store::files::{self, FileKind};
 use crate::store::{documents, sessions};
 
-/// The file that holds what an answer stands for, where the answer is such a note.
+/// The file of an answer, if the answer is a note that names one.
 pub(super) fn find(
     conn: &Connection,
     session: SessionKey,
@@ -31,7 +31,8 @@ pub(super) fn find(
     Ok(Some(ResultFile { path, text: None }))
 }
 
-/// The session whose folder an answer lies in: of an agent, that which it works for.
+/// The session in whose folder an answer is; for an agent, the session that it works
+/// for.
 fn session_id(conn: &Connection, session: SessionKey, path: &[u8]) -> Result<String> {
     let id = match layout::split(path).place {
         Place::Transcript { session_id } | Place::Agent { session_id, .. } => {
@@ -42,12 +43,12 @@ fn session_id(conn: &Connection, session: SessionKey, path: &[u8]) -> Result<Str
     Ok(id.unwrap_or_default())
 }
 
-/// Where the file may lie: where the note says, in the project of the session if
-/// that was moved, in the session's own folder if it was copied, by the call's id.
+/// Where the file may be: where the note says; in the session's project, if that was
+/// moved; in the session's own folder, if the session was copied; by the call's id.
 fn candidates(path: &[u8], session_id: &str, call_id: &str, note: &Note<'_>) -> Vec<String> {
     let Split { project: own, .. } = layout::split(path);
     let own = String::from_utf8_lossy(own);
-    // Below the root of one project, nothing stands before the session.
+    // If the root is a single project, no folder precedes the session.
     let above = own.trim_end_matches('/').rsplit_once('/').map_or("", |(above, _)| above);
     let slash = if above.is_empty() { "" } else { "/" };
     let mut candidates = Vec::new();

@@ -1,5 +1,5 @@
-//! What depends on more than one transcript: whose an agent is, and which of
-//! several sessions of one id lists show.
+//! What depends on several transcripts: the session of an agent, and which of
+//! several sessions with the same id lists show.
 
 use std::collections::BTreeSet;
 
@@ -10,26 +10,26 @@ use crate::error::Result;
 use crate::fold;
 use crate::format::Layout;
 use crate::format::claude::layout::{self, Place, Split};
-use crate::format::projection::{Projection, Touched, Whole};
+use crate::format::projection::{Projection, SessionFold, Touched};
 use crate::model::{ProblemKind, SessionKey};
 use crate::store::files::{self, FileKind, FileRow};
 use crate::store::heads::Head;
-use crate::store::sessions::Placed;
+use crate::store::sessions::SessionPlace;
 use crate::store::sources::Source;
 use crate::store::{problems, sessions};
 
 impl Projection for Claude {
-    fn whole(&self, path: &[u8]) -> Option<Box<dyn Whole>> {
+    fn session_fold(&self, path: &[u8]) -> Option<Box<dyn SessionFold>> {
         Some(Self::reading(path))
     }
 
-    fn whole_behind<'a>(
+    fn session_fold_after<'a>(
         &self,
         conn: &'a Connection,
         session: SessionKey,
         file: &FileRow,
         head: &Head,
-    ) -> Result<Option<Box<dyn Whole + 'a>>> {
+    ) -> Result<Option<Box<dyn SessionFold + 'a>>> {
         append::behind(conn, session, file, head)
     }
 
@@ -45,7 +45,7 @@ impl Projection for Claude {
         }
     }
 
-    /// A session's folder and what is in it, and its agents beside it.
+    /// The session's folder and its content, and its agents beside it.
     fn parts(&self, conn: &Connection, source: &Source, path: &[u8]) -> Result<BTreeSet<Vec<u8>>> {
         let mut parts = BTreeSet::new();
         let Split { project, place } = layout::split(path);
@@ -96,17 +96,17 @@ impl Projection for Claude {
 
 /// The files in a folder.
 fn below(conn: &Connection, source_id: i64, folder: &[u8]) -> Result<Vec<FileRow>> {
-    // '0' follows '/'.
+    // '0' is the byte after '/'.
     let (from, to) = ([folder, b"/"].concat(), [folder, b"0"].concat());
     files::newest_between(conn, source_id, &from, &to)
 }
 
-/// Says of the agents in the folder of a project whose session is not there.
+/// Records which agents in a project's folder lack their session.
 fn settle_project(conn: &Connection, source_id: i64, project: &[u8]) -> Result<()> {
     let beside = |end: &[u8]| [project, end].concat();
     let found =
         sessions::sessions_between(conn, source_id, &beside(b"agent-"), &beside(b"agent."))?;
-    for Placed { path, parent_id, .. } in found {
+    for SessionPlace { path, parent_id, .. } in found {
         if matches!(layout::split(&path).place, Place::OldAgent { .. }) {
             settle_old_agent(conn, source_id, &path, parent_id.as_deref())?;
         }
@@ -114,7 +114,7 @@ fn settle_project(conn: &Connection, source_id: i64, project: &[u8]) -> Result<(
     Ok(())
 }
 
-/// Says of an agent in the folder of a project whether its session is not there.
+/// Records whether the session of an agent in a project's folder is missing.
 fn settle_old_agent(
     conn: &Connection,
     source_id: i64,
@@ -130,7 +130,7 @@ fn settle_old_agent(
     problems::settle_loose(conn, source_id, path, ProblemKind::Orphan, detail.as_deref())
 }
 
-/// Settles what lies in the folder of a session.
+/// Updates what is in the folder of a session.
 fn settle_folder(conn: &Connection, source: &Source, folder: &[u8]) -> Result<()> {
     let source_id = source.source_id;
     let id = folder.rsplit(|byte| *byte == b'/').next().unwrap_or(folder);
@@ -154,13 +154,13 @@ fn settle_folder(conn: &Connection, source: &Source, folder: &[u8]) -> Result<()
     Ok(())
 }
 
-/// Whether there is the transcript of the session that has this folder.
+/// Whether the transcript of the session with this folder exists.
 fn has_session(conn: &Connection, source_id: i64, folder: &[u8]) -> Result<bool> {
     let transcript = [folder, b".jsonl"].concat();
     Ok(sessions::session_at(conn, source_id, &transcript)?.is_some())
 }
 
-/// Folds an agent anew where what describes it broke, or is whole again.
+/// Refolds an agent if the document that describes it became invalid, or valid again.
 fn settle_sidecar(conn: &Connection, source: &Source, path: &[u8], log: &[u8]) -> Result<()> {
     let Some(session) = sessions::session_at(conn, source.source_id, log)? else { return Ok(()) };
     let sidecar = read_sidecar(conn, source.source_id, path)?;

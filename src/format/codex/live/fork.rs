@@ -1,7 +1,7 @@
-//! Forks: a new thread that begins as another did.
+//! Forks: a new thread that begins like another.
 //!
-//! A thread that counts its records is forked by naming the file and the byte
-//! where it begins; any other by writing its records again.
+//! A thread that counts its records is forked by naming the file and the byte at
+//! which the fork begins; any other by writing its records again.
 
 use rusqlite::Connection;
 
@@ -20,19 +20,20 @@ use crate::format::json;
 use crate::model::{SessionKey, Stored};
 use crate::store::{heads, log};
 
-/// How much of a history a fork takes along.
+/// How much of a history a fork contains.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cut {
     Nowhere,
-    /// So many records of the history.
+    /// This many records of the history.
     Records(usize),
-    /// Behind this line.
+    /// Up to and including this line.
     Line(i64),
-    /// Before the turn that this line is in.
+    /// Up to the turn that this line is in, exclusively.
     BeforeTurnOf(i64),
 }
 
-/// The fork of a thread up to and with a turn, from 1; without one, of all of it.
+/// Forks a thread up to and including a turn, counted from 1; all of it if there is
+/// none.
 pub(super) fn fork(writing: &Writing<'_>, turn: Option<u32>) -> Result<(SessionKey, String)> {
     let place = Place::of(writing.tx, writing.session)?;
     let (cut, text) = match turn {
@@ -42,7 +43,8 @@ pub(super) fn fork(writing: &Writing<'_>, turn: Option<u32>) -> Result<(SessionK
     Ok((make(writing, &place, cut)?, text))
 }
 
-/// The fork of the path to an entry; of a prompt, what comes before its turn, and its text.
+/// Forks the path to an entry; for a prompt, what comes before its turn, and its
+/// text.
 pub(super) fn fork_at_entry(writing: &Writing<'_>, entry_id: &str) -> Result<(SessionKey, String)> {
     let place = Place::of(writing.tx, writing.session)?;
     let entry = writing.entry(entry_id)?;
@@ -75,10 +77,10 @@ fn at_turn(turns: &[Turn], turn: u32) -> Result<(Cut, String)> {
     Ok((cut, turns[at].prompt().to_owned()))
 }
 
-/// A line that a fork begins with.
-struct Kept {
+/// A line at the beginning of a fork.
+struct KeptLine {
     raw: Vec<u8>,
-    /// The file that it stands in.
+    /// The file that contains it.
     file_id: i64,
     end: u64,
     ordinal: Option<u64>,
@@ -97,7 +99,7 @@ fn make(writing: &Writing<'_>, place: &Place, cut: Cut) -> Result<SessionKey> {
     chain::require_id(&id)?;
     chain::require_free_id(tx, &id)?;
     let history = place.history(tx)?;
-    let mut kept = kept(tx, &history, cut)?;
+    let mut kept = kept_lines(tx, &history, cut)?;
     let own = own_meta(tx, place)?;
     let window_id = new_id();
     let mut fork = Fork { id: &id, window_id: &window_id, at, source_id, base: None };
@@ -129,8 +131,8 @@ fn make(writing: &Writing<'_>, place: &Place, cut: Cut) -> Result<SessionKey> {
     Ok(session)
 }
 
-/// The lines of a history that come before a cut.
-fn kept(tx: &Connection, history: &History, cut: Cut) -> Result<Vec<Kept>> {
+/// The lines of a history before a cut.
+fn kept_lines(tx: &Connection, history: &History, cut: Cut) -> Result<Vec<KeptLine>> {
     let mut kept = Vec::new();
     let (mut records, mut is_over, mut turn) = (0, false, 0);
     history.each_line(tx, |link, key, end, raw| {
@@ -155,7 +157,7 @@ fn kept(tx: &Connection, history: &History, cut: Cut) -> Result<Vec<Kept>> {
             kept.truncate(turn.max(1));
             return Ok(());
         }
-        kept.push(Kept {
+        kept.push(KeptLine {
             raw: raw.to_vec(),
             file_id: link.log.file_id,
             end,
@@ -168,7 +170,7 @@ fn kept(tx: &Connection, history: &History, cut: Cut) -> Result<Vec<Kept>> {
     Ok(kept)
 }
 
-/// The first `session_meta` of a rollout, as it is spelt.
+/// The first `session_meta` of a rollout, as spelt.
 fn own_meta(tx: &Connection, place: &Place) -> Result<Vec<u8>> {
     let mut found = None;
     log::each_line_left(tx, &place.own.log, |_, raw| {
@@ -181,8 +183,9 @@ fn own_meta(tx: &Connection, place: &Place) -> Result<Vec<u8>> {
     found.ok_or(Error::Unsupported("a session without a session_meta is not forked"))
 }
 
-/// The file that holds the cut, by its physical id, the ordinal and the byte that it lies at.
-fn base_of(history: &History, kept: &[Kept]) -> Result<Option<(String, u64, u64)>> {
+/// The file that contains the cut, by its physical id, with the ordinal and the byte
+/// of the cut.
+fn base_of(history: &History, kept: &[KeptLine]) -> Result<Option<(String, u64, u64)>> {
     let Some(last) = kept.last() else { return Ok(None) };
     let link = history.links.iter().find(|link| link.log.file_id == last.file_id);
     let name = link.and_then(|link| link.known.physical_id.clone());

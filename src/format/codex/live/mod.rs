@@ -1,8 +1,8 @@
-//! Changes of Codex's threads: records, names, the archive, forks.
+//! Changes of Codex threads: records, names, the archive, forks.
 //!
-//! What is decided goes where the program keeps it: a record behind the others,
-//! a name into the index, the archive by another place of the file. Every file
-//! of a thread moves with it.
+//! Decisions are stored where the program stores them: a record is appended, a name
+//! goes into the index, and archiving moves the file. All files of a thread move
+//! together.
 
 mod fork;
 
@@ -24,7 +24,7 @@ use crate::store::sources::{self, Source};
 use crate::store::{log, sessions};
 
 impl Live for Codex {
-    /// A thread begins with its `session_meta`, which is given whole.
+    /// A thread begins with its `session_meta`, which the caller gives.
     fn create(&self, tx: &Connection, new: &NewHeader<'_>) -> Result<SessionKey> {
         let given = new.record.ok_or(Error::Unsupported(
             "a session of this format is made of its first record, a whole session_meta",
@@ -90,7 +90,7 @@ impl Live for Codex {
         })?;
         let place = Place::of(writing.tx, writing.session)?;
         let id = place.own.known.thread_id.as_deref();
-        // The index of names takes no other id.
+        // The index of names only accepts such ids.
         let id = id.filter(|id| layout::is_uuid(id));
         let id = id.ok_or(Error::Unsupported("a thread whose id is no UUID cannot be named"))?;
         write_name(writing.tx, &place.source, id, name, writing.at)
@@ -104,7 +104,7 @@ impl Live for Codex {
         move_thread(writing, false)
     }
 
-    /// The files that a thread left behind go with its head.
+    /// The older files of a thread are archived with its head.
     fn may_age(&self, conn: &Connection, session: SessionKey) -> Result<bool> {
         let shown = tables::is_superseded(conn, session)?;
         Ok(shown == Some(false))
@@ -122,7 +122,7 @@ impl Live for Codex {
         self.duplicate(writing)
     }
 
-    /// Up to and with a turn, from 1.
+    /// Up to and including a turn, counted from 1.
     fn fork_at_turn(&self, writing: &Writing<'_>, turn: u32) -> Result<(SessionKey, String)> {
         fork::fork(writing, Some(turn))
     }
@@ -151,7 +151,8 @@ fn begin(
     session.ok_or_else(|| Error::SessionNotFound(String::from_utf8_lossy(path).into_owned()))
 }
 
-/// Adds a line to a rollout; one that is compressed becomes plain. Returns the number of the line.
+/// Appends a line to a rollout; a compressed one becomes plain. Returns the number of
+/// the line.
 fn append(writer: &mut FileWriter<'_>, place: &Place, line: &[u8]) -> Result<u32> {
     if place.own.is_document {
         return Err(Error::Unsupported(
@@ -168,7 +169,7 @@ fn append(writer: &mut FileWriter<'_>, place: &Place, line: &[u8]) -> Result<u32
     writer.append(place.rollout.place.clone(), Some(&place.own.log), line)
 }
 
-/// Writes the name of a thread behind those that there are.
+/// Appends the name of a thread to the index.
 fn write_name(tx: &Connection, source: &Source, id: &str, name: &str, at: Timestamp) -> Result<()> {
     let path = layout::NAMES.as_bytes();
     let index = files::newest(tx, source.source_id, path)?;
@@ -180,7 +181,7 @@ fn write_name(tx: &Connection, source: &Source, id: &str, name: &str, at: Timest
     writer.finish()
 }
 
-/// The ordinal that comes behind the last one of a history.
+/// The ordinal after the last one of a history.
 fn next_ordinal(tx: &Connection, place: &Place) -> Result<u64> {
     let log = &place.own.log;
     for position in (0..log.line_count).rev() {
@@ -192,7 +193,7 @@ fn next_ordinal(tx: &Connection, place: &Place) -> Result<u64> {
     Ok(place.own.meta.base.as_ref().and_then(|base| base.ordinal).unwrap_or(0))
 }
 
-/// Puts every file of a thread into the archive, or takes it out.
+/// Moves every file of a thread into the archive, or out of it.
 fn move_thread(writing: &Writing<'_>, into_archive: bool) -> Result<()> {
     let Writing { tx, session, at, .. } = *writing;
     let place = Place::of(tx, session)?;
@@ -211,7 +212,8 @@ fn move_thread(writing: &Writing<'_>, into_archive: bool) -> Result<()> {
             true => layout::archived(&file.path),
             false => layout::unarchived(&file.path),
         };
-        // To put a file away does not change when it was written; to take it out does.
+        // Archiving a file keeps its modification time; taking it out of the
+        // archive sets it.
         let mtime = if into_archive { file.mtime } else { at.into() };
         writer.relocate(file, &to, mtime)?;
         sessions::update_path(tx, known.session, &to)?;
@@ -219,7 +221,7 @@ fn move_thread(writing: &Writing<'_>, into_archive: bool) -> Result<()> {
     writer.finish()
 }
 
-/// The last record of a history that `is_it` takes, as it is spelt.
+/// The last record of a history for which `is_it` is true, as spelt.
 fn last_record(
     tx: &Connection,
     place: &Place,

@@ -1,13 +1,13 @@
-//! What a further record changes of a rollout, told from its rows.
+//! Determines from the rows what a further record of a rollout changes.
 //!
-//! That is known where the rollout is all there is of its thread and nothing
-//! that it says of itself changes. Else it is folded from its first record on.
+//! This is possible if the rollout is all of its thread, and its metadata does not
+//! change. Otherwise it is refolded from its first record.
 
 use rusqlite::Connection;
 
 use super::Place;
 use super::fold::{Facts, Fold};
-use super::tables::{self, Known};
+use super::tables::{self, KnownRollout};
 use crate::error::Result;
 use crate::fold::search_text;
 use crate::format::codex::meta::{Meta, Mode};
@@ -19,11 +19,12 @@ use crate::store::files::FileState;
 use crate::store::heads::{self, Head};
 use crate::store::{entries, events, log, metadata, sessions};
 
-/// Of a thread that counts its records, where an item came before its turn, or of none.
+/// Marks a thread that counts its records, and in which an item came before its turn,
+/// or named none.
 pub(super) const HAS_EARLY: &str = "early";
 
-/// Takes in the line that was added behind a rollout; says whether the rows told
-/// what it changes. Nothing is written where they did not.
+/// Folds the line that was appended to a rollout; returns whether that was possible.
+/// If not, nothing was written.
 pub(in crate::format::codex) fn take(
     conn: &Connection,
     place: &Place,
@@ -72,8 +73,8 @@ pub(in crate::format::codex) fn take(
     Ok(true)
 }
 
-/// Whether a rollout is written here, and as the program writes one today.
-fn is_plain(place: &Place, known: &Known) -> bool {
+/// Whether a rollout is written here, in today's form.
+fn is_plain(place: &Place, known: &KnownRollout) -> bool {
     let own = &place.own;
     own.log.state == FileState::Local
         && own.log.path == place.rollout.place
@@ -85,11 +86,11 @@ fn is_plain(place: &Place, known: &Known) -> bool {
         && known.mode != Mode::Bare
 }
 
-/// Whether nothing else of the root depends on how a rollout goes on: no other
-/// file of its thread or its name, and none that begins with more than it has.
-fn is_alone(conn: &Connection, known: &Known) -> Result<bool> {
+/// Whether nothing else at the root depends on how a rollout continues: there is no
+/// other file of its thread or name, and none that begins with more than it has.
+fn is_alone(conn: &Connection, known: &KnownRollout) -> Result<bool> {
     let (source_id, session) = (known.source_id, known.session);
-    let is_own = |found: &Known| found.session == session;
+    let is_own = |found: &KnownRollout| found.session == session;
     let Some(thread_id) = &known.thread_id else { return Ok(false) };
     if !tables::of_name(conn, source_id, &known.name)?.iter().all(is_own)
         || !tables::of_thread(conn, source_id, thread_id)?.iter().all(is_own)
@@ -97,11 +98,12 @@ fn is_alone(conn: &Connection, known: &Known) -> Result<bool> {
         return Ok(false);
     }
     let Some(id) = &known.physical_id else { return Ok(false) };
-    let is_whole = |found: &Known| found.base_is_whole && found.base_file == Some(known.file_id);
+    let is_whole =
+        |found: &KnownRollout| found.base_is_whole && found.base_file == Some(known.file_id);
     Ok(tables::beginning_with(conn, source_id, id)?.iter().all(is_whole))
 }
 
-/// What the records so far say, as the rows have it.
+/// The facts so far, from the rows.
 fn facts(conn: &Connection, place: &Place, head: &Head) -> Result<Facts> {
     let shown = tables::shown(conn, place.own.known.session)?;
     let cwd = head.work_dir_id.map(|id| sessions::work_dir_path(conn, id)).transpose()?;
@@ -115,7 +117,8 @@ fn facts(conn: &Connection, place: &Place, head: &Head) -> Result<Facts> {
     })
 }
 
-/// How many messages more a thread has with a record; `None` where the rows do not tell.
+/// By how much a record increases the number of messages; `None` if the rows do not
+/// tell.
 fn messages(
     conn: &Connection,
     place: &Place,
@@ -135,9 +138,10 @@ fn messages(
     }
 }
 
-/// The same of an event in a thread whose events follow one another.
+/// As [`messages`], for an event in a thread whose turns are told by a sequence of
+/// events.
 fn of_event(event: &Event<'_>) -> Option<i64> {
-    // Only what has such an id may take the place of a message.
+    // Only a message with such an id can be replaced.
     let beside = |id: Option<&str>| (!id.is_some_and(|id| id.starts_with("item-"))).then_some(0);
     match event {
         Event::UserMessage(_) => Some(1),
@@ -153,8 +157,8 @@ fn of_event(event: &Event<'_>) -> Option<i64> {
     }
 }
 
-/// The same of an event in a thread whose items name their turn: it counts the
-/// item of an id once.
+/// As [`messages`], in a thread whose items name their turn: an item is counted once
+/// per id.
 fn of_named(conn: &Connection, place: &Place, record: &Record<'_>) -> Result<Option<i64>> {
     let (session, start) = (place.own.known.session, place.own.meta.own_history);
     if metadata::said(conn, session, HAS_EARLY)?.is_some() {
@@ -186,7 +190,7 @@ fn of_named(conn: &Connection, place: &Place, record: &Record<'_>) -> Result<Opt
     Ok(Some(if is_item { is_message(item) - before } else { 0 }))
 }
 
-/// Hands each record that goes by an id to `each`, in their order.
+/// Calls `each` for every record with an id, in order.
 fn each_named(
     conn: &Connection,
     session: SessionKey,

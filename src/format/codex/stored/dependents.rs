@@ -1,17 +1,17 @@
-//! Which rollouts say something else once another one is gone.
+//! Finds the rollouts that change when another one is deleted.
 
 use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use super::tables::{self, Known};
+use super::tables::{self, KnownRollout};
 use crate::error::Result;
 use crate::format::codex::layout;
 use crate::format::projection::Touched;
 use crate::model::SessionKey;
 
-/// Notes the other files of a session's thread, and what begins with its file,
-/// or with one that does.
+/// Marks the other files of a session's thread, and what begins with its file,
+/// directly or not.
 pub(super) fn note(conn: &Connection, session: SessionKey, touched: &mut Touched) -> Result<()> {
     let Some(gone) = tables::of_session(conn, session)? else { return Ok(()) };
     let mut seen = BTreeSet::from([session]);
@@ -26,7 +26,7 @@ pub(super) fn note(conn: &Connection, session: SessionKey, touched: &mut Touched
     Ok(())
 }
 
-fn behind(conn: &Connection, known: &Known) -> Result<Vec<Known>> {
+fn behind(conn: &Connection, known: &KnownRollout) -> Result<Vec<KnownRollout>> {
     let mut found = Vec::new();
     if let Some(thread_id) = &known.thread_id {
         found.extend(tables::of_thread(conn, known.source_id, thread_id)?);

@@ -1,10 +1,10 @@
-//! What a dump says of a rollout.
+//! The fields of a dump that only rollouts have.
 
 use std::io::Write;
 
 use rusqlite::Connection;
 
-use super::tables::{self, Shown};
+use super::tables::{self, DumpFields};
 use super::{Place, turns};
 use crate::context;
 use crate::dump::{field, optional, refused, stored, text};
@@ -14,7 +14,7 @@ use crate::format::codex::turns::{Item, Turn};
 use crate::model::{SessionInfo, Stored};
 use crate::store::files;
 
-/// Writes the fields that only a rollout has, behind others.
+/// Writes the fields of a rollout after the common ones.
 pub(super) fn write(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
     let mut row = String::new();
     let shown = tables::shown(conn, info.key)?;
@@ -45,7 +45,7 @@ pub(super) fn write(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) 
     out.write_all(b"]").map_err(refused)
 }
 
-fn write_thread(conn: &Connection, row: &mut String, shown: &Shown) -> Result<()> {
+fn write_thread(conn: &Connection, row: &mut String, shown: &DumpFields) -> Result<()> {
     field(row, "history_mode", &optional(shown.mode.name()));
     field(row, "cli_version", &optional(shown.cli_version.as_deref()));
     field(row, "originator", &optional(shown.originator.as_deref()));

@@ -1,4 +1,4 @@
-//! What Codex alone has: turns, a base, what a thread says of itself.
+//! What only Codex has: turns, a base, thread metadata.
 
 use std::io::Write;
 
@@ -47,7 +47,7 @@ impl Extras for Codex {
         Ok(shown.and_then(|shown| shown.token_count).map(|count| count.to_string()))
     }
 
-    /// A compaction keeps prompts of what was before, or brings its own history.
+    /// A compaction keeps prompts from before, or has a history of its own.
     fn restored(
         &self,
         conn: &Connection,

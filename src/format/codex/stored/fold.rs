@@ -1,9 +1,8 @@
-//! From the files of a thread to the rows of one of its rollouts.
+//! Folds the files of a thread into the rows of one of its rollouts.
 //!
-//! The tree of a head holds every file of its thread: its history, and beside
-//! it what reverts and rollbacks left. A superseded file has its own history
-//! alone. An entry's id is the number of its line; of a line in another file,
-//! behind the id of that file.
+//! The tree of a head contains every file of its thread: its history, and beside it what reverts
+//! and rollbacks left. A superseded file only has its own history. An entry's id is the number of
+//! its line, after the id of the file if that is another file.
 
 use std::collections::HashMap;
 
@@ -11,9 +10,9 @@ use rusqlite::Connection;
 
 use super::append::HAS_EARLY;
 use super::history::{History, Link};
-use super::own::{Own, Thread, telling};
+use super::own::{ParsedRollout, Thread, telling};
 use super::place::Rollout;
-use super::tables::{self, Known, Told};
+use super::tables::{self, FoldedRollout, KnownRollout};
 use crate::error::Result;
 use crate::fold::{fold_labels, note_losses, search_text};
 use crate::format::codex::meta::{Meta, Mode, cwd_of_item};
@@ -27,10 +26,10 @@ use crate::store::entries::{self, EntryRow};
 use crate::store::file_time;
 use crate::store::heads::{self, Head};
 use crate::store::problems::{self, NewProblem};
-use crate::store::runs::Above;
+use crate::store::runs::ParentLink;
 use crate::store::{events, log, projections, records, sessions};
 
-/// Folds a rollout, replacing what was there; says whether there is one.
+/// Folds a rollout, replacing its rows; returns whether it exists.
 pub(super) fn refold(
     conn: &Connection,
     session: SessionKey,
@@ -38,12 +37,12 @@ pub(super) fn refold(
     names: &Names,
 ) -> Result<bool> {
     projections::delete_projection(conn, session)?;
-    let Some(mut own) = Own::read(conn, session, rollout)? else { return Ok(false) };
+    let Some(mut own) = ParsedRollout::read(conn, session, rollout)? else { return Ok(false) };
     let thread = own.thread(conn)?;
-    // It may name itself as its base, and what branches off may begin with it:
-    // for both it has to be known.
+    // It must be known first, because it may name itself as its base, and branches may begin with
+    // it.
     let is_superseded = thread.is_superseded;
-    let told = Told { meta: &own.meta, is_superseded, token_count: None };
+    let told = FoldedRollout { meta: &own.meta, is_superseded, token_count: None };
     tables::insert(conn, &own.known, &told)?;
     let history = History::of(conn, &own)?;
     own.known.base_file = history.base().map(|link| link.log.file_id);
@@ -64,31 +63,32 @@ pub(super) fn refold(
             }
         }
     }
-    let known = Known { base_is_whole: is_whole, ..own.known.clone() };
+    let known = KnownRollout { base_is_whole: is_whole, ..own.known.clone() };
     let Facts { meta, tokens: token_count, .. } = &fold.facts;
-    let told = Told { meta, is_superseded, token_count: *token_count };
+    let told = FoldedRollout { meta, is_superseded, token_count: *token_count };
     tables::delete(conn, session)?;
     tables::insert(conn, &known, &told)?;
     fold.finish(&thread, rollout, names)?;
     Ok(true)
 }
 
-/// Where the insertion of one file's lines stands.
+/// The state while the lines of a file are inserted.
 #[derive(Default)]
 struct Cursor {
     lines: u32,
     leaf: Option<i64>,
-    /// Of each prompt that stands, what it follows, less what was told before it.
+    /// For each prompt in effect, the entry that it follows, without updates to the model before
+    /// it.
     prompts: Vec<Option<i64>>,
-    /// What the last item follows, and others directly above it, where these
-    /// tell the model what changed.
+    /// What the last item follows, if that item and others directly above it are updates to the
+    /// model.
     before_updates: Option<Option<i64>>,
-    /// The byte that each line ends at, and the entry that what begins there follows.
+    /// The byte at which each line ends, and the entry that a file beginning there follows.
     ends: Vec<(u64, Option<i64>)>,
 }
 
 impl Cursor {
-    /// Notes what a record says that is to follow the leaf.
+    /// Notes what a record contains that will follow the leaf.
     fn note(&mut self, body: &Body<'_>) {
         match body {
             Body::Event(Event::RolledBack(turns)) => self.roll_back(*turns),
@@ -106,8 +106,8 @@ impl Cursor {
         }
     }
 
-    /// Goes back to before the prompt that is so many prompts from the end, and
-    /// before what the model was told for it; before the first, that stays.
+    /// Goes back to before the last `turns` prompts, and before the updates to the model that
+    /// precede them; what is before the first prompt is kept.
     fn roll_back(&mut self, turns: u32) {
         let left = self.prompts.len().saturating_sub(turns as usize);
         if let Some(leaf) = self.prompts.get(left) {
@@ -117,7 +117,7 @@ impl Cursor {
         self.prompts.truncate(left);
     }
 
-    /// What a file follows that begins at this byte.
+    /// The entry that a file which begins at this byte follows.
     fn leaf_at(&self, cut: Option<u64>) -> Option<i64> {
         let Some(cut) = cut else { return self.leaf };
         let behind = self.ends.partition_point(|(end, _)| *end <= cut);
@@ -125,20 +125,20 @@ impl Cursor {
     }
 }
 
-/// What the records say of the thread beside its tree.
+/// What the records say of the thread outside its tree.
 pub(super) struct Facts {
     pub(super) meta: Meta,
     pub(super) first_message: Option<String>,
     pub(super) model: Option<Stored>,
     pub(super) effort: Option<Stored>,
     pub(super) tokens: Option<i64>,
-    /// When copying from the thread that this was forked from began.
+    /// When copying from the forked thread began.
     pub(super) copied_at: Option<Timestamp>,
 }
 
 pub(super) struct Fold<'a> {
     conn: &'a Connection,
-    own: &'a Own,
+    own: &'a ParsedRollout,
     cursors: HashMap<i64, Cursor>,
     pub(super) count: u32,
     pub(super) facts: Facts,
@@ -147,7 +147,7 @@ pub(super) struct Fold<'a> {
 }
 
 impl<'a> Fold<'a> {
-    fn new(conn: &'a Connection, own: &'a Own) -> Self {
+    fn new(conn: &'a Connection, own: &'a ParsedRollout) -> Self {
         let facts = Facts {
             meta: own.meta.clone(),
             first_message: None,
@@ -159,13 +159,18 @@ impl<'a> Fold<'a> {
         Self::behind(conn, own, facts, 0)
     }
 
-    /// Goes on behind so many entries, of which these facts are known.
-    pub(super) fn behind(conn: &'a Connection, own: &'a Own, facts: Facts, count: u32) -> Self {
+    /// Continues after existing entries, given the facts so far.
+    pub(super) fn behind(
+        conn: &'a Connection,
+        own: &'a ParsedRollout,
+        facts: Facts,
+        count: u32,
+    ) -> Self {
         let (cursors, telling) = (HashMap::new(), telling(&own.meta));
         Self { conn, own, cursors, count, facts, telling, base_is_whole: true }
     }
 
-    /// Adds one more line of the rollout itself behind `leaf`; returns what comes behind it.
+    /// Adds one more line of the rollout itself after `leaf`; returns the new leaf.
     pub(super) fn add(&mut self, leaf: Option<i64>, key: i64, line: &[u8]) -> Result<Option<i64>> {
         let mut cursor = Cursor { leaf, ..Cursor::default() };
         self.line(&Link::of_own(self.own), &mut cursor, (key, line), true)?;
@@ -221,8 +226,8 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
-    /// Adds the lines of a file that are not there yet, the first of them behind
-    /// `leaf`; returns what comes behind its last.
+    /// Adds the lines of a file that are new, the first of them after `leaf`; returns the new
+    /// leaf.
     fn follow(&mut self, link: &Link, leaf: Option<i64>, is_main: bool) -> Result<Option<i64>> {
         let file_id = link.log.file_id;
         let mut cursor =
@@ -262,7 +267,7 @@ impl<'a> Fold<'a> {
                 }
             }
             let Some(record) = record else {
-                // Releases of 2025 wrote it otherwise; what it sets holds all the same.
+                // Releases of 2025 wrote it differently; its settings apply all the same.
                 if is_main && let Some(payload) = settings_of_turn(raw) {
                     self.facts.take_turn_context(payload, is_own);
                 }
@@ -318,13 +323,13 @@ impl<'a> Fold<'a> {
             session,
             entry_id,
             id_made: true,
-            above: Above { key: cursor.leaf, ..Above::default() },
+            above: ParentLink { key: cursor.leaf, ..ParentLink::default() },
             entry_type: &display::entry_type(record),
             role: role.as_deref(),
             message_id: named.as_ref(),
             created_at: record.at(),
         };
-        // Two files of one name give the same ids; the second is kept beside the tree.
+        // Two files with the same name give the same ids; the second is kept outside the tree.
         if !entries::insert_entry(self.conn, &row)? {
             return Ok(entry_key);
         }
@@ -333,7 +338,7 @@ impl<'a> Fold<'a> {
         Ok(entry_key)
     }
 
-    /// The turn or the item that a record tells of, where items name their turn.
+    /// The turn or item that a record concerns, in threads whose items name their turn.
     fn name_of(&self, record: &Record<'_>) -> Option<String> {
         match &record.body {
             Body::Event(event) if self.own.meta.mode == Mode::Paginated => match event {
@@ -344,7 +349,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Notes what a record reports of tokens, unless it repeats the one before.
+    /// Records the token counts of a record, unless it repeats the one before.
     fn count_tokens(&self, entry_key: i64, record: &Record<'_>) -> Result<()> {
         let Body::Event(Event::TokenCount(payload)) = record.body else { return Ok(()) };
         let Some(info) = payload.get("info") else { return Ok(()) };
@@ -404,7 +409,7 @@ impl<'a> Fold<'a> {
             provider: meta.provider,
             model,
             reasoning_effort: effort,
-            // The program of today finds no record in a file without an envelope.
+            // Today's program finds no records in a file without envelopes.
             is_listed: !thread.is_superseded
                 && meta.mode != Mode::Bare
                 && own.known.thread_id.is_some()
@@ -424,7 +429,7 @@ impl<'a> Fold<'a> {
         heads::update_head(conn, session, &head, None)
     }
 
-    /// When the file was last written, to the millisecond, as the program sorts by.
+    /// When the file was last written, in milliseconds, by which the program sorts.
     fn modified_at(&self) -> Result<Timestamp> {
         let mtime = self.own.log.mtime;
         if mtime.is_beyond() {
@@ -462,9 +467,8 @@ impl Facts {
         }
     }
 
-    /// Whether a record was copied from the thread that this was forked from. They
-    /// are written in one go, some forty in a millisecond, each with the time of then;
-    /// whatever is asked of a model afterwards takes longer to be answered.
+    /// Whether a record was copied from the forked thread. Copies are written in one go, some
+    /// forty in a millisecond, each with the current time; an answer of a model takes longer.
     fn is_copy(&self, entry_key: i64, record: &Record<'_>) -> bool {
         let millis = 60 + i64::from(entries::ordinal(entry_key)) / 4;
         let is_within = |(began, at): (Timestamp, Timestamp)| {

@@ -1,16 +1,16 @@
 //! The history of a thread: the files that it begins with, and its own.
 //!
-//! A file may name another, and a byte of it, as its base; that one may have a
-//! base itself. Bases are found wherever they lie, compressed or not. One that
-//! is missing leaves the history with what there is.
+//! A file may name another file, and a byte in it, as its base, which may have a
+//! base itself. Bases are found wherever they are, compressed or not. If one is
+//! missing, the history consists of what exists.
 
 use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use super::own::Own;
+use super::own::ParsedRollout;
 use super::place::{Rollout, readable};
-use super::tables::{self, Known};
+use super::tables::{self, KnownRollout};
 use crate::error::Result;
 use crate::format::codex::layout::{self, Form};
 use crate::format::codex::meta::{Base, Mode};
@@ -23,16 +23,16 @@ use crate::store::log;
 /// A file of a history.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
-    pub(crate) known: Known,
+    pub(crate) known: KnownRollout,
     pub(crate) log: FileRow,
-    /// Only the lines that end at or before this byte.
+    /// If set, only the lines that end at or before this byte count.
     pub(crate) cut: Option<u64>,
     is_document: bool,
-    /// Of a base: why its program refuses it, and with it what begins there.
+    /// For a base: why its program rejects it, and with it what begins there.
     pub(crate) problems: Vec<Problem>,
 }
 
-/// The files of a history, in its order; the last one is the rollout itself.
+/// The files of a history in order; the last one is the rollout itself.
 #[derive(Debug)]
 pub(crate) struct History {
     pub(crate) links: Vec<Link>,
@@ -41,12 +41,12 @@ pub(crate) struct History {
 }
 
 impl History {
-    pub(crate) fn of(conn: &Connection, own: &Own) -> Result<Self> {
+    pub(crate) fn of(conn: &Connection, own: &ParsedRollout) -> Result<Self> {
         Self::behind(conn, Link::of_own(own))
     }
 
-    /// The history of a file that is known.
-    pub(crate) fn of_known(conn: &Connection, known: &Known) -> Result<Option<Self>> {
+    /// The history of a known file.
+    pub(crate) fn of_known(conn: &Connection, known: &KnownRollout) -> Result<Option<Self>> {
         match Link::of(conn, known, None)? {
             Some(link) => Ok(Some(Self::behind(conn, link)?)),
             None => Ok(None),
@@ -75,7 +75,7 @@ impl History {
         self.links.len().checked_sub(2).and_then(|at| self.links.get(at))
     }
 
-    /// Hands each line of it to `each`, with the byte that it ends at.
+    /// Calls `each` for every line, with the byte at which it ends.
     pub(crate) fn each_line(
         &self,
         conn: &Connection,
@@ -90,14 +90,14 @@ impl History {
 /// The file that a base names, or why there is none.
 fn next(
     conn: &Connection,
-    of: &Known,
+    of: &KnownRollout,
     base: &Base,
     seen: &mut BTreeSet<SessionKey>,
 ) -> Result<Result<Link, String>> {
     let id = &base.physical_id;
     let mut found = tables::of_physical_id(conn, of.source_id, id)?;
     found.sort_by(|one, other| {
-        let place = |known: &Known| {
+        let place = |known: &KnownRollout| {
             (known.is_archived, std::cmp::Reverse(known.name.clone()), known.place.clone())
         };
         place(one).cmp(&place(other))
@@ -114,7 +114,7 @@ fn next(
 
 impl Link {
     /// The rollout itself.
-    pub(crate) fn of_own(own: &Own) -> Self {
+    pub(crate) fn of_own(own: &ParsedRollout) -> Self {
         Self {
             known: own.known.clone(),
             log: own.log.clone(),
@@ -124,19 +124,19 @@ impl Link {
         }
     }
 
-    fn of(conn: &Connection, known: &Known, cut: Option<u64>) -> Result<Option<Self>> {
+    fn of(conn: &Connection, known: &KnownRollout, cut: Option<u64>) -> Result<Option<Self>> {
         let Some(path) = tables::path(conn, known.session)? else { return Ok(None) };
         let rollout = Rollout::at(conn, known.source_id, &path)?;
         let Some(file) = rollout.main() else { return Ok(None) };
         let log = readable(conn, file)?;
         let is_document = layout::form(&rollout.place) == Some(Form::Document);
-        let own = Own::read(conn, known.session, &rollout)?;
+        let own = ParsedRollout::read(conn, known.session, &rollout)?;
         let problems = own.map(|own| own.problems).unwrap_or_default();
         let problems = problems.into_iter().map(|(_, problem)| problem).collect();
         Ok(Some(Self { known: known.clone(), log, cut, is_document, problems }))
     }
 
-    /// Hands its lines to `each`, as far as they belong to the history.
+    /// Calls `each` for its lines, as far as they belong to the history.
     pub(crate) fn each_line(
         &self,
         conn: &Connection,
@@ -152,7 +152,7 @@ impl Link {
         })
     }
 
-    /// Whether the file has this byte.
+    /// Whether the file is at least this long.
     pub(crate) fn reaches(&self, conn: &Connection, cut: u64) -> bool {
         let mut size = 0;
         let read = log::each_line_left(conn, &self.log, |_, raw| {
@@ -162,7 +162,7 @@ impl Link {
         read.is_ok() && cut <= size
     }
 
-    /// Hands each record in a line to `each`, with its place.
+    /// Calls `each` for every record in a line, with its place.
     pub(crate) fn each_record(
         &self,
         key: i64,

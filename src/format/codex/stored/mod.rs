@@ -1,4 +1,4 @@
-//! From rollouts to rows, and back to what is shown of them.
+//! Folds rollouts into rows, and reads what is shown of them.
 
 pub(super) mod append;
 mod dependents;
@@ -15,7 +15,7 @@ pub(super) mod tables;
 use rusqlite::Connection;
 
 use self::history::History;
-use self::own::{Own, telling};
+use self::own::{ParsedRollout, telling};
 use self::place::Rollout;
 use super::turns::Turn;
 use crate::error::{Error, Result};
@@ -27,7 +27,7 @@ use crate::store::sources::Source;
 pub(super) struct Place {
     pub(super) source: Source,
     pub(super) rollout: Rollout,
-    pub(super) own: Own,
+    pub(super) own: ParsedRollout,
 }
 
 impl Place {
@@ -35,7 +35,7 @@ impl Place {
         let not_found = || Error::SessionNotFound(session.0.to_string());
         let (source, path) = sessions::place(conn, session)?.ok_or_else(not_found)?;
         let rollout = Rollout::at(conn, source.source_id, &path)?;
-        let own = Own::read(conn, session, &rollout)?.ok_or_else(not_found)?;
+        let own = ParsedRollout::read(conn, session, &rollout)?.ok_or_else(not_found)?;
         Ok(Self { source, rollout, own })
     }
 
@@ -44,7 +44,7 @@ impl Place {
     }
 }
 
-/// The turns of a rollout, told again from its lines.
+/// The turns of a rollout, reconstructed from its lines.
 pub(super) fn turns(conn: &Connection, place: &Place) -> Result<Vec<Turn>> {
     let mut telling = telling(&place.own.meta);
     place.history(conn)?.each_line(conn, |link, key, _, raw| {

@@ -1,4 +1,4 @@
-//! What a rollout says of itself, and its place among the files of its thread.
+//! The metadata in a rollout, and its role among the files of its thread.
 
 use std::cmp::Reverse;
 
@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::packed;
 use super::place::{self, Rollout, line_key, readable};
-use super::tables::{self, Known};
+use super::tables::{self, KnownRollout};
 use crate::error::Result;
 use crate::format::codex::layout;
 use crate::format::codex::meta::{Meta, Mode};
@@ -16,24 +16,24 @@ use crate::model::{ProblemKind, SessionKey, Timestamp};
 use crate::store::files::FileRow;
 use crate::store::log;
 
-/// A rollout with what its own lines say of it.
+/// A rollout with its metadata.
 #[derive(Clone, Debug)]
-pub(crate) struct Own {
-    pub(crate) known: Known,
+pub(crate) struct ParsedRollout {
+    pub(crate) known: KnownRollout,
     pub(crate) meta: Meta,
-    /// Whether a line says what it is: else its name alone does.
+    /// Whether a line contains the metadata; otherwise only the name does.
     pub(crate) has_header: bool,
-    /// Whether it is one document.
+    /// Whether it is a single document.
     pub(crate) is_document: bool,
     /// The lines that are read.
     pub(crate) log: FileRow,
-    /// Of the header, and the position of the line that has it.
+    /// Problems of the header, with the position of its line.
     pub(crate) problems: Vec<(Option<u32>, Problem)>,
 }
 
-impl Own {
-    /// When copying from the thread that this was forked from began: its own first
-    /// record stands behind ours. `None` where nothing was copied.
+impl ParsedRollout {
+    /// When copying from the forked thread began: that thread's first record follows
+    /// ours. `None` if nothing was copied.
     pub(crate) fn copied_at(&self, conn: &Connection) -> Result<Option<Timestamp>> {
         if self.meta.forked_from.is_none() || self.log.line_count < 2 {
             return Ok(None);
@@ -50,7 +50,7 @@ impl Own {
         Ok(record.and_then(|record| record.at()))
     }
 
-    /// Reads a rollout; `None` where nothing of it is there.
+    /// Reads a rollout; `None` if nothing of it exists.
     pub(crate) fn read(
         conn: &Connection,
         session: SessionKey,
@@ -84,7 +84,7 @@ impl Own {
         let of_name = name.thread_id.clone().filter(|_| is_readable);
         let thread_id = meta.thread_id.clone().or(of_name);
         let physical_id = name.segment_id.clone().or_else(|| thread_id.clone());
-        let known = Known {
+        let known = KnownRollout {
             session,
             source_id: file.source_id,
             place: rollout.place.clone(),
@@ -103,9 +103,9 @@ impl Own {
         Ok(Some(Self { known, meta, has_header, is_document, log, problems: found.problems }))
     }
 
-    /// Whether one of it and another file of its thread goes on from what the
-    /// other has: one of two that stand for the same does not.
-    pub(crate) fn is_continued_by(&self, other: &Known) -> bool {
+    /// Whether one of it and another file of its thread continues the other. That is
+    /// not so for two that represent the same file.
+    pub(crate) fn is_continued_by(&self, other: &KnownRollout) -> bool {
         let own = &self.known;
         own.name != other.name && (own.segment_id.is_some() || other.segment_id.is_some())
     }
@@ -117,10 +117,11 @@ impl Own {
             None => Vec::new(),
         };
         files.retain(|known| known.session != self.known.session);
-        // By what the root says, never by the order in which the files came here.
+        // Depends on the root only, never on the order in which files were
+        // imported.
         files.sort_by(|one, other| order(one).cmp(&order(other)));
         files.push(self.known.clone());
-        let head = head(&left(conn, &files)?).map(|known| known.session);
+        let head = head(&without_gone_copies(conn, &files)?).map(|known| known.session);
         let first_at = files.iter().filter_map(|known| known.meta_at).min();
         let is_double = self.known.segment_id.is_none()
             && files.iter().filter(|known| known.segment_id.is_none()).count() > 1;
@@ -132,17 +133,17 @@ impl Own {
 
 /// The files of a thread, seen from one of them.
 pub(crate) struct Thread {
-    pub(crate) others: Vec<Known>,
+    pub(crate) others: Vec<KnownRollout>,
     pub(crate) is_superseded: bool,
-    /// Whether several files stand for what should be one.
+    /// Whether several files represent what should be one.
     pub(crate) is_double: bool,
     /// When the first of them was begun.
     pub(crate) first_at: Option<Timestamp>,
 }
 
-/// Without those that are no longer at their root where another that stands for
-/// the same is: what its program goes on with counts, not what is kept of before.
-fn left(conn: &Connection, files: &[Known]) -> Result<Vec<Known>> {
+/// The files without those that are gone from their root and have an equivalent
+/// there: what the program continues counts, not what is kept from before.
+fn without_gone_copies(conn: &Connection, files: &[KnownRollout]) -> Result<Vec<KnownRollout>> {
     if files.len() < 2 {
         return Ok(files.to_vec());
     }
@@ -159,10 +160,10 @@ fn left(conn: &Connection, files: &[Known]) -> Result<Vec<Known>> {
     Ok(there)
 }
 
-/// The file that a thread goes on in: an active one if any is; of those that
-/// were not made by a revert, the one with the latest name; of what is left,
-/// the one that was begun last.
-fn head(files: &[Known]) -> Option<&Known> {
+/// The head of a thread: an active file if there is one; among those that were not
+/// made by a revert, the one with the latest name; among the rest, the one that was
+/// begun last.
+fn head(files: &[KnownRollout]) -> Option<&KnownRollout> {
     let is_active = files.iter().any(|known| !known.is_archived);
     let there = || files.iter().filter(move |known| known.is_archived != is_active);
     let first = there()
@@ -172,8 +173,9 @@ fn head(files: &[Known]) -> Option<&Known> {
     segments.chain(first).max_by_key(|known| order(known))
 }
 
-/// When a file was begun; of two of one time and name, the first by place is the later.
-fn order(known: &Known) -> (Option<Timestamp>, &[u8], Reverse<&[u8]>) {
+/// The order in which files were begun. For the same time and name, the first by
+/// place counts as the later.
+fn order(known: &KnownRollout) -> (Option<Timestamp>, &[u8], Reverse<&[u8]>) {
     (known.meta_at, &known.name, Reverse(&known.place))
 }
 
@@ -188,8 +190,8 @@ impl Found {
         self.problems.iter().any(|(_, (kind, _))| *kind == ProblemKind::UnreadableFile)
     }
 
-    /// The first `session_meta`, wherever it stands; or, in the first line, the
-    /// header of the releases before it.
+    /// Reads the first `session_meta`, wherever it is, or the older header in the
+    /// first line.
     fn read_header(&mut self, conn: &Connection, log: &FileRow) -> Result<()> {
         let mut is_first = true;
         for position in 0..log.line_count {
@@ -228,7 +230,7 @@ impl Found {
     }
 }
 
-/// What the first line of a file without an envelope says.
+/// The metadata in the first line of a file without envelopes.
 fn bare_header(line: &[u8]) -> Option<Meta> {
     let (value, _) = json::scan(line).ok()?;
     if value.get("type").is_some() {
@@ -251,8 +253,8 @@ pub(crate) fn telling(meta: &Meta) -> crate::format::codex::turns::Telling {
 mod tests {
     use super::*;
 
-    fn known(session: i64, name: &str, segment: bool, at: i64, is_archived: bool) -> Known {
-        Known {
+    fn known(session: i64, name: &str, segment: bool, at: i64, is_archived: bool) -> KnownRollout {
+        KnownRollout {
             session: SessionKey(session),
             source_id: 1,
             place: format!("sessions/{session}/{name}").into_bytes(),
@@ -277,8 +279,8 @@ mod tests {
         let archived = known(3, "c", true, 9, true);
         let segment = known(4, "d", true, 2, false);
         let twin = known(5, "b", false, 0, false);
-        let head_of = |files: &[&Known]| {
-            let files: Vec<Known> = files.iter().map(|known| (*known).clone()).collect();
+        let head_of = |files: &[&KnownRollout]| {
+            let files: Vec<KnownRollout> = files.iter().map(|known| (*known).clone()).collect();
             head(&files).unwrap().session.0
         };
         assert_eq!(head_of(&[&first, &later]), 2);

@@ -9,10 +9,11 @@ use crate::format::codex::meta::Meta;
 use crate::format::json::{self, Raw};
 use crate::store::log::MAX_LINE;
 
-/// Bytes that a compressed rollout may unpack to.
+/// The most bytes that a compressed rollout may decompress to.
 const MAX_UNPACKED: u64 = 4 << 30;
 
-/// What unpacks the document of a path; `None` for what is no rollout, or plain.
+/// Decompresses the document with a path; `None` if it is not a rollout, or a plain
+/// one.
 pub(crate) fn unpacker(path: &[u8]) -> Option<Unpacker> {
     match layout::form(path)? {
         Form::Plain => None,
@@ -29,7 +30,7 @@ pub(crate) fn unpacker(path: &[u8]) -> Option<Unpacker> {
     }
 }
 
-/// Why a frame cannot be unpacked; `None` where it can.
+/// Why a zstd frame cannot be decompressed; `None` if it can.
 pub(crate) fn damage_of(content: &[u8]) -> Option<String> {
     let checked = zstd::stream::read::Decoder::new(content).and_then(|unpacked| {
         let mut unpacked = BufReader::new(unpacked.take(MAX_UNPACKED + 1));
@@ -67,7 +68,7 @@ pub(crate) fn is_of_april(content: &[u8]) -> bool {
     json::scan(content).is_ok_and(|(value, _)| meta_of_april(value).is_some())
 }
 
-/// What such a document says of its session.
+/// The metadata in such a document.
 pub(crate) fn meta_of_april(document: Raw<'_>) -> Option<Meta> {
     document.get("items")?;
     Meta::read_bare(document.get("session")?)

@@ -1,9 +1,8 @@
-//! A rollout where it lies, and the log that is read of it.
+//! The files of a rollout, and the log that is read of them.
 //!
-//! A compressed rollout is a document: its bytes stay what they are. The lines
-//! that it unpacks to stand beside its chunks, under the same file, so that an
-//! entry's place is found as that of any other. A document of April 2025 is one
-//! such line, in which the items are spans.
+//! A compressed rollout is a document, whose bytes are kept. The decompressed lines
+//! are stored as well, under the same file, so that entries have lines as in any
+//! log. A document of April 2025 is one such line, in which items are spans.
 
 use rusqlite::Connection;
 
@@ -24,7 +23,7 @@ pub(crate) struct Rollout {
 }
 
 impl Rollout {
-    /// What lies at a place, of a path in either form.
+    /// The rollout at a path in either form.
     pub(crate) fn at(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Self> {
         let place = layout::place(path).to_vec();
         let found = |path: &[u8]| -> Result<Option<FileRow>> {
@@ -44,7 +43,7 @@ impl Rollout {
         Ok(Self { place, plain, packed })
     }
 
-    /// The file that counts: the plain one, unless it gave way to the other.
+    /// The file that counts: the plain one, unless it was replaced by the other.
     pub(crate) fn main(&self) -> Option<&FileRow> {
         match (&self.plain, &self.packed) {
             (Some(plain), Some(packed)) if is_gone(plain) && !is_gone(packed) => Some(packed),
@@ -52,7 +51,7 @@ impl Rollout {
         }
     }
 
-    /// Whether nothing of it is at its root any more, nor was written here.
+    /// Whether no file of it is at its root any more, or was written here.
     pub(crate) fn is_gone(&self) -> bool {
         self.main().is_none_or(is_gone)
     }
@@ -66,7 +65,8 @@ impl Rollout {
         self.plain.iter().chain(&self.packed)
     }
 
-    /// The file that is at its root no more because the other took its place.
+    /// The file that is no longer at its root because the other has replaced it, and
+    /// the other.
     pub(crate) fn left_behind(&self) -> Option<(&FileRow, &FileRow)> {
         let (plain, packed) = (self.plain.as_ref()?, self.packed.as_ref()?);
         match (is_gone(plain), is_gone(packed)) {
@@ -92,7 +92,7 @@ pub(crate) fn readable(conn: &Connection, file: &FileRow) -> Result<FileRow> {
     unpacked::as_log(conn, file.clone())
 }
 
-/// The key of a line of a log, from 0.
+/// The key of a line of a log, by its position from 0.
 pub(crate) fn line_key(log: &FileRow, position: u32) -> i64 {
     let file_id = match log.base_id {
         Some(base_id) if position < log.base_count => base_id,
@@ -101,7 +101,7 @@ pub(crate) fn line_key(log: &FileRow, position: u32) -> i64 {
     log::key(file_id, position)
 }
 
-/// The content of a document. Empty where a recovered database lacks a part of it.
+/// The content of a document; empty if a recovered database lacks part of it.
 fn content(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
     match file.kind {
         FileKind::Document => Ok(documents::readable(conn, file, u64::MAX)?.unwrap_or_default()),
@@ -109,8 +109,8 @@ fn content(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
     }
 }
 
-/// Whether one log holds another: its lines, in their places. The last line of
-/// the other may be the beginning of one.
+/// Whether one log contains another: the same lines at the same positions. The
+/// other's last line may be incomplete.
 pub(crate) fn holds(conn: &Connection, whole: &FileRow, part: &FileRow) -> Result<bool> {
     let (whole, part) = (readable(conn, whole)?, readable(conn, part)?);
     if whole.line_count < part.line_count {
@@ -128,8 +128,8 @@ pub(crate) fn holds(conn: &Connection, whole: &FileRow, part: &FileRow) -> Resul
     Ok(true)
 }
 
-/// The files of a rollout that went elsewhere here, as far as they are held there:
-/// its root may have others in the old place since.
+/// The files of a rollout that was moved here, as far as the file at the new place
+/// contains them: the root may have other files at the old place since.
 pub(crate) fn held_elsewhere(
     conn: &Connection,
     one: &Rollout,
@@ -148,12 +148,13 @@ pub(crate) fn held_elsewhere(
     Ok(held)
 }
 
-/// Lets the lines stand beside a document that it unpacks to; does nothing where they do.
+/// Stores the lines that a document decompresses to, unless they are there.
 pub(crate) fn unpack(conn: &Connection, file: &FileRow) -> Result<()> {
     packed::unpacker(&file.path).map_or(Ok(()), |unpacker| unpacked::unpack(conn, file, unpacker))
 }
 
-/// What is wrong with a document of which no lines stand here; `None` where it has none.
+/// What is wrong with a document that has no decompressed lines; `None` if nothing
+/// is.
 pub(crate) fn damage(conn: &Connection, file: &FileRow) -> Result<Option<String>> {
     match layout::form(&file.path) {
         Some(Form::Packed) => Ok(packed::damage_of(&content(conn, file)?)),

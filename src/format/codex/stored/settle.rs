@@ -1,8 +1,7 @@
-//! Which rollouts of a root there are, and which have to be folded anew.
+//! Determines which rollouts a root has, and which have to be refolded.
 //!
-//! A rollout goes by its place, which is its path without `.zst`. When it is
-//! compressed, it keeps its place; when it goes to the archive, its name. In
-//! either case its session stays the same.
+//! A rollout is identified by its place, which is its path without `.zst`. Compressing keeps the
+//! place; archiving keeps the file name. In both cases the session stays the same.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -10,9 +9,9 @@ use rusqlite::Connection;
 
 use super::dependents;
 use super::fold::refold;
-use super::own::Own;
+use super::own::ParsedRollout;
 use super::place::{self, Rollout, line_key};
-use super::tables::{self, Known, Told};
+use super::tables::{self, FoldedRollout, KnownRollout};
 use crate::error::Result;
 use crate::fold::search_text;
 use crate::format::codex::Codex;
@@ -36,7 +35,7 @@ impl Projection for Codex {
 
     fn sessions(&self, conn: &Connection, source: &Source) -> Result<BTreeSet<Vec<u8>>> {
         let mut paths = BTreeSet::new();
-        for rollout in shown(conn, source.source_id)? {
+        for rollout in visible_rollouts(conn, source.source_id)? {
             paths.extend(rollout.main().map(|file| file.path.clone()));
         }
         Ok(paths)
@@ -44,12 +43,12 @@ impl Projection for Codex {
 
     fn parts(&self, conn: &Connection, source: &Source, path: &[u8]) -> Result<BTreeSet<Vec<u8>>> {
         let rollout = Rollout::at(conn, source.source_id, path)?;
-        // In either form it may have earlier generations.
+        // Either form may have earlier generations.
         let mut paths = BTreeSet::from([rollout.place.clone()]);
         if layout::form(&rollout.place) == Some(layout::Form::Plain) {
             paths.insert(layout::packed(&rollout.place));
         }
-        // What it was before it was moved here belongs to it, too.
+        // The file before it was moved here belongs to it, too.
         for other in beside(conn, source.source_id, path)? {
             if is_moved(conn, &other, &rollout)? {
                 paths.extend(other.files().map(|file| file.path.clone()));
@@ -58,8 +57,8 @@ impl Projection for Codex {
         Ok(paths)
     }
 
-    /// What was moved here, or was compressed and is written plain here, is no
-    /// longer where it was.
+    /// A rollout that was moved here, or was compressed and is written plain here, is no longer at
+    /// its former path.
     fn merged(&self, conn: &Connection, source: &Source) -> Result<BTreeSet<Vec<u8>>> {
         let mut merged = BTreeSet::new();
         for rollouts in by_name(conn, source.source_id)?.values() {
@@ -82,13 +81,13 @@ impl Projection for Codex {
         for rollout in by_name(conn, source.source_id)?.into_values().flatten() {
             places.insert(rollout.place);
         }
-        // Include rows whose files are gone, so that the rows are removed.
+        // Includes rows whose files are gone, so that the rows are removed.
         for (_, path) in sessions::sessions_of_source(conn, source.source_id)? {
             places.insert(layout::place(&path).to_vec());
         }
         let names = Touched { shared: true, ..Touched::default() };
         let each = places.into_iter().map(|place| Touched { units: [place].into(), shared: false });
-        // What begins with another may come before it: once all are known, all are resolved.
+        // A rollout may come before its base, so all are resolved once all are known.
         Ok(each.chain([names]).collect())
     }
 
@@ -139,8 +138,8 @@ fn by_name(conn: &Connection, source_id: i64) -> Result<BTreeMap<Vec<u8>, Vec<Ro
     Ok(found)
 }
 
-/// The rollouts that stand for sessions: not those that were moved here.
-fn shown(conn: &Connection, source_id: i64) -> Result<Vec<Rollout>> {
+/// The rollouts that are sessions: without former places of those that were moved here.
+fn visible_rollouts(conn: &Connection, source_id: i64) -> Result<Vec<Rollout>> {
     let mut all = Vec::new();
     for rollouts in by_name(conn, source_id)?.into_values() {
         for one in &rollouts {
@@ -152,8 +151,8 @@ fn shown(conn: &Connection, source_id: i64) -> Result<Vec<Rollout>> {
     Ok(all)
 }
 
-/// Whether a rollout is what another of its name was before that was moved here;
-/// two files of one name at a root are two.
+/// Whether a rollout is the former place of another with the same name that was moved here. Two
+/// files with the same name at a root are two rollouts.
 fn is_moved(conn: &Connection, one: &Rollout, other: &Rollout) -> Result<bool> {
     let ours = other.main().filter(|_| other.is_local() && !one.is_local());
     let Some(base_id) = ours.and_then(|file| file.base_id) else { return Ok(false) };
@@ -161,7 +160,7 @@ fn is_moved(conn: &Connection, one: &Rollout, other: &Rollout) -> Result<bool> {
     Ok(one.place != other.place && layout::place(&base.path) == one.place)
 }
 
-/// Whether a rollout is what one of these was before that was moved here.
+/// Whether a rollout is the former place of one of these that was moved here.
 fn is_moved_to_any(conn: &Connection, one: &Rollout, others: &[Rollout]) -> Result<bool> {
     for other in others {
         if is_moved(conn, one, other)? {
@@ -171,8 +170,8 @@ fn is_moved_to_any(conn: &Connection, one: &Rollout, others: &[Rollout]) -> Resu
     Ok(false)
 }
 
-/// Whether a rollout that is no longer at its root is there at another place, with all that it had.
-/// One that was moved here is at no place there: what the root had stays where it was.
+/// Whether a rollout that is no longer at its root is there at another place, with everything it
+/// had. This is not so for one that was moved here: the root's file stays where it was.
 fn is_elsewhere(conn: &Connection, one: &Rollout, other: &Rollout) -> Result<bool> {
     let (Some(old), Some(new)) = (one.main(), other.main()) else { return Ok(false) };
     Ok(one.place != other.place
@@ -197,11 +196,11 @@ fn beside(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Vec<Rollout>
     places.into_iter().map(|place| Rollout::at(conn, source_id, &place)).collect()
 }
 
-/// A change on its way through the rollouts of a root.
+/// Follows a change through the rollouts of a root.
 struct Settling<'a> {
     conn: &'a Connection,
     source_id: i64,
-    /// Places that were looked at.
+    /// Places that were processed.
     seen: BTreeSet<Vec<u8>>,
     /// Sessions whose own files changed.
     changed: BTreeMap<SessionKey, Rollout>,
@@ -222,7 +221,7 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// Brings the session rows of a place up to date, with those of the same name.
+    /// Updates the session rows of a place, and of those with the same name.
     fn take(&mut self, place: &[u8]) -> Result<()> {
         let (conn, source_id) = (self.conn, self.source_id);
         let name = layout::name(place);
@@ -244,7 +243,7 @@ impl<'a> Settling<'a> {
             let mut is_gone = rollout.main().is_none();
             for other in &rollouts {
                 if is_elsewhere(conn, rollout, other)? {
-                    // Its earlier form goes along.
+                    // The earlier form moves with it.
                     rollout.files().try_for_each(|file| {
                         supersede(conn, file)?;
                         generations::move_file(conn, file.file_id, &other.place)
@@ -261,7 +260,7 @@ impl<'a> Settling<'a> {
         rows.sort();
         for (rollout, mut own) in there {
             own.sort();
-            // One that was just found may be one that is known, moved.
+            // A new rollout may be a known one that was moved.
             let is_new = match own.first() {
                 Some(first) => !events::has_any(conn, *first)? && rows.first() < Some(first),
                 None => true,
@@ -274,7 +273,7 @@ impl<'a> Settling<'a> {
         rows.into_iter().try_for_each(|row| self.delete(row))
     }
 
-    /// Lets a file that was compressed at its root be an earlier generation; also a
+    /// Turns a file that was compressed at its root into an earlier generation; likewise a
     /// compressed one that is plain again.
     fn replace_by_other_form(&self, rollout: &mut Rollout) -> Result<()> {
         if let Some((gone, there)) = rollout.left_behind()
@@ -296,7 +295,7 @@ impl<'a> Settling<'a> {
         Ok(rows)
     }
 
-    /// Lets the first of these sessions be that of a rollout.
+    /// Keeps the first of these sessions as that of a rollout.
     fn keep(&mut self, rollout: Rollout, rows: &[SessionKey]) -> Result<()> {
         let Some(path) = rollout.main().map(|file| file.path.clone()) else { return Ok(()) };
         for row in rows.iter().skip(1) {
@@ -320,7 +319,7 @@ impl<'a> Settling<'a> {
         sessions::delete_session(self.conn, session)
     }
 
-    /// Notes what others know a session by.
+    /// Notes the ids by which others refer to a session.
     fn note(&mut self, session: SessionKey) -> Result<()> {
         if let Some(known) = tables::of_session(self.conn, session)? {
             self.note_known(&known);
@@ -328,20 +327,21 @@ impl<'a> Settling<'a> {
         Ok(())
     }
 
-    fn note_known(&mut self, known: &Known) {
+    fn note_known(&mut self, known: &KnownRollout) {
         self.threads.extend(known.thread_id.clone());
         self.ids.extend(known.physical_id.clone());
     }
 
-    /// Says of each rollout that changed what it is, before any is folded.
+    /// Determines the metadata of each rollout that changed, before any is folded.
     fn scan(&mut self) -> Result<()> {
         let conn = self.conn;
         for (session, rollout) in self.changed.clone() {
             follow_base(conn, &rollout)?;
             let rollout = Rollout::at(conn, self.source_id, &rollout.place)?;
-            if let Some(own) = Own::read(conn, session, &rollout)? {
+            if let Some(own) = ParsedRollout::read(conn, session, &rollout)? {
                 tables::delete(conn, session)?;
-                let told = Told { meta: &own.meta, is_superseded: false, token_count: None };
+                let told =
+                    FoldedRollout { meta: &own.meta, is_superseded: false, token_count: None };
                 tables::insert(conn, &own.known, &told)?;
                 self.note_known(&own.known);
             }
@@ -350,7 +350,8 @@ impl<'a> Settling<'a> {
         Ok(())
     }
 
-    /// Folds what changed, the other files of its threads, and what begins with any of them.
+    /// Folds what changed, the other files of its threads, and everything that begins with any of
+    /// them.
     fn fold(self) -> Result<Vec<SessionKey>> {
         let (conn, source_id) = (self.conn, self.source_id);
         let mut todo: BTreeSet<SessionKey> = self.changed.keys().copied().collect();
@@ -393,7 +394,7 @@ impl<'a> Settling<'a> {
     }
 }
 
-/// Lets a file that is at its root otherwise be an earlier generation.
+/// Turns a file that is at its root in another form into an earlier generation.
 fn supersede(conn: &Connection, file: &FileRow) -> Result<()> {
     match file.state {
         FileState::Current => generations::update_state(conn, file.file_id, FileState::Superseded),
@@ -401,14 +402,14 @@ fn supersede(conn: &Connection, file: &FileRow) -> Result<()> {
     }
 }
 
-/// Whether a history still begins with what it began with: its base has only grown, behind the cut.
-fn begins_as_before(conn: &Connection, known: &Known, id: &str) -> Result<bool> {
+/// Whether a history begins as before: its base has only grown, after the cut.
+fn begins_as_before(conn: &Connection, known: &KnownRollout, id: &str) -> Result<bool> {
     let bases = tables::of_physical_id(conn, known.source_id, id)?;
     let is_same = bases.len() == 1 && Some(bases[0].file_id) == known.base_file;
     Ok(is_same && known.base_is_whole)
 }
 
-/// A rollout that was moved here and not written to goes on as its file at the root does.
+/// Makes a rollout that was moved here, and not written to, continue like its file at the root.
 fn follow_base(conn: &Connection, rollout: &Rollout) -> Result<()> {
     let Some(ours) = rollout.main().filter(|file| file.state == FileState::Local) else {
         return Ok(());
@@ -440,7 +441,7 @@ fn each_name_line(
 /// The names of a root's threads, or of one of them.
 fn names(conn: &Connection, source_id: i64, only: Option<&str>) -> Result<Names> {
     let mut names = Names::default();
-    // An id is spelt in either case; its end tells it from nearly all others.
+    // Ids are spelt in either case; the end of an id excludes nearly all others.
     let tail = only.map(|id| id.as_bytes()[id.len().saturating_sub(4)..].to_ascii_lowercase());
     each_name_line(conn, source_id, |_, line| {
         let may_be_it = tail.as_deref().is_none_or(|tail| {
@@ -455,7 +456,7 @@ fn names(conn: &Connection, source_id: i64, only: Option<&str>) -> Result<Names>
     Ok(names)
 }
 
-/// Gives each session its name, and says which lines of the index name nothing.
+/// Gives each session its name, and records which lines of the index name nothing.
 fn settle_names(conn: &Connection, source_id: i64) -> Result<()> {
     let (mut names, mut found) = (Names::default(), Vec::new());
     let file = each_name_line(conn, source_id, |key, line| {

@@ -1,11 +1,11 @@
-//! What is kept of a rollout beside its session and tree.
+//! Codex's table: what is stored of a rollout besides its session and tree.
 //!
-//! A rollout is found by what others say of it: its name, its thread, the id by
-//! which it is a base. These questions are always put to the database itself,
-//! never to the tables that a check folds into: there, a rollout that is not
-//! folded yet would be missing.
+//! Rollouts are looked up by what refers to them: the name, the thread, the
+//! physical id. These lookups always read the database's own table, never the
+//! shadow table of a check, which does not contain rollouts that are not folded
+//! yet.
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params};
 
 use crate::error::Result;
 use crate::format::codex::layout;
@@ -13,15 +13,15 @@ use crate::format::codex::meta::{Base, Git, Meta, Mode};
 use crate::model::{SessionKey, Timestamp};
 use crate::store::projections::{Owner, Table};
 
-/// The table, as `migrations/V10__codex.sql` makes it.
+/// The table that `migrations/V10__codex.sql` creates.
 pub(crate) const TABLES: [Table; 1] = [Table::new("rollouts", Owner::Session, "session_key")];
 
 /// A rollout among those of its root.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct KnownRollout {
     pub(crate) session: SessionKey,
     pub(crate) source_id: i64,
-    /// Where it lies, without `.zst`.
+    /// Its path without `.zst`.
     pub(crate) place: Vec<u8>,
     pub(crate) name: Vec<u8>,
     pub(crate) file_id: i64,
@@ -36,15 +36,19 @@ pub(crate) struct Known {
     pub(crate) base_is_whole: bool,
 }
 
-/// What the fold finds out of a rollout.
-pub(crate) struct Told<'a> {
+/// What the fold determined of a rollout.
+pub(crate) struct FoldedRollout<'a> {
     pub(crate) meta: &'a Meta,
     pub(crate) is_superseded: bool,
     pub(crate) token_count: Option<i64>,
 }
 
-pub(crate) fn insert(conn: &Connection, known: &Known, told: &Told<'_>) -> Result<()> {
-    let Told { meta, is_superseded, token_count } = told;
+pub(crate) fn insert(
+    conn: &Connection,
+    known: &KnownRollout,
+    told: &FoldedRollout<'_>,
+) -> Result<()> {
+    let FoldedRollout { meta, is_superseded, token_count } = told;
     let git = meta.git.clone().unwrap_or_default();
     let whole = |number: Option<u64>| number.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
     conn.prepare_cached(
@@ -105,7 +109,7 @@ pub(crate) fn update_token_count(
     Ok(())
 }
 
-fn known_from_row(row: &Row<'_>) -> rusqlite::Result<Known> {
+fn known_from_row(row: &Row<'_>) -> rusqlite::Result<KnownRollout> {
     let physical_id: Option<String> = row.get("base_id")?;
     let number = |n: Option<i64>| n.map(i64::unsigned_abs);
     let path: Vec<u8> = row.get("path")?;
@@ -118,7 +122,7 @@ fn known_from_row(row: &Row<'_>) -> rusqlite::Result<Known> {
         }),
         None => None,
     };
-    Ok(Known {
+    Ok(KnownRollout {
         session: row.get("session_key")?,
         source_id: row.get("source_id")?,
         place: layout::place(&path).to_vec(),
@@ -141,7 +145,7 @@ fn known_from_row(row: &Row<'_>) -> rusqlite::Result<Known> {
 }
 
 /// The rollout of a session.
-pub(crate) fn of_session(conn: &Connection, session: SessionKey) -> Result<Option<Known>> {
+pub(crate) fn of_session(conn: &Connection, session: SessionKey) -> Result<Option<KnownRollout>> {
     Ok(conn
         .prepare_cached(
             "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
@@ -155,7 +159,7 @@ pub(crate) fn of_session(conn: &Connection, session: SessionKey) -> Result<Optio
         .optional()?)
 }
 
-/// Where a session lies.
+/// The path of a session.
 pub(crate) fn path(conn: &Connection, session: SessionKey) -> Result<Option<Vec<u8>>> {
     Ok(conn
         .prepare_cached("SELECT path FROM main.sessions WHERE session_key = ?1")?
@@ -163,68 +167,68 @@ pub(crate) fn path(conn: &Connection, session: SessionKey) -> Result<Option<Vec<
         .optional()?)
 }
 
-/// The rollouts of this name, in whatever folder.
-pub(crate) fn of_name(conn: &Connection, source_id: i64, name: &[u8]) -> Result<Vec<Known>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
-                segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
-                base_offset, base_file, base_is_whole
-         FROM main.rollouts AS rollout
-         CROSS JOIN main.sessions AS session ON session.session_key = rollout.session_key
-         WHERE rollout.name = ?2 AND session.source_id = ?1
-         ORDER BY rollout.session_key",
-    )?;
-    let rows = stmt.query_map((source_id, name), known_from_row)?;
+/// Selects the rollouts of the source `?1` by one column.
+macro_rules! rollouts_by {
+    ($column:literal) => {
+        concat!(
+            "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
+                    segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
+                    base_offset, base_file, base_is_whole
+             FROM main.rollouts AS rollout
+             CROSS JOIN main.sessions AS session ON session.session_key = rollout.session_key
+             WHERE rollout.",
+            $column,
+            " = ?2 AND session.source_id = ?1
+             ORDER BY rollout.session_key"
+        )
+    };
+}
+
+fn select(
+    conn: &Connection,
+    sql: &str,
+    source_id: i64,
+    value: impl ToSql,
+) -> Result<Vec<KnownRollout>> {
+    let mut stmt = conn.prepare_cached(sql)?;
+    let rows = stmt.query_map((source_id, value), known_from_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The rollouts with this name, in any folder.
+pub(crate) fn of_name(conn: &Connection, source_id: i64, name: &[u8]) -> Result<Vec<KnownRollout>> {
+    select(conn, rollouts_by!("name"), source_id, name)
 }
 
 /// The rollouts of a thread.
-pub(crate) fn of_thread(conn: &Connection, source_id: i64, thread_id: &str) -> Result<Vec<Known>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
-                segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
-                base_offset, base_file, base_is_whole
-         FROM main.rollouts AS rollout
-         CROSS JOIN main.sessions AS session ON session.session_key = rollout.session_key
-         WHERE rollout.thread_id = ?2 AND session.source_id = ?1
-         ORDER BY rollout.session_key",
-    )?;
-    let rows = stmt.query_map((source_id, thread_id), known_from_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+pub(crate) fn of_thread(
+    conn: &Connection,
+    source_id: i64,
+    thread_id: &str,
+) -> Result<Vec<KnownRollout>> {
+    select(conn, rollouts_by!("thread_id"), source_id, thread_id)
 }
 
-/// The rollouts that a physical id names.
-pub(crate) fn of_physical_id(conn: &Connection, source_id: i64, id: &str) -> Result<Vec<Known>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
-                segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
-                base_offset, base_file, base_is_whole
-         FROM main.rollouts AS rollout
-         CROSS JOIN main.sessions AS session ON session.session_key = rollout.session_key
-         WHERE rollout.physical_id = ?2 AND session.source_id = ?1
-         ORDER BY rollout.session_key",
-    )?;
-    let rows = stmt.query_map((source_id, id), known_from_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+/// The rollouts with a physical id.
+pub(crate) fn of_physical_id(
+    conn: &Connection,
+    source_id: i64,
+    id: &str,
+) -> Result<Vec<KnownRollout>> {
+    select(conn, rollouts_by!("physical_id"), source_id, id)
 }
 
-/// The rollouts whose history begins with a file of this physical id.
-pub(crate) fn beginning_with(conn: &Connection, source_id: i64, id: &str) -> Result<Vec<Known>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT rollout.session_key, session.source_id, session.path, rollout.name, rollout.file_id, thread_id,
-                segment_id, physical_id, meta_at, is_archived, mode, base_id, base_ordinal,
-                base_offset, base_file, base_is_whole
-         FROM main.rollouts AS rollout
-         CROSS JOIN main.sessions AS session ON session.session_key = rollout.session_key
-         WHERE rollout.base_id = ?2 AND session.source_id = ?1
-         ORDER BY rollout.session_key",
-    )?;
-    let rows = stmt.query_map((source_id, id), known_from_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+/// The rollouts whose history begins with a file with this physical id.
+pub(crate) fn beginning_with(
+    conn: &Connection,
+    source_id: i64,
+    id: &str,
+) -> Result<Vec<KnownRollout>> {
+    select(conn, rollouts_by!("base_id"), source_id, id)
 }
 
-/// What a dump shows of a rollout beside its session's row.
-pub(crate) struct Shown {
+/// What a dump shows of a rollout besides its session's row.
+pub(crate) struct DumpFields {
     pub(crate) mode: Mode,
     pub(crate) segment_id: Option<String>,
     pub(crate) is_superseded: bool,
@@ -240,9 +244,9 @@ pub(crate) struct Shown {
     pub(crate) base_file: Option<i64>,
 }
 
-pub(crate) fn shown(conn: &Connection, session: SessionKey) -> Result<Option<Shown>> {
+pub(crate) fn shown(conn: &Connection, session: SessionKey) -> Result<Option<DumpFields>> {
     let Some(known) = of_session(conn, session)? else { return Ok(None) };
-    let Known { mode, segment_id, base, base_file, .. } = known;
+    let KnownRollout { mode, segment_id, base, base_file, .. } = known;
     Ok(conn
         .prepare_cached(
             "SELECT is_superseded, originator, cli_version, origin, forked_from, agent_nickname,
@@ -257,7 +261,7 @@ pub(crate) fn shown(conn: &Connection, session: SessionKey) -> Result<Option<Sho
                 repository: row.get("git_repository")?,
             };
             let has_git: bool = row.get("has_git")?;
-            Ok(Shown {
+            Ok(DumpFields {
                 mode,
                 segment_id,
                 is_superseded: row.get("is_superseded")?,
@@ -276,7 +280,8 @@ pub(crate) fn shown(conn: &Connection, session: SessionKey) -> Result<Option<Sho
         .optional()?)
 }
 
-/// Whether another file is the head of a rollout's thread; `None` for what is no rollout.
+/// Whether another file is the head of a rollout's thread; `None` if it is not a
+/// rollout.
 pub(crate) fn is_superseded(conn: &Connection, session: SessionKey) -> Result<Option<bool>> {
     Ok(shown(conn, session)?.map(|shown| shown.is_superseded))
 }

@@ -1,4 +1,4 @@
-//! Turns of a file without an envelope: each prompt begins one.
+//! Turns of a file without envelopes: each prompt begins one.
 
 use super::{Item, Status, Turn};
 use crate::format::codex::item;
@@ -9,7 +9,7 @@ use crate::format::json::Raw;
 pub(crate) struct Bare {
     turns: Vec<Turn>,
     items: usize,
-    /// Items so far, of whatever kind.
+    /// Items so far, of any kind.
     records: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Turns of a thread whose events follow one another.
+//! Turns of a thread whose turns are told by a sequence of events.
 
 use super::{Item, Status, Turn, review_hint, review_text};
 use crate::format::codex::record::{Body, Event, Record, owned, text};
@@ -87,7 +87,7 @@ impl Legacy {
         }
     }
 
-    /// The current turn, which is opened where there is none.
+    /// The current turn, which is opened if there is none.
     fn current(&mut self) -> &mut Turn {
         let first = self.records;
         self.current.get_or_insert_with(|| Turn {
@@ -101,8 +101,8 @@ impl Legacy {
         self.finished.extend(self.current.take().filter(is_told));
     }
 
-    /// Whether the turn that an event names is the current one: by its id, or
-    /// because no turn has that id.
+    /// Whether the turn that an event names is the current one: it has that id, or no
+    /// turn has it.
     fn is_current(&self, turn_id: Option<&str>) -> bool {
         let Some(current) = &self.current else { return false };
         match turn_id {
@@ -117,7 +117,7 @@ impl Legacy {
         }
     }
 
-    /// The turn of an id, else the current one.
+    /// The turn with an id, else the current one.
     fn named(&mut self, turn_id: Option<&str>) -> Option<&mut Turn> {
         if self.is_current(turn_id) {
             return self.current.as_mut();
@@ -140,8 +140,8 @@ impl Legacy {
         self.current().items.push(item);
     }
 
-    /// Adds an item to the current turn, or to the one that it names; where
-    /// there is no such turn, to none.
+    /// Adds an item to the current turn, or to the one that it names; drops it if
+    /// there is no such turn.
     fn put(&mut self, turn_id: Option<&str>, item: Item) {
         let turn = match turn_id {
             Some(id) => self.known(id),

@@ -1,8 +1,8 @@
-//! Turns: what a user asked, and what came of it, as the program tells it again.
+//! Turns: prompts and what followed them, as the program reconstructs them.
 //!
-//! Two kinds of threads tell it by other records: [`Legacy`] by events that
-//! follow one another, [`Paginated`] by items that name their turn. Files
-//! without an envelope have prompts alone.
+//! There are two kinds of threads: in [`Legacy`] threads a sequence of events tells
+//! the turns, in [`Paginated`] threads items name their turn. Files without
+//! envelopes only have prompts.
 
 mod bare;
 mod legacy;
@@ -26,7 +26,7 @@ pub(crate) enum Status {
 impl Status {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            // What has no end was interrupted.
+            // A turn without an end was interrupted.
             Self::InProgress | Self::Interrupted => "interrupted",
             Self::Completed => "completed",
             Self::Failed => "failed",
@@ -40,11 +40,11 @@ pub(crate) struct Turn {
     pub(crate) status: Status,
     pub(crate) error: Option<String>,
     pub(crate) items: Vec<Item>,
-    /// No record begins it: the program made it, and its id.
+    /// No record begins it: the program made it up, and its id.
     pub(crate) is_implicit: bool,
-    /// It stays, although it has no items.
+    /// It is kept even if it has no items.
     is_kept: bool,
-    /// The record that it begins with, by its place in the history.
+    /// The position in the history of its first record.
     pub(crate) first: usize,
 }
 
@@ -70,7 +70,7 @@ impl Turn {
         }
     }
 
-    /// Adds an item; one of the same id and kind of thing gives way to it.
+    /// Adds an item; it replaces one with the same id and kind.
     fn put(&mut self, item: Item) {
         match self.items.iter_mut().find(|known| known.id == item.id) {
             Some(known) => *known = item,
@@ -87,11 +87,11 @@ impl Turn {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
-    /// Such as `userMessage`.
+    /// For example `userMessage`.
     pub(crate) kind: String,
     pub(crate) id: String,
     pub(crate) text: Option<String>,
-    /// Of a reasoning that may go on: how many of its lines are summaries.
+    /// For reasoning that may be continued: how many of its lines are summaries.
     summary: Vec<String>,
     content: Vec<String>,
 }
@@ -107,14 +107,14 @@ impl Item {
         item
     }
 
-    /// Of reasoning: its text is its summaries, then its contents.
+    /// For reasoning: the text consists of the summaries, then the contents.
     fn settle(&mut self) {
         let all: Vec<&str> = self.summary.iter().chain(&self.content).map(String::as_str).collect();
         self.text = Some(all.join("\n"));
     }
 }
 
-/// Messages of the user and of the agent.
+/// The number of messages of the user and the agent.
 pub(crate) fn message_count(turns: &[Turn]) -> i64 {
     let items = turns.iter().flat_map(|turn| &turn.items);
     let is_message = |item: &&Item| matches!(&*item.kind, "userMessage" | "agentMessage");
@@ -129,7 +129,7 @@ pub(crate) enum Telling {
 }
 
 impl Telling {
-    /// Takes in the next record of the history.
+    /// Processes the next record of the history.
     pub(crate) fn take(&mut self, record: &Record<'_>) {
         match self {
             Self::Legacy(turns) => turns.take(record),
@@ -138,7 +138,7 @@ impl Telling {
         }
     }
 
-    /// Whether an item came before what begins its turn, or names none.
+    /// Whether an item came before the event that begins its turn, or names none.
     pub(crate) fn has_early(&self) -> bool {
         matches!(self, Self::Paginated(turns) if turns.has_early())
     }
@@ -152,7 +152,7 @@ impl Telling {
     }
 }
 
-/// The turn that an event begins or ends, where it says which.
+/// The turn that an event names as beginning or ending.
 pub(crate) fn named_by<'e>(event: &'e Event<'_>) -> Option<&'e str> {
     match event {
         Event::TaskStarted { turn_id } | Event::TaskComplete { turn_id, .. } => Some(turn_id),
@@ -170,7 +170,7 @@ fn is_filled(value: Raw<'_>, key: &str) -> bool {
     value.get(key).is_some_and(|list| list.kind() == Kind::Array && list.items().next().is_some())
 }
 
-/// What a review found, as it is told: the explanation, then each finding.
+/// The result of a review as text: the explanation, then each finding.
 fn review_text(output: Option<Raw<'_>>) -> String {
     let output = output.unwrap_or(Raw::NULL);
     let explanation = text(output, "overall_explanation").unwrap_or_default();
@@ -190,7 +190,7 @@ fn review_text(output: Option<Raw<'_>>) -> String {
     }
 }
 
-/// One finding: its title and place, and its body below, indented.
+/// A finding: its title and place, and below them its body, indented.
 fn told_finding(finding: Raw<'_>) -> String {
     let said = |key| text(finding, key).unwrap_or_default();
     let place = finding.get("code_location").unwrap_or(Raw::NULL);
@@ -216,7 +216,7 @@ fn part_texts(item: Raw<'_>) -> Vec<String> {
     parts.items().filter_map(|part| owned(part, "text")).collect()
 }
 
-/// What a list shows of a prompt; none where it gives no text.
+/// What lists show of a prompt; `None` if it has no text.
 pub(crate) fn preview(message: &str, attached: Option<&str>) -> Option<String> {
     const MARK: &str = "## My request for Codex:";
     let text = message.find(MARK).map_or(message, |at| &message[at + MARK.len()..]).trim();
@@ -226,13 +226,13 @@ pub(crate) fn preview(message: &str, attached: Option<&str>) -> Option<String> {
     }
 }
 
-/// What stands for a prompt of no text.
+/// The text for a prompt that consists of attachments.
 fn attached(has_images: bool, has_audio: bool) -> Option<&'static str> {
     let image = has_images.then_some("[Image]");
     image.or_else(|| has_audio.then_some("[Audio]"))
 }
 
-/// What a list shows of a record, if that is a prompt.
+/// What lists show of a record, if it is a prompt.
 pub(crate) fn preview_of(record: &Record<'_>) -> Option<String> {
     use super::record::Body;
     match &record.body {

@@ -1,4 +1,4 @@
-//! Turns of a thread whose items name the turn that they belong to.
+//! Turns of a thread whose items name their turn.
 
 use std::collections::HashMap;
 
@@ -11,10 +11,10 @@ pub(crate) struct Paginated {
     turns: Vec<Turn>,
     /// By the id of their turn, which an event may name later.
     items: HashMap<String, Vec<Item>>,
-    /// Records of a sub-agent's parent come before this one.
+    /// Records before this one belong to a sub-agent's parent.
     start: Option<u64>,
     records: usize,
-    /// Whether an item came before what begins its turn, or names none.
+    /// Whether an item came before the event that begins its turn, or names none.
     has_early: bool,
 }
 
@@ -79,7 +79,7 @@ impl Paginated {
     }
 }
 
-/// An item as it is told.
+/// A completed item.
 fn completed(item: Raw<'_>) -> Option<Item> {
     let (kind, id) = (text(item, "type")?, owned(item, "id")?);
     let told = match &*kind {

@@ -1,4 +1,4 @@
-//! Forks and undo: new folders, with the files that Kimi itself would have written.
+//! Forks and undo: new folders with the files that Kimi itself would have written.
 
 use rusqlite::Connection;
 
@@ -13,8 +13,8 @@ use crate::model::{SessionKey, Stored};
 use crate::store::files::{FileKind, FileRow};
 use crate::store::{entries, log, paths, sessions};
 
-/// The fork of the path to an entry; of a user's message, the path ends
-/// before it, and its text is returned.
+/// Forks the path to an entry. If the entry is a user's message, the path ends before
+/// it, and its text is returned.
 pub(super) fn fork_at_entry(writing: &Writing<'_>, entry_id: &str) -> Result<(SessionKey, String)> {
     let Writing { tx, session, .. } = *writing;
     let place = Place::of(tx, session)?;
@@ -30,7 +30,7 @@ pub(super) fn fork_at_entry(writing: &Writing<'_>, entry_id: &str) -> Result<(Se
     for line in &lines {
         turn += i64::from(begins_turn(&log::line(tx, *line)?));
     }
-    // The wire may know fewer turns than the context has user messages.
+    // The wire may have fewer turns than the context has user messages.
     let known = tables::turns(tx, session)?.len() as i64 - 1;
     let cut =
         Cut { turn: Some(turn.min(known)), path: Some(lines), prefix: "Fork", is_empty: false };
@@ -45,12 +45,12 @@ pub(super) fn text_of_turn(writing: &Writing<'_>, turn: u32) -> Result<String> {
         .ok_or(Error::TurnNotFound { turn, turns: turns.len() as u64 })
 }
 
-/// Makes the folder of a fork, with the files that Kimi would have written.
+/// Creates the folder of a fork, with the files that Kimi would have written.
 pub(super) fn fork(writing: &Writing<'_>, place: &Place, cut: &Cut) -> Result<SessionKey> {
     let Writing { tx, at, id, .. } = *writing;
     let state = stored::load_state(tx, &place.unit)?.state;
     let title = match state.custom_title {
-        // Half a surrogate pair stays one.
+        // A lone surrogate is kept.
         Some(Stored::Json(title)) => {
             Stored::Json(format!("\"{}: {}", cut.prefix, title.trim_start_matches('"')))
         }
@@ -92,14 +92,14 @@ pub(super) fn fork(writing: &Writing<'_>, place: &Place, cut: &Cut) -> Result<Se
     session.ok_or_else(|| Error::SessionNotFound(id))
 }
 
-/// How much of a session a fork takes along.
+/// How much of a session a fork contains.
 #[derive(Default)]
 pub(super) struct Cut {
-    /// The last turn; `None` for all of them.
+    /// The last turn; `None` for all turns.
     pub(super) turn: Option<i64>,
     /// Nothing at all.
     pub(super) is_empty: bool,
-    /// Lines of the context, where they are not cut by turns.
+    /// The lines of the context, if they are not cut by turns.
     pub(super) path: Option<Vec<i64>>,
     pub(super) prefix: &'static str,
 }
@@ -118,7 +118,7 @@ fn new_folder(tx: &Connection, place: &Place, id: &str) -> Result<Vec<u8>> {
     }
 }
 
-/// Writes the wire, which is there even when it is empty; returns the videos that it names.
+/// Writes the wire, even if it is empty; returns the videos that it names.
 fn fork_wire(
     tx: &Connection,
     place: &Place,

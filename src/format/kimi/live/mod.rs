@@ -1,9 +1,9 @@
-//! Changes of Kimi's sessions: their state, forks at a turn, undo.
+//! Changes of Kimi sessions: state, forks at a turn, undo.
 //!
-//! What is decided goes where Kimi keeps it: a title or an archived flag into
-//! `state.json`, which from then on is written here; every other file stays as
-//! it was imported. A fork is a new folder with the files that Kimi itself
-//! would have written.
+//! Decisions are stored where Kimi stores them: a title or an archived flag in
+//! `state.json`, which from then on is a local file. Every other file stays as it
+//! was imported. A fork is a new folder with the files that Kimi itself would have
+//! written.
 
 mod fork;
 
@@ -21,7 +21,7 @@ use crate::store::sessions;
 use crate::store::sources::Source;
 
 impl Live for Kimi {
-    /// The name is the title, cut to 200 code points as Kimi does.
+    /// The name is the title, truncated to 200 code points as Kimi does.
     fn rename(&self, writing: &Writing<'_>, name: Option<&str>) -> Result<()> {
         let title = name.map(strip).filter(|name| !name.is_empty());
         change(writing, |state| {
@@ -46,7 +46,7 @@ impl Live for Kimi {
         })
     }
 
-    /// Kimi leaves flat files alone: they have no folder for a state.
+    /// Kimi does not archive flat files, since they have no folder for a state.
     fn may_age(&self, conn: &Connection, session: SessionKey) -> Result<bool> {
         let unit = Place::of(conn, session)?.unit;
         Ok(unit.is_listed && !unit.is_flat())
@@ -77,7 +77,7 @@ impl Live for Kimi {
         Ok(None)
     }
 
-    /// All there is, as Kimi forks at the last turn.
+    /// Kimi clones by forking at the last turn.
     fn duplicate(&self, writing: &Writing<'_>) -> Result<SessionKey> {
         let place = Place::of(writing.tx, writing.session)?;
         fork::fork(writing, &place, &Cut { prefix: "Fork", ..Cut::default() })
@@ -106,12 +106,12 @@ impl Live for Kimi {
     }
 }
 
-/// Unix seconds, as Kimi writes them: in microseconds at best.
+/// Unix seconds as Kimi writes them, with at most microseconds.
 fn seconds(at: Timestamp) -> f64 {
     (at.0.div_euclid(1_000)) as f64 / 1e6
 }
 
-/// Changes the state and writes it as Kimi would.
+/// Changes the state, and writes it as Kimi would.
 fn change(writing: &Writing<'_>, change: impl FnOnce(&mut State)) -> Result<()> {
     let Writing { tx, session, at, .. } = *writing;
     let place = Place::of(tx, session)?;

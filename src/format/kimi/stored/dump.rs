@@ -1,4 +1,4 @@
-//! What a dump says of a Kimi session.
+//! The fields of a dump that only Kimi sessions have.
 
 use std::io::Write;
 
@@ -13,7 +13,7 @@ use crate::format::kimi::layout::{self, Part};
 use crate::model::{SessionInfo, Stored};
 use crate::store::{files, log, paths, sessions};
 
-/// Writes the fields that only a Kimi session has, behind others.
+/// Writes the fields of a Kimi session after the common ones.
 pub(super) fn write(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) -> Result<()> {
     let mut row = String::new();
     let kaos = sessions::host(conn, info.key)?;
@@ -44,7 +44,7 @@ pub(super) fn write(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) 
     out.write_all(b",\"rotations\":[").map_err(refused)?;
     let mut comma = "";
     for context in &contexts {
-        // A sub-agent of today has a folder of its own; it is no rotation.
+        // Today's sub-agents have folders of their own, and are no rotations.
         if context.kind == "current"
             || matches!(layout::part(&context.path), Part::SubagentContext(_))
         {
@@ -59,7 +59,7 @@ pub(super) fn write(conn: &Connection, out: &mut dyn Write, info: &SessionInfo) 
     out.write_all(b"]").map_err(refused)
 }
 
-/// Writes what the path to an entry restores to.
+/// Writes the conversation that the path to an entry restores to.
 fn write_context(conn: &Connection, out: &mut dyn Write, leaf_key: Option<i64>) -> Result<()> {
     let keys = match leaf_key {
         Some(leaf_key) => paths::keys(conn, leaf_key)?,

@@ -1,4 +1,4 @@
-//! What Kimi alone has: turns, a state, sub-agents, several contexts.
+//! What only Kimi has: turns, a state, sub-agents, several contexts.
 
 use std::io::Write;
 

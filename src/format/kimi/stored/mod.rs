@@ -1,9 +1,9 @@
-//! From the files of a Kimi session to its rows.
+//! Folds the files of a Kimi session.
 //!
-//! A session is folded whole whenever one of its files changed: contexts share
-//! a trunk, and which lines belong to it is known only from all of them. Contexts
-//! are followed in the order in which they were rotated away, so that entries
-//! keep their places when the next rotation comes.
+//! A session is folded as a whole whenever one of its files has changed: contexts
+//! share a trunk, and only all of them together show which lines belong to it.
+//! Contexts are read in the order in which they were rotated, so that entries keep
+//! their positions at the next rotation.
 
 mod dump;
 mod extras;
@@ -34,7 +34,7 @@ use crate::store::problems::{self, NewProblem};
 use crate::store::sessions;
 use crate::store::{events, log, projections};
 
-/// Folds a session's files, replacing what was there.
+/// Folds a session's files, replacing its rows.
 fn refold(conn: &Connection, registry: &Registry, session: SessionKey, unit: &Unit) -> Result<()> {
     projections::delete_projection(conn, session)?;
     let fold = Fold { conn, session, unit };
@@ -81,7 +81,7 @@ struct Fold<'a> {
 }
 
 impl Fold<'_> {
-    /// The logs of the session that `is_wanted` wants, by path.
+    /// The logs of the session for which `is_wanted` is true, by path.
     fn logs(&self, is_wanted: impl Fn(Part<'_>) -> bool) -> Vec<&FileRow> {
         let files = self.unit.files.iter();
         files.filter(|file| file.kind == FileKind::Log && is_wanted(self.unit.part(file))).collect()
@@ -94,7 +94,7 @@ impl Fold<'_> {
         kind: ProblemKind,
         detail: &str,
     ) -> Result<()> {
-        // A problem of no file is recorded for the session's folder.
+        // A problem that belongs to no file is recorded for the session's folder.
         let path = file.map_or(&self.unit.path, |file| &file.path);
         let Some(file) = file.or(self.unit.files.first()) else { return Ok(()) };
         problems::insert_problem(
@@ -112,7 +112,8 @@ impl Fold<'_> {
     }
 }
 
-/// Says where there is a folder or link in the place of a file, and where there is no context.
+/// Records where a folder or link has the place of a file, and if there is no
+/// context.
 fn note_misplaced(fold: &Fold<'_>) -> Result<()> {
     let mut has_context = false;
     for file in &fold.unit.files {
@@ -130,7 +131,7 @@ fn note_misplaced(fold: &Fold<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A UUID in its canonical form when the name is one by Kimi's reading, else the name.
+/// A canonical UUID if Kimi reads the name as one, else the name.
 fn session_id(path: &[u8]) -> String {
     let name = layout::split(path).map_or(path, |place| place.name);
     let name = match layout::part(path) {
@@ -140,7 +141,7 @@ fn session_id(path: &[u8]) -> String {
     layout::session_id(&String::from_utf8_lossy(name))
 }
 
-/// The work dir whose folder a session lies in, if it is registered.
+/// The registered work dir of the folder that a session is in.
 fn work_dir_id(conn: &Connection, registry: &Registry, path: &[u8]) -> Result<Option<i64>> {
     let work_dir = layout::work_dir_folder(path).and_then(|folder| registry.find(folder));
     work_dir
@@ -148,7 +149,7 @@ fn work_dir_id(conn: &Connection, registry: &Registry, path: &[u8]) -> Result<Op
         .transpose()
 }
 
-/// When the context was last written, as Kimi has it; without one, any file.
+/// When the context was last written, by Kimi's rule; without a context, any file.
 fn modified_at(fold: &Fold<'_>) -> Result<Timestamp> {
     let unit = fold.unit;
     let is_context =
@@ -161,18 +162,18 @@ fn modified_at(fold: &Fold<'_>) -> Result<Timestamp> {
     Ok(read_by_python(file.map_or(Timestamp(0), |file| file.mtime.nearest())))
 }
 
-/// The time of a file as Python reads it: a float of seconds, which is less
-/// than exact, made into microseconds.
+/// The time of a file as Python reads it: a float of seconds, which loses precision,
+/// converted to microseconds.
 fn read_by_python(at: Timestamp) -> Timestamp {
     let (seconds, nanos) = (at.0.div_euclid(1_000_000_000), at.0.rem_euclid(1_000_000_000));
     instant(seconds as f64 + 1e-9 * nanos as f64).unwrap_or(at)
 }
 
-/// What the state decides of a session's row.
+/// What the state determines of a session's row.
 struct StateOfRow {
     custom_title: Option<Stored>,
     title: Stored,
-    /// `Some(None)`: archived, but nobody wrote when.
+    /// `Some(None)`: archived at an unknown time.
     archived_at: Option<Option<Timestamp>>,
     archive_exempt: bool,
 }

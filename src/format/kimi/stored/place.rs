@@ -1,4 +1,4 @@
-//! Where a session lies, with its files.
+//! Where a session is, and its files.
 
 use rusqlite::Connection;
 
@@ -24,7 +24,7 @@ impl Place {
         Ok(Self { source, unit })
     }
 
-    /// The folder of the session, which a flat file lies beside.
+    /// The folder of the session; for a flat file, the one that would be beside it.
     pub(crate) fn folder(&self) -> Vec<u8> {
         match self.unit.is_flat() {
             true => layout::flat_stem(&self.unit.path).unwrap_or(&self.unit.path).to_vec(),

@@ -1,4 +1,4 @@
-//! Which sessions of a root there are, and which have to be folded anew.
+//! Determines which sessions a root has, and which have to be refolded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,7 +52,8 @@ impl Projection for Kimi {
 
     fn everything(&self, conn: &Connection, source: &Source) -> Result<Vec<Touched>> {
         let mut stems = stems_of_source(conn, source.source_id)?;
-        // Include the names of session rows whose files are gone, so that the rows are removed.
+        // Includes the names of session rows whose files are gone, so that the rows
+        // are removed.
         for (_, path) in sessions::sessions_of_source(conn, source.source_id)? {
             for is_folder in [true, false] {
                 stems.extend(layout::stems(&path, is_folder));
@@ -79,7 +80,8 @@ impl Projection for Kimi {
         for stem in stems.clone() {
             stems.extend(units::rotated(conn, source_id, &stem)?);
         }
-        // A file may move from one session to another: clear all of them before any is folded.
+        // A file may move from one session to another, so all of them are cleared
+        // before any is folded.
         let mut sessions = Vec::new();
         for stem in &stems {
             sessions.extend(settle_rows(conn, source_id, stem)?);
@@ -91,7 +93,7 @@ impl Projection for Kimi {
     }
 }
 
-/// The work dirs that a root's kimi.json names.
+/// The work dirs that a root's kimi.json lists.
 pub(crate) fn registry(conn: &Connection, source_id: i64) -> Result<Registry> {
     match files::newest(conn, source_id, REGISTRY.as_bytes())? {
         Some(file) if file.kind == FileKind::Document => {
@@ -101,16 +103,16 @@ pub(crate) fn registry(conn: &Connection, source_id: i64) -> Result<Registry> {
     }
 }
 
-/// Longest document that is read as one of Kimi's, which are all far shorter.
+/// The longest document that is parsed. All of Kimi's are far shorter.
 const MAX_DOCUMENT: u64 = 64 << 20;
 
-/// The whole content of a document. Empty, which is not JSON, if it is too long
-/// or a recovered database lacks a part of it.
+/// The content of a document. Empty, which is not JSON, if it is too long or a
+/// recovered database lacks part of it.
 pub(crate) fn document(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
     Ok(documents::readable(conn, file, MAX_DOCUMENT)?.unwrap_or_default())
 }
 
-/// Records what is wrong with kimi.json, which belongs to no session.
+/// Records the defects of kimi.json, which belong to no session.
 fn settle_registry(conn: &Connection, source_id: i64) -> Result<()> {
     let Some(file) = files::newest(conn, source_id, REGISTRY.as_bytes())? else { return Ok(()) };
     if file.kind != FileKind::Document {
@@ -139,7 +141,7 @@ fn problem_of_registry(content: &[u8]) -> Vec<(ProblemKind, String)> {
     registry::parse(content).1
 }
 
-/// Gives each session of a root the work dir that its folder stands for.
+/// Gives each session of a root the work dir of its folder.
 fn settle_work_dirs(conn: &Connection, source_id: i64, registry: &Registry) -> Result<()> {
     for (session, path) in sessions::sessions_of_source(conn, source_id)? {
         if events::is_relinked(conn, session)? {
@@ -169,7 +171,8 @@ fn settle_rows(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Vec<(Se
             rows.insert(path.to_vec(), session);
         }
     }
-    // A flat file that moved into its folder is one session; the older row stays.
+    // A flat file that moved into its folder is the same session; the older row is
+    // kept.
     if let [unit] = &found[..] {
         let first = rows.values().min().copied();
         for session in rows.values().filter(|session| Some(**session) != first) {
@@ -197,7 +200,8 @@ fn settle_rows(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Vec<(Se
     found.into_iter().map(with_row).collect()
 }
 
-/// Whether what lies at a path belongs to another name: a folder may be called `<name>.jsonl`.
+/// Whether something at a path belongs to another name: a folder may be named
+/// `<name>.jsonl`.
 fn is_of_other_name(conn: &Connection, source_id: i64, path: &[u8], name: &[u8]) -> Result<bool> {
     let names = [Some(path), layout::flat_stem(path)];
     for other in names.into_iter().flatten().filter(|other| *other != name) {
@@ -208,13 +212,13 @@ fn is_of_other_name(conn: &Connection, source_id: i64, path: &[u8], name: &[u8])
     Ok(false)
 }
 
-/// The current files of the session at a path; `None` when there are none.
+/// The current files of the session at a path; `None` if there are none.
 pub(crate) fn unit_of(conn: &Connection, source_id: i64, path: &[u8]) -> Result<Option<Unit>> {
     let stem = match layout::split(path) {
         Some(place) if place.rest.is_empty() => path,
         _ => return Ok(None),
     };
-    // A folder may be called `<name>.jsonl`, too.
+    // A folder may be named `<name>.jsonl`, too.
     for stem in [Some(stem), layout::flat_stem(stem)].into_iter().flatten() {
         let found = units::units(conn, source_id, stem)?;
         if let Some(unit) = found.into_iter().find(|unit| unit.path == path) {
@@ -224,7 +228,7 @@ pub(crate) fn unit_of(conn: &Connection, source_id: i64, path: &[u8]) -> Result<
     Ok(None)
 }
 
-/// Whether a name is unused, by folders and by flat files.
+/// Whether neither a folder nor a flat file has a name.
 pub(crate) fn is_free(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<bool> {
     let flat = [stem, b".jsonl"].concat();
     Ok(files::newest(conn, source_id, stem)?.is_none()

@@ -1,4 +1,4 @@
-//! The state, and the sub-agents.
+//! Folds the state, and the sub-agents.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +16,11 @@ use crate::model::{ProblemKind, Stored};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::generations;
 
-/// A session's state, with the legacy metadata merged in as Kimi would.
+/// A session's state, merged with the legacy metadata as Kimi would.
 ///
-/// Metadata that is gone from its root while the state is there was merged by
-/// Kimi itself, and into a state written here it was merged, too; merged once
-/// more, it would undo what was decided since.
+/// If the metadata is gone from its root while the state is there, Kimi itself has
+/// merged it. If the state was written here, it was merged then. Merging it again
+/// would undo later decisions.
 pub(crate) fn load_state(conn: &Connection, unit: &Unit) -> Result<state::Loaded> {
     let find = |part: Part<'_>| {
         let mut files = unit.files.iter();
@@ -32,14 +32,14 @@ pub(crate) fn load_state(conn: &Connection, unit: &Unit) -> Result<state::Loaded
     });
     let read = |file: Option<&FileRow>| file.map(|file| document(conn, file)).transpose();
     let is_local = state.is_some_and(|state| state.state == FileState::Local);
-    // What cannot be read was not merged, and is still a problem.
+    // Unreadable metadata was not merged, and is still a problem.
     let metadata = read(metadata)?.filter(|content| !is_local || !state::is_object(content));
     Ok(state::load(read(state)?.as_deref(), metadata.as_deref()))
 }
 
-/// The legacy metadata of a root's sessions whose state was written here.
+/// The legacy metadata files of a root's sessions whose state was written here.
 ///
-/// What cannot be read was not merged.
+/// Unreadable metadata was not merged.
 pub(crate) fn merged(conn: &Connection, source_id: i64) -> Result<BTreeSet<Vec<u8>>> {
     let mut merged = BTreeSet::new();
     for path in generations::local_documents(conn, source_id)? {
@@ -142,7 +142,7 @@ fn fold_subagents(fold: &Fold<'_>) -> Result<()> {
         };
         agents.push((meta.updated_at, row));
     }
-    // Files come by path, and of equal times the first stays first.
+    // Files come by path. For equal times, the first one stays first.
     agents.sort_by(|a, b| b.0.total_cmp(&a.0));
     for (n, (_, agent)) in agents.iter().enumerate() {
         tables::insert_subagent(fold.conn, fold.session, n, agent)?;

@@ -1,4 +1,4 @@
-//! What Kimi keeps of a session beside its tree: state, wire, sub-agents, contexts.
+//! Kimi's tables: state, wire, sub-agents, contexts.
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::model::{SessionKey, Stored, Timestamp, Turn};
 use crate::store::projections::{Owner, Table};
 
-/// The tables, as `migrations/V6__kimi.sql` makes them.
+/// The tables that `migrations/V6__kimi.sql` creates.
 pub(super) const TABLES: [Table; 8] = [
     Table::new("kimi_states", Owner::Session, "session_key"),
     Table::new("approved_actions", Owner::Session, "position"),
@@ -18,7 +18,7 @@ pub(super) const TABLES: [Table; 8] = [
     Table::new("contexts", Owner::File("file_id"), "file_id"),
 ];
 
-/// A session's state, as far as it stands in no column of `sessions`.
+/// A session's state, without what is in columns of `sessions`.
 #[derive(Debug)]
 pub(crate) struct StateRow<'a> {
     pub(crate) cli_title: &'a Stored,
@@ -62,7 +62,8 @@ pub(crate) fn insert_state(
     Ok(())
 }
 
-/// The title by the rule of Kimi's command line, and whether Kimi takes the session for empty.
+/// The title by the rule of Kimi's command line, and whether Kimi treats the session
+/// as empty.
 pub(crate) fn title_and_emptiness(
     conn: &Connection,
     session: SessionKey,
@@ -135,7 +136,7 @@ pub(crate) fn insert_turn(
     Ok(())
 }
 
-/// What the user asked, in order.
+/// The user's turns, in order.
 pub(crate) fn turns(conn: &Connection, session: SessionKey) -> Result<Vec<Turn>> {
     let mut stmt = conn.prepare_cached(
         "SELECT turn_index, text, created_at
@@ -179,7 +180,7 @@ pub(crate) fn insert_wire_record(
     Ok(())
 }
 
-/// A tool that was called on the wire.
+/// Inserts a tool call on the wire.
 pub(crate) fn insert_wire_call(
     conn: &Connection,
     session: SessionKey,
@@ -204,7 +205,8 @@ pub(crate) fn insert_wire_call(
     Ok(())
 }
 
-/// The result of the last call of this id that has none yet; one without a call stands alone.
+/// Sets the result of the last call with this id that has none yet. A result without
+/// a call gets a row of its own.
 pub(crate) fn insert_wire_result(
     conn: &Connection,
     session: SessionKey,
@@ -259,7 +261,7 @@ pub(crate) struct SubagentRow {
     pub(crate) subagent_type: Stored,
     pub(crate) status: String,
     pub(crate) description: Stored,
-    /// Unix seconds, as the others of this type JSON.
+    /// Unix seconds as JSON, like the other times of this type.
     pub(crate) created_at: Stored,
     pub(crate) updated_at: Stored,
     pub(crate) last_task_id: Option<Stored>,
@@ -367,7 +369,7 @@ pub(crate) fn contexts(conn: &Connection, session: SessionKey) -> Result<Vec<Con
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The file of the context that a session goes on with.
+/// The file of the context that a session continues.
 pub(crate) fn current_context(conn: &Connection, session: SessionKey) -> Result<Option<i64>> {
     Ok(conn
         .prepare_cached("SELECT file_id FROM contexts WHERE session_key = ?1 AND kind = 'current'")?

@@ -1,4 +1,4 @@
-//! Contexts as paths through one tree.
+//! Folds contexts as paths through one tree.
 
 use super::Fold;
 use super::tables::{self, ContextRow};
@@ -9,18 +9,18 @@ use crate::model::RecordPlace;
 use crate::store::entries::{self, EntryRow};
 use crate::store::files::FileRow;
 use crate::store::log;
-use crate::store::runs::Above;
+use crate::store::runs::ParentLink;
 
 /// What the contexts say of the session as a whole.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
-    /// The last entry of the context itself.
+    /// The last entry of the current context.
     pub(super) leaf_id: Option<String>,
     pub(super) leaf_key: Option<i64>,
-    /// Messages of the context itself.
+    /// Messages of the current context.
     pub(super) message_count: i64,
     pub(super) entry_count: i64,
-    /// Whether Kimi's command line finds anything in the context itself.
+    /// Whether Kimi's command line finds anything in the current context.
     pub(super) is_used: bool,
 }
 
@@ -45,14 +45,15 @@ pub(super) fn fold(fold: &Fold<'_>) -> Result<Tree> {
         }
     }
     for file in agents {
-        // A sub-agent has its own tree, even if it begins with the same records.
+        // A sub-agent has a tree of its own, even if it begins with the same
+        // records.
         let path = follow(fold, file, &file.path, &mut tree)?;
         insert_context(fold, file, "subagent", &path)?;
     }
     Ok(tree)
 }
 
-/// What one context holds.
+/// What one context contains.
 #[derive(Default)]
 struct Path {
     last: Option<(String, i64)>,
@@ -71,7 +72,8 @@ fn follow(fold: &Fold<'_>, file: &FileRow, salt: &[u8], tree: &mut Tree) -> Resu
         let Some(entry) = line.entry else { return Ok(()) };
         path.message_count += i64::from(entry.role.is_some());
         let parent = path.last.take();
-        // A file that was renamed keeps its place, but not what its sub-agent was called.
+        // A renamed file keeps its entries, but a sub-agent's name is not part of
+        // their ids.
         let id = context::entry_id(parent.as_ref().map(|(id, _)| id.as_str()), raw, salt);
         let key = match entries::entry_key(fold.conn, fold.session, &id)? {
             Some(key) => {
@@ -87,7 +89,7 @@ fn follow(fold: &Fold<'_>, file: &FileRow, salt: &[u8], tree: &mut Tree) -> Resu
                     session: fold.session,
                     entry_id: &id,
                     id_made: true,
-                    above: Above { key: parent.map(|(_, key)| key), ..Above::default() },
+                    above: ParentLink { key: parent.map(|(_, key)| key), ..ParentLink::default() },
                     entry_type: entry.entry_type,
                     role: entry.role.as_deref(),
                     message_id: None,

@@ -1,7 +1,7 @@
-//! Which files make up which session.
+//! Determines which files make up which session.
 //!
-//! Below a work dir's folder a session is a folder, or a flat file of older
-//! versions, and both may exist under one name. So a path tells only the name;
+//! Below a work dir's folder, a session is a folder, or a flat file of older
+//! versions, and both may exist under one name. So a path only gives the name;
 //! which sessions there are depends on all files of that name.
 
 use rusqlite::Connection;
@@ -22,7 +22,7 @@ pub(crate) struct Unit {
 }
 
 impl Unit {
-    /// The part that a file plays in this session.
+    /// The role of a file in this session.
     pub(crate) fn part<'f>(&self, file: &'f FileRow) -> Part<'f> {
         match layout::part(&file.path) {
             Part::Flat if file.path == self.path => Part::Context,
@@ -36,7 +36,7 @@ impl Unit {
     }
 }
 
-/// The folder of the session that a file lies in.
+/// The folder of the session that a file is in.
 pub(crate) fn folder_of(path: &[u8]) -> Option<Vec<u8>> {
     let place = layout::split(path).filter(|place| !place.rest.is_empty())?;
     Some(place.stem(place.name))
@@ -68,7 +68,8 @@ pub(crate) fn units(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Ve
     if !has_folder || !has_context && !flats.is_empty() {
         below.append(&mut flats);
     } else if moved {
-        // Kimi moves a flat file into the folder; the old file counts as another context.
+        // Kimi moves a flat file into the folder; the old file counts as another
+        // context.
         below.append(&mut flats);
     }
     if !flats.is_empty() {
@@ -92,7 +93,7 @@ fn is_flat_file(file: &FileRow) -> bool {
         && layout::part(&file.path) == Part::Flat
 }
 
-/// The names that are rotations if there is a flat file of this name.
+/// The names that are rotations of a flat file with this name, if there is one.
 pub(crate) fn rotated(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Vec<Vec<u8>>> {
     let beside = |end: &[u8]| [stem, end].concat();
     if files::newest(conn, source_id, &beside(b".jsonl"))?.is_none() {
@@ -103,7 +104,7 @@ pub(crate) fn rotated(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<
     Ok(flats.filter_map(|file| layout::flat_stem(&file.path)).map(<[u8]>::to_vec).collect())
 }
 
-/// Whether a flat file of this name is a rotation of another, which is none itself.
+/// Whether a flat file with this name is a rotation of another that is none itself.
 fn is_rotation(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<bool> {
     let Some(base) = layout::rotated_stem(stem) else { return Ok(false) };
     let flat = files::newest(conn, source_id, &[base, b".jsonl"].concat())?;

@@ -1,4 +1,4 @@
-//! Wires: turns, records, tools that were called, and the titles.
+//! Folds wires: turns, records, tool calls, and titles.
 
 use super::{Fold, tables};
 use crate::error::Result;
@@ -11,7 +11,7 @@ use crate::store::log;
 /// What the wire says of the session as a whole.
 pub(super) struct Wire {
     pub(super) titles: Titles,
-    /// The first prompt, as the web shows it; empty when there is none.
+    /// The first prompt, as the web list shows it; empty if there is none.
     pub(super) first_prompt: String,
 }
 
@@ -35,7 +35,7 @@ pub(super) fn fold(fold: &Fold<'_>) -> Result<Wire> {
     Ok(Wire { titles, first_prompt })
 }
 
-/// Takes in a wire: the session's own, or that of a sub-agent, which has no turns.
+/// Reads a wire: the session's own, or that of a sub-agent, which has no turns.
 fn follow(fold: &Fold<'_>, file: &FileRow, agent: Option<&str>) -> Result<()> {
     let (conn, session) = (fold.conn, fold.session);
     let mut turn: Option<i64> = None;

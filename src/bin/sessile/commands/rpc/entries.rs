@@ -1,4 +1,4 @@
-//! Entries, with the messages that they add.
+//! Methods that return entries, with the messages that they add.
 
 use serde_json::{Value, json};
 use sessile::{Entry, Message, Session, Store};
@@ -11,8 +11,10 @@ use super::table::{Answer, ENTRY, Method, Param, READ, method, optional, require
 const ENTRIES: &str = "entries, as of `entry`";
 const BODIES: &[Param] =
     &[optional("bodies", "boolean", "false leaves `message` out; true when absent")];
-const PAIR: &[Param] =
-    &[required("one", "string", "an entry's id"), required("other", "string", "likewise")];
+const PAIR: &[Param] = &[
+    required("one", "string", "an entry's id"),
+    required("other", "string", "another entry's id"),
+];
 
 pub(super) const METHODS: &[Method] = &[
     method(
@@ -26,7 +28,7 @@ pub(super) const METHODS: &[Method] = &[
             BODIES,
         ],
         ENTRIES,
-        "Gives the entries of the active branch, or from a root to an entry, root first.",
+        "Returns the entries of the active branch, or of the path to an entry, root first.",
         path,
     ),
     method(
@@ -35,10 +37,10 @@ pub(super) const METHODS: &[Method] = &[
         "null, or `id`, `parent_id`, `type`, `role`, `created_at`, `label`, `line`; `message`, which it \
          adds to the conversation, as its format spells it, or null; of several the last, and \
          `messages`, all of them",
-        "Gives an entry.",
+        "Returns an entry.",
         entry,
     ),
-    method("children", &[READ, ENTRY, BODIES], ENTRIES, "Gives an entry's children.", children),
+    method("children", &[READ, ENTRY, BODIES], ENTRIES, "Returns an entry's children.", children),
     method(
         "entries_after",
         &[
@@ -50,50 +52,50 @@ pub(super) const METHODS: &[Method] = &[
             BODIES,
         ],
         ENTRIES,
-        "Gives the entries behind a line: what was added since.",
+        "Returns the entries after a line: what was added since.",
         entries_after,
     ),
-    method("leaves", &[READ, BODIES], ENTRIES, "Gives the ends of all branches.", leaves),
+    method("leaves", &[READ, BODIES], ENTRIES, "Returns the ends of all branches.", leaves),
     method(
         "find_entry",
-        &[READ, &[required("name", "string", "its id, or a beginning of it")], BODIES],
+        &[READ, &[required("name", "string", "its id, or a prefix of it")], BODIES],
         "an entry, as of `entry`",
-        "Finds an entry by the beginning of its id.",
+        "Finds an entry by a prefix of its id.",
         find_entry,
     ),
     method(
         "root_entries",
         &[READ, BODIES],
         ENTRIES,
-        "Gives the entries that follow none.",
+        "Returns the entries without a parent.",
         root_entries,
     ),
     method(
         "abandoned",
         &[READ, BODIES],
         ENTRIES,
-        "Gives the ends of the branches that are not active.",
+        "Returns the ends of the branches that are not active.",
         abandoned,
     ),
     method(
         "is_on_path",
         &[READ, ENTRY],
         "true or false",
-        "Says whether an entry lies on the active branch.",
+        "Returns whether an entry is on the active branch.",
         is_on_path,
     ),
     method(
         "common_ancestor",
         &[READ, PAIR, BODIES],
         "an entry, or null",
-        "Gives the last entry that the paths to two have in common.",
+        "Returns the last entry that the paths to two entries have in common.",
         common_ancestor,
     ),
     method(
         "text",
         &[READ, ENTRY],
-        "string; empty where it adds no message",
-        "Gives what an entry says, whatever its format.",
+        "string; empty if it adds no message",
+        "Returns the text of an entry.",
         text,
     ),
 ];
@@ -179,7 +181,7 @@ fn with_bodies(params: &Params<'_>) -> Result<bool, Refusal> {
     Ok(params.get("bodies")?.unwrap_or(true))
 }
 
-/// An entry as JSON: text, since its messages are given as they are spelt.
+/// An entry as JSON text, because its messages are passed on as they are spelt.
 fn entry_json(session: &Session, entry: &Entry, with_bodies: bool) -> Answer {
     let head = json!({
         "id": entry.id,
@@ -207,7 +209,7 @@ fn entry_json(session: &Session, entry: &Entry, with_bodies: bool) -> Answer {
     Ok(format!("{head},\"message\":{message}{all}}}"))
 }
 
-/// The conversation to go on with, each message with what it says, whatever its format.
+/// The context, each message with its role, text and parts in the common form.
 pub(super) fn messages(store: &Store, params: &Params<'_>) -> Answer {
     let session = params.read_session(store)?;
     let messages = match params.text("entry_id")? {

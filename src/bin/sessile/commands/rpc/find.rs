@@ -8,28 +8,28 @@ use super::{Refusal, STORE_ERROR, invalid};
 use crate::commands::search;
 
 pub(super) const PARAMS: &[Param] = &[
-    required("text", "string", "words as of the command, a text or a pattern"),
-    optional("fixed", "boolean", "the text is found as it is spelt; every text is read for it"),
-    optional("regex", "boolean", "it is a regular expression; likewise"),
+    required("text", "string", "words as for the command, a text or a pattern"),
+    optional("fixed", "boolean", "`text` is matched literally; every text is read"),
+    optional("regex", "boolean", "`text` is a regular expression; every text is read"),
     optional("limit", "integer", "20 when absent, 0 for all"),
-    optional("after", "string", "a place, as the command names it"),
+    optional("after", "string", "the cursor that the command prints for the next page"),
     optional("role", "string or array", "any of them"),
     optional("tool", "string or array", "messages that call any of them, and their answers"),
-    optional("model", "string", "a part of its name"),
-    optional("session", "string", "its id, a beginning of it, or its file"),
+    optional("model", "string", "a part of the model's name"),
+    optional("session", "string", "its id, a prefix of it, or its file"),
     optional("branch", "string", "`active`; every branch when absent"),
     optional("archived", "boolean", "archived sessions only"),
     optional("not_archived", "boolean", "no archived sessions"),
-    optional("thinking", "boolean", "also what the model thought"),
-    optional("tools", "boolean", "also what tools were given and answered"),
-    optional("rank", "boolean", "the most telling first"),
+    optional("thinking", "boolean", "also the model's thinking"),
+    optional("tools", "boolean", "also tool arguments and answers"),
+    optional("rank", "boolean", "the best matches first"),
 ];
 
-/// Hits, as the command gives them, by the command's filters.
+/// Hits in the form of the command, with the command's filters.
 pub(super) fn search(store: &Store, params: &Params<'_>) -> Result<String, Refusal> {
     let limit = params.get::<u64>("limit")?.unwrap_or(20);
     let page = store.search(&read(store, params)?.limit(limit))?;
-    // A reply has no place to say that hits may be missing.
+    // A reply cannot report that hits may be missing, so this is an error.
     if let Some(message) = page.damaged.first().cloned() {
         return Err(Refusal { code: STORE_ERROR, message, kind: Some("Damaged") });
     }
@@ -74,7 +74,7 @@ fn read(store: &Store, params: &Params<'_>) -> Result<Search, Refusal> {
     })
 }
 
-/// The search of a time, a session, a branch.
+/// The search restricted to a time, a session and a branch.
 fn of_time_and_place(
     store: &Store,
     params: &Params<'_>,

@@ -1,4 +1,4 @@
-//! The whole store: what is in it, what goes out of it, and keeping house.
+//! Methods of the whole store: content, export and maintenance.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,13 @@ use crate::prices::Prices;
 const REPORTED: &str = "the report, as the command's `--json` prints it";
 
 pub(super) const METHODS: &[Method] = &[
-    method("stats", &[], REPORTED, "Says what is in the store, and what takes the space.", stats),
+    method(
+        "stats",
+        &[],
+        REPORTED,
+        "Returns what is in the store, and what takes the space.",
+        stats,
+    ),
     method(
         "work_dirs",
         &[],
@@ -48,7 +54,7 @@ pub(super) const METHODS: &[Method] = &[
         "recent_tree",
         &[LIST, OF_SESSIONS, &[optional("work_dir", "string", "as sessions spell it")]],
         "rows as of `list --json`, with `depth`",
-        "Lists sessions, each under the one that it comes from.",
+        "Lists sessions, each under its parent.",
         recent_tree,
     ),
     method(
@@ -62,17 +68,17 @@ pub(super) const METHODS: &[Method] = &[
         "remembered",
         &[&[required("work_dir", "string", "as sessions spell it")]],
         "`session_id`, or null",
-        "Gives the session to go on with in a work dir.",
+        "Returns the session used last in a work dir.",
         remembered,
     ),
     method(
         "export",
         &[&[
-            required("out", "string", "a folder that is absent or empty"),
+            required("out", "string", "a folder that does not exist or is empty"),
             optional("sessions", "array of strings", "only these"),
             optional("root", "string", "only this root"),
             optional("source", "boolean", "without what was changed here"),
-            optional("damaged", "boolean", "also what there is of damaged files"),
+            optional("damaged", "boolean", "also what is left of damaged files"),
         ]],
         REPORTED,
         "Writes the imported files again, byte for byte.",
@@ -85,32 +91,32 @@ pub(super) const METHODS: &[Method] = &[
         "Compares every byte below a root with what was imported.",
         verify,
     ),
-    method("check", &[], REPORTED, "Proves the store.", check),
+    method("check", &[], REPORTED, "Checks the store.", check),
     method("rebuild", &[], REPORTED, "Folds every table again from the log.", rebuild),
     method(
         "prune",
-        &[&[optional("dry_run", "boolean", "say what would go, and remove nothing")]],
+        &[&[optional("dry_run", "boolean", "report what would be removed, and remove nothing")]],
         REPORTED,
-        "Removes what files held before they were rewritten at their root.",
+        "Removes earlier generations of files.",
         prune,
     ),
     method(
         "seal",
         &[&[
             optional("sessions", "array of strings", "ids, prefixes or files"),
-            optional("archived", "boolean", "also those in the archive"),
-            optional("older_than", "integer", "also those without activity for so many days"),
+            optional("archived", "boolean", "also archived sessions"),
+            optional("older_than", "integer", "also sessions without activity for this many days"),
             optional("at", "time", "now when absent"),
         ]],
         REPORTED,
-        "Packs the lines of sessions that are not in daily use.",
+        "Compresses the lines of sessions that are not in daily use.",
         seal,
     ),
     method(
         "purge_all",
-        &[&[required("sessions", "array of strings", "whole ids")]],
+        &[&[required("sessions", "array of strings", "full ids")]],
         "null, or `traces`, as of `purge`",
-        "Removes sessions for ever, all or none.",
+        "Deletes sessions for good, all or none.",
         purge_all,
     ),
     method(
@@ -120,7 +126,7 @@ pub(super) const METHODS: &[Method] = &[
             optional("at", "time", "now when absent"),
         ]],
         "`sessions`, how many",
-        "Archives what was not touched for long.",
+        "Archives sessions without activity for some days.",
         archive_older_than,
     ),
     method(
@@ -137,7 +143,7 @@ pub(super) const METHODS: &[Method] = &[
             required("to", "string", ""),
         ]],
         "array of `from`, `to`",
-        "Says that a root lies elsewhere now.",
+        "Changes the path of a root.",
         move_root,
     ),
     method(

@@ -1,4 +1,4 @@
-//! Whole lines, and many messages at once.
+//! Methods for raw lines, and for several messages at once.
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What the methods do: a function each.
+//! The implementation of the methods, a function each.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::commands::{keeping, list, tags, work_dirs};
 const NO_RECORD: &str = "the session's format has no record for this";
 const NO_ENTRIES: &str = "entries of this format are not given by their own keys";
 
-/// The result of a method that has nothing to say.
+/// The result of a method that returns nothing.
 pub(super) fn nothing() -> Answer {
     Ok("null".to_owned())
 }
@@ -31,7 +31,7 @@ fn entry_id(entry_id: &str) -> Answer {
     answer(json!({ "entry_id": entry_id }))
 }
 
-/// The format that a request names.
+/// The format in a request.
 pub(super) fn format(params: &Params<'_>) -> Result<Option<Format>, Refusal> {
     let Some(name) = params.text("format")? else { return Ok(None) };
     let names: Vec<_> = Format::ALL.iter().map(|format| format.name()).collect();
@@ -132,7 +132,7 @@ pub(super) fn append_tool_execution(store: &Store, params: &Params<'_>) -> Answe
     Ok(format!("{{\"record\":{record}}}"))
 }
 
-/// A session whose format has records beside the tree.
+/// A session whose format has records outside the tree.
 pub(super) fn with_records(session: &Session) -> Result<Kward<'_>, Refusal> {
     Ok(session.kward().ok_or(Error::Unsupported(NO_RECORD))?)
 }
@@ -272,7 +272,7 @@ pub(super) fn purge(store: &Store, params: &Params<'_>) -> Answer {
     traces(&session.purge()?)
 }
 
-/// What a removal left.
+/// What a removal left behind.
 pub(super) fn traces(left: &Traces) -> Answer {
     match left {
         Traces::Gone => nothing(),
@@ -289,7 +289,7 @@ pub(super) fn relink(store: &Store, params: &Params<'_>) -> Answer {
     answer(json!({ "sessions": sessions }))
 }
 
-/// The object that `dump` prints of a session.
+/// The object that `dump` prints for a session.
 pub(super) fn info(store: &Store, params: &Params<'_>) -> Answer {
     let mut out = Vec::new();
     params.read_session(store)?.dump(&mut out)?;
@@ -330,7 +330,7 @@ pub(super) fn list_trash(store: &Store, params: &Params<'_>) -> Answer {
 
 fn rows(store: &Store, args: &ListArgs) -> Answer {
     let (page, _) = list::find(store, args)?;
-    // A reply has no place to say that rows may be missing.
+    // A reply cannot report that rows may be missing, so this is an error.
     if let Some(message) = page.damaged.into_iter().next() {
         return Err(Refusal { code: STORE_ERROR, message, kind: Some("Damaged") });
     }
@@ -342,7 +342,7 @@ fn rows(store: &Store, args: &ListArgs) -> Answer {
     Ok(format!("[{}]", rows.join(",")))
 }
 
-/// What a list is narrowed to, as the command line asks.
+/// The filters of a list, as on the command line.
 pub(super) fn list_args(params: &Params<'_>) -> Result<ListArgs, Refusal> {
     let is_set = |name: &str| Ok::<_, Refusal>(params.get::<bool>(name)?.unwrap_or(false));
     let (since, until) = params.span()?;

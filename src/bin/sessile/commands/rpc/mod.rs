@@ -1,8 +1,8 @@
 //! `sessile rpc`: the live API for programs in other languages.
 //!
-//! JSON-RPC 2.0, one object or batch a line, answered in order until the input ends. A
-//! thin face of `Store` and `Session`, nothing more; a bad request is answered
-//! with an error and ends nothing. Values are handed on as they were spelt.
+//! JSON-RPC 2.0, one object or batch per line, answered in order until the input
+//! ends. It is a thin layer over `Store` and `Session`. An invalid request gets an
+//! error, and does not end the loop. Values are passed on as they were spelt.
 
 mod entries;
 mod find;
@@ -30,10 +30,10 @@ const INVALID_REQUEST: i64 = -32_600;
 const UNKNOWN_METHOD: i64 = -32_601;
 const INVALID_PARAMS: i64 = -32_602;
 const INTERNAL_ERROR: i64 = -32_603;
-/// An error of the store; `data.kind` has its name.
+/// The code of errors of the store; `data.kind` has the variant.
 const STORE_ERROR: i64 = -32_000;
 
-/// Prints the methods with what they take, as JSON.
+/// Prints the methods and their parameters as JSON.
 pub(crate) fn print_schema() -> Result<bool> {
     let mut out = output::content();
     serde_json::to_writer_pretty(&mut out, &table::schema())?;
@@ -70,7 +70,7 @@ struct Request<'a> {
     params: Option<&'a RawValue>,
 }
 
-/// An id that is null is one: whoever sends it waits for the reply.
+/// An id of null is an id: its sender waits for the reply.
 fn given<'de: 'a, 'a, D: Deserializer<'de>>(id: D) -> Result<Option<&'a RawValue>, D::Error> {
     <&RawValue>::deserialize(id).map(Some)
 }
@@ -90,7 +90,7 @@ impl From<Error> for Refusal {
 }
 
 impl Refusal {
-    /// A result that cannot be spelt.
+    /// A result that cannot be serialised.
     fn internal(err: &dyn std::fmt::Display) -> Self {
         Self { code: INTERNAL_ERROR, message: format!("{err:#}"), kind: None }
     }
@@ -100,9 +100,10 @@ fn invalid(message: impl Into<String>) -> Refusal {
     Refusal { code: INVALID_PARAMS, message: message.into(), kind: None }
 }
 
-/// The reply to a line, as one line of JSON; none where no request of it wants one.
+/// The reply to a line as one line of JSON; `None` if no request in it wants one.
 ///
-/// The requests of a batch are answered one by one, in order; each stands by itself.
+/// The requests of a batch are answered one by one, in order, independently of each
+/// other.
 fn answer(store: &Store, line: &[u8]) -> Option<String> {
     if line.trim_ascii_start().first() != Some(&b'[') {
         return answer_one(store, line);
@@ -121,7 +122,7 @@ fn answer(store: &Store, line: &[u8]) -> Option<String> {
 }
 
 fn answer_one(store: &Store, request: &[u8]) -> Option<String> {
-    // An array would be taken for the fields in their order.
+    // Serde would read an array as the fields in order.
     if request.trim_ascii_start().first() == Some(&b'[') {
         let message = "no request: an array within a batch".to_owned();
         return Some(refused("null", &Refusal { code: INVALID_REQUEST, message, kind: None }));

@@ -1,4 +1,4 @@
-//! What a request gives, each value as it was spelt.
+//! The parameters of a request, each as it was spelt.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ impl<'a> Params<'a> {
         self.get(name)
     }
 
-    /// One text, or several.
+    /// A text, or an array of texts.
     pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, Refusal> {
         match self.raw(name) {
             Some(raw) if raw.starts_with('[') => self.required(name),
@@ -52,7 +52,7 @@ impl<'a> Params<'a> {
         }
     }
 
-    /// The sessions that are asked for, as the command line asks.
+    /// The selection of sessions, as on the command line.
     pub(super) fn sessions(&self) -> Result<SessionArgs, Refusal> {
         let format = match self.text("format")? {
             None => None,
@@ -71,7 +71,7 @@ impl<'a> Params<'a> {
         })
     }
 
-    /// From when, and until when.
+    /// The beginning and the end of a span of time.
     pub(super) fn span(&self) -> Result<(Option<Moment>, Option<Moment>), Refusal> {
         let moment = |name: &str, read: fn(&str) -> Result<Moment, String>| {
             let Some(text) = self.text(name)? else { return Ok(None) };
@@ -84,7 +84,7 @@ impl<'a> Params<'a> {
         self.text(name)?.ok_or_else(|| invalid(format!("{name} is missing")))
     }
 
-    /// A value that must be there, of whatever type.
+    /// A required value of any type.
     pub(super) fn required<T: Deserialize<'a>>(&self, name: &str) -> Result<T, Refusal> {
         self.get(name)?.ok_or_else(|| invalid(format!("{name} is missing")))
     }
@@ -102,8 +102,8 @@ impl<'a> Params<'a> {
             .ok_or_else(|| invalid("at: an RFC 3339 time was expected"))
     }
 
-    /// The session's handle to read by: as it is, or as of the generation that the request gives.
-    /// Whatever it is asked, it answers from one state.
+    /// A handle for reading the session, as it is or as of the generation in the
+    /// request. All reads see one state.
     pub(super) fn read_session(&self, store: &Store) -> Result<Session, Refusal> {
         let session = store.snapshot()?.find(&self.required_text("session")?)?;
         match self.get("generation")? {
@@ -114,7 +114,7 @@ impl<'a> Params<'a> {
         }
     }
 
-    /// The session's handle, with the time, id and leaf that the request gives.
+    /// A handle with the time, id and expected leaf in the request.
     pub(super) fn session(&self, store: &Store) -> Result<Session, Refusal> {
         let mut session = store.find(&self.required_text("session")?)?;
         if let Some(time) = self.time()? {
@@ -136,13 +136,13 @@ impl<'a> Params<'a> {
         Ok(session)
     }
 
-    /// The JSON of a parameter of which null is a value.
+    /// The JSON of a parameter for which null is a value.
     pub(super) fn value(&self, name: &str) -> Result<&'a str, Refusal> {
         let found = self.0.get(name).map(|raw| raw.get());
         found.ok_or_else(|| invalid(format!("{name} is missing")))
     }
 
-    /// The time that a request gives, else now.
+    /// The time in the request, else now.
     pub(super) fn now(&self) -> Result<Timestamp, Refusal> {
         Ok(self.time()?.unwrap_or_else(Timestamp::now))
     }

@@ -1,4 +1,4 @@
-//! What else can be asked of a session, and what one format alone has.
+//! Further methods of sessions, and methods of single formats.
 
 use std::path::Path;
 
@@ -19,14 +19,14 @@ pub(super) const METHODS: &[Method] = &[
         &[READ],
         "`session_id`, `name`, `title`, `work_dir`, `leaf`, `message_count` … and `unique_name`, by \
          which no other session is found",
-        "Gives what is known of a session without reading its lines.",
+        "Returns what is known of a session without reading its lines.",
         head,
     ),
     method(
         "messages",
         &[READ, &[optional("entry_id", "string", "as if this entry were the active one")]],
         "array of `entry_id`, `role`, `text`, `message`",
-        "Gives the conversation to go on with, the same for every format.",
+        "Returns the conversation that the program would continue with, in a form common to all formats.",
         entries::messages,
     ),
     method(
@@ -38,93 +38,93 @@ pub(super) const METHODS: &[Method] = &[
                 required("answer", "string", "the text of its result in the conversation"),
             ],
         ],
-        "`path` and `text`, null where the store has not all of it; or null",
-        "Gives the file of its own in which a program kept what a tool answered.",
+        "`path` and `text` (null if the store lacks part of it); or null",
+        "Returns the file in which a program stored a long answer of a tool.",
         result_file,
     ),
     method(
         "description",
         &[READ],
         "object or null",
-        "Gives the document beside a session's file that describes it, as of a sub-agent.",
+        "Returns the document beside a session's file that describes it, for example for a sub-agent.",
         description,
     ),
-    method("turns", &[READ], "array of `index`, `text`, `created_at`", "Gives the turns.", turns),
+    method("turns", &[READ], "array of `index`, `text`, `created_at`", "Returns the turns.", turns),
     method(
         "tree_rows",
         &[READ],
         "array of `entry_id`, `parent_id`, `role`, `text`, `prefix`, `depth`, `current`, `active_path` …",
-        "Gives the tree as rows to draw.",
+        "Returns the tree as rows to draw.",
         tree_rows,
     ),
     method(
         "session_usage",
         &[READ],
         "`input`, `output`, `cache_read`, `cache_write`, `total_tokens`, `cost`, `model` …",
-        "Adds up what the messages of a session report.",
+        "Adds up the usage that the messages of a session report.",
         session_usage,
     ),
     method(
         "generations",
         &[SESSION],
         "array of `number`, `file`, `lines`, `lost`, `read_at`",
-        "Lists what the session's files held before they were rewritten.",
+        "Lists earlier generations of a session's files.",
         generations,
     ),
     method(
         "problems",
-        &[&[optional("session", "string", "of this one; of all when absent")]],
+        &[&[optional("session", "string", "only of this session; of all when absent")]],
         "array of `root`, `file`, `session_id`, `line`, `kind`, `detail`",
         "Lists what could not be understood.",
         problems,
     ),
     method(
         "set_all_metadata",
-        &[WRITE, &[required("values", "object", "each value under its key")]],
+        &[WRITE, &[required("values", "object", "the values by key")]],
         NOTHING,
-        "Says several things of a session, all or none.",
+        "Sets several metadata values of a session, all or none.",
         set_all_metadata,
     ),
     method(
         "tag_all",
         &[WRITE, &[required("tags", "array of strings", "")]],
         NOTHING,
-        "Files a session under several tags, all or none.",
+        "Adds several tags to a session, all or none.",
         tag_all,
     ),
     method(
         "remember",
         &[WRITE],
         NOTHING,
-        "Makes a session the one to go on with in its work dir.",
+        "Remembers a session as the one used last in its work dir.",
         remember,
     ),
     method(
         "undo_to_turn",
         &[WRITE, &[required("turn", "integer", "from 0")]],
         "`session_id`, `text` of the turn",
-        "Makes a session of what came before a turn, where the format has turns.",
+        "Creates a session from what came before a turn, in formats that have turns.",
         undo_to_turn,
     ),
     method(
         "state",
         &[READ],
         "object",
-        "Gives the state that a session keeps beside its messages, where its format has one.",
+        "Returns the state of a session, in formats that have one.",
         state,
     ),
     method(
         "system_prompts",
         &[READ],
-        "array of `content`, `reason`, `hash`, `created_at`; the last one holds",
-        "Gives the system prompts that were kept, where the format has records of them.",
+        "array of `content`, `reason`, `hash`, `created_at`; the last one is in effect",
+        "Returns the recorded system prompts, in formats that have records of them.",
         system_prompts,
     ),
     method(
         "memory",
         &[READ],
         "`session_memories`, `last_retrieval`",
-        "Gives the state of a memory, where the format has one.",
+        "Returns the state of the memory, in formats that have one.",
         memory,
     ),
 ];
@@ -165,7 +165,7 @@ fn generations(store: &Store, params: &Params<'_>) -> Answer {
     answer(value(&store.find(&params.required_text("session")?)?.generations()?)?)
 }
 
-/// What the library's own `Serialize` makes of a value.
+/// A value as the library serialises it.
 pub(super) fn value<T: serde::Serialize>(of: &T) -> Result<Value, Refusal> {
     serde_json::to_value(of).map_err(|err| Refusal::internal(&err))
 }
@@ -211,7 +211,7 @@ fn state(store: &Store, params: &Params<'_>) -> Answer {
     Ok(with_state(&session)?.state()?)
 }
 
-/// A session whose format keeps a state and turns beside its messages.
+/// A session whose format has a state and turns.
 fn with_state(session: &Session) -> Result<Kimi<'_>, Refusal> {
     Ok(session.kimi().ok_or(Error::Unsupported(NO_STATE))?)
 }

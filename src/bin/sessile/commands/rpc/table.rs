@@ -1,7 +1,7 @@
-//! The methods by name: what each is for, takes and answers.
+//! The table of methods: name, purpose, parameters and result.
 //!
-//! Requests are held against this table, and `rpc --schema` prints it: what it
-//! does not list, nobody can call or pass.
+//! Requests are validated against this table, and `rpc --schema` prints it: methods
+//! and parameters that it does not list do not exist.
 
 use serde_json::{Value, json};
 use sessile::Store;
@@ -11,19 +11,19 @@ use super::{
     Refusal, UNKNOWN_METHOD, entries, find as finding, house, invalid, lines, methods, parts, whole,
 };
 
-/// The JSON of a result.
+/// A result as JSON.
 pub(super) type Answer = Result<String, Refusal>;
 
 pub(super) struct Method {
     name: &'static str,
     about: &'static str,
     takes: &'static [&'static [Param]],
-    /// What it answers with.
+    /// A description of its result.
     result: &'static str,
     pub(super) call: fn(&Store, &Params<'_>) -> Answer,
 }
 
-/// A named parameter; null counts as absent unless its text says otherwise.
+/// A named parameter; null counts as absent unless its description says otherwise.
 pub(super) struct Param {
     name: &'static str,
     kind: &'static str,
@@ -50,55 +50,55 @@ pub(super) const fn method(
 }
 
 pub(super) const SESSION: &[Param] =
-    &[required("session", "string", "its id, a beginning of it, or its file")];
-/// What a method takes that reads a session as of now, or as it was.
+    &[required("session", "string", "its id, a prefix of it, or its file")];
+/// Parameters of methods that read a session, now or as it was.
 pub(super) const READ: &[Param] = &[
-    required("session", "string", "its id, a beginning of it, or its file"),
+    required("session", "string", "its id, a prefix of it, or its file"),
     optional("generation", "integer", "as it was in this generation of its file"),
 ];
-/// What every method that writes to a session takes.
+/// Parameters of methods that write to a session.
 pub(super) const WRITE: &[Param] = &[
-    required("session", "string", "its id, a beginning of it, or its file"),
+    required("session", "string", "its id, a prefix of it, or its file"),
     optional("at", "time", "the time of what is written; now when absent"),
-    optional("id", "string", "the id of what is made; one as the program makes it when absent"),
+    optional("id", "string", "the id of what is created; a new one when absent"),
     optional(
         "expect_leaf",
         "string or null",
-        "the active entry, null for none; with another one nothing is written (LeafMoved)",
+        "the expected active entry, null for none; if it is another, nothing is written (LeafMoved)",
     ),
     optional(
         "behind",
         "string or null",
-        "what is added stands behind this entry, null for none, wherever the active one is",
+        "append after this entry, null for none, whichever is active",
     ),
 ];
-const MESSAGE: &[Param] = &[required("message", "object", "as the session's format spells it")];
+const MESSAGE: &[Param] = &[required("message", "object", "in the session's format")];
 const TAG: &[Param] = &[required("tag", "string", "")];
 const KEY: &[Param] = &[required("key", "string", "")];
 pub(super) const ENTRY: &[Param] = &[required("entry_id", "string", "an entry of the session")];
-/// What a list takes.
+/// Parameters of lists.
 pub(super) const LIST: &[Param] = &[
-    optional("query", "string", "a part of title or work dir, in whatever case"),
+    optional("query", "string", "a part of the title or work dir, ignoring case"),
     optional("archived", "boolean", "archived sessions only"),
     optional("all", "boolean", "archived sessions, too"),
-    optional("sources", "string", "`all`: also those that their program's lists leave out"),
+    optional("sources", "string", "`all`: also those that their program's lists hide"),
     optional("limit", "integer", "100 when absent"),
     optional("offset", "integer", ""),
 ];
 pub(super) const WORK_DIR: &[Param] = &[optional("work_dir", "string", "")];
 pub(super) const FORMAT: &[Param] = &[optional("format", "string", "as in `import`")];
-/// A span of time.
+/// Parameters for a span of time.
 pub(super) const SPAN: &[Param] = &[
     optional("since", "string", "a date, a time, or how long ago, as in `2w`"),
-    optional("until", "string", "likewise; a date counts to its end"),
+    optional("until", "string", "the same; a date means its end"),
 ];
-/// Which sessions, by what is said of them.
+/// Parameters that select sessions.
 pub(super) const OF_SESSIONS: &[Param] = &[
-    optional("origin", "string", "of this machine or person"),
-    optional("tags", "string or array", "all of them"),
-    optional("metadata", "object", "all of it"),
+    optional("origin", "string", "only of this machine or person"),
+    optional("tags", "string or array", "only with all of these"),
+    optional("metadata", "object", "only with all of these values"),
 ];
-/// What else a list by the command takes.
+/// Further parameters of lists in the form of the command.
 pub(super) const SORT: &[Param] =
     &[optional("sort", "string", "`modified` (when absent), `oldest`, `messages` or `title`")];
 pub(super) const NOTHING: &str = "null";
@@ -114,24 +114,20 @@ const METHODS: &[Method] = &[
             optional("provider", "string", ""),
             optional("model", "string", ""),
             optional("reasoning_effort", "string", ""),
-            optional("parent_id", "string", "the session that it comes from"),
-            optional("parent_path", "string", "the file of that"),
-            optional("record", "object", "its first record, in the place of all else"),
-            optional(
-                "messages",
-                "array of objects",
-                "its first messages: all are written, or nothing",
-            ),
+            optional("parent_id", "string", "the id of the session that it comes from"),
+            optional("parent_path", "string", "the file of that session"),
+            optional("record", "object", "its first record, which replaces everything else"),
+            optional("messages", "array of objects", "its first messages; written all or none"),
         ]],
         "`session_id`",
-        "Makes a session.",
+        "Creates a session.",
         methods::create,
     ),
     method(
         "append_message",
         &[WRITE, MESSAGE],
         "`entry_id`",
-        "Adds a message behind the active entry.",
+        "Appends a message after the active entry.",
         methods::append_message,
     ),
     method(
@@ -139,15 +135,15 @@ const METHODS: &[Method] = &[
         &[
             WRITE,
             &[
-                optional("summary", "string", "what stands for the messages before"),
-                optional("keep_from", "string", "the entry from which on messages are kept"),
+                optional("summary", "string", "the text that replaces the messages before"),
+                optional("keep_from", "string", "the first entry whose message is kept"),
                 optional("tokens_before", "integer", ""),
                 optional("details", "object", ""),
-                optional("message", "object", "the record's own keys, in the place of these"),
+                optional("message", "object", "the record's own keys, instead of these"),
             ],
         ],
         "`entry_id`",
-        "Adds a compaction behind the active entry: a `summary`, or a `message` as the format spells it.",
+        "Appends a compaction after the active entry: a `summary`, or a `message` in the format's own keys.",
         methods::compact,
     ),
     method(
@@ -160,7 +156,7 @@ const METHODS: &[Method] = &[
             ],
         ],
         "`entry_id`",
-        "Adds an entry of any type by its own keys, where the format has such entries.",
+        "Appends an entry of any type with its own keys, in formats that have such entries.",
         methods::append_entry,
     ),
     method(
@@ -168,14 +164,14 @@ const METHODS: &[Method] = &[
         &[
             WRITE,
             &[
-                optional("parent_id", "string", "the entry that it stands behind"),
-                optional("from_id", "string", "the entry at the end of the branch"),
+                optional("parent_id", "string", "the entry that it follows"),
+                optional("from_id", "string", "the last entry of the branch"),
                 optional("summary", "string", ""),
                 optional("details", "any", ""),
             ],
         ],
         "`entry_id`",
-        "Adds the summary of a branch that was left.",
+        "Appends the summary of an abandoned branch.",
         methods::append_branch_summary,
     ),
     method(
@@ -183,12 +179,12 @@ const METHODS: &[Method] = &[
         &[
             WRITE,
             &[
-                required("entry_id", "string", "any id, also one that is to come"),
-                optional("label", "string", "null takes it away"),
+                required("entry_id", "string", "any id; the entry need not exist yet"),
+                optional("label", "string", "null removes it"),
             ],
         ],
-        "`label_id`, `known` (false when there is no such entry)",
-        "Labels an entry.",
+        "`label_id`, `known` (false if there is no such entry)",
+        "Sets or removes the label of an entry.",
         methods::append_label_change,
     ),
     method(
@@ -200,43 +196,43 @@ const METHODS: &[Method] = &[
                 optional("reason", "string", "`changed` when absent"),
             ],
         ],
-        "`hash`, `written` (false when it is as it was)",
-        "Keeps a system prompt.",
+        "`hash`, `written` (false if it is empty or unchanged)",
+        "Records the system prompt.",
         methods::append_system_prompt_snapshot,
     ),
     method(
         "append_tool_execution",
         &[WRITE, &[required("tool_call", "object", ""), optional("content", "string", "")]],
         "`record`, as written",
-        "Keeps what a tool call gave.",
+        "Records a tool call and its result.",
         methods::append_tool_execution,
     ),
     method(
         "append_record",
-        &[WRITE, &[required("record", "object", "any record of the format, as given")]],
+        &[WRITE, &[required("record", "object", "any record of the format")]],
         "`line`, its number",
-        "Adds a record.",
+        "Appends a record.",
         methods::append_record,
     ),
     method(
         "append_lines",
-        &[WRITE, &[required("lines", "array of strings", "each a whole line, kept byte for byte")]],
-        "`lines`, their numbers; of a record that is kept once and was there, that one's",
-        "Adds lines of the session's format as they are, all or none.",
+        &[WRITE, &[required("lines", "array of strings", "complete lines, kept byte for byte")]],
+        "`lines`, their numbers; for a record that was already there, its number",
+        "Appends lines of the session's format unchanged, all or none.",
         lines::append_lines,
     ),
     method(
         "append_messages",
-        &[WRITE, &[required("messages", "array", "as the session's format spells them")]],
+        &[WRITE, &[required("messages", "array", "in the session's format")]],
         "`entry_ids`",
-        "Adds messages, each behind the one before, all or none.",
+        "Appends messages, each after the one before, all or none.",
         lines::append_messages,
     ),
     method(
         "pop_message",
         &[WRITE],
-        "`message`, which stays in the tree; null where there is none",
-        "Goes back behind the last message of the active branch.",
+        "`message`, which stays in the tree; null if there is none",
+        "Makes the entry before the last message of the active branch the active one.",
         lines::pop_message,
     ),
     method(
@@ -246,7 +242,7 @@ const METHODS: &[Method] = &[
             &[optional("session_memories", "array", ""), optional("last_retrieval", "any", "")],
         ],
         NOTHING,
-        "Keeps the state of a memory.",
+        "Records the state of the memory.",
         methods::update_memory_state,
     ),
     method(
@@ -260,51 +256,51 @@ const METHODS: &[Method] = &[
             ],
         ],
         NOTHING,
-        "Says what the session runs on.",
+        "Records provider, model and reasoning effort.",
         methods::update_runtime,
     ),
     method(
         "rename",
-        &[WRITE, &[optional("name", "string", "null takes it away")]],
+        &[WRITE, &[optional("name", "string", "null removes it")]],
         NOTHING,
-        "Names a session.",
+        "Sets or removes the name of a session.",
         methods::rename,
     ),
     method(
         "set_title",
         &[WRITE, &[required("title", "string", "")]],
         NOTHING,
-        "Names a session, as `rename` does.",
+        "Sets the name of a session, as `rename` does.",
         methods::set_title,
     ),
     method(
         "tag",
-        &[WRITE, &[optional("tag", "string", "null takes all tags away")]],
+        &[WRITE, &[optional("tag", "string", "null removes all tags")]],
         NOTHING,
-        "Files a session under a tag.",
+        "Adds a tag to a session.",
         methods::tag,
     ),
-    method("untag", &[WRITE, TAG], NOTHING, "Takes a tag away.", methods::untag),
-    method("tags", &[SESSION], "array of tags", "Gives a session's tags.", methods::session_tags),
+    method("untag", &[WRITE, TAG], NOTHING, "Removes a tag.", methods::untag),
+    method("tags", &[SESSION], "array of tags", "Returns a session's tags.", methods::session_tags),
     method(
         "set_metadata",
         &[WRITE, KEY, &[required("value", "any", "null is a value")]],
         NOTHING,
-        "Says something of a session.",
+        "Sets a metadata value of a session.",
         methods::set_metadata,
     ),
     method(
         "remove_metadata",
         &[WRITE, KEY],
         NOTHING,
-        "Takes back what was said of a session.",
+        "Removes a metadata value of a session.",
         methods::remove_metadata,
     ),
     method(
         "metadata",
         &[SESSION],
         "object",
-        "Gives what was said of a session.",
+        "Returns the metadata of a session.",
         methods::metadata,
     ),
     method(
@@ -318,95 +314,107 @@ const METHODS: &[Method] = &[
         "reset_leaf",
         &[WRITE],
         NOTHING,
-        "Leaves every branch: what is added next is a root.",
+        "Leaves every branch: the next entry is a root.",
         methods::reset_leaf,
     ),
     method(
         "navigate",
         &[WRITE, ENTRY],
-        "`text`, of a prompt that is to be written anew; else null",
-        "Goes to an entry, before it where it is a prompt of the user.",
+        "`text` of a prompt, to be edited; else null",
+        "Makes an entry active; for a user's prompt, the entry before it.",
         methods::navigate,
     ),
-    method("clone", &[WRITE], "`session_id`", "Copies a session whole.", methods::clone),
+    method(
+        "clone",
+        &[WRITE],
+        "`session_id`",
+        "Copies a session with all of its branches.",
+        methods::clone,
+    ),
     method(
         "fork",
         &[
             WRITE,
             &[
                 optional("entry_id", "string", "where the path ends; the active entry when absent"),
-                optional("turn", "integer", "the last turn, where the format has turns"),
+                optional("turn", "integer", "the last turn, in formats that have turns"),
             ],
         ],
-        "`session_id`, `text` of the prompt before which it ends",
-        "Makes a session of one path of another.",
+        "`session_id`, `text` of the prompt before which the path ends",
+        "Creates a session from one path of another.",
         methods::fork,
     ),
     method("archive", &[WRITE], NOTHING, "Archives a session.", methods::archive),
     method("unarchive", &[WRITE], NOTHING, "Takes it out of the archive.", methods::unarchive),
-    method("delete", &[WRITE], NOTHING, "Puts a session into the trash.", methods::trash),
+    method("delete", &[WRITE], NOTHING, "Moves a session to the trash.", methods::trash),
     method("restore", &[WRITE], NOTHING, "Takes it out of the trash.", methods::restore),
     method(
         "delete_if_unused",
         &[WRITE],
         "`deleted`",
-        "Puts a session without messages into the trash.",
+        "Moves a session to the trash if it was never used.",
         methods::delete_if_unused,
     ),
     method(
         "purge",
         &[WRITE],
         "null, or `traces`: what may be left of its text in the database's files",
-        "Removes a session for ever; takes whole ids only.",
+        "Deletes a session for good; takes full ids only.",
         methods::purge,
     ),
     method(
         "relink",
         &[&[
             required("from", "string", "a work dir"),
-            required("to", "string", "where it is now"),
+            required("to", "string", "its new path"),
             optional("at", "time", "now when absent"),
         ]],
         "`sessions`, how many",
-        "Gives every session of a work dir a new one.",
+        "Changes the work dir of every session in it.",
         methods::relink,
     ),
-    method("info", &[READ], "as `dump` prints it", "Gives all of a session.", methods::info),
+    method(
+        "info",
+        &[READ],
+        "as `dump` prints it",
+        "Returns everything of a session.",
+        methods::info,
+    ),
     method(
         "context",
         &[READ],
         "messages",
-        "Gives the conversation to go on with.",
+        "Returns the conversation that the program would continue with.",
         methods::context,
     ),
-    method("tree", &[READ], "nodes, as in `dump`", "Gives the tree.", methods::tree),
+    method("tree", &[READ], "nodes, as in `dump`", "Returns the tree.", methods::tree),
     method(
         "lines",
-        &[READ, &[optional("after", "integer", "behind this line; 0 when absent")]],
-        "array of strings, each a line with its terminator; one that is no UTF-8 is an object \
-         with its bytes under `hex`",
-        "Gives the lines of a session's file.",
+        &[READ, &[optional("after", "integer", "only lines after this one; 0 when absent")]],
+        "array of strings, each a line with its terminator; one that is not valid UTF-8 is an \
+         object with its bytes under `hex`",
+        "Returns the lines of a session's file.",
         lines::lines,
     ),
     method(
         "labels",
         &[READ],
         "array of `entry_id`, `label`, `labelled_at`",
-        "Gives a session's labels.",
+        "Returns a session's labels.",
         whole::labels,
     ),
     method(
         "rewind_points",
         &[READ],
         "array of `entry_id`, `preview`, `created_at`",
-        "Gives the prompts of the user on the active branch, newest first.",
+        "Returns the user's prompts on the active branch, newest first.",
         methods::rewind_points,
     ),
     method(
         "markdown",
         &[READ, &[optional("at", "time", "the time of the export; now when absent")]],
         "string",
-        "Gives the conversation as Markdown.",
+        "Returns the conversation as Markdown.",
         methods::markdown,
     ),
     method(
@@ -420,19 +428,19 @@ const METHODS: &[Method] = &[
         "search",
         &[finding::PARAMS, OF_SESSIONS, WORK_DIR, FORMAT, SPAN],
         "hits as of `search --json`",
-        "Finds entries by what they say, newest first.",
+        "Finds entries by their text, newest first.",
         finding::search,
     ),
 ];
 
-/// Every method there is.
+/// All methods.
 fn all() -> impl Iterator<Item = &'static Method> {
     [METHODS, whole::METHODS, entries::METHODS, parts::METHODS, house::METHODS]
         .into_iter()
         .flatten()
 }
 
-/// The method of a request.
+/// The method with a name.
 pub(super) fn find(name: &str) -> Result<&'static Method, Refusal> {
     all().find(|method| method.name == name).ok_or_else(|| {
         let message = format!("there is no method {name:?}");
@@ -441,8 +449,8 @@ pub(super) fn find(name: &str) -> Result<&'static Method, Refusal> {
 }
 
 impl Method {
-    /// Refuses parameters that it does not know: one that is mistyped would
-    /// otherwise count for nothing, and a guard would not guard.
+    /// Rejects unknown parameters: a mistyped one would otherwise be ignored, and a
+    /// mistyped guard would not guard.
     pub(super) fn accept(&self, params: &Params<'_>) -> Result<(), Refusal> {
         let Some(unknown) = params.names().find(|name| self.params().all(|of| of.name != *name))
         else {
@@ -458,7 +466,7 @@ impl Method {
     }
 }
 
-/// The table, as JSON.
+/// The table as JSON.
 pub(super) fn schema() -> Value {
     all()
         .map(|method| {

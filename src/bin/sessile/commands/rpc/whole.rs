@@ -1,4 +1,4 @@
-//! What comes into the store, and lists of a session's parts.
+//! Methods that import, and that list a session's parts.
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -15,43 +15,45 @@ pub(super) const METHODS: &[Method] = &[
         "roots",
         &[],
         "array of `root`, `format`, `origin`, `files`, `sessions`, `changed`, `last_import`",
-        "Lists what was imported from.",
+        "Lists the roots that were imported from.",
         roots,
     ),
     method(
         "import",
         &[&[
             required("root", "string", "a path"),
-            optional("format", "string", "told from the files when absent"),
+            optional("format", "string", "detected from the files when absent"),
             optional(
                 "origin",
                 "string",
-                "the machine or person that the sessions are of, from now on",
+                "the machine or person that the sessions come from, from now on",
             ),
             optional("dry_run", "boolean", "read and report, but write nothing"),
-            optional("reread", "boolean", "also files whose size and time are as they were"),
-            optional("again", "boolean", "also what was purged here"),
+            optional("reread", "boolean", "also files whose size and time are unchanged"),
+            optional("again", "boolean", "also sessions that were purged here"),
             optional("ignore_space", "boolean", "even if the disk seems too small"),
         ]],
         "the report, as of `import --json`",
-        "Reads a root into the store.",
+        "Imports a root.",
         import,
     ),
     method(
         "merge",
         &[&[
             required("other", "string", "a database, or a folder of session files"),
-            optional(
-                "origin",
-                "string",
-                "that of sessions whose origin the other store does not say",
-            ),
+            optional("origin", "string", "for sessions without an origin in the other store"),
         ]],
         "the report, as of `merge --json`",
-        "Unites another store with this one.",
+        "Merges another store into this one.",
         merge,
     ),
-    method("version", &[], "`version` of the program", "Says who answers.", version),
+    method(
+        "version",
+        &[],
+        "`version` of the program",
+        "Returns the version of the program.",
+        version,
+    ),
 ];
 
 pub(super) fn labels(store: &Store, params: &Params<'_>) -> Answer {

@@ -1,18 +1,22 @@
-//! Sessions of which the format says as a whole what the common fold takes from
+//! Sessions whose format determines as a whole what the common fold takes from
 //! single records.
 
 use super::Fold;
 use crate::error::Result;
-use crate::format::projection::{Folded, Whole};
+use crate::format::projection::{Folded, SessionFold};
 use crate::format::rules::HeaderPlace;
 use crate::model::Header;
 use crate::store::generations;
 
 impl Fold<'_> {
-    /// Lets the format settle the head; says whether it could.
-    pub(super) fn conclude(&mut self, whole: Box<dyn Whole + '_>, is_moved: bool) -> Result<bool> {
+    /// Lets the format determine the head; returns whether it could.
+    pub(super) fn conclude(
+        &mut self,
+        whole: Box<dyn SessionFold + '_>,
+        is_moved: bool,
+    ) -> Result<bool> {
         if self.before.is_some() && self.file.mtime.is_beyond() {
-            // Its problem is said once.
+            // The problem is already recorded.
             return Ok(false);
         }
         self.head.modified_at = self.time_of_file()?;
@@ -25,7 +29,8 @@ impl Fold<'_> {
         whole.conclude(&folded, &mut self.head)
     }
 
-    /// Takes the header from the name of a file that never has one; says whether it did.
+    /// Makes the header from the name of a file in a format that has no headers;
+    /// returns whether it could.
     pub(super) fn take_name(&mut self) -> Result<bool> {
         if self.format.rules().header != HeaderPlace::FileName {
             return Ok(false);

@@ -1,36 +1,36 @@
-//! What an entry says, by the meaning that its format gives its line.
+//! The text of an entry, extracted from its line by its format.
 
 use serde_json::Value;
 
 use super::prepare::{Prepared, prepare};
 use crate::format::{Meaning, Part, ToolCall};
 
-/// Bytes of each tool text that the index takes in. Most are shorter; the rest
-/// is what files and programs printed.
+/// Bytes of each tool text that are indexed. Most are shorter; the rest is the output
+/// of files and programs.
 const TOOL_BYTES: usize = 4 << 10;
 
-/// What an entry says, a text for each column of the index.
+/// The text of an entry, for each column of the index.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Said {
-    /// What is said: prose, thoughts, and what tools are given and answer.
+pub(crate) struct EntryText {
+    /// Prose, thinking, and the arguments and answers of tools.
     pub(crate) texts: [String; 3],
-    /// How much of each tool text there is for the index, in the last of them.
+    /// The indexed part of each tool text, as ranges in the last of `texts`.
     tools: Vec<std::ops::Range<usize>>,
     /// The tools that are called: the id of the call, and the name.
     pub(crate) calls: Vec<(String, String)>,
-    /// The calls that tools answer in it, whoever is said to speak.
+    /// The ids of the calls that it answers, in a message of any role.
     pub(crate) answers: Vec<String>,
-    /// Of each column, whether it is asked for.
+    /// For each column, whether it is wanted.
     is_wanted: [bool; 3],
 }
 
-/// The columns, by their place.
+/// The columns, by their position.
 pub(crate) const PROSE: usize = 0;
 pub(crate) const THINKING: usize = 1;
 pub(crate) const TOOLS: usize = 2;
 
-impl Said {
-    /// What the record of an entry says in these columns; the others are empty.
+impl EntryText {
+    /// The text that an entry's record has in these columns; the others are empty.
     pub(crate) fn of(
         meaning: &dyn Meaning,
         record: &[u8],
@@ -40,12 +40,12 @@ impl Said {
         for column in columns {
             said.is_wanted[column] = true;
         }
-        let parts = meaning.said(record, said.is_wanted[TOOLS]);
+        let parts = meaning.content_parts(record, said.is_wanted[TOOLS]);
         parts.into_iter().for_each(|part| said.take(part));
         said
     }
 
-    /// A title, as the index has it.
+    /// The text of a title.
     pub(super) fn of_title(title: String) -> Self {
         Self { texts: [title, String::new(), String::new()], ..Self::default() }
     }
@@ -90,13 +90,13 @@ impl Said {
         self.tools.push(start..end);
     }
 
-    /// A column as the index has it.
+    /// A column, prepared for the index.
     pub(crate) fn prepared(&self, column: usize) -> Prepared {
         if column != TOOLS {
             return prepare(&self.texts[column]);
         }
         let mut text = String::with_capacity(self.texts[TOOLS].len());
-        // What the index does not take in is blank, so that places are the same.
+        // What is not indexed is blanked, so that positions stay the same.
         for tool in &self.tools {
             text.push_str(&" ".repeat(tool.start - text.len()));
             text.push_str(&self.texts[TOOLS][tool.clone()]);
@@ -105,12 +105,12 @@ impl Said {
     }
 }
 
-/// What a tool is given as text: its name, and every text in its arguments by
-/// its key, without the escapes of JSON.
+/// The arguments of a tool call as text: its name, and every string in its arguments
+/// with its key, without JSON escapes.
 fn given(call: &ToolCall) -> String {
     let mut text = call.name.clone();
     match call.arguments_value() {
-        // Deeper than anyone reads.
+        // Nested deeper than anyone reads.
         Value::Null => text = format!("{text} {}", call.arguments),
         arguments => add_value(&mut text, &arguments),
     }
@@ -153,7 +153,8 @@ mod tests {
         }
     }
 
-    /// Lines that no fixture has: what stands twice, nowhere, or as another type.
+    /// Lines that no fixture has, with values that are repeated, missing or of
+    /// another type.
     const ODD: [&str; 14] = [
         r#"{"type":"user","uuid":"u","message":{"role":"user","content":"a","content":[{"type":"text","text":"b","text":"c"}]}}"#,
         r#"{"type":"user","message":{"role":"user","content":"without an id"}}"#,
@@ -185,14 +186,14 @@ mod tests {
                     messages.iter().flat_map(|message| meaning.parts(message).1).collect();
                 let spelt = String::from_utf8_lossy(&line);
 
-                // An empty text is as good as none.
+                // An empty text is equivalent to none.
                 for is_wanted in [[true, true, true], [true, true, false]] {
                     let said_in = |parts: Vec<Part>| {
-                        let mut said = Said { is_wanted, ..Said::default() };
+                        let mut said = EntryText { is_wanted, ..EntryText::default() };
                         parts.into_iter().for_each(|part| said.take(part));
                         (said.texts, said.tools, said.calls, said.answers)
                     };
-                    let found = said_in(meaning.said(&line, is_wanted[TOOLS]));
+                    let found = said_in(meaning.content_parts(&line, is_wanted[TOOLS]));
                     assert_eq!(found, said_in(expected.clone()), "{format:?}: {spelt}");
                 }
             }
