@@ -19,11 +19,7 @@ impl Fold<'_> {
         record: &Record,
     ) -> Result<i64> {
         let place = RecordPlace { line_key, span: record.span };
-        let id = self.own_id(entry).map_or_else(|| self.made_id(), str::to_owned);
-        if self.own_id(entry).is_none() && !self.linear {
-            self.note(Some(line_key), ProblemKind::MissingId, "an entry without an id")?;
-        }
-        self.has_ids |= entry.id.is_some();
+        let id = self.id_of(line_key, entry)?;
         let above = self.find_parent(entry, &id)?;
         self.has_orphans |= above.missing_id.is_some();
         let row = EntryRow {
@@ -72,6 +68,18 @@ impl Fold<'_> {
         }
         self.last = Some((id, key));
         Ok(key)
+    }
+
+    /// The id of an entry: its own, or one that is made from its position.
+    fn id_of(&mut self, line_key: i64, entry: &NewEntry) -> Result<String> {
+        self.has_ids |= entry.id.is_some();
+        if let Some(id) = self.own_id(entry) {
+            return Ok(id.to_owned());
+        }
+        if !self.linear {
+            self.note(Some(line_key), ProblemKind::MissingId, "an entry without an id")?;
+        }
+        Ok(self.made_id())
     }
 
     /// Whether entries are numbered by position, whatever ids they have.
