@@ -5,8 +5,8 @@ use rusqlite::Connection;
 use super::filter::Archived;
 use super::texts::Index;
 use super::{
-    Store, ends, entries, files, folder, listing, log, losses, marks, metadata, paths, recent,
-    records, roots, runs, sessions, sharing, sources, statements, texts,
+    Store, ends, entries, files, folder, listing, log, losses, marks, metadata, paths, problems,
+    recent, records, roots, runs, sessions, sharing, sources, statements, texts,
 };
 
 /// Hands over a connection to a new store: the plans do not depend on what it holds.
@@ -208,4 +208,13 @@ fn what_a_root_holds_is_found_by_one_search_of_files_for_each_session() {
         roots::HOLDINGS,
         "SEARCH files USING COVERING INDEX files_by_path (source_id=? AND path>? AND path<?)",
     );
+}
+
+#[test]
+fn a_page_of_the_problems_of_no_session_is_a_range_of_an_index() {
+    check_plan(
+        problems::LOOSE,
+        "SEARCH problem USING INDEX problems_by_path (source_id=? AND path>?)",
+    );
+    check_unsorted(problems::LOOSE);
 }

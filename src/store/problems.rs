@@ -204,21 +204,38 @@ pub(crate) fn loose_problems(
     limit: u32,
 ) -> Result<Vec<(LooseCursor, Format, Problem)>> {
     let mut stmt = conn.prepare_cached(
-        "SELECT source.root, source.format, problem.problem_id, NULL AS session_id, problem.path,
-                problem.line,
-                problem.kind, problem.detail
-         FROM sources AS source
-         CROSS JOIN problems AS problem
-                 ON problem.source_id = source.source_id AND problem.session_key IS NULL
-         WHERE source.root >= :root
-           AND (source.root, problem.path, problem.problem_id) > (:root, :path, :problem_id)
-           AND (source.root > :root OR problem.path >= :path)
-         ORDER BY source.root, problem.path, problem.problem_id
-         LIMIT :limit",
+        "SELECT root, source_id FROM sources WHERE root >= ?1 ORDER BY root, source_id",
     )?;
+    let rows =
+        stmt.query_map([&after.root], |row| Ok((row.get("root")?, row.get("source_id")?)))?;
+    let sources: Vec<(Vec<u8>, i64)> = rows.collect::<Result<_, _>>()?;
+    let start = LooseCursor::default();
+    // The store's own sources have one root.
+    for of_root in sources.chunk_by(|(one, _), (other, _)| one == other) {
+        let mut page = Vec::new();
+        for (root, source_id) in of_root {
+            let after = if *root == after.root { after } else { &start };
+            page.extend(loose_problems_of(conn, *source_id, after, limit)?);
+        }
+        page.sort_by(|(one, _, _), (other, _, _)| one.cmp(other));
+        page.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        if !page.is_empty() {
+            return Ok(page);
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn loose_problems_of(
+    conn: &Connection,
+    source_id: i64,
+    after: &LooseCursor,
+    limit: u32,
+) -> Result<Vec<(LooseCursor, Format, Problem)>> {
+    let mut stmt = conn.prepare_cached(LOOSE)?;
     let rows = stmt.query_map(
         named_params! {
-            ":root": after.root,
+            ":source_id": source_id,
             ":path": after.path,
             ":problem_id": after.problem_id,
             ":limit": limit,
@@ -227,6 +244,18 @@ pub(crate) fn loose_problems(
     )?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
+
+/// A page of those of a source, in the order of an index.
+pub(super) const LOOSE: &str = "
+    SELECT source.root, source.format, problem.problem_id, NULL AS session_id, problem.path,
+           problem.line, problem.kind, problem.detail
+    FROM problems AS problem
+    CROSS JOIN sources AS source ON source.source_id = problem.source_id
+    WHERE problem.source_id = :source_id
+      AND problem.session_key IS NULL
+      AND (problem.path, problem.problem_id) > (:path, :problem_id)
+    ORDER BY problem.path, problem.problem_id
+    LIMIT :limit";
 
 fn loose_from_row(row: &Row<'_>) -> rusqlite::Result<(LooseCursor, Format, Problem)> {
     let cursor = LooseCursor {
