@@ -154,7 +154,7 @@ impl Session {
         if tag.is_empty() {
             return Err(Error::InvalidRecord("a tag needs a name".to_owned()));
         }
-        let is_new = !metadata::tags(tx, self.key)?.iter().any(|one| one == tag);
+        let is_new = !metadata::has_tag(tx, self.key, tag)?;
         if is_new {
             self.say(tx, EventKind::Tag, Some(tag))?;
         }
@@ -168,7 +168,7 @@ impl Session {
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn untag(&self, tag: &str) -> Result<bool> {
         let tag = strip(tag);
-        self.take_tags(Some(tag), |tags| tags.iter().any(|one| one == tag))
+        self.take_tags(Some(tag), |tx| metadata::has_tag(tx, self.key, tag))
     }
 
     /// Takes all tags away. Returns whether the session had any.
@@ -177,7 +177,7 @@ impl Session {
     ///
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn clear_tags(&self) -> Result<bool> {
-        self.take_tags(None, |tags| !tags.is_empty())
+        self.take_tags(None, |tx| metadata::has_any_tag(tx, self.key))
     }
 
     /// Returns the session's tags, in the order of their bytes.
@@ -205,11 +205,11 @@ impl Session {
     fn take_tags(
         &self,
         tag: Option<&str>,
-        changes: impl FnOnce(&[String]) -> bool,
+        changes: impl FnOnce(&Connection) -> Result<bool>,
     ) -> Result<bool> {
         self.store.write(|tx| {
             self.require_in(tx)?;
-            let changes = changes(&metadata::tags(tx, self.key)?);
+            let changes = changes(tx)?;
             if changes && !self.format.live().tag(&self.writing(tx), None)? {
                 self.say(tx, EventKind::Untag, tag)?;
             }

@@ -118,6 +118,20 @@ pub(crate) fn tags(conn: &Connection, session: SessionKey) -> Result<Vec<String>
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Whether a session carries a tag.
+pub(crate) fn has_tag(conn: &Connection, session: SessionKey, tag: &str) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT 1 FROM session_tags WHERE session_key = ?1 AND tag = ?2")?
+        .exists((session, tag))?)
+}
+
+/// Whether a session carries any tag.
+pub(crate) fn has_any_tag(conn: &Connection, session: SessionKey) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT 1 FROM session_tags WHERE session_key = ?1")?
+        .exists([session])?)
+}
+
 /// Adds to the rows of a list their tags; returns what of the database could not be read.
 pub(super) fn add_tags(conn: &Connection, rows: &mut [SessionRow]) -> Result<Option<String>> {
     let keys: Vec<i64> = rows.iter().map(|row| row.key.0).collect();
