@@ -1,12 +1,13 @@
-//! How many statements what is done most takes: counts, which no load of a machine moves.
+//! How many statements what is done most takes, and how many steps: counts, which no load of a machine moves.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-use rusqlite::Connection;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
+use rusqlite::{Connection, StatementStatus};
 
 use crate::store::memory::Memory;
 use crate::store::texts::Index;
@@ -128,6 +129,50 @@ fn a_line_of_a_copy_takes_so_many_statements() {
     let statements = (copy() - of_10) / 20;
 
     assert_eq!(statements, 2);
+}
+
+/// Steps of SQLite that an import takes of a call with so many answers.
+fn steps_of_answers(answers: usize) -> i64 {
+    /// Those of each statement so far.
+    static STEPS: Mutex<BTreeMap<String, i64>> = Mutex::new(BTreeMap::new());
+    let id = "0a000000-0000-4000-8000-000000000001";
+    let record = |n: usize, kind: &str, content: &str| {
+        let head = format!(r#""sessionId":"{id}","timestamp":"2026-01-01T00:00:01.000Z""#);
+        let message = format!(r#"{{"role":"{kind}","id":"m{n}","content":[{content}]}}"#);
+        let parent = if n == 0 { "null" } else { r#""u0""# };
+        format!(
+            "{{{head},\"uuid\":\"u{n}\",\"parentUuid\":{parent},\"type\":\"{kind}\",\"message\":{message}}}\n"
+        )
+    };
+    let mut content = record(0, "assistant", r#"{"type":"tool_use","id":"t","name":"Read"}"#);
+    for n in 1..=answers {
+        content += &record(n, "user", r#"{"type":"tool_result","tool_use_id":"t","content":"x"}"#);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    fs::create_dir_all(root.join("projects/-w")).unwrap();
+    fs::write(root.join(format!("projects/-w/{id}.jsonl")), content).unwrap();
+    let store = Store::open(folder.path().join("sessions.db")).unwrap();
+    let conns = [store.connection().unwrap(), store.connection().unwrap()];
+    for conn in &conns {
+        let note = |event: TraceEvent<'_>| {
+            if let TraceEvent::Profile(stmt, _) = event {
+                let steps = i64::from(stmt.get_status(StatementStatus::VmStep));
+                STEPS.lock().unwrap().insert(stmt.sql().into_owned(), steps);
+            }
+        };
+        conn.trace_v2(TraceEventCodes::SQLITE_TRACE_PROFILE, Some(note));
+    }
+    drop(conns);
+    store.import(&root, &ImportOptions::new()).unwrap();
+    std::mem::take(&mut *STEPS.lock().unwrap()).into_values().sum()
+}
+
+#[test]
+fn an_answer_of_a_call_takes_no_longer_for_those_before_it() {
+    let [few, more, many] = [200, 400, 800].map(steps_of_answers);
+
+    assert!(many - more < 3 * (more - few), "{few} {more} {many}");
 }
 
 #[test]

@@ -81,6 +81,9 @@ pub(crate) fn insert_tool_execution(
 
 /// Notes the line that answers the last call of an id which has no answer yet;
 /// one without such a call stands alone, unless its line stands for another.
+///
+/// It looks through the calls of this id: a fold of many answers knows those without
+/// one, and says them by [`answer_tool_call`].
 pub(crate) fn set_tool_result(
     conn: &Connection,
     session: SessionKey,
@@ -89,36 +92,62 @@ pub(crate) fn set_tool_result(
     is_error: bool,
     created_at: Option<Timestamp>,
 ) -> Result<()> {
-    let updated = conn
+    let call: Option<i64> = conn
         .prepare_cached(
-            "UPDATE tool_executions
-         SET result_key = :result_key, is_error = :is_error
-         WHERE line_key = (SELECT max(line_key)
-                           FROM tool_executions
-                           WHERE session_key = :session_key
-                             AND tool_call_id = :tool_call_id
-                             AND result_key IS NULL)",
+            "SELECT max(line_key) AS line_key
+             FROM tool_executions
+             WHERE session_key = ?1
+               AND tool_call_id = ?2
+               AND result_key IS NULL",
         )?
-        .execute(named_params! {
-            ":session_key": session,
-            ":tool_call_id": tool_call_id,
-            ":result_key": result_key,
-            ":is_error": is_error,
-        })?;
-    if updated == 0 {
-        conn.prepare_cached(
-            "INSERT OR IGNORE INTO tool_executions (line_key, session_key, tool_call_id, is_error,
-                                                    result_key, created_at)
-             VALUES (:line_key, :session_key, :tool_call_id, :is_error, :line_key, :created_at)",
-        )?
-        .execute(named_params! {
-            ":line_key": result_key,
-            ":session_key": session,
-            ":tool_call_id": tool_call_id,
-            ":is_error": is_error,
-            ":created_at": created_at,
-        })?;
+        .query_row((session, tool_call_id), |row| row.get("line_key"))?;
+    match call {
+        Some(call) => answer_tool_call(conn, call, result_key, is_error),
+        None => insert_tool_answer(conn, session, tool_call_id, result_key, is_error, created_at),
     }
+}
+
+/// Notes the line that answers the call of another.
+pub(crate) fn answer_tool_call(
+    conn: &Connection,
+    call_key: i64,
+    result_key: i64,
+    is_error: bool,
+) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE tool_executions
+         SET result_key = :result_key, is_error = :is_error
+         WHERE line_key = :line_key",
+    )?
+    .execute(named_params! {
+        ":line_key": call_key,
+        ":result_key": result_key,
+        ":is_error": is_error,
+    })?;
+    Ok(())
+}
+
+/// Notes a line that answers no call, unless it stands for another.
+pub(crate) fn insert_tool_answer(
+    conn: &Connection,
+    session: SessionKey,
+    tool_call_id: &str,
+    result_key: i64,
+    is_error: bool,
+    created_at: Option<Timestamp>,
+) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT OR IGNORE INTO tool_executions (line_key, session_key, tool_call_id, is_error,
+                                                result_key, created_at)
+         VALUES (:line_key, :session_key, :tool_call_id, :is_error, :line_key, :created_at)",
+    )?
+    .execute(named_params! {
+        ":line_key": result_key,
+        ":session_key": session,
+        ":tool_call_id": tool_call_id,
+        ":is_error": is_error,
+        ":created_at": created_at,
+    })?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ mod dump;
 mod results;
 mod settle;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -183,6 +183,8 @@ impl Conversation<'_> {
     /// Writes the tools that were called, with their results.
     fn insert_tools(&self) -> Result<()> {
         let Folded { conn, session, .. } = *self.folded;
+        // Of each id, the lines of the calls without an answer.
+        let mut open: HashMap<&str, BTreeSet<i64>> = HashMap::new();
         for (record, node) in self.counted() {
             // A line stands for one call; nearly none holds more.
             if let Some((id, name)) = node.calls.first() {
@@ -190,12 +192,19 @@ impl Conversation<'_> {
                 records::insert_tool_execution(
                     conn, session, line, call.0, call.1, false, node.at,
                 )?;
+                open.entry(id).or_default().insert(line);
             }
         }
         for (record, node) in self.counted() {
             for answer in &node.answers {
-                let (line, is_error) = (self.lines[record], answer.is_error);
-                records::set_tool_result(conn, session, &answer.call_id, line, is_error, node.at)?;
+                let (id, is_error) = (&answer.call_id[..], answer.is_error);
+                let line = self.lines[record];
+                match open.get_mut(id).and_then(BTreeSet::pop_last) {
+                    Some(call) => records::answer_tool_call(conn, call, line, is_error)?,
+                    None => {
+                        records::insert_tool_answer(conn, session, id, line, is_error, node.at)?;
+                    }
+                }
             }
         }
         Ok(())
