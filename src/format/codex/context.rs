@@ -3,6 +3,8 @@
 //! Records of a path are taken in, root first. What was rolled back is on no
 //! such path, so that here only compactions take anything away.
 
+use std::collections::VecDeque;
+
 use super::item;
 use super::record::{Body, of_entry, owned, text};
 use crate::format::json::{self, Kind, Raw};
@@ -25,12 +27,16 @@ struct Said<E> {
 /// A conversation on its way; `E` names the entry that an item comes from.
 #[derive(Debug)]
 pub(crate) struct Conversation<E> {
-    said: Vec<Said<E>>,
+    said: VecDeque<Said<E>>,
+    /// How many of these, from the first on, a compaction kept as they are now.
+    kept: usize,
+    /// Bytes of the prompts among those.
+    kept_bytes: usize,
 }
 
 impl<E> Default for Conversation<E> {
     fn default() -> Self {
-        Self { said: Vec::new() }
+        Self { said: VecDeque::new(), kept: 0, kept_bytes: 0 }
     }
 }
 
@@ -39,41 +45,49 @@ impl<E: Clone> Conversation<E> {
     pub(crate) fn take(&mut self, bytes: &[u8], entry: &E, instead: &str) {
         let Some(record) = of_entry(bytes) else { return };
         match record.body {
-            Body::Item(item) => self.said.push(said(item, entry.clone(), instead)),
+            Body::Item(item) => self.said.push_back(said(item, entry.clone(), instead)),
             Body::Compacted(payload) => self.compact(payload, entry, instead),
             _ => {}
         }
     }
 
+    /// What the compaction before kept is not looked at again, but for the oldest of it.
     fn compact(&mut self, payload: Raw<'_>, entry: &E, instead: &str) {
         if let Some(history) = history(payload) {
-            self.said = history.items().map(|item| said(item, entry.clone(), instead)).collect();
+            let said = history.items().map(|item| said(item, entry.clone(), instead)).collect();
+            *self = Self { said, kept: 0, kept_bytes: 0 };
             return;
         }
-        let mut kept = Vec::new();
-        let mut room = KEPT;
-        for Said { entry, prompt, .. } in std::mem::take(&mut self.said).into_iter().rev() {
+        for Said { entry, prompt, .. } in self.said.split_off(self.kept) {
             let is_summary =
                 |texts: &[String]| texts.first().is_some_and(|text| text.starts_with(SUMMARY));
             let Some(texts) = prompt.filter(|texts| !is_summary(texts)) else { continue };
-            if room == 0 {
-                break;
-            }
-            room = room.saturating_sub(texts.iter().map(String::len).sum());
-            kept.push(Said { entry, json: user_message(&texts), prompt: Some(texts) });
+            self.kept_bytes += length(&texts);
+            self.said.push_back(Said { entry, json: user_message(&texts), prompt: Some(texts) });
         }
-        kept.reverse();
+        // A prompt is kept where those behind it leave some room.
+        while let Some(first) = self.said.front()
+            && let bytes = first.prompt.as_deref().map_or(0, length)
+            && KEPT <= self.kept_bytes - bytes
+        {
+            self.kept_bytes -= bytes;
+            self.said.pop_front();
+        }
+        self.kept = self.said.len();
         let summary = owned(payload, "message").filter(|text| !text.is_empty());
         let summary = vec![summary.unwrap_or_else(|| "(no summary available)".to_owned())];
         let json = user_message(&summary);
-        kept.push(Said { entry: entry.clone(), json, prompt: Some(summary) });
-        self.said = kept;
+        self.said.push_back(Said { entry: entry.clone(), json, prompt: Some(summary) });
     }
 
     /// The items and the entries that they come from.
     pub(crate) fn finish(self) -> Vec<(E, String)> {
         self.said.into_iter().map(|said| (said.entry, said.json)).collect()
     }
+}
+
+fn length(texts: &[String]) -> usize {
+    texts.iter().map(String::len).sum()
 }
 
 fn said<E>(item: Raw<'_>, entry: E, instead: &str) -> Said<E> {
@@ -209,6 +223,35 @@ mod tests {
         let lines = [context, message("user", "a"), message("assistant", "b"), compacted];
         assert_eq!(texts(&lines), ["a", "sum"]);
         assert_eq!(texts(&[&lines[..], &[again]].concat()), ["a", "sum", "(no summary available)"]);
+    }
+
+    #[test]
+    fn a_prompt_is_kept_where_those_behind_it_leave_room() {
+        let long = "x".repeat(KEPT - 1);
+        let compacted = line("compacted", r#"{"message":"s"}"#);
+        let lines = [message("user", "a"), message("user", "b"), message("user", &long), compacted];
+        assert_eq!(texts(&lines), ["b", &long, "s"]);
+        // Of the next one, the summary takes the last of the room.
+        assert_eq!(texts(&[&lines[..], &[lines[3].clone()]].concat()), [&long, "s", "s"]);
+        let all = message("user", &"y".repeat(KEPT));
+        let lines = [&lines[..], &[all, lines[3].clone()]].concat();
+        assert_eq!(texts(&lines), ["y".repeat(KEPT), "s".to_owned()]);
+    }
+
+    #[test]
+    fn what_a_compaction_kept_is_not_spelt_again_by_the_next() {
+        let mut conversation = Conversation::default();
+        let compacted = line("compacted", r#"{"message":"sum"}"#);
+        conversation.take(message("user", "a").as_bytes(), &(), "0");
+        conversation.take(compacted.as_bytes(), &(), "0");
+        let before = conversation.said[0].json.as_ptr();
+
+        for _ in 0..3 {
+            conversation.take(message("user", "b").as_bytes(), &(), "0");
+            conversation.take(compacted.as_bytes(), &(), "0");
+        }
+
+        assert_eq!(conversation.said[0].json.as_ptr(), before);
     }
 
     #[test]
