@@ -181,31 +181,31 @@ impl World {
             }
             _ => {
                 if let Ok(session) = store.session(self.keys[n]) {
-                    self.change(step, &session);
+                    change(step, &session);
                 }
             }
         }
     }
+}
 
-    fn change(&self, step: &Step, session: &sessile::Session) {
-        let at = match step {
-            Step::Append(_, at) => Timestamp::parse(&time(*at)).unwrap(),
-            _ => Timestamp::parse(&time(3)).unwrap(),
-        };
-        let session = session.clone().at(at);
-        let _ = match step {
-            Step::Append(..) => {
-                session.append_message(json!({"role": "user", "content": "alpha"})).map(|_| ())
-            }
-            Step::Rename(_) => session.rename(Some("alpha")),
-            Step::Label(_) => session.append_label_change("m0", Some("x")).map(|_| ()),
-            Step::Archive(_) => session.archive(),
-            Step::Unarchive(_) => session.unarchive(),
-            Step::Trash(_) => session.trash(),
-            Step::Restore(_) => session.restore(),
-            _ => session.trash().and_then(|()| session.purge().map(|_| ())),
-        };
-    }
+fn change(step: &Step, session: &sessile::Session) {
+    let at = match step {
+        Step::Append(_, at) => Timestamp::parse(&time(*at)).unwrap(),
+        _ => Timestamp::parse(&time(3)).unwrap(),
+    };
+    let session = session.clone().at(at);
+    let _ = match step {
+        Step::Append(..) => {
+            session.append_message(json!({"role": "user", "content": "alpha"})).map(|_| ())
+        }
+        Step::Rename(_) => session.rename(Some("alpha")),
+        Step::Label(_) => session.append_label_change("m0", Some("x")).map(|_| ()),
+        Step::Archive(_) => session.archive(),
+        Step::Unarchive(_) => session.unarchive(),
+        Step::Trash(_) => session.trash(),
+        Step::Restore(_) => session.restore(),
+        _ => session.trash().and_then(|()| session.purge().map(|_| ())),
+    };
 }
 
 fn filters() -> impl Strategy<Value = SessionFilter> {

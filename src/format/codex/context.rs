@@ -3,6 +3,8 @@
 //! Records of a path are processed root first. What was rolled back is not on the
 //! path, so only compactions remove anything here.
 
+use std::collections::VecDeque;
+
 use super::item;
 use super::record::{Body, of_entry, owned, text};
 use crate::format::json::{self, Kind, Raw};
@@ -26,12 +28,16 @@ struct ContextItem<E> {
 /// Builds a conversation; `E` identifies the entry of an item.
 #[derive(Debug)]
 pub(crate) struct Conversation<E> {
-    said: Vec<ContextItem<E>>,
+    said: VecDeque<ContextItem<E>>,
+    /// How many items, from the first on, the last compaction kept.
+    kept: usize,
+    /// Bytes of the prompts among those.
+    kept_bytes: usize,
 }
 
 impl<E> Default for Conversation<E> {
     fn default() -> Self {
-        Self { said: Vec::new() }
+        Self { said: VecDeque::new(), kept: 0, kept_bytes: 0 }
     }
 }
 
@@ -41,41 +47,54 @@ impl<E: Clone> Conversation<E> {
     pub(crate) fn take(&mut self, bytes: &[u8], entry: &E, instead: &str) {
         let Some(record) = of_entry(bytes) else { return };
         match record.body {
-            Body::Item(item) => self.said.push(said(item, entry.clone(), instead)),
+            Body::Item(item) => self.said.push_back(said(item, entry.clone(), instead)),
             Body::Compacted(payload) => self.compact(payload, entry, instead),
             _ => {}
         }
     }
 
+    /// Replaces the conversation by what a compaction keeps of it. What the compaction
+    /// before kept is not read again, except for its oldest items.
     fn compact(&mut self, payload: Raw<'_>, entry: &E, instead: &str) {
         if let Some(history) = history(payload) {
-            self.said = history.items().map(|item| said(item, entry.clone(), instead)).collect();
+            let said = history.items().map(|item| said(item, entry.clone(), instead)).collect();
+            *self = Self { said, kept: 0, kept_bytes: 0 };
             return;
         }
-        let mut kept = Vec::new();
-        let mut room = KEPT;
-        for ContextItem { entry, prompt, .. } in std::mem::take(&mut self.said).into_iter().rev() {
+        for ContextItem { entry, prompt, .. } in self.said.split_off(self.kept) {
             let is_summary =
                 |texts: &[String]| texts.first().is_some_and(|text| text.starts_with(SUMMARY));
             let Some(texts) = prompt.filter(|texts| !is_summary(texts)) else { continue };
-            if room == 0 {
-                break;
-            }
-            room = room.saturating_sub(texts.iter().map(String::len).sum());
-            kept.push(ContextItem { entry, json: user_message(&texts), prompt: Some(texts) });
+            self.kept_bytes += length(&texts);
+            self.said.push_back(ContextItem {
+                entry,
+                json: user_message(&texts),
+                prompt: Some(texts),
+            });
         }
-        kept.reverse();
+        // A prompt is kept if the prompts after it leave some room.
+        while let Some(first) = self.said.front()
+            && let bytes = first.prompt.as_deref().map_or(0, length)
+            && KEPT <= self.kept_bytes - bytes
+        {
+            self.kept_bytes -= bytes;
+            self.said.pop_front();
+        }
+        self.kept = self.said.len();
         let summary = owned(payload, "message").filter(|text| !text.is_empty());
         let summary = vec![summary.unwrap_or_else(|| "(no summary available)".to_owned())];
         let json = user_message(&summary);
-        kept.push(ContextItem { entry: entry.clone(), json, prompt: Some(summary) });
-        self.said = kept;
+        self.said.push_back(ContextItem { entry: entry.clone(), json, prompt: Some(summary) });
     }
 
     /// The items, with their entries.
     pub(crate) fn finish(self) -> Vec<(E, String)> {
         self.said.into_iter().map(|said| (said.entry, said.json)).collect()
     }
+}
+
+fn length(texts: &[String]) -> usize {
+    texts.iter().map(String::len).sum()
 }
 
 fn said<E>(item: Raw<'_>, entry: E, instead: &str) -> ContextItem<E> {
@@ -211,6 +230,35 @@ mod tests {
         let lines = [context, message("user", "a"), message("assistant", "b"), compacted];
         assert_eq!(texts(&lines), ["a", "sum"]);
         assert_eq!(texts(&[&lines[..], &[again]].concat()), ["a", "sum", "(no summary available)"]);
+    }
+
+    #[test]
+    fn a_prompt_is_kept_where_those_behind_it_leave_room() {
+        let long = "x".repeat(KEPT - 1);
+        let compacted = line("compacted", r#"{"message":"s"}"#);
+        let lines = [message("user", "a"), message("user", "b"), message("user", &long), compacted];
+        assert_eq!(texts(&lines), ["b", &long, "s"]);
+        // Of the next one, the summary takes the last of the room.
+        assert_eq!(texts(&[&lines[..], &[lines[3].clone()]].concat()), [&long, "s", "s"]);
+        let all = message("user", &"y".repeat(KEPT));
+        let lines = [&lines[..], &[all, lines[3].clone()]].concat();
+        assert_eq!(texts(&lines), ["y".repeat(KEPT), "s".to_owned()]);
+    }
+
+    #[test]
+    fn what_a_compaction_kept_is_not_spelt_again_by_the_next() {
+        let mut conversation = Conversation::default();
+        let compacted = line("compacted", r#"{"message":"sum"}"#);
+        conversation.take(message("user", "a").as_bytes(), &(), "0");
+        conversation.take(compacted.as_bytes(), &(), "0");
+        let before = conversation.said[0].json.as_ptr();
+
+        for _ in 0..3 {
+            conversation.take(message("user", "b").as_bytes(), &(), "0");
+            conversation.take(compacted.as_bytes(), &(), "0");
+        }
+
+        assert_eq!(conversation.said[0].json.as_ptr(), before);
     }
 
     #[test]
