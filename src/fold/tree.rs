@@ -54,8 +54,7 @@ impl Fold<'_> {
         }
         self.head.entry_count += 1;
         self.head.last_entry_key = Some(key);
-        // Kward's own reader ignores entries without an id, but a chain consists of
-        // nothing else.
+        // Kward's own reader ignores entries without an id, but a chain consists of them.
         if entry.id.is_some() || self.linear {
             self.extend(place, above.key, entry)?;
             self.head.leaf_id = Some(id.clone());
