@@ -26,6 +26,7 @@ pub(crate) fn search_text(conn: &Connection, head: &Head) -> Result<String> {
 /// As [`search_text`], with the work dir at hand.
 pub(super) fn text_to_search(head: &Head, work_dir: &str) -> String {
     let title = head.title.as_ref().map(Stored::to_text).unwrap_or_default();
+    let title = &title[..title.floor_char_boundary(heads::MAX_PREVIEW)];
     format!("{}\u{1f}{}", title.to_lowercase(), work_dir.to_lowercase())
 }
 

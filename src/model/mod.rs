@@ -110,6 +110,26 @@ impl Stored {
         whole.push_str(rest);
         serde_json::from_str(&whole).unwrap_or(whole)
     }
+
+    /// The number of bytes of the text or JSON.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Json(text) => text.len(),
+        }
+    }
+
+    /// The value if it has at most so many bytes, otherwise the beginning of its text.
+    pub(crate) fn beginning(self, most: usize) -> Self {
+        if self.len() <= most {
+            return self;
+        }
+        let mut text = match self {
+            Self::Text(text) => text,
+            json => json.to_text(),
+        };
+        text.truncate(text.floor_char_boundary(most));
+        Self::Text(text)
+    }
 }
 
 impl fmt::Display for Stored {
@@ -155,7 +175,7 @@ pub struct SessionInfo {
     /// The directory that the session worked in.
     pub work_dir: Option<String>,
     /// The name unless it is blank, else the beginning of the first message, else
-    /// `None`.
+    /// `None`. Of a longer one its first mebibyte.
     ///
     /// Lone surrogates are replaced by U+FFFD; see [`title_json`](Self::title_json).
     pub title: Option<String>,
@@ -179,7 +199,8 @@ pub struct SessionInfo {
     /// When it was last active; without a time in its records, its file's
     /// modification time.
     pub modified_at: Timestamp,
-    /// A preview of the first prompt on the active branch; empty if there is none.
+    /// A preview of the first prompt on the active branch, of at most a mebibyte; empty
+    /// if there is none.
     pub first_message: String,
     pub(crate) exact_first_message: Stored,
     /// The number of messages, counted as its program's own lists count: those of the

@@ -1,12 +1,20 @@
 //! Heads: what the fold computes of a session, and continues from when its log
 //! grows.
 
+use std::borrow::Cow;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::ids::{Id, IdText};
 use super::{marks, recent, search};
 use crate::error::{Error, Result};
 use crate::model::{Header, SessionKey, Stored, Timestamp};
+
+/// The most bytes of a title or first message in a session row.
+///
+/// Lists show their beginning, and a prompt can be as long as a line. Three copies of a
+/// long one would be longer than a row can be.
+pub(crate) const MAX_PREVIEW: usize = 1 << 20;
 
 /// The columns of a session row that the fold computes, and those by which lists find
 /// it.
@@ -92,6 +100,18 @@ impl Head {
         moved == *self
     }
 
+    /// The head with a title and a first message of at most [`MAX_PREVIEW`] bytes.
+    fn bounded(&self) -> Cow<'_, Self> {
+        let is_long = |text: &Stored| MAX_PREVIEW < text.len();
+        if !self.title.as_ref().is_some_and(is_long) && !is_long(&self.first_message) {
+            return Cow::Borrowed(self);
+        }
+        let mut head = self.clone();
+        head.title = head.title.map(|title| title.beginning(MAX_PREVIEW));
+        head.first_message = head.first_message.beginning(MAX_PREVIEW);
+        Cow::Owned(head)
+    }
+
     fn texts(&self) -> Texts<'_> {
         (&self.search_text, self.title.as_ref(), &self.first_message)
     }
@@ -144,6 +164,7 @@ pub(crate) fn update_head(
     head: &Head,
     before: Option<&Head>,
 ) -> Result<()> {
+    let head = &*head.bounded();
     if before.is_some_and(|before| head.is_append_to(before)) {
         return update_progress(conn, session, head);
     }
@@ -187,6 +208,7 @@ fn texts_in_row(conn: &Connection, session: SessionKey) -> Result<Option<OwnText
 
 /// Writes the head of a session that had none.
 pub(crate) fn write_first(conn: &Connection, session: SessionKey, head: &Head) -> Result<()> {
+    let head = &*head.bounded();
     search::insert(conn, session, &head.search_text)?;
     write(conn, session, head)
 }

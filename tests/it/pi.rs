@@ -427,3 +427,27 @@ fn no_table_of_pis_changes_unseen() {
         assert_eq!(test.store.check().unwrap(), [], "{table}.{column}");
     }
 }
+
+#[test]
+fn lists_have_the_first_mebibyte_of_a_longer_prompt_and_its_line_has_all_of_it() {
+    let long = "word ".repeat(3 << 20) + "end";
+    let message = json!({"role": "user", "content": long});
+    let test = of_entries(&[
+        json!({"type": "message", "id": "00000001", "parentId": null, "message": message}),
+        json!({"type": "session_info", "id": "00000002", "parentId": "00000001", "name": long}),
+    ]);
+    let session = test.store.find("one").unwrap();
+    let row = session.info().unwrap();
+
+    assert_eq!(row.first_message.len(), 1 << 20);
+    assert_eq!(row.title.unwrap().len(), 1 << 20);
+    assert_eq!(row.name.unwrap().to_text(), long);
+    assert_eq!(session.text_of("00000001").unwrap(), long);
+    // The prompt, its name in two places, and the beginnings.
+    let size = std::fs::metadata(test.store.path()).unwrap().len();
+    assert!(size < 3 * long.len() as u64 + (8 << 20), "{size}");
+    session.append_message(r#"{"role":"user","content":"more"}"#).unwrap();
+    assert_eq!(test.store.check().unwrap(), []);
+    test.store.rebuild().unwrap();
+    assert_eq!(session.info().unwrap().first_message, row.first_message);
+}
