@@ -9,6 +9,10 @@ use crate::format::{Meaning, Part, ToolCall};
 /// of files and programs.
 const TOOL_BYTES: usize = 4 << 10;
 
+/// Bytes of prose and of thinking that are indexed of an entry. FTS5 holds the words of
+/// a row in memory: those of 500 MB took 19 GB.
+const TEXT_BYTES: usize = 16 << 20;
+
 /// The text of an entry, for each column of the index.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EntryText {
@@ -93,7 +97,8 @@ impl EntryText {
     /// A column, prepared for the index.
     pub(crate) fn prepared(&self, column: usize) -> Prepared {
         if column != TOOLS {
-            return prepare(&self.texts[column]);
+            let text = &self.texts[column];
+            return prepare(&text[..text.floor_char_boundary(TEXT_BYTES)]);
         }
         let mut text = String::with_capacity(self.texts[TOOLS].len());
         // What is not indexed is blanked, so that positions stay the same.

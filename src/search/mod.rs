@@ -172,6 +172,9 @@ impl Search {
     /// `NOT` and parentheses combine them. `"…"` is a phrase, `word*` the beginning
     /// of a word. Chinese, Japanese and Korean characters need no spaces, and a name
     /// such as `getSession` is also found by its parts.
+    ///
+    /// Of a text longer than 16 MiB, and of a tool's arguments or answer longer than
+    /// 4 KiB, the beginning is searched.
     pub fn words(text: &str) -> Self {
         Self::new(text, Kind::Words)
     }

@@ -430,3 +430,18 @@ fn what_nothing_can_be_found_by_is_refused() {
         assert!(matches!(refused, Err(Error::InvalidQuery(_))), "{search:?}");
     }
 }
+
+#[test]
+fn of_a_text_longer_than_16_mebibytes_words_of_its_beginning_are_found_and_any_text_of_all() {
+    let test = TestStore::new();
+    let text = format!("alpha {} omega", "words ".repeat(3 << 20));
+    test.write(FILE, header("one") + &message("a", None, &text));
+    test.import();
+    let read_only = read_only(&test);
+
+    for store in [&read_only, &test.store] {
+        check(store, "alpha", &["a"]);
+        check(store, "omega", &[]);
+        assert_eq!(found(store, &Search::literal("omega")), ["a"]);
+    }
+}
