@@ -324,7 +324,9 @@ impl Error {
 /// the cause.
 fn meaning(cause: &Cause) -> &'static str {
     match sqlite_code(cause) {
-        Some(ErrorCode::DiskFull) => "the disk is full; make room and try again",
+        Some(ErrorCode::DiskFull) => {
+            "the disk is full, that of the database or of temporary files; make room and try again"
+        }
         Some(ErrorCode::SystemIoFailure) => {
             "the disk fails where the database lies; look after it, then check the database"
         }

@@ -396,7 +396,12 @@ impl error::Error for Error {
 
 /// SQLite's code for a failure, if it came from SQLite.
 pub(crate) fn sqlite_code(cause: &Cause) -> Option<ErrorCode> {
-    cause.downcast_ref().and_then(rusqlite::Error::sqlite_error_code)
+    let failure = cause.downcast_ref().and_then(rusqlite::Error::sqlite_error)?;
+    Some(match failure.extended_code {
+        // The index of the WAL, which a reader needs, too, could not get its size.
+        rusqlite::ffi::SQLITE_IOERR_SHMSIZE => ErrorCode::DiskFull,
+        _ => failure.code,
+    })
 }
 
 // Conversions from the errors of the layers below. Hidden, because callers are
@@ -425,8 +430,14 @@ impl From<rusqlite::Error> for Error {
 impl From<refinery::Error> for Error {
     fn from(err: refinery::Error) -> Self {
         let cause = error::Error::source(&err).and_then(|cause| cause.downcast_ref());
-        match cause.and_then(rusqlite::Error::sqlite_error_code) {
-            Some(ErrorCode::DatabaseBusy) => Self::Busy,
+        match cause.and_then(rusqlite::Error::sqlite_error) {
+            Some(failure) if failure.code == ErrorCode::DatabaseBusy => Self::Busy,
+            // Not of the schema: the same would have failed anything else.
+            Some(failure)
+                if matches!(failure.code, ErrorCode::DiskFull | ErrorCode::SystemIoFailure) =>
+            {
+                Self::Sqlite(rusqlite::Error::SqliteFailure(*failure, None).into())
+            }
             _ => Self::Migration(err.into()),
         }
     }

@@ -6,7 +6,6 @@
 //! ones absorbs them, with their sessions, keys and events.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -44,10 +43,8 @@ pub(crate) fn covering(conn: &Connection, path: &Path) -> Result<Option<Source>>
 pub(crate) fn examine(conn: &Connection, source: &Source, format: Option<Format>) -> Result<Root> {
     let path = source.root_path();
     require_format(source, format, None)?;
-    fs::read_dir(&path).map_err(Error::io("read", &path))?;
     root::refuse_links(&path, source.format)?;
-    let mut covered = covered_of(conn, source)?;
-    covered.retain(|top| path.join(top).exists());
+    let covered = root::those_there(&path, covered_of(conn, source)?)?;
     Ok(Root { path, format: source.format, covered })
 }
 

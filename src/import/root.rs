@@ -42,13 +42,8 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
     };
     for &candidate in &formats {
         refuse_links(&path, candidate)?;
-        let covered: Vec<PathBuf> = candidate
-            .layout()
-            .covered()
-            .iter()
-            .map(PathBuf::from)
-            .filter(|top| path.join(top).exists())
-            .collect();
+        let tops = candidate.layout().covered().iter().map(PathBuf::from);
+        let covered = those_there(&path, tops)?;
         if !covered.is_empty() {
             if format.is_some() || holds(&path, &covered, candidate) {
                 return Ok(Root { path, format: candidate, covered });
@@ -112,6 +107,30 @@ fn holds_work_dirs(path: &Path) -> bool {
 fn holds_logs(path: &Path) -> bool {
     let is_log = |path: PathBuf| path.extension().is_some_and(|extension| extension == "jsonl");
     fs::read_dir(path).into_iter().flatten().flatten().any(|entry| is_log(entry.path()))
+}
+
+/// Those of the covered paths at which there is something, be it a link to nothing.
+///
+/// # Errors
+///
+/// [`Error::Io`] if that cannot be told, as where the root may be listed but not
+/// entered: what cannot be seen has not vanished.
+pub(super) fn those_there(
+    root: &Path,
+    tops: impl IntoIterator<Item = PathBuf>,
+) -> Result<Vec<PathBuf>> {
+    let mut there = Vec::new();
+    for top in tops {
+        let full = root.join(&top);
+        match full.symlink_metadata() {
+            Ok(_) => there.push(top),
+            Err(err) if matches!(err.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(err) => return Err(Error::io("read", &full)(err)),
+        }
+    }
+    // A root that went away meanwhile has not lost its files, either.
+    fs::read_dir(root).map_err(Error::io("read", root))?;
+    Ok(there)
 }
 
 /// The path of a root, absolute and without links.

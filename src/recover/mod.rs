@@ -8,7 +8,6 @@
 //! `writable_schema` was tried: SQLite then skips some damage, but does not get
 //! past a lost schema page or a wrong page in a b-tree.
 
-mod aside;
 mod content;
 mod image;
 mod naming;
@@ -24,7 +23,6 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use aside::TempDatabase;
 use content::{CopyResult, Loss};
 use image::Image;
 use naming::Files;
@@ -33,6 +31,7 @@ use survey::Survey;
 
 use crate::error::{Error, Result};
 use crate::model::path_of;
+use crate::store::aside::TempDatabase;
 use crate::store::files::FileKind;
 use crate::store::sources::Source;
 use crate::store::{Durability, Store, StoreOptions};
@@ -114,7 +113,7 @@ pub fn recover(damaged: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<Re
         return Err(Error::TargetExists(target.to_owned()));
     }
     let image = Image::open(damaged)?;
-    let aside = TempDatabase::make(target)?;
+    let aside = TempDatabase::make(target, "recover")?;
     // All of it is synced at the end.
     let options = StoreOptions::new().durability(Durability::Normal);
     let store = options.open(&aside.database())?;
@@ -129,6 +128,7 @@ pub fn recover(damaged: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<Re
     }
     let report = write(survey, &image, &store)?;
     drop(store);
+    aside.leave_journal()?;
     aside.finish(target)?;
     Ok(report)
 }

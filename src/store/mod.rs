@@ -3,6 +3,7 @@
 //! [`Store`] is a thin handle. Everything below it is functions over a
 //! `&Connection`, so that the same function works inside any transaction.
 
+pub(crate) mod aside;
 pub(crate) mod bulk;
 pub(crate) mod documents;
 pub(crate) mod ends;
@@ -63,7 +64,6 @@ mod values;
 mod view;
 mod watch;
 
-use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,6 +76,8 @@ pub use options::{Durability, StoreOptions};
 pub use packing::unpack_line;
 pub use traces::Traces;
 pub use watch::Watch;
+
+use aside::TempDatabase;
 
 use crate::error::{Error, Result};
 
@@ -188,27 +190,13 @@ impl Store {
         if target.symlink_metadata().is_ok() {
             return Err(Error::TargetExists(target.to_owned()));
         }
-        // SQLite could take a relative path for a URI.
-        let folder =
-            std::path::absolute(parent_folder(target)).map_err(Error::io("write into", target))?;
-        let aside = tempfile::Builder::new()
-            .prefix(".sessile-backup-")
-            .tempfile_in(&folder)
-            .map_err(Error::io("write into", &folder))?;
+        let aside = TempDatabase::make(target, "backup")?;
+        aside.make_file()?;
         let conn = self.pool.get()?;
         // Paths are bytes in any encoding, so the path is bound as a blob.
-        conn.execute("VACUUM INTO CAST(?1 AS TEXT)", [aside.path().as_os_str().as_bytes()])?;
-        aside.as_file().sync_all().map_err(Error::io("write", target))?;
-        match aside.persist_noclobber(target) {
-            // Syncs the folder, so that the name survives a power cut.
-            Ok(_) => File::open(&folder)
-                .and_then(|folder| folder.sync_all())
-                .map_err(Error::io("write into", &folder)),
-            Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => {
-                Err(Error::TargetExists(target.to_owned()))
-            }
-            Err(err) => Err(Error::io("write", target)(err.error)),
-        }
+        let path = aside.database();
+        conn.execute("VACUUM INTO CAST(?1 AS TEXT)", [path.as_os_str().as_bytes()])?;
+        aside.finish(target)
     }
 
     /// The zstd level at which imports pack lines.

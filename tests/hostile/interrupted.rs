@@ -201,3 +201,51 @@ fn a_full_disk_fails_the_import_and_nothing_else() {
     assert_eq!(store.check().unwrap(), []);
     assert_eq!(store.verify(&test.root).unwrap().differences, []);
 }
+
+/// Takes what is left of a file system.
+fn fill(at: &Path) {
+    let mut ballast = fs::File::create(at.join("ballast")).unwrap();
+    while std::io::Write::write_all(&mut ballast, &[0; 4096]).is_ok() {}
+}
+
+#[test]
+fn on_a_full_disk_no_command_says_that_the_disk_is_broken_or_the_schema_is() {
+    let test = TestStore::new();
+    let at = test.folder().join("small");
+    fs::create_dir(&at).unwrap();
+    let Some(_disk) = SmallDisk::mount(&at) else {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    };
+    let db = at.join("sessions.db");
+    drop(Store::open(&db).unwrap());
+    fill(&at);
+
+    let reading = StoreOptions::new().read_only(true).open(&db).unwrap_err();
+    let making = Store::open(at.join("new.db")).unwrap_err();
+
+    for err in [reading, making] {
+        let said = err.to_string();
+        assert!(said.contains("the disk is full") && said.contains("make room"), "{said}");
+    }
+}
+
+#[test]
+fn a_backup_that_finds_the_disk_full_leaves_nothing_behind() {
+    let test = TestStore::new();
+    // More than SQLite holds in memory before it writes.
+    test.write("sessions/--w--/one.jsonl", session("one", 24 << 20));
+    test.import();
+    let at = test.folder().join("small");
+    fs::create_dir(&at).unwrap();
+    let Some(_disk) = SmallDisk::mount(&at) else {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    };
+
+    let err = test.store.backup(at.join("copy.db")).unwrap_err();
+
+    assert!(err.to_string().contains("make room"), "{err:?}");
+    let left: Vec<_> = fs::read_dir(&at).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}

@@ -6,7 +6,8 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use sessile::{Format, ImportOptions};
 
-use crate::support::{TestStore, header};
+use crate::cli_sql::{as_nobody, can_be_nobody};
+use crate::support::{TestStore, header, set_mode};
 
 fn command(test: &TestStore, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sessile"));
@@ -236,4 +237,47 @@ fn what_stands_behind_a_page_of_one_work_dir_is_counted_there_alone() {
     assert_eq!(noted(&["list", "--limit", "2"]), "3 more: --limit 5\n");
     assert_eq!(noted(&["list", "--limit", "5"]), "");
     assert_eq!(noted(&["list", "--limit", "1", "--json"]), "");
+}
+
+#[test]
+fn a_root_that_may_be_listed_but_not_entered_has_lost_nothing() {
+    let (test, root) = one();
+    if !can_be_nobody() {
+        eprintln!("skipped: others may not run what is built here");
+        return;
+    }
+    // What the command may read and write.
+    let db = test.folder().join("nobody").join("sessions.db");
+    std::fs::create_dir(db.parent().unwrap()).unwrap();
+    set_mode(test.folder(), 0o755);
+    set_mode(db.parent().unwrap(), 0o777);
+    let import = |root: &str| as_nobody(&db, &["import", root]);
+    assert!(import(&root).status.success());
+
+    set_mode(&test.root, 0o644);
+    let refused = import(&root);
+    set_mode(&test.root, 0o755);
+
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("cannot read") && said.contains("denied"), "{said}");
+    assert_eq!(as_nobody(&db, &["problems"]).stdout, b"");
+    let again = String::from_utf8(import(&root).stdout).unwrap();
+    assert!(again.contains("3 unchanged"), "{again}");
+}
+
+#[test]
+fn a_root_whose_folder_may_not_be_entered_is_not_said_to_be_missing() {
+    let (test, root) = one();
+    if !can_be_nobody() {
+        eprintln!("skipped: others may not run what is built here");
+        return;
+    }
+    set_mode(test.folder(), 0o700);
+
+    let refused = as_nobody(Path::new("/nowhere/sessions.db"), &["import", &root]);
+
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(!said.contains("there is no folder"), "{said}");
 }

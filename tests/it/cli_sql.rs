@@ -112,7 +112,7 @@ fn close(path: &Path, mode: u32) {
 }
 
 /// Runs as one who may write nothing: as nobody, where the tests are root's.
-fn as_nobody(db: &Path, args: &[&str]) -> Output {
+pub(crate) fn as_nobody(db: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sessile"));
     command.arg("--db").arg(db).args(args);
     if rustix::process::getuid().is_root() {
@@ -122,7 +122,7 @@ fn as_nobody(db: &Path, args: &[&str]) -> Output {
 }
 
 /// Whether others may run what is built here.
-fn can_be_nobody() -> bool {
+pub(crate) fn can_be_nobody() -> bool {
     let program = Path::new(env!("CARGO_BIN_EXE_sessile"));
     let is_open = |folder: &Path| {
         folder.metadata().is_ok_and(|folder| folder.permissions().mode() & 0o001 != 0)

@@ -25,6 +25,8 @@ mod crashes;
 mod growth;
 #[cfg(feature = "cli")]
 mod html;
+#[cfg(feature = "cli")]
+mod json_page;
 mod kimi;
 mod kimi_changes;
 mod kimi_odd;

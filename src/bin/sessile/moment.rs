@@ -1,5 +1,6 @@
 //! Times as users type them: a date, a time, or how long ago.
 
+use chrono::NaiveDate;
 use sessile::Timestamp;
 
 const SECOND: i64 = 1_000_000_000;
@@ -36,9 +37,9 @@ impl Moment {
         }
         let is_date = text.len() == 10 && text.bytes().filter(|byte| *byte == b'-').count() == 2;
         let at = match is_date {
-            true => Timestamp::parse(&format!("{text}T00:00:00Z"))
+            true => time(&format!("{text}T00:00:00Z"))
                 .map(|at| Timestamp(at.0.saturating_add(into_day))),
-            false => Timestamp::parse(text),
+            false => time(text),
         };
         at.map(Self::At).or_else(|| ago(text).map(Self::Ago)).ok_or_else(|| {
             "a date, a time or how long ago was expected, as in 2026-01-02, \
@@ -57,6 +58,14 @@ impl Moment {
             }
         }
     }
+}
+
+/// A time as typed, of a day that the calendar has. In a session file, the 30th of
+/// February is a day of March, as it is for the programs.
+pub(crate) fn time(text: &str) -> Option<Timestamp> {
+    let day = text.trim().split(['T', 't']).next()?;
+    NaiveDate::parse_from_str(day, "%Y-%m-%d").ok()?;
+    Timestamp::parse(text)
 }
 
 fn ago(text: &str) -> Option<i64> {
@@ -91,8 +100,17 @@ mod tests {
         assert_eq!(since("today").unwrap(), "2026-03-01T00:00:00.000Z");
         assert_eq!(since("yesterday").unwrap(), "2026-02-28T00:00:00.000Z");
         assert_eq!(until("yesterday").unwrap(), "2026-02-28T23:59:59.999999999Z");
+        assert_eq!(since("2024-02-29").unwrap(), "2024-02-29T00:00:00.000Z");
         for wrong in ["", "w", "2", "-2d", "2x", "tomorrow", "2026-13-01"] {
             assert!(since(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_day_that_the_calendar_does_not_have_is_no_time() {
+        for wrong in ["2026-02-30", "2026-04-31", "2026-02-29T12:00:00Z", "2026-06-31t00:00:00z"] {
+            assert!(Moment::since(wrong).is_err(), "{wrong}");
+            assert!(Moment::until(wrong).is_err(), "{wrong}");
         }
     }
 }

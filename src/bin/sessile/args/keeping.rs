@@ -89,6 +89,6 @@ fn days(text: &str) -> Result<u32, String> {
 }
 
 fn time(text: &str) -> Result<sessile::Timestamp, String> {
-    sessile::Timestamp::parse(text)
+    crate::moment::time(text)
         .ok_or_else(|| "a time was expected, as in 2026-01-02T03:04:05Z".to_owned())
 }

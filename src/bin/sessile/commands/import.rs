@@ -32,7 +32,7 @@ struct Telling {
 
 pub(super) fn run(db: &Path, args: &ImportArgs) -> Result<bool> {
     // A mistyped path must not create a database.
-    if args.roots.iter().all(|root| !root.exists())
+    if args.roots.iter().all(|root| matches!(root.try_exists(), Ok(false)))
         && let Some(root) = args.roots.first()
     {
         return Err(Error::RootNotFound(root.clone()).into());
@@ -94,8 +94,10 @@ fn import_all(
             Some(format) => options.clone().format(*format),
             None => options.clone(),
         };
+        // Told before, because the root may go away while it is read.
+        let real = std::fs::canonicalize(root).ok();
         match progress::import(store, root, &options) {
-            Ok(report) => print(root, &report, telling)?,
+            Ok(report) => print((root, real.as_deref()), &report, telling)?,
             Err(err) => failed.push(err),
         }
     }
@@ -112,7 +114,18 @@ fn import_all(
 /// The most files with lost lines that are listed.
 const LOST_SHOWN: usize = 20;
 
-fn print(root: &Path, report: &ImportReport, telling: Telling) -> Result<()> {
+/// The root that was imported, if it is another than was named. `real` is the real path
+/// of the one that was named, `None` if it cannot be told.
+fn whole_around<'a>(real: Option<&Path>, imported: &'a Path) -> Option<&'a Path> {
+    real.is_some_and(|real| real != imported).then_some(imported)
+}
+
+/// `root` is the root as it was named, and its real path.
+fn print(
+    (root, real): (&Path, Option<&Path>),
+    report: &ImportReport,
+    telling: Telling,
+) -> Result<()> {
     if telling.json {
         let mut out = output::content();
         writeln!(out, "{}", report_json(root, report, telling.dry_run))?;
@@ -121,12 +134,8 @@ fn print(root: &Path, report: &ImportReport, telling: Telling) -> Result<()> {
     let mut out = output::report();
     let verb = if telling.dry_run { "would import" } else { "imported" };
     writeln!(out, "{}: {verb}", root.display())?;
-    if report.root != std::fs::canonicalize(root).unwrap_or_default() {
-        writeln!(
-            out,
-            "  it is part of the root {}, which was imported whole",
-            report.root.display()
-        )?;
+    if let Some(whole) = whole_around(real, &report.root) {
+        writeln!(out, "  it is part of the root {}, which was imported whole", whole.display())?;
     }
     let mut count =
         |number: u64, what: &str| writeln!(out, "  {:>11} {what}", HumanCount(number).to_string());
@@ -190,4 +199,18 @@ pub(super) fn report_json(root: &Path, report: &ImportReport, dry_run: bool) -> 
         "bytes": report.bytes,
         "problems": problems,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_that_cannot_be_found_is_not_said_to_be_part_of_another() {
+        let whole = Path::new("/home/ada/.kward");
+
+        assert_eq!(whole_around(Some(&whole.join("sessions")), whole), Some(whole));
+        assert_eq!(whole_around(Some(whole), whole), None);
+        assert_eq!(whole_around(None, whole), None);
+    }
 }

@@ -55,7 +55,8 @@ pub(super) fn run(db: &Path, args: &WatchArgs) -> Result<bool> {
         let started = Instant::now();
         for (format, root) in roots.iter().filter(|(_, root)| due.has(root) || came.contains(root))
         {
-            let is_there = root.exists();
+            // One that cannot be looked at is there, and its import says why.
+            let is_there = root.try_exists().unwrap_or(true);
             // A program's folder that does not exist is not mentioned; a named root
             // is, once.
             if !is_there && (named.is_empty() || missing.contains(root)) {

@@ -1,12 +1,13 @@
-//! The temporary folder in which the new database is made.
+//! The temporary folder in which a copy of a database is made.
 //!
 //! Its name is derived from the target's, so that the next run finds and removes
-//! what a killed one left. A lock shows that a run is still working.
+//! what a killed one left, with all files that SQLite keeps beside a database. A
+//! lock shows that a run is still working.
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ use crate::error::{Error, Result};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Removed with its content when dropped.
-pub(super) struct TempDatabase {
+pub(crate) struct TempDatabase {
     folder: PathBuf,
     parent: PathBuf,
     /// Holds the lock.
@@ -29,14 +30,15 @@ pub(super) struct TempDatabase {
 }
 
 impl TempDatabase {
-    pub(super) fn make(target: &Path) -> Result<Self> {
+    /// `purpose` is a part of the folder's name.
+    pub(crate) fn make(target: &Path, purpose: &str) -> Result<Self> {
         // SQLite could take a relative path for a URI.
         let target = std::path::absolute(target).map_err(Error::io("write into", target))?;
         let parent = target.parent().unwrap_or(Path::new("/")).to_owned();
         let name = target.file_name().unwrap_or_default();
         let digest = Sha256::digest(name.as_bytes());
         let id: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        let folder = parent.join(format!(".sessile-recover-{id}"));
+        let folder = parent.join(format!(".sessile-{purpose}-{id}"));
         let failed = |err| Error::io("write into", &parent)(err);
         loop {
             match DirBuilder::new().mode(0o700).create(&folder) {
@@ -52,8 +54,15 @@ impl TempDatabase {
     }
 
     /// The path at which the new database is made.
-    pub(super) fn database(&self) -> PathBuf {
+    pub(crate) fn database(&self) -> PathBuf {
         self.folder.join("new.db")
+    }
+
+    /// Makes the file of the new database, empty and for its owner only.
+    pub(super) fn make_file(&self) -> Result<()> {
+        let mut options = OpenOptions::new();
+        let made = options.write(true).create_new(true).mode(0o600).open(self.database());
+        made.map(drop).map_err(Error::io("write into", &self.parent))
     }
 
     /// Removes what a killed run left.
@@ -72,10 +81,14 @@ impl TempDatabase {
         clear().map_err(Error::io("clear", &self.folder))
     }
 
+    /// Checkpoints the database, so that it is one file.
+    pub(crate) fn leave_journal(&self) -> Result<()> {
+        leave_journal(&self.database())
+    }
+
     /// Renames the database, which nobody has open any more, to the target.
-    pub(super) fn finish(self, target: &Path) -> Result<()> {
+    pub(crate) fn finish(self, target: &Path) -> Result<()> {
         let database = self.database();
-        leave_log(&database)?;
         let sync = |path: &Path| File::open(path)?.sync_all();
         sync(&database).map_err(Error::io("write", target))?;
         let whole = TempPath::try_from_path(database).map_err(Error::io("write", target))?;
@@ -91,8 +104,7 @@ impl TempDatabase {
     }
 }
 
-/// Checkpoints a database, so that it is one file.
-fn leave_log(database: &Path) -> Result<()> {
+fn leave_journal(database: &Path) -> Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(database, flags)?;
     // A thread of the pool may still be closing its connection, and SQLite does not
@@ -135,7 +147,7 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => {
-            let reason = "another recover into the same file is at work";
+            let reason = "another run into the same file is at work";
             return Err(io::Error::new(io::ErrorKind::WouldBlock, reason));
         }
         Err(err) => return Err(err.into()),
