@@ -304,6 +304,8 @@ mod check;
 mod context;
 #[cfg(test)]
 mod counts;
+#[cfg(test)]
+mod counts_beside;
 mod dump;
 mod earlier;
 mod error;

@@ -7,7 +7,7 @@ use super::append::writable_log;
 use crate::error::{Error, Result};
 use crate::fold::{self, Fold, Shape};
 use crate::model::{SessionKey, Timestamp};
-use crate::store::events::{self, EventKind};
+use crate::store::events::{self, Event, EventKind};
 use crate::store::{heads, log, sessions};
 
 /// Records an event, and applies it to the session's row.
@@ -22,7 +22,7 @@ pub(crate) fn decide(
         return Err(Error::SessionNotFound(session.0.to_string()));
     }
     events::insert_event(tx, session, kind, at, value)?;
-    fold::settle_events(tx, session)
+    fold::settle_event(tx, session, &Event { kind, at, value: value.map(str::to_owned) })
 }
 
 /// Moves the leaf of a session whose format has no record for that.

@@ -23,7 +23,7 @@ pub(crate) use losses::{note_losses, settle_losses};
 use rusqlite::{CachedStatement, Connection};
 use settle::text_to_search;
 pub(crate) use settle::{
-    fold_labels, search_text, settle_events, settle_if_recovered, settle_mtime, settle_recovered,
+    fold_labels, search_text, settle_event, settle_if_recovered, settle_mtime, settle_recovered,
 };
 
 use crate::error::Result;
@@ -378,7 +378,7 @@ impl<'a> Fold<'a> {
                 fold_labels(self.conn, self.session)?;
             }
             note_losses(self.conn, self.session, self.file.source_id, &self.file.path)?;
-            events::apply(self.conn, self.session, &mut self.head)?;
+            events::apply_all(self.conn, self.session, &mut self.head)?;
         }
         self.settle_search_text()?;
         match self.is_new {

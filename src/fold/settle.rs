@@ -9,6 +9,7 @@ use super::summary::time_told;
 use crate::error::Result;
 use crate::model::{Format, Header, SessionKey, Stored, Timestamp};
 use crate::store::events;
+use crate::store::events::Event;
 use crate::store::heads::{self, Head};
 use crate::store::labels::{self, LabelRow};
 use crate::store::sessions;
@@ -106,10 +107,10 @@ pub(crate) fn settle_mtime(
     }
 }
 
-/// Updates a session's row from its events.
-pub(crate) fn settle_events(conn: &Connection, session: SessionKey) -> Result<()> {
+/// Updates a session's row from its last event; those before it are in the row already.
+pub(crate) fn settle_event(conn: &Connection, session: SessionKey, event: &Event) -> Result<()> {
     let mut head = heads::head(conn, session)?;
-    events::apply(conn, session, &mut head)?;
+    events::apply(conn, session, &mut head, event)?;
     head.search_text = search_text(conn, &head)?;
     heads::update_head(conn, session, &head, None)?;
     settle_listed(conn, session)

@@ -60,7 +60,7 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn lines(&self, after: u32) -> Result<Vec<Vec<u8>>> {
-        self.store.read(|conn| dump::lines(conn, self.key, after))
+        self.read(|conn| dump::lines(conn, self.key, after))
     }
 
     /// Returns the JSON document beside the session's file that describes it: for a
@@ -71,7 +71,7 @@ impl Session {
     ///
     /// [`SessionNotFound`](crate::Error::SessionNotFound).
     pub fn description(&self) -> Result<Option<String>> {
-        self.store.read(|conn| self.format().extras().description(conn, self.key))
+        self.read(|conn| self.format().extras().description(conn, self.key))
     }
 
     /// Appends lines in the session's format byte for byte, all or none. Returns the

@@ -88,7 +88,7 @@ impl Session {
     ///
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn metadata_of(&self, key: &str) -> Result<Option<Metadata>> {
-        self.store.read(|conn| {
+        self.read(|conn| {
             self.require_in(conn)?;
             let json = metadata::own_value(conn, self.key, key)?;
             Ok(json.map(|json| Metadata { key: key.to_owned(), json }))
@@ -101,7 +101,7 @@ impl Session {
     ///
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn metadata(&self) -> Result<Vec<Metadata>> {
-        self.store.read(|conn| {
+        self.read(|conn| {
             self.require_in(conn)?;
             metadata::own(conn, self.key)
         })
@@ -185,7 +185,7 @@ impl Session {
     ///
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn tags(&self) -> Result<Vec<String>> {
-        self.store.read(|conn| {
+        self.read(|conn| {
             self.require_in(conn)?;
             metadata::tags(conn, self.key)
         })

@@ -12,6 +12,7 @@ mod reading;
 mod recorder;
 mod records;
 mod snapshot;
+mod tree;
 mod unnamed;
 mod whole;
 
@@ -38,6 +39,9 @@ use crate::store::{Store, sessions};
 /// the bytes that the session's own program would have written, and updates every
 /// table. So handles in any number of threads and processes never lose or overwrite
 /// each other's entries; two that append at the same time append one after the other.
+///
+/// A handle outlives its session: after a purge, every method that reads or writes the
+/// session fails with [`SessionNotFound`](Error::SessionNotFound).
 ///
 /// A handle is cheap to clone. [`at`](Self::at), [`with_id`](Self::with_id) and
 /// [`expecting`](Self::expecting) return handles that write differently.
@@ -404,9 +408,15 @@ impl Session {
         }
     }
 
-    /// Reads the session in one read transaction.
+    /// Reads the session in one read transaction. Fails if it was purged since:
+    /// nothing in the tables of its parts tells that from a session that has none.
     pub(crate) fn read<T>(&self, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.store.read(body)
+        self.store.read(|conn| match sessions::is_there(conn, self.key) {
+            Ok(false) => Err(not_found(self.key)),
+            // If its row cannot be read, its parts may be readable.
+            Err(err) if !err.is_of_content() => Err(err),
+            _ => body(conn),
+        })
     }
 
     /// Runs a change of the session through its format.

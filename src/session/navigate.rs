@@ -43,7 +43,7 @@ impl Session {
     ///
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn rewind_points(&self) -> Result<Vec<RewindPoint>> {
-        self.store.read(|conn| rewind_points(conn, self.key))
+        self.read(|conn| rewind_points(conn, self.key))
     }
 
     /// Moves the leaf so that the conversation continues at an entry, and returns the

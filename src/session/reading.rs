@@ -1,17 +1,16 @@
-//! The reading methods of a session. Each is one read transaction, and calls the
+//! The reading methods of a session, but for its tree. Each is one read transaction, and calls the
 //! module that does the work.
 
 use std::path::Path;
 
 use super::{Session, not_found};
 use crate::capture;
-use crate::context::{self, Node};
+use crate::context;
 use crate::error::{Error, Result};
 use crate::format::ResultFile;
 use crate::model::{Entry, Label, Message, Problem, SessionInfo, SessionKey, Turn, Usage};
 use crate::search::{Search, SearchPage};
-use crate::store::{Store, entries, labels, log, problems, records, runs, sessions};
-use crate::tree_rows::{self, TreeRow};
+use crate::store::{Store, labels, log, problems, records, sessions};
 use crate::{dump, names};
 
 impl Store {
@@ -58,7 +57,7 @@ impl Session {
     ///
     /// [`SessionNotFound`](crate::Error::SessionNotFound) if it was purged since.
     pub fn info(&self) -> Result<SessionInfo> {
-        self.store.read(|conn| sessions::info(conn, self.key)?.ok_or_else(|| not_found(self.key)))
+        self.read(|conn| sessions::info(conn, self.key)?.ok_or_else(|| not_found(self.key)))
     }
 
     /// Returns a name for which [`Store::find`] returns this session and no other:
@@ -68,7 +67,7 @@ impl Session {
     ///
     /// [`SessionNotFound`](crate::Error::SessionNotFound) if it was purged since.
     pub fn unique_name(&self) -> Result<String> {
-        self.store.read(|conn| names::name_of(conn, self.key))
+        self.read(|conn| names::name_of(conn, self.key))
     }
 
     /// Returns the user's turns in order, as the format counts them; empty in a
@@ -78,7 +77,7 @@ impl Session {
     ///
     /// [`SessionNotFound`](crate::Error::SessionNotFound).
     pub fn turns(&self) -> Result<Vec<Turn>> {
-        self.store.read(|conn| self.format().extras().turns(conn, self.key))
+        self.read(|conn| self.format().extras().turns(conn, self.key))
     }
 
     /// Returns the file that holds a tool's answer, if the program stored a long
@@ -108,7 +107,7 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn result_file(&self, call_id: &str, answer: &str) -> Result<Option<ResultFile>> {
-        self.store.read(|conn| self.format().extras().result_file(conn, self.key, call_id, answer))
+        self.read(|conn| self.format().extras().result_file(conn, self.key, call_id, answer))
     }
 
     /// Returns the messages that the program would continue with: those of the active
@@ -134,7 +133,7 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn context(&self) -> Result<Vec<Message>> {
-        self.store.read(|conn| context::messages(conn, self.key))
+        self.read(|conn| context::messages(conn, self.key))
     }
 
     /// Returns the messages that the program would continue with if this entry were
@@ -166,7 +165,7 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn context_at(&self, entry_id: &str) -> Result<Vec<Message>> {
-        self.store.read(|conn| {
+        self.read(|conn| {
             let leaf_key = context::key_of(conn, self.key, entry_id)?;
             context::messages_at(conn, self.key, Some(leaf_key))
         })
@@ -181,7 +180,7 @@ impl Session {
     /// [`EntryNotFound`](crate::Error::EntryNotFound) if the session has no such
     /// entry; [`Damaged`](crate::Error::Damaged) if its line cannot be read.
     pub fn messages_of(&self, entry_id: &str) -> Result<Vec<Message>> {
-        self.store.read(|conn| {
+        self.read(|conn| {
             let key = context::key_of(conn, self.key, entry_id)?;
             context::messages_of_entry(conn, self.key, key)
         })
@@ -205,7 +204,7 @@ impl Session {
     ///
     /// [`SessionNotFound`](crate::Error::SessionNotFound).
     pub fn path(&self) -> Result<Vec<Entry>> {
-        self.store.read(|conn| context::branch(conn, self.key))
+        self.read(|conn| context::branch(conn, self.key))
     }
 
     /// Returns the last `limit` entries of the active branch, root first. The cost
@@ -215,7 +214,7 @@ impl Session {
     ///
     /// Those of [`path`](Self::path).
     pub fn last_of_branch(&self, limit: usize) -> Result<Vec<Entry>> {
-        self.store.read(|conn| context::branch_end(conn, self.key, limit))
+        self.read(|conn| context::branch_end(conn, self.key, limit))
     }
 
     /// Returns the entries from the root to this one, root first.
@@ -253,7 +252,7 @@ impl Session {
     /// [`EntryNotFound`](crate::Error::EntryNotFound) if the session has no such
     /// entry.
     pub fn last_of_path(&self, entry_id: &str, limit: usize) -> Result<Vec<Entry>> {
-        self.store.read(|conn| context::path_to(conn, self.key, entry_id, limit))
+        self.read(|conn| context::path_to(conn, self.key, entry_id, limit))
     }
 
     /// Calls `each` for the lines of the path to an entry, root first, with each
@@ -287,7 +286,7 @@ impl Session {
         entry_id: &str,
         mut each: impl FnMut(u32, &[u8]) -> Result<()>,
     ) -> Result<()> {
-        self.store.read(|conn| context::each_line_of_path(conn, self.key, entry_id, &mut each))
+        self.read(|conn| context::each_line_of_path(conn, self.key, entry_id, &mut each))
     }
 
     /// Calls `each` for every line of the session's file in order, with its number,
@@ -301,7 +300,7 @@ impl Session {
     /// [`SessionNotFound`](crate::Error::SessionNotFound); any error that `each`
     /// returns.
     pub fn each_line(&self, mut each: impl FnMut(u32, &[u8]) -> Result<()>) -> Result<()> {
-        self.store.read(|conn| dump::each_line(conn, self.key, &mut each))
+        self.read(|conn| dump::each_line(conn, self.key, &mut each))
     }
 
     /// Returns the line of one of the session's entries, byte for byte, including the
@@ -309,10 +308,10 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Damaged`](crate::Error::Damaged) if the line does not exist, also after a
-    /// purge.
+    /// [`SessionNotFound`](crate::Error::SessionNotFound);
+    /// [`Damaged`](crate::Error::Damaged) if the line does not exist.
     pub fn line_of(&self, entry: &Entry) -> Result<Vec<u8>> {
-        self.store.read(|conn| log::record(conn, entry.place))
+        self.read(|conn| log::record(conn, entry.place))
     }
 
     /// Returns the entries after a line of the session's file, in file order, `limit`
@@ -343,16 +342,17 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn entries_after(&self, line: u32, limit: usize) -> Result<Vec<Entry>> {
-        self.store.read(|conn| capture::entries_after(conn, self.key, line, limit))
+        self.read(|conn| capture::entries_after(conn, self.key, line, limit))
     }
 
     /// Returns the entry with this id; `None` if the session has none.
     ///
     /// # Errors
     ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound);
     /// [`Damaged`](crate::Error::Damaged) if its row cannot be read.
     pub fn entry(&self, id: &str) -> Result<Option<Entry>> {
-        self.store.read(|conn| context::entry(conn, self.key, id))
+        self.read(|conn| context::entry(conn, self.key, id))
     }
 
     /// Finds an entry by its id, or by an unambiguous prefix of it; an exact match
@@ -363,7 +363,7 @@ impl Session {
     /// [`EntryNotFound`](crate::Error::EntryNotFound);
     /// [`AmbiguousEntry`](crate::Error::AmbiguousEntry), with the ids to choose from.
     pub fn find_entry(&self, name: &str) -> Result<Entry> {
-        self.store.read(|conn| {
+        self.read(|conn| {
             let id = names::find_entry(conn, self.key, name)?;
             context::entry(conn, self.key, &id)?
                 .ok_or_else(|| Error::EntryNotFound { entry_id: id })
@@ -374,117 +374,40 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Those of [`Store::search`].
+    /// [`SessionNotFound`](crate::Error::SessionNotFound); those of [`Store::search`].
     pub fn search(&self, search: Search) -> Result<SearchPage> {
+        self.read(|_| Ok(()))?;
         self.store.search(&search.session(self.key))
-    }
-
-    /// Returns the children of an entry, in file order.
-    ///
-    /// # Errors
-    ///
-    /// [`EntryNotFound`](crate::Error::EntryNotFound) if the session has no such
-    /// entry.
-    pub fn children(&self, id: &str) -> Result<Vec<Entry>> {
-        self.store.read(|conn| context::children(conn, self.key, id))
-    }
-
-    /// Returns the entries without a parent, in file order, including orphans.
-    pub fn roots(&self) -> Result<Vec<Entry>> {
-        self.store.read(|conn| entries::entries(conn, &runs::roots(conn, self.key)?))
-    }
-
-    /// Returns the entries without children, in file order: one for each branch.
-    pub fn leaves(&self) -> Result<Vec<Entry>> {
-        self.store.read(|conn| entries::entries(conn, &runs::leaves(conn, self.key)?))
-    }
-
-    /// Returns the ends of the branches other than the active one, in file order: the
-    /// entries without children that are not on the active branch.
-    ///
-    /// [`path_to`](Self::path_to) returns such a branch;
-    /// [`common_ancestor`](Self::common_ancestor) with the leaf returns the entry
-    /// where it forked off.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionNotFound`](crate::Error::SessionNotFound).
-    pub fn abandoned(&self) -> Result<Vec<Entry>> {
-        self.store.read(|conn| context::abandoned(conn, self.key))
-    }
-
-    /// Returns whether an entry is on the active branch, including what was
-    /// compacted.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionNotFound`](crate::Error::SessionNotFound);
-    /// [`EntryNotFound`](crate::Error::EntryNotFound) if the session has no such
-    /// entry.
-    pub fn is_on_path(&self, id: &str) -> Result<bool> {
-        self.store.read(|conn| context::is_on_path(conn, self.key, id))
-    }
-
-    /// Returns the last entry that the paths to two entries have in common; `None` if
-    /// they have different roots.
-    ///
-    /// # Errors
-    ///
-    /// [`EntryNotFound`](crate::Error::EntryNotFound) if the session lacks either.
-    pub fn common_ancestor(&self, one: &str, other: &str) -> Result<Option<Entry>> {
-        self.store.read(|conn| context::common_ancestor(conn, self.key, one, other))
-    }
-
-    /// Returns the whole tree, depth first; roots and children in file order.
-    ///
-    /// Every entry appears once. If entries are their own ancestors, the first of
-    /// each cycle appears as a root.
-    pub fn tree(&self) -> Result<Vec<Node>> {
-        self.store.read(|conn| context::tree(conn, self.key))
-    }
-
-    /// Returns the tree as rows to draw, from top to bottom.
-    ///
-    /// Messages that only call tools are left out, unless one is the leaf; their
-    /// children take their place. The active branch comes first. If entries are their
-    /// own ancestors, the first of each cycle appears as a root, so that every entry
-    /// is drawn once.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionNotFound`](crate::Error::SessionNotFound).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # let dir = tempfile::tempdir()?;
-    /// # let store = sessile::Store::open(dir.path().join("sessions.db"))?;
-    /// # store.import("fixtures/kward/small", &sessile::ImportOptions::new())?;
-    /// for row in store.find("edge-97")?.tree_rows()? {
-    ///     println!("{}{}: {}", row.prefix, row.role, row.text);
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn tree_rows(&self) -> Result<Vec<TreeRow>> {
-        self.store.read(|conn| tree_rows::tree_rows(conn, self.key))
     }
 
     /// Returns the current labels, in the order in which they were set.
     ///
     /// A label may name an id that no entry has.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
     pub fn labels(&self) -> Result<Vec<Label>> {
-        self.store.read(|conn| labels::labels(conn, self.key))
+        self.read(|conn| labels::labels(conn, self.key))
     }
 
     /// Returns the sum of the tokens and cost that the session's entries report, on
     /// every branch; a field is `None` if no entry reports it.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
     pub fn usage(&self) -> Result<Usage> {
-        self.store.read(|conn| records::usage(conn, self.key))
+        self.read(|conn| records::usage(conn, self.key))
     }
 
     /// Returns the problems of the session's files, by line.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
     pub fn problems(&self) -> Result<Vec<Problem>> {
-        self.store.read(|conn| problems::session_problems(conn, self.key))
+        self.read(|conn| problems::session_problems(conn, self.key))
     }
 
     /// Calls `each` for every problem of the session, with its root, by path.
@@ -493,8 +416,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Those of [`Store::each_problem`].
+    /// [`SessionNotFound`](crate::Error::SessionNotFound); any error that `each`
+    /// returns.
     pub fn each_problem(&self, mut each: impl FnMut(&Path, &Problem) -> Result<()>) -> Result<()> {
-        self.store.read(|conn| dump::each_problem(conn, Some(self.key), &mut each))
+        self.read(|conn| dump::each_problem(conn, Some(self.key), &mut each))
     }
 }

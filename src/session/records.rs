@@ -89,7 +89,7 @@ impl Session {
 
     /// The lines of the system prompts, in file order.
     pub(crate) fn system_prompt_records(&self) -> Result<Vec<Vec<u8>>> {
-        self.store.read(|conn| {
+        self.read(|conn| {
             let lines = records::system_prompt_lines(conn, self.key)?;
             lines.into_iter().map(|key| log::line(conn, key)).collect()
         })
@@ -97,7 +97,7 @@ impl Session {
 
     /// The line with the last recorded memory; `None` if there is none.
     pub(crate) fn memory_record(&self) -> Result<Option<Vec<u8>>> {
-        self.store.read(|conn| {
+        self.read(|conn| {
             records::memory_state(conn, self.key)?.map(|key| log::line(conn, key)).transpose()
         })
     }

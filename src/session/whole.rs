@@ -29,7 +29,7 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn capture(&self) -> Result<CapturedBranch> {
-        self.store.read(|conn| capture::branch(conn, self.key))
+        self.read(|conn| capture::branch(conn, self.key))
     }
 
     /// Returns every entry of the session, each once: the active branch as
@@ -53,7 +53,7 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn capture_tree(&self) -> Result<CapturedTree> {
-        self.store.read(|conn| capture::tree(conn, self.key))
+        self.read(|conn| capture::tree(conn, self.key))
     }
 
     /// Returns the entries after a line, as [`entries_after`](Self::entries_after)
@@ -64,7 +64,7 @@ impl Session {
     ///
     /// [`SessionNotFound`](crate::Error::SessionNotFound).
     pub fn capture_after(&self, line: u32, limit: usize) -> Result<Vec<CapturedEntry>> {
-        self.store.read(|conn| capture::after(conn, self.key, line, limit))
+        self.read(|conn| capture::after(conn, self.key, line, limit))
     }
 
     /// Returns the path to an entry with its messages, as [`capture`](Self::capture)
@@ -75,7 +75,7 @@ impl Session {
     /// [`EntryNotFound`](crate::Error::EntryNotFound) if the session has no such
     /// entry.
     pub fn capture_path(&self, entry_id: &str) -> Result<CapturedBranch> {
-        self.store.read(|conn| capture::path_to(conn, self.key, entry_id))
+        self.read(|conn| capture::path_to(conn, self.key, entry_id))
     }
 
     /// Returns the context as Markdown, a heading for each message, in the form in
@@ -98,7 +98,7 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn markdown(&self, exported_at: Timestamp) -> Result<String> {
-        self.store.read(|conn| capture::markdown(conn, self.key, exported_at))
+        self.read(|conn| capture::markdown(conn, self.key, exported_at))
     }
 
     /// Writes everything that is known of the session as one JSON object, in the form
@@ -110,6 +110,6 @@ impl Session {
     /// if `out` fails; [`Damaged`](crate::Error::Damaged), in which case nothing is
     /// written.
     pub fn dump(&self, out: &mut dyn Write) -> Result<()> {
-        self.store.read(|conn| dump::dump_session(conn, self.key, out))
+        self.read(|conn| dump::dump_session(conn, self.key, out))
     }
 }

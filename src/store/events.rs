@@ -1,6 +1,6 @@
 //! Events: decisions made here that no session file holds.
 
-use rusqlite::{Connection, OptionalExtension, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::heads::Head;
 use super::{metadata, sessions};
@@ -46,38 +46,6 @@ pub(crate) fn insert_event(
     Ok(())
 }
 
-/// Applies a session's events to its row, in order.
-pub(crate) fn apply(conn: &Connection, session: SessionKey, head: &mut Head) -> Result<()> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT kind, at, value
-         FROM events
-         WHERE session_key = ?1
-         ORDER BY event_id",
-    )?;
-    let mut rows = stmt.query([session])?;
-    while let Some(row) = rows.next()? {
-        let at: Timestamp = row.get("at")?;
-        match row.get("kind")? {
-            EventKind::Archive => (head.archived_at, head.archive_exempt) = (Some(at), false),
-            EventKind::Unarchive => (head.archived_at, head.archive_exempt) = (None, true),
-            EventKind::Trash => head.trashed_at = Some(at),
-            EventKind::Restore => head.trashed_at = None,
-            EventKind::Relink => {
-                if let Some(work_dir) = row.get::<_, Option<String>>("value")? {
-                    head.work_dir_id =
-                        Some(sessions::work_dir_id(conn, &work_dir, sessions::LOCAL)?);
-                }
-            }
-            kind @ (EventKind::Metadata | EventKind::Tag | EventKind::Untag) => {
-                let value: Option<String> = row.get("value")?;
-                metadata::apply(conn, session, kind, value.as_deref())?;
-            }
-            EventKind::Remember | EventKind::Label | EventKind::Branch => {}
-        }
-    }
-    Ok(())
-}
-
 /// A decision about a session.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
@@ -86,18 +54,56 @@ pub(crate) struct Event {
     pub(crate) value: Option<String>,
 }
 
+/// Applies a session's events to its row, in order.
+pub(crate) fn apply_all(conn: &Connection, session: SessionKey, head: &mut Head) -> Result<()> {
+    let mut stmt = conn.prepare_cached(ALL)?;
+    let mut rows = stmt.query([session])?;
+    while let Some(row) = rows.next()? {
+        apply(conn, session, head, &event_from_row(row)?)?;
+    }
+    Ok(())
+}
+
+/// Applies an event to a session's row, after those before it.
+pub(crate) fn apply(
+    conn: &Connection,
+    session: SessionKey,
+    head: &mut Head,
+    event: &Event,
+) -> Result<()> {
+    match event.kind {
+        EventKind::Archive => (head.archived_at, head.archive_exempt) = (Some(event.at), false),
+        EventKind::Unarchive => (head.archived_at, head.archive_exempt) = (None, true),
+        EventKind::Trash => head.trashed_at = Some(event.at),
+        EventKind::Restore => head.trashed_at = None,
+        EventKind::Relink => {
+            if let Some(work_dir) = &event.value {
+                head.work_dir_id = Some(sessions::work_dir_id(conn, work_dir, sessions::LOCAL)?);
+            }
+        }
+        EventKind::Metadata | EventKind::Tag | EventKind::Untag => {
+            metadata::apply(conn, session, event.kind, event.value.as_deref())?;
+        }
+        EventKind::Remember | EventKind::Label | EventKind::Branch => {}
+    }
+    Ok(())
+}
+
 /// All events of a session, in order.
 pub(crate) fn all(conn: &Connection, session: SessionKey) -> Result<Vec<Event>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT kind, at, value
-         FROM events
-         WHERE session_key = ?1
-         ORDER BY event_id",
-    )?;
-    let rows = stmt.query_map([session], |row| {
-        Ok(Event { kind: row.get("kind")?, at: row.get("at")?, value: row.get("value")? })
-    })?;
+    let mut stmt = conn.prepare_cached(ALL)?;
+    let rows = stmt.query_map([session], event_from_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The events of a session, in order.
+const ALL: &str = "SELECT kind, at, value
+     FROM events
+     WHERE session_key = ?1
+     ORDER BY event_id";
+
+fn event_from_row(row: &Row<'_>) -> rusqlite::Result<Event> {
+    Ok(Event { kind: row.get("kind")?, at: row.get("at")?, value: row.get("value")? })
 }
 
 /// Replaces all events of a session.
@@ -125,17 +131,17 @@ pub(crate) fn labels(
     conn: &Connection,
     session: SessionKey,
 ) -> Result<Vec<(i64, Timestamp, String)>> {
-    let mut stmt = conn.prepare_cached(
-        "SELECT event_id, at, ifnull(value, '') AS value
-         FROM events
-         WHERE session_key = ?1 AND kind = 'label'
-         ORDER BY event_id",
-    )?;
+    let mut stmt = conn.prepare_cached(LABELS)?;
     let rows = stmt.query_map([session], |row| {
         Ok((row.get("event_id")?, row.get("at")?, row.get("value")?))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
+
+pub(super) const LABELS: &str = "SELECT event_id, at, ifnull(value, '') AS value
+     FROM events
+     WHERE session_key = ?1 AND kind = 'label'
+     ORDER BY event_id";
 
 /// A leaf that was moved by an event.
 #[derive(Debug)]
@@ -151,13 +157,7 @@ pub(crate) struct MovedLeaf {
 /// The last event that moved the leaf.
 pub(crate) fn moved_leaf(conn: &Connection, session: SessionKey) -> Result<Option<MovedLeaf>> {
     Ok(conn
-        .prepare_cached(
-            "SELECT value ->> 0 AS leaf_id, value ->> 1 AS lines, value ->> 2 AS checksum
-             FROM events
-             WHERE session_key = ?1 AND kind = 'branch'
-             ORDER BY event_id DESC
-             LIMIT 1",
-        )?
+        .prepare_cached(MOVED_LEAF)?
         .query_row([session], |row| {
             Ok(MovedLeaf {
                 leaf_id: row.get("leaf_id")?,
@@ -168,16 +168,24 @@ pub(crate) fn moved_leaf(conn: &Connection, session: SessionKey) -> Result<Optio
         .optional()?)
 }
 
+/// A search by kind: other events may be many.
+pub(super) const MOVED_LEAF: &str =
+    "SELECT value ->> 0 AS leaf_id, value ->> 1 AS lines, value ->> 2 AS checksum
+     FROM events
+     WHERE session_key = ?1 AND kind = 'branch'
+     ORDER BY event_id DESC
+     LIMIT 1";
+
 /// Whether a session has events.
 pub(crate) fn has_any(conn: &Connection, session: SessionKey) -> Result<bool> {
     Ok(conn.prepare_cached("SELECT 1 FROM events WHERE session_key = ?1")?.exists([session])?)
 }
 
 pub(crate) fn is_relinked(conn: &Connection, session: SessionKey) -> Result<bool> {
-    Ok(conn
-        .prepare_cached("SELECT 1 FROM events WHERE session_key = ?1 AND kind = 'relink'")?
-        .exists([session])?)
+    Ok(conn.prepare_cached(RELINKED)?.exists([session])?)
 }
+
+pub(super) const RELINKED: &str = "SELECT 1 FROM events WHERE session_key = ?1 AND kind = 'relink'";
 
 /// Sessions to archive at `now`: inactive for `age`, not archived, not exempt, and
 /// not in the trash.

@@ -166,6 +166,15 @@ impl SessionFilter {
         self.limit = if limit == 0 { 100 } else { limit };
         self
     }
+
+    /// The position that the page starts after.
+    pub(super) fn start(&self) -> (Timestamp, Option<&str>, SessionKey) {
+        match &self.after {
+            Some(after) => (after.modified_at, after.session_id.as_deref(), after.key),
+            // The first page starts after the end of time.
+            None => (Timestamp(i64::MAX), Some("\u{10FFFF}"), SessionKey(i64::MAX)),
+        }
+    }
 }
 
 impl fmt::Display for Cursor {

@@ -62,6 +62,12 @@ impl SessionRow {
         self.exact_title.as_ref().map_or("null".to_owned(), Stored::to_json)
     }
 
+    /// The position after this session in [`sessions`](Store::sessions) and
+    /// [`trash`](Store::trash).
+    pub fn cursor(&self) -> Cursor {
+        Cursor { modified_at: self.modified_at, session_id: self.session_id.clone(), key: self.key }
+    }
+
     /// The sort key of lists, which are in descending order.
     fn place(&self) -> (Timestamp, Option<&str>, i64) {
         (self.modified_at, self.session_id.as_deref(), self.key.0)
@@ -131,16 +137,18 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
     damaged.extend(losses::mark(conn, &mut rows)?);
     damaged.extend(metadata::add_tags(conn, &mut rows)?);
     damaged.extend(sources::add_origins(conn, &mut rows)?);
+    let next = cut(&mut rows, limit);
+    Ok(Page { rows, next, damaged })
+}
+
+/// Removes the row that only tells whether there is a next page; returns where that
+/// begins.
+pub(super) fn cut(rows: &mut Vec<SessionRow>, limit: i64) -> Option<Cursor> {
     let more = limit < rows.len() as i64;
     if more {
         rows.pop();
     }
-    let next = rows.last().filter(|_| more).map(|row| Cursor {
-        modified_at: row.modified_at,
-        session_id: row.session_id.clone(),
-        key: row.key,
-    });
-    Ok(Page { rows, next, damaged })
+    rows.last().filter(|_| more).map(SessionRow::cursor)
 }
 
 /// A list to be read: the filter, resolved to keys.
@@ -243,7 +251,7 @@ impl List<'_> {
     /// they are so sparse that sorting all candidates is faster.
     fn first_of(&self, found: &Candidates, end: i64) -> Result<Option<Vec<SessionRow>>> {
         let most = if found.is_complete() { 4 * found.keys.len() } else { usize::MAX };
-        let (modified_at, session_id, session_key) = self.start();
+        let (modified_at, session_id, session_key) = self.filter.start();
         let mut stmt = self.conn.prepare_cached(keys_statement(self.filter.archived))?;
         let mut keys = stmt.query(named_params! {
             ":modified_at": modified_at,
@@ -272,15 +280,6 @@ impl List<'_> {
         }
     }
 
-    /// The position that the page starts after.
-    fn start(&self) -> (Timestamp, Option<&str>, SessionKey) {
-        match &self.filter.after {
-            Some(after) => (after.modified_at, after.session_id.as_deref(), after.key),
-            // The first page starts after the end of time.
-            None => (Timestamp(i64::MAX), Some("\u{10FFFF}"), SessionKey(i64::MAX)),
-        }
-    }
-
     fn select(
         &self,
         sql: &str,
@@ -288,7 +287,7 @@ impl List<'_> {
         limit: i64,
         offset: i64,
     ) -> Result<Vec<SessionRow>> {
-        let (modified_at, session_id, session_key) = self.start();
+        let (modified_at, session_id, session_key) = self.filter.start();
         let mut stmt = self.conn.prepare_cached(sql)?;
         let rows = stmt.query_map(
             named_params! {

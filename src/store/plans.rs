@@ -6,8 +6,8 @@ use rusqlite::Connection;
 use super::filter::Archived;
 use super::texts::Index;
 use super::{
-    Store, ends, entries, files, folder, listing, log, losses, marks, metadata, paths, problems,
-    recent, records, roots, runs, sessions, sharing, sources, statements, texts,
+    Store, ends, entries, events, files, folder, listing, log, losses, marks, metadata, paths,
+    problems, recent, records, roots, runs, sessions, sharing, sources, statements, texts,
 };
 
 /// Runs a check on a new store: the plans do not depend on its content.
@@ -154,6 +154,13 @@ fn single_rows_are_found_by_index() {
         (metadata::CONTAINERS, "metadata_by_value (key=?)"),
         (metadata::TAGS_OF, "SEARCH tag USING PRIMARY KEY (session_key=?)"),
         (listing::WORK_DIRS, "(path=?"),
+        (events::MOVED_LEAF, "events_by_kind (session_key=? AND kind=?)"),
+        (events::RELINKED, "events_by_kind (session_key=? AND kind=?)"),
+        (events::LABELS, "events_by_kind (session_key=? AND kind=?)"),
+        (
+            records::UNANSWERED,
+            "tool_executions_by_call (session_key=? AND tool_call_id=? AND result_key=?)",
+        ),
     ] {
         check_plan(sql, index);
     }

@@ -83,8 +83,8 @@ pub(crate) fn insert_tool_execution(
 /// Sets the line that answers the last unanswered call of this id. An answer without
 /// such a call gets a row of its own, unless its line replaces another.
 ///
-/// It searches the calls of this id. A fold of many answers knows the unanswered calls,
-/// and uses [`answer_tool_call`] instead.
+/// A fold of many answers knows the unanswered calls, and uses [`answer_tool_call`]
+/// instead.
 pub(crate) fn set_tool_result(
     conn: &Connection,
     session: SessionKey,
@@ -94,19 +94,20 @@ pub(crate) fn set_tool_result(
     created_at: Option<Timestamp>,
 ) -> Result<()> {
     let call: Option<i64> = conn
-        .prepare_cached(
-            "SELECT max(line_key) AS line_key
-             FROM tool_executions
-             WHERE session_key = ?1
-               AND tool_call_id = ?2
-               AND result_key IS NULL",
-        )?
+        .prepare_cached(UNANSWERED)?
         .query_row((session, tool_call_id), |row| row.get("line_key"))?;
     match call {
         Some(call) => answer_tool_call(conn, call, result_key, is_error),
         None => insert_tool_answer(conn, session, tool_call_id, result_key, is_error, created_at),
     }
 }
+
+/// The last unanswered call of an id: its answered calls may be many.
+pub(super) const UNANSWERED: &str = "SELECT max(line_key) AS line_key
+     FROM tool_executions
+     WHERE session_key = ?1
+       AND tool_call_id = ?2
+       AND result_key IS NULL";
 
 /// Notes the line that answers the call of another.
 pub(crate) fn answer_tool_call(
@@ -152,8 +153,8 @@ pub(crate) fn insert_tool_answer(
     Ok(())
 }
 
-/// For each call of an id, and each answer without a call: its line, and whether it
-/// is answered.
+/// For a call of an id, or an answer without a call: its line, and whether it is
+/// answered. At most two: callers ask whether there is just one.
 pub(crate) fn tool_answers(
     conn: &Connection,
     session: SessionKey,
@@ -162,7 +163,8 @@ pub(crate) fn tool_answers(
     let mut stmt = conn.prepare_cached(
         "SELECT line_key, result_key IS NOT NULL AS is_answered
          FROM tool_executions
-         WHERE session_key = ?1 AND tool_call_id = ?2",
+         WHERE session_key = ?1 AND tool_call_id = ?2
+         LIMIT 2",
     )?;
     let rows = stmt.query_map((session, tool_call_id), |row| {
         Ok((row.get("line_key")?, row.get("is_answered")?))

@@ -33,7 +33,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "bcf3ba21151e764129055e0ab16cdd97eef5eba101fac6cefa73dcb0b9b43de1";
+const DIGEST: &str = "6ddd1995c6e672ae9e33e05d6da7eb1c2f86c9ebfe7ddfbbac3a313a395a23cc";
 
 /// The newest schema version that this release knows.
 pub(crate) fn known_version() -> u32 {

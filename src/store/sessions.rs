@@ -76,6 +76,10 @@ pub(crate) fn place(conn: &Connection, session: SessionKey) -> Result<Option<(So
     Ok(Some((sources::by_id(conn, source_id)?, path)))
 }
 
+pub(crate) fn is_there(conn: &Connection, session: SessionKey) -> Result<bool> {
+    Ok(conn.prepare_cached("SELECT 1 FROM sessions WHERE session_key = ?1")?.exists([session])?)
+}
+
 /// The sessions of a root and their paths.
 pub(crate) fn sessions_of_source(
     conn: &Connection,

@@ -9,8 +9,7 @@ use crate::error::Result;
 
 impl Store {
     /// Lists the sessions in the trash, including archived ones, in the order of
-    /// [`sessions`](Self::sessions). Returns one page, starting at the filter's
-    /// offset.
+    /// [`sessions`](Self::sessions), and in pages as there.
     ///
     /// # Errors
     ///
@@ -48,21 +47,29 @@ fn select_trash(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
            AND (:query IS NULL OR instr(session.search_text, :query) > 0)
            AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
            AND (:among IS NULL OR session.session_key IN (SELECT value FROM json_each(:among)))
+           AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
+             < (:modified_at, ifnull(:session_id, 0), :session_key)
          ORDER BY session.modified_at DESC, session.session_id DESC, session.session_key DESC
          LIMIT :limit OFFSET :offset",
     )?;
-    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX - 1);
+    let (modified_at, session_id, session_key) = filter.start();
     let rows = stmt.query_map(
         named_params! {
             ":query": filter.query,
             ":work_dir": filter.work_dir,
             ":among": among,
-            ":limit": number(filter.limit),
-            ":offset": number(filter.offset),
+            ":modified_at": modified_at,
+            ":session_id": session_id,
+            ":session_key": session_key,
+            // One row more than asked for tells whether there is a next page.
+            ":limit": limit.saturating_add(1),
+            ":offset": i64::try_from(filter.offset).unwrap_or(i64::MAX),
         },
         listing::row_from_row,
     )?;
     let mut rows: Vec<SessionRow> = rows.collect::<Result<_, _>>()?;
+    let next = listing::cut(&mut rows, limit);
     let damaged = metadata::add_tags(conn, &mut rows)?.into_iter().collect();
-    Ok(Page { rows, damaged, ..Page::default() })
+    Ok(Page { rows, next, damaged })
 }

@@ -233,10 +233,17 @@ fn what_stands_behind_a_page_of_one_work_dir_is_counted_there_alone() {
         String::from_utf8(output.stderr).unwrap()
     };
 
-    assert_eq!(noted(&["list", "--work-dir", "/work", "--limit", "1"]), "2 more: --limit 3\n");
-    assert_eq!(noted(&["list", "--limit", "2"]), "3 more: --limit 5\n");
+    for (args, begin) in [
+        (&["list", "--work-dir", "/work", "--limit", "1"][..], "2 more: --limit 3, or --after "),
+        (&["list", "--limit", "2"], "3 more: --limit 5, or --after "),
+        (&["list", "--limit", "2", "--sort", "title"], "3 more: --limit 5\n"),
+        (&["list", "--limit", "1", "--json"], "there are more: --limit 5, or --after "),
+    ] {
+        let said = noted(args);
+        assert!(said.starts_with(begin), "{args:?}: {said}");
+    }
     assert_eq!(noted(&["list", "--limit", "5"]), "");
-    assert_eq!(noted(&["list", "--limit", "1", "--json"]), "");
+    assert_eq!(noted(&["list", "--limit", "5", "--json"]), "");
 }
 
 #[test]

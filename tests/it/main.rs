@@ -48,6 +48,8 @@ mod open_data;
 mod packing;
 mod pages;
 #[cfg(feature = "cli")]
+mod paging;
+#[cfg(feature = "cli")]
 mod paths;
 mod pi;
 mod pi_damaged;

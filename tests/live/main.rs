@@ -33,6 +33,7 @@ mod metadata;
 mod moved;
 mod navigation;
 mod openable;
+mod outlived;
 #[cfg(feature = "cli")]
 mod pages;
 mod pi;

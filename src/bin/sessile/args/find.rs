@@ -38,6 +38,9 @@ pub(crate) struct ListArgs {
     /// Sessions to skip; less than 0 means 0
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) offset: i64,
+    /// Start after a page, at the position that its last line named
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) after: Option<sessile::Cursor>,
     /// Only sessions whose title or work dir contains this text, ignoring case
     #[arg(long, value_name = "Q", allow_hyphen_values = true)]
     pub(crate) query: Option<String>,

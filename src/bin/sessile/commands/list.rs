@@ -12,17 +12,31 @@ use crate::render::{self, Clock, Row};
 use crate::text;
 
 pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
+    check_place(args).map_err(anyhow::Error::msg)?;
     let (page, left) = find(store, args)?;
     print(store, args, &page.rows)?;
-    if 0 < left && !args.json {
+    let shown = page.rows.len() as u64;
+    let after = page.next.as_ref().map(|next| format!(", or --after {next}")).unwrap_or_default();
+    // A program asks for the next page, and needs no count.
+    if args.json && (0 < left || page.next.is_some()) {
+        note!("there are more: --limit {}{after}", shown.saturating_mul(5));
+    } else if 0 < left {
         let at_least = if left == COUNTED { "at least " } else { "" };
-        note!("{at_least}{left} more: --limit {}", page.rows.len() as u64 + left);
+        note!("{at_least}{left} more: --limit {}{after}", shown + left);
     }
     Ok(super::is_undamaged(&page.damaged))
 }
 
+/// Rejects a place in a list of another order than the store's own, which has none.
+pub(super) fn check_place(args: &ListArgs) -> Result<(), &'static str> {
+    if args.after.is_some() && args.sort != Sort::Modified {
+        return Err("after: only a list sorted by `modified` goes on after a place");
+    }
+    Ok(())
+}
+
 /// The page that was asked for, and how many sessions follow it; of many, not all are
-/// counted.
+/// counted. The next page has a place only in the order of the store's own list.
 pub(crate) fn find(store: &Store, args: &ListArgs) -> sessile::Result<(Page, u64)> {
     let filter = || filter(args);
     let (offset, limit) = (args.offset.max(0).unsigned_abs(), args.limit.max(0).unsigned_abs());
@@ -34,17 +48,19 @@ pub(crate) fn find(store: &Store, args: &ListArgs) -> sessile::Result<(Page, u64
             page_of(store, select, filter, args.sessions.work_dir.as_deref(), (0, u64::MAX))?;
         narrow(&mut page.rows, args);
         let left = slice(&mut page.rows, offset, limit);
+        let is_placed = 0 < left && args.sort == Sort::Modified;
+        page.next = page.rows.last().filter(|_| is_placed).map(SessionRow::cursor);
         (page, left)
     } else {
         let page =
             page_of(store, select, filter, args.sessions.work_dir.as_deref(), (offset, limit))?;
-        let limit = if limit == 0 { 100 } else { limit };
-        let left = if args.json || (page.rows.len() as u64) < limit {
-            0
-        } else {
-            let behind = (offset.saturating_add(limit), COUNTED);
-            page_of(store, select, filter, args.sessions.work_dir.as_deref(), behind)?.rows.len()
-                as u64
+        let left = match &page.next {
+            Some(next) if !args.json => {
+                let behind = || filter().after(next.clone());
+                let work_dir = args.sessions.work_dir.as_deref();
+                page_of(store, select, behind, work_dir, (0, COUNTED))?.rows.len() as u64
+            }
+            _ => 0,
         };
         (page, left)
     };
@@ -138,6 +154,9 @@ pub(super) fn filter(args: &ListArgs) -> SessionFilter {
             _ => Archived::Without,
         })
         .all_sources(args.sources == "all");
+    if let Some(after) = &args.after {
+        filter = filter.after(after.clone());
+    }
     if let Some(origin) = &args.sessions.origin {
         filter = filter.origin(origin);
     }
@@ -176,6 +195,7 @@ pub(super) fn page_of(
         let reach = offset.saturating_add(limit);
         let page = select(store, &filter().work_dir(dir).limit(reach))?;
         all.rows.extend(page.rows);
+        all.next = all.next.or(page.next);
         all.damaged.extend(page.damaged);
     }
     all.rows.sort_by(|one, other| {
@@ -184,7 +204,10 @@ pub(super) fn page_of(
     });
     let skipped = usize::try_from(offset).unwrap_or(usize::MAX).min(all.rows.len());
     all.rows.drain(..skipped);
-    all.rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = all.next.is_some() || limit < all.rows.len();
+    all.rows.truncate(limit);
+    all.next = all.rows.last().filter(|_| more).map(SessionRow::cursor);
     Ok(all)
 }
 

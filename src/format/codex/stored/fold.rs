@@ -424,7 +424,7 @@ impl<'a> Fold<'a> {
             ..Head::empty()
         };
         fold_labels(conn, session)?;
-        events::apply(conn, session, &mut head)?;
+        events::apply_all(conn, session, &mut head)?;
         head.search_text = search_text(conn, &head)?;
         heads::update_head(conn, session, &head, None)
     }

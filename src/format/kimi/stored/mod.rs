@@ -68,7 +68,7 @@ fn refold(conn: &Connection, registry: &Registry, session: SessionKey, unit: &Un
         ..Head::empty()
     };
     fold_labels(conn, session)?;
-    events::apply(conn, session, &mut head)?;
+    events::apply_all(conn, session, &mut head)?;
     head.search_text = search_text(conn, &head)?;
     heads::update_head(conn, session, &head, None)
 }

@@ -12,7 +12,6 @@ pub(super) const PARAMS: &[Param] = &[
     optional("fixed", "boolean", "`text` is matched literally; every text is read"),
     optional("regex", "boolean", "`text` is a regular expression; every text is read"),
     optional("limit", "integer", "20 when absent, 0 for all"),
-    optional("after", "string", "the cursor that the command prints for the next page"),
     optional("role", "string or array", "any of them"),
     optional("tool", "string or array", "messages that call any of them, and their answers"),
     optional("model", "string", "a part of the model's name"),
@@ -33,7 +32,7 @@ pub(super) fn search(store: &Store, params: &Params<'_>) -> Result<String, Refus
     if let Some(message) = page.damaged.first().cloned() {
         return Err(Refusal { code: STORE_ERROR, message, kind: Some("Damaged") });
     }
-    Ok(format!("[{}]", search::page_json(&page, limit).join(",")))
+    super::page(params, &search::page_json(&page, limit), page.next.as_ref())
 }
 
 fn read(store: &Store, params: &Params<'_>) -> Result<Search, Refusal> {
@@ -68,8 +67,8 @@ fn read(store: &Store, params: &Params<'_>) -> Result<Search, Refusal> {
         (_, true) => search.archived(Archived::Without),
         _ => search,
     };
-    Ok(match params.text("after")? {
-        Some(after) => search.after(after.parse()?),
+    Ok(match params.place()? {
+        Some(after) => search.after(after),
         None => search,
     })
 }

@@ -8,8 +8,8 @@ use sessile::{ExportOptions, Prunable, SealOptions, Store};
 use super::methods::{self, answer};
 use super::params::Params;
 use super::table::{
-    Answer, FORMAT, LIST, Method, NOTHING, OF_SESSIONS, SORT, SPAN, WORK_DIR, method, optional,
-    required,
+    Answer, FORMAT, LIST, Method, NOTHING, OF_SESSIONS, PAGE, SORT, SPAN, WORK_DIR, method,
+    optional, required,
 };
 use super::{Refusal, invalid};
 use crate::args::By;
@@ -59,7 +59,7 @@ pub(super) const METHODS: &[Method] = &[
     ),
     method(
         "list_trash",
-        &[LIST, OF_SESSIONS, WORK_DIR, FORMAT, SPAN, SORT],
+        &[LIST, PAGE, OF_SESSIONS, WORK_DIR, FORMAT, SPAN, SORT],
         "rows as of `list --json`",
         "Lists the sessions in the trash.",
         methods::list_trash,

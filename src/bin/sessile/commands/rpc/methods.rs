@@ -321,17 +321,18 @@ pub(super) fn markdown(store: &Store, params: &Params<'_>) -> Answer {
 }
 
 pub(super) fn list_sessions(store: &Store, params: &Params<'_>) -> Answer {
-    rows(store, &list_args(params)?)
+    rows(store, params, &list_args(params)?)
 }
 
 pub(super) fn list_trash(store: &Store, params: &Params<'_>) -> Answer {
-    rows(store, &ListArgs { trash: true, ..list_args(params)? })
+    rows(store, params, &ListArgs { trash: true, ..list_args(params)? })
 }
 
-fn rows(store: &Store, args: &ListArgs) -> Answer {
+fn rows(store: &Store, params: &Params<'_>, args: &ListArgs) -> Answer {
+    list::check_place(args).map_err(invalid)?;
     let (page, _) = list::find(store, args)?;
     // A reply cannot report that rows may be missing, so this is an error.
-    if let Some(message) = page.damaged.into_iter().next() {
+    if let Some(message) = page.damaged.first().cloned() {
         return Err(Refusal { code: STORE_ERROR, message, kind: Some("Damaged") });
     }
     let rows = page.rows.iter().map(|row| {
@@ -339,7 +340,7 @@ fn rows(store: &Store, args: &ListArgs) -> Answer {
         Ok(list::row_json(row, name.as_deref()))
     });
     let rows = rows.collect::<Result<Vec<String>, Refusal>>()?;
-    Ok(format!("[{}]", rows.join(",")))
+    super::page(params, &rows, page.next.as_ref())
 }
 
 /// The filters of a list, as on the command line.
@@ -356,6 +357,7 @@ pub(super) fn list_args(params: &Params<'_>) -> Result<ListArgs, Refusal> {
         json: true,
         limit: params.get("limit")?.unwrap_or(100),
         offset: params.get("offset")?.unwrap_or(0),
+        after: params.place()?,
         query: params.text("query")?,
         archived,
         all: !archived && is_set("all")?,

@@ -100,6 +100,20 @@ fn invalid(message: impl Into<String>) -> Refusal {
     Refusal { code: INVALID_PARAMS, message: message.into(), kind: None }
 }
 
+/// Rows as JSON, with where the next page begins if the request asks for that.
+fn page(
+    params: &Params<'_>,
+    rows: &[String],
+    next: Option<&impl ToString>,
+) -> Result<String, Refusal> {
+    let rows = format!("[{}]", rows.join(","));
+    if !params.get("paged")?.unwrap_or(false) {
+        return Ok(rows);
+    }
+    let next = json!(next.map(ToString::to_string));
+    Ok(format!("{{\"rows\":{rows},\"next\":{next}}}"))
+}
+
 /// The reply to a line as one line of JSON; `None` if no request in it wants one.
 ///
 /// The requests of a batch are answered one by one, in order, independently of each

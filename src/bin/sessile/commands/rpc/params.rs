@@ -1,10 +1,11 @@
 //! The parameters of a request, each as it was spelt.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use sessile::{Format, Session, Store, Timestamp};
+use sessile::{Error, Format, Session, Store, Timestamp};
 
 use super::{Refusal, invalid};
 use crate::args::SessionArgs;
@@ -78,6 +79,12 @@ impl<'a> Params<'a> {
             read(&text).map(Some).map_err(|err| invalid(format!("{name}: {err}")))
         };
         Ok((moment("since", Moment::since)?, moment("until", Moment::until)?))
+    }
+
+    /// The place after which a page begins.
+    pub(super) fn place<T: FromStr<Err = Error>>(&self) -> Result<Option<T>, Refusal> {
+        let Some(text) = self.text("after")? else { return Ok(None) };
+        text.parse().map(Some).map_err(|err| invalid(format!("after: {err}")))
     }
 
     pub(super) fn required_text(&self, name: &str) -> Result<String, Refusal> {

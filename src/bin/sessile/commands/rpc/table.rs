@@ -85,6 +85,11 @@ pub(super) const LIST: &[Param] = &[
     optional("limit", "integer", "100 when absent"),
     optional("offset", "integer", ""),
 ];
+/// Parameters of methods that answer page by page.
+pub(super) const PAGE: &[Param] = &[
+    optional("after", "string", "the `next` of the page before"),
+    optional("paged", "boolean", "the result has `rows`, and `next`: null on the last page"),
+];
 pub(super) const WORK_DIR: &[Param] = &[optional("work_dir", "string", "")];
 pub(super) const FORMAT: &[Param] = &[optional("format", "string", "as in `import`")];
 /// Parameters for a span of time.
@@ -419,14 +424,14 @@ const METHODS: &[Method] = &[
     ),
     method(
         "list",
-        &[LIST, OF_SESSIONS, WORK_DIR, FORMAT, SPAN, SORT],
+        &[LIST, PAGE, OF_SESSIONS, WORK_DIR, FORMAT, SPAN, SORT],
         "rows as of `list --json`",
         "Lists sessions, newest first.",
         methods::list_sessions,
     ),
     method(
         "search",
-        &[finding::PARAMS, OF_SESSIONS, WORK_DIR, FORMAT, SPAN],
+        &[finding::PARAMS, PAGE, OF_SESSIONS, WORK_DIR, FORMAT, SPAN],
         "hits as of `search --json`",
         "Finds entries by their text, newest first.",
         finding::search,
