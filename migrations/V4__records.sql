@@ -1,4 +1,4 @@
--- Records that are no tree entries. Their content stays in their line.
+-- Records that are not entries of the tree. Their content is only in their line.
 
 PRAGMA user_version = 4;
 
@@ -18,8 +18,8 @@ CREATE TABLE tool_executions (
     tool_call_id TEXT,
     tool_name    TEXT,
     is_error     INTEGER NOT NULL,
-    result_key   INTEGER, -- the line of its result, where that is another
-    turn_index   INTEGER, -- the turn that it belongs to, in a format with turns
+    result_key   INTEGER, -- the line of its result, if that is another line
+    turn_index   INTEGER, -- its turn, in a format with turns
     created_at   INTEGER
 ) STRICT;
 

@@ -33,7 +33,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "bcf3ba21151e764129055e0ab16cdd97eef5eba101fac6cefa73dcb0b9b43de1";
+const DIGEST: &str = "9183437b1f03c4e3a6b15c3b2caaa21bd0d51ae101deb8673bb632123f2a1c8d";
 
 /// The newest schema version that this release knows.
 pub(crate) fn known_version() -> u32 {
