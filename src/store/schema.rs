@@ -200,7 +200,7 @@ fn others_have_foreign_keys(conn: &Connection, ours: &BTreeSet<Key>) -> Result<b
 fn shared_page(objects: &[Object]) -> Option<(String, &'static str)> {
     let mut pages = BTreeSet::from([1]);
     let object = objects.iter().find(|object| object.root != 0 && !pages.insert(object.root))?;
-    Some((format!("{} {}", object.kind, object.name), "lies where another does"))
+    Some((format!("{} {}", object.kind, object.name), "has the same root page as another"))
 }
 
 /// Objects that this program did not make, which are left alone.
