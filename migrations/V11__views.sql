@@ -1,33 +1,33 @@
--- Views for whoever opens the file with another program: ids and words as
--- text, times as ISO 8601 in UTC, paths as text. docs/schema.md tells of them.
+-- Views for other programs: ids and words as text, times as ISO 8601 in UTC, paths as
+-- text. docs/schema.md describes them.
 --
--- They read what SQLite 3.38 can read. Bytes of a line that is packed, stands in
--- another row or is no valid JSON are NULL here; sessile sql can read most of those.
+-- They need SQLite 3.38 only. A line that is packed, has its bytes in another row or is not
+-- valid JSON is NULL here; sessile sql can read most of these.
 
 PRAGMA user_version = 11;
 
--- Sessions, one a row, as a list shows them.
+-- Sessions, as a list shows them.
 CREATE VIEW session_list (
-    session,       -- the id; of a session without one, its path
-    format,        -- the program that it is of
-    name,          -- as it was named
-    title,         -- as its program made it
-    first_message, -- the beginning of the first prompt
+    session,       -- the id, or the path of a session without one
+    format,        -- the program whose format it has
+    name,          -- the name that the user gave it
+    title,         -- the title that its program gave it
+    first_message, -- the start of the first prompt
     work_dir,      -- the directory that it worked in
-    host,          -- where that is
+    host,          -- the host of work_dir
     provider,
     model,
-    messages,      -- how many
-    created_at,    -- ISO 8601, as the others
+    messages,      -- the number of messages
+    created_at,    -- ISO 8601, like the times below
     modified_at,
     archived_at,
     trashed_at,
-    parent,        -- the id of the session that it was forked from
-    root,          -- the folder that it was imported from; empty: none
-    origin,        -- the machine or person that it is of; NULL where nothing said so
+    parent,        -- the id of its parent session
+    root,          -- the folder that it was imported from; empty if none
+    origin,        -- the machine or person that it comes from; NULL if none was given
     path,          -- its file or folder below the root
-    is_listed,     -- 1: lists show it, if it is not in the trash
-    session_key    -- by which other tables name it
+    is_listed,     -- 1: lists show it unless it is in the trash
+    session_key    -- the key of the session in all tables
 ) AS
 SELECT coalesce(session.session_id, CAST(session.path AS TEXT)), session.format,
        CAST(nullif(session.name, x'6E756C6C') AS TEXT), CAST(nullif(session.title, x'6E756C6C') AS TEXT),
@@ -44,14 +44,14 @@ FROM sessions AS session
 CROSS JOIN sources AS source ON source.source_id = session.source_id
 LEFT JOIN work_dirs AS dir ON dir.work_dir_id = session.work_dir_id;
 
--- Entries, one a row, with text where entries has bytes and numbers.
+-- Entries, with text instead of the bytes and numbers of the table entries.
 CREATE VIEW entry_list (
-    session,     -- as in session_list
+    session,     -- the id, or the path of a session without one
     entry,       -- the id
-    type,        -- what it is: message, compaction and so on
-    role,        -- who speaks; NULL when it adds nothing to the conversation
+    type,        -- the type: message, compaction and so on
+    role,        -- user, assistant, tool and so on; NULL if it adds nothing to the conversation
     at,          -- ISO 8601
-    model,       -- that answered, where the entry says it
+    model,       -- the model that answered, if the entry has it
     format,
     session_key,
     entry_key
@@ -70,7 +70,7 @@ SELECT coalesce(session.session_id, CAST(session.path AS TEXT)),
        usage.model, session.format, entry.session_key, entry.entry_key
 FROM entries AS entry
 CROSS JOIN sessions AS session ON session.session_key = entry.session_key
--- The words whose numbers stand in entries, from 0.
+-- The words for the numbers in entries, from 0.
 CROSS JOIN (SELECT '["message","user","assistant","tool","toolResult","system","compaction","compactionSummary",
                      "branch_summary","branchSummary","custom_message","custom","label","session_info",
                      "model_change","thinking_level_change","context_edit","bashExecution","system_prompt",
@@ -79,7 +79,7 @@ LEFT JOIN usages AS usage ON usage.entry_key = entry.entry_key;
 
 -- Entries with their JSON.
 CREATE VIEW records (
-    session,     -- as in entry_list, as the others
+    session,     -- the id, or the path of a session without one
     entry,
     type,
     role,
@@ -88,11 +88,11 @@ CREATE VIEW records (
     format,
     session_key,
     entry_key,
-    record       -- the JSON; NULL where the line is packed, stands in another row or is no valid JSON in UTF-8
+    record       -- the JSON; NULL if the line is packed, has its bytes in another row or is not valid JSON in UTF-8
 ) AS
 SELECT session, entry, type, role, at, model, format, session_key, entry_key,
-       -- A stray byte is no text: what SQLite reads for one is also a character that may be
-       -- meant, so those are taken away or moved before.
+       -- NULL if there are bytes that are not UTF-8. GLOB reads such a byte as a character that
+       -- may also be in the text, so those characters are removed or replaced before.
        CASE
            WHEN replace(record, char(0xFFFD), '') GLOB '*' || char(0xFFFD) || '*' THEN NULL
            WHEN replace(record, CAST(x'C2' AS TEXT), CAST(x'C4' AS TEXT))
@@ -112,20 +112,20 @@ FROM (
     LEFT JOIN lines AS line ON line.line_key = stored.line_key
 );
 
--- Tokens and cost of a day (UTC), a model and a program, as entries report them.
--- What forks and copies repeat is counted for each of them.
+-- Tokens and cost by day (UTC), model and program, as entries report them. Entries that
+-- forks and copies repeat count in each of them.
 CREATE VIEW usage_by_day (
     day,          -- YYYY-MM-DD; NULL for entries without a time
     format,
     provider,
     model,
-    entries,      -- how many report any
-    input,        -- tokens, as the others
+    entries,      -- the number of entries that report usage
+    input,        -- tokens, like the columns below except cost
     output,
     cache_read,
     cache_write,
     total_tokens,
-    cost          -- in the currency that the program reckons in
+    cost          -- in the currency that the program uses
 ) AS
 SELECT date(entry.created_at / 1000000000, 'unixepoch') AS day, session.format, usage.provider, usage.model,
        count(*), sum(usage.input), sum(usage.output), sum(usage.cache_read), sum(usage.cache_write),
@@ -141,7 +141,7 @@ DROP VIEW active_branches;
 CREATE VIEW active_branches (
     session_key,
     entry_key,
-    session,     -- as in entry_list, as the others
+    session,     -- the id, or the path of a session without one
     entry,
     type,
     role,

@@ -1,17 +1,17 @@
--- pi: its part of the views for other programs.
+-- The views of pi, which the views for all formats include.
 
 PRAGMA user_version = 13;
 
--- What its messages say.
+-- The contents of messages of pi.
 CREATE VIEW pi_contents (
-    session,     -- as in entry_list, as the others
+    session,     -- the id, or the path of a session without one
     entry,
     role,
     at,
     model,
     session_key,
     entry_key,
-    content      -- a JSON text, or an array of parts
+    content      -- a JSON string, or an array of parts
 ) AS
 SELECT session, entry, role, at, model, session_key, entry_key,
        CASE
@@ -22,14 +22,14 @@ FROM records
 WHERE format = 'pi'
   AND role IS NOT NULL;
 
--- The tools that it called.
+-- The tool calls of pi.
 CREATE VIEW pi_calls (
-    session,     -- as in entry_list, as the others
+    session,     -- the id, or the path of a session without one
     entry,
     at,
-    call_id,     -- by which the result names it
+    call_id,     -- the id that the result refers to
     tool,
-    arguments,   -- JSON, or a text of it
+    arguments,   -- JSON, or a plain string
     session_key,
     entry_key
 ) AS
@@ -40,13 +40,13 @@ CROSS JOIN json_each(content.content) AS part
 WHERE content.role = 'assistant'
   AND CASE part.type WHEN 'object' THEN part.value ->> '$.type' END = 'toolCall';
 
--- What tools answered.
+-- The tool results of pi.
 CREATE VIEW pi_results (
-    session,     -- as in entry_list, as the others
+    session,     -- the id, or the path of a session without one
     entry,
     at,
     call_id,
-    is_error,    -- 1: the tool failed; NULL where the program does not say
+    is_error,    -- 1: the tool failed; NULL if the program does not record it
     session_key,
     entry_key
 ) AS

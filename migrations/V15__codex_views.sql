@@ -1,17 +1,17 @@
--- Codex: its part of the views for other programs.
+-- The views of Codex, which the views for all formats include.
 
 PRAGMA user_version = 15;
 
--- What its messages say.
+-- The contents of messages of Codex.
 CREATE VIEW codex_contents (
-    session,     -- as in entry_list, as the others
+    session,     -- the id, or the path of a session without one
     entry,
     role,
     at,
     model,
     session_key,
     entry_key,
-    content      -- a JSON text, or an array of parts
+    content      -- a JSON string, or an array of parts
 ) AS
 SELECT session, entry, role, at, model, session_key, entry_key,
        CASE
@@ -23,14 +23,14 @@ FROM records
 WHERE format = 'codex'
   AND role IS NOT NULL;
 
--- The tools that it called.
+-- The tool calls of Codex.
 CREATE VIEW codex_calls (
-    session,     -- as in entry_list, as the others
+    session,     -- the id, or the path of a session without one
     entry,
     at,
-    call_id,     -- by which the result names it
+    call_id,     -- the id that the result refers to
     tool,
-    arguments,   -- JSON, or a text of it
+    arguments,   -- JSON, or a plain string
     session_key,
     entry_key
 ) AS
@@ -48,13 +48,13 @@ FROM (
       AND type IN ('function_call', 'custom_tool_call', 'local_shell_call', 'web_search_call')
 );
 
--- What tools answered.
+-- The tool results of Codex.
 CREATE VIEW codex_results (
-    session,     -- as in entry_list, as the others
+    session,     -- the id, or the path of a session without one
     entry,
     at,
     call_id,
-    is_error,    -- 1: the tool failed; NULL where the program does not say
+    is_error,    -- 1: the tool failed; NULL if the program does not record it
     session_key,
     entry_key
 ) AS

@@ -1,17 +1,17 @@
--- Kimi: its part of the views for other programs.
+-- The views of Kimi, which the views for all formats include.
 
 PRAGMA user_version = 16;
 
--- What its messages say.
+-- The contents of messages of Kimi.
 CREATE VIEW kimi_contents (
-    session,     -- as in entry_list, as the others
+    session,     -- the id, or the path of a session without one
     entry,
     role,
     at,
     model,
     session_key,
     entry_key,
-    content      -- a JSON text, or an array of parts
+    content      -- a JSON string, or an array of parts
 ) AS
 SELECT session, entry, role, at, model, session_key, entry_key,
        record -> '$.content'
@@ -19,14 +19,14 @@ FROM records
 WHERE format = 'kimi'
   AND role IS NOT NULL;
 
--- The tools that it called.
+-- The tool calls of Kimi.
 CREATE VIEW kimi_calls (
-    session,     -- as in entry_list, as the others
+    session,     -- the id, or the path of a session without one
     entry,
     at,
-    call_id,     -- by which the result names it
+    call_id,     -- the id that the result refers to
     tool,
-    arguments,   -- JSON, or a text of it
+    arguments,   -- JSON, or a plain string
     session_key,
     entry_key
 ) AS
@@ -37,13 +37,13 @@ CROSS JOIN json_each(record.record, '$.tool_calls') AS call
 WHERE record.format = 'kimi'
   AND call.type = 'object';
 
--- What tools answered.
+-- The tool results of Kimi.
 CREATE VIEW kimi_results (
-    session,     -- as in entry_list, as the others
+    session,     -- the id, or the path of a session without one
     entry,
     at,
     call_id,
-    is_error,    -- 1: the tool failed; NULL where the program does not say
+    is_error,    -- 1: the tool failed; NULL if the program does not record it
     session_key,
     entry_key
 ) AS

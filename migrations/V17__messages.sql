@@ -1,17 +1,17 @@
--- What the formats contribute, put together: the list of formats among views.
+-- Views of all formats. A new format is added to the lists here.
 
 PRAGMA user_version = 17;
 
--- What the messages of all formats say, as JSON.
+-- The contents of messages of all formats, as JSON.
 CREATE VIEW contents (
-    session,     -- as in entry_list, as the others
+    session,     -- the id, or the path of a session without one
     entry,
     role,
     at,
     model,
     session_key,
     entry_key,
-    content      -- a JSON text, or an array of parts
+    content      -- a JSON string, or an array of parts
 ) AS
 SELECT session, entry, role, at, model, session_key, entry_key, content
 FROM kward_contents
@@ -36,19 +36,19 @@ UNION ALL
 SELECT session, entry, role, at, model, session_key, entry_key, content
 FROM kimi_contents;
 
--- The conversation: entries that someone said or a tool answered, of all branches.
+-- The messages of all formats and branches, with their text.
 CREATE VIEW messages (
-    session,     -- as in session_list
+    session,     -- the id, or the path of a session without one
     entry,       -- the id of the entry
-    role,        -- who speaks
+    role,        -- user, assistant, tool and so on
     at,          -- ISO 8601
-    text,        -- what is said and what tools answered; NULL where its line is packed, stands in another row or is no valid JSON
-    model,       -- that answered, where the entry says it
+    text,        -- the text of the message or tool result; NULL if its line is packed, has its bytes in another row or is not valid JSON
+    model,       -- the model that answered, if the entry has it
     session_key,
     entry_key
 ) AS
 SELECT session, entry, role, at,
-       -- Half of a surrogate pair, which JSON can spell, is no text.
+       -- NULL if it has half of a surrogate pair, which JSON can escape but UTF-8 cannot hold.
        CASE WHEN replace(text, char(0xFFFD), '') GLOB '*' || char(0xFFFD) || '*' THEN NULL ELSE text END,
        model, session_key, entry_key
 FROM (
@@ -75,14 +75,14 @@ FROM (
     FROM contents
 );
 
--- The calls of tools, of all formats and branches; those in packed lines are not among them.
+-- The tool calls of all formats and branches, except those in packed lines.
 CREATE VIEW tool_calls (
-    session,     -- as in session_list
-    entry,       -- the id of the entry that called
+    session,     -- the id, or the path of a session without one
+    entry,       -- the id of the entry with the call
     at,          -- ISO 8601
-    call_id,     -- by which the result names it
-    tool,        -- its name
-    arguments,   -- JSON, or a text of it; NULL where it spells half of a surrogate pair
+    call_id,     -- the id that the result refers to
+    tool,        -- the name of the tool
+    arguments,   -- JSON, or a plain string; NULL if it has half of a surrogate pair
     session_key,
     entry_key
 ) AS
@@ -114,13 +114,13 @@ FROM (
     FROM kimi_calls
 );
 
--- What tools answered, of all formats and branches. The text is that of the entry in messages.
+-- The tool results of all formats and branches. Their text is in messages.
 CREATE VIEW tool_results (
-    session,     -- as in session_list
-    entry,       -- the id of the entry with the answer
+    session,     -- the id, or the path of a session without one
+    entry,       -- the id of the entry with the result
     at,          -- ISO 8601
-    call_id,     -- of the call that it answers
-    is_error,    -- 1: the tool failed; NULL where the program does not say
+    call_id,     -- the id of the call that it answers
+    is_error,    -- 1: the tool failed; NULL if the program does not record it
     session_key,
     entry_key
 ) AS

@@ -1,4 +1,4 @@
--- Records that are no tree entries. Their content stays in their line.
+-- Records that are not entries of the tree. Their content is only in their line.
 
 PRAGMA user_version = 4;
 
@@ -18,13 +18,14 @@ CREATE TABLE tool_executions (
     tool_call_id TEXT,
     tool_name    TEXT,
     is_error     INTEGER NOT NULL,
-    result_key   INTEGER, -- the line of its result, where that is another
-    turn_index   INTEGER, -- the turn that it belongs to, in a format with turns
+    result_key   INTEGER, -- the line of its result, if that is another line
+    turn_index   INTEGER, -- its turn, in a format with turns
     created_at   INTEGER
 ) STRICT;
 
 CREATE INDEX tool_executions_by_session ON tool_executions (session_key, line_key);
-CREATE INDEX tool_executions_by_call ON tool_executions (session_key, tool_call_id);
+-- The calls of an id, the unanswered ones together.
+CREATE INDEX tool_executions_by_call ON tool_executions (session_key, tool_call_id, result_key);
 
 CREATE TABLE memory_states (
     line_key    INTEGER NOT NULL PRIMARY KEY,

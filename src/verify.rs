@@ -226,7 +226,7 @@ fn compare_bytes(conn: &Connection, known: &FileRow, file: File) -> Result<Optio
     };
     log::each_piece(conn, known, &mut each)?;
     if found.is_none() && disk.bytes().next().is_some() {
-        found = Some(format!("goes on behind byte {offset}, where the import ends"));
+        found = Some(format!("continues after byte {offset}, where the import ends"));
     }
     Ok(found)
 }

@@ -47,7 +47,7 @@ impl Open {
             && fold::is_chain(source.format, &head, || entries::has_given_ids(tx, session))?
         {
             return Err(Error::Unsupported(
-                "a session of version 1 is not written to; clone it, and go on with the copy",
+                "a session of version 1 cannot be appended to; clone it, and append to the copy",
             ));
         }
         let tail = Tail {
@@ -91,7 +91,7 @@ pub(super) fn writable_log(tx: &Connection, session: SessionKey) -> Result<(File
     }
     Err(match sessions::place(tx, session)? {
         Some(_) => Error::Unsupported(
-            "a session of several files is written by its program; fork it, or give it a title",
+            "only its program can append to a session of several files; fork it, or set its title",
         ),
         None => Error::SessionNotFound(session.0.to_string()),
     })

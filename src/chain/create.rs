@@ -37,7 +37,7 @@ pub(crate) fn create(tx: &Connection, new: &NewHeader<'_>) -> Result<SessionKey>
     let may_lack_work_dir = is_named_by_file && new.file.is_some();
     let is_absolute = new.work_dir.starts_with('/') && !new.work_dir.contains('\0');
     if !(is_absolute || may_lack_work_dir && new.work_dir.is_empty()) {
-        let reason = format!("{:?} is no absolute path of a work dir", new.work_dir);
+        let reason = format!("{:?} is not an absolute path of a work dir", new.work_dir);
         return Err(Error::InvalidRecord(reason));
     }
     let (id, path) = match new.file {
@@ -109,7 +109,7 @@ impl NewHeader<'_> {
     /// The path of its file below its root.
     fn path(&self, id: &str) -> Result<Vec<u8>> {
         let path = self.format.layout().path_of(self.work_dir, id, self.at);
-        let reason = "a session of this format is made by its program, or by a fork";
+        let reason = "a session of this format can only be created by its program or as a fork";
         path.map(String::into_bytes).ok_or(Error::Unsupported(reason))
     }
 }
@@ -136,7 +136,7 @@ pub(crate) fn require_free_id(tx: &Connection, id: &str) -> Result<()> {
 pub(crate) fn require_names(path: &[u8]) -> Result<()> {
     match path.split(|byte| *byte == b'/').find(|name| MAX_NAME < name.len()) {
         Some(name) => Err(Error::InvalidRecord(format!(
-            "a file or folder of it would have a name of {} bytes, and {MAX_NAME} is the most; \
+            "the name of a file or folder would be {} bytes long, and the limit is {MAX_NAME}; \
              choose a shorter work dir or id",
             name.len()
         ))),

@@ -59,11 +59,11 @@ pub(super) fn compare(
                 }
             }
             (Some(_), None) => {
-                findings.add(place, format!("{table} has a row that the log does not give"));
+                findings.add(place, format!("{table} has a row that does not follow from the log"));
                 return Ok(());
             }
             (None, Some(_)) => {
-                findings.add(place, format!("{table} lacks a row that the log gives"));
+                findings.add(place, format!("{table} lacks a row that follows from the log"));
                 return Ok(());
             }
         }
@@ -100,7 +100,7 @@ pub(super) fn compare_search(conn: &Connection, findings: &mut Findings) -> Resu
         let (stored, folded) = (stored_rows.next()?, folded_rows.next()?);
         let (Some(stored), Some(folded)) = (stored, folded) else {
             if stored.is_some() != folded.is_some() {
-                findings.add("session_search", "it does not hold as many terms as the log gives");
+                findings.add("session_search", "its number of terms differs from that of the log");
             }
             return Ok(());
         };

@@ -68,7 +68,7 @@ fn find_strays(conn: &Connection, findings: &mut Findings) -> Result<()> {
             .prepare(&format!("SELECT count(*) FROM {name} WHERE {key} >> 32 <> session_key"))?
             .query_row([], |row| row.get(0))?;
         if 0 < strays {
-            findings.add(name, format!("{strays} rows stand where those of another session do"));
+            findings.add(name, format!("{strays} rows are in the key range of another session"));
         }
     }
     Ok(())
@@ -101,12 +101,12 @@ fn check_unpacked(
     unpacker(&content, &mut |line| {
         count += 1;
         if found.remove(&count) != Some(log::checksum(0, line)) {
-            broken.push(format!("unpacked line {count} is not what the file unpacks to"));
+            broken.push(format!("unpacked line {count} differs from the unpacked file"));
         }
         Ok(())
     })?;
     let more = found.into_keys();
-    broken.extend(more.map(|n| format!("unpacked line {n} is beyond what the file unpacks to")));
+    broken.extend(more.map(|n| format!("unpacked line {n} is after the end of the unpacked file")));
     Ok(())
 }
 
@@ -135,10 +135,10 @@ fn check_content(conn: &Connection, file: &FileRow, findings: &mut Findings) -> 
         check_unpacked(conn, file, broken.is_empty(), &mut broken)?;
     }
     if size != file.size {
-        broken.push(format!("it holds {size} bytes, imported were {}", file.size));
+        broken.push(format!("it has {size} bytes, but {} were imported", file.size));
     }
     if count != file.line_count {
-        broken.push(format!("it holds {count} lines, imported were {}", file.line_count));
+        broken.push(format!("it has {count} lines, but {} were imported", file.line_count));
     }
     if file.state != FileState::Local && Some(&hasher.finalize()[..]) != file.sha256.as_deref() {
         broken.push("it does not match its digest".to_owned());

@@ -73,7 +73,7 @@ fn find_without_session(conn: &Connection, source: &Source, findings: &mut Findi
     let known = main_paths(conn, source.source_id)?;
     for path in source.format.projection().sessions(conn, source)?.difference(&known) {
         let place = format!("files of {}", String::from_utf8_lossy(path));
-        findings.add(place, "no session stands for them");
+        findings.add(place, "they belong to no session");
     }
     Ok(())
 }
@@ -103,7 +103,7 @@ fn find_logs_without_session(
     for file_id in lost {
         let file = files::file_by_id(conn, file_id)?;
         let place = format!("file {}", String::from_utf8_lossy(&file.path));
-        findings.add(place, "no session stands for this log");
+        findings.add(place, "this log belongs to no session");
     }
     Ok(())
 }

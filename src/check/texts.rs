@@ -62,14 +62,14 @@ fn check_index(conn: &Connection, index: Index, findings: &mut Findings) -> Resu
             // An unreadable line is a finding of its own.
             None => continue,
             Some((_, own)) if own.rows != mark.rows => {
-                "it does not hold as many of its entries as it says"
+                "the number of its entries differs from search_marks"
             }
-            Some((sum, _)) if sum != found => "it does not hold the words that the log gives",
+            Some((sum, _)) if sum != found => "its words differ from those of the log",
             Some((_, own)) if times(&own) != times(&mark) => {
-                "it does not say of what times its entries are"
+                "the times of its entries in search_marks are wrong"
             }
             Some(_) if !is_up_to_date(conn, session, &mark)? => {
-                "it holds more or less of it than it says"
+                "what it has of it differs from search_marks"
             }
             Some(_) => continue,
         };
@@ -77,10 +77,12 @@ fn check_index(conn: &Connection, index: Index, findings: &mut Findings) -> Resu
         findings.add(place, format!("session {}: {detail}", session.0));
     }
     if !stored.is_empty() {
-        findings
-            .add(place, format!("it holds words of {} sessions that it should not", stored.len()));
+        findings.add(
+            place,
+            format!("it has words of {} sessions that it should not have", stored.len()),
+        );
     } else if !is_told && !texts::is_whole(conn, index)? {
-        findings.add(place, "it does not hold as many entries as it says");
+        findings.add(place, "its number of entries differs from search_marks");
     }
     Ok(())
 }

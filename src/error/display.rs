@@ -66,12 +66,11 @@ impl fmt::Display for Error {
 impl Error {
     fn fmt_of_sessions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SessionNotFound(name) => write!(
-                f,
-                "no session is called {name:?}; name one by its id, the beginning of it, or its file"
-            ),
+            Self::SessionNotFound(name) => {
+                write!(f, "no session is called {name:?}; give its id, a prefix of it, or its file")
+            }
             Self::AmbiguousSession { name, matches } => {
-                write!(f, "several sessions are called {name:?}; name one by its file:")?;
+                write!(f, "several sessions are called {name:?}; give the file of one:")?;
                 matches.iter().try_for_each(|file| write!(f, "\n  {file}"))
             }
             Self::EntryNotFound { entry_id } => {
@@ -87,14 +86,14 @@ impl Error {
             }
             Self::SessionExists(name) => write!(
                 f,
-                "there is a session {name} already; give another id, or go on with that one"
+                "there is a session {name} already; give another id, or append to that session"
             ),
             Self::InvalidRecord(reason) => {
-                write!(f, "this is refused: {reason}")
+                write!(f, "invalid input: {reason}")
             }
-            Self::InvalidQuery(reason) => write!(f, "this cannot be searched for: {reason}"),
+            Self::InvalidQuery(reason) => write!(f, "invalid search: {reason}"),
             Self::InvalidSql(reason) => {
-                write!(f, "this is no query that can be answered: {reason}")
+                write!(f, "invalid query: {reason}")
             }
             Self::LeafMoved { expected, found } => {
                 let name = |leaf: &Option<String>| match leaf {
@@ -130,7 +129,7 @@ impl Error {
                 write!(f, "there is no folder {}; check the path", path_text(root))
             }
             Self::SourceNotFound(root) => {
-                write!(f, "nothing was imported from {}; import it first", path_text(root))
+                write!(f, "{} is not an imported root; import it first", path_text(root))
             }
             Self::RootIsLink { link, target } => write!(
                 f,
@@ -143,8 +142,8 @@ impl Error {
                 let (place, way) = ways_out(outer.as_deref());
                 write!(
                     f,
-                    "{}{place} was imported as {known}, not as {asked}; {way}, \
-                     or forget the root first, and import it anew",
+                    "{}{place} was imported as {known}, not as {asked}; {way}, or forget the \
+                     root and import it again",
                     path_text(root)
                 )
             }
@@ -153,7 +152,7 @@ impl Error {
             }
             Self::RootKnown { root, known } => write!(
                 f,
-                "{} and the known root {} lie in one another; forget one of the two first",
+                "{} and the known root {} overlap; forget one of the two first",
                 path_text(root),
                 path_text(known)
             ),
@@ -195,8 +194,8 @@ impl Error {
             }
             Self::UnsafePath(path) => write!(
                 f,
-                "the database holds a file called {}, which leads out of the target folder; \
-                 nothing was written there",
+                "the database has a file called {}, which is outside the target folder; nothing \
+                 was written there",
                 path_text(path)
             ),
             Self::Incomplete { done, failed } => {
@@ -224,7 +223,7 @@ impl Error {
             }
             Self::NotAFile(path) => write!(
                 f,
-                "{} is no regular file; move it away, or name another file for the database",
+                "{} is not a regular file; move it away, or name another file for the database",
                 path_text(path)
             ),
             Self::JournalAlone(path) => write!(
@@ -234,12 +233,12 @@ impl Error {
                 path_text(path)
             ),
             Self::NotADatabase(path) => {
-                write!(f, "{} is no SQLite database; name another file", path_text(path))
+                write!(f, "{} is not a SQLite database; name another file", path_text(path))
             }
             Self::ForeignDatabase(path) => write!(
                 f,
-                "{} is marked as the database of another program; name another file, \
-                 or recover it if it was ours",
+                "{} is the database of another program, by its application id; name another \
+                 file, or recover it if it was ours",
                 path_text(path)
             ),
             Self::DatabaseReplaced(path) => write!(
@@ -271,15 +270,15 @@ impl Error {
             ),
             Self::SchemaDiffers { path, object, difference } => write!(
                 f,
-                "{}: {} {difference}, so that nothing in it is believed; \
-                 recover what is left into a new database",
+                "{}: {} {difference}, so the database is not used; recover what is left into a \
+                 new database",
                 path_text(path),
                 object
             ),
             Self::ChangeInterrupted(path) => write!(
                 f,
                 "a change to {} was interrupted; open it for writing once, as `rebuild` does, \
-                 which undoes what was left half done",
+                 which rolls the change back",
                 path_text(path)
             ),
             _ => Ok(()),
@@ -295,8 +294,8 @@ impl Error {
             ),
             Self::CommitUnknown(_) => write!(
                 f,
-                "the disk failed when a change was written, which may have been made or not; \
-                 look before you repeat it"
+                "the disk failed when a change was written, and the change may or may not be \
+                 stored; check before you repeat it"
             ),
             Self::Io { action, path, .. } => write!(f, "cannot {action} {}", path_text(path)),
             Self::SqliteTooOld(version) => write!(
@@ -306,10 +305,10 @@ impl Error {
             ),
             Self::Sqlite(err) => f.write_str(meaning(err)),
             Self::Migration(_) => {
-                write!(f, "the schema could not be brought up to date, and was left as it is")
+                write!(f, "the schema could not be upgraded, and is unchanged")
             }
             Self::Pool(_) => {
-                write!(f, "no further connection to the database could be opened; open it again")
+                write!(f, "cannot open another connection to the database; open the store again")
             }
             Self::Damaged(detail) => write!(
                 f,
@@ -328,23 +327,23 @@ fn meaning(cause: &Cause) -> &'static str {
             "the disk is full, that of the database or of temporary files; make room and try again"
         }
         Some(ErrorCode::SystemIoFailure) => {
-            "the disk fails where the database lies; look after it, then check the database"
+            "the disk reports errors at the database; check the disk, then the database"
         }
         Some(ErrorCode::ReadOnly) => {
             "the database cannot be written: it is opened for reading only, or its file is protected"
         }
         Some(ErrorCode::CannotOpen) => {
-            "SQLite cannot open the file or make its companions beside it; look at the permissions \
-             of the folder, and keep the path below 500 bytes"
+            "SQLite cannot open the file, or cannot create its WAL beside it; check the \
+             permissions of the folder, and keep the path below 500 bytes"
         }
         Some(ErrorCode::PermissionDenied) => {
-            "access to the database is denied; look at the permissions of the file"
+            "access to the database is denied; check the permissions of the file"
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "the database is in use; try again"
         }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            "the database is damaged; recover what is left into a new one"
+            "the database is damaged; recover what is left into a new database"
         }
         Some(ErrorCode::FileLockingProtocolFailed) => {
             "the file system does not lock the database; put it on a local disk"
@@ -352,15 +351,19 @@ fn meaning(cause: &Cause) -> &'static str {
         Some(ErrorCode::OutOfMemory) => "there is not enough memory; close something and try again",
         Some(ErrorCode::TooBig) => "a value is longer than SQLite can hold, which is 1 GB",
         Some(ErrorCode::ConstraintViolation) => {
-            "what was to be written breaks a rule of the schema, and nothing was; check the database"
+            "the change violates a constraint of the schema, and nothing was written; check the \
+             database"
         }
         Some(ErrorCode::OperationInterrupted | ErrorCode::OperationAborted) => {
             "SQLite was interrupted; try again"
         }
         Some(ErrorCode::SchemaChanged) => {
-            "another process changed the schema meanwhile; open the database again"
+            "another process changed the schema; open the database again"
         }
-        _ => "SQLite refused what this program asked of it; check the database, and report this",
+        _ => {
+            "SQLite rejected a statement of this program; check the database, and report this as \
+             a bug"
+        }
     }
 }
 
@@ -377,7 +380,7 @@ fn path_text(path: &Path) -> Cow<'_, str> {
 fn ways_out(outer: Option<&Path>) -> (String, &'static str) {
     match outer {
         Some(outer) => {
-            (format!(" lies in {} and", path_text(outer)), "import the roots in there one by one")
+            (format!(" is in {} and", path_text(outer)), "import the roots in it one by one")
         }
         None => (String::new(), "leave the format out"),
     }

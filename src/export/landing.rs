@@ -184,7 +184,7 @@ impl Landing {
     /// is written through it.
     pub(super) fn link(&mut self, path: &Path, target: &Path) -> Result<()> {
         self.make_folder(path.parent().unwrap_or(path))?;
-        std::os::unix::fs::symlink(target, path).map_err(Error::io("make the link", path))
+        std::os::unix::fs::symlink(target, path).map_err(Error::io("create the link", path))
     }
 
     /// Sets the modes of the folders, and waits until everything is on the disk.
@@ -245,7 +245,7 @@ fn make_folder(path: &Path, changed: &mut BTreeSet<PathBuf>) -> Result<()> {
             _ => Path::new("."),
         };
     }
-    fs::create_dir_all(path).map_err(Error::io("make the folder", path))?;
+    fs::create_dir_all(path).map_err(Error::io("create the folder", path))?;
     if !missing.is_empty() {
         changed.insert(at.to_owned());
         changed.extend(missing);

@@ -87,7 +87,7 @@ impl Fold<'_> {
         let early = std::mem::take(&mut self.early);
         self.take_runtime(early);
         if self.format.rules().header == HeaderPlace::First && 0 < self.seen {
-            let detail = "records stand before the header; the program cannot open the file";
+            let detail = "records are before the header; the program cannot open the file";
             self.note(None, ProblemKind::Header, detail)?;
         }
         if self.head.entry_count == 0 {

@@ -36,18 +36,16 @@ pub(crate) fn note_losses(
     if let (Some(ours), Some(theirs)) = (local.filter(|local| local.lost != 0), &file) {
         let generation = theirs.generation;
         let detail = format!(
-            "it was changed in place at its root since it went on here; what is there now is \
-             kept as generation {generation}"
+            "it was changed in place at its root after it was appended to here; what is there \
+             now is kept as generation {generation}"
         );
         note(ours.file_id, ProblemKind::Diverged, &detail)?;
     }
     if let Some(file) = file.filter(|file| file.kind == FileKind::Log && file.missing_at.is_some())
     {
         let detail = match file.lost {
-            0 => "it is no longer at its root, and kept here",
-            _ => {
-                "another session has its file's place at the root; it is kept beside, under this name"
-            }
+            0 => "it is missing at its root, and kept here",
+            _ => "another session's file is at its path at the root; it is kept under this name",
         };
         note(file.file_id, ProblemKind::Vanished, detail)?;
     }

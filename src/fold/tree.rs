@@ -144,7 +144,7 @@ impl Fold<'_> {
             return Ok(row.entry_key);
         };
         let earlier = log::line_number(entries::line_key(self.conn, key)?);
-        let detail = format!("line {earlier} has the same id; this one counts");
+        let detail = format!("line {earlier} has the same id; this line is used");
         self.note(Some(row.place.line_key), ProblemKind::DuplicateId, &detail)?;
         entries::replace_entry(self.conn, key, row)?;
         self.reshaped = true;
@@ -162,8 +162,8 @@ impl Fold<'_> {
             problems::delete_problems(self.conn, self.session, ProblemKind::Cycle)?;
             for ordinal in context::cycles(&runs::parents(self.conn, self.session)?) {
                 let line_key = entries::line_key(self.conn, entries::key(self.session, ordinal))?;
-                let detail =
-                    "the entry is its own ancestor; the first of the circle stands as a root";
+                let detail = "the entry is its own ancestor; the first entry of the cycle is \
+                              shown as a root";
                 self.note(Some(line_key), ProblemKind::Cycle, detail)?;
             }
         }

@@ -152,8 +152,8 @@ impl Chain {
             }));
         }
         let detail = format!(
-            "what was written is not what was read: {} bytes in {} rows, read were {} in {}; \
-             nothing of it was kept, import it again",
+            "{} bytes in {} rows were written, but {} bytes in {} lines were read; nothing was \
+             stored, import it again",
             self.size, self.rows, end.file.size, end.file.line_count
         );
         let path = PathBuf::from(String::from_utf8_lossy(&end.file.path).into_owned());

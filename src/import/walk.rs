@@ -140,7 +140,7 @@ impl Walk {
         let fd = self.open_below(path, OFlags::RDONLY | OFlags::NONBLOCK)?;
         let stat = rustix::fs::fstat(&fd)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(std::io::Error::other("it is no plain file any more"));
+            return Err(std::io::Error::other("it is not a regular file any more"));
         }
         Ok((std::fs::File::from(fd), FileStat::new(&stat)))
     }

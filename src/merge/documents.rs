@@ -43,7 +43,7 @@ impl Merge<'_> {
                 FileKind::Document => self.two_documents(tx, pair, &ours, theirs, writing),
                 FileKind::Log => self.generation(tx, &ours, theirs),
                 FileKind::Link | FileKind::Folder => {
-                    Err(Error::Damaged("a folder or link has its place here".to_owned()))
+                    Err(Error::Damaged("a folder or link is at its path in this store".to_owned()))
                 }
             },
         }

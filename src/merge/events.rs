@@ -67,7 +67,7 @@ impl Merge<'_> {
             _ => {
                 self.report.refused.push(Refused {
                     file: path_of(there.1.clone()),
-                    reason: "what was decided of it is not as this program says it".to_owned(),
+                    reason: "its events are not in the form that this program writes".to_owned(),
                 });
                 return Ok(());
             }

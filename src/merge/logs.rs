@@ -55,7 +55,7 @@ impl Merge<'_> {
         writing: &mut Writing,
     ) -> Result<()> {
         if matches!(ours.kind, FileKind::Folder | FileKind::Link) {
-            return Err(Error::Damaged("a folder or link has its place here".to_owned()));
+            return Err(Error::Damaged("a folder or link is at its path in this store".to_owned()));
         }
         let is_same = ours.kind == FileKind::Document
             || pair.format.rules().sessions == Sessions::Folder
@@ -407,7 +407,9 @@ impl Cut {
     /// Checks the next row of all; only the last may lack a terminator.
     pub(super) fn take(&mut self, raw: &[u8]) -> Result<()> {
         if self.is_open {
-            return Err(Error::Damaged("a line of it has no end, and another follows".to_owned()));
+            return Err(Error::Damaged(
+                "a line of it has no terminator, but another line follows".to_owned(),
+            ));
         }
         self.is_open = !raw.ends_with(b"\n") && !ends_alone(self.format, raw);
         self.line(raw)

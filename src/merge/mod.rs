@@ -215,7 +215,7 @@ impl<'a> Merge<'a> {
             let mut page = files::newest_after(self.theirs, pair.source.source_id, &after, PAGE)?;
             let Some(last) = page.last() else { return Ok(()) };
             if last.path <= after {
-                return Err(Error::Damaged("the index of files is in no order".to_owned()));
+                return Err(Error::Damaged("the index of files is not sorted".to_owned()));
             }
             after.clone_from(&last.path);
             page.retain(|file| !held.contains(&file.path));

@@ -266,16 +266,16 @@ pub(super) fn beside(tx: &Connection, source_id: i64, path: &[u8]) -> Result<Vec
 pub(super) fn refusal(pair: &Pair<'_>, file: &FileRow) -> Option<&'static str> {
     let is_name = |name: &[u8]| !matches!(name, b"" | b"." | b"..") && name.len() <= MAX_NAME;
     if file.path.contains(&0) || !file.path.split(|byte| *byte == b'/').all(is_name) {
-        return Some("its path leads out of its root, or cannot be written");
+        return Some("its path points outside its root, or cannot be written");
     }
     let layout = pair.format.layout();
     let top = file.path.split(|byte| *byte == b'/').next().unwrap_or_default();
     let is_covered = layout.covered().iter().any(|covered| covered.as_bytes() == top);
     let is_log = layout.is_log(&generations::without_kept(&file.path));
     match file.kind {
-        FileKind::Log if !is_log => Some("no program of its format keeps a log there"),
+        FileKind::Log if !is_log => Some("no program of its format has a log at that path"),
         FileKind::Document if !is_covered && !is_log && !is_inner(pair, layout.covered()) => {
-            Some("no import takes a file from there")
+            Some("no import reads a file from that path")
         }
         _ => None,
     }
@@ -310,7 +310,7 @@ pub(super) fn folders(
         match files::newest(tx, source_id, folder)? {
             Some(there) if there.kind == FileKind::Folder => continue,
             Some(_) => {
-                return Err(Error::Damaged("something that is no folder leads to it".to_owned()));
+                return Err(Error::Damaged("a part of its path is not a folder".to_owned()));
             }
             None => {}
         }

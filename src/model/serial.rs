@@ -109,7 +109,8 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is no RFC 3339 time")))
+        Self::parse(&text)
+            .ok_or_else(|| D::Error::custom(format!("{text:?} is not an RFC 3339 time")))
     }
 }
 
@@ -139,7 +140,7 @@ macro_rules! by_name {
                 fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                     let name = String::deserialize(deserializer)?;
                     Self::from_name(&name)
-                        .ok_or_else(|| D::Error::custom(format!("nothing is called {name:?}")))
+                        .ok_or_else(|| D::Error::custom(format!("there is none called {name:?}")))
                 }
             }
         )*

@@ -257,9 +257,12 @@ fn settle(file: &mut FileRow, is_known: bool, held: CopiedRows) -> Option<Loss> 
         gaps.push((end, file.line_count - 1));
     }
     let detail = if !is_known {
-        "what is known of the file itself is lost; more may be missing".to_owned()
+        "the metadata of the file is lost; more lines may be missing".to_owned()
     } else if file.state == FileState::Local && gaps.is_empty() {
-        format!("it was {named_size} bytes in {named_count} lines; {size} in {end} are there")
+        format!(
+            "it had {named_size} bytes in {named_count} lines; {size} bytes in {end} lines are \
+             left"
+        )
     } else if gaps.is_empty() {
         "it does not match its digest".to_owned()
     } else {
@@ -292,7 +295,7 @@ fn losses_of_bases(files: &Files, losses: &[Loss], unpacked: &Unpacked) -> Vec<L
             gaps.push((held, last));
         }
         if !gaps.is_empty() || is_doubtful {
-            let detail = "of the lines that it begins with, which another chain holds".to_owned();
+            let detail = "of the lines at its start, which are in another chain".to_owned();
             found.push(Loss { file_id: file.file_id, gaps, detail });
         }
     }

@@ -248,7 +248,7 @@ fn losses(copied: CopyResult, files: &Files) -> Vec<FileReport> {
     copied.losses.into_iter().for_each(&mut add);
     for (file_id, name) in &files.doubtful {
         let detail = format!(
-            "its index calls it {}, generation {}; one of the two is wrong",
+            "its index has it as {}, generation {}; one of the two is wrong",
             String::from_utf8_lossy(&name.path).escape_debug(),
             name.generation
         );
@@ -268,7 +268,7 @@ fn losses(copied: CopyResult, files: &Files) -> Vec<FileReport> {
         file_id: None,
         path: name.path.clone(),
         unit: "lines",
-        loss: Loss { detail: "nothing but its name is left".to_owned(), ..Loss::default() },
+        loss: Loss { detail: "only its name is left".to_owned(), ..Loss::default() },
     }));
     told
 }
@@ -278,33 +278,32 @@ fn doubts(survey: &Survey<'_>, image: &Image, roots: &[i64], lost_events: u64) -
     let mut doubts = Vec::new();
     if !image.damaged_frames().is_empty() {
         doubts.push(format!(
-            "{} pages of the write-ahead log are damaged; what was written last may be missing",
+            "{} pages of the write-ahead log are damaged; the last changes may be missing",
             image.damaged_frames().len()
         ));
     }
     for source_id in roots {
-        doubts.push(format!("the path of a root is lost; it is called /recovered/{source_id}"));
+        doubts
+            .push(format!("the path of a root is lost; the root is named /recovered/{source_id}"));
     }
     if survey.broken.contains(&Table::Files) && !survey.has_all_names {
         doubts.push(
-            "the table of files is damaged; files of which nothing else is left are missing"
-                .to_owned(),
+            "the table of files is damaged; files without remaining content are missing".to_owned(),
         );
     }
     if survey.broken.contains(&Table::Events) {
         doubts.push(
-            "the table of decisions is damaged; some, as to archive a session, may be missing"
+            "the table of events is damaged; some, such as archiving a session, may be missing"
                 .to_owned(),
         );
     }
     if survey.broken.contains(&Table::Purged) {
         doubts.push(
-            "what is remembered of purged sessions is damaged; an import may take one in again"
-                .to_owned(),
+            "the table of purged sessions is damaged; an import may import one again".to_owned(),
         );
     }
     if 0 < lost_events {
-        doubts.push(format!("{lost_events} decisions are lost with the sessions they concern"));
+        doubts.push(format!("{lost_events} events are lost with their sessions"));
     }
     if survey.broken.contains(&Table::Problems) {
         doubts.push(

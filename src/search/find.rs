@@ -191,7 +191,7 @@ impl Finder<'_> {
         });
         match named {
             Err(err) if err.is_of_content() => {
-                let advice = "every text was read instead; rebuild the database to mend it";
+                let advice = "every text was read instead; rebuild the database to repair it";
                 self.page.damaged.push(format!("the search index: {err}; {advice}"));
                 Ok((IndexState::Nothing, Named::default()))
             }

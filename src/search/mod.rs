@@ -373,7 +373,7 @@ impl Search {
         let is_of_rank = |cursor: &SearchCursor| matches!(cursor.0, Place::Rank(_));
         if self.after.as_ref().is_some_and(|after| is_of_rank(after) != self.ranked) {
             return Err(Error::InvalidQuery(
-                "the place to go on behind is one of a list in another order".to_owned(),
+                "the cursor is from a search in another order".to_owned(),
             ));
         }
         let pattern = |text: &str| {
@@ -453,6 +453,6 @@ impl FromStr for SearchCursor {
         };
         place
             .map(Self)
-            .ok_or_else(|| Error::InvalidQuery(format!("{text:?} is no place among hits")))
+            .ok_or_else(|| Error::InvalidQuery(format!("{text:?} is not a cursor of this search")))
     }
 }

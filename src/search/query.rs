@@ -46,8 +46,7 @@ impl Query {
         }
         all(found).ok_or_else(|| {
             let message = format!(
-                "{text:?} holds no word to look for; signs alone are found by -F, \
-                 which reads every text"
+                "{text:?} has no word to search for; -F finds punctuation, and reads every text"
             );
             Error::InvalidQuery(message)
         })

@@ -237,8 +237,8 @@ impl Session {
             let id = self.compact_in(tx, &spelt)?;
             match context::named_in_vain(tx, self.format, self.key, &id)? {
                 Some(name) => Err(Error::InvalidRecord(format!(
-                    "nothing is kept from {name:?} on: it is no message of the active branch, or \
-                     an earlier compaction left it out"
+                    "nothing can be kept from {name:?} on: it is not a message of the active \
+                     branch, or an earlier compaction left it out"
                 ))),
                 None => Ok(id),
             }

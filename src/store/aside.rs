@@ -136,7 +136,7 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
     if !link.is_dir() {
         return Err(io::Error::new(
             io::ErrorKind::AlreadyExists,
-            format!("{} is in the way and no folder; remove it", folder.display()),
+            format!("{} exists and is not a folder; remove it", folder.display()),
         ));
     }
     let file = match File::open(folder) {
@@ -147,7 +147,7 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => {
-            let reason = "another run into the same file is at work";
+            let reason = "another run is writing the same file";
             return Err(io::Error::new(io::ErrorKind::WouldBlock, reason));
         }
         Err(err) => return Err(err.into()),

@@ -9,8 +9,8 @@ const NANOS: i64 = 1_000_000_000;
 
 /// The problem recorded for a session that has no other time than its file's, if that
 /// is out of range.
-pub(crate) const BEYOND: &str = "the file's time lies beyond the years 1677 to 2262; \
-                                 the session stands at that end";
+pub(crate) const BEYOND: &str = "the file's time is not within the years 1677 to 2262; \
+                                 the session has the nearest time";
 
 /// A modification time to the nanosecond.
 ///

@@ -267,7 +267,7 @@ pub(crate) fn each_file(
         let page = select(conn, source_id, &after, 500)?;
         let Some(last) = page.last() else { return Ok(()) };
         if last.path <= after {
-            return Err(Error::Damaged("the index of files is in no order".to_owned()));
+            return Err(Error::Damaged("the index of files is not sorted".to_owned()));
         }
         after.clone_from(&last.path);
         page.into_iter().try_for_each(&mut each)?;

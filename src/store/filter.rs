@@ -210,7 +210,7 @@ impl FromStr for Cursor {
     ///
     /// [`InvalidRecord`](Error::InvalidRecord) for anything else.
     fn from_str(text: &str) -> Result<Self> {
-        let refuse = || Error::InvalidRecord(format!("{text:?} is no place in a list"));
+        let refuse = || Error::InvalidRecord(format!("{text:?} is not a cursor of a list"));
         let mut parts = text.splitn(3, '.');
         let mut number = || parts.next().and_then(|part| part.parse().ok()).ok_or_else(refuse);
         let (modified_at, key) = (Timestamp(number()?), SessionKey(number()?));

@@ -280,7 +280,7 @@ fn each_in(
         }
         // In a damaged b-tree, rows of other keys can be inside the range.
         if !(expected..end).contains(&key) {
-            return Err(piece.damaged(conn, key, "stands where another belongs"));
+            return Err(piece.damaged(conn, key, "is out of order"));
         }
         each(key, &raw)?;
         expected = expected.saturating_add(1);

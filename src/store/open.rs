@@ -181,7 +181,7 @@ fn make_folder(folder: &Path) -> Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(folder)
-        .map_err(Error::io("make the folder", folder))?;
+        .map_err(Error::io("create the folder", folder))?;
     missing.into_iter().rev().try_for_each(|made| sync_folder(&parent_folder(made)))
 }
 

@@ -66,8 +66,8 @@ pub(crate) fn insert_orphans(conn: &Connection, session: SessionKey) -> Result<(
         let path: Vec<u8> = row.get(2)?;
         let IdText(parent_id) = row.get(4)?;
         let detail = match row.get(5)? {
-            true => "the entry names itself as its parent; it stands as a root".to_owned(),
-            false => format!("no entry has the id {parent_id:.60}; the entry stands as a root"),
+            true => "the entry is its own parent; it is shown as a root".to_owned(),
+            false => format!("no entry has the parent's id {parent_id:.60}; it is shown as a root"),
         };
         let problem = NewProblem {
             source_id: row.get(0)?,

@@ -33,7 +33,7 @@ mod embedded {
 pub(super) const APPLICATION_ID: u32 = 0x5345_534C;
 
 /// The digest of the objects that the migrations make.
-const DIGEST: &str = "6ddd1995c6e672ae9e33e05d6da7eb1c2f86c9ebfe7ddfbbac3a313a395a23cc";
+const DIGEST: &str = "046008c1587bc8ae724805b907e179c0d752d7e19279df9f1c1d22e7d2b231bd";
 
 /// The newest schema version that this release knows.
 pub(crate) fn known_version() -> u32 {
@@ -200,7 +200,7 @@ fn others_have_foreign_keys(conn: &Connection, ours: &BTreeSet<Key>) -> Result<b
 fn shared_page(objects: &[Object]) -> Option<(String, &'static str)> {
     let mut pages = BTreeSet::from([1]);
     let object = objects.iter().find(|object| object.root != 0 && !pages.insert(object.root))?;
-    Some((format!("{} {}", object.kind, object.name), "lies where another does"))
+    Some((format!("{} {}", object.kind, object.name), "has the same root page as another"))
 }
 
 /// Objects that this program did not make, which are left alone.

@@ -41,12 +41,12 @@ pub(crate) fn insert(conn: &Connection, key: i64, of: i64, raw: &[u8]) -> Result
 
 /// The bytes that a row holds for another, or why there are none.
 pub(super) fn shared_bytes(conn: &Connection, holder: i64) -> Result<Vec<u8>, String> {
-    let failed = |err: rusqlite::Error| format!("stands in a line that cannot be read: {err}");
+    let failed = |err: rusqlite::Error| format!("refers to a line that cannot be read: {err}");
     let mut stmt =
         conn.prepare_cached("SELECT raw, enc FROM lines WHERE line_key = ?1").map_err(failed)?;
     let mut rows = stmt.query([holder]).map_err(failed)?;
     let Some(row) = rows.next().map_err(failed)? else {
-        return Err("stands in a line that is missing".to_owned());
+        return Err("refers to a line that is missing".to_owned());
     };
     let stored = row.get_ref(0).map_err(failed)?.as_blob().map_err(|err| failed(err.into()))?;
     packing::unpack(row.get(1).map_err(failed)?, stored).map(std::borrow::Cow::into_owned)

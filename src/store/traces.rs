@@ -49,12 +49,12 @@ impl fmt::Display for Traces {
         match self {
             Self::Gone => f.write_str("nothing of it is left in the database's files"),
             Self::KeptForReader => f.write_str(
-                "it still stands in the database's files, since another program reads them; \
+                "it is still in the database's files, because another program reads them; \
                  prune when that is done, or close every program that uses the database",
             ),
             Self::KeptForReplica => f.write_str(
-                "the database is replicated: it still stands in the journal until the replicator \
-                 empties that, and in the replica as long as that keeps earlier states",
+                "the database is replicated: it is still in the WAL until the replicator resets \
+                 that, and in the replica as long as that keeps earlier states",
             ),
             Self::Left { reason } => write!(
                 f,

@@ -79,7 +79,7 @@ fn a_session_that_is_shown_in_full_has_the_answers_of_its_files() {
     assert!(!cut.contains("middle") && cut.contains("Full output saved to"), "{cut}");
     assert!(full.contains("begin\nmiddle\nend\n") && full.contains("of another"), "{full}");
     let missing = format!(
-        "[the rest stood in /home/me/.claude/projects/-w/{ID}/tool-results/c3.txt, which is not here]"
+        "[the rest is in /home/me/.claude/projects/-w/{ID}/tool-results/c3.txt, which is not in the store]"
     );
     assert!(full.contains(&missing), "{full}");
     assert!(show(&["markdown", "--full", ID]).contains("middle"));

@@ -56,7 +56,7 @@ fn check_names_what_is_not_ours_and_ends_with_0() {
 
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("table \"notes\" is not of this program"), "{said}");
+    assert!(said.contains("table \"notes\" does not belong to this program"), "{said}");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_thing_that_does_not_exist_ends_with_1() {
     check_failure(&case.run(&["dump", "--session", "nobody"]), 1, "nobody");
     check_failure(&case.run(&["dump", "--session", "edge-97", "--session", "nobody"]), 1, "nobody");
     check_failure(&case.run(&["import", "/no/such/root"]), 1, "/no/such/root");
-    check_failure(&case.run(&["verify", folder]), 1, "nothing was imported");
+    check_failure(&case.run(&["verify", folder]), 1, "is not an imported root");
     check_failure(
         &case.run(&["export", "--session", "nobody", out.to_str().unwrap()]),
         1,
@@ -105,7 +105,7 @@ fn an_error_shows_its_whole_chain_and_ends_with_2() {
     let small = fixture("kward/small");
 
     let output = sessile(&["--db", note.to_str().unwrap(), "list"]);
-    check_failure(&output, 2, "no SQLite database");
+    check_failure(&output, 2, "not a SQLite database");
     check_failure(&case.run(&["export", fixtures.to_str().unwrap()]), 2, "not an empty folder");
     check_failure(&case.run(&["backup", note.to_str().unwrap()]), 2, "overwritten");
     let output = sessile(&["--db", below.to_str().unwrap(), "import", small.to_str().unwrap()]);

@@ -116,7 +116,7 @@ fn who_reads_without_a_database_is_told_how_to_begin() {
 
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("there is no database yet: `sessile sync`"), "{said}");
+    assert!(said.contains("there is no database yet; `sessile sync`"), "{said}");
     assert!(!user.home.path().join(".local").exists());
 
     let named = user.run(&["list", "--db", "/no/such.db"]);
@@ -318,7 +318,7 @@ fn an_import_that_is_interrupted_says_what_stands_and_how_to_go_on() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(130), "{said}");
     assert!(said.contains("1 file and 1 session are in "), "{said}");
-    assert!(said.contains("the same command goes on behind them"), "{said}");
+    assert!(said.contains("run the same command to continue"), "{said}");
     drop(lock);
     user.done(&["sync"]);
     assert_eq!(ids(&user.done(&["list", "--json"])).len(), 2);

@@ -62,7 +62,7 @@ fn what_is_forgotten_is_said_and_a_root_that_is_not_known_ends_with_1() {
     assert!(said.contains("give --yes"), "{said}");
     let text = done(&test, &["forget", "--yes", &root]);
 
-    assert!(text.contains("1 session, 1 file; 1 of the sessions have something"), "{text}");
+    assert!(text.contains("1 session, 1 file; 1 of the sessions have content"), "{text}");
     assert_eq!(done(&test, &["list", "--json"]), "");
     assert_eq!(run(&test, &["forget", &root]).status.code(), Some(1));
 }

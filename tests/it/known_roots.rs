@@ -166,7 +166,7 @@ fn a_format_that_contradicts_the_known_root_is_an_error_that_says_what_to_do() {
             .import(&test.root.join(root), &ImportOptions::new().format(Format::Pi))
             .unwrap_err();
         assert!(matches!(refused, Error::RootKnownAs { .. }), "{refused}");
-        assert!(refused.to_string().contains("forget the root first"), "{refused}");
+        assert!(refused.to_string().contains("forget the root and import"), "{refused}");
     }
     assert_eq!(test.dump(), before);
     let outer = TestStore::new();

@@ -278,7 +278,7 @@ fn a_failure_of_sqlite_is_said_in_words_and_by_its_cause() {
     let rule = test.store.create(&sessile::NewSession::new("/w")).map(|_| ()).unwrap_err();
 
     for (err, meaning, cause) in
-        [(reading, "opened for reading only", "readonly"), (rule, "breaks a rule", "x")]
+        [(reading, "opened for reading only", "readonly"), (rule, "violates a constraint", "x")]
     {
         assert!(err.to_string().contains(meaning), "{err}");
         assert!(err.source().unwrap().to_string().contains(cause), "{err:?}");

@@ -138,7 +138,7 @@ fn what_is_no_regular_file_is_refused_at_once() {
 
             assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(said.contains("no regular file"), "{args:?}: {said}");
+            assert!(said.contains("not a regular file"), "{args:?}: {said}");
         }
     }
     assert!(!folder.path().join("new.db").exists());
@@ -166,7 +166,7 @@ fn a_companion_that_is_no_regular_file_is_refused_at_once() {
                     // To read where nothing is fails before.
                     if is_there || (command.len() == 3 && end != "-shm") {
                         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-                        let named = format!("s.db{end} is no regular file");
+                        let named = format!("s.db{end} is not a regular file");
                         assert!(said.contains(&named), "{command:?}: {said}");
                         assert_eq!(output.status.code(), Some(2), "{said}");
                     }

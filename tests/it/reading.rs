@@ -95,7 +95,7 @@ fn what_stands_around_an_entry_is_shown_with_it() {
                 let is_shown = |id: &str| session.find_entry(id).unwrap().id == drawn.entry_id;
                 // What is no message is told.
                 let told = String::from_utf8(output.stderr).unwrap();
-                let is_told = told.contains(" is no message, but ");
+                let is_told = told.contains(" is not a message but ");
                 assert_ne!(ids.into_iter().any(is_shown), is_told, "{root} {}", drawn.entry_id);
             }
         }

@@ -144,7 +144,7 @@ type Change = fn(&Path);
 fn each_kind_of_difference_is_found() {
     let cases: [(&str, Change); 9] = [
         ("differs at byte 3", |path| change_byte(path, 2)),
-        ("goes on behind byte", |path| add(path, b"x")),
+        ("continues after byte", |path| add(path, b"x")),
         ("differs at byte", |path| {
             let bytes = fs::read(path).unwrap();
             fs::write(path, &bytes[..bytes.len() - 1]).unwrap();

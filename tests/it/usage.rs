@@ -160,7 +160,7 @@ fn usage_is_added_up_and_what_has_no_price_is_named() {
                    "cache_write": 2, "cost": 0.5, "unpriced_messages": 1}),
         ]
     );
-    assert!(said.contains("no price is known of mine: 1 message;"), "{said}");
+    assert!(said.contains("there is no price for mine: 1 message;"), "{said}");
 
     let prices = test.folder().join("prices.json");
     let list = json!({"as_of": "2026-01-01", "currency": "EUR",
@@ -169,7 +169,7 @@ fn usage_is_added_up_and_what_has_no_price_is_named() {
     let (rows, said) = run(&["--prices", prices.to_str().unwrap(), "--by", "session"]);
     // Of a cache, tokens cost as others where the list does not say.
     assert_eq!((&rows[0]["session_id"], &rows[0]["cost"]), (&json!("copy"), &json!(15.0)));
-    assert!(said.contains("no price is known of gpt-5"), "{said}");
+    assert!(said.contains("there is no price for gpt-5"), "{said}");
 
     assert_eq!(run(&["--by", "day"]).0.len(), 1);
     assert_eq!(run(&["--by", "program"]).0[0]["messages"], 3);

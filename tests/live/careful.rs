@@ -88,7 +88,7 @@ fn a_purge_takes_a_whole_id_and_one_wrong_name_keeps_all() {
     let fixture = two();
     done(&fixture, &["delete", "alpha-one"]);
 
-    check_refused(&fixture, &["purge", "alpha-o"], 2, "give the whole id");
+    check_refused(&fixture, &["purge", "alpha-o"], 2, "give the full id");
     check_refused(&fixture, &["purge", "alpha-one", "alpha-two"], 2, "not in the trash");
     check_refused(&fixture, &["purge", "alpha-one", "never"], 1, "never");
 

@@ -132,7 +132,7 @@ fn what_begins_with_a_purged_file_says_that_it_is_missing() {
 
     for id in [OTHER, LAST] {
         let problems = store.find(id).unwrap().problems().unwrap();
-        let missing = format!("the file that the history begins with is missing: {THREAD}");
+        let missing = format!("the base file of the history is missing: {THREAD}");
         assert!(problems.iter().any(|problem| problem.detail == missing), "{id}: {problems:?}");
     }
     assert!(store.check().unwrap().is_empty());
@@ -148,7 +148,7 @@ fn a_file_that_names_itself_as_its_base_begins_with_itself_in_whatever_order_fil
 
     let problems = store.find(THREAD).unwrap().problems().unwrap();
 
-    let cyclic = format!("the history begins with itself, by way of {THREAD}");
+    let cyclic = format!("the history is its own base, through {THREAD}");
     assert!(problems.iter().any(|problem| problem.detail == cyclic), "{problems:?}");
     assert!(store.check().unwrap().is_empty());
 }

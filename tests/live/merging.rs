@@ -344,7 +344,7 @@ fn the_other_store_is_not_believed() {
     check_refused(&path("sessions/./x.jsonl"), "leads out");
     check_refused(&path("/etc/x.jsonl"), "leads out");
     check_refused(&path("sessions/--w--/good.jsonl/x.jsonl"), "no folder");
-    check_refused(&path("auth.json"), "keeps a log there");
+    check_refused(&path("auth.json"), "has a log at that path");
     let line = format!("WHERE line_key >> 32 = {given} AND line_key & 0xFFFF = 1");
     check_refused(&format!("UPDATE lines SET checksum = 1 {line}"), "checksum");
     check_refused(&format!("DELETE FROM lines {line}"), "missing");

@@ -1,8 +1,8 @@
-//! Files of a bucket that are downloaded before they are opened.
+//! Prefetches files of a bucket.
 //!
 //! An object store takes tens of milliseconds to answer, and a lake of many exports has
-//! thousands of small files. Whoever reads them says in which order, and several are on their
-//! way at once.
+//! thousands of small files. The reader announces the order in which it will open them, and
+//! several are downloaded at once.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -11,20 +11,20 @@ use tokio::task::JoinHandle;
 
 use crate::error::Result;
 
-/// Files that are downloaded at once, beside the one that is waited for.
+/// How many files are downloaded at once, in addition to the one that the reader waits for.
 const AT_ONCE: usize = 16;
 
-/// Bytes of these files: they take room on this machine. A longer
+/// The maximum size of these files in bytes, because they take disk space here. A larger
 /// file is downloaded alone.
 const ROOM: u64 = 64 << 20;
 
-/// A download, which gives `None` where there is no such file.
+/// A download; returns `None` if there is no such file.
 pub(crate) type Download = JoinHandle<Result<Option<File>>>;
 
-/// The downloads, in the order in which their files are opened.
+/// The downloads, in the order in which their files will be opened.
 #[derive(Default)]
 pub(crate) struct Ahead {
-    /// Paths and bytes of files that are not asked for yet.
+    /// The paths and sizes of files whose download has not started.
     next: VecDeque<(String, u64)>,
     running: VecDeque<Running>,
 }
@@ -36,7 +36,7 @@ struct Running {
 }
 
 impl Ahead {
-    /// Forgets what was said before, and says which files are opened next.
+    /// Announces which files are opened next; replaces an earlier announcement.
     pub(crate) fn expect(&mut self, files: Vec<(String, u64)>) {
         for running in self.running.drain(..) {
             running.download.abort();
@@ -44,7 +44,8 @@ impl Ahead {
         self.next = files.into();
     }
 
-    /// The download of a file; `None` where another is expected. `start` begins one.
+    /// The download of a file; `None` if another file was announced. `start` starts a
+    /// download.
     pub(crate) fn take(
         &mut self,
         path: &str,

@@ -1,4 +1,4 @@
-//! Rows on their way to a file, held by column.
+//! Buffers rows by column before they are written.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use crate::error::{Error, Result};
 use crate::table::{Column, Kind, Table};
 
-/// A value of a row.
+/// A value of a column.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Value<'a> {
     Null,
@@ -74,7 +74,7 @@ impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
     }
 }
 
-/// Rows of a table, by column.
+/// Buffered rows of a table, by column.
 pub(crate) struct Buffer {
     table: Table,
     columns: Vec<Data>,
@@ -82,9 +82,10 @@ pub(crate) struct Buffer {
     bytes: usize,
 }
 
-/// The values of a column, and for one that may lack some: 1 where there is one.
+/// The values of a column.
 struct Data {
     values: Values,
+    /// The definition levels of an optional column: 1 for a value, 0 for NULL.
     levels: Vec<i16>,
 }
 
@@ -92,7 +93,7 @@ enum Values {
     Int(Vec<i64>),
     Real(Vec<f64>),
     Bool(Vec<bool>),
-    /// The bytes of all, one behind the other, and where each ends.
+    /// The concatenated bytes of all values, and the end of each.
     Bytes(Vec<u8>, Vec<usize>),
 }
 
@@ -106,7 +107,7 @@ impl Values {
         }
     }
 
-    /// Adds a value; whether it is one of the column's kind.
+    /// Adds a value; returns whether it is of the column's kind.
     fn push(&mut self, value: Value<'_>) -> bool {
         match (self, value) {
             (Self::Int(values), Value::Int(number)) => values.push(number),
@@ -136,12 +137,12 @@ impl Buffer {
         self.rows
     }
 
-    /// About as much memory as the rows take.
+    /// Approximately how much memory the rows take.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Adds a row, a value for each column.
+    /// Adds a row, with a value for each column.
     pub(crate) fn push(&mut self, row: &[Value<'_>]) {
         let columns = self.table.columns();
         debug_assert_eq!(row.len(), columns.len(), "{}", self.table.name());
@@ -163,7 +164,7 @@ impl Buffer {
         self.rows += 1;
     }
 
-    /// Writes the rows as one row group, and forgets them.
+    /// Writes the rows as one row group, and clears the buffer.
     pub(crate) fn flush<W: Write + Send>(
         &mut self,
         out: &mut SerializedFileWriter<W>,
@@ -189,7 +190,7 @@ impl Data {
             Values::Real(values) => column.typed::<DoubleType>().write_batch(&values, levels, None),
             Values::Bool(values) => column.typed::<BoolType>().write_batch(&values, levels, None),
             Values::Bytes(bytes, ends) => {
-                // All share one piece of memory.
+                // All values share one allocation.
                 let whole = ByteArray::from(bytes);
                 let starts = std::iter::once(0).chain(ends.iter().copied());
                 let values: Vec<ByteArray> =

@@ -50,14 +50,16 @@ impl<'a> Proof<'a> {
 
     fn take(&mut self, piece: &Piece<'_>, table: Table) -> Result<(), String> {
         let place = || format!("{} {} of chain {}", table.name(), piece.place + 1, piece.chain);
-        let chain =
-            self.chains.get(&piece.chain).ok_or_else(|| format!("{} is of no file", place()))?;
+        let chain = self
+            .chains
+            .get(&piece.chain)
+            .ok_or_else(|| format!("{} belongs to no file", place()))?;
         let (first, end) = chain.rows;
         let is_of_kind = (table == Table::Lines) == chain.is_log;
         let (next, digest) =
             self.begun.entry(piece.chain).or_insert_with(|| (first, Sha256::new()));
         if piece.place != *next || end <= piece.place || !is_of_kind {
-            return Err(format!("{} stands where another belongs", place()));
+            return Err(format!("{} is out of order", place()));
         }
         digest.update(piece.raw);
         *next += 1;

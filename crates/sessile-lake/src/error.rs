@@ -98,7 +98,7 @@ impl fmt::Display for Error {
             Self::NotALake(path) => {
                 write!(
                     f,
-                    "{} is no lake: it has no manifest.json; `export` makes one",
+                    "{} is not a lake: it has no manifest.json; `export` creates one",
                     path.display()
                 )
             }
@@ -108,28 +108,34 @@ impl fmt::Display for Error {
                 lake.display()
             ),
             Self::NotEmpty(path) => {
-                write!(f, "{} is not empty, and no lake; name a folder of its own", path.display())
+                write!(
+                    f,
+                    "{} is neither empty nor a lake; give an empty folder, or one that does not \
+                     exist",
+                    path.display()
+                )
             }
             Self::Busy(path) => {
-                write!(f, "another process exports into {}; try again later", path.display())
+                write!(f, "another process is exporting into {}; try again later", path.display())
             }
             Self::NoConditions(path) => write!(
                 f,
-                "the server of {} knows no conditional writes (If-Match, If-None-Match), without which two exports \
-                 at once lose one another; use one that does, or a folder",
+                "the server of {} does not support conditional writes (If-Match, If-None-Match), \
+                 without which two exports at once would overwrite each other; use another \
+                 server, or a folder",
                 path.display()
             ),
             Self::OtherStore(path) => write!(
                 f,
-                "{} holds another store: nothing of this one is in it; a lake has one store, export into a \
-                 folder of its own",
+                "{} has the sessions of another store, and a lake is for one store; export into \
+                 another folder",
                 path.display()
             ),
             Self::Damaged { file, reason } => write!(f, "{} is damaged: {reason}", file.display()),
             Self::Incomplete { failed } => {
                 write!(
                     f,
-                    "{} files of the store are damaged and not in the lake; all others are",
+                    "{} files of the store are damaged and were left out; all others were exported",
                     failed.len()
                 )?;
                 failed
@@ -139,7 +145,8 @@ impl fmt::Display for Error {
             Self::Unsound { finding } => {
                 write!(
                     f,
-                    "the store that the lake gives is not sound, and nothing was written: {finding}"
+                    "the store made from the lake did not pass its check, and nothing was \
+                     written: {finding}"
                 )
             }
             Self::Store(_) => write!(f, "the store failed"),

@@ -202,7 +202,7 @@ fn make_folder(path: &Path) -> Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(Error::io("make the folder", path))
+    builder.create(path).map_err(Error::io("create the folder", path))
 }
 
 fn sync_folder(path: &Path) -> Result<()> {

@@ -139,7 +139,7 @@ fn content(
 ) -> Result<u64> {
     let file_of: HashMap<i64, i64> = files.iter().map(|file| (file.chain, file.file_id)).collect();
     if let Some(file) = files.iter().find(|file| !(1..=MAX_ID).contains(&file.file_id)) {
-        return Err(Error::damaged(lake.name(), format!("a file has the number {}", file.file_id)));
+        return Err(Error::damaged(lake.name(), format!("a file has invalid id {}", file.file_id)));
     }
     let mut proof = Proof::new(&state.chains);
     let (mut written, mut bytes) = (0, 0);
@@ -153,7 +153,7 @@ fn content(
             if u32::try_from(piece.place).is_err() {
                 return Err(Error::damaged(
                     lake.name(),
-                    format!("a line has the number {}", piece.place),
+                    format!("a line has the invalid number {}", piece.place),
                 ));
             }
             let key = file_id << 32 | piece.place;
@@ -183,7 +183,7 @@ fn insert_file(conn: &Connection, lake: &dyn Place, file: &FileRow) -> Result<()
     let is_name = |name: &[u8]| !matches!(name, b"" | b"." | b"..");
     if file.path.contains(&0) || !file.path.split(|byte| *byte == b'/').all(is_name) {
         let path = String::from_utf8_lossy(&file.path).escape_debug().to_string();
-        return Err(Error::damaged(lake.name(), format!("the path {path} leads out of its root")));
+        return Err(Error::damaged(lake.name(), format!("the path {path} leaves its root")));
     }
     conn.prepare_cached(
         "INSERT INTO files (file_id, source_id, path, generation, kind, state, mode, mtime, mtime_beyond,
@@ -233,7 +233,7 @@ fn sessions(
         if !(1..=MAX_ID).contains(&session.session_key) {
             return Err(Error::damaged(
                 lake.name(),
-                format!("a session has the number {}", session.session_key),
+                format!("a session has the invalid key {}", session.session_key),
             ));
         }
         conn.prepare_cached(
@@ -348,7 +348,7 @@ fn each<T: serde::de::DeserializeOwned>(
         let odd = || {
             Error::damaged(
                 lake.name(),
-                format!("what it says of a {kind} is not as an export writes it"),
+                format!("its record of a {kind} is not in the form that an export writes"),
             )
         };
         each(serde_json::from_str(json).map_err(|_| odd())?).ok_or_else(odd)??;

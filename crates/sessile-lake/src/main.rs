@@ -92,7 +92,7 @@ fn place(lake: &Path) -> Result<Lake, Error> {
             path: lake.to_owned(),
             source: io::Error::new(
                 io::ErrorKind::Unsupported,
-                "this build knows folders only; install it with `--features s3`",
+                "this build supports folders only; install it with `--features s3`",
             ),
         }),
     }
@@ -131,11 +131,11 @@ fn run(command: Command) -> Result<bool, Error> {
             ))?;
             let Some(merged) = report.merged else { return Ok(true) };
             say(format!(
-                "merged: {} new, {} longer, {} united, {} known already",
+                "merged: {} new, {} grown in the lake, {} grown in both, {} already known",
                 merged.new, merged.longer, merged.united, merged.unchanged
             ))?;
             for refused in &merged.refused {
-                say(format!("{} was not taken over: {}", refused.file.display(), refused.reason))?;
+                say(format!("{} was not imported: {}", refused.file.display(), refused.reason))?;
             }
             Ok(merged.refused.is_empty())
         }

@@ -102,7 +102,7 @@ impl TryFrom<Written> for Entry {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        let refused = || format!("{:?} is no path of a lake", written.path);
+        let refused = || format!("{:?} is not a path of a lake", written.path);
         let mut parts = written.path.split('/');
         let mut part = |before: &str| {
             parts.next().and_then(|part| part.strip_prefix(before)).map(str::to_owned)

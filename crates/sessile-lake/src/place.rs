@@ -103,5 +103,8 @@ pub(crate) fn is_named_ours(path: &str) -> bool {
 
 /// The error for a manifest that would be too long to read.
 pub(crate) fn too_long(path: PathBuf) -> Error {
-    Error::damaged(path, format!("it is longer than {MAX_MANIFEST} bytes, as none is"))
+    Error::damaged(
+        path,
+        format!("it is longer than {MAX_MANIFEST} bytes, the limit for a manifest"),
+    )
 }

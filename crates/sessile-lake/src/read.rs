@@ -31,7 +31,7 @@ pub(crate) fn prove(lake: &dyn Place, entry: &Entry) -> Result<File> {
     let mut file = file.ok_or_else(|| damaged("it is missing"))?;
     let metadata = file.metadata().map_err(Error::io("read", &path))?;
     if !metadata.is_file() || metadata.len() != entry.bytes {
-        return Err(damaged("it does not have the size that the manifest says"));
+        return Err(damaged("its size is not that in the manifest"));
     }
     let mut digest = Sha256::new();
     let mut piece = vec![0; 1 << 18];
@@ -60,15 +60,18 @@ pub(crate) fn each_row(
     let reader = guarded(open).map_err(damaged)?;
     let metadata = reader.metadata();
     if !is_schema_of(entry.table, metadata.file_metadata().schema_descr()) {
-        return Err(damaged(format!("it has other columns than the table {}", entry.table.name())));
+        return Err(damaged(format!(
+            "its columns are not those of the table {}",
+            entry.table.name()
+        )));
     }
     let groups = metadata.row_groups();
     let rows: i64 = groups.iter().map(|group| group.num_rows().max(0)).fold(0, i64::saturating_add);
     if u64::try_from(rows) != Ok(entry.rows) {
-        return Err(damaged("it does not have as many rows as the manifest says".to_owned()));
+        return Err(damaged("its number of rows is not that in the manifest".to_owned()));
     }
     if groups.iter().any(|group| !(0..MAX_GROUP).contains(&group.total_byte_size())) {
-        return Err(damaged("a part of it is larger than any that is written".to_owned()));
+        return Err(damaged("a page in it is larger than any that an export writes".to_owned()));
     }
     for (n, group) in groups.iter().enumerate() {
         let mut left = usize::try_from(group.num_rows()).unwrap_or(0);
@@ -92,7 +95,7 @@ pub(crate) fn each_row(
 /// at some malicious files, which must not end the program.
 fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err("it is no Parquet that can be read".to_owned()))
+        .unwrap_or_else(|_| Err("it is not a readable Parquet file".to_owned()))
 }
 
 fn is_schema_of(table: Table, schema: &parquet::schema::types::SchemaDescriptor) -> bool {
@@ -192,7 +195,7 @@ impl Slot {
             }
         };
         value.ok_or_else(|| {
-            format!("its column {} lacks a value, or holds none of its kind", self.column.name)
+            format!("its column {} has a missing value, or one of another type", self.column.name)
         })
     }
 }

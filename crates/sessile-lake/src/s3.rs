@@ -21,7 +21,7 @@ pub(crate) fn bucket(url: &Path, rest: &str) -> Result<Bucket, Error> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     if bucket.is_empty() {
-        let text = "it names no bucket; write s3://BUCKET/PREFIX";
+        let text = "the bucket is missing; write s3://BUCKET/PREFIX";
         return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, text)));
     }
     let retry = RetryConfig { max_retries: 5, retry_timeout: PATIENCE, ..RetryConfig::default() };

@@ -231,7 +231,9 @@ impl Table {
             .map(|column| column.field().map(Arc::new))
             .collect::<Result<_>>()?;
         let schema = Type::group_type_builder(self.name()).with_fields(fields).build();
-        Ok(Arc::new(schema.map_err(|err| Error::parquet("make the schema of", self.name(), err))?))
+        Ok(Arc::new(
+            schema.map_err(|err| Error::parquet("create the schema of", self.name(), err))?,
+        ))
     }
 
     /// The writer properties: the mark of the export, and a higher compression level
@@ -303,7 +305,7 @@ impl Column {
                 .with_logical_type(Some(LogicalType::String))
                 .with_converted_type(ConvertedType::UTF8),
         };
-        field.build().map_err(|err| Error::parquet("make the schema of", self.name, err))
+        field.build().map_err(|err| Error::parquet("create the schema of", self.name, err))
     }
 
     fn physical(&self) -> Physical {

@@ -108,7 +108,8 @@ impl VerifyReport {
         strays.retain(|path| !known.contains(path));
         strays.sort();
         for file in strays {
-            let reason = "it is in no manifest: an export goes on, or was killed, and the next one removes it"
+            let reason = "it is in no manifest: an export is running, or was killed; the next \
+                          export deletes it"
                 .to_owned();
             self.findings.push(Finding { file: lake.named(&file), reason });
         }

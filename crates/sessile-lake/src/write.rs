@@ -1,8 +1,8 @@
-//! Files of a lake on their way: one for each table and partition, named by its content.
+//! Writes the Parquet files of an export: one for each table and partition.
 //!
-//! Rows are held in memory until there are enough of them for a row group, or until all that
-//! is held is too much; the fullest then goes first. Files lie in a folder aside until all
-//! are whole and synced.
+//! Rows are buffered in memory until a table and partition has enough for a row group. If
+//! all buffers together are too large, the largest is written first. Files are in a staging
+//! folder until all are complete and synced.
 
 use std::collections::{BTreeMap, btree_map};
 use std::fs::File;
@@ -22,26 +22,27 @@ use crate::manifest::{Entry, Partition, hex};
 use crate::place::Whole;
 use crate::table::Table;
 
-/// Bytes of a row group, before they are compressed.
+/// The size of a row group in bytes, before compression.
 const GROUP: usize = 8 << 20;
 
-/// Bytes of all rows that are held.
+/// The maximum size of all buffered rows in bytes.
 const HELD: usize = 20 << 20;
 
-/// Bytes of all rows of an export that has time: half a second more.
+/// The buffered bytes up to which an export compresses harder; this takes up to half a
+/// second more.
 const FEW: usize = 8 << 20;
 
-/// Bytes of a file, about: one that is much longer takes long to be looked into.
+/// The approximate maximum size of a file in bytes. Much larger files are slow to query.
 const FILE: u64 = 128 << 20;
 
-/// What the rows of a file have in common.
+/// The table and partition that all rows of a file have.
 type Key = (Table, Partition);
 
-/// Rows for the thread that writes.
+/// Rows for the writer thread.
 struct Rows {
     key: Key,
     rows: Buffer,
-    /// Whether there is time to press them harder.
+    /// Whether they are few enough to be compressed harder.
     are_few: bool,
 }
 
@@ -50,7 +51,7 @@ pub(crate) struct Writer {
     aside: PathBuf,
     rows: BTreeMap<Partition, BTreeMap<Table, Buffer>>,
     held: usize,
-    /// Compresses and writes, while more rows come.
+    /// Compresses and writes row groups while more rows are added.
     thread: JoinHandle<Result<Vec<Whole>>>,
     full: SyncSender<Rows>,
 }
@@ -61,7 +62,7 @@ struct Open {
     rows: u64,
 }
 
-/// Reckons the digest of what is written.
+/// Computes the digest and size of what is written.
 struct Hashed {
     out: BufWriter<File>,
     digest: Sha256,
@@ -82,7 +83,8 @@ impl Write for Hashed {
 }
 
 impl Writer {
-    /// Writes into a folder that is there, with what marks the files as those of one export.
+    /// Writes into an existing folder. `mark` makes the digests of this export's files
+    /// differ from those of other exports.
     pub(crate) fn begin(aside: &Path, mark: Option<&str>) -> Result<Self> {
         let (full, received) = sync_channel(0);
         let (folder, mark) = (aside.to_owned(), mark.map(str::to_owned));
@@ -94,7 +96,7 @@ impl Writer {
         Ok(Self { aside, rows: BTreeMap::new(), held: 0, thread, full })
     }
 
-    /// Adds a row, a value for each column of the table.
+    /// Adds a row, with a value for each column of the table.
     pub(crate) fn push(
         &mut self,
         table: Table,
@@ -119,7 +121,7 @@ impl Writer {
         Ok(())
     }
 
-    /// The table and partition of which the most bytes are held.
+    /// The table and partition with the most buffered bytes.
     fn fullest(&self) -> Option<Key> {
         let all = self.rows.iter().flat_map(|(partition, tables)| {
             tables.iter().map(move |(table, rows)| (rows.bytes(), *table, partition))
@@ -128,15 +130,15 @@ impl Writer {
         Some((table, partition.clone()))
     }
 
-    /// Gives rows to the thread that writes; waits while it has others.
+    /// Sends rows to the writer thread; blocks while that writes others.
     fn hand_over(&mut self, key: &Key, are_few: bool) -> Result<()> {
         let (table, partition) = key;
         let rows = self.rows.get_mut(partition).and_then(|tables| tables.get_mut(table));
         let Some(rows) = rows.filter(|rows| 0 < rows.rows()) else { return Ok(()) };
         self.held -= rows.bytes();
         let rows = std::mem::replace(rows, Buffer::new(key.0));
-        // Where it has ended, it says why when it is joined.
-        let gone = io::Error::other("the thread that writes has ended");
+        // If the thread has ended, `finish` returns its error when it joins the thread.
+        let gone = io::Error::other("the writer thread has ended");
         let rows = Rows { key: key.clone(), rows, are_few };
         self.full.send(rows).map_err(|_| Error::io("write into", &self.aside)(gone))
     }
@@ -146,7 +148,8 @@ impl Writer {
         self.rows.is_empty()
     }
 
-    /// The files, whole and synced, in the order in which their rows came.
+    /// Writes all buffered rows; returns the files, complete and synced, in the order in
+    /// which they were closed.
     pub(crate) fn finish(mut self) -> Result<Vec<Whole>> {
         let are_few = self.held <= FEW;
         let mut keys: Vec<Key> = Vec::new();
@@ -158,7 +161,7 @@ impl Writer {
         drop(self.full);
         let ended = self.thread.join().unwrap_or_else(|_| {
             Err(Error::io("write into", &self.aside)(io::Error::other(
-                "the thread that writes has failed",
+                "the writer thread panicked",
             )))
         });
         let done = ended?;
@@ -167,7 +170,7 @@ impl Writer {
     }
 }
 
-/// Writes what comes as row groups, and ends the files when no more does.
+/// Writes each message as a row group; closes the files when the channel is closed.
 fn write_all(aside: &Path, mark: Option<&str>, received: &Receiver<Rows>) -> Result<Vec<Whole>> {
     let mut open: BTreeMap<Key, Open> = BTreeMap::new();
     let (mut done, mut made) = (Vec::new(), 0);

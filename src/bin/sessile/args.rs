@@ -213,7 +213,7 @@ pub(crate) enum Command {
 fn format_parser() -> impl TypedValueParser<Value = sessile::Format> {
     let names = sessile::Format::ALL.iter().map(|format| format.name());
     PossibleValuesParser::new(names)
-        .try_map(|name| sessile::Format::from_name(&name).ok_or("no format goes by this name"))
+        .try_map(|name| sessile::Format::from_name(&name).ok_or("there is no format of this name"))
 }
 
 /// A key, and the JSON of its value.

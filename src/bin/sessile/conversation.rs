@@ -188,7 +188,7 @@ fn whole(session: &Session, part: Part) -> Result<Part> {
     let Part::ToolResult { call_id, text } = &part else { return Ok(part) };
     let Some(file) = session.result_file(call_id, text)? else { return Ok(part) };
     let text = file.text.unwrap_or_else(|| {
-        format!("{}\n[the rest stood in {}, which is not here]", text.trim_end(), file.path)
+        format!("{}\n[the rest is in {}, which is not in the store]", text.trim_end(), file.path)
     });
     Ok(Part::ToolResult { call_id: call_id.clone(), text })
 }

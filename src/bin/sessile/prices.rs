@@ -45,7 +45,7 @@ impl Prices {
                 let text = std::fs::read_to_string(file)
                     .with_context(|| format!("cannot read {}", file.display()))?;
                 serde_json::from_str(&text)
-                    .with_context(|| format!("{} is no list of prices", file.display()))
+                    .with_context(|| format!("{} is not a list of prices", file.display()))
             }
         }
     }

@@ -42,11 +42,11 @@ pub(super) fn refused(compaction: &str) -> Option<String> {
     let compaction = object(compaction.as_bytes())?;
     if compaction.get(KEPT).is_some() {
         let reason =
-            "a compaction of this format keeps nothing: what is to go on belongs into its summary";
+            "a compaction of this format keeps no entries; put what is to be kept into its summary";
         return Some(reason.to_owned());
     }
     let summary = string(compaction.get("summary"));
-    summary.is_none().then(|| "a compaction needs a summary, which is text".to_owned())
+    summary.is_none().then(|| "a compaction needs a summary, as a string".to_owned())
 }
 
 /// The parts of a compaction, each a JSON object.

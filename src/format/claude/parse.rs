@@ -60,13 +60,13 @@ pub(super) fn parse(line: &[u8]) -> Record {
         }
     };
     if features.comment || features.odd_escape || features.control_character {
-        let detail = "JSON that the program does not read; it passes the line by".to_owned();
+        let detail = "JSON that the program does not read; it skips the line".to_owned();
         record.problems.push((ProblemKind::Malformed, detail));
         return record;
     }
     note_features(features, &mut record);
     if value.kind() != json::Kind::Object {
-        let detail = "a JSON value that is no object".to_owned();
+        let detail = "a JSON value that is not an object".to_owned();
         record.problems.push((ProblemKind::NotARecord, detail));
         return record;
     }
@@ -76,15 +76,16 @@ pub(super) fn parse(line: &[u8]) -> Record {
 
 fn note_features(features: Features, record: &mut Record) {
     if features.invalid_utf8 {
-        let detail = "bytes that are no UTF-8; the program gives up on the whole file".to_owned();
+        let detail = "bytes that are not UTF-8; the program gives up on the whole file".to_owned();
         record.problems.push((ProblemKind::InvalidUtf8, detail));
     }
     if features.non_finite || features.long_integer {
-        let detail = "a number that is not finite, or too long for common readers".to_owned();
+        let detail = "a number that is not finite, or too long for common JSON readers".to_owned();
         record.problems.push((ProblemKind::Number, detail));
     }
     if MAX_DEPTH < features.depth {
-        let detail = format!("nested {} deep, beyond what common readers take", features.depth);
+        let detail =
+            format!("nested {} deep, deeper than common JSON readers support", features.depth);
         record.problems.push((ProblemKind::Unreadable, detail));
     }
 }
@@ -158,7 +159,7 @@ fn read_record(fields: &Fields<'_>, record: &mut Record) {
     if let Some(node) = &node {
         let odd = |kind| matches!(kind, json::Kind::Array | json::Kind::Object);
         if fields.parent_uuid.map(Raw::kind).is_some_and(odd) {
-            let detail = "a parent that is no id; the program gives up on the file".to_owned();
+            let detail = "a parent that is not an id; the program gives up on the file".to_owned();
             record.problems.push((ProblemKind::Unreadable, detail));
         }
         record.entry = Some(entry(fields, node, record_type.unwrap_or_default()));

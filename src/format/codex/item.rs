@@ -34,7 +34,7 @@ fn misfit(item: Raw<'_>, item_type: &str, fields: Option<&'static [Field]>) -> O
         return Some((ProblemKind::UnknownType, detail));
     };
     let key = shape::misfit(item, fields)?;
-    let detail = format!("an item of the type {item_type} without a fit {key}; Codex skips it");
+    let detail = format!("an item of the type {item_type} without a valid {key}; Codex skips it");
     Some((ProblemKind::Unreadable, detail))
 }
 

@@ -71,7 +71,7 @@ impl Meta {
         let refused = "; Codex cannot read the file";
         let thread_id = owned(payload, "id");
         if !thread_id.as_deref().is_some_and(layout::is_uuid) {
-            note(format!("the id is no UUID{refused}"));
+            note(format!("the id is not a UUID{refused}"));
         }
         const TOLD: [&str; 4] = ["timestamp", "cwd", "originator", "cli_version"];
         for key in TOLD {
@@ -81,7 +81,7 @@ impl Meta {
         }
         let unfit = shape::misfit(payload, shapes::SESSION_META);
         if let Some(key) = unfit.filter(|key| *key != "id" && !TOLD.contains(key)) {
-            note(format!("no fit {key}{refused}"));
+            note(format!("no valid {key}{refused}"));
         }
         let mode = match text(payload, "history_mode").as_deref() {
             Some("paginated") => Mode::Paginated,

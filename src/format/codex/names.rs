@@ -47,7 +47,7 @@ pub(crate) fn at(line: &[u8]) -> Option<Timestamp> {
 fn read(line: &[u8]) -> Result<(String, String), Problem> {
     let malformed = |detail: String| (ProblemKind::Malformed, detail);
     if std::str::from_utf8(line).is_err() {
-        return Err(malformed("bytes that are no UTF-8".to_owned()));
+        return Err(malformed("bytes that are not UTF-8".to_owned()));
     }
     let (value, _) = json::scan(line)
         .map_err(|err| malformed(format!("not JSON at byte {}: {}", err.offset + 1, err.reason)))?;
@@ -57,7 +57,7 @@ fn read(line: &[u8]) -> Result<(String, String), Problem> {
         return Err(skipped("no object"));
     }
     let id = owned(value, "id").filter(|id| layout::is_uuid(id));
-    let id = id.ok_or_else(|| skipped("the id is no UUID"))?;
+    let id = id.ok_or_else(|| skipped("the id is not a UUID"))?;
     let name = text(value, "thread_name").ok_or_else(|| skipped("no name"))?;
     text(value, "updated_at").ok_or_else(|| skipped("no time"))?;
     Ok((id.to_lowercase(), name.trim().to_owned()))

@@ -185,7 +185,7 @@ pub(crate) fn read<'a>(line: &'a [u8], problems: &mut Vec<Problem>) -> Option<Ra
         }
     };
     if features.invalid_utf8 {
-        let detail = "bytes that are no UTF-8; Codex cannot read the file".to_owned();
+        let detail = "bytes that are not UTF-8; Codex cannot read the file".to_owned();
         problems.push((ProblemKind::InvalidUtf8, detail));
     }
     let refused = if features.comment || features.odd_escape || features.control_character {
@@ -207,7 +207,7 @@ pub(crate) fn read<'a>(line: &'a [u8], problems: &mut Vec<Problem>) -> Option<Ra
         return None;
     }
     if value.kind() != Kind::Object {
-        let detail = "a JSON value that is no object; Codex skips it".to_owned();
+        let detail = "a JSON value that is not an object; Codex skips it".to_owned();
         problems.push((ProblemKind::NotARecord, detail));
         return None;
     }
@@ -285,7 +285,7 @@ fn understand(value: Raw<'_>) -> Result<Record<'_>, Problem> {
 
 /// A record that does not match the shape of its type.
 fn unfit(name: &str, key: &str) -> Problem {
-    (ProblemKind::Unreadable, format!("a {name} without a fit {key}; Codex skips it"))
+    (ProblemKind::Unreadable, format!("a {name} without a valid {key}; Codex skips it"))
 }
 
 fn turn_context(payload: Raw<'_>) -> Result<Body<'_>, Problem> {

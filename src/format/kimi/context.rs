@@ -49,7 +49,7 @@ pub(crate) fn parse(line: &[u8]) -> ContextLine {
     let value = match read(&line_text) {
         Ok((value, features)) => {
             if std::str::from_utf8(line).is_err() {
-                problems.push((ProblemKind::InvalidUtf8, "bytes that are no UTF-8".to_owned()));
+                problems.push((ProblemKind::InvalidUtf8, "bytes that are not UTF-8".to_owned()));
             }
             if DEEP <= features.depth {
                 let detail = format!("nested {} deep; Kimi gives up on it", features.depth);
@@ -66,7 +66,7 @@ pub(crate) fn parse(line: &[u8]) -> ContextLine {
         }
     };
     if value.kind() != Kind::Object {
-        let detail = "a JSON value that is no object; Kimi skips it".to_owned();
+        let detail = "a JSON value that is not an object; Kimi skips it".to_owned();
         problems.push((ProblemKind::NotARecord, detail));
         return parsed;
     }
@@ -122,14 +122,14 @@ fn understand(value: Raw<'_>) -> (Record<'_>, Option<(ProblemKind, String)>) {
             Some(id) => (Record::Checkpoint(id), None),
             None => (
                 Record::Invalid("checkpoint"),
-                unreadable("a checkpoint whose id is no integer; Kimi skips it"),
+                unreadable("a checkpoint whose id is not an integer; Kimi skips it"),
             ),
         },
         "_usage" => match value.get("token_count").and_then(lax::exact_integer) {
             Some(tokens) => (Record::Usage(tokens), None),
             None => (
                 Record::Invalid("usage"),
-                unreadable("a token count that is no integer; Kimi skips it"),
+                unreadable("a token count that is not an integer; Kimi skips it"),
             ),
         },
         "system" | "user" | "assistant" | "tool" => match check_message(value) {
@@ -153,11 +153,11 @@ fn check_message(message: Raw<'_>) -> Result<(), (bool, &'static str)> {
         message.get(key).is_none_or(|value| matches!(value.kind(), Kind::String | Kind::Null))
     };
     if !is_text("name") || !is_text("tool_call_id") {
-        return refuse("a name or call id that is no text; Kimi skips the message");
+        return refuse("a name or call id that is not a string; Kimi skips the message");
     }
     let partial = message.get("partial").filter(|value| value.kind() != Kind::Null);
     if partial.is_some_and(|value| lax::boolean(value).is_none()) {
-        return refuse("`partial` is no boolean; Kimi skips the message");
+        return refuse("`partial` is not a boolean; Kimi skips the message");
     }
     if let Some(calls) = message.get("tool_calls").filter(|value| value.kind() != Kind::Null)
         && (calls.kind() != Kind::Array || !calls.items().all(is_call))

@@ -56,12 +56,13 @@ pub(crate) fn parse(content: &[u8]) -> (Registry, Vec<(ProblemKind, String)>) {
     };
     let work_dirs = value.get("work_dirs");
     if work_dirs.is_some_and(|work_dirs| work_dirs.kind() != Kind::Array) {
-        let detail = "work_dirs is no array; Kimi cannot read the file".to_owned();
+        let detail = "work_dirs is not an array; Kimi cannot read the file".to_owned();
         problems.push((ProblemKind::Unreadable, detail));
     }
     for (n, work_dir) in work_dirs.into_iter().flat_map(Raw::items).enumerate() {
         let mut note = |reason| {
-            let detail = format!("work dir {}: {reason}; for it, Kimi cannot read the file", n + 1);
+            let detail =
+                format!("work dir {}: {reason}; because of it, Kimi cannot read the file", n + 1);
             problems.push((ProblemKind::Unreadable, detail));
         };
         match read(work_dir, &mut note) {
@@ -109,7 +110,7 @@ fn read(
     note: &mut impl FnMut(&'static str),
 ) -> Result<(String, WorkDir), &'static str> {
     let path = work_dir.get("path").and_then(text::stored_string).ok_or("it has no path")?;
-    let kaos = work_dir.get("kaos").map(|kaos| kaos.string().ok_or("its kaos is no text"));
+    let kaos = work_dir.get("kaos").map(|kaos| kaos.string().ok_or("its kaos is not a string"));
     let kaos = kaos.transpose().unwrap_or_else(|reason| {
         note(reason);
         None
@@ -118,7 +119,7 @@ fn read(
     let last = work_dir.get("last_session_id").filter(|id| id.kind() != Kind::Null);
     let last_session_id = last.and_then(Raw::string).map(std::borrow::Cow::into_owned);
     if last.is_some() && last_session_id.is_none() {
-        note("its last session is no text");
+        note("its last session is not a string");
     }
     let Stored::Text(bytes) = &path else { return Err("its path holds half a surrogate pair") };
     let folder = layout::folder_of(bytes.as_bytes(), &kaos);

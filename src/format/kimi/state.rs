@@ -80,7 +80,7 @@ pub(crate) fn load(state: Option<&[u8]>, metadata: Option<&[u8]>) -> Loaded {
         match object(content) {
             Ok(value) => read(value, &mut loaded),
             Err((kind, detail)) => {
-                let detail = format!("{detail}; Kimi goes on with an empty state");
+                let detail = format!("{detail}; Kimi continues with an empty state");
                 loaded.problems.push((Part::State, kind, detail));
             }
         }
@@ -97,11 +97,11 @@ pub(crate) fn load(state: Option<&[u8]>, metadata: Option<&[u8]>) -> Loaded {
 /// A document that is one JSON object, as Python reads it.
 pub(super) fn object(content: &[u8]) -> Result<Raw<'_>, (ProblemKind, String)> {
     let Ok(content) = std::str::from_utf8(content) else {
-        return Err((ProblemKind::InvalidUtf8, "bytes that are no UTF-8".to_owned()));
+        return Err((ProblemKind::InvalidUtf8, "bytes that are not UTF-8".to_owned()));
     };
     match wire::strict(content) {
         Ok((value, _)) if value.kind() == Kind::Object => Ok(value),
-        Ok(_) => Err((ProblemKind::NotARecord, "JSON that is no object".to_owned())),
+        Ok(_) => Err((ProblemKind::NotARecord, "JSON that is not an object".to_owned())),
         Err(detail) => Err((ProblemKind::Malformed, detail)),
     }
 }
@@ -143,7 +143,7 @@ fn read(value: Raw<'_>, loaded: &mut Loaded) {
             bad.push(match name.as_ref() {
                 "wire_mtime" | "archived_at" if is_number => format!("{name} is NaN or infinite"),
                 _ => format!(
-                    "{name:.60} has a value that Kimi does not take; for it, Kimi drops the whole \
+                    "{name:.60} has a value that Kimi rejects, and Kimi then drops the whole \
                      state"
                 ),
             });
@@ -264,8 +264,7 @@ fn merge(value: Raw<'_>, loaded: &mut Loaded) {
         });
     }
     for key in bad {
-        let detail =
-            format!("{key} has a value that Kimi copies into the state and then chokes on");
+        let detail = format!("{key} has a value that Kimi copies into the state and then fails on");
         loaded.problems.push((Part::Metadata, ProblemKind::Unreadable, detail));
     }
 }

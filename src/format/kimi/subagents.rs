@@ -26,14 +26,14 @@ const STATUSES: [&str; 6] =
 pub(crate) fn parse(content: &[u8]) -> Result<Meta, String> {
     let meta = state::object(content).map_err(|(_, detail)| detail)?;
     let text = |value: Raw<'_>, key: &str| {
-        value.get(key).and_then(text::stored_string).ok_or_else(|| format!("{key} is no text"))
+        value.get(key).and_then(text::stored_string).ok_or_else(|| format!("{key} is not a string"))
     };
     let time = |value: Raw<'_>, key: &str| {
-        value.get(key).and_then(lax::float).ok_or_else(|| format!("{key} is no time"))
+        value.get(key).and_then(lax::float).ok_or_else(|| format!("{key} is not a time"))
     };
     let text_or_null = |value: Option<Raw<'_>>, key: &str| match value {
         Some(value) if value.kind() != Kind::Null => {
-            text::stored_string(value).map(Some).ok_or_else(|| format!("{key} is no text"))
+            text::stored_string(value).map(Some).ok_or_else(|| format!("{key} is not a string"))
         }
         _ => Ok(None),
     };
@@ -42,7 +42,7 @@ pub(crate) fn parse(content: &[u8]) -> Result<Meta, String> {
         return Err(format!("its status is {status:.40}"));
     }
     let spec = meta.get("launch_spec").filter(|spec| spec.kind() == Kind::Object);
-    let spec = spec.ok_or("launch_spec is no object")?;
+    let spec = spec.ok_or("launch_spec is not an object")?;
     for key in ["agent_id", "subagent_type"] {
         text(spec, key)?;
     }

@@ -37,7 +37,7 @@ pub(crate) fn parse(line: &[u8]) -> WireLine {
         return parsed;
     }
     if std::str::from_utf8(line).is_err() {
-        parsed.problems.push((ProblemKind::InvalidUtf8, "bytes that are no UTF-8".to_owned()));
+        parsed.problems.push((ProblemKind::InvalidUtf8, "bytes that are not UTF-8".to_owned()));
     }
     let (value, features) = match strict(text) {
         Ok(read) => read,
@@ -51,7 +51,7 @@ pub(crate) fn parse(line: &[u8]) -> WireLine {
         return parsed;
     }
     if is_metadata(value) {
-        let detail = "a header whose version is no text; Kimi ignores it".to_owned();
+        let detail = "a header whose version is not a string; Kimi ignores it".to_owned();
         parsed.problems.push((ProblemKind::Unreadable, detail));
         return parsed;
     }
@@ -117,7 +117,7 @@ fn problem_of(message_type: &str, payload: Raw<'_>, depth: usize) -> Option<(Pro
     match payload::check(message_type, payload) {
         Payload::Valid => None,
         Payload::Invalid => {
-            let detail = format!("a payload that is no {message_type:.60}");
+            let detail = format!("a payload that is not a {message_type:.60}");
             Some((ProblemKind::Unreadable, detail))
         }
         Payload::Unknown => {

@@ -84,7 +84,7 @@ impl Kward<'_> {
     }
 
     /// Records the memories, an array, and what was retrieved from them last, both as
-    /// JSON. A value that is no array is wrapped in one; null becomes an empty one.
+    /// JSON. A value that is not an array is wrapped in one; null becomes an empty one.
     ///
     /// # Errors
     ///

@@ -33,8 +33,8 @@ pub(super) fn parse(line: &[u8]) -> Record {
     note_features(features, &mut record);
     if value.kind() != Kind::Object {
         let detail = match value.kind() {
-            Kind::Null | Kind::False | Kind::String => "a JSON value that is no object",
-            _ => "a JSON value that is no object; Kward cannot load the file",
+            Kind::Null | Kind::False | Kind::String => "a JSON value that is not an object",
+            _ => "a JSON value that is not an object; Kward cannot load the file",
         };
         record.problems.push((ProblemKind::NotARecord, detail.to_owned()));
         return record;
@@ -61,7 +61,7 @@ fn note_features(features: Features, record: &mut Record) {
         record.problems.push((ProblemKind::Number, detail));
     }
     if features.invalid_utf8 {
-        let detail = "bytes that are no UTF-8".to_owned();
+        let detail = "bytes that are not UTF-8".to_owned();
         record.problems.push((ProblemKind::InvalidUtf8, detail));
     }
 }
@@ -156,7 +156,8 @@ fn read_record(value: Raw<'_>, record: &mut Record) {
         }
         "tool_execution_end" => {
             if fields.result.is_some_and(|result| result.kind() != Kind::Object) {
-                let detail = "a result that is no object; Kward cannot load the session".to_owned();
+                let detail =
+                    "a result that is not an object; Kward cannot load the session".to_owned();
                 record.problems.push((ProblemKind::Unreadable, detail));
             }
             record.change = Some(Change::ToolExecution {

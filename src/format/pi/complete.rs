@@ -173,7 +173,7 @@ impl Members {
                 self.set(key, default.to_owned());
                 Ok(())
             }
-            _ => Err(refused(&format!("its {key} is no number"))),
+            _ => Err(refused(&format!("its {key} is not a number"))),
         }
     }
 
@@ -191,7 +191,8 @@ impl Members {
 
 /// Checks that the parts of a content block have the types that pi assumes.
 fn require_block(block: Raw<'_>) -> Result<()> {
-    require_text("type", block).map_err(|_| refused("its content holds what is no block"))?;
+    require_text("type", block)
+        .map_err(|_| refused("its content has something that is not a block"))?;
     match string(block.get("type")).unwrap_or_default().as_str() {
         "text" => require_text("text", block),
         "thinking" => require_text("thinking", block),
@@ -214,7 +215,7 @@ fn require_block(block: Raw<'_>) -> Result<()> {
 fn require_text(key: &str, object: Raw<'_>) -> Result<()> {
     match object.get(key).map(Raw::kind) {
         Some(Kind::String) => Ok(()),
-        _ => Err(refused(&format!("its {key} is no text"))),
+        _ => Err(refused(&format!("its {key} is not a string"))),
     }
 }
 
@@ -222,7 +223,7 @@ fn object_or_none<'a>(key: &str, object: Raw<'a>) -> Result<Option<Raw<'a>>> {
     match object.get(key) {
         None => Ok(None),
         Some(value) if value.kind() == Kind::Object => Ok(Some(value)),
-        Some(_) => Err(refused(&format!("its {key} is no object"))),
+        Some(_) => Err(refused(&format!("its {key} is not an object"))),
     }
 }
 

@@ -252,7 +252,7 @@ fn refuse_base(fields: &str) -> Result<()> {
     let Ok((fields, _)) = json::scan(fields.as_bytes()) else { return Ok(()) };
     let base = ["type", "id", "parentId", "timestamp"];
     match fields.members().find_map(|(key, _)| base.into_iter().find(|name| key.is(name))) {
-        Some(name) => Err(Error::InvalidRecord(format!("{name} is no field of the entry's own"))),
+        Some(name) => Err(Error::InvalidRecord(format!("{name} is not a field of such an entry"))),
         None => Ok(()),
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn parse(line: &[u8]) -> Record {
         return record;
     }
     if features.invalid_utf8 {
-        let detail = "bytes that are no UTF-8".to_owned();
+        let detail = "bytes that are not UTF-8".to_owned();
         record.problems.push((ProblemKind::InvalidUtf8, detail));
     }
     if features.non_finite {
@@ -50,7 +50,8 @@ pub(super) fn parse(line: &[u8]) -> Record {
         record.problems.push((ProblemKind::Number, detail));
     }
     if MAX_DEPTH < features.depth {
-        let detail = format!("nested {} deep, beyond what common readers take", features.depth);
+        let detail =
+            format!("nested {} deep, deeper than common JSON readers support", features.depth);
         record.problems.push((ProblemKind::Unreadable, detail));
     }
     if is_falsy(value) {
@@ -59,7 +60,7 @@ pub(super) fn parse(line: &[u8]) -> Record {
         return record;
     }
     if value.kind() != Kind::Object {
-        let detail = "a JSON value that is no object".to_owned();
+        let detail = "a JSON value that is not an object".to_owned();
         record.problems.push((ProblemKind::NotARecord, detail));
         return record;
     }
@@ -113,7 +114,7 @@ fn read_record(value: Raw<'_>, record: &mut Record) {
         "session_info" => {
             let name = value.get("name").and_then(json::code_points);
             if value.get("name").is_some_and(|name| !matches!(name.kind(), Kind::String)) {
-                let detail = "a name that is no text; pi hides the session for it".to_owned();
+                let detail = "a name that is not a string; pi hides the session for it".to_owned();
                 record.problems.push((ProblemKind::Unreadable, detail));
             }
             let name = name.as_deref().map(trim).filter(|name| !name.is_empty());
@@ -296,7 +297,7 @@ fn header(value: &Object<'_>, record: &mut Record) -> HeaderRecord {
     let known = ["type", "version", "id", "timestamp", "cwd", "parentSession"];
     let id = value.get("id");
     if id.is_some_and(|id| id.kind() != Kind::String) {
-        let detail = "an id that is no text; pi cannot open the file".to_owned();
+        let detail = "an id that is not a string; pi cannot open the file".to_owned();
         record.problems.push((ProblemKind::Header, detail));
     }
     HeaderRecord {

@@ -31,7 +31,7 @@ class Busy(SessileError):
 
 
 class CommitUnknown(SessileError):
-    """Whether the change was made is not known: look before you repeat it."""
+    """Whether the change was made is not known: check before you repeat it."""
 
 
 class Unsupported(SessileError):

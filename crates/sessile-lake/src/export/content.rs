@@ -1,7 +1,7 @@
-//! The content of a file: lines of a log, chunks of a document.
+//! Exports the content of files: lines of logs, chunks of documents.
 //!
-//! Each is compared with its checksum, and the whole with its size and digest, as the
-//! store does before it gives anything away.
+//! Each row is compared with its checksum, and the whole content with its size and digest,
+//! as the store does before it returns anything.
 
 use std::borrow::Cow;
 
@@ -15,9 +15,9 @@ use crate::manifest::Partition;
 use crate::rows::{FileRow, Sha, either, of_key};
 use crate::table::Table;
 
-/// Why a content is not in the lake.
+/// Why a content was not exported.
 pub(super) enum Failed {
-    /// The store does not hold it any more.
+    /// The store's copy of it is damaged.
     Damaged(String),
     Other(Error),
 }
@@ -28,9 +28,11 @@ impl<E: Into<Error>> From<E> for Failed {
     }
 }
 
-/// Adds what the lake does not hold of a content, and notes in the row where it is.
+/// Exports the rows of a content that the lake does not have, and sets the file's chain and
+/// digest.
 ///
-/// All of it is proven before any of it is written: what is damaged leaves no rows behind.
+/// The whole content is verified before any of it is written, so that damaged content leaves
+/// no rows in the lake.
 pub(super) fn add(
     run: &mut Run<'_>,
     file: &mut FileRow,
@@ -64,7 +66,7 @@ pub(super) fn add(
     }
 }
 
-/// The CRC-32 of the last row that a content has of its own, as the store notes it.
+/// The CRC-32 of the last row of a content's own, from the checksum in the store.
 fn last_crc(conn: &Connection, file: &FileRow) -> Result<Option<i64>, Error> {
     let key = file.file_id << 32 | (file.line_count - 1);
     let mut stmt = conn.prepare_cached(if &*file.kind == "log" {
@@ -79,14 +81,14 @@ fn last_crc(conn: &Connection, file: &FileRow) -> Result<Option<i64>, Error> {
     Ok(checksum.map(|checksum| checksum ^ i64::from(of_key(key))))
 }
 
-/// Whether a content is that which the lake has, as far as can be told without reading it.
+/// Whether the lake has a content already, as far as can be told without reading it.
 fn is_unchanged(known: &FileRow, file: &FileRow) -> bool {
     let shape = |row: &FileRow| (row.base_id, row.base_count, row.line_count, row.size);
     is_same_place(known, file)
         && shape(known) == shape(file)
         && match (&known.sha256, &file.sha256) {
             (Some(known), Some(now)) => known == now,
-            // A chain that is written here has no digest; it is written at its end.
+            // A local chain has no digest. It changes at its end only, so its last row tells.
             (None, None) => {
                 (known.mtime, known.mtime_beyond, known.last_crc)
                     == (file.mtime, file.mtime_beyond, file.last_crc)
@@ -107,24 +109,25 @@ fn may_go_on(known: &FileRow, file: &FileRow) -> bool {
         && known.rows_sha256.is_some()
 }
 
-/// Bytes of a content that is kept when it is proven, to be written. A longer one is read twice.
+/// The maximum size of a content that stays in memory between verification and writing. A
+/// larger one is read twice.
 const KEPT: i64 = 8 << 20;
 
-/// A content that is as it should be.
+/// A verified content.
 struct Proven {
-    /// Of its rows.
+    /// The digest of its rows.
     digest: Sha,
-    /// Whether it begins with the rows that the lake has.
+    /// Whether it starts with the rows that the lake has.
     goes_on: bool,
-    /// The rows, if they are not too long.
+    /// The rows, if they are at most [`KEPT`] bytes.
     rows: Option<Kept>,
 }
 
-/// Rows, one behind the other.
+/// Concatenated rows.
 #[derive(Default)]
 struct Kept {
     bytes: Vec<u8>,
-    /// Where each ends.
+    /// The end of each row.
     ends: Vec<usize>,
 }
 
@@ -134,7 +137,7 @@ impl Kept {
         self.ends.push(self.bytes.len());
     }
 
-    /// The rows from one on, with their numbers.
+    /// The rows from number `from` on, with their numbers.
     fn behind(&self, from: usize) -> impl Iterator<Item = (i64, &[u8])> {
         let start = |n: usize| n.checked_sub(1).map_or(0, |before| self.ends[before]);
         (from..self.ends.len()).map(move |n| (n as i64, &self.bytes[start(n)..self.ends[n]]))
@@ -144,7 +147,7 @@ impl Kept {
 fn prove(conn: &Connection, file: &FileRow, known: Option<&FileRow>) -> Result<Proven, Failed> {
     let is_log = &*file.kind == "log";
     let mut digest = Sha256::new();
-    // That of the whole, where the content begins with another's.
+    // The digest of the whole log, if it starts with lines of another chain.
     let mut whole =
         file.sha256.as_ref().filter(|_| is_log && 0 < file.base_count).map(|_| Sha256::new());
     if let (Some(digest), Some(base)) = (&mut whole, file.base_id) {
@@ -177,7 +180,7 @@ fn prove(conn: &Connection, file: &FileRow, known: Option<&FileRow>) -> Result<P
     })?;
     goes_on |= is_known(&digest, file.line_count);
     if size != file.size {
-        return Err(Failed::Damaged(format!("it holds {size} bytes, of {}", file.size)));
+        return Err(Failed::Damaged(format!("it holds {size} bytes, not {}", file.size)));
     }
     let digest: Sha = digest.finalize().into();
     let whole: Option<Sha> = whole.map(|whole| whole.finalize().into());
@@ -206,8 +209,8 @@ fn push(
     Ok(run.writer.push(Table::Lines, partition, &row)?)
 }
 
-/// Hands the rows of a content from one place up to another to `each`, proven. None may be
-/// missing.
+/// Verifies the rows of a content from one position up to another, and calls `each` with
+/// them. A missing row is an error.
 fn each(
     conn: &Connection,
     is_log: bool,
@@ -248,10 +251,10 @@ fn each(
     }
 }
 
-/// The bytes of a row of key, bytes and how they are stored.
+/// Decodes a row of key, stored bytes and encoding.
 fn raw<'r>(conn: &Connection, row: &'r Row<'_>) -> Result<Cow<'r, [u8]>, String> {
     let cannot =
-        |err: rusqlite::types::FromSqlError| format!("is not stored as it should be: {err}");
+        |err: rusqlite::types::FromSqlError| format!("has a column of the wrong type: {err}");
     let stored = row.get_ref(1).map_err(|err| err.to_string())?.as_blob().map_err(cannot)?;
     let enc: i64 = row.get(2).map_err(|err| err.to_string())?;
     match enc {
@@ -260,10 +263,10 @@ fn raw<'r>(conn: &Connection, row: &'r Row<'_>) -> Result<Cow<'r, [u8]>, String>
     }
 }
 
-/// The bytes that another row holds, whose key is given.
+/// The bytes of a line that are in another row. `key` is that row's key.
 fn held(conn: &Connection, key: &[u8]) -> Result<Vec<u8>, String> {
-    let failed = |err: rusqlite::Error| format!("stands in a line that cannot be read: {err}");
-    let key: [u8; 8] = key.try_into().map_err(|_| "stands in no line".to_owned())?;
+    let failed = |err: rusqlite::Error| format!("refers to a line that cannot be read: {err}");
+    let key: [u8; 8] = key.try_into().map_err(|_| "refers to no line".to_owned())?;
     let mut stmt =
         conn.prepare_cached("SELECT raw, enc FROM lines WHERE line_key = ?1").map_err(failed)?;
     let (stored, enc): (Vec<u8>, i64) = stmt

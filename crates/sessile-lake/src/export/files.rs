@@ -1,4 +1,4 @@
-//! Files: their rows, and what of their content is new.
+//! Exports files: their rows, and new content.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
@@ -14,26 +14,26 @@ use crate::error::Result;
 use crate::rows::{FileRow, Sha, absorb};
 use crate::table::Table;
 
-/// What is asked of a file when sessions are written.
+/// What the export of sessions needs to know of a file.
 pub(super) struct Filed {
     pub(super) source_id: i64,
     pub(super) path: Vec<u8>,
     pub(super) chain: i64,
-    /// What its session is folded from.
+    /// The digest of what its session is folded from.
     pub(super) digest: Sha,
 }
 
-/// Files as the lake has them afterwards, by their ids.
+/// The files that the lake has after the export, by id.
 pub(super) type Files = BTreeMap<i64, Filed>;
 
 impl Run<'_> {
-    /// Writes what is new of each file, and says what the lake has of all.
+    /// Exports what is new of each file; returns all files that the lake then has.
     pub(super) fn files(&mut self) -> Result<Files> {
         let mut files = Files::new();
         let wanted = self.since.map(|since| self.wanted(since)).transpose()?;
         let conn = self.conn;
-        // In the order in which their content lies. A large one that is read in parts is none
-        // until all of it is there.
+        // In the order of their content in the database. A large file that is imported in
+        // batches is left out until all of it is imported.
         let mut stmt = conn.prepare(
             "SELECT file.file_id, file.source_id, source.root, file.path, file.generation, file.kind,
                     file.state, file.mode, file.mtime, file.mtime_beyond, file.inode, file.size,
@@ -78,8 +78,8 @@ impl Run<'_> {
         Ok(files)
     }
 
-    /// Says of files that are no longer there that they are not. Of one that is damaged, the
-    /// lake keeps what it has.
+    /// Marks files that the store no longer has. If a file is damaged, the lake keeps what it
+    /// has of it.
     fn gone(&mut self, files: &Files) -> Result<()> {
         let mut gone: Vec<&FileRow> = self
             .state
@@ -99,8 +99,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Files that were written since, or whose session was; those that the lake has; and those
-    /// that one of these begins with.
+    /// Files that were modified since, or whose session was; files that the lake has; and
+    /// files with whose lines one of these starts.
     fn wanted(&self, since: Timestamp) -> Result<HashSet<i64>> {
         let mut stmt = self.conn.prepare(
             "SELECT source_id, path

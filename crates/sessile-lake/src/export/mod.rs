@@ -1,8 +1,8 @@
-//! Export: what a lake does not hold of a store yet, into new files.
+//! Exports what a lake does not have of a store yet, into new files.
 //!
-//! The store is read in one state. Of each content the lake knows how many rows it has and
-//! their digest: where a content goes on, its new rows are added, and where it is another,
-//! it gets a number of its own. So nothing that was written is ever written again.
+//! The store is read in one transaction. For each content, the lake has the number of its rows
+//! and their digest. If the content only grew, its new rows are added; if it changed, it gets a
+//! new chain number. So a row is never exported twice.
 
 mod content;
 mod files;
@@ -38,12 +38,12 @@ pub struct ExportOptions {
 }
 
 impl ExportOptions {
-    /// Everything that the lake does not hold yet.
+    /// Exports everything that the lake does not have yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Leaves out what was last active before that, unless the lake holds some of it. Default: `None`.
+    /// Leaves out what was last active before `since`, unless the lake has some of it. Default: `None`.
     pub fn since(mut self, since: Option<Timestamp>) -> Self {
         self.since = since;
         self
@@ -54,32 +54,32 @@ impl ExportOptions {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExportReport {
-    /// Files of the lake.
+    /// Files added to the lake.
     pub files: u64,
-    /// Their bytes.
+    /// Their size in bytes.
     pub bytes: u64,
     /// Lines of logs, and chunks of documents.
     pub lines: u64,
-    /// Their bytes.
+    /// Their size in bytes.
     pub raw_bytes: u64,
-    /// Sessions that are new, or another.
+    /// Sessions that are new or changed.
     pub sessions: u64,
-    /// Sessions that the store no longer has. The lake keeps what it held of them.
+    /// Sessions that the store no longer has. The lake keeps what it has of them.
     pub gone: u64,
 }
 
-/// Adds to a lake what it does not hold of a store yet; makes the folder, if there is none.
+/// Adds to a lake what it does not have of a store yet; creates the folder if there is none.
 ///
-/// `Ok` means that all of it is on the disk and in the manifest; an error, but for
-/// [`Incomplete`](Error::Incomplete), that the lake is as it was. What was purged of the store
-/// stays in the lake: to be rid of it, export into a new folder, and remove this one.
+/// `Ok` means that everything is on the disk and in the manifest. An error other than
+/// [`Incomplete`](Error::Incomplete) means that the lake is unchanged. What was purged from the
+/// store stays in the lake; to delete it, export into a new folder and delete this one.
 ///
 /// # Errors
 ///
 /// Those of [`StoreOptions::open`]; [`Busy`](Error::Busy) while another process exports into the
-/// lake; [`NotEmpty`](Error::NotEmpty) for a folder of something else;
+/// lake; [`NotEmpty`](Error::NotEmpty) for a folder with other content;
 /// [`OtherStore`](Error::OtherStore) for a lake that has nothing in common with the store;
-/// [`Incomplete`](Error::Incomplete) where files of the store are damaged: all others are in the lake.
+/// [`Incomplete`](Error::Incomplete) if files of the store are damaged; all others are exported.
 pub fn export(
     db: impl AsRef<Path>,
     lake: impl Into<Lake>,
@@ -87,7 +87,7 @@ pub fn export(
 ) -> Result<ExportReport> {
     let (db, lake) = (db.as_ref(), lake.into());
     let lake = &*lake.0;
-    // It proves that the schema is ours, and keeps the journal's index there.
+    // It verifies the schema, and keeps the WAL's index file in place while it is open.
     let store = StoreOptions::new().create(false).read_only(true).open(db)?;
     let conn = Connection::open_with_flags(
         store.path(),
@@ -126,7 +126,7 @@ struct Run<'a> {
     conn: &'a Connection,
     state: &'a State,
     writer: Writer,
-    /// Whether there is no manifest yet.
+    /// Whether the lake has no manifest yet.
     is_new: bool,
     number: i64,
     next_chain: i64,
@@ -169,9 +169,9 @@ impl Run<'_> {
         }
     }
 
-    /// Whether the lake is of another store: nothing that it holds is in this one, nor was
-    /// purged of it since. Numbers of sessions are never given again, so that all that are here
-    /// then have later ones than the lake knows.
+    /// Whether the lake is of another store: nothing in it is in this store or was purged from
+    /// it. Session keys are never reused, so after a purge of everything that the lake has, all
+    /// keys in this store are greater than the last one in the lake.
     fn is_other_store(&self, files: &files::Files) -> Result<bool> {
         let is_known = |(id, file): (&i64, &files::Filed)| {
             let known = self.state.files.get(id).filter(|known| known.has_content());
@@ -191,7 +191,8 @@ impl Run<'_> {
         Ok(!is_later || known.roots.is_disjoint(&now.roots))
     }
 
-    /// What no other table holds and nothing can be folded from; all of it, where it is another.
+    /// Exports what is in no other table and cannot be folded from the log: all of it, if any
+    /// changed.
     fn store(&mut self, now: Timestamp) -> Result<()> {
         let rows = store_rows(self.conn)?;
         if rows == self.state.store {
@@ -206,10 +207,10 @@ impl Run<'_> {
     }
 }
 
-/// By what a store is known when all of its files are others.
+/// What identifies a store if none of its files is in the lake.
 #[derive(Default)]
 struct Origins {
-    /// The number and path of each.
+    /// The id and path of each source.
     roots: HashSet<(i64, String)>,
     last_session: i64,
 }
@@ -230,7 +231,7 @@ impl Origins {
     }
 }
 
-/// The format and origin of what is of all.
+/// The format and origin in the partition of rows that belong to no single source.
 const ANY: &str = "any";
 
 fn store_rows(conn: &Connection) -> Result<Vec<(String, String)>> {

@@ -1,4 +1,4 @@
-//! The rows of a session's parts: its entries, usage, labels and events.
+//! Reads the rows of a session: its entries, usage, labels and events.
 
 use rusqlite::Connection;
 
@@ -10,13 +10,13 @@ use crate::columns::Value;
 use crate::error::Result;
 use crate::table::Table;
 
-/// The tables of a session's rows, in the order of their counts.
+/// The tables with a session's rows, in the order of their counts.
 pub(super) const PARTS: [Table; 4] = [Table::Entries, Table::Usage, Table::Labels, Table::Events];
 
-/// The place of the version in each of them.
+/// The index of the column `version` in each of them.
 pub(super) const VERSION: usize = 1;
 
-/// What the rows of a session's parts are read from.
+/// What the rows of a session are read from.
 pub(super) struct Parts<'a> {
     pub(super) conn: &'a Connection,
     pub(super) session: &'a Session,
@@ -25,7 +25,7 @@ pub(super) struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// Hands each row to `each`, with the place of its table in [`PARTS`] and its time.
+    /// Calls `each` with each row, the index of its table in [`PARTS`], and its time.
     pub(super) fn each(
         &self,
         words: &mut Words,
@@ -43,7 +43,7 @@ impl Parts<'_> {
         each: &mut impl FnMut(usize, Option<i64>, &mut [Value<'_>]) -> Result<()>,
     ) -> Result<()> {
         let Self { conn, session, tree, files } = *self;
-        // Columns by their place: by name, they took a tenth of it.
+        // Columns by index: looking them up by name took a tenth of the time.
         let mut stmt = conn.prepare_cached(
             "SELECT entry_key, entry_id, type, role, created_at, line_key, span
          FROM entries

@@ -1,8 +1,8 @@
-//! Sessions: their rows, and those of their entries, usage, labels and events.
+//! Exports sessions: their rows, and those of their entries, usage, labels and events.
 //!
-//! A session whose rows go on from those that the lake has gets the new ones. One whose rows
-//! are others, because its tree changed, gets all of them under a new version: who reads
-//! joins by session and version.
+//! If a session only grew, its new rows are added. If rows that the lake has changed, as when
+//! its tree changed, all of its rows are exported under a new version. Readers join by session
+//! and version.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
@@ -23,7 +23,7 @@ use crate::rows::{Held, SessionRow, Sha, absorb};
 use crate::table::Table;
 
 impl Run<'_> {
-    /// Writes the sessions that are new or another, with what is new of their rows.
+    /// Exports sessions that are new or changed, with their new rows.
     pub(super) fn sessions(&mut self, files: &Files) -> Result<()> {
         let places: BTreeSet<(i64, &[u8], i64)> =
             files.iter().map(|(id, file)| (file.source_id, &file.path[..], *id)).collect();
@@ -33,7 +33,7 @@ impl Run<'_> {
         while let Some(row) = rows.next()? {
             let session = Session::read(row)?;
             there.insert(session.key);
-            // Of one whose log is damaged, the lake keeps what it has.
+            // If its log is damaged, the lake keeps what it has of the session.
             let Some(stamp) = stamp(self.conn, row, &session, &places, files)? else { continue };
             let known = self.state.sessions.get(&session.key).filter(|known| !known.is_gone);
             if known.is_none_or(|known| known.held.stamp != stamp) {
@@ -54,7 +54,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Says of a session that the store no longer has it, and nothing else of it.
+    /// Marks a session that the store no longer has; its columns for readers are empty.
     fn gone_session(&mut self, known: &SessionRow) -> Result<()> {
         let row = SessionRow { is_gone: true, ..known.clone() };
         let null = Value::Null;
@@ -128,13 +128,13 @@ impl Run<'_> {
 /// The partitions of a session's rows.
 struct Partitions<'a> {
     session: &'a Session,
-    /// The last day that was asked for, with its partition: most rows follow one of the same day,
-    /// and to spell a month takes longer than to hash the row.
+    /// The day of the last call, with its partition. Most rows are of the same day as the row
+    /// before, and formatting a month takes longer than hashing the row.
     last: Option<(i64, Partition)>,
 }
 
 impl Partitions<'_> {
-    /// The partition of a row of that time, in nanoseconds since 1970.
+    /// The partition of a row, by its time in nanoseconds since 1970.
     fn of(&mut self, at: Option<i64>) -> &Partition {
         const DAY: i64 = 24 * 60 * 60 * 1_000_000_000;
         let Session { format, origin, created_at, modified_at, .. } = self.session;
@@ -145,7 +145,7 @@ impl Partitions<'_> {
     }
 }
 
-/// Counts rows, and reckons the digest of as many of each part as are asked for.
+/// Counts rows and computes their digests, up to a maximum for each part.
 struct Rows {
     most: [i64; 4],
     counts: [i64; 4],
@@ -157,7 +157,7 @@ impl Rows {
         Self { most, counts: [0; 4], digests: Default::default() }
     }
 
-    /// The version is none of what a row says; it is not set yet.
+    /// Adds a row. Its version is not set yet, so that the digest does not depend on it.
     fn take(&mut self, part: usize, row: &[Value<'_>]) {
         if self.counts[part] < self.most[part] {
             self.counts[part] += 1;
@@ -172,8 +172,8 @@ impl Rows {
     }
 }
 
-/// What makes a session: its own row, its files and what was decided of it; `None` where the
-/// lake has none of its files.
+/// The digest of a session's own row, its files and its events, which tells whether the
+/// session changed; `None` if the lake has none of its files.
 fn stamp(
     conn: &Connection,
     row: &Row<'_>,
@@ -276,7 +276,7 @@ impl Session {
         })
     }
 
-    /// The columns that are for readers.
+    /// The values of the columns for readers.
     fn shown(&self, tree: &Tree) -> [Value<'_>; 18] {
         let [name, title, first_message, work_dir, host, provider, model] =
             self.texts.each_ref().map(|text| Value::from(text.as_ref()));

@@ -36,7 +36,7 @@ impl Place {
         export(self.store.path(), self.lake(), &ExportOptions::new()).unwrap();
     }
 
-    /// The lake, read by the newest versions, says what a new lake says.
+    /// Exports, and asserts that the current rows of the lake are those of a new lake.
     #[track_caller]
     fn check(&self) {
         self.export();
@@ -53,7 +53,7 @@ impl Place {
     }
 }
 
-/// The rows that count of a table, without their version.
+/// The current rows of a table, without their version.
 fn current(lake: &Path, table: Table) -> Vec<String> {
     let lake = Folder::new(lake);
     let manifest = Manifest::open(&lake).unwrap();
@@ -66,7 +66,7 @@ fn current(lake: &Path, table: Table) -> Vec<String> {
             };
             let session = &state.sessions[session];
             if session.version == *version && !session.is_gone {
-                // A chain has another number in another lake.
+                // The number of a chain differs between lakes.
                 let rest = if table == Table::Entries { &rest[..8] } else { rest };
                 rows.push(format!("{:?} {rest:?}", session.path));
             }
@@ -117,7 +117,7 @@ fn so_are_those_of_every_program() {
     }
     for row in place.store.sessions(&SessionFilter::new().limit(1_000)).unwrap().rows {
         let session = place.store.session(row.key).unwrap();
-        // Not every program lets others write.
+        // Not every format can be appended to.
         let _ = session.append_message(r#"{"role":"user","content":"more"}"#);
         if let Some(leaf) = session.leaves().unwrap().first() {
             let _ = session.branch(&leaf.id);

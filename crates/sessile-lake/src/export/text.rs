@@ -1,4 +1,4 @@
-//! The text of what stands in the store as bytes or as a number, as the store's views show it.
+//! The text of values that the store keeps as bytes or numbers, as the store's views show it.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,8 +19,8 @@ pub(super) fn sql_text(value: ValueRef<'_>) -> Option<Cow<'_, str>> {
     }
 }
 
-/// An id, as the view `entry_list` shows it: hex digits where it stands as bytes, and those of
-/// a UUID with its dashes.
+/// An id as the view `entry_list` shows it: as hex digits if it is stored as bytes, with dashes
+/// if it is a UUID.
 pub(super) fn id_text(id: ValueRef<'_>) -> Option<Cow<'_, str>> {
     let ValueRef::Blob(bytes) = id else { return sql_text(id) };
     let Some(uuid) = bytes.get(..16).filter(|_| bytes.len() == 17) else {
@@ -37,14 +37,14 @@ pub(super) fn id_text(id: ValueRef<'_>) -> Option<Cow<'_, str>> {
     Some(text.into())
 }
 
-/// The words that types and roles of entries stand for, where these are numbers.
+/// The words for the types and roles of entries that are stored as numbers.
 ///
-/// The store's view knows them, and is asked once for each.
+/// They are read from the store's view, once for each number.
 #[derive(Default)]
 pub(super) struct Words(HashMap<i64, String>);
 
 impl Words {
-    /// Learns the words of an entry's type and role.
+    /// Reads the words for an entry's type and role, unless they are known.
     pub(super) fn learn(
         &mut self,
         conn: &Connection,

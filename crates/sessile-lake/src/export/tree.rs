@@ -1,5 +1,5 @@
-//! The tree of a session as columns, which an engine filters by: parent, depth, and whether
-//! an entry is on the active branch.
+//! The tree of a session as columns: parent, depth, and whether an entry is on the active
+//! branch.
 
 use rusqlite::Connection;
 
@@ -9,11 +9,11 @@ use crate::error::Result;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Node {
     pub(super) parent: Option<u32>,
-    /// How many are above it. Where parents lead back into themselves, the first of them
-    /// that is come to again is a root.
+    /// How many entries are above it. If parents form a cycle, the first of its entries that
+    /// is visited again counts as a root.
     pub(super) depth: u32,
     pub(super) is_active: bool,
-    /// The tree follows its parent, a path does not.
+    /// Whether it ends paths: the tree has its parent, but a path does not continue there.
     ends_path: bool,
 }
 
@@ -103,7 +103,7 @@ fn leaf(conn: &Connection, session: i64) -> Result<Option<u32>> {
     })
 }
 
-/// Marks the active branch where the store keeps it as ranges; whether it does.
+/// Marks the active branch if the store has it as ranges; returns whether it does.
 fn mark_ranges(conn: &Connection, session: i64, nodes: &mut [Node]) -> Result<bool> {
     let mut stmt = conn.prepare_cached(
         "SELECT first_key, last_key
@@ -122,7 +122,7 @@ fn mark_ranges(conn: &Connection, session: i64, nodes: &mut [Node]) -> Result<bo
     Ok(has_any)
 }
 
-/// Marks the path to the leaf, which ends where it comes back to itself.
+/// Marks the path to the leaf. A cycle ends it.
 fn mark_path(nodes: &mut [Node], leaf: Option<u32>) {
     let mut at = leaf;
     while let Some(node) = at.and_then(|n| nodes.get_mut(n as usize)).filter(|node| !node.is_active)

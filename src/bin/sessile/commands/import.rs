@@ -145,8 +145,8 @@ fn print(
         ("rewritten", report.rewritten),
         ("moved", report.moved),
         ("unchanged", report.unchanged),
-        ("no longer there, kept", report.missing),
-        ("purged here, passed by (--again takes them in)", report.purged),
+        ("missing at the root, kept", report.missing),
+        ("purged here, skipped (--again imports them)", report.purged),
     ] {
         if 0 < number || name == "new" {
             count(number, name)?;
@@ -162,7 +162,7 @@ fn print(
         count(lost.lines.into(), &format!("{what} {} {cause}", one_line(&file)))?;
     }
     if let Some(more) = report.lost.len().checked_sub(LOST_SHOWN).filter(|more| 0 < *more) {
-        count(more as u64, "files more that lost lines (see problems)")?;
+        count(more as u64, "more files that lost lines (see problems)")?;
     }
     for (kind, number) in &report.problems {
         count(*number, &format!("{} (kept; see problems)", kind.name()))?;

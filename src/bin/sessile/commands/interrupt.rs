@@ -88,10 +88,10 @@ fn what_stands(store: &Store) -> String {
     };
     if files == 0 {
         let path = store.path().display();
-        return format!("nothing is in {path} yet; the same command begins again");
+        return format!("nothing is in {path} yet; run the same command to start again");
     }
     format!(
-        "{} and {} are in {}, whole; the same command goes on behind them",
+        "{} and {} are in {}, complete; run the same command to continue",
         many(files, "file"),
         many(sessions, "session"),
         store.path().display()

@@ -64,7 +64,7 @@ fn purge(store: &Store, names: &[String], force: bool, json: bool) -> Result<boo
         let info = session.info()?;
         let id = info.session_id.as_deref().unwrap_or("no id");
         if !is_whole_name(&info, name) && !confirm::is_asked() {
-            bail!("{name:?} is only the beginning of {id:?}; to purge it, give the whole id");
+            bail!("{name:?} is only a prefix of {id:?}; to purge it, give the full id");
         }
         if info.trashed_at.is_none() && !force {
             bail!("{id:?} is not in the trash; trash it first, or purge it with --force");
@@ -78,7 +78,7 @@ fn purge(store: &Store, names: &[String], force: bool, json: bool) -> Result<boo
             "messages": info.message_count,
         }));
     }
-    let question = format!("{}\nPurge for ever?", what.join("\n"));
+    let question = format!("{}\nPurge permanently?", what.join("\n"));
     if confirm::confirm(&question)? == Answer::No {
         note!("sessile: nothing was purged");
         return Ok(false);

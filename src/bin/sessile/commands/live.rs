@@ -75,7 +75,7 @@ pub(super) fn rename(store: &Store, session: &str, name: Option<&str>) -> Result
 fn require_text(what: &str, text: Option<&str>) -> Result<()> {
     match text {
         Some(text) if text.trim().is_empty() => {
-            anyhow::bail!("the {what} is blank; to take the {what} away, use --clear")
+            anyhow::bail!("the {what} is blank; to remove the {what}, use --clear")
         }
         _ => Ok(()),
     }

@@ -36,12 +36,12 @@ fn print(other: &Path, report: &MergeReport, json: bool) -> Result<()> {
     writeln!(out, "{}: merged", other.display())?;
     for (what, number) in [
         ("new", report.new),
-        ("went on there", report.longer),
-        ("went on in both", report.united),
+        ("grew in the other store", report.longer),
+        ("grew in both stores", report.united),
         ("known already", report.unchanged),
-        ("purged here, passed by", report.purged),
-        ("lines that were not here", report.lines),
-        ("decisions that were not known here", report.events),
+        ("purged here, skipped", report.purged),
+        ("lines added", report.lines),
+        ("events added", report.events),
     ] {
         if 0 < number || what == "new" {
             writeln!(out, "  {:>11} {what}", HumanCount(number).to_string())?;
@@ -51,18 +51,21 @@ fn print(other: &Path, report: &MergeReport, json: bool) -> Result<()> {
         let file = one_line(&kept.file.to_string_lossy());
         match kept.generation {
             Some(generation) => {
-                writeln!(out, "  {file} is another there, kept as generation {generation}")?;
+                writeln!(
+                    out,
+                    "  {file} differs there, and that version is kept as generation {generation}"
+                )?;
             }
             None => {
                 let kept_as = one_line(&kept.kept_as.to_string_lossy());
-                writeln!(out, "  {file} is another session there, kept as {kept_as}")?;
+                writeln!(out, "  {file} is another session there, which is kept as {kept_as}")?;
             }
         }
     }
     out.flush()?;
     for refused in &report.refused {
         let file = one_line(&refused.file.to_string_lossy());
-        note!("sessile: {file} was not taken over: {}", one_line(&refused.reason));
+        note!("sessile: {file} was not merged: {}", one_line(&refused.reason));
     }
     Ok(())
 }

@@ -162,8 +162,8 @@ fn serve_programs(db: &Path) -> Result<bool> {
 fn warn_of_network(store: &Store) {
     if store.on_network_file_system() {
         note!(
-            "sessile: {} lies on a network file system, where a database can be damaged; \
-             use it from one machine only, or put it on a local disk",
+            "sessile: {} is on a network file system, where a database can be damaged; use it \
+             from one machine only, or put it on a local disk",
             store.path().display()
         );
     }
@@ -178,7 +178,7 @@ fn open_to_read(db: &Path) -> Result<Store> {
     let store = place::options()?.create(false).read_only(true).open(db)?;
     if store.is_read_alone() {
         note!(
-            "sessile: nothing can be written beside {}; nobody has it open, so it is read as it lies there",
+            "sessile: cannot write beside {}; no process has it open, so it is read without locks",
             db.display()
         );
     }
@@ -200,7 +200,7 @@ fn as_of(db: &Path, names: &[String], generation: Option<i64>) -> Result<(Store,
     let sessions: Vec<Session> =
         names.iter().map(|name| store.find(name)).collect::<Result<_, _>>()?;
     let Some(generation) = generation else { return Ok((store, sessions)) };
-    let [name] = names else { bail!("a generation is one of one session: name one") };
+    let [name] = names else { bail!("--generation needs one session; name it") };
     let (earlier, session) = one_as_of(db, name, Some(generation))?;
     Ok((earlier, vec![session]))
 }
@@ -236,7 +236,7 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
     let (files, bytes) = (counted(report.files), HumanBytes(report.bytes));
     writeln!(out, "{files}, {bytes} compared: {verdict}")?;
     if 0 < report.purged {
-        writeln!(out, "not compared, as it was purged here: {} of its files", report.purged)?;
+        writeln!(out, "not compared, because purged here: {} of its files", report.purged)?;
     }
     out.flush()?;
     Ok(same)
@@ -283,7 +283,7 @@ fn export(store: &Store, sessions: &[Session], args: &ExportArgs) -> Result<bool
     for aside in report.aside.iter().filter(|_| !args.json) {
         let shown = |path: &Path| one_line(&path.to_string_lossy());
         note!(
-            "sessile: {} was written as {}: something else has its place at the root now",
+            "sessile: {} was written as {}, because its root has another file at that path now",
             shown(&aside.file),
             shown(&aside.written_as)
         );
@@ -368,14 +368,18 @@ fn check(store: &Store, json: bool) -> Result<bool> {
         return Ok(findings.is_empty());
     }
     for object in foreign {
-        note!("the {} {:?} is not of this program, and is left alone", object.kind, object.name);
+        note!(
+            "the {} {:?} does not belong to this program, and was not changed",
+            object.kind,
+            object.name
+        );
     }
     let mut out = output::report();
     for finding in &findings {
         writeln!(out, "{}: {}", finding.place.escape_debug(), finding.detail)?;
     }
     if findings.is_empty() {
-        writeln!(out, "everything is as the log says")?;
+        writeln!(out, "no errors found")?;
     }
     out.flush()?;
     Ok(findings.is_empty())
@@ -386,6 +390,6 @@ fn rebuild(store: &Store, json: bool) -> Result<bool> {
     if json {
         return print_json(&json!({"sessions": sessions}));
     }
-    note!("{sessions} sessions folded again");
+    note!("{sessions} sessions rebuilt");
     Ok(true)
 }

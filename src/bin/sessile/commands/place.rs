@@ -40,9 +40,9 @@ impl fmt::Display for NotBegun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "there is no database yet: `sessile sync` makes one of the sessions on this machine, \
-             `sessile import ROOT` of one folder; it will be {}, unless --db or SESSILE_DB \
-             names another",
+            "there is no database yet; `sessile sync` creates one from the sessions on this \
+             machine, `sessile import ROOT` from one folder; it will be {}, unless --db or \
+             SESSILE_DB names another",
             self.0.display()
         )
     }
@@ -71,7 +71,7 @@ impl Database {
         builder
             .recursive(true)
             .create(folder)
-            .with_context(|| format!("cannot make {}", folder.display()))
+            .with_context(|| format!("cannot create {}", folder.display()))
     }
 }
 

@@ -25,7 +25,7 @@ fn say_prunable(all: &[Prunable]) -> Result<()> {
         };
         let lost = match earlier.lost {
             0 => String::new(),
-            lost => format!("; {lost} of its lines stand nowhere else at its root"),
+            lost => format!("; {lost} of its lines are nowhere else at its root"),
         };
         writeln!(
             out,
@@ -74,7 +74,9 @@ pub(crate) fn prune(db: &Path, args: &PruneArgs) -> Result<bool> {
     if !args.json {
         say_prunable(&all)?;
     }
-    if !all.is_empty() && !args.yes && confirm("Remove these generations for ever?")? == Answer::No
+    if !all.is_empty()
+        && !args.yes
+        && confirm("Remove these generations permanently?")? == Answer::No
     {
         note!("sessile: nothing was removed");
         return Ok(false);

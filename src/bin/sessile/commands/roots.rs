@@ -108,12 +108,12 @@ fn forget(store: &Store, root: &Path, yes: bool, json: bool) -> Result<bool> {
     let mut what = format!("{}: {}", info.root.display(), held(&info));
     if 0 < info.changed {
         what.push_str(&format!(
-            "; {} of the sessions have something that is nowhere but in the store",
+            "; {} of the sessions have content or changes that are only in the store",
             info.changed
         ));
     }
     if 0 < info.changed && !yes && !is_asked() {
-        bail!("{what}. Nothing was forgotten; to forget it all the same, give --yes");
+        bail!("{what}. Nothing was forgotten; to forget it anyway, give --yes");
     }
     if !yes && confirm(&format!("{what}. Forget all of it?"))? == Answer::No {
         note!("sessile: nothing was forgotten");
@@ -151,7 +151,9 @@ fn relink(store: &Store, from: &str, to: &str) -> Result<bool> {
         sessions += store.relink(&from, &to, Timestamp::now())?;
     }
     if sessions == 0 {
-        note!("sessile: no session is in the work dir {from:?}; list shows those that there are");
+        note!(
+            "sessile: no session is in the work dir {from:?}; `sessile list` shows the work dirs"
+        );
         return Ok(false);
     }
     note!("{sessions} sessions are in {to} now");

@@ -30,7 +30,10 @@ pub(super) fn run(store: &Store, args: &SealArgs) -> Result<bool> {
         _ => note!("{sessions} sessions: {lines} lines of {bytes} take {packed} now"),
     }
     if report.traces != Traces::Gone {
-        note!("sessile: sealed, but the space is not given back yet; `sessile prune` tries again");
+        note!(
+            "sessile: sealed, but the free space was not yet returned to the disk; `sessile \
+             prune` tries again"
+        );
     }
     Ok(true)
 }

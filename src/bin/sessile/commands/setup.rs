@@ -24,7 +24,8 @@ fn completions(shell: Shell) -> Result<bool> {
 }
 
 fn man(folder: &Path) -> Result<bool> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot create {}", folder.display()))?;
     clap_mangen::generate_to(args::command(), folder)
         .with_context(|| format!("cannot write manual pages to {}", folder.display()))?;
     note!("manual pages written to {}", folder.display());

@@ -125,7 +125,7 @@ impl<'a> Viewer<'a> {
             note!("the last {last} of {shown} messages");
         }
         if shown < all {
-            note!("{shown} of {all} messages: the rest stands before a compaction; --all");
+            note!("{shown} of {all} messages: the rest is before a compaction; --all shows it");
         }
         match self.session.abandoned()?.len() {
             0 => {}
@@ -212,7 +212,11 @@ impl<'a> Viewer<'a> {
     fn say_that_nothing_is_said(&self, entry: Option<&CapturedEntry>) {
         if let Some(CapturedEntry { entry, .. }) = entry {
             let (id, kind) = (self.ids.of(&entry.id), one_line(&entry.entry_type));
-            note!("{} is no message, but {kind}: line {} of the log", one_line(id), entry.line);
+            note!(
+                "{} is not a message but {kind}; it is line {} of the log",
+                one_line(id),
+                entry.line
+            );
         }
     }
 

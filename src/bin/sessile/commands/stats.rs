@@ -34,7 +34,7 @@ pub(crate) fn run(store: &Store, json: bool) -> Result<bool> {
     writeln!(out, "\nspace")?;
     for (name, bytes) in [
         ("the database", stats.database_bytes),
-        ("of it free for new rows", stats.free_bytes),
+        ("of that free", stats.free_bytes),
         ("lines of session files", stats.line_bytes),
         ("other files", stats.document_bytes),
         ("earlier generations", stats.superseded_bytes),

@@ -48,12 +48,12 @@ pub(crate) fn run(store: &Store, args: &UsageArgs) -> Result<bool> {
     }
     for (model, messages) in unpriced {
         let plural = if messages == 1 { "" } else { "s" };
-        note!("no price is known of {}: {messages} message{plural}; --prices", one_line(&model));
+        note!("there is no price for {}: {messages} message{plural}; --prices", one_line(&model));
     }
     if !args.json && !sums.is_empty() {
         let source = prices.source.map(|source| format!(" ({source})")).unwrap_or_default();
         note!(
-            "costs that no log says: by prices of {}{}, in {}",
+            "costs that no log has are by prices of {}{}, in {}",
             one_line(&prices.as_of),
             one_line(&source),
             one_line(&prices.currency)

@@ -37,15 +37,16 @@ pub(super) fn run(db: &Path, args: &WatchArgs) -> Result<bool> {
     }
     let store = place::options()?.open(db)?;
     super::warn_of_network(&store);
-    let _waiting =
-        interrupt::on_interrupt(|| note!("sessile: no longer watching; what was written is in"))?;
+    let _waiting = interrupt::on_interrupt(|| {
+        note!("sessile: watching ended; every change that was read is stored");
+    })?;
     let (changes, changed) = mpsc::channel();
     let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         if let Some(change) = Change::of(event) {
             let _ = changes.send(change);
         }
     })
-    .context("this system cannot say when files change")?;
+    .context("this system cannot report when files change")?;
     let mut watched = Watched { watcher, roots: Vec::new(), folders: Vec::new() };
     let mut due = Due { all: true, paths: Vec::new() };
     let mut missing: Vec<PathBuf> = Vec::new();
@@ -154,7 +155,8 @@ impl Watched {
             match self.watcher.watch(&real, RecursiveMode::Recursive) {
                 Ok(()) => note!("watching {}", real.display()),
                 Err(err) => note!(
-                    "sessile: {} is only looked at every {} minutes, since the system does not watch it: {err}",
+                    "sessile: {} is only checked every {} minutes, because the system cannot \
+                     watch it: {err}",
                     real.display(),
                     SCAN.as_secs() / 60
                 ),

@@ -39,7 +39,7 @@ pub(crate) fn run(store: &Store, session: &str, out: Option<&Path>) -> Result<bo
         return Ok(true);
     };
     let mut file = File::create_new(path)
-        .with_context(|| format!("{}: the page could not be made here", path.display()))?;
+        .with_context(|| format!("{}: the page could not be created here", path.display()))?;
     file.write_all(&page)
         .with_context(|| format!("{}: the page could not be written", path.display()))?;
     Ok(true)

@@ -57,7 +57,7 @@ pub(crate) fn run(store: &Store, args: &ServeArgs) -> Result<bool> {
         }
         note!("sessile: no longer served");
     })?;
-    note!("read-only, for who has this address; ^C ends it");
+    note!("read-only, for everyone who has this address; ^C ends it");
     serve(store, &listener, &gate)
 }
 

@@ -24,7 +24,7 @@ const UNTITLED: &str = "Forked session";
 pub(super) fn fork(writing: &Writing<'_>, up_to: Option<&str>) -> Result<SessionKey> {
     if let Some(entry_id) = up_to.filter(|id| !is_session_id(id)) {
         return Err(Error::InvalidRecord(format!(
-            "{entry_id:?} is no UUID; the fork ends with one"
+            "{entry_id:?} is not a UUID; a fork needs the UUID of its last entry"
         )));
     }
     let source = CopySource::read(writing)?;

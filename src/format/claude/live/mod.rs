@@ -60,7 +60,7 @@ impl Live for Claude {
             let new = compaction::read(&chain::object(compaction, tail.depth_below(1))?);
             let before = writing.parent(tail.leaf_id.as_deref())?;
             let before = before.ok_or_else(|| {
-                Error::InvalidRecord("the session has nothing to stand a summary for".to_owned())
+                Error::InvalidRecord("the session has no messages to summarise".to_owned())
             })?;
             let line = write::boundary(&NewBoundary {
                 metadata: &new.metadata,
@@ -90,7 +90,9 @@ impl Live for Claude {
     fn rename(&self, writing: &Writing<'_>, name: Option<&str>) -> Result<()> {
         match name {
             Some(name) => self.rename_exactly(writing, &Stored::Text(name.to_owned())),
-            None => Err(Error::Unsupported("a title of this format is replaced, not taken away")),
+            None => {
+                Err(Error::Unsupported("a title of this format can be replaced, but not removed"))
+            }
         }
     }
 
@@ -102,8 +104,7 @@ impl Live for Claude {
     }
 
     fn tag(&self, writing: &Writing<'_>, tag: Option<&Stored>) -> Result<bool> {
-        let blank =
-            || Error::InvalidRecord("nothing that can be seen is left of the tag".to_owned());
+        let blank = || Error::InvalidRecord("the tag has no visible characters".to_owned());
         let tag = match tag {
             Some(tag) => tags::clean(tag).ok_or_else(blank)?,
             None => Stored::Text(String::new()),

@@ -282,7 +282,7 @@ impl Branch<'_> {
         let line = log::record(self.conn, entries::place(self.conn, key)?)?;
         let node = facts_of_line(&line).and_then(|facts| facts.node);
         node.ok_or_else(|| {
-            Error::Damaged(format!("the line of entry {key} is no node; rebuild the store"))
+            Error::Damaged(format!("the line of entry {key} is not a node; rebuild the store"))
         })
     }
 }

@@ -294,7 +294,7 @@ fn note_sidecar(folded: &Folded<'_>) -> Result<()> {
     let path = layout::sidecar(&folded.file.path);
     match read_sidecar(folded.conn, folded.file.source_id, &path)? {
         Sidecar::Broken => {
-            let detail = "no JSON object; nothing describes the agent";
+            let detail = "not a JSON object; there is no description of the agent";
             note(folded, &path, None, ProblemKind::Unreadable, detail)
         }
         Sidecar::None | Sidecar::Described { .. } => Ok(()),

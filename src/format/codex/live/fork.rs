@@ -68,10 +68,10 @@ fn at_turn(turns: &[Turn], turn: u32) -> Result<(Cut, String)> {
     let at = (turn as usize).checked_sub(1).filter(|at| *at < turns.len());
     let at = at.ok_or(Error::TurnNotFound { turn, turns: count })?;
     if turns[at].is_implicit {
-        return Err(Error::Unsupported("a turn without a beginning in the file is not forked at"));
+        return Err(Error::Unsupported("cannot fork at a turn whose start is not in the file"));
     }
     if turns[at].status == Status::InProgress {
-        return Err(Error::Unsupported("a turn that has not ended is not forked at"));
+        return Err(Error::Unsupported("cannot fork at a turn that has not ended"));
     }
     let cut = turns.get(at + 1).map_or(Cut::Nowhere, |next| Cut::Records(next.first));
     Ok((cut, turns[at].prompt().to_owned()))
@@ -90,10 +90,10 @@ struct KeptLine {
 fn make(writing: &Writing<'_>, place: &Place, cut: Cut) -> Result<SessionKey> {
     let Writing { tx, at, id, .. } = *writing;
     if place.own.is_document || place.own.meta.mode == Mode::Bare {
-        return Err(Error::Unsupported("a session of a release before 0.32 is not forked"));
+        return Err(Error::Unsupported("cannot fork a session of a release before 0.32"));
     }
     let source_id = place.own.known.thread_id.as_deref();
-    let source_id = source_id.ok_or(Error::Unsupported("a session without an id is not forked"))?;
+    let source_id = source_id.ok_or(Error::Unsupported("cannot fork a session without an id"))?;
     let new_id = || uuid::Uuid::now_v7().to_string();
     let id = id.map_or_else(new_id, str::to_owned);
     chain::require_id(&id)?;
@@ -180,7 +180,7 @@ fn own_meta(tx: &Connection, place: &Place) -> Result<Vec<u8>> {
         }
         Ok(())
     })?;
-    found.ok_or(Error::Unsupported("a session without a session_meta is not forked"))
+    found.ok_or(Error::Unsupported("cannot fork a session without a session_meta"))
 }
 
 /// The file that contains the cut, by its physical id, with the ordinal and the byte
@@ -189,7 +189,7 @@ fn base_of(history: &History, kept: &[KeptLine]) -> Result<Option<(String, u64, 
     let Some(last) = kept.last() else { return Ok(None) };
     let link = history.links.iter().find(|link| link.log.file_id == last.file_id);
     let name = link.and_then(|link| link.known.physical_id.clone());
-    let name = name.ok_or(Error::Unsupported("a file without an id cannot be begun with"))?;
+    let name = name.ok_or(Error::Unsupported("a fork cannot start with a file without an id"))?;
     let ordinal = kept.iter().rev().find_map(|line| line.ordinal).map_or(0, |last| last + 1);
     Ok(Some((name, ordinal, last.end)))
 }

@@ -27,7 +27,7 @@ impl Live for Codex {
     /// A thread begins with its `session_meta`, which the caller gives.
     fn create(&self, tx: &Connection, new: &NewHeader<'_>) -> Result<SessionKey> {
         let given = new.record.ok_or(Error::Unsupported(
-            "a session of this format is made of its first record, a whole session_meta",
+            "a session of this format is created with its first record, a complete session_meta",
         ))?;
         let line = chain::object(given, record::DEPTH)?;
         let header = self.parse(line.as_bytes()).change;
@@ -38,7 +38,7 @@ impl Live for Codex {
             _ => (None, None),
         };
         let refused =
-            || Error::InvalidRecord("the record is no session_meta with an id".to_owned());
+            || Error::InvalidRecord("the record is not a session_meta with an id".to_owned());
         let id = id.ok_or_else(refused)?;
         chain::require_id(&id)?;
         chain::require_free_id(tx, &id)?;
@@ -86,13 +86,15 @@ impl Live for Codex {
     fn rename(&self, writing: &Writing<'_>, name: Option<&str>) -> Result<()> {
         let name = name.map(str::trim).filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| {
-            Error::InvalidRecord("a thread's name cannot be blank, nor taken away".to_owned())
+            Error::InvalidRecord(
+                "a thread's name cannot be blank, and cannot be removed".to_owned(),
+            )
         })?;
         let place = Place::of(writing.tx, writing.session)?;
         let id = place.own.known.thread_id.as_deref();
         // The index of names only accepts such ids.
         let id = id.filter(|id| layout::is_uuid(id));
-        let id = id.ok_or(Error::Unsupported("a thread whose id is no UUID cannot be named"))?;
+        let id = id.ok_or(Error::Unsupported("a thread whose id is not a UUID cannot be named"))?;
         write_name(writing.tx, &place.source, id, name, writing.at)
     }
 
@@ -156,14 +158,16 @@ fn begin(
 fn append(writer: &mut FileWriter<'_>, place: &Place, line: &[u8]) -> Result<u32> {
     if place.own.is_document {
         return Err(Error::Unsupported(
-            "a session of one document is not written to; fork it, and go on with the copy",
+            "a session that is one JSON document cannot be appended to; fork it, and append to \
+             the copy",
         ));
     }
     let is_damaged =
         |(_, (kind, _)): &(_, (ProblemKind, String))| *kind == ProblemKind::UnreadableFile;
     if place.own.problems.iter().any(is_damaged) {
         return Err(Error::Unsupported(
-            "a compressed session that cannot be unpacked is not written to: its bytes would go",
+            "a compressed session that cannot be unpacked cannot be appended to, because its \
+             bytes would be lost",
         ));
     }
     writer.append(place.rollout.place.clone(), Some(&place.own.log), line)
@@ -174,7 +178,7 @@ fn write_name(tx: &Connection, source: &Source, id: &str, name: &str, at: Timest
     let path = layout::NAMES.as_bytes();
     let index = files::newest(tx, source.source_id, path)?;
     if index.as_ref().is_some_and(|index| index.kind != FileKind::Log) {
-        return Err(Error::Unsupported("session_index.jsonl is no file of lines at this root"));
+        return Err(Error::Unsupported("session_index.jsonl is not a regular file at this root"));
     }
     let mut writer = FileWriter::new(tx, source, at);
     writer.append(path.to_vec(), index.as_ref(), names::line(id, name, at).as_bytes())?;

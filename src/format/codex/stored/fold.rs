@@ -198,11 +198,7 @@ impl<'a> Fold<'a> {
         for link in &history.links {
             let id = link.known.physical_id.as_deref().unwrap_or_default();
             for (kind, detail) in &link.problems {
-                self.note(
-                    None,
-                    *kind,
-                    &format!("of {id:.60}, with which the history begins: {detail}"),
-                )?;
+                self.note(None, *kind, &format!("in {id:.60}, the base of the history: {detail}"))?;
             }
             leaf = self.follow(link, leaf, true)?;
             let end = self.cursors.get(&link.log.file_id).and_then(|cursor| cursor.ends.last());
@@ -210,7 +206,7 @@ impl<'a> Fold<'a> {
             if let Some(cut) = link.cut.filter(|cut| end < *cut && !link.reaches(self.conn, *cut)) {
                 self.base_is_whole = false;
                 let detail =
-                    format!("the history goes on at byte {cut} of {id:.60}, which is not as long");
+                    format!("the history continues at byte {cut} of {id:.60}, which is shorter");
                 self.note(None, ProblemKind::Header, &detail)?;
             }
         }
@@ -263,7 +259,7 @@ impl<'a> Fold<'a> {
                 if is_own {
                     self.note(Some(log::line_number(key)), *kind, detail)?;
                 } else if is_main && *kind == ProblemKind::InvalidUtf8 {
-                    self.note(None, *kind, "a file that the history begins with has a bad byte")?;
+                    self.note(None, *kind, "a base file of the history has invalid UTF-8")?;
                 }
             }
             let Some(record) = record else {
@@ -274,7 +270,8 @@ impl<'a> Fold<'a> {
                 return Ok(());
             };
             if is_own && record.ordinal.is_none() && link.known.mode == Mode::Paginated {
-                let detail = "no ordinal: an older release went on here; Codex cannot resume it";
+                let detail = "no ordinal, because an older release continued the session; Codex \
+                              cannot resume it";
                 self.note(Some(log::line_number(key)), ProblemKind::Unreadable, detail)?;
             }
             let id = self.entry_id(link, key, place, n);
@@ -378,7 +375,7 @@ impl<'a> Fold<'a> {
     fn finish(self, thread: &Thread, rollout: &Rollout, names: &Names) -> Result<()> {
         let (conn, own, session) = (self.conn, self.own, self.own.known.session);
         if thread.is_superseded && thread.is_double && own.known.segment_id.is_none() {
-            let detail = "another file of the same thread counts instead";
+            let detail = "another file of the same thread is used instead";
             self.note(None, ProblemKind::Unreadable, detail)?;
         }
         for file in rollout.files() {

@@ -103,13 +103,13 @@ fn next(
         place(one).cmp(&place(other))
     });
     let Some(known) = found.first() else {
-        return Ok(Err(format!("the file that the history begins with is missing: {id:.60}")));
+        return Ok(Err(format!("the base file of the history is missing: {id:.60}")));
     };
     if !seen.insert(known.session) {
-        return Ok(Err(format!("the history begins with itself, by way of {id:.60}")));
+        return Ok(Err(format!("the history is its own base, through {id:.60}")));
     }
     let link = Link::of(conn, known, base.offset)?;
-    Ok(link.ok_or_else(|| format!("the file that the history begins with is missing: {id:.60}")))
+    Ok(link.ok_or_else(|| format!("the base file of the history is missing: {id:.60}")))
 }
 
 impl Link {

@@ -209,7 +209,7 @@ impl Found {
                 self.meta = Some(Meta::read(payload, &mut problems));
                 let place = Some(position);
                 if !is_first {
-                    let detail = "other lines stand before it; Codex cannot read the file";
+                    let detail = "other lines are before it; Codex cannot read the file";
                     problems.push((ProblemKind::Header, detail.to_owned()));
                 }
                 self.problems.extend(problems.into_iter().map(|problem| (place, problem)));

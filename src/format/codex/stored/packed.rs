@@ -40,7 +40,7 @@ pub(crate) fn damage_of(content: &[u8]) -> Option<String> {
             let read = unpacked.read_until(b'\n', &mut line)?;
             size += read as u64;
             if MAX_UNPACKED < size || MAX_LINE < line.len() {
-                return Err(io::Error::other("it unpacks to more than is read"));
+                return Err(io::Error::other("it unpacks to more bytes than the limit"));
             }
             if read == 0 {
                 return Ok(());
