@@ -2,13 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use rusqlite::StatementStatus;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
-use crate::{Format, ImportOptions, NewSession, Session, Store, Timestamp};
+use crate::{Format, NewSession, Session, Store, Timestamp};
 
 thread_local! {
     /// Those of each statement of this thread so far.
@@ -129,42 +128,4 @@ fn an_answer_takes_no_longer_for_the_answered_calls_of_its_id() {
     let [few, many] = [20, 320].map(beside_calls);
 
     assert!(0 < few && many - few < 500, "{few} {many}");
-}
-
-/// Steps of the import of a file of so many lines that was rewritten so often: each time,
-/// its second line is another.
-fn beside_generations(lines: usize, generations: usize) -> i64 {
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().join("root");
-    let store = Store::open(folder.path().join("sessions.db")).unwrap();
-    let rewrite = |n: usize| write_session(&root, lines, n);
-    let import = |store: &Store| drop(store.import(&root, &ImportOptions::new()).unwrap());
-    for n in 0..generations {
-        rewrite(n);
-        import(&store);
-    }
-    rewrite(generations);
-    steps(folder.path(), import)
-}
-
-fn write_session(root: &Path, lines: usize, second: usize) {
-    let entry = |n: usize, text: &str| {
-        format!(
-            r#"{{"type":"message","id":"e{n}","timestamp":"2026-01-01T00:00:01.000Z","message":{{"role":"user","content":"{text}"}}}}"#
-        ) + "\n"
-    };
-    let mut content = r#"{"type":"session","version":2,"id":"s","timestamp":"2026-01-01T00:00:00.000Z","cwd":"/w"}"#.to_owned() + "\n";
-    content += &entry(0, &format!("version {second}"));
-    content.extend((1..lines).map(|n| entry(n, "text")));
-    fs::create_dir_all(root.join("sessions/--w--")).unwrap();
-    fs::write(root.join("sessions/--w--/s.jsonl"), content).unwrap();
-}
-
-#[test]
-fn a_rewritten_file_is_compared_with_earlier_ones_as_far_as_they_tell_what_is_lost() {
-    let of_each = |lines| (beside_generations(lines, 9) - beside_generations(lines, 3)) / 6;
-
-    let [short, long] = [50, 450].map(of_each);
-
-    assert!(long - short < 400, "{short} {long}");
 }

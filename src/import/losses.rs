@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::path_of;
 use crate::store::files::{self, FileKind, FileRow};
 use crate::store::{generations, log};
@@ -68,21 +68,30 @@ pub(super) fn between(
     if earlier.kind != FileKind::Log {
         return Ok(None);
     }
-    let held = Held::of(conn, now)?;
-    let mut before = count_lines(conn, earlier)?;
-    let kept = held.lines.iter().all(|(line, count)| {
-        let before = before.entry(*line).or_insert(0);
-        let kept = *count <= *before;
-        *before = before.saturating_sub(*count);
-        kept
-    });
-    let lines: u32 = before.values().sum();
+    let (mut held, mut kept, mut zeroed) = (HashMap::new(), true, 0 < now.size);
+    let mut held_before = count_lines(conn, earlier)?;
+    if now.kind == FileKind::Log {
+        log::each_line_left(conn, now, |_, raw| {
+            zeroed &= raw.iter().all(|byte| *byte == 0);
+            if let Some(digest) = digest(raw) {
+                *held.entry(digest).or_insert(0_u32) += 1;
+            }
+            Ok(())
+        })?;
+    }
+    for (digest, count) in &held {
+        let before = held_before.get(digest).copied().unwrap_or_default();
+        kept &= *count <= before;
+        held_before.insert(*digest, before.saturating_sub(*count));
+    }
+    let lines: u32 = held_before.values().sum();
     let cause = match now.kind {
         FileKind::Log if now.size == 0 => LossCause::Emptied,
-        FileKind::Log if held.is_zeros => LossCause::Zeroed,
+        FileKind::Log if zeroed => LossCause::Zeroed,
         FileKind::Log if kept => LossCause::Shortened,
         FileKind::Log => LossCause::Rewritten,
-        FileKind::Document if is_outgrown(earlier, now) => return Ok(None),
+        // A line of it grew too long for a log.
+        FileKind::Document if earlier.size <= now.size => return Ok(None),
         _ => LossCause::Replaced,
     };
     Ok((0 < lines).then(|| LostLines {
@@ -93,75 +102,19 @@ pub(super) fn between(
     }))
 }
 
-/// Whether a log is a document now because a line of it grew too long for a log.
-fn is_outgrown(earlier: &FileRow, now: &FileRow) -> bool {
-    now.kind == FileKind::Document && earlier.size <= now.size
-}
-
 /// Clears the losses of earlier generations whose lines the root has again. Returns
 /// whether there were any.
-///
-/// Generations may be many. So the present file is read once, for all of them.
 pub(super) fn make_good(conn: &Connection, now: &FileRow) -> Result<bool> {
-    let lossy = generations::with_losses(conn, now.source_id, &now.path)?;
-    if lossy.is_empty() {
-        return Ok(false);
-    }
-    let held = Held::of(conn, now)?;
     let mut is_any = false;
-    for (file_id, _, lost) in lossy {
+    for (file_id, _, lost) in generations::with_losses(conn, now.source_id, &now.path)? {
         let earlier = files::file_by_id(conn, file_id)?;
-        let left = match earlier.kind == FileKind::Log && !is_outgrown(&earlier, now) {
-            true => held.lacks(conn, &earlier, lost)?,
-            false => 0,
-        };
+        let left = between(conn, &earlier, now)?.map_or(0, |lost| lost.lines);
         if left < lost {
             generations::update_lost(conn, file_id, left)?;
             is_any = true;
         }
     }
     Ok(is_any)
-}
-
-/// The lines of a file, which is empty if it is no log.
-struct Held {
-    lines: HashMap<u64, u32>,
-    is_zeros: bool,
-}
-
-impl Held {
-    fn of(conn: &Connection, file: &FileRow) -> Result<Self> {
-        let mut held = Self { lines: HashMap::new(), is_zeros: 0 < file.size };
-        if file.kind == FileKind::Log {
-            log::each_line_left(conn, file, |_, raw| {
-                held.is_zeros &= raw.iter().all(|byte| *byte == 0);
-                if let Some(digest) = digest(raw) {
-                    *held.lines.entry(digest).or_insert(0) += 1;
-                }
-                Ok(())
-            })?;
-        }
-        Ok(held)
-    }
-
-    /// How many lines of an earlier generation it lacks, counted up to `most`: what
-    /// follows them is not read.
-    fn lacks(&self, conn: &Connection, earlier: &FileRow, most: u32) -> Result<u32> {
-        let (mut met, mut lacking) = (HashMap::new(), 0);
-        let read = log::each_line_left(conn, earlier, |_, raw| {
-            if let Some(digest) = digest(raw) {
-                let met = met.entry(digest).or_insert(0);
-                *met += 1;
-                lacking += u32::from(self.lines.get(&digest).copied().unwrap_or_default() < *met);
-            }
-            // This error is nobody's: it ends the reading.
-            if lacking < most { Ok(()) } else { Err(Error::Busy) }
-        });
-        match read {
-            Err(_) if most <= lacking => Ok(lacking),
-            read => read.map(|()| lacking),
-        }
-    }
 }
 
 /// The loss of a whole log.
