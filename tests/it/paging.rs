@@ -166,11 +166,11 @@ fn a_place_of_another_list_and_what_is_no_place_are_refused_by_rpc_and_the_comma
     ] {
         let error = &reply(&test, method, &params)["error"];
         let message = error["message"].as_str().unwrap_or_default();
-        assert!(message.contains("place"), "{method} {params}: {error}");
+        assert!(message.contains("cursor"), "{method} {params}: {error}");
         let output = run(&test, &args, "");
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
-        assert!(said.contains("place"), "{args:?}: {said}");
+        assert!(said.contains("cursor"), "{args:?}: {said}");
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
 /// Rejects a place in a list of another order than the store's own, which has none.
 pub(super) fn check_place(args: &ListArgs) -> Result<(), &'static str> {
     if args.after.is_some() && args.sort != Sort::Modified {
-        return Err("after: only a list sorted by `modified` goes on after a place");
+        return Err("after: only a list sorted by `modified` can start after a cursor");
     }
     Ok(())
 }
