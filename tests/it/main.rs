@@ -13,6 +13,7 @@ mod claude_turns;
 mod cli;
 #[cfg(feature = "cli")]
 mod cli_place;
+#[cfg(feature = "cli")]
 mod cli_roots;
 #[cfg(feature = "cli")]
 mod cli_sql;
