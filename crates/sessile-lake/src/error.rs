@@ -95,26 +95,22 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotALake(path) => {
-                write!(
-                    f,
-                    "{} is not a lake: it has no manifest.json; `export` creates one",
-                    path.display()
-                )
-            }
+            Self::NotALake(path) => write!(
+                f,
+                "{} is not a lake: it has no manifest.json; `export` creates one",
+                path.display()
+            ),
             Self::TooNew { lake, version } => write!(
                 f,
                 "{} was written by a newer release (version {version}); upgrade to read it",
                 lake.display()
             ),
-            Self::NotEmpty(path) => {
-                write!(
-                    f,
-                    "{} is neither empty nor a lake; give an empty folder, or one that does not \
+            Self::NotEmpty(path) => write!(
+                f,
+                "{} is neither empty nor a lake; give an empty folder, or one that does not \
                      exist",
-                    path.display()
-                )
-            }
+                path.display()
+            ),
             Self::Busy(path) => {
                 write!(f, "another process is exporting into {}; try again later", path.display())
             }
@@ -142,13 +138,11 @@ impl fmt::Display for Error {
                     .iter()
                     .try_for_each(|(file, reason)| write!(f, "\n  {}: {reason}", file.display()))
             }
-            Self::Unsound { finding } => {
-                write!(
-                    f,
-                    "the store made from the lake did not pass its check, and nothing was \
+            Self::Unsound { finding } => write!(
+                f,
+                "the store made from the lake did not pass its check, and nothing was \
                      written: {finding}"
-                )
-            }
+            ),
             Self::Store(_) => write!(f, "the store failed"),
             Self::Sqlite(_) => write!(f, "the database of the store failed"),
             Self::Io { action, path, .. } => write!(f, "cannot {action} {}", path.display()),

@@ -16,6 +16,10 @@ use crate::rows::Fields;
 use crate::state::State;
 use crate::table::Table;
 
+/// Roots of every program.
+const FIXTURES: [&str; 6] =
+    ["claude/small", "codex/small", "kimi/small", "kward/tree", "kward/edge", "pi/small"];
+
 struct Place {
     store: Store,
     folder: TempDir,
@@ -108,9 +112,7 @@ fn branches_labels_and_decisions_are_those_of_the_store_after_each_export() {
 #[test]
 fn so_are_those_of_every_program() {
     let place = Place::new();
-    for name in
-        ["claude/small", "codex/small", "kimi/small", "kward/tree", "kward/edge", "pi/small"]
-    {
+    for name in FIXTURES {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name);
         place.store.import(root, &ImportOptions::new()).unwrap();
         place.check();
@@ -129,7 +131,7 @@ fn so_are_those_of_every_program() {
 #[test]
 fn ids_types_and_roles_are_spelt_as_the_views_of_the_store_spell_them() {
     let place = Place::new();
-    for name in ["claude/small", "codex/small", "kimi/small", "kward/tree", "pi/small"] {
+    for name in FIXTURES {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name);
         place.store.import(root, &ImportOptions::new()).unwrap();
     }
