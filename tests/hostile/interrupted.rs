@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sessile::{Error, Format, ImportOptions, Store, StoreOptions};
@@ -125,31 +125,34 @@ fn a_large_context_of_kimi_of_which_little_is_left_keeps_its_head() {
 }
 
 /// A small file system in memory, where this process may have one.
-struct SmallDisk<'a>(&'a Path);
+struct SmallDisk(PathBuf);
 
-impl<'a> SmallDisk<'a> {
-    fn mount(at: &'a Path) -> Option<Self> {
+impl SmallDisk {
+    /// Mounts it in a test's folder. Where that is not allowed, says that the test is skipped.
+    fn mount(test: &TestStore) -> Option<Self> {
+        let at = test.folder().join("small");
+        fs::create_dir(&at).unwrap();
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"]).arg(at);
-        mount.output().is_ok_and(|done| done.status.success()).then_some(Self(at))
+        mount.args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"]).arg(&at);
+        if !mount.output().is_ok_and(|done| done.status.success()) {
+            eprintln!("skipped: no file system can be mounted here");
+            return None;
+        }
+        Some(Self(at))
     }
 }
 
-impl Drop for SmallDisk<'_> {
+impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0).output();
+        let _ = Command::new("umount").arg(&self.0).output();
     }
 }
 
 #[test]
 fn a_reader_that_may_not_write_beside_the_database_reads_alone_or_is_told_what_to_do() {
     let test = TestStore::new();
-    let at = test.folder().join("small");
-    fs::create_dir(&at).unwrap();
-    let Some(_disk) = SmallDisk::mount(&at) else {
-        eprintln!("skipped: no file system can be mounted here");
-        return;
-    };
+    let Some(disk) = SmallDisk::mount(&test) else { return };
+    let at = disk.0.clone();
     let db = at.join("sessions.db");
     drop(Store::open(&db).unwrap());
     let remount = |how: &str| {
@@ -179,12 +182,8 @@ fn a_full_disk_fails_the_import_and_nothing_else() {
     for n in 0..20 {
         test.write(format!("sessions/--w--/{n}.jsonl"), session(&format!("s{n}"), 20_000));
     }
-    let at = test.folder().join("small");
-    fs::create_dir(&at).unwrap();
-    let Some(_disk) = SmallDisk::mount(&at) else {
-        eprintln!("skipped: no file system can be mounted here");
-        return;
-    };
+    let Some(disk) = SmallDisk::mount(&test) else { return };
+    let at = disk.0.clone();
     fs::write(at.join("ballast"), vec![0; 5 << 20]).unwrap();
     let db = at.join("sessions.db");
     let store = Store::open(&db).unwrap();
@@ -211,12 +210,8 @@ fn fill(at: &Path) {
 #[test]
 fn on_a_full_disk_no_command_says_that_the_disk_is_broken_or_the_schema_is() {
     let test = TestStore::new();
-    let at = test.folder().join("small");
-    fs::create_dir(&at).unwrap();
-    let Some(_disk) = SmallDisk::mount(&at) else {
-        eprintln!("skipped: no file system can be mounted here");
-        return;
-    };
+    let Some(disk) = SmallDisk::mount(&test) else { return };
+    let at = disk.0.clone();
     let db = at.join("sessions.db");
     drop(Store::open(&db).unwrap());
     fill(&at);
@@ -236,12 +231,8 @@ fn a_backup_that_finds_the_disk_full_leaves_nothing_behind() {
     // More than SQLite holds in memory before it writes.
     test.write("sessions/--w--/one.jsonl", session("one", 24 << 20));
     test.import();
-    let at = test.folder().join("small");
-    fs::create_dir(&at).unwrap();
-    let Some(_disk) = SmallDisk::mount(&at) else {
-        eprintln!("skipped: no file system can be mounted here");
-        return;
-    };
+    let Some(disk) = SmallDisk::mount(&test) else { return };
+    let at = disk.0.clone();
 
     let err = test.store.backup(at.join("copy.db")).unwrap_err();
 
