@@ -214,6 +214,26 @@ fn a_sidecar_is_a_problem_while_it_is_broken() {
 }
 
 #[test]
+fn a_sidecar_that_is_moved_away_is_no_problem_any_more() {
+    for agent in [format!("projects/-w/{ID}/subagents/agent-c"), "projects/-w/agent-0b".into()] {
+        let test = of_records(&[said("a", None, "x")]);
+        let mut said = said("b", None, "y");
+        said["sessionId"] = json!(ID);
+        test.write(format!("{agent}.jsonl"), lines(&[said]));
+        let sidecar = test.write(format!("{agent}.meta.json"), "");
+        test.store.import(&test.root, &options()).unwrap();
+        assert_eq!(kinds(&test.row(ID)), [("unreadable-by-original".to_owned(), Value::Null)]);
+
+        let result = test.write(format!("projects/-w/{ID}/tool-results/other.txt"), "");
+        fs::rename(sidecar, result.with_file_name("t.txt")).unwrap();
+        fs::remove_file(result).unwrap();
+        test.store.import(&test.root, &options()).unwrap();
+        assert_eq!(kinds(&test.row(ID)), []);
+        test.assert_sound();
+    }
+}
+
+#[test]
 fn of_two_files_of_one_id_lists_show_the_newer() {
     let test = of_records(&[said("a", None, "one")]);
     let other = test.write(format!("projects/-v/{ID}.jsonl"), lines(&[said("b", None, "two")]));

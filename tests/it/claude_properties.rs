@@ -13,11 +13,12 @@ use crate::properties::cases;
 use crate::support::{THEN, TestStore, dump, set_mtime, snapshot, without_losses};
 
 /// The folder of a project, and sessions in it and in another.
-const PATHS: [&str; 7] = [
+const PATHS: [&str; 8] = [
     "projects/-w/0a000000-0000-4000-8000-000000000001.jsonl",
     "projects/-w/0a000000-0000-4000-8000-000000000002.jsonl",
     "projects/-v/0a000000-0000-4000-8000-000000000001.jsonl",
     "projects/-w/agent-0b0b.jsonl",
+    "projects/-w/agent-0b0b.meta.json",
     "projects/-w/0a000000-0000-4000-8000-000000000001/subagents/agent-c.jsonl",
     "projects/-w/0a000000-0000-4000-8000-000000000001/subagents/agent-c.meta.json",
     "projects/-w/0a000000-0000-4000-8000-000000000003/tool-results/t.txt",

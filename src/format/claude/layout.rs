@@ -109,11 +109,12 @@ pub(super) fn sidecar(log: &[u8]) -> Vec<u8> {
     [stem, b".meta.json"].concat()
 }
 
-/// The log of the agent that a document describes.
-pub(super) fn described(path: &[u8]) -> Option<Vec<u8>> {
+/// The folder of the project in which a document describes an agent of old releases.
+fn project_of_sidecar(path: &[u8]) -> Option<Vec<u8>> {
     let stem = path.strip_suffix(b".meta.json")?;
     let log = [stem, b".jsonl"].concat();
-    matches!(split(&log).place, Place::Agent { .. } | Place::OldAgent { .. }).then_some(log)
+    let Split { project, place } = split(&log);
+    matches!(place, Place::OldAgent { .. }).then(|| project.to_vec())
 }
 
 impl Layout for Claude {
@@ -159,7 +160,7 @@ impl Layout for Claude {
             Place::Agent { session_id, .. } | Place::Inside { session_id } => {
                 vec![folder(session_id)]
             }
-            Place::Other => Vec::new(),
+            Place::Other => project_of_sidecar(path).into_iter().collect(),
         }
     }
 

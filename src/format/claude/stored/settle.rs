@@ -86,7 +86,7 @@ impl Projection for Claude {
     ) -> Result<Vec<SessionKey>> {
         for unit in touched.units {
             match unit.is_empty() || unit.ends_with(b"/") {
-                true => settle_project(conn, source.source_id, &unit)?,
+                true => settle_project(conn, source, &unit)?,
                 false => settle_folder(conn, source, &unit)?,
             }
         }
@@ -101,14 +101,16 @@ fn below(conn: &Connection, source_id: i64, folder: &[u8]) -> Result<Vec<FileRow
     files::newest_between(conn, source_id, &from, &to)
 }
 
-/// Records which agents in a project's folder lack their session.
-fn settle_project(conn: &Connection, source_id: i64, project: &[u8]) -> Result<()> {
+/// Updates the agents in a project's folder.
+fn settle_project(conn: &Connection, source: &Source, project: &[u8]) -> Result<()> {
+    let source_id = source.source_id;
     let beside = |end: &[u8]| [project, end].concat();
     let found =
         sessions::sessions_between(conn, source_id, &beside(b"agent-"), &beside(b"agent."))?;
     for SessionPlace { path, parent_id, .. } in found {
         if matches!(layout::split(&path).place, Place::OldAgent { .. }) {
             settle_old_agent(conn, source_id, &path, parent_id.as_deref())?;
+            settle_sidecar(conn, source, &path)?;
         }
     }
     Ok(())
@@ -146,9 +148,7 @@ fn settle_folder(conn: &Connection, source: &Source, folder: &[u8]) -> Result<()
             let detail = "an agent of a session whose transcript is not there";
             let detail = Some(detail).filter(|_| !has_session && file.kind == FileKind::Log);
             problems::settle_loose(conn, source_id, &file.path, ProblemKind::Orphan, detail)?;
-        }
-        if let Some(log) = layout::described(&file.path) {
-            settle_sidecar(conn, source, &file.path, &log)?;
+            settle_sidecar(conn, source, &file.path)?;
         }
     }
     Ok(())
@@ -160,12 +160,13 @@ fn has_session(conn: &Connection, source_id: i64, folder: &[u8]) -> Result<bool>
     Ok(sessions::session_at(conn, source_id, &transcript)?.is_some())
 }
 
-/// Refolds an agent if the document that describes it became invalid, or valid again.
-fn settle_sidecar(conn: &Connection, source: &Source, path: &[u8], log: &[u8]) -> Result<()> {
+/// Refolds the agent with this log if the document that describes it became invalid,
+/// or valid again, or was moved away.
+fn settle_sidecar(conn: &Connection, source: &Source, log: &[u8]) -> Result<()> {
     let Some(session) = sessions::session_at(conn, source.source_id, log)? else { return Ok(()) };
-    let sidecar = read_sidecar(conn, source.source_id, path)?;
-    let is_broken = matches!(sidecar, Sidecar::Broken);
-    if is_broken == problems::has_of_path(conn, session, path)? {
+    let path = layout::sidecar(log);
+    let is_broken = matches!(read_sidecar(conn, source.source_id, &path)?, Sidecar::Broken);
+    if is_broken == problems::has_of_path(conn, session, &path)? {
         return Ok(());
     }
     match sessions::file_of(conn, session)? {
