@@ -1,5 +1,6 @@
 //! The command line: what it prints where, and how it ends.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -222,6 +223,22 @@ fn a_closed_pipe_is_success() {
 
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn help_that_cannot_be_written_ends_with_2() {
+    if !Path::new("/dev/full").exists() {
+        eprintln!("skipped: there is no device that is always full");
+        return;
+    }
+    for args in [&["--help"][..], &["help", "list"], &["--version"]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_sessile")).args(args).stdout(full).output().unwrap();
+        check_failure(&output, 2, "cannot write to standard output");
+        let said = sessile(args);
+        assert!(said.status.success() && !said.stdout.contains(&0x1b), "{args:?}: {said:?}");
+    }
 }
 
 #[test]

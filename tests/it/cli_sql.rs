@@ -39,6 +39,19 @@ fn rows_are_objects_in_the_order_of_columns_or_have_tabs_between() {
 }
 
 #[test]
+fn two_columns_of_one_name_are_no_object() {
+    let test = TestStore::of_fixture("kward/small");
+    let query = "SELECT 1 AS a, 2 AS b, 3 AS b";
+
+    let refused = sql(test.store.path(), &["--json", query]);
+
+    assert_eq!((refused.status.code(), &refused.stdout[..]), (Some(2), &b""[..]));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("two columns are named b"), "{said}");
+    assert_eq!(answer(test.store.path(), &[query]), "1\t2\t3\n");
+}
+
+#[test]
 fn a_query_reads_and_nothing_else() {
     let test = TestStore::of_fixture("kward/small");
     let aside = test.root.join("aside.db");

@@ -43,16 +43,23 @@ fn main() -> ExitCode {
 /// Prints what is wrong with the arguments, or the help that was asked for, and
 /// exits.
 fn say_and_exit(err: &clap::Error) -> ! {
-    if err.kind() == ErrorKind::DisplayHelp && output::is_terminal() {
-        if std::env::args_os().all(|arg| arg != "--no-pager") {
-            pager::allow();
-        }
-        // A pager that was quit early is no error.
-        let _ = output::print_help(&err.render());
-        pager::finish();
-        std::process::exit(err.exit_code());
+    if err.use_stderr() {
+        err.exit();
     }
-    err.exit()
+    let is_paged = err.kind() == ErrorKind::DisplayHelp && output::is_terminal();
+    if is_paged && std::env::args_os().all(|arg| arg != "--no-pager") {
+        pager::allow();
+    }
+    let printed = output::print_help(&err.render());
+    pager::finish();
+    match printed {
+        // A pager that was quit early is no error.
+        Err(err) if err.kind() != io::ErrorKind::BrokenPipe => {
+            output::note!("sessile: cannot write to standard output: {err}");
+            std::process::exit(2);
+        }
+        _ => std::process::exit(0),
+    }
 }
 
 fn is_broken_pipe(err: &anyhow::Error) -> bool {

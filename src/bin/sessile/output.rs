@@ -45,7 +45,8 @@ fn within(line: &str, width: usize) -> String {
 
 /// Prints help, through the pager if it is long, with the library's styles.
 pub(crate) fn print_help(help: &StyledStr) -> io::Result<()> {
-    let text = if is_plain() { help.to_string() } else { help.ansi().to_string() };
+    let text =
+        if is_plain() || !is_terminal() { help.to_string() } else { help.ansi().to_string() };
     let mut sink = Sink::new();
     sink.write_all(text.as_bytes())?;
     sink.flush()

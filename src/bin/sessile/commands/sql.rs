@@ -48,12 +48,28 @@ fn written(result: io::Result<()>) -> sessile::Result<()> {
 
 fn print_json(store: &Store, sql: &str) -> Result<()> {
     let mut out = output::content();
+    let mut is_first = true;
     store.query(sql, |columns, cells| {
+        if std::mem::take(&mut is_first) {
+            check_names(columns)?;
+        }
         let row = columns.iter().zip(cells);
         let row = row.map(|(column, cell)| format!("{}:{}", Value::from(&column[..]), json(cell)));
         written(writeln!(out, "{{{}}}", row.collect::<Vec<_>>().join(",")))
     })?;
     Ok(out.flush()?)
+}
+
+/// Refuses two columns of one name: readers of JSON keep only one of equal keys.
+fn check_names(columns: &[String]) -> sessile::Result<()> {
+    let is_double = |(n, name): (usize, &String)| columns[..n].contains(name);
+    match columns.iter().enumerate().find(|column| is_double(*column)) {
+        Some((_, name)) => Err(Error::InvalidSql(format!(
+            "two columns are named {name}, which one JSON object cannot hold; give one of them \
+             another name with AS"
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn json(cell: &Cell) -> Value {
