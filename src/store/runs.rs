@@ -108,7 +108,7 @@ pub(crate) fn adopt_orphans(
 pub(crate) fn is_awaited(conn: &Connection, session: SessionKey, id: &str) -> Result<bool> {
     Ok(conn
         .prepare_cached("SELECT 1 FROM runs WHERE session_key = ?1 AND parent_id = ?2 LIMIT 1")?
-        .exists((session, id))?)
+        .exists((session, Id::of(id)))?)
 }
 
 /// A range of keys of entries that follow one another.

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use sessile::{ExportOptions, Format, ImportOptions, NewSession, SessionKey, Timestamp};
 
+use crate::claude_turns::uuid;
 use crate::odd_claude::{any_file, flat, marks, node, of};
 use crate::properties::cases;
 use crate::support::{THEN, TestStore, dump, set_mtime, snapshot, without_losses};
@@ -360,10 +361,10 @@ fn take(test: &TestStore, n: usize, path: &str, step: &Step) -> bool {
 }
 
 /// Records of a session that mostly goes on, each with a uuid of its own: the
-/// parent is one of those shortly before.
+/// parent is one of those shortly before, or one that comes later, or none.
 fn going_on() -> impl Strategy<Value = Vec<String>> {
     let kind = of(&["user", "user", "assistant", "assistant", "assistant", "progress", "system"]);
-    let back = prop_oneof![8 => Just(1_usize), 2 => 2..5_usize, 1 => Just(99)];
+    let back = prop_oneof![8 => Just(1_isize), 2 => 2..5_isize, 1 => Just(99), 1 => -3..0_isize];
     let message_id = prop_oneof![
         2 => Just(String::new()),
         3 => (0..9_u8).prop_map(|n| format!(",\"id\":\"m{n}\"")),
@@ -386,13 +387,14 @@ fn going_on() -> impl Strategy<Value = Vec<String>> {
             let Some((kind, back, message_id, content, marks, usage)) = step else {
                 return flat.clone();
             };
-            let back: &usize = back;
-            let parent = match n.checked_sub(*back) {
-                Some(parent) => format!("\"n{parent}\""),
+            let back: &isize = back;
+            let parent = match n.checked_add_signed(-back) {
+                Some(parent) => format!("\"{}\"", uuid(parent)),
                 None => "null".to_owned(),
             };
+            let uuid = uuid(n);
             format!(
-                "{{\"parentUuid\":{parent},\"type\":\"{kind}\",\"uuid\":\"n{n}\",\"cwd\":\"/w\",\
+                "{{\"parentUuid\":{parent},\"type\":\"{kind}\",\"uuid\":\"{uuid}\",\"cwd\":\"/w\",\
                  \"message\":{{\"content\":{content}{message_id}{usage}}}{marks}}}"
             )
         };

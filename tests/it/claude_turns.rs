@@ -9,6 +9,11 @@ use crate::claude::{ID, of_records, said};
 use crate::properties::cases;
 use crate::support::{THEN, TestStore};
 
+/// The uuid of the node with this number. Uuids are stored as bytes, other ids as text.
+pub(crate) fn uuid(number: usize) -> String {
+    format!("{number:08x}-0000-4000-8000-00000000000a")
+}
+
 /// A history that is written as the program would, more or less.
 #[derive(Default)]
 struct History {
@@ -27,7 +32,7 @@ impl History {
 
     /// Adds a node behind another; its time is one of a few, so that order counts.
     fn node(&mut self, kind: &str, parent: Option<&str>, fields: &Value) -> String {
-        let uuid = format!("n{}", self.nodes.len());
+        let uuid = uuid(self.nodes.len());
         let time = format!("2026-01-01T00:00:0{}Z", (self.nodes.len() * 7) % 4);
         let mut node = json!({"type": kind, "uuid": uuid, "parentUuid": parent, "timestamp": time});
         for (key, value) in fields.as_object().unwrap() {
@@ -108,6 +113,11 @@ impl History {
             16 => self.say(last.as_deref(), json!({"isMeta": true})),
             // What the program does not write: an answer from elsewhere, a part without another above it.
             17 => self.answer_from_elsewhere(n),
+            // A parent that comes later, or never.
+            18 => {
+                let later = uuid(self.nodes.len() + 1 + usize::from(n % 4));
+                self.say(Some(&later), json!({}));
+            }
             _ => {
                 let id = format!("m{}", n % 8);
                 let fields = json!({"message": {"id": id, "content": []}});
@@ -155,7 +165,7 @@ fn check_steps(steps: &[(u8, u8, u8)], moves: bool) -> Result<(), TestCaseError>
             prop_assert_eq!(test.store.check().unwrap(), [], "moved to {:?}", entry);
             if step.2 % 2 == 0 {
                 let typed = r#"{"role":"user","content":"typed"}"#;
-                let uuid = format!("n{}", history.nodes.len());
+                let uuid = uuid(history.nodes.len());
                 session.with_id(&uuid).append_message(typed).unwrap();
                 prop_assert_eq!(test.store.check().unwrap(), [], "behind {:?}", entry);
                 history.last = Some(uuid.clone());
@@ -180,12 +190,12 @@ proptest! {
     }
 
     #[test]
-    fn so_is_one_whose_records_do_not_hang_together(steps in steps(20)) {
+    fn so_is_one_whose_records_do_not_hang_together(steps in steps(21)) {
         check_steps(&steps, true)?;
     }
 
     #[test]
-    fn so_is_a_file_that_grows_by_several_records(steps in steps(20)) {
+    fn so_is_a_file_that_grows_by_several_records(steps in steps(21)) {
         let test = TestStore::quick();
         let mut history = History::default();
         for (number, step) in steps.iter().enumerate() {
