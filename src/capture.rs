@@ -89,7 +89,7 @@ pub(crate) fn tree(conn: &Connection, session: SessionKey) -> Result<CapturedTre
     let mut answers = Answers::default();
     let active = captured_with(conn, info, branch, &mut answers)?;
     let on_branch: HashSet<i64> = context::branch_keys(conn, session)?.into_iter().collect();
-    let keys = (0..entries::count(conn, session)?).map(|n| entries::key(session, n));
+    let keys = (0..entries::count_all(conn, session)?).map(|n| entries::key(session, n));
     let keys: Vec<i64> = keys.filter(|key| !on_branch.contains(key)).collect();
     let messages = context::messages_of_entries(conn, &active.info, &keys)?;
     let others = entries::entries(conn, &keys)?.into_iter().zip(messages);

@@ -202,6 +202,10 @@ impl Comparison<'_> {
 }
 
 /// Reads both sides to the end; returns where they differ first.
+fn cannot_be_read(err: &std::io::Error) -> String {
+    format!("cannot be read: {err}")
+}
+
 fn compare_bytes(conn: &Connection, known: &FileRow, file: File) -> Result<Option<String>> {
     let mut disk = BufReader::with_capacity(256 << 10, file);
     let mut offset = 0_u64;
@@ -214,7 +218,7 @@ fn compare_bytes(conn: &Connection, known: &FileRow, file: File) -> Result<Optio
         bytes.clear();
         let read = disk.by_ref().take(raw.len() as u64).read_to_end(&mut bytes);
         found = match read {
-            Err(err) => Some(format!("cannot be read: {err}")),
+            Err(err) => Some(cannot_be_read(&err)),
             Ok(_) if bytes == raw => None,
             Ok(_) => {
                 let same = bytes.iter().zip(raw).take_while(|(one, other)| one == other).count();
@@ -225,8 +229,11 @@ fn compare_bytes(conn: &Connection, known: &FileRow, file: File) -> Result<Optio
         Ok(())
     };
     log::each_piece(conn, known, &mut each)?;
-    if found.is_none() && disk.bytes().next().is_some() {
-        found = Some(format!("continues after byte {offset}, where the import ends"));
-    }
-    Ok(found)
+    Ok(match (found, disk.bytes().next()) {
+        (None, Some(Ok(_))) => {
+            Some(format!("continues after byte {offset}, where the import ends"))
+        }
+        (None, Some(Err(err))) => Some(cannot_be_read(&err)),
+        (found, _) => found,
+    })
 }

@@ -63,13 +63,13 @@ impl<'a> FileWriter<'a> {
         push(self.tx, file, line).map(drop)
     }
 
-    /// Appends a line to the log of a path: to `known`, which is that log or one that
-    /// it continues, or else to a new log. Returns the line's number.
+    /// Appends lines to the log of a path: to `known`, which is that log or one that it
+    /// continues, or else to a new log. Returns the number of the last line.
     pub(crate) fn append(
         &mut self,
         path: Vec<u8>,
         known: Option<&FileRow>,
-        line: &[u8],
+        lines: &[impl AsRef<[u8]>],
     ) -> Result<u32> {
         let mut file = match known {
             Some(known) if known.state == FileState::Local && known.path == path => known.clone(),
@@ -79,7 +79,9 @@ impl<'a> FileWriter<'a> {
             }
             None => self.log(path)?,
         };
-        push(self.tx, &mut file, line)?;
+        for line in lines {
+            push(self.tx, &mut file, line.as_ref())?;
+        }
         file.mtime = self.at.into();
         files::update_progress(self.tx, &file)?;
         self.touched.add(self.source.format, &file);

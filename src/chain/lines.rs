@@ -1,6 +1,6 @@
 //! Appends many lines at once: raw lines, kept byte for byte, and messages.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Writing;
 use super::append::Open;
@@ -94,6 +94,7 @@ pub(crate) fn append_messages(writing: &Writing<'_>, messages: &[&str]) -> Resul
     let mut open = Open::read(writing)?;
     let live = open.format.live();
     let (mut ids, mut lines) = (Vec::<String>::new(), Vec::new());
+    let mut known = HashSet::new();
     let mut writing = *writing;
     for (n, message) in messages.iter().enumerate() {
         let made = live.message(&writing, &open.tail, "message", message);
@@ -103,7 +104,7 @@ pub(crate) fn append_messages(writing: &Writing<'_>, messages: &[&str]) -> Resul
             }
             err => err,
         })?;
-        if ids.contains(&id) {
+        if !known.insert(id.clone()) {
             return Err(Error::EntryExists { entry_id: id });
         }
         // The id and leaf that the caller gave apply to the first message only.

@@ -33,7 +33,7 @@ use rusqlite::Connection;
 
 use crate::error::{Error, Result};
 use crate::model::{Draft, Entry, Format, SessionKey, Timestamp};
-use crate::store::{entries, log, sessions};
+use crate::store::{entries, heads, log, sessions};
 
 /// A change of a session, in its transaction.
 #[derive(Clone, Copy)]
@@ -89,6 +89,17 @@ impl Writing<'_> {
             }
             Some(Expected { leaf, branches: false }) => {
                 Err(Error::LeafMoved { expected: leaf.clone(), found })
+            }
+        }
+    }
+
+    /// Fails if the caller expects another leaf than the session has.
+    pub(crate) fn expect_leaf(&self) -> Result<()> {
+        match self.expected {
+            None => Ok(()),
+            Some(_) => {
+                let leaf = heads::head(self.tx, self.session)?.leaf_id;
+                self.parent(leaf.as_deref()).map(drop)
             }
         }
     }

@@ -45,6 +45,10 @@ pub(crate) trait Live: Sync {
                 return Err(Error::InvalidRecord("a record must be a JSON object".to_owned()));
             }
             let known = self.known_line(writing, &line)?;
+            let is_entry = || tail.format.meaning().parse(line.as_bytes()).entry.is_some();
+            if known.is_none() && writing.expected.is_some() && is_entry() {
+                writing.parent(tail.leaf_id.as_deref())?;
+            }
             number = known.unwrap_or(tail.line_count + 1);
             Ok(known.is_none().then(|| (format!("{line}\n"), ())))
         })?;

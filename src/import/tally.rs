@@ -8,7 +8,7 @@ use super::read::{FileEnd, Item};
 use super::{Inbox, Job, Outcome, Progress, Sizes};
 use crate::format::projection::Touched;
 use crate::format::rules::Sessions;
-use crate::model::Format;
+use crate::model::{Format, ProblemKind};
 use crate::store::files::{FileKind, FileRow};
 
 /// The numbers so far.
@@ -60,6 +60,23 @@ impl Tally {
     }
 }
 
+/// How many problems there are of each kind.
+type Kinds = std::collections::BTreeMap<ProblemKind, u64>;
+
+/// Adds the problems of the lines of a log to `kinds`.
+fn count_problems(format: Format, file: &FileRow, chunk: &mut Chunk, kinds: &mut Kinds) {
+    let mut records = std::mem::take(&mut chunk.records).into_iter();
+    for line in chunk.lines(format).filter(|_| file.kind == FileKind::Log) {
+        let problems = match records.next() {
+            Some(record) => record.problems,
+            None => format.meaning().line_problems(&file.path, line),
+        };
+        for (kind, _) in problems {
+            *kinds.entry(kind).or_insert(0) += 1;
+        }
+    }
+}
+
 /// Counts what an import would do.
 pub(super) fn count(
     job: &Job<'_>,
@@ -68,27 +85,19 @@ pub(super) fn count(
 ) -> Outcome {
     let format = job.root.format;
     let mut tally = Tally::new(job.sizes);
-    let mut kinds = std::collections::BTreeMap::new();
+    let mut kinds = Kinds::new();
+    // Problems of a file that is still being read: it may have to be read again.
+    let mut of_open = Kinds::new();
     let mut open: Option<(Box<FileRow>, Counted)> = None;
     let mut touched = Touched::default();
     while let Some(item) = inbox.next() {
-        let mut count_problems = |file: &FileRow, chunk: &mut Chunk| {
-            let mut records = std::mem::take(&mut chunk.records).into_iter();
-            for line in chunk.lines(format).filter(|_| file.kind == FileKind::Log) {
-                let problems = match records.next() {
-                    Some(record) => record.problems,
-                    None => format.meaning().line_problems(&file.path, line),
-                };
-                for (kind, _) in problems {
-                    *kinds.entry(kind).or_insert(0) += 1;
-                }
-            }
-        };
         match item {
             Item::Unchanged(files) => tally.unchanged(files.len()),
             Item::Same { .. } => tally.unchanged(1),
             Item::Whole { file, once, mut chunks, end } => {
-                chunks.iter_mut().for_each(|chunk| count_problems(&file, chunk));
+                chunks
+                    .iter_mut()
+                    .for_each(|chunk| count_problems(format, &file, chunk, &mut kinds));
                 touched.add(format, &end.file);
                 tally.file(format, once.counted(), &end);
             }
@@ -96,17 +105,21 @@ pub(super) fn count(
             Item::Large { file, large } => open = Some((file, large.counted())),
             Item::Chunk(mut chunk) => {
                 if let Some((file, _)) = &open {
-                    count_problems(file, &mut chunk);
+                    count_problems(format, file, &mut chunk, &mut of_open);
                 }
             }
             Item::End(end) => {
+                for (kind, count) in std::mem::take(&mut of_open) {
+                    *kinds.entry(kind).or_insert(0) += count;
+                }
                 if let Some((_, counted)) = open.take() {
                     touched.add(format, &end.file);
                     tally.file(format, counted, &end);
                 }
             }
             Item::Problem { kind, .. } => *kinds.entry(kind).or_insert(0) += 1,
-            Item::Void | Item::Hidden { .. } | Item::Seen => {}
+            Item::Void => of_open.clear(),
+            Item::Hidden { .. } | Item::Seen => {}
         }
         tally.show(job, progress);
     }

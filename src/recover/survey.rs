@@ -38,7 +38,8 @@ impl<T> Ranked<T> {
     /// Adds a row; `is_newer` decides between two of the same rank.
     fn add(&mut self, key: i64, rank: Rank, row: T, is_newer: impl Fn(&T, &T) -> bool) {
         match self.0.get_mut(&key) {
-            Some((known, before)) if (*known, false) <= (rank, is_newer(&row, before)) => {}
+            Some((known, before)) if *known < rank || *known == rank && !is_newer(&row, before) => {
+            }
             Some(place) => *place = (rank, row),
             None => {
                 self.0.insert(key, (rank, row));
@@ -405,4 +406,26 @@ fn settle_places(places: &mut Vec<Place>, is_broken: bool) {
         }
     }
     *places = settled;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_rows_of_a_key_the_higher_ranking_counts_then_the_newer() {
+        let is_newer = |new: &u8, old: &u8| old < new;
+        for (rows, expected) in [
+            (&[(Rank::Live, 1), (Rank::Live, 2)][..], 2),
+            (&[(Rank::Live, 2), (Rank::Live, 1)], 2),
+            (&[(Rank::Live, 1), (Rank::Stale, 2)], 1),
+            (&[(Rank::Stale, 2), (Rank::Live, 1)], 1),
+        ] {
+            let mut ranked = Ranked::default();
+            for (rank, row) in rows {
+                ranked.add(7, *rank, *row, is_newer);
+            }
+            assert_eq!(ranked.get(7), Some(&expected), "{rows:?}");
+        }
+    }
 }

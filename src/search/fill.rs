@@ -108,7 +108,8 @@ impl Filling<'_, '_, '_> {
         let mut mark = before.clone().unwrap_or_default();
         if index == Index::Said && (before.is_none() || mark.stale == Stale::Title) {
             if before.is_some() {
-                mark.rows -= u32::from(titles::remove(tx, session)?);
+                let removed = titles::remove(tx, session)?;
+                mark.rows = mark.rows.saturating_sub(u32::from(removed));
             }
             fill_title(tx, session, facts.own_title(), &mut mark)?;
         }

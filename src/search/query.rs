@@ -172,7 +172,7 @@ impl Phrase {
 /// A token of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Item {
-    /// Text to be found as a phrase; whether it is a prefix; how it was typed.
+    /// Text to be found as a phrase; whether it is a prefix.
     Text(String, bool),
     And,
     Or,
@@ -186,6 +186,7 @@ const DEEPEST: usize = 50;
 
 fn lex(text: &str) -> Vec<Item> {
     let mut items = Vec::new();
+    let mut groups = Groups::default();
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
         if first == '"' {
@@ -198,20 +199,49 @@ fn lex(text: &str) -> Vec<Item> {
             continue;
         }
         if first == '(' {
-            let is_deep = DEEPEST <= items.iter().filter(|item| **item == Item::Open).count();
-            items.extend((!is_deep).then_some(Item::Open));
+            items.extend(groups.open());
             rest = rest[1..].trim_start();
             continue;
         }
         let end = rest.find(|c: char| c.is_whitespace() || c == '"').unwrap_or(rest.len());
-        lex_word(&rest[..end], &mut items);
+        let closed = lex_word(&rest[..end], &mut items);
+        items.extend((0..closed).filter_map(|_| groups.close()));
         rest = rest[end..].trim_start();
     }
     items
 }
 
-/// Splits a word from the parentheses after it that it does not open itself.
-fn lex_word(word: &str, items: &mut Vec<Item>) {
+/// The open groups of a query. One that is nested too deep is part of the one around it.
+#[derive(Default)]
+struct Groups {
+    depth: usize,
+    /// The open groups that are left out.
+    too_deep: usize,
+}
+
+impl Groups {
+    fn open(&mut self) -> Option<Item> {
+        if self.depth == DEEPEST {
+            self.too_deep += 1;
+            return None;
+        }
+        self.depth += 1;
+        Some(Item::Open)
+    }
+
+    fn close(&mut self) -> Option<Item> {
+        if 0 < self.too_deep {
+            self.too_deep -= 1;
+            return None;
+        }
+        self.depth = self.depth.saturating_sub(1);
+        Some(Item::Close)
+    }
+}
+
+/// Splits a word from the parentheses after it that it does not open itself; returns
+/// how many there are.
+fn lex_word(word: &str, items: &mut Vec<Item>) -> usize {
     let mut word = word;
     let mut closed = 0;
     while let Some(shorter) = word.strip_suffix(')')
@@ -230,7 +260,7 @@ fn lex_word(word: &str, items: &mut Vec<Item>) {
             items.push(Item::Text(word.trim_end_matches('*').to_owned(), is_prefix));
         }
     }
-    items.extend((0..closed).map(|_| Item::Close));
+    closed
 }
 
 /// Turns operators that have nothing to combine into words: whoever types `OR` alone
@@ -367,6 +397,16 @@ mod tests {
         check("one -- two", r#"(("one") AND ("two"))"#);
         check("() one", r#"("one")"#);
         check("a\0b NEAR(c d)", r#"(("a b") AND ("near c") AND ("d"))"#);
+    }
+
+    #[test]
+    fn groups_that_are_nested_too_deep_leave_those_beside_them_as_they_are() {
+        let deep = format!("{}a OR b{}", "(".repeat(60), ")".repeat(60));
+        check(&format!("{deep} c"), r#"((("a") OR ("b")) AND ("c"))"#);
+        let flat = (0..60).map(|n| format!("(a{n} OR b)")).collect::<Vec<_>>().join(" ");
+        let terms = Query::parse(&flat).unwrap().terms();
+        assert_eq!(terms.matches(") AND (").count(), 59, "{terms}");
+        assert_eq!(terms.matches(r#") OR ("b")"#).count(), 60, "{terms}");
     }
 
     #[test]

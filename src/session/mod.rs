@@ -374,7 +374,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`InvalidRecord`](Error::InvalidRecord) if it is not a JSON object.
+    /// [`InvalidRecord`](Error::InvalidRecord) if it is not a JSON object;
+    /// [`LeafMoved`](Error::LeafMoved) if it is an entry.
     pub fn append_record<'j>(&self, record: impl Into<Json<'j>>) -> Result<u32> {
         let record = record.into();
         let record = text_of(&record)?;

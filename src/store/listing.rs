@@ -134,11 +134,20 @@ pub(crate) fn select_page(conn: &Connection, filter: &SessionFilter) -> Result<P
         }
         rows => rows?,
     };
-    damaged.extend(losses::mark(conn, &mut rows)?);
-    damaged.extend(metadata::add_tags(conn, &mut rows)?);
-    damaged.extend(sources::add_origins(conn, &mut rows)?);
+    damaged.extend(complete(conn, &mut rows)?);
     let next = cut(&mut rows, limit);
     Ok(Page { rows, next, damaged })
+}
+
+/// Adds what other tables say of these sessions; returns which parts of the database
+/// could not be read.
+pub(super) fn complete(conn: &Connection, rows: &mut [SessionRow]) -> Result<Vec<String>> {
+    let damaged = [
+        losses::mark(conn, rows)?,
+        metadata::add_tags(conn, rows)?,
+        sources::add_origins(conn, rows)?,
+    ];
+    Ok(damaged.into_iter().flatten().collect())
 }
 
 /// Removes the row that only tells whether there is a next page; returns where that

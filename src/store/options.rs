@@ -76,9 +76,11 @@ impl StoreOptions {
     }
 
     /// Sets how long to wait while another process writes, or for a free connection
-    /// of the pool. Default: 10 seconds.
+    /// of the pool. Default: 10 seconds; at least a millisecond, and at most the 24 days
+    /// that SQLite can count.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
-        self.busy_timeout = timeout;
+        let most = Duration::from_millis(i32::MAX as u64);
+        self.busy_timeout = timeout.clamp(Duration::from_millis(1), most);
         self
     }
 

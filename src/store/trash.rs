@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, named_params};
 
+use super::Store;
 use super::filter::SessionFilter;
 use super::listing::{self, Page, SessionRow};
-use super::{Store, metadata};
 use crate::error::Result;
 
 impl Store {
@@ -70,6 +70,6 @@ fn select_trash(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
     )?;
     let mut rows: Vec<SessionRow> = rows.collect::<Result<_, _>>()?;
     let next = listing::cut(&mut rows, limit);
-    let damaged = metadata::add_tags(conn, &mut rows)?.into_iter().collect();
+    let damaged = listing::complete(conn, &mut rows)?;
     Ok(Page { rows, next, damaged })
 }

@@ -387,11 +387,8 @@ fn going_on() -> impl Strategy<Value = Vec<String>> {
             let Some((kind, back, message_id, content, marks, usage)) = step else {
                 return flat.clone();
             };
-            let back: &isize = back;
-            let parent = match n.checked_add_signed(-back) {
-                Some(parent) => format!("\"{}\"", uuid(parent)),
-                None => "null".to_owned(),
-            };
+            let parent = n.checked_add_signed(isize::wrapping_neg(*back));
+            let parent = parent.map_or("null".to_owned(), |n| format!("\"{}\"", uuid(n)));
             let uuid = uuid(n);
             format!(
                 "{{\"parentUuid\":{parent},\"type\":\"{kind}\",\"uuid\":\"{uuid}\",\"cwd\":\"/w\",\

@@ -122,6 +122,30 @@ proptest! {
         });
         check_steps(mode, &steps.collect::<Vec<_>>())?;
     }
+
+    #[test]
+    fn so_is_one_whose_lines_come_several_at_once(
+        mode in prop::sample::select(&["legacy", "paginated"][..]),
+        batches in proptest::collection::vec(
+            proptest::collection::vec((0..23_u8, any::<u8>()), 0..6), 1..5
+        ),
+    ) {
+        let test = TestStore::quick();
+        let session = begin(&test, mode, 3);
+        let mut count = u32::try_from(session.lines(0).unwrap().len()).unwrap();
+        for batch in batches {
+            let lines: Vec<String> =
+                batch.iter().map(|(op, n)| step(*op, *n).to_string()).collect();
+            let numbers = session.append_lines(&lines).unwrap();
+            let expected: Vec<u32> = (count + 1..).take(lines.len()).collect();
+            prop_assert_eq!(numbers, expected);
+            prop_assert_eq!(test.store.check().unwrap(), [], "{:?}", lines);
+            for (written, line) in session.lines(count).unwrap().iter().zip(&lines) {
+                prop_assert_eq!(written, &format!("{line}\n").into_bytes());
+            }
+            count += u32::try_from(lines.len()).unwrap();
+        }
+    }
 }
 
 #[test]

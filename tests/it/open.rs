@@ -168,6 +168,16 @@ fn nothing_but_the_database_is_left_when_it_is_closed() {
 }
 
 #[test]
+fn a_wait_of_any_length_is_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    for timeout in [Duration::ZERO, Duration::MAX] {
+        let options = StoreOptions::new().busy_timeout(timeout);
+        let store = options.open(dir.path().join("sessions.db")).unwrap();
+        store.create(&sessile::NewSession::new("/w")).unwrap();
+    }
+}
+
+#[test]
 fn threads_that_make_a_database_at_once_share_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.db");

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 use sessile::{NewSession, SessionFilter, Timestamp};
 
-use crate::support::TestStore;
+use crate::support::{TestStore, header, message, options};
 
 /// Sessions `s0` to `s6`, each with the word `needle`; three have another spelling of
 /// their work dir.
@@ -219,4 +219,26 @@ fn the_trash_has_pages_like_any_list() {
     }
 
     assert_eq!(found, ["s6", "s5", "s4", "s3", "s2", "s1", "s0"]);
+}
+
+#[test]
+fn the_trash_says_of_a_session_what_lists_say() {
+    let test = TestStore::new();
+    let path = test.write("sessions/--w--/one.jsonl", header("one") + &message("a", None, "x"));
+    let from_desk = options().origin("desk");
+    test.store.import(&test.root, &from_desk).unwrap();
+    std::fs::remove_file(path).unwrap();
+    test.store.import(&test.root, &from_desk).unwrap();
+    let session = test.store.find("one").unwrap();
+    session.tag("x").unwrap();
+    session.append_message(r#"{"role":"user","content":"here"}"#).unwrap();
+    let listed = &test.store.sessions(&SessionFilter::new()).unwrap().rows[0];
+    let marks = [listed.has_losses, listed.is_continued_here, listed.is_absent];
+    assert_eq!((listed.origin.as_deref(), marks), (Some("desk"), [true, true, true]));
+
+    session.trash().unwrap();
+
+    let in_trash = &test.store.trash(&SessionFilter::new()).unwrap().rows[0];
+    let json = |row| serde_json::to_value(row).unwrap();
+    assert_eq!(json(in_trash), json(listed));
 }

@@ -83,6 +83,23 @@ fn a_thread_is_made_of_its_records_at_the_place_of_its_time() {
 }
 
 #[test]
+fn a_record_and_lines_are_refused_where_another_leaf_is_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let new = NewSession::new("").format(Format::Codex).record(&meta(NEW, "legacy"));
+    let session = store.create(&new).unwrap();
+    session.append_record(ASKED).unwrap();
+    let leaf = session.info().unwrap().leaf;
+    let late = session.expecting(Some("line:1"));
+
+    assert!(late.append_record(ASKED).unwrap_err().is_conflict());
+    assert!(late.append_lines([ASKED]).unwrap_err().is_conflict());
+    assert_eq!(session.lines(0).unwrap().len(), 2);
+
+    assert_eq!(session.expecting(leaf.as_deref()).append_lines([ASKED, ASKED]).unwrap(), [3, 4]);
+}
+
+#[test]
 fn a_record_of_a_counted_thread_gets_its_ordinal() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);

@@ -140,6 +140,32 @@ fn lines_for_a_leaf_that_moved_are_a_conflict() {
 }
 
 #[test]
+fn a_record_is_refused_where_another_leaf_is_expected_if_it_is_an_entry() {
+    let fixture = Fixture::new();
+    for session in [claude(&fixture), fixture.create("kward")] {
+        let first = match session.format() {
+            Format::Kward => message("user", "x", "a"),
+            _ => said("a", "", "x"),
+        };
+        let first = match session.format() {
+            Format::Kward => format!(r#"{{"type":"message","id":"a","message":{first}}}"#),
+            _ => first,
+        };
+        session.append_record(&first).unwrap();
+        let before = session.lines(0).unwrap().len();
+        let late = session.expecting(None);
+
+        let again = first.replace("\"a\"", "\"b\"");
+        assert!(late.append_record(&again).unwrap_err().is_conflict(), "{again}");
+        assert_eq!(session.lines(0).unwrap().len(), before);
+
+        late.append_record(r#"{"type":"beside","the":"tree"}"#).unwrap();
+        session.expecting(Some("a")).append_record(&again).unwrap();
+        fixture.check();
+    }
+}
+
+#[test]
 fn a_session_lies_in_the_file_that_was_chosen() {
     let fixture = Fixture::new();
     let store = &fixture.store;

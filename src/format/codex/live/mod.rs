@@ -49,6 +49,7 @@ impl Live for Codex {
     }
 
     fn record(&self, writing: &Writing<'_>, given: &str) -> Result<u32> {
+        writing.expect_leaf()?;
         let place = Place::of(writing.tx, writing.session)?;
         let mut line = chain::object(given, record::DEPTH)?;
         let has_ordinal =
@@ -56,11 +57,10 @@ impl Live for Codex {
         if place.own.meta.mode == Mode::Paginated && !has_ordinal {
             line = write::with_ordinal(&line, next_ordinal(writing.tx, &place)?);
         }
-        let at = record::parse(line.as_bytes()).record.and_then(|record| record.at());
-        let at = at.unwrap_or(writing.at);
+        let at = time_of(line.as_bytes(), writing.at);
         let mut writer = FileWriter::new(writing.tx, &place.source, at);
         let line = format!("{line}\n");
-        let count = append(&mut writer, &place, line.as_bytes())?;
+        let count = append(&mut writer, &place, &[&line])?;
         if !stored::append::take(writing.tx, &place, line.as_bytes(), at)? {
             writer.finish()?;
         }
@@ -71,14 +71,28 @@ impl Live for Codex {
         for (n, line) in lines.iter().enumerate() {
             chain::line_as_given(Format::Codex, n + 1, line)?;
         }
+        writing.expect_leaf()?;
         let mut numbers = Vec::with_capacity(lines.len());
-        for line in lines {
+        let mut left = lines;
+        while let Some((line, rest)) = left.split_first() {
             let place = Place::of(writing.tx, writing.session)?;
-            let at = record::parse(line).record.and_then(|record| record.at());
-            let mut writer = FileWriter::new(writing.tx, &place.source, at.unwrap_or(writing.at));
-            let end: &[u8] = if line.ends_with(b"\n") { b"" } else { b"\n" };
-            numbers.push(append(&mut writer, &place, &[line, end].concat())?);
+            let line = terminated(line);
+            let at = time_of(&line, writing.at);
+            let mut writer = FileWriter::new(writing.tx, &place.source, at);
+            numbers.push(append(&mut writer, &place, &[&line[..]])?);
+            if stored::append::take(writing.tx, &place, &line, at)? {
+                left = rest;
+                continue;
+            }
+            // What this line changes takes a fold of all lines, so the others come first.
+            let place = Place::of(writing.tx, writing.session)?;
+            let rest: Vec<Vec<u8>> = rest.iter().map(|line| terminated(line)).collect();
+            let at = rest.last().map_or(at, |line| time_of(line, writing.at));
+            let mut writer = FileWriter::new(writing.tx, &place.source, at);
+            let last = append(&mut writer, &place, &rest)?;
+            numbers.extend(place.own.log.line_count + 1..=last);
             writer.finish()?;
+            break;
         }
         Ok(numbers)
     }
@@ -153,9 +167,19 @@ fn begin(
     session.ok_or_else(|| Error::SessionNotFound(String::from_utf8_lossy(path).into_owned()))
 }
 
-/// Appends a line to a rollout; a compressed one becomes plain. Returns the number of
-/// the line.
-fn append(writer: &mut FileWriter<'_>, place: &Place, line: &[u8]) -> Result<u32> {
+fn terminated(line: &[u8]) -> Vec<u8> {
+    let end: &[u8] = if line.ends_with(b"\n") { b"" } else { b"\n" };
+    [line, end].concat()
+}
+
+/// The time of a record, else that of the change.
+fn time_of(line: &[u8], now: Timestamp) -> Timestamp {
+    record::parse(line).record.and_then(|record| record.at()).unwrap_or(now)
+}
+
+/// Appends lines to a rollout; a compressed one becomes plain. Returns the number of
+/// the last line.
+fn append(writer: &mut FileWriter<'_>, place: &Place, lines: &[impl AsRef<[u8]>]) -> Result<u32> {
     if place.own.is_document {
         return Err(Error::Unsupported(
             "a session that is one JSON document cannot be appended to; fork it, and append to \
@@ -170,7 +194,7 @@ fn append(writer: &mut FileWriter<'_>, place: &Place, line: &[u8]) -> Result<u32
              bytes would be lost",
         ));
     }
-    writer.append(place.rollout.place.clone(), Some(&place.own.log), line)
+    writer.append(place.rollout.place.clone(), Some(&place.own.log), lines)
 }
 
 /// Appends the name of a thread to the index.
@@ -181,7 +205,7 @@ fn write_name(tx: &Connection, source: &Source, id: &str, name: &str, at: Timest
         return Err(Error::Unsupported("session_index.jsonl is not a regular file at this root"));
     }
     let mut writer = FileWriter::new(tx, source, at);
-    writer.append(path.to_vec(), index.as_ref(), names::line(id, name, at).as_bytes())?;
+    writer.append(path.to_vec(), index.as_ref(), &[names::line(id, name, at)])?;
     writer.finish()
 }
 
