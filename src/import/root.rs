@@ -50,7 +50,8 @@ pub(crate) fn examine(root: &Path, format: Option<Format>) -> Result<Root> {
             }
         } else if (candidate.rules().sessions == Sessions::File
             || candidate.layout().has_inner_roots())
-            && (is_sessions_folder(&path, candidate) || format.is_some() && holds_work_dirs(&path))
+            && (is_sessions_folder(&path, candidate)
+                || format.is_some() && (holds_logs(&path) || holds_work_dirs(&path)))
             && (format.is_some() || holds(&path, &[PathBuf::new()], candidate))
         {
             return Ok(Root { path, format: candidate, covered: vec![PathBuf::new()] });
@@ -150,13 +151,27 @@ pub(crate) fn own_files(root: &Root, database: &Path) -> Vec<Vec<u8>> {
 }
 
 /// Whether this is the folder of all sessions, one in it, or one with session files
-/// of its own.
+/// of its own. Any other log does not make it one: it is covered whole, so a folder that
+/// has sessions somewhere below would be imported with all that stands beside them.
 fn is_sessions_folder(path: &Path, format: Format) -> bool {
     let is_sessions = |path: &Path| {
         let mut tops = format.layout().covered().iter();
         path.file_name().is_some_and(|name| tops.any(|top| name == *top))
     };
-    is_sessions(path) || path.parent().is_some_and(is_sessions) || holds_logs(path)
+    is_sessions(path) || path.parent().is_some_and(is_sessions) || holds_own_sessions(path, format)
+}
+
+fn holds_own_sessions(root: &Path, format: Format) -> bool {
+    let Ok(walk) = Walk::new(root, &[PathBuf::new()]) else { return false };
+    let layout = format.layout();
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    files.take(SAMPLE * SAMPLE).any(|file| {
+        let name = file.file_name();
+        let name = name.as_bytes();
+        layout.recognises(name, b"")
+            || layout.is_log(name) && layout.recognises(name, &first_line(&walk, name))
+    })
 }
 
 /// Whether one of the first files below the covered folders is of the format.

@@ -150,6 +150,8 @@ struct Merge<'a> {
     decided: HashSet<Place>,
     /// The places of these sessions here.
     places: HashMap<Place, Place>,
+    /// Places of the file that is being merged; none count if it is refused.
+    placed: Vec<(Place, Place)>,
     /// Sessions here whose log has changed.
     changed: BTreeSet<Place>,
     /// Ids of sessions that were purged here, and are skipped.
@@ -173,6 +175,7 @@ impl<'a> Merge<'a> {
             now: Timestamp::now(),
             decided: events::decided(theirs)?,
             places: HashMap::new(),
+            placed: Vec::new(),
             changed: BTreeSet::new(),
             purged: HashSet::new(),
         })
@@ -258,20 +261,23 @@ impl<'a> Merge<'a> {
         take: fn(&mut Self, &Connection, &Pair<'_>, &FileRow, &mut Writing) -> Result<()>,
         writing: &mut Writing,
     ) -> Result<()> {
-        let before = self.report.clone();
+        let counts = MergeReport { kept: Vec::new(), refused: Vec::new(), ..self.report };
+        let kept = self.report.kept.len();
         tx.execute_batch("SAVEPOINT merged_file")?;
         let taken = match place::refusal(pair, file) {
             Some(reason) => Err(Error::Damaged(reason.to_owned())),
             None => take(self, tx, pair, file, writing),
         };
         match taken {
-            Ok(()) => {}
+            Ok(()) => self.places.extend(self.placed.drain(..)),
             Err(err) if err.is_of_content() => {
                 tx.execute_batch("ROLLBACK TO merged_file")?;
-                self.report = before;
-                self.report
-                    .refused
-                    .push(Refused { file: path_of(file.path.clone()), reason: err.to_string() });
+                self.placed.clear();
+                let MergeReport { kept: mut all, mut refused, .. } =
+                    std::mem::take(&mut self.report);
+                all.truncate(kept);
+                refused.push(Refused { file: path_of(file.path.clone()), reason: err.to_string() });
+                self.report = MergeReport { kept: all, refused, ..counts };
             }
             Err(err) => return Err(err),
         }
@@ -320,7 +326,7 @@ impl<'a> Merge<'a> {
         let layout = pair.format.layout();
         let there = (theirs.source_id, layout.session_of(&theirs.path).to_vec());
         if self.decided.contains(&there) {
-            self.places.insert(there, (source_id, layout.session_of(path).to_vec()));
+            self.placed.push((there, (source_id, layout.session_of(path).to_vec())));
         }
     }
 }

@@ -48,6 +48,28 @@ fn a_root_inside_a_known_one_is_that_one() {
 }
 
 #[test]
+fn a_folder_is_a_root_by_sessions_of_its_own_and_not_by_any_log_or_by_what_lies_deeper() {
+    let test = TestStore::new();
+    fs::remove_dir(test.root.join("sessions")).unwrap();
+    test.write("secret", "key");
+    test.write("events.jsonl", "{\"event\":1}\n");
+    let rollout = "rollout-2026-02-01T10-00-00-0199b000-0000-7000-8000-000000000000.jsonl";
+    let session = "3c6da6fd-0000-4000-8000-000000000001";
+    let below = test.write(format!("copies/day/{rollout}"), "{}\n");
+    test.write(format!("copies/-w/{session}.jsonl"), format!("{{\"sessionId\":\"{session}\"}}\n"));
+    test.write("copies/kward/one.jsonl", header("one"));
+
+    let refused = test.store.import(&test.root, &ImportOptions::new()).unwrap_err();
+
+    assert!(matches!(refused, Error::UnknownFormat(_)), "{refused:?}");
+    assert_eq!(test.dump(), "");
+
+    fs::rename(below, test.root.join(rollout)).unwrap();
+    test.store.import(&test.root, &ImportOptions::new()).unwrap();
+    assert_eq!(test.store.imported_roots().unwrap()[0].format, Format::Codex);
+}
+
+#[test]
 fn known_roots_inside_a_new_one_become_part_of_it_with_all_that_was_done_here() {
     let test = two();
     test.write("sessions/--v--/notes.txt", "kept");

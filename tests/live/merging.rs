@@ -330,6 +330,7 @@ fn check_refused(sql: &str, reason: &str) {
     let report = desk.store.merge(laptop.store.path(), &MergeOptions::new()).unwrap();
 
     assert!(report.refused.iter().any(|one| one.reason.contains(reason)), "{sql}: {report:?}");
+    assert_eq!(report.events, 0, "{sql}: what was decided about a refused log is refused, too");
     desk.prove();
     assert_eq!(desk.exported("sessions/--w--/good.jsonl"), good);
 }
