@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use sessile::{Error, ExportOptions, ImportOptions, MergeOptions, Store};
 
+use crate::merging::{HEADER, Machine, line};
+use crate::support::at;
+
 /// A store of the small sessions of some formats, and more of its own.
 fn store(folder: &Path, name: &str, formats: &[&str]) -> PathBuf {
     let path = folder.join(name);
@@ -156,4 +159,20 @@ fn a_store_of_a_newer_release_is_refused_whole() {
     assert!(matches!(store.merge(&newer, &MergeOptions::new()), Err(Error::SchemaTooNew { .. })));
 
     assert_eq!(store.stats().unwrap().sessions, 0);
+}
+
+#[test]
+fn what_was_decided_about_a_refused_log_is_refused_too() {
+    let log = HEADER.to_owned() + &line("s1", "", 1);
+    let (desk, laptop) = (Machine::new(&log), Machine::new(&(log + &line("s2", "s1", 2))));
+    laptop.session().at(at(9)).tag("a").unwrap();
+    laptop.session().at(at(9)).archive().unwrap();
+    let damage = "UPDATE lines SET checksum = 1 WHERE line_key & 0xFFFF = 2";
+    Connection::open(laptop.store.path()).unwrap().execute_batch(damage).unwrap();
+
+    let report = desk.store.merge(laptop.store.path(), &MergeOptions::new()).unwrap();
+
+    assert_eq!((report.refused.len(), report.events), (1, 0), "{report:?}");
+    assert_eq!(desk.session().tags().unwrap(), Vec::<String>::new());
+    desk.prove();
 }
