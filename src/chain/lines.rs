@@ -89,19 +89,20 @@ impl ExistingRecords {
 }
 
 /// Appends messages, each as a child of the one before; returns the ids of their
-/// entries.
-pub(crate) fn append_messages(writing: &Writing<'_>, messages: &[&str]) -> Result<Vec<String>> {
+/// entries. Each is given with its number, by which an error names it.
+pub(crate) fn append_messages(
+    writing: &Writing<'_>,
+    messages: &[(usize, &str)],
+) -> Result<Vec<String>> {
     let mut open = Open::read(writing)?;
     let live = open.format.live();
     let (mut ids, mut lines) = (Vec::<String>::new(), Vec::new());
     let mut known = HashSet::new();
     let mut writing = *writing;
-    for (n, message) in messages.iter().enumerate() {
+    for (n, message) in messages {
         let made = live.message(&writing, &open.tail, "message", message);
         let (line, id) = made.map_err(|err| match err {
-            Error::InvalidRecord(reason) => {
-                Error::InvalidRecord(format!("message {}: {reason}", n + 1))
-            }
+            Error::InvalidRecord(reason) => Error::InvalidRecord(format!("message {n}: {reason}")),
             err => err,
         })?;
         if !known.insert(id.clone()) {

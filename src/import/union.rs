@@ -164,9 +164,19 @@ impl Join<'_> {
         }
         // The root's lines are among ours, in the same order.
         let mut first = common;
+        let mut theirs = None;
         for position in common..self.ours.line_count {
-            if first < count && self.our(position)? == *terminated(&self.their(first)?) {
+            if first == count {
+                break;
+            }
+            let line = match theirs.take() {
+                Some(line) => line,
+                None => terminated(&self.their(first)?).into_owned(),
+            };
+            if self.our(position)? == line {
                 first += 1;
+            } else {
+                theirs = Some(line);
             }
         }
         let held = self.our_lines(common)?;

@@ -190,13 +190,17 @@ impl Store {
         new: &NewSession,
         messages: impl IntoIterator<Item = J>,
     ) -> Result<Session> {
+        // The caller's iterator may use the store itself, so it ends before a write begins.
+        let messages: Vec<Json<'j>> = messages.into_iter().map(Into::into).collect();
+        let messages = messages.iter().map(text_of).collect::<Result<Vec<_>>>()?;
+        let numbered = (1..).zip(messages);
+        let numbered: Vec<(usize, &str)> =
+            numbered.filter(|(_, message)| !is_recorded_elsewhere(new.format, message)).collect();
         let made = self.make(|tx| {
             let at = new.at.unwrap_or_else(Timestamp::now);
             let key = new.format.live().create(tx, &new.header(at)?)?;
             let session = Session::of(self, key, new.format).at(at);
-            for message in messages {
-                append_first(&session, tx, &message.into())?;
-            }
+            session.change_in(tx, |_, writing| chain::append_messages(writing, &numbered))?;
             Ok((key, ()))
         })?;
         Ok(made.0)
@@ -240,22 +244,13 @@ impl Store {
     }
 }
 
-/// Appends a message; skips system messages if the format records system prompts
-/// separately.
-fn append_first(session: &Session, tx: &Connection, message: &Json<'_>) -> Result<()> {
-    let message = text_of(message)?;
-    let writing = session.writing(tx);
-    writing.append(|tail| {
-        let message = chain::compact(message, tail.depth_below(1))?;
-        let role = json::scan(message.as_bytes())
-            .ok()
-            .and_then(|(value, _)| value.get("role")?.string().map(std::borrow::Cow::into_owned));
-        if tail.format.rules().system_prompt == SystemPrompt::Record
-            && tail.format.meaning().role(role.as_deref()) == Role::System
-        {
-            return Ok(None);
-        }
-        tail.format.live().message(&writing, tail, "message", &message).map(Some)
-    })?;
-    Ok(())
+/// Whether a message is left out because the format records system prompts separately.
+fn is_recorded_elsewhere(format: Format, message: &str) -> bool {
+    if format.rules().system_prompt != SystemPrompt::Record {
+        return false;
+    }
+    let role = json::scan(message.as_bytes())
+        .ok()
+        .and_then(|(value, _)| value.get("role")?.string().map(std::borrow::Cow::into_owned));
+    format.meaning().role(role.as_deref()) == Role::System
 }

@@ -109,6 +109,7 @@ impl Session {
     ) -> Result<Vec<String>> {
         let messages: Vec<Json<'j>> = messages.into_iter().map(Into::into).collect();
         let messages = messages.iter().map(text_of).collect::<Result<Vec<_>>>()?;
+        let messages: Vec<(usize, &str)> = (1..).zip(messages).collect();
         self.change(|_, writing| crate::chain::append_messages(writing, &messages))
     }
 

@@ -29,6 +29,23 @@ fn messages_become_one_chain_that_keeps_their_ids_and_spelling() {
 }
 
 #[test]
+fn messages_may_be_made_with_the_store_that_takes_them() {
+    let fixture = Fixture::new();
+    let store = &fixture.store;
+    let messages = ["a", "b"].map(|id| {
+        store.create(&NewSession::new("/w").session_id(&format!("of {id}"))).unwrap();
+        message("user", id, id)
+    });
+    let lazily = messages.iter().inspect(|_| {
+        store.find("of a").unwrap().tag("seen").unwrap();
+    });
+
+    let session = store.create_with_messages(&NewSession::new("/w"), lazily).unwrap();
+
+    assert_eq!(fixture.path_ids(session.key()), ["a", "b"]);
+}
+
+#[test]
 fn one_message_that_is_refused_leaves_no_session() {
     let fixture = Fixture::new();
     let twice = message("user", "one", "a");
