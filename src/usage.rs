@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use crate::error::Result;
 use crate::model::{Format, Json, SessionKey, Timestamp, Usage};
 use crate::store::Store;
-use crate::store::narrowing::Narrowing;
+use crate::store::narrowing::{Narrowing, WorkDirs};
 use crate::store::records::{self, Reported};
 
 /// The usage that one message reports.
@@ -59,7 +59,7 @@ pub struct UsageRecord {
 pub struct UsageFilter {
     since: Option<Timestamp>,
     until: Option<Timestamp>,
-    work_dirs: Vec<String>,
+    work_dirs: WorkDirs,
     format: Option<Format>,
     narrowing: Narrowing,
 }
@@ -82,10 +82,10 @@ impl UsageFilter {
         self
     }
 
-    /// Only sessions of this work dir. If given several times, sessions of any of
-    /// them.
+    /// Only sessions of this work dir; a trailing slash is ignored. If given several times,
+    /// sessions of any of them.
     pub fn work_dir(mut self, path: &str) -> Self {
-        self.work_dirs.push(path.to_owned());
+        self.work_dirs.add(path);
         self
     }
 
@@ -118,9 +118,7 @@ impl UsageFilter {
     }
 
     fn lets_through(&self, record: &UsageRecord) -> bool {
-        let is_of_work_dir = self.work_dirs.is_empty()
-            || record.work_dir.as_ref().is_some_and(|dir| self.work_dirs.contains(dir));
-        is_of_work_dir
+        self.work_dirs.include(record.work_dir.as_deref())
             && self.format.is_none_or(|format| format == record.format)
             && self.since.is_none_or(|since| since <= record.at)
             && self.until.is_none_or(|until| record.at <= until)

@@ -288,11 +288,9 @@ impl Finder<'_> {
             Archived::Only => facts.is_archived,
             Archived::Without => !facts.is_archived,
         };
-        let is_of_work_dir = search.work_dirs.is_empty()
-            || facts.work_dir.as_ref().is_some_and(|dir| search.work_dirs.contains(dir));
         !facts.is_trashed
             && is_of_archive
-            && is_of_work_dir
+            && search.work_dirs.include(facts.work_dir.as_deref())
             && search.format.is_none_or(|format| format == facts.format)
             && search.session.is_none_or(|only| only == session)
             && self.among.as_ref().is_none_or(|among| among.contains(&session.0))

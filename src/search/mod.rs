@@ -30,7 +30,7 @@ use regex::Regex;
 use self::query::Query;
 use crate::error::{Error, Result};
 use crate::model::{Format, Json, SessionKey, Timestamp};
-use crate::store::narrowing::Narrowing;
+use crate::store::narrowing::{Narrowing, WorkDirs};
 use crate::store::texts::Index;
 use crate::store::{Archived, Store};
 
@@ -58,7 +58,7 @@ pub struct Search {
     roles: Vec<String>,
     tools_called: Vec<String>,
     model: Option<String>,
-    work_dirs: Vec<String>,
+    work_dirs: WorkDirs,
     format: Option<Format>,
     narrowing: Narrowing,
     since: Option<Timestamp>,
@@ -197,7 +197,7 @@ impl Search {
             roles: Vec::new(),
             tools_called: Vec::new(),
             model: None,
-            work_dirs: Vec::new(),
+            work_dirs: WorkDirs::default(),
             format: None,
             narrowing: Narrowing::default(),
             since: None,
@@ -238,9 +238,10 @@ impl Search {
         self
     }
 
-    /// Only sessions of this work dir; if given several times, of any of them.
+    /// Only sessions of this work dir; a trailing slash is ignored. If given several times,
+    /// sessions of any of them.
     pub fn work_dir(mut self, path: &str) -> Self {
-        self.work_dirs.push(path.to_owned());
+        self.work_dirs.add(path);
         self
     }
 

@@ -7,9 +7,9 @@ use std::str::FromStr;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, Serializer};
 
-use super::narrowing::Narrowing;
+use super::narrowing::{Narrowing, without_slash};
 use crate::error::{Error, Result};
-use crate::model::{Json, SessionKey, Timestamp};
+use crate::model::{Format, Json, SessionKey, Timestamp};
 
 /// Which archived sessions a list shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,12 +44,15 @@ pub enum Archived {
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[must_use = "a filter does nothing until it is used"]
 pub struct SessionFilter {
     pub(super) query: Option<String>,
     /// Without a trailing slash.
     pub(super) work_dir: Option<String>,
+    pub(super) format: Option<Format>,
+    pub(super) since: Timestamp,
+    pub(super) until: Timestamp,
     pub(super) narrowing: Narrowing,
     pub(super) archived: Archived,
     pub(super) all_sources: bool,
@@ -90,7 +93,19 @@ pub struct Cursor {
 impl SessionFilter {
     /// All sessions that are not archived, 100 a page.
     pub fn new() -> Self {
-        Self { limit: 100, ..Self::default() }
+        Self {
+            query: None,
+            work_dir: None,
+            format: None,
+            since: Timestamp(i64::MIN),
+            until: Timestamp(i64::MAX),
+            narrowing: Narrowing::default(),
+            archived: Archived::Without,
+            all_sources: false,
+            after: None,
+            offset: 0,
+            limit: 100,
+        }
     }
 
     /// Only sessions whose title or work dir contains this text, ignoring case (by
@@ -106,7 +121,25 @@ impl SessionFilter {
     /// slash is ignored.
     pub fn work_dir(mut self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref().to_string_lossy();
-        self.work_dir = Some(path.trim_end_matches('/').to_owned());
+        self.work_dir = Some(without_slash(&path).to_owned());
+        self
+    }
+
+    /// Only sessions of this program.
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = Some(format);
+        self
+    }
+
+    /// Only sessions that were last active at this time or later.
+    pub fn since(mut self, time: Timestamp) -> Self {
+        self.since = time;
+        self
+    }
+
+    /// Only sessions that were last active at this time or earlier.
+    pub fn until(mut self, time: Timestamp) -> Self {
+        self.until = time;
         self
     }
 
@@ -169,11 +202,21 @@ impl SessionFilter {
 
     /// The position that the page starts after.
     pub(super) fn start(&self) -> (Timestamp, Option<&str>, SessionKey) {
+        // Above every session of that time.
+        let end = (self.until, Some("\u{10FFFF}"), SessionKey(i64::MAX));
         match &self.after {
-            Some(after) => (after.modified_at, after.session_id.as_deref(), after.key),
-            // The first page starts after the end of time.
-            None => (Timestamp(i64::MAX), Some("\u{10FFFF}"), SessionKey(i64::MAX)),
+            Some(after) => {
+                let place = (after.modified_at, after.session_id.as_deref(), after.key);
+                if place.0 <= self.until { place } else { end }
+            }
+            None => end,
         }
+    }
+}
+
+impl Default for SessionFilter {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -263,6 +263,7 @@ impl List<'_> {
         let (modified_at, session_id, session_key) = self.filter.start();
         let mut stmt = self.conn.prepare_cached(keys_statement(self.filter.archived))?;
         let mut keys = stmt.query(named_params! {
+            ":since": self.filter.since,
             ":modified_at": modified_at,
             ":session_id": session_id,
             ":session_key": session_key,
@@ -305,6 +306,8 @@ impl List<'_> {
                 ":query": self.filter.query,
                 ":all_sources": self.filter.all_sources,
                 ":narrowed": among.map(|keys| serde_json::Value::from(keys).to_string()),
+                ":format": self.filter.format,
+                ":since": self.filter.since,
                 ":modified_at": modified_at,
                 ":session_id": session_id,
                 ":session_key": session_key,

@@ -1,5 +1,5 @@
-//! Which sessions a caller asks for by origin, tags and metadata. Lists, searches
-//! and usage share it.
+//! Which sessions a caller asks for by origin, tags, metadata and work dir. Lists,
+//! searches and usage share it.
 
 use std::collections::BTreeSet;
 
@@ -16,6 +16,26 @@ pub(crate) struct Narrowing {
     pub(crate) tags: Vec<String>,
     /// Keys with their values as JSON; an error for a value that is not JSON.
     values: Vec<(String, std::result::Result<String, String>)>,
+}
+
+/// Work dirs that a caller asks for; all of them if none is named. A trailing slash
+/// makes no difference.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WorkDirs(Vec<String>);
+
+impl WorkDirs {
+    pub(crate) fn add(&mut self, path: &str) {
+        self.0.push(without_slash(path).to_owned());
+    }
+
+    pub(crate) fn include(&self, path: Option<&str>) -> bool {
+        let is_named = |path| self.0.iter().any(|dir| dir == without_slash(path));
+        self.0.is_empty() || path.is_some_and(is_named)
+    }
+}
+
+pub(crate) fn without_slash(path: &str) -> &str {
+    path.trim_end_matches('/')
 }
 
 impl Narrowing {

@@ -112,10 +112,10 @@ fn views_of_one_branch_take_no_more_than_its_path() {
 #[test]
 fn a_page_begins_where_the_last_one_ended() {
     for (archived, index) in [
-        (Archived::Without, "sessions_live_by_age (modified_at<?)"),
-        (Archived::Only, "sessions_archived_by_age (modified_at<?)"),
-        (Archived::Included, "sessions_live_by_age (modified_at<?)"),
-        (Archived::Included, "sessions_archived_by_age (modified_at<?)"),
+        (Archived::Without, "sessions_live_by_age (modified_at>? AND modified_at<?)"),
+        (Archived::Only, "sessions_archived_by_age (modified_at>? AND modified_at<?)"),
+        (Archived::Included, "sessions_live_by_age (modified_at>? AND modified_at<?)"),
+        (Archived::Included, "sessions_archived_by_age (modified_at>? AND modified_at<?)"),
     ] {
         check_plan(statements::page_statement(archived), index);
         check_unsorted(statements::page_statement(archived));
@@ -123,7 +123,7 @@ fn a_page_begins_where_the_last_one_ended() {
         check_unsorted(statements::keys_statement(archived));
         check_plan(
             statements::work_dir_statement(archived),
-            "sessions_by_work_dir (work_dir_id=? AND modified_at<?)",
+            "sessions_by_work_dir (work_dir_id=? AND modified_at>? AND modified_at<?)",
         );
         check_unsorted(statements::work_dir_statement(archived));
     }

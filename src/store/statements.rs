@@ -60,7 +60,8 @@ const PAGE_LIVE: &str = "
       AND session.archived_at IS NULL
       AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND :narrowed IS NULL
-      AND session.modified_at <= :modified_at
+      AND session.modified_at BETWEEN :since AND :modified_at
+      AND (:format IS NULL OR session.format = :format)
       AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
         < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
@@ -80,7 +81,8 @@ const PAGE_ARCHIVED: &str = "
       AND session.archived_at IS NOT NULL
       AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND :narrowed IS NULL
-      AND session.modified_at <= :modified_at
+      AND session.modified_at BETWEEN :since AND :modified_at
+      AND (:format IS NULL OR session.format = :format)
       AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
         < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
@@ -100,7 +102,8 @@ const PAGE_ALL: &str = "
       AND session.archived_at IS NULL
       AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND :narrowed IS NULL
-      AND session.modified_at <= :modified_at
+      AND session.modified_at BETWEEN :since AND :modified_at
+      AND (:format IS NULL OR session.format = :format)
       AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
         < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
@@ -119,7 +122,8 @@ const PAGE_ALL: &str = "
       AND session.archived_at IS NOT NULL
       AND :work_dir_id IS NULL AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
       AND :narrowed IS NULL
-      AND session.modified_at <= :modified_at
+      AND session.modified_at BETWEEN :since AND :modified_at
+      AND (:format IS NULL OR session.format = :format)
       AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
         < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
@@ -138,7 +142,8 @@ const OF_WORK_DIR_LIVE: &str = "
       AND (:all_sources OR session.is_aside = 0)
       AND session.archived_at IS NULL
       AND session.work_dir_id = :work_dir_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
-      AND session.modified_at <= :modified_at
+      AND session.modified_at BETWEEN :since AND :modified_at
+      AND (:format IS NULL OR session.format = :format)
       AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
         < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
@@ -157,7 +162,8 @@ const OF_WORK_DIR_ARCHIVED: &str = "
       AND (:all_sources OR session.is_aside = 0)
       AND session.archived_at IS NOT NULL
       AND session.work_dir_id = :work_dir_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
-      AND session.modified_at <= :modified_at
+      AND session.modified_at BETWEEN :since AND :modified_at
+      AND (:format IS NULL OR session.format = :format)
       AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
         < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
@@ -175,7 +181,8 @@ const OF_WORK_DIR_ALL: &str = "
       AND session.is_recent = 0
       AND (:all_sources OR session.is_aside = 0)
       AND session.work_dir_id = :work_dir_id AND :work_dir IS NOT NULL AND :narrowed IS NULL
-      AND session.modified_at <= :modified_at
+      AND session.modified_at BETWEEN :since AND :modified_at
+      AND (:format IS NULL OR session.format = :format)
       AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
         < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
@@ -195,7 +202,8 @@ const FOUND_LIVE: &str = "
       AND session.archived_at IS NULL
       AND (:work_dir_id IS NULL OR session.work_dir_id = :work_dir_id)
       AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
-      AND session.modified_at <= :modified_at
+      AND session.modified_at BETWEEN :since AND :modified_at
+      AND (:format IS NULL OR session.format = :format)
       AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
         < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
@@ -215,7 +223,8 @@ const FOUND_ARCHIVED: &str = "
       AND session.archived_at IS NOT NULL
       AND (:work_dir_id IS NULL OR session.work_dir_id = :work_dir_id)
       AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
-      AND session.modified_at <= :modified_at
+      AND session.modified_at BETWEEN :since AND :modified_at
+      AND (:format IS NULL OR session.format = :format)
       AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
         < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
@@ -234,7 +243,8 @@ const FOUND_ALL: &str = "
       AND (:all_sources OR session.is_aside = 0)
       AND (:work_dir_id IS NULL OR session.work_dir_id = :work_dir_id)
       AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
-      AND session.modified_at <= :modified_at
+      AND session.modified_at BETWEEN :since AND :modified_at
+      AND (:format IS NULL OR session.format = :format)
       AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
         < (:modified_at, ifnull(:session_id, 0), :session_key)
       AND (:query IS NULL OR instr(session.search_text, :query) > 0)
@@ -248,7 +258,7 @@ const KEYS_LIVE: &str = "
       AND is_listed = 1
       AND is_recent = 0
       AND archived_at IS NULL
-      AND modified_at <= :modified_at
+      AND modified_at BETWEEN :since AND :modified_at
       AND (modified_at, ifnull(session_id, 0), session_key)
         < (:modified_at, ifnull(:session_id, 0), :session_key)
     ORDER BY modified_at DESC, session_id DESC, session_key DESC";
@@ -260,7 +270,7 @@ const KEYS_ARCHIVED: &str = "
       AND is_listed = 1
       AND is_recent = 0
       AND archived_at IS NOT NULL
-      AND modified_at <= :modified_at
+      AND modified_at BETWEEN :since AND :modified_at
       AND (modified_at, ifnull(session_id, 0), session_key)
         < (:modified_at, ifnull(:session_id, 0), :session_key)
     ORDER BY modified_at DESC, session_id DESC, session_key DESC";
@@ -272,7 +282,7 @@ const KEYS_ALL: &str = "
       AND is_listed = 1
       AND is_recent = 0
       AND archived_at IS NULL
-      AND modified_at <= :modified_at
+      AND modified_at BETWEEN :since AND :modified_at
       AND (modified_at, ifnull(session_id, 0), session_key)
         < (:modified_at, ifnull(:session_id, 0), :session_key)
 
@@ -284,7 +294,7 @@ const KEYS_ALL: &str = "
       AND is_listed = 1
       AND is_recent = 0
       AND archived_at IS NOT NULL
-      AND modified_at <= :modified_at
+      AND modified_at BETWEEN :since AND :modified_at
       AND (modified_at, ifnull(session_id, 0), session_key)
         < (:modified_at, ifnull(:session_id, 0), :session_key)
     ORDER BY modified_at DESC, session_id DESC, session_key DESC";

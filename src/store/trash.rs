@@ -47,6 +47,8 @@ fn select_trash(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
            AND (:query IS NULL OR instr(session.search_text, :query) > 0)
            AND (:work_dir IS NULL OR rtrim(dir.path, '/') = :work_dir)
            AND (:among IS NULL OR session.session_key IN (SELECT value FROM json_each(:among)))
+           AND session.modified_at BETWEEN :since AND :modified_at
+           AND (:format IS NULL OR session.format = :format)
            AND (session.modified_at, ifnull(session.session_id, 0), session.session_key)
              < (:modified_at, ifnull(:session_id, 0), :session_key)
          ORDER BY session.modified_at DESC, session.session_id DESC, session.session_key DESC
@@ -59,6 +61,8 @@ fn select_trash(conn: &Connection, filter: &SessionFilter) -> Result<Page> {
             ":query": filter.query,
             ":work_dir": filter.work_dir,
             ":among": among,
+            ":format": filter.format,
+            ":since": filter.since,
             ":modified_at": modified_at,
             ":session_id": session_id,
             ":session_key": session_key,

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
-use sessile::{NewSession, SessionFilter, Timestamp};
+use sessile::{Format, NewSession, Page, SessionFilter, Store, Timestamp};
 
 use crate::support::{TestStore, header, message, options};
 
@@ -241,4 +241,41 @@ fn the_trash_says_of_a_session_what_lists_say() {
     let in_trash = &test.store.trash(&SessionFilter::new()).unwrap().rows[0];
     let json = |row| serde_json::to_value(row).unwrap();
     assert_eq!(json(in_trash), json(listed));
+}
+
+#[test]
+fn a_list_of_a_program_or_a_time_has_pages_like_any_other() {
+    let test = store();
+    for n in 7..10 {
+        let new = NewSession::new("/w").format(Format::Pi).session_id(&format!("p{n}"));
+        test.store.create(&new.at(Timestamp(n * 1_000_000_000))).unwrap();
+    }
+    let ids = |filter: SessionFilter,
+               select: fn(&Store, &SessionFilter) -> sessile::Result<Page>| {
+        let (mut filter, mut ids) = (filter.limit(2), Vec::new());
+        loop {
+            let page = select(&test.store, &filter).unwrap();
+            ids.extend(page.rows.into_iter().filter_map(|row| row.session_id));
+            let Some(next) = page.next else { return ids };
+            filter = filter.after(next);
+        }
+    };
+    let all = test.store.sessions(&SessionFilter::new()).unwrap().rows;
+    let times: Vec<Timestamp> = all.iter().map(|row| row.modified_at).collect();
+    let named = |from: usize, to: usize| -> Vec<String> {
+        all[from..to].iter().filter_map(|row| row.session_id.clone()).collect()
+    };
+
+    let filter = SessionFilter::new;
+    for trashed in [false, true] {
+        let select = if trashed { Store::trash } else { Store::sessions };
+        if trashed {
+            all.iter().for_each(|row| test.store.session(row.key).unwrap().trash().unwrap());
+        }
+        assert_eq!(ids(filter().format(Format::Pi), select), ["p9", "p8", "p7"]);
+        assert_eq!(ids(filter().until(times[3]), select), named(3, 10));
+        assert_eq!(ids(filter().since(times[6]), select), named(0, 7));
+        assert_eq!(ids(filter().since(times[6]).until(times[2]), select), named(2, 7));
+        assert_eq!(ids(filter().since(times[2]).until(times[6]), select), Vec::<String>::new());
+    }
 }

@@ -62,7 +62,7 @@ fn what_is_asked_for_narrows_a_search() {
     check(needle().session(one.key()), &["s", "a", "q"]);
     check(needle().session(one.key()).tools(), &["s", "t", "a", "q"]);
     check(needle().work_dir("/two").active_branch(), &["a", "q"]);
-    check(needle().work_dir("/two").role("assistant"), &["a"]);
+    check(needle().work_dir("/two/").role("assistant"), &["a"]);
     check(needle().work_dir("/two").role("TOOL").role("user"), &["s", "t", "q"]);
     check(needle().work_dir("/none"), &[]);
     check(needle().tool("Grep").session(one.key()), &["t", "a"]);

@@ -38,26 +38,23 @@ pub(super) fn check_place(args: &ListArgs) -> Result<(), &'static str> {
 /// The page that was asked for, and how many sessions follow it; of many, not all are
 /// counted. The next page has a place only in the order of the store's own list.
 pub(crate) fn find(store: &Store, args: &ListArgs) -> sessile::Result<(Page, u64)> {
-    let filter = || filter(args);
+    let base = filter(args);
+    let filter = || base.clone();
     let (offset, limit) = (args.offset.max(0).unsigned_abs(), args.limit.max(0).unsigned_abs());
     let select = if args.trash { Store::trash } else { Store::sessions };
-    let narrows = args.sessions.format.is_some() || args.since.is_some() || args.until.is_some();
-    let (page, left) = if narrows || args.sort != Sort::Modified {
-        // Filters that no list index supports are applied to each row.
-        let mut page =
-            page_of(store, select, filter, args.sessions.work_dir.as_deref(), (0, u64::MAX))?;
-        narrow(&mut page.rows, args);
+    let work_dir = args.sessions.work_dir.as_deref();
+    let (page, left) = if args.sort != Sort::Modified {
+        // No list index has another order, so every row is read.
+        let mut page = page_of(store, select, filter, work_dir, (0, u64::MAX))?;
+        sort(&mut page.rows, args.sort);
         let left = slice(&mut page.rows, offset, limit);
-        let is_placed = 0 < left && args.sort == Sort::Modified;
-        page.next = page.rows.last().filter(|_| is_placed).map(SessionRow::cursor);
+        page.next = None;
         (page, left)
     } else {
-        let page =
-            page_of(store, select, filter, args.sessions.work_dir.as_deref(), (offset, limit))?;
+        let page = page_of(store, select, filter, work_dir, (offset, limit))?;
         let left = match &page.next {
             Some(next) if !args.json => {
                 let behind = || filter().after(next.clone());
-                let work_dir = args.sessions.work_dir.as_deref();
                 page_of(store, select, behind, work_dir, (0, COUNTED))?.rows.len() as u64
             }
             _ => 0,
@@ -100,17 +97,8 @@ fn print(store: &Store, args: &ListArgs, rows: &[SessionRow]) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// Removes rows that were not asked for, and sorts the rest.
-fn narrow(rows: &mut Vec<SessionRow>, args: &ListArgs) {
-    let now = Timestamp::now();
-    let since = args.since.map(|since| since.before(now));
-    let until = args.until.map(|until| until.before(now));
-    rows.retain(|row| {
-        args.sessions.format.is_none_or(|format| format == row.format)
-            && since.is_none_or(|since| since <= row.modified_at)
-            && until.is_none_or(|until| row.modified_at <= until)
-    });
-    match args.sort {
+fn sort(rows: &mut [SessionRow], sort: Sort) {
+    match sort {
         Sort::Modified => {}
         Sort::Oldest => rows.reverse(),
         Sort::Messages => rows.sort_by_key(|row| std::cmp::Reverse(row.message_count)),
@@ -156,6 +144,16 @@ pub(super) fn filter(args: &ListArgs) -> SessionFilter {
         .all_sources(args.sources == "all");
     if let Some(after) = &args.after {
         filter = filter.after(after.clone());
+    }
+    if let Some(format) = args.sessions.format {
+        filter = filter.format(format);
+    }
+    let now = Timestamp::now();
+    if let Some(since) = &args.since {
+        filter = filter.since(since.before(now));
+    }
+    if let Some(until) = &args.until {
+        filter = filter.until(until.before(now));
     }
     if let Some(origin) = &args.sessions.origin {
         filter = filter.origin(origin);
