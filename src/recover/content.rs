@@ -95,7 +95,7 @@ struct Choice<'p> {
     first: u32,
     /// The position after the last one to copy.
     end: u32,
-    /// Rows of this rank or lower are not copied.
+    /// The lowest rank that is copied.
     most: Rank,
 }
 
@@ -163,7 +163,7 @@ impl Writer<'_> {
             Some(None) => {}
             None => {
                 let choice = Choice::of(file, false, &survey.lines);
-                for place in choice.places().filter(|place| place.rank <= Rank::Stale) {
+                for place in choice.places() {
                     self.copy(survey, Table::Lines, place, &mut held)?;
                 }
                 if let Some(first) = held.first.filter(|first| 0 < *first) {

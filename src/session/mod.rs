@@ -43,21 +43,27 @@ use crate::store::{Store, sessions};
 /// A handle outlives its session: after a purge, every method that reads or writes the
 /// session fails with [`SessionNotFound`](Error::SessionNotFound).
 ///
-/// A handle is cheap to clone. [`at`](Self::at), [`with_id`](Self::with_id) and
-/// [`expecting`](Self::expecting) return handles that write differently.
+/// A handle is cheap to clone. [`at`](Self::at), [`with_id`](Self::with_id),
+/// [`expecting`](Self::expecting) and [`branching_from`](Self::branching_from) return
+/// handles that write differently.
 ///
 /// # Contents
 ///
 /// - About it: [`key`](Self::key), [`format`](Self::format),
 ///   [`session_id`](Self::session_id), [`info`](Self::info),
-///   [`unique_name`](Self::unique_name), [`usage`](Self::usage),
-///   [`problems`](Self::problems).
+///   [`unique_name`](Self::unique_name), [`description`](Self::description),
+///   [`usage`](Self::usage), [`problems`](Self::problems),
+///   [`each_problem`](Self::each_problem).
 /// - Messages: [`context`](Self::context), [`context_at`](Self::context_at),
 ///   [`messages_of`](Self::messages_of), [`text_of`](Self::text_of),
-///   [`markdown`](Self::markdown), [`capture`](Self::capture),
-///   [`capture_path`](Self::capture_path), [`search`](Self::search).
+///   [`turns`](Self::turns), [`result_file`](Self::result_file),
+///   [`markdown`](Self::markdown), [`search`](Self::search).
+/// - Messages with their entries: [`capture`](Self::capture),
+///   [`capture_path`](Self::capture_path), [`capture_after`](Self::capture_after),
+///   [`capture_tree`](Self::capture_tree).
 /// - The tree: [`path`](Self::path), [`path_to`](Self::path_to),
-///   [`last_of_path`](Self::last_of_path), [`entry`](Self::entry),
+///   [`last_of_path`](Self::last_of_path),
+///   [`last_of_branch`](Self::last_of_branch), [`entry`](Self::entry),
 ///   [`find_entry`](Self::find_entry), [`children`](Self::children),
 ///   [`roots`](Self::roots), [`leaves`](Self::leaves),
 ///   [`abandoned`](Self::abandoned), [`is_on_path`](Self::is_on_path),
@@ -79,11 +85,15 @@ use crate::store::{Store, sessions};
 ///   [`navigate`](Self::navigate), [`clone_session`](Self::clone_session),
 ///   [`fork`](Self::fork), [`fork_at_turn`](Self::fork_at_turn),
 ///   [`fork_branch`](Self::fork_branch).
-/// - Names, labels and metadata: [`rename`](Self::rename),
-///   [`append_label_change`](Self::append_label_change), [`tag`](Self::tag),
-///   [`untag`](Self::untag), [`tags`](Self::tags),
-///   [`set_metadata`](Self::set_metadata), [`metadata`](Self::metadata),
-///   [`metadata_of`](Self::metadata_of), [`remember`](Self::remember).
+/// - Names and labels: [`rename`](Self::rename), [`rename_json`](Self::rename_json),
+///   [`append_label_change`](Self::append_label_change), [`remember`](Self::remember).
+/// - Tags: [`tag`](Self::tag), [`tag_json`](Self::tag_json),
+///   [`tag_all`](Self::tag_all), [`untag`](Self::untag),
+///   [`clear_tags`](Self::clear_tags), [`tags`](Self::tags).
+/// - Metadata: [`set_metadata`](Self::set_metadata),
+///   [`set_all_metadata`](Self::set_all_metadata),
+///   [`remove_metadata`](Self::remove_metadata), [`metadata`](Self::metadata),
+///   [`metadata_of`](Self::metadata_of).
 /// - Archive and trash: [`archive`](Self::archive), [`unarchive`](Self::unarchive),
 ///   [`trash`](Self::trash), [`restore`](Self::restore), [`purge`](Self::purge),
 ///   [`delete_if_unused`](Self::delete_if_unused).

@@ -187,8 +187,8 @@ pub(crate) fn is_relinked(conn: &Connection, session: SessionKey) -> Result<bool
 
 pub(super) const RELINKED: &str = "SELECT 1 FROM events WHERE session_key = ?1 AND kind = 'relink'";
 
-/// Sessions to archive at `now`: inactive for `age`, not archived, not exempt, and
-/// not in the trash.
+/// Sessions to archive: not active since this time, not archived, not exempt, and not in
+/// the trash.
 pub(crate) fn sessions_to_archive(
     conn: &Connection,
     modified_before: Timestamp,

@@ -39,8 +39,7 @@ pub(crate) struct FileRow {
     pub(crate) lost: u32,
 }
 
-/// The row to compare with the disk: the current one, or the partial one of a large
-/// file.
+/// The row of a path in this state.
 pub(crate) fn file(
     conn: &Connection,
     source_id: i64,
@@ -89,8 +88,8 @@ pub(crate) struct ExpectedFile<'a> {
     pub(crate) mtime: FileTime,
     pub(crate) size: u64,
     pub(crate) inode: i64,
-    /// Times from here on may hide a change: the file was modified too close to the
-    /// last import.
+    /// The nanoseconds within which a change may have left the time as it was: a file
+    /// that was modified so shortly before its import is read again.
     pub(crate) racy: i64,
 }
 

@@ -98,7 +98,8 @@ use crate::error::{Error, Result};
 ///   [`merge`](Self::merge).
 /// - Lists: [`sessions`](Self::sessions), [`recent_tree`](Self::recent_tree),
 ///   [`trash`](Self::trash), [`work_dirs`](Self::work_dirs),
-///   [`imported_roots`](Self::imported_roots), [`each_problem`](Self::each_problem),
+///   [`imported_roots`](Self::imported_roots),
+///   [`imported_root`](Self::imported_root), [`each_problem`](Self::each_problem),
 ///   [`stats`](Self::stats), [`dump`](Self::dump).
 /// - Across sessions: [`search`](Self::search), [`each_usage`](Self::each_usage),
 ///   [`query`](Self::query).
@@ -114,6 +115,9 @@ use crate::error::{Error, Result};
 /// - Maintenance: [`archive_older_than`](Self::archive_older_than),
 ///   [`purge_all`](Self::purge_all), [`prunable`](Self::prunable),
 ///   [`prune`](Self::prune), [`seal`](Self::seal), [`backup`](Self::backup).
+/// - The database: [`open`](Self::open), [`path`](Self::path),
+///   [`is_read_alone`](Self::is_read_alone),
+///   [`on_network_file_system`](Self::on_network_file_system).
 /// - Integrity: [`check`](Self::check), [`rebuild`](Self::rebuild),
 ///   [`foreign_objects`](Self::foreign_objects); [`recover`](fn@crate::recover) for a
 ///   database that cannot be opened.

@@ -7,26 +7,32 @@ use sessile::{Error, ImportOptions, NewSession, Store, StoreOptions};
 
 use crate::support::TestStore;
 
-/// The lines of the library that anyone outside can name: `pub` items and
-/// fields, and the variants of the error.
-fn public_lines() -> Vec<(String, String)> {
+/// The files of the library, with their paths.
+fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut todo = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     while let Some(at) = todo.pop() {
         if at.ends_with("src/bin") {
             continue;
         }
-        if at.is_dir() {
-            todo.extend(fs::read_dir(at).unwrap().map(|entry| entry.unwrap().path()));
-            continue;
+        match at.is_dir() {
+            true => todo.extend(fs::read_dir(at).unwrap().map(|entry| entry.unwrap().path())),
+            false => found.push((at.display().to_string(), fs::read_to_string(&at).unwrap())),
         }
-        let source = fs::read_to_string(&at).unwrap();
+    }
+    found
+}
+
+/// The lines of the library that anyone outside can name: `pub` items and
+/// fields, and the variants of the error.
+fn public_lines() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (path, source) in sources() {
         let variants =
             source.split("pub enum Error {").nth(1).and_then(|rest| rest.split("\n}").next());
         let lines = source.lines().filter(|line| line.trim_start().starts_with("pub "));
-        for line in lines.chain(variants.unwrap_or_default().lines()) {
-            found.push((at.display().to_string(), line.to_owned()));
-        }
+        let lines = lines.chain(variants.unwrap_or_default().lines());
+        found.extend(lines.map(|line| (path.clone(), line.to_owned())));
     }
     found
 }
@@ -39,6 +45,37 @@ fn no_type_of_the_libraries_below_is_public() {
     for (file, line) in lines {
         for name in ["rusqlite", "r2d2", "refinery", "chrono::", "zstd::"] {
             assert!(!line.contains(name), "{file}: {line}");
+        }
+    }
+}
+
+/// What a handle can do, and its documentation.
+fn methods_and_contents(name: &str) -> (Vec<String>, String) {
+    let (mut methods, mut contents) = (Vec::new(), String::new());
+    let (block, definition) = (format!("impl {name} {{"), format!("pub struct {name} {{"));
+    for (_, source) in sources() {
+        let mut is_inside = false;
+        for line in source.lines() {
+            if line.starts_with("impl") {
+                is_inside = line == block;
+            }
+            let method = line.strip_prefix("    pub fn ").filter(|_| is_inside);
+            methods.extend(method.map(|rest| rest.split(['(', '<']).next().unwrap().to_owned()));
+        }
+        if let Some((before, _)) = source.split_once(&definition) {
+            contents = before.rsplit("\n\n").next().unwrap().to_owned();
+        }
+    }
+    (methods, contents)
+}
+
+#[test]
+fn the_contents_of_a_handle_have_every_method() {
+    for name in ["Store", "Session"] {
+        let (methods, contents) = methods_and_contents(name);
+        assert!(20 < methods.len(), "{name}: {methods:?}");
+        for method in methods {
+            assert!(contents.contains(&format!("(Self::{method})")), "{name}::{method}");
         }
     }
 }
