@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::Connection;
 
 use crate::context;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::{Answering, Transcript, projection};
 use crate::model::{Entry, Message, SessionInfo, SessionKey, Timestamp, Usage};
 use crate::store::{entries, log, records, sessions};
@@ -183,11 +183,10 @@ pub(crate) fn entries_after(
     line: u32,
     limit: usize,
 ) -> Result<Vec<Entry>> {
-    let file = projection::log_of(conn, session)?
-        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    let file = projection::log_of(conn, session)?.ok_or_else(|| sessions::not_found(session))?;
     entries::after(conn, session, &file, line, limit)
 }
 
 fn info(conn: &Connection, session: SessionKey) -> Result<SessionInfo> {
-    sessions::info(conn, session)?.ok_or_else(|| Error::SessionNotFound(session.0.to_string()))
+    sessions::info(conn, session)?.ok_or_else(|| sessions::not_found(session))
 }

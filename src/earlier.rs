@@ -94,7 +94,7 @@ impl Session {
 }
 
 fn fold_earlier(conn: &Connection, session: SessionKey, generation: i64) -> Result<()> {
-    let not_found = || Error::SessionNotFound(session.0.to_string());
+    let not_found = || sessions::not_found(session);
     let (source, path) = sessions::place(conn, session)?.ok_or_else(not_found)?;
     let rows = rows_of(conn, session)?;
     let is_of = |file: &FileRow| file.generation == generation;
@@ -148,7 +148,7 @@ fn supersede(file: &mut FileRow) {
 
 /// Every chain of a session's files: by path, the earliest first.
 fn rows_of(conn: &Connection, session: SessionKey) -> Result<Vec<FileRow>> {
-    let not_found = || Error::SessionNotFound(session.0.to_string());
+    let not_found = || sessions::not_found(session);
     let (source, path) = sessions::place(conn, session)?.ok_or_else(not_found)?;
     let mut rows = Vec::new();
     let mut paths = projection::paths_of(conn, session)?;

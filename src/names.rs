@@ -9,8 +9,7 @@ use crate::store::{entries, sessions};
 
 /// A name for which [`find`] returns this session and no other.
 pub(crate) fn name_of(conn: &Connection, session: SessionKey) -> Result<String> {
-    let info = sessions::info(conn, session)?
-        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    let info = sessions::info(conn, session)?.ok_or_else(|| sessions::not_found(session))?;
     if let Some(id) = info.session_id
         && sessions::sessions_by_id(conn, &id)? == [session]
     {

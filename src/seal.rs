@@ -12,7 +12,6 @@ use rusqlite::{Connection, named_params};
 use crate::error::Result;
 use crate::format::projection;
 use crate::model::{SessionKey, Timestamp};
-use crate::session::not_found;
 use crate::store::packing::{self, Packer};
 use crate::store::{Store, Traces, generations, log, sessions};
 
@@ -147,7 +146,8 @@ fn archived_or_idle(conn: &Connection, options: &SealOptions) -> Result<BTreeSet
 
 /// All logs of a session, earlier generations included.
 fn logs_of(conn: &Connection, session: SessionKey) -> Result<BTreeSet<i64>> {
-    let (source, _) = sessions::place(conn, session)?.ok_or_else(|| not_found(session))?;
+    let (source, _) =
+        sessions::place(conn, session)?.ok_or_else(|| sessions::not_found(session))?;
     let mut logs = BTreeSet::new();
     for path in projection::paths_of(conn, session)? {
         logs.extend(generations::generations(conn, source.source_id, &path)?);

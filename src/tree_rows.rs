@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 
 use crate::context::{self, Node};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::{Answering, NamedModel, TreeText};
 use crate::model::{SessionKey, Stored, as_object};
 use crate::store::{entries, heads, labels, paths, sessions};
@@ -95,8 +95,8 @@ fn read_shown(
     session: SessionKey,
     nodes: &[Node],
 ) -> Result<(Vec<TreeText>, Vec<Option<NamedModel>>)> {
-    let (source, _) = sessions::place(conn, session)?
-        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    let (source, _) =
+        sessions::place(conn, session)?.ok_or_else(|| sessions::not_found(session))?;
     let place: HashMap<&str, usize> =
         nodes.iter().enumerate().map(|(n, node)| (node.id.as_str(), n)).collect();
     let mut shown: Vec<TreeText> = nodes.iter().map(|_| TreeText::default()).collect();

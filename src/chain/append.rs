@@ -93,7 +93,7 @@ pub(super) fn writable_log(tx: &Connection, session: SessionKey) -> Result<(File
         Some(_) => Error::Unsupported(
             "only its program can append to a session of several files; fork it, or set its title",
         ),
-        None => Error::SessionNotFound(session.0.to_string()),
+        None => sessions::not_found(session),
     })
 }
 

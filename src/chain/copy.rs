@@ -131,7 +131,7 @@ pub(crate) struct CopySource {
 impl CopySource {
     pub(crate) fn read(writing: &Writing<'_>) -> Result<Self> {
         let Writing { tx, session, .. } = *writing;
-        let not_found = || Error::SessionNotFound(session.0.to_string());
+        let not_found = || sessions::not_found(session);
         let info = sessions::info(tx, session)?.ok_or_else(not_found)?;
         let (file, _) = sessions::file_of(tx, session)?.ok_or_else(not_found)?;
         let head = heads::head(tx, session)?;
@@ -191,8 +191,8 @@ impl<'a> NewLog<'a> {
             file: None,
         };
         let session = create_beside(tx, &source.file, &new)?;
-        let (file, _) = sessions::file_of(tx, session)?
-            .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+        let (file, _) =
+            sessions::file_of(tx, session)?.ok_or_else(|| sessions::not_found(session))?;
         let writing = Writing { session, ..writing };
         let head = heads::head(tx, session)?;
         let fold = Fold::resume_owned(tx, file.clone(), info.format, session, head)?;

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::Writing;
 use super::append::writable_log;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fold::{self, Fold, Shape};
 use crate::model::{SessionKey, Timestamp};
 use crate::store::events::{self, Event, EventKind};
@@ -19,7 +19,7 @@ pub(crate) fn decide(
     value: Option<&str>,
 ) -> Result<()> {
     if sessions::place(tx, session)?.is_none() {
-        return Err(Error::SessionNotFound(session.0.to_string()));
+        return Err(sessions::not_found(session));
     }
     events::insert_event(tx, session, kind, at, value)?;
     fold::settle_event(tx, session, &Event { kind, at, value: value.map(str::to_owned) })

@@ -117,8 +117,7 @@ impl Writing<'_> {
     /// The format of the session.
     pub(crate) fn format(&self) -> Result<Format> {
         let place = sessions::place(self.tx, self.session)?;
-        let (source, _) =
-            place.ok_or_else(|| Error::SessionNotFound(self.session.0.to_string()))?;
+        let (source, _) = place.ok_or_else(|| sessions::not_found(self.session))?;
         Ok(source.format)
     }
 

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::leaf_key;
 use super::reference::{References, raw_reference};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::KeptMessages;
 use crate::format::rules::{Compactions, Sessions};
 use crate::model::{
@@ -189,7 +189,7 @@ pub(crate) fn messages_of_entries(
 }
 
 fn info(conn: &Connection, session: SessionKey) -> Result<SessionInfo> {
-    sessions::info(conn, session)?.ok_or_else(|| Error::SessionNotFound(session.0.to_string()))
+    sessions::info(conn, session)?.ok_or_else(|| sessions::not_found(session))
 }
 
 /// Calls `each` for these entries with the messages that they add, in order.

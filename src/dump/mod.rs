@@ -95,8 +95,7 @@ pub(crate) fn dump_session(
     session: SessionKey,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let info = sessions::info(conn, session)?
-        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    let info = sessions::info(conn, session)?.ok_or_else(|| sessions::not_found(session))?;
     AtomicObject::default().write(out, |out| write_session(conn, out, &info))
 }
 
@@ -106,16 +105,14 @@ pub(crate) fn each_line(
     session: SessionKey,
     each: &mut dyn FnMut(u32, &[u8]) -> Result<()>,
 ) -> Result<()> {
-    let file = projection::log_of(conn, session)?
-        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    let file = projection::log_of(conn, session)?.ok_or_else(|| sessions::not_found(session))?;
     log::each_line(conn, &file, |key, raw| each(log::line_number(key), raw))
 }
 
 /// The lines of a session's file after the first `after`, at a cost that does not
 /// depend on those.
 pub(crate) fn lines(conn: &Connection, session: SessionKey, after: u32) -> Result<Vec<Vec<u8>>> {
-    let file = projection::log_of(conn, session)?
-        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    let file = projection::log_of(conn, session)?.ok_or_else(|| sessions::not_found(session))?;
     if 0 < after {
         let positions = after..file.line_count;
         return positions.map(|position| log::line(conn, log::key_of(&file, position))).collect();

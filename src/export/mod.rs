@@ -212,8 +212,8 @@ type SourceAndPath = (i64, Vec<u8>);
 fn chosen_files(conn: &Connection, options: &ExportOptions) -> Result<Option<Vec<SourceAndPath>>> {
     let mut chosen = Vec::new();
     for session in &options.sessions {
-        let (source, _) = sessions::place(conn, *session)?
-            .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+        let (source, _) =
+            sessions::place(conn, *session)?.ok_or_else(|| sessions::not_found(*session))?;
         let paths = projection::paths_of(conn, *session)?;
         chosen.extend(paths.into_iter().map(|path| (source.source_id, path)));
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{Session, not_found, unnamed};
+use super::{Session, unnamed};
 use crate::chain::{decide, strip};
 use crate::error::{Error, Result};
 use crate::fold;
@@ -64,7 +64,7 @@ impl Store {
             let is_there = |session| Ok::<_, Error>(sessions::place(tx, session)?.is_some());
             for session in &sessions {
                 if !is_there(*session)? {
-                    return Err(not_found(*session));
+                    return Err(sessions::not_found(*session));
                 }
             }
             for session in &sessions {
@@ -245,7 +245,8 @@ fn imported_pointer(conn: &Connection, work_dir: &str) -> Result<Option<SessionK
 
 fn purge(tx: &Connection, session: SessionKey) -> Result<()> {
     let paths = projection::paths_of(tx, session)?;
-    let (source, path) = sessions::place(tx, session)?.ok_or_else(|| not_found(session))?;
+    let (source, path) =
+        sessions::place(tx, session)?.ok_or_else(|| sessions::not_found(session))?;
     remember_purged(tx, &source, session, &path)?;
     let mut touched = Touched::default();
     source.format.projection().note_dependents(tx, session, &mut touched)?;

@@ -89,7 +89,6 @@ impl Session {
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn metadata_of(&self, key: &str) -> Result<Option<Metadata>> {
         self.read(|conn| {
-            self.require_in(conn)?;
             let json = metadata::own_value(conn, self.key, key)?;
             Ok(json.map(|json| Metadata { key: key.to_owned(), json }))
         })
@@ -101,10 +100,7 @@ impl Session {
     ///
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn metadata(&self) -> Result<Vec<Metadata>> {
-        self.read(|conn| {
-            self.require_in(conn)?;
-            metadata::own(conn, self.key)
-        })
+        self.read(|conn| metadata::own(conn, self.key))
     }
 
     /// Adds a tag to the session, without surrounding white space. Returns whether it
@@ -185,10 +181,7 @@ impl Session {
     ///
     /// [`SessionNotFound`](Error::SessionNotFound).
     pub fn tags(&self) -> Result<Vec<String>> {
-        self.read(|conn| {
-            self.require_in(conn)?;
-            metadata::tags(conn, self.key)
-        })
+        self.read(|conn| metadata::tags(conn, self.key))
     }
 
     fn write_metadata(&self, tx: &Connection, key: &str, value: Option<&str>) -> Result<bool> {
@@ -226,7 +219,7 @@ impl Session {
     fn require_in(&self, conn: &Connection) -> Result<()> {
         match sessions::place(conn, self.key)? {
             Some(_) => Ok(()),
-            None => Err(Error::SessionNotFound(self.key.0.to_string())),
+            None => Err(sessions::not_found(self.key)),
         }
     }
 }

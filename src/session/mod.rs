@@ -400,7 +400,7 @@ impl Session {
 
     /// A handle to the session with this key.
     fn find(store: &Store, conn: &Connection, key: SessionKey) -> Result<Self> {
-        let (source, _) = sessions::place(conn, key)?.ok_or_else(|| not_found(key))?;
+        let (source, _) = sessions::place(conn, key)?.ok_or_else(|| sessions::not_found(key))?;
         Ok(Self::of(store, key, source.format))
     }
 
@@ -423,7 +423,7 @@ impl Session {
     /// nothing in the tables of its parts tells that from a session that has none.
     pub(crate) fn read<T>(&self, body: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.store.read(|conn| match sessions::is_there(conn, self.key) {
-            Ok(false) => Err(not_found(self.key)),
+            Ok(false) => Err(sessions::not_found(self.key)),
             // If its row cannot be read, its parts may be readable.
             Err(err) if !err.is_of_content() => Err(err),
             _ => body(conn),
@@ -459,7 +459,7 @@ impl Session {
         change: impl FnOnce(&dyn Live, &Writing<'_>) -> Result<T>,
     ) -> Result<T> {
         if sessions::place(tx, self.key)?.is_none() {
-            return Err(not_found(self.key));
+            return Err(sessions::not_found(self.key));
         }
         change(self.format.live(), &self.writing(tx))
     }
@@ -483,10 +483,6 @@ impl Session {
             writing.append_line(|tail| make(&writing, tail))
         })
     }
-}
-
-pub(crate) fn not_found(session: SessionKey) -> Error {
-    Error::SessionNotFound(session.0.to_string())
 }
 
 /// The text of a JSON argument.

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::Session;
 use crate::chain::is_prompt;
 use crate::context;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{SessionKey, Timestamp};
 use crate::store::{log, sessions};
 
@@ -22,8 +22,7 @@ pub struct RewindPoint {
 }
 
 fn rewind_points(conn: &Connection, session: SessionKey) -> Result<Vec<RewindPoint>> {
-    let info = sessions::info(conn, session)?
-        .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+    let info = sessions::info(conn, session)?.ok_or_else(|| sessions::not_found(session))?;
     let mut points = Vec::new();
     for entry in context::branch(conn, session)?.into_iter().rev().filter(is_prompt) {
         let preview = info.format.meaning().preview(&log::record(conn, entry.place)?);

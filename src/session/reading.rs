@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::{Session, not_found};
+use super::Session;
 use crate::capture;
 use crate::context;
 use crate::error::{Error, Result};
@@ -57,7 +57,9 @@ impl Session {
     ///
     /// [`SessionNotFound`](crate::Error::SessionNotFound) if it was purged since.
     pub fn info(&self) -> Result<SessionInfo> {
-        self.read(|conn| sessions::info(conn, self.key)?.ok_or_else(|| not_found(self.key)))
+        self.read(|conn| {
+            sessions::info(conn, self.key)?.ok_or_else(|| sessions::not_found(self.key))
+        })
     }
 
     /// Returns a name for which [`Store::find`] returns this session and no other:

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::ids::{Id, IdText};
-use super::{marks, recent, search};
-use crate::error::{Error, Result};
+use super::{marks, recent, search, sessions};
+use crate::error::Result;
 use crate::model::{Header, SessionKey, Stored, Timestamp};
 
 /// The most bytes of a title or first message in a session row.
@@ -129,7 +129,7 @@ pub(crate) fn head(conn: &Connection, session: SessionKey) -> Result<Head> {
     )?
     .query_row([session], head_from_row)
     .optional()?
-    .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))
+    .ok_or_else(|| sessions::not_found(session))
 }
 
 /// Writes the head after an append: the columns that an append changes, none of which

@@ -5,8 +5,13 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use super::files::{self, FileRow, FileState};
 use super::ids::IdText;
 use super::sources::{self, Source};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Format, SessionInfo, SessionKey, Stored, Timestamp, path_of};
+
+/// The error for a session that was purged.
+pub(crate) fn not_found(session: SessionKey) -> Error {
+    Error::SessionNotFound(session.0.to_string())
+}
 
 /// The session whose log is this file.
 pub(crate) fn session_of_file(conn: &Connection, file_id: i64) -> Result<Option<SessionKey>> {

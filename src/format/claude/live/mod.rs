@@ -161,7 +161,7 @@ fn new_uuid(writing: &Writing<'_>) -> Result<String> {
 /// The session id in records; for an agent, that of the session that it works for.
 fn session_id(writing: &Writing<'_>) -> Result<String> {
     let Writing { tx, session, .. } = *writing;
-    let not_found = || Error::SessionNotFound(session.0.to_string());
+    let not_found = || sessions::not_found(session);
     let (_, path) = sessions::place(tx, session)?.ok_or_else(not_found)?;
     if Claude.is_part(&path)
         && let Some(id) = sessions::parent_session_id(tx, session)?

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::{Claude, GIT_BRANCH, Sidecar, TAG, agents, read_sidecar, results};
 use crate::context;
 use crate::dump::{field, optional, refused, stored, text, write_array};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::claude::layout::{self, Place};
 use crate::format::extras::{Extras, ResultFile};
 use crate::model::{SessionInfo, SessionKey, Timestamp};
@@ -38,7 +38,7 @@ impl Extras for Claude {
 
     fn description(&self, conn: &Connection, session: SessionKey) -> Result<Option<String>> {
         let Some((source, path)) = sessions::place(conn, session)? else {
-            return Err(Error::SessionNotFound(session.0.to_string()));
+            return Err(sessions::not_found(session));
         };
         Ok(match read_sidecar(conn, source.source_id, &layout::sidecar(&path))? {
             Sidecar::Described { json, .. } => Some(json),

@@ -18,7 +18,7 @@ use self::history::History;
 use self::own::{ParsedRollout, telling};
 use self::place::Rollout;
 use super::turns::Turn;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::SessionKey;
 use crate::store::sessions;
 use crate::store::sources::Source;
@@ -32,7 +32,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn of(conn: &Connection, session: SessionKey) -> Result<Self> {
-        let not_found = || Error::SessionNotFound(session.0.to_string());
+        let not_found = || sessions::not_found(session);
         let (source, path) = sessions::place(conn, session)?.ok_or_else(not_found)?;
         let rollout = Rollout::at(conn, source.source_id, &path)?;
         let own = ParsedRollout::read(conn, session, &rollout)?.ok_or_else(not_found)?;

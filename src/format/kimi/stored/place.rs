@@ -17,8 +17,8 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn of(conn: &Connection, session: SessionKey) -> Result<Self> {
-        let (source, path) = sessions::place(conn, session)?
-            .ok_or_else(|| Error::SessionNotFound(session.0.to_string()))?;
+        let (source, path) =
+            sessions::place(conn, session)?.ok_or_else(|| sessions::not_found(session))?;
         let unit = unit_of(conn, source.source_id, &path)?
             .ok_or_else(|| Error::SessionNotFound(String::from_utf8_lossy(&path).into_owned()))?;
         Ok(Self { source, unit })
