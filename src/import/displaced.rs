@@ -178,7 +178,11 @@ impl Exchanges {
         if self.replaced.is_empty() {
             return Ok(found);
         }
-        let new = generations::logs_after(tx, source.0, newest)?;
+        let mut new = Vec::new();
+        generations::each_log_after(tx, source.0, newest, |log| {
+            new.push(log);
+            Ok(())
+        })?;
         for Rewritten { before, now } in self.replaced {
             let id = id_of_log(tx, source.1, &before)?;
             for log in &new {

@@ -21,6 +21,7 @@ mod chain;
 mod content;
 mod displaced;
 mod file;
+mod finish;
 pub(crate) mod known;
 mod large;
 mod losses;
@@ -296,14 +297,14 @@ impl Store {
             #[cfg(test)]
             fuse: &options.fuse,
         };
-        let mut outcome = job.run(&mut progress)?;
+        let mut outcome = job.run(finish::Found::default(), &mut progress)?;
         // Another import of the same root took some files first. Another pass finds
         // them unchanged, or continues them.
         for _ in 1..PASSES {
             if outcome.conflicts == 0 {
                 break;
             }
-            outcome = job.run(&mut progress)?;
+            outcome = job.run(outcome.found, &mut progress)?;
         }
         if outcome.conflicts != 0 {
             return Err(Error::Busy);
@@ -397,6 +398,8 @@ struct Outcome {
     report: ImportReport,
     /// Files that another import changed after they were compared.
     conflicts: u64,
+    /// What another pass needs to know of this one.
+    found: finish::Found,
 }
 
 impl Job<'_> {
@@ -418,8 +421,7 @@ impl Job<'_> {
         self.store.begin(conn)
     }
 
-    fn run(&self, progress: &mut impl FnMut(Progress)) -> Result<Outcome> {
-        // If there are several passes, the last one counts.
+    fn run(&self, found: finish::Found, progress: &mut impl FnMut(Progress)) -> Result<Outcome> {
         self.passed.store(0, Ordering::Relaxed);
         self.away.take_passed();
         let budget = Budget::new();
@@ -436,7 +438,7 @@ impl Job<'_> {
                 if self.dry_run {
                     Ok(tally::count(self, &inbox, progress))
                 } else {
-                    write::write(self, &inbox, progress)
+                    write::write(self, found, &inbox, progress)
                 }
             };
             // A panic of the reader thread continues here.

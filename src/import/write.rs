@@ -1,25 +1,22 @@
 //! The writing side of an import: whole files in batches, large files batch by
 //! batch.
 
-use std::collections::HashSet;
-
 use rusqlite::Connection;
 
 use super::chain::Complete;
-use super::displaced::Exchanges;
-use super::losses::{self, LostLines};
-use super::moved::{Moved, Moves};
+use super::finish::Found;
+use super::losses;
 use super::once::{FIRST, Piece};
 use super::plan::Counted;
 use super::read::{FileEnd, Item};
 use super::tally::Tally;
 use super::union::{self, Before};
-use super::{Inbox, Job, Outcome, Progress, displaced, renamed};
+use super::{Inbox, Job, Outcome, Progress, displaced};
 use crate::error::Result;
 use crate::fold;
 use crate::format::projection::Touched;
 use crate::format::rules::Sessions;
-use crate::model::{ProblemKind, SessionKey, bytes_of};
+use crate::model::ProblemKind;
 use crate::store::bulk::Bulk;
 use crate::store::files::{self, FileRow, FileState};
 use crate::store::packing::Packer;
@@ -32,12 +29,13 @@ const BATCH_FILES: u64 = 2_000;
 /// Writes what the reader sends, and marks what it did not see as missing.
 pub(super) fn write(
     job: &Job<'_>,
+    found: Found,
     inbox: &Inbox<'_>,
     progress: &mut impl FnMut(Progress),
 ) -> Result<Outcome> {
     let conn = job.store.connection()?;
     seen::begin(&conn)?;
-    let mut writer = Writer::new(job, &conn)?;
+    let mut writer = Writer::new(job, &conn, found)?;
     let mut waiting = inbox.next();
     while let Some(item) = waiting.take() {
         let item = match item {
@@ -81,7 +79,13 @@ pub(super) fn write(
     if writer.saw_all && writer.tally.outcome.conflicts == 0 {
         writer.finish(&conn)?;
     }
-    Ok(writer.tally.outcome)
+    let Writer { tally, mut found, .. } = writer;
+    let mut outcome = tally.outcome;
+    match outcome.conflicts {
+        0 => found.complete(&mut outcome.report),
+        _ => found.add(&outcome.report),
+    }
+    Ok(Outcome { found, ..outcome })
 }
 
 pub(super) struct Writer<'a> {
@@ -91,14 +95,7 @@ pub(super) struct Writer<'a> {
     saw_all: bool,
     /// Sessions that are folders and were changed by this transaction.
     pub(super) touched: Touched,
-    /// All such sessions of the import.
-    folded: HashSet<SessionKey>,
-    /// New files that may have had another name before.
-    may_be_renamed: Vec<i64>,
-    /// Losses at the root, with the row that has the lines.
-    lost: Vec<(i64, LostLines)>,
-    /// Files that may have the former content of others.
-    exchanges: Exchanges,
+    pub(super) found: Found,
     /// The last file that existed when this import began. Later ones may belong to
     /// another import.
     pub(super) newest: i64,
@@ -113,19 +110,17 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(job: &'a Job<'a>, conn: &'a Connection) -> Result<Self> {
+    fn new(job: &'a Job<'a>, conn: &'a Connection, mut found: Found) -> Result<Self> {
         let source_id = job.source.as_ref().map_or(0, |source| source.source_id);
         let newest = files::newest_id(conn)?;
+        found.newest.get_or_insert(newest);
         Ok(Self {
             job,
             packer: Packer::new(job.store.compression())?,
             tally: Tally::new(job.sizes),
             touched: Touched::default(),
             saw_all: false,
-            folded: HashSet::new(),
-            may_be_renamed: Vec::new(),
-            lost: Vec::new(),
-            exchanges: Exchanges::default(),
+            found,
             newest,
             last: newest,
             is_first: !files::has_any(conn, source_id)?,
@@ -288,8 +283,8 @@ impl Writer<'_> {
         let source_id = self.source_id();
         let folded = self.touched.settle(tx, source_id)?;
         if self.job.root.format.rules().sessions == Sessions::Folder {
-            self.folded.extend(folded);
-            self.tally.outcome.report.sessions = self.folded.len() as u64;
+            self.found.folded.extend(folded);
+            self.tally.outcome.report.sessions = self.found.folded.len() as u64;
             return Ok(());
         }
         fold::settle_recovered(tx, source_id)
@@ -310,9 +305,6 @@ impl Writer<'_> {
             seen::file(tx, file.file_id)?;
         }
         self.touched.add(format, file);
-        if counted == Counted::New && format.layout().renamed_from(&file.path).is_some() {
-            self.may_be_renamed.push(file.file_id);
-        }
         // A new path has no local chain.
         let is_first = file.generation == FIRST && before.file().is_none();
         let ours = if is_first { None } else { union::ours(tx, file)? };
@@ -330,7 +322,7 @@ impl Writer<'_> {
         }
         self.note_losses(tx, file, before)?;
         if let (Counted::Rewritten, Some(base)) = (counted, before.file()) {
-            self.exchanges.add(base, file);
+            self.found.exchanges.add(base, file);
         }
         self.tally.file(format, counted, end);
         Ok(())
@@ -355,12 +347,12 @@ impl Writer<'_> {
             let lines = lost.as_ref().map_or(0, |lost| lost.lines);
             generations::update_lost(tx, earlier.file_id, lines)?;
         }
-        self.lost.extend(lost.map(|lost| (earlier.file_id, lost)));
+        self.found.lost.extend(lost.map(|lost| (earlier.file_id, lost)));
         if is_other { self.settle_losses(tx, &file.path) } else { Ok(()) }
     }
 
     /// Updates the losses of a session that is one log; other sessions are refolded.
-    fn settle_losses(&self, tx: &Connection, path: &[u8]) -> Result<()> {
+    pub(super) fn settle_losses(&self, tx: &Connection, path: &[u8]) -> Result<()> {
         let source_id = self.source_id();
         match sessions::session_at(tx, source_id, path)? {
             Some(session) if self.job.root.format.rules().sessions == Sessions::File => {
@@ -368,84 +360,6 @@ impl Writer<'_> {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Recognises moved files, and gives them their history.
-    fn take_moved(&mut self, tx: &Connection) -> Result<()> {
-        let moves = Moves {
-            tx,
-            source_id: self.source_id(),
-            format: self.job.root.format,
-            settled: self.newest.min(generations::settled(tx, self.source_id())?),
-            packer: &mut self.packer,
-            touched: &mut self.touched,
-            lost: Vec::new(),
-        };
-        let Moved { adopted, lost } = moves.settle()?;
-        self.lost.extend(lost);
-        let newest = self.newest;
-        let report = &mut self.tally.outcome.report;
-        report.moved += adopted.len() as u64;
-        let new = adopted.iter().filter(|file_id| newest < **file_id).count();
-        report.new = report.new.saturating_sub(new as u64);
-        Ok(())
-    }
-
-    /// Marks what is missing, and updates what depends on several files.
-    fn finish(&mut self, conn: &Connection) -> Result<()> {
-        let source_id = self.source_id();
-        let now = self.job.now;
-        self.remove_leftovers(conn)?;
-        let tx = self.begin()?;
-        let changed = {
-            let report = &self.tally.outcome.report;
-            0 < report.new + report.grown + report.rewritten
-        };
-        for file_id in std::mem::take(&mut self.may_be_renamed) {
-            let new = files::file_by_id(&tx, file_id)?;
-            if let Some(file) = renamed::adopt(&tx, self.job.root.format, &new)? {
-                seen::file(&tx, file.file_id)?;
-                self.lost.retain(|(file_id, _)| *file_id != file.file_id);
-                self.touched.add(self.job.root.format, &file);
-            }
-        }
-        let gone = seen::mark_missing(&tx, source_id, self.newest, now)?;
-        let exchanges = std::mem::take(&mut self.exchanges);
-        let format = self.job.root.format;
-        for there in exchanges.found(&tx, (source_id, format), self.newest, now)? {
-            displaced::displace(&tx, format, &there, now)?;
-            self.touched.add(format, &there);
-            self.lost.retain(|(_, lost)| bytes_of(&lost.file) != there.path);
-            self.tally.outcome.report.rewritten -= 1;
-            self.tally.outcome.report.new += 1;
-        }
-        // An import that was interrupted may have displaced something.
-        let is_unsettled = generations::has_unsettled(&tx, source_id)?;
-        if gone || is_unsettled || 0 < self.tally.outcome.report.new {
-            self.take_moved(&tx)?;
-        }
-        let missing = generations::missing_since(&tx, source_id, now)?;
-        for file in &missing {
-            self.touched.add(self.job.root.format, file);
-            self.settle_losses(&tx, &file.path)?;
-        }
-        self.settle(&tx)?;
-        for file in missing {
-            // A file that is at the root in another form or at another path is
-            // already an earlier generation.
-            if files::file_by_id(&tx, file.file_id)?.state == FileState::Current {
-                self.lost.extend(losses::vanished(&file).map(|lost| (file.file_id, lost)));
-            }
-        }
-        if gone || changed {
-            fold::settle_recovered(&tx, source_id)?;
-        }
-        self.tally.outcome.report.missing = seen::count_missing(&tx, source_id)?;
-        let lost = std::mem::take(&mut self.lost);
-        self.tally.outcome.report.lost = lost.into_iter().map(|(_, lost)| lost).collect();
-        generations::settle(&tx, source_id)?;
-        seen::end(&tx)?;
-        tx.commit()
     }
 }
 

@@ -183,8 +183,13 @@ pub(crate) fn settled(conn: &Connection, source_id: i64) -> Result<i64> {
         .query_row([source_id], |row| row.get("settled_file"))?)
 }
 
-/// Logs of a source that are newer than a file.
-pub(crate) fn logs_after(conn: &Connection, source_id: i64, newest: i64) -> Result<Vec<FileRow>> {
+/// Calls `each` for the logs of a source that are newer than a file.
+pub(crate) fn each_log_after(
+    conn: &Connection,
+    source_id: i64,
+    newest: i64,
+    mut each: impl FnMut(FileRow) -> Result<()>,
+) -> Result<()> {
     let mut stmt = conn.prepare_cached(
         "SELECT file_id, source_id, path, generation, kind, state, mode, mtime, inode, size,
                 line_count, sha256, link_target, read_at, missing_at, base_id, base_count,
@@ -196,8 +201,11 @@ pub(crate) fn logs_after(conn: &Connection, source_id: i64, newest: i64) -> Resu
            AND kind = 'log'
          ORDER BY file_id",
     )?;
-    let rows = stmt.query_map((source_id, newest), file_from_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut rows = stmt.query((source_id, newest))?;
+    while let Some(row) = rows.next()? {
+        each(file_from_row(row)?)?;
+    }
+    Ok(())
 }
 
 /// Whether a source has files that are newer than the end of its last complete

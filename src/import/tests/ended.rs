@@ -74,6 +74,36 @@ fn check_interrupted(subject: Subject, bytes: usize, befores: &[(&str, There)]) 
 }
 
 #[test]
+fn a_file_that_its_program_renamed_is_found_again_wherever_an_import_ended() {
+    let place = Place::new(SUBJECTS[2]);
+    let rotated = place.root.join(place.subject.path).with_file_name("context_1.jsonl");
+    let before = There::File(content(place.subject, "word", 900));
+    let rotate = || {
+        fs::rename(place.root.join(place.subject.path), &rotated).unwrap();
+        place.put(&There::File(content(place.subject, "other", 30_000)), 1);
+    };
+    let mut expected = None;
+    for stop in (0..).map(|n| if n == 0 { i64::MAX } else { n - 1 }) {
+        let store = place.store("one.db", false);
+        let _ = fs::remove_file(&rotated);
+        place.put(&before, 0);
+        place.import(&store, i64::MAX).unwrap();
+        rotate();
+
+        let finished = place.import(&store, stop).is_ok();
+        place.import(&store, i64::MAX).unwrap();
+
+        place.assert_complete(&store, &format!("stopped at {stop}"));
+        assert_eq!(count(&store, "superseded"), 0, "stopped at {stop}");
+        assert_eq!(&dump(&store), expected.get_or_insert(dump(&store)), "stopped at {stop}");
+        if finished && stop < i64::MAX {
+            assert!(3 < stop, "{stop}");
+            break;
+        }
+    }
+}
+
+#[test]
 fn a_log_of_which_little_is_left_is_finished_whatever_becomes_of_it() {
     check_interrupted(SUBJECTS[0], (16 << 10) + 800, &befores(SUBJECTS[0]));
 }

@@ -90,6 +90,34 @@ fn a_file_that_another_import_found_small_meanwhile_is_in_once() {
 }
 
 #[test]
+fn what_was_found_before_another_import_came_in_is_reported() {
+    // A large file lies in the folder that is read last.
+    let place = Place::new(SUBJECTS[2]);
+    let large = place.root.join("imported_sessions/0123456789abcdef0123456789abcdef/s");
+    fs::create_dir_all(&large).unwrap();
+    let store = place.store("one.db", false);
+    place.put(&There::File(content(place.subject, "word", 900)), 0);
+    place.import(&store, i64::MAX).unwrap();
+    let changed = content(place.subject, "other", 900);
+    place.put(&There::File(changed.clone()), 1);
+    fs::write(large.join("context.jsonl"), content(place.subject, "large", 60_000)).unwrap();
+    let other = another(&store);
+
+    let mut taken = 0;
+    let report = store.import_with(&place.root, &place.options(i64::MAX), |progress| {
+        let is_begun = changed.len() as u64 <= progress.bytes;
+        if is_begun && taken == 0 && place.import(&other, i64::MAX).is_ok() {
+            taken += 1;
+        }
+    });
+
+    let report = report.unwrap();
+    assert_eq!((taken, report.rewritten, report.lost.len()), (1, 1, 1), "{report:?}");
+    assert_eq!(report.new, 0, "the other took the large one: {report:?}");
+    place.assert_complete(&store, "");
+}
+
+#[test]
 fn imports_that_take_turns_at_one_file_finish_it() {
     for subject in SUBJECTS {
         let place = Place::new(subject);

@@ -10,7 +10,7 @@ use crate::import::budget::Budget;
 use crate::import::content::Chunk;
 use crate::import::plan::{Large, Leftover, SingleTransaction};
 use crate::import::read::{FileEnd, Item};
-use crate::import::{Inbox, Job, root, write};
+use crate::import::{Inbox, Job, finish, root, write};
 use crate::model::Timestamp;
 use crate::store::Store;
 use crate::store::files::{FileKind, FileRow, FileState};
@@ -43,7 +43,8 @@ fn written(place: &Place, store: &Store, items: Vec<Item>) -> Result<()> {
         sender.send(item).unwrap();
     }
     drop(sender);
-    write::write(&job, &Inbox { receiver, budget: &budget }, &mut |_| {}).map(drop)
+    write::write(&job, finish::Found::default(), &Inbox { receiver, budget: &budget }, &mut |_| {})
+        .map(drop)
 }
 
 fn chunk(raw: &[u8]) -> Chunk {
