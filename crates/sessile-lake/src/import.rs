@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::place::{Lake, Place};
 use crate::read;
+use crate::replace::replace;
 use crate::rows::{Fields, FileRow, SessionRow, of_key};
 use crate::state::State;
 use crate::table::Table;
@@ -69,32 +70,12 @@ pub fn import(lake: impl Into<Lake>, db: impl AsRef<Path>) -> Result<ImportRepor
         store.backup(db)?;
         return Ok(report);
     }
-    let ours = Store::open(db)?;
-    if is_new(db)? {
-        copy(&path, db)?;
-    } else {
-        report.merged = Some(ours.merge(&path, &MergeOptions::new())?);
+    // Makes its tables, if it has none yet.
+    drop(Store::open(db)?);
+    if !replace(&path, db)? {
+        report.merged = Some(Store::open(db)?.merge(&path, &MergeOptions::new())?);
     }
     Ok(report)
-}
-
-/// Whether a store is empty and always was.
-fn is_new(db: &Path) -> Result<bool> {
-    let conn = Connection::open(db)?;
-    Ok(conn.query_row(
-        "SELECT NOT EXISTS (SELECT 1 FROM sources)
-            AND NOT EXISTS (SELECT 1 FROM sqlite_sequence)",
-        [],
-        |row| row.get(0),
-    )?)
-}
-
-/// Replaces the content of one database by that of another, in one transaction.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let (from, mut to) = (Connection::open(from)?, Connection::open(to)?);
-    to.busy_timeout(std::time::Duration::from_secs(10))?;
-    let backup = rusqlite::backup::Backup::new(&from, &mut to)?;
-    Ok(backup.run_to_completion(i32::MAX, std::time::Duration::ZERO, None)?)
 }
 
 fn fill(db: &Path, lake: &dyn Place, manifest: &Manifest, state: &State) -> Result<ImportReport> {

@@ -52,6 +52,7 @@ mod import;
 mod manifest;
 mod place;
 mod read;
+mod replace;
 mod rows;
 mod state;
 mod table;
