@@ -343,7 +343,7 @@ pub use lineage::SessionNode;
 pub use merge::{KeptAside, MergeOptions, MergeReport, Refused};
 pub use model::{
     Compaction, Entry, FileKind, FileState, Format, Header, Json, Label, Message, Metadata,
-    Problem, ProblemKind, SessionInfo, SessionKey, Stored, Timestamp, Turn, Usage,
+    Problem, ProblemKind, RuntimeUpdate, SessionInfo, SessionKey, Stored, Timestamp, Turn, Usage,
 };
 pub use prune::{Prunable, PruneReport};
 pub use query::Cell;
@@ -352,8 +352,7 @@ pub use roots::{ForgottenRoot, MovedRoot, RootInfo};
 pub use seal::{SealOptions, SealReport};
 pub use search::{Hit, Search, SearchCursor, SearchPage, TitleHit};
 pub use session::{
-    Fork, LabelChange, NewSession, PromptSnapshot, Recorder, RewindPoint, RuntimeUpdate, Session,
-    Snapshot,
+    Fork, LabelChange, NewSession, PromptSnapshot, Recorder, RewindPoint, Session, Snapshot,
 };
 pub use stats::{FileCount, ObjectSize, Stats};
 pub use store::{

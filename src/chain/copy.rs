@@ -16,8 +16,8 @@ use crate::fold::{self, Fold, Shape};
 use crate::format::rules::{ChainIds, Labels};
 use crate::format::stored_text;
 use crate::model::{
-    Change, Draft, DraftRuntime, Entry, Format, Header, NewEntry, Parent, ProblemKind, Record,
-    RecordPlace, SessionInfo, SessionKey, Stored, Timestamp,
+    Change, Draft, Entry, Format, Header, NewEntry, Parent, ProblemKind, Record, RecordPlace,
+    RuntimeUpdate, SessionInfo, SessionKey, Stored, Timestamp,
 };
 use crate::store::file_time::FileTime;
 use crate::store::files::{self, FileRow};
@@ -180,7 +180,7 @@ impl<'a> NewLog<'a> {
             work_dir: info.work_dir.as_deref().unwrap_or_default(),
             session_id: id,
             at,
-            runtime: DraftRuntime {
+            runtime: RuntimeUpdate {
                 provider: provider.as_deref(),
                 model: model.as_deref(),
                 reasoning_effort: effort.as_deref(),

@@ -7,7 +7,7 @@ use super::decide::decide;
 use crate::error::{Error, Result};
 use crate::fold;
 use crate::format::rules::HeaderPlace;
-use crate::model::{Draft, DraftRuntime, Format, SessionKey, Timestamp};
+use crate::model::{Draft, Format, RuntimeUpdate, SessionKey, Timestamp};
 use crate::store::events::EventKind;
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::{sessions, sources};
@@ -21,7 +21,7 @@ pub(crate) struct NewHeader<'a> {
     /// A new one is made if it is `None`.
     pub(crate) session_id: Option<&'a str>,
     pub(crate) at: Timestamp,
-    pub(crate) runtime: DraftRuntime<'a>,
+    pub(crate) runtime: RuntimeUpdate<'a>,
     pub(crate) parent_id: Option<&'a str>,
     pub(crate) parent_path: Option<&'a str>,
     /// The whole first record, which replaces everything else.

@@ -11,7 +11,7 @@ use crate::chain::{self, CopySource, GivenMessage, NewHeader, Tail, Writing, str
 use crate::error::{Error, Result};
 use crate::format::rules::{Labels, Leaf};
 use crate::format::stored_text;
-use crate::model::{Draft, DraftRuntime, Entry, SessionKey, Stored, bytes_of};
+use crate::model::{Draft, Entry, RuntimeUpdate, SessionKey, Stored, bytes_of};
 use crate::store::events::EventKind;
 use crate::store::files::{self, FileState};
 use crate::store::sources::Source;
@@ -194,7 +194,7 @@ pub(crate) trait Live: Sync {
 
     /// Records the model's settings. The record repeats the name, which would be lost
     /// otherwise.
-    fn update_runtime(&self, writing: &Writing<'_>, runtime: DraftRuntime<'_>) -> Result<()> {
+    fn update_runtime(&self, writing: &Writing<'_>, runtime: RuntimeUpdate<'_>) -> Result<()> {
         writing.append_line(|tail| {
             let is_blank = |name: &&Stored| strip(&stored_text(name)).is_empty();
             let name = tail.name.as_ref().filter(|name| !is_blank(name)).map(Stored::to_json);

@@ -195,7 +195,8 @@ pub struct ImportReport {
     pub lines: u64,
     /// Bytes read.
     pub bytes: u64,
-    /// Problems of the whole root by kind, the most frequent first.
+    /// Problems of the whole root by kind, the most frequent first. A dry run, which
+    /// folds no session, has only those of single lines in the files that it read.
     pub problems: Vec<(ProblemKind, u64)>,
 }
 

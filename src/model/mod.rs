@@ -17,11 +17,11 @@ pub use compaction::Compaction;
 pub use file::{FileKind, FileState};
 pub use json::Json;
 pub(crate) use json::canonical;
-pub use record::Usage;
 pub(crate) use record::{
-    Change, Draft, DraftRuntime, HeaderRecord, NewEntry, Parent, Record, RecordPlace, Role,
-    Runtime, Span, Step, StepKind,
+    Change, Draft, HeaderRecord, NewEntry, Parent, Record, RecordPlace, Role, Runtime, Span, Step,
+    StepKind,
 };
+pub use record::{RuntimeUpdate, Usage};
 pub(crate) use serial::{as_object, shown_path};
 
 // The list of formats is plain data, too, but is beside their folders, so that a

@@ -276,7 +276,7 @@ pub(crate) enum Draft<'a> {
     Header {
         session_id: &'a str,
         cwd: &'a str,
-        runtime: DraftRuntime<'a>,
+        runtime: RuntimeUpdate<'a>,
         parent_id: Option<&'a str>,
         parent_path: Option<&'a str>,
     },
@@ -312,7 +312,7 @@ pub(crate) enum Draft<'a> {
     Runtime {
         /// JSON.
         name: Option<&'a str>,
-        runtime: DraftRuntime<'a>,
+        runtime: RuntimeUpdate<'a>,
     },
     Memory {
         /// JSON.
@@ -332,10 +332,13 @@ pub(crate) enum Draft<'a> {
     },
 }
 
-/// Settings to be written; empty ones are left out.
+/// The model settings of a session; empty ones are not recorded.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct DraftRuntime<'a> {
-    pub(crate) provider: Option<&'a str>,
-    pub(crate) model: Option<&'a str>,
-    pub(crate) reasoning_effort: Option<&'a str>,
+pub struct RuntimeUpdate<'a> {
+    /// The provider.
+    pub provider: Option<&'a str>,
+    /// The model.
+    pub model: Option<&'a str>,
+    /// The reasoning effort.
+    pub reasoning_effort: Option<&'a str>,
 }

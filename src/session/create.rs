@@ -9,7 +9,7 @@ use crate::chain::{self, NewHeader};
 use crate::error::{Error, Result};
 use crate::format::json;
 use crate::format::rules::SystemPrompt;
-use crate::model::{DraftRuntime, Format, Json, Role, SessionKey, Timestamp};
+use crate::model::{Format, Json, Role, RuntimeUpdate, SessionKey, Timestamp};
 use crate::store::{Store, sessions};
 
 /// Describes a session to be created.
@@ -121,7 +121,7 @@ impl NewSession {
             work_dir,
             session_id: self.session_id.as_deref(),
             at,
-            runtime: DraftRuntime {
+            runtime: RuntimeUpdate {
                 provider: self.provider.as_deref(),
                 model: self.model.as_deref(),
                 reasoning_effort: self.reasoning_effort.as_deref(),

@@ -30,7 +30,7 @@ use crate::chain::{Expected, Tail, Writing};
 use crate::context;
 use crate::error::{Error, Result};
 use crate::format::live::{BranchSummary, Live};
-use crate::model::{Compaction, DraftRuntime, Format, Json, SessionKey, Timestamp};
+use crate::model::{Compaction, Format, Json, RuntimeUpdate, SessionKey, Timestamp};
 use crate::store::{Store, sessions};
 
 /// A handle to a session, for reading and writing.
@@ -137,17 +137,6 @@ pub struct LabelChange {
     pub label_id: String,
     /// Whether the session has the labelled entry.
     pub is_known: bool,
-}
-
-/// The model settings of a session; empty ones are not recorded.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RuntimeUpdate<'a> {
-    /// The provider.
-    pub provider: Option<&'a str>,
-    /// The model.
-    pub model: Option<&'a str>,
-    /// The reasoning effort.
-    pub reasoning_effort: Option<&'a str>,
 }
 
 impl Session {
@@ -369,11 +358,6 @@ impl Session {
     /// [`EntryExists`](Error::EntryExists) and [`LeafMoved`](Error::LeafMoved) for
     /// pi, in which these records are entries.
     pub fn update_runtime(&self, runtime: RuntimeUpdate<'_>) -> Result<()> {
-        let runtime = DraftRuntime {
-            provider: runtime.provider,
-            model: runtime.model,
-            reasoning_effort: runtime.reasoning_effort,
-        };
         self.change(|live, writing| live.update_runtime(writing, runtime))
     }
 

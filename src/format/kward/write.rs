@@ -5,7 +5,7 @@
 
 use super::tools;
 use crate::format::json::{self, Raw, write_text};
-use crate::model::{Compaction, Draft, DraftRuntime, Timestamp};
+use crate::model::{Compaction, Draft, RuntimeUpdate, Timestamp};
 
 /// `None` for drafts that Kward has no record for.
 pub(in crate::format) fn serialise(draft: &Draft<'_>, at: Timestamp) -> Option<String> {
@@ -93,7 +93,7 @@ pub(super) fn refuse_compaction(message: &str) -> Option<String> {
     Some(format!("a compaction without {}", if says("role") { "summary" } else { "role" }))
 }
 
-fn runtime_line(stamp: &str, name: Option<&str>, runtime: &DraftRuntime<'_>) -> Line {
+fn runtime_line(stamp: &str, name: Option<&str>, runtime: &RuntimeUpdate<'_>) -> Line {
     let line = Line::new("session_info").text("timestamp", stamp);
     let line = match name {
         Some(name) => line.json("name", name),
@@ -193,7 +193,7 @@ impl Line {
             .json("isError", is_error)
     }
 
-    fn runtime(self, runtime: &DraftRuntime<'_>) -> Self {
+    fn runtime(self, runtime: &RuntimeUpdate<'_>) -> Self {
         self.unless_empty("provider", runtime.provider)
             .unless_empty("model", runtime.model)
             .unless_empty("reasoningEffort", runtime.reasoning_effort)
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_runtime_record_leaves_out_what_is_empty() {
-        let runtime = DraftRuntime { model: Some("m"), provider: Some(""), ..Default::default() };
+        let runtime = RuntimeUpdate { model: Some("m"), provider: Some(""), ..Default::default() };
         let draft = Draft::Runtime { name: None, runtime };
 
         assert_eq!(

@@ -12,7 +12,7 @@ use crate::chain::{self, CopySource, NewLog, Tail, Writing, spelt};
 use crate::error::{Error, Result};
 use crate::format::live::{BranchSummary, Live};
 use crate::format::{json, stored_text};
-use crate::model::{Draft, DraftRuntime, Entry, Label, Parent, Record, SessionKey, Timestamp};
+use crate::model::{Draft, Entry, Label, Parent, Record, RuntimeUpdate, SessionKey, Timestamp};
 use crate::store::{entries, labels, log, paths};
 
 impl Live for Pi {
@@ -85,7 +85,7 @@ impl Live for Pi {
     }
 
     /// Model and effort each have an entry.
-    fn update_runtime(&self, writing: &Writing<'_>, runtime: DraftRuntime<'_>) -> Result<()> {
+    fn update_runtime(&self, writing: &Writing<'_>, runtime: RuntimeUpdate<'_>) -> Result<()> {
         let mut entries = Vec::new();
         if let (Some(provider), Some(model)) = (runtime.provider, runtime.model) {
             let fields = members(&[
