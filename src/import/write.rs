@@ -14,7 +14,7 @@ use super::plan::Counted;
 use super::read::{FileEnd, Item};
 use super::tally::Tally;
 use super::union::{self, Before};
-use super::{Inbox, Job, Outcome, Progress, displaced, renamed};
+use super::{Inbox, Job, Outcome, Progress, displaced, overlooked, renamed};
 use crate::error::Result;
 use crate::fold;
 use crate::format::projection::Touched;
@@ -409,6 +409,7 @@ impl Writer<'_> {
                 self.touched.add(self.job.root.format, &file);
             }
         }
+        overlooked::see(&tx, &self.job.root, source_id, self.newest)?;
         let gone = seen::mark_missing(&tx, source_id, self.newest, now)?;
         let exchanges = std::mem::take(&mut self.exchanges);
         let format = self.job.root.format;

@@ -121,21 +121,21 @@ impl Imports {
 
 /// Prints one line, if anything was added, and one for each file that lost lines.
 fn tell(root: &Path, report: &ImportReport) -> Result<()> {
+    let count =
+        |number: u64, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     for lost in &report.lost {
         note!(
-            "sessile: {}: {} at {}; {} lines are kept as generation {}",
+            "sessile: {}: lost at the root, kept as generation {}: {} of {} {}",
             root.display(),
-            lost.cause.name(),
+            lost.generation,
+            count(lost.lines.into(), "line"),
             one_line(&lost.file.to_string_lossy()),
-            lost.lines,
-            lost.generation
+            lost.cause.name()
         );
     }
     if report.lines == 0 {
         return Ok(());
     }
-    let count =
-        |number: u64, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     let (lines, sessions) = (count(report.lines, "line"), count(report.sessions, "session"));
     let mut out = output::report();
     writeln!(out, "{} {}: {lines} of {sessions}", Timestamp::now(), root.display())?;
