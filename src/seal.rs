@@ -110,10 +110,10 @@ impl Store {
     pub fn seal(&self, options: &SealOptions) -> Result<SealReport> {
         let (sessions, logs) = self.read(|conn| {
             let mut sessions = BTreeSet::from_iter(options.sessions.iter().copied());
-            sessions.append(&mut archived_or_idle(conn, options)?);
+            sessions.extend(archived_or_idle(conn, options)?);
             let mut logs = BTreeSet::new();
             for session in &sessions {
-                logs.append(&mut logs_of(conn, *session)?);
+                logs.extend(logs_of(conn, *session)?);
             }
             Ok((sessions.len() as u64, logs))
         })?;

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use crate::error::{Error, Result};
 use crate::import::purged::Away;
-use crate::import::walk::{Found, FoundKind, Walk};
+use crate::import::walk::{FileStat, Found, FoundKind, Walk};
 use crate::import::{known, root};
 use crate::model::path_of;
 use crate::store::files::{self, FileKind, FileRow, FileState};
@@ -105,22 +105,31 @@ impl Comparison<'_> {
         seen::begin(self.conn)?;
         while let Some(found) = walk.next() {
             if !found.path.is_empty() && !own.contains(&found.path) {
-                match self.compare(&walk, &found) {
-                    // A file that the store cannot read does not prevent the
-                    // comparison of others.
-                    Err(err) if err.is_of_content() => {
-                        self.differ(&found.path, err.to_string());
-                    }
-                    compared => compared?,
-                }
+                self.compare_if_readable(&walk, &found)?;
             }
         }
         for path in seen::unseen(self.conn, self.source.source_id)? {
-            if Path::new(OsStr::from_bytes(&path)).starts_with(&self.below) {
-                self.differ(&path, "is no longer at the root");
+            if !Path::new(OsStr::from_bytes(&path)).starts_with(&self.below) {
+                continue;
+            }
+            // What is replaced while its folder is read may not be listed.
+            match walk.look_again(&path).filter(|_| !own.contains(&path)) {
+                Some(found) => self.compare_if_readable(&walk, &found)?,
+                None => self.differ(&path, "is no longer at the root"),
             }
         }
         seen::end(self.conn)
+    }
+
+    /// A file that the store cannot read does not prevent the comparison of others.
+    fn compare_if_readable(&mut self, walk: &Walk, found: &Found) -> Result<()> {
+        match self.compare(walk, found) {
+            Err(err) if err.is_of_content() => {
+                self.differ(&found.path, err.to_string());
+                Ok(())
+            }
+            compared => compared,
+        }
     }
 
     fn differ(&mut self, file: &[u8], detail: impl Into<String>) {
@@ -138,7 +147,6 @@ impl Comparison<'_> {
         if let Some(known) = &known {
             seen::file(self.conn, known.file_id)?;
         }
-        self.report.files += 1;
         let kind = match &found.kind {
             FoundKind::Unreadable(reason) => {
                 self.differ(&found.path, format!("cannot be read: {reason}"));
@@ -154,6 +162,7 @@ impl Comparison<'_> {
             FoundKind::Folder => "a folder",
             FoundKind::Link(_) => "a link",
         };
+        self.report.files += 1;
         let Some(known) = known else {
             self.differ(&found.path, "was not imported");
             return Ok(());
@@ -164,38 +173,45 @@ impl Comparison<'_> {
                     self.differ(&found.path, "the link leads elsewhere");
                 }
             }
-            (FoundKind::Folder, FileKind::Folder) => self.compare_modes(found, &known),
+            (FoundKind::Folder, FileKind::Folder) => {
+                self.compare_modes(&found.path, &found.stat, &known);
+            }
             (FoundKind::File, FileKind::Log | FileKind::Document) => {
-                self.compare_modes(found, &known);
-                self.compare_content(walk, found, &known)?;
+                self.compare_content(walk, &found.path, &known)?;
             }
             _ => self.differ(&found.path, format!("is {kind} now")),
         }
         Ok(())
     }
 
-    fn compare_modes(&mut self, found: &Found, known: &FileRow) {
-        if found.stat.mode != known.mode {
-            let (mode, imported) = (found.stat.mode, known.mode);
-            self.differ(&found.path, format!("the mode is {mode:o}, imported was {imported:o}"));
+    fn compare_modes(&mut self, file: &[u8], stat: &FileStat, known: &FileRow) {
+        if stat.mode != known.mode {
+            let (mode, imported) = (stat.mode, known.mode);
+            self.differ(file, format!("the mode is {mode:o}, imported was {imported:o}"));
         }
     }
 
-    fn compare_content(&mut self, walk: &Walk, found: &Found, known: &FileRow) -> Result<()> {
-        if found.stat.mtime != known.mtime {
-            let (time, imported) = (found.stat.mtime, known.mtime);
+    fn compare_content(&mut self, walk: &Walk, path: &[u8], known: &FileRow) -> Result<()> {
+        // Mode and time of the file whose bytes are compared: another may have taken its
+        // place since it was listed.
+        let (file, stat) = match walk.open_file(path) {
+            Ok(opened) => opened,
+            Err(err) => {
+                self.report.files -= 1;
+                self.differ(path, format!("cannot be read: {err}"));
+                return Ok(());
+            }
+        };
+        self.compare_modes(path, &stat, known);
+        if stat.mtime != known.mtime {
+            let (time, imported) = (stat.mtime, known.mtime);
             let detail = format!("the modification time is {time}, imported was {imported}");
-            self.differ(&found.path, detail);
+            self.differ(path, detail);
         }
         // Does not rely on the size: the bytes are compared.
         self.report.bytes = self.report.bytes.saturating_add(known.size);
-        match walk.open_file(&found.path) {
-            Ok((file, _)) => {
-                if let Some(detail) = compare_bytes(self.conn, known, file)? {
-                    self.differ(&found.path, detail);
-                }
-            }
-            Err(err) => self.differ(&found.path, format!("cannot be read: {err}")),
+        if let Some(detail) = compare_bytes(self.conn, known, file)? {
+            self.differ(path, detail);
         }
         Ok(())
     }

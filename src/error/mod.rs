@@ -308,6 +308,20 @@ impl Error {
         matches!(self, Self::Busy)
     }
 
+    /// Returns whether the disk is full; the same call may succeed when there is room.
+    ///
+    /// This includes a change of which the disk kept it unknown whether it was made.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::DiskFull { .. } => true,
+            Self::Sqlite(cause) | Self::CommitUnknown(cause) => {
+                matches!(sqlite_code(cause), Some(ErrorCode::DiskFull))
+            }
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            _ => false,
+        }
+    }
+
     /// Returns whether another writer came first: the leaf was moved, or what was to
     /// be created exists. Read again, and decide anew.
     pub fn is_conflict(&self) -> bool {

@@ -274,9 +274,11 @@ impl Reading {
     fn end(&mut self) -> io::Result<Step> {
         let now = self.file.metadata()?;
         let modified_at = FileTime::new(now.mtime(), now.mtime_nsec());
-        // A longer file was appended to; the next import reads the rest.
+        // A longer file was appended to, and the next import reads the rest; or it was
+        // rewritten, and what was read are parts of two files.
         let changed = now.len() < self.row.size
-            || now.len() == self.stat.size && modified_at != self.stat.mtime;
+            || modified_at != self.stat.mtime
+                && (now.len() == self.stat.size || !self.begins_as_read()?);
         if changed && !self.is_last {
             return Ok(Step::GivenUp(Ended::Changed));
         }
@@ -288,6 +290,14 @@ impl Reading {
             lines: u64::from(self.row.line_count - lines),
             file: FileRow { sha256: Some(digest(&self.all)), ..self.row.clone() },
         })))
+    }
+
+    /// Whether the file begins with all that was read.
+    fn begins_as_read(&mut self) -> io::Result<bool> {
+        let mut hasher = Sha256::new();
+        self.file.seek(SeekFrom::Start(0))?;
+        hash(&mut self.file, self.row.size, &mut hasher)?;
+        Ok(hasher.finalize() == self.all.clone().finalize())
     }
 }
 

@@ -8,7 +8,7 @@ use super::displaced::{self, Exchanges};
 use super::losses::{self, LostLines};
 use super::moved::{Moved, Moves};
 use super::write::Writer;
-use super::{ImportReport, renamed};
+use super::{ImportReport, overlooked, renamed};
 use crate::error::Result;
 use crate::fold;
 use crate::model::{SessionKey, bytes_of};
@@ -118,6 +118,7 @@ impl Writer<'_> {
             0 < report.new + report.grown + report.rewritten
         };
         self.adopt_renamed(&tx)?;
+        overlooked::see(&tx, &self.job.root, source_id, self.newest)?;
         let gone = seen::mark_missing(&tx, source_id, self.newest, now)?;
         let exchanges = std::mem::take(&mut self.found.exchanges);
         let format = self.job.root.format;

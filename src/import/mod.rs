@@ -27,6 +27,7 @@ mod large;
 mod losses;
 mod moved;
 mod once;
+mod overlooked;
 mod plan;
 pub(crate) mod purged;
 mod read;

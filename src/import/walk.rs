@@ -123,6 +123,10 @@ impl Walk {
                 }
                 Some(Ok((path, stat))) => {
                     let stat = stat.unwrap_or_else(|| self.stat_below(&path));
+                    // It vanished after it was listed, as if it had never been.
+                    if stat.as_ref().is_err_and(|err| is_gone(*err)) {
+                        continue;
+                    }
                     return Some(self.examine(path, stat));
                 }
                 Some(Err(err)) => {
@@ -145,6 +149,23 @@ impl Walk {
         Ok((std::fs::File::from(fd), FileStat::new(&stat)))
     }
 
+    /// Looks at a path again that was not listed; `None` if there is nothing.
+    ///
+    /// Some file systems do not list a file that is replaced by another while its folder
+    /// is read: tmpfs and btrfs list what the folder held when it was opened, and the
+    /// other file counts as new.
+    pub(crate) fn look_again(&self, path: &[u8]) -> Option<Found> {
+        let (kind, stat) = match self.stat_below(path) {
+            Ok(stat) => (self.kind_of(path, &stat), FileStat::new(&stat)),
+            Err(err) if is_gone(err) => return None,
+            Err(err) => (Err(err), FileStat::default()),
+        };
+        Some(match kind {
+            Ok(kind) => Found { path: path.to_vec(), kind, stat },
+            Err(err) => unreadable(path.to_vec(), err),
+        })
+    }
+
     /// The inode at a path below the root; `None` if there is nothing.
     pub(crate) fn inode_of(&self, path: &[u8]) -> Option<i64> {
         let stat = self.stat_below(path).ok()?;
@@ -156,19 +177,25 @@ impl Walk {
             Ok(stat) => stat,
             Err(err) => return unreadable(path, err),
         };
-        let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => FoundKind::File,
-            FileType::Directory => match self.enter(path.clone()) {
-                None => FoundKind::Folder,
-                Some(unreadable) => return unreadable,
-            },
-            FileType::Symlink => match self.link_target(&path) {
-                Ok(target) => FoundKind::Link(target),
-                Err(err) => return unreadable(path, err),
-            },
-            _ => FoundKind::Special,
+        let kind = match self.kind_of(&path, &stat) {
+            Ok(kind) => kind,
+            Err(err) => return unreadable(path, err),
         };
+        if kind == FoundKind::Folder
+            && let Some(unreadable) = self.enter(path.clone())
+        {
+            return unreadable;
+        }
         Found { path, kind, stat: FileStat::new(&stat) }
+    }
+
+    fn kind_of(&self, path: &[u8], stat: &Stat) -> rustix::io::Result<FoundKind> {
+        Ok(match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => FoundKind::File,
+            FileType::Directory => FoundKind::Folder,
+            FileType::Symlink => FoundKind::Link(self.link_target(path)?),
+            _ => FoundKind::Special,
+        })
     }
 
     /// Enters a folder; returns why it cannot.
@@ -243,6 +270,11 @@ impl Walk {
         }
         folder.ok_or(Errno::NOENT)
     }
+}
+
+/// Whether nothing has the path: a link on the way to it leads out of the root.
+fn is_gone(err: Errno) -> bool {
+    matches!(err, Errno::NOENT | Errno::NOTDIR | Errno::LOOP)
 }
 
 fn unreadable(path: Vec<u8>, err: Errno) -> Found {

@@ -82,7 +82,7 @@ impl Query {
             Self::Or(queries) => {
                 let mut any = BTreeSet::new();
                 for query in queries {
-                    any.append(&mut of(query)?);
+                    any.extend(of(query)?);
                 }
                 Ok(any)
             }

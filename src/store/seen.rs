@@ -118,6 +118,31 @@ pub(crate) fn mark_missing(
     Ok(0 < gone + healed)
 }
 
+/// Calls `each` for the current files that were not seen and are not known to be
+/// missing, with their ids and paths.
+pub(crate) fn each_unseen(
+    conn: &Connection,
+    source_id: i64,
+    newest: i64,
+    mut each: impl FnMut(i64, &[u8]),
+) -> Result<()> {
+    let mut stmt = conn.prepare_cached(
+        "SELECT file_id, path
+         FROM files
+         WHERE source_id = :source_id
+           AND state = 'current'
+           AND missing_at IS NULL
+           AND file_id <= :newest
+           AND file_id NOT IN (SELECT file_id FROM seen_files)",
+    )?;
+    let range = named_params! { ":source_id": source_id, ":newest": newest };
+    let mut rows = stmt.query(range)?;
+    while let Some(row) = rows.next()? {
+        each(row.get("file_id")?, row.get_ref("path")?.as_blob().unwrap_or_default());
+    }
+    Ok(())
+}
+
 /// Partial chains of interrupted imports, except of files that could not be read.
 pub(crate) fn leftovers(conn: &Connection, source_id: i64, newest: i64) -> Result<Vec<i64>> {
     let mut stmt = conn.prepare_cached(

@@ -159,3 +159,37 @@ fn verify_sees_one_state_of_the_store() {
         }
     });
 }
+
+#[test]
+fn a_file_that_is_replaced_while_its_folder_is_read_has_not_vanished() {
+    const FILES: usize = 300;
+    // In memory, where such a file is not listed.
+    let test = TestStore::quick();
+    let path = |n: usize| format!("sessions/--w--/{n}.jsonl");
+    for n in 0..FILES {
+        test.write(&path(n), header(&n.to_string()) + &message("a", None, "first"));
+    }
+    test.import();
+    let done = AtomicBool::new(false);
+    let (mut lost, mut gone) = (Vec::new(), Vec::new());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let aside = test.folder().join("aside");
+            for n in (0..FILES).cycle().take_while(|_| !done.load(Ordering::Relaxed)) {
+                fs::copy(test.root.join(path(n)), &aside).unwrap();
+                fs::rename(&aside, test.root.join(path(n))).unwrap();
+            }
+        });
+        for _ in 0..20 {
+            lost.extend(test.import().lost);
+            gone.extend(test.store.verify(&test.root).unwrap().differences);
+            gone.retain(|found| found.detail.contains("no longer"));
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+
+    assert_eq!(lost, []);
+    assert_eq!(gone, []);
+    test.import();
+    check_imported(&test);
+}

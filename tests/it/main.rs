@@ -74,3 +74,5 @@ mod surface;
 #[cfg(feature = "cli")]
 mod terminal;
 mod usage;
+#[cfg(feature = "cli")]
+mod watching;

@@ -4,6 +4,7 @@
 mod ended;
 #[path = "../../../tests/odd/losses.rs"]
 mod losses;
+mod rewritten;
 mod swapped;
 mod together;
 mod unequal;
