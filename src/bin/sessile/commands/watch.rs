@@ -18,6 +18,7 @@ use sessile::{ImportOptions, ImportReport, Store, Timestamp};
 
 use super::import::{self, Root};
 use super::{interrupt, place};
+use crate::amounts::counted;
 use crate::args::WatchArgs;
 use crate::output::{self, note};
 
@@ -218,9 +219,7 @@ fn tell(root: &Path, report: &ImportReport) -> Result<()> {
     if report.lines == 0 {
         return Ok(());
     }
-    let count =
-        |number: u64, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
-    let (lines, sessions) = (count(report.lines, "line"), count(report.sessions, "session"));
+    let (lines, sessions) = (counted(report.lines, "line"), counted(report.sessions, "session"));
     let mut out = output::report();
     writeln!(out, "{} {}: {lines} of {sessions}", Timestamp::now(), root.display())?;
     Ok(out.flush()?)

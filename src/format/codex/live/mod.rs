@@ -21,7 +21,7 @@ use crate::format::meaning::Meaning;
 use crate::model::{Format, ProblemKind, SessionKey, Timestamp};
 use crate::store::files::{self, FileKind};
 use crate::store::sources::{self, Source};
-use crate::store::{log, sessions};
+use crate::store::{heads, log, sessions};
 
 impl Live for Codex {
     /// A thread begins with its `session_meta`, which the caller gives.
@@ -71,6 +71,9 @@ impl Live for Codex {
         for (n, line) in lines.iter().enumerate() {
             chain::line_as_given(Format::Codex, n + 1, line)?;
         }
+        // Fails if another leaf is expected.
+        let leaf = heads::head(writing.tx, writing.session)?.leaf_id;
+        writing.parent(leaf.as_deref())?;
         let mut numbers = Vec::with_capacity(lines.len());
         for line in lines {
             let place = Place::of(writing.tx, writing.session)?;
