@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::error::Result;
 use crate::fold;
-use crate::model::{Header, bytes_of, path_of};
+use crate::model::{Header, as_object, bytes_of, path_of, shown_path};
 use crate::store::files::{FileKind, FileRow};
 use crate::store::{Store, Traces, files, generations, heads, log, sessions, sources};
 
@@ -29,6 +29,8 @@ pub struct PruneReport {
     pub traces: Traces,
 }
 
+as_object! { PruneReport { files, bytes, traces, } }
+
 /// An earlier generation that [`Store::prune`] would remove.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -46,6 +48,10 @@ pub struct Prunable {
     /// Lines that the next generation no longer has.
     pub lost: u32,
 }
+
+as_object! { Prunable {
+    root by shown_path, file by shown_path, generation, lines, bytes, lost,
+} }
 
 impl Store {
     /// Returns what [`prune`](Self::prune) would remove, ordered by root and file.

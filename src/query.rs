@@ -33,7 +33,7 @@ pub enum Cell {
 
 impl Store {
     /// Runs a read-only SQL query and calls `each` for every row, with the column
-    /// names. `docs/schema.md` describes the tables and views.
+    /// names, which it also returns. `docs/schema.md` describes the tables and views.
     ///
     /// The query cannot write. Two functions read the content of lines.
     /// `line(line_key)` returns a line byte for byte, even if it is packed or stored
@@ -67,8 +67,22 @@ impl Store {
     pub fn query(
         &self,
         sql: &str,
+        each: impl FnMut(&[String], &[Cell]) -> Result<()>,
+    ) -> Result<Vec<String>> {
+        self.query_first(sql, u64::MAX, each)
+    }
+
+    /// As [`query`](Self::query), for at most `limit` rows.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`query`](Self::query).
+    pub fn query_first(
+        &self,
+        sql: &str,
+        limit: u64,
         mut each: impl FnMut(&[String], &[Cell]) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<Vec<String>> {
         let conn = self.connection_of_its_own()?;
         let refused = Refused::default();
         add_functions(&conn, self.connection_of_its_own()?, &refused)?;
@@ -84,19 +98,25 @@ impl Store {
             ));
         }
         if stmt.column_count() == 0 {
-            return Err(Error::InvalidSql("it is empty".to_owned()));
+            // Without SQL in it there is nothing that SQLite could spell out.
+            let reason = match stmt.expanded_sql() {
+                None => "it is empty",
+                Some(_) => "it is not a query; only queries that read are allowed",
+            };
+            return Err(Error::InvalidSql(reason.to_owned()));
         }
         let columns: Vec<String> = stmt.column_names().into_iter().map(str::to_owned).collect();
         let mut rows = stmt.query([]).map_err(invalid)?;
         let mut cells = Vec::with_capacity(columns.len());
-        while let Some(row) = rows.next().map_err(|err| refused.or(err))? {
+        for _ in 0..limit {
+            let Some(row) = rows.next().map_err(|err| refused.or(err))? else { break };
             cells.clear();
             for column in 0..columns.len() {
                 cells.push(cell(row.get_ref(column)?));
             }
             each(&columns, &cells)?;
         }
-        Ok(())
+        Ok(columns)
     }
 }
 

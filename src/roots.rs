@@ -47,6 +47,8 @@ pub struct ForgottenRoot {
     pub traces: Traces,
 }
 
+as_object! { ForgottenRoot { info, traces, } }
+
 /// A root whose path was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -56,6 +58,8 @@ pub struct MovedRoot {
     /// The new path.
     pub to: PathBuf,
 }
+
+as_object! { MovedRoot { from by shown_path, to by shown_path, } }
 
 impl Store {
     /// Returns every root, ordered by path. The store's own root comes first, then

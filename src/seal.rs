@@ -11,7 +11,7 @@ use rusqlite::{Connection, named_params};
 
 use crate::error::Result;
 use crate::format::projection;
-use crate::model::{SessionKey, Timestamp};
+use crate::model::{SessionKey, Timestamp, as_object};
 use crate::store::packing::{self, Packer};
 use crate::store::{Store, Traces, generations, log, sessions};
 
@@ -70,6 +70,8 @@ pub struct SealReport {
     /// Whether the space that was saved has returned to the file system.
     pub traces: Traces,
 }
+
+as_object! { SealReport { sessions, lines, bytes, packed, traces, } }
 
 impl Store {
     /// Compresses the lines of sessions with zstd: those of all of a session's files,

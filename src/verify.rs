@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::import::purged::Away;
 use crate::import::walk::{FileStat, Found, FoundKind, Walk};
 use crate::import::{known, root};
-use crate::model::path_of;
+use crate::model::{as_object, path_of, shown_path};
 use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::sources::Source;
 use crate::store::{Store, log, seen};
@@ -21,8 +21,10 @@ use crate::store::{Store, log, seen};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifyReport {
-    /// Files, links and folders that were compared.
+    /// Files and links that were compared.
     pub files: u64,
+    /// Folders that were compared.
+    pub folders: u64,
     /// Bytes that were compared.
     pub bytes: u64,
     /// Files of sessions that were purged here, which are not compared.
@@ -30,6 +32,8 @@ pub struct VerifyReport {
     /// What differs. If it is empty, the store holds exactly what the root holds.
     pub differences: Vec<Difference>,
 }
+
+as_object! { VerifyReport { files, folders, bytes, purged, differences, } }
 
 /// A difference between the root and the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +44,8 @@ pub struct Difference {
     /// What differs, for a person.
     pub detail: String,
 }
+
+as_object! { Difference { file by shown_path, detail, } }
 
 impl Store {
     /// Compares every covered file below a root with what was imported: bytes,
@@ -162,7 +168,10 @@ impl Comparison<'_> {
             FoundKind::Folder => "a folder",
             FoundKind::Link(_) => "a link",
         };
-        self.report.files += 1;
+        match found.kind {
+            FoundKind::Folder => self.report.folders += 1,
+            _ => self.report.files += 1,
+        }
         let Some(known) = known else {
             self.differ(&found.path, "was not imported");
             return Ok(());

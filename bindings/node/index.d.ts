@@ -42,9 +42,15 @@ export interface SessionRow {
   modifiedAt: Date;
   messageCount: number;
   hasLosses: boolean;
+  /** Whether it was continued here since its file was last read. */
+  isContinuedHere: boolean;
+  /** Whether its file is gone from its root. */
+  isAbsent: boolean;
+  /** Whether its path at the root now belongs to another session. */
+  isShadowed: boolean;
 }
 
-export interface SessionInfo extends Omit<SessionRow, "tags" | "hasLosses"> {
+export interface SessionInfo extends Omit<SessionRow, "tags" | "hasLosses" | "isContinuedHere" | "isAbsent" | "isShadowed"> {
   root: string;
   file: string;
   name: Json;
@@ -237,6 +243,17 @@ export interface TreeRow {
   prefix: string;
 }
 
+export interface ImportedRoot {
+  root: string;
+  format: Format;
+  /** The machine or person that its sessions come from. */
+  origin: string | null;
+  files: number;
+  sessions: number;
+  changed: number;
+  importedAt: Date | null;
+}
+
 export interface Prunable {
   root: string;
   file: string;
@@ -303,7 +320,7 @@ export interface ImportReport {
   sessions: number;
   lines: number;
   bytes: number;
-  lost: Array<{ file: string; lines: number }>;
+  lost: Array<{ file: string; cause: string; generation: number; lines: number }>;
   problems: { [kind: string]: number };
 }
 
@@ -386,17 +403,16 @@ export declare class Store extends Reader {
   /** Compares a root with what was imported from it. */
   verify(root: string): Promise<{
     files: number;
+    folders: number;
     bytes: number;
     purged: number;
     differences: Array<{ file: string; detail: string }>;
   }>;
-  importedRoots(): Promise<
-    Array<{ root: string; format: Format; files: number; sessions: number; changed: number; importedAt: Date | null }>
-  >;
+  importedRoots(): Promise<ImportedRoot[]>;
   /** Changes the path of a root, or of all roots below a folder. */
   moveRoot(from: string, to: string): Promise<Array<{ from: string; to: string }>>;
-  /** Removes a root with all its sessions. Returns null, or what may be left of their text in the files. */
-  forgetRoot(root: string): Promise<string | null>;
+  /** Removes a root with all its sessions; `traces` is null, or what may be left of its text in the files. */
+  forgetRoot(root: string): Promise<{ root: ImportedRoot; traces: string | null }>;
   /** Checks the database; empty if nothing is wrong. */
   check(): Promise<Array<{ place: string; detail: string }>>;
   /** What others put into the database. */

@@ -229,8 +229,9 @@ export class Store extends Reader {
   moveRoot(from, to) {
     return this._call("move_root", { old: from, new: to });
   }
-  forgetRoot(root) {
-    return this._call("forget_root", { root });
+  async forgetRoot(path) {
+    const { root, traces } = await this._call("forget_root", { root: path });
+    return { root: row(root), traces };
   }
   check() {
     return this._call("check");

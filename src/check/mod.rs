@@ -23,6 +23,7 @@ use std::thread;
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
+use crate::model::as_object;
 use crate::store::{Store, replicator, schema};
 
 /// Something wrong that a check found.
@@ -35,6 +36,8 @@ pub struct Finding {
     pub detail: String,
 }
 
+as_object! { Finding { place, detail, } }
+
 /// A table, index, trigger or view that this program did not make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -44,6 +47,8 @@ pub struct ForeignObject {
     /// Its name.
     pub name: String,
 }
+
+as_object! { ForeignObject { kind, name, } }
 
 impl Store {
     /// Checks the store: its schema, SQLite's integrity check and foreign keys, the

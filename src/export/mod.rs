@@ -22,7 +22,7 @@ use rusqlite::Connection;
 
 use crate::error::{Error, Failure, Result};
 use crate::format::projection;
-use crate::model::SessionKey;
+use crate::model::{SessionKey, as_object, shown_path};
 use crate::store::sources::{self, Source};
 use crate::store::{Store, readable, roots, sessions};
 
@@ -83,6 +83,8 @@ pub struct ExportReport {
     pub aside: Vec<Aside>,
 }
 
+as_object! { ExportReport { files, bytes, aside, } }
+
 /// A file or folder that was written under another name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -94,6 +96,8 @@ pub struct Aside {
     /// The path below the root under which it was written.
     pub written_as: PathBuf,
 }
+
+as_object! { Aside { root by shown_path, file by shown_path, written_as by shown_path, } }
 
 impl Store {
     /// Writes imported files into a folder that is empty or does not exist: bytes,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 
 use crate::error::Result;
-use crate::model::path_of;
+use crate::model::{as_object, path_of, shown_path};
 use crate::store::files::{self, FileKind, FileRow};
 use crate::store::{generations, log};
 
@@ -26,6 +26,13 @@ pub struct LostLines {
     /// The number of lines.
     pub lines: u32,
 }
+
+/// A cause by its name.
+fn cause_name(cause: &LossCause) -> &'static str {
+    cause.name()
+}
+
+as_object! { LostLines { file by shown_path, cause by cause_name, generation, lines, } }
 
 /// What happened to a log at its root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

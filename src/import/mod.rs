@@ -42,6 +42,7 @@ mod union;
 pub(crate) mod walk;
 mod write;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -54,7 +55,7 @@ use read::Item;
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
-use crate::model::{Format, ProblemKind, Timestamp, bytes_of};
+use crate::model::{Format, ProblemKind, Timestamp, as_object, bytes_of, shown_path};
 use crate::store::log::CHUNK_SIZE;
 use crate::store::sources::Source;
 use crate::store::transaction::Transaction;
@@ -200,6 +201,16 @@ pub struct ImportReport {
     /// folds no session, has only those of single lines in the files that it read.
     pub problems: Vec<(ProblemKind, u64)>,
 }
+
+/// Numbers by the name of their kind.
+fn by_kind(problems: &[(ProblemKind, u64)]) -> BTreeMap<&'static str, u64> {
+    problems.iter().map(|(kind, count)| (kind.name(), *count)).collect()
+}
+
+as_object! { ImportReport {
+    root by shown_path, new, grown, rewritten, moved, unchanged, missing, lost, purged, sessions, lines,
+    bytes, problems by by_kind,
+} }
 
 /// The progress of an import.
 #[derive(Clone, Copy, Debug, Default)]

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::model::{as_object, shown_path};
+
 /// What a merge did: numbers of files, unless noted otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -26,6 +28,10 @@ pub struct MergeReport {
     pub events: u64,
 }
 
+as_object! { MergeReport {
+    new, longer, united, unchanged, kept, refused, purged, lines, events,
+} }
+
 impl MergeReport {
     /// Returns whether the merge changed the store.
     pub fn is_change(&self) -> bool {
@@ -47,6 +53,8 @@ pub struct KeptAside {
     pub generation: Option<i64>,
 }
 
+as_object! { KeptAside { file by shown_path, kept_as by shown_path, generation, } }
+
 /// A file, or the events of a session, that were not taken over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -56,3 +64,5 @@ pub struct Refused {
     /// Why.
     pub reason: String,
 }
+
+as_object! { Refused { file by shown_path, reason, } }

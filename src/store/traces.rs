@@ -44,6 +44,19 @@ pub enum Traces {
     },
 }
 
+impl serde::ser::Serialize for Traces {
+    /// Null if nothing is left, else what is, for a person.
+    fn serialize<S: serde::ser::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Gone => serializer.serialize_unit(),
+            left => serializer.collect_str(left),
+        }
+    }
+}
+
 impl fmt::Display for Traces {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

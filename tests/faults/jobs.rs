@@ -287,7 +287,7 @@ const JOBS: &[Job] = &[
     again("delete", kward, "delete edge-01 edge-97"),
     again("restore", lived, "restore edge-19"),
     again("purge", lived, "purge --force edge-01 edge-97"),
-    again("prune", superseded, "prune"),
+    again("prune", superseded, "prune --yes"),
     again("rebuild", lived, "rebuild"),
     again("seal", lived, "seal --older-than 0d"),
     once("clone", lived, "clone edge-01"),

@@ -48,7 +48,7 @@ fn roots_are_listed_with_what_they_hold() {
         (&row["format"], &row["sessions"], &row["files"]),
         (&"kward".into(), &1.into(), &1.into())
     );
-    assert!(row["last_import"].is_string(), "{row}");
+    assert!(row["imported_at"].is_string(), "{row}");
 }
 
 #[test]

@@ -17,6 +17,8 @@ mod cli_place;
 mod cli_roots;
 #[cfg(feature = "cli")]
 mod cli_sql;
+#[cfg(feature = "cli")]
+mod cli_words;
 mod codex;
 mod codex_appends;
 mod codex_odd;

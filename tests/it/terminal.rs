@@ -18,7 +18,7 @@ use crate::support::{TestStore, header, line, message};
 const HOSTILE: &str = "a\u{1b}[31mb\u{7}c\u{9b}1md\re\u{202e}f";
 
 /// Everything that a command prints when both its outputs are a terminal.
-fn printed_to_a_terminal(args: &[&OsStr]) -> Vec<u8> {
+pub(crate) fn printed_to_a_terminal(args: &[&OsStr]) -> Vec<u8> {
     printed_with(args, &[("TERM", "xterm")])
 }
 

@@ -209,6 +209,7 @@ fn rpc_purges_by_a_whole_id_only() {
 
     assert_eq!(purge("edge-9")["error"]["code"], -32602);
     assert!(fixture.store.find("edge-97").is_ok());
+    fixture.session("edge-97").trash().unwrap();
     assert_eq!(purge("edge-97")["result"], Value::Null);
     assert!(fixture.store.find("edge-97").is_err());
 }

@@ -445,7 +445,7 @@ fn commands_read_a_generation_and_name_those_that_there_are() {
         (&["list"], "lost or changed at its root"),
         (&["list", "--json"], "\"has_losses\":true"),
         (&["prune", "--dry-run"], "generation 1: 3 lines"),
-        (&["prune"], "1 file,"),
+        (&["prune", "--yes"], "1 file,"),
     ] {
         let (status, text) = run(args);
         assert_eq!(status, Some(0), "{args:?}: {text}");

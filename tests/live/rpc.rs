@@ -1,5 +1,6 @@
 //! `sessile rpc`, method by method from its table.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Fixture, SMALL};
 
-fn schema() -> Vec<Value> {
+pub(crate) fn schema() -> Vec<Value> {
     let output =
         Command::new(env!("CARGO_BIN_EXE_sessile")).args(["rpc", "--schema"]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -17,7 +18,7 @@ fn schema() -> Vec<Value> {
 }
 
 /// The reply to each line, from one process.
-fn replies(fixture: &Fixture, lines: &[String]) -> Vec<Value> {
+pub(crate) fn replies(fixture: &Fixture, lines: &[String]) -> Vec<Value> {
     let mut child = Command::new(env!("CARGO_BIN_EXE_sessile"))
         .arg("rpc")
         .arg("--db")
@@ -38,24 +39,55 @@ fn request(method: &str, params: &Value) -> String {
 }
 
 /// The reply to one request.
-fn reply(fixture: &Fixture, method: &str, params: &Value) -> Value {
+pub(crate) fn reply(fixture: &Fixture, method: &str, params: &Value) -> Value {
     replies(fixture, &[request(method, params)]).remove(0)
 }
 
-/// The methods as the documentation lists them.
+/// How a parameter is described, with its type.
+fn described(param: &Value) -> String {
+    let part = |name: &str| param[name].as_str().unwrap();
+    let needed = if param["required"] == true { "" } else { ", optional" };
+    let apart = param["not_with"].as_array().unwrap().iter();
+    let apart: Vec<String> = apart.map(|name| format!("`{}`", name.as_str().unwrap())).collect();
+    let about = match (part("about"), &apart[..]) {
+        (about, []) => about.to_owned(),
+        ("", apart) => format!("not with {}", apart.join(", ")),
+        (about, apart) => format!("{about}; not with {}", apart.join(", ")),
+    };
+    let about = if about.is_empty() { about } else { format!(": {about}") };
+    format!("- `{}` ({}{needed}){about}", part("name"), part("type"))
+}
+
+/// From how many methods on a parameter is described once for all of them.
+const COMMON: usize = 4;
+
+/// The methods as the documentation lists them, behind the parameters that several of
+/// them have in common.
 fn rendered() -> String {
-    let mut text = String::new();
-    for method in schema() {
+    let methods = schema();
+    let params = |method: &Value| method["params"].as_array().unwrap().clone();
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    for param in methods.iter().flat_map(params) {
+        *times.entry(described(&param)).or_default() += 1;
+    }
+    let common: Vec<&String> = times.iter().filter(|(_, n)| COMMON <= **n).map(|of| of.0).collect();
+    let mut text = String::from(
+        "\nMany methods have the following parameters in common, and only name them.\n\n",
+    );
+    common.iter().for_each(|line| writeln!(text, "{line}").unwrap());
+    for method in &methods {
         let part = |name: &str| method[name].as_str().unwrap().to_owned();
         writeln!(text, "\n### `{}`\n\n{}\n", part("method"), part("about")).unwrap();
-        for param in method["params"].as_array().unwrap() {
-            let part = |name: &str| param[name].as_str().unwrap();
-            let needed = if param["required"] == true { "" } else { ", optional" };
-            let about = if part("about").is_empty() { "" } else { ": " };
-            let (name, kind) = (part("name"), part("type"));
-            writeln!(text, "- `{name}` ({kind}{needed}){about}{}", part("about")).unwrap();
+        let of_all: Vec<Value> = params(method);
+        let (shared, own): (Vec<&Value>, Vec<&Value>) =
+            of_all.iter().partition(|param| common.contains(&&described(param)));
+        let shared = shared.iter().map(|param| format!("`{}`", param["name"].as_str().unwrap()));
+        let shared: Vec<String> = shared.collect();
+        if !shared.is_empty() {
+            writeln!(text, "- common: {}", shared.join(", ")).unwrap();
         }
-        if !method["params"].as_array().unwrap().is_empty() {
+        own.iter().for_each(|param| writeln!(text, "{}", described(param)).unwrap());
+        if !of_all.is_empty() {
             text.push('\n');
         }
         writeln!(text, "Result: {}.", part("result")).unwrap();
@@ -297,7 +329,7 @@ fn what_a_request_puts_behind_an_entry_stands_there_wherever_the_leaf_is() {
     let made = reply(&fixture, "create", &given);
     assert_eq!(made["result"]["session_id"], "s");
 
-    let params = json!({ "session": "s", "message": message("c"), "behind": "a" });
+    let params = json!({ "session": "s", "message": message("c"), "parent": "a" });
     reply(&fixture, "append_message", &params);
 
     assert_eq!(fixture.path_ids(fixture.session("s").key()), ["a", "c"]);
@@ -351,8 +383,7 @@ const OTHERWISE: &[(&str, &str)] = &[
     ("append_compaction", "compact"),
     ("archive_older_than", "archive_older_than"),
     ("at", "`at` of each method that writes"),
-    ("branching_from", "`behind`"),
-    ("clear_tags", "`tag` with null"),
+    ("branching_from", "`parent`"),
     ("clone_session", "clone"),
     ("context_at", "`messages` with `entry_id`"),
     ("create_with_lines", "create, append_lines"),
@@ -409,6 +440,7 @@ const NOT_THERE: &[(&str, &str)] = &[
     ("path", "of a store, --db; of a session, `path`"),
     ("pi", "append_entry"),
     ("query", "`sessile sql --json`"),
+    ("query_first", "`sessile sql --json`"),
     ("session", "find"),
     ("snapshot", "each request reads one state"),
     ("watch", "entries_after, asked again, costs little"),

@@ -1,11 +1,10 @@
 //! Files in and out, queries over everything, and keeping house.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use sessile::{Cell, Error, ExportOptions, ImportOptions, MergeOptions, SealOptions, UsageFilter};
+use sessile::{Cell, ExportOptions, ImportOptions, MergeOptions, SealOptions, UsageFilter};
 
 use crate::params::Params;
 use crate::session::problem_json;
@@ -48,19 +47,7 @@ fn import(handle: &Handle, params: &Params<'_>) -> Answer {
         options = options.origin(&origin);
     }
     let root: PathBuf = params.required("root")?;
-    let report = handle.store()?.import(root, &options)?;
-    let problems = report.problems.iter().map(|(kind, count)| (kind.name(), *count));
-    let lost = report
-        .lost
-        .iter()
-        .map(|lost| json!({ "file": lost.file.to_string_lossy(), "lines": lost.lines }));
-    answer(&json!({
-        "root": report.root.to_string_lossy(), "new": report.new, "grown": report.grown,
-        "rewritten": report.rewritten, "moved": report.moved, "unchanged": report.unchanged,
-        "missing": report.missing, "purged": report.purged, "sessions": report.sessions,
-        "lines": report.lines, "bytes": report.bytes, "lost": lost.collect::<Value>(),
-        "problems": problems.collect::<BTreeMap<_, _>>(),
-    }))
+    answer(&handle.store()?.import(root, &options)?)
 }
 
 fn export(handle: &Handle, params: &Params<'_>) -> Answer {
@@ -73,27 +60,11 @@ fn export(handle: &Handle, params: &Params<'_>) -> Answer {
         options = options.root(root);
     }
     let target: PathBuf = params.required("target")?;
-    let report = handle.store()?.export(&target, &options)?;
-    let aside = report.aside.iter().map(|aside| {
-        json!({
-            "root": aside.root.to_string_lossy(), "file": aside.file.to_string_lossy(),
-            "written_as": aside.written_as.to_string_lossy(),
-        })
-    });
-    let aside: Value = aside.collect();
-    answer(&json!({ "files": report.files, "bytes": report.bytes, "aside": aside }))
+    answer(&handle.store()?.export(&target, &options)?)
 }
 
 fn verify(handle: &Handle, params: &Params<'_>) -> Answer {
-    let report = handle.store()?.verify(params.required::<PathBuf>("root")?)?;
-    let differences = report
-        .differences
-        .iter()
-        .map(|found| json!({ "file": found.file.to_string_lossy(), "detail": found.detail }));
-    answer(&json!({
-        "files": report.files, "bytes": report.bytes, "purged": report.purged,
-        "differences": differences.collect::<Value>(),
-    }))
+    answer(&handle.store()?.verify(params.required::<PathBuf>("root")?)?)
 }
 
 fn merge(handle: &Handle, params: &Params<'_>) -> Answer {
@@ -102,50 +73,26 @@ fn merge(handle: &Handle, params: &Params<'_>) -> Answer {
         options = options.origin(&origin);
     }
     let report = handle.store()?.merge(params.required::<PathBuf>("other")?, &options)?;
-    let kept = report.kept.iter().map(|kept| {
-        let (file, kept_as) = (kept.file.to_string_lossy(), kept.kept_as.to_string_lossy());
-        json!({ "file": file, "kept_as": kept_as, "generation": kept.generation })
-    });
-    let refused = report
-        .refused
-        .iter()
-        .map(|refused| json!({ "file": refused.file.to_string_lossy(), "reason": refused.reason }));
-    let (kept, refused): (Value, Value) = (kept.collect(), refused.collect());
-    answer(&json!({
-        "new": report.new, "longer": report.longer, "united": report.united,
-        "unchanged": report.unchanged, "kept": kept, "refused": refused,
-        "purged": report.purged, "lines": report.lines, "events": report.events,
-        "is_change": report.is_change(),
-    }))
+    let mut json = json!(report);
+    json["is_change"] = report.is_change().into();
+    answer(&json)
 }
 
 /// The names of the columns, and at most `limit` rows of values.
 fn query(handle: &Handle, params: &Params<'_>) -> Answer {
-    let limit = params.get("limit")?.unwrap_or(usize::MAX);
-    let (mut names, mut rows, mut count) = (Vec::new(), String::new(), 0);
-    // What ends the query when there are enough rows.
-    const ENOUGH: &str = "enough rows";
-    let asked = handle.store()?.query(&params.required::<String>("sql")?, |columns, cells| {
-        if count == limit {
-            return Err(Error::Unsupported(ENOUGH));
-        }
-        if count == 0 {
-            names = columns.to_vec();
-        }
-        rows.push_str(if count == 0 { "[" } else { ",[" });
+    let limit = params.get("limit")?.unwrap_or(u64::MAX);
+    let mut rows = String::new();
+    let sql: String = params.required("sql")?;
+    let columns = handle.store()?.query_first(&sql, limit, |_, cells| {
+        rows.push_str(if rows.is_empty() { "[" } else { ",[" });
         for (n, cell) in cells.iter().enumerate() {
             rows.push_str(if n == 0 { "" } else { "," });
             push_cell(&mut rows, cell);
         }
         rows.push(']');
-        count += 1;
         Ok(())
-    });
-    match asked {
-        Err(Error::Unsupported(ENOUGH)) | Ok(()) => {}
-        Err(err) => return Err(err.into()),
-    }
-    Ok(format!("{{\"columns\":{},\"rows\":[{rows}]}}", json!(names)))
+    })?;
+    Ok(format!("{{\"columns\":{},\"rows\":[{rows}]}}", json!(columns)))
 }
 
 /// JSON has no bytes, which are an object with their digits; and a number beyond all
@@ -224,28 +171,20 @@ fn imported_roots(handle: &Handle, _: &Params<'_>) -> Answer {
 
 fn forget_root(handle: &Handle, params: &Params<'_>) -> Answer {
     let forgotten = handle.store()?.forget_root(params.required::<PathBuf>("root")?)?;
-    traces(&forgotten.traces)
+    answer(&json!({ "root": forgotten.info, "traces": forgotten.traces }))
 }
 
 fn move_root(handle: &Handle, params: &Params<'_>) -> Answer {
     let (old, new) = (params.required::<PathBuf>("old")?, params.required::<PathBuf>("new")?);
-    let moved = handle.store()?.move_root(old, new)?;
-    let rows = moved.iter().map(
-        |moved| json!({ "from": moved.from.to_string_lossy(), "to": moved.to.to_string_lossy() }),
-    );
-    answer(&rows.collect::<Value>())
+    answer(&handle.store()?.move_root(old, new)?)
 }
 
 fn check(handle: &Handle, _: &Params<'_>) -> Answer {
-    let findings = handle.store()?.check()?;
-    let rows = findings.iter().map(|found| json!({ "place": found.place, "detail": found.detail }));
-    answer(&rows.collect::<Value>())
+    answer(&handle.store()?.check()?)
 }
 
 fn foreign_objects(handle: &Handle, _: &Params<'_>) -> Answer {
-    let objects = handle.store()?.foreign_objects()?;
-    let rows = objects.iter().map(|object| json!({ "kind": object.kind, "name": object.name }));
-    answer(&rows.collect::<Value>())
+    answer(&handle.store()?.foreign_objects()?)
 }
 
 fn backup(handle: &Handle, params: &Params<'_>) -> Answer {
@@ -259,20 +198,11 @@ fn relink(handle: &Handle, params: &Params<'_>) -> Answer {
 }
 
 fn prunable(handle: &Handle, _: &Params<'_>) -> Answer {
-    let all = handle.store()?.prunable()?;
-    let rows = all.iter().map(|row| {
-        json!({
-            "root": row.root.to_string_lossy(), "file": row.file.to_string_lossy(),
-            "generation": row.generation, "lines": row.lines, "bytes": row.bytes, "lost": row.lost,
-        })
-    });
-    answer(&rows.collect::<Value>())
+    answer(&handle.store()?.prunable()?)
 }
 
 fn prune(handle: &Handle, _: &Params<'_>) -> Answer {
-    let report = handle.store()?.prune()?;
-    let left = traces(&report.traces)?;
-    Ok(format!("{{\"files\":{},\"bytes\":{},\"traces\":{left}}}", report.files, report.bytes))
+    answer(&handle.store()?.prune()?)
 }
 
 fn seal(handle: &Handle, params: &Params<'_>) -> Answer {
@@ -283,11 +213,7 @@ fn seal(handle: &Handle, params: &Params<'_>) -> Answer {
     if let Some(time) = params.get("idle_since")? {
         options = options.idle_since(time);
     }
-    let report = handle.store()?.seal(&options)?;
-    answer(&json!({
-        "sessions": report.sessions, "lines": report.lines, "bytes": report.bytes,
-        "packed": report.packed, "traces": serde_json::from_str::<Value>(&traces(&report.traces)?).ok(),
-    }))
+    answer(&handle.store()?.seal(&options)?)
 }
 
 fn archive_older_than(handle: &Handle, params: &Params<'_>) -> Answer {

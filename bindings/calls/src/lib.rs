@@ -165,6 +165,7 @@ impl Handle {
     pub fn call(&self, method: &str, params: &str) -> Answer {
         self.require_process()?;
         let params = Params::read(params)?;
+        params.refuse_contradictions()?;
         let methods =
             [store::METHODS, house::METHODS, session::METHODS, write::METHODS, format::METHODS];
         let found = methods.into_iter().flatten().find(|(name, _)| *name == method);

@@ -57,6 +57,25 @@ impl<'a> Params<'a> {
         Ok(self.get("metadata")?.unwrap_or_default())
     }
 
+    /// Refuses two that contradict each other, because one of them would be ignored.
+    /// What is null or false says nothing, but null is an entry: none.
+    pub(crate) fn refuse_contradictions(&self) -> Result<(), Failure> {
+        let says = |name: &str| match self.0.get(name).map(|raw| raw.get()) {
+            None | Some("false") => false,
+            Some("null") => matches!(name, "expect_leaf" | "parent"),
+            Some(_) => true,
+        };
+        let of_one = |(one, others): &(&'static str, &'static [&'static str])| {
+            others.iter().find(|other| says(one) && says(other)).map(|other| (*one, *other))
+        };
+        match APART.iter().find_map(of_one) {
+            Some((one, other)) => {
+                Err(Failure::argument(format!("give {one} or {other}, not both")))
+            }
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
@@ -73,6 +92,28 @@ impl<'a> Params<'a> {
         Ok(self.get("at")?.unwrap_or_else(Timestamp::now))
     }
 }
+
+/// Parameters of one method that contradict each other.
+const APART: &[(&str, &[&str])] = &[
+    ("expect_leaf", &["parent"]),
+    ("turn", &["entry_id"]),
+    ("file", &["id", "work_dir"]),
+    (
+        "record",
+        &[
+            "summary",
+            "keep_from",
+            "tokens_before",
+            "details",
+            "provider",
+            "model",
+            "reasoning_effort",
+            "parent_id",
+            "parent_path",
+        ],
+    ),
+    ("fixed", &["regex"]),
+];
 
 /// The session of a number, as lists give it.
 pub(crate) fn key(number: i64) -> Result<SessionKey, Failure> {

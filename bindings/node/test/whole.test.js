@@ -37,7 +37,7 @@ of("another database is taken in, and a root is forgotten", async (store, folder
   const imported = async () => (await store.importedRoots()).filter(({ root }) => root !== "");
   const [root] = await imported();
   assert.ok(root.importedAt instanceof Date && 0 < root.sessions);
-  assert.equal(await store.forgetRoot(root.root), null);
+  assert.equal((await store.forgetRoot(root.root)).traces, null);
   assert.deepEqual(await imported(), []);
 });
 

@@ -149,7 +149,7 @@ def test_roots_move_and_are_forgotten(store, tmp_path):
     assert moved["to"].endswith("new")
     (root,) = store.imported_roots()
     assert root["root"] == moved["to"] and root["imported_at"].tzinfo is not None
-    assert store.forget_root(moved["to"]) is None and store.imported_roots() == []
+    assert store.forget_root(moved["to"])["traces"] is None and store.imported_roots() == []
     with pytest.raises(sessile.NotFound):
         store.forget_root(moved["to"])
 

@@ -4,6 +4,7 @@
 //! or error. Results go to standard output, the rest to standard error. A closed
 //! pipe is success, since whoever closed it has seen enough.
 
+mod amounts;
 mod args;
 mod commands;
 mod conversation;

@@ -407,12 +407,14 @@ class Store(_Reader):
         """Changes the path of a root, or of all roots below a folder; each has ``from`` and ``to``."""
         return self._call("move_root", {"old": os.fspath(old), "new": os.fspath(new)})
 
-    def forget_root(self, root: Path) -> str | None:
+    def forget_root(self, root: Path) -> dict[str, Any]:
         """Removes a root with all its sessions from the database; nothing at the root is touched.
 
-        Returns None, or what may be left of their text in the database's files.
+        Returns the ``root`` as :meth:`imported_roots` had it, and ``traces``: None, or what may be
+        left of its text in the database's files.
         """
-        return self._call("forget_root", {"root": os.fspath(root)})
+        found = self._call("forget_root", {"root": os.fspath(root)})
+        return {**found, "root": timed(found["root"])}
 
     def check(self) -> list[dict[str, str]]:
         """Checks the database; each finding has ``place`` and ``detail``. Empty if nothing is wrong."""

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use indicatif::{HumanBytes, HumanCount};
 use sessile::{Error, Format, ImportOptions, ImportReport, Store};
 use tempfile::TempDir;
 
 use super::{interrupt, place, progress};
+use crate::amounts::{self, counted, noun_of, size};
 use crate::args::{ImportArgs, SyncArgs};
 use crate::output::{self, note, one_line};
 
@@ -132,29 +132,39 @@ fn print(
         return Ok(out.flush()?);
     }
     let mut out = output::report();
+    if is_unchanged(report) {
+        writeln!(out, "{}: {}", root.display(), unchanged(report))?;
+        return Ok(out.flush()?);
+    }
     let verb = if telling.dry_run { "would import" } else { "imported" };
     writeln!(out, "{}: {verb}", root.display())?;
     if let Some(whole) = whole_around(real, &report.root) {
         writeln!(out, "  it is part of the root {}, which was imported whole", whole.display())?;
     }
     let mut count =
-        |number: u64, what: &str| writeln!(out, "  {:>11} {what}", HumanCount(number).to_string());
+        |count: u64, what: &str| writeln!(out, "  {:>11} {what}", amounts::number(count));
     for (name, number) in [
         ("new", report.new),
         ("grown", report.grown),
         ("rewritten", report.rewritten),
         ("moved", report.moved),
         ("unchanged", report.unchanged),
+    ] {
+        if 0 < number || name == "new" {
+            count(number, &format!("{name} {}", files_and_folders(number)))?;
+        }
+    }
+    for (what, number) in [
         ("missing at the root, kept", report.missing),
         ("purged here, skipped (--again imports them)", report.purged),
     ] {
-        if 0 < number || name == "new" {
-            count(number, name)?;
+        if 0 < number {
+            count(number, what)?;
         }
     }
-    let (lines, bytes) = (HumanCount(report.lines), HumanBytes(report.bytes));
-    let noun = if report.sessions == 1 { "session" } else { "sessions" };
-    count(report.sessions, &format!("{noun} in {lines} lines, {bytes}"))?;
+    let (lines, bytes) = (counted(report.lines, "line"), size(report.bytes));
+    let sessions = noun_of(report.sessions, "session");
+    count(report.sessions, &format!("{sessions} in {lines}, {bytes}"))?;
     for lost in report.lost.iter().take(LOST_SHOWN) {
         let (generation, cause) = (lost.generation, lost.cause.name());
         let file = lost.file.to_string_lossy();
@@ -170,35 +180,43 @@ fn print(
     Ok(out.flush()?)
 }
 
+/// The noun for what a root holds.
+fn files_and_folders(count: u64) -> &'static str {
+    if count == 1 { "file or folder" } else { "files and folders" }
+}
+
+/// Whether nothing at a root changed since it was last imported.
+fn is_unchanged(report: &ImportReport) -> bool {
+    let changed = [report.new, report.grown, report.rewritten, report.moved, report.sessions];
+    changed == [0; 5] && report.lines == 0 && report.lost.is_empty()
+}
+
+/// What is said of such a root, in one line.
+fn unchanged(report: &ImportReport) -> String {
+    let (count, noun) = (amounts::number(report.unchanged), files_and_folders(report.unchanged));
+    let mut said = format!("unchanged, {count} {noun}");
+    for (count, what) in [
+        (report.missing, "missing at the root, kept"),
+        (report.purged, "purged here, skipped (--again imports them)"),
+    ] {
+        if 0 < count {
+            said.push_str(&format!("; {} {what}", amounts::number(count)));
+        }
+    }
+    let problems: u64 = report.problems.iter().map(|(_, count)| count).sum();
+    if 0 < problems {
+        said.push_str(&format!("; {} (see `sessile problems`)", counted(problems, "problem")));
+    }
+    said
+}
+
 /// A report in the form of `import --json`.
 pub(super) fn report_json(root: &Path, report: &ImportReport, dry_run: bool) -> serde_json::Value {
-    let problems: serde_json::Map<_, _> =
-        report.problems.iter().map(|(kind, count)| (kind.name().into(), (*count).into())).collect();
-    let lost = report.lost.iter().map(|lost| {
-        serde_json::json!({
-            "file": lost.file.to_string_lossy(),
-            "cause": lost.cause.name(),
-            "generation": lost.generation,
-            "lines": lost.lines,
-        })
-    });
-    serde_json::json!({
-        "root": root.to_string_lossy(),
-        "imported_root": report.root.to_string_lossy(),
-        "dry_run": dry_run,
-        "new": report.new,
-        "grown": report.grown,
-        "rewritten": report.rewritten,
-        "moved": report.moved,
-        "unchanged": report.unchanged,
-        "missing": report.missing,
-        "lost": lost.collect::<Vec<_>>(),
-        "purged": report.purged,
-        "sessions": report.sessions,
-        "lines": report.lines,
-        "bytes": report.bytes,
-        "problems": problems,
-    })
+    let mut json = serde_json::json!(report);
+    json["imported_root"] = json["root"].take();
+    json["root"] = root.to_string_lossy().into();
+    json["dry_run"] = dry_run.into();
+    json
 }
 
 #[cfg(test)]

@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result};
-use indicatif::HumanCount;
 use sessile::Store;
 use signal_hook::consts::SIGINT;
 use signal_hook::iterator::{Handle, Signals};
 use signal_hook::low_level;
 use tempfile::TempDir;
 
+use crate::amounts::counted;
 use crate::output::note;
 
 /// The exit status of a process that ^C ended, by the shell's convention.
@@ -82,18 +82,14 @@ fn what_stands(store: &Store) -> String {
     let (files, sessions) = roots
         .iter()
         .fold((0, 0), |(files, sessions), root| (files + root.files, sessions + root.sessions));
-    let many = |count: u64, noun: &str| match count {
-        1 => format!("1 {noun}"),
-        count => format!("{} {noun}s", HumanCount(count)),
-    };
     if files == 0 {
         let path = store.path().display();
         return format!("nothing is in {path} yet; run the same command to start again");
     }
     format!(
         "{} and {} are in {}, complete; run the same command to continue",
-        many(files, "file"),
-        many(sessions, "session"),
+        counted(files, "file"),
+        counted(sessions, "session"),
         store.path().display()
     )
 }

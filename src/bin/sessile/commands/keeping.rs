@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use sessile::{Session, SessionInfo, Store, Timestamp, Traces};
 
 use super::confirm::{self, Answer};
+use crate::amounts::counted;
 use crate::args::KeepCommand;
 use crate::output::{self, note, one_line};
 
@@ -33,7 +34,7 @@ fn archive(
     }
     if let Some(days) = older_than {
         let archived = store.archive_older_than(days, now)?;
-        note!("{archived} sessions archived");
+        note!("{} archived", counted(archived, "session"));
     }
     Ok(true)
 }
@@ -85,7 +86,6 @@ fn purge(store: &Store, names: &[String], force: bool, json: bool) -> Result<boo
     }
     let traces = store.purge_all(&sessions)?;
     if json {
-        let traces = super::traces_json(&traces);
         return super::print_json(&serde_json::json!({"sessions": rows, "traces": traces}));
     }
     let mut out = output::report();
@@ -108,8 +108,7 @@ pub(super) fn is_whole_name(info: &SessionInfo, name: &str) -> bool {
 fn described(info: &SessionInfo, id: &str) -> String {
     let title = one_line(info.title.as_deref().unwrap_or("Untitled"));
     let file = info.file.to_string_lossy().into_owned();
-    let count = info.message_count;
-    let messages = if count == 1 { "1 message".to_owned() } else { format!("{count} messages") };
+    let messages = counted(info.message_count, "message");
     format!("{}  {title}  ({messages}, {})", one_line(id), file.escape_debug())
 }
 

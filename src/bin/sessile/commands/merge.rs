@@ -4,10 +4,10 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use indicatif::HumanCount;
 use serde_json::json;
 use sessile::{MergeOptions, MergeReport, Store};
 
+use crate::amounts;
 use crate::args::MergeArgs;
 use crate::output::{self, note, one_line};
 
@@ -44,7 +44,7 @@ fn print(other: &Path, report: &MergeReport, json: bool) -> Result<()> {
         ("events added", report.events),
     ] {
         if 0 < number || what == "new" {
-            writeln!(out, "  {:>11} {what}", HumanCount(number).to_string())?;
+            writeln!(out, "  {:>11} {what}", amounts::number(number))?;
         }
     }
     for kept in &report.kept {
@@ -72,27 +72,7 @@ fn print(other: &Path, report: &MergeReport, json: bool) -> Result<()> {
 
 /// A report in the form of `merge --json`.
 pub(super) fn report_json(other: &Path, report: &MergeReport) -> serde_json::Value {
-    let kept = report.kept.iter().map(|kept| {
-        json!({
-            "file": kept.file.to_string_lossy(),
-            "kept_as": kept.kept_as.to_string_lossy(),
-            "generation": kept.generation,
-        })
-    });
-    let refused = report
-        .refused
-        .iter()
-        .map(|refused| json!({ "file": refused.file.to_string_lossy(), "reason": refused.reason }));
-    json!({
-        "other": other.to_string_lossy(),
-        "new": report.new,
-        "longer": report.longer,
-        "united": report.united,
-        "unchanged": report.unchanged,
-        "kept": kept.collect::<Vec<_>>(),
-        "refused": refused.collect::<Vec<_>>(),
-        "purged": report.purged,
-        "lines": report.lines,
-        "events": report.events,
-    })
+    let mut json = json!(report);
+    json["other"] = other.to_string_lossy().into();
+    json
 }

@@ -31,15 +31,12 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
-use sessile::{
-    Error, ExportOptions, ExportReport, Finding, ForeignObject, Session, Store, Traces,
-    VerifyReport,
-};
+use sessile::{Error, ExportOptions, Finding, ForeignObject, Session, Store};
 
 pub(crate) use self::place::NotBegun;
 pub(crate) use self::suggest::Meant;
+use crate::amounts::{counted, number, size};
 use crate::args::{Cli, Command, ExportArgs};
 use crate::output::{self, note, one_line};
 use crate::{html, pager, serve};
@@ -220,7 +217,7 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
     let mut out = if json { output::content() } else { output::report() };
     let same = report.differences.is_empty();
     if json {
-        writeln!(out, "{}", verify_json(&report))?;
+        writeln!(out, "{}", json!(report))?;
         out.flush()?;
         return Ok(same);
     }
@@ -230,45 +227,15 @@ fn verify(store: &Store, root: &Path, json: bool) -> Result<bool> {
     }
     let verdict = match report.differences.len() {
         0 => "every byte is the same".to_owned(),
-        1 => "1 difference".to_owned(),
-        many => format!("{many} differences"),
+        many => counted(many as u64, "difference"),
     };
-    let (files, bytes) = (counted(report.files), HumanBytes(report.bytes));
-    writeln!(out, "{files}, {bytes} compared: {verdict}")?;
+    let (files, folders) = (counted(report.files, "file"), counted(report.folders, "folder"));
+    writeln!(out, "{files} and {folders}, {} compared: {verdict}", size(report.bytes))?;
     if 0 < report.purged {
-        writeln!(out, "not compared, because purged here: {} of its files", report.purged)?;
+        writeln!(out, "not compared, because purged here: {} of its files", number(report.purged))?;
     }
     out.flush()?;
     Ok(same)
-}
-
-/// A report in the form of `verify --json`.
-fn verify_json(report: &VerifyReport) -> serde_json::Value {
-    let differences = report.differences.iter().map(|difference| {
-        json!({ "file": difference.file.to_string_lossy(), "detail": difference.detail })
-    });
-    json!({
-        "files": report.files,
-        "bytes": report.bytes,
-        "purged": report.purged,
-        "differences": differences.collect::<Vec<_>>(),
-    })
-}
-
-/// A report in the form of `export --json`.
-fn export_json(report: &ExportReport) -> serde_json::Value {
-    let aside = report.aside.iter().map(|aside| {
-        json!({
-            "root": aside.root.to_string_lossy(),
-            "file": aside.file.to_string_lossy(),
-            "written_as": aside.written_as.to_string_lossy(),
-        })
-    });
-    json!({
-        "files": report.files,
-        "bytes": report.bytes,
-        "aside": aside.collect::<Vec<_>>(),
-    })
 }
 
 fn export(store: &Store, sessions: &[Session], args: &ExportArgs) -> Result<bool> {
@@ -289,19 +256,11 @@ fn export(store: &Store, sessions: &[Session], args: &ExportArgs) -> Result<bool
         );
     }
     if args.json {
-        return print_json(&export_json(&report));
+        return print_json(&json!(report));
     }
-    let (files, bytes) = (counted(report.files), HumanBytes(report.bytes));
+    let (files, bytes) = (counted(report.files, "file"), size(report.bytes));
     note!("{files}, {bytes} written to {}", args.out.display());
     Ok(true)
-}
-
-/// A number of files in words.
-fn counted(files: u64) -> String {
-    match files {
-        1 => "1 file".to_owned(),
-        files => format!("{} files", HumanCount(files)),
-    }
 }
 
 fn dump(store: &Store, sessions: &[Session]) -> Result<bool> {
@@ -333,14 +292,6 @@ fn print_json(report: &serde_json::Value) -> Result<bool> {
     Ok(true)
 }
 
-/// What `--json` says of the traces that a removal left: null if there are none.
-fn traces_json(traces: &Traces) -> serde_json::Value {
-    match traces {
-        Traces::Gone => serde_json::Value::Null,
-        left => left.to_string().into(),
-    }
-}
-
 /// Prints what a command could not read; returns whether there is nothing of that
 /// kind.
 fn is_undamaged(damaged: &[String]) -> bool {
@@ -352,12 +303,7 @@ fn is_undamaged(damaged: &[String]) -> bool {
 
 /// Findings in the form of `check --json`.
 fn check_json(findings: &[Finding], foreign: &[ForeignObject]) -> serde_json::Value {
-    let findings = findings.iter().map(|f| json!({"place": f.place, "detail": f.detail}));
-    let foreign = foreign.iter().map(|object| json!({"kind": object.kind, "name": object.name}));
-    json!({
-        "findings": findings.collect::<Vec<_>>(),
-        "foreign": foreign.collect::<Vec<_>>(),
-    })
+    json!({ "findings": findings, "foreign": foreign })
 }
 
 fn check(store: &Store, json: bool) -> Result<bool> {
@@ -390,6 +336,6 @@ fn rebuild(store: &Store, json: bool) -> Result<bool> {
     if json {
         return print_json(&json!({"sessions": sessions}));
     }
-    note!("{sessions} sessions rebuilt");
+    note!("{} rebuilt", counted(sessions, "session"));
     Ok(true)
 }

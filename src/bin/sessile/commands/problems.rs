@@ -87,12 +87,7 @@ const BEHIND_LINE: usize = 10;
 
 /// A problem in the form of `problems --json`.
 pub(super) fn row_json(root: &Path, problem: &Problem) -> serde_json::Value {
-    serde_json::json!({
-        "root": root.to_string_lossy(),
-        "file": problem.file.to_string_lossy(),
-        "session_id": problem.session_id,
-        "line": problem.line,
-        "kind": problem.kind.name(),
-        "detail": problem.detail,
-    })
+    let mut row = serde_json::json!(problem);
+    row["root"] = root.to_string_lossy().into();
+    row
 }

@@ -6,9 +6,10 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{BinaryBytes, HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use sessile::{ImportOptions, ImportReport, Progress, Store};
 
+use crate::amounts::counted;
 use crate::text::{columns, note_width};
 
 /// Shorter imports show no progress.
@@ -81,7 +82,7 @@ fn told(progress: &Progress, rate: Option<u64>) -> Vec<String> {
             _ => format!("{} min left", seconds.div_ceil(60)),
         }));
     }
-    told.push(format!("{} files", HumanCount(progress.files)));
+    told.push(counted(progress.files, "file"));
     told.push("^C keeps them".to_owned());
     told
 }

@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::Result;
-use indicatif::HumanBytes;
+use anyhow::{Result, bail};
 use serde_json::json;
 use sessile::{Incomplete, Prunable, PruneReport, RecoverReport, Traces};
 
-use super::confirm::{Answer, confirm};
-use super::{counted, print_json, traces_json};
+use super::confirm::{Answer, confirm, is_asked};
+use super::print_json;
+use crate::amounts::{counted, number, size};
 use crate::args::PruneArgs;
 use crate::output::{self, note, one_line};
 
@@ -21,19 +21,20 @@ fn say_prunable(all: &[Prunable]) -> Result<()> {
         let file = earlier.file.to_string_lossy().into_owned();
         let lines = match earlier.lines {
             0 => String::new(),
-            lines => format!("{lines} lines, "),
+            lines => format!("{}, ", counted(lines.into(), "line")),
         };
         let lost = match earlier.lost {
             0 => String::new(),
-            lost => format!("; {lost} of its lines are nowhere else at its root"),
+            1 => "; 1 of its lines is nowhere else at its root".to_owned(),
+            lost => format!("; {} of its lines are nowhere else at its root", number(lost.into())),
         };
         writeln!(
             out,
-            "{} {} generation {}: {lines}{} bytes{lost}",
+            "{} {} generation {}: {lines}{}{lost}",
             one_line(&root),
             one_line(&file),
             earlier.generation,
-            earlier.bytes
+            size(earlier.bytes)
         )?;
     }
     Ok(out.flush()?)
@@ -41,23 +42,10 @@ fn say_prunable(all: &[Prunable]) -> Result<()> {
 
 /// The same in the form of `--json`, with what was removed, if anything was.
 pub(super) fn prunable_json(all: &[Prunable], removed: Option<&PruneReport>) -> serde_json::Value {
-    let generations = all.iter().map(|earlier| {
-        json!({
-            "root": earlier.root.to_string_lossy(),
-            "file": earlier.file.to_string_lossy(),
-            "generation": earlier.generation,
-            "lines": earlier.lines,
-            "bytes": earlier.bytes,
-            "lost": earlier.lost,
-        })
-    });
-    json!({
-        "dry_run": removed.is_none(),
-        "generations": generations.collect::<Vec<_>>(),
-        "files": removed.map_or(0, |report| report.files),
-        "bytes": removed.map_or(0, |report| report.bytes),
-        "traces": removed.map(|report| traces_json(&report.traces)),
-    })
+    let mut json = json!(removed.cloned().unwrap_or_default());
+    json["dry_run"] = removed.is_none().into();
+    json["generations"] = json!(all);
+    json
 }
 
 pub(crate) fn prune(db: &Path, args: &PruneArgs) -> Result<bool> {
@@ -74,6 +62,14 @@ pub(crate) fn prune(db: &Path, args: &PruneArgs) -> Result<bool> {
     if !args.json {
         say_prunable(&all)?;
     }
+    let lost: u64 = all.iter().map(|earlier| u64::from(earlier.lost)).sum();
+    if 0 < lost && !args.yes && !is_asked() {
+        bail!(
+            "{} would be lost that no root has any more. Nothing was removed; to remove them \
+             anyway, give --yes",
+            counted(lost, "line")
+        );
+    }
     if !all.is_empty()
         && !args.yes
         && confirm("Remove these generations permanently?")? == Answer::No
@@ -85,8 +81,7 @@ pub(crate) fn prune(db: &Path, args: &PruneArgs) -> Result<bool> {
     if args.json {
         return print_json(&prunable_json(&all, Some(&report)));
     }
-    let (files, bytes) = (counted(report.files), HumanBytes(report.bytes));
-    note!("{files}, {bytes} removed");
+    note!("{}, {} removed", counted(report.files, "file"), size(report.bytes));
     if report.traces != Traces::Gone {
         note!("sessile: pruned, but {}", report.traces);
     }
@@ -108,13 +103,16 @@ pub(crate) fn recover(damaged: &Path, new: &Path, json: bool) -> Result<bool> {
         writeln!(out, "{doubt}")?;
     }
     note!(
-        "{} files, {} lines, {} chunks and {} events read into {}; {} files are incomplete",
-        report.files,
-        report.lines,
-        report.chunks,
-        report.events,
+        "{}, {}, {} and {} read into {}; {}",
+        counted(report.files, "file"),
+        counted(report.lines, "line"),
+        counted(report.chunks, "chunk"),
+        counted(report.events, "event"),
         new.display(),
-        report.incomplete.len()
+        match report.incomplete.len() {
+            1 => "1 file is incomplete".to_owned(),
+            many => format!("{} files are incomplete", number(many as u64)),
+        }
     );
     out.flush()?;
     Ok(report.is_whole())

@@ -4,10 +4,12 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use serde_json::json;
 use sessile::{Error, MovedRoot, RootInfo, Store, Timestamp, Traces};
 
 use super::confirm::{Answer, confirm, is_asked};
 use super::{open_to_read, open_to_write, work_dirs};
+use crate::amounts::{counted, number};
 use crate::args::RootCommand;
 use crate::output::{self, note};
 use crate::render::Clock;
@@ -30,7 +32,7 @@ fn list(store: &Store, json: bool) -> Result<bool> {
     if json {
         let mut out = output::content();
         for root in &roots {
-            writeln!(out, "{}", row_json(root))?;
+            writeln!(out, "{}", json!(root))?;
         }
         out.flush()?;
         return Ok(true);
@@ -88,28 +90,16 @@ fn align(rows: &mut [[String; 4]], width: usize) {
     }
 }
 
-/// A root in the form of `roots --json`.
-pub(super) fn row_json(root: &RootInfo) -> serde_json::Value {
-    serde_json::json!({
-        "root": root.root.to_string_lossy(),
-        "format": root.format.name(),
-        "origin": root.origin,
-        "files": root.files,
-        "sessions": root.sessions,
-        "changed": root.changed,
-        "last_import": root.imported_at.map(|at| at.to_string()),
-    })
-}
-
 fn forget(store: &Store, root: &Path, yes: bool, json: bool) -> Result<bool> {
     let Some(info) = store.imported_root(root)? else {
         return Err(Error::SourceNotFound(root.to_owned()).into());
     };
     let mut what = format!("{}: {}", info.root.display(), held(&info));
     if 0 < info.changed {
+        let have = if info.changed == 1 { "has" } else { "have" };
         what.push_str(&format!(
-            "; {} of the sessions have content or changes that are only in the store",
-            info.changed
+            "; {} of the sessions {have} content or changes that are only in the store",
+            number(info.changed)
         ));
     }
     if 0 < info.changed && !yes && !is_asked() {
@@ -121,8 +111,7 @@ fn forget(store: &Store, root: &Path, yes: bool, json: bool) -> Result<bool> {
     }
     let traces = store.forget_root(root)?.traces;
     if json {
-        let traces = super::traces_json(&traces);
-        return super::print_json(&serde_json::json!({"root": row_json(&info), "traces": traces}));
+        return super::print_json(&json!({"root": info, "traces": traces}));
     }
     let mut out = output::report();
     writeln!(out, "forgotten: {}", what.escape_debug())?;
@@ -156,14 +145,11 @@ fn relink(store: &Store, from: &str, to: &str) -> Result<bool> {
         );
         return Ok(false);
     }
-    note!("{sessions} sessions are in {to} now");
+    let are = if sessions == 1 { "is" } else { "are" };
+    note!("{} {are} in {to} now", counted(sessions, "session"));
     Ok(true)
 }
 
 fn held(root: &RootInfo) -> String {
-    let many = |count: u64, noun: &str| match count {
-        1 => format!("1 {noun}"),
-        count => format!("{count} {noun}s"),
-    };
-    format!("{}, {}", many(root.sessions, "session"), many(root.files, "file"))
+    format!("{}, {}", counted(root.sessions, "session"), counted(root.files, "file"))
 }

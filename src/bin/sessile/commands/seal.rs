@@ -1,11 +1,11 @@
 //! `sessile seal`.
 
 use anyhow::Result;
-use indicatif::HumanBytes;
 use serde_json::json;
 use sessile::{SealOptions, SealReport, Store, Timestamp, Traces};
 
-use super::{print_json, traces_json};
+use super::print_json;
+use crate::amounts::{counted, size};
 use crate::args::SealArgs;
 use crate::output::note;
 
@@ -21,13 +21,18 @@ pub(super) fn run(store: &Store, args: &SealArgs) -> Result<bool> {
     }
     let report = store.seal(&options)?;
     if args.json {
-        return print_json(&report_json(&report));
+        return print_json(&json!(report));
     }
     let SealReport { sessions, lines, bytes, packed, .. } = report;
-    let (bytes, packed) = (HumanBytes(bytes), HumanBytes(packed));
+    let sessions = counted(sessions, "session");
     match lines {
-        0 => note!("{sessions} sessions: nothing to pack"),
-        _ => note!("{sessions} sessions: {lines} lines of {bytes} take {packed} now"),
+        0 => note!("{sessions}: nothing to pack"),
+        _ => note!(
+            "{sessions}: {} of {} now take {}",
+            counted(lines, "line"),
+            size(bytes),
+            size(packed)
+        ),
     }
     if report.traces != Traces::Gone {
         note!(
@@ -41,15 +46,4 @@ pub(super) fn run(store: &Store, args: &SealArgs) -> Result<bool> {
 /// The time this many days of 24 hours before another.
 pub(super) fn days_before(now: Timestamp, days: u32) -> Timestamp {
     Timestamp(now.0.saturating_sub(i64::from(days).saturating_mul(DAY)))
-}
-
-/// The report in the form of `--json`.
-pub(super) fn report_json(report: &SealReport) -> serde_json::Value {
-    json!({
-        "sessions": report.sessions,
-        "lines": report.lines,
-        "bytes": report.bytes,
-        "packed": report.packed,
-        "traces": traces_json(&report.traces),
-    })
 }

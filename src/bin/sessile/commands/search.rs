@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sessile::{Archived, Hit, Search, SearchPage, SessionKey, Store, Timestamp, TitleHit};
 
 use super::{list, work_dirs};
+use crate::amounts::counted;
 use crate::args::{SearchArgs, SessionArgs};
 use crate::output::{self, Output, note, one_line};
 use crate::render::Clock;
@@ -21,9 +22,12 @@ pub(crate) fn run(store: &Store, args: &SearchArgs) -> Result<bool> {
     // A session whose entries are shown is shown with its title anyway.
     page.titles.retain(|title| !shown.contains(&title.session));
     if args.regex || args.fixed {
-        note!("read every text of {} sessions", page.scanned);
+        note!("read every text of {}", counted(page.scanned, "session"));
     } else if 0 < page.scanned {
-        note!("read the texts of {} sessions, which the index does not hold yet", page.scanned);
+        note!(
+            "read the texts of {}, which the index does not hold yet",
+            counted(page.scanned, "session")
+        );
     }
     if args.json {
         let mut out = output::content();

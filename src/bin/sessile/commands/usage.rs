@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Result;
-use indicatif::HumanCount;
 use serde_json::json;
 use sessile::{Store, Timestamp, UsageFilter, UsageRecord};
 
 use super::{list, work_dirs};
+use crate::amounts::{counted, number};
 use crate::args::{By, SessionArgs, UsageArgs};
 use crate::moment::Moment;
 use crate::output::{self, note, one_line};
@@ -47,8 +47,8 @@ pub(crate) fn run(store: &Store, args: &UsageArgs) -> Result<bool> {
         print(store, args.by, &sums)?;
     }
     for (model, messages) in unpriced {
-        let plural = if messages == 1 { "" } else { "s" };
-        note!("there is no price for {}: {messages} message{plural}; --prices", one_line(&model));
+        let messages = counted(messages, "message");
+        note!("there is no price for {}: {messages}; --prices", one_line(&model));
     }
     if !args.json && !sums.is_empty() {
         let source = prices.source.map(|source| format!(" ({source})")).unwrap_or_default();
@@ -164,9 +164,9 @@ impl Sum {
 
     /// For people: thousands separated, and the cost to the cent.
     fn shown(&self) -> [String; 6] {
-        let count = |tokens: i64| HumanCount(tokens.max(0).unsigned_abs()).to_string();
+        let count = |tokens: i64| number(tokens.max(0).unsigned_abs());
         [
-            HumanCount(self.messages).to_string(),
+            number(self.messages),
             count(self.input),
             count(self.output),
             count(self.cache_read),

@@ -1,12 +1,12 @@
 //! An entry of a page.
 
-use indicatif::HumanCount;
 use sessile::{CapturedEntry, Part, ToolCall, Usage};
 
 use super::answers::{Answers, Place};
 use super::escape::{anchor, text};
 use super::fences::{self, Piece};
 use super::image;
+use crate::amounts::{counted, number};
 use crate::conversation::{MessageContent, is_summary};
 use crate::prices::Prices;
 use crate::render::Clock;
@@ -187,7 +187,7 @@ pub(super) fn cost(usage: &Usage, prices: &Prices) -> Option<(f64, bool)> {
 /// marked.
 pub(super) fn used(usage: &Usage, cost: Option<(f64, bool)>, read: &str) -> Option<String> {
     let count = |tokens: Option<i64>| tokens.and_then(|n| u64::try_from(n).ok()).filter(|n| 0 < *n);
-    let told = |tokens, what| count(tokens).map(|n| format!("{} {what}", HumanCount(n)));
+    let told = |tokens, what| count(tokens).map(|n| format!("{} {what}", number(n)));
     let cost = cost.filter(|(cost, _)| 0.0 < *cost).map(|(cost, is_told)| match is_told {
         true => format!("cost {cost:.4}"),
         false => format!("cost about {cost:.4}"),
@@ -228,10 +228,7 @@ fn named(what: &str) -> String {
 }
 
 fn lines(said: &str) -> String {
-    match said.trim_end().lines().count() {
-        1 => "1 line".to_owned(),
-        count => format!("{} lines", HumanCount(count as u64)),
-    }
+    counted(said.trim_end().lines().count() as u64, "line")
 }
 
 fn pre(said: &str) -> String {

@@ -1,12 +1,12 @@
 //! The list of sessions.
 
 use anyhow::Result;
-use indicatif::HumanCount;
 use sessile::{Archived, SessionRow, Timestamp};
 
 use super::request::{Request, encoded};
 use super::response::Response;
 use super::{Site, form};
+use crate::amounts::counted;
 use crate::args::{ListArgs, SessionArgs, Sort};
 use crate::commands::list;
 use crate::html::{self, escape::text};
@@ -112,7 +112,6 @@ fn session(site: &Site<'_>, row: &SessionRow, now: Timestamp) -> Result<String> 
         format!("<a href=\"{}?tag={}\"><mark>{}</mark></a>", site.base, encoded(tag), text(tag))
     });
     let marks = render::marks(row).map(|(_, told)| told.to_owned());
-    let plural = if row.message_count == 1 { "" } else { "s" };
     // The command line finds it by this prefix of its id.
     let id = row
         .session_id
@@ -121,7 +120,7 @@ fn session(site: &Site<'_>, row: &SessionRow, now: Timestamp) -> Result<String> 
     let facts = [
         Some(Clock::Near { now }.show(row.modified_at)),
         Some(row.format.name().to_owned()),
-        Some(format!("{} message{plural}", HumanCount(row.message_count))),
+        Some(counted(row.message_count, "message")),
         dir,
         id,
         row.archived_at.map(|_| "archived".to_owned()),

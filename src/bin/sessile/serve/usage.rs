@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use indicatif::HumanCount;
 use sessile::{Timestamp, UsageFilter};
 
 use super::request::Request;
 use super::response::Response;
 use super::{Site, form, plot};
+use crate::amounts::{counted, number};
 use crate::args::By;
 use crate::commands::usage::{Sum, key_of};
 use crate::html::{self, escape::text};
@@ -85,7 +85,7 @@ fn cost(sum: &Sum) -> f64 {
 }
 
 fn count(tokens: i64) -> String {
-    HumanCount(tokens.max(0).unsigned_abs()).to_string()
+    number(tokens.max(0).unsigned_abs())
 }
 
 /// A cost that is incomplete is marked.
@@ -95,7 +95,7 @@ fn shown_cost(sum: &Sum) -> String {
 
 fn told(sum: &Sum) -> String {
     let tokens = count(sum.input.saturating_add(sum.output));
-    format!("{} messages, {tokens} tokens, cost {}", HumanCount(sum.messages), shown_cost(sum))
+    format!("{}, {tokens} tokens, cost {}", counted(sum.messages, "message"), shown_cost(sum))
 }
 
 fn table(out: &mut String, name: &str, sums: &BTreeMap<String, Sum>, measure: fn(&Sum) -> f64) {
@@ -108,7 +108,7 @@ fn table(out: &mut String, name: &str, sums: &BTreeMap<String, Sum>, measure: fn
     for (key, sum) in rows.iter().take(ROWS) {
         let cells = [
             shown_cost(sum),
-            HumanCount(sum.messages).to_string(),
+            number(sum.messages),
             count(sum.input),
             count(sum.output),
             count(sum.cache_read),

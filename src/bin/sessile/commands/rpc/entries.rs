@@ -6,7 +6,8 @@ use sessile::{Entry, Message, Session, Store};
 use super::Refusal;
 use super::methods::answer;
 use super::params::Params;
-use super::table::{Answer, ENTRY, Method, Param, READ, method, optional, required};
+use super::table::{Answer, Method, method};
+use super::takes::{ENTRY, Param, READ, optional, required};
 
 const ENTRIES: &str = "entries, as of `entry`";
 const BODIES: &[Param] =

@@ -3,7 +3,7 @@
 use sessile::{Archived, Search, Store, Timestamp};
 
 use super::params::Params;
-use super::table::{Param, optional, required};
+use super::takes::{Param, optional, required};
 use super::{Refusal, STORE_ERROR, invalid};
 use crate::commands::search;
 

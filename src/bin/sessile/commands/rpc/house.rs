@@ -7,13 +7,13 @@ use sessile::{ExportOptions, Prunable, SealOptions, Store};
 
 use super::methods::{self, answer};
 use super::params::Params;
-use super::table::{
-    Answer, FORMAT, LIST, Method, NOTHING, OF_SESSIONS, PAGE, SORT, SPAN, WORK_DIR, method,
-    optional, required,
+use super::table::{Answer, Method, NOTHING, method};
+use super::takes::{
+    FORCE, FORMAT, LIST, OF_SESSIONS, PAGE, SORT, SPAN, WORK_DIR, optional, required,
 };
 use super::{Refusal, invalid};
 use crate::args::By;
-use crate::commands::{self, keeping, list, repair, roots, seal, stats, usage};
+use crate::commands::{self, list, repair, seal, stats, usage};
 use crate::prices::Prices;
 
 const REPORTED: &str = "the report, as the command's `--json` prints it";
@@ -114,9 +114,9 @@ pub(super) const METHODS: &[Method] = &[
     ),
     method(
         "purge_all",
-        &[&[required("sessions", "array of strings", "full ids")]],
+        &[&[required("sessions", "array of strings", "full ids or files")], FORCE],
         "null, or `traces`, as of `purge`",
-        "Deletes sessions for good, all or none.",
+        "Deletes sessions in the trash for good, all or none.",
         purge_all,
     ),
     method(
@@ -210,12 +210,12 @@ fn export(store: &Store, params: &Params<'_>) -> Answer {
         options = options.root(root);
     }
     let report = store.export(PathBuf::from(params.required_text("out")?), &options)?;
-    answer(commands::export_json(&report))
+    answer(json!(report))
 }
 
 fn verify(store: &Store, params: &Params<'_>) -> Answer {
     let report = store.verify(PathBuf::from(params.required_text("root")?))?;
-    answer(commands::verify_json(&report))
+    answer(json!(report))
 }
 
 fn check(store: &Store, _: &Params<'_>) -> Answer {
@@ -241,17 +241,13 @@ fn seal(store: &Store, params: &Params<'_>) -> Answer {
     if let Some(days) = params.get("older_than")? {
         options = options.idle_since(seal::days_before(params.now()?, days));
     }
-    answer(seal::report_json(&store.seal(&options)?))
+    answer(json!(store.seal(&options)?))
 }
 
 fn purge_all(store: &Store, params: &Params<'_>) -> Answer {
     let mut keys = Vec::new();
     for name in params.required::<Vec<String>>("sessions")? {
-        let session = store.find(&name)?;
-        if !keeping::is_whole_name(&session.info()?, &name) {
-            return Err(invalid(format!("sessions: {name:?} is only the beginning of an id")));
-        }
-        keys.push(session.key());
+        keys.push(methods::to_purge(store, params, "sessions", &name)?.key());
     }
     methods::traces(&store.purge_all(&keys)?)
 }
@@ -263,17 +259,12 @@ fn archive_older_than(store: &Store, params: &Params<'_>) -> Answer {
 
 fn forget_root(store: &Store, params: &Params<'_>) -> Answer {
     let forgotten = store.forget_root(params.required_text("root")?)?;
-    let root = roots::row_json(&forgotten.info);
-    answer(json!({ "root": root, "traces": commands::traces_json(&forgotten.traces) }))
+    answer(json!({ "root": forgotten.info, "traces": forgotten.traces }))
 }
 
 fn move_root(store: &Store, params: &Params<'_>) -> Answer {
     let (from, to) = (params.required_text("from")?, params.required_text("to")?);
-    let moved = store.move_root(from, to)?;
-    let rows = moved.iter().map(
-        |moved| json!({ "from": moved.from.to_string_lossy(), "to": moved.to.to_string_lossy() }),
-    );
-    answer(rows.collect::<serde_json::Value>())
+    answer(json!(store.move_root(from, to)?))
 }
 
 fn backup(store: &Store, params: &Params<'_>) -> Answer {

@@ -110,7 +110,7 @@ pub(super) fn append_branch_summary(store: &Store, params: &Params<'_>) -> Answe
 }
 
 pub(super) fn append_label_change(store: &Store, params: &Params<'_>) -> Answer {
-    let label = params.text("label")?;
+    let label = params.text_or_null("label")?;
     let entry_id = params.required_text("entry_id")?;
     let change = params.session(store)?.append_label_change(&entry_id, label.as_deref())?;
     answer(json!({ "label_id": change.label_id, "known": change.is_known }))
@@ -161,7 +161,7 @@ pub(super) fn update_runtime(store: &Store, params: &Params<'_>) -> Answer {
 }
 
 pub(super) fn rename(store: &Store, params: &Params<'_>) -> Answer {
-    params.session(store)?.rename_json(params.raw("name").unwrap_or("null"))?;
+    params.session(store)?.rename_json(params.value("name")?)?;
     nothing()
 }
 
@@ -171,7 +171,12 @@ pub(super) fn set_title(store: &Store, params: &Params<'_>) -> Answer {
 }
 
 pub(super) fn tag(store: &Store, params: &Params<'_>) -> Answer {
-    params.session(store)?.tag_json(params.raw("tag").unwrap_or("null"))?;
+    params.session(store)?.tag_json(params.value("tag")?)?;
+    nothing()
+}
+
+pub(super) fn clear_tags(store: &Store, params: &Params<'_>) -> Answer {
+    params.session(store)?.clear_tags()?;
     nothing()
 }
 
@@ -201,7 +206,7 @@ pub(super) fn metadata(store: &Store, params: &Params<'_>) -> Answer {
 
 pub(super) fn branch(store: &Store, params: &Params<'_>) -> Answer {
     let session = params.session(store)?;
-    match params.text("entry_id")? {
+    match params.text_or_null("entry_id")? {
         Some(entry_id) => session.branch(&entry_id)?,
         None => session.reset_leaf()?,
     }
@@ -264,12 +269,29 @@ pub(super) fn delete_if_unused(store: &Store, params: &Params<'_>) -> Answer {
 }
 
 pub(super) fn purge(store: &Store, params: &Params<'_>) -> Answer {
-    let session = params.session(store)?;
-    let name = params.required_text("session")?;
-    if !keeping::is_whole_name(&session.info()?, &name) {
-        return Err(invalid(format!("session: {name:?} is only the beginning of an id")));
-    }
+    let session = to_purge(store, params, "session", &params.required_text("session")?)?;
     traces(&session.purge()?)
+}
+
+/// The session with this name, if it may be purged: it is named by its full id or its
+/// file, and it is in the trash unless the request says otherwise.
+pub(super) fn to_purge(
+    store: &Store,
+    params: &Params<'_>,
+    parameter: &str,
+    name: &str,
+) -> Result<Session, Refusal> {
+    let session = store.find(name)?;
+    let info = session.info()?;
+    if !keeping::is_whole_name(&info, name) {
+        return Err(invalid(format!("{parameter}: {name:?} is only the beginning of an id")));
+    }
+    if info.trashed_at.is_none() && !params.get("force")?.unwrap_or(false) {
+        return Err(invalid(format!(
+            "{parameter}: {name:?} is not in the trash; delete it first, or set force"
+        )));
+    }
+    Ok(session)
 }
 
 /// What a removal left behind.
@@ -296,19 +318,17 @@ pub(super) fn info(store: &Store, params: &Params<'_>) -> Answer {
     Ok(String::from_utf8_lossy(&out).trim_end().to_owned())
 }
 
+/// The `context` of what `dump` prints, which is more than messages in some formats.
 pub(super) fn context(store: &Store, params: &Params<'_>) -> Answer {
-    part(store, params, "context")
+    let dumped = info(store, params)?;
+    let parts: BTreeMap<String, &RawValue> =
+        serde_json::from_str(&dumped).map_err(|err| Refusal::internal(&err))?;
+    Ok(parts.get("context").map_or("null", |part| part.get()).to_owned())
 }
 
 pub(super) fn tree(store: &Store, params: &Params<'_>) -> Answer {
-    part(store, params, "tree")
-}
-
-fn part(store: &Store, params: &Params<'_>, name: &str) -> Answer {
-    let dumped = info(store, params)?;
-    let parts: BTreeMap<String, &RawValue> =
-        serde_json::from_str(&dumped).map_err(|err| invalid(err.to_string()))?;
-    Ok(parts.get(name).map_or("null", |part| part.get()).to_owned())
+    let tree = params.read_session(store)?.tree()?;
+    serde_json::to_string(&tree).map_err(|err| Refusal::internal(&err))
 }
 
 pub(super) fn rewind_points(store: &Store, params: &Params<'_>) -> Answer {

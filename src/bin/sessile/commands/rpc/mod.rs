@@ -12,6 +12,7 @@ mod methods;
 mod params;
 mod parts;
 mod table;
+mod takes;
 mod whole;
 
 use std::io::{self, BufRead, Write};
@@ -127,7 +128,7 @@ fn answer(store: &Store, line: &[u8]) -> Option<String> {
         Err(err) => return Some(refused("null", &no_request(&err))),
     };
     if batch.is_empty() {
-        let message = "no request: the batch is empty".to_owned();
+        let message = "not a request: the batch is empty".to_owned();
         return Some(refused("null", &Refusal { code: INVALID_REQUEST, message, kind: None }));
     }
     let replies = batch.iter().filter_map(|request| answer_one(store, request.get().as_bytes()));
@@ -138,7 +139,7 @@ fn answer(store: &Store, line: &[u8]) -> Option<String> {
 fn answer_one(store: &Store, request: &[u8]) -> Option<String> {
     // Serde would read an array as the fields in order.
     if request.trim_ascii_start().first() == Some(&b'[') {
-        let message = "no request: an array within a batch".to_owned();
+        let message = "not a request: an array within a batch".to_owned();
         return Some(refused("null", &Refusal { code: INVALID_REQUEST, message, kind: None }));
     }
     let request: Request<'_> = match serde_json::from_slice(request) {
@@ -159,8 +160,11 @@ fn answer_one(store: &Store, request: &[u8]) -> Option<String> {
 }
 
 fn no_request(err: &serde_json::Error) -> Refusal {
-    let code = if err.is_data() { INVALID_REQUEST } else { PARSE_ERROR };
-    Refusal { code, message: format!("no request: {err}"), kind: None }
+    let (code, what) = match err.is_data() {
+        true => (INVALID_REQUEST, "not a request"),
+        false => (PARSE_ERROR, "the line is not JSON"),
+    };
+    Refusal { code, message: format!("{what}: {err}"), kind: None }
 }
 
 fn refused(id: &str, refusal: &Refusal) -> String {

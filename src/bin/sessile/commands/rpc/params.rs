@@ -121,7 +121,7 @@ impl<'a> Params<'a> {
         }
     }
 
-    /// A handle with the time, id and expected leaf in the request.
+    /// A handle with the time, id and leaf in the request.
     pub(super) fn session(&self, store: &Store) -> Result<Session, Refusal> {
         let mut session = store.find(&self.required_text("session")?)?;
         if let Some(time) = self.time()? {
@@ -131,22 +131,28 @@ impl<'a> Params<'a> {
             session = session.with_id(&id);
         }
         // Here null is a value: no entry is active.
-        if let Some(raw) = self.0.get("expect_leaf") {
-            let leaf: Option<String> = serde_json::from_str(raw.get())
-                .map_err(|err| invalid(format!("expect_leaf: {err}")))?;
-            session = session.expecting(leaf.as_deref());
-        } else if let Some(raw) = self.0.get("behind") {
-            let leaf: Option<String> =
-                serde_json::from_str(raw.get()).map_err(|err| invalid(format!("behind: {err}")))?;
-            session = session.branching_from(leaf.as_deref());
+        if self.spelt("expect_leaf").is_some() {
+            session = session.expecting(self.text_or_null("expect_leaf")?.as_deref());
+        }
+        if self.spelt("parent").is_some() {
+            session = session.branching_from(self.text_or_null("parent")?.as_deref());
         }
         Ok(session)
     }
 
-    /// The JSON of a parameter for which null is a value.
+    /// A required text, or null if it is said.
+    pub(super) fn text_or_null(&self, name: &str) -> Result<Option<String>, Refusal> {
+        serde_json::from_str(self.value(name)?).map_err(|err| invalid(format!("{name}: {err}")))
+    }
+
+    /// The JSON of a parameter, if the request has it.
+    pub(super) fn spelt(&self, name: &str) -> Option<&'a str> {
+        self.0.get(name).map(|raw| raw.get())
+    }
+
+    /// The JSON of a required parameter for which null is a value.
     pub(super) fn value(&self, name: &str) -> Result<&'a str, Refusal> {
-        let found = self.0.get(name).map(|raw| raw.get());
-        found.ok_or_else(|| invalid(format!("{name} is missing")))
+        self.spelt(name).ok_or_else(|| invalid(format!("{name} is missing")))
     }
 
     /// The time in the request, else now.

@@ -7,7 +7,8 @@ use sessile::{Error, Kimi, Problem, Session, Store};
 
 use super::methods::answer;
 use super::params::Params;
-use super::table::{Answer, Method, NOTHING, READ, SESSION, WRITE, method, optional, required};
+use super::table::{Answer, Method, NOTHING, method};
+use super::takes::{MADE, READ, SESSION, WRITE, optional, required};
 use super::{Refusal, entries, methods};
 use crate::commands::problems;
 
@@ -101,7 +102,7 @@ pub(super) const METHODS: &[Method] = &[
     ),
     method(
         "undo_to_turn",
-        &[WRITE, &[required("turn", "integer", "from 0")]],
+        &[WRITE, MADE, &[required("turn", "integer", "from 0")]],
         "`session_id`, `text` of the turn",
         "Creates a session from what came before a turn, in formats that have turns.",
         undo_to_turn,

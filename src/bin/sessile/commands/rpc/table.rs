@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 use sessile::Store;
 
 use super::params::Params;
+use super::takes::{
+    ENTRY, EXPECTED, FORCE, FORMAT, KEY, LIST, MADE, MESSAGE, OF_SESSIONS, PAGE, PARENT, Param,
+    READ, SESSION, SORT, SPAN, TAG, WORK_DIR, WRITE, apart_from, optional, required,
+};
 use super::{
     Refusal, UNKNOWN_METHOD, entries, find as finding, house, invalid, lines, methods, parts, whole,
 };
@@ -23,22 +27,6 @@ pub(super) struct Method {
     pub(super) call: fn(&Store, &Params<'_>) -> Answer,
 }
 
-/// A named parameter; null counts as absent unless its description says otherwise.
-pub(super) struct Param {
-    name: &'static str,
-    kind: &'static str,
-    is_required: bool,
-    about: &'static str,
-}
-
-pub(super) const fn required(name: &'static str, kind: &'static str, about: &'static str) -> Param {
-    Param { name, kind, is_required: true, about }
-}
-
-pub(super) const fn optional(name: &'static str, kind: &'static str, about: &'static str) -> Param {
-    Param { name, kind, is_required: false, about }
-}
-
 pub(super) const fn method(
     name: &'static str,
     takes: &'static [&'static [Param]],
@@ -49,63 +37,6 @@ pub(super) const fn method(
     Method { name, about, takes, result, call }
 }
 
-pub(super) const SESSION: &[Param] =
-    &[required("session", "string", "its id, a prefix of it, or its file")];
-/// Parameters of methods that read a session, now or as it was.
-pub(super) const READ: &[Param] = &[
-    required("session", "string", "its id, a prefix of it, or its file"),
-    optional("generation", "integer", "as it was in this generation of its file"),
-];
-/// Parameters of methods that write to a session.
-pub(super) const WRITE: &[Param] = &[
-    required("session", "string", "its id, a prefix of it, or its file"),
-    optional("at", "time", "the time of what is written; now when absent"),
-    optional("id", "string", "the id of what is created; a new one when absent"),
-    optional(
-        "expect_leaf",
-        "string or null",
-        "the expected active entry, null for none; if it is another, nothing is written (LeafMoved)",
-    ),
-    optional(
-        "behind",
-        "string or null",
-        "append after this entry, null for none, whichever is active",
-    ),
-];
-const MESSAGE: &[Param] = &[required("message", "object", "in the session's format")];
-const TAG: &[Param] = &[required("tag", "string", "")];
-const KEY: &[Param] = &[required("key", "string", "")];
-pub(super) const ENTRY: &[Param] = &[required("entry_id", "string", "an entry of the session")];
-/// Parameters of lists.
-pub(super) const LIST: &[Param] = &[
-    optional("query", "string", "a part of the title or work dir, ignoring case"),
-    optional("archived", "boolean", "archived sessions only"),
-    optional("all", "boolean", "archived sessions, too"),
-    optional("sources", "string", "`all`: also those that their program's lists hide"),
-    optional("limit", "integer", "100 when absent"),
-    optional("offset", "integer", ""),
-];
-/// Parameters of methods that answer page by page.
-pub(super) const PAGE: &[Param] = &[
-    optional("after", "string", "the `next` of the page before"),
-    optional("paged", "boolean", "the result has `rows`, and `next`: null on the last page"),
-];
-pub(super) const WORK_DIR: &[Param] = &[optional("work_dir", "string", "")];
-pub(super) const FORMAT: &[Param] = &[optional("format", "string", "as in `import`")];
-/// Parameters for a span of time.
-pub(super) const SPAN: &[Param] = &[
-    optional("since", "string", "a date, a time, or how long ago, as in `2w`"),
-    optional("until", "string", "the same; a date means its end"),
-];
-/// Parameters that select sessions.
-pub(super) const OF_SESSIONS: &[Param] = &[
-    optional("origin", "string", "only of this machine or person"),
-    optional("tags", "string or array", "only with all of these"),
-    optional("metadata", "object", "only with all of these values"),
-];
-/// Further parameters of lists in the form of the command.
-pub(super) const SORT: &[Param] =
-    &[optional("sort", "string", "`modified` (when absent), `oldest`, `messages` or `title`")];
 pub(super) const NOTHING: &str = "null";
 
 const METHODS: &[Method] = &[
@@ -130,7 +61,7 @@ const METHODS: &[Method] = &[
     ),
     method(
         "append_message",
-        &[WRITE, MESSAGE],
+        &[WRITE, MADE, EXPECTED, PARENT, MESSAGE],
         "`entry_id`",
         "Appends a message after the active entry.",
         methods::append_message,
@@ -139,6 +70,9 @@ const METHODS: &[Method] = &[
         "compact",
         &[
             WRITE,
+            MADE,
+            EXPECTED,
+            PARENT,
             &[
                 optional("summary", "string", "the text that replaces the messages before"),
                 optional("keep_from", "string", "the first entry whose message is kept"),
@@ -155,6 +89,9 @@ const METHODS: &[Method] = &[
         "append_entry",
         &[
             WRITE,
+            MADE,
+            EXPECTED,
+            PARENT,
             &[
                 required("type", "string", "the entry's type"),
                 optional("fields", "object", "its own keys, in order"),
@@ -168,6 +105,7 @@ const METHODS: &[Method] = &[
         "append_branch_summary",
         &[
             WRITE,
+            MADE,
             &[
                 optional("parent_id", "string", "the entry that it follows"),
                 optional("from_id", "string", "the last entry of the branch"),
@@ -183,9 +121,10 @@ const METHODS: &[Method] = &[
         "append_label_change",
         &[
             WRITE,
+            MADE,
             &[
                 required("entry_id", "string", "any id; the entry need not exist yet"),
-                optional("label", "string", "null removes it"),
+                required("label", "string or null", "null removes it"),
             ],
         ],
         "`label_id`, `known` (false if there is no such entry)",
@@ -221,14 +160,24 @@ const METHODS: &[Method] = &[
     ),
     method(
         "append_lines",
-        &[WRITE, &[required("lines", "array of strings", "complete lines, kept byte for byte")]],
+        &[
+            WRITE,
+            EXPECTED,
+            &[required("lines", "array of strings", "complete lines, kept byte for byte")],
+        ],
         "`lines`, their numbers; for a record that was already there, its number",
         "Appends lines of the session's format unchanged, all or none.",
         lines::append_lines,
     ),
     method(
         "append_messages",
-        &[WRITE, &[required("messages", "array", "in the session's format")]],
+        &[
+            WRITE,
+            MADE,
+            EXPECTED,
+            PARENT,
+            &[required("messages", "array", "in the session's format")],
+        ],
         "`entry_ids`",
         "Appends messages, each after the one before, all or none.",
         lines::append_messages,
@@ -266,7 +215,7 @@ const METHODS: &[Method] = &[
     ),
     method(
         "rename",
-        &[WRITE, &[optional("name", "string", "null removes it")]],
+        &[WRITE, &[required("name", "string or null", "null removes it")]],
         NOTHING,
         "Sets or removes the name of a session.",
         methods::rename,
@@ -280,12 +229,13 @@ const METHODS: &[Method] = &[
     ),
     method(
         "tag",
-        &[WRITE, &[optional("tag", "string", "null removes all tags")]],
+        &[WRITE, &[required("tag", "string or null", "null removes all tags")]],
         NOTHING,
         "Adds a tag to a session.",
         methods::tag,
     ),
     method("untag", &[WRITE, TAG], NOTHING, "Removes a tag.", methods::untag),
+    method("clear_tags", &[WRITE], NOTHING, "Removes all tags.", methods::clear_tags),
     method("tags", &[SESSION], "array of tags", "Returns a session's tags.", methods::session_tags),
     method(
         "set_metadata",
@@ -310,7 +260,7 @@ const METHODS: &[Method] = &[
     ),
     method(
         "branch",
-        &[WRITE, &[optional("entry_id", "string", "null leaves every branch")]],
+        &[WRITE, &[required("entry_id", "string or null", "null leaves every branch")]],
         NOTHING,
         "Makes an entry the active one.",
         methods::branch,
@@ -331,7 +281,7 @@ const METHODS: &[Method] = &[
     ),
     method(
         "clone",
-        &[WRITE],
+        &[WRITE, MADE],
         "`session_id`",
         "Copies a session with all of its branches.",
         methods::clone,
@@ -340,6 +290,7 @@ const METHODS: &[Method] = &[
         "fork",
         &[
             WRITE,
+            MADE,
             &[
                 optional("entry_id", "string", "where the path ends; the active entry when absent"),
                 optional("turn", "integer", "the last turn, in formats that have turns"),
@@ -362,9 +313,9 @@ const METHODS: &[Method] = &[
     ),
     method(
         "purge",
-        &[WRITE],
+        &[&[required("session", "string", "its full id or its file")], FORCE],
         "null, or `traces`: what may be left of its text in the database's files",
-        "Deletes a session for good; takes full ids only.",
+        "Deletes a session in the trash for good.",
         methods::purge,
     ),
     method(
@@ -455,15 +406,34 @@ pub(super) fn find(name: &str) -> Result<&'static Method, Refusal> {
 
 impl Method {
     /// Rejects unknown parameters: a mistyped one would otherwise be ignored, and a
-    /// mistyped guard would not guard.
+    /// mistyped guard would not guard. Rejects those that contradict each other,
+    /// because one of them would be ignored.
     pub(super) fn accept(&self, params: &Params<'_>) -> Result<(), Refusal> {
-        let Some(unknown) = params.names().find(|name| self.params().all(|of| of.name != *name))
-        else {
-            return Ok(());
-        };
+        for name in params.names() {
+            let Some(param) = self.params().find(|param| param.name == name) else {
+                return Err(self.unknown(name));
+            };
+            let is_given = |name: &str| self.params().any(|of| of.name == name && of.is_in(params));
+            if !param.is_in(params) {
+                continue;
+            }
+            if let Some(other) = apart_from(name).find(|other| is_given(other)) {
+                let message = format!("{} takes {name} or {other}, not both", self.name);
+                return Err(invalid(message));
+            }
+        }
+        Ok(())
+    }
+
+    fn unknown(&self, name: &str) -> Refusal {
         let known: Vec<&str> = self.params().map(|param| param.name).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        Err(invalid(format!("{} has no parameter {unknown:?}; it takes {known}", self.name)))
+        invalid(format!("{} has no parameter {name:?}; it takes {known}", self.name))
+    }
+
+    /// The parameters of this method that contradict one of them.
+    fn apart_from(&self, name: &str) -> Vec<&'static str> {
+        apart_from(name).filter(|other| self.params().any(|of| of.name == *other)).collect()
     }
 
     fn params(&self) -> impl Iterator<Item = &'static Param> {
@@ -483,6 +453,7 @@ pub(super) fn schema() -> Value {
                         "type": param.kind,
                         "required": param.is_required,
                         "about": param.about,
+                        "not_with": method.apart_from(param.name),
                     })
                 })
                 .collect();

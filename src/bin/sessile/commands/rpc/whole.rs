@@ -7,14 +7,15 @@ use sessile::{ImportOptions, MergeOptions, Store};
 use super::Refusal;
 use super::methods::{answer, format};
 use super::params::Params;
-use super::table::{Answer, Method, method, optional, required};
-use crate::commands::{import, merge, roots as root_rows};
+use super::table::{Answer, Method, method};
+use super::takes::{optional, required};
+use crate::commands::{import, merge};
 
 pub(super) const METHODS: &[Method] = &[
     method(
         "roots",
         &[],
-        "array of `root`, `format`, `origin`, `files`, `sessions`, `changed`, `last_import`",
+        "array of `root`, `format`, `origin`, `files`, `sessions`, `changed`, `imported_at`",
         "Lists the roots that were imported from.",
         roots,
     ),
@@ -70,7 +71,7 @@ pub(super) fn labels(store: &Store, params: &Params<'_>) -> Answer {
 }
 
 fn roots(store: &Store, _: &Params<'_>) -> Answer {
-    answer(store.imported_roots()?.iter().map(root_rows::row_json).collect::<Value>())
+    answer(json!(store.imported_roots()?))
 }
 
 fn import(store: &Store, params: &Params<'_>) -> Answer {

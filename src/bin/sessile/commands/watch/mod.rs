@@ -22,6 +22,7 @@ use watched::{Due, Watched};
 
 use super::import::{self, Root};
 use super::{interrupt, place};
+use crate::amounts::counted;
 use crate::args::WatchArgs;
 use crate::output::{self, note, one_line};
 
@@ -121,14 +122,12 @@ impl Imports {
 
 /// Prints one line, if anything was added, and one for each file that lost lines.
 fn tell(root: &Path, report: &ImportReport) -> Result<()> {
-    let count =
-        |number: u64, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     for lost in &report.lost {
         note!(
             "sessile: {}: lost at the root, kept as generation {}: {} of {} {}",
             root.display(),
             lost.generation,
-            count(lost.lines.into(), "line"),
+            counted(lost.lines.into(), "line"),
             one_line(&lost.file.to_string_lossy()),
             lost.cause.name()
         );
@@ -136,7 +135,7 @@ fn tell(root: &Path, report: &ImportReport) -> Result<()> {
     if report.lines == 0 {
         return Ok(());
     }
-    let (lines, sessions) = (count(report.lines, "line"), count(report.sessions, "session"));
+    let (lines, sessions) = (counted(report.lines, "line"), counted(report.sessions, "session"));
     let mut out = output::report();
     writeln!(out, "{} {}: {lines} of {sessions}", Timestamp::now(), root.display())?;
     Ok(out.flush()?)
