@@ -118,6 +118,11 @@ export interface OfSessions {
 export interface ListOptions extends OfSessions {
   query?: string;
   workDir?: string;
+  format?: Format;
+  /** Last active at this time or later. */
+  since?: Date;
+  /** Last active at this time or earlier. */
+  until?: Date;
   archived?: Archived;
   allSources?: boolean;
   limit?: number;

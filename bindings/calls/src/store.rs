@@ -104,6 +104,15 @@ fn filter(params: &Params<'_>) -> Result<SessionFilter, Failure> {
     if let Some(work_dir) = params.text("work_dir")? {
         filter = filter.work_dir(work_dir);
     }
+    if let Some(format) = params.format()? {
+        filter = filter.format(format);
+    }
+    if let Some(since) = params.get("since")? {
+        filter = filter.since(since);
+    }
+    if let Some(until) = params.get("until")? {
+        filter = filter.until(until);
+    }
     if let Some(origin) = params.text("origin")? {
         filter = filter.origin(&origin);
     }

@@ -60,6 +60,9 @@ of("lists and searches give all rows, a page at a time", async (store) => {
   assert.equal((await all(store.sessions())).length, 106);
   assert.equal((await all(store.sessions({ limit: 101 }))).length, 101);
   const [row] = await all(store.sessions({ workDir: "/w" }));
+  assert.equal((await all(store.sessions({ format: "pi" }))).length, 0);
+  const since = await all(store.sessions({ since: row.modifiedAt }));
+  assert(since.every((one) => row.modifiedAt <= one.modifiedAt) && since.some((one) => one.key === row.key));
   assert.ok(row.key === session.key && row.modifiedAt instanceof Date && row.messageCount === 130);
   const hits = await all(store.search("leaf", { session }));
   assert.equal(hits.length, 130);

@@ -55,6 +55,20 @@ def test_usage_is_counted_once_and_by_time(store):
     assert store.session(one["session"]).usage()["model"] is None or one["model"]
 
 
+def test_sessions_of_a_program_or_a_time(store, small):
+    store.import_(FIXTURES / "pi" / "small")
+    store.import_(small)
+    rows = list(store.sessions(all_sources=True))
+    of_pi = [row["key"] for row in store.sessions(format="pi", all_sources=True)]
+    assert of_pi == [row["key"] for row in rows if row["format"] == "pi"]
+    assert 0 < len(of_pi) < len(rows)
+    at = rows[len(rows) // 2]["modified_at"]
+    since = list(store.sessions(since=at, all_sources=True))
+    until = list(store.sessions(until=at, all_sources=True))
+    assert [row for row in rows if at <= row["modified_at"]] == since
+    assert [row for row in rows if row["modified_at"] <= at] == until
+
+
 def test_what_cannot_be_understood_is_listed_with_its_root(store, small):
     store.import_(FIXTURES / "claude" / "small")
     problems = store.problems()

@@ -87,6 +87,9 @@ class _Reader:
         query: str | None = None,
         *,
         work_dir: Path | None = None,
+        format: Format | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         origin: str | None = None,
         tags: str | Iterable[str] = (),
         metadata: Mapping[str, Any] | None = None,
@@ -101,7 +104,8 @@ class _Reader:
         ``archived_at``, ``modified_at``, ``message_count`` and ``has_losses``.
         """
         params = given(
-            query=query, work_dir=path_of(work_dir), origin=origin, tags=texts_of(tags),
+            query=query, work_dir=path_of(work_dir), format=format, since=since, until=until,
+            origin=origin, tags=texts_of(tags),
             metadata=dict(metadata or {}), archived=archived, all_sources=all_sources,
         )  # fmt: skip
         return self._pages("sessions", limit, params)
@@ -111,6 +115,9 @@ class _Reader:
         query: str | None = None,
         *,
         work_dir: Path | None = None,
+        format: Format | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         origin: str | None = None,
         tags: str | Iterable[str] = (),
         metadata: Mapping[str, Any] | None = None,
@@ -120,7 +127,8 @@ class _Reader:
     ) -> list[dict[str, Any]]:
         """As :meth:`sessions`, each under its parent; rows also have ``depth``."""
         params = given(
-            query=query, work_dir=path_of(work_dir), origin=origin, tags=texts_of(tags),
+            query=query, work_dir=path_of(work_dir), format=format, since=since, until=until,
+            origin=origin, tags=texts_of(tags),
             metadata=dict(metadata or {}), archived=archived, all_sources=all_sources, limit=limit,
         )  # fmt: skip
         return all_timed(self._call("recent_tree", params))
