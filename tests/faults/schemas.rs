@@ -185,8 +185,13 @@ fn apply(sound: &Sound, sql: &str) {
     conn.execute_batch(sql).unwrap_or_else(|err| panic!("{sql}: {err}"));
 }
 
-const WRITERS: &[&str] =
-    &["append edge-01 --user more", "rebuild", "prune --yes", "label edge-17 a other", "new --cwd /w"];
+const WRITERS: &[&str] = &[
+    "append edge-01 --user more",
+    "rebuild",
+    "prune --yes",
+    "label edge-17 a other",
+    "new --cwd /w",
+];
 
 /// Every command on a hostile store: no panic, no hang, nothing written elsewhere.
 fn attack(sound: &Sound, name: &str, tally: &mut Tally) {
