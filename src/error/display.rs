@@ -268,7 +268,15 @@ impl Error {
                  to bring it up to date",
                 path_text(path)
             ),
-            Self::SchemaDiffers { path, object, difference } => write!(
+            Self::SchemaDiffers { path, is_of_another_build: true, .. } => {
+                let path = path_text(path);
+                write!(
+                    f,
+                    "{path} was made by another build of this version, which is not released yet; \
+                     `sessile --db {path} recover NEW` moves its content into a new database"
+                )
+            }
+            Self::SchemaDiffers { path, object, difference, .. } => write!(
                 f,
                 "{}: {} {difference}, so the database is not used; recover what is left into a \
                  new database",

@@ -190,6 +190,9 @@ pub enum Error {
         object: String,
         /// How it differs, for example "is missing".
         difference: &'static str,
+        /// Whether another build made it, rather than damage: its migrations are not
+        /// those of this one.
+        is_of_another_build: bool,
     },
     /// A change was interrupted before the database was in WAL mode, and it was
     /// opened read-only, so that the change cannot be rolled back.

@@ -136,6 +136,12 @@ pub(crate) trait Layout: Sync {
         true
     }
 
+    /// The program's own command that continues the session with this id, whose file is
+    /// at this path.
+    fn resume_command(&self, _id: &str, _file: &str) -> Option<String> {
+        None
+    }
+
     /// The path of a new session's file below its root; `None` if a session is not a
     /// single file.
     fn path_of(&self, cwd: &str, session_id: &str, at: Timestamp) -> Option<String>;

@@ -163,6 +163,33 @@ impl Format {
         if home.names_a_file { named.parent().map(Path::to_owned) } else { Some(named) }
     }
 
+    /// Returns the program's own command that continues a session, given its id and its
+    /// file; `None` for a program without one, and for a name that a shell would read
+    /// otherwise than as it stands. Most programs find the session only if they are
+    /// started in its work dir.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use sessile::Format;
+    ///
+    /// let command = Format::Codex.resume_command("0199a000", "rollout.jsonl".as_ref());
+    /// assert_eq!(command.as_deref(), Some("codex resume 0199a000"));
+    /// ```
+    pub fn resume_command(self, session_id: &str, file: &Path) -> Option<String> {
+        let is_plain = |text: &&str| {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+            text.starts_with(|c: char| c != '-') && text.chars().all(is_plain)
+        };
+        let (id, file) = (Some(session_id), file.to_str());
+        self.layout().resume_command(id.filter(is_plain)?, file.filter(is_plain)?)
+    }
+
+    /// Returns whether messages of the program report their usage.
+    pub fn reports_usage(self) -> bool {
+        self.rules().reports_usage
+    }
+
     pub(crate) fn rules(self) -> &'static Rules {
         &self.program().rules
     }

@@ -24,6 +24,9 @@ pub(crate) struct Rules {
     pub(crate) header: HeaderPlace,
     pub(crate) old_versions: OldVersions,
     pub(crate) system_prompt: SystemPrompt,
+    pub(crate) tags: Tags,
+    /// Whether messages report the tokens that they took.
+    pub(crate) reports_usage: bool,
     /// How deeply nested a line may be for its program to read it.
     pub(crate) depth: usize,
 }
@@ -46,6 +49,8 @@ impl Rules {
         header: HeaderPlace::Anywhere,
         old_versions: OldVersions::Written,
         system_prompt: SystemPrompt::Message,
+        tags: Tags::Any,
+        reports_usage: true,
         depth: 100,
     };
 }
@@ -114,6 +119,15 @@ pub(crate) enum Settings {
     Session,
     /// On the branch of the entry that sets them.
     Branch,
+}
+
+/// How many tags a session can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tags {
+    /// Any number: tags are events.
+    Any,
+    /// One: it is a record of the program, of which the last one counts.
+    One,
 }
 
 /// What moves the leaf to an existing entry.

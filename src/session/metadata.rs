@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use super::Session;
 use crate::chain::strip;
 use crate::error::{Error, Result};
+use crate::format::rules::Tags;
 use crate::model::{Json, Metadata, Stored};
 use crate::store::events::{self, EventKind};
 use crate::store::metadata::{self, MAX_DEPTH};
@@ -124,8 +125,15 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Those of [`tag`](Self::tag).
+    /// Those of [`tag`](Self::tag); [`InvalidRecord`](Error::InvalidRecord) for two
+    /// tags or more if the session's program has only one for a session.
     pub fn tag_all<T: AsRef<str>>(&self, tags: &[T]) -> Result<bool> {
+        let several = tags.iter().any(|tag| strip(tag.as_ref()) != strip(tags[0].as_ref()));
+        if several && self.format.rules().tags == Tags::One {
+            return Err(Error::InvalidRecord(
+                "a session of this format has one tag; give one".to_owned(),
+            ));
+        }
         self.store.write(|tx| {
             let mut is_any_new = false;
             for tag in tags {

@@ -348,8 +348,8 @@ fn explain(path: &Path, full: &Path, err: Error) -> Error {
         Error::SchemaTooNew { found, known, .. } => {
             Error::SchemaTooNew { path: given, found, known }
         }
-        Error::SchemaDiffers { object, difference, .. } => {
-            Error::SchemaDiffers { path: given, object, difference }
+        Error::SchemaDiffers { object, difference, is_of_another_build, .. } => {
+            Error::SchemaDiffers { path: given, object, difference, is_of_another_build }
         }
         Error::Sqlite(cause) => match extended_code(&cause) {
             Some(READONLY_ROLLBACK) => Error::ChangeInterrupted(given),

@@ -113,7 +113,30 @@ pub(super) fn prove(path: &Path, conn: &Connection) -> Result<Proven> {
     if known < version {
         return Err(Error::SchemaTooNew { path, found: version, known });
     }
-    Err(Error::SchemaDiffers { path, object, difference })
+    let is_of_another_build = is_made_by_others(conn);
+    Err(Error::SchemaDiffers { path, object, difference, is_of_another_build })
+}
+
+/// Whether the history says that other migrations than ours made the schema, each
+/// completely. A history that cannot be read says nothing.
+fn is_made_by_others(conn: &Connection) -> bool {
+    let runner = embedded::migrations::runner();
+    let checksum = |version: i64| {
+        let migrations = runner.get_migrations().iter();
+        let mut ours = migrations.filter(|migration| i64::from(migration.version()) == version);
+        ours.next().map(|migration| migration.checksum().to_string())
+    };
+    let read = || {
+        let mut stmt =
+            conn.prepare("SELECT version, checksum FROM refinery_schema_history ORDER BY version")?;
+        let rows = stmt.query_map([], |row| Ok((row.get("version")?, row.get("checksum")?)))?;
+        rows.collect::<rusqlite::Result<Vec<(i64, String)>>>()
+    };
+    read().is_ok_and(|applied| {
+        applied.iter().any(|(version, applied)| {
+            applied.parse::<u64>().is_ok() && checksum(*version).as_ref() != Some(applied)
+        })
+    })
 }
 
 /// The version of an older release whose objects are exactly those of ours that the

@@ -195,8 +195,8 @@ fn an_exact_id_wins_and_an_ambiguous_name_lists_its_matches() {
     let ambiguous = case.run(&["dump", "--session", "pair"]);
 
     assert!(exact[0].contains("\"session_id\":\"twin\""));
-    check_failure(&ambiguous, 2, "sessions/--w--/pair-1.jsonl");
-    check_failure(&ambiguous, 2, "sessions/--w--/pair-2.jsonl");
+    check_failure(&ambiguous, 2, "\n  pair-1  ");
+    check_failure(&ambiguous, 2, "\n  pair-2  ");
 }
 
 #[test]

@@ -210,6 +210,7 @@ fn the_pool_and_the_migrations_stay_where_they_are() {
 #[test]
 fn the_command_line_sees_only_what_everybody_sees() {
     let own = [
+        "amounts",
         "args",
         "commands",
         "conversation",

@@ -283,3 +283,23 @@ fn a_schema_that_differs_in_its_place_only_is_the_same() {
     assert_eq!(store.sessions(&SessionFilter::new()).unwrap().rows.len(), 9);
     assert_eq!(store.check().unwrap(), []);
 }
+
+#[test]
+fn a_database_of_another_build_is_said_to_be_one_and_can_be_moved() {
+    let case = Template::new();
+    let path = case.changed(
+        "UPDATE refinery_schema_history SET checksum = '1' WHERE version = 1;
+         DELETE FROM sqlite_schema WHERE name = 'runs' OR tbl_name = 'runs'",
+    );
+
+    let err = Store::open(&path).unwrap_err();
+    let moved = path.with_extension("moved");
+    let report = sessile::recover(&path, &moved).unwrap();
+
+    assert!(matches!(err, Error::SchemaDiffers { is_of_another_build: true, .. }), "{err:?}");
+    let said = err.to_string();
+    assert!(said.contains("was made by another build of this version"), "{said}");
+    assert!(said.contains(&format!("`sessile --db {} recover NEW`", path.display())), "{said}");
+    assert!(report.is_whole(), "{report:?}");
+    assert_eq!(dump(&Store::open(&moved).unwrap()), case.test.dump());
+}

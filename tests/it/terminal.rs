@@ -23,7 +23,7 @@ pub(crate) fn printed_to_a_terminal(args: &[&OsStr]) -> Vec<u8> {
 }
 
 /// The same where these variables, and no other of their kind, are set.
-fn printed_with(args: &[&OsStr], variables: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn printed_with(args: &[&OsStr], variables: &[(&str, &str)]) -> Vec<u8> {
     printed_in(0, args, variables)
 }
 
@@ -208,7 +208,7 @@ fn what_is_longer_than_the_terminal_is_paged() {
     assert_eq!(paged(10, PAGER, &["list"]), 0);
     assert_eq!(paged(0, PAGER, &["list"]), 0);
     // What is said beside the results stands among them.
-    assert_eq!(paged(9, PAGER, &["search", "--limit", "4", "needle"]), 17);
+    assert_eq!(paged(9, PAGER, &["search", "--limit", "4", "needle"]), 18);
     for (pager, args) in [
         (PAGER, &["list", "--no-pager"][..]),
         (PAGER, &["--no-pager", "list"]),

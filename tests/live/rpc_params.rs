@@ -119,7 +119,7 @@ fn a_guard_is_refused_where_it_would_not_guard() {
 
         assert!(error(&refused).contains("no parameter \"expect_leaf\""), "{name}: {refused}");
     }
-    assert!(!fixture.session("edge-97").info().unwrap().archived_at.is_some());
+    assert!(fixture.session("edge-97").info().unwrap().archived_at.is_none());
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub(crate) enum Command {
     Merge(MergeArgs),
     #[command(flatten)]
     Root(RootCommand),
-    /// Compare every byte below a root with what was imported
+    /// Compare every byte that an import of a root covers with what was imported
     Verify {
         /// Print the result as one JSON object
         #[arg(long)]
@@ -77,6 +77,9 @@ pub(crate) enum Command {
     Search(SearchArgs),
     /// Draw a session's tree; • marks the path to the active entry
     Tree {
+        /// Print one JSON object per row
+        #[arg(long)]
+        json: bool,
         /// Times in UTC
         #[arg(long)]
         utc: bool,

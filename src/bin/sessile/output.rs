@@ -11,7 +11,7 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use clap::builder::StyledStr;
 
 use crate::pager;
-use crate::text::{columns, note_width, terminal_height, terminal_width, wrapped};
+use crate::text::{note_width, terminal_height, terminal_width, wrapped_note};
 
 /// Prints a note on standard error.
 macro_rules! note {
@@ -23,7 +23,10 @@ pub(crate) use note;
 /// the line goes to the pager.
 pub(crate) fn print_note(text: &str) {
     let text = match note_width() {
-        Some(width) => text.split('\n').map(|line| within(line, width)).collect(),
+        Some(width) => {
+            let lines = text.split('\n').flat_map(|line| wrapped_note(line, width));
+            lines.collect::<Vec<_>>().join("\n")
+        }
         None => text.to_owned(),
     };
     let mut line = Vec::new();
@@ -33,14 +36,6 @@ pub(crate) fn print_note(text: &str) {
         true => pager::write(&line),
         false => io::stderr().lock().write_all(&line),
     };
-}
-
-/// Breaks a line that is too long between words.
-fn within(line: &str, width: usize) -> String {
-    match columns(line) <= width {
-        true => format!("{line}\n"),
-        false => wrapped(line, width).join("\n") + "\n",
-    }
 }
 
 /// Prints help, through the pager if it is long, with the library's styles.

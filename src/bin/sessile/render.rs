@@ -71,6 +71,7 @@ pub(crate) fn print_sessions(
     let dir = if left < 30 { 0 } else { (2 * left / 5).max(left.saturating_sub(60)) };
     let dir = dir.min(longest(|row| columns(work_dir(row))));
     let title = left.saturating_sub(if dir == 0 { 0 } else { dir + GAP.len() });
+    let is_mixed = is_mixed(rows);
     for row in rows {
         let session = row.session;
         let mut line = [
@@ -78,7 +79,7 @@ pub(crate) fn print_sessions(
             padded(session.format.name(), format),
             padded(&clock.show(session.modified_at), at),
             format!("{:>count$}", session.message_count),
-            padded(&one_line(&titled(row)), title),
+            padded(&one_line(&titled(row, is_mixed)), title),
         ]
         .join(GAP);
         if 0 < dir {
@@ -101,7 +102,7 @@ pub(crate) fn print_tabbed(out: &mut Output, rows: &[Row<'_>]) -> std::io::Resul
             &session.message_count.to_string(),
             session.title.as_deref().unwrap_or_default(),
             session.work_dir.as_deref().unwrap_or_default(),
-            &marks(session).map(|(_, told)| told).collect::<Vec<_>>().join(", "),
+            &marks(session).chain(archived(session)).map(|of| of.1).collect::<Vec<_>>().join(", "),
         ];
         writeln!(out, "{}", fields.map(one_line).join("\t"))?;
     }
@@ -114,9 +115,10 @@ fn work_dir<'a>(row: &'a Row<'_>) -> &'a str {
 
 /// The title, with marks if the session differs from its root, or its id is not
 /// unique.
-fn titled(row: &Row<'_>) -> String {
+fn titled(row: &Row<'_>, is_mixed: bool) -> String {
     let title = row.session.title.as_deref().unwrap_or("Untitled");
-    let signs: String = marks(row.session).map(|(sign, _)| sign).collect();
+    let archived = archived(row.session).filter(|_| is_mixed);
+    let signs: String = marks(row.session).chain(archived).map(|(sign, _)| sign).collect();
     let blank = if signs.is_empty() { "" } else { " " };
     match &row.name {
         Some(name) => format!("{signs}{blank}{title} ({name})"),
@@ -138,9 +140,21 @@ pub(crate) fn marks(session: &SessionRow) -> impl Iterator<Item = (char, &'stati
     .filter_map(|(is_so, sign, told)| is_so.then_some((sign, told)))
 }
 
+/// The mark of an archived session.
+fn archived(session: &SessionRow) -> Option<(char, &'static str)> {
+    session.archived_at.is_some().then_some(('*', "archived"))
+}
+
+/// Whether a list has archived sessions among others. Otherwise a mark says nothing.
+fn is_mixed(rows: &[Row<'_>]) -> bool {
+    let is_archived = |row: &Row<'_>| row.session.archived_at.is_some();
+    rows.iter().any(is_archived) && !rows.iter().all(is_archived)
+}
+
 /// The meaning of the marks that occur in a list.
 pub(crate) fn legend(rows: &[Row<'_>]) -> Option<String> {
     let mut all: Vec<(char, &str)> = rows.iter().flat_map(|row| marks(row.session)).collect();
+    all.extend(rows.iter().filter_map(|row| archived(row.session)).filter(|_| is_mixed(rows)));
     all.sort_unstable();
     all.dedup();
     let all: Vec<String> = all.iter().map(|(sign, told)| format!("{sign} {told}")).collect();

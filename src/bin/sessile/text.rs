@@ -61,8 +61,26 @@ pub(crate) fn padded(text: &str, width: usize) -> String {
 
 /// The words in lines of this width, unless a word is longer.
 pub(crate) fn wrapped(words: &str, width: usize) -> Vec<String> {
+    filled(words.split_whitespace(), width)
+}
+
+/// As [`wrapped`], with commands left whole: what is quoted in backticks is one word,
+/// and so is an indented line, because either is to be copied.
+pub(crate) fn wrapped_note(line: &str, width: usize) -> Vec<String> {
+    if line.starts_with(' ') || columns(line) <= width {
+        return vec![line.to_owned()];
+    }
+    let mut is_quoted = false;
+    let words = line.split(|c: char| {
+        is_quoted ^= c == '`';
+        c == ' ' && !is_quoted
+    });
+    filled(words.filter(|word| !word.is_empty()), width)
+}
+
+fn filled<'a>(words: impl Iterator<Item = &'a str>, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in words.split_whitespace() {
+    for word in words {
         match lines.last_mut() {
             Some(line) if columns(line) + 1 + columns(word) <= width => {
                 line.push(' ');
@@ -159,6 +177,15 @@ mod tests {
         check("| one | two | three |", "| one | two | three |");
         check("```\none two three\n```\none two three", "```\none two three\n```\none two\nthree");
         check("漢字漢字漢字 漢字", "漢字漢字漢字\n漢字");
+    }
+
+    #[test]
+    fn a_note_is_broken_between_words_and_a_command_in_it_is_not() {
+        let wrapped = |line: &str| wrapped_note(line, 10);
+
+        assert_eq!(wrapped("one two three"), ["one two", "three"]);
+        assert_eq!(wrapped("or `sessile list --all` it"), ["or", "`sessile list --all`", "it"]);
+        assert_eq!(wrapped("  sessile show 6ad4149a"), ["  sessile show 6ad4149a"]);
     }
 
     #[test]

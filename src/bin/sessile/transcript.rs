@@ -73,8 +73,8 @@ impl Transcript {
             Part::Text(text) => self.prose(text, 0),
             Part::Thinking(text) => {
                 let text = self.prose(text, "> ".len());
-                let lines: Vec<String> = text.lines().map(|line| format!("> {line}")).collect();
-                format!("(thinking)\n{}", lines.join("\n"))
+                let lines = text.lines().map(|line| format!("\n> {line}"));
+                format!("(thinking){}", lines.collect::<String>())
             }
             Part::ToolCall(call) if self.is_full => {
                 format!("[{}]\n{}", one_line(&call.name), call.arguments)

@@ -118,6 +118,13 @@ fn project_of_sidecar(path: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl Layout for Claude {
+    /// An agent's file is no session of its own.
+    fn resume_command(&self, id: &str, file: &str) -> Option<String> {
+        let is_session =
+            uuid::Uuid::parse_str(id).is_ok() && file.ends_with(&format!("/{id}.jsonl"));
+        is_session.then(|| format!("claude --resume {id}"))
+    }
+
     fn home(&self) -> Option<Home> {
         Some(Home { variable: "CLAUDE_CONFIG_DIR", names_a_file: false, folder: ".claude" })
     }

@@ -26,7 +26,7 @@ mod text;
 mod write;
 
 use super::meaning::{Meaning, NamedModel, Part, TreeText};
-use super::rules::{HeaderPlace, Rules};
+use super::rules::{HeaderPlace, Rules, Tags};
 use super::{Program, Spelling};
 use crate::model::{Compaction, Record, Stored};
 
@@ -35,7 +35,7 @@ pub(super) struct Claude;
 
 pub(super) static PROGRAM: Program = Program {
     name: "claude",
-    rules: Rules { header: HeaderPlace::FileName, depth: 2_000, ..Rules::PLAIN },
+    rules: Rules { header: HeaderPlace::FileName, tags: Tags::One, depth: 2_000, ..Rules::PLAIN },
     layout: &Claude,
     meaning: &Claude,
     spelling: &Claude,

@@ -39,6 +39,10 @@ pub(super) static PROGRAM: Program = Program {
 };
 
 impl Layout for Codex {
+    fn resume_command(&self, id: &str, _file: &str) -> Option<String> {
+        Some(format!("codex resume {id}"))
+    }
+
     fn home(&self) -> Option<Home> {
         Some(Home { variable: "CODEX_HOME", names_a_file: false, folder: ".codex" })
     }

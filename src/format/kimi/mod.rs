@@ -39,6 +39,7 @@ pub(super) static PROGRAM: Program = Program {
     rules: Rules {
         sessions: Sessions::Folder,
         logs: Logs::Rewritten,
+        reports_usage: false,
         depth: usize::MAX,
         ..Rules::PLAIN
     },
@@ -51,6 +52,10 @@ pub(super) static PROGRAM: Program = Program {
 };
 
 impl Layout for Kimi {
+    fn resume_command(&self, id: &str, _file: &str) -> Option<String> {
+        Some(format!("kimi --session {id}"))
+    }
+
     fn home(&self) -> Option<Home> {
         Some(Home { variable: "KIMI_SHARE_DIR", names_a_file: false, folder: ".kimi" })
     }

@@ -37,6 +37,7 @@ pub(super) static PROGRAM: Program = Program {
         leaf: Leaf::Record,
         labels: Labels::Last,
         system_prompt: SystemPrompt::Record,
+        reports_usage: false,
         depth: parse::MAX_DEPTH,
         ..Rules::PLAIN
     },

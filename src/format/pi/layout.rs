@@ -9,6 +9,10 @@ use crate::format::{Home, Layout, safe_cwd};
 use crate::model::{HeaderRecord, Stored, Timestamp};
 
 impl Layout for Pi {
+    fn resume_command(&self, _id: &str, file: &str) -> Option<String> {
+        Some(format!("pi --session {file}"))
+    }
+
     fn home(&self) -> Option<Home> {
         Some(Home { variable: "PI_CODING_AGENT_DIR", names_a_file: false, folder: ".pi/agent" })
     }

@@ -8,7 +8,7 @@ use super::{format_parser, said};
 use crate::moment::Moment;
 
 /// Which sessions to select: the same in lists, searches and sums.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SessionArgs {
     /// Only sessions of this working directory
     #[arg(long, value_name = "P")]
@@ -27,7 +27,7 @@ pub(crate) struct SessionArgs {
     pub(crate) metadata: Vec<(String, String)>,
 }
 
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ListArgs {
     /// Print one JSON object per session
     #[arg(long)]
@@ -93,7 +93,7 @@ pub(crate) struct SearchArgs {
     #[arg(long)]
     pub(crate) json: bool,
     /// The most hits to return; 0 for all
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true)]
     pub(crate) limit: u64,
     /// Start after a page, at the position that its last line named
     #[arg(long, value_name = "PLACE")]
@@ -180,7 +180,7 @@ pub(crate) struct ShowArgs {
     pub(crate) branch: Option<String>,
     /// Only the last messages, this many
     #[arg(long, value_name = "N")]
-    pub(crate) last: Option<usize>,
+    pub(crate) last: Option<std::num::NonZeroUsize>,
     /// Tool calls and results in full
     #[arg(long)]
     pub(crate) full: bool,

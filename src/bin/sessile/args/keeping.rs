@@ -16,6 +16,9 @@ pub(crate) enum KeepCommand {
         /// The time to count as now, for scripts and tests
         #[arg(long, value_name = "RFC3339", value_parser = time)]
         now: Option<sessile::Timestamp>,
+        /// Print the report as one JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Take sessions out of the archive
     Unarchive {

@@ -38,6 +38,9 @@ pub(crate) enum RootCommand {
     Relink {
         /// The work dir, in any spelling
         from: String,
+        /// Print the report as one JSON object
+        #[arg(long)]
+        json: bool,
         /// The new path
         to: String,
     },

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::{interrupt, place, progress};
 use crate::amounts::{self, counted, noun_of, size};
 use crate::args::{ImportArgs, SyncArgs};
-use crate::output::{self, note, one_line};
+use crate::output::{self, Output, note, one_line};
 
 /// A root, and its format if that is known.
 pub(super) type Root = (Option<Format>, PathBuf);
@@ -132,36 +132,21 @@ fn print(
         return Ok(out.flush()?);
     }
     let mut out = output::report();
-    if is_unchanged(report) {
-        writeln!(out, "{}: {}", root.display(), unchanged(report))?;
-        return Ok(out.flush()?);
-    }
-    let verb = if telling.dry_run { "would import" } else { "imported" };
-    writeln!(out, "{}: {verb}", root.display())?;
+    let outcome = match telling.dry_run {
+        _ if is_unchanged(report) => unchanged(report),
+        true => "would import".to_owned(),
+        false => "imported".to_owned(),
+    };
+    writeln!(out, "{}: {outcome}", root.display())?;
     if let Some(whole) = whole_around(real, &report.root) {
         writeln!(out, "  it is part of the root {}, which was imported whole", whole.display())?;
     }
+    if is_unchanged(report) {
+        return Ok(out.flush()?);
+    }
+    print_files(&mut out, report)?;
     let mut count =
         |count: u64, what: &str| writeln!(out, "  {:>11} {what}", amounts::number(count));
-    for (name, number) in [
-        ("new", report.new),
-        ("grown", report.grown),
-        ("rewritten", report.rewritten),
-        ("moved", report.moved),
-        ("unchanged", report.unchanged),
-    ] {
-        if 0 < number || name == "new" {
-            count(number, &format!("{name} {}", files_and_folders(number)))?;
-        }
-    }
-    for (what, number) in [
-        ("missing at the root, kept", report.missing),
-        ("purged here, skipped (--again imports them)", report.purged),
-    ] {
-        if 0 < number {
-            count(number, what)?;
-        }
-    }
     let (lines, bytes) = (counted(report.lines, "line"), size(report.bytes));
     let sessions = noun_of(report.sessions, "session");
     count(report.sessions, &format!("{sessions} in {lines}, {bytes}"))?;
@@ -178,6 +163,26 @@ fn print(
         count(*number, &format!("{} (kept; see problems)", kind.name()))?;
     }
     Ok(out.flush()?)
+}
+
+/// What happened to the files of a root.
+fn print_files(out: &mut Output, report: &ImportReport) -> Result<()> {
+    let of_files = |what: &str, count| format!("{what} {}", noun_of(count, "file"));
+    let of_all = |what: &str, count| format!("{what} {}", files_and_folders(count));
+    for (what, count) in [
+        (of_all("new", report.new), report.new),
+        (of_files("grown", report.grown), report.grown),
+        (of_files("rewritten", report.rewritten), report.rewritten),
+        (of_all("moved", report.moved), report.moved),
+        (of_all("unchanged", report.unchanged), report.unchanged),
+        ("missing at the root, kept".to_owned(), report.missing),
+        ("purged here, skipped (--again imports them)".to_owned(), report.purged),
+    ] {
+        if 0 < count || what.starts_with("new") {
+            writeln!(out, "  {:>11} {what}", amounts::number(count))?;
+        }
+    }
+    Ok(())
 }
 
 /// The noun for what a root holds.

@@ -12,8 +12,8 @@ use crate::output::{self, note, one_line};
 
 pub(super) fn run(store: &Store, command: &KeepCommand) -> Result<bool> {
     match command {
-        KeepCommand::Archive { sessions, older_than, now } => {
-            archive(store, sessions, *older_than, *now)
+        KeepCommand::Archive { sessions, older_than, now, json } => {
+            archive(store, sessions, (*older_than, *now), *json)
         }
         KeepCommand::Unarchive { sessions } => each(store, sessions, Session::unarchive),
         KeepCommand::Trash { sessions } => each(store, sessions, Session::trash),
@@ -25,16 +25,21 @@ pub(super) fn run(store: &Store, command: &KeepCommand) -> Result<bool> {
 fn archive(
     store: &Store,
     names: &[String],
-    older_than: Option<u32>,
-    now: Option<Timestamp>,
+    (older_than, now): (Option<u32>, Option<Timestamp>),
+    json: bool,
 ) -> Result<bool> {
     let now = now.unwrap_or_else(Timestamp::now);
-    for session in find_all(store, names)? {
+    let named = find_all(store, names)?;
+    for session in &named {
         session.at(now).archive()?;
     }
-    if let Some(days) = older_than {
-        let archived = store.archive_older_than(days, now)?;
-        note!("{} archived", counted(archived, "session"));
+    let aged = older_than.map(|days| store.archive_older_than(days, now)).transpose()?;
+    if json {
+        let all = named.len() as u64 + aged.unwrap_or(0);
+        return super::print_json(&serde_json::json!({ "sessions": all }));
+    }
+    if let Some(aged) = aged {
+        note!("{} archived", counted(aged, "session"));
     }
     Ok(true)
 }

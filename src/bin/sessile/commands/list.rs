@@ -6,6 +6,7 @@ use anyhow::Result;
 use sessile::{Archived, Page, SessionFilter, SessionRow, Store, Timestamp};
 
 use super::work_dirs;
+use crate::amounts::number;
 use crate::args::{ListArgs, Sort};
 use crate::output::{self, note};
 use crate::render::{self, Clock, Row};
@@ -16,7 +17,12 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
     let (page, left) = find(store, args)?;
     print(store, args, &page.rows)?;
     let shown = page.rows.len() as u64;
-    let after = page.next.as_ref().map(|next| format!(", or --after {next}")).unwrap_or_default();
+    // A person has no use for a place of many letters.
+    let next = page.next.as_ref().filter(|_| !output::is_terminal());
+    let after = next.map(|next| format!(", or --after {next}")).unwrap_or_default();
+    if page.rows.is_empty() && page.damaged.is_empty() && !args.json {
+        note!("{}", none_match(store, args)?);
+    }
     // A program asks for the next page, and needs no count.
     if args.json && (0 < left || page.next.is_some()) {
         note!("there are more: --limit {}{after}", shown.saturating_mul(5));
@@ -25,6 +31,36 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
         note!("{at_least}{left} more: --limit {}{after}", shown + left);
     }
     Ok(super::is_undamaged(&page.damaged))
+}
+
+/// What is said of an empty list: where sessions that match are, if they are not in it.
+fn none_match(store: &Store, args: &ListArgs) -> Result<String> {
+    let none = ListArgs { offset: 0, after: None, ..args.clone() };
+    let list = ListArgs { archived: false, all: false, trash: false, ..none.clone() };
+    let mut elsewhere = Vec::new();
+    for (is_shown, other, told) in [
+        (false, none, "before this page (no --after, no --offset)"),
+        (!args.archived && !args.all && !args.trash, ListArgs { ..list.clone() }, "not archived"),
+        (
+            args.archived || args.all,
+            ListArgs { archived: true, ..list.clone() },
+            "archived (--all)",
+        ),
+        (args.trash, ListArgs { trash: true, ..list }, "in the trash (--trash)"),
+    ] {
+        if is_shown {
+            continue;
+        }
+        let (page, left) = find(store, &other)?;
+        let count = page.rows.len() as u64 + left;
+        if 0 < count {
+            elsewhere.push(format!("{} {told}", number(count)));
+        }
+    }
+    Ok(match elsewhere.is_empty() {
+        true => "no sessions match".to_owned(),
+        false => format!("no sessions match; {}", elsewhere.join(", ")),
+    })
 }
 
 /// Rejects a place in a list of another order than the store's own, which has none.

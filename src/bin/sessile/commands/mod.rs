@@ -108,7 +108,8 @@ fn run_on(db: &Path, command: Command) -> Result<bool> {
         }
         Command::List(args) => list::run(&open_to_read(db)?, &args),
         Command::Search(args) => search::run(&open_to_search(db)?, &args),
-        Command::Tree { session, utc } => tree::run(&open_to_read(db)?, &session, utc),
+        Command::Tree { session, json: true, .. } => tree::json(&open_to_read(db)?, &session),
+        Command::Tree { session, json: false, utc } => tree::run(&open_to_read(db)?, &session, utc),
         Command::Show(args) => {
             let (store, session) = one_as_of(db, &args.session, args.generation)?;
             show::run(&store, &session, &args)

@@ -12,8 +12,11 @@ use crate::text::{cut_middle, terminal_width, wrapped};
 pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bool> {
     let session = session.map(|name| store.find(name)).transpose()?;
     let mut out = if json { output::content() } else { output::report() };
-    let mut shown =
-        ProblemPrinter { width: output::is_terminal().then(terminal_width), place: None };
+    let mut shown = ProblemPrinter {
+        width: output::is_terminal().then(terminal_width),
+        place: None,
+        run: None,
+    };
     let each = |root: &Path, problem: &Problem| {
         let written = match json {
             true => writeln!(out, "{}", row_json(root, problem)),
@@ -29,6 +32,7 @@ pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bo
         Some(session) => session.each_problem(each),
         None => store.each_problem(each),
     };
+    shown.end_run(&mut out)?;
     out.flush()?;
     read?;
     Ok(true)
@@ -40,6 +44,15 @@ struct ProblemPrinter {
     width: Option<usize>,
     /// The root and the file of the last problem.
     place: Option<(PathBuf, PathBuf)>,
+    /// Lines of it, one after another, of which the same is said.
+    run: Option<Run>,
+}
+
+/// The first and the last of some lines, and what is said of them.
+struct Run {
+    first: u32,
+    last: u32,
+    told: String,
 }
 
 impl ProblemPrinter {
@@ -54,6 +67,16 @@ impl ProblemPrinter {
             return writeln!(out, "{root_name} {file}{line}{of} {kind} {detail}");
         };
         let place = (root.to_owned(), problem.file.clone());
+        let told = format!("{kind}: {detail}");
+        if self.place.as_ref() == Some(&place)
+            && let (Some(run), Some(line)) = (&mut self.run, problem.line)
+            && run.told == told
+            && run.last.checked_add(1) == Some(line)
+        {
+            run.last = line;
+            return Ok(());
+        }
+        self.end_run(out)?;
         let is_of_root = self.place.as_ref().is_some_and(|(last, _)| last == root);
         if !is_of_root {
             writeln!(out, "{}", cut_middle(&root_name.to_string(), width))?;
@@ -69,14 +92,30 @@ impl ProblemPrinter {
             writeln!(out, "{:INDENT$}{file}", "")?;
         }
         self.place = Some(place);
-        let line = problem.line.map(|line| line.to_string()).unwrap_or_default();
-        let told = wrapped(&format!("{kind}: {detail}"), width.saturating_sub(BEHIND_LINE));
-        for (n, told) in told.iter().enumerate() {
-            let line = if n == 0 { line.as_str() } else { "" };
-            writeln!(out, "{line:>0$}  {told}", BEHIND_LINE - 2)?;
+        match problem.line {
+            Some(line) => self.run = Some(Run { first: line, last: line, told }),
+            None => print(out, "", &told, width)?,
         }
         Ok(())
     }
+
+    /// Prints the lines of which the same is said, in one row.
+    fn end_run(&mut self, out: &mut Output) -> io::Result<()> {
+        let (Some(Run { first, last, told }), Some(width)) = (self.run.take(), self.width) else {
+            return Ok(());
+        };
+        let lines = if first == last { first.to_string() } else { format!("{first}–{last}") };
+        print(out, &lines, &told, width)
+    }
+}
+
+/// What is said of a line, or of several.
+fn print(out: &mut Output, lines: &str, told: &str, width: usize) -> io::Result<()> {
+    for (n, told) in wrapped(told, width.saturating_sub(BEHIND_LINE)).iter().enumerate() {
+        let lines = if n == 0 { lines } else { "" };
+        writeln!(out, "{lines:>0$}  {told}", BEHIND_LINE - 2)?;
+    }
+    Ok(())
 }
 
 /// Indentation of a file below its root.

@@ -20,7 +20,7 @@ pub(super) fn run(db: &Path, command: &RootCommand) -> Result<bool> {
         RootCommand::Roots { json } => list(&open_to_read(db)?, *json),
         RootCommand::Forget { root, yes, json } => forget(&open_to_write(db)?, root, *yes, *json),
         RootCommand::Move { old, new } => relocate(&open_to_write(db)?, old, new),
-        RootCommand::Relink { from, to } => relink(&open_to_write(db)?, from, to),
+        RootCommand::Relink { from, to, json } => relink(&open_to_write(db)?, (from, to), *json),
     }
 }
 
@@ -133,11 +133,15 @@ fn relocate(store: &Store, old: &Path, new: &Path) -> Result<bool> {
 }
 
 /// Returns `false`, for exit status 1, if no session is in the work dir.
-fn relink(store: &Store, from: &str, to: &str) -> Result<bool> {
+fn relink(store: &Store, (from, to): (&str, &str), json: bool) -> Result<bool> {
     let to = work_dirs::absolute(to);
     let mut sessions = 0;
     for from in work_dirs::named(store, from)? {
         sessions += store.relink(&from, &to, Timestamp::now())?;
+    }
+    if json {
+        super::print_json(&json!({ "sessions": sessions }))?;
+        return Ok(0 < sessions);
     }
     if sessions == 0 {
         note!(

@@ -21,6 +21,8 @@ pub(crate) fn run(store: &Store, args: &SearchArgs) -> Result<bool> {
     let titles = page.titles.iter().cloned().map(|title| (title.session, title)).collect();
     // A session whose entries are shown is shown with its title anyway.
     page.titles.retain(|title| !shown.contains(&title.session));
+    // Titles are for the room that hits leave.
+    page.titles.truncate(most(args.limit).saturating_sub(page.hits.len()));
     if args.regex || args.fixed {
         note!("read every text of {}", counted(page.scanned, "session"));
     } else if 0 < page.scanned {
@@ -41,7 +43,12 @@ pub(crate) fn run(store: &Store, args: &SearchArgs) -> Result<bool> {
         print_tabbed(&page)?;
     }
     if let Some(next) = &page.next {
-        note!("there are more: --limit {}, or --after {next}", args.limit.saturating_mul(5));
+        // A person has no use for a place of many letters.
+        let after = match output::is_terminal() {
+            true => String::new(),
+            false => format!(", or --after {next}"),
+        };
+        note!("there are more: --limit {}{after}", args.limit.saturating_mul(5));
     }
     Ok(super::is_undamaged(&page.damaged))
 }
@@ -117,12 +124,16 @@ pub(super) fn of_sessions(
 /// Results as JSON, also for `rpc`: hits, and if these do not fill the page, sessions
 /// whose title matches.
 pub(super) fn page_json(page: &SearchPage, limit: u64) -> Vec<String> {
-    let most = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
     let titles = page.titles.iter().filter(|title| {
         let is_of_it = |hit: &Hit| hit.session == title.session;
         !page.hits.iter().any(is_of_it)
     });
-    page.hits.iter().map(hit_json).chain(titles.map(title_json)).take(most).collect()
+    page.hits.iter().map(hit_json).chain(titles.map(title_json)).take(most(limit)).collect()
+}
+
+/// The most results; 0 stands for all.
+fn most(limit: u64) -> usize {
+    if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) }
 }
 
 fn hit_json(hit: &Hit) -> String {
@@ -213,13 +224,13 @@ fn print_page(
     }
     if let (None, Some(title)) = (page.hits.first(), page.titles.first()) {
         let name = self::name(store, title.session_id.as_deref(), &title.file)?;
-        note!("to read on: sessile show {}", one_line(&name));
+        note!("to read on:\n  sessile show {}", one_line(&name));
     }
     if let Some(hit) = page.hits.first() {
         let name = name(store, hit.session_id.as_deref(), &hit.file)?;
         let entry = short_entry(store, hit)?;
         let (name, entry) = (one_line(&name), one_line(&entry));
-        note!("to read on: sessile show {name} --entry {entry} --around 3");
+        note!("to read on:\n  sessile show {name} --entry {entry} --around 3");
     }
     Ok(())
 }

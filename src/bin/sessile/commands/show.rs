@@ -2,12 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use sessile::{CapturedBranch, CapturedEntry, Message, Part, Session, Store};
 
-use super::suggest;
+use super::import::Root;
+use super::{place, suggest};
 use crate::args::ShowArgs;
 use crate::conversation::{Conversation, MessageContent};
 use crate::ids::ShortIds;
@@ -23,16 +26,48 @@ pub(crate) fn run(store: &Store, session: &Session, args: &ShowArgs) -> Result<b
         (None, Some(leaf)) => {
             let path = session.capture_path(&suggest::find_entry(session, leaf)?.id)?;
             let messages = messages(&path.entries);
-            shown.messages(&last(messages, args.last))?;
+            shown.messages(&last(messages, args.last.map(NonZeroUsize::get)))?;
         }
         (None, None) if args.all => shown.all()?,
-        (None, None) => shown.context(args.last)?,
+        (None, None) => shown.context(args.last.map(NonZeroUsize::get))?,
     }
     shown.say_what_is_silent()?;
     if args.follow {
         follow(store, session, &mut shown, seen)?;
+    } else if output::is_terminal() {
+        say_where_it_is(session)?;
     }
     Ok(true)
+}
+
+/// Says which session it was: its full id, its file, and how its program continues it.
+fn say_where_it_is(session: &Session) -> Result<()> {
+    let info = session.info()?;
+    let id = info.session_id.as_deref().unwrap_or("no id");
+    let file = info.root.join(&info.file);
+    let mut told = format!("\n{}\n  {}", one_line(id), one_line(&file.to_string_lossy()));
+    // A program continues what is in its own folder on this machine.
+    let is_its_own = |(_, home): &Root| home.canonicalize().is_ok_and(|home| home == info.root);
+    if info.root.as_os_str().is_empty() || !file.exists() {
+        told = format!("\n{}", one_line(id));
+    } else if place::homes()?.iter().any(is_its_own)
+        && let Some(command) = info.format.resume_command(id, &file)
+    {
+        let folder = info.work_dir.as_deref().filter(|folder| Path::new(folder).is_dir());
+        let folder = folder.map(|folder| format!("cd {} && ", quoted(folder))).unwrap_or_default();
+        told = format!("{told}\nto go on in its program:\n  {}", one_line(&(folder + &command)));
+    }
+    note!("{told}");
+    Ok(())
+}
+
+/// A word of a shell's command.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    match word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
 }
 
 /// `sessile markdown --full`: the conversation, with nothing truncated.

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use sessile::{Archived, Entry, Error, Session, SessionFilter, Store};
 
+use super::list;
 use crate::output::one_line;
+use crate::render::Clock;
+use crate::text::cut;
 
 /// The newest sessions, with which a name is compared.
 const COMPARED: u64 = 10_000;
@@ -13,11 +16,14 @@ const COMPARED: u64 = 10_000;
 /// The most suggestions.
 const SHOWN: usize = 3;
 
-/// An error with suggestions.
+/// The most candidates for a name that several have.
+const CANDIDATES: usize = 20;
+
+/// An error with what may have been meant.
 #[derive(Debug)]
 pub(crate) struct Meant {
     cause: anyhow::Error,
-    names: Vec<String>,
+    told: String,
 }
 
 impl Meant {
@@ -28,7 +34,7 @@ impl Meant {
 
 impl fmt::Display for Meant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#}; did you mean {}?", self.cause, self.names.join(" or "))
+        f.write_str(&self.told)
     }
 }
 
@@ -37,12 +43,18 @@ impl std::error::Error for Meant {}
 /// Adds suggestions to an error, if something is similar.
 pub(super) fn meant(db: &Path, err: anyhow::Error) -> anyhow::Error {
     let names = match err.downcast_ref::<Error>() {
+        Some(Error::AmbiguousSession { name, matches }) => {
+            return match candidates(db, name, matches) {
+                Ok(told) => Meant { cause: err, told }.into(),
+                Err(_) => err,
+            };
+        }
         Some(Error::SessionNotFound(name)) => sessions(db, name).unwrap_or_default(),
         Some(Error::SourceNotFound(root)) => roots(db, root).unwrap_or_default(),
         Some(Error::RootNotFound(root)) => folders(root),
         _ => Vec::new(),
     };
-    with_names(err, names)
+    with_names(err, &names)
 }
 
 /// The entry with this name; if there is none, the error suggests similar ones.
@@ -53,12 +65,44 @@ pub(super) fn find_entry(session: &Session, name: &str) -> anyhow::Result<Entry>
     };
     let nodes = session.tree().unwrap_or_default();
     let ids = nodes.into_iter().map(|node| (distance_of_id(name, &node.id), quoted(&node.id)));
-    Err(with_names(err.into(), closest(ids)))
+    Err(with_names(err.into(), &closest(ids)))
 }
 
-fn with_names(cause: anyhow::Error, names: Vec<String>) -> anyhow::Error {
-    if names.is_empty() { cause } else { Meant { cause, names }.into() }
+fn with_names(cause: anyhow::Error, names: &[String]) -> anyhow::Error {
+    if names.is_empty() {
+        return cause;
+    }
+    let told = format!("{cause:#}; did you mean {}?", names.join(" or "));
+    Meant { cause, told }.into()
 }
+
+/// The sessions that a name may mean, each with a name that means no other.
+fn candidates(db: &Path, name: &str, matches: &[String]) -> anyhow::Result<String> {
+    let store = super::open_to_read(db)?;
+    let clock = Clock::Local;
+    let mut told = format!("several sessions are called {name:?}; name one of them:");
+    for found in matches.iter().take(CANDIDATES) {
+        // A match is a file, with the session's id in parentheses.
+        let file = found.rsplit_once(" (").map_or(found.as_str(), |(file, _)| file);
+        let info = store.find(file)?.info()?;
+        let short = match &info.session_id {
+            Some(id) => list::short_id(&store, id)?,
+            None => file.to_owned(),
+        };
+        // If several have the same id, only the file tells them apart.
+        let short = if store.find(&short).is_ok() { short } else { file.to_owned() };
+        let (at, title) = (clock.show(info.modified_at), info.title.as_deref());
+        let title = one_line(title.unwrap_or("Untitled"));
+        told.push_str(&format!("\n  {}  {at}  {}", one_line(&short), cut(&title, TITLE)));
+    }
+    if let Some(more) = matches.len().checked_sub(CANDIDATES).filter(|more| 0 < *more) {
+        told.push_str(&format!("\n  and {more} more"));
+    }
+    Ok(told)
+}
+
+/// The columns of a candidate's title.
+const TITLE: usize = 40;
 
 /// Sessions with an id similar to the name, else those whose title or work dir
 /// contains it.

@@ -8,7 +8,7 @@ use sessile::{Metadata, Store};
 
 use super::{open_to_read, open_to_write};
 use crate::args::TagCommand;
-use crate::output::{self, one_line};
+use crate::output::{self, note, one_line};
 
 pub(super) fn run(db: &Path, command: &TagCommand) -> Result<bool> {
     match command {
@@ -24,7 +24,13 @@ pub(super) fn run(db: &Path, command: &TagCommand) -> Result<bool> {
 }
 
 fn tag(store: &Store, session: &str, tags: &[String]) -> Result<bool> {
-    store.find(session)?.tag_all(tags)?;
+    let session = store.find(session)?;
+    let before = session.tags()?;
+    session.tag_all(tags)?;
+    let now = session.tags()?;
+    for gone in before.iter().filter(|tag| !now.contains(tag)) {
+        note!("the tag {} was replaced: a session of this format has one", one_line(gone));
+    }
     Ok(true)
 }
 

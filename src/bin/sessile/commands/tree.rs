@@ -13,6 +13,16 @@ use crate::text::{columns, cut, cut_middle, padded, terminal_width};
 /// The least width of a row's text, however deep its indentation.
 const ROOM: usize = 20;
 
+/// The rows as the library draws them, one object per line.
+pub(crate) fn json(store: &Store, session: &str) -> Result<bool> {
+    let mut out = output::content();
+    for row in store.find(session)?.tree_rows()? {
+        writeln!(out, "{}", serde_json::to_string(&row)?)?;
+    }
+    out.flush()?;
+    Ok(true)
+}
+
 pub(crate) fn run(store: &Store, session: &str, is_utc: bool) -> Result<bool> {
     let session = store.find(session)?;
     let rows = session.tree_rows()?;

@@ -1,11 +1,11 @@
 //! `sessile usage`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use anyhow::Result;
 use serde_json::json;
-use sessile::{Store, Timestamp, UsageFilter, UsageRecord};
+use sessile::{Format, Store, Timestamp, UsageFilter, UsageRecord};
 
 use super::{list, work_dirs};
 use crate::amounts::{counted, number};
@@ -28,6 +28,21 @@ pub(crate) struct Sum {
     pub(crate) unpriced: u64,
 }
 
+/// Names the programs with sessions in the store whose messages report no usage.
+fn say_what_is_not_counted(store: &Store, only: Option<Format>) -> Result<()> {
+    let roots = store.imported_roots()?.into_iter().filter(|root| 0 < root.sessions);
+    let formats: BTreeSet<&str> = roots
+        .map(|root| root.format)
+        .filter(|format| !format.reports_usage() && only.is_none_or(|only| only == *format))
+        .map(Format::name)
+        .collect();
+    if !formats.is_empty() {
+        let names = formats.into_iter().collect::<Vec<_>>().join(" and ");
+        note!("not counted: sessions of {names}, whose messages report no usage");
+    }
+    Ok(())
+}
+
 pub(crate) fn run(store: &Store, args: &UsageArgs) -> Result<bool> {
     let mut out = output::content();
     if args.print_prices {
@@ -45,6 +60,9 @@ pub(crate) fn run(store: &Store, args: &UsageArgs) -> Result<bool> {
         out.flush()?;
     } else {
         print(store, args.by, &sums)?;
+    }
+    if !args.json {
+        say_what_is_not_counted(store, args.sessions.format)?;
     }
     for (model, messages) in unpriced {
         let messages = counted(messages, "message");

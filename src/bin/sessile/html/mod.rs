@@ -13,11 +13,11 @@ mod image;
 mod outline;
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use sessile::{CapturedEntry, Entry, Session, Store, Usage};
+use sessile::{CapturedEntry, Entry, Error, Session, Store, Usage};
 use sha2::{Digest, Sha256};
 
 use self::entry::Entries;
@@ -38,8 +38,13 @@ pub(crate) fn run(store: &Store, session: &str, out: Option<&Path>) -> Result<bo
         out.flush()?;
         return Ok(true);
     };
-    let mut file = File::create_new(path)
-        .with_context(|| format!("{}: the page could not be created here", path.display()))?;
+    let mut file = match File::create_new(path) {
+        Err(err) if err.kind() == ErrorKind::AlreadyExists => {
+            return Err(Error::TargetExists(path.to_owned()).into());
+        }
+        created => created
+            .with_context(|| format!("{}: the page could not be created here", path.display()))?,
+    };
     file.write_all(&page)
         .with_context(|| format!("{}: the page could not be written", path.display()))?;
     Ok(true)

@@ -88,7 +88,7 @@ pub(super) const METHODS: &[Method] = &[
         "verify",
         &[&[required("root", "string", "an imported root")]],
         REPORTED,
-        "Compares every byte below a root with what was imported.",
+        "Compares every byte that an import of a root covers with what was imported.",
         verify,
     ),
     method("check", &[], REPORTED, "Checks the store.", check),
