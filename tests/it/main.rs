@@ -36,6 +36,7 @@ mod known_roots;
 mod kward;
 mod layers;
 mod listing;
+mod loose_problems;
 mod migrations;
 mod narrowing;
 #[path = "../odd/claude.rs"]
