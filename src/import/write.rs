@@ -208,7 +208,7 @@ impl Writer<'_> {
             }
             Item::Tail { file, once } => self.tail(tx, &file, &once, inbox),
             Item::Problem { path, kind, detail, file_id } => {
-                problems::delete_path_problems(tx, self.source_id(), &path)?;
+                problems::delete_root_problems(tx, self.source_id(), &path)?;
                 problems::insert_problem(
                     tx,
                     &NewProblem {

@@ -290,6 +290,44 @@ pub(crate) fn delete_path_problems(
         .execute((source_id, path))?)
 }
 
+/// Removes what was found in the content of a file that belongs to no session. What was
+/// found of the file itself stays.
+pub(crate) fn delete_content_problems(
+    conn: &Connection,
+    source_id: i64,
+    path: &[u8],
+) -> Result<usize> {
+    Ok(conn
+        .prepare_cached(
+            "DELETE FROM problems
+             WHERE source_id = ?1
+               AND path = ?2
+               AND session_key IS NULL
+               AND kind NOT IN (
+                   'link', 'unreadable-file', 'special-file', 'changing', 'too-long', 'lost'
+               )",
+        )?
+        .execute((source_id, path))?)
+}
+
+/// Removes what the last import found at a path. What was found in content that is kept
+/// stays.
+pub(crate) fn delete_root_problems(
+    conn: &Connection,
+    source_id: i64,
+    path: &[u8],
+) -> Result<usize> {
+    Ok(conn
+        .prepare_cached(
+            "DELETE FROM problems
+             WHERE source_id = ?1
+               AND path = ?2
+               AND session_key IS NULL
+               AND kind IN ('link', 'unreadable-file', 'special-file', 'changing')",
+        )?
+        .execute((source_id, path))?)
+}
+
 /// Sets or clears the one problem of a kind that a path has outside of any session.
 pub(crate) fn settle_loose(
     conn: &Connection,

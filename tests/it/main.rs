@@ -38,6 +38,7 @@ mod known_roots;
 mod kward;
 mod layers;
 mod listing;
+mod loose_problems;
 mod migrations;
 mod narrowing;
 #[path = "../odd/claude.rs"]

@@ -465,7 +465,7 @@ fn settle_names(conn: &Connection, source_id: i64) -> Result<()> {
         Ok(())
     })?;
     if let Some(file) = &file {
-        problems::delete_path_problems(conn, source_id, &file.path)?;
+        problems::delete_content_problems(conn, source_id, &file.path)?;
         for (line, (kind, detail)) in found {
             problems::insert_problem(
                 conn,

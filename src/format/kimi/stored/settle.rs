@@ -119,7 +119,7 @@ fn settle_registry(conn: &Connection, source_id: i64) -> Result<()> {
         return Ok(());
     }
     let detail = problem_of_registry(&document(conn, &file)?);
-    problems::delete_path_problems(conn, source_id, &file.path)?;
+    problems::delete_content_problems(conn, source_id, &file.path)?;
     for (kind, detail) in detail {
         problems::insert_problem(
             conn,
