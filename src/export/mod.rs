@@ -116,8 +116,9 @@ impl Store {
     ///
     /// `Ok` means that every file is there, has the bytes that were imported or
     /// written here, and is on the disk, including names and folders. A file has its
-    /// name only when that is so. If an export fails or is interrupted, the folder
-    /// holds the files that were completed.
+    /// name only when that is so. If an export fails, the folder holds the files that
+    /// were completed. If its process is ended, it may also hold parts of files, whose
+    /// names begin with `.sessile-`.
     ///
     /// # Errors
     ///

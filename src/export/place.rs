@@ -2,7 +2,8 @@
 //!
 //! What is at the root now keeps its path. What was there before and is kept (a log
 //! where there is a folder now, or a file in a folder that is a file now) is
-//! written beside it, and reported.
+//! written beside it, and reported. If a file and a folder are both gone from the same
+//! path, the folder keeps it.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -73,8 +74,19 @@ impl<'a> Places<'a> {
             FileKind::Document => file.kind == FileKind::Log && self.wanted.0.is_none(),
             FileKind::Log | FileKind::Link => false,
         });
-        let Some(there) = there else { return Ok(None) };
-        Ok(Some(OtherPath { path: self.beside(&file.path)?, there: Some(there) }))
+        if there.is_none() && (file.kind == FileKind::Folder || !self.is_above_any(&file.path)?) {
+            return Ok(None);
+        }
+        Ok(Some(OtherPath { path: self.beside(&file.path)?, there }))
+    }
+
+    /// Whether anything is written below a path, so that a folder is there, be it gone
+    /// from the root as well.
+    fn is_above_any(&self, path: &[u8]) -> Result<bool> {
+        match self.wanted.0 {
+            Some(_) => Ok(self.wanted.is_above(path)),
+            None => files::has_below(self.conn, self.source.source_id, path),
+        }
     }
 
     /// What the root has at a path.

@@ -327,7 +327,9 @@ impl Moves<'_> {
     fn move_unit(&mut self, from: &[u8], to: &[u8]) -> Result<()> {
         let (tx, source_id) = (self.tx, self.source_id);
         let below = [from, b"/"].concat();
-        let left = generations::rows_below(tx, source_id, &below)?;
+        let mut left = generations::rows_below(tx, source_id, &below)?;
+        // What was in a folder that had the path of a log is of other sessions.
+        left.retain(|file| self.unit(&file.path) == from);
         let is_there =
             |file: &FileRow| file.state == FileState::Current && file.missing_at.is_none();
         if left.iter().any(is_there)

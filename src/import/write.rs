@@ -341,6 +341,11 @@ impl Writer<'_> {
             generations::update_lost(tx, file.file_id, 0)?;
         }
         is_other |= lost.is_some() || earlier.missing_at.is_some();
+        // That its root has something else is said with the generation.
+        if matches!(before, Before::Other(_)) {
+            let ours = files::file(tx, file.source_id, &file.path, FileState::Local)?;
+            is_other |= ours.is_some_and(|ours| ours.lost != 0);
+        }
         if let Before::Other(Some(earlier)) = before
             && (lost.is_some() || earlier.lost != 0)
         {

@@ -150,6 +150,25 @@ pub(crate) fn file_by_id(conn: &Connection, file_id: i64) -> Result<FileRow> {
     .ok_or_else(|| Error::Damaged(format!("file {file_id} is missing")))
 }
 
+/// Whether there is a file below a path, at the root or kept here.
+pub(crate) fn has_below(conn: &Connection, source_id: i64, path: &[u8]) -> Result<bool> {
+    // '0' is the byte after '/'.
+    let (above, behind) = ([path, b"/"].concat(), [path, b"0"].concat());
+    Ok(conn
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1
+                            FROM files
+                            WHERE source_id = :source_id
+                              AND path > :above
+                              AND path < :behind
+                              AND state IN ('current', 'local')) AS has_below",
+        )?
+        .query_row(
+            named_params! { ":source_id": source_id, ":above": above, ":behind": behind },
+            |row| row.get("has_below"),
+        )?)
+}
+
 /// A page of a source's files as they were imported: by path, those after `after`.
 pub(crate) fn imported_after(
     conn: &Connection,

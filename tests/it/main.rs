@@ -34,6 +34,7 @@ mod kimi;
 mod kimi_changes;
 mod kimi_odd;
 mod kimi_properties;
+mod kinds;
 mod known_roots;
 mod kward;
 mod layers;

@@ -109,6 +109,39 @@ fn a_log_in_whose_place_there_is_a_folder_is_written_beside_it() {
 }
 
 #[test]
+fn a_log_and_what_was_in_a_folder_of_its_path_are_both_written_when_both_are_gone() {
+    let pair = Pair::of(Format::Kward, FILE, LOG);
+    fs::remove_file(pair.at(FILE)).unwrap();
+    fs::create_dir(pair.at(FILE)).unwrap();
+    fs::write(pair.at(FILE).join("x"), "x").unwrap();
+    pair.import();
+    fs::remove_dir_all(pair.at(FILE)).unwrap();
+    pair.import();
+    let (kept, below) = ("sessions/--w--/given.kept.jsonl", "sessions/--w--/given.jsonl/x");
+
+    let all = [(FILE, "/"), (below, "x"), (kept, LOG)];
+    pair.check(&ExportOptions::new(), &all, &[(FILE, kept)]);
+}
+
+#[test]
+fn a_link_and_what_was_in_a_folder_of_its_path_are_both_written_when_both_are_gone() {
+    let pair = Pair::of(Format::Kward, "sessions/--w--/link/x", "x");
+    fs::remove_dir_all(pair.at("sessions/--w--/link")).unwrap();
+    symlink("note", pair.at("sessions/--w--/link")).unwrap();
+    pair.import();
+    fs::remove_file(pair.at("sessions/--w--/link")).unwrap();
+    pair.import();
+    let (kept, below) = ("sessions/--w--/link.kept", "sessions/--w--/link/x");
+
+    let (report, found) = pair.export(&ExportOptions::new());
+
+    assert_eq!(report.aside.len(), 1);
+    for (path, content) in [(kept, "note"), (below, "x")] {
+        assert!(found.contains(&(path.to_owned(), content.to_owned())), "{found:?}");
+    }
+}
+
+#[test]
 fn what_lay_below_a_folder_that_is_a_file_or_link_now_is_written_beside_it() {
     let kept = "sessions/--w--.kept/given.jsonl";
     for is_link in [false, true] {

@@ -247,11 +247,19 @@ fn export(store: &Store, sessions: &[Session], args: &ExportArgs) -> Result<bool
     if let Some(root) = &args.root {
         options = options.root(root);
     }
+    let out = args.out.clone();
+    let _waiting = interrupt::on_interrupt(move || {
+        note!(
+            "sessile: interrupted; {} holds a part of the files, and parts of files whose names \
+             begin with .sessile-; remove it, and run the same command again",
+            out.display()
+        );
+    })?;
     let report = store.export(&args.out, &options)?;
     for aside in report.aside.iter().filter(|_| !args.json) {
         let shown = |path: &Path| one_line(&path.to_string_lossy());
         note!(
-            "sessile: {} was written as {}, because its root has another file at that path now",
+            "sessile: {} was written as {}, because something else has that path",
             shown(&aside.file),
             shown(&aside.written_as)
         );
