@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::support::{TestStore, header, message};
+use crate::support::{TestStore, fixture, header, message};
 use crate::terminal::{printed_to_a_terminal, printed_with};
 
 fn run(test: &TestStore, args: &[&str]) -> Output {
@@ -45,6 +45,17 @@ fn rewritten() -> TestStore {
     let test = one();
     test.write(ONE, header("one") + &message("c", None, "other"));
     test.import();
+    test
+}
+
+/// A copy of a fixture in the folder of its program, imported.
+fn of_copy(name: &str, folder: &str) -> TestStore {
+    let mut test = TestStore::new();
+    test.root = test.folder().join(folder);
+    std::fs::create_dir_all(&test.root).unwrap();
+    let copy = Command::new("cp").arg("-r").arg(fixture(name).join(".")).arg(&test.root).status();
+    assert!(copy.unwrap().success());
+    test.store.import(&test.root, &sessile::ImportOptions::new()).unwrap();
     test
 }
 
@@ -92,6 +103,10 @@ fn a_root_in_which_nothing_changed_is_said_in_one_line() {
 
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(said.contains(": unchanged, 3 files and folders; 2 problems"), "{said}");
+    // Files that are new are read again, with sessions of several files.
+    let test = of_copy("kimi/small", ".kimi");
+    let again = self::said(&test, &["import", root(&test)]);
+    assert_eq!(again.lines().count(), 1, "{again}");
 }
 
 #[test]
@@ -186,13 +201,7 @@ fn of_a_name_that_several_have_each_is_told_by_what_names_it_alone() {
 
 #[test]
 fn a_conversation_ends_with_its_place_and_how_its_program_continues_it() {
-    let mut test = TestStore::new();
-    test.root = test.folder().join(".codex");
-    std::fs::create_dir_all(&test.root).unwrap();
-    let small = crate::support::fixture("codex/small");
-    let copy = Command::new("cp").arg("-r").arg(small.join(".")).arg(&test.root).status();
-    assert!(copy.unwrap().success());
-    test.store.import(&test.root, &sessile::ImportOptions::new()).unwrap();
+    let test = of_copy("codex/small", ".codex");
     let page = test.store.sessions(&sessile::SessionFilter::new()).unwrap();
     let id = page.rows[0].session_id.clone().unwrap();
     let shown = |home: &Path| {
@@ -282,6 +291,7 @@ fn sessions_that_usage_does_not_count_are_named() {
     let said = said(&one(), &["usage"]);
 
     assert_eq!(said, "not counted: sessions of kward, whose messages report no usage\n");
+    assert_eq!(self::said(&one(), &["usage", "--work-dir", "/elsewhere"]), "");
 }
 
 #[test]

@@ -36,6 +36,10 @@ WRONG = {
     "a number for an id": lambda store, session: session.append(said("x"), id=5),
     "half a pair for an id": lambda store, session: session.append(said("x"), id="\ud83d"),
     "half a pair in a line": lambda store, session: session.append_lines(['{"a":"\ud83d"}']),
+    "a parent beside an expected leaf": lambda store, session: session.append(said("x"), expect_leaf=None, parent=None),  # fmt: skip
+    "a turn beside an entry": lambda store, session: session.fork("x", turn=0),
+    "a record beside a summary": lambda store, session: session.compact("all", record={"summary": "all"}),
+    "a pattern beside a text": lambda store, session: list(store.search("x", regex=True, fixed=True)),
     "a number for a line": lambda store, session: session.append_lines([5]),
     "a text for lines": lambda store, session: session.append_lines("{}"),
     "a negative line": lambda store, session: session.lines(-1),

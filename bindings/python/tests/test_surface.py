@@ -39,6 +39,7 @@ OTHERWISE = {
     "pi": "append_entry",
     "pop_message": "pop",
     "purge_all": "purge",
+    "query_first": "query",
     "rename_json": "rename",
     "reset_leaf": "branch",
     "set_all_metadata": "set_metadata",

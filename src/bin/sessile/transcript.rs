@@ -5,6 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use sessile::{Part, Timestamp};
 
+use crate::amounts::counted;
 use crate::conversation::MessageContent;
 use crate::output::{self, Output, one_line};
 use crate::render::Clock;
@@ -107,6 +108,7 @@ impl Transcript {
             return text.to_owned();
         }
         let lines: Vec<&str> = text.lines().take(TOOL_LINES).collect();
-        format!("{}\n[{} more lines: --full]", lines.join("\n"), count - TOOL_LINES)
+        let more = counted((count - TOOL_LINES) as u64, "more line");
+        format!("{}\n[{more}: --full]", lines.join("\n"))
     }
 }

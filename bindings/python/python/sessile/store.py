@@ -101,7 +101,8 @@ class _Reader:
 
         A row has ``key``, ``format``, ``origin`` (the machine or person that it is of, where an
         import or a merge said so), ``session_id``, ``title``, ``work_dir``, ``tags``,
-        ``archived_at``, ``modified_at``, ``message_count`` and ``has_losses``.
+        ``archived_at``, ``modified_at``, ``message_count``, and how it stands to its root:
+        ``has_losses``, ``is_continued_here``, ``is_absent``, ``is_shadowed``.
         """
         params = given(
             query=query, work_dir=path_of(work_dir), format=format, since=since, until=until,

@@ -190,10 +190,11 @@ fn files_and_folders(count: u64) -> &'static str {
     if count == 1 { "file or folder" } else { "files and folders" }
 }
 
-/// Whether nothing at a root changed since it was last imported.
+/// Whether nothing at a root changed since it was last imported. Sessions do not count:
+/// files that are only minutes old are read again, and so are the sessions that they make.
 fn is_unchanged(report: &ImportReport) -> bool {
-    let changed = [report.new, report.grown, report.rewritten, report.moved, report.sessions];
-    changed == [0; 5] && report.lines == 0 && report.lost.is_empty()
+    let changed = [report.new, report.grown, report.rewritten, report.moved, report.lines];
+    changed == [0; 5] && report.lost.is_empty()
 }
 
 /// What is said of such a root, in one line.

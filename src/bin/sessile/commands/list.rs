@@ -18,7 +18,7 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
     print(store, args, &page.rows)?;
     let shown = page.rows.len() as u64;
     // A person has no use for a place of many letters.
-    let next = page.next.as_ref().filter(|_| !output::is_terminal());
+    let next = page.next.as_ref().filter(|_| args.json || !output::is_terminal());
     let after = next.map(|next| format!(", or --after {next}")).unwrap_or_default();
     if page.rows.is_empty() && page.damaged.is_empty() && !args.json {
         note!("{}", none_match(store, args)?);
@@ -28,7 +28,7 @@ pub(crate) fn run(store: &Store, args: &ListArgs) -> Result<bool> {
         note!("there are more: --limit {}{after}", shown.saturating_mul(5));
     } else if 0 < left {
         let at_least = if left == COUNTED { "at least " } else { "" };
-        note!("{at_least}{left} more: --limit {}{after}", shown + left);
+        note!("{at_least}{} more: --limit {}{after}", number(left), shown + left);
     }
     Ok(super::is_undamaged(&page.damaged))
 }

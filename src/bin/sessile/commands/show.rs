@@ -11,6 +11,7 @@ use sessile::{CapturedBranch, CapturedEntry, Message, Part, Session, Store};
 
 use super::import::Root;
 use super::{place, suggest};
+use crate::amounts::{counted, number};
 use crate::args::ShowArgs;
 use crate::conversation::{Conversation, MessageContent};
 use crate::ids::ShortIds;
@@ -157,15 +158,17 @@ impl<'a> Viewer<'a> {
         let all = messages(&path.entries).len();
         let last = count.unwrap_or(usize::MAX);
         if last < shown {
-            note!("the last {last} of {shown} messages");
+            note!("the last {} of {}", number(last as u64), counted(shown as u64, "message"));
         }
         if shown < all {
-            note!("{shown} of {all} messages: the rest is before a compaction; --all shows it");
+            let (shown, all) = (number(shown as u64), counted(all as u64, "message"));
+            note!("{shown} of {all}: the rest is before a compaction; --all shows it");
         }
         match self.session.abandoned()?.len() {
             0 => {}
             1 => note!("another branch is left out; --all, or --branch and its last entry"),
             many => {
+                let many = number(many as u64);
                 note!("{many} other branches are left out; --all, or --branch and its last entry");
             }
         }
@@ -201,7 +204,7 @@ impl<'a> Viewer<'a> {
         match std::mem::take(&mut self.transcript.silent) {
             0 => {}
             1 => note!("a message without text is left out; --full"),
-            many => note!("{many} messages without text are left out; --full"),
+            many => note!("{} messages without text are left out; --full", number(many as u64)),
         }
         Ok(())
     }

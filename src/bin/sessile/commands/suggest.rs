@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sessile::{Archived, Entry, Error, Session, SessionFilter, Store};
 
 use super::list;
-use crate::output::one_line;
+use crate::output::{self, one_line};
 use crate::render::Clock;
 use crate::text::cut;
 
@@ -79,7 +79,7 @@ fn with_names(cause: anyhow::Error, names: &[String]) -> anyhow::Error {
 /// The sessions that a name may mean, each with a name that means no other.
 fn candidates(db: &Path, name: &str, matches: &[String]) -> anyhow::Result<String> {
     let store = super::open_to_read(db)?;
-    let clock = Clock::Local;
+    let clock = if output::is_terminal() { Clock::Local } else { Clock::Utc };
     let mut told = format!("several sessions are called {name:?}; name one of them:");
     for found in matches.iter().take(CANDIDATES) {
         // A match is a file, with the session's id in parentheses.

@@ -1,15 +1,15 @@
 //! `sessile usage`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Result;
 use serde_json::json;
-use sessile::{Format, Store, Timestamp, UsageFilter, UsageRecord};
+use sessile::{Format, RootInfo, Store, Timestamp, UsageFilter, UsageRecord};
 
 use super::{list, work_dirs};
 use crate::amounts::{counted, number};
-use crate::args::{By, SessionArgs, UsageArgs};
+use crate::args::{By, ListArgs, SessionArgs, UsageArgs};
 use crate::moment::Moment;
 use crate::output::{self, note, one_line};
 use crate::prices::{self, Prices};
@@ -28,16 +28,32 @@ pub(crate) struct Sum {
     pub(crate) unpriced: u64,
 }
 
-/// Names the programs with sessions in the store whose messages report no usage.
-fn say_what_is_not_counted(store: &Store, only: Option<Format>) -> Result<()> {
-    let roots = store.imported_roots()?.into_iter().filter(|root| 0 < root.sessions);
-    let formats: BTreeSet<&str> = roots
-        .map(|root| root.format)
-        .filter(|format| !format.reports_usage() && only.is_none_or(|only| only == *format))
-        .map(Format::name)
-        .collect();
-    if !formats.is_empty() {
-        let names = formats.into_iter().collect::<Vec<_>>().join(" and ");
+/// Names the programs whose messages report no usage, of the sessions that were asked
+/// for.
+fn say_what_is_not_counted(store: &Store, args: &UsageArgs) -> Result<()> {
+    let roots = store.imported_roots()?;
+    let mut names = Vec::new();
+    for format in Format::ALL.iter().filter(|format| !format.reports_usage()) {
+        let is_asked_for = args.sessions.format.is_none_or(|only| only == *format);
+        let is_there = |root: &RootInfo| root.format == *format && 0 < root.sessions;
+        if !is_asked_for || !roots.iter().any(is_there) {
+            continue;
+        }
+        let list = ListArgs {
+            json: true,
+            all: true,
+            sources: "all".to_owned(),
+            since: args.since,
+            until: args.until,
+            sessions: SessionArgs { format: Some(*format), ..args.sessions.clone() },
+            ..ListArgs::default()
+        };
+        if !list::find(store, &list)?.0.rows.is_empty() {
+            names.push(format.name());
+        }
+    }
+    if !names.is_empty() {
+        let names = names.join(" and ");
         note!("not counted: sessions of {names}, whose messages report no usage");
     }
     Ok(())
@@ -62,7 +78,7 @@ pub(crate) fn run(store: &Store, args: &UsageArgs) -> Result<bool> {
         print(store, args.by, &sums)?;
     }
     if !args.json {
-        say_what_is_not_counted(store, args.sessions.format)?;
+        say_what_is_not_counted(store, args)?;
     }
     for (model, messages) in unpriced {
         let messages = counted(messages, "message");

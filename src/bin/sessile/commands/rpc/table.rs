@@ -231,7 +231,7 @@ const METHODS: &[Method] = &[
         "tag",
         &[WRITE, &[required("tag", "string or null", "null removes all tags")]],
         NOTHING,
-        "Adds a tag to a session.",
+        "Adds a tag to a session; if its program has one tag for a session, replaces that.",
         methods::tag,
     ),
     method("untag", &[WRITE, TAG], NOTHING, "Removes a tag.", methods::untag),
