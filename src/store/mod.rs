@@ -102,7 +102,7 @@ use crate::error::{Error, Result};
 ///   [`imported_root`](Self::imported_root), [`each_problem`](Self::each_problem),
 ///   [`stats`](Self::stats), [`dump`](Self::dump).
 /// - Across sessions: [`search`](Self::search), [`each_usage`](Self::each_usage),
-///   [`query`](Self::query).
+///   [`query`](Self::query), [`query_first`](Self::query_first).
 /// - One session: [`find`](Self::find), [`session`](Self::session),
 ///   [`create`](Self::create), [`create_with_messages`](Self::create_with_messages),
 ///   [`create_with_lines`](Self::create_with_lines),

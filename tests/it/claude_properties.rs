@@ -215,7 +215,12 @@ impl<'v> Walk<'v> {
         answers: &HashMap<&str, Vec<usize>>,
     ) -> Vec<usize> {
         let all = self.order.iter().map(|uuid| self.last[uuid]);
-        let group: Vec<usize> = all.filter(|n| message_id(self.nodes[*n]) == Some(id)).collect();
+        let is_part = |n: &usize| message_id(self.nodes[*n]) == Some(id);
+        let mut group: Vec<usize> = all.filter(is_part).collect();
+        if group.is_empty() {
+            // The leaf may be an earlier record of its uuid; then it is all of its response.
+            group.extend(chain.iter().copied().find(is_part));
+        }
         let members: HashSet<&str> = group.iter().map(|n| self.uuid(*n)).collect();
         let mut siblings: Vec<usize> =
             group.iter().copied().filter(|n| !seen.contains(self.uuid(*n))).collect();
@@ -430,6 +435,26 @@ fn an_answer_between_two_messages_takes_the_place_of_one_that_was_put_back() {
         node("\"e\"", "user", "f", "\"t\"", "}"),
     ])
     .unwrap();
+}
+
+#[test]
+fn an_earlier_record_of_a_leaf_is_all_of_its_response() {
+    let said = |uuid: &str, parent: &str, kind: &str, message: &str| {
+        format!(
+            r#"{{"parentUuid":"{parent}","type":"{kind}","uuid":"{uuid}","message":{message}}}"#
+        )
+    };
+    let call = |call: &str, id: &str| {
+        format!(r#"{{"content":[{{"type":"tool_use","id":"{call}","name":"N"}}],"id":"{id}"}}"#)
+    };
+    let answer = r#"{"content":[{"type":"tool_result","tool_use_id":"u"}]}"#;
+    // The Agent SDK answers "c", "a", too.
+    let records = [
+        said("c", "b", "assistant", &call("t", "n")),
+        said("c", "a", "assistant", &call("u", "m")),
+        said("a", "a", "user", answer),
+    ];
+    check_conversation(records.join("\n").as_bytes()).unwrap();
 }
 
 proptest! {
