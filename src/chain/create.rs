@@ -67,12 +67,25 @@ pub(super) fn create_beside(
 ) -> Result<SessionKey> {
     let id = new.id()?;
     let path = new.path(&id)?;
-    let after_slash =
-        |path: &[u8]| path.iter().rposition(|byte| *byte == b'/').map_or(0, |n| n + 1);
-    let folder = &sibling.path[..after_slash(&sibling.path)];
-    let path = [folder, &path[after_slash(&path)..]].concat();
+    let path = beside(new.format, &sibling.path, &path).unwrap_or(path);
     require_free_id(tx, &id)?;
     create_at(tx, sibling.source_id, path, new, &id)
+}
+
+/// The path of a new log in the nearest folder of a file in which its program would
+/// find the log: it finds none in the folder of a session's agents, for example.
+fn beside(format: Format, file: &[u8], log: &[u8]) -> Option<Vec<u8>> {
+    let slash = |path: &[u8]| path.iter().rposition(|byte| *byte == b'/');
+    let name = &log[slash(log).map_or(0, |slash| slash + 1)..];
+    let mut folder = file;
+    loop {
+        let end = slash(folder);
+        let path = [&folder[..end.map_or(0, |slash| slash + 1)], name].concat();
+        if format.layout().is_log(&path) {
+            return Some(path);
+        }
+        folder = &folder[..end?];
+    }
 }
 
 impl NewHeader<'_> {

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use crate::error::Result;
 use crate::model::{ProblemKind, SessionKey};
-use crate::store::files::{self, FileKind, FileState};
+use crate::store::files::{self, FileKind, FileRow, FileState};
 use crate::store::generations;
 use crate::store::problems::{self, NewProblem};
 
@@ -33,11 +33,12 @@ pub(crate) fn note_losses(
     }
     let file = files::file(conn, source_id, path, FileState::Current)?;
     let local = files::file(conn, source_id, path, FileState::Local)?;
-    if let (Some(ours), Some(theirs)) = (local.filter(|local| local.lost != 0), &file) {
-        let generation = theirs.generation;
+    if let (Some(ours), Some(theirs)) = (local.filter(|local| local.lost != 0), &file)
+        && let Some(generation) = log_of_root(conn, theirs)?
+    {
         let detail = format!(
-            "it was changed in place at its root after it was appended to here; what is there \
-             now is kept as generation {generation}"
+            "it was changed in place at its root after it was appended to here; the changed log \
+             is kept as generation {generation}"
         );
         note(ours.file_id, ProblemKind::Diverged, &detail)?;
     }
@@ -50,6 +51,18 @@ pub(crate) fn note_losses(
         note(file.file_id, ProblemKind::Vanished, detail)?;
     }
     Ok(())
+}
+
+/// The generation of the log at the root; the last one if a link or folder has its path
+/// now.
+fn log_of_root(conn: &Connection, file: &FileRow) -> Result<Option<i64>> {
+    if file.kind == FileKind::Log {
+        return Ok(Some(file.generation));
+    }
+    let rows = generations::rows(conn, file.source_id, &file.path)?;
+    let is_earlier =
+        |row: &&FileRow| row.kind == FileKind::Log && row.state == FileState::Superseded;
+    Ok(rows.iter().rfind(is_earlier).map(|row| row.generation))
 }
 
 /// Recomputes the losses of a session that is one log.

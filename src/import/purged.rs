@@ -111,12 +111,13 @@ impl Away {
     }
 
     /// Whether something at the root belongs to a purged session. A file whose path
-    /// the store knows does not, even if it looks like one, unless its id says so.
+    /// the store knows does not, even if its name or its bytes are those of one, unless
+    /// its id says so.
     pub(crate) fn holds(&self, walk: &Walk, found: &Found, known: Option<&FileRow>) -> bool {
         let layout = self.format.layout();
         let is_file = found.kind == FoundKind::File;
         let by_path = layout.sessions_of_path(&found.path, found.kind == FoundKind::Folder);
-        let holds = by_path.iter().any(|id| self.is_away(walk, found, id))
+        let holds = known.is_none() && by_path.iter().any(|id| self.is_away(walk, found, id))
             || is_file
                 && self.format.rules().sessions == Sessions::File
                 && layout.is_log(&found.path)

@@ -358,12 +358,16 @@ pub(crate) fn has_of_path(conn: &Connection, session: SessionKey, path: &[u8]) -
         .exists((session, path))?)
 }
 
-/// Moves the problems of a path that belong to no session to another path.
+/// Moves what was found in the content of a file that belongs to no session to another
+/// path.
 pub(crate) fn move_path(conn: &Connection, source_id: i64, from: &[u8], to: &[u8]) -> Result<()> {
     conn.prepare_cached(
         "UPDATE problems
          SET path = :to
-         WHERE source_id = :source_id AND path = :from AND session_key IS NULL",
+         WHERE source_id = :source_id
+           AND path = :from
+           AND session_key IS NULL
+           AND kind NOT IN ('link', 'unreadable-file', 'special-file', 'changing')",
     )?
     .execute(named_params! { ":source_id": source_id, ":from": from, ":to": to })?;
     Ok(())

@@ -241,3 +241,22 @@ fn a_compaction_is_a_boundary_and_the_summary_below_it() {
     assert_eq!(written[..2].iter().map(|line| line.trim_end()).collect::<Vec<_>>(), expected);
     assert_eq!(test.store.check().unwrap(), []);
 }
+
+#[test]
+fn a_fork_of_an_agent_is_where_its_program_finds_sessions() {
+    let test = of_records(&[said("a", None, "x")]);
+    let agent = format!("projects/-w/{ID}/subagents/agent-c.jsonl");
+    test.write(&agent, lines(&[said("b", None, "y")]));
+    test.store.import(&test.root, &options()).unwrap();
+
+    let fork = test.store.find(&agent).unwrap().clone_session().unwrap();
+
+    let id = fork.session_id().unwrap().unwrap();
+    let file = format!("projects/-w/{id}.jsonl");
+    assert_eq!(fork.info().unwrap().file.to_str(), Some(&file[..]));
+    let out = test.folder().join("out");
+    test.store.export(&out, &ExportOptions::new()).unwrap();
+    let fresh = test.another("fresh.db");
+    fresh.import(&out, &options()).unwrap();
+    assert_eq!(fresh.find(&id).unwrap().context().unwrap().len(), 1);
+}

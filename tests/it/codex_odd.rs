@@ -1,7 +1,7 @@
 //! Rollouts with records that the program skips, and with rollbacks.
 
 use serde_json::{Value, json};
-use sessile::ImportOptions;
+use sessile::{Format, ImportOptions};
 
 use crate::support::TestStore;
 
@@ -130,4 +130,29 @@ fn a_compaction_without_a_history_keeps_the_parts_of_prompts() {
         record("response_item", json!({"type": "message", "role": "user", "content": content}));
 
     assert_eq!(context(&[prompt, record("compacted", json!({"message": "sum"}))]), "look|here sum");
+}
+
+#[test]
+fn a_rollout_named_after_a_purged_thread_stays_another_threads() {
+    let other = "0199e000-0002-7000-8000-000000000002";
+    let meta = |id: &str| {
+        let meta = json!({"id": id, "timestamp": "2026-02-01T10:00:00.000Z", "cwd": "/w",
+                          "originator": "o", "cli_version": "1", "source": "cli"});
+        format!("{}\n", record("session_meta", meta))
+    };
+    let name = format!("rollout-2026-02-01T10-00-00-{THREAD}.jsonl");
+    let options = ImportOptions::new().format(Format::Codex);
+    let test = TestStore::new();
+    test.write(format!("sessions/2026/02/01/{name}"), meta(THREAD));
+    let kept = format!("archived_sessions/{name}");
+    test.write(&kept, meta(other));
+    test.store.import(&test.root, &options).unwrap();
+    test.store.find(THREAD).unwrap().purge().unwrap();
+
+    test.append(&kept, format!("{}\n", message("user", "more")));
+    let report = test.store.import(&test.root, &options.reread(true)).unwrap();
+
+    assert_eq!((report.grown, report.purged, report.missing), (1, 1, 0));
+    assert_eq!(test.row(other)["problems"], json!([]));
+    test.assert_sound();
 }

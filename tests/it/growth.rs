@@ -373,3 +373,21 @@ fn a_large_file_grows_too() {
     test.assert_sound();
     test.assert_like_fresh();
 }
+
+#[test]
+fn a_session_that_was_changed_here_and_at_its_root_says_so_also_when_a_link_takes_its_place() {
+    let test = imported();
+    test.store.find("one").unwrap().append_message(r#"{"role":"user","content":"x"}"#).unwrap();
+    let path = test.write(FILE, start().replace("second", "changed"));
+    set_mtime(&path, THEN + 1, 0);
+    test.import();
+    let before = test.row("one")["problems"].clone();
+    assert_eq!(before[0]["kind"], "diverged");
+
+    fs::remove_file(&path).unwrap();
+    symlink("nowhere", &path).unwrap();
+    test.import();
+
+    assert_eq!(test.row("one")["problems"][0], before[0]);
+    assert_eq!(test.store.check().unwrap(), []);
+}

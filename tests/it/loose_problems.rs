@@ -79,3 +79,20 @@ fn what_is_wrong_in_a_file_about_sessions_is_a_problem_also_when_a_pipe_took_its
         assert_eq!(kinds(&test, path), [of_content], "{path}");
     }
 }
+
+#[test]
+fn a_pipe_stays_a_problem_of_its_path_when_the_file_that_was_there_is_elsewhere() {
+    let log = "{\"type\":\"session\",\"version\":3,\"id\":\"p\",\"cwd\":\"/w\"}\n";
+    let (from, to) = ("sessions/--w--/one.jsonl", "sessions/--v--/one.jsonl");
+    let test = TestStore::quick();
+    let file = test.write(from, log);
+    import(&test, Format::Pi);
+
+    test.write(to, "");
+    fs::rename(&file, test.root.join(to)).unwrap();
+    make_pipe(&file);
+    import(&test, Format::Pi);
+
+    assert_eq!(kinds(&test, from), [ProblemKind::SpecialFile]);
+    assert_eq!(kinds(&test, to), []);
+}
