@@ -174,7 +174,7 @@ impl Error {
             ),
             Self::UnknownFormat(root) => write!(
                 f,
-                "cannot tell what wrote {}: it has no folder \"sessions\" with session files; \
+                "cannot tell what wrote {}: it has no folder in which a known program keeps sessions; \
                  check the path, or name the format",
                 path_text(root)
             ),

@@ -185,7 +185,11 @@ fn holds(root: &Path, covered: &[PathBuf], format: Format) -> bool {
         if found.kind == FoundKind::File && format.layout().recognises(&found.path, b"") {
             return true;
         }
-        if found.kind != FoundKind::File || !format.layout().is_log(&found.path) {
+        // Parts of sessions can be many more than sessions, and say less.
+        if found.kind != FoundKind::File
+            || !format.layout().is_log(&found.path)
+            || format.layout().is_part(&found.path)
+        {
             continue;
         }
         if format.layout().recognises(&found.path, &first_line(&walk, &found.path)) {

@@ -362,3 +362,20 @@ fn what_a_session_is_made_of_goes_with_it() {
     let rest = files("rest", &ExportOptions::new());
     assert!(one.keys().all(|path| !rest.contains_key(path)));
 }
+
+#[test]
+fn the_agents_of_a_session_tell_whose_a_root_is_however_many_come_before_a_transcript() {
+    let test = TestStore::new();
+    let record = json!({"type": "user", "uuid": "a", "sessionId": ID, "isSidechain": true});
+    // More than are examined of a folder.
+    for agent in 0..300 {
+        test.write(
+            format!("projects/-w/{ID}/subagents/agent-{agent:08x}.jsonl"),
+            lines(std::slice::from_ref(&record)),
+        );
+    }
+
+    test.store.import(&test.root, &ImportOptions::new()).unwrap();
+
+    assert_eq!(test.store.imported_roots().unwrap()[0].format, Format::Claude);
+}

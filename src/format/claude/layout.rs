@@ -144,9 +144,13 @@ impl Layout for Claude {
         matches!(split(path).place, Place::OldAgent { .. } | Place::Agent { .. })
     }
 
-    /// By its name; for a name elsewhere, also by its first record.
+    /// By its name; for a name elsewhere, also by its first record. A session can have
+    /// thousands of agents, which then are found before it.
     fn recognises(&self, path: &[u8], first_line: &[u8]) -> bool {
         let Split { project, place } = split(path);
+        if matches!(place, Place::Agent { .. }) {
+            return project.starts_with(b"projects/");
+        }
         matches!(place, Place::Transcript { .. })
             && (project.starts_with(b"projects/")
                 || object(first_line).is_some_and(|record| {
