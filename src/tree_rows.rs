@@ -187,10 +187,7 @@ impl Forest {
             let mut list = Vec::new();
             let mut todo: Vec<usize> = siblings.iter().rev().copied().collect();
             while let Some(n) = todo.pop() {
-                match hidden[n] {
-                    true => todo.extend(children[n].iter().rev()),
-                    false => list.push(n),
-                }
+                if hidden[n] { todo.extend(children[n].iter().rev()) } else { list.push(n) }
             }
             // The active child first, the others in file order.
             list.sort_by_key(|&n| !active[n]);

@@ -166,10 +166,7 @@ impl Store {
                 }
                 let record = record(reported);
                 let is_among = among.as_ref().is_none_or(|keys| keys.contains(&record.session.0));
-                match is_among && filter.lets_through(&record) {
-                    true => each(record),
-                    false => Ok(()),
-                }
+                if is_among && filter.lets_through(&record) { each(record) } else { Ok(()) }
             })
         })
     }

@@ -81,10 +81,8 @@ impl Store {
             let own = root::own_files(&root, self.path());
             // If the path is inside a known root, only that part is compared.
             let below = path.strip_prefix(&root.path).unwrap_or(Path::new("")).to_owned();
-            let covered = match below.as_os_str().is_empty() {
-                true => root.covered,
-                false => vec![below.clone()],
-            };
+            let covered =
+                if below.as_os_str().is_empty() { root.covered } else { vec![below.clone()] };
             let walk = Walk::new(&root.path, &covered)?;
             let report = VerifyReport::default();
             let away = Away::of_source(conn, source.source_id, source.format)?;

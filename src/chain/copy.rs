@@ -73,10 +73,10 @@ pub(crate) fn copy_path(
     }
     paths::each_record_of(tx, path.iter(), |entry, raw| {
         let record = format.meaning().parse(raw);
-        let leans = record.entry.as_ref().is_some_and(|new| match source.is_chain {
-            true => leans(new),
-            false => new.id.is_none(),
-        });
+        let leans = record
+            .entry
+            .as_ref()
+            .is_some_and(|new| if source.is_chain { leans(new) } else { new.id.is_none() });
         let identity = leans.then_some((&entry.id, entry.parent_id.as_deref()));
         copy.push_entry(entry.place, raw, identity, record)
     })?;
@@ -283,9 +283,10 @@ impl<'a> NewLog<'a> {
 
     /// Appends a line to the log; `at` becomes the time of its file.
     pub(crate) fn push(&mut self, raw: &[u8], at: Option<Timestamp>) -> Result<()> {
-        let line = match raw.ends_with(b"\n") {
-            true => raw.into(),
-            false => std::borrow::Cow::Owned([raw, b"\n"].concat()),
+        let line = if raw.ends_with(b"\n") {
+            raw.into()
+        } else {
+            std::borrow::Cow::Owned([raw, b"\n"].concat())
         };
         let key = push(self.writing.tx, &mut self.file, &line)?;
         self.take_in(key, self.format.meaning().parse(&line), at)

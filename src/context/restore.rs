@@ -133,10 +133,7 @@ pub(crate) fn messages_of_path(
     let in_context: HashSet<i64> = restored.iter().map(|step| step.key).collect();
     let edits_of_context = edits(conn, info.format, &restored)?;
     let edits_of_path = edits(conn, info.format, &steps)?;
-    let edits_at = |key| match in_context.contains(&key) {
-        true => &edits_of_context,
-        false => &edits_of_path,
-    };
+    let edits_at = |key| if in_context.contains(&key) { &edits_of_context } else { &edits_of_path };
     let keys: Vec<i64> = steps.iter().map(|step| step.key).collect();
     let mut found = Vec::with_capacity(keys.len());
     each_of(conn, info, &keys, edits_at, |messages| {

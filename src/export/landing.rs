@@ -198,9 +198,10 @@ impl Landing {
         let mut is_shut = false;
         // Deepest first: a mode may make a folder and its content inaccessible.
         for path in self.changed.iter().rev() {
-            let folder = match at_once {
-                true => None,
-                false => match File::open(path) {
+            let folder = if at_once {
+                None
+            } else {
+                match File::open(path) {
                     Ok(folder) => Some(folder),
                     // A folder above the target may be writable but not readable.
                     Err(err) if SYNCS_AT_ONCE && err.kind() == io::ErrorKind::PermissionDenied => {
@@ -208,7 +209,7 @@ impl Landing {
                         None
                     }
                     Err(err) => return Err(Error::io("read", path)(err)),
-                },
+                }
             };
             set_mode(path)?;
             let folder = folder.as_ref();

@@ -153,9 +153,10 @@ impl Store {
         options: &ExportOptions,
     ) -> Result<ExportReport> {
         let outcome = self.read(|conn| export(conn, target.as_ref(), options))?;
-        match outcome.failed.is_empty() {
-            true => Ok(outcome.report),
-            false => Err(Error::Incomplete { done: outcome.report.files, failed: outcome.failed }),
+        if outcome.failed.is_empty() {
+            Ok(outcome.report)
+        } else {
+            Err(Error::Incomplete { done: outcome.report.files, failed: outcome.failed })
         }
     }
 }

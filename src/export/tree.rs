@@ -84,10 +84,8 @@ impl Tree<'_> {
     /// that can.
     fn each_file(&mut self, mut each: impl FnMut(&mut Self, FileRow) -> Result<()>) -> Result<()> {
         let (conn, source_id) = (self.conn, self.source.source_id);
-        let select: files::Select = match self.source_only {
-            true => files::imported_after,
-            false => files::newest_after,
-        };
+        let select: files::Select =
+            if self.source_only { files::imported_after } else { files::newest_after };
         if self.outcome.is_damaged {
             return self.each_readable_file(&[], each);
         }

@@ -151,9 +151,10 @@ fn carry_out(orders: &Receiver<Order>, recycle: &Sender<Vec<u8>>, has_failed: &A
                 continue;
             }
             Order::Write(target, mut piece) => {
-                let written = match target.failure.is_noted() {
-                    true => Ok(()),
-                    false => (&*target.file).write_all(&piece),
+                let written = if target.failure.is_noted() {
+                    Ok(())
+                } else {
+                    (&*target.file).write_all(&piece)
                 };
                 piece.clear();
                 // The receiver may have gone.
@@ -161,10 +162,8 @@ fn carry_out(orders: &Receiver<Order>, recycle: &Sender<Vec<u8>>, has_failed: &A
                 (target, written)
             }
             Order::Finish(target, facts) => {
-                let finished = match target.failure.is_noted() {
-                    true => Ok(()),
-                    false => finish(&target.file, facts),
-                };
+                let finished =
+                    if target.failure.is_noted() { Ok(()) } else { finish(&target.file, facts) };
                 (target, finished)
             }
         };

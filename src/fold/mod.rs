@@ -381,11 +381,10 @@ impl<'a> Fold<'a> {
             events::apply_all(self.conn, self.session, &mut self.head)?;
         }
         self.settle_search_text()?;
-        match self.is_new {
-            true => heads::write_first(self.conn, self.session, &self.head)?,
-            false => {
-                heads::update_head(self.conn, self.session, &self.head, self.before.as_ref())?;
-            }
+        if self.is_new {
+            heads::write_first(self.conn, self.session, &self.head)?;
+        } else {
+            heads::update_head(self.conn, self.session, &self.head, self.before.as_ref())?;
         }
         self.format.projection().settle_listed(self.conn, self.session)?;
         Ok(Shape::Assumed)

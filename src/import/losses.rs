@@ -149,9 +149,10 @@ fn count_lines(conn: &Connection, file: &FileRow) -> Result<HashMap<u64, u32>> {
 /// Identifies a line, whether or not it is terminated. `None` for a line that is
 /// blank or consists of zeros.
 fn digest(raw: &[u8]) -> Option<u64> {
-    let line = match raw.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace()) {
-        true => &[],
-        false => raw.trim_ascii(),
+    let line = if raw.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace()) {
+        &[]
+    } else {
+        raw.trim_ascii()
     };
     let mut hasher = DefaultHasher::new();
     line.hash(&mut hasher);

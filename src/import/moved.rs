@@ -214,9 +214,10 @@ impl Moves<'_> {
 
     /// Gives a missing file the new path; `false` if it has to stay as it is.
     fn take(&mut self, old: &FileRow, new: &FileRow) -> Result<bool> {
-        match old.sha256 == new.sha256 || begins(self.tx, old, new)? {
-            true => self.adopt(old, new),
-            false => self.succeed(old, new).map(|()| true),
+        if old.sha256 == new.sha256 || begins(self.tx, old, new)? {
+            self.adopt(old, new)
+        } else {
+            self.succeed(old, new).map(|()| true)
         }
     }
 

@@ -133,9 +133,10 @@ impl Writer<'_> {
         let format = self.job.root.format;
         // The digest usually comes last; until then the row has an empty one.
         let has_content = matches!(start.kind, FileKind::Log | FileKind::Document);
-        let blank = match is_whole {
-            true => start.clone(),
-            false => FileRow { sha256: has_content.then(Vec::new), ..start.clone() },
+        let blank = if is_whole {
+            start.clone()
+        } else {
+            FileRow { sha256: has_content.then(Vec::new), ..start.clone() }
         };
         let Some((row, session)) = self.next_generation(tx, blank, once.base())? else {
             // The path was found twice. The next pass knows it.
@@ -190,9 +191,10 @@ impl Writer<'_> {
         base: Option<&FileRow>,
     ) -> Result<Option<(FileRow, Option<SessionKey>)>> {
         let session = supersede(tx, base)?;
-        let file = match self.is_first {
-            true => files::insert_first(tx, file)?,
-            false => Some(files::insert_next(tx, file)?),
+        let file = if self.is_first {
+            files::insert_first(tx, file)?
+        } else {
+            Some(files::insert_next(tx, file)?)
         };
         let Some(file) = file else { return Ok(None) };
         self.last = file.file_id;

@@ -130,10 +130,8 @@ impl Join<'_> {
 
     /// The number of lines that both chains begin with.
     fn common(&self) -> Result<u32> {
-        let mut common = match self.ours.base_id == Some(self.theirs.file_id) {
-            true => self.ours.base_count,
-            false => 0,
-        };
+        let mut common =
+            if self.ours.base_id == Some(self.theirs.file_id) { self.ours.base_count } else { 0 };
         let both = self.ours.line_count.min(self.theirs.line_count);
         while common < both && self.our(common)? == self.their(common)? {
             common += 1;
@@ -230,9 +228,10 @@ impl Join<'_> {
         }
         files::update_progress(tx, &self.ours)?;
         let Some(session) = self.session else { return Ok(()) };
-        let fold = match is_moved {
-            true => None,
-            false => Fold::resume(tx, &self.ours, format, session, heads::head(tx, session)?)?,
+        let fold = if is_moved {
+            None
+        } else {
+            Fold::resume(tx, &self.ours, format, session, heads::head(tx, session)?)?
         };
         let Some(mut fold) = fold else { return fold::refold(tx, &self.ours, format, session) };
         for position in before..self.ours.line_count {
@@ -414,9 +413,10 @@ pub(super) fn keep(tx: &Connection, earlier: &FileRow, session: Option<SessionKe
     }
     let Some(session) = session else { return Ok(()) };
     sessions::update_session_file(tx, session, ours.file_id)?;
-    match torn.is_empty() {
-        true => Ok(()),
-        false => fold::refold(tx, &ours, sources::by_id(tx, ours.source_id)?.format, session),
+    if torn.is_empty() {
+        Ok(())
+    } else {
+        fold::refold(tx, &ours, sources::by_id(tx, ours.source_id)?.format, session)
     }
 }
 
@@ -424,10 +424,7 @@ pub(super) fn keep(tx: &Connection, earlier: &FileRow, session: Option<SessionKe
 const MAX_DOCUMENT: u64 = 64 << 20;
 
 fn terminated(line: &[u8]) -> Cow<'_, [u8]> {
-    match line.ends_with(b"\n") {
-        true => line.into(),
-        false => [line, b"\n"].concat().into(),
-    }
+    if line.ends_with(b"\n") { line.into() } else { [line, b"\n"].concat().into() }
 }
 
 fn digest(line: &[u8]) -> [u8; 32] {

@@ -88,13 +88,12 @@ impl Merge<'_> {
         }
         let is_long = MAX_DOCUMENT < ours.size.max(theirs.size);
         let later = (ours.mtime, &our) < (theirs.mtime, &their);
-        let union = match is_long {
-            true => None,
-            false => {
-                let (our, their) = (content(tx, ours)?, content(self.theirs, theirs)?);
-                let versions = Versions { base: None, ours: &our, theirs: &their, later };
-                pair.format.layout().union(&ours.path, &versions).map(|union| (union, our))
-            }
+        let union = if is_long {
+            None
+        } else {
+            let (our, their) = (content(tx, ours)?, content(self.theirs, theirs)?);
+            let versions = Versions { base: None, ours: &our, theirs: &their, later };
+            pair.format.layout().union(&ours.path, &versions).map(|union| (union, our))
         };
         let kept = self.report.kept.len();
         self.generation(tx, ours, theirs)?;

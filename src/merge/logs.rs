@@ -376,10 +376,7 @@ pub(super) fn first_line(conn: &Connection, file: &FileRow) -> Result<Option<Vec
 }
 
 pub(super) fn terminated(line: &[u8]) -> Cow<'_, [u8]> {
-    match line.ends_with(b"\n") {
-        true => line.into(),
-        false => [line, b"\n"].concat().into(),
-    }
+    if line.ends_with(b"\n") { line.into() } else { [line, b"\n"].concat().into() }
 }
 
 /// A line with a terminator, as the format writes it, so that another can follow.

@@ -121,9 +121,10 @@ pub fn recover(damaged: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<Re
     let survey = Survey::of(&image, &columns);
     let is_named_ours = image.has_magic() && image.application_id() == Store::APPLICATION_ID;
     if !is_named_ours && !survey.has_any() {
-        return Err(match image.has_magic() {
-            true => Error::ForeignDatabase(damaged.to_owned()),
-            false => Error::NotADatabase(damaged.to_owned()),
+        return Err(if image.has_magic() {
+            Error::ForeignDatabase(damaged.to_owned())
+        } else {
+            Error::NotADatabase(damaged.to_owned())
         });
     }
     let report = write(survey, &image, &store)?;

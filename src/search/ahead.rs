@@ -107,9 +107,10 @@ impl<'scope, 'env> Ahead<'scope, 'env> {
         }
         let worker = self.worker.as_ref()?;
         // The worker ends early only by a panic, which the scope propagates.
-        let piece = match waits {
-            true => worker.from.recv().unwrap_or_default(),
-            false => worker.from.try_recv().ok()?,
+        let piece = if waits {
+            worker.from.recv().unwrap_or_default()
+        } else {
+            worker.from.try_recv().ok()?
         };
         self.pieces.pop_front();
         self.handed_over -= 1;

@@ -183,9 +183,10 @@ impl Filling<'_, '_, '_> {
             return Ok(());
         };
         mark.head_count = head_count;
-        match before.as_ref() == Some(&mark) {
-            true => Ok(()),
-            false => marks::write_mark(self.tx, self.index, session, &mark, before.is_none()),
+        if before.as_ref() == Some(&mark) {
+            Ok(())
+        } else {
+            marks::write_mark(self.tx, self.index, session, &mark, before.is_none())
         }
     }
 

@@ -204,23 +204,26 @@ impl Finder<'_> {
         // FTS5 reads all words with a prefix at once, however few matches are
         // wanted.
         let is_cut = only.is_none() && !query.has_beginnings();
-        let entries = match self.search.ranked {
-            true => Entries::Ranked(self.ranked(query)?),
-            false => match self.matching(query, only, is_cut.then_some(MANY))? {
+        let entries = if self.search.ranked {
+            Entries::Ranked(self.ranked(query)?)
+        } else {
+            match self.matching(query, only, is_cut.then_some(MANY))? {
                 Matching { keys, last: None } => Entries::All(keys),
                 Matching { keys, last: Some(last) } => {
                     let all = standings.estimate(keys.len(), SessionKey(last >> 32));
                     self.asks = all / OF_AN_ASK;
-                    match self.asks < FEW_ASKS {
-                        true => Entries::All(self.matching(query, only, None)?.keys),
-                        false => Entries::Many,
+                    if self.asks < FEW_ASKS {
+                        Entries::All(self.matching(query, only, None)?.keys)
+                    } else {
+                        Entries::Many
                     }
                 }
-            },
+            }
         };
-        let titles = match self.is_of_someone() || self.search.after.is_some() {
-            true => Vec::new(),
-            false => titles::matching(self.conn, &query.terms(), only)?,
+        let titles = if self.is_of_someone() || self.search.after.is_some() {
+            Vec::new()
+        } else {
+            titles::matching(self.conn, &query.terms(), only)?
         };
         Ok(Named { entries, titles })
     }
@@ -297,9 +300,10 @@ impl Finder<'_> {
     }
 
     pub(super) fn filter(&self, session: SessionKey) -> Result<Filter> {
-        let is_on_branch = match self.search.active_branch {
-            true => Some(context::branch_keys(self.conn, session)?.into_iter().collect()),
-            false => None,
+        let is_on_branch = if self.search.active_branch {
+            Some(context::branch_keys(self.conn, session)?.into_iter().collect())
+        } else {
+            None
         };
         Ok(Filter { is_on_branch })
     }
@@ -360,9 +364,10 @@ impl Finder<'_> {
                 Some(SearchCursor(Place::Rank(before))) => before,
                 _ => 0,
             };
-            SearchCursor(match is_ranked {
-                true => Place::Rank(before.saturating_add(hits.found.len() as u64)),
-                false => Place::Time(last.at, last.key),
+            SearchCursor(if is_ranked {
+                Place::Rank(before.saturating_add(hits.found.len() as u64))
+            } else {
+                Place::Time(last.at, last.key)
             })
         });
         page.next = next;

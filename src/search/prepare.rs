@@ -70,10 +70,7 @@ pub(crate) fn prepare(text: &str) -> Prepared {
     while let Some(&byte) = text.as_bytes().get(at) {
         // Most text is ASCII, which needs no lookup of characters.
         if byte.is_ascii() {
-            at = match byte.is_ascii_alphanumeric() {
-                true => prepared.take_word(text, at),
-                false => at + 1,
-            };
+            at = if byte.is_ascii_alphanumeric() { prepared.take_word(text, at) } else { at + 1 };
             continue;
         }
         let Some(first) = char_at(text, at) else { break };

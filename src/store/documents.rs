@@ -20,8 +20,9 @@ pub(crate) fn content(conn: &Connection, file: &FileRow) -> Result<Vec<u8>> {
 /// As [`content`], but `None` if the document is longer than `longest` bytes, or if a
 /// recovered database lacks part of it.
 pub(crate) fn readable(conn: &Connection, file: &FileRow, longest: u64) -> Result<Option<Vec<u8>>> {
-    match longest < file.size || log::has_gaps(conn, file.file_id)? {
-        true => Ok(None),
-        false => content(conn, file).map(Some),
+    if longest < file.size || log::has_gaps(conn, file.file_id)? {
+        Ok(None)
+    } else {
+        content(conn, file).map(Some)
     }
 }

@@ -420,15 +420,14 @@ fn after_by_line(
         if limit <= found.len() && found.last().is_none_or(|last| last.place.line_key != line_key) {
             break;
         }
-        let entry = entry(conn, entry_key)?;
+        let Some(entry) = entry(conn, entry_key)? else { continue };
         // Of an entry that is repeated in several lines, the line that was asked for.
-        found.extend(entry.map(|entry| match entry.place.line_key == line_key {
-            true => entry,
-            false => {
-                let place = RecordPlace { line_key, span: None };
-                Entry { line: line_number(line_key), place, ..entry }
-            }
-        }));
+        found.push(if entry.place.line_key == line_key {
+            entry
+        } else {
+            let place = RecordPlace { line_key, span: None };
+            Entry { line: line_number(line_key), place, ..entry }
+        });
     }
     Ok(found)
 }

@@ -65,9 +65,10 @@ impl FileTime {
 
     pub(crate) fn system_time(self) -> SystemTime {
         let seconds = Duration::from_secs(self.seconds().unsigned_abs());
-        let whole = match self.seconds() < 0 {
-            true => SystemTime::UNIX_EPOCH.checked_sub(seconds),
-            false => SystemTime::UNIX_EPOCH.checked_add(seconds),
+        let whole = if self.seconds() < 0 {
+            SystemTime::UNIX_EPOCH.checked_sub(seconds)
+        } else {
+            SystemTime::UNIX_EPOCH.checked_add(seconds)
         };
         let time =
             whole.and_then(|time| time.checked_add(Duration::from_nanos(self.nanos().into())));
@@ -117,9 +118,10 @@ mod tests {
         assert_eq!(FileTime::from_columns(time.nearest(), time.beyond()), time);
         assert_eq!(time.to_string(), shown);
         let whole = Duration::from_secs(seconds.unsigned_abs());
-        let expected = match seconds < 0 {
-            true => SystemTime::UNIX_EPOCH - whole,
-            false => SystemTime::UNIX_EPOCH + whole,
+        let expected = if seconds < 0 {
+            SystemTime::UNIX_EPOCH - whole
+        } else {
+            SystemTime::UNIX_EPOCH + whole
         };
         assert_eq!(time.system_time(), expected + Duration::from_nanos(nanos.unsigned_abs()));
     }

@@ -79,10 +79,11 @@ impl Identity {
     pub(super) fn check(&self) -> Result<()> {
         self.database.check()?;
         let is_still = |file: &FileSnapshot| FileSnapshot::of(file.path.clone()) == *file;
-        match self.alone.iter().flatten().all(is_still) {
-            true => Ok(()),
+        if self.alone.iter().flatten().all(is_still) {
+            Ok(())
+        } else {
             // Another process can write and has the database open now.
-            false => Err(Error::Busy),
+            Err(Error::Busy)
         }
     }
 

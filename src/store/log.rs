@@ -468,9 +468,10 @@ pub(super) fn proven<'r>(
 fn content<'r>(conn: &Connection, key: i64, row: &'r Row<'_>) -> Result<Cow<'r, [u8]>, String> {
     let raw = unproven(conn, row)?;
     let stored = row.get_ref(3).ok().and_then(|value| value.as_i64().ok());
-    match stored == Some(i64::from(checksum(key, &raw))) {
-        true => Ok(raw),
-        false => Err("does not match its checksum".to_owned()),
+    if stored == Some(i64::from(checksum(key, &raw))) {
+        Ok(raw)
+    } else {
+        Err("does not match its checksum".to_owned())
     }
 }
 

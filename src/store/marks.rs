@@ -122,19 +122,16 @@ pub(crate) fn write_mark(
     mark: &Mark,
     is_new: bool,
 ) -> Result<()> {
-    let sql = match is_new {
-        true => {
-            "INSERT INTO search_marks (session_key, is_of_tools, entry_count, row_count, head_count,
+    let sql = if is_new {
+        "INSERT INTO search_marks (session_key, is_of_tools, entry_count, row_count, head_count,
                                        newest_at, step_back, is_stale)
              VALUES (:session_key, :is_of_tools, :entry_count, :row_count, :head_count, :newest_at,
                      :step_back, :is_stale)"
-        }
-        false => {
-            "UPDATE search_marks
+    } else {
+        "UPDATE search_marks
              SET entry_count = :entry_count, row_count = :row_count, head_count = :head_count,
                  newest_at = :newest_at, step_back = :step_back, is_stale = :is_stale
              WHERE session_key = :session_key AND is_of_tools = :is_of_tools"
-        }
     };
     conn.prepare_cached(sql)?.execute(named_params! {
         ":session_key": session,

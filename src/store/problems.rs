@@ -65,9 +65,10 @@ pub(crate) fn insert_orphans(conn: &Connection, session: SessionKey) -> Result<(
     while let Some(row) = rows.next()? {
         let path: Vec<u8> = row.get(2)?;
         let IdText(parent_id) = row.get(4)?;
-        let detail = match row.get(5)? {
-            true => "the entry is its own parent; it is shown as a root".to_owned(),
-            false => format!("no entry has the parent's id {parent_id:.60}; it is shown as a root"),
+        let detail = if row.get(5)? {
+            "the entry is its own parent; it is shown as a root".to_owned()
+        } else {
+            format!("no entry has the parent's id {parent_id:.60}; it is shown as a root")
         };
         let problem = NewProblem {
             source_id: row.get(0)?,

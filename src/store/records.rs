@@ -230,16 +230,14 @@ pub(crate) fn each_settings(
     let mut stmt = conn.prepare_cached(SETTINGS)?;
     let mut rows = stmt.query([first, last])?;
     while let Some(row) = rows.next()? {
-        let settings = match row.get("sets_model")? {
-            true => Runtime {
+        let settings = if row.get("sets_model")? {
+            Runtime {
                 provider: Some(row.get("provider")?),
                 model: Some(row.get("model")?),
                 reasoning_effort: None,
-            },
-            false => Runtime {
-                reasoning_effort: Some(row.get("reasoning_effort")?),
-                ..Runtime::default()
-            },
+            }
+        } else {
+            Runtime { reasoning_effort: Some(row.get("reasoning_effort")?), ..Runtime::default() }
         };
         if !each(settings)? {
             return Ok(false);

@@ -20,10 +20,7 @@ pub(crate) fn file(conn: &Connection, file_id: i64) -> Result<()> {
 
 pub(crate) fn files(conn: &Connection, file_ids: &[i64]) -> Result<()> {
     // A transaction per row would take longer than the row.
-    let tx = match conn.is_autocommit() {
-        true => Some(conn.unchecked_transaction()?),
-        false => None,
-    };
+    let tx = if conn.is_autocommit() { Some(conn.unchecked_transaction()?) } else { None };
     let mut stmt = conn.prepare_cached("INSERT OR IGNORE INTO seen_files (file_id) VALUES (?1)")?;
     for file_id in file_ids {
         stmt.execute([file_id])?;

@@ -168,9 +168,10 @@ impl Transaction<'_> {
         if let Err(err) = self.0.execute_batch("COMMIT") {
             // If the transaction is still open, it is rolled back when dropped.
             let hidden = self.0.is_autocommit() && may_be_complete(&err);
-            return match hidden && write_over(&self.0).is_err() {
-                true => Err(Error::CommitUnknown(err.into())),
-                false => Err(err.into()),
+            return if hidden && write_over(&self.0).is_err() {
+                Err(Error::CommitUnknown(err.into()))
+            } else {
+                Err(err.into())
             };
         }
         Ok(())

@@ -82,9 +82,10 @@ impl Sound {
             }
             if outcome.is_done() && outcome.stdout != self.answers[reader] {
                 // The log itself is checked at each read.
-                match reader.starts_with("log") {
-                    true => wrong.push(format!("{outcome}, and another answer")),
-                    false => unseen.push(format!("{outcome}, and another answer")),
+                if reader.starts_with("log") {
+                    wrong.push(format!("{outcome}, and another answer"));
+                } else {
+                    unseen.push(format!("{outcome}, and another answer"));
                 }
             }
         }
@@ -273,9 +274,10 @@ fn attack(part: &'static str, kinds: &[Kind], seed: u64, count: usize) {
         wrong.extend(sound.read(&mut tally));
         let is_fact = FACTS.iter().any(|table| how.contains(table));
         for why in wrong {
-            match is_fact && (why.starts_with("check is clean") || why.contains(SEEMS_WHOLE)) {
-                true => tally.note("facts that nothing proves"),
-                false => tally.find(format!("{how}: {why}")),
+            if is_fact && (why.starts_with("check is clean") || why.contains(SEEMS_WHOLE)) {
+                tally.note("facts that nothing proves");
+            } else {
+                tally.find(format!("{how}: {why}"));
             }
         }
     }

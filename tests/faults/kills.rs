@@ -156,9 +156,10 @@ impl LargeFile {
             return Ok(());
         }
         let check = self.place.run(["check"]);
-        match check.is_done() {
-            true => Ok(()),
-            false => Err(format!("{when}: {check}: {}", head(&check.text()))),
+        if check.is_done() {
+            Ok(())
+        } else {
+            Err(format!("{when}: {check}: {}", head(&check.text())))
         }
     }
 }

@@ -30,9 +30,8 @@ impl Known {
     /// Ids and times that were not known become `*`.
     fn plain(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
-        each_token(text, |token, is_token| match is_token && !self.0.contains(token) {
-            true => out.push('*'),
-            false => out.push_str(token),
+        each_token(text, |token, is_token| {
+            if is_token && !self.0.contains(token) { out.push('*') } else { out.push_str(token) }
         });
         out
     }

@@ -123,9 +123,10 @@ impl Place {
     /// In memory, where the machine has a folder that is, and room in it.
     pub(crate) fn new() -> Self {
         let room = |at: &str| rustix::fs::statvfs(at).map_or(0, |fs| fs.f_bavail * fs.f_frsize);
-        let home = match 1 << 30 <= room("/dev/shm") {
-            true => tempfile::tempdir_in("/dev/shm").unwrap(),
-            false => tempfile::tempdir().unwrap(),
+        let home = if 1 << 30 <= room("/dev/shm") {
+            tempfile::tempdir_in("/dev/shm").unwrap()
+        } else {
+            tempfile::tempdir().unwrap()
         };
         let stage = home.path().canonicalize().unwrap().join("stage");
         let (root, work) = (stage.join("root"), stage.join("work"));

@@ -301,15 +301,12 @@ fn a_file_that_goes_to_the_archive_stays_its_session_also_where_it_is_compressed
         session.tag("kept").unwrap();
         let name = plain.file_name().unwrap().to_string_lossy().into_owned();
         let bytes = fs::read(&plain).unwrap();
-        match is_packed {
-            false => {
-                fs::rename(&plain, test.root.join("archived_sessions").join(&name)).unwrap();
-            }
-            true => {
-                let packed = zstd::bulk::compress(&bytes, 3).unwrap();
-                test.write(format!("archived_sessions/{name}.zst"), packed);
-                fs::remove_file(&plain).unwrap();
-            }
+        if is_packed {
+            let packed = zstd::bulk::compress(&bytes, 3).unwrap();
+            test.write(format!("archived_sessions/{name}.zst"), packed);
+            fs::remove_file(&plain).unwrap();
+        } else {
+            fs::rename(&plain, test.root.join("archived_sessions").join(&name)).unwrap();
         }
         let report = test.store.import(&test.root, &options()).unwrap();
 

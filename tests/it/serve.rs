@@ -68,10 +68,8 @@ impl Server {
     fn get(&self, path: &str) -> (String, String) {
         let answer = self.answer(&format!("GET {}{path}", self.base), &self.host);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let body = match head.contains("Transfer-Encoding: chunked") {
-            true => whole(body),
-            false => body.to_owned(),
-        };
+        let body =
+            if head.contains("Transfer-Encoding: chunked") { whole(body) } else { body.to_owned() };
         (head.to_owned(), body)
     }
 

@@ -161,10 +161,8 @@ pub(crate) fn dump(store: &Store) -> String {
 
 pub(crate) fn set_mtime(path: &Path, seconds: i64, nanoseconds: u32) {
     let since = Duration::from_secs(seconds.unsigned_abs());
-    let time = match seconds < 0 {
-        true => SystemTime::UNIX_EPOCH - since,
-        false => SystemTime::UNIX_EPOCH + since,
-    };
+    let time =
+        if seconds < 0 { SystemTime::UNIX_EPOCH - since } else { SystemTime::UNIX_EPOCH + since };
     let time = time + Duration::from_nanos(u64::from(nanoseconds));
     File::open(path).unwrap().set_times(FileTimes::new().set_modified(time)).unwrap();
 }

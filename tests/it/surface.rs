@@ -15,9 +15,10 @@ fn sources() -> Vec<(String, String)> {
         if at.ends_with("src/bin") {
             continue;
         }
-        match at.is_dir() {
-            true => todo.extend(fs::read_dir(at).unwrap().map(|entry| entry.unwrap().path())),
-            false => found.push((at.display().to_string(), fs::read_to_string(&at).unwrap())),
+        if at.is_dir() {
+            todo.extend(fs::read_dir(at).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            found.push((at.display().to_string(), fs::read_to_string(&at).unwrap()));
         }
     }
     found

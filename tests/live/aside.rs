@@ -148,9 +148,10 @@ fn what_lay_below_a_folder_that_is_a_file_or_link_now_is_written_beside_it() {
         let pair = Pair::of(Format::Kward, FILE, LOG);
         let session = pair.store.find("given").unwrap();
         fs::remove_dir_all(pair.at(FOLDER)).unwrap();
-        match is_link {
-            true => symlink("note", pair.at(FOLDER)).unwrap(),
-            false => fs::write(pair.at(FOLDER), "note").unwrap(),
+        if is_link {
+            symlink("note", pair.at(FOLDER)).unwrap();
+        } else {
+            fs::write(pair.at(FOLDER), "note").unwrap();
         }
         pair.import();
 

@@ -305,13 +305,11 @@ fn a_file_that_was_moved_and_linked_to_is_where_it_was_moved() {
     {
         let (root, [one, _]) = Root::of(Format::Kward, ids);
         root.rename(ONE, "aside");
-        let to = match is_link {
-            true => THREE.to_owned(),
-            false => format!("{ONE}/inside.jsonl"),
-        };
-        match is_link {
-            true => std::os::unix::fs::symlink("three.jsonl", root.at(ONE)).unwrap(),
-            false => fs::create_dir(root.at(ONE)).unwrap(),
+        let to = if is_link { THREE.to_owned() } else { format!("{ONE}/inside.jsonl") };
+        if is_link {
+            std::os::unix::fs::symlink("three.jsonl", root.at(ONE)).unwrap();
+        } else {
+            fs::create_dir(root.at(ONE)).unwrap();
         }
         root.rename("aside", &to);
         if grows {

@@ -247,9 +247,10 @@ fn a_session_of_several_files_whose_context_is_a_folder_or_link_is_what_it_was()
         import();
         let session = store.find("given").unwrap();
         fs::remove_file(&file).unwrap();
-        match is_link {
-            true => symlink("elsewhere", &file).unwrap(),
-            false => fs::create_dir(&file).unwrap(),
+        if is_link {
+            symlink("elsewhere", &file).unwrap();
+        } else {
+            fs::create_dir(&file).unwrap();
         }
 
         let report = import();
@@ -260,9 +261,10 @@ fn a_session_of_several_files_whose_context_is_a_folder_or_link_is_what_it_was()
         assert_eq!(context_texts(&store, session.key()), ["q", "a"]);
         assert_eq!(store.verify(&root).unwrap().differences, []);
 
-        match is_link {
-            true => fs::remove_file(&file).unwrap(),
-            false => fs::remove_dir(&file).unwrap(),
+        if is_link {
+            fs::remove_file(&file).unwrap();
+        } else {
+            fs::remove_dir(&file).unwrap();
         }
         fs::write(&file, "{\"role\":\"user\",\"content\":\"other\"}\n").unwrap();
         import();

@@ -128,9 +128,10 @@ impl Reader {
                 continue;
             }
             let is_line = |said: &String| *said == without_ids(line);
-            let is_said = match std::mem::take(&mut is_left_out) {
-                true => lines.any(|said| is_line(&said)),
-                false => lines.next().as_ref().is_some_and(is_line),
+            let is_said = if std::mem::take(&mut is_left_out) {
+                lines.any(|said| is_line(&said))
+            } else {
+                lines.next().as_ref().is_some_and(is_line)
             };
             assert!(is_said, "{line:?} is not said, there, by\n{command}\n{printed}");
         }
@@ -206,9 +207,10 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).unwrap()),
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
         }
     }
 }

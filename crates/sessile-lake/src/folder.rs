@@ -40,10 +40,7 @@ impl Place for Folder {
         };
         let mut text = Vec::new();
         file.take(MAX_MANIFEST + 1).read_to_end(&mut text).map_err(Error::io("read", &path))?;
-        match text.len() as u64 <= MAX_MANIFEST {
-            true => Ok(Some(text)),
-            false => Err(too_long(path)),
-        }
+        if text.len() as u64 <= MAX_MANIFEST { Ok(Some(text)) } else { Err(too_long(path)) }
     }
 
     fn open(&self, path: &str, _: u64) -> Result<Option<File>> {

@@ -41,9 +41,10 @@ pub(crate) fn prove(lake: &dyn Place, entry: &Entry) -> Result<File> {
             length => digest.update(&piece[..length]),
         }
     }
-    match hex(&digest.finalize()) == entry.sha256 {
-        true => Ok(file),
-        false => Err(damaged("it does not match its digest")),
+    if hex(&digest.finalize()) == entry.sha256 {
+        Ok(file)
+    } else {
+        Err(damaged("it does not match its digest"))
     }
 }
 

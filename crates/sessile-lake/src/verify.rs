@@ -73,12 +73,13 @@ pub fn verify(lake: impl Into<Lake>) -> Result<VerifyReport> {
     lake.will_read(manifest.files_of_content());
     for entry in manifest.files_of_content() {
         let lines = &mut report.lines;
-        let read = match is_known {
-            true => proof.each_piece(lake, entry, |_| {
+        let read = if is_known {
+            proof.each_piece(lake, entry, |_| {
                 *lines += 1;
                 Ok(())
-            }),
-            false => read::prove(lake, entry).map(drop),
+            })
+        } else {
+            read::prove(lake, entry).map(drop)
         };
         report.note(read)?;
     }

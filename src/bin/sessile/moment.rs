@@ -36,10 +36,10 @@ impl Moment {
             _ => {}
         }
         let is_date = text.len() == 10 && text.bytes().filter(|byte| *byte == b'-').count() == 2;
-        let at = match is_date {
-            true => time(&format!("{text}T00:00:00Z"))
-                .map(|at| Timestamp(at.0.saturating_add(into_day))),
-            false => time(text),
+        let at = if is_date {
+            time(&format!("{text}T00:00:00Z")).map(|at| Timestamp(at.0.saturating_add(into_day)))
+        } else {
+            time(text)
         };
         at.map(Self::At).or_else(|| ago(text).map(Self::Ago)).ok_or_else(|| {
             "a date, a time or how long ago was expected, as in 2026-01-02, \

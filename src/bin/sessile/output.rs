@@ -32,9 +32,10 @@ pub(crate) fn print_note(text: &str) {
     let mut line = Vec::new();
     visible(text.trim_end().as_bytes(), &mut line);
     line.push(b'\n');
-    let _ = match pager::is_running() && io::stderr().is_terminal() {
-        true => pager::write(&line),
-        false => io::stderr().lock().write_all(&line),
+    let _ = if pager::is_running() && io::stderr().is_terminal() {
+        pager::write(&line)
+    } else {
+        io::stderr().lock().write_all(&line)
     };
 }
 

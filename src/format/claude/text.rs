@@ -67,9 +67,10 @@ pub(super) fn text(value: Option<Raw<'_>>) -> Option<String> {
 pub(super) fn stored(value: Option<Raw<'_>>) -> Option<Stored> {
     let value = value?;
     let text = value.string()?;
-    Some(match json::has_lone_surrogate(value) {
-        true => Stored::Json(json::compact(value)),
-        false => Stored::Text(text.into_owned()),
+    Some(if json::has_lone_surrogate(value) {
+        Stored::Json(json::compact(value))
+    } else {
+        Stored::Text(text.into_owned())
     })
 }
 

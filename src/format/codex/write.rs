@@ -28,10 +28,7 @@ pub(crate) fn line(
 pub(crate) fn again(line: &[u8], at: Timestamp) -> Option<String> {
     let (value, _) = json::scan(line).ok()?;
     let members = json::distinct_members(value).into_iter().map(|(key, value)| {
-        let value = match key.is("timestamp") {
-            true => spelt(&time(at)),
-            false => json::compact(value),
-        };
+        let value = if key.is("timestamp") { spelt(&time(at)) } else { json::compact(value) };
         format!("{}:{value}", spelt(&key.text()))
     });
     Some(format!("{{{}}}\n", members.collect::<Vec<_>>().join(",")))

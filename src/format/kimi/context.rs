@@ -180,9 +180,10 @@ fn check_message(message: Raw<'_>) -> Result<(), (bool, &'static str)> {
                     }
                 }
             }
-            match is_known {
-                true => Ok(()),
-                false => Err((true, "a part of an unknown type; Kimi cannot open the session")),
+            if is_known {
+                Ok(())
+            } else {
+                Err((true, "a part of an unknown type; Kimi cannot open the session"))
             }
         }
         _ => refuse("content that is neither text nor parts; Kimi skips the message"),

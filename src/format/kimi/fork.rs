@@ -49,9 +49,10 @@ impl CutWire {
         if value.kind() != Kind::Object {
             return None;
         }
-        let message_type = match is_metadata(value) {
-            true => None,
-            false => value.get("message").and_then(|message| message.get("type")?.string()),
+        let message_type = if is_metadata(value) {
+            None
+        } else {
+            value.get("message").and_then(|message| message.get("type")?.string())
         };
         if message_type.as_deref() == Some("TurnBegin") {
             self.turn += 1;

@@ -31,9 +31,10 @@ pub(super) fn states(versions: &Versions<'_>) -> Option<Vec<u8>> {
 
 /// The merged registry; `None` if Kimi cannot read one of them.
 pub(super) fn registries(versions: &Versions<'_>) -> Option<Vec<u8>> {
-    match versions.later {
-        true => registry::union(versions.theirs, versions.ours),
-        false => registry::union(versions.ours, versions.theirs),
+    if versions.later {
+        registry::union(versions.theirs, versions.ours)
+    } else {
+        registry::union(versions.ours, versions.theirs)
     }
 }
 

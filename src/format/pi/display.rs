@@ -35,9 +35,10 @@ fn parts_of(role: &str, message: &Object<'_>, tools: bool) -> Vec<Part> {
     let is_answer = role == "toolResult";
     let text = |value: Option<Raw<'_>>| {
         let is_text = |value: &Raw<'_>| value.kind() == Kind::String;
-        match is_answer && !tools {
-            true => value.filter(is_text).map(|_| Part::Text(String::new())),
-            false => string(value).map(Part::Text),
+        if is_answer && !tools {
+            value.filter(is_text).map(|_| Part::Text(String::new()))
+        } else {
+            string(value).map(Part::Text)
         }
     };
     let mut parts: Vec<Part> = match role {
@@ -69,9 +70,10 @@ fn parts_of(role: &str, message: &Object<'_>, tools: bool) -> Vec<Part> {
             other => Part::Other(other.to_owned()),
         });
     }
-    match is_answer {
-        true => Part::answering(string(message.get("toolCallId")).unwrap_or_default(), parts),
-        false => parts,
+    if is_answer {
+        Part::answering(string(message.get("toolCallId")).unwrap_or_default(), parts)
+    } else {
+        parts
     }
 }
 

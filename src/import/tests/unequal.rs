@@ -86,15 +86,14 @@ fn items(large: bool, kind: FileKind, read: &[&[u8]], sent: &[&[u8]]) -> Vec<Ite
     };
     let end = Box::new(FileEnd { file: end, tail: None, bytes: 0, lines: 0 });
     let mut chunks: Vec<Chunk> = sent.iter().map(|raw| chunk(raw)).collect();
-    match large {
-        false => vec![Item::Whole { file, once: SingleTransaction::New, chunks, end }, Item::Seen],
-        true => {
-            let large = Large { base: None, left: Leftover::Nothing };
-            let mut items = vec![Item::Large { file, large }];
-            items.extend(chunks.drain(..).map(Item::Chunk));
-            items.extend([Item::End(end), Item::Seen]);
-            items
-        }
+    if large {
+        let large = Large { base: None, left: Leftover::Nothing };
+        let mut items = vec![Item::Large { file, large }];
+        items.extend(chunks.drain(..).map(Item::Chunk));
+        items.extend([Item::End(end), Item::Seen]);
+        items
+    } else {
+        vec![Item::Whole { file, once: SingleTransaction::New, chunks, end }, Item::Seen]
     }
 }
 

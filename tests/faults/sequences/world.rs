@@ -248,12 +248,11 @@ impl World {
         let report = sessile::recover(self.store.path(), &target).map_err(failed)?;
         let recovered = open(&target);
         same("a recovered store dumps", &dump(&self.store), &dump(&recovered))?;
-        match report.is_whole() {
-            true => {
-                self.store = recovered;
-                Ok(())
-            }
-            false => Err(format!("recover misses something of a sound store: {report:?}")),
+        if report.is_whole() {
+            self.store = recovered;
+            Ok(())
+        } else {
+            Err(format!("recover misses something of a sound store: {report:?}"))
         }
     }
 

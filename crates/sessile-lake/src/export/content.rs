@@ -184,9 +184,10 @@ fn prove(conn: &Connection, file: &FileRow, known: Option<&FileRow>) -> Result<P
     }
     let digest: Sha = digest.finalize().into();
     let whole: Option<Sha> = whole.map(|whole| whole.finalize().into());
-    match file.sha256.as_ref().is_none_or(|sha256| sha256 == whole.as_ref().unwrap_or(&digest)) {
-        true => Ok(Proven { digest, goes_on, rows }),
-        false => Err(Failed::Damaged("it does not match its digest".to_owned())),
+    if file.sha256.as_ref().is_none_or(|sha256| sha256 == whole.as_ref().unwrap_or(&digest)) {
+        Ok(Proven { digest, goes_on, rows })
+    } else {
+        Err(Failed::Damaged("it does not match its digest".to_owned()))
     }
 }
 
@@ -245,9 +246,10 @@ fn each(
         each(place, &raw)?;
         place += 1;
     }
-    match place == end {
-        true => Ok(()),
-        false => Err(Failed::Damaged(format!("{noun} {} is missing", place + 1))),
+    if place == end {
+        Ok(())
+    } else {
+        Err(Failed::Damaged(format!("{noun} {} is missing", place + 1)))
     }
 }
 

@@ -163,9 +163,10 @@ impl Run<'_> {
             let text = manifest.to_json().map_err(std::io::Error::from);
             turn.add(&files, &text.map_err(Error::io("write", lake.named(MANIFEST)))?)?;
         }
-        match self.failed.is_empty() {
-            true => Ok(self.report),
-            false => Err(Error::Incomplete { failed: self.failed }),
+        if self.failed.is_empty() {
+            Ok(self.report)
+        } else {
+            Err(Error::Incomplete { failed: self.failed })
         }
     }
 

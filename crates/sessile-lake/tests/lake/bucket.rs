@@ -262,9 +262,8 @@ fn a_server_that_knows_no_conditions_is_refused() {
 #[test]
 fn a_lost_answer_is_found_out() {
     let (place, objects) = (Place::of_fixtures(), Arc::new(InMemory::new()));
-    let store = Objects::new(&objects, |path| match path.ends_with("manifest.json") {
-        true => Then::LoseTheAnswer,
-        false => Then::Write,
+    let store = Objects::new(&objects, |path| {
+        if path.ends_with("manifest.json") { Then::LoseTheAnswer } else { Then::Write }
     });
 
     assert!(0 < export(&place, &store).unwrap().sessions);

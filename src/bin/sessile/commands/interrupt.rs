@@ -28,12 +28,13 @@ pub(super) fn of_import(
 ) -> Result<Waiting> {
     let store = store.clone();
     let elsewhere = elsewhere.map(|folder| folder.path().to_owned());
-    on_interrupt(move || match dry_run {
-        true => {
+    on_interrupt(move || {
+        if dry_run {
             remove(elsewhere.as_ref());
             note!("sessile: interrupted; a dry run writes nothing");
+        } else {
+            note!("sessile: interrupted; {}", what_stands(&store));
         }
-        false => note!("sessile: interrupted; {}", what_stands(&store)),
     })
 }
 

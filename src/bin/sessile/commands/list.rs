@@ -57,9 +57,10 @@ fn none_match(store: &Store, args: &ListArgs) -> Result<String> {
             elsewhere.push(format!("{} {told}", number(count)));
         }
     }
-    Ok(match elsewhere.is_empty() {
-        true => "no sessions match".to_owned(),
-        false => format!("no sessions match; {}", elsewhere.join(", ")),
+    Ok(if elsewhere.is_empty() {
+        "no sessions match".to_owned()
+    } else {
+        format!("no sessions match; {}", elsewhere.join(", "))
     })
 }
 

@@ -18,9 +18,10 @@ pub(crate) fn run(store: &Store, session: Option<&str>, json: bool) -> Result<bo
         run: None,
     };
     let each = |root: &Path, problem: &Problem| {
-        let written = match json {
-            true => writeln!(out, "{}", row_json(root, problem)),
-            false => shown.write(&mut out, root, problem),
+        let written = if json {
+            writeln!(out, "{}", row_json(root, problem))
+        } else {
+            shown.write(&mut out, root, problem)
         };
         written.map_err(|source| Error::Io {
             action: "write to",

@@ -144,9 +144,10 @@ fn described(file: &Incomplete) -> String {
         Some(id) => format!(" (session {})", one_line(id)),
         None => String::new(),
     };
-    let root = match file.root.as_os_str().is_empty() {
-        true => String::new(),
-        false => format!("{}: ", shown(&file.root)),
+    let root = if file.root.as_os_str().is_empty() {
+        String::new()
+    } else {
+        format!("{}: ", shown(&file.root))
     };
     format!("{root}{}{session}: {}", shown(&file.file), one_line(&file.detail))
 }

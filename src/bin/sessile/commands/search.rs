@@ -44,9 +44,10 @@ pub(crate) fn run(store: &Store, args: &SearchArgs) -> Result<bool> {
     }
     if let Some(next) = &page.next {
         // A person has no use for a place of many letters.
-        let after = match args.json || !output::is_terminal() {
-            true => format!(", or --after {next}"),
-            false => String::new(),
+        let after = if args.json || !output::is_terminal() {
+            format!(", or --after {next}")
+        } else {
+            String::new()
         };
         note!("there are more: --limit {}{after}", args.limit.saturating_mul(5));
     }

@@ -65,9 +65,10 @@ fn say_where_it_is(session: &Session) -> Result<()> {
 /// A word of a shell's command.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    match word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
+    if word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 
@@ -261,9 +262,10 @@ impl<'a> Viewer<'a> {
     /// A branch that contains an entry: the active one, if it does. If a program
     /// leaves part of a path out, the branch may end with the entry.
     fn branch_with(&self, entry_id: &str) -> Result<CapturedBranch> {
-        let branch = match self.session.is_on_path(entry_id)? {
-            true => self.session.capture()?,
-            false => self.session.capture_path(&self.end_of_branch(entry_id)?)?,
+        let branch = if self.session.is_on_path(entry_id)? {
+            self.session.capture()?
+        } else {
+            self.session.capture_path(&self.end_of_branch(entry_id)?)?
         };
         match place_of(&branch, entry_id) {
             Some(_) => Ok(branch),
@@ -296,9 +298,10 @@ impl<'a> Viewer<'a> {
             label: entry.and_then(|entry| entry.entry.label.as_deref()),
         };
         // Results in files of their own are only included with `--full`.
-        let mut said = match self.transcript.is_full {
-            true => MessageContent::whole(message, self.session)?,
-            false => MessageContent::of(message),
+        let mut said = if self.transcript.is_full {
+            MessageContent::whole(message, self.session)?
+        } else {
+            MessageContent::of(message)
         };
         let is_asked_for = self.asked_for.as_ref() == Some(&message.entry_id);
         if said.parts.is_empty()

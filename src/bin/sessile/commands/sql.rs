@@ -129,9 +129,10 @@ fn print_table(store: &Store, sql: &str) -> Result<()> {
         table.rows.push(
             cells.iter().map(|cell| (output::one_line(&shown(cell)), is_number(cell))).collect(),
         );
-        match table.widths.is_some() || MEASURED <= table.rows.len() {
-            true => written(table.print()),
-            false => Ok(()),
+        if table.widths.is_some() || MEASURED <= table.rows.len() {
+            written(table.print())
+        } else {
+            Ok(())
         }
     })?;
     table.print()?;

@@ -134,9 +134,10 @@ impl Entries<'_> {
         }
         // If the result comes later, this tells the script which call it belongs
         // to.
-        let attributes = match answers.of_call(place).is_none() && !call.id.is_empty() {
-            true => format!("{TOOL} data-call=\"{}\"", anchor(&call.id)),
-            false => TOOL.to_owned(),
+        let attributes = if answers.of_call(place).is_none() && !call.id.is_empty() {
+            format!("{TOOL} data-call=\"{}\"", anchor(&call.id))
+        } else {
+            TOOL.to_owned()
         };
         out.push_str(&folded(&attributes, &summary, &inside));
     }
@@ -145,9 +146,10 @@ impl Entries<'_> {
         let entry = self.entries[e];
         let is_first = p == 0 && self.said[e][..m].iter().all(|said| said.parts.is_empty());
         // The anchor of an entry that is not shown elsewhere.
-        let id = match is_first && self.is_elsewhere(answers, e) {
-            true => format!(" id=\"{}\"", anchor(&entry.entry.id)),
-            false => String::new(),
+        let id = if is_first && self.is_elsewhere(answers, e) {
+            format!(" id=\"{}\"", anchor(&entry.entry.id))
+        } else {
+            String::new()
         };
         let mut out = format!(
             "<div class=\"answer\"{id}>\n<div class=\"head\">{}</div>\n",
@@ -188,9 +190,8 @@ pub(super) fn cost(usage: &Usage, prices: &Prices) -> Option<(f64, bool)> {
 pub(super) fn used(usage: &Usage, cost: Option<(f64, bool)>, read: &str) -> Option<String> {
     let count = |tokens: Option<i64>| tokens.and_then(|n| u64::try_from(n).ok()).filter(|n| 0 < *n);
     let told = |tokens, what| count(tokens).map(|n| format!("{} {what}", number(n)));
-    let cost = cost.filter(|(cost, _)| 0.0 < *cost).map(|(cost, is_told)| match is_told {
-        true => format!("cost {cost:.4}"),
-        false => format!("cost about {cost:.4}"),
+    let cost = cost.filter(|(cost, _)| 0.0 < *cost).map(|(cost, is_told)| {
+        if is_told { format!("cost {cost:.4}") } else { format!("cost about {cost:.4}") }
     });
     let parts = [
         told(usage.input, read),

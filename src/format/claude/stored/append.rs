@@ -177,10 +177,8 @@ impl Appending<'_> {
         {
             return Ok(false);
         }
-        let parent = match &node.parent {
-            Some(parent) => entries::entry_key(conn, session, parent)?,
-            None => None,
-        };
+        let parent = node.parent.as_ref().map(|id| entries::entry_key(conn, session, id));
+        let parent = parent.transpose()?.flatten();
         if parent.is_none() && node.parent.is_some() {
             return Ok(false);
         }
@@ -188,18 +186,19 @@ impl Appending<'_> {
         if !self.is_knotted && !self.hangs_together(node, parent, &above)? {
             return Ok(false);
         }
-        let is_counted = node.kind.is_message() && (self.is_agent || node.is_main());
-        match is_counted {
-            true if above.message.is_some()
-                && above.message == self.leaf
-                && self.is_plain(node)?
-                && self.answer_nothing(&above.between)? =>
-            {
-                self.extend(node, above.between)?;
-            }
-            true if !self.is_knotted => self.turn_to(node, parent)?,
-            true => return Ok(false),
-            false => return self.stands_aside(node, &above),
+        if !node.kind.is_message() || !self.is_agent && !node.is_main() {
+            return self.stands_aside(node, &above);
+        }
+        if above.message.is_some()
+            && above.message == self.leaf
+            && self.is_plain(node)?
+            && self.answer_nothing(&above.between)?
+        {
+            self.extend(node, above.between)?;
+        } else if !self.is_knotted {
+            self.turn_to(node, parent)?;
+        } else {
+            return Ok(false);
         }
         Ok(true)
     }
@@ -216,9 +215,10 @@ impl Appending<'_> {
         let mut above = MessageAbove::default();
         let Some(parent) = parent else { return Ok(above) };
         paths::walk_up(self.conn, parent, |step| {
-            match step.entry_type == "message" {
-                true => above.message = Some(step.entry_key),
-                false => above.between.push(step.entry_key),
+            if step.entry_type == "message" {
+                above.message = Some(step.entry_key);
+            } else {
+                above.between.push(step.entry_key);
             }
             Ok(above.message.is_none())
         })?;

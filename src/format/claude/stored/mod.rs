@@ -279,9 +279,10 @@ fn settle_head(
 fn note_unknown(folded: &Folded<'_>, summary: &Summary) -> Result<()> {
     for (name, line_key, count) in &summary.unknown {
         let records = if *count == 1 { "record" } else { "records" };
-        let detail = match name.is_empty() {
-            true => format!("{count} {records} without a type; this is the first"),
-            false => format!("{count} {records} of the unknown type {name}; this is the first"),
+        let detail = if name.is_empty() {
+            format!("{count} {records} without a type; this is the first")
+        } else {
+            format!("{count} {records} of the unknown type {name}; this is the first")
         };
         let line = Some(log::line_number(*line_key));
         note(folded, &folded.file.path, line, ProblemKind::UnknownType, &detail)?;

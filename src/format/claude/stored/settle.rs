@@ -85,9 +85,10 @@ impl Projection for Claude {
         touched: Touched,
     ) -> Result<Vec<SessionKey>> {
         for unit in touched.units {
-            match unit.is_empty() || unit.ends_with(b"/") {
-                true => settle_project(conn, source, &unit)?,
-                false => settle_folder(conn, source, &unit)?,
+            if unit.is_empty() || unit.ends_with(b"/") {
+                settle_project(conn, source, &unit)?;
+            } else {
+                settle_folder(conn, source, &unit)?;
             }
         }
         Ok(Vec::new())

@@ -236,9 +236,10 @@ fn move_thread(writing: &Writing<'_>, into_archive: bool) -> Result<()> {
     for known in of_thread.iter().filter(|known| known.is_archived != into_archive) {
         let rollout = Place::of(tx, known.session)?.rollout;
         let Some(file) = rollout.main() else { continue };
-        let to = match into_archive {
-            true => layout::archived(&file.path),
-            false => layout::unarchived(&file.path),
+        let to = if into_archive {
+            layout::archived(&file.path)
+        } else {
+            layout::unarchived(&file.path)
         };
         // Archiving a file keeps its modification time; taking it out of the
         // archive sets it.

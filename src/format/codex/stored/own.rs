@@ -65,9 +65,10 @@ impl ParsedRollout {
             let damage = damage.map(|detail| (ProblemKind::UnreadableFile, detail));
             found.problems.extend(damage.map(|problem| (None, problem)));
         }
-        match is_document {
-            true => found.read_document(conn, &log)?,
-            false => found.read_header(conn, &log)?,
+        if is_document {
+            found.read_document(conn, &log)?;
+        } else {
+            found.read_header(conn, &log)?;
         }
         let name = layout::name(&rollout.place);
         let has_header = found.meta.is_some();

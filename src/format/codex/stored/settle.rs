@@ -252,10 +252,7 @@ impl<'a> Settling<'a> {
                 }
                 is_gone |= is_moved(conn, rollout, other)?;
             }
-            match is_gone {
-                true => rows.extend(own),
-                false => there.push((rollout.clone(), own)),
-            }
+            if is_gone { rows.extend(own) } else { there.push((rollout.clone(), own)) }
         }
         rows.sort();
         for (rollout, mut own) in there {

@@ -162,9 +162,10 @@ impl Legacy {
         }
         let part = vec![text.to_owned()];
         let id = self.new_id();
-        let item = match is_summary {
-            true => Item::reasoning(id, part, Vec::new()),
-            false => Item::reasoning(id, Vec::new(), part),
+        let item = if is_summary {
+            Item::reasoning(id, part, Vec::new())
+        } else {
+            Item::reasoning(id, Vec::new(), part)
         };
         self.current().items.push(item);
     }

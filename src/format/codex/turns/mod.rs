@@ -220,10 +220,7 @@ fn part_texts(item: Raw<'_>) -> Vec<String> {
 pub(crate) fn preview(message: &str, attached: Option<&str>) -> Option<String> {
     const MARK: &str = "## My request for Codex:";
     let text = message.find(MARK).map_or(message, |at| &message[at + MARK.len()..]).trim();
-    match text.is_empty() {
-        false => Some(text.to_owned()),
-        true => attached.map(str::to_owned),
-    }
+    if text.is_empty() { attached.map(str::to_owned) } else { Some(text.to_owned()) }
 }
 
 /// The text for a prompt that consists of attachments.

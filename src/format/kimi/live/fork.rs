@@ -112,9 +112,10 @@ fn new_folder(tx: &Connection, place: &Place, id: &str) -> Result<Vec<u8>> {
     let beside = layout::split(&place.unit.path).map(|beside| beside.stem(id.as_bytes()));
     let folder = beside.unwrap_or_else(|| id.as_bytes().to_vec());
     let source_id = place.source.source_id;
-    match stored::is_free(tx, source_id, &folder)? {
-        true => Ok(folder),
-        false => Err(Error::SessionExists(String::from_utf8_lossy(&folder).into_owned())),
+    if stored::is_free(tx, source_id, &folder)? {
+        Ok(folder)
+    } else {
+        Err(Error::SessionExists(String::from_utf8_lossy(&folder).into_owned()))
     }
 }
 

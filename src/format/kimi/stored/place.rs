@@ -26,9 +26,10 @@ impl Place {
 
     /// The folder of the session; for a flat file, the one that would be beside it.
     pub(crate) fn folder(&self) -> Vec<u8> {
-        match self.unit.is_flat() {
-            true => layout::flat_stem(&self.unit.path).unwrap_or(&self.unit.path).to_vec(),
-            false => self.unit.path.clone(),
+        if self.unit.is_flat() {
+            layout::flat_stem(&self.unit.path).unwrap_or(&self.unit.path).to_vec()
+        } else {
+            self.unit.path.clone()
         }
     }
 }

@@ -185,9 +185,10 @@ fn settle_rows(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Vec<(Se
         }
     }
     for (path, session) in &rows {
-        match found.iter().any(|unit| unit.path == *path) {
-            true => projections::delete_projection(conn, *session)?,
-            false => sessions::delete_session(conn, *session)?,
+        if found.iter().any(|unit| unit.path == *path) {
+            projections::delete_projection(conn, *session)?;
+        } else {
+            sessions::delete_session(conn, *session)?;
         }
     }
     let with_row = |unit: Unit| {

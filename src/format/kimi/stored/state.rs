@@ -121,9 +121,12 @@ fn fold_subagents(fold: &Fold<'_>) -> Result<()> {
                 continue;
             }
         };
-        let seconds = |at: f64| match at.is_finite() {
-            true => Stored::Json(state::float(at)),
-            false => Stored::Json("null".to_owned()),
+        let seconds = |at: f64| {
+            if at.is_finite() {
+                Stored::Json(state::float(at))
+            } else {
+                Stored::Json("null".to_owned())
+            }
         };
         if !meta.created_at.is_finite() || !meta.updated_at.is_finite() {
             let detail = "a time of the sub-agent is NaN or infinite";

@@ -53,9 +53,10 @@ pub(crate) fn units(conn: &Connection, source_id: i64, stem: &[u8]) -> Result<Ve
     let folder = files::newest(conn, source_id, stem)?;
     let has_folder =
         !below.is_empty() || folder.as_ref().is_some_and(|row| row.kind == FileKind::Folder);
-    let flat = match is_rotation(conn, source_id, stem)? {
-        false => files::newest(conn, source_id, &flat_path)?.filter(is_flat_file),
-        true => None,
+    let flat = if is_rotation(conn, source_id, stem)? {
+        None
+    } else {
+        files::newest(conn, source_id, &flat_path)?.filter(is_flat_file)
     };
     let mut flats: Vec<FileRow> = Vec::new();
     if let Some(flat) = flat {

@@ -269,9 +269,10 @@ impl World {
             .into_keys()
             .filter(|(root, _)| !self.roots[*root].has_folders())
             .collect();
-        match known == expected {
-            true => Ok(()),
-            false => Err(format!("sessions are {known:?}, expected {expected:?}")),
+        if known == expected {
+            Ok(())
+        } else {
+            Err(format!("sessions are {known:?}, expected {expected:?}"))
         }
     }
 

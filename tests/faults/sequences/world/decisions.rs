@@ -166,12 +166,13 @@ impl World {
             }
             Decision::Compact(kept) => {
                 let kept = json(&self.entry(chosen, *kept));
-                Some(own.append_compaction(&match is_pi {
-                    true => format!("{{\"summary\":\"s\",\"firstKeptEntryId\":{kept}}}"),
-                    false => format!(
+                Some(own.append_compaction(&if is_pi {
+                    format!("{{\"summary\":\"s\",\"firstKeptEntryId\":{kept}}}")
+                } else {
+                    format!(
                         "{{\"role\":\"compactionSummary\",\"summary\":\"s\",\
                          \"first_kept_entry_id\":{kept}}}"
-                    ),
+                    )
                 })?)
             }
             Decision::Branch(to) => {
@@ -281,9 +282,10 @@ impl World {
     /// The id of some entry; the leaf, or of none, where there is no other.
     fn entry(&self, chosen: &Chosen, index: Index) -> String {
         let nodes = self.store.session(chosen.key).unwrap().tree().unwrap();
-        match nodes.is_empty() {
-            true => chosen.leaf.clone().unwrap_or_default(),
-            false => index.get(&nodes).id.clone(),
+        if nodes.is_empty() {
+            chosen.leaf.clone().unwrap_or_default()
+        } else {
+            index.get(&nodes).id.clone()
         }
     }
 }

@@ -117,9 +117,10 @@ impl World {
 fn lines_of<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> BTreeSet<Vec<u8>> {
     let mut lines = BTreeSet::new();
     for (path, bytes) in files {
-        let plain = match path.ends_with(".zst") {
-            true => zstd::decode_all(bytes).unwrap_or_else(|_| bytes.to_vec()),
-            false => bytes.to_vec(),
+        let plain = if path.ends_with(".zst") {
+            zstd::decode_all(bytes).unwrap_or_else(|_| bytes.to_vec())
+        } else {
+            bytes.to_vec()
         };
         let all = plain.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
         lines.extend(all.map(<[u8]>::to_vec));

@@ -160,9 +160,10 @@ fn answer_one(store: &Store, request: &[u8]) -> Option<String> {
 }
 
 fn no_request(err: &serde_json::Error) -> Refusal {
-    let (code, what) = match err.is_data() {
-        true => (INVALID_REQUEST, "not a request"),
-        false => (PARSE_ERROR, "the line is not JSON"),
+    let (code, what) = if err.is_data() {
+        (INVALID_REQUEST, "not a request")
+    } else {
+        (PARSE_ERROR, "the line is not JSON")
     };
     Refusal { code, message: format!("{what}: {err}"), kind: None }
 }
