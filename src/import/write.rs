@@ -414,7 +414,8 @@ impl Writer<'_> {
                 self.touched.add(self.job.root.format, &file);
             }
         }
-        overlooked::see(&tx, &self.job.root, source_id, self.newest)?;
+        let at = (&self.job.root, &self.job.away);
+        overlooked::see(&tx, at, source_id, self.newest)?;
         let gone = seen::mark_missing(&tx, source_id, self.newest, now)?;
         let exchanges = std::mem::take(&mut self.exchanges);
         let format = self.job.root.format;
