@@ -117,7 +117,9 @@ impl Comparison<'_> {
                 continue;
             }
             // What is replaced while its folder is read may not be listed.
-            match walk.look_again(&path).filter(|_| !own.contains(&path)) {
+            let is_ours =
+                |found: &Found| !own.contains(&path) && !self.away.has(&walk, found, true);
+            match walk.look_again(&path).filter(is_ours) {
                 Some(found) => self.compare_if_readable(&walk, &found)?,
                 None => self.differ(&path, "is no longer at the root"),
             }

@@ -118,7 +118,8 @@ impl Writer<'_> {
             0 < report.new + report.grown + report.rewritten
         };
         self.adopt_renamed(&tx)?;
-        overlooked::see(&tx, &self.job.root, source_id, self.newest)?;
+        let at = (&self.job.root, &self.job.away);
+        overlooked::see(&tx, at, source_id, self.newest)?;
         let gone = seen::mark_missing(&tx, source_id, self.newest, now)?;
         let exchanges = std::mem::take(&mut self.found.exchanges);
         let format = self.job.root.format;

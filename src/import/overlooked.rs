@@ -11,6 +11,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::purged::Away;
 use super::root::Root;
 use super::walk::{FoundKind, Walk};
 use crate::error::Result;
@@ -18,15 +19,24 @@ use crate::store::seen;
 
 /// Marks those of the files that were not seen as seen which are at the root all the
 /// same.
-pub(super) fn see(conn: &Connection, root: &Root, source_id: i64, newest: i64) -> Result<()> {
+pub(super) fn see(
+    conn: &Connection,
+    (root, away): (&Root, &Away),
+    source_id: i64,
+    newest: i64,
+) -> Result<()> {
     let walk = Walk::new(&root.path, &[])?;
     let mut there = Vec::new();
     seen::each_unseen(conn, source_id, newest, |file_id, path| {
         let is_covered =
             root.covered.iter().any(|top| Path::new(OsStr::from_bytes(path)).starts_with(top));
-        // Of a pipe, socket or device, nothing is known.
-        let is_there =
-            || walk.look_again(path).is_some_and(|found| found.kind != FoundKind::Special);
+        let is_there = || {
+            // Of a pipe, socket or device, nothing is known; and what belongs to a purged
+            // session is not the file that had its path.
+            walk.look_again(path).is_some_and(|found| {
+                found.kind != FoundKind::Special && !away.has(&walk, &found, true)
+            })
+        };
         if is_covered && is_there() {
             there.push(file_id);
         }
@@ -63,7 +73,8 @@ mod tests {
 
         seen::begin(&conn).unwrap();
         let root = root::examine(&dir.path().join("root"), Some(format)).unwrap();
-        see(&conn, &root, source_id, i64::MAX).unwrap();
+        let away = Away::of_source(&conn, source_id, format).unwrap();
+        see(&conn, (&root, &away), source_id, i64::MAX).unwrap();
         seen::mark_missing(&conn, source_id, i64::MAX, Timestamp(1)).unwrap();
 
         assert_eq!(seen::count_missing(&conn, source_id).unwrap(), 1);

@@ -113,20 +113,29 @@ impl Away {
     /// Whether something at the root belongs to a purged session. A file whose path
     /// the store knows does not, even if its name or its bytes are those of one, unless
     /// its id says so.
+    ///
+    /// Counts the files that do.
     pub(crate) fn holds(&self, walk: &Walk, found: &Found, known: Option<&FileRow>) -> bool {
-        let layout = self.format.layout();
-        let is_file = found.kind == FoundKind::File;
-        let by_path = layout.sessions_of_path(&found.path, found.kind == FoundKind::Folder);
-        let holds = known.is_none() && by_path.iter().any(|id| self.is_away(walk, found, id))
-            || is_file
-                && self.format.rules().sessions == Sessions::File
-                && layout.is_log(&found.path)
-                && (self.holds_id(walk, found)
-                    || known.is_none() && self.holds_digest(walk, found));
-        if holds && is_file {
+        let holds = self.has(walk, found, known.is_some());
+        if holds && found.kind == FoundKind::File {
             self.passed.fetch_add(1, Ordering::Relaxed);
         }
         holds
+    }
+
+    /// As [`holds`](Self::holds), without counting.
+    pub(crate) fn has(&self, walk: &Walk, found: &Found, is_known: bool) -> bool {
+        if self.is_empty() {
+            return false;
+        }
+        let layout = self.format.layout();
+        let is_file = found.kind == FoundKind::File;
+        let by_path = layout.sessions_of_path(&found.path, found.kind == FoundKind::Folder);
+        !is_known && by_path.iter().any(|id| self.is_away(walk, found, id))
+            || is_file
+                && self.format.rules().sessions == Sessions::File
+                && layout.is_log(&found.path)
+                && (self.holds_id(walk, found) || !is_known && self.holds_digest(walk, found))
     }
 
     /// The number of files that were skipped since the last call.
