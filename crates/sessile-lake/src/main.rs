@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use etcetera::BaseStrategy as _;
 use sessile::Timestamp;
 use sessile_lake::{Error, ExportOptions, Lake, export, import, verify};
 
@@ -26,9 +27,9 @@ struct Cli {
 enum Command {
     /// Add to a lake what it does not hold of a store yet
     Export {
-        /// The database of the store
+        /// The database of the store; without it that of the command sessile, in the data folder
         #[arg(long, env = "SESSILE_DB")]
-        db: PathBuf,
+        db: Option<PathBuf>,
         /// Leave out what was last active before that: 2026-01-02, or a time in RFC 3339
         #[arg(long, value_parser = moment)]
         since: Option<Timestamp>,
@@ -39,9 +40,9 @@ enum Command {
     Import {
         /// The folder of the lake, or s3://BUCKET/PREFIX
         lake: PathBuf,
-        /// The database of the store
+        /// The database of the store; without it that of the command sessile, in the data folder
         #[arg(long, env = "SESSILE_DB")]
-        db: PathBuf,
+        db: Option<PathBuf>,
     },
     /// Compare a lake with its digests
     Verify {
@@ -98,6 +99,40 @@ fn place(lake: &Path) -> Result<Lake, Error> {
     }
 }
 
+/// A count of things, with commas between thousands.
+fn counted(count: u64, noun: &str) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if 0 < n && (digits.len() - n).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{text} {noun}{plural}")
+}
+
+/// The database that was named, else the one that the command `sessile` has in the
+/// user's data folder, which is made for its owner only.
+fn database(named: Option<PathBuf>) -> Result<PathBuf, Error> {
+    let refused = |path: &Path, source| Error::Io {
+        action: "find the default database in",
+        path: path.to_owned(),
+        source,
+    };
+    if let Some(named) = named.filter(|named| !named.as_os_str().is_empty()) {
+        return Ok(named);
+    }
+    let strategy = etcetera::choose_base_strategy()
+        .map_err(|err| refused(Path::new("the home folder"), io::Error::other(err.to_string())))?;
+    let folder = strategy.data_dir().join("sessile");
+    let mut builder = std::fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(&folder).map_err(|source| refused(&folder, source))?;
+    Ok(folder.join("sessile.db"))
+}
+
 /// Returns whether everything is as it should be.
 fn run(command: Command) -> Result<bool, Error> {
     let mut out = io::stdout().lock();
@@ -110,24 +145,28 @@ fn run(command: Command) -> Result<bool, Error> {
     };
     match command {
         Command::Export { db, since, lake } => {
-            let report = export(db, place(&lake)?, &ExportOptions::new().since(since))?;
+            let report = export(database(db)?, place(&lake)?, &ExportOptions::new().since(since))?;
             say(format!(
-                "{} files, {} bytes: {} lines of {} bytes, {} sessions",
-                report.files, report.bytes, report.lines, report.raw_bytes, report.sessions
+                "{}, {}: {} of {}, {}",
+                counted(report.files, "file"),
+                counted(report.bytes, "byte"),
+                counted(report.lines, "line"),
+                counted(report.raw_bytes, "byte"),
+                counted(report.sessions, "session")
             ))?;
             if 0 < report.gone {
-                say(format!(
-                    "{} sessions are no longer in the store; the lake keeps them",
-                    report.gone
-                ))?;
+                let gone = counted(report.gone, "session");
+                say(format!("no longer in the store, and kept in the lake: {gone}"))?;
             }
             Ok(true)
         }
         Command::Import { lake, db } => {
-            let report = import(place(&lake)?, db)?;
+            let report = import(place(&lake)?, database(db)?)?;
             say(format!(
-                "{} sessions, {} files, {} lines",
-                report.sessions, report.files, report.lines
+                "{}, {}, {}",
+                counted(report.sessions, "session"),
+                counted(report.files, "file"),
+                counted(report.lines, "line")
             ))?;
             let Some(merged) = report.merged else { return Ok(true) };
             say(format!(
@@ -145,8 +184,10 @@ fn run(command: Command) -> Result<bool, Error> {
                 say(format!("{}: {}", finding.file.display(), finding.reason))?;
             }
             say(format!(
-                "{} exports, {} files, {} lines",
-                report.exports, report.files, report.lines
+                "{}, {}, {}",
+                counted(report.exports, "export"),
+                counted(report.files, "file"),
+                counted(report.lines, "line")
             ))?;
             Ok(report.findings.is_empty())
         }

@@ -4,6 +4,7 @@ mod back;
 #[cfg(feature = "s3")]
 mod bucket;
 mod damage;
+mod database;
 mod increments;
 #[cfg(feature = "s3")]
 mod objects;
