@@ -65,15 +65,12 @@ impl<'a> Params<'a> {
             Some("null") => matches!(name, "expect_leaf" | "parent"),
             Some(_) => true,
         };
-        let of_one = |(one, others): &(&'static str, &'static [&'static str])| {
-            others.iter().find(|other| says(one) && says(other)).map(|other| (*one, *other))
-        };
-        match APART.iter().find_map(of_one) {
-            Some((one, other)) => {
-                Err(Failure::argument(format!("give {one} or {other}, not both")))
+        for one in self.0.keys().filter(|name| says(name)) {
+            if let Some(other) = apart_from(one).iter().find(|other| says(other)) {
+                return Err(Failure::argument(format!("give {one} or {other}, not both")));
             }
-            None => Ok(()),
         }
+        Ok(())
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -93,14 +90,14 @@ impl<'a> Params<'a> {
     }
 }
 
-/// Parameters of one method that contradict each other.
-const APART: &[(&str, &[&str])] = &[
-    ("expect_leaf", &["parent"]),
-    ("turn", &["entry_id"]),
-    ("file", &["id", "work_dir"]),
-    (
-        "record",
-        &[
+/// Those that a parameter contradicts.
+fn apart_from(name: &str) -> &'static [&'static str] {
+    match name {
+        "expect_leaf" => &["parent"],
+        "turn" => &["entry_id"],
+        "file" => &["id", "work_dir"],
+        "fixed" => &["regex"],
+        "record" => &[
             "summary",
             "keep_from",
             "tokens_before",
@@ -111,9 +108,9 @@ const APART: &[(&str, &[&str])] = &[
             "parent_id",
             "parent_path",
         ],
-    ),
-    ("fixed", &["regex"]),
-];
+        _ => &[],
+    }
+}
 
 /// The session of a number, as lists give it.
 pub(crate) fn key(number: i64) -> Result<SessionKey, Failure> {
