@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sessile::{Archived, Format, ImportOptions, SessionFilter};
 use sha2::{Digest, Sha256};
 
+use crate::properties::cases_or;
 use crate::support::{TestStore, fixture, header, line, message, snapshot};
 
 /// What would do something in a page if it were not escaped.
@@ -183,7 +184,7 @@ pub(crate) fn hostile_session(id: &str, texts: &[String]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(cases_or(12))]
 
     #[test]
     fn no_text_of_a_log_becomes_an_element_or_an_attribute(
@@ -262,7 +263,7 @@ fn garbled(fixture_name: &str, texts: &[String]) -> TestStore {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 3, ..ProptestConfig::default() })]
+    #![proptest_config(cases_or(3))]
 
     #[test]
     fn no_text_of_any_format_becomes_an_element_or_an_attribute(

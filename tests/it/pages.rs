@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use sessile::{Archived, Search, SessionFilter, SessionKey, Timestamp};
 
-use crate::properties::cases;
+use crate::properties::cases_or;
 use crate::support::{TestStore, header, line};
 
 /// What is done between two pages, to a session by its number.
@@ -222,16 +222,9 @@ fn filters() -> impl Strategy<Value = SessionFilter> {
     })
 }
 
-/// A case takes a fifth of a second.
-fn few() -> ProptestConfig {
-    match std::env::var_os("PROPTEST_CASES") {
-        Some(_) => cases(),
-        None => ProptestConfig { cases: 8, ..cases() },
-    }
-}
-
 proptest! {
-    #![proptest_config(few())]
+    // A case takes a fifth of a second.
+    #![proptest_config(cases_or(8))]
 
     #[test]
     fn a_session_that_stands_still_is_on_one_page(

@@ -98,9 +98,10 @@ pub(crate) fn history(roots: Roots) -> impl Strategy<Value = (Vec<Batch>, Last)>
                 1 => prop::sample::select(roots.paths),
             ];
             let step = path.prop_flat_map(move |path| {
-                let step = match of_growth {
-                    true => growth(roots, path).boxed(),
-                    false => step(roots, path, &few).boxed(),
+                let step = if of_growth {
+                    growth(roots, path).boxed()
+                } else {
+                    step(roots, path, &few).boxed()
                 };
                 step.prop_map(move |step| (path, step))
             });

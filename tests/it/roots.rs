@@ -63,9 +63,10 @@ impl World {
 
     fn write(&mut self, path: &str, bytes: &[u8]) {
         let at = self.at(path);
-        match is_file(&at) {
-            true => self.knows_more |= !self.roots.is_named,
-            false => drop(self.make_free(path)),
+        if is_file(&at) {
+            self.knows_more |= !self.roots.is_named;
+        } else {
+            self.make_free(path);
         }
         fs::write(&at, bytes).unwrap();
         set_mtime(&at, THEN + self.steps, 0);

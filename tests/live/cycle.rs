@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
-use proptest::test_runner::TestCaseError;
+use proptest::test_runner::{RngSeed, TestCaseError};
 use sessile::{
     Durability, ExportOptions, Format, ImportOptions, ProblemKind, Session, Store, StoreOptions,
     Timestamp,
@@ -472,9 +472,13 @@ fn last_id(file: &[u8]) -> Option<String> {
     entry["id"].as_str().or(entry["uuid"].as_str()).map(str::to_owned)
 }
 
+/// The same few in every run, or so many new ones.
 fn cases() -> ProptestConfig {
-    let cases = std::env::var("SESSILE_CYCLES").map_or(24, |cases| cases.parse().unwrap());
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    let config = match std::env::var("SESSILE_CYCLES") {
+        Ok(cases) => ProptestConfig::with_cases(cases.parse().unwrap()),
+        Err(_) => ProptestConfig { cases: 24, rng_seed: RngSeed::Fixed(1), ..Default::default() },
+    };
+    ProptestConfig { failure_persistence: None, ..config }
 }
 
 proptest! {
