@@ -54,12 +54,16 @@ impl Merge<'_> {
         theirs: &FileRow,
         writing: &mut Writing,
     ) -> Result<()> {
-        if matches!(ours.kind, FileKind::Folder | FileKind::Link) {
-            return Err(Error::Damaged("a folder or link is at its path in this store".to_owned()));
-        }
-        let is_same = ours.kind == FileKind::Document
-            || pair.format.rules().sessions == Sessions::Folder
-            || pair.has_same_id((tx, ours), (self.theirs, theirs))?;
+        let is_folder = pair.format.rules().sessions == Sessions::Folder;
+        let is_same = match ours.kind {
+            FileKind::Folder | FileKind::Link if is_folder => {
+                let reason = "a folder or link is at its path in this store";
+                return Err(Error::Damaged(reason.to_owned()));
+            }
+            FileKind::Folder | FileKind::Link => false,
+            FileKind::Document => true,
+            FileKind::Log => is_folder || pair.has_same_id((tx, ours), (self.theirs, theirs))?,
+        };
         if is_same {
             self.place_session(pair, theirs, ours.source_id, &ours.path);
             return self.generation(tx, ours, theirs);

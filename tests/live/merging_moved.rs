@@ -158,3 +158,33 @@ fn a_folder_that_has_the_name_of_an_earlier_log_is_taken_over_with_it() {
     let inner = fs::read_to_string(folder.join("one.kept.jsonl/inner.jsonl"));
     assert_eq!(inner.unwrap(), header("inner"));
 }
+
+#[test]
+fn a_session_whose_path_a_folder_or_link_has_here_is_kept_beside_it() {
+    let path = "sessions/--w--/one.jsonl";
+    let log =
+        |id| format!("{{\"type\":\"session\",\"version\":3,\"id\":\"{id}\",\"cwd\":\"/w\"}}\n");
+    let laptop = Machine::empty(Format::Pi);
+    laptop.write(path, &log("p"));
+    let with_folder = Machine::empty(Format::Pi);
+    with_folder.write(Path::new(path).join("below"), "");
+    let with_link = Machine::empty(Format::Pi);
+    let in_its_way = with_link.write(path, "");
+    fs::remove_file(&in_its_way).unwrap();
+    std::os::unix::fs::symlink("nowhere", in_its_way).unwrap();
+
+    for machine in [&laptop, &with_folder, &with_link] {
+        machine.write("sessions/--w--/two.jsonl", &log("both"));
+        machine.import();
+    }
+    for machine in [with_folder, with_link] {
+        let merge = || machine.store.merge(laptop.store.path(), &MergeOptions::new()).unwrap();
+        let report = merge();
+
+        assert_eq!((report.kept.len(), report.refused.len()), (1, 0), "{report:?}");
+        assert!(machine.store.find("p").is_ok());
+        assert!(!merge().is_change());
+        assert_eq!(machine.store.check().unwrap(), []);
+        assert!(machine.store.verify(machine.root()).unwrap().differences.is_empty());
+    }
+}
