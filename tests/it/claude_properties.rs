@@ -1,28 +1,17 @@
 //! Properties of any root of Claude Code, and the conversation compared with a walk
 //! in memory that follows the rules literally.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
+use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
 use serde_json::Value;
-use sessile::{ExportOptions, Format, ImportOptions, NewSession, SessionKey, Timestamp};
+use sessile::{Format, ImportOptions, NewSession, Timestamp};
 
 use crate::odd_claude::{any_file, flat, marks, node, of};
 use crate::properties::cases;
-use crate::support::{THEN, TestStore, dump, set_mtime, snapshot, without_losses};
+use crate::support::{THEN, TestStore, set_mtime};
 
-/// The folder of a project, and sessions in it and in another.
-const PATHS: [&str; 8] = [
-    "projects/-w/0a000000-0000-4000-8000-000000000001.jsonl",
-    "projects/-w/0a000000-0000-4000-8000-000000000002.jsonl",
-    "projects/-v/0a000000-0000-4000-8000-000000000001.jsonl",
-    "projects/-w/agent-0b0b.jsonl",
-    "projects/-w/agent-0b0b.meta.json",
-    "projects/-w/0a000000-0000-4000-8000-000000000001/subagents/agent-c.jsonl",
-    "projects/-w/0a000000-0000-4000-8000-000000000001/subagents/agent-c.meta.json",
-    "projects/-w/0a000000-0000-4000-8000-000000000003/tool-results/t.txt",
-];
+const PATH: &str = "projects/-w/0a000000-0000-4000-8000-000000000001.jsonl";
 
 fn options() -> ImportOptions {
     ImportOptions::new().format(Format::Claude)
@@ -259,9 +248,9 @@ fn records(file: &[u8]) -> Vec<Value> {
 
 fn check_conversation(file: &[u8]) -> Result<(), TestCaseError> {
     let test = TestStore::quick();
-    test.write(PATHS[0], file);
+    test.write(PATH, file);
     test.store.import(&test.root, &options()).unwrap();
-    let row = test.row(PATHS[0]);
+    let row = test.row(PATH);
     let records = records(file);
     let walk = Walk::new(&records);
     let chain = walk.chain();
@@ -274,89 +263,12 @@ fn check_conversation(file: &[u8]) -> Result<(), TestCaseError> {
     prop_assert_eq!(&row["leaf"], &Value::from(walk.leaf().map(|n| walk.uuid(n))));
     prop_assert_eq!(&row["message_count"], &Value::from(shown.len()));
     prop_assert_eq!(context, shown);
-    let session = test.store.find(PATHS[0]).unwrap();
+    let session = test.store.find(PATH).unwrap();
     let path: Vec<String> = session.path().unwrap().into_iter().map(|entry| entry.id).collect();
     prop_assert_eq!(Value::from(path), row["branch"].clone());
     prop_assert_eq!(session.capture().unwrap().entries.len(), chain.len());
     prop_assert_eq!(test.store.check().unwrap(), []);
     Ok(())
-}
-
-/// What may happen to a root between two imports.
-#[derive(Clone, Debug)]
-enum Step {
-    Write(Vec<u8>),
-    Append(Vec<u8>),
-    RenameTo(&'static str),
-    Remove,
-    /// Something is decided here about the session that the file is of.
-    Decide(u8),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        4 => any_file().prop_map(Step::Write),
-        4 => any_file().prop_map(Step::Append),
-        1 => prop::sample::select(&PATHS[..]).prop_map(Step::RenameTo),
-        1 => Just(Step::Remove),
-        3 => (0..11_u8).prop_map(Step::Decide),
-    ]
-}
-
-/// Does something to a session; an error is as good, as long as nothing came of it.
-fn decide(test: &TestStore, session: SessionKey, what: u8) -> sessile::Result<()> {
-    let live = test.store.session(session)?.at(Timestamp(THEN * 1_000_000_000));
-    match what {
-        0 => live.rename(Some("t")),
-        1 => live.tag("x").map(drop),
-        2 => live.archive(),
-        3 => live.append_message(r#"{"role":"user","content":"here"}"#).map(drop),
-        4 => live.trash(),
-        5 => live.restore(),
-        6 => live.purge().map(drop),
-        7 => live.clone_session().map(drop),
-        8 => live.append_record(r#"{"type":"user","uuid":"a","message":null}"#).map(drop),
-        9 => live.clear_tags().map(drop),
-        _ => {
-            let first = live.tree()?.first().map(|node| node.id.clone()).unwrap_or_default();
-            live.branch(&first)?;
-            live.append_message(r#"{"role":"assistant","content":"there"}"#).map(drop)
-        }
-    }
-}
-
-/// Does a step; whether the root and the store are to differ then.
-fn take(test: &TestStore, n: usize, path: &str, step: &Step) -> bool {
-    let at = test.root.join(path);
-    let exists = at.is_file();
-    match step {
-        Step::Write(bytes) => {
-            test.write(path, bytes);
-        }
-        Step::Append(bytes) => {
-            let before = if exists { fs::read(&at).unwrap() } else { Vec::new() };
-            test.write(path, [&before, &bytes[..]].concat());
-        }
-        Step::RenameTo(target) if exists && !test.root.join(target).exists() => {
-            let target = test.root.join(target);
-            fs::create_dir_all(target.parent().unwrap()).unwrap();
-            fs::rename(&at, target).unwrap();
-            return true;
-        }
-        Step::Decide(what) => {
-            if let Ok(session) = test.store.find(path) {
-                let _ = decide(test, session.key(), *what);
-            }
-            return true;
-        }
-        Step::Remove if exists => {
-            fs::remove_file(&at).unwrap();
-            return true;
-        }
-        _ => return false,
-    }
-    set_mtime(&at, THEN + i64::try_from(n).unwrap(), 0);
-    false
 }
 
 /// Records of a session that mostly goes on, each with a uuid of its own: the
@@ -457,45 +369,10 @@ proptest! {
     fn a_file_that_grows_line_by_line_leads_where_one_import_does(records in going_on()) {
         let test = TestStore::quick();
         for (n, record) in records.iter().enumerate() {
-            let path = test.write(PATHS[0], records[..n].join("\n") + "\n" + record + "\n");
+            let path = test.write(PATH, records[..n].join("\n") + "\n" + record + "\n");
             set_mtime(&path, THEN + i64::try_from(n).unwrap(), 0);
             test.store.import(&test.root, &options()).unwrap();
             prop_assert_eq!(test.store.check().unwrap(), [], "{}", record);
-        }
-    }
-
-    #[test]
-    fn whatever_becomes_of_a_root_the_store_is_sound(
-        batches in proptest::collection::vec(
-            proptest::collection::vec((prop::sample::select(&PATHS[..]), step()), 1..4), 1..6
-        )
-    ) {
-        let test = TestStore::quick();
-        fs::create_dir_all(test.root.join("projects/-w")).unwrap();
-        let mut differs = false;
-        let mut n = 0;
-        for batch in &batches {
-            for (path, step) in batch {
-                n += 1;
-                differs |= take(&test, n, path, step);
-            }
-            test.store.import(&test.root, &options()).unwrap();
-            prop_assert_eq!(test.store.check().unwrap(), []);
-        }
-        let known = test.dump();
-        test.store.rebuild().unwrap();
-        prop_assert_eq!(test.dump(), known.clone());
-        if !differs {
-            let out = test.folder().join("out");
-            test.store.export(&out, &ExportOptions::new()).unwrap();
-            let files = |of| -> BTreeMap<_, _> {
-                let found = snapshot(of).into_iter();
-                found.filter(|(path, _)| path.starts_with("projects")).collect()
-            };
-            prop_assert_eq!(files(&out), files(&test.root));
-            let fresh = test.another("fresh.db");
-            fresh.import(&test.root, &options()).unwrap();
-            prop_assert_eq!(without_losses(&known), dump(&fresh));
         }
     }
 }

@@ -41,10 +41,14 @@ mod migrations;
 mod narrowing;
 #[path = "../odd/claude.rs"]
 mod odd_claude;
+#[path = "../odd/codex.rs"]
+mod odd_codex;
 #[path = "../odd/kimi.rs"]
 mod odd_kimi;
 #[path = "../odd/kward.rs"]
 mod odd_kward;
+#[path = "../odd/pi.rs"]
+mod odd_pi;
 mod open;
 mod open_data;
 mod packing;
@@ -58,6 +62,9 @@ mod pi_damaged;
 mod properties;
 #[cfg(feature = "cli")]
 mod reading;
+mod root_properties;
+mod root_steps;
+mod roots;
 mod roundtrip;
 mod runs;
 mod schema;

@@ -13,10 +13,16 @@ use crate::support::{TestStore, ids, line};
 
 /// As many cases as the environment says, else few enough to be quick.
 pub(crate) fn cases() -> ProptestConfig {
-    match std::env::var_os("PROPTEST_CASES") {
-        Some(_) => ProptestConfig { failure_persistence: None, ..ProptestConfig::default() },
-        None => ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) },
-    }
+    cases_or(64)
+}
+
+/// As many cases as the environment says, else so many.
+pub(crate) fn cases_or(count: u32) -> ProptestConfig {
+    let config = match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(count),
+    };
+    ProptestConfig { failure_persistence: None, ..config }
 }
 
 /// Names of three files; one of them may lend its session an id.

@@ -10,6 +10,7 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
@@ -144,8 +145,22 @@ impl TestStore {
     }
 }
 
+/// A new store is a copy of an empty one: to make its tables takes longer than most
+/// tests.
 fn open_quickly(path: &Path) -> Store {
-    StoreOptions::new().durability(Durability::Normal).open(path).unwrap()
+    static EMPTY: OnceLock<Vec<u8>> = OnceLock::new();
+    let open = |path: &Path| StoreOptions::new().durability(Durability::Normal).open(path).unwrap();
+    if !path.exists() {
+        let empty = EMPTY.get_or_init(|| {
+            let folder = tempfile::tempdir().unwrap();
+            let made = folder.path().join("empty.db");
+            drop(open(&made));
+            fs::read(made).unwrap()
+        });
+        fs::write(path, empty).unwrap();
+        set_mode(path, 0o600);
+    }
+    open(path)
 }
 
 /// Named, so that a root without any session file is one, too.
