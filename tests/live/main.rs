@@ -43,6 +43,7 @@ mod replaced;
 mod replicated;
 #[cfg(feature = "cli")]
 mod rpc;
+#[cfg(feature = "cli")]
 mod rpc_params;
 mod sharing;
 mod snapshots;
