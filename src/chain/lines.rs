@@ -94,6 +94,10 @@ pub(crate) fn append_messages(
     writing: &Writing<'_>,
     messages: &[(usize, &str)],
 ) -> Result<Vec<String>> {
+    // A session that cannot be appended to can have none.
+    if messages.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut open = Open::read(writing)?;
     let live = open.format.live();
     let (mut ids, mut lines) = (Vec::<String>::new(), Vec::new());
