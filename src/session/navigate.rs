@@ -40,7 +40,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionNotFound`](Error::SessionNotFound).
+    /// [`SessionNotFound`](crate::Error::SessionNotFound).
     pub fn rewind_points(&self) -> Result<Vec<RewindPoint>> {
         self.read(|conn| rewind_points(conn, self.key))
     }
@@ -55,7 +55,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`EntryNotFound`](Error::EntryNotFound) if the session has no such entry.
+    /// [`EntryNotFound`](crate::Error::EntryNotFound) if the session has no such entry.
     ///
     /// # Examples
     ///
